@@ -130,9 +130,9 @@ def activities_of(
     absences = AbsenceNewsTeller(client, open_clients.store)
     return {
         WORKFLOW_QUEUE: [
-            one for port in (*follow_up, sign_in, parts, retention, absences) for one in port.activities()
+            activity for port in (*follow_up, sign_in, parts, retention, absences) for activity in port.activities()
         ],
-        CAMPAIGN_QUEUE: [one for port in follow_up for one in port.activities()],
+        CAMPAIGN_QUEUE: [activity for port in follow_up for activity in port.activities()],
         BATCH_QUEUE: [*people.activities(), *years.activities()],
         SIGNATURE_QUEUE: [*signature.activities(), *push.activities()],
         SWEEP_QUEUE: sweep.activities(),
@@ -215,8 +215,8 @@ def _notices(
 async def run(chosen: Settings, ready_file: Path | None, pools: Sequence[Pool]) -> None:
     """Work until SIGTERM or Ctrl-C; waits for the server."""
     stop = asyncio.Event()
-    for one in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(one, stop.set)
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     health = ProcessHealth()
     async with answer_probes(chosen.health_bind, health) as probes, working(chosen, stop, pools, health) as ready:
         if ready:
@@ -235,11 +235,13 @@ async def working(
     """The workers of these pools running, and looked at for `health`; False if `stop` was set before."""
     role = Role.WORKER if Pool.CORE_SIGNATURE in pools else Role.POOL
     async with AsyncExitStack() as open_things:
-        told = open_things.enter_context(
+        process_telemetry = open_things.enter_context(
             telemetry.started(chosen.around.otel, service="countersign-worker", metrics=True)
         )
-        metrics.begin(told.runtime.metric_meter, ExportingProcess.WORKER, _kinds(chosen.policies))
-        client = await _unless(stop, connect_patiently(chosen, identity=pace.new_identity(role), telemetry=told))
+        metrics.begin(process_telemetry.runtime.metric_meter, ExportingProcess.WORKER, _kinds(chosen.policies))
+        client = await _unless(
+            stop, connect_patiently(chosen, identity=pace.new_identity(role), telemetry=process_telemetry)
+        )
         if client is None:
             yield False
             return
@@ -253,29 +255,31 @@ async def working(
             return
         await open_things.enter_async_context(figures.exported(open_clients.store))
         await open_things.enter_async_context(_paced(client, open_clients, chosen, role))
-        asked = composed(chosen, open_clients, client)
+        activities = composed(chosen, open_clients, client)
         catalogue = partial(clients.catalogue, chosen)
         signatures = SignaturesHandler(client, open_clients.store, open_clients.directory, catalogue)
         clock = WorkerClock(client.identity, open_clients.store, moved_on(client))
         slots = paced_slots(open_clients.pace)
-        them = workers(client, asked, slots, chosen, [signatures], pools=pools, interceptors=[clock])
-        await open_things.enter_async_context(at_work(them))
+        temporal_workers = workers(client, activities, slots, chosen, [signatures], pools=pools, interceptors=[clock])
+        await open_things.enter_async_context(at_work(temporal_workers))
         open_things.enter_context(checking_open_workflows(client, pools))
         if chosen.build_id is None:  # A version is listed once it is current, which only a ready worker's is.
             await pollers.until_listed(client, client.identity, pools)
         if health and chosen.health_bind:
-            look = partial(_look, them, slots, pollers.LastPolls(client))
+            look = partial(_look, temporal_workers, slots, pollers.LastPolls(client))
             await open_things.enter_async_context(watch(health, look))
         yield True
 
 
-def _paced(client: Client, ours: Clients, chosen: Settings, role: Role) -> AbstractAsyncContextManager[None]:
-    me = partial(clients.running, chosen, role, client.identity)
-    return pace.kept(client, ours.store.processes, ours.pace, chosen.signature.max_rps, me)
+def _paced(client: Client, open_clients: Clients, settings: Settings, role: Role) -> AbstractAsyncContextManager[None]:
+    me = partial(clients.running, settings, role, client.identity)
+    return pace.kept(client, open_clients.store.processes, open_clients.pace, settings.signature.max_rps, me)
 
 
-async def _look(them: Sequence[Worker], slots: Mapping[str, PacedSlots], sightings: pollers.LastPolls) -> ProbeResult:
-    return ProbeResult(stopped=await stopped(them, slots, sightings))
+async def _look(
+    temporal_workers: Sequence[Worker], slots: Mapping[str, PacedSlots], sightings: pollers.LastPolls
+) -> ProbeResult:
+    return ProbeResult(stopped=await stopped(temporal_workers, slots, sightings))
 
 
 async def _unless(stop: asyncio.Event, connecting: Coroutine[Any, Any, R]) -> R | None:
@@ -290,13 +294,13 @@ async def _unless(stop: asyncio.Event, connecting: Coroutine[Any, Any, R]) -> R 
 
 def main() -> None:
     """`python worker.py`, the same as `countersign worker`."""
-    words = argparse.ArgumentParser(description="Works on signature requests until it is told to stop.")
-    words.add_argument("--ready-file", type=Path, help="written once the worker polls for tasks")
-    words.add_argument("--json", action="store_true", help="log in JSON on a terminal, too")
-    words.add_argument("--queues", type=_pools, default=tuple(Pool), help="those it works on; default: all")
-    given = words.parse_args()
+    parser = argparse.ArgumentParser(description="Works on signature requests until it is told to stop.")
+    parser.add_argument("--ready-file", type=Path, help="written once the worker polls for tasks")
+    parser.add_argument("--json", action="store_true", help="log in JSON on a terminal, too")
+    parser.add_argument("--queues", type=_pools, default=tuple(Pool), help="those it works on; default: all")
+    options = parser.parse_args()
     processes.load_kinds()
-    asyncio.run(run(on_duty(*NEEDS, json=given.json), given.ready_file, given.queues))
+    asyncio.run(run(on_duty(*NEEDS, json=options.json), options.ready_file, options.queues))
 
 
 def _pools(words: str) -> tuple[Pool, ...]:

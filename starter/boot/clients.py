@@ -88,8 +88,8 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
         if messaging is not None:
             closing.push_async_callback(messaging.aclose)
         calls = await closing.enter_async_context(make_client(max_connections=CONNECTIONS_AT_ONCE))
-        most = settings.signature.max_download_mb * MEGABYTE
-        fetching = await closing.enter_async_context(make_client(most=most + MEGABYTE))
+        max_bytes = settings.signature.max_download_mb * MEGABYTE
+        fetching = await closing.enter_async_context(make_client(most=max_bytes + MEGABYTE))
         yield Clients(
             store=open_store,
             directory=directory(settings, open_store),
@@ -101,7 +101,7 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
             push=push,
             messaging=messaging,
             downstream=downstream(settings, calls),
-            downloads=DocumentDownloads(fetching, download_guard(settings.signature), open_store.files, most),
+            downloads=DocumentDownloads(fetching, download_guard(settings.signature), open_store.files, max_bytes),
             archives=Archives(open_store, settings.handoff.archives),
         )
 
@@ -155,20 +155,24 @@ def sign_in_links(settings: Settings) -> SignInLinks:
 
 def signature_config(settings: Settings) -> CoreSignatureConfig:
     """Needs `Need.SIGNATURE`. Unset paths keep the client's defaults."""
-    ours = settings.signature
-    paths = {"cancel_paths": ours.cancel_paths, "resend_paths": ours.resend_paths, "forward_paths": ours.forward_paths}
+    config = settings.signature
+    paths = {
+        "cancel_paths": config.cancel_paths,
+        "resend_paths": config.resend_paths,
+        "forward_paths": config.forward_paths,
+    }
     return CoreSignatureConfig(
-        url=ours.url,
-        credentials=_signature_credentials(ours),
+        url=config.url,
+        credentials=_signature_credentials(config),
         callback_url=callback_url(settings),
-        dialect=Dialect(ours.dialect),
-        from_requester=ours.from_ == "requester",
-        from_email=ours.from_email or None,
-        name_style=NameStyle(ours.signer_name_style),
-        list_lag=ours.list_lag.total_seconds(),
-        page_size=ours.page_size,
-        status_mails=ours.status_mails == "on",
-        **{name: words for name, words in paths.items() if words},
+        dialect=Dialect(config.dialect),
+        from_requester=config.from_ == "requester",
+        from_email=config.from_email or None,
+        name_style=NameStyle(config.signer_name_style),
+        list_lag=config.list_lag.total_seconds(),
+        page_size=config.page_size,
+        status_mails=config.status_mails == "on",
+        **{name: templates for name, templates in paths.items() if templates},
     )
 
 
@@ -199,7 +203,7 @@ def running(settings: Settings, role: Role, identity: str) -> Process:
         version=release(),
         people=_hash_of(settings.people) if settings.people else "",
         catalogue=_hash_of(settings.policies),
-        mappings=_joined(f"{one.name} {_hash_of(one)}" for one in mappings) if mappings else "",
+        mappings=_joined(f"{mapping.name} {_hash_of(mapping)}" for mapping in mappings) if mappings else "",
     )
 
 
@@ -242,25 +246,25 @@ def downstream_config(settings: Settings) -> HttpTargetsConfig:
     return HttpTargetsConfig(secrets=settings.handoff.secrets)
 
 
-def _signature_credentials(ours: SignatureSettings) -> Credentials:
-    password = ours.grant == "password"
+def _signature_credentials(config: SignatureSettings) -> Credentials:
+    password = config.grant == "password"
     return Credentials(
-        token_url=ours.token_url,
-        client_id=ours.client_id,
-        client_secret=ours.client_secret,
-        token_auth=TokenAuth(ours.token_auth),
-        grant=Grant(ours.grant),
-        scope=ours.scope or None,
-        subscription=ours.subscription or None,
-        username=ours.username if password else None,
-        password=ours.password if password else None,
+        token_url=config.token_url,
+        client_id=config.client_id,
+        client_secret=config.client_secret,
+        token_auth=TokenAuth(config.token_auth),
+        grant=Grant(config.grant),
+        scope=config.scope or None,
+        subscription=config.subscription or None,
+        username=config.username if password else None,
+        password=config.password if password else None,
     )
 
 
-def _push_credentials(ours: PushSettings) -> Credentials | ServiceAccount:
-    if ours.auth == "google_service_account":
+def _push_credentials(config: PushSettings) -> Credentials | ServiceAccount:
+    if config.auth == "google_service_account":
         try:
-            return ServiceAccount.read(ours.credentials_file or Path())
+            return ServiceAccount.read(config.credentials_file or Path())
         except BadServiceAccount as fault:
             raise UnusableFile(f"COUNTERSIGN_PUSH_CREDENTIALS_FILE: {fault}") from fault
-    return Credentials(token_url=ours.token_url, client_id=ours.client_id, client_secret=ours.client_secret)
+    return Credentials(token_url=config.token_url, client_id=config.client_id, client_secret=config.client_secret)

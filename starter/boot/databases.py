@@ -30,8 +30,8 @@ class Upgraded:
 async def upgrade(settings: Settings) -> Upgraded:
     """Bring the database's schema up; raises `StoreFailure`."""
     with closing(clients.store(settings)) as store:
-        before = await store.database.upgrade()
-        return Upgraded(store.database.address, before, NEWEST)
+        previous_revision = await store.database.upgrade()
+        return Upgraded(store.database.address, previous_revision, NEWEST)
 
 
 async def ensure_schema(settings: Settings) -> SetUp:

@@ -15,11 +15,11 @@ async def ensure_key(settings: Settings) -> SetUp:
     """Make the key unless there is one; list its public key."""
     file, name = settings.evidence_key, "key of evidence"
     try:
-        made = await asyncio.to_thread(EvidenceKey.ensure, file)
+        is_created = await asyncio.to_thread(EvidenceKey.ensure, file)
     except (UnusableKey, OSError) as error:
-        says = str(error) if isinstance(error, UnusableKey) else f"{file}: {error.strerror}"
-        return SetUp(name, Made.NOT_PERMITTED, f"{says}; COUNTERSIGN_EVIDENCE_KEY_FILE names another place")
-    return SetUp(name, Made.CREATED if made else Made.EXISTS)
+        problem = str(error) if isinstance(error, UnusableKey) else f"{file}: {error.strerror}"
+        return SetUp(name, Made.NOT_PERMITTED, f"{problem}; COUNTERSIGN_EVIDENCE_KEY_FILE names another place")
+    return SetUp(name, Made.CREATED if is_created else Made.EXISTS)
 
 
 def packer(settings: Settings, store: Store) -> Packer:

@@ -119,23 +119,23 @@ async def _looked(look: Callable[[], Awaitable[ProbeResult]]) -> ProbeResult:
 
 @contextmanager
 def _answering(bound: socket.socket, health: ProcessHealth) -> Iterator[None]:
-    ended, runner = asyncio.Event(), asyncio.Runner()
+    stop, runner = asyncio.Event(), asyncio.Runner()
     loop = runner.get_loop()
 
     def run() -> None:
         with runner:
-            runner.run(_serve(bound, health, ended))
+            runner.run(_serve(bound, health, stop))
 
     thread = threading.Thread(target=run, name="probes", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        loop.call_soon_threadsafe(ended.set)
+        loop.call_soon_threadsafe(stop.set)
         thread.join()
 
 
-async def _serve(bound: socket.socket, health: ProcessHealth, ended: asyncio.Event) -> None:
+async def _serve(bound: socket.socket, health: ProcessHealth, stop: asyncio.Event) -> None:
     places = asyncio.Semaphore(CONNECTIONS_AT_MOST)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -148,18 +148,18 @@ async def _serve(bound: socket.socket, health: ProcessHealth, ended: asyncio.Eve
         writer.close()
 
     async with await asyncio.start_server(answer, sock=bound, limit=HEAD_BYTES_AT_MOST):
-        await ended.wait()
+        await stop.wait()
 
 
 def _answer_to(head: bytes, health: ProcessHealth) -> bytes:
     match = _HEAD.match(head)
-    status, says = http.HTTPStatus.BAD_REQUEST, "expected GET or HEAD of a path"
+    status, text = http.HTTPStatus.BAD_REQUEST, "expected GET or HEAD of a path"
     if match:
         wrong = {b"/healthz": health.unhealthy, b"/readyz": health.unready}.get(match[2])
-        status, says = http.HTTPStatus.NOT_FOUND, "there are /healthz and /readyz"
+        status, text = http.HTTPStatus.NOT_FOUND, "there are /healthz and /readyz"
         if wrong is not None:
-            status, says = (http.HTTPStatus.SERVICE_UNAVAILABLE, wrong) if wrong else (http.HTTPStatus.OK, "ok")
-    body = f"{says}\n".encode()
+            status, text = (http.HTTPStatus.SERVICE_UNAVAILABLE, wrong) if wrong else (http.HTTPStatus.OK, "ok")
+    body = f"{text}\n".encode()
     lines = (
         f"HTTP/1.1 {status.value} {status.phrase}",
         "content-type: text/plain; charset=utf-8",
@@ -181,8 +181,8 @@ def bound_to(bind: Bind) -> socket.socket:
     try:
         bound = socket.create_server((bind.host, bind.port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        why = str(error.strerror).partition(" (")[0]
-        raise CannotListen(f"cannot listen on {bind.host}:{bind.port}: {why}") from error
+        reason = str(error.strerror).partition(" (")[0]
+        raise CannotListen(f"cannot listen on {bind.host}:{bind.port}: {reason}") from error
     # asyncio leaves it to us on sockets that were made without naming TCP: the end of a page would wait for 40 ms.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return bound

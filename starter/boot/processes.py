@@ -58,8 +58,8 @@ def environment(shell: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 def become(module: str, *arguments: str) -> NoReturn:
     """Replace this process by that module: signals and exit code are its own."""
-    words = command(module, *arguments)
+    argv = command(module, *arguments)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     hold_signals()
-    os.execve(words[0], words, environment())  # noqa: S606  our own module, by our own interpreter
+    os.execve(argv[0], argv, environment())  # noqa: S606  our own module, by our own interpreter

@@ -9,22 +9,22 @@ from starter.config.settings import Need, Settings
 
 def ready(*needs: Need) -> Settings:
     """The settings of a command, complete for `needs`; logs warnings unless set otherwise."""
-    found = settings.load(*needs)
-    level = found.log_level if found.log_level in ("debug", "error") else "warning"
+    loaded = settings.load(*needs)
+    level = loaded.log_level if loaded.log_level in ("debug", "error") else "warning"
     # Few commands log a line, and importing the formatter takes a tenth of their time. Modules that log by structlog
     # have imported it by now, and must not use its defaults.
     if level == "debug" or "structlog" in sys.modules:
         _log(level)
     else:
         logging.basicConfig(level=level.upper(), handlers=[_FirstLine(level)], force=True)
-    return found
+    return loaded
 
 
 def on_duty(*needs: Need, json: bool) -> Settings:
     """The settings of a long-running process, complete for `needs`; `json` forces JSON logs on a terminal."""
-    found = settings.load(*needs)
-    _log(found.log_level, json=json or None)
-    return found
+    loaded = settings.load(*needs)
+    _log(loaded.log_level, json=json or None)
+    return loaded
 
 
 class _FirstLine(logging.Handler):

@@ -41,15 +41,21 @@ class Subscribed:
     def among(cls, found: Sequence[WireSubscription], settings: Settings) -> "Subscribed":
         """Of two of ours for one type, the later is stale."""
         address, base = clients.receiver_address(settings), clients.receiver_base(settings)
-        ours = [one for one in found if one.callback_url.startswith(base)]
-        kept: dict[str, WireSubscription] = {}
-        for one in ours:
-            if one.callback_url == address and one.event_type in EVENTS:
-                kept.setdefault(one.event_type, one)
+        own = [subscription for subscription in found if subscription.callback_url.startswith(base)]
+        valid_by_type: dict[str, WireSubscription] = {}
+        for subscription in own:
+            if subscription.callback_url == address and subscription.event_type in EVENTS:
+                valid_by_type.setdefault(subscription.event_type, subscription)
         return cls(
-            missing=tuple(type for type in EVENTS if type not in kept),
-            stale=tuple(one for one in ours if kept.get(one.event_type) is not one),
-            others=tuple(one for one in found if CALLBACKS in one.callback_url and one not in ours),
+            missing=tuple(type for type in EVENTS if type not in valid_by_type),
+            stale=tuple(
+                subscription for subscription in own if valid_by_type.get(subscription.event_type) is not subscription
+            ),
+            others=tuple(
+                subscription
+                for subscription in found
+                if CALLBACKS in subscription.callback_url and subscription not in own
+            ),
         )
 
     @property
@@ -57,14 +63,16 @@ class Subscribed:
         """A remark on foreign ones, or empty. Hosts only: their paths are secrets."""
         if not self.others:
             return ""
-        hosts = [host for host, _ in Counter(_host(one.callback_url) for one in self.others).most_common()]
+        hosts = [
+            host for host, _ in Counter(_host(subscription.callback_url) for subscription in self.others).most_common()
+        ]
         named = ", ".join((*hosts[:_HOSTS_AT_MOST], *(["others"] if len(hosts) > _HOSTS_AT_MOST else [])))
         return f"{len(self.others)} of a Countersign at {named} are left alone: delete them if nobody is called there"
 
 
 def _host(address: str) -> str:
-    found = _HOST.match(address)
-    return found[1] if found else "an address that cannot be read"
+    match = _HOST.match(address)
+    return match[1] if match else "an address that cannot be read"
 
 
 def lacking(settings: Settings) -> str:
@@ -95,14 +103,14 @@ async def ensure_subscriptions(settings: Settings) -> tuple[SetUp, ...]:
 
 
 async def _ensured(client: CoreSignatureClient, settings: Settings) -> SetUp:
-    found = await standing(client, settings)
+    subscribed = await standing(client, settings)
     # Missing ones first: an event delivered twice is harmless, a lost one is not.
-    for event_type in found.missing:
+    for event_type in subscribed.missing:
         await client.subscribe(event_type, clients.receiver_address(settings), NAME)
-    for one in found.stale:
-        await client.unsubscribe(one.uuid)
-    if not found.missing and not found.stale:
-        return SetUp(_PART, Made.EXISTS, found.of_others)
-    made = Made.CREATED if len(found.missing) == len(EVENTS) and not found.stale else Made.MENDED
-    says = f"{len(found.missing)} made, {len(found.stale)} removed"
-    return SetUp(_PART, made, "; ".join(filter(None, (says, found.of_others))))
+    for subscription in subscribed.stale:
+        await client.unsubscribe(subscription.uuid)
+    if not subscribed.missing and not subscribed.stale:
+        return SetUp(_PART, Made.EXISTS, subscribed.of_others)
+    outcome = Made.CREATED if len(subscribed.missing) == len(EVENTS) and not subscribed.stale else Made.MENDED
+    counts = f"{len(subscribed.missing)} made, {len(subscribed.stale)} removed"
+    return SetUp(_PART, outcome, "; ".join(filter(None, (counts, subscribed.of_others))))

@@ -51,7 +51,7 @@ _FOLLOWED_UP: Final = ("answer", "take", "resume", "remind", "extend", "delegate
 
 def _described(kind: str, *words: str) -> dict[str, str]:
     """Words of a kind as their one description has them, which no other word waits for; a test compares both."""
-    return {word: f"operations:{kind}_{word}" for word in words}
+    return {command_word: f"operations:{kind}_{command_word}" for command_word in words}
 
 
 GROUPS: Final[dict[str, Group]] = {
@@ -205,8 +205,8 @@ def _summary(import_path: str) -> str | None:
     if module == f"{__package__}.operations":
         from workflows.command_words import explain  # noqa: PLC0415  only the help of these words waits for it
 
-        kind, _, word = name.partition("_")
-        return explain(kind, word)
+        kind, _, command_word = name.partition("_")
+        return explain(kind, command_word)
     docstrings = _docstrings(module).get(name, [])
     return docstrings[0].partition("\n\n")[0] if len(docstrings) == 1 else None
 
@@ -225,22 +225,22 @@ def _docstrings(module: str) -> dict[str, list[str]]:
 
 def register(app: App) -> None:
     """Add all words to the command."""
-    for name, place in _OF_COUNTERSIGN.items():
-        _add(app, name, place)
-    for word in GROUPS:
-        _add_group(app, word)
+    for name, path in _OF_COUNTERSIGN.items():
+        _add(app, name, path)
+    for group_name in GROUPS:
+        _add_group(app, group_name)
 
 
-def _add_group(app: App, word: str) -> None:
-    words = LazyApp(name=word, help=GROUPS[word].help)
-    for name, place in GROUPS[word].words.items():
-        _add(words, name, place)
-    app.command(words)
+def _add_group(app: App, group_name: str) -> None:
+    group = LazyApp(name=group_name, help=GROUPS[group_name].help)
+    for name, path in GROUPS[group_name].words.items():
+        _add(group, name, path)
+    app.command(group)
 
 
-def _add(app: App, name: str, place: str) -> None:
-    whole = place if "." in place else f"{__package__}.{place}"
-    app.command(whole, name=name, validator=_CHECKED.get(place))
+def _add(app: App, name: str, path: str) -> None:
+    full_path = path if "." in path else f"{__package__}.{path}"
+    app.command(full_path, name=name, validator=_CHECKED.get(path))
 
 
 _DEV: Final = "--dev"
@@ -248,10 +248,10 @@ _DEV: Final = "--dev"
 
 def _in_one_line(error: CycloptsError) -> Text:
     if isinstance(error, UnknownCommandError) and error.app:
-        says = _unknown(error, error.app)
+        message = _unknown(error, error.app)
     else:
-        says = _invalid(error) if isinstance(error, ValidationError) else str(error)
-    return Text(f"{says}\nTry: {' '.join(('countersign', *(error.command_chain or ())))} --help")
+        message = _invalid(error) if isinstance(error, ValidationError) else str(error)
+    return Text(f"{message}\nTry: {' '.join(('countersign', *(error.command_chain or ())))} --help")
 
 
 def _invalid(error: ValidationError) -> str:
@@ -267,8 +267,8 @@ def _unknown(error: UnknownCommandError, app: App) -> str:
     from activities.errors import did_you_mean  # noqa: PLC0415  no word that is right waits for it
 
     typed = (error.unused_tokens or [""])[0]
-    known = sorted(name for name in app if not name.startswith("-"))
-    return f'Unknown command "{typed}"{did_you_mean(typed, known)}\nThere are: {", ".join(known)}.'
+    candidates = sorted(name for name in app if not name.startswith("-"))
+    return f'Unknown command "{typed}"{did_you_mean(typed, candidates)}\nThere are: {", ".join(candidates)}.'
 
 
 def _default(value: object) -> str | None:
@@ -305,20 +305,20 @@ def _refusals() -> tuple[type[Exception], ...]:
 def main() -> NoReturn:
     """Run what was typed and end the process with its code."""
     typed = sys.argv[1:]
-    word = next(iter(typed[2:] if typed[:1] == [_DEV] else typed), "")
+    first_word = next(iter(typed[2:] if typed[:1] == [_DEV] else typed), "")
     exits.run(
         lambda: _called(typed),
         refusals=_refusals,
         usage=(CycloptsError,),
-        service=word == "webhook",
-        until_stopped=word in ("worker", "dev"),
+        service=first_word == "webhook",
+        until_stopped=first_word in ("worker", "dev"),
     )
 
 
 def _called(typed: list[str]) -> object:
-    own = {*GROUPS}
+    own_groups = {*GROUPS}
     processes.load_kinds()
-    for further in GROUPS.keys() - own:
+    for further in GROUPS.keys() - own_groups:
         _add_group(app, further)
     try:
         return app(_for_stack(typed))

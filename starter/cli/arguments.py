@@ -56,13 +56,13 @@ def failed_or_person(**typed: object) -> None:
 
 def one_decision(**typed: object) -> None:
     """Refuse what does not go together of `onboard decide`."""
-    chosen = [word for word in ("resend", "replace", "waive", "stop") if typed.get(word)]
-    if len(chosen) != 1:
+    choices = [choice for choice in ("resend", "replace", "waive", "stop") if typed.get(choice)]
+    if len(choices) != 1:
         raise ValueError("give exactly one of --resend, --replace FILE, --waive and --stop")
-    if typed.get("signer") and chosen != ["resend"]:
+    if typed.get("signer") and choices != ["resend"]:
         raise ValueError("--signer goes with --resend")
-    if chosen[0] in ("waive", "stop") and not typed.get("reason"):
-        raise ValueError(f"--{chosen[0]} needs --reason")
+    if choices[0] in ("waive", "stop") and not typed.get("reason"):
+        raise ValueError(f"--{choices[0]} needs --reason")
 
 
 def one_answer(**typed: object) -> None:

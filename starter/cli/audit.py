@@ -50,19 +50,19 @@ class Selection:
     since: datetime | None = None
 
     async def ids(self, store: Store) -> list[WorkflowName]:
-        return [what async for what in self._found(store)]
+        return [name async for name in self._found(store)]
 
     async def _found(self, store: Store) -> AsyncIterator[WorkflowName]:
-        after: Place | None = None
-        while found := await store.ended.page(self.wanted, LISTED_AT_ONCE, after):
-            for row in found:
+        cursor: Place | None = None
+        while rows := await store.ended.page(self.wanted, LISTED_AT_ONCE, cursor):
+            for row in rows:
                 if self.since and row.ended_at < self.since:
                     return
-                if what := named(row.workflow_id):
-                    yield what
-            if len(found) < LISTED_AT_ONCE:
+                if name := named(row.workflow_id):
+                    yield name
+            if len(rows) < LISTED_AT_ONCE:
                 return
-            after = found[-1].place
+            cursor = rows[-1].place
 
 
 async def export(
@@ -114,39 +114,39 @@ async def export(
     if id is not None:
         written = [await _export_one(settings, packer, id, output, documents=documents, so_far=so_far)]
     else:
-        wanted = ListFilter(kind=kind, person=person, requester=requester, statuses=tuple(status or ()), search=search)
+        filters = ListFilter(kind=kind, person=person, requester=requester, statuses=tuple(status or ()), search=search)
         written = await _export_many(
-            packer, await chosen(store, wanted, since), output, documents=documents, quiet=json
+            packer, await chosen(store, filters, since), output, documents=documents, quiet=json
         )
     print_answer(written, _exported(written), as_json=json)
 
 
-async def chosen(store: Store, wanted: ListFilter, since: datetime | None) -> Selection:
+async def chosen(store: Store, filters: ListFilter, since: datetime | None) -> Selection:
     """What has ended of what is wanted, since that day; `Refusal` where that cannot be said."""
-    refuse_impossible_ids(wanted)
-    if not wanted.has_records:
+    refuse_impossible_ids(filters)
+    if not filters.has_records:
         raise Refusal("only what has ended is exported by filters: --status of an ending")
-    if wanted.search:
-        found = await store.starts.search(wanted.search, wanted.types)
-        if found.more:
+    if filters.search:
+        result = await store.starts.search(filters.search, filters.types)
+        if result.more:
             raise Refusal("more were found than are looked at: further words of --search narrow it")
-        wanted = replace(wanted, ids=found.ids)
-    return Selection(wanted, since and since.astimezone())
+        filters = replace(filters, ids=result.ids)
+    return Selection(filters, since and since.astimezone())
 
 
 async def _export_one(
     settings: Settings, packer: Packer, typed: str, output: Path, *, documents: bool, so_far: bool
 ) -> ExportedPack:
-    what = await _ended(packer.store, typed)
-    if what is None and not so_far:
+    name = await _ended(packer.store, typed)
+    if name is None and not so_far:
         raise Refusal(f"{typed} has no record: it still runs, or is not known (--so-far writes what there is by now)")
     try:
-        if what is not None:
-            return await packer.export(what, output, documents=documents)
-        what = named(typed) or WorkflowName(Kind.REQUEST, typed)
+        if name is not None:
+            return await packer.export(name, output, documents=documents)
+        name = named(typed) or WorkflowName(Kind.REQUEST, typed)
         async with opened(settings) as context:
-            shown = await look_at(context.client, context.store, what)
-        return await packer.export(what, output, documents=documents, so_far=shown)
+            view = await look_at(context.client, context.store, name)
+        return await packer.export(name, output, documents=documents, so_far=view)
     except NotEnded as error:
         raise Refusal(f"{error} (--so-far writes what there is by now)") from None
     except OSError as error:
@@ -155,29 +155,29 @@ async def _export_one(
 
 async def _ended(store: Store, typed: str) -> WorkflowName | None:
     """The one with a record that has this id; `Refusal` for an id of two."""
-    candidates = [what] if (what := named(typed)) else [WorkflowName(kind, typed) for kind in kinds()]
-    if not all(is_request_id(one.id) for one in candidates):
+    candidates = [name] if (name := named(typed)) else [WorkflowName(kind, typed) for kind in kinds()]
+    if not all(is_request_id(candidate.id) for candidate in candidates):
         raise Refusal(f'"{typed}" is no id: expected 1-100 characters of A-Z a-z 0-9 . _ -, or a whole workflow id')
-    known = await store.records.known([one.workflow_id for one in candidates])
-    found = [one for one in candidates if one.workflow_id in known]
-    if len(found) > 1:
-        raise Refusal(f"{typed} is the id of several: {' or '.join(one.workflow_id for one in found)}")
-    return found[0] if found else None
+    recorded_ids = await store.records.known([candidate.workflow_id for candidate in candidates])
+    matches = [candidate for candidate in candidates if candidate.workflow_id in recorded_ids]
+    if len(matches) > 1:
+        raise Refusal(f"{typed} is the id of several: {' or '.join(match.workflow_id for match in matches)}")
+    return matches[0] if matches else None
 
 
 async def _export_many(
-    packer: Packer, chosen: Selection, folder: Path, *, documents: bool, quiet: bool
+    packer: Packer, selection: Selection, folder: Path, *, documents: bool, quiet: bool
 ) -> list[ExportedPack]:
-    found = await chosen.ids(packer.store)
+    names = await selection.ids(packer.store)
     written = list[ExportedPack]()
     try:
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-        with progress("writing packs", quiet=quiet, total=len(found)) as bar:
-            for what in found:
-                written.append(await packer.export(what, folder / f"{what.id}.zip", documents=documents))
+        with progress("writing packs", quiet=quiet, total=len(names)) as bar:
+            for name in names:
+                written.append(await packer.export(name, folder / f"{name.id}.zip", documents=documents))
                 bar(advance=1)
     except OSError as error:
-        raise Refusal(f"{folder}: {error.strerror} ({len(written):,} of {len(found):,} packs were written)") from error
+        raise Refusal(f"{folder}: {error.strerror} ({len(written):,} of {len(names):,} packs were written)") from error
     return written
 
 
@@ -185,9 +185,11 @@ def _exported(written: Sequence[ExportedPack]) -> Group | Text:
     if not written:
         return Text("No such requests have ended")
     table = Rows("id", "file", "parts", "bytes", "amendment", "note", whole=("id", "file"))
-    for one in written:
-        amendment = f"{one.amendment}" + (f", erasure {one.erasures}" if one.erasures else "")
-        table.add(one.id, one.file, f"{one.parts:,}", f"{one.bytes:,}", amendment, "" if one.finished else "unfinished")
+    for pack in written:
+        amendment = f"{pack.amendment}" + (f", erasure {pack.erasures}" if pack.erasures else "")
+        table.add(
+            pack.id, pack.file, f"{pack.parts:,}", f"{pack.bytes:,}", amendment, "" if pack.finished else "unfinished"
+        )
     return Group(Text(f"{len(written):,} evidence packs" if len(written) > 1 else "The evidence pack", "bold"), table)
 
 
@@ -212,9 +214,9 @@ class Verification:
 
     @classmethod
     def of(cls, found: VerifiedPack) -> "Verification":
-        faults = [{"part": one.part, "expected": one.expected, "found": one.found} for one in found.faults]
-        known = {name: getattr(found, name) for name in cls.__annotations__ if name != "faults"}
-        return cls(**known, faults=faults)
+        faults = [{"part": fault.part, "expected": fault.expected, "found": fault.found} for fault in found.faults]
+        fields = {name: getattr(found, name) for name in cls.__annotations__ if name != "faults"}
+        return cls(**fields, faults=faults)
 
 
 async def verify_packs(
@@ -242,14 +244,14 @@ async def verify_packs(
     settings = ready()
     keys = await asyncio.to_thread(_keys, settings, key)
     try:
-        found = [await asyncio.to_thread(verify, pack, keys) for pack in packs]
+        results = [await asyncio.to_thread(verify, pack, keys) for pack in packs]
     except OSError as error:
         raise Refusal(f"{error.filename}: {error.strerror}") from error
-    for one, other in combinations(found, 2):
-        if one.ok and other.ok and one.workflow_id == other.workflow_id:
-            one.notes.append(newer_of(one, other))
-    answers = [Verification.of(one) for one in found]
-    print_answer(answers, Group(*(_verified(one) for one in answers)), as_json=json)
+    for first, second in combinations(results, 2):
+        if first.ok and second.ok and first.workflow_id == second.workflow_id:
+            first.notes.append(newer_of(first, second))
+    answers = [Verification.of(result) for result in results]
+    print_answer(answers, Group(*(_verified(answer) for answer in answers)), as_json=json)
     if not all(answer.ok for answer in answers):
         return Exit.REFUSED
     return Exit.DONE if all(answer.trusted for answer in answers) else Exit.UNCONFIRMED
@@ -271,8 +273,8 @@ def _verified(answer: Verification) -> Group:
         for fault in answer.faults:
             table.add(fault["part"], fault["expected"], fault["found"])
         return Group(Text(f"{answer.file} does not hold", "bold red"), table, *notes)
-    what = f"{answer.type} {answer.id} · {answer.status}" + ("" if answer.finished else " · unfinished")
-    holds = f"{what} · {answer.parts:,} parts · amendment {answer.amendment}"
+    subject = f"{answer.type} {answer.id} · {answer.status}" + ("" if answer.finished else " · unfinished")
+    holds = f"{subject} · {answer.parts:,} parts · amendment {answer.amendment}"
     if answer.trusted:
         key = f"signed by the key {answer.key}"
         return Group(Text(f"{answer.file} holds: {holds}", "bold green"), Text(key), *notes)
@@ -311,69 +313,69 @@ async def hold(
     settings = ready()
     store = clients.store(settings)
     if id is None:
-        listed = [one async for one in _open_holds(store)]
-        print_answer([_hold_as_json(one) for one in listed], _holds(listed), as_json=json)
+        listed = [hold async for hold in _open_holds(store)]
+        print_answer([_hold_as_json(hold) for hold in listed], _holds(listed), as_json=json)
         return
     actor, now = claimed_actor(settings, as_), datetime.now(UTC)
-    what = await _begun(store, id)
+    name = await _begun(store, id)
     if release:
-        await store.holds.release(what.workflow_id, await _to_release(store, what, reason), actor, now)
-    elif reason and not await store.holds.place(what.workflow_id, reason, actor, now):
+        await store.holds.release(name.workflow_id, await _to_release(store, name, reason), actor, now)
+    elif reason and not await store.holds.place(name.workflow_id, reason, actor, now):
         note("it is held for this reason already")
-    holds = await store.holds.of(what.workflow_id)
-    held = any(one.released_at is None for one in holds)
-    answer = {"id": what.id, "workflow_id": what.workflow_id, "held": held, "holds": list(map(_hold_as_json, holds))}
-    says = f"The {what.kind} {what.id} is {'on legal hold' if held else 'not held any more'}"
-    print_answer(answer, Group(Text(says, "bold"), _holds(holds)), as_json=json)
+    holds = await store.holds.of(name.workflow_id)
+    is_held = any(hold.released_at is None for hold in holds)
+    answer = {"id": name.id, "workflow_id": name.workflow_id, "held": is_held, "holds": list(map(_hold_as_json, holds))}
+    sentence = f"The {name.kind} {name.id} is {'on legal hold' if is_held else 'not held any more'}"
+    print_answer(answer, Group(Text(sentence, "bold"), _holds(holds)), as_json=json)
 
 
-async def _to_release(store: Store, what: WorkflowName, reason: str | None) -> str:
+async def _to_release(store: Store, name: WorkflowName, reason: str | None) -> str:
     """The reason of its hold that is meant; `Refusal` if there is none, or if it is one of several."""
-    there = [one for one in await store.holds.of(what.workflow_id) if not one.released_at]
-    own = [one.reason for one in there if one.workflow_id == what.workflow_id]
-    if not own:
-        helps = f": {there[0].workflow_id} is, and it is a part of that" if there else ""
-        raise Refusal(f"the {what.kind} {what.id} is not on hold by itself{helps}")
-    if reason is None and len(own) > 1:
-        raise Refusal(f"it is held for several reasons, --reason names one of them: {'; '.join(own)}")
-    if reason is not None and reason not in own:
-        raise Refusal(f'it is not held for the reason "{reason}", but for: {"; ".join(own)}')
-    return reason or own[0]
+    open_holds = [hold for hold in await store.holds.of(name.workflow_id) if not hold.released_at]
+    own_reasons = [hold.reason for hold in open_holds if hold.workflow_id == name.workflow_id]
+    if not own_reasons:
+        helps = f": {open_holds[0].workflow_id} is, and it is a part of that" if open_holds else ""
+        raise Refusal(f"the {name.kind} {name.id} is not on hold by itself{helps}")
+    if reason is None and len(own_reasons) > 1:
+        raise Refusal(f"it is held for several reasons, --reason names one of them: {'; '.join(own_reasons)}")
+    if reason is not None and reason not in own_reasons:
+        raise Refusal(f'it is not held for the reason "{reason}", but for: {"; ".join(own_reasons)}')
+    return reason or own_reasons[0]
 
 
 async def _open_holds(store: Store) -> AsyncIterator[Hold]:
-    after = "", 0
-    while some := await store.holds.page(after):
-        for one in some:
-            yield one
-        after = some[-1].workflow_id, some[-1].number
+    cursor = "", 0
+    while page := await store.holds.page(cursor):
+        for hold in page:
+            yield hold
+        cursor = page[-1].workflow_id, page[-1].number
 
 
 async def _begun(store: Store, typed: str) -> WorkflowName:
     """The one of this id that has begun or ended; `Refusal` for none and for an id of two."""
-    if what := await _ended(store, typed):
-        return what
-    candidates = [what] if (what := named(typed)) else [WorkflowName(kind, typed) for kind in kinds()]
-    known = await store.starts.known([one.workflow_id for one in candidates])
-    found = [one for one in candidates if one.workflow_id in known]
-    if len(found) > 1:
-        raise Refusal(f"{typed} is the id of several: {' or '.join(one.workflow_id for one in found)}")
-    if not found:
+    if name := await _ended(store, typed):
+        return name
+    candidates = [name] if (name := named(typed)) else [WorkflowName(kind, typed) for kind in kinds()]
+    started_ids = await store.starts.known([candidate.workflow_id for candidate in candidates])
+    matches = [candidate for candidate in candidates if candidate.workflow_id in started_ids]
+    if len(matches) > 1:
+        raise Refusal(f"{typed} is the id of several: {' or '.join(match.workflow_id for match in matches)}")
+    if not matches:
         raise Refusal(f"{typed} is not known: nothing of this id has begun")
-    return found[0]
+    return matches[0]
 
 
-def _hold_as_json(one: Hold) -> dict[str, object]:
-    return {name: value for name, value in one._asdict().items() if name != "number"}
+def _hold_as_json(hold: Hold) -> dict[str, object]:
+    return {name: value for name, value in hold._asdict().items() if name != "number"}
 
 
 def _holds(holds: Sequence[Hold]) -> Rows | Text:
     if not holds:
         return Text("Nothing is on legal hold")
     table = Rows("held", "since", "by", "reason", "released", whole=("held",))
-    for one in holds:
-        released = f"{one.released_at:%Y-%m-%d %H:%M} by {one.released_by}" if one.released_at else ""
-        table.add(one.workflow_id, f"{one.at:%Y-%m-%d %H:%M}", one.by, one.reason, released)
+    for hold in holds:
+        released = f"{hold.released_at:%Y-%m-%d %H:%M} by {hold.released_by}" if hold.released_at else ""
+        table.add(hold.workflow_id, f"{hold.at:%Y-%m-%d %H:%M}", hold.by, hold.reason, released)
     return table
 
 
@@ -419,8 +421,8 @@ async def _ids_of_address(settings: Settings, store: Store, address: str) -> str
 
 
 def _erased(erased: ErasureResult) -> Group:
-    done = "would be erased" if erased.dry_run else "was erased"
-    parts = [Text(f"{erased.person} {done} from {len(erased.erased):,} that have ended", "bold")]
+    verb = "would be erased" if erased.dry_run else "was erased"
+    parts = [Text(f"{erased.person} {verb} from {len(erased.erased):,} that have ended", "bold")]
     if erased.waiting:
         parts.append(
             Text(
@@ -430,13 +432,13 @@ def _erased(erased: ErasureResult) -> Group:
             )
         )
     if erased.held:
-        listed = ", ".join(f"{one} ({why})" for one, why in [*erased.held.items()][:20])
+        listed = ", ".join(f"{id} ({reason})" for id, reason in [*erased.held.items()][:20])
         parts.append(
             Text(f"{len(erased.held):,} are on legal hold, and are erased once that is released: {listed}", "yellow")
         )
     if not erased.dry_run:
         parts.append(Text(f"{erased.devices:,} devices were erased"))
     table = Rows("not erased here", "why")
-    for what, why in STAYS.items():
-        table.add(what, why)
+    for subject, reason in STAYS.items():
+        table.add(subject, reason)
     return Group(*parts, table)

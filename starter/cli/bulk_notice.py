@@ -27,32 +27,35 @@ _SEVERAL: Final = "several"
 
 def joined(prepared: Sequence[path.PreparedStart]) -> list[path.PreparedStart]:
     """The same without notices of sending to requesters of several."""
-    times = Counter(_hears(one) for one in prepared)
-    return [_silent(one) if isinstance(one, PreparedRequest) and times[_hears(one)] > 1 else one for one in prepared]
+    times = Counter(_hears(start) for start in prepared)
+    return [
+        _silent(start) if isinstance(start, PreparedRequest) and times[_hears(start)] > 1 else start
+        for start in prepared
+    ]
 
 
-def _hears(one: path.PreparedStart) -> str | None:
+def _hears(start: path.PreparedStart) -> str | None:
     """Who is silently notified of the sending; None if they are asked themselves."""
-    if not isinstance(one, PreparedRequest) or not one.request.policy.tell_requester.started:
+    if not isinstance(start, PreparedRequest) or not start.request.policy.tell_requester.started:
         return None
-    brief = one.request.brief
+    brief = start.request.brief
     return None if brief.requester in {person.person for person in brief.people} else brief.requester
 
 
-def _silent(one: PreparedRequest) -> PreparedRequest:
-    if _hears(one) is None:
-        return one
-    policy = one.request.policy
+def _silent(start: PreparedRequest) -> PreparedRequest:
+    if _hears(start) is None:
+        return start
+    policy = start.request.policy
     quiet = policy.replace(tell_requester=policy.tell_requester.replace(started=False))
-    return replace(one, request=one.request.replace(policy=quiet))
+    return replace(start, request=start.request.replace(policy=quiet))
 
 
 async def tell(client: Client, sent: Iterable[PreparedRequest]) -> None:
     """Notify each requester once of those started now; a worker does it."""
-    by: defaultdict[str, list[PreparedRequest]] = defaultdict(list)
-    for one in sent:
-        by[one.request.brief.requester].append(one)
-    for requester, theirs in by.items():
+    sent_by_requester: defaultdict[str, list[PreparedRequest]] = defaultdict(list)
+    for start in sent:
+        sent_by_requester[start.request.brief.requester].append(start)
+    for requester, theirs in sent_by_requester.items():
         delivery = _delivery(requester, theirs)
         with suppress(WorkflowAlreadyStartedError):
             await client.start_workflow(
@@ -66,10 +69,10 @@ async def tell(client: Client, sent: Iterable[PreparedRequest]) -> None:
 
 
 def _delivery(requester: str, sent: Sequence[PreparedRequest]) -> Delivery:
-    briefs = [one.request.brief for one in sent]
-    titles, kinds = {one.title for one in briefs}, {one.kind for one in briefs}
-    named = len(titles) == 1 and all(one.lock_screen is LockScreen.FULL for one in briefs)
-    ids = "\n".join(sorted(one.id for one in briefs))
+    briefs = [start.request.brief for start in sent]
+    titles, kinds = {brief.title for brief in briefs}, {brief.kind for brief in briefs}
+    named = len(titles) == 1 and all(brief.lock_screen is LockScreen.FULL for brief in briefs)
+    ids = "\n".join(sorted(brief.id for brief in briefs))
     subject = Subject(
         id=f"together-{hashlib.sha256(ids.encode()).hexdigest()[:12]}",
         type=Kind.REQUEST,
@@ -97,26 +100,26 @@ class NoticesOf(Model):
 def notices(prepared: Sequence[PreparedRequest]) -> list[NoticesOf]:
     """By person, most first, without reminders, which depend on what people do."""
     at_once, later = Counter[str](), Counter[str]()
-    for one in prepared:
-        first, others = _turns(one)
+    for start in prepared:
+        first, later_people = _turns(start)
         at_once.update(first)
-        later.update(others)
-        if one.request.policy.tell_requester.signed:
-            later[one.request.brief.requester] += 1
-    at_once.update({who for one in prepared if (who := _hears(one)) is not None})
-    everybody = sorted({*at_once, *later}, key=lambda who: (-at_once[who] - later[who], who))
-    return [NoticesOf(person=who, at_once=at_once[who], later=later[who]) for who in everybody]
+        later.update(later_people)
+        if start.request.policy.tell_requester.signed:
+            later[start.request.brief.requester] += 1
+    at_once.update({requester for start in prepared if (requester := _hears(start)) is not None})
+    everybody = sorted({*at_once, *later}, key=lambda person: (-at_once[person] - later[person], person))
+    return [NoticesOf(person=person, at_once=at_once[person], later=later[person]) for person in everybody]
 
 
-def _turns(one: PreparedRequest) -> tuple[list[str], list[str]]:
+def _turns(start: PreparedRequest) -> tuple[list[str], list[str]]:
     """Whose turn is first, and whose is later; people described in full count per request."""
-    brief = one.request.brief
-    asked = [person for person in brief.people if person.role is not Role.COPY]
-    first = min((person.order for person in asked), default=0)
-    who = {person: _known(person.person, brief.id) for person in asked}
+    brief = start.request.brief
+    acting = [person for person in brief.people if person.role is not Role.COPY]
+    first = min((person.order for person in acting), default=0)
+    name_by_person = {person: _known(person.person, brief.id) for person in acting}
     return (
-        [who[one] for one in asked if one.order == first],
-        [who[one] for one in asked if one.order != first],
+        [name_by_person[person] for person in acting if person.order == first],
+        [name_by_person[person] for person in acting if person.order != first],
     )
 
 

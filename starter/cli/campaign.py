@@ -88,8 +88,8 @@ class _CampaignWords(OperationWords):
         if not person:
             await super().extend(id, due=due, reason=reason, manner=manner)
             return
-        until = due_of(due, datetime.now(UTC))
-        command = Extension(actor="", due=until, person=person, reason=reason)
+        due_at = due_of(due, datetime.now(UTC))
+        command = Extension(actor="", due=due_at, person=person, reason=reason)
         await self.carry_out(id, lambda actor: command.replace(actor=actor), manner)
 
     async def retry(self, id: Id, /, *, failed: bool = False, person: str = "", manner: CommonOptions = PLAIN) -> None:
@@ -111,9 +111,9 @@ class _CampaignWords(OperationWords):
             return command
         from starter.queries.campaign_report import member_of  # noqa: PLC0415  hardly any word names a member
 
-        settings, shown = ready(), await show_as(CampaignShow, context, id)
+        settings, view = ready(), await show_as(CampaignShow, context, id)
         directory = clients.directory(settings, context.store) if settings.people else None
-        return command.replace(person=await member_of(context.store, shown, person, directory))
+        return command.replace(person=await member_of(context.store, view, person, directory))
 
 
 _WORDS = _CampaignWords(Kind.CAMPAIGN)
@@ -178,14 +178,14 @@ async def report(id: Id, /, *, names: Names = True, output: Output = None, json:
         Print `{campaign{…}, counts{…}, population, changes[], lines[]}`; a line has the columns of the CSV and row,
         department, manager, due.
     """
-    found = await _found(id, names=names, quiet=json)
+    campaign_report = await _found(id, names=names, quiet=json)
     if output is not None:
-        await _write(output, found)
+        await _write(output, campaign_report)
     if json or output is None:
-        async for piece in found.json() if json else found.table(end="\n"):
+        async for piece in campaign_report.json() if json else campaign_report.table(end="\n"):
             sys.stdout.write(piece)
-    if not found.tally.counts.total:
-        note(f"nobody was asked yet: {found.shown.says}")
+    if not campaign_report.tally.counts.total:
+        note(f"nobody was asked yet: {campaign_report.shown.says}")
 
 
 async def sample(
@@ -215,40 +215,42 @@ async def sample(
     json
         Print `{campaign{…}, seed, n, of, order, lines[]}`.
     """
-    found = await _found(id, names=names, quiet=json)
-    seed = seed or found.head.id
-    chosen, of = await audit_sample(found.batches(), n, seed), found.tally.counts.total
+    campaign_report = await _found(id, names=names, quiet=json)
+    seed = seed or campaign_report.head.id
+    lines, total = await audit_sample(campaign_report.batches(), n, seed), campaign_report.tally.counts.total
     if output is not None:
-        await _write(output, replace(found, batches=lambda: _at_once(chosen)))
-    told = {
-        "campaign": found.head.model_dump(mode="json"),
+        await _write(output, replace(campaign_report, batches=lambda: _at_once(lines)))
+    answer = {
+        "campaign": campaign_report.head.model_dump(mode="json"),
         "seed": seed,
-        "n": len(chosen),
-        "of": of,
+        "n": len(lines),
+        "of": total,
         "order": "SHA-256 of <seed>/<row>/<person>",
-        "lines": [found.plain_line(line) for line in chosen],
+        "lines": [campaign_report.plain_line(line) for line in lines],
     }
     if output is None or json:
-        print_answer(told, _of_sample(found, chosen, seed), as_json=json)
+        print_answer(answer, _of_sample(campaign_report, lines, seed), as_json=json)
 
 
-def _of_sample(found: record.CampaignReport, chosen: list[MemberOutcome], seed: str) -> Group:
-    who = found.names.columns
-    table = Rows("row", "person", *who, "status", "told", "acknowledged", "reason", whole=("person",))
-    for line in chosen:
-        told, acknowledged = (
-            Instant(datetime.fromisoformat(at) if at else None) for at in (line.sent_at, line.signed_at)
+def _of_sample(campaign_report: record.CampaignReport, lines: list[MemberOutcome], seed: str) -> Group:
+    name_columns = campaign_report.names.columns
+    table = Rows("row", "person", *name_columns, "status", "told", "acknowledged", "reason", whole=("person",))
+    for line in lines:
+        sent_at, acknowledged = (
+            Instant(datetime.fromisoformat(instant) if instant else None) for instant in (line.sent_at, line.signed_at)
         )
         table.add(
             str(line.row),
             line.person,
-            *found.names.cells(line.person).values(),
+            *campaign_report.names.cells(line.person).values(),
             line.status,
-            told,
+            sent_at,
             acknowledged,
             line.reason,
         )
-    return Group(Text(f"{len(chosen):,} of {found.tally.counts.total:,} people by the seed {seed}", "bold"), table)
+    return Group(
+        Text(f"{len(lines):,} of {campaign_report.tally.counts.total:,} people by the seed {seed}", "bold"), table
+    )
 
 
 async def _found(id: str, *, names: bool, quiet: bool) -> record.CampaignReport:
@@ -346,8 +348,8 @@ async def _planned(file: Yearly, year: int, store: Store, directory: Directory) 
 
 
 async def _people(file: Yearly, year: int, content: YearContent | None, directory: Directory) -> int | None:
-    said = content.file if content else of_year(file.plain, year).plain
-    match said.get("audience"):
+    document = content.file if content else of_year(file.plain, year).plain
+    match document.get("audience"):
         case {"group": str(group)}:
             return len(await directory.group(group))
         case {"people": [*ids]}:
@@ -377,11 +379,11 @@ async def give(
     prepared = await check(yearly.opening_on(plain, file.day(year, now)))
     content = YearContent.of(plain.plain, prepared, _table(plain))
     yearly.own_edition(plain, content, await YearContent.read(context.store, file.series, year - 1))
-    before = await YearContent.read(context.store, file.series, year)
-    if before and content.once_started == before.once_started:
+    previous = await YearContent.read(context.store, file.series, year)
+    if previous and content.once_started == previous.once_started:
         return False
     campaign = file.series.campaign_id(year)
-    if (before and before.started) or await executions.found(context.client, Kind.CAMPAIGN.workflow_id(campaign)):
+    if (previous and previous.started) or await executions.found(context.client, Kind.CAMPAIGN.workflow_id(campaign)):
         raise Refusal(f"{campaign} has opened already: what it opened with stays")
     if prepared.document is not None:
         await context.store.files.put(prepared.document)
@@ -399,18 +401,18 @@ async def schedule_years(file: Yearly, client: Client, given: int | None) -> boo
 
     A paused schedule looks for nothing: `Refusal` if the content of a year was given.
     """
-    ours, id = _schedule(file), file.series.schedule_id
+    yearly_schedule, id = _schedule(file), file.series.schedule_id
     try:
-        await client.create_schedule(id, ours, trigger_immediately=True)
+        await client.create_schedule(id, yearly_schedule, trigger_immediately=True)
     except ScheduleAlreadyRunningError:
         handle = client.get_schedule_handle(id)
 
-        async def updated(found: ScheduleUpdateInput) -> ScheduleUpdate:
-            ours.state = found.description.schedule.state
-            return ScheduleUpdate(ours)
+        async def updated(current: ScheduleUpdateInput) -> ScheduleUpdate:
+            yearly_schedule.state = current.description.schedule.state
+            return ScheduleUpdate(yearly_schedule)
 
         await handle.update(updated)
-        if not ours.state.paused:
+        if not yearly_schedule.state.paused:
             await handle.trigger()
         elif given is not None:
             unpause = f"temporal schedule toggle --unpause --schedule-id {id}"
@@ -422,7 +424,7 @@ async def schedule_years(file: Yearly, client: Client, given: int | None) -> boo
 def _schedule(file: Yearly) -> Schedule:
     """A look each day as the owner's working day begins."""
     series, begins = file.series, file.owner.working_hours[0]
-    known = [
+    attributes = [
         SearchAttributePair(names.KIND, series.kind),
         SearchAttributePair(names.STAGE, CONTENT_MISSING),
         SearchAttributePair(names.REQUESTER, series.owner),
@@ -434,7 +436,7 @@ def _schedule(file: Yearly) -> Schedule:
             series,
             id=series.schedule_id,
             task_queue=names.CAMPAIGN_QUEUE,
-            typed_search_attributes=TypedSearchAttributes(known),
+            typed_search_attributes=TypedSearchAttributes(attributes),
             static_summary=launch.summary(series.kind, series.title),
             priority=priority(series.kind, urgent=False),
         ),
@@ -479,15 +481,17 @@ async def schedule(
                 await give(series, year, context, partial(intake.check, Kind.CAMPAIGN), now)
             created = await schedule_years(series, context.client, year)
     years = await preview(series, store, directory, now, year)
-    known = Scheduled(schedule=series.series.schedule_id, created=created, given=None if plan else year, years=years)
-    print_answer(known, _told(known, plan=plan), as_json=json)
+    scheduled = Scheduled(
+        schedule=series.series.schedule_id, created=created, given=None if plan else year, years=years
+    )
+    print_answer(scheduled, _told(scheduled, plan=plan), as_json=json)
 
 
 def _told(known: Scheduled, *, plan: bool) -> Group:
-    what = "would be" if plan else "was made" if known.created else "is up to date"
+    state = "would be" if plan else "was made" if known.created else "is up to date"
     table = Rows("opens", "campaign", "content", "people", whole=("campaign",))
-    for one in known.years:
-        people = "" if one.people is None else f"{one.people:,}"
-        content = Text(f"version {one.version}") if one.given else Text("missing: it waits for it", "yellow")
-        table.add(Instant(one.opens_at, weekday=True), one.campaign, content, people)
-    return Group(Text(f"The schedule {known.schedule} {what}", "bold"), table)
+    for year in known.years:
+        people = "" if year.people is None else f"{year.people:,}"
+        content = Text(f"version {year.version}") if year.given else Text("missing: it waits for it", "yellow")
+        table.add(Instant(year.opens_at, weekday=True), year.campaign, content, people)
+    return Group(Text(f"The schedule {known.schedule} {state}", "bold"), table)

@@ -85,58 +85,58 @@ async def download(
     """
     settings = ready()
     store = clients.store(settings)
-    file, who = KeptFileName.SIGNING_LOG if log else KeptFileName.DOCUMENT, as_ or settings.acting
+    file, actor = KeptFileName.SIGNING_LOG if log else KeptFileName.DOCUMENT, as_ or settings.acting
     if id is not None:
-        found = [WorkflowName(Kind.REQUEST, id_of(Kind.REQUEST, id))]
+        names = [WorkflowName(Kind.REQUEST, id_of(Kind.REQUEST, id))]
     else:
-        wanted = ListFilter(kind=kind, person=person, requester=requester, search=search)
-        found = await (await chosen(store, wanted, since)).ids(store)
-    written = await _downloads(store, found, file, output, who, quiet=json)
+        filters = ListFilter(kind=kind, person=person, requester=requester, search=search)
+        names = await (await chosen(store, filters, since)).ids(store)
+    written = await _downloads(store, names, file, output, actor, quiet=json)
     if id is not None and written[0].why:
         raise Refusal(f"{written[0].id}: {written[0].why}")
     print_answer(written, _table(written), as_json=json)
-    if missing := [one for one in written if one.why]:
+    if missing := [result for result in written if result.why]:
         note(f"{len(missing):,} of {len(written):,} have no such file")
 
 
 async def _downloads(
-    store: Store, found: Iterable[WorkflowName], file: KeptFileName, folder: Path, who: str, *, quiet: bool
+    store: Store, requests: Iterable[WorkflowName], file: KeptFileName, folder: Path, actor: str, *, quiet: bool
 ) -> list[DownloadResult]:
-    names, written = list(found), list[DownloadResult]()
+    names, written = list(requests), list[DownloadResult]()
     try:
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         with progress("downloading", quiet=quiet, total=len(names)) as bar:
-            for what in names:
-                written.append(await _one(store, what, file, folder, who))
+            for name in names:
+                written.append(await _one(store, name, file, folder, actor))
                 bar(advance=1)
     except OSError as error:
         raise Refusal(f"{folder}: {error.strerror} ({len(written):,} of {len(names):,} were written)") from error
     return written
 
 
-async def _one(store: Store, what: WorkflowName, file: KeptFileName, folder: Path, who: str) -> DownloadResult:
+async def _one(store: Store, name: WorkflowName, file: KeptFileName, folder: Path, actor: str) -> DownloadResult:
     try:
-        kept = await kept_file(store, what.workflow_id, file)
-        if kept is None:
-            return DownloadResult(what.id, why="no such file is kept, or not yet")
-        await store.downloads.note(what.workflow_id, Download(datetime.now(UTC), who, file, Way.COMMAND))
-        place = folder / f"{what.id}-{file.value.replace('_', '-')}.pdf"
-        await _write(kept, place)
+        stored = await kept_file(store, name.workflow_id, file)
+        if stored is None:
+            return DownloadResult(name.id, why="no such file is kept, or not yet")
+        await store.downloads.note(name.workflow_id, Download(datetime.now(UTC), actor, file, Way.COMMAND))
+        path = folder / f"{name.id}-{file.value.replace('_', '-')}.pdf"
+        await _write(stored, path)
     except DocumentMissing:
-        return DownloadResult(what.id, why="the file was erased")
+        return DownloadResult(name.id, why="the file was erased")
     except DocumentDamaged:
-        return DownloadResult(what.id, why="the file is damaged in the store")
-    return DownloadResult(what.id, place, kept.sha256, kept.size)
+        return DownloadResult(name.id, why="the file is damaged in the store")
+    return DownloadResult(name.id, path, stored.sha256, stored.size)
 
 
-async def _write(kept: StoredFile, place: Path) -> None:
+async def _write(stored: StoredFile, path: Path) -> None:
     """Whole or not at all."""
-    opened, half = await asyncio.to_thread(tempfile.mkstemp, dir=place.parent, prefix=".", suffix=".part")
+    opened, half = await asyncio.to_thread(tempfile.mkstemp, dir=path.parent, prefix=".", suffix=".part")
     try:
-        with os.fdopen(opened, "wb") as out:
-            async for piece in kept.pieces(_PIECE):
-                out.write(piece)
-        await asyncio.to_thread(os.replace, half, place)
+        with os.fdopen(opened, "wb") as file:
+            async for piece in stored.pieces(_PIECE):
+                file.write(piece)
+        await asyncio.to_thread(os.replace, half, path)
     except BaseException:
         await asyncio.to_thread(os.unlink, half)
         raise
@@ -145,8 +145,8 @@ async def _write(kept: StoredFile, place: Path) -> None:
 def _table(written: Iterable[DownloadResult]) -> Group | Text:
     table = Rows("id", "file", "bytes", "SHA-256", whole=("id", "file"))
     lines = list(written)
-    for one in lines:
-        table.add(one.id, str(one.file or one.why), f"{one.bytes:,}", one.sha256 or "")
+    for result in lines:
+        table.add(result.id, str(result.file or result.why), f"{result.bytes:,}", result.sha256 or "")
     return Group(table) if lines else Text("No such requests have ended")
 
 
@@ -164,13 +164,13 @@ async def links(id: str, /, *, revoke: bool = False, as_: As = None, json: AsJso
     """
     settings = ready()
     store = clients.store(settings)
-    what = WorkflowName(Kind.REQUEST, id_of(Kind.REQUEST, id))
+    name = WorkflowName(Kind.REQUEST, id_of(Kind.REQUEST, id))
     revoked = 0
     if revoke:
         actor = claimed_actor(settings, as_)
-        revoked = await store.downloads.revoke(what.workflow_id, actor, datetime.now(UTC))
-    rows = await store.downloads.links(what.workflow_id)
-    answer = {"id": what.id, "links": [_as_json(row) for row in rows], "revoked": revoked}
+        revoked = await store.downloads.revoke(name.workflow_id, actor, datetime.now(UTC))
+    rows = await store.downloads.links(name.workflow_id)
+    answer = {"id": name.id, "links": [_as_json(row) for row in rows], "revoked": revoked}
     print_answer(answer, _of_links(rows, datetime.now(UTC)), as_json=json)
     if revoke:
         note(f"{revoked:,} revoked")
@@ -185,6 +185,6 @@ def _of_links(rows: Iterable[DownloadLinkRow], now: datetime) -> Group | Text:
     table, lines = Rows("target", "file", "number", "until", "downloads", whole=("target",)), list(rows)
     for row in lines:
         ends = f"{row.expires_at:%Y-%m-%d %H:%M} UTC{'' if row.expires_at > now else ', expired'}"
-        until = "revoked" if row.token_sha256 is None else ends
-        table.add(row.target, row.file.value.replace("_", " "), str(row.number), until, f"{row.downloads:,}")
+        validity = "revoked" if row.token_sha256 is None else ends
+        table.add(row.target, row.file.value.replace("_", " "), str(row.number), validity, f"{row.downloads:,}")
     return Group(table) if lines else Text("No target has got a link")

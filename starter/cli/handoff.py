@@ -73,15 +73,17 @@ class Call(Model):
 def stack_of(settings: Settings) -> DevStack:
     """The selected laptop stack; raises `Refusal`."""
     if settings.around.dev is None:
-        why = settings.around.passed_over or "start `countersign dev`, or name its folder: `countersign --dev FOLDER …`"
-        raise Refusal(f"hand-off calls are forwarded on the laptop stack only: {why}")
+        reason = (
+            settings.around.passed_over or "start `countersign dev`, or name its folder: `countersign --dev FOLDER …`"
+        )
+        raise Refusal(f"hand-off calls are forwarded on the laptop stack only: {reason}")
     return settings.around.dev
 
 
 def secrets_of(stack: DevStack) -> Mapping[str, str]:
     """The secret of each target that this stack signs."""
     listed = stack.env.get("COUNTERSIGN_HANDOFF_SECRETS", "")
-    return dict(one.split("=", 1) for one in listed.split(",") if "=" in one)
+    return dict(pair.split("=", 1) for pair in listed.split(",") if "=" in pair)
 
 
 @asynccontextmanager
@@ -89,21 +91,21 @@ async def forwarding(stack: DevStack, to: str, stop: asyncio.Event) -> AsyncIter
     """Forward calls until `stop` is set, yielding each once answered."""
     async with make_client() as client:
         sandbox = _Sandbox(client, stack.sandbox)
-        after = await sandbox.want(to)
+        last_number = await sandbox.want(to)
         try:
-            yield _calls(sandbox, to, after, stop)
+            yield _calls(sandbox, to, last_number, stop)
         finally:
             await sandbox.end()
 
 
-async def _calls(sandbox: "_Sandbox", to: str, after: int, stop: asyncio.Event) -> AsyncIterator[Call]:
+async def _calls(sandbox: "_Sandbox", address: str, last_number: int, stop: asyncio.Event) -> AsyncIterator[Call]:
     while not stop.is_set():
         await _rest(stop)
-        for entry in await sandbox.ledger(after):
-            after = entry["n"]
+        for entry in await sandbox.ledger(last_number):
+            last_number = entry["n"]
             if entry["type"] == _DOWNSTREAM:
                 yield Call.of(entry)
-        await sandbox.want(to)
+        await sandbox.want(address)
 
 
 async def _rest(stop: asyncio.Event) -> None:
@@ -125,12 +127,12 @@ class _Sandbox:
         answer = await self._ask("POST", "/forward", {"to": to})
         if answer.status_code >= 400:
             raise Refusal(f"{to} is no address that calls could be forwarded to, such as http://127.0.0.1:3000/hooks")
-        after: int = answer.json()["after"]
-        return after
+        last_number: int = answer.json()["after"]
+        return last_number
 
     async def ledger(self, after: int) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = (await self._ask("GET", f"/ledger?after={after}")).json()
-        return found
+        entries: list[dict[str, Any]] = (await self._ask("GET", f"/ledger?after={after}")).json()
+        return entries
 
     async def end(self) -> None:
         """End the lease."""
@@ -179,12 +181,12 @@ async def list_(
     settings = ready()
     async with opened(settings) as context:
         of_catalogue = await asyncio.to_thread(_of_catalogue, settings)
-        with _bar("asking", quiet=json) as seen:
-            found = await replays.standing(context, of_catalogue, seen)
-    wanted = [row for row in found.targets if (row.dead or not dead) and (row.failing or not failing)]
-    print_answer(wanted, _table(wanted), as_json=json)
-    if found.unseen:
-        note(f"{found.unseen:,} more still tell somebody, and were not asked")
+        with _bar("asking", quiet=json) as show_count:
+            state = await replays.standing(context, of_catalogue, show_count)
+    rows = [row for row in state.targets if (row.dead or not dead) and (row.failing or not failing)]
+    print_answer(rows, _table(rows), as_json=json)
+    if state.unseen:
+        note(f"{state.unseen:,} more still tell somebody, and were not asked")
 
 
 async def retry(
@@ -208,11 +210,11 @@ async def retry(
     async with opened(settings) as context:
         if target is not None:
             await replays.refuse_unknown(context, target, await asyncio.to_thread(_of_catalogue, settings))
-        with _bar("telling", quiet=json) as seen:
-            told = await replays.hurry(context, target, seen)
+        with _bar("telling", quiet=json) as show_count:
+            count = await replays.hurry(context, target, show_count)
     print_answer(
-        Hurried(told=told),
-        Text(f"{told:,} {'is' if told == 1 else 'are'} trying now" if told else "Nothing waits to be tried"),
+        Hurried(told=count),
+        Text(f"{count:,} {'is' if count == 1 else 'are'} trying now" if count else "Nothing waits to be tried"),
         as_json=json,
     )
 
@@ -243,19 +245,19 @@ async def replay(
         Print `{told, tried, refused, left, failing[]}`.
     """
     settings = ready()
-    after = datetime.now(UTC) - since if since else None
-    wanted = Replay(actor=settings.claimed(as_), known_by=KnownBy.CLAIMED, ran_as=settings.ran_as, target="")
+    died_since = datetime.now(UTC) - since if since else None
+    order = Replay(actor=settings.claimed(as_), known_by=KnownBy.CLAIMED, ran_as=settings.ran_as, target="")
     async with opened(settings) as context:
-        with _bar("replaying", quiet=json) as seen:
+        with _bar("replaying", quiet=json) as show_count:
 
-            async def one(found: DeadTarget) -> ReplayResult:
-                return await replays.replay(context, found, wanted)
+            async def replay_target(target: DeadTarget) -> ReplayResult:
+                return await replays.replay(context, target, order)
 
-            found = replays.all_dead(context, after, target)
-            came = await replays.replay_each(found, one, lambda so_far: seen(so_far.seen))
-        if target is not None and not came.seen:
+            targets = replays.all_dead(context, died_since, target)
+            result = await replays.replay_each(targets, replay_target, lambda so_far: show_count(so_far.seen))
+        if target is not None and not result.seen:
             await replays.refuse_unknown(context, target, await asyncio.to_thread(_of_catalogue, settings))
-    print_answer(came, _came(came), as_json=json)
+    print_answer(result, _came(result), as_json=json)
 
 
 async def listen(
@@ -302,11 +304,11 @@ def _of_catalogue(settings: Settings) -> Addresses:
         catalogue = Catalogue.read(settings.policies)
     except FileFaults:
         return {}
-    found: dict[str, set[str]] = {}
+    addresses: dict[str, set[str]] = {}
     for kind in catalogue.kinds:
         for target in catalogue.resolve(kind).policy.handoff:
-            found.setdefault(target.name, set()).add(address_of(target))
-    return found
+            addresses.setdefault(target.name, set()).add(address_of(target))
+    return addresses
 
 
 def _table(rows: Sequence[TargetLine]) -> Rows | Text:
@@ -322,16 +324,16 @@ def _table(rows: Sequence[TargetLine]) -> Rows | Text:
     return table
 
 
-def _came(came: ReplayedDead) -> Group:
-    if not came.seen:
+def _came(result: ReplayedDead) -> Group:
+    if not result.seen:
         return Group(Text("Nothing is dead"))
-    parts = [Text(f"{came.told:,} were told", "green" if came.told else "")]
-    if came.tried:
-        parts.append(Text(f"{came.tried:,} were not yet, and are tried again", "yellow"))
-    if came.refused:
-        parts.append(Text(f"{came.refused:,} were refused: `request replay` of one says why", "yellow"))
-    if came.left:
-        parts.append(Text(f"{came.left:,} are left: {', '.join(came.failing)} took nothing", "red"))
+    parts = [Text(f"{result.told:,} were told", "green" if result.told else "")]
+    if result.tried:
+        parts.append(Text(f"{result.tried:,} were not yet, and are tried again", "yellow"))
+    if result.refused:
+        parts.append(Text(f"{result.refused:,} were refused: `request replay` of one says why", "yellow"))
+    if result.left:
+        parts.append(Text(f"{result.left:,} are left: {', '.join(result.failing)} took nothing", "red"))
     return Group(*parts)
 
 

@@ -118,73 +118,73 @@ class Listing:
             Print `[{id, kind, status, problem, attention, due_at, trouble, document, requester, stage,
             waiting_for, since, overdue, open, started_at, workflow_id}]`.
         """
-        wanted = filters.wanted(self.kind)
+        filters_ = filters.wanted(self.kind)
         if watch:
-            await self._watch(wanted, limit or WATCHED_AT_MOST, json=json)
+            await self._watch(filters_, limit or WATCHED_AT_MOST, json=json)
         else:
-            await self._print(wanted, limit, json=json)
+            await self._print(filters_, limit, json=json)
 
-    async def _watch(self, wanted: ListFilter, limit: int, *, json: bool) -> None:
+    async def _watch(self, filters: ListFilter, limit: int, *, json: bool) -> None:
         from starter.cli.watching import watch  # noqa: PLC0415  a list that is printed once waits for no screen
 
         async with opened(ready()) as context:
             await watch(
-                lambda: _watched(context, wanted, limit, names_people=not json),
-                lambda lines: tables.of_list(lines, self.kind) if lines else Text(self._empty(wanted)),
+                lambda: _watched(context, filters, limit, names_people=not json),
+                lambda lines: tables.of_list(lines, self.kind) if lines else Text(self._empty(filters)),
                 as_json=json,
             )
 
-    async def _print(self, wanted: ListFilter, limit: int | None, *, json: bool) -> None:
+    async def _print(self, filters: ListFilter, limit: int | None, *, json: bool) -> None:
         settings = ready()
         async with opened(settings) as context:
-            gathering = _gathered(context, wanted, limit, quiet=json)
-            found, worker = await asyncio.gather(gathering, looked("worker", partial(temporal.worker, context.client)))
+            gathering = _gathered(context, filters, limit, quiet=json)
+            page, worker = await asyncio.gather(gathering, looked("worker", partial(temporal.worker, context.client)))
             waiting = await self.waiting(context.client)
-            lines = found.lines if json else await name_people(context.store, found.lines)
-        view = tables.of_list(lines, self.kind) if found.lines else Text(self._empty(wanted))
-        print_answer(found.lines, view, as_json=json)
-        unknown = [] if found.lines else await _unknown(settings, context, wanted)
-        for aside in [*unknown, *waiting, *_asides(found, worker, wanted)]:
+            lines = page.lines if json else await name_people(context.store, page.lines)
+        view = tables.of_list(lines, self.kind) if page.lines else Text(self._empty(filters))
+        print_answer(page.lines, view, as_json=json)
+        unknown = [] if page.lines else await _unknown(settings, context, filters)
+        for aside in [*unknown, *waiting, *_asides(page, worker, filters)]:
             note(aside)
 
     async def waiting(self, client: Client) -> list[str]:
         """What is none of them yet, and waits for somebody of ours."""
         return []
 
-    def _empty(self, wanted: ListFilter) -> str:
-        if wanted.narrows:
+    def _empty(self, filters: ListFilter) -> str:
+        if filters.narrows:
             return f"No such {self.kind}s"
-        return "Nothing needs attention" if wanted.attention else f"No {self.kind}s"
+        return "Nothing needs attention" if filters.attention else f"No {self.kind}s"
 
 
-async def _unknown(settings: Settings, context: Context, wanted: ListFilter) -> list[str]:
+async def _unknown(settings: Settings, context: Context, filters: ListFilter) -> list[str]:
     from activities.files.reading import FileFaults  # noqa: PLC0415  a list that has something to show waits for no file
     from activities.people.directory import DirectoryFailure, UnknownPerson  # noqa: PLC0415
     from activities.policies.catalogue import Catalogue, UnknownKind  # noqa: PLC0415
     from starter.boot import clients  # noqa: PLC0415
 
-    says = []
-    if wanted.kind is not None:
+    faults = []
+    if filters.kind is not None:
         with suppress(FileFaults):
             try:
-                Catalogue.read(settings.policies).known(wanted.kind)
+                Catalogue.read(settings.policies).known(filters.kind)
             except UnknownKind as unknown:
-                says.append(str(unknown))
-    for person in filter(None, (wanted.person, wanted.requester) if settings.people else ()):
+                faults.append(str(unknown))
+    for person in filter(None, (filters.person, filters.requester) if settings.people else ()):
         with suppress(DirectoryFailure):
             try:
                 await clients.directory(settings, context.store).person(person)
             except UnknownPerson as unknown:
-                says.append(str(unknown))
-    return says
+                faults.append(str(unknown))
+    return faults
 
 
-def _asides(found: pages.LinesPage, worker: SetUpPart, wanted: ListFilter) -> Iterator[str]:
-    if found.cursor and (left := found.total - len(found.lines)) > 0:
-        yield f"{'more than ' if found.more else ''}{left:,} more; --limit shows others"
-    if found.more and wanted.search:
+def _asides(page: pages.LinesPage, worker: SetUpPart, filters: ListFilter) -> Iterator[str]:
+    if page.cursor and (remaining := page.total - len(page.lines)) > 0:
+        yield f"{'more than ' if page.more else ''}{remaining:,} more; --limit shows others"
+    if page.more and filters.search:
         yield "more were found than are looked at: further words narrow it"
-    if not found.in_order:
+    if not page.in_order:
         yield f"more than {pages.SORTED_AT_MOST:,}: newest first, after those that are overdue"
     if worker.state is PartHealth.WRONG:
         yield f"worker: {worker.says}"
@@ -193,15 +193,15 @@ def _asides(found: pages.LinesPage, worker: SetUpPart, wanted: ListFilter) -> It
 class _OfCampaigns(Listing):
     async def waiting(self, client: Client) -> list[str]:
         """The yearly campaigns that cannot open, by the last look of each."""
-        since = datetime.now(UTC) - _LATEST_LOOK
-        query = f"WorkflowType = '{names.CAMPAIGN_OPENING}' AND StartTime > '{since:%Y-%m-%dT%H:%M:%SZ}'"
+        started_since = datetime.now(UTC) - _LATEST_LOOK
+        query = f"WorkflowType = '{names.CAMPAIGN_OPENING}' AND StartTime > '{started_since:%Y-%m-%dT%H:%M:%SZ}'"
         looks = sorted([run async for run in runs.listed(client, query)], key=lambda run: run.started_at)
         last = {run.known.get(_SCHEDULED_BY): run.known.get(names.STAGE) for run in looks}
-        says = (
+        message = (
             "waits for its content: countersign campaign schedule FILE --year YEAR gives it; its details say what is "
             "wrong"
         )
-        return [f"{id} {says}" for id, stage in last.items() if stage == CONTENT_MISSING]
+        return [f"{id} {message}" for id, stage in last.items() if stage == CONTENT_MISSING]
 
 
 requests = Listing(Kind.REQUEST).list_
@@ -210,7 +210,7 @@ onboardings = Listing(Kind.ONBOARDING).list_
 campaigns = _OfCampaigns(Kind.CAMPAIGN).list_
 
 
-async def _gathered(context: Context, wanted: ListFilter, limit: int | None, *, quiet: bool) -> pages.LinesPage:
+async def _gathered(context: Context, filters: ListFilter, limit: int | None, *, quiet: bool) -> pages.LinesPage:
     lines: list[RequestLine] = []
 
     def enough() -> bool:
@@ -218,17 +218,17 @@ async def _gathered(context: Context, wanted: ListFilter, limit: int | None, *, 
 
     with progress("reading the list", quiet=quiet) as bar:
         bar(visible=False)
-        found = await pages.page(context, wanted, size=limit or pages.SORTED_AT_MOST)
-        bar(total=found.total, visible=found.total > _MANY)
-        lines.extend(found.lines)
-        while found.cursor and not enough():
+        page = await pages.page(context, filters, size=limit or pages.SORTED_AT_MOST)
+        bar(total=page.total, visible=page.total > _MANY)
+        lines.extend(page.lines)
+        while page.cursor and not enough():
             size = limit - len(lines) if limit else pages.SORTED_AT_MOST
-            found = await pages.page(context, wanted, size=size, cursor=found.cursor)
-            lines.extend(found.lines)
+            page = await pages.page(context, filters, size=size, cursor=page.cursor)
+            lines.extend(page.lines)
             bar(completed=len(lines))
-    return found.replace(lines=tuple(lines))
+    return page.replace(lines=tuple(lines))
 
 
-async def _watched(context: Context, wanted: ListFilter, limit: int, *, names_people: bool) -> tuple[RequestLine, ...]:
-    lines = (await pages.page(context, wanted, size=limit)).lines
+async def _watched(context: Context, filters: ListFilter, limit: int, *, names_people: bool) -> tuple[RequestLine, ...]:
+    lines = (await pages.page(context, filters, size=limit)).lines
     return await name_people(context.store, lines) if names_people else lines

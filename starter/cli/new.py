@@ -106,11 +106,11 @@ async def new(
     settings = ready(Need.PEOPLE)
     resolved = _of_requests(await asyncio.to_thread(Catalogue.read, settings.policies), kind)
     directory = clients.directory(settings, clients.store(settings))
-    some = await directory.some(3)
+    sample_ids = await directory.some(3)
     for named in (*(signer or ()), *((requester,) if requester else ())):
         await directory.person(named)
-    signers = tuple(signer or some[:1])
-    asks = requester or next((id for id in some if id not in signers), signers[0])
+    signers = tuple(signer or sample_ids[:1])
+    asks = requester or next((id for id in sample_ids if id not in signers), signers[0])
     name = output or f"{kind}.yaml"
     text = written(kind, resolved, name=name, requester=asks, signers=signers)
     if name == _STDOUT:

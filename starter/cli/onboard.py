@@ -38,18 +38,18 @@ from workflows.model.views import OnboardingShow
 async def running(context: Context, typed: str, part: str) -> WorkflowName:
     """What runs a part, or ran it last; `Refusal` when nothing did, or there is no such part."""
     line, _ = await part_of(context, typed, part)
-    what = named(line.workflow or "")
-    if what is None:
+    name = named(line.workflow or "")
+    if name is None:
         raise Refusal(f"{part} is {line.state}: nobody was asked for it yet")
-    return what
+    return name
 
 
 async def task_of(context: Context, typed: str, part: str) -> WorkflowName:
     """The task that a part is; `Refusal` for an agreement as well."""
-    what = await running(context, typed, part)
-    if what.kind.spec.document:
+    name = await running(context, typed, part)
+    if name.kind.spec.document:
         raise Refusal(f"{part} is an agreement: it is signed, and cannot be said to be done")
-    return what
+    return name
 
 
 async def answer_to(context: Context, what: WorkflowName, actor: str, text: str) -> Answer:
@@ -62,18 +62,18 @@ async def answer_to(context: Context, what: WorkflowName, actor: str, text: str)
 async def replaced(settings: Settings, context: Context, typed: str, part: str, file: str) -> str:
     """Keep another file for a part, checked in full; its reference. `FileFaults` with everything that is wrong."""
     written = (await asyncio.to_thread(FileText.read, file)).parse()
-    again, sources = await _again(settings, context, typed, part)
+    part_start, sources = await _again(settings, context, typed, part)
     try:
-        return await again.from_file(written, sources)
+        return await part_start.from_file(written, sources)
     except UnusablePeople as unusable:
         raise unusable.faults from None
 
 
 async def with_signers(settings: Settings, context: Context, typed: str, part: str, others: Mapping[str, str]) -> str:
     """Keep what an agreement was started from with other signers; its reference."""
-    again, sources = await _again(settings, context, typed, part)
+    part_start, sources = await _again(settings, context, typed, part)
     try:
-        return await again.with_signers(others, sources)
+        return await part_start.with_signers(others, sources)
     except NoSuchSigner as nobody:
         raise Refusal(f"{part}: {nobody}") from None
     except UnusablePeople as unusable:
@@ -83,9 +83,9 @@ async def with_signers(settings: Settings, context: Context, typed: str, part: s
 async def _again(settings: Settings, context: Context, typed: str, part: str) -> tuple[RestartedPart, Sources]:
     documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
     sources = await clients.intake(settings, clients.directory(settings, context.store)).sources(documents)
-    line, what = await part_of(context, typed, part)
+    line, name = await part_of(context, typed, part)
     try:
-        return await RestartedPart.read(context.store, id_of(Kind.ONBOARDING, typed), what, line), sources
+        return await RestartedPart.read(context.store, id_of(Kind.ONBOARDING, typed), name, line), sources
     except NothingToDecide as nothing:
         raise Refusal(str(nothing)) from None
 
@@ -95,9 +95,9 @@ Part = Annotated[str, Parameter(help="The part's id, as the file or `onboard sho
 
 def _exchanges(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
     typed = tuple(token.value for token in tokens)
-    for one in typed:
-        if not all(one.partition("=")):
-            raise ValueError(f"{one} is not OLD=NEW such as customer-signer=customer-colleague")
+    for exchange in typed:
+        if not all(exchange.partition("=")):
+            raise ValueError(f"{exchange} is not OLD=NEW such as customer-signer=customer-colleague")
     return typed
 
 
@@ -107,8 +107,8 @@ async def _kept(id: str, part: str, file: str | None, exchanges: Sequence[str]) 
     async with opened(settings) as context:
         if file:
             return await replaced(settings, context, id, part, file)
-        others = {old: new for old, _, new in (one.partition("=") for one in exchanges)}
-        return await with_signers(settings, context, id, part, others)
+        successors = {signer: new for signer, _, new in (exchange.partition("=") for exchange in exchanges)}
+        return await with_signers(settings, context, id, part, successors)
 
 
 class _OnboardWords(OperationWords):
@@ -183,9 +183,9 @@ class _OnboardWords(OperationWords):
         """Answer the open question of a part, or say that its obstacle is removed."""
         settings = ready()
         async with opened(settings) as context:
-            what = await running(context, id, part)
-            command = await answer_to(context, what, settings.claimed(manner.as_), text)
-        await OperationWords(what.kind).carry_out(what.id, lambda _: command, manner)
+            name = await running(context, id, part)
+            command = await answer_to(context, name, settings.claimed(manner.as_), text)
+        await OperationWords(name.kind).carry_out(name.id, lambda _: command, manner)
 
 
 _WORDS = _OnboardWords(Kind.ONBOARDING)
@@ -207,10 +207,10 @@ async def link(id: Id, /, *, person: Person = None, renew: bool = False, json: A
     """
     settings = ready(Need.LINKS)
     async with opened(settings) as context:
-        shown = await show_as(OnboardingShow, context, id)
-        made = await page_link(context.store, clients.links(settings), shown, person, renew=renew)
-    says = "A new link; earlier ones are no longer valid" if renew else "The link"
-    print_answer(made, Text(f"{says} of {made.person} to {made.id}:"), as_json=json, link=made.link)
+        view = await show_as(OnboardingShow, context, id)
+        page = await page_link(context.store, clients.links(settings), view, person, renew=renew)
+    label = "A new link; earlier ones are no longer valid" if renew else "The link"
+    print_answer(page, Text(f"{label} of {page.person} to {page.id}:"), as_json=json, link=page.link)
 
 
 async def preview(
@@ -227,10 +227,10 @@ async def preview(
     """
     settings = ready(Need.LINKS)
     async with opened(settings) as context:
-        shown = await show_as(OnboardingShow, context, id)
-    made = preview_link(clients.links(settings), shown, person)
+        onboarding_view = await show_as(OnboardingShow, context, id)
+    page = preview_link(clients.links(settings), onboarding_view, person)
     print_answer(
-        made, Text(f"What the {view} sees of {made.id}, until {made.until:%H:%M} UTC:"), as_json=json, link=made.link
+        page, Text(f"What the {view} sees of {page.id}, until {page.until:%H:%M} UTC:"), as_json=json, link=page.link
     )
 
 
@@ -255,16 +255,16 @@ async def map_deal(sample: RequestFile, /, *, source: str, json: AsJson = False)
         Print `{id, file, faults}`.
     """
     settings = ready(Need.PEOPLE)
-    taken = await asyncio.to_thread(_taken, settings, source, sample)
-    if taken is None:
+    mapped = await asyncio.to_thread(_taken, settings, source, sample)
+    if mapped is None:
         print_answer(Mapped(), Text("no onboarding: the mapping's when lets this event pass by"), as_json=json)
         return Exit.DONE
-    faults = await _faults(settings, taken)
+    faults = await _faults(settings, mapped)
     if json:
-        print_answer(Mapped(id=taken.id, file=taken.file.plain, faults=faults), "", as_json=True)
+        print_answer(Mapped(id=mapped.id, file=mapped.file.plain, faults=faults), "", as_json=True)
     else:
-        dump(taken.file.plain, sys.stdout)
-        note("\n".join(faults) or f"right: it would be started as {taken.id}")
+        dump(mapped.file.plain, sys.stdout)
+        note("\n".join(faults) or f"right: it would be started as {mapped.id}")
     return Exit.REFUSED if faults else Exit.DONE
 
 
@@ -280,10 +280,10 @@ def _taken(settings: Settings, source: str, sample: str) -> MappedOnboarding | N
         raise Refusal(f"{sample}: {refused}") from None
 
 
-async def _faults(settings: Settings, taken: MappedOnboarding) -> tuple[str, ...]:
+async def _faults(settings: Settings, mapped: MappedOnboarding) -> tuple[str, ...]:
     try:
         intake = clients.intake(settings, clients.directory(settings, clients.store(settings)))
-        await intake.check(Kind.ONBOARDING, taken.file, LocalDocuments(settings.signature.max_upload_mb))
+        await intake.check(Kind.ONBOARDING, mapped.file, LocalDocuments(settings.signature.max_upload_mb))
     except FileFaults as faults:
         return tuple(map(str, faults.faults))
     return ()

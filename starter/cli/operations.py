@@ -47,14 +47,14 @@ def due_of(typed: str, now: datetime, zone: tzinfo | None = None) -> datetime | 
     """`2026-12-11`, an instant with its offset, `+7d`, `+4h`, `tomorrow`, `friday 17:00`; raises `ValueError`. A day
     alone is its end of work, wherever the signers are. `zone` is by default this machine's.
     """
-    words = " ".join(typed.casefold().split())
-    if found := _FROM_NOW.fullmatch(words):
-        return _from_now(int(found[1]), found[2], now, zone)
-    if (found := _NAMED.fullmatch(words)) and (day := _day(found["day"], now.astimezone(zone).date())):
-        if found["hour"] is None:
+    phrase = " ".join(typed.casefold().split())
+    if match := _FROM_NOW.fullmatch(phrase):
+        return _from_now(int(match[1]), match[2], now, zone)
+    if (match := _NAMED.fullmatch(phrase)) and (day := _day(match["day"], now.astimezone(zone).date())):
+        if match["hour"] is None:
             return day
-        at = datetime.combine(day, time(int(found["hour"]), int(found["minute"])), zone)
-        return at.astimezone(UTC)
+        due_at = datetime.combine(day, time(int(match["hour"]), int(match["minute"])), zone)
+        return due_at.astimezone(UTC)
     try:
         return _ABSOLUTE.validate_python(typed)
     except ValidationError as error:
@@ -67,10 +67,10 @@ def _from_now(number: int, unit: str, now: datetime, zone: tzinfo | None) -> dat
     return now.astimezone(zone).date() + timedelta(days=number * (7 if unit == "w" else 1))
 
 
-def _day(word: str, today: date) -> date | None:
-    if word in ("today", "tomorrow"):
-        return today + timedelta(days=word == "tomorrow")
-    meant = [number for number, name in enumerate(_WEEKDAYS) if word in (name, name[:3])]
+def _day(day_name: str, today: date) -> date | None:
+    if day_name in ("today", "tomorrow"):
+        return today + timedelta(days=day_name == "tomorrow")
+    meant = [number for number, name in enumerate(_WEEKDAYS) if day_name in (name, name[:3])]
     # Today's weekday means the next one.
     return today + timedelta(days=(meant[0] - today.weekday() - 1) % 7 + 1) if meant else None
 
@@ -133,13 +133,13 @@ class OperationWords:
         reason
             Why; recorded in the timeline.
         """
-        until = due_of(due, datetime.now(UTC))
+        due_at = due_of(due, datetime.now(UTC))
 
         async def later(context: Context) -> None:
             if due.lstrip().startswith("+"):
-                await commands.refuse_earlier(context, self.kind, id, due, until)
+                await commands.refuse_earlier(context, self.kind, id, due, due_at)
 
-        await self.carry_out(id, lambda actor: Extension(actor=actor, due=until, reason=reason), manner, first=later)
+        await self.carry_out(id, lambda actor: Extension(actor=actor, due=due_at, reason=reason), manner, first=later)
 
     async def carry_out(
         self,
@@ -181,20 +181,22 @@ class OperationWords:
 
     async def _with_ids(self, context: Context, id: str, command: AnyCommand) -> AnyCommand:
         """The command with ids in place of positions such as `signer-2`."""
-        words = {name: str(word) for name in PERSONS if str(word := getattr(command, name, "")).startswith("signer-")}
-        if not words:
+        positions = {
+            name: str(position) for name in PERSONS if str(position := getattr(command, name, "")).startswith("signer-")
+        }
+        if not positions:
             return command
-        what = WorkflowName(self.kind, id_of(self.kind, id))
-        shown = await lookup.look_at(context.client, context.store, what)
-        return command.replace(**{name: lookup.at_position(shown, word) for name, word in words.items()})
+        workflow = WorkflowName(self.kind, id_of(self.kind, id))
+        view = await lookup.look_at(context.client, context.store, workflow)
+        return command.replace(**{name: lookup.at_position(view, position) for name, position in positions.items()})
 
 
 def _told(receipt: Receipt) -> Group:
     # The result, then the request's status once it is done, since it changes until then.
     if receipt.state is OperationState.OPEN:
         return Group(Sentence(f"asked for, still to be done: {receipt.detail}", "yellow"))
-    done = [Sentence(f"✓ {receipt.detail}", "green")] if receipt.detail else []
-    return Group(*done, Sentence(receipt.says))
+    lines = [Sentence(f"✓ {receipt.detail}", "green")] if receipt.detail else []
+    return Group(*lines, Sentence(receipt.says))
 
 
 def described(words: OperationWords, word: str) -> Callable[..., Awaitable[None]]:
@@ -216,9 +218,9 @@ def described(words: OperationWords, word: str) -> Callable[..., Awaitable[None]
         )
         for name, field in fields.items()
     ]
-    own = [inspect.Parameter("id", inspect.Parameter.POSITIONAL_ONLY, annotation=Id)]
+    id_parameter = [inspect.Parameter("id", inspect.Parameter.POSITIONAL_ONLY, annotation=Id)]
     common = [inspect.Parameter("manner", inspect.Parameter.KEYWORD_ONLY, default=PLAIN, annotation=CommonOptions)]
-    carry_out.__signature__ = inspect.Signature([*own, *options, *common])  # type: ignore[attr-defined]
+    carry_out.__signature__ = inspect.Signature([*id_parameter, *options, *common])  # type: ignore[attr-defined]
     carry_out.__annotations__ = {}
     carry_out.__doc__ = explain(words.kind, word)
     return carry_out
@@ -229,8 +231,8 @@ _OTHER_NAMES: Final = {"signer": ("--signer", "--person")}
 
 def __getattr__(name: str) -> Callable[..., Awaitable[None]]:
     """`request_remind`: the words of kinds, as `starter/cli/app.py` names them."""
-    kind, _, word = name.partition("_")
-    if kind not in kinds() or word not in Kind(kind).spec.commands:
+    kind, _, command_word = name.partition("_")
+    if kind not in kinds() or command_word not in Kind(kind).spec.commands:
         raise AttributeError(name)
-    words = OperationWords(Kind(kind))
-    return words.extend if word == EXTEND else described(words, word)
+    operations = OperationWords(Kind(kind))
+    return operations.extend if command_word == EXTEND else described(operations, command_word)

@@ -60,15 +60,15 @@ class DeviceLine(Model):
 
     @classmethod
     def of(cls, known: KnownDevice, now: datetime) -> "DeviceLine":
-        one = known.device
+        device = known.device
         return cls(
-            device=device_hash(one.value),
-            kind=one.kind,
-            platform=one.platform,
-            registered_at=one.registered,
-            seen_at=one.seen,
+            device=device_hash(device.value),
+            kind=device.kind,
+            platform=device.platform,
+            registered_at=device.registered,
+            seen_at=device.seen,
             reachable=known.gone is None,
-            unseen=one.unseen(now),
+            unseen=device.unseen(now),
             gone=known.gone,
             gone_at=known.gone_at,
         )
@@ -112,8 +112,8 @@ async def person_show(
     """Raises `UnknownPerson`. Notices need a worker, the rest does not."""
     now = now or datetime.now(UTC)
     person = await directory.person(id)
-    found = await lists.page(context, ListFilter(person=id, statuses=LIVING), size=WAITING_AT_MOST, now=now)
-    asked = await asyncio.gather(*(_shown(context, line.id) for line in found.lines))
+    page = await lists.page(context, ListFilter(person=id, statuses=LIVING), size=WAITING_AT_MOST, now=now)
+    views = await asyncio.gather(*(_shown(context, line.id) for line in page.lines))
     return PersonShow(
         id=person.id,
         zone=person.zone,
@@ -125,10 +125,10 @@ async def person_show(
         delegate=person.delegate,
         groups=person.groups,
         absences=(await Absences(context, directory).show(id, now)).absences,
-        devices=tuple(DeviceLine.of(one, now) for one in await directory.known_devices(person)),
-        waiting=found.lines,
-        waiting_in_all=found.total,
-        notices=_notices(id, asked),
+        devices=tuple(DeviceLine.of(device, now) for device in await directory.known_devices(person)),
+        waiting=page.lines,
+        waiting_in_all=page.total,
+        notices=_notices(id, views),
     )
 
 
@@ -138,10 +138,16 @@ async def _shown(context: Context, request: str) -> RequestShow:
 
 def _notices(person: str, requests: Iterable[RequestShow]) -> tuple[NotificationLine, ...]:
     lines = [
-        NotificationLine(at=one.at, request=shown.id, stage=one.stage, channel=one.channel, outcome=outcome_words(one))
-        for shown in requests
-        for one in shown.notifications
-        if one.person == person and not is_needless(one)
+        NotificationLine(
+            at=notification.at,
+            request=view.id,
+            stage=notification.stage,
+            channel=notification.channel,
+            outcome=outcome_words(notification),
+        )
+        for view in requests
+        for notification in view.notifications
+        if notification.person == person and not is_needless(notification)
     ]
     return tuple(sorted(lines, key=lambda line: line.at, reverse=True)[:NOTICES_AT_MOST])
 
@@ -159,52 +165,52 @@ async def show(person: Annotated[str, Parameter(help="An id of the directory.")]
     """
     settings = ready(Need.PEOPLE)
     async with opened(settings) as context, patience("asking the requests", quiet=json):
-        found = await person_show(context, clients.directory(settings, context.store), person)
-    print_answer(found, Group(*_view(found)), as_json=json)
+        view = await person_show(context, clients.directory(settings, context.store), person)
+    print_answer(view, Group(*_view(view)), as_json=json)
 
 
-def _view(found: PersonShow) -> Iterator[RenderableType]:
-    yield _facts(found)
-    devices = device_rows(found.devices)
+def _view(view: PersonShow) -> Iterator[RenderableType]:
+    yield _facts(view)
+    devices = device_rows(view.devices)
     yield from (Text(""), devices) if devices else (Text("\nNo device: nothing is pushed to them", "yellow"),)
-    yield from (Text(""), tables.of_list(found.waiting)) if found.waiting else (Text("\nNothing waits for them"),)
-    if more := found.waiting_in_all - len(found.waiting):
-        yield Text(f"and {more:,} more: countersign request list --person {found.id}", "dim")
+    yield from (Text(""), tables.of_list(view.waiting)) if view.waiting else (Text("\nNothing waits for them"),)
+    if further := view.waiting_in_all - len(view.waiting):
+        yield Text(f"and {further:,} more: countersign request list --person {view.id}", "dim")
     notices = Rows("told", "request", "stage", "outcome", whole=("request",))
-    for notice in found.notices:
+    for notice in view.notices:
         notices.add(Instant(notice.at), notice.request, notice.stage, f"{notice.channel}: {notice.outcome}")
     if notices:
         yield from (Text(""), notices)
-    if not found.waiting:
+    if not view.waiting:
         yield ZoneLine()
 
 
 def device_rows(devices: Iterable[DeviceLine]) -> Rows:
     """A row for each device, with why nothing is sent to it."""
     rows = Rows("device", "kind", "platform", "registered", "seen", "", whole=("device",))
-    for one in devices:
-        dates = [Instant(at) if at else "" for at in (one.registered_at, one.seen_at)]
-        rows.add(one.device, one.kind, one.platform, *dates, _how_it_is(one))
+    for line in devices:
+        dates = [Instant(instant) if instant else "" for instant in (line.registered_at, line.seen_at)]
+        rows.add(line.device, line.kind, line.platform, *dates, _how_it_is(line))
     return rows
 
 
-def _how_it_is(one: DeviceLine) -> Text:
-    if one.gone is not None:
-        return Text(f"given up: {one.gone}", "red")
-    return Text("not seen for 30 days", "yellow") if one.unseen else Text("")
+def _how_it_is(line: DeviceLine) -> Text:
+    if line.gone is not None:
+        return Text(f"given up: {line.gone}", "red")
+    return Text("not seen for 30 days", "yellow") if line.unseen else Text("")
 
 
-def _facts(found: PersonShow) -> Facts:
+def _facts(view: PersonShow) -> Facts:
     facts = Facts()
-    facts.add("person", found.id)
-    facts.add("works", " ".join(filter(None, (found.days, found.hours, found.zone, found.calendar))))
-    for absence in found.absences:
+    facts.add("person", view.id)
+    facts.add("works", " ".join(filter(None, (view.days, view.hours, view.zone, view.calendar))))
+    for absence in view.absences:
         facts.add("absent", absence.words, "yellow")
-    for name, value in (("manager", found.manager), ("delegate", found.delegate), ("language", found.locale)):
+    for name, value in (("manager", view.manager), ("delegate", view.delegate), ("language", view.locale)):
         if value:
             facts.add(name, value)
-    if found.groups:
-        facts.add("groups", ", ".join(found.groups))
+    if view.groups:
+        facts.add("groups", ", ".join(view.groups))
     return facts
 
 
@@ -229,10 +235,12 @@ async def devices(
     """
     settings = ready(Need.PEOPLE)
     directory = clients.directory(settings, clients.store(settings))
-    known = await directory.person(person)
-    lines = tuple(DeviceLine.of(one, datetime.now(UTC)) for one in await directory.known_devices(known))
-    shown = device_rows(lines) if lines else Text(f"{known.id} has no device: nothing is pushed to them", "yellow")
-    print_answer(PersonDevices(person=known.id, devices=lines), shown, as_json=json)
+    recipient = await directory.person(person)
+    lines = tuple(DeviceLine.of(device, datetime.now(UTC)) for device in await directory.known_devices(recipient))
+    content = (
+        device_rows(lines) if lines else Text(f"{recipient.id} has no device: nothing is pushed to them", "yellow")
+    )
+    print_answer(PersonDevices(person=recipient.id, devices=lines), content, as_json=json)
 
 
 class SignedOut(Model):
@@ -254,9 +262,11 @@ async def sign_out(
     """
     settings = ready(Need.PEOPLE)
     store = clients.store(settings)
-    known = await clients.directory(settings, store).person(person)
-    await sign_out_everywhere(store, known.id)
-    print_answer(SignedOut(person=known.id), Text(f"{known.id} is signed out of the desk everywhere"), as_json=json)
+    recipient = await clients.directory(settings, store).person(person)
+    await sign_out_everywhere(store, recipient.id)
+    print_answer(
+        SignedOut(person=recipient.id), Text(f"{recipient.id} is signed out of the desk everywhere"), as_json=json
+    )
 
 
 async def away(
@@ -288,15 +298,15 @@ async def away(
     """
     settings = ready(Need.PEOPLE)
     actor, now = claimed_actor(settings, as_), datetime.now(UTC)
-    wanted = WantedAbsence(due_of(from_, now), due_of(until, now), to, kinds)
-    known = clients.catalogue(settings).kinds if kinds else ()
+    absence = WantedAbsence(due_of(from_, now), due_of(until, now), to, kinds)
+    known_kinds = clients.catalogue(settings).kinds if kinds else ()
     async with opened(settings) as context:
         directory = clients.directory(settings, context.store)
         try:
-            found = await Absences(context, directory).enter(person, wanted, actor, now, kinds=known)
+            view = await Absences(context, directory).enter(person, absence, actor, now, kinds=known_kinds)
         except AbsenceRefused as refused:
             raise Refusal(f"nothing was changed: {refused.field}: {refused}") from None
-    print_answer(found, _absences_view(found), as_json=json)
+    print_answer(view, _absences_view(view), as_json=json)
 
 
 async def back(
@@ -321,15 +331,15 @@ async def back(
     actor, now = claimed_actor(settings, as_), datetime.now(UTC)
     async with opened(settings) as context:
         directory = clients.directory(settings, context.store)
-        found = await Absences(context, directory).end(person, actor, now, id)
-    print_answer(found, _absences_view(found), as_json=json)
+        view = await Absences(context, directory).end(person, actor, now, id)
+    print_answer(view, _absences_view(view), as_json=json)
 
 
-def _absences_view(found: AbsencesShow) -> RenderableType:
-    if not found.absences:
-        return Text(f"{found.person} has no absence")
+def _absences_view(view: AbsencesShow) -> RenderableType:
+    if not view.absences:
+        return Text(f"{view.person} has no absence")
     rows = Rows("absence", "from", "until", "acts", "kinds", "entered by", whole=("absence",))
-    for one in found.absences:
-        kinds, by = ", ".join(one.kinds) or "all", one.entered_by or "the people file"
-        rows.add(one.id or "", Instant(one.begins), Instant(one.ends), one.acts or "", kinds, by)
+    for absence in view.absences:
+        kinds, author = ", ".join(absence.kinds) or "all", absence.entered_by or "the people file"
+        rows.add(absence.id or "", Instant(absence.begins), Instant(absence.ends), absence.acts or "", kinds, author)
     return Group(rows, ZoneLine())

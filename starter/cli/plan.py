@@ -71,8 +71,8 @@ def _plan(plan: RequestPlan, zone: tzinfo | None) -> Iterator[RenderableType]:
         yield WeekCalendar(branch, zone)
     yield Text("\nPolicy", "bold")
     policy = Rows("value", "is", "from")
-    for one in plan.policy:
-        policy.add(one.field, _value(one.value), one.layer)
+    for field in plan.policy:
+        policy.add(field.field, _value(field.value), field.layer)
     yield policy
 
 
@@ -85,9 +85,9 @@ def _onboarding(plan: OnboardingPlan, zone: tzinfo | None) -> Iterator[Renderabl
         yield Sentence(f"from {_utc(stage.begins_at)} to {_utc(stage.ends_at)}", "dim", zone=zone)
         table = Rows("when", "part", "what", "to", "why", whole=("part", "to"))
         lines = [(line, part) for part in stage.parts for line in part.lines if not line.suppressed]
-        for line, part in sorted(lines, key=lambda one: one[0].at):
-            when = Instant(line.at, weekday=True, zone=zone)
-            table.add(when, part.id, stage_words(line.stage), line.to, Text(line.why, "dim"))
+        for line, part in sorted(lines, key=lambda pair: pair[0].at):
+            instant = Instant(line.at, weekday=True, zone=zone)
+            table.add(instant, part.id, stage_words(line.stage), line.to, Text(line.why, "dim"))
         yield table
         due = Rows("part", "title", "due", "ends", "outcome", whole=("part", "due"))
         for part in stage.parts:
@@ -97,18 +97,19 @@ def _onboarding(plan: OnboardingPlan, zone: tzinfo | None) -> Iterator[Renderabl
 
 
 def _campaign(plan: CampaignPlan, zone: tzinfo | None) -> Iterator[RenderableType]:
-    who = plan.who
+    audience = plan.who
     yield Text(f"{plan.id}: {plan.document} ({plan.kind}), owned by {plan.owner}", "bold")
     last_day = last_day_before(plan.closes_at)
     late = f"late until {last_day}" if last_day > plan.due else ""
     yield Sentence(", ".join(filter(None, (f"opens {_utc(plan.opens_at)}", f"last day {plan.due}", late))), zone=zone)
-    hear = "manager hears" if who.managers == 1 else "managers hear"
+    hear = "manager hears" if audience.managers == 1 else "managers hear"
     yield Text(
-        f"{who.asked:,} of {who.rows:,} would be asked: {who.by_phone:,} by push, {who.by_mail:,} have no living "
-        f"device and get Core Signature's mail; {who.managers:,} {hear} who has not acknowledged"
+        f"{audience.asked:,} of {audience.rows:,} would be asked: {audience.by_phone:,} by push, "
+        f"{audience.by_mail:,} have no living device and get Core Signature's mail; "
+        f"{audience.managers:,} {hear} who has not acknowledged"
     )
-    yield from _said("would not be asked", who.errors)
-    yield from _said("would not be reached in time", who.not_reached)
+    yield from _said("would not be asked", audience.errors)
+    yield from _said("would not be reached in time", audience.not_reached)
     if plan.like:
         alike = f", one of {plan.alike:,} who have the same days" if plan.alike > 1 else ""
         yield Text(f"\nWhat somebody who never acts would hear: {plan.like}{alike}", "bold")
@@ -116,53 +117,55 @@ def _campaign(plan: CampaignPlan, zone: tzinfo | None) -> Iterator[RenderableTyp
     table = Rows("when", "what", "to", "why", whole=("what", "to"))
     for line in plan.lines:
         style = "dim strike" if line.suppressed else ""
-        why = f"not sent: {why_words(line.suppressed)}; {line.why}" if line.suppressed else line.why
-        table.add(Instant(line.at, style, weekday=True, zone=zone), Text(line.stage, style), line.to, Text(why, "dim"))
+        reason = f"not sent: {why_words(line.suppressed)}; {line.why}" if line.suppressed else line.why
+        table.add(
+            Instant(line.at, style, weekday=True, zone=zone), Text(line.stage, style), line.to, Text(reason, "dim")
+        )
     yield table
     yield Text(f"\nCore Signature, at {plan.calls_a_second:g} calls a second", "bold")
     calls = Rows("document", "calls to open", "hours", "calls if nobody acts", "hours", "MB sent", whole=("document",))
-    for one in plan.calls:
-        opening, whole = f"{one.opening:,}", f"{one.if_nobody_acts:,}"
-        hours, all_hours = (f"{hours:g}" if hours else "<0.01" for hours in (one.opening_hours, one.hours))
-        calls.add(one.document, opening, hours, whole, all_hours, f"{one.megabytes:,.1f}")
+    for estimate in plan.calls:
+        opening, all_calls = f"{estimate.opening:,}", f"{estimate.if_nobody_acts:,}"
+        hours, all_hours = (f"{hours:g}" if hours else "<0.01" for hours in (estimate.opening_hours, estimate.hours))
+        calls.add(estimate.document, opening, hours, all_calls, all_hours, f"{estimate.megabytes:,.1f}")
     yield calls
 
 
-def _said(what: str, people: Sequence[NotedRow]) -> Iterator[RenderableType]:
+def _said(heading: str, people: Sequence[NotedRow]) -> Iterator[RenderableType]:
     if not people:
         return
-    yield Text(f"\n{len(people):,} {what}", "bold red")
+    yield Text(f"\n{len(people):,} {heading}", "bold red")
     table = Rows("row", "person", "why", whole=("row", "person"))
-    for one in people[:ROWS_SHOWN_AT_MOST]:
-        table.add(f"{one.row}", one.person, one.says)
+    for row in people[:ROWS_SHOWN_AT_MOST]:
+        table.add(f"{row.row}", row.person, row.says)
     yield table
-    if (rest := len(people) - ROWS_SHOWN_AT_MOST) > 0:
-        yield Text(f"and {rest:,} more: --json has them all", "dim")
+    if (remaining := len(people) - ROWS_SHOWN_AT_MOST) > 0:
+        yield Text(f"and {remaining:,} more: --json has them all", "dim")
 
 
 def _calendar(branch: Branch, zone: tzinfo | None) -> Rows:
     table = Rows("when", "what", "to", "why", whole=("what", "to"))
     for line in branch.lines:
         style = "dim strike" if line.suppressed else ""
-        why = f"not sent: {why_words(line.suppressed)}; {line.why}" if line.suppressed else line.why
-        about = f", about {line.person}" if line.person != line.to else ""
+        reason = f"not sent: {why_words(line.suppressed)}; {line.why}" if line.suppressed else line.why
+        subject = f", about {line.person}" if line.person != line.to else ""
         layer = f" [{line.layer}]" if line.layer else ""
-        when = Instant(line.at, style, weekday=True, zone=zone)
-        table.add(when, Text(line.stage, style), line.to, Text(f"{why}{about}{layer}", "dim"))
+        instant = Instant(line.at, style, weekday=True, zone=zone)
+        table.add(instant, Text(line.stage, style), line.to, Text(f"{reason}{subject}{layer}", "dim"))
     return table
 
 
-def _difference(found: Difference) -> Iterator[RenderableType]:
-    yield Text(f"{found.id}: what the file would change", "bold")
-    if found.due_before != found.due_after:
-        yield Text(f"due {_utc(found.due_before)} → {_utc(found.due_after)}")
-    for one in found.policy:
-        yield Text(f"policy {one.field}: {_value(one.before)} → {_value(one.after)}")
-    if not found.changes:
+def _difference(difference: Difference) -> Iterator[RenderableType]:
+    yield Text(f"{difference.id}: what the file would change", "bold")
+    if difference.due_before != difference.due_after:
+        yield Text(f"due {_utc(difference.due_before)} → {_utc(difference.due_after)}")
+    for field in difference.policy:
+        yield Text(f"policy {field.field}: {_value(field.before)} → {_value(field.after)}")
+    if not difference.changes:
         yield Text("every notice that is planned stays as it is")
         return
     table = Rows("", "notice", "before", "after", "why")
-    for change in found.changes:
+    for change in difference.changes:
         table.add(*_changed(change))
     yield table
     yield ZoneLine()
@@ -184,7 +187,10 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return ", ".join(str(one.get("target", one)) if isinstance(one, dict) else str(one) for one in value) or "none"
+        return (
+            ", ".join(str(entry.get("target", entry)) if isinstance(entry, dict) else str(entry) for entry in value)
+            or "none"
+        )
     return str(value)
 
 
@@ -244,12 +250,12 @@ async def plan(
     if against is not None:
         await _compare(settings, file, against, as_json=json)
         return
-    there = calendar.zone_of(zone)
-    sent_at = calendar.sending_time(at, there, datetime.now(UTC))
+    shown_zone = calendar.zone_of(zone)
+    sent_at = calendar.sending_time(at, shown_zone, datetime.now(UTC))
     prepared = await start_files.read(settings, file, now=sent_at)
     directory = clients.directory(settings, clients.store(settings))
-    found = await calendar.plan(prepared, directory, sent_at, calendar.signing(signs), there)
-    print_answer(found, of_plan(found, there), as_json=json)
+    request_plan = await calendar.plan(prepared, directory, sent_at, calendar.signing(signs), shown_zone)
+    print_answer(request_plan, of_plan(request_plan, shown_zone), as_json=json)
 
 
 Long = Annotated[str, Parameter(validator=_as_typed(span))]
@@ -283,14 +289,14 @@ async def onboarding(
         Print the whole plan as JSON.
     """
     settings = ready(Need.PEOPLE)
-    there = calendar.zone_of(zone)
-    begins = calendar.sending_time(at, there, datetime.now(UTC))
+    shown_zone = calendar.zone_of(zone)
+    begins = calendar.sending_time(at, shown_zone, datetime.now(UTC))
     directory = clients.directory(settings, clients.store(settings))
     read = start_files.read_rows_files(settings, Kind.ONBOARDING, [file], now=begins, directory=directory)
     prepared = _only(await read, file)
     assumed = journey.Assumed(signed_after=signed_after, done_after=done_after)
-    found = await journey.plan(prepared, directory, begins, assumed, there)
-    print_answer(found, of_onboarding(found, there), as_json=json)
+    onboarding_plan = await journey.plan(prepared, directory, begins, assumed, shown_zone)
+    print_answer(onboarding_plan, of_onboarding(onboarding_plan, shown_zone), as_json=json)
 
 
 async def campaign(file: RequestFile, /, *, at: At = None, zone: Zone = None, json: AsJson = False) -> None:
@@ -308,20 +314,20 @@ async def campaign(file: RequestFile, /, *, at: At = None, zone: Zone = None, js
         Print the whole plan as JSON, with every row that cannot be asked.
     """
     settings = ready(Need.PEOPLE)
-    there = calendar.zone_of(zone)
-    begins = calendar.sending_time(at, there, datetime.now(UTC))
+    shown_zone = calendar.zone_of(zone)
+    begins = calendar.sending_time(at, shown_zone, datetime.now(UTC))
     directory = clients.directory(settings, clients.store(settings))
     read = start_files.read_rows_files(settings, Kind.CAMPAIGN, [file], now=begins, directory=directory)
     prepared = _only(await read, file)
-    found = await audiences.plan(prepared, directory, begins, settings.signature.max_rps, there)
-    print_answer(found, of_campaign(found, there), as_json=json)
+    campaign_plan = await audiences.plan(prepared, directory, begins, settings.signature.max_rps, shown_zone)
+    print_answer(campaign_plan, of_campaign(campaign_plan, shown_zone), as_json=json)
 
 
 def _only(prepared: Sequence[Any], file: str) -> Any:
-    first, *others = prepared
-    if others:
+    first, *further = prepared
+    if further:
         kind = first.given.subject.type
-        raise Refusal(f"{file} has {len(others) + 1} {kind}s: one plan is of one")
+        raise Refusal(f"{file} has {len(further) + 1} {kind}s: one plan is of one")
     return first
 
 
@@ -329,5 +335,5 @@ async def _compare(settings: Settings, file: str, against: str, *, as_json: bool
     prepared = await start_files.read(settings, file)
     async with opened(settings) as context:
         directory = clients.directory(settings, context.store)
-        found = await comparison.compare(context, prepared, directory, against)
-    print_answer(found, of_difference(found), as_json=as_json)
+        difference = await comparison.compare(context, prepared, directory, against)
+    print_answer(difference, of_difference(difference), as_json=as_json)

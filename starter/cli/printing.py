@@ -39,8 +39,8 @@ def progress(doing: str, *, quiet: bool, total: int | None = None) -> Iterator[C
     """A progress bar on a terminal; yields rich's `Progress.update`."""
     from rich.progress import Progress  # noqa: PLC0415  hardly any word counts
 
-    shown = not quiet and sys.stderr.isatty()
-    with Progress(console=Terminal(file=sys.stderr), transient=True, disable=not shown) as bar:
+    is_shown = not quiet and sys.stderr.isatty()
+    with Progress(console=Terminal(file=sys.stderr), transient=True, disable=not is_shown) as bar:
         yield partial(bar.update, bar.add_task(doing, total=total))
 
 

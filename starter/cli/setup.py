@@ -51,14 +51,14 @@ async def init(*, json: AsJson = False) -> Exit:
     """
     settings = ready()
     async with connected(settings) as client:
-        needed = [*await ensure_search_attributes(client), await ensure_schedule(client)]
-        needed += [await ensure_retention(client)]
+        needed_parts = [*await ensure_search_attributes(client), await ensure_schedule(client)]
+        needed_parts += [await ensure_retention(client)]
         endpoint = await ensure_endpoint(client, settings.nexus_endpoint)
-    needed += [await ensure_schema(settings), *await ensure_subscriptions(settings)]
-    results = [*needed, await ensure_key(settings), endpoint]
+    needed_parts += [await ensure_schema(settings), *await ensure_subscriptions(settings)]
+    results = [*needed_parts, await ensure_key(settings), endpoint]
     print_answer(results, Group(examination.of_set_up(results), Text(_COLUMNS)), as_json=json)
     # Only workflows of other teams need the endpoint, and only machines that make evidence the key.
-    return Exit.DONE if all(result.made.usable for result in needed) else Exit.REFUSED
+    return Exit.DONE if all(result.made.usable for result in needed_parts) else Exit.REFUSED
 
 
 async def upgrade(*, json: AsJson = False) -> None:
@@ -120,7 +120,7 @@ async def reconcile(
         with progress("looking at events", quiet=json) as bar:
             first = list[datetime]()
 
-            def seen(swept: ReconciliationResult) -> None:
+            def report(swept: ReconciliationResult) -> None:
                 # Its extent is known as a time: from the newest event to where the last reconciliation ended.
                 if swept.reached and swept.until:
                     first.append(swept.reached)
@@ -130,7 +130,7 @@ async def reconcile(
                         completed=(first[0] - swept.reached).total_seconds(),
                     )
 
-            swept = await sweep_now(client, seen)
+            swept = await sweep_now(client, report)
     print_answer(swept, _view(swept), as_json=json)
 
 
@@ -138,34 +138,38 @@ async def _recover(*, json: bool) -> None:
     async with opened(ready()) as context:
         with progress("looking at histories", quiet=json) as bar:
 
-            def seen(done: Recovery, total: int) -> None:
-                bar(description=f"{done.written:,} records written", total=total, completed=done.looked_at)
+            def report(progress_so_far: Recovery, total: int) -> None:
+                bar(
+                    description=f"{progress_so_far.written:,} records written",
+                    total=total,
+                    completed=progress_so_far.looked_at,
+                )
 
-            recovery = await recover(context.client, context.store, seen)
+            recovery = await recover(context.client, context.store, report)
     print_answer(recovery, _of_recovery(recovery), as_json=json)
 
 
 def _of_recovery(recovery: Recovery) -> Group:
-    says = f"{recovery.looked_at:,} workflows were looked at, {recovery.written:,} records written"
-    parts: list[Text | Rows] = [Text(says, "bold" if recovery.written else "")]
+    summary = f"{recovery.looked_at:,} workflows were looked at, {recovery.written:,} records written"
+    parts: list[Text | Rows] = [Text(summary, "bold" if recovery.written else "")]
     if recovery.missing:
         parts.append(Text(f"{recovery.missing:,} have ended and have no record", "yellow"))
         table = Rows("workflow", "why", whole=("workflow",))
-        for one in recovery.not_found:
-            table.add(one.id, one.why)
+        for missing in recovery.not_found:
+            table.add(missing.id, missing.why)
         parts.append(table)
     return Group(*parts)
 
 
 def _view(swept: ReconciliationResult) -> Group:
     table = Rows("request", "missed", "at", whole=("request",))
-    for one in swept.mended:
-        table.add(one.request, one.event, Instant(one.at))
+    for event in swept.mended:
+        table.add(event.request, event.event, Instant(event.at))
     events = f"{swept.events:,} events were looked at"
-    says = (
+    summary = (
         f"{events}, {swept.told:,} requests are told of what they missed" if swept.told else f"{events}: nothing missed"
     )
-    parts: list[Text | Rows] = [Text(says, "bold"), table] if swept.told else [Text(says)]
+    parts: list[Text | Rows] = [Text(summary, "bold"), table] if swept.told else [Text(summary)]
     if swept.untold:
         parts.append(Text(swept.of_the_deaf, "yellow"))
     if swept.unnamed:
@@ -192,8 +196,8 @@ def _of_documents(swept: ReconciliationResult) -> Iterator[Text | Rows]:
 
 def _reasons(documents: Iterable[NotAdopted]) -> Rows:
     table = Rows("document", "why", whole=("document",))
-    for one in documents:
-        table.add(one.document, one.why)
+    for refusal in documents:
+        table.add(refusal.document, refusal.why)
     return table
 
 

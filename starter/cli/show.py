@@ -50,14 +50,14 @@ class Show:
             return
         async with opened(ready()) as context:
             async with patience(f"asking the {self.kind}", quiet=json):
-                shown = await self.look(context, id, whole=all)
+                view = await self.look(context, id, whole=all)
                 with suppress(StoreFailure):
-                    shown = await lookup.with_holds(context.store, shown)
-            what = WorkflowName(self.kind, shown.id)
-            url = await lookup.web_ui_page(context, what)
-            names = await names_in_full(context.store, what) if self.names_people and not json else {}
-        whole = all or not Terminal().is_terminal
-        print_answer(shown, showing.of_shown(shown, whole=whole, names=names), as_json=json, link=url)
+                    view = await lookup.with_holds(context.store, view)
+            name = WorkflowName(self.kind, view.id)
+            url = await lookup.web_ui_page(context, name)
+            names = await names_in_full(context.store, name) if self.names_people and not json else {}
+        in_full = all or not Terminal().is_terminal
+        print_answer(view, showing.of_shown(view, whole=in_full, names=names), as_json=json, link=url)
 
     async def _watch(self, id: str, *, whole: bool, json: bool) -> None:
         from starter.cli.watching import watch  # noqa: PLC0415  what is printed once waits for no screen
@@ -66,16 +66,16 @@ class Show:
         async with opened(ready()) as context:
 
             async def read() -> Shown:
-                shown = await self.look(context, id, whole=whole)
+                view = await self.look(context, id, whole=whole)
                 if self.names_people and not (json or names):
-                    names.update(await names_in_full(context.store, WorkflowName(self.kind, shown.id)))
-                return shown
+                    names.update(await names_in_full(context.store, WorkflowName(self.kind, view.id)))
+                return view
 
             await watch(
                 read,
-                lambda shown: showing.of_shown(shown, whole=whole or not Terminal().is_terminal, names=names),
+                lambda view: showing.of_shown(view, whole=whole or not Terminal().is_terminal, names=names),
                 as_json=json,
-                over=lambda shown: shown.status.ended,
+                over=lambda view: view.status.ended,
             )
 
 

@@ -21,9 +21,11 @@ Queues = Annotated[
 
 def worker(*, queues: Queues = None, ready_file: ReadyFile = None, json: JsonLog = False) -> None:
     """Run the worker: workflows and activities, until SIGTERM; then it finishes what it has begun."""
-    given = {"--queues": queues, "--ready-file": ready_file}
-    words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
-    modules.become("worker", *words, *(("--json",) if json else ()))
+    value_by_option = {"--queues": queues, "--ready-file": ready_file}
+    arguments = [
+        argument for name, value in value_by_option.items() if value is not None for argument in (name, str(value))
+    ]
+    modules.become("worker", *arguments, *(("--json",) if json else ()))
 
 
 async def webhook(*, ready_file: ReadyFile = None, json: JsonLog = False) -> None:
@@ -61,10 +63,10 @@ def dev(
     json
         Print the addresses as JSON once all is ready.
     """
-    given = {"--data": data, "--database": database, "--store": store, "--host": host}
-    words = [word for name, value in given.items() if value for word in (name, str(value))]
+    value_by_option = {"--data": data, "--database": database, "--store": store, "--host": host}
+    arguments = [argument for name, value in value_by_option.items() if value for argument in (name, str(value))]
     flags = {"--encrypted": encrypted, "--json": json}
-    modules.become("deploy.local", *words, *(flag for flag, is_set in flags.items() if is_set))
+    modules.become("deploy.local", *arguments, *(flag for flag, is_set in flags.items() if is_set))
 
 
 def demo(*, keep: bool = False, json: AsJson = False) -> None:

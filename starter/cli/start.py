@@ -77,7 +77,7 @@ class StartWords:
             prepared = await many.read_rows_files(settings, self.kind, files)
         if dry_run:
             _refuse_late(prepared)
-            print_answer([self.told(one) for one in prepared], self.table(prepared), as_json=json)
+            print_answer([self.told(start) for start in prepared], self.table(prepared), as_json=json)
             return Exit.DONE
         if rows is None and len(prepared) == 1:
             return await _start_one(settings, prepared[0], again=again, json=json)
@@ -86,7 +86,7 @@ class StartWords:
 
 def _refuse_late(prepared: Sequence[path.PreparedStart]) -> None:
     """Raise `FileFaults` for those that can only be recognised."""
-    if too_late := [fault for one in prepared if one.overdue for fault in one.overdue.faults]:
+    if too_late := [fault for start in prepared if start.overdue for fault in start.overdue.faults]:
         raise FileFaults(too_late)
 
 
@@ -132,8 +132,8 @@ async def _start_one(settings: Settings, prepared: path.PreparedStart, *, again:
     async with opened(settings) as context:
         waits = await list_used_up_budgets(settings, context, prepared)
         started = await many.start(context, prepared, again=again)
-        before = None if started.created or json else await _ended(context, prepared)
-    print_answer(started, tables.of_start(started, before), as_json=json, link=started.url)
+        ending = None if started.created or json else await _ended(context, prepared)
+    print_answer(started, tables.of_start(started, ending), as_json=json, link=started.url)
     for warning in waits if started.created else ():
         note(warning)
     return Exit.DONE
@@ -157,21 +157,21 @@ async def list_used_up_budgets(settings: Settings, context: Context, prepared: p
 async def _ended(context: Context, prepared: path.PreparedStart) -> str | None:
     """How an earlier one has ended; None while open."""
     subject = prepared.given.subject
-    shown = await lookup.look_at(context.client, context.store, WorkflowName(subject.type, subject.id))
-    return shown.says if shown.status.ended else None
+    view = await lookup.look_at(context.client, context.store, WorkflowName(subject.type, subject.id))
+    return view.says if view.status.ended else None
 
 
 async def _start_several(
     settings: Settings, prepared: Sequence[path.PreparedStart], rows: _Rows | None, *, again: bool, json: bool
 ) -> Exit:
-    outcomes = [StartOutcome(one) for one in prepared]
+    outcomes = [StartOutcome(start) for start in prepared]
     try:
         await _start_all(settings, prepared, outcomes, again=again, quiet=json)
     finally:
         if rows is not None:
             rows.write(outcomes)
-    print_answer([one.answer for one in outcomes], tables.of_many(outcomes, each=rows is None), as_json=json)
-    return Exit.DONE if all(one.started for one in outcomes) else Exit.REFUSED
+    print_answer([outcome.answer for outcome in outcomes], tables.of_many(outcomes, each=rows is None), as_json=json)
+    return Exit.DONE if all(outcome.started for outcome in outcomes) else Exit.REFUSED
 
 
 async def _start_all(
@@ -184,9 +184,9 @@ async def _start_all(
 ) -> None:
     with progress("starting", quiet=quiet, total=len(prepared)) as bar:
 
-        def done(number: int, outcome: StartOutcome) -> None:
+        def report(number: int, outcome: StartOutcome) -> None:
             outcomes[number] = outcome
             bar(advance=1)
 
         async with opened(settings) as context:
-            await many.start_many(context, prepared, again=again, done=done)
+            await many.start_many(context, prepared, again=again, done=report)

@@ -102,8 +102,8 @@ class FileIntake:
                 continue
             subject, fingerprint = start.given.subject, start.given.fingerprint
             if ids.setdefault(subject.id, fingerprint) != fingerprint:
-                says = f"{subject.id} is the id of another {subject.type} of this start, too"
-                faults.append(file.faults([(("id",), says)]))
+                message = f"{subject.id} is the id of another {subject.type} of this start, too"
+                faults.append(file.faults([(("id",), message)]))
             prepared.append(start)
         return prepared, faults
 
@@ -159,15 +159,17 @@ class Template:
 
     def common(self, faults: Iterable[FileFaults]) -> FileFaults:
         """All faults; one common to every row is reported once, at the template."""
-        found = [fault for each in faults for fault in each.faults]
+        all_faults = [fault for file_faults in faults for fault in file_faults.faults]
         counts: dict[tuple[str, str], int] = {}
-        for fault in found:
+        for fault in all_faults:
             counts[fault.path, fault.says] = counts.get((fault.path, fault.says), 0) + 1
         rows = len(self.table.rows)
         shared = {key for key, count in counts.items() if count == rows > 1}
-        own = [fault for fault in found if (fault.path, fault.says) not in shared]
+        row_faults = [fault for fault in all_faults if (fault.path, fault.says) not in shared]
         lines = {written_path(path): mark.line for path, mark in self.file.parsed.marks.items()}
-        return FileFaults((*(Fault(self.file.name, lines.get(path, 1), path, says) for path, says in shared), *own))
+        return FileFaults(
+            (*(Fault(self.file.name, lines.get(path, 1), path, message) for path, message in shared), *row_faults)
+        )
 
 
 AT_ONCE: Final = 32
@@ -223,7 +225,7 @@ class RequestDryRun(Model):
     @classmethod
     def of(cls, prepared: PreparedRequest) -> "RequestDryRun":
         brief = prepared.request.brief
-        people = tuple(one.person for one in brief.people)
+        people = tuple(person.person for person in brief.people)
         return cls(id=brief.id, kind=brief.kind, document=brief.title, requester=brief.requester, signers=people)
 
 
@@ -254,7 +256,7 @@ async def read_rows_files(
         raise Refusal(f"{len(plain):,} at once are more than {FILES_AT_MOST:,}: divide them")
     prepared, faults = await FileIntake.of(settings, now, directory).check_many(kind, plain)
     if faults:
-        raise FileFaults(fault for each in faults for fault in each.faults)
+        raise FileFaults(fault for file_faults in faults for fault in file_faults.faults)
     return prepared
 
 
@@ -279,34 +281,34 @@ async def start_many(
     of several get one notice. If Temporal is gone the rest is left: start them again.
     """
     waiting = iter(range(len(prepared)))
-    gone = asyncio.Event()
-    wanted, sent = bulk_notice.joined(prepared), list[PreparedRequest]()
+    is_disconnected = asyncio.Event()
+    starts, sent = bulk_notice.joined(prepared), list[PreparedRequest]()
 
     async def one_by_one() -> None:
         for number in waiting:
-            if gone.is_set():
+            if is_disconnected.is_set():
                 return
-            one = wanted[number]
-            outcome = await _started(context, one, again=again, gone=gone)
-            if isinstance(one, PreparedRequest) and one is not prepared[number] and outcome.created:
-                sent.append(one)
+            start = starts[number]
+            outcome = await _started(context, start, again=again, gone=is_disconnected)
+            if isinstance(start, PreparedRequest) and start is not prepared[number] and outcome.created:
+                sent.append(start)
             done(number, outcome)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(min(AT_ONCE, len(prepared))):
             group.create_task(one_by_one())
-    if not gone.is_set():
+    if not is_disconnected.is_set():
         await bulk_notice.tell(context.client, sent)
 
 
 def write_results(path: Path, table: Table, outcomes: Sequence[StartOutcome]) -> None:
     """Write each row with its id, link and result."""
-    own = (next((str(one.kind) for one in outcomes), Kind.REQUEST), "link", "result")
+    own_columns = (next((str(outcome.kind) for outcome in outcomes), Kind.REQUEST), "link", "result")
     rows = (
-        (one.id, one.started.url or "" if one.started else "", one.words, *row.cells.values())
-        for row, one in zip(table.rows, outcomes, strict=True)
+        (outcome.id, outcome.started.url or "" if outcome.started else "", outcome.words, *row.cells.values())
+        for row, outcome in zip(table.rows, outcomes, strict=True)
     )
-    write(path, (*own, *table.columns), rows, delimiter=table.delimiter)
+    write(path, (*own_columns, *table.columns), rows, delimiter=table.delimiter)
 
 
 async def _started(
@@ -356,9 +358,9 @@ class CampaignDryRun(Model):
 
 def campaign_dry_run(prepared: Sequence[PreparedCampaign]) -> Group:
     table = Rows("campaign", "document", "owner", "audience", "wrong rows", "opens", "due", whole=("campaign", "owner"))
-    for one in map(CampaignDryRun.of, prepared):
-        opens, errors = Instant(one.opens_at), f"{one.errors:,}" if one.errors else ""
-        table.add(one.id, one.document, one.owner, one.audience, errors, opens, f"{one.due}")
+    for dry_run in map(CampaignDryRun.of, prepared):
+        opens, errors = Instant(dry_run.opens_at), f"{dry_run.errors:,}" if dry_run.errors else ""
+        table.add(dry_run.id, dry_run.document, dry_run.owner, dry_run.audience, errors, opens, f"{dry_run.due}")
     campaigns = "1 campaign" if len(prepared) == 1 else f"{len(prepared):,} campaigns"
     return Group(Text(f"All correct: {campaigns} would be started; nothing was started", "bold"), table)
 
@@ -375,20 +377,20 @@ class OnboardingDryRun(Model):
 
     @classmethod
     def of(cls, prepared: PreparedOnboarding) -> "OnboardingDryRun":
-        given, onboarding = prepared.given, prepared.given.onboarding
+        onboarding_input, onboarding = prepared.given, prepared.given.onboarding
         return cls(
             id=onboarding.id,
             kind=onboarding.kind,
             customer=onboarding.title,
             owner=onboarding.requester,
-            stages=tuple(stage.name for stage in given.stages),
-            parts=sum(len(stage.parts) for stage in given.stages),
+            stages=tuple(stage.name for stage in onboarding_input.stages),
+            parts=sum(len(stage.parts) for stage in onboarding_input.stages),
         )
 
 
 def onboarding_dry_run(prepared: Sequence[PreparedOnboarding]) -> Group:
     table = Rows("onboarding", "customer", "owner", "stages", "parts", whole=("onboarding", "owner"))
-    for one in map(OnboardingDryRun.of, prepared):
-        table.add(one.id, one.customer, one.owner, ", ".join(one.stages), f"{one.parts}")
+    for dry_run in map(OnboardingDryRun.of, prepared):
+        table.add(dry_run.id, dry_run.customer, dry_run.owner, ", ".join(dry_run.stages), f"{dry_run.parts}")
     onboardings = "1 onboarding" if len(prepared) == 1 else f"{len(prepared):,} onboardings"
     return Group(Text(f"All correct: {onboardings} would be started; nothing was started", "bold"), table)

@@ -52,20 +52,20 @@ async def stats(
         people, living}], fewest}`; `now` and `before` are `{ended, in_time, late, declined, expired, waived, cancelled,
         failed, median_seconds, p90_seconds, lost[{holder, seconds, share}], few}`.
     """
-    wanted = figures.FiguresWanted(by or GroupBy.KIND, kind, department, since, until)
-    counted = await _figures(wanted)
+    query = figures.FiguresWanted(by or GroupBy.KIND, kind, department, since, until)
+    counted = await _figures(query)
     if csv:
         sys.stdout.write(figures.spreadsheet(counted))
     else:
         print_answer(counted, figures_view(counted), as_json=json)
 
 
-async def _figures(wanted: figures.FiguresWanted) -> figures.Figures:
+async def _figures(query: figures.FiguresWanted) -> figures.Figures:
     """By the database alone: neither Temporal nor a worker is asked."""
     settings = ready()
     store = clients.store(settings)
     directory = clients.directory(settings, store) if settings.people else None
-    return await figures.gather_figures(store, directory, wanted, datetime.now(UTC))
+    return await figures.gather_figures(store, directory, query, datetime.now(UTC))
 
 
 def figures_view(found: figures.Figures) -> Group:
@@ -73,52 +73,57 @@ def figures_view(found: figures.Figures) -> Group:
     period = f"{found.since} to {found.until}, beside {found.before_since} to {found.before_until}"
     if not found.types:
         return Group(Text(f"Nothing has ended: {period}"), *_reach_view(found))
-    parts = [part for one in found.types for part in _type_view(one, found)]
+    parts = [part for type_figures in found.types for part in _type_view(type_figures, found)]
     return Group(Text(period, "dim"), *parts, *_reach_view(found))
 
 
-def _type_view(one: figures.TypeFigures, found: figures.Figures) -> Iterator[RenderableType]:
-    yield Text(f"{one.type}s", "bold")
-    table = Rows(found.by.value, "ended", "in time", "late", "declined", "expired", "median", "9 of 10 in", "lost")
-    for line in (one.total, *one.groups):
-        name = line.group or ("all" if line is one.total else f"no {found.by}")
+def _type_view(type_figures: figures.TypeFigures, report: figures.Figures) -> Iterator[RenderableType]:
+    yield Text(f"{type_figures.type}s", "bold")
+    table = Rows(report.by.value, "ended", "in time", "late", "declined", "expired", "median", "9 of 10 in", "lost")
+    for line in (type_figures.total, *type_figures.groups):
+        name = line.group or ("all" if line is type_figures.total else f"no {report.by}")
         shares = (line.now.in_time, line.now.late, line.now.declined, line.now.expired)
-        beside = (line.before.in_time, line.before.late, line.before.declined, line.before.expired)
+        previous_counts = (line.before.in_time, line.before.late, line.before.declined, line.before.expired)
         table.add(
             name,
             _beside(f"{line.now.ended:,}", f"{line.before.ended:,}"),
             *(
-                _beside(_percent(line.now, now), _percent(line.before, then))
-                for now, then in zip(shares, beside, strict=True)
+                _beside(_percent(line.now, now), _percent(line.before, previous))
+                for now, previous in zip(shares, previous_counts, strict=True)
             ),
             _beside(_time(line.now, line.now.median_seconds), _time(line.before, line.before.median_seconds)),
             _beside(_time(line.now, line.now.p90_seconds), _time(line.before, line.before.p90_seconds)),
             ", ".join(f"{lost.holder} {_share(lost.share)}" for lost in line.now.lost if lost.share >= _WORTH_SAYING),
         )
     yield table
-    if one.more_groups:
-        yield Text(f"and {one.more_groups:,} more", "dim")
-    if one.notices:
-        heard = ", ".join(f"{line.notice} {line.now:,} ({line.before:,})" for line in one.notices)
+    if type_figures.more_groups:
+        yield Text(f"and {type_figures.more_groups:,} more", "dim")
+    if type_figures.notices:
+        heard = ", ".join(f"{line.notice} {line.now:,} ({line.before:,})" for line in type_figures.notices)
         yield Text(f"heard last before it was done: {heard}")
-    if (came := one.escalations).escalated:
-        took = f", half of these within {long(came.median_seconds)}" if came.median_seconds is not None else ""
+    if (escalations := type_figures.escalations).escalated:
+        took = (
+            f", half of these within {long(escalations.median_seconds)}"
+            if escalations.median_seconds is not None
+            else ""
+        )
         yield Text(
-            f"escalated {came.escalated:,} ({one.escalations_before.escalated:,}): the alternate acted in "
-            f"{came.alternate:,}, the silent one in {came.signer:,}{took}; in vain {came.nobody:,}"
+            f"escalated {escalations.escalated:,} ({type_figures.escalations_before.escalated:,}): the "
+            f"alternate acted in {escalations.alternate:,}, the silent one in {escalations.signer:,}{took}; "
+            f"in vain {escalations.nobody:,}"
         )
 
 
 _WORTH_SAYING: Final = 0.01
 
 
-def _beside(now: str, before: str) -> str:
+def _beside(now: str, previous: str) -> str:
     """The figure, and in brackets that of the period before."""
-    return f"{now} ({before})" if before else now
+    return f"{now} ({previous})" if previous else now
 
 
-def _percent(of: figures.Measures, count: int) -> str:
-    share = of.share(count)
+def _percent(measures: figures.Measures, count: int) -> str:
+    share = measures.share(count)
     return "" if share is None else _share(share)
 
 
@@ -126,17 +131,17 @@ def _share(share: float) -> str:
     return f"{share:.0%}".replace("%", " %")
 
 
-def _time(of: figures.Measures, seconds: float | None) -> str:
-    if of.few:
+def _time(measures: figures.Measures, seconds: float | None) -> str:
+    if measures.few:
         return f"fewer than {figures.FEWEST}"
     return "" if seconds is None else long(seconds)
 
 
-def _reach_view(found: figures.Figures) -> Iterator[RenderableType]:
-    if found.reach:
+def _reach_view(report: figures.Figures) -> Iterator[RenderableType]:
+    if report.reach:
         yield Text("people with a living device", "bold")
         table = Rows("department", "people", "living device", "share")
-        for line in found.reach:
+        for line in report.reach:
             name = line.department or "no department"
             table.add(name, f"{line.people:,}", f"{line.living:,}", _share(line.living / line.people))
         yield table

@@ -76,56 +76,58 @@ def state_of(state: str, words: str = "") -> Text:
     return Text(words or state, "green" if state in _GOOD else "red" if state in _BAD else "")
 
 
-def _shown(shown: Shown, whole: bool, names: Names) -> Iterator[RenderableType]:
-    yield Sentence(_in_names(shown.says, names), "bold")
+def _shown(view: Shown, in_full: bool, names: Names) -> Iterator[RenderableType]:
+    yield Sentence(_in_names(view.says, names), "bold")
     yield ZoneLine()
-    yield _facts(shown, names)
-    yield from TABLES[shown.type].people(shown, whole, names)
-    yield from _section(("asked", "person", "question", "answer"), map(_question, shown.questions))
-    yield from _section(("target", "state", "attempts", "at", "why"), map(_hand_off, _untold(shown)))
-    happened = list(_happened(shown))
-    newest = happened if whole else happened[-TABLES[shown.type].newest :]
+    yield _facts(view, names)
+    yield from TABLES[view.type].people(view, in_full, names)
+    yield from _section(("asked", "person", "question", "answer"), map(_question, view.questions))
+    yield from _section(("target", "state", "attempts", "at", "why"), map(_hand_off, _untold(view)))
+    happened = list(_happened(view))
+    newest = happened if in_full else happened[-TABLES[view.type].newest :]
     yield from _section(("at", "what", "who", "why"), newest)
-    yield from _left_out(shown, len(happened) - len(newest))
+    yield from _left_out(view, len(happened) - len(newest))
 
 
-def _signers(shown: RequestShow, whole: bool, names: Names) -> Iterator[RenderableType]:
+def _signers(view: RequestShow, in_full: bool, names: Names) -> Iterator[RenderableType]:
     """Its reviewers by version, then its signers."""
-    versions = {one.number: one for one in shown.versions}
-    rows = (_review(one, versions[one.round], names) for one in shown.reviews if one.round in versions)
+    versions = {version.number: version for version in view.versions}
+    rows = (_review(review, versions[review.round], names) for review in view.reviews if review.round in versions)
     yield from _section(("version", "reviewer", "state", "at", "says"), rows)
-    signers = shown.signers if whole else _pressing(shown.signers)
-    yield from _section(("signer", "role", "state", "at"), (_signer(one, names) for one in signers))
-    yield from _beyond(len(shown.signers) - len(signers), "signers")
+    signers = view.signers if in_full else _pressing(view.signers)
+    yield from _section(("signer", "role", "state", "at"), (_signer(signer, names) for signer in signers))
+    yield from _beyond(len(view.signers) - len(signers), "signers")
 
 
 def assignees(shown: FollowUpShow, whole: bool, names: Names) -> Iterator[RenderableType]:
     """Who was asked, and how each has answered; without `whole` of many those who have not acted yet."""
     people = shown.lines if whole else _pressing(shown.lines)
-    yield from _section(("asked", "state", "at"), (_assignee(one, names) for one in people))
+    yield from _section(("asked", "state", "at"), (_assignee(person, names) for person in people))
     yield from _beyond(len(shown.lines) - len(people), "people")
 
 
-def _stages(shown: OnboardingShow, whole: bool, names: Names) -> Iterator[RenderableType]:
-    yield from _section(("stage", "part", "state", "with", "since", "until"), _parts(shown))
+def _stages(view: OnboardingShow, in_full: bool, names: Names) -> Iterator[RenderableType]:
+    yield from _section(("stage", "part", "state", "with", "since", "until"), _parts(view))
 
 
-def _groups(shown: CampaignShow, whole: bool, names: Names) -> Iterator[RenderableType]:
+def _groups(view: CampaignShow, in_full: bool, names: Names) -> Iterator[RenderableType]:
     """People missing by department and by manager; nothing if nobody is."""
-    if isinstance(shown, CampaignOverview):
-        named = (("department", shown.departments), ("manager", shown.managers))
-        if tables := [_missing(what, found, whole) for what, found in named if any(one.missing for one in found)]:
+    if isinstance(view, CampaignOverview):
+        named = (("department", view.departments), ("manager", view.managers))
+        if tables := [
+            _missing(heading, groups, in_full) for heading, groups in named if any(group.missing for group in groups)
+        ]:
             yield from (Text(""), Beside(tables))
 
 
-def _missing(what: str, found: Sequence[OutcomeGroup], whole: bool) -> Rows:
-    table = Rows(what, "open", "of")
-    missing = [group for group in found if group.missing]
-    shown = missing if whole else missing[:_WORST]
-    for group in shown:
+def _missing(heading: str, groups: Sequence[OutcomeGroup], in_full: bool) -> Rows:
+    table = Rows(heading, "open", "of")
+    missing = [group for group in groups if group.missing]
+    listed = missing if in_full else missing[:_WORST]
+    for group in listed:
         table.add(group.name or "–", f"{group.missing:,}", f"{group.counts.wanted:,}")
-    if more := len(missing) - len(shown):
-        table.add(f"and {more:,} more", "", "")
+    if further := len(missing) - len(listed):
+        table.add(f"and {further:,} more", "", "")
     return table
 
 
@@ -142,43 +144,43 @@ class Beside:
             yield from self.tables
 
 
-def _beyond(left: int, who: str) -> Iterator[RenderableType]:
-    if left:
-        yield Text(f"and {left} more {who} (--all has them)", "dim")
+def _beyond(count: int, noun: str) -> Iterator[RenderableType]:
+    if count:
+        yield Text(f"and {count} more {noun} (--all has them)", "dim")
 
 
-def _facts(shown: Shown, names: Names) -> Facts:
+def _facts(view: Shown, names: Names) -> Facts:
     facts = Facts()
-    for what, says in TABLES[shown.type].about(shown):
-        if says:
-            facts.add(what, says)
-    for waiting in shown.waiting_for[:_WAITING]:
+    for label, text in TABLES[view.type].about(view):
+        if text:
+            facts.add(label, text)
+    for waiting in view.waiting_for[:_WAITING]:
         facts.add("waiting for", f"{_named(_who(waiting), names)}, since {stamp(waiting.since)}")
-    if (more := len(shown.waiting_for) - _WAITING) > 0:
-        facts.add("waiting for", f"{more} more (--json has them)")
-    if shown.next:
-        facts.add("next", " ".join(filter(None, (shown.next.what, stamp(shown.next.at), f"({shown.next.why})"))))
-    if TABLES[shown.type].deadlines:
-        for what, at in deadlines(shown):
-            facts.add(what, stamp(at))
-    if shown.problem:
-        facts.add("problem", f"{shown.problem.code}: {shown.problem.says}", "red")
-    for one in shown.attention:
-        facts.add("attention", f"{one.code}, since {stamp(one.since)}: {one.says}", "yellow")
+    if (further := len(view.waiting_for) - _WAITING) > 0:
+        facts.add("waiting for", f"{further} more (--json has them)")
+    if view.next:
+        facts.add("next", " ".join(filter(None, (view.next.what, stamp(view.next.at), f"({view.next.why})"))))
+    if TABLES[view.type].deadlines:
+        for label, instant in deadlines(view):
+            facts.add(label, stamp(instant))
+    if view.problem:
+        facts.add("problem", f"{view.problem.code}: {view.problem.says}", "red")
+    for remark in view.attention:
+        facts.add("attention", f"{remark.code}, since {stamp(remark.since)}: {remark.says}", "yellow")
     return facts
 
 
-def _parts(shown: OnboardingShow) -> Iterator[tuple[Cell, ...]]:
+def _parts(view: OnboardingShow) -> Iterator[tuple[Cell, ...]]:
     """A tree: each stage with its parts, and who has to act."""
-    waiting = {one.part: one for one in reversed(shown.waiting_for)}
-    for stage in shown.stages:
-        ended = stage.state == "done"
-        yield stage.name, "", state_of(stage.state), "", Instant(stage.since), Instant(stage.at if ended else None)
+    waiting = {turn.part: turn for turn in reversed(view.waiting_for)}
+    for stage in view.stages:
+        is_done = stage.state == "done"
+        yield stage.name, "", state_of(stage.state), "", Instant(stage.since), Instant(stage.at if is_done else None)
         for part in stage.parts:
             turn = waiting.get(part.id)
-            with_whom, since = (_who(turn, of_part=True), turn.since) if turn else (part.team or "", part.since)
-            until = Instant(part.at or part.due_at)
-            yield "", f"{part.id}: {part.title}", state_of(_state(part)), with_whom, Instant(since), until
+            with_whom, waiting_since = (_who(turn, of_part=True), turn.since) if turn else (part.team or "", part.since)
+            part_end = Instant(part.at or part.due_at)
+            yield "", f"{part.id}: {part.title}", state_of(_state(part)), with_whom, Instant(waiting_since), part_end
         for news in stage.notices:
             yield "", f"{news.id}: {news.title}", state_of(news.state), news.to, Instant(news.at), ""
 
@@ -186,8 +188,8 @@ def _parts(shown: OnboardingShow) -> Iterator[tuple[Cell, ...]]:
 def _who(waiting: WaitingFor, *, of_part: bool = False) -> str:
     if not isinstance(waiting, WaitingPart):
         return waiting.person
-    who = waiting.person if waiting.who == waiting.person else f"{waiting.person} ({waiting.who})"
-    return who if of_part else f"{who}: {waiting.what}"
+    name = waiting.person if waiting.who == waiting.person else f"{waiting.person} ({waiting.who})"
+    return name if of_part else f"{name}: {waiting.what}"
 
 
 def _in_names(sentence: str, names: Names) -> str:
@@ -211,27 +213,27 @@ def _pressing(signers: tuple[Line, ...]) -> tuple[Line, ...]:
     return tuple(sorted(signers, key=lambda line: line.state in _GOOD)[:_SIGNERS])
 
 
-def _happened(shown: FollowUpShow) -> Iterator[tuple[Cell, ...]]:
+def _happened(view: FollowUpShow) -> Iterator[tuple[Cell, ...]]:
     """Timeline and notices as one list, oldest first; both of one notice are joined."""
-    notices = [line for line in shown.notifications if not is_needless(line)]
-    told = [line for line in shown.handoffs if line.state is HandoffState.DONE]
-    said = {*map(told_entry, notices), *map(handed_off_entry, told)}
+    notices = [line for line in view.notifications if not is_needless(line)]
+    handed_off = [line for line in view.handoffs if line.state is HandoffState.DONE]
+    reported = {*map(told_entry, notices), *map(handed_off_entry, handed_off)}
     entries: list[tuple[datetime, tuple[Cell, ...]]] = [
-        *((entry.at, _event(entry)) for entry in told_once(shown.timeline) if entry not in said),
+        *((entry.at, _event(entry)) for entry in told_once(view.timeline) if entry not in reported),
         *((line.at, _notice(line)) for line in notices),
-        *((line.at, (Instant(line.at), "told downstream", _target(line), line.key)) for line in told),
+        *((line.at, (Instant(line.at), "told downstream", _target(line), line.key)) for line in handed_off),
     ]
     return (row for _, row in sorted(entries, key=lambda entry: entry[0]))
 
 
-def _untold(shown: FollowUpShow) -> Iterator[HandoffLine]:
-    return (line for line in shown.handoffs if line.state is not HandoffState.DONE)
+def _untold(view: FollowUpShow) -> Iterator[HandoffLine]:
+    return (line for line in view.handoffs if line.state is not HandoffState.DONE)
 
 
-def _left_out(shown: FollowUpShow, older: int) -> Iterator[RenderableType]:
-    if older + shown.earlier > 0:
-        yield Text(f"and {older + shown.earlier} earlier (--all has them)", "dim")
-    if needless := sum(map(is_needless, shown.notifications)):
+def _left_out(view: FollowUpShow, older: int) -> Iterator[RenderableType]:
+    if older + view.earlier > 0:
+        yield Text(f"and {older + view.earlier} earlier (--all has them)", "dim")
+    if needless := sum(map(is_needless, view.notifications)):
         yield Text(f"and {needless} planned ones that were not needed any more (--json has them)", "dim")
 
 
@@ -255,14 +257,14 @@ def _signer(line: SignerLine, names: Names) -> tuple[Cell, ...]:
 
 def _review(line: ReviewLine, version: DocumentVersion, names: Names) -> tuple[Cell, ...]:
     team = f" ({line.team})" if line.team else ""
-    words = "is to give a new version" if line.role is Role.REVISE and line.at is None else line.state.english
-    says = line.reason or ""
+    label = "is to give a new version" if line.role is Role.REVISE and line.at is None else line.state.english
+    reason = line.reason or ""
     return (
         f"{version.number} · {(version.sha256 or '')[:12]}",
         f"{_named(line.person, names)}{team}",
-        state_of(line.state, words),
+        state_of(line.state, label),
         Instant(line.at),
-        says,
+        reason,
     )
 
 
@@ -279,9 +281,9 @@ def _question(question: AskedQuestion) -> tuple[Cell, ...]:
 
 
 def _hand_off(line: HandoffLine) -> tuple[Cell, ...]:
-    again = f"again {stamp(line.due_at)}" if line.due_at and line.attempts else ""
-    says = ", ".join(filter(None, (line.why, again, line.key)))
-    return _target(line), state_of(line.state), str(line.attempts), Instant(line.at), says
+    next_attempt = f"again {stamp(line.due_at)}" if line.due_at and line.attempts else ""
+    reason = ", ".join(filter(None, (line.why, next_attempt, line.key)))
+    return _target(line), state_of(line.state), str(line.attempts), Instant(line.at), reason
 
 
 def _target(line: HandoffLine) -> str:
@@ -289,8 +291,8 @@ def _target(line: HandoffLine) -> str:
 
 
 def _event(entry: TimelineEntry) -> tuple[Cell, ...]:
-    what = "signed by everybody" if entry.happened == EventType.SIGNED and is_outcome(entry) else entry.what
-    return Instant(entry.at), what, entry.who or "", entry.because
+    event = "signed by everybody" if entry.happened == EventType.SIGNED and is_outcome(entry) else entry.what
+    return Instant(entry.at), event, entry.who or "", entry.because
 
 
 _NAMED_AT_MOST: Final = 100
@@ -302,10 +304,10 @@ _PEOPLE_AT_MOST: Final = 20
 
 def of_start(started: "StartAnswer", ended: str | None = None) -> Group:
     """Whether it was started or found, how that one `ended`, and how to see it."""
-    kind = known.kind if (known := named(started.workflow_id)) else Kind.REQUEST
-    what = "started" if started.created else f"was there before: the same {kind}, not started again"
+    kind = name.kind if (name := named(started.workflow_id)) else Kind.REQUEST
+    outcome = "started" if started.created else f"was there before: the same {kind}, not started again"
     return Group(
-        Text(f"{started.id} {what}", "bold"),
+        Text(f"{started.id} {outcome}", "bold"),
         *([Sentence(ended, "yellow")] if ended else []),
         Text(f"countersign {kind.spec.command} show {started.id}", "dim"),
     )
@@ -316,41 +318,41 @@ def of_dry_run(prepared: "Sequence[PreparedRequest]") -> Group:
     from starter.cli.bulk_notice import notices  # noqa: PLC0415  whoever lists requests does not wait for what starts them
 
     table = Rows("request", "document", "kind", "requester", "signers", "due", whole=("request", "kind", "requester"))
-    for one in prepared:
-        brief, due = one.request.brief, one.request.due
-        signers = tuple(one.person for one in brief.people)
-        until = Instant(due) if isinstance(due, datetime) else str(due or "")
-        table.add(brief.id, brief.title, brief.kind, brief.requester, signers, until)
+    for start in prepared:
+        brief, due = start.request.brief, start.request.due
+        signers = tuple(person.person for person in brief.people)
+        due_cell = Instant(due) if isinstance(due, datetime) else str(due or "")
+        table.add(brief.id, brief.title, brief.kind, brief.requester, signers, due_cell)
     requests = "1 request" if len(prepared) == 1 else f"{len(prepared):,} requests"
     head = Text(f"All correct: {requests} would be started; nothing was started", "bold")
     return Group(head, table, Text("Notices, without reminders:", "bold"), _of_notices(notices(prepared)))
 
 
-def _of_notices(each: "Sequence[NoticesOf]") -> Group:
+def _of_notices(recipients: "Sequence[NoticesOf]") -> Group:
     """Notices by person, most first; the rest of many in one row."""
     table = Rows("person", "at once", "later", whole=("person",))
-    for one in each[:_PEOPLE_AT_MOST]:
-        table.add(one.person, f"{one.at_once:,}", f"{one.later:,}")
-    rest = each[_PEOPLE_AT_MOST:]
-    most = max((one.at_once + one.later for one in rest), default=0)
-    more = [Text(f"and {len(rest):,} more people, {most:,} at most each", "dim")] if rest else []
-    return Group(table, *more)
+    for recipient in recipients[:_PEOPLE_AT_MOST]:
+        table.add(recipient.person, f"{recipient.at_once:,}", f"{recipient.later:,}")
+    remaining = recipients[_PEOPLE_AT_MOST:]
+    max_notices = max((recipient.at_once + recipient.later for recipient in remaining), default=0)
+    remark = [Text(f"and {len(remaining):,} more people, {max_notices:,} at most each", "dim")] if remaining else []
+    return Group(table, *remark)
 
 
 def of_many(outcomes: "Sequence[StartOutcome]", *, each: bool) -> Group:
     """Of more than a hundred only those that were not started."""
-    started = sum(one.started is not None and one.started.created for one in outcomes)
-    before = sum(one.started is not None and not one.started.created for one in outcomes)
-    failed = [one for one in outcomes if one.started is None]
+    started = sum(outcome.started is not None and outcome.started.created for outcome in outcomes)
+    existing = sum(outcome.started is not None and not outcome.started.created for outcome in outcomes)
+    failed = [outcome for outcome in outcomes if outcome.started is None]
     counts = [f"{started:,} started"]
-    counts += [f"{before:,} were there before"] if before else []
+    counts += [f"{existing:,} were there before"] if existing else []
     counts += [f"{len(failed):,} not started"] if failed else []
     named = outcomes if each and len(outcomes) <= _NAMED_AT_MOST else failed
-    kind = next((str(one.kind) for one in named), "")
+    kind = next((str(outcome.kind) for outcome in named), "")
     table = Rows(kind, "result", "link", whole=(kind,))
-    for one in named[:_NAMED_AT_MOST]:
-        link = one.started.url if one.started else None
-        table.add(one.id, Text(one.words, "" if one.started else "red"), link or "")
+    for outcome in named[:_NAMED_AT_MOST]:
+        link = outcome.started.url if outcome.started else None
+        table.add(outcome.id, Text(outcome.words, "" if outcome.started else "red"), link or "")
     return Group(Text(", ".join(counts), "bold"), *([table] if named else []))
 
 
@@ -366,11 +368,11 @@ def _rows(kind: Kind, title: str, asking: str, lines: "Iterable[RequestLine]") -
     )  # fmt: skip
     for line in lines:
         problem = _problem(line)
-        how = "bold red" if line.overdue else ""
-        due = Text(f"{line.last_day}", how) if line.last_day else Instant(line.due_at, how)
-        since = Instant(line.since, ago=True)
+        style = "bold red" if line.overdue else ""
+        due = Text(f"{line.last_day}", style) if line.last_day else Instant(line.due_at, style)
+        waiting_since = Instant(line.since, ago=True)
         waiting, status = line.waiting_for, state_of(line.status)
-        table.add(line.id, line.document, line.kind, status, waiting, since, due, line.requester, problem)
+        table.add(line.id, line.document, line.kind, status, waiting, waiting_since, due, line.requester, problem)
     return table
 
 
@@ -380,8 +382,8 @@ def _of_onboardings(lines: "Iterable[RequestLine]") -> Rows:
         "onboarding", "customer", "stage", "with", "since", "status", "problem", whole=("onboarding", "status")
     )
     for line in lines:
-        with_whom, since = tuple(dict.fromkeys(line.waiting_for)), Instant(line.since, ago=True)
-        table.add(line.id, line.document, line.stage, with_whom, since, state_of(line.status), _problem(line))
+        with_whom, waiting_since = tuple(dict.fromkeys(line.waiting_for)), Instant(line.since, ago=True)
+        table.add(line.id, line.document, line.stage, with_whom, waiting_since, state_of(line.status), _problem(line))
     return table
 
 
@@ -409,26 +411,26 @@ def rows_of(kind: Kind, title: str, asking: str) -> Callable[["Iterable[RequestL
     return partial(_rows, kind, title, asking)
 
 
-def _head(shown: FollowUpShow) -> tuple[str, str]:
-    return shown.type, f"{shown.id}  {shown.kind}"
+def _head(view: FollowUpShow) -> tuple[str, str]:
+    return view.type, f"{view.id}  {view.kind}"
 
 
-def _of_campaign(shown: CampaignShow) -> Iterator[tuple[str, str]]:
+def _of_campaign(view: CampaignShow) -> Iterator[tuple[str, str]]:
     """Its title, window, progress and forecast, with their labels."""
-    yield "campaign", f"{shown.id}  {shown.kind}"
-    since = f"in force from {shown.effective}" if shown.effective else ""
-    by_whom = f"approved by {shown.approver}" if shown.approver else ""
-    yield "document", ", ".join(filter(None, (f"{shown.title} {shown.version}".strip(), since, by_whom)))
-    late = f"late until {shown.last_day}" if shown.last_day > shown.due else ""
-    said = (f"opens {stamp(shown.opens_at)}", f"last day {shown.due}", late)
-    yield "window", ", ".join(filter(None, said))
-    counts = shown.counts
+    yield "campaign", f"{view.id}  {view.kind}"
+    in_force = f"in force from {view.effective}" if view.effective else ""
+    by_whom = f"approved by {view.approver}" if view.approver else ""
+    yield "document", ", ".join(filter(None, (f"{view.title} {view.version}".strip(), in_force, by_whom)))
+    late = f"late until {view.last_day}" if view.last_day > view.due else ""
+    window_parts = (f"opens {stamp(view.opens_at)}", f"last day {view.due}", late)
+    yield "window", ", ".join(filter(None, window_parts))
+    counts = view.counts
     if counts.total:
         share = f"{100 * counts.done // counts.wanted} %, " if counts.wanted else ""
         yield "progress", f"{bar(counts)} {share}{counts.done:,} of {counts.wanted:,}"
         yield "people", ", ".join(f"{count:,} {label}" for label, count in counts.in_words)
-    if isinstance(shown, CampaignOverview) and shown.forecast:
-        yield "forecast", _in_words(shown.forecast)
+    if isinstance(view, CampaignOverview) and view.forecast:
+        yield "forecast", _in_words(view.forecast)
 
 
 def _in_words(forecast: Forecast) -> str:

@@ -39,27 +39,29 @@ async def tail(
     """
     async with opened(ready()) as context:
         following, console = Tail(context, filters.wanted()), Terminal(highlight=False, markup=False, emoji=False)
-        begun = False
+        is_following = False
         async for _ in rounds():
             try:
                 happened = await following.news()
-            except AWAY as away:
-                if not begun:
+            except AWAY as failure:
+                if not is_following:
                     raise
-                note(f"not to be read at {datetime.now(UTC):%H:%M:%S} UTC, trying again: {type(away).__name__}")
+                note(f"not to be read at {datetime.now(UTC):%H:%M:%S} UTC, trying again: {type(failure).__name__}")
                 continue
-            if not begun:
+            if not is_following:
                 note("following what happens; Ctrl-C ends it")
-            begun = True
-            for one in happened:
-                print_line(one) if json else _tell(console, one)
+            is_following = True
+            for event in happened:
+                print_line(event) if json else _tell(console, event)
             sys.stdout.flush()
 
 
-def _tell(console: Terminal, one: Happening) -> None:
-    words = " ".join(filter(None, (one.what, one.who, one.why and f"({one.why})", one.actor and f"by {one.actor}")))
-    at = console.local(one.at) if console.is_terminal else plain(Instant(one.at))
-    console.print(Text(f"{at}  {one.type} {one.id}  {words}"), soft_wrap=True)
+def _tell(console: Terminal, event: Happening) -> None:
+    sentence = " ".join(
+        filter(None, (event.what, event.who, event.why and f"({event.why})", event.actor and f"by {event.actor}"))
+    )
+    local_time = console.local(event.at) if console.is_terminal else plain(Instant(event.at))
+    console.print(Text(f"{local_time}  {event.type} {event.id}  {sentence}"), soft_wrap=True)
 
 
 class OpenedPage(Model):
@@ -82,11 +84,11 @@ async def open_page(id: Id, /, *, web_ui: bool = False, json: AsJson = False) ->
     """
     settings = ready(Need.LINKS)
     async with opened(settings) as context:
-        what = await lookup.whichever(context, id)
-        page = await lookup.web_ui_page(context, what) if web_ui else clients.links(settings).desk(what.reference)
+        name = await lookup.whichever(context, id)
+        page = await lookup.web_ui_page(context, name) if web_ui else clients.links(settings).desk(name.reference)
     if page is None:
-        raise Refusal(f"{what.id}: the address of the Web UI is not known, or Temporal has forgotten its workflow")
-    answer = OpenedPage(id=what.id, url=page, opened=await asyncio.to_thread(_in_browser, page))
+        raise Refusal(f"{name.id}: the address of the Web UI is not known, or Temporal has forgotten its workflow")
+    answer = OpenedPage(id=name.id, url=page, opened=await asyncio.to_thread(_in_browser, page))
     print_answer(answer, Text("opened in the browser" if answer.opened else "no browser here"), as_json=json, link=page)
 
 

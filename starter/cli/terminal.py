@@ -65,9 +65,9 @@ class Terminal(Console):
 
     def local(self, instant: datetime, zone: tzinfo | None = None) -> str:
         """An instant in the zone, with the year if another one."""
-        there = instant.astimezone(zone or self.zone)
-        year = "" if there.year == self.now.astimezone(zone or self.zone).year else " %Y"
-        return there.strftime(f"%d %b{year} %H:%M")
+        local = instant.astimezone(zone or self.zone)
+        year = "" if local.year == self.now.astimezone(zone or self.zone).year else " %Y"
+        return local.strftime(f"%d %b{year} %H:%M")
 
     def ago(self, instant: datetime) -> str:
         """How long ago, in its largest unit."""
@@ -99,18 +99,18 @@ class Facts:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if not console.is_terminal:
-            yield from with_tabs((name, says) for name, says, _ in self._facts)
+            yield from with_tabs((name, value) for name, value, _ in self._facts)
             return
         facts = [
-            (name, says if isinstance(says, Text) else Text(_localised(console, says), style))
-            for name, says, style in self._facts
+            (name, value if isinstance(value, Text) else Text(_localised(console, value), style))
+            for name, value, style in self._facts
         ]
         names = max((cell_len(name) for name, _ in facts), default=0)
-        if any(longest_word(says.plain) > options.max_width - names - 2 for _, says in facts):
-            for name, says in facts:
-                if longest_word(says.plain) > options.max_width:  # Not broken, so that it can be copied whole.
-                    says.no_wrap, says.overflow = True, "ignore"
-                yield from (Text(name, "dim"), says)
+        if any(longest_word(value.plain) > options.max_width - names - 2 for _, value in facts):
+            for name, value in facts:
+                if longest_word(value.plain) > options.max_width:  # Not broken, so that it can be copied whole.
+                    value.no_wrap, value.overflow = True, "ignore"
+                yield from (Text(name, "dim"), value)
             return
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim")
@@ -128,10 +128,10 @@ class ZoneLine:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if console.is_terminal and isinstance(console, Terminal):
-            there = console.now.astimezone(self._zone or console.zone)
-            offset = there.strftime("%z")
+            now = console.now.astimezone(self._zone or console.zone)
+            offset = now.strftime("%z")
             yield Text(
-                f"times in {there:%Z} (UTC{offset[:3]}:{offset[3:]})" if offset != "+0000" else "times in UTC", "dim"
+                f"times in {now:%Z} (UTC{offset[:3]}:{offset[3:]})" if offset != "+0000" else "times in UTC", "dim"
             )
 
 
@@ -161,8 +161,8 @@ def _localised(console: Console, text: str, zone: tzinfo | None = None) -> str:
     if not console.is_terminal or not isinstance(console, Terminal):
         return text
 
-    def local(found: re.Match[str]) -> str:
-        instant = datetime.strptime(found[0], "%a %d %b %Y %H:%M UTC").replace(tzinfo=UTC)
+    def local(match: re.Match[str]) -> str:
+        instant = datetime.strptime(match[0], "%a %d %b %Y %H:%M UTC").replace(tzinfo=UTC)
         return f"{instant.astimezone(zone or console.zone):%a} {console.local(instant, zone)}"
 
     return _STAMP.sub(local, text)
@@ -176,8 +176,8 @@ def lines(console: Console, cell: Cell) -> Text:
         day = f"{cell.at.astimezone(cell.zone or console.zone):%a} " if cell.weekday else ""
         return Text(console.ago(cell.at) if cell.ago else f"{day}{console.local(cell.at, cell.zone)}", cell.style)
     if isinstance(cell, tuple):
-        rest = len(cell) - _NAMED
-        return Text("\n".join([*cell[:_NAMED], *([f"+{rest} more"] if rest > 0 else [])]))
+        further = len(cell) - _NAMED
+        return Text("\n".join([*cell[:_NAMED], *([f"+{further} more"] if further > 0 else [])]))
     return Text(cell) if isinstance(cell, str) else cell
 
 
@@ -208,17 +208,17 @@ class Rows:
         if not console.is_terminal:
             yield from with_tabs([self._columns, *self._rows])
             return
-        shown = self._shown(console, options)
-        spare = [column.header for name in self._spare for column in shown if column.header == name]
-        for most in range(len(spare) + 1):
-            missed = spare[len(spare) - most :]
-            table = _table([column for column in shown if column.header not in missed])
+        columns = self._shown(console, options)
+        spare = [column.header for name in self._spare for column in columns if column.header == name]
+        for dropped in range(len(spare) + 1):
+            missed = spare[len(spare) - dropped :]
+            table = _table([column for column in columns if column.header not in missed])
             if _fits(console, options, table):
                 yield table
                 if missed:
                     yield Text(f"{' and '.join(map(str, missed))}: with --json, or on a wider terminal", "dim")
                 return
-        yield from _as_facts(shown)
+        yield from _as_facts(columns)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         return Measurement.get(console, options, _table(self._shown(console, options)))

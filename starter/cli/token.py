@@ -35,7 +35,7 @@ def _are_rights(_: object, written: str) -> None:
 
 
 def _listed(written: str) -> list[str]:
-    return [one.strip() for one in written.split(",")]
+    return [right.strip() for right in written.split(",")]
 
 
 Name = Annotated[str, Parameter(help="Its name, such as crm: the timeline has it as token:crm.", validator=_is_name)]
@@ -89,9 +89,9 @@ async def new(name: Name, /, *, may: Annotated[str, Parameter(validator=_are_rig
         token = await clients.store(settings).tokens.make(name, rights.written, actor, datetime.now(UTC))
     except (NameTaken, TooManyTokens) as refused:
         raise Refusal(str(refused)) from None
-    made = NewToken(name=name, may=rights.written, token=token)
-    says = Text(f"The token {name} may {', '.join(made.may)}. Keep it: it is not shown again.\n{token}")
-    print_answer(made, says, as_json=json)
+    new_token = NewToken(name=name, may=rights.written, token=token)
+    message = Text(f"The token {name} may {', '.join(new_token.may)}. Keep it: it is not shown again.\n{token}")
+    print_answer(new_token, message, as_json=json)
 
 
 def _refuse_unknown_kinds(settings: Settings, rights: Rights) -> None:
@@ -113,12 +113,12 @@ async def list_(*, json: AsJson = False) -> None:
     json
         Print `[{name, may, made_at, made_by, used_at, revoked_at}]`.
     """
-    found = [TokenLine.of(one) for one in await clients.store(ready()).tokens.all()]
+    lines = [TokenLine.of(row) for row in await clients.store(ready()).tokens.all()]
     table = Rows("name", "may", "made", "by", "used", "revoked", whole=("name",))
-    for one in found:
-        at = (Instant(one.made_at), one.made_by, Instant(one.used_at), Instant(one.revoked_at))
-        table.add(one.name, ", ".join(one.may), *at)
-    print_answer(found, table if found else Text("No tokens"), as_json=json)
+    for line in lines:
+        cells = (Instant(line.made_at), line.made_by, Instant(line.used_at), Instant(line.revoked_at))
+        table.add(line.name, ", ".join(line.may), *cells)
+    print_answer(lines, table if lines else Text("No tokens"), as_json=json)
 
 
 async def revoke(name: Name, /, *, json: AsJson = False) -> None:
@@ -131,7 +131,7 @@ async def revoke(name: Name, /, *, json: AsJson = False) -> None:
     """
     store = clients.store(ready())
     revoked = await store.tokens.revoke(name, datetime.now(UTC))
-    if not revoked and name not in [one.name for one in await store.tokens.all()]:
+    if not revoked and name not in [row.name for row in await store.tokens.all()]:
         raise Refusal(f"there is no token {name}: countersign token list has them")
-    says = f"The token {name} counts no more" if revoked else f"The token {name} was revoked already"
-    print_answer(RevokedToken(name=name, revoked=revoked), Text(says), as_json=json)
+    message = f"The token {name} counts no more" if revoked else f"The token {name} was revoked already"
+    print_answer(RevokedToken(name=name, revoked=revoked), Text(message), as_json=json)

@@ -36,10 +36,10 @@ async def rounds() -> AsyncIterator[None]:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     while not stop.is_set():
-        begun = loop.time()
+        read_began = loop.time()
         yield
         with suppress(TimeoutError):
-            async with asyncio.timeout(pause_after(loop.time() - begun)):
+            async with asyncio.timeout(pause_after(loop.time() - read_began)):
                 await stop.wait()
 
 
@@ -62,16 +62,16 @@ async def watch(
     with _screen(as_json=as_json) as show:
         async for _ in rounds():
             try:
-                seen = await read()
-            except AWAY as away:
+                reading = await read()
+            except AWAY as failure:
                 if last is None:
                     raise
-                note(f"not to be read at {datetime.now(UTC):%H:%M:%S} UTC, trying again: {type(away).__name__}")
+                note(f"not to be read at {datetime.now(UTC):%H:%M:%S} UTC, trying again: {type(failure).__name__}")
                 continue
-            show(seen, view, seen != last)
-            if over(seen):
+            show(reading, view, reading != last)
+            if over(reading):
                 return
-            last = seen
+            last = reading
 
 
 _View = Callable[[Any], RenderableType]
@@ -83,19 +83,19 @@ def _screen(*, as_json: bool) -> Iterator[Callable[[Any, _View, bool], None]]:
     console = Terminal(highlight=False, markup=False, emoji=False)
     if as_json or not console.is_terminal:
 
-        def tell(seen: Any, view: _View, changed: bool) -> None:
+        def tell(reading: Any, view: _View, changed: bool) -> None:
             if changed:
-                print_line(seen) if as_json else console.show(view(seen))
+                print_line(reading) if as_json else console.show(view(reading))
                 sys.stdout.flush()
 
         yield tell
         return
     with Live(console=console, auto_refresh=False, vertical_overflow="ellipsis") as live:
 
-        def redraw(seen: Any, view: _View, _: bool) -> None:
+        def redraw(reading: Any, view: _View, _: bool) -> None:
             console.now = datetime.now(UTC)
             read_at = f"read at {console.now.astimezone():%H:%M:%S}, again in some seconds; Ctrl-C ends it"
-            live.update(Group(view(seen), Text(""), Text(read_at, "dim")), refresh=True)
+            live.update(Group(view(reading), Text(""), Text(read_at, "dim")), refresh=True)
 
         yield redraw
 

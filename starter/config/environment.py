@@ -53,12 +53,12 @@ class Variables:
 
 def gather(environment: Mapping[str, str], known: Collection[str], secret: Collection[str]) -> Variables:
     """Read `environment`; names are given without prefix. Empty variables count as unset."""
-    given = {name: text.strip() for name, text in environment.items() if text.strip()}
+    variables = {name: text.strip() for name, text in environment.items() if text.strip()}
     faults: list[str] = []
-    dev = _dev_stack(given, faults)
-    merged = _with_defaults(given, dev.env if dev else {})
-    temporal, otel = _named("TEMPORAL_", merged), _named("OTEL_", given)
-    surroundings = Surroundings(temporal, otel, dev, "" if dev or faults else _passed_over(given))
+    dev = _dev_stack(variables, faults)
+    merged = _with_defaults(variables, dev.env if dev else {})
+    temporal, otel = _named("TEMPORAL_", merged), _named("OTEL_", variables)
+    surroundings = Surroundings(temporal, otel, dev, "" if dev or faults else _passed_over(variables))
     return Variables(_read_ours(merged, known, secret, faults), surroundings, tuple(faults))
 
 
@@ -66,36 +66,36 @@ def _named(prefix: str, variables: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in variables.items() if name.startswith(prefix)}
 
 
-def _dev_stack(given: Mapping[str, str], faults: list[str]) -> DevStack | None:
-    path = _dev_file(given)
-    if path is None or any(name in given for name in _ELSEWHERE):
+def _dev_stack(variables: Mapping[str, str], faults: list[str]) -> DevStack | None:
+    path = _dev_file(variables)
+    if path is None or any(name in variables for name in _ELSEWHERE):
         return None
     try:
-        said = json.loads(path.read_text())
-        env = {str(name): str(text) for name, text in said["env"].items()}
-        return DevStack(env=env, **{name: str(said[name]) for name in ("temporal", "web_ui", "sandbox", "receiver")})
+        note = json.loads(path.read_text())
+        env = {str(name): str(text) for name, text in note["env"].items()}
+        return DevStack(env=env, **{name: str(note[name]) for name in ("temporal", "web_ui", "sandbox", "receiver")})
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         faults.append(f"{path}: cannot be read; delete it, or start `countersign dev` again")
         return None
 
 
-def _passed_over(given: Mapping[str, str]) -> str:
-    note = _dev_file(given)
-    elsewhere = next((name for name in _ELSEWHERE if name in given), None)
+def _passed_over(variables: Mapping[str, str]) -> str:
+    note = _dev_file(variables)
+    elsewhere = next((name for name in _ELSEWHERE if name in variables), None)
     if note is None or elsewhere is None:
         return ""
     stack = note.parent
     return f"{elsewhere} is set, so the stack of {stack} is not meant: unset it, or type `countersign --dev {stack} …`"
 
 
-def _dev_file(given: Mapping[str, str]) -> Path | None:
+def _dev_file(variables: Mapping[str, str]) -> Path | None:
     """The note of the named folder's stack, else of this folder or the nearest parent; those of other users are
     ignored.
     """
-    if named := given.get(f"{PREFIX}DATA_DIR"):
+    if named := variables.get(f"{PREFIX}DATA_DIR"):
         return note if (note := Path(named) / DEV_FILE).is_file() else None
-    here = Path.cwd()
-    notes = (folder / DATA_DIR / DEV_FILE for folder in (here, *here.parents))
+    working_folder = Path.cwd()
+    notes = (folder / DATA_DIR / DEV_FILE for folder in (working_folder, *working_folder.parents))
     return next((note for note in notes if note.is_file() and note.stat().st_uid == os.getuid()), None)
 
 
@@ -104,12 +104,12 @@ def point_at(environment: MutableMapping[str, str], note: Path) -> None:
     only the reader.
     """
     try:
-        told = json.loads(note.read_text())["env"].keys() - _OF_THE_READER
+        stack_names = json.loads(note.read_text())["env"].keys() - _OF_THE_READER
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        told = set()  # `gather` names the damaged note.
+        stack_names = set()  # `gather` names the damaged note.
     for name in tuple(environment):
         server = name.startswith("TEMPORAL_") and name not in VERSIONING
-        if server or name in told or name.removesuffix(_FILE) in told:
+        if server or name in stack_names or name.removesuffix(_FILE) in stack_names:
             del environment[name]
     environment[f"{PREFIX}DATA_DIR"] = str(note.parent)
 
@@ -120,30 +120,32 @@ def dev_folder(folder: Path) -> Path:
     return usual if (usual / DEV_FILE).is_file() else folder
 
 
-def _with_defaults(given: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:
+def _with_defaults(variables: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:
     """`given` wins, also with `NAME_FILE` over a default's `NAME`, and vice versa."""
-    said = {name.removesuffix(_FILE) for name in given}
-    return {name: text for name, text in defaults.items() if name.removesuffix(_FILE) not in said} | dict(given)
+    set_names = {name.removesuffix(_FILE) for name in variables}
+    return {name: text for name, text in defaults.items() if name.removesuffix(_FILE) not in set_names} | dict(
+        variables
+    )
 
 
 def _read_ours(
     merged: Mapping[str, str], known: Collection[str], secret: Collection[str], faults: list[str]
 ) -> dict[str, str]:
-    ours: dict[str, str] = {}
+    values: dict[str, str] = {}
     for variable in sorted(merged):
         name = variable.removeprefix(PREFIX)
         of_file = name.removesuffix(_FILE)
         if name == variable:
             continue
         if name in known:
-            ours[name] = merged[variable]
+            values[name] = merged[variable]
         elif of_file == name or of_file not in secret:
             faults.append(f"{variable}: no such setting{_did_you_mean(name, known)}")
         elif f"{PREFIX}{of_file}" in merged:
             faults.append(f"{variable}: set either this or {PREFIX}{of_file}, not both")
         else:
-            ours[of_file] = _content(variable, Path(merged[variable]), faults)
-    return ours
+            values[of_file] = _content(variable, Path(merged[variable]), faults)
+    return values
 
 
 def _content(variable: str, path: Path, faults: list[str]) -> str:

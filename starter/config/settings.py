@@ -239,38 +239,38 @@ _ALWAYS: Final = {
 
 def missing(needs: tuple[Need, ...], found: "Settings") -> tuple[str, ...]:
     """Unset settings (names without prefix) that `needs` require, each once, in the order of the needs."""
-    asked = dict.fromkeys(name for need in needs for name in _required(need, found))
-    return tuple(name for name in asked if name not in found.told)
+    required = dict.fromkeys(name for need in needs for name in _required(need, found))
+    return tuple(name for name in required if name not in found.told)
 
 
-def _required(need: Need, found: "Settings") -> tuple[str, ...]:
+def _required(need: Need, settings: "Settings") -> tuple[str, ...]:
     match need:
         case Need.SIGNATURE | Need.PUSH:
-            return _of(need, (found.signature if need is Need.SIGNATURE else found.push).needed)
+            return _of(need, (settings.signature if need is Need.SIGNATURE else settings.push).needed)
         case Need.RECEIVER:
-            return _of("webhook", found.webhook.needed)
+            return _of("webhook", settings.webhook.needed)
         case Need.MESSAGING:
-            return MESSAGING if any(name in found.told for name in MESSAGING) else ()
+            return MESSAGING if any(name in settings.told for name in MESSAGING) else ()
         case Need.ADOPTION | Need.CODEC:
-            return _of_switch(need, found)
+            return _of_switch(need, settings)
         case Need.CALLBACKS:
-            return _ALWAYS[Need.SUBSCRIPTIONS] if found.signature.callback_style == "document" else ()
+            return _ALWAYS[Need.SUBSCRIPTIONS] if settings.signature.callback_style == "document" else ()
         case _:
             return _ALWAYS[need]
 
 
-def _of_switch(need: Need, found: "Settings") -> tuple[str, ...]:
+def _of_switch(need: Need, settings: "Settings") -> tuple[str, ...]:
     if need is Need.CODEC:
-        return _of_codec(found) if found.codec == "on" else ()
-    return ("ADOPT_KIND", "ADOPT_REQUESTER") if found.adopt == "on" else ()
+        return _of_codec(settings) if settings.codec == "on" else ()
+    return ("ADOPT_KIND", "ADOPT_REQUESTER") if settings.adopt == "on" else ()
 
 
-def _of_codec(found: "Settings") -> tuple[str, ...]:
-    if found.oidc.issuer:
+def _of_codec(settings: "Settings") -> tuple[str, ...]:
+    if settings.oidc.issuer:
         return ("PAYLOAD_KEYS", "CODEC_ORIGIN", "OIDC_AUDIENCE", "OPERATORS")
-    if found.codec_open:
+    if settings.codec_open:
         return ("PAYLOAD_KEYS", "CODEC_ORIGIN")
-    return ("PAYLOAD_KEYS",) if found.codec_token else ("PAYLOAD_KEYS", "OIDC_ISSUER")
+    return ("PAYLOAD_KEYS",) if settings.codec_token else ("PAYLOAD_KEYS", "OIDC_ISSUER")
 
 
 def _of(group: str, settings: tuple[str, ...]) -> tuple[str, ...]:
@@ -387,8 +387,8 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         """The SQLAlchemy URL, perhaps with a password."""
-        beside = self.data_dir.absolute() / "store" / "countersign.sqlite3"
-        return self.database.get_secret_value() or f"sqlite:///{beside}"
+        path = self.data_dir.absolute() / "store" / "countersign.sqlite3"
+        return self.database.get_secret_value() or f"sqlite:///{path}"
 
     @property
     def evidence_key(self) -> Path:
@@ -397,7 +397,7 @@ class Settings(BaseSettings):
     @property
     def codec_open(self) -> bool:
         """Whether the codec asks nobody who they are: on a laptop, where pages, Web UI and callers are on loopback."""
-        hosts = (self.webhook.bind.host, *(urlsplit(one).hostname for one in (self.link_base, self.codec_origin)))
+        hosts = (self.webhook.bind.host, *(urlsplit(url).hostname for url in (self.link_base, self.codec_origin)))
         return not self.oidc.issuer and all(is_loopback(host or "") for host in hosts)
 
     @property
@@ -465,12 +465,12 @@ def _validated(variables: Variables) -> tuple[Settings, dict[str, str]]:
     """The settings, and a line for each malformed one, which has its default."""
     wrong: dict[str, str] = {}
     while True:
-        ours = {name: text for name, text in variables.ours.items() if name not in wrong}
+        texts = {name: text for name, text in variables.ours.items() if name not in wrong}
         try:
-            settings = Settings(**_nested(ours), around=variables.surroundings)
+            settings = Settings(**_nested(texts), around=variables.surroundings)
         except ValidationError as error:
-            found = [_line(fault) for fault in error.errors(include_input=False, include_url=False)]
-            wrong |= {line.partition(":")[0].removeprefix(PREFIX): line for line in found}
+            lines = [_line(fault) for fault in error.errors(include_input=False, include_url=False)]
+            wrong |= {line.partition(":")[0].removeprefix(PREFIX): line for line in lines}
         else:
             return settings, wrong
 
@@ -511,9 +511,9 @@ def is_secret(annotation: object) -> bool:
     return any(is_secret(part) for part in get_args(annotation))
 
 
-def _nested(ours: Mapping[str, str]) -> dict[str, Any]:
+def _nested(texts: Mapping[str, str]) -> dict[str, Any]:
     source = EnvSettingsSource(Settings)
-    source.env_vars = {f"{PREFIX}{name}".lower(): text for name, text in ours.items()}
+    source.env_vars = {f"{PREFIX}{name}".lower(): text for name, text in texts.items()}
     return source()
 
 
@@ -530,8 +530,8 @@ def _line(fault: ErrorDetails) -> str:
 
 
 def _prefixes(loc: tuple[int | str, ...]) -> Iterator[str]:
-    words = [str(part).upper() for part in loc]
-    return ("_".join(words[:length]) for length in range(len(words), 0, -1))
+    parts = [str(part).upper() for part in loc]
+    return ("_".join(parts[:length]) for length in range(len(parts), 0, -1))
 
 
 def _fault_text(fault: ErrorDetails) -> str:

@@ -208,7 +208,7 @@ def _handoff_secrets(value: object) -> object:
     if not isinstance(value, str):
         return value
     secrets = _secrets_by_name(value)
-    if not all(_is_signing_key(one) for each in secrets.values() for one in each):
+    if not all(_is_signing_key(key) for keys in secrets.values() for key in keys):
         raise wrong("must be target=whsec_… pairs, each secret the base64 of 24 to 64 random bytes")
     return secrets
 
@@ -219,9 +219,11 @@ def _hook_secrets(value: object) -> object:
     secrets = _secrets_by_name(value)
     if not all(SOURCE.fullmatch(source) for source in secrets):
         raise wrong("must name each source with at most 20 of a-z, 0-9 and '_'")
-    texts = [one.get_secret_value() for each in secrets.values() for one in each]
+    texts = [key.get_secret_value() for keys in secrets.values() for key in keys]
     least = KEY_CHARACTERS_AT_LEAST
-    if not all(_is_signing_key(SecretStr(one)) if one.startswith(SIGNING_KEY) else len(one) >= least for one in texts):
+    if not all(
+        _is_signing_key(SecretStr(text)) if text.startswith(SIGNING_KEY) else len(text) >= least for text in texts
+    ):
         raise wrong("must be source=secret pairs, each whsec_… (24 to 64 random bytes) or at least 16 characters")
     return secrets
 

@@ -59,10 +59,8 @@ def _empty_fields(value: Any) -> dict[Any, Any]:
             parts = dict(enumerate(value))
         case _:
             return {}
-    omissions = {
-        place: (place in defaults and part == defaults[place]) or _empty_fields(part) for place, part in parts.items()
-    }
-    return {place: omission for place, omission in omissions.items() if omission}
+    omissions = {key: (key in defaults and part == defaults[key]) or _empty_fields(part) for key, part in parts.items()}
+    return {key: omission for key, omission in omissions.items() if omission}
 
 
 @cache
@@ -86,7 +84,9 @@ class _PayloadConverter(CompositePayloadConverter):
     def __init__(self) -> None:
         terse = TersePayloadConverter()
         usual = DefaultPayloadConverter.default_encoding_payload_converters
-        super().__init__(*(terse if isinstance(one, JSONPlainPayloadConverter) else one for one in usual))
+        super().__init__(
+            *(terse if isinstance(converter, JSONPlainPayloadConverter) else converter for converter in usual)
+        )
 
 
 terse_data_converter = DataConverter(payload_converter_class=_PayloadConverter)

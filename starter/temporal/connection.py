@@ -76,7 +76,7 @@ async def connect(
     except TimeoutError:
         raise TemporalUnreachable(address, _hint(settings, "no answer")) from None
     except (RuntimeError, RPCError) as error:
-        if any(word in str(error) for word in _REFUSED):
+        if any(code in str(error) for code in _REFUSED):
             raise TemporalMisconfigured(
                 f"{address} refuses our credentials (TEMPORAL_API_KEY, TEMPORAL_TLS_*)"
             ) from error
@@ -231,7 +231,7 @@ async def opened(settings: Settings) -> AsyncIterator[Context]:
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[Client]:
     """The client of one command; raises `TemporalUnreachable`, and `TemporalRefused` for unexpected errors."""
-    with telemetry.started(settings.around.otel, service="countersign") as told:
-        client = await connect(settings, identity=settings.acting, telemetry=told)
+    with telemetry.started(settings.around.otel, service="countersign") as client_telemetry:
+        client = await connect(settings, identity=settings.acting, telemetry=client_telemetry)
         with refusing(client.namespace):
             yield client

@@ -96,11 +96,11 @@ class CountersignPlugin(SimplePlugin):
     def __init__(
         self, keys: Sequence[PayloadKey] = (), *, interceptors: Sequence[ClientInterceptor | WorkerInterceptor] = ()
     ) -> None:
-        ours = (HeartbeatInterceptor(), PaceInterceptor())
+        standard = (HeartbeatInterceptor(), PaceInterceptor())
         super().__init__(
             "countersign",
             data_converter=data_converter(keys),
-            interceptors=[*ours, *interceptors],
+            interceptors=[*standard, *interceptors],
             workflow_runner=_for_tasks,
         )
 

@@ -34,14 +34,14 @@ class Pool(Enum):
 
 def pools_of(words: str) -> tuple[Pool, ...]:
     """The pools of a comma-separated list; ValueError, with what would be right, for a word that is none."""
-    known = {pool.word: pool for pool in Pool}
-    named = [word.strip() for word in words.split(",") if word.strip()]
-    there = f"there are {', '.join(known)}"
-    if unknown := next((word for word in named if word not in known), None):
-        raise ValueError(f"no queues are called {unknown}{did_you_mean(unknown, known)}; {there}")
+    pool_by_name = {pool.word: pool for pool in Pool}
+    named = [name.strip() for name in words.split(",") if name.strip()]
+    choices = f"there are {', '.join(pool_by_name)}"
+    if unknown := next((name for name in named if name not in pool_by_name), None):
+        raise ValueError(f"no queues are called {unknown}{did_you_mean(unknown, pool_by_name)}; {choices}")
     if not named:
-        raise ValueError(f"name queues, separated by commas: {there}")
-    return tuple(pool for word, pool in known.items() if word in named)
+        raise ValueError(f"name queues, separated by commas: {choices}")
+    return tuple(pool for name, pool in pool_by_name.items() if name in named)
 
 
 def queues_of(pools: Iterable[Pool]) -> list[str]:
@@ -64,7 +64,7 @@ _LOOKS_EVERY: Final = 0.05
 
 async def asking(client: Client, queue: str, since: datetime) -> set[str]:
     """Pollers of a queue since `since`; the server remembers dead ones for five minutes. Raises `RPCError`."""
-    return {identity for identity, at in await _listed(client, queue) if at >= since}
+    return {identity for identity, polled_at in await _listed(client, queue) if polled_at >= since}
 
 
 async def _listed(client: Client, queue: str) -> Sequence[tuple[str, datetime]]:
@@ -95,21 +95,21 @@ class LastPolls:
         """Those of these queues that this process polls no more. Raises `RPCError`; then all polls are forgotten, since
         a poller also has to reach the server again first.
         """
-        before, self._changed = self._changed, {}
-        found: dict[str, tuple[datetime, float]] = {}
+        previous, self._changed = self._changed, {}
+        polls: dict[str, tuple[datetime, float]] = {}
         for queue in queues:
-            at, known = await self._last_poll(queue), before.get(queue)
-            if at and (known is None or at != known[0]):
-                found[queue] = at, self._clock()
-            elif known:
-                found[queue] = known
-        self._changed = found
+            polled_at, last_seen = await self._last_poll(queue), previous.get(queue)
+            if polled_at and (last_seen is None or polled_at != last_seen[0]):
+                polls[queue] = polled_at, self._clock()
+            elif last_seen:
+                polls[queue] = last_seen
+        self._changed = polls
         limit = self._clock() - ENDED_AFTER.total_seconds()
-        return [queue for queue, (_, seen_at) in found.items() if seen_at < limit]
+        return [queue for queue, (_, seen_at) in polls.items() if seen_at < limit]
 
     async def _last_poll(self, queue: str) -> datetime | None:
         listed = await _listed(self._client, queue)
-        return max((at for identity, at in listed if identity == self._client.identity), default=None)
+        return max((polled_at for identity, polled_at in listed if identity == self._client.identity), default=None)
 
 
 async def somebody(client: Client) -> bool:

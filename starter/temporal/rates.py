@@ -54,15 +54,15 @@ class RateShare:
     @classmethod
     def of(cls, role: Role, rate: float, running: Mapping[Role, int]) -> "RateShare":
         """That of each of this role, while so many of each role run."""
-        many = max(1, running.get(role, 0))
+        count = max(1, running.get(role, 0))
         match role:
             case Role.WEB:
-                return cls(OF_RECEIVER * rate / many, max(1.0, BURST / many))
+                return cls(OF_RECEIVER * rate / count, max(1.0, BURST / count))
             case Role.POOL:
-                return cls(OF_POOLS * rate / many, 1.0)
+                return cls(OF_POOLS * rate / count, 1.0)
             case Role.WORKER:
-                rest = 1 - OF_RECEIVER - (OF_POOLS if running.get(Role.POOL) else 0)
-                return cls(rest * rate / many, min(BURST, max(1.0, _BURSTS * rate / many)))
+                remaining_share = 1 - OF_RECEIVER - (OF_POOLS if running.get(Role.POOL) else 0)
+                return cls(remaining_share * rate / count, min(BURST, max(1.0, _BURSTS * rate / count)))
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ async def kept(
     try:
         yield
     finally:
-        for one in keeping:
-            one.cancel()
+        for task in keeping:
+            task.cancel()
         await asyncio.gather(*keeping, return_exceptions=True)
         with suppress(StoreFailure, TimeoutError):
             async with asyncio.timeout(LEFT_WITHIN):
@@ -158,7 +158,7 @@ class Keeper:
     def begin_calls(self) -> None:
         """Begin once nobody else shares the rate, or has counted this process too, or `UNLISTED_AT_MOST` has passed."""
         now, listed = _now(), self._listed_at
-        alone = sum(many for role, many in self._running.items() if role is not Role.WEB) <= 1
+        alone = sum(count for role, count in self._running.items() if role is not Role.WEB) <= 1
         counted = listed is not None and (alone or now - listed >= COUNTED_EVERY)
         if counted or now - self._began_at >= UNLISTED_AT_MOST:
             self._pace.open()
@@ -170,24 +170,24 @@ async def _reading(client: Client, configured: float, keeper: Keeper) -> None:
             keeper.adjust(rate=(await read(client, configured)).rate)
         except (RPCError, RuntimeError) as error:
             # A client that has never connected raises the latter.
-            why = type(error).__name__
-            _LOGGER.warning("the rate of record cannot be read", why=why, goes_on_at=keeper.pace.rate)
+            reason = type(error).__name__
+            _LOGGER.warning("the rate of record cannot be read", why=reason, goes_on_at=keeper.pace.rate)
         await asyncio.sleep(READ_EVERY)
 
 
 async def _sharing(processes: Processes, keeper: Keeper, me: Callable[[], Process]) -> None:
-    renewed_at, away = -RENEWED_EVERY, False
+    renewed_at, is_unreadable = -RENEWED_EVERY, False
     while True:
         try:
             if _now() - renewed_at >= RENEWED_EVERY:
                 await processes.renew(await asyncio.to_thread(me))
                 renewed_at = _now()
             keeper.adjust(running=await processes.count())
-            away = False
+            is_unreadable = False
         except (StoreFailure, TimeoutError) as failure:
-            if not away:
+            if not is_unreadable:
                 _LOGGER.warning("who shares the rate cannot be read", why=str(failure), goes_on_at=keeper.pace.rate)
-            away = True
+            is_unreadable = True
             keeper.begin_calls()
         await asyncio.sleep(COUNTED_EVERY)
 

@@ -64,8 +64,8 @@ async def sweep_now(client: Client, seen: Callable[[ReconciliationResult], None]
         return result.result()
     except WorkflowFailureError as failure:
         cause = failure.cause
-        says = cause.cause if isinstance(cause, ActivityError) and cause.cause else cause
-        raise Refusal(f"the sweep was given up: {says}; what it has not looked at is looked at by the next") from None
+        reason = cause.cause if isinstance(cause, ActivityError) and cause.cause else cause
+        raise Refusal(f"the sweep was given up: {reason}; what it has not looked at is looked at by the next") from None
     finally:
         result.cancel()
 
@@ -73,12 +73,12 @@ async def sweep_now(client: Client, seen: Callable[[ReconciliationResult], None]
 async def _watch(
     handle: WorkflowHandle[object, ReconciliationResult],
     result: asyncio.Task[ReconciliationResult],
-    seen: Callable[[ReconciliationResult], None],
+    report: Callable[[ReconciliationResult], None],
 ) -> None:
     silent = 0.0
     while not (await asyncio.wait({result}, timeout=_LOOK_EVERY))[0]:
         try:
-            seen(await handle.query(names.SHOW, result_type=ReconciliationResult, rpc_timeout=_ANSWERS_WITHIN))
+            report(await handle.query(names.SHOW, result_type=ReconciliationResult, rpc_timeout=_ANSWERS_WITHIN))
             silent = 0.0
         except (RPCError, WorkflowQueryFailedError):
             silent += _LOOK_EVERY + _ANSWERS_WITHIN.total_seconds()

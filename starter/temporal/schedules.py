@@ -86,31 +86,31 @@ async def ensure(client: Client, run: RepeatedRun) -> SetUp:
         return SetUp(name, Made.NOT_PERMITTED, "have it made by whoever runs the namespace, with `countersign init`")
 
 
-async def _made(client: Client, id: str, ours: Schedule) -> Made:
+async def _made(client: Client, id: str, schedule: Schedule) -> Made:
     try:
-        await client.create_schedule(id, ours)
+        await client.create_schedule(id, schedule)
     except ScheduleAlreadyRunningError:
-        return await _update(client, id, ours)
+        return await _update(client, id, schedule)
     return Made.CREATED
 
 
-async def _update(client: Client, id: str, ours: Schedule) -> Made:
-    made = Made.EXISTS
+async def _update(client: Client, id: str, schedule: Schedule) -> Made:
+    outcome = Made.EXISTS
 
-    async def updated(found: ScheduleUpdateInput) -> ScheduleUpdate | None:
-        nonlocal made
-        there = found.description.schedule
-        if _comparable(there) == _comparable(ours):
+    async def updated(current: ScheduleUpdateInput) -> ScheduleUpdate | None:
+        nonlocal outcome
+        existing = current.description.schedule
+        if _comparable(existing) == _comparable(schedule):
             return None
-        made, ours.state = Made.MENDED, there.state
-        return ScheduleUpdate(ours)
+        outcome, schedule.state = Made.MENDED, existing.state
+        return ScheduleUpdate(schedule)
 
     await client.get_schedule_handle(id).update(updated)
-    return made
+    return outcome
 
 
 def _comparable(schedule: Schedule) -> object:
-    begun = schedule.action
-    action = (begun.workflow, begun.id, begun.task_queue) if isinstance(begun, ScheduleActionStartWorkflow) else None
+    start = schedule.action
+    action = (start.workflow, start.id, start.task_queue) if isinstance(start, ScheduleActionStartWorkflow) else None
     spec, policy = schedule.spec, schedule.policy
     return action, list(spec.intervals), list(spec.calendars), policy.overlap, policy.catchup_window

@@ -86,8 +86,8 @@ async def _ensured(client: Client, key: SearchAttributeKey[Any], existing: dict[
         if existing[key.name] == _type(key):
             return SetUp(key.name, Made.EXISTS)
         return SetUp(key.name, Made.OTHER_TYPE, "use another namespace, or remove the attribute there")
-    wanted = {key.name: IndexedValueType.ValueType(_type(key))}
-    request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=wanted)
+    type_by_name = {key.name: IndexedValueType.ValueType(_type(key))}
+    request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=type_by_name)
     try:
         await client.operator_service.add_search_attributes(request)
     except RPCError as error:

@@ -100,9 +100,9 @@ def workers(
         },
         **{queue: {"tuner": _taking(places)} for queue, places in slots.items()},
     }
-    asked = {**activities, names.URGENT_SIGNATURE_QUEUE: activities[names.SIGNATURE_QUEUE]}
+    activities_by_queue = {**activities, names.URGENT_SIGNATURE_QUEUE: activities[names.SIGNATURE_QUEUE]}
     return tuple(
-        Worker(client, task_queue=queue, activities=asked[queue], **of_queue[queue], **common)
+        Worker(client, task_queue=queue, activities=activities_by_queue[queue], **of_queue[queue], **common)
         for queue in queues_of(pools)
     )
 
@@ -117,12 +117,12 @@ def _taking(activities: PacedSlots) -> WorkerTuner:
     )
 
 
-def _versioning(chosen: Settings) -> dict[str, Any]:
-    if chosen.build_id is None:
+def _versioning(settings: Settings) -> dict[str, Any]:
+    if settings.build_id is None:
         return {}
     return {
         "deployment_config": WorkerDeploymentConfig(
-            version=WorkerDeploymentVersion(chosen.deployment_name, chosen.build_id),
+            version=WorkerDeploymentVersion(settings.deployment_name, settings.build_id),
             use_worker_versioning=True,
             default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
         )
@@ -140,17 +140,17 @@ async def at_work(them: Sequence[Worker]) -> AsyncIterator[None]:
         yield
 
 
-async def _shut_down(them: Sequence[Worker]) -> None:
-    await asyncio.gather(*(worker.shutdown() for worker in them))
+async def _shut_down(all_workers: Sequence[Worker]) -> None:
+    await asyncio.gather(*(worker.shutdown() for worker in all_workers))
 
 
 async def stopped(them: Iterable[Worker], slots: Mapping[str, PacedSlots], sightings: LastPolls) -> str:
     """Why these workers have to be begun anew, or empty. Raises `RPCError`. A queue all of whose places are taken is
     rightly not polled; of batches, which take places for minutes, it is not known.
     """
-    queues = {one.task_queue: one.is_running for one in them}
-    if ended := [queue for queue, runs in queues.items() if not runs]:
-        return f"the worker on {', '.join(ended)} has ended"
+    queues = {worker.task_queue: worker.is_running for worker in them}
+    if ended_queues := [queue for queue, runs in queues.items() if not runs]:
+        return f"the worker on {', '.join(ended_queues)} has ended"
     due = [queue for queue in queues if queue in names.WORKFLOW_QUEUES or (queue in slots and slots[queue].polls)]
     silent = await sightings.ended(due)
     return f"{', '.join(silent)} is polled no more" if silent else ""
@@ -184,19 +184,19 @@ async def woken(client: Client, queues: Collection[str] = names.WORKFLOW_QUEUES)
     """Check some of each age on these queues; the workflow ids of those that this code cannot continue, which were
     woken.
     """
-    some, found = asyncio.Semaphore(_AT_ONCE), list[str]()
+    free_places, woken_ids = asyncio.Semaphore(_AT_ONCE), list[str]()
 
-    async def one(run: Run) -> None:
-        async with some:
+    async def wake_if_stuck(run: Run) -> None:
+        async with free_places:
             if await _is_stuck(client, run):
                 await client.get_workflow_handle(run.id, run_id=run.run_id).signal(_WAKES)
-                found.append(run.id)
+                woken_ids.append(run.id)
 
     for kind in kinds():
         for queue in names.WORKFLOW_QUEUES:
             if queue in queues:
-                await asyncio.gather(*(one(run) for run in await _of_each_day(client, kind, queue)))
-    return tuple(sorted(found))
+                await asyncio.gather(*(wake_if_stuck(run) for run in await _of_each_day(client, kind, queue)))
+    return tuple(sorted(woken_ids))
 
 
 async def _quietly(client: Client, queues: Collection[str]) -> None:
@@ -221,8 +221,8 @@ async def _of_each_day(client: Client, kind: Kind, queue: str) -> list[Run]:
     return _oldest(first.values())
 
 
-def _oldest(some: Iterable[Run]) -> list[Run]:
-    return sorted(some, key=lambda run: run.started_at)[:ASKED_AT_MOST]
+def _oldest(runs: Iterable[Run]) -> list[Run]:
+    return sorted(runs, key=lambda run: run.started_at)[:ASKED_AT_MOST]
 
 
 async def _is_stuck(client: Client, run: Run) -> bool:

@@ -81,16 +81,16 @@ class AwayForms:
     async def values(self, visit: AwayVisit) -> dict[str, Any]:
         """What `away.html` shows. Raises `DirectoryFailure`, `StoreFailure`."""
         say, person, today = visit.reader.language.say, visit.person, visit.reader.day(self.clock())
-        found = await self._absences.show(person.id, self.clock())
+        view = await self._absences.show(person.id, self.clock())
         colleagues = await self.directory.colleagues(person.id)
         delegate = await self._name(person.delegate) if person.delegate else ""
         confirmation = _DONE.get(visit.done, "")
         return {
             "visit": visit,
-            "heading": await self._heading(found, visit),
+            "heading": await self._heading(view, visit),
             "done": say(confirmation) if confirmation else "",
-            "absences": [await self._told(line, visit) for line in found.absences],
-            "colleagues": [(one.id, one.name) for one in colleagues.people],
+            "absences": [await self._told(line, visit) for line in view.absences],
+            "colleagues": [(colleague.id, colleague.name) for colleague in colleagues.people],
             "nobody": say("{name}, as usual", name=isolated(delegate)) if delegate else say("Nobody"),
             "kinds": await self._kinds_concerning(visit),
             "first_day": visit.form.get("from", today.isoformat()),
@@ -99,10 +99,10 @@ class AwayForms:
             "most": (today + timedelta(days=2 * 365)).isoformat(),
         }
 
-    async def _heading(self, found: AbsencesShow, visit: AwayVisit) -> str:
+    async def _heading(self, view: AbsencesShow, visit: AwayVisit) -> str:
         """While they are away for everything: until when, and who sees to it."""
         say, now, name = visit.reader.language.say, self.clock(), isolated(visit.person.name)
-        present = [line for line in found.absences if not line.kinds and line.begins <= now < line.ends]
+        present = [line for line in view.absences if not line.kinds and line.begins <= now < line.ends]
         if not present:
             return say("I am away") if visit.own else say("{name} is away", name=name)
         last_day = visit.reader.day(max(line.ends for line in present) - timedelta(seconds=1))
@@ -125,12 +125,12 @@ class AwayForms:
         """Why it is refused, in the reader's words; empty when it was entered."""
         try:
             absence, kinds = await self._wanted(visit.form), await self._kinds.choices(visit.reader.language)
-            known = [kind for kind, _ in kinds]
+            known_kinds = [kind for kind, _ in kinds]
             now = self.clock()
-            await self._absences.enter(visit.person.id, absence, visit.actor, now, kinds=known or None)
+            await self._absences.enter(visit.person.id, absence, visit.actor, now, kinds=known_kinds or None)
         except AbsenceRefused as refused:
-            said = refusal_text(visit.reader.language, refused.message)
-            return visit.reader.language.say("This was not done: {why}.", why=said)
+            refusal = refusal_text(visit.reader.language, refused.message)
+            return visit.reader.language.say("This was not done: {why}.", why=refusal)
         return ""
 
     async def end(self, visit: AwayVisit) -> None:
@@ -169,8 +169,8 @@ class AwayForms:
         say = visit.reader.language.say
         if line.entered_by is None:
             return say("from the company's directory")
-        by = KnownBy.name_in(line.entered_by)
-        return "" if by == visit.person.id else say("entered by {name}", name=isolated(await self._name(by)))
+        author = KnownBy.name_in(line.entered_by)
+        return "" if author == visit.person.id else say("entered by {name}", name=isolated(await self._name(author)))
 
     async def _name(self, id: str) -> str:
         """Else the id."""

@@ -87,9 +87,9 @@ async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
 
 
 async def _serve(settings: Settings, stop: asyncio.Event, health: ProcessHealth, ready_file: Path | None) -> None:
-    with telemetry.started(settings.around.otel, service=_IDENTITY, metrics=True) as told:
-        metrics.begin(told.runtime.metric_meter, ExportingProcess.WEB)
-        client = await temporal.connect(settings, identity=_IDENTITY, telemetry=told, lazy=True)
+    with telemetry.started(settings.around.otel, service=_IDENTITY, metrics=True) as process_telemetry:
+        metrics.begin(process_telemetry.runtime.metric_meter, ExportingProcess.WEB)
+        client = await temporal.connect(settings, identity=_IDENTITY, telemetry=process_telemetry, lazy=True)
         calls = RateLimiter(settings.signature.max_rps)
         signatures = CoreSignatureClient(clients.signature_config(settings), pace=calls)
         store = clients.store(settings)
@@ -133,7 +133,7 @@ def routes_of(
     people = clients.directory(settings, store)
 
     context, kinds = Context(client, store), KindCatalogue(settings.policies)
-    send, look, asked = partial(carry_out, context, KnownBy.LINK), ViewReader(client, store), SignerSnapshots(store)
+    send, look, snapshots = partial(carry_out, context, KnownBy.LINK), ViewReader(client, store), SignerSnapshots(store)
     at_desk = partial(carry_out, context, KnownBy.SIGN_IN)
     page_people = PagePeople(people, store, settings.company, settings.signature.from_email)
     brand = Brand.of(settings.company, settings.company_logo, settings.contact)
@@ -147,7 +147,7 @@ def routes_of(
         store,
         signatures,
         guard,
-        asked=asked,
+        asked=snapshots,
         look=look,
         send=send,
         who=page_people,
@@ -156,7 +156,7 @@ def routes_of(
         brand=brand,
         first_pages=FirstPages(store) if settings.preview == "on" else None,
     )
-    away = AwayPages(links, AwayForms(context, people, kinds), guard, brand)
+    away_pages = AwayPages(links, AwayForms(context, people, kinds), guard, brand)
     journeys = Journeys(links, people, store, guard, look=look, send=send, brand=brand)
     behind = callbacks.ClockBehind(partial(note_clock, store))
     receiver = callbacks.CallbackReceiver(rules_of(settings), settings.webhook.segment, signals, behind=behind)
@@ -168,15 +168,15 @@ def routes_of(
     codec = CodecServer(settings, people, issuer)
     downloads = TargetDownloads(store, answers)
     api = Api(settings, context, people, issuer, answers)
-    parts = (pages, away, journeys, brand, desk, hooks, devices, codec, downloads, api)
-    return [*receiver_routes(receiver, signals, usable), *(route for one in parts for route in one.routes())]
+    parts = (pages, away_pages, journeys, brand, desk, hooks, devices, codec, downloads, api)
+    return [*receiver_routes(receiver, signals, usable), *(route for part in parts for route in part.routes())]
 
 
 def rules_of(settings: Settings) -> callbacks.CallbackRules:
     """Which callbacks are accepted by these settings."""
-    ours = settings.webhook
+    config = settings.webhook
     return callbacks.CallbackRules(
-        ours.secrets, ours.max_age, unsigned=ours.mode == "none", adopted=settings.adopt == "on"
+        config.secrets, config.max_age, unsigned=config.mode == "none", adopted=settings.adopt == "on"
     )
 
 
@@ -192,8 +192,8 @@ async def carry_out(
 
 async def note_clock(store: Store, behind: timedelta, at: datetime) -> None:
     """Has the next reconciliation alert on-call."""
-    seen = ClockSeen(behind=int(behind.total_seconds()), at=at)
-    await store.notes.note_clock(seen.model_dump_json().encode())
+    sighting = ClockSeen(behind=int(behind.total_seconds()), at=at)
+    await store.notes.note_clock(sighting.model_dump_json().encode())
 
 
 def receiver_routes(
@@ -204,8 +204,8 @@ def receiver_routes(
     """
 
     async def ready(_: Request) -> Response:
-        away = (await _look(signals, usable)).away
-        return PlainTextResponse(away or "ready", 503 if away else 200, HEADERS)
+        reason = (await _look(signals, usable)).away
+        return PlainTextResponse(reason or "ready", 503 if reason else 200, HEADERS)
 
     return [
         Route(PATH, receiver.answer, methods=["POST"]),

@@ -67,9 +67,9 @@ class FileWanted:
     @property
     def name(self) -> str:
         """Of the file, without its ending."""
-        what = named(self.workflow_id)
-        of = f"version-{self.version}" if self.version else self.file.value.replace("_", "-")
-        return f"{what.id if what else 'document'}-{of}"
+        name = named(self.workflow_id)
+        suffix = f"version-{self.version}" if self.version else self.file.value.replace("_", "-")
+        return f"{name.id if name else 'document'}-{suffix}"
 
 
 class _Streamed(StreamingResponse):
@@ -118,11 +118,11 @@ class KeptFileAnswers:
                 leave()
         return answer
 
-    async def _answer(self, request: Request, wanted: FileWanted, leave: Callable[[], None]) -> Response:
+    async def _answer(self, request: Request, file_request: FileWanted, leave: Callable[[], None]) -> Response:
         file = (
-            await self._store.files.open(wanted.sent)
-            if wanted.sent
-            else await kept_file(self._store, wanted.workflow_id, wanted.file)
+            await self._store.files.open(file_request.sent)
+            if file_request.sent
+            else await kept_file(self._store, file_request.workflow_id, file_request.file)
         )
         if file is None:
             return _said(_NOT_KEPT, 404)
@@ -131,20 +131,22 @@ class KeptFileAnswers:
         span = _span(request.headers.get("range") if is_same else None, file.size)
         if span is None:
             return _said("", 416, {"content-range": f"bytes */{file.size}"})
-        headers = _headers(wanted, file, span)
+        headers = _headers(file_request, file, span)
         status = 206 if "content-range" in headers else 200
         if request.method == "HEAD":
             return Response(status_code=status, headers=headers)
-        if not wanted.version and self._is_news(wanted, span):
-            download = Download(self._clock(), wanted.who, wanted.file, wanted.way)
-            await self._store.downloads.note(wanted.workflow_id, download, wanted.token_sha256)
-        whole = len(span) == file.size
-        pieces = file.pieces(_PIECE) if whole else file.part(span.start, span.stop, _PIECE)
+        if not file_request.version and self._is_news(file_request, span):
+            download = Download(self._clock(), file_request.who, file_request.file, file_request.way)
+            await self._store.downloads.note(file_request.workflow_id, download, file_request.token_sha256)
+        is_full = len(span) == file.size
+        pieces = file.pieces(_PIECE) if is_full else file.part(span.start, span.stop, _PIECE)
         return _Streamed(pieces, status, headers, leave)
 
-    def _is_news(self, wanted: FileWanted, span: range) -> bool:
+    def _is_news(self, file_request: FileWanted, span: range) -> bool:
         """Whether it is noted: not each range of one download, and yet somebody who never asks for the first byte."""
-        first = not self._noted.wait(f"{wanted.workflow_id} {wanted.file} {wanted.way} {wanted.who}")
+        first = not self._noted.wait(
+            f"{file_request.workflow_id} {file_request.file} {file_request.way} {file_request.who}"
+        )
         return first or span.start == 0
 
 
@@ -201,30 +203,30 @@ class PersonalFiles:
         self, request: Request, shown: RequestShow, person: str, way: Way, number: int = 0
     ) -> Response | ScreenDraft:
         """A version of the document in review, by default the last, for somebody who may have it."""
-        found = next((one for one in reversed(shown.versions) if number in (0, one.number)), None)
-        if found is None:
+        match = next((version for version in reversed(shown.versions) if number in (0, version.number)), None)
+        if match is None:
             return NO_FILE
-        wanted = FileWanted(
+        file_request = FileWanted(
             shown.type.workflow_id(shown.id),
             KeptFileName.DOCUMENT,
             person,
             way,
-            sent=found.sha256,
-            version=found.number,
+            sent=match.sha256,
+            version=match.number,
         )
-        answer = await self._answers.answer(request, wanted)
+        answer = await self._answers.answer(request, file_request)
         return _SCREENS.get(answer.status_code, answer)
 
 
-def _kept(shown: Shown) -> Iterator[tuple[KeptFileName, KeptFile]]:
-    files = {KeptFileName.DOCUMENT: shown.kept_files.document, KeptFileName.SIGNING_LOG: shown.kept_files.signing_log}
+def _kept(view: Shown) -> Iterator[tuple[KeptFileName, KeptFile]]:
+    files = {KeptFileName.DOCUMENT: view.kept_files.document, KeptFileName.SIGNING_LOG: view.kept_files.signing_log}
     yield from ((name, file) for name, file in files.items() if file)
 
 
-def _label(name: KeptFileName, shown: Shown) -> str:
+def _label(name: KeptFileName, view: Shown) -> str:
     if name is KeptFileName.SIGNING_LOG:
         return phrase("Signing log")
-    return phrase("Download the signed document") if shown.status.fulfilled else phrase("Download the document")
+    return phrase("Download the signed document") if view.status.fulfilled else phrase("Download the document")
 
 
 class TargetDownloads:
@@ -245,17 +247,17 @@ class TargetDownloads:
         if wait := self._calls.wait(holder_of(request.client.host) if request.client else ""):
             return _said(_LATER, 429, {"retry-after": str(int(wait) + 1)})
         try:
-            found = await linked_file(self._store, request.path_params["token"], self._clock())
+            linked = await linked_file(self._store, request.path_params["token"], self._clock())
         except StoreFailure as failure:
             _LOGGER.warning("no link", why=str(failure))
             return _said(_LATER, 503)
-        if found is None:
+        if linked is None:
             return _said(_NOTHING, 404)
-        wanted = FileWanted(found.workflow_id, found.file, found.target, Way.LINK, found.token_sha256)
-        return await self._files.answer(request, wanted)
+        file_request = FileWanted(linked.workflow_id, linked.file, linked.target, Way.LINK, linked.token_sha256)
+        return await self._files.answer(request, file_request)
 
 
-def _headers(wanted: FileWanted, file: StoredFile, span: range) -> dict[str, str]:
+def _headers(file_request: FileWanted, file: StoredFile, span: range) -> dict[str, str]:
     ranged = {"content-range": f"bytes {span.start}-{span.stop - 1}/{file.size}"} if len(span) < file.size else {}
     return {
         **_HEADERS,
@@ -263,7 +265,7 @@ def _headers(wanted: FileWanted, file: StoredFile, span: range) -> dict[str, str
         "accept-ranges": "bytes",
         "content-type": "application/pdf",
         "content-length": str(len(span)),
-        "content-disposition": f'attachment; filename="{wanted.name}.pdf"',
+        "content-disposition": f'attachment; filename="{file_request.name}.pdf"',
         "etag": _tag(file),
     }
 
@@ -272,9 +274,9 @@ def _tag(file: StoredFile) -> str:
     return f'"{file.sha256}"'
 
 
-def _span(asked: str | None, size: int) -> range | None:
+def _span(header: str | None, size: int) -> range | None:
     """The bytes that a Range header asks for; all for a header that is none of one range, None for nothing of it."""
-    match = _RANGE.fullmatch(asked or "")
+    match = _RANGE.fullmatch(header or "")
     if match is None or not any(match.groups()):
         return range(size)
     first, last = match.groups()

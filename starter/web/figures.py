@@ -33,9 +33,9 @@ class FiguresAccess:
 
 def wanted_of(query: Mapping[str, str]) -> FiguresWanted:
     """From the query of a page; an unknown grouping is by kind. Raises `Refusal` for what is no day."""
-    by = query.get("by", "")
+    grouping = query.get("by", "")
     return FiguresWanted(
-        by=GroupBy(by) if by in list(GroupBy) else GroupBy.KIND,
+        by=GroupBy(grouping) if grouping in list(GroupBy) else GroupBy.KIND,
         kind=_word(query.get("kind", "")),
         department=_word(query.get("department", "")),
         since=_day(query.get("since", "")),
@@ -43,14 +43,14 @@ def wanted_of(query: Mapping[str, str]) -> FiguresWanted:
     )
 
 
-def _word(given: str) -> str | None:
-    return given.strip()[:WORD_AT_MOST] or None
+def _word(text: str) -> str | None:
+    return text.strip()[:WORD_AT_MOST] or None
 
 
-def _day(given: str) -> date | None:
-    if not given.strip():
+def _day(text: str) -> date | None:
+    if not text.strip():
         return None
     try:
-        return date.fromisoformat(given.strip())
+        return date.fromisoformat(text.strip())
     except ValueError:
-        raise Refusal(f"{given[:WORD_AT_MOST]} is no day such as 2026-09-01") from None
+        raise Refusal(f"{text[:WORD_AT_MOST]} is no day such as 2026-09-01") from None

@@ -129,11 +129,11 @@ class Rights:
     @classmethod
     def of(cls, standings: Collection[Standing]) -> "Rights":
         """All that these allow together."""
-        every, theirs = frozenset[Right](), frozenset[Right]()
-        for one in standings:
-            limited = RIGHTS[one] & COMMANDS if one in FOR_THEIR_PEOPLE else frozenset()
-            every, theirs = every | (RIGHTS[one] - limited), theirs | limited
-        return cls(every, theirs)
+        unlimited, theirs = frozenset[Right](), frozenset[Right]()
+        for standing in standings:
+            limited = RIGHTS[standing] & COMMANDS if standing in FOR_THEIR_PEOPLE else frozenset()
+            unlimited, theirs = unlimited | (RIGHTS[standing] - limited), theirs | limited
+        return cls(unlimited, theirs)
 
     def __contains__(self, right: Right) -> bool:
         return right in self.all
@@ -200,7 +200,7 @@ class ReaderRoles:
 
 def may_start(role: ReaderRole, starters: Iterable[StarterEntry]) -> bool:
     """Whether they may begin things of a kind at the desk or by the API; `starters` are its `may_start`."""
-    return any(one.everyone or one.person == role.person or one.group in role.groups for one in starters)
+    return any(entry.everyone or entry.person == role.person or entry.group in role.groups for entry in starters)
 
 
 def rights_of(who: ReaderRole | TokenRole, shown: Shown) -> Rights:
@@ -256,40 +256,40 @@ def rights_concerning(who: ReaderRole | TokenRole, person: str) -> Rights:
     return Rights.of([standing for standing, holds in standings.items() if holds])
 
 
-def _of_token(who: TokenRole, kind: str, requester: str) -> Rights:
-    return Rights.of([standing for may, standing in _TOKENS.items() if who.rights.permit(may, kind, requester)])
+def _of_token(role: TokenRole, kind: str, requester: str) -> Rights:
+    return Rights.of([standing for may, standing in _TOKENS.items() if role.rights.permit(may, kind, requester)])
 
 
-def _standings(role: ReaderRole, shown: Shown) -> Iterator[Standing]:
-    replaced = {line.person for line in shown.lines if line.state == SignerState.REASSIGNED}
-    asked = {line.person for line in shown.lines if line.state != SignerState.REASSIGNED}
-    asked |= set(shown.asked_people) - replaced
-    replaced -= asked
+def _standings(role: ReaderRole, view: Shown) -> Iterator[Standing]:
+    replaced = {line.person for line in view.lines if line.state == SignerState.REASSIGNED}
+    acting = {line.person for line in view.lines if line.state != SignerState.REASSIGNED}
+    acting |= set(view.asked_people) - replaced
+    replaced -= acting
     if role.operator:
         yield Standing.OPERATOR
-    if shown.requester in role.known_as:
+    if view.requester in role.known_as:
         yield Standing.REQUESTER
-    if shown.requester in role.below:
+    if view.requester in role.below:
         yield Standing.ABOVE_REQUESTER
-    if role.person in asked:
+    if role.person in acting:
         yield Standing.ASKED
     if role.person in replaced:
         yield Standing.REPLACED
-    elif role.person not in asked and role.person in _told(shown):
+    elif role.person not in acting and role.person in _told(view):
         yield Standing.TOLD
-    if any(one.person == role.person and one.state != SignerState.REASSIGNED for one in shown.all_reviews):
+    if any(review.person == role.person and review.state != SignerState.REASSIGNED for review in view.all_reviews):
         yield Standing.REVIEWER
-    if not role.below.isdisjoint(asked):
+    if not role.below.isdisjoint(acting):
         yield Standing.ABOVE_ASKED
     if not role.below.isdisjoint(replaced):
         yield Standing.ABOVE_REPLACED
-    if not role.known_as.isdisjoint(shown.read_by):
+    if not role.known_as.isdisjoint(view.read_by):
         yield Standing.TEAM
-    if shown.kind in role.visible:
+    if view.kind in role.visible:
         yield Standing.VISIBLE
 
 
-def _told(shown: Shown) -> set[str]:
+def _told(view: Shown) -> set[str]:
     """Whom the hand-off told of the ending."""
-    settled = (line for line in shown.notifications if kind_of(line.stage) is NotificationType.SETTLED)
+    settled = (line for line in view.notifications if kind_of(line.stage) is NotificationType.SETTLED)
     return {line.person for line in settled if line.reached}

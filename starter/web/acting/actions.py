@@ -157,7 +157,7 @@ def _revision(posted: PostedForm) -> commands.Revision:
 
 def _decision(action: Action) -> Callable[[PostedForm], commands.Decision]:
     choice = DECISIONS[action]
-    return lambda it: commands.Decision(actor=it.actor, part=it.part, choice=choice, reason=it.text)
+    return lambda form: commands.Decision(actor=form.actor, part=form.part, choice=choice, reason=form.text)
 
 
 _WHY: Final = phrase("Why")
@@ -354,7 +354,7 @@ def possible_actions(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, .
     """The actions `among` these that are possible now; none while no worker answers."""
     if shown.partial or shown.trouble or shown.status.ended:
         return ()
-    paused = any(one.code is AttentionCode.PAUSED for one in shown.attention)
+    paused = any(incident.code is AttentionCode.PAUSED for incident in shown.attention)
     # A task to decide that ends without a decision is asked again.
     deciding = onboarding_to_decide(shown) is not None
     now = {
@@ -379,19 +379,19 @@ def possible_actions(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, .
 def exemptable_reviewers(shown: Shown) -> tuple[str, ...]:
     """Who need not review it if somebody says so; nobody where nobody else would approve it then."""
     lines = shown.lines if shown.status is Status.REVIEW else ()
-    reviewers = [one for one in lines if isinstance(one, SignerLine) and one.role is Role.REVIEW]
-    awaited = [one.person for one in reviewers if one.state in (SignerState.WAITING, SignerState.TURN)]
-    approved = any(one.state is SignerState.APPROVED for one in reviewers)
+    reviewers = [line for line in lines if isinstance(line, SignerLine) and line.role is Role.REVIEW]
+    awaited = [reviewer.person for reviewer in reviewers if reviewer.state in (SignerState.WAITING, SignerState.TURN)]
+    approved = any(reviewer.state is SignerState.APPROVED for reviewer in reviewers)
     return tuple(awaited) if approved or len(awaited) > 1 else ()
 
 
 def onboarding_to_decide(shown: Shown) -> WorkflowName | None:
     """The onboarding that a decision task is about."""
-    about = decided_onboarding(shown.id) if shown.kind == DECISION else None
-    return WorkflowName(Kind.ONBOARDING, about) if about else None
+    onboarding_id = decided_onboarding(shown.id) if shown.kind == DECISION else None
+    return WorkflowName(Kind.ONBOARDING, onboarding_id) if onboarding_id else None
 
 
 def may_answer(shown: Shown, person: str) -> bool:
     """Whether `PageRole.ANSWERING` holds for them."""
-    told = (line.person for line in shown.notifications if kind_of(line.stage) is NotificationType.UNANSWERED)
-    return person == shown.requester or person in told
+    escalated_to = (line.person for line in shown.notifications if kind_of(line.stage) is NotificationType.UNANSWERED)
+    return person == shown.requester or person in escalated_to

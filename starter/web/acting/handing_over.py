@@ -22,11 +22,11 @@ class TakenAddresses:
         taken_addresses = await self._of(shown) if people else frozenset()
         return tuple(person for person in people if folded(person.email) not in taken_addresses)
 
-    async def _of(self, shown: Shown) -> frozenset[str]:
-        if not shown.type.spec.document or shown.status is Status.REVIEW:
+    async def _of(self, view: Shown) -> frozenset[str]:
+        if not view.type.spec.document or view.status is Status.REVIEW:
             return frozenset()
         addresses = {self.sender}
-        for id in (shown.requester, *(line.person for line in shown.lines)):
+        for id in (view.requester, *(line.person for line in view.lines)):
             with suppress(DirectoryFailure):
-                addresses.add((await self.directory.person(id, shown.type.workflow_id(shown.id))).email)
+                addresses.add((await self.directory.person(id, view.type.workflow_id(view.id))).email)
         return frozenset(map(folded, filter(None, addresses)))

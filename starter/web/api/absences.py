@@ -86,19 +86,19 @@ class AbsenceRoutes:
             raise ApiProblem(Reason.NOT_FOUND) from None
 
     async def enter(self, request: Request, id: Person, body: AbsenceBody) -> AbsencesShow:
-        by = self._entering(request, id)
+        actor = self._entering(request, id)
         kinds = (await asyncio.to_thread(clients.catalogue, self._settings)).kinds if body.kinds else None
         try:
-            return await self._absences.enter(id, body.wanted, by, self._clock(), kinds=kinds)
+            return await self._absences.enter(id, body.wanted, actor, self._clock(), kinds=kinds)
         except UnknownPerson:
             raise ApiProblem(Reason.NOT_FOUND) from None
         except AbsenceRefused as refused:
             raise ApiProblem.of_field(refused.field, str(refused), refused.message) from None
 
     async def end(self, request: Request, id: Person, absence: One = "") -> AbsencesShow:
-        by = self._entering(request, id)
+        actor = self._entering(request, id)
         try:
-            return await self._absences.end(id, by, self._clock(), absence)
+            return await self._absences.end(id, actor, self._clock(), absence)
         except UnknownPerson:
             raise ApiProblem(Reason.NOT_FOUND) from None
 

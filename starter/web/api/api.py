@@ -131,8 +131,8 @@ class PersonAnswer(BaseModel):
 
 def _problems(*reasons: Reason) -> dict[int | str, dict[str, Any]]:
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
-    every = (Reason.UNKNOWN_CALLER, Reason.NOT_ALLOWED, Reason.INVALID, Reason.TOO_MANY, Reason.AWAY)
-    return {one.status: {"description": one.title, "content": content} for one in (*every, *reasons)}
+    common_reasons = (Reason.UNKNOWN_CALLER, Reason.NOT_ALLOWED, Reason.INVALID, Reason.TOO_MANY, Reason.AWAY)
+    return {reason.status: {"description": reason.title, "content": content} for reason in (*common_reasons, *reasons)}
 
 
 _BODY: Final = (Reason.MALFORMED, Reason.TOO_LARGE, Reason.OTHER_MEDIA)
@@ -168,10 +168,10 @@ class Api:
         self._description: dict[str, Any] | None = None
 
     def routes(self) -> list[BaseRoute]:
-        below = Mount(ROOT, app=self._door)
+        mount = Mount(ROOT, app=self._door)
         # Every address below, also one with a line feed, is answered by the API.
-        below.path_regex = re.compile(below.path_regex.pattern, re.DOTALL)
-        return [Route(f"{ROOT}/openapi.json", self._described, methods=["GET"]), below]
+        mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
+        return [Route(f"{ROOT}/openapi.json", self._described, methods=["GET"]), mount]
 
     async def _described(self, _: Request) -> Response:
         return JSONResponse(self.description, headers=HEADERS)
@@ -238,13 +238,15 @@ class Api:
     def _add_versions(self, app: FastAPI) -> None:
         """What requests alone have: their documents."""
         add = app.add_api_route
-        kept: dict[int | str, dict[str, Any]] = {200: {"description": "The PDF", "content": {"application/pdf": {}}}}
+        pdf_response: dict[int | str, dict[str, Any]] = {
+            200: {"description": "The PDF", "content": {"application/pdf": {}}}
+        }
         add(
             f"/{Kind.REQUEST.spec.desk}/{{id}}/document",
             self.document,
             methods=["GET"],
             tags=["request"],
-            responses={**kept, **_problems(Reason.NOT_FOUND)},
+            responses={**pdf_response, **_problems(Reason.NOT_FOUND)},
             response_class=Response,
             operation_id="request_document",
             summary="The signed document, once it is kept",
@@ -254,7 +256,7 @@ class Api:
             self.version,
             methods=["GET"],
             tags=["request"],
-            responses={**kept, **_problems(Reason.NOT_FOUND)},
+            responses={**pdf_response, **_problems(Reason.NOT_FOUND)},
             response_class=Response,
             operation_id="request_version",
             summary="A version of a document that is or was reviewed",
@@ -320,13 +322,13 @@ class Api:
             summary="Everything known of it",
             **common,
         )
-        for word, command in API_COMMANDS[kind].items():
-            self._add_command(app, kind, word, command)
+        for command_word, command in API_COMMANDS[kind].items():
+            self._add_command(app, kind, command_word, command)
 
-    def _add_command(self, app: FastAPI, kind: Kind, word: str, command: type[AnyCommand]) -> None:
+    def _add_command(self, app: FastAPI, kind: Kind, command_word: str, command: type[AnyCommand]) -> None:
         app.add_api_route(
-            f"/{kind.spec.desk}/{{id}}/{word}",
-            self._command(kind, Right(word), command),
+            f"/{kind.spec.desk}/{{id}}/{command_word}",
+            self._command(kind, Right(command_word), command),
             methods=["POST"],
             tags=[str(kind)],
             responses={
@@ -334,44 +336,44 @@ class Api:
                 **_problems(Reason.NOT_FOUND, Reason.REFUSED, *_BODY),
             },
             response_model=Receipt,
-            operation_id=f"{kind}_{word}",
-            summary=f"`countersign {kind.spec.command} {word}`",
+            operation_id=f"{kind}_{command_word}",
+            summary=f"`countersign {kind.spec.command} {command_word}`",
         )
 
     def _list(self, kind: Kind) -> Callable[..., Awaitable[Response]]:
         async def listed(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
-            of, requester = _caller(request).narrowed(query.kind, query.requester)
-            wanted = ListFilter(
+            narrowed_kind, requester = _caller(request).narrowed(query.kind, query.requester)
+            filters = ListFilter(
                 attention=query.attention,
                 statuses=tuple(query.status),
-                kind=of,
+                kind=narrowed_kind,
                 person=query.person,
                 requester=requester,
                 overdue=query.overdue,
                 types=(kind.spec.prefix,),
                 search=query.search,
             )
-            wanted = replace(wanted, of_campaigns=bool(of or query.person or query.search))
-            found = await lists.page(self._context, wanted, size=query.limit, cursor=query.cursor, now=self._clock())
-            return _json(found)
+            filters = replace(filters, of_campaigns=bool(narrowed_kind or query.person or query.search))
+            page = await lists.page(self._context, filters, size=query.limit, cursor=query.cursor, now=self._clock())
+            return _json(page)
 
         return listed
 
     def _show(self, kind: Kind) -> Callable[..., Awaitable[Response]]:
-        async def shown(request: Request, id: Id) -> Response:
-            found = await self._found(WorkflowName(kind, id))
-            refuse_unseen(sees(_caller(request), found))
-            return _json(await self._composed(found))
+        async def show(request: Request, id: Id) -> Response:
+            view = await self._found(WorkflowName(kind, id))
+            refuse_unseen(sees(_caller(request), view))
+            return _json(await self._composed(view))
 
-        return shown
+        return show
 
     def _start(self, kind: Kind) -> Callable[..., Awaitable[Response]]:
         async def start(request: Request) -> Response:
             admitted = await self._admitted(request, kind)
             started = await admitted.start(self._context.client, self._context.store)
             answer = Started(id=started.id, workflow_id=started.workflow_id, created=started.created)
-            place = {"location": f"{ROOT}/{kind.spec.desk}/{started.id}"}
-            return _json(answer, 201 if started.created else 200, place)
+            headers = {"location": f"{ROOT}/{kind.spec.desk}/{started.id}"}
+            return _json(answer, 201 if started.created else 200, headers)
 
         return start
 
@@ -392,35 +394,35 @@ class Api:
 
     def _command(self, kind: Kind, right: Right, command: type[AnyCommand]) -> Callable[..., Awaitable[Response]]:
         model: Any = body_of(command)
-        needed = any(one.is_required() for one in model.model_fields.values())
-        given: Any = Body() if needed else Body(default_factory=model)
+        has_required_fields = any(field.is_required() for field in model.model_fields.values())
+        default_body: Any = Body() if has_required_fields else Body(default_factory=model)
 
-        async def carry_out(request: Request, id: Id, body: model = given, key: Key = None) -> Response:
-            caller, what = _caller(request), WorkflowName(kind, id)
-            shown = await self._found(what)
-            refuse_unchanged(caller, shown, right)
-            wanted = command_of(command, body, caller.name, caller.known_by)
-            if isinstance(wanted, ReviewAnswer):
-                wanted = wanted.replace(person=caller.reviewer(wanted.person))
-            if shown.all_reviews and isinstance(wanted, Exemption):
-                commands.refuse_own(caller.name, await askers(self._starting.directory, shown.requester))
-            wanted = await self._with_people(wanted, shown)
-            if isinstance(wanted, Take):
-                members = await askers(self._directory, shown.requester)
-                commands.refuse_outsider(wanted.person, shown.requester, members)
+        async def carry_out(request: Request, id: Id, body: model = default_body, key: Key = None) -> Response:
+            caller, name = _caller(request), WorkflowName(kind, id)
+            view = await self._found(name)
+            refuse_unchanged(caller, view, right)
+            order = command_of(command, body, caller.name, caller.known_by)
+            if isinstance(order, ReviewAnswer):
+                order = order.replace(person=caller.reviewer(order.person))
+            if view.all_reviews and isinstance(order, Exemption):
+                commands.refuse_own(caller.name, await askers(self._starting.directory, view.requester))
+            order = await self._with_people(order, view)
+            if isinstance(order, Take):
+                members = await askers(self._directory, view.requester)
+                commands.refuse_outsider(order.person, view.requester, members)
             if isinstance(body, PartDecision) and body.from_anew:
                 line, what_part = await onboarding.part_of(self._context, id, body.part)
                 part = await RestartedPart.read(self._context.store, id, what_part, line)
-                wanted = wanted.replace(content=await self._starting.decided(part, body, self._documents(caller)))
-            return await self._carried_out(id, wanted, key, kind)
+                order = order.replace(content=await self._starting.decided(part, body, self._documents(caller)))
+            return await self._carried_out(id, order, key, kind)
 
         return carry_out
 
-    async def _carried_out(self, id: str, wanted: AnyCommand, key: str | None, kind: Kind) -> Response:
+    async def _carried_out(self, id: str, order: AnyCommand, key: str | None, kind: Kind) -> Response:
         receipt = await commands.make(
             self._context,
             id,
-            wanted,
+            order,
             op=key or secrets.token_hex(6),
             kind=kind,
             within=_COMMAND_WITHIN,
@@ -428,13 +430,13 @@ class Api:
         )
         return _json(receipt, 202 if receipt.state is OperationState.OPEN else 200)
 
-    async def _with_people(self, command: AnyCommand, shown: Shown) -> AnyCommand:
+    async def _with_people(self, command: AnyCommand, view: Shown) -> AnyCommand:
         """With ids of those whom it names, also by their position; who is asked instead must be known."""
         named = {name: getattr(command, name) for name in PERSONS if getattr(command, name, "")}
-        command = command.replace(**{name: lookup.at_position(shown, word) for name, word in named.items()})
+        command = command.replace(**{name: lookup.at_position(view, person) for name, person in named.items()})
         if isinstance(command, Delegation):
             await self._refuse_stranger(command.to)
-        person, campaign = getattr(command, "person", ""), with_members(shown)
+        person, campaign = getattr(command, "person", ""), with_members(view)
         if person and campaign and not isinstance(command, Take):
             person = await member_of(self._context.store, campaign, person, self._directory)
             return command.replace(person=person)
@@ -449,67 +451,77 @@ class Api:
     def _documents(self, caller: Caller) -> NamedDocuments:
         return NamedDocuments(self._context, caller, self._clock())
 
-    async def _found(self, what: WorkflowName) -> Shown:
-        shown = await lookup.look_at(self._context.client, self._context.store, what)
-        return await lookup.complete(self._context.store, shown)
+    async def _found(self, name: WorkflowName) -> Shown:
+        view = await lookup.look_at(self._context.client, self._context.store, name)
+        return await lookup.complete(self._context.store, view)
 
-    async def _composed(self, shown: Shown) -> BaseModel:
+    async def _composed(self, view: Shown) -> BaseModel:
         """With its parts or members, of what has some."""
-        compose = COMPOSED.get(shown.type)
-        return await compose(self._context, shown.id) if compose else shown
+        compose = COMPOSED.get(view.type)
+        return await compose(self._context, view.id) if compose else view
 
     async def document(self, request: Request, id: Id) -> Response:
-        caller, what = _caller(request), WorkflowName(Kind.REQUEST, id)
-        refuse_unseen(Right.DOWNLOAD in rights_of(caller.role, await self._found(what)))
+        caller, name = _caller(request), WorkflowName(Kind.REQUEST, id)
+        refuse_unseen(Right.DOWNLOAD in rights_of(caller.role, await self._found(name)))
         try:
-            kept = await kept_file(self._context.store, what.workflow_id, KeptFileName.DOCUMENT)
+            stored = await kept_file(self._context.store, name.workflow_id, KeptFileName.DOCUMENT)
         except DocumentMissing:
             raise ApiProblem(Reason.NOT_FOUND, "the signed document was removed") from None
-        if kept is None:
+        if stored is None:
             raise ApiProblem(Reason.NOT_FOUND, "the signed document is not kept, or not yet")
-        wanted = FileWanted(what.workflow_id, KeptFileName.DOCUMENT, caller.actor, Way.API)
-        return await self._files.answer(request, wanted)
+        file_request = FileWanted(name.workflow_id, KeptFileName.DOCUMENT, caller.actor, Way.API)
+        return await self._files.answer(request, file_request)
 
     async def version(
         self, request: Request, id: Id, number: Annotated[int, Path(ge=1, le=ROUNDS_AT_MOST)]
     ) -> Response:
-        caller, what = _caller(request), WorkflowName(Kind.REQUEST, id)
-        shown = await self._found(what)
-        rights = rights_of(caller.role, shown).all
+        caller, name = _caller(request), WorkflowName(Kind.REQUEST, id)
+        view = await self._found(name)
+        rights = rights_of(caller.role, view).all
         refuse_unseen(Right.TEXTS in rights or rights >= {Right.REVIEW, Right.DOWNLOAD})
-        found = next((one for one in shown.reviewed_versions if one.number == number), None)
-        if found is None:
+        reviewed = next((candidate for candidate in view.reviewed_versions if candidate.number == number), None)
+        if reviewed is None:
             raise ApiProblem(Reason.NOT_FOUND, "there is no such version")
-        wanted = FileWanted(
-            what.workflow_id, KeptFileName.DOCUMENT, caller.actor, Way.API, sent=found.sha256, version=found.number
+        file_request = FileWanted(
+            name.workflow_id,
+            KeptFileName.DOCUMENT,
+            caller.actor,
+            Way.API,
+            sent=reviewed.sha256,
+            version=reviewed.number,
         )
-        return await self._files.answer(request, wanted)
+        return await self._files.answer(request, file_request)
 
     async def revise(self, request: Request, id: Id, key: Key = None) -> Response:
-        caller, what = _caller(request), WorkflowName(Kind.REQUEST, id)
-        refuse_unchanged(caller, await self._found(what), Right.REVISE)
+        caller, name = _caller(request), WorkflowName(Kind.REQUEST, id)
+        refuse_unchanged(caller, await self._found(name), Right.REVISE)
         version = await self._starting.version(request, self._documents(caller))
-        wanted = version.replace(actor=caller.name, known_by=caller.known_by)
-        return await self._carried_out(id, wanted, key, Kind.REQUEST)
+        order = version.replace(actor=caller.name, known_by=caller.known_by)
+        return await self._carried_out(id, order, key, Kind.REQUEST)
 
     async def person(self, request: Request, id: Id) -> Response:
         if Right.PERSON not in rights_concerning(_caller(request).role, id):
             raise ApiProblem(Reason.NOT_FOUND)
         try:
-            known = await self._directory.person(id)
+            recipient = await self._directory.person(id)
         except UnknownPerson:
             raise ApiProblem(Reason.NOT_FOUND) from None
-        told = {name: getattr(known, name) for name in PersonAnswer.model_fields}
-        return _json(PersonAnswer.model_validate(told))
+        fields = {name: getattr(recipient, name) for name in PersonAnswer.model_fields}
+        return _json(PersonAnswer.model_validate(fields))
 
     async def figures(self, request: Request, query: Annotated[FiguresQuery, Query()]) -> Response:
         kind, access = _caller(request).figures(query.kind)
-        wanted = FiguresWanted(query.by, kind, query.department, query.since, query.until)
+        figures_query = FiguresWanted(query.by, kind, query.department, query.since, query.until)
         async with self._counting:
-            found = await gather_figures(
-                self._context.store, self._directory, wanted, self._clock(), scope=access.scope, reach_of=access.reach
+            counted = await gather_figures(
+                self._context.store,
+                self._directory,
+                figures_query,
+                self._clock(),
+                scope=access.scope,
+                reach_of=access.reach,
             )
-        return _json(found)
+        return _json(counted)
 
     async def upload(self, request: Request) -> Response:
         caller = _caller(request)
@@ -524,9 +536,9 @@ class Api:
 
 async def _other_method(request: Request, _: Exception) -> Response:
     """Names all methods of an address, which is several routes; `/requests/plan` is not one of an id."""
-    there = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
-    there = [one for one in there if not one.param_convertors] or there
-    allow = ", ".join(sorted({method for one in there for method in one.methods}))
+    matching = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    matching = [route for route in matching if not route.param_convertors] or matching
+    allow = ", ".join(sorted({method for route in matching for method in route.methods}))
     return ApiProblem(Reason.NO_SUCH_METHOD, headers={"allow": allow}).response
 
 

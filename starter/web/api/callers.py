@@ -99,20 +99,20 @@ class TokenCaller:
         if self.rights.permit(May.READ, kind or "", requester or ""):
             return kind, requester
         readable = self.rights.to(May.READ)
-        wanted = [
-            one
-            for one in readable
-            if kind in (None, one.of or kind) and requester in (None, one.requester or requester)
+        matching = [
+            grant
+            for grant in readable
+            if kind in (None, grant.of or kind) and requester in (None, grant.requester or requester)
         ]
-        if len(wanted) == 1:
-            return wanted[0].of or kind, wanted[0].requester or requester
-        limits = ", ".join(one.written for one in readable) or "nothing"
+        if len(matching) == 1:
+            return matching[0].of or kind, matching[0].requester or requester
+        limits = ", ".join(grant.written for grant in readable) or "nothing"
         raise ApiProblem(Reason.NOT_ALLOWED, f"the token may read {limits}: filter by a kind and requester of these")
 
     def figures(self, kind: str | None) -> tuple[str | None, FiguresAccess]:
-        of, requester = self.narrowed(kind, None)
+        narrowed_kind, requester = self.narrowed(kind, None)
         scope = Scope((requester,)) if requester else None
-        return of, FiguresAccess(scope, None if self.rights.permit(May.READ) else ())
+        return narrowed_kind, FiguresAccess(scope, None if self.rights.permit(May.READ) else ())
 
 
 @dataclass(frozen=True)
@@ -144,11 +144,11 @@ class PersonCaller:
         return True
 
     def narrowed(self, kind: str | None, requester: str | None) -> tuple[str | None, str | None]:
-        seen = requesters_seen(self.role)
-        if seen is None:
+        visible_requesters = requesters_seen(self.role)
+        if visible_requesters is None:
             return kind, requester
         requester = requester or self.role.person
-        if requester not in seen:
+        if requester not in visible_requesters:
             raise ApiProblem(Reason.NOT_ALLOWED, "only operators see what others ask for")
         return kind, requester
 
@@ -183,22 +183,22 @@ class Callers:
         return await self._by_issuer(token)
 
     async def _by_token(self, token: str) -> Caller:
-        found = await self._store.tokens.find(token)
-        if found is None:
+        row = await self._store.tokens.find(token)
+        if row is None:
             raise ApiProblem(Reason.UNKNOWN_CALLER)
         now = self._clock()
-        if now - self._noted.get(found.name, now - USE_NOTED_EVERY) >= USE_NOTED_EVERY:
-            self._noted[found.name] = now
-            await self._store.tokens.used(found.name, now)
-        return TokenCaller(found.name, Rights.read(found.may))
+        if now - self._noted.get(row.name, now - USE_NOTED_EVERY) >= USE_NOTED_EVERY:
+            self._noted[row.name] = now
+            await self._store.tokens.used(row.name, now)
+        return TokenCaller(row.name, Rights.read(row.may))
 
     async def _by_issuer(self, token: str) -> Caller:
         if self._issuer is None:
             raise ApiProblem(Reason.UNKNOWN_CALLER)
         try:
             person = await self._directory.named(await self._issuer.who(token))
-        except NotBelieved as why:
-            _LOGGER.info("a token does not count", why=str(why))
+        except NotBelieved as refusal:
+            _LOGGER.info("a token does not count", why=str(refusal))
             raise ApiProblem(Reason.UNKNOWN_CALLER) from None
         except IssuerAway:
             raise ApiProblem(Reason.AWAY, "the issuer's keys cannot be read now", wait=60) from None

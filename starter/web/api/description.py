@@ -68,30 +68,33 @@ REVISION_BODY: Final[Schema] = {
 
 def description_of(app: FastAPI, root: str) -> Schema:
     """The description of these routes below `root`."""
-    told = get_openapi(
+    description = get_openapi(
         title="Countersign",
         version=release(),
         openapi_version="3.1.0",
         summary="Signature requests, tasks, onboardings and campaigns as durable workflows",
         routes=app.routes,
     )
-    told["servers"] = [{"url": root}]
-    parts = told.setdefault("components", {})
+    description["servers"] = [{"url": root}]
+    parts = description.setdefault("components", {})
     parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     parts["schemas"] = {**_schemas_of((ProblemDetails, RevisionBody)), **parts["schemas"], **_start_schemas()}
-    told["security"] = [{"token": []}]
+    description["security"] = [{"token": []}]
     for kind in API_COMMANDS:
-        words = ("show", *API_COMMANDS[kind])
-        links = {word: {"operationId": f"{kind}_{word}", "parameters": {"id": "$response.body#/id"}} for word in words}
-        told["paths"][f"/{kind.spec.desk}"]["post"]["responses"]["201"]["links"] = links
-    told["webhooks"] = {}
+        actions = ("show", *API_COMMANDS[kind])
+        links = {
+            action: {"operationId": f"{kind}_{action}", "parameters": {"id": "$response.body#/id"}}
+            for action in actions
+        }
+        description["paths"][f"/{kind.spec.desk}"]["post"]["responses"]["201"]["links"] = links
+    description["webhooks"] = {}
     for event in EVENTS:
         data, models = _event_schemas(event)
-        told["webhooks"][event] = _webhook(event, data)
+        description["webhooks"][event] = _webhook(event, data)
         parts["schemas"] |= models
     for name, model in parts["schemas"].items():
         _prepare_for_generators(name, model)
-    return told
+    return description
 
 
 def _prepare_for_generators(name: str, model: Schema) -> None:
@@ -104,30 +107,30 @@ def _prepare_for_generators(name: str, model: Schema) -> None:
 
 def _schemas_of(models: Iterable[Any]) -> Schema:
     """Their schemas, and of what they are made of, by name."""
-    found: Schema = {}
+    schemas: Schema = {}
     for model in models:
-        one = model.model_json_schema(ref_template=_REF)
-        found |= {**one.pop("$defs", {}), model.__name__: one}
-    return found
+        model_schema = model.model_json_schema(ref_template=_REF)
+        schemas |= {**model_schema.pop("$defs", {}), model.__name__: model_schema}
+    return schemas
 
 
 def _start_schemas() -> Schema:
-    found = _schemas_of(FILES.values())
-    for one in found.values():
-        if {"file", "template"} <= one.get("properties", {}).keys():
-            one["properties"] |= _BYTES
-    stage = found[StageEntry.__name__]["properties"]
-    for parts, (model, needed, more) in _OF_STAGES.items():
-        file = found[model.__name__]
+    schemas = _schemas_of(FILES.values())
+    for file_schema in schemas.values():
+        if {"file", "template"} <= file_schema.get("properties", {}).keys():
+            file_schema["properties"] |= _BYTES
+    stage = schemas[StageEntry.__name__]["properties"]
+    for parts, (model, required, further_fields) in _OF_STAGES.items():
+        file = schemas[model.__name__]
         name = f"{parts.removesuffix('s').capitalize()}OfStage"
-        found[name] = {
+        schemas[name] = {
             **file,
             "title": name,
-            "properties": {**file["properties"], **more, "id": _ID_OF_PART},
-            "required": [*needed],
+            "properties": {**file["properties"], **further_fields, "id": _ID_OF_PART},
+            "required": [*required],
         }
         stage[parts]["items"] = {"$ref": _REF.format(model=name)}
-    return found
+    return schemas
 
 
 def _event_schemas(event: str) -> tuple[Schema, Schema]:

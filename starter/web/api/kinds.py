@@ -94,7 +94,7 @@ def body_of(command: type[AnyCommand]) -> type[BaseModel]:
     if command is Decision:
         return PartDecision
     fields: dict[str, Any] = {
-        name: (one.annotation, one) for name, one in command.model_fields.items() if name not in OURS
+        name: (field.annotation, field) for name, field in command.model_fields.items() if name not in OURS
     }
     if command is ReviewAnswer:
         fields["version"] = (int, Field(ge=1, le=ROUNDS_AT_MOST, description="The number of the version that was read"))
@@ -102,6 +102,6 @@ def body_of(command: type[AnyCommand]) -> type[BaseModel]:
 
 
 def command_of(command: type[AnyCommand], body: BaseModel, actor: str, known_by: KnownBy) -> AnyCommand:
-    who = "actor" if issubclass(command, Command) else "by"
-    given = {name: value for name, value in body if name in command.model_fields}
-    return command.model_validate({**given, who: actor, "known_by": known_by})
+    actor_field = "actor" if issubclass(command, Command) else "by"
+    fields = {name: value for name, value in body if name in command.model_fields}
+    return command.model_validate({**fields, actor_field: actor, "known_by": known_by})

@@ -151,10 +151,10 @@ def _field_fault(fault: Fault) -> FieldFault:
 
 
 def _of_validation(error: RequestValidationError) -> ApiProblem:
-    found = error.errors()
-    if any(one["type"] == "json_invalid" for one in found):
+    errors = error.errors()
+    if any(error_detail["type"] == "json_invalid" for error_detail in errors):
         return ApiProblem(Reason.MALFORMED, "the body is not JSON")
-    return ApiProblem(Reason.INVALID, errors=map(_said, found))
+    return ApiProblem(Reason.INVALID, errors=map(_said, errors))
 
 
 def _said(detail: Mapping[str, Any]) -> FieldFault:
@@ -162,12 +162,12 @@ def _said(detail: Mapping[str, Any]) -> FieldFault:
     steps = [str(step) for step in detail["loc"][1:]]
     if not steps and detail["type"] == "missing":
         return FieldFault(field="", says="the body is missing: expected a JSON object with the fields of this call")
-    says = {"missing": "is missing", "extra_forbidden": "is not known"}.get(detail["type"]) or detail["msg"]
-    return FieldFault(field=".".join(steps), says=says.removeprefix("Value error, ").replace("Input should", "must"))
+    text = {"missing": "is missing", "extra_forbidden": "is not known"}.get(detail["type"]) or detail["msg"]
+    return FieldFault(field=".".join(steps), says=text.removeprefix("Value error, ").replace("Input should", "must"))
 
 
 def _of_http(error: HTTPException) -> ApiProblem:
-    reason = next((one for one in Reason if one.status == error.status_code), Reason.MALFORMED)
+    reason = next((candidate for candidate in Reason if candidate.status == error.status_code), Reason.MALFORMED)
     return ApiProblem(reason, headers=error.headers)
 
 

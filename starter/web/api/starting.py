@@ -120,7 +120,9 @@ class RevisionBody(BaseModel):
         try:
             body = cls.model_validate(plain)
         except ValidationError as wrong:
-            raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in wrong.errors()]) from None
+            raise RequestValidationError(
+                [{**fault, "loc": ("body", *fault["loc"])} for fault in wrong.errors()]
+            ) from None
         if (body.sha256 is None) == (body.base64 is None):
             raise ApiProblem(Reason.INVALID, "either sha256 or base64 is needed")
         return body
@@ -169,13 +171,13 @@ class Body:
     async def _take(self, path: FieldPath, entry: dict[str, Any], named: NamedDocuments) -> None:
         """Put a document that the JSON has, or names by its hash, among those of the call."""
         ways = [way for way in ("file", "template", "base64", "sha256") if way in entry]
-        way = next((one for one in ways if one in ("base64", "sha256")), None)
+        way = next((candidate for candidate in ways if candidate in ("base64", "sha256")), None)
         if way is None:
             return
         if len(ways) > 1:
             raise ApiProblem.of_field(written_path((*path, way)), f"only one of {' and '.join(ways)} can be given")
-        given, name = entry.pop(way), f"{written_path(path)}.pdf"
-        self.documents.content[name] = await (_decoded(given) if way == "base64" else named.read(given))
+        source, name = entry.pop(way), f"{written_path(path)}.pdf"
+        self.documents.content[name] = await (_decoded(source) if way == "base64" else named.read(source))
         self.written[written_path((*path, "file"))] = written_path((*path, way))
         entry["file"] = name
         if not entry.get("name"):
@@ -214,11 +216,11 @@ def _entries(plain: Any, path: FieldPath) -> Iterator[tuple[FieldPath, dict[str,
             yield from _entries(value, (*path, number))
 
 
-async def _decoded(given: object) -> bytes | str:
-    if not isinstance(given, str):
+async def _decoded(text: object) -> bytes | str:
+    if not isinstance(text, str):
         return "must be a text in base64"
     try:
-        content = base64.b64decode(given, validate=True)
+        content = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return "is not base64"
     if len(content) > BASE64_AT_MOST:
@@ -293,8 +295,8 @@ def _json_object(text: bytes) -> dict[str, Any]:
     return value
 
 
-def _no_number(word: str) -> Any:
-    raise ValueError(word)
+def _no_number(constant: str) -> Any:
+    raise ValueError(constant)
 
 
 def _whole(digits: str) -> int:
@@ -376,20 +378,20 @@ class Starts:
         return await find(self, prepared, self.clock())
 
 
-async def _plan_of_request(it: Starts, prepared: Any, at: datetime) -> Model:
-    return await calendar.plan(prepared, it.directory, at, {}, None)
+async def _plan_of_request(starts: Starts, prepared: Any, at: datetime) -> Model:
+    return await calendar.plan(prepared, starts.directory, at, {}, None)
 
 
-async def _plan_of_onboarding(it: Starts, prepared: Any, at: datetime) -> Model:
-    return await onboarding.plan(prepared, it.directory, at, _ASSUMED, None)
+async def _plan_of_onboarding(starts: Starts, prepared: Any, at: datetime) -> Model:
+    return await onboarding.plan(prepared, starts.directory, at, _ASSUMED, None)
 
 
-async def _plan_of_campaign(it: Starts, prepared: Any, at: datetime) -> Model:
-    return await campaign.plan(prepared, it.directory, at, it.settings.signature.max_rps, None)
+async def _plan_of_campaign(starts: Starts, prepared: Any, at: datetime) -> Model:
+    return await campaign.plan(prepared, starts.directory, at, starts.settings.signature.max_rps, None)
 
 
-async def _plan_of_task(it: Starts, prepared: Any, at: datetime) -> Model:
-    return await task.plan(prepared, it.directory, at)
+async def _plan_of_task(starts: Starts, prepared: Any, at: datetime) -> Model:
+    return await task.plan(prepared, starts.directory, at)
 
 
 PLANS: Final[Mapping[Kind, Callable[[Starts, Any, datetime], Awaitable[Model]]]] = {

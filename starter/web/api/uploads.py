@@ -40,8 +40,8 @@ class NamedDocuments:
                 return True
         return False
 
-    async def _may_download(self, what: WorkflowName) -> bool:
+    async def _may_download(self, name: WorkflowName) -> bool:
         with suppress(lookup.Unknown):
-            view = await lookup.look_at(self.context.client, self.context.store, what)
+            view = await lookup.look_at(self.context.client, self.context.store, name)
             return Right.DOWNLOAD in rights_of(self.caller.role, await lookup.complete(self.context.store, view))
         return False

@@ -82,13 +82,13 @@ class ActionForm:
     @classmethod
     def of(cls, address: str, kind: Kind) -> Self | None:
         """None for nonsense."""
-        action = next((one for one in desk_actions(kind) if one == address), None)
+        action = next((candidate for candidate in desk_actions(kind) if candidate == address), None)
         return cls(action, spec_of(action, kind)) if action else None
 
     @classmethod
     def about(cls, part: str, choice: str) -> Self | None:
         """A decision about a part; None for nonsense."""
-        action = next((one for one, outcome in DECISIONS.items() if outcome == choice), None)
+        action = next((candidate for candidate, outcome in DECISIONS.items() if outcome == choice), None)
         return cls(action, ACTIONS[action], part) if action else None
 
     @property
@@ -132,8 +132,8 @@ class FollowUpAccess:
         return Tab(path, LABELS[View(path.partition("?")[0])])
 
     def _usual_list(self, person: str) -> View:
-        if own := KIND_PAGES[self.what.kind].own_list:
-            return View(own)
+        if own_list := KIND_PAGES[self.what.kind].own_list:
+            return View(own_list)
         if person == self.shown.requester:
             return View.ASKED
         if self.shown.requester in self.role.teams:
@@ -169,7 +169,7 @@ class FollowUpAccess:
     def _takers(self) -> tuple[str, ...]:
         """Whose place they may hand over."""
         everybody = Right.DELEGATE in self.rights
-        return tuple(one for one in in_turn(self.shown) if everybody or one in self.people)
+        return tuple(person for person in in_turn(self.shown) if everybody or person in self.people)
 
     def permits(self, step: ActionForm, form: dict[str, str] | None = None) -> bool:
         """Whether their rights allow it; the workflow decides whether it is possible."""
@@ -177,10 +177,12 @@ class FollowUpAccess:
         if right in self.rights.all:
             return step.action is not Action.TAKE or self.shown.requester in self.role.known_as
         of_whom = (form or {}).get("signer")
-        every = form is None or step.action is Action.REMIND
-        return right in self.rights.theirs and (every or of_whom in self.people.intersection(self.shown.asked_people))
+        concerns_all = form is None or step.action is Action.REMIND
+        return right in self.rights.theirs and (
+            concerns_all or of_whom in self.people.intersection(self.shown.asked_people)
+        )
 
     def too_late(self, step: ActionForm) -> bool:
         """Whether their rights allowed it while it was the turn of one of their people."""
-        asked = not self.rights.theirs and not self.people.isdisjoint(self.shown.asked_people)
-        return asked and right_to(step.action) in Rights.of((Standing.ABOVE_ASKED,)).theirs
+        was_asked = not self.rights.theirs and not self.people.isdisjoint(self.shown.asked_people)
+        return was_asked and right_to(step.action) in Rights.of((Standing.ABOVE_ASKED,)).theirs

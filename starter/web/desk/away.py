@@ -48,8 +48,8 @@ class Away:
             return await self._page(replace(visit, refusal=refusal), visitor)
         return self._onward(visit, ENTERED)
 
-    def _onward(self, visit: AwayVisit, done: str) -> Response:
-        return self._responses.renderer.onward(f"{visit.address}?done={done}")
+    def _onward(self, visit: AwayVisit, confirmation: str) -> Response:
+        return self._responses.renderer.onward(f"{visit.address}?done={confirmation}")
 
     async def _visit(self, request: Request, visitor: Visitor, form: Mapping[str, str]) -> AwayVisit | None:
         """None for somebody who is none of the visitor's people."""
@@ -79,5 +79,5 @@ class Away:
         """The visitor's nearest people: the page of each, and the name."""
         role, names = await self._shared.roles.of(visitor.id), PeopleNames(self._shared.directory)
         at_desk = self._responses.renderer.at_desk
-        found = [(at_desk(f"{AWAY}/{id}"), await names.of(id)) for id in role.reports[:PEOPLE_AT_MOST]]
-        return sorted(found, key=lambda one: one[1].casefold())
+        people = [(at_desk(f"{AWAY}/{id}"), await names.of(id)) for id in role.reports[:PEOPLE_AT_MOST]]
+        return sorted(people, key=lambda pair: pair[1].casefold())

@@ -72,11 +72,13 @@ class SignInPages:
         ]
 
     async def ask(self, request: Request) -> Response:
-        form, to = await self._responses.form_of(request, _SIGN_IN), request.query_params.get("to", "")
+        form, target = await self._responses.form_of(request, _SIGN_IN), request.query_params.get("to", "")
         if isinstance(form, Response):
             return form
-        before = self._cookies.ask(request, self._clock())
-        ask = await self._sign_in.ask(form.get("who", ""), before, to if _is_page(to) else "", self._asking(request))
+        previous = self._cookies.ask(request, self._clock())
+        ask = await self._sign_in.ask(
+            form.get("who", ""), previous, target if _is_page(target) else "", self._asking(request)
+        )
         answer = self._responses.renderer.to_desk("code")
         self._cookies.keep_ask(answer, ask)
         return answer
@@ -130,8 +132,8 @@ class SignInPages:
         return sessions.SignInSource(address, self._cookies.known(request, self._clock()))
 
     def _let_in(self, session: sessions.Session, ask: sessions.SignInRequest | None) -> Response:
-        to = ask.to if ask and ask.person == session.person else ""
-        answer = self._responses.renderer.to_desk(to)
+        target = ask.to if ask and ask.person == session.person else ""
+        answer = self._responses.renderer.to_desk(target)
         self._cookies.keep_session(answer, session)
         return answer
 
@@ -143,8 +145,8 @@ class SignInPages:
 
 def _is_page(path: str) -> bool:
     """Whether it is a page of everybody or of a follow-up: the address is untrusted."""
-    what = named_at_desk(path)
-    return path in OWN_PAGES or (what is not None and is_request_id(what.id) and path == at_desk(what))
+    name = named_at_desk(path)
+    return path in OWN_PAGES or (name is not None and is_request_id(name.id) and path == at_desk(name))
 
 
 class Desk:
@@ -217,8 +219,8 @@ class Desk:
     async def nowhere(self, request: Request, visitor: sessions.Visitor) -> Response:
         return await self._responses.inside(NOT_THERE, visitor)
 
-    async def _tabs(self, visitor: sessions.Visitor, here: str) -> tuple[Tab, ...]:
-        return (*await self._lists.tabs(visitor, here), *await self._figures.tabs(visitor, here))
+    async def _tabs(self, visitor: sessions.Visitor, current_page: str) -> tuple[Tab, ...]:
+        return (*await self._lists.tabs(visitor, current_page), *await self._figures.tabs(visitor, current_page))
 
 
 def make_desk(

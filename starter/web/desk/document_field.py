@@ -25,12 +25,12 @@ class DocumentField:
         """The draft's new content with the uploaded PDF, if it is one; a template takes its place."""
         files, faults = dict(draft.files), dict[str, str]()
         document, uploaded = content.get("document", {}), posted.files.get("document.file")
-        before = document.get("file", "")
+        previous_name = document.get("file", "")
         if uploaded is not None:
             try:
                 check_pdf(uploaded.content, self._megabytes)
                 name = file_name(uploaded, "document.pdf")
-                files.pop(before, None)
+                files.pop(previous_name, None)
                 files[name] = await self._drafts.put(uploaded.content)
                 content["document"] = {key: text for key, text in document.items() if key != "template"} | {
                     "file": name
@@ -39,7 +39,7 @@ class DocumentField:
                 faults["document.file"] = str(fault)
         elif document.get("template") and "file" in document:
             del document["file"]
-            files.pop(before, None)
+            files.pop(previous_name, None)
         return Filled(content, files, faults)
 
     def shown(self, draft: Draft, language: Language) -> Mapping[str, Any]:
@@ -59,6 +59,6 @@ def size_of(file: DraftFile | None, language: Language) -> str:
 
 def file_name(uploaded: PostedFile, usual: str) -> str:
     """Without a folder, which some browsers send, and not longer than names may be."""
-    path, other = PurePath(uploaded.name.replace("\\", "/")), PurePath(usual)
-    suffix = path.suffix or other.suffix
-    return f"{path.stem[: _NAME_AT_MOST - len(suffix)].strip() or other.stem}{suffix}"
+    path, usual_path = PurePath(uploaded.name.replace("\\", "/")), PurePath(usual)
+    suffix = path.suffix or usual_path.suffix
+    return f"{path.stem[: _NAME_AT_MOST - len(suffix)].strip() or usual_path.stem}{suffix}"

@@ -66,12 +66,14 @@ class OwnDocuments:
         """Where the person stands, and since when."""
         reviews = (line for line in reversed(shown.all_reviews) if line.role is Role.REVIEW)
         theirs = [line for line in (*shown.lines, *reviews) if line.person == person]
-        line = next((one for one in theirs if one.state != SignerState.REASSIGNED), next(iter(theirs), None))
+        line = next(
+            (candidate for candidate in theirs if candidate.state != SignerState.REASSIGNED), next(iter(theirs), None)
+        )
         if line is None or line.state not in _OWN or (line.state in _OPEN and shown.status.ended):
             return None
         look = STATES[StateOwner.PERSON][line.state][1]
-        at = reader.shortly(line.at, now) if line.at and line.state not in _OPEN else ""
-        return PersonRow("", Chip(reader.language.say(_OWN[line.state]), look), at)
+        acted_at = reader.shortly(line.at, now) if line.at and line.state not in _OPEN else ""
+        return PersonRow("", Chip(reader.language.say(_OWN[line.state]), look), acted_at)
 
     async def files_of(self, shown: Shown, role: ReaderRole, language: Language) -> FilesOffered:
         """What is kept of it; of a document that is not, as it was sent to them. Raises `StoreFailure`."""
@@ -80,25 +82,25 @@ class OwnDocuments:
         if shown.kept_files.document or await self._sent(shown, role.person) is None:
             return await self._files.offered(shown, at_desk(WorkflowName(shown.type, shown.id)), language)
         link = FileLink(f"{View.MINE}/{shown.id}/{_SENT}", language.say(phrase("The document as it was sent")))
-        more = await self._files.offered(shown, at_desk(WorkflowName(shown.type, shown.id)), language)
-        return replace(more, links=(link, *more.links))
+        kept_files = await self._files.offered(shown, at_desk(WorkflowName(shown.type, shown.id)), language)
+        return replace(kept_files, links=(link, *kept_files.links))
 
     async def download(self, request: Request, visitor: Visitor) -> Response:
         """The document as it was sent, for somebody who has signed or acknowledged it."""
         responses, id = self._shared.responses, request.path_params["id"]
-        shown = await self._shared.look(Kind.REQUEST.workflow_id(id))
-        sent = await self._sent(shown, visitor.id) if shown and not shown.partial else None
-        if shown is None or sent is None:
-            return await responses.inside(NOT_THERE if shown is None else NO_FILE, visitor)
-        wanted = FileWanted(Kind.REQUEST.workflow_id(id), KeptFileName.DOCUMENT, visitor.id, Way.DESK, sent=sent)
-        answer = await self._files.answer_with(request, wanted)
+        view = await self._shared.look(Kind.REQUEST.workflow_id(id))
+        sent = await self._sent(view, visitor.id) if view and not view.partial else None
+        if view is None or sent is None:
+            return await responses.inside(NOT_THERE if view is None else NO_FILE, visitor)
+        file_request = FileWanted(Kind.REQUEST.workflow_id(id), KeptFileName.DOCUMENT, visitor.id, Way.DESK, sent=sent)
+        answer = await self._files.answer_with(request, file_request)
         return answer if isinstance(answer, Response) else await responses.inside(answer, visitor)
 
-    async def _sent(self, shown: Shown, person: str) -> str | None:
+    async def _sent(self, view: Shown, person: str) -> str | None:
         """The SHA-256 of what was sent to a person who has signed it; None for a template of Core Signature."""
-        signed = (line for line in shown.lines if line.role is not Role.REVIEW and line.state in _ACTED)
+        signed = (line for line in view.lines if line.role is not Role.REVIEW and line.state in _ACTED)
         has_acted = any(line.person == person for line in signed)
-        if not (shown.type.spec.document and has_acted):
+        if not (view.type.spec.document and has_acted):
             return None
-        cover = await CoverSheet.read(self._shared.context.store, shown.id)
+        cover = await CoverSheet.read(self._shared.context.store, view.id)
         return cover.sha256 if cover else None

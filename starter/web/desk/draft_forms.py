@@ -42,7 +42,7 @@ class Step:
     whole: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, path: str) -> bool:
-        return any(path == one or path.startswith((f"{one}.", f"{one}[")) for one in self.asks)
+        return any(path == field or path.startswith((f"{field}.", f"{field}[")) for field in self.asks)
 
 
 @dataclass(frozen=True)
@@ -142,29 +142,29 @@ def value_of(content: Any, path: str) -> str:
 
 def with_fields(content: Content, posted: Mapping[str, str], *paths: str) -> Content:
     """With the posted texts at these paths, in one line each; an empty one is left out."""
-    made = copy.deepcopy(content)
+    copied = copy.deepcopy(content)
     for path in paths:
         text = posted.get(path)
         if text is not None:
-            put(made, path, " ".join(text.split()))
-    return made
+            put(copied, path, " ".join(text.split()))
+    return copied
 
 
 def put(content: Content, path: str, value: Any) -> None:
     """Put a value at a path of maps; None or an empty text removes it, with maps that are then empty."""
     *above, last = steps_of(path)
-    here: Any = content
-    maps = [here]
+    container: Any = content
+    maps = [container]
     for step in above:
-        here = here[step] if isinstance(step, int) else here.setdefault(step, {})
-        maps.append(here)
+        container = container[step] if isinstance(step, int) else container.setdefault(step, {})
+        maps.append(container)
     if value in (None, ""):
-        here.pop(last, None)
+        container.pop(last, None)
         for step, outer, inner in zip(reversed(above), reversed(maps[:-1]), reversed(maps[1:]), strict=True):
             if not inner and isinstance(outer, dict):
                 outer.pop(step, None)
     else:
-        here[last] = value
+        container[last] = value
 
 
 def lines_of(text: str) -> str:

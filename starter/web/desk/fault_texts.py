@@ -110,12 +110,12 @@ _OF_A_ROW: Final = re.compile(r"(person|name|email|zone|locale|phone|manager|dep
 _PATTERNS: Final = tuple((_pattern(sentence), words) for sentence, words in _FAULTS.items())
 
 
-def fault_text(language: Language, says: str) -> str:
+def fault_text(language: Language, message: str) -> str:
     """The sentence for a page, without file and line, behind a table's column; an unknown one stays in English."""
-    if match := _OF_A_ROW.fullmatch(says):
+    if match := _OF_A_ROW.fullmatch(message):
         return f"{match[1]}: {fault_text(language, match[2])}"
-    says = _OF_A_TABLE.sub(r"\1", says)
-    for pattern, words in _PATTERNS:
-        if match := pattern.fullmatch(says):
-            return language.say(words, **match.groupdict())
-    return says
+    message = _OF_A_TABLE.sub(r"\1", message)
+    for pattern, template in _PATTERNS:
+        if match := pattern.fullmatch(message):
+            return language.say(template, **match.groupdict())
+    return message

@@ -134,11 +134,11 @@ class FiguresPages:
         return (Tab(_PATH, visitor.reader.language.say(_LABEL), here == _PATH),)
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
-        language, refusal, found = visitor.reader.language, "", None
-        wanted = FiguresWanted()
+        language, refusal, counted = visitor.reader.language, "", None
+        query = FiguresWanted()
         try:
-            wanted = wanted_of(request.query_params)
-            found = await self._gathered(wanted, visitor)
+            query = wanted_of(request.query_params)
+            counted = await self._gathered(query, visitor)
         except Refusal:
             refusal = language.say("These days cannot be counted: look at the first and the last one.")
         kinds = await self._shared.kinds.labels(language)
@@ -148,35 +148,37 @@ class FiguresPages:
             frame=await self._responses.frame(visitor, _PATH),
             status=400 if refusal else 200,
             refusal=refusal,
-            found=found,
-            period=_period(found, visitor) if found else "",
-            wanted=wanted,
+            found=counted,
+            period=_period(counted, visitor) if counted else "",
+            wanted=query,
             given=request.query_params,
             query=request.url.query,
-            ways=[(by.value, language.say(words)) for by, words in GROUPS.items()],
+            ways=[(group_by.value, language.say(label)) for group_by, label in GROUPS.items()],
             kinds=kinds,
             fewest=FEWEST,
             chart_title=language.say(DURATIONS_TITLE),
-            sections=[_Teller(language, dict(kinds), found).section(one) for one in found.types] if found else [],
-            reach=_reach(found, language) if found else [],
-            chart=durations_chart(found, _Teller(language, dict(kinds), found).named, language) if found else "",
+            sections=[_Teller(language, dict(kinds), counted).section(type_figures) for type_figures in counted.types]
+            if counted
+            else [],
+            reach=_reach(counted, language) if counted else [],
+            chart=durations_chart(counted, _Teller(language, dict(kinds), counted).named, language) if counted else "",
         )
 
     async def csv(self, request: Request, visitor: Visitor) -> Response:
         try:
-            found = await self._gathered(wanted_of(request.query_params), visitor)
+            counted = await self._gathered(wanted_of(request.query_params), visitor)
         except Refusal:
             return self._responses.renderer.to_desk(f"{_PATH}?{request.url.query}")
-        name = f"countersign-figures-{found.since}-{found.until}.csv"
+        name = f"countersign-figures-{counted.since}-{counted.until}.csv"
         headers = {**self._responses.renderer.headers, "content-disposition": f'attachment; filename="{name}"'}
-        return Response(_BYTE_ORDER_MARK + spreadsheet(found), media_type="text/csv; charset=utf-8", headers=headers)
+        return Response(_BYTE_ORDER_MARK + spreadsheet(counted), media_type="text/csv; charset=utf-8", headers=headers)
 
-    async def _gathered(self, wanted: FiguresWanted, visitor: Visitor) -> Figures:
+    async def _gathered(self, query: FiguresWanted, visitor: Visitor) -> Figures:
         access = FiguresAccess.of(await self._shared.roles.of(visitor.id))
         store, directory = self._shared.context.store, self._shared.directory
         async with self._turn:
             return await gather_figures(
-                store, directory, wanted, self._shared.clock(), scope=access.scope, reach_of=access.reach
+                store, directory, query, self._shared.clock(), scope=access.scope, reach_of=access.reach
             )
 
 
@@ -209,59 +211,59 @@ class _Teller:
                 return line.group or say("without a department")
         return line.group
 
-    def _row(self, one: TypeFigures, line: FiguresLine) -> LineRow:
-        now, before = line.now, line.before
-        words = (
-            f"{self.language.say(word)} {self._percent(now, getattr(now, name))}"
-            for name, word in _ENDINGS
+    def _row(self, type_figures: TypeFigures, line: FiguresLine) -> LineRow:
+        now, previous = line.now, line.before
+        shares = (
+            f"{self.language.say(label)} {self._percent(now, getattr(now, name))}"
+            for name, label in _ENDINGS
             if getattr(now, name)
         )
         return LineRow(
-            name=self.language.say("All") if line is one.total else self.named(one, line),
-            ended=Beside(f"{now.ended:,}", f"{before.ended:,}"),
-            in_time=Beside(self._percent(now, now.in_time), self._percent(before, before.in_time)),
-            otherwise=", ".join(words),
-            half=Beside(self._time(now, now.median_seconds), self._time(before, before.median_seconds)),
-            nine_of_ten=Beside(self._time(now, now.p90_seconds), self._time(before, before.p90_seconds)),
+            name=self.language.say("All") if line is type_figures.total else self.named(type_figures, line),
+            ended=Beside(f"{now.ended:,}", f"{previous.ended:,}"),
+            in_time=Beside(self._percent(now, now.in_time), self._percent(previous, previous.in_time)),
+            otherwise=", ".join(shares),
+            half=Beside(self._time(now, now.median_seconds), self._time(previous, previous.median_seconds)),
+            nine_of_ten=Beside(self._time(now, now.p90_seconds), self._time(previous, previous.p90_seconds)),
         )
 
-    def _lost(self, one: TypeFigures) -> Iterator[Share]:
-        before = {lost.holder: lost.share for lost in one.total.before.lost}
-        for lost in one.total.now.lost:
-            earlier = before.get(lost.holder)
-            said = Beside(_percent(lost.share), "" if earlier is None else _percent(earlier))
-            yield Share(self.language.say(HOLDERS[lost.holder]), lost.share, said)
+    def _lost(self, type_figures: TypeFigures) -> Iterator[Share]:
+        previous_shares = {lost.holder: lost.share for lost in type_figures.total.before.lost}
+        for lost in type_figures.total.now.lost:
+            earlier = previous_shares.get(lost.holder)
+            figures = Beside(_percent(lost.share), "" if earlier is None else _percent(earlier))
+            yield Share(self.language.say(HOLDERS[lost.holder]), lost.share, figures)
 
-    def _notices(self, one: TypeFigures) -> Iterator[Share]:
-        whole = sum(line.now for line in one.notices)
-        for line in one.notices:
-            said = Beside(f"{line.now:,}", f"{line.before:,}")
-            yield Share(_notice(line.notice, self.language), line.now / whole, said)
+    def _notices(self, type_figures: TypeFigures) -> Iterator[Share]:
+        total = sum(line.now for line in type_figures.notices)
+        for line in type_figures.notices:
+            figures = Beside(f"{line.now:,}", f"{line.before:,}")
+            yield Share(_notice(line.notice, self.language), line.now / total, figures)
 
-    def _escalations(self, one: TypeFigures) -> str:
-        came, before = one.escalations, one.escalations_before
-        if not came.escalated:
+    def _escalations(self, type_figures: TypeFigures) -> str:
+        escalations, previous = type_figures.escalations, type_figures.escalations_before
+        if not escalations.escalated:
             return ""
         say, say_count = self.language.say, self.language.say_count
-        count = say_count("{count} was escalated", "{count} were escalated", came.escalated)
-        earlier = say("before: {figure}", figure=before.escalated)
+        count = say_count("{count} was escalated", "{count} were escalated", escalations.escalated)
+        earlier = say("before: {figure}", figure=previous.escalated)
         acted = say(
             "The alternate acted in {alternate}, the silent person after all in {signer}, nobody in {nobody}.",
-            alternate=getattr(came, Brought.ALTERNATE),
-            signer=getattr(came, Brought.SIGNER),
-            nobody=getattr(came, Brought.NOBODY),
+            alternate=getattr(escalations, Brought.ALTERNATE),
+            signer=getattr(escalations, Brought.SIGNER),
+            nobody=getattr(escalations, Brought.NOBODY),
         )
-        said = f"{count} ({earlier}). {acted}"
-        if came.median_seconds is not None:
-            said += " " + say("Half of them acted within {time}.", time=self.long(came.median_seconds))
-        return said
+        sentence = f"{count} ({earlier}). {acted}"
+        if escalations.median_seconds is not None:
+            sentence += " " + say("Half of them acted within {time}.", time=self.long(escalations.median_seconds))
+        return sentence
 
-    def _percent(self, of: Measures, count: int) -> str:
-        share = of.share(count)
+    def _percent(self, measures: Measures, count: int) -> str:
+        share = measures.share(count)
         return "" if share is None else _percent(share)
 
-    def _time(self, of: Measures, seconds: float | None) -> str:
-        if of.few:
+    def _time(self, measures: Measures, seconds: float | None) -> str:
+        if measures.few:
             return self.language.say("fewer than {count}", count=FEWEST)
         return "" if seconds is None else self.long(seconds)
 
@@ -287,20 +289,20 @@ def _heading(kind: Kind, language: Language) -> str:
 def _notice(name: str, language: Language) -> str:
     if name == f"{NotificationType.REMINDER}-manual":
         return language.say("a reminder that somebody asked for")
-    series, _, rest = name.partition("-")
+    series, _, ahead = name.partition("-")
     if series == NotificationType.REMINDER:
         return language.say("reminder {number}", number=numbered(name)[1])
     if series == NotificationType.WARNING:
-        return language.say("the last warning, {ahead} before", ahead=rest)
+        return language.say("the last warning, {ahead} before", ahead=ahead)
     return language.say(NOTICES[NotificationType(name)]) if name in list(NotificationType) else name
 
 
-def _period(found: Figures, visitor: Visitor) -> str:
+def _period(counted: Figures, visitor: Visitor) -> str:
     days = {
-        "since": visitor.reader.date(found.since),
-        "until": visitor.reader.date(found.until),
-        "before_since": visitor.reader.date(found.before_since),
-        "before_until": visitor.reader.date(found.before_until),
+        "since": visitor.reader.date(counted.since),
+        "until": visitor.reader.date(counted.until),
+        "before_since": visitor.reader.date(counted.before_since),
+        "before_until": visitor.reader.date(counted.before_until),
     }
     return visitor.reader.language.say(
         "What ended from {since} to {until}; before: from {before_since} to {before_until}.",
@@ -308,12 +310,12 @@ def _period(found: Figures, visitor: Visitor) -> str:
     )
 
 
-def _reach(found: Figures, language: Language) -> Sequence[Share]:
+def _reach(counted: Figures, language: Language) -> Sequence[Share]:
     return [
         Share(
             line.department or language.say("without a department"),
             line.living / line.people,
             Beside(language.say("{done} of {all}", done=line.living, all=line.people)),
         )
-        for line in found.reach
+        for line in counted.reach
     ]

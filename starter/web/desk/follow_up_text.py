@@ -328,14 +328,14 @@ async def by_day(
 
 
 def _lines(events: Iterable[TimelineLine]) -> Iterator[Lines]:
-    for machine, some in groupby(events, key=lambda event: event.machine):
-        found = tuple(some)
-        yield Lines(found, folded=machine and len(found) > 1)
+    for machine, events_of_kind in groupby(events, key=lambda event: event.machine):
+        lines = tuple(events_of_kind)
+        yield Lines(lines, folded=machine and len(lines) > 1)
 
 
 def _day_name(day: date, reader: Reader, now: datetime) -> str:
-    written, near = reader.date(day), _NEAR_DAYS.get((reader.day(now) - day).days)
-    return f"{reader.language.say(near)} · {written}" if near else written
+    written, day_name = reader.date(day), _NEAR_DAYS.get((reader.day(now) - day).days)
+    return f"{reader.language.say(day_name)} · {written}" if day_name else written
 
 
 async def timeline_lines(shown: Shown, reader: Reader, name: FindPerson) -> tuple[TimelineLine, ...]:
@@ -344,18 +344,18 @@ async def timeline_lines(shown: Shown, reader: Reader, name: FindPerson) -> tupl
     return tuple([await _event(entry, titles, reader, name) for entry in entries])
 
 
-def _titles(shown: Shown) -> Mapping[str, str]:
+def _titles(view: Shown) -> Mapping[str, str]:
     """Titles of an onboarding's parts by id."""
-    return {part.id: part.title for part in shown.parts}
+    return {part.id: part.title for part in view.parts}
 
 
 async def _event(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: FindPerson) -> TimelineLine:
     say = reader.language.say
-    values, words = await _values(entry, titles, reader, name), _words(entry)
+    values, template = await _values(entry, titles, reader, name), _words(entry)
     return TimelineLine(
         day=reader.day(entry.at),
         at=reader.clock(entry.at),
-        what=say(words, **values) if words else " ".join(filter(None, (entry.what, values.get("who")))),
+        what=say(template, **values) if template else " ".join(filter(None, (entry.what, values.get("who")))),
         why=await _why(entry, reader, name),
         known=_known(entry, reader.language),
         said=entry.said or entry.happened in _ENDED_WITH_WORDS,
@@ -366,14 +366,14 @@ async def _event(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader
 
 def _known(entry: TimelineEntry, language: Language) -> str:
     """How the actor of a call is known."""
-    how, _, actor = (entry.actor or "").partition(":")
+    known_by, _, actor = (entry.actor or "").partition(":")
     account = actor.rpartition(" (")[2].removesuffix(")")
-    return language.say(KNOWN_TEXTS[how], account=account) if how in KNOWN_TEXTS else ""
+    return language.say(KNOWN_TEXTS[known_by], account=account) if known_by in KNOWN_TEXTS else ""
 
 
 def _is_of_the_machine(entry: TimelineEntry) -> bool:
-    told = entry.happened == EventType.TOLD and kind_of(entry.about) in _TOLD_BY_THE_MACHINE
-    return told or entry.happened in _OF_THE_MACHINE
+    is_automatic = entry.happened == EventType.TOLD and kind_of(entry.about) in _TOLD_BY_THE_MACHINE
+    return is_automatic or entry.happened in _OF_THE_MACHINE
 
 
 async def _why(entry: TimelineEntry, reader: Reader, name: FindPerson) -> str:
@@ -381,47 +381,49 @@ async def _why(entry: TimelineEntry, reader: Reader, name: FindPerson) -> str:
 
     Answers of services and rules of the planner are for operators.
     """
-    why, theirs = entry.why or "", entry.said or entry.happened in _ENDED_WITH_WORDS
+    written_reason, theirs = entry.why or "", entry.said or entry.happened in _ENDED_WITH_WORDS
     if entry.happened not in EVENT_TEXTS or (theirs and entry.who not in SYSTEMS):
-        return why
+        return written_reason
     language = reader.language
     if entry.happened == EventType.PROBLEM:
-        [words] = problems_of(language, entry.about, None, None)
+        [text] = problems_of(language, entry.about, None, None)
     else:
-        reason = REASON_TEXTS.get(Reason.JOINED if is_joined(why) else _ALWAYS.get(entry.happened, why))
-        words = language.say(reason) if reason else refusal_text(language, entry.refusal)
+        reason = REASON_TEXTS.get(
+            Reason.JOINED if is_joined(written_reason) else _ALWAYS.get(entry.happened, written_reason)
+        )
+        text = language.say(reason) if reason else refusal_text(language, entry.refusal)
     is_another = entry.by not in (*SYSTEMS, entry.who, entry.actor)
-    by = language.say("by {who}", who=await name(entry.by)) if entry.by and is_another else ""
-    return ", ".join(filter(None, (words, by)))
+    wanted_by = language.say("by {who}", who=await name(entry.by)) if entry.by and is_another else ""
+    return ", ".join(filter(None, (text, wanted_by)))
 
 
 def _words(entry: TimelineEntry) -> str:
     """Empty for an unknown entry, or one that lacks its person."""
     if is_outcome(entry):
         return OUTCOME_TEXTS[entry.happened]
-    words = EVENT_TEXTS.get(entry.happened, "")
+    template = EVENT_TEXTS.get(entry.happened, "")
     if entry.happened == EventType.TOLD:
-        words = NOTIFICATION_TEXTS.get(kind_of(entry.about) or "", words)
-    return words if entry.who or "{who}" not in words else ""
+        template = NOTIFICATION_TEXTS.get(kind_of(entry.about) or "", template)
+    return template if entry.who or "{who}" not in template else ""
 
 
 async def _values(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: FindPerson) -> dict[str, str]:
-    about = entry.about
-    named = about if entry.happened in _OF_STAGES else titles.get(about, about)
-    values = {"part": named, "count": about, "code": about, "when": _on_their_clock(about, reader)}
+    subject = entry.about
+    named = subject if entry.happened in _OF_STAGES else titles.get(subject, subject)
+    values = {"part": named, "count": subject, "code": subject, "when": _on_their_clock(subject, reader)}
     if entry.happened in _OF_SOMEBODY_ELSE:
-        values |= dict.fromkeys(("to", "whom"), await name(about))
+        values |= dict.fromkeys(("to", "whom"), await name(subject))
     return values | ({"who": SYSTEMS.get(entry.who) or await name(entry.who)} if entry.who else {})
 
 
-def _on_their_clock(when: str, reader: Reader) -> str:
+def _on_their_clock(written: str, reader: Reader) -> str:
     """A day or a UTC instant of the timeline; other text unchanged."""
     try:
-        if when.endswith(" UTC"):
-            return reader.moment(datetime.strptime(when, "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC))
-        return reader.date(date.fromisoformat(when))
+        if written.endswith(" UTC"):
+            return reader.moment(datetime.strptime(written, "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC))
+        return reader.date(date.fromisoformat(written))
     except ValueError:
-        return when
+        return written
 
 
 PARTS_SHOWN_AT_MOST: Final = 100
@@ -479,11 +481,13 @@ async def stages_of(
     texts, rows = _PartTexts(shown, reader, name, now, everything, steps, reasons), []
     for stage in shown.stages:
         state = chip_of(StateOwner.STAGE, stage.state, reader.language)
-        since = reader.shortly(stage.since, now) if stage.since and stage.state == "open" else ""
+        since_text = reader.shortly(stage.since, now) if stage.since and stage.state == "open" else ""
         parts = tuple([await texts.row(part) for part in stage.parts[:PARTS_SHOWN_AT_MOST]])
-        left = len(stage.parts) - len(parts)
-        more = reader.language.say_count("and {count} more", "and {count} more", left) if left else ""
-        rows.append(StageRows(stage.name, state, since, parts, more))
+        hidden_count = len(stage.parts) - len(parts)
+        more_text = (
+            reader.language.say_count("and {count} more", "and {count} more", hidden_count) if hidden_count else ""
+        )
+        rows.append(StageRows(stage.name, state, since_text, parts, more_text))
     return tuple(rows)
 
 
@@ -498,14 +502,16 @@ class _PartTexts:
     reasons: Mapping[str, str]
 
     async def row(self, part: PartLine) -> PartRow:
-        what = named(part.workflow) if part.workflow else None
-        choices = ((one.address, self.reader.language.say(one.spec.label)) for one in self.steps if one.part == part.id)
+        name = named(part.workflow) if part.workflow else None
+        choices = (
+            (step.address, self.reader.language.say(step.spec.label)) for step in self.steps if step.part == part.id
+        )
         return PartRow(
             part.title,
             chip_of(StateOwner.PART, part.state, self.reader.language),
             await self._details(part),
             self._due(part),
-            at_desk(what) if what else "",
+            at_desk(name) if name else "",
             part.says if self.everything and part.since is None else "",
             self.reasons.get(part.id, ""),
             tuple(choices),
@@ -514,13 +520,13 @@ class _PartTexts:
     async def _details(self, part: PartLine) -> str:
         if part.state == "done" and part.at:
             return self.reader.shortly(part.at, self.now)
-        waiting = [one for one in self.shown.waiting_for if one.part == part.id]
+        waiting = [turn for turn in self.shown.waiting_for if turn.part == part.id]
         if part.state != "open" or not waiting:
             return self._ended(part) if part.state == "undecided" else ""
         return await self._with(waiting)
 
     def _due(self, part: PartLine) -> Deadline | None:
-        awaited = part.state == "open" and any(one.part == part.id for one in self.shown.waiting_for)
+        awaited = part.state == "open" and any(turn.part == part.id for turn in self.shown.waiting_for)
         return Deadline.sentence(part.due_at, self.reader, self.now) if part.due_at and awaited else None
 
     def _ended(self, part: PartLine) -> str:
@@ -530,10 +536,10 @@ class _PartTexts:
         return language.say("could not be started") if part.since is None else language.say("was broken off")
 
     async def _with(self, waiting: list[WaitingPart]) -> str:
-        beside = [await self.name(one.person) for one in waiting]
-        people = self.reader.language.enumerate(dict.fromkeys(beside))
-        since = self.reader.shortly(min(one.since for one in waiting), self.now)
-        return self.reader.language.say("with {people} since {since}", people=people, since=since)
+        names = [await self.name(turn.person) for turn in waiting]
+        people = self.reader.language.enumerate(dict.fromkeys(names))
+        since_text = self.reader.shortly(min(turn.since for turn in waiting), self.now)
+        return self.reader.language.say("with {people} since {since}", people=people, since=since_text)
 
 
 _DECLINED: Final = phrase("{who} declined, with these words:")
@@ -589,15 +595,19 @@ async def build_text(
 ) -> FollowUpText:
     """As much as `rights` let them see; `titled` the title and content. `kind` is its name in their language."""
     everything, texts = Right.WHOLE in rights, Right.TEXTS in rights
-    reader, what, name = visitor.reader, WorkflowName(shown.type, shown.id), _or_workflow(name, visitor.reader.language)
-    title = shown.title or shown.id if titled else reader.language.say(KIND_PAGES[what.kind].untitled, kind=kind)
+    reader, workflow, name = (
+        visitor.reader,
+        WorkflowName(shown.type, shown.id),
+        _or_workflow(name, visitor.reader.language),
+    )
+    title = shown.title or shown.id if titled else reader.language.say(KIND_PAGES[workflow.kind].untitled, kind=kind)
     called = {id: await name(id) for id in (*named_people(shown), *(line.target for line in shown.handoffs))}
     base = FollowUpText(
-        path=at_desk(what),
+        path=at_desk(workflow),
         id=shown.id,
         title=title,
         kind=kind,
-        status=status_chip(shown.status, reader.language, what.kind),
+        status=status_chip(shown.status, reader.language, workflow.kind),
         sentences=_sentences(shown, reader, called, texts=texts)
         if everything
         else public_sentences(shown, reader, called),
@@ -617,16 +627,16 @@ async def build_text(
     )
     if not everything:
         return base
-    whole = _with_problems(base, shown, reader, called)
-    whole = await _with_texts(whole, shown, reader, name) if texts else whole
-    return replace(whole, days=await by_day(shown, reader, name, now, texts=texts))
+    full_text = _with_problems(base, shown, reader, called)
+    full_text = await _with_texts(full_text, shown, reader, name) if texts else full_text
+    return replace(full_text, days=await by_day(shown, reader, name, now, texts=texts))
 
 
-async def _asker(shown: Shown, name: FindPerson) -> str:
+async def _asker(view: Shown, name: FindPerson) -> str:
     """The requester; an onboarding's decision is asked by Countersign."""
-    if onboarding_to_decide(shown):
+    if onboarding_to_decide(view):
         return SYSTEMS["countersign"]
-    return await name(shown.requester) if shown.requester else ""
+    return await name(view.requester) if view.requester else ""
 
 
 def _or_workflow(name: FindPerson, language: Language) -> FindPerson:
@@ -638,65 +648,67 @@ def _or_workflow(name: FindPerson, language: Language) -> FindPerson:
     return called
 
 
-def _people_are(shown: Shown, language: Language) -> str:
-    words = lines_heading(shown, language)
-    done, everyone = count_signed(shown)
+def _people_are(view: Shown, language: Language) -> str:
+    heading = lines_heading(view, language)
+    signed_count, everyone = count_signed(view)
     if not everyone:
-        return words
-    signed = language.say_count("{count} of {all} has signed", "{count} of {all} have signed", done, all=everyone)
-    return f"{words} · {signed}"
+        return heading
+    signed = language.say_count(
+        "{count} of {all} has signed", "{count} of {all} have signed", signed_count, all=everyone
+    )
+    return f"{heading} · {signed}"
 
 
-def _sentences(shown: Shown, reader: Reader, called: NamesById, *, texts: bool) -> tuple[str, ...]:
+def _sentences(view: Shown, reader: Reader, called: NamesById, *, texts: bool) -> tuple[str, ...]:
     language = reader.language
-    if shown.status.ended:
-        answered = _answered(shown) if texts else ()
-        return ending_sentences_of(shown, language, called) + answered + hand_off_sentences(shown, language, called)
-    return unknown_sentences(shown, language) or open_sentences(shown, reader, called, texts=texts)
+    if view.status.ended:
+        answered = _answered(view) if texts else ()
+        return ending_sentences_of(view, language, called) + answered + hand_off_sentences(view, language, called)
+    return unknown_sentences(view, language) or open_sentences(view, reader, called, texts=texts)
 
 
-def _answered(shown: Shown) -> tuple[str, ...]:
-    given = shown.given_answer
-    return (f"{given.label}: {given.text}",) if given and given.text else ()
+def _answered(view: Shown) -> tuple[str, ...]:
+    answer = view.given_answer
+    return (f"{answer.label}: {answer.text}",) if answer and answer.text else ()
 
 
-def _with_problems(base: FollowUpText, shown: Shown, reader: Reader, called: NamesById) -> FollowUpText:
-    attention = [one.code for one in shown.attention]
-    problem = shown.problem.code if shown.problem else None
-    problems = problems_of(reader.language, problem, attention[0] if attention else None, shown.trouble)
+def _with_problems(base: FollowUpText, view: Shown, reader: Reader, called: NamesById) -> FollowUpText:
+    attention = [incident.code for incident in view.attention]
+    problem = view.problem.code if view.problem else None
+    problems = problems_of(reader.language, problem, attention[0] if attention else None, view.trouble)
     return replace(
         base,
-        problems=tuple(one for one in problems if one not in base.sentences),
+        problems=tuple(text for text in problems if text not in base.sentences),
         targets=tuple(
             PersonRow(called[line.target], at=chip_of(StateOwner.TARGET, line.state, reader.language).text)
-            for line in last_of(shown.handoffs)
+            for line in last_of(view.handoffs)
         ),
     )
 
 
-async def _with_texts(base: FollowUpText, shown: Shown, reader: Reader, name: FindPerson) -> FollowUpText:
+async def _with_texts(base: FollowUpText, view: Shown, reader: Reader, name: FindPerson) -> FollowUpText:
     """With what people wrote."""
-    who, reason = _declined(shown)
-    if shown.status is Status.REVIEW:  # Its reviewers stand below its versions.
-        signers = tuple([await _person(line, reader, name) for line in of_type(RequestShow, shown).signers])
-        base = replace(base, people=signers, people_are=reader.language.say(KIND_PAGES[shown.type].lines))
+    person, reason = _declined(view)
+    if view.status is Status.REVIEW:  # Its reviewers stand below its versions.
+        signers = tuple([await _person(line, reader, name) for line in of_type(RequestShow, view).signers])
+        base = replace(base, people=signers, people_are=reader.language.say(KIND_PAGES[view.type].lines))
     return replace(
         base,
-        declined=reader.language.say(_DECLINED, who=await name(who)) if reason else "",
+        declined=reader.language.say(_DECLINED, who=await name(person)) if reason else "",
         reason=reason,
-        exchanges=tuple([await _exchange(one, reader.language, name) for one in shown.questions]),
-        versions=tuple([await _version(one, shown, reader, name) for one in reversed(shown.reviewed_versions)]),
+        exchanges=tuple([await _exchange(question, reader.language, name) for question in view.questions]),
+        versions=tuple([await _version(version, view, reader, name) for version in reversed(view.reviewed_versions)]),
     )
 
 
-async def _version(version: DocumentVersion, shown: Shown, reader: Reader, name: FindPerson) -> VersionRows:
-    lines = [review for review in shown.all_reviews if review.round == version.number and review.role is Role.REVIEW]
+async def _version(version: DocumentVersion, view: Shown, reader: Reader, name: FindPerson) -> VersionRows:
+    lines = [review for review in view.all_reviews if review.round == version.number and review.role is Role.REVIEW]
     return VersionRows(
         title=reader.language.say("Version {number}", number=version.number),
         given=reader.moment(version.at),
-        path=f"{at_desk(WorkflowName(shown.type, shown.id))}/{VERSION}/{version.number}",
+        path=f"{at_desk(WorkflowName(view.type, view.id))}/{VERSION}/{version.number}",
         people=tuple([await _person(review, reader, name) for review in lines]),
-        changes=next((review.reason or "" for review in shown.all_reviews if _brought(review, version)), ""),
+        changes=next((review.reason or "" for review in view.all_reviews if _brought(review, version)), ""),
         words=next((review.reason for review in lines if review.reason), ""),
     )
 
@@ -705,17 +717,17 @@ def _brought(line: ReviewLine, version: DocumentVersion) -> bool:
     return line.state is SignerState.REVISED and line.round == version.number - 1
 
 
-async def _exchange(asked: AskedQuestion, language: Language, name: FindPerson) -> Exchange:
-    person = await name(asked.person)
-    asker = language.say("{person} cannot go on", person=person) if asked.blocks else person
-    return Exchange(asker, asked.text, answer_of(asked, language))
+async def _exchange(question: AskedQuestion, language: Language, name: FindPerson) -> Exchange:
+    person = await name(question.person)
+    asker = language.say("{person} cannot go on", person=person) if question.blocks else person
+    return Exchange(asker, question.text, answer_of(question, language))
 
 
 async def _person(line: SignerLine | AssigneeLine, reader: Reader, name: FindPerson) -> PersonRow:
-    at = reader.moment(line.at) if line.at else ""
-    return PersonRow(await name(line.person), chip_of(StateOwner.PERSON, line.state, reader.language), at)
+    acted_at = reader.moment(line.at) if line.at else ""
+    return PersonRow(await name(line.person), chip_of(StateOwner.PERSON, line.state, reader.language), acted_at)
 
 
-def _declined(shown: Shown) -> tuple[str, str]:
+def _declined(view: Shown) -> tuple[str, str]:
     """Who declined and why: the signer was promised that the requester is told."""
-    return next(iter(shown.reasons.items()), ("", ""))
+    return next(iter(view.reasons.items()), ("", ""))

@@ -81,11 +81,11 @@ class FollowUps:
         pages = {kind: f"/desk/{at_desk(WorkflowName(kind, '{id}'))}" for kind in kinds()}
         deciding = f"{pages[Kind.ONBOARDING]}/{{part}}/{{choice}}"
         documents = [pages[kind] for kind in kinds() if kind.spec.document]
-        kept = [f"{one}/{path}" for one in documents for path in FILE_PATHS.values()]
+        file_pages = [f"{page}/{path}" for page in documents for path in FILE_PATHS.values()]
         return [
-            *(Route(path, visitors(self.download), methods=["GET"]) for path in kept),
-            *(Route(f"{one}/{VERSION}/{{number}}", visitors(self.version), methods=["GET"]) for one in documents),
-            *(Route(f"{one}/{Action.REVISE}", drafting(self.revise), methods=["POST"]) for one in documents),
+            *(Route(path, visitors(self.download), methods=["GET"]) for path in file_pages),
+            *(Route(f"{page}/{VERSION}/{{number}}", visitors(self.version), methods=["GET"]) for page in documents),
+            *(Route(f"{page}/{Action.REVISE}", drafting(self.revise), methods=["POST"]) for page in documents),
             Route(deciding, visitors(self.ask), methods=["GET"]),
             Route(deciding, acting(self.act), methods=["POST"]),
             *(Route(pages[kind], visitors(self.show), methods=["GET"]) for kind in kinds() if KIND_PAGES[kind].at_desk),
@@ -94,67 +94,67 @@ class FollowUps:
         ]
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
-        seen = await self._seen(request, visitor)
-        if seen is None:
+        access = await self._seen(request, visitor)
+        if access is None:
             return await self._responses.inside(NOT_THERE, visitor)
-        leading = [one for one in seen.steps if one.action is Action.REVISE]
+        leading = [step for step in access.steps if step.action is Action.REVISE]
         return self._responses.renderer.page(
             "follow_up.html",
             visitor.reader.language,
             frame=await self._responses.frame(visitor),
-            it=await self._told(seen, visitor),
-            list=self._list_behind(seen, visitor, request),
+            it=await self._told(access, visitor),
+            list=self._list_behind(access, visitor, request),
             deeds=[
-                (one.address, self._say(visitor, one.spec.label), one.spec.grave)
-                for one in seen.steps
+                (choice.address, self._say(visitor, choice.spec.label), choice.spec.grave)
+                for choice in access.steps
                 # A part to decide about offers to stop all of it already.
-                if not one.part
-                and one not in leading
-                and not (one.action is Action.CANCEL and any(step.part for step in seen.steps))
+                if not choice.part
+                and choice not in leading
+                and not (choice.action is Action.CANCEL and any(step.part for step in access.steps))
             ],
-            leading=next(((one.address, self._say(visitor, one.spec.label)) for one in leading), None),
-            own=self._own_page(seen, visitor),
-            preview=self._preview(seen),
-            files=await self._offered(seen, visitor),
-            own_says=self._say(visitor, KIND_PAGES[(onboarding_to_decide(seen.shown) or seen.what).kind].own_page),
-            done=done_message(request.query_params.get("done", ""), seen.what.kind, visitor),
+            leading=next(((step.address, self._say(visitor, step.spec.label)) for step in leading), None),
+            own=self._own_page(access, visitor),
+            preview=self._preview(access),
+            files=await self._offered(access, visitor),
+            own_says=self._say(visitor, KIND_PAGES[(onboarding_to_decide(access.shown) or access.what).kind].own_page),
+            done=done_message(request.query_params.get("done", ""), access.what.kind, visitor),
         )
 
     async def download(self, request: Request, visitor: Visitor) -> Response:
-        seen = await self._seen(request, visitor)
-        if seen is None:
+        access = await self._seen(request, visitor)
+        if access is None:
             return await self._responses.inside(NOT_THERE, visitor)
-        if not (Right.DOWNLOAD in seen.rights and seen.shown.kept_files.any):
+        if not (Right.DOWNLOAD in access.rights and access.shown.kept_files.any):
             return await self._responses.inside(NO_FILE, visitor)
-        answer = await self._files.answer(request, seen.shown, visitor.id, Way.DESK)
+        answer = await self._files.answer(request, access.shown, visitor.id, Way.DESK)
         return answer if isinstance(answer, Response) else await self._responses.inside(answer, visitor)
 
     async def version(self, request: Request, visitor: Visitor) -> Response:
         """A version of a document that is or was reviewed."""
-        seen, number = await self._seen(request, visitor), request.path_params["number"]
-        if seen is None or Right.TEXTS not in seen.rights or not number.isascii() or not number.isdecimal():
+        access, number = await self._seen(request, visitor), request.path_params["number"]
+        if access is None or Right.TEXTS not in access.rights or not number.isascii() or not number.isdecimal():
             return await self._responses.inside(NOT_THERE, visitor)
-        shown = of_type(RequestShow, seen.shown)
-        answer = await self._files.version(request, shown, visitor.id, Way.DESK, int(number[:_DIGITS]))
+        view = of_type(RequestShow, access.shown)
+        answer = await self._files.version(request, view, visitor.id, Way.DESK, int(number[:_DIGITS]))
         return answer if isinstance(answer, Response) else await self._responses.inside(answer, visitor)
 
     async def revise(self, request: Request, visitor: Visitor, posted: PostedDocuments | None) -> Response:
         """Give a new version, once however often the form is sent; None is one that is too large."""
-        seen = await self._seen(request, visitor)
-        step = ActionForm.of(Action.REVISE, seen.what.kind) if seen else None
-        if seen is None or step is None or not seen.permits(step):
+        access = await self._seen(request, visitor)
+        step = ActionForm.of(Action.REVISE, access.what.kind) if access else None
+        if access is None or step is None or not access.permits(step):
             return await self._responses.inside(NOT_THERE, visitor)
         form = dict(posted.fields) if posted else {}
-        sent = await send_form(self._revised(step, seen, visitor, posted, form), seen.what.reference)
+        sent = await send_form(self._revised(step, access, visitor, posted, form), access.what.reference)
         if isinstance(sent, FormFailure) and sent.fault is not FailureReason.ENDED:
-            return await self._asking(step, seen, visitor, form, sent)
-        done = _LATE if isinstance(sent, FormFailure) else step.address
-        return self._responses.renderer.to_desk(f"{at_desk(seen.what)}?done={done}")
+            return await self._asking(step, access, visitor, form, sent)
+        confirmation = _LATE if isinstance(sent, FormFailure) else step.address
+        return self._responses.renderer.to_desk(f"{at_desk(access.what)}?done={confirmation}")
 
     async def _revised(
         self,
         step: ActionForm,
-        seen: FollowUpAccess,
+        access: FollowUpAccess,
         visitor: Visitor,
         posted: PostedDocuments | None,
         form: dict[str, str],
@@ -162,98 +162,98 @@ class FollowUps:
         version = await self._versions.kept(posted)
         op = self._responses.guard.op(visitor.name, {**form, FIELD: version.sha256})
         command = step.spec.command(PostedForm(visitor.id, form, version=version))
-        return await self._send(seen.what.reference, command.replace(op=op), op)
+        return await self._send(access.what.reference, command.replace(op=op), op)
 
     async def ask(self, request: Request, visitor: Visitor) -> Response:
-        seen, step = await self._seen(request, visitor), _step(request)
-        if seen is None or step is None or not seen.permits(step):
+        access, step = await self._seen(request, visitor), _step(request)
+        if access is None or step is None or not access.permits(step):
             return await self._responses.inside(NOT_THERE, visitor)
-        if step not in seen.steps:
-            return self._responses.renderer.to_desk(at_desk(seen.what))
-        return await self._asking(step, seen, visitor, {"signer": request.query_params.get("person", "")})
+        if step not in access.steps:
+            return self._responses.renderer.to_desk(at_desk(access.what))
+        return await self._asking(step, access, visitor, {"signer": request.query_params.get("person", "")})
 
     async def act(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
         """Carry it out, once however often the form is sent."""
-        seen, step = await self._seen(request, visitor), _step(request)
-        if seen is None or step is None:
+        access, step = await self._seen(request, visitor), _step(request)
+        if access is None or step is None:
             return await self._responses.inside(NOT_THERE, visitor)
-        page = at_desk(seen.what)
-        if not seen.permits(step, form):
-            late = seen.too_late(step)
+        page = at_desk(access.what)
+        if not access.permits(step, form):
+            late = access.too_late(step)
             return self._responses.renderer.to_desk(page) if late else await self._responses.inside(NOT_THERE, visitor)
-        sent = await send_form(self._sent(step, seen, visitor, form), seen.what.reference)
+        sent = await send_form(self._sent(step, access, visitor, form), access.what.reference)
         if isinstance(sent, FormFailure):
             if sent.fault is FailureReason.ENDED:
                 return self._responses.renderer.to_desk(f"{page}?done={_LATE}")
-            return await self._asking(step, seen, visitor, form, sent)
-        done = step.address.rpartition("/")[2] if sent.state is not OperationState.OPEN else _UNDER_WAY
-        return self._responses.renderer.to_desk(f"{page}?done={done}")
+            return await self._asking(step, access, visitor, form, sent)
+        confirmation = step.address.rpartition("/")[2] if sent.state is not OperationState.OPEN else _UNDER_WAY
+        return self._responses.renderer.to_desk(f"{page}?done={confirmation}")
 
-    async def _sent(self, step: ActionForm, seen: FollowUpAccess, visitor: Visitor, form: dict[str, str]) -> Receipt:
-        if step.action is Action.EXEMPT and seen.shown.all_reviews:
-            refuse_own(visitor.id, await askers(self._shared.directory, seen.shown.requester))
-        to = await self._taker(seen, form.get("to", "")) if step.action is Action.DELEGATE else None
-        posted = PostedForm(visitor.id, form, part=step.part, signer=form.get("signer", ""), to=to)
+    async def _sent(self, step: ActionForm, access: FollowUpAccess, visitor: Visitor, form: dict[str, str]) -> Receipt:
+        if step.action is Action.EXEMPT and access.shown.all_reviews:
+            refuse_own(visitor.id, await askers(self._shared.directory, access.shown.requester))
+        successor = await self._taker(access, form.get("to", "")) if step.action is Action.DELEGATE else None
+        posted = PostedForm(visitor.id, form, part=step.part, signer=form.get("signer", ""), to=successor)
         op = self._responses.guard.op(visitor.name, form)
-        return await self._send(seen.what.reference, step.spec.command(posted).replace(op=op), op)
+        return await self._send(access.what.reference, step.spec.command(posted).replace(op=op), op)
 
-    async def _taker(self, seen: FollowUpAccess, words: str) -> str | None:
+    async def _taker(self, access: FollowUpAccess, words: str) -> str | None:
         """A colleague named by the task, else a person of the directory."""
-        if words in seen.shown.delegates:
+        if words in access.shown.delegates:
             return words
-        found = await self._shared.directory.named(words)
-        if found is not None:
-            return found.id
-        some = await self._shared.directory.search(words, FOUND_AT_MOST + 1)
-        if len(some) > 1:
+        person = await self._shared.directory.named(words)
+        if person is not None:
+            return person.id
+        people = await self._shared.directory.search(words, FOUND_AT_MOST + 1)
+        if len(people) > 1:
             raise CommandRefused(Rejection.SEVERAL_OF_THAT_NAME.to_message())
-        return some[0].id if some else None
+        return people[0].id if people else None
 
-    async def _colleagues(self, seen: FollowUpAccess, names: PeopleNames, words: str) -> list[tuple[str, str]]:
+    async def _colleagues(self, access: FollowUpAccess, names: PeopleNames, words: str) -> list[tuple[str, str]]:
         """Whom to choose from: those that the task names, else whom the words find, without those who ask or are asked,
         and whom Core Signature would refuse.
         """
-        if seen.shown.delegates or not words:
-            return [(person, await names.of(person)) for person in seen.shown.delegates]
-        concerned = {seen.shown.requester, *(line.person for line in seen.shown.lines)}
-        people = await self._taken.leave_out(await self._shared.directory.search(words, FOUND_AT_MOST), seen.shown)
+        if access.shown.delegates or not words:
+            return [(person, await names.of(person)) for person in access.shown.delegates]
+        concerned = {access.shown.requester, *(line.person for line in access.shown.lines)}
+        people = await self._taken.leave_out(await self._shared.directory.search(words, FOUND_AT_MOST), access.shown)
         return [(person.id, person.name) for person in people if person.id not in concerned]
 
     async def _seen(self, request: Request, visitor: Visitor) -> FollowUpAccess | None:
-        what = _what(request)
-        return await self.seen(what, visitor) if what and is_request_id(what.id) else None
+        name = _what(request)
+        return await self.seen(name, visitor) if name and is_request_id(name.id) else None
 
     async def seen(self, what: WorkflowName, visitor: Visitor) -> FollowUpAccess | None:
         """None when it does not concern the visitor."""
-        shown = await self._shared.look(what.reference)
-        if shown is None:
+        view = await self._shared.look(what.reference)
+        if view is None:
             return None
         role = await self._shared.roles.of(visitor.id)
-        rights = await self._files.rights(role, shown)
+        rights = await self._files.rights(role, view)
         if role.operator:
             with suppress(StoreFailure):
-                shown = await with_holds(self._shared.context.store, shown)
-        return FollowUpAccess(what, shown, rights, role) if Right.STATUS in rights else None
+                view = await with_holds(self._shared.context.store, view)
+        return FollowUpAccess(what, view, rights, role) if Right.STATUS in rights else None
 
-    async def _told(self, seen: FollowUpAccess, visitor: Visitor) -> FollowUpText:
-        names = self._names(seen)
-        titled = await self._titled(seen)
+    async def _told(self, access: FollowUpAccess, visitor: Visitor) -> FollowUpText:
+        names = self._names(access)
+        titled = await self._titled(access)
         return await build_text(
-            seen.shown,
+            access.shown,
             visitor,
             names.of,
             self._shared.clock(),
-            kind=await self._shared.kinds.label(seen.shown.kind, visitor.reader.language),
-            rights=seen.rights,
+            kind=await self._shared.kinds.label(access.shown.kind, visitor.reader.language),
+            rights=access.rights,
             titled=titled,
-            steps=seen.steps,
-            reasons=await self._reasons(seen),
+            steps=access.steps,
+            reasons=await self._reasons(access),
         )
 
-    async def _reasons(self, seen: FollowUpAccess) -> dict[str, str]:
+    async def _reasons(self, access: FollowUpAccess) -> dict[str, str]:
         """Why parts were declined about which the visitor decides, by part."""
-        to_decide = {step.part for step in seen.steps if step.part}
-        runs = {part.id: named(part.workflow) for part in seen.shown.parts if part.id in to_decide and part.workflow}
+        to_decide = {step.part for step in access.steps if step.part}
+        runs = {part.id: named(part.workflow) for part in access.shown.parts if part.id in to_decide and part.workflow}
         looks = [(id, run) for id, run in runs.items() if run][:PARTS_SHOWN_AT_MOST]
         views = await asyncio.gather(*(self._shared.look(run.reference) for _, run in looks))
         reasons = (
@@ -262,8 +262,8 @@ class FollowUps:
         )
         return dict(reasons)
 
-    async def _titled(self, seen: FollowUpAccess) -> bool:
-        return Right.TITLE in seen.rights or await self._shared.kinds.lets_titles_be_read(seen.shown.kind)
+    async def _titled(self, access: FollowUpAccess) -> bool:
+        return Right.TITLE in access.rights or await self._shared.kinds.lets_titles_be_read(access.shown.kind)
 
     async def title(self, seen: FollowUpAccess, visitor: Visitor) -> str:
         """What the visitor may call it."""
@@ -276,23 +276,23 @@ class FollowUps:
     async def _asking(
         self,
         step: ActionForm,
-        seen: FollowUpAccess,
+        access: FollowUpAccess,
         visitor: Visitor,
         form: Mapping[str, str] = MappingProxyType({}),
         why: FormFailure | None = None,
     ) -> Response:
         """The confirmation page; with the sent `form` and why it failed."""
-        spec, language, names = step.spec, visitor.reader.language, self._names(seen)
+        spec, language, names = step.spec, visitor.reader.language, self._names(access)
         say, frame = language.say, await self._responses.frame(visitor)
-        answer = seen.shown.given_answer if step.action is Action.DONE else None
-        places = seen.places(step.action)
+        answer = access.shown.given_answer if step.action is Action.DONE else None
+        places = access.places(step.action)
         return self._responses.renderer.page(
             "act.html",
             language,
             frame=frame,
             status=why.status if why else 200,
-            it=await self._told(seen, visitor),
-            part=_title_of(step.part, seen.shown),
+            it=await self._told(access, visitor),
+            part=_title_of(step.part, access.shown),
             deed=step.address,
             label=say(spec.label),
             hint=say(spec.hint),
@@ -300,49 +300,49 @@ class FollowUps:
             needed=answer.required if answer else spec.needed,
             force=say(spec.force) if spec.force else "",
             grave=spec.grave,
-            question=seen.shown.question,
-            due=form.get("due") or usual_due([seen.shown], self._shared.clock()),
+            question=access.shown.question,
+            due=form.get("due") or usual_due([access.shown], self._shared.clock()),
             member=await names.of(form.get("signer", "")) if step.action is Action.EXEMPT and not places else "",
             places=[(person, await names.of(person)) for person in places],
-            colleagues=await self._colleagues(seen, names, form.get("to", "")),
+            colleagues=await self._colleagues(access, names, form.get("to", "")),
             form=form,
             # What was not confirmed is sent again as the same change.
             token=form["token"] if why and why.fault is not FailureReason.REFUSED else frame.token,
             refusal=why.says(language) if why else "",
         )
 
-    async def _offered(self, seen: FollowUpAccess, visitor: Visitor) -> FilesOffered:
-        if Right.DOWNLOAD not in seen.rights:
+    async def _offered(self, access: FollowUpAccess, visitor: Visitor) -> FilesOffered:
+        if Right.DOWNLOAD not in access.rights:
             return NO_FILES
-        return await self._files.offered(seen.shown, at_desk(seen.what), visitor.reader.language)
+        return await self._files.offered(access.shown, at_desk(access.what), visitor.reader.language)
 
-    def _list_behind(self, seen: FollowUpAccess, visitor: Visitor, request: Request) -> Tab:
+    def _list_behind(self, access: FollowUpAccess, visitor: Visitor, request: Request) -> Tab:
         """Of a part the onboarding whose page led to it."""
         address = request.query_params.get("list", "")
         onboarding = named_at_desk(address)
-        if onboarding and onboarding.kind.spec.has_parts and seen.what.id.startswith(f"{onboarding.id}."):
+        if onboarding and onboarding.kind.spec.has_parts and access.what.id.startswith(f"{onboarding.id}."):
             label = visitor.reader.language.say(KIND_PAGES[onboarding.kind].called, id=onboarding.id)
             return Tab(at_desk(onboarding), label)
-        tab = seen.list_behind(address, visitor.id)
+        tab = access.list_behind(address, visitor.id)
         return replace(tab, label=self._say(visitor, tab.label))
 
-    def _names(self, seen: FollowUpAccess) -> PeopleNames:
-        return PeopleNames(self._shared.directory, seen.what.workflow_id)
+    def _names(self, access: FollowUpAccess) -> PeopleNames:
+        return PeopleNames(self._shared.directory, access.what.workflow_id)
 
-    def _own_page(self, seen: FollowUpAccess, visitor: Visitor) -> str:
+    def _own_page(self, access: FollowUpAccess, visitor: Visitor) -> str:
         """The link for somebody whose turn it is; of a decision, the onboarding's desk page."""
-        if visitor.id not in in_turn(seen.shown) or seen.shown.status.ended:
+        if visitor.id not in in_turn(access.shown) or access.shown.status.ended:
             return ""
-        if about := onboarding_to_decide(seen.shown):
-            return self._links.desk(about.reference)
-        use = LinkUse.REVIEW if seen.shown.status is Status.REVIEW else use_of(seen.what.kind)
-        return self._links.link(seen.what.reference, visitor.id, use)
+        if onboarding := onboarding_to_decide(access.shown):
+            return self._links.desk(onboarding.reference)
+        use = LinkUse.REVIEW if access.shown.status is Status.REVIEW else use_of(access.what.kind)
+        return self._links.link(access.what.reference, visitor.id, use)
 
-    def _preview(self, seen: FollowUpAccess) -> str:
+    def _preview(self, access: FollowUpAccess) -> str:
         """The customer's view, which has what people wrote."""
-        if Right.TEXTS not in seen.rights or not seen.shown.previewed:
+        if Right.TEXTS not in access.rights or not access.shown.previewed:
             return ""
-        return preview_link(self._links, of_type(OnboardingShow, seen.shown), now=self._shared.clock()).link
+        return preview_link(self._links, of_type(OnboardingShow, access.shown), now=self._shared.clock()).link
 
     def _say(self, visitor: Visitor, text: str) -> str:
         return visitor.reader.language.say(text)
@@ -350,7 +350,7 @@ class FollowUps:
 
 def usual_due(shown: Iterable[Shown], now: datetime) -> str:
     """The date that is offered for an extension: a week after the latest present one, or after today."""
-    latest = max([now, *(one.due_at for one in shown if one.due_at)])
+    latest = max([now, *(view.due_at for view in shown if view.due_at)])
     return (latest + USUAL_EXTENSION).date().isoformat()
 
 
@@ -363,8 +363,8 @@ def done_message(done: str, kind: Kind, visitor: Visitor) -> str:
     return say(step.spec.done) if step else ""
 
 
-def _title_of(part: str, shown: Shown) -> str:
-    return next((one.title for one in shown.parts if one.id == part), "")
+def _title_of(part: str, view: Shown) -> str:
+    return next((candidate.title for candidate in view.parts if candidate.id == part), "")
 
 
 def _what(request: Request) -> WorkflowName | None:
@@ -372,7 +372,7 @@ def _what(request: Request) -> WorkflowName | None:
 
 
 def _step(request: Request) -> ActionForm | None:
-    what, params = _what(request), request.path_params
+    name, params = _what(request), request.path_params
     if "part" in params:
         return ActionForm.about(params["part"], params["choice"])
-    return ActionForm.of(params["deed"], what.kind) if what else None
+    return ActionForm.of(params["deed"], name.kind) if name else None

@@ -63,10 +63,10 @@ class Filters:
         search = query.get("search", "").strip()[:SEARCH_AT_MOST]
         usual = ANY if view in (View.ATTENTION, View.MINE) or search else OPEN
         status = query.get("status", usual)
-        known, what = (OPEN, ANY, *Status), query.get("what", "")
+        statuses, type_name = (OPEN, ANY, *Status), query.get("what", "")
         return cls(
-            status if status in known else usual,
-            Kind(what) if what in kinds() else None,
+            status if status in statuses else usual,
+            Kind(type_name) if type_name in kinds() else None,
             query.get("kind", "").strip(),
             query.get("person", "").strip(),
             query.get("overdue") == "1",
@@ -76,7 +76,7 @@ class Filters:
 
     def query(self, **more: str) -> str:
         """As a query string."""
-        said = {
+        parameters = {
             "status": self.status,
             "what": self.what or "",
             "kind": self.kind,
@@ -85,7 +85,7 @@ class Filters:
             "search": self.search,
             "sort": self.sort,
         }
-        return urlencode({name: value for name, value in {**said, **more}.items() if value})
+        return urlencode({name: value for name, value in {**parameters, **more}.items() if value})
 
     @property
     def narrows(self) -> bool:
@@ -93,8 +93,8 @@ class Filters:
 
     @property
     def sorting(self) -> lists.Sorting:
-        by = self.sort.removeprefix("-")
-        return lists.Sorting(lists.Order(by), self.sort != by) if by else lists.BY_URGENCY
+        order = self.sort.removeprefix("-")
+        return lists.Sorting(lists.Order(order), self.sort != order) if order else lists.BY_URGENCY
 
     def sorted_by(self, order: str) -> str:
         """As a query string, sorted by a head: the other way if it is already."""
@@ -134,7 +134,7 @@ def build_query(
 def _narrowing(view: View, visitor: Visitor, role: ReaderRole) -> dict[str, Any]:
     """What makes a view of all there is."""
     known_as = (visitor.id, *sorted(role.teams))
-    mine = (requesters_seen(role) or ())[:PEOPLE_AT_MOST]
+    requesters = (requesters_seen(role) or ())[:PEOPLE_AT_MOST]
     looked_at = () if role.operator else known_as[:PEOPLE_AT_MOST]
     unnamed = () if role.operator else role.reports
     narrowing: dict[View, dict[str, Any]] = {
@@ -146,12 +146,12 @@ def _narrowing(view: View, visitor: Visitor, role: ReaderRole) -> dict[str, Any]
         View.SHARED: {"kinds": tuple(sorted(role.visible))},
         View.ATTENTION: {"attention": True},
         View.ONBOARDINGS: {
-            "people": mine,
+            "people": requesters,
             "teams": looked_at,
             "unnamed": unnamed,
             "types": (Kind.ONBOARDING.spec.prefix,),
         },
-        View.CAMPAIGNS: {"people": mine, "unnamed": unnamed, "types": (Kind.CAMPAIGN.spec.prefix,)},
+        View.CAMPAIGNS: {"people": requesters, "unnamed": unnamed, "types": (Kind.CAMPAIGN.spec.prefix,)},
     }
     return narrowing[view]
 
@@ -202,14 +202,14 @@ class RowReader:
 
     async def row(self, line: RequestLine, *, titled: bool = True) -> ListRow:
         """Without `titled` the title is hidden."""
-        language, what = self.reader.language, named(line.workflow_id)
-        untitled, kind = KIND_PAGES[what.kind if what else Kind.REQUEST].untitled, await self.label(line.kind, language)
+        language, name = self.reader.language, named(line.workflow_id)
+        untitled, kind = KIND_PAGES[name.kind if name else Kind.REQUEST].untitled, await self.label(line.kind, language)
         return ListRow(
-            path=at_desk(what) if what else "",
+            path=at_desk(name) if name else "",
             title=(line.document or line.id) if titled else language.say(untitled, kind=kind),
             kind=kind,
             asked_by=await self._asker(line),
-            status=status_chip(line.status, language, what.kind if what else None),
+            status=status_chip(line.status, language, name.kind if name else None),
             waiting_for=await self._people(line, titled=titled) if line.open else "",
             since=self._since(line.since) if line.since and line.open and line.waiting_for else "",
             due=self._due(line),
@@ -227,12 +227,12 @@ class RowReader:
 
     def _due(self, line: RequestLine) -> Deadline | None:
         if line.last_day:
-            found = Deadline.of_day(line.last_day, self.reader, self.now)
+            deadline = Deadline.of_day(line.last_day, self.reader, self.now)
         elif line.due_at:
-            found = Deadline.of(line.due_at, self.reader, self.now)
+            deadline = Deadline.of(line.due_at, self.reader, self.now)
         else:
             return None
-        return found if line.open and line.stage != SETTLED else replace(found, words="")
+        return deadline if line.open and line.stage != SETTLED else replace(deadline, words="")
 
     def _since(self, instant: datetime) -> str:
         """Never in the future: a request's clock may be moved."""
@@ -242,9 +242,9 @@ class RowReader:
         """People of a file are named only with `titled`."""
         if line.asked_group:
             return await self.name(line.asked_group, None)
-        more, beside = self.reader.language.say("others"), line.workflow_id if titled else None
+        others_text, workflow_id = self.reader.language.say("others"), line.workflow_id if titled else None
         return self.reader.language.enumerate(
-            [more if id == MORE else await self.name(id, beside) for id in line.waiting_for]
+            [others_text if id == MORE else await self.name(id, workflow_id) for id in line.waiting_for]
         )
 
 
@@ -318,10 +318,10 @@ class Lists:
             return await self._responses.inside(NOT_THERE, visitor)
         filters = await self._named(Filters.of(request.query_params, view))
         say = visitor.reader.language.say
-        found, refusal = ListPage((), 0, "", sorted=True), ""
+        page, refusal = ListPage((), 0, "", sorted=True), ""
         first_page = view is View.WAITING and not request.query_params
         try:
-            found = await self._found(view, visitor, role, filters, request.query_params.get("from"))
+            page = await self._found(view, visitor, role, filters, request.query_params.get("from"))
         except Refusal as refused:
             refusal = say(str(refused))
         return self._responses.renderer.page(
@@ -332,12 +332,12 @@ class Lists:
             view=view.value,
             heading=say(LABELS[view]),
             overview=await self._overview(visitor, role) if first_page else None,
-            found=found,
+            found=page,
             filters=filters,
             refusal=refusal,
             said=together.news_of(request.query_params, visitor.reader.language),
-            together=_together(view, found, visitor),
-            heads=_heads(view, found, filters, visitor),
+            together=_together(view, page, visitor),
+            heads=_heads(view, page, filters, visitor),
             sortings=[(order.value, say(text)) for order, text in _HEADS.items()],
             back=f"{view}?{filters.query()}",
             statuses=_statuses(visitor),
@@ -372,9 +372,9 @@ class Lists:
         """With the id of a person whose name or address was typed, if it is the only one."""
         if not filters.person:
             return filters
-        known = await self._shared.directory.named(filters.person)
-        found = (known,) if known else await self._shared.directory.search(filters.person, 2)
-        return replace(filters, person=found[0].id) if len(found) == 1 else filters
+        person = await self._shared.directory.named(filters.person)
+        people = (person,) if person else await self._shared.directory.search(filters.person, 2)
+        return replace(filters, person=people[0].id) if len(people) == 1 else filters
 
     async def _found(
         self, view: View, visitor: Visitor, role: ReaderRole, filters: Filters, cursor: str | None
@@ -392,62 +392,60 @@ class Lists:
             rows = await self._looked_at(rows, page.lines, partial(self._so_far, telling))
         if view is View.MINE:
             rows = await self._looked_at(rows, page.lines, partial(self._own, telling, role))
-        more = filters.query(**{"from": page.cursor}) if page.cursor else ""
-        return ListPage(rows, page.total, more, page.in_order, page.more)
+        next_query = filters.query(**{"from": page.cursor}) if page.cursor else ""
+        return ListPage(rows, page.total, next_query, page.in_order, page.more)
 
     async def _looked_at(
         self, rows: tuple[ListRow, ...], lines: Sequence[RequestLine], look: Look
     ) -> tuple[ListRow, ...]:
         """Rows with what each of these says itself; without if some do not answer in time."""
 
-        async def one(row: ListRow, line: RequestLine) -> ListRow:
+        async def look_at_row(row: ListRow, line: RequestLine) -> ListRow:
             async with self._places:
-                shown = await self._shared.look(line.workflow_id)
-                return row if shown is None or shown.partial else await look(row, line, shown)
+                view_of_row = await self._shared.look(line.workflow_id)
+                return row if view_of_row is None or view_of_row.partial else await look(row, line, view_of_row)
 
         try:
             async with asyncio.timeout(_SO_FAR_SECONDS):
-                return tuple(await asyncio.gather(*map(one, rows, lines)))
+                return tuple(await asyncio.gather(*map(look_at_row, rows, lines)))
         except TimeoutError:
             return rows
 
-    async def _so_far(self, telling: RowReader, row: ListRow, line: RequestLine, shown: Shown) -> ListRow:
-        campaign = of_type(CampaignShow, shown)
+    async def _so_far(self, telling: RowReader, row: ListRow, line: RequestLine, view: Shown) -> ListRow:
+        campaign = of_type(CampaignShow, view)
         opens = telling.reader.instant(campaign.opens_at) if campaign.frozen is None and line.open else ""
         return replace(row, so_far=await so_far(self._shared.context.client, campaign), opens=opens)
 
-    async def _own(
-        self, telling: RowReader, role: ReaderRole, row: ListRow, line: RequestLine, shown: Shown
-    ) -> ListRow:
-        own = self._documents.part_of(shown, role.person, telling.reader, telling.now)
-        return replace(row, own=own, files=await self._documents.files_of(shown, role, telling.reader.language))
+    async def _own(self, telling: RowReader, role: ReaderRole, row: ListRow, line: RequestLine, view: Shown) -> ListRow:
+        part = self._documents.part_of(view, role.person, telling.reader, telling.now)
+        return replace(row, own=part, files=await self._documents.files_of(view, role, telling.reader.language))
 
     async def _spreadsheet(
-        self, view: View, visitor: Visitor, asked: ListFilter, page: lists.LinesPage
+        self, view: View, visitor: Visitor, query: ListFilter, page: lists.LinesPage
     ) -> AsyncIterator[str]:
-        names, left = PeopleNames(self._shared.directory).of, CSV_AT_MOST
+        names, remaining = PeopleNames(self._shared.directory).of, CSV_AT_MOST
         telling = RowReader(visitor.reader, names, self._shared.kinds.label, self._shared.clock())
-        yield csv_line([visitor.reader.language.say(one) for one in HEAD], first=True)
+        yield csv_line([visitor.reader.language.say(title) for title in HEAD], first=True)
         while True:
-            lines = page.lines[:left]
-            for some in (lines[at : at + PAGE_SIZE] for at in range(0, len(lines), PAGE_SIZE)):
-                for line, row in zip(some, await _rows(some, telling, view, asked), strict=True):
-                    said = (row.title, row.kind, row.status.text, row.asked_by, row.waiting_for)
+            lines = page.lines[:remaining]
+            for batch in (lines[start : start + PAGE_SIZE] for start in range(0, len(lines), PAGE_SIZE)):
+                for line, row in zip(batch, await _rows(batch, telling, view, query), strict=True):
+                    cells = (row.title, row.kind, row.status.text, row.asked_by, row.waiting_for)
                     problems = " ".join(row.problems)
-                    yield csv_line([_reference(line), *said, _instant(line.since), _due(line), problems])
-            left -= len(page.lines)
-            if page.cursor is None or left <= 0:
+                    yield csv_line([_reference(line), *cells, _instant(line.since), _due(line), problems])
+            remaining -= len(page.lines)
+            if page.cursor is None or remaining <= 0:
                 return
-            page = await lists.page(self._shared.context, asked, size=lists.SORTED_AT_MOST, cursor=page.cursor)
+            page = await lists.page(self._shared.context, query, size=lists.SORTED_AT_MOST, cursor=page.cursor)
 
 
-async def _rows(lines: Sequence[RequestLine], telling: RowReader, view: View, asked: ListFilter) -> tuple[ListRow, ...]:
+async def _rows(lines: Sequence[RequestLine], telling: RowReader, view: View, query: ListFilter) -> tuple[ListRow, ...]:
     """With the titles that the visitor may know."""
     rows = []
     for line in lines:
         # What has ended stands among onboardings for its owner or its teams: nobody is asked by it any more.
         has_ended = view is View.ONBOARDINGS and line.recorded
-        titled = has_ended or asked.names_title(line.kind, line.requester, line.waiting_for, line.teams)
+        titled = has_ended or query.names_title(line.kind, line.requester, line.waiting_for, line.teams)
         rows.append(telling.row(line, titled=titled))
     return tuple(await asyncio.gather(*rows))
 
@@ -465,8 +463,8 @@ async def _grouped(
     """Rows grouped by the visitor's people or teams."""
     groups: dict[str, list[ListRow]] = {}
     for row, line in zip(rows, lines, strict=True):
-        found = await _in_group(row, line, telling, view, role)
-        groups.setdefault(found.group, []).append(found)
+        grouped_row = await _in_group(row, line, telling, view, role)
+        groups.setdefault(grouped_row.group, []).append(grouped_row)
     return tuple(row for group in groups.values() for row in group)
 
 
@@ -477,9 +475,9 @@ async def _in_group(row: ListRow, line: RequestLine, telling: RowReader, view: V
     return replace(row, group=telling.reader.language.say(_WAITED_FOR[view]))
 
 
-def _together(view: View, found: ListPage, visitor: Visitor) -> list[tuple[str, str]]:
+def _together(view: View, page: ListPage, visitor: Visitor) -> list[tuple[str, str]]:
     """What can be done with ticked rows, by action; nothing where others ask."""
-    if view in (View.WAITING, View.MINE, View.SHARED) or not any(row.open for row in found.rows):
+    if view in (View.WAITING, View.MINE, View.SHARED) or not any(row.open for row in page.rows):
         return []
     return [(action, visitor.reader.language.say(label)) for action, label in together.LABELS.items()]
 
@@ -492,24 +490,24 @@ _HEADS: Final = {
 }
 
 
-def _heads(view: View, found: ListPage, filters: Filters, visitor: Visitor) -> list[tuple[str, str, str]]:
+def _heads(view: View, page: ListPage, filters: Filters, visitor: Visitor) -> list[tuple[str, str, str]]:
     """Each with its words, the list sorted by it where it can be, and how it is sorted now."""
-    say, words = visitor.reader.language.say, dict(_HEADS)
+    say, labels = visitor.reader.language.say, dict(_HEADS)
     if view is View.ONBOARDINGS:
-        words[lists.Order.TITLE] = phrase("Onboarding")
+        labels[lists.Order.TITLE] = phrase("Onboarding")
     if view is View.ASKED:
-        del words[lists.Order.REQUESTER]
+        del labels[lists.Order.REQUESTER]
     if view is View.WAITING:
-        words[lists.Order.SINCE] = phrase("Since")
+        labels[lists.Order.SINCE] = phrase("Since")
     if view is View.MINE:
-        words[lists.Order.SINCE] = phrase("Your part")
+        labels[lists.Order.SINCE] = phrase("Your part")
     if view is View.CAMPAIGNS:
-        words |= {lists.Order.TITLE: phrase("Document"), lists.Order.SINCE: phrase("Done")}
+        labels |= {lists.Order.TITLE: phrase("Document"), lists.Order.SINCE: phrase("Done")}
     now = {filters.sort.removeprefix("-"): "descending" if filters.sort.startswith("-") else "ascending"}
     fixed = {lists.Order.SINCE} if view in (View.CAMPAIGNS, View.MINE) else set()
     return [
-        (say(text), filters.sorted_by(order) if found.sorted and order not in fixed else "", now.get(order, ""))
-        for order, text in words.items()
+        (say(text), filters.sorted_by(order) if page.sorted and order not in fixed else "", now.get(order, ""))
+        for order, text in labels.items()
     ]
 
 
@@ -519,13 +517,13 @@ def _view(request: Request) -> View:
 
 def _statuses(visitor: Visitor) -> list[tuple[str, str]]:
     say = visitor.reader.language.say
-    told = [(status, say(words)) for status, (words, _) in STATES[StateOwner.FOLLOW_UP].items() if status != OPEN]
-    return [(OPEN, say("open")), (ANY, say("all")), *told]
+    choices = [(status, say(label)) for status, (label, _) in STATES[StateOwner.FOLLOW_UP].items() if status != OPEN]
+    return [(OPEN, say("open")), (ANY, say("all")), *choices]
 
 
 def _reference(line: RequestLine) -> str:
-    what = named(line.workflow_id)
-    return what.reference if what else line.id
+    name = named(line.workflow_id)
+    return name.reference if name else line.id
 
 
 def _due(line: RequestLine) -> str:

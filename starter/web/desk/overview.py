@@ -71,18 +71,20 @@ class Overview:
 
     async def told(self, visitor: Visitor, role: ReaderRole) -> Told:
         now = self._shared.clock()
-        mine, asked = await asyncio.gather(*(self._open(view, visitor, role) for view in (View.WAITING, View.ASKED)))
-        longest = max(mine.total, asked.total, 1)
+        waiting, requested = await asyncio.gather(
+            *(self._open(view, visitor, role) for view in (View.WAITING, View.ASKED))
+        )
+        longest = max(waiting.total, requested.total, 1)
         say = visitor.reader.language.say
         bars = (
-            self._bar(say("Waiting for you"), View.WAITING, mine, longest, visitor),
-            self._bar(say("Waiting for others"), View.ASKED, asked, longest, visitor),
+            self._bar(say("Waiting for you"), View.WAITING, waiting, longest, visitor),
+            self._bar(say("Waiting for others"), View.ASKED, requested, longest, visitor),
         )
         return Told(bars, await self._drafts.buttons(visitor), await self._drafts.rows(visitor, now))
 
     async def _open(self, view: View, visitor: Visitor, role: ReaderRole) -> LinesPage:
-        wanted = build_query(view, visitor, role, Filters())
-        return await lists.page(self._shared.context, wanted, size=lists.SORTED_AT_MOST, now=self._shared.clock())
+        query = build_query(view, visitor, role, Filters())
+        return await lists.page(self._shared.context, query, size=lists.SORTED_AT_MOST, now=self._shared.clock())
 
     def _bar(self, label: str, view: View, page: LinesPage, longest: int, visitor: Visitor) -> Bar:
         counts = dict.fromkeys(_WORDS, 0)

@@ -38,19 +38,19 @@ class PeopleFields:
     async def asking_groups(self, id: str) -> list[str]:
         """The groups of a person that are small enough to ask for something."""
         sizes = await self._directory.groups()
-        return [one for one in sorted(await self._directory.groups_of(id)) if sizes.get(one, 0) <= PEOPLE_AT_MOST]
+        return [group for group in sorted(await self._directory.groups_of(id)) if sizes.get(group, 0) <= PEOPLE_AT_MOST]
 
-    async def find(self, words: str, *, groups: bool = False, people: bool = True) -> dict[str, Any]:
+    async def find(self, typed: str, *, groups: bool = False, people: bool = True) -> dict[str, Any]:
         """People whom the words find, and groups; `only` is the press for the one that is named, or fits alone."""
-        words = words.strip()[:WORDS_AT_MOST]
-        exactly = await self._directory.named(words) if people else None
-        persons = (exactly,) if exactly else await self._directory.search(words, FOUND_AT_MOST + 1) if people else ()
-        teams = await self._groups(words) if groups else []
-        presses = [*(f"add:{one.id}" for one in persons), *(f"group:{one['id']}" for one in teams)]
-        exact = f"add:{exactly.id}" if exactly else f"group:{words}"
+        typed = typed.strip()[:WORDS_AT_MOST]
+        exactly = await self._directory.named(typed) if people else None
+        persons = (exactly,) if exactly else await self._directory.search(typed, FOUND_AT_MOST + 1) if people else ()
+        teams = await self._groups(typed) if groups else []
+        presses = [*(f"add:{match.id}" for match in persons), *(f"group:{match['id']}" for match in teams)]
+        exact = f"add:{exactly.id}" if exactly else f"group:{typed}"
         return {
-            "words": words,
-            "people": [{"id": one.id, "name": one.name, "about": one.department or ""} for one in persons][
+            "words": typed,
+            "people": [{"id": person.id, "name": person.name, "about": person.department or ""} for person in persons][
                 :FOUND_AT_MOST
             ],
             "groups": teams,
@@ -66,17 +66,17 @@ class PeopleFields:
         return {"name": id, "count": str(size)} if size else {}
 
     async def _groups(self, words: str) -> list[dict[str, Any]]:
-        wanted, known = foldable(words).split(), await self._directory.groups()
-        found = [name for name in sorted(known) if all(word in foldable(name) for word in wanted)]
-        return [{"id": name, "count": known[name]} for name in found[:FOUND_AT_MOST]]
+        typed_parts, sizes = foldable(words).split(), await self._directory.groups()
+        matches = [name for name in sorted(sizes) if all(part in foldable(name) for part in typed_parts)]
+        return [{"id": name, "count": sizes[name]} for name in matches[:FOUND_AT_MOST]]
 
     async def answer(self, request: Request, visitor: Visitor) -> Response:
         """What is shown while somebody types, as JSON."""
-        words, groups = request.query_params.get("words", ""), request.query_params.get("groups")
-        found = await self.find(words, groups=bool(groups)) if words.strip() else {"people": [], "groups": []}
-        for one in found["groups"]:
-            one["about"] = visitor.reader.language.say_count("{count} person", "{count} people", one["count"])
-        return JSONResponse({"people": [] if groups == "only" else found["people"], "groups": found["groups"]})
+        typed, groups = request.query_params.get("words", ""), request.query_params.get("groups")
+        matches = await self.find(typed, groups=bool(groups)) if typed.strip() else {"people": [], "groups": []}
+        for group in matches["groups"]:
+            group["about"] = visitor.reader.language.say_count("{count} person", "{count} people", group["count"])
+        return JSONResponse({"people": [] if groups == "only" else matches["people"], "groups": matches["groups"]})
 
     async def row(self, somebody: Mapping[str, Any], visitor: Visitor) -> dict[str, Any]:
         """Somebody on a form: of the directory with their name, a group, else in full with zones to choose from."""

@@ -114,16 +114,18 @@ class PlanView:
 
     async def of_request(self, plan: RequestPlan, in_full: bytes | None, *, reviewed: bool) -> dict[str, Any]:
         """`in_full` are people described in full, as they are stored; `reviewed` is whether it has reviewers."""
-        say, known = self._reader.language.say, _people(in_full)
-        first, *others = plan.branches
+        say, names = self._reader.language.say, _people(in_full)
+        first, *branches = plan.branches
         # As long as nobody reviews it there is no day by which it is to be signed.
         due_at = None if reviewed else plan.due_at
         heading = say("If nobody reviews it") if reviewed else say("If nobody acts")
-        calendars = [await self._calendar(heading, first.lines, due_at, known)]
-        named = [(say("If the others sign two days after they are asked"), branch) for branch in others[reviewed:][-1:]]
+        calendars = [await self._calendar(heading, first.lines, due_at, names)]
+        named = [
+            (say("If the others sign two days after they are asked"), branch) for branch in branches[reviewed:][-1:]
+        ]
         if reviewed:
-            named.insert(0, (say("If it is approved when its review is due, and nobody signs"), others[0]))
-        calendars += [await self._calendar(heading, branch.lines, plan.due_at, known) for heading, branch in named]
+            named.insert(0, (say("If it is approved when its review is due, and nobody signs"), branches[0]))
+        calendars += [await self._calendar(heading, branch.lines, plan.due_at, names) for heading, branch in named]
         return {"calendars": calendars, **self._common(plan.due_at)}
 
     async def of_task(self, plan: TaskPlan, in_full: bytes | None) -> dict[str, Any]:
@@ -140,16 +142,16 @@ class PlanView:
             plan.alike,
         )
         say = self._reader.language.say
-        asked = next((line.to for line in plan.lines if line.stage == NotificationType.READY), EVERYBODY)
-        known = {asked: say("each of them"), EVERYBODY: say("everybody"), MANAGERS: say("managers")}
+        most_people = next((line.to for line in plan.lines if line.stage == NotificationType.READY), EVERYBODY)
+        names = {most_people: say("each of them"), EVERYBODY: say("everybody"), MANAGERS: say("managers")}
         lines = [line for line in plan.lines if line.stage != DUE]
-        calendar = await self._calendar(heading, lines, plan.due_at, known)
+        calendar = await self._calendar(heading, lines, plan.due_at, names)
         return {"calendars": [calendar], **self._common(plan.due_at)}
 
     def _common(self, due_at: datetime) -> dict[str, Any]:
         language = self._reader.language
         names = get_day_names("abbreviated", locale=language.locale)
-        sorts = [(_LOOKS.get(sort, sort), language.say(words)) for sort, words in _SORTS.items()]
+        sorts = [(_LOOKS.get(sort, sort), language.say(label)) for sort, label in _SORTS.items()]
         return {"weekdays": [names[number] for number in range(7)], "sorts": sorts, "city": self._reader.place(due_at)}
 
     async def _calendar(
@@ -183,8 +185,8 @@ class PlanView:
             else:
                 first, last = dates[0][1], dates[-1][1]
                 unmoved = min(dates, key=lambda pair: len(pair[0].reasons))
-                words = self._series(unmoved[0].reasons[0], len(dates), last.day)
-                yield replace(first, why=unmoved[1].why, series=words)
+                sentence = self._series(unmoved[0].reasons[0], len(dates), last.day)
+                yield replace(first, why=unmoved[1].why, series=sentence)
 
     def _series(self, why: Message, count: int, last: date) -> str:
         language, day = self._reader.language, self._reader.date(last)
@@ -212,8 +214,8 @@ class PlanView:
 
     def _due(self, at: datetime) -> Notice:
         self._number += 1
-        says = self._reader.language.say(_SORTS[_DUE])
-        return Notice(self._number, at, self._reader.day(at), self._reader.clock(at), _DUE, says, "", "")
+        label = self._reader.language.say(_SORTS[_DUE])
+        return Notice(self._number, at, self._reader.day(at), self._reader.clock(at), _DUE, label, "", "")
 
 
 def _by_day(notices: Iterable[Notice]) -> dict[date, list[Notice]]:
@@ -226,29 +228,35 @@ def _by_day(notices: Iterable[Notice]) -> dict[date, list[Notice]]:
 def _people(in_full: bytes | None) -> dict[str, str]:
     """Names of people described in full by their ids, which no directory has yet."""
     signers = SignersFile.model_validate_json(in_full).signers if in_full else {}
-    return {id: one.name for id, one in signers.items()}
+    return {id: person.name for id, person in signers.items()}
 
 
 def _elsewhere(line: PlanLine, reader: Reader) -> str:
     theirs = ZoneInfo(line.zone)
     if line.at.astimezone(theirs).utcoffset() == line.at.astimezone(reader.zone).utcoffset():
         return ""
-    there = Reader(reader.language, theirs, reader.works)
-    clock = there.shortly(line.at, line.at) if there.day(line.at) != reader.day(line.at) else there.clock(line.at)
-    return f"{clock} ({there.place(line.at)})"
+    their_reader = Reader(reader.language, theirs, reader.works)
+    clock = (
+        their_reader.shortly(line.at, line.at)
+        if their_reader.day(line.at) != reader.day(line.at)
+        else their_reader.clock(line.at)
+    )
+    return f"{clock} ({their_reader.place(line.at)})"
 
 
 def _weeks(by_day: dict[date, list[Notice]], reader: Reader) -> Iterator[Week]:
-    before: date | None = None
+    previous: date | None = None
     for monday in mondays_of(by_day)[:WEEKS_AT_MOST]:
         days = [monday + timedelta(days=number) for number in range(7)]
-        quiet = (monday - before).days // 7 - 1 if before else 0
-        told = tuple(_day(day, by_day.get(day, ()), reader, before is None and day == monday) for day in days)
-        yield Week(told, quiet)
-        before = monday
+        quiet = (monday - previous).days // 7 - 1 if previous else 0
+        calendar_days = tuple(
+            _day(day, by_day.get(day, ()), reader, previous is None and day == monday) for day in days
+        )
+        yield Week(calendar_days, quiet)
+        previous = monday
 
 
 def _day(day: date, notices: Iterable[Notice], reader: Reader, first: bool) -> CalendarDay:
     monthly = first or day.day == 1
-    says = format_skeleton("MMMd", day, locale=reader.language.locale) if monthly else str(day.day)
-    return CalendarDay(day, says, reader.works(day), tuple(notices))
+    label = format_skeleton("MMMd", day, locale=reader.language.locale) if monthly else str(day.day)
+    return CalendarDay(day, label, reader.works(day), tuple(notices))

@@ -21,8 +21,10 @@ async def reasons_text(reader: Reader, reasons: Iterable[Message], known: Mappin
     """Why a notice is planned, moved or left out. `known` are names beside the directory."""
     texts = []
     for reason in reasons:
-        words = {name: await _words(reader, name, str(value), known, names) for name, value in reason.values.items()}
-        texts.append(message_text(reader.language, reason.replace(values=words)))
+        texts_by_name = {
+            name: await _words(reader, name, str(value), known, names) for name, value in reason.values.items()
+        }
+        texts.append(message_text(reader.language, reason.replace(values=texts_by_name)))
     return "; ".join(texts)
 
 

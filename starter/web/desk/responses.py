@@ -170,10 +170,10 @@ class DeskResponses:
     def ask_who(self, request: Request) -> Response:
         """The sign-in page, which remembers the requested page."""
         path, button = request.url.path.removeprefix("/desk/"), SIGN_IN.button
-        what = named_at_desk(path)
-        to = at_desk(what) if what else path if path in OWN_PAGES else ""
-        if button and to:
-            button = replace(button, to=f"sign-in?to={to}")
+        name = named_at_desk(path)
+        target = at_desk(name) if name else path if path in OWN_PAGES else ""
+        if button and target:
+            button = replace(button, to=f"sign-in?to={target}")
         return self.card(replace(SIGN_IN, button=button), request, "sign-in")
 
     def card(self, card: ScreenDraft, request: Request, ref: str = "", **values: object) -> Response:

@@ -89,10 +89,10 @@ class Cookies:
         self._known = Seal(secret, b"countersign/desk/known/v1")
 
     def ask(self, request: Request, now: datetime) -> SignInRequest | None:
-        if (found := _opened(self._asks, request.cookies.get(_ASK, ""), 4)) is None:
+        if (fields := _opened(self._asks, request.cookies.get(_ASK, ""), 4)) is None:
             return None
-        person, nonce, at, to = found
-        ask = SignInRequest(person.strip(), nonce, _instant(at), to)
+        person, nonce, asked_at, target = fields
+        ask = SignInRequest(person.strip(), nonce, _instant(asked_at), target)
         return ask if ask.at <= now < ask.at + VALID_FOR else None
 
     def keep_ask(self, response: Response, ask: SignInRequest) -> None:
@@ -100,25 +100,25 @@ class Cookies:
         self._set(response, _ASK, self._asks.seal(text), VALID_FOR)
 
     def session(self, request: Request, now: datetime) -> Session | None:
-        if (found := _opened(self._sessions, request.cookies.get(_SESSION, ""), 4)) is None:
+        if (fields := _opened(self._sessions, request.cookies.get(_SESSION, ""), 4)) is None:
             return None
-        person, serial, since, nonce = found
-        session = Session(person, serial, _instant(since), nonce)
+        person, serial, signed_in_at, nonce = fields
+        session = Session(person, serial, _instant(signed_in_at), nonce)
         return session if session.since <= now < session.since + LONGEST_SESSION else None
 
     def keep_session(self, response: Response, session: Session) -> None:
         text = "\n".join((session.person, session.serial, str(int(session.since.timestamp())), session.nonce))
         self._set(response, _SESSION, self._sessions.seal(text), LONGEST_SESSION)
-        known = "\n".join((session.person, str(int(session.since.timestamp()))))
-        self._set(response, _KNOWN, self._known.seal(known), KNOWN_FOR)
+        last_person = "\n".join((session.person, str(int(session.since.timestamp()))))
+        self._set(response, _KNOWN, self._known.seal(last_person), KNOWN_FOR)
         self._drop(response, _ASK)
 
     def known(self, request: Request, now: datetime) -> str:
         """The last person to sign in with this browser; grants nothing."""
-        if (found := _opened(self._known, request.cookies.get(_KNOWN, ""), 2)) is None:
+        if (fields := _opened(self._known, request.cookies.get(_KNOWN, ""), 2)) is None:
             return ""
-        person, since = found
-        return person if _instant(since) <= now < _instant(since) + KNOWN_FOR else ""
+        person, signed_in_at = fields
+        return person if _instant(signed_in_at) <= now < _instant(signed_in_at) + KNOWN_FOR else ""
 
     def end(self, response: Response) -> None:
         """Delete both."""
@@ -157,10 +157,10 @@ _KNOWN: Final = "countersign-known"
 
 def _opened(seal: Seal, sealed: str, fields: int) -> list[str] | None:
     try:
-        found = seal.open(sealed).split("\n")
+        parts = seal.open(sealed).split("\n")
     except BadSeal:
         return None
-    return found if len(found) == fields else None
+    return parts if len(parts) == fields else None
 
 
 def _instant(text: str) -> datetime:
@@ -205,17 +205,17 @@ class AllowedMessages:
 
     async def take(self, person: str, asking: SignInSource, now: datetime) -> bool:
         """Whether a message may be sent; counts it. Raises `StoreFailure`."""
-        known = asking.known == person
-        whose = f"message {'known' if known else 'asked'} {person}"
-        if now < self._none_until.get(whose, now):
+        is_known_browser = asking.known == person
+        counter = f"message {'known' if is_known_browser else 'asked'} {person}"
+        if now < self._none_until.get(counter, now):
             return await self.nobody(now)
-        if not known and await self._wait(_of(person, asking), MESSAGES_FROM_AN_ADDRESS, now):
+        if not is_known_browser and await self._wait(_of(person, asking), MESSAGES_FROM_AN_ADDRESS, now):
             return False
-        if wait := await self._wait(whose, MESSAGES_TO_A_PERSON, now):
-            waiting = {one: until for one, until in self._none_until.items() if now < until}
-            self._none_until = waiting | {whose: now + timedelta(seconds=wait)}
+        if wait := await self._wait(counter, MESSAGES_TO_A_PERSON, now):
+            waiting = {name: free_at for name, free_at in self._none_until.items() if now < free_at}
+            self._none_until = waiting | {counter: now + timedelta(seconds=wait)}
             return False
-        return not await self._wait(f"{whose} {now.date()}", _MESSAGES_OF_A_DAY, now)
+        return not await self._wait(f"{counter} {now.date()}", _MESSAGES_OF_A_DAY, now)
 
     async def nobody(self, now: datetime) -> bool:
         """The same for an unknown person: False, without a row."""
@@ -279,35 +279,37 @@ class SignIn:
 
         Raises `DirectoryFailure`, `StoreFailure`, `TemporalRefused` also for unknown people.
         """
-        asked, _ = await asyncio.gather(self._ask(words, before, to, asking), self._rest(ANSWER_AFTER))
-        return asked
+        request, _ = await asyncio.gather(self._ask(words, before, to, asking), self._rest(ANSWER_AFTER))
+        return request
 
-    async def _ask(self, words: str, before: SignInRequest | None, to: str, asking: SignInSource) -> SignInRequest:
+    async def _ask(
+        self, words: str, previous: SignInRequest | None, target: str, asking: SignInSource
+    ) -> SignInRequest:
         person, now = await self._directory.named(words), self._clock()
         id = person.id if person else ""
-        if before and before.person == id and now < before.at + ONE_MESSAGE_EVERY:
-            return before  # Its message is on its way, and this browser can use its code.
+        if previous and previous.person == id and now < previous.at + ONE_MESSAGE_EVERY:
+            return previous  # Its message is on its way, and this browser can use its code.
         sent = self._messages.nobody(now) if person is None else self._messages.take(id, asking, now)
         if not await sent:
             await self._reach()
             return SignInRequest.new(
-                "", now, to
+                "", now, target
             )  # No message brings its code: whoever had one for it would have guessed it.
-        ask = SignInRequest.new(id, now, to)
+        ask = SignInRequest.new(id, now, target)
         await self._tell(SignInOrder(person=id, ask=ask_of(ask.nonce), at=ask.at))
         return ask
 
     async def by_code(self, ask: SignInRequest, code: str, asking: SignInSource = _ANYWHERE) -> Session | WrongCode:
         """Raises `StoreFailure`, `DirectoryFailure`."""
         # Counted alike whether a message was sent or not.
-        tried = await self._store.allowances.take(f"code {ask.nonce}", _TRIES, self._clock())
-        if tried.wait:
+        attempt = await self._store.allowances.take(f"code {ask.nonce}", _TRIES, self._clock())
+        if attempt.wait:
             return WrongCode(0)
         link = SignInLink(ask.person, ask_of(ask.nonce), ask.at + VALID_FOR)
         right = hmac.compare_digest(self._links.code(link).encode(), _digits(code).encode())
         person = await self._still_here(ask.person)
         if not right or person is None:
-            return WrongCode(tried.left)
+            return WrongCode(attempt.left)
         if not await self._use(link):
             return WrongCode(0)
         await self._messages.came_in(person.id, asking)
@@ -329,10 +331,10 @@ class SignIn:
 
     async def stands(self, session: Session) -> Person | None:
         """The person of a session, None when it was ended. Raises `DirectoryFailure`, `StoreFailure`."""
-        serial, ended = await asyncio.gather(
+        serial, was_ended = await asyncio.gather(
             self._store.one_use.serial(serial_of(session.person)), self._store.one_use.was_used(*_ending(session))
         )
-        return None if ended or serial != session.serial else await self._still_here(session.person)
+        return None if was_ended or serial != session.serial else await self._still_here(session.person)
 
     async def end(self, session: Session) -> None:
         """End this session, also copies of its cookie; raises `StoreFailure`."""

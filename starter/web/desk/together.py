@@ -62,26 +62,26 @@ class Carried:
 
 async def carry_out(orders: Sequence[tuple[str, AnyCommand]], send: Send, op: str, language: Language) -> Carried:
     """Send commands by reference, some at a time; stops when nobody answers in time. What has ended does not count."""
-    found = Carried(len(orders))
+    result = Carried(len(orders))
 
-    async def one(reference: str, command: AnyCommand) -> None:
+    async def send_order(reference: str, command: AnyCommand) -> None:
         sent = await send_form(send(reference, command.replace(op=op), op, watched=False), reference)
         if not isinstance(sent, FormFailure):
-            found.done += 1
+            result.done += 1
         elif sent.fault is FailureReason.ENDED:
-            found.asked -= 1
+            result.asked -= 1
         else:
-            found.met(reference, sent, language)
+            result.met(reference, sent, language)
 
     try:
         async with asyncio.timeout(SECONDS_AT_MOST):
             for first in range(0, len(orders), AT_ONCE):
-                await asyncio.gather(*(one(*order) for order in orders[first : first + AT_ONCE]))
-                if found.status > _REFUSED:
+                await asyncio.gather(*(send_order(*order) for order in orders[first : first + AT_ONCE]))
+                if result.status > _REFUSED:
                     break
     except TimeoutError:
-        found.met("", FormFailure(FailureReason.UNSURE), language)
-    return found
+        result.met("", FormFailure(FailureReason.UNSURE), language)
+    return result
 
 
 @dataclass(frozen=True)
@@ -123,24 +123,26 @@ class Together:
         ticked = await self._ticked(form.get("ticked", "").split(), action, visitor)
         posted, op = PostedForm(visitor.id, form), self._responses.guard.op(visitor.name, form)
         try:
-            orders = [(seen.what.reference, ACTIONS[action].command(posted)) for seen in ticked.possible]
+            orders = [(access.what.reference, ACTIONS[action].command(posted)) for access in ticked.possible]
         except CommandRefused as refused:
-            why = FormFailure(FailureReason.REFUSED, refused.message)
-            return await self._page(action, ticked, visitor, form, back=back, refusal=why.says(visitor.reader.language))
+            failure = FormFailure(FailureReason.REFUSED, refused.message)
+            return await self._page(
+                action, ticked, visitor, form, back=back, refusal=failure.says(visitor.reader.language)
+            )
         carried = await carry_out(orders, self._send, op, visitor.reader.language)
         if carried.refused:
             return await self._page(action, ticked, visitor, form, back=back, carried=carried)
         return self._responses.renderer.to_desk(_with_news(back, action, carried.done))
 
     async def _ticked(self, paths: Iterable[str], action: Action, visitor: Visitor) -> "Ticked":
-        known = dict.fromkeys(what for path in paths if (what := named_at_desk(path)) and is_request_id(what.id))
-        chosen, found = list(known)[:TICKED_AT_MOST], list[FollowUpAccess]()
-        for first in range(0, len(chosen), AT_ONCE):
-            seen = await asyncio.gather(
-                *(self._follow_ups.seen(what, visitor) for what in chosen[first : first + AT_ONCE])
+        names = dict.fromkeys(name for path in paths if (name := named_at_desk(path)) and is_request_id(name.id))
+        ticked, accesses = list(names)[:TICKED_AT_MOST], list[FollowUpAccess]()
+        for first in range(0, len(ticked), AT_ONCE):
+            accessed = await asyncio.gather(
+                *(self._follow_ups.seen(name, visitor) for name in ticked[first : first + AT_ONCE])
             )
-            found += [one for one in seen if one is not None]
-        return Ticked(action, tuple(found))
+            accesses += [access for access in accessed if access is not None]
+        return Ticked(action, tuple(accesses))
 
     async def _page(
         self,
@@ -158,7 +160,7 @@ class Together:
         refused = carried.refused if carried else {}
         unsure = carried is not None and carried.status > _REFUSED
         all_again = carried is None or unsure
-        left = [seen for seen in ticked.possible if all_again or seen.what.reference in refused]
+        remaining = [access for access in ticked.possible if all_again or access.what.reference in refused]
         return self._responses.renderer.page(
             "together.html",
             language,
@@ -171,27 +173,27 @@ class Together:
             needed=spec.needed,
             force=language.say(spec.force) if spec.force else "",
             grave=spec.grave,
-            rows=[await self._row(seen, visitor, refused) for seen in left],
-            people=len({person for seen in left for person in in_turn(seen.shown)}),
-            impossible=[await self._row(seen, visitor, {}) for seen in ticked.impossible],
+            rows=[await self._row(access, visitor, refused) for access in remaining],
+            people=len({person for access in remaining for person in in_turn(access.shown)}),
+            impossible=[await self._row(access, visitor, {}) for access in ticked.impossible],
             done=carried.done if carried else 0,
-            ticked=" ".join(seen.path for seen in (left if all_again else [])),
-            due=form.get("due") or usual_due((seen.shown for seen in left), self._shared.clock()),
+            ticked=" ".join(access.path for access in (remaining if all_again else [])),
+            due=form.get("due") or usual_due((access.shown for access in remaining), self._shared.clock()),
             form=form,
             back=list_address(back),
             token=form["token"] if unsure else frame.token,
             refusal=carried.refusal if carried else refusal,
         )
 
-    async def _row(self, seen: FollowUpAccess, visitor: Visitor, refused: Mapping[str, str]) -> TickedRow:
-        names = PeopleNames(self._shared.directory, seen.what.workflow_id)
-        waiting, say = in_turn(seen.shown), visitor.reader.language.say
+    async def _row(self, access: FollowUpAccess, visitor: Visitor, refused: Mapping[str, str]) -> TickedRow:
+        names = PeopleNames(self._shared.directory, access.what.workflow_id)
+        waiting, say = in_turn(access.shown), visitor.reader.language.say
         people = [await names.of(person) for person in waiting[:NAMED_AT_MOST]]
         if len(waiting) > NAMED_AT_MOST:
             people.append(say("others"))
-        title = await self._follow_ups.title(seen, visitor)
+        title = await self._follow_ups.title(access, visitor)
         return TickedRow(
-            title, seen.path, visitor.reader.language.enumerate(people), refused.get(seen.what.reference, "")
+            title, access.path, visitor.reader.language.enumerate(people), refused.get(access.what.reference, "")
         )
 
 
@@ -204,40 +206,40 @@ class Ticked:
 
     @property
     def possible(self) -> tuple[FollowUpAccess, ...]:
-        return tuple(one for one in self.seen if self._step(one.what) in one.steps)
+        return tuple(access for access in self.seen if self._step(access.what) in access.steps)
 
     @property
     def impossible(self) -> tuple[FollowUpAccess, ...]:
-        return tuple(one for one in self.seen if self._step(one.what) not in one.steps)
+        return tuple(access for access in self.seen if self._step(access.what) not in access.steps)
 
-    def _step(self, what: WorkflowName) -> ActionForm | None:
-        return ActionForm.of(self.action, what.kind)
+    def _step(self, name: WorkflowName) -> ActionForm | None:
+        return ActionForm.of(self.action, name.kind)
 
 
 def _action(request: Request) -> Action | None:
-    return next((one for one in TOGETHER if one == request.path_params["action"]), None)
+    return next((action for action in TOGETHER if action == request.path_params["action"]), None)
 
 
-def _with_news(back: str, action: Action, done: int) -> str:
+def _with_news(back: str, action: Action, count: int) -> str:
     view, _, query = list_address(back).partition("?")
-    return f"{view or View.WAITING}?{urlencode([*parse_qsl(query), ('together', action.value), ('done', str(done))])}"
+    return f"{view or View.WAITING}?{urlencode([*parse_qsl(query), ('together', action.value), ('done', str(count))])}"
 
 
 def news_of(query: Mapping[str, str], language: Language) -> str:
     """What a list says after a press, empty without one."""
-    action = next((one for one in TOGETHER if one == query.get("together")), None)
-    done = query.get("done", "")
-    if action is None or not (done.isascii() and done.isdecimal() and len(done) <= len(str(TICKED_AT_MOST))):
+    action = next((candidate for candidate in TOGETHER if candidate == query.get("together")), None)
+    digits = query.get("done", "")
+    if action is None or not (digits.isascii() and digits.isdecimal() and len(digits) <= len(str(TICKED_AT_MOST))):
         return ""
-    many = int(done)
+    count = int(digits)
     match action:
         case Action.REMIND:
             return language.say_count(
-                "A reminder of {count} is on its way.", "Reminders of {count} are on their way.", many
+                "A reminder of {count} is on its way.", "Reminders of {count} are on their way.", count
             )
         case Action.EXTEND:
             return language.say_count(
-                "The due date of {count} was moved.", "The due dates of {count} were moved.", many
+                "The due date of {count} was moved.", "The due dates of {count} were moved.", count
             )
         case _:
-            return language.say_count("{count} is being cancelled.", "{count} are being cancelled.", many)
+            return language.say_count("{count} is being cancelled.", "{count} are being cancelled.", count)

@@ -74,18 +74,18 @@ class Buckets:
     def wait(self, name: str) -> float:
         """Take one: 0, else the seconds to wait."""
         now = self._clock().timestamp()
-        left, since = self._left.pop(name, (float(self._rate.burst), now))
-        left = min(self._rate.burst, left + max(0.0, now - since) * self._rate.per_second)
-        taken = left >= 1
-        self._left[name] = (left - 1 if taken else left, now)
+        level, updated_at = self._left.pop(name, (float(self._rate.burst), now))
+        level = min(self._rate.burst, level + max(0.0, now - updated_at) * self._rate.per_second)
+        is_allowed = level >= 1
+        self._left[name] = (level - 1 if is_allowed else level, now)
         self._forget(now)
-        return 0.0 if taken else (1 - left) / self._rate.per_second
+        return 0.0 if is_allowed else (1 - level) / self._rate.per_second
 
     def look(self, name: str) -> float:
         """The same, taking none."""
-        left, since = self._left.get(name, (float(self._rate.burst), 0.0))
-        left = min(self._rate.burst, left + max(0.0, self._clock().timestamp() - since) * self._rate.per_second)
-        return 0.0 if left >= 1 else (1 - left) / self._rate.per_second
+        level, updated_at = self._left.get(name, (float(self._rate.burst), 0.0))
+        level = min(self._rate.burst, level + max(0.0, self._clock().timestamp() - updated_at) * self._rate.per_second)
+        return 0.0 if level >= 1 else (1 - level) / self._rate.per_second
 
     def refill(self, name: str) -> None:
         self._left.pop(name, None)

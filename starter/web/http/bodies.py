@@ -73,18 +73,20 @@ class IncomingBodies:
             if not self._bodies_by_holder[holder]:
                 del self._bodies_by_holder[holder], self._bytes_by_holder[holder]
 
-    def _resize(self, holder: str, before: int, after: int) -> bool:
+    def _resize(self, holder: str, old_size: int, new_size: int) -> bool:
         """Whether a body may grow so much; it may always shrink."""
-        more = after - before
-        beyond = max(0, after - SMALL) - max(0, before - SMALL)
+        growth = new_size - old_size
+        large_growth = max(0, new_size - SMALL) - max(0, old_size - SMALL)
         is_within = (
-            more <= self._left and beyond <= self._left_beyond and self._bytes_by_holder[holder] + more <= self._of_one
+            growth <= self._left
+            and large_growth <= self._left_beyond
+            and self._bytes_by_holder[holder] + growth <= self._of_one
         )
-        if more > 0 and not is_within:
+        if growth > 0 and not is_within:
             return False
-        self._left -= more
-        self._left_beyond -= beyond
-        self._bytes_by_holder[holder] += more
+        self._left -= growth
+        self._left_beyond -= large_growth
+        self._bytes_by_holder[holder] += growth
         return True
 
 
@@ -252,13 +254,13 @@ async def read_documents(
     body = await incoming.read(request, limit=limit, seconds=seconds)
     if isinstance(body, BodyFault):
         return body
-    again = Request(request.scope, replayed(body, request.receive))
+    replay = Request(request.scope, replayed(body, request.receive))
     try:
-        async with again.form(max_files=FILES_AT_MOST, max_fields=FIELDS_AT_MOST) as form:
+        async with replay.form(max_files=FILES_AT_MOST, max_fields=FIELDS_AT_MOST) as form:
             items = form.multi_items()
             fields = {name: value for name, value in items if isinstance(value, str)}
-            found = [(name, value) for name, value in items if isinstance(value, UploadFile) and value.filename]
-            files = {name: PostedFile(value.filename or "", await value.read()) for name, value in found}
+            uploads = [(name, value) for name, value in items if isinstance(value, UploadFile) and value.filename]
+            files = {name: PostedFile(value.filename or "", await value.read()) for name, value in uploads}
     except HTTPException:
         return PostedDocuments({}, {})
     return PostedDocuments(fields, files)
@@ -268,14 +270,14 @@ def replayed(body: bytes, receive: Receive) -> Receive:
     """The body that was read, then what else comes."""
     read = False
 
-    async def again() -> Message:
+    async def receive_again() -> Message:
         nonlocal read
         if read:
             return await receive()
         read = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return again
+    return receive_again
 
 
 class CallOutcome(Enum):

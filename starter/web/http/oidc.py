@@ -76,13 +76,13 @@ class Issuer:
         if len(token) > TOKEN_AT_MOST or token.count(".") != 2:
             raise NotBelieved("not a signed token")
         claims = self._valid(await self._signed(token))
-        who = claims.get(self._claim)
-        if not isinstance(who, str) or not who.strip():
+        identity = claims.get(self._claim)
+        if not isinstance(identity, str) or not identity.strip():
             raise NotBelieved(f"no claim {self._claim}")
         # Some issuers write it as a text.
         if self._claim == "email" and str(claims.get("email_verified", True)).lower() != "true":
             raise NotBelieved("the address is not verified")
-        return who.strip()
+        return identity.strip()
 
     async def _signed(self, token: str) -> dict[str, Any]:
         try:
@@ -153,21 +153,21 @@ def _opened(token: str, keys: KeySet) -> dict[str, Any]:
 
 async def keys_of(issuer: str) -> KeySet:
     """Its public keys for signatures, as they are now. Raises `ServiceFailure`, `IssuerUnusable`."""
-    said = await _said(issuer, _DISCOVERY)
-    where = said.get("jwks_uri")
-    if said.get("issuer") not in (issuer, f"{issuer}/") or not isinstance(where, str):
+    configuration = await _said(issuer, _DISCOVERY)
+    keys_url = configuration.get("jwks_uri")
+    if configuration.get("issuer") not in (issuer, f"{issuer}/") or not isinstance(keys_url, str):
         raise IssuerUnusable(f"{_DISCOVERY} is not of this issuer, or names no keys")
     try:
-        parts = urlsplit(where)
+        parts = urlsplit(keys_url)
     except ValueError:
         raise IssuerUnusable("its keys are at no address") from None
     if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
         raise IssuerUnusable("its keys are not at https")
-    path = where[len(f"{parts.scheme}://{parts.netloc}") :]
+    path = keys_url[len(f"{parts.scheme}://{parts.netloc}") :]
     listed = (await _said(f"{parts.scheme}://{parts.netloc}", path)).get("keys")
     if not isinstance(listed, list):
         raise IssuerUnusable("it lists no keys")
-    keys = [key for one in listed[:KEYS_AT_MOST] if (key := _key_of(one))]
+    keys = [key for key_entry in listed[:KEYS_AT_MOST] if (key := _key_of(key_entry))]
     if not keys:
         raise IssuerUnusable("it lists no key of a kind that is known")
     return KeySet(keys)

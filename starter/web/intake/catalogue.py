@@ -28,7 +28,7 @@ class KindCatalogue:
         """All kinds with their labels, sorted by label."""
         catalogue = await self._read()
         labels = ((kind, catalogue.label(kind, language)) for kind in catalogue.kinds)
-        return tuple(sorted(labels, key=lambda one: one[1].casefold()))
+        return tuple(sorted(labels, key=lambda pair: pair[1].casefold()))
 
     async def choices(self, language: Language) -> tuple[tuple[str, str], ...]:
         """The kinds that have a label of their own: the others are there to be extended."""
@@ -47,7 +47,7 @@ class KindCatalogue:
     async def visible_to(self, role: ReaderRole) -> frozenset[str]:
         """The kinds that one of their groups may look at (`visible_to`)."""
         catalogue = await self._read()
-        return frozenset(one for one in catalogue.kinds if not catalogue.visible_to(one).isdisjoint(role.groups))
+        return frozenset(kind for kind in catalogue.kinds if not catalogue.visible_to(kind).isdisjoint(role.groups))
 
     async def closes(self, kind: str) -> bool:
         """Whether it is of documents, as far as it is known."""

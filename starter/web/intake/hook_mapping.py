@@ -98,10 +98,10 @@ class SourceMapping:
         if not SOURCE.fullmatch(source):
             # With a `-` two sources could make one id.
             raise plain.faults([((), "its name must be that of a source: at most 20 of a-z, 0-9 and '_'")])
-        says = plain.validate(MappingFile)
-        if wrong := list(_wrong_places(says)):
-            raise plain.faults((("onboarding", *path), why) for path, why in wrong)
-        return cls(source, says, plain)
+        mapping_file = plain.validate(MappingFile)
+        if wrong := list(_wrong_places(mapping_file)):
+            raise plain.faults((("onboarding", *path), reason) for path, reason in wrong)
+        return cls(source, mapping_file, plain)
 
     def file_of(self, said: Any) -> MappedOnboarding | None:
         """The onboarding file, None when `when` skips the event; raises `MappingFailed`."""
@@ -110,16 +110,16 @@ class SourceMapping:
         deal = _value(said, self.says.deal, DEAL_AT_MOST)
         if not deal:
             raise MappingFailed(f"{self.says.deal} is missing: it is the id of the deal")
-        values = {name: _value(said, one.at) or one.default for name, one in self.says.take.items()}
+        values = {name: _value(said, entry.at) or entry.default for name, entry in self.says.take.items()}
         content = filled(self.says.onboarding, {DEAL: deal, **values})
         id = onboarding_id(self.source, deal)
         return MappedOnboarding(
             TemplatePosition(self.file, ("onboarding",)).holding({"id": id, **(content or {})}), id, deal
         )
 
-    def _is_meant(self, said: Any) -> bool:
+    def _is_meant(self, event: Any) -> bool:
         try:
-            return all(_at(said, path) == _written(value) for path, value in self.says.when.items())
+            return all(_at(event, path) == _written(value) for path, value in self.says.when.items())
         except MappingFailed:
             return False  # An event of another shape is another event.
 
@@ -135,16 +135,16 @@ def onboarding_id(source: str, deal: str) -> str:
 def _wrong_places(says: MappingFile) -> Iterator[tuple[FieldPath, str]]:
     if "id" in says.onboarding:
         yield ("id",), "is made of the deal's id: leave it out"
-    known = (DEAL, *says.take)
+    available = (DEAL, *says.take)
     for path, name in places(says.onboarding):
         if not may_be_given(path):
             yield path, _REFUSED
-        elif name not in known:
-            yield path, f"take has no {name}{did_you_mean(name, known)}"
+        elif name not in available:
+            yield path, f"take has no {name}{did_you_mean(name, available)}"
 
 
-def _value(said: Any, path: str, at_most: int = VALUE_AT_MOST) -> str:
-    text, refused = cleaned(_at(said, path).strip())
+def _value(event: Any, path: str, at_most: int = VALUE_AT_MOST) -> str:
+    text, refused = cleaned(_at(event, path).strip())
     if len(text) > at_most:
         refused = f"is longer than {at_most:,} characters"
     if refused:
@@ -152,15 +152,15 @@ def _value(said: Any, path: str, at_most: int = VALUE_AT_MOST) -> str:
     return text
 
 
-def _at(said: Any, path: str) -> str:
+def _at(node: Any, path: str) -> str:
     for index, key in _STEP.findall(path):
         if index:
-            said = said[int(index)] if isinstance(said, list) and int(index) < len(said) else None
+            node = node[int(index)] if isinstance(node, list) and int(index) < len(node) else None
         else:
-            said = said.get(key) if isinstance(said, dict) else None
-    if isinstance(said, dict | list):
+            node = node.get(key) if isinstance(node, dict) else None
+    if isinstance(node, dict | list):
         raise MappingFailed(f"{path} is no text")
-    return _written(said)
+    return _written(node)
 
 
 def _written(value: object) -> str:

@@ -63,12 +63,15 @@ def is_genuine(
     headers: Mapping[str, str], body: bytes, secrets: Iterable[SecretStr], *, header: str | None, now: datetime
 ) -> bool:
     """Whether one of `secrets` signed the body; header names are lower-case."""
-    given = [
-        one.encode("utf-8", "replace") for one in _given(headers, (header.lower(),) if header else SIGNATURE_HEADERS)
+    signatures = [
+        signature.encode("utf-8", "replace")
+        for signature in _given(headers, (header.lower(),) if header else SIGNATURE_HEADERS)
     ]
-    expected = [one for secret in secrets for one in _expected(secret.get_secret_value(), headers, body, now)]
+    expected = [
+        signature for secret in secrets for signature in _expected(secret.get_secret_value(), headers, body, now)
+    ]
     # All are compared before one counts, so that the time taken does not tell which it was.
-    matches = [hmac.compare_digest(one.encode(), other) for one in expected for other in given]
+    matches = [hmac.compare_digest(candidate.encode(), signature) for candidate in expected for signature in signatures]
     return any(matches)
 
 
@@ -144,22 +147,22 @@ class ChangedDeals:
         An owner who cannot be asked is logged: the caller can do nothing.
         """
         onboarding = other.onboarding
-        about = f"{onboarding.id}.changed-"
-        known = await self.client.count_workflows(f"WorkflowId STARTS_WITH '{Kind.TASK.workflow_id(about)}'")
-        if known.count >= TOLD_AT_MOST:
+        id_prefix = f"{onboarding.id}.changed-"
+        earlier = await self.client.count_workflows(f"WorkflowId STARTS_WITH '{Kind.TASK.workflow_id(id_prefix)}'")
+        if earlier.count >= TOLD_AT_MOST:
             _LOGGER.warning("deal changed too often to tell of it again", onboarding=onboarding.id)
             return
         owner, lives = await self._standing(onboarding.workflow_id)
-        others = other.others or await self._above(owner)
+        alternates = other.others or await self._above(owner)
         say = (await language_of(self.directory, owner, onboarding.workflow_id)).say
-        why = say(_TEXT, deal=other.deal, source=other.source, standing=say(_LIVES if lives else _HAS_ENDED))
+        explanation = say(_TEXT, deal=other.deal, source=other.source, standing=say(_LIVES if lives else _HAS_ENDED))
         task = {
-            "id": f"{about}{other.fingerprint[:12]}",
+            "id": f"{id_prefix}{other.fingerprint[:12]}",
             "kind": DECISION,
             "title": say(_TITLE, id=onboarding.id, source=other.source),
-            "text": f"{why}\n\n{say(_PLEASE_LOOK, id=onboarding.id)}",
+            "text": f"{explanation}\n\n{say(_PLEASE_LOOK, id=onboarding.id)}",
             "who": asked_of(owner),
-            "owner": next((one for one in others if one != owner), owner),
+            "owner": next((alternate for alternate in alternates if alternate != owner), owner),
         }
         file = PlainFile("deal", Path(), Parsed(task, {}, ()))
         try:
@@ -236,7 +239,10 @@ class HookSource:
         secrets, folder = settings.hook.secrets, settings.hook.mappings
         if secrets and folder is None:
             raise Refusal("COUNTERSIGN_HOOK_MAPPINGS: is missing: COUNTERSIGN_HOOK_SECRETS names sources")
-        return {one: cls(of, SourceMapping.read(folder or Path(), one)) for one, of in secrets.items()}
+        return {
+            source: cls(source_secrets, SourceMapping.read(folder or Path(), source))
+            for source, source_secrets in secrets.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -259,7 +265,7 @@ class OnboardingStarter:
         """Start, or recognise a started one even if the deal has become invalid; then its owner is asked about new
         content.
         """
-        onboarding, others = WorkflowName(Kind.ONBOARDING, taken.id), tuple[str, ...]()
+        onboarding, hearers = WorkflowName(Kind.ONBOARDING, taken.id), tuple[str, ...]()
         try:
             admitted = await self.intake.check(
                 Kind.ONBOARDING, taken.file, self.documents, TrustedCaller(KnownBy.HOOK.actor(source))
@@ -269,14 +275,14 @@ class OnboardingStarter:
             starting = launch.recognise(self.client, self.store, onboarding, digest, faults)
         else:
             prepared: PreparedOnboarding = admitted.prepared
-            digest, others = prepared.given.fingerprint, (prepared.content.owner, prepared.content.deputy)
+            digest, hearers = prepared.given.fingerprint, (prepared.content.owner, prepared.content.deputy)
             starting = admitted.start(self.client, self.store)
         try:
             return await starting
         except launch.IdTaken:
             changed = ChangedDeals(self.client, self.store, self.directory, self.intake)
-            other = OtherContent(onboarding, digest, taken.deal, source, others)
-            await changed.tell(other, now=self.clock())
+            changed_content = OtherContent(onboarding, digest, taken.deal, source, hearers)
+            await changed.tell(changed_content, now=self.clock())
             raise
 
     async def _fingerprint(self, file: PlainFile, faults: FileFaults) -> str:
@@ -317,14 +323,14 @@ class Hooks:
         source = self._sources.get(request.path_params["source"])
         if source is None:
             return HookAnswer(HookCallOutcome.UNKNOWN_SOURCE)
-        taken = await self._judged(source, request)
-        if isinstance(taken, HookAnswer):
-            return taken
+        mapped = await self._judged(source, request)
+        if isinstance(mapped, HookAnswer):
+            return mapped
         if self._at_once >= CALLS_AT_ONCE:
             return HookAnswer(HookCallOutcome.BUSY)
         self._at_once += 1
         try:
-            return await self._started(source.mapping, taken)
+            return await self._started(source.mapping, mapped)
         finally:
             self._at_once -= 1
 
@@ -337,25 +343,25 @@ class Hooks:
         if not is_genuine(request.headers, body, source.secrets, header=mapping.says.signature, now=now):
             return HookAnswer(HookCallOutcome.FORGED)
         try:
-            taken = mapping.file_of(bodies.parse(body))
+            mapped = mapping.file_of(bodies.parse(body))
         except bodies.NotReadable as refusal:
             return HookAnswer(HookCallOutcome.MALFORMED, {"says": str(refusal)})
         except MappingFailed as refusal:
             return HookAnswer(HookCallOutcome.NOT_TAKEN, {"says": str(refusal)})
-        return HookAnswer(HookCallOutcome.IGNORED) if taken is None else taken
+        return HookAnswer(HookCallOutcome.IGNORED) if mapped is None else mapped
 
-    async def _started(self, mapping: SourceMapping, taken: MappedOnboarding) -> HookAnswer:
+    async def _started(self, mapping: SourceMapping, mapped: MappedOnboarding) -> HookAnswer:
         try:
             async with asyncio.timeout(START_SECONDS), self._starts:
-                started = await self._starting.start(mapping.source, taken)
+                started = await self._starting.start(mapping.source, mapped)
         except FileFaults as faults:
             return _refused(mapping, faults)
         except launch.IdTaken:
-            return HookAnswer(HookCallOutcome.OTHER_CONTENT, {"id": taken.id})
+            return HookAnswer(HookCallOutcome.OTHER_CONTENT, {"id": mapped.id})
         except launch.BrokenOff:
-            return HookAnswer(HookCallOutcome.BROKEN_OFF, {"id": taken.id})
+            return HookAnswer(HookCallOutcome.BROKEN_OFF, {"id": mapped.id})
         except _AWAY as error:
-            _LOGGER.warning("onboarding not started", onboarding=taken.id, why=type(error).__name__)
+            _LOGGER.warning("onboarding not started", onboarding=mapped.id, why=type(error).__name__)
             return HookAnswer(HookCallOutcome.NOT_STARTED)
         outcome = HookCallOutcome.CREATED if started.created else HookCallOutcome.KNOWN
         return HookAnswer(outcome, {"id": started.id, "created": started.created})
@@ -363,7 +369,7 @@ class Hooks:
 
 def _refused(mapping: SourceMapping, faults: FileFaults) -> HookAnswer:
     """Names the fields; faults of our own files are not the caller's."""
-    fields = list(dict.fromkeys(one.path for one in faults.faults if one.file == mapping.file.name))
+    fields = list(dict.fromkeys(fault.path for fault in faults.faults if fault.file == mapping.file.name))
     if fields:
         return HookAnswer(HookCallOutcome.REFUSED, {"fields": fields})
     _LOGGER.error("onboarding not started", source=mapping.source, why=faults.in_short)

@@ -87,29 +87,29 @@ class JourneyReader:
         self._directory = directory
 
     async def __call__(self, reference: str) -> JourneyView | None:
-        shown = await self._look(reference)
-        if shown is None or (shown.partial and not shown.status.ended):
+        view = await self._look(reference)
+        if view is None or (view.partial and not view.status.ended):
             return None
-        shown = of_type(OnboardingShow, shown)
-        ids = (shown.customer, *shown.colleagues)
+        view = of_type(OnboardingShow, view)
+        ids = (view.customer, *view.colleagues)
         whos = await asyncio.gather(*(self._who(id, referred(reference).workflow_id) for id in ids))
-        return JourneyView(shown, dict(zip(ids, whos, strict=True)), await self._asked(shown))
+        return JourneyView(view, dict(zip(ids, whos, strict=True)), await self._asked(view))
 
-    async def _asked(self, shown: OnboardingShow) -> dict[str, tuple[AskedPerson, ...]]:
-        theirs = {part.id: part for stage in shown.stages for part in stage.parts if _may_be_theirs(part)}
-        waiting = [one for one in shown.waiting_for if one.part in theirs][:PEOPLE_LOOKED_UP_AT_MOST]
-        whos = await asyncio.gather(*(self._who(one.person, theirs[one.part].workflow or "") for one in waiting))
-        found: dict[str, tuple[AskedPerson, ...]] = defaultdict(tuple)
-        for one, who in zip(waiting, whos, strict=True):
-            found[one.part] += (AskedPerson(one.person, who, one.since),)
-        return found
+    async def _asked(self, view: OnboardingShow) -> dict[str, tuple[AskedPerson, ...]]:
+        theirs = {part.id: part for stage in view.stages for part in stage.parts if _may_be_theirs(part)}
+        waiting = [turn for turn in view.waiting_for if turn.part in theirs][:PEOPLE_LOOKED_UP_AT_MOST]
+        whos = await asyncio.gather(*(self._who(turn.person, theirs[turn.part].workflow or "") for turn in waiting))
+        people_by_part: dict[str, tuple[AskedPerson, ...]] = defaultdict(tuple)
+        for turn, identity in zip(waiting, whos, strict=True):
+            people_by_part[turn.part] += (AskedPerson(turn.person, identity, turn.since),)
+        return people_by_part
 
-    async def _who(self, id: str, beside: str) -> str:
+    async def _who(self, id: str, workflow_id: str) -> str:
         """Identifies a person across files by email."""
         try:
-            return (await self._directory.person(id, beside)).email.casefold()
+            return (await self._directory.person(id, workflow_id)).email.casefold()
         except DirectoryFailure:
-            return f"{beside}/{id}"
+            return f"{workflow_id}/{id}"
 
 
 def _may_be_theirs(part: PartLine) -> bool:
@@ -122,8 +122,8 @@ def _may_be_theirs(part: PartLine) -> bool:
 
 def kind_of(part: PartLine) -> Kind | None:
     """The kind of a part; None before its start."""
-    what = named(part.workflow) if part.workflow else None
-    return what.kind if what else None
+    name = named(part.workflow) if part.workflow else None
+    return name.kind if name else None
 
 
 PARTS_SHOWN_AT_MOST: Final = 20
@@ -229,77 +229,75 @@ class JourneyVisitor:
 
 
 def journey_screen(seen: JourneyView, to: JourneyVisitor, now: datetime) -> JourneyScreen:
-    shown, language = seen.shown, to.reader.language
-    stands_still = bool(shown.trouble) and not shown.status.ended
-    told = _JourneySorter(seen, to, now)
-    sections = tuple(_sections(told, stands_still=stands_still))
-    yours = 0 if stands_still else len(told.of(JourneyPlace.YOURS)[0])
+    view, language = seen.shown, to.reader.language
+    stands_still = bool(view.trouble) and not view.status.ended
+    sorter = _JourneySorter(seen, to, now)
+    sections = tuple(_sections(sorter, stands_still=stands_still))
+    yours = 0 if stands_still else len(sorter.of(JourneyPlace.YOURS)[0])
     return JourneyScreen(
         language,
-        _tone(shown, yours),
-        _heading(shown, yours, language),
-        shown.title,
-        status_chip(shown.status, language, Kind.ONBOARDING),
-        tuple(_steps(shown, language)),
-        " ".join(stage_sentences(shown, language)) or language.say("Stages"),
-        tuple(_sentences(shown, to.reader)),
-        Deadline.sentence(shown.due_at, to.reader, now) if shown.due_at and not shown.status.ended else None,
+        _tone(view, yours),
+        _heading(view, yours, language),
+        view.title,
+        status_chip(view.status, language, Kind.ONBOARDING),
+        tuple(_steps(view, language)),
+        " ".join(stage_sentences(view, language)) or language.say("Stages"),
+        tuple(_sentences(view, to.reader)),
+        Deadline.sentence(view.due_at, to.reader, now) if view.due_at and not view.status.ended else None,
         sections,
-        live=not shown.status.ended,
+        live=not view.status.ended,
         banner=None
         if to.acts
         else language.say("A preview of what the customer sees. Nothing can be done from here, and it closes soon."),
     )
 
 
-def _tone(shown: OnboardingShow, yours: int) -> ScreenTone:
-    if shown.status.ended:
-        return ScreenTone.DONE if shown.status.fulfilled else ScreenTone.CALM
-    return ScreenTone.TROUBLE if shown.trouble else ScreenTone.ASK if yours else ScreenTone.CALM
+def _tone(view: OnboardingShow, yours: int) -> ScreenTone:
+    if view.status.ended:
+        return ScreenTone.DONE if view.status.fulfilled else ScreenTone.CALM
+    return ScreenTone.TROUBLE if view.trouble else ScreenTone.ASK if yours else ScreenTone.CALM
 
 
-def _heading(shown: OnboardingShow, yours: int, language: Language) -> str:
-    if shown.status.ended:
+def _heading(view: OnboardingShow, yours: int, language: Language) -> str:
+    if view.status.ended:
         return (
-            words_for(NotificationType.SETTLED, NoticeAction.OPEN, shown.status, of=Kind.ONBOARDING)
-            .told(language)
-            .title
+            words_for(NotificationType.SETTLED, NoticeAction.OPEN, view.status, of=Kind.ONBOARDING).told(language).title
         )
     if yours:
         return language.say_count("{count} thing waits for you", "{count} things wait for you", yours)
     return language.say("Nothing for you to do now")
 
 
-def _sentences(shown: OnboardingShow, reader: Reader) -> Iterator[str]:
+def _sentences(view: OnboardingShow, reader: Reader) -> Iterator[str]:
     say = reader.language.say
-    if shown.status.ended:
-        yield from ending_sentences(shown.status, reader.language, Kind.ONBOARDING)
+    if view.status.ended:
+        yield from ending_sentences(view.status, reader.language, Kind.ONBOARDING)
         return
-    if shown.trouble:
+    if view.trouble:
         yield say(_STANDS_STILL)
-    elif shown.problem:
-        yield say(_IN_THE_WAY, since=reader.instant(shown.problem.since))
+    elif view.problem:
+        yield say(_IN_THE_WAY, since=reader.instant(view.problem.since))
 
 
-def _steps(shown: OnboardingShow, language: Language) -> Iterator[JourneyStep]:
-    for stage in shown.stages:
+def _steps(view: OnboardingShow, language: Language) -> Iterator[JourneyStep]:
+    for stage in view.stages:
         state = chip_of(StateOwner.STAGE, stage.state, language)
-        yield JourneyStep(stage.name, state, here=stage.name == shown.stage and not shown.status.ended)
+        yield JourneyStep(stage.name, state, here=stage.name == view.stage and not view.status.ended)
 
 
-def _sections(told: "_JourneySorter", *, stands_still: bool) -> Iterator[JourneySection]:
-    for place in JourneyPlace:
-        if stands_still and place is not JourneyPlace.DONE:
+def _sections(sorter: "_JourneySorter", *, stands_still: bool) -> Iterator[JourneySection]:
+    for section in JourneyPlace:
+        if stands_still and section is not JourneyPlace.DONE:
             continue
-        rows, hidden = told.of(place)
+        rows, hidden = sorter.of(section)
         if not rows and not hidden:
             continue
-        say, kept = told.say, rows[:PARTS_SHOWN_AT_MOST]
-        more = hidden + len(rows) - len(kept)
-        words = say.say_count("and {count} more", "and {count} more", more) if more and kept else ""
-        if not kept:
-            words = say.say("We are at work on it.")
-        yield JourneySection(place, say.say(_HEADINGS[place]), kept, words)
+        say, visible = sorter.say, rows[:PARTS_SHOWN_AT_MOST]
+        hidden_count = hidden + len(rows) - len(visible)
+        remark = say.say_count("and {count} more", "and {count} more", hidden_count) if hidden_count and visible else ""
+        if not visible:
+            remark = say.say("We are at work on it.")
+        yield JourneySection(section, say.say(_HEADINGS[section]), visible, remark)
 
 
 class _JourneySorter:
@@ -311,7 +309,7 @@ class _JourneySorter:
         self._to = to
         self._now = now
         self._me = seen.customers.get(to.id)
-        self._rows: dict[JourneyPlace, list[JourneyRow]] = {place: [] for place in JourneyPlace}
+        self._rows: dict[JourneyPlace, list[JourneyRow]] = {section: [] for section in JourneyPlace}
         self._done: list[tuple[datetime, JourneyRow]] = []
         self._hidden = 0
         self._sort()
@@ -319,7 +317,7 @@ class _JourneySorter:
     def of(self, place: JourneyPlace) -> tuple[tuple[JourneyRow, ...], int]:
         """Rows of a section and the number of hidden ones; newest first when done."""
         if place is JourneyPlace.DONE:
-            return tuple(row for _, row in sorted(self._done, key=lambda one: one[0], reverse=True)), 0
+            return tuple(row for _, row in sorted(self._done, key=lambda dated_row: dated_row[0], reverse=True)), 0
         return tuple(self._rows[place]), self._hidden if place is JourneyPlace.OURS else 0
 
     def _sort(self) -> None:
@@ -332,22 +330,22 @@ class _JourneySorter:
                     )
                 continue
             if stage.state == "coming":
-                titles = self.say.enumerate(isolated(one.title) for one in _named(stage.parts))
+                titles = self.say.enumerate(isolated(part.title) for part in _named(stage.parts))
                 self._rows[JourneyPlace.NEXT].append(JourneyRow(stage.name, (titles,) if titles else ()))
                 continue
             for part in stage.parts:
                 self._sort_in(part)
 
     def _sort_in(self, part: PartLine) -> None:
-        asked = self._seen.asked.get(part.id, ())
-        mine = next((one for one in asked if one.who == self._me), None)
+        people = self._seen.asked.get(part.id, ())
+        own_turn = next((person for person in people if person.who == self._me), None)
         if part.state in ("open", "undecided"):
-            if mine:
-                self._rows[JourneyPlace.YOURS].append(self._row(part, JourneyPlace.YOURS, mine.since, mine.id))
-            elif part.told or self._of_customer(asked):
-                place = self._place(part, asked)
-                since = part.at if part.state == "undecided" else asked[0].since if asked else part.since
-                self._rows[place].append(self._row(part, place, since))
+            if own_turn:
+                self._rows[JourneyPlace.YOURS].append(self._row(part, JourneyPlace.YOURS, own_turn.since, own_turn.id))
+            elif part.told or self._of_customer(people):
+                section = self._place(part, people)
+                since_at = part.at if part.state == "undecided" else people[0].since if people else part.since
+                self._rows[section].append(self._row(part, section, since_at))
             else:
                 self._hidden += 1
         elif part.told and part.state == "done":
@@ -358,20 +356,22 @@ class _JourneySorter:
     def _is_done(self, title: str, at: datetime | None, says: tuple[str, ...]) -> None:
         self._done.append((at or _LONG_AGO, JourneyRow(title, says)))
 
-    def _of_customer(self, asked: tuple[AskedPerson, ...]) -> bool:
-        return any(one.who in self._seen.customers.values() for one in asked)
+    def _of_customer(self, people: tuple[AskedPerson, ...]) -> bool:
+        return any(person.who in self._seen.customers.values() for person in people)
 
-    def _place(self, part: PartLine, asked: tuple[AskedPerson, ...]) -> JourneyPlace:
+    def _place(self, part: PartLine, people: tuple[AskedPerson, ...]) -> JourneyPlace:
         """The section of a part that is not the reader's; before it answers, by the file's team."""
         if part.state == "undecided" or part.team != _CUSTOMER or part.status is not None:
-            return JourneyPlace.COLLEAGUE if part.state == "open" and self._of_customer(asked) else JourneyPlace.OURS
+            return JourneyPlace.COLLEAGUE if part.state == "open" and self._of_customer(people) else JourneyPlace.OURS
         return JourneyPlace.YOURS if self._to.id == self._seen.shown.customer else JourneyPlace.COLLEAGUE
 
-    def _row(self, part: PartLine, place: JourneyPlace, since: datetime | None, me: str | None = None) -> JourneyRow:
+    def _row(
+        self, part: PartLine, section: JourneyPlace, since_at: datetime | None, me: str | None = None
+    ) -> JourneyRow:
         reader, due_at, kind = self._to.reader, part.due_at, kind_of(part)
         return JourneyRow(
             part.title,
-            (self.say.say(_SINCE[place], since=reader.shortly(since, self._now)),) if since else (),
+            (self.say.say(_SINCE[section], since=reader.shortly(since_at, self._now)),) if since_at else (),
             Deadline.sentence(due_at, reader, self._now) if due_at else None,
             nearness_of(due_at, reader, self._now) if due_at else Nearness.AHEAD,
             self._own_page(part, kind, me) if me and kind and self._to.acts else None,
@@ -380,11 +380,11 @@ class _JourneySorter:
 
     def _own_page(self, part: PartLine, kind: Kind, me: str) -> str | None:
         """Valid as long as this page's link."""
-        what, claim = named(part.workflow or ""), self._to.claim
-        if what is None:
+        name, claim = named(part.workflow or ""), self._to.claim
+        if name is None:
             return None
         through, day = Through(claim.request, claim.person), claim.noticed_on
-        link = self._to.links.link(what.reference, me, use_of(kind), claim.serial, noticed_on=day, through=through)
+        link = self._to.links.link(name.reference, me, use_of(kind), claim.serial, noticed_on=day, through=through)
         return beside(link)
 
     def _on(self, at: datetime | None) -> tuple[str, ...]:
@@ -447,24 +447,24 @@ class Journeys:
         visit = await self._visit(request)
         if isinstance(visit, Response):
             return visit
-        seen = await self._look(visit.claim.request, visit.claim.request)
-        if seen is None:
+        journey = await self._look(visit.claim.request, visit.claim.request)
+        if journey is None:
             return self._told(NOT_KNOWN_NOW, visit)
-        if visit.claim.person not in seen.customers:
+        if visit.claim.person not in journey.customers:
             return self._told(NOT_OURS, visit)
-        to = JourneyVisitor(visit.claim, visit.reader, self._links)
-        return self._page(journey_screen(seen, to, self._clock()), request.query_params.get("since", ""))
+        visitor = JourneyVisitor(visit.claim, visit.reader, self._links)
+        return self._page(journey_screen(journey, visitor, self._clock()), request.query_params.get("since", ""))
 
-    def _page(self, screen: JourneyScreen, since: str) -> Response:
+    def _page(self, screen: JourneyScreen, seen_version: str) -> Response:
         """The page, or 204 when `since` is its version."""
         main = self._renderer.rendered("journey_main.html", screen.language, screen=screen)
         version = hashlib.sha256(main.encode()).hexdigest()[:_VERSION]
-        if version == since:
+        if version == seen_version:
             return Response(status_code=204, headers=dict(self._renderer.headers))
         live = f' data-version="{version}"' if screen.live else ""
         # It was rendered, so it must not be escaped.
-        whole = Markup(f"<main{live}>\n{main}</main>")  # noqa: S704
-        return self._renderer.page("journey.html", screen.language, screen=screen, main=whole)
+        markup = Markup(f"<main{live}>\n{main}</main>")  # noqa: S704
+        return self._renderer.page("journey.html", screen.language, screen=screen, main=markup)
 
     async def act(self, request: Request) -> Response:
         """Send a new link, or show the page."""

@@ -80,8 +80,8 @@ class SignerReceipt:
     def act(self) -> SignerLine | SignerSeen | None:
         """What they did; None if nothing."""
         line = status.line_of(self.shown, self.person) if self.shown else None
-        known = line if line and line.state in _OWN else self.page.act
-        return known if known and known.state in _OWN else None
+        line_or_page = line if line and line.state in _OWN else self.page.act
+        return line_or_page if line_or_page and line_or_page.state in _OWN else None
 
     def screen(self, ended: Screen) -> Screen:
         """The receipt; for others, who refused and why."""
@@ -90,19 +90,23 @@ class SignerReceipt:
         line, refusal = (status.line_of(self.shown, self.person), self._refusal) if self.shown else (None, None)
         if self.shown is None or refusal is None or line is None or line.state is SignerState.REASSIGNED:
             return ended
-        say, who = self.reader.language.say, isolated(self.called.get(refusal.person, refusal.person))
-        when = self.reader.instant(refusal.at) if refusal.at else ""
-        told = say(_REFUSED, who=who, document=isolated(self._document), when=when) if when and self._document else ""
-        sentences = (told,) if told else status.ending_sentences_of(self.shown, self.reader.language, self.called)
+        say, refuser = self.reader.language.say, isolated(self.called.get(refusal.person, refusal.person))
+        refused_at = self.reader.instant(refusal.at) if refusal.at else ""
+        refused = (
+            say(_REFUSED, who=refuser, document=isolated(self._document), when=refused_at)
+            if refused_at and self._document
+            else ""
+        )
+        sentences = (refused,) if refused else status.ending_sentences_of(self.shown, self.reader.language, self.called)
         return replace(ended, sentences=sentences, quote=refusal.reason or "", comes=(say(_NOTHING_LEFT),))
 
     def _receipt(self, act: SignerLine | SignerSeen) -> Screen:
         declined = act.state is SignerState.DECLINED
-        words = _DECLINED if declined else _ACKNOWLEDGED if self.acknowledges else _SIGNED
+        template = _DECLINED if declined else _ACKNOWLEDGED if self.acknowledges else _SIGNED
         if act.state is SignerState.APPROVED:
-            words = APPROVED
+            template = APPROVED
         refusal = act if declined else self._refusal
-        screen = acted_screen(words, self._document, act, self.reader)
+        screen = acted_screen(template, self._document, act, self.reader)
         return replace(
             screen,
             tone=ScreenTone.CALM if declined else ScreenTone.DONE,
@@ -126,32 +130,34 @@ class SignerReceipt:
         return next((line for line in self.shown.signers if line.state is SignerState.DECLINED), None)
 
     def _after_signing(self) -> Iterator[str]:
-        language, shown = self.reader.language, self.shown
-        outcome = shown.status if shown and shown.status.ended else self.page.outcome
+        language, view = self.reader.language, self.shown
+        outcome = view.status if view and view.status.ended else self.page.outcome
         if outcome is Status.SIGNED:
             yield language.say("It is complete.") if self._alone else language.say("Everyone has signed.")
             yield language.say(_NOTHING_LEFT)
-        elif shown is None or shown.partial or (outcome and outcome.ended):
-            yield from status.ending_sentences_of(shown, language, self.called) if shown else ()
+        elif view is None or view.partial or (outcome and outcome.ended):
+            yield from status.ending_sentences_of(view, language, self.called) if view else ()
             yield language.say(_NOTHING_LEFT)
         else:
-            if people := [isolated(self.called.get(one, one)) for one in _next(shown, self.person)]:
+            if people := [isolated(self.called.get(signer, signer)) for signer in _next(view, self.person)]:
                 yield language.say("Now it is the turn of {people}.", people=language.enumerate(people))
             yield language.say("You will be told when it is complete. Nothing is left for you to do.")
 
     def _after_refusal(self) -> Iterator[str]:
-        language, shown = self.reader.language, self.shown
-        if shown and shown.requester:
-            concerned = (shown.requester, *(line.person for line in shown.signers))
+        language, view = self.reader.language, self.shown
+        if view and view.requester:
+            concerned = (view.requester, *(line.person for line in view.signers))
             reached = {
-                line.person for line in shown.notifications if line.stage == NotificationType.SETTLED and line.reached
+                line.person for line in view.notifications if line.stage == NotificationType.SETTLED and line.reached
             }
-            told = [one for one in dict.fromkeys(concerned) if one in reached and one != self.person]
-            people = language.enumerate(isolated(self.called.get(one, one)) for one in told or (shown.requester,))
+            notified = [person for person in dict.fromkeys(concerned) if person in reached and person != self.person]
+            people = language.enumerate(
+                isolated(self.called.get(person, person)) for person in notified or (view.requester,)
+            )
             will_be = language.say("{people} will be told.", people=people)
             yield (
-                language.say_count("{people} has been told.", "{people} have been told.", len(told), people=people)
-                if told
+                language.say_count("{people} has been told.", "{people} have been told.", len(notified), people=people)
+                if notified
                 else will_be
             )
         yield language.say(_NOTHING_LEFT)
@@ -161,7 +167,14 @@ def done_receipt(shown: TaskShow, person: str, reader: Reader) -> Screen | None:
     """None unless they did it."""
     if shown.done_by != person:
         return None
-    line = next((one for one in shown.people if one.person == person and one.state == AssigneeState.DONE), None)
+    line = next(
+        (
+            candidate
+            for candidate in shown.people
+            if candidate.person == person and candidate.state == AssigneeState.DONE
+        ),
+        None,
+    )
     screen = acted_screen(_DONE, shown.title, line, reader)
     answer = (shown.answer.text or "") if shown.answer else ""
     return replace(screen, ticked=True, quote=answer, comes=(reader.language.say(_NOTHING_LEFT),))
@@ -170,25 +183,25 @@ def done_receipt(shown: TaskShow, person: str, reader: Reader) -> Screen | None:
 def acted_screen(
     words: _Words, document: str, line: SignerLine | SignerSeen | AssigneeLine | None, reader: Reader
 ) -> Screen:
-    say, told = reader.language.say, ""
+    say, sentence = reader.language.say, ""
     if document:
-        at = line.at if line else None
-        when = reader.instant(at) if at else ""
-        told = say(words.dated if when else words.named, document=isolated(document), when=when)
-    sentences = (told,) if told else ()
+        acted_at = line.at if line else None
+        date_text = reader.instant(acted_at) if acted_at else ""
+        sentence = say(words.dated if date_text else words.named, document=isolated(document), when=date_text)
+    sentences = (sentence,) if sentence else ()
     return Screen(
         reader.language, ScreenName.ACTED, 200, ScreenTone.DONE, say(words.heading), sentences, document=document
     )
 
 
-def _next(shown: RequestShow, person: str) -> tuple[str, ...]:
+def _next(view: RequestShow, person: str) -> tuple[str, ...]:
     """Whose turn it is, or will be once our data has the signature."""
-    waiting = tuple(dict.fromkeys(one.person for one in shown.waiting_for if one.person != person))
+    waiting = tuple(dict.fromkeys(turn.person for turn in view.waiting_for if turn.person != person))
     if waiting:
         return waiting
-    left = [line for line in shown.signers if line.state is SignerState.WAITING and line.role is not Role.COPY]
-    first = min((line.order for line in left), default=0)
-    return tuple(line.person for line in left if line.order == first)
+    open_lines = [line for line in view.signers if line.state is SignerState.WAITING and line.role is not Role.COPY]
+    first = min((line.order for line in open_lines), default=0)
+    return tuple(line.person for line in open_lines if line.order == first)
 
 
 _STRANGER: Final = ScreenDraft(
@@ -330,11 +343,11 @@ def ended_screen(
     outcome: Status | None, language: Language, of: Kind = Kind.REQUEST, *, in_review: bool = False
 ) -> Screen:
     """How it ended, without the document's name."""
-    ended = status.ending_sentences(outcome, language, of, in_review=in_review)
-    told = (*ended, language.say("Nothing is left for you to do."))
+    endings = status.ending_sentences(outcome, language, of, in_review=in_review)
+    sentences = (*endings, language.say("Nothing is left for you to do."))
     state = status.status_chip(outcome, language, of) if outcome else None
     return Screen(
-        language, ScreenName.ENDED, 410, ScreenTone.CALM, language.say(KIND_PAGES[of].ended), told, state=state
+        language, ScreenName.ENDED, 410, ScreenTone.CALM, language.say(KIND_PAGES[of].ended), sentences, state=state
     )
 
 
@@ -348,8 +361,8 @@ def task_screen(
         return HANDED_OVER.told(language)
     if choices_of(shown, person) is None:
         return status_screen(shown, person, reader, now, called)
-    about = onboarding_to_decide(shown)
-    doing = replace(_DECIDING.told(language), more=_at_desk(about)) if about else _DOING.told(language)
+    onboarding = onboarding_to_decide(shown)
+    doing = replace(_DECIDING.told(language), more=_at_desk(onboarding)) if onboarding else _DOING.told(language)
     if shown.answer and doing.button:
         doing = replace(doing, button=_answering(shown.answer, doing.button, language))
     screen = replace(doing, document=shown.title, text=shown.text)
@@ -360,23 +373,25 @@ DOING: Final[dict[Kind, Callable[[Any, str, Reader, datetime, status.NamesById],
 """The screen behind a link whose use is `do`, by the view of its kind; a further kind adds its own."""
 
 
-def _answering(asked: GivenAnswer, button: MainButton, language: Language) -> MainButton:
+def _answering(answer: GivenAnswer, button: MainButton, language: Language) -> MainButton:
     label = language.say("Send the answer")
-    return replace(button, label=label, field=asked.label, needed=asked.required, lines=asked.lines)
+    return replace(button, label=label, field=answer.label, needed=answer.required, lines=answer.lines)
 
 
 def decided_screen(act: Action, shown: Shown, language: Language) -> Screen:
     """The task ends a moment later."""
-    about = onboarding_to_decide(shown)
+    onboarding = onboarding_to_decide(shown)
     became = language.say(ACTIONS[act].done)
-    left = language.say("Nothing is left for you to do.")
-    screen = replace(_DECIDED.told(language), sentences=(became,), comes=(left,), ticked=True, document=shown.title)
-    return replace(screen, more=_at_desk(about)) if about else screen
+    nothing_left = language.say("Nothing is left for you to do.")
+    screen = replace(
+        _DECIDED.told(language), sentences=(became,), comes=(nothing_left,), ticked=True, document=shown.title
+    )
+    return replace(screen, more=_at_desk(onboarding)) if onboarding else screen
 
 
-def _ended_task(shown: TaskShow, language: Language) -> Screen:
-    ended = ended_screen(shown.status, language, Kind.TASK)
-    return replace(ended, heading=language.say("Somebody else has done it")) if shown.done_by else ended
+def _ended_task(view: TaskShow, language: Language) -> Screen:
+    screen = ended_screen(view.status, language, Kind.TASK)
+    return replace(screen, heading=language.say("Somebody else has done it")) if view.done_by else screen
 
 
 def status_screen(
@@ -409,24 +424,26 @@ def status_screen(
     return due_of(screen, shown.due_at, reader, now) if shown.due_at and not shown.status.ended else screen
 
 
-def _later_signers(shown: Shown, person: str) -> tuple[str, ...]:
+def _later_signers(view: Shown, person: str) -> tuple[str, ...]:
     """Those who are asked after the review, for the requester."""
-    if shown.status is not Status.REVIEW or person != shown.requester:
+    if view.status is not Status.REVIEW or person != view.requester:
         return ()
-    return tuple(line.person for line in of_type(RequestShow, shown).signers)
+    return tuple(line.person for line in of_type(RequestShow, view).signers)
 
 
-def _at_desk(what: WorkflowName) -> str:
+def _at_desk(name: WorkflowName) -> str:
     """Relative, so that a proxy may use any path."""
-    return f"../desk/{at_desk(what)}"
+    return f"../desk/{at_desk(name)}"
 
 
 def how_many_have_signed(shown: RequestShow, language: Language) -> str | None:
     """Number of signers done; None for a single signer, at zero and when unknown."""
-    done, everyone = status.count_signed(shown)
-    if shown.partial or everyone < _SEVERAL or not done:
+    signed_count, everyone = status.count_signed(shown)
+    if shown.partial or everyone < _SEVERAL or not signed_count:
         return None
-    return language.say_count("{count} of {all} has signed.", "{count} of {all} have signed.", done, all=everyone)
+    return language.say_count(
+        "{count} of {all} has signed.", "{count} of {all} have signed.", signed_count, all=everyone
+    )
 
 
 def due_of(screen: Screen, due_at: datetime, reader: Reader, now: datetime) -> Screen:
@@ -455,24 +472,24 @@ def _asking(page: SigningPage) -> ScreenDraft:
     return _ASKING[NoticeAction.APPROVE if page.approves else NoticeAction.SIGN]
 
 
-def _status_heading(shown: Shown, language: Language) -> str:
-    if shown.status.ended:
-        told = words_for(
-            NotificationType.SETTLED, NoticeAction.OPEN, shown.status, of=shown.type, in_review=shown.unapproved
+def _status_heading(view: Shown, language: Language) -> str:
+    if view.status.ended:
+        notification = words_for(
+            NotificationType.SETTLED, NoticeAction.OPEN, view.status, of=view.type, in_review=view.unapproved
         )
-        return told.told(language).title
-    if shown.status is Status.CONVERTING:
+        return notification.told(language).title
+    if view.status is Status.CONVERTING:
         return language.say("Being prepared")
-    if shown.status is Status.REVIEW:
+    if view.status is Status.REVIEW:
         return language.say("Waiting for its reviewers")
-    if onboarding_to_decide(shown) or any(attention.code is AttentionCode.DECISION for attention in shown.attention):
+    if onboarding_to_decide(view) or any(attention.code is AttentionCode.DECISION for attention in view.attention):
         return language.say("Waiting for a decision")
-    page = KIND_PAGES[shown.type]
-    stuck = page.blocked if shown.question and shown.question.blocks else ""
+    page = KIND_PAGES[view.type]
+    stuck = page.blocked if view.question and view.question.blocks else ""
     return language.say(stuck or page.waiting)
 
 
-def _tone(shown: Shown) -> ScreenTone:
-    if shown.status.fulfilled:
+def _tone(view: Shown) -> ScreenTone:
+    if view.status.fulfilled:
         return ScreenTone.DONE
-    return ScreenTone.TROUBLE if shown.problem or shown.trouble or shown.status is Status.FAILED else ScreenTone.CALM
+    return ScreenTone.TROUBLE if view.problem or view.trouble or view.status is Status.FAILED else ScreenTone.CALM

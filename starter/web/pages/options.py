@@ -110,9 +110,11 @@ class Offers:
             return None
         if action is Action.DELEGATE and all(value != taker.id for taker in self.takers):
             raise CommandRefused(Rejection.CANNOT_TAKE.to_message())
-        until = next((later.at for later in self.times if later.at.isoformat() == value), None)
+        snoozed_until = next((later.at for later in self.times if later.at.isoformat() == value), None)
         part = self.decides.part if self.decides else ""
-        return ACTIONS[action].command(PostedForm(person, form, part=part, signer=person, to=value, until=until))
+        return ACTIONS[action].command(
+            PostedForm(person, form, part=part, signer=person, to=value, until=snoozed_until)
+        )
 
 
 NOTHING: Final = Offers()
@@ -120,7 +122,7 @@ NOTHING: Final = Offers()
 
 def choices_of(shown: Shown, person: str) -> Choices | None:
     """None when it is not their turn, or unknown."""
-    return next((one for one in shown.choices if one.person == person), None)
+    return next((choices for choices in shown.choices if choices.person == person), None)
 
 
 def offers_to_awaited(shown: Shown, person: str, stand_ins: StandIns, reader: Reader, now: datetime) -> Offers:
@@ -132,7 +134,7 @@ def offers_to_awaited(shown: Shown, person: str, stand_ins: StandIns, reader: Re
         may=tuple(_taken(shown)),
         snoozes_left=choices.snoozes_left,
         times=snooze_times(reader, now, choices.snooze_until),
-        takers=tuple(one for one in stand_ins.people if choices.hand_over and _can_take(shown, one, now)),
+        takers=tuple(person for person in stand_ins.people if choices.hand_over and _can_take(shown, person, now)),
         find=choices.hand_over and stand_ins.find,
         nobody=choices.hand_over and stand_ins.nobody,
         ask=choices.ask,
@@ -160,30 +162,30 @@ def with_taker(screen: Screen, shown: Shown, person: str, called: NamesById) -> 
     """The screen for the others of a group that asks: who of them sees to it."""
     if person != shown.requester or not shown.taken_by or shown.taken_by == person or shown.notify_all:
         return screen
-    who = isolated(called.get(shown.taken_by, shown.taken_by))
-    return replace(screen, sentences=(*screen.sentences, screen.language.say("{who} sees to it.", who=who)))
+    taker = isolated(called.get(shown.taken_by, shown.taken_by))
+    return replace(screen, sentences=(*screen.sentences, screen.language.say("{who} sees to it.", who=taker)))
 
 
-def _taken(shown: Shown) -> Iterator[Action]:
+def _taken(view: Shown) -> Iterator[Action]:
     yield from (Action.LATER, Action.DELEGATE, Action.ASK)
-    if shown.unapproved:
+    if view.unapproved:
         yield from (Action.APPROVE, Action.CHANGES)
-    if shown.to_be_decided:
+    if view.to_be_decided:
         yield from DECISIONS
-    yield from _own(shown)
+    yield from _own(view)
 
 
 _PLACED: Final = (Action.DONE, Action.BLOCK)
 """Actions of kinds that have a place of their own among the forms."""
 
 
-def _own(shown: Shown) -> tuple[Action, ...]:
-    return () if onboarding_to_decide(shown) else KIND_PAGES[shown.type].on_page
+def _own(view: Shown) -> tuple[Action, ...]:
+    return () if onboarding_to_decide(view) else KIND_PAGES[view.type].on_page
 
 
-def _can_take(shown: Shown, person: Person, now: datetime) -> bool:
-    concerned = (shown.requester, *(line.person for line in shown.lines))
-    return person.id not in concerned and not person.about(shown.kind).absent_at(now)
+def _can_take(view: Shown, person: Person, now: datetime) -> bool:
+    concerned = (view.requester, *(line.person for line in view.lines))
+    return person.id not in concerned and not person.about(view.kind).absent_at(now)
 
 
 _HAND_OVER_HINT: Final = phrase("Your own link then stops working. This cannot be taken back.")
@@ -197,8 +199,12 @@ def with_offers(screen: Screen, offers: Offers, reader: Reader) -> Screen:
 def with_wishes_of(screen: Screen, shown: Shown, person: str, reader: Reader, called: NamesById = NO_NAMES) -> Screen:
     """The signer's screen with their next reminder and their questions, also those of a former signer."""
     choices = choices_of(shown, person)
-    at = choices.reminded_at if choices and screen.banner is None else None
-    reminded = (reader.language.say("You will be reminded on {when}.", when=reader.instant(at)),) if at else ()
+    reminded_at = choices.reminded_at if choices and screen.banner is None else None
+    reminded = (
+        (reader.language.say("You will be reminded on {when}.", when=reader.instant(reminded_at)),)
+        if reminded_at
+        else ()
+    )
     return replace(
         screen,
         sentences=(*screen.sentences, *reminded),
@@ -209,17 +215,17 @@ def with_wishes_of(screen: Screen, shown: Shown, person: str, reader: Reader, ca
 def with_own_questions(screen: Screen, shown: Shown, person: str) -> Screen:
     """The screen of a former signer with their questions."""
     exchanges = _exchanges_of(shown, person, screen.language, NO_NAMES)
-    if not any(one.answer is None and one.person == person for one in shown.questions):
+    if not any(question.answer is None and question.person == person for question in shown.questions):
         return replace(screen, exchanges=exchanges)
     goes_along = screen.language.say("Your question went with it. We will tell you when it is answered.")
     return replace(screen, sentences=(*screen.sentences, goes_along), exchanges=exchanges)
 
 
-def _exchanges_of(shown: Shown, person: str, language: Language, called: NamesById) -> tuple[Exchange, ...]:
+def _exchanges_of(view: Shown, person: str, language: Language, called: NamesById) -> tuple[Exchange, ...]:
     return tuple(
-        _exchange(one, language, "" if one.person == person else called.get(one.person, one.person))
-        for one in shown.questions
-        if person in (one.person, one.to)
+        _exchange(question, language, "" if question.person == person else called.get(question.person, question.person))
+        for question in view.questions
+        if person in (question.person, question.to)
     )
 
 
@@ -238,8 +244,8 @@ def with_banner(screen: Screen, done: str, shown: Shown, person: str, reader: Re
 
 def with_successor(screen: Screen, shown: Shown, person: str, stand_ins: Iterable[Person]) -> Screen:
     """The screen of a former signer; it names the new one only if that is their own stand-in."""
-    given = [one.to for one in shown.escalations if one.from_ == person]
-    successor = next((one for one in stand_ins if one.id in given), None)
+    successor_ids = [escalation.to for escalation in shown.escalations if escalation.from_ == person]
+    successor = next((person for person in stand_ins if person.id in successor_ids), None)
     if successor is None:
         return screen
     say = screen.language.say
@@ -247,18 +253,20 @@ def with_successor(screen: Screen, shown: Shown, person: str, stand_ins: Iterabl
     return replace(screen, sentences=(named, say("Nothing is left for you to do here.")))
 
 
-def _done(done: str, shown: Shown, person: str, reader: Reader) -> str | None:
-    say, choices = reader.language.say, choices_of(shown, person)
-    match done:
+def _done(action: str, view: Shown, person: str, reader: Reader) -> str | None:
+    say, choices = reader.language.say, choices_of(view, person)
+    match action:
         case Action.LATER if choices and choices.reminded_at:
             return say("Put off. You will be reminded on {when}.", when=reader.instant(choices.reminded_at))
-        case Action.ASK if any(one.person == person and one.answer is None for one in shown.questions):
+        case Action.ASK if any(question.person == person and question.answer is None for question in view.questions):
             return say("Your question was sent. We will tell you when it is answered.")
-        case Action.BLOCK if any(one.person == person and one.blocks and one.answer is None for one in shown.questions):
+        case Action.BLOCK if any(
+            question.person == person and question.blocks and question.answer is None for question in view.questions
+        ):
             return say("Sent. Whoever asked for this hears why. Reminders are paused.")
-        case Action.TAKE if shown.taken_by == person:
+        case Action.TAKE if view.taken_by == person:
             return say(ACTIONS[Action.TAKE].done)
-        case Action.ANSWER | Action.UNBLOCK if shown.answered and may_answer(shown, person):
+        case Action.ANSWER | Action.UNBLOCK if view.answered and may_answer(view, person):
             return say("Your answer was sent.")
     return None
 
@@ -269,7 +277,10 @@ def with_questions(screen: Screen, shown: Shown, person: str, called: NamesById 
         return replace(screen, exchanges=_exchanges_of(shown, person, screen.language, called))
     return replace(
         screen,
-        exchanges=tuple(_exchange(one, screen.language, called.get(one.person, one.person)) for one in shown.questions),
+        exchanges=tuple(
+            _exchange(question, screen.language, called.get(question.person, question.person))
+            for question in shown.questions
+        ),
     )
 
 
@@ -324,8 +335,8 @@ def _handing_over(offers: Offers, language: Language) -> Iterator[PageOption]:
     if offers.takers:
         label = phrase("Hand over to {name}")
         choices = tuple(
-            OptionButton(one.id, say(label, name=isolated(one.name)), one.department or "" if offers.find else "")
-            for one in offers.takers
+            OptionButton(taker.id, say(label, name=isolated(taker.name)), taker.department or "" if offers.find else "")
+            for taker in offers.takers
         )
         yield PageOption(Action.DELEGATE, say("Hand over"), say(_HAND_OVER_HINT), choices, unfolded=offers.find)
     if offers.find:
@@ -340,20 +351,20 @@ def _later(offers: Offers, reader: Reader) -> PageOption:
     choices = tuple(
         OptionButton(later.at.isoformat(), say(later.name), reader.instant(later.at)) for later in offers.times
     )
-    left = say_count(
+    remaining = say_count(
         "You can put it off {count} more time.", "You can put it off {count} more times.", offers.snoozes_left
     )
     spec = ACTIONS[Action.LATER]
-    return PageOption(Action.LATER, say(spec.label), f"{left} {say(spec.hint)}", choices)
+    return PageOption(Action.LATER, say(spec.label), f"{remaining} {say(spec.hint)}", choices)
 
 
-def _exchange(question: AskedQuestion, language: Language, by: str = "") -> Exchange:
+def _exchange(question: AskedQuestion, language: Language, asker_name: str = "") -> Exchange:
     """`by` is the asker's name, empty for the reader."""
     if question.blocks:
-        stuck = language.say("{person} cannot go on", person=isolated(by))
-        asker = stuck if by else language.say("You cannot go on")
+        stuck = language.say("{person} cannot go on", person=isolated(asker_name))
+        asker = stuck if asker_name else language.say("You cannot go on")
     else:
-        asker = by or language.say("You")
+        asker = asker_name or language.say("You")
     return Exchange(asker, question.text, answer_of(question, language))
 
 
@@ -365,9 +376,11 @@ def restore_form(screen: Screen, form: Mapping[str, str]) -> Screen:
     """The screen with the sent form unfolded and filled."""
     action = parse_action(form.get("act", ""))
     if action is None or action not in ACTIONS or not ACTIONS[action].field:
-        return replace(screen, options=tuple(replace(one, unfolded=one.act is action) for one in screen.options))
+        return replace(
+            screen, options=tuple(replace(option, unfolded=option.act is action) for option in screen.options)
+        )
     text = plain(form.get("text", ""))
     if screen.button and screen.button.act is action and screen.button.field:
         return replace(screen, button=replace(screen.button, text=text))
     written = replace(text_option(action, form.get("value", ""), screen.language, text), unfolded=True)
-    return replace(screen, options=(written, *(one for one in screen.options if one.act is not action)))
+    return replace(screen, options=(written, *(option for option in screen.options if option.act is not action)))

@@ -127,27 +127,29 @@ class ScreenBuilder:
 
     async def signing(self, visit: PageVisit, found: SigningPage | None = None) -> Screen:
         """The signer's screen by Core Signature's answer `found`, else by our own data."""
-        seen = await (self.anew(visit) if found else self.seen(visit))
-        shown = of_type(RequestShow, seen) if seen else None
-        known = signing_page_of_view(shown, visit.claim.person)
-        if known.state is SigningState.ENDED or found is None:
-            page = known
+        view = await (self.anew(visit) if found else self.seen(visit))
+        request = of_type(RequestShow, view) if view else None
+        known_page = signing_page_of_view(request, visit.claim.person)
+        if known_page.state is SigningState.ENDED or found is None:
+            page = known_page
         else:
             # What we are waiting for at Core Signature is only not listed yet.
             page = (
-                replace(found, state=SigningState.PREPARING) if shown and found.state is SigningState.UNKNOWN else found
+                replace(found, state=SigningState.PREPARING)
+                if request and found.state is SigningState.UNKNOWN
+                else found
             )
-        screen = link_screens.signing_screen(page, shown.due_at if shown else None, visit.reader, self.clock())
-        screen = replace(screen, sentences=(*await self._unfollowed(visit, shown), *screen.sentences))
+        screen = link_screens.signing_screen(page, request.due_at if request else None, visit.reader, self.clock())
+        screen = replace(screen, sentences=(*await self._unfollowed(visit, request), *screen.sentences))
         if page.state in _OVER:
-            return await self._with_files(await self._receipt(screen, page, visit, shown), visit, shown)
-        return await self._with_more(screen, page.state, visit, shown) if shown else screen
+            return await self._with_files(await self._receipt(screen, page, visit, request), visit, request)
+        return await self._with_more(screen, page.state, visit, request) if request else screen
 
-    async def _with_files(self, screen: Screen, visit: PageVisit, shown: Shown | None) -> Screen:
+    async def _with_files(self, screen: Screen, visit: PageVisit, view: Shown | None) -> Screen:
         """With what is kept of it, for those who may have it."""
         with suppress(StoreFailure):
-            if shown and await self.may_download(visit, shown):
-                return replace(screen, files=await self.files.offered(shown, visit.ref, visit.reader.language))
+            if view and await self.may_download(visit, view):
+                return replace(screen, files=await self.files.offered(view, visit.ref, visit.reader.language))
         return screen
 
     async def may_download(self, visit: PageVisit, shown: Shown) -> bool:
@@ -158,42 +160,42 @@ class ScreenBuilder:
 
     async def seen(self, visit: PageVisit) -> Shown | None:
         """Not from before their own last act, whichever web process it went through."""
-        shown = await self.look(visit.ref, visit.claim.request, await self.acts.last(visit.claim))
-        return await self.who.as_asker(shown, visit.claim.person) if shown else None
+        view = await self.look(visit.ref, visit.claim.request, await self.acts.last(visit.claim))
+        return await self.who.as_asker(view, visit.claim.person) if view else None
 
     async def anew(self, visit: PageVisit) -> Shown | None:
         """As of now."""
-        shown = await self.look.anew(visit.ref, visit.claim.request)
-        return await self.who.as_asker(shown, visit.claim.person) if shown else None
+        view = await self.look.anew(visit.ref, visit.claim.request)
+        return await self.who.as_asker(view, visit.claim.person) if view else None
 
-    async def _unfollowed(self, visit: PageVisit, shown: RequestShow | None) -> tuple[str, ...]:
+    async def _unfollowed(self, visit: PageVisit, view: RequestShow | None) -> tuple[str, ...]:
         """That nobody follows it up, although it can still be signed."""
-        if shown is None or not shown.trouble:
+        if view is None or not view.trouble:
             return ()
-        return abandoned_sentences(shown, visit.reader.language, await self.who.names_of(shown))
+        return abandoned_sentences(view, visit.reader.language, await self.who.names_of(view))
 
-    async def _receipt(self, screen: Screen, page: SigningPage, visit: PageVisit, shown: RequestShow | None) -> Screen:
+    async def _receipt(self, screen: Screen, page: SigningPage, visit: PageVisit, view: RequestShow | None) -> Screen:
         """The screen of somebody with nothing left to do."""
-        called = await self.who.names_of(shown) if shown else NO_NAMES
-        asker = await self.who(shown.id, shown.requester) if shown else NOBODY
+        called = await self.who.names_of(view) if view else NO_NAMES
+        asker = await self.who(view.id, view.requester) if view else NOBODY
         acknowledges = bool(asker.version or asker.effective)
-        return link_screens.SignerReceipt(page, shown, visit.claim.person, visit.reader, called, acknowledges).screen(
+        return link_screens.SignerReceipt(page, view, visit.claim.person, visit.reader, called, acknowledges).screen(
             screen
         )
 
     async def _doing(self, visit: PageVisit) -> Screen:
-        shown = await self.seen(visit)
-        if shown is None:
+        view = await self.seen(visit)
+        if view is None:
             return NOT_KNOWN_NOW.told(visit.reader.language)
-        called = await self.who.names_of(shown)
-        screen = link_screens.DOING[shown.type](shown, visit.claim.person, visit.reader, self.clock(), called)
+        called = await self.who.names_of(view)
+        screen = link_screens.DOING[view.type](view, visit.claim.person, visit.reader, self.clock(), called)
         if screen.name is ScreenName.HANDED_OVER:
-            return await self._handed_over(screen, visit, shown)
-        return await self._with_offers(screen, visit, shown) if screen.name is ScreenName.DO else screen
+            return await self._handed_over(screen, visit, view)
+        return await self._with_offers(screen, visit, view) if screen.name is ScreenName.DO else screen
 
     async def _reviewing(self, visit: PageVisit) -> Screen:
-        shown = await self.seen(visit)
-        request = as_asker(of_type(RequestShow, shown), visit.claim.person) if shown else None
+        view = await self.seen(visit)
+        request = as_asker(of_type(RequestShow, view), visit.claim.person) if view else None
         if request is None or (request.partial and not request.reviews):
             return NOT_KNOWN_NOW.told(visit.reader.language)
         screen = review_screen(request, visit.claim.person, visit.ref, visit.reader, self.clock())
@@ -206,61 +208,61 @@ class ScreenBuilder:
             return screen
         called = await self.who.names_of(request) if request.taken_by else NO_NAMES
         screen = options.with_taker(screen, request, visit.claim.person, called)
-        taking = tuple(one for one in screen.options if one.act is Action.TAKE)
+        taking = tuple(option for option in screen.options if option.act is Action.TAKE)
         return replace(screen, asker=NOBODY, options=taking)
 
-    async def _handed_over(self, screen: Screen, visit: PageVisit, shown: Shown) -> Screen:
+    async def _handed_over(self, screen: Screen, visit: PageVisit, view: Shown) -> Screen:
         """The screen of a former signer."""
-        stand_ins = await self.who.successors(shown, visit.person)
-        named = options.with_successor(screen, shown, visit.claim.person, stand_ins)
-        return options.with_own_questions(named, shown, visit.claim.person)
+        stand_ins = await self.who.successors(view, visit.person)
+        named = options.with_successor(screen, view, visit.claim.person, stand_ins)
+        return options.with_own_questions(named, view, visit.claim.person)
 
-    async def _with_more(self, screen: Screen, state: SigningState, visit: PageVisit, shown: RequestShow) -> Screen:
+    async def _with_more(self, screen: Screen, state: SigningState, visit: PageVisit, view: RequestShow) -> Screen:
         """A signer's screen with asker and options."""
         if state is SigningState.HANDED_OVER:
-            return await self._handed_over(screen, visit, shown)
+            return await self._handed_over(screen, visit, view)
         if state not in link_screens.WAITING:
             return screen
-        screen = replace(screen, progress=link_screens.how_many_have_signed(shown, visit.reader.language))
-        if shown.partial or state not in _CAN_SIGN:
-            return await self._with_asker(screen, visit, shown)
-        return await self._with_offers(screen, visit, shown)
+        screen = replace(screen, progress=link_screens.how_many_have_signed(view, visit.reader.language))
+        if view.partial or state not in _CAN_SIGN:
+            return await self._with_asker(screen, visit, view)
+        return await self._with_offers(screen, visit, view)
 
-    async def _with_offers(self, screen: Screen, visit: PageVisit, shown: Shown) -> Screen:
+    async def _with_offers(self, screen: Screen, visit: PageVisit, view: Shown) -> Screen:
         """The screen with asker, earlier wishes and options."""
-        screen = await self._with_asker(screen, visit, shown)
-        screen = options.with_refusal(screen, shown, visit.claim.person)
-        told = options.with_banner(screen, visit.done, shown, visit.claim.person, visit.reader)
-        called = await self.who.names_of(shown) if shown.questions else {}
-        wished = options.with_wishes_of(told, shown, visit.claim.person, visit.reader, called)
-        return options.with_offers(wished, await self.offers_to(visit, shown), visit.reader)
+        screen = await self._with_asker(screen, visit, view)
+        screen = options.with_refusal(screen, view, visit.claim.person)
+        screen = options.with_banner(screen, visit.done, view, visit.claim.person, visit.reader)
+        called = await self.who.names_of(view) if view.questions else {}
+        screen = options.with_wishes_of(screen, view, visit.claim.person, visit.reader, called)
+        return options.with_offers(screen, await self.offers_to(visit, view), visit.reader)
 
-    async def _with_asker(self, screen: Screen, visit: PageVisit, shown: Shown) -> Screen:
-        asker = await self.who(shown.id if shown.type.spec.document else None, shown.requester)
+    async def _with_asker(self, screen: Screen, visit: PageVisit, view: Shown) -> Screen:
+        asker = await self.who(view.id if view.type.spec.document else None, view.requester)
         screen = replace(screen, edition=edition_of(asker, visit.reader, self.clock()))
-        if visit.claim.person == shown.requester or onboarding_to_decide(shown):
+        if visit.claim.person == view.requester or onboarding_to_decide(view):
             return screen
         reads = visit.claim.use in (LinkUse.SIGN, LinkUse.REVIEW) and self.pictures and asker.has_file
         return replace(screen, asker=asker, picture=f"{visit.ref}/{PICTURE}" if reads else None)
 
     async def _status(self, visit: PageVisit) -> Screen:
-        shown = await self.seen(visit)
-        if shown is None:
+        view = await self.seen(visit)
+        if view is None:
             return NOT_KNOWN_NOW.told(visit.reader.language)
-        called = await self.who.names_of(shown)
-        screen = link_screens.status_screen(shown, visit.claim.person, visit.reader, self.clock(), called)
-        if shown.type.spec.document and visit.claim.person != shown.requester:
-            request = of_type(RequestShow, shown)
-            known = signing_page_of_view(request, visit.claim.person)
-            read = await self._receipt(screen, known, visit, request)
+        called = await self.who.names_of(view)
+        screen = link_screens.status_screen(view, visit.claim.person, visit.reader, self.clock(), called)
+        if view.type.spec.document and visit.claim.person != view.requester:
+            request = of_type(RequestShow, view)
+            known_page = signing_page_of_view(request, visit.claim.person)
+            read = await self._receipt(screen, known_page, visit, request)
             screen = replace(read, signers=screen.signers, signers_are=screen.signers_are)
         if not screen.comes:
-            screen = await self._with_asker(screen, visit, shown)
-        screen = await self._with_files(screen, visit, shown)
-        asked = options.with_questions(screen, shown, visit.claim.person, called)
-        asked = options.with_taker(asked, shown, visit.claim.person, called)
-        asked = options.with_banner(asked, visit.done, shown, visit.claim.person, visit.reader)
-        return options.with_offers(asked, await self.offers_to(visit, shown), visit.reader)
+            screen = await self._with_asker(screen, visit, view)
+        screen = await self._with_files(screen, visit, view)
+        screen = options.with_questions(screen, view, visit.claim.person, called)
+        screen = options.with_taker(screen, view, visit.claim.person, called)
+        screen = options.with_banner(screen, visit.done, view, visit.claim.person, visit.reader)
+        return options.with_offers(screen, await self.offers_to(visit, view), visit.reader)
 
     async def offers_to(self, visit: PageVisit, shown: Shown, taker: str = "") -> options.Offers:
         """`taker` is the chosen new person."""
@@ -271,14 +273,14 @@ class ScreenBuilder:
         stand_ins = await self.who.stand_ins(shown, visit.person, visit.words, taker)
         return options.offers_to_awaited(shown, visit.claim.person, stand_ins, visit.reader, self.clock())
 
-    async def _with_take(self, offers: options.Offers, visit: PageVisit, shown: Shown) -> options.Offers:
+    async def _with_take(self, offers: options.Offers, visit: PageVisit, view: Shown) -> options.Offers:
         """For one of the group that asks: `shown` has them in its place, so that is looked at once more."""
-        asked = await self.look(visit.ref, visit.claim.request, await self.acts.last(visit.claim))
-        if asked is None or not options.may_be_taken(asked, visit.claim.person):
+        group_view = await self.look(visit.ref, visit.claim.request, await self.acts.last(visit.claim))
+        if group_view is None or not options.may_be_taken(group_view, visit.claim.person):
             return offers
-        if not await self.who.asks_with(asked, visit.claim.person):
+        if not await self.who.asks_with(group_view, visit.claim.person):
             return offers
-        return replace(offers, take=True, taken_by=shown.taken_by or "")
+        return replace(offers, take=True, taken_by=view.taken_by or "")
 
 
 PROVIDER_SECONDS: Final = 8.0
@@ -326,7 +328,7 @@ class Pages:
         ways = (("GET", self.open), ("POST", self.act))
         pages = [kind.spec.page for kind in kinds() if KIND_PAGES[kind].on_phones]
         return [
-            *(Route(f"/{page}/{{ref}}", do, methods=[word]) for page in pages for word, do in ways),
+            *(Route(f"/{page}/{{ref}}", do, methods=[method]) for page in pages for method, do in ways),
             Route(f"/open/{{ref}}/{PICTURE}", self.picture, methods=["GET"]),
             *(Route(f"/open/{{ref}}/{path}", self.download, methods=["GET"]) for path in FILE_PATHS.values()),
             Route(f"/open/{{ref}}/{VERSION}", self.version, methods=["GET"]),
@@ -336,16 +338,16 @@ class Pages:
         visit = await self._visit(request)
         if isinstance(visit, Response):
             return visit
-        shown = await self._screens.seen(visit)
-        if shown is None or (shown.partial and not shown.kept_files.any):
+        view = await self._screens.seen(visit)
+        if view is None or (view.partial and not view.kept_files.any):
             return self._told(NOT_KNOWN_NOW, visit)
         try:
-            if not await self._screens.may_download(visit, shown):
+            if not await self._screens.may_download(visit, view):
                 return self._told(NO_FILE, visit)
         except StoreFailure as failure:
             _LOGGER.warning("not known who may have it", request=visit.claim.request, why=str(failure))
             return self._told(NOT_KNOWN_NOW, visit)
-        answer = await self._files.answer(request, shown, visit.claim.person, Way.PAGE)
+        answer = await self._files.answer(request, view, visit.claim.person, Way.PAGE)
         return answer if isinstance(answer, Response) else self._told(answer, visit)
 
     async def version(self, request: Request) -> Response:
@@ -353,11 +355,15 @@ class Pages:
         visit = await self._visit(request)
         if isinstance(visit, Response):
             return visit
-        seen = await self._screens.seen(visit)
-        shown = of_type(RequestShow, seen) if seen else None
-        if shown is None or not may_read_version(shown, visit.claim.person) or visit.claim.use is LinkUse.PREVIEW:
+        view = await self._screens.seen(visit)
+        request_view = of_type(RequestShow, view) if view else None
+        if (
+            request_view is None
+            or not may_read_version(request_view, visit.claim.person)
+            or visit.claim.use is LinkUse.PREVIEW
+        ):
             return self._told(NO_FILE, visit)
-        answer = await self._files.version(request, shown, visit.claim.person, Way.PAGE)
+        answer = await self._files.version(request, request_view, visit.claim.person, Way.PAGE)
         return answer if isinstance(answer, Response) else self._told(answer, visit)
 
     async def picture(self, request: Request) -> Response:
@@ -414,12 +420,12 @@ class Pages:
             return self._told(CUT_OFF, visit)
         if not self._guard.accepts(visit.ref, posted.fields.get("token", ""), request.headers):
             return self._told(FOREIGN_FORM, visit)
-        shown = await self._screens.anew(visit)
-        if shown is None or shown.partial:
+        view = await self._screens.anew(visit)
+        if view is None or view.partial:
             return self._told(NOT_DONE, visit)
         form = {**posted.fields, "act": Action.REVISE}
         try:
-            sent = await send_form(self._revised(visit, shown, posted, form), visit.claim.request)
+            sent = await send_form(self._revised(visit, view, posted, form), visit.claim.request)
             if isinstance(sent, FormFailure):
                 return await self._not_done(sent, visit, form)
             return self._onward(visit, form)
@@ -430,8 +436,8 @@ class Pages:
             self._look.forget(visit.ref)
             await self._acts.acted(visit.claim)
 
-    async def _revised(self, visit: PageVisit, shown: Shown, posted: PostedDocuments, form: dict[str, str]) -> Receipt:
-        theirs = as_asker(of_type(RequestShow, shown), visit.claim.person)
+    async def _revised(self, visit: PageVisit, view: Shown, posted: PostedDocuments, form: dict[str, str]) -> Receipt:
+        theirs = as_asker(of_type(RequestShow, view), visit.claim.person)
         if visit.claim.use is not LinkUse.REVIEW or choices_of(theirs, visit.claim.person) is None:
             raise CommandRefused(Rejection.NO_CHANGES_ASKED.to_message())
         version = await self._versions.kept(posted)
@@ -462,23 +468,23 @@ class Pages:
         return self._renderer.onward(f"{visit.ref}?mail={_SENT}")
 
     async def _wish(self, visit: PageVisit, form: dict[str, str]) -> Response:
-        shown = await self._screens.anew(visit)
-        if shown is None or shown.partial:
+        view = await self._screens.anew(visit)
+        if view is None or view.partial:
             _LOGGER.warning("form not sent: the workflow does not answer", request=visit.claim.request)
             return self._kept(NOT_DONE, visit, form)
-        sent = await send_form(self._sent(visit, shown, form), visit.claim.request)
+        sent = await send_form(self._sent(visit, view, form), visit.claim.request)
         if isinstance(sent, FormFailure):
             return await self._not_done(sent, visit, form)
-        return self._taken(sent, visit, shown, form) if sent else self._onward(visit, form)
+        return self._taken(sent, visit, view, form) if sent else self._onward(visit, form)
 
-    async def _sent(self, visit: PageVisit, shown: Shown, form: dict[str, str]) -> Receipt | None:
+    async def _sent(self, visit: PageVisit, view: Shown, form: dict[str, str]) -> Receipt | None:
         """None when the form asks for nothing."""
-        offers = await self._screens.offers_to(visit, shown, form.get("value", ""))
+        offers = await self._screens.offers_to(visit, view, form.get("value", ""))
         command = offers.wish(visit.claim.person, form)
         if command is None:
             return None
-        to = offers.decides.reference if offers.decides and isinstance(command, Decision) else visit.claim.request
-        return await self._send(to, command, self._guard.op(visit.ref, form))
+        target = offers.decides.reference if offers.decides and isinstance(command, Decision) else visit.claim.request
+        return await self._send(target, command, self._guard.op(visit.ref, form))
 
     async def _not_done(self, why: FormFailure, visit: PageVisit, form: dict[str, str]) -> Response:
         if why.fault is FailureReason.ENDED:
@@ -488,12 +494,12 @@ class Pages:
         self._look.forget(visit.ref)
         return self._shown(options.show_failure(await self._screens.of(visit), why, form), visit)
 
-    def _taken(self, receipt: Receipt, visit: PageVisit, shown: Shown, form: dict[str, str]) -> Response:
+    def _taken(self, receipt: Receipt, visit: PageVisit, view: Shown, form: dict[str, str]) -> Response:
         if receipt.state is OperationState.OPEN:
             return self._told(RECEIVED, visit)
         action = parse_action(form.get("act", ""))
         if action in DECISIONS:
-            return self._renderer.screen(link_screens.decided_screen(action, shown, visit.reader.language))
+            return self._renderer.screen(link_screens.decided_screen(action, view, visit.reader.language))
         return self._onward(visit, form)
 
     def _onward(self, visit: PageVisit, form: dict[str, str]) -> Response:

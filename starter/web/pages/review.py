@@ -87,38 +87,38 @@ def review_screen(shown: RequestShow, person: str, ref: str, reader: Reader, now
         return link_screens.HANDED_OVER.told(language)
     if shown.status.ended and (line.state in _TO_COME or shown.unapproved):
         return link_screens.ended_screen(shown.status, language, in_review=shown.unapproved)
-    if shown.status is Status.REVIEW and any(one.person == person for one in shown.waiting_for):
+    if shown.status is Status.REVIEW and any(turn.person == person for turn in shown.waiting_for):
         return _asking(shown, line, ref, reader, now)
     return _told(shown, line, reader)
 
 
-def _told(shown: RequestShow, line: ReviewLine, reader: Reader) -> Screen:
+def _told(view: RequestShow, line: ReviewLine, reader: Reader) -> Screen:
     """What somebody has done, or that nothing is asked of them now."""
     language = reader.language
     match line.state:
         case SignerState.APPROVED:
             comes = phrase("It is sent once its reviewers have approved it.")
             sent = phrase("It was approved for sending. Nothing is left for you to do.")
-            told = link_screens.acted_screen(link_screens.APPROVED, shown.document, line, reader)
-            left = language.say(comes if shown.status is Status.REVIEW else sent)
-            return replace(told, ticked=True, comes=(left,))
+            screen = link_screens.acted_screen(link_screens.APPROVED, view.document, line, reader)
+            nothing_left = language.say(comes if view.status is Status.REVIEW else sent)
+            return replace(screen, ticked=True, comes=(nothing_left,))
         case SignerState.CHANGES:
-            return replace(_CHANGES.told(language), document=shown.document, quote=line.reason or "")
+            return replace(_CHANGES.told(language), document=view.document, quote=line.reason or "")
         case SignerState.REVISED:
-            return replace(_REVISED.told(language), document=shown.document)
+            return replace(_REVISED.told(language), document=view.document)
         case SignerState.WAITING:
-            return replace(_EARLY.told(language), document=shown.document)
-    return replace(_SPARED.told(language), document=shown.document)
+            return replace(_EARLY.told(language), document=view.document)
+    return replace(_SPARED.told(language), document=view.document)
 
 
 def as_asker(shown: RequestShow, person: str) -> RequestShow:
     """What waits for the group that asks waits for each of it; `shown` is as the person sees it."""
-    group = next((one.person for one in shown.reviews if group_of(one.person)), None)
+    group = next((review.person for review in shown.reviews if group_of(review.person)), None)
     if group is None or shown.requester != person:
         return shown
 
     def theirs(lines: Any) -> Any:
-        return tuple(one.replace(person=person) if one.person == group else one for one in lines)
+        return tuple(line.replace(person=person) if line.person == group else line for line in lines)
 
     return shown.replace(
         reviews=theirs(shown.reviews), waiting_for=theirs(shown.waiting_for), choices=theirs(shown.choices)
@@ -130,8 +130,8 @@ def version_link(shown: RequestShow, path: str, reader: Reader) -> FileLink | No
     if not shown.versions:
         return None
     number = shown.versions[-1].number
-    words = phrase("Read the document") if number == 1 else phrase("Read the document, version {number}")
-    return FileLink(f"{path}/{VERSION}", reader.language.say(words, number=number))
+    label = phrase("Read the document") if number == 1 else phrase("Read the document, version {number}")
+    return FileLink(f"{path}/{VERSION}", reader.language.say(label, number=number))
 
 
 def may_read_version(shown: RequestShow, person: str) -> bool:
@@ -140,34 +140,30 @@ def may_read_version(shown: RequestShow, person: str) -> bool:
     return person == shown.requester or (line is not None and line.state is not SignerState.REASSIGNED)
 
 
-def _asking(shown: RequestShow, line: ReviewLine, ref: str, reader: Reader, now: datetime) -> Screen:
+def _asking(view: RequestShow, line: ReviewLine, ref: str, reader: Reader, now: datetime) -> Screen:
     draft = _REVISE if line.role is Role.REVISE else _REVIEW if line.round == 1 else _REVIEW_AGAIN
     say = reader.language.say
-    screen = replace(draft.told(reader.language), document=shown.document, reads=version_link(shown, ref, reader))
+    screen = replace(draft.told(reader.language), document=view.document, reads=version_link(view, ref, reader))
     if line.role is Role.REVISE:
-        screen = replace(screen, quote=_words_of(shown, line.round, SignerState.CHANGES))
+        screen = replace(screen, quote=_words_of(view, line.round, SignerState.CHANGES))
     else:
-        sentences = ((say(sentence), _words_of(shown, line.round - 1, state)) for state, sentence in _BETWEEN_VERSIONS)
+        sentences = ((say(sentence), _words_of(view, line.round - 1, state)) for state, sentence in _BETWEEN_VERSIONS)
         remarks = tuple((sentence, remark) for sentence, remark in sentences if remark)
         screen = replace(screen, version=str(line.round), remarks=remarks)
-    return link_screens.due_of(screen, shown.due_at, reader, now) if shown.due_at else screen
+    return link_screens.due_of(screen, view.due_at, reader, now) if view.due_at else screen
 
 
-def _words_of(shown: RequestShow, round: int, state: SignerState) -> str:
+def _words_of(view: RequestShow, round: int, state: SignerState) -> str:
     """What somebody who is in this state wrote about the version of this round."""
     return next(
-        (
-            review.reason
-            for review in shown.reviews
-            if review.round == round and review.state is state and review.reason
-        ),
+        (review.reason for review in view.reviews if review.round == round and review.state is state and review.reason),
         "",
     )
 
 
-def _line_of(shown: RequestShow, person: str) -> ReviewLine | None:
+def _line_of(view: RequestShow, person: str) -> ReviewLine | None:
     """Their latest; of one round the one that is still theirs."""
-    mine = [one for one in shown.reviews if one.person == person]
-    last = max((one.round for one in mine), default=0)
-    now = [one for one in mine if one.round == last]
-    return next((one for one in now if one.state is not SignerState.REASSIGNED), now[0] if now else None)
+    reviews = [review for review in view.reviews if review.person == person]
+    last = max((review.round for review in reviews), default=0)
+    now = [latest for latest in reviews if latest.round == last]
+    return next((review for review in now if review.state is not SignerState.REASSIGNED), now[0] if now else None)

@@ -95,8 +95,10 @@ class Visits:
 
     def origin(self, claim: LinkContent) -> str:
         """The link of the onboarding page that gave this link, else its own status page."""
-        of = claim.through or Through(claim.request, claim.person)
-        return self._links.link(of.onboarding, of.person, LinkUse.VIEW, claim.serial, noticed_on=claim.noticed_on)
+        origin = claim.through or Through(claim.request, claim.person)
+        return self._links.link(
+            origin.onboarding, origin.person, LinkUse.VIEW, claim.serial, noticed_on=claim.noticed_on
+        )
 
     async def _renewed(self, claim: LinkContent) -> bool:
         if claim.is_over(self._clock()):
@@ -119,8 +121,8 @@ class StandIns:
     """Whether nobody was found."""
 
 
-def _may_hand_over(shown: Shown, person: str) -> bool:
-    return any(one.person == person and one.hand_over for one in shown.choices)
+def _may_hand_over(view: Shown, person: str) -> bool:
+    return any(choices.person == person and choices.hand_over for choices in view.choices)
 
 
 class PagePeople:
@@ -161,34 +163,36 @@ class PagePeople:
         possible = await self._possible(shown, person, words, also)
         return replace(possible, people=await self._taken.leave_out(possible.people, shown))
 
-    async def _possible(self, shown: Shown, person: Person | None, words: str = "", also: str = "") -> StandIns:
+    async def _possible(self, view: Shown, person: Person | None, words: str = "", also: str = "") -> StandIns:
         delegate = person.delegate if person else None
-        named = shown.delegates
-        beside = shown.type.workflow_id(shown.id)
-        if person and not named and not delegate and _may_hand_over(shown, person.id):
+        named = view.delegates
+        workflow_id = view.type.workflow_id(view.id)
+        if person and not named and not delegate and _may_hand_over(view, person.id):
             return await self._colleagues(person.id, words, also)
-        found = [await self._person(id, beside) for id in named or filter(None, (delegate,))]
-        return StandIns(tuple(one for one in found if one))
+        people = [await self._person(id, workflow_id) for id in named or filter(None, (delegate,))]
+        return StandIns(tuple(person for person in people if person))
 
     async def successors(self, shown: Shown, person: Person | None) -> tuple[Person, ...]:
         """Who took over, if the reader may know."""
-        given = [one.to for one in shown.escalations if person and one.from_ == person.id]
+        successor_ids = [escalation.to for escalation in shown.escalations if person and escalation.from_ == person.id]
         people = (await self._possible(shown, person)).people
-        if not person or not given or any(one.id in given for one in people):
+        if not person or not successor_ids or any(person.id in successor_ids for person in people):
             return people
-        return (await self._colleagues(person.id, "", given[-1])).people
+        return (await self._colleagues(person.id, "", successor_ids[-1])).people
 
     async def _colleagues(self, person: str, words: str, also: str) -> StandIns:
         try:
-            found = await self._directory.colleagues(person, words, also)
+            colleagues = await self._directory.colleagues(person, words, also)
         except DirectoryFailure:
             return StandIns()
         looked = bool(words.strip())
-        return StandIns(found.people, find=found.total > COLLEAGUES_AT_MOST, nobody=looked and not found.people)
+        return StandIns(
+            colleagues.people, find=colleagues.total > COLLEAGUES_AT_MOST, nobody=looked and not colleagues.people
+        )
 
     async def names_of(self, shown: Shown) -> dict[str, str]:
         """Names of the people shown, by id."""
-        beside = shown.type.workflow_id(shown.id)
+        workflow_id = shown.type.workflow_id(shown.id)
         ids = {
             *named_people(shown),
             *shown.asked_people,
@@ -197,16 +201,16 @@ class PagePeople:
         }
         ids |= {shown.taken_by} if shown.taken_by else set()
         ids |= {line.target for line in shown.handoffs}
-        found = {id: await self._name(id, beside) for id in ids}
-        return {id: name for id, name in found.items() if name}
+        name_by_id = {id: await self._name(id, workflow_id) for id in ids}
+        return {id: name for id, name in name_by_id.items() if name}
 
-    async def _name(self, person: str, beside: str | None = None) -> str:
-        found = await self._person(person, beside)
-        return found.name if found else ""
+    async def _name(self, person: str, workflow_id: str | None = None) -> str:
+        colleague = await self._person(person, workflow_id)
+        return colleague.name if colleague else ""
 
-    async def _person(self, id: str, beside: str | None) -> Person | None:
+    async def _person(self, id: str, workflow_id: str | None) -> Person | None:
         try:
-            return await self._directory.person(id, beside)
+            return await self._directory.person(id, workflow_id)
         except DirectoryFailure:
             return None
 
@@ -229,20 +233,20 @@ class PagePeople:
 
 def edition_of(asker: screens.Asker, reader: Reader, now: datetime) -> tuple[str, ...]:
     """Version, first day in force and approver, as far as known."""
-    say, effective, told = reader.language.say, asker.effective, []
-    when = reader.date(effective) if effective else ""
+    say, effective, sentences = reader.language.say, asker.effective, []
+    date_text = reader.date(effective) if effective else ""
     if effective and asker.version:
         in_force = effective <= reader.day(now)
-        known = {"version": asker.version, "date": when}
-        told.append(
-            say("You acknowledge version {version}, in force since {date}.", **known)
+        edition = {"version": asker.version, "date": date_text}
+        sentences.append(
+            say("You acknowledge version {version}, in force since {date}.", **edition)
             if in_force
-            else say("You acknowledge version {version}, in force from {date} on.", **known)
+            else say("You acknowledge version {version}, in force from {date} on.", **edition)
         )
     elif asker.version:
-        told.append(say("You acknowledge version {version}.", version=asker.version))
+        sentences.append(say("You acknowledge version {version}.", version=asker.version))
     elif effective:
-        told.append(say("In force from {date} on.", date=when))
+        sentences.append(say("In force from {date} on.", date=date_text))
     if asker.approver:
-        told.append(say("Approved by {who}.", who=asker.approver))
-    return tuple(told)
+        sentences.append(say("Approved by {who}.", who=asker.approver))
+    return tuple(sentences)

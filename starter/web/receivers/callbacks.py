@@ -275,12 +275,12 @@ class _Claim:
         return int(self.event_time)
 
     def is_signed_with(self, secrets: Iterable[SecretStr]) -> bool:
-        given = self.said.get("event_hash")
-        if not isinstance(given, str) or not _HASH.fullmatch(given):
+        event_hash_text = self.said.get("event_hash")
+        if not isinstance(event_hash_text, str) or not _HASH.fullmatch(event_hash_text):
             return False
         expected = [event_hash(secret.get_secret_value(), self.event_time, self.event_type) for secret in secrets]
         # All are compared before one counts, so that the time taken does not tell which it was.
-        matches = [hmac.compare_digest(one.encode(), given.encode()) for one in expected]
+        matches = [hmac.compare_digest(digest.encode(), event_hash_text.encode()) for digest in expected]
         return any(matches)
 
     def callback(self, *, adopted: bool) -> Callback | None:
@@ -291,17 +291,17 @@ class _Claim:
             return None
         uuid = document.get("uuid") if adopted else None
         by_hand = adopted_id(uuid) if isinstance(uuid, str) else None
-        given = document.get("external_id")
-        ours = given if isinstance(given, str) and is_request_id(given) else None
-        requests = tuple(id for id in (ours, by_hand) if id)
+        external_id = document.get("external_id")
+        own_id = external_id if isinstance(external_id, str) and is_request_id(external_id) else None
+        requests = tuple(id for id in (own_id, by_hand) if id)
         if not requests:
             return None
         begins = by_hand and self.event_type not in FINAL
         return Callback(requests, self._event(document), uuid if begins else None)
 
     def _event(self, document: Mapping[str, Any]) -> ProviderEvent:
-        at = datetime.fromtimestamp(self.time, UTC)
-        return ProviderEvent(id=self._event_id(document), type=self.event_type, at=at)
+        occurred_at = datetime.fromtimestamp(self.time, UTC)
+        return ProviderEvent(id=self._event_id(document), type=self.event_type, at=occurred_at)
 
     def _event_id(self, document: Mapping[str, Any]) -> str:
         uuid = self.said.get("uuid")
@@ -313,9 +313,9 @@ class _Claim:
 
 def _address_alone(document: object) -> str | None:
     """The document, when only its address is given."""
-    about = document if isinstance(document, dict) else {"url": document}
-    address = about.get("url")
-    if "external_id" in about or not isinstance(address, str) or "/documents/" not in address:
+    reference = document if isinstance(document, dict) else {"url": document}
+    address = reference.get("url")
+    if "external_id" in reference or not isinstance(address, str) or "/documents/" not in address:
         return None
     return address if uuid_in(address) else None
 
@@ -326,13 +326,13 @@ def _claim(headers: Mapping[str, str], body: bytes) -> _Claim | None:
     if headers.get("content-encoding", "identity").strip().lower() != "identity":
         return None
     try:
-        said = bodies.parse_object(body)
+        fields = bodies.parse_object(body)
     except bodies.NotReadable:
         return None
-    event_time, event_type = _decimal(said.get("event_time")), said.get("event_type")
+    event_time, event_type = _decimal(fields.get("event_time")), fields.get("event_type")
     if event_time is None or not isinstance(event_type, str) or not _is_word(event_type):
         return None
-    return _Claim(event_time, event_type, said)
+    return _Claim(event_time, event_type, fields)
 
 
 def _decimal(value: object) -> str | None:
@@ -469,8 +469,8 @@ class CallbackReceiver:
             async with asyncio.timeout(self._signal_seconds):
                 return await self._handed_over(callback)
         except (SignalNotConfirmed, TimeoutError) as refusal:
-            why = str(refusal) or "no answer from Temporal"
-            _LOGGER.warning("callback not stored", request=next(iter(callback.requests), None), why=why)
+            reason = str(refusal) or "no answer from Temporal"
+            _LOGGER.warning("callback not stored", request=next(iter(callback.requests), None), why=reason)
             return CallbackVerdict.NOT_STORED
 
     async def _handed_over(self, callback: Callback) -> CallbackVerdict:
@@ -486,9 +486,9 @@ class CallbackReceiver:
         await self._signals.reconcile()
         return CallbackVerdict.TO_ADOPT if callback.requests else CallbackVerdict.TO_LOOK_UP
 
-    def _is_our_segment(self, given: str) -> bool:
-        ours = self._segment.get_secret_value().encode()
-        return hmac.compare_digest(given.encode("utf-8", "replace"), ours)
+    def _is_our_segment(self, segment: str) -> bool:
+        own_segment = self._segment.get_secret_value().encode()
+        return hmac.compare_digest(segment.encode("utf-8", "replace"), own_segment)
 
     def _reply(self, verdict: CallbackVerdict) -> CallbackReply:
         self._tally.count(verdict)

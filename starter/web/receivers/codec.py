@@ -102,10 +102,10 @@ class CodecAccess:
         raise _Refused(CodecOutcome.NOBODY)
 
     def _is_ours(self, token: str) -> bool:
-        given = token.encode("utf-8", "replace")
+        token_bytes = token.encode("utf-8", "replace")
         # All are compared before one counts, so that the time taken does not tell which it was.
         keys = [key.get_secret_value().encode() for key in self.settings.codec_token]
-        return True in [hmac.compare_digest(key, given) for key in keys]
+        return True in [hmac.compare_digest(key, token_bytes) for key in keys]
 
     async def _operator(self, token: str) -> str:
         if self.issuer is None:
@@ -113,8 +113,8 @@ class CodecAccess:
         try:
             person = await self.directory.named(await self.issuer.who(token))
             operators = await self.directory.group(self.settings.operators)
-        except NotBelieved as why:
-            _LOGGER.info("a token does not count", why=str(why))
+        except NotBelieved as refusal:
+            _LOGGER.info("a token does not count", why=str(refusal))
             raise _Refused(CodecOutcome.NOBODY) from None
         except UnknownGroup:
             raise _Refused(CodecOutcome.NO_OPERATOR) from None
@@ -237,7 +237,9 @@ def _payloads(body: bytes) -> Payloads:
 
 
 def _worked(work: Work, payloads: Payloads) -> bytes:
-    return json_format.MessageToJson(Payloads(payloads=[_or_as_it_is(work, one) for one in payloads.payloads])).encode()
+    return json_format.MessageToJson(
+        Payloads(payloads=[_or_as_it_is(work, payload) for payload in payloads.payloads])
+    ).encode()
 
 
 def _or_as_it_is(work: Work, payload: Payload) -> Payload:

@@ -136,16 +136,16 @@ class DeviceReceiver:
             self._at_once -= 1
 
     def _is_ours(self, authorization: str) -> bool:
-        scheme, _, given = authorization.partition(" ")
-        given_bytes = given.strip().encode("utf-8", "replace")
+        scheme, _, token = authorization.partition(" ")
+        given_bytes = token.strip().encode("utf-8", "replace")
         # All are compared before one counts, so that the time taken does not tell which it was.
         matches = [hmac.compare_digest(key.get_secret_value().encode(), given_bytes) for key in self._keys]
         return scheme.lower() == "bearer" and any(matches)
 
     async def _taken(self, person: str, method: str, body: bytes) -> DeviceAnswer:
         try:
-            said = bodies.parse_object(body)
-            call = Registration.model_validate(said) if method == "PUT" else Withdrawal.model_validate(said)
+            fields = bodies.parse_object(body)
+            call = Registration.model_validate(fields) if method == "PUT" else Withdrawal.model_validate(fields)
         except bodies.NotReadable as fault:
             return DeviceAnswer.saying(
                 DeviceCallOutcome.MALFORMED, f"the body is {fault}: an object of one device is wanted"
@@ -153,8 +153,8 @@ class DeviceReceiver:
         except ValidationError as fault:
             return DeviceAnswer.saying(DeviceCallOutcome.MALFORMED, _in_words(fault))
         try:
-            known = await self._directory.person(person)
-            return await self._kept(known, call)
+            owner = await self._directory.person(person)
+            return await self._kept(owner, call)
         except UnknownPerson:
             return DeviceAnswer.saying(
                 DeviceCallOutcome.UNKNOWN_PERSON, "nobody of the people file has this id: call again once one has"
@@ -172,11 +172,11 @@ class DeviceReceiver:
         registered = await self._devices.register(person.id, call.device, now)
         if call.replaces and call.replaces != call.value:
             await self._devices.supersede(person, call.replaces, now)
-        says = {"device": registered.device, **({"moved": True} if registered.moved else {})}
+        details = {"device": registered.device, **({"moved": True} if registered.moved else {})}
         if registered.gone:
-            why = f"nothing is sent there: {registered.gone} since; without registered_at it is registered anew"
-            return DeviceAnswer(DeviceCallOutcome.GONE, {**says, "says": why})
-        return DeviceAnswer(DeviceCallOutcome.REGISTERED if registered.new else DeviceCallOutcome.SEEN, says)
+            sentence = f"nothing is sent there: {registered.gone} since; without registered_at it is registered anew"
+            return DeviceAnswer(DeviceCallOutcome.GONE, {**details, "says": sentence})
+        return DeviceAnswer(DeviceCallOutcome.REGISTERED if registered.new else DeviceCallOutcome.SEEN, details)
 
 
 def _is_json(content_type: str) -> bool:
@@ -185,8 +185,10 @@ def _is_json(content_type: str) -> bool:
 
 def _in_words(fault: ValidationError) -> str:
     """Wrong fields and what would be right, without a value."""
-    found = fault.errors(include_input=False, include_url=False, include_context=False)
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {_says(one['type'], one['msg'])}" for one in found[:10])
+    errors = fault.errors(include_input=False, include_url=False, include_context=False)
+    return "; ".join(
+        f"{'.'.join(map(str, error['loc']))}: {_says(error['type'], error['msg'])}" for error in errors[:10]
+    )
 
 
 def _says(type: str, message: str) -> str:

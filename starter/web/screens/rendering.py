@@ -186,8 +186,8 @@ class Renderer:
     def screen(self, screen: Screen, token: str = "", frame: Frame | None = None) -> Response:
         """The page of a screen; `token` goes into its forms."""
         wait = {"retry-after": str(screen.retry_after)} if screen.retry_after else {}
-        told = {"screen": screen, "token": token, "frame": frame}
-        return self.page("screen.html", screen.language, status=screen.status, headers=wait, **told)
+        values = {"screen": screen, "token": token, "frame": frame}
+        return self.page("screen.html", screen.language, status=screen.status, headers=wait, **values)
 
     def picture(self, content: bytes | None) -> Response:
         """A PNG, or 404."""
@@ -233,5 +233,5 @@ def _destinations(destination: str) -> str:
     if not destination:
         return ""
     parts = urlsplit(destination)
-    below = f" https://*.{parts.netloc}" if parts.scheme == "https" else ""
-    return f" {parts.scheme}://{parts.netloc}{below}"
+    subdomains = f" https://*.{parts.netloc}" if parts.scheme == "https" else ""
+    return f" {parts.scheme}://{parts.netloc}{subdomains}"

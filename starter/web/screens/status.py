@@ -134,10 +134,10 @@ def chip_of(of: StateOwner, state: str, language: Language, kind: Kind | None = 
     """The chip of a state; an unknown one is shown as it is, calm."""
     if state not in STATES[of]:
         return Chip(state, Look.CALM)
-    words, look = STATES[of][state]
+    label, look = STATES[of][state]
     if kind and of is StateOwner.FOLLOW_UP and state == Status.OPEN:
-        words = KIND_PAGES[kind].open
-    return Chip(language.say(words), look)
+        label = KIND_PAGES[kind].open
+    return Chip(language.say(label), look)
 
 
 def status_chip(status: str, language: Language, of: Kind | None = None) -> Chip:
@@ -176,9 +176,9 @@ _OVERRULED: Final = {"failed": _BROKEN, "paused": _PROBLEMS[AttentionCode.PAUSED
 
 def problems_of(language: Language, problem: str | None, attention: str | None, trouble: str | None) -> tuple[str, ...]:
     """What needs attention, without duplicates, most urgent first."""
-    told = [_OVERRULED.get(trouble, _PROBLEMS.get(trouble, _SOMETHING))] if trouble else []
-    told += [_PROBLEMS.get(code, _SOMETHING) for code in (problem, attention) if code]
-    return tuple(dict.fromkeys(map(language.say, told)))
+    texts = [_OVERRULED.get(trouble, _PROBLEMS.get(trouble, _SOMETHING))] if trouble else []
+    texts += [_PROBLEMS.get(code, _SOMETHING) for code in (problem, attention) if code]
+    return tuple(dict.fromkeys(map(language.say, texts)))
 
 
 NamesById = Mapping[str, str]
@@ -213,15 +213,15 @@ def ending_sentences(
     """The sentence about an end, without the document's name; empty before the end."""
     if outcome is None or not outcome.ended:
         return ()
-    words = words_for(NotificationType.SETTLED, NoticeAction.OPEN, outcome, of=of, in_review=in_review)
-    return (language.say(words.body),)
+    text = words_for(NotificationType.SETTLED, NoticeAction.OPEN, outcome, of=of, in_review=in_review)
+    return (language.say(text.body),)
 
 
 def ending_sentences_of(shown: Shown, language: Language, called: NamesById = NO_NAMES) -> tuple[str, ...]:
     """Like `ending_sentences`, with who declined; of a single signer it does not say "everyone"."""
-    who = next((line.person for line in shown.lines if line.state == SignerState.DECLINED), "")
-    if shown.status is Status.DECLINED and who:
-        return (language.say("{who} declined it.", who=isolated(called.get(who, who))),)
+    decliner = next((line.person for line in shown.lines if line.state == SignerState.DECLINED), "")
+    if shown.status is Status.DECLINED and decliner:
+        return (language.say("{who} declined it.", who=isolated(called.get(decliner, decliner))),)
     if shown.status is Status.SIGNED and shown.asked_alone:
         return (language.say("It has been signed."),)
     return ending_sentences(shown.status, language, shown.type, in_review=shown.unapproved)
@@ -234,13 +234,13 @@ def status_sentences(shown: Shown, person: str, reader: Reader, called: NamesByI
     )
 
 
-def _to_requester(shown: Shown, reader: Reader, called: NamesById) -> tuple[str, ...]:
+def _to_requester(view: Shown, reader: Reader, called: NamesById) -> tuple[str, ...]:
     language = reader.language
-    if shown.trouble:
-        return (*problems_of(language, None, None, shown.trouble), *unknown_sentences(shown, language))
-    if shown.status.ended:
-        return ending_sentences_of(shown, language, called) + hand_off_sentences(shown, language, called)
-    return unknown_sentences(shown, language) or open_sentences(shown, reader, called)
+    if view.trouble:
+        return (*problems_of(language, None, None, view.trouble), *unknown_sentences(view, language))
+    if view.status.ended:
+        return ending_sentences_of(view, language, called) + hand_off_sentences(view, language, called)
+    return unknown_sentences(view, language) or open_sentences(view, reader, called)
 
 
 def unknown_sentences(shown: Shown, language: Language) -> tuple[str, ...]:
@@ -256,45 +256,47 @@ def abandoned_sentences(shown: Shown, language: Language, called: NamesById = NO
     """That nobody follows it up any more, and whom to ask."""
     if shown.status.ended or shown.trouble not in _BROKEN_OFF:
         return ()
-    if who := called.get(shown.requester):
-        return (language.say(_NOBODY_FOLLOWS, who=isolated(who)),)
+    if requester := called.get(shown.requester):
+        return (language.say(_NOBODY_FOLLOWS, who=isolated(requester)),)
     return (language.say(_NOBODY_FOLLOWS_ANYTHING),)
 
 
 def named_people(shown: Shown) -> tuple[str, ...]:
     """People whom the sentences about an open one name."""
-    pause, to = _pause_of(shown), shown.next.to if shown.next else None
-    named = (*(one.person for one in shown.waiting_for), to, pause.who if pause else None, shown.requester)
+    pause, recipient = _pause_of(shown), shown.next.to if shown.next else None
+    named = (*(turn.person for turn in shown.waiting_for), recipient, pause.who if pause else None, shown.requester)
     return tuple(dict.fromkeys(filter(None, named)))
 
 
 def open_sentences(shown: Shown, reader: Reader, called: NamesById, *, texts: bool = True) -> tuple[str, ...]:
     """Why it hangs, else whom it waits for and what follows, with names; `texts` is the reason of who paused it."""
     if shown.problem and _stands_still_until(shown):
-        since = reader.language.say("Since {since} something is in the way:", since=reader.instant(shown.problem.since))
-        return (since, *problems_of(reader.language, shown.problem.code, None, None))
+        sentence = reader.language.say(
+            "Since {since} something is in the way:", since=reader.instant(shown.problem.since)
+        )
+        return (sentence, *problems_of(reader.language, shown.problem.code, None, None))
     if shown.status is Status.CONVERTING:
         return (_preparing(reader.language),)
     follows = tuple(_paused_sentences(shown, reader, called, texts=texts)) or next_step_sentences(shown, reader, called)
     return (*stage_sentences(shown, reader.language), *_waiting(shown, reader, called), *follows) or _undecided(reader)
 
 
-def _paused_sentences(shown: Shown, reader: Reader, called: NamesById, *, texts: bool) -> Iterator[str]:
+def _paused_sentences(view: Shown, reader: Reader, called: NamesById, *, texts: bool) -> Iterator[str]:
     """What its clocks wait for: a resume, or an answer."""
-    say, step = reader.language.say, shown.next
-    if any(one.code is AttentionCode.PAUSED for one in shown.attention):
-        pause = _pause_of(shown)
-        who = (pause and pause.who) or shown.requester
-        name = isolated(called.get(who, who))
+    say, step = reader.language.say, view.next
+    if any(incident.code is AttentionCode.PAUSED for incident in view.attention):
+        pause = _pause_of(view)
+        person = (pause and pause.who) or view.requester
+        name = isolated(called.get(person, person))
         yield say("Paused by {who}: nobody is reminded until it is resumed at the desk.", who=name)
         yield from filter(None, [texts and pause and pause.why])
-    elif shown.question and step and step.what is NextStep.WAIT and step.at:
-        until = reader.instant(step.at)
-        yield say("Reminders wait until {when} for the answer to a question.", when=until)
+    elif view.question and step and step.what is NextStep.WAIT and step.at:
+        wait_end = reader.instant(step.at)
+        yield say("Reminders wait until {when} for the answer to a question.", when=wait_end)
 
 
-def _pause_of(shown: Shown) -> TimelineEntry | None:
-    return next((entry for entry in reversed(shown.timeline) if entry.happened == EventType.PAUSED), None)
+def _pause_of(view: Shown) -> TimelineEntry | None:
+    return next((entry for entry in reversed(view.timeline) if entry.happened == EventType.PAUSED), None)
 
 
 def stage_sentences(shown: Shown, language: Language) -> tuple[str, ...]:
@@ -311,8 +313,8 @@ def public_sentences(shown: Shown, reader: Reader, called: NamesById = NO_NAMES)
     if shown.status.ended:
         return ending_sentences_of(shown, reader.language, called)
     if shown.problem and _stands_still_until(shown):
-        since = reader.instant(shown.problem.since)
-        return (say("Since {since} something is in the way. Nothing is lost.", since=since),)
+        since_text = reader.instant(shown.problem.since)
+        return (say("Since {since} something is in the way. Nothing is lost.", since=since_text),)
     if shown.trouble:
         still = (say("It stands still at the moment. Please ask whoever sent it to you."),)
         return abandoned_sentences(shown, reader.language, called) or still
@@ -331,9 +333,9 @@ def _preparing(language: Language) -> str:
     return language.say("Core Signature is preparing the document.")
 
 
-def _stands_still_until(shown: Shown) -> bool:
+def _stands_still_until(view: Shown) -> bool:
     """Whether something is tried again at a known time; a fault of the people file stops no clock."""
-    step = shown.next
+    step = view.next
     return step is not None and step.what is NextStep.WAIT and step.at is not None
 
 
@@ -356,16 +358,16 @@ def _target(target: str, language: Language, called: NamesById) -> str:
 
 def workflow_words(id: str, language: Language) -> str:
     """The name of one of our workflows that is told of an end; empty for other ids."""
-    what = named(id)
-    return language.say(KIND_PAGES[what.kind].called, id=what.id) if what else ""
+    name = named(id)
+    return language.say(KIND_PAGES[name.kind].called, id=name.id) if name else ""
 
 
-def _waiting(shown: Shown, reader: Reader, called: NamesById) -> tuple[str, ...]:
+def _waiting(view: Shown, reader: Reader, called: NamesById) -> tuple[str, ...]:
     """Whom it waits for; nothing when it is about to end."""
-    if shown.next and shown.next.what is NextStep.END:
+    if view.next and view.next.what is NextStep.END:
         return ()
-    waiting = [called.get(waiting_for.person, waiting_for.person) for waiting_for in shown.waiting_for]
-    waiting = [shown.asked_group] if waiting and shown.asked_group else waiting
+    waiting = [called.get(waiting_for.person, waiting_for.person) for waiting_for in view.waiting_for]
+    waiting = [view.asked_group] if waiting and view.asked_group else waiting
     people = reader.language.enumerate(dict.fromkeys(map(isolated, waiting)))
     return (reader.language.say("Waiting for {people}.", people=people),) if people else ()
 
@@ -377,10 +379,10 @@ def next_step_sentences(shown: Shown, reader: Reader, called: NamesById | None =
         return ()
     if step.what is NextStep.HELD and step.at and step.to == reader.id:
         return (say("You will hear of it on {when}.", when=reader.instant(step.at)),)
-    who = say(_SOMEBODY.get(step.what, ""))
+    recipient = say(_SOMEBODY.get(step.what, ""))
     if called is not None and step.to:
-        who = isolated(called.get(step.to, step.to))
-    return (say(_NEXT[step.what], who=who, when=reader.instant(step.at) if step.at else ""),)
+        recipient = isolated(called.get(step.to, step.to))
+    return (say(_NEXT[step.what], who=recipient, when=reader.instant(step.at) if step.at else ""),)
 
 
 _PAGES = {
@@ -405,8 +407,8 @@ def signing_page_of_view(shown: RequestShow | None, person: str) -> SigningPage:
     return SigningPage(_state(shown, line), shown.document or None, approves=approves)
 
 
-def _state(shown: RequestShow, line: SignerLine | None) -> SigningState:
-    if shown.partial or shown.status is Status.CONVERTING:
+def _state(view: RequestShow, line: SignerLine | None) -> SigningState:
+    if view.partial or view.status is Status.CONVERTING:
         # Who has a link was asked, so Core Signature may be further than we know.
         return SigningState.OPEN
     return _PAGES.get(line.state, SigningState.OPEN) if line else SigningState.STRANGER
@@ -414,8 +416,8 @@ def _state(shown: RequestShow, line: SignerLine | None) -> SigningState:
 
 def line_of(shown: RequestShow, person: str) -> SignerLine | None:
     """The line of a signer; of several the one that is still theirs."""
-    mine = [line for line in shown.signers if line.person == person]
-    return next((line for line in mine if line.state is not SignerState.REASSIGNED), mine[0] if mine else None)
+    lines = [line for line in shown.signers if line.person == person]
+    return next((line for line in lines if line.state is not SignerState.REASSIGNED), lines[0] if lines else None)
 
 
 def answer_of(question: AskedQuestion, language: Language) -> str:
@@ -432,11 +434,11 @@ def lines_heading(shown: Shown, language: Language) -> str:
 
 def listed_lines(shown: Shown) -> tuple[SignerLine | AssigneeLine, ...]:
     """Those who are asked; who is to give a new version is no reviewer."""
-    return tuple(one for one in shown.lines if not (isinstance(one, SignerLine) and one.role is Role.REVISE))
+    return tuple(line for line in shown.lines if not (isinstance(line, SignerLine) and line.role is Role.REVISE))
 
 
 def count_signed(shown: Shown) -> tuple[int, int]:
     """How many signers are done, and how many there are; none while others are asked before them."""
-    signers = [one for one in shown.lines if isinstance(one, SignerLine) and one.role in (Role.SIGN, Role.APPROVE)]
-    asked = [one for one in signers if one.state is not SignerState.REASSIGNED]
-    return sum(one.state in GOOD for one in asked), len(asked)
+    signers = [line for line in shown.lines if isinstance(line, SignerLine) and line.role in (Role.SIGN, Role.APPROVE)]
+    remaining = [signer for signer in signers if signer.state is not SignerState.REASSIGNED]
+    return sum(signer.state in GOOD for signer in remaining), len(remaining)

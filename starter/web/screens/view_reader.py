@@ -60,11 +60,11 @@ class ViewCache(Generic[CachedView]):
             self.forget(link)
         if link not in self._recent:
             self._recent[link] = (now, mark, asyncio.ensure_future(self._look(request)))
-        *_, seen = self._recent[link]
+        *_, future = self._recent[link]
         if len(self._recent) > self._at_most:
             self._recent.popitem(last=False)
         # Shielded: whoever hangs up takes nothing from the others who wait for the same answer.
-        return await asyncio.shield(seen)
+        return await asyncio.shield(future)
 
     async def anew(self, link: str, request: str) -> CachedView:
         """The result as of now."""
@@ -89,8 +89,8 @@ async def _no_cover(store: Store, id: str) -> None:
     return None
 
 
-async def _itself(client: Client, store: Store, what: WorkflowName, within: timedelta) -> Shown:
-    return await look_at(client, store, what, within=within)
+async def _itself(client: Client, store: Store, name: WorkflowName, within: timedelta) -> Shown:
+    return await look_at(client, store, name, within=within)
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ async def _request_cover(store: Store, id: str) -> Shown | None:
     return cover.shown(id) if cover else None
 
 
-async def _with_parts(client: Client, store: Store, what: WorkflowName, _: timedelta) -> Shown:
-    return await composed(client, store, what.id)
+async def _with_parts(client: Client, store: Store, name: WorkflowName, _: timedelta) -> Shown:
+    return await composed(client, store, name.id)
 
 
 LOOKS: Final[dict[Kind, KindLook]] = {
@@ -136,20 +136,20 @@ class ViewReader:
         self._seconds = seconds
 
     async def __call__(self, reference: str) -> Shown | None:
-        what = referred(reference)
+        name = referred(reference)
         try:
-            kind = LOOKS[what.kind]
+            kind = LOOKS[name.kind]
             async with asyncio.timeout(kind.in_a_row * self._seconds):
-                return await kind.look(self._client, self._store, what, _WORKER_ANSWERS_WITHIN)
+                return await kind.look(self._client, self._store, name, _WORKER_ANSWERS_WITHIN)
         except _NOT_SAID:
-            return await self._kept(what)
+            return await self._kept(name)
 
-    async def _kept(self, what: WorkflowName) -> Shown | None:
+    async def _kept(self, name: WorkflowName) -> Shown | None:
         try:
             async with asyncio.timeout(self._seconds):
-                if settled := await recorded(self._store, what):
+                if settled := await recorded(self._store, name):
                     return settled
-                return await LOOKS[what.kind].cover(self._store, what.id)
+                return await LOOKS[name.kind].cover(self._store, name.id)
         except _NOT_SAID:
             return None
 
@@ -162,10 +162,10 @@ def desk_view_reader(context: Context) -> ReadView:
     """Asks the workflow, else Temporal and the store; raises what does not answer."""
 
     async def look(reference: str) -> Shown | None:
-        what = referred(reference)
+        name = referred(reference)
         try:
             async with asyncio.timeout(_DESK_SECONDS):
-                return await LOOKS[what.kind].look(context.client, context.store, what, _DESK_WORKER_WITHIN)
+                return await LOOKS[name.kind].look(context.client, context.store, name, _DESK_WORKER_WITHIN)
         except Refusal:
             return None
 
