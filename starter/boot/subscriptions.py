@@ -41,20 +41,22 @@ class Subscribed:
     def among(cls, found: Sequence[WireSubscription], settings: Settings) -> "Subscribed":
         """Of two of ours for one type, the later is stale."""
         address, base = clients.receiver_address(settings), clients.receiver_base(settings)
-        own = [subscription for subscription in found if subscription.callback_url.startswith(base)]
+        installed = [subscription for subscription in found if subscription.callback_url.startswith(base)]
         valid_by_type: dict[str, WireSubscription] = {}
-        for subscription in own:
+        for subscription in installed:
             if subscription.callback_url == address and subscription.event_type in EVENTS:
                 valid_by_type.setdefault(subscription.event_type, subscription)
         return cls(
             missing=tuple(type for type in EVENTS if type not in valid_by_type),
             stale=tuple(
-                subscription for subscription in own if valid_by_type.get(subscription.event_type) is not subscription
+                subscription
+                for subscription in installed
+                if valid_by_type.get(subscription.event_type) is not subscription
             ),
             others=tuple(
                 subscription
                 for subscription in found
-                if CALLBACKS in subscription.callback_url and subscription not in own
+                if CALLBACKS in subscription.callback_url and subscription not in installed
             ),
         )
 

@@ -87,7 +87,7 @@ GROUPS: Final[dict[str, Group]] = {
             "start": "start:onboarding",
             "show": "show:onboarding",
             "list": "listing:onboardings",
-            **{word: f"onboard:{word}" for word in ("decide", "done", "answer")},
+            **{name: f"onboard:{name}" for name in ("decide", "done", "answer")},
             **_described("onboarding", "cancel", "replay", "take"),
             "plan": "plan:onboarding",
             "map": "onboard:map_deal",
@@ -104,7 +104,7 @@ GROUPS: Final[dict[str, Group]] = {
             "list": "listing:campaigns",
             "report": "campaign:report",
             "sample": "campaign:sample",
-            **{word: f"campaign:{word}" for word in ("exempt", "extend", "retry")},
+            **{name: f"campaign:{name}" for name in ("exempt", "extend", "retry")},
             **_described("campaign", "cancel", "replay", "take"),
             "plan": "plan:campaign",
             "template": "new:template",
@@ -159,7 +159,10 @@ GROUPS: Final[dict[str, Group]] = {
 """The words with commands below them; a further kind adds its own."""
 
 _CHECKED: Final = {
-    **{f"setup:fast_forward{of}": arguments.one_target for of in ("", "_request", "_task", "_onboarding", "_campaign")},
+    **{
+        f"setup:fast_forward{kind}": arguments.one_target
+        for kind in ("", "_request", "_task", "_onboarding", "_campaign")
+    },
     "onboard:decide": arguments.one_decision,
     "review:review": arguments.one_answer,
     "campaign:retry": arguments.failed_or_person,

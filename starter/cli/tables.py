@@ -449,22 +449,22 @@ def _day(at: datetime) -> str:
 
 TABLES: Final[dict[Kind, KindTables[Any]]] = {
     Kind.REQUEST: KindTables[RequestShow](
-        about=lambda shown: (
-            _head(shown),
-            ("document", shown.document),
-            ("signed document", _kept(shown.signed_document)),
-            ("signing log", _kept(shown.signing_log)),
+        about=lambda view: (
+            _head(view),
+            ("document", view.document),
+            ("signed document", _kept(view.signed_document)),
+            ("signing log", _kept(view.signing_log)),
         ),
         people=_signers,
         rows=rows_of(Kind.REQUEST, "document", "requester"),
     ),
     Kind.TASK: KindTables[TaskShow](
-        about=lambda shown: (_head(shown), ("title", shown.title), ("text", shown.text)),
+        about=lambda view: (_head(view), ("title", view.title), ("text", view.text)),
         people=assignees,
         rows=rows_of(Kind.TASK, "title", "owner"),
     ),
     Kind.ONBOARDING: KindTables[OnboardingShow](
-        about=lambda shown: (_head(shown), ("customer", shown.title)), people=_stages, rows=_of_onboardings
+        about=lambda view: (_head(view), ("customer", view.title)), people=_stages, rows=_of_onboardings
     ),
     Kind.CAMPAIGN: KindTables[CampaignShow](
         about=_of_campaign,

@@ -168,7 +168,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.ASK: ActionSpec(
         phrase("Ask a question"),
         (PageRole.ASKED,),
-        lambda it: commands.Question(person=it.actor, text=it.text),
+        lambda form: commands.Question(person=form.actor, text=form.text),
         hint=phrase("Whoever asked for this gets your question. Reminders wait for the answer, for a limited time."),
         field=phrase("What would you like to know?"),
         button=phrase("Send the question"),
@@ -176,7 +176,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.BLOCK: ActionSpec(
         phrase("I cannot go on, because …"),
         (PageRole.ASKED,),
-        lambda it: commands.Block(person=it.actor, because=it.text),
+        lambda form: commands.Block(person=form.actor, because=form.text),
         hint=phrase("Whoever asked for this hears why. Reminders wait until the way is clear, for a limited time."),
         field=phrase("What is stopping you?"),
         button=phrase("Send this"),
@@ -184,7 +184,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.DONE: ActionSpec(
         phrase("Mark as done"),
         (PageRole.ASKED,),
-        lambda it: commands.Done(actor=it.actor, note=it.text),
+        lambda form: commands.Done(actor=form.actor, note=form.text),
         hint=phrase("It is then done for everybody who was asked. This cannot be taken back."),
         field=phrase("Your note"),
         needed=False,
@@ -194,7 +194,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.ANSWER: ActionSpec(
         phrase("Answer the question"),
         (PageRole.ANSWERING,),
-        lambda it: commands.Answer(actor=it.actor, text=it.text),
+        lambda form: commands.Answer(actor=form.actor, text=form.text),
         hint=phrase("Whoever asked gets your answer, and reminders go on."),
         field=phrase("Your answer"),
         button=phrase("Send the answer"),
@@ -203,7 +203,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.UNBLOCK: ActionSpec(
         phrase("Clear the way"),
         (PageRole.ANSWERING,),
-        lambda it: commands.Unblock(actor=it.actor, text=it.text),
+        lambda form: commands.Unblock(actor=form.actor, text=form.text),
         hint=phrase("Whoever could not go on gets your words, and reminders go on."),
         field=phrase("How can it go on?"),
         needed=False,
@@ -213,14 +213,14 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.TAKE: ActionSpec(
         phrase("See to it myself"),
         (PageRole.ASKING,),
-        lambda it: commands.Take(actor=it.actor, person=it.actor),
+        lambda form: commands.Take(actor=form.actor, person=form.actor),
         hint=phrase("Questions and news of it then come to you alone; the others of the group still see it here."),
         done=phrase("You see to it now."),
     ),
     Action.REMIND: ActionSpec(
         phrase("Remind now"),
         (),
-        lambda it: commands.ReminderNow(actor=it.actor, force=it.force),
+        lambda form: commands.ReminderNow(actor=form.actor, force=form.force),
         hint=phrase("Everybody whose turn it is gets a reminder at once."),
         done=phrase("A reminder is on its way."),
         force=phrase("Even if they were told within the hour"),
@@ -243,7 +243,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.PAUSE: ActionSpec(
         phrase("Pause"),
         (),
-        lambda it: commands.PauseCommand(actor=it.actor, reason=it.text),
+        lambda form: commands.PauseCommand(actor=form.actor, reason=form.text),
         hint=phrase("Nobody is told anything and reminders are paused until somebody resumes it."),
         field=_WHY,
         needed=False,
@@ -252,14 +252,14 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.RESUME: ActionSpec(
         phrase("Resume"),
         (),
-        lambda it: commands.Resumption(actor=it.actor),
+        lambda form: commands.Resumption(actor=form.actor),
         hint=phrase("Reminders are planned anew."),
         done=phrase("It has been resumed."),
     ),
     Action.WAIVE: ActionSpec(
         phrase("Waive the task"),
         (),
-        lambda it: commands.Waiver(actor=it.actor, reason=it.text),
+        lambda form: commands.Waiver(actor=form.actor, reason=form.text),
         hint=phrase("It ends undone: nobody needs to do it any more, and everybody concerned is told."),
         field=_WHY,
         done=phrase("It is waived."),
@@ -268,7 +268,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.CANCEL: ActionSpec(
         phrase("Cancel the request"),
         (),
-        lambda it: commands.Cancellation(actor=it.actor, reason=it.text),
+        lambda form: commands.Cancellation(actor=form.actor, reason=form.text),
         hint=phrase(
             "It ends for good, at Core Signature too, and everybody concerned is told. What is signed stays signed."
         ),
@@ -279,7 +279,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.EXEMPT: ActionSpec(
         phrase("Exempt"),
         (),
-        lambda it: commands.Exemption(actor=it.actor, person=it.signer, reason=it.text),
+        lambda form: commands.Exemption(actor=form.actor, person=form.signer, reason=form.text),
         hint=phrase("They need not acknowledge it, and are told so. The record says why."),
         field=_WHY,
         done=phrase("They need not acknowledge it any more."),
@@ -287,20 +287,20 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.RETRY: ActionSpec(
         phrase("Ask again who could not be asked"),
         (),
-        lambda it: commands.Retry(actor=it.actor),
+        lambda form: commands.Retry(actor=form.actor),
         hint=phrase("Whoever could not be asked because of an error is asked once more."),
         done=phrase("They are being asked again."),
     ),
     Action.APPROVE: ActionSpec(
         phrase("Approve"),
         (PageRole.ASKED,),
-        lambda it: commands.ReviewAnswer(actor=it.actor, approve=True, version=it.version_read),
+        lambda form: commands.ReviewAnswer(actor=form.actor, approve=True, version=form.version_read),
         hint=phrase("It may be sent as it is. This cannot be taken back."),
     ),
     Action.CHANGES: ActionSpec(
         phrase("Ask for changes"),
         (PageRole.ASKED,),
-        lambda it: commands.ReviewAnswer(actor=it.actor, changes=it.text, version=it.version_read),
+        lambda form: commands.ReviewAnswer(actor=form.actor, changes=form.text, version=form.version_read),
         hint=phrase("Whoever asked for this gets your words, and gives a new version. You are then asked again."),
         field=phrase("What is to be changed?"),
         button=phrase("Send this"),

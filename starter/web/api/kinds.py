@@ -22,7 +22,7 @@ from workflows.names import REVISE
 
 Commands = Mapping[str, type[AnyCommand]]
 API_COMMANDS: Final[Mapping[Kind, Commands]] = {
-    kind: {word: COMMANDS[word] for word in offered(kind.spec.commands, Surface.API) if word != REVISE}
+    kind: {name: COMMANDS[name] for name in offered(kind.spec.commands, Surface.API) if name != REVISE}
     for kind in (Kind.REQUEST, Kind.TASK, Kind.ONBOARDING, Kind.CAMPAIGN)
 }
 """The last part of a command's address, and the command; `revise` comes with a file, by a route of its own. A part of

@@ -50,7 +50,7 @@ _OWN: Final[Mapping[str, str]] = {
     AssigneeState.SPARED: phrase("you need not act"),
 }
 """The states of a person, in words for themselves."""
-_OPEN: Final = tuple(state for state, words in _OWN.items() if words in (_WAITS, _OWN[SignerState.WAITING]))
+_OPEN: Final = tuple(state for state, label in _OWN.items() if label in (_WAITS, _OWN[SignerState.WAITING]))
 
 
 class OwnDocuments:

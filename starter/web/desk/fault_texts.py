@@ -107,7 +107,7 @@ def _pattern(sentence: str) -> re.Pattern[str]:
 
 _OF_A_TABLE: Final = re.compile(r"[^:]*\.csv(?::[0-9]+)?: (.*?)(?: \(and [0-9]+ more\))?")
 _OF_A_ROW: Final = re.compile(r"(person|name|email|zone|locale|phone|manager|department): (.+)")
-_PATTERNS: Final = tuple((_pattern(sentence), words) for sentence, words in _FAULTS.items())
+_PATTERNS: Final = tuple((_pattern(sentence), template) for sentence, template in _FAULTS.items())
 
 
 def fault_text(language: Language, message: str) -> str:

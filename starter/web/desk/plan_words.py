@@ -10,10 +10,10 @@ from starter.web.desk.responses import PeopleNames
 from workflows.model.messages import Message, parse_zoned
 
 _SPANS: Final[Mapping[str, Callable[[Language, int], str]]] = {
-    "m": lambda it, n: it.say_count("{count} minute", "{count} minutes", n),
-    "h": lambda it, n: it.say_count("{count} hour", "{count} hours", n),
-    "d": lambda it, n: it.say_count("{count} day", "{count} days", n),
-    "w": lambda it, n: it.say_count("{count} week", "{count} weeks", n),
+    "m": lambda language, count: language.say_count("{count} minute", "{count} minutes", count),
+    "h": lambda language, count: language.say_count("{count} hour", "{count} hours", count),
+    "d": lambda language, count: language.say_count("{count} day", "{count} days", count),
+    "w": lambda language, count: language.say_count("{count} week", "{count} weeks", count),
 }
 
 

@@ -95,7 +95,7 @@ async def read_body(
     *,
     limit: int,
     seconds: float = BODY_SECONDS,
-    resize: Callable[[int, int], bool] = lambda _before, _after: True,
+    resize: Callable[[int, int], bool] = lambda _old_size, _new_size: True,
 ) -> bytes | BodyFault:
     """At most `limit` bytes within `seconds`. `resize` is asked whether the bytes that are kept may become so many."""
     body = bytearray()
