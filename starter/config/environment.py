@@ -121,7 +121,7 @@ def dev_folder(folder: Path) -> Path:
 
 
 def _with_defaults(variables: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:
-    """`given` wins, also with `NAME_FILE` over a default's `NAME`, and vice versa."""
+    """`variables` win, also with `NAME_FILE` over a default's `NAME`, and vice versa."""
     set_names = {name.removesuffix(_FILE) for name in variables}
     return {name: text for name, text in defaults.items() if name.removesuffix(_FILE) not in set_names} | dict(
         variables

@@ -456,7 +456,7 @@ class Journeys:
         return self._page(journey_screen(journey, visitor, self._clock()), request.query_params.get("since", ""))
 
     def _page(self, screen: JourneyScreen, seen_version: str) -> Response:
-        """The page, or 204 when `since` is its version."""
+        """The page, or 204 when `seen_version` is its version."""
         main = self._renderer.rendered("journey_main.html", screen.language, screen=screen)
         version = hashlib.sha256(main.encode()).hexdigest()[:_VERSION]
         if version == seen_version:

@@ -359,7 +359,7 @@ def _later(offers: Offers, reader: Reader) -> PageOption:
 
 
 def _exchange(question: AskedQuestion, language: Language, asker_name: str = "") -> Exchange:
-    """`by` is the asker's name, empty for the reader."""
+    """`asker_name` is empty for the reader."""
     if question.blocks:
         stuck = language.say("{person} cannot go on", person=isolated(asker_name))
         asker = stuck if asker_name else language.say("You cannot go on")

@@ -274,7 +274,7 @@ class ScreenBuilder:
         return options.offers_to_awaited(shown, visit.claim.person, stand_ins, visit.reader, self.clock())
 
     async def _with_take(self, offers: options.Offers, visit: PageVisit, view: Shown) -> options.Offers:
-        """For one of the group that asks: `shown` has them in its place, so that is looked at once more."""
+        """For one of the group that asks: `view` has them in its place, so that is looked at once more."""
         group_view = await self.look(visit.ref, visit.claim.request, await self.acts.last(visit.claim))
         if group_view is None or not options.may_be_taken(group_view, visit.claim.person):
             return offers
