@@ -34,20 +34,20 @@ class Desk:
     def store(self) -> closing[Store]:
         return closing(Store((self.folder / "store").as_uri()))
 
-    def types(self, *words: str, **more: str) -> tuple[int, str, str]:
-        there = {"COUNTERSIGN_DATA_DIR": str(self.folder), "TEMPORAL_ADDRESS": "127.0.0.1:1"}
-        done = type_("audit", *words, **there, **more)
-        return done.returncode, done.stdout, done.stderr
+    def types(self, *arguments: str, **overrides: str) -> tuple[int, str, str]:
+        environment = {"COUNTERSIGN_DATA_DIR": str(self.folder), "TEMPORAL_ADDRESS": "127.0.0.1:1"}
+        process = type_("audit", *arguments, **environment, **overrides)
+        return process.returncode, process.stdout, process.stderr
 
     def files_with(self, text: str) -> list[str]:
         """Outside of packs. By another process: to close a file of SQLite is to lose all locks on it."""
-        words = ["grep", "-rlF", "--exclude=*.zip", text, str(self.folder)]
-        return subprocess.run(words, capture_output=True, text=True, check=False).stdout.splitlines()  # noqa: S603
+        command = ["grep", "-rlF", "--exclude=*.zip", text, str(self.folder)]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()  # noqa: S603
 
-    def json(self, *words: str, code: int = 0) -> Any:
-        done = self.types(*words, "--json")
-        assert done[0] == code, done
-        return json.loads(done[1])
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        outcome = self.types(*arguments, "--json")
+        assert outcome[0] == code, outcome
+        return json.loads(outcome[1])
 
 
 async def _fill(store: Store) -> None:
@@ -63,20 +63,20 @@ def desk(tmp_path: Path) -> Desk:
 
 def test_a_pack_is_written_and_verified(desk: Desk) -> None:
     pack = desk.folder / "msa.zip"
-    code, says, _ = desk.types("export", "msa-0042", "-o", str(pack))
-    assert (code, "msa-0042" in says, str(pack) in says) == (0, True, True)
+    code, output, _ = desk.types("export", "msa-0042", "-o", str(pack))
+    assert (code, "msa-0042" in output, str(pack) in output) == (0, True, True)
     [written] = desk.json("export", "signature-request:msa-0042", "-o", str(pack))
     assert (written["id"], written["amendment"], written["finished"]) == ("msa-0042", 1, True)
-    code, says, _ = desk.types("verify", str(pack))
-    assert (code, "holds" in says, EvidenceKey.read(desk.key).id in says) == (0, True, True)
-    [found] = desk.json("verify", str(pack), "--key", f"{desk.key}.pub")
-    assert (found["ok"], found["trusted"], found["faults"]) == (True, True, [])
+    code, output, _ = desk.types("verify", str(pack))
+    assert (code, "holds" in output, EvidenceKey.read(desk.key).id in output) == (0, True, True)
+    [report] = desk.json("verify", str(pack), "--key", f"{desk.key}.pub")
+    assert (report["ok"], report["trusted"], report["faults"]) == (True, True, [])
     content = pack.read_bytes()
     pack.write_bytes(content.replace(b"Annex B", b"Annex C"))
-    code, says, _ = desk.types("verify", str(pack))
-    assert (code, "does not hold" in says, "texts.json" in says) == (1, True, True)
-    [found] = desk.json("verify", str(pack), code=1)
-    assert [one["part"] for one in found["faults"]] == ["texts.json"]
+    code, output, _ = desk.types("verify", str(pack))
+    assert (code, "does not hold" in output, "texts.json" in output) == (1, True, True)
+    [report] = desk.json("verify", str(pack), code=1)
+    assert [fault["part"] for fault in report["faults"]] == ["texts.json"]
 
 
 def test_of_two_packs_of_one_id_it_says_which_is_newer(desk: Desk) -> None:
@@ -85,15 +85,15 @@ def test_of_two_packs_of_one_id_it_says_which_is_newer(desk: Desk) -> None:
     with desk.store() as store:
         asyncio.run(told_later(store, Kind.REQUEST.workflow_id("msa-0042"), 2))
     desk.json("export", "msa-0042", "-o", packs[1])
-    code, says, _ = desk.types("verify", *packs)
-    assert (code, f"{packs[1]} is newer: amendment 2" in says) == (0, True)
+    code, output, _ = desk.types("verify", *packs)
+    assert (code, f"{packs[1]} is newer: amendment 2" in output) == (0, True)
 
 
 def test_filters_find_many_and_a_campaign_has_its_own(desk: Desk) -> None:
     folder = desk.folder / "packs"
     written = desk.json("export", "--kind", "customer-contract", "-o", str(folder))
-    assert sorted(one["id"] for one in written) == ["msa-0042", "msa-0043"]
-    assert [one["ok"] for one in desk.json("verify", *(one["file"] for one in written))] == [True, True]
+    assert sorted(pack["id"] for pack in written) == ["msa-0042", "msa-0043"]
+    assert [pack["ok"] for pack in desk.json("verify", *(pack["file"] for pack in written))] == [True, True]
     assert desk.json("export", "--person", "nobody", "-o", str(folder)) == []
     assert len(desk.json("export", "--search", "msa-0043", "--status", "signed", "-o", str(folder))) <= 1
     assert len(desk.json("export", "--kind", "customer-contract", "--since", "2026-12-01", "-o", str(folder))) == 2
@@ -105,7 +105,7 @@ def test_filters_find_many_and_a_campaign_has_its_own(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "says"),
+    ("arguments", "code", "message"),
     [
         (("export", "nobody", "-o", "x.zip"), 1, "nobody has no record"),
         (("export", "../x", "-o", "x.zip"), 1, "is no id"),
@@ -122,10 +122,10 @@ def test_filters_find_many_and_a_campaign_has_its_own(desk: Desk) -> None:
         (("verify", "/nowhere.zip", "--key", "/etc/hostname"), 1, "Ed25519"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(desk: Desk, words: tuple[str, ...], code: int, says: str) -> None:
-    found = desk.types(*words)
-    assert (found[0], says in found[2]) == (code, True), found
-    assert "Traceback" not in found[2]
+def test_what_cannot_be_is_refused_in_one_line(desk: Desk, arguments: tuple[str, ...], code: int, message: str) -> None:
+    outcome = desk.types(*arguments)
+    assert (outcome[0], message in outcome[2]) == (code, True), outcome
+    assert "Traceback" not in outcome[2]
 
 
 def test_without_a_key_nothing_is_exported_and_packs_of_others_are_shown_as_such(desk: Desk) -> None:
@@ -133,14 +133,14 @@ def test_without_a_key_nothing_is_exported_and_packs_of_others_are_shown_as_such
     desk.json("export", "msa-0042", "-o", pack)
     desk.key.unlink()
     desk.key.with_name("evidence.pem.pub").unlink()
-    code, _, says = desk.types("export", "msa-0042", "-o", pack)
-    assert (code, "countersign init" in says) == (1, True)
-    [found] = desk.json("verify", pack, code=3)
-    assert (found["ok"], found["trusted"]) == (True, False)
+    code, _, output = desk.types("export", "msa-0042", "-o", pack)
+    assert (code, "countersign init" in output) == (1, True)
+    [report] = desk.json("verify", pack, code=3)
+    assert (report["ok"], report["trusted"]) == (True, False)
     EvidenceKey.ensure(desk.key)
-    for words in ((), ("--key", f"{desk.key}.pub")):
-        code, says, _ = desk.types("verify", pack, *words)
-        assert (code, says.partition("\n")[0], found["key"] in says) == (3, UNCONFIRMED, True)
+    for arguments in ((), ("--key", f"{desk.key}.pub")):
+        code, output, _ = desk.types("verify", pack, *arguments)
+        assert (code, output.partition("\n")[0], report["key"] in output) == (3, UNCONFIRMED, True)
     assert len(PublicKeys.read(desk.key).keys) == 1
 
 
@@ -156,52 +156,52 @@ def test_erase_removes_a_person_from_all_that_has_ended(desk: Desk) -> None:
 
 def test_what_is_on_hold_is_said_with_who_and_why_and_an_erasure_waits_for_its_release(desk: Desk) -> None:
     desk.json("hold", "msa-0042", "--reason", "matter 7")
-    held = desk.json("hold", "msa-0042", "--reason", "matter 8")
-    assert (held["held"], [one["reason"] for one in held["holds"]]) == (True, ["matter 7", "matter 8"])
-    assert held["holds"][0]["by"] and held["holds"][0]["at"] and held["holds"][0]["released_at"] is None
-    code, says, remark = desk.types("hold", "msa-0042", "--reason", "matter 7")
-    assert (code, "matter 8" in says, "already" in remark) == (0, True, True)
+    record = desk.json("hold", "msa-0042", "--reason", "matter 8")
+    assert (record["held"], [hold["reason"] for hold in record["holds"]]) == (True, ["matter 7", "matter 8"])
+    assert record["holds"][0]["by"] and record["holds"][0]["at"] and record["holds"][0]["released_at"] is None
+    code, output, remark = desk.types("hold", "msa-0042", "--reason", "matter 7")
+    assert (code, "matter 8" in output, "already" in remark) == (0, True, True)
     desk.json("hold", CONDUCT.id, "--reason", "matter 9")
-    assert [one["reason"] for one in desk.json("hold", "--list")] == ["matter 9", "matter 7", "matter 8"]
+    assert [hold["reason"] for hold in desk.json("hold", "--list")] == ["matter 9", "matter 7", "matter 8"]
     erased = desk.json("erase", "--person", "customer-signer", "--reason", "asked for it")
     request = Kind.REQUEST.workflow_id("msa-0042")
     assert (erased["erased"], list(erased["held"])) == ([Kind.REQUEST.workflow_id("msa-0043")], [request])
-    code, says, _ = desk.types("erase", "--person", "customer-signer", "--reason", "asked for it")
-    assert (code, "on legal hold" in says, "matter" in says) == (0, True, True)
-    for words, refused in (
+    code, output, _ = desk.types("erase", "--person", "customer-signer", "--reason", "asked for it")
+    assert (code, "on legal hold" in output, "matter" in output) == (0, True, True)
+    for arguments, refused in (
         (("--release",), "held for several reasons"),
         (("--release", "--reason", "matter 9"), 'not held for the reason "matter 9"'),
     ):
-        code, _, says = desk.types("hold", "msa-0042", *words)
-        assert (code, refused in says) == (1, True), says
-    for matter, left in (("matter 7", True), ("matter 8", False)):
-        assert desk.json("hold", "msa-0042", "--release", "--reason", matter)["held"] is left
-    code, _, says = desk.types("hold", "msa-0042", "--release")
-    assert (code, "not on hold by itself" in says) == (1, True)
-    assert [one["reason"] for one in desk.json("hold", "--list")] == ["matter 9"]
+        code, _, output = desk.types("hold", "msa-0042", *arguments)
+        assert (code, refused in output) == (1, True), output
+    for matter, is_held in (("matter 7", True), ("matter 8", False)):
+        assert desk.json("hold", "msa-0042", "--release", "--reason", matter)["held"] is is_held
+    code, _, output = desk.types("hold", "msa-0042", "--release")
+    assert (code, "not on hold by itself" in output) == (1, True)
+    assert [hold["reason"] for hold in desk.json("hold", "--list")] == ["matter 9"]
     assert desk.types("hold", CONDUCT.id, "--release")[0] == 0
     assert "Nothing is on legal hold" in desk.types("hold", "--list")[1]
 
 
 def test_where_claimed_actors_do_not_count_nothing_is_held_released_or_erased(desk: Desk) -> None:
     erase = "erase", "--person", "customer-signer", "--reason", "asked for it"
-    for words in (
+    for arguments in (
         ("hold", "msa-0042", "--reason", "matter 7"),
         ("hold", "msa-0042", "--release"),
         erase,
     ):
-        code, _, says = desk.types(*words, COUNTERSIGN_ACTORS="verified")
-        assert (code, "cannot prove who acts" in says) == (1, True), says
+        code, _, error_output = desk.types(*arguments, COUNTERSIGN_ACTORS="verified")
+        assert (code, "cannot prove who acts" in error_output) == (1, True), error_output
     assert desk.types(*erase, "--dry-run", COUNTERSIGN_ACTORS="verified")[0] == 0
     assert desk.json("hold", "--list") == []
 
 
 def test_who_holds_releases_and_erases_is_recorded_with_the_user_and_host(desk: Desk) -> None:
     desk.json("hold", "msa-0042", "--reason", "matter 7", "--as", "legal-desk")
-    [held] = desk.json("hold", "msa-0042", "--release", "--as", "chief")["holds"]
-    at = f"({getpass.getuser()}@{socket.gethostname()})"
-    assert (held["by"], held["released_by"]) == (f"claimed:legal-desk {at}", f"claimed:chief {at}")
+    [hold] = desk.json("hold", "msa-0042", "--release", "--as", "chief")["holds"]
+    origin = f"({getpass.getuser()}@{socket.gethostname()})"
+    assert (hold["by"], hold["released_by"]) == (f"claimed:legal-desk {origin}", f"claimed:chief {origin}")
     desk.json("erase", "--person", "customer-signer", "--reason", "asked for it", "--as", "privacy-desk")
     with desk.store() as store:
         [erased] = asyncio.run(store.erasures.of(Kind.REQUEST.workflow_id("msa-0042")))
-    assert erased.by == f"claimed:privacy-desk {at}"
+    assert erased.by == f"claimed:privacy-desk {origin}"

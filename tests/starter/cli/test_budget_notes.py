@@ -33,8 +33,8 @@ async def test_start_says_who_has_had_as_many_notices_as_they_may(context: Conte
     limit = Limit(5, now + timedelta(hours=1))
     for number in range(5):
         await context.store.budgets.ask(SlotRequest("ada", f"task:t{number}", f"t{number}/ready/ada", now), limit)
-    [says] = await list_used_up_budgets(settings, context, starting("ada", "ben"))
-    assert says.startswith("ada had 5 notices in 1 hour, so the next waits until ")
+    [note] = await list_used_up_budgets(settings, context, starting("ada", "ben"))
+    assert note.startswith("ada had 5 notices in 1 hour, so the next waits until ")
     assert await list_used_up_budgets(settings, context, starting("ada", urgent=True)) == []
     unlimited = load(environment={"COUNTERSIGN_DATA_DIR": str(tmp_path), "COUNTERSIGN_NOTICES_MOST": "0"})
     assert await list_used_up_budgets(unlimited, context, starting("ada")) == []

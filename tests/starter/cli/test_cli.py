@@ -22,19 +22,19 @@ from workflows.model.rejections import Rejection
 NOBODY = {"TEMPORAL_ADDRESS": "127.0.0.1:1"}
 
 
-def words(of: App, *chain: str) -> Iterator[tuple[str, ...]]:
+def list_commands(group: App, *chain: str) -> Iterator[tuple[str, ...]]:
     """Every command as it is typed."""
-    for name in of:
+    for name in group:
         if name.startswith("-"):
             continue
-        inner = of[name]
+        inner = group[name]
         if inner.default_command is None:
-            yield from words(inner, *chain, name)
+            yield from list_commands(inner, *chain, name)
         else:
             yield (*chain, name)
 
 
-COMMANDS = sorted(words(app))
+COMMANDS = sorted(list_commands(app))
 OF_CAMPAIGN = (
     *("cancel", "exempt", "extend", "fast-forward", "list", "plan", "replay", "report"),
     *("retry", "sample", "schedule", "show", "start", "take", "template"),
@@ -76,7 +76,7 @@ def test_the_words_are_those_of_the_contract() -> None:
         "audit export",
         "audit hold",
         "audit verify",
-        *(f"campaign {word}" for word in OF_CAMPAIGN),
+        *(f"campaign {subcommand}" for subcommand in OF_CAMPAIGN),
         "completion",
         "database upgrade",
         "demo",
@@ -88,7 +88,7 @@ def test_the_words_are_those_of_the_contract() -> None:
         "handoff replay",
         "handoff retry",
         "init",
-        *(f"onboard {word}" for word in OF_ONBOARD),
+        *(f"onboard {subcommand}" for subcommand in OF_ONBOARD),
         "open",
         "people away",
         "people back",
@@ -119,7 +119,7 @@ def test_the_words_are_those_of_the_contract() -> None:
         "request take",
         "stats",
         "tail",
-        *(f"task {word}" for word in OF_TASK),
+        *(f"task {subcommand}" for subcommand in OF_TASK),
         "tenant try",
         "token list",
         "token new",
@@ -131,18 +131,20 @@ def test_the_words_are_those_of_the_contract() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_word_explains_itself_and_speaks_json(command: tuple[str, ...]) -> None:
-    told = help_of(*command)
-    assert "--json" in told
-    rows = [line.strip("│ ") for line in told.splitlines() if line.startswith("│")]
+    help_text = help_of(*command)
+    assert "--json" in help_text
+    rows = [line.strip("│ ") for line in help_text.splitlines() if line.startswith("│")]
     unexplained = [row for row in rows if len(row.replace("*", "").split()) < 3]
     assert not unexplained
-    assert "--no-" not in told.replace("--no-names", ""), "only --no-names is of the outside contract"
+    assert "--no-" not in help_text.replace("--no-names", ""), "only --no-names is of the outside contract"
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_help_says_no_default_of_what_is_off_or_left_out(command: tuple[str, ...]) -> None:
-    told = " ".join(help_of(*command).split())
-    assert not any(word in told for word in ("[default: ]", "[default: ()]", "[default: False]", "[default: None]"))
+    help_text = " ".join(help_of(*command).split())
+    assert not any(
+        default in help_text for default in ("[default: ]", "[default: ()]", "[default: False]", "[default: None]")
+    )
 
 
 @pytest.mark.parametrize("groups", [(), *((name,) for name in command_line.GROUPS)], ids=" ".join)
@@ -157,14 +159,14 @@ def test_a_list_of_commands_explains_each_in_the_first_words_of_its_own_help(gro
         assert f" {summary}" in f" {' '.join(help_of(*groups, name, application=application).split())}"
 
 
-@pytest.mark.parametrize("word", ["cancel", "extend", "show"])
-def test_a_campaign_has_help_of_its_own(word: str) -> None:
-    of_campaign, of_request = (help_of(kind, word).splitlines()[2:] for kind in ("campaign", "request"))
+@pytest.mark.parametrize("command", ["cancel", "extend", "show"])
+def test_a_campaign_has_help_of_its_own(command: str) -> None:
+    of_campaign, of_request = (help_of(kind, command).splitlines()[2:] for kind in ("campaign", "request"))
     assert of_campaign[:2] != of_request[:2]
 
 
 @pytest.mark.parametrize(
-    ("typed", "says"),
+    ("typed", "message"),
     [
         (("fast-forward", "msa-0042"), "give a duration such as 3d, or --to-next"),
         (("fast-forward", "msa-0042", "3d", "--to-next"), "give a duration such as 3d, or --to-next"),
@@ -189,12 +191,12 @@ def test_a_campaign_has_help_of_its_own(word: str) -> None:
         (("fast-forward", "msa-0042", "3 days"), "3 days is not a duration such as 4h, 3d or 2w"),
     ],
 )
-def test_wrong_usage_is_2_and_points_to_the_help(typed: tuple[str, ...], says: str) -> None:
-    ended = type_(*typed)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert says in ended.stderr
-    assert "Try: countersign" in ended.stderr
-    assert "Traceback" not in ended.stderr
+def test_wrong_usage_is_2_and_points_to_the_help(typed: tuple[str, ...], message: str) -> None:
+    process = type_(*typed)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert message in process.stderr
+    assert "Try: countersign" in process.stderr
+    assert "Traceback" not in process.stderr
 
 
 MEANT: dict[str, dict[str, object]] = {
@@ -216,36 +218,40 @@ TYPED = {
 def test_what_is_typed_means_what_it_says(option: str, text: str) -> None:
     """Through the whole of the command, as it reaches the function of the word."""
     _, bound, _ = app.parse_args([*TYPED[option].split(), option, text], exit_on_error=False, print_error=False)
-    given = bound.arguments
+    arguments = bound.arguments
     name = option.removeprefix("--")
-    assert (given[name] if name in given else getattr(given["manner"], name)) == MEANT[option][text]
+    assert (arguments[name] if name in arguments else getattr(arguments["manner"], name)) == MEANT[option][text]
 
 
 def test_each_converter_of_the_command_is_in_the_table() -> None:
-    found = set()
+    option_names = set()
     for command in COMMANDS:
-        word: App = app
+        subcommand: App = app
         for name in command:
-            word = word[name]
-        read = (one for one in word.assemble_argument_collection() if one.parameter.converter)
-        found |= {one.name for one in read if getattr(one.parameter.converter, "__module__", "").startswith("starter")}
-    assert found == set(MEANT)
+            subcommand = subcommand[name]
+        read = (argument for argument in subcommand.assemble_argument_collection() if argument.parameter.converter)
+        option_names |= {
+            argument.name
+            for argument in read
+            if getattr(argument.parameter.converter, "__module__", "").startswith("starter")
+        }
+    assert option_names == set(MEANT)
 
 
 def test_a_server_that_is_not_there_is_1_in_one_line() -> None:
-    ended = type_("request", "show", "msa-0042", **NOBODY)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "no Temporal server at 127.0.0.1:1: connection refused\n"
+    process = type_("request", "show", "msa-0042", **NOBODY)
+    assert (process.returncode, process.stdout) == (1, "")
+    assert process.stderr == "no Temporal server at 127.0.0.1:1: connection refused\n"
 
 
 def test_a_faulty_file_is_refused_before_any_server_is_asked(tmp_path: Path) -> None:
     people = tmp_path / "people.yaml"
     people.write_text("people: [{id: a, name: A, email: a@example.com, zone: Europe/Amsterdam}]\n")
-    ended = type_("request", "start", "-", stdin="kind: contract\n", COUNTERSIGN_PEOPLE=str(people), **NOBODY)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert 'stdin:1: kind: "contract" is not a kind of policies.yaml' in ended.stderr
-    assert "document: " in ended.stderr
-    assert "Temporal" not in ended.stderr
+    process = type_("request", "start", "-", stdin="kind: contract\n", COUNTERSIGN_PEOPLE=str(people), **NOBODY)
+    assert (process.returncode, process.stdout) == (1, "")
+    assert 'stdin:1: kind: "contract" is not a kind of policies.yaml' in process.stderr
+    assert "document: " in process.stderr
+    assert "Temporal" not in process.stderr
 
 
 FILES = {
@@ -257,18 +263,18 @@ FILES = {
 
 
 @pytest.mark.parametrize("meant", FILES)
-@pytest.mark.parametrize("word", FILES)
-def test_a_file_of_another_kind_is_sent_to_its_own_word_in_one_line(word: str, meant: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", FILES)
+def test_a_file_of_another_kind_is_sent_to_its_own_word_in_one_line(command: str, meant: str, tmp_path: Path) -> None:
     file, people = tmp_path / "file.yaml", tmp_path / "people.yaml"
     people.write_text("people: [{id: a, name: A, email: a@example.com, zone: Europe/Amsterdam}]\n")
     file.write_text(FILES[meant], "utf-8")
-    ended = type_(word, "start", str(file), COUNTERSIGN_PEOPLE=str(people), **NOBODY)
-    assert (ended.returncode, ended.stdout) == (1, "")
+    process = type_(command, "start", str(file), COUNTERSIGN_PEOPLE=str(people), **NOBODY)
+    assert (process.returncode, process.stdout) == (1, "")
     names = {"onboard": "onboarding"}
-    other, wanted = names.get(meant, meant), names.get(word, word)
-    article = "an" if other == "onboarding" else "a"
-    told = f"{file}:1: is {article} {other}, no {wanted}: `countersign {meant} start` starts it\n"
-    assert (ended.stderr == told) is (word != meant)
+    file_kind, command_kind = names.get(meant, meant), names.get(command, command)
+    article = "an" if file_kind == "onboarding" else "a"
+    message = f"{file}:1: is {article} {file_kind}, no {command_kind}: `countersign {meant} start` starts it\n"
+    assert (process.stderr == message) is (command != meant)
 
 
 def test_each_fault_of_the_people_file_is_told_once(tmp_path: Path) -> None:
@@ -276,26 +282,26 @@ def test_each_fault_of_the_people_file_is_told_once(tmp_path: Path) -> None:
     people.write_text("people: [{id: a}]\n")
     (tmp_path / "msa.pdf").write_bytes(b"%PDF-1.4")
     request.write_text("kind: customer-contract\ndocument: msa.pdf\nrequester: a\nsigners: [a]\n")
-    ended = type_("request", "start", str(request), COUNTERSIGN_PEOPLE=str(people), **NOBODY)
-    assert (ended.returncode, ended.stdout) == (1, "")
+    process = type_("request", "start", str(request), COUNTERSIGN_PEOPLE=str(people), **NOBODY)
+    assert (process.returncode, process.stdout) == (1, "")
     faults = [f"{people}:1: people[0].{field}: is missing\n" for field in ("email", "name", "zone")]
-    assert sorted(ended.stderr.splitlines(keepends=True)) == faults
+    assert sorted(process.stderr.splitlines(keepends=True)) == faults
 
 
 def test_what_is_not_set_is_named() -> None:
-    ended = type_("request", "start", "msa.yaml", **NOBODY)
-    [missing, way_out] = ended.stderr.splitlines()
-    assert (ended.returncode, missing) == (1, "COUNTERSIGN_PEOPLE: is missing (The people file)")
+    process = type_("request", "start", "msa.yaml", **NOBODY)
+    [missing, way_out] = process.stderr.splitlines()
+    assert (process.returncode, missing) == (1, "COUNTERSIGN_PEOPLE: is missing (The people file)")
     assert "`countersign dev` starts one" in way_out
-    ended = type_("request", "start", "msa.yaml", COUNTERSIGN_LOG_LEVEL="warning", **NOBODY)
-    assert ended.stderr == f"{missing}\n"
+    process = type_("request", "start", "msa.yaml", COUNTERSIGN_LOG_LEVEL="warning", **NOBODY)
+    assert process.stderr == f"{missing}\n"
 
 
 @pytest.mark.parametrize("typed", [("--help",), ("doctor",), ("doctor", "--json")], ids=" ".join)
 def test_a_reader_who_went_away_is_a_broken_pipe_however_it_is_printed(typed: tuple[str, ...], tmp_path: Path) -> None:
     """`countersign … | true`: a refusal it is not."""
-    ended = type_before_nobody(*typed, COUNTERSIGN_DATA_DIR=str(tmp_path), **NOBODY)
-    assert (ended.returncode, ended.stderr) == (Exit.BROKEN_PIPE, "")
+    process = type_before_nobody(*typed, COUNTERSIGN_DATA_DIR=str(tmp_path), **NOBODY)
+    assert (process.returncode, process.stderr) == (Exit.BROKEN_PIPE, "")
 
 
 @pytest.mark.parametrize(
@@ -338,7 +344,7 @@ from starter.__main__ import main
 sys.argv = ["countersign", *{typed!r}]
 main()
 """
-    ended = subprocess.run(  # noqa: S603  our own interpreter
+    process = subprocess.run(  # noqa: S603  our own interpreter
         [sys.executable, "-c", script],
         env={**modules.environment(), **complete(tmp_path), **NOBODY},
         capture_output=True,
@@ -346,7 +352,7 @@ main()
         check=False,
         timeout=60,
     )
-    imported = set(ended.stderr.split())
+    imported = set(process.stderr.split())
     assert "starter.__main__" in imported
     assert sorted(imported.intersection(unneeded)) == []
 
@@ -360,7 +366,7 @@ from starter.__main__ import main
 sys.argv = ["countersign", "request", "show", "msa-0042"]
 main()
 """
-    ended = subprocess.run(  # noqa: S603  our own interpreter
+    process = subprocess.run(  # noqa: S603  our own interpreter
         [sys.executable, "-c", script],
         env={**modules.environment(), **complete(tmp_path), **NOBODY},
         capture_output=True,
@@ -368,46 +374,48 @@ main()
         check=False,
         timeout=60,
     )
-    assert "full collections: 0" in ended.stderr
+    assert "full collections: 0" in process.stderr
 
 
 def test_the_version_is_told() -> None:
-    ended = type_("--version")
-    assert ended.returncode == 0
-    assert ended.stdout.strip()
+    process = type_("--version")
+    assert process.returncode == 0
+    assert process.stdout.strip()
 
 
 def test_the_stack_of_another_folder_is_named_before_the_word(tmp_path: Path) -> None:
-    ended = type_before_nobody("--dev", str(tmp_path), "request", "list")
-    assert ended.returncode == Exit.REFUSED
-    assert ended.stderr == f"--dev {tmp_path}: no stack of `countersign dev` runs on this folder\n"
+    process = type_before_nobody("--dev", str(tmp_path), "request", "list")
+    assert process.returncode == Exit.REFUSED
+    assert process.stderr == f"--dev {tmp_path}: no stack of `countersign dev` runs on this folder\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_completes_every_word_and_option(shell: str) -> None:
-    ended = type_("completion", shell)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert [word for command in COMMANDS for word in command if word not in ended.stdout] == []
-    assert "--requester" in ended.stdout or "-l requester" in ended.stdout
+    process = type_("completion", shell)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert [part for command in COMMANDS for part in command if part not in process.stdout] == []
+    assert "--requester" in process.stdout or "-l requester" in process.stdout
 
 
 @pytest.mark.parametrize(
-    ("word", "other"), [("request", "task:a"), ("task", "signature-request:a"), ("campaign", "task:a")]
+    ("command", "workflow_id"), [("request", "task:a"), ("task", "signature-request:a"), ("campaign", "task:a")]
 )
-def test_fast_forward_below_a_word_takes_ids_of_this_kind_alone(tmp_path: Path, word: str, other: str) -> None:
-    ended = type_before_nobody(word, "fast-forward", other, "1d")
-    assert ended.returncode == Exit.REFUSED
-    assert f'"{other}" is no ' in ended.stderr
+def test_fast_forward_below_a_word_takes_ids_of_this_kind_alone(tmp_path: Path, command: str, workflow_id: str) -> None:
+    process = type_before_nobody(command, "fast-forward", workflow_id, "1d")
+    assert process.returncode == Exit.REFUSED
+    assert f'"{workflow_id}" is no ' in process.stderr
 
 
-@pytest.mark.parametrize(("typed", "says"), [(["x"], ""), (["x", "--json"], '{"code": "blocked", "values": {}}\n')])
+@pytest.mark.parametrize(
+    ("typed", "error_output"), [(["x"], ""), (["x", "--json"], '{"code": "blocked", "values": {}}\n')]
+)
 def test_a_refused_command_with_json_has_its_code_and_values_on_the_error_output(
-    typed: list[str], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    typed: list[str], error_output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(words: list[str]) -> None:
+    def refuse(arguments: list[str]) -> None:
         raise CommandRefused(Rejection.BLOCKED.to_message())
 
     monkeypatch.setattr(command_line, "app", refuse)
     with pytest.raises(CommandRefused):
         command_line._called(typed)
-    assert capsys.readouterr() == ("", says)
+    assert capsys.readouterr() == ("", error_output)

@@ -29,21 +29,21 @@ def script(shell: Shell, path: Path) -> Path:
     return path
 
 
-def told(*command: str) -> list[str]:
+def read_output_lines(*command: str) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split("\n")  # noqa: S603
 
 
 def test_bash_completes_words_and_options(tmp_path: Path) -> None:
     bash = ("bash", "--norc", "-c", _COMPLETE_IN_BASH, "bash", str(script("bash", tmp_path / "countersign")))
-    assert set(told(*bash, "countersign request re")) >= {"remind", "resume"}
-    assert "--template" in told(*bash, "countersign request start --t")
+    assert set(read_output_lines(*bash, "countersign request re")) >= {"remind", "resume"}
+    assert "--template" in read_output_lines(*bash, "countersign request start --t")
 
 
 def test_fish_completes_words_and_options(tmp_path: Path) -> None:
     source = f"source {script('fish', tmp_path / 'countersign.fish')}"
-    words = told("fish", "--no-config", "-c", f'{source}; complete -C "countersign request re"')
-    assert {line.partition("\t")[0] for line in words} >= {"remind", "resume"}
-    options = told("fish", "--no-config", "-c", f'{source}; complete -C "countersign request start --t"')
+    completions = read_output_lines("fish", "--no-config", "-c", f'{source}; complete -C "countersign request re"')
+    assert {line.partition("\t")[0] for line in completions} >= {"remind", "resume"}
+    options = read_output_lines("fish", "--no-config", "-c", f'{source}; complete -C "countersign request start --t"')
     assert "--template" in [line.partition("\t")[0] for line in options]
 
 
@@ -58,21 +58,21 @@ def test_zsh_completes_words_and_options_from_the_file_that_help_names(tmp_path:
     os.close(keyboard)
     try:
         os.write(screen, f"fpath=({folder} $fpath); autoload -Uz compinit; compinit -u -D; echo rea''dy\n".encode())
-        assert seen(screen, "ready\r\n")
+        assert wait_for_text(screen, "ready\r\n")
         os.write(screen, b"countersign request exte\t")
-        assert seen(screen, "extend ")
+        assert wait_for_text(screen, "extend ")
         os.write(screen, b"\x15countersign request start --templ\t")
-        assert seen(screen, "--template")
+        assert wait_for_text(screen, "--template")
     finally:
         os.close(screen)
         shell.kill()
         shell.wait()
 
 
-def seen(screen: int, words: str) -> bool:
+def wait_for_text(screen: int, expected: str) -> bool:
     """Whether the words come to stand on the screen."""
     ends, text = time.monotonic() + _PATIENCE_SECONDS, b""
-    while words.encode() not in text:
+    while expected.encode() not in text:
         ready, _, _ = select.select([screen], [], [], max(0.0, ends - time.monotonic()))
         if not ready:
             return False

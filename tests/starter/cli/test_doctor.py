@@ -43,7 +43,7 @@ from workflows.signature.workflow import SignatureRequestWorkflow
 async def part_of(environment: dict[str, str], name: str) -> SetUpPart:
     """One part of a whole examination, of a machine on which nothing runs."""
     examined = await examine(load(environment={"TEMPORAL_ADDRESS": "127.0.0.1:1", **environment}))
-    [part] = [one for one in examined.parts if one.part == name]
+    [part] = [setup_part for setup_part in examined.parts if setup_part.part == name]
     return part
 
 
@@ -65,31 +65,35 @@ async def test_a_stack_that_is_gone_is_one_cause_as_well(tmp_path: Path) -> None
 
 async def test_a_stack_that_another_server_of_the_shell_hides_is_the_one_part_that_is_told(tmp_path: Path) -> None:
     (tmp_path / "dev.json").write_text("{}")
-    seen = await examine(load(environment={"COUNTERSIGN_DATA_DIR": str(tmp_path), "TEMPORAL_ADDRESS": "127.0.0.1:9"}))
-    (only,) = seen.parts
+    examination = await examine(
+        load(environment={"COUNTERSIGN_DATA_DIR": str(tmp_path), "TEMPORAL_ADDRESS": "127.0.0.1:9"})
+    )
+    (only,) = examination.parts
     assert only.says.startswith(f"TEMPORAL_ADDRESS is set, so the stack of {tmp_path} is not meant: unset it, or type")
 
 
 async def test_a_store_that_works_says_who_can_see_it(tmp_path: Path) -> None:
-    own = Store((tmp_path / "kept").as_uri())
-    part, beside = await files(own), await database(own)
-    assert (part.state, beside.state) == (PartHealth.OK, PartHealth.OK)
+    store = Store((tmp_path / "kept").as_uri())
+    part, database_part = await files(store), await database(store)
+    assert (part.state, database_part.state) == (PartHealth.OK, PartHealth.OK)
     assert part.says.startswith(f"file://{tmp_path}/kept is written and read; processes on other machines")
-    assert beside.says.startswith(f"sqlite:///{tmp_path}/kept/countersign.sqlite3 is reached, and has the schema")
-    shared = Store("memory://shared", own.database.address)
+    assert database_part.says.startswith(
+        f"sqlite:///{tmp_path}/kept/countersign.sqlite3 is reached, and has the schema"
+    )
+    shared = Store("memory://shared", store.database.address)
     assert (await files(shared)).says == "memory:///shared is written and read"
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "message"),
     [
         ("file:///dev/null/store", "the store cannot be used: Not a directory"),
         ("nosuch://bucket", "COUNTERSIGN_STORE: must be a path or an fsspec URL such as s3://bucket/folder"),
     ],
 )
-async def test_a_store_that_does_not_work_hides_no_other_part(url: str, says: str) -> None:
+async def test_a_store_that_does_not_work_hides_no_other_part(url: str, message: str) -> None:
     part = await part_of({"COUNTERSIGN_STORE": url}, "store")
-    assert (part.state, part.says) == (PartHealth.WRONG, says)
+    assert (part.state, part.says) == (PartHealth.WRONG, message)
     assert "no Temporal server" in (await part_of({"COUNTERSIGN_STORE": url}, "temporal")).says
 
 
@@ -156,8 +160,8 @@ async def test_cloud_messaging_is_tried_without_sending_anything(
     tmp_path: Path, password: str, state: PartHealth
 ) -> None:
     async with running(SandboxSettings()) as sandbox:
-        known = sandbox.state.settings
-        account = {"URL": sandbox.url, "USER": known.mra_user, "PASSWORD": password or known.mra_password}
+        settings = sandbox.state.settings
+        account = {"URL": sandbox.url, "USER": settings.mra_user, "PASSWORD": password or settings.mra_password}
         named = {f"COUNTERSIGN_MRA_{name}": text for name, text in account.items()}
         part = await part_of(complete(tmp_path) | named, "cloud messaging")
     assert part.state is state
@@ -209,7 +213,7 @@ kinds:
 
 
 @pytest.mark.parametrize(
-    ("secrets", "state", "says"),
+    ("secrets", "state", "message"),
     [
         ("", PartHealth.WARNING, "COUNTERSIGN_HANDOFF_SECRETS is empty: calls to crm, erp go unsigned"),
         ("crm", PartHealth.WARNING, "COUNTERSIGN_HANDOFF_SECRETS has no secret for erp: calls to it go unsigned"),
@@ -228,7 +232,7 @@ kinds:
     ],
 )
 async def test_targets_and_secrets_that_do_not_meet_are_named(
-    secrets: str, state: PartHealth, says: str, tmp_path: Path
+    secrets: str, state: PartHealth, message: str, tmp_path: Path
 ) -> None:
     (tmp_path / "policies.yaml").write_text(CATALOGUE)
     whsec = "whsec_" + base64.b64encode(bytes(range(24))).decode()
@@ -239,7 +243,7 @@ async def test_targets_and_secrets_that_do_not_meet_are_named(
         },
         "hand-off",
     )
-    assert (part.state, part.says) == (state, says)
+    assert (part.state, part.says) == (state, message)
 
 
 async def test_a_catalogue_that_calls_nobody_leaves_the_secrets_alone() -> None:
@@ -262,18 +266,18 @@ async def test_devices_that_apps_have_registered_count_as_those_of_the_people_fi
     file = tmp_path / "people.yaml"
     written = [f"{{id: p{n}, name: P, email: p{n}@example.com, zone: Europe/Amsterdam}}" for n in range(20)]
     file.write_text(f"people: [{', '.join(written)}]\n")
-    kept = Store(settings.store_url, settings.database_url)
-    assert (await people(file, store=kept)).says == f"{file}: 20 people, 20 without a device (they get mail only)"
+    store = Store(settings.store_url, settings.database_url)
+    assert (await people(file, store=store)).says == f"{file}: 20 people, 20 without a device (they get mail only)"
     for id in ("p1", "p2", "somebody-who-left"):
         device = PushDevice(token=f"token-of-{id}", platform=Platform.ANDROID)
-        await Devices(kept).register(id, device, datetime.now(UTC))
-    assert (await people(file, store=kept)).says == f"{file}: 20 people, 18 without a device (they get mail only)"
-    slow = await people(file, store=kept, seconds=0)
+        await Devices(store).register(id, device, datetime.now(UTC))
+    assert (await people(file, store=store)).says == f"{file}: 20 people, 18 without a device (they get mail only)"
+    slow = await people(file, store=store, seconds=0)
     assert slow.says == f"{file}: 20 people, 20 without a device in it; the store is too slow to count those of apps"
 
 
 @pytest.mark.parametrize(
-    ("kind", "requester", "state", "says"),
+    ("kind", "requester", "state", "message"),
     [
         ("lease", "a", PartHealth.OK, "become lease of a"),
         ("rent", "a", PartHealth.WRONG, "has no kind rent (COUNTERSIGN_ADOPT_KIND)"),
@@ -281,13 +285,13 @@ async def test_devices_that_apps_have_registered_count_as_those_of_the_people_fi
     ],
 )
 async def test_what_is_adopted_needs_a_kind_and_a_requester_that_there_are(
-    kind: str, requester: str, state: PartHealth, says: str, tmp_path: Path
+    kind: str, requester: str, state: PartHealth, message: str, tmp_path: Path
 ) -> None:
     (tmp_path / "policies.yaml").write_text("kinds:\n  lease: {window: 10d}\n")
     adopts = {"COUNTERSIGN_ADOPT": "on", "COUNTERSIGN_ADOPT_KIND": kind, "COUNTERSIGN_ADOPT_REQUESTER": requester}
     policies = {"COUNTERSIGN_POLICIES": str(tmp_path / "policies.yaml")}
     part = await part_of(complete(tmp_path) | adopts | policies, "adoption")
-    assert (part.state, says in part.says) == (state, True)
+    assert (part.state, message in part.says) == (state, True)
 
 
 @pytest.mark.real_server
@@ -298,9 +302,9 @@ async def test_a_worker_that_asks_no_more_is_not_at_work(dev_server: str) -> Non
     )
     batches, sweeps = (Worker(client, task_queue=queue, activities=activities) for queue in (BATCH_QUEUE, SWEEP_QUEUE))
     async with workers(client, World()), walks, batches, sweeps:
-        assert await eventually(lambda: says(client, f"no worker polls {URGENT_SIGNATURE_QUEUE}:"))
+        assert await eventually(lambda: is_worker_reported(client, f"no worker polls {URGENT_SIGNATURE_QUEUE}:"))
         async with Worker(client, task_queue=URGENT_SIGNATURE_QUEUE, activities=activities):
-            assert await eventually(lambda: says(client, "1 at work"))
+            assert await eventually(lambda: is_worker_reported(client, "1 at work"))
         later = await worker(client, datetime.now(UTC) + timedelta(minutes=2))
     assert later.state is PartHealth.WRONG
     assert later.says.startswith(
@@ -315,14 +319,14 @@ async def test_who_reads_what_is_encrypted_in_the_web_ui_is_told(tmp_path: Path)
     on = {**key, "COUNTERSIGN_CODEC": "on", "COUNTERSIGN_CODEC_ORIGIN": "https://ui.test"}
     on |= {"COUNTERSIGN_OPERATORS": "ops", "COUNTERSIGN_OIDC_AUDIENCE": "us", "COUNTERSIGN_CODEC_TOKEN": "t" * 16}
     async with open_issuer() as issuer:
-        there = {**complete(tmp_path), **on, "COUNTERSIGN_OIDC_ISSUER": issuer.url}
-        assert (await part_of(there, "codec")).says == (
+        environment = {**complete(tmp_path), **on, "COUNTERSIGN_OIDC_ISSUER": issuer.url}
+        assert (await part_of(environment, "codec")).says == (
             f"pages of https://ui.test decrypt for members of ops, by tokens of {issuer.url}, which has 1 key, "
             "and whoever has COUNTERSIGN_CODEC_TOKEN"
         )
         issuer.away = True
-        away = await part_of(there, "codec")
-    assert (away.state, away.says.startswith("OpenID issuer answered 503")) == (PartHealth.WRONG, True)
+        part = await part_of(environment, "codec")
+    assert (part.state, part.says.startswith("OpenID issuer answered 503")) == (PartHealth.WRONG, True)
 
 
 @pytest.mark.real_server
@@ -335,7 +339,7 @@ async def test_a_pool_on_which_nobody_works_is_named_with_the_worker_that_is_mis
         sweeps,
     ):
         assert await eventually(
-            lambda: says(
+            lambda: is_worker_reported(
                 client,
                 "no worker polls countersign-campaigns, countersign-batches: "
                 "start `countersign worker --queues campaigns`;",
@@ -347,20 +351,20 @@ async def test_a_pool_on_which_nobody_works_is_named_with_the_worker_that_is_mis
 async def test_a_queue_on_which_nobody_works_is_named(dev_server: str) -> None:
     client = await own_namespace(dev_server)
     async with Worker(client, task_queue=WORKFLOW_QUEUE, workflows=[SignatureRequestWorkflow]):
-        idle = f"no worker polls {', '.join(one for one in QUEUES if one != WORKFLOW_QUEUE)}:"
-        assert await eventually(lambda: says(client, idle))
+        idle = f"no worker polls {', '.join(queue for queue in QUEUES if queue != WORKFLOW_QUEUE)}:"
+        assert await eventually(lambda: is_worker_reported(client, idle))
 
 
-async def says(client: Client, words: str) -> bool:
-    return (await worker(client)).says.startswith(words)
+async def is_worker_reported(client: Client, message: str) -> bool:
+    return (await worker(client)).says.startswith(message)
 
 
 async def test_ids_that_tell_the_name_and_a_missing_key_of_evidence_are_said(tmp_path: Path) -> None:
     file, line = tmp_path / "people.yaml", "{{id: {}, name: Ada Lovelace, email: a@example.com, zone: Europe/Berlin}}"
-    for id, said in (("lovelace_a", True), ("e-4711", False)):
+    for id, shows_name in (("lovelace_a", True), ("e-4711", False)):
         file.write_text(f"people: [{line.format(id)}]")
         part = await ids(file)
-        assert ("1 have a word of the person's name" in part.says, "Ada" in part.says) == (said, False)
+        assert ("1 have a word of the person's name" in part.says, "Ada" in part.says) == (shows_name, False)
     settings = load(environment={"COUNTERSIGN_DATA_DIR": str(tmp_path)})
     assert (evidence_key(settings).state, "countersign init" in evidence_key(settings).says) == (
         PartHealth.WARNING,
@@ -371,9 +375,9 @@ async def test_ids_that_tell_the_name_and_a_missing_key_of_evidence_are_said(tmp
 
 
 async def test_who_is_named_by_may_start_in_vain_is_said(tmp_path: Path) -> None:
-    kinds, known = tmp_path / "policies.yaml", tmp_path / "people.yaml"
+    kinds, people_file = tmp_path / "policies.yaml", tmp_path / "people.yaml"
     kinds.write_text("kinds: {lease: {may_start: [{group: sales}, {group: staff}, {person: eve}, {person: ada}]}}")
-    known.write_text("people: [{id: ada, name: Ada, email: ada@example.com, zone: UTC, groups: [staff]}]")
-    says = f"{kinds}: 1 kinds; may_start names eve, the group sales, whom the people file does not have"
-    assert await policies(kinds, known) == fine("policies", says)
+    people_file.write_text("people: [{id: ada, name: Ada, email: ada@example.com, zone: UTC, groups: [staff]}]")
+    message = f"{kinds}: 1 kinds; may_start names eve, the group sales, whom the people file does not have"
+    assert await policies(kinds, people_file) == fine("policies", message)
     assert await policies(kinds, None) == fine("policies", f"{kinds}: 1 kinds")

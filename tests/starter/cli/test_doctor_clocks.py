@@ -27,7 +27,7 @@ async def service(now: datetime, status: str = "200 OK") -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "says"),
+    ("minutes", "message"),
     [
         (-12, "the clock of this receiver is 12 minutes behind Core Signature's"),
         (26 * 60, "the clock of this receiver is 1560 minutes ahead of Core Signature's"),
@@ -36,17 +36,20 @@ async def service(now: datetime, status: str = "200 OK") -> AsyncIterator[str]:
         (-1, "the clock of this receiver is 60 s behind Core Signature's"),
     ],
 )
-async def test_the_receiver_s_own_clock_is_compared_not_this_machine_s(minutes: int, says: str) -> None:
+async def test_the_receiver_s_own_clock_is_compared_not_this_machine_s(minutes: int, message: str) -> None:
     elsewhere = datetime.now(UTC) + timedelta(days=3)
-    async with service(elsewhere + timedelta(minutes=minutes)) as ours, service(elsewhere) as theirs:
-        part = await vendors.receiver(ours, theirs)
-    assert says in part.says
+    async with (
+        service(elsewhere + timedelta(minutes=minutes)) as receiver_url,
+        service(elsewhere) as core_signature_url,
+    ):
+        part = await vendors.receiver(receiver_url, core_signature_url)
+    assert message in part.says
     assert part.state is (
-        PartHealth.OK if "answers" in says else PartHealth.WARNING if abs(minutes) < 2 else PartHealth.WRONG
+        PartHealth.OK if "answers" in message else PartHealth.WARNING if abs(minutes) < 2 else PartHealth.WRONG
     )
 
 
 async def test_a_core_signature_that_is_away_says_nothing_of_the_receiver() -> None:
     now = datetime.now(UTC)
-    async with service(now) as ours, service(now, "404 Not Found") as theirs:
-        assert (await vendors.receiver(ours, theirs)).state is PartHealth.OK
+    async with service(now) as receiver_url, service(now, "404 Not Found") as core_signature_url:
+        assert (await vendors.receiver(receiver_url, core_signature_url)).state is PartHealth.OK

@@ -40,21 +40,21 @@ def test_urgent_work_that_was_dropped_on_its_way_stands_in_no_line() -> None:
 
 @pytest.mark.real_server
 @pytest.mark.parametrize(
-    ("flag", "state", "says"),
+    ("flag", "state", "message"),
     [("true", PartHealth.OK, "6 urgent, 3 ordinary, 0 bulk wait"), ("false", PartHealth.WARNING, "wait in one queue")],
 )
-async def test_a_server_that_lets_nobody_go_first_is_named(flag: str, state: PartHealth, says: str) -> None:
+async def test_a_server_that_lets_nobody_go_first_is_named(flag: str, state: PartHealth, message: str) -> None:
     async with real_server("--dynamic-config-value", f"matching.useNewMatcher={flag}") as env:
         for number in range(9):
             await env.client.start_workflow(
                 "Any", id=f"any-{number}", task_queue=WORKFLOW_QUEUE, priority=priority("any", urgent=number % 3 > 0)
             )
 
-        async def seen() -> SetUpPart | None:
+        async def find_part() -> SetUpPart | None:
             part = await urgency(env.client)
-            return part if says in part.says else None
+            return part if message in part.says else None
 
-        assert (await eventually(seen)).state is state
+        assert (await eventually(find_part)).state is state
 
 
 @pytest.mark.real_server

@@ -55,7 +55,7 @@ PEOPLE = {
 }
 
 
-async def tried(folder: Path, handoff: list[dict[str, Any]], **more: str) -> Examination:
+async def try_handoff(folder: Path, handoff: list[dict[str, Any]], **overrides: str) -> Examination:
     """What is found of the targets of one kind, and of one below it that has them as well."""
     (folder / "people.yaml").write_text(json.dumps(PEOPLE))
     kinds = {"base": {"handoff": handoff}, "below": {"extends": "base"}}
@@ -65,37 +65,39 @@ async def tried(folder: Path, handoff: list[dict[str, Any]], **more: str) -> Exa
         "COUNTERSIGN_PEOPLE": str(folder / "people.yaml"),
         "COUNTERSIGN_DATA_DIR": str(folder),
         "TEMPORAL_ADDRESS": "127.0.0.1:1",
-        **more,
+        **overrides,
     }
     return await try_targets(load(environment=environment))
 
 
-async def pinged(folder: Path, sandbox: RunningSandbox, **more: Any) -> Examination:
+async def pinged(folder: Path, sandbox: RunningSandbox, **overrides: Any) -> Examination:
     """What is found of one system."""
-    hook = {"target": "finance", "url": f"{sandbox.url}/_sandbox/targets/of-a-secret", **more}
+    hook = {"target": "finance", "url": f"{sandbox.url}/_sandbox/targets/of-a-secret", **overrides}
     host = sandbox.url.removeprefix("http://")
-    return await tried(folder, [hook], COUNTERSIGN_HANDOFF_HOSTS=host, COUNTERSIGN_HANDOFF_SECRETS=f"finance={SECRET}")
+    return await try_handoff(
+        folder, [hook], COUNTERSIGN_HANDOFF_HOSTS=host, COUNTERSIGN_HANDOFF_SECRETS=f"finance={SECRET}"
+    )
 
 
 @pytest.mark.parametrize("format", ["standard", "cloudevents"])
 async def test_a_system_gets_one_signed_ping_in_its_format(tmp_path: Path, format: str) -> None:
     async with running(SandboxSettings()) as sandbox:
-        found = await pinged(tmp_path, sandbox, format=format, on=["signed", "escalated"])
+        examination = await pinged(tmp_path, sandbox, format=format, on=["signed", "escalated"])
         (call,) = entries(sandbox, "downstream")
-    [part] = found.parts
+    [part] = examination.parts
     assert (part.part, part.state, part.says) == ("finance", PartHealth.OK, "127.0.0.1 took a signed ping")
     assert (call["body"]["type"], call["body"]["data"]) == ("ping", {"version": 1, "target": "finance"})
     assert ("specversion" in call["body"]) == (format == "cloudevents")
     Webhook(SECRET).verify(call["raw"], call["headers"])
-    assert "secret" not in found.model_dump_json()
+    assert "secret" not in examination.model_dump_json()
 
 
 async def test_what_a_system_answers_is_said_in_words(tmp_path: Path) -> None:
     async with running(SandboxSettings()) as sandbox:
         arm(sandbox, path="/_sandbox/targets/*", fault="404")
-        found = await pinged(tmp_path, sandbox)
-    assert [(one.state, one.says) for one in found.parts] == [(PartHealth.WRONG, "127.0.0.1: HTTP 404")]
-    assert not found.ok
+        examination = await pinged(tmp_path, sandbox)
+    assert [(part.state, part.says) for part in examination.parts] == [(PartHealth.WRONG, "127.0.0.1: HTTP 404")]
+    assert not examination.ok
 
 
 async def test_a_target_that_took_the_ping_and_wants_no_more_calls_is_wrong() -> None:
@@ -119,8 +121,8 @@ async def test_a_target_that_resolves_to_a_private_address_is_said_in_words(tmp_
         {"target": "metadata", "url": "https://169.254.169.254/latest"},
         {"target": "local", "url": "http://localhost:9/hooks"},
     ]
-    found = await tried(tmp_path, hooks)
-    assert [one.says for one in found.parts] == [
+    examination = await try_handoff(tmp_path, hooks)
+    assert [part.says for part in examination.parts] == [
         "10.0.0.1: address refused: a private address must be listed in COUNTERSIGN_HANDOFF_HOSTS",
         "169.254.169.254: address refused: a private address must be listed in COUNTERSIGN_HANDOFF_HOSTS",
         "localhost: address refused: plain http goes to a listed loopback address only",
@@ -138,9 +140,9 @@ async def test_people_and_groups_are_looked_up_and_a_server_that_is_away_hides_n
         {"target": "acme", "workflow": "customer-onboarding:acme"},
         {"target": "archive", "start": {"workflow": "Archive", "queue": "archive"}},
     ]
-    found = await tried(tmp_path, handoff)
-    *parts, acme, archive = found.parts
-    assert [(one.part, one.state, one.says) for one in parts] == [
+    examination = await try_handoff(tmp_path, handoff)
+    *parts, acme, archive = examination.parts
+    assert [(part.part, part.state, part.says) for part in parts] == [
         ("chair", PartHealth.OK, "chair, with a device each"),
         ("hr", PartHealth.WARNING, "2 people of hr: 1 without a device"),
         ("nobody", PartHealth.WRONG, '"nobody" is not in people.yaml'),
@@ -239,15 +241,15 @@ async def test_of_an_operation_the_endpoint_is_looked_for(tmp_path: Path, dev_se
 
 
 async def test_a_catalogue_that_cannot_be_used_is_the_one_part_and_one_without_targets_says_so(tmp_path: Path) -> None:
-    [part] = (await tried(tmp_path, [{"target": "t"}])).parts
+    [part] = (await try_handoff(tmp_path, [{"target": "t"}])).parts
     assert (part.part, part.state) == ("policies", PartHealth.WRONG)
-    [none] = (await tried(tmp_path, [])).parts
-    assert (none.part, none.state) == ("hand-off", PartHealth.WARNING)
+    [hand_off_part] = (await try_handoff(tmp_path, [])).parts
+    assert (hand_off_part.part, hand_off_part.state) == ("hand-off", PartHealth.WARNING)
 
 
 async def test_ten_times_as_many_as_are_tried_at_once_are_each_tried_once(tmp_path: Path) -> None:
     kinds = {
-        f"kind-{number}": {"handoff": [{"target": f"t-{number}-{one}", "person": "chair"} for one in range(10)]}
+        f"kind-{number}": {"handoff": [{"target": f"t-{number}-{index}", "person": "chair"} for index in range(10)]}
         for number in range(doctor.TRIED_AT_ONCE)
     }
     (tmp_path / "catalogue.yaml").write_text(json.dumps({"kinds": kinds}))
@@ -258,5 +260,5 @@ async def test_ten_times_as_many_as_are_tried_at_once_are_each_tried_once(tmp_pa
         "COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml"),
         "COUNTERSIGN_DATA_DIR": str(tmp_path),
     }
-    found = await try_targets(load(environment=environment))
-    assert len({one.part for one in found.parts}) == len(found.parts) == 10 * doctor.TRIED_AT_ONCE
+    examination = await try_targets(load(environment=environment))
+    assert len({part.part for part in examination.parts}) == len(examination.parts) == 10 * doctor.TRIED_AT_ONCE

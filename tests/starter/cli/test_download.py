@@ -37,9 +37,9 @@ class Desk:
         with closing(Store((self.folder / "store").as_uri())) as store:
             return asyncio.run(_awaited(work(store)))
 
-    def types(self, *words: str) -> tuple[int, str, str]:
-        done = type_("request", *words, COUNTERSIGN_DATA_DIR=str(self.folder), TEMPORAL_ADDRESS="127.0.0.1:1")
-        return done.returncode, done.stdout, done.stderr
+    def types(self, *arguments: str) -> tuple[int, str, str]:
+        process = type_("request", *arguments, COUNTERSIGN_DATA_DIR=str(self.folder), TEMPORAL_ADDRESS="127.0.0.1:1")
+        return process.returncode, process.stdout, process.stderr
 
 
 async def _awaited(work: Coroutine[Any, Any, R]) -> R:
@@ -52,9 +52,9 @@ def contents(id: str) -> tuple[bytes, bytes]:
 
 async def _fill(store: Store) -> None:
     for id in ("msa-0042", "msa-0043"):
-        what = await signed(store, id)
+        workflow_name = await signed(store, id)
         pdf, log = [SignedFile(await store.files.put(content, SIGNED), len(content)) for content in contents(id)]
-        await store.evidence.keep_signed(what.workflow_id, SignedDocument(pdf, log), NOW)
+        await store.evidence.keep_signed(workflow_name.workflow_id, SignedDocument(pdf, log), NOW)
 
 
 @pytest.fixture
@@ -63,15 +63,15 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def test_the_signed_document_and_its_log_are_written_and_noted(desk: Desk) -> None:
-    code, says, _ = desk.types("download", "msa-0042", "-o", str(desk.folder / "out"), "--as", "ada", "--json")
+    code, output, _ = desk.types("download", "msa-0042", "-o", str(desk.folder / "out"), "--as", "ada", "--json")
     assert code == 0
-    [written] = json.loads(says)
+    [written] = json.loads(output)
     content = (desk.folder / "out" / "msa-0042-document.pdf").read_bytes()
     assert content == contents("msa-0042")[0]
     assert (written["sha256"], written["bytes"]) == (hashlib.sha256(content).hexdigest(), len(content))
     assert desk.types("download", "msa-0042", "-o", str(desk.folder / "out"), "--log")[0] == 0
     names = {"msa-0042-document.pdf", "msa-0042-signing-log.pdf"}
-    assert {one.name for one in (desk.folder / "out").iterdir()} == names
+    assert {path.name for path in (desk.folder / "out").iterdir()} == names
     first, second = desk.does(lambda store: store.downloads.of(MSA))
     assert isinstance(first, Download)
     assert (first.who, first.way, first.file) == ("ada", Way.COMMAND, KeptFileName.DOCUMENT)
@@ -81,15 +81,15 @@ def test_the_signed_document_and_its_log_are_written_and_noted(desk: Desk) -> No
 def test_filters_download_all_that_they_find_and_say_what_is_missing(desk: Desk) -> None:
     file = desk.does(lambda store: store.evidence.signed(MSA)).document
     desk.does(lambda store: store.files.remove(file.sha256, SIGNED))
-    code, says, aside = desk.types("download", "--since", "2020-01-01", "-o", str(desk.folder / "out"), "--json")
-    found = {one["id"]: one["why"] for one in json.loads(says)}
-    assert (code, set(found)) == (0, {"msa-0042", "msa-0043"})
-    assert "the file was erased" in found.values()
+    code, output, aside = desk.types("download", "--since", "2020-01-01", "-o", str(desk.folder / "out"), "--json")
+    reason_by_id = {line["id"]: line["why"] for line in json.loads(output)}
+    assert (code, set(reason_by_id)) == (0, {"msa-0042", "msa-0043"})
+    assert "the file was erased" in reason_by_id.values()
     assert "of 2 have no such file" in aside
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("arguments", "message"),
     [
         (("download",), "give one ID, or --kind"),
         (("download", "msa-0042", "--kind", "offer-letter"), "give one ID, or --kind"),
@@ -97,11 +97,11 @@ def test_filters_download_all_that_they_find_and_say_what_is_missing(desk: Desk)
         (("download", "a b"), "id"),
     ],
 )
-def test_what_cannot_be_downloaded_is_one_line(desk: Desk, words: tuple[str, ...], says: str) -> None:
-    code, _, told = desk.types(*words)
+def test_what_cannot_be_downloaded_is_one_line(desk: Desk, arguments: tuple[str, ...], message: str) -> None:
+    code, _, error_output = desk.types(*arguments)
     assert code in (1, 2)
-    assert says in told
-    assert "Traceback" not in told
+    assert message in error_output
+    assert "Traceback" not in error_output
 
 
 def test_links_are_listed_and_revoked(desk: Desk) -> None:
@@ -111,10 +111,10 @@ def test_links_are_listed_and_revoked(desk: Desk) -> None:
 
     assert "No target has got a link" in desk.types("links", "msa-0042")[1]
     url = desk.does(issue)
-    code, says, _ = desk.types("links", "msa-0042", "--json")
-    [link] = json.loads(says)["links"]
+    code, output, _ = desk.types("links", "msa-0042", "--json")
+    [link] = json.loads(output)["links"]
     assert (code, link["target"], link["revoked"]) == (0, "finance", False)
-    assert url.rpartition("/")[2] not in says
+    assert url.rpartition("/")[2] not in output
     revoked = json.loads(desk.types("links", "msa-0042", "--revoke", "--as", "legal-desk", "--json")[1])
     assert revoked["revoked"] == 1
     assert revoked["links"][0]["revoked_by"].startswith("claimed:legal-desk (")

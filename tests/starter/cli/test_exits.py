@@ -43,12 +43,12 @@ def process(
 
 @pytest.mark.parametrize("locale", ["ascii", "iso-8859-1", "UTF-8"])
 def test_what_is_printed_is_utf_8_whatever_the_locale(locale: str) -> None:
-    ended = process("print('Łódź ✓')", PYTHONIOENCODING=locale)
-    assert (ended.returncode, ended.stderr, ended.stdout) == (0, "", "Łódź ✓\n")
+    result = process("print('Łódź ✓')", PYTHONIOENCODING=locale)
+    assert (result.returncode, result.stderr, result.stdout) == (0, "", "Łódź ✓\n")
 
 
 @pytest.mark.parametrize(
-    ("body", "code", "says"),
+    ("body", "code", "message"),
     [
         ("pass", 0, ""),
         ("return 1", 1, ""),
@@ -68,9 +68,9 @@ def test_what_is_printed_is_utf_8_whatever_the_locale(locale: str) -> None:
         ),
     ],
 )
-def test_the_code_and_the_line_of_each_ending(body: str, code: int, says: str) -> None:
-    ended = process(body)
-    assert (ended.returncode, ended.stderr, ended.stdout) == (code, says, "")
+def test_the_code_and_the_line_of_each_ending(body: str, code: int, message: str) -> None:
+    result = process(body)
+    assert (result.returncode, result.stderr, result.stdout) == (code, message, "")
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,8 @@ async def story():
     finally:
         print('in order')
 asyncio.run(story())"""
-    ended = process(body)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (143, "in order\n", "")
+    result = process(body)
+    assert (result.returncode, result.stdout, result.stderr) == (143, "in order\n", "")
 
 
 def signalled(command: tuple[str, ...], number: int, imports: str, folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -118,8 +118,8 @@ sys.meta_path.insert(0, Impatient)"""
 @pytest.mark.parametrize(("typed", "imports"), [("--version", "cyclopts"), ("worker", "temporalio")])
 def test_ctrl_c_while_a_process_imports_is_no_traceback(typed: str, imports: str, tmp_path: Path) -> None:
     """Also in the one that it goes on as."""
-    ended = signalled(modules.command("starter", typed), signal.SIGINT, imports, tmp_path)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (Exit.INTERRUPTED, "", "")
+    result = signalled(modules.command("starter", typed), signal.SIGINT, imports, tmp_path)
+    assert (result.returncode, result.stdout, result.stderr) == (Exit.INTERRUPTED, "", "")
 
 
 @pytest.mark.parametrize(
@@ -137,18 +137,18 @@ def test_ctrl_c_while_a_process_imports_is_no_traceback(typed: str, imports: str
 def test_what_runs_until_it_is_stopped_ends_well_however_early_that_is(
     command: tuple[str, ...], code: Exit, tmp_path: Path
 ) -> None:
-    ended = signalled(modules.command(*command), signal.SIGTERM, "pydantic", tmp_path)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", "")
+    result = signalled(modules.command(*command), signal.SIGTERM, "pydantic", tmp_path)
+    assert (result.returncode, result.stdout, result.stderr) == (code, "", "")
 
 
 def test_output_is_flushed_and_finally_blocks_run() -> None:
-    ended = process("try:\n    print('out')\n    os.kill(os.getpid(), signal.SIGTERM)\nfinally:\n    print('done')")
-    assert (ended.returncode, ended.stdout) == (143, "out\ndone\n")
+    result = process("try:\n    print('out')\n    os.kill(os.getpid(), signal.SIGTERM)\nfinally:\n    print('done')")
+    assert (result.returncode, result.stdout) == (143, "out\ndone\n")
 
 
 def test_a_thread_that_never_ends_does_not_hold_the_process() -> None:
-    ended = process("import threading\nthreading.Thread(target=threading.Event().wait).start()\nprint('done')")
-    assert (ended.returncode, ended.stdout) == (0, "done\n")
+    result = process("import threading\nthreading.Thread(target=threading.Event().wait).start()\nprint('done')")
+    assert (result.returncode, result.stdout) == (0, "done\n")
 
 
 def test_the_traceback_of_a_fault_is_in_the_log_at_debug() -> None:
@@ -161,13 +161,13 @@ def test_the_traceback_of_a_fault_is_in_the_log_at_debug() -> None:
 def test_a_reader_who_went_away_is_no_traceback() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    ended = process("print('x' * 100_000)", stdout=writer)
+    result = process("print('x' * 100_000)", stdout=writer)
     os.close(writer)
-    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, "")
+    assert (result.returncode, result.stderr) == (128 + signal.SIGPIPE, "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_output_that_cannot_be_written_is_a_failure() -> None:
     with Path("/dev/full").open("w") as full:
-        ended = process("print('x')", stdout=full)
-    assert (ended.returncode, ended.stderr) == (1, "not all could be written: No space left on device\n")
+        result = process("print('x')", stdout=full)
+    assert (result.returncode, result.stderr) == (1, "not all could be written: No space left on device\n")

@@ -15,14 +15,17 @@ def signer(person: str, state: SignerState) -> SignerLine:
 
 
 @pytest.mark.parametrize(
-    ("shown", "people"),
+    ("view", "people"),
     [
         (
             RequestShow(
                 id="r",
                 kind="nda",
                 status=Status.SENT,
-                signers=(*(signer(*one) for one in _STATES), signer(SECOND, SignerState.WAITING)),
+                signers=(
+                    *(signer(*signer_arguments) for signer_arguments in _STATES),
+                    signer(SECOND, SignerState.WAITING),
+                ),
             ),
             (FIRST, SECOND),
         ),
@@ -46,5 +49,5 @@ def signer(person: str, state: SignerState) -> SignerLine:
     ],
     ids=["whoever was asked instead has no position", "colleagues stand behind who is asked", "a customer's people"],
 )
-def test_a_position_is_that_of_the_file(shown: Shown, people: tuple[str, ...]) -> None:
-    assert shown.people_in_file == people
+def test_a_position_is_that_of_the_file(view: Shown, people: tuple[str, ...]) -> None:
+    assert view.people_in_file == people

@@ -33,11 +33,11 @@ def stack(folder: Path, sandbox: str) -> dict[str, str]:
 @asynccontextmanager
 async def answering(*statuses: int) -> AsyncIterator[str]:
     """A receiver that answers so, one after the other."""
-    left = list(statuses)
+    remaining_statuses = list(statuses)
 
     async def take(request: Request) -> Response:
         await request.body()
-        return Response(status_code=left.pop(0))
+        return Response(status_code=remaining_statuses.pop(0))
 
     app = Starlette(routes=[Route("/hooks", take, methods=["POST"])])
     async with serving(app, host="127.0.0.1", port=0) as url:
@@ -46,11 +46,11 @@ async def answering(*statuses: int) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def listening(
-    folder: Path, sandbox: RunningSandbox, to: str, *options: str
+    folder: Path, sandbox: RunningSandbox, receiver_url: str, *options: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """The command at work, forwarding."""
     process = await asyncio.create_subprocess_exec(
-        *modules.command("starter", "handoff", "listen", "--forward-to", to, *options),
+        *modules.command("starter", "handoff", "listen", "--forward-to", receiver_url, *options),
         env=modules.environment(stack(folder, sandbox.url)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -58,7 +58,7 @@ async def listening(
     try:
         assert process.stderr is not None
         assert (await process.stderr.readline()).decode() == f"calls to finance are signed with {SECRET}\n"
-        assert (await process.stderr.readline()).decode() == f"forwarding to {to}; Ctrl-C ends it\n"
+        assert (await process.stderr.readline()).decode() == f"forwarding to {receiver_url}; Ctrl-C ends it\n"
         yield process
     finally:
         if process.returncode is None:
@@ -74,21 +74,21 @@ async def hand_off(sandbox: RunningSandbox, target: str, **headers: str) -> int:
 
 
 async def test_each_call_is_a_line_with_the_answer_and_ctrl_c_ends_it(tmp_path: Path) -> None:
-    async with answering(204, 503) as to, running(SandboxSettings()) as sandbox:
+    async with answering(204, 503) as receiver_url, running(SandboxSettings()) as sandbox:
         await hand_off(sandbox, "finance", **CALL)  # Before: it is not told.
-        async with listening(tmp_path, sandbox, to) as process:
+        async with listening(tmp_path, sandbox, receiver_url) as process:
             assert process.stdout is not None
             assert await hand_off(sandbox, "finance", **CALL) == 204
             assert await hand_off(sandbox, "crm", **{"webhook-id": "msg_2"}) == 503
             lines = [(await process.stdout.readline()).decode() for _ in range(2)]
             process.send_signal(signal.SIGINT)
-            rest, aside = await process.communicate()
+            remaining_output, aside = await process.communicate()
         assert sandbox.targets.receiver is None
     assert [line.split()[1:] for line in lines] == [
         ["finance", "signature.settled", "msg_1", "HTTP", "204"],
         ["crm", "signature.settled", "msg_2,", "unsigned", "HTTP", "503"],
     ]
-    assert (process.returncode, rest, aside) == (0, b"", b"")
+    assert (process.returncode, remaining_output, aside) == (0, b"", b"")
 
 
 async def test_for_programs_each_call_is_json_as_soon_as_it_was_answered(tmp_path: Path) -> None:
@@ -98,26 +98,28 @@ async def test_for_programs_each_call_is_json_as_soon_as_it_was_answered(tmp_pat
     ):
         assert process.stdout is not None
         assert await hand_off(sandbox, "finance", **CALL) == 502
-        told = json.loads(await process.stdout.readline())
+        call = json.loads(await process.stdout.readline())
         process.send_signal(signal.SIGTERM)
         await process.communicate()
-    assert told.keys() == {"at", "target", "type", "webhook_id", "signed", "status", "error", "body"}
-    assert (told["target"], told["status"], told["error"]) == ("finance", None, "ConnectError")
-    assert told["body"]["data"] == {"request": "msa"}
+    assert call.keys() == {"at", "target", "type", "webhook_id", "signed", "status", "error", "body"}
+    assert (call["target"], call["status"], call["error"]) == ("finance", None, "ConnectError")
+    assert call["body"]["data"] == {"request": "msa"}
 
 
 def test_without_a_laptop_stack_it_is_refused_in_a_line(tmp_path: Path) -> None:
-    ended = type_("handoff", "listen", "--forward-to", "http://127.0.0.1:3000", TEMPORAL_ADDRESS="127.0.0.1:1")
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == (
+    process = type_("handoff", "listen", "--forward-to", "http://127.0.0.1:3000", TEMPORAL_ADDRESS="127.0.0.1:1")
+    assert (process.returncode, process.stdout) == (1, "")
+    assert process.stderr == (
         "hand-off calls are forwarded on the laptop stack only: start `countersign dev`, or name its folder: "
         "`countersign --dev FOLDER …`\n"
     )
 
 
 def test_a_stack_whose_sandbox_is_gone_is_told_in_a_line(tmp_path: Path) -> None:
-    ended = type_("handoff", "listen", "--forward-to", "http://127.0.0.1:3000", **stack(tmp_path, "http://127.0.0.1:1"))
-    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (
+    process = type_(
+        "handoff", "listen", "--forward-to", "http://127.0.0.1:3000", **stack(tmp_path, "http://127.0.0.1:1")
+    )
+    assert (process.returncode, process.stderr.splitlines()[-1]) == (
         1,
         "the laptop stack has ended: its sandbox gives no answer",
     )

@@ -71,10 +71,10 @@ def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def typed(office: Path, *words: str, **environment: str) -> "CompletedProcess[str]":
-    there = {**complete(office), "COUNTERSIGN_POLICIES": str(office / "policies.yaml")}
+def typed(office: Path, *arguments: str, **environment: str) -> "CompletedProcess[str]":
+    defaults = {**complete(office), "COUNTERSIGN_POLICIES": str(office / "policies.yaml")}
     (office / "people.yaml").write_text(PEOPLE)
-    return type_("request", "start", *words, **there, **environment)
+    return type_("request", "start", *arguments, **defaults, **environment)
 
 
 def test_what_could_not_be_started_any_more_is_refused_by_a_dry_run_as_well(office: Path) -> None:
@@ -97,11 +97,11 @@ async def test_a_table_is_started_once_however_often_and_each_row_has_its_id_and
     office: Path, client: Client
 ) -> None:
     start = ("--template", "templates/nda.yaml", "--csv", "rows.csv")
-    there = {"TEMPORAL_ADDRESS": client.service_client.config.target_host}
-    dry = typed(office, *start, "--dry-run", **there)
-    first = typed(office, *start, **there)
+    environment = {"TEMPORAL_ADDRESS": client.service_client.config.target_host}
+    dry = typed(office, *start, "--dry-run", **environment)
+    first = typed(office, *start, **environment)
     (office / "rows.csv").write_bytes(rows(41).replace("person7@", "other@").encode("utf-16"))
-    second = typed(office, *start, "--json", **there)
+    second = typed(office, *start, "--json", **environment)
     started = await listed(client, "WorkflowId STARTS_WITH 'signature-request:nda-'", 41)
     assert (dry.returncode, dry.stdout.splitlines()[0]) == (
         0,
@@ -109,15 +109,15 @@ async def test_a_table_is_started_once_however_often_and_each_row_has_its_id_and
     )
     assert "legal-desk\t1\t40" in dry.stdout.splitlines(), "one when they are sent, and one of each ending"
     assert "and 21 more people, 1 at most each" in dry.stdout
-    told_of = await listed(client, f"WorkflowType = '{BULK_NOTICE}'", 2)
-    says = [await (await client.get_workflow_handle(id).describe()).static_summary() for id in told_of]
-    assert {"sent at once: 40", "sent at once: 1"} <= {str(one) for one in says}
+    notice_ids = await listed(client, f"WorkflowType = '{BULK_NOTICE}'", 2)
+    summaries = [await (await client.get_workflow_handle(id).describe()).static_summary() for id in notice_ids]
+    assert {"sent at once: 40", "sent at once: 1"} <= {str(summary) for summary in summaries}
     assert (first.returncode, first.stdout) == (0, "40 started\n")
     assert first.stderr == "each row, its id and its link: rows.started.csv\n"
-    told = json.loads(second.stdout)
+    answers = json.loads(second.stdout)
     assert second.returncode == 1, "one row is another request now"
-    assert [one["created"] for one in told] == [False] * 40 + [True]
-    assert told[7]["run_id"] is None and told[7]["says"].startswith("nda-7 is the id of another request")
+    assert [answer["created"] for answer in answers] == [False] * 40 + [True]
+    assert answers[7]["run_id"] is None and answers[7]["says"].startswith("nda-7 is the id of another request")
     assert len(started) == 41
     with (office / "rows.started.csv").open(encoding="utf-8-sig", newline="") as stream:
         result = list(csv.DictReader(stream, delimiter=";"))
@@ -134,8 +134,11 @@ async def test_several_files_are_answered_with_the_id_and_the_link_of_each(offic
             f"id: several-{name}\nkind: customer-contract\ndocument: {{file: papers/nda.pdf}}\nrequester: legal-desk\n"
         )
         (office / f"{name}.yaml").write_text(f"{text}signers: [{{person: chair}}]\n")
-    there = {"TEMPORAL_ADDRESS": client.service_client.config.target_host, "COUNTERSIGN_WEB_UI": "http://127.0.0.1:9"}
-    started = typed(office, "a.yaml", "b.yaml", "c.yaml", **there)
+    environment = {
+        "TEMPORAL_ADDRESS": client.service_client.config.target_host,
+        "COUNTERSIGN_WEB_UI": "http://127.0.0.1:9",
+    }
+    started = typed(office, "a.yaml", "b.yaml", "c.yaml", **environment)
     assert (started.returncode, started.stderr) == (0, "")
     head, _, *rows = started.stdout.splitlines()
     assert (head, [row.split("\t")[:2] for row in rows]) == (
@@ -151,12 +154,12 @@ async def test_a_program_starts_requests_as_the_command_does(office: Path, clien
     (office / "order-4711.pdf").write_bytes(PDF)
     (office / "orders.json").write_text('[{"number": "4711", "name": "Anna", "email": "anna@example.com"}]')
     (office / "wrong.json").write_text('[{"number": "4712", "name": "Anna", "email": "anna"}]')
-    there = {"TEMPORAL_ADDRESS": client.service_client.config.target_host}
+    environment = {"TEMPORAL_ADDRESS": client.service_client.config.target_host}
     example = "starter.examples.start_from_orders"
-    told = [ran(example, file, **there) for file in ("orders.json", "orders.json", "wrong.json")]
-    assert [one.stdout for one in told] == ["order-4711 started\n", "order-4711 was there before\n", ""]
-    assert [one.returncode for one in told] == [0, 0, 1]
-    assert told[2].stderr.startswith(
+    processes = [ran(example, file, **environment) for file in ("orders.json", "orders.json", "wrong.json")]
+    assert [process.stdout for process in processes] == ["order-4711 started\n", "order-4711 was there before\n", ""]
+    assert [process.returncode for process in processes] == [0, 0, 1]
+    assert processes[2].stderr.startswith(
         "request:1: document.file: order-4712.pdf is not a file in the folder of this file"
     )
 
@@ -174,25 +177,25 @@ async def test_everything_that_is_wrong_with_any_row_is_told_before_anything_is_
 
 async def test_files_may_have_several_documents_each_with_its_lines(office: Path) -> None:
     shutil.copy("papers/nda.pdf", "msa.pdf")
-    one = "kind: customer-contract\ndocument: {file: msa.pdf}\nrequester: legal-desk\nsigners: [{person: chair}]\n"
-    (office / "two.yaml").write_text(f"# two\n---\nid: a\n{one}---\nid: b\n{one}...\n")
-    (office / "three.yaml").write_text(f"id: c\n{one}")
+    document = "kind: customer-contract\ndocument: {file: msa.pdf}\nrequester: legal-desk\nsigners: [{person: chair}]\n"
+    (office / "two.yaml").write_text(f"# two\n---\nid: a\n{document}---\nid: b\n{document}...\n")
+    (office / "three.yaml").write_text(f"id: c\n{document}")
     prepared = await many.read_rows_files(load(), Kind.REQUEST, ["two.yaml", "three.yaml"])
-    assert [each.id for each in prepared] == ["a", "b", "c"]
-    (office / "two.yaml").write_text(f"id: a\n{one}---\nid: b\n{one.replace('chair', 'chiar')}")
+    assert [request.id for request in prepared] == ["a", "b", "c"]
+    (office / "two.yaml").write_text(f"id: a\n{document}---\nid: b\n{document.replace('chair', 'chiar')}")
     with pytest.raises(FileFaults, match=r'^two.yaml:11: signers\[0\].person: "chiar" is not in people.yaml, did you '):
         await many.read_rows_files(load(), Kind.REQUEST, ["two.yaml", "three.yaml"])
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("arguments", "message"),
     [
         ((), "give one or more files, or --template with --csv"),
         (("a.yaml", "--template", "b.yaml", "--csv", "c.csv"), "give one or more files, or --template with --csv"),
         (("--template", "b.yaml"), "--template and --csv go together"),
     ],
 )
-def test_what_does_not_go_together_is_wrong_usage(words: tuple[str, ...], says: str) -> None:
-    ended = type_("request", "start", *words)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert says in ended.stderr
+def test_what_does_not_go_together_is_wrong_usage(arguments: tuple[str, ...], message: str) -> None:
+    process = type_("request", "start", *arguments)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert message in process.stderr

@@ -32,27 +32,27 @@ async def test_what_is_written_loads(kind: str, used: bool, tmp_path: Path) -> N
     prepared = await prepare_request(file, Sources(SHIPPED, desk.directory, NOW))
     brief = prepared.request.brief
     assert (brief.kind, brief.requester) == (kind, "legal-desk")
-    assert [one.person for one in brief.people] == ["chair", "chief-executive"]
+    assert [participant.person for participant in brief.people] == ["chair", "chief-executive"]
     assert prepared.request.policy == SHIPPED.resolve(kind).policy
 
 
 def test_the_word_writes_it_once_and_the_command_plans_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    there = complete(tmp_path)
+    environment = complete(tmp_path)
     (tmp_path / "people.yaml").write_text(PEOPLE)
     (tmp_path / "policies.yaml").write_text(CATALOGUE)
     (tmp_path / "document.pdf").write_bytes(PDF)
-    there["COUNTERSIGN_POLICIES"] = str(tmp_path / "policies.yaml")
-    made = type_("request", "new", "customer-contract", "--json", **there)
-    assert json.loads(made.stdout) == {"file": "customer-contract.yaml", "kind": "customer-contract"}
-    assert type_("request", "plan", "customer-contract.yaml", **there).returncode == 0
-    again = type_("request", "new", "customer-contract", **there)
-    assert (again.returncode, again.stderr) == (
+    environment["COUNTERSIGN_POLICIES"] = str(tmp_path / "policies.yaml")
+    first_run = type_("request", "new", "customer-contract", "--json", **environment)
+    assert json.loads(first_run.stdout) == {"file": "customer-contract.yaml", "kind": "customer-contract"}
+    assert type_("request", "plan", "customer-contract.yaml", **environment).returncode == 0
+    second_run = type_("request", "new", "customer-contract", **environment)
+    assert (second_run.returncode, second_run.stderr) == (
         1, "customer-contract.yaml is there already: name another file with --output\n",
     )  # fmt: skip
-    unknown = type_("request", "new", "customer-contrat", **there)
+    unknown = type_("request", "new", "customer-contrat", **environment)
     assert unknown.stderr == '"customer-contrat" is not a kind of policies.yaml, did you mean customer-contract?\n'
-    strange = type_("request", "new", "nda", "--json", **there)
+    strange = type_("request", "new", "nda", "--json", **environment)
     assert strange.stderr.startswith('"nda" is not a kind of policies.yaml; it has ')
     assert "customer-contract" in strange.stderr
     assert "task" not in strange.stderr and "onboarding" not in strange.stderr, "what no request can be of"

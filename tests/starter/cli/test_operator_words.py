@@ -28,29 +28,31 @@ LEGAL = ("--as", "legal-desk", "--json")
 DUE = datetime.now(UTC).replace(microsecond=0) + timedelta(days=60)
 
 
-async def ended(context: Context, folder: Path, *words: str, **more: str) -> "CompletedProcess[str]":
+async def run_request_command(
+    context: Context, folder: Path, *arguments: str, **overrides: str
+) -> "CompletedProcess[str]":
     """What came of `countersign request …`."""
     client = context.client
-    there = {
+    environment = {
         "TEMPORAL_ADDRESS": client.service_client.config.target_host,
         "TEMPORAL_NAMESPACE": client.namespace,
-    } | more
-    return await asyncio.to_thread(type_, "request", *words, **there, COUNTERSIGN_DATA_DIR=str(folder))
+    } | overrides
+    return await asyncio.to_thread(type_, "request", *arguments, **environment, COUNTERSIGN_DATA_DIR=str(folder))
 
 
-async def typed(context: Context, folder: Path, *words: str) -> Any:
+async def typed(context: Context, folder: Path, *arguments: str) -> Any:
     """The answer as JSON."""
-    answered = await ended(context, folder, *words)
+    answered = await run_request_command(context, folder, *arguments)
     assert (answered.returncode, answered.stderr) == (0, "")
     return json.loads(answered.stdout)
 
 
 async def test_where_claimed_actors_do_not_count_nothing_is_changed_by_hand(context: Context, tmp_path: Path) -> None:
     await begin(context)
-    refused = await ended(context, tmp_path, "pause", MSA, *LEGAL, COUNTERSIGN_ACTORS="verified")
+    refused = await run_request_command(context, tmp_path, "pause", MSA, *LEGAL, COUNTERSIGN_ACTORS="verified")
     assert (refused.returncode, "cannot prove who acts" in refused.stderr) == (1, True)
-    shown = await ended(context, tmp_path, "show", MSA, "--json", COUNTERSIGN_ACTORS="verified")
-    assert shown.returncode == 0
+    show_process = await run_request_command(context, tmp_path, "show", MSA, "--json", COUNTERSIGN_ACTORS="verified")
+    assert show_process.returncode == 0
 
 
 async def test_the_words_do_what_they_say(context: Context, tmp_path: Path) -> None:
@@ -61,32 +63,34 @@ async def test_the_words_do_what_they_say(context: Context, tmp_path: Path) -> N
         await typed(context, tmp_path, "resume", MSA, *LEGAL)
         await typed(context, tmp_path, "remind", MSA, "--force", *LEGAL)
         await typed(context, tmp_path, "extend", MSA, "--due", DUE.isoformat(), "--reason", "the board meets", *LEGAL)
-        shortened = await ended(context, tmp_path, "extend", MSA, "--due", "+1w", *LEGAL)
+        shortened = await run_request_command(context, tmp_path, "extend", MSA, "--due", "+1w", *LEGAL)
         await wishes.send(context.client, MSA, Question(person="customer-signer", text="Which annex?"), "page-1")
         await typed(context, tmp_path, "answer", MSA, "--text", "Annex B.", *LEGAL)
         await typed(
             context, tmp_path, "delegate", MSA, "--signer", "customer-signer", "--to", "customer-deputy", *LEGAL
         )
-        shown = await typed(context, tmp_path, "show", MSA, "--json")
+        view = await typed(context, tmp_path, "show", MSA, "--json")
         cancelled = await typed(context, tmp_path, "cancel", MSA, "--reason", "not needed", *LEGAL)
     actor = KnownBy.CLAIMED.actor("legal-desk", f"{getpass.getuser()}@{socket.gethostname()}")
-    by_hand = {one["happened"]: one["actor"] for one in shown["timeline"] if "legal-desk" in (one["who"], one["by"])}
-    words = ("paused", "resumed", "reminder_asked", "due_moved", "question_answered", "hand_over_asked")
-    assert [by_hand[word] for word in words] == [actor] * len(words)
+    by_hand = {
+        entry["happened"]: entry["actor"] for entry in view["timeline"] if "legal-desk" in (entry["who"], entry["by"])
+    }
+    event_types = ("paused", "resumed", "reminder_asked", "due_moved", "question_answered", "hand_over_asked")
+    assert [by_hand[event_type] for event_type in event_types] == [actor] * len(event_types)
     assert {key: paused[key] for key in ("id", "status", "op", "state", "detail", "outstanding")} == {
         "id": MSA, "status": "sent", "op": "op-1", "state": "done", "detail": "paused", "outstanding": [],
     }  # fmt: skip
     assert paused["says"].endswith("reminders are paused: paused by legal-desk: prices")
-    assert datetime.fromisoformat(shown["due_at"]) == DUE
-    assert "the board meets" in [one["why"] for one in shown["timeline"]]
+    assert datetime.fromisoformat(view["due_at"]) == DUE
+    assert "the board meets" in [entry["why"] for entry in view["timeline"]]
     assert (shortened.returncode, shortened.stdout) == (1, "")
     message, sentence = shortened.stderr.split("\n", 1)
     assert json.loads(message)["code"] == "earlier_than_due"
     assert sentence.startswith(f"{MSA}: +1w from now is ")
     assert sentence.endswith(f"earlier than it is due: {day_words(DUE)}; give the date itself to shorten it\n")
-    assert [waiting["person"] for waiting in shown["waiting_for"]] == ["customer-deputy"]
-    assert [(one["text"], one["answer"]) for one in shown["answered"]] == [("Which annex?", "Annex B.")]
-    assert "reminder-manual-1" in [line["stage"] for line in shown["notifications"]]
+    assert [waiting["person"] for waiting in view["waiting_for"]] == ["customer-deputy"]
+    assert [(question["text"], question["answer"]) for question in view["answered"]] == [("Which annex?", "Annex B.")]
+    assert "reminder-manual-1" in [line["stage"] for line in view["notifications"]]
     assert cancelled["status"] == "cancelled"
 
 
@@ -97,14 +101,14 @@ async def test_somebody_mistyped_is_refused_before_anything_is_sent(context: Con
     async with workers(context.client, World()):
         await begin(context)
         await shown_to_signer(context)
-        there = {"COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml")}
-        refused = await ended(context, tmp_path, *hand_over, "customer-depty", **there)
-        taken = await ended(context, tmp_path, *hand_over, "customer-deputy", **there)
-        shown = await typed(context, tmp_path, "show", MSA, "--json")
+        environment = {"COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml")}
+        refused = await run_request_command(context, tmp_path, *hand_over, "customer-depty", **environment)
+        accepted = await run_request_command(context, tmp_path, *hand_over, "customer-deputy", **environment)
+        view = await typed(context, tmp_path, "show", MSA, "--json")
     assert (refused.returncode, refused.stdout) == (1, "")
-    says = 'nothing was changed: "customer-depty" is not in people.yaml, did you mean customer-deputy?\n'
-    assert (refused.stderr, taken.returncode) == (says, 0)
-    assert "customer-depty" not in json.dumps(shown)
+    message = 'nothing was changed: "customer-depty" is not in people.yaml, did you mean customer-deputy?\n'
+    assert (refused.stderr, accepted.returncode) == (message, 0)
+    assert "customer-depty" not in json.dumps(view)
 
 
 async def test_only_a_member_is_named_to_take_on_what_a_group_asks_for(context: Context, tmp_path: Path) -> None:
@@ -116,14 +120,16 @@ async def test_only_a_member_is_named_to_take_on_what_a_group_asks_for(context: 
     async with workers(context.client, World()):
         await begin(context, requester="group:sales")
         await shown_to_signer(context)
-        there = {"COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml")}
-        refused = await ended(context, tmp_path, "take", MSA, "--person", "chair", *LEGAL, **there)
-        unread = await ended(context, tmp_path, "take", MSA, "--person", "seller", *LEGAL)
-        taken = await ended(context, tmp_path, "take", MSA, "--person", "seller", *LEGAL, **there)
+        environment = {"COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml")}
+        refused = await run_request_command(context, tmp_path, "take", MSA, "--person", "chair", *LEGAL, **environment)
+        unread = await run_request_command(context, tmp_path, "take", MSA, "--person", "seller", *LEGAL)
+        accepted = await run_request_command(
+            context, tmp_path, "take", MSA, "--person", "seller", *LEGAL, **environment
+        )
     message, sentence = refused.stderr.split("\n", 1)
     assert json.loads(message) == {"code": "not_in_group", "values": {"person": "chair", "group": "sales"}}
     assert (refused.returncode, sentence) == (1, "chair is not a member of the group sales, which asks for it\n")
-    assert (unread.returncode, taken.returncode) == (1, 0), unread.stderr
+    assert (unread.returncode, accepted.returncode) == (1, 0), unread.stderr
 
 
 async def test_a_word_says_what_is_still_to_be_done_what_was_done_and_what_was_refused(
@@ -135,13 +141,13 @@ async def test_a_word_says_what_is_still_to_be_done_what_was_done_and_what_was_r
         await begin(context)
         await shown_to_signer(context)
         world.signatures.forward_refusals = [Rejection.AWAY_UNLESS_FORCED.to_message(person="customer-deputy")]
-        refused = await ended(context, tmp_path, *hand_over)
+        refused = await run_request_command(context, tmp_path, *hand_over)
         world.signatures.failures = [refusal(Code.UNAUTHORISED) for _ in range(100)]
-        open_ = await ended(context, tmp_path, *hand_over, "--force", "--op", "op-2", "--wait", "0s")
-        done = await ended(context, tmp_path, "pause", MSA, "--reason", "[prices]")
+        open_ = await run_request_command(context, tmp_path, *hand_over, "--force", "--op", "op-2", "--wait", "0s")
+        paused = await run_request_command(context, tmp_path, "pause", MSA, "--reason", "[prices]")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == f"{MSA}: customer-deputy is away: insist with --force\n"
     assert (open_.returncode, open_.stderr) == (0, "")
     assert open_.stdout == "asked for, still to be done: hand over from customer-signer to customer-deputy\n"
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("✓ paused\n")
+    assert (paused.returncode, paused.stderr) == (0, "")
+    assert paused.stdout.startswith("✓ paused\n")

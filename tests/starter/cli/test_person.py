@@ -40,22 +40,22 @@ async def test_a_person_is_shown_with_what_waits_for_them_and_what_they_were_tol
         person = await directory.person("customer-signer")
         await directory.mark_gone(person, person.devices[1], "unregistered")
         await begin(context)
-        await shown_when(context, lambda shown: shown.notifications)
+        await shown_when(context, lambda view: view.notifications)
         assert await eventually(lambda: listed(context))
-        found = await person_show(context, directory, "customer-signer", now=NOW)
+        person_view = await person_show(context, directory, "customer-signer", now=NOW)
         with pytest.raises(UnknownPerson, match="did you mean customer-signer"):
             await person_show(context, directory, "costumer-signer")
-    assert (found.hours, found.days, found.zone) == ("09:00-18:00", "mon-thu", "America/New_York")
-    assert [(one.begins, one.ends) for one in found.absences] == [
+    assert (person_view.hours, person_view.days, person_view.zone) == ("09:00-18:00", "mon-thu", "America/New_York")
+    assert [(absence.begins, absence.ends) for absence in person_view.absences] == [
         (datetime(2026, 12, 24, 5, tzinfo=UTC), datetime(2027, 1, 3, 5, tzinfo=UTC))
     ]
-    assert [(one.device, one.reachable) for one in found.devices] == [
+    assert [(device.device, device.reachable) for device in person_view.devices] == [
         (device_hash("living"), True), (device_hash("dead"), False),
     ]  # fmt: skip
-    assert ([line.id for line in found.waiting], found.waiting_in_all) == ([MSA], 1)
-    assert [(line.request, line.stage) for line in found.notices] == [(MSA, "ready")]
-    told = found.model_dump_json()
-    assert not any(secret in told for secret in ("living", "@example.org", "Customer signer"))
+    assert ([line.id for line in person_view.waiting], person_view.waiting_in_all) == ([MSA], 1)
+    assert [(line.request, line.stage) for line in person_view.notices] == [(MSA, "ready")]
+    document = person_view.model_dump_json()
+    assert not any(secret in document for secret in ("living", "@example.org", "Customer signer"))
 
 
 async def listed(context: Context) -> bool:

@@ -16,11 +16,11 @@ pytestmark = pytest.mark.real_server
 
 async def test_with_nothing_to_see_to_it_says_so_and_that_nobody_works(tmp_path: Path, dev_server: str) -> None:
     client = await own_namespace(dev_server)
-    there = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace, **complete(tmp_path)}
-    attention = type_("request", "list", "--attention", **there)
-    as_json = type_("request", "list", "--attention", "--json", **there)
-    everything = type_("request", "list", **there)
-    mistyped = type_("request", "list", "--kind", "customer-contrct", "--person", "customer-signr", **there)
+    environment = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace, **complete(tmp_path)}
+    attention = type_("request", "list", "--attention", **environment)
+    as_json = type_("request", "list", "--attention", "--json", **environment)
+    everything = type_("request", "list", **environment)
+    mistyped = type_("request", "list", "--kind", "customer-contrct", "--person", "customer-signr", **environment)
     assert (mistyped.returncode, mistyped.stdout) == (0, "No such requests\n")
     assert "customer-contrct" in mistyped.stderr and "did you mean customer-contract?" in mistyped.stderr
     assert "customer-signr" in mistyped.stderr
@@ -39,12 +39,14 @@ async def test_the_requests_of_a_campaign_are_listed_where_somebody_looks_for_th
     tmp_path: Path, dev_server: str
 ) -> None:
     client = await own_namespace(dev_server)
-    there = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace, **complete(tmp_path)}
+    environment = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace, **complete(tmp_path)}
     shelf = Shelf(Context(client, Store((tmp_path / "shelf").as_uri())), audience("ada", "bo"))
     await shelf.lay_out()
 
-    def ids(*more: str) -> list[str]:
-        return sorted(line["id"] for line in json.loads(type_("request", "list", "--json", *more, **there).stdout))
+    def ids(*options: str) -> list[str]:
+        return sorted(
+            line["id"] for line in json.loads(type_("request", "list", "--json", *options, **environment).stdout)
+        )
 
     assert ids() == []
     assert ids("--requester", shelf.owner) == []

@@ -33,25 +33,25 @@ from workflows.model.views import AssigneeLine, Next, NextStep, RequestShow, Sig
 AT = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 
 
-def printed(shown: RequestShow, capsys: pytest.CaptureFixture[str]) -> str:
-    print_answer(shown, showing.of_shown(shown), as_json=False)
+def printed(view: RequestShow, capsys: pytest.CaptureFixture[str]) -> str:
+    print_answer(view, showing.of_shown(view), as_json=False)
     return " ".join(capsys.readouterr().out.split())
 
 
 def test_questions_and_answers_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     first = AskedQuestion(number=1, person="signer", text="Which annex?", at=AT, answer="B.")
     second = first.replace(number=2, text="And when?", answer=None)
-    shown = RequestShow(id="msa", kind="nda", status=Status.SENT, question=second, answered=(first,))
-    told = printed(shown, capsys)
-    assert "2026-11-26T14:00:00Z signer Which annex? B." in told
-    assert "2026-11-26T14:00:00Z signer And when? not answered yet" in told
+    view = RequestShow(id="msa", kind="nda", status=Status.SENT, question=second, answered=(first,))
+    output = printed(view, capsys)
+    assert "2026-11-26T14:00:00Z signer Which annex? B." in output
+    assert "2026-11-26T14:00:00Z signer And when? not answered yet" in output
 
 
-@pytest.mark.parametrize("words", ["[/bold]", "[red]urgent", "price [EUR]", ":warning:"])
-def test_brackets_of_other_people_are_brackets(words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    entry = TimelineEntry(at=AT, happened=EventType.DECLINED, who="signer", why=words)
-    shown = RequestShow(id="msa", kind="nda", status=Status.DECLINED, timeline=(entry,), says=words)
-    assert printed(shown, capsys).count(words) == 2
+@pytest.mark.parametrize("text", ["[/bold]", "[red]urgent", "price [EUR]", ":warning:"])
+def test_brackets_of_other_people_are_brackets(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    entry = TimelineEntry(at=AT, happened=EventType.DECLINED, who="signer", why=text)
+    view = RequestShow(id="msa", kind="nda", status=Status.DECLINED, timeline=(entry,), says=text)
+    assert printed(view, capsys).count(text) == 2
 
 
 def test_a_list_shows_both_where_a_request_stood_and_that_nobody_goes_on_with_it(
@@ -94,9 +94,9 @@ def on(columns: int | None, view: RenderableType | None = None) -> str:
 
 @pytest.mark.parametrize("columns", [20, 30, 39, 40, 50, 60, 80, 200])
 def test_a_narrow_terminal_loses_no_character_and_breaks_no_time(columns: int) -> None:
-    told = on(columns)
-    assert told.count("26 Nov 14:00") >= 3
-    lost = Counter("".join(on(500).split())) - Counter("".join(told.split()))
+    output = on(columns)
+    assert output.count("26 Nov 14:00") >= 3
+    lost = Counter("".join(on(500).split())) - Counter("".join(output.split()))
     assert not lost - Counter("target at signer"), "names of columns that lead their paragraphs"
 
 
@@ -120,26 +120,31 @@ def test_a_task_says_what_is_to_be_done_and_who_was_asked() -> None:
         ),
         done_by="operations-desk",
     )
-    told = on(80, showing.of_shown(task))
-    for words in ("acme.account  team-task", "Create the account", "With the data of the order form."):
-        assert words in told
-    assert told.index("operations-desk") < told.index("done") < told.index("operating-officer") < told.index("spared")
+    output = on(80, showing.of_shown(task))
+    for text in ("acme.account  team-task", "Create the account", "With the data of the order form."):
+        assert text in output
+    assert (
+        output.index("operations-desk")
+        < output.index("done")
+        < output.index("operating-officer")
+        < output.index("spared")
+    )
 
 
 async def test_whoever_stands_in_full_in_a_file_is_named_beside_their_id(tmp_path: Path) -> None:
-    store, what = Store(tmp_path.as_uri()), WorkflowName(Kind.REQUEST, WHOLE.id)
+    store, workflow_name = Store(tmp_path.as_uri()), WorkflowName(Kind.REQUEST, WHOLE.id)
     buyer = Reachable(name="Dolores Haze", email="buyer@example.org", zone="Europe/Paris")
-    await store.people.keep(what.workflow_id, "f" * 64, SignersFile.of([buyer], ["signer-1"]) or b"")
-    shown = WHOLE.replace(
+    await store.people.keep(workflow_name.workflow_id, "f" * 64, SignersFile.of([buyer], ["signer-1"]) or b"")
+    view = WHOLE.replace(
         signers=(WHOLE.signers[0].replace(person="signer-1"), WHOLE.signers[0]),
         waiting_for=(WaitingFor(person="signer-1", since=AT),),
         says="Waiting for signer-1; the next steps are being planned",
     )
-    told = on(80, showing.of_shown(shown, names=await names_in_full(store, what)))
-    assert "Waiting for Dolores Haze; the next" in told
-    assert "waiting for  signer-1 (Dolores Haze), since" in told
-    assert "1. signer-1 (Dolores Haze)" in told and "1. customer-signer " in told
-    assert await names_in_full(store, what._replace(id="another")) == {}
+    output = on(80, showing.of_shown(view, names=await names_in_full(store, workflow_name)))
+    assert "Waiting for Dolores Haze; the next" in output
+    assert "waiting for  signer-1 (Dolores Haze), since" in output
+    assert "1. signer-1 (Dolores Haze)" in output and "1. customer-signer " in output
+    assert await names_in_full(store, workflow_name._replace(id="another")) == {}
 
 
 @pytest.mark.parametrize("kind", [Kind.REQUEST, Kind.ONBOARDING])
@@ -189,50 +194,52 @@ def test_a_list_for_a_program_has_every_column_and_instants_in_utc() -> None:
 
 @pytest.mark.parametrize("columns", [30, 40, 80, 120, 200])
 def test_a_list_for_people_breaks_no_id_on_any_terminal(columns: int) -> None:
-    told = on(columns, tables.of_list([LISTED]))
-    assert LISTED.id in told
-    assert "chief-executive" in told and "customer-signer" in told and "+1 more" in told
-    assert "26 Nov 14:00" in told and "3 d" in told
-    assert "requester" not in told, "a column in which nothing stands"
-    assert told.rstrip().endswith("times in UTC")
+    output = on(columns, tables.of_list([LISTED]))
+    assert LISTED.id in output
+    assert "chief-executive" in output and "customer-signer" in output and "+1 more" in output
+    assert "26 Nov 14:00" in output and "3 d" in output
+    assert "requester" not in output, "a column in which nothing stands"
+    assert output.rstrip().endswith("times in UTC")
 
 
-IDS = tuple(f"{what}-of-the-{'long-' * 5}{what}" for what in ("request", "kind", "asked", "asking", "device"))
+IDS = tuple(f"{noun}-of-the-{'long-' * 5}{noun}" for noun in ("request", "kind", "asked", "asking", "device"))
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
 @pytest.mark.parametrize("table", [*tables.TABLES, "hand-offs", "devices", "show"])
 def test_a_long_id_is_never_folded(table: str, columns: int) -> None:
     """Texts give way, then columns that can be missed, then the table: `IDS` are what people copy."""
-    one, kind, asked, asking, device = IDS
-    at = AT - timedelta(days=3)
-    line = LISTED.replace(id=one, kind=kind, waiting_for=(asked,), requester=asking, stage="account set-up")
+    request_id, kind, signer, asking, device = IDS
+    three_days_ago = AT - timedelta(days=3)
+    line = LISTED.replace(id=request_id, kind=kind, waiting_for=(signer,), requester=asking, stage="account set-up")
     views: dict[str, tuple[RenderableType, set[str]]] = {
-        "hand-offs": (_table([TargetLine(target=one, dead=2, failing=1, since=at, next=AT, why="500 " * 9)]), {one}),
+        "hand-offs": (_table([TargetLine(
+            target=request_id, dead=2, failing=1, since=three_days_ago, next=AT, why="500 " * 9,
+        )]), {request_id}),
         "devices": (
             device_rows([DeviceLine(
-                device=device, kind="token", platform="android", registered_at=at, seen_at=at,
+                device=device, kind="token", platform="android", registered_at=three_days_ago, seen_at=three_days_ago,
                 reachable=False, unseen=True, gone="unregistered", gone_at=AT,
             )]),
             {device},
         ),
         "show": (showing.of_shown(WHOLE.replace(
-            id=one, kind=kind, signers=(WHOLE.signers[0].replace(person=asked),),
+            id=request_id, kind=kind, signers=(WHOLE.signers[0].replace(person=signer),),
             handoffs=(WHOLE.handoffs[0].replace(target=asking),),
-        )), {one, kind, asked, asking}),
+        )), {request_id, kind, signer, asking}),
     }  # fmt: skip
-    listed = {one, asked} if columns < 120 or table == Kind.ONBOARDING else {one, kind, asked, asking}
-    view, whole = views.get(table) or (tables.of_list([line], Kind(table)), listed)
-    told = on(columns, view)
-    assert [id for id in whole if id not in told] == []
-    assert [line for line in told.splitlines() if len(line) > columns] == [], "the terminal would break these"
+    listed = {request_id, signer} if columns < 120 or table == Kind.ONBOARDING else {request_id, kind, signer, asking}
+    view, expected_ids = views.get(table) or (tables.of_list([line], Kind(table)), listed)
+    output = on(columns, view)
+    assert [id for id in expected_ids if id not in output] == []
+    assert [line for line in output.splitlines() if len(line) > columns] == [], "the terminal would break these"
 
 
 def test_what_can_be_missed_gives_way_to_the_table_and_is_named() -> None:
-    told = on(80, tables.of_list([LISTED.replace(id="msa-0042", requester="legal-desk", problem=None)]))
-    assert told.splitlines()[0].split()[:2] == ["request", "document"]
-    assert "legal-desk" not in told and "customer-contract" not in told
-    assert "kind and requester: with --json, or on a wider terminal" in told
+    output = on(80, tables.of_list([LISTED.replace(id="msa-0042", requester="legal-desk", problem=None)]))
+    assert output.splitlines()[0].split()[:2] == ["request", "document"]
+    assert "legal-desk" not in output and "customer-contract" not in output
+    assert "kind and requester: with --json, or on a wider terminal" in output
 
 
 def test_the_year_is_said_where_it_is_another_one() -> None:
@@ -242,8 +249,8 @@ def test_the_year_is_said_where_it_is_another_one() -> None:
 
 def test_people_read_the_clock_on_their_wall_and_are_told_which() -> None:
     paper = io.StringIO()
-    there = ZoneInfo("Europe/Amsterdam")
-    Terminal(file=paper, force_terminal=True, width=200, no_color=True, zone=there, now=AT).show(
+    zone = ZoneInfo("Europe/Amsterdam")
+    Terminal(file=paper, force_terminal=True, width=200, no_color=True, zone=zone, now=AT).show(
         tables.of_list([LISTED])
     )
     assert "26 Nov 15:00" in paper.getvalue() and "times in CET (UTC+01:00)" in paper.getvalue()
@@ -255,11 +262,16 @@ def in_the_middle_of_its_life() -> RequestShow:
     stages = ("ready", "reminder-1", "reminder-2", "reminder-3", "escalation", "ready")
     notices = [
         Notification(
-            key=str(at), stage=stage, person="chief-executive", channel=Channel.PUSH, at=at, outcome="accepted"
+            key=str(sent_at),
+            stage=stage,
+            person="chief-executive",
+            channel=Channel.PUSH,
+            at=sent_at,
+            outcome="accepted",
         )
-        for at, stage in zip(days, stages, strict=False)
+        for sent_at, stage in zip(days, stages, strict=False)
     ]
-    events = [TimelineEntry(at=at, happened=EventType.VIEWED, who="chief-executive") for at in days]
+    events = [TimelineEntry(at=viewed_at, happened=EventType.VIEWED, who="chief-executive") for viewed_at in days]
     signers = [SignerLine(person=f"signer-{n}", order=n, role=Role.SIGN, state=SignerState.TURN) for n in (1, 2)]
     return WHOLE.replace(
         document="Master services agreement",
@@ -274,34 +286,34 @@ def in_the_middle_of_its_life() -> RequestShow:
 
 
 def test_an_ordinary_request_is_one_screen_with_one_list_of_what_happened_and_the_rest_is_counted() -> None:
-    told = on(80, showing.of_shown(in_the_middle_of_its_life(), whole=False)).splitlines()
-    assert len(told) <= showing.SCREEN
-    assert told[-1] == "and 10 earlier (--all has them)"
-    instants = [line[:12] for line in told if re.match(r"\d\d Nov", line)]
+    lines = on(80, showing.of_shown(in_the_middle_of_its_life(), whole=False)).splitlines()
+    assert len(lines) <= showing.SCREEN
+    assert lines[-1] == "and 10 earlier (--all has them)"
+    instants = [line[:12] for line in lines if re.match(r"\d\d Nov", line)]
     assert instants == sorted(instants) and len(instants) == 8
 
 
 def test_whoever_wants_it_all_has_the_notices_among_the_events_in_the_order_of_time() -> None:
-    told = [line.split("\t") for line in on(None, showing.of_shown(in_the_middle_of_its_life())).splitlines()]
-    happened = [line for line in told if re.match(r"\d{4}-", line[0])]
+    rows = [line.split("\t") for line in on(None, showing.of_shown(in_the_middle_of_its_life())).splitlines()]
+    happened = [line for line in rows if re.match(r"\d{4}-", line[0])]
     assert [line[0] for line in happened] == sorted(line[0] for line in happened)
     assert len(happened) == 18
     assert ["2026-11-15T14:00:00Z", "reminder-1", "chief-executive", "push: accepted"] in happened
 
 
 def test_people_read_words_and_not_those_of_the_code() -> None:
-    def line(stage: str, why: str | None = None) -> Notification:
-        outcome = NotificationOutcome.SUPPRESSED if why else NotificationOutcome.ACCEPTED
-        return Notification(key=stage, stage=stage, person="chair", outcome=outcome, why=why, at=AT)
+    def line(stage: str, reason: str | None = None) -> Notification:
+        outcome = NotificationOutcome.SUPPRESSED if reason else NotificationOutcome.ACCEPTED
+        return Notification(key=stage, stage=stage, person="chair", outcome=outcome, why=reason, at=AT)
 
     handed = TimelineEntry(at=AT, happened=EventType.HANDED_OVER, about="a", who="b", why="manual", by="legal-desk")
-    said = TimelineEntry(at=AT, happened=EventType.PAUSED, who="b", why="quiet", said=True)
-    shown = in_the_middle_of_its_life().replace(
+    pause = TimelineEntry(at=AT, happened=EventType.PAUSED, who="b", why="quiet", said=True)
+    view = in_the_middle_of_its_life().replace(
         notifications=(line("reminder-1", "too_soon"), line("notice-notice-1"), line("reminder-2", "as it is")),
-        timeline=(handed, said),
+        timeline=(handed, pause),
     )
-    told = on(None, showing.of_shown(shown))
-    for words in (
+    output = on(None, showing.of_shown(view))
+    for text in (
         "reminder-1\tchair\tpush: suppressed (they had heard of it shortly before)",
         "\tnotice-1\tchair\tpush: accepted",
         "push: suppressed (as it is)",
@@ -309,18 +321,18 @@ def test_people_read_words_and_not_those_of_the_code() -> None:
         "paused\tb\tquiet",
         "1. signer-1\tsign\tasked",
     ):
-        assert words in told
-    assert "too_soon" not in told and "turn" not in told and "notice-notice" not in told
+        assert text in output
+    assert "too_soon" not in output and "turn" not in output and "notice-notice" not in output
 
 
 def test_what_the_timeline_has_of_a_notice_or_a_hand_off_is_said_once() -> None:
-    shown = in_the_middle_of_its_life()
-    done = HandoffLine(target="hr", state=HandoffState.DONE, attempts=1, at=AT)
-    twice = shown.replace(
-        handoffs=(done,),
-        timeline=(*shown.timeline, *map(told_entry, shown.notifications), handed_off_entry(done)),
+    view = in_the_middle_of_its_life()
+    hand_off = HandoffLine(target="hr", state=HandoffState.DONE, attempts=1, at=AT)
+    twice = view.replace(
+        handoffs=(hand_off,),
+        timeline=(*view.timeline, *map(told_entry, view.notifications), handed_off_entry(hand_off)),
     )
-    assert on(None, showing.of_shown(twice)) == on(None, showing.of_shown(shown.replace(handoffs=(done,))))
+    assert on(None, showing.of_shown(twice)) == on(None, showing.of_shown(view.replace(handoffs=(hand_off,))))
 
 
 def test_no_fact_of_the_timeline_is_told_twice_in_a_row() -> None:
@@ -337,8 +349,8 @@ def test_no_fact_of_the_timeline_is_told_twice_in_a_row() -> None:
         TimelineEntry(at=AT + timedelta(seconds=59), happened=EventType.CANCELLED, who="legal-desk", why="late"),
         TimelineEntry(at=later, happened=EventType.CANCELLED, who="hr-desk", why="late"),
     )
-    told = on(None, showing.of_shown(WHOLE.replace(handoffs=(), timeline=entries)))
-    assert [line.split("\t")[1:3] for line in told.splitlines() if line.startswith("2026")] == [
+    output = on(None, showing.of_shown(WHOLE.replace(handoffs=(), timeline=entries)))
+    assert [line.split("\t")[1:3] for line in output.splitlines() if line.startswith("2026")] == [
         ["signed", "chair"],
         ["signed by everybody", "core-signature"],
         ["declined", "chair"],
@@ -354,15 +366,15 @@ def test_of_a_crowd_those_who_have_not_signed_are_shown_first() -> None:
         SignerLine(person=f"p{n}", order=1, role=Role.SIGN, state=SignerState.SIGNED if n < 90 else SignerState.TURN)
         for n in range(100)
     )
-    told = on(80, showing.of_shown(WHOLE.replace(signers=crowd), whole=False))
-    assert "p90" in told and "p95" in told and "p1 " not in told
-    assert "and 94 more signers (--all has them)" in told
+    output = on(80, showing.of_shown(WHOLE.replace(signers=crowd), whole=False))
+    assert "p90" in output and "p95" in output and "p1 " not in output
+    assert "and 94 more signers (--all has them)" in output
 
 
 def test_the_sentence_is_told_on_the_clock_of_whoever_reads() -> None:
     paper = io.StringIO()
-    there = ZoneInfo("Europe/Amsterdam")
-    Terminal(file=paper, force_terminal=True, width=80, color_system=None, zone=there, now=AT).show(
+    zone = ZoneInfo("Europe/Amsterdam")
+    Terminal(file=paper, force_terminal=True, width=80, color_system=None, zone=zone, now=AT).show(
         showing.of_shown(WHOLE)
     )
     assert paper.getvalue().startswith("Waiting for customer-signer until Thu 26 Nov 15:00\n")

@@ -16,13 +16,13 @@ from tests.starter.tenant.stage import TO, environment, vendor
 from tests.starter.terminal import type_
 
 
-async def type_trial(sandbox: RunningSandbox, folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+async def type_trial(sandbox: RunningSandbox, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """The command beside its sandbox."""
 
     settings = environment(sandbox, folder)
-    if "--person" not in words:  # Nothing of push has to be set in the first hour.
+    if "--person" not in arguments:  # Nothing of push has to be set in the first hour.
         settings = {name: text for name, text in settings.items() if "_PUSH_" not in name and "_MRA_" not in name}
-    return await asyncio.to_thread(type_, "tenant", "try", "--to", TO, *words, **settings)
+    return await asyncio.to_thread(type_, "tenant", "try", "--to", TO, *arguments, **settings)
 
 
 async def test_try_without_a_signer_prints_each_fact_and_what_is_left(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ async def test_try_says_its_steps_while_it_runs_and_prints_a_table_at_the_end(tm
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("arguments", "message"),
     [
         ((), "nothing was sent: say y, or --yes"),
         (("--json",), "nothing was sent: say y, or --yes"),
@@ -62,10 +62,10 @@ async def test_try_says_its_steps_while_it_runs_and_prints_a_table_at_the_end(tm
         (("--yes", "-o", "/dev/null/x"), "name a new folder with --output"),
     ],
 )
-async def test_what_is_refused_sends_nothing(words: tuple[str, ...], says: str, tmp_path: Path) -> None:
+async def test_what_is_refused_sends_nothing(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
     async with running(vendor()) as sandbox:
-        process = await type_trial(sandbox, tmp_path, *words)
-        assert (process.returncode, says in process.stderr) == (1, True), process.stderr
+        process = await type_trial(sandbox, tmp_path, *arguments)
+        assert (process.returncode, message in process.stderr) == (1, True), process.stderr
         assert list(sandbox.state.database.documents) == []
 
 
@@ -78,9 +78,9 @@ def _hears_ctrl_c() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_ended_by_a_signal_it_cancels_what_it_made_and_leaves_its_answers(number: int, tmp_path: Path) -> None:
     async with running(vendor()) as sandbox:
-        words = ("tenant", "try", "--to", TO, "--wait", "40m", "--yes", "-o", str(tmp_path / "trial"))
+        arguments = ("tenant", "try", "--to", TO, "--wait", "40m", "--yes", "-o", str(tmp_path / "trial"))
         process = await asyncio.create_subprocess_exec(
-            *modules.command("starter", *words),
+            *modules.command("starter", *arguments),
             env={**modules.environment(), **environment(sandbox, tmp_path)},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -99,6 +99,6 @@ async def test_ended_by_a_signal_it_cancels_what_it_made_and_leaves_its_answers(
     assert [file.name for file in (tmp_path / "trial").iterdir()] == [ANSWERS]
 
 
-@pytest.mark.parametrize("words", [("--to", "nobody"), ("--to", TO, "--wait", "3d"), ("--to", TO, "--wait", "50m")])
-def test_a_mistyped_word_is_a_matter_of_usage(words: tuple[str, ...]) -> None:
-    assert type_("tenant", "try", *words).returncode == 2
+@pytest.mark.parametrize("arguments", [("--to", "nobody"), ("--to", TO, "--wait", "3d"), ("--to", TO, "--wait", "50m")])
+def test_a_mistyped_word_is_a_matter_of_usage(arguments: tuple[str, ...]) -> None:
+    assert type_("tenant", "try", *arguments).returncode == 2

@@ -30,27 +30,29 @@ from workflows.model.subject import LockScreen, Participant
 TOLD = Policy(tell_requester=TellRequester())
 
 
-def prepared(id: str, requester: str = "legal-desk", policy: Policy = TOLD, **more: Any) -> PreparedRequest:
+def prepared(id: str, requester: str = "legal-desk", policy: Policy = TOLD, **overrides: Any) -> PreparedRequest:
     """A request of one start, of a signer of its own and then the chief executive."""
     people = (Participant(person="signer-1"), Participant(person="chief-executive", order=2))
     request = a_request()
-    brief = request.brief.replace(id=id, requester=requester, people=people, **more)
+    brief = request.brief.replace(id=id, requester=requester, people=people, **overrides)
     return PreparedRequest(request.replace(brief=brief, policy=policy), Resolved(policy, (), {}), None, None)
 
 
 def silenced(*requests: PreparedRequest) -> list[str]:
     """Which of them say nothing of their start to who asked for them."""
-    wanted = together.joined(requests)
+    joined_requests = together.joined(requests)
     return [
-        one.id for one in wanted if isinstance(one, PreparedRequest) and not one.request.policy.tell_requester.started
+        request.id
+        for request in joined_requests
+        if isinstance(request, PreparedRequest) and not request.request.policy.tell_requester.started
     ]
 
 
 def test_only_of_several_to_the_same_person_none_says_so_itself() -> None:
     assert silenced(prepared("a")) == []
     assert silenced(prepared("a"), prepared("b"), prepared("c", requester="chair")) == ["a", "b"]
-    own = prepared("d", requester="chief-executive")
-    assert silenced(own, own) == [], "whoever is asked is not told that it was sent"
+    request = prepared("d", requester="chief-executive")
+    assert silenced(request, request) == [], "whoever is asked is not told that it was sent"
 
 
 def test_a_request_is_recognised_whether_it_was_one_of_several_or_not() -> None:
@@ -93,10 +95,10 @@ def message(delivery: Delivery):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize(
-    "other", [{"lock_screen": LockScreen.GENERIC}, {"title": "Another"}], ids=["hidden", "of another document"]
+    "difference", [{"lock_screen": LockScreen.GENERIC}, {"title": "Another"}], ids=["hidden", "of another document"]
 )
-def test_what_is_not_the_same_of_all_is_not_named(other: dict[str, Any]) -> None:
-    delivery = together._delivery("legal-desk", [prepared("a"), prepared("b", **other)])
+def test_what_is_not_the_same_of_all_is_not_named(difference: dict[str, Any]) -> None:
+    delivery = together._delivery("legal-desk", [prepared("a"), prepared("b", **difference)])
     assert message(delivery).title == "2 requests sent"
 
 

@@ -15,7 +15,7 @@ from starter.errors import Refusal
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     (tmp_path / "policies.yaml").write_text("kinds:\n  offer-letter:\n    window: 14d\n")
-    found = load(
+    loaded_settings = load(
         environment={
             "TEMPORAL_ADDRESS": "127.0.0.1:1",
             "COUNTERSIGN_DATA_DIR": str(tmp_path),
@@ -23,27 +23,27 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
             "COUNTERSIGN_ACTOR": "ada",
         }
     )
-    monkeypatch.setattr(token, "ready", lambda: found)
-    return found
+    monkeypatch.setattr(token, "ready", lambda: loaded_settings)
+    return loaded_settings
 
 
 async def test_a_token_is_shown_once(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     await clients.store(settings).database.upgrade()
     await token.new("crm", may="start:offer-letter, read", json=True)
-    made = json.loads(capsys.readouterr().out)
-    assert made | {"token": ""} == {"name": "crm", "may": ["start:offer-letter", "read"], "token": ""}
-    found = await clients.store(settings).tokens.find(made["token"])
-    assert found and Rights.read(found.may).written == tuple(made["may"])
+    created_token = json.loads(capsys.readouterr().out)
+    assert created_token | {"token": ""} == {"name": "crm", "may": ["start:offer-letter", "read"], "token": ""}
+    stored_token = await clients.store(settings).tokens.find(created_token["token"])
+    assert stored_token and Rights.read(stored_token.may).written == tuple(created_token["may"])
     await token.list_(json=True)
     [line] = json.loads(capsys.readouterr().out)
     assert (line["name"], line["made_by"].startswith("claimed:ada ("), line["used_at"]) == ("crm", True, None)
-    assert made["token"] not in str(line)
+    assert created_token["token"] not in str(line)
     with pytest.raises(Refusal, match="revoke it first"):
         await token.new("crm", may="read")
     for revoked in (True, False):
         await token.revoke("crm", json=True)
         assert json.loads(capsys.readouterr().out) == {"name": "crm", "revoked": revoked}
-    assert await clients.store(settings).tokens.find(made["token"]) is None
+    assert await clients.store(settings).tokens.find(created_token["token"]) is None
 
 
 async def test_an_unknown_kind_and_an_unknown_token_are_refused(settings: Settings) -> None:

@@ -25,17 +25,19 @@ from tests.workflows.stage import workers
 from workflows.kinds import Kind, WorkflowName
 
 
-async def watched(*seen: object, as_json: bool = True) -> None:
+async def watched(*readings: object, as_json: bool = True) -> None:
     """Watch what is read as these, one after the other; an exception is raised instead."""
-    left = list(seen)
+    remaining_readings = list(readings)
 
     async def read() -> Any:
-        one = left.pop(0)
-        if isinstance(one, Exception):
-            raise one
-        return one
+        reading = remaining_readings.pop(0)
+        if isinstance(reading, Exception):
+            raise reading
+        return reading
 
-    await watching.watch(read, lambda one: Text(f"seen {one}"), as_json=as_json, over=lambda _: not left)
+    await watching.watch(
+        read, lambda reading: Text(f"seen {reading}"), as_json=as_json, over=lambda _: not remaining_readings
+    )
 
 
 @pytest.fixture
@@ -56,8 +58,8 @@ async def test_what_cannot_be_read_for_once_is_read_again_and_the_first_time_ref
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     await watched(1, StoreAway("away"), TimeoutError(), 2)
-    told = capsys.readouterr()
-    assert (told.out.splitlines(), told.err.count("trying again")) == (["1", "2"], 2)
+    output = capsys.readouterr()
+    assert (output.out.splitlines(), output.err.count("trying again")) == (["1", "2"], 2)
     with pytest.raises(StoreAway):
         await watched(StoreAway("away"), 1)
     with pytest.raises(Refusal):
@@ -76,25 +78,25 @@ async def test_a_request_is_watched_until_it_has_ended(context: Context, tmp_pat
         async with following(context, tmp_path, "request", "show", MSA, "--watch", "--json") as lines:
             first = json.loads(await anext(lines))
             await typed(context, tmp_path, "cancel", MSA, "--reason", "Filled", "--as", "legal-desk", "--json")
-            seen = [first, *[json.loads(line) async for line in lines]]
-    assert (seen[0]["status"], seen[-1]["status"]) == ("sent", "cancelled")
-    assert len({json.dumps(one) for one in seen}) == len(seen)
+            views = [first, *[json.loads(line) async for line in lines]]
+    assert (views[0]["status"], views[-1]["status"]) == ("sent", "cancelled")
+    assert len({json.dumps(view) for view in views}) == len(views)
 
 
 @pytest.mark.real_server
 async def test_what_happens_is_told_as_it_happens(context: Context, tmp_path: Path) -> None:
     async with workers(context.client, World()), following(context, tmp_path, "tail", "--json") as lines:
         await begin(context)
-        told = [json.loads(await anext(lines))]
-        while told[-1]["happened"] != "told":
-            told.append(json.loads(await anext(lines)))
+        events = [json.loads(await anext(lines))]
+        while events[-1]["happened"] != "told":
+            events.append(json.loads(await anext(lines)))
         await typed(context, tmp_path, "pause", MSA, "--as", "legal-desk", "--json")
-        while told[-1]["happened"] != "paused":
-            told.append(json.loads(await anext(lines)))
-    assert {one["id"] for one in told} == {MSA}
-    assert told[0]["happened"] == "started"
-    assert told[-1]["actor"].startswith("claimed:legal-desk (")
-    keys = [(one["at"], one["happened"], one["about"], one["who"]) for one in told]
+        while events[-1]["happened"] != "paused":
+            events.append(json.loads(await anext(lines)))
+    assert {event["id"] for event in events} == {MSA}
+    assert events[0]["happened"] == "started"
+    assert events[-1]["actor"].startswith("claimed:legal-desk (")
+    keys = [(event["at"], event["happened"], event["about"], event["who"]) for event in events]
     assert len(keys) == len(set(keys)), "each once"
 
 
@@ -109,36 +111,36 @@ async def test_the_page_of_whatever_has_the_id_is_opened(context: Context, tmp_p
     browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path / "opened"}\n')
     browser.chmod(0o755)
     client = context.client
-    there = {
+    environment = {
         **complete(tmp_path),
         "TEMPORAL_ADDRESS": client.service_client.config.target_host,
         "TEMPORAL_NAMESPACE": client.namespace,
     }
     page = f"https://sign.example/desk/requests/{MSA}"
-    for with_browser, told in (({"BROWSER": f"{browser} %s"}, "opened in the browser"), ({}, "no browser here")):
+    for with_browser, message in (({"BROWSER": f"{browser} %s"}, "opened in the browser"), ({}, "no browser here")):
         opened = await asyncio.to_thread(
-            type_, "open", MSA, **there, **{"DISPLAY": "", "WAYLAND_DISPLAY": "", "BROWSER": "", **with_browser}
+            type_, "open", MSA, **environment, **{"DISPLAY": "", "WAYLAND_DISPLAY": "", "BROWSER": "", **with_browser}
         )
-        assert (opened.returncode, opened.stdout.splitlines()) == (0, [told, page])
+        assert (opened.returncode, opened.stdout.splitlines()) == (0, [message, page])
     assert (tmp_path / "opened").read_text().strip() == page
 
 
 @asynccontextmanager
-async def following(context: Context, folder: Path, *words: str) -> AsyncIterator[AsyncGenerator[str]]:
+async def following(context: Context, folder: Path, *arguments: str) -> AsyncIterator[AsyncGenerator[str]]:
     """The lines of a command that stays; it ends with 0, by itself or by Ctrl-C."""
     client = context.client
-    there = {
+    environment = {
         "TEMPORAL_ADDRESS": client.service_client.config.target_host,
         "TEMPORAL_NAMESPACE": client.namespace,
         "COUNTERSIGN_DATA_DIR": str(folder),
     }
     process = await asyncio.create_subprocess_exec(
-        *modules.command("starter", *words),
-        env=modules.environment(there),
+        *modules.command("starter", *arguments),
+        env=modules.environment(environment),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    if words[0] == "tail":
+    if arguments[0] == "tail":
         assert process.stderr is not None
         assert await process.stderr.readline() == b"following what happens; Ctrl-C ends it\n"
 
@@ -148,9 +150,9 @@ async def following(context: Context, folder: Path, *words: str) -> AsyncIterato
             yield line.decode()
 
     try:
-        async with aclosing(lines()) as told, asyncio.timeout(60):
-            yield told
-        if words[0] == "tail":
+        async with aclosing(lines()) as output_lines, asyncio.timeout(60):
+            yield output_lines
+        if arguments[0] == "tail":
             process.send_signal(signal.SIGINT)
         assert await process.wait() == 0
     finally:
