@@ -75,14 +75,14 @@ class Stage:
         signers = tuple(SignerLine(person=one, order=1, role=Role.SIGN, state=state) for one, state in states)
         known = RequestShow(id=REQUEST, kind="nda", document=paging.DOCUMENT, status=Status.SENT, requester=REQUESTER)
         says = "Waiting for customer-signer since Mon 23 Nov 2026 09:00 UTC."
-        self.pages.known[REQUEST] = known.replace(due_at=_DUE, signers=signers, says=says).replace(**changes)
+        self.pages.views[REQUEST] = known.replace(due_at=_DUE, signers=signers, says=says).replace(**changes)
 
     def know_task(self, **changes: Any) -> None:
         """Let a task be known to our own side."""
         people = tuple(AssigneeLine(person=one, state=AssigneeState.ASKED) for one in (FIRST, SECOND))
         known = TaskShow(id="keys", kind="task", title="Hand out the keys", status=Status.OPEN, people=people)
         text = "Everybody who starts on Monday gets one.\nPlease have each of them sign the list."
-        self.pages.known[TASK] = known.replace(due_at=_DUE, requester=REQUESTER, text=text).replace(**changes)
+        self.pages.views[TASK] = known.replace(due_at=_DUE, requester=REQUESTER, text=text).replace(**changes)
 
 
 async def _not_ours(stage: Stage) -> None:
@@ -109,26 +109,26 @@ async def _no_answer(stage: Stage) -> None:
 
 async def _not_done(stage: Stage) -> None:
     await _sign(stage)
-    stage.pages.known.clear()
+    stage.pages.views.clear()
     await stage.ask()
 
 
 async def _uncertain(stage: Stage) -> None:
     await _sign(stage)
-    stage.pages.wishes.failure = NotConfirmed("page-x")
+    stage.pages.recorder.failure = NotConfirmed("page-x")
     await stage.ask()
 
 
 async def _received(stage: Stage) -> None:
     await _sign(stage)
-    stage.pages.wishes.state = OperationState.OPEN
+    stage.pages.recorder.state = OperationState.OPEN
     await stage.ask()
 
 
 async def refused(stage: Stage) -> None:
     """A question that the request does not take."""
     await _sign(stage)
-    stage.pages.wishes.failure = CommandRefused(Rejection.QUESTION_OPEN.to_message())
+    stage.pages.recorder.failure = CommandRefused(Rejection.QUESTION_OPEN.to_message())
     await stage.ask()
 
 
@@ -166,13 +166,13 @@ async def _approve(stage: Stage) -> None:
 async def _review(stage: Stage) -> None:
     sha256 = await stage.pages.store.files.put(b"%PDF-1.7")
     before = line(CHAIR, SignerState.CHANGES, reason=TYPED)
-    stage.pages.known[REQUEST] = in_review(before, line(CHAIR, SignerState.TURN, round=2), sha256=sha256)
+    stage.pages.views[REQUEST] = in_review(before, line(CHAIR, SignerState.TURN, round=2), sha256=sha256)
     await stage.open(stage.pages.link(CHAIR, LinkUse.REVIEW))
 
 
 async def _revise(stage: Stage) -> None:
     changes = line(CHAIR, SignerState.CHANGES, reason=TYPED)
-    stage.pages.known[REQUEST] = in_review(changes, line(REQUESTER, SignerState.TURN, role=Role.REVISE))
+    stage.pages.views[REQUEST] = in_review(changes, line(REQUESTER, SignerState.TURN, role=Role.REVISE))
     await stage.open(stage.pages.link(REQUESTER, LinkUse.REVIEW))
 
 
@@ -202,7 +202,7 @@ async def _mail_sent(stage: Stage) -> None:
 
 async def _acted(stage: Stage) -> None:
     await stage.pages.create()
-    await stage.pages.deed(_FIRST_MAIL, "sign")
+    await stage.pages.act(_FIRST_MAIL, "sign")
     await stage.press(stage.pages.link())
 
 

@@ -23,7 +23,7 @@ from tests.nginx import Nginx, nginx_before
 from tests.plain_http import plain_client
 from tests.servers import free_ports
 from tests.starter.web.paging import phone
-from tests.starter.web.receiving import JSON, PATH, SEGMENT, RecordingSignals, encoded, receiver, said
+from tests.starter.web.receiving import JSON, PATH, SEGMENT, RecordingSignals, encoded, make_callback, receiver
 
 ANYWHERE = Bind("127.0.0.1", 0)
 SLOW_BODY = "POST {} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n1"
@@ -54,7 +54,9 @@ def client_at(address: str, url: str) -> httpx.AsyncClient:
 async def callbacks(client: httpx.AsyncClient, count: int) -> list[int]:
     """The answers to so many genuine callbacks, each on a connection of its own."""
     headers = JSON | {"connection": "close"}
-    return [(await client.post(PATH, content=encoded(said()), headers=headers)).status_code for _ in range(count)]
+    return [
+        (await client.post(PATH, content=encoded(make_callback()), headers=headers)).status_code for _ in range(count)
+    ]
 
 
 def answering(respond: Response) -> Starlette:
@@ -87,7 +89,7 @@ async def test_genuine_callers_are_answered_beside_2000_silent_connections_and_5
             assert pages == [200] * 20
             assert (await silent.connected(), await slow.connected()) == (2_000, 500)
         log = nginx.log.read_text()
-    assert (len(paths), len(signals.taken)) == (220, 200)
+    assert (len(paths), len(signals.delivered)) == (220, 200)
     assert log.count('"status":200') == 220
     assert SEGMENT not in log
     assert signer.link().rpartition("/")[2] not in log

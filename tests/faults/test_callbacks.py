@@ -15,7 +15,7 @@ from tests.faults.population import colleague
 from tests.faults.races import ended
 from tests.faults.town import Town, eventually
 from tests.faults.vendor import CALLBACK, Entry
-from tests.starter.web.receiving import JSON, encoded, epoch, receiver, said
+from tests.starter.web.receiving import JSON, encoded, epoch, make_callback, receiver
 from workflows.model.signature import WITHOUT_EFFECT
 from workflows.model.subject import Status
 
@@ -74,7 +74,7 @@ async def test_an_old_callback_that_is_replayed_changes_nothing_and_is_refused_a
     before = await shared.shown("replayed")
     began, pushed = datetime.now(UTC), await shared.vendor.pushes("replayed")
     genuine = [
-        said(uuid=number, event_type=event["event_type"], event_time=epoch(began), document=_document(event))
+        make_callback(uuid=number, event_type=event["event_type"], event_time=epoch(began), document=_document(event))
         for event in await shared.vendor.ledger("event", external_id="replayed")
         for number in (event["event"], str(uuid4()))
     ]

@@ -195,7 +195,7 @@ def test_a_package_brings_it_by_an_entry_point(tmp_path: Path) -> None:
 
 async def test_the_desk_has_its_page_and_takes_a_no(tmp_path: Path) -> None:
     async with office(tmp_path) as desk:
-        desk.known[REFERENCE] = shown()
+        desk.views[REFERENCE] = shown()
         owner = await desk.come_in(OWNER)
         text = desk_text(await owner.get("/desk/approvals/offer"))
         for said in (TITLE, "Waiting for Engineer.", "Who decides", "Say yes", "Say no"):
@@ -203,7 +203,7 @@ async def test_the_desk_has_its_page_and_takes_a_no(tmp_path: Path) -> None:
         page = await owner.get("/desk/approvals/offer/waive")
         answer = await owner.press(page, text="Not this year.")
         assert inside(answer).endswith("/desk/approvals/offer?done=waive")
-        [(reference, wish, _)] = desk.wished
+        [(reference, wish, _)] = desk.commands
         assert (reference, wish.model_copy(update={"op": None})) == (
             REFERENCE,
             Waiver(actor=OWNER, reason="Not this year."),
@@ -228,17 +228,17 @@ async def test_it_is_a_row_of_the_lists_of_the_desk() -> None:
 
 async def test_the_page_on_a_phone_asks_for_yes_or_no(tmp_path: Path) -> None:
     async with phone(tmp_path) as made:
-        made.known[REFERENCE] = shown(FIRST, requester="legal-desk")
+        made.views[REFERENCE] = shown(FIRST, requester="legal-desk")
         link = made.link(FIRST, LinkUse.DO, REFERENCE)
         assert link.startswith("/approval/")
         page = (await made.open(link)).text
         assert "Your approval is needed" in text_of(page) and TITLE in text_of(page)
         assert "Say no" in text_of(page) and option_of(page, Action.WAIVE)
         await made.press(link)
-        await made.wish(link, Action.WAIVE, text="It is too dear.")
-        assert [wish for wish, _ in made.wishes.taken] == [
+        await made.post_option(link, Action.WAIVE, text="It is too dear.")
+        assert [wish for wish, _ in made.recorder.commands] == [
             Done(actor=FIRST),
             Waiver(actor=FIRST, reason="It is too dear."),
         ]
-        made.known[REFERENCE] = shown(FIRST, status=Status.DECLINED, choices=())
+        made.views[REFERENCE] = shown(FIRST, status=Status.DECLINED, choices=())
         assert "This approval has ended" in text_of((await made.open(link)).text)

@@ -324,7 +324,7 @@ async def test_who_reads_what_is_encrypted_in_the_web_ui_is_told(tmp_path: Path)
             f"pages of https://ui.test decrypt for members of ops, by tokens of {issuer.url}, which has 1 key, "
             "and whoever has COUNTERSIGN_CODEC_TOKEN"
         )
-        issuer.away = True
+        issuer.is_away = True
         part = await part_of(environment, "codec")
     assert (part.state, part.says.startswith("OpenID issuer answered 503")) == (PartHealth.WRONG, True)
 

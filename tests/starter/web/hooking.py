@@ -68,10 +68,10 @@ class Crm:
     answers: list[str] = field(default_factory=list)
 
     async def sends(
-        self, said: Any, headers: Mapping[str, str] = BEARER, path: str = PATH
+        self, body: Any, headers: Mapping[str, str] = BEARER, path: str = PATH
     ) -> tuple[int, dict[str, Any]]:
         """The status and the answer to a call with this JSON, or these bytes."""
-        content = said if isinstance(said, bytes) else json.dumps(said).encode()
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
         answer = await self.http.post(path, content=content, headers=headers)
         self.answers.append(answer.text)
         return answer.status_code, answer.json()

@@ -30,16 +30,16 @@ class OpenIssuer:
 
     url: str = ""
     keys: list[Any] = field(default_factory=lambda: [FIRST, NO_SIGNATURES])
-    away: bool = False
-    asked: int = 0
-    says: dict[str, Any] = field(default_factory=dict)
+    is_away: bool = False
+    request_count: int = 0
+    overrides: dict[str, Any] = field(default_factory=dict)
 
     async def discovery(self, _: Request) -> Response:
         """The first page that is read."""
-        self.asked += 1
-        if self.away:
+        self.request_count += 1
+        if self.is_away:
             return Response(status_code=503)
-        return JSONResponse({"issuer": self.url, "jwks_uri": f"{self.url}/keys", **self.says})
+        return JSONResponse({"issuer": self.url, "jwks_uri": f"{self.url}/keys", **self.overrides})
 
     async def listed(self, _: Request) -> Response:
         """Its public keys, and one that it should not list."""
@@ -49,14 +49,14 @@ class OpenIssuer:
     def token(self, key: Any = FIRST, alg: str = "RS256", **claims: Any) -> str:
         """One for the audience, of now, with these claims; None leaves one out."""
         now = int(time.time())
-        all_of_them = {"iss": self.url, "aud": AUDIENCE, "iat": now, "exp": now + 300, **claims}
-        told = {name: value for name, value in all_of_them.items() if value is not None}
-        return jwt.encode({"alg": alg, "kid": key.kid}, told, key, algorithms=[alg])
+        all_claims = {"iss": self.url, "aud": AUDIENCE, "iat": now, "exp": now + 300, **claims}
+        signed_claims = {name: value for name, value in all_claims.items() if value is not None}
+        return jwt.encode({"alg": alg, "kid": key.kid}, signed_claims, key, algorithms=[alg])
 
 
 @asynccontextmanager
 async def open_issuer() -> AsyncIterator[OpenIssuer]:
-    it = OpenIssuer()
-    routes = [Route("/.well-known/openid-configuration", it.discovery), Route("/keys", it.listed)]
-    async with listening(Starlette(routes=routes), Bind("127.0.0.1", 0)) as it.url:
-        yield it
+    issuer = OpenIssuer()
+    routes = [Route("/.well-known/openid-configuration", issuer.discovery), Route("/keys", issuer.listed)]
+    async with listening(Starlette(routes=routes), Bind("127.0.0.1", 0)) as issuer.url:
+        yield issuer

@@ -82,21 +82,21 @@ _FORM: Final = re.compile(r"<form.*?</form>", re.DOTALL)
 
 
 @dataclass
-class Wishes:
-    """A recorder in the place of the workflow: takes every wish, unless told to fail with the next one."""
+class CommandRecorder:
+    """A recorder in the place of the workflow: takes every command, unless told to fail with the next one."""
 
-    known: dict[str, Shown]
-    taken: list[tuple[AnyCommand, str]] = field(default_factory=list)
+    views: dict[str, Shown]
+    commands: list[tuple[AnyCommand, str]] = field(default_factory=list)
     failure: Exception | None = None
     state: OperationState = OperationState.DONE
 
-    async def send(self, request: str, wish: AnyCommand, op: str, *, watched: bool = True) -> Receipt:
-        """Remember the wish."""
+    async def send(self, request: str, command: AnyCommand, op: str, *, watched: bool = True) -> Receipt:
+        """Remember the command."""
         if self.failure:
             raise self.failure
-        self.taken.append((wish, op))
-        shown = self.known[request]
-        return Receipt(id=request, status=shown.status, op=op, says=shown.says, state=self.state)
+        self.commands.append((command, op))
+        view = self.views[request]
+        return Receipt(id=request, status=view.status, op=op, says=view.says, state=self.state)
 
 
 @dataclass
@@ -107,9 +107,9 @@ class Phone:
     pages: Pages
     links: SigningLinks
     sandbox: RunningSandbox
-    wishes: Wishes
-    asked: SignerSnapshots
-    known: dict[str, Shown] = field(default_factory=dict)
+    recorder: CommandRecorder
+    snapshots: SignerSnapshots
+    views: dict[str, Shown] = field(default_factory=dict)
     store: Store = field(kw_only=True)
     people: Path = field(kw_only=True)
     """The file of the directory."""
@@ -136,7 +136,7 @@ class Phone:
         headers = {"origin": "null", "sec-fetch-site": "same-origin"} | changes.pop("headers", {})
         return await self.browser.post(path, data=fields | changes, headers=headers)
 
-    async def wish(self, path: str, act: Action, value: str | None = None, text: str = "") -> httpx.Response:
+    async def post_option(self, path: str, act: Action, value: str | None = None, text: str = "") -> httpx.Response:
         """Open the page and post the form of an option, by the button that posts `value`, else by its last."""
         form = option_of((await self.open(path)).text, act)
         return await self.post(path, form | ({} if value is None else {"value": value}) | {"text": text})
@@ -148,25 +148,25 @@ class Phone:
     async def create(self, *people: tuple[str, int], callback_url: str | None = None, **signer: Any) -> None:
         """Make the contract at the sandbox for these addresses and orders."""
         document = await self._call("POST", "/api/v1/documents/", **_document(), events_callback_url=callback_url)
-        asked = people or (("customer@acme.test", 1), ("ceo@example.test", 2))
+        addresses = people or (("customer@acme.test", 1), ("ceo@example.test", 2))
         signers = [
             {"email": email, "full_name": "x", "order": order, "embed_url_user_id": email} | signer
-            for email, order in asked
+            for email, order in addresses
         ]
-        await self.asked.keep(REQUEST, [_place(email, order) for email, order in asked])
+        await self.snapshots.keep(REQUEST, [_make_snapshot(email, order) for email, order in addresses])
         await self._call("POST", "/api/v1/signature-requests/", document=document["url"], who="o", signers=signers)
 
-    async def deed(self, email: str, what: str, **body: str) -> None:
+    async def act(self, email: str, action: str, **body: str) -> None:
         """Let a signer act at the sandbox."""
-        signer = next(one for one in await self.signers() if one["email"] == email)
-        await self._post(f"/_sandbox/signers/{signer['uuid']}/{what}", body)
+        signer = next(candidate for candidate in await self.signers() if candidate["email"] == email)
+        await self._post(f"/_sandbox/signers/{signer['uuid']}/{action}", body)
 
-    async def forward(self, email: str, to: str) -> None:
+    async def forward(self, email: str, new_email: str) -> None:
         """Put somebody else in a signer's place."""
         request = next(iter(self.sandbox.state.database.requests)).uuid
         path = f"/api/v1/signature-requests/{request}/forward_signer/"
-        await self.asked.keep(REQUEST, [_place(to, 1)])
-        await self._call("POST", path, signer_email_to_forward=email, signer_email_to_forward_to=to)
+        await self.snapshots.keep(REQUEST, [_make_snapshot(new_email, 1)])
+        await self._call("POST", path, signer_email_to_forward=email, signer_email_to_forward_to=new_email)
 
     async def cancel(self) -> None:
         """Cancel the contract."""
@@ -176,7 +176,11 @@ class Phone:
     async def signers(self) -> list[dict[str, Any]]:
         """The signers as the sandbox shows them."""
         async with plain_client(self.sandbox.url) as client:
-            return [one for found in (await client.get("/_sandbox/documents")).json() for one in found["signers"]]
+            return [
+                signer
+                for document in (await client.get("/_sandbox/documents")).json()
+                for signer in document["signers"]
+            ]
 
     def arm(self, **fault: Any) -> None:
         """Arm a fault of the sandbox."""
@@ -195,8 +199,8 @@ class Phone:
             headers = {"authorization": f"Bearer {token.json()['access_token']}"}
             answer = await client.request(method, path, json=body, headers=headers)
             answer.raise_for_status()
-            found: dict[str, Any] = answer.json()
-            return found
+            content: dict[str, Any] = answer.json()
+            return content
 
     async def _post(self, path: str, body: dict[str, str]) -> None:
         async with plain_client(self.sandbox.url) as client:
@@ -215,13 +219,15 @@ def option_of(page: str, act: Action) -> dict[str, str]:
 
 def values_of(page: str, act: Action) -> list[str]:
     """What the buttons of an option post."""
-    whole = next((form for form in _FORM.findall(page) if f'name="act" value="{act}"' in form), "")
-    return [unescape(value) for value in re.findall(r'<button[^>]* name="value" value="([^"]*)"', whole)]
+    option_form = next((form for form in _FORM.findall(page) if f'name="act" value="{act}"' in form), "")
+    return [unescape(value) for value in re.findall(r'<button[^>]* name="value" value="([^"]*)"', option_form)]
 
 
 def _forms_of(page: str) -> list[dict[str, str]]:
-    found = [re.findall(r'<(?:input|button)[^>]* name="([^"]+)" value="([^"]*)"', form) for form in _FORM.findall(page)]
-    return [{name: unescape(value) for name, value in fields} for fields in found]
+    fields_of_forms = [
+        re.findall(r'<(?:input|button)[^>]* name="([^"]+)" value="([^"]*)"', form) for form in _FORM.findall(page)
+    ]
+    return [{name: unescape(value) for name, value in fields} for fields in fields_of_forms]
 
 
 def text_of(page: str) -> str:
@@ -239,18 +245,18 @@ async def phone(
     people.write_text(PEOPLE)
     async with running(SandboxSettings(conversion_delay=0, returns_embed_user=False)) as sandbox:
         signatures = CoreSignatureClient(_config(sandbox))
-        known: dict[str, Shown] = {}
+        views: dict[str, Shown] = {}
         looks: list[str] = []
         watch = Watch()
 
         async def look(request: str) -> Shown | None:
             looks.append(request)
-            return known.get(request)
+            return views.get(request)
 
         links = SigningLinks(PUBLIC, LINK_SECRET)
         store = Store((folder / "store").as_uri())
-        directory, asked = FileDirectory(people, store), SignerSnapshots(store)
-        wishes = Wishes(known)
+        directory, snapshots = FileDirectory(people, store), SignerSnapshots(store)
+        recorder = CommandRecorder(views)
         guard = FormGuard(LINK_SECRET, PUBLIC)
         roles = ReaderRoles(directory, "operations", KindCatalogue(people))
         pages = Pages(
@@ -259,9 +265,9 @@ async def phone(
             store,
             signatures,
             guard,
-            asked=asked,
+            asked=snapshots,
             look=asking or look,
-            send=wishes.send,
+            send=recorder.send,
             who=PagePeople(directory, store, "Acme", SENDER),
             files=PersonalFiles(store, roles, KeptFileAnswers(store, watch.clock)),
             versions=Versions(store, 1),
@@ -276,7 +282,7 @@ async def phone(
             store,
             guard,
             look=asking or look,
-            send=wishes.send,
+            send=recorder.send,
             brand=Brand("Acme", contact="help@supplier.test"),
             clock=watch.clock,
             seconds=watch,
@@ -290,9 +296,9 @@ async def phone(
                 pages,
                 links,
                 sandbox,
-                wishes,
-                asked,
-                known,
+                recorder,
+                snapshots,
+                views,
                 looks,
                 watch,
                 look=look,
@@ -302,7 +308,7 @@ async def phone(
         await signatures.aclose()
 
 
-def _place(email: str, order: int) -> SignerSnapshot:
+def _make_snapshot(email: str, order: int) -> SignerSnapshot:
     """As our own creation keeps it."""
     [person] = re.findall(rf"id: ([a-z-]+), name: [A-Za-z ]+, email: {re.escape(email)}\b", PEOPLE)
     return SignerSnapshot(person=person, order=order, role=Role.SIGN, email=email)

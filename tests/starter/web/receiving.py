@@ -31,12 +31,12 @@ JSON: Final = {"content-type": "application/json"}
 EVENT_UUID: Final = "0e9c41f2-6f2a-4d0c-b1a7-3b2d0c9a5e11"
 
 
-def epoch(at: datetime) -> str:
+def epoch(instant: datetime) -> str:
     """Whole seconds since the epoch, as callbacks write them."""
-    return str(int(at.timestamp()))
+    return str(int(instant.timestamp()))
 
 
-def said(*, secret: str = SECRET, **changes: Any) -> dict[str, Any]:
+def make_callback(*, secret: str = SECRET, **changes: Any) -> dict[str, Any]:
     """A genuine callback with some of its fields changed before it was signed; `...` takes a field away."""
     body: dict[str, Any] = {
         "uuid": EVENT_UUID,
@@ -64,34 +64,34 @@ class RecordingSignals:
     """Takes signals in place of Temporal; `receipt` None means that nobody confirms."""
 
     receipt: SignalResult | None = SignalResult.TAKEN
-    up: bool = True
-    taken: list[tuple[str, ProviderEvent]] = field(default_factory=list)
+    is_reachable: bool = True
+    delivered: list[tuple[str, ProviderEvent]] = field(default_factory=list)
     knows: str = ""
     """The only request that is not unknown, where the receipt says that they are."""
     sweeps: int = 0
     gate: asyncio.Event | None = None
     waiting: int = 0
-    more: asyncio.Event = field(default_factory=asyncio.Event)
+    progress: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def until(self, event_type: str) -> set[str]:
+    async def wait_for_event(self, event_type: str) -> set[str]:
         """Wait for a signal of this type; the requests that were signalled so far."""
-        while event_type not in {event.type for _, event in self.taken}:
-            self.more.clear()
-            await self.more.wait()
-        return {request for request, _ in self.taken}
+        while event_type not in {event.type for _, event in self.delivered}:
+            self.progress.clear()
+            await self.progress.wait()
+        return {request for request, _ in self.delivered}
 
     async def signal(self, request: str, event: ProviderEvent) -> SignalResult:
         """Write down what was signalled to whom."""
         self.waiting += 1
-        self.more.set()
+        self.progress.set()
         if self.gate is not None:
             await self.gate.wait()
         if self.receipt is None:
             raise SignalNotConfirmed("nobody is there")
         receipt = SignalResult.TAKEN if request == self.knows else self.receipt
         if receipt is SignalResult.TAKEN:
-            self.taken.append((request, event))
-            self.more.set()
+            self.delivered.append((request, event))
+            self.progress.set()
         return receipt
 
     async def reconcile(self) -> None:
@@ -100,7 +100,7 @@ class RecordingSignals:
 
     async def reachable(self) -> bool:
         """As told."""
-        return self.up
+        return self.is_reachable
 
 
 @dataclass
@@ -113,17 +113,17 @@ class Stalling:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     waiting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
 
-    def begun(self, piece: bytes) -> Request:
+    def make_stalling_request(self, piece: bytes) -> Request:
         """One that stalls behind this piece."""
         return self._request([piece], ends=False)
 
-    def whole(self, body: bytes) -> Request:
+    def make_whole_request(self, body: bytes) -> Request:
         """One that does not."""
         return self._request([body], ends=True)
 
-    async def silent(self, many: int) -> None:
+    async def wait_until_stalled(self, count: int) -> None:
         """Wait until so many stall."""
-        for _ in range(many):
+        for _ in range(count):
             await self.waiting.acquire()
 
     def _request(self, pieces: list[bytes], *, ends: bool) -> Request:

@@ -23,8 +23,8 @@ from tests.starter.web.receiving import (
     RecordingSignals,
     encoded,
     epoch,
+    make_callback,
     receiver,
-    said,
 )
 from workflows.model.signature import WITHOUT_EFFECT, ProviderEvent
 
@@ -34,7 +34,7 @@ HINT = ProviderEvent(id=EVENT_UUID, type="signed", at=NOW)
 async def answered(body: bytes, headers: dict[str, str] = JSON, **options: Any) -> tuple[int, list[Any]]:
     signals = RecordingSignals()
     reply = await receiver(signals, **options).receive(headers, body)
-    return reply.status, signals.taken
+    return reply.status, signals.delivered
 
 
 def test_the_published_vector_is_reproduced() -> None:
@@ -43,7 +43,7 @@ def test_the_published_vector_is_reproduced() -> None:
 
 
 async def test_a_genuine_callback_becomes_a_hint_for_its_request() -> None:
-    assert await answered(encoded(said())) == (200, [("msa-0042", HINT)])
+    assert await answered(encoded(make_callback())) == (200, [("msa-0042", HINT)])
 
 
 @pytest.mark.parametrize(
@@ -59,18 +59,18 @@ async def test_a_genuine_callback_becomes_a_hint_for_its_request() -> None:
     ],
 )
 async def test_what_a_provider_may_do_is_accepted(changes: dict[str, Any]) -> None:
-    status, signalled = await answered(encoded(said(**changes)))
+    status, signalled = await answered(encoded(make_callback(**changes)))
     assert (status, [request for request, _ in signalled]) == (200, ["msa-0042"])
 
 
 @pytest.mark.parametrize("event_type", WITHOUT_EFFECT)
 async def test_what_changes_nothing_is_no_signal(event_type: str) -> None:
-    assert await answered(encoded(said(event_type=event_type))) == (200, [])
+    assert await answered(encoded(make_callback(event_type=event_type))) == (200, [])
 
 
 @pytest.mark.parametrize("uuid", [..., None, "", "no uuid at all", 17, "x" * 65])
 async def test_an_event_without_a_usable_uuid_is_known_by_type_time_and_document(uuid: object) -> None:
-    _, [(_, event)] = await answered(encoded(said(uuid=uuid)))
+    _, [(_, event)] = await answered(encoded(make_callback(uuid=uuid)))
     assert event.id == hashlib.sha256(f"signed\n{epoch(NOW)}\nd-1".encode()).hexdigest()
 
 
@@ -92,7 +92,7 @@ async def test_an_event_without_a_usable_uuid_is_known_by_type_time_and_document
     ],
 )
 async def test_a_document_that_cannot_be_ours_is_none_of_our_business(document: object) -> None:
-    assert await answered(encoded(said(document=document))) == (200, [])
+    assert await answered(encoded(make_callback(document=document))) == (200, [])
 
 
 @pytest.mark.parametrize(
@@ -104,33 +104,33 @@ async def test_a_document_that_cannot_be_ours_is_none_of_our_business(document: 
         b'"signed"',
         b"{",
         b"\xff\xfe{}",
-        encoded(said()).decode().encode("utf-16"),
-        b"\xef\xbb\xbf" + encoded(said()),
-        encoded(said()) + b"}",
-        encoded(said(extra=float("nan"))),
-        encoded(said(extra=float("inf"))),
+        encoded(make_callback()).decode().encode("utf-16"),
+        b"\xef\xbb\xbf" + encoded(make_callback()),
+        encoded(make_callback()) + b"}",
+        encoded(make_callback(extra=float("nan"))),
+        encoded(make_callback(extra=float("inf"))),
         b"[" * 100_000,
         b'["' + b"'" + b'","' * 40_001 + b'"]',
         b'["' + b'\\"' * 80_001 + b'"]',
         b'{"a":' * 33 + b"1" + b"}" * 33,
-        encoded(said(extra=[1] * 30_000)),
+        encoded(make_callback(extra=[1] * 30_000)),
         b'"' + b'\\"' * 400_000,
-        encoded(said(event_time=...)),
-        encoded(said(event_time=None)),
-        encoded(said(event_time=True)),
-        encoded(said(event_time="")),
-        encoded(said(event_time="-5")),
-        encoded(said(event_time=1.5)),
-        encoded(said(event_time="1e9")),
-        encoded(said(event_time="１７６２６８２４００")),
-        encoded(said(event_time="9" * 5000)),
-        encoded(said(event_type=...)),
-        encoded(said(event_type=None)),
-        encoded(said(event_type=5)),
-        encoded(said(event_type="")),
-        encoded(said(event_type="x" * 101)),
-        encoded(said(event_type="sig\u0000ned")),
-        encoded(said()).replace(b'"signed"', b'"\\ud800"'),
+        encoded(make_callback(event_time=...)),
+        encoded(make_callback(event_time=None)),
+        encoded(make_callback(event_time=True)),
+        encoded(make_callback(event_time="")),
+        encoded(make_callback(event_time="-5")),
+        encoded(make_callback(event_time=1.5)),
+        encoded(make_callback(event_time="1e9")),
+        encoded(make_callback(event_time="１７６２６８２４００")),
+        encoded(make_callback(event_time="9" * 5000)),
+        encoded(make_callback(event_type=...)),
+        encoded(make_callback(event_type=None)),
+        encoded(make_callback(event_type=5)),
+        encoded(make_callback(event_type="")),
+        encoded(make_callback(event_type="x" * 101)),
+        encoded(make_callback(event_type="sig\u0000ned")),
+        encoded(make_callback()).replace(b'"signed"', b'"\\ud800"'),
     ],
 )
 async def test_nonsense_is_malformed(body: bytes) -> None:
@@ -138,7 +138,7 @@ async def test_nonsense_is_malformed(body: bytes) -> None:
 
 
 async def test_a_number_is_read_as_it_was_written_however_long() -> None:
-    body = encoded(said(extra=...)).replace(b'"unheard_of"', b'"long": ' + b"7" * 100_000 + b', "unheard_of"')
+    body = encoded(make_callback(extra=...)).replace(b'"unheard_of"', b'"long": ' + b"7" * 100_000 + b', "unheard_of"')
     assert (await answered(body))[0] == 200
 
 
@@ -152,32 +152,43 @@ async def test_a_number_is_read_as_it_was_written_however_long() -> None:
     ],
 )
 async def test_only_plain_json_is_read(headers: dict[str, str]) -> None:
-    assert await answered(encoded(said()), headers) == (400, [])
+    assert await answered(encoded(make_callback()), headers) == (400, [])
 
 
 async def test_parameters_of_the_content_type_do_not_matter() -> None:
-    assert (await answered(encoded(said()), {"content-type": "Application/JSON; charset=utf-8"}))[0] == 200
+    assert (await answered(encoded(make_callback()), {"content-type": "Application/JSON; charset=utf-8"}))[0] == 200
 
 
 @pytest.mark.parametrize(
-    "event_hash", [..., None, "", 0, "0" * 64, "0" * 63, said()["event_hash"].upper(), said()["event_hash"] + "\n", "é"]
+    "event_hash",
+    [
+        ...,
+        None,
+        "",
+        0,
+        "0" * 64,
+        "0" * 63,
+        make_callback()["event_hash"].upper(),
+        make_callback()["event_hash"] + "\n",
+        "é",
+    ],
 )
 async def test_a_hash_that_does_not_fit_is_unauthorised(event_hash: object) -> None:
-    assert await answered(encoded(said(event_hash=event_hash))) == (401, [])
+    assert await answered(encoded(make_callback(event_hash=event_hash))) == (401, [])
 
 
 async def test_the_hash_of_another_event_or_secret_is_unauthorised() -> None:
-    assert (await answered(encoded(said() | {"event_type": "declined"})))[0] == 401
-    assert (await answered(encoded(said() | {"event_time": epoch(NOW - timedelta(seconds=1))})))[0] == 401
-    assert (await answered(encoded(said(secret="somebody else's"))))[0] == 401
+    assert (await answered(encoded(make_callback() | {"event_type": "declined"})))[0] == 401
+    assert (await answered(encoded(make_callback() | {"event_time": epoch(NOW - timedelta(seconds=1))})))[0] == 401
+    assert (await answered(encoded(make_callback(secret="somebody else's"))))[0] == 401
 
 
 async def test_without_secrets_nothing_is_genuine() -> None:
-    assert await answered(encoded(said()), secrets=()) == (401, [])
+    assert await answered(encoded(make_callback()), secrets=()) == (401, [])
 
 
 async def test_a_tenant_without_hashes_is_listened_to_when_configured_so() -> None:
-    body = encoded(said(event_hash=...))
+    body = encoded(make_callback(event_hash=...))
     assert (await answered(body))[0] == 401
     assert await answered(body, unsigned=True, secrets=()) == (200, [("msa-0042", HINT)])
 
@@ -187,50 +198,50 @@ _EARLY, _LATE = timedelta(minutes=-5, seconds=-1), timedelta(hours=24, seconds=1
 
 
 @pytest.mark.parametrize(
-    ("off", "secret", "unsigned", "reason"),
+    ("clock_offset", "secret", "unsigned", "reason"),
     [
         (_EARLY, SECRET, False, CallbackVerdict.CLOCK_BEHIND),
         (_LATE, SECRET, False, CallbackVerdict.TOO_OLD),
         *(
-            (off, secret, True, CallbackVerdict.OUTSIDE_WINDOW)
-            for off in (_EARLY, _LATE)
+            (clock_offset, secret, True, CallbackVerdict.OUTSIDE_WINDOW)
+            for clock_offset in (_EARLY, _LATE)
             for secret in (SECRET, "forged")
         ),
-        *((off, "forged", False, CallbackVerdict.BAD_HASH) for off in (_EARLY, _LATE)),
+        *((clock_offset, "forged", False, CallbackVerdict.BAD_HASH) for clock_offset in (_EARLY, _LATE)),
     ],
 )
 async def test_outside_the_window_nothing_is_taken_and_a_forger_is_told_from_a_clock(
-    off: timedelta, secret: str, unsigned: bool, reason: CallbackVerdict
+    clock_offset: timedelta, secret: str, unsigned: bool, reason: CallbackVerdict
 ) -> None:
     signals = RecordingSignals()
     with metered(ExportingProcess.WEB) as counted:
-        asked = receiver(signals, unsigned=unsigned, clock=lambda: NOW + off)
-        assert (await asked.receive(JSON, encoded(said(secret=secret)))).status == reason.status
+        callback_receiver = receiver(signals, unsigned=unsigned, clock=lambda: NOW + clock_offset)
+        assert (await callback_receiver.receive(JSON, encoded(make_callback(secret=secret)))).status == reason.status
         assert counted.counts() == {("countersign_callbacks", reason.reason): 1}
-    assert signals.taken == []
+    assert signals.delivered == []
 
 
 async def test_what_a_clock_that_is_behind_has_refused_is_taken_when_it_is_repeated_and_no_sooner() -> None:
     signals, clock = RecordingSignals(), NOW - timedelta(minutes=12)
-    asked, body = receiver(signals, clock=lambda: clock), encoded(said())
+    callback_receiver, body = receiver(signals, clock=lambda: clock), encoded(make_callback())
     for minutes, status in ((0, 500), (1, 500), (3, 500), (8, 200)):
         clock = NOW + timedelta(minutes=minutes - 12)
-        assert (await asked.receive(JSON, body)).status == status
-    assert signals.taken == [("msa-0042", HINT)]
+        assert (await callback_receiver.receive(JSON, body)).status == status
+    assert signals.delivered == [("msa-0042", HINT)]
 
 
 async def test_by_how_much_a_clock_is_behind_is_noted_once_a_minute_and_holds_nobody_up() -> None:
     noted: list[tuple[timedelta, datetime]] = []
     gate = asyncio.Event()
 
-    async def note(by: timedelta, at: datetime) -> None:
-        noted.append((by, at))
+    async def note(offset: timedelta, instant: datetime) -> None:
+        noted.append((offset, instant))
         await gate.wait()
 
     behind = timedelta(minutes=12)
-    asked = receiver(RecordingSignals(), clock=lambda: NOW - behind, note=note)
+    callback_receiver = receiver(RecordingSignals(), clock=lambda: NOW - behind, note=note)
     for _ in range(100):
-        assert (await asked.receive(JSON, encoded(said()))).status == 500
+        assert (await callback_receiver.receive(JSON, encoded(make_callback()))).status == 500
     await asyncio.sleep(0)
     assert noted == [(behind, NOW)]
     gate.set()
@@ -239,8 +250,8 @@ async def test_by_how_much_a_clock_is_behind_is_noted_once_a_minute_and_holds_no
 async def test_what_was_noted_of_the_clock_is_what_the_sweep_reads(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     await note_clock(store, timedelta(minutes=12), NOW)
-    kept = ClockSeen.model_validate_json(await store.notes.clock() or b"")
-    assert (kept.behind, kept.at) == (720, NOW)
+    clock_seen = ClockSeen.model_validate_json(await store.notes.clock() or b"")
+    assert (clock_seen.behind, clock_seen.at) == (720, NOW)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +259,7 @@ async def test_what_was_noted_of_the_clock_is_what_the_sweep_reads(tmp_path: Pat
     [(SignalResult.TAKEN, 200), (SignalResult.UNKNOWN, 200), (SignalResult.CLOSED, 200), (None, 500)],
 )
 async def test_only_an_unconfirmed_signal_asks_to_be_called_again(receipt: SignalResult | None, status: int) -> None:
-    reply = await receiver(RecordingSignals(receipt)).receive(JSON, encoded(said()))
+    reply = await receiver(RecordingSignals(receipt)).receive(JSON, encoded(make_callback()))
     assert reply.status == status
 
 
@@ -271,19 +282,24 @@ def test_answers_say_nothing_of_the_reason() -> None:
 async def test_callbacks_are_counted_by_answer() -> None:
     signals = RecordingSignals()
     with metered(ExportingProcess.WEB) as counted:
-        asked = receiver(signals)
-        for body in (encoded(said()), encoded(said()), encoded(said(event_hash="")), b"nonsense"):
-            await asked.receive(JSON, body)
+        callback_receiver = receiver(signals)
+        for body in (
+            encoded(make_callback()),
+            encoded(make_callback()),
+            encoded(make_callback(event_hash="")),
+            b"nonsense",
+        ):
+            await callback_receiver.receive(JSON, body)
         signals.receipt = SignalResult.CLOSED
-        await asked.receive(JSON, encoded(said()))
+        await callback_receiver.receive(JSON, encoded(make_callback()))
         assert counted.counts() == {
             ("countersign_callbacks", "signalled"): 2,
             ("countersign_callbacks", "closed"): 1,
             ("countersign_callbacks", "bad_hash"): 1,
             ("countersign_callbacks", "malformed"): 1,
         }
-        told = {series[1] for series in counted.seen if series[0] == "countersign_callbacks"}
-        assert told == {verdict.reason for verdict in CallbackVerdict}
+        reasons = {series[1] for series in counted.seen if series[0] == "countersign_callbacks"}
+        assert reasons == {verdict.reason for verdict in CallbackVerdict}
 
 
 @pytest.mark.parametrize(
@@ -298,10 +314,10 @@ async def test_callbacks_are_counted_by_answer() -> None:
 async def test_a_document_of_which_only_the_address_is_said_has_a_sweep_come(document: object) -> None:
     signals = RecordingSignals(SignalResult.TAKEN)
     with metered(ExportingProcess.WEB) as counted:
-        reply = await receiver(signals).receive(JSON, encoded(said(document=document)))
+        reply = await receiver(signals).receive(JSON, encoded(make_callback(document=document)))
         assert counted.counts() == {("countersign_callbacks", CallbackVerdict.TO_LOOK_UP.reason): 1}
-    assert (reply.status, signals.sweeps, signals.taken) == (200, 1, [])
-    forged = encoded(said(document=document) | {"event_hash": "0" * 64})
+    assert (reply.status, signals.sweeps, signals.delivered) == (200, 1, [])
+    forged = encoded(make_callback(document=document) | {"event_hash": "0" * 64})
     assert (await receiver(signals).receive(JSON, forged)).status == 401
     assert signals.sweeps == 1
 
@@ -328,12 +344,12 @@ async def test_a_document_that_was_sent_by_hand_is_known_by_its_uuid_or_has_a_sw
 ) -> None:
     """Nothing is begun here, and a request is never brought back to life: an ending has no reconcile come."""
     signals = RecordingSignals(SignalResult.UNKNOWN, knows=knows)
-    body = encoded(said(event_type=event_type, document={"uuid": _BY_HAND, **document}))
+    body = encoded(make_callback(event_type=event_type, document={"uuid": _BY_HAND, **document}))
     with metered(ExportingProcess.WEB) as counted:
         reply = await receiver(signals, adopted=True).receive(JSON, body)
         assert counted.counts() == {("countersign_callbacks", answer.reason): 1}
     assert (reply.status, signals.sweeps) == (200, sweeps)
-    assert [request for request, _ in signals.taken] == ([knows] if knows else [])
+    assert [request for request, _ in signals.delivered] == ([knows] if knows else [])
     signals = RecordingSignals(SignalResult.UNKNOWN)
     await receiver(signals).receive(JSON, body)
     assert signals.sweeps == 0, "it is off by default"
@@ -341,9 +357,9 @@ async def test_a_document_that_was_sent_by_hand_is_known_by_its_uuid_or_has_a_sw
 
 async def test_whose_own_id_is_that_of_an_old_request_is_known_by_the_uuid_all_the_same() -> None:
     signals = RecordingSignals(SignalResult.CLOSED, knows=f"adopted-{_BY_HAND}")
-    body = encoded(said(document={"uuid": _BY_HAND, "external_id": "msa-0042"}))
+    body = encoded(make_callback(document={"uuid": _BY_HAND, "external_id": "msa-0042"}))
     assert (await receiver(signals, adopted=True).receive(JSON, body)).status == 200
-    assert [request for request, _ in signals.taken] == [f"adopted-{_BY_HAND}"]
+    assert [request for request, _ in signals.delivered] == [f"adopted-{_BY_HAND}"]
 
 
 class Unanswered(RecordingSignals):
@@ -356,6 +372,6 @@ class Unanswered(RecordingSignals):
 
 async def test_all_that_temporal_is_asked_for_one_callback_has_one_deadline() -> None:
     """Each question has its own as well, and the caller hangs up before two of them are over."""
-    body = encoded(said(event_type="sent", document={"uuid": _BY_HAND, "external_id": "PO-7"}))
-    asked = receiver(Unanswered(SignalResult.UNKNOWN), adopted=True, signal_seconds=0.05)
-    assert (await asked.receive(JSON, body)).status == 500
+    body = encoded(make_callback(event_type="sent", document={"uuid": _BY_HAND, "external_id": "PO-7"}))
+    callback_receiver = receiver(Unanswered(SignalResult.UNKNOWN), adopted=True, signal_seconds=0.05)
+    assert (await callback_receiver.receive(JSON, body)).status == 500

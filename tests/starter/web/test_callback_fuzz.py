@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.starter.web.receiving import JSON, RecordingSignals, encoded, receiver, said
+from tests.starter.web.receiving import JSON, RecordingSignals, encoded, make_callback, receiver
 
 MUTATIONS = 4400
 INVENTIONS = 100
@@ -22,7 +22,7 @@ JSONS = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-FIELDS = st.fixed_dictionaries({}, optional=dict.fromkeys(said(), JSONS))
+FIELDS = st.fixed_dictionaries({}, optional=dict.fromkeys(make_callback(), JSONS))
 HEADERS = st.just(JSON) | st.dictionaries(
     st.sampled_from(["content-type", "content-encoding"]), st.sampled_from(["application/json", "gzip", "", "\xff"])
 )
@@ -31,25 +31,27 @@ HEADERS = st.just(JSON) | st.dictionaries(
 def mutated(chance: random.Random) -> bytes:
     """A genuine callback of somebody else's secret, or one of ours with time, type, hash or bytes tampered with."""
     if chance.random() < 0.2:
-        return encoded(said(secret=chance.choice(["", "guess", "YOUR_TOKEN_HERE "])))
+        return encoded(make_callback(secret=chance.choice(["", "guess", "YOUR_TOKEN_HERE "])))
     if chance.random() < 0.5:
         field = chance.choice(["event_time", "event_type", "event_hash"])
-        value = chance.choice([odd for odd in ODD if odd != said()[field]])
-        return encoded(said() | {field: value, "document": chance.choice([*ODD, said()["document"]])})
-    body = bytearray(encoded(said(event_hash=f"{chance.getrandbits(256):064x}")))
+        value = chance.choice([odd for odd in ODD if odd != make_callback()[field]])
+        return encoded(make_callback() | {field: value, "document": chance.choice([*ODD, make_callback()["document"]])})
+    body = bytearray(encoded(make_callback(event_hash=f"{chance.getrandbits(256):064x}")))
     for _ in range(chance.randint(0, 8)):
-        where = chance.randrange(len(body))
-        body[where : where + chance.randint(0, 4)] = bytes(chance.getrandbits(8) for _ in range(chance.randint(0, 4)))
+        position = chance.randrange(len(body))
+        body[position : position + chance.randint(0, 4)] = bytes(
+            chance.getrandbits(8) for _ in range(chance.randint(0, 4))
+        )
     return bytes(body[: chance.randint(0, len(body))] if chance.random() < 0.3 else body)
 
 
 async def test_no_mutation_of_a_genuine_callback_is_listened_to() -> None:
     chance = random.Random(20261109)  # noqa: S311  a story that can be told again
     signals = RecordingSignals()
-    ours = receiver(signals)
-    seen = Counter([(await ours.receive(JSON, mutated(chance))).status for _ in range(MUTATIONS)])
-    assert set(seen) == {400, 401}, seen
-    assert signals.taken == []
+    callback_receiver = receiver(signals)
+    statuses = Counter([(await callback_receiver.receive(JSON, mutated(chance))).status for _ in range(MUTATIONS)])
+    assert set(statuses) == {400, 401}, statuses
+    assert signals.delivered == []
 
 
 @settings(max_examples=INVENTIONS, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -58,12 +60,12 @@ def test_no_invention_is_listened_to(headers: dict[str, str], body: bytes) -> No
     signals = RecordingSignals()
     reply = asyncio.run(receiver(signals).receive(headers, body))
     assert reply.status in {400, 401}
-    assert signals.taken == []
+    assert signals.delivered == []
 
 
 @settings(max_examples=INVENTIONS, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(changes=st.fixed_dictionaries({}, optional=dict.fromkeys(["uuid", "document", "signer", "timestamp"], JSONS)))
 def test_a_genuine_hash_with_any_body_never_breaks_the_receiver(changes: dict[str, Any]) -> None:
     signals = RecordingSignals()
-    reply = asyncio.run(receiver(signals).receive(JSON, encoded(said(**changes))))
+    reply = asyncio.run(receiver(signals).receive(JSON, encoded(make_callback(**changes))))
     assert reply.status in {200, 400}

@@ -39,8 +39,10 @@ async def test_a_signal_is_taken_by_a_running_request_only(client: Client) -> No
     assert await signals.signal("msa", EVENT) is SignalResult.TAKEN
     assert await signals.signal("never-started", EVENT) is SignalResult.UNKNOWN
     history = await handle.fetch_history()
-    [taken] = [event.workflow_execution_signaled_event_attributes for event in history.events if event.event_type == 26]
-    assert taken.signal_name == PROVIDER_EVENT
+    [signal] = [
+        event.workflow_execution_signaled_event_attributes for event in history.events if event.event_type == 26
+    ]
+    assert signal.signal_name == PROVIDER_EVENT
     await handle.terminate()
     assert await signals.signal("msa", EVENT) is SignalResult.CLOSED
     runs = [run async for run in client.list_workflows(f"WorkflowId = '{Kind.REQUEST.workflow_id('msa')}'")]
@@ -65,8 +67,8 @@ class Held(OutboundInterceptor):
 
 class Holding(Interceptor):
     def intercept_client(self, next: OutboundInterceptor) -> Held:
-        self.held = Held(next)
-        return self.held
+        self.outbound = Held(next)
+        return self.outbound
 
 
 def held_up(client: Client, holding: Holding) -> Client:
@@ -87,18 +89,21 @@ async def test_what_comes_while_a_request_is_signalled_goes_as_one_hint_behind_i
     for id in ("msa", "other"):
         await client.start_workflow(SIGNATURE_REQUEST, id=Kind.REQUEST.workflow_id(id), task_queue="nobody")
     first = asyncio.create_task(signals.signal("msa", EVENT))
-    await holding.held.under_way.wait()
+    await holding.outbound.under_way.wait()
     behind = [asyncio.create_task(signals.signal("msa", EVENT.replace(id=f"e-{n}"))) for n in range(2, 22)]
-    others = [asyncio.create_task(signals.signal("other", EVENT)), asyncio.create_task(signals.signal("nobody", EVENT))]
+    other_calls = [
+        asyncio.create_task(signals.signal("other", EVENT)),
+        asyncio.create_task(signals.signal("nobody", EVENT)),
+    ]
     await asyncio.sleep(0)
-    assert holding.held.sent == []
-    holding.held.gate.set()
+    assert holding.outbound.sent == []
+    holding.outbound.gate.set()
     assert await asyncio.gather(first, *behind) == [SignalResult.TAKEN] * 21
-    assert await asyncio.gather(*others) == [SignalResult.TAKEN, SignalResult.UNKNOWN]
+    assert await asyncio.gather(*other_calls) == [SignalResult.TAKEN, SignalResult.UNKNOWN]
     msa = Kind.REQUEST.workflow_id("msa")
-    assert len([sent for sent in holding.held.sent if sent.startswith(f"{msa} ")]) == 2
+    assert len([sent for sent in holding.outbound.sent if sent.startswith(f"{msa} ")]) == 2
     assert await signals.signal("msa", EVENT) is SignalResult.TAKEN, "and nothing is left behind"
-    assert len(holding.held.sent) == 5
+    assert len(holding.outbound.sent) == 5
 
 
 @pytest.mark.real_server
@@ -109,30 +114,30 @@ async def test_one_that_is_repeated_takes_no_other_along_unread(client: Client) 
     await client.start_workflow(SIGNATURE_REQUEST, id=id, task_queue="nobody")
     repeated, new = EVENT, EVENT.replace(id="e-2")
     for behind in ([repeated], [repeated, new], [new, repeated, new]):
-        holding.held.gate.clear()
-        holding.held.under_way.clear()
+        holding.outbound.gate.clear()
+        holding.outbound.under_way.clear()
         first = asyncio.create_task(signals.signal("msa", repeated))
-        await holding.held.under_way.wait()
+        await holding.outbound.under_way.wait()
         joined = [asyncio.create_task(signals.signal("msa", event)) for event in behind]
         await asyncio.sleep(0)
-        holding.held.gate.set()
+        holding.outbound.gate.set()
         assert await asyncio.gather(first, *joined) == [SignalResult.TAKEN] * (1 + len(behind))
-    assert [set(sent) for sent in holding.held.ids[1::2]] == [{"e-1"}, {"e-1", "e-2"}, {"e-1", "e-2"}]
+    assert [set(sent) for sent in holding.outbound.ids[1::2]] == [{"e-1"}, {"e-1", "e-2"}, {"e-1", "e-2"}]
 
 
 async def test_a_hint_for_several_is_the_newest_of_them_in_whatever_order_they_came() -> None:
     holding = Holding()
     signals = TemporalSignals(held_up(await lazy("127.0.0.1:1"), holding), seconds=5)
     calls = [asyncio.create_task(signals.signal("msa", EVENT))]
-    await holding.held.under_way.wait()
+    await holding.outbound.under_way.wait()
     minutes = (5, 9, 2)
-    events = [EVENT.replace(id=f"at-{one}", at=EVENT.at + timedelta(minutes=one)) for one in minutes]
+    events = [EVENT.replace(id=f"at-{minute}", at=EVENT.at + timedelta(minutes=minute)) for minute in minutes]
     calls += [asyncio.create_task(signals.signal("msa", event)) for event in events]
     await asyncio.sleep(0)
-    holding.held.gate.set()
+    holding.outbound.gate.set()
     await asyncio.gather(*calls, return_exceptions=True)
-    assert holding.held.sent[1] == f"{Kind.REQUEST.workflow_id('msa')} at-9"
-    assert set(holding.held.ids[1]) == {"at-5", "at-9", "at-2"}
+    assert holding.outbound.sent[1] == f"{Kind.REQUEST.workflow_id('msa')} at-9"
+    assert set(holding.outbound.ids[1]) == {"at-5", "at-9", "at-2"}
 
 
 async def test_of_ten_times_as_many_as_a_hint_carries_one_id_is_told() -> None:
@@ -140,14 +145,14 @@ async def test_of_ten_times_as_many_as_a_hint_carries_one_id_is_told() -> None:
     holding = Holding()
     signals = TemporalSignals(held_up(await lazy("127.0.0.1:1"), holding), seconds=5)
     calls = [asyncio.create_task(signals.signal("msa", EVENT))]
-    await holding.held.under_way.wait()
+    await holding.outbound.under_way.wait()
     forged = {f"forged-{number}" for number in range(10 * JOINED_AT_MOST)}
     calls += [asyncio.create_task(signals.signal("msa", EVENT.replace(id=id))) for id in forged]
     await asyncio.sleep(0)
-    holding.held.gate.set()
+    holding.outbound.gate.set()
     await asyncio.gather(*calls, return_exceptions=True)
-    [told] = holding.held.ids[1]
-    assert told not in forged | {EVENT.id}
+    [event_id] = holding.outbound.ids[1]
+    assert event_id not in forged | {EVENT.id}
 
 
 async def test_who_waits_behind_a_signal_without_an_answer_waits_no_longer_than_for_their_own() -> None:
@@ -155,12 +160,12 @@ async def test_who_waits_behind_a_signal_without_an_answer_waits_no_longer_than_
     holding = Holding()
     signals = TemporalSignals(held_up(await lazy("127.0.0.1:1"), holding), seconds=0.5)
     first = asyncio.create_task(signals.signal("msa", EVENT))
-    await holding.held.under_way.wait()
+    await holding.outbound.under_way.wait()
     behind = asyncio.create_task(signals.signal("msa", EVENT))
     answered, _ = await asyncio.wait({first, behind}, timeout=0.95)
-    assert {type(one.exception()) for one in answered} == {SignalNotConfirmed}
+    assert {type(call.exception()) for call in answered} == {SignalNotConfirmed}
     assert answered == {first, behind}, "one after the other they would take twice as long"
-    holding.held.gate.set()
+    holding.outbound.gate.set()
     with pytest.raises(SignalNotConfirmed):
         await signals.signal("msa", EVENT)
 
@@ -173,21 +178,21 @@ async def test_whoever_joined_a_hint_that_nobody_took_is_told_so() -> None:
 
 async def test_what_nobody_waits_for_any_more_leaves_no_line_in_the_log() -> None:
     """Each caller has its own deadline, and may be gone before the signal that it joined is refused."""
-    holding, said, loop = Holding(), list[str](), asyncio.get_running_loop()
+    holding, log_messages, loop = Holding(), list[str](), asyncio.get_running_loop()
     signals = TemporalSignals(held_up(await lazy("127.0.0.1:1"), holding))
-    loop.set_exception_handler(lambda _, context: said.append(context["message"]))
+    loop.set_exception_handler(lambda _, context: log_messages.append(context["message"]))
     calls = {asyncio.create_task(signals.signal("msa", EVENT))}
-    await holding.held.under_way.wait()
+    await holding.outbound.under_way.wait()
     calls |= {asyncio.create_task(signals.signal("msa", EVENT)) for _ in range(20)}
     await asyncio.sleep(0)
     while calls:
         calls.pop().cancel()
     for _ in range(3):
         await asyncio.sleep(0)  # They are gone.
-    holding.held.gate.set()
+    holding.outbound.gate.set()
     await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
     gc.collect()
-    assert said == []
+    assert log_messages == []
 
 
 @pytest.mark.real_server

@@ -52,9 +52,9 @@ class Codec:
     settings: Settings
     client: httpx.AsyncClient
 
-    async def call(self, what: str = "decode", payloads: Any = (PLAIN,), **headers: str) -> httpx.Response:
+    async def call(self, operation: str = "decode", payloads: Any = (PLAIN,), **headers: str) -> httpx.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.client.post(f"/codec/{what}", json={"payloads": list(payloads)}, headers=named)
+        return await self.client.post(f"/codec/{operation}", json={"payloads": list(payloads)}, headers=named)
 
 
 @asynccontextmanager
@@ -88,19 +88,19 @@ async def codec(
 
 
 async def test_what_is_encrypted_is_read_again_and_what_is_plain_or_of_another_key_passes(tmp_path: Path) -> None:
-    async with codec(tmp_path) as it, codec(tmp_path, None, {"PAYLOAD_KEYS": f"other={OTHER_KEY}"}) as other:
-        encrypted = (await it.call("encode", **BEARER)).json()["payloads"]
+    async with codec(tmp_path) as server, codec(tmp_path, None, {"PAYLOAD_KEYS": f"other={OTHER_KEY}"}) as other_server:
+        encrypted = (await server.call("encode", **BEARER)).json()["payloads"]
         assert str(PLAIN["data"]) not in json.dumps(encrypted)
-        answer = await it.call("decode", [*encrypted, PLAIN], **BEARER)
+        answer = await server.call("decode", [*encrypted, PLAIN], **BEARER)
         assert (answer.status_code, answer.json()) == (200, {"payloads": [PLAIN, PLAIN]})
-        assert (await other.call("decode", encrypted, **BEARER)).json() == {"payloads": encrypted}
+        assert (await other_server.call("decode", encrypted, **BEARER)).json() == {"payloads": encrypted}
         assert answer.headers["cache-control"] == "no-store"
-        assert (await it.client.post("/codec/decode", json={}, headers=BEARER)).json() == {}
+        assert (await server.client.post("/codec/decode", json={}, headers=BEARER)).json() == {}
 
 
 async def test_it_is_off_unless_it_is_switched_on(tmp_path: Path) -> None:
-    async with codec(tmp_path, None, {"CODEC": "off"}) as it:
-        assert (await it.call(**BEARER)).status_code == 404
+    async with codec(tmp_path, None, {"CODEC": "off"}) as server:
+        assert (await server.call(**BEARER)).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -144,8 +144,8 @@ async def test_without_what_protects_it_the_web_process_does_not_start(
 )
 async def test_who_may_call(tmp_path: Path, headers: dict[str, str], status: int) -> None:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    async with codec(tmp_path) as it:
-        answer = await it.client.post("/codec/decode", json={"payloads": [PLAIN]}, headers=raw)
+    async with codec(tmp_path) as server:
+        answer = await server.client.post("/codec/decode", json={"payloads": [PLAIN]}, headers=raw)
     assert answer.status_code == status
     assert ("www-authenticate" in answer.headers) == (status == 401)
     readable = headers.get("origin") == ORIGIN
@@ -155,16 +155,16 @@ async def test_who_may_call(tmp_path: Path, headers: dict[str, str], status: int
 
 async def test_a_browser_is_told_that_a_page_of_the_web_ui_may_call_and_no_other(tmp_path: Path) -> None:
     asks = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,x-namespace"}
-    async with codec(tmp_path) as it:
-        ours = await it.client.options("/codec/decode", headers={**asks, "origin": ORIGIN})
-        theirs = await it.client.options("/codec/decode", headers={**asks, "origin": "https://evil.test"})
-    assert (ours.status_code, theirs.status_code) == (204, 403)
-    assert ours.headers["access-control-allow-headers"] == "authorization, content-type, x-namespace"
-    assert [name for name in theirs.headers if name.startswith("access-control")] == []
+    async with codec(tmp_path) as server:
+        allowed = await server.client.options("/codec/decode", headers={**asks, "origin": ORIGIN})
+        refused = await server.client.options("/codec/decode", headers={**asks, "origin": "https://evil.test"})
+    assert (allowed.status_code, refused.status_code) == (204, 403)
+    assert allowed.headers["access-control-allow-headers"] == "authorization, content-type, x-namespace"
+    assert [name for name in refused.headers if name.startswith("access-control")] == []
 
 
 async def test_operators_read_by_the_token_of_their_issuer_and_others_do_not(tmp_path: Path) -> None:
-    async with open_issuer() as issuer, codec(tmp_path, issuer) as it:
+    async with open_issuer() as issuer, codec(tmp_path, issuer) as server:
         tokens = {
             issuer.token(email="ops@supplier.test"): 200,
             issuer.token(email="ada@supplier.test"): 403,
@@ -173,16 +173,16 @@ async def test_operators_read_by_the_token_of_their_issuer_and_others_do_not(tmp
         }
         with capture_logs() as logs:
             for token, status in tokens.items():
-                assert (await it.call(authorization=f"Bearer {token}", origin=ORIGIN)).status_code == status
-        assert (await it.call(**BEARER)).status_code == 200
-    assert [one["by"] for one in logs if one["event"] == "payloads are decrypted or encrypted"] == ["ops"]
+                assert (await server.call(authorization=f"Bearer {token}", origin=ORIGIN)).status_code == status
+        assert (await server.call(**BEARER)).status_code == 200
+    assert [entry["by"] for entry in logs if entry["event"] == "payloads are decrypted or encrypted"] == ["ops"]
     assert "supplier.test" not in str(logs)
 
 
 async def test_while_it_is_not_known_who_is_an_operator_nobody_reads(tmp_path: Path) -> None:
-    async with open_issuer() as issuer, codec(tmp_path, issuer) as it:
-        issuer.away = True
-        answer = await it.call(authorization=f"Bearer {issuer.token(email='ops@supplier.test')}")
+    async with open_issuer() as issuer, codec(tmp_path, issuer) as server:
+        issuer.is_away = True
+        answer = await server.call(authorization=f"Bearer {issuer.token(email='ops@supplier.test')}")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
 
 
@@ -205,21 +205,23 @@ ON_A_LAPTOP: Final = {"CODEC_ORIGIN": LAPTOP, "CODEC_TOKEN": "", "LINK_BASE": "h
 async def test_on_a_laptop_the_web_ui_reads_without_a_token_and_nobody_else(
     tmp_path: Path, peer: str, host: str, headers: dict[str, str], status: int
 ) -> None:
-    async with codec(tmp_path, None, ON_A_LAPTOP, peer=peer, host=host) as it:
-        assert it.settings.codec_open
-        assert (await it.call(**headers)).status_code == status
+    async with codec(tmp_path, None, ON_A_LAPTOP, peer=peer, host=host) as server:
+        assert server.settings.codec_open
+        assert (await server.call(**headers)).status_code == status
 
 
 async def test_a_token_that_is_guessed_has_few_tries_and_calls_in_all_are_limited(tmp_path: Path) -> None:
-    async with codec(tmp_path) as it:
-        wrong = [await it.call(authorization="Bearer guess") for _ in range(10 * REFUSALS_OF_AN_ADDRESS.burst)]
-        assert [one.status_code for one in wrong].count(401) == REFUSALS_OF_AN_ADDRESS.burst
+    async with codec(tmp_path) as server:
+        wrong = [await server.call(authorization="Bearer guess") for _ in range(10 * REFUSALS_OF_AN_ADDRESS.burst)]
+        assert [answer.status_code for answer in wrong].count(401) == REFUSALS_OF_AN_ADDRESS.burst
         assert (wrong[-1].status_code, int(wrong[-1].headers["retry-after"]) > 0) == (429, True)
-        assert (await it.call(**BEARER)).status_code == 429, "the right one is not tried either"
-    async with codec(tmp_path, peer="10.0.0.8") as it:
+        assert (await server.call(**BEARER)).status_code == 429, "the right one is not tried either"
+    async with codec(tmp_path, peer="10.0.0.8") as server:
         asks = {"origin": ORIGIN}
-        many = [await it.client.options("/codec/decode", headers=asks) for _ in range(CALLS_OF_AN_ADDRESS.burst + 1)]
-        assert [one.status_code for one in many] == [204] * CALLS_OF_AN_ADDRESS.burst + [429]
+        answers = [
+            await server.client.options("/codec/decode", headers=asks) for _ in range(CALLS_OF_AN_ADDRESS.burst + 1)
+        ]
+        assert [answer.status_code for answer in answers] == [204] * CALLS_OF_AN_ADDRESS.burst + [429]
 
 
 @pytest.mark.parametrize(
@@ -240,23 +242,25 @@ async def test_a_token_that_is_guessed_has_few_tries_and_calls_in_all_are_limite
     ],
 )
 async def test_nonsense_is_refused_and_never_a_fault_of_ours(tmp_path: Path, body: bytes, status: int) -> None:
-    async with codec(tmp_path) as it:
-        for what in ("decode", "encode"):
-            assert (await it.client.post(f"/codec/{what}", content=body, headers=AS_JSON)).status_code == status
-        assert (await it.client.post("/codec/decode", content=body, headers=BEARER)).status_code == 415
-        assert (await it.client.get("/codec/decode", headers=BEARER)).status_code == 405
+    async with codec(tmp_path) as server:
+        for operation in ("decode", "encode"):
+            assert (
+                await server.client.post(f"/codec/{operation}", content=body, headers=AS_JSON)
+            ).status_code == status
+        assert (await server.client.post("/codec/decode", content=body, headers=BEARER)).status_code == 415
+        assert (await server.client.get("/codec/decode", headers=BEARER)).status_code == 405
 
 
 async def test_a_payload_that_was_changed_is_given_back_as_it_is_and_nothing_of_any_is_logged(tmp_path: Path) -> None:
-    async with codec(tmp_path) as it:
+    async with codec(tmp_path) as server:
         with capture_logs() as logs:
-            [encrypted] = (await it.call("encode", **BEARER)).json()["payloads"]
+            [encrypted] = (await server.call("encode", **BEARER)).json()["payloads"]
             changed = {**encrypted, "data": base64.b64encode(base64.b64decode(encrypted["data"])[::-1]).decode()}
             short = {**encrypted, "data": ""}
-            answer = await it.call("decode", [changed, short, encrypted], **BEARER)
+            answer = await server.call("decode", [changed, short, encrypted], **BEARER)
     assert answer.json()["payloads"] == [changed, {"metadata": encrypted["metadata"]}, PLAIN]
-    told = str(logs)
-    assert SECRET not in told and encrypted["data"] not in told and TOKEN not in told
+    log_text = str(logs)
+    assert SECRET not in log_text and encrypted["data"] not in log_text and TOKEN not in log_text
 
 
 @given(
@@ -272,6 +276,6 @@ async def test_a_payload_that_was_changed_is_given_back_as_it_is_and_nothing_of_
     )
 )
 async def test_no_invention_is_answered_with_5xx(tmp_path_factory: pytest.TempPathFactory, body: Any) -> None:
-    async with codec(tmp_path_factory.mktemp("codec")) as it:
-        answer = await it.client.post("/codec/decode", content=json.dumps(body), headers=AS_JSON)
+    async with codec(tmp_path_factory.mktemp("codec")) as server:
+        answer = await server.client.post("/codec/decode", content=json.dumps(body), headers=AS_JSON)
     assert answer.status_code in (200, 400)

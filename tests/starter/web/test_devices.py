@@ -48,16 +48,16 @@ class App:
     store: Store
     directory: FileDirectory
 
-    async def says(
-        self, said: Any, person: str = "ada", method: str = "PUT", headers: dict[str, str] = BEARER
+    async def call(
+        self, body: Any, person: str = "ada", method: str = "PUT", headers: dict[str, str] = BEARER
     ) -> tuple[int, dict[str, Any]]:
-        content = said if isinstance(said, bytes) else json.dumps(said).encode()
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
         answer = await self.http.request(method, f"/devices/{person}", content=content, headers=headers)
         return answer.status_code, answer.json()
 
-    async def known(self, person: str = "ada") -> dict[str, str | None]:
+    async def read_devices(self, person: str = "ada") -> dict[str, str | None]:
         fresh = Devices(self.store)
-        return {one.device.value: one.gone for one in await fresh.known(await self.directory.person(person))}
+        return {device.device.value: device.gone for device in await fresh.known(await self.directory.person(person))}
 
 
 @asynccontextmanager
@@ -79,41 +79,44 @@ async def app(tmp_path: Path) -> AsyncIterator[App]:
 
 async def test_a_phone_is_registered_seen_and_withdrawn(app: App) -> None:
     name = device_hash("ada~1")
-    assert await app.says(PHONE) == (201, {"outcome": "registered", "device": name})
-    assert await app.says(PHONE) == (200, {"outcome": "seen", "device": name})
-    assert await app.known() == {"ada~1": None}
-    for said in (PHONE, {"value": "ada~1"}, {"value": "ada~1"}):
-        assert await app.says(said, method="DELETE") == (200, {"outcome": "withdrawn", "device": name})
-    assert await app.known() == {"ada~1": "withdrawn"}
+    assert await app.call(PHONE) == (201, {"outcome": "registered", "device": name})
+    assert await app.call(PHONE) == (200, {"outcome": "seen", "device": name})
+    assert await app.read_devices() == {"ada~1": None}
+    for body in (PHONE, {"value": "ada~1"}, {"value": "ada~1"}):
+        assert await app.call(body, method="DELETE") == (200, {"outcome": "withdrawn", "device": name})
+    assert await app.read_devices() == {"ada~1": "withdrawn"}
 
 
 async def test_a_token_becomes_an_installation_id_in_its_place(app: App) -> None:
-    await app.says(PHONE)
-    status, _ = await app.says({"kind": "fid", "value": "ada~fid1", "platform": "ios", "replaces": "ada~1"})
-    assert (status, await app.known()) == (201, {"ada~fid1": None, "ada~1": "replaced"})
+    await app.call(PHONE)
+    status, _ = await app.call({"kind": "fid", "value": "ada~fid1", "platform": "ios", "replaces": "ada~1"})
+    assert (status, await app.read_devices()) == (201, {"ada~fid1": None, "ada~1": "replaced"})
 
 
 async def test_who_signs_in_again_with_the_date_of_an_older_registration_is_told_that_nothing_comes(app: App) -> None:
     dated = {**PHONE, "registered_at": "2026-11-01T08:00:00Z"}
-    await app.says(dated)
-    await app.says(PHONE, method="DELETE")
-    status, said = await app.says(dated)
-    assert (status, said["outcome"]) == (200, "gone")
-    assert said["says"] == "nothing is sent there: withdrawn since; without registered_at it is registered anew"
-    assert (await app.says(PHONE))[1]["outcome"] == "seen"
-    assert await app.known() == {"ada~1": None}
+    await app.call(dated)
+    await app.call(PHONE, method="DELETE")
+    status, answer = await app.call(dated)
+    assert (status, answer["outcome"]) == (200, "gone")
+    assert answer["says"] == "nothing is sent there: withdrawn since; without registered_at it is registered anew"
+    assert (await app.call(PHONE))[1]["outcome"] == "seen"
+    assert await app.read_devices() == {"ada~1": None}
 
 
 async def test_another_s_token_is_theirs_no_more_and_nobody_is_named(app: App) -> None:
-    await app.says(PHONE)
-    assert await app.says(PHONE, "bob") == (
+    await app.call(PHONE)
+    assert await app.call(PHONE, "bob") == (
         201,
         {"outcome": "registered", "device": device_hash("ada~1"), "moved": True},
     )
-    assert (await app.known(), await app.known("bob")) == ({"ada~1": "moved to somebody else"}, {"ada~1": None})
+    assert (await app.read_devices(), await app.read_devices("bob")) == (
+        {"ada~1": "moved to somebody else"},
+        {"ada~1": None},
+    )
     # The phone's old user signs out late: whose it is now loses nothing.
-    await app.says({"value": "ada~1"}, method="DELETE")
-    assert await app.known("bob") == {"ada~1": None}
+    await app.call({"value": "ada~1"}, method="DELETE")
+    assert await app.read_devices("bob") == {"ada~1": None}
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
@@ -124,30 +127,30 @@ async def test_another_s_token_is_theirs_no_more_and_nobody_is_named(app: App) -
 async def test_a_key_that_was_withdrawn_and_every_other_stranger_are_unauthorised(
     app: App, method: str, headers: dict[str, str]
 ) -> None:
-    assert await app.says(PHONE, method=method, headers=headers) == (401, {"outcome": "forged"})
-    assert await app.known() == {}
+    assert await app.call(PHONE, method=method, headers=headers) == (401, {"outcome": "forged"})
+    assert await app.read_devices() == {}
 
 
 async def test_keys_rotate(app: App) -> None:
-    assert (await app.says(PHONE, headers={"authorization": f"bearer {OLDER}"}))[0] == 201
+    assert (await app.call(PHONE, headers={"authorization": f"bearer {OLDER}"}))[0] == 201
     with pytest.raises(SettingsError, match="COUNTERSIGN_DEVICES_KEYS: must be keys of at least 16 characters"):
         load(environment={"COUNTERSIGN_DEVICES_KEYS": f"{KEY},short"})
 
 
 async def test_without_keys_there_is_no_such_address(tmp_path: Path) -> None:
     async with opened(tmp_path, "") as app:
-        assert await app.says(PHONE) == (404, {"outcome": "off"})
+        assert await app.call(PHONE) == (404, {"outcome": "off"})
 
 
 async def test_who_is_not_in_the_people_file_yet_is_told_so(app: App) -> None:
     for method in ("PUT", "DELETE"):
-        status, says = await app.says(PHONE, "zoe", method)
-        assert (status, says["outcome"]) == (404, "unknown_person")
-        assert says["says"] == "nobody of the people file has this id: call again once one has"
+        status, answer = await app.call(PHONE, "zoe", method)
+        assert (status, answer["outcome"]) == (404, "unknown_person")
+        assert answer["says"] == "nobody of the people file has this id: call again once one has"
 
 
 @pytest.mark.parametrize(
-    ("said", "says"),
+    ("body", "message"),
     [
         (b"{", "the body is not JSON: an object of one device is wanted"),
         ([PHONE] * 10_000, None),
@@ -162,25 +165,25 @@ async def test_who_is_not_in_the_people_file_yet_is_told_so(app: App) -> None:
         ({**PHONE, "value": "x" * 4097}, "value: must be 1-4096 printable characters, no blanks"),
     ],
 )
-async def test_nonsense_is_told_by_its_field_and_without_its_value(app: App, said: Any, says: str | None) -> None:
-    status, told = await app.says(said)
-    assert status == (413 if isinstance(said, list) and len(said) > 1 else 400)
-    assert says is None or told["says"] == says
-    assert "secret" not in str(told)
-    assert await app.known() == {}
+async def test_nonsense_is_told_by_its_field_and_without_its_value(app: App, body: Any, message: str | None) -> None:
+    status, answer = await app.call(body)
+    assert status == (413 if isinstance(body, list) and len(body) > 1 else 400)
+    assert message is None or answer["says"] == message
+    assert "secret" not in str(answer)
+    assert await app.read_devices() == {}
 
 
-@pytest.mark.parametrize("odd", ODD, ids=lambda one: str(one)[:20])
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: str(odd)[:20])
 async def test_whatever_stands_in_a_place_is_no_fault_of_ours(app: App, odd: Any) -> None:
-    for said in (odd, {**PHONE, "value": odd}, {**PHONE, "registered_at": odd}, {**PHONE, "replaces": odd}):
+    for body in (odd, {**PHONE, "value": odd}, {**PHONE, "registered_at": odd}, {**PHONE, "replaces": odd}):
         for method in ("PUT", "DELETE"):
-            assert (await app.says(said, method=method))[0] < 500
+            assert (await app.call(body, method=method))[0] < 500
 
 
 async def test_a_body_that_is_too_large_stalls_or_is_no_json_is_refused(app: App) -> None:
-    assert (await app.says(b"x" * (BYTES_AT_MOST + 1)))[0] == 413
-    status, says = await app.says(PHONE, headers={**BEARER, "content-type": "text/plain"})
-    assert (status, says["says"]) == (415, "the body must be application/json")
+    assert (await app.call(b"x" * (BYTES_AT_MOST + 1)))[0] == 413
+    status, answer = await app.call(PHONE, headers={**BEARER, "content-type": "text/plain"})
+    assert (status, answer["says"]) == (415, "the body must be application/json")
 
     head = f"PUT /devices/ada HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: 9\r\n\r\n"
     stalled = await raw(app.http, head.encode())
@@ -191,14 +194,14 @@ async def test_beyond_what_is_read_at_the_same_time_the_caller_is_asked_to_come_
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(receiver, "CALLS_AT_ONCE", 0)
-    assert await app.says(PHONE) == (503, {"outcome": "busy"})
+    assert await app.call(PHONE) == (503, {"outcome": "busy"})
 
 
 async def test_while_the_store_is_away_the_caller_is_asked_to_come_again_and_no_address_is_logged(
     app: App,
 ) -> None:
     with away(app.store, "devices"), capture_logs() as logs:
-        assert await app.says(PHONE) == (503, {"outcome": "not_kept"})
+        assert await app.call(PHONE) == (503, {"outcome": "not_kept"})
     assert "ada~1" not in str(logs)
 
 
@@ -208,17 +211,17 @@ def test_the_path_is_the_contract_s() -> None:
 
 def test_the_command_lists_devices_by_their_short_names(tmp_path: Path) -> None:
     (tmp_path / "people.yaml").write_text(PEOPLE)
-    there = {"COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml"), "COUNTERSIGN_DATA_DIR": str(tmp_path)}
+    environment = {"COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml"), "COUNTERSIGN_DATA_DIR": str(tmp_path)}
     store = Store(str(tmp_path / "store"))
     devices, ada = Devices(store), asyncio.run(FileDirectory(tmp_path / "people.yaml", store).person("ada"))
     asyncio.run(devices.register("ada", PushDevice(fid="ada~fid1", platform=Platform.IOS), datetime.now(UTC)))
     asyncio.run(devices.withdraw(ada, "ada~fid1", datetime.now(UTC)))
-    told = json.loads(type_("people", "devices", "ada", "--json", **there).stdout)
-    [one] = told["devices"]
-    assert (one["device"], one["kind"], one["reachable"], one["gone"]) == (
+    listing = json.loads(type_("people", "devices", "ada", "--json", **environment).stdout)
+    [device] = listing["devices"]
+    assert (device["device"], device["kind"], device["reachable"], device["gone"]) == (
         device_hash("ada~fid1"), "fid", False, "withdrawn",
     )  # fmt: skip
-    table = type_("people", "devices", "ada", **there).stdout
-    assert "given up: withdrawn" in table and "ada~fid1" not in table + str(told)
-    assert type_("people", "devices", "bob", **there).stdout.startswith("bob has no device")
-    assert type_("people", "devices", "zoe", **there).returncode == 1
+    table = type_("people", "devices", "ada", **environment).stdout
+    assert "given up: withdrawn" in table and "ada~fid1" not in table + str(listing)
+    assert type_("people", "devices", "bob", **environment).stdout.startswith("bob has no device")
+    assert type_("people", "devices", "zoe", **environment).returncode == 1

@@ -75,25 +75,27 @@ async def test_the_file_comes_whole_under_a_name_and_is_noted_once(receiver: Rec
     assert answer.headers["cache-control"] == "no-store"
     [noted] = await receiver.store.downloads.of(MSA)
     assert (noted.who, noted.way, noted.at) == ("finance", Way.LINK, NOW)
-    assert [one.downloads for one in await receiver.store.downloads.links(MSA)] == [1]
+    assert [link.downloads for link in await receiver.store.downloads.links(MSA)] == [1]
 
 
 @pytest.mark.parametrize(
-    ("asked", "start", "end"),
+    ("requested_range", "start", "end"),
     [("bytes=0-0", 0, 1), ("bytes=100-199", 100, 200), ("bytes=1000000-", 1_000_000, None), ("bytes=-7", -7, None)],
 )
-async def test_a_range_is_answered_with_its_bytes(receiver: Receiver, asked: str, start: int, end: int | None) -> None:
-    answer = await receiver.get(await receiver.link(), range=asked)
+async def test_a_range_is_answered_with_its_bytes(
+    receiver: Receiver, requested_range: str, start: int, end: int | None
+) -> None:
+    answer = await receiver.get(await receiver.link(), range=requested_range)
     assert (answer.status_code, answer.content) == (206, PDF[start:end])
     first = start % len(PDF)
     assert answer.headers["content-range"] == f"bytes {first}-{first + len(answer.content) - 1}/{len(PDF)}"
 
 
 @pytest.mark.parametrize(
-    "asked", ["bytes=0-1,5-9", "bytes=9-1", "bytes=-", "lines=1-2", "bytes=१-", "bytes=0-" + "9" * 99]
+    "requested_range", ["bytes=0-1,5-9", "bytes=9-1", "bytes=-", "lines=1-2", "bytes=१-", "bytes=0-" + "9" * 99]
 )
-async def test_what_is_no_range_gets_the_whole_file(receiver: Receiver, asked: str) -> None:
-    answer = await receiver.http.get(await receiver.link(), headers=[(b"range", asked.encode())])
+async def test_what_is_no_range_gets_the_whole_file(receiver: Receiver, requested_range: str) -> None:
+    answer = await receiver.http.get(await receiver.link(), headers=[(b"range", requested_range.encode())])
     assert (answer.status_code, answer.content) == (200, PDF)
 
 
@@ -101,14 +103,14 @@ async def test_a_range_of_another_file_than_the_caller_began_gets_the_whole_file
     link = await receiver.link()
     tag = (await receiver.get(link)).headers["etag"]
     assert (await receiver.http.get(link, headers={"range": "bytes=5-", "if-range": tag})).status_code == 206
-    for other in ('"another"', f"W/{tag}", "Wed, 21 Oct 2026 07:28:00 GMT"):
-        answer = await receiver.http.get(link, headers={"range": "bytes=5-", "if-range": other})
+    for validator in ('"another"', f"W/{tag}", "Wed, 21 Oct 2026 07:28:00 GMT"):
+        answer = await receiver.http.get(link, headers={"range": "bytes=5-", "if-range": validator})
         assert (answer.status_code, answer.content) == (200, PDF)
 
 
-@pytest.mark.parametrize("asked", [f"bytes={len(PDF)}-", "bytes=-0"])
-async def test_a_range_outside_the_file_is_refused(receiver: Receiver, asked: str) -> None:
-    answer = await receiver.get(await receiver.link(), range=asked)
+@pytest.mark.parametrize("requested_range", [f"bytes={len(PDF)}-", "bytes=-0"])
+async def test_a_range_outside_the_file_is_refused(receiver: Receiver, requested_range: str) -> None:
+    answer = await receiver.get(await receiver.link(), range=requested_range)
     assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{len(PDF)}")
 
 
@@ -131,9 +133,9 @@ async def test_a_revoked_link_opens_nothing_and_the_next_is_another(receiver: Re
     link = await receiver.link()
     await receiver.store.downloads.revoke(MSA, "claimed:legal", receiver.now[0])
     assert (await receiver.get(link)).status_code == 404
-    again = await receiver.link()
-    assert again != link
-    assert (await receiver.get(again)).status_code == 200
+    new_link = await receiver.link()
+    assert new_link != link
+    assert (await receiver.get(new_link)).status_code == 200
 
 
 async def test_each_target_and_file_has_a_link_of_its_own(receiver: Receiver) -> None:
@@ -165,27 +167,27 @@ async def test_a_link_that_is_asked_for_ten_thousand_times_answers_its_allowance
     """Also of a link that opens something; what is told of a file costs no place among the downloads."""
     link = await receiver.link()
 
-    async def asked(times: int) -> list[int]:
+    async def request_repeatedly(times: int) -> list[int]:
         return [(await receiver.http.request(method, link)).status_code for _ in range(times)]
 
-    answers = await asked(CALLS_OF_AN_ADDRESS.burst)
+    answers = await request_repeatedly(CALLS_OF_AN_ADDRESS.burst)
     gc.collect()
     tracemalloc.start()
     try:
-        answers += await asked(9_000)
+        answers += await request_repeatedly(9_000)
         gc.collect()
-        before, _ = tracemalloc.get_traced_memory()
-        answers += await asked(1_000 - CALLS_OF_AN_ADDRESS.burst)
+        bytes_before, _ = tracemalloc.get_traced_memory()
+        answers += await request_repeatedly(1_000 - CALLS_OF_AN_ADDRESS.burst)
         gc.collect()
-        after, peak = tracemalloc.get_traced_memory()
+        bytes_after, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert (answers.count(200), answers.count(429)) == (CALLS_OF_AN_ADDRESS.burst, 10_000 - CALLS_OF_AN_ADDRESS.burst)
-    assert after - before < 100_000 and peak < 5_000_000
+    assert bytes_after - bytes_before < 100_000 and peak < 5_000_000
     assert count(receiver.store, "downloads") == (1 if method == "GET" else 0)
     assert len(receiver.files.places) == 0
     receiver.now[0] += timedelta(seconds=1)
-    assert await asked(1) == [200], "who comes later is answered"
+    assert await request_repeatedly(1) == [200], "who comes later is answered"
 
 
 @pytest.mark.parametrize("token", ["x", "%00" * 43, "é" * 43, "../etc", "A" * 4_000])
@@ -236,8 +238,8 @@ async def test_downloads_at_the_same_time_are_bounded_and_one_address_has_half_o
         raise AssertionError
 
     async def reader(address: str) -> asyncio.Task[None]:
-        asked = {"type": "http", "method": "GET", "path": link, "query_string": b"", "headers": []}
-        scope = {**asked, "client": (address, 1), "asgi": {"spec_version": "2.3"}}
+        base_scope = {"type": "http", "method": "GET", "path": link, "query_string": b"", "headers": []}
+        scope = {**base_scope, "client": (address, 1), "asgi": {"spec_version": "2.3"}}
 
         async def ask() -> None:
             await receiver.app(scope, silent, stalled)
@@ -277,7 +279,7 @@ async def test_a_file_that_is_damaged_or_cut_off_in_the_store_never_comes_whole(
     assert len(receiver.files.places) == 0
 
 
-@pytest.mark.parametrize("asked", ["bytes=0-999999999999999", "bytes=-999999999999999", "bytes=0-"])
-async def test_a_range_far_beyond_its_end_is_the_whole_file(receiver: Receiver, asked: str) -> None:
-    answer = await receiver.get(await receiver.link(), range=asked)
+@pytest.mark.parametrize("requested_range", ["bytes=0-999999999999999", "bytes=-999999999999999", "bytes=0-"])
+async def test_a_range_far_beyond_its_end_is_the_whole_file(receiver: Receiver, requested_range: str) -> None:
+    answer = await receiver.get(await receiver.link(), range=requested_range)
     assert (answer.status_code, answer.content) == (200, PDF)

@@ -50,23 +50,23 @@ async def sales(client: Client, tmp_path: Path) -> AsyncIterator[Crm]:
         yield source
 
 
-async def tasks(client: Client, many: int, begin: str = "task:") -> list[runs.Run]:
+async def tasks(client: Client, count: int, begin: str = "task:") -> list[runs.Run]:
     """The tasks that were started, once visibility knows of so many."""
 
-    async def found() -> list[runs.Run] | None:
+    async def find_tasks() -> list[runs.Run] | None:
         listed = [run async for run in runs.listed(client, f"WorkflowId STARTS_WITH '{begin}'")]
-        return listed if len(listed) == many else None
+        return listed if len(listed) == count else None
 
-    return await eventually(found)
+    return await eventually(find_tasks)
 
 
 async def started_from(client: Client, task: str) -> dict[str, Any]:
     """What a task was started from."""
-    begun = await anext(aiter(client.get_workflow_handle(task).fetch_history_events()))
-    given = begun.workflow_execution_started_event_attributes.input
-    [said] = await client.data_converter.decode(given.payloads)
-    known: dict[str, Any] = said["task"]
-    return known
+    start_event = await anext(aiter(client.get_workflow_handle(task).fetch_history_events()))
+    workflow_input = start_event.workflow_execution_started_event_attributes.input
+    [start_input] = await client.data_converter.decode(workflow_input.payloads)
+    task_input: dict[str, Any] = start_input["task"]
+    return task_input
 
 
 async def text_of(client: Client, sales: Crm, task: str) -> str:
@@ -76,11 +76,13 @@ async def text_of(client: Client, sales: Crm, task: str) -> str:
 
 async def test_a_deal_begins_one_onboarding_however_often_and_late_it_is_sent(client: Client, sales: Crm) -> None:
     lost = {**DEAL, "event": "deal.lost"}
-    first, *again = [await sales.sends(one) for one in (DEAL, DEAL, lost, deal(amount=1, stage="closed"), DEAL)]
+    first, *later_answers = [
+        await sales.sends(body) for body in (DEAL, DEAL, lost, deal(amount=1, stage="closed"), DEAL)
+    ]
     assert first == CREATED
-    assert again == [KNOWN, (200, {"outcome": "ignored"}), KNOWN, KNOWN]
-    found = await runs.described(client, ACME)
-    assert found.known.get(REQUESTER) == "account-executive"
+    assert later_answers == [KNOWN, (200, {"outcome": "ignored"}), KNOWN, KNOWN]
+    description = await runs.described(client, ACME)
+    assert description.known.get(REQUESTER) == "account-executive"
     assert await sales.sends(deal(id="4712")) == (201, {"outcome": "created", "id": "crm-4712", "created": True})
 
 
@@ -90,17 +92,17 @@ async def test_fifty_calls_at_once_are_one_onboarding(sales: Crm) -> None:
 
 
 async def test_other_content_is_refused_and_its_owner_is_asked_once_for_each(client: Client, sales: Crm) -> None:
-    other, third = deal(company="Acme Ltd"), contact(email="zoe@elsewhere.example")
-    answers = [await sales.sends(one) for one in (DEAL, other, other, third, DEAL, other)]
+    changed_deal, third = deal(company="Acme Ltd"), contact(email="zoe@elsewhere.example")
+    answers = [await sales.sends(body) for body in (DEAL, changed_deal, changed_deal, third, DEAL, changed_deal)]
     assert answers == [CREATED, CHANGED, CHANGED, CHANGED, KNOWN, CHANGED]
-    told = await tasks(client, 2)
-    assert {run.known.get(PARENT) for run in told} == {ACME}
-    assert all(run.id.startswith("task:crm-4711.changed-") for run in told)
-    described = await runs.described(client, told[0].id)
+    task_runs = await tasks(client, 2)
+    assert {run.known.get(PARENT) for run in task_runs} == {ACME}
+    assert all(run.id.startswith("task:crm-4711.changed-") for run in task_runs)
+    described = await runs.described(client, task_runs[0].id)
     assert await described.summary() == "onboarding-decision: Decide: crm-4711 has changed in crm"
-    task = await started_from(client, told[0].id)
-    assert [one["person"] for one in task["people"]] == ["account-executive"]
-    text = await text_of(client, sales, told[0].id)
+    task = await started_from(client, task_runs[0].id)
+    assert [person["person"] for person in task["people"]] == ["account-executive"]
+    text = await text_of(client, sales, task_runs[0].id)
     assert text.startswith("Deal 4711 of crm sent other content than this onboarding was started from, or what crm")
     assert text.endswith(
         "goes on as it was started.\n\nPlease look at the deal, and at the page of crm-4711 at the desk."
@@ -111,19 +113,24 @@ async def test_a_deal_is_known_and_its_owner_asked_after_somebody_whom_it_names_
     client: Client, sales: Crm, tmp_path: Path
 ) -> None:
     assert await sales.sends(DEAL) == CREATED
-    stayed = [one for one in PEOPLE if one["id"] != "operations-desk"]
+    stayed = [person for person in PEOPLE if person["id"] != "operations-desk"]
     (tmp_path / "people.yaml").write_text(json.dumps({"people": stayed}))
-    other = deal(company="Acme Ltd")
-    assert [await sales.sends(one) for one in (DEAL, other, other, DEAL)] == [KNOWN, CHANGED, CHANGED, KNOWN]
-    [told] = await tasks(client, 1)
-    task = await started_from(client, told.id)
-    assert ([one["person"] for one in task["people"]], task["requester"]) == ([OWNER], "chair")
+    changed_deal = deal(company="Acme Ltd")
+    assert [await sales.sends(body) for body in (DEAL, changed_deal, changed_deal, DEAL)] == [
+        KNOWN,
+        CHANGED,
+        CHANGED,
+        KNOWN,
+    ]
+    [run] = await tasks(client, 1)
+    task = await started_from(client, run.id)
+    assert ([person["person"] for person in task["people"]], task["requester"]) == ([OWNER], "chair")
     assert await sales.sends(deal(id="4712")) == (422, {"outcome": "refused", "fields": ["teams"]})
 
 
 async def test_the_owner_hears_on_their_phone_that_a_deal_has_changed(tmp_path: Path) -> None:
     async with onboarding(tmp_path, a_file(SET_UP), server=real_server()) as town, crm(tmp_path, town.client) as source:
-        answers = [await source.sends(one) for one in (DEAL, deal(company="Acme Ltd"), deal(company="Acme Ltd"))]
+        answers = [await source.sends(body) for body in (DEAL, deal(company="Acme Ltd"), deal(company="Acme Ltd"))]
         assert answers == [CREATED, CHANGED, CHANGED]
         [task] = await tasks(town.client, 1, "task:crm-4711.changed-")
         await town.hears(task.id, "ready", OWNER)
@@ -132,10 +139,10 @@ async def test_the_owner_hears_on_their_phone_that_a_deal_has_changed(tmp_path: 
 
 async def test_the_owner_of_a_deal_with_the_longest_id_is_asked_as_well(client: Client, sales: Crm) -> None:
     longest = "x" * DEAL_AT_MOST
-    answers = [await sales.sends(one) for one in (deal(id=longest), deal(id=longest, company="Acme Ltd"))]
+    answers = [await sales.sends(body) for body in (deal(id=longest), deal(id=longest, company="Acme Ltd"))]
     assert [status for status, _ in answers] == [201, 409]
-    [told] = await tasks(client, 1)
-    assert longest in await text_of(client, sales, told.id)
+    [run] = await tasks(client, 1)
+    assert longest in await text_of(client, sales, run.id)
 
 
 async def test_of_an_onboarding_that_has_ended_nobody_reads_that_it_goes_on(tmp_path: Path) -> None:
@@ -169,7 +176,7 @@ async def test_one_that_was_terminated_is_no_success_and_not_begun_anew(client: 
 
 
 @pytest.mark.parametrize(
-    ("said", "says"),
+    ("body", "message"),
     [
         (b"", "not JSON"),
         (b"{", "not JSON"),
@@ -181,12 +188,12 @@ async def test_one_that_was_terminated_is_no_success_and_not_begun_anew(client: 
     ],
     ids=["nothing", "half", "utf-16", "nan", "deep", "crowded", "keys"],
 )
-async def test_what_is_no_json_is_malformed(sales: Crm, said: bytes, says: str) -> None:
-    assert await sales.sends(said) == (400, {"outcome": "malformed", "says": says})
+async def test_what_is_no_json_is_malformed(sales: Crm, body: bytes, message: str) -> None:
+    assert await sales.sends(body) == (400, {"outcome": "malformed", "says": message})
 
 
 @pytest.mark.parametrize(
-    ("said", "says"),
+    ("body", "message"),
     [
         ({"event": "deal.won"}, "deal.id is missing: it is the id of the deal"),
         (deal(id=None), "deal.id is missing: it is the id of the deal"),
@@ -199,17 +206,17 @@ async def test_what_is_no_json_is_malformed(sales: Crm, said: bytes, says: str) 
         (contact(name=["Zoë"]), "contacts[0].name is no text"),
     ],
 )
-async def test_a_deal_that_cannot_be_taken_is_told_by_the_path(sales: Crm, said: Any, says: str) -> None:
-    assert await sales.sends(said) == (400, {"outcome": "not_taken", "says": says})
+async def test_a_deal_that_cannot_be_taken_is_told_by_the_path(sales: Crm, body: Any, message: str) -> None:
+    assert await sales.sends(body) == (400, {"outcome": "not_taken", "says": message})
 
 
-@pytest.mark.parametrize("said", [[], [DEAL], "deal.won", 7, None, {}, {"event": "deal.won\n"}, {**DEAL, "event": []}])
-async def test_json_of_another_shape_passes_by(sales: Crm, said: Any) -> None:
-    assert await sales.sends(said) == (200, {"outcome": "ignored"})
+@pytest.mark.parametrize("body", [[], [DEAL], "deal.won", 7, None, {}, {"event": "deal.won\n"}, {**DEAL, "event": []}])
+async def test_json_of_another_shape_passes_by(sales: Crm, body: Any) -> None:
+    assert await sales.sends(body) == (200, {"outcome": "ignored"})
 
 
 @pytest.mark.parametrize(
-    ("said", "fields"),
+    ("body", "fields"),
     [
         (deal(owner="nobody-here"), ["teams"]),
         (deal(owner="signer-1"), ["teams"]),
@@ -223,10 +230,10 @@ async def test_json_of_another_shape_passes_by(sales: Crm, said: Any) -> None:
     ],
 )
 async def test_what_is_wrong_is_told_by_fields_and_without_values(
-    client: Client, sales: Crm, said: Any, fields: list[str]
+    client: Client, sales: Crm, body: Any, fields: list[str]
 ) -> None:
     with capture_logs() as logs:
-        assert await sales.sends(said) == (422, {"outcome": "refused", "fields": fields})
+        assert await sales.sends(body) == (422, {"outcome": "refused", "fields": fields})
     assert logs == []
     with pytest.raises(Exception, match="not found"):
         await runs.described(client, ACME)
@@ -256,16 +263,19 @@ async def test_bodies_of_strangers_share_a_bound_and_small_deals_have_room_besid
     """Ten times as much as is held comes to no end."""
     hooks, strangers = hooks_of(tmp_path, client, body_seconds=300), Stalling({"source": "crm"}, {})
     source = Stalling({"source": "crm"}, BEARER)
-    said, crowd = json.dumps(DEAL).encode(), 10 * HELD_AT_MOST // MOST_BYTES
-    calls = [asyncio.create_task(hooks.answer(strangers.begun(b" " * (MOST_BYTES - 1)))) for _ in range(crowd)]
-    await strangers.silent(crowd)
-    for body, status in ((said.ljust(MOST_BYTES), 503), (said, 201)):
-        assert (await hooks.answer(source.whole(body))).status_code == status
+    deal_body, crowd = json.dumps(DEAL).encode(), 10 * HELD_AT_MOST // MOST_BYTES
+    calls = [
+        asyncio.create_task(hooks.answer(strangers.make_stalling_request(b" " * (MOST_BYTES - 1))))
+        for _ in range(crowd)
+    ]
+    await strangers.wait_until_stalled(crowd)
+    for body, status in ((deal_body.ljust(MOST_BYTES), 503), (deal_body, 201)):
+        assert (await hooks.answer(source.make_whole_request(body))).status_code == status
     strangers.gate.set()
-    held = HELD_AT_MOST // (MOST_BYTES - 1 - SMALL)
+    held_count = HELD_AT_MOST // (MOST_BYTES - 1 - SMALL)
     answers = Counter([answer.status_code for answer in await asyncio.gather(*calls)])
-    assert answers == {401: held, 503: crowd - held}
-    assert (await hooks.answer(source.whole(said.ljust(MOST_BYTES)))).status_code == 200
+    assert answers == {401: held_count, 503: crowd - held_count}
+    assert (await hooks.answer(source.make_whole_request(deal_body.ljust(MOST_BYTES)))).status_code == 200
 
 
 async def test_six_hundred_stalled_calls_without_a_secret_shut_nobody_out(client: Client, tmp_path: Path) -> None:
@@ -273,9 +283,9 @@ async def test_six_hundred_stalled_calls_without_a_secret_shut_nobody_out(client
     hooks, strangers = hooks_of(tmp_path, client, body_seconds=300), Stalling({"source": "crm"}, {})
     source = Stalling({"source": "crm"}, BEARER)
     crowd = receiver.CALLS_AT_ONCE + 100
-    calls = [asyncio.create_task(hooks.answer(strangers.begun(b""))) for _ in range(crowd)]
-    await strangers.silent(crowd)
-    deals = [hooks.answer(source.whole(json.dumps(deal(id=number)).encode())) for number in range(22)]
+    calls = [asyncio.create_task(hooks.answer(strangers.make_stalling_request(b""))) for _ in range(crowd)]
+    await strangers.wait_until_stalled(crowd)
+    deals = [hooks.answer(source.make_whole_request(json.dumps(deal(id=number)).encode())) for number in range(22)]
     assert {answer.status_code for answer in await asyncio.gather(*deals)} == {201}
     assert not any(call.done() for call in calls)
     strangers.gate.set()
@@ -305,7 +315,7 @@ async def test_calls_that_stall_hold_up_no_genuine_one(sales: Crm) -> None:
     head = f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n".encode()
     stalled = [asyncio.create_task(raw(sales.http, head)) for _ in range(100)]
     assert await sales.sends(DEAL) == CREATED
-    assert not any(one.done() for one in stalled)
+    assert not any(call.done() for call in stalled)
     assert {answer[9:12] for answer in await asyncio.gather(*stalled)} == {b"400"}
 
 
@@ -313,11 +323,17 @@ async def test_calls_that_stall_hold_up_no_genuine_one(sales: Crm) -> None:
 async def test_whatever_stands_in_a_place_is_no_fault_of_ours(tmp_path: Path, odd: Any) -> None:
     """Temporal is away, so that what is right is told apart: it is to be sent again."""
     nobody = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
-    places = ("id", "company", "owner")
-    said = [odd, {**DEAL, "deal": odd}, {**DEAL, "contacts": odd}, {**DEAL, "contacts": [odd]}, {**DEAL, "event": odd}]
-    said += [*(deal(**{place: odd}) for place in places), *(contact(**{place: odd}) for place in DEAL["contacts"][0])]
+    fields = ("id", "company", "owner")
+    bodies = [
+        odd,
+        {**DEAL, "deal": odd},
+        {**DEAL, "contacts": odd},
+        {**DEAL, "contacts": [odd]},
+        {**DEAL, "event": odd},
+    ]
+    bodies += [*(deal(**{field: odd}) for field in fields), *(contact(**{field: odd}) for field in DEAL["contacts"][0])]
     async with crm(tmp_path, nobody) as source:
-        answers = [await source.sends(one) for one in said]
+        answers = [await source.sends(body) for body in bodies]
     assert {status for status, _ in answers} <= {200, 400, 422, 503}
 
 
@@ -327,7 +343,7 @@ async def test_while_temporal_is_away_the_source_is_asked_to_call_again(tmp_path
         with capture_logs() as logs:
             assert await source.sends(DEAL) == (503, {"outcome": "not_started"})
             (tmp_path / "people.yaml").write_text("people: [")
-    assert [(one["event"], one["onboarding"]) for one in logs] == [("onboarding not started", "crm-4711")]
+    assert [(entry["event"], entry["onboarding"]) for entry in logs] == [("onboarding not started", "crm-4711")]
     assert "zoe" not in str(logs).lower()
 
 
@@ -336,8 +352,8 @@ async def test_calls_are_counted_by_answer(client: Client, tmp_path: Path) -> No
         async with crm(tmp_path, client) as source:
             calls: list[tuple[Any, dict[str, str]]] = [(DEAL, BEARER), (DEAL, BEARER), (deal(company="x"), BEARER)]
             calls += [(DEAL, {}), (b"{", BEARER)]
-            for said, headers in calls:
-                await source.sends(said, headers)
+            for body, headers in calls:
+                await source.sends(body, headers)
         answers = {series[1]: count for series, count in counted.counts().items() if series[0] == "countersign_hooks"}
     assert answers == {"created": 1, "known": 1, "other_content": 1, "forged": 1, "malformed": 1}
 
@@ -346,8 +362,8 @@ async def test_nothing_of_people_is_in_answers_and_ids(sales: Crm) -> None:
     wrong = {**deal(id="4713"), "contacts": contact(email="zoe at acme")["contacts"]}
     sent = [DEAL, deal(company="Acme Ltd"), wrong, deal(id="zoe@acme.example"), b"{"]
     with capture_logs() as logs:
-        answers = [await sales.sends(one) for one in sent]
+        answers = [await sales.sends(body) for body in sent]
     assert [status for status, _ in answers] == [201, 409, 422, 201, 400]
-    told = " ".join(sales.answers).lower() + str(logs).lower()
-    assert "zoe" not in told and "acme" not in told
+    text = " ".join(sales.answers).lower() + str(logs).lower()
+    assert "zoe" not in text and "acme" not in text
     assert Kind.ONBOARDING.workflow_id(answers[3][1]["id"]).startswith("customer-onboarding:crm-_")

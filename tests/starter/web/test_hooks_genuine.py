@@ -17,17 +17,17 @@ NEW, OLD = "a-secret-of-the-crm", "whsec_" + base64.b64encode(bytes(range(32))).
 SECRETS = (SecretStr(NEW), SecretStr(OLD))
 
 
-def believed(headers: dict[str, str], body: bytes = BODY, header: str | None = None, at: datetime = NOW) -> bool:
-    return is_genuine(headers, body, SECRETS, header=header, now=at)
+def believed(headers: dict[str, str], body: bytes = BODY, header: str | None = None, now: datetime = NOW) -> bool:
+    return is_genuine(headers, body, SECRETS, header=header, now=now)
 
 
 def digest(secret: str = NEW, body: bytes = BODY) -> bytes:
     return hmac.digest(secret.encode(), body, hashlib.sha256)
 
 
-def standard(at: datetime = NOW, body: bytes = BODY, secret: str = OLD) -> dict[str, str]:
-    signature = Webhook(secret).sign(msg_id="msg_1", timestamp=at, data=body.decode())
-    return {"webhook-id": "msg_1", "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": signature}
+def standard(sent_at: datetime = NOW, body: bytes = BODY, secret: str = OLD) -> dict[str, str]:
+    signature = Webhook(secret).sign(msg_id="msg_1", timestamp=sent_at, data=body.decode())
+    return {"webhook-id": "msg_1", "webhook-timestamp": str(int(sent_at.timestamp())), "webhook-signature": signature}
 
 
 @pytest.mark.parametrize("secret", [NEW, OLD])

@@ -18,18 +18,18 @@ STAGE = {"name": "live", "notices": [{"to": "customer", "text": "Welcome {name}"
 TAKE = {"name": "name", "x": "x"}
 
 
-def mapping(folder: Path, onboarding: dict[str, Any] | None = None, **more: Any) -> SourceMapping:
+def mapping(folder: Path, onboarding: dict[str, Any] | None = None, **overrides: Any) -> SourceMapping:
     """A mapping of the source `crm`."""
-    content = {"deal": "id", "take": TAKE, "onboarding": onboarding or {"stages": [STAGE]}, **more}
+    content = {"deal": "id", "take": TAKE, "onboarding": onboarding or {"stages": [STAGE]}, **overrides}
     (folder / "crm.yaml").write_text(json.dumps(content, indent=1))
     return SourceMapping.read(folder, "crm")
 
 
-def filled(folder: Path, said: Any, **how: Any) -> Any:
+def filled(folder: Path, body: Any, **overrides: Any) -> Any:
     """What the file says that some JSON becomes."""
-    taken = mapping(folder, **how).file_of(said)
-    assert taken is not None
-    return taken.file.plain
+    mapped_deal = mapping(folder, **overrides).file_of(body)
+    assert mapped_deal is not None
+    return mapped_deal.file.plain
 
 
 def test_texts_are_put_into_texts_and_never_become_more(tmp_path: Path) -> None:
@@ -50,8 +50,8 @@ def test_a_value_may_be_missing_have_a_default_or_be_a_number(tmp_path: Path) ->
         "locale": "[0]",
         "n": "n",
     }
-    said = {"id": 12, "people": [{}, {"name": " Zoë "}], "zone": None, "n": 1.5}
-    file = filled(tmp_path, said, onboarding={"customer": customer}, take=take)
+    body = {"id": 12, "people": [{}, {"name": " Zoë "}], "zone": None, "n": 1.5}
+    file = filled(tmp_path, body, onboarding={"customer": customer}, take=take)
     assert file["customer"] == {"name": "Zoë", "zone": "Europe/Paris", "company": "12 1.5"}
 
 
@@ -63,11 +63,11 @@ def test_a_list_may_be_looked_into_from_its_beginning(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [{"id": 7, "stage": {"name": "won"}}, {"stage": ["won"]}, {"stage": "lost"}, [], "won"]
+    "body", [{"id": 7, "stage": {"name": "won"}}, {"stage": ["won"]}, {"stage": "lost"}, [], "won"]
 )
-def test_an_event_of_another_shape_passes_by(said: Any, tmp_path: Path) -> None:
+def test_an_event_of_another_shape_passes_by(body: Any, tmp_path: Path) -> None:
     """Senders give a hook up that refuses what they send."""
-    assert mapping(tmp_path, when={"stage": "won"}).file_of(said) is None
+    assert mapping(tmp_path, when={"stage": "won"}).file_of(body) is None
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_mapping_whose_name_is_no_source_is_refused(tmp_path: Path) -> None:
 
 def test_another_id_is_a_hash_that_no_deal_has() -> None:
     strange = ["a.b", "d" * 45, "Zoë", "zoe@acme.example", "../x", "_x", "-x", "a b", "x" * 4_000]
-    ids = [onboarding_id("crm", one) for one in strange]
+    ids = [onboarding_id("crm", deal_id) for deal_id in strange]
     assert len(set(ids)) == len(strange)
     assert all(len(id) == 29 and id.startswith("crm-_") for id in ids)
     assert onboarding_id("crm", ids[0].removeprefix("crm-")) not in ids
@@ -132,7 +132,7 @@ def test_what_the_json_may_not_give_is_refused_when_the_mapping_is_read(
 
 
 @pytest.mark.parametrize(
-    ("more", "says"),
+    ("overrides", "message"),
     [
         ({"dael": "x"}, "dael: unknown, did you mean deal?"),
         ({"deal": "a..b"}, "deal: is not a path like deal.id or contacts[0].email"),
@@ -146,33 +146,35 @@ def test_what_the_json_may_not_give_is_refused_when_the_mapping_is_read(
         ({"onboarding": {"id": "x"}}, "onboarding.id: is made of the deal's id: leave it out"),
     ],
 )
-def test_a_mapping_that_is_wrong_is_refused_with_its_lines(tmp_path: Path, more: dict[str, Any], says: str) -> None:
+def test_a_mapping_that_is_wrong_is_refused_with_its_lines(
+    tmp_path: Path, overrides: dict[str, Any], message: str
+) -> None:
     with pytest.raises(FileFaults) as refused:
-        mapping(tmp_path, **more)
+        mapping(tmp_path, **overrides)
     [fault] = refused.value.faults
-    assert f"{fault.path}: {fault.says}" == says
+    assert f"{fault.path}: {fault.says}" == message
     assert fault.line and fault.line > 1
 
 
 def test_a_source_without_a_mapping_is_refused_at_the_start(tmp_path: Path) -> None:
-    there = office(tmp_path)
+    environment = office(tmp_path)
     (tmp_path / "mappings" / "crm.yaml").unlink()
     with pytest.raises(FileFaults, match=r"crm.yaml: cannot be read"):
-        HookSource.all_of(load(environment=there))
+        HookSource.all_of(load(environment=environment))
     with pytest.raises(Refusal, match=r"^COUNTERSIGN_HOOK_MAPPINGS: is missing"):
-        HookSource.all_of(load(environment={**there, "COUNTERSIGN_HOOK_MAPPINGS": ""}))
-    assert HookSource.all_of(load(environment={**there, "COUNTERSIGN_HOOK_SECRETS": ""})) == {}
+        HookSource.all_of(load(environment={**environment, "COUNTERSIGN_HOOK_MAPPINGS": ""}))
+    assert HookSource.all_of(load(environment={**environment, "COUNTERSIGN_HOOK_SECRETS": ""})) == {}
 
 
 def test_the_example_takes_the_example_s_deal(tmp_path: Path) -> None:
     shutil.copy(EXAMPLES / "crm.yaml", tmp_path)
-    taken = SourceMapping.read(tmp_path, "crm").file_of(deal())
-    assert taken is not None
-    assert (taken.id, taken.deal) == ("crm-4711", "4711")
-    assert taken.file.plain["customer"]["zone"] == "Europe/Stockholm"
-    without = SourceMapping.read(tmp_path, "crm").file_of(contact(timezone=None, language=""))
-    assert without is not None
-    assert without.file.plain["customer"] == {
+    mapped_deal = SourceMapping.read(tmp_path, "crm").file_of(deal())
+    assert mapped_deal is not None
+    assert (mapped_deal.id, mapped_deal.deal) == ("crm-4711", "4711")
+    assert mapped_deal.file.plain["customer"]["zone"] == "Europe/Stockholm"
+    mapped_contact = SourceMapping.read(tmp_path, "crm").file_of(contact(timezone=None, language=""))
+    assert mapped_contact is not None
+    assert mapped_contact.file.plain["customer"] == {
         "company": "Acme",
         "name": DEAL["contacts"][0]["name"],
         "email": "zoe@acme.example",

@@ -18,77 +18,77 @@ from tests.starter.web.hooking import DEAL, EXAMPLES, contact, deal, office
 SAMPLE = str(EXAMPLES / "crm_deal.json")
 
 
-def mapped(folder: Path, said: Any, *words: str) -> "CompletedProcess[str]":
+def mapped(folder: Path, body: Any, *arguments: str) -> "CompletedProcess[str]":
     """What `onboard map` says of this JSON, which comes from standard input."""
-    text = said if isinstance(said, str) else json.dumps(said)
-    return type_("onboard", "map", "--source", "crm", "-", *words, stdin=text, **office(folder))
+    text = body if isinstance(body, str) else json.dumps(body)
+    return type_("onboard", "map", "--source", "crm", "-", *arguments, stdin=text, **office(folder))
 
 
 def test_the_file_that_a_deal_would_become_is_printed(tmp_path: Path) -> None:
-    there = office(tmp_path)
-    ended = type_("onboard", "map", "--source", "crm", SAMPLE, **there)
-    assert (ended.returncode, ended.stderr) == (0, "right: it would be started as crm-4711\n")
-    assert ended.stdout.endswith("text: Acme is live.\n")
-    file = YAML(typ="safe").load(ended.stdout)
+    environment = office(tmp_path)
+    process = type_("onboard", "map", "--source", "crm", SAMPLE, **environment)
+    assert (process.returncode, process.stderr) == (0, "right: it would be started as crm-4711\n")
+    assert process.stdout.endswith("text: Acme is live.\n")
+    file = YAML(typ="safe").load(process.stdout)
     assert (file["id"], file["customer"]["name"], file["teams"]["sales"]) == ("crm-4711", "Zoë Ek", "success-desk")
     assert list(file) == ["id", "customer", "owner", "teams", "stages"]
-    told = json.loads(type_("onboard", "map", "--source", "crm", SAMPLE, "--json", **there).stdout)
-    assert told == {"id": "crm-4711", "file": file, "faults": []}
+    answer = json.loads(type_("onboard", "map", "--source", "crm", SAMPLE, "--json", **environment).stdout)
+    assert answer == {"id": "crm-4711", "file": file, "faults": []}
 
 
 def test_what_is_wrong_is_told_by_field_and_line_beside_the_file(tmp_path: Path) -> None:
-    ended = mapped(tmp_path, contact(email="zoe at acme"))
-    assert ended.returncode == 1
-    assert "email: zoe at acme" in ended.stdout
-    assert ended.stderr == f"{tmp_path}/mappings/crm.yaml:15: customer.email: is not an e-mail address\n"
-    told = json.loads(mapped(tmp_path, deal(owner="nobody"), "--json").stdout)
-    assert [one.partition(": ")[2].partition(":")[0] for one in told["faults"]] == ["teams"]
+    process = mapped(tmp_path, contact(email="zoe at acme"))
+    assert process.returncode == 1
+    assert "email: zoe at acme" in process.stdout
+    assert process.stderr == f"{tmp_path}/mappings/crm.yaml:15: customer.email: is not an e-mail address\n"
+    answer = json.loads(mapped(tmp_path, deal(owner="nobody"), "--json").stdout)
+    assert [fault.partition(": ")[2].partition(":")[0] for fault in answer["faults"]] == ["teams"]
 
 
 @pytest.mark.parametrize(
-    ("said", "code", "says"),
+    ("body", "code", "message"),
     [
         ({**DEAL, "event": "deal.lost"}, 0, "no onboarding: the mapping's when lets this event pass by"),
         (deal(id=None), 1, "-: deal.id is missing: it is the id of the deal"),
         ("{", 1, "-: not JSON"),
     ],
 )
-def test_what_is_no_onboarding_is_said(tmp_path: Path, said: Any, code: int, says: str) -> None:
-    ended = mapped(tmp_path, said)
-    assert (ended.returncode, f"{ended.stdout}{ended.stderr}".strip()) == (code, says)
+def test_what_is_no_onboarding_is_said(tmp_path: Path, body: Any, code: int, message: str) -> None:
+    process = mapped(tmp_path, body)
+    assert (process.returncode, f"{process.stdout}{process.stderr}".strip()) == (code, message)
 
 
 def test_a_source_without_a_mapping_is_named(tmp_path: Path) -> None:
-    there = office(tmp_path)
-    unknown = type_("onboard", "map", "--source", "erp", SAMPLE, **there)
+    environment = office(tmp_path)
+    unknown = type_("onboard", "map", "--source", "erp", SAMPLE, **environment)
     assert (unknown.returncode, unknown.stderr.startswith(f"{tmp_path}/mappings/erp.yaml: cannot be read")) == (1, True)
-    nowhere = type_("onboard", "map", "--source", "crm", SAMPLE, **{**there, "COUNTERSIGN_HOOK_MAPPINGS": ""})
+    nowhere = type_("onboard", "map", "--source", "crm", SAMPLE, **{**environment, "COUNTERSIGN_HOOK_MAPPINGS": ""})
     assert (nowhere.returncode, nowhere.stderr) == (1, "COUNTERSIGN_HOOK_MAPPINGS: is missing\n")
-    outside = type_("onboard", "map", "--source", "../people", SAMPLE, **there)
+    outside = type_("onboard", "map", "--source", "../people", SAMPLE, **environment)
     assert (outside.returncode, outside.stderr) == (1, "--source: a source has at most 20 of a-z, 0-9 and '_'\n")
 
 
 @pytest.mark.real_server
 async def test_an_export_is_started_as_the_calls_would_be(tmp_path: Path) -> None:
-    there = office(tmp_path)
+    environment = office(tmp_path)
     lost = {**DEAL, "event": "deal.lost"}
     (tmp_path / "deals.json").write_text(json.dumps([DEAL, lost, deal(id="4712")]))
     (tmp_path / "wrong.json").write_text(json.dumps([deal(id="4713"), contact(email="zoe")]))
     async with real_server() as env:
-        ended = [ran(env, there, tmp_path, file) for file in ("deals.json", "deals.json", "wrong.json")]
-        found = (await env.client.count_workflows("WorkflowId STARTS_WITH 'customer-onboarding:'")).count
-    assert [one.stdout for one in ended] == [
+        processes = [ran(env, environment, tmp_path, file) for file in ("deals.json", "deals.json", "wrong.json")]
+        count = (await env.client.count_workflows("WorkflowId STARTS_WITH 'customer-onboarding:'")).count
+    assert [process.stdout for process in processes] == [
         "crm-4711 started\ncrm-4712 started\n",
         "crm-4711 was there before\ncrm-4712 was there before\n",
         "",
     ]
-    assert (ended[2].returncode, "customer.email: is not an e-mail address" in ended[2].stderr) == (1, True)
-    assert found == 2
+    assert (processes[2].returncode, "customer.email: is not an e-mail address" in processes[2].stderr) == (1, True)
+    assert count == 2
 
 
-def ran(env: WorkflowEnvironment, there: dict[str, str], folder: Path, file: str) -> "CompletedProcess[str]":
+def ran(env: WorkflowEnvironment, variables: dict[str, str], folder: Path, file: str) -> "CompletedProcess[str]":
     """What came of the example."""
     address = {"TEMPORAL_ADDRESS": env.client.service_client.config.target_host}
-    words = (str(folder / "mappings" / "crm.yaml"), str(folder / file))
-    environment = {**modules.environment(), **there, **address}
-    return prompt.run("starter.examples.onboard_from_crm", *words, environment=environment)
+    files = (str(folder / "mappings" / "crm.yaml"), str(folder / file))
+    environment = {**modules.environment(), **variables, **address}
+    return prompt.run("starter.examples.onboard_from_crm", *files, environment=environment)

@@ -36,8 +36,8 @@ class Waiting:
 
 @pytest.fixture
 async def issuer() -> AsyncIterator[OpenIssuer]:
-    async with open_issuer() as it:
-        yield it
+    async with open_issuer() as running_issuer:
+        yield running_issuer
 
 
 def believing(issuer: OpenIssuer, waiting: Waiting | None = None, **settings: str) -> Issuer:
@@ -45,19 +45,19 @@ def believing(issuer: OpenIssuer, waiting: Waiting | None = None, **settings: st
 
 
 async def test_a_genuine_token_says_who_it_is_and_the_keys_are_asked_for_once(issuer: OpenIssuer) -> None:
-    ours = believing(issuer)
+    verifier = believing(issuer)
     for _ in range(3):
-        assert await ours.who(issuer.token(email=WHO)) == WHO
-    assert await ours.who(issuer.token(email=WHO, aud=["others", AUDIENCE], iss=f"{issuer.url}/")) == WHO
-    assert issuer.asked == 1
+        assert await verifier.who(issuer.token(email=WHO)) == WHO
+    assert await verifier.who(issuer.token(email=WHO, aud=["others", AUDIENCE], iss=f"{issuer.url}/")) == WHO
+    assert issuer.request_count == 1
 
 
 async def test_many_callers_at_once_ask_the_issuer_once(issuer: OpenIssuer) -> None:
     waiting = Waiting()
-    ours, token = believing(issuer, waiting), issuer.token(email=WHO)
-    for asked in (1, 2):
-        assert await asyncio.gather(*(ours.who(token) for _ in range(50))) == [WHO] * 50
-        assert issuer.asked == asked
+    verifier, token = believing(issuer, waiting), issuer.token(email=WHO)
+    for request_count in (1, 2):
+        assert await asyncio.gather(*(verifier.who(token) for _ in range(50))) == [WHO] * 50
+        assert issuer.request_count == request_count
         waiting.seconds += KEYS_FOR
 
 
@@ -113,7 +113,7 @@ async def test_clocks_may_differ_by_a_minute(issuer: OpenIssuer, claims: dict[st
 
 
 async def test_what_the_issuer_has_not_signed_does_not_count(issuer: OpenIssuer) -> None:
-    ours, genuine = believing(issuer), issuer.token(email=WHO)
+    verifier, genuine = believing(issuer), issuer.token(email=WHO)
     head, body, signature = genuine.split(".")
     forged = [
         *("", "x", "a.b.c", "..", f"{head}.{body}.", f"{head}.{body}", f"{genuine}.x", "é.é.é"),
@@ -127,48 +127,48 @@ async def test_what_the_issuer_has_not_signed_does_not_count(issuer: OpenIssuer)
     ]
     for token in forged:
         with pytest.raises(NotBelieved):
-            await ours.who(token)
-    assert await ours.who(genuine) == WHO
-    assert issuer.asked == 1, "however many unknown keys are named"
+            await verifier.who(token)
+    assert await verifier.who(genuine) == WHO
+    assert issuer.request_count == 1, "however many unknown keys are named"
 
 
 async def test_a_new_key_is_asked_for_and_an_old_one_ends(issuer: OpenIssuer) -> None:
     waiting = Waiting()
-    ours = believing(issuer, waiting)
-    assert await ours.who(issuer.token(email=WHO)) == WHO
+    verifier = believing(issuer, waiting)
+    assert await verifier.who(issuer.token(email=WHO)) == WHO
     issuer.keys = [SECOND]
-    assert await ours.who(issuer.token(email=WHO)) == WHO, "for as long as it is not asked again"
+    assert await verifier.who(issuer.token(email=WHO)) == WHO, "for as long as it is not asked again"
     waiting.seconds += ASKED_EVERY
-    assert await ours.who(issuer.token(SECOND, "ES256", email=WHO)) == WHO
+    assert await verifier.who(issuer.token(SECOND, "ES256", email=WHO)) == WHO
     with pytest.raises(NotBelieved):
-        await ours.who(issuer.token(FIRST, email=WHO))
+        await verifier.who(issuer.token(FIRST, email=WHO))
     waiting.seconds += KEYS_FOR
-    assert await ours.who(issuer.token(SECOND, "ES256", email=WHO)) == WHO
-    assert issuer.asked == 3
+    assert await verifier.who(issuer.token(SECOND, "ES256", email=WHO)) == WHO
+    assert issuer.request_count == 3
 
 
 async def test_while_the_issuer_is_away_its_last_keys_count_for_a_day(issuer: OpenIssuer) -> None:
     waiting = Waiting()
-    ours = believing(issuer, waiting)
-    issuer.away = True
+    verifier = believing(issuer, waiting)
+    issuer.is_away = True
     with capture_logs() as logs, pytest.raises(IssuerAway):
-        await ours.who(issuer.token(email=WHO))
+        await verifier.who(issuer.token(email=WHO))
     assert logs[0]["event"] == "the issuer's keys cannot be read"
-    issuer.away = False
+    issuer.is_away = False
     with pytest.raises(IssuerAway):
-        await ours.who(issuer.token(email=WHO))
+        await verifier.who(issuer.token(email=WHO))
     waiting.seconds += ASKED_EVERY
-    assert await ours.who(issuer.token(email=WHO)) == WHO
-    issuer.away = True
+    assert await verifier.who(issuer.token(email=WHO)) == WHO
+    issuer.is_away = True
     waiting.seconds += KEYS_WITHOUT_ISSUER_FOR - 1
-    assert await ours.who(issuer.token(email=WHO)) == WHO
+    assert await verifier.who(issuer.token(email=WHO)) == WHO
     waiting.seconds += ASKED_EVERY
     with pytest.raises(IssuerAway):
-        await ours.who(issuer.token(email=WHO))
+        await verifier.who(issuer.token(email=WHO))
 
 
 @pytest.mark.parametrize(
-    "says",
+    "overrides",
     [
         {"issuer": "https://other.test"},
         {"jwks_uri": None},
@@ -178,15 +178,15 @@ async def test_while_the_issuer_is_away_its_last_keys_count_for_a_day(issuer: Op
         {"jwks_uri": "http://127.0.0.1:1/keys"},
     ],
 )
-async def test_an_issuer_that_says_nonsense_of_itself_is_away(issuer: OpenIssuer, says: dict[str, Any]) -> None:
-    issuer.says = says
+async def test_an_issuer_that_says_nonsense_of_itself_is_away(issuer: OpenIssuer, overrides: dict[str, Any]) -> None:
+    issuer.overrides = overrides
     with pytest.raises(IssuerAway):
         await believing(issuer).who(issuer.token(email=WHO))
 
 
 async def test_of_ten_times_as_many_keys_as_are_kept_the_first_count(issuer: OpenIssuer) -> None:
     issuer.keys = [FIRST] * KEYS_AT_MOST + [SECOND] * 9 * KEYS_AT_MOST
-    ours = believing(issuer)
-    assert await ours.who(issuer.token(email=WHO)) == WHO
+    verifier = believing(issuer)
+    assert await verifier.who(issuer.token(email=WHO)) == WHO
     with pytest.raises(NotBelieved):
-        await ours.who(issuer.token(SECOND, "ES256", email=WHO))
+        await verifier.who(issuer.token(SECOND, "ES256", email=WHO))

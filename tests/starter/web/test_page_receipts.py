@@ -23,11 +23,11 @@ KEPT = Receipt(id="msa", status=Status.SENT, op=OP, says="sent", state=Operation
 
 async def test_a_form_sent_again_has_the_kept_answer_without_temporal_and_no_other_one(tmp_path: Path) -> None:
     context = Context(await Client.connect("127.0.0.1:1", lazy=True), Store(tmp_path.as_uri()))
-    kept = KeptReceipt(digest_of(REMIND), KEPT.model_dump_json())
+    kept_receipt = KeptReceipt(digest_of(REMIND), KEPT.model_dump_json())
     workflow_id = Kind.REQUEST.workflow_id("msa")
-    await context.store.receipts.keep(workflow_id, _named_update_id(REMIND, OP), kept, datetime.now(UTC))
-    again = await carry_out(context, KnownBy.SIGN_IN, "msa", ReminderNow(actor="ada", op=OP), OP)
-    assert again == KEPT
+    await context.store.receipts.keep(workflow_id, _named_update_id(REMIND, OP), kept_receipt, datetime.now(UTC))
+    repeated_receipt = await carry_out(context, KnownBy.SIGN_IN, "msa", ReminderNow(actor="ada", op=OP), OP)
+    assert repeated_receipt == KEPT
     with pytest.raises(CommandRefused) as refused:
         await carry_out(context, KnownBy.SIGN_IN, "msa", ReminderNow(actor="ada", op=OP, force=True), OP)
     assert refused.value.message == OTHER_CONTENT

@@ -65,38 +65,38 @@ def rows(head: str) -> Iterator[list[str]]:
         yield [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def written(who: list[str]) -> tuple[set[Right], set[Right]]:
+def written(row: list[str]) -> tuple[set[Right], set[Right]]:
     """What a row says that somebody may, and may of their people alone."""
-    _, sees, downloads, commands, begins, people = who
-    every = set(SEES[sees])
-    every |= {Right.DOWNLOAD} if downloads == "yes" else set()
-    every |= {Right.BEGIN} if begins == "yes" else set()
-    every |= {CONCERNS[one] for one in people.split(", ") if one != "–"}
+    _, sees, downloads, commands, begins, people = row
+    rights = set(SEES[sees])
+    rights |= {Right.DOWNLOAD} if downloads == "yes" else set()
+    rights |= {Right.BEGIN} if begins == "yes" else set()
+    rights |= {CONCERNS[concern] for concern in people.split(", ") if concern != "–"}
     if commands.startswith(THEIRS):
-        return every, {Right(one) for one in commands.removeprefix(THEIRS).split(", ")}
-    named = set(COMMANDS) if commands == "all" else {Right(one) for one in commands.split(", ") if one != "–"}
-    return every | named, set()
+        return rights, {Right(right) for right in commands.removeprefix(THEIRS).split(", ")}
+    named = set(COMMANDS) if commands == "all" else {Right(right) for right in commands.split(", ") if right != "–"}
+    return rights | named, set()
 
 
 TABLE: Final = {Standing(row[0]): written(row) for row in rows("Who")}
 OF_KIND: Final = {
-    Kind(row[0]): {Right(one) for one in row[2].split(", ")} | ({Right.DOWNLOAD} if row[1] == "yes" else set())
+    Kind(row[0]): {Right(right) for right in row[2].split(", ")} | ({Right.DOWNLOAD} if row[1] == "yes" else set())
     for row in rows("Kind of thing")
 }
 
 
-def told(
+def make_notification(
     person: str, outcome: NotificationOutcome = NotificationOutcome.ACCEPTED, stage: str = "settled"
 ) -> Notification:
     return Notification(key=f"{stage}-{person}", stage=stage, person=person, outcome=outcome, at=NOW)
 
 
 OF_PARTS: Final = (
-    told(TOLD),
-    told(MISSED, NotificationOutcome.FAILED),
-    told("onlooker", stage=NotificationType.ESCALATION),
+    make_notification(TOLD),
+    make_notification(MISSED, NotificationOutcome.FAILED),
+    make_notification("onlooker", stage=NotificationType.ESCALATION),
 )
-NOTICES: Final = (*OF_PARTS, told(FORMER), told(SIGNER))
+NOTICES: Final = (*OF_PARTS, make_notification(FORMER), make_notification(SIGNER))
 SHOWN = RequestShow(
     id="msa-0042",
     kind="nda",
@@ -166,25 +166,25 @@ ASK_PEOPLE: Final = (Standing.ASKED, Standing.REPLACED, Standing.ABOVE_ASKED, St
 """Only of what asks people itself."""
 
 
-def has(standing: Standing, shown: Shown) -> bool:
+def has(standing: Standing, view: Shown) -> bool:
     """Whether somebody may be this to a thing of its kind."""
-    needed = {Standing.TEAM: shown.read_by, Standing.REVIEWER: shown.all_reviews}
-    return bool(needed.get(standing, True)) and not (standing in ASK_PEOPLE and not shown.lines)
+    required_people = {Standing.TEAM: view.read_by, Standing.REVIEWER: view.all_reviews}
+    return bool(required_people.get(standing, True)) and not (standing in ASK_PEOPLE and not view.lines)
 
 
 @pytest.mark.parametrize("standing", PEOPLE)
 @pytest.mark.parametrize("kind", THINGS)
 def test_each_may_what_the_page_says(standing: Standing, kind: Kind) -> None:
-    who, shown = PEOPLE[standing], THINGS[kind]
-    every, theirs = TABLE[standing] if has(standing, shown) else (set[Right](), set[Right]())
-    asks = who.person if isinstance(who, ReaderRole) else shown.requester
+    role, view = PEOPLE[standing], THINGS[kind]
+    rights, theirs = TABLE[standing] if has(standing, view) else (set[Right](), set[Right]())
+    asks = role.person if isinstance(role, ReaderRole) else view.requester
     for right in Right:
         if right in ABOUT_PEOPLE:
-            found = rights_concerning(who, COLLEAGUE)
+            actual_rights = rights_concerning(role, COLLEAGUE)
         else:
-            found = rights_to_begin(who, shown.kind, asks) if right is Right.BEGIN else rights_of(who, shown)
-        assert (right in found) is (right in every), right
-        assert (right in found.theirs) is (right in theirs), right
+            actual_rights = rights_to_begin(role, view.kind, asks) if right is Right.BEGIN else rights_of(role, view)
+        assert (right in actual_rights) is (right in rights), right
+        assert (right in actual_rights.theirs) is (right in theirs), right
 
 
 @pytest.mark.parametrize("kind", THINGS)
@@ -203,7 +203,7 @@ def test_the_page_has_every_role_and_kind() -> None:
     assert set(TABLE) == set(RIGHTS) == set(Standing) == {*PEOPLE}
     assert set(OF_KIND) == set(THINGS)
     assert {standing: Rights.of((standing,)) for standing in Standing} == {
-        standing: Rights(frozenset(every), frozenset(theirs)) for standing, (every, theirs) in TABLE.items()
+        standing: Rights(frozenset(rights), frozenset(theirs)) for standing, (rights, theirs) in TABLE.items()
     }
 
 
@@ -219,8 +219,8 @@ def test_nobody_else_sees_anything(person: str, kind: Kind) -> None:
 @pytest.mark.parametrize("state", [SignerState.SIGNED, SignerState.DECLINED, SignerState.WAITING])
 def test_nothing_is_done_about_people_whose_turn_it_is_not(state: SignerState) -> None:
     """Somebody else may be asked at that moment, whom their manager has nothing to do with."""
-    known = SHOWN.replace(signers=(SHOWN.signers[1].replace(state=state), SHOWN.signers[1].replace(person="other")))
-    assert rights_of(PEOPLE[Standing.ABOVE_ASKED], known).theirs == frozenset()
+    view = SHOWN.replace(signers=(SHOWN.signers[1].replace(state=state), SHOWN.signers[1].replace(person="other")))
+    assert rights_of(PEOPLE[Standing.ABOVE_ASKED], view).theirs == frozenset()
 
 
 def test_who_gets_a_copy_may_have_it_from_here_as_well() -> None:
@@ -233,10 +233,10 @@ def test_somebody_who_is_several_things_may_what_each_of_them_may() -> None:
 
 
 def test_who_has_the_place_again_counts_as_asked() -> None:
-    again = SHOWN.replace(
+    view = SHOWN.replace(
         signers=(*SHOWN.signers, SignerLine(person=FORMER, order=1, role=Role.SIGN, state=SignerState.SIGNED))
     )
-    assert rights_of(ReaderRole(FORMER), again) == Rights.of((Standing.ASKED,))
+    assert rights_of(ReaderRole(FORMER), view) == Rights.of((Standing.ASKED,))
 
 
 def test_a_signer_who_is_told_of_the_ending_sees_no_more_than_before() -> None:
@@ -244,9 +244,9 @@ def test_a_signer_who_is_told_of_the_ending_sees_no_more_than_before() -> None:
 
 
 def test_of_a_group_that_asked_each_member_is_the_requester_and_nobody_is_above_it() -> None:
-    ours = SHOWN.replace(requester="group:sales")
-    assert rights_of(ReaderRole("eve", groups=frozenset({"sales"})), ours) == Rights.of((Standing.REQUESTER,))
-    assert rights_of(ReaderRole("boss", reports=("eve",)), ours) == Rights()
+    view = SHOWN.replace(requester="group:sales")
+    assert rights_of(ReaderRole("eve", groups=frozenset({"sales"})), view) == Rights.of((Standing.REQUESTER,))
+    assert rights_of(ReaderRole("boss", reports=("eve",)), view) == Rights()
 
 
 def test_a_token_is_limited_to_its_kinds_and_requesters() -> None:
@@ -274,4 +274,9 @@ def test_who_may_begin_something(role: ReaderRole, may: tuple[bool, ...]) -> Non
 def test_a_person_begins_for_themselves_or_a_group_of_theirs() -> None:
     seller = ReaderRole("eve", groups=frozenset({"sales"}), starts=frozenset({"nda"}))
     asks = ("eve", "group:sales", "bob", "group:legal")
-    assert [Right.BEGIN in rights_to_begin(seller, "nda", one) for one in asks] == [True, True, False, False]
+    assert [Right.BEGIN in rights_to_begin(seller, "nda", requester) for requester in asks] == [
+        True,
+        True,
+        False,
+        False,
+    ]

@@ -14,11 +14,11 @@ from tests.plain_http import plain_client
 
 
 async def test_a_proxy_is_believed_whom_it_calls_for_and_is_known_itself() -> None:
-    async def who(request: Request) -> JSONResponse:
+    async def answer_client(request: Request) -> JSONResponse:
         return JSONResponse([request.client.host if request.client else "", peer_of(request)])
 
     async with (
-        listening(Starlette(routes=[Route("/", who)]), Bind("127.0.0.1", 0), proxies=("127.0.0.1",)) as url,
+        listening(Starlette(routes=[Route("/", answer_client)]), Bind("127.0.0.1", 0), proxies=("127.0.0.1",)) as url,
         plain_client(url) as client,
     ):
         answer = await client.get("/", headers={"x-forwarded-for": "10.9.1.1"})

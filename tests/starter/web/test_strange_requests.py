@@ -15,9 +15,9 @@ from starter.web.app import make_app, receiver_routes
 from starter.web.http.serving import listening
 from tests.nginx import nginx_before
 from tests.starter.web.paging import phone
-from tests.starter.web.receiving import PATH, RecordingSignals, encoded, receiver, said
+from tests.starter.web.receiving import PATH, RecordingSignals, encoded, make_callback, receiver
 
-GENUINE: Final = encoded(said())
+GENUINE: Final = encoded(make_callback())
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", "get")
 NOWHERE: Final = (
     *("", "*", "/", "//", "/%", "/%zz", "/%00", "/%FF%FE", "/open", "/open/", "/open/%00", "/open/..%2F..", "/.env"),
@@ -71,21 +71,21 @@ CHUNKS: Final = (
 @asynccontextmanager
 async def everything(folder: Path) -> AsyncIterator[tuple[httpx.URL, str]]:
     """The address of nginx before the whole process, and the path of a genuine link."""
-    async with phone(folder) as it:
-        await it.create()
+    async with phone(folder) as site:
+        await site.create()
         signals = RecordingSignals()
-        app = make_app([*receiver_routes(receiver(signals, body_seconds=0.2), signals), *it.pages.routes()])
+        app = make_app([*receiver_routes(receiver(signals, body_seconds=0.2), signals), *site.pages.routes()])
         quick = {"client_body_timeout 10s": "client_body_timeout 1s"}
         async with listening(app, Bind("127.0.0.1", 0)) as web, nginx_before(web, folder, quick) as nginx:
-            yield httpx.URL(nginx.url), it.link()
+            yield httpx.URL(nginx.url), site.link()
 
 
-async def asked(url: httpx.URL, *requests: bytes) -> list[int]:
+async def send_requests(url: httpx.URL, *requests: bytes) -> list[int]:
     """The status of each answer, every request on a connection of its own; 0 if it is hung up on."""
-    return [await _asked(url, request) for request in requests]
+    return [await _send_request(url, request) for request in requests]
 
 
-async def _asked(url: httpx.URL, request: bytes) -> int:
+async def _send_request(url: httpx.URL, request: bytes) -> int:
     reader, writer = await asyncio.open_connection(url.host, url.port)
     writer.write(request)
     try:
@@ -116,8 +116,8 @@ async def test_no_method_at_any_address_is_answered_with_5xx(
 ) -> None:
     async with everything(tmp_path) as (url, link):
         paths = [*NOWHERE, *(path.replace(LINK, link) for path in WHERE)]
-        bare = await asked(url, *(request(method, path) for path in paths))
-        loaded = await asked(url, *(request(method, path, sized(GENUINE), body=GENUINE) for path in paths))
+        bare = await send_requests(url, *(request(method, path) for path in paths))
+        loaded = await send_requests(url, *(request(method, path, sized(GENUINE), body=GENUINE) for path in paths))
     assert {status for status in (*bare, *loaded) if status >= 500} == set()
     assert troubles(caplog) == []
 
@@ -127,10 +127,10 @@ async def test_no_header_and_no_chunk_is_answered_with_5xx(
     path: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with everything(tmp_path) as (url, link):
-        here = path.replace(LINK, link)
-        statuses = await asked(url, *(request("GET", here, line) for line in HEADERS))
+        request_path = path.replace(LINK, link)
+        statuses = await send_requests(url, *(request("GET", request_path, line) for line in HEADERS))
         chunked = b"transfer-encoding: chunked"
-        statuses += await asked(url, *(request("POST", here, chunked, body=chunk) for chunk in CHUNKS))
+        statuses += await send_requests(url, *(request("POST", request_path, chunked, body=chunk) for chunk in CHUNKS))
     # nginx answers an unknown transfer encoding with 501, as RFC 9112 says.
     assert {status for status in statuses if status >= 500} <= {501}
     assert troubles(caplog) == []

@@ -20,7 +20,16 @@ from starter.web.http.serving import listening
 from starter.web.receivers import callbacks as callback_receiver
 from tests.plain_http import plain_client
 from tests.starter.web.paging import REQUEST, phone
-from tests.starter.web.receiving import JSON, PATH, SEGMENT, RecordingSignals, Stalling, encoded, receiver, said
+from tests.starter.web.receiving import (
+    JSON,
+    PATH,
+    SEGMENT,
+    RecordingSignals,
+    Stalling,
+    encoded,
+    make_callback,
+    receiver,
+)
 
 ANYWHERE = Bind("127.0.0.1", 0)
 
@@ -55,9 +64,9 @@ async def chunks(size: int) -> AsyncIterator[bytes]:
 async def test_a_genuine_callback_is_taken_and_the_connection_kept() -> None:
     signals = RecordingSignals()
     async with running(signals) as client:
-        answers = [await client.post(PATH, content=encoded(said()), headers=JSON) for _ in range(2)]
+        answers = [await client.post(PATH, content=encoded(make_callback()), headers=JSON) for _ in range(2)]
     assert [(answer.status_code, answer.text) for answer in answers] == [(200, "OK")] * 2
-    assert [request for request, _ in signals.taken] == ["msa-0042"] * 2
+    assert [request for request, _ in signals.delivered] == ["msa-0042"] * 2
     assert "server" not in answers[0].headers
     assert "connection" not in answers[0].headers
 
@@ -66,8 +75,10 @@ async def test_a_genuine_callback_is_taken_and_the_connection_kept() -> None:
 async def test_another_segment_is_unauthorised(segment: str) -> None:
     signals = RecordingSignals()
     async with running(signals) as client:
-        answer = await client.post(f"/callbacks/core-signature/{segment}", content=encoded(said()), headers=JSON)
-    assert (answer.status_code, answer.text, signals.taken) == (401, "Unauthorized", [])
+        answer = await client.post(
+            f"/callbacks/core-signature/{segment}", content=encoded(make_callback()), headers=JSON
+        )
+    assert (answer.status_code, answer.text, signals.delivered) == (401, "Unauthorized", [])
 
 
 @pytest.mark.parametrize(
@@ -88,7 +99,7 @@ async def test_another_segment_is_unauthorised(segment: str) -> None:
 )
 async def test_there_is_nothing_else(method: str, path: str, status: int) -> None:
     async with running(RecordingSignals()) as client:
-        answer = await client.request(method, path, content=encoded(said()), headers=JSON)
+        answer = await client.request(method, path, content=encoded(make_callback()), headers=JSON)
     assert answer.status_code == status
 
 
@@ -98,14 +109,14 @@ async def test_a_body_that_is_too_large_is_refused(size: int) -> None:
     async with running(signals) as client:
         declared = await client.post(PATH, content=b" " * size, headers=JSON)
         streamed = await client.post(PATH, content=chunks(size), headers=JSON)
-    assert [declared.status_code, streamed.status_code, signals.taken] == [413, 413, []]
+    assert [declared.status_code, streamed.status_code, signals.delivered] == [413, 413, []]
 
 
 async def test_the_largest_body_is_read() -> None:
     signals = RecordingSignals()
     async with running(signals) as client:
-        answer = await client.post(PATH, content=encoded(said()).ljust(MOST_BYTES), headers=JSON)
-    assert (answer.status_code, len(signals.taken)) == (200, 1)
+        answer = await client.post(PATH, content=encoded(make_callback()).ljust(MOST_BYTES), headers=JSON)
+    assert (answer.status_code, len(signals.delivered)) == (200, 1)
 
 
 @pytest.mark.parametrize("lines", [("content-length: 500",), ("transfer-encoding: chunked",)])
@@ -126,8 +137,8 @@ async def test_stalled_bodies_do_not_hold_up_good_callbacks() -> None:
     async with running(RecordingSignals(), body_seconds=6) as client:
         stalled = [asyncio.create_task(raw(client, head(PATH, "content-length: 9"))) for _ in range(200)]
         await asyncio.sleep(0)
-        answers = [await client.post(PATH, content=encoded(said()), headers=JSON) for _ in range(20)]
-        assert not any(one.done() for one in stalled)
+        answers = [await client.post(PATH, content=encoded(make_callback()), headers=JSON) for _ in range(20)]
+        assert not any(call.done() for call in stalled)
         outcomes = await asyncio.gather(*stalled)
     assert {answer.status_code for answer in answers} == {200}
     assert {outcome[:13] for outcome in outcomes} == {b"HTTP/1.1 400 "}
@@ -139,66 +150,73 @@ async def test_beyond_what_is_signalled_at_the_same_time_the_provider_is_asked_t
     monkeypatch.setattr(callback_receiver, "MOST_AT_ONCE", 20)
     signals = RecordingSignals(gate=(gate := asyncio.Event()))
     async with running(signals) as client:
-        calls = {asyncio.create_task(client.post(PATH, content=encoded(said()), headers=JSON)) for _ in range(200)}
+        calls = {
+            asyncio.create_task(client.post(PATH, content=encoded(make_callback()), headers=JSON)) for _ in range(200)
+        }
         turned_away = set[asyncio.Task[httpx.Response]]()
         while len(turned_away) < 180:
             turned_away, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         gate.set()
         answers = [(await call).status_code for call in calls]
-        assert (await client.post(PATH, content=encoded(said()), headers=JSON)).status_code == 200
+        assert (await client.post(PATH, content=encoded(make_callback()), headers=JSON)).status_code == 200
     assert (answers.count(200), answers.count(500)) == (20, 180)
 
 
 async def test_bodies_that_stall_take_no_place_of_genuine_callbacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(callback_receiver, "MOST_AT_ONCE", 20)
-    ours, stalling = receiver(RecordingSignals(), body_seconds=60), Stalling({"segment": SEGMENT})
-    stalled = [asyncio.create_task(ours.answer(stalling.begun(b""))) for _ in range(200)]
-    await stalling.silent(200)
-    answers = await asyncio.gather(*(ours.answer(stalling.whole(encoded(said()))) for _ in range(20)))
+    callbacks, stalling = receiver(RecordingSignals(), body_seconds=60), Stalling({"segment": SEGMENT})
+    stalled = [asyncio.create_task(callbacks.answer(stalling.make_stalling_request(b""))) for _ in range(200)]
+    await stalling.wait_until_stalled(200)
+    answers = await asyncio.gather(
+        *(callbacks.answer(stalling.make_whole_request(encoded(make_callback()))) for _ in range(20))
+    )
     assert {answer.status_code for answer in answers} == {200}
-    assert not any(one.done() for one in stalled)
+    assert not any(call.done() for call in stalled)
     stalling.gate.set()
     assert {answer.status_code for answer in await asyncio.gather(*stalled)} == {400}
 
 
 async def test_large_bodies_share_a_bound_and_small_ones_have_room_beside_them() -> None:
     """Ten times as much as is held stalls."""
-    whole, stalling = encoded(said()).ljust(MOST_BYTES), Stalling({"segment": SEGMENT})
-    ours, crowd = receiver(RecordingSignals(), body_seconds=60), 10 * HELD_AT_MOST // MOST_BYTES
+    padded_body, stalling = encoded(make_callback()).ljust(MOST_BYTES), Stalling({"segment": SEGMENT})
+    callbacks, crowd = receiver(RecordingSignals(), body_seconds=60), 10 * HELD_AT_MOST // MOST_BYTES
     tracemalloc.start()
     try:
-        calls = [asyncio.create_task(ours.answer(stalling.begun(b" " * (MOST_BYTES - 1)))) for _ in range(crowd)]
-        await stalling.silent(crowd)
-        held = HELD_AT_MOST // (MOST_BYTES - 1 - SMALL)
+        calls = [
+            asyncio.create_task(callbacks.answer(stalling.make_stalling_request(b" " * (MOST_BYTES - 1))))
+            for _ in range(crowd)
+        ]
+        await stalling.wait_until_stalled(crowd)
+        held_count = HELD_AT_MOST // (MOST_BYTES - 1 - SMALL)
         assert tracemalloc.get_traced_memory()[0] < 2 * HELD_AT_MOST
-        assert (await ours.answer(stalling.whole(whole))).status_code == 500
-        assert (await ours.answer(stalling.whole(encoded(said())))).status_code == 200
+        assert (await callbacks.answer(stalling.make_whole_request(padded_body))).status_code == 500
+        assert (await callbacks.answer(stalling.make_whole_request(encoded(make_callback())))).status_code == 200
     finally:
         tracemalloc.stop()
         stalling.gate.set()
     answers = [answer.status_code for answer in await asyncio.gather(*calls)]
-    assert (answers.count(400), answers.count(500)) == (held, crowd - held)
-    assert (await ours.answer(stalling.whole(whole))).status_code == 200
+    assert (answers.count(400), answers.count(500)) == (held_count, crowd - held_count)
+    assert (await callbacks.answer(stalling.make_whole_request(padded_body))).status_code == 200
 
 
 async def test_nobody_holds_a_body_while_temporal_is_asked() -> None:
     """Ten times as much as is held has come, all of it genuine, and every signal waits."""
-    gate, whole = asyncio.Event(), encoded(said())
+    gate, body = asyncio.Event(), encoded(make_callback())
     signals = RecordingSignals(gate=gate)
-    ours = receiver(signals, signal_seconds=60)
+    callbacks = receiver(signals, signal_seconds=60)
 
     async def receive() -> dict[str, object]:
-        return {"type": "http.request", "body": whole.ljust(MOST_BYTES)}
+        return {"type": "http.request", "body": body.ljust(MOST_BYTES)}
 
     headers = [(name.encode(), value.encode()) for name, value in JSON.items()]
     scope = {"type": "http", "method": "POST", "headers": headers, "path_params": {"segment": SEGMENT}}
     crowd = 10 * HELD_AT_MOST // MOST_BYTES
     tracemalloc.start()
     try:
-        calls = [asyncio.create_task(ours.answer(Request(dict(scope), receive))) for _ in range(crowd)]
+        calls = [asyncio.create_task(callbacks.answer(Request(dict(scope), receive))) for _ in range(crowd)]
         while signals.waiting < crowd:
-            signals.more.clear()
-            await signals.more.wait()
+            signals.progress.clear()
+            await signals.progress.wait()
         assert tracemalloc.get_traced_memory()[0] < MOST_BYTES
     finally:
         tracemalloc.stop()
@@ -208,21 +226,23 @@ async def test_nobody_holds_a_body_while_temporal_is_asked() -> None:
 
 async def test_small_bodies_that_stall_share_a_bound_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten times as much as is held, each of 16 KiB and then silent; then all of it is free again."""
-    held, crowd, stalling = 20, 200, Stalling({"segment": SEGMENT})
-    monkeypatch.setattr(incoming_bodies, "ALTOGETHER_AT_MOST", held * SMALL)
-    ours = receiver(RecordingSignals(), body_seconds=60)
+    held_count, crowd, stalling = 20, 200, Stalling({"segment": SEGMENT})
+    monkeypatch.setattr(incoming_bodies, "ALTOGETHER_AT_MOST", held_count * SMALL)
+    callbacks = receiver(RecordingSignals(), body_seconds=60)
     tracemalloc.start()
     try:
-        calls = [asyncio.create_task(ours.answer(stalling.begun(b" " * SMALL))) for _ in range(crowd)]
-        await stalling.silent(crowd)
+        calls = [
+            asyncio.create_task(callbacks.answer(stalling.make_stalling_request(b" " * SMALL))) for _ in range(crowd)
+        ]
+        await stalling.wait_until_stalled(crowd)
         assert tracemalloc.get_traced_memory()[0] < crowd * SMALL / 2
-        assert (await ours.answer(stalling.whole(encoded(said())))).status_code == 500
+        assert (await callbacks.answer(stalling.make_whole_request(encoded(make_callback())))).status_code == 500
     finally:
         tracemalloc.stop()
         stalling.gate.set()
     answers = [answer.status_code for answer in await asyncio.gather(*calls)]
-    assert (answers.count(400), answers.count(500)) == (held, crowd - held)
-    assert (await ours.answer(stalling.whole(encoded(said())))).status_code == 200
+    assert (answers.count(400), answers.count(500)) == (held_count, crowd - held_count)
+    assert (await callbacks.answer(stalling.make_whole_request(encoded(make_callback())))).status_code == 200
 
 
 async def test_what_is_no_http_is_a_bad_request() -> None:
@@ -230,9 +250,9 @@ async def test_what_is_no_http_is_a_bad_request() -> None:
         assert (await raw(client, b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
 
 
-@pytest.mark.parametrize(("up", "status"), [(True, 200), (False, 503)])
-async def test_health_is_of_the_process_and_readiness_of_temporal(up: bool, status: int) -> None:
-    async with running(RecordingSignals(up=up)) as client:
+@pytest.mark.parametrize(("is_reachable", "status"), [(True, 200), (False, 503)])
+async def test_health_is_of_the_process_and_readiness_of_temporal(is_reachable: bool, status: int) -> None:
+    async with running(RecordingSignals(is_reachable=is_reachable)) as client:
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.get("/readyz")).status_code == status
 
@@ -240,9 +260,9 @@ async def test_health_is_of_the_process_and_readiness_of_temporal(up: bool, stat
 async def test_an_address_that_is_taken_is_refused_in_one_line() -> None:
     app = make_app([])
     async with listening(app, ANYWHERE) as url:
-        taken = Bind("127.0.0.1", httpx.URL(url).port or 0)
+        taken_address = Bind("127.0.0.1", httpx.URL(url).port or 0)
         with pytest.raises(Refusal, match=r"^cannot listen on 127\.0\.0\.1:\d+: Address already in use$"):
-            async with listening(app, taken):
+            async with listening(app, taken_address):
                 pass
 
 
@@ -252,7 +272,7 @@ async def test_what_the_sandbox_calls_back_is_understood(tmp_path: Path) -> None
     async with listening(app, ANYWHERE) as url, phone(tmp_path) as provider:
         await provider.create(callback_url=f"{url}{PATH}")
         async with asyncio.timeout(10):
-            assert await signals.until("sent") == {REQUEST}
-        await provider.deed("customer@acme.test", "sign")
+            assert await signals.wait_for_event("sent") == {REQUEST}
+        await provider.act("customer@acme.test", "sign")
         async with asyncio.timeout(10):
-            assert await signals.until("signer_signed") == {REQUEST}
+            assert await signals.wait_for_event("signer_signed") == {REQUEST}

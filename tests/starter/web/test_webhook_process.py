@@ -1,4 +1,4 @@
-"""The receiver as a process: there before Temporal is, with pages all the same, silent about links, gone at SIGTERM."""
+"""The receiver as a process: there site Temporal is, with pages all the same, silent about links, gone at SIGTERM."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from tests.starter.web.hooking import BEARER, DEAL, office
 from tests.starter.web.hooking import PATH as HOOK
 from tests.starter.web.hooking import SECRET as CRM_SECRET
 from tests.starter.web.paging import DOCUMENT, LINK_SECRET, PUBLIC, Phone, form_of, phone
-from tests.starter.web.receiving import JSON, PATH, SECRET, SEGMENT, encoded, said
+from tests.starter.web.receiving import JSON, PATH, SECRET, SEGMENT, encoded, make_callback
 
 ROOT = Path(__file__).parents[3]
 
@@ -50,9 +50,9 @@ class Started:
         return await self.process.wait()
 
 
-def environment(before: Phone, folder: Path) -> dict[str, str]:
-    sandbox, settings = before.sandbox.url, before.sandbox.state.settings
-    ours = {
+def environment(site: Phone, folder: Path) -> dict[str, str]:
+    sandbox, settings = site.sandbox.url, site.sandbox.state.settings
+    variables = {
         "WEBHOOK_BIND": "127.0.0.1:0",
         "WEBHOOK_SEGMENT": SEGMENT,
         "WEBHOOK_SECRETS": SECRET,
@@ -67,16 +67,18 @@ def environment(before: Phone, folder: Path) -> dict[str, str]:
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("COUNTERSIGN_", "OTEL_"))}
     return (
-        inherited | {"TEMPORAL_ADDRESS": "127.0.0.1:1"} | {f"COUNTERSIGN_{name}": text for name, text in ours.items()}
+        inherited
+        | {"TEMPORAL_ADDRESS": "127.0.0.1:1"}
+        | {f"COUNTERSIGN_{name}": text for name, text in variables.items()}
     )
 
 
 @asynccontextmanager
-async def started(before: Phone, folder: Path, under: Sequence[str] = (), **changes: str) -> AsyncIterator[Started]:
-    words = (*under, sys.executable, "-m", "starter", "webhook", "--ready-file", str(folder / "ready.json"))
+async def started(site: Phone, folder: Path, under: Sequence[str] = (), **changes: str) -> AsyncIterator[Started]:
+    command = (*under, sys.executable, "-m", "starter", "webhook", "--ready-file", str(folder / "ready.json"))
     pipe = asyncio.subprocess.PIPE
-    env = environment(before, folder) | changes
-    process = await asyncio.create_subprocess_exec(*words, cwd=ROOT, env=env, stderr=pipe)
+    env = environment(site, folder) | changes
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=env, stderr=pipe)
     try:
         yield Started(process, [])
     finally:
@@ -85,28 +87,28 @@ async def started(before: Phone, folder: Path, under: Sequence[str] = (), **chan
         await process.wait()
 
 
-async def ends(before: Phone, folder: Path, **changes: str) -> tuple[int, list[str]]:
+async def ends(site: Phone, folder: Path, **changes: str) -> tuple[int, list[str]]:
     """The exit code and the log of one that ends by itself."""
-    ended = await asyncio.to_thread(prompt.run, "starter", "webhook", environment=environment(before, folder) | changes)
-    return ended.returncode, ended.stderr.splitlines()
+    process = await asyncio.to_thread(prompt.run, "starter", "webhook", environment=environment(site, folder) | changes)
+    return process.returncode, process.stderr.splitlines()
 
 
 @pytest.fixture
-async def before(tmp_path: Path) -> AsyncIterator[Phone]:
-    async with phone(tmp_path) as made:
-        yield made
+async def site(tmp_path: Path) -> AsyncIterator[Phone]:
+    async with phone(tmp_path) as running_site:
+        yield running_site
 
 
-async def test_it_lives_without_temporal_shows_pages_and_tells_no_link(before: Phone, tmp_path: Path) -> None:
-    await before.create()
-    link = before.link()
-    async with started(before, tmp_path) as receiver:
+async def test_it_lives_without_temporal_shows_pages_and_tells_no_link(site: Phone, tmp_path: Path) -> None:
+    await site.create()
+    link = site.link()
+    async with started(site, tmp_path) as receiver:
         await receiver.heard("listening")
         assert json.loads((tmp_path / "ready.json").read_text()) == {"url": receiver.url}
         async with httpx.AsyncClient(base_url=receiver.url or "", trust_env=False) as client:
             assert (await client.get("/healthz")).status_code == 200
             assert (await client.get("/readyz")).status_code == 503
-            callback = encoded(said(event_time=str(int(time.time()))))
+            callback = encoded(make_callback(event_time=str(int(time.time()))))
             assert (await client.post(PATH, content=callback, headers=JSON)).status_code == 500
             page = await client.get(link)
             onward = await client.post(link, data=form_of(page.text))
@@ -118,21 +120,21 @@ async def test_it_lives_without_temporal_shows_pages_and_tells_no_link(before: P
         assert secret not in log
 
 
-async def test_its_probes_are_answered_apart_from_its_work(before: Phone, tmp_path: Path) -> None:
-    async with started(before, tmp_path, COUNTERSIGN_HEALTH_BIND="127.0.0.1:0") as receiver:
+async def test_its_probes_are_answered_apart_from_its_work(site: Phone, tmp_path: Path) -> None:
+    async with started(site, tmp_path, COUNTERSIGN_HEALTH_BIND="127.0.0.1:0") as receiver:
         await receiver.heard("probed")
         probes = receiver.url or ""
         await receiver.heard("listening")
         async with httpx.AsyncClient(trust_env=False) as client:
             answers = [await client.get(f"{probes}{path}") for path in ("/healthz", "/readyz", "/desk")]
         assert await receiver.end() == 0
-    assert [one.status_code for one in answers] == [200, 503, 404]
+    assert [answer.status_code for answer in answers] == [200, 503, 404]
     assert probes != receiver.url
 
 
-async def test_deals_of_a_crm_are_taken_beside_the_callbacks_and_told_to_no_log(before: Phone, tmp_path: Path) -> None:
+async def test_deals_of_a_crm_are_taken_beside_the_callbacks_and_told_to_no_log(site: Phone, tmp_path: Path) -> None:
     hooks = office(tmp_path)
-    async with started(before, tmp_path, **hooks) as receiver:
+    async with started(site, tmp_path, **hooks) as receiver:
         await receiver.heard("listening")
         async with httpx.AsyncClient(base_url=receiver.url or "", trust_env=False) as client:
             answers = [await client.post(HOOK, json=DEAL, headers=headers) for headers in ({}, BEARER)]
@@ -144,15 +146,15 @@ async def test_deals_of_a_crm_are_taken_beside_the_callbacks_and_told_to_no_log(
         assert secret not in log
 
 
-async def test_a_mapping_that_is_wrong_is_told_at_the_start(before: Phone, tmp_path: Path) -> None:
+async def test_a_mapping_that_is_wrong_is_told_at_the_start(site: Phone, tmp_path: Path) -> None:
     hooks = office(tmp_path)
     (tmp_path / "mappings" / "crm.yaml").write_text("deal: deal.id\nonboarding: {template: '{x}'}\ntkae: {}\n")
-    code, lines = await ends(before, tmp_path, **hooks)
+    code, lines = await ends(site, tmp_path, **hooks)
     assert code == 1
     assert lines[-1:] == [f"{tmp_path}/mappings/crm.yaml:3: tkae: unknown, did you mean take?"]
 
 
-async def test_a_missing_setting_is_one_line(before: Phone, tmp_path: Path) -> None:
-    code, lines = await ends(before, tmp_path, COUNTERSIGN_WEBHOOK_SECRETS="")
+async def test_a_missing_setting_is_one_line(site: Phone, tmp_path: Path) -> None:
+    code, lines = await ends(site, tmp_path, COUNTERSIGN_WEBHOOK_SECRETS="")
     assert (code, len(lines)) == (1, 1)
     assert "COUNTERSIGN_WEBHOOK_SECRETS" in lines[0]

@@ -44,15 +44,15 @@ people:
 UNBOUND: Final = Rate(burst=1_000_000, per_second=1_000_000)
 
 
-def an_offer(**more: Any) -> dict[str, Any]:
+def an_offer(**overrides: Any) -> dict[str, Any]:
     """A request with its document inside."""
     document = {"base64": base64.b64encode(PDF).decode(), "name": "Offer"}
     signers = [{"person": "bob"}]
-    return {"kind": "offer-letter", "document": document, "requester": "ada", "signers": signers, **more}
+    return {"kind": "offer-letter", "document": document, "requester": "ada", "signers": signers, **overrides}
 
 
-def a_task(**more: Any) -> dict[str, Any]:
-    return {"kind": "team-task", "title": "Create the account", "who": {"person": "bob"}, "owner": "ada", **more}
+def a_task(**overrides: Any) -> dict[str, Any]:
+    return {"kind": "team-task", "title": "Create the account", "who": {"person": "bob"}, "owner": "ada", **overrides}
 
 
 @dataclass
@@ -63,25 +63,28 @@ class Program:
     token: str = ""
 
     async def calls(
-        self, method: str, path: str, said: Any = None, *, token: str | None = None, **how: Any
+        self, method: str, path: str, body: Any = None, *, token: str | None = None, **options: Any
     ) -> tuple[int, Any]:
         """The status and the JSON of the answer."""
-        answer = await self.asks(method, path, said, token=token, **how)
+        answer = await self.asks(method, path, body, token=token, **options)
         return answer.status_code, answer.json()
 
     async def asks(
-        self, method: str, path: str, said: Any = None, *, token: str | None = None, key: str = "", **how: Any
+        self, method: str, path: str, body: Any = None, *, token: str | None = None, key: str = "", **options: Any
     ) -> httpx.Response:
-        given = self.token if token is None else token
-        headers: dict[str, str] = {**({"authorization": f"Bearer {given}"} if given else {}), **how.pop("headers", {})}
+        bearer = self.token if token is None else token
+        headers: dict[str, str] = {
+            **({"authorization": f"Bearer {bearer}"} if bearer else {}),
+            **options.pop("headers", {}),
+        }
         if key:
             headers["idempotency-key"] = key
-        if said is not None:
-            how["content"] = said if isinstance(said, bytes) else json.dumps(said).encode()
+        if body is not None:
+            options["content"] = body if isinstance(body, bytes) else json.dumps(body).encode()
             headers.setdefault("content-type", "application/json")
-        return await self.http.request(method, f"{ROOT}{path}", headers=headers, **how)
+        return await self.http.request(method, f"{ROOT}{path}", headers=headers, **options)
 
-    async def made(self, name: str, *may: str) -> str:
+    async def make_token(self, name: str, *may: str) -> str:
         """A token with these rights."""
         return await self.context.store.tokens.make(name, may, "test", datetime.now(UTC))
 
@@ -120,7 +123,7 @@ async def program(
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(listening(make_app(api.routes()), Bind("127.0.0.1", 0)))
         http = await stack.enter_async_context(plain_client(url, timeout=60))
-        it = Program(http, context, api)
-        it.token = await it.made("crm", *(may or ("read", "start", "change")))
-        yield it
+        running_program = Program(http, context, api)
+        running_program.token = await running_program.make_token("crm", *(may or ("read", "start", "change")))
+        yield running_program
         store.close()

@@ -44,18 +44,18 @@ async def client(dev_server: str) -> Client:
 
 @pytest.fixture
 async def crm(client: Client, tmp_path: Path) -> AsyncIterator[Program]:
-    async with program(tmp_path, client) as it:
-        yield it
+    async with program(tmp_path, client) as running_program:
+        yield running_program
 
 
 async def test_a_start_is_made_once_and_read(crm: Program) -> None:
     answers = [await crm.calls("POST", "/requests", an_offer(id="offer-1")) for _ in range(2)]
-    told = {"id": "offer-1", "workflow_id": "signature-request:offer-1"}
-    assert answers == [(201, {**told, "created": True}), (200, {**told, "created": False})]
+    ids = {"id": "offer-1", "workflow_id": "signature-request:offer-1"}
+    assert answers == [(201, {**ids, "created": True}), (200, {**ids, "created": False})]
     status, problem = await crm.calls("POST", "/requests", an_offer(id="offer-1", message="Hello"))
     assert (status, problem["type"], problem["field"]) == (409, "urn:countersign:refused", "id")
-    status, shown = await crm.calls("GET", "/requests/offer-1")
-    assert (status, shown["id"], shown["requester"], shown["partial"]) == (200, "offer-1", "ada", True)
+    status, view = await crm.calls("GET", "/requests/offer-1")
+    assert (status, view["id"], view["requester"], view["partial"]) == (200, "offer-1", "ada", True)
     status, unnamed = await crm.calls("POST", "/requests", an_offer(message="Hello"))
     assert (status, unnamed["id"][:13]) == (201, "offer-letter-")
 
@@ -69,16 +69,18 @@ async def test_commands_are_made_once_and_told_with_who_it_was(crm: Program) -> 
     async with workers(crm.context.client, World()):
         await crm.calls("POST", "/tasks", a_task(id="account"))
         first = await crm.calls("POST", "/tasks/account/pause", {"reason": "Holidays"}, key="pause-1")
-        again = await crm.calls("POST", "/tasks/account/pause", {"reason": "Holidays"}, key="pause-1")
-        assert first[0] == 200 and first == again
-        other = await crm.calls("POST", "/tasks/account/pause", {"reason": "Another"}, key="pause-1")
-        assert (other[0], other[1]["type"]) == (409, "urn:countersign:refused")
-        assert "Idempotency-Key" in other[1]["detail"]
-        other = await crm.calls("POST", "/tasks/account/resume", key="pause-1")
-        assert (other[0], "Idempotency-Key" in other[1]["detail"]) == (409, True)
-        of_another = await crm.made("hr", "change")
-        other = await crm.calls("POST", "/tasks/account/pause", {"reason": "Holidays"}, key="pause-1", token=of_another)
-        assert (other[0], "was paused by token:crm already" in other[1]["detail"]) == (409, True), (
+        repeated = await crm.calls("POST", "/tasks/account/pause", {"reason": "Holidays"}, key="pause-1")
+        assert first[0] == 200 and first == repeated
+        refusal = await crm.calls("POST", "/tasks/account/pause", {"reason": "Another"}, key="pause-1")
+        assert (refusal[0], refusal[1]["type"]) == (409, "urn:countersign:refused")
+        assert "Idempotency-Key" in refusal[1]["detail"]
+        refusal = await crm.calls("POST", "/tasks/account/resume", key="pause-1")
+        assert (refusal[0], "Idempotency-Key" in refusal[1]["detail"]) == (409, True)
+        of_another = await crm.make_token("hr", "change")
+        refusal = await crm.calls(
+            "POST", "/tasks/account/pause", {"reason": "Holidays"}, key="pause-1", token=of_another
+        )
+        assert (refusal[0], "was paused by token:crm already" in refusal[1]["detail"]) == (409, True), (
             "their key names their own change"
         )
         status, problem = await crm.calls("POST", "/tasks/account/remind", {})
@@ -86,9 +88,9 @@ async def test_commands_are_made_once_and_told_with_who_it_was(crm: Program) -> 
         assert (await crm.calls("POST", "/tasks/account/resume"))[0] == 200
         status, receipt = await crm.calls("POST", "/tasks/account/waive", {"reason": "Not needed"})
         assert (status, receipt["state"]) == (200, "done")
-        _, shown = await crm.calls("GET", "/tasks/account")
-        told = [(one["happened"], one["who"], one["actor"]) for one in shown["timeline"]]
-        assert {("started", "ada", "token:crm"), ("paused", "token:crm", "token:crm")} <= set(told)
+        _, view = await crm.calls("GET", "/tasks/account")
+        timeline = [(entry["happened"], entry["who"], entry["actor"]) for entry in view["timeline"]]
+        assert {("started", "ada", "token:crm"), ("paused", "token:crm", "token:crm")} <= set(timeline)
         late, _ = await crm.calls("POST", "/tasks/account/pause", {"reason": "Late"})
         assert late == 409
 
@@ -138,12 +140,12 @@ async def test_onboardings_and_campaigns_are_started_as_well(crm: Program) -> No
     parts = {"start": (None, json.dumps(campaign)), "audience": ("staff.csv", b"person\nbob\nzoe\n")}
     assert (await crm.calls("POST", "/onboardings/plan", onboarding))[0] == 200
     assert (await crm.calls("POST", "/campaigns/plan", files=parts))[1]["who"]["asked"] == 2
-    for path, how in (("/onboardings", {"said": onboarding}), ("/campaigns", {"files": parts})):
-        answers = [await crm.calls("POST", path, **how) for _ in range(2)]
+    for path, options in (("/onboardings", {"body": onboarding}), ("/campaigns", {"files": parts})):
+        answers = [await crm.calls("POST", path, **options) for _ in range(2)]
         assert [status for status, _ in answers] == [201, 200], answers
     for path in ("/onboardings/acme", "/campaigns/conduct"):
-        status, shown = await crm.calls("GET", path)
-        assert (status, shown["requester"]) == (200, "ada")
+        status, view = await crm.calls("GET", path)
+        assert (status, view["requester"]) == (200, "ada")
     agreement["document"] = {"base64": "%", "name": "NDA"}
     status, problem = await crm.calls("POST", "/onboardings", onboarding)
     assert (status, problem["field"]) == (422, "stages[0].agreements[0].document.base64")
@@ -156,8 +158,8 @@ async def test_beyond_what_is_answered_at_once_a_caller_is_to_call_again(
 ) -> None:
     pdf = {"content-type": "application/pdf"}
     monkeypatch.setattr(door, "UPLOADS_AT_ONCE", 2)
-    many = asyncio.gather(*(crm.calls("POST", "/documents", PDF, headers=pdf) for _ in range(20)))
-    assert {status for status, _ in await many} <= {201, 429}
+    uploads = asyncio.gather(*(crm.calls("POST", "/documents", PDF, headers=pdf) for _ in range(20)))
+    assert {status for status, _ in await uploads} <= {201, 429}
     monkeypatch.setattr(door, "UPLOADS_AT_ONCE", 0)
     answer = await crm.asks("POST", "/documents", PDF, headers=pdf)
     assert answer.status_code == 429 and int(answer.headers["retry-after"]) > 0
@@ -211,7 +213,7 @@ async def test_all_that_is_wrong_is_told_by_its_field_without_lines(crm: Program
     wrong = an_offer(kind="ofer-letter", signers=[{"person": "nobody"}], unheard="of")
     status, problem = await crm.calls("POST", "/requests", wrong)
     assert status == 422
-    assert {one["field"] for one in problem["errors"]} >= {"kind", "signers[0].person", "unheard"}
+    assert {error["field"] for error in problem["errors"]} >= {"kind", "signers[0].person", "unheard"}
     assert "did you mean offer-letter" in problem["errors"][0]["says"] + json.dumps(problem)
     for document, field in (
         ({"base64": "%", "name": "Offer"}, "document.base64"),
@@ -231,7 +233,7 @@ async def test_of_thousands_of_unknown_keys_a_hundred_are_reported_and_more_are_
     assert (status, len(problem["errors"])) == (422, 100)
     assert sum("known are" in error["says"] for error in problem["errors"]) <= 10
     start = json.dumps(an_offer(**{f"key{n}": 1 for n in range(19_000)}))
-    for body in ({"said": start.encode()}, {"files": {"start": (None, start)}}):
+    for body in ({"body": start.encode()}, {"files": {"start": (None, start)}}):
         status, problem = await crm.calls("POST", "/requests", **body)
         assert (status, problem["detail"]) == (400, "too many keys")
 
@@ -261,7 +263,7 @@ async def test_start_refuses_a_hash_the_caller_never_uploaded(crm: Program) -> N
     _, uploaded = await crm.calls("POST", "/documents", PDF, headers=pdf)
     by_hash = an_offer(id="stolen", document={"sha256": uploaded["sha256"], "name": "Offer"})
     unknown = an_offer(id="stolen", document={"sha256": "0" * 64, "name": "Offer"})
-    starter, reader = await crm.made("starter", "start"), await crm.made("reader", "start", "read@ada")
+    starter, reader = await crm.make_token("starter", "start"), await crm.make_token("reader", "start", "read@ada")
     for path in ("/requests", "/requests/plan"):
         refused = [await crm.asks("POST", path, body, token=starter) for body in (by_hash, unknown)]
         assert [answer.status_code for answer in refused] == [422, 422]
@@ -277,7 +279,7 @@ async def test_start_refuses_a_hash_the_caller_never_uploaded(crm: Program) -> N
 async def test_revise_refuses_a_hash_the_caller_never_uploaded(crm: Program) -> None:
     _, uploaded = await crm.calls("POST", "/documents", PDF, headers={"content-type": "application/pdf"})
     await crm.calls("POST", "/requests", an_offer(id="offer-1", reviewers=[{"person": "zoe"}], message="Hello"))
-    reviser = await crm.made("reviser", "change")
+    reviser = await crm.make_token("reviser", "change")
     bodies = [{"sha256": sha256} for sha256 in (uploaded["sha256"], "0" * 64)]
     refused = [await crm.calls("POST", "/requests/offer-1/revise", body, token=reviser) for body in bodies]
     assert refused[0] == refused[1] and refused[0][0] == 422
@@ -312,16 +314,16 @@ async def test_the_example_of_the_docs_is_run(crm: Program, tmp_path: Path) -> N
     [example] = re.findall(r"```python\n(.*?)```", (ROOT_OF_ALL / "docs" / "api.md").read_text(), re.S)
     assert len(example.strip().splitlines()) <= 15
     (tmp_path / "offer.pdf").write_bytes(PDF)
-    there = {"CRM_API": f"{crm.http.base_url}".rstrip("/") + ROOT, "CRM_TOKEN": crm.token}
+    environment = {"CRM_API": f"{crm.http.base_url}".rstrip("/") + ROOT, "CRM_TOKEN": crm.token}
     async with workers(crm.context.client, World()):
         run = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", example),
             cwd=tmp_path,
-            env={"NO_PROXY": "*", **there},
+            env={"NO_PROXY": "*", **environment},
             stdout=asyncio.subprocess.PIPE,
         )
-        said = (await run.communicate())[0].decode()
-    assert (run.returncode, said.splitlines()) == (0, ["offer-4711 done ['token:crm']"])
+        output = (await run.communicate())[0].decode()
+    assert (run.returncode, output.splitlines()) == (0, ["offer-4711 done ['token:crm']"])
 
 
 async def test_the_use_of_a_token_is_noted(crm: Program) -> None:
@@ -332,66 +334,66 @@ async def test_the_use_of_a_token_is_noted(crm: Program) -> None:
 
 async def test_a_token_may_do_what_its_rights_say(crm: Program) -> None:
     await crm.calls("POST", "/requests", an_offer(id="offer-1"))
-    starts = await crm.made("starts", "start:offer-letter@ada")
+    starts = await crm.make_token("starts", "start:offer-letter@ada")
     assert (await crm.calls("POST", "/requests", an_offer(id="offer-2"), token=starts))[0] == 201
     for refused in (an_offer(kind="nda"), an_offer(requester="mia")):
         assert (await crm.calls("POST", "/requests", refused, token=starts))[0] == 403
     assert (await crm.calls("GET", "/requests/offer-1", token=starts))[0] == 404
     assert (await crm.calls("GET", "/requests", token=starts))[0] == 403
-    reads = await crm.made("reads", "read:offer-letter")
+    reads = await crm.make_token("reads", "read:offer-letter")
     assert (await crm.calls("GET", "/requests/offer-1", token=reads))[0] == 200
     assert (await crm.calls("GET", "/requests", token=reads))[0] == 200, "its limit is put in"
     assert (await crm.calls("GET", "/requests", params={"kind": "nda"}, token=reads))[0] == 403
     assert (await crm.calls("POST", "/requests/offer-1/remind", {}, token=reads))[0] == 403
     assert (await crm.calls("GET", "/people/ada", token=reads))[0] == 404
-    others = await crm.made("others", "read:nda", "change:nda")
-    assert (await crm.calls("GET", "/requests/offer-1", token=others))[0] == 404
-    assert (await crm.calls("POST", "/requests/offer-1/remind", {}, token=others))[0] == 404
+    other_token = await crm.make_token("others", "read:nda", "change:nda")
+    assert (await crm.calls("GET", "/requests/offer-1", token=other_token))[0] == 404
+    assert (await crm.calls("POST", "/requests/offer-1/remind", {}, token=other_token))[0] == 404
     assert (await crm.calls("GET", "/people/ada"))[1]["manager"] == "mia"
     assert (await crm.calls("GET", "/people/nobody"))[0] == 404
 
 
 async def test_a_person_of_the_issuer_has_the_rights_that_the_desk_gives(client: Client, tmp_path: Path) -> None:
-    async with open_issuer() as issuer, program(tmp_path, client, issuer) as it:
-        await it.calls("POST", "/requests", an_offer(id="offer-1"))
-        seen = {}
+    async with open_issuer() as issuer, program(tmp_path, client, issuer) as crm:
+        await crm.calls("POST", "/requests", an_offer(id="offer-1"))
+        status_by_person = {}
         for person in ("ada", "mia", "olga", "bob", "zoe"):
             token = issuer.token(email=f"{person}@example.com")
-            seen[person] = (await it.calls("GET", "/requests/offer-1", token=token))[0]
-        assert seen == {"ada": 200, "mia": 200, "olga": 200, "bob": 404, "zoe": 404}
+            status_by_person[person] = (await crm.calls("GET", "/requests/offer-1", token=token))[0]
+        assert status_by_person == {"ada": 200, "mia": 200, "olga": 200, "bob": 404, "zoe": 404}
         ada, mia = (issuer.token(email=f"{person}@example.com") for person in ("ada", "mia"))
-        assert (await it.calls("GET", "/requests", token=ada))[0] == 200
-        assert (await it.calls("GET", "/requests", params={"requester": "zoe"}, token=ada))[0] == 403
-        assert (await it.calls("POST", "/requests", an_offer(), token=ada))[0] == 201, "as the kind's may_start says"
-        assert (await it.calls("POST", "/requests", an_offer(requester="bob"), token=ada))[0] == 403, "for themselves"
-        assert (await it.calls("POST", "/requests", an_offer(kind="nda"), token=ada))[0] == 403
-        assert (await it.calls("POST", "/requests", an_offer(requester="mia"), token=mia))[0] == 403
+        assert (await crm.calls("GET", "/requests", token=ada))[0] == 200
+        assert (await crm.calls("GET", "/requests", params={"requester": "zoe"}, token=ada))[0] == 403
+        assert (await crm.calls("POST", "/requests", an_offer(), token=ada))[0] == 201, "as the kind's may_start says"
+        assert (await crm.calls("POST", "/requests", an_offer(requester="bob"), token=ada))[0] == 403, "for themselves"
+        assert (await crm.calls("POST", "/requests", an_offer(kind="nda"), token=ada))[0] == 403
+        assert (await crm.calls("POST", "/requests", an_offer(requester="mia"), token=mia))[0] == 403
         nobody = issuer.token(email="nobody@example.com")
-        assert (await it.calls("GET", "/requests", token=nobody))[0] == 403
-        assert (await it.calls("GET", "/requests", token=issuer.token(aud="another", email="a@b.c")))[0] == 401
+        assert (await crm.calls("GET", "/requests", token=nobody))[0] == 403
+        assert (await crm.calls("GET", "/requests", token=issuer.token(aud="another", email="a@b.c")))[0] == 401
 
 
 async def test_while_the_issuer_is_away_nobody_of_it_is_believed(client: Client, tmp_path: Path) -> None:
-    async with open_issuer() as issuer, program(tmp_path, client, issuer) as it:
-        issuer.away = True
-        answer = await it.asks("GET", "/requests", token=issuer.token(email="ada@example.com"))
+    async with open_issuer() as issuer, program(tmp_path, client, issuer) as crm:
+        issuer.is_away = True
+        answer = await crm.asks("GET", "/requests", token=issuer.token(email="ada@example.com"))
         assert answer.status_code == 503 and int(answer.headers["retry-after"]) > 0
-        assert (await it.calls("GET", "/requests"))[0] == 200, "tokens of ours go on"
+        assert (await crm.calls("GET", "/requests"))[0] == 200, "tokens of ours go on"
 
 
 async def test_beyond_the_rate_a_caller_is_told_when_to_call_again(client: Client, tmp_path: Path) -> None:
     few = Rate(burst=3, per_second=0.01)
-    async with program(tmp_path, client, rate=UNBOUND, starts=few) as it:
-        answers = [await it.asks("POST", "/tasks", a_task(id=f"t-{number}")) for number in range(30)]
-        assert [one.status_code for one in answers] == [201] * 3 + [429] * 27
-        assert all(int(one.headers["retry-after"]) > 1 for one in answers[3:])
-        assert (await it.calls("GET", "/tasks"))[0] == 200
+    async with program(tmp_path, client, rate=UNBOUND, starts=few) as crm:
+        answers = [await crm.asks("POST", "/tasks", a_task(id=f"t-{number}")) for number in range(30)]
+        assert [answer.status_code for answer in answers] == [201] * 3 + [429] * 27
+        assert all(int(answer.headers["retry-after"]) > 1 for answer in answers[3:])
+        assert (await crm.calls("GET", "/tasks"))[0] == 200
 
 
 async def test_strangers_are_counted_by_their_address(crm: Program) -> None:
-    most = door.STRANGERS_OF_AN_ADDRESS.burst
-    answers = [(await crm.calls("GET", "/requests", token="cst_x"))[0] for _ in range(most + 5)]
-    assert answers[:most] == [401] * most and answers[-1] == 429
+    burst = door.STRANGERS_OF_AN_ADDRESS.burst
+    answers = [(await crm.calls("GET", "/requests", token="cst_x"))[0] for _ in range(burst + 5)]
+    assert answers[:burst] == [401] * burst and answers[-1] == 429
 
 
 async def test_a_token_that_counts_is_answered_while_others_at_its_address_guess(crm: Program) -> None:
@@ -418,17 +420,17 @@ async def half_sent(crm: Program, count: int, media: str, token: str = "") -> As
 
 
 async def test_half_sent_bodies_of_one_caller_keep_no_other_from_the_api(crm: Program) -> None:
-    other = await crm.made("other", "read", "start")
+    other_token = await crm.make_token("other", "read", "start")
     pdf = {"content-type": "application/pdf"}
     async with half_sent(crm, 60, "application/pdf"), half_sent(crm, 100, "application/json"):
-        uploads = [(await crm.calls("POST", "/documents", PDF, headers=pdf, token=other))[0] for _ in range(20)]
+        uploads = [(await crm.calls("POST", "/documents", PDF, headers=pdf, token=other_token))[0] for _ in range(20)]
         assert uploads == [201] * 20
-        assert (await crm.calls("GET", "/requests", token=other))[0] == 200
+        assert (await crm.calls("GET", "/requests", token=other_token))[0] == 200
         assert (await crm.calls("GET", "/requests"))[0] == 429, "it waits for its own"
 
 
 async def test_who_may_only_read_is_refused_before_a_body_is_read(crm: Program) -> None:
-    reads = await crm.made("reads", "read")
+    reads = await crm.make_token("reads", "read")
     async with half_sent(crm, 1, "application/pdf", reads) as [answer]:
         assert b" 403 " in await asyncio.wait_for(answer.readline(), 10)
 
@@ -472,11 +474,11 @@ async def test_while_the_database_is_away_the_caller_is_to_call_again(crm: Progr
 
 async def test_the_api_describes_itself(crm: Program) -> None:
     answer = await crm.http.get(f"{ROOT}/openapi.json")
-    told = answer.json()
-    assert told["openapi"].startswith("3.1") and told["servers"] == [{"url": ROOT}]
-    assert {"/requests", "/requests/{id}", "/tasks/{id}/done", "/campaigns/{id}/exempt"} <= set(told["paths"])
-    assert "signature.settled" in told["webhooks"]
-    for event in told["webhooks"].values():
+    description = answer.json()
+    assert description["openapi"].startswith("3.1") and description["servers"] == [{"url": ROOT}]
+    assert {"/requests", "/requests/{id}", "/tasks/{id}/done", "/campaigns/{id}/exempt"} <= set(description["paths"])
+    assert "signature.settled" in description["webhooks"]
+    for event in description["webhooks"].values():
         body = event["post"]["requestBody"]["content"]["application/json"]["schema"]
         validator(body)
 
@@ -488,26 +490,26 @@ async def test_a_document_is_reviewed_given_anew_and_approved(crm: Program) -> N
         assert (await crm.calls("POST", f"{path}/review", {"approve": True, "version": 1}))[1]["field"] == "person"
         unread = await crm.calls("POST", f"{path}/review", {"person": "mia", "approve": True})
         assert (unread[0], unread[1]["field"]) == (422, "version")
-        status, own = await crm.calls("POST", f"{path}/review", {"person": "ada", "approve": True, "version": 1})
-        assert (status, "nobody reviews their own request" in own["detail"]) == (409, True)
-        asked = {"person": "mia", "changes": "Clause 3 is wrong.", "version": 1}
-        status, receipt = await crm.calls("POST", f"{path}/review", asked, key="review-1")
+        status, own_review = await crm.calls("POST", f"{path}/review", {"person": "ada", "approve": True, "version": 1})
+        assert (status, "nobody reviews their own request" in own_review["detail"]) == (409, True)
+        change_request = {"person": "mia", "changes": "Clause 3 is wrong.", "version": 1}
+        status, receipt = await crm.calls("POST", f"{path}/review", change_request, key="review-1")
         assert (status, receipt["status"], receipt["detail"]) == (200, "review", "changes asked for")
         first = an_offer()["document"]["base64"]
-        status, same = await crm.calls("POST", f"{path}/revise", {"base64": first})
-        assert (status, "identical to the old one" in same["detail"]) == (409, True)
+        status, same_document = await crm.calls("POST", f"{path}/revise", {"base64": first})
+        assert (status, "identical to the old one" in same_document["detail"]) == (409, True)
         assert (await crm.calls("POST", f"{path}/revise", {"base64": "bm8gUERG"}))[0] == 422
         pdf = {"content-type": "application/pdf"}
         fields: tuple[tuple[dict[str, Any], str], ...] = (
             ({"files": {"document": ("2.pdf", PDF)}}, "file"),
-            ({"said": {"sha256": "0" * 64}}, "sha256"),
-            ({"said": {"base64": first, "name": ""}}, "name"),
-            ({"said": {"base64": first, "unheard": "of"}}, "unheard"),
+            ({"body": {"sha256": "0" * 64}}, "sha256"),
+            ({"body": {"base64": first, "name": ""}}, "name"),
+            ({"body": {"base64": first, "unheard": "of"}}, "unheard"),
         )
         for wrong, field in fields:
             status, problem = await crm.calls("POST", f"{path}/revise", **wrong)
             assert (status, problem["field"]) == (422, field)
-        nonsense: tuple[dict[str, Any], ...] = ({"said": {}}, {"said": []}, {"files": {"file": ("2.pdf", b"no PDF")}})
+        nonsense: tuple[dict[str, Any], ...] = ({"body": {}}, {"body": []}, {"files": {"file": ("2.pdf", b"no PDF")}})
         for odd in nonsense:
             assert (await crm.calls("POST", f"{path}/revise", **odd))[0] == 422
         uploaded = (await crm.calls("POST", "/documents", PDF + b"% second\n", headers=pdf))[1]
@@ -515,17 +517,19 @@ async def test_a_document_is_reviewed_given_anew_and_approved(crm: Program) -> N
             "POST", f"{path}/revise", {"sha256": uploaded["sha256"], "name": "2.pdf", "changes": "Two years"}
         )
         assert (status, receipt["status"]) == (200, "review")
-        status, old = await crm.calls("POST", f"{path}/review", {"person": "mia", "approve": True, "version": 1})
-        assert (status, "there is a new version since then" in old["detail"]) == (409, True)
+        status, outdated_review = await crm.calls(
+            "POST", f"{path}/review", {"person": "mia", "approve": True, "version": 1}
+        )
+        assert (status, "there is a new version since then" in outdated_review["detail"]) == (409, True)
         answer = {"person": "mia", "approve": True, "version": 2}
         status, receipt = await crm.calls("POST", f"{path}/review", answer)
         assert (status, receipt["status"]) == (200, "converting")
-        _, shown = await crm.calls("GET", path)
-        assert [one["sha256"] for one in shown["versions"]][1] == uploaded["sha256"]
-        assert [one["state"] for one in shown["reviews"] if one["person"] == "mia"] == ["changes", "approved"]
-        assert [one["reason"] for one in shown["reviews"] if one["role"] == "revise"] == ["Two years"]
+        _, view = await crm.calls("GET", path)
+        assert [version["sha256"] for version in view["versions"]][1] == uploaded["sha256"]
+        assert [review["state"] for review in view["reviews"] if review["person"] == "mia"] == ["changes", "approved"]
+        assert [review["reason"] for review in view["reviews"] if review["role"] == "revise"] == ["Two years"]
         await crm.calls("POST", "/requests", an_offer(id="offer-2", reviewers=[{"person": "mia"}]))
-        await crm.calls("POST", "/requests/offer-2/review", asked)
+        await crm.calls("POST", "/requests/offer-2/review", change_request)
         part = {"file": ("folder\\\u202e2.pdf", PDF + b"% third\n", "application/pdf")}
         answers = [await crm.calls("POST", "/requests/offer-2/revise", files=part, key="v-2") for _ in range(2)]
         assert [(status, receipt["status"]) for status, receipt in answers] == [(200, "review")] * 2
@@ -539,16 +543,22 @@ async def test_a_document_is_reviewed_given_anew_and_approved(crm: Program) -> N
 async def test_of_a_group_that_asks_no_member_exempts_a_reviewer_even_as_an_operator(
     client: Client, tmp_path: Path
 ) -> None:
-    async with open_issuer() as issuer, program(tmp_path, client, issuer) as it, workers(client, World()):
+    async with open_issuer() as issuer, program(tmp_path, client, issuer) as crm, workers(client, World()):
         reviewers = [{"person": "mia"}, {"person": "ada"}]
         for id, asks in (("ours", "group:operators"), ("theirs", "bob")):
-            assert (await it.calls("POST", "/requests", an_offer(id=id, requester=asks, reviewers=reviewers)))[0] == 201
+            assert (await crm.calls("POST", "/requests", an_offer(id=id, requester=asks, reviewers=reviewers)))[
+                0
+            ] == 201
         olga, exemption = issuer.token(email="olga@example.com"), {"person": "mia", "reason": "On leave."}
-        status, refused = await it.calls("POST", "/requests/ours/exempt", exemption, token=olga)
+        status, refused = await crm.calls("POST", "/requests/ours/exempt", exemption, token=olga)
         assert (status, "olga asked for it, and cannot exempt its reviewers" in refused["detail"]) == (409, True)
-        assert (await it.calls("POST", "/requests/theirs/exempt", exemption, token=olga))[0] == 200
+        assert (await crm.calls("POST", "/requests/theirs/exempt", exemption, token=olga))[0] == 200
         states = [
-            [one["state"] for one in (await it.calls("GET", f"/requests/{id}"))[1]["reviews"] if one["person"] == "mia"]
+            [
+                review["state"]
+                for review in (await crm.calls("GET", f"/requests/{id}"))[1]["reviews"]
+                if review["person"] == "mia"
+            ]
             for id in ("ours", "theirs")
         ]
         assert states == [["turn"], ["exempt"]]

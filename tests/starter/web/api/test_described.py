@@ -48,32 +48,32 @@ async def at_work(client: Client) -> AsyncIterator[None]:
 async def test_schemathesis_finds_nothing(dev_server: str, tmp_path: Path) -> None:
     """All its checks, on requests and tasks that live."""
     client: Client = await own_namespace(dev_server)
-    async with program(tmp_path, client) as it, at_work(client):
-        await it.calls("POST", "/requests", an_offer(id="offer-1"))
-        await it.calls("POST", "/tasks", a_task(id="account"))
-        code, said = await _run(it, tmp_path)
-    assert code == 0, said[-20_000:]
-    [calls] = re.findall(r"([\d,]+) generated", said)[:1]
-    assert int(calls.replace(",", "")) >= CALLS_AT_LEAST, said[-2_000:]
+    async with program(tmp_path, client) as crm, at_work(client):
+        await crm.calls("POST", "/requests", an_offer(id="offer-1"))
+        await crm.calls("POST", "/tasks", a_task(id="account"))
+        code, output = await _run(crm, tmp_path)
+    assert code == 0, output[-20_000:]
+    [calls] = re.findall(r"([\d,]+) generated", output)[:1]
+    assert int(calls.replace(",", "")) >= CALLS_AT_LEAST, output[-2_000:]
 
 
-async def _run(it: Program, folder: Path) -> tuple[int, str]:
-    where = f"{it.http.base_url}".rstrip("/") + f"{ROOT}/openapi.json"
-    words = ["--config-file", str(CONFIGURED), "run", where, "-H", f"Authorization: Bearer {it.token}"]
-    words += ["--phases", PHASES, "--checks", "all", "--no-color"]
+async def _run(crm: Program, folder: Path) -> tuple[int, str]:
+    schema_url = f"{crm.http.base_url}".rstrip("/") + f"{ROOT}/openapi.json"
+    arguments = ["--config-file", str(CONFIGURED), "run", schema_url, "-H", f"Authorization: Bearer {crm.token}"]
+    arguments += ["--phases", PHASES, "--checks", "all", "--no-color"]
     tool = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("schemathesis")),
-        *words,
+        *arguments,
         cwd=folder,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        said = (await tool.communicate())[0].decode()
+        output = (await tool.communicate())[0].decode()
     finally:
         if tool.returncode is None:
             tool.kill()
-    return tool.returncode or 0, said
+    return tool.returncode or 0, output
 
 
 GENERATED = """
@@ -90,8 +90,8 @@ print(started.id, type(request_list.sync(client=client)).__name__)
 
 def references(node: Any) -> set[str]:
     children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    own = {node["$ref"]} if isinstance(node, dict) and isinstance(node.get("$ref"), str) else set()
-    return own.union(*map(references, children))
+    own_reference = {node["$ref"]} if isinstance(node, dict) and isinstance(node.get("$ref"), str) else set()
+    return own_reference.union(*map(references, children))
 
 
 @pytest.mark.real_server
@@ -112,9 +112,18 @@ async def test_a_generator_of_clients_makes_one_without_a_warning_that_starts_a_
     async with program(tmp_path, await own_namespace(dev_server)) as crm:
         root = f"{crm.http.base_url}".rstrip("/") + ROOT
         (tmp_path / "openapi.json").write_text(json.dumps(crm.api.description))
-        words = ["--path", "openapi.json", "--output-path", "api_client", "--meta", "none", "--config", "config.yaml"]
+        arguments = [
+            "--path",
+            "openapi.json",
+            "--output-path",
+            "api_client",
+            "--meta",
+            "none",
+            "--config",
+            "config.yaml",
+        ]
         generator = Path(sys.executable).with_name("openapi-python-client")
-        code, text = await run_in(tmp_path, str(generator), "generate", *words, "--fail-on-warning")
+        code, text = await run_in(tmp_path, str(generator), "generate", *arguments, "--fail-on-warning")
         assert code == 0, text
         # Version 0.29.1 forgets this import where a call takes JSON or a multipart body, and has no optional parameter.
         for module in (tmp_path / "api_client" / "api").rglob("*.py"):
@@ -124,11 +133,11 @@ async def test_a_generator_of_clients_makes_one_without_a_warning_that_starts_a_
     assert (code, text.split()) == (0, ["offer-1", "LinesPage"]), text
 
 
-async def run_in(folder: Path, *words: str) -> tuple[int, str]:
+async def run_in(folder: Path, *arguments: str) -> tuple[int, str]:
     """The exit code and output of a command that finds ruff, with which the generator formats what it makes."""
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     process = await asyncio.create_subprocess_exec(
-        *words,
+        *arguments,
         cwd=folder,
         env={**os.environ, "PATH": tools, "NO_PROXY": "*"},
         stdout=asyncio.subprocess.PIPE,

@@ -18,31 +18,43 @@ from workflows.model.subject import Status
 NOWHERE: Any = None
 
 
-def ended(kind: str, requester: str) -> Ended:
-    at = datetime.now(UTC) - timedelta(minutes=1)
-    return Ended(Facts(Kind.REQUEST.spec.prefix, kind, Status.SIGNED, at, late=False, seconds=60.0), requester, "bob")
+def make_ended_request(kind: str, requester: str) -> Ended:
+    ended_at = datetime.now(UTC) - timedelta(minutes=1)
+    return Ended(
+        Facts(Kind.REQUEST.spec.prefix, kind, Status.SIGNED, ended_at, late=False, seconds=60.0), requester, "bob"
+    )
 
 
 @pytest.fixture
 async def crm(tmp_path: Path) -> AsyncIterator[Program]:
-    async with program(tmp_path, NOWHERE) as it:
-        for number, one in enumerate((ended("nda", "ada"), ended("nda", "zoe"), ended("offer-letter", "ada"))):
-            await write(it.context.store, number, one)
-        yield it
+    async with program(tmp_path, NOWHERE) as running_program:
+        for number, ended_request in enumerate(
+            (
+                make_ended_request("nda", "ada"),
+                make_ended_request("nda", "zoe"),
+                make_ended_request("offer-letter", "ada"),
+            )
+        ):
+            await write(running_program.context.store, number, ended_request)
+        yield running_program
 
 
 async def counted(crm: Program, token: str, path: str = "/figures") -> tuple[int, int, int]:
     """The status, how many ended, of how many departments the reach is told."""
-    status, found = await crm.calls("GET", path, token=token)
-    return status, sum(one["total"]["now"]["ended"] for one in found.get("types", ())), len(found.get("reach", ()))
+    status, figures = await crm.calls("GET", path, token=token)
+    return (
+        status,
+        sum(type_figures["total"]["now"]["ended"] for type_figures in figures.get("types", ())),
+        len(figures.get("reach", ())),
+    )
 
 
 async def test_a_token_sees_the_figures_of_what_it_may_read(crm: Program) -> None:
     assert await counted(crm, crm.token) == (200, 3, 1)
     assert await counted(crm, crm.token, "/figures?kind=nda&by=month") == (200, 2, 1)
-    assert await counted(crm, await crm.made("ndas", "read:nda")) == (200, 2, 0)
-    assert await counted(crm, await crm.made("adas", "read:nda@ada")) == (200, 1, 0)
-    assert (await counted(crm, await crm.made("starter", "start")))[0] == 403
+    assert await counted(crm, await crm.make_token("ndas", "read:nda")) == (200, 2, 0)
+    assert await counted(crm, await crm.make_token("adas", "read:nda@ada")) == (200, 1, 0)
+    assert (await counted(crm, await crm.make_token("starter", "start")))[0] == 403
     assert (await counted(crm, "cst_unknown"))[0] == 401
 
 

@@ -40,11 +40,11 @@ def due_of(id: str) -> datetime:
     return NOW + timedelta(hours=int(id.rpartition("-")[2]) // 4 - 25)
 
 
-async def begin(context: Context, names: list[str], **known: Any) -> None:
+async def begin(context: Context, names: list[str], **attributes: Any) -> None:
     for number in range(0, len(names), AT_ONCE):
-        some = names[number : number + AT_ONCE]
+        batch = names[number : number + AT_ONCE]
         await asyncio.gather(
-            *(open_request(context, name, due=due_of(name), person=("bob",), **known) for name in some)
+            *(open_request(context, name, due=due_of(name), person=("bob",), **attributes) for name in batch)
         )
 
 
@@ -68,7 +68,7 @@ async def test_what_stands_still_is_on_one_page_and_anything_else_on_two_at_most
 
     assert await eventually(all_seen)
     ending, beginning = iter(names[3::6]), iter([*ids("s", 300)][7::30])
-    pages, begun, ended, cursor = list[list[str]](), list[str](), list[str](), ""
+    pages, begun_names, ended_names, cursor = list[list[str]](), list[str](), list[str](), ""
     for number in itertools.count():
         query = {"limit": PAGE_SIZE} | ({"cursor": cursor} if cursor else {})
         status, page = await crm.calls("GET", "/requests", params=query)
@@ -77,17 +77,17 @@ async def test_what_stands_still_is_on_one_page_and_anything_else_on_two_at_most
         if not (cursor := page["cursor"]):
             break
         for name in itertools.islice(ending, 8):
-            await end(crm.context, name, is_telling=len(ended) % 2 == 0)
-            ended.append(name)
+            await end(crm.context, name, is_telling=len(ended_names) % 2 == 0)
+            ended_names.append(name)
         for name in itertools.islice(beginning, 2):
             await begin(crm.context, [name])
-            begun.append(name)
+            begun_names.append(name)
         if number == 5:  # some that ended have told all their targets
-            for name in ended[:20:2]:
+            for name in ended_names[:20:2]:
                 await crm.context.client.get_workflow_handle(Kind.REQUEST.workflow_id(name)).terminate()
     counts = Counter(name for page in pages for name in set(page))
-    assert (len(ended), len(begun)) == (50, 10)
-    still = set(names) - set(ended)
+    assert (len(ended_names), len(begun_names)) == (50, 10)
+    still = set(names) - set(ended_names)
     assert {name: counts[name] for name in still if counts[name] != 1} == {}
     assert {name: counts[name] for name in counts if counts[name] > 2} == {}
-    assert all(counts[name] for name in ended), "what ended is listed by its record, if not before"
+    assert all(counts[name] for name in ended_names), "what ended is listed by its record, if not before"

@@ -95,13 +95,13 @@ class Office:
     withdrawn: list[SignInOrder] = field(default_factory=list)
     """Those whose notices are to be taken off the screens."""
     failure: Exception | None = None
-    wished: list[tuple[str, AnyCommand, str]] = field(default_factory=list)
+    commands: list[tuple[str, AnyCommand, str]] = field(default_factory=list)
     answer: Receipt | Exception | None = None
     unwatched: int = 0
-    """Wishes of which nobody waits to see what becomes of them."""
+    """CommandRecorder of which nobody waits to see what becomes of them."""
     gate: asyncio.Event | None = None
     """Nothing is taken before it is set."""
-    known: dict[str, Shown] = field(default_factory=dict)
+    views: dict[str, Shown] = field(default_factory=dict)
     now: datetime = NOW
 
     def browser(self, peer: str = "10.0.0.1") -> Browser:
@@ -122,11 +122,11 @@ class Office:
     async def look(self, request: str) -> Shown | None:
         """What is known of a request."""
         await self.reach()
-        return self.known.get(request)
+        return self.views.get(request)
 
     async def send(self, request: str, wish: AnyCommand, op: str, *, watched: bool = True) -> Receipt:
         """What a request would get."""
-        self.wished.append((request, wish, op))
+        self.commands.append((request, wish, op))
         self.unwatched += not watched
         if self.gate:
             await self.gate.wait()

@@ -75,7 +75,7 @@ async def shelves(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
 async def desk(tmp_path: Path, shelves: tuple[Context, Shelf, Shelf]) -> AsyncIterator[Office]:
     context, small, many = shelves
     async with office(tmp_path, context=context) as made:
-        made.known = {CONDUCT: small.shown, BIG: many.shown}
+        made.views = {CONDUCT: small.shown, BIG: many.shown}
         yield made
 
 
@@ -109,7 +109,7 @@ async def test_the_owner_exempts_extends_asks_again_and_has_the_report(desk: Off
     asked = await owner.get(f"/desk/campaigns/conduct/exempt?person={ENGINEER}")
     assert "Engineer" in text_of(asked)
     await owner.press(asked, text="On leave")
-    [(_, wish, _)] = desk.wished
+    [(_, wish, _)] = desk.commands
     assert isinstance(wish, Exemption)
     assert (wish.person, wish.reason) == (ENGINEER, "On leave")
     report = await owner.get("/desk/campaigns/conduct/report.csv")
@@ -144,20 +144,20 @@ async def test_a_stranger_cannot_have_anybody_reminded(desk: Office) -> None:
     chair = await desk.come_in(SIGNER)
     [token] = re.findall(r'name="token" value="([^"]+)"', (await chair.get("/desk")).text)[:1]
     answer = await chair.post("/desk/campaigns/conduct/remind", {"token": token, "person": ENGINEER})
-    assert (answer.status_code, desk.wished) == (404, [])
+    assert (answer.status_code, desk.commands) == (404, [])
     lead = await desk.come_in(LEAD)
     form = form_for(await lead.get("/desk/campaigns/conduct"), ENGINEER)
     answer = await lead.post("/desk/campaigns/conduct/remind", form | {"person": REQUESTER})
-    assert (answer.status_code, desk.wished) == (404, [])
+    assert (answer.status_code, desk.commands) == (404, [])
     answer = await lead.post("/desk/campaigns/conduct/remind", form | {"token": "made.up"})
-    assert (answer.status_code, desk.wished) == (403, [])
+    assert (answer.status_code, desk.commands) == (403, [])
 
 
 async def test_a_manager_reminds_one_and_it_is_one_wish_however_often_the_form_is_sent(desk: Office) -> None:
     lead = await desk.come_in(LEAD)
     form = form_for(await lead.get("/desk/campaigns/conduct"), ENGINEER)
     answers = [await lead.post("/desk/campaigns/conduct/remind", form) for _ in range(2)]
-    [(request, wish, op), (_, _, again)] = desk.wished
+    [(request, wish, op), (_, _, again)] = desk.commands
     assert (request, wish, op) == ("conduct.engineer", ReminderNow(actor=LEAD, op=op), again)
     assert "1 person is being reminded." in text_of(await lead.get(inside(answers[1])))
 
@@ -168,15 +168,15 @@ async def test_all_below_are_reminded_a_page_at_a_time_and_it_is_said_how_many(d
     assert f"{MANY} still to acknowledge" in text_of(page)
     assert page.text.count(">Remind now<") == SHOWN_AT_MOST
     answer = await lead.post("/desk/campaigns/big/remind", form_for(page))
-    assert [request for request, _, _ in desk.wished] == [f"big.{one}" for one in STRANGERS[:SHOWN_AT_MOST]]
+    assert [request for request, _, _ in desk.commands] == [f"big.{one}" for one in STRANGERS[:SHOWN_AT_MOST]]
     assert f"{SHOWN_AT_MOST} people are being reminded." in text_of(await lead.get(inside(answer)))
     [more] = re.findall(r'<a href="([^"]+)#missing">Show more', page.text)
     second = await lead.get(more)
     assert second.text.count(">Remind now<") == MANY - SHOWN_AT_MOST
     assert "Show those before" in second.text
-    desk.wished.clear()
+    desk.commands.clear()
     await lead.post("/desk/campaigns/big/remind", form_for(second))
-    assert [request for request, _, _ in desk.wished] == [f"big.{one}" for one in STRANGERS[SHOWN_AT_MOST:]]
+    assert [request for request, _, _ in desk.commands] == [f"big.{one}" for one in STRANGERS[SHOWN_AT_MOST:]]
 
 
 async def test_of_more_people_than_are_looked_at_the_page_says_so(
@@ -195,7 +195,7 @@ async def test_of_ten_times_the_departments_some_are_shown_and_the_others_counte
     rows = [MemberRow(number, f"one-{number}", f"department-{number:03}") for number in range(10 * DEPARTMENTS_AT_MOST)]
     shelf = Shelf(context, rows, id="wide", owner=REQUESTER, signed=[row.person for row in rows[5:]])
     async with office(tmp_path, context=context) as desk:
-        desk.known["acknowledgement-campaign:wide"] = await shelf.lay_out()
+        desk.views["acknowledgement-campaign:wide"] = await shelf.lay_out()
         text = text_of(await (await desk.come_in(REQUESTER)).get("/desk/campaigns/wide"))
     assert text.count("department-") == DEPARTMENTS_AT_MOST
     assert "department-000 0 of 1" in text, "where most is missing"
@@ -210,7 +210,7 @@ async def test_not_everyone_could_be_asked_leads_to_the_rows_with_what_is_wrong(
     shelf = Shelf(context, rows, id="faulty", owner=REQUESTER)
     async with office(tmp_path, context=context) as desk:
         attention = (Attention(code=AttentionCode.NOT_ASKED, since=NOW, says=""),)
-        desk.known["acknowledgement-campaign:faulty"] = (await shelf.lay_out()).replace(attention=attention)
+        desk.views["acknowledgement-campaign:faulty"] = (await shelf.lay_out()).replace(attention=attention)
         page = await (await desk.come_in(REQUESTER)).get("/desk/campaigns/faulty")
     assert '<a href="#not-asked">Not everyone could be asked.</a>' in page.text
     assert "line 2 · nobody-here in a wrong row Nobody in the directory has this id." in text_of(page)
@@ -236,7 +236,7 @@ async def test_where_nobody_answers_no_more_are_asked_and_the_same_form_can_be_s
     form = form_for(await lead.get("/desk/campaigns/big"))
     desk.answer = NotConfirmed("page-x")
     answer = await lead.post("/desk/campaigns/big/remind", form)
-    assert (answer.status_code, len(desk.wished)) == (503, 10)
+    assert (answer.status_code, len(desk.commands)) == (503, 10)
     assert form_for(answer)["token"] == form["token"]
 
 
@@ -246,7 +246,7 @@ async def test_reminding_all_waits_for_no_reminder_to_be_sent_and_comes_to_an_en
     lead = await desk.come_in(LEAD)
     form = form_for(await lead.get("/desk/campaigns/big"))
     await lead.post("/desk/campaigns/big/remind", form)
-    assert desk.unwatched == len(desk.wished) == SHOWN_AT_MOST
+    assert desk.unwatched == len(desk.commands) == SHOWN_AT_MOST
     monkeypatch.setattr(together, "SECONDS_AT_MOST", 0.0)
     desk.gate = asyncio.Event()
     answer = await lead.post("/desk/campaigns/big/remind", form)
@@ -258,7 +258,7 @@ async def test_somebody_who_has_acknowledged_since_is_not_reminded(desk: Office)
     owner = await desk.come_in(OWNER)
     form = form_for(await owner.get("/desk/campaigns/conduct"), ENGINEER)
     answer = await owner.post("/desk/campaigns/conduct/remind", form | {"person": SIGNER})
-    assert (answer.status_code, desk.wished) == (303, [])
+    assert (answer.status_code, desk.commands) == (303, [])
     assert "0 people are being reminded." in text_of(await owner.get(inside(answer)))
 
 
@@ -267,7 +267,7 @@ async def test_the_owner_stops_it_as_other_things_are_stopped(desk: Office) -> N
     asking = await owner.get("/desk/campaigns/conduct/cancel")
     assert "Nobody else is asked, and open requests end for good." in text_of(asking)
     answer = await owner.press(asking, text="Wrong document.")
-    [(reference, wish, op)] = desk.wished
+    [(reference, wish, op)] = desk.commands
     assert (reference, wish) == (CONDUCT, Cancellation(actor=OWNER, reason="Wrong document.", op=op))
     assert "It is being stopped." in text_of(await owner.get(inside(answer)))
 
@@ -295,7 +295,7 @@ async def test_what_happened_is_told_in_words(desk: Office) -> None:
         TimelineEntry(at=NOW, happened=EventType.WALKED_END, about="4"),
         TimelineEntry(at=NOW, happened=EventType.WALKED_EXTEND, about="4"),
     )
-    desk.known[CONDUCT] = desk.known[CONDUCT].replace(timeline=entries)
+    desk.views[CONDUCT] = desk.views[CONDUCT].replace(timeline=entries)
     desk.pass_(minutes=1)
     text = text_of(await (await desk.come_in(OWNER)).get("/desk/campaigns/conduct"))
     for said in (
@@ -322,8 +322,8 @@ async def test_what_happened_is_told_in_words(desk: Office) -> None:
 
 
 async def test_a_name_that_is_for_no_locked_screen_is_not_told_a_manager(desk: Office) -> None:
-    shown = desk.known[CONDUCT]
-    desk.known[CONDUCT] = shown.replace(kind="offer-letter")
+    shown = desk.views[CONDUCT]
+    desk.views[CONDUCT] = shown.replace(kind="offer-letter")
     text = text_of(await (await desk.come_in(LEAD)).get("/desk/campaigns/conduct"))
     assert "Code of conduct" not in text
     assert "A campaign" in text
@@ -331,14 +331,14 @@ async def test_a_name_that_is_for_no_locked_screen_is_not_told_a_manager(desk: O
 
 
 async def test_before_it_opens_and_after_its_end_the_page_says_so(desk: Office) -> None:
-    shown = desk.known[CONDUCT]
+    shown = desk.views[CONDUCT]
     owner = await desk.come_in(OWNER)
-    desk.known[CONDUCT] = shown.replace(frozen=None, opens_at=NOW + timedelta(days=3), counts=Counts())
+    desk.views[CONDUCT] = shown.replace(frozen=None, opens_at=NOW + timedelta(days=3), counts=Counts())
     desk.pass_(minutes=1)
     assert "It opens on Sun, 29 Nov 2026, 15:00 (Amsterdam)." in text_of(await owner.get("/desk/campaigns/conduct"))
     assert (await (await desk.come_in(LEAD)).get("/desk/campaigns/conduct")).status_code == 404
     desk.pass_(minutes=1)
-    desk.known[CONDUCT] = shown.replace(status=Status.DONE_WITH_ERRORS)
+    desk.views[CONDUCT] = shown.replace(status=Status.DONE_WITH_ERRORS)
     text = text_of(await owner.get("/desk/campaigns/conduct"))
     assert "Not everybody has acknowledged it. The report says who, and why." in text
     assert "Stop the campaign" not in text

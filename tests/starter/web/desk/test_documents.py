@@ -123,7 +123,7 @@ async def test_whoever_has_nothing_sees_that(desk: Office) -> None:
 async def test_a_row_says_what_they_did_and_has_the_signed_document(desk: Office) -> None:
     stored = SignedFile(await desk.store.files.put(PDF, SIGNED), len(PDF))
     await desk.store.evidence.keep_signed(name(CONDUCT), SignedDocument(document=stored), NOW)
-    desk.known[name(CONDUCT)] = acknowledged(signed_document=KeptFile(sha256=stored.sha256, bytes=len(PDF)))
+    desk.views[name(CONDUCT)] = acknowledged(signed_document=KeptFile(sha256=stored.sha256, bytes=len(PDF)))
     chair = await desk.come_in(SIGNER)
     page = await chair.get("/desk/mine")
     assert "Your part signed Thu, 26 Nov, 23:00" in text_of(page)
@@ -137,7 +137,7 @@ async def test_an_employee_has_the_document_that_they_acknowledged_where_no_sign
     signers = (Participant(person=SIGNER, order=1),)
     cover = CoverSheet(kind="nda", document="Code of conduct", requester=REQUESTER, signers=signers, sha256=sha256)
     await context.store.starts.keep_cover(name(CONDUCT), cover.model_dump_json(by_alias=True).encode())
-    desk.known[name(CONDUCT)] = acknowledged()
+    desk.views[name(CONDUCT)] = acknowledged()
     chair = await desk.come_in(SIGNER)
     path = f"/desk/mine/{CONDUCT}/sent"
     assert f'href="/people{path}"' in (await chair.get("/desk/mine")).text
@@ -145,7 +145,7 @@ async def test_an_employee_has_the_document_that_they_acknowledged_where_no_sign
     assert (sent.status_code, sent.content) == (200, PDF)
     for other in (OWNER, REQUESTER):
         assert (await (await desk.come_in(other)).get(path)).status_code == 404
-    desk.known[name(CONDUCT)] = acknowledged().replace(
+    desk.views[name(CONDUCT)] = acknowledged().replace(
         signers=(SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.TURN),)
     )
     assert (await chair.get(path)).status_code == 404, "who has not signed has nothing of it yet"
@@ -164,11 +164,11 @@ async def test_what_somebody_reviewed_is_theirs_too_and_nothing_of_it_was_sent_t
     )
     versions = tuple(DocumentVersion(sha256="ab" * 32, number=number, at=NOW, by=REQUESTER) for number in (1, 2))
     others = (SignerLine(person="customer", order=1, role=Role.SIGN, state=SignerState.SIGNED),)
-    desk.known[name("old")] = shown(id="old", signers=others, reviews=reviews, versions=versions, status=Status.SIGNED)
+    desk.views[name("old")] = shown(id="old", signers=others, reviews=reviews, versions=versions, status=Status.SIGNED)
     chair = await desk.come_in(SIGNER)
     assert "Your part approved Thu, 26 Nov, 23:00" in text_of(await chair.get("/desk/mine"))
     for status in (Status.REVIEW, Status.SIGNED):
-        desk.known[name("old")] = desk.known[name("old")].replace(status=status)
+        desk.views[name("old")] = desk.views[name("old")].replace(status=status)
         assert (await chair.get("/desk/mine/old/sent")).status_code == 404
 
 

@@ -85,7 +85,7 @@ def shown(**changes: Any) -> OnboardingShow:
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Office]:
     async with office(tmp_path) as made:
-        made.known[ACME] = shown()
+        made.views[ACME] = shown()
         yield made
 
 
@@ -120,7 +120,7 @@ async def test_the_reason_stands_beside_the_decision_and_a_part_leads_back_to_it
     agreement = RequestShow(
         id="acme.1.1", kind="nda", status=Status.DECLINED, requester=OWNER, document="Terms", signers=(signer,)
     )
-    desk.known["acme.1.1"] = agreement
+    desk.views["acme.1.1"] = agreement
     owner = await desk.come_in(OWNER)
     waiting = text_of(await owner.get(PAGE)).partition("Waiting for a decision")[2].partition("agreements under way")[0]
     assert price in waiting and "Go on without it" in waiting
@@ -162,7 +162,7 @@ async def test_what_the_owner_decides_reaches_the_onboarding_once(
     assert (" required" in asking.text) is not choice.again
     answer = await owner.press(asking, text=reason)
     await owner.press(asking, text=reason)
-    [(reference, wish, op), (_, _, again)] = desk.wished
+    [(reference, wish, op), (_, _, again)] = desk.commands
     assert (reference, op) == (ACME, again), "one form is one change"
     assert wish == Decision(actor=OWNER, op=op, part="msa", choice=choice, reason=reason)
     assert done in text_of(await owner.get(inside(answer)))
@@ -195,15 +195,15 @@ async def test_an_onboarding_is_stopped_and_nothing_else_is_on_offer(desk: Offic
     page = await owner.get(PAGE)
     assert text_of(page).count("Stop the onboarding") == 1, "beside the part to decide about"
     await owner.press(await owner.get(f"{PAGE}/cancel"), text="They went elsewhere.")
-    [(_, wish, op)] = desk.wished
+    [(_, wish, op)] = desk.commands
     assert wish == Cancellation(actor=OWNER, op=op, reason="They went elsewhere.")
-    desk.known[ACME] = shown(status=Status.DONE)
+    desk.views[ACME] = shown(status=Status.DONE)
     assert "msa/waive" not in (await owner.get(PAGE)).text
 
 
 async def test_of_ten_times_the_parts_of_a_stage_some_are_shown_and_the_others_counted(desk: Office) -> None:
     many = tuple(shown().stages[0].tasks[0].replace(id=f"t-{n}") for n in range(PARTS_SHOWN_AT_MOST * 10))
-    desk.known[ACME] = shown(stages=(StageLine(name="agreements", state="open", tasks=many),))
+    desk.views[ACME] = shown(stages=(StageLine(name="agreements", state="open", tasks=many),))
     page = await (await desk.come_in(OWNER)).get(PAGE)
     assert page.text.count('<li><span class="person">') == PARTS_SHOWN_AT_MOST
     assert f"and {PARTS_SHOWN_AT_MOST * 9} more" in text_of(page)

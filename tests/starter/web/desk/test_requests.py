@@ -94,7 +94,7 @@ def shown(**changes: Any) -> RequestShow:
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Office]:
     async with office(tmp_path) as made:
-        made.known[ID] = shown()
+        made.views[ID] = shown()
         yield made
 
 
@@ -119,7 +119,7 @@ async def test_why_somebody_declined_is_told_to_who_asked_as_the_signer_was_prom
     line = SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.DECLINED, at=NOW, reason=REASON)
     outcome = TimelineEntry(at=NOW, happened=EventType.DECLINED, who="core-signature")
     told = (*TIMELINE, declined, outcome)
-    desk.known[ID] = shown(status=Status.DECLINED, waiting_for=(), next=None, signers=(line,), timeline=told)
+    desk.views[ID] = shown(status=Status.DECLINED, waiting_for=(), next=None, signers=(line,), timeline=told)
     text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
     assert f"Chair declined, with these words: {REASON}" in text
     happened = text.partition("What happened")[2]
@@ -143,7 +143,7 @@ async def test_a_signer_sees_their_own_and_the_way_to_their_page(desk: Office) -
     assert (await chair.get(f"{PAGE}/cancel")).status_code == 404
     form = form_of((await chair.get(PAGE)).text)[1]
     assert (await chair.post(f"{PAGE}/cancel", form | {"text": "no"})).status_code == 404
-    assert desk.wished == []
+    assert desk.commands == []
 
 
 async def test_a_manager_of_a_signer_sees_where_it_stands_and_no_quiet_title(desk: Office) -> None:
@@ -156,7 +156,7 @@ async def test_a_manager_of_a_signer_sees_where_it_stands_and_no_quiet_title(des
 
 async def test_a_manager_reminds_and_hands_over_what_waits_for_their_people_and_nothing_else(desk: Office) -> None:
     desk.people.write_text(desk.people.read_text().replace("Asia/Tokyo}", "Asia/Tokyo, manager: finance-desk}"))
-    desk.known[ID] = shown(
+    desk.views[ID] = shown(
         signers=(*shown().signers, SignerLine(person="operator", order=1, role=Role.SIGN, state=SignerState.TURN))
     )
     manager = await desk.come_in(DUTCH)
@@ -167,13 +167,13 @@ async def test_a_manager_reminds_and_hands_over_what_waits_for_their_people_and_
     asking = await manager.get(f"{PAGE}/delegate")
     assert re.findall(r'<option value="([^"]+)"', asking.text) == [SIGNER]
     await manager.press(asking, signer=SIGNER, to="owner")
-    wishes = [wish for _, wish, _ in desk.wished]
+    wishes = [wish for _, wish, _ in desk.commands]
     assert [(type(wish), wish.actor) for wish in wishes if isinstance(wish, Command)] == [
         (ReminderNow, DUTCH),
         (Delegation, DUTCH),
     ]
     refused = await manager.press(asking, signer="operator", to="owner")
-    assert (refused.status_code, len(desk.wished)) == (404, 2)
+    assert (refused.status_code, len(desk.commands)) == (404, 2)
     assert (await manager.get(f"{PAGE}/cancel")).status_code == 404
 
 
@@ -181,15 +181,15 @@ async def test_a_manager_whose_people_have_signed_reminds_nobody_else(desk: Offi
     """Not by a form that was open meanwhile either: it leads back to where it stands."""
     desk.people.write_text(desk.people.read_text().replace("Asia/Tokyo}", "Asia/Tokyo, manager: finance-desk}"))
     other = SignerLine(person="operator", order=1, role=Role.SIGN, state=SignerState.TURN)
-    desk.known[ID] = shown(signers=(*shown().signers, other))
+    desk.views[ID] = shown(signers=(*shown().signers, other))
     manager = await desk.come_in(DUTCH)
     forms = [await manager.get(f"{PAGE}/{word}") for word in ("remind", "delegate")]
-    desk.known[ID] = shown(signers=(shown().signers[0].replace(state=SignerState.SIGNED), other))
+    desk.views[ID] = shown(signers=(shown().signers[0].replace(state=SignerState.SIGNED), other))
     assert "/remind" not in (await manager.get(PAGE)).text
     for form in forms:
         answer = await manager.press(form, signer=SIGNER, to="owner")
         assert (answer.status_code, answer.headers["location"].endswith(PAGE)) == (303, True)
-    assert desk.wished == []
+    assert desk.commands == []
     assert (await manager.get(f"{PAGE}/remind")).status_code == 404
 
 
@@ -197,7 +197,7 @@ async def test_the_signed_document_is_at_the_desk_for_those_whom_it_concerns(des
     stored = SignedFile(await desk.store.files.put(PDF, SIGNED), len(PDF))
     await desk.store.evidence.keep_signed(Kind.REQUEST.workflow_id(ID), SignedDocument(document=stored), NOW)
     told = Notification(key="k", stage="settled", person=DUTCH, at=NOW)
-    desk.known[ID] = shown(
+    desk.views[ID] = shown(
         status=Status.SIGNED,
         waiting_for=(),
         next=None,
@@ -232,7 +232,7 @@ async def test_the_signed_document_is_at_the_desk_for_those_whom_it_concerns(des
 
 async def test_a_legal_hold_is_in_the_timeline_of_operators_alone(desk: Office) -> None:
     await desk.store.holds.place(Kind.REQUEST.workflow_id(ID), "matter 7", "owner", NOW)
-    desk.known[ID] = shown()
+    desk.views[ID] = shown()
     pages = {person: text_of(await (await desk.come_in(person)).get(PAGE)) for person in (OPERATOR, REQUESTER)}
     assert {person: ("legal hold" in page, "matter 7" in page) for person, page in pages.items()} == {
         OPERATOR: (True, True),
@@ -267,22 +267,22 @@ async def test_each_deed_is_asked_for_again_and_then_done_once(
     legal = await desk.come_in(REQUESTER)
     assert f"{PAGE}/{deed}" in (await legal.get(PAGE)).text
     asking = await legal.get(f"{PAGE}/{deed}")
-    assert desk.wished == []
+    assert desk.commands == []
     answers = [await legal.press(asking, **fields) for _ in range(2)]
     assert {inside(answer) for answer in answers} == {f"/people{PAGE}?done={deed}"}
-    assert {op for _, _, op in desk.wished} == {desk.wished[0][2]}
-    assert desk.wished[0][1] == wish.replace(op=desk.wished[0][2])
+    assert {op for _, _, op in desk.commands} == {desk.commands[0][2]}
+    assert desk.commands[0][1] == wish.replace(op=desk.commands[0][2])
     assert 'role="status"' in (await legal.get(f"{PAGE}?done={deed}")).text
 
 
 async def test_a_question_is_answered_and_a_pause_ended(desk: Office) -> None:
     legal = await desk.come_in(REQUESTER)
-    desk.known[ID] = shown(question=AskedQuestion(number=1, person=SIGNER, text="Which annex?", at=NOW))
+    desk.views[ID] = shown(question=AskedQuestion(number=1, person=SIGNER, text="Which annex?", at=NOW))
     assert "Which annex? Answer Not answered yet." in text_of(await legal.get(PAGE))
     await legal.press(await legal.get(f"{PAGE}/answer"), text="Annex B.")
-    desk.known[ID] = shown(attention=(Attention(code=AttentionCode.PAUSED, since=NOW, says="paused"),))
+    desk.views[ID] = shown(attention=(Attention(code=AttentionCode.PAUSED, since=NOW, says="paused"),))
     await legal.press(await legal.get(f"{PAGE}/resume"))
-    assert [type(wish) for _, wish, _ in desk.wished] == [Answer, Resumption]
+    assert [type(wish) for _, wish, _ in desk.commands] == [Answer, Resumption]
 
 
 async def test_what_the_request_refuses_is_said_and_what_was_written_stays(desk: Office) -> None:
@@ -305,7 +305,7 @@ async def test_what_the_request_refuses_is_said_and_what_was_written_stays(desk:
 async def test_nonsense_in_a_form_reaches_nobody(desk: Office, deed: Action, fields: dict[str, str], says: str) -> None:
     legal = await desk.come_in(REQUESTER)
     page = await legal.press(await legal.get(f"{PAGE}/{deed}"), **fields)
-    assert (page.status_code, desk.wished) == (409, [])
+    assert (page.status_code, desk.commands) == (409, [])
     assert says in text_of(page)
 
 
@@ -322,7 +322,7 @@ async def test_what_nobody_confirmed_is_sent_again_as_the_same_change(desk: Offi
     page = await legal.press(await legal.get(f"{PAGE}/pause"), text="a while")
     assert (page.status_code, "done only once" in text_of(page)) == (503, True)
     await legal.press(page, text="a while")
-    assert desk.wished[0][2] == desk.wished[1][2]
+    assert desk.commands[0][2] == desk.commands[1][2]
 
 
 async def test_what_came_too_late_or_is_under_way_is_said(desk: Office) -> None:
@@ -339,18 +339,18 @@ async def test_a_form_of_another_session_changes_nothing(desk: Office) -> None:
     legal, head = await desk.come_in(REQUESTER), await desk.come_in(MANAGER)
     foreign = form_of((await head.get(f"{PAGE}/cancel")).text)[1]
     assert (await legal.post(f"{PAGE}/cancel", foreign | {"text": "x"})).status_code == 403
-    assert desk.wished == []
+    assert desk.commands == []
 
 
 async def test_how_many_have_signed_is_said_in_the_reader_s_language(desk: Office) -> None:
-    desk.known[ID] = shown(requester=DUTCH)
+    desk.views[ID] = shown(requester=DUTCH)
     text = text_of(await (await desk.come_in(DUTCH)).get(PAGE))
     assert ("0 van 2 hebben ondertekend" in text, "have signed" in text) == (True, False)
 
 
 async def test_what_has_ended_can_only_be_read_and_says_who_was_told(desk: Office) -> None:
     handoffs = (HandoffLine(target="finance", state=HandoffState.DEAD, attempts=9, at=NOW),)
-    desk.known[ID] = shown(status=Status.SIGNED, waiting_for=(), next=None, handoffs=handoffs)
+    desk.views[ID] = shown(status=Status.SIGNED, waiting_for=(), next=None, handoffs=handoffs)
     legal = await desk.come_in(REQUESTER)
     page = await legal.get(PAGE)
     assert "finance could not be told" in text_of(page)
@@ -361,7 +361,7 @@ async def test_what_has_ended_can_only_be_read_and_says_who_was_told(desk: Offic
 async def test_the_company_stands_above_every_page_before_and_after_coming_in(tmp_path: Path) -> None:
     brand = Brand("Acme & Sons", Logo(b"<svg", "image/svg+xml"), "help@acme.test")
     async with office(tmp_path, brand=brand) as desk:
-        desk.known[ID] = shown()
+        desk.views[ID] = shown()
         legal = await desk.come_in(REQUESTER)
         pages = [await desk.browser().get("/"), *[await legal.get(path) for path in (PAGE, f"{PAGE}/cancel")]]
         for page in pages:
@@ -391,13 +391,13 @@ async def test_what_really_follows_is_told_and_to_whom(desk: Office) -> None:
         (NextStep.QUESTION, "Legal Desk will be told again on Fri, 27 Nov 2026, 15:00 (Amsterdam)"),
         (NextStep.HELD, "You will hear of it on Fri, 27 Nov 2026, 15:00"),
     ):
-        desk.known[ID] = shown(next=Next(what=step, at=NOW + timedelta(days=1), why="x", to=REQUESTER))
+        desk.views[ID] = shown(next=Next(what=step, at=NOW + timedelta(days=1), why="x", to=REQUESTER))
         text = text_of(await legal.get(PAGE))
         assert said in text
         assert "A reminder follows" not in text
     question = AskedQuestion(number=1, person=SIGNER, text="Which annex?", at=NOW)
     waits = Next(what=NextStep.WAIT, at=NOW + timedelta(days=1), why="question 1 of chair waits")
-    desk.known[ID] = shown(next=waits, question=question)
+    desk.views[ID] = shown(next=waits, question=question)
     assert "Reminders wait until Fri, 27 Nov 2026, 15:00 (Amsterdam) for the answer" in text_of(await legal.get(PAGE))
 
 
@@ -406,7 +406,7 @@ async def test_who_hears_of_the_ending_has_a_name_and_an_onboarding_is_called_on
         HandoffLine(target=target, state=HandoffState.DONE, attempts=1, at=NOW)
         for target in (MANAGER, "customer-onboarding:acme", "crm")
     ]
-    desk.known[ID] = shown(status=Status.SIGNED, waiting_for=(), next=None, handoffs=tuple(done))
+    desk.views[ID] = shown(status=Status.SIGNED, waiting_for=(), next=None, handoffs=tuple(done))
     text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
     assert "Told of the ending Head of Legal told Onboarding acme told crm told" in text
     assert MANAGER not in text

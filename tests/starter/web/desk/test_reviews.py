@@ -42,7 +42,7 @@ def in_review(*reviews: ReviewLine) -> RequestShow:
 async def desk(tmp_path: Path) -> AsyncIterator[Office]:
     async with office(tmp_path) as made:
         changes = line(SIGNER, SignerState.CHANGES)
-        made.known[ID] = in_review(changes, line(REQUESTER, SignerState.TURN, role=Role.REVISE))
+        made.views[ID] = in_review(changes, line(REQUESTER, SignerState.TURN, role=Role.REVISE))
         yield made
 
 
@@ -57,8 +57,8 @@ async def test_who_asked_sees_each_version_and_what_is_to_be_changed(desk: Offic
     assert "SHA-256" not in text
     assert "Signers" in text and "Chair" in text.partition("Signers")[2]
     sha256 = await desk.store.files.put(PDF)
-    [version] = desk.known[ID].reviewed_versions
-    desk.known[ID] = desk.known[ID].replace(versions=(version.replace(sha256=sha256),))
+    [version] = desk.views[ID].reviewed_versions
+    desk.views[ID] = desk.views[ID].replace(versions=(version.replace(sha256=sha256),))
     assert (await browser.get(f"{PAGE}/version/1")).content == PDF
     assert (await browser.get(f"{PAGE}/version/2")).status_code == 404
 
@@ -76,7 +76,7 @@ async def test_a_new_version_is_given_by_its_form_and_a_wrong_one_is_refused(des
             headers={"origin": "null", "sec-fetch-site": "same-origin"},
         )
         assert answer.status_code == status
-    [(_, command, _)] = desk.wished
+    [(_, command, _)] = desk.commands
     assert isinstance(command, Revision)
     assert (command.actor, command.size, command.file_name) == (REQUESTER, len(PDF), "msa-2.pdf")
     assert command.changes == "The term is two years now."
@@ -86,13 +86,13 @@ async def test_a_version_shows_what_has_changed_in_it(desk: Office) -> None:
     given = line(REQUESTER, SignerState.REVISED, role=Role.REVISE).replace(reason="The term is two years now.")
     known = in_review(line(SIGNER, SignerState.CHANGES), given, line(SIGNER, SignerState.TURN, round=2))
     [first] = known.versions
-    desk.known[ID] = known.replace(versions=(first, first.replace(number=2)))
+    desk.views[ID] = known.replace(versions=(first, first.replace(number=2)))
     text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
     assert "Version 2" in text.partition("What has changed The term is two years now.")[0]
 
 
 async def test_a_reviewer_has_the_way_to_their_page_and_no_form_of_the_owner(desk: Office) -> None:
-    desk.known[ID] = in_review(line(SIGNER, SignerState.TURN))
+    desk.views[ID] = in_review(line(SIGNER, SignerState.TURN))
     page = await (await desk.come_in(SIGNER)).get(PAGE)
     assert "/people/open/" in page.text
     assert "Give a new version" not in page.text
@@ -100,14 +100,14 @@ async def test_a_reviewer_has_the_way_to_their_page_and_no_form_of_the_owner(des
 
 
 async def test_an_operator_exempts_a_reviewer_and_says_why(desk: Office) -> None:
-    desk.known[ID] = in_review(line(SIGNER, SignerState.TURN), line(MANAGER, SignerState.WAITING))
+    desk.views[ID] = in_review(line(SIGNER, SignerState.TURN), line(MANAGER, SignerState.WAITING))
     operator = await desk.come_in(OPERATOR)
     assert "Exempt a reviewer" in text_of(await operator.get(PAGE))
     asking = await operator.get(f"{PAGE}/exempt")
     assert re.findall(r'<option value="([a-z-]+)"', asking.text) == [SIGNER, MANAGER]
     answer = await operator.press(asking, signer=MANAGER, text="On leave")
     assert "They need not review it any more." in text_of(await operator.http.get(answer.headers["location"]))
-    [(_, command, _)] = desk.wished
+    [(_, command, _)] = desk.commands
     assert isinstance(command, Exemption)
     assert (command.actor, command.person, command.reason) == (OPERATOR, MANAGER, "On leave")
 
@@ -115,7 +115,7 @@ async def test_an_operator_exempts_a_reviewer_and_says_why(desk: Office) -> None
 @pytest.mark.parametrize("requester", [REQUESTER, "group:all-staff"])
 async def test_nobody_exempts_the_reviewers_of_what_they_or_their_group_asked_for(desk: Office, requester: str) -> None:
     reviews = (line(SIGNER, SignerState.TURN), line(MANAGER, SignerState.WAITING))
-    desk.known[ID] = in_review(*reviews).replace(requester=requester)
+    desk.views[ID] = in_review(*reviews).replace(requester=requester)
     member = await desk.come_in(REQUESTER)
     page = await member.get(PAGE)
     assert "Remind now" in text_of(page) and "Exempt" not in text_of(page)
@@ -124,14 +124,14 @@ async def test_nobody_exempts_the_reviewers_of_what_they_or_their_group_asked_fo
     refused = await member.post(f"/people{PAGE}/exempt", form | {"signer": SIGNER, "text": "We are in a hurry."})
     assert refused.status_code == 409
     assert "nobody exempts the reviewers of what they have asked for themselves" in text_of(refused)
-    assert not desk.wished
+    assert not desk.commands
 
 
 async def test_the_last_one_who_would_approve_it_cannot_be_exempt(desk: Office) -> None:
     operator = await desk.come_in(OPERATOR)
-    desk.known[ID] = in_review(line(SIGNER, SignerState.TURN))
+    desk.views[ID] = in_review(line(SIGNER, SignerState.TURN))
     assert "Exempt" not in text_of(await operator.get(PAGE))
-    desk.known[ID] = in_review(line(SIGNER, SignerState.TURN), line(MANAGER, SignerState.APPROVED))
+    desk.views[ID] = in_review(line(SIGNER, SignerState.TURN), line(MANAGER, SignerState.APPROVED))
     assert "Exempt a reviewer" in text_of(await operator.get(PAGE))
 
 

@@ -37,7 +37,7 @@ def add(desk: Office, *people: str) -> None:
 
 async def test_one_of_the_group_takes_it_on_and_only_of_the_group_is_offered_it(desk: Office) -> None:
     add(desk, "{id: eve, name: Eve, email: eve@example.test, zone: UTC, manager: operator, groups: [operations]}")
-    desk.known[ID] = shown(requester=TEAM)
+    desk.views[ID] = shown(requester=TEAM)
     browser = await desk.come_in("eve")
     page = await browser.get(PAGE)
     assert page.status_code == 200
@@ -45,13 +45,13 @@ async def test_one_of_the_group_takes_it_on_and_only_of_the_group_is_offered_it(
     assert "See to it myself" in page.text
     asked = await browser.get(f"{PAGE}/take")
     assert (await browser.press(asked)).status_code == 303
-    [(reference, wish, _)] = desk.wished
+    [(reference, wish, _)] = desk.commands
     assert (reference, isinstance(wish, Take) and wish.person) == (ID, "eve")
-    desk.known[ID] = shown(requester=TEAM, taken_by="eve")
+    desk.views[ID] = shown(requester=TEAM, taken_by="eve")
     assert "See to it myself" not in (taken := await browser.get(PAGE)).text
     assert "Eve sees to it" in text_of(taken)
     assert "See to it myself" in (await (await desk.come_in(OPERATOR)).get(PAGE)).text
-    desk.known[ID] = shown(requester=TEAM, notify_all=True)
+    desk.views[ID] = shown(requester=TEAM, notify_all=True)
     assert "See to it myself" not in (await browser.get(PAGE)).text
 
 
@@ -66,7 +66,7 @@ def test_an_operator_outside_the_group_may_not_take_it_on() -> None:
 
 async def test_who_leaves_the_group_sees_it_no_more(desk: Office) -> None:
     add(desk, "{id: eve, name: Eve, email: eve@example.test, zone: UTC, groups: [sales]}")
-    desk.known[ID] = shown(requester="group:sales")
+    desk.views[ID] = shown(requester="group:sales")
     browser = await desk.come_in("eve")
     assert (await browser.get(PAGE)).status_code == 200
     desk.people.write_text(desk.people.read_text().replace("groups: [sales]", "groups: [other]"))
@@ -90,7 +90,7 @@ async def test_who_was_told_by_the_hand_off_reads_all_of_it_but_what_people_wrot
     line = SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.DECLINED, at=NOW, reason=REASON)
     declined = TimelineEntry(at=NOW, happened=EventType.DECLINED, who=SIGNER, why=REASON, said=True)
     ended = {"status": Status.DECLINED, "waiting_for": (), "next": None, "signers": (line,)}
-    desk.known[ID] = shown(**ended, notifications=(told,), timeline=(*TIMELINE, declined))
+    desk.views[ID] = shown(**ended, notifications=(told,), timeline=(*TIMELINE, declined))
     page = await (await desk.come_in(DUTCH)).get(PAGE)
     assert "Legal Desk" in text_of(page), "who asked, and all that happened"
     assert REASON not in text_of(page)

@@ -23,8 +23,8 @@ MANY = TICKED_AT_MOST + 5
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Office]:
     async with office(tmp_path) as made:
-        made.known = {f"msa-{n}": shown(id=f"msa-{n}", document=f"Agreement {n}") for n in range(MANY)}
-        made.known["signed"] = shown(id="signed", document="Signed one", status=Status.SIGNED)
+        made.views = {f"msa-{n}": shown(id=f"msa-{n}", document=f"Agreement {n}") for n in range(MANY)}
+        made.views["signed"] = shown(id="signed", document="Signed one", status=Status.SIGNED)
         yield made
 
 
@@ -38,10 +38,10 @@ async def test_the_confirmation_says_how_many_and_whom_and_what_cannot_be_done(d
     text = text_of(page)
     assert "2 entries · 1 person. Everybody whose turn it is gets a reminder at once." in text
     assert "Agreement 1 Chair Agreement 2 Chair Not possible now Signed one" in text
-    assert desk.wished == []
+    assert desk.commands == []
     answer = await legal.press(page)
     assert inside(answer) == "/people/desk/asked?kind=nda&together=remind&done=2"
-    assert [(id, type(wish)) for id, wish, _ in desk.wished] == [("msa-1", ReminderNow), ("msa-2", ReminderNow)]
+    assert [(id, type(wish)) for id, wish, _ in desk.commands] == [("msa-1", ReminderNow), ("msa-2", ReminderNow)]
     said = dict(parse_qsl(inside(answer).partition("?")[2]))
     assert together.news_of(said, Language.english()) == "Reminders of 2 are on their way."
 
@@ -54,9 +54,9 @@ async def test_due_dates_move_by_a_week_unless_another_day_is_given(desk: Office
     refused = await legal.post("/desk/together/extend", form | {"due": "soon"})
     assert refused.status_code == 409
     assert "a date such as 2026-12-11 is needed" in text_of(refused)
-    assert desk.wished == []
+    assert desk.commands == []
     await legal.post("/desk/together/extend", form | {"due": "2026-12-18"})
-    [(_, wish, _)] = desk.wished
+    [(_, wish, _)] = desk.commands
     assert isinstance(wish, Extension)
     assert wish.due == date(2026, 12, 18)
 
@@ -69,7 +69,7 @@ async def test_what_is_refused_stays_with_its_reason_and_the_rest_is_done(desk: 
     answer = await legal.post("/desk/together/cancel", form | {"text": "Not needed"})
     assert answer.status_code == 409
     assert "Not done: Agreement 1 Chair This was not done" in text_of(answer)
-    assert all(isinstance(wish, Cancellation) and wish.reason == "Not needed" for _, wish, _ in desk.wished)
+    assert all(isinstance(wish, Cancellation) and wish.reason == "Not needed" for _, wish, _ in desk.commands)
 
 
 async def test_what_is_not_theirs_is_left_out_and_a_page_of_a_list_is_the_most(desk: Office) -> None:
@@ -80,7 +80,7 @@ async def test_what_is_not_theirs_is_left_out_and_a_page_of_a_list_is_the_most(d
     page = await legal.get(f"/desk/together/remind?{ticked(*(f'msa-{n}' for n in range(MANY)))}")
     assert f"{TICKED_AT_MOST} entries" in text_of(page)
     await legal.press(page)
-    assert desk.unwatched == len(desk.wished) == TICKED_AT_MOST > AT_ONCE
+    assert desk.unwatched == len(desk.commands) == TICKED_AT_MOST > AT_ONCE
     assert (await legal.get("/desk/together/pause?ticked=requests/msa-1")).status_code == 404
 
 

@@ -132,7 +132,7 @@ def know(customer: Phone, show: OnboardingShow, *parts: RequestShow | TaskShow) 
         for one in stage.parts
         if one.state == "open"
     )
-    customer.known[ACME] = joined(show.replace(waiting_for=waiting), heard)
+    customer.views[ACME] = joined(show.replace(waiting_for=waiting), heard)
 
 
 @pytest.fixture
@@ -250,7 +250,7 @@ async def test_the_page_names_nobody_and_says_nothing_that_is_ours(customer: Pho
 async def test_a_get_changes_nothing_and_shows_no_form(customer: Phone) -> None:
     page = (await customer.open(link(customer))).text
     assert "<form" not in page
-    assert customer.wishes.taken == []
+    assert customer.recorder.commands == []
 
 
 async def test_only_the_customer_s_people_have_a_page_and_an_onboarding_has_no_other(customer: Phone) -> None:
@@ -270,8 +270,8 @@ async def test_only_the_customer_s_people_have_a_page_and_an_onboarding_has_no_o
 
 async def test_while_nobody_knows_the_page_says_so(customer: Phone) -> None:
     for unknown in ({}, {ACME: shown(partial=True)}):
-        customer.known.clear()
-        customer.known.update(unknown)
+        customer.views.clear()
+        customer.views.update(unknown)
         answer = await customer.open(link(customer))
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
 
@@ -380,7 +380,7 @@ async def test_a_link_that_was_made_anew_kills_the_old_one_which_offers_to_send_
     for _ in range(2):
         sent = await customer.press(old)
         assert sent.status_code == 303
-    [(wish, _)] = customer.wishes.taken
+    [(wish, _)] = customer.recorder.commands
     assert wish == NewLink(actor=FIRST), "once an hour, and a double click is one"
     after = await customer.open(f"/journey/{sent.headers['location']}")
     assert "The link is on its way" in text_of(after.text)
@@ -391,7 +391,7 @@ async def test_a_link_that_was_made_anew_kills_the_old_one_which_offers_to_send_
 async def ways_to_parts(customer: Phone, serial: str = FIRST_SERIAL) -> list[str]:
     """Where the customer's page leads: to an agreement of theirs and to a step, both of which they may act on."""
     know(customer, shown(), request(1, FIRST), task(FIRST))
-    customer.known.update({"acme.1.1": request(1, FIRST), "task:acme.1.3": task(FIRST)})
+    customer.views.update({"acme.1.1": request(1, FIRST), "task:acme.1.3": task(FIRST)})
     return [way.removeprefix("..") for way in ways_on((await customer.open(link(customer, serial=serial))).text)]
 
 
@@ -405,7 +405,7 @@ async def test_what_the_old_link_gave_is_no_longer_good_either(customer: Phone) 
             assert (answer.status_code, MSA in answer.text, DETAILS in answer.text) == (410, False, False)
             assert "This link is no longer valid" in text_of(answer.text)
     assert (await customer.open(f"{agreement}/first-page")).status_code == 410
-    assert customer.wishes.taken == []
+    assert customer.recorder.commands == []
     new = await ways_to_parts(customer, "b7")
     assert not {*new} & {*old}
     assert [(await customer.open(way)).status_code for way in new] == [200, 200]
@@ -419,7 +419,7 @@ async def test_from_a_part_the_new_link_is_sent_as_from_the_page_itself(customer
         [action] = re.findall(r'<form method="post" action="\.\.([^"]*)"', dead)
         sent = await customer.post(action, form_of(dead))
         assert (action, sent.status_code) == (link(customer), 303)
-    [(wish, _)] = customer.wishes.taken
+    [(wish, _)] = customer.recorder.commands
     assert wish == NewLink(actor=FIRST), "once an hour, wherever it is asked for"
     after = await customer.open(f"/journey/{sent.headers['location']}")
     assert "The link is on its way" in text_of(after.text)
@@ -437,7 +437,7 @@ async def test_a_notice_s_own_link_to_a_part_and_a_colleague_s_stay_good(custome
 
 
 async def test_somebody_whom_a_part_calls_otherwise_loses_it_by_their_name_in_the_onboarding(customer: Phone) -> None:
-    customer.known["acme.1.1"] = request(1, "signer-2")
+    customer.views["acme.1.1"] = request(1, "signer-2")
     way = given(customer, "signer-2", LinkUse.SIGN, "acme.1.1", known="signer-1")
     await customer.store.one_use.replace_serial(serial_of("signature-request:acme.1.1", "signer-2"), "c9")
     await customer.store.one_use.replace_serial(serial_of(ACME, "signer-2"), "c9")
@@ -464,7 +464,7 @@ async def test_a_good_link_and_a_foreign_form_send_nothing(customer: Phone) -> N
     good = await customer.post(link(customer, serial="b7"), form)
     torn = await customer.post(path, form | {"padding": "x" * 2 * LONGEST})
     assert (foreign.status_code, good.status_code, torn.status_code) == (403, 403, 400)
-    assert customer.wishes.taken == []
+    assert customer.recorder.commands == []
 
 
 async def test_a_preview_shows_the_page_as_it_is_without_a_way_to_act_and_closes(customer: Phone) -> None:

@@ -36,7 +36,7 @@ async def signer(tmp_path: Path) -> AsyncIterator[Phone]:
         for content in (PDF, LOG):
             await made.store.files.put(content, SIGNED)
         await made.store.evidence.keep_signed(MSA, SignedDocument(_stored(PDF), _stored(LOG)), NOW)
-        made.known[REQUEST] = ended()
+        made.views[REQUEST] = ended()
         yield made
 
 
@@ -112,17 +112,17 @@ async def test_a_range_is_answered_as_for_targets(signer: Phone) -> None:
 
 
 async def test_a_declined_document_is_not_called_signed(signer: Phone) -> None:
-    signer.known[REQUEST] = ended(Status.DECLINED)
+    signer.views[REQUEST] = ended(Status.DECLINED)
     text = text_of((await signer.open(signer.link())).text)
     assert "Download the document" in text
     assert "signed document" not in text
 
 
 async def test_before_it_is_kept_there_is_nothing_and_of_some_kinds_the_log_alone(signer: Phone) -> None:
-    signer.known[REQUEST] = ended(signed_document=None, signing_log=None)
+    signer.views[REQUEST] = ended(signed_document=None, signing_log=None)
     assert "/document" not in (await signer.open(signer.link())).text
     assert (await signer.open(f"{signer.link()}/document")).status_code == 404
-    signer.known[REQUEST] = ended(signed_document=None)
+    signer.views[REQUEST] = ended(signed_document=None)
     page = (await signer.open(signer.link())).text
     assert ("/signing-log" in page, "/document" in page) == (True, False)
 
@@ -145,7 +145,7 @@ async def test_while_the_database_is_away_they_are_asked_to_come_again(signer: P
 
 
 async def test_while_nobody_knows_where_it_stands_they_are_asked_to_come_again(signer: Phone) -> None:
-    del signer.known[REQUEST]
+    del signer.views[REQUEST]
     assert (await signer.open(f"{signer.link()}/document")).status_code == 503
 
 

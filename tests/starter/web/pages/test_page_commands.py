@@ -69,7 +69,7 @@ def shown(*offered: Choices, **changes: Any) -> RequestShow:
 async def signer(tmp_path: Path) -> AsyncIterator[Phone]:
     async with phone(tmp_path) as made:
         await made.create()
-        made.known[REQUEST] = shown(choices())
+        made.views[REQUEST] = shown(choices())
         yield made
 
 
@@ -90,16 +90,16 @@ async def test_beside_signing_there_is_not_now_handing_over_and_a_question(signe
 
 
 async def test_not_now_is_wished_for_the_time_on_the_button(signer: Phone) -> None:
-    answer = await signer.wish(signer.link(), Action.LATER, EVENING)
+    answer = await signer.post_option(signer.link(), Action.LATER, EVENING)
     assert (answer.status_code, answer.headers["location"]) == (303, f"{signer.link().rpartition('/')[2]}?done=later")
-    [(wish, op)] = signer.wishes.taken
+    [(wish, op)] = signer.recorder.commands
     assert wish == NotNow(person=FIRST, until=datetime.fromisoformat(EVENING))
     assert op.startswith("page-")
 
 
 async def test_handing_over_is_wished_by_the_signer(signer: Phone) -> None:
-    await signer.wish(signer.link(), Action.DELEGATE)
-    assert [wish for wish, _ in signer.wishes.taken] == [Delegation(actor=FIRST, signer=FIRST, to=DEPUTY)]
+    await signer.post_option(signer.link(), Action.DELEGATE)
+    assert [wish for wish, _ in signer.recorder.commands] == [Delegation(actor=FIRST, signer=FIRST, to=DEPUTY)]
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,12 @@ async def test_handing_over_is_wished_by_the_signer(signer: Phone) -> None:
 )
 async def test_whom_core_signature_would_refuse_is_not_offered(signer: Phone, email: str) -> None:
     signer.people.write_text(PEOPLE.replace("deputy@acme.test", email))
-    signer.known[REQUEST] = shown(choices(), choices(SECOND))
+    signer.views[REQUEST] = shown(choices(), choices(SECOND))
     page = (await signer.open(signer.link())).text
     assert "Customer Deputy" not in text_of(page)
     form = {"act": "delegate", "value": DEPUTY, "token": form_of(page)["token"]}
     assert (await signer.post(signer.link(), form)).status_code == 409
-    assert signer.wishes.taken == []
+    assert signer.recorder.commands == []
 
 
 async def test_a_refusal_that_comes_later_stays_on_the_page_with_its_reason(signer: Phone) -> None:
@@ -120,38 +120,38 @@ async def test_a_refusal_that_comes_later_stays_on_the_page_with_its_reason(sign
     refused = TimelineEntry(
         at=NOW, happened=EventType.NOT_HANDED_OVER, who=FIRST, refusal=refusal, about=DEPUTY, by=FIRST
     )
-    signer.known[REQUEST] = shown(choices(), timeline=(refused,))
+    signer.views[REQUEST] = shown(choices(), timeline=(refused,))
     for _ in range(2):
         page = (await signer.open(signer.link())).text
         assert f"This was not done: {refusal.english}" in text_of(page) and 'role="alert"' in page
     later = TimelineEntry(at=NOW, happened=EventType.HAND_OVER_ASKED, who=FIRST)
-    signer.known[REQUEST] = shown(choices(), timeline=(refused, later))
+    signer.views[REQUEST] = shown(choices(), timeline=(refused, later))
     assert "This was not done" not in (await signer.open(signer.link())).text
 
 
 async def test_a_question_arrives_as_it_was_written(signer: Phone) -> None:
-    await signer.wish(signer.link(), Action.ASK, text="Which annex?\r\nاذهب 🖋️\u202e\x07")
-    assert [wish for wish, _ in signer.wishes.taken] == [Question(person=FIRST, text="Which annex?\nاذهب 🖋️")]
+    await signer.post_option(signer.link(), Action.ASK, text="Which annex?\r\nاذهب 🖋️\u202e\x07")
+    assert [wish for wish, _ in signer.recorder.commands] == [Question(person=FIRST, text="Which annex?\nاذهب 🖋️")]
 
 
 async def test_the_longest_question_fits_into_a_form(signer: Phone) -> None:
-    await signer.wish(signer.link(), Action.ASK, text="🖋" * 1_000)
-    assert [wish for wish, _ in signer.wishes.taken] == [Question(person=FIRST, text="🖋" * 1_000)]
+    await signer.post_option(signer.link(), Action.ASK, text="🖋" * 1_000)
+    assert [wish for wish, _ in signer.recorder.commands] == [Question(person=FIRST, text="🖋" * 1_000)]
 
 
 async def test_a_form_that_is_posted_again_is_the_same_wish(signer: Phone) -> None:
     form = option_of((await signer.open(signer.link())).text, Action.LATER)
     await asyncio.gather(*(signer.post(signer.link(), form) for _ in range(3)))
-    assert len({op for _, op in signer.wishes.taken}) == 1
+    assert len({op for _, op in signer.recorder.commands}) == 1
     await signer.post(signer.link(), form | {"value": EVENING})
-    await signer.wish(signer.link(), Action.LATER)
-    assert len({op for _, op in signer.wishes.taken}) == 3
+    await signer.post_option(signer.link(), Action.LATER)
+    assert len({op for _, op in signer.recorder.commands}) == 3
 
 
 async def test_the_name_of_a_wish_gives_neither_the_link_nor_the_form_away(signer: Phone) -> None:
     form = option_of((await signer.open(signer.link())).text, Action.ASK) | {"text": "Which annex?"}
     await signer.post(signer.link(), form)
-    [(_, op)] = signer.wishes.taken
+    [(_, op)] = signer.recorder.commands
     assert not {form["token"], signer.link().rpartition("/")[2], FIRST} & {op}
     assert len(op) == len("page-") + 22
 
@@ -169,7 +169,7 @@ async def test_the_name_of_a_wish_gives_neither_the_link_nor_the_form_away(signe
 async def test_only_what_request_and_policy_allow_is_offered(
     signer: Phone, changes: dict[str, Any], left: list[Action]
 ) -> None:
-    signer.known[REQUEST] = shown(choices(**changes))
+    signer.views[REQUEST] = shown(choices(**changes))
     assert await offered(signer, signer.link()) == left
 
 
@@ -177,20 +177,20 @@ async def test_only_what_request_and_policy_allow_is_offered(
 async def test_a_delegate_who_cannot_sign_is_not_offered(signer: Phone, concerned: str) -> None:
     deputy = SignerLine(person=DEPUTY, order=2, role=Role.SIGN, state=SignerState.WAITING)
     known = shown(choices())
-    signer.known[REQUEST] = known.replace(
+    signer.views[REQUEST] = known.replace(
         **({"requester": DEPUTY} if concerned == "requester" else {"signers": (*known.signers, deputy)})
     )
     assert await offered(signer, signer.link()) == [Action.LATER, Action.ASK]
 
 
 async def test_who_has_no_delegate_hands_nothing_over(signer: Phone) -> None:
-    await signer.deed("customer@acme.test", "sign")
-    signer.known[REQUEST] = shown(choices(SECOND))
+    await signer.act("customer@acme.test", "sign")
+    signer.views[REQUEST] = shown(choices(SECOND))
     assert await offered(signer, signer.link(SECOND)) == [Action.LATER, Action.ASK]
 
 
 async def test_who_has_just_signed_is_offered_nothing_more(signer: Phone) -> None:
-    await signer.deed("customer@acme.test", "sign")
+    await signer.act("customer@acme.test", "sign")
     page = (await signer.press(signer.link())).text
     assert "You have signed" in text_of(page)
     assert [act for act in OPTIONS if option_of(page, act)] == []
@@ -201,16 +201,16 @@ async def test_while_nobody_answers_for_the_request_there_is_only_signing(
     signer: Phone, nobody: RequestShow | None
 ) -> None:
     forms = {act: option_of((await signer.open(signer.link())).text, act) for act in OPTIONS[:3]}
-    signer.known.clear()
+    signer.views.clear()
     if nobody:
-        signer.known[REQUEST] = nobody
+        signer.views[REQUEST] = nobody
     assert await offered(signer, signer.link()) == []
     assert (await signer.press(signer.link())).headers["location"].startswith(signer.sandbox.url)
     for form in forms.values():
         answer = await signer.post(signer.link(), form | {"text": "Which annex?"})
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
         assert "Your request was not carried out." in text_of(answer.text)
-    assert signer.wishes.taken == []
+    assert signer.recorder.commands == []
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ async def test_while_nobody_answers_for_the_request_there_is_only_signing(
 async def test_what_was_not_on_offer_changes_nothing(signer: Phone, act: str, value: str, status: int) -> None:
     form = option_of((await signer.open(signer.link())).text, Action.ASK)
     answer = await signer.post(signer.link(), form | {"act": act, "value": value})
-    assert (answer.status_code, signer.wishes.taken) == (status, [])
+    assert (answer.status_code, signer.recorder.commands) == (status, [])
     assert ("This was not done: it cannot be put off until then any more." in text_of(answer.text)) is (status == 409)
 
 
@@ -234,16 +234,16 @@ async def test_a_place_is_handed_over_to_nobody_but_the_delegate_and_the_page_sa
     signer: Phone, value: str, changes: dict[str, Any]
 ) -> None:
     form = option_of((await signer.open(signer.link())).text, Action.DELEGATE)
-    signer.known[REQUEST] = signer.known[REQUEST].replace(**changes)
+    signer.views[REQUEST] = signer.views[REQUEST].replace(**changes)
     answer = await signer.post(signer.link(), form | {"value": value})
-    assert (answer.status_code, signer.wishes.taken) == (409, [])
+    assert (answer.status_code, signer.recorder.commands) == (409, [])
     assert "This was not done: it cannot be handed over to this person any more." in text_of(answer.text)
 
 
 async def test_what_is_not_on_offer_any_more_is_for_the_request_to_judge(signer: Phone) -> None:
     page = (await signer.open(signer.link())).text
-    signer.known[REQUEST] = shown(choices(ask=False, snoozes_left=0))
-    signer.wishes.failure = CommandRefused(Rejection.QUESTION_OPEN.to_message())
+    signer.views[REQUEST] = shown(choices(ask=False, snoozes_left=0))
+    signer.recorder.failure = CommandRefused(Rejection.QUESTION_OPEN.to_message())
     for act in (Action.ASK, Action.LATER):
         answer = await signer.post(signer.link(), option_of(page, act) | {"text": "Which annex?"})
         assert "This was not done: a question is open already." in text_of(answer.text)
@@ -255,12 +255,12 @@ async def test_a_wish_from_elsewhere_is_refused(signer: Phone, changes: dict[str
     assert (await signer.post(signer.link(), form | changes)).status_code == 403
     assert (await signer.post(signer.link(SECOND), form)).status_code == 403
     foreign = await signer.browser.post(signer.link(), data=form, headers={"sec-fetch-site": "cross-site"})
-    assert (foreign.status_code, signer.wishes.taken) == (403, [])
+    assert (foreign.status_code, signer.recorder.commands) == (403, [])
 
 
 async def test_a_refusal_stands_on_the_page_with_everything_that_is_possible(signer: Phone) -> None:
-    signer.wishes.failure = CommandRefused(Rejection.AFTER_WARNING.to_message())
-    answer = await signer.wish(signer.link(), Action.LATER, EVENING)
+    signer.recorder.failure = CommandRefused(Rejection.AFTER_WARNING.to_message())
+    answer = await signer.post_option(signer.link(), Action.LATER, EVENING)
     assert answer.status_code == 409
     assert "This was not done: that is after the last warning." in text_of(answer.text)
     assert option_of(answer.text, Action.ASK) != {}
@@ -268,22 +268,22 @@ async def test_a_refusal_stands_on_the_page_with_everything_that_is_possible(sig
 
 
 async def test_what_was_written_stays_where_it_was_refused(signer: Phone) -> None:
-    signer.wishes.failure = CommandRefused(Rejection.QUESTION_OPEN.to_message())
-    answer = await signer.wish(signer.link(), Action.ASK, text="\n<b>Which</b> annex?\r\nاذهب")
+    signer.recorder.failure = CommandRefused(Rejection.QUESTION_OPEN.to_message())
+    answer = await signer.post_option(signer.link(), Action.ASK, text="\n<b>Which</b> annex?\r\nاذهب")
     assert ">\n\n&lt;b&gt;Which&lt;/b&gt; annex?\nاذهب</textarea>" in answer.text
     assert answer.text.count("<details open>") == answer.text.count("<textarea") == 1
 
 
 async def test_a_refusal_is_said_in_the_readers_language(signer: Phone) -> None:
     await signer.forward("customer@acme.test", "finance@example.test")
-    signer.known[REQUEST] = shown(choices(DUTCH))
-    signer.wishes.failure = CommandRefused(Rejection.QUESTION_OPEN.to_message())
-    answer = await signer.wish(signer.link(DUTCH), Action.ASK, text="Welke bijlage?")
+    signer.views[REQUEST] = shown(choices(DUTCH))
+    signer.recorder.failure = CommandRefused(Rejection.QUESTION_OPEN.to_message())
+    answer = await signer.post_option(signer.link(DUTCH), Action.ASK, text="Welke bijlage?")
     assert "Dit is niet gedaan: er staat al een vraag open." in text_of(answer.text)
 
 
 async def test_what_nobody_confirmed_is_uncertain_and_sent_again_it_is_the_same_wish(signer: Phone) -> None:
-    signer.wishes.failure = NotConfirmed("page-x")
+    signer.recorder.failure = NotConfirmed("page-x")
     form = option_of((await signer.open(signer.link())).text, Action.ASK) | {"text": "Which annex?"}
     answer = await signer.post(signer.link(), form)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
@@ -293,8 +293,8 @@ async def test_what_nobody_confirmed_is_uncertain_and_sent_again_it_is_the_same_
 
 
 async def test_a_place_that_is_not_handed_over_yet_is_said_to_be_under_way(signer: Phone) -> None:
-    signer.wishes.state = OperationState.OPEN
-    answer = await signer.wish(signer.link(), Action.DELEGATE)
+    signer.recorder.state = OperationState.OPEN
+    answer = await signer.post_option(signer.link(), Action.DELEGATE)
     assert answer.status_code == 202
     assert "Received" in text_of(answer.text)
     assert "handed over" not in text_of(answer.text)
@@ -307,10 +307,10 @@ async def test_a_recorded_form_whose_result_is_not_known_yet_is_said_to_be_recei
     versions = (DocumentVersion(number=1, sha256="ab" * 32, size=9, at=NOW, by=REQUESTER),)
     waiting = (WaitingFor(person=CHAIR, since=NOW),)
     review_view = shown(choices(CHAIR), reviews=(review,), versions=versions, waiting_for=waiting, status=Status.REVIEW)
-    signer.known[REQUEST] = review_view
-    answer = await signer.wish(link, Action.APPROVE)
+    signer.views[REQUEST] = review_view
+    answer = await signer.post_option(link, Action.APPROVE)
     assert answer.headers["location"].endswith("?done=approve")
-    signer.known[REQUEST] = shown(partial=True)
+    signer.views[REQUEST] = shown(partial=True)
     with capture_logs() as logs:
         page = await signer.open(f"{link}?done=approve")
     assert (page.status_code, "Received" in text_of(page.text)) == (202, True)
@@ -322,7 +322,7 @@ async def test_a_recorded_form_whose_result_is_not_known_yet_is_said_to_be_recei
 
 async def test_a_form_that_was_not_sent_is_logged(signer: Phone) -> None:
     form = option_of((await signer.open(signer.link())).text, Action.ASK) | {"text": "Which annex?"}
-    signer.known[REQUEST] = shown(partial=True)
+    signer.views[REQUEST] = shown(partial=True)
     with capture_logs() as logs:
         answer = await signer.post(signer.link(), form)
     assert answer.status_code == 503
@@ -330,28 +330,28 @@ async def test_a_form_that_was_not_sent_is_logged(signer: Phone) -> None:
 
 
 async def test_a_wish_that_was_not_admitted_was_not_done(signer: Phone) -> None:
-    signer.wishes.failure = NotAdmitted("too many changes wait")
-    answer = await signer.wish(signer.link(), Action.ASK, text="Which annex?")
+    signer.recorder.failure = NotAdmitted("too many changes wait")
+    answer = await signer.post_option(signer.link(), Action.ASK, text="Which annex?")
     assert (answer.status_code, "Which annex?</textarea>" in answer.text) == (503, True)
     assert "Your request was not carried out." in text_of(answer.text)
 
 
 async def test_a_wish_that_temporal_does_not_take_was_not_done_and_the_page_knows_no_more(signer: Phone) -> None:
-    signer.wishes.failure = TemporalRefused(RPCError("canary", RPCStatusCode.PERMISSION_DENIED, b""), "default")
-    answer = await signer.wish(signer.link(), Action.ASK, text="Which annex?")
+    signer.recorder.failure = TemporalRefused(RPCError("canary", RPCStatusCode.PERMISSION_DENIED, b""), "default")
+    answer = await signer.post_option(signer.link(), Action.ASK, text="Which annex?")
     assert (answer.status_code, "canary" in answer.text) == (503, False)
     assert "Your request was not carried out." in text_of(answer.text)
     assert "Which annex?</textarea>" in answer.text
 
 
 async def test_a_wish_for_what_has_just_ended_leads_to_the_page_as_it_is(signer: Phone) -> None:
-    signer.wishes.failure = NotRunning("too late")
-    assert (await signer.wish(signer.link(), Action.LATER)).status_code == 303
+    signer.recorder.failure = NotRunning("too late")
+    assert (await signer.post_option(signer.link(), Action.LATER)).status_code == 303
 
 
 async def test_the_page_says_when_one_is_reminded_and_what_one_asked(signer: Phone) -> None:
     snoozed = choices(snoozes_left=1, reminded_at=datetime.fromisoformat(MORNING), ask=False)
-    signer.known[REQUEST] = shown(snoozed, question=question("And when?", number=2), answered=(question(answer="B."),))
+    signer.views[REQUEST] = shown(snoozed, question=question("And when?", number=2), answered=(question(answer="B."),))
     text = text_of((await signer.open(signer.link())).text)
     assert "You will be reminded on Fri, 27 Nov 2026, 09:00 (New York)." in text
     assert "You can put it off 1 more time." in text
@@ -360,21 +360,21 @@ async def test_the_page_says_when_one_is_reminded_and_what_one_asked(signer: Pho
 
 
 async def test_a_question_of_somebody_else_is_not_theirs_to_read(signer: Phone) -> None:
-    await signer.deed("customer@acme.test", "sign")
-    signer.known[REQUEST] = shown(choices(SECOND, ask=False), question=question())
+    await signer.act("customer@acme.test", "sign")
+    signer.views[REQUEST] = shown(choices(SECOND, ask=False), question=question())
     assert "Which annex?" not in (await signer.open(signer.link(SECOND))).text
     assert "Which annex?" not in (await signer.open(signer.link(CHAIR, LinkUse.VIEW))).text
 
 
 async def test_the_requester_reads_the_question_and_answers_it(signer: Phone) -> None:
-    signer.known[REQUEST] = shown(question=question("<b>Which</b> annex?"))
+    signer.views[REQUEST] = shown(question=question("<b>Which</b> annex?"))
     path = signer.link(REQUESTER, LinkUse.VIEW)
     page = (await signer.open(path)).text
     assert "&lt;b&gt;Which&lt;/b&gt; annex?" in page
     assert "<details open>" in page
-    answer = await signer.wish(path, Action.ANSWER, text="Annex B.")
+    answer = await signer.post_option(path, Action.ANSWER, text="Annex B.")
     assert answer.status_code == 303
-    assert [wish for wish, _ in signer.wishes.taken] == [Answer(actor=REQUESTER, text="Annex B.")]
+    assert [wish for wish, _ in signer.recorder.commands] == [Answer(actor=REQUESTER, text="Annex B.")]
 
 
 async def test_whoever_was_told_that_a_question_is_unanswered_may_answer_it(signer: Phone) -> None:
@@ -386,27 +386,27 @@ async def test_whoever_was_told_that_a_question_is_unanswered_may_answer_it(sign
         outcome=NotificationOutcome.ACCEPTED,
         at=NOW,
     )
-    signer.known[REQUEST] = shown(question=question(), notifications=(told,))
+    signer.views[REQUEST] = shown(question=question(), notifications=(told,))
     page = (await signer.open(signer.link(CHAIR, LinkUse.VIEW))).text
     assert "Which annex?" in page and "Send the answer" in page
 
 
 async def test_an_answer_is_for_the_question_that_stood_above_it(signer: Phone) -> None:
-    signer.known[REQUEST] = shown(question=question())
+    signer.views[REQUEST] = shown(question=question())
     path = signer.link(REQUESTER, LinkUse.VIEW)
     form = option_of((await signer.open(path)).text, Action.ANSWER)
-    signer.known[REQUEST] = shown(question=question("And when?", number=2))
+    signer.views[REQUEST] = shown(question=question("And when?", number=2))
     answer = await signer.post(path, form | {"text": "Annex B."})
-    assert (answer.status_code, signer.wishes.taken) == (303, [])
+    assert (answer.status_code, signer.recorder.commands) == (303, [])
 
 
 async def test_only_the_requester_answers(signer: Phone) -> None:
-    signer.known[REQUEST] = shown(choices(ask=False), question=question())
+    signer.views[REQUEST] = shown(choices(ask=False), question=question())
     for path in (signer.link(CHAIR, LinkUse.VIEW), signer.link(FIRST, LinkUse.VIEW)):
         assert await offered(signer, path) == []
     form = option_of((await signer.open(signer.link())).text, Action.LATER)
     await signer.post(signer.link(), form | {"act": Action.ANSWER, "value": "1", "text": "Annex B."})
-    assert signer.wishes.taken == []
+    assert signer.recorder.commands == []
 
 
 @pytest.fixture
@@ -416,22 +416,22 @@ async def sales(signer: Phone) -> Phone:
     for person in (REQUESTER, CHAIR):
         text = text.replace(f"id: {person},", f"id: {person}, groups: [sales],")
     signer.people.write_text(text)
-    signer.known[REQUEST] = shown(choices(), requester="group:sales")
+    signer.views[REQUEST] = shown(choices(), requester="group:sales")
     return signer
 
 
 async def test_one_of_the_group_that_asks_takes_it_on_and_the_others_read_who(sales: Phone) -> None:
     path = sales.link(REQUESTER, LinkUse.VIEW)
-    answer = await sales.wish(path, Action.TAKE)
-    assert [wish for wish, _ in sales.wishes.taken] == [Take(actor=REQUESTER, person=REQUESTER)]
-    sales.known[REQUEST] = shown(choices(), requester="group:sales", taken_by=REQUESTER)
+    answer = await sales.post_option(path, Action.TAKE)
+    assert [wish for wish, _ in sales.recorder.commands] == [Take(actor=REQUESTER, person=REQUESTER)]
+    sales.views[REQUEST] = shown(choices(), requester="group:sales", taken_by=REQUESTER)
     page = (await sales.open(f"/open/{answer.headers['location']}")).text
     assert "You see to it now." in text_of(page) and not option_of(page, Action.TAKE)
     other = sales.link(CHAIR, LinkUse.VIEW)
     page = (await sales.open(other)).text
     assert "Legal desk sees to it." in text_of(page).replace("\u2068", "").replace("\u2069", "")
     await sales.post(other, option_of(page, Action.TAKE))
-    assert sales.wishes.taken[1][0] == Take(actor=CHAIR, person=CHAIR), "they know that they take it over"
+    assert sales.recorder.commands[1][0] == Take(actor=CHAIR, person=CHAIR), "they know that they take it over"
     assert "sees to it" not in (await sales.open(sales.link(FIRST))).text
 
 
@@ -439,12 +439,12 @@ async def test_of_two_who_take_it_on_at_once_the_first_has_it(sales: Phone) -> N
     paths = [sales.link(one, LinkUse.VIEW) for one in (REQUESTER, CHAIR)]
     forms = [option_of((await sales.open(path)).text, Action.TAKE) for path in paths]
     await sales.post(paths[0], forms[0])
-    sales.known[REQUEST] = shown(choices(), requester="group:sales", taken_by=REQUESTER)
+    sales.views[REQUEST] = shown(choices(), requester="group:sales", taken_by=REQUESTER)
     late = await sales.post(paths[1], forms[1])
-    assert (late.status_code, len(sales.wishes.taken)) == (409, 1)
+    assert (late.status_code, len(sales.recorder.commands)) == (409, 1)
     assert "This was not done: another of you has just taken it on." in text_of(late.text)
     assert (await sales.post(paths[0], forms[0])).status_code == 303, "sent twice it is taken once"
-    assert len(sales.wishes.taken) == 1
+    assert len(sales.recorder.commands) == 1
 
 
 @pytest.mark.parametrize(
@@ -465,25 +465,25 @@ async def test_nobody_else_takes_it_on_and_nothing_that_is_nobodys_alone(
 ) -> None:
     path = sales.link(REQUESTER, LinkUse.VIEW)
     form = option_of((await sales.open(path)).text, Action.TAKE)
-    sales.known[REQUEST] = shown(choices(), **{"requester": "group:sales", **changes})
+    sales.views[REQUEST] = shown(choices(), **{"requester": "group:sales", **changes})
     page = (await sales.open(sales.link(person, use))).text
     assert not option_of(page, Action.TAKE)
     await sales.post(sales.link(person, use), form)
-    assert sales.wishes.taken == []
+    assert sales.recorder.commands == []
 
 
 async def test_one_of_the_group_that_asks_answers_a_question(sales: Phone) -> None:
-    sales.known[REQUEST] = shown(requester="group:sales", question=question())
+    sales.views[REQUEST] = shown(requester="group:sales", question=question())
     path = sales.link(REQUESTER, LinkUse.VIEW)
     assert await offered(sales, path) == [Action.ANSWER]
     assert option_of((await sales.open(path)).text, Action.TAKE)
-    await sales.wish(path, Action.ANSWER, text="Annex B.")
-    assert [wish for wish, _ in sales.wishes.taken] == [Answer(actor=REQUESTER, text="Annex B.")]
+    await sales.post_option(path, Action.ANSWER, text="Annex B.")
+    assert [wish for wish, _ in sales.recorder.commands] == [Answer(actor=REQUESTER, text="Annex B.")]
 
 
 async def test_a_forwarded_signer_may_wish_as_well(signer: Phone) -> None:
     await signer.forward("customer@acme.test", "chair@example.test")
-    signer.known[REQUEST] = shown(choices(CHAIR))
+    signer.views[REQUEST] = shown(choices(CHAIR))
     pressed = await signer.press(signer.link(CHAIR))
     assert "Check your email" in text_of(pressed.text)
     assert option_of(pressed.text, Action.ASK) != {}
@@ -494,11 +494,11 @@ async def test_a_question_that_went_with_the_place_is_read_by_both_who_wait_for_
     handed = SignerLine(person=FIRST, order=1, role=Role.SIGN, state=SignerState.REASSIGNED)
     theirs = SignerLine(person=SECOND, order=1, role=Role.SIGN, state=SignerState.TURN)
     known = shown(choices(SECOND, ask=False), signers=(handed, theirs))
-    signer.known[REQUEST] = known.replace(question=question().replace(to=SECOND))
+    signer.views[REQUEST] = known.replace(question=question().replace(to=SECOND))
     before = text_of((await signer.open(signer.link())).text)
     assert "Your question went with it. We will tell you when it is answered." in before
     assert "Customer Which annex? Answer Not answered yet." in text_of((await signer.open(signer.link(SECOND))).text)
-    signer.known[REQUEST] = known.replace(answered=(question(answer="B.").replace(to=SECOND),))
+    signer.views[REQUEST] = known.replace(answered=(question(answer="B.").replace(to=SECOND),))
     for path in (signer.link(), signer.link(use=LinkUse.VIEW)):
         text = text_of((await signer.open(path)).text)
         assert "You Which annex? Answer B." in text and "went with it" not in text
@@ -517,33 +517,33 @@ def works_with(signer: Phone, more: int = 0) -> None:
 
 async def test_where_the_directory_names_no_delegate_a_colleague_is_chosen_by_name(signer: Phone) -> None:
     works_with(signer)
-    await signer.deed("customer@acme.test", "sign")
-    signer.known[REQUEST] = shown(choices(SECOND))
+    await signer.act("customer@acme.test", "sign")
+    signer.views[REQUEST] = shown(choices(SECOND))
     page = (await signer.open(signer.link(SECOND))).text
     assert values_of(page, Action.DELEGATE) == [CHAIR]
     assert "Hand over to Chair" in text_of(page) and "Customer Deputy" not in page
-    await signer.wish(signer.link(SECOND), Action.DELEGATE, CHAIR)
-    assert [wish for wish, _ in signer.wishes.taken] == [Delegation(actor=SECOND, signer=SECOND, to=CHAIR)]
-    refused = await signer.wish(signer.link(SECOND), Action.DELEGATE, DEPUTY)
-    assert (refused.status_code, len(signer.wishes.taken)) == (409, 1)
+    await signer.post_option(signer.link(SECOND), Action.DELEGATE, CHAIR)
+    assert [wish for wish, _ in signer.recorder.commands] == [Delegation(actor=SECOND, signer=SECOND, to=CHAIR)]
+    refused = await signer.post_option(signer.link(SECOND), Action.DELEGATE, DEPUTY)
+    assert (refused.status_code, len(signer.recorder.commands)) == (409, 1)
     given = EscalationEntry(from_=SECOND, to=CHAIR, reason=EscalationReason.MANUAL, at=NOW)
     gone = SignerLine(person=SECOND, order=1, role=Role.SIGN, state=SignerState.REASSIGNED)
-    signer.known[REQUEST] = shown(signers=(gone,), escalations=(given,))
+    signer.views[REQUEST] = shown(signers=(gone,), escalations=(given,))
     assert "Chair is asked instead of you." in text_of((await signer.open(signer.link(SECOND))).text)
 
 
 async def test_ten_times_as_many_colleagues_as_are_shown_are_looked_for_by_name(signer: Phone) -> None:
     works_with(signer, more=10 * COLLEAGUES_AT_MOST)
-    await signer.deed("customer@acme.test", "sign")
-    signer.known[REQUEST] = shown(choices(SECOND))
+    await signer.act("customer@acme.test", "sign")
+    signer.views[REQUEST] = shown(choices(SECOND))
     path = signer.link(SECOND)
     assert "Director" not in (await signer.open(path)).text
-    nobody = await signer.wish(path, Action.FIND, text="Customer")
+    nobody = await signer.post_option(path, Action.FIND, text="Customer")
     assert "None of your colleagues has this name." in text_of(nobody.text)
-    many = await signer.wish(path, Action.FIND, text="director")
+    many = await signer.post_option(path, Action.FIND, text="director")
     assert len(values_of(many.text, Action.DELEGATE)) == COLLEAGUES_AT_MOST
-    found = await signer.wish(path, Action.FIND, text="199 director")
+    found = await signer.post_option(path, Action.FIND, text="199 director")
     assert values_of(found.text, Action.DELEGATE) == ["board-199"]
-    assert signer.wishes.taken == []
+    assert signer.recorder.commands == []
     await signer.post(path, option_of(found.text, Action.DELEGATE) | {"value": "board-199"})
-    assert [wish for wish, _ in signer.wishes.taken] == [Delegation(actor=SECOND, signer=SECOND, to="board-199")]
+    assert [wish for wish, _ in signer.recorder.commands] == [Delegation(actor=SECOND, signer=SECOND, to="board-199")]

@@ -27,7 +27,7 @@ async def signer(tmp_path: Path) -> AsyncIterator[Phone]:
     async with phone(tmp_path) as made:
         await made.create()
         first = SignerLine(person=FIRST, order=1, role=Role.SIGN, state=SignerState.TURN)
-        made.known[REQUEST] = RequestShow(
+        made.views[REQUEST] = RequestShow(
             id=REQUEST, kind="nda", document=DOCUMENT, status=Status.SENT, signers=(first,)
         )
         yield made
@@ -69,7 +69,7 @@ async def test_while_temporal_is_down_there_are_document_and_button(tmp_path: Pa
 
 async def test_a_page_is_as_old_as_five_seconds_and_no_older(signer: Phone) -> None:
     await signer.open(signer.link())
-    signer.known[REQUEST] = signer.known[REQUEST].replace(status=Status.SIGNED)
+    signer.views[REQUEST] = signer.views[REQUEST].replace(status=Status.SIGNED)
     signer.watch.now += FRESH_SECONDS - 0.1
     assert (await signer.browser.get(signer.link())).status_code == 200
     signer.watch.now += 0.1
@@ -78,7 +78,7 @@ async def test_a_page_is_as_old_as_five_seconds_and_no_older(signer: Phone) -> N
 
 async def test_whoever_has_pressed_their_button_sees_what_that_did_at_once(signer: Phone) -> None:
     await signer.press(signer.link())
-    signer.known[REQUEST] = signer.known[REQUEST].replace(status=Status.SIGNED)
+    signer.views[REQUEST] = signer.views[REQUEST].replace(status=Status.SIGNED)
     assert (await signer.browser.get(signer.link())).status_code == 410
 
 
@@ -88,7 +88,7 @@ async def test_what_they_pressed_at_one_web_process_is_seen_at_the_other(signer:
         assert (await other.browser.get(signer.link())).status_code == 200
         assert len(signer.looks) == 1
         await signer.press(signer.link())
-        signer.known[REQUEST] = signer.known[REQUEST].replace(status=Status.SIGNED)
+        signer.views[REQUEST] = signer.views[REQUEST].replace(status=Status.SIGNED)
         assert (await other.browser.get(signer.link())).status_code == 410
         with away(other.store, "opened"):
             assert (await other.browser.get(signer.link())).status_code == 410
@@ -109,14 +109,14 @@ async def test_while_temporal_and_the_database_are_away_the_button_opens_the_sig
 
 
 async def test_without_the_database_a_signer_whose_address_has_changed_is_known_by_their_place(signer: Phone) -> None:
-    assert signer.known.pop(REQUEST)
+    assert signer.views.pop(REQUEST)
     with gone(signer.store):
         answer = await signer.press(signer.link(CHAIR, order=1))
         assert answer.headers["location"] == await page_of(signer, 0)
 
 
 async def test_without_temporal_and_the_database_a_link_ends_with_its_request(signer: Phone) -> None:
-    assert signer.known.pop(REQUEST)
+    assert signer.views.pop(REQUEST)
     fields = form_of((await signer.open(signer.link())).text)
     await signer.cancel()
     with gone(signer.store):

@@ -25,7 +25,7 @@ MESSAGE = "Please sign before the <b>kick-off</b>."
 async def signer(tmp_path: Path) -> AsyncIterator[Phone]:
     async with phone(tmp_path) as made:
         await made.create()
-        made.known[REQUEST] = shown(choices())
+        made.views[REQUEST] = shown(choices())
         await CoverSheet.keep(
             made.store,
             SignatureBrief(
@@ -46,7 +46,7 @@ async def drawn(tmp_path: Path) -> AsyncIterator[Phone]:
     """Pages with `PREVIEW=on`, and a document of ours in the store."""
     async with phone(tmp_path, drawing=True) as made:
         await made.create()
-        made.known[REQUEST] = shown(choices(), document="MSA")
+        made.views[REQUEST] = shown(choices(), document="MSA")
         pdf = (Path(__file__).parents[4] / "deploy" / "examples" / "msa.pdf").read_bytes()
         document = Document(sha256=await made.store.files.put(pdf))
         await CoverSheet.keep(
@@ -62,7 +62,7 @@ async def test_the_first_page_is_a_picture_for_the_signer_alone_and_until_the_en
     picture = await drawn.open(f"{path}/first-page")
     assert (picture.status_code, picture.content[:4]) == (200, b"\x89PNG")
     assert (await drawn.open(f"{drawn.link(CHAIR, LinkUse.VIEW)}/first-page")).status_code == 404
-    drawn.known[REQUEST] = shown(status=Status.SIGNED)
+    drawn.views[REQUEST] = shown(status=Status.SIGNED)
     assert (await drawn.open(f"{path}/first-page")).status_code == 404
 
 
@@ -86,7 +86,7 @@ async def test_of_an_edition_the_page_says_which_version_is_acknowledged_and_sin
 ) -> None:
     async with phone(tmp_path) as made:
         line = SignerLine(person=person, order=1, role=Role.SIGN, state=SignerState.TURN)
-        made.known[REQUEST] = shown(choices().replace(person=person), signers=(line,), document="Conduct")
+        made.views[REQUEST] = shown(choices().replace(person=person), signers=(line,), document="Conduct")
         document = Document(version="2026.1", effective=effective, approver=CHAIR)
         await CoverSheet.keep(
             made.store,
@@ -119,7 +119,7 @@ async def test_a_signer_reads_who_asks_and_what_they_say(signer: Phone) -> None:
 async def test_of_what_nobody_follows_up_the_page_says_so_and_whom_to_ask(
     signer: Phone, how: str, requester: str, whom: str
 ) -> None:
-    signer.known[REQUEST] = shown(trouble=how, requester=requester, signers=(), partial=True)
+    signer.views[REQUEST] = shown(trouble=how, requester=requester, signers=(), partial=True)
     says = f"Nobody follows this up any more. Please ask {whom} before you do anything."
     text = text_of((await signer.open(signer.link())).text)
     assert says in text.replace("\u2068", "").replace("\u2069", "")
@@ -133,16 +133,16 @@ async def test_the_requester_is_not_told_that_they_ask(signer: Phone) -> None:
 
 
 async def test_a_requester_whom_the_directory_does_not_know_leaves_the_company(signer: Phone) -> None:
-    signer.known[REQUEST] = shown(choices(), requester="gone")
+    signer.views[REQUEST] = shown(choices(), requester="gone")
     assert "Asked by Acme" in text_of((await signer.open(signer.link())).text)
 
 
 async def test_a_signer_reads_how_many_have_signed_and_not_who(signer: Phone) -> None:
-    signer.known[REQUEST] = shown(choices(SECOND), signers=two(SignerState.SIGNED))
+    signer.views[REQUEST] = shown(choices(SECOND), signers=two(SignerState.SIGNED))
     text = text_of((await signer.open(signer.link(SECOND))).text)
     assert "1 of 2 has signed." in text
     assert FIRST not in text
-    signer.known[REQUEST] = shown(choices(), signers=two(SignerState.TURN))
+    signer.views[REQUEST] = shown(choices(), signers=two(SignerState.TURN))
     assert "has signed" not in text_of((await signer.open(signer.link())).text)
 
 
@@ -151,28 +151,28 @@ async def test_a_signer_reads_how_many_have_signed_and_not_who(signer: Phone) ->
     [(timedelta(days=3), "due ahead"), (timedelta(hours=2), "due today"), (-timedelta(hours=2), "due past")],
 )
 async def test_what_is_due_today_has_a_colour_of_its_own(signer: Phone, ahead: timedelta, look: str) -> None:
-    signer.known[REQUEST] = shown(choices(), due_at=NOW + ahead)
+    signer.views[REQUEST] = shown(choices(), due_at=NOW + ahead)
     assert f'class="when {look}"' in (await signer.open(signer.link())).text
 
 
 async def test_after_not_now_the_page_says_until_when(signer: Phone) -> None:
-    answer = await signer.wish(signer.link(), Action.LATER)
-    signer.known[REQUEST] = shown(choices(reminded_at=NOW + timedelta(hours=9)))
+    answer = await signer.post_option(signer.link(), Action.LATER)
+    signer.views[REQUEST] = shown(choices(reminded_at=NOW + timedelta(hours=9)))
     page = text_of((await signer.open(f"/open/{answer.headers['location']}")).text)
     assert "Put off. You will be reminded on Thu, 26 Nov 2026, 18:00 (New York)." in page
 
 
 async def test_after_a_question_the_page_says_that_it_was_sent(signer: Phone) -> None:
-    answer = await signer.wish(signer.link(), Action.ASK, text="Which annex?")
-    signer.known[REQUEST] = shown(choices(ask=False), question=question())
+    answer = await signer.post_option(signer.link(), Action.ASK, text="Which annex?")
+    signer.views[REQUEST] = shown(choices(ask=False), question=question())
     page = text_of((await signer.open(f"/open/{answer.headers['location']}")).text)
     assert "Your question was sent. We will tell you when it is answered." in page
 
 
 async def test_after_an_answer_the_page_says_that_it_was_sent(signer: Phone) -> None:
-    signer.known[REQUEST] = shown(choices(), question=question())
-    answer = await signer.wish(signer.link(REQUESTER, LinkUse.VIEW), Action.ANSWER, text="Annex B")
-    signer.known[REQUEST] = shown(choices(), answered=(question(answer="Annex B"),))
+    signer.views[REQUEST] = shown(choices(), question=question())
+    answer = await signer.post_option(signer.link(REQUESTER, LinkUse.VIEW), Action.ANSWER, text="Annex B")
+    signer.views[REQUEST] = shown(choices(), answered=(question(answer="Annex B"),))
     page = text_of((await signer.open(f"/open/{answer.headers['location']}")).text)
     assert "Your answer was sent." in page
 
@@ -185,7 +185,7 @@ async def test_an_address_that_says_so_is_no_proof_that_something_was_done(signe
 async def test_who_handed_over_reads_to_whom_and_who_was_replaced_does_not(signer: Phone) -> None:
     for to, named in ((DEPUTY, True), (CHAIR, False)):
         entry = EscalationEntry(**{"from": FIRST}, to=to, reason=EscalationReason.MANUAL, at=NOW)
-        signer.known[REQUEST] = shown(signers=two(SignerState.REASSIGNED), escalations=(entry,))
+        signer.views[REQUEST] = shown(signers=two(SignerState.REASSIGNED), escalations=(entry,))
         text = text_of((await signer.open(signer.link())).text)
         assert ("Customer Deputy is asked instead of you." in text) is named
         assert ("Somebody else is asked instead of you." in text) is not named
@@ -193,7 +193,7 @@ async def test_who_handed_over_reads_to_whom_and_who_was_replaced_does_not(signe
 
 
 async def test_it_is_all_said_in_the_readers_language(signer: Phone) -> None:
-    signer.known[REQUEST] = shown(choices(DUTCH, reminded_at=NOW + timedelta(days=1)))
+    signer.views[REQUEST] = shown(choices(DUTCH, reminded_at=NOW + timedelta(days=1)))
     text = text_of((await signer.open(f"{signer.link(DUTCH)}?done=later")).text)
     assert "Gevraagd door Legal desk , Acme" in text
     assert "Uitgesteld. U wordt herinnerd op" in text

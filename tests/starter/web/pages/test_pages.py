@@ -51,7 +51,7 @@ def signed_by_first(second: SignerState = SignerState.TURN, **changes: Any) -> R
 
 async def test_the_page_says_what_is_asked_of_what_by_when(signer: Phone) -> None:
     await signer.create()
-    signer.known[REQUEST] = shown(SignerState.TURN)
+    signer.views[REQUEST] = shown(SignerState.TURN)
     answer = await signer.open(signer.link())
     assert answer.status_code == 200
     text = text_of(answer.text)
@@ -109,14 +109,14 @@ async def test_the_signing_page_is_nowhere_on_ours(signer: Phone) -> None:
 
 async def test_an_approver_is_asked_to_approve(signer: Phone) -> None:
     await signer.create(approve_only=True)
-    signer.known[REQUEST] = shown(SignerState.TURN, Role.APPROVE)
+    signer.views[REQUEST] = shown(SignerState.TURN, Role.APPROVE)
     text = text_of((await signer.open(signer.link())).text)
     assert "Your approval is needed" in text
     assert "Read and approve" in text
 
 
 async def test_the_name_of_a_document_is_text_and_no_markup(signer: Phone) -> None:
-    signer.known[REQUEST] = shown()
+    signer.views[REQUEST] = shown()
     page = (await signer.open(signer.link())).text
     assert "<b>2026" not in page
     assert "&lt;b&gt;2026" in page
@@ -125,17 +125,17 @@ async def test_the_name_of_a_document_is_text_and_no_markup(signer: Phone) -> No
 async def test_who_signs_later_waits_for_the_others(signer: Phone) -> None:
     await signer.create()
     assert "It is not your turn yet" in text_of((await signer.press(signer.link(SECOND))).text)
-    signer.known[REQUEST] = shown(SignerState.TURN)
+    signer.views[REQUEST] = shown(SignerState.TURN)
     early = await signer.open(signer.link(SECOND))
     assert "It is not your turn yet" in text_of(early.text)
     assert form_of(early.text) == {}
-    signer.known[REQUEST] = shown(SignerState.SIGNED)
+    signer.views[REQUEST] = shown(SignerState.SIGNED)
     assert "Your signature is needed" in text_of((await signer.open(signer.link(SECOND))).text)
 
 
 async def test_who_has_signed_is_thanked(signer: Phone) -> None:
     waiting = (WaitingFor(person=SECOND, since=DUE),)
-    signer.known[REQUEST] = signed_by_first(waiting_for=waiting)
+    signer.views[REQUEST] = signed_by_first(waiting_for=waiting)
     answer = await signer.open(signer.link())
     text = text_of(answer.text)
     for said in (
@@ -150,7 +150,7 @@ async def test_who_has_signed_is_thanked(signer: Phone) -> None:
 
 
 async def test_behind_the_notice_of_the_ending_is_the_same_receipt(signer: Phone) -> None:
-    signer.known[REQUEST] = signed_by_first(SignerState.SIGNED, status=Status.SIGNED)
+    signer.views[REQUEST] = signed_by_first(SignerState.SIGNED, status=Status.SIGNED)
     for use in (LinkUse.SIGN, LinkUse.VIEW):
         answer = await signer.open(signer.link(use=use))
         text = text_of(answer.text)
@@ -161,7 +161,7 @@ async def test_behind_the_notice_of_the_ending_is_the_same_receipt(signer: Phone
 
 async def test_who_has_acknowledged_alone_does_not_read_that_everyone_has(signer: Phone) -> None:
     alone = signed_by_first(status=Status.SIGNED)
-    signer.known[REQUEST] = alone.replace(signers=alone.signers[:1], requester=REQUESTER)
+    signer.views[REQUEST] = alone.replace(signers=alone.signers[:1], requester=REQUESTER)
     cover = CoverSheet(kind="nda", document=DOCUMENT, requester=REQUESTER, signers=(), version="2026.1")
     await signer.store.starts.keep_cover(
         Kind.REQUEST.workflow_id(REQUEST), cover.model_dump_json(by_alias=True).encode()
@@ -184,7 +184,7 @@ def refused(**changes: Any) -> RequestShow:
 async def test_who_has_declined_reads_that_they_did_why_and_who_was_told(signer: Phone) -> None:
     told = Notification(key="k", stage="settled", person=REQUESTER, at=DUE)
     for known, heard in ((refused(), "Legal desk will be told."), (refused(notifications=(told,)), "has been told.")):
-        signer.known[REQUEST] = known
+        signer.views[REQUEST] = known
         for use in (LinkUse.SIGN, LinkUse.VIEW):
             answer = await signer.open(signer.link(use=use))
             text = text_of(answer.text)
@@ -196,7 +196,7 @@ async def test_who_has_declined_reads_that_they_did_why_and_who_was_told(signer:
 
 
 async def test_a_refusal_of_another_signer_names_document_reason_and_who(signer: Phone) -> None:
-    signer.known[REQUEST] = refused()
+    signer.views[REQUEST] = refused()
     for use in (LinkUse.SIGN, LinkUse.VIEW):
         text = text_of((await signer.open(signer.link(SECOND, use))).text)
         assert f"Customer declined {DOCUMENT} on Thu, 26 Nov 2026, 15:00 (Amsterdam)." in text
@@ -210,7 +210,7 @@ async def test_a_refusal_of_another_signer_names_document_reason_and_who(signer:
 async def test_a_form_that_was_open_too_long_shows_what_is_true_now(signer: Phone) -> None:
     await signer.create()
     fields = form_of((await signer.open(signer.link())).text)
-    await signer.deed("customer@acme.test", "sign")
+    await signer.act("customer@acme.test", "sign")
     answer = await signer.browser.post(signer.link(), data=fields)
     assert f"You have signed {DOCUMENT} on" in text_of(answer.text)
     assert form_of(answer.text) == {}
@@ -227,7 +227,7 @@ async def test_a_link_dies_with_its_request_even_if_only_core_signature_knows(
     signer: Phone, deed: str, says: str
 ) -> None:
     await signer.create()
-    await (signer.cancel() if deed == "cancel" else signer.deed("customer@acme.test", deed, reason="no"))
+    await (signer.cancel() if deed == "cancel" else signer.act("customer@acme.test", deed, reason="no"))
     answer = await signer.press(signer.link(SECOND))
     text = text_of(answer.text)
     assert answer.status_code == 410
@@ -248,7 +248,7 @@ async def test_who_has_just_acted_gets_their_receipt_even_if_only_core_signature
     signer: Phone, deed: str, says: str
 ) -> None:
     await signer.create(("customer@acme.test", 1))
-    await signer.deed("customer@acme.test", deed, reason="no <annex>")
+    await signer.act("customer@acme.test", deed, reason="no <annex>")
     text = text_of((await signer.press(signer.link())).text)
     assert says in text
     assert ("no <annex>" in text) is (deed == "decline")
@@ -257,7 +257,7 @@ async def test_who_has_just_acted_gets_their_receipt_even_if_only_core_signature
 
 async def test_a_link_is_dead_as_soon_as_our_own_side_has_ended(signer: Phone) -> None:
     await signer.create()
-    signer.known[REQUEST] = shown(SignerState.TURN, status=Status.EXPIRED)
+    signer.views[REQUEST] = shown(SignerState.TURN, status=Status.EXPIRED)
     answer = await signer.open(signer.link())
     assert (answer.status_code, "It was not signed in time." in text_of(answer.text)) == (410, True)
 
@@ -311,7 +311,7 @@ async def test_nobody_has_the_mail_sent_to_others(signer: Phone) -> None:
     token = form_of((await signer.open(signer.link(CHAIR))).text)["token"]
     await signer.post(signer.link(CHAIR), {"token": token, "act": "resend"})
     assert signer.entries("mail") == mails
-    await signer.deed("ceo@example.test", "sign")
+    await signer.act("ceo@example.test", "sign")
     assert form_of((await signer.press(signer.link(CHAIR))).text)["act"] == "resend"
 
 
@@ -371,7 +371,7 @@ async def test_the_form_of_one_link_is_not_that_of_another(signer: Phone) -> Non
 
 
 async def test_an_onlooker_sees_where_it_stands_and_no_button(signer: Phone) -> None:
-    signer.known[REQUEST] = shown(waiting_for=(WaitingFor(person=SECOND, since=DUE),))
+    signer.views[REQUEST] = shown(waiting_for=(WaitingFor(person=SECOND, since=DUE),))
     answer = await signer.open(signer.link(CHAIR, LinkUse.VIEW))
     text = text_of(answer.text)
     assert answer.status_code == 200
@@ -383,7 +383,7 @@ async def test_an_onlooker_sees_where_it_stands_and_no_button(signer: Phone) -> 
 
 async def test_an_onlookers_link_never_leads_to_a_signing_page(signer: Phone) -> None:
     await signer.create()
-    signer.known[REQUEST] = shown()
+    signer.views[REQUEST] = shown()
     fields = form_of((await signer.open(signer.link())).text)
     view = signer.link(FIRST, LinkUse.VIEW)
     assert (await signer.browser.post(view, data=fields)).status_code == 403
@@ -391,7 +391,7 @@ async def test_an_onlookers_link_never_leads_to_a_signing_page(signer: Phone) ->
 
 async def test_only_the_requester_sees_whom_of_ours_we_tell_of_the_ending(signer: Phone) -> None:
     handoffs = (HandoffLine(target="finance", state=HandoffState.PENDING, attempts=0, at=DUE),)
-    signer.known[REQUEST] = shown(status=Status.SIGNED, handoffs=handoffs, requester=REQUESTER)
+    signer.views[REQUEST] = shown(status=Status.SIGNED, handoffs=handoffs, requester=REQUESTER)
     requester = text_of((await signer.open(signer.link(REQUESTER, LinkUse.VIEW))).text)
     assert "Still to be told: finance." in requester
     for onlooker, says in ((CHAIR, "It has been signed by everyone."), (FIRST, "Everyone has signed.")):
@@ -409,7 +409,7 @@ async def test_who_was_replaced_does_not_read_why_the_request_stands(signer: Pho
     }
     waiting = (WaitingFor(person=SECOND, since=DUE),)
     gone = SignerState.REASSIGNED
-    signer.known[REQUEST] = shown(gone, says=says, next=standing, waiting_for=waiting, requester=REQUESTER, **paused)
+    signer.views[REQUEST] = shown(gone, says=says, next=standing, waiting_for=waiting, requester=REQUESTER, **paused)
     replaced = text_of((await signer.open(signer.link(FIRST, LinkUse.VIEW))).text)
     assert "Waiting for Chief Executive." in replaced
     assert "insolvent" not in replaced and REQUESTER not in replaced
@@ -461,7 +461,7 @@ async def test_a_store_that_cannot_be_read_is_not_said_of_core_signature(signer:
 
 async def test_what_is_not_listed_yet_is_being_prepared(signer: Phone) -> None:
     assert (await signer.press(signer.link())).status_code == 404
-    signer.known[REQUEST] = shown(SignerState.TURN)
+    signer.views[REQUEST] = shown(SignerState.TURN)
     answer = await signer.press(signer.link())
     assert (answer.status_code, "It is being prepared" in text_of(answer.text)) == (503, True)
 
@@ -470,13 +470,13 @@ async def test_who_is_not_asked_is_told_so(signer: Phone) -> None:
     await signer.create()
     assert (await signer.press(signer.link(CHAIR))).status_code == 404
     assert (await signer.press(signer.link("who-has-left"))).status_code == 404
-    signer.known[REQUEST] = shown()
+    signer.views[REQUEST] = shown()
     assert (await signer.open(signer.link(CHAIR))).status_code == 404
 
 
 async def test_a_page_speaks_the_language_of_its_person(signer: Phone) -> None:
     dutch = SignerLine(person=DUTCH, order=1, role=Role.SIGN, state=SignerState.TURN)
-    signer.known[REQUEST] = shown(signers=(dutch,))
+    signer.views[REQUEST] = shown(signers=(dutch,))
     answer = await signer.open(signer.link(DUTCH), accept_language="fr")
     text = text_of(answer.text)
     assert '<html lang="nl">' in answer.text
@@ -487,7 +487,7 @@ async def test_a_page_speaks_the_language_of_its_person(signer: Phone) -> None:
 
 
 async def test_an_onlooker_reads_in_their_language_where_it_stands(signer: Phone) -> None:
-    signer.known[REQUEST] = shown(
+    signer.views[REQUEST] = shown(
         waiting_for=(WaitingFor(person=SECOND, since=DUE),), next=Next(what=ActionType.WARN, at=DUE, why="two days")
     )
     text = text_of((await signer.open(signer.link(DUTCH, LinkUse.VIEW))).text)

@@ -40,9 +40,9 @@ async def test_forms_that_stall_share_a_bound_and_are_read_again_afterwards() ->
     """Ten times as much as all forms have in memory."""
     strangers, ours = Stalling({}), Stalling({})
     held = FORMS_AT_MOST // LONGEST
-    calls = [asyncio.create_task(read_form(strangers.begun(bytes(LONGEST)))) for _ in range(10 * held)]
-    await strangers.silent(10 * held)
-    assert await read_form(ours.whole(b"who=legal")) is None
+    calls = [asyncio.create_task(read_form(strangers.make_stalling_request(bytes(LONGEST)))) for _ in range(10 * held)]
+    await strangers.wait_until_stalled(10 * held)
+    assert await read_form(ours.make_whole_request(b"who=legal")) is None
     strangers.gate.set()
     assert [fields is None for fields in await asyncio.gather(*calls)].count(True) == 9 * held
-    assert await read_form(ours.whole(b"who=legal")) == {"who": "legal"}
+    assert await read_form(ours.make_whole_request(b"who=legal")) == {"who": "legal"}

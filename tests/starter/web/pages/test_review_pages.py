@@ -64,7 +64,7 @@ def in_review(*reviews: ReviewLine, sha256: str = "ab" * 32, **changes: Any) -> 
 
 async def test_a_reviewer_reads_the_document_and_approves_it(reviewer: Phone) -> None:
     sha256 = await reviewer.store.files.put(PDF, DOCUMENTS)
-    reviewer.known[REQUEST] = in_review(line(CHAIR, SignerState.TURN), sha256=sha256)
+    reviewer.views[REQUEST] = in_review(line(CHAIR, SignerState.TURN), sha256=sha256)
     link = reviewer.link(CHAIR, LinkUse.REVIEW)
     page = await reviewer.open(link)
     text = text_of(page.text)
@@ -76,16 +76,16 @@ async def test_a_reviewer_reads_the_document_and_approves_it(reviewer: Phone) ->
     assert read.headers["content-disposition"] == f'attachment; filename="{REQUEST}-version-1.pdf"'
     answer = await reviewer.post(link, option_of(page.text, Action.APPROVE))
     assert answer.status_code == 303
-    [(command, _)] = reviewer.wishes.taken
+    [(command, _)] = reviewer.recorder.commands
     assert command == ReviewAnswer(actor=CHAIR, approve=True, version=1)
 
 
 async def test_changes_need_words_and_a_question_goes_as_ever(reviewer: Phone) -> None:
-    reviewer.known[REQUEST] = in_review(line(CHAIR, SignerState.TURN))
+    reviewer.views[REQUEST] = in_review(line(CHAIR, SignerState.TURN))
     link = reviewer.link(CHAIR, LinkUse.REVIEW)
-    await reviewer.wish(link, Action.CHANGES, text="Clause 3 is wrong.")
-    await reviewer.wish(link, Action.ASK, text="Which law?")
-    assert [one for one, _ in reviewer.wishes.taken] == [
+    await reviewer.post_option(link, Action.CHANGES, text="Clause 3 is wrong.")
+    await reviewer.post_option(link, Action.ASK, text="Which law?")
+    assert [one for one, _ in reviewer.recorder.commands] == [
         ReviewAnswer(actor=CHAIR, changes="Clause 3 is wrong.", version=1),
         Question(person=CHAIR, text="Which law?"),
     ]
@@ -93,7 +93,7 @@ async def test_changes_need_words_and_a_question_goes_as_ever(reviewer: Phone) -
 
 async def test_in_the_next_round_they_see_what_was_to_be_changed(reviewer: Phone) -> None:
     reviews = (line(CHAIR, SignerState.CHANGES, reason="Clause 3"), line(CHAIR, SignerState.TURN, round=2))
-    reviewer.known[REQUEST] = in_review(*reviews)
+    reviewer.views[REQUEST] = in_review(*reviews)
     text = text_of((await reviewer.open(reviewer.link(CHAIR, LinkUse.REVIEW))).text)
     assert "Read the document, version 2" in text
     assert "A new version is ready to review" in text
@@ -103,25 +103,25 @@ async def test_in_the_next_round_they_see_what_was_to_be_changed(reviewer: Phone
 async def test_a_new_version_shows_its_reviewer_what_has_changed(reviewer: Phone) -> None:
     given = line(REQUESTER, SignerState.REVISED, reason="The term is two years now.", role=Role.REVISE)
     reviews = (line(CHAIR, SignerState.CHANGES, reason="Clause 3"), given, line(CHAIR, SignerState.TURN, round=2))
-    reviewer.known[REQUEST] = in_review(*reviews)
+    reviewer.views[REQUEST] = in_review(*reviews)
     text = text_of((await reviewer.open(reviewer.link(CHAIR, LinkUse.REVIEW))).text)
     assert "in the words of whoever asked for it: The term is two years now." in text
 
 
 async def test_reading_is_louder_than_approving_and_giving_a_version_than_reading(reviewer: Phone) -> None:
-    reviewer.known[REQUEST] = in_review(line(CHAIR, SignerState.TURN))
+    reviewer.views[REQUEST] = in_review(line(CHAIR, SignerState.TURN))
     page = (await reviewer.open(reviewer.link(CHAIR, LinkUse.REVIEW))).text
     assert re.search(r'<a class="again" href="[^"]*/version">', page)
     assert '<button class="quiet" name="act" value="approve"' in page
     changes = line(CHAIR, SignerState.CHANGES, reason="Clause 3")
-    reviewer.known[REQUEST] = in_review(changes, line(REQUESTER, SignerState.TURN, role=Role.REVISE))
+    reviewer.views[REQUEST] = in_review(changes, line(REQUESTER, SignerState.TURN, role=Role.REVISE))
     page = (await reviewer.open(reviewer.link(REQUESTER, LinkUse.REVIEW))).text
     assert re.search(r'<a class="again calm" href="[^"]*/version">', page)
     assert '<button name="act" value="revise"' in page
 
 
 async def test_the_requester_sees_the_signers_while_it_is_in_review(reviewer: Phone) -> None:
-    reviewer.known[REQUEST] = in_review(line(CHAIR, SignerState.TURN))
+    reviewer.views[REQUEST] = in_review(line(CHAIR, SignerState.TURN))
     for person, told in ((REQUESTER, True), (SECOND, False)):
         text = text_of((await reviewer.open(reviewer.link(person, LinkUse.VIEW))).text)
         assert ("Signers Customer" in text) is told
@@ -134,7 +134,7 @@ async def test_a_reviewer_sees_the_first_page_of_the_version_to_review(tmp_path:
         document = Document(sha256="cd" * 32)
         brief = SignatureBrief(id=REQUEST, kind="nda", title="MSA", document=document, requester="desk", people=())
         await CoverSheet.keep(made.store, brief)
-        made.known[REQUEST] = in_review(line(CHAIR, SignerState.TURN), sha256=sha256)
+        made.views[REQUEST] = in_review(line(CHAIR, SignerState.TURN), sha256=sha256)
         link = made.link(CHAIR, LinkUse.REVIEW)
         assert 'class="first-page"' in (await made.open(link)).text
         assert (await made.open(f"{link}/first-page")).content.startswith(b"\x89PNG")
@@ -163,7 +163,7 @@ async def test_a_reviewer_sees_the_first_page_of_the_version_to_review(tmp_path:
 async def test_whoever_has_nothing_to_do_is_told_why(
     reviewer: Phone, reviews: tuple[ReviewLine, ...], status: Status, says: str
 ) -> None:
-    reviewer.known[REQUEST] = in_review(*reviews, status=status, waiting_for=(), choices=())
+    reviewer.views[REQUEST] = in_review(*reviews, status=status, waiting_for=(), choices=())
     page = await reviewer.open(reviewer.link(CHAIR, LinkUse.REVIEW))
     assert says in text_of(page.text)
     assert not option_of(page.text, Action.APPROVE)
@@ -171,7 +171,7 @@ async def test_whoever_has_nothing_to_do_is_told_why(
 
 async def test_only_reviewers_and_the_requester_read_a_version(reviewer: Phone) -> None:
     sha256 = await reviewer.store.files.put(PDF, DOCUMENTS)
-    reviewer.known[REQUEST] = in_review(line(CHAIR, SignerState.TURN), sha256=sha256)
+    reviewer.views[REQUEST] = in_review(line(CHAIR, SignerState.TURN), sha256=sha256)
     for person, use, status in (
         (REQUESTER, LinkUse.VIEW, 200),
         (FIRST, LinkUse.SIGN, 404),
@@ -193,13 +193,13 @@ async def send(reviewer: Phone, link: str, content: bytes, name: str = "msa 2.pd
 
 
 async def test_the_requester_gives_a_new_version_once_however_often_it_is_sent(reviewer: Phone) -> None:
-    reviewer.known[REQUEST] = _revising()
+    reviewer.views[REQUEST] = _revising()
     link = reviewer.link(REQUESTER, LinkUse.REVIEW)
     page = await reviewer.open(link)
     assert "Clause 3 is wrong." in text_of(page.text)
     assert 'type="file"' in page.text and 'enctype="multipart/form-data"' in page.text
     assert (await send(reviewer, link, PDF)).status_code == 303
-    [(command, op)] = reviewer.wishes.taken
+    [(command, op)] = reviewer.recorder.commands
     assert isinstance(command, Revision)
     assert (command.actor, command.size, command.file_name) == (REQUESTER, len(PDF), "msa 2.pdf")
     assert await reviewer.store.files.read(command.sha256) == PDF
@@ -211,12 +211,12 @@ async def test_anybody_of_a_group_that_asks_gives_the_new_version(reviewer: Phon
     reviewer.people.write_text(text.replace("id: legal-desk,", "id: legal-desk, groups: [sales],"))
     changes = line(CHAIR, SignerState.CHANGES, reason="Clause 3 is wrong.")
     shown = in_review(changes, line("group:sales", SignerState.TURN, role=Role.REVISE))
-    reviewer.known[REQUEST] = shown.replace(requester="group:sales")
+    reviewer.views[REQUEST] = shown.replace(requester="group:sales")
     assert (await send(reviewer, reviewer.link(REQUESTER, LinkUse.REVIEW), PDF)).status_code == 303
-    [(command, _)] = reviewer.wishes.taken
+    [(command, _)] = reviewer.recorder.commands
     assert command.sender == REQUESTER
-    await reviewer.wish(reviewer.link(REQUESTER, LinkUse.REVIEW), Action.TAKE)
-    assert reviewer.wishes.taken[1][0] == Take(actor=REQUESTER, person=REQUESTER)
+    await reviewer.post_option(reviewer.link(REQUESTER, LinkUse.REVIEW), Action.TAKE)
+    assert reviewer.recorder.commands[1][0] == Take(actor=REQUESTER, person=REQUESTER)
     assert 'type="file"' not in (await reviewer.open(reviewer.link(FIRST, LinkUse.REVIEW))).text
 
 
@@ -224,27 +224,27 @@ async def test_anybody_of_a_group_that_asks_gives_the_new_version(reviewer: Phon
     "content", [b"", b"no PDF", b"%PDF-1.7\ntrailer << /Encrypt 5 0 R >>", b"%PDF-" + bytes(1024 * 1024)]
 )
 async def test_a_version_that_cannot_be_sent_is_refused_in_words(reviewer: Phone, content: bytes) -> None:
-    reviewer.known[REQUEST] = _revising()
+    reviewer.views[REQUEST] = _revising()
     answer = await send(reviewer, reviewer.link(REQUESTER, LinkUse.REVIEW), content)
     assert answer.status_code == 409
     assert "it is no PDF that can be sent" in text_of(answer.text)
-    assert not reviewer.wishes.taken
+    assert not reviewer.recorder.commands
 
 
 async def test_a_version_of_a_stranger_or_too_large_a_body_changes_nothing(reviewer: Phone) -> None:
-    reviewer.known[REQUEST] = _revising()
+    reviewer.views[REQUEST] = _revising()
     link = reviewer.link(REQUESTER, LinkUse.REVIEW)
     assert (await send(reviewer, link, PDF, origin="https://elsewhere.example")).status_code == 403
     assert (await send(reviewer, link, b"%PDF-" + bytes(2 * 1024 * 1024))).status_code == 400
     own = reviewer.link(CHAIR, LinkUse.REVIEW)
-    reviewer.known[REQUEST] = in_review(line(CHAIR, SignerState.APPROVED), line(SECOND, SignerState.TURN))
+    reviewer.views[REQUEST] = in_review(line(CHAIR, SignerState.APPROVED), line(SECOND, SignerState.TURN))
     page = (await reviewer.open(link)).text
     assert 'type="file"' not in page
     token = next(_tokens((await reviewer.open(own)).text), "")
     files = {"version": ("a.pdf", PDF, "application/pdf")}
     answer = await reviewer.browser.post(own, data={"token": token}, files=files, headers=OF_PAGE)
     assert answer.status_code in (403, 409)
-    assert not reviewer.wishes.taken
+    assert not reviewer.recorder.commands
 
 
 def _tokens(page: str) -> Iterator[str]:

@@ -76,7 +76,7 @@ def stuck(blocks: bool = True) -> AskedQuestion:
 @pytest.fixture
 async def doer(tmp_path: Path) -> AsyncIterator[Phone]:
     async with phone(tmp_path) as made:
-        made.known[TASK] = shown()
+        made.views[TASK] = shown()
         yield made
 
 
@@ -124,8 +124,8 @@ ONBOARDING = "customer-onboarding:acme.eu"
 async def test_what_is_to_be_decided_is_decided_on_its_page_and_cannot_be_marked_as_done(doer: Phone) -> None:
     """Done says nothing of what becomes of the part, so the same would be asked again."""
     about = ToDecide(onboarding="acme.eu", part="contract")
-    doer.known[TASK] = shown(decides=about, text="MSA: A signer declined. Clause 4 <b>never</b>.", **DECISION)
-    doer.known[ONBOARDING] = OnboardingShow(id="acme.eu", kind="onboarding", status=Status.OPEN, title="Acme")
+    doer.views[TASK] = shown(decides=about, text="MSA: A signer declined. Clause 4 <b>never</b>.", **DECISION)
+    doer.views[ONBOARDING] = OnboardingShow(id="acme.eu", kind="onboarding", status=Status.OPEN, title="Acme")
     answer = await doer.open(link(doer))
     text = text_of(answer.text)
     assert await offered(doer, link(doer)) == [Action.LATER, Action.DELEGATE, Action.ASK]
@@ -140,29 +140,31 @@ async def test_what_is_to_be_decided_is_decided_on_its_page_and_cannot_be_marked
         (Action.STOP, PartOutcome.STOP),
     ]
     for act, choice in choices:
-        decided = await doer.wish(link(doer), act, text="They want it ")
+        decided = await doer.post_option(link(doer), act, text="They want it ")
         assert "You have decided" in text_of(decided.text)
-        assert doer.wishes.taken[-1][0] == Decision(actor=FIRST, part="contract", choice=choice, reason="They want it")
-    doer.wishes.taken.clear()
+        assert doer.recorder.commands[-1][0] == Decision(
+            actor=FIRST, part="contract", choice=choice, reason="They want it"
+        )
+    doer.recorder.commands.clear()
     await doer.post(link(doer), option_of(answer.text, Action.ASK) | {"act": Action.DONE})
-    assert doer.wishes.taken == []
-    doer.wishes.failure = CommandRefused(Rejection.NOTHING_TO_DECIDE.to_message(part="msa", state="signed"))
-    assert (await doer.wish(link(doer), Action.STOP, text="no")).status_code == 409
+    assert doer.recorder.commands == []
+    doer.recorder.failure = CommandRefused(Rejection.NOTHING_TO_DECIDE.to_message(part="msa", state="signed"))
+    assert (await doer.post_option(link(doer), Action.STOP, text="no")).status_code == 409
 
 
 async def test_a_get_changes_nothing(doer: Phone) -> None:
     for _ in range(3):
         await doer.open(link(doer))
     assert (await doer.browser.head(link(doer))).status_code == 200
-    assert doer.wishes.taken == []
+    assert doer.recorder.commands == []
 
 
 async def test_one_tap_says_that_it_is_done_once_however_often_it_is_tapped(doer: Phone) -> None:
     form = form_of((await doer.open(link(doer))).text)
     answers = await asyncio.gather(*(doer.post(link(doer), form) for _ in range(3)))
     assert {answer.headers["location"] for answer in answers} == {f"{link(doer).rpartition('/')[2]}?done=done"}
-    assert {wish for wish, _ in doer.wishes.taken} == {Done(actor=FIRST)}
-    assert len({op for _, op in doer.wishes.taken}) == 1
+    assert {wish for wish, _ in doer.recorder.commands} == {Done(actor=FIRST)}
+    assert len({op for _, op in doer.recorder.commands}) == 1
 
 
 @pytest.mark.parametrize(
@@ -176,8 +178,8 @@ async def test_one_tap_says_that_it_is_done_once_however_often_it_is_tapped(doer
     ],
 )
 async def test_each_form_is_one_wish_of_whoever_was_asked(doer: Phone, act: Action, text: str, wish: object) -> None:
-    answer = await doer.wish(link(doer), act, text=text)
-    assert (answer.status_code, [one for one, _ in doer.wishes.taken]) == (303, [wish])
+    answer = await doer.post_option(link(doer), act, text=text)
+    assert (answer.status_code, [one for one, _ in doer.recorder.commands]) == (303, [wish])
 
 
 async def test_the_note_is_not_needed_the_reason_is(doer: Phone) -> None:
@@ -187,7 +189,7 @@ async def test_the_note_is_not_needed_the_reason_is(doer: Phone) -> None:
 
 
 async def test_who_has_done_it_is_thanked_and_the_others_read_that_somebody_else_has(doer: Phone) -> None:
-    doer.known[TASK] = ended(Status.DONE)
+    doer.views[TASK] = ended(Status.DONE)
     mine, others = await doer.open(link(doer)), await doer.open(link(doer, SECOND))
     assert f"You have marked {TITLE} as done." in text_of(mine.text)
     assert "Somebody else has done it" in text_of(others.text)
@@ -205,7 +207,7 @@ async def test_who_has_done_it_is_thanked_and_the_others_read_that_somebody_else
     ],
 )
 async def test_what_ended_undone_says_how(doer: Phone, outcome: Status, says: str) -> None:
-    doer.known[TASK] = ended(outcome)
+    doer.views[TASK] = ended(outcome)
     answer = await doer.open(link(doer))
     assert answer.status_code == 410
     assert f"This task has ended {says}" in text_of(answer.text)
@@ -213,14 +215,14 @@ async def test_what_ended_undone_says_how(doer: Phone, outcome: Status, says: st
 
 async def test_who_comes_second_reads_that_it_is_done_already(doer: Phone) -> None:
     form = form_of((await doer.open(link(doer))).text)
-    doer.known[TASK] = ended(Status.DONE, by=SECOND)
+    doer.views[TASK] = ended(Status.DONE, by=SECOND)
     answer = await doer.post(link(doer), form)
-    assert (answer.status_code, doer.wishes.taken) == (303, [])
+    assert (answer.status_code, doer.recorder.commands) == (303, [])
     assert "Somebody else has done it" in text_of((await doer.open(link(doer))).text)
 
 
 async def test_who_hands_it_over_reads_that_they_did(doer: Phone) -> None:
-    doer.known[TASK] = shown(choices("customer-deputy")).replace(
+    doer.views[TASK] = shown(choices("customer-deputy")).replace(
         people=(AssigneeLine(person=FIRST, state="reassigned"), AssigneeLine(person="customer-deputy", state="asked"))
     )
     assert "It was handed over" in text_of((await doer.open(link(doer))).text)
@@ -228,7 +230,7 @@ async def test_who_hands_it_over_reads_that_they_did(doer: Phone) -> None:
 
 
 async def test_who_is_stuck_may_still_be_done_with_it_and_reads_what_they_wrote(doer: Phone) -> None:
-    doer.known[TASK] = shown(choices(ask=False)).replace(question=stuck())
+    doer.views[TASK] = shown(choices(ask=False)).replace(question=stuck())
     page = (await doer.open(link(doer))).text
     assert "You cannot go on No <key> fits. Answer Not answered yet." in text_of(page)
     sent = "Sent. Whoever asked for this hears why. Reminders are paused."
@@ -245,13 +247,13 @@ async def test_who_is_stuck_may_still_be_done_with_it_and_reads_what_they_wrote(
     ],
 )
 async def test_the_owner_clears_the_way_or_answers(doer: Phone, blocks: bool, act: Action, wish: object) -> None:
-    doer.known[TASK] = shown().replace(question=stuck(blocks))
+    doer.views[TASK] = shown().replace(question=stuck(blocks))
     owner = link(doer, OWNER, LinkUse.VIEW)
     text = text_of((await doer.open(owner)).text)
     assert ("Customer cannot go on" in text) is blocks
     assert await offered(doer, owner) == [act]
-    await doer.wish(owner, act, text="Take mine.")
-    assert [one for one, _ in doer.wishes.taken] == [wish]
+    await doer.post_option(owner, act, text="Take mine.")
+    assert [one for one, _ in doer.recorder.commands] == [wish]
 
 
 async def customer(doer: Phone, **changes: Any) -> str:
@@ -264,7 +266,7 @@ async def customer(doer: Phone, **changes: Any) -> str:
     await doer.store.people.keep(TASK, "f" * 64, SignersFile.of(people, ids) or b"")
     asked = (AssigneeLine(person="signer-1", state="asked"),)
     known = shown(choices("signer-1"), people=asked, colleagues=("signer-2", "signer-3"))
-    doer.known[TASK] = known.replace(**changes)
+    doer.views[TASK] = known.replace(**changes)
     return link(doer, "signer-1")
 
 
@@ -284,8 +286,8 @@ async def test_a_customer_who_stands_in_full_has_the_page_in_their_language_on_t
     ],
 )
 async def test_a_customer_s_forms_are_wishes_of_their_own(doer: Phone, act: Action, text: str, wish: object) -> None:
-    answer = await doer.wish(await customer(doer), act, text=text)
-    assert (answer.status_code, [one for one, _ in doer.wishes.taken]) == (303, [wish])
+    answer = await doer.post_option(await customer(doer), act, text=text)
+    assert (answer.status_code, [one for one, _ in doer.recorder.commands]) == (303, [wish])
 
 
 async def test_a_customer_chooses_one_of_the_colleagues_whom_the_file_names_and_nobody_else(doer: Phone) -> None:
@@ -294,11 +296,13 @@ async def test_a_customer_chooses_one_of_the_colleagues_whom_the_file_names_and_
     assert values_of(page, Action.DELEGATE) == ["signer-2", "signer-3"]
     assert "Back &lt;i&gt;office&lt;/i&gt;" in page and "Accounts" in text_of(page)
     for stranger in ("customer-deputy", "chair", "anybody@elsewhere.test", "signer-1", "signer-4", ""):
-        answer = await doer.wish(path, Action.DELEGATE, stranger)
+        answer = await doer.post_option(path, Action.DELEGATE, stranger)
         assert answer.status_code == 409, stranger
-    assert doer.wishes.taken == []
-    await doer.wish(path, Action.DELEGATE, "signer-3")
-    assert [one for one, _ in doer.wishes.taken] == [Delegation(actor="signer-1", signer="signer-1", to="signer-3")]
+    assert doer.recorder.commands == []
+    await doer.post_option(path, Action.DELEGATE, "signer-3")
+    assert [one for one, _ in doer.recorder.commands] == [
+        Delegation(actor="signer-1", signer="signer-1", to="signer-3")
+    ]
 
 
 async def test_who_was_asked_before_or_is_away_is_no_colleague_to_choose(doer: Phone) -> None:
@@ -325,15 +329,15 @@ async def test_ten_thousand_characters_with_markup_that_turn_around_are_refused_
     path = await customer(doer)
     text = ("<script>alert(1)</script>\u202e🖋️" * 400)[:10_000]
     words = {Action.ASK: "the question", Action.BLOCK: "the reason", Action.DONE: "the note"}
-    doer.wishes.failure = CommandRefused(
+    doer.recorder.failure = CommandRefused(
         reason_fault(plain(text), words[act]) or Rejection.EMPTY.to_message(what="the reason")
     )
-    answer = await doer.wish(path, act, text=text)
+    answer = await doer.post_option(path, act, text=text)
     assert answer.status_code == 409
     assert "le texte dépasse 1000 caractères." in text_of(answer.text)
     assert "<script>" not in answer.text and "\u202e" not in answer.text
     assert answer.text.count("&lt;script&gt;alert(1)&lt;/script&gt;🖋️") > 300
-    assert (await doer.wish(path, act, text=10 * text)).status_code == 400
+    assert (await doer.post_option(path, act, text=10 * text)).status_code == 400
 
 
 async def test_the_owner_reads_a_customer_s_name_and_no_other_onlooker_the_reason(doer: Phone) -> None:
@@ -345,7 +349,7 @@ async def test_the_owner_reads_a_customer_s_name_and_no_other_onlooker_the_reaso
 
 
 async def test_an_onlooker_reads_who_was_asked_and_can_do_nothing(doer: Phone) -> None:
-    doer.known[TASK] = ended(Status.DONE)
+    doer.views[TASK] = ended(Status.DONE)
     text = text_of((await doer.open(link(doer, "chair", LinkUse.VIEW))).text)
     assert "Done" in text and "It has been done." in text
     assert "Who was asked Customer has done it Chief Executive need not act" in text
@@ -355,9 +359,9 @@ async def test_an_onlooker_reads_who_was_asked_and_can_do_nothing(doer: Phone) -
 async def test_while_nobody_answers_the_link_still_works_and_nothing_is_offered(doer: Phone) -> None:
     form = form_of((await doer.open(link(doer))).text)
     for known in (None, shown().replace(partial=True, people=(), choices=())):
-        doer.known.clear()
+        doer.views.clear()
         if known:
-            doer.known[TASK] = known
+            doer.views[TASK] = known
         answer = await doer.open(link(doer))
         assert (answer.status_code, TITLE in text_of(answer.text)) == ((200, True) if known else (503, False))
         assert await offered(doer, link(doer)) == []
@@ -366,12 +370,12 @@ async def test_while_nobody_answers_the_link_still_works_and_nothing_is_offered(
         assert "Two are left.</textarea>" in pressed.text
         again = option_of(pressed.text, Action.DONE)
         assert again == form | {"value": ""}
-    assert doer.wishes.taken == []
+    assert doer.recorder.commands == []
 
 
 async def test_a_refusal_stands_above_what_holds_by_now(doer: Phone) -> None:
-    doer.wishes.failure = CommandRefused(Rejection.BLOCKED.to_message())
-    answer = await doer.wish(link(doer), Action.BLOCK, text="No key fits.")
+    doer.recorder.failure = CommandRefused(Rejection.BLOCKED.to_message())
+    answer = await doer.post_option(link(doer), Action.BLOCK, text="No key fits.")
     assert answer.status_code == 409
     assert "This was not done: it is blocked already." in text_of(answer.text)
     assert "No key fits.</textarea>" in answer.text
@@ -381,11 +385,11 @@ async def test_a_refusal_stands_above_what_holds_by_now(doer: Phone) -> None:
 async def test_what_no_form_of_the_page_posts_changes_nothing(doer: Phone, changes: dict[str, str]) -> None:
     form = form_of((await doer.open(link(doer))).text)
     answer = await doer.post(link(doer), form | changes)
-    assert (answer.status_code, doer.wishes.taken) == (403 if "token" in changes else 303, [])
+    assert (answer.status_code, doer.recorder.commands) == (403 if "token" in changes else 303, [])
 
 
 async def test_the_page_speaks_the_language_of_its_reader(doer: Phone) -> None:
-    doer.known[TASK] = shown(choices(DUTCH))
+    doer.views[TASK] = shown(choices(DUTCH))
     text = text_of((await doer.open(link(doer, DUTCH))).text)
     for said in ("Een taak voor u", "Legal desk", "Als gedaan melden", "Ik kan niet verder"):
         assert said in text
@@ -395,7 +399,7 @@ ASKED = GivenAnswer(label="Address for <invoices>", lines=4)
 
 
 async def test_the_answer_that_a_task_asks_for_stands_in_front_and_sending_it_does_the_task(doer: Phone) -> None:
-    doer.known[TASK] = shown(answer=ASKED)
+    doer.views[TASK] = shown(answer=ASKED)
     page = (await doer.open(link(doer))).text
     field = page.index('rows="4"')
     # What else may be done is folded up behind it; the deadline's `<details class=…>` stands above.
@@ -403,18 +407,18 @@ async def test_the_answer_that_a_task_asks_for_stands_in_front_and_sending_it_do
     assert "Mark as done" not in page
     form = form_of(page) | {"text": "1 Rue du Port"}
     answer = await doer.post(link(doer), form)
-    assert (answer.status_code, [wish for wish, _ in doer.wishes.taken]) == (
+    assert (answer.status_code, [wish for wish, _ in doer.recorder.commands]) == (
         303,
         [Done(actor=FIRST, note="1 Rue du Port")],
     )
-    doer.wishes.failure = CommandRefused(Rejection.ANSWER_NEEDED.to_message(label="Address for <invoices>"))
+    doer.recorder.failure = CommandRefused(Rejection.ANSWER_NEEDED.to_message(label="Address for <invoices>"))
     refused = await doer.post(link(doer), form)
     assert "This was not done: an answer is needed." in text_of(refused.text)
     assert "1 Rue du Port</textarea>" in refused.text and "Mark as done" not in refused.text
 
 
 async def test_the_receipt_of_an_answer_has_it_and_the_way_back_to_the_page_that_led_there(doer: Phone) -> None:
-    doer.known[TASK] = ended(Status.DONE).replace(answer=ASKED.replace(text="1 Rue <du> Port"))
+    doer.views[TASK] = ended(Status.DONE).replace(answer=ASKED.replace(text="1 Rue <du> Port"))
     through = Through("customer-onboarding:acme", FIRST)
     path = doer.links.link(TASK, FIRST, LinkUse.DO, through=through).removeprefix(PUBLIC)
     page = (await doer.open(path)).text
