@@ -28,7 +28,7 @@ from starter.cli import start_files as requests
 from starter.web.api.api import ROOT
 from tests.bench import desk
 from tests.faults.population import PDF, colleague, write_request
-from tests.faults.town import Conditions, Town, eventually, ids, town
+from tests.faults.town import Conditions, Town, eventually, ids, start_town
 from tests.faults.vendor import instant
 from tests.plain_http import plain_client
 from tests.servers import real_server
@@ -141,7 +141,7 @@ async def measure(open_: int = desk.OPEN) -> Measured:
 
 async def _on_a_stack() -> tuple[float, float, Offered]:
     with tempfile.TemporaryDirectory() as folder:
-        async with town(Path(folder) / "data", _AT_ONCE) as it:
+        async with start_town(Path(folder) / "data", _AT_ONCE) as it:
             token = await it.context.store.tokens.make("bench", ("read", "start"), "bench", datetime.now(UTC))
             async with plain_client(it.receiver, timeout=60, headers={"authorization": f"Bearer {token}"}) as http:
                 took = [

@@ -34,9 +34,9 @@ from tests.bench import campaign_floor, processor_time
 from tests.bench.history import NotAsAsked
 from tests.bench.table import surroundings
 from tests.faults import campaigning
-from tests.faults.campaigning import Watch, crowd, prepared
+from tests.faults.campaigning import Watch, crowd, prepare_campaign_file
 from tests.faults.population import PATIENT, colleague
-from tests.faults.town import TEMPORAL, WORKER, Town, connect, town
+from tests.faults.town import TEMPORAL, WORKER, Town, connect, start_town
 from tests.faults.vendor import PROVIDER
 from workflows import names
 from workflows.campaign.state import CampaignInput
@@ -156,7 +156,7 @@ class _Bars:
 async def _company(people: int) -> AsyncIterator[tuple[Town, list[str]]]:
     """A fresh stack, and everybody in its people file before anybody has read it."""
     with tempfile.TemporaryDirectory() as folder:
-        async with town(Path(folder) / "data") as it:
+        async with start_town(Path(folder) / "data") as it:
             crowd(it, _WARM, "warm", "warm")
             everybody = crowd(it, people)
             await campaigning.begin(it, "warm", {"group": "warm"})
@@ -170,7 +170,7 @@ async def _company(people: int) -> AsyncIterator[tuple[Town, list[str]]]:
 async def campaign(people: int, say: Say) -> Told:
     """From its start to its record."""
     async with _company(people) as (it, everybody):
-        ready, fixed = await prepared(it, _ID), sum(await _events(it, "warm"))
+        ready, fixed = await prepare_campaign_file(it, _ID), sum(await _events(it, "warm"))
         before, began = Weight.of(it.running[TEMPORAL].pid, it.running[WORKER].pid, it), datetime.now(UTC)
         mark = await it.vendor.last()
         await requests.start(it.context, ready)
@@ -195,14 +195,14 @@ async def _told(it: Town, people: int, began: datetime, say: Callable[[int, int]
     watch, over, spent = Watch(it), asyncio.Event(), processor_time.spent_ms()
     urgent = asyncio.create_task(_urgent(it, watch, over, pause=max(2.0, people / 500)))
     try:
-        while (told := len(await watch.told(_ID))) < people:
+        while (told := len(await watch.read_first_pushes(_ID))) < people:
             say(told, people)
             await asyncio.sleep(_GLANCE)
         say(told, people)
     finally:
         over.set()
         seconds = sorted(await urgent)
-    last = max((await watch.told(_ID)).values())
+    last = max((await watch.read_first_pushes(_ID)).values())
     return {
         "cpu_ms_per_person": (processor_time.spent_ms() - spent) / people,
         "rate": people / (last - began).total_seconds(),
@@ -224,7 +224,7 @@ async def _urgent(it: Town, watch: Watch, over: asyncio.Event, pause: float) -> 
         ready = await it.prepared(name, colleague(len(found)), policy=_URGENT)
         begun = datetime.now(UTC)
         await requests.start(it.context, ready)
-        pushed = (await watch.until_told(name, within=_TOLD_WITHIN))[name]
+        pushed = (await watch.until_told(name, timeout_seconds=_TOLD_WITHIN))[name]
         found.append((pushed - begun).total_seconds())
         with suppress(TimeoutError):
             await asyncio.wait_for(over.wait(), pause)
@@ -243,7 +243,7 @@ async def _settled(it: Town, everybody: Sequence[str], say: Say) -> Told:
     await signing
     say("signed", people, people)
     seconds = time.monotonic() - began
-    await campaigning.closed(it, _ID)
+    await campaigning.read_record(it, _ID)
     looks, settle = await _walks(it, "check_audience"), await _walks(it, "settle_audience")
     return {"signed_per_second": people / seconds, "look_s": max(looks), "settle_s": settle[-1]}
 
@@ -329,7 +329,7 @@ def _resident(pid: int | None) -> float:
 async def raw(people: int, say: Say) -> Told:
     """The same requests, started by an activity that looks at nothing, until everybody is told."""
     async with _company(people) as (it, everybody):
-        ready = await prepared(it, _ID)
+        ready = await prepare_campaign_file(it, _ID)
         given: CampaignInput = await ready.store_input(it.context.store)
         campaign = given.campaign
         members = [Member(MemberRow(number, person), campaign.due) for number, person in enumerate(everybody, start=1)]
@@ -345,7 +345,7 @@ async def least(people: int, say: Say) -> Told:
     """What the least workflow weighs that has told somebody and waits for them."""
     with tempfile.TemporaryDirectory() as folder:
         async with AsyncExitStack() as closing:
-            it = await closing.enter_async_context(town(Path(folder) / "data", server=False))
+            it = await closing.enter_async_context(start_town(Path(folder) / "data", server=False))
             await it.start(TEMPORAL)
             await connect(it, closing)
             client, server = it.context.client, it.running[TEMPORAL].pid

@@ -27,7 +27,7 @@ from activities.notifications.push_services import fcm_body
 from starter.boot import clients
 from starter.cli import start_files as requests
 from tests.faults.population import colleague, tokens
-from tests.faults.town import Conditions, Town, eventually, ids, town
+from tests.faults.town import Conditions, Town, eventually, ids, start_town
 from tests.faults.vendor import DOCUMENTS, REQUESTS, instant
 from workflows.model.base import Model
 from workflows.model.notifications import NoticeAction
@@ -85,7 +85,7 @@ class Beside:
 async def measure(rounds: int = _ROUNDS) -> Beside:
     """Time all of them on one stack, in turns: what else the machine does falls on each."""
     with tempfile.TemporaryDirectory() as folder:
-        async with town(Path(folder) / "data", _AT_ONCE) as it, ByHand(it) as hand, _floor(it, hand):
+        async with start_town(Path(folder) / "data", _AT_ONCE) as it, ByHand(it) as hand, _floor(it, hand):
             took = [await _round(it, hand, number, name) for number, name in enumerate(ids(NAME, rounds + _WARM))]
     ours, smallest, by_hand = (median(one) * 1000 for one in zip(*took[_WARM:], strict=True))
     return Beside(ours, smallest, by_hand)

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from starter.cli import start_files as requests
 from tests.faults.population import PATIENT, Policy, colleague
-from tests.faults.town import Conditions, Town, eventually, ids, town
+from tests.faults.town import Conditions, Town, eventually, ids, start_town
 from tests.faults.vendor import instant
 
 NAME: Final = "urgent"
@@ -85,9 +85,9 @@ async def measure(waiting: int = WAITING) -> Course:
 
 
 async def _overtaking(waiting: int, partitions: int) -> Overtaken:
-    conditions = Conditions(temporal=_split(partitions), ours={"COUNTERSIGN_SIGNATURE_MAX_RPS": str(_RATE)})
+    conditions = Conditions(temporal=_split(partitions), own_programs={"COUNTERSIGN_SIGNATURE_MAX_RPS": str(_RATE)})
     with tempfile.TemporaryDirectory() as folder:
-        async with town(Path(folder) / "data", conditions) as it:
+        async with start_town(Path(folder) / "data", conditions) as it:
             await _have_wait(it, ids("crowd", waiting))
             seconds = [await _start_to_push(it, name) for name in ids(NAME, _URGENT)]
             made = len(await it.vendor.ledger("request_created"))

@@ -26,12 +26,12 @@ async def test_a_hundred_signers_whose_push_service_takes_four_seconds_are_told_
     tmp_path: Path, note: Note
 ) -> None:
     """Before, 70 of them had six pushes each, 20 had none."""
-    async with slow_crowd(tmp_path / "data", CROWD) as it:
-        await it.ask("crowd", *CROWD, at_once=True)
-        took = await until_sent(it, "crowd", "ready", len(CROWD), within=120)
-        await until_all_have_a_line(it, "crowd", len(CROWD))
-        sends = await sends_to_each(it, "crowd", "ready")
-        findings = judge(await gather(it, {}, "crowd"))
+    async with slow_crowd(tmp_path / "data", CROWD) as town:
+        await town.ask("crowd", *CROWD, at_once=True)
+        took = await until_sent(town, "crowd", "ready", len(CROWD), timeout_seconds=120)
+        await until_all_have_a_line(town, "crowd", len(CROWD))
+        sends = await sends_to_each(town, "crowd", "ready")
+        findings = judge(await gather(town, {}, "crowd"))
     note(f"crowd of signers: {len(sends)} of {len(CROWD)} told, {sends.total()} pushes, {took:.0f} s")
     assert sends == Counter(CROWD)
     assert findings == []
@@ -39,14 +39,14 @@ async def test_a_hundred_signers_whose_push_service_takes_four_seconds_are_told_
 
 async def test_a_thousand_recipients_with_slow_answers_are_told_once_each(tmp_path: Path, note: Note) -> None:
     """A group that hears of the end, in calls of a hundred."""
-    async with slow_crowd(tmp_path / "data", THOUSAND) as it:
-        await it.ask("thousand", SIGNER, group=EVERYBODY)
-        await it.sign("thousand", within=60)
-        await until_sent(it, "thousand", "settled", len(THOUSAND), within=500)
-        await eventually(lambda: group_is_done(it, "thousand"), within=60)
-        told = await sends_to_each(it, "thousand", "settled")
-        findings = judge(await gather(it, {}, "thousand"))
-    sends = Counter({person: told[person] for person in THOUSAND if told[person]})
+    async with slow_crowd(tmp_path / "data", THOUSAND) as town:
+        await town.ask("thousand", SIGNER, group=EVERYBODY)
+        await town.sign("thousand", timeout_seconds=60)
+        await until_sent(town, "thousand", "settled", len(THOUSAND), timeout_seconds=500)
+        await eventually(lambda: group_is_done(town, "thousand"), timeout_seconds=60)
+        sends_by_person = await sends_to_each(town, "thousand", "settled")
+        findings = judge(await gather(town, {}, "thousand"))
+    sends = Counter({person: sends_by_person[person] for person in THOUSAND if sends_by_person[person]})
     note(f"crowd of recipients: {len(sends)} of {len(THOUSAND)} told, {sends.total()} pushes")
     assert sends == Counter(THOUSAND)
     assert findings == []
@@ -56,16 +56,16 @@ async def test_a_worker_that_dies_in_the_middle_of_a_crowd_costs_seconds_and_one
     tmp_path: Path, note: Note
 ) -> None:
     """What the dead one had sent is sent again under the same key, once a death; nobody is forgotten."""
-    async with slow_crowd(tmp_path / "data", CROWD) as it:
+    async with slow_crowd(tmp_path / "data", CROWD) as town:
         began = time.monotonic()
-        await it.ask("mortal", *CROWD, at_once=True)
+        await town.ask("mortal", *CROWD, at_once=True)
         pauses = []
         for death in range(DEATHS):
-            await until_sent(it, "mortal", "ready", 40 + 80 * death, within=120)
-            pauses.append(await kill_the_worker(it, "mortal", "ready"))
-        await until_all_have_a_line(it, "mortal", len(CROWD))
-        sends = await sends_to_each(it, "mortal", "ready")
-        findings = judge(await gather(it, {}, "mortal"))
+            await until_sent(town, "mortal", "ready", 40 + 80 * death, timeout_seconds=120)
+            pauses.append(await kill_the_worker(town, "mortal", "ready"))
+        await until_all_have_a_line(town, "mortal", len(CROWD))
+        sends = await sends_to_each(town, "mortal", "ready")
+        findings = judge(await gather(town, {}, "mortal"))
     worst = max(sends.values())
     note(
         f"crowd and {DEATHS} dead workers: {len(sends)} of {len(CROWD)} told, at most {worst} sends each, "
@@ -77,11 +77,11 @@ async def test_a_worker_that_dies_in_the_middle_of_a_crowd_costs_seconds_and_one
     assert findings == []
 
 
-async def until_all_have_a_line(it: Town, request: str, count: int) -> None:
+async def until_all_have_a_line(town: Town, request: str, count: int) -> None:
     """The workflow knows of everybody."""
-    await it.until_shown(request, lambda shown: len(shown.notifications) >= count, within=180)
+    await town.until_shown(request, lambda view: len(view.notifications) >= count, timeout_seconds=180)
 
 
-async def group_is_done(it: Town, request: str) -> bool:
-    shown = await it.shown(request)
-    return any(line.target == EVERYBODY and line.state is HandoffState.DONE for line in shown.handoffs)
+async def group_is_done(town: Town, request: str) -> bool:
+    view = await town.read_view(request)
+    return any(line.target == EVERYBODY and line.state is HandoffState.DONE for line in view.handoffs)

@@ -15,10 +15,10 @@ async def test_twenty_thousand_are_replayed_within_the_same_bounds(tmp_path: Pat
     await many_dead(store, DEAD)
     tracemalloc.start()
     try:
-        came = await replays.all(store)
+        result = await replays.all(store)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert (came.told, came.seen) == (DEAD, DEAD)
+    assert (result.told, result.seen) == (DEAD, DEAD)
     assert replays.most <= REPLAYS_AT_ONCE
     assert peak < BYTES_AT_MOST

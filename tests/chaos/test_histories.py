@@ -8,7 +8,7 @@ import pytest
 from tests.chaos.conftest import Note
 from tests.faults.floods import flood, runs_of
 from tests.workflows.fakes import World
-from tests.workflows.stage import a_request, story
+from tests.workflows.stage import a_request, start_story
 from workflows.model.signature import SignerState
 from workflows.model.subject import Participant, Status
 
@@ -38,22 +38,25 @@ async def test_a_request_of_two_years_reminded_daily_forgets_nothing(note: Note)
     world.planner.warnings, world.planner.escalate_after = (), None
     world.planner.window = timedelta(days=800)
     lengths = []
-    async with story(world, a_request(Participant(person="customer-signer", order=1))) as it:
-        await it.days_pass(0.5)  # Then no event comes in the instant of a reminder, whose timer it would take back.
+    async with start_story(world, a_request(Participant(person="customer-signer", order=1))) as story:
+        await story.days_pass(0.5)  # Then no event comes in the instant of a reminder, whose timer it would take back.
         for month in range(25):
             for event in (month, month - 1):
-                await it.callback("viewed", event=f"event-{event}")
-                await it.shown()  # this server mixes up a signal with a task that is being completed
-            await it.days_pass(30)
-            lengths.append((await it.env.client.get_workflow_handle(it.handle.id).describe()).history_length)
+                await story.callback("viewed", event=f"event-{event}")
+                await story.read_view()  # this server mixes up a signal with a task that is being completed
+            await story.days_pass(30)
+            lengths.append((await story.env.client.get_workflow_handle(story.handle.id).describe()).history_length)
         world.signatures.sign("customer-signer", SignerState.SIGNED)
         world.signatures.status = Status.SIGNED
-        await it.callback("signed")
-        assert (await it.handle.result()).outcome is Status.SIGNED
-        reads, runs = len(world.signatures.observations), len(await runs_of(it.env.client, it))
-    told = Counter(stage for stage, _ in world.push.stages() if stage.startswith("reminder"))
-    note(f"two years: {len(told)} reminders, {reads} reads for 27 events, {runs} runs of at most {max(lengths)} events")
-    assert told == Counter({f"reminder-{number}": 1 for number in range(1, 751)})
+        await story.callback("signed")
+        assert (await story.handle.result()).outcome is Status.SIGNED
+        reads, runs = len(world.signatures.observations), len(await runs_of(story.env.client, story))
+    reminder_counts = Counter(stage for stage, _ in world.push.stages() if stage.startswith("reminder"))
+    note(
+        f"two years: {len(reminder_counts)} reminders, {reads} reads for 27 events, "
+        f"{runs} runs of at most {max(lengths)} events"
+    )
+    assert reminder_counts == Counter({f"reminder-{number}": 1 for number in range(1, 751)})
     assert runs > 1
     assert reads == 27 + runs - 1
     assert max(lengths) < MOST_EVENTS

@@ -7,14 +7,14 @@ import pytest
 from tests.chaos.conftest import Note
 from tests.faults.nemesis import storm
 from tests.faults.oracle import judge, repeated_sends
-from tests.faults.town import Conditions, town
+from tests.faults.town import Conditions, start_town
 
 pytestmark = [pytest.mark.real_server, pytest.mark.timeout(1200)]
 
 SPANS_IN_THE_LOG = {"OTEL_TRACES_EXPORTER": "console"}
 ROUGH = Conditions(
     sandbox={"SANDBOX_RETRY_UNIT": "1", "SANDBOX_LIST_LAG": "1"},
-    ours={"COUNTERSIGN_SIGNATURE_LIST_LAG": "2s", **SPANS_IN_THE_LOG},
+    own_programs={"COUNTERSIGN_SIGNATURE_LIST_LAG": "2s", **SPANS_IN_THE_LOG},
 )
 REQUESTS, SECONDS = 200, 300
 
@@ -23,10 +23,10 @@ async def test_five_minutes_of_failures_and_deaths_lose_nothing_and_show_nothing
     tmp_path: Path, seed: int, note: Note
 ) -> None:
     """Every start that was acknowledged ends signed, with at most one visible notice per stage, and nobody is named."""
-    async with town(tmp_path / "data", ROUGH) as it:
-        ran = await storm(it, "mortal", requests=REQUESTS, seconds=SECONDS, seed=seed)
+    async with start_town(tmp_path / "data", ROUGH) as town:
+        ran = await storm(town, "mortal", requests=REQUESTS, seconds=SECONDS, seed=seed)
     findings = judge(ran.evidence)
-    signed = sum(life.shown.status == "signed" for life in ran.evidence.lives.values())
+    signed = sum(life.view.status == "signed" for life in ran.evidence.lives.values())
     note(
         f"nemesis: {sum(ran.struck.values())} faults, {dict(ran.killed)} killed, {len(ran.evidence.acknowledged)} "
         f"acknowledged starts, {signed} signed, {len(findings)} violations, {repeated_sends(ran.evidence)} invisible "

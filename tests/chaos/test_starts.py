@@ -21,7 +21,7 @@ from tests.chaos.conftest import Note
 from tests.faults import campaigning
 from tests.faults.campaigning import Watch, begin, crowd
 from tests.faults.population import PATIENT, colleague
-from tests.faults.town import WORKER, Conditions, Town, ids, town
+from tests.faults.town import WORKER, Conditions, Town, ids, start_town
 from workflows.kinds import Kind
 from workflows.model.commands import AnyCommand, Cancellation, Extension
 
@@ -35,39 +35,43 @@ LATER = (datetime.now(UTC) + timedelta(days=60)).date()
 
 async def test_behind_three_thousand_starts_whatever_lives_answers_within_seconds(tmp_path: Path, note: Note) -> None:
     """One campaign was begun before them and one behind them, whose members and their ends came after all others."""
-    conditions = Conditions(ours={"COUNTERSIGN_SIGNATURE_MAX_RPS": "5"})
+    conditions = Conditions(own_programs={"COUNTERSIGN_SIGNATURE_MAX_RPS": "5"})
     took: dict[str, float] = {}
-    async with town(tmp_path / "data", conditions) as it:
-        crowd(it, MEMBERS)
-        watch, old = Watch(it), list(ids("old", MEMBERS))
-        await begin(it, "before")
+    async with start_town(tmp_path / "data", conditions) as town:
+        crowd(town, MEMBERS)
+        watch, earlier_names = Watch(town), list(ids("old", MEMBERS))
+        await begin(town, "before")
         await watch.until_told("before", MEMBERS)
-        for number, name in enumerate(old):
-            await it.ask(name, colleague(number), policy=PATIENT)
-        for name in old:
-            await it.until_shown(name, lambda shown: shown.notifications, within=120)
-        others = list(ids("crowd", STARTS))
-        await it.end(WORKER)
-        begun = time.monotonic()
-        await start(it, others)
-        await begin(it, "behind")
-        note(f"{STARTS:,} starts in {time.monotonic() - begun:.0f} s, all of which wait")
-        await it.start(WORKER)
-        took["first task of a campaign behind them"] = await answered(lambda: campaigning.shown(it, "behind"))
-        part = await worker(it.context.client)
+        for number, name in enumerate(earlier_names):
+            await town.ask(name, colleague(number), policy=PATIENT)
+        for name in earlier_names:
+            await town.until_shown(name, lambda view: view.notifications, timeout_seconds=120)
+        crowd_names = list(ids("crowd", STARTS))
+        await town.end(WORKER)
+        started_at = time.monotonic()
+        await start(town, crowd_names)
+        await begin(town, "behind")
+        note(f"{STARTS:,} starts in {time.monotonic() - started_at:.0f} s, all of which wait")
+        await town.start(WORKER)
+        took["first task of a campaign behind them"] = await measure_answer(
+            lambda: campaigning.read_view(town, "behind")
+        )
+        part = await worker(town.context.client)
         note(f"doctor: {part.state}, {part.says}")
-        some = (others[-1], others[STARTS // 2], old[1], others[-2])
-        for one in (f"before.{next(iter(ids('one-of-all', 1)))}", old[0], *some):
-            request = partial(asked, it, Kind.REQUEST, one)
-            took[f"extend {one}"] = await answered(partial(request, Extension(actor="ops", due=LATER)))
-            took[f"show {one}"] = await answered(request)
-            took[f"cancel {one}"] = await answered(partial(request, gone()))
-        took[f"show {others[-3]}"] = await answered(partial(asked, it, Kind.REQUEST, others[-3]))
-        for one in ("before", "behind"):
-            campaign = partial(asked, it, Kind.CAMPAIGN, one)
-            took[f"show campaign {one}"] = await answered(campaign)
-            took[f"cancel campaign {one}"] = await answered(partial(campaign, gone()))
-        part = await worker(it.context.client)
+        waiting_names = (crowd_names[-1], crowd_names[STARTS // 2], earlier_names[1], crowd_names[-2])
+        for request_name in (f"before.{next(iter(ids('one-of-all', 1)))}", earlier_names[0], *waiting_names):
+            request = partial(use_command, town, Kind.REQUEST, request_name)
+            took[f"extend {request_name}"] = await measure_answer(partial(request, Extension(actor="ops", due=LATER)))
+            took[f"show {request_name}"] = await measure_answer(request)
+            took[f"cancel {request_name}"] = await measure_answer(partial(request, make_cancellation()))
+        took[f"show {crowd_names[-3]}"] = await measure_answer(
+            partial(use_command, town, Kind.REQUEST, crowd_names[-3])
+        )
+        for request_name in ("before", "behind"):
+            campaign = partial(use_command, town, Kind.CAMPAIGN, request_name)
+            took[f"show campaign {request_name}"] = await measure_answer(campaign)
+            took[f"cancel campaign {request_name}"] = await measure_answer(partial(campaign, make_cancellation()))
+        part = await worker(town.context.client)
         note(f"doctor at the end: {part.state}, {part.says}")
     for name, seconds in took.items():
         note(f"behind {STARTS:,} starts: {name}: {seconds:.1f} s")
@@ -75,21 +79,21 @@ async def test_behind_three_thousand_starts_whatever_lives_answers_within_second
     assert not {name: seconds for name, seconds in took.items() if seconds > ANSWERED}
 
 
-def gone() -> Cancellation:
+def make_cancellation() -> Cancellation:
     return Cancellation(actor="ops", reason="no longer needed")
 
 
-async def start(it: Town, names: list[str]) -> None:
+async def start(town: Town, names: list[str]) -> None:
     room = asyncio.Semaphore(STARTS_AT_ONCE)
 
-    async def one(number: int, name: str) -> None:
+    async def start_one(number: int, name: str) -> None:
         async with room:
-            await requests.start(it.context, await it.prepared(name, colleague(number), policy=PATIENT))
+            await requests.start(town.context, await town.prepared(name, colleague(number), policy=PATIENT))
 
-    await asyncio.gather(*(one(number, name) for number, name in enumerate(names)))
+    await asyncio.gather(*(start_one(number, name) for number, name in enumerate(names)))
 
 
-async def answered(ask: Callable[[], Awaitable[Any]]) -> float:
+async def measure_answer(ask: Callable[[], Awaitable[Any]]) -> float:
     """Seconds until it was."""
     began = time.monotonic()
     try:
@@ -100,9 +104,11 @@ async def answered(ask: Callable[[], Awaitable[Any]]) -> float:
     return time.monotonic() - began
 
 
-async def asked(it: Town, what: Kind, id: str, wish: AnyCommand | None = None) -> None:
+async def use_command(town: Town, kind: Kind, id: str, command: AnyCommand | None = None) -> None:
     """Show it, or send it a wish, as the command does."""
-    if wish is None:
-        await lookup.show_of(what, it.context, id)
+    if command is None:
+        await lookup.show_of(kind, town.context, id)
     else:
-        await wishes.send(it.context.client, id, wish, secrets.token_hex(4), kind=what, within=timedelta(minutes=3))
+        await wishes.send(
+            town.context.client, id, command, secrets.token_hex(4), kind=kind, within=timedelta(minutes=3)
+        )

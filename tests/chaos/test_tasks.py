@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 from starter.queries import lookup
 from tests.chaos.conftest import Note
 from tests.faults.population import colleague
-from tests.faults.town import WORKER, Town, eventually, town
+from tests.faults.town import WORKER, Town, eventually, start_town
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import Done
 from workflows.model.hand_off import SettledTask
@@ -31,30 +31,31 @@ async def test_a_task_that_two_have_done_at_once_ends_once_and_nobody_is_asked_t
     tmp_path: Path, seed: int, note: Note
 ) -> None:
     dice = random.Random(seed)  # noqa: S311  chaos that can be repeated, no secret
-    async with town(tmp_path / "data") as it:
+    async with start_town(tmp_path / "data") as town:
         names = [f"chore-{number:03}" for number in range(TASKS)]
-        lives = [asyncio.create_task(_live(it, name, number)) for number, name in enumerate(names)]
+        lives = [asyncio.create_task(_live(town, name, number)) for number, name in enumerate(names)]
         for _ in range(DEATHS):
             await asyncio.sleep(dice.uniform(0.2, 2))
-            await it.kill(WORKER)
-            await it.start(WORKER)
-        ended = await asyncio.gather(*lives)
-        shown = [
-            await lookup.look_at(it.context.client, it.context.store, WorkflowName(Kind.TASK, name)) for name in names
+            await town.kill(WORKER)
+            await town.start(WORKER)
+        settlements = await asyncio.gather(*lives)
+        views = [
+            await lookup.look_at(town.context.client, town.context.store, WorkflowName(Kind.TASK, name))
+            for name in names
         ]
-    assert [one.outcome for one in ended] == [Status.DONE] * TASKS
-    assert [[person.state for person in one.people].count("done") for one in ended] == [1] * TASKS
-    heard = Counter(line.key for one in shown for line in one.notifications)
+    assert [settlement.outcome for settlement in settlements] == [Status.DONE] * TASKS
+    assert [[person.state for person in settlement.people].count("done") for settlement in settlements] == [1] * TASKS
+    heard = Counter(line.key for view in views for line in view.notifications)
     assert [(key, times) for key, times in heard.items() if times > 1] == []
     note(f"tasks: {TASKS} done once each, {DEATHS} workers killed")
 
 
-async def _live(it: Town, name: str, number: int) -> SettledTask:
+async def _live(town: Town, name: str, number: int) -> SettledTask:
     """Given to two, who both say that it is done as soon as they have heard of it."""
-    both = (colleague(number), colleague(number + 1))
-    people = tuple(Participant(person=person, role=Role.DO) for person in both)
+    assignees = (colleague(number), colleague(number + 1))
+    people = tuple(Participant(person=person, role=Role.DO) for person in assignees)
     task = Task(id=name, kind="base", title="A chore", requester=colleague(number + 2), people=people)
-    handle = await it.context.client.start_workflow(
+    handle = await town.context.client.start_workflow(
         TASK,
         TaskInput(task=task, policy=Policy(expires=False), fingerprint="f" * 64),
         id=Kind.TASK.workflow_id(name),
@@ -63,27 +64,27 @@ async def _live(it: Town, name: str, number: int) -> SettledTask:
     )
 
     async def both_told() -> bool:
-        return sum(line.stage == "ready" for line in (await _shown(it, name)).notifications) == len(both)
+        return sum(line.stage == "ready" for line in (await _read_view(town, name)).notifications) == len(assignees)
 
-    await eventually(both_told, within=120)
-    said = [handle.execute_update(DONE, Done(actor=person), id=f"done-{person}") for person in both]
-    answers = await asyncio.gather(*said, return_exceptions=True)
+    await eventually(both_told, timeout_seconds=120)
+    updates = [handle.execute_update(DONE, Done(actor=person), id=f"done-{person}") for person in assignees]
+    answers = await asyncio.gather(*updates, return_exceptions=True)
     refused = [answer for answer in answers if isinstance(answer, BaseException)]
-    assert all(isinstance(one, WorkflowUpdateFailedError) for one in refused)
-    assert len(refused) < len(both)
+    assert all(isinstance(refusal, WorkflowUpdateFailedError) for refusal in refused)
+    assert len(refused) < len(assignees)
     settled: SettledTask = await handle.result()
     return settled
 
 
-async def _shown(it: Town, name: str) -> TaskShow:
+async def _read_view(town: Town, name: str) -> TaskShow:
     """What it says once a worker answers."""
-    handle = it.context.client.get_workflow_handle(Kind.TASK.workflow_id(name))
+    handle = town.context.client.get_workflow_handle(Kind.TASK.workflow_id(name))
 
     async def probe() -> TaskShow | None:
         try:
-            shown: TaskShow = await handle.query(SHOW, result_type=TaskShow)
+            view: TaskShow = await handle.query(SHOW, result_type=TaskShow)
         except RPCError:
             return None  # the worker is dead
-        return shown
+        return view
 
-    return await eventually(probe, within=60)
+    return await eventually(probe, timeout_seconds=60)

@@ -111,7 +111,7 @@ async def composed(postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFact
         services = ("worker", "campaign-worker", "web")
         free = iter(free_ports(3 * len(services)))
         ports = {service: (next(free), next(free), next(free)) for service in services}
-        known = of_countersign(town.kept, folder / "data", HOST, {})
+        known = of_countersign(town.folder_state, folder / "data", HOST, {})
         containers = of_compose(file=variables(folder, known, f"http://{HOST}:{ports['web'][1]}"))
         url = postgresql.url(ROLE, f"{ROLE}:a b%2Fc'd")
         secrets(folder / "secrets", known, url)

@@ -58,7 +58,7 @@ class Burst:
     @property
     def address(self) -> str:
         """Where callbacks go."""
-        return f"{self.town.receiver}/callbacks/core-signature/{self.town.kept.secrets.segment}"
+        return f"{self.town.receiver}/callbacks/core-signature/{self.town.folder_state.secrets.segment}"
 
     async def run(self, per_second: float, seconds: float) -> None:
         """So many a second for so long; one that is slow holds up no other."""
@@ -85,11 +85,11 @@ class Burst:
 
     def body(self, request: str, event: str) -> bytes:
         """A genuine callback."""
-        at = str(int(time.time()))
+        event_time = str(int(time.time()))
         signed = {
             "event_type": EVENT,
-            "event_time": at,
-            "event_hash": event_hash(self.secret or self.town.kept.secrets.callback, at, EVENT),
+            "event_time": event_time,
+            "event_hash": event_hash(self.secret or self.town.folder_state.secrets.callback, event_time, EVENT),
         }
         return json.dumps({"uuid": event, **signed, "document": {"uuid": "d" * 32, "external_id": request}}).encode()
 
@@ -119,17 +119,17 @@ class Burst:
 
     async def _heard(self, request: str) -> list[datetime]:
         """When it was signalled, in all its runs."""
-        found, run_id = list[datetime](), ""
+        heard_at, run_id = list[datetime](), ""
         while True:
             handle = self.town.context.client.get_workflow_handle(self.town.handle(request).id, run_id=run_id or None)
             events = [event async for event in handle.fetch_history_events()]
             signals = (
                 event for event in events if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
             )
-            found += [event.event_time.ToDatetime(UTC) for event in signals]
+            heard_at += [event.event_time.ToDatetime(UTC) for event in signals]
             run_id = events[0].workflow_execution_started_event_attributes.continued_execution_run_id
             if not run_id:
-                return found
+                return heard_at
 
 
 class Lines:
@@ -146,17 +146,17 @@ class Lines:
         async with self._room:
             host, port = self._url.host, self._url.port
             reader, writer = self._free.pop() if self._free else await asyncio.open_connection(host, port)
-            kept = False
+            is_kept_open = False
             try:
                 head = f"POST {self._url.path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
                 writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
                 status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("ascii").lower().split("\r\n")
                 headers = dict(line.split(": ", 1) for line in lines if line)
                 await reader.readexactly(int(headers["content-length"]))
-                kept = headers.get("connection") != "close"
+                is_kept_open = headers.get("connection") != "close"
                 return int(status.split(" ")[1])
             finally:
-                if kept:
+                if is_kept_open:
                     self._free.append((reader, writer))
                 else:
                     writer.close()
@@ -214,8 +214,8 @@ class Memory:
     def of_receiver(cls, town: Town) -> "Memory":
         """Look, and forget the peak."""
         process = Path("/proc") / str(town.running[RECEIVER].pid)
-        told: dict[str, Any] = dict(
+        status_lines: dict[str, Any] = dict(
             line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line
         )
         (process / "clear_refs").write_text("5")
-        return cls(*(int(told[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM")))
+        return cls(*(int(status_lines[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM")))

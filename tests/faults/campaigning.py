@@ -53,7 +53,7 @@ def table(town: Town, name: str, content: str | bytes) -> dict[str, str]:
     return {"file": name}
 
 
-async def known(town: Town, group: str) -> None:
+async def wait_until_known(town: Town, group: str) -> None:
     """Wait until a group is known here: look-ups wait for a changed people file for a second only."""
 
     async def probe() -> bool:
@@ -65,7 +65,9 @@ async def known(town: Town, group: str) -> None:
     await eventually(probe, _LONG)
 
 
-async def prepared(town: Town, id: str, audience: Mapping[str, Any] | None = None, **more: Any) -> PreparedCampaign:
+async def prepare_campaign_file(
+    town: Town, id: str, audience: Mapping[str, Any] | None = None, **fields: Any
+) -> PreparedCampaign:
     """A campaign of a file that was checked; nobody waits for anybody's working hours in it."""
     document = {"file": "contract.pdf", "name": "Code of conduct", "version": "2026.1"}
     content: dict[str, Any] = {
@@ -75,16 +77,18 @@ async def prepared(town: Town, id: str, audience: Mapping[str, Any] | None = Non
         "owner": OWNER,
     }
     if "group" in content["audience"]:
-        await known(town, content["audience"]["group"])
+        await wait_until_known(town, content["audience"]["group"])
     file = town.folder.path / "files" / f"{id}.json"
-    file.write_text(json.dumps({**content, "window": "14d", "policy": _POLICY, **more}))
+    file.write_text(json.dumps({**content, "window": "14d", "policy": _POLICY, **fields}))
     sources = Sources(Catalogue.read(town.settings.policies), town.directory, datetime.now(UTC))
     return await prepare_campaign(FileText.read(file).parse(), sources)
 
 
-async def begin(town: Town, id: str, audience: Mapping[str, Any] | None = None, **more: Any) -> path.StartResult:
+async def begin(town: Town, id: str, audience: Mapping[str, Any] | None = None, **fields: Any) -> path.StartResult:
     """Start one."""
-    return await path.start(town.context.client, town.context.store, await prepared(town, id, audience, **more))
+    return await path.start(
+        town.context.client, town.context.store, await prepare_campaign_file(town, id, audience, **fields)
+    )
 
 
 def handle(town: Town, id: str) -> WorkflowHandle[Any, Any]:
@@ -92,10 +96,10 @@ def handle(town: Town, id: str) -> WorkflowHandle[Any, Any]:
     return town.context.client.get_workflow_handle(Kind.CAMPAIGN.workflow_id(id))
 
 
-async def shown(town: Town, id: str) -> CampaignShow:
+async def read_view(town: Town, id: str) -> CampaignShow:
     """What the campaign itself says."""
-    says: CampaignShow = await handle(town, id).query(SHOW, result_type=CampaignShow)
-    return says
+    view: CampaignShow = await handle(town, id).query(SHOW, result_type=CampaignShow)
+    return view
 
 
 async def picture(town: Town, id: str) -> CampaignPicture:
@@ -108,30 +112,30 @@ class Watch:
     """What phones have taken, read on from where it was read last: the ledger of a campaign is long."""
 
     town: Town
-    _told: dict[str, dict[str, datetime]] = field(default_factory=dict)
+    _first_pushes: dict[str, dict[str, datetime]] = field(default_factory=dict)
     _last: int = 0
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def told(self, id: str) -> dict[str, datetime]:
+    async def read_first_pushes(self, id: str) -> dict[str, datetime]:
         """When each request of a campaign, or the one request of this id, was first shown to whom it asks."""
         async with self._reading:
-            found = await self.town.vendor.ledger(None, self._last)
-            self._last = int(found[-1]["n"]) if found else self._last
-            for one in found:
-                if one["type"] == "push" and one["data"]["stage"] == "ready":
-                    request = one["data"]["request"]
-                    self._told.setdefault(request.partition(".")[0], {}).setdefault(request, instant(one))
-        return self._told.get(id, {})
+            entries = await self.town.vendor.ledger(None, self._last)
+            self._last = int(entries[-1]["n"]) if entries else self._last
+            for entry in entries:
+                if entry["type"] == "push" and entry["data"]["stage"] == "ready":
+                    request = entry["data"]["request"]
+                    self._first_pushes.setdefault(request.partition(".")[0], {}).setdefault(request, instant(entry))
+        return self._first_pushes.get(id, {})
 
-    async def until_told(self, id: str, count: int = 1, within: float = _LONG) -> dict[str, datetime]:
+    async def until_told(self, id: str, count: int = 1, timeout_seconds: float = _LONG) -> dict[str, datetime]:
         """Once so many people of a campaign were told."""
 
         async def probe() -> dict[str, datetime] | None:
             await asyncio.sleep(_GLANCE)
-            told = await self.told(id)
-            return told if len(told) >= count else None
+            first_pushes = await self.read_first_pushes(id)
+            return first_pushes if len(first_pushes) >= count else None
 
-        return await eventually(probe, within)
+        return await eventually(probe, timeout_seconds)
 
 
 async def calls_ahead(town: Town, request: str) -> int:
@@ -139,22 +143,22 @@ async def calls_ahead(town: Town, request: str) -> int:
     [first, *_] = await town.vendor.pushes(request, "ready")
     [document] = await town.vendor.documents(request)
     events = [event async for event in town.handle(request).fetch_history_events()]
-    wanted = next(
+    due_at = next(
         event.event_time.ToDatetime(UTC)
         for event in events
         if event.activity_task_scheduled_event_attributes.activity_type.name == CREATE
     )
-    calls = [one for one in await town.vendor.ledger("request") if one["path"].startswith(PROVIDER)]
-    meanwhile = [one for one in calls if wanted <= instant(one) and one["n"] < first["n"]]
-    return sum(request not in str(one) and document["uuid"] not in str(one) for one in meanwhile)
+    calls = [call for call in await town.vendor.ledger("request") if call["path"].startswith(PROVIDER)]
+    meanwhile = [call for call in calls if due_at <= instant(call) and call["n"] < first["n"]]
+    return sum(request not in str(call) and document["uuid"] not in str(call) for call in meanwhile)
 
 
 async def act(town: Town, id: str, people: Collection[str], *, decline: Collection[str] = ()) -> None:
     """Let these people of a campaign sign, or decline: some at a time, until each of their requests has ended."""
-    room, asked = asyncio.Semaphore(_AT_ONCE), {f"{id}.{person}" for person in (*people, *decline)}
+    room, request_ids = asyncio.Semaphore(_AT_ONCE), {f"{id}.{person}" for person in (*people, *decline)}
     declining = {f"{id}.{person}" for person in decline}
 
-    async def one(waiting: Waiting) -> None:
+    async def act_on(waiting: Waiting) -> None:
         async with room:
             if waiting.request in declining:
                 await town.vendor.decline(waiting, "I do not agree")
@@ -162,41 +166,43 @@ async def act(town: Town, id: str, people: Collection[str], *, decline: Collecti
                 await town.vendor.sign(waiting)
             await town.handle(waiting.request).result()
 
-    waiting = [one for one in await town.vendor.waiting() if one.request in asked]
-    assert len(waiting) == len(asked), f"{len(asked) - len(waiting)} of them are asked for nothing"
-    await asyncio.gather(*map(one, waiting))
+    waiting = [signer for signer in await town.vendor.waiting() if signer.request in request_ids]
+    assert len(waiting) == len(request_ids), f"{len(request_ids) - len(waiting)} of them are asked for nothing"
+    await asyncio.gather(*map(act_on, waiting))
 
 
-async def ended(town: Town, id: str, wanted: Cancellation, within: float = _LONG) -> CampaignShow:
+async def cancel_campaign(
+    town: Town, id: str, cancellation: Cancellation, timeout_seconds: float = _LONG
+) -> CampaignShow:
     """End a campaign before its time, and wait until it has its record and everyone was told."""
-    await handle(town, id).execute_update(UPDATES[Cancellation], wanted, id=f"end-{id}")
-    await asyncio.wait_for(handle(town, id).result(), within)
-    return await shown(town, id)
+    await handle(town, id).execute_update(UPDATES[Cancellation], cancellation, id=f"end-{id}")
+    await asyncio.wait_for(handle(town, id).result(), timeout_seconds)
+    return await read_view(town, id)
 
 
-async def closed(town: Town, id: str) -> CampaignShow:
+async def read_record(town: Town, id: str) -> CampaignShow:
     """Let the window of a campaign pass, and wait until it has its record."""
     await forward(town.context.client, Kind.CAMPAIGN.workflow_id(id), _WINDOW, within=timedelta(hours=1))
-    return await until(town, id, lambda shown: shown.outcomes)
+    return await wait_until(town, id, lambda view: view.outcomes)
 
 
-async def until(town: Town, id: str, holds: Any, within: float = _LONG) -> CampaignShow:
+async def wait_until(town: Town, id: str, holds: Any, timeout_seconds: float = _LONG) -> CampaignShow:
     """What a campaign says once this holds, whoever dies meanwhile."""
 
     async def probe() -> CampaignShow | None:
         await asyncio.sleep(_GLANCE)
         try:
-            says = await shown(town, id)
+            view = await read_view(town, id)
         except (RPCError, WorkflowUpdateFailedError):
             return None
-        return says if holds(says) else None
+        return view if holds(view) else None
 
-    return await eventually(probe, within)
+    return await eventually(probe, timeout_seconds)
 
 
-async def die_in_turn(town: Town, victims: Sequence[str], dice: random.Random, most: float = 2.0) -> None:
+async def die_in_turn(town: Town, victims: Sequence[str], dice: random.Random, pause_at_most: float = 2.0) -> None:
     """kill -9 these one after the other, each a random while after everybody was at work again."""
     for victim in victims:
-        await asyncio.sleep(dice.uniform(0.2, most))
+        await asyncio.sleep(dice.uniform(0.2, pause_at_most))
         await town.kill(victim)
         await town.start(victim)

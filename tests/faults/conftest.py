@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from tests.faults.population import REQUESTER
-from tests.faults.town import Conditions, Town, town
+from tests.faults.town import Conditions, Town, start_town
 
 LIST_LAG = 1
 """Seconds a new document is missing from the sandbox's lists; a second more is reckoned with."""
@@ -30,8 +30,8 @@ async def shared(tmp_path_factory: pytest.TempPathFactory, metrics_port: int) ->
     conditions = Conditions(
         temporal=FIRST_FAILURE_TELLS,
         sandbox={"SANDBOX_LIST_LAG": str(LIST_LAG), "SANDBOX_RETRY_UNIT": "1"},
-        ours={"COUNTERSIGN_SIGNATURE_LIST_LAG": f"{LIST_LAG + 1}s", **ADOPTS},
+        own_programs={"COUNTERSIGN_SIGNATURE_LIST_LAG": f"{LIST_LAG + 1}s", **ADOPTS},
         worker={"OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_PORT": str(metrics_port)},
     )
-    async with town(tmp_path_factory.mktemp("shared") / "data", conditions) as it:
-        yield it
+    async with start_town(tmp_path_factory.mktemp("shared") / "data", conditions) as town:
+        yield town

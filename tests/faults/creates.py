@@ -34,37 +34,39 @@ async def start_all(town: Town, names: Sequence[str]) -> None:
     await asyncio.gather(*(start(number, name) for number, name in enumerate(names)))
 
 
-async def until_sent(town: Town, names: Sequence[str], within: float) -> None:
+async def until_sent(town: Town, names: Sequence[str], timeout_seconds: float) -> None:
     """Wait until each of the requests waits for its signer at the vendor's and in Temporal."""
-    wanted = set(names)
+    expected_ids = set(names)
 
     async def all_wait() -> bool:
-        return {one.request for one in await town.vendor.waiting()} >= wanted
+        return {signer.request for signer in await town.vendor.waiting()} >= expected_ids
 
-    await eventually(all_wait, within)
-    await asyncio.gather(*(town.until_shown(name, lambda it: it.notifications, within) for name in names))
+    await eventually(all_wait, timeout_seconds)
+    await asyncio.gather(*(town.until_shown(name, lambda view: view.notifications, timeout_seconds) for name in names))
 
 
-async def counted(town: Town, names: Sequence[str]) -> Counted:
+async def count_creations(town: Town, names: Sequence[str]) -> Counted:
     """Count at the vendor's."""
-    wanted = set(names)
-    made = [one for one in await town.vendor.ledger("document_created") if one["external_id"] in wanted]
-    asked = [one for one in await town.vendor.ledger("request_created") if one["external_id"] in wanted]
+    request_ids = set(names)
+    documents = [entry for entry in await town.vendor.ledger("document_created") if entry["external_id"] in request_ids]
+    request_entries = [
+        entry for entry in await town.vendor.ledger("request_created") if entry["external_id"] in request_ids
+    ]
     titles = {_title(name) for name in names}
     cut = [
         call
         for call in await town.vendor.ledger("request", fault="cut", method="POST")
         if {call["body"].get("name"), call["body"].get("subject")} & titles
     ]
-    return Counted(len(made), len(asked), len(cut))
+    return Counted(len(documents), len(request_entries), len(cut))
 
 
 async def until_made(town: Town, names: Sequence[str]) -> None:
     """Wait until the vendor has a document of each, whatever it answered."""
-    wanted = set(names)
+    request_ids = set(names)
 
     async def all_made() -> bool:
-        return {one["external_id"] for one in await town.vendor.ledger("document_created")} >= wanted
+        return {entry["external_id"] for entry in await town.vendor.ledger("document_created")} >= request_ids
 
     await eventually(all_made)
 

@@ -65,13 +65,13 @@ class Fired(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Life:
+class RequestEvidence:
     """One request as Temporal tells it."""
 
     request: str
     run_id: str
     status: WorkflowExecutionStatus | None
-    shown: RequestShow
+    view: RequestShow
     calls: tuple[Call, ...]
     failed_tasks: tuple[str, ...] = ()
     busy: bool = False
@@ -92,45 +92,49 @@ class PartRun:
 
 
 @dataclass(frozen=True)
-class Joined:
+class OnboardingEvidence:
     """One onboarding as Temporal tells it, with the workflows that were begun for it."""
 
-    shown: OnboardingShow
+    view: OnboardingShow
     parts: tuple[PartRun, ...]
     calls: tuple[Call, ...]
-    ended: datetime
+    ended_at: datetime
     ledger: tuple[Entry, ...] = field(repr=False, default=())
 
     @property
     def request(self) -> str:
         """What phones know it by."""
-        return WorkflowName(Kind.ONBOARDING, self.shown.id).reference
+        return WorkflowName(Kind.ONBOARDING, self.view.id).reference
 
     @property
     def customers(self) -> tuple[str, ...]:
         """Those who are the customer's."""
-        return (self.shown.customer, *self.shown.colleagues)
+        return (self.view.customer, *self.view.colleagues)
 
     def pushes(self, *requests: str) -> list[Entry]:
         """What phones took about these, or about the onboarding and all its parts."""
-        return [one for one in self.ledger if one["type"] == "push" and _about(one) in (requests or self._all)]
+        return [
+            entry
+            for entry in self.ledger
+            if entry["type"] == "push" and _request_of_entry(entry) in (requests or self._all)
+        ]
 
     @property
     def _all(self) -> tuple[str, ...]:
-        found = (named(one.workflow) for one in self.parts)
-        return (self.request, *(one.reference for one in found if one))
+        references = (named(part.workflow) for part in self.parts)
+        return (self.request, *(reference.reference for reference in references if reference))
 
 
 @dataclass(frozen=True)
-class Asked:
+class CampaignEvidence:
     """One campaign as Temporal and its record tell it, the workflows that were begun for it, and what died meanwhile.
 
     `waiting` are those of its requests that have not ended. The ledger has what is about it and its requests alone.
     """
 
-    shown: CampaignShow
+    view: CampaignShow
     lines: tuple[MemberOutcome, ...]
-    begun: tuple[PartRun, ...]
+    runs: tuple[PartRun, ...]
     waiting: frozenset[str] = frozenset()
     calls: tuple[Call, ...] = ()
     failed_tasks: tuple[str, ...] = ()
@@ -138,18 +142,18 @@ class Asked:
     ledger: tuple[Entry, ...] = field(repr=False, default=())
 
     @property
-    def ended(self) -> datetime | None:
+    def ended_at(self) -> datetime | None:
         """When it came to its end, None while it goes on."""
-        ends = (entry.at for entry in reversed(self.shown.timeline) if entry.what == self.shown.status)
-        return next(ends, None) if self.shown.status.ended else None
+        ends = (entry.at for entry in reversed(self.view.timeline) if entry.what == self.view.status)
+        return next(ends, None) if self.view.status.ended else None
 
-    def of(self, entry_type: str) -> dict[str, list[Entry]]:
+    def entries_by_request(self, entry_type: str) -> dict[str, list[Entry]]:
         """The entries of one type, by the request they are about."""
-        found: dict[str, list[Entry]] = {}
-        for one in self.ledger:
-            if one["type"] == entry_type:
-                found.setdefault(_about(one) or "", []).append(one)
-        return found
+        entries_by_id: dict[str, list[Entry]] = {}
+        for entry in self.ledger:
+            if entry["type"] == entry_type:
+                entries_by_id.setdefault(_request_of_entry(entry) or "", []).append(entry)
+        return entries_by_id
 
 
 @dataclass(frozen=True)
@@ -157,7 +161,7 @@ class Evidence:
     """`acknowledged` are the starts that were confirmed: request → run id."""
 
     acknowledged: Mapping[str, str]
-    lives: Mapping[str, Life]
+    lives: Mapping[str, RequestEvidence]
     ledger: tuple[Entry, ...] = field(repr=False, default=())
     places: Mapping[str, str] = field(repr=False, default_factory=dict)
     """Logs, lists and figures, which all may read who run it."""
@@ -166,30 +170,32 @@ class Evidence:
 
     def entries(self, entry_type: str, request: str | None = None) -> list[Entry]:
         """The ledger's entries of one type, about one request or all that are known here."""
-        wanted = {request} if request else {*self.acknowledged, *self.lives}
-        return [one for one in self.ledger if one["type"] == entry_type and _about(one) in wanted]
+        request_ids = {request} if request else {*self.acknowledged, *self.lives}
+        return [
+            entry for entry in self.ledger if entry["type"] == entry_type and _request_of_entry(entry) in request_ids
+        ]
 
 
 async def gather(town: Town, acknowledged: Mapping[str, str], prefix: str) -> Evidence:
     """Everything about the requests whose names begin with `prefix`."""
     client, at_once = town.context.client, asyncio.Semaphore(_AT_ONCE)
-    listed = [one.id async for one in client.list_workflows(f"WorkflowType = '{SIGNATURE_REQUEST}'")]
-    found = {id.partition(":")[2] for id in listed} | set(acknowledged)
+    listed = [execution.id async for execution in client.list_workflows(f"WorkflowType = '{SIGNATURE_REQUEST}'")]
+    request_ids = {id.partition(":")[2] for id in listed} | set(acknowledged)
 
-    async def life(id: str) -> Life:
+    async def life(id: str) -> RequestEvidence:
         async with at_once:
             return await _life(town, client, id)
 
-    lives = await asyncio.gather(*(life(id) for id in sorted(found) if id.startswith(prefix)))
-    ledger = [one for one in await town.vendor.ledger() if (_about(one) or "").startswith(prefix)]
+    lives = await asyncio.gather(*(life(id) for id in sorted(request_ids) if id.startswith(prefix)))
+    ledger = [entry for entry in await town.vendor.ledger() if (_request_of_entry(entry) or "").startswith(prefix)]
     return Evidence(
-        acknowledged, {one.request: one for one in lives}, tuple(ledger), await _places(town), _canaries(town)
+        acknowledged, {life.request: life for life in lives}, tuple(ledger), await _places(town), _canaries(town)
     )
 
 
 async def _places(town: Town) -> dict[str, str]:
     """Spans stand in the log of a process whose `OTEL_TRACES_EXPORTER` is console."""
-    rows = [one.raw_info async for one in town.context.client.list_workflows()]
+    rows = [execution.raw_info async for execution in town.context.client.list_workflows()]
     for row in rows:
         row.ClearField("memo")  # encrypted like every payload where there are keys
     places = {f"log of {name}": town.log(name) for name in (WORKER, RECEIVER)}
@@ -200,60 +206,66 @@ async def _places(town: Town) -> dict[str, str]:
 
 
 def _canaries(town: Town) -> frozenset[str]:
-    found = {TITLE, *filter(None, asdict(town.kept.secrets).values())}
-    for one in json.loads(town.people.read_text())["people"]:
-        found |= {one["email"], *(phone["token"] for phone in one["devices"])}
-        found |= {name for name in [one["name"]] if " " in name}
-    return frozenset(found)
+    canaries = {TITLE, *filter(None, asdict(town.folder_state.secrets).values())}
+    for person in json.loads(town.people.read_text())["people"]:
+        canaries |= {person["email"], *(phone["token"] for phone in person["devices"])}
+        canaries |= {name for name in [person["name"]] if " " in name}
+    return frozenset(canaries)
 
 
-async def gather_onboarding(town: Town, id: str) -> Joined:
+async def gather_onboarding(town: Town, id: str) -> OnboardingEvidence:
     """Everything about one onboarding that has ended."""
     client, workflow_id = town.context.client, Kind.ONBOARDING.workflow_id(id)
     handle = client.get_workflow_handle(workflow_id)
     described = await handle.describe()
     assert described.close_time is not None
-    listed = [one async for one in client.list_workflows(f"{PARENT.name} = '{workflow_id}'")]
+    listed = [execution async for execution in client.list_workflows(f"{PARENT.name} = '{workflow_id}'")]
     events = [event async for event in handle.fetch_history_events()]
-    shown: OnboardingShow = await handle.query(SHOW, result_type=OnboardingShow)
-    ended = next(entry.at for entry in reversed(shown.timeline) if entry.what == shown.status)
-    return Joined(
-        shown=shown,
-        parts=tuple(PartRun(one.id, one.start_time) for one in listed if one.run_id == one.root_run_id),
+    view: OnboardingShow = await handle.query(SHOW, result_type=OnboardingShow)
+    ended_at = next(entry.at for entry in reversed(view.timeline) if entry.what == view.status)
+    return OnboardingEvidence(
+        view=view,
+        parts=tuple(
+            PartRun(execution.id, execution.start_time)
+            for execution in listed
+            if execution.run_id == execution.root_run_id
+        ),
         calls=await _calls(client, events),
-        ended=ended,
+        ended_at=ended_at,
         ledger=tuple(await town.vendor.ledger()),
     )
 
 
-async def gather_campaign(town: Town, id: str, kills: int = 0) -> Asked:
+async def gather_campaign(town: Town, id: str, kills: int = 0) -> CampaignEvidence:
     """Everything about one campaign, whether it goes on or has ended."""
     client, workflow_id = town.context.client, Kind.CAMPAIGN.workflow_id(id)
-    listed = [one async for one in runs.listed(client, f"{PARENT.name} = '{workflow_id}'")]
+    listed = [run async for run in runs.listed(client, f"{PARENT.name} = '{workflow_id}'")]
     events = [event async for event in client.get_workflow_handle(workflow_id).fetch_history_events()]
-    seen = await composed.picture(client, town.context.store, id)
-    return Asked(
-        shown=seen.shown,
-        lines=tuple(await seen.lines.read()) if seen.lines else (),
-        begun=tuple(PartRun(one.id, one.started_at) for one in listed if one.status is not RunStatus.CONTINUED_AS_NEW),
-        waiting=frozenset(one.id.partition(":")[2] for one in listed if one.status.open),
+    picture = await composed.picture(client, town.context.store, id)
+    return CampaignEvidence(
+        view=picture.shown,
+        lines=tuple(await picture.lines.read()) if picture.lines else (),
+        runs=tuple(PartRun(run.id, run.started_at) for run in listed if run.status is not RunStatus.CONTINUED_AS_NEW),
+        waiting=frozenset(run.id.partition(":")[2] for run in listed if run.status.open),
         calls=await _calls(client, events),
         failed_tasks=tuple(_failed_tasks(events)),
         kills=kills,
-        ledger=tuple(one for one in await town.vendor.ledger() if (_about(one) or "").startswith(f"{id}.")),
+        ledger=tuple(
+            entry for entry in await town.vendor.ledger() if (_request_of_entry(entry) or "").startswith(f"{id}.")
+        ),
     )
 
 
-async def _life(town: Town, client: Client, id: str) -> Life:
+async def _life(town: Town, client: Client, id: str) -> RequestEvidence:
     handle = client.get_workflow_handle(Kind.REQUEST.workflow_id(id))
     described = await handle.describe()
     raw = described.raw_description
     events = [event async for event in handle.fetch_history_events()]
-    return Life(
+    return RequestEvidence(
         request=id,
         run_id=raw.workflow_execution_info.first_run_id,
         status=described.status,
-        shown=await town.shown(id),
+        view=await town.read_view(id),
         calls=await _calls(client, events),
         failed_tasks=tuple(_failed_tasks(events)),
         busy=bool(raw.pending_activities) or raw.HasField("pending_workflow_task"),
@@ -267,38 +279,38 @@ async def _life(town: Town, client: Client, id: str) -> Life:
 def _fired(events: Iterable[HistoryEvent]) -> Iterator[Fired]:
     due: dict[int, datetime] = {}
     for event in events:
-        at = event.event_time.ToDatetime(UTC)
+        fired_at = event.event_time.ToDatetime(UTC)
         if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED:
-            due[event.event_id] = at + event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
+            due[event.event_id] = fired_at + event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
         elif event.event_type == EventType.EVENT_TYPE_TIMER_FIRED:
-            yield Fired(due[event.timer_fired_event_attributes.started_event_id], at)
+            yield Fired(due[event.timer_fired_event_attributes.started_event_id], fired_at)
 
 
 async def _heard(client: Client, events: Iterable[HistoryEvent]) -> frozenset[str]:
     signals = (event.workflow_execution_signaled_event_attributes for event in events)
-    told = [list(one.input.payloads) for one in signals if one.signal_name == PROVIDER_EVENT]
-    hints = [(await client.data_converter.decode(payloads, [ProviderEvent]))[0] for payloads in told]
+    payload_lists = [list(signal.input.payloads) for signal in signals if signal.signal_name == PROVIDER_EVENT]
+    hints = [(await client.data_converter.decode(payloads, [ProviderEvent]))[0] for payloads in payload_lists]
     return frozenset(id for hint in hints for id in hint.ids)
 
 
 def open_timers(events: Iterable[HistoryEvent]) -> int:
     """Begun, and neither over nor taken back."""
     kinds = [event.event_type for event in events]
-    return kinds.count(EventType.EVENT_TYPE_TIMER_STARTED) - sum(kinds.count(over) for over in _TIMER_OVER)
+    return kinds.count(EventType.EVENT_TYPE_TIMER_STARTED) - sum(kinds.count(timer_end) for timer_end in _TIMER_OVER)
 
 
 async def _calls(client: Client, events: Iterable[HistoryEvent]) -> tuple[Call, ...]:
     calls: dict[int, Call] = {}
-    begun: dict[int, datetime] = {}
+    begun_at: dict[int, datetime] = {}
     for event in events:
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
-            begun[event.event_id] = event.event_time.ToDatetime(UTC)
+            begun_at[event.event_id] = event.event_time.ToDatetime(UTC)
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
-            begun[event.event_id] = begun[event.workflow_task_completed_event_attributes.started_event_id]
+            begun_at[event.event_id] = begun_at[event.workflow_task_completed_event_attributes.started_event_id]
         if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
             scheduled = event.activity_task_scheduled_event_attributes
             notices = await _notices(client, scheduled)
-            decided = begun[scheduled.workflow_task_completed_event_id]
+            decided = begun_at[scheduled.workflow_task_completed_event_id]
             calls[event.event_id] = Call(scheduled.activity_type.name, notices, decided)
         elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
             started = event.activity_task_started_event_attributes
@@ -334,8 +346,8 @@ def _failed_tasks(events: Iterable[HistoryEvent]) -> Iterable[str]:
                 yield f"{WorkflowTaskFailedCause.Name(failed.cause)}: {failed.failure.message}"
 
 
-def _about(entry: Entry) -> str | None:
+def _request_of_entry(entry: Entry) -> str | None:
     """The request an entry is about."""
     data = entry.get("data") or (entry.get("body") or {}).get("data") if isinstance(entry.get("body"), dict) else None
-    told: str | None = entry.get("external_id") or (entry.get("data") or data or {}).get("request")
-    return told
+    request: str | None = entry.get("external_id") or (entry.get("data") or data or {}).get("request")
+    return request

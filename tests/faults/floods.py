@@ -109,10 +109,10 @@ async def runs_of(client: Client, story: Story) -> list[str]:
 async def _signalled(client: Client, story: Story, run: str) -> tuple[int, list[str]]:
     """How long the history of a run is, and the ids of the events in it."""
     history = await client.get_workflow_handle(story.handle.id, run_id=run).fetch_history()
-    found = []
+    event_ids = []
     for event in history.events:
         if event.HasField("workflow_execution_signaled_event_attributes"):
             payloads = event.workflow_execution_signaled_event_attributes.input.payloads
-            [told] = await client.data_converter.decode(list(payloads), [ProviderEvent])
-            found.append(told.id)
-    return len(history.events), found
+            [provider_event] = await client.data_converter.decode(list(payloads), [ProviderEvent])
+            event_ids.append(provider_event.id)
+    return len(history.events), event_ids

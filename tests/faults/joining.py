@@ -53,34 +53,34 @@ SMALL: Final[Sequence[dict[str, Any]]] = (
 )
 
 
-async def prepared(town: Town, id: str, stages: Sequence[dict[str, Any]]) -> PreparedOnboarding:
+async def prepare_onboarding_file(town: Town, id: str, stages: Sequence[dict[str, Any]]) -> PreparedOnboarding:
     """An onboarding of a file that was checked."""
     file = _written(town.folder.path / "files" / f"{id}.json", {"id": id, "stages": list(stages)})
     prepared: PreparedOnboarding = await requests.read(town.settings, file, kind=Kind.ONBOARDING)
     return prepared
 
 
-def _written(file: Path, more: Mapping[str, Any]) -> str:
+def _written(file: Path, fields: Mapping[str, Any]) -> str:
     customer = {"name": "Acme", "person": CUSTOMER}
-    whole = {"customer": customer, "owner": REQUESTER, "teams": {"operations": TEAM}, **more}
-    file.write_text(json.dumps(whole))
+    document = {"customer": customer, "owner": REQUESTER, "teams": {"operations": TEAM}, **fields}
+    file.write_text(json.dumps(document))
     return str(file)
 
 
 async def begin(town: Town, id: str, stages: Sequence[dict[str, Any]]) -> None:
     """Start one."""
-    await path.start(town.context.client, town.context.store, await prepared(town, id, stages))
+    await path.start(town.context.client, town.context.store, await prepare_onboarding_file(town, id, stages))
 
 
 async def act(town: Town, id: str) -> str:
     """Have whoever is asked do the first part that is open; which one, once that is taken, whoever dies meanwhile."""
-    return await eventually(lambda: _act(town, id), within=_WITHIN)
+    return await eventually(lambda: _act(town, id), timeout_seconds=_WITHIN)
 
 
 async def _act(town: Town, id: str) -> str | None:
     try:
-        shown = await _shown(town, id)
-        opened = [part for stage in shown.stages for part in stage.parts if part.state == "open"]
+        view = await _read_view(town, id)
+        opened = [part for stage in view.stages for part in stage.parts if part.state == "open"]
         return opened[0].id if opened and await _do(town, opened[0]) else None
     except (RPCError, WorkflowUpdateFailedError):
         return None  # somebody is dead, or it was taken before
@@ -97,18 +97,18 @@ async def _do(town: Town, part: PartLine) -> bool:
     return True
 
 
-async def _shown(town: Town, id: str) -> OnboardingShow:
+async def _read_view(town: Town, id: str) -> OnboardingShow:
     handle = town.context.client.get_workflow_handle(Kind.ONBOARDING.workflow_id(id))
-    shown: OnboardingShow = await handle.query(SHOW, result_type=OnboardingShow)
-    return shown
+    view: OnboardingShow = await handle.query(SHOW, result_type=OnboardingShow)
+    return view
 
 
 async def kill_in_between(town: Town, id: str, actions: int, victims: Sequence[str], dice: random.Random) -> None:
     """Have all parts done one after the other, and kill these in between, each a random while after an action."""
-    after: list[list[str]] = [[] for _ in range(actions)]
+    victims_by_action: list[list[str]] = [[] for _ in range(actions)]
     for number, victim in enumerate(victims):
-        after[number * actions // len(victims)].append(victim)
-    for several in after:
+        victims_by_action[number * actions // len(victims)].append(victim)
+    for several in victims_by_action:
         await act(town, id)
         for victim in several:
             await _a_random_while(dice)
@@ -120,14 +120,14 @@ async def _a_random_while(dice: random.Random) -> None:
     await asyncio.sleep(dice.uniform(0, 1.5))
 
 
-async def until_ended(town: Town, id: str, within: float = _WITHIN) -> None:
+async def until_ended(town: Town, id: str, timeout_seconds: float = _WITHIN) -> None:
     """Until everyone concerned was told how it ended."""
 
     async def probe() -> bool:
         described = await town.context.client.get_workflow_handle(Kind.ONBOARDING.workflow_id(id)).describe()
         return described.status is WorkflowExecutionStatus.COMPLETED
 
-    await eventually(probe, within)
+    await eventually(probe, timeout_seconds)
 
 
 def deaths(workers: int, servers: int, dice: random.Random) -> list[str]:

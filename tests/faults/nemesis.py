@@ -84,7 +84,7 @@ class Load:
             if self.most is None:
                 enough.set()
             await asyncio.gather(*starters)
-            await eventually(self._all_have_ended, within=_ENDS_WITHIN)
+            await eventually(self._all_have_ended, timeout_seconds=_ENDS_WITHIN)
         finally:
             for task in (*starters, signers):
                 task.cancel()
@@ -112,13 +112,13 @@ class Load:
                 return None  # a server is dead: not acknowledged, so repeated
             return started.run_id
 
-        self.acknowledged[id] = await eventually(probe, within=60)
+        self.acknowledged[id] = await eventually(probe, timeout_seconds=60)
 
     async def _sign_for_ever(self) -> None:
         while True:
-            for one in await self.town.vendor.waiting():
-                if one.request.startswith(self.prefix) and self.dice.random() < 0.5:
-                    await self.town.vendor.sign(one)
+            for signer in await self.town.vendor.waiting():
+                if signer.request.startswith(self.prefix) and self.dice.random() < 0.5:
+                    await self.town.vendor.sign(signer)
             await asyncio.sleep(_GLANCE)
 
     async def _all_have_ended(self) -> bool:
@@ -153,8 +153,10 @@ async def storm(town: Town, prefix: str, *, requests: int, seconds: float, seed:
     killed, struck = Counter[str](), Counter[str]()
     async with load.running():
         while time.monotonic() - began < seconds:
-            for fault, path, more in dice.sample(MISFORTUNES, dice.randint(1, _AT_ONCE)):
-                await town.vendor.arm(fault, path, contains=_some(prefix, more), **more, times=dice.randint(1, 3))
+            for fault, path, conditions in dice.sample(MISFORTUNES, dice.randint(1, _AT_ONCE)):
+                await town.vendor.arm(
+                    fault, path, contains=_callback_prefix(prefix, conditions), **conditions, times=dice.randint(1, 3)
+                )
                 struck[fault] += 1
             await asyncio.sleep(dice.uniform(*_PAUSE))  # the random point
             victim = dice.choice(VICTIMS)
@@ -166,6 +168,6 @@ async def storm(town: Town, prefix: str, *, requests: int, seconds: float, seed:
     return Outcome(evidence, killed, struck, time.monotonic() - began)
 
 
-def _some(prefix: str, more: Mapping[str, Any]) -> str | None:
+def _callback_prefix(prefix: str, conditions: Mapping[str, Any]) -> str | None:
     """Callbacks about these requests alone: of others nobody looks for what was lost."""
-    return prefix if more.get("method") == CALLBACK else None
+    return prefix if conditions.get("method") == CALLBACK else None

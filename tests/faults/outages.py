@@ -46,7 +46,7 @@ class Survived:
     events: int
     longest: int
     endings: Sequence[WorkflowExecutionStatus | None]
-    taken: Sequence[Receipt]
+    receipts: Sequence[Receipt]
     outcomes: Sequence[Receipt]
     reminded: int
     handed_over: int
@@ -63,44 +63,44 @@ async def outage(events: int) -> Survived:
     """
     world = World()
     async with real_server(*_LIMITS, *PUNCTUAL_TIMERS) as env, workers(env.client, world):
-        it = await begin(env, world, a_request())
+        story = await begin(env, world, a_request())
         await eventually(lambda: _is_told(world))
         due = datetime.now(UTC).replace(microsecond=0) + timedelta(days=400)
-        wanted = _wanted(due)
+        commands = _make_commands(due)
         _nothing_answers(world)
-        taken = [await _wish(env.client, it, wish, number) for number, wish in enumerate(wanted)]
-        seen = await _outlast(env.client, it, events // 2)
+        receipts = [await _send_command(env.client, story, command, number) for number, command in enumerate(commands)]
+        event_count = await _outlast(env.client, story, events // 2)
         _everything_answers(world)
-        await fast_forward.forward(env.client, it.handle.id, _PROBED)
-        outcomes = [await _outcome(it, wish, number) for number, wish in enumerate(wanted)]
-        shown = await it.shown()
+        await fast_forward.forward(env.client, story.handle.id, _PROBED)
+        outcomes = [await _outcome(story, command, number) for number, command in enumerate(commands)]
+        view = await story.read_view()
         _nothing_answers(world)
         cancellation = Cancellation(actor=ACTOR, reason="no longer needed")
-        cancelled = await _wish(env.client, it, cancellation, 0)
-        seen = await _outlast(env.client, it, seen + events // 2)
+        cancelled = await _send_command(env.client, story, cancellation, 0)
+        event_count = await _outlast(env.client, story, event_count + events // 2)
         _everything_answers(world)
-        await fast_forward.forward(env.client, it.handle.id, _PROBED)
-        assert (await it.handle.result()).outcome is Status.CANCELLED
+        await fast_forward.forward(env.client, story.handle.id, _PROBED)
+        assert (await story.handle.result()).outcome is Status.CANCELLED
         described = [
-            await env.client.get_workflow_handle(it.handle.id, run_id=run).describe()
-            for run in await runs_of(env.client, it)
+            await env.client.get_workflow_handle(story.handle.id, run_id=run).describe()
+            for run in await runs_of(env.client, story)
         ]
         return Survived(
-            events=seen,
-            longest=max(one.history_length for one in described),
-            endings=[one.status for one in described],
-            taken=[*taken, cancelled],
+            events=event_count,
+            longest=max(description.history_length for description in described),
+            endings=[description.status for description in described],
+            receipts=[*receipts, cancelled],
             outcomes=outcomes,
             reminded=[stage for stage, _ in world.push.stages()].count("reminder-manual-1"),
-            handed_over=sum(one.state is SignerState.REASSIGNED for one in world.signatures.signers),
-            due_at=shown.due_at,
+            handed_over=sum(signer.state is SignerState.REASSIGNED for signer in world.signatures.signers),
+            due_at=view.due_at,
             wanted_due=due + timedelta(hours=EXTENSIONS - 1),
-            cancelled=await _outcome(it, cancellation, 0),
-            cancellations=[entry.what for entry in (await it.shown()).timeline].count(Status.CANCELLED),
+            cancelled=await _outcome(story, cancellation, 0),
+            cancellations=[entry.what for entry in (await story.read_view()).timeline].count(Status.CANCELLED),
         )
 
 
-def _wanted(due: datetime) -> Sequence[AnyCommand]:
+def _make_commands(due: datetime) -> Sequence[AnyCommand]:
     return (
         Delegation(actor=ACTOR, signer="customer-signer", to=DEPUTY),
         ReminderNow(actor=ACTOR, force=True),
@@ -110,43 +110,43 @@ def _wanted(due: datetime) -> Sequence[AnyCommand]:
 
 
 def _nothing_answers(world: World) -> None:
-    for one in (world.signatures, world.push, world.planner):
-        one.failures = [refusal(Code.UNAUTHORISED) for _ in range(10_000)]
+    for fake in (world.signatures, world.push, world.planner):
+        fake.failures = [refusal(Code.UNAUTHORISED) for _ in range(10_000)]
 
 
 def _everything_answers(world: World) -> None:
-    for one in (world.signatures, world.push, world.planner):
-        one.failures = []
+    for fake in (world.signatures, world.push, world.planner):
+        fake.failures = []
 
 
-async def _wish(client: Client, it: Story, wish: AnyCommand, number: int) -> Receipt:
-    return await wishes.carry_out(client, "msa-0042", wish, f"op-{number}", wait=_AT_ONCE)
+async def _send_command(client: Client, story: Story, command: AnyCommand, number: int) -> Receipt:
+    return await wishes.carry_out(client, "msa-0042", command, f"op-{number}", wait=_AT_ONCE)
 
 
-async def _outcome(it: Story, wish: AnyCommand, number: int) -> Receipt:
+async def _outcome(story: Story, command: AnyCommand, number: int) -> Receipt:
     """What became of a wish; the clock may be there before the last call has answered."""
 
     async def probe() -> Receipt | None:
         try:
-            known: Receipt | None = await it.handle.query(
-                names.OPERATION, f"{UPDATES[type(wish)]}-op-{number}", result_type=Receipt
+            receipt: Receipt | None = await story.handle.query(
+                names.OPERATION, f"{UPDATES[type(command)]}-op-{number}", result_type=Receipt
             )
         except RPCError:
             return None  # a run that has just begun has no task yet
-        return known if known and known.state is not OperationState.OPEN else None
+        return receipt if receipt and receipt.state is not OperationState.OPEN else None
 
     return await eventually(probe)
 
 
-async def _outlast(client: Client, it: Story, events: int) -> int:
+async def _outlast(client: Client, story: Story, events: int) -> int:
     """Let time pass until the histories of all runs have this many events; how many they have."""
     while True:
-        await fast_forward.forward(client, it.handle.id, _STEP)
-        runs = await runs_of(client, it)
-        handles = [client.get_workflow_handle(it.handle.id, run_id=run) for run in runs]
-        seen = sum([(await handle.describe()).history_length for handle in handles])
-        if seen >= events:
-            return seen
+        await fast_forward.forward(client, story.handle.id, _STEP)
+        runs = await runs_of(client, story)
+        handles = [client.get_workflow_handle(story.handle.id, run_id=run) for run in runs]
+        event_count = sum([(await handle.describe()).history_length for handle in handles])
+        if event_count >= events:
+            return event_count
 
 
 async def _is_told(world: World) -> bool:

@@ -103,10 +103,10 @@ def write_request(
 def _person(name: str) -> dict[str, Any]:
     phones = [{"token": token, "platform": "android"} for token in tokens(name)]
     manager = {} if name == MANAGER else {"manager": MANAGER}
-    words = name.replace("-", " ").capitalize()
+    full_name = name.replace("-", " ").capitalize()
     return {
         "id": name,
-        "name": words,
+        "name": full_name,
         "email": f"{name}@acme.test",
         "zone": "Europe/Amsterdam",
         "devices": phones,

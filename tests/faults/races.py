@@ -31,8 +31,8 @@ async def waiting(town: Town, prefix: str, count: int) -> list[str]:
 
     async def begin(number: int, name: str) -> None:
         await town.ask(name, colleague(number + 20), requester=colleague(number + 40), policy=_POLICY)
-        await town.until_shown(name, lambda it: it.notifications, within=40)
-        await town.until_idle(name, within=40)
+        await town.until_shown(name, lambda view: view.notifications, timeout_seconds=40)
+        await town.until_idle(name, timeout_seconds=40)
 
     await asyncio.gather(*(begin(number, name) for number, name in enumerate(names)))
     return names
@@ -41,7 +41,7 @@ async def waiting(town: Town, prefix: str, count: int) -> list[str]:
 async def waits(town: Town, name: str, signer: str) -> None:
     """A request of the usual policy whose signer has been told."""
     await town.ask(name, signer)
-    await town.until_shown(name, lambda it: it.notifications)
+    await town.until_shown(name, lambda view: view.notifications)
     await town.until_idle(name)
 
 
@@ -58,25 +58,25 @@ async def nobody_works(town: Town) -> AsyncIterator[None]:
 async def in_order(town: Town, names: Sequence[str], *deeds: Deed) -> None:
     """Do the deeds one after the other to each request."""
 
-    async def one(name: str) -> None:
+    async def do_in_order(name: str) -> None:
         for deed in deeds:
             await deed(town, name)
 
-    await asyncio.gather(*map(one, names))
+    await asyncio.gather(*map(do_in_order, names))
 
 
-async def nearly_due(town: Town, names: Sequence[str], left: timedelta = timedelta(seconds=5)) -> None:
+async def nearly_due(town: Town, names: Sequence[str], time_left: timedelta = timedelta(seconds=5)) -> None:
     """Move the clocks to shortly before the escalation."""
 
-    async def one(name: str) -> None:
-        await town.forward(name, await _time_left(town, name) - left)
+    async def move_clock(name: str) -> None:
+        await town.forward(name, await _time_left(town, name) - time_left)
 
-    await asyncio.gather(*map(one, names))
+    await asyncio.gather(*map(move_clock, names))
 
 
 async def falls_due(town: Town, name: str) -> None:
     """Wait until the escalation's timer has fired."""
-    await eventually(lambda: has_fired(town, name), within=120)
+    await eventually(lambda: has_fired(town, name), timeout_seconds=120)
 
 
 async def has_fired(town: Town, name: str) -> bool:
@@ -86,10 +86,10 @@ async def has_fired(town: Town, name: str) -> bool:
 
 async def signer_signs(town: Town, name: str) -> None:
     """The signer signs; the callback's signal is in the history."""
-    before = await _count(town, name, PROVIDER_EVENT)
+    count_before = await _count(town, name, PROVIDER_EVENT)
     await town.sign(name)
     # Two events tell of it, that the signer has signed and that the document is signed, and may share a hint.
-    await eventually(lambda: _at_least(town, name, before + 1), within=40)
+    await eventually(lambda: _at_least(town, name, count_before + 1), timeout_seconds=40)
 
 
 async def is_cancelled(town: Town, name: str) -> None:
@@ -107,19 +107,19 @@ async def cancelled_during_escalation(town: Town, name: str, dice: random.Random
         await moving
 
 
-async def ended(town: Town, names: Sequence[str]) -> list[RequestShow]:
+async def wait_for_ends(town: Town, names: Sequence[str]) -> list[RequestShow]:
     """What is shown of the requests once their workflows are closed."""
 
-    async def one(name: str) -> RequestShow:
+    async def wait_for_end(name: str) -> RequestShow:
         await asyncio.wait_for(town.handle(name).result(), 60)
-        return await town.shown(name)
+        return await town.read_view(name)
 
-    return list(await asyncio.gather(*map(one, names)))
+    return list(await asyncio.gather(*map(wait_for_end, names)))
 
 
 async def _time_left(town: Town, name: str) -> timedelta:
     """From the request's now to the next planned step."""
-    following = (await town.until_shown(name, lambda it: it.next and it.next.at)).next
+    following = (await town.until_shown(name, lambda view: view.next and view.next.at)).next
     now: datetime = await TimeSkipper(town.context.client).get_current_time(town.handle(name))
     assert following and following.at
     return following.at - now

@@ -14,13 +14,13 @@ from tests.faults.campaigning import (
     Watch,
     act,
     begin,
-    closed,
+    cancel_campaign,
     crowd,
     die_in_turn,
-    ended,
     picture,
+    read_record,
     table,
-    until,
+    wait_until,
 )
 from tests.faults.evidence import gather_campaign
 from tests.faults.oracle import judge_campaign, most_sends
@@ -41,14 +41,14 @@ async def test_a_dozen_people_are_told_once_whoever_dies_while_they_are_asked(sh
     everybody, dice = crowd(shared, 12, "mortal", "mortals"), random.Random(11)  # noqa: S311  no secret
     deaths = (TEMPORAL, WORKER)
     await begin(shared, "deaths", {"group": "mortals"})
-    await die_in_turn(shared, deaths, dice, most=1)
-    await Watch(shared).until_told("deaths", len(everybody), within=120)
+    await die_in_turn(shared, deaths, dice, pause_at_most=1)
+    await Watch(shared).until_told("deaths", len(everybody), timeout_seconds=120)
     await act(shared, "deaths", everybody[::2])
-    await ended(shared, "deaths", WRONG)
-    asked = await gather_campaign(shared, "deaths", kills=len(deaths))
-    assert judge_campaign(asked) == []
-    assert Counter(line.status for line in asked.lines) == {MemberStatus.ACKNOWLEDGED: 6, MemberStatus.CANCELLED: 6}
-    assert most_sends(asked) <= 1 + len(deaths)
+    await cancel_campaign(shared, "deaths", WRONG)
+    campaign = await gather_campaign(shared, "deaths", kills=len(deaths))
+    assert judge_campaign(campaign) == []
+    assert Counter(line.status for line in campaign.lines) == {MemberStatus.ACKNOWLEDGED: 6, MemberStatus.CANCELLED: 6}
+    assert most_sends(campaign) <= 1 + len(deaths)
 
 
 @pytest.mark.long
@@ -70,10 +70,10 @@ async def test_rows_that_are_wrong_and_one_that_the_provider_refuses_hold_up_nob
     audience = table(shared, "rude.csv", "\n".join(rows))
     await shared.vendor.arm("400", REQUESTS, method="POST", contains="fay@us.example", times=None)
     await begin(shared, "rude", audience)
-    await until(shared, "rude", lambda shown: shown.frozen and not shown.next.why.startswith("start"))
-    await eventually(lambda: stand(shared, "rude", failed=1, told=3))
-    seen = (await picture(shared, "rude")).lines
-    lines = await seen.read() if seen else []
+    await wait_until(shared, "rude", lambda view: view.frozen and not view.next.why.startswith("start"))
+    await eventually(lambda: has_counts(shared, "rude", failed=1, told=3))
+    line_file = (await picture(shared, "rude")).lines
+    lines = await line_file.read() if line_file else []
     reasons = {line.row: line.reason for line in lines if line.status == MemberStatus.ERROR}
     assert list(reasons) == [3, 4, 5, 6, 7, 8]
     assert "address" in reasons[3]
@@ -86,17 +86,17 @@ async def test_rows_that_are_wrong_and_one_that_the_provider_refuses_hold_up_nob
     [refused] = [line for line in lines if line.status == MemberStatus.FAILED]
     await shared.forward(refused.request, HOUR)
     await act(shared, "rude", [line.person for line in lines if line.request and line.status != MemberStatus.ERROR])
-    await closed(shared, "rude")
+    await read_record(shared, "rude")
     rude = await gather_campaign(shared, "rude")
     assert judge_campaign(rude) == []
-    assert rude.shown.status is Status.DONE_WITH_ERRORS
+    assert rude.view.status is Status.DONE_WITH_ERRORS
     assert Counter(line.status for line in rude.lines) == {MemberStatus.ACKNOWLEDGED: 4, MemberStatus.ERROR: 6}
 
 
-async def stand(town: Town, id: str, **counts: int) -> bool:
+async def has_counts(town: Town, id: str, **counts: int) -> bool:
     """Whether so many stand so."""
-    seen = (await picture(town, id)).shown.counts
-    return {name: getattr(seen, name) for name in counts} == counts
+    actual_counts = (await picture(town, id)).shown.counts
+    return {name: getattr(actual_counts, name) for name in counts} == counts
 
 
 async def test_the_same_file_again_asks_nobody_twice_and_another_audience_is_refused(shared: Town) -> None:
@@ -104,16 +104,16 @@ async def test_the_same_file_again_asks_nobody_twice_and_another_audience_is_ref
     audience = table(shared, "twice.csv", "person\ncolleague-30\ncolleague-31\n")
     first = await begin(shared, "twice", audience)
     await Watch(shared).until_told("twice", 2)
-    again = await begin(shared, "twice", audience)
-    assert (first.created, again.created, again.run_id) == (True, False, first.run_id)
+    repeated = await begin(shared, "twice", audience)
+    assert (first.created, repeated.created, repeated.run_id) == (True, False, first.run_id)
     with pytest.raises(IdTaken, match="twice is the id of another campaign with other content"):
         await begin(shared, "twice", table(shared, "twice.csv", "person\ncolleague-30\ncolleague-32\n"))
-    await ended(shared, "twice", WRONG)
+    await cancel_campaign(shared, "twice", WRONG)
     third = await begin(shared, "twice", table(shared, "twice.csv", "person\ncolleague-30\ncolleague-31\n"))
     assert not third.created
-    asked = await gather_campaign(shared, "twice")
-    assert judge_campaign(asked) == []
-    assert (len(asked.begun), most_sends(asked)) == (2, 1)
+    campaign = await gather_campaign(shared, "twice")
+    assert judge_campaign(campaign) == []
+    assert (len(campaign.runs), most_sends(campaign)) == (2, 1)
 
 
 async def test_push_credentials_that_are_revoked_for_an_hour_at_the_opening_cost_nobody_a_notice(shared: Town) -> None:
@@ -123,30 +123,30 @@ async def test_push_credentials_that_are_revoked_for_an_hour_at_the_opening_cost
     await begin(shared, "revoked", {"group": "unheard"})
     requests = [f"revoked.{person}" for person in everybody]
     for request in requests:
-        await shared.until_shown(request, lambda shown: shown.problem, within=60)
-    assert await Watch(shared).told("revoked") == {}
+        await shared.until_shown(request, lambda view: view.problem, timeout_seconds=60)
+    assert await Watch(shared).read_first_pushes("revoked") == {}
     await shared.vendor.disarm()
     await asyncio.gather(*(shared.forward(request, HOUR) for request in requests))
-    await Watch(shared).until_told("revoked", len(everybody), within=60)
-    await ended(shared, "revoked", WRONG)
-    asked = await gather_campaign(shared, "revoked")
-    assert judge_campaign(asked) == []
-    assert most_sends(asked) == 1
+    await Watch(shared).until_told("revoked", len(everybody), timeout_seconds=60)
+    await cancel_campaign(shared, "revoked", WRONG)
+    campaign = await gather_campaign(shared, "revoked")
+    assert judge_campaign(campaign) == []
+    assert most_sends(campaign) == 1
 
 
 @pytest.mark.long
 async def test_a_people_file_that_is_edited_during_the_opening_changes_nothing_of_whom_it_asks(shared: Town) -> None:
     """Frozen is frozen: newcomers wait for the daily look, and a faulty file for its last good state."""
     everybody = crowd(shared, 6, "frozen", "frozen")
-    before = shared.people.read_text()
+    original_text = shared.people.read_text()
     await begin(shared, "edited", {"group": "frozen"})
-    await until(shared, "edited", lambda shown: shown.frozen)
+    await wait_until(shared, "edited", lambda view: view.frozen)
     crowd(shared, 2, "newcomer", "frozen")
     shared.people.write_text(shared.people.read_text().replace("Europe/Amsterdam", "Europe/Amstredam", 1))
-    told = await Watch(shared).until_told("edited", len(everybody), within=60)
-    shared.people.write_text(before)
-    assert set(told) == {f"edited.{person}" for person in everybody}
-    await ended(shared, "edited", WRONG)
-    asked = await gather_campaign(shared, "edited")
-    assert judge_campaign(asked) == []
-    assert asked.shown.status is Status.CANCELLED
+    first_pushes = await Watch(shared).until_told("edited", len(everybody), timeout_seconds=60)
+    shared.people.write_text(original_text)
+    assert set(first_pushes) == {f"edited.{person}" for person in everybody}
+    await cancel_campaign(shared, "edited", WRONG)
+    campaign = await gather_campaign(shared, "edited")
+    assert judge_campaign(campaign) == []
+    assert campaign.view.status is Status.CANCELLED

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 
 from tests.faults.population import CANARY, REQUESTER, tokens
-from tests.faults.races import ended
+from tests.faults.races import wait_for_ends
 from tests.faults.town import RECEIVER, WORKER, Town, eventually
 from tests.faults.vendor import DOCUMENTS, SENDS
 from workflows.names import MEMO_DOCUMENT, SEARCH_ATTRIBUTES, WAITING_FOR
@@ -22,7 +22,7 @@ async def test_nobody_and_no_secret_is_in_logs_histories_and_lists(shared: Town)
     [document] = await eventually(lambda: shared.vendor.documents("canary"))
     await shared.vendor.arm("502", f"{DOCUMENTS}{document['uuid']}/", method="GET")
     await shared.sign("canary")
-    await ended(shared, ["canary"])
+    await wait_for_ends(shared, ["canary"])
     history = await shared.handle("canary").fetch_history()
     described = (await shared.handle("canary").describe()).raw_description
     places = {
@@ -33,20 +33,22 @@ async def test_nobody_and_no_secret_is_in_logs_histories_and_lists(shared: Town)
         "description": described.SerializeToString().decode("latin-1"),
     }
     assert "customer-contract" in places["history"], "payloads are not readable, so nothing would be found"
-    canaries = [*await _personal(shared), *filter(None, asdict(shared.kept.secrets).values())]
-    assert [(place, canary) for place, text in places.items() for canary in canaries if canary in text] == []
+    canaries = [*await _personal(shared), *filter(None, asdict(shared.folder_state.secrets).values())]
+    assert [(source, canary) for source, text in places.items() for canary in canaries if canary in text] == []
 
 
 async def test_lists_know_codes_and_dates_only(shared: Town) -> None:
     """H2: the search attributes of every request are words of ours, ids of the directory and instants."""
     await shared.ask("listed", CANARY, name=DOCUMENT)
-    await shared.until_shown("listed", lambda it: it.notifications)
-    known, canaries = {key.name for key in SEARCH_ATTRIBUTES}, await _personal(shared)
-    async for one in shared.context.client.list_workflows():
-        for pair in one.typed_search_attributes:
-            assert pair.key.name in known or pair.key.name.startswith(("Temporal", "BuildIds"))
+    await shared.until_shown("listed", lambda view: view.notifications)
+    attribute_names, canaries = {key.name for key in SEARCH_ATTRIBUTES}, await _personal(shared)
+    async for execution in shared.context.client.list_workflows():
+        for pair in execution.typed_search_attributes:
+            assert pair.key.name in attribute_names or pair.key.name.startswith(("Temporal", "BuildIds"))
             assert not any(canary in str(pair.value) for canary in [*canaries, DOCUMENT])
-    [row] = [one async for one in shared.context.client.list_workflows("WorkflowId = 'signature-request:listed'")]
+    [row] = [
+        execution async for execution in shared.context.client.list_workflows("WorkflowId = 'signature-request:listed'")
+    ]
     people = {REQUESTER, CANARY}
     assert row.typed_search_attributes[REQUESTER_ATTRIBUTE] in people, "the id, which says who to those who know it"
     assert set(row.typed_search_attributes[WAITING_FOR]) <= people

@@ -27,21 +27,23 @@ async def test_refused_for_ever_is_a_problem_probed_by_two_calls_and_mends_itsel
     """B4, B5: 401 for ever is `unauthorised`, at most two calls a probe, and resumes one probe after it is mended."""
     await shared.vendor.arm("401", DOCUMENTS, method="POST", contains='"refused"', times=4)
     await shared.ask("refused", colleague(1))
-    shown = await shared.until_shown("refused", lambda it: it.problem)
-    assert shown.problem and shown.problem.code is Code.UNAUTHORISED
+    view = await shared.until_shown("refused", lambda view: view.problem)
+    assert view.problem and view.problem.code is Code.UNAUTHORISED
     assert len(await _creations(shared.vendor, "refused")) == 2
     await shared.forward("refused", timedelta(seconds=31))
     assert len(await _creations(shared.vendor, "refused")) == 4
-    assert (await shared.shown("refused")).problem == shown.problem
+    assert (await shared.read_view("refused")).problem == view.problem
     await shared.forward("refused", timedelta(seconds=61))
-    shown = await shared.until_shown("refused", lambda it: it.status is Status.SENT)
-    assert shown.problem is None
+    view = await shared.until_shown("refused", lambda view: view.status is Status.SENT)
+    assert view.problem is None
     assert len(await _creations(shared.vendor, "refused")) == 5
 
 
 async def test_not_one_call_before_the_time_a_throttling_service_names(shared: Town) -> None:
     """B9: 429 with `Retry-After` in seconds and as an HTTP date."""
-    await asyncio.gather(_is_throttled(shared, 2, named=lambda asked: asked), _is_throttled(shared, "date", math.floor))
+    await asyncio.gather(
+        _is_throttled(shared, 2, named=lambda named_seconds: named_seconds), _is_throttled(shared, "date", math.floor)
+    )
 
 
 async def _is_throttled(town: Town, form: int | str, named: Callable[[float], float]) -> None:
@@ -49,8 +51,8 @@ async def _is_throttled(town: Town, form: int | str, named: Callable[[float], fl
     id = f"throttled-{form}"
     await town.vendor.arm("429", DOCUMENTS, method="POST", contains=f'"{id}"', retry_after=form, delay=2)
     await town.ask(id, colleague(2))
-    await town.until_shown(id, lambda it: it.status is Status.SENT)
-    calls = [call for call in await _about(town.vendor, id) if call["path"] == DOCUMENTS]
+    await town.until_shown(id, lambda view: view.status is Status.SENT)
+    calls = [call for call in await _calls_about(town.vendor, id) if call["path"] == DOCUMENTS]
     throttled = next(call for call in calls if call["status"] == 429)
     later = [instant(call).timestamp() for call in calls if call["n"] > throttled["n"]]
     assert later
@@ -63,13 +65,15 @@ async def test_an_answer_that_is_none_is_asked_for_again_and_stops_no_request(sh
 
     async def suffers(fault: str) -> None:
         id = f"answered-{fault}"
-        document, before = await _sent(shared, id)
+        document, last_entry = await _sent(shared, id)
         await shared.vendor.arm(fault, f"{DOCUMENTS}{document}/", method="GET")
         await shared.sign(id)
-        shown = await shared.until_shown(id, lambda it: it.status is Status.SIGNED)
-        assert shown.problem is None
-        asked, then, *later = [call["fault"] for call in await _reads(shared.vendor, document, before)]
-        assert (asked, then) == (fault, None)
+        view = await shared.until_shown(id, lambda view: view.status is Status.SIGNED)
+        assert view.problem is None
+        first_fault, second_fault, *later = [
+            call["fault"] for call in await _reads(shared.vendor, document, last_entry)
+        ]
+        assert (first_fault, second_fault) == (fault, None)
         assert later in ([], [None]), "the evidence renews its links by one further reading"
         assert max(await _attempts(shared, id)) == 2
 
@@ -80,25 +84,25 @@ async def test_a_huge_answer_costs_the_worker_no_memory_to_speak_of(shared: Town
     """B15: twelve megabytes of JSON are cut at ten: the worker grows by less than 30 MB."""
     document, _ = await _sent(shared, "huge")
     worker = shared.running[WORKER].pid
-    before = _reset_peak(worker)
+    peak_before = _reset_peak(worker)
     await shared.vendor.arm("huge", f"{DOCUMENTS}{document}/", method="GET")
     await shared.sign("huge")
-    await shared.until_shown("huge", lambda it: it.status is Status.SIGNED)
+    await shared.until_shown("huge", lambda view: view.status is Status.SIGNED)
     assert await shared.vendor.ledger("request", path=f"{DOCUMENTS}{document}/", fault="huge")
-    assert _peak(worker) - before < 30
+    assert _peak(worker) - peak_before < 30
 
 
 async def test_a_redirect_is_a_problem_and_nobody_is_called_where_it_leads(shared: Town) -> None:
     """B13: refused without a retry; the request resumes with the next probe."""
-    document, before = await _sent(shared, "redirected")
+    document, last_entry = await _sent(shared, "redirected")
     trap = f"{shared.vendor.url}/_sandbox/targets/trap"
     await shared.vendor.arm("302", f"{DOCUMENTS}{document}/", method="GET", location=trap)
     await shared.sign("redirected")
-    shown = await shared.until_shown("redirected", lambda it: it.problem)
-    assert shown.problem and shown.problem.code is Code.UNREACHABLE
-    assert len(await _reads(shared.vendor, document, before)) == 1
+    view = await shared.until_shown("redirected", lambda view: view.problem)
+    assert view.problem and view.problem.code is Code.UNREACHABLE
+    assert len(await _reads(shared.vendor, document, last_entry)) == 1
     await shared.forward("redirected", timedelta(seconds=31))
-    await shared.until_shown("redirected", lambda it: it.status is Status.SIGNED)
+    await shared.until_shown("redirected", lambda view: view.status is Status.SIGNED)
     assert await shared.vendor.ledger("downstream", target="trap") == []
 
 
@@ -107,22 +111,22 @@ async def test_an_ended_document_whose_signers_nobody_can_match_settles_nothing_
 ) -> None:
     """B20: signed there, yet nobody is told and nothing is on record while it is not known who has signed."""
     await shared.ask("unmatched", colleague(21), colleague(22), at_once=True)
-    await shared.until_shown("unmatched", lambda it: len(it.notifications) == 3)
+    await shared.until_shown("unmatched", lambda view: len(view.notifications) == 3)
     await shared.until_idle("unmatched")
     with _who_was_asked_is_lost(shared, "unmatched"):
-        for one in await shared.vendor.waiting("unmatched"):
-            assert await shared.vendor.sign(one)
-        shown = await shared.until_shown("unmatched", lambda it: it.problem)
-        assert shown.problem and shown.problem.code is Code.PROVIDER_UNSURE
+        for signer in await shared.vendor.waiting("unmatched"):
+            assert await shared.vendor.sign(signer)
+        view = await shared.until_shown("unmatched", lambda view: view.problem)
+        assert view.problem and view.problem.code is Code.PROVIDER_UNSURE
         await shared.forward("unmatched", timedelta(seconds=31))
-        shown = await shared.shown("unmatched")
-        assert (shown.status, shown.handoffs) == (Status.SENT, ())
-        assert shown.problem and shown.problem.code is Code.PROVIDER_UNSURE
+        view = await shared.read_view("unmatched")
+        assert (view.status, view.handoffs) == (Status.SENT, ())
+        assert view.problem and view.problem.code is Code.PROVIDER_UNSURE
         assert await lookup.recorded(shared.context.store, referred("unmatched")) is None
         assert await shared.vendor.pushes("unmatched", "settled") == []
     await shared.forward("unmatched", timedelta(seconds=61))
-    shown = await shared.until_shown("unmatched", lambda it: it.status is Status.SIGNED)
-    assert [(line.person, line.state) for line in shown.signers] == [
+    view = await shared.until_shown("unmatched", lambda view: view.status is Status.SIGNED)
+    assert [(line.person, line.state) for line in view.signers] == [
         (colleague(21), SignerState.SIGNED),
         (colleague(22), SignerState.SIGNED),
     ]
@@ -146,7 +150,7 @@ def _who_was_asked_is_lost(town: Town, id: str) -> Iterator[None]:
 async def _sent(town: Town, id: str) -> tuple[str, int]:
     """A request whose signer has been told and that waits: the uuid of its document, the ledger's last number."""
     await town.ask(id, colleague(3))
-    await town.until_shown(id, lambda it: it.notifications)
+    await town.until_shown(id, lambda view: view.notifications)
     await town.until_idle(id)
     [document] = await town.vendor.documents(id)
     return str(document["uuid"]), await town.vendor.last()
@@ -157,7 +161,7 @@ async def _attempts(town: Town, id: str) -> list[int]:
     return [event.activity_task_started_event_attributes.attempt for event in events]
 
 
-async def _about(vendor: Vendor, id: str) -> list[Entry]:
+async def _calls_about(vendor: Vendor, id: str) -> list[Entry]:
     calls = await vendor.ledger("request")
     return [
         call
@@ -167,11 +171,11 @@ async def _about(vendor: Vendor, id: str) -> list[Entry]:
 
 
 async def _creations(vendor: Vendor, id: str) -> list[Entry]:
-    return [call for call in await _about(vendor, id) if (call["method"], call["path"]) == ("POST", DOCUMENTS)]
+    return [call for call in await _calls_about(vendor, id) if (call["method"], call["path"]) == ("POST", DOCUMENTS)]
 
 
-async def _reads(vendor: Vendor, document: str, after: int) -> list[Entry]:
-    return await vendor.ledger("request", after, method="GET", path=f"{DOCUMENTS}{document}/")
+async def _reads(vendor: Vendor, document: str, after_entry: int) -> list[Entry]:
+    return await vendor.ledger("request", after_entry, method="GET", path=f"{DOCUMENTS}{document}/")
 
 
 def _reset_peak(pid: int) -> float:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.creates import Counted, counted, cut_one_answer_each, start_all, until_made, until_sent
+from tests.faults.creates import Counted, count_creations, cut_one_answer_each, start_all, until_made, until_sent
 from tests.faults.evidence import gather
 from tests.faults.oracle import judge
 from tests.faults.population import colleague
@@ -26,9 +26,9 @@ async def test_creates_that_lose_their_answer_or_their_worker_make_one_document_
     await until_made(shared, cut + orphaned)
     await shared.kill(WORKER)
     await shared.start(WORKER)
-    await until_sent(shared, cut + orphaned, within=60)
-    assert await counted(shared, cut) == Counted(documents=4, requests=4, cut=4)
-    assert await counted(shared, orphaned) == Counted(documents=2, requests=2, cut=0)
+    await until_sent(shared, cut + orphaned, timeout_seconds=60)
+    assert await count_creations(shared, cut) == Counted(documents=4, requests=4, cut=4)
+    assert await count_creations(shared, orphaned) == Counted(documents=2, requests=2, cut=0)
     assert judge(await gather(shared, {}, "cut-")) == []
     assert judge(await gather(shared, {}, "orphaned-")) == []
 
@@ -37,6 +37,6 @@ async def test_a_callback_faster_than_the_answer_of_the_creation_is_read_at_once
     """A9: `sent` is told while the answer is still on its way; nobody waits for the next look at the document."""
     await shared.vendor.arm("slow", REQUESTS, method="POST", contains='"Overtaken"', delay=1)
     await shared.ask("overtaken", colleague(30), name="Overtaken")
-    shown = await shared.until_shown("overtaken", lambda it: it.notifications, within=6)
-    assert [one.stage for one in shown.notifications if one.person == colleague(30)] == ["ready"]
+    view = await shared.until_shown("overtaken", lambda view: view.notifications, timeout_seconds=6)
+    assert [line.stage for line in view.notifications if line.person == colleague(30)] == ["ready"]
     assert judge(await gather(shared, {}, "overtaken")) == []

@@ -41,18 +41,18 @@ class Killed:
         self._nursery = multiprocessing.get_context("forkserver")
         # Each process begins with everything loaded.
         self._nursery.set_forkserver_preload(["tests.faults.writers"])
-        self.done: list[writers.Done] = []
+        self.writes: list[writers.Done] = []
         self.files: list[str] = []
         self.amid: set[str] = set()
         """Tables that a kill interrupted a write of."""
 
-    def one(self, seed: int, *, at_birth: bool = False) -> None:
+    def kill_one_writer(self, seed: int, *, at_birth: bool = False) -> None:
         """Run one process, and kill it at a random instant: while it writes, or before its first write is done."""
-        ours, theirs = self._nursery.Pipe(duplex=False)
+        own_end, theirs = self._nursery.Pipe(duplex=False)
         process = self._nursery.Process(target=writers.write, args=(self._folder, self._url, seed, theirs))
         process.start()
         theirs.close()
-        told = [ours.recv() for _ in range(1 if at_birth else 2)]
+        messages = [own_end.recv() for _ in range(1 if at_birth else 2)]
         process.join(random.uniform(0, _SOON))  # noqa: S311  no secret
         assert process.pid
         os.kill(process.pid, signal.SIGKILL)
@@ -60,19 +60,19 @@ class Killed:
         assert process.exitcode == -signal.SIGKILL
         with suppress(EOFError):
             while True:
-                told.append(ours.recv())
-        self.files += [one for one in told if isinstance(one, str)]
-        self.done += [one for one in told if not isinstance(one, str)]
-        self.amid.add(self.done[-1][0].table)
+                messages.append(own_end.recv())
+        self.files += [message for message in messages if isinstance(message, str)]
+        self.writes += [message for message in messages if not isinstance(message, str)]
+        self.amid.add(self.writes[-1][0].table)
 
 
 def _differences(connection: Connection) -> Sequence[object]:
     return list(compare_metadata(MigrationContext.configure(connection), schema.METADATA))
 
 
-async def _whole(store: Store, done: Sequence[writers.Done], files: Sequence[str]) -> None:
+async def _assert_is_whole(store: Store, writes: Sequence[writers.Done], files: Sequence[str]) -> None:
     assert await store.database.read(_differences) == []
-    assert await store.database.read(lambda connection: writers.wrong(connection, done)) == []
+    assert await store.database.read(lambda connection: writers.wrong(connection, writes)) == []
     if store.database.local:
         with connected(store) as (connection, _):
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -83,19 +83,19 @@ async def _whole(store: Store, done: Sequence[writers.Done], files: Sequence[str
 
 @pytest.mark.long
 async def test_of_writes_that_a_kill_interrupts_each_is_whole_or_nothing(tmp_path: Path, database_url: str) -> None:
-    killed, seen = Killed(tmp_path, database_url), 0
+    killed, checked_count = Killed(tmp_path, database_url), 0
     kills = KILLS[database_url.partition(":")[0]]
     tables = {table.name for table in writers.TABLES}
     for seed in range(2 * kills):
         if seed >= kills and (kills < KILLS["sqlite"] or killed.amid == tables):
             break  # Which table a kill meets is chance: some more, until each was met.
-        killed.one(seed)
+        killed.kill_one_writer(seed)
         if seed % 20 == 19:
             with closing(Store(str(tmp_path), database_url)) as store:
-                await _whole(store, killed.done[seen:], killed.files)
-            seen = len(killed.done)
+                await _assert_is_whole(store, killed.writes[checked_count:], killed.files)
+            checked_count = len(killed.writes)
     with closing(Store(str(tmp_path), database_url)) as store:
-        await _whole(store, killed.done, killed.files)
+        await _assert_is_whole(store, killed.writes, killed.files)
     assert kills < KILLS["sqlite"] or killed.amid == tables
 
 
@@ -104,29 +104,29 @@ async def test_a_process_that_is_killed_while_it_makes_the_schema_leaves_all_of_
     for seed in range(KILLS_AT_BIRTH):
         url = f"sqlite:///{tmp_path}/{seed}.sqlite3"
         killed = Killed(tmp_path, url)
-        killed.one(seed, at_birth=True)
+        killed.kill_one_writer(seed, at_birth=True)
         with closing(Store(str(tmp_path), url)) as store:
-            await _whole(store, killed.done, killed.files)
+            await _assert_is_whole(store, killed.writes, killed.files)
 
 
 @contextmanager
 def _quota(folder: Path) -> Iterator[None]:
     """No file grows beyond a bound: the system refuses as at the end of a disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_ROOM, before[1]))
+    limit_before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_ROOM, limit_before[1]))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit_before)
 
 
 @contextmanager
 def _full(folder: Path) -> Iterator[None]:
     """The rest of a small disk is taken."""
     ballast = folder / "ballast"
-    with ballast.open("wb", buffering=0) as taken, suppress(OSError):
+    with ballast.open("wb", buffering=0) as ballast_file, suppress(OSError):
         while True:
-            taken.write(bytes(4096))
+            ballast_file.write(bytes(4096))
     try:
         yield
     finally:
@@ -137,7 +137,7 @@ def _full(folder: Path) -> Iterator[None]:
 async def test_on_a_full_disk_nothing_is_acknowledged_and_all_that_was_is_read(
     tmp_path: Path, refusing: Callable[[Path], AbstractContextManager[None]], mounted: Sequence[str]
 ) -> None:
-    with _mounted(tmp_path, *mounted), closing(Store(str(tmp_path))) as store:
+    with _mount_folder(tmp_path, *mounted), closing(Store(str(tmp_path))) as store:
         await store.records.write("task:before", b"{}")
         with refusing(tmp_path):
             for number in range(3):
@@ -146,7 +146,7 @@ async def test_on_a_full_disk_nothing_is_acknowledged_and_all_that_was_is_read(
             assert await store.records.read("task:before") == b"{}"
         assert await store.records.read_many(("task:0", "task:1", "task:2")) == [None] * 3
         assert await store.records.write("task:0", b"{}")
-        await _whole(store, (), ())
+        await _assert_is_whole(store, (), ())
 
 
 async def test_a_disk_that_became_read_only_is_away_until_it_is_mended(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ async def test_a_disk_that_became_read_only_is_away_until_it_is_mended(tmp_path:
 @contextmanager
 def _read_only(folder: Path) -> Iterator[None]:
     if os.geteuid() == 0:  # which may write whatever the mode says
-        with _mounted(folder, "--bind", str(folder)):
+        with _mount_folder(folder, "--bind", str(folder)):
             _mount("-o", "remount,bind,ro", str(folder))
             yield
         return
@@ -176,19 +176,19 @@ def _read_only(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _mounted(folder: Path, *what: str) -> Iterator[None]:
+def _mount_folder(folder: Path, *mount_arguments: str) -> Iterator[None]:
     """Something is mounted at a folder; the test is skipped where that is not permitted."""
-    if what:
-        _mount(*what, str(folder))
+    if mount_arguments:
+        _mount(*mount_arguments, str(folder))
     try:
         yield
     finally:
-        if what:
+        if mount_arguments:
             subprocess.run(["umount", "--lazy", str(folder)], check=True)  # noqa: S603, S607  a program of the system
 
 
-def _mount(*what: str) -> None:
-    if os.geteuid() or subprocess.run(["mount", *what], check=False, capture_output=True).returncode:  # noqa: S603, S607
+def _mount(*mount_arguments: str) -> None:
+    if os.geteuid() or subprocess.run(["mount", *mount_arguments], check=False, capture_output=True).returncode:  # noqa: S603, S607
         pytest.skip("this user may mount nothing here")
 
 

@@ -16,7 +16,7 @@ from starter.cli.doctor.temporal import progress, worker
 from tests.faults.creates import start_all, until_made
 from tests.faults.evidence import gather
 from tests.faults.population import colleague
-from tests.faults.town import RECEIVER, TEMPORAL, WORKER, Town, connect, eventually, ids, town
+from tests.faults.town import RECEIVER, TEMPORAL, WORKER, Town, connect, eventually, ids, start_town
 from tests.faults.vendor import DOCUMENTS
 from workflows.kinds import Kind
 from workflows.model.subject import Status
@@ -47,22 +47,24 @@ async def test_a_worker_told_to_stop_finishes_what_it_has_begun(shared: Town) ->
 @pytest.mark.long
 async def test_worker_and_receiver_wait_for_a_server_that_is_not_there_yet(tmp_path: Path) -> None:
     """D7: not ready, no crash loop, and ready soon after the server comes."""
-    async with town(tmp_path / "data", server=False) as it, httpx.AsyncClient(trust_env=False) as browser:
-        await it.start(WORKER, RECEIVER, ready=False)
+    async with start_town(tmp_path / "data", server=False) as town, httpx.AsyncClient(trust_env=False) as browser:
+        await town.start(WORKER, RECEIVER, ready=False)
 
         async def waited_twice() -> bool:
-            return it.log(WORKER).count("waiting for temporal") >= 2 and await _answers(browser, it, "healthz") == 200
+            return (
+                town.log(WORKER).count("waiting for temporal") >= 2 and await _answers(browser, town, "healthz") == 200
+            )
 
         await eventually(waited_twice)
-        assert await _answers(browser, it, "readyz") == 503
-        assert not await it.is_ready(WORKER)
-        assert [it.running[name].exit_code for name in (WORKER, RECEIVER)] == [None, None]
-        await it.start(TEMPORAL)
-        assert await it.ready(WORKER, RECEIVER, within=15) <= 15
+        assert await _answers(browser, town, "readyz") == 503
+        assert not await town.is_ready(WORKER)
+        assert [town.running[name].exit_code for name in (WORKER, RECEIVER)] == [None, None]
+        await town.start(TEMPORAL)
+        assert await town.ready(WORKER, RECEIVER, timeout_seconds=15) <= 15
         async with AsyncExitStack() as closing:
-            await connect(it, closing)
-            await it.ask("patience", colleague(1))
-            await it.until_shown("patience", lambda shown: shown.notifications)
+            await connect(town, closing)
+            await town.ask("patience", colleague(1))
+            await town.until_shown("patience", lambda view: view.notifications)
 
 
 async def test_a_stuck_request_is_noticed_and_delays_nobody(shared: Town, metrics_port: int) -> None:
@@ -75,7 +77,7 @@ async def test_a_stuck_request_is_noticed_and_delays_nobody(shared: Town, metric
         assert part.says.startswith("1 stuck")
         assert await _failed_tasks(metrics_port) >= 1
         await shared.ask("beside-poison", colleague(21))
-        await shared.until_shown("beside-poison", lambda it: it.notifications)
+        await shared.until_shown("beside-poison", lambda view: view.notifications)
         still = await _unless_fine(shared)
         assert still and still.says.startswith("1 stuck")
     finally:
@@ -86,16 +88,16 @@ async def test_a_stuck_request_is_noticed_and_delays_nobody(shared: Town, metric
 async def test_a_worker_that_hangs_is_seen_although_it_asked_for_work_just_now(shared: Town) -> None:
     """S6: `doctor` asks the newest request, and the list of what needs attention says that nothing is done."""
     await shared.ask("asked-of-nobody", colleague(28))
-    await shared.until_shown("asked-of-nobody", lambda it: it.notifications)
+    await shared.until_shown("asked-of-nobody", lambda view: view.notifications)
     assert (await eventually(lambda: _at_work(shared))).endswith("at work")
     os.kill(shared.running[WORKER].pid, signal.SIGSTOP)
     try:
         part = await worker(shared.context.client)
-        _, said = await shared.command("request", "list", "--attention", "--json")
+        _, output = await shared.command("request", "list", "--attention", "--json")
     finally:
         os.kill(shared.running[WORKER].pid, signal.SIGCONT)
     assert (part.state, "does not do it" in part.says) == (PartHealth.WRONG, True)
-    assert "worker: asks for work and does not do it" in said
+    assert "worker: asks for work and does not do it" in output
     assert (await eventually(lambda: _at_work(shared))).endswith("at work")
 
 
@@ -110,9 +112,10 @@ async def test_exit_codes_of_request_show_are_true(shared: Town) -> None:
 async def test_fifty_starts_at_once_are_one_request(shared: Town) -> None:
     """F10: one workflow, one document, one of them says `created`; other content under the id is refused meanwhile."""
     prepared = await shared.prepared("wanted", colleague(23))
-    other = await shared.prepared("wanted", colleague(24))
+    conflicting = await shared.prepared("wanted", colleague(24))
     answers = await asyncio.gather(
-        *(requests.start(shared.context, other if n == 25 else prepared) for n in range(51)), return_exceptions=True
+        *(requests.start(shared.context, conflicting if n == 25 else prepared) for n in range(51)),
+        return_exceptions=True,
     )
     started = [answer for answer in answers if isinstance(answer, requests.StartAnswer)]
     refused = [answer for answer in answers if not isinstance(answer, requests.StartAnswer)]
@@ -120,7 +123,7 @@ async def test_fifty_starts_at_once_are_one_request(shared: Town) -> None:
     assert [type(refusal).__name__ for refusal in refused] == ["IdTaken"]
     assert len({answer.run_id for answer in started}) == 1
     assert [answer.created for answer in started].count(True) == 1
-    await shared.until_shown("wanted", lambda it: it.notifications)
+    await shared.until_shown("wanted", lambda view: view.notifications)
     assert len(await shared.vendor.documents("wanted")) == 1
 
 
@@ -129,7 +132,7 @@ async def test_a_terminated_request_is_taken_up_again_with_its_living_document(s
     for name, signed_meanwhile in (("ended-by-hand", False), ("signed-meanwhile", True)):
         prepared = await shared.prepared(name, colleague(25))
         first = await requests.start(shared.context, prepared)
-        await shared.until_shown(name, lambda it: it.notifications)
+        await shared.until_shown(name, lambda view: view.notifications)
         with_nothing_to_take_up = await requests.start(shared.context, prepared, again=True)
         assert (with_nothing_to_take_up.created, with_nothing_to_take_up.run_id) == (False, first.run_id)
         await shared.handle(name).terminate("by hand")
@@ -137,12 +140,12 @@ async def test_a_terminated_request_is_taken_up_again_with_its_living_document(s
             await requests.start(shared.context, prepared)
         if signed_meanwhile:
             await shared.sign(name)
-        again = await requests.start(shared.context, prepared, again=True)
-        assert again.created and again.run_id != first.run_id
+        restarted = await requests.start(shared.context, prepared, again=True)
+        assert restarted.created and restarted.run_id != first.run_id
         if not signed_meanwhile:
-            await shared.until_shown(name, lambda it: it.status is Status.SENT)
+            await shared.until_shown(name, lambda view: view.status is Status.SENT)
             await shared.sign(name)
-        await shared.until_shown(name, lambda it: it.status is Status.SIGNED)
+        await shared.until_shown(name, lambda view: view.status is Status.SIGNED)
         assert len(await shared.vendor.documents(name)) == 1
 
 
@@ -153,25 +156,25 @@ async def test_other_content_takes_no_terminated_request_up(shared: Town) -> Non
         await requests.start(shared.context, await shared.prepared("other-content", colleague(27)), again=True)
 
 
-async def _is_created(it: Town, name: str) -> bool:
-    events = it.handle(name).fetch_history_events()
+async def _is_created(town: Town, name: str) -> bool:
+    events = town.handle(name).fetch_history_events()
     return any([event.HasField("activity_task_completed_event_attributes") async for event in events])
 
 
-async def _answers(browser: httpx.AsyncClient, it: Town, page: str) -> int | None:
+async def _answers(browser: httpx.AsyncClient, town: Town, page: str) -> int | None:
     try:
-        return (await browser.get(f"{it.receiver}/{page}")).status_code
+        return (await browser.get(f"{town.receiver}/{page}")).status_code
     except httpx.TransportError:
         return None
 
 
-async def _at_work(it: Town) -> str | None:
-    part = await worker(it.context.client)
+async def _at_work(town: Town) -> str | None:
+    part = await worker(town.context.client)
     return part.says if part.state is PartHealth.OK else None
 
 
-async def _unless_fine(it: Town) -> SetUpPart | None:
-    part = await progress(it.context.client)
+async def _unless_fine(town: Town) -> SetUpPart | None:
+    part = await progress(town.context.client)
     return None if part.state is PartHealth.OK else part
 
 

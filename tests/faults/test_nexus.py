@@ -29,7 +29,7 @@ from starter.temporal.search_attributes import Made
 from starter.temporal.workers import OPERATIONS_AT_ONCE
 from tests.activities.hand_off.test_operations import ArchiveHandler
 from tests.faults.population import LONER, PATIENT, PDF, REQUESTER, colleague
-from tests.faults.races import ended
+from tests.faults.races import wait_for_ends
 from tests.faults.town import WORKER, Town, eventually
 from tests.servers import RETENTION
 from workflows.kinds import Kind
@@ -49,10 +49,10 @@ class Asks:
     """Asks one thing of the service, whatever it is, and hears what it says."""
 
     @workflow.run
-    async def run(self, operation: str, what: Any, endpoint: str) -> Any:
+    async def run(self, operation: str, operation_input: Any, endpoint: str) -> Any:
         service = workflow.create_nexus_client(service="signatures", endpoint=endpoint)
         return await service.execute_operation(
-            operation, what, output_type=ANSWERS[operation], schedule_to_close_timeout=timedelta(days=1)
+            operation, operation_input, output_type=ANSWERS[operation], schedule_to_close_timeout=timedelta(days=1)
         )
 
 
@@ -63,10 +63,10 @@ class AsksAboutMany:
     @workflow.run
     async def run(self, ids: list[str]) -> int:
         service = workflow.create_nexus_client(service="signatures", endpoint="countersign")
-        how: dict[str, Any] = {"output_type": RequestStanding, "schedule_to_close_timeout": timedelta(minutes=2)}
-        asked = (service.execute_operation("show", id, **how) for id in ids)
+        options: dict[str, Any] = {"output_type": RequestStanding, "schedule_to_close_timeout": timedelta(minutes=2)}
+        calls = (service.execute_operation("show", id, **options) for id in ids)
         return sum(
-            isinstance(said, NexusOperationError) for said in await asyncio.gather(*asked, return_exceptions=True)
+            isinstance(answer, NexusOperationError) for answer in await asyncio.gather(*calls, return_exceptions=True)
         )
 
 
@@ -78,22 +78,22 @@ class Team:
     client: Client
 
     async def asks(
-        self, operation: str, what: Any, endpoint: str = "countersign", name: str | None = None
+        self, operation: str, operation_input: Any, endpoint: str = "countersign", name: str | None = None
     ) -> WorkflowHandle[Asks, Any]:
         return await self.client.start_workflow(
             Asks.__name__,
-            args=[operation, what, endpoint],
+            args=[operation, operation_input, endpoint],
             id=name or uuid.uuid4().hex,
             task_queue="asks",
             result_type=ANSWERS[operation],
         )
 
-    async def hears(self, operation: str, what: Any, endpoint: str = "countersign") -> Any:
-        return await (await self.asks(operation, what, endpoint)).result()
+    async def hears(self, operation: str, operation_input: Any, endpoint: str = "countersign") -> Any:
+        return await (await self.asks(operation, operation_input, endpoint)).result()
 
-    async def is_refused(self, operation: str, what: Any, endpoint: str = "countersign") -> HandlerError:
+    async def is_refused(self, operation: str, operation_input: Any, endpoint: str = "countersign") -> HandlerError:
         """What the service says, for good; nothing of what was given is repeated in the caller's history."""
-        handle = await self.asks(operation, what, endpoint)
+        handle = await self.asks(operation, operation_input, endpoint)
         with pytest.raises(WorkflowFailureError) as failed:
             await handle.result()
         error = failed.value.cause
@@ -131,20 +131,20 @@ async def their_worker(team: Team) -> AsyncIterator[asyncio.subprocess.Process]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def team(shared: Town) -> AsyncIterator[Team]:
-    ours = shared.context.client
-    code, said = await shared.command("init", "--json")
-    assert code == 0, said
+    own_client = shared.context.client
+    code, output = await shared.command("init", "--json")
+    assert code == 0, output
     namespace = f"sales-{uuid.uuid4().hex[:8]}"
-    await ours.workflow_service.register_namespace(
+    await own_client.workflow_service.register_namespace(
         RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=RETENTION)
     )
-    client = await eventually(lambda: Client.connect(ours.service_client.config.target_host, namespace=namespace))
+    client = await eventually(lambda: Client.connect(own_client.service_client.config.target_host, namespace=namespace))
     runner = UnsandboxedWorkflowRunner()
     async with Worker(client, task_queue="asks", workflows=[Asks, AsksAboutMany], workflow_runner=runner):
         yield Team(shared, client)
 
 
-def request(id: str, *signers: str, **more: Any) -> dict[str, Any]:
+def request(id: str, *signers: str, **fields: Any) -> dict[str, Any]:
     return {
         "id": id,
         "kind": "customer-contract",
@@ -152,13 +152,13 @@ def request(id: str, *signers: str, **more: Any) -> dict[str, Any]:
         "requester": REQUESTER,
         "signers": [{"person": person} for person in signers],
         "policy": dict(PATIENT),
-        **more,
+        **fields,
     }
 
 
-def file_of(what: dict[str, Any]) -> dict[str, Any]:
+def file_of(request_fields: dict[str, Any]) -> dict[str, Any]:
     """The same request as it stands in a file beside its document."""
-    return {**what, "document": {"file": "contract.pdf", "name": what["document"]["name"]}}
+    return {**request_fields, "document": {"file": "contract.pdf", "name": request_fields["document"]["name"]}}
 
 
 @pytest.mark.long
@@ -173,7 +173,7 @@ async def test_a_signature_is_the_answer_although_both_workers_are_killed_meanwh
     await town.sign("order-4711")
     async with their_worker(team):
         settled = await order.result()
-    assert (settled.outcome, settled.request, [one.state for one in settled.signers]) == (
+    assert (settled.outcome, settled.request, [signer.state for signer in settled.signers]) == (
         "signed",
         "order-4711",
         ["signed"],
@@ -183,11 +183,11 @@ async def test_a_signature_is_the_answer_although_both_workers_are_killed_meanwh
 
 async def test_two_that_ask_for_the_same_have_one_request_and_hear_the_same(team: Team) -> None:
     """N2: a third that asks when it is over is told at once, from the record."""
-    same = request("asked-twice", colleague(40))
-    first, second = [await team.asks("request_signature", same) for _ in range(2)]
+    request_fields = request("asked-twice", colleague(40))
+    first, second = [await team.asks("request_signature", request_fields) for _ in range(2)]
     await eventually(lambda: team.town.vendor.waiting("asked-twice"))
     await team.town.sign("asked-twice")
-    heard = [await first.result(), await second.result(), await team.hears("request_signature", same)]
+    heard = [await first.result(), await second.result(), await team.hears("request_signature", request_fields)]
     assert heard[0] == heard[1] == heard[2]
     assert heard[0].outcome == "signed"
     assert len(await team.town.vendor.documents("asked-twice")) == 1
@@ -197,27 +197,27 @@ async def test_two_that_ask_for_the_same_have_one_request_and_hear_the_same(team
 
 async def test_a_record_that_is_too_old_to_say_how_it_ended_says_so_once(team: Team) -> None:
     """N9: nobody waits for what never comes."""
-    what, town = request("of-old", colleague(49)), team.town
-    prepared = await requests.checked(town.settings, file_of(what), folder=town.folder.path / "files")
-    shown = RequestShow(id="of-old", kind="customer-contract", requester=REQUESTER, status=Status.SIGNED, says="Signed")
-    record = SettledRecord(fingerprint=prepared.request.fingerprint, run_id="r", show=shown)
+    request_fields, town = request("of-old", colleague(49)), team.town
+    prepared = await requests.checked(town.settings, file_of(request_fields), folder=town.folder.path / "files")
+    view = RequestShow(id="of-old", kind="customer-contract", requester=REQUESTER, status=Status.SIGNED, says="Signed")
+    record = SettledRecord(fingerprint=prepared.request.fingerprint, run_id="r", show=view)
     home = Kind.REQUEST.workflow_id("of-old")
     await town.context.store.records.write(home, record.model_dump_json(exclude={"settled"}).encode())
-    refused = await team.is_refused("request_signature", what)
+    refused = await team.is_refused("request_signature", request_fields)
     assert refused.type is HandlerErrorType.CONFLICT
     assert refused.message.startswith("id: this request has ended, and its record is of a time")
 
 
 async def test_who_cancels_the_operation_cancels_the_request_and_hears_how_it_ended(team: Team) -> None:
     """N3: nothing is left hanging; what was wished stands in the request, and nobody is asked any more."""
-    asked = await team.asks("request_signature", request("changed-mind", colleague(41)))
+    handle = await team.asks("request_signature", request("changed-mind", colleague(41)))
     await eventually(lambda: team.town.vendor.waiting("changed-mind"))
-    await eventually(lambda: _has_heard(asked, "nexus_operation_started"))
-    await asked.cancel()
-    assert (await asked.result()).outcome == "cancelled"
-    shown = await team.town.shown("changed-mind")
-    [wish] = [entry for entry in shown.timeline if entry.what == "cancellation asked for"]
-    assert (wish.who, wish.why) == ("nexus:countersign", "the workflow that asked for it cancelled the operation")
+    await eventually(lambda: _has_heard(handle, "nexus_operation_started"))
+    await handle.cancel()
+    assert (await handle.result()).outcome == "cancelled"
+    view = await team.town.read_view("changed-mind")
+    [command] = [entry for entry in view.timeline if entry.what == "cancellation asked for"]
+    assert (command.who, command.why) == ("nexus:countersign", "the workflow that asked for it cancelled the operation")
     assert not await team.town.vendor.waiting("changed-mind")
 
 
@@ -225,20 +225,20 @@ async def test_a_request_is_shown_and_cancelled_through_its_own_endpoint_and_no_
     """N4: so also when it has ended; what the command has started is no caller's, not even of one who waits for it."""
     town = team.town
     assert (await ensure_endpoint(town.context.client, "elsewhere")).made is Made.CREATED
-    asked = await team.asks("request_signature", request("of-sales", colleague(42)))
+    handle = await team.asks("request_signature", request("of-sales", colleague(42)))
     await eventually(lambda: town.vendor.waiting("of-sales"))
     standing = await eventually(lambda: _once_waiting(team, "of-sales"))
     assert (standing.status, standing.waiting_for, standing.next) == ("sent", [colleague(42)], "remind")
     await town.ask("of-ours", colleague(43))
     for id, endpoint in (("of-sales", "elsewhere"), ("of-ours", "countersign"), ("of-nobody", "countersign")):
-        for operation, what in (("show", id), ("cancel", Cancel(id, "why not"))):
-            refused = await team.is_refused(operation, what, endpoint)
+        for operation, operation_input in (("show", id), ("cancel", Cancel(id, "why not"))):
+            refused = await team.is_refused(operation, operation_input, endpoint)
             assert (refused.type, refused.message) == (
                 HandlerErrorType.NOT_FOUND,
                 "id: no request of this endpoint has it",
             )
     await team.hears("cancel", Cancel("of-sales", "the customer has left"))
-    assert (await asked.result()).outcome == "cancelled"
+    assert (await handle.result()).outcome == "cancelled"
     assert (await team.hears("show", "of-sales")).status == "cancelled"
     assert (await team.hears("cancel", Cancel("of-sales", "the customer has left"))).status == "cancelled"
     assert (await team.is_refused("show", "of-sales", "elsewhere")).type is HandlerErrorType.NOT_FOUND
@@ -246,22 +246,25 @@ async def test_a_request_is_shown_and_cancelled_through_its_own_endpoint_and_no_
 
 async def test_what_is_taken_up_again_is_still_shown_and_cancelled_through_its_endpoint(team: Team) -> None:
     """N10: also while nobody goes on with it, when it is too late to cancel it."""
-    what, town = request("begun-again", colleague(48)), team.town
-    asked = await team.asks("request_signature", what)
+    request_fields, town = request("begun-again", colleague(48)), team.town
+    handle = await team.asks("request_signature", request_fields)
     await eventually(lambda: town.vendor.waiting("begun-again"))
     await town.handle("begun-again").terminate("by hand")
     with pytest.raises(WorkflowFailureError):
-        await asked.result()
-    for operation, given in (("cancel", Cancel("begun-again", "why not")), ("request_signature", what)):
-        refused = await team.is_refused(operation, given)
+        await handle.result()
+    for operation, operation_input in (
+        ("cancel", Cancel("begun-again", "why not")),
+        ("request_signature", request_fields),
+    ):
+        refused = await team.is_refused(operation, operation_input)
         assert (refused.type, "broken off" in refused.message) == (HandlerErrorType.CONFLICT, True)
         assert "countersign" not in refused.message
-    prepared = await requests.checked(town.settings, file_of(what), folder=town.folder.path / "files")
+    prepared = await requests.checked(town.settings, file_of(request_fields), folder=town.folder.path / "files")
     await requests.start(town.context, prepared, again=True)
     await eventually(lambda: _once_waiting(team, "begun-again"))
     await team.hears("cancel", Cancel("begun-again", "the customer has left"))
-    [shown] = await ended(town, ["begun-again"])
-    assert shown.status is Status.CANCELLED
+    [view] = await wait_for_ends(town, ["begun-again"])
+    assert view.status is Status.CANCELLED
 
 
 async def test_who_joined_what_is_not_theirs_may_wait_and_not_end_it(team: Team) -> None:
@@ -272,12 +275,12 @@ async def test_who_joined_what_is_not_theirs_may_wait_and_not_end_it(team: Team)
     )
     await requests.start(town.context, prepared)
     await eventually(lambda: town.vendor.waiting("joined"))
-    asked = await team.asks("request_signature", request("joined", colleague(44)))
-    await eventually(lambda: _has_heard(asked, "nexus_operation_started"))
-    await asked.cancel()
-    await eventually(lambda: _has_heard(asked, "nexus_operation_cancel_request_failed"))
+    handle = await team.asks("request_signature", request("joined", colleague(44)))
+    await eventually(lambda: _has_heard(handle, "nexus_operation_started"))
+    await handle.cancel()
+    await eventually(lambda: _has_heard(handle, "nexus_operation_cancel_request_failed"))
     await town.sign("joined")
-    assert (await asked.result()).outcome == "signed"
+    assert (await handle.result()).outcome == "signed"
 
 
 async def test_what_is_wrong_is_told_by_the_name_of_the_field(team: Team) -> None:
@@ -295,13 +298,13 @@ async def test_what_is_wrong_is_told_by_the_name_of_the_field(team: Team) -> Non
         "policy.handoff": request("bad", colleague(45), policy={"handoff": [{"target": "x", "person": CANARY}]}),
         "due: lies in the past": request("bad", colleague(45), due="2020-01-01"),
     }
-    for field, what in wrong.items():
-        refused = await team.is_refused("request_signature", what)
+    for field, request_fields in wrong.items():
+        refused = await team.is_refused("request_signature", request_fields)
         assert (refused.type, refused.message[: len(field)]) == (HandlerErrorType.BAD_REQUEST, field)
         assert "did you mean" not in refused.message
     refused = await team.is_refused("request_signature", request("taken", colleague(46), message=CANARY))
     assert (refused.type, refused.message) == (HandlerErrorType.CONFLICT, "id: is taken by other content")
-    for operation, nonsense, says in (
+    for operation, nonsense, message in (
         ("request_signature", [CANARY], "input: "),
         ("show", {"id": CANARY}, "input: "),
         ("cancel", {"id": {CANARY: 1}, "reason": "x"}, "id: "),
@@ -310,18 +313,18 @@ async def test_what_is_wrong_is_told_by_the_name_of_the_field(team: Team) -> Non
         ("cancel", {"id": "bad", "reason": CANARY * 400}, "reason: what is given"),
     ):
         refused = await team.is_refused(operation, nonsense)
-        assert (refused.type, refused.message[: len(says)]) == (HandlerErrorType.BAD_REQUEST, says)
+        assert (refused.type, refused.message[: len(message)]) == (HandlerErrorType.BAD_REQUEST, message)
 
 
 @pytest.mark.long
 async def test_ten_times_as_many_as_are_looked_at_at_once_are_all_answered(team: Team) -> None:
     """Ten workflows, for one may wait for 30 at a time."""
     names = [f"never-{number}" for number in range(OPERATIONS_AT_ONCE)]
-    asked = (
+    answers = (
         team.client.execute_workflow(AsksAboutMany.run, names, id=f"about-many-{number}", task_queue="asks")
         for number in range(10)
     )
-    assert await asyncio.gather(*asked) == [OPERATIONS_AT_ONCE] * 10
+    assert await asyncio.gather(*answers) == [OPERATIONS_AT_ONCE] * 10
 
 
 async def test_another_team_hears_of_the_end_by_an_operation_of_theirs(team: Team) -> None:
@@ -330,15 +333,15 @@ async def test_another_team_hears_of_the_end_by_an_operation_of_theirs(team: Tea
     leads = EndpointTarget(worker=EndpointTarget.Worker(namespace=team.client.namespace, task_queue=name))
     spec = EndpointSpec(name=name, target=leads)
     await town.context.client.operator_service.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
-    told = {"target": "archive", "nexus": {"endpoint": name, "service": "archive", "operation": "keep"}}
-    what = file_of(request("archived", colleague(47), policy={**PATIENT, "handoff": [told]}))
+    target = {"target": "archive", "nexus": {"endpoint": name, "service": "archive", "operation": "keep"}}
+    request_file = file_of(request("archived", colleague(47), policy={**PATIENT, "handoff": [target]}))
     async with Worker(team.client, task_queue=name, nexus_service_handlers=[archive]):
         await requests.start(
-            town.context, await requests.checked(town.settings, what, folder=town.folder.path / "files")
+            town.context, await requests.checked(town.settings, request_file, folder=town.folder.path / "files")
         )
         await town.sign("archived")
-        [shown] = await ended(town, ["archived"])
-    [line], [(key, data)] = shown.handoffs, archive.kept
+        [view] = await wait_for_ends(town, ["archived"])
+    [line], [(key, data)] = view.handoffs, archive.kept
     assert (line.target, line.state, line.key) == ("archive", "done", key)
     assert (data["request"], data["outcome"]) == ("archived", "signed")
 
@@ -348,5 +351,5 @@ async def _once_waiting(team: Team, id: str) -> RequestStanding | None:
     return standing if standing.waiting_for and standing.next == "remind" else None
 
 
-async def _has_heard(asked: WorkflowHandle[Any, Any], of: str) -> bool:
-    return any(event.HasField(f"{of}_event_attributes") for event in (await asked.fetch_history()).events)  # type: ignore[arg-type]
+async def _has_heard(handle: WorkflowHandle[Any, Any], event_name: str) -> bool:
+    return any(event.HasField(f"{event_name}_event_attributes") for event in (await handle.fetch_history()).events)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ async def test_an_onboarding_outlives_its_worker_and_the_server(shared: Town) ->
     await kill_in_between(shared, "outliving", 2, DEATHS, random.Random(7))  # noqa: S311  no secret
     await until_ended(shared, "outliving")
     joined = await gather_onboarding(shared, "outliving")
-    assert joined.shown.status is Status.DONE
+    assert joined.view.status is Status.DONE
     assert len(joined.parts) == 2
     assert most_sends(joined) <= 1 + len(DEATHS)
     assert judge_onboarding(joined) == []

@@ -18,7 +18,7 @@ def assert_nothing_was_lost(survived: Survived) -> None:
     *earlier, last = survived.endings
     assert set(earlier) == {WorkflowExecutionStatus.CONTINUED_AS_NEW}
     assert last is WorkflowExecutionStatus.COMPLETED
-    assert [receipt.state for receipt in survived.taken] == [OperationState.OPEN] * (EXTENSIONS + 4)
+    assert [receipt.state for receipt in survived.receipts] == [OperationState.OPEN] * (EXTENSIONS + 4)
     assert [receipt.state for receipt in survived.outcomes] == [OperationState.DONE] * (EXTENSIONS + 3)
     assert (survived.handed_over, survived.reminded, survived.cancellations) == (1, 1, 1)
     assert survived.due_at == survived.wanted_due

@@ -7,7 +7,7 @@ import pytest
 from tests.faults.bursts import Burst, Memory, flooding, nonsense
 from tests.faults.evidence import gather
 from tests.faults.oracle import judge
-from tests.faults.races import ended, waiting
+from tests.faults.races import wait_for_ends, waiting
 from tests.faults.town import RECEIVER, Town, eventually
 from workflows.model.subject import Status
 
@@ -23,11 +23,11 @@ async def test_a_flood_of_huge_deep_and_compressed_bodies_takes_no_memory(shared
     burst = Burst(shared, await waiting(shared, "flooded", 2))
     async with flooding(burst, callers=1) as each_once:
         await eventually(partial(_so_many, each_once))
-    before = Memory.of_receiver(shared)
+    memory_before = Memory.of_receiver(shared)
     async with flooding(burst, callers=12) as refused:
         await burst.run(per_second=20, seconds=2)
-    after = Memory.of_receiver(shared)
-    assert after.peak - before.now <= MORE_MB
+    memory_after = Memory.of_receiver(shared)
+    assert memory_after.peak - memory_before.now <= MORE_MB
     assert {400, 413} <= set(each_once)
     assert set(refused) <= {400, 413, 500}
     assert (burst.statuses, await burst.lost()) == ({200}, set())
@@ -48,7 +48,7 @@ async def test_a_receiver_that_is_killed_loses_nothing(shared: Town) -> None:
     for name in names:
         await shared.sign(name)
     await shared.start(RECEIVER)
-    assert {shown.status for shown in await ended(shared, names)} == {Status.SIGNED}
+    assert {view.status for view in await wait_for_ends(shared, names)} == {Status.SIGNED}
     assert judge(await gather(shared, {}, "unmanned")) == []
 
 

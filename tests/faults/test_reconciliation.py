@@ -10,7 +10,7 @@ import pytest
 from activities.reconciliation.service import YOUNG
 from tests.faults.evidence import gather
 from tests.faults.oracle import judge
-from tests.faults.races import ended, waiting
+from tests.faults.races import wait_for_ends, waiting
 from tests.faults.town import Town, eventually
 from tests.faults.vendor import CALLBACK, instant
 from workflows.model.subject import Status
@@ -26,26 +26,28 @@ async def test_requests_whose_callbacks_never_come_all_end_alike_after_one_sweep
     names = await waiting(shared, "unheard", REQUESTS)
     quiet = await waiting(shared, "unheard-quiet", 2)
     await shared.vendor.arm("drop", "*", method=CALLBACK, contains="unheard", times=None)
-    before = await shared.vendor.last()
-    await asyncio.gather(*(acts(shared, number, name) for number, name in enumerate(names)))
-    assert not await shared.vendor.ledger("callback", before, status=200)
-    await eventually(lambda: old_enough(shared, before))
-    asked = await shared.vendor.last()
-    code, said = await shared.command("reconcile", "--json")
-    swept = json.loads(said)
-    assert (code, swept["over"], _ours(swept)) == (0, True, names)
-    shown = await ended(shared, names)
-    assert [one.status for one in shown] == [outcome(number) for number in range(REQUESTS)]
-    assert await _calls_about(shared, asked, quiet) == []
+    last_entry = await shared.vendor.last()
+    await asyncio.gather(*(act_on_request(shared, number, name) for number, name in enumerate(names)))
+    assert not await shared.vendor.ledger("callback", last_entry, status=200)
+    await eventually(lambda: old_enough(shared, last_entry))
+    entry_after_signing = await shared.vendor.last()
+    code, output = await shared.command("reconcile", "--json")
+    swept = json.loads(output)
+    assert (code, swept["over"], _corrected_requests(swept)) == (0, True, names)
+    views = await wait_for_ends(shared, names)
+    assert [view.status for view in views] == [outcome(number) for number in range(REQUESTS)]
+    assert await _calls_about(shared, entry_after_signing, quiet) == []
     await shared.vendor.disarm()
-    again = json.loads((await shared.command("reconcile", "--json"))[1])
-    assert (again["over"], _ours(again)) == (True, [])
+    repeated_sweep = json.loads((await shared.command("reconcile", "--json"))[1])
+    assert (repeated_sweep["over"], _corrected_requests(repeated_sweep)) == (True, [])
     assert judge(await gather(shared, {}, "unheard-")) == []
 
 
-def _ours(swept: dict[str, Any]) -> list[str]:
+def _corrected_requests(swept: dict[str, Any]) -> list[str]:
     """The requests of this story that were told of something."""
-    return sorted(one["request"] for one in swept["mended"] if one["request"].startswith("unheard"))
+    return sorted(
+        correction["request"] for correction in swept["mended"] if correction["request"].startswith("unheard")
+    )
 
 
 def outcome(number: int) -> Status:
@@ -53,23 +55,23 @@ def outcome(number: int) -> Status:
     return Status.DECLINED if number % 4 == 3 else Status.SIGNED
 
 
-async def acts(town: Town, number: int, name: str) -> None:
+async def act_on_request(town: Town, number: int, name: str) -> None:
     """Its signer signs or declines."""
-    [one] = await town.vendor.waiting(name)
+    [signer] = await town.vendor.waiting(name)
     if outcome(number) is Status.DECLINED:
-        await town.vendor.decline(one, "not like this")
+        await town.vendor.decline(signer, "not like this")
     else:
-        assert await town.vendor.sign(one)
+        assert await town.vendor.sign(signer)
 
 
-async def old_enough(town: Town, after: int) -> bool:
+async def old_enough(town: Town, after_entry: int) -> bool:
     """Whether the last event is none any more whose callback may be on its way."""
-    last = (await town.vendor.ledger("event", after))[-1]
+    last = (await town.vendor.ledger("event", after_entry))[-1]
     return datetime.now(UTC) - instant(last) > YOUNG
 
 
-async def _calls_about(town: Town, after: int, names: list[str]) -> list[str]:
+async def _calls_about(town: Town, after_entry: int, names: list[str]) -> list[str]:
     """The calls to Core Signature about documents of these."""
-    documents = {one["uuid"] for name in names for one in await town.vendor.documents(name)}
-    paths = [str(entry["path"]) for entry in await town.vendor.ledger("request", after)]
+    documents = {document["uuid"] for name in names for document in await town.vendor.documents(name)}
+    paths = [str(entry["path"]) for entry in await town.vendor.ledger("request", after_entry)]
     return [path for path in paths if any(uuid in path for uuid in documents)]

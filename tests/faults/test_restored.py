@@ -47,19 +47,19 @@ pytestmark = [pytest.mark.real_server, pytest.mark.long]
 BEFORE, LOST = ("before-1", "before-2"), ("lost-1", "lost-2", "lost-dead")
 
 
-def _copy(source: Path, to: Path) -> None:
+def _copy(source: Path, target: Path) -> None:
     """As `sqlite3 SOURCE '.backup TO'` does, of a database in use."""
-    with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(to)) as written:
+    with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target)) as written:
         read.backup(written)
 
 
-def _restore(copy: Path, to: Path) -> None:
-    for left in ("-wal", "-shm"):
-        to.with_name(to.name + left).unlink(missing_ok=True)
-    copy.rename(to)
+def _restore(copy: Path, target: Path) -> None:
+    for suffix in ("-wal", "-shm"):
+        target.with_name(target.name + suffix).unlink(missing_ok=True)
+    copy.rename(target)
 
 
-async def _kept(store: Store, name: str) -> tuple[Any, Model]:
+async def _read_record(store: Store, name: str) -> tuple[Any, Model]:
     """A record and everything after it."""
     id = referred(name).workflow_id
     record = await store.records.read(id)
@@ -95,31 +95,38 @@ async def test_a_database_of_two_hours_ago_gets_the_records_of_now_and_nobody_is
             terminated = await started("terminated", hr)
             await terminated.handle.terminate()
             names = (*BEFORE, *LOST, "lost-open")
-            kept = {name: await _kept(house.store, name) for name in names}
-            told, pushed = entries(sandbox, "downstream"), list(world.push.sent)
+            records_before = {name: await _read_record(house.store, name) for name in names}
+            calls_before, pushed = entries(sandbox, "downstream"), list(world.push.sent)
         house.store.close()
         _restore(tmp_path / "copy", file)
 
         with closing(Store(str(folder))) as back:
-            assert [(await _kept(back, name))[0] for name in LOST] == [None] * len(LOST)
-            said = await _reconciled(client, folder)
+            assert [(await _read_record(back, name))[0] for name in LOST] == [None] * len(LOST)
+            report = await _reconcile_records(client, folder)
             lost = {Kind.REQUEST.workflow_id(name) for name in (*LOST, "lost-open")}
-            assert (said["written"], set(said["records"]), said["starts"]) == (len(lost), lost, len(names) + 1)
-            assert [(one["id"], one["why"]) for one in said["not_found"]] == [
+            assert (report["written"], set(report["records"]), report["starts"]) == (len(lost), lost, len(names) + 1)
+            assert [(missing["id"], missing["why"]) for missing in report["not_found"]] == [
                 (Kind.REQUEST.workflow_id("terminated"), "it was terminated")
             ]
-            assert {name: await _kept(back, name) for name in names} == kept
-            assert [one.workflow_id async for one in back.hand_offs.dead()] == [Kind.REQUEST.workflow_id("lost-dead")]
-            again = await recover(client, back, lambda *_: None)
-            assert (again.written, again.starts, again.missing, again.looked_at) == (0, 0, 1, len(names) + 1)
-            assert (entries(sandbox, "downstream"), world.push.sent) == (told, pushed)
+            assert {name: await _read_record(back, name) for name in names} == records_before
+            assert [hand_off.workflow_id async for hand_off in back.hand_offs.dead()] == [
+                Kind.REQUEST.workflow_id("lost-dead")
+            ]
+            repeated_report = await recover(client, back, lambda *_: None)
+            assert (
+                repeated_report.written,
+                repeated_report.starts,
+                repeated_report.missing,
+                repeated_report.looked_at,
+            ) == (0, 0, 1, len(names) + 1)
+            assert (entries(sandbox, "downstream"), world.push.sent) == (calls_before, pushed)
 
             sandbox.state.faults.clear()
             goes_on = world_of(replace(house, store=back), client)
             async with workers(client, goes_on):
                 await open.handle.signal("hand_off_now", {"target": "slow"})
                 await open.handle.result()
-        assert [call["target"] for call in entries(sandbox, "downstream")[len(told) :]] == ["slow"]
+        assert [call["target"] for call in entries(sandbox, "downstream")[len(calls_before) :]] == ["slow"]
         assert goes_on.push.sent == []
 
 
@@ -129,19 +136,19 @@ async def _was_tried(store: Store, id: str) -> bool:
 
 async def _is_handing_off(client: Client, id: str) -> bool:
     """Whether visibility knows."""
-    found = [one async for one in client.list_workflows(f"WorkflowId = '{id}'")]
-    return bool(found) and found[0].typed_search_attributes.get(STAGE) == "settled"
+    executions = [execution async for execution in client.list_workflows(f"WorkflowId = '{id}'")]
+    return bool(executions) and executions[0].typed_search_attributes.get(STAGE) == "settled"
 
 
-async def _reconciled(client: Client, folder: Path) -> Any:
+async def _reconcile_records(client: Client, folder: Path) -> Any:
     """What the command says."""
-    there = {
+    environment = {
         **complete(folder.parent),
         "TEMPORAL_ADDRESS": client.service_client.config.target_host,
         "TEMPORAL_NAMESPACE": client.namespace,
         "COUNTERSIGN_STORE": folder.as_uri(),
         "COUNTERSIGN_DATABASE": f"sqlite:///{folder}/{DATABASE_FILE}",
     }
-    ended = await asyncio.to_thread(type_, "reconcile", "--records", "--json", **there)
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
+    answer = await asyncio.to_thread(type_, "reconcile", "--records", "--json", **environment)
+    assert answer.returncode == 0, answer.stderr
+    return json.loads(answer.stdout)

@@ -49,12 +49,12 @@ T = TypeVar("T")
 class Conditions:
     """How a town differs from a laptop's stack: more for the command lines of server and worker, and for environments.
 
-    `ours` is for worker, receiver and commands, `worker` for the worker alone.
+    `own_programs` is for worker, receiver and commands, `worker` for the worker alone.
     """
 
     temporal: tuple[str, ...] = ()
     sandbox: dict[str, str] = field(default_factory=dict)
-    ours: dict[str, str] = field(default_factory=dict)
+    own_programs: dict[str, str] = field(default_factory=dict)
     worker: dict[str, str] = field(default_factory=dict)
     worker_words: tuple[str, ...] = ()
 
@@ -64,7 +64,7 @@ class Town:
     """Four processes on one folder. What a test starts here it names by ids of its own."""
 
     folder: DataFolder
-    kept: FolderState
+    folder_state: FolderState
     conditions: Conditions
     settings: Settings
     vendor: Vendor
@@ -108,10 +108,10 @@ class Town:
     async def _begin(self, program: Program) -> RunningProgram:
         return await RunningProgram.start(program, self.folder.logs)
 
-    async def ready(self, *names: str, within: float = READY_WITHIN) -> float:
+    async def ready(self, *names: str, timeout_seconds: float = READY_WITHIN) -> float:
         """Wait until processes do their work; the seconds that took."""
         began = time.monotonic()
-        await asyncio.gather(*(self.running[name].until_ready(within) for name in names))
+        await asyncio.gather(*(self.running[name].until_ready(timeout_seconds) for name in names))
         return time.monotonic() - began
 
     async def is_ready(self, name: str) -> bool:
@@ -133,31 +133,31 @@ class Town:
 
     # --- requests
 
-    async def ask(self, id: str, *signers: str, **more: Any) -> requests.StartAnswer:
+    async def ask(self, id: str, *signers: str, **fields: Any) -> requests.StartAnswer:
         """Start a request from a file, as the command does; see `population.write_request` for `more`."""
-        return await requests.start(self.context, await self.prepared(id, *signers, **more))
+        return await requests.start(self.context, await self.prepared(id, *signers, **fields))
 
-    async def prepared(self, id: str, *signers: str, **more: Any) -> PreparedRequest:
+    async def prepared(self, id: str, *signers: str, **fields: Any) -> PreparedRequest:
         """A request as it is started: its file was written, read and checked."""
-        file = population.write_request(self.folder.path / "files", id, *signers, **more)
+        file = population.write_request(self.folder.path / "files", id, *signers, **fields)
         prepared: PreparedRequest = await requests.read(self.settings, str(file))
         return prepared
 
-    async def command(self, *words: str) -> tuple[int, str]:
+    async def command(self, *arguments: str) -> tuple[int, str]:
         """Type `countersign …`: its exit code, and all that it says."""
-        typed = await asyncio.to_thread(prompt.run, "starter", *words, environment=self._typing)
+        typed = await asyncio.to_thread(prompt.run, "starter", *arguments, environment=self._typing)
         return typed.returncode, typed.stdout + typed.stderr
 
-    async def fresh_command(self, *words: str) -> tuple[int, str]:
+    async def fresh_command(self, *arguments: str) -> tuple[int, str]:
         """The same in a process that has nothing in memory yet."""
         process = await asyncio.create_subprocess_exec(
-            *modules.command("starter", *words),
+            *modules.command("starter", *arguments),
             env=self._typing,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        said, _ = await process.communicate()
-        return int(process.returncode or 0), said.decode()
+        output, _ = await process.communicate()
+        return int(process.returncode or 0), output.decode()
 
     @property
     def _typing(self) -> dict[str, str]:
@@ -166,36 +166,40 @@ class Town:
     @property
     def environment(self) -> dict[str, str]:
         """What leads a command here."""
-        told: dict[str, str] = self._stack().addresses["env"]
-        return {**told, **self.conditions.ours}
+        variables: dict[str, str] = self._stack().addresses["env"]
+        return {**variables, **self.conditions.own_programs}
 
-    async def shown(self, id: str) -> RequestShow:
+    async def read_view(self, id: str) -> RequestShow:
         """What `request show` says."""
         return await requests.show(self.context, id)
 
-    async def until_shown(self, id: str, holds: Callable[[RequestShow], Any], within: float = 20) -> RequestShow:
+    async def until_shown(
+        self, id: str, holds: Callable[[RequestShow], Any], timeout_seconds: float = 20
+    ) -> RequestShow:
         """`request show` once it says what is waited for."""
 
         async def probe() -> RequestShow | None:
-            shown = await self.shown(id)
-            return shown if holds(shown) else None
+            view = await self.read_view(id)
+            return view if holds(view) else None
 
-        return await eventually(probe, within)
+        return await eventually(probe, timeout_seconds)
 
-    async def until_idle(self, id: str, within: float = 20) -> None:
+    async def until_idle(self, id: str, timeout_seconds: float = 20) -> None:
         """Until every callback about the request is answered and its workflow has nothing to do but wait."""
 
         async def all_told() -> bool:
             events = {entry["event"] for entry in await self.vendor.ledger("event", external_id=id)}
-            told = {entry["event"] for entry in await self.vendor.ledger("callback", external_id=id, status=200)}
-            return events == told
+            acknowledged = {
+                entry["event"] for entry in await self.vendor.ledger("callback", external_id=id, status=200)
+            }
+            return events == acknowledged
 
-        await eventually(all_told, within)
-        await eventually(lambda: self._only_waits(id), within)
+        await eventually(all_told, timeout_seconds)
+        await eventually(lambda: self._only_waits(id), timeout_seconds)
 
-    async def forward(self, id: str, by: timedelta) -> None:
+    async def forward(self, id: str, duration: timedelta) -> None:
         """Move the clock of one request, until it has nothing more to do than wait."""
-        await forward(self.context.client, id, by)
+        await forward(self.context.client, id, duration)
         await eventually(lambda: self._only_waits(id))
 
     async def _only_waits(self, id: str) -> bool:
@@ -206,54 +210,54 @@ class Town:
         """The workflow of a request."""
         return self.context.client.get_workflow_handle(Kind.REQUEST.workflow_id(id))
 
-    async def sign(self, id: str, times: int = 1, within: float = 20) -> None:
+    async def sign(self, id: str, times: int = 1, timeout_seconds: float = 20) -> None:
         """Let whoever's turn it is sign, so many times."""
         for _ in range(times):
-            [one] = await eventually(lambda: self.vendor.waiting(id), within)
-            assert await self.vendor.sign(one)
+            [signer] = await eventually(lambda: self.vendor.waiting(id), timeout_seconds)
+            assert await self.vendor.sign(signer)
 
     # --- inside
 
     def _stack(self) -> Stack:
         # Planned anew each time: a worker's ready file of an earlier life is removed by that.
-        return plan(self.folder, self.kept, HOST, {})
+        return plan(self.folder, self.folder_state, HOST, {})
 
     def program(self, name: str) -> Program:
         """How a process is started here."""
         stack = self._stack()
-        program = next(one for one in (*stack.first, stack.worker) if one.name == name)
-        mine = self.conditions
-        more = {
+        program = next(program for program in (*stack.first, stack.worker) if program.name == name)
+        conditions = self.conditions
+        variables = {
             TEMPORAL: {},
-            SANDBOX: mine.sandbox,
-            RECEIVER: mine.ours,
-            WORKER: mine.ours | mine.worker,
+            SANDBOX: conditions.sandbox,
+            RECEIVER: conditions.own_programs,
+            WORKER: conditions.own_programs | conditions.worker,
         }[name]
-        words = {TEMPORAL: (*PUNCTUAL_TIMERS, *mine.temporal), WORKER: mine.worker_words}
+        arguments_by_program = {TEMPORAL: (*PUNCTUAL_TIMERS, *conditions.temporal), WORKER: conditions.worker_words}
         return replace(
             program,
-            command=(*program.command, *words.get(name, ())),
-            environment={**program.environment, **more},
+            command=(*program.command, *arguments_by_program.get(name, ())),
+            environment={**program.environment, **variables},
             grace=_GRACE_AND_SOME if name in (WORKER, RECEIVER) else program.grace,
         )
 
 
 @asynccontextmanager
-async def town(folder: Path, conditions: Conditions | None = None, *, server: bool = True) -> AsyncIterator[Town]:
+async def start_town(folder: Path, conditions: Conditions | None = None, *, server: bool = True) -> AsyncIterator[Town]:
     """A town on a folder of its own: all four processes at work, or with `server=False` the sandbox alone."""
     async with AsyncExitStack() as closing:
-        it = await laid_out(folder, conditions or Conditions(), closing)
-        closing.push_async_callback(_end, it)
-        await it.start(SANDBOX, *((TEMPORAL, RECEIVER) if server else ()))
+        new_town = await laid_out(folder, conditions or Conditions(), closing)
+        closing.push_async_callback(_end, new_town)
+        await new_town.start(SANDBOX, *((TEMPORAL, RECEIVER) if server else ()))
         if server:
-            await connect(it, closing)
-            await it.start(WORKER)
-        yield it
+            await connect(new_town, closing)
+            await new_town.start(WORKER)
+        yield new_town
 
 
-async def connect(it: Town, closing: AsyncExitStack) -> None:
+async def connect(town: Town, closing: AsyncExitStack) -> None:
     """Open the desk: the server is there."""
-    it._context = await closing.enter_async_context(opened(it.settings))
+    town._context = await closing.enter_async_context(opened(town.settings))
 
 
 async def laid_out(path: Path, conditions: Conditions, closing: AsyncExitStack) -> Town:
@@ -261,32 +265,32 @@ async def laid_out(path: Path, conditions: Conditions, closing: AsyncExitStack) 
     population.settle(path / "example" / "people.yaml", path / "files")
     # The looks of the stack name it.
     shutil.copy(ROOT / "deploy" / "examples" / "northwind.svg", path / "example")
-    conditions = replace(conditions, ours={**_BRISK, **conditions.ours})
-    kept = folder.kept(HOST)
-    addresses = plan(folder, kept, HOST, {}).addresses
-    environment = {**addresses["env"], **conditions.ours}
+    conditions = replace(conditions, own_programs={**_BRISK, **conditions.own_programs})
+    folder_state = folder.kept(HOST)
+    addresses = plan(folder, folder_state, HOST, {}).addresses
+    environment = {**addresses["env"], **conditions.own_programs}
     vendor = await closing.enter_async_context(Vendor(addresses["sandbox"]))
-    return Town(folder, kept, conditions, settings.load(Need.PEOPLE, environment=environment), vendor)
+    return Town(folder, folder_state, conditions, settings.load(Need.PEOPLE, environment=environment), vendor)
 
 
-async def _end(it: Town) -> None:
+async def _end(town: Town) -> None:
     for name in (WORKER, RECEIVER, SANDBOX, TEMPORAL):
-        if name in it.running:
-            it.running[name].kill()
-            await it.running[name].ended()
+        if name in town.running:
+            town.running[name].kill()
+            await town.running[name].ended()
 
 
-async def eventually(probe: Callable[[], Awaitable[T | None]], within: float = 20) -> T:
+async def eventually(probe: Callable[[], Awaitable[T | None]], timeout_seconds: float = 20) -> T:
     """What the probe finds, looking until it finds something; fails when that takes too long."""
     last: Any = None
-    for pause in glances(_GLANCE, within):
+    for pause in glances(_GLANCE, timeout_seconds):
         try:
             if last := await probe():
                 return last
         except Refusal as refusal:
             last = refusal
         await asyncio.sleep(pause)
-    raise AssertionError(f"not seen within {within:g} s; last looked like {last!r}")
+    raise AssertionError(f"not seen within {timeout_seconds:g} s; last looked like {last!r}")
 
 
 def ids(prefix: str, count: int) -> Iterable[str]:

@@ -43,9 +43,9 @@ class Vendor:
     ) -> None:
         await self._http.aclose()
 
-    async def arm(self, fault: str, path: str, **more: object) -> None:
+    async def arm(self, fault: str, path: str, **fields: object) -> None:
         """Arm one fault; see deploy/sandbox/state/faults.py for `more`."""
-        answer = await self._http.post("/_sandbox/faults", json={"fault": fault, "path": path, **more})
+        answer = await self._http.post("/_sandbox/faults", json={"fault": fault, "path": path, **fields})
         answer.raise_for_status()
 
     async def disarm(self) -> None:
@@ -56,9 +56,9 @@ class Vendor:
         """Say what the push service thinks of a device."""
         (await self._http.post("/_sandbox/devices", json={"token": token, "state": state})).raise_for_status()
 
-    async def ledger(self, entry_type: str | None = None, after: int = 0, /, **facts: object) -> list[Entry]:
+    async def ledger(self, entry_type: str | None = None, after_entry: int = 0, /, **facts: object) -> list[Entry]:
         """The entries of one type with these facts, in order; those of `request` are calls."""
-        entries: list[Entry] = (await self._http.get("/_sandbox/ledger", params={"after": after})).json()
+        entries: list[Entry] = (await self._http.get("/_sandbox/ledger", params={"after": after_entry})).json()
         return [
             entry
             for entry in entries
@@ -72,21 +72,24 @@ class Vendor:
 
     async def pushes(self, request: str, stage: str | None = None) -> list[Entry]:
         """What phones took about a request."""
-        taken = [entry for entry in await self.ledger("push") if entry["data"].get("request") == request]
-        return [entry for entry in taken if stage in (None, entry["data"]["stage"])]
+        pushes = [entry for entry in await self.ledger("push") if entry["data"].get("request") == request]
+        return [entry for entry in pushes if stage in (None, entry["data"]["stage"])]
 
     async def screen(self, person: str, request: str) -> dict[str, list[Entry]]:
         """The notices about a request that stand on each phone of a person now."""
         phones: dict[str, list[Entry]] = (await self._http.get(f"/_sandbox/phones/{person}")).json()
-        about = {token: [one for one in shown if one["data"]["request"] == request] for token, shown in phones.items()}
-        return {token: shown for token, shown in about.items() if shown}
+        notices_by_token = {
+            token: [notice for notice in notices if notice["data"]["request"] == request]
+            for token, notices in phones.items()
+        }
+        return {token: notices for token, notices in notices_by_token.items() if notices}
 
     async def documents(self, request: str | None = None) -> list[Entry]:
         """The documents, of one request or all, with their signers."""
-        found: list[Entry] = (
+        documents: list[Entry] = (
             await self._http.get("/_sandbox/documents", params={"external_id": request} if request else {})
         ).json()
-        return found
+        return documents
 
     async def waiting(self, request: str | None = None) -> list[Waiting]:
         """Everyone whose turn it is."""
@@ -103,17 +106,19 @@ class Vendor:
         for document in await self.documents(request):
             (await self._http.post(f"/_sandbox/documents/{document['uuid']}/delete")).raise_for_status()
 
-    async def view(self, one: Waiting) -> None:
+    async def view(self, waiting: Waiting) -> None:
         """Look at the document without signing it."""
-        (await self._http.post(f"/_sandbox/signers/{one.signer}/view")).raise_for_status()
+        (await self._http.post(f"/_sandbox/signers/{waiting.signer}/view")).raise_for_status()
 
-    async def sign(self, one: Waiting) -> bool:
+    async def sign(self, waiting: Waiting) -> bool:
         """Sign; False when somebody or something was faster."""
-        return (await self._http.post(f"/_sandbox/signers/{one.signer}/sign")).is_success
+        return (await self._http.post(f"/_sandbox/signers/{waiting.signer}/sign")).is_success
 
-    async def decline(self, one: Waiting, reason: str) -> None:
+    async def decline(self, waiting: Waiting, reason: str) -> None:
         """Decline, and say why."""
-        (await self._http.post(f"/_sandbox/signers/{one.signer}/decline", json={"reason": reason})).raise_for_status()
+        (
+            await self._http.post(f"/_sandbox/signers/{waiting.signer}/decline", json={"reason": reason})
+        ).raise_for_status()
 
 
 def instant(entry: Entry) -> datetime:

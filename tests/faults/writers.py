@@ -31,7 +31,7 @@ class Row:
     number: int
 
     @property
-    def whole(self) -> list[Table]:
+    def tables(self) -> list[Table]:
         return [*_referred(METADATA.tables[self.table]), METADATA.tables[self.table]]
 
     def values(self, table: Table, version: int) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class Row:
 
 def _referred(table: Table) -> list[Table]:
     direct = {key.column.table for key in table.foreign_keys} - {table}
-    return [one for one in METADATA.sorted_tables if one in direct.union(*map(_referred, direct))]
+    return [table for table in METADATA.sorted_tables if table in direct.union(*map(_referred, direct))]
 
 
 def _value(column: Column[Any], number: int, version: int) -> Any:
@@ -52,13 +52,13 @@ def _value(column: Column[Any], number: int, version: int) -> Any:
         column = key.column
     if column.primary_key:
         version = 0
-    since = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=number, microseconds=version)
+    instant = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=number, microseconds=version)
     dice = random.Random(f"{column.name}/{number}/{version}")  # noqa: S311  no secret
     match column.type:
         case Instant():
-            return since
+            return instant
         case Date():
-            return since.date()
+            return instant.date()
         case Boolean():
             return bool(version)
         case Integer() | Double():
@@ -87,15 +87,15 @@ async def _write(store: Store, dice: random.Random, seed: int, acknowledged: Pip
         acknowledged.send(await store.files.put(dice.randbytes(_BYTES_AT_MOST)))
 
 
-async def _written(database: Database, row: Row) -> None:
+async def _insert_row(database: Database, row: Row) -> None:
     def insert(connection: Connection) -> None:
-        for table in row.whole:
+        for table in row.tables:
             assert insert_new(connection, table, **row.values(table, 0))
 
     await database.write(insert)
 
 
-async def _replaced(database: Database, row: Row) -> None:
+async def _replace_row(database: Database, row: Row) -> None:
     table = METADATA.tables[row.table]
     key = row.key(table)
     names = {column.name for column in key}
@@ -105,40 +105,40 @@ async def _replaced(database: Database, row: Row) -> None:
         await database.insert(table, **row.values(table, 1))
 
 
-async def _removed(database: Database, row: Row) -> None:
+async def _remove_row(database: Database, row: Row) -> None:
     table = METADATA.tables[row.table]
     await database.change(table.delete().where(*(column == value for column, value in row.key(table).items())))
 
 
-STEPS: Final = (_written, _replaced, _removed)
+STEPS: Final = (_insert_row, _replace_row, _remove_row)
 """What becomes of a row, one after the other."""
 
 
-def wrong(connection: Connection, done: Iterable[Done]) -> list[str]:
+def wrong(connection: Connection, writes: Iterable[Done]) -> list[str]:
     """What is not as the acknowledged steps left it, or half of one more: a line each."""
-    last = dict(done)
+    last = dict(writes)
     return [line for row, step in last.items() for line in _wrong(connection, row, step)]
 
 
 def _wrong(connection: Connection, row: Row, step: int) -> Iterable[str]:
     table = METADATA.tables[row.table]
-    there = _there(connection, row, table)
+    stored_row = _read_row(connection, row, table)
     # The next step may have been done as well, without word of it.
-    may_be = [_after(row, table, one) for one in (step, step + 1) if one < len(STEPS)]
-    if there not in may_be:
-        yield f"{row} after {step}: {'half' if there else 'lost'}"
-    for other in row.whole[:-1]:
-        whole = row.values(other, 0)
-        found = _there(connection, row, other)
-        if found != whole and (found or step >= 0 or there):
-            yield f"{row}: of {other.name} {'half' if found else 'nothing'}"
+    may_be = [_expected_row(row, table, written_step) for written_step in (step, step + 1) if written_step < len(STEPS)]
+    if stored_row not in may_be:
+        yield f"{row} after {step}: {'half' if stored_row else 'lost'}"
+    for referred_table in row.tables[:-1]:
+        whole_row = row.values(referred_table, 0)
+        referred_row = _read_row(connection, row, referred_table)
+        if referred_row != whole_row and (referred_row or step >= 0 or stored_row):
+            yield f"{row}: of {referred_table.name} {'half' if referred_row else 'nothing'}"
 
 
-def _after(row: Row, table: Table, step: int) -> dict[str, Any] | None:
+def _expected_row(row: Row, table: Table, step: int) -> dict[str, Any] | None:
     return row.values(table, step) if 0 <= step < len(STEPS) - 1 else None
 
 
-def _there(connection: Connection, row: Row, table: Table) -> dict[str, Any] | None:
+def _read_row(connection: Connection, row: Row, table: Table) -> dict[str, Any] | None:
     key = (column == value for column, value in row.key(table).items())
-    found = connection.execute(select(table).where(*key)).mappings().one_or_none()
-    return dict(found) if found else None
+    stored_row = connection.execute(select(table).where(*key)).mappings().one_or_none()
+    return dict(stored_row) if stored_row else None

@@ -27,39 +27,39 @@ _SIMPLE = ("5d", 3, 1.5, True, False, "2026-11-02T09:00:00Z", "2026-11-02", "PT1
 
 def main() -> int:
     """Add what is new; 1 with a line for each field that may not be added as it is."""
-    known = _read(samples.FIELDS)
-    refused = [line for part in samples.all_parts() for line in _refusals(part, known.get(part.__name__))]
+    known_fields = _read(samples.FIELDS)
+    refused = [line for part in samples.all_parts() for line in _refusals(part, known_fields.get(part.__name__))]
     if refused:
         print("\n".join(refused), file=sys.stderr)
         return 1
     for model in samples.models():
-        _write(samples.path_of(model), grown(model))
-    _write(samples.FIELDS, _with_new_fields(known))
+        _write(samples.path_of(model), grow_sample(model))
+    _write(samples.FIELDS, _with_new_fields(known_fields))
     _write(samples.WORDS, _with_new_words(_read(samples.WORDS)))
     for event in schemas.EVENTS:
         _write(schemas.path_of(event), schemas.schema(event))
     return 0
 
 
-def grown(model: type[BaseModel]) -> Any:
+def grow_sample(model: type[BaseModel]) -> Any:
     """The sample with the fields that it does not have yet; a whole one for a new model."""
     if not samples.path_of(model).exists():
         return _invented_model(model)
-    told = samples.sample(model)
-    _grow(told, samples.read(told, model))
-    return told
+    sample_json = samples.sample(model)
+    _grow(sample_json, samples.read(sample_json, model))
+    return sample_json
 
 
-def _grow(told: Any, value: Any) -> None:
+def _grow(sample_json: Any, value: Any) -> None:
     if isinstance(value, BaseModel):
         for name, field in type(value).model_fields.items():
             alias = field.alias or name
-            if alias in told:
-                _grow(told[alias], getattr(value, name))
+            if alias in sample_json:
+                _grow(sample_json[alias], getattr(value, name))
             else:
-                told[alias] = _invented_field(name, field)
+                sample_json[alias] = _invented_field(name, field)
     elif isinstance(value, tuple):
-        for inner, item in zip(told, value, strict=True):
+        for inner, item in zip(sample_json, value, strict=True):
             _grow(inner, item)
 
 
@@ -86,8 +86,8 @@ def _candidates(name: str, annotation: Any) -> Iterator[Any]:
     """Values that the annotation may take, the telling ones first."""
     origin = get_origin(annotation)
     if origin in (Union, UnionType, Annotated):
-        for one in get_args(annotation):
-            yield from _candidates(name, one)
+        for type_argument in get_args(annotation):
+            yield from _candidates(name, type_argument)
     elif origin is tuple:
         yield from ([value] for value in _candidates(name, get_args(annotation)[0]))
     elif origin is dict:
@@ -104,20 +104,22 @@ def _candidates(name: str, annotation: Any) -> Iterator[Any]:
         yield from (f"a {name.strip('_').replace('_', ' ')}", *_SIMPLE)
 
 
-def _refusals(part: type[BaseModel], known: Any) -> Iterator[str]:
+def _refusals(part: type[BaseModel], known_fields: Any) -> Iterator[str]:
     for name, default in samples.defaults(part).items():
-        if known and name not in known and default == samples.REQUIRED:
+        if known_fields and name not in known_fields and default == samples.REQUIRED:
             yield f"{part.__name__}.{name} has no default, but histories do not have it"
 
 
-def _with_new_fields(known: dict[str, Any]) -> dict[str, Any]:
+def _with_new_fields(known_fields: dict[str, Any]) -> dict[str, Any]:
     today = {part.__name__: samples.defaults(part) for part in samples.all_parts()}
-    return known | {name: fields | known.get(name, {}) for name, fields in today.items()}
+    return known_fields | {name: fields | known_fields.get(name, {}) for name, fields in today.items()}
 
 
-def _with_new_words(known: dict[str, list[str]]) -> dict[str, list[str]]:
+def _with_new_words(known_words: dict[str, list[str]]) -> dict[str, list[str]]:
     today = samples.vocabulary()
-    return known | {kind: list(dict.fromkeys([*known.get(kind, ()), *words])) for kind, words in today.items()}
+    return known_words | {
+        kind: list(dict.fromkeys([*known_words.get(kind, ()), *kind_words])) for kind, kind_words in today.items()
+    }
 
 
 def _read(path: Path) -> Any:

@@ -30,23 +30,25 @@ def answers() -> dict[str, Any]:
 
 def boundary_models() -> list[type[BaseModel]]:
     """The models that Temporal or the store keeps, by name; what they are made of is not listed."""
-    told = {model for method in _methods() for hint in get_type_hints(method).values() for model in models_in(hint)}
-    return sorted({*told, *ELSEWHERE}, key=lambda model: model.__name__)
+    hinted_models = {
+        model for method in _methods() for hint in get_type_hints(method).values() for model in models_in(hint)
+    }
+    return sorted({*hinted_models, *ELSEWHERE}, key=lambda model: model.__name__)
 
 
 def parts(model: type[BaseModel]) -> set[type[BaseModel]]:
     """A model and all models inside it."""
-    found: set[type[BaseModel]] = set()
+    inner_models: set[type[BaseModel]] = set()
     waiting = [model]
     while waiting:
-        one = waiting.pop()
-        if one not in found:
-            found.add(one)
-            waiting += [inner for field in one.model_fields.values() for inner in models_in(field.annotation)]
-    return found
+        inner_model = waiting.pop()
+        if inner_model not in inner_models:
+            inner_models.add(inner_model)
+            waiting += [inner for field in inner_model.model_fields.values() for inner in models_in(field.annotation)]
+    return inner_models
 
 
-def words(model: type[BaseModel]) -> set[type[StrEnum]]:
+def enumerations(model: type[BaseModel]) -> set[type[StrEnum]]:
     """The enumerations whose values a model, or a model inside it, carries."""
     fields = [field for part in parts(model) for field in part.model_fields.values()]
     return {kind for field in fields for kind in _types(field.annotation) if issubclass(kind, StrEnum)}
@@ -59,7 +61,7 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def of_all_kinds(model: type[BaseModel]) -> list[type[BaseModel]]:
     """The models of our kinds, where a field has the one of any kind."""
-    return [one for one in model.__subclasses__() if one.__module__.startswith("workflows.")]
+    return [subclass for subclass in model.__subclasses__() if subclass.__module__.startswith("workflows.")]
 
 
 def _types(annotation: Any) -> Iterator[type[Any]]:
@@ -72,7 +74,9 @@ def _types(annotation: Any) -> Iterator[type[Any]]:
 
 
 def _methods() -> Iterator[Any]:
-    for followed_up in (one for one in workflows() if one.__module__.startswith("workflows.")):
+    for followed_up in (
+        workflow_class for workflow_class in workflows() if workflow_class.__module__.startswith("workflows.")
+    ):
         messages = workflow._Definition.must_from_class(followed_up)
         yield messages.run_fn
         for kind in (messages.signals, messages.queries, messages.updates):

@@ -36,8 +36,10 @@ class Code(NamedTuple):
     def today(cls) -> Self:
         """Of the code as it is."""
         models, parts = samples.models(), samples.all_parts()
-        models_by_name, parts_by_name = ({one.__name__: one for one in some} for some in (models, parts))
-        migrations = {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in sorted(MIGRATIONS.glob("*.py"))}
+        models_by_name, parts_by_name = ({class_.__name__: class_ for class_ in classes} for classes in (models, parts))
+        migrations = {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(MIGRATIONS.glob("*.py"))
+        }
         return cls(models_by_name, parts_by_name, samples.vocabulary(), migrations)
 
 
@@ -52,7 +54,7 @@ class Release(NamedTuple):
     histories: Mapping[str, str]
 
     @classmethod
-    def of(cls, version: str, code: Code, wire: Mapping[str, Any], histories: Mapping[str, str]) -> Self:
+    def from_code(cls, version: str, code: Code, wire: Mapping[str, Any], histories: Mapping[str, str]) -> Self:
         """A release of this code."""
         fields = {name: samples.defaults(part) for name, part in code.parts.items()}
         return cls(version, wire, fields, code.words, code.migrations, histories)
@@ -60,7 +62,7 @@ class Release(NamedTuple):
     @property
     def runs(self) -> list[WorkflowHistory]:
         """Its histories."""
-        return [WorkflowHistory.from_json(name, told) for name, told in self.histories.items()]
+        return [WorkflowHistory.from_json(name, history) for name, history in self.histories.items()]
 
 
 def faults(release: Release, code: Code) -> Iterator[str]:
@@ -69,42 +71,42 @@ def faults(release: Release, code: Code) -> Iterator[str]:
     for file, digest in release.migrations.items():
         if code.migrations.get(file) != digest:
             yield f"the migration {file} is changed or gone, and databases of {release.version} ran it: write one more"
-    for kind, words in release.words.items():
-        if gone := sorted(set(words) - set(code.words.get(kind, ()))):
-            yield f"{kind} has lost {', '.join(gone)}"
-    for name, told in release.wire.items():
+    for kind, kind_words in release.words.items():
+        if lost_words := sorted(set(kind_words) - set(code.words.get(kind, ()))):
+            yield f"{kind} has lost {', '.join(lost_words)}"
+    for name, written in release.wire.items():
         if name not in code.models:
             yield f"{name} is gone: what was written as it is read by nothing"
             continue
         # A history leaves out what is as by default: the least that was written has the required fields alone.
-        for what, content in (("whole", told), ("least", _least(told, name, release))):
+        for form, content in (("whole", written), ("least", _least(written, name, release))):
             try:
                 samples.read(content, code.models[name])
             except (ValidationError, RuntimeError) as unread:
-                why = " ".join(str(unread).split())[:200]
-                yield f"{name} as {release.version} wrote it ({what}) is not read: {why}"
+                message = " ".join(str(unread).split())[:200]
+                yield f"{name} as {release.version} wrote it ({form}) is not read: {message}"
 
 
 def _of_fields(release: Release, code: Code) -> Iterator[str]:
-    for name, before in release.fields.items():
+    for name, fields_before in release.fields.items():
         if (part := code.parts.get(name)) is None:
             continue  # What it was a part of says so.
         now = samples.defaults(part)
         for field, default in now.items():
-            if field not in before and default == samples.REQUIRED:
+            if field not in fields_before and default == samples.REQUIRED:
                 yield f"{name}.{field} is newly required: give it the default that it had while it was not there"
-        for field, default in before.items():
+        for field, default in fields_before.items():
             if field not in now:
                 yield f"{name}.{field} is gone: what was written in it is lost"
             elif now[field] != default:
                 yield f"{name}.{field} means {now[field]!r} where nothing is written, and meant {default!r}"
 
 
-def _least(told: Any, name: str, release: Release) -> Any:
+def _least(written: Any, name: str, release: Release) -> Any:
     """A sample without what the release might have left out."""
-    if not isinstance(told, dict) or name not in release.fields:
-        return told
-    return {field: value for field, value in told.items() if release.fields[name].get(field) == samples.REQUIRED}
+    if not isinstance(written, dict) or name not in release.fields:
+        return written
+    return {field: value for field, value in written.items() if release.fields[name].get(field) == samples.REQUIRED}
 
 
 def frozen() -> list[Release]:
@@ -118,17 +120,19 @@ def freeze(version: str, folder: Path = FOLDER) -> Path:
     path = folder / f"{version}.json.gz"
     if path.exists():
         raise FileExistsError(f"{version} is frozen: what a release has written down is never changed")
-    wire = {one.__name__: samples.sample(one) for one in samples.models()}
-    kept = {one.name.removesuffix(".json.gz"): one for one in corpus.FOLDER.glob("*.json.gz")}
-    good = {name: gzip.decompress(one.read_bytes()).decode() for name, one in kept.items() if "bad-" not in name}
+    wire = {model.__name__: samples.sample(model) for model in samples.models()}
+    paths_by_name = {path.name.removesuffix(".json.gz"): path for path in corpus.FOLDER.glob("*.json.gz")}
+    good = {
+        name: gzip.decompress(path.read_bytes()).decode() for name, path in paths_by_name.items() if "bad-" not in name
+    }
     folder.mkdir(exist_ok=True)
-    content = json.dumps(Release.of(version, Code.today(), wire, good)._asdict(), sort_keys=True)
+    content = json.dumps(Release.from_code(version, Code.today(), wire, good)._asdict(), sort_keys=True)
     path.write_bytes(gzip.compress(content.encode(), mtime=0))
     return path
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(one) for one in version.split("."))
+    return tuple(int(number) for number in version.split("."))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from temporalio.api.common.v1 import Payload
 
 from starter.temporal.codec import terse_data_converter
-from tests.golden.boundary import boundary_models, parts, words
+from tests.golden.boundary import boundary_models, enumerations, parts
 
 FOLDER = Path(__file__).parent
 WIRE = FOLDER / "wire"
@@ -34,9 +34,9 @@ def path_of(model: type[BaseModel]) -> Path:
     return WIRE / f"{model.__name__}.json"
 
 
-def read(told: Any, model: type[BaseModel]) -> Any:
+def read(document: Any, model: type[BaseModel]) -> Any:
     """As Temporal's converter reads it."""
-    payload = Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(told).encode())
+    payload = Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(document).encode())
     return _CONVERTER.from_payload(payload, model)
 
 
@@ -65,8 +65,11 @@ def defaults(part: type[BaseModel]) -> dict[str, Any]:
 
     Of a default that is a model only what differs from that model's own defaults: they have their own row.
     """
-    found = {name: default_of(field) for name, field in part.model_fields.items()}
-    return {name: _ANY.dump_python(default, mode="json", exclude_defaults=True) for name, default in found.items()}
+    default_by_field = {name: default_of(field) for name, field in part.model_fields.items()}
+    return {
+        name: _ANY.dump_python(default, mode="json", exclude_defaults=True)
+        for name, default in default_by_field.items()
+    }
 
 
 def default_of(field: FieldInfo) -> Any:
@@ -76,5 +79,5 @@ def default_of(field: FieldInfo) -> Any:
 
 def vocabulary() -> dict[str, list[str]]:
     """The words of every enumeration that is carried."""
-    kinds = {word for model in models() for word in words(model)}
-    return {kind.__name__: [one.value for one in kind] for kind in sorted(kinds, key=lambda kind: kind.__name__)}
+    kinds = {enumeration for model in models() for enumeration in enumerations(model)}
+    return {kind.__name__: [member.value for member in kind] for kind in sorted(kinds, key=lambda kind: kind.__name__)}

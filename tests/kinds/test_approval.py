@@ -61,14 +61,14 @@ CRM = Target(target="crm", url="https://crm.example/hooks", on=(Status.DONE, Sta
 
 def approval(person: str = ENGINEER) -> ApprovalInput:
     """Of an offer, by one person."""
-    asked = (Participant(person=person, role=Role.DO),)
-    task = Approval(id="offer", kind="offer", title=TITLE, requester=OWNER, people=asked)
+    assignees = (Participant(person=person, role=Role.DO),)
+    task = Approval(id="offer", kind="offer", title=TITLE, requester=OWNER, people=assignees)
     return ApprovalInput(task=task, policy=Policy(expires=False, handoff=(CRM,), tell_requester=NO_OFFER))
 
 
-def shown(person: str = ENGINEER, **changes: object) -> ApprovalShow:
+def make_view(person: str = ENGINEER, **changes: object) -> ApprovalShow:
     """What its workflow says while it waits."""
-    known = ApprovalShow(
+    view = ApprovalShow(
         id="offer",
         kind="offer",
         title=TITLE,
@@ -79,11 +79,11 @@ def shown(person: str = ENGINEER, **changes: object) -> ApprovalShow:
         choices=(Choices(person=person, snoozes_left=2, snooze_until=None, hand_over=False, ask=False),),
         says=f"Waiting for {person}",
     )
-    return known.replace(**changes)
+    return view.replace(**changes)
 
 
 @asynccontextmanager
-async def started(world: World, folder: Path) -> AsyncIterator[Story]:
+async def start_approval(world: World, folder: Path) -> AsyncIterator[Story]:
     """One on the stage, by the one start path."""
     activities = [*world.planner.activities(), *world.push.activities(), *world.handoff.activities()]
     async with (
@@ -95,32 +95,32 @@ async def started(world: World, folder: Path) -> AsyncIterator[Story]:
             activities=activities,
         ),
     ):
-        made = await launch.start(env.client, Store(folder.as_uri()), prepared(approval()))
-        assert (made.created, made.workflow_id) == (True, REFERENCE)
-        it = Story(env, world, env.client.get_workflow_handle(made.workflow_id), glances=5_000)
+        start = await launch.start(env.client, Store(folder.as_uri()), prepared(approval()))
+        assert (start.created, start.workflow_id) == (True, REFERENCE)
+        story = Story(env, world, env.client.get_workflow_handle(start.workflow_id), glances=5_000)
 
         async def is_asked() -> bool:
             return bool(world.push.stages())
 
         assert await eventually(is_asked)
-        await it.at_rest()
-        yield it
+        await story.at_rest()
+        yield story
 
 
 async def test_a_person_is_asked_reminded_escalated_and_says_no_which_is_handed_off(tmp_path: Path) -> None:
     world = World()
-    async with started(world, tmp_path) as it:
-        await it.days_pass(4)
-        await it.days_pass(9)
-        told = world.push.stages()
-        assert told[:2] == [("ready", ENGINEER), ("reminder-1", ENGINEER)]
-        assert ("escalation", "chair") in told
-        view = await it.handle.query("show", result_type=ApprovalShow)
-        assert [one.person for one in view.waiting_for] == [ENGINEER]
-        receipt = await it.wish(Waiver(actor=ENGINEER, reason="It is too dear."))
+    async with start_approval(world, tmp_path) as story:
+        await story.days_pass(4)
+        await story.days_pass(9)
+        stages = world.push.stages()
+        assert stages[:2] == [("ready", ENGINEER), ("reminder-1", ENGINEER)]
+        assert ("escalation", "chair") in stages
+        view = await story.handle.query("show", result_type=ApprovalShow)
+        assert [waiting.person for waiting in view.waiting_for] == [ENGINEER]
+        receipt = await story.send_command(Waiver(actor=ENGINEER, reason="It is too dear."))
         assert receipt.status is Status.DECLINED
-        ended = await it.handle.result()
-        assert SettledApproval.model_validate(ended).by == ENGINEER
+        settlement = await story.handle.result()
+        assert SettledApproval.model_validate(settlement).by == ENGINEER
     calls = [call for batch in world.handoff.batches for call in batch.calls if call.target.name == "crm"]
     assert [type(call.escalated) for call in calls] == [EscalatedApproval, type(None)]
     facts = world.handoff.batches[-1].settled
@@ -129,11 +129,11 @@ async def test_a_person_is_asked_reminded_escalated_and_says_no_which_is_handed_
 
 async def test_it_is_started_once_and_its_words_lead_to_its_page(tmp_path: Path) -> None:
     world = World()
-    async with started(world, tmp_path) as it:
-        again = await launch.start(it.env.client, Store(tmp_path.as_uri()), prepared(approval()))
-        assert not again.created
-        await it.wish(Done(actor=ENGINEER))
-        await it.handle.result()
+    async with start_approval(world, tmp_path) as story:
+        repeated = await launch.start(story.env.client, Store(tmp_path.as_uri()), prepared(approval()))
+        assert not repeated.created
+        await story.send_command(Done(actor=ENGINEER))
+        await story.handle.result()
     delivery = world.push.deliveries[0]
     notice = delivery.notices[0]
     message = compose(delivery, notice, Reader.unknown(Language.english()), LINKS)
@@ -149,9 +149,9 @@ async def test_its_end_is_an_event_of_its_own_and_its_record_is_read_as_what_it_
     store = Store((tmp_path / "store").as_uri())
     body = await Events(FileDirectory(people, store), store).body(CRM, "msg_1", approval().subject, facts, NOW)
     assert (body["type"], body["data"]["approval"], body["data"]["by"]) == ("approval.settled", "offer", ENGINEER)
-    record = SettledRecord(fingerprint="f" * 64, run_id="r", show=shown(), settled=facts)
+    record = SettledRecord(fingerprint="f" * 64, run_id="r", show=make_view(), settled=facts)
     read = SettledRecord.model_validate_json(record.model_dump_json())
-    assert (read.show, read.settled) == (shown(), facts)
+    assert (read.show, read.settled) == (make_view(), facts)
     assert read.model_dump(mode="json")["show"]["type"] == "approval"
 
 
@@ -159,18 +159,18 @@ async def test_its_end_is_an_event_of_its_own_and_its_record_is_read_as_what_it_
 async def test_it_is_listed_and_shown_by_its_own_words(dev_server: str, tmp_path: Path) -> None:
     context: Context = await desk_at(dev_server, tmp_path)
     await open_request(context, "offer", kind="offer", person=(ENGINEER,), status=Status.OPEN, what=APPROVAL)
-    wanted = ListFilter(types=(APPROVAL.spec.prefix,))
+    list_query = ListFilter(types=(APPROVAL.spec.prefix,))
 
     async def is_listed() -> bool:
-        return (await lists.page(context, wanted)).total == 1
+        return (await lists.page(context, list_query)).total == 1
 
     assert await eventually(is_listed)
-    listed = on(None, tables.of_list((await lists.page(context, wanted)).lines, APPROVAL))
-    assert all(said in listed for said in ("approval", "title", "owner", "offer", ENGINEER))
-    known = await lookup.show_of(APPROVAL, context, "offer")
-    assert isinstance(known, ApprovalShow) and known.partial
-    printed = on(None, tables.of_shown(shown()))
-    assert all(said in printed for said in (f"Waiting for {ENGINEER}", TITLE, "asked"))
+    listed = on(None, tables.of_list((await lists.page(context, list_query)).lines, APPROVAL))
+    assert all(text_part in listed for text_part in ("approval", "title", "owner", "offer", ENGINEER))
+    view = await lookup.show_of(APPROVAL, context, "offer")
+    assert isinstance(view, ApprovalShow) and view.partial
+    printed = on(None, tables.of_shown(make_view()))
+    assert all(text_part in printed for text_part in (f"Waiting for {ENGINEER}", TITLE, "asked"))
 
 
 def test_the_command_the_worker_and_the_registry_know_it() -> None:
@@ -187,24 +187,24 @@ def test_a_package_brings_it_by_an_entry_point(tmp_path: Path) -> None:
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: approval\nVersion: 1.0\n")
     (package / "entry_points.txt").write_text("[countersign.kinds]\napproval = tests.kinds.approval.everywhere\n")
     path = os.pathsep.join((str(tmp_path), str(Path(__file__).parents[2])))
-    words = [sys.executable, "-m", "starter", "approval", "--help"]
+    arguments = [sys.executable, "-m", "starter", "approval", "--help"]
     env = {**os.environ, "PYTHONPATH": path}
-    told = subprocess.run(words, env=env, capture_output=True, text=True, check=True)  # noqa: S603
-    assert "One approval: look at it" in told.stdout and "decline" in told.stdout
+    completed = subprocess.run(arguments, env=env, capture_output=True, text=True, check=True)  # noqa: S603
+    assert "One approval: look at it" in completed.stdout and "decline" in completed.stdout
 
 
 async def test_the_desk_has_its_page_and_takes_a_no(tmp_path: Path) -> None:
     async with office(tmp_path) as desk:
-        desk.views[REFERENCE] = shown()
+        desk.views[REFERENCE] = make_view()
         owner = await desk.come_in(OWNER)
         text = desk_text(await owner.get("/desk/approvals/offer"))
-        for said in (TITLE, "Waiting for Engineer.", "Who decides", "Say yes", "Say no"):
-            assert said in text
+        for text_part in (TITLE, "Waiting for Engineer.", "Who decides", "Say yes", "Say no"):
+            assert text_part in text
         page = await owner.get("/desk/approvals/offer/waive")
         answer = await owner.press(page, text="Not this year.")
         assert inside(answer).endswith("/desk/approvals/offer?done=waive")
-        [(reference, wish, _)] = desk.commands
-        assert (reference, wish.model_copy(update={"op": None})) == (
+        [(reference, command, _)] = desk.commands
+        assert (reference, command.model_copy(update={"op": None})) == (
             REFERENCE,
             Waiver(actor=OWNER, reason="Not this year."),
         )
@@ -227,18 +227,18 @@ async def test_it_is_a_row_of_the_lists_of_the_desk() -> None:
 
 
 async def test_the_page_on_a_phone_asks_for_yes_or_no(tmp_path: Path) -> None:
-    async with phone(tmp_path) as made:
-        made.views[REFERENCE] = shown(FIRST, requester="legal-desk")
-        link = made.link(FIRST, LinkUse.DO, REFERENCE)
+    async with phone(tmp_path) as phone_app:
+        phone_app.views[REFERENCE] = make_view(FIRST, requester="legal-desk")
+        link = phone_app.link(FIRST, LinkUse.DO, REFERENCE)
         assert link.startswith("/approval/")
-        page = (await made.open(link)).text
+        page = (await phone_app.open(link)).text
         assert "Your approval is needed" in text_of(page) and TITLE in text_of(page)
         assert "Say no" in text_of(page) and option_of(page, Action.WAIVE)
-        await made.press(link)
-        await made.post_option(link, Action.WAIVE, text="It is too dear.")
-        assert [wish for wish, _ in made.recorder.commands] == [
+        await phone_app.press(link)
+        await phone_app.post_option(link, Action.WAIVE, text="It is too dear.")
+        assert [command for command, _ in phone_app.recorder.commands] == [
             Done(actor=FIRST),
             Waiver(actor=FIRST, reason="It is too dear."),
         ]
-        made.views[REFERENCE] = shown(FIRST, status=Status.DECLINED, choices=())
-        assert "This approval has ended" in text_of((await made.open(link)).text)
+        phone_app.views[REFERENCE] = make_view(FIRST, status=Status.DECLINED, choices=())
+        assert "This approval has ended" in text_of((await phone_app.open(link)).text)

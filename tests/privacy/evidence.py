@@ -16,7 +16,7 @@ OURS = ("worker", "receiver", "temporal")
 class Evidence:
     """Bytes as they are stored or printed; nothing is decoded."""
 
-    said: dict[str, bytes]
+    outputs: dict[str, bytes]
     """Logs with traces, the commands' stderr, metrics."""
     rows: bytes
     """Ids and search attributes of the visibility store, without the payloads of memo and summary."""
@@ -25,23 +25,23 @@ class Evidence:
     database: bytes
     """The server's database file with its write-ahead log."""
 
-    def found(self, canaries: dict[str, str], *places: str) -> list[str]:
+    def find_canaries(self, canaries: dict[str, str], *places: str) -> list[str]:
         """Which canary stands in which place."""
-        texts = {**self.said, "rows": self.rows, "database": self.database, **self.histories}
+        texts = {**self.outputs, "rows": self.rows, "database": self.database, **self.histories}
         return [
-            f"{name} in {place}"
-            for place, text in texts.items()
+            f"{name} in {source}"
+            for source, text in texts.items()
             for name, canary in canaries.items()
-            if (not places or place in places) and canary.encode() in text
+            if (not places or source in places) and canary.encode() in text
         ]
 
 
-async def gathered(home: Household, requests: tuple[str, ...], others: tuple[str, ...]) -> Evidence:
-    """Look everywhere once; while the server still runs. The `others` are called by their whole ids."""
+async def gather_evidence(home: Household, requests: tuple[str, ...], other_workflow_ids: tuple[str, ...]) -> Evidence:
+    """Look everywhere once; while the server still runs. `other_workflow_ids` are called by their whole ids."""
     client = await Client.connect(home.temporal)
-    ids = {request: Kind.REQUEST.workflow_id(request) for request in requests} | {id: id for id in others}
+    ids = {request: Kind.REQUEST.workflow_id(request) for request in requests} | {id: id for id in other_workflow_ids}
     return Evidence(
-        said={name: (home.folder.logs / f"{name}.log").read_bytes() for name in OURS}
+        outputs={name: (home.folder.logs / f"{name}.log").read_bytes() for name in OURS}
         | {"heard": b"\n".join(home.heard)},
         rows=await _rows(client),
         histories={name: await stored(client, id) for name, id in ids.items()},

@@ -34,7 +34,7 @@ class Household:
     """The stack, what it was heard saying, and the people who use it."""
 
     folder: DataFolder
-    kept: FolderState
+    folder_state: FolderState
     http: httpx.AsyncClient
     running: dict[str, RunningProgram] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -44,12 +44,12 @@ class Household:
     @property
     def sandbox(self) -> str:
         """Where the vendors are."""
-        return f"http://{HOST}:{self.kept.ports.sandbox}"
+        return f"http://{HOST}:{self.folder_state.ports.sandbox}"
 
     @property
     def temporal(self) -> str:
         """Where the server is."""
-        return f"{HOST}:{self.kept.ports.temporal}"
+        return f"{HOST}:{self.folder_state.ports.temporal}"
 
     @property
     def example(self) -> Path:
@@ -59,7 +59,9 @@ class Household:
     async def open(self, keys: str = "") -> None:
         """Start server and vendors, then work."""
         stack = self._planned(keys)
-        await asyncio.gather(*(self._start(one) for one in stack.first if one.name in ("temporal", "sandbox")))
+        await asyncio.gather(
+            *(self._start(program) for program in stack.first if program.name in ("temporal", "sandbox"))
+        )
         await self._work(stack)
 
     async def turn_to(self, keys: str) -> None:
@@ -76,13 +78,13 @@ class Household:
 
     async def overhear(self) -> None:
         """Keep what the metrics say."""
-        answer = await self.http.get(f"http://{HOST}:{self.kept.ports.worker_metrics}/metrics")
+        answer = await self.http.get(f"http://{HOST}:{self.folder_state.ports.worker_metrics}/metrics")
         self.heard.append(answer.raise_for_status().content)
 
     async def starts(self, file: Path, kind: str = "request") -> None:
         """Type `countersign request start`, or that of a task, in a second terminal."""
-        words = ("starter", kind, "start", str(file), "--json")
-        typed = await asyncio.to_thread(prompt.run, *words, environment=self.environment)
+        arguments = ("starter", kind, "start", str(file), "--json")
+        typed = await asyncio.to_thread(prompt.run, *arguments, environment=self.environment)
         self.heard.append(typed.stderr.encode())
         assert typed.returncode == 0, typed.stderr
 
@@ -93,14 +95,14 @@ class Household:
 
     async def documents(self) -> list[dict[str, Any]]:
         """The documents as the vendor knows them."""
-        found: list[dict[str, Any]] = (await self.http.get(f"{self.sandbox}/_sandbox/documents")).json()
-        return found
+        documents: list[dict[str, Any]] = (await self.http.get(f"{self.sandbox}/_sandbox/documents")).json()
+        return documents
 
     async def signs_on_the_phone(self, request: str) -> None:
         """The first signer taps the notice, presses our button, then Core Signature's."""
 
         async def notice() -> dict[str, Any] | None:
-            return next((one for one in await self.ledger("push") if one["data"]["request"] == request), None)
+            return next((push for push in await self.ledger("push") if push["data"]["request"] == request), None)
 
         browser = Browser()
         try:
@@ -123,10 +125,10 @@ class Household:
     async def link_of(self, person: str) -> str:
         """The link of the first notice on somebody's phone, once they have one."""
 
-        async def told() -> dict[str, Any] | None:
-            return next((one for one in await self.ledger("push") if one["token"].startswith(f"{person}~")), None)
+        async def find_push() -> dict[str, Any] | None:
+            return next((push for push in await self.ledger("push") if push["token"].startswith(f"{person}~")), None)
 
-        return str((await eventually(told))["link"])
+        return str((await eventually(find_push))["link"])
 
     async def looks_on_the_phone(self, person: str) -> None:
         """Somebody taps their first notice."""
@@ -136,12 +138,15 @@ class Household:
         """The signer who has no phone signs or declines by Core's mail, once it is their turn."""
 
         async def turn() -> str | None:
-            [document] = [one for one in await self.documents() if one["external_id"] == request]
-            return next((one["uuid"] for one in document["signers"][1:] if one["turn"]), None)
+            [document] = [document for document in await self.documents() if document["external_id"] == request]
+            return next((signer["uuid"] for signer in document["signers"][1:] if signer["turn"]), None)
 
-        said = {"sign": {"inputs": [{"external_id": "account", "text": FILLED_IN}]}, "decline": {"reason": REASON}}
+        inputs_by_deed = {
+            "sign": {"inputs": [{"external_id": "account", "text": FILLED_IN}]},
+            "decline": {"reason": REASON},
+        }
         signer = await eventually(turn)
-        answer = await self.http.post(f"{self.sandbox}/_sandbox/signers/{signer}/{deed}", json=said.get(deed))
+        answer = await self.http.post(f"{self.sandbox}/_sandbox/signers/{signer}/{deed}", json=inputs_by_deed.get(deed))
         answer.raise_for_status()
 
     async def provider_fails_once(self) -> None:
@@ -150,18 +155,18 @@ class Household:
         (await self.http.post(f"{self.sandbox}/_sandbox/faults", json=fault)).raise_for_status()
 
     def _planned(self, keys: str) -> Stack:
-        stack = plan(self.folder, self.kept, HOST, {})
-        told = _TALKATIVE | ({"COUNTERSIGN_PAYLOAD_KEYS": keys} if keys else {})
-        measured = told | {
+        stack = plan(self.folder, self.folder_state, HOST, {})
+        environment = _TALKATIVE | ({"COUNTERSIGN_PAYLOAD_KEYS": keys} if keys else {})
+        measured = environment | {
             "OTEL_METRICS_EXPORTER": "prometheus",
-            "OTEL_EXPORTER_PROMETHEUS_PORT": str(self.kept.ports.worker_metrics),
+            "OTEL_EXPORTER_PROMETHEUS_PORT": str(self.folder_state.ports.worker_metrics),
         }
-        self.environment = {**stack.worker.environment, **told}
-        first = tuple(_with(one, told) if one.name == "receiver" else one for one in stack.first)
+        self.environment = {**stack.worker.environment, **environment}
+        first = tuple(_with(program, environment) if program.name == "receiver" else program for program in stack.first)
         return replace(stack, first=first, worker=_with(stack.worker, measured))
 
     async def _work(self, stack: Stack) -> None:
-        receiver = next(one for one in stack.first if one.name == "receiver")
+        receiver = next(program for program in stack.first if program.name == "receiver")
         await asyncio.gather(self._start(receiver), self._start(stack.worker))
 
     async def _start(self, program: Program) -> None:
@@ -173,18 +178,18 @@ class Household:
 @asynccontextmanager
 async def household(folder: Path) -> AsyncIterator[Household]:
     """A stack on `folder` that is not open yet."""
-    at = DataFolder(folder)
+    data_folder = DataFolder(folder)
     (folder / "example").mkdir(parents=True)
     (folder / "example" / "people.yaml").write_text(PEOPLE)
     shutil.copyfile(_EXAMPLE, folder / "example" / "msa.pdf")
     shutil.copyfile(_EXAMPLE.with_name("northwind.svg"), folder / "example" / "northwind.svg")
     async with httpx.AsyncClient() as http:
-        home = Household(at, FolderState(Ports.free(HOST, {}), SECRETS), http)
+        home = Household(data_folder, FolderState(Ports.free(HOST, {}), SECRETS), http)
         try:
             yield home
         finally:
             await home.close()
 
 
-def _with(program: Program, told: Mapping[str, str]) -> Program:
-    return replace(program, environment={**program.environment, **told})
+def _with(program: Program, environment: Mapping[str, str]) -> Program:
+    return replace(program, environment={**program.environment, **environment})

@@ -26,7 +26,7 @@ from tests.privacy.canaries import (
     step_file,
     welcome_file,
 )
-from tests.privacy.evidence import Evidence, gathered
+from tests.privacy.evidence import Evidence, gather_evidence
 from tests.privacy.household import Household, household
 from tests.versions.stage import eventually
 from tests.workflows.stage import is_at_work
@@ -62,7 +62,7 @@ async def lived(home: Household) -> None:
     await home.second_signer("plain", "sign")
     await home.provider_fails_once()
     await home.second_signer("sealed", "decline")
-    await eventually(lambda: ended(home))
+    await eventually(lambda: have_ended(home))
     await home.overhear()
 
 
@@ -75,16 +75,16 @@ async def at_rest(home: Household) -> bool:
         return False
 
 
-async def ended(home: Household) -> bool:
+async def have_ended(home: Household) -> bool:
     store = Store((home.folder.path / "store").as_uri())
-    found = await store.records.read_many([Kind.REQUEST.workflow_id(id) for id in ("plain", "sealed")])
+    records = await store.records.read_many([Kind.REQUEST.workflow_id(id) for id in ("plain", "sealed")])
     store.close()
-    return all(found)
+    return all(records)
 
 
-async def made(home: Household) -> dict[str, str]:
+async def read_secrets(home: Household) -> dict[str, str]:
     """The links to pages of ours and embed_urls of this life."""
-    pages = [one["link"] for one in await home.ledger("push")]
+    pages = [push["link"] for push in await home.ledger("push")]
     links = {link.rsplit("/", 1)[-1] for link in pages if re.search("/(open|task|journey)/", link)}
     signers = [signer["uuid"] for document in await home.documents() for signer in document["signers"]]
     refs = {f"link {number}": ref for number, ref in enumerate(sorted(links))}
@@ -95,26 +95,26 @@ async def made(home: Household) -> dict[str, str]:
 async def test_nothing_personal_is_written_down_and_with_keys_nothing_can_be_read(tmp_path: Path) -> None:
     async with household(tmp_path / "home") as home:
         await lived(home)
-        secrets = NEVER | await made(home)
-        evidence = await gathered(home, ("plain", "sealed"), ONBOARDED)
+        secrets = NEVER | await read_secrets(home)
+        evidence = await gather_evidence(home, ("plain", "sealed"), ONBOARDED)
 
     assert len(secrets) >= len(NEVER) + 6
     assert_the_search_bites(evidence)
-    assert evidence.found(secrets) == []
-    assert evidence.found(CONTENT, *evidence.said, "rows") == []
-    assert evidence.found({"message": MESSAGE}) == [], "it is in the store alone"
-    assert evidence.found(SEALED, "sealed") == []
-    assert evidence.found(SEALED, "database") == []
+    assert evidence.find_canaries(secrets) == []
+    assert evidence.find_canaries(CONTENT, *evidence.outputs, "rows") == []
+    assert evidence.find_canaries({"message": MESSAGE}) == [], "it is in the store alone"
+    assert evidence.find_canaries(SEALED, "sealed") == []
+    assert evidence.find_canaries(SEALED, "database") == []
 
 
 def assert_the_search_bites(evidence: Evidence) -> None:
     """What may be read is found in every place that is searched."""
-    assert evidence.found({"title": PLAIN_TITLE}) == ["title in database", "title in plain"]
+    assert evidence.find_canaries({"title": PLAIN_TITLE}) == ["title in database", "title in plain"]
     for id in ONBOARDED:
-        assert evidence.found({"id": id}, id) and evidence.found({"id": id}, "database"), id
-    for place in ("worker", "receiver", "rows", "database", "plain"):
-        assert evidence.found({"id": Kind.REQUEST.workflow_id("plain")}, place), place
-    assert evidence.found({"words of a failure": "answered 503"}, "worker")
-    assert evidence.found({"span": '"trace_id"'}, "worker")
-    assert evidence.found({"metric": "temporal_activity_execution_latency"}, "heard")
-    assert evidence.found({"id": Kind.REQUEST.workflow_id("sealed")}, "sealed")
+        assert evidence.find_canaries({"id": id}, id) and evidence.find_canaries({"id": id}, "database"), id
+    for source in ("worker", "receiver", "rows", "database", "plain"):
+        assert evidence.find_canaries({"id": Kind.REQUEST.workflow_id("plain")}, source), source
+    assert evidence.find_canaries({"words of a failure": "answered 503"}, "worker")
+    assert evidence.find_canaries({"span": '"trace_id"'}, "worker")
+    assert evidence.find_canaries({"metric": "temporal_activity_execution_latency"}, "heard")
+    assert evidence.find_canaries({"id": Kind.REQUEST.workflow_id("sealed")}, "sealed")

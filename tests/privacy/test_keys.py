@@ -10,7 +10,7 @@ from deploy.rollout import replays
 from starter.config.values import PayloadKey
 from starter.temporal.codec import CodecError, data_converter
 from tests.servers import own_namespace
-from tests.versions.stage import Living, Surroundings, deployed, eventually, living
+from tests.versions.stage import Living, Surroundings, deploy_workers, eventually, start_request
 from workflows.model.hand_off import Settled
 from workflows.model.subject import Status
 
@@ -20,19 +20,19 @@ FIRST, SECOND = (PayloadKey(id, SecretBytes(bytes([number] * 32))) for number, i
 
 
 async def test_keys_come_and_turn_in_mid_life_and_nothing_is_lost_before_a_key_is_removed(dev_server: str) -> None:
-    around = Surroundings()
+    surroundings = Surroundings()
     client = await own_namespace(dev_server)
-    async with deployed(client, around):
-        request = await living(client, around)
-        await told(around, "customer-signer")
-    async with deployed(with_keys(client, FIRST), around):
-        around.signatures.sign("customer-signer")
+    async with deploy_workers(client, surroundings):
+        request = await start_request(client, surroundings)
+        await wait_until_notified(surroundings, "customer-signer")
+    async with deploy_workers(with_keys(client, FIRST), surroundings):
+        surroundings.signatures.sign("customer-signer")
         await request.callback()
-        await told(around, "chief-executive")
+        await wait_until_notified(surroundings, "chief-executive")
     later = with_keys(client, SECOND, FIRST)
-    async with deployed(later, around):
+    async with deploy_workers(later, surroundings):
         handle = later.get_workflow_handle(request.handle.id, result_type=Settled)
-        assert (await Living(handle, around).signed_by_all()).outcome is Status.SIGNED
+        assert (await Living(handle, surroundings).signed_by_all()).outcome is Status.SIGNED
     history = await handle.fetch_history()
 
     assert [b"2026-a" in raw(history), b"2026-b" in raw(history)] == [True, True]
@@ -53,11 +53,11 @@ def with_keys(client: Client, *keys: PayloadKey) -> Client:
     return Client(**config)
 
 
-async def told(around: Surroundings, person: str) -> None:
-    async def done() -> bool:
-        return around.told("ready", person) == 1
+async def wait_until_notified(surroundings: Surroundings, person: str) -> None:
+    async def is_notified() -> bool:
+        return surroundings.count_notices("ready", person) == 1
 
-    await eventually(done)
+    await eventually(is_notified)
 
 
 def raw(history: WorkflowHistory) -> bytes:

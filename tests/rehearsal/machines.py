@@ -125,12 +125,12 @@ async def installation(
         os.environ.update(bucket.environment)  # the machine of whoever types commands is this process
         address = database.url(database.create())
         shared = {"COUNTERSIGN_DATABASE": address, "COUNTERSIGN_STORE": f"s3://{BUCKET}/countersign"}
-        conditions = Conditions(temporal=temporal, sandbox=_QUICK, ours={**shared, **bucket.environment})
+        conditions = Conditions(temporal=temporal, sandbox=_QUICK, own_programs={**shared, **bucket.environment})
         town = await laid_out(folder, conditions, ending)
         found = iter(free_ports(2 * len(WEB) + len(WORKERS)))
         ports, probes = dict(zip(WEB, found, strict=False)), dict(zip((*WORKERS, *WEB), found, strict=True))
         it = Installation(
-            town.folder, town.kept, town.conditions, town.settings, town.vendor,
+            town.folder, town.folder_state, town.conditions, town.settings, town.vendor,
             database=database, bucket=bucket, ports=ports, probes=probes, images=images, builds=builds,
         )  # fmt: skip
         ending.push_async_callback(_end, it)
@@ -139,7 +139,7 @@ async def installation(
             with closing(Database(address)) as made:
                 await made.upgrade()
             await connect(it, ending)
-        await ending.enter_async_context(proxy(it.kept.ports.receiver, [*ports.values()]))
+        await ending.enter_async_context(proxy(it.folder_state.ports.receiver, [*ports.values()]))
         yield it
 
 

@@ -125,12 +125,12 @@ class Rehearsal:
                 if number == 0:
                     at_once.create_task(_until_taken(lambda: campaigning.begin(it, _CAMPAIGN)))
                 if number == len(self.deaths) == SHARES // 2:
-                    await watch.until_told(_CAMPAIGN, len(everybody), within=_WITHIN)
+                    await watch.until_told(_CAMPAIGN, len(everybody), timeout_seconds=_WITHIN)
                     at_once.create_task(campaigning.act(it, _CAMPAIGN, everybody[half:], decline=everybody[:half]))
                 await asyncio.sleep(self._dice.uniform(*_BETWEEN))
                 await dies()
             self._begin_share(SHARES - 1, at_once)
-        await campaigning.closed(it, _CAMPAIGN)
+        await campaigning.read_record(it, _CAMPAIGN)
         self._say(f"{self.seconds:.0f} s: all have come to their end")
 
     def _begin_share(self, number: int, at_once: asyncio.TaskGroup) -> None:
@@ -210,7 +210,7 @@ async def _onboarding(it: Installation, name: str) -> None:
     await _until_taken(lambda: joining.begin(it, name, joining.SMALL))
     for _ in range(2):
         await joining.act(it, name)
-    await joining.until_ended(it, name, within=_WITHIN)
+    await joining.until_ended(it, name, timeout_seconds=_WITHIN)
 
 
 async def _of_tasks(it: Installation, names: Sequence[str]) -> Fate:

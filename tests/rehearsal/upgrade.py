@@ -30,7 +30,7 @@ from tests.faults.oracle import judge
 from tests.faults.town import connect, eventually
 from tests.image.containers import Image, at_hand
 from tests.rehearsal.machines import WEB, WORKERS, Installation, installation
-from tests.versions.commands import typed
+from tests.versions.commands import run_command
 from workflows.kinds import Kind
 
 REQUESTS: Final = 20
@@ -196,7 +196,7 @@ class Drill:
         address = self.it.environment["TEMPORAL_ADDRESS"]
 
         async def done() -> str | None:
-            code, said = await typed(name, address, **{"OLD": OLD, "NEW": NEW, **variables})
+            code, said = await run_command(name, address, **{"OLD": OLD, "NEW": NEW, **variables})
             return said or name if code == 0 else None
 
         return await eventually(done, _WITHIN)

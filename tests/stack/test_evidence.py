@@ -13,7 +13,7 @@ from temporalio.client import Client
 from tests.plain_http import plain_client
 from tests.privacy.evidence import stored
 from tests.stack.laptop import Laptop
-from tests.workflows.campaign.test_real import deleted
+from tests.workflows.campaign.test_real import delete_workflow
 
 pytestmark = [pytest.mark.real_server, pytest.mark.long]
 
@@ -61,7 +61,7 @@ async def test_a_pack_outlives_its_run_and_a_link_is_in_no_history(laptop: Lapto
     before, after = tmp_path / "before.zip", tmp_path / "after.zip"
     await asyncio.to_thread(laptop.answer, "audit", "export", "proven", "-o", str(before))
     await client.get_workflow_handle("signature-request:proven").result()
-    await deleted(client, "signature-request:proven", within=60)
+    await delete_workflow(client, "signature-request:proven", within_seconds=60)
     await asyncio.to_thread(laptop.answer, "audit", "export", "proven", "-o", str(after))
     assert before.read_bytes() == after.read_bytes()
     [found] = await asyncio.to_thread(laptop.answer, "audit", "verify", str(after))

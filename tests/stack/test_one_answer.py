@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from starter.queries import commands as wishes
 from tests.faults.population import PATIENT, colleague, tokens
-from tests.faults.town import Town, town
+from tests.faults.town import Town, start_town
 from tests.faults.vendor import CALLBACK, SENDS
 from tests.stack.everywhere import DUTCH, everywhere, remembered
 from workflows.model.commands import Answer, AnyCommand, Extension, NotNow, PauseCommand, Question, Resumption
@@ -34,7 +34,7 @@ HANDED_OVER = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def it(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
-    async with town(tmp_path_factory.mktemp("one-answer") / "data") as made:
+    async with start_town(tmp_path_factory.mktemp("one-answer") / "data") as made:
         people = made.folder.path / "example" / "people.yaml"
         people.write_text(people.read_text().replace(f'"id": "{DUTCH}"', f'"id": "{DUTCH}", "locale": "nl"'))
         yield made

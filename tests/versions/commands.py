@@ -17,12 +17,12 @@ def documented() -> dict[str, str]:
     return {block["name"]: block["command"] for block in _BLOCK.finditer(page)}
 
 
-async def typed(name: str, address: str, **variables: str) -> tuple[int, str]:
+async def run_command(name: str, address: str, **variables: str) -> tuple[int, str]:
     """Exit code and output of a command, typed in the project's folder with this server's address set."""
-    return await in_shell(documented()[name], ROOT, {"TEMPORAL_ADDRESS": address, **variables})
+    return await run_in_shell(documented()[name], ROOT, {"TEMPORAL_ADDRESS": address, **variables})
 
 
-async def in_shell(
+async def run_in_shell(
     command: str, folder: Path, variables: Mapping[str, str], *, stdin: int = asyncio.subprocess.DEVNULL
 ) -> tuple[int, str]:
     """Exit code and output of a command in a folder; of ours and Temporal's variables it has only these."""
@@ -34,8 +34,8 @@ async def in_shell(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
-    return process.returncode or 0, said.decode()
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
 
 
 def clean() -> Mapping[str, str]:

@@ -30,9 +30,9 @@ _TOLD_AT_LENGTH = 40
 def meaning(history: WorkflowHistory) -> str:
     """The promises of a history without a codec, in order, each a line of JSON."""
     start = history.events[0].event_time.ToDatetime(UTC)
-    told: set[str] = set()
+    seen_texts: set[str] = set()
     promises = (_promise(event) for event in history.events)
-    lines = [_plain(promise, start, told) for promise in promises if promise]
+    lines = [_plain(promise, start, seen_texts) for promise in promises if promise]
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
 
 
@@ -77,16 +77,16 @@ def _seconds(duration: Duration) -> float:
     return duration.ToTimedelta().total_seconds()
 
 
-def _plain(value: Any, start: datetime, told: set[str]) -> Any:
+def _plain(value: Any, start: datetime, seen_texts: set[str]) -> Any:
     match value:
         case dict():
             return {
-                name: _short(name, _plain(inner, start, told), told)
+                name: _short(name, _plain(inner, start, seen_texts), seen_texts)
                 for name, inner in value.items()
                 if name not in _OF_THIS_RUN
             }
         case list():
-            return [_plain(inner, start, told) for inner in value]
+            return [_plain(inner, start, seen_texts) for inner in value]
         case timedelta():
             return _roughly(value)
         case str() if _INSTANT.fullmatch(value):
@@ -97,13 +97,13 @@ def _plain(value: Any, start: datetime, told: set[str]) -> Any:
             return value
 
 
-def _short(name: str, value: Any, told: set[str]) -> Any:
+def _short(name: str, value: Any, seen_texts: set[str]) -> Any:
     text = json.dumps({name: value})
     if len(text) < _TOLD_AT_LENGTH:
         return value
-    again = text in told
-    told.add(text)
-    return "=" if again else value
+    is_repeated = text in seen_texts
+    seen_texts.add(text)
+    return "=" if is_repeated else value
 
 
 def _roughly(span: timedelta) -> str:

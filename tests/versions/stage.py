@@ -67,7 +67,7 @@ class Surroundings:
             SIGNATURE_QUEUE: [*self.signatures.activities(), *self.push.activities()],
         }
 
-    def told(self, stage: str, person: str) -> int:
+    def count_notices(self, stage: str, person: str) -> int:
         """How often somebody was told of a stage."""
         return self.push.stages().count((stage, person))
 
@@ -77,7 +77,7 @@ class Living:
     """A request whose life a deploy must not disturb."""
 
     handle: WorkflowHandle[SignatureRequestWorkflow, Settled]
-    around: Surroundings
+    surroundings: Surroundings
 
     async def build(self) -> str:
         """The version that has it, or is about to; empty for an unversioned worker."""
@@ -92,71 +92,71 @@ class Living:
     async def reaches(self, build: str) -> None:
         """It is called back until that version has it: a change of version takes the server a moment."""
 
-        async def there() -> bool:
+        async def has_reached() -> bool:
             await self.callback()
             return await self.build() == build
 
-        await eventually(there)
+        await eventually(has_reached)
 
     async def visits(self, build: str) -> None:
         """It is called back until that version has done a task of it, which is all that a canary has there."""
 
-        async def there() -> bool:
+        async def has_visited() -> bool:
             await self.callback()
             events = (await self.handle.fetch_history()).events
-            done = [one.workflow_task_completed_event_attributes for one in events]
-            return any(one.deployment_version.build_id == build for one in done)
+            completions = [completion.workflow_task_completed_event_attributes for completion in events]
+            return any(completion.deployment_version.build_id == build for completion in completions)
 
-        await eventually(there)
+        await eventually(has_visited)
 
     async def signed_by_all(self) -> Settled:
         """Everybody signs; how it ends."""
         for signer in a_request().brief.people:
-            self.around.signatures.sign(signer.person)
-        self.around.signatures.status = Status.SIGNED
+            self.surroundings.signatures.sign(signer.person)
+        self.surroundings.signatures.status = Status.SIGNED
         await self.callback()
         return await self.handle.result()
 
 
 @asynccontextmanager
-async def deployed(
+async def deploy_workers(
     client: Client,
-    around: Surroundings,
+    surroundings: Surroundings,
     build_id: str | None = None,
     code: WorkflowCode = SignatureRequestWorkflow,
-    **how: Any,
+    **worker_options: Any,
 ) -> AsyncIterator[None]:
     """The workers of `starter/temporal/workers.py` with this build id, and with `code` where the workflow's code is;
-    `how` they work beside that."""
+    `worker_options` are set on each of them."""
     environment = {}
     if build_id is not None:
         environment["TEMPORAL_WORKER_BUILD_ID"] = build_id
     with (
         patch.object(plugin, "workflows", lambda: (code,)),
-        patch.object(task_queues, "Worker", partial(Worker, **how)),
+        patch.object(task_queues, "Worker", partial(Worker, **worker_options)),
     ):
         slots = task_queues.paced_slots(RateLimiter(_UNPACED))
-        both = task_queues.workers(
-            _connected(client), around.activities(), slots, settings.load(environment=environment)
+        queue_workers = task_queues.workers(
+            _without_converter(client), surroundings.activities(), slots, settings.load(environment=environment)
         )
     async with AsyncExitStack() as running:
-        for one in both:
-            await running.enter_async_context(one)
+        for worker in queue_workers:
+            await running.enter_async_context(worker)
         yield
 
 
-def _connected(client: Client) -> Client:
+def _without_converter(client: Client) -> Client:
     """The same client as `starter.temporal.connection.connect` would make it, but with the data converter that it
     has.
     """
-    ours = plugin.CountersignPlugin()
-    ours.data_converter = None
+    own_plugin = plugin.CountersignPlugin()
+    own_plugin.data_converter = None
     config = client.config()
-    config["plugins"] = [ours]
+    config["plugins"] = [own_plugin]
     return Client(**config)
 
 
-async def living(client: Client, around: Surroundings, name: str = "msa-0042") -> Living:
+async def start_request(client: Client, surroundings: Surroundings, name: str = "msa-0042") -> Living:
     """A request that somebody has just started."""
     handle = await client.start_workflow(
         SignatureRequestWorkflow.run,
@@ -165,7 +165,7 @@ async def living(client: Client, around: Surroundings, name: str = "msa-0042") -
         task_queue=WORKFLOW_QUEUE,
         task_timeout=_TASK_TIMEOUT,
     )
-    return Living(handle, around)
+    return Living(handle, surroundings)
 
 
 async def silence(code: WorkflowCode) -> WorkflowHistory:
@@ -173,18 +173,18 @@ async def silence(code: WorkflowCode) -> WorkflowHistory:
 
     Planning fails once, so that it is asked of an activity, whose input stands in the history.
     """
-    around = Surroundings(planner=FakePlanner(failures=[refusal(Code.DIRECTORY, retryable=True)]))
-    async with time_skipping() as env, deployed(env.client, around, code=code):
-        request = await living(env.client, around)
+    surroundings = Surroundings(planner=FakePlanner(failures=[refusal(Code.DIRECTORY, retryable=True)]))
+    async with time_skipping() as env, deploy_workers(env.client, surroundings, code=code):
+        request = await start_request(env.client, surroundings)
         await request.handle.result()
         return await request.handle.fetch_history()
 
 
-async def eventually(probe: Callable[[], Awaitable[Found | None]], within: float = 40) -> Found:
+async def eventually(probe: Callable[[], Awaitable[Found | None]], timeout_seconds: float = 40) -> Found:
     """What the probe finds once it finds something; `TimeoutError` when it never does."""
-    async with asyncio.timeout(within):
-        for pause in glances(_GLANCE, within):
-            if found := await probe():
-                return found
+    async with asyncio.timeout(timeout_seconds):
+        for pause in glances(_GLANCE, timeout_seconds):
+            if result := await probe():
+                return result
             await asyncio.sleep(pause)
     raise TimeoutError

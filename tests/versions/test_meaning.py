@@ -19,17 +19,17 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "silence.jsonl"
 
 async def test_a_silent_signer_is_promised_what_was_always_promised(tmp_path: Path) -> None:
     today = meaning(await silence(SignatureRequestWorkflow))
-    beside = tmp_path / GOLDEN.name
-    beside.write_text(today)
-    assert today.splitlines() == GOLDEN.read_text().splitlines(), f"today's is in {beside}"
+    output_file = tmp_path / GOLDEN.name
+    output_file.write_text(today)
+    assert today.splitlines() == GOLDEN.read_text().splitlines(), f"today's is in {output_file}"
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "expected_text"),
     [(WithHalfTheWait, '"1 day, 12:00:00"'), (WithHasteInItsInput, '"reminders": {"first": "3h", "every": "3h"}')],
 )
-async def test_another_duration_or_input_is_seen_here_and_by_no_replay(code: WorkflowCode, words: str) -> None:
+async def test_another_duration_or_input_is_seen_here_and_by_no_replay(code: WorkflowCode, expected_text: str) -> None:
     assert await refused_by(code) == []
-    assert words in meaning(await silence(code))
-    assert words not in GOLDEN.read_text()
+    assert expected_text in meaning(await silence(code))
+    assert expected_text not in GOLDEN.read_text()

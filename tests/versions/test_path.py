@@ -16,7 +16,7 @@ from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.settings import SandboxSettings
 from tests.plain_http import plain_client
 from tests.servers import free_ports, real_server
-from tests.versions.commands import clean, documented, in_shell
+from tests.versions.commands import clean, documented, run_in_shell
 from tests.versions.stage import eventually
 
 pytestmark = [pytest.mark.long, pytest.mark.real_server]
@@ -30,36 +30,41 @@ OF_THE_PATH: Final = frozenset({"secrets", "settings", "init", "start", "doctor"
 """The commands of the page that are typed here."""
 
 
-async def done(name: str, folder: Path, *, before: str = LOADED, variables: Mapping[str, str] | None = None) -> str:
+async def run_documented(
+    name: str, folder: Path, *, preparation: str = LOADED, variables: Mapping[str, str] | None = None
+) -> str:
     """The output of a command of the page, which succeeds."""
-    code, said = await in_shell(before + documented()[name], folder, variables or {})
-    assert code == 0, f"{name}: {said}"
-    return said
+    code, output = await run_in_shell(preparation + documented()[name], folder, variables or {})
+    assert code == 0, f"{name}: {output}"
+    return output
 
 
 @asynccontextmanager
-async def started(folder: Path) -> AsyncIterator[None]:
+async def start_processes(folder: Path) -> AsyncIterator[None]:
     """The processes of the page, each as its line says; they end in order."""
-    lines, said = documented()["start"].splitlines(), os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    lines, log_file = (
+        documented()["start"].splitlines(),
+        os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND),
+    )
     processes = [
         await asyncio.create_subprocess_exec(
             *("sh", "-euc", f"{LOADED}exec {line}"),
             cwd=folder,
             env=dict(clean()),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
+            stdout=log_file,
+            stderr=log_file,
         )
         for line in lines
     ]
-    os.close(said)
+    os.close(log_file)
     try:
         yield
     finally:
-        for one in processes:
-            one.send_signal(signal.SIGTERM)
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(ENDS_WITHIN):
-            assert [await one.wait() for one in processes] == [0 for _ in lines]
+            assert [await process.wait() for process in processes] == [0 for _ in lines]
 
 
 async def signed(sandbox: RunningSandbox, request: str) -> None:
@@ -73,61 +78,61 @@ async def signed(sandbox: RunningSandbox, request: str) -> None:
 async def test_from_an_empty_folder_to_a_request_that_is_signed(tmp_path: Path) -> None:
     [port] = free_ports(1)
     async with real_server() as env, running(SandboxSettings(conversion_delay=0.1)) as sandbox:
-        known = sandbox.state.settings
+        sandbox_settings = sandbox.state.settings
         of_ours = {
             "TEMPORAL": env.client.service_client.config.target_host,
             "TENANT": sandbox.url,
-            "TENANT_TOKENS": f"{sandbox.url}/tenants/{known.tenant}/oauth2/token",
-            "CLIENT_ID": known.client_id,
-            "CLIENT_SECRET": known.client_secret,
-            "CALLBACK_SECRET": known.callback_secret,
+            "TENANT_TOKENS": f"{sandbox.url}/tenants/{sandbox_settings.tenant}/oauth2/token",
+            "CLIENT_ID": sandbox_settings.client_id,
+            "CLIENT_SECRET": sandbox_settings.client_secret,
+            "CALLBACK_SECRET": sandbox_settings.callback_secret,
             "OUR_ADDRESS": f"http://127.0.0.1:{port}",
             "PORT": str(port),
             "MY_ADDRESS": ME,
         }
         for name in ("secrets", "settings"):
-            await done(name, tmp_path, before="", variables=of_ours)
+            await run_documented(name, tmp_path, preparation="", variables=of_ours)
         assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
-        said = await done("init", tmp_path)
-        assert "database" in said
-        async with started(tmp_path):
+        output = await run_documented("init", tmp_path)
+        assert "database" in output
+        async with start_processes(tmp_path):
             await eventually(lambda: _examined(tmp_path), BEGINS_WITHIN)
-            assert await _tried(tmp_path) == 0
+            assert await _run_trial(tmp_path) == 0
             (tmp_path / "document.pdf").write_bytes(render_pdf(["The first contract"]))
-            await done("first", tmp_path)
-            [request] = await _listed(tmp_path)
-            await eventually(lambda: _is(tmp_path, "sent"), BEGINS_WITHIN)
+            await run_documented("first", tmp_path)
+            [request] = await _list_requests(tmp_path)
+            await eventually(lambda: _has_status(tmp_path, "sent"), BEGINS_WITHIN)
             await signed(sandbox, request["id"])
-            await eventually(lambda: _is(tmp_path, "signed"), BEGINS_WITHIN)
+            await eventually(lambda: _has_status(tmp_path, "signed"), BEGINS_WITHIN)
 
 
 async def _examined(folder: Path) -> bool:
     """Whether nothing is wrong any more: the processes have to begin first."""
-    code, _ = await in_shell(LOADED + documented()["doctor"], folder, {})
+    code, _ = await run_in_shell(LOADED + documented()["doctor"], folder, {})
     return code == 0
 
 
-async def _tried(folder: Path) -> int:
+async def _run_trial(folder: Path) -> int:
     """The exit code of the trial, for somebody at a terminal who agrees and signs nothing."""
-    ours, theirs = os.openpty()
+    terminal, theirs = os.openpty()
     try:
-        os.write(ours, b"y\n")
-        code, said = await in_shell(
+        os.write(terminal, b"y\n")
+        code, output = await run_in_shell(
             LOADED + documented()["try"], folder, {"MY_ADDRESS": ME, "WAIT": "0s"}, stdin=theirs
         )
     finally:
-        os.close(ours)
+        os.close(terminal)
         os.close(theirs)
-    assert code == 0, said
+    assert code == 0, output
     return code
 
 
-async def _listed(folder: Path) -> list[dict[str, str]]:
-    code, said = await in_shell(f"{LOADED}countersign request list --json", folder, {})
-    assert code == 0, said
-    found: list[dict[str, str]] = json.loads(said.splitlines()[-1])
-    return found
+async def _list_requests(folder: Path) -> list[dict[str, str]]:
+    code, output = await run_in_shell(f"{LOADED}countersign request list --json", folder, {})
+    assert code == 0, output
+    requests: list[dict[str, str]] = json.loads(output.splitlines()[-1])
+    return requests
 
 
-async def _is(folder: Path, status: str) -> bool:
-    return [one["status"] for one in await _listed(folder)] == [status]
+async def _has_status(folder: Path, status: str) -> bool:
+    return [request["status"] for request in await _list_requests(folder)] == [status]

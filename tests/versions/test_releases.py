@@ -61,15 +61,15 @@ class BriefCalledOtherwise(Model):
 FIRST = {"0001_first.py": "8f43"}
 
 
-def code(model: type[Model], *words: str, migrations: Mapping[str, str] = FIRST) -> Code:
-    return Code({"Brief": model}, {"Brief": model}, {"Status": list(words)}, migrations)
+def code(model: type[Model], *status_words: str, migrations: Mapping[str, str] = FIRST) -> Code:
+    return Code({"Brief": model}, {"Brief": model}, {"Status": list(status_words)}, migrations)
 
 
-RELEASED = Release.of("1.0.0", code(Brief, "sent", "signed"), {"Brief": {"id": "msa", "title": "MSA"}}, {})
+RELEASED = Release.from_code("1.0.0", code(Brief, "sent", "signed"), {"Brief": {"id": "msa", "title": "MSA"}}, {})
 
 
 @pytest.mark.parametrize(
-    ("today", "says"),
+    ("today", "expected_faults"),
     [
         (code(Brief, "sent", "signed"), []),
         (code(BriefWithADefault, "sent", "signed", "declined"), []),
@@ -96,10 +96,14 @@ RELEASED = Release.of("1.0.0", code(Brief, "sent", "signed"), {"Brief": {"id": "
         ),
     ],
 )
-def test_what_a_release_has_written_and_this_code_would_not_read_is_named(today: Code, says: list[str]) -> None:
-    found = list(faults(RELEASED, today))
-    assert [any(one.startswith(words) for one in found) for words in says] == [True] * len(says), found
-    assert bool(found) is bool(says)
+def test_what_a_release_has_written_and_this_code_would_not_read_is_named(
+    today: Code, expected_faults: list[str]
+) -> None:
+    messages = list(faults(RELEASED, today))
+    assert [any(message.startswith(beginning) for message in messages) for beginning in expected_faults] == [
+        True
+    ] * len(expected_faults), messages
+    assert bool(messages) is bool(expected_faults)
 
 
 def test_a_release_is_frozen_once_and_today_s_code_reads_what_it_has_just_written(
@@ -117,7 +121,7 @@ def test_a_release_is_frozen_once_and_today_s_code_reads_what_it_has_just_writte
 def test_a_migration_of_a_release_that_is_edited_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = shutil.copytree(releases.MIGRATIONS, tmp_path / "versions") / "0001_first.py"
     monkeypatch.setattr(releases, "MIGRATIONS", first.parent)
-    release = Release.of("1.0.0", Code.today(), {}, {})
+    release = Release.from_code("1.0.0", Code.today(), {}, {})
     assert list(faults(release, Code.today())) == []
     first.write_text(first.read_text().replace("nullable=True", "nullable=False", 1))
     [fault] = faults(release, Code.today())

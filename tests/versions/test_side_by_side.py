@@ -11,7 +11,7 @@ from temporalio.service import RPCError
 
 from tests.servers import own_namespace
 from tests.versions.changed import Unchanged, WithMoreInItsQuestions, WorkflowCode
-from tests.versions.stage import Living, Surroundings, deployed, eventually, living
+from tests.versions.stage import Living, Surroundings, deploy_workers, eventually, start_request
 from tests.workflows.fakes import FakePlanner, refusal
 from tests.workflows.stage import a_request
 from workflows.model.hand_off import Settled
@@ -21,41 +21,43 @@ pytestmark = pytest.mark.real_server
 
 
 @asynccontextmanager
-async def working(client: Client, around: Surroundings, name: str, code: WorkflowCode) -> AsyncIterator[None]:
+async def start_worker(
+    client: Client, surroundings: Surroundings, name: str, code: WorkflowCode
+) -> AsyncIterator[None]:
     """A worker of this name that keeps no history: each task of any of them may come to it."""
-    mine = await Client.connect(
+    own_client = await Client.connect(
         client.service_client.config.target_host,
         namespace=client.namespace,
         identity=name,
         data_converter=pydantic_data_converter,
     )
-    async with deployed(mine, around, code=code, max_cached_workflows=0):
+    async with deploy_workers(own_client, surroundings, code=code, max_cached_workflows=0):
         yield
 
 
-async def hands(request: Living, kind: "EventType.ValueType") -> list[str]:
+async def task_identities(request: Living, kind: "EventType.ValueType") -> list[str]:
     """Whose hands did what of this request."""
     events = (await request.handle.fetch_history()).events
     if kind is EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
-        return [one.workflow_task_completed_event_attributes.identity for one in events if one.event_type == kind]
-    return [one.workflow_task_failed_event_attributes.identity for one in events if one.event_type == kind]
+        return [event.workflow_task_completed_event_attributes.identity for event in events if event.event_type == kind]
+    return [event.workflow_task_failed_event_attributes.identity for event in events if event.event_type == kind]
 
 
 async def through_both(request: Living) -> None:
     """It is called back until both have had a task of it."""
 
-    async def done() -> bool:
+    async def has_both() -> bool:
         await request.callback()
-        return set(await hands(request, EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)) == {"old", "new"}
+        return set(await task_identities(request, EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)) == {"old", "new"}
 
-    await eventually(done)
+    await eventually(has_both)
 
 
-async def signed(around: Surroundings, requests: list[Living]) -> list[Settled]:
+async def sign_all(surroundings: Surroundings, requests: list[Living]) -> list[Settled]:
     """Everybody signs what all of these requests read: they share one document."""
     for signer in a_request().brief.people:
-        around.signatures.sign(signer.person)
-    around.signatures.status = Status.SIGNED
+        surroundings.signatures.sign(signer.person)
+    surroundings.signatures.status = Status.SIGNED
     for request in requests:
         with suppress(RPCError):  # It has read that already, for an earlier callback.
             await request.callback()
@@ -66,19 +68,21 @@ async def signed(around: Surroundings, requests: list[Living]) -> list[Settled]:
 async def test_old_and_new_histories_go_on_under_both_and_nobody_is_told_twice(dev_server: str) -> None:
     """One was begun by the old version alone, two by either while both are there, and all go through both."""
     client = await own_namespace(dev_server)
-    around = Surroundings(planner=FakePlanner(failures=[refusal(Code.DIRECTORY, retryable=True)]))
-    async with working(client, around, "old", Unchanged):
-        requests = [await living(client, around, "before")]
-        await eventually(lambda: _told(around, 1))
-        async with working(client, around, "new", WithMoreInItsQuestions):
-            requests += [await living(client, around, name) for name in ("while-1", "while-2")]
-            await eventually(lambda: _told(around, 3))
+    surroundings = Surroundings(planner=FakePlanner(failures=[refusal(Code.DIRECTORY, retryable=True)]))
+    async with start_worker(client, surroundings, "old", Unchanged):
+        requests = [await start_request(client, surroundings, "before")]
+        await eventually(lambda: _is_notified(surroundings, 1))
+        async with start_worker(client, surroundings, "new", WithMoreInItsQuestions):
+            requests += [await start_request(client, surroundings, name) for name in ("while-1", "while-2")]
+            await eventually(lambda: _is_notified(surroundings, 3))
             for request in requests:
                 await through_both(request)
-            assert [one.outcome for one in await signed(around, requests)] == [Status.SIGNED] * 3
-    assert [await hands(request, EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED) for request in requests] == [[]] * 3
-    assert around.told("ready", "customer-signer") == 3
+            assert [settlement.outcome for settlement in await sign_all(surroundings, requests)] == [Status.SIGNED] * 3
+    assert [await task_identities(request, EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED) for request in requests] == [
+        []
+    ] * 3
+    assert surroundings.count_notices("ready", "customer-signer") == 3
 
 
-async def _told(around: Surroundings, times: int) -> bool:
-    return around.told("ready", "customer-signer") >= times
+async def _is_notified(surroundings: Surroundings, times: int) -> bool:
+    return surroundings.count_notices("ready", "customer-signer") >= times

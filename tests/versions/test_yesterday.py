@@ -80,7 +80,7 @@ async def test_every_payload_is_still_read(path: Path) -> None:
 
 
 def _payloads(history: WorkflowHistory) -> Iterator[tuple[Payloads, Any]]:
-    asked: dict[int, str] = {}
+    activity_types: dict[int, str] = {}
     for event in history.events:
         if event.HasField("workflow_execution_started_event_attributes"):
             started = event.workflow_execution_started_event_attributes
@@ -90,8 +90,8 @@ def _payloads(history: WorkflowHistory) -> Iterator[tuple[Payloads, Any]]:
             yield signal.input, SIGNALS[signal.signal_name]
         elif event.HasField("activity_task_scheduled_event_attributes"):
             call = event.activity_task_scheduled_event_attributes
-            asked[event.event_id] = call.activity_type.name
+            activity_types[event.event_id] = call.activity_type.name
             yield call.input, QUESTIONS[call.activity_type.name]
         elif event.HasField("activity_task_completed_event_attributes"):
             answer = event.activity_task_completed_event_attributes
-            yield answer.result, ANSWERS[asked[answer.scheduled_event_id]]
+            yield answer.result, ANSWERS[activity_types[answer.scheduled_event_id]]

@@ -44,5 +44,9 @@ def waits(history: WorkflowHistory) -> list[WorkflowHistory]:
 
 def stops(history: WorkflowHistory) -> list[WorkflowHistory]:
     """At most `STOPS` of its waits, the last one among them and the others spread before it."""
-    all_ = waits(history)
-    return [all_[len(all_) * number // STOPS - 1] for number in range(1, STOPS + 1)] if len(all_) > STOPS else all_
+    all_waits = waits(history)
+    return (
+        [all_waits[len(all_waits) * number // STOPS - 1] for number in range(1, STOPS + 1)]
+        if len(all_waits) > STOPS
+        else all_waits
+    )

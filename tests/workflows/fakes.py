@@ -79,7 +79,7 @@ class FakeSignatureService(SignatureService):
     def sees(self, roster: Roster) -> DocumentSeen:
         """The document as a read would find it now: of signers only those whom the request names can be told."""
         named = {signer.person for signer in roster.people}
-        signers = tuple(one for one in self.signers if one.person in named)
+        signers = tuple(signer for signer in self.signers if signer.person in named)
         return DocumentSeen(
             document=DOCUMENT,
             status=self.status,
@@ -188,12 +188,22 @@ class FakePushService(PushService):
         if missed and len(missed) == len(now):
             raise refusal(Code.UNREACHABLE)
         delivery = delivery.replace(notices=tuple(notice for notice in now if notice not in missed))
-        seen = self.signatures.sees(delivery.subject) if delivery.document else None
-        acted = {one.person for one in seen.signers if one.state is not SignerState.VIEWED} if seen else set()
-        told = [notice for notice in delivery.notices if not (seen and seen.status and seen.status.ended)]
-        told = [notice for notice in told if (notice.about or notice.person) not in acted]
-        told = [notice for notice in told if notice.person not in self.without_phone]
-        self.sent += [Sent(one.stage, one.person, one.action) for one in told if one.person not in self.deaf_once]
+        document = self.signatures.sees(delivery.subject) if delivery.document else None
+        acted = (
+            {signer.person for signer in document.signers if signer.state is not SignerState.VIEWED}
+            if document
+            else set()
+        )
+        pushed_notices = [
+            notice for notice in delivery.notices if not (document and document.status and document.status.ended)
+        ]
+        pushed_notices = [notice for notice in pushed_notices if (notice.about or notice.person) not in acted]
+        pushed_notices = [notice for notice in pushed_notices if notice.person not in self.without_phone]
+        self.sent += [
+            Sent(notice.stage, notice.person, notice.action)
+            for notice in pushed_notices
+            if notice.person not in self.deaf_once
+        ]
         deaf, self.deaf_once = self.deaf_once, []
         left_open, self.open_once = (*self.open_once, *deaf), []
         return DeliveryReport(
@@ -203,35 +213,39 @@ class FakePushService(PushService):
                     stage=notice.stage,
                     person=notice.person,
                     outcome=NotificationOutcome.FAILED,
-                    why=why,
+                    why=reason,
                 )
-                if (why := self.fails.get(notice.stage))
+                if (reason := self.fails.get(notice.stage))
                 else Delivered(
                     key=notice.key,
                     stage=notice.stage,
                     person=notice.person,
                     channel=Channel.MAIL if notice.stage in self.by_mail else Channel.PUSH,
-                    outcome=_outcome(notice, deaf) if notice in told else NotificationOutcome.SUPPRESSED,
-                    why=None if notice in told else "no_device" if notice.person in self.without_phone else "signed",
+                    outcome=_outcome(notice, deaf) if notice in pushed_notices else NotificationOutcome.SUPPRESSED,
+                    why=None
+                    if notice in pushed_notices
+                    else "no_device"
+                    if notice.person in self.without_phone
+                    else "signed",
                     devices=_devices(notice.person, left_open, deaf),
                 )
                 for notice in delivery.notices
             )
-            + tuple(_missed(notice) for notice in missed),
+            + tuple(_make_missed(notice) for notice in missed),
             open_devices=left_open,
             open_notices=tuple(notice.key for notice in (*later, *missed)),
             retry_after=self.asks_to_wait,
-            seen=seen,
+            seen=document,
         )
 
     def stages(self) -> list[tuple[str, str]]:
         """What was sent to whom, in order."""
-        return [(one.stage, one.person) for one in self.sent]
+        return [(notice.stage, notice.person) for notice in self.sent]
 
 
 @dataclass
 class FakePlanner(Planner, StandInFinder):
-    """Offsets from somebody's turn, in order of stages; no calendar but who is `away`."""
+    """Offsets from somebody's turn, in order of stages; no calendar but `absent_people`."""
 
     reminders: tuple[timedelta, ...] = (timedelta(days=3), timedelta(days=6), timedelta(days=9))
     warnings: tuple[timedelta, ...] = (timedelta(days=2), timedelta(days=1))
@@ -242,7 +256,7 @@ class FakePlanner(Planner, StandInFinder):
     doubt: str | None = None
     overdue: timedelta | None = None
     fallback: timedelta | None = None
-    away: set[str] = field(default_factory=set)
+    absent_people: set[str] = field(default_factory=set)
     planned: list[PlanningInput] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
 
@@ -254,39 +268,43 @@ class FakePlanner(Planner, StandInFinder):
         moments = [self._expiry(planning, due_at)] if planning.policy.expires else []
         for turn in planning.turns:
             for number, offset in enumerate(self.reminders, 1):
-                moments.append(_moment(turn.since + offset, ActionType.REMIND, f"reminder-{number}", turn.person))
-            for before in self.warnings:
-                moments.append(_moment(due_at - before, ActionType.WARN, f"warning-{before.days}d", turn.person))
+                moments.append(_make_action(turn.since + offset, ActionType.REMIND, f"reminder-{number}", turn.person))
+            for warned_ahead in self.warnings:
+                moments.append(
+                    _make_action(due_at - warned_ahead, ActionType.WARN, f"warning-{warned_ahead.days}d", turn.person)
+                )
             if self.fallback:
-                moments.append(_moment(turn.since + self.fallback, ActionType.FALLBACK, "fallback", turn.person))
+                moments.append(_make_action(turn.since + self.fallback, ActionType.FALLBACK, "fallback", turn.person))
             if self.escalate_after:
-                at = turn.since + self.escalate_after
+                escalate_at = turn.since + self.escalate_after
                 lost = alert_key(planning.subject.id, "escalation", self.alternate, turn.person) in planning.unheard
-                to = planning.subject.requester if lost else self.alternate
-                escalation = _moment(at, ActionType.ESCALATE, "escalation", turn.person, to=to)
+                recipient = planning.subject.requester if lost else self.alternate
+                escalation = _make_action(
+                    escalate_at, ActionType.ESCALATE, "escalation", turn.person, recipient=recipient
+                )
                 action = EscalationAction.NOTIFY if turn.person in planning.not_handed_over else self.action
                 moments.append(escalation.replace(action=action))
                 if action is EscalationAction.NOTIFY:
-                    moments.append(_moment(at, ActionType.ESCALATED, "escalated", turn.person))
+                    moments.append(_make_action(escalate_at, ActionType.ESCALATED, "escalated", turn.person))
             if self.overdue:
                 moments += [
-                    _moment(due_at + number * self.overdue, ActionType.OVERDUE, f"overdue-{number}", turn.person)
+                    _make_action(due_at + number * self.overdue, ActionType.OVERDUE, f"overdue-{number}", turn.person)
                     for number in range(1, 4)
                 ]
-            moments = _snoozed(moments, [one for one in planning.snoozes if one.person == turn.person])
-        moments.sort(key=lambda moment: moment.at)
+            moments = _snooze_actions(moments, [snooze for snooze in planning.snoozes if snooze.person == turn.person])
+        moments.sort(key=lambda action: action.at)
         closes = planning.policy.expires
         closes_at = None if closes else due_at + timedelta(days=730)
         return Schedule(due_at=due_at, closes_at=closes_at, closes=closes, actions=tuple(moments), doubt=self.doubt)
 
     async def check(self, stand_in: StandIn) -> StandInReport:
-        is_away = stand_in.person in self.away and not stand_in.force
+        is_away = stand_in.person in self.absent_people and not stand_in.force
         return StandInReport(
             refused=Rejection.AWAY_UNLESS_FORCED.to_message(person=stand_in.person) if is_away else None
         )
 
     def _expiry(self, planning: PlanningInput, due_at: datetime) -> ScheduledAction:
-        return _moment(due_at, ActionType.EXPIRE, "expiry", planning.subject.requester)
+        return _make_action(due_at, ActionType.EXPIRE, "expiry", planning.subject.requester)
 
 
 class ManyReminders(FakePlanner):
@@ -303,17 +321,17 @@ class FakeHandoff(Handoff):
     down: set[str] = field(default_factory=set)
     gate: asyncio.Event | None = None
     failures: list[Exception] = field(default_factory=list)
-    gone: set[str] = field(default_factory=set)
+    closed_targets: set[str] = field(default_factory=set)
     calls: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     batches: list[HandoffBatch] = field(default_factory=list)
     record: RecordedHandOff = field(default_factory=RecordedHandOff)
     """What the store knows of something that has ended."""
-    away: int = 0
+    store_failures: int = 0
     """So many times the store takes nothing of what became of a batch."""
     made_up: list[Amendment] = field(default_factory=list)
     """What came to the store with a later batch."""
 
-    async def read(self, ended: ReplayOrder) -> RecordedHandOff:
+    async def read(self, order: ReplayOrder) -> RecordedHandOff:
         if self.failures:
             raise self.failures.pop(0)
         return self.record
@@ -333,12 +351,12 @@ class FakeHandoff(Handoff):
         return HandoffReport(results=results, recorded=not results or self._takes())
 
     def _takes(self) -> bool:
-        self.away -= 1
-        return self.away < 0
+        self.store_failures -= 1
+        return self.store_failures < 0
 
     def _result(self, target: str) -> HandoffResult:
         self.calls[target] += 1
-        if target in self.gone:
+        if target in self.closed_targets:
             return HandoffResult(target=target, ok=False, gone=True, why="workflow_closed")
         if target in self.down:
             return HandoffResult(target=target, ok=False, why="no answer")
@@ -386,8 +404,8 @@ def refusal(
 ) -> ApplicationError:
     """A failure as `activities/temporal/failures.py` makes them; `wait` is when the service wants to be asked again."""
     category = ApplicationErrorCategory.BENIGN if bound else ApplicationErrorCategory.UNSPECIFIED
-    says, final = f"the service says {code}", not retryable
-    return ApplicationError(says, type=code, non_retryable=final, next_retry_delay=wait, category=category)
+    message, final = f"the service says {code}", not retryable
+    return ApplicationError(message, type=code, non_retryable=final, next_retry_delay=wait, category=category)
 
 
 def _outcome(notice: NotificationOrder, deaf: Collection[str]) -> NotificationOutcome:
@@ -396,28 +414,30 @@ def _outcome(notice: NotificationOrder, deaf: Collection[str]) -> NotificationOu
     return NotificationOutcome.WITHDRAWN if notice.action is NoticeAction.WITHDRAW else NotificationOutcome.ACCEPTED
 
 
-def _missed(notice: NotificationOrder) -> Delivered:
-    why = Reason.UNREACHABLE
+def _make_missed(notice: NotificationOrder) -> Delivered:
+    reason = Reason.UNREACHABLE
     return Delivered(
-        key=notice.key, stage=notice.stage, person=notice.person, outcome=NotificationOutcome.FAILED, why=why
+        key=notice.key, stage=notice.stage, person=notice.person, outcome=NotificationOutcome.FAILED, why=reason
     )
 
 
 def _devices(person: str, left_open: Collection[str], deaf: Collection[str]) -> tuple[DeviceOutcome, ...]:
     """A phone of their own, and the ones left open, unless it is somebody else's only one."""
     open_ = [device for device in left_open if device == person or device not in deaf]
-    own = [] if person in deaf else [DeviceOutcome(device="a1b2c3", outcome=NotificationOutcome.ACCEPTED)]
-    return (*own, *(DeviceOutcome(device=device, outcome=NotificationOutcome.FAILED) for device in open_))
+    own_devices = [] if person in deaf else [DeviceOutcome(device="a1b2c3", outcome=NotificationOutcome.ACCEPTED)]
+    return (*own_devices, *(DeviceOutcome(device=device, outcome=NotificationOutcome.FAILED) for device in open_))
 
 
-def _snoozed(moments: list[ScheduledAction], snoozes: list[Snooze]) -> list[ScheduledAction]:
+def _snooze_actions(moments: list[ScheduledAction], snoozes: list[Snooze]) -> list[ScheduledAction]:
     for snooze in snoozes:
         reminders = [m for m in moments if m.kind is ActionType.REMIND and m.person == snooze.person]
         moments = [m for m in moments if m not in reminders or m.at >= snooze.until]
-        moments.append(_moment(snooze.until, ActionType.REMIND, f"snooze-{snooze.number}", snooze.person))
+        moments.append(_make_action(snooze.until, ActionType.REMIND, f"snooze-{snooze.number}", snooze.person))
     return moments
 
 
-def _moment(at: datetime, kind: ActionType, stage: str, person: str, to: str | None = None) -> ScheduledAction:
+def _make_action(
+    action_at: datetime, kind: ActionType, stage: str, person: str, recipient: str | None = None
+) -> ScheduledAction:
     reasons = (Message(code=f"planned as {stage}"),)
-    return ScheduledAction(at=at, kind=kind, stage=stage, person=person, to=to or person, reasons=reasons)
+    return ScheduledAction(at=action_at, kind=kind, stage=stage, person=person, to=recipient or person, reasons=reasons)

@@ -95,7 +95,7 @@ def approver(person: str, order: int) -> Participant:
 
 def silent_for(request: SignatureInput, silence: timedelta) -> SignatureInput:
     """A request whose first signer was told `silence` ago, as a continue-as-new would carry it."""
-    then = datetime.now(UTC) - silence
+    told_at = datetime.now(UTC) - silence
     first = request.brief.people[0].person
     ready = Delivered(
         key=notice_key(request.brief.id, "ready", first),
@@ -105,7 +105,9 @@ def silent_for(request: SignatureInput, silence: timedelta) -> SignatureInput:
         outcome=NotificationOutcome.ACCEPTED,
     )
     sent = DocumentSeen(document=DOCUMENT, status=Status.SENT, raw="se")
-    return request.replace(carried=SignatureState.begin(request.brief, then).observe(sent, then).told((ready,), then))
+    return request.replace(
+        carried=SignatureState.begin(request.brief, told_at).observe(sent, told_at).told((ready,), told_at)
+    )
 
 
 class TriesOnce(TaskSandbox):
@@ -165,12 +167,12 @@ async def is_at_work(client: Client, id: str) -> bool:
     events = (await client.get_workflow_handle(id).fetch_history()).events
     if events[-1].event_type in _TASK_UNDER_WAY:
         return True
-    begun = {event.event_id for event in events if event.HasField("activity_task_scheduled_event_attributes")}
-    if not (begun := begun - {ended for event in events for ended in _ended_by(event)}):
+    open_activities = {event.event_id for event in events if event.HasField("activity_task_scheduled_event_attributes")}
+    if not (open_activities := open_activities - {ended_id for event in events for ended_id in _ended_by(event)}):
         return False
     described = await runs.described(client, id)
     pending = described.raw.pending_activities
-    return described.status.open and (len(pending) < len(begun) or any(map(_is_on_its_way, pending)))
+    return described.status.open and (len(pending) < len(open_activities) or any(map(_is_on_its_way, pending)))
 
 
 def _ended_by(event: HistoryEvent) -> Iterator[int]:
@@ -180,9 +182,9 @@ def _ended_by(event: HistoryEvent) -> Iterator[int]:
 
 def _is_on_its_way(pending: PendingActivityInfo) -> bool:
     """Begun, or about to be: not waiting for another attempt, which the time-skipping server calls begun as well."""
-    begun = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-    over = pending.last_attempt_complete_time.ToNanoseconds() >= pending.last_started_time.ToNanoseconds()
-    return pending.attempt <= 1 or (begun and not over)
+    is_started = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+    is_over = pending.last_attempt_complete_time.ToNanoseconds() >= pending.last_started_time.ToNanoseconds()
+    return pending.attempt <= 1 or (is_started and not is_over)
 
 
 @dataclass
@@ -194,42 +196,44 @@ class Story:
     handle: WorkflowHandle[SignatureRequestWorkflow, Settled]
     glances: int = _GLANCES
 
-    async def shown(self) -> RequestShow:
+    async def read_view(self) -> RequestShow:
         """What `request show` would say now."""
         return await self.handle.query(SignatureRequestWorkflow.show)
 
     async def has_a_problem(self) -> bool:
         """Whether something is wrong."""
-        shown: dict[str, object] = await self.handle.query(SHOW)
-        return shown["problem"] is not None
+        view: dict[str, object] = await self.handle.query(SHOW)
+        return view["problem"] is not None
 
-    async def wish(self, wish: AnyCommand, op: str | None = None) -> Receipt:
+    async def send_command(self, command: AnyCommand, op: str | None = None) -> Receipt:
         """Have a wish taken, and see it carried out or refused; time does not move meanwhile."""
         id = op or uuid.uuid4().hex
-        taken: Receipt = await self.handle.execute_update(UPDATES[type(wish)], wish, id=id, result_type=Receipt)
-        while taken.state is OperationState.OPEN:
-            known = await self.handle.query(SignatureRequestWorkflow.operation, id)
-            assert known is not None
-            taken = known
-        return taken
+        receipt: Receipt = await self.handle.execute_update(UPDATES[type(command)], command, id=id, result_type=Receipt)
+        while receipt.state is OperationState.OPEN:
+            operation = await self.handle.query(SignatureRequestWorkflow.operation, id)
+            assert operation is not None
+            receipt = operation
+        return receipt
 
-    async def callback(self, kind: str = "signed", event: str | None = None, at: datetime | None = None) -> None:
-        """What the receiver would signal; `at` is when it happened."""
-        event_id, at = event or uuid.uuid4().hex, at or await self.env.get_current_time()
-        await self.handle.signal(PROVIDER_EVENT, ProviderEvent(id=event_id, type=kind, at=at))
+    async def callback(
+        self, kind: str = "signed", event: str | None = None, happened_at: datetime | None = None
+    ) -> None:
+        """What the receiver would signal; `happened_at` is when that was."""
+        event_id, happened_at = event or uuid.uuid4().hex, happened_at or await self.env.get_current_time()
+        await self.handle.signal(PROVIDER_EVENT, ProviderEvent(id=event_id, type=kind, at=happened_at))
 
     async def days_pass(self, days: float) -> None:
         """Move the server's clock."""
         await self._move(timedelta(days=days))
 
-    async def until(self, instant: datetime) -> None:
+    async def move_clock_to(self, instant: datetime) -> None:
         """Move the server's clock to an instant."""
         await self._move(instant - await self.env.get_current_time())
 
-    async def _move(self, by: timedelta) -> None:
+    async def _move(self, duration: timedelta) -> None:
         """Between moments of rest: the server strands a run for good whose task cancels what has just ended."""
         await self.at_rest()
-        await self.env.sleep(by)
+        await self.env.sleep(duration)
         await self.at_rest()
 
     async def at_rest(self) -> None:
@@ -257,7 +261,7 @@ class Story:
 
 
 @asynccontextmanager
-async def story(
+async def start_story(
     world: World, request: SignatureInput | None = None, record: str = "", begins: datetime | None = None
 ) -> AsyncIterator[Story]:
     """A request that has just been started on a fresh clock, which is moved to when it `begins`.
@@ -267,10 +271,10 @@ async def story(
     async with time_skipping() as env, workers(env.client, world):
         if begins is not None:
             await env.sleep(begins - await env.get_current_time())
-        it = await begin(env, world, request or a_request())
-        await it.at_rest()
-        yield it
-        await corpus.record(record, it.handle)
+        story = await begin(env, world, request or a_request())
+        await story.at_rest()
+        yield story
+        await corpus.record(record, story.handle)
 
 
 async def begin(env: WorkflowEnvironment, world: World, request: SignatureInput) -> Story:

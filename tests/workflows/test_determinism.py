@@ -66,8 +66,8 @@ def test_importing_the_workflows_loads_no_third_party_library_beyond_their_own()
         "new = {name.split('.')[0] for name in sys.modules} - known - set(sys.stdlib_module_names) - {'workflows'};"
         "print(sorted(name for name in new if not name.startswith('_')))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
-    assert done.stdout.strip() in ("[]", "['annotated_types']")
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert completed.stdout.strip() in ("[]", "['annotated_types']")
 
 
 def _offences(source: str) -> list[str]:
@@ -75,8 +75,8 @@ def _offences(source: str) -> list[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Set):
             offences.append(f"line {node.lineno}: a set display has no stable order")
-        if isinstance(node, ast.Call) and (why := _forbidden(node.func)):
-            offences.append(f"line {node.lineno}: {why}")
+        if isinstance(node, ast.Call) and (reason := _forbidden(node.func)):
+            offences.append(f"line {node.lineno}: {reason}")
     return offences
 
 

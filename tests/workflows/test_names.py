@@ -51,13 +51,13 @@ def test_no_message_has_its_name_from_a_method_that_somebody_may_rename() -> Non
         if ast.unparse(decorator).startswith(("command_update", "workflow.update", "workflow.signal", "workflow.query"))
     ]
     assert len(decorators) > 20
-    assert [where for where, decorator in decorators if not _is_named(decorator)] == []
+    assert [place_in_code for place_in_code, decorator in decorators if not _is_named(decorator)] == []
 
 
 def _is_named(decorator: ast.expr) -> bool:
     """Whether it says `name=` with a constant of `workflows/names.py`."""
-    given = decorator.keywords if isinstance(decorator, ast.Call) else []
-    named = [ast.unparse(one.value).removeprefix("names.") for one in given if one.arg == "name"]
+    keywords = decorator.keywords if isinstance(decorator, ast.Call) else []
+    named = [ast.unparse(keyword.value).removeprefix("names.") for keyword in keywords if keyword.arg == "name"]
     return any(isinstance(getattr(names, name, None), str) for name in named)
 
 

@@ -32,14 +32,14 @@ async def replay(
 ) -> list[Exception]:
     """What today's code has against these histories, with these changes of the SDK's own logic switched on."""
 
-    async def each() -> AsyncIterator[WorkflowHistory]:
+    async def iterate_histories() -> AsyncIterator[WorkflowHistory]:
         for history in histories:
             yield history
 
     replayer = Replayer(workflows=(), plugins=[CountersignPlugin()], workflow_runner=runner or TriesOnce())
     for flag in flags:
         replayer._set_default_workflow_logic_flag(flag, enabled=True)
-    results = await replayer.replay_workflows(each(), raise_on_replay_failure=False)
+    results = await replayer.replay_workflows(iterate_histories(), raise_on_replay_failure=False)
     return list(results.replay_failures.values())
 
 
@@ -57,8 +57,8 @@ async def test_the_sdk_s_coming_logic_would_get_no_open_run_stuck(path: Path) ->
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.name.removesuffix(".json.gz"))
 async def test_released_histories_replay_whole_and_stopped_in_waits(path: Path) -> None:
-    whole = corpus.load(path)
-    failures = await replay([whole, *corpus.stops(whole)])
+    whole_history = corpus.load(path)
+    failures = await replay([whole_history, *corpus.stops(whole_history)])
     assert not failures, f"{path.name}: {failures}"
 
 
@@ -74,9 +74,15 @@ def test_the_corpus_has_good_and_bad_histories() -> None:
 
 
 def test_each_workflow_has_a_history() -> None:
-    kept = {corpus.load(path).events[0].workflow_execution_started_event_attributes.workflow_type.name for path in GOOD}
-    ours = {str(workflow._Definition.must_from_class(one).name) for one in workflows() if one not in FURTHER}
-    assert ours - kept == set(), "record one where it is tested, and run: make histories"
+    recorded_types = {
+        corpus.load(path).events[0].workflow_execution_started_event_attributes.workflow_type.name for path in GOOD
+    }
+    workflow_types = {
+        str(workflow._Definition.must_from_class(workflow_class).name)
+        for workflow_class in workflows()
+        if workflow_class not in FURTHER
+    }
+    assert workflow_types - recorded_types == set(), "record one where it is tested, and run: make histories"
 
 
 def test_every_story_that_is_to_be_kept_was() -> None:
@@ -89,8 +95,8 @@ def test_every_story_that_is_to_be_kept_was() -> None:
 
 def test_the_corpus_has_what_requests_of_years_depend_on() -> None:
     """Fresh runs, what they begin from, and everything that people may wish."""
-    seen = {fact for path in GOOD for fact in _facts(corpus.load(path))}
-    assert seen >= {"goes on in a fresh run", "begun from what was carried over", *UPDATES.values()}
+    facts = {fact for path in GOOD for fact in _facts(corpus.load(path))}
+    assert facts >= {"goes on in a fresh run", "begun from what was carried over", *UPDATES.values()}
 
 
 def _facts(history: WorkflowHistory) -> Iterator[str]:
@@ -98,8 +104,8 @@ def _facts(history: WorkflowHistory) -> Iterator[str]:
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
             yield "goes on in a fresh run"
         elif event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
-            [given] = event.workflow_execution_started_event_attributes.input.payloads
-            if json.loads(given.data).get("carried"):
+            [payload] = event.workflow_execution_started_event_attributes.input.payloads
+            if json.loads(payload.data).get("carried"):
                 yield "begun from what was carried over"
         elif event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
             yield event.workflow_execution_update_accepted_event_attributes.accepted_request.input.name

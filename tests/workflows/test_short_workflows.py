@@ -36,7 +36,7 @@ class FakeRetention(RetentionService):
 
 
 @asynccontextmanager
-async def at_work(workflows: Sequence[type], activities: Sequence[Any]) -> AsyncIterator[Client]:
+async def start_worker(workflows: Sequence[type], activities: Sequence[Any]) -> AsyncIterator[Client]:
     async with (
         time_skipping() as env,
         Worker(env.client, task_queue=names.WORKFLOW_QUEUE, workflows=workflows, activities=activities),
@@ -44,7 +44,7 @@ async def at_work(workflows: Sequence[type], activities: Sequence[Any]) -> Async
         yield env.client
 
 
-async def seconds_of(handle: WorkflowHandle[Any, Any]) -> float:
+async def measure_seconds(handle: WorkflowHandle[Any, Any]) -> float:
     described = await handle.describe()
     assert described.close_time is not None
     return (described.close_time - described.start_time).total_seconds()
@@ -52,19 +52,19 @@ async def seconds_of(handle: WorkflowHandle[Any, Any]) -> float:
 
 async def test_an_absence_is_told_once_every_process_knows_of_it() -> None:
     absences, order = Absences(), AbsenceOrder(id="a1")
-    async with at_work([AbsenceWorkflow], absences.activities()) as client:
+    async with start_worker([AbsenceWorkflow], absences.activities()) as client:
         handle = await client.start_workflow(
             AbsenceWorkflow.run, order, id=names.absence_workflow_id("a1", back=False), task_queue=names.WORKFLOW_QUEUE
         )
         assert await handle.result() == AbsenceReport(told=3)
-        assert await seconds_of(handle) >= SEEN_WITHIN.total_seconds()
+        assert await measure_seconds(handle) >= SEEN_WITHIN.total_seconds()
         await corpus.record("absence-told", handle)
     assert absences.orders == [order]
 
 
 async def test_retention_passes_on_the_instant_until_which_things_are_due() -> None:
     retention = FakeRetention()
-    async with at_work([RetentionWorkflow], retention.activities()) as client:
+    async with start_worker([RetentionWorkflow], retention.activities()) as client:
         handle = await client.start_workflow(
             RetentionWorkflow.run, RetentionOrder(), id=names.RETENTION, task_queue=names.WORKFLOW_QUEUE
         )

@@ -15,7 +15,7 @@ import pytest
 from pydantic import BaseModel
 
 from tests.golden import samples
-from tests.golden.__main__ import grown
+from tests.golden.__main__ import grow_sample
 from tests.golden.samples import read, sample, tersely, written
 from workflows.model.notifications import Delivery
 from workflows.model.plan_reasons import PlanReason
@@ -52,7 +52,7 @@ def test_what_a_history_leaves_out_is_read_as_it_was(model: type[BaseModel]) -> 
 
 
 def test_a_history_is_plain_json_without_fields_that_say_nothing() -> None:
-    moment = ScheduledAction(
+    action = ScheduledAction(
         at=AT,
         kind=ActionType.WARN,
         stage="warning-1d",
@@ -60,7 +60,7 @@ def test_a_history_is_plain_json_without_fields_that_say_nothing() -> None:
         to="signer",
         reasons=(PlanReason.ON_LAST_WORKING_DAY.to_message(),),
     )
-    agenda = Schedule(due_at=AT, closes=False, actions=200 * (moment,))
+    agenda = Schedule(due_at=AT, closes=False, actions=200 * (action,))
     document = tersely(agenda)
     assert document.keys() == {"due_at", "closes", "actions"}
     warning = {"kind": "warn", "stage": "warning-1d", "person": "signer", "to": "signer"}
@@ -89,17 +89,17 @@ def test_an_empty_field_is_written_where_its_default_is_another(value: tuple[str
 
 @pytest.mark.parametrize("model", MODELS, ids=by_name)
 def test_fields_of_newer_code_are_ignored(model: type[BaseModel]) -> None:
-    assert read(_with_news(sample(model)), model) == read(sample(model), model)
+    assert read(_add_unknown_fields(sample(model)), model) == read(sample(model), model)
 
 
 @pytest.mark.parametrize("part", PARTS, ids=by_name)
 def test_every_field_stands_in_a_sample_with_another_value_than_its_default(part: type[BaseModel]) -> None:
     """Else a field that is no longer read would not be noticed."""
-    told = _told().get(part, [])
+    samples_of_part = _values_by_model().get(part, [])
     silent = {
         name
         for name, field in part.model_fields.items()
-        if all(getattr(value, name) == samples.default_of(field) for value in told)
+        if all(getattr(value, name) == samples.default_of(field) for value in samples_of_part)
     }
     assert not silent
 
@@ -117,16 +117,16 @@ def test_words_are_only_added(kind: str, today: list[str]) -> None:
 
 @pytest.mark.parametrize("model", MODELS, ids=by_name)
 def test_adding_to_a_sample_changes_nothing_that_stands_there(model: type[BaseModel]) -> None:
-    assert grown(model) == sample(model)
+    assert grow_sample(model) == sample(model)
 
 
 @cache
-def _told() -> dict[type[BaseModel], list[BaseModel]]:
+def _values_by_model() -> dict[type[BaseModel], list[BaseModel]]:
     """The values in all samples, by their model."""
-    told: dict[type[BaseModel], list[BaseModel]] = defaultdict(list)
+    values_by_model: dict[type[BaseModel], list[BaseModel]] = defaultdict(list)
     for value in (value for model in MODELS for value in _values(read(sample(model), model))):
-        told[type(value)].append(value)
-    return told
+        values_by_model[type(value)].append(value)
+    return values_by_model
 
 
 def _values(value: Any) -> Iterator[BaseModel]:
@@ -139,16 +139,18 @@ def _values(value: Any) -> Iterator[BaseModel]:
             yield from _values(inner)
 
 
-def _with_news(told: Any) -> Any:
-    match told:
+def _add_unknown_fields(sample_json: Any) -> Any:
+    match sample_json:
         case {"code": str(), "values": dict()}:  # the values of a message are no fields
-            return told | {"news": {"of": ["tomorrow"]}}
+            return sample_json | {"news": {"of": ["tomorrow"]}}
         case dict():
-            return {name: _with_news(inner) for name, inner in told.items()} | {"news": {"of": ["tomorrow"]}}
+            return {name: _add_unknown_fields(inner) for name, inner in sample_json.items()} | {
+                "news": {"of": ["tomorrow"]}
+            }
         case list():
-            return [_with_news(inner) for inner in told]
+            return [_add_unknown_fields(inner) for inner in sample_json]
         case _:
-            return told
+            return sample_json
 
 
 def test_a_change_of_a_field_that_does_not_exist_is_refused() -> None:

@@ -10,7 +10,7 @@ from workflows.model.commands import UPDATES, AnyCommand
 from workflows.model.receipts import Receipt
 
 
-class TakesWishes(ABC):
+class CommandStory(ABC):
     """What the stories of onboardings and of campaigns have in common."""
 
     handle: WorkflowHandle[Any, Any]
@@ -19,19 +19,19 @@ class TakesWishes(ABC):
     async def at_rest(self) -> None:
         """Until neither it nor anything it has started is at work."""
 
-    async def wish(self, wish: AnyCommand, op: str | None = None) -> Receipt:
+    async def send_command(self, command: AnyCommand, op: str | None = None) -> Receipt:
         """Have it take a wish."""
         await self.at_rest()
-        update = UPDATES[type(wish)]
+        update = UPDATES[type(command)]
         receipt: Receipt = await self.handle.execute_update(
-            update, wish, id=op or uuid.uuid4().hex, result_type=Receipt
+            update, command, id=op or uuid.uuid4().hex, result_type=Receipt
         )
         return receipt
 
-    async def refused(self, wish: AnyCommand) -> str:
+    async def read_refusal(self, command: AnyCommand) -> str:
         """Why it does not take a wish."""
         try:
-            await self.wish(wish)
+            await self.send_command(command)
         except WorkflowUpdateFailedError as refusal:
             return str(refusal.cause).removeprefix("refused: ")
         raise AssertionError("was taken")

@@ -27,7 +27,7 @@ from tests.messages import english_of
 from tests.starter.queries.test_campaign_curve import some_show
 from tests.storage import altered, count
 from tests.workflows.campaign.stage import SECRET, Company, a_file, staff
-from tests.workflows.campaign.test_bounds import NOW, Ahead, a_course
+from tests.workflows.campaign.test_bounds import NOW, Ahead, make_course
 from workflows.campaign import state as wishes
 from workflows.campaign.state import CHANGES_AT_MOST
 from workflows.kinds import Kind
@@ -333,7 +333,7 @@ async def test_a_record_of_a_campaign_that_was_altered_is_noticed(tmp_path: Path
 
 async def test_nobody_waits_to_be_ended_or_extended_until_others_are_asked(tmp_path: Path) -> None:
     """The first walk may wait for as long as Core Signature is away; an end and a later day need Temporal alone."""
-    _, course = await a_course(tmp_path)
+    _, course = await make_course(tmp_path)
     for number, what in enumerate((ChangeKind.JOINED, ChangeKind.EXEMPT, ChangeKind.EXTENDED, ChangeKind.LEFT), 1):
         course = course.changed(ChangeResult(change=change(what, number), people=1), NOW)
     walks = [(walk.work, walk.change and walk.change.number) for walk in course.jobs.running]
@@ -412,7 +412,7 @@ async def test_whom_a_change_asks_has_not_failed_before_its_walk_has_come_to_the
 
 
 async def test_a_campaign_knows_of_which_changes_everybody_was_asked(tmp_path: Path) -> None:
-    _, course = await a_course(tmp_path)
+    _, course = await make_course(tmp_path)
     for number, what in enumerate((ChangeKind.JOINED, ChangeKind.LEFT, ChangeKind.AGAIN), 1):
         course = course.changed(ChangeResult(change=change(what, number), people=1), NOW)
     asked = []
@@ -429,7 +429,7 @@ async def test_a_campaign_knows_of_which_changes_everybody_was_asked(tmp_path: P
 async def test_the_owner_hears_each_week_though_the_look_of_its_last_day_was_missed(
     tmp_path: Path, days: int, late: int, weekly: bool
 ) -> None:
-    _, course = await a_course(tmp_path)
+    _, course = await make_course(tmp_path)
     course = course.within("daily", days=days)
     course = course.missed_looks(course.look_due_at + timedelta(days=late, hours=1))
     assert (course.daily.days, course.weekly) == (days + late, weekly)
@@ -439,13 +439,13 @@ async def test_the_owner_hears_each_week_though_the_look_of_its_last_day_was_mis
 
 async def test_counts_are_as_of_the_instant_at_which_the_lines_were_read(tmp_path: Path) -> None:
     """Whoever acknowledges while managers are told comes to them: `so far` adds those who ended since."""
-    _, course = await a_course(tmp_path)
+    _, course = await make_course(tmp_path)
     told = timedelta(minutes=4)
     assert course.looked(DailyCheckResult(counts=Counts(), ago=told), NOW).tally.counted_at == NOW - told
 
 
 async def test_nothing_is_taken_once_the_record_is_being_made(tmp_path: Path) -> None:
-    _, course = await a_course(tmp_path)
+    _, course = await make_course(tmp_path)
     assert course.closes_at is not None
     for known, now in ((course, course.closes_at), (course.waited(), NOW), (course.end_everybody(), NOW)):
         says = "too late: the campaign is being closed"
@@ -457,7 +457,7 @@ async def test_nothing_is_taken_once_the_record_is_being_made(tmp_path: Path) ->
 
 
 async def test_an_audience_is_changed_so_often_and_by_ids_alone(tmp_path: Path) -> None:
-    _, course = await a_course(tmp_path)
+    _, course = await make_course(tmp_path)
     often = course.within("audience", changes=CHANGES_AT_MOST)
     assert (
         english_of(wishes.refuse_retry(often, Retry(actor=OWNER), NOW))

@@ -139,7 +139,7 @@ class Ending:
         of = WorkflowExecution(workflow_id=first.id, run_id=first.run_id or "")
         gone = DeleteWorkflowExecutionRequest(namespace=self.temporal.namespace, workflow_execution=of)
         await self.temporal.workflow_service.delete_workflow_execution(gone)
-        await eventually(lambda: _is_gone(first), within=60)
+        await eventually(lambda: _is_gone(first), timeout_seconds=60)
 
     @asynccontextmanager
     async def killed(self) -> AsyncIterator[WorkflowHandle[Ended, KeptFiles]]:

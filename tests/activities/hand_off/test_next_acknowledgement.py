@@ -11,7 +11,7 @@ from activities.hand_off.next_acknowledgement import op_of
 from activities.launch import launch as path
 from tests.faults.town import eventually
 from tests.servers import own_part
-from tests.workflows.campaign.stage import Campaigns, a_file, campaign, staff
+from tests.workflows.campaign.stage import CampaignStory, a_file, staff, start_campaign
 from workflows import names
 from workflows.follow_up.command_log import CommandLog
 from workflows.follow_up.commands import refused
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.real_server
 _GLANCE = 0.2
 
 
-async def second(it: Campaigns) -> None:
+async def second(it: CampaignStory) -> None:
     """Start another campaign of the same people, and wait until it waits for ada."""
     prepared = await it.company.prepared(a_file(id="security"), await it.now())
     await path.start(it.client, it.company.store, prepared)
@@ -34,7 +34,7 @@ async def second(it: Campaigns) -> None:
     assert await eventually(waiting)
 
 
-def reminded(it: Campaigns) -> list[tuple[str, str]]:
+def reminded(it: CampaignStory) -> list[tuple[str, str]]:
     """The reminders that somebody asked for: of which request, and to whom."""
     return [
         (delivery.subject.id, notice.person)
@@ -47,15 +47,15 @@ def reminded(it: Campaigns) -> list[tuple[str, str]]:
 async def test_the_other_campaign_reminds_whoever_has_acknowledged_once_and_nobody_else(
     tmp_path: Path, dev_server: str
 ) -> None:
-    async with campaign(tmp_path, a_file(), staff("ada", "bo"), server=own_part(dev_server)) as it:
-        await it.opened()
+    async with start_campaign(tmp_path, a_file(), staff("ada", "bo"), server=own_part(dev_server)) as it:
+        await it.wait_until_opened()
         # Of the second one she did not hear: within the hour nobody is reminded.
         it.push.without_phone.append("ada")
         await second(it)
         it.push.without_phone.clear()
-        await it.signs("ada")
+        await it.end_request("ada")
         assert await eventually(lambda: _told(it))
-        await it.signs("bo")
+        await it.end_request("bo")
         await it.at_rest()
         assert reminded(it) == [("security.ada", "ada")], "bo had heard of both within the hour"
 
@@ -72,16 +72,16 @@ def test_a_reminder_of_the_next_one_has_the_same_name_at_each_attempt() -> None:
 
 
 async def test_whoever_declines_is_reminded_of_nothing(tmp_path: Path, dev_server: str) -> None:
-    async with campaign(tmp_path, a_file(), staff("ada"), server=own_part(dev_server)) as it:
-        await it.opened()
+    async with start_campaign(tmp_path, a_file(), staff("ada"), server=own_part(dev_server)) as it:
+        await it.wait_until_opened()
         it.push.without_phone.append("ada")
         await second(it)
         it.push.without_phone.clear()
-        await it.signs("ada", Status.DECLINED)
+        await it.end_request("ada", Status.DECLINED)
         await it.at_rest()
         assert reminded(it) == []
 
 
-async def _told(it: Campaigns) -> Any:
+async def _told(it: CampaignStory) -> Any:
     await asyncio.sleep(_GLANCE)
     return reminded(it)

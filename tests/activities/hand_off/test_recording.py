@@ -32,7 +32,7 @@ from tests.activities.hand_off.test_hand_off import (
 from tests.activities.hand_off.test_reset import SIGNER, world_of
 from tests.activities.notifications.stage import entries
 from tests.storage import count
-from tests.workflows.stage import a_request, story
+from tests.workflows.stage import a_request, start_story
 from workflows.kinds import Kind
 from workflows.model.subject import Code, Status
 
@@ -68,12 +68,12 @@ async def test_a_database_that_is_locked_for_minutes_is_waited_for_and_nobody_he
     with closing(Store(str(tmp_path / "held"))) as held:
         world = world_of(replace(house, store=held), await nowhere())
         await held.check()
-        async with story(world, a_request(SIGNER, handoff=(house.hook("finance"),))) as it:
+        async with start_story(world, a_request(SIGNER, handoff=(house.hook("finance"),))) as it:
             async with _locked(tmp_path / "held" / DATABASE_FILE):
                 world.signatures.status = Status.SIGNED
                 await it.callback()
                 await it.days_pass(2 / 1_440)
-                problem = (await it.shown()).problem
+                problem = (await it.read_view()).problem
                 assert problem and problem.code is Code.UNREACHABLE
                 assert (await held.records.read(MSA), entries(sandbox, "downstream")) == (None, [])
             assert (await it.handle.result()).outcome is Status.SIGNED

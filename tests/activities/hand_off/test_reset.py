@@ -116,4 +116,4 @@ async def test_the_reset_of_an_ended_request_tells_only_those_who_never_heard_of
 
 async def was_asked(it: Story) -> bool:
     """Whether the signer was told that it is their turn."""
-    return any(line.stage == "ready" for line in (await it.shown()).notifications)
+    return any(line.stage == "ready" for line in (await it.read_view()).notifications)

@@ -45,7 +45,7 @@ async def asked(env: WorkflowEnvironment, world: World) -> Story:
     it = await begin(env, world, a_request(Participant(person="customer-signer", order=1)))
 
     async def was_sent() -> bool:
-        return (await it.shown()).status is Status.SENT
+        return (await it.read_view()).status is Status.SENT
 
     await eventually(was_sent)
     question = Question(person="customer-signer", text="Which annex?")
@@ -55,7 +55,7 @@ async def asked(env: WorkflowEnvironment, world: World) -> Story:
 
 async def is_told(it: Story) -> bool:
     """Whether the question has a line in the last run."""
-    return any(line.stage == "question-1" for line in (await it.shown()).notifications)
+    return any(line.stage == "question-1" for line in (await it.read_view()).notifications)
 
 
 async def reset_to_the_question(it: Story) -> None:

@@ -16,7 +16,7 @@ from activities.schedule.turn import by_day
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.notifications.stage import entries
 from tests.workflows.fakes import World
-from tests.workflows.stage import a_request, story
+from tests.workflows.stage import a_request, start_story
 from workflows.model.absence import AbsenceNews
 from workflows.model.notifications import Channel, Notification, NotificationOutcome
 from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
@@ -71,9 +71,9 @@ async def test_in_ten_days_los_angeles_and_kolkata_are_reminded_without_a_phone(
 ) -> None:
     people(tmp_path, person("west", WEST.key), person("east", EAST.key))
     asked = await request(store, EVERY_TWO_DAYS.replace(hours=hours), "west", "east")
-    async with story(world, asked, begins=monday(9)) as it:
+    async with start_story(world, asked, begins=monday(9)) as it:
         await it.days_pass(10)
-        shown = await it.shown()
+        shown = await it.read_view()
     own = [line for line in reminded(shown.notifications) if line.outcome is not NotificationOutcome.SUPPRESSED]
     own = [line for line in own if "along" not in line.stage]
     assert {line.person for line in own} == {"west", "east"}
@@ -91,18 +91,18 @@ async def test_an_absence_entered_after_the_plan_counts_before_the_nudge(
     phone = ", devices: [{token: finance-chief~1, platform: ios}]"
     people(tmp_path, person("west", WEST.key, phone))
     start = monday(9)
-    async with story(world, await request(store, EVERY_TWO_DAYS, "west"), begins=start) as it:
+    async with start_story(world, await request(store, EVERY_TWO_DAYS, "west"), begins=start) as it:
         await it.days_pass(1)
         until = (start + 6 * DAY).date()
         away = f", absent: [{{from: {(start + DAY).date()}, until: {until}}}]"
         people(tmp_path, person("west", WEST.key, phone + away))
-        await it.until(start + 3 * DAY)
-        gone = await it.shown()
+        await it.move_clock_to(start + 3 * DAY)
+        gone = await it.read_view()
         assert reminded(gone.notifications) == []
         assert ("reminder-1 put off", "west", "absent") in [(one.what, one.who, one.why) for one in gone.timeline]
         assert gone.next is not None and gone.next.at is not None and gone.next.at.astimezone(WEST).date() > until
-        await it.until(start + 9 * DAY)
-        back = await it.shown()
+        await it.move_clock_to(start + 9 * DAY)
+        back = await it.read_view()
     assert [line.at.astimezone(WEST).date() > until for line in reminded(back.notifications) if line.devices]
 
 
@@ -115,23 +115,23 @@ async def test_of_whoever_becomes_absent_the_delegate_is_asked_as_the_policy_say
     people(tmp_path, person("west", WEST.key, phone), deputy)
     start = monday(9)
     policy = EVERY_TWO_DAYS.replace(escalation=escalation)
-    async with story(world, await request(store, policy, "west"), begins=start) as it:
+    async with start_story(world, await request(store, policy, "west"), begins=start) as it:
         await it.days_pass(1)
         away = f", delegate: deputy, absent: [{{from: {(start + DAY).date()}, until: {(start + 8 * DAY).date()}}}]"
         people(tmp_path, person("west", WEST.key, phone + away), deputy)
-        await it.until(start + 3 * DAY)
-        shown = await it.shown()
+        await it.move_clock_to(start + 3 * DAY)
+        shown = await it.read_view()
     assert [(one.from_, one.to, one.reason) for one in shown.escalations] == [("west", "deputy", "absence")]
 
 
 async def test_a_new_phone_counts_at_the_next_nudge(world: World, store: Store, tmp_path: Path) -> None:
     people(tmp_path, person("west", WEST.key))
     start = monday(9)
-    async with story(world, await request(store, EVERY_TWO_DAYS, "west"), begins=start) as it:
+    async with start_story(world, await request(store, EVERY_TWO_DAYS, "west"), begins=start) as it:
         await it.days_pass(1)
         people(tmp_path, person("west", WEST.key, ", devices: [{token: west~1, platform: ios}]"))
-        await it.until(start + 3 * DAY)
-        shown = await it.shown()
+        await it.move_clock_to(start + 3 * DAY)
+        shown = await it.read_view()
     [line] = reminded(shown.notifications)
     assert (line.channel, line.outcome, len(line.devices)) == (Channel.PUSH, NotificationOutcome.ACCEPTED, 1)
 
@@ -143,14 +143,14 @@ async def test_a_signer_who_leaves_is_a_problem_that_the_requester_hears_of_and_
     west, east = person("west", WEST.key, phone), person("east", EAST.key, other)
     people(tmp_path, west, east)
     start = monday(9)
-    async with story(world, await request(store, EVERY_TWO_DAYS, "west", "east"), begins=start) as it:
+    async with start_story(world, await request(store, EVERY_TWO_DAYS, "west", "east"), begins=start) as it:
         await it.days_pass(1)
         people(tmp_path, east)
-        await it.until(start + 2.5 * DAY)
-        gone = await it.shown()
+        await it.move_clock_to(start + 2.5 * DAY)
+        gone = await it.read_view()
         people(tmp_path, west, east)
-        await it.until(start + 4 * DAY)
-        back = await it.shown()
+        await it.move_clock_to(start + 4 * DAY)
+        back = await it.read_view()
     assert gone.problem is not None
     assert (gone.problem.code, gone.problem.says) == (Code.DIRECTORY, "west: not in the directory")
     [told] = [line for line in gone.notifications if line.stage == "missing"]
@@ -166,11 +166,11 @@ async def test_who_leaves_while_nothing_is_planned_is_missed_within_a_week(
     silent = EVERY_TWO_DAYS.replace(window="60d", reminders=None, warnings=())
     people(tmp_path, person("west", WEST.key))
     start = monday(9)
-    async with story(world, await request(store, silent, "west"), begins=start) as it:
+    async with start_story(world, await request(store, silent, "west"), begins=start) as it:
         await it.days_pass(1)
         people(tmp_path, person("east", EAST.key))
-        await it.until(start + 7.2 * DAY)
-        shown = await it.shown()
+        await it.move_clock_to(start + 7.2 * DAY)
+        shown = await it.read_view()
     assert shown.problem is not None and shown.problem.code is Code.DIRECTORY
     assert [line.person for line in shown.notifications if line.stage == "missing"] == ["legal-desk"]
 
@@ -183,11 +183,11 @@ async def test_of_whoever_has_left_somebody_who_can_act_is_told_as_the_policy_sa
     people(tmp_path, person("west", WEST.key), deputy)
     start = monday(9)
     policy = EVERY_TWO_DAYS.replace(escalation=escalation)
-    async with story(world, await request(store, policy, "west"), begins=start) as it:
+    async with start_story(world, await request(store, policy, "west"), begins=start) as it:
         await it.days_pass(1)
         people(tmp_path, deputy)
-        await it.until(start + 2.1 * DAY)
-        shown = await it.shown()
+        await it.move_clock_to(start + 2.1 * DAY)
+        shown = await it.read_view()
     assert [(one.from_, one.to, one.reason) for one in shown.escalations] == [("west", "deputy", "escalation")]
 
 
@@ -201,7 +201,7 @@ async def test_an_absence_that_is_entered_hands_over_at_once_and_its_end_is_hear
     )
     start = monday(9)
     policy = EVERY_TWO_DAYS.replace(escalation=escalation)
-    async with story(world, await request(store, policy, "west", "east"), begins=start) as it:
+    async with start_story(world, await request(store, policy, "west", "east"), begins=start) as it:
         await it.days_pass(1)
         for signer, acts in (("west", "deputy"), ("east", None)):
             span = (start, start + 20 * DAY)
@@ -213,12 +213,12 @@ async def test_an_absence_that_is_entered_hands_over_at_once_and_its_end_is_hear
                 await it.handle.signal(ABSENCE, AbsenceNews(person=signer, by="boss", actor="sign-in:boss"))
         await it.handle.signal(ABSENCE, AbsenceNews(person="west", by="boss", kinds=("another-kind",)))
         await it.days_pass(0.1)
-        gone = await it.shown()
+        gone = await it.read_view()
         await store.absences.end("east", "east", start)
         directory.absences.forget()
         await it.handle.signal(ABSENCE, AbsenceNews(person="east", by="east", back=True))
-        await it.until(start + 3 * DAY)
-        back = await it.shown()
+        await it.move_clock_to(start + 3 * DAY)
+        back = await it.read_view()
     told = [(one.what, one.who, one.by) for one in gone.timeline if one.what == "away"]
     assert sorted(told) == [("away", "east", "boss"), ("away", "west", "boss")], "once each, however often it is heard"
     assert [(one.from_, one.to, one.reason) for one in gone.escalations] == [("west", "deputy", "absence")]

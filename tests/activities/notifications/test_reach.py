@@ -25,7 +25,7 @@ from starter.web.screens.status import signing_page_of_view
 from tests.activities.core_signature.requests import PDF, deed
 from tests.activities.notifications.stage import entries, messaging
 from tests.workflows.fakes import World
-from tests.workflows.stage import a_request, story
+from tests.workflows.stage import a_request, start_story
 from workflows.model.notifications import Channel, NotificationOutcome
 from workflows.model.policy import Escalation, EscalationAction, Policy
 from workflows.model.subject import Participant, Status
@@ -105,12 +105,12 @@ async def house(
 
 
 async def test_a_requester_without_a_phone_hears_of_a_decline_by_mail(house: House) -> None:
-    async with story(await house.world(), await house.request(SILENT)) as it:
+    async with start_story(await house.world(), await house.request(SILENT)) as it:
         await it.days_pass(0.01)
         await deed(house.sandbox, ADDRESS, "decline", reason="too dear")
         await it.callback("declined")
         settled = await it.handle.result()
-        shown = await it.shown()
+        shown = await it.read_view()
     assert settled.outcome is Status.DECLINED
     follow, line = [line for line in shown.notifications if line.person == "legal-desk"]
     assert (follow.stage, follow.outcome) == ("follow", NotificationOutcome.SUPPRESSED)
@@ -120,9 +120,9 @@ async def test_a_requester_without_a_phone_hears_of_a_decline_by_mail(house: Hou
 
 
 async def test_an_urgent_alternate_without_a_phone_is_told_by_text(house: House) -> None:
-    async with story(await house.world(), await house.request(ALERTED)) as it:
+    async with start_story(await house.world(), await house.request(ALERTED)) as it:
         await it.days_pass(1)
-        shown = await it.shown()
+        shown = await it.read_view()
     [line] = [line for line in shown.notifications if line.stage == "escalation"]
     assert (line.person, line.channel, line.outcome) == ("deputy", Channel.SMS, NotificationOutcome.ACCEPTED)
     assert [(one.from_, one.to) for one in shown.escalations] == [(SIGNER, "deputy")]
@@ -138,16 +138,16 @@ async def test_an_ending_reaches_the_requester_once_the_channel_is_mended(
     # A 429 has everybody wait by the real clock, while this one skips days: `test_limiter.py` shows that it does.
     monkeypatch.setattr(limiter, "PAUSE_AT_MOST", 0.0)
     house.arm(fault)
-    async with story(await house.world(), await house.request(SILENT)) as it:
+    async with start_story(await house.world(), await house.request(SILENT)) as it:
         await it.days_pass(0.01)
         await deed(house.sandbox, ADDRESS, "decline", reason="too dear")
         await it.callback("declined")
         await it.days_pass(0.01)
-        waiting = await it.shown()
+        waiting = await it.read_view()
         assert house.written() == []
         house.sandbox.state.faults.clear()
         await it.handle.result()
-        shown = await it.shown()
+        shown = await it.read_view()
     assert not any(
         line.outcome is NotificationOutcome.ACCEPTED for line in waiting.notifications if line.stage == "settled"
     )
@@ -161,9 +161,9 @@ async def test_an_ending_reaches_the_requester_once_the_channel_is_mended(
 @pytest.mark.parametrize("status_mails", [False, True], ids=["off", "on"])
 async def test_an_expiry_is_told_as_one_to_a_signer_without_a_phone(house: House, status_mails: bool) -> None:
     """Every channel there is: Core Signature's mail, cloud messaging, our page, what is shown and handed on."""
-    async with story(await house.world(status_mails=status_mails), await house.request(SILENT)) as it:
+    async with start_story(await house.world(status_mails=status_mails), await house.request(SILENT)) as it:
         settled = await it.handle.result()
-        shown = await it.shown()
+        shown = await it.read_view()
     [document] = house.sandbox.state.database.documents
     assert document.status == "ca"
     assert (settled.outcome, shown.status) == (Status.EXPIRED, Status.EXPIRED)
@@ -178,7 +178,7 @@ async def test_an_expiry_is_told_as_one_to_a_signer_without_a_phone(house: House
 @pytest.mark.parametrize("status_mails", [False, True], ids=["off", "on"])
 async def test_a_signer_hears_once_that_everybody_has_signed(house: House, status_mails: bool) -> None:
     """By Core Signature's mail with the copy, or by ours where that is switched off."""
-    async with story(await house.world(status_mails=status_mails), await house.request(SILENT)) as it:
+    async with start_story(await house.world(status_mails=status_mails), await house.request(SILENT)) as it:
         await it.days_pass(0.01)
         await deed(house.sandbox, ADDRESS, "sign")
         await it.callback("signed")

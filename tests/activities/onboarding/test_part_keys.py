@@ -13,7 +13,7 @@ from activities.files.reading import FileFaults
 from activities.launch.request_file import RequestFile
 from activities.launch.task_file import TaskFile
 from activities.onboarding.intake import PreparedOnboarding
-from tests.workflows.onboarding.stage import CUSTOMER, OWNER, House, a_file, an_agreement, onboarding
+from tests.workflows.onboarding.stage import CUSTOMER, OWNER, House, a_file, an_agreement, start_onboarding
 
 IN_FULL = {"name": "Zoë Ek", "email": "zoe@elsewhere.example", "zone": "Europe/Stockholm"}
 LISTS: Final[dict[str, type[RequestFile | TaskFile]]] = {
@@ -160,16 +160,16 @@ async def test_a_team_and_who_of_a_task_cannot_both_be_given(tmp_path: Path) -> 
 
 async def test_a_step_of_a_colleague_asks_them_and_may_be_given_to_the_customer(tmp_path: Path) -> None:
     step = MINIMAL["steps"] | {"who": {"person": "customer-colleague"}, "delegate": True}
-    async with onboarding(tmp_path, a_file({"name": "only", "steps": [step]})) as it:
-        await it.hears(await it.open("step-1"), "ready", "customer-colleague")
-        assert not it.told(CUSTOMER)
-        assert [one.person for one in (await it.shown()).waiting_for] == ["customer-colleague"]
-    assert it.given.stages[0].parts[0].asked == ("customer-colleague",)
+    async with start_onboarding(tmp_path, a_file({"name": "only", "steps": [step]})) as it:
+        await it.wait_until_notified(await it.wait_for_workflow("step-1"), "ready", "customer-colleague")
+        assert not it.stages_sent_to(CUSTOMER)
+        assert [one.person for one in (await it.read_view()).waiting_for] == ["customer-colleague"]
+    assert it.workflow_input.stages[0].parts[0].asked == ("customer-colleague",)
 
 
 @pytest.mark.parametrize("wanted", [True, False])
 async def test_the_owner_hears_that_a_part_has_begun_when_its_own_file_says_so(tmp_path: Path, wanted: bool) -> None:
     agreement = an_agreement() | ({"policy": {"tell_requester": {"started": True}}} if wanted else {})
-    async with onboarding(tmp_path, a_file({"name": "only", "agreements": [agreement]})) as it:
-        await it.hears(await it.open("agreement-1"), "ready", CUSTOMER)
+    async with start_onboarding(tmp_path, a_file({"name": "only", "agreements": [agreement]})) as it:
+        await it.wait_until_notified(await it.wait_for_workflow("agreement-1"), "ready", CUSTOMER)
         assert (("follow", OWNER) in it.notices_of("signature-request:acme.1.1")) is wanted

@@ -18,15 +18,15 @@ from workflows.model.commands import Done, Waiver
 
 FURTHER.append(ApprovalWorkflow)
 TABLES[APPROVAL] = KindTables[ApprovalShow](
-    about=lambda shown: (("approval", f"{shown.id}  {shown.kind}"), ("title", shown.title)),
+    about=lambda view: (("approval", f"{view.id}  {view.kind}"), ("title", view.title)),
     people=assignees,
     rows=rows_of(APPROVAL, "title", "owner"),
 )
 _OF_ALL = ("remind", "extend", "pause", "resume", "cancel", "replay")
 GROUPS["approval"] = Group(
     "One approval: look at it, say yes or no, end it.",
-    {word: f"{__name__}:{word}" for word in ("show", "list", "approve", "decline")}
-    | {word: f"starter.cli.operations:{APPROVAL}_{word}" for word in _OF_ALL},
+    {command_word: f"{__name__}:{command_word}" for command_word in ("show", "list", "approve", "decline")}
+    | {command_word: f"starter.cli.operations:{APPROVAL}_{command_word}" for command_word in _OF_ALL},
 )
 
 
@@ -59,7 +59,7 @@ class PreparedApproval:
         return None
 
 
-def prepared(given: ApprovalInput) -> PreparedApproval:
+def prepared(approval_input: ApprovalInput) -> PreparedApproval:
     """With the fingerprint of its content."""
-    content = given.task.model_dump(mode="json")
-    return PreparedApproval(given.replace(fingerprint=launch.fingerprint(content)))
+    content = approval_input.task.model_dump(mode="json")
+    return PreparedApproval(approval_input.replace(fingerprint=launch.fingerprint(content)))

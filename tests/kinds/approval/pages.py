@@ -42,14 +42,14 @@ _ASKING = ScreenDraft(
 
 
 def approval_screen(
-    shown: ApprovalShow, person: str, reader: Reader, now: datetime, called: NamesById = NO_NAMES
+    view: ApprovalShow, person: str, reader: Reader, now: datetime, called: NamesById = NO_NAMES
 ) -> Screen:
     """What the approver finds behind their link."""
-    if shown.status.ended:
-        return ended_screen(shown.status, reader.language, APPROVAL)
-    if choices_of(shown, person) is None:
-        return status_screen(shown, person, reader, now, called)
-    return replace(_ASKING.told(reader.language), document=shown.title, text=shown.text)
+    if view.status.ended:
+        return ended_screen(view.status, reader.language, APPROVAL)
+    if choices_of(view, person) is None:
+        return status_screen(view, person, reader, now, called)
+    return replace(_ASKING.told(reader.language), document=view.title, text=view.text)
 
 
 DOING[APPROVAL] = approval_screen

@@ -63,12 +63,14 @@ class ApprovalWorkflow(FollowUpWorkflow[ApprovalState]):
     request: ApprovalInput
 
     @workflow.init
-    def __init__(self, given: ApprovalInput) -> None:
-        super().__init__(given, given.carried or ApprovalState.begin(given.task, workflow.now()))
+    def __init__(self, approval_input: ApprovalInput) -> None:
+        super().__init__(
+            approval_input, approval_input.carried or ApprovalState.begin(approval_input.task, workflow.now())
+        )
 
     @workflow.run
     @despite_cancellation
-    async def run(self, given: ApprovalInput) -> SettledApproval:
+    async def run(self, approval_input: ApprovalInput) -> SettledApproval:
         """Run to the end."""
         await self.follow_up()
         await hand_off(self)
@@ -99,16 +101,16 @@ class ApprovalWorkflow(FollowUpWorkflow[ApprovalState]):
     async def prepare(self, precondition: Precondition) -> None:
         raise RuntimeError(f"an approval has no {precondition}")
 
-    async def reassign(self, wanted: Reassignment) -> None:
-        self.state = self.state.handed_over(wanted, ApprovalRejection.NOBODY_ELSE.to_message(), workflow.now())
+    async def reassign(self, reassignment: Reassignment) -> None:
+        self.state = self.state.handed_over(reassignment, ApprovalRejection.NOBODY_ELSE.to_message(), workflow.now())
 
     @property
     def subject(self) -> Subject:
         return self.request.subject
 
     def settled(self) -> SettledApproval:
-        known = tasks.settled(self.request.task, self.state)
-        return SettledApproval(approval=known.task, **dict(known))
+        settlement = tasks.settled(self.request.task, self.state)
+        return SettledApproval(approval=settlement.task, **dict(settlement))
 
     def shown(self, state: ApprovalState, now: datetime) -> ApprovalShow:
         return ApprovalShow(**dict(tasks.show(self.request, state, now)))

@@ -12,7 +12,7 @@ from starter.plan.calendar import ChangeKindOfAction, Difference, compare
 from starter.temporal import connection as context
 from tests.activities.launch.papers import Desk
 from tests.workflows.fakes import World
-from tests.workflows.stage import Story, story
+from tests.workflows.stage import Story, start_story
 
 ALIKE: dict[str, Any] = {"hours": "any", "tell_requester": {"started": False}}
 """In what the policy of a file is the one of the living request."""
@@ -20,7 +20,7 @@ ALIKE: dict[str, Any] = {"hours": "any", "tell_requester": {"started": False}}
 
 @pytest.fixture
 async def living() -> AsyncIterator[Story]:
-    async with story(World()) as it:
+    async with start_story(World()) as it:
         await it.days_pass(0.1)
         yield it
 

@@ -11,7 +11,7 @@ from starter.plan.onboarding import Assumed, OnboardingPlan, plan
 from tests.activities.launch.papers import in_full
 from tests.starter.terminal import type_
 from tests.workflows.onboarding.stage import CUSTOMER, LIVE, OWNER, WHOLE, House, a_file, an_agreement
-from tests.workflows.onboarding.test_words import given
+from tests.workflows.onboarding.test_words import write_settings
 from workflows.model.subject import Status
 
 MONDAY = datetime(2026, 11, 2, 8, tzinfo=UTC)
@@ -61,7 +61,7 @@ def test_it_needs_no_server_and_is_a_table_or_json(tmp_path: Path) -> None:
     house = House(tmp_path)
     (house.folder / "acme.json").write_text(json.dumps(a_file(*WHOLE)))
     typed = ("onboard", "plan", str(tmp_path / "acme.json"), "--at", "2026-11-02")
-    there = {**given(tmp_path), "TEMPORAL_ADDRESS": "127.0.0.1:1"}
+    there = {**write_settings(tmp_path), "TEMPORAL_ADDRESS": "127.0.0.1:1"}
     table = type_(*typed, **there)
     told = json.loads(type_(*typed, "--json", "--signed-after", "1w", **there).stdout)
     assert (table.returncode, table.stderr) == (0, "")

@@ -28,7 +28,7 @@ from tests.lines import reported, some_at_a_time
 from tests.servers import time_skipping
 from tests.starter.queries.test_campaign_curve import some_show
 from tests.storage import altered
-from tests.workflows.campaign.stage import OWNER, Campaigns, Company, a_file, campaign, staff
+from tests.workflows.campaign.stage import OWNER, CampaignStory, Company, a_file, staff, start_campaign
 from workflows.model.commands import Exemption
 from workflows.model.subject import Status
 
@@ -45,15 +45,15 @@ async def written(context: Context, folder: Path) -> dict[str, bytes]:
 
 
 @asynccontextmanager
-async def ended(folder: Path) -> AsyncIterator[Campaigns]:
+async def ended(folder: Path) -> AsyncIterator[CampaignStory]:
     """A campaign in which everything has happened, and that is over."""
     file = a_file(audience={"people": ["ada", "bo", "cas", "dee", "nobody"]})
-    async with campaign(folder, file, staff("ada", "bo", "cas", "dee")) as it:
-        await it.opened()
-        await it.signs("ada")
-        await it.signs("bo", Status.DECLINED)
-        await it.wish(Exemption(actor=OWNER, person="cas", reason=ON_LEAVE))
-        await it.until(lambda shown: shown.changes == 1)
+    async with start_campaign(folder, file, staff("ada", "bo", "cas", "dee")) as it:
+        await it.wait_until_opened()
+        await it.end_request("ada")
+        await it.end_request("bo", Status.DECLINED)
+        await it.send_command(Exemption(actor=OWNER, person="cas", reason=ON_LEAVE))
+        await it.wait_until(lambda shown: shown.changes == 1)
         await it.days_pass(30)
         await it.handle.result()
         yield it
@@ -62,8 +62,8 @@ async def ended(folder: Path) -> AsyncIterator[Campaigns]:
 async def test_a_member_is_named_by_id_or_address_and_a_mistyped_one_is_refused_before_it_is_sent(
     tmp_path: Path,
 ) -> None:
-    async with campaign(tmp_path, a_file(**A_WEEK), staff("ada", "cas")) as it:
-        shown, store, directory = await it.opened(), it.company.store, it.company.directory
+    async with start_campaign(tmp_path, a_file(**A_WEEK), staff("ada", "cas")) as it:
+        shown, store, directory = await it.wait_until_opened(), it.company.store, it.company.directory
         assert await member_of(store, shown, "ada", directory) == "ada"
         assert await member_of(store, shown, "Cas@us.example", directory) == "cas"
         for typed, says in (("adda", ", did you mean ada?"), ("x@us.example", "")):
@@ -133,13 +133,13 @@ async def test_whoever_stands_in_a_table_has_a_name_in_each_form_until_they_are_
     (tmp_path / "it" / "staff.csv").write_text(TABLE)
     more = {"report_columns": wanted} if wanted else {}
     file = a_file(**A_WEEK, audience={"file": "staff.csv"}, **more)
-    async with campaign(tmp_path / "it", file, staff("ada")) as it:
+    async with start_campaign(tmp_path / "it", file, staff("ada")) as it:
         await it.days_pass(8)
         await it.handle.result()
         context = Context(it.client, it.company.store)
         named = await written(context, tmp_path)
         nameless = await plain(await report.of(context, "conduct", names=False))
-        shown = await it.shown()
+        shown = await it.read_view()
         zoe = await member_of(context.store, shown, "Zoe@elsewhere.example ", None)
         assert altered(context.store, "DELETE FROM people_in_full")
         erased = await written(context, tmp_path)
@@ -158,7 +158,7 @@ async def test_whoever_stands_in_a_table_has_a_name_in_each_form_until_they_are_
 
 
 async def test_whoever_is_in_the_directory_is_named_as_the_people_file_knows_them(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(**A_WEEK, audience={"people": ["ada", "nobody"]}), staff("ada")) as it:
+    async with start_campaign(tmp_path, a_file(**A_WEEK, audience={"people": ["ada", "nobody"]}), staff("ada")) as it:
         await it.days_pass(8)
         await it.handle.result()
         found = await report.of(Context(it.client, it.company.store), "conduct", directory=it.company.directory)

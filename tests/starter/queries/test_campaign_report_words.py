@@ -16,8 +16,8 @@ from activities.launch import launch as path
 from starter.errors import Exit
 from tests.servers import own_namespace, own_part
 from tests.starter.terminal import type_
-from tests.workflows.campaign.stage import OWNER, Campaigns, Company, a_file, campaign, staff
-from tests.workflows.onboarding.test_words import address_of, given
+from tests.workflows.campaign.stage import OWNER, CampaignStory, Company, a_file, staff, start_campaign
+from tests.workflows.onboarding.test_words import address_variables, write_settings
 from workflows.model.commands import Cancellation
 from workflows.model.subject import Status
 
@@ -27,23 +27,23 @@ PEOPLE = ("ada", "bo", "cas", "nobody")
 
 
 @asynccontextmanager
-async def living(folder: Path, address: str) -> AsyncIterator[Campaigns]:
+async def living(folder: Path, address: str) -> AsyncIterator[CampaignStory]:
     """One that goes on: ada has acknowledged, bo has declined, cas is asked, and nobody is in no people file."""
     file = a_file(audience={"people": list(PEOPLE)})
-    async with campaign(folder, file, staff("ada", "bo", "cas"), server=own_part(address)) as it:
-        await it.opened()
-        await it.signs("ada")
-        await it.signs("bo", Status.DECLINED)
+    async with start_campaign(folder, file, staff("ada", "bo", "cas"), server=own_part(address)) as it:
+        await it.wait_until_opened()
+        await it.end_request("ada")
+        await it.end_request("bo", Status.DECLINED)
         yield it
 
 
-async def typed(it: Campaigns, folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+async def typed(it: CampaignStory, folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     """What came of `countersign campaign …`."""
-    there = {**given(folder), **address_of(it.client)}
+    there = {**write_settings(folder), **address_variables(it.client)}
     return await asyncio.to_thread(type_, "campaign", *words, **there)
 
 
-async def told(it: Campaigns, folder: Path, *words: str) -> Any:
+async def told(it: CampaignStory, folder: Path, *words: str) -> Any:
     """The same as JSON."""
     answered = await typed(it, folder, *words, "--json")
     assert answered.returncode == Exit.DONE, answered.stderr
@@ -87,7 +87,7 @@ async def test_a_sample_is_the_same_while_the_campaign_goes_on_and_when_it_has_e
     async with living(tmp_path, dev_server) as it:
         draw = ("sample", "conduct", "--n", "2", "--seed", "auditor")
         before = await told(it, tmp_path, *draw)
-        await it.wish(Cancellation(actor=OWNER, reason="another document"))
+        await it.send_command(Cancellation(actor=OWNER, reason="another document"))
         await it.handle.result()
         after = await told(it, tmp_path, *draw)
         table = await typed(it, tmp_path, *draw, "-o", str(tmp_path / "some.csv"))
@@ -123,7 +123,7 @@ async def test_without_a_worker_there_is_no_list_that_lacks_somebody(tmp_path: P
     company = Company(tmp_path, staff("ada"))
     client = await own_namespace(dev_server)
     await path.start(client, company.store, await company.prepared(a_file()))
-    there = {**given(tmp_path), **address_of(client)}
+    there = {**write_settings(tmp_path), **address_variables(client)}
     answered = await asyncio.to_thread(type_, "campaign", "report", "conduct", **there)
     assert (answered.returncode, answered.stdout) == (Exit.REFUSED, "")
     assert answered.stderr == "conduct: no worker answers that knows its audience: start `countersign worker`\n"

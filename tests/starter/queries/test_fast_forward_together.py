@@ -10,25 +10,35 @@ from starter.errors import Refusal
 from starter.queries.fast_forward import _Together, forward, forward_to_next
 from starter.queries.filters import followed_up
 from tests.servers import PUNCTUAL_TIMERS, real_server
-from tests.workflows.onboarding.stage import CUSTOMER, DETAILS, OWNER, Journeys, a_file, an_agreement, onboarding
+from tests.workflows.onboarding.stage import (
+    CUSTOMER,
+    DETAILS,
+    OWNER,
+    OnboardingStory,
+    a_file,
+    an_agreement,
+    start_onboarding,
+)
 from workflows.model.subject import Status
 
 pytestmark = pytest.mark.real_server
 AGREEMENT = {"name": "agreements", "agreements": [an_agreement()]}
 
 
-async def clocks(it: Journeys) -> list[float]:
+async def clocks(it: OnboardingStory) -> list[float]:
     """How far each clock is from the onboarding's, in seconds."""
     skipper, own = TimeSkipper(it.client), await TimeSkipper(it.client).get_current_time(it.handle)
-    ids = [one.workflow for stage in (await it.shown()).stages for one in stage.parts if one.workflow and not one.at]
+    ids = [
+        one.workflow for stage in (await it.read_view()).stages for one in stage.parts if one.workflow and not one.at
+    ]
     return [
         abs((await skipper.get_current_time(it.client.get_workflow_handle(id)) - own).total_seconds()) for id in ids
     ]
 
 
 async def test_days_pass_for_all_of_it_and_what_begins_later_begins_there(tmp_path: Path) -> None:
-    async with onboarding(tmp_path, a_file(AGREEMENT, DETAILS), server=real_server(*PUNCTUAL_TIMERS)) as it:
-        agreement = await it.open("agreement-1")
+    async with start_onboarding(tmp_path, a_file(AGREEMENT, DETAILS), server=real_server(*PUNCTUAL_TIMERS)) as it:
+        agreement = await it.wait_for_workflow("agreement-1")
         await it.at_rest()
         own = await TimeSkipper(it.client).get_current_time(it.handle)
         to_next = await forward_to_next(it.client, it.handle.id)
@@ -39,19 +49,19 @@ async def test_days_pass_for_all_of_it_and_what_begins_later_begins_there(tmp_pa
         reminders = [stage for stage, person in it.notices_of(agreement) if person == CUSTOMER]
         assert reminders == ["ready", "reminder-1", "reminder-2", "reminder-3"]
 
-        await it.signed("agreement-1")
-        billing = await it.open("billing")
+        await it.end_agreement("agreement-1")
+        billing = await it.wait_for_workflow("billing")
         await forward(it.client, it.handle.id, timedelta(hours=1))
         assert max(await clocks(it)) < 60
         assert [one for one in it.notices_of(billing) if one[1] == CUSTOMER] == [("ready", CUSTOMER)]
-        await it.done("billing", CUSTOMER)
+        await it.complete_task("billing", CUSTOMER)
         assert (await it.handle.result()).outcome is Status.DONE
     assert ("settled", OWNER) in it.notices_of(it.handle.id)
 
 
 async def test_what_ends_just_before_its_clock_is_moved_has_ended_on_the_way(tmp_path: Path) -> None:
     """A campaign that writes its record takes seconds for that, in which its clock is looked at once more."""
-    async with onboarding(tmp_path, a_file(DETAILS), server=real_server(*PUNCTUAL_TIMERS)) as it:
+    async with start_onboarding(tmp_path, a_file(DETAILS), server=real_server(*PUNCTUAL_TIMERS)) as it:
         together = _Together(TimeSkipper(it.client), followed_up(it.handle.id), timedelta(seconds=20))
         await it.handle.terminate("the test wants it so")
         later = await together.skipper.get_current_time(it.handle) + timedelta(days=1)

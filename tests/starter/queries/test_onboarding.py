@@ -16,10 +16,10 @@ from tests.workflows.onboarding.stage import (
     LIVE,
     OWNER,
     WHOLE,
-    Journeys,
+    OnboardingStory,
     a_file,
     an_agreement,
-    onboarding,
+    start_onboarding,
 )
 from workflows.kinds import named
 from workflows.model.commands import Question
@@ -28,12 +28,12 @@ from workflows.model.subject import Status
 from workflows.model.views import AttentionCode, NextStep, OnboardingShow, PartLine, Shown
 
 
-async def picture(it: Journeys) -> OnboardingShow:
+async def picture(it: OnboardingStory) -> OnboardingShow:
     """What anybody sees of it."""
     return await composed(it.client, it.store, "acme")
 
 
-async def said_by(it: Journeys, part: PartLine) -> Shown:
+async def said_by(it: OnboardingStory, part: PartLine) -> Shown:
     """What the part itself says."""
     what = named(part.workflow or "")
     assert what is not None
@@ -41,11 +41,11 @@ async def said_by(it: Journeys, part: PartLine) -> Shown:
 
 
 async def test_the_onboarding_and_its_agreements_say_the_same_open_and_signed(tmp_path: Path) -> None:
-    async with onboarding(tmp_path, a_file(*WHOLE)) as it:
-        await it.until_open("agreement-2")
+    async with start_onboarding(tmp_path, a_file(*WHOLE)) as it:
+        await it.wait_for_part("agreement-2")
         await it.at_rest()
-        await it.signed("agreement-1")
-        await it.until(lambda shown: shown.stages[0].agreements[0].state == "done")
+        await it.end_agreement("agreement-1")
+        await it.wait_until(lambda shown: shown.stages[0].agreements[0].state == "done")
         await it.at_rest()
         shown = await picture(it)
         signed, sent = shown.stages[0].agreements
@@ -66,12 +66,12 @@ async def test_the_onboarding_and_its_agreements_say_the_same_open_and_signed(tm
 
 async def test_it_is_the_second_signer_who_is_waited_for_once_the_first_has_signed(tmp_path: Path) -> None:
     both = an_agreement(signers=[{"person": "customer"}, {"person": "chief-executive"}])
-    async with onboarding(tmp_path, a_file({"name": "agreements", "agreements": [both]}, LIVE)) as it:
-        workflow_id = await it.open("agreement-1")
+    async with start_onboarding(tmp_path, a_file({"name": "agreements", "agreements": [both]}, LIVE)) as it:
+        workflow_id = await it.wait_for_workflow("agreement-1")
         await it.at_rest()
         it.provider.acted["acme.1.1"] = [it.provider_saw(CUSTOMER, SignerState.SIGNED)]
         await it.callback(workflow_id)
-        await it.hears(workflow_id, "ready", "chief-executive")
+        await it.wait_until_notified(workflow_id, "ready", "chief-executive")
         shown = await picture(it)
     assert [one.person for one in shown.waiting_for] == ["chief-executive"]
 
@@ -80,12 +80,12 @@ async def test_without_a_worker_its_stages_are_told_from_its_input_its_parts_rec
     tmp_path: Path, dev_server: str
 ) -> None:
     first = {"name": "set-up", "tasks": [{"id": "room", "title": "Prepare it", "team": "operations"}]}
-    async with onboarding(tmp_path, a_file(first, *WHOLE), server=own_part(dev_server)) as it:
-        await it.done("room", "operations-desk")
-        await it.until_open("agreement-2")
+    async with start_onboarding(tmp_path, a_file(first, *WHOLE), server=own_part(dev_server)) as it:
+        await it.complete_task("room", "operations-desk")
+        await it.wait_for_part("agreement-2")
         await it.at_rest()
-        await it.signed("agreement-1")
-        await it.until(lambda shown: shown.stages[1].agreements[0].state == "done")
+        await it.end_agreement("agreement-1")
+        await it.wait_until(lambda shown: shown.stages[1].agreements[0].state == "done")
         await it.at_rest()
         asked = await picture(it)
 
@@ -110,9 +110,9 @@ async def test_without_a_worker_its_stages_are_told_from_its_input_its_parts_rec
 
 
 async def test_a_question_of_the_customer_waits_for_the_owner(tmp_path: Path) -> None:
-    async with onboarding(tmp_path, a_file(DETAILS, LIVE)) as it:
-        workflow_id = await it.open("billing")
-        await it.tell(workflow_id, Question(person=CUSTOMER, text="By post as well?"))
+    async with start_onboarding(tmp_path, a_file(DETAILS, LIVE)) as it:
+        workflow_id = await it.wait_for_workflow("billing")
+        await it.send_command_to(workflow_id, Question(person=CUSTOMER, text="By post as well?"))
         shown = await picture(it)
     assert [(one.person, one.who) for one in shown.waiting_for] == [(OWNER, "owner")]
     assert [one.code for one in shown.attention] == [AttentionCode.QUESTION_OPEN]
@@ -124,8 +124,10 @@ async def test_of_more_parts_than_are_asked_visibility_knows_the_others(
 ) -> None:
     tasks = [{"id": f"task-{n}", "title": f"Task {n}", "team": "operations"} for n in range(8)]
     monkeypatch.setattr("starter.queries.onboarding.PARTS_ASKED_AT_MOST", 4)
-    async with onboarding(tmp_path, a_file({"name": "work", "tasks": tasks}, LIVE), server=own_part(dev_server)) as it:
-        await it.until(lambda shown: all(task.state == "open" for task in shown.stages[0].tasks))
+    async with start_onboarding(
+        tmp_path, a_file({"name": "work", "tasks": tasks}, LIVE), server=own_part(dev_server)
+    ) as it:
+        await it.wait_until(lambda shown: all(task.state == "open" for task in shown.stages[0].tasks))
         await it.at_rest()
         shown = await picture(it)
     assert [task.due_at is not None for task in shown.stages[0].tasks] == [True] * len(tasks)

@@ -19,7 +19,7 @@ from tests.starter.terminal import type_
 from tests.storage import altered
 from tests.workflows.fakes import World
 from tests.workflows.follow_up.test_replays import AT
-from tests.workflows.hand_off.test_hand_off import line, recorded
+from tests.workflows.hand_off.test_hand_off import line, make_record
 from tests.workflows.stage import workers
 from workflows.follow_up.outbox import subscriber
 from workflows.kinds import Kind
@@ -44,7 +44,7 @@ async def signed(context: Context, world: World, *, ends: bool = True) -> None:
     handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
     await handle.signal(PROVIDER_EVENT, ProviderEvent(id="e", type="signed", at=AT))
     if not ends:
-        known = recorded(line("archive", HandoffState.DEAD))
+        known = make_record(line("archive", HandoffState.DEAD))
         assert known.order is not None
         world.handoff.record = known.replace(order=known.order.replace(targets=(subscriber("archive"),)))
         return
@@ -52,7 +52,7 @@ async def signed(context: Context, world: World, *, ends: bool = True) -> None:
     shown = await shown_with(context, Status.SIGNED)
     record = SettledRecord(fingerprint="f", run_id="r", show=shown)
     await context.store.records.write(Kind.REQUEST.workflow_id(MSA), record.model_dump_json(by_alias=True).encode())
-    world.handoff.record = recorded(line("finance", HandoffState.DEAD), line("hr", HandoffState.DONE, 1))
+    world.handoff.record = make_record(line("finance", HandoffState.DEAD), line("hr", HandoffState.DONE, 1))
 
 
 async def test_what_is_closed_is_handed_off_from_its_record_once_for_each_op(context: Context) -> None:
@@ -64,7 +64,7 @@ async def test_what_is_closed_is_handed_off_from_its_record_once_for_each_op(con
         assert (receipt.state, receipt.detail) == (OperationState.DONE, "told finance")
         repeated = await wishes.make(context, MSA, Replay(actor="ops", target="finance", op="once"))
         assert (repeated.state, repeated.detail) == (OperationState.DONE, "told finance")
-        world.handoff.record = recorded(line("finance", HandoffState.DONE, 1))
+        world.handoff.record = make_record(line("finance", HandoffState.DONE, 1))
         with pytest.raises(CommandRefused, match="insist with --again"):
             await wishes.make(context, MSA, Replay(actor="ops", target="finance"))
         with pytest.raises(CommandRefused, match="msa-0042: crm is none of those who are told of this end"):
@@ -138,7 +138,7 @@ async def test_what_open_requests_could_not_tell_of_an_escalation_is_listed_trie
 ) -> None:
     world = World()
     world.planner.escalate_after = timedelta(seconds=0.1)
-    world.handoff.down, world.handoff.gone = {"crm/escalated-1"}, {"erp/escalated-1"}
+    world.handoff.down, world.handoff.closed_targets = {"crm/escalated-1"}, {"erp/escalated-1"}
     told = tuple(Target(target=name, url=f"https://{name}.example", on=("escalated",)) for name in ("crm", "erp"))
     async with workers(context.client, world):
         await begin(context, handoff=told)
@@ -149,7 +149,7 @@ async def test_what_open_requests_could_not_tell_of_an_escalation_is_listed_trie
         world.handoff.down = set()
         assert await target_status.hurry(context, "crm") == 1
         await listed(context, {"erp": (0, 1)})
-        world.handoff.gone = set()
+        world.handoff.closed_targets = set()
         for told_of, seen in ((1, 1), (0, 0)):
             came = await replays.replay_each(
                 replays.all_dead(context, target="erp"),

@@ -295,7 +295,7 @@ async def test_dead_hand_offs_are_in_attention_long_after_temporal_has_forgotten
 
 async def test_a_request_with_dead_hand_offs_that_still_tries_others_is_listed_once(context: Context) -> None:
     world = World()
-    world.handoff.gone, world.handoff.down = {"hr"}, {"finance"}
+    world.handoff.closed_targets, world.handoff.down = {"hr"}, {"finance"}
     async with workers(context.client, world):
         await begin(context)
         await shown_to_signer(context)

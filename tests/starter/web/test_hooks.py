@@ -26,7 +26,7 @@ from tests.starter.web.hooking import BEARER, DEAL, PATH, Crm, contact, crm, dea
 from tests.starter.web.receiving import Stalling
 from tests.starter.web.test_callback_fuzz import ODD
 from tests.starter.web.test_webhook import raw
-from tests.workflows.onboarding.stage import OWNER, PEOPLE, SET_UP, a_file, onboarding
+from tests.workflows.onboarding.stage import OWNER, PEOPLE, SET_UP, a_file, start_onboarding
 from workflows.kinds import Kind
 from workflows.model.commands import Cancellation
 from workflows.names import PARENT, REQUESTER
@@ -129,11 +129,14 @@ async def test_a_deal_is_known_and_its_owner_asked_after_somebody_whom_it_names_
 
 
 async def test_the_owner_hears_on_their_phone_that_a_deal_has_changed(tmp_path: Path) -> None:
-    async with onboarding(tmp_path, a_file(SET_UP), server=real_server()) as town, crm(tmp_path, town.client) as source:
+    async with (
+        start_onboarding(tmp_path, a_file(SET_UP), server=real_server()) as town,
+        crm(tmp_path, town.client) as source,
+    ):
         answers = [await source.sends(body) for body in (DEAL, deal(company="Acme Ltd"), deal(company="Acme Ltd"))]
         assert answers == [CREATED, CHANGED, CHANGED]
         [task] = await tasks(town.client, 1, "task:crm-4711.changed-")
-        await town.hears(task.id, "ready", OWNER)
+        await town.wait_until_notified(task.id, "ready", OWNER)
     assert town.notices_of(task.id).count(("ready", OWNER)) == 1
 
 
@@ -146,9 +149,12 @@ async def test_the_owner_of_a_deal_with_the_longest_id_is_asked_as_well(client: 
 
 
 async def test_of_an_onboarding_that_has_ended_nobody_reads_that_it_goes_on(tmp_path: Path) -> None:
-    async with onboarding(tmp_path, a_file(SET_UP), server=real_server()) as town, crm(tmp_path, town.client) as source:
+    async with (
+        start_onboarding(tmp_path, a_file(SET_UP), server=real_server()) as town,
+        crm(tmp_path, town.client) as source,
+    ):
         assert await source.sends(DEAL) == CREATED
-        await town.tell(ACME, Cancellation(actor=OWNER, reason="They went elsewhere."))
+        await town.send_command_to(ACME, Cancellation(actor=OWNER, reason="They went elsewhere."))
         await town.client.get_workflow_handle(ACME).result()
         assert await source.sends(deal(company="Acme Ltd")) == CHANGED
         [task] = await tasks(town.client, 1, "task:crm-4711.changed-")

@@ -46,7 +46,7 @@ from tests.workflows import corpus
 from tests.workflows.fakes import FakeEvidence, FakePushService
 from tests.workflows.onboarding.stage import PDF, ManyDocuments
 from tests.workflows.stage import TriesOnce, is_at_work
-from tests.workflows.wishing import TakesWishes
+from tests.workflows.wishing import CommandStory
 from workflows import names
 from workflows.campaign.opening import CampaignOpeningWorkflow
 from workflows.campaign.state import CampaignInput
@@ -73,17 +73,17 @@ ZONE = {"zone": "Europe/Amsterdam", "hours": "09:00-18:00", "days": "mon-sun"}
 
 
 def a_person(
-    id: str, manager: str | None = "chair", groups: tuple[str, ...] = ("all-staff",), **more: Any
+    id: str, manager: str | None = "chair", groups: tuple[str, ...] = ("all-staff",), **fields: Any
 ) -> dict[str, Any]:
     """Somebody of the company."""
-    named = {"id": id, "name": id.title(), "email": f"{id}@us.example", "groups": list(groups), **ZONE, **more}
+    named = {"id": id, "name": id.title(), "email": f"{id}@us.example", "groups": list(groups), **ZONE, **fields}
     return {**named, "manager": manager} if manager else named
 
 
-def staff(*names: str, **more: Any) -> list[dict[str, Any]]:
+def staff(*names: str, **fields: Any) -> list[dict[str, Any]]:
     """The owner, a chair above everybody, and these."""
     above = [a_person(OWNER, groups=()), a_person("chair", manager=None, groups=())]
-    return [*above, *(a_person(name, department="sales", **more) for name in names)]
+    return [*above, *(a_person(name, department="sales", **fields) for name in names)]
 
 
 KINDS = {
@@ -98,49 +98,51 @@ KINDS = {
 }
 
 
-def a_file(**more: Any) -> dict[str, Any]:
+def a_file(**fields: Any) -> dict[str, Any]:
     """The code of conduct for everybody."""
     return {
         "id": "conduct",
         "document": {"file": "conduct.pdf", "name": "Code of conduct", "version": "2026.1", "effective": "2026-12-01"},
         "audience": {"group": "all-staff"},
         "owner": OWNER,
-        **more,
+        **fields,
     }
 
 
 @dataclass
-class Looking:
-    """Visibility on a server that has none: whoever may have a request is looked at, unless it is `away`.
+class PolledVisibility:
+    """Visibility on a server that has none: whoever may have a request is looked at, unless it `is_away`.
 
-    `full` when as many as may wait for Core Signature, and go on waiting.
+    `is_full` when as many as may wait for Core Signature, and go on waiting.
     """
 
     client: Client
     store: Store
     people: tuple[str, ...]
-    away: bool = False
-    full: bool = False
+    is_away: bool = False
+    is_full: bool = False
 
     async def open_of(self, campaign: str) -> OpenMembers:
         """See `MemberVisibility`."""
         status, broken, refused = {}, {}, set()
-        for id in [f"{campaign}.{person}{again}" for person in self.people for again in ("", ".r2")]:
+        for id in [f"{campaign}.{person}{suffix}" for person in self.people for suffix in ("", ".r2")]:
             try:
-                found = await runs.described(self.client, Kind.REQUEST.workflow_id(id))
+                run = await runs.described(self.client, Kind.REQUEST.workflow_id(id))
             except RPCError:
                 continue
-            if found.status.broken_off:
-                broken[id] = str(found.status)
-            elif found.status.open:
-                status[id] = found.known.get(names.STATUS) or ""
-                refused |= {id} if found.known.get(names.PROBLEM) == Code.REFUSED else set()
+            if run.status.broken_off:
+                broken[id] = str(run.status)
+            elif run.status.open:
+                status[id] = run.known.get(names.STATUS) or ""
+                refused |= {id} if run.known.get(names.PROBLEM) == Code.REFUSED else set()
         return OpenMembers(status, broken, frozenset(refused))
 
     async def unusual_of(self, campaign: str) -> OpenMembers:
         """See `MemberVisibility`."""
-        known = await self.open_of(campaign)
-        return replace(known, status={id: one for id, one in known.status.items() if one != Status.SENT})
+        open_members = await self.open_of(campaign)
+        return replace(
+            open_members, status={id: state for id, state in open_members.status.items() if state != Status.SENT}
+        )
 
     async def going_on(self, campaign: str) -> int:
         """See `MemberVisibility`."""
@@ -148,12 +150,14 @@ class Looking:
 
     async def waiting(self, campaign: str) -> int:
         """See `MemberVisibility`."""
-        if self.away:
+        if self.is_away:
             raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
-        if self.full:
+        if self.is_full:
             return AHEAD_AT_MOST
-        known = await self.open_of(campaign)
-        return sum(one == Status.CONVERTING and id not in known.refused for id, one in known.status.items())
+        open_members = await self.open_of(campaign)
+        return sum(
+            state == Status.CONVERTING and id not in open_members.refused for id, state in open_members.status.items()
+        )
 
 
 @dataclass
@@ -178,7 +182,7 @@ class Company:
 
     def loses(self, id: str) -> None:
         """Write the people file without somebody."""
-        self.people = [one for one in self.people if one["id"] != id]
+        self.people = [person for person in self.people if person["id"] != id]
         self.hires()
 
     async def prepared(
@@ -196,7 +200,7 @@ class Company:
         )
 
 
-class Ended(NamedTuple):
+class CampaignOutcomes(NamedTuple):
     """The record of a campaign, verified."""
 
     lines: list[MemberOutcome]
@@ -211,7 +215,7 @@ class Ended(NamedTuple):
 
 
 @dataclass
-class Campaigns(TakesWishes):
+class CampaignStory(CommandStory):
     """One campaign on the stage, with all that it starts."""
 
     env: WorkflowEnvironment
@@ -219,7 +223,7 @@ class Campaigns(TakesWishes):
     provider: ManyDocuments
     push: FakePushService
     visibility: MemberVisibility
-    given: CampaignInput
+    workflow_input: CampaignInput
     handle: WorkflowHandle[AcknowledgementCampaignWorkflow, SettledCampaign]
     started: list[path.StartResult] = field(default_factory=list)
 
@@ -231,34 +235,34 @@ class Campaigns(TakesWishes):
     @property
     def id(self) -> str:
         """The campaign's."""
-        return self.given.campaign.id
+        return self.workflow_input.campaign.id
 
-    async def shown(self) -> CampaignShow:
+    async def read_view(self) -> CampaignShow:
         """What the campaign itself says."""
-        shown: CampaignShow = await self.handle.query(SHOW, result_type=CampaignShow)
-        return shown
+        view: CampaignShow = await self.handle.query(SHOW, result_type=CampaignShow)
+        return view
 
-    async def until(self, holds: Callable[[CampaignShow], Any]) -> CampaignShow:
+    async def wait_until(self, holds: Callable[[CampaignShow], Any]) -> CampaignShow:
         """What it says once this holds; time stands meanwhile, and something is always at work."""
         for pause in glances():
-            if holds(shown := await self.shown()):
-                return shown
+            if holds(view := await self.read_view()):
+                return view
             await asyncio.sleep(pause)
-        raise AssertionError(shown.model_dump_json(indent=1))
+        raise AssertionError(view.model_dump_json(indent=1))
 
-    async def opened(self) -> CampaignShow:
+    async def wait_until_opened(self) -> CampaignShow:
         """Once everybody was seen to, and told."""
-        shown = await self.until(lambda shown: shown.frozen and shown.asked >= shown.frozen.rows)
+        view = await self.wait_until(lambda view: view.frozen and view.asked >= view.frozen.rows)
         for member in await self.members():
             if member.asked:
-                await self.hears(member.person)
+                await self.wait_until_notified(member.person)
         await self.at_rest()
-        return shown
+        return view
 
-    async def hears(self, person: str, times: int = 1) -> None:
+    async def wait_until_notified(self, person: str, times: int = 1) -> None:
         """Until somebody was asked so many times."""
         for pause in glances():
-            if self.told(person).count("ready") >= times:
+            if self.stages_sent_to(person).count("ready") >= times:
                 return await self.at_rest()
             await asyncio.sleep(pause)
         raise AssertionError(self.push.stages())
@@ -267,14 +271,16 @@ class Campaigns(TakesWishes):
         """The workflow of somebody's request."""
         return Kind.REQUEST.workflow_id(f"{self.id}.{person}")
 
-    async def signs(self, person: str, outcome: Status = Status.SIGNED) -> None:
+    async def end_request(self, person: str, outcome: Status = Status.SIGNED) -> None:
         """Let somebody's request end at the provider, and tell its workflow."""
         await self.at_rest()
         state = SignerState.SIGNED if outcome is Status.SIGNED else SignerState.DECLINED
-        at = await self.now()
+        acted_at = await self.now()
         reason = None if outcome is Status.SIGNED else "I do not agree"
         self.provider.statuses[f"{self.id}.{person}"] = outcome
-        self.provider.acted[f"{self.id}.{person}"] = [SignerSeen(person=person, state=state, at=at, reason=reason)]
+        self.provider.acted[f"{self.id}.{person}"] = [
+            SignerSeen(person=person, state=state, at=acted_at, reason=reason)
+        ]
         event = ProviderEvent(id=uuid.uuid4().hex, type="signed", at=datetime.now(UTC))
         handle = self.client.get_workflow_handle(self.request(person))
         await handle.query(SHOW)  # the time-skipping server mixes up a signal with a task that is being completed
@@ -295,7 +301,7 @@ class Campaigns(TakesWishes):
 
     async def at_rest(self) -> None:
         """Until neither the campaign nor any request of it is at work."""
-        ids = [self.handle.id, *(self.request(one["id"]) for one in self.company.people if one["groups"])]
+        ids = [self.handle.id, *(self.request(person["id"]) for person in self.company.people if person["groups"])]
         for pause in glances():
             if not [id for id in ids if await self._is_at_work(id)]:
                 return
@@ -309,30 +315,30 @@ class Campaigns(TakesWishes):
 
     async def members(self) -> list[Member]:
         """The audience with its changes, as the store has it."""
-        known = self.company.store.audiences.members(self.handle.id)
-        return [one async for some in known for one in some]
+        pages = self.company.store.audiences.members(self.handle.id)
+        return [member async for page in pages for member in page]
 
     async def lines(self) -> dict[str, MemberOutcome]:
         """The line of each person in the record of a campaign that has ended."""
         outcomes = await self.outcomes()
         return {line.person: line for line in outcomes.lines}
 
-    async def outcomes(self) -> Ended:
+    async def outcomes(self) -> CampaignOutcomes:
         """What it has come to."""
-        sha256 = (await self.shown()).outcomes
+        sha256 = (await self.read_view()).outcomes
         assert sha256 is not None
-        return await Ended.read(self.company.store, sha256)
+        return await CampaignOutcomes.read(self.company.store, sha256)
 
-    def told(self, person: str) -> list[str]:
+    def stages_sent_to(self, person: str) -> list[str]:
         """The stages of all notices to somebody, in order."""
-        return [one.stage for one in self.push.sent if one.person == person]
+        return [notice.stage for notice in self.push.sent if notice.person == person]
 
     async def events(self, run_id: str) -> int:
         """How many events a run of the campaign has."""
         handle = self.client.get_workflow_handle(self.handle.id, run_id=run_id)
         return len([event async for event in handle.fetch_history_events()])
 
-    async def begun(self, person: str) -> bool:
+    async def has_request(self, person: str) -> bool:
         """Whether somebody has a request."""
         try:
             return bool(await runs.described(self.client, self.request(person)))
@@ -342,8 +348,8 @@ class Campaigns(TakesWishes):
     async def is_asked_to_end(self, person: str) -> bool:
         """Whether somebody's request knows that it is to be cancelled."""
         handle = self.client.get_workflow_handle(self.request(person))
-        shown: RequestShow = await handle.query(SHOW, result_type=RequestShow)
-        return any(entry.what == "cancellation asked for" for entry in shown.timeline)
+        view: RequestShow = await handle.query(SHOW, result_type=RequestShow)
+        return any(entry.what == "cancellation asked for" for entry in view.timeline)
 
     async def history(self) -> list[Any]:
         """The events of its present run."""
@@ -351,7 +357,7 @@ class Campaigns(TakesWishes):
 
 
 @dataclass
-class Work:
+class CampaignStage:
     """A company whose workers are at work on a server."""
 
     env: WorkflowEnvironment
@@ -367,14 +373,14 @@ class Work:
 
 
 @asynccontextmanager
-async def at_work(
+async def start_stage(
     folder: Path,
     people: list[dict[str, Any]],
     *,
     limits: BatchLimits | None = None,
     server: AbstractAsyncContextManager[WorkflowEnvironment] | None = None,
     requests_too: bool = False,
-) -> AsyncIterator[Work]:
+) -> AsyncIterator[CampaignStage]:
     """Real audience, walks, years, planner, hand-off and store, on a fresh clock unless it is on a `server`.
 
     Unless `requests_too`, nobody works on requests: a campaign and its members need nobody there.
@@ -383,9 +389,9 @@ async def at_work(
     push = FakePushService(provider)
     async with server or time_skipping() as env, httpx.AsyncClient() as calls:
         client = env.client
-        ids = (*(one["id"] for one in people), "newcomer", "latecomer")
-        visibility = TemporalMemberVisibility(client) if server else Looking(client, company.store, ids)
-        asked = CampaignPeopleService(
+        ids = (*(person["id"] for person in people), "newcomer", "latecomer")
+        visibility = TemporalMemberVisibility(client) if server else PolledVisibility(client, company.store, ids)
+        people_service = CampaignPeopleService(
             client, company.store, company.directory, push, limits=limits or BatchLimits(), visibility=visibility
         )
         years = CampaignYearsService(client, company.store, company.directory, company.folder / "catalogue.yaml")
@@ -398,13 +404,13 @@ async def at_work(
             document_url=str,
             policies=company.folder / "catalogue.yaml",
         )
-        ours = (PolicyPlanner(company.directory), push, handoff)
+        ports = (PolicyPlanner(company.directory), push, handoff)
         walks = [
             Worker(
                 client,
                 task_queue=queue,
                 workflows=[AcknowledgementCampaignWorkflow, CampaignOpeningWorkflow, SignatureRequestWorkflow],
-                activities=[one for port in ours for one in port.activities()],
+                activities=[activity for port in ports for activity in port.activities()],
                 workflow_runner=TriesOnce(),
             )
             for queue in (CAMPAIGN_QUEUE, *([WORKFLOW_QUEUE] if requests_too else []))
@@ -412,20 +418,20 @@ async def at_work(
         batches = Worker(
             client,
             task_queue=BATCH_QUEUE,
-            activities=[*asked.activities(), *years.activities()],
+            activities=[*people_service.activities(), *years.activities()],
             interceptors=[HeartbeatInterceptor()],
             max_heartbeat_throttle_interval=timedelta(seconds=2),
         )
         signing = Worker(client, task_queue=SIGNATURE_QUEUE, activities=[*provider.activities(), *push.activities()])
         keeping = Worker(client, task_queue=EVIDENCE_QUEUE, activities=FakeEvidence().activities())
         async with AsyncExitStack() as working:
-            for one in (*walks, batches, signing, keeping):
-                await working.enter_async_context(one)
-            yield Work(env, company, provider, push, visibility)
+            for worker in (*walks, batches, signing, keeping):
+                await working.enter_async_context(worker)
+            yield CampaignStage(env, company, provider, push, visibility)
 
 
 @asynccontextmanager
-async def campaign(
+async def start_campaign(
     folder: Path,
     file: dict[str, Any],
     people: list[dict[str, Any]],
@@ -434,19 +440,21 @@ async def campaign(
     limits: BatchLimits | None = None,
     server: AbstractAsyncContextManager[WorkflowEnvironment] | None = None,
     requests_too: bool = False,
-) -> AsyncIterator[Campaigns]:
+) -> AsyncIterator[CampaignStory]:
     """A campaign that has just been started, on a fresh clock unless it is on a `server`.
 
     `record` names its history in the replay corpus.
     """
-    async with at_work(folder, people, limits=limits, server=server, requests_too=requests_too) as there:
-        client, company = there.client, there.company
-        prepared = await company.prepared(file, await there.env.get_current_time())
+    async with start_stage(folder, people, limits=limits, server=server, requests_too=requests_too) as stage:
+        client, company = stage.client, stage.company
+        prepared = await company.prepared(file, await stage.env.get_current_time())
         started = await path.start(client, company.store, prepared)
         handle: WorkflowHandle[AcknowledgementCampaignWorkflow, SettledCampaign]
         handle = client.get_workflow_handle(started.workflow_id, result_type=SettledCampaign)
-        given = await prepared.store_input(company.store)
-        yield Campaigns(there.env, company, there.provider, there.push, there.visibility, given, handle, [started])
+        campaign_input = await prepared.store_input(company.store)
+        yield CampaignStory(
+            stage.env, company, stage.provider, stage.push, stage.visibility, campaign_input, handle, [started]
+        )
         await corpus.record(record, handle)
 
 

@@ -21,7 +21,7 @@ TODAY = date(2026, 11, 26)
 
 def digests(lines: list[MemberOutcome]) -> list[ManagerDigest]:
     missing: Counter[tuple[str, str, date | None]] = Counter(
-        (one.status, one.manager, date.fromisoformat(one.due)) for one in lines if one.open
+        (line.status, line.manager, date.fromisoformat(line.due)) for line in lines if line.open
     )
     return missing_by_manager(missing, TODAY)
 
@@ -42,7 +42,7 @@ def test_at_the_desk_nobody_is_overdue_on_their_last_day(due: str, overdue: bool
 
 
 @pytest.mark.parametrize(
-    ("at", "told"),
+    ("now_text", "expected_counts"),
     [
         ("2026-11-23T22:59Z", []),
         ("2026-11-23T23:01Z", [(2, 0)]),
@@ -51,21 +51,25 @@ def test_at_the_desk_nobody_is_overdue_on_their_last_day(due: str, overdue: bool
     ],
 )
 async def test_the_look_has_the_day_of_the_owner_also_while_it_is_another_in_utc(
-    tmp_path: Path, at: str, told: list[tuple[int, int]]
+    tmp_path: Path, now_text: str, expected_counts: list[tuple[int, int]]
 ) -> None:
     """In Amsterdam, where the owner is, midnight is at 23:00 UTC: managers hear from two days before the last one."""
     company = Company(tmp_path, staff("ada", "bo"))
     file = a_file(opens="2026-11-12T09:00:00Z", window="14d")
-    given = (await company.prepared(file, datetime(2026, 11, 12, 8, tzinfo=UTC))).given
+    campaign_input = (await company.prepared(file, datetime(2026, 11, 12, 8, tzinfo=UTC))).given
     push, nobody = FakePushService(FakeSignatureService()), cast(Any, None)
     visibility = AllOpen(["ada", "bo"])
     service = CampaignPeopleService(nobody, company.store, company.directory, push, visibility=visibility)
-    order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=datetime.fromisoformat(at))
+    order = CampaignOrder(
+        campaign=campaign_input.campaign, fingerprint=campaign_input.fingerprint, now=datetime.fromisoformat(now_text)
+    )
     order = order.replace(frozen=await service.freeze(order), asked=2)
-    assert given.campaign.due == TODAY
-    await ActivityEnvironment().run(service.check, DailyCheck(order=order, day=11, due=given.campaign.due))
-    notices = [one for delivery in push.deliveries for one in delivery.notices]
-    assert [(one.person, one.count, one.overdue) for one in notices] == [("chair", *counts) for counts in told]
+    assert campaign_input.campaign.due == TODAY
+    await ActivityEnvironment().run(service.check, DailyCheck(order=order, day=11, due=campaign_input.campaign.due))
+    notices = [notice for delivery in push.deliveries for notice in delivery.notices]
+    assert [(notice.person, notice.count, notice.overdue) for notice in notices] == [
+        ("chair", *counts) for counts in expected_counts
+    ]
 
 
 def test_each_manager_hears_of_their_own_and_nobody_of_who_has_acknowledged() -> None:

@@ -20,7 +20,7 @@ from starter.queries import fast_forward
 from starter.queries.campaign import CampaignPicture
 from tests.faults.town import eventually
 from tests.servers import PUNCTUAL_TIMERS, own_part, real_server
-from tests.workflows.campaign.stage import OWNER, Campaigns, Ended, a_file, campaign, staff
+from tests.workflows.campaign.stage import OWNER, CampaignOutcomes, CampaignStory, a_file, staff, start_campaign
 from workflows.model.campaign import CampaignOrder, SettleOrder
 from workflows.model.commands import Cancellation, Exemption
 from workflows.model.signature import SignerSeen, SignerState
@@ -36,20 +36,20 @@ async def test_a_campaign_goes_on_as_requests_are_made_and_moves_with_their_cloc
 ) -> None:
     server = real_server(*PUNCTUAL_TIMERS)
     file = a_file(policy={"hours": "any", "reminders": {"first": "1d"}})
-    async with campaign(tmp_path, file, staff(*PEOPLE), server=server, limits=BatchLimits(ahead=30)) as it:
-        await it.opened()
-        assert sorted(it.told(person)[0] for person in PEOPLE) == ["ready"] * 4
+    async with start_campaign(tmp_path, file, staff(*PEOPLE), server=server, limits=BatchLimits(ahead=30)) as campaign:
+        await campaign.wait_until_opened()
+        assert sorted(campaign.stages_sent_to(person)[0] for person in PEOPLE) == ["ready"] * 4
         with monkeypatch.context() as few, pytest.raises(Refusal, match="4 open ones are more than 3 to move together"):
             few.setattr(fast_forward, "TOGETHER_AT_MOST", 3)
-            await fast_forward.forward(it.client, it.handle.id, timedelta(days=1))
-        moved = await fast_forward.forward(it.client, it.handle.id, timedelta(days=1, hours=1))
-        assert moved.reached
-        assert [it.told(person) for person in PEOPLE] == [["ready", "reminder-1"]] * 4
-        shown = await it.shown()
-        assert (shown.counts.told, shown.counts.not_told) == (4, 0)
-        await it.wish(Cancellation(actor=OWNER, reason="the wrong version"))
-        ended = await it.handle.result()
-    assert (ended.outcome, ended.counts.cancelled) == (Status.CANCELLED, 4)
+            await fast_forward.forward(campaign.client, campaign.handle.id, timedelta(days=1))
+        forwarding = await fast_forward.forward(campaign.client, campaign.handle.id, timedelta(days=1, hours=1))
+        assert forwarding.reached
+        assert [campaign.stages_sent_to(person) for person in PEOPLE] == [["ready", "reminder-1"]] * 4
+        view = await campaign.read_view()
+        assert (view.counts.told, view.counts.not_told) == (4, 0)
+        await campaign.send_command(Cancellation(actor=OWNER, reason="the wrong version"))
+        settlement = await campaign.handle.result()
+    assert (settlement.outcome, settlement.counts.cancelled) == (Status.CANCELLED, 4)
 
 
 @pytest.mark.real_server
@@ -57,22 +57,27 @@ async def test_whose_request_was_deleted_or_is_anothers_stands_as_failed_at_once
     tmp_path: Path, dev_server: str
 ) -> None:
     """As the daily look has them: what `campaign show` and the report say does not wait for it."""
-    async with campaign(tmp_path, a_file(), staff("ada", "bo", "cas"), server=own_part(dev_server)) as it:
-        await it.opened()
-        await it.signs("ada")
+    async with start_campaign(tmp_path, a_file(), staff("ada", "bo", "cas"), server=own_part(dev_server)) as campaign:
+        await campaign.wait_until_opened()
+        await campaign.end_request("ada")
         for person in ("bo", "cas"):
-            await deleted(it.client, it.request(person))
-        anothers = request_of(it.given.campaign, "0" * 64, Member(MemberRow(1, "cas"), it.given.campaign.due), None)
-        await path.start(it.client, it.company.store, anothers)
-        seen, lines = await eventually(lambda: failed(it, 2))
+            await delete_workflow(campaign.client, campaign.request(person))
+        anothers = request_of(
+            campaign.workflow_input.campaign,
+            "0" * 64,
+            Member(MemberRow(1, "cas"), campaign.workflow_input.campaign.due),
+            None,
+        )
+        await path.start(campaign.client, campaign.company.store, anothers)
+        picture, lines = await eventually(lambda: read_picture_with_failures(campaign, 2))
     reasons = {line.person: line.reason for line in lines}
     assert reasons == {
         "ada": "",
         "bo": "there is neither a workflow nor a record of it",
         "cas": "another request had its id already",
     }
-    assert (seen.shown.counts.acknowledged, seen.shown.errors) == (1, 2)
-    assert seen.shown.says.startswith("1 of 3 have acknowledged; open until ")
+    assert (picture.shown.counts.acknowledged, picture.shown.errors) == (1, 2)
+    assert picture.shown.says.startswith("1 of 3 have acknowledged; open until ")
 
 
 @pytest.mark.real_server
@@ -81,71 +86,77 @@ async def test_of_what_temporal_has_forgotten_a_signature_counts_and_no_document
     tmp_path: Path, dev_server: str, cancelled: bool
 ) -> None:
     """As of what was terminated by hand once its retention is over: whether it was signed only Core Signature knows."""
-    async with campaign(tmp_path, a_file(), staff("ada", "bo", "cas", "dee"), server=own_part(dev_server)) as it:
-        await it.opened()
+    async with start_campaign(
+        tmp_path, a_file(), staff("ada", "bo", "cas", "dee"), server=own_part(dev_server)
+    ) as campaign:
+        await campaign.wait_until_opened()
         for person in ("ada", "bo", "cas"):
-            await deleted(it.client, it.request(person))
-        acted = SignerSeen(person="ada", state=SignerState.SIGNED, at=await it.now())
-        it.provider.statuses["conduct.ada"], it.provider.acted["conduct.ada"] = Status.SIGNED, [acted]
-        await it.wish(Exemption(actor=OWNER, person="cas", reason="on leave"))
-        await eventually(lambda: is_cancelled(it, "cas"))
+            await delete_workflow(campaign.client, campaign.request(person))
+        acted = SignerSeen(person="ada", state=SignerState.SIGNED, at=await campaign.now())
+        campaign.provider.statuses["conduct.ada"], campaign.provider.acted["conduct.ada"] = Status.SIGNED, [acted]
+        await campaign.send_command(Exemption(actor=OWNER, person="cas", reason="on leave"))
+        await eventually(lambda: is_cancelled(campaign, "cas"))
         if cancelled:
-            await it.wish(Cancellation(actor=OWNER, reason="the wrong version"))
-            await it.handle.result()
-            lines = await it.lines()
+            await campaign.send_command(Cancellation(actor=OWNER, reason="the wrong version"))
+            await campaign.handle.result()
+            lines = await campaign.lines()
         else:
-            await it.signs("dee")
-            lines = await eventually(lambda: closed(it))
+            await campaign.end_request("dee")
+            lines = await eventually(lambda: read_closing_lines(campaign))
     assert lines["ada"].status == "acknowledged"
     assert (lines["bo"].status, lines["bo"].reason) == (
         "failed",
         "there was neither a workflow nor a record of it, and its document was cancelled",
     )
     assert lines["cas"].status == "exempt"
-    assert it.provider.statuses["conduct.bo"] is Status.CANCELLED
-    assert len(it.provider.created) == 4, "nothing is made of what is only ended"
+    assert campaign.provider.statuses["conduct.bo"] is Status.CANCELLED
+    assert len(campaign.provider.created) == 4, "nothing is made of what is only ended"
 
 
-async def is_cancelled(it: Campaigns, person: str) -> bool:
+async def is_cancelled(campaign: CampaignStory, person: str) -> bool:
     """Whether nobody can sign somebody's document any more."""
-    return it.provider.statuses[f"{it.id}.{person}"] is Status.CANCELLED
+    return campaign.provider.statuses[f"{campaign.id}.{person}"] is Status.CANCELLED
 
 
-async def closed(it: Campaigns) -> dict[str, MemberOutcome] | None:
+async def read_closing_lines(campaign: CampaignStory) -> dict[str, MemberOutcome] | None:
     """The lines of the record that would be made now, None while somebody is waited for."""
-    shown, company = await it.shown(), it.company
+    view, company = await campaign.read_view(), campaign.company
     order = CampaignOrder(
-        campaign=it.given.campaign,
-        frozen=shown.frozen,
-        changed=shown.changed,
-        changes=shown.changes,
-        asked=shown.asked,
-        changes_asked=shown.changes,
-        fingerprint=it.given.fingerprint,
-        now=await it.now(),
+        campaign=campaign.workflow_input.campaign,
+        frozen=view.frozen,
+        changed=view.changed,
+        changes=view.changes,
+        asked=view.asked,
+        changes_asked=view.changes,
+        fingerprint=campaign.workflow_input.fingerprint,
+        now=await campaign.now(),
     )
-    people = CampaignPeopleService(it.client, company.store, company.directory, it.push, visibility=it.visibility)
+    people = CampaignPeopleService(
+        campaign.client, company.store, company.directory, campaign.push, visibility=campaign.visibility
+    )
     tally = await people.settle(SettleOrder(order=order, expected=4))
     if tally.outcomes is None:
         return None
-    return {line.person: line for line in (await Ended.read(company.store, tally.outcomes)).lines}
+    return {line.person: line for line in (await CampaignOutcomes.read(company.store, tally.outcomes)).lines}
 
 
-async def deleted(client: Client, workflow_id: str, within: float = 20) -> None:
+async def delete_workflow(client: Client, workflow_id: str, within_seconds: float = 20) -> None:
     """As an operator does it; once it is gone."""
-    of = WorkflowExecution(workflow_id=workflow_id)
-    gone = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=of)
-    await client.workflow_service.delete_workflow_execution(gone)
+    execution = WorkflowExecution(workflow_id=workflow_id)
+    deletion = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
+    await client.workflow_service.delete_workflow_execution(deletion)
 
     async def probe() -> bool:
         return await runs.found(client, workflow_id) is None
 
-    await eventually(probe, within)
+    await eventually(probe, within_seconds)
 
 
-async def failed(it: Campaigns, count: int) -> tuple[CampaignPicture, list[MemberOutcome]] | None:
+async def read_picture_with_failures(
+    campaign: CampaignStory, count: int
+) -> tuple[CampaignPicture, list[MemberOutcome]] | None:
     """Everyone by status once so many have failed, and all of them are told apart from who was broken off."""
-    seen = await composed.picture(it.client, it.company.store, it.id)
-    lines = await seen.lines.read() if seen.lines else []
-    told_apart = seen.shown.counts.failed == count and "was" not in "".join(one.reason for one in lines)
-    return (seen, lines) if told_apart else None
+    picture = await composed.picture(campaign.client, campaign.company.store, campaign.id)
+    lines = await picture.lines.read() if picture.lines else []
+    told_apart = picture.shown.counts.failed == count and "was" not in "".join(line.reason for line in lines)
+    return (picture, lines) if told_apart else None

@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from activities.campaign.batch import BatchLimits, request_of
 from activities.launch import launch as path
 from activities.records.audiences import Member, MemberRow
-from tests.workflows.campaign.stage import OWNER, ZONE, a_file, a_person, campaign, in_days, staff
+from tests.workflows.campaign.stage import OWNER, ZONE, a_file, a_person, in_days, staff, start_campaign
 from workflows.kinds import Kind
 from workflows.model.campaign import ChangeKind, Counts
 from workflows.model.commands import Cancellation, Exemption, Extension, Retry
@@ -33,33 +33,33 @@ A_WEEK = {"window": "4d", "grace": "2d"}
 COME_AND_GO = {**A_WEEK, "leavers": "drop", "joiners": {"rule": "add", "within": "3d"}}
 
 
-def states(lines: dict[str, Any]) -> dict[str, str]:
+def status_by_person(lines: dict[str, Any]) -> dict[str, str]:
     """Everyone by status."""
     return {person: line.status for person, line in lines.items()}
 
 
 async def test_everybody_is_asked_once_and_stands_in_the_record_with_an_outcome(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(**A_WEEK), staff(*THREE), record="campaign-happy") as it:
-        opened = await it.opened()
+    async with start_campaign(tmp_path, a_file(**A_WEEK), staff(*THREE), record="campaign-happy") as campaign:
+        opened = await campaign.wait_until_opened()
         assert opened.frozen is not None
         assert (opened.frozen.rows, opened.frozen.errors) == (3, 0)
-        assert [it.told(person) for person in THREE] == [["ready"]] * 3
-        await it.signs("ada")
-        await it.signs("bo", Status.DECLINED)
-        await it.days_pass(8)
-        ended = await it.handle.result()
-        lines, outcomes = await it.lines(), await it.outcomes()
-    assert ended.outcome is Status.DONE_WITH_ERRORS
-    assert states(lines) == {"ada": "acknowledged", "bo": "declined", "cas": "expired"}
-    assert (ended.counts.acknowledged, ended.counts.declined, ended.counts.expired) == (1, 1, 1)
-    assert ended.counts.total == opened.frozen.rows
-    assert it.told(OWNER).count("settled") == 1
+        assert [campaign.stages_sent_to(person) for person in THREE] == [["ready"]] * 3
+        await campaign.end_request("ada")
+        await campaign.end_request("bo", Status.DECLINED)
+        await campaign.days_pass(8)
+        settlement = await campaign.handle.result()
+        lines, outcomes = await campaign.lines(), await campaign.outcomes()
+    assert settlement.outcome is Status.DONE_WITH_ERRORS
+    assert status_by_person(lines) == {"ada": "acknowledged", "bo": "declined", "cas": "expired"}
+    assert (settlement.counts.acknowledged, settlement.counts.declined, settlement.counts.expired) == (1, 1, 1)
+    assert settlement.counts.total == opened.frozen.rows
+    assert campaign.stages_sent_to(OWNER).count("settled") == 1
     assert (lines["ada"].department, lines["ada"].manager) == ("sales", "chair")
     assert outcomes.population == {"opening": 3, "close": 3, "came": [], "left": []}
 
 
 @pytest.mark.parametrize(
-    ("last", "outcome", "told"),
+    ("last", "outcome", "notified_targets"),
     [
         (Status.SIGNED, Status.DONE, {"everything", "errors-or-done"}),
         (Status.DECLINED, Status.DONE_WITH_ERRORS, {"everything", "errors-or-done", "errors"}),
@@ -67,30 +67,30 @@ async def test_everybody_is_asked_once_and_stands_in_the_record_with_an_outcome(
     ],
 )
 async def test_each_ending_is_handed_off_by_default_and_the_outcome_says_whether_everybody_has(
-    tmp_path: Path, last: Status | None, outcome: Status, told: set[str]
+    tmp_path: Path, last: Status | None, outcome: Status, notified_targets: set[str]
 ) -> None:
     targets = {"everything": None, "errors": ["done_with_errors"], "errors-or-done": ["done", "done_with_errors"]}
     policy = {
         "handoff": [{"target": name, "person": name, **({"on": on} if on else {})} for name, on in targets.items()]
     }
     people = [*staff("ada", "bo"), *(a_person(name, groups=()) for name in targets)]
-    async with campaign(tmp_path, a_file(**A_WEEK, policy=policy), people) as it:
-        await it.opened()
-        await it.signs("ada")
+    async with start_campaign(tmp_path, a_file(**A_WEEK, policy=policy), people) as campaign:
+        await campaign.wait_until_opened()
+        await campaign.end_request("ada")
         if last is not None:
-            await it.signs("bo", last)
-        await it.days_pass(8)
-        assert (await it.handle.result()).outcome is outcome
-    assert {name for name in targets if it.told(name) == ["settled"]} == told
+            await campaign.end_request("bo", last)
+        await campaign.days_pass(8)
+        assert (await campaign.handle.result()).outcome is outcome
+    assert {name for name in targets if campaign.stages_sent_to(name) == ["settled"]} == notified_targets
 
 
 async def test_a_campaign_that_is_cancelled_is_handed_off_too(tmp_path: Path) -> None:
     policy = {"handoff": [{"target": "grc", "person": "grc"}]}
-    async with campaign(tmp_path, a_file(policy=policy), [*staff("ada"), a_person("grc", groups=())]) as it:
-        await it.opened()
-        await it.wish(Cancellation(actor=OWNER, reason="the wrong document"))
-        assert (await it.handle.result()).outcome is Status.CANCELLED
-    assert it.told("grc") == ["settled"]
+    async with start_campaign(tmp_path, a_file(policy=policy), [*staff("ada"), a_person("grc", groups=())]) as campaign:
+        await campaign.wait_until_opened()
+        await campaign.send_command(Cancellation(actor=OWNER, reason="the wrong document"))
+        assert (await campaign.handle.result()).outcome is Status.CANCELLED
+    assert campaign.stages_sent_to("grc") == ["settled"]
 
 
 @pytest.mark.parametrize("count", Counts.model_fields)
@@ -100,35 +100,43 @@ def test_whoever_was_to_acknowledge_and_has_not_is_amiss(count: str) -> None:
 
 
 async def test_the_silent_are_reminded_on_their_own_calendar_and_their_manager_hears_once_a_day(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(), staff(*THREE)) as it:
-        opened = (await it.handle.describe()).start_time
-        await it.opened()
-        await it.signs("ada")
-        await it.days_pass(10)
-        assert it.told("chair") == []
-        assert it.told("cas") == ["ready", "reminder-1", "reminder-2", "reminder-3"]
-        await it.days_pass(20)
-        await it.handle.result()
+    async with start_campaign(tmp_path, a_file(), staff(*THREE)) as campaign:
+        opened = (await campaign.handle.describe()).start_time
+        await campaign.wait_until_opened()
+        await campaign.end_request("ada")
+        await campaign.days_pass(10)
+        assert campaign.stages_sent_to("chair") == []
+        assert campaign.stages_sent_to("cas") == ["ready", "reminder-1", "reminder-2", "reminder-3"]
+        await campaign.days_pass(20)
+        await campaign.handle.result()
         ends: list[Settled] = [
-            await it.client.get_workflow_handle(id, result_type=Settled).result() for id in OF_THE_SILENT
+            await campaign.client.get_workflow_handle(id, result_type=Settled).result() for id in OF_THE_SILENT
         ]
-        over = max(one.at for one in ends)
-    sent = [notice for delivery in it.push.deliveries for notice in delivery.notices]
-    there = ZoneInfo(ZONE["zone"])
+        last_end = max(settlement.at for settlement in ends)
+    sent = [notice for delivery in campaign.push.deliveries for notice in delivery.notices]
+    zone = ZoneInfo(ZONE["zone"])
     looks = [(day, opened + day * DAY) for day in range(1, 30)]
-    due = (opened + WINDOW).astimezone(there).date()
-    expected = [day for day, at in looks if at.astimezone(there).date() >= due - 2 * DAY and at < over]
-    assert [stage for stage in it.told("chair") if stage.startswith("digest")] == [f"digest-{day}" for day in expected]
-    counted = [(one.count, one.overdue) for one in sent if one.stage.startswith("digest")]
-    overdue = [2 if looks[day - 1][1].astimezone(there).date() > due else 0 for day in expected]
+    due = (opened + WINDOW).astimezone(zone).date()
+    expected = [
+        day for day, check_at in looks if check_at.astimezone(zone).date() >= due - 2 * DAY and check_at < last_end
+    ]
+    assert [stage for stage in campaign.stages_sent_to("chair") if stage.startswith("digest")] == [
+        f"digest-{day}" for day in expected
+    ]
+    counted = [(notice.count, notice.overdue) for notice in sent if notice.stage.startswith("digest")]
+    overdue = [2 if looks[day - 1][1].astimezone(zone).date() > due else 0 for day in expected]
     assert counted == [(2, number) for number in overdue], "how many are missing, and how many of these are overdue"
     assert {0, 2} == set(overdue)
-    weekly = [(one.stage, one.count, one.total) for one in sent if one.stage.startswith("progress")]
-    missing = [2 if opened + day * DAY < over else 0 for day in (7, 14, 21)]
+    weekly = [(notice.stage, notice.count, notice.total) for notice in sent if notice.stage.startswith("progress")]
+    missing = [2 if opened + day * DAY < last_end else 0 for day in (7, 14, 21)]
     assert weekly == [(f"progress-{7 * week}", count, 3) for week, count in enumerate(missing, 1)], "of how many"
-    assert [stage.partition("-")[0] for stage in it.told("cas")][4:] == [*["warning"] * 3, *["overdue"] * 2, "settled"]
-    assert "ada" not in [person for stage, person in it.push.stages() if stage.startswith("warning")]
-    assert [stage for stage in it.told(OWNER) if stage.startswith("progress")] == [
+    assert [stage.partition("-")[0] for stage in campaign.stages_sent_to("cas")][4:] == [
+        *["warning"] * 3,
+        *["overdue"] * 2,
+        "settled",
+    ]
+    assert "ada" not in [person for stage, person in campaign.push.stages() if stage.startswith("warning")]
+    assert [stage for stage in campaign.stages_sent_to(OWNER) if stage.startswith("progress")] == [
         "progress-7",
         "progress-14",
         "progress-21",
@@ -136,49 +144,49 @@ async def test_the_silent_are_reminded_on_their_own_calendar_and_their_manager_h
 
 
 async def test_who_acknowledges_in_the_days_of_grace_is_late(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(**A_WEEK), staff(*THREE)) as it:
-        await it.opened()
-        await it.days_pass(5)  # in the middle of the days of grace, whatever the hour it was started at
-        await it.signs("ada")
-        await it.days_pass(3)
-        ended = await it.handle.result()
-        lines = await it.lines()
-    assert (lines["ada"].status, lines["ada"].late, ended.late) == ("late", True, True)
+    async with start_campaign(tmp_path, a_file(**A_WEEK), staff(*THREE)) as campaign:
+        await campaign.wait_until_opened()
+        await campaign.days_pass(5)  # in the middle of the days of grace, whatever the hour it was started at
+        await campaign.end_request("ada")
+        await campaign.days_pass(3)
+        settlement = await campaign.handle.result()
+        lines = await campaign.lines()
+    assert (lines["ada"].status, lines["ada"].late, settlement.late) == ("late", True, True)
 
 
 async def test_whoever_joins_has_a_window_of_their_own_and_the_close_waits_for_it(tmp_path: Path) -> None:
     file = a_file(**A_WEEK, joiners={"rule": "add", "within": "4d"})
-    async with campaign(tmp_path, file, staff("ada")) as it:
-        await it.opened()
-        await it.signs("ada")
-        await it.days_pass(1)
-        it.company.hires(a_person("newcomer"))
-        await it.days_pass(1)
-        await it.hears("newcomer")
-        shown = await it.until(lambda shown: shown.changes == 1)
-        assert shown.closes_at is not None
-        assert shown.closes_at.date() == in_days(await it.now(), 4 + 1 + 2)
-        assert shown.due == it.given.campaign.due
-        await it.days_pass(5)
-        assert (await it.shown()).status is Status.OPEN
-        await it.signs("newcomer")
-        await it.days_pass(3)
-        await it.handle.result()
-        lines, outcomes = await it.lines(), await it.outcomes()
-    assert [stage for stage in it.told("chair") if stage == "digest-4"]
-    assert states(lines) == {"ada": "acknowledged", "newcomer": "late"}
+    async with start_campaign(tmp_path, file, staff("ada")) as campaign:
+        await campaign.wait_until_opened()
+        await campaign.end_request("ada")
+        await campaign.days_pass(1)
+        campaign.company.hires(a_person("newcomer"))
+        await campaign.days_pass(1)
+        await campaign.wait_until_notified("newcomer")
+        view = await campaign.wait_until(lambda view: view.changes == 1)
+        assert view.closes_at is not None
+        assert view.closes_at.date() == in_days(await campaign.now(), 4 + 1 + 2)
+        assert view.due == campaign.workflow_input.campaign.due
+        await campaign.days_pass(5)
+        assert (await campaign.read_view()).status is Status.OPEN
+        await campaign.end_request("newcomer")
+        await campaign.days_pass(3)
+        await campaign.handle.result()
+        lines, outcomes = await campaign.lines(), await campaign.outcomes()
+    assert [stage for stage in campaign.stages_sent_to("chair") if stage == "digest-4"]
+    assert status_by_person(lines) == {"ada": "acknowledged", "newcomer": "late"}
     assert outcomes.population is not None
     assert outcomes.population["came"] == [{"person": "newcomer", "decided": "added"}]
     assert [change["what"] for change in outcomes.changes] == [ChangeKind.JOINED]
 
 
 async def test_whoever_joins_where_that_is_ignored_is_in_the_reconciliation_only(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(**A_WEEK), staff("ada")) as it:
-        await it.opened()
-        it.company.hires(a_person("newcomer"))
-        await it.days_pass(8)
-        await it.handle.result()
-        lines, outcomes = await it.lines(), await it.outcomes()
+    async with start_campaign(tmp_path, a_file(**A_WEEK), staff("ada")) as campaign:
+        await campaign.wait_until_opened()
+        campaign.company.hires(a_person("newcomer"))
+        await campaign.days_pass(8)
+        await campaign.handle.result()
+        lines, outcomes = await campaign.lines(), await campaign.outcomes()
     assert list(lines) == ["ada"]
     assert outcomes.population == {
         "opening": 1,
@@ -190,12 +198,12 @@ async def test_whoever_joins_where_that_is_ignored_is_in_the_reconciliation_only
 
 @pytest.mark.parametrize(("rule", "state"), [("drop", "dropped"), ("keep", "expired")])
 async def test_whoever_leaves_is_dropped_or_kept_as_the_file_says(tmp_path: Path, rule: str, state: str) -> None:
-    async with campaign(tmp_path, a_file(**A_WEEK, leavers=rule), staff(*THREE)) as it:
-        await it.opened()
-        it.company.loses("cas")
-        await it.days_pass(8)
-        await it.handle.result()
-        lines, outcomes = await it.lines(), await it.outcomes()
+    async with start_campaign(tmp_path, a_file(**A_WEEK, leavers=rule), staff(*THREE)) as campaign:
+        await campaign.wait_until_opened()
+        campaign.company.loses("cas")
+        await campaign.days_pass(8)
+        await campaign.handle.result()
+        lines, outcomes = await campaign.lines(), await campaign.outcomes()
     assert lines["cas"].status == state
     assert outcomes.population is not None
     decided = "dropped" if rule == "drop" else "kept"
@@ -203,144 +211,163 @@ async def test_whoever_leaves_is_dropped_or_kept_as_the_file_says(tmp_path: Path
 
 
 async def test_who_comes_back_is_asked_again_and_stands_once(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(**COME_AND_GO), staff(*THREE)) as it:
-        await it.opened()
-        it.company.loses("cas")
-        await it.days_pass(2)
-        it.company.hires(a_person("cas"))
-        await it.days_pass(2)
-        await it.hears("cas", times=2)
-        await it.days_pass(6)
-        await it.handle.result()
-        lines = await it.lines()
-    assert states(lines) == {"ada": "expired", "bo": "expired", "cas": "expired"}
+    async with start_campaign(tmp_path, a_file(**COME_AND_GO), staff(*THREE)) as campaign:
+        await campaign.wait_until_opened()
+        campaign.company.loses("cas")
+        await campaign.days_pass(2)
+        campaign.company.hires(a_person("cas"))
+        await campaign.days_pass(2)
+        await campaign.wait_until_notified("cas", times=2)
+        await campaign.days_pass(6)
+        await campaign.handle.result()
+        lines = await campaign.lines()
+    assert status_by_person(lines) == {"ada": "expired", "bo": "expired", "cas": "expired"}
     assert (lines["cas"].request, lines["cas"].row) == ("conduct.cas.r2", 3)
 
 
 async def test_who_is_exempt_is_asked_no_more_and_stands_with_the_reason(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(**A_WEEK), staff(*THREE), record="campaign-exempt") as it:
-        await it.opened()
-        await it.signs("ada")
-        receipt = await it.wish(Exemption(actor=OWNER, person="bo", reason="on leave for the year"), op="exempt-1")
+    async with start_campaign(tmp_path, a_file(**A_WEEK), staff(*THREE), record="campaign-exempt") as campaign:
+        await campaign.wait_until_opened()
+        await campaign.end_request("ada")
+        receipt = await campaign.send_command(
+            Exemption(actor=OWNER, person="bo", reason="on leave for the year"), op="exempt-1"
+        )
         assert receipt.state is OperationState.OPEN
         # Ada has acknowledged since: a receipt counts nobody anew, and says when that was done.
         assert receipt.says.startswith("0 of 3 had acknowledged on ")
-        await it.until(lambda shown: shown.changes == 1)
-        await it.at_rest()
-        await it.wish(Exemption(actor=OWNER, person="ada", reason="too late"), op="exempt-2")
-        await it.wish(Exemption(actor=OWNER, person="nobody", reason="who"), op="exempt-3")
-        await it.until(lambda shown: sum(entry.what == "exemption refused" for entry in shown.timeline) == 2)
-        refused = [entry.why for entry in (await it.shown()).timeline if entry.what == "exemption refused"]
-        await it.days_pass(8)
-        await it.handle.result()
-        lines = await it.lines()
+        await campaign.wait_until(lambda view: view.changes == 1)
+        await campaign.at_rest()
+        await campaign.send_command(Exemption(actor=OWNER, person="ada", reason="too late"), op="exempt-2")
+        await campaign.send_command(Exemption(actor=OWNER, person="nobody", reason="who"), op="exempt-3")
+        await campaign.wait_until(lambda view: sum(entry.what == "exemption refused" for entry in view.timeline) == 2)
+        refused = [entry.why for entry in (await campaign.read_view()).timeline if entry.what == "exemption refused"]
+        await campaign.days_pass(8)
+        await campaign.handle.result()
+        lines = await campaign.lines()
     assert refused == ["ada has acknowledged already", "nobody is not in the audience"]
-    assert states(lines) == {"ada": "acknowledged", "bo": "exempt", "cas": "expired"}
+    assert status_by_person(lines) == {"ada": "acknowledged", "bo": "exempt", "cas": "expired"}
     assert lines["bo"].reason.startswith("text:") or "change-1" in lines["bo"].reason
-    assert not [stage for stage in it.told("bo") if stage.startswith("reminder")]
+    assert not [stage for stage in campaign.stages_sent_to("bo") if stage.startswith("reminder")]
 
 
 async def test_a_later_end_is_everybodys(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(**A_WEEK | {"grace": "0d"}), staff(*THREE), record="campaign-extended") as it:
-        await it.opened()
-        later = in_days(await it.now(), 10)
-        assert "give a date" in await it.refused(Extension(actor=OWNER, due=await it.now() + timedelta(days=20)))
-        assert "give a later day" in await it.refused(Extension(actor=OWNER, due=in_days(await it.now(), 3)))
-        await it.wish(Exemption(actor=OWNER, person="cas", reason="on leave"))
-        await it.until(lambda shown: shown.changes == 1)
-        await it.wish(Extension(actor=OWNER, due=later, reason="the board meets"))
-        wished = await it.until(lambda shown: shown.due == later)
-        assert "the board meets" in [one.why for one in wished.timeline]
-        seen = await it.until(lambda shown: [one for one in shown.timeline if one.what.startswith("extend:")])
-        assert [(one.what, one.why) for one in seen.timeline if one.what.startswith("extend:")] == [
+    async with start_campaign(
+        tmp_path, a_file(**A_WEEK | {"grace": "0d"}), staff(*THREE), record="campaign-extended"
+    ) as campaign:
+        await campaign.wait_until_opened()
+        later = in_days(await campaign.now(), 10)
+        assert "give a date" in await campaign.read_refusal(
+            Extension(actor=OWNER, due=await campaign.now() + timedelta(days=20))
+        )
+        assert "give a later day" in await campaign.read_refusal(
+            Extension(actor=OWNER, due=in_days(await campaign.now(), 3))
+        )
+        await campaign.send_command(Exemption(actor=OWNER, person="cas", reason="on leave"))
+        await campaign.wait_until(lambda view: view.changes == 1)
+        await campaign.send_command(Extension(actor=OWNER, due=later, reason="the board meets"))
+        wished = await campaign.wait_until(lambda view: view.due == later)
+        assert "the board meets" in [entry.why for entry in wished.timeline]
+        view = await campaign.wait_until(
+            lambda view: [entry for entry in view.timeline if entry.what.startswith("extend:")]
+        )
+        assert [(entry.what, entry.why) for entry in view.timeline if entry.what.startswith("extend:")] == [
             ("extend: seen to 2", "extended")
         ]
-        await it.days_pass(8)
-        assert (await it.shown()).status is Status.OPEN
-        await it.signs("ada")
-        await it.days_pass(4)
-        await it.handle.result()
-        lines = await it.lines()
-    assert states(lines) == {"ada": "acknowledged", "bo": "expired", "cas": "exempt"}
+        await campaign.days_pass(8)
+        assert (await campaign.read_view()).status is Status.OPEN
+        await campaign.end_request("ada")
+        await campaign.days_pass(4)
+        await campaign.handle.result()
+        lines = await campaign.lines()
+    assert status_by_person(lines) == {"ada": "acknowledged", "bo": "expired", "cas": "exempt"}
     assert {line.due for line in lines.values()} == {later.isoformat()}
 
 
 async def test_one_member_is_given_longer_with_the_reason_and_the_campaign_stays_open_for_them(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(**A_WEEK | {"grace": "0d"}), staff(*THREE)) as it:
-        opened = await it.opened()
-        later = in_days(await it.now(), 10)
+    async with start_campaign(tmp_path, a_file(**A_WEEK | {"grace": "0d"}), staff(*THREE)) as campaign:
+        opened = await campaign.wait_until_opened()
+        later = in_days(await campaign.now(), 10)
         longer = Extension(actor=OWNER, due=later, person="bo", reason="at sea until then")
-        assert "no id of the audience" in await it.refused(longer.replace(person="Bo <bo@us.example>"))
-        await it.signs("ada")
-        await it.wish(longer)
-        shown = await it.until(lambda shown: [one for one in shown.timeline if one.what.startswith("extend:")])
-        of_bo = [(one.what, one.because) for one in shown.timeline if one.who == "bo"]
+        assert "no id of the audience" in await campaign.read_refusal(longer.replace(person="Bo <bo@us.example>"))
+        await campaign.end_request("ada")
+        await campaign.send_command(longer)
+        extended_view = await campaign.wait_until(
+            lambda extended_view: [entry for entry in extended_view.timeline if entry.what.startswith("extend:")]
+        )
+        of_bo = [(entry.what, entry.because) for entry in extended_view.timeline if entry.who == "bo"]
         assert of_bo == [(f"to have until {later}", f"at sea until then, by {OWNER}"), (f"has until {later}", "")]
-        assert (shown.due, [one.why for one in shown.timeline if one.what == "extend: seen to 1"]) == (
+        assert (
+            extended_view.due,
+            [entry.why for entry in extended_view.timeline if entry.what == "extend: seen to 1"],
+        ) == (
             opened.due,
             ["extended"],
         )
-        assert opened.closes_at and shown.closes_at
-        assert shown.closes_at - opened.closes_at == (later - opened.due)
+        assert opened.closes_at and extended_view.closes_at
+        assert extended_view.closes_at - opened.closes_at == (later - opened.due)
         for person in ("bo", "ada", "nobody"):
-            await it.wish(longer.replace(person=person))
-        await it.until(lambda shown: sum(entry.what == "later end refused" for entry in shown.timeline) == 3)
-        refused = [entry.why for entry in (await it.shown()).timeline if entry.what == "later end refused"]
-        moved = {
-            person: await it.client.get_workflow_handle(it.request(person)).query(SHOW) for person in ("bo", "cas")
+            await campaign.send_command(longer.replace(person=person))
+        await campaign.wait_until(lambda view: sum(entry.what == "later end refused" for entry in view.timeline) == 3)
+        refused = [entry.why for entry in (await campaign.read_view()).timeline if entry.what == "later end refused"]
+        views = {
+            person: await campaign.client.get_workflow_handle(campaign.request(person)).query(SHOW)
+            for person in ("bo", "cas")
         }
-        await it.days_pass(8)
-        await it.signs("bo")
-        await it.days_pass(4)
-        await it.handle.result()
-        lines = await it.lines()
+        await campaign.days_pass(8)
+        await campaign.end_request("bo")
+        await campaign.days_pass(4)
+        await campaign.handle.result()
+        lines = await campaign.lines()
     assert refused == [
         f"bo has until {later} already: give a later day",
         "ada has acknowledged already",
         "nobody is not in the audience",
     ]
-    words = {person: [one["why"] for one in told["timeline"] if one["why"]] for person, told in moved.items()}
-    assert ("at sea until then" in words["bo"], "at sea until then" in words["cas"]) == (True, False)
-    assert states(lines) == {"ada": "acknowledged", "bo": "acknowledged", "cas": "expired"}
+    reasons = {
+        person: [entry["why"] for entry in member_view["timeline"] if entry["why"]]
+        for person, member_view in views.items()
+    }
+    assert ("at sea until then" in reasons["bo"], "at sea until then" in reasons["cas"]) == (True, False)
+    assert status_by_person(lines) == {"ada": "acknowledged", "bo": "acknowledged", "cas": "expired"}
     assert [lines[person].due for person in THREE] == [str(opened.due), str(later), str(opened.due)]
 
 
 async def test_one_of_those_who_could_not_be_asked_is_asked_again(tmp_path: Path) -> None:
     file = a_file(**A_WEEK, audience={"people": ["ada", "newcomer", "another"]})
-    async with campaign(tmp_path, file, staff("ada")) as it:
-        await it.opened()
-        it.company.hires(a_person("newcomer"), a_person("another"))
+    async with start_campaign(tmp_path, file, staff("ada")) as campaign:
+        await campaign.wait_until_opened()
+        campaign.company.hires(a_person("newcomer"), a_person("another"))
         for person in ("nobody", "ada"):
-            await it.wish(Retry(actor=OWNER, person=person))
-        await it.wish(Retry(actor=OWNER, person="newcomer"))
-        await it.hears("newcomer")
-        shown = await it.until(lambda shown: shown.changes == 1)
-        await it.at_rest()
-        assert it.told("another") == []
-    assert [one.why for one in shown.timeline if one.what == "retry refused"] == [
+            await campaign.send_command(Retry(actor=OWNER, person=person))
+        await campaign.send_command(Retry(actor=OWNER, person="newcomer"))
+        await campaign.wait_until_notified("newcomer")
+        view = await campaign.wait_until(lambda view: view.changes == 1)
+        await campaign.at_rest()
+        assert campaign.stages_sent_to("another") == []
+    assert [entry.why for entry in view.timeline if entry.what == "retry refused"] == [
         "nobody is not in the audience",
         "ada has not failed: told",
     ]
-    wished = [(one.who, one.by) for one in shown.timeline if one.what == "to be asked again"]
+    wished = [(entry.who, entry.by) for entry in view.timeline if entry.what == "to be asked again"]
     assert wished == [("nobody", OWNER), ("ada", OWNER), ("newcomer", OWNER)]
 
 
 async def test_a_row_that_is_wrong_holds_up_no_other_and_is_asked_once_it_is_mended(tmp_path: Path) -> None:
     file = a_file(**A_WEEK, audience={"people": ["ada", "newcomer", "ada", "bo"]})
-    async with campaign(tmp_path, file, staff("ada", "bo"), record="campaign-retried") as it:
-        opened = await it.opened()
+    async with start_campaign(tmp_path, file, staff("ada", "bo"), record="campaign-retried") as campaign:
+        opened = await campaign.wait_until_opened()
         assert opened.frozen is not None
         assert (opened.frozen.rows, opened.frozen.errors) == (4, 2)
-        assert [one.code for one in opened.attention] == [AttentionCode.NOT_ASKED]
-        it.company.hires(a_person("newcomer"))
-        await it.wish(Retry(actor=OWNER))
-        await it.until(lambda shown: shown.changes == 1)
-        await it.hears("newcomer")
-        assert it.told("ada") == ["ready"]
-        await it.days_pass(8)
-        ended = await it.handle.result()
-        outcomes = await it.outcomes()
-    assert ended.outcome is Status.DONE_WITH_ERRORS
+        assert [attention.code for attention in opened.attention] == [AttentionCode.NOT_ASKED]
+        campaign.company.hires(a_person("newcomer"))
+        await campaign.send_command(Retry(actor=OWNER))
+        await campaign.wait_until(lambda view: view.changes == 1)
+        await campaign.wait_until_notified("newcomer")
+        assert campaign.stages_sent_to("ada") == ["ready"]
+        await campaign.days_pass(8)
+        settlement = await campaign.handle.result()
+        outcomes = await campaign.outcomes()
+    assert settlement.outcome is Status.DONE_WITH_ERRORS
     assert [(line.row, line.person, line.status) for line in outcomes.lines] == [
         (1, "ada", "expired"),
         (2, "newcomer", "expired"),
@@ -352,90 +379,92 @@ async def test_a_row_that_is_wrong_holds_up_no_other_and_is_asked_once_it_is_men
 
 async def test_a_request_that_somebody_terminated_is_an_error_and_is_taken_up_again(tmp_path: Path) -> None:
     """Under its own id: another request would ask for a second signature, and what is signed on the first be lost."""
-    async with campaign(tmp_path, a_file(**A_WEEK), staff(*THREE)) as it:
-        await it.opened()
-        await it.wish(Retry(actor=OWNER))
-        refused = await it.until(lambda shown: [one.why for one in shown.timeline if one.what == "retry refused"])
-        assert [one.why for one in refused.timeline if one.what == "retry refused"] == [
+    async with start_campaign(tmp_path, a_file(**A_WEEK), staff(*THREE)) as campaign:
+        await campaign.wait_until_opened()
+        await campaign.send_command(Retry(actor=OWNER))
+        refused = await campaign.wait_until(
+            lambda view: [entry.why for entry in view.timeline if entry.what == "retry refused"]
+        )
+        assert [entry.why for entry in refused.timeline if entry.what == "retry refused"] == [
             "nobody has failed: no row is wrong, and every request could be made"
         ]
-        await it.client.get_workflow_handle(it.request("bo")).terminate("by hand")
-        await it.days_pass(1)
-        shown = await it.until(lambda shown: shown.counts.failed == 1)
-        assert shown.attention
-        await it.wish(Retry(actor=OWNER))
-        await it.hears("bo", times=2)
-        await it.signs("bo")
-        await it.days_pass(8)
-        ended = await it.handle.result()
-        lines = await it.lines()
-    assert (ended.outcome, ended.counts.failed) == (Status.DONE_WITH_ERRORS, 0)
+        await campaign.client.get_workflow_handle(campaign.request("bo")).terminate("by hand")
+        await campaign.days_pass(1)
+        failed_view = await campaign.wait_until(lambda failed_view: failed_view.counts.failed == 1)
+        assert failed_view.attention
+        await campaign.send_command(Retry(actor=OWNER))
+        await campaign.wait_until_notified("bo", times=2)
+        await campaign.end_request("bo")
+        await campaign.days_pass(8)
+        settlement = await campaign.handle.result()
+        lines = await campaign.lines()
+    assert (settlement.outcome, settlement.counts.failed) == (Status.DONE_WITH_ERRORS, 0)
     assert (lines["bo"].request, lines["bo"].status) == ("conduct.bo", "acknowledged")
-    assert {order.brief.id for order in it.provider.created} == {f"conduct.{person}" for person in THREE}
+    assert {order.brief.id for order in campaign.provider.created} == {f"conduct.{person}" for person in THREE}
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
 async def test_of_what_somebody_terminated_no_document_is_left_to_be_signed(tmp_path: Path, cancelled: bool) -> None:
     """Neither of whoever need not acknowledge, nor once it is over; whoever has signed meanwhile has acknowledged."""
-    async with campaign(tmp_path, a_file(**A_WEEK), staff(*THREE), limits=BatchLimits(members=1)) as it:
-        await it.opened()
+    async with start_campaign(tmp_path, a_file(**A_WEEK), staff(*THREE), limits=BatchLimits(members=1)) as campaign:
+        await campaign.wait_until_opened()
         for person in THREE:
-            await it.client.get_workflow_handle(it.request(person)).terminate("by hand")
-        await it.wish(Exemption(actor=OWNER, person="ada", reason="on leave"))
-        await it.until(lambda _: it.provider.statuses["conduct.ada"] is Status.CANCELLED)
-        at = await it.now() + timedelta(days=0 if cancelled else 6)
-        acted = SignerSeen(person="bo", state=SignerState.SIGNED, at=at)
-        it.provider.statuses["conduct.bo"], it.provider.acted["conduct.bo"] = Status.SIGNED, [acted]
+            await campaign.client.get_workflow_handle(campaign.request(person)).terminate("by hand")
+        await campaign.send_command(Exemption(actor=OWNER, person="ada", reason="on leave"))
+        await campaign.wait_until(lambda _: campaign.provider.statuses["conduct.ada"] is Status.CANCELLED)
+        acted_at = await campaign.now() + timedelta(days=0 if cancelled else 6)
+        acted = SignerSeen(person="bo", state=SignerState.SIGNED, at=acted_at)
+        campaign.provider.statuses["conduct.bo"], campaign.provider.acted["conduct.bo"] = Status.SIGNED, [acted]
         if cancelled:
-            await it.wish(Cancellation(actor=OWNER, reason="the wrong version"))
-        await it.days_pass(0 if cancelled else 8)
-        ended = await it.handle.result()
-        lines = await it.lines()
-    assert ended.outcome is (Status.CANCELLED if cancelled else Status.DONE_WITH_ERRORS)
-    assert states(lines) == {"ada": "exempt", "bo": "acknowledged" if cancelled else "late", "cas": "failed"}
+            await campaign.send_command(Cancellation(actor=OWNER, reason="the wrong version"))
+        await campaign.days_pass(0 if cancelled else 8)
+        settlement = await campaign.handle.result()
+        lines = await campaign.lines()
+    assert settlement.outcome is (Status.CANCELLED if cancelled else Status.DONE_WITH_ERRORS)
+    assert status_by_person(lines) == {"ada": "exempt", "bo": "acknowledged" if cancelled else "late", "cas": "failed"}
     assert lines["cas"].reason == "its workflow was terminated, and its document was cancelled"
-    assert {it.provider.statuses[f"conduct.{person}"] for person in ("ada", "cas")} == {Status.CANCELLED}
-    assert len(it.provider.created) == 3, "nothing is made of what is only ended"
+    assert {campaign.provider.statuses[f"conduct.{person}"] for person in ("ada", "cas")} == {Status.CANCELLED}
+    assert len(campaign.provider.created) == 3, "nothing is made of what is only ended"
 
 
 async def test_a_request_that_has_failed_for_good_is_asked_again_by_another_one(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(**A_WEEK), staff("ada", "bo")) as it:
-        await it.opened()
-        await it.signs("bo", Status.FAILED)
-        await it.days_pass(1)
-        await it.until(lambda shown: shown.counts.failed == 1)
-        await it.wish(Retry(actor=OWNER))
-        await it.hears("bo", times=2)
-        await it.days_pass(8)
-        await it.handle.result()
-        lines = await it.lines()
+    async with start_campaign(tmp_path, a_file(**A_WEEK), staff("ada", "bo")) as campaign:
+        await campaign.wait_until_opened()
+        await campaign.end_request("bo", Status.FAILED)
+        await campaign.days_pass(1)
+        await campaign.wait_until(lambda view: view.counts.failed == 1)
+        await campaign.send_command(Retry(actor=OWNER))
+        await campaign.wait_until_notified("bo", times=2)
+        await campaign.days_pass(8)
+        await campaign.handle.result()
+        lines = await campaign.lines()
     assert lines["bo"].request == "conduct.bo.r2"
 
 
 async def test_a_campaign_that_is_cancelled_asks_nobody_more_and_ends_what_is_open(tmp_path: Path) -> None:
-    async with campaign(
+    async with start_campaign(
         tmp_path, a_file(), staff(*THREE), limits=BatchLimits(members=1), record="campaign-cancelled"
-    ) as it:
-        await it.opened()
-        await it.signs("ada")
-        await it.wish(Cancellation(actor=OWNER, reason="the wrong version"))
-        await it.until(lambda shown: shown.counts.cancelled == 2)
-        ended = await it.handle.result()
-        lines = await it.lines()
+    ) as campaign:
+        await campaign.wait_until_opened()
+        await campaign.end_request("ada")
+        await campaign.send_command(Cancellation(actor=OWNER, reason="the wrong version"))
+        await campaign.wait_until(lambda view: view.counts.cancelled == 2)
+        settlement = await campaign.handle.result()
+        lines = await campaign.lines()
     # Of each member's own request its owner hears nothing: one notice tells of all.
-    assert [stage for stage in it.told(OWNER) if stage == "settled"] == ["settled"]
-    assert ended.outcome is Status.CANCELLED
-    assert states(lines) == {"ada": "acknowledged", "bo": "cancelled", "cas": "cancelled"}
+    assert [stage for stage in campaign.stages_sent_to(OWNER) if stage == "settled"] == ["settled"]
+    assert settlement.outcome is Status.CANCELLED
+    assert status_by_person(lines) == {"ada": "acknowledged", "bo": "cancelled", "cas": "cancelled"}
 
 
 async def test_a_campaign_that_is_cancelled_before_its_opening_has_asked_nobody(tmp_path: Path) -> None:
     next_year = (datetime.now(UTC) + timedelta(days=365)).isoformat(timespec="seconds")
-    async with campaign(tmp_path, a_file(opens=next_year), staff(*THREE)) as it:
-        await it.until(lambda shown: shown.says.startswith("Opens"))
-        await it.wish(Cancellation(actor=OWNER, reason="next year"))
-        ended = await it.handle.result()
-    assert (ended.outcome, ended.counts.total, ended.audience_sha256) == (Status.CANCELLED, 0, None)
-    assert not it.provider.created
+    async with start_campaign(tmp_path, a_file(opens=next_year), staff(*THREE)) as campaign:
+        await campaign.wait_until(lambda view: view.says.startswith("Opens"))
+        await campaign.send_command(Cancellation(actor=OWNER, reason="next year"))
+        settlement = await campaign.handle.result()
+    assert (settlement.outcome, settlement.counts.total, settlement.audience_sha256) == (Status.CANCELLED, 0, None)
+    assert not campaign.provider.created
 
 
 async def test_somebody_in_full_is_asked_and_keeps_their_id_though_the_secret_is_another(tmp_path: Path) -> None:
@@ -445,162 +474,173 @@ async def test_somebody_in_full_is_asked_and_keeps_their_id_though_the_secret_is
         "Ed,not an address,Europe/Amsterdam,\n"
     )
     file = a_file(**A_WEEK, audience={"file": "staff.csv"}, message="Please read it.")
-    async with campaign(tmp_path, file, staff()) as it:
-        opened = await it.opened()
+    async with start_campaign(tmp_path, file, staff()) as campaign:
+        opened = await campaign.wait_until_opened()
         assert opened.frozen is not None
         assert (opened.frozen.rows, opened.frozen.errors) == (2, 1)
-        member = (await it.members())[0]
+        member = (await campaign.members())[0]
         assert member.person.startswith("p-")
-        assert it.told(member.person) == ["ready"], "known to their request by the id of the table"
-        assert "di@plant.example" not in json.dumps([event.SerializeToString().hex() for event in await it.history()])
-        await it.days_pass(8)
-        ended = await it.handle.result()
-        lines = await it.lines()
-    assert ended.counts.expired == 1
+        assert campaign.stages_sent_to(member.person) == ["ready"], "known to their request by the id of the table"
+        assert "di@plant.example" not in json.dumps(
+            [event.SerializeToString().hex() for event in await campaign.history()]
+        )
+        await campaign.days_pass(8)
+        settlement = await campaign.handle.result()
+        lines = await campaign.lines()
+    assert settlement.counts.expired == 1
     assert lines[member.person].department == "plant"
     assert "email" in next(line.reason for line in lines.values() if line.status == "errors")
 
 
 async def test_somebody_who_could_not_be_asked_can_be_exempt(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(**A_WEEK, audience={"people": ["ada", "nobody"]}), staff("ada")) as it:
-        await it.opened()
-        await it.wish(Exemption(actor=OWNER, person="nobody", reason="has left"))
-        await it.until(lambda shown: shown.changes == 1)
-        await it.signs("ada")
-        await it.days_pass(8)
-        ended = await it.handle.result()
-        lines = await it.lines()
-    assert ended.outcome is Status.DONE
-    assert states(lines) == {"ada": "acknowledged", "nobody": "exempt"}
+    async with start_campaign(
+        tmp_path, a_file(**A_WEEK, audience={"people": ["ada", "nobody"]}), staff("ada")
+    ) as campaign:
+        await campaign.wait_until_opened()
+        await campaign.send_command(Exemption(actor=OWNER, person="nobody", reason="has left"))
+        await campaign.wait_until(lambda view: view.changes == 1)
+        await campaign.end_request("ada")
+        await campaign.days_pass(8)
+        settlement = await campaign.handle.result()
+        lines = await campaign.lines()
+    assert settlement.outcome is Status.DONE
+    assert status_by_person(lines) == {"ada": "acknowledged", "nobody": "exempt"}
 
 
 async def test_a_people_file_that_is_faulty_drops_nobody(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(leavers="drop"), staff(*THREE)) as it:
-        await it.opened()
+    async with start_campaign(tmp_path, a_file(leavers="drop"), staff(*THREE)) as campaign:
+        await campaign.wait_until_opened()
         (tmp_path / "people.yaml").write_text("people: [{id: ada}]")
-        await it.days_pass(2)
-        assert (await it.shown()).changes == 0
-        it.company.hires()
-        await it.days_pass(1)
-        assert (await it.shown()).changes == 0
+        await campaign.days_pass(2)
+        assert (await campaign.read_view()).changes == 0
+        campaign.company.hires()
+        await campaign.days_pass(1)
+        assert (await campaign.read_view()).changes == 0
 
 
 async def test_an_audience_that_is_not_the_one_that_was_frozen_stops_the_campaign(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(**A_WEEK), staff(*THREE)) as it:
-        opened = await it.opened()
+    async with start_campaign(tmp_path, a_file(**A_WEEK), staff(*THREE)) as campaign:
+        opened = await campaign.wait_until_opened()
         assert opened.frozen is not None
         frozen = tmp_path / "store" / "audiences" / opened.frozen.sha256
-        whole = frozen.read_bytes()
-        frozen.write_bytes(whole.replace(b"cas", b"dee"))
+        frozen_bytes = frozen.read_bytes()
+        frozen.write_bytes(frozen_bytes.replace(b"cas", b"dee"))
         assert opened.closes_at is not None
-        await it.env.sleep(opened.closes_at - await it.now() + timedelta(minutes=1))
-        shown = await it.until(lambda shown: shown.problem)
-        assert shown.problem is not None
-        assert shown.problem.code == "unbalanced"
-        frozen.write_bytes(whole)
-        await it.days_pass(1)
-        ended = await it.handle.result()
-    assert (ended.outcome, ended.counts.expired) == (Status.DONE_WITH_ERRORS, 3)
+        await campaign.env.sleep(opened.closes_at - await campaign.now() + timedelta(minutes=1))
+        view = await campaign.wait_until(lambda view: view.problem)
+        assert view.problem is not None
+        assert view.problem.code == "unbalanced"
+        frozen.write_bytes(frozen_bytes)
+        await campaign.days_pass(1)
+        settlement = await campaign.handle.result()
+    assert (settlement.outcome, settlement.counts.expired) == (Status.DONE_WITH_ERRORS, 3)
 
 
 async def test_a_push_service_that_is_away_holds_up_no_campaign(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(window="9d", grace="5d"), staff(*THREE)) as it:
-        await it.opened()
+    async with start_campaign(tmp_path, a_file(window="9d", grace="5d"), staff(*THREE)) as campaign:
+        await campaign.wait_until_opened()
         for person in THREE:
-            await it.signs(person)
-        await it.days_pass(6)
-        it.push.failures = [ApplicationError("revoked", type="unauthorised", non_retryable=True)]
-        await it.days_pass(1)
-        shown = await it.shown()
-        assert (shown.problem, it.push.failures) == (None, [])
-        await it.days_pass(9)
-        assert (await it.handle.result()).outcome is Status.DONE
-    assert [stage for stage in it.told(OWNER) if stage.startswith("progress")] == ["progress-14"]
+            await campaign.end_request(person)
+        await campaign.days_pass(6)
+        campaign.push.failures = [ApplicationError("revoked", type="unauthorised", non_retryable=True)]
+        await campaign.days_pass(1)
+        view = await campaign.read_view()
+        assert (view.problem, campaign.push.failures) == (None, [])
+        await campaign.days_pass(9)
+        assert (await campaign.handle.result()).outcome is Status.DONE
+    assert [stage for stage in campaign.stages_sent_to(OWNER) if stage.startswith("progress")] == ["progress-14"]
 
 
 async def test_somebody_whose_id_another_request_has_stands_as_failed(tmp_path: Path) -> None:
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     file = a_file(opens=tomorrow.isoformat(timespec="seconds"))
-    async with campaign(tmp_path, file, staff(*THREE), requests_too=True) as it:
-        await it.until(lambda shown: shown.says.startswith("Opens"))
-        mine = request_of(it.given.campaign, "0" * 64, Member(MemberRow(1, "bo"), it.given.campaign.due), None)
-        await path.start(it.client, it.company.store, mine)
-        await it.at_rest()
-        await it.env.sleep(it.given.campaign.opens_at - await it.now() + timedelta(minutes=1))
-        await it.until(lambda shown: shown.asked == 3)
-        await it.at_rest()
-        refused = [entry.why for entry in (await it.shown()).timeline if entry.what.startswith("start: seen")]
-        await it.wish(Cancellation(actor=OWNER, reason="the wrong version"))
-        ended = await it.handle.result()
-        lines = await it.lines()
+    async with start_campaign(tmp_path, file, staff(*THREE), requests_too=True) as campaign:
+        await campaign.wait_until(lambda view: view.says.startswith("Opens"))
+        conflicting_request = request_of(
+            campaign.workflow_input.campaign,
+            "0" * 64,
+            Member(MemberRow(1, "bo"), campaign.workflow_input.campaign.due),
+            None,
+        )
+        await path.start(campaign.client, campaign.company.store, conflicting_request)
+        await campaign.at_rest()
+        await campaign.env.sleep(
+            campaign.workflow_input.campaign.opens_at - await campaign.now() + timedelta(minutes=1)
+        )
+        await campaign.wait_until(lambda view: view.asked == 3)
+        await campaign.at_rest()
+        refused = [entry.why for entry in (await campaign.read_view()).timeline if entry.what.startswith("start: seen")]
+        await campaign.send_command(Cancellation(actor=OWNER, reason="the wrong version"))
+        settlement = await campaign.handle.result()
+        lines = await campaign.lines()
     assert refused == ["1 could not be"]
-    assert ended.counts.failed == 1
+    assert settlement.counts.failed == 1
     assert (lines["bo"].status, lines["bo"].reason) == ("failed", "another request had its id already")
 
 
 async def test_who_has_acknowledged_stays_so_though_they_leave_and_come_back(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(**COME_AND_GO), staff(*THREE)) as it:
-        await it.opened()
-        await it.signs("cas")
-        it.company.loses("cas")
-        await it.days_pass(2)
-        it.company.hires(a_person("cas"))
-        await it.days_pass(2)
-        await it.days_pass(4)
-        await it.handle.result()
-        lines, outcomes = await it.lines(), await it.outcomes()
-    assert it.told("cas").count("ready") == 1
+    async with start_campaign(tmp_path, a_file(**COME_AND_GO), staff(*THREE)) as campaign:
+        await campaign.wait_until_opened()
+        await campaign.end_request("cas")
+        campaign.company.loses("cas")
+        await campaign.days_pass(2)
+        campaign.company.hires(a_person("cas"))
+        await campaign.days_pass(2)
+        await campaign.days_pass(4)
+        await campaign.handle.result()
+        lines, outcomes = await campaign.lines(), await campaign.outcomes()
+    assert campaign.stages_sent_to("cas").count("ready") == 1
     assert (lines["cas"].status, lines["cas"].request, lines["cas"].row) == ("acknowledged", "conduct.cas", 3)
     assert outcomes.population == {"opening": 3, "close": 3, "came": [], "left": []}
 
 
 async def test_a_group_that_is_no_more_drops_nobody_and_stops_nothing(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(**COME_AND_GO), staff("ada")) as it:
-        await it.opened()
-        it.company.loses("ada")
-        await it.days_pass(2)
-        assert (await it.shown()).problem is None
-        await it.days_pass(6)
-        await it.handle.result()
-        lines, outcomes = await it.lines(), await it.outcomes()
-    assert (states(lines), outcomes.population) == ({"ada": "expired"}, None)
+    async with start_campaign(tmp_path, a_file(**COME_AND_GO), staff("ada")) as campaign:
+        await campaign.wait_until_opened()
+        campaign.company.loses("ada")
+        await campaign.days_pass(2)
+        assert (await campaign.read_view()).problem is None
+        await campaign.days_pass(6)
+        await campaign.handle.result()
+        lines, outcomes = await campaign.lines(), await campaign.outcomes()
+    assert (status_by_person(lines), outcomes.population) == ({"ada": "expired"}, None)
 
 
 @pytest.mark.long
 async def test_a_people_file_that_was_cut_short_drops_nobody(tmp_path: Path) -> None:
     people = [f"employee-{number}" for number in range(24)]
-    async with campaign(tmp_path, a_file(**COME_AND_GO), staff(*people)) as it:
-        await it.opened()
+    async with start_campaign(tmp_path, a_file(**COME_AND_GO), staff(*people)) as campaign:
+        await campaign.wait_until_opened()
         for person in people[:22]:
-            it.company.loses(person)
-        await it.days_pass(1)
-        assert (await it.shown()).changes == 0
-        it.company.hires(*(a_person(person) for person in people[2:22]))
-        await it.days_pass(1)
-        shown = await it.until(lambda shown: shown.changes == 1)
-        assert shown.counts.told == 24
-        await it.until(lambda shown: any(entry.what == "end: seen to 2" for entry in shown.timeline))
+            campaign.company.loses(person)
+        await campaign.days_pass(1)
+        assert (await campaign.read_view()).changes == 0
+        campaign.company.hires(*(a_person(person) for person in people[2:22]))
+        await campaign.days_pass(1)
+        dropped_view = await campaign.wait_until(lambda dropped_view: dropped_view.changes == 1)
+        assert dropped_view.counts.told == 24
+        await campaign.wait_until(lambda view: any(entry.what == "end: seen to 2" for entry in view.timeline))
 
 
 async def test_who_comes_after_everybodys_last_day_is_not_asked(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(**COME_AND_GO), staff("ada")) as it:
-        await it.opened()
-        await it.days_pass(5)
-        it.company.hires(a_person("latecomer"))
-        await it.days_pass(4)
-        await it.handle.result()
-        outcomes = await it.outcomes()
-    assert it.told("latecomer") == []
+    async with start_campaign(tmp_path, a_file(**COME_AND_GO), staff("ada")) as campaign:
+        await campaign.wait_until_opened()
+        await campaign.days_pass(5)
+        campaign.company.hires(a_person("latecomer"))
+        await campaign.days_pass(4)
+        await campaign.handle.result()
+        outcomes = await campaign.outcomes()
+    assert campaign.stages_sent_to("latecomer") == []
     assert outcomes.population is not None
     assert outcomes.population["came"] == [{"person": "latecomer", "decided": "ignored"}]
 
 
 async def test_somebody_who_is_in_the_group_twice_is_one_person(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(**COME_AND_GO), staff("ada")) as it:
-        await it.opened()
-        it.company.hires(a_person("newcomer", groups=("all-staff", "all-staff")))
-        await it.days_pass(1)
-        await it.hears("newcomer")
-        await it.days_pass(8)
-        ended = await it.handle.result()
-    assert (ended.outcome, ended.counts.total) == (Status.DONE_WITH_ERRORS, 2)
+    async with start_campaign(tmp_path, a_file(**COME_AND_GO), staff("ada")) as campaign:
+        await campaign.wait_until_opened()
+        campaign.company.hires(a_person("newcomer", groups=("all-staff", "all-staff")))
+        await campaign.days_pass(1)
+        await campaign.wait_until_notified("newcomer")
+        await campaign.days_pass(8)
+        settlement = await campaign.handle.result()
+    assert (settlement.outcome, settlement.counts.total) == (Status.DONE_WITH_ERRORS, 2)

@@ -13,14 +13,14 @@ from tests.workflows.campaign.stage import SECRET
 def test_the_table_is_one_that_a_campaign_takes(tmp_path: Path) -> None:
     typed = type_("campaign", "template")
     (tmp_path / "people.csv").write_text(typed.stdout)
-    given = read(tmp_path / "people.csv", secret=SECRET)
+    audience = read(tmp_path / "people.csv", secret=SECRET)
     assert typed.returncode == 0
     assert next(csv.reader(StringIO(typed.stdout))) == list(COLUMNS)
-    assert [row.says for row in given.rows] == ["", ""]
-    assert [person.email for person in given.people.values()] == ["ada@example.com"]
+    assert [row.says for row in audience.rows] == ["", ""]
+    assert [person.email for person in audience.people.values()] == ["ada@example.com"]
 
 
 def test_each_column_is_explained_in_a_line() -> None:
-    told = json.loads(type_("campaign", "template", "--json").stdout)
-    assert [one["column"] for one in told] == list(COLUMNS)
-    assert [one for one in told if len(one["says"].split()) < 5] == []
+    columns = json.loads(type_("campaign", "template", "--json").stdout)
+    assert [column["column"] for column in columns] == list(COLUMNS)
+    assert [column for column in columns if len(column["says"].split()) < 5] == []

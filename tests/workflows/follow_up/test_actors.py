@@ -34,19 +34,19 @@ SENT = SignatureState.begin(BRIEF, START).observe(
 NOW = START + timedelta(days=1)
 
 
-def carried_out(command: AnyCommand) -> SignatureState:
+def carry_out(command: AnyCommand) -> SignatureState:
     match command:
         case PauseCommand():
-            after = commands.pause(SENT, command, NOW)
+            changed = commands.pause(SENT, command, NOW)
         case Question():
-            after = commands.ask(SENT, command, NOW)
+            changed = commands.ask(SENT, command, NOW)
         case Cancellation():
-            after = commands.cancel(SENT, command, NOW)
+            changed = commands.cancel(SENT, command, NOW)
         case Delegation():
-            after = commands.delegate(SENT, command, NOW)
+            changed = commands.delegate(SENT, command, NOW)
         case _:
             raise TypeError
-    return commands.attributed(after, SENT, command)
+    return commands.attributed(changed, SENT, command)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def carried_out(command: AnyCommand) -> SignatureState:
 def test_what_a_call_has_changed_says_who_called_and_what_was_there_before_does_not(
     command: AnyCommand, actor: str | None
 ) -> None:
-    *before, new = carried_out(command).timeline.entries
-    assert (new.actor, [one.actor for one in before]) == (actor, [None] * len(before))
+    *earlier_entries, new = carry_out(command).timeline.entries
+    assert (new.actor, [entry.actor for entry in earlier_entries]) == (actor, [None] * len(earlier_entries))
     assert f"by {actor}" in new.because or actor is None
 
 
@@ -76,34 +76,34 @@ def test_in_a_long_timeline_as_well() -> None:
     while len(full.timeline.entries) < LINES_AT_MOST:
         full = full.note(NOW, EventType.VIEWED, "bob", None)
     command = PauseCommand(actor="ada", known_by=KnownBy.SIGN_IN)
-    after = commands.attributed(commands.pause(full, command, NOW), full, command)
-    assert len(after.timeline.leaving) > 0
-    assert [one.actor for one in after.timeline.entries if one.actor] == ["sign-in:ada"]
+    attributed = commands.attributed(commands.pause(full, command, NOW), full, command)
+    assert len(attributed.timeline.leaving) > 0
+    assert [entry.actor for entry in attributed.timeline.entries if entry.actor] == ["sign-in:ada"]
 
 
 def test_a_command_that_came_true_at_once_is_told_once_with_its_actor() -> None:
     command = Cancellation(actor="ada", reason="Filled", known_by=KnownBy.CLAIMED, ran_as="root@build-7")
-    ended = carried_out(command).end(Status.CANCELLED, NOW, by="core-signature")
-    told = [(one.happened, one.actor) for one in told_once(ended.timeline.entries)]
-    assert told[-1] == (EventType.CANCELLED, "claimed:ada (root@build-7)")
-    assert EventType.CANCELLATION_ASKED not in [happened for happened, _ in told]
+    cancelled = carry_out(command).end(Status.CANCELLED, NOW, by="core-signature")
+    once_told_events = [(entry.happened, entry.actor) for entry in told_once(cancelled.timeline.entries)]
+    assert once_told_events[-1] == (EventType.CANCELLED, "claimed:ada (root@build-7)")
+    assert EventType.CANCELLATION_ASKED not in [happened for happened, _ in once_told_events]
 
 
 def test_two_commands_that_one_event_confirms_are_told_once() -> None:
-    wanted = Delegation(actor="ada", signer="bob", to="zoe", known_by=KnownBy.SIGN_IN)
-    asked = carried_out(wanted)
-    insisting = wanted.replace(force=True, known_by=KnownBy.OIDC)
-    twice = commands.attributed(commands.delegate(asked, insisting, NOW), asked, insisting)
-    done = Reassignment(from_="bob", to="zoe", reason=EscalationReason.MANUAL, who="ada")
-    told = told_once(twice.reassigned(done, NOW).timeline.entries)
-    assert [(one.happened, one.actor) for one in told][-1] == (EventType.HANDED_OVER, "oidc:ada")
-    assert EventType.HAND_OVER_ASKED not in [one.happened for one in told]
+    delegation = Delegation(actor="ada", signer="bob", to="zoe", known_by=KnownBy.SIGN_IN)
+    first_asked = carry_out(delegation)
+    insisting = delegation.replace(force=True, known_by=KnownBy.OIDC)
+    twice = commands.attributed(commands.delegate(first_asked, insisting, NOW), first_asked, insisting)
+    reassignment = Reassignment(from_="bob", to="zoe", reason=EscalationReason.MANUAL, who="ada")
+    once_told_events = told_once(twice.reassigned(reassignment, NOW).timeline.entries)
+    assert [(entry.happened, entry.actor) for entry in once_told_events][-1] == (EventType.HANDED_OVER, "oidc:ada")
+    assert EventType.HAND_OVER_ASKED not in [entry.happened for entry in once_told_events]
 
 
 @pytest.mark.parametrize("command", [PauseCommand(actor="ada"), ReminderNow(actor="ada")])
 def test_a_repeated_command_is_the_same_whoever_sends_it_from_where(command: Command) -> None:
-    other = command.replace(actor="bob", known_by=KnownBy.CLAIMED, ran_as="root@build-7", op="op-1")
-    assert digest_of(other) == digest_of(command)
+    repeated_command = command.replace(actor="bob", known_by=KnownBy.CLAIMED, ran_as="root@build-7", op="op-1")
+    assert digest_of(repeated_command) == digest_of(command)
 
 
 def test_a_cancellation_of_the_run_has_its_actor() -> None:

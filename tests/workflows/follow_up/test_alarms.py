@@ -15,42 +15,48 @@ from workflows.task.state import TaskState
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 
 
-def known(*, due_in: int | None = None, held_for: int | None = None, again_in: int | None = None) -> SignatureState:
+def make_state(
+    *, due_in: int | None = None, held_for: int | None = None, again_in: int | None = None
+) -> SignatureState:
     """A request that was read now, is due in so many days, holds a notice back, and tries a phone again."""
     progress = SignatureState.begin(a_request().brief, NOW).within("document", read_at=NOW)
     if due_in:
         progress = progress.within("plan", due_at=NOW + timedelta(days=due_in), closes_at=NOW + timedelta(days=60))
     if held_for:
-        until = NOW + timedelta(days=held_for)
-        held = HeldBack(key="a/reminder-1/chair", stage="reminder-1", person="chair", at=NOW, until=until, says="x")
-        progress = progress.held_back((held,), NOW)
+        held_until = NOW + timedelta(days=held_for)
+        held_notice = HeldBack(
+            key="a/reminder-1/chair", stage="reminder-1", person="chair", at=NOW, until=held_until, says="x"
+        )
+        progress = progress.held_back((held_notice,), NOW)
     if again_in:
         notice = NotificationOrder(key="a/ready/chair", stage="ready", person="chair")
-        left = PendingDevice(notice=notice, devices=("phone",), at=NOW + timedelta(days=again_in))
-        progress = progress.within("notifications", devices=PendingDevices(entries=(left, left.replace(at=NOW))))
+        pending_device = PendingDevice(notice=notice, devices=("phone",), at=NOW + timedelta(days=again_in))
+        progress = progress.within(
+            "notifications", devices=PendingDevices(entries=(pending_device, pending_device.replace(at=NOW)))
+        )
     return progress
 
 
 @pytest.mark.parametrize(
     ("progress", "deadline_in", "rings"),
     [
-        (known(), None, (7, WakeUpKind.LOOK)),
-        (known(), 3, (3, WakeUpKind.DEADLINE)),
-        (known(), 7, (7, WakeUpKind.DEADLINE)),
-        (known(due_in=5), 6, (5, WakeUpKind.LATE)),
-        (known(due_in=7), None, (7, WakeUpKind.LOOK)),
-        (known(held_for=2), 3, (2, WakeUpKind.BUDGET)),
-        (known(held_for=3), 3, (3, WakeUpKind.BUDGET)),
-        (known(again_in=2), 3, (2, WakeUpKind.DEVICES)),
-        (known(again_in=3), 3, (3, WakeUpKind.DEADLINE)),
+        (make_state(), None, (7, WakeUpKind.LOOK)),
+        (make_state(), 3, (3, WakeUpKind.DEADLINE)),
+        (make_state(), 7, (7, WakeUpKind.DEADLINE)),
+        (make_state(due_in=5), 6, (5, WakeUpKind.LATE)),
+        (make_state(due_in=7), None, (7, WakeUpKind.LOOK)),
+        (make_state(held_for=2), 3, (2, WakeUpKind.BUDGET)),
+        (make_state(held_for=3), 3, (3, WakeUpKind.BUDGET)),
+        (make_state(again_in=2), 3, (2, WakeUpKind.DEVICES)),
+        (make_state(again_in=3), 3, (3, WakeUpKind.DEADLINE)),
     ],
 )
 def test_the_first_alarm_rings_and_of_two_at_once_the_more_pressing(
     progress: SignatureState, deadline_in: int | None, rings: tuple[int, WakeUpKind]
 ) -> None:
     deadline = NOW + timedelta(days=deadline_in) if deadline_in else None
-    days, what = rings
-    assert progress.wake_up(NOW, deadline) == WakeUp(NOW + timedelta(days=days), what)
+    days, alarm = rings
+    assert progress.wake_up(NOW, deadline) == WakeUp(NOW + timedelta(days=days), alarm)
 
 
 def test_where_nobody_knows_better_and_nothing_is_due_no_alarm_is_set() -> None:

@@ -20,22 +20,22 @@ ASKED = questions.ask(SENT, Question(person=FIRST, text="Which annex?"), START)
 
 
 def codes(progress: SignatureState) -> list[AttentionCode]:
-    return [one.code for one in attention_of(progress)]
+    return [attention.code for attention in attention_of(progress)]
 
 
-def bounced(progress: SignatureState) -> SignatureState:
-    seen = DocumentSeen(
+def bounce_mail(progress: SignatureState) -> SignatureState:
+    document = DocumentSeen(
         document="d",
         status=Status.SENT,
         raw="se",
         signers=(SignerSeen(person=FIRST, state=SignerState.BOUNCED, at=START),),
     )
-    return progress.observe(seen, START)
+    return progress.observe(document, START)
 
 
-def signed() -> SignatureState:
-    seen = DocumentSeen(document="d", status=Status.SIGNED, raw="si")
-    return open_hand_off(REQUEST, ASKED.observe(seen, START))
+def make_signed_state() -> SignatureState:
+    document = DocumentSeen(document="d", status=Status.SIGNED, raw="si")
+    return open_hand_off(REQUEST, ASKED.observe(document, START))
 
 
 def test_a_request_on_its_way_needs_nobody() -> None:
@@ -43,30 +43,30 @@ def test_a_request_on_its_way_needs_nobody() -> None:
 
 
 def test_an_open_question_needs_somebody_until_it_is_answered() -> None:
-    [one] = attention_of(ASKED)
-    assert (one.code, one.since) == (AttentionCode.QUESTION_OPEN, START)
-    assert FIRST in one.says and "annex" not in one.says
+    [attention] = attention_of(ASKED)
+    assert (attention.code, attention.since) == (AttentionCode.QUESTION_OPEN, START)
+    assert FIRST in attention.says and "annex" not in attention.says
     answered = questions.answer(ASKED, Answer(actor="legal-desk", text="The first"), START)
     assert attention_of(answered) == ()
 
 
 def test_a_mail_that_came_back_is_more_pressing_than_a_question_and_a_pause() -> None:
-    paused = operations.pause(bounced(ASKED), PauseCommand(actor="legal-desk"), START)
+    paused = operations.pause(bounce_mail(ASKED), PauseCommand(actor="legal-desk"), START)
     assert codes(paused) == [AttentionCode.MAIL_BOUNCED, AttentionCode.QUESTION_OPEN, AttentionCode.PAUSED]
 
 
 def test_of_what_has_ended_only_dead_hand_offs_need_somebody() -> None:
-    ended = signed()
-    assert attention_of(ended) == ()
-    dead = ended.handed_off((HandoffResult(target="finance", ok=False, gone=True, why="HTTP 410"),), START)
-    [one] = attention_of(dead)
-    assert (one.code, one.says) == (AttentionCode.HANDOFF_DEAD, "could not tell finance")
+    signed_state = make_signed_state()
+    assert attention_of(signed_state) == ()
+    dead = signed_state.handed_off((HandoffResult(target="finance", ok=False, gone=True, why="HTTP 410"),), START)
+    [attention] = attention_of(dead)
+    assert (attention.code, attention.says) == (AttentionCode.HANDOFF_DEAD, "could not tell finance")
 
 
 def test_people_who_cannot_be_told_of_the_ending_are_no_dead_hand_off() -> None:
     """A signer without a phone is told by Core Signature's own mail."""
     target = f"notice:{REQUEST.brief.requester}"
-    assert codes(signed().handed_off((HandoffResult(target=target, ok=False, gone=True),), START)) == []
+    assert codes(make_signed_state().handed_off((HandoffResult(target=target, ok=False, gone=True),), START)) == []
 
 
 def test_lists_have_one_word_and_a_problem_comes_first() -> None:

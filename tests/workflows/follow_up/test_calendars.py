@@ -11,7 +11,7 @@ from activities.schedule.planner import PolicyPlanner
 from tests.activities.book import Book, somebody
 from tests.servers import time_skipping
 from tests.workflows.fakes import World, refusal
-from tests.workflows.stage import NO_OFFER, a_request, begin, story, workers
+from tests.workflows.stage import NO_OFFER, a_request, begin, start_story, workers
 from tests.workflows.test_replay import replay
 from workflows.follow_up.view import is_needless
 from workflows.model.commands import Extension, PauseCommand, Resumption
@@ -51,7 +51,7 @@ def good_friday() -> date:
     return next(day for year in years for day, name in sorted(year.items()) if name == "Good Friday" and day >= soon)
 
 
-def at(day: date, clock: int, minute: int = 0) -> datetime:
+def instant_on(day: date, clock: int, minute: int = 0) -> datetime:
     """An instant on the clocks of Amsterdam."""
     return datetime.combine(day, time(clock, minute), HERE)
 
@@ -64,10 +64,10 @@ def over_easter() -> SignatureInput:
 
 async def test_over_easter_the_last_warning_comes_on_maundy_thursday_and_nothing_on_the_days_off() -> None:
     world, friday = world_with(PEOPLE), good_friday()
-    async with story(world, over_easter(), begins=at(friday - 11 * DAY, 9, 30)) as it:
-        assert (await it.handle.result()).outcome is Status.EXPIRED
-        shown = await it.shown()
-    nudges = [line for line in shown.notifications if line.stage != "settled"]
+    async with start_story(world, over_easter(), begins=instant_on(friday - 11 * DAY, 9, 30)) as story:
+        assert (await story.handle.result()).outcome is Status.EXPIRED
+        view = await story.read_view()
+    nudges = [line for line in view.notifications if line.stage != "settled"]
     sent = [f"{n.at.astimezone(HERE):%a %d %Hh} {n.stage}" for n in nudges if n.outcome is NotificationOutcome.ACCEPTED]
     assert sent == [
         f"{friday - 11 * DAY:%a %d} 09h ready",
@@ -77,26 +77,26 @@ async def test_over_easter_the_last_warning_comes_on_maundy_thursday_and_nothing
     ]
     left_out = {line.stage: line.why for line in nudges if line.outcome is NotificationOutcome.SUPPRESSED}
     assert left_out == {"reminder-3": "too_soon", "reminder-4": "quiet_hours", "warning-2d": "too_soon"}
-    assert shown.due_at == at(friday + 3 * DAY, 18)
-    [expired] = [entry.at for entry in shown.timeline if entry.what == "expired"]
-    assert timedelta() <= expired - at(friday + 3 * DAY, 18) < timedelta(minutes=1)
+    assert view.due_at == instant_on(friday + 3 * DAY, 18)
+    [expired] = [entry.at for entry in view.timeline if entry.what == "expired"]
+    assert timedelta() <= expired - instant_on(friday + 3 * DAY, 18) < timedelta(minutes=1)
 
 
 @pytest.mark.long
 async def test_a_last_warning_that_could_not_be_sent_before_easter_holds_the_expiry_until_it_was() -> None:
     world, friday = world_with(PEOPLE), good_friday()
-    async with story(world, over_easter(), begins=at(friday - 11 * DAY, 9, 30)) as it:
-        await it.until(at(friday - DAY, 8))
+    async with start_story(world, over_easter(), begins=instant_on(friday - 11 * DAY, 9, 30)) as story:
+        await story.move_clock_to(instant_on(friday - DAY, 8))
         world.push.failures = [refusal(Code.UNREACHABLE, wait=timedelta(hours=1)) for _ in range(1_000)]
-        await it.until(at(friday + 4 * DAY, 10))
-        waiting = await it.shown()
+        await story.move_clock_to(instant_on(friday + 4 * DAY, 10))
+        waiting = await story.read_view()
         assert (waiting.status, waiting.problem is not None) == (Status.SENT, True)
         world.push.failures = []
-        assert (await it.handle.result()).outcome is Status.EXPIRED
-        shown = await it.shown()
-    [warned] = [line.at for line in shown.notifications if line.stage == "warning-1d"]
-    [expired] = [entry.at for entry in shown.timeline if entry.what == "expired"]
-    assert at(friday + 4 * DAY, 10) <= warned <= at(friday + 4 * DAY, 11, 1)
+        assert (await story.handle.result()).outcome is Status.EXPIRED
+        view = await story.read_view()
+    [warned] = [line.at for line in view.notifications if line.stage == "warning-1d"]
+    [expired] = [entry.at for entry in view.timeline if entry.what == "expired"]
+    assert instant_on(friday + 4 * DAY, 10) <= warned <= instant_on(friday + 4 * DAY, 11, 1)
     assert expired >= warned
 
 
@@ -105,51 +105,51 @@ async def test_a_pause_over_a_weekend_moves_the_reminder_and_the_due_date_by_its
     wednesday = datetime.now(london).replace(hour=10, minute=0, second=0, microsecond=0)
     wednesday += (14 + 2 - wednesday.weekday()) * DAY
     request = a_request(Participant(person="deputy", order=1)).replace(policy=RHYTHM)
-    async with story(world, request, begins=wednesday) as it:
-        await it.until((wednesday + 2 * DAY).replace(hour=17))
-        before = await it.shown()
-        await it.wish(PauseCommand(actor="legal-desk", reason="weekend"))
-        await it.until((wednesday + 5 * DAY).replace(hour=8))
-        paused = await it.shown()
+    async with start_story(world, request, begins=wednesday) as story:
+        await story.move_clock_to((wednesday + 2 * DAY).replace(hour=17))
+        view_before = await story.read_view()
+        await story.send_command(PauseCommand(actor="legal-desk", reason="weekend"))
+        await story.move_clock_to((wednesday + 5 * DAY).replace(hour=8))
+        paused = await story.read_view()
         assert paused.says == "Waiting for deputy; reminders are paused: paused by legal-desk: weekend"
-        await it.wish(Resumption(actor="legal-desk"))
-        await it.until((wednesday + 6 * DAY).replace(hour=8, minute=59))
+        await story.send_command(Resumption(actor="legal-desk"))
+        await story.move_clock_to((wednesday + 6 * DAY).replace(hour=8, minute=59))
         assert world.push.stages() == [("ready", "deputy")]
-        await it.until((wednesday + 6 * DAY).replace(hour=9, minute=20))
-        after = await it.shown()
+        await story.move_clock_to((wednesday + 6 * DAY).replace(hour=9, minute=20))
+        view_after = await story.read_view()
     # Saturday 10:00 and the 63 hours make Tuesday 01:00, when nobody is told anything.
-    assert before.next is not None and before.next.at is not None
-    assert f"{before.next.at.astimezone(london):%a %H}" == "Mon 09"
+    assert view_before.next is not None and view_before.next.at is not None
+    assert f"{view_before.next.at.astimezone(london):%a %H}" == "Mon 09"
     assert world.push.stages() == [("ready", "deputy"), ("reminder-1", "deputy")]
-    assert before.due_at is not None and after.due_at is not None
+    assert view_before.due_at is not None and view_after.due_at is not None
     # From Wednesday 10:00 and the 63 hours, which make Saturday 01:00; the window ends with the working day.
-    moved = after.due_at.astimezone(london).date() - before.due_at.astimezone(london).date()
-    assert (moved, f"{after.due_at.astimezone(london):%H:%M}") == (3 * DAY, "18:00")
+    moved_by = view_after.due_at.astimezone(london).date() - view_before.due_at.astimezone(london).date()
+    assert (moved_by, f"{view_after.due_at.astimezone(london):%H:%M}") == (3 * DAY, "18:00")
 
 
 async def test_three_signers_in_three_zones_are_reminded_in_their_own_working_hours_and_on_no_holiday() -> None:
     world = world_with(PEOPLE)
     policy = Policy(tell_requester=NO_OFFER, window="90d", hours="working", escalation=None, warnings=())
-    async with story(world, a_request(*THREE).replace(policy=policy)) as it:
+    async with start_story(world, a_request(*THREE).replace(policy=policy)) as story:
         for person in ZONES:
-            await it.days_pass(25)
+            await story.days_pass(25)
             world.signatures.sign(person)
             if person == "auditor":
                 world.signatures.status = Status.SIGNED
-            await it.callback("signer_signed")
-        assert (await it.handle.result()).outcome is Status.SIGNED
-        shown = await it.shown()
-    reminders = [n for n in shown.notifications if n.stage.startswith("reminder") and not is_needless(n)]
+            await story.callback("signer_signed")
+        assert (await story.handle.result()).outcome is Status.SIGNED
+        view = await story.read_view()
+    reminders = [n for n in view.notifications if n.stage.startswith("reminder") and not is_needless(n)]
     assert {n.person for n in reminders} == set(ZONES)
     assert len(reminders) == 3 * 4
-    off = holidays.country_holidays("NL")
-    told = [line for line in reminders if line.outcome is NotificationOutcome.ACCEPTED]
-    assert told == reminders, "days off use none up"
-    for reminder in told:
-        there = reminder.at.astimezone(ZoneInfo(ZONES[reminder.person]))
-        assert 9 <= there.hour < 18, (reminder.person, there)
-        assert there.weekday() < 5, (reminder.person, there)
-        assert there.date() not in off, (reminder.person, there)
+    holidays_of_zone = holidays.country_holidays("NL")
+    told_reminders = [line for line in reminders if line.outcome is NotificationOutcome.ACCEPTED]
+    assert told_reminders == reminders, "days off use none up"
+    for reminder in told_reminders:
+        local_time = reminder.at.astimezone(ZoneInfo(ZONES[reminder.person]))
+        assert 9 <= local_time.hour < 18, (reminder.person, local_time)
+        assert local_time.weekday() < 5, (reminder.person, local_time)
+        assert local_time.date() not in holidays_of_zone, (reminder.person, local_time)
 
 
 async def test_an_urgent_approval_is_reminded_and_handed_over_within_hours_at_any_time_of_day() -> None:
@@ -165,21 +165,21 @@ async def test_an_urgent_approval_is_reminded_and_handed_over_within_hours_at_an
         ),
     )
     request = a_request(Participant(person="chief-executive", order=1)).replace(policy=policy)
-    async with story(world, request) as it:
-        await it.days_pass(5.1 / 24)
-        shown = await it.shown()
-        sent = next(entry.at for entry in shown.timeline if entry.what == "sent")
+    async with start_story(world, request) as story:
+        await story.days_pass(5.1 / 24)
+        view = await story.read_view()
+        sent = next(entry.at for entry in view.timeline if entry.what == "sent")
         hours = [
             (n.stage, round((n.at - sent) / timedelta(hours=1), 1))
-            for n in shown.notifications
+            for n in view.notifications
             if n.stage.startswith("reminder") and n.person == "chief-executive" and not is_needless(n)
         ]
         assert hours == [("reminder-1", 1.0), ("reminder-2", 3.0)]
-        assert [one.person for one in shown.waiting_for] == ["deputy"]
+        assert [waiting.person for waiting in view.waiting_for] == ["deputy"]
         world.signatures.sign("deputy", SignerState.SIGNED)
         world.signatures.status = Status.SIGNED
-        await it.callback()
-        assert (await it.handle.result()).outcome is Status.SIGNED
+        await story.callback()
+        assert (await story.handle.result()).outcome is Status.SIGNED
 
 
 async def test_rules_of_zones_and_holidays_that_a_deploy_changes_count_for_what_is_planned_from_then_on() -> None:
@@ -187,22 +187,22 @@ async def test_rules_of_zones_and_holidays_that_a_deploy_changes_count_for_what_
     world, friday = world_with(PEOPLE), good_friday()
     changed = Book(somebody("legal-desk"), somebody("chief-executive", "Europe/Helsinki", calendar="NL"))
     async with time_skipping() as env:
-        await env.sleep(at(friday - 11 * DAY, 9, 30) - await env.get_current_time())
+        await env.sleep(instant_on(friday - 11 * DAY, 9, 30) - await env.get_current_time())
         async with workers(env.client, world, max_cached_workflows=0):
-            it = await begin(env, world, over_easter())
-            await it.until(at(friday - 8 * DAY, 12))
-            before = await it.shown()
+            story = await begin(env, world, over_easter())
+            await story.move_clock_to(instant_on(friday - 8 * DAY, 12))
+            view_before = await story.read_view()
         world.planner = PolicyPlanner(changed)  # type: ignore[assignment]
         async with workers(env.client, world, max_cached_workflows=0):
-            assert (await it.shown()).due_at == before.due_at
-            await it.until(at(friday - 4 * DAY, 12))
-            await it.wish(Extension(actor="legal-desk", due=friday + 10 * DAY))
-            await it.until(at(friday, 12))
-            shown = await it.shown()
-        assert await replay([await it.handle.fetch_history()]) == []
+            assert (await story.read_view()).due_at == view_before.due_at
+            await story.move_clock_to(instant_on(friday - 4 * DAY, 12))
+            await story.send_command(Extension(actor="legal-desk", due=friday + 10 * DAY))
+            await story.move_clock_to(instant_on(friday, 12))
+            view = await story.read_view()
+        assert await replay([await story.handle.fetch_history()]) == []
     sent = [
         f"{n.at.astimezone(HERE):%a %d %Hh} {n.stage}"
-        for n in shown.notifications
+        for n in view.notifications
         if n.outcome is NotificationOutcome.ACCEPTED
     ]
     assert sent == [
@@ -211,4 +211,4 @@ async def test_rules_of_zones_and_holidays_that_a_deploy_changes_count_for_what_
         f"{friday - 4 * DAY:%a %d} 09h reminder-2",
         f"{friday - 1 * DAY:%a %d} 08h reminder-3",
     ]
-    assert (before.due_at, shown.due_at) == (at(friday + 3 * DAY, 18), at(friday + 10 * DAY, 17))
+    assert (view_before.due_at, view.due_at) == (instant_on(friday + 3 * DAY, 18), instant_on(friday + 10 * DAY, 17))

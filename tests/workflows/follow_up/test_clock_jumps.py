@@ -24,7 +24,7 @@ from workflows.model.policy import Policy, Reminders
 from workflows.model.subject import Status
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-JUMPS = [by for much in (10 * MINUTE, 3 * HOUR, 2 * DAY, 5 * DAY) for by in (much, -much)]
+JUMPS = [shift for size in (10 * MINUTE, 3 * HOUR, 2 * DAY, 5 * DAY) for shift in (size, -size)]
 
 
 class Calm(Life):
@@ -47,19 +47,19 @@ class Calm(Life):
         return somebody(id, AMSTERDAM, devices=({"token": f"{id}~0", "platform": "ios"},))
 
 
-@pytest.mark.parametrize("by", JUMPS, ids=str)
-@pytest.mark.parametrize("after", [1 * HOUR, 47 * HOUR, 5 * DAY], ids=str)
+@pytest.mark.parametrize("shift", JUMPS, ids=str)
+@pytest.mark.parametrize("jump_after", [1 * HOUR, 47 * HOUR, 5 * DAY], ids=str)
 @pytest.mark.parametrize("behind_timer", [False, True])
 def test_a_clock_that_is_set_makes_nothing_early_and_late_by_the_jump_at_most(
-    after: timedelta, by: timedelta, behind_timer: bool
+    jump_after: timedelta, shift: timedelta, behind_timer: bool
 ) -> None:
-    life = Calm(1, JumpingTime(after, by, behind_timer=behind_timer))
+    life = Calm(1, JumpingTime(jump_after, shift, behind_timer=behind_timer))
     settled = life.live()
     assert settled.outcome is Status.EXPIRED
-    at = {(one.stage, one.person): one.at for one in planned(life)}
+    planned_at = {(action.stage, action.person): action.at for action in planned(life)}
     for sent in nudges(life, *NUDGES):
-        late = sent.at - at[sent.stage, sent.person]
-        assert timedelta() <= late <= max(by, timedelta()) + TO_SEND, sent
+        late = sent.at - planned_at[sent.stage, sent.person]
+        assert timedelta() <= late <= max(shift, timedelta()) + TO_SEND, sent
     everything = {line.stage for line in life.history[-1][1].notifications.remembered}
     assert everything >= {"ready", "reminder-1", "reminder-2", "reminder-3", "warning-1d"}, "sent, or caught up"
     assert_nothing_is_said_twice(life)
@@ -69,13 +69,13 @@ def test_a_clock_that_is_set_makes_nothing_early_and_late_by_the_jump_at_most(
 @pytest.mark.parametrize("seed", range(20))
 def test_lives_with_outages_end_as_they_should_although_the_clock_is_set(seed: int) -> None:
     chance = Random(f"jump {seed}")  # noqa: S311 - the same again for the same seed
-    by = chance.choice(JUMPS)
-    life = Life(seed, JumpingTime(chance.random() * 20 * DAY, by, behind_timer=chance.random() < 0.5))
+    shift = chance.choice(JUMPS)
+    life = Life(seed, JumpingTime(chance.random() * 20 * DAY, shift, behind_timer=chance.random() < 0.5))
     settled = life.live()
     assert_it_ended(life, settled)
     assert_nothing_is_said_twice(life)
     first: dict[tuple[str, str], datetime] = {}
-    for one in planned(life):
-        first[one.stage, one.person] = min(one.at, first.get((one.stage, one.person), one.at))
+    for action in planned(life):
+        first[action.stage, action.person] = min(action.at, first.get((action.stage, action.person), action.at))
     for sent in nudges(life, "reminder", "warning", "overdue"):
         assert sent.at >= first[sent.stage, sent.person], sent

@@ -35,10 +35,10 @@ class _Bare(ABC, Generic[_T]):
     ids=lambda workflow: workflow.__name__,
 )
 def test_a_workflow_is_a_few_classes_deep_and_has_a_loop_handlers_and_verbs(workflow: type[Any]) -> None:
-    own = [one for one in workflow.__mro__ if one not in _Bare.__mro__]
-    assert len(own) <= CLASSES_AT_MOST
+    own_classes = [own_class for own_class in workflow.__mro__ if own_class not in _Bare.__mro__]
+    assert len(own_classes) <= CLASSES_AT_MOST
     members = {name for name in dir(workflow) if not hasattr(_Bare, name) and not name.startswith("__")}
-    members |= {name for one in own for name in _attributes(one)}
+    members |= {name for own_class in own_classes for name in _attributes(own_class)}
     assert len(members) <= MEMBERS_AT_MOST, sorted(members)
 
 
@@ -60,9 +60,9 @@ def test_who_asks_nobody_inherits_nothing_of_who_must_act(state: type[LifecycleS
     assert not {"slots", "plan", "escalations", "questions"} & state.model_fields.keys()
 
 
-def _attributes(one: type[Any]) -> Iterator[str]:
+def _attributes(class_: type[Any]) -> Iterator[str]:
     """What the `__init__` of a class sets on its instance."""
-    init = vars(one).get("__init__")
+    init = vars(class_).get("__init__")
     for code in dis.get_instructions(init) if init else ():
         if code.opname == "STORE_ATTR":
             yield code.argval

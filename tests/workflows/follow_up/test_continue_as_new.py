@@ -21,69 +21,69 @@ from workflows.signature.workflow import SignatureRequestWorkflow
 pytestmark = pytest.mark.real_server
 
 
-async def told(world: World, stage: str, person: str) -> None:
+async def wait_until_notified(world: World, stage: str, person: str) -> None:
     """Wait until somebody was told so."""
 
-    async def there() -> bool:
+    async def is_notified() -> bool:
         return (stage, person) in world.push.stages()
 
-    await eventually(there)
+    await eventually(is_notified)
 
 
-async def done(it: Story, id: str) -> None:
+async def wait_until_done(story: Story, id: str) -> None:
     """Wait until what was asked for is done: one who asks before is served by the reminder under way."""
 
-    async def there() -> bool:
-        receipt = await it.handle.query(SignatureRequestWorkflow.operation, id)
+    async def is_done() -> bool:
+        receipt = await story.handle.query(SignatureRequestWorkflow.operation, id)
         return receipt is not None and receipt.state is OperationState.DONE
 
-    await eventually(there)
+    await eventually(is_done)
 
 
-async def tried(world: World, target: str) -> bool:
+async def is_called(world: World, target: str) -> bool:
     """Whether a target was called."""
     return world.handoff.calls[target] > 0
 
 
-async def fresh(it: Story, runs: int) -> None:
+async def wait_for_run(story: Story, runs: int) -> None:
     """Wait until the request is in a run of that number."""
 
-    async def there() -> bool:
-        return len(await runs_of(it.env.client, it)) >= runs
+    async def is_fresh() -> bool:
+        return len(await runs_of(story.env.client, story)) >= runs
 
-    await eventually(there)
+    await eventually(is_fresh)
 
 
-async def made(it: Story) -> None:
+async def wait_until_created(story: Story) -> None:
     """Wait until the document is made: a run whose creation is under way cannot begin a fresh one."""
 
-    async def there() -> bool:
-        events = (await it.handle.fetch_history()).events
+    async def is_created() -> bool:
+        events = (await story.handle.fetch_history()).events
         return any(event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED for event in events)
 
-    await eventually(there)
+    await eventually(is_created)
 
 
-async def repeat(it: Story, runs: int) -> None:
+async def repeat(story: Story, runs: int) -> None:
     """One callback, more often than one run takes signals; and wait until there are so many runs."""
     with suppress(RPCError):  # A worker that is slower than this loop leaves the run at its limit.
         for _ in range(MORE_THAN_A_RUN_TAKES):
-            await it.callback("viewed", event="one-and-the-same")
-    await fresh(it, runs)
+            await story.callback("viewed", event="one-and-the-same")
+    await wait_for_run(story, runs)
 
 
 async def test_however_often_one_callback_comes_while_a_signer_is_waited_for_the_next_one_is_taken() -> None:
     world = World()
     async with real_server(*CROWDED) as env, workers(env.client, world):
-        it = await begin(env, world, a_request(Participant(person="customer-signer", order=1)))
-        await told(world, "ready", "customer-signer")
-        await repeat(it, 2)
-        await it.callback("viewed")
+        story = await begin(env, world, a_request(Participant(person="customer-signer", order=1)))
+        await wait_until_notified(world, "ready", "customer-signer")
+        await repeat(story, 2)
+        await story.callback("viewed")
         world.signatures.sign("customer-signer")
         world.signatures.status = Status.SIGNED
         with suppress(RPCError):  # A run that has just begun may have read it already.
-            await it.callback("signed")
-        assert (await it.handle.result(rpc_timeout=timedelta(seconds=20))).outcome is Status.SIGNED
+            await story.callback("signed")
+        assert (await story.handle.result(rpc_timeout=timedelta(seconds=20))).outcome is Status.SIGNED
     assert world.push.stages().count(("ready", "customer-signer")) == 1
 
 
@@ -91,12 +91,12 @@ async def test_however_often_one_callback_comes_while_the_document_is_converted_
     world = World()
     world.signatures.status = Status.CONVERTING
     async with real_server(*CROWDED) as env, workers(env.client, world):
-        it = await begin(env, world, a_request())
-        await made(it)
-        await repeat(it, 2)
+        story = await begin(env, world, a_request())
+        await wait_until_created(story)
+        await repeat(story, 2)
         world.signatures.status = Status.SENT
-        await it.callback("sent")
-        await told(world, "ready", "customer-signer")
+        await story.callback("sent")
+        await wait_until_notified(world, "ready", "customer-signer")
     assert len(world.signatures.created) == 1
 
 
@@ -104,15 +104,15 @@ async def test_however_often_one_callback_comes_while_core_signature_is_away_eve
     world = World()
     world.signatures.failures = [refusal(Code.UNREACHABLE)] * MORE_THAN_A_RUN_TAKES
     async with real_server(*CROWDED) as env, workers(env.client, world):
-        it = await begin(env, world, a_request())
-        await eventually(it.has_a_problem)
-        await repeat(it, 2)
+        story = await begin(env, world, a_request())
+        await eventually(story.has_a_problem)
+        await repeat(story, 2)
         world.signatures.failures.clear()
         world.signatures.never_had_it = True
-        wish = Cancellation(actor="legal-desk", reason="They went elsewhere.")
-        await it.handle.execute_update(SignatureRequestWorkflow.cancel, wish, id="cancel")
-        assert (await it.handle.result(rpc_timeout=timedelta(seconds=20))).outcome is Status.CANCELLED
-        runs = len(await runs_of(it.env.client, it))
+        command = Cancellation(actor="legal-desk", reason="They went elsewhere.")
+        await story.handle.execute_update(SignatureRequestWorkflow.cancel, command, id="cancel")
+        assert (await story.handle.result(rpc_timeout=timedelta(seconds=20))).outcome is Status.CANCELLED
+        runs = len(await runs_of(story.env.client, story))
     assert len(world.signatures.created) <= 2 * runs, "once or twice a run, not once a callback"
 
 
@@ -121,9 +121,9 @@ async def test_however_often_one_callback_comes_between_two_attempts_of_a_hand_o
     world.handoff.down = {"finance"}
     world.signatures.status = Status.SIGNED
     async with real_server(*CROWDED) as env, workers(env.client, world):
-        it = await begin(env, world, a_request())
-        await eventually(lambda: tried(world, "finance"))
-        await repeat(it, 2)
+        story = await begin(env, world, a_request())
+        await eventually(lambda: is_called(world, "finance"))
+        await repeat(story, 2)
         # The first pause is over after five seconds, the next one after five minutes.
         assert world.handoff.calls["finance"] <= 2
         assert world.handoff.calls["hr"] == 1
@@ -132,37 +132,37 @@ async def test_however_often_one_callback_comes_between_two_attempts_of_a_hand_o
 async def test_reminded_asked_and_signed_across_fresh_runs_and_nobody_is_told_twice() -> None:
     world = World()
     async with real_server(*EARLY) as env, workers(env.client, world):
-        it = await begin(env, world, a_request())
-        await told(world, "ready", "customer-signer")
+        story = await begin(env, world, a_request())
+        await wait_until_notified(world, "ready", "customer-signer")
         for number in range(1, 5):
-            wish = ReminderNow(actor="legal-desk", force=True)
-            await it.handle.execute_update(SignatureRequestWorkflow.remind, wish, id=f"remind-{number}")
-            await done(it, f"remind-{number}")
-        await fresh(it, 2)
+            command = ReminderNow(actor="legal-desk", force=True)
+            await story.handle.execute_update(SignatureRequestWorkflow.remind, command, id=f"remind-{number}")
+            await wait_until_done(story, f"remind-{number}")
+        await wait_for_run(story, 2)
 
         question = Question(person="customer-signer", text="Which annex?")
-        await it.handle.execute_update(SignatureRequestWorkflow.ask, question, id="ask")
-        await told(world, "question-1", "legal-desk")
-        again = ReminderNow(actor="legal-desk", force=True)
-        await it.handle.execute_update(SignatureRequestWorkflow.remind, again, id="remind-1")
-        await it.handle.execute_update(
+        await story.handle.execute_update(SignatureRequestWorkflow.ask, question, id="ask")
+        await wait_until_notified(world, "question-1", "legal-desk")
+        second_reminder = ReminderNow(actor="legal-desk", force=True)
+        await story.handle.execute_update(SignatureRequestWorkflow.remind, second_reminder, id="remind-1")
+        await story.handle.execute_update(
             SignatureRequestWorkflow.answer, Answer(actor="legal-desk", text="Annex B."), id="answer"
         )
-        await told(world, "answer-1", "customer-signer")
+        await wait_until_notified(world, "answer-1", "customer-signer")
 
         world.signatures.sign("customer-signer")
-        await it.callback("signer_signed")
-        await told(world, "ready", "chief-executive")
+        await story.callback("signer_signed")
+        await wait_until_notified(world, "ready", "chief-executive")
         world.signatures.sign("chief-executive")
         world.signatures.status = Status.SIGNED
-        await it.callback("signed")
-        assert (await it.handle.result(rpc_timeout=timedelta(seconds=20))).outcome is Status.SIGNED
+        await story.callback("signed")
+        assert (await story.handle.result(rpc_timeout=timedelta(seconds=20))).outcome is Status.SIGNED
 
-        runs = await runs_of(env.client, it)
-        assert [one for one in world.push.stages() if "manual" in one[0]] == [
+        runs = await runs_of(env.client, story)
+        assert [notification for notification in world.push.stages() if "manual" in notification[0]] == [
             (f"reminder-manual-{number}", "customer-signer") for number in range(1, 5)
         ]
         assert len(runs) >= 3
         assert len(world.push.stages()) == len(set(world.push.stages()))
         for number, run in enumerate(runs, 1):
-            await corpus.record(f"fresh-run-{number}", env.client.get_workflow_handle(it.handle.id, run_id=run))
+            await corpus.record(f"fresh-run-{number}", env.client.get_workflow_handle(story.handle.id, run_id=run))

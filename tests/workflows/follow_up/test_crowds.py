@@ -5,7 +5,7 @@ from collections import Counter
 from datetime import timedelta
 
 from tests.workflows.fakes import World
-from tests.workflows.stage import a_request, story
+from tests.workflows.stage import a_request, start_story
 from workflows.follow_up.notifier import AT_MOST
 from workflows.follow_up.outbox import AT_MOST as TARGETS_AT_MOST
 from workflows.model.notifications import NotificationOutcome
@@ -20,12 +20,12 @@ CROWD = a_request(*(Participant(person=person, order=1) for person in MANY))
 async def test_a_hundred_slow_signers_get_one_push_each_without_a_pause() -> None:
     world = World()
     world.push.at_most = 30
-    async with story(world, CROWD) as it:
-        await it.days_pass(0.1)
-        shown = await it.shown()
+    async with start_story(world, CROWD) as story:
+        await story.days_pass(0.1)
+        view = await story.read_view()
     assert Counter(world.push.stages()) == {("ready", person): 1 for person in MANY}
     assert [len(delivery.notices) for delivery in world.push.deliveries] == [100, 70, 40, 10]
-    lines = [line.at for line in shown.notifications if line.stage == "ready"]
+    lines = [line.at for line in view.notifications if line.stage == "ready"]
     assert len(lines) == 100
     assert max(lines) - min(lines) < timedelta(seconds=4), "nobody waited for the pause of phones left open"
 
@@ -33,8 +33,8 @@ async def test_a_hundred_slow_signers_get_one_push_each_without_a_pause() -> Non
 async def test_no_call_has_more_recipients_than_one_may_have() -> None:
     world = World()
     crowd = a_request(*(Participant(person=f"signer-of-{n:04}", order=1) for n in range(AT_MOST * 3 + 1)))
-    async with story(world, crowd) as it:
-        await it.days_pass(0.1)
+    async with start_story(world, crowd) as story:
+        await story.days_pass(0.1)
     assert [len(delivery.notices) for delivery in world.push.deliveries] == [AT_MOST, AT_MOST, AT_MOST, 1]
     assert [delivery.others_told for delivery in world.push.deliveries] == [False, True, True, True]
     assert len(set(world.push.stages())) == len(world.push.sent) == AT_MOST * 3 + 1
@@ -42,19 +42,19 @@ async def test_no_call_has_more_recipients_than_one_may_have() -> None:
 
 async def test_the_next_signer_who_could_not_be_looked_up_with_the_first_is_asked_all_the_same() -> None:
     world = World()
-    async with story(world) as it:
-        await it.days_pass(0.01)
+    async with start_story(world) as story:
+        await story.days_pass(0.01)
         world.push.not_found = ["chief-executive"] * 1_000
         world.signatures.sign("customer-signer", SignerState.SIGNED)
-        await it.callback("signer_signed")
-        await it.days_pass(0.01)
-        away = await it.shown()
+        await story.callback("signer_signed")
+        await story.days_pass(0.01)
+        outage_view = await story.read_view()
         world.push.not_found.clear()
-        await it.days_pass(0.05)
-        back = await it.shown()
-    assert away.problem is not None
-    assert away.problem.code is Code.UNREACHABLE
-    assert "chief-executive" not in [line.person for line in away.notifications], "who was not told has no line"
+        await story.days_pass(0.05)
+        back = await story.read_view()
+    assert outage_view.problem is not None
+    assert outage_view.problem.code is Code.UNREACHABLE
+    assert "chief-executive" not in [line.person for line in outage_view.notifications], "who was not told has no line"
     outcomes = [line.outcome for line in back.notifications if line.person == "chief-executive"]
     assert (outcomes, back.problem) == ([NotificationOutcome.ACCEPTED], None)
     assert world.push.stages()[1:] == [("withdrawal", "customer-signer"), ("ready", "chief-executive")]
@@ -63,26 +63,26 @@ async def test_the_next_signer_who_could_not_be_looked_up_with_the_first_is_aske
 async def test_nobody_else_is_asked_once_the_document_has_ended() -> None:
     world = World()
     world.push.at_most, world.push.gate = 30, asyncio.Event()
-    async with story(world, CROWD) as it:
+    async with start_story(world, CROWD) as story:
         await world.push.delivering.wait()
         world.signatures.status = Status.DECLINED
-        await it.callback("declined")
-        await it.at_rest()
+        await story.callback("declined")
+        await story.at_rest()
         world.push.gate.set()
-        assert (await it.handle.result()).outcome is Status.DECLINED
+        assert (await story.handle.result()).outcome is Status.DECLINED
     assert len(world.push.sent) <= 30
 
 
 async def test_a_thousand_targets_are_called_batch_by_batch_once_each() -> None:
     world = World()
     targets = tuple(Target(target=f"t-{number}", person="hr-desk") for number in range(10 * TARGETS_AT_MOST))
-    async with story(world, a_request(handoff=targets)) as it:
+    async with start_story(world, a_request(handoff=targets)) as story:
         world.signatures.status = Status.SIGNED
-        await it.callback("signed")
-        await it.handle.result()
-    first, *others = world.handoff.batches
+        await story.callback("signed")
+        await story.handle.result()
+    first, *other_batches = world.handoff.batches
     assert first.record is not None
-    assert [batch.record for batch in others] == [None] * len(others), "the record travels once"
+    assert [batch.record for batch in other_batches] == [None] * len(other_batches), "the record travels once"
     assert {len(batch.calls) for batch in world.handoff.batches} <= {TARGETS_AT_MOST, 1}
     assert set(world.handoff.calls.values()) == {1}
     assert len(world.handoff.calls) == len(targets) + 1

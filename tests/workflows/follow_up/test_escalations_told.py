@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.town import eventually
 from tests.workflows.fakes import FakeHandoff, World, refusal
-from tests.workflows.stage import PARALLEL, Story, a_request, story
+from tests.workflows.stage import PARALLEL, Story, a_request, start_story
 from tests.workflows.task.test_tasks import a_task
 from workflows.follow_up.notifications import open_escalations, open_hand_off, subscribe
 from workflows.follow_up.options import PROBE_FIRST
@@ -52,13 +52,13 @@ class HangsBeforeTheEnd(FakeHandoff):
         return await super().hand_off(batch)
 
 
-async def _holds(anything: object) -> bool:
+async def _is_holding(anything: object) -> bool:
     return bool(anything)
 
 
-async def _ended(it: Story) -> bool:
-    shown = await it.shown()
-    return shown.status.ended and all(one.state is HandoffState.DONE for one in shown.handoffs)
+async def _is_handed_off(story: Story) -> bool:
+    view = await story.read_view()
+    return view.status.ended and all(line.state is HandoffState.DONE for line in view.handoffs)
 
 
 def settle(world: World) -> None:
@@ -69,18 +69,18 @@ def settle(world: World) -> None:
 
 async def test_each_target_hears_of_each_escalation_once_and_then_of_the_ending() -> None:
     world = World()
-    async with story(world, request(), record="escalation-told") as it:
-        await it.days_pass(12.5)
-        shown = await it.shown()
-        assert [(one.target, one.state) for one in shown.handoffs] == [
+    async with start_story(world, request(), record="escalation-told") as story:
+        await story.days_pass(12.5)
+        view = await story.read_view()
+        assert [(line.target, line.state) for line in view.handoffs] == [
             (f"{name}/escalated-{number}", HandoffState.DONE) for number in (1, 2) for name in ("erp", "crm")
         ]
-        assert len({one.key for one in shown.handoffs}) == 4
-        await it.days_pass(2)
+        assert len({line.key for line in view.handoffs}) == 4
+        await story.days_pass(2)
         settle(world)
-        await it.callback()
-        await it.handle.result()
-        shown = await it.shown()
+        await story.callback()
+        await story.handle.result()
+        view = await story.read_view()
     assert world.handoff.calls | {"notice:legal-desk": 0} == {
         **{f"{name}/escalated-{number}": 1 for number in (1, 2) for name in ("erp", "crm")},
         "erp": 1,
@@ -92,83 +92,89 @@ async def test_each_target_hears_of_each_escalation_once_and_then_of_the_ending(
     assert record.hand_off.targets == (ERP,)
     assert record.hand_off.escalated == (ERP, CRM)
     first = world.handoff.batches[0]
-    told = [call.escalated for call in first.calls if call.target.name == "erp"]
+    told_events = [call.escalated for call in first.calls if call.target.name == "erp"]
     assert first.settled is None and first.record is None
-    assert [(one.person, one.to, one.number) for one in told if isinstance(one, EscalatedRequest)] == [
+    assert [
+        (escalated_call.person, escalated_call.to, escalated_call.number)
+        for escalated_call in told_events
+        if isinstance(escalated_call, EscalatedRequest)
+    ] == [
         ("customer-signer", "chair", 1),
         ("chief-executive", "chair", 2),
     ]
-    assert [one.number for one in world.handoff.batches] == sorted({one.number for one in world.handoff.batches})
+    assert [batch.number for batch in world.handoff.batches] == sorted(
+        {batch.number for batch in world.handoff.batches}
+    )
 
 
 async def test_a_target_that_hangs_delays_neither_nudges_nor_the_ending_and_hears_with_it() -> None:
     world = World()
     world.handoff = HangsBeforeTheEnd()
-    async with story(world, request(CRM)) as it:
-        moving = asyncio.create_task(it.days_pass(12))
-        await eventually(lambda: _holds(world.handoff.batches))
-        assert [one.state for one in (await it.shown()).handoffs] == 2 * [HandoffState.PENDING]
+    async with start_story(world, request(CRM)) as story:
+        moving = asyncio.create_task(story.days_pass(12))
+        await eventually(lambda: _is_holding(world.handoff.batches))
+        assert [line.state for line in (await story.read_view()).handoffs] == 2 * [HandoffState.PENDING]
         settle(world)
-        await it.callback()
-        await eventually(lambda: _ended(it))
-        shown = await it.shown()
+        await story.callback()
+        await eventually(lambda: _is_handed_off(story))
+        view = await story.read_view()
         await moving
-    assert shown.status is Status.SIGNED
-    assert [(one.state, one.attempts) for one in shown.handoffs] == 2 * [(HandoffState.DONE, 1)]
+    assert view.status is Status.SIGNED
+    assert [(line.state, line.attempts) for line in view.handoffs] == 2 * [(HandoffState.DONE, 1)]
 
 
 async def test_who_never_heard_of_an_escalation_is_nobody_s_business_once_it_has_ended() -> None:
     world = World()
-    world.handoff.gone = {"crm/escalated-1"}
-    async with story(world, request(CRM)) as it:
-        await it.days_pass(12.5)
-        assert [one.code for one in (await it.shown()).attention] == ["handoff_dead"]
+    world.handoff.closed_targets = {"crm/escalated-1"}
+    async with start_story(world, request(CRM)) as story:
+        await story.days_pass(12.5)
+        assert [attention.code for attention in (await story.read_view()).attention] == ["handoff_dead"]
         settle(world)
-        await it.callback()
-        await it.handle.result()
-        shown = await it.shown()
-    assert {line.target: line.state for line in shown.handoffs}["crm/escalated-1"] is HandoffState.DEAD
-    assert (shown.attention, "could not tell" in shown.says) == ((), False)
+        await story.callback()
+        await story.handle.result()
+        view = await story.read_view()
+    assert {line.target: line.state for line in view.handoffs}["crm/escalated-1"] is HandoffState.DEAD
+    assert (view.attention, "could not tell" in view.says) == ((), False)
     assert "undelivered" not in {stage for stage, _ in world.push.stages()}
 
 
 async def test_a_target_that_never_heard_of_an_escalation_is_told_once_more_while_the_request_is_open() -> None:
     world = World()
-    world.handoff.gone = {"crm/escalated-1", "crm/escalated-2"}
-    async with story(world, request(CRM)) as it:
-        await it.days_pass(12.5)
-        assert await listed(it) == HandoffState.DEAD
-        refused = await it.wish(Replay(actor="ops", target="crm/escalated-1"))
+    world.handoff.closed_targets = {"crm/escalated-1", "crm/escalated-2"}
+    async with start_story(world, request(CRM)) as story:
+        await story.days_pass(12.5)
+        assert await read_listed_hand_off(story) == HandoffState.DEAD
+        refused = await story.send_command(Replay(actor="ops", target="crm/escalated-1"))
         assert (refused.state, refused.detail) == (
             OperationState.REFUSED,
             "could not tell crm/escalated-1: workflow_closed",
         )
-        world.handoff.gone = set()
-        told = await it.wish(Replay(actor="ops", target="crm/escalated-1"))
-        assert (told.state, told.detail) == (OperationState.DONE, "told crm/escalated-1")
-        assert await listed(it) == HandoffState.DEAD, "of the other"
-        assert (await it.wish(Replay(actor="ops", target="crm/escalated-2"))).state is OperationState.DONE
-        await it.at_rest()
-        shown = await it.shown()
-        assert (shown.status.ended, shown.attention, await listed(it)) == (False, (), None)
+        world.handoff.closed_targets = set()
+        receipt = await story.send_command(Replay(actor="ops", target="crm/escalated-1"))
+        assert (receipt.state, receipt.detail) == (OperationState.DONE, "told crm/escalated-1")
+        assert await read_listed_hand_off(story) == HandoffState.DEAD, "of the other"
+        assert (await story.send_command(Replay(actor="ops", target="crm/escalated-2"))).state is OperationState.DONE
+        await story.at_rest()
+        view = await story.read_view()
+        assert (view.status.ended, view.attention, await read_listed_hand_off(story)) == (False, (), None)
     assert world.handoff.calls == {"crm/escalated-1": 3, "crm/escalated-2": 2}
 
 
 async def test_what_a_replay_of_an_escalation_came_to_is_said_also_when_the_request_ends_before() -> None:
     world = World()
-    world.handoff.gone = {"crm/escalated-1"}
-    async with story(world, request(CRM)) as it:
-        await it.days_pass(12.5)
-        world.handoff.gone, world.handoff.down = set(), {"crm/escalated-1"}
-        wish = Replay(actor="ops", target="crm/escalated-1")
-        await it.handle.execute_update(REPLAY, wish, id="replay-once", result_type=Receipt)
-        await it.days_pass(0.01)
+    world.handoff.closed_targets = {"crm/escalated-1"}
+    async with start_story(world, request(CRM)) as story:
+        await story.days_pass(12.5)
+        world.handoff.closed_targets, world.handoff.down = set(), {"crm/escalated-1"}
+        command = Replay(actor="ops", target="crm/escalated-1")
+        await story.handle.execute_update(REPLAY, command, id="replay-once", result_type=Receipt)
+        await story.days_pass(0.01)
         settle(world)
-        await it.callback()
-        await it.days_pass(0.001)
+        await story.callback()
+        await story.days_pass(0.001)
         world.handoff.down = set()
-        await it.handle.result()
-        became = await it.handle.query(SignatureRequestWorkflow.operation, "replay-once")
+        await story.handle.result()
+        became = await story.handle.query(SignatureRequestWorkflow.operation, "replay-once")
         assert became is not None
         assert (became.state, became.detail) == (OperationState.DONE, "told crm/escalated-1")
 
@@ -176,66 +182,66 @@ async def test_what_a_replay_of_an_escalation_came_to_is_said_also_when_the_requ
 async def test_what_was_tried_in_vain_is_found_in_lists_until_it_was_told_or_the_request_has_ended() -> None:
     world = World()
     world.handoff.down = {"crm/escalated-1"}
-    async with story(world, request(CRM)) as it:
-        assert await listed(it) is None
-        await it.days_pass(12.5)
-        assert await listed(it) == HandoffState.PENDING
+    async with start_story(world, request(CRM)) as story:
+        assert await read_listed_hand_off(story) is None
+        await story.days_pass(12.5)
+        assert await read_listed_hand_off(story) == HandoffState.PENDING
         world.handoff.down = set()
-        await it.handle.signal(HAND_OFF_NOW, HandOffNow(target="crm"))
-        await it.days_pass(0.001)
-        assert await listed(it) is None
+        await story.handle.signal(HAND_OFF_NOW, HandOffNow(target="crm"))
+        await story.days_pass(0.001)
+        assert await read_listed_hand_off(story) is None
     world = World()
     world.handoff.down = {"crm/escalated-1"}
-    async with story(world, request(CRM)) as it:
-        await it.days_pass(12.5)
+    async with start_story(world, request(CRM)) as story:
+        await story.days_pass(12.5)
         settle(world)
-        await it.callback()
-        await it.days_pass(0.001)
-        assert ((await it.shown()).status, await listed(it)) == (Status.SIGNED, None)
+        await story.callback()
+        await story.days_pass(0.001)
+        assert ((await story.read_view()).status, await read_listed_hand_off(story)) == (Status.SIGNED, None)
 
 
-async def listed(it: Story) -> str | None:
+async def read_listed_hand_off(story: Story) -> str | None:
     """What lists know of its hand-off."""
-    return (await it.handle.describe()).typed_search_attributes.get(HANDOFF)
+    return (await story.handle.describe()).typed_search_attributes.get(HANDOFF)
 
 
 async def test_a_target_that_is_down_is_tried_again_for_three_days_while_people_are_nudged_and_is_then_dead() -> None:
     world = World()
     world.handoff.down = {"crm/escalated-1"}
     world.planner.reminders = tuple(timedelta(days=days) for days in (3, 6, 9, 13, 14))
-    async with story(world, request(CRM)) as it:
-        await it.days_pass(14.5)
-        line, other = (await it.shown()).handoffs
-        assert (line.state, other.state) == (HandoffState.PENDING, HandoffState.DONE)
+    async with start_story(world, request(CRM)) as story:
+        await story.days_pass(14.5)
+        line, other_line = (await story.read_view()).handoffs
+        assert (line.state, other_line.state) == (HandoffState.PENDING, HandoffState.DONE)
         assert line.attempts > 5
         assert {stage for stage, _ in world.push.stages()} >= {"reminder-4", "reminder-5"}
-        await it.days_pass(3)
-        shown = await it.shown()
-        assert shown.handoffs[0].state is HandoffState.DEAD
-        assert [one.code for one in shown.attention] == ["handoff_dead"]
-        assert not shown.status.ended
+        await story.days_pass(3)
+        view = await story.read_view()
+        assert view.handoffs[0].state is HandoffState.DEAD
+        assert [attention.code for attention in view.attention] == ["handoff_dead"]
+        assert not view.status.ended
         assert [stage for stage, _ in world.push.stages() if stage == "undelivered"] == []
 
 
 async def test_a_hand_off_that_cannot_be_called_at_all_stops_no_clock_and_counts() -> None:
     world = World()
     world.handoff.failures = [refusal(Code.UNREACHABLE), refusal(Code.UNREACHABLE)]
-    async with story(world, request(CRM)) as it:
-        await it.days_pass(12.5)
-        shown = await it.shown()
-        assert shown.problem is None
-        assert [(one.state, one.attempts) for one in shown.handoffs] == 2 * [(HandoffState.DONE, 3)]
+    async with start_story(world, request(CRM)) as story:
+        await story.days_pass(12.5)
+        view = await story.read_view()
+        assert view.problem is None
+        assert [(line.state, line.attempts) for line in view.handoffs] == 2 * [(HandoffState.DONE, 3)]
 
 
 async def test_what_became_of_an_escalation_while_the_store_was_away_is_recorded_with_the_next_that_is_told() -> None:
     world = World()
-    world.handoff.away = 2
-    async with story(world, request(CRM)) as it:
-        await it.days_pass(12.5)
+    world.handoff.store_failures = 2
+    async with start_story(world, request(CRM)) as story:
+        await story.days_pass(12.5)
         assert world.handoff.made_up == []
         settle(world)
-        await it.callback()
-        await it.handle.result()
+        await story.callback()
+        await story.handle.result()
     [amendment] = world.handoff.made_up
     assert [(line.target, line.state) for line in amendment.handoffs] == [
         (f"crm/escalated-{number}", HandoffState.DONE) for number in (1, 2)
@@ -245,47 +251,49 @@ async def test_what_became_of_an_escalation_while_the_store_was_away_is_recorded
 async def test_what_targets_have_heard_while_the_story_waits_to_probe_breaks_that_off_neither_nor_is_it_lost() -> None:
     world = World()
     world.handoff.gate = asyncio.Event()
-    async with story(world, request(CRM)) as it:
-        moving = asyncio.create_task(it.days_pass(12))
-        await eventually(lambda: _holds(world.handoff.batches))
+    async with start_story(world, request(CRM)) as story:
+        moving = asyncio.create_task(story.days_pass(12))
+        await eventually(lambda: _is_holding(world.handoff.batches))
         world.push.failures = [refusal(Code.UNAUTHORISED)]
-        before = len(world.push.deliveries)
-        reminding = asyncio.create_task(it.wish(ReminderNow(actor="legal-desk", force=True)))
-        await eventually(it.has_a_problem)
+        delivery_count = len(world.push.deliveries)
+        reminding = asyncio.create_task(story.send_command(ReminderNow(actor="legal-desk", force=True)))
+        await eventually(story.has_a_problem)
         await moving
         world.handoff.gate.set()
-        await it.days_pass(0.1)
+        await story.days_pass(0.1)
         await reminding
-        shown = await it.shown()
-        assert (shown.problem, [one.state for one in shown.handoffs]) == (None, 2 * [HandoffState.DONE])
-        problem, mended = [one.at for one in shown.timeline if one.what in ("problem unauthorised", "problem mended")]
-    assert [one.attempts for one in shown.handoffs] == [1, 1]
-    assert len(world.push.deliveries) == before + 2
+        view = await story.read_view()
+        assert (view.problem, [line.state for line in view.handoffs]) == (None, 2 * [HandoffState.DONE])
+        problem, mended = [
+            entry.at for entry in view.timeline if entry.what in ("problem unauthorised", "problem mended")
+        ]
+    assert [line.attempts for line in view.handoffs] == [1, 1]
+    assert len(world.push.deliveries) == delivery_count + 2
     assert mended - problem >= PROBE_FIRST
 
 
 async def test_a_fresh_history_goes_on_with_those_that_were_not_reached() -> None:
     world = World()
     world.handoff.down = {"crm/escalated-2"}
-    async with story(world, request(CRM)) as it:
-        await it.days_pass(12.5)
-        before = (await it.shown()).handoffs[1].attempts
-        async with it.nobody_works(1):
+    async with start_story(world, request(CRM)) as story:
+        await story.days_pass(12.5)
+        view_before = (await story.read_view()).handoffs[1].attempts
+        async with story.nobody_works(1):
             world.handoff.down = set()
-        await it.days_pass(1)
-        done = (await it.shown()).handoffs
-        assert [one.state for one in done] == 2 * [HandoffState.DONE]
-        assert done[1].attempts == before + 1
+        await story.days_pass(1)
+        lines = (await story.read_view()).handoffs
+        assert [line.state for line in lines] == 2 * [HandoffState.DONE]
+        assert lines[1].attempts == view_before + 1
     assert world.handoff.calls["crm/escalated-1"] == 1
 
 
 async def test_a_hand_over_by_hand_is_no_escalation() -> None:
     world = World()
-    async with story(world, request(CRM)) as it:
-        await it.days_pass(0.1)
-        await it.wish(Delegation(actor="legal-desk", signer="customer-signer", to="chair"))
-        await it.days_pass(0.1)
-        assert (await it.shown()).handoffs == ()
+    async with start_story(world, request(CRM)) as story:
+        await story.days_pass(0.1)
+        await story.send_command(Delegation(actor="legal-desk", signer="customer-signer", to="chair"))
+        await story.days_pass(0.1)
+        assert (await story.read_view()).handoffs == ()
 
 
 def escalations(count: int) -> tuple[EscalationEntry, ...]:
@@ -296,34 +304,34 @@ def escalations(count: int) -> tuple[EscalationEntry, ...]:
 
 
 def test_however_many_escalations_there_are_only_so_many_lines_wait_or_are_remembered_and_none_is_lost() -> None:
-    asked = request(*(CRM.replace(target=f"crm-{number}") for number in range(40)))
-    memory = SignatureState.begin(asked.brief, AT).within("escalations", entries=escalations(100))
-    told, now = [], AT
+    asked_request = request(*(CRM.replace(target=f"crm-{number}") for number in range(40)))
+    memory = SignatureState.begin(asked_request.brief, AT).within("escalations", entries=escalations(100))
+    told_targets, now = [], AT
     while True:
-        memory = open_escalations(asked, memory, now)
-        assert sum(one.due_at is not None for one in memory.outbox.entries) <= ESCALATIONS_AT_MOST
+        memory = open_escalations(asked_request, memory, now)
+        assert sum(entry.due_at is not None for entry in memory.outbox.entries) <= ESCALATIONS_AT_MOST
         assert len(memory.outbox.entries) <= 2 * ESCALATIONS_AT_MOST
-        calls = hand_off_batch(asked.brief, None, memory, now).calls
+        calls = hand_off_batch(asked_request.brief, None, memory, now).calls
         if not calls:
             break
-        told += [call.target.target for call in calls]
+        told_targets += [call.target.target for call in calls]
         results = tuple(HandoffResult(target=call.target.target, ok=True) for call in calls)
-        memory = handed_off(asked.brief, memory, results, now)
-    assert len(told) == len(set(told)) == 100 * 40
-    assert open_escalations(asked, memory, now) is memory
+        memory = handed_off(asked_request.brief, memory, results, now)
+    assert len(told_targets) == len(set(told_targets)) == 100 * 40
+    assert open_escalations(asked_request, memory, now) is memory
 
 
 @pytest.mark.parametrize("targets", [(), (Target(target="hr", person="hr-desk"),)])
 def test_without_a_target_that_wants_it_nothing_is_opened(targets: tuple[Target, ...]) -> None:
-    asked = a_request().replace(policy=Policy(handoff=targets))
-    memory = SignatureState.begin(asked.brief, AT).within("escalations", entries=escalations(3))
-    assert open_escalations(asked, memory, AT) is memory
+    asked_request = a_request().replace(policy=Policy(handoff=targets))
+    memory = SignatureState.begin(asked_request.brief, AT).within("escalations", entries=escalations(3))
+    assert open_escalations(asked_request, memory, AT) is memory
 
 
 def test_of_a_task_it_is_told_as_well_by_its_own_id() -> None:
-    asked = a_task(policy=Policy(handoff=(CRM,)))
-    memory = TaskState.begin(asked.task, AT).within("escalations", entries=escalations(1))
-    (call,) = hand_off_batch(asked.task, None, open_escalations(asked, memory, AT), AT).calls
+    asked_request = a_task(policy=Policy(handoff=(CRM,)))
+    memory = TaskState.begin(asked_request.task, AT).within("escalations", entries=escalations(1))
+    (call,) = hand_off_batch(asked_request.task, None, open_escalations(asked_request, memory, AT), AT).calls
     assert call.escalated == EscalatedTask(
         task="acme.account",
         kind="team-task",
@@ -337,24 +345,24 @@ def test_of_a_task_it_is_told_as_well_by_its_own_id() -> None:
 
 
 def test_what_is_still_to_be_told_at_the_end_is_told_with_it() -> None:
-    asked = request(ERP)
+    asked_request = request(ERP)
     memory = open_escalations(
-        asked, SignatureState.begin(asked.brief, AT).within("escalations", entries=escalations(1)), AT
+        asked_request, SignatureState.begin(asked_request.brief, AT).within("escalations", entries=escalations(1)), AT
     )
-    came = subscribe(memory, Subscription(actor="a", workflow="w"), AT)
-    assert [one.target.target for one in came.outbox.entries] == ["erp/escalated-1"], "nothing has ended"
-    ended = open_hand_off(asked, came.within("lifecycle", status=Status.SIGNED, settled_at=AT))
-    assert open_hand_off(asked, ended) == ended
-    names = [call.target.target for call in hand_off_batch(asked.brief, None, ended, AT).calls]
+    subscribed = subscribe(memory, Subscription(actor="a", workflow="w"), AT)
+    assert [entry.target.target for entry in subscribed.outbox.entries] == ["erp/escalated-1"], "nothing has ended"
+    ended_state = open_hand_off(asked_request, subscribed.within("lifecycle", status=Status.SIGNED, settled_at=AT))
+    assert open_hand_off(asked_request, ended_state) == ended_state
+    names = [call.target.target for call in hand_off_batch(asked_request.brief, None, ended_state, AT).calls]
     assert names[:3] == ["erp/escalated-1", "erp", "w"]
 
 
 def test_the_record_has_all_targets_of_the_ending_although_escalations_fill_the_first_batch() -> None:
-    many = tuple(ERP.replace(target=f"t{number}") for number in range(ESCALATIONS_AT_MOST // 2))
-    asked = request(*many)
+    targets = tuple(ERP.replace(target=f"t{number}") for number in range(ESCALATIONS_AT_MOST // 2))
+    asked_request = request(*targets)
     memory = open_escalations(
-        asked, SignatureState.begin(asked.brief, AT).within("escalations", entries=escalations(2)), AT
+        asked_request, SignatureState.begin(asked_request.brief, AT).within("escalations", entries=escalations(2)), AT
     )
-    ended = open_hand_off(asked, memory.within("lifecycle", status=Status.SIGNED, settled_at=AT))
-    assert all(call.escalated for call in hand_off_batch(asked.brief, None, ended, AT).calls)
-    assert ended.outbox.targets == many
+    ended_state = open_hand_off(asked_request, memory.within("lifecycle", status=Status.SIGNED, settled_at=AT))
+    assert all(call.escalated for call in hand_off_batch(asked_request.brief, None, ended_state, AT).calls)
+    assert ended_state.outbox.targets == targets

@@ -16,17 +16,17 @@ from workflows.signature.workflow import SignatureRequestWorkflow as Request
 pytestmark = pytest.mark.real_server
 
 
-async def waiting(it: Story, count: int) -> tuple[str, ...]:
+async def wait_for_listed_people(story: Story, count: int) -> tuple[str, ...]:
     """Whom the request is listed as waiting for, once there are so many; since when, if there is anybody."""
 
     async def listed() -> list[tuple[str, ...]]:
-        known = (await it.handle.describe()).typed_search_attributes
-        people = tuple(known.get(WAITING_FOR) or ())
-        assert bool(people) is (known.get(TURN_AT) is not None)
+        attributes = (await story.handle.describe()).typed_search_attributes
+        people = tuple(attributes.get(WAITING_FOR) or ())
+        assert bool(people) is (attributes.get(TURN_AT) is not None)
         return [people] if len(people) == count else []
 
-    [found] = await eventually(listed)
-    return found
+    [listed_people] = await eventually(listed)
+    return listed_people
 
 
 async def test_a_crowd_is_listed_up_to_the_bound_and_found_by_person() -> None:
@@ -34,53 +34,53 @@ async def test_a_crowd_is_listed_up_to_the_bound_and_found_by_person() -> None:
     crowd = tuple(Participant(person=f"{'long-id-' * 11}{number:04}", order=1) for number in range(10 * PEOPLE_AT_MOST))
     world = World()
     async with real_server() as env, workers(env.client, world):
-        it = await begin(env, world, a_request(*crowd))
-        listed = await waiting(it, 16)
+        story = await begin(env, world, a_request(*crowd))
+        listed = await wait_for_listed_people(story, 16)
         assert listed[-1] == "+more"
 
-        async def found() -> int | None:
+        async def count_found() -> int | None:
             return (await env.client.count_workflows(f"{WAITING_FOR.name} = '{crowd[3].person}'")).count or None
 
-        assert await eventually(found) == 1
+        assert await eventually(count_found) == 1
 
 
 async def test_whoever_has_signed_is_listed_no_more_and_who_owes_an_answer_is_until_it_is_there() -> None:
     world = World()
     async with real_server() as env, workers(env.client, world):
-        it = await begin(env, world, a_request(*PARALLEL))
-        assert await waiting(it, 2) == ("customer-signer", "chief-executive")
-        await it.handle.execute_update(Request.ask, Question(person="chief-executive", text="Which annex?"))
-        assert await waiting(it, 3) == ("legal-desk", "customer-signer", "chief-executive")
-        await it.handle.execute_update(Request.answer, Answer(actor="legal-desk", text="The second."))
-        assert await waiting(it, 2) == ("customer-signer", "chief-executive")
+        story = await begin(env, world, a_request(*PARALLEL))
+        assert await wait_for_listed_people(story, 2) == ("customer-signer", "chief-executive")
+        await story.handle.execute_update(Request.ask, Question(person="chief-executive", text="Which annex?"))
+        assert await wait_for_listed_people(story, 3) == ("legal-desk", "customer-signer", "chief-executive")
+        await story.handle.execute_update(Request.answer, Answer(actor="legal-desk", text="The second."))
+        assert await wait_for_listed_people(story, 2) == ("customer-signer", "chief-executive")
         world.signatures.sign("customer-signer")
-        await it.callback()
-        assert await waiting(it, 1) == ("chief-executive",)
+        await story.callback()
+        assert await wait_for_listed_people(story, 1) == ("chief-executive",)
         world.signatures.sign("chief-executive")
         world.signatures.status = Status.SIGNED
-        await it.callback()
-        await it.handle.result()
-        assert await waiting(it, 0) == ()
+        await story.callback()
+        await story.handle.result()
+        assert await wait_for_listed_people(story, 0) == ()
 
 
 async def test_whoever_has_opened_it_is_not_said_to_have_once_it_is_somebody_else_s_turn() -> None:
     world = World()
     async with real_server() as env, workers(env.client, world):
-        it = await begin(env, world, a_request())
+        story = await begin(env, world, a_request())
 
         async def listed(status: Status) -> bool:
-            known = (await it.handle.describe()).typed_search_attributes
-            return known.get(STATUS) == status == (await it.handle.query(Request.show)).status
+            attributes = (await story.handle.describe()).typed_search_attributes
+            return attributes.get(STATUS) == status == (await story.handle.query(Request.show)).status
 
-        assert await waiting(it, 1) == ("customer-signer",)
+        assert await wait_for_listed_people(story, 1) == ("customer-signer",)
         world.signatures.status = Status.VIEWED
         world.signatures.sign("customer-signer", SignerState.VIEWED)
-        await it.callback()
+        await story.callback()
         assert await eventually(lambda: listed(Status.VIEWED))
         world.signatures.sign("customer-signer")
-        await it.callback()
+        await story.callback()
         assert await eventually(lambda: listed(Status.SENT))
-        assert await waiting(it, 1) == ("chief-executive",)
+        assert await wait_for_listed_people(story, 1) == ("chief-executive",)
         world.signatures.sign("chief-executive", SignerState.VIEWED)
-        await it.callback()
+        await story.callback()
         assert await eventually(lambda: listed(Status.VIEWED))

@@ -58,14 +58,14 @@ def assert_it_keeps_what_is_promised(seed: int) -> None:
 def assert_systems_hear_of_every_escalation(life: Life) -> None:
     """Each has a line that came to its end, by a call at least, whatever else happened meanwhile."""
     end = life.history[-1][1]
-    wanted = [
+    expected_targets = [
         f"erp/escalated-{number}"
         for number, entry in enumerate(end.escalations.entries, 1)
         if life.policy.handoff and entry.reason is not EscalationReason.MANUAL
     ]
     lines = {line.target: line for line in end.outbox.lines}
-    assert [target for target in lines if "escalated" in target] == wanted
-    for target in wanted:
+    assert [target for target in lines if "escalated" in target] == expected_targets
+    for target in expected_targets:
         assert lines[target].state in (HandoffState.DONE, HandoffState.DEAD)
         assert 1 <= lines[target].attempts <= life.world.told_systems.count(target)
 
@@ -78,8 +78,10 @@ def assert_it_ended(life: Life, settled: Settled) -> None:
     assert life.world.status in (None, settled.outcome) or {life.world.status, settled.outcome} == {*cancelled}
     assert end.outbox.next_at is None
     if settled.outcome is not Status.SIGNED:
-        done = {line.person for line in end.notifications.remembered if line.stage in ("settled", "reassigned")}
-        assert {entry.to for entry in end.escalations.entries} <= done
+        notified_people = {
+            line.person for line in end.notifications.remembered if line.stage in ("settled", "reassigned")
+        }
+        assert {entry.to for entry in end.escalations.entries} <= notified_people
     assert end.commands.open == ()
 
 
@@ -96,24 +98,28 @@ def assert_nobody_is_woken(life: Life) -> None:
 def assert_nobody_is_nudged_in_vain(life: Life) -> None:
     """Not after they acted, and no reminder within the hour of another nudge."""
     for sent in nudges(life, *NUDGES, "escalation"):
-        acted_at = life.world.acted_at.get(sent.about or sent.person)
+        acted_at = life.world.acted_at.get(sent.about_person or sent.person)
         assert acted_at is None or sent.at <= acted_at, sent
     heard: dict[str, dict[str, datetime]] = {}
     for sent in nudges(life, *NUDGES):
         heard.setdefault(sent.person, {}).setdefault(sent.stage, sent.at)
     for stages in heard.values():
-        for (_, before), (stage, at) in pairwise(sorted(stages.items(), key=lambda one: one[1])):
+        for (_, earlier_at), (stage, sent_at) in pairwise(
+            sorted(stages.items(), key=lambda stage_and_instant: stage_and_instant[1])
+        ):
             if stage.startswith(("reminder", "snooze", "overdue")):
-                assert at - before >= HOUR - TO_SEND, (stage, at)
+                assert sent_at - earlier_at >= HOUR - TO_SEND, (stage, sent_at)
 
 
 def assert_nothing_is_said_twice(life: Life) -> None:
     """No phone is told a stage twice, nobody is escalated twice, no notice has two lines."""
     end = life.history[-1][1]
-    told = Counter((one.stage, one.person, one.about, one.device) for one in life.world.sent)
-    assert not [one for one, times in told.items() if times > 1]
+    notice_counts = Counter(
+        (notice.stage, notice.person, notice.about_person, notice.device) for notice in life.world.sent
+    )
+    assert not [key for key, times in notice_counts.items() if times > 1]
     escalated = Counter(entry.from_ for entry in end.escalations.entries if entry.reason != "manual")
-    assert not [one for one, times in escalated.items() if times > 1]
+    assert not [key for key, times in escalated.items() if times > 1]
     assert len({line.key for line in end.notifications.remembered}) == len(end.notifications.remembered)
 
 
@@ -125,37 +131,41 @@ def assert_nothing_disappears(life: Life) -> None:
     """
     end = life.history[-1][1]
     lines = (
-        line for _, known in life.history for line in (*known.notifications.leaving, *known.notifications.remembered)
+        line for _, state in life.history for line in (*state.notifications.leaving, *state.notifications.remembered)
     )
     keys = {line.key for line in lines}
-    gone = {entry.from_ for entry in end.escalations.entries}
-    gone |= {one.person for one in end.slots.signers if one.state is SignerState.REASSIGNED}
-    gone |= {line.key.rpartition("/")[2] for line in end.notifications.remembered if line.stage == "escalation"}
+    replaced_people = {entry.from_ for entry in end.escalations.entries}
+    replaced_people |= {signer.person for signer in end.slots.signers if signer.state is SignerState.REASSIGNED}
+    replaced_people |= {
+        line.key.rpartition("/")[2] for line in end.notifications.remembered if line.stage == "escalation"
+    }
     stages = {line.stage for line in end.notifications.remembered}
-    until = {one.person: one.at if one.acted else end.lifecycle.settled_at for one in end.slots.signers}
-    latest = {(moment.stage, moment.person): moment for moment in planned(life)}
-    for moment in latest.values():
-        over = until.get(moment.person) or end.lifecycle.settled_at
-        if moment.suppressed and over and moment.at > over:
+    turn_ends = {signer.person: signer.at if signer.acted else end.lifecycle.settled_at for signer in end.slots.signers}
+    latest = {(action.stage, action.person): action for action in planned(life)}
+    for action in latest.values():
+        turn_end = turn_ends.get(action.person) or end.lifecycle.settled_at
+        if action.suppressed and turn_end and action.at > turn_end:
             continue
-        happened = moment.person in gone and moment.kind in (ActionType.ESCALATE, ActionType.ESCALATED)
+        happened = action.person in replaced_people and action.kind in (ActionType.ESCALATE, ActionType.ESCALATED)
         # Of an open question somebody else may have heard by then.
-        happened |= moment.kind is ActionType.QUESTION and moment.stage in stages
-        assert key_of(end.id, moment) in keys or happened, moment
+        happened |= action.kind is ActionType.QUESTION and action.stage in stages
+        assert key_of(end.id, action) in keys or happened, action
 
 
 def assert_the_last_word_is_heeded(life: Life) -> None:
     """Nothing expires before its grace is over, while the clocks stand, or soon after a last word that failed."""
     expired = [
-        (at, one) for at, one in life.history if one.lifecycle.ending and one.lifecycle.ending.outcome is Status.EXPIRED
+        (changed_at, state)
+        for changed_at, state in life.history
+        if state.lifecycle.ending and state.lifecycle.ending.outcome is Status.EXPIRED
     ]
     if not expired:
         return
-    at, progress = expired[0]
+    expired_at, progress = expired[0]
     assert not progress.clock.stops
-    assert at >= agenda_at(life, at).over_at
+    assert expired_at >= agenda_at(life, expired_at).over_at
     if isinstance(progress.plan.due, datetime):
-        assert at >= progress.plan.due
+        assert expired_at >= progress.plan.due
     pending = {signer.person for signer in progress.slots.pending}
     for line in progress.notifications.remembered:
         if (
@@ -163,7 +173,7 @@ def assert_the_last_word_is_heeded(life: Life) -> None:
             and line.person in pending
             and line.outcome is NotificationOutcome.FAILED
         ):
-            assert at - line.at >= timedelta(hours=24), line
+            assert expired_at - line.at >= timedelta(hours=24), line
     warned = {line.person for line in progress.notifications.remembered if line.stage.startswith("warning")}
     warnings = progress.plan.schedule.actions if progress.plan.schedule else ()
     assert {m.person for m in warnings if m.kind is ActionType.WARN and m.person in pending} <= warned
@@ -171,61 +181,69 @@ def assert_the_last_word_is_heeded(life: Life) -> None:
 
 def assert_the_clocks_stand(life: Life) -> None:
     """No clock runs ahead of the time or back before the turn, and the window moves by the time that it stood."""
-    stood, since = timedelta(), None
-    for at, progress in life.history:
+    stood, standing_since = timedelta(), None
+    for changed_at, progress in life.history:
         for signer in progress.slots.signers:
             if signer.clock_from and signer.turn_at:
-                assert signer.turn_at <= signer.clock_from <= at
+                assert signer.turn_at <= signer.clock_from <= changed_at
         assert bool(progress.clock.stops) is (progress.clock.stopped_at is not None)
         if progress.document.sent_at is None or progress.plan.window_from is None or progress.status.ended:
             continue
         if progress.clock.stops:
-            since = since or max(progress.document.sent_at, min(stop.since for stop in progress.clock.stops))
-        elif since is not None:
-            stood, since = stood + (at - since), None
-        if since is None:
+            standing_since = standing_since or max(
+                progress.document.sent_at, min(stop.since for stop in progress.clock.stops)
+            )
+        elif standing_since is not None:
+            stood, standing_since = stood + (changed_at - standing_since), None
+        if standing_since is None:
             assert abs(progress.plan.window_from - progress.document.sent_at - stood) < timedelta(minutes=1)
 
 
 def assert_no_question_holds_up_for_long(life: Life) -> None:
     """The clocks stand for an unanswered question for the policy's time, and what outages and pauses add to it."""
-    for at, progress in life.history:
+    for changed_at, progress in life.history:
         question = progress.clock.stop(StopKind.QUESTION)
-        assert question is None or at - question.since <= PAUSE + OUTAGES_AND_PAUSES
+        assert question is None or changed_at - question.since <= PAUSE + OUTAGES_AND_PAUSES
 
 
 def assert_overdue_is_what_comes_after_the_due_date(life: Life) -> None:
     """In the phase after the due date, not before, and no more than the policy says of one due date."""
-    told = Counter(
-        one.person + one.stage.partition(".")[2] for one in life.world.sent if one.stage.startswith("overdue")
+    notice_counts = Counter(
+        notice.person + notice.stage.partition(".")[2]
+        for notice in life.world.sent
+        if notice.stage.startswith("overdue")
     )
     for sent in nudges(life, "overdue"):
         due_at = state_at(life, sent.at).due_at
         assert due_at is not None
         assert sent.at >= due_at
     overdue = life.policy.overdue
-    most = overdue.most if overdue else 0
-    assert most is None or all(times <= most * PHONES for times in told.values())
+    times_at_most = overdue.most if overdue else 0
+    assert times_at_most is None or all(times <= times_at_most * PHONES for times in notice_counts.values())
 
 
 def nudges(life: Life, *stages: str) -> Iterator[Sent]:
     """What phones took of these stages, without what an operator insisted on."""
     by_hand = "reminder-manual"
-    return (one for one in life.world.sent if one.stage.startswith(stages) and not one.stage.startswith(by_hand))
+    return (
+        notice for notice in life.world.sent if notice.stage.startswith(stages) and not notice.stage.startswith(by_hand)
+    )
 
 
 def planned(life: Life) -> Iterator[ScheduledAction]:
     """Every moment that was ever in a plan which the request followed."""
     for _, progress in life.history:
         if agenda := progress.plan.schedule:
-            yield from (one for one in (*agenda.actions, *agenda.dropped) if one.kind.tells)
+            yield from (action for action in (*agenda.actions, *agenda.dropped) if action.kind.tells)
 
 
-def state_at(life: Life, at: datetime) -> SignatureState:
+def state_at(life: Life, instant: datetime) -> SignatureState:
     """What the request knew at an instant."""
-    return next((progress for since, progress in reversed(life.history) if since <= at), life.history[0][1])
+    return next(
+        (progress for changed_at, progress in reversed(life.history) if changed_at <= instant), life.history[0][1]
+    )
 
 
-def agenda_at(life: Life, at: datetime) -> Schedule:
+def agenda_at(life: Life, instant: datetime) -> Schedule:
     """The plan of that instant."""
-    return next(agenda for since, agenda in reversed(life.world.agendas) if since <= at)
+    return next(agenda for changed_at, agenda in reversed(life.world.agendas) if changed_at <= instant)

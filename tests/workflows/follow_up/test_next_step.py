@@ -70,16 +70,16 @@ def test_everything_that_wants_to_be_done_comes_in_the_one_order() -> None:
     assert list(moves(EVERYTHING, NEWS, START)) == [move for move, _ in IN_ORDER]
 
 
-@pytest.mark.parametrize("done", range(len(IN_ORDER)))
-def test_once_it_is_done_what_comes_after_it_is_next(done: int) -> None:
+@pytest.mark.parametrize("done_count", range(len(IN_ORDER)))
+def test_once_it_is_done_what_comes_after_it_is_next(done_count: int) -> None:
     memory, news = EVERYTHING, NEWS
-    for move, taken_away in IN_ORDER[:done]:
+    for move, taken_away in IN_ORDER[:done_count]:
         assert next_action(memory, news, START) == move
         news = () if isinstance(move, Announce) else news
         if taken_away:
             part, changes = taken_away
             memory = memory.within(part, **changes)
-    assert next_action(memory, news, START) == IN_ORDER[done][0]
+    assert next_action(memory, news, START) == IN_ORDER[done_count][0]
 
 
 def test_what_is_planned_waits_for_no_phone_that_was_left_open() -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tests.workflows.fakes import FakePlanner, FakePushService, World
-from tests.workflows.stage import story
+from tests.workflows.stage import start_story
 from workflows.model.notifications import Channel, Delivery, DeliveryReport, DeviceOutcome, NotificationOutcome
 from workflows.model.signature import SignerState
 
@@ -35,32 +35,34 @@ def quiet_world() -> World:
 async def test_it_is_one_planned_step_that_says_what_comes_and_tells_once() -> None:
     world = quiet_world()
     world.push.by_mail = ["fallback"]
-    async with story(world) as it:
-        await it.days_pass(0.1)
-        assert "a reminder follows" in (await it.shown()).says
-        await it.days_pass(3)
+    async with start_story(world) as story:
+        await story.days_pass(0.1)
+        assert "a reminder follows" in (await story.read_view()).says
+        await story.days_pass(3)
         assert [stage for stage, _ in world.push.stages()] == ["ready", "fallback"]
-        line = (await it.shown()).notifications[-1]
+        line = (await story.read_view()).notifications[-1]
         assert (line.stage, line.person, line.channel) == ("fallback", "customer-signer", Channel.MAIL)
 
 
 async def test_whom_a_mail_has_reached_already_needs_no_other_way() -> None:
     world = quiet_world()
     world.push.by_mail = ["ready"]
-    async with story(world) as it:
-        await it.days_pass(3)
+    async with start_story(world) as story:
+        await story.days_pass(3)
         assert [stage for stage, _ in world.push.stages()] == ["ready"]
 
 
 async def test_when_the_other_way_fails_as_well_whoever_asked_for_it_hears_of_it_once() -> None:
     world = quiet_world()
     world.push.fails = {"fallback": "undelivered"}
-    async with story(world) as it:
-        await it.days_pass(5)
-        told = [(one.stage, one.person) for one in world.push.sent if one.stage in ("fallback", "unreached")]
-        assert told == [("fallback", "customer-signer"), ("unreached", "legal-desk")]
-        shown = await it.shown()
-        assert [(one.stage, one.why) for one in shown.notifications if one.stage == "fallback"] == [
+    async with start_story(world) as story:
+        await story.days_pass(5)
+        other_ways = [
+            (notice.stage, notice.person) for notice in world.push.sent if notice.stage in ("fallback", "unreached")
+        ]
+        assert other_ways == [("fallback", "customer-signer"), ("unreached", "legal-desk")]
+        view = await story.read_view()
+        assert [(line.stage, line.why) for line in view.notifications if line.stage == "fallback"] == [
             ("fallback", "undelivered")
         ]
 
@@ -69,12 +71,12 @@ async def test_while_it_is_not_confirmed_it_is_asked_for_beside_all_else_and_nob
     world = quiet_world()
     world.planner.reminders = (timedelta(days=1, minutes=10),)
     world.push = push = Unconfirmed(world.signatures)
-    async with story(world) as it:
-        await it.days_pass(1 + 20 / 1_440)
+    async with start_story(world) as story:
+        await story.days_pass(1 + 20 / 1_440)
         push.confirmed = True
-        await it.days_pass(20 / 1_440)
-        shown = await it.shown()
-    assert {line.stage: line.outcome for line in shown.notifications} == {
+        await story.days_pass(20 / 1_440)
+        view = await story.read_view()
+    assert {line.stage: line.outcome for line in view.notifications} == {
         "ready": NotificationOutcome.ACCEPTED,
         "fallback": NotificationOutcome.ACCEPTED,
         "reminder-1": NotificationOutcome.ACCEPTED,
@@ -84,18 +86,18 @@ async def test_while_it_is_not_confirmed_it_is_asked_for_beside_all_else_and_nob
 async def test_what_is_never_confirmed_is_told_to_whoever_asked_for_it_in_the_end() -> None:
     world = quiet_world()
     world.push = push = Unconfirmed(world.signatures)
-    async with story(world) as it:
-        await it.days_pass(1 + 40 / 1_440)
+    async with start_story(world) as story:
+        await story.days_pass(1 + 40 / 1_440)
         assert ("unreached", "legal-desk") not in push.stages()
-        await it.days_pass(10 / 1_440)
+        await story.days_pass(10 / 1_440)
         assert push.stages().count(("unreached", "legal-desk")) == 1
 
 
 async def test_nobody_who_has_acted_is_told_by_another_way() -> None:
     world = quiet_world()
-    async with story(world) as it:
-        await it.days_pass(0.5)
+    async with start_story(world) as story:
+        await story.days_pass(0.5)
         world.signatures.sign("customer-signer", SignerState.SIGNED)
-        await it.callback("signer_signed")
-        await it.days_pass(2)
+        await story.callback("signer_signed")
+        await story.days_pass(2)
         assert ("fallback", "customer-signer") not in world.push.stages()

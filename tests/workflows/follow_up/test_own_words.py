@@ -19,7 +19,7 @@ from workflows.signature.state import SignatureState, show
 WORDS: Final = "Grandmother's maiden name"
 
 
-def asked_and_paused() -> SignatureState:
+def ask_and_pause() -> SignatureState:
     progress = questions.ask(SENT, Question(person=FIRST, text=f"{WORDS}?"), START)
     progress = questions.answer(progress, Answer(actor="legal-desk", text=f"{WORDS}!"), START)
     progress = operations.pause(progress, PauseCommand(actor="legal-desk", reason=f"{WORDS}, wait"), START)
@@ -27,39 +27,39 @@ def asked_and_paused() -> SignatureState:
     return questions.ask(progress, Question(person=FIRST, text=f"Again: {WORDS}"), START)
 
 
-def cancelled() -> SignatureState:
-    wish = Cancellation(actor="legal-desk", reason=f"no longer: {WORDS}")
-    return operations.cancel(asked_and_paused(), wish, START).end_unseen(START)
+def make_cancelled() -> SignatureState:
+    command = Cancellation(actor="legal-desk", reason=f"no longer: {WORDS}")
+    return operations.cancel(ask_and_pause(), command, START).end_unseen(START)
 
 
-def declined() -> SignatureState:
+def make_declined() -> SignatureState:
     signer = SignerSeen(person=FIRST, state=SignerState.DECLINED, at=START, reason=f"because of {WORDS}")
-    seen = DocumentSeen(document="d", status=Status.DECLINED, raw="de", signers=(signer,))
-    return asked_and_paused().observe(seen, START)
+    document = DocumentSeen(document="d", status=Status.DECLINED, raw="de", signers=(signer,))
+    return ask_and_pause().observe(document, START)
 
 
-def without_own_words(shown: RequestShow) -> RequestShow:
-    questions = [one.replace(text="", answer=None) for one in shown.questions]
-    return shown.replace(
+def without_own_words(view: RequestShow) -> RequestShow:
+    questions = [question.replace(text="", answer=None) for question in view.questions]
+    return view.replace(
         question=None,
         answered=tuple(questions),
-        signers=tuple(line.replace(reason=None) for line in shown.signers),
-        timeline=tuple(entry.replace(why=None) if entry.said else entry for entry in shown.timeline),
+        signers=tuple(line.replace(reason=None) for line in view.signers),
+        timeline=tuple(entry.replace(why=None) if entry.said else entry for entry in view.timeline),
     )
 
 
-@pytest.mark.parametrize("ended", [cancelled(), declined()], ids=["cancelled", "declined"])
-def test_no_words_of_people_stand_anywhere_else_in_a_record(ended: SignatureState) -> None:
+@pytest.mark.parametrize("ended_state", [make_cancelled(), make_declined()], ids=["cancelled", "declined"])
+def test_no_words_of_people_stand_anywhere_else_in_a_record(ended_state: SignatureState) -> None:
     request = a_request()
-    record = settled_record(request, ended, "run-1", partial(show, request))
+    record = settled_record(request, ended_state, "run-1", partial(show, request))
     assert record is not None
-    shown = record.show
-    assert isinstance(shown, RequestShow)
-    assert shown.model_dump_json().count(WORDS) >= 4
-    assert WORDS not in without_own_words(shown).model_dump_json()
+    view = record.show
+    assert isinstance(view, RequestShow)
+    assert view.model_dump_json().count(WORDS) >= 4
+    assert WORDS not in without_own_words(view).model_dump_json()
 
 
 def test_a_reason_of_ours_is_nobody_s_words() -> None:
-    expired = asked_and_paused().end(Status.EXPIRED, START, by="countersign")
-    said = [entry.what for entry in expired.timeline.entries if entry.said]
-    assert said == ["paused"]
+    expired = ask_and_pause().end(Status.EXPIRED, START, by="countersign")
+    said_events = [entry.what for entry in expired.timeline.entries if entry.said]
+    assert said_events == ["paused"]

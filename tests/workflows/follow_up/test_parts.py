@@ -23,11 +23,11 @@ DAY = timedelta(days=1)
 
 def test_the_clocks_stop_for_the_first_reason_and_run_after_the_last() -> None:
     paused = PauseClock().with_stop(Stop(kind=StopKind.PAUSE, since=NOW, who="ann"))
-    both = paused.with_stop(Stop(kind=StopKind.PROBLEM, since=NOW + DAY, who="countersign"))
-    assert both.stopped_at == NOW
-    left = both.without_stop(StopKind.PAUSE, NOW + 2 * DAY)
-    assert (left.stopped_at, [stop.kind for stop in left.stops]) == (NOW, [StopKind.PROBLEM])
-    runs = left.without_stop(StopKind.PROBLEM, NOW + 3 * DAY)
+    stopped_twice = paused.with_stop(Stop(kind=StopKind.PROBLEM, since=NOW + DAY, who="countersign"))
+    assert stopped_twice.stopped_at == NOW
+    still_stopped = stopped_twice.without_stop(StopKind.PAUSE, NOW + 2 * DAY)
+    assert (still_stopped.stopped_at, [stop.kind for stop in still_stopped.stops]) == (NOW, [StopKind.PROBLEM])
+    runs = still_stopped.without_stop(StopKind.PROBLEM, NOW + 3 * DAY)
     assert (runs.stopped_at, runs.stops) == (None, ())
     assert runs.was_paused(NOW + DAY)
     assert not runs.was_paused(NOW + 3 * DAY)
@@ -44,12 +44,12 @@ def test_of_a_long_timeline_the_older_half_leaves_and_is_forgotten_once_it_is_st
 
 
 def test_the_latest_schedule_counts_of_what_was_planned_twice_and_what_tells_nobody_is_left_out() -> None:
-    old = ScheduledAction(
+    old_action = ScheduledAction(
         at=NOW, kind=ActionType.REMIND, stage="reminder-1", person="ann", to="ann", reasons=(Message(code="old"),)
     )
-    new = old.replace(reasons=(Message(code="new"),))
-    expiry = old.replace(kind=ActionType.EXPIRE, stage="expiry")
-    plan = Plan(planned_once=(old,), schedule=Schedule(due_at=NOW, actions=(new, expiry)))
+    new = old_action.replace(reasons=(Message(code="new"),))
+    expiry = old_action.replace(kind=ActionType.EXPIRE, stage="expiry")
+    plan = Plan(planned_once=(old_action,), schedule=Schedule(due_at=NOW, actions=(new, expiry)))
     assert plan.ever_planned == (new,)
 
 
@@ -69,19 +69,19 @@ def test_it_is_late_from_its_due_date_unless_it_closes_then() -> None:
 
 def test_whoever_was_not_as_planned_is_postponed_once_and_forgotten_after_a_while() -> None:
     plan = Plan().with_postponed("ann", NOW).with_postponed("ann", NOW + timedelta(minutes=1))
-    assert [one.person for one in plan.postponed] == ["ann"]
+    assert [postponed.person for postponed in plan.postponed] == ["ann"]
     assert plan.without_old_postponed(NOW + LOOKED_AT_AGAIN).postponed == plan.postponed
     assert plan.without_old_postponed(NOW + DAY).postponed == ()
 
 
 def test_a_reassignment_makes_others_of_the_slot_and_escalations_to_the_same_person_obsolete() -> None:
-    done = Reassignment(from_="ann", to="bob", reason=EscalationReason.ESCALATION, who="countersign")
-    to_bob = done.replace(from_="carl")
+    reassignment = Reassignment(from_="ann", to="bob", reason=EscalationReason.ESCALATION, who="countersign")
+    to_bob = reassignment.replace(from_="carl")
     by_hand = to_bob.replace(reason=EscalationReason.MANUAL)
-    after = Escalations(wanted=(done, to_bob, by_hand)).reassigned(done, NOW)
-    assert after.wanted == (by_hand,)
-    assert [(one.from_, one.to) for one in after.entries] == [("ann", "bob")]
-    assert after.without(by_hand).wanted == ()
+    escalations = Escalations(wanted=(reassignment, to_bob, by_hand)).reassigned(reassignment, NOW)
+    assert escalations.wanted == (by_hand,)
+    assert [(entry.from_, entry.to) for entry in escalations.entries] == [("ann", "bob")]
+    assert escalations.without(by_hand).wanted == ()
 
 
 def test_a_question_is_open_until_it_is_answered_or_its_holder_has_acted() -> None:
@@ -94,16 +94,18 @@ def test_a_question_is_open_until_it_is_answered_or_its_holder_has_acted() -> No
     assert questions.open(slots.end("ann", NOW)) is None
     assert questions.moved("ann", "bob").waiting_of("bob")[0].person == "ann"
     obstacle = Questions().asked(question.replace(blocks=True)).moved("ann", "bob")
-    assert [one.answer for one in obstacle.entries] == [""]
+    assert [entry.answer for entry in obstacle.entries] == [""]
 
 
 def test_what_a_phone_shows_is_the_last_notice_that_was_not_taken_off() -> None:
     ready = Delivered(key="a/ready/ann", stage="ready", person="ann")
     reminder = Delivered(key="a/reminder-1/ann", stage="reminder-1", person="ann")
-    gone = Delivered(key="a/withdrawal/ann", stage="withdrawal", person="ann", outcome=NotificationOutcome.WITHDRAWN)
+    withdrawal = Delivered(
+        key="a/withdrawal/ann", stage="withdrawal", person="ann", outcome=NotificationOutcome.WITHDRAWN
+    )
     log = NotificationLog().with_lines((ready, reminder), NOW)
     assert [line.stage for line in log.shown] == ["reminder-1"]
-    assert log.with_lines((gone,), NOW).shown == ()
+    assert log.with_lines((withdrawal,), NOW).shown == ()
     assert log.stages == {("ready", "ann"), ("reminder-1", "ann")}
 
 
@@ -132,8 +134,8 @@ def test_a_callback_is_a_hint_once_and_of_many_the_last_are_known() -> None:
 
 
 def test_a_document_was_made_when_it_was_read_first() -> None:
-    seen = DocumentSeen(document="d", status=Status.SENT, raw="se")
-    document = DocumentState().seen(seen, NOW, None).seen(seen, NOW + DAY, NOW)
+    seen_document = DocumentSeen(document="d", status=Status.SENT, raw="se")
+    document = DocumentState().seen(seen_document, NOW, None).seen(seen_document, NOW + DAY, NOW)
     assert (document.made_at, document.read_at, document.known_since) == (NOW, NOW + DAY, NOW)
     assert document.unsent_for == DAY
 

@@ -26,31 +26,34 @@ def clock_of(progress: SignatureState, person: str) -> datetime | None:
 
 
 def test_what_stood_for_a_question_moves_everybodys_clock_also_when_the_asker_signs_instead_of_waiting() -> None:
-    asked = questions.ask(WAITING, Question(person="customer-signer", text="Which annex?"), START + DAY)
+    questioned = questions.ask(WAITING, Question(person="customer-signer", text="Which annex?"), START + DAY)
     signed = SENT.replace(signers=(SignerSeen(person="customer-signer", state=SignerState.SIGNED),))
-    known = asked.observe(signed, START + 6 * DAY)
-    assert known.clock.stops == ()
-    assert clock_of(known, "chair") == START + 5 * DAY
-    assert known.plan.window_from == START + 5 * DAY
+    state = questioned.observe(signed, START + 6 * DAY)
+    assert state.clock.stops == ()
+    assert clock_of(state, "chair") == START + 5 * DAY
+    assert state.plan.window_from == START + 5 * DAY
 
 
 def test_the_clocks_stand_for_a_service_that_is_away_while_the_people_file_is_in_doubt() -> None:
     doubted = WAITING.planned(DOUBTED, START)
     assert (doubted.problems.current and doubted.problems.current.code, doubted.clock.stops) == (Code.DIRECTORY, ())
-    away = doubted.report_problem(Code.UNREACHABLE, "no answer", START + DAY, START + 2 * DAY)
-    assert away.problems.current is not None
-    assert (away.problems.current.code, away.problems.current.since) == (Code.UNREACHABLE, START + DAY)
-    assert [stop.kind for stop in away.clock.stops] == [StopKind.PROBLEM]
-    back = away.resolve_problem(START + 4 * DAY)
+    unreachable = doubted.report_problem(Code.UNREACHABLE, "no answer", START + DAY, START + 2 * DAY)
+    assert unreachable.problems.current is not None
+    assert (unreachable.problems.current.code, unreachable.problems.current.since) == (Code.UNREACHABLE, START + DAY)
+    assert [stop.kind for stop in unreachable.clock.stops] == [StopKind.PROBLEM]
+    back = unreachable.resolve_problem(START + 4 * DAY)
     assert (back.problems.current, clock_of(back, "chair")) == (None, START + 3 * DAY)
-    again = back.planned(DOUBTED, START + 4 * DAY)
-    assert again.problems.current is not None
-    assert (again.problems.current.code, again.problems.current.since) == (Code.DIRECTORY, START + 4 * DAY)
+    doubted_again = back.planned(DOUBTED, START + 4 * DAY)
+    assert doubted_again.problems.current is not None
+    assert (doubted_again.problems.current.code, doubted_again.problems.current.since) == (
+        Code.DIRECTORY,
+        START + 4 * DAY,
+    )
 
 
 def test_a_trouble_that_changes_its_code_began_when_the_first_did() -> None:
-    away = WAITING.report_problem(Code.UNREACHABLE, "no answer", START, START + DAY)
-    refused = away.report_problem(Code.UNAUTHORISED, "invalid_client", START + DAY, START + 2 * DAY)
+    unreachable = WAITING.report_problem(Code.UNREACHABLE, "no answer", START, START + DAY)
+    refused = unreachable.report_problem(Code.UNAUTHORISED, "invalid_client", START + DAY, START + 2 * DAY)
     assert refused.problems.current is not None
     assert (refused.problems.current.code, refused.problems.current.since) == (Code.UNAUTHORISED, START)
     assert len(refused.clock.stops) == 1
@@ -65,15 +68,15 @@ def test_what_ended_a_request_stays_said_when_the_store_is_away_afterwards() -> 
 
 
 def test_what_ended_a_request_stays_said_although_something_else_was_wrong_before() -> None:
-    away = SignatureState.begin(BRIEF, START).report_problem(Code.UNREACHABLE, "no answer", START, START + DAY)
-    failed = away.fail(Code.CONVERT_ERROR, "cannot be converted", START + DAY)
+    unreachable = SignatureState.begin(BRIEF, START).report_problem(Code.UNREACHABLE, "no answer", START, START + DAY)
+    failed = unreachable.fail(Code.CONVERT_ERROR, "cannot be converted", START + DAY)
     assert failed.resolve_problem(START + 2 * DAY).problems.current == failed.problems.current
 
 
 def test_two_reasons_to_stand_are_one_pause() -> None:
     paused = operations.pause(WAITING, PauseCommand(actor="legal-desk"), START + DAY)
-    away = paused.report_problem(Code.UNREACHABLE, "no answer", START + 2 * DAY, START + 3 * DAY)
-    resumed = operations.resume(away, Resumption(actor="legal-desk"), START + 3 * DAY)
+    unreachable = paused.report_problem(Code.UNREACHABLE, "no answer", START + 2 * DAY, START + 3 * DAY)
+    resumed = operations.resume(unreachable, Resumption(actor="legal-desk"), START + 3 * DAY)
     assert clock_of(resumed, "chair") == START
     assert clock_of(resumed.resolve_problem(START + 5 * DAY), "chair") == START + 4 * DAY
 

@@ -60,29 +60,29 @@ def test_the_agenda_of_a_hundred_signers_with_every_warning_that_a_policy_may_ha
 
 def test_the_memory_of_a_hundred_signers_that_goes_on_in_a_fresh_run() -> None:
     request = SignatureInput(brief=_brief(), policy=Policy())
-    known = SignatureState.begin(request.brief, AT).planned(_agenda(), AT)
+    state = SignatureState.begin(request.brief, AT).planned(_agenda(), AT)
     for number in range(2 * LINES_AT_MOST // len(SIGNERS)):
-        known = known.told(tuple(_line(f"reminder-{number}", person) for person in SIGNERS), AT)
+        state = state.told(tuple(_line(f"reminder-{number}", person) for person in SIGNERS), AT)
     for number in range(LINES_AT_MOST):
-        known = known.note(AT, EventType.PUT_OFF, SIGNERS[number % 100], "x" * 160, about=f"reminder-{number}")
-    assert _bytes(request.replace(carried=known.carried_over())) < AT_MOST
+        state = state.note(AT, EventType.PUT_OFF, SIGNERS[number % 100], "x" * 160, about=f"reminder-{number}")
+    assert _bytes(request.replace(carried=state.carried_over())) < AT_MOST
 
 
 def test_each_payload_of_a_hundred_signers_with_thirty_reminders_each() -> None:
     """What is planned next, what a run carries over, a page of the log, and the batch with the record."""
     request = SignatureInput(brief=_brief(), policy=Policy())
     agenda = nearest(Schedule(due_at=AT, actions=_moments("reminder", 30)), _planning(request))
-    known = SignatureState.begin(request.brief, AT).planned(agenda, AT)
+    state = SignatureState.begin(request.brief, AT).planned(agenda, AT)
     for number in range(30):
-        known = known.told(tuple(_line(f"reminder-{number}", person) for person in SIGNERS), AT)
+        state = state.told(tuple(_line(f"reminder-{number}", person) for person in SIGNERS), AT)
         for person in SIGNERS:
-            known = known.note(AT, EventType.PUT_OFF, person, "x" * 160, about=f"reminder-{number}")
-        assert _bytes(known.page or agenda) < AT_MOST
-        assert _bytes(request.replace(carried=known.planned(agenda, AT).carried_over())) < AT_MOST
-        known = known.paged(known.page).paged(known.page)
-    ended = known.end(Status.SIGNED, AT, by="core-signature")
-    batch = page_batch(request.subject, settled(request.brief, ended), ended).replace(
-        record=settled_record(request, ended, "run", _show(request))
+            state = state.note(AT, EventType.PUT_OFF, person, "x" * 160, about=f"reminder-{number}")
+        assert _bytes(state.page or agenda) < AT_MOST
+        assert _bytes(request.replace(carried=state.planned(agenda, AT).carried_over())) < AT_MOST
+        state = state.paged(state.page).paged(state.page)
+    ended_state = state.end(Status.SIGNED, AT, by="core-signature")
+    batch = page_batch(request.subject, settled(request.brief, ended_state), ended_state).replace(
+        record=settled_record(request, ended_state, "run", _show(request))
     )
     assert batch.record is not None and len(batch.record.show.notifications) > len(SIGNERS)
     assert [_bytes(value) < AT_MOST for value in (agenda, batch)] == [True, True]
@@ -93,21 +93,23 @@ def test_what_the_memory_has_of_phones_left_open_and_the_call_that_tries_them_ag
     moments = _stage("reminder-1", ActionType.REMIND)
     entries = tuple(
         PendingDevice(
-            notice=NotificationOrder(key=key_of("r" * 64, one), stage=one.stage, person=one.person, movable=True),
-            moment=one,
-            devices=tuple(sha256(f"{one.person}{number}".encode()).hexdigest()[:12] for number in range(20)),
+            notice=NotificationOrder(
+                key=key_of("r" * 64, action), stage=action.stage, person=action.person, movable=True
+            ),
+            moment=action,
+            devices=tuple(sha256(f"{action.person}{number}".encode()).hexdigest()[:12] for number in range(20)),
             tries=1,
             at=AT,
         )
-        for one in moments
+        for action in moments
     )
     assert len(entries) == PENDING_DEVICES_AT_MOST
-    without = SignatureInput(brief=_brief(), policy=Policy(), carried=SignatureState.begin(_brief(), AT))
-    crowded = without.replace(
+    empty_input = SignatureInput(brief=_brief(), policy=Policy(), carried=SignatureState.begin(_brief(), AT))
+    crowded = empty_input.replace(
         carried=SignatureState.begin(_brief(), AT).within("notifications", devices=PendingDevices(entries=entries))
     )
-    assert b"devices" not in without.model_dump_json(exclude_defaults=True).encode()
-    assert _bytes(crowded) - _bytes(without) < AT_MOST // 2
+    assert b"devices" not in empty_input.model_dump_json(exclude_defaults=True).encode()
+    assert _bytes(crowded) - _bytes(empty_input) < AT_MOST // 2
     delivery = Delivery(subject=_brief(), notices=(), document="d", now=AT)
     assert _bytes(again(delivery, entries)) < AT_MOST // 2
 
@@ -116,68 +118,68 @@ def test_the_memory_and_a_batch_while_as_many_groups_have_begun_as_may() -> None
     """Of each as many have it as can be remembered, by ids that nothing can shorten."""
     groups = tuple(Target(target=f"group-{n}", group=f"group-{n}") for n in range(50))
     ledger = Outbox.open(groups, (), AT)
-    begun = tuple(
+    begun_calls = tuple(
         entry.replace(attempts=1, reached=tuple(_long_id(f"{entry.target.group}-{n}") for n in range(GROUP_AT_MOST)))
         for entry in ledger.entries[:GROUPS_AT_MOST]
     )
     request = SignatureInput(brief=_brief(), policy=Policy())
-    known = SignatureState.begin(request.brief, AT).end(Status.SIGNED, AT, by="board")
-    known = known.replace(outbox=ledger.replace(entries=(*begun, *ledger.entries[GROUPS_AT_MOST:])))
-    batch = hand_off_batch(request.subject, None, known, AT)
+    state = SignatureState.begin(request.brief, AT).end(Status.SIGNED, AT, by="board")
+    state = state.replace(outbox=ledger.replace(entries=(*begun_calls, *ledger.entries[GROUPS_AT_MOST:])))
+    batch = hand_off_batch(request.subject, None, state, AT)
     assert len(batch.calls) == GROUPS_AT_ONCE
     assert _bytes(batch) < AT_MOST
-    assert _bytes(request.replace(carried=known)) < AT_MOST
+    assert _bytes(request.replace(carried=state)) < AT_MOST
 
 
 def test_however_many_groups_are_told_so_many_have_begun_and_what_all_have_heard_leaves_the_memory() -> None:
     """Ten times as many as may begin, of each of which one phone never answers."""
     groups = tuple(Target(target=f"group-{n}", group=f"group-{n}") for n in range(10 * GROUPS_AT_MOST))
     request = SignatureInput(brief=_brief(), policy=Policy())
-    known, now = SignatureState.begin(request.brief, AT).end(Status.SIGNED, AT, by="board"), AT
-    known = known.replace(outbox=Outbox.open(groups, (), AT))
-    told: Counter[str] = Counter()
-    while due_at := known.outbox.next_at:
+    state, now = SignatureState.begin(request.brief, AT).end(Status.SIGNED, AT, by="board"), AT
+    state = state.replace(outbox=Outbox.open(groups, (), AT))
+    told_counts: Counter[str] = Counter()
+    while due_at := state.outbox.next_at:
         now = max(now, due_at)
-        batch = hand_off_batch(request.subject, None, known, now)
+        batch = hand_off_batch(request.subject, None, state, now)
         assert 0 < len(batch.calls) <= GROUPS_AT_ONCE
-        known = known.handed_off(tuple(_all_but_one(call, told) for call in batch.calls), now).paged(batch.page)
-        assert sum(entry.begun for entry in known.outbox.entries) <= GROUPS_AT_MOST
-        assert len(known.notifications.marks) + len(known.notifications.leaving) <= LINES_AT_MOST
-    assert {entry.state for entry in known.outbox.entries} == {HandoffState.DONE}
-    assert set(told.values()) == {1} and len(told) == 29 * len(groups)
+        state = state.handed_off(tuple(_all_but_one(call, told_counts) for call in batch.calls), now).paged(batch.page)
+        assert sum(entry.begun for entry in state.outbox.entries) <= GROUPS_AT_MOST
+        assert len(state.notifications.marks) + len(state.notifications.leaving) <= LINES_AT_MOST
+    assert {entry.state for entry in state.outbox.entries} == {HandoffState.DONE}
+    assert set(told_counts.values()) == {1} and len(told_counts) == 29 * len(groups)
 
 
 class Counted(Model):
     """A model that knows how often its schema was made."""
 
-    made: ClassVar[int] = 0
-    word: str
+    schema_count: ClassVar[int] = 0
+    text: str
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """See pydantic."""
-        Counted.made += 1
+        Counted.schema_count += 1
         return handler(source)
 
 
 def test_the_schema_of_a_model_is_made_once_although_each_workflow_has_a_converter_of_its_own() -> None:
-    payload = terse_data_converter.payload_converter.to_payload({"word": "signed"})
-    read = [TersePayloadConverter().from_payload(payload, Counted).word for _ in range(10)]
-    assert (read, Counted.made) == (["signed"] * 10, 1)
+    payload = terse_data_converter.payload_converter.to_payload({"text": "signed"})
+    read = [TersePayloadConverter().from_payload(payload, Counted).text for _ in range(10)]
+    assert (read, Counted.schema_count) == (["signed"] * 10, 1)
 
 
-def _all_but_one(call: HandoffCall, told: Counter[str]) -> HandoffResult:
+def _all_but_one(call: HandoffCall, told_counts: Counter[str]) -> HandoffResult:
     """What becomes of a group of thirty, of whom the last has a phone that never answers."""
     everyone = [f"{call.target.group}-{n}" for n in range(30)]
     missing = [person for person in everyone if person not in call.reached]
-    told.update(missing[:-1])
+    told_counts.update(missing[:-1])
     lines = tuple(_line("settled", person) for person in missing)
     lines = (*lines[:-1], lines[-1].replace(outcome=NotificationOutcome.FAILED))
     return HandoffResult(target=call.target.target, ok=False, partly=True, why="unreachable", delivered=lines)
 
 
-def _long_id(of: str) -> str:
-    return urlsafe_b64encode(sha512(of.encode()).digest() + sha512(of[::-1].encode()).digest()).decode()[:100]
+def _long_id(person: str) -> str:
+    return urlsafe_b64encode(sha512(person.encode()).digest() + sha512(person[::-1].encode()).digest()).decode()[:100]
 
 
 def _bytes(value: Model) -> int:
@@ -202,19 +204,19 @@ def _planning(request: SignatureInput) -> PlanningInput:
 
 
 def _show(request: SignatureInput) -> Callable[[SignatureState, datetime], RequestShow]:
-    return lambda state, at: show(request, state, at)
+    return lambda state, instant: show(request, state, instant)
 
 
 def _agenda() -> Schedule:
     reminders = _moments("reminder", max(2, REMINDERS_AT_ONCE // len(SIGNERS)))
-    warnings = tuple(one for stage in WARNINGS for one in _stage(stage, ActionType.WARN))
+    warnings = tuple(action for stage in WARNINGS for action in _stage(stage, ActionType.WARN))
     alerts = (*_stage("escalation", ActionType.ESCALATE), *_stage("escalated", ActionType.ESCALATED))
-    forbidden = tuple(one.replace(suppressed=Reason.ABSENT) for one in (*reminders, *warnings))
+    forbidden = tuple(action.replace(suppressed=Reason.ABSENT) for action in (*reminders, *warnings))
     return Schedule(due_at=AT, actions=(*reminders, *warnings, *alerts), dropped=forbidden)
 
 
-def _moments(series: str, each: int) -> tuple[ScheduledAction, ...]:
-    return tuple(one for number in range(each) for one in _stage(f"{series}-{number}", ActionType.REMIND))
+def _moments(series: str, count_each: int) -> tuple[ScheduledAction, ...]:
+    return tuple(action for number in range(count_each) for action in _stage(f"{series}-{number}", ActionType.REMIND))
 
 
 def _stage(stage: str, kind: ActionType) -> tuple[ScheduledAction, ...]:
@@ -224,11 +226,11 @@ def _stage(stage: str, kind: ActionType) -> tuple[ScheduledAction, ...]:
             at=AT + timedelta(seconds=number),
             kind=kind,
             stage=stage,
-            person=one,
-            to=one,
+            person=person,
+            to=person,
             reasons=(PlanReason.NEXT_REMINDER.to_message(number=2, most=9, span="3d"),),
         )
-        for number, one in enumerate(SIGNERS)
+        for number, person in enumerate(SIGNERS)
     )
 
 

@@ -7,7 +7,7 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from tests.messages import english_of
 from tests.workflows.fakes import World
-from tests.workflows.stage import Story, a_request, story
+from tests.workflows.stage import Story, a_request, start_story
 from workflows.follow_up.outbox import Outbox, OutboxEntry, dead_of
 from workflows.follow_up.record import amended, amendment, outbox_of, refuse_closed, refuse_of, replayed
 from workflows.model.commands import Replay
@@ -33,9 +33,9 @@ HR = Target(target="hr", person="hr-desk")
 PENDING, DONE, DEAD = HandoffState.PENDING, HandoffState.DONE, HandoffState.DEAD
 
 
-def entry(target: Target, state: HandoffState, **more: object) -> OutboxEntry:
+def entry(target: Target, state: HandoffState, **fields: object) -> OutboxEntry:
     due_at = AT + timedelta(minutes=5) if state is PENDING else None
-    return OutboxEntry(target=target, state=state, attempts=1, at=AT, due_at=due_at).replace(**more)
+    return OutboxEntry(target=target, state=state, attempts=1, at=AT, due_at=due_at).replace(**fields)
 
 
 def outbox(*entries: OutboxEntry) -> Outbox:
@@ -76,29 +76,33 @@ DECISIONS = {
 }
 
 
-@pytest.mark.parametrize(("entries", "again", "refused"), DECISIONS.values(), ids=DECISIONS)
-def test_who_may_be_told_once_more(entries: tuple[OutboxEntry, ...], again: bool, refused: str | None) -> None:
+@pytest.mark.parametrize(("entries", "insist", "refused"), DECISIONS.values(), ids=DECISIONS)
+def test_who_may_be_told_once_more(entries: tuple[OutboxEntry, ...], insist: bool, refused: str | None) -> None:
     target = "crm" if refused and refused.startswith("crm") else "finance"
-    assert english_of(refuse_of(outbox(*entries), Replay(actor="ops", target=target, again=again))) == refused
+    assert english_of(refuse_of(outbox(*entries), Replay(actor="ops", target=target, again=insist))) == refused
 
 
 def test_an_original_line_stays_and_of_many_replays_the_memory_has_the_last() -> None:
-    original, known = entry(FINANCE, DEAD, attempts=10, why="HTTP 500"), outbox()
-    known = outbox(original, entry(HR, DONE))
+    original, ledger = entry(FINANCE, DEAD, attempts=10, why="HTTP 500"), outbox()
+    ledger = outbox(original, entry(HR, DONE))
     for number in range(1, 31):
-        known = replayed(known, Replay(actor="ops", target="finance"), AT)
-        known = known.record((HandoffResult(target="finance", ok=False, gone=True, why="HTTP 410"),), AT)
-        assert known.entries[-1].replay == number
-    assert known.entries[0] == original
-    assert [(one.target.target, one.replay) for one in known.entries] == [("finance", 0), ("hr", 0), ("finance", 30)]
-    assert {line.key for line in known.lines if line.target == "finance"} == {
+        ledger = replayed(ledger, Replay(actor="ops", target="finance"), AT)
+        ledger = ledger.record((HandoffResult(target="finance", ok=False, gone=True, why="HTTP 410"),), AT)
+        assert ledger.entries[-1].replay == number
+    assert ledger.entries[0] == original
+    assert [(entry.target.target, entry.replay) for entry in ledger.entries] == [
+        ("finance", 0),
+        ("hr", 0),
+        ("finance", 30),
+    ]
+    assert {line.key for line in ledger.lines if line.target == "finance"} == {
         webhook_id(handoff_key("msa-0042", "finance"))
     }
 
 
 def test_names_of_targets_that_there_are_fill_no_screen() -> None:
-    many = outbox(*(entry(Target(target=f"target-{n:03}", person="p"), DONE) for n in range(200)))
-    refused = refuse_of(many, Replay(actor="ops", target="crm"))
+    ledger = outbox(*(entry(Target(target=f"target-{n:03}", person="p"), DONE) for n in range(200)))
+    refused = refuse_of(ledger, Replay(actor="ops", target="crm"))
     assert refused is not None and len(refused.english.encode()) < 400
 
 
@@ -107,7 +111,7 @@ ENDED = Settled(request="msa-0042", external_id="msa-0042", kind="nda", outcome=
 
 
 @pytest.mark.parametrize(
-    ("result", "left"),
+    ("result", "dead_targets"),
     [
         (HandoffResult(target="finance", ok=True), []),
         (HandoffResult(target="finance", ok=False, gone=True, why="HTTP 410"), ["finance"]),
@@ -115,17 +119,17 @@ ENDED = Settled(request="msa-0042", external_id="msa-0042", kind="nda", outcome=
     ids=["told", "dead again"],
 )
 def test_a_replay_stands_beside_its_original_in_the_record_and_whoever_was_told_is_dead_no_more(
-    result: HandoffResult, left: list[str]
+    result: HandoffResult, dead_targets: list[str]
 ) -> None:
-    before = outbox(entry(FINANCE, DEAD)).dead
+    dead_lines = outbox(entry(FINANCE, DEAD)).dead
     call = HandoffCall(target=FINANCE, replay=1, by="ops")
     batch = HandoffBatch(subject=SUBJECT, settled=ENDED, calls=(call,), number=2)
     changed = amendment(batch, HandoffReport(results=(result,)), AT)
-    shown = RequestShow(id="msa-0042", kind="nda", status=Status.SIGNED, says="Signed", handoffs=before)
-    whole = amended(shown, changed)
-    assert [(line.replay, line.by) for line in whole.handoffs] == [(0, None), (1, "ops")]
-    assert [line.target for line in dead_of(whole.handoffs)] == left
-    assert [one.code for one in whole.attention] == ["handoff_dead"][: len(left)]
+    view = RequestShow(id="msa-0042", kind="nda", status=Status.SIGNED, says="Signed", handoffs=dead_lines)
+    whole_view = amended(view, changed)
+    assert [(line.replay, line.by) for line in whole_view.handoffs] == [(0, None), (1, "ops")]
+    assert [line.target for line in dead_of(whole_view.handoffs)] == dead_targets
+    assert [attention.code for attention in whole_view.attention] == ["handoff_dead"][: len(dead_targets)]
 
 
 def test_who_was_told_of_an_escalation_in_vain_can_be_told_by_the_many_and_needs_nobody_by_itself() -> None:
@@ -133,68 +137,68 @@ def test_who_was_told_of_an_escalation_in_vain_can_be_told_by_the_many_and_needs
     batch = HandoffBatch(subject=SUBJECT, settled=ENDED, calls=(HandoffCall(target=crm),))
     dead = HandoffReport(results=(HandoffResult(target=crm.target, ok=False, gone=True),))
     changed = amendment(batch, dead, AT)
-    shown = RequestShow(id="msa-0042", kind="nda", status=Status.SIGNED, says="Signed")
-    assert amended(shown, changed).attention == ()
-    assert [line.state for line in amended(shown, changed).handoffs] == [DEAD]
+    view = RequestShow(id="msa-0042", kind="nda", status=Status.SIGNED, says="Signed")
+    assert amended(view, changed).attention == ()
+    assert [line.state for line in amended(view, changed).handoffs] == [DEAD]
 
 
 def test_only_who_subscribed_by_the_record_is_signalled() -> None:
-    known = HandOffOrder(subject=SUBJECT, settled=ENDED, targets=(FINANCE,))
+    order = HandOffOrder(subject=SUBJECT, settled=ENDED, targets=(FINANCE,))
     lines = [HandoffLine(target=name, state=DEAD, attempts=1, at=AT) for name in ("finance", "t3")]
-    outbox = outbox_of(RecordedHandOff(order=known, lines=tuple(lines)))
+    outbox = outbox_of(RecordedHandOff(order=order, lines=tuple(lines)))
     assert refuse_closed(outbox, Replay(actor="ops", target="finance")) is None
-    says = "t3 cannot be told: its record does not say how"
-    assert english_of(refuse_closed(outbox, Replay(actor="ops", target="t3", again=True))) == says
-    assert {one.target.workflow for one in outbox.entries} == {None}
+    message = "t3 cannot be told: its record does not say how"
+    assert english_of(refuse_closed(outbox, Replay(actor="ops", target="t3", again=True))) == message
+    assert {entry.target.workflow for entry in outbox.entries} == {None}
 
 
-async def _refusal(it: Story, target: str, *, again: bool = False) -> str:
+async def _refusal(story: Story, target: str, *, insist: bool = False) -> str:
     with pytest.raises(WorkflowUpdateFailedError) as refused:
-        await it.wish(Replay(actor="ops", target=target, again=again))
+        await story.send_command(Replay(actor="ops", target=target, again=insist))
     return str(refused.value.cause)
 
 
 async def test_a_dead_target_is_told_once_more_while_another_is_still_tried() -> None:
     world = World()
-    world.handoff.down, world.handoff.gone = {"finance"}, {"customer-onboarding:acme"}
-    async with story(world, a_request(subscribers=("customer-onboarding:acme",)), record="replayed") as it:
-        await it.days_pass(0.1)
-        assert "nothing is handed off before the end: the request is sent" in await _refusal(it, "finance")
+    world.handoff.down, world.handoff.closed_targets = {"finance"}, {"customer-onboarding:acme"}
+    async with start_story(world, a_request(subscribers=("customer-onboarding:acme",)), record="replayed") as story:
+        await story.days_pass(0.1)
+        assert "nothing is handed off before the end: the request is sent" in await _refusal(story, "finance")
         world.signatures.status = Status.SIGNED
-        await it.callback()
-        await it.days_pass(0.5)
-        assert "finance is being told: attempt" in await _refusal(it, "finance")
-        assert "hr was told" in await _refusal(it, "hr")
-        world.handoff.gone = set()
-        taken = await it.wish(Replay(actor="ops", target="customer-onboarding:acme"), op="replay-1")
-        assert (taken.state, taken.detail) == (OperationState.DONE, "told customer-onboarding:acme")
-        again = await it.wish(Replay(actor="ops", target="hr", again=True))
-        assert again.state is OperationState.DONE
-        before = world.handoff.calls["finance"]
+        await story.callback()
+        await story.days_pass(0.5)
+        assert "finance is being told: attempt" in await _refusal(story, "finance")
+        assert "hr was told" in await _refusal(story, "hr")
+        world.handoff.closed_targets = set()
+        receipt = await story.send_command(Replay(actor="ops", target="customer-onboarding:acme"), op="replay-1")
+        assert (receipt.state, receipt.detail) == (OperationState.DONE, "told customer-onboarding:acme")
+        hr_receipt = await story.send_command(Replay(actor="ops", target="hr", again=True))
+        assert hr_receipt.state is OperationState.DONE
+        call_count = world.handoff.calls["finance"]
         world.handoff.down = set()
-        await it.handle.result()
-        shown = await it.shown()
+        await story.handle.result()
+        view = await story.read_view()
     assert (world.handoff.calls["hr"], world.handoff.calls["customer-onboarding:acme"]) == (2, 2)
-    assert world.handoff.calls["finance"] == before + 1
-    lines = [(line.target, line.state, line.replay, line.by) for line in shown.handoffs]
+    assert world.handoff.calls["finance"] == call_count + 1
+    lines = [(line.target, line.state, line.replay, line.by) for line in view.handoffs]
     assert ("customer-onboarding:acme", DEAD, 0, None) in lines
     assert ("customer-onboarding:acme", DONE, 1, "ops") in lines
-    assert shown.attention == ()
-    assert ("replay asked for", "hr", "by ops") in [(one.what, one.who, one.because) for one in shown.timeline]
-    finance = next(line for line in shown.handoffs if line.target == "finance")
+    assert view.attention == ()
+    assert ("replay asked for", "hr", "by ops") in [(entry.what, entry.who, entry.because) for entry in view.timeline]
+    finance = next(line for line in view.handoffs if line.target == "finance")
     assert finance.key == webhook_id("msa-0042/handoff/finance")
 
 
 async def test_a_pending_target_says_when_it_is_tried_again_and_what_it_last_answered() -> None:
     world = World()
     world.handoff.down = {"finance"}
-    async with story(world) as it:
-        await it.days_pass(0.1)
+    async with start_story(world) as story:
+        await story.days_pass(0.1)
         world.signatures.status = Status.SIGNED
-        await it.callback()
-        await it.days_pass(0.2)
-        finance = next(line for line in (await it.shown()).handoffs if line.target == "finance")
-        now = await it.env.get_current_time()
+        await story.callback()
+        await story.days_pass(0.2)
+        finance = next(line for line in (await story.read_view()).handoffs if line.target == "finance")
+        now = await story.env.get_current_time()
     assert (finance.state, finance.why) == (PENDING, "no answer")
     assert finance.due_at is not None and finance.due_at > now
 
@@ -202,34 +206,34 @@ async def test_a_pending_target_says_when_it_is_tried_again_and_what_it_last_ans
 async def test_what_would_be_tried_later_is_tried_at_once_when_somebody_says_so() -> None:
     world = World()
     world.handoff.down = {"finance"}
-    async with story(world) as it:
-        await it.days_pass(0.1)
+    async with start_story(world) as story:
+        await story.days_pass(0.1)
         world.signatures.status = Status.SIGNED
-        await it.callback()
-        await it.days_pass(0.2)
-        tried = world.handoff.calls["finance"]
-        await it.handle.signal(HAND_OFF_NOW, HandOffNow(target="hr"))
-        await it.at_rest()
-        assert world.handoff.calls["finance"] == tried
+        await story.callback()
+        await story.days_pass(0.2)
+        call_count = world.handoff.calls["finance"]
+        await story.handle.signal(HAND_OFF_NOW, HandOffNow(target="hr"))
+        await story.at_rest()
+        assert world.handoff.calls["finance"] == call_count
         world.handoff.down = set()
-        before = await it.env.get_current_time()
-        await it.handle.signal(HAND_OFF_NOW, HandOffNow(target="finance"))
-        await it.handle.result()
-        shown = await it.shown()
-    finance = next(line for line in shown.handoffs if line.target == "finance")
-    assert (finance.state, finance.attempts) == (DONE, tried + 1)
-    assert finance.at - before < timedelta(minutes=1)
+        replayed_at = await story.env.get_current_time()
+        await story.handle.signal(HAND_OFF_NOW, HandOffNow(target="finance"))
+        await story.handle.result()
+        view = await story.read_view()
+    finance = next(line for line in view.handoffs if line.target == "finance")
+    assert (finance.state, finance.attempts) == (DONE, call_count + 1)
+    assert finance.at - replayed_at < timedelta(minutes=1)
 
 
 async def test_what_the_store_did_not_take_of_the_last_batch_is_recorded_before_the_run_closes() -> None:
     world = World()
-    world.handoff.away = 3
-    async with story(world) as it:
-        await it.days_pass(0.1)
+    world.handoff.store_failures = 3
+    async with start_story(world) as story:
+        await story.days_pass(0.1)
         world.signatures.status = Status.SIGNED
-        await it.callback()
-        await it.days_pass(0.1)
-        await it.handle.result()
+        await story.callback()
+        await story.days_pass(0.1)
+        await story.handle.result()
     first, last = [batch for batch in world.handoff.batches if batch.settled]
     [amendment] = world.handoff.made_up
     assert (amendment.number, {line.state for line in amendment.handoffs}) == (first.number, {DONE})

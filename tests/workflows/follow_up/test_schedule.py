@@ -24,42 +24,44 @@ SENT = SignatureState.begin(BRIEF, START).observe(DocumentSeen(document="d", sta
 FIRST = "customer-signer"
 
 
-def moment(day: float, kind: ActionType, stage: str, person: str = FIRST, to: str | None = None) -> ScheduledAction:
+def make_action(
+    day: float, kind: ActionType, stage: str, person: str = FIRST, recipient: str | None = None
+) -> ScheduledAction:
     return ScheduledAction(
         at=START + timedelta(days=day),
         kind=kind,
         stage=stage,
         person=person,
-        to=to or person,
+        to=recipient or person,
         reasons=(Message(code=stage),),
     )
 
 
-REMINDERS = [moment(day, ActionType.REMIND, f"reminder-{number}") for number, day in enumerate((3, 6, 9), 1)]
-ESCALATION = moment(12, ActionType.ESCALATE, "escalation", to="chair")
-HEARD = moment(12.5, ActionType.ESCALATED, "escalated")
-WARNING = moment(28, ActionType.WARN, "warning-2d")
-EXPIRY = moment(30, ActionType.EXPIRE, "expiry", "legal-desk")
+REMINDERS = [make_action(day, ActionType.REMIND, f"reminder-{number}") for number, day in enumerate((3, 6, 9), 1)]
+ESCALATION = make_action(12, ActionType.ESCALATE, "escalation", recipient="chair")
+HEARD = make_action(12.5, ActionType.ESCALATED, "escalated")
+WARNING = make_action(28, ActionType.WARN, "warning-2d")
+EXPIRY = make_action(30, ActionType.EXPIRE, "expiry", "legal-desk")
 AGENDA = Schedule(due_at=EXPIRY.at, actions=(*REMINDERS, ESCALATION, HEARD, WARNING, EXPIRY))
 
 
-def told(progress: SignatureState, *moments: ScheduledAction) -> SignatureState:
+def deliver_actions(progress: SignatureState, *moments: ScheduledAction) -> SignatureState:
     lines = [
         Delivered(
-            key=notice_key(BRIEF.id, one.stage, one.person),
-            stage=one.stage,
-            person=one.person,
+            key=notice_key(BRIEF.id, action.stage, action.person),
+            stage=action.stage,
+            person=action.person,
             channel=Channel.PUSH,
             outcome=NotificationOutcome.ACCEPTED,
         )
-        for one in moments
+        for action in moments
     ]
     return progress.told(tuple(lines), START)
 
 
-def signed(progress: SignatureState) -> SignatureState:
-    seen = SignerSeen(person=FIRST, state=SignerState.SIGNED)
-    return progress.observe(DocumentSeen(document="d", status=Status.SENT, raw="se", signers=(seen,)), START)
+def sign_first(progress: SignatureState) -> SignatureState:
+    signed = SignerSeen(person=FIRST, state=SignerState.SIGNED)
+    return progress.observe(DocumentSeen(document="d", status=Status.SENT, raw="se", signers=(signed,)), START)
 
 
 def test_who_was_put_off_is_not_tried_again_within_a_quarter_of_an_hour() -> None:
@@ -67,10 +69,10 @@ def test_who_was_put_off_is_not_tried_again_within_a_quarter_of_an_hour() -> Non
     refused = PostponedNotification(key="k", stage="reminder-1", person=FIRST, why="absent")
     put_off = SENT.postpone((refused,), now)
     assert put_off.plan.schedule is None
-    again = next_step(AGENDA, put_off, now)
-    assert isinstance(again, Wait) and again.moment is not None
-    assert (again.moment.stage, again.moment.at - now) == ("reminder-1", timedelta(minutes=15))
-    once_more = put_off.postpone((refused,), again.moment.at)
+    second_step = next_step(AGENDA, put_off, now)
+    assert isinstance(second_step, Wait) and second_step.moment is not None
+    assert (second_step.moment.stage, second_step.moment.at - now) == ("reminder-1", timedelta(minutes=15))
+    once_more = put_off.postpone((refused,), second_step.moment.at)
     assert [entry.what for entry in once_more.timeline.entries].count("reminder-1 put off") == 1
     assert len(once_more.plan.postponed) == 1
 
@@ -81,14 +83,14 @@ def test_whoever_was_put_off_keeps_what_they_are_to_hear_waiting_and_nothing_tha
 ) -> None:
     now = ESCALATION.at
     refused = PostponedNotification(key="k", stage="escalation", person=person, why="absent")
-    put_off = told(SENT, *REMINDERS).postpone((refused,), now)
+    put_off = deliver_actions(SENT, *REMINDERS).postpone((refused,), now)
     later = Wait(ESCALATION.replace(at=now + timedelta(minutes=15)))
     assert next_step(AGENDA, put_off, now) == (later if waits else Escalate((ESCALATION,)))
 
 
-ALL_TOLD = told(SENT, *REMINDERS, WARNING)
-ALERTED = told(SENT, *REMINDERS).alerted((ESCALATION,), START)
-ESCALATED = told(ALL_TOLD, HEARD).alerted((ESCALATION,), START)
+ALL_TOLD = deliver_actions(SENT, *REMINDERS, WARNING)
+ALERTED = deliver_actions(SENT, *REMINDERS).alerted((ESCALATION,), START)
+ESCALATED = deliver_actions(ALL_TOLD, HEARD).alerted((ESCALATION,), START)
 
 
 @pytest.mark.parametrize(
@@ -97,16 +99,16 @@ ESCALATED = told(ALL_TOLD, HEARD).alerted((ESCALATION,), START)
         (0, SENT, Wait(REMINDERS[0])),
         (2.9, SENT, Wait(REMINDERS[0])),
         (3, SENT, Remind((REMINDERS[0],))),
-        (3, told(SENT, REMINDERS[0]), Wait(REMINDERS[1])),
+        (3, deliver_actions(SENT, REMINDERS[0]), Wait(REMINDERS[1])),
         (6.5, SENT, Remind((REMINDERS[1],), caught_up=(REMINDERS[0],))),
-        (12, told(SENT, *REMINDERS), Escalate((ESCALATION,))),
+        (12, deliver_actions(SENT, *REMINDERS), Escalate((ESCALATION,))),
         (12, SENT, Remind((REMINDERS[2],), caught_up=(REMINDERS[0], REMINDERS[1]))),
-        (13, told(SENT, *REMINDERS), Escalate((ESCALATION,))),
+        (13, deliver_actions(SENT, *REMINDERS), Escalate((ESCALATION,))),
         (12, ALERTED, Wait(HEARD)),
         (12.5, ALERTED, Remind((HEARD,))),
-        (12.5, told(ALERTED, HEARD), Wait(WARNING)),
-        (12, signed(SENT), Wait(EXPIRY)),
-        (31, told(SENT, *REMINDERS), Remind((WARNING,))),
+        (12.5, deliver_actions(ALERTED, HEARD), Wait(WARNING)),
+        (12, sign_first(SENT), Wait(EXPIRY)),
+        (31, deliver_actions(SENT, *REMINDERS), Remind((WARNING,))),
         (31, ALL_TOLD, Escalate((ESCALATION,))),
         (31, ESCALATED, Expire(EXPIRY)),
     ],
@@ -116,12 +118,12 @@ def test_what_is_next(day: float, progress: SignatureState, expected: Step) -> N
 
 
 def test_a_reminder_within_an_hour_of_another_nudge_is_left_out() -> None:
-    by_hand = moment(6, ActionType.REMIND, "reminder-manual-1")
-    nudged = told(told(SENT, REMINDERS[0]), by_hand).replace(
+    by_hand = make_action(6, ActionType.REMIND, "reminder-manual-1")
+    nudged = deliver_actions(deliver_actions(SENT, REMINDERS[0]), by_hand).replace(
         notifications=NotificationLog(
             lines=tuple(
                 line.replace(at=START + timedelta(days=6, minutes=-20))
-                for line in told(SENT, REMINDERS[0], by_hand).notifications.remembered
+                for line in deliver_actions(SENT, REMINDERS[0], by_hand).notifications.remembered
             )
         )
     )
@@ -129,13 +131,13 @@ def test_a_reminder_within_an_hour_of_another_nudge_is_left_out() -> None:
     assert next_step(AGENDA, nudged, REMINDERS[1].at) == Remind((), too_soon=(REMINDERS[1],))
     step = next_step(agenda, nudged, REMINDERS[1].at)
     assert isinstance(step, Remind)
-    assert [one.kind for one in step.moments] == [ActionType.WARN]
+    assert [action.kind for action in step.moments] == [ActionType.WARN]
 
 
 def test_what_was_missed_is_made_up_for_when_the_recipients_hours_open() -> None:
     opens = REMINDERS[1].at + timedelta(hours=15)
-    held = [one.replace(held_until=opens) for one in REMINDERS[:2]]
-    agenda = Schedule(due_at=EXPIRY.at, actions=(*held, REMINDERS[2], EXPIRY))
+    held_reminders = [reminder.replace(held_until=opens) for reminder in REMINDERS[:2]]
+    agenda = Schedule(due_at=EXPIRY.at, actions=(*held_reminders, REMINDERS[2], EXPIRY))
     waiting = next_step(agenda, SENT, REMINDERS[1].at + timedelta(hours=1))
     assert isinstance(waiting, Wait)
     assert waiting.moment is not None
@@ -178,29 +180,31 @@ def test_a_last_warning_that_came_late_leaves_the_time_that_was_planned_at_most_
     assert isinstance(next_step(AGENDA, warned, START + timedelta(days=expires_on)), Expire)
 
 
-def lined(
+def add_line(
     progress: SignatureState,
-    one: ScheduledAction,
-    at: datetime,
+    action: ScheduledAction,
+    told_at: datetime,
     outcome: NotificationOutcome = NotificationOutcome.ACCEPTED,
 ) -> SignatureState:
     """With a line of this notice in the ledger."""
-    line = Delivered(key=key_of(BRIEF.id, one), stage=one.stage, person=one.to, channel=Channel.PUSH, outcome=outcome)
-    return progress.told((line,), at)
+    line = Delivered(
+        key=key_of(BRIEF.id, action), stage=action.stage, person=action.to, channel=Channel.PUSH, outcome=outcome
+    )
+    return progress.told((line,), told_at)
 
 
 def test_an_alert_that_no_phone_could_take_is_not_sent_again_and_again() -> None:
-    unheard = lined(told(SENT, *REMINDERS), ESCALATION, ESCALATION.at, NotificationOutcome.SUPPRESSED)
+    unheard = add_line(deliver_actions(SENT, *REMINDERS), ESCALATION, ESCALATION.at, NotificationOutcome.SUPPRESSED)
     assert next_step(AGENDA, unheard, ESCALATION.at) == Wait(WARNING)
 
 
 def test_a_missed_reminder_gives_way_to_a_warning_within_the_hour() -> None:
     now = WARNING.at - timedelta(minutes=20)
-    assert next_step(AGENDA, told(SENT, *REMINDERS[:2]), now) == Remind((), caught_up=(REMINDERS[2],))
+    assert next_step(AGENDA, deliver_actions(SENT, *REMINDERS[:2]), now) == Remind((), caught_up=(REMINDERS[2],))
 
 
 def test_a_missed_warning_gives_way_to_no_later_reminder() -> None:
-    snooze = moment(28.5, ActionType.REMIND, "snooze-1")
+    snooze = make_action(28.5, ActionType.REMIND, "snooze-1")
     agenda = Schedule(due_at=EXPIRY.at, actions=(WARNING, snooze, EXPIRY))
     assert next_step(agenda, SENT, START + timedelta(days=29)) == Remind((WARNING,), caught_up=(snooze,))
 
@@ -208,7 +212,7 @@ def test_a_missed_warning_gives_way_to_no_later_reminder() -> None:
 @pytest.mark.parametrize(("stage", "is_sent"), [("warning-1d", False), ("warning-1d.2", True)])
 def test_a_warning_within_the_hour_of_one_of_the_same_due_date_is_left_out(stage: str, is_sent: bool) -> None:
     now = WARNING.at + timedelta(days=1)
-    late, last = lined(SENT, WARNING, now - timedelta(minutes=5)), moment(29, ActionType.WARN, stage)
+    late, last = add_line(SENT, WARNING, now - timedelta(minutes=5)), make_action(29, ActionType.WARN, stage)
     step = next_step(Schedule(due_at=EXPIRY.at, actions=(WARNING, last, EXPIRY)), late, now)
     assert step == (Remind((last,)) if is_sent else Remind((), too_soon=(last,)))
 
@@ -220,7 +224,7 @@ def test_no_reminder_is_sent_once_the_due_date_is_over() -> None:
 
 def test_the_silent_signer_hears_of_the_alert_an_hour_after_a_nudge_if_their_hours_leave_it() -> None:
     now = HEARD.at
-    nudged = lined(ALERTED, moment(12.49, ActionType.REMIND, "reminder-manual-1"), now - timedelta(minutes=10))
+    nudged = add_line(ALERTED, make_action(12.49, ActionType.REMIND, "reminder-manual-1"), now - timedelta(minutes=10))
     later = now + timedelta(minutes=50)
     for closes, expected in ((None, Wait(HEARD.replace(at=later))), (now + timedelta(minutes=30), None)):
         heard = HEARD.replace(open_until=closes)
@@ -230,7 +234,9 @@ def test_the_silent_signer_hears_of_the_alert_an_hour_after_a_nudge_if_their_hou
 
 @pytest.mark.parametrize("refused", [True, False])
 def test_whose_place_is_handed_over_this_instant_is_not_reminded_of_it_first(refused: bool) -> None:
-    handing = moment(3, ActionType.ESCALATE, "escalation", to="chair").replace(action=EscalationAction.REASSIGN)
+    handing = make_action(3, ActionType.ESCALATE, "escalation", recipient="chair").replace(
+        action=EscalationAction.REASSIGN
+    )
     agenda = Schedule(due_at=EXPIRY.at, actions=(REMINDERS[0], handing, EXPIRY))
     silent = SENT.within("escalations", refused=(FIRST,)) if refused else SENT
     assert next_step(agenda, silent, handing.at) == (Remind((REMINDERS[0],)) if refused else Escalate((handing,)))
@@ -241,17 +247,17 @@ def test_an_empty_agenda_waits_for_ever() -> None:
 
 
 def test_parallel_signers_are_told_in_one_step() -> None:
-    other = moment(3, ActionType.REMIND, "reminder-1", "chief-executive")
-    both = SENT.replace(slots=SENT.slots.replace(signers=tuple(
+    other_reminder = make_action(3, ActionType.REMIND, "reminder-1", "chief-executive")
+    parallel_state = SENT.replace(slots=SENT.slots.replace(signers=tuple(
         signer.replace(order=1, turn_at=START, clock_from=START) for signer in SENT.slots.signers
     )))  # fmt: skip
-    agenda = Schedule(due_at=EXPIRY.at, actions=(REMINDERS[0], other))
-    assert next_step(agenda, both, other.at) == Remind((REMINDERS[0], other))
+    agenda = Schedule(due_at=EXPIRY.at, actions=(REMINDERS[0], other_reminder))
+    assert next_step(agenda, parallel_state, other_reminder.at) == Remind((REMINDERS[0], other_reminder))
 
 
 moments = st.lists(
     st.builds(
-        moment,
+        make_action,
         st.floats(min_value=0, max_value=60, allow_nan=False),
         st.sampled_from(list(ActionType)),
         st.sampled_from(["reminder-1", "reminder-2", "warning-1d", "escalation", "escalated"]),
@@ -267,13 +273,13 @@ def test_the_decision_is_total_and_never_early(planned: list[ScheduledAction], d
     match next_step(Schedule(due_at=EXPIRY.at, actions=tuple(planned)), SENT, now):
         case Wait(None):
             pass
-        case Wait(one) if one is not None:
-            assert one.at > now
-        case Expire(one):
-            assert one.at <= now
-        case Remind(some) | Escalate(some):
-            assert all(one.at <= now and one.person == FIRST for one in some)
-            assert len({one.person for one in some if one.kind is not ActionType.ESCALATE}) <= 1
+        case Wait(action) if action is not None:
+            assert action.at > now
+        case Expire(action):
+            assert action.at <= now
+        case Remind(actions) | Escalate(actions):
+            assert all(action.at <= now and action.person == FIRST for action in actions)
+            assert len({action.person for action in actions if action.kind is not ActionType.ESCALATE}) <= 1
 
 
 @given(moments)
@@ -281,18 +287,18 @@ def test_following_the_decision_always_comes_to_an_end(planned: list[ScheduledAc
     agenda, progress, now = Schedule(due_at=EXPIRY.at, actions=tuple(planned)), SENT, START
     for _ in range(3 * len(planned) + 1):
         match next_step(agenda, progress, now):
-            case Remind(some, caught_up, too_soon):
-                progress = told(progress, *some, *caught_up, *too_soon)
-            case Escalate(some):
-                progress = progress.alerted(some, now)
-            case Wait(one) if one is not None:
-                now = one.at
+            case Remind(actions, caught_up, too_soon):
+                progress = deliver_actions(progress, *actions, *caught_up, *too_soon)
+            case Escalate(actions):
+                progress = progress.alerted(actions, now)
+            case Wait(action) if action is not None:
+                now = action.at
             case _:
                 return
     raise AssertionError("the same step was decided again and again")
 
 
-OVERDUE = [moment(day, ActionType.OVERDUE, f"overdue-{number}") for number, day in enumerate((33, 36), 1)]
+OVERDUE = [make_action(day, ActionType.OVERDUE, f"overdue-{number}") for number, day in enumerate((33, 36), 1)]
 CLOSING = EXPIRY.replace(at=START + timedelta(days=37))
 WITH_GRACE = Schedule(
     due_at=EXPIRY.at, closes_at=CLOSING.at, actions=(*REMINDERS, ESCALATION, HEARD, WARNING, *OVERDUE, CLOSING)
@@ -304,9 +310,9 @@ WITH_GRACE = Schedule(
     [
         (30, ESCALATED, Wait(OVERDUE[0])),
         (33, ESCALATED, Remind((OVERDUE[0],))),
-        (33, lined(ESCALATED, OVERDUE[0], OVERDUE[0].at - timedelta(minutes=10)), Wait(OVERDUE[1])),
+        (33, add_line(ESCALATED, OVERDUE[0], OVERDUE[0].at - timedelta(minutes=10)), Wait(OVERDUE[1])),
         (36, ESCALATED, Remind((OVERDUE[1],), caught_up=(OVERDUE[0],))),
-        (37, lined(lined(ESCALATED, OVERDUE[0], OVERDUE[0].at), OVERDUE[1], OVERDUE[1].at), Expire(CLOSING)),
+        (37, add_line(add_line(ESCALATED, OVERDUE[0], OVERDUE[0].at), OVERDUE[1], OVERDUE[1].at), Expire(CLOSING)),
     ],
 )
 def test_after_the_due_date_what_is_overdue_comes_until_it_closes(
@@ -322,24 +328,24 @@ def test_after_an_outage_over_all_of_it_the_last_overdue_reminder_is_the_one_tha
 
 
 def test_an_overdue_reminder_within_an_hour_of_another_nudge_is_left_out() -> None:
-    by_hand = lined(
-        ESCALATED, moment(33, ActionType.REMIND, "reminder-manual-1"), OVERDUE[0].at - timedelta(minutes=20)
+    by_hand = add_line(
+        ESCALATED, make_action(33, ActionType.REMIND, "reminder-manual-1"), OVERDUE[0].at - timedelta(minutes=20)
     )
     assert next_step(WITH_GRACE, by_hand, OVERDUE[0].at) == Remind((), too_soon=(OVERDUE[0],))
 
 
 def test_an_overdue_reminder_no_phone_took_holds_the_closing_for_a_day() -> None:
-    failed = lined(ESCALATED, OVERDUE[0], OVERDUE[0].at)
-    failed = lined(failed, OVERDUE[1], CLOSING.at - timedelta(hours=1), NotificationOutcome.FAILED)
+    failed = add_line(ESCALATED, OVERDUE[0], OVERDUE[0].at)
+    failed = add_line(failed, OVERDUE[1], CLOSING.at - timedelta(hours=1), NotificationOutcome.FAILED)
     assert next_step(WITH_GRACE, failed, CLOSING.at) == Wait(CLOSING.replace(at=CLOSING.at + timedelta(hours=23)))
 
 
 def by_hand_at(day: float) -> SignatureState:
     """Somebody had the signer reminded, after the plan was made."""
-    line = told(SENT, moment(day, ActionType.REMIND, "reminder-manual-1")).notifications.remembered[0]
-    known = told(SENT, *REMINDERS).planned(AGENDA, START)
-    return known.replace(
-        notifications=NotificationLog(lines=(*known.notifications.lines, line.replace(at=START + timedelta(days=day))))
+    line = deliver_actions(SENT, make_action(day, ActionType.REMIND, "reminder-manual-1")).notifications.remembered[0]
+    state = deliver_actions(SENT, *REMINDERS).planned(AGENDA, START)
+    return state.replace(
+        notifications=NotificationLog(lines=(*state.notifications.lines, line.replace(at=START + timedelta(days=day))))
     )
 
 
@@ -348,17 +354,19 @@ def test_a_plan_that_does_not_know_of_a_reminder_is_made_anew_before_somebody_el
     step = next_step(AGENDA, by_hand_at(11.5), now)
     assert isinstance(step, Escalate)
     assert is_overtaken(step, by_hand_at(11.5), now)
-    assert not is_overtaken(step, told(SENT, *REMINDERS).planned(AGENDA, START), now)
-    known = by_hand_at(11.5).planned(AGENDA, now)
-    assert not is_overtaken(step, known, now), "what is planned since knows of it"
+    assert not is_overtaken(step, deliver_actions(SENT, *REMINDERS).planned(AGENDA, START), now)
+    state = by_hand_at(11.5).planned(AGENDA, now)
+    assert not is_overtaken(step, state, now), "what is planned since knows of it"
 
 
 def test_a_plan_is_made_anew_rather_than_that_a_reminder_is_used_up_by_another() -> None:
     now = REMINDERS[0].at
     agenda = Schedule(due_at=EXPIRY.at, actions=(*REMINDERS, EXPIRY))
     nudged = by_hand_at(2.99)
-    before = nudged.replace(notifications=NotificationLog(lines=nudged.notifications.lines[-1:])).planned(agenda, START)
-    step = next_step(agenda, before, now)
+    replanned = nudged.replace(notifications=NotificationLog(lines=nudged.notifications.lines[-1:])).planned(
+        agenda, START
+    )
+    step = next_step(agenda, replanned, now)
     assert step == Remind((), too_soon=(REMINDERS[0],))
-    assert is_overtaken(step, before, now)
-    assert not is_overtaken(step, before.planned(agenda, now), now)
+    assert is_overtaken(step, replanned, now)
+    assert not is_overtaken(step, replanned.planned(agenda, now), now)

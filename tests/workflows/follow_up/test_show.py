@@ -20,9 +20,9 @@ from tests.workflows.follow_up.test_schedule import (
     SENT,
     START,
     WARNING,
-    moment,
+    deliver_actions,
+    make_action,
     moments,
-    told,
 )
 from tests.workflows.stage import a_request
 from workflows.follow_up import commands as operations
@@ -48,26 +48,31 @@ def following(progress: SignatureState, agenda: Schedule, now: datetime) -> Next
 
 
 @pytest.mark.parametrize(
-    ("progress", "now", "what", "planned"),
+    ("progress", "now", "next_step_kind", "planned"),
     [
         (SENT, START, NextStep.REMIND, REMINDERS[0]),
-        (told(SENT, *REMINDERS), REMINDERS[2].at, NextStep.ESCALATE, AGENDA.actions[3]),
+        (deliver_actions(SENT, *REMINDERS), REMINDERS[2].at, NextStep.ESCALATE, AGENDA.actions[3]),
         (ALERTED, AGENDA.actions[3].at, NextStep.REMIND, HEARD),
         (ESCALATED.replace(notifications=NotificationLog()), HEARD.at, NextStep.REMIND, REMINDERS[2]),
-        (told(told(SENT, *REMINDERS).alerted((AGENDA.actions[3],), START), HEARD), HEARD.at, NextStep.WARN, WARNING),
-        (told(ALL_TOLD, HEARD).alerted((AGENDA.actions[3],), START), WARNING.at, NextStep.EXPIRE, EXPIRY),
+        (
+            deliver_actions(deliver_actions(SENT, *REMINDERS).alerted((AGENDA.actions[3],), START), HEARD),
+            HEARD.at,
+            NextStep.WARN,
+            WARNING,
+        ),
+        (deliver_actions(ALL_TOLD, HEARD).alerted((AGENDA.actions[3],), START), WARNING.at, NextStep.EXPIRE, EXPIRY),
     ],
 )
 def test_the_next_step_has_a_word_of_the_contract(
-    progress: SignatureState, now: datetime, what: NextStep, planned: ScheduledAction
+    progress: SignatureState, now: datetime, next_step_kind: NextStep, planned: ScheduledAction
 ) -> None:
-    assert following(progress, AGENDA, now) == Next(what=what, at=planned.at, why=planned.why)
+    assert following(progress, AGENDA, now) == Next(what=next_step_kind, at=planned.at, why=planned.why)
 
 
 def test_what_is_only_written_down_is_not_what_comes_next() -> None:
     """An outage made the reminder pointless: nobody is told, and the request expires."""
-    over = Schedule(due_at=EXPIRY.at, actions=(REMINDERS[0], EXPIRY))
-    assert following(SENT, over, EXPIRY.at) == Next(what=NextStep.EXPIRE, at=EXPIRY.at, why=EXPIRY.why)
+    agenda = Schedule(due_at=EXPIRY.at, actions=(REMINDERS[0], EXPIRY))
+    assert following(SENT, agenda, EXPIRY.at) == Next(what=NextStep.EXPIRE, at=EXPIRY.at, why=EXPIRY.why)
 
 
 @given(moments, st.floats(min_value=0, max_value=70, allow_nan=False), st.sampled_from([SENT, ALERTED, ALL_TOLD]))
@@ -75,10 +80,10 @@ def test_there_is_an_answer_to_every_plan_at_every_time(
     planned: list[ScheduledAction], day: float, progress: SignatureState
 ) -> None:
     agenda = Schedule(due_at=EXPIRY.at, actions=tuple(planned))
-    shown = show(REQUEST, progress.within("plan", schedule=agenda), START + timedelta(days=day))
-    assert shown.says.startswith(f"Waiting for {FIRST}")
-    assert shown.next is not None
-    assert shown.next.what is not NextStep.HAND_OFF
+    view = show(REQUEST, progress.within("plan", schedule=agenda), START + timedelta(days=day))
+    assert view.says.startswith(f"Waiting for {FIRST}")
+    assert view.next is not None
+    assert view.next.what is not NextStep.HAND_OFF
 
 
 def handed_over(reason: EscalationReason) -> SignatureState:
@@ -102,7 +107,9 @@ def test_only_silence_is_an_escalation_to_lists_and_counts_as_a_step_up(
 
 
 def test_an_alert_about_somebody_absent_says_so() -> None:
-    absent = moment(1, ActionType.ESCALATE, "escalation", to="chair").replace(reason=EscalationReason.ABSENCE)
+    absent = make_action(1, ActionType.ESCALATE, "escalation", recipient="chair").replace(
+        reason=EscalationReason.ABSENCE
+    )
     assert [entry.reason for entry in SENT.alerted((absent,), START).escalations.entries] == [EscalationReason.ABSENCE]
 
 
@@ -117,9 +124,9 @@ def test_an_alert_about_somebody_absent_says_so() -> None:
     ],
 )
 def test_a_list_of_people_stays_within_what_a_search_attribute_takes(people: tuple[str, ...], listed: int) -> None:
-    shown = listed_people(people)
-    assert shown == [*people[:listed], *(["+more"] if len(people) > listed else [])]
-    assert len(json.dumps(shown)) <= PEOPLE_BYTES_AT_MOST
+    listed_names = listed_people(people)
+    assert listed_names == [*people[:listed], *(["+more"] if len(people) > listed else [])]
+    assert len(json.dumps(listed_names)) <= PEOPLE_BYTES_AT_MOST
 
 
 def test_the_record_says_how_it_ended_and_never_that_somebody_is_still_being_told() -> None:
@@ -140,21 +147,21 @@ def test_the_record_says_how_it_ended_and_never_that_somebody_is_still_being_tol
 def test_the_details_say_since_when_it_is_overdue_and_when_it_closes(hours: int, line: str) -> None:
     closing = EXPIRY.replace(at=EXPIRY.at + timedelta(days=7))
     agenda = Schedule(due_at=EXPIRY.at, closes_at=closing.at, actions=(closing,))
-    shown = show(REQUEST, ESCALATED.planned(agenda, START), EXPIRY.at + timedelta(hours=hours))
-    said = details(shown).splitlines()
-    assert {line, f"- closes {stamp(closing.at)}"} <= set(said)
-    assert (f", overdue since {stamp(EXPIRY.at)}" in shown.says) is shown.overdue is (hours >= 0)
+    view = show(REQUEST, ESCALATED.planned(agenda, START), EXPIRY.at + timedelta(hours=hours))
+    detail_lines = details(view).splitlines()
+    assert {line, f"- closes {stamp(closing.at)}"} <= set(detail_lines)
+    assert (f", overdue since {stamp(EXPIRY.at)}" in view.says) is view.overdue is (hours >= 0)
 
 
 @pytest.mark.parametrize(
-    ("due", "until"),
+    ("due", "until_text"),
     [
         (date(2026, 12, 24), "Thu 24 Dec 2026"),
         (datetime(2026, 12, 24, 17, tzinfo=timezone(timedelta(hours=1))), "Thu 24 Dec 2026 16:00 UTC"),
     ],
 )
-def test_a_due_date_that_was_moved_is_told_before_anything_is_planned_for_it(due: date, until: str) -> None:
-    planned, wish = SENT.planned(AGENDA, START), Extension(actor="legal-desk", due=due)
+def test_a_due_date_that_was_moved_is_told_before_anything_is_planned_for_it(due: date, until_text: str) -> None:
+    planned, command = SENT.planned(AGENDA, START), Extension(actor="legal-desk", due=due)
     assert "until" in show(REQUEST, planned, START).says
-    moved = recorded(operations.extend(planned, wish, START), "extend-1", wish, START)
-    assert show(REQUEST, moved, START).says == f"Waiting for {SENT.slots.pending[0].person} until {until}"
+    extended = recorded(operations.extend(planned, command, START), "extend-1", command, START)
+    assert show(REQUEST, extended, START).says == f"Waiting for {SENT.slots.pending[0].person} until {until_text}"

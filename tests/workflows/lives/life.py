@@ -73,7 +73,7 @@ class Life:
         self.policy = policy.replace(handoff=(ERP,)) if seed % 3 == 0 else policy
         self.request = self._request(seed)
         self.history: list[tuple[datetime, SignatureState]] = []
-        self._away = {name: self._spans(2) for name in ("core", "push", "people")}
+        self._outages = {name: self._spans(2) for name in ("core", "push", "people")}
         self._workflow: Watched | None = None
         self._events = 0
         self.world = World(
@@ -82,16 +82,16 @@ class Life:
             now=self.loop.now,
             callback=self._call_back,
             later=self._later,
-            is_away=lambda name: any(begin <= self.loop.time() < end for begin, end in self._away[name]),
+            is_away=lambda name: any(begin <= self.loop.time() < end for begin, end in self._outages[name]),
             phones={id: len(person.devices) for id, person in self.people.items()},
             deafness=self.random.choice([0, 0, 0.2]),
-            signers={one.person: (SignerState.TURN, one.order) for one in self.request.brief.people},
+            signers={person.person: (SignerState.TURN, person.order) for person in self.request.brief.people},
         )
         self.runtime = Runtime(self.loop, self.random, self.world)
 
     def live(self) -> Settled:
         """Live it to its end."""
-        self.loop.away = self._spans(5)
+        self.loop.worker_outages = self._spans(5)
         self.runtime.renewals = sorted(self._sometime() for _ in range(self.random.choice([0, 0, 3])))
         self._let_things_happen()
         with self.runtime.in_place():
@@ -121,14 +121,16 @@ class Life:
         for signer in self.request.brief.people:
             for state in (SignerState.VIEWED, chance.choice([SignerState.SIGNED] * 9 + [SignerState.DECLINED])):
                 if chance.random() < 0.6:
-                    self._at(self._sometime(), self.world.act, signer.person, state)
+                    self._call_at(self._sometime(), self.world.act, signer.person, state)
         for happening in (self._pause, self._ask, self._snooze, self._extend, self._delegate, self._remind):
-            for at in (self._sometime() for _ in range(chance.choice([0, 0, 1, 2]))):
-                self._at(at, happening)
-                self._at(at + 30, chance.choice([happening, self._extend, self._nothing]))
+            for happens_at in (self._sometime() for _ in range(chance.choice([0, 0, 1, 2]))):
+                self._call_at(happens_at, happening)
+                self._call_at(happens_at + 30, chance.choice([happening, self._extend, self._nothing]))
         if chance.random() < 0.1:
             cancellation = Cancellation(actor="op", reason="off")
-            self._at(self._sometime(), chance.choice([lambda: self._update("cancel", cancellation), self._cut_off]))
+            self._call_at(
+                self._sometime(), chance.choice([lambda: self._update("cancel", cancellation), self._cut_off])
+            )
 
     def _nothing(self) -> None:
         """Nothing happens."""
@@ -144,9 +146,9 @@ class Life:
                 self._later(lambda: self._update("answer", Answer(actor="requester", text="so")))
 
     def _snooze(self) -> None:
-        until = self.loop.now() + timedelta(hours=self.random.choice([3, 24, 72]))
+        snooze_until = self.loop.now() + timedelta(hours=self.random.choice([3, 24, 72]))
         for person in self._pending():
-            self._update("snooze", NotNow(person=person, until=until))
+            self._update("snooze", NotNow(person=person, until=snooze_until))
 
     def _extend(self) -> None:
         due = self.loop.now() + timedelta(days=self.random.randint(1, 30))
@@ -163,36 +165,36 @@ class Life:
         if self._workflow:
             self._run.cancel()
 
-    def _update(self, name: str, wish: Any) -> None:
+    def _update(self, name: str, command: Any) -> None:
         flow = self._workflow
         if flow is None:
             return
         if self.runtime.renewing:
-            self._at(self.loop.time() + 1, self._update, name, wish)
+            self._call_at(self.loop.time() + 1, self._update, name, command)
             return
         self._events += 1
         context = copy_context()
         context.run(UPDATE.set, f"update-{self._events}")
         # A refusal is an answer like any other.
         with suppress(ApplicationError):
-            context.run(lambda: allow(flow.state.commands, wish, flow.refusal(wish)))
-            context.run(getattr(flow, name), wish)
+            context.run(lambda: allow(flow.state.commands, command, flow.refusal(command)))
+            context.run(getattr(flow, name), command)
 
     def _call_back(self) -> None:
         self._events += 1
         event = ProviderEvent(id=f"event-{self._events}", type="signer_signed", at=self.loop.now())
         if self.random.random() < 0.8:
-            self._at(self.loop.time() + 1, lambda: self._workflow and self._workflow.provider_event(event))
+            self._call_at(self.loop.time() + 1, lambda: self._workflow and self._workflow.provider_event(event))
 
     def _pending(self) -> list[str]:
-        pending = [one.person for one in self.history[-1][1].slots.pending] if self.history else []
+        pending = [slot.person for slot in self.history[-1][1].slots.pending] if self.history else []
         return pending[:1]
 
-    def _at(self, seconds: float, happening: Callable[..., object], *more: object) -> None:
-        self.loop.call_at(seconds, happening, *more)
+    def _call_at(self, seconds: float, happening: Callable[..., object], *arguments: object) -> None:
+        self.loop.call_at(seconds, happening, *arguments)
 
     def _later(self, happening: Callable[[], object]) -> None:
-        self._at(self.loop.time() + self.random.choice([3_600, 3 * DAY]) * self.random.random(), happening)
+        self._call_at(self.loop.time() + self.random.choice([3_600, 3 * DAY]) * self.random.random(), happening)
 
     def _sometime(self) -> float:
         return self.random.random() ** 2 * _SPAN
@@ -242,8 +244,8 @@ class Life:
         )
 
     def _with_grace(self, policy: Policy, chance: Random) -> Policy:
-        every, most = chance.choice(["2h", "12h", "1d", "3d"]), chance.choice([None, 1, 3])
-        overdue = Overdue(every=every, most=most, escalate=chance.random() < 0.5)
+        overdue_every, overdue_at_most = chance.choice(["2h", "12h", "1d", "3d"]), chance.choice([None, 1, 3])
+        overdue = Overdue(every=overdue_every, most=overdue_at_most, escalate=chance.random() < 0.5)
         warnings = (*policy.warnings, "0d") if chance.random() < 0.3 else policy.warnings
         if chance.random() < 0.5:
             return policy.replace(warnings=warnings)

@@ -29,21 +29,21 @@ class ContinueAsNew(BaseException):
 class Activity:
     """The handle of a running activity: cancelled only between attempts, as one without a heartbeat is."""
 
-    def __init__(self, ended: asyncio.Future[Any]) -> None:
-        self.ended = ended
+    def __init__(self, completion: asyncio.Future[Any]) -> None:
+        self.completion = completion
         self.unwanted = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
     def done(self) -> bool:
         """Whether it has ended."""
-        return self.ended.done()
+        return self.completion.done()
 
     def cancel(self) -> None:
         """Let it not be tried again."""
         self.unwanted.set()
 
     def __await__(self) -> Generator[Any, None, Any]:
-        return self.ended.__await__()
+        return self.completion.__await__()
 
 
 @dataclass
@@ -97,46 +97,50 @@ class Runtime:
                 stack.enter_context(patch.object(workflow, name, stand_in))
             yield
 
-    async def _wait_condition(self, holds: Callable[[], bool], **how: Any) -> None:
-        await self.loop.condition(holds, how.get("timeout"))
+    async def _wait_condition(self, holds: Callable[[], bool], **options: Any) -> None:
+        await self.loop.condition(holds, options.get("timeout"))
 
-    async def _local_activity(self, method: Any, input: Any, **how: Any) -> Any:
+    async def _local_activity(self, method: Any, input: Any, **options: Any) -> Any:
         await asyncio.sleep(self._random.choice([0.02, 0.02, 60]))
-        return await self._asked(method, input)
+        return await self._call_activity(method, input)
 
-    def _start_activity(self, method: Any, input: Any, **how: Any) -> Activity:
+    def _start_activity(self, method: Any, input: Any, **options: Any) -> Activity:
         handle = Activity(self.loop.create_future())
-        attempts = self._attempts(handle, lambda: self._asked(method, input), how["retry_policy"].maximum_attempts)
+        attempts = self._attempts(
+            handle, lambda: self._call_activity(method, input), options["retry_policy"].maximum_attempts
+        )
         handle.task = self.loop.create_task(attempts)
         return handle
 
-    def _asked(self, method: Any, input: Any) -> Coroutine[Any, Any, Any]:
+    def _call_activity(self, method: Any, input: Any) -> Coroutine[Any, Any, Any]:
         answer: Coroutine[Any, Any, Any] = getattr(self._world, method.__name__)(input)
         return answer
 
-    async def _attempts(self, handle: Activity, ask: Callable[[], Coroutine[Any, Any, Any]], most: int) -> None:
+    async def _attempts(
+        self, handle: Activity, ask: Callable[[], Coroutine[Any, Any, Any]], attempts_at_most: int
+    ) -> None:
         failure: Exception = CancelledError()
         # Not begun before the workflow's task is over: what it takes back at once is never done.
         await asyncio.sleep(1e-6)
-        for attempt in range(most):
+        for attempt in range(attempts_at_most):
             if handle.unwanted.is_set():
                 failure = CancelledError()
                 break
             await asyncio.sleep(self._random.choice([0.1, 0.1, 0.1, 20]))
             try:
-                handle.ended.set_result(await ask())
+                handle.completion.set_result(await ask())
             except ApplicationError as error:
                 failure = error
             else:
                 return
-            await _either(handle.unwanted, min(2.0**attempt, 60))
-        handle.ended.set_exception(_activity_error(failure))
+            await _wait_at_most(handle.unwanted, min(2.0**attempt, 60))
+        handle.completion.set_exception(_activity_error(failure))
 
     def _upsert(self, updates: Iterable[SearchAttributeUpdate[Any]]) -> None:
         self.typed_search_attributes.update({update.key: update.value for update in updates})
 
     def _continue_as_new(self, request: Any) -> None:
-        self.renewals = [at for at in self.renewals if at > self.loop.time()]
+        self.renewals = [renewal_at for renewal_at in self.renewals if renewal_at > self.loop.time()]
         self.renewing = True
         raise ContinueAsNew(request)
 
@@ -146,7 +150,7 @@ def _update() -> Update | None:
     return Update(id) if id else None
 
 
-async def _either(event: asyncio.Event, seconds: float) -> None:
+async def _wait_at_most(event: asyncio.Event, seconds: float) -> None:
     try:
         await asyncio.wait_for(event.wait(), seconds)
     except TimeoutError:

@@ -37,7 +37,7 @@ class Undisturbed(Life):
             hours = 24 * self.random.randint(1, 20) + 5
             if self.random.random() < 0.5:
                 self.signing[signer.person] = f"{hours}h"
-                self._at((turn + hours) * _HOUR + 1, self.world.act, signer.person, SignerState.SIGNED)
+                self._call_at((turn + hours) * _HOUR + 1, self.world.act, signer.person, SignerState.SIGNED)
                 turn += hours if in_order else 0
             elif in_order:
                 return
@@ -53,4 +53,4 @@ class Undisturbed(Life):
     def _call_back(self) -> None:
         self._events += 1
         event = ProviderEvent(id=f"event-{self._events}", type="signer_signed", at=self.loop.now())
-        self._at(self.loop.time() + 1, lambda: self._workflow and self._workflow.provider_event(event))
+        self._call_at(self.loop.time() + 1, lambda: self._workflow and self._workflow.provider_event(event))

@@ -18,7 +18,7 @@ class NeverEnds(Exception):
 
 
 class VirtualTime(base_events.BaseEventLoop):
-    """Seconds count from 0. While the workflow is `away`, whatever falls due waits for its return."""
+    """Seconds count from 0. During `worker_outages` whatever falls due waits for their end."""
 
     _ready: deque[asyncio.Handle]
     _scheduled: list[asyncio.TimerHandle]
@@ -26,7 +26,7 @@ class VirtualTime(base_events.BaseEventLoop):
 
     def __init__(self) -> None:
         super().__init__()
-        self.away: list[tuple[float, float]] = []
+        self.worker_outages: list[tuple[float, float]] = []
         self._seconds = 0.0
         self._instants = 0
         self._conditions: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
@@ -47,7 +47,7 @@ class VirtualTime(base_events.BaseEventLoop):
 
     def _run_once(self) -> None:
         for _ in range(_IN_ONE_INSTANT):
-            if self._stopping or not (self._ready or self._met()):
+            if self._stopping or not (self._ready or self._resolve_conditions()):
                 break
             if self._ready and not (handle := self._ready.popleft()).cancelled():
                 handle._run()
@@ -56,14 +56,14 @@ class VirtualTime(base_events.BaseEventLoop):
         if not self._stopping:
             self._go_on()
 
-    def _met(self) -> bool:
+    def _resolve_conditions(self) -> bool:
         """Whether a condition has come true, of which its waiter hears now."""
         open_ = [(holds, holding) for holds, holding in self._conditions if not holding.done()]
-        met = [holding for holds, holding in open_ if holds()]
-        self._conditions = [one for one in open_ if one[1] not in met]
-        for holding in met:
+        met_waiters = [holding for holds, holding in open_ if holds()]
+        self._conditions = [condition for condition in open_ if condition[1] not in met_waiters]
+        for holding in met_waiters:
             holding.set_result(None)
-        return bool(met)
+        return bool(met_waiters)
 
     def _go_on(self) -> None:
         """Jump to what happens next."""
@@ -72,9 +72,9 @@ class VirtualTime(base_events.BaseEventLoop):
             heapq.heappop(self._scheduled)
         if not self._scheduled or self._instants > _INSTANTS:
             raise NeverEnds(f"after {self._instants} instants")
-        at = self._scheduled[0].when()
-        at = next((end for begin, end in self.away if begin <= at < end), at)
-        self._seconds = max(self._seconds, at)
+        next_at = self._scheduled[0].when()
+        next_at = next((end for begin, end in self.worker_outages if begin <= next_at < end), next_at)
+        self._seconds = max(self._seconds, next_at)
         while self._scheduled and self._scheduled[0].when() <= self._seconds:
             self._ready.append(heapq.heappop(self._scheduled))
 

@@ -46,7 +46,7 @@ class Sent:
     at: datetime
     stage: str
     person: str
-    about: str | None
+    about_person: str | None
     device: str
 
 
@@ -105,41 +105,44 @@ class World:
         if self.status is None:
             self.status = self.random.choice([Status.SENT, Status.CONVERTING])
             self.later(self.converted)
-        return self._seen(order.brief)
+        return self._read_document(order.brief)
 
     async def observe(self, observation: Observation) -> DocumentSeen:
         self._reach("core")
-        return self._seen(observation.roster)
+        return self._read_document(observation.roster)
 
     async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
         self._reach("core")
         if self.status is None:
             return None
         self.status = self.status if self.status.ended else Status.CANCELLED
-        return self._seen(order.subject)
+        return self._read_document(order.subject)
 
     async def forward(self, order: ForwardOrder) -> ForwardReport:
         self._reach("core")
         state, number = self.signers[order.from_]
-        if self._ended or state not in OPEN or order.to in self.signers or self.random.random() < 0.1:
+        if self._has_ended or state not in OPEN or order.to in self.signers or self.random.random() < 0.1:
             return ForwardReport(
-                seen=self._seen(order.subject), refused=Rejection.REFUSED_THERE.to_message(says="not like this")
+                seen=self._read_document(order.subject),
+                refused=Rejection.REFUSED_THERE.to_message(says="not like this"),
             )
         self.signers |= {order.from_: (SignerState.REASSIGNED, number), order.to: (SignerState.TURN, number)}
         self.acted_at[order.from_] = self.now()
-        return ForwardReport(seen=self._seen(order.subject))
+        return ForwardReport(seen=self._read_document(order.subject))
 
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
         if delivery.document:
             self._reach("core")
-        told = [self._tell(notice, delivery) for notice in delivery.notices]
-        lines = tuple(line for line in told if line is not None)
-        open_ = tuple(one.device for line in lines for one in line.devices if one.outcome is NotificationOutcome.FAILED)
+        tried_lines = [self._tell(notice, delivery) for notice in delivery.notices]
+        lines = tuple(line for line in tried_lines if line is not None)
+        open_ = tuple(
+            device.device for line in lines for device in line.devices if device.outcome is NotificationOutcome.FAILED
+        )
         reached = any(line.outcome in (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN) for line in lines)
         if open_ and not reached and delivery.devices is None:
             raise ApplicationError("no phone", type=Code.UNREACHABLE)
-        seen = self._seen(delivery.subject) if delivery.document else None
-        return DeliveryReport(delivered=lines, open_devices=open_, seen=seen)
+        document = self._read_document(delivery.subject) if delivery.document else None
+        return DeliveryReport(delivered=lines, open_devices=open_, seen=document)
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         notices = {call.target.target: call.notice for call in batch.calls}
@@ -147,8 +150,10 @@ class World:
         self.told_systems += [target for target, notice in notices.items() if not notice]
         return HandoffReport(
             results=tuple(
-                HandoffResult(target=one, ok=bool(notice) or self.system.random() < 0.5, delivered=lines.get(one, ()))
-                for one, notice in notices.items()
+                HandoffResult(
+                    target=target, ok=bool(notice) or self.system.random() < 0.5, delivered=lines.get(target, ())
+                )
+                for target, notice in notices.items()
             )
         )
 
@@ -157,20 +162,20 @@ class World:
             raise ApplicationError(f"{service} is away", type=code)
 
     @property
-    def _ended(self) -> bool:
+    def _has_ended(self) -> bool:
         return self.status is not None and self.status.ended
 
-    def _seen(self, roster: Roster) -> DocumentSeen:
-        asked = [signer.person for signer in roster.people if signer.person in self.signers]
-        signers = tuple(SignerSeen(person=person, state=self.signers[person][0]) for person in asked)
+    def _read_document(self, roster: Roster) -> DocumentSeen:
+        asked_people = [signer.person for signer in roster.people if signer.person in self.signers]
+        signers = tuple(SignerSeen(person=person, state=self.signers[person][0]) for person in asked_people)
         turn = min((order for state, order in self.signers.values() if state in OPEN), default=None)
         return DocumentSeen(
-            document="d", status=self.status, raw="x", signers=signers, turn=None if self._ended else turn
+            document="d", status=self.status, raw="x", signers=signers, turn=None if self._has_ended else turn
         )
 
     def _tell(self, notice: NotificationOrder, delivery: Delivery) -> Delivered | None:
-        if delivery.document and (why := self._needless(notice)):
-            return _line(notice, NotificationOutcome.SUPPRESSED, why)
+        if delivery.document and (reason := self._needless(notice)):
+            return _line(notice, NotificationOutcome.SUPPRESSED, reason)
         devices = [f"{notice.person}~{number}" for number in range(self.phones.get(notice.person, 1))]
         if delivery.devices is not None:
             devices = [device for device in devices if device in delivery.devices]
@@ -178,16 +183,18 @@ class World:
                 return None
         if not devices:
             return _line(notice, NotificationOutcome.SUPPRESSED, "no_device")
-        done = NotificationOutcome.WITHDRAWN if notice.action is NoticeAction.WITHDRAW else NotificationOutcome.ACCEPTED
-        outcomes = {device: NotificationOutcome.FAILED if self._is_deaf() else done for device in devices}
-        taken = [device for device, outcome in outcomes.items() if outcome is done]
-        self.sent += [Sent(self.now(), notice.stage, notice.person, notice.about, device) for device in taken]
-        return _line(notice, done if taken else NotificationOutcome.FAILED, devices=outcomes.items())
+        sent_outcome = (
+            NotificationOutcome.WITHDRAWN if notice.action is NoticeAction.WITHDRAW else NotificationOutcome.ACCEPTED
+        )
+        outcomes = {device: NotificationOutcome.FAILED if self._is_deaf() else sent_outcome for device in devices}
+        reached_devices = [device for device, outcome in outcomes.items() if outcome is sent_outcome]
+        self.sent += [Sent(self.now(), notice.stage, notice.person, notice.about, device) for device in reached_devices]
+        return _line(notice, sent_outcome if reached_devices else NotificationOutcome.FAILED, devices=outcomes.items())
 
     def _needless(self, notice: NotificationOrder) -> str | None:
-        asked = notice.action in (NoticeAction.SIGN, NoticeAction.APPROVE)
-        state = self.signers.get(notice.about or (notice.person if asked else ""), (SignerState.TURN, 0))[0]
-        return None if state in OPEN and not self._ended else _NEEDLESS.get(state, "signed")
+        is_to_act = notice.action in (NoticeAction.SIGN, NoticeAction.APPROVE)
+        state = self.signers.get(notice.about or (notice.person if is_to_act else ""), (SignerState.TURN, 0))[0]
+        return None if state in OPEN and not self._has_ended else _NEEDLESS.get(state, "signed")
 
     def _is_deaf(self) -> bool:
         return self.is_away("push") or self.random.random() < self.deafness
@@ -196,7 +203,7 @@ class World:
 def _line(
     notice: NotificationOrder,
     outcome: NotificationOutcome,
-    why: str | None = None,
+    reason: str | None = None,
     devices: Iterable[tuple[str, NotificationOutcome]] = (),
 ) -> Delivered:
     return Delivered(
@@ -205,6 +212,6 @@ def _line(
         person=notice.person,
         channel=Channel.PUSH,
         outcome=outcome,
-        why=why,
+        why=reason,
         devices=tuple(DeviceOutcome(device=device, outcome=became) for device, became in devices),
     )

@@ -35,7 +35,7 @@ from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import FakeEvidence, FakePushService, FakeSignatureService, refusal
 from tests.workflows.stage import TriesOnce, is_at_work
-from tests.workflows.wishing import TakesWishes
+from tests.workflows.wishing import CommandStory
 from workflows.kinds import named
 from workflows.model.commands import UPDATES, AnyCommand, Done
 from workflows.model.hand_off import SettledOnboarding
@@ -70,12 +70,12 @@ KINDS = {
 }
 
 
-def an_agreement(name: str = "Master services agreement", kind: str = "contract", **more: Any) -> dict[str, Any]:
+def an_agreement(name: str = "Master services agreement", kind: str = "contract", **fields: Any) -> dict[str, Any]:
     """An agreement that the customer signs."""
-    return {"kind": kind, "document": {"file": "msa.pdf", "name": name}, "signers": [{"person": "customer"}], **more}
+    return {"kind": kind, "document": {"file": "msa.pdf", "name": name}, "signers": [{"person": "customer"}], **fields}
 
 
-def a_file(*stages: dict[str, Any], **more: Any) -> dict[str, Any]:
+def a_file(*stages: dict[str, Any], **fields: Any) -> dict[str, Any]:
     """An onboarding of Acme."""
     return {
         "id": "acme",
@@ -83,7 +83,7 @@ def a_file(*stages: dict[str, Any], **more: Any) -> dict[str, Any]:
         "owner": OWNER,
         "teams": {"operations": "operations-desk", "success": "success-desk"},
         "stages": list(stages),
-        **more,
+        **fields,
     }
 
 
@@ -147,7 +147,7 @@ class ManyDocuments(FakeSignatureService):
 
 
 @dataclass
-class Journeys(TakesWishes):
+class OnboardingStory(CommandStory):
     """One onboarding on the stage, with all that it starts."""
 
     env: WorkflowEnvironment
@@ -156,7 +156,7 @@ class Journeys(TakesWishes):
     provider: ManyDocuments
     push: FakePushService
     parts: OnboardingPartsService
-    given: OnboardingInput
+    workflow_input: OnboardingInput
     handle: WorkflowHandle[CustomerOnboardingWorkflow, SettledOnboarding]
 
     @property
@@ -164,35 +164,35 @@ class Journeys(TakesWishes):
         """Of the server."""
         return self.env.client
 
-    async def shown(self) -> OnboardingShow:
+    async def read_view(self) -> OnboardingShow:
         """What the onboarding itself says."""
-        shown: OnboardingShow = await self.handle.query(SHOW, result_type=OnboardingShow)
-        return shown
+        view: OnboardingShow = await self.handle.query(SHOW, result_type=OnboardingShow)
+        return view
 
     async def part(self, id: str) -> PartLine:
         """How it sees one of its parts."""
-        return next(one for stage in (await self.shown()).stages for one in stage.parts if one.id == id)
+        return next(part for stage in (await self.read_view()).stages for part in stage.parts if part.id == id)
 
-    async def until(self, holds: Callable[[OnboardingShow], Any]) -> OnboardingShow:
+    async def wait_until(self, holds: Callable[[OnboardingShow], Any]) -> OnboardingShow:
         """What it says once this holds; time stands meanwhile, and something is always at work."""
         for pause in glances():
-            if holds(shown := await self.shown()):
-                return shown
+            if holds(view := await self.read_view()):
+                return view
             await asyncio.sleep(pause)
-        raise AssertionError(shown.model_dump_json(indent=1))
+        raise AssertionError(view.model_dump_json(indent=1))
 
-    async def open(self, part: str) -> str:
+    async def wait_for_workflow(self, part: str) -> str:
         """The workflow of a part, once it was begun."""
-        return (await self.until_open(part)).workflow or ""
+        return (await self.wait_for_part(part)).workflow or ""
 
-    async def until_open(self, id: str) -> PartLine:
+    async def wait_for_part(self, id: str) -> PartLine:
         """A part once it was begun."""
-        await self.until(lambda shown: any(one.id == id and one.state == "open" for one in _parts(shown)))
+        await self.wait_until(lambda view: any(part.id == id and part.state == "open" for part in _parts(view)))
         return await self.part(id)
 
-    async def signed(self, part: str, outcome: Status = Status.SIGNED, reason: str | None = None) -> None:
+    async def end_agreement(self, part: str, outcome: Status = Status.SIGNED, reason: str | None = None) -> None:
         """Let an agreement end at the provider, and tell its workflow."""
-        workflow_id = await self.open(part)
+        workflow_id = await self.wait_for_workflow(part)
         await self.at_rest()
         id = workflow_id.partition(":")[2]
         self.provider.statuses[id] = outcome
@@ -212,15 +212,15 @@ class Journeys(TakesWishes):
         await handle.query(SHOW)  # the time-skipping server mixes up a signal with a task that is being completed
         await handle.signal(PROVIDER_EVENT, event)
 
-    async def done(self, part: str, by: str) -> None:
+    async def complete_task(self, part: str, actor: str) -> None:
         """Let a task be done."""
-        await self.tell(await self.open(part), Done(actor=by))
+        await self.send_command_to(await self.wait_for_workflow(part), Done(actor=actor))
 
-    async def tell(self, workflow_id: str, wish: AnyCommand) -> Receipt:
+    async def send_command_to(self, workflow_id: str, command: AnyCommand) -> Receipt:
         """Have a wish taken by one of the workflows."""
         await self.at_rest()
         handle = self.client.get_workflow_handle(workflow_id)
-        receipt: Receipt = await handle.execute_update(UPDATES[type(wish)], wish, result_type=Receipt)
+        receipt: Receipt = await handle.execute_update(UPDATES[type(command)], command, result_type=Receipt)
         return receipt
 
     async def days_pass(self, days: float) -> None:
@@ -234,7 +234,7 @@ class Journeys(TakesWishes):
             days -= 1
         await self.at_rest()
 
-    async def ended(self) -> SettledOnboarding:
+    async def wait_for_end(self) -> SettledOnboarding:
         """How it ended; a wait for the result itself would have a skipping clock run on while something begins."""
         if not self.env.supports_time_skipping:
             return await self.handle.result()
@@ -243,13 +243,13 @@ class Journeys(TakesWishes):
             if not (await runs.described(self.client, self.handle.id)).status.open:
                 return await self.handle.result()
             await self.days_pass(1)
-        raise AssertionError((await self.shown()).model_dump_json(indent=1))
+        raise AssertionError((await self.read_view()).model_dump_json(indent=1))
 
     async def at_rest(self) -> None:
         """Until neither the onboarding nor anything it has started is at work."""
         for pause in glances():
-            shown = await self.shown()
-            ids = [self.handle.id, *(id for one in _parts(shown) for id in (one.workflow, one.decision) if id)]
+            view = await self.read_view()
+            ids = [self.handle.id, *(id for part in _parts(view) for id in (part.workflow, part.decision) if id)]
             if not [id for id in ids if await is_at_work(self.client, id)]:
                 return
             await asyncio.sleep(pause)
@@ -262,9 +262,9 @@ class Journeys(TakesWishes):
 
     async def text_of(self, task: str) -> str:
         """What a task says."""
-        shown = await self.record_of(task)
-        assert isinstance(shown, TaskShow)
-        return await words_of(self.store, task, shown.text)
+        view = await self.record_of(task)
+        assert isinstance(view, TaskShow)
+        return await words_of(self.store, task, view.text)
 
     async def history(self) -> str:
         """All that its history holds, as text."""
@@ -279,11 +279,11 @@ class Journeys(TakesWishes):
             count, run_id = count + 1, began.continued_execution_run_id
         return count
 
-    def told(self, person: str) -> list[str]:
+    def stages_sent_to(self, person: str) -> list[str]:
         """The stages of all notices to somebody."""
-        return [one.stage for one in self.push.sent if one.person == person]
+        return [notice.stage for notice in self.push.sent if notice.person == person]
 
-    async def hears(self, workflow_id: str, stage: str, person: str) -> None:
+    async def wait_until_notified(self, workflow_id: str, stage: str, person: str) -> None:
         """Until somebody was told something by one of the workflows."""
         for pause in glances():
             if (stage, person) in self.notices_of(workflow_id):
@@ -303,13 +303,13 @@ class Journeys(TakesWishes):
 
 def named_reference(workflow_id: str) -> str:
     """What notices call a workflow."""
-    what = named(workflow_id)
-    assert what is not None
-    return what.reference
+    reference = named(workflow_id)
+    assert reference is not None
+    return reference.reference
 
 
-def _parts(shown: OnboardingShow) -> list[PartLine]:
-    return [one for stage in shown.stages for one in stage.parts]
+def _parts(view: OnboardingShow) -> list[PartLine]:
+    return [part for stage in view.stages for part in stage.parts]
 
 
 @dataclass
@@ -341,14 +341,17 @@ class House:
         )
 
 
-def speaks(folder: Path, person: str, locale: str) -> None:
+def set_locale(folder: Path, person: str, locale: str) -> None:
     """From now on somebody of the directory reads another language."""
-    people = [{**one, "locale": locale} if one["id"] == person else one for one in PEOPLE]
+    people = [
+        {**person_fields, "locale": locale} if person_fields["id"] == person else person_fields
+        for person_fields in PEOPLE
+    ]
     (folder / "people.yaml").write_text(json.dumps({"people": people}))
 
 
 @asynccontextmanager
-async def onboarding(
+async def start_onboarding(
     folder: Path,
     file: dict[str, Any],
     record: str = "",
@@ -356,7 +359,7 @@ async def onboarding(
     deaf: tuple[str, ...] = (),
     depth: int = 0,
     service: type[OnboardingPartsService] = OnboardingPartsService,
-) -> AsyncIterator[Journeys]:
+) -> AsyncIterator[OnboardingStory]:
     """An onboarding that has just been started, on a fresh clock unless it is on a `server`.
 
     `record` names its history in the replay corpus; the phones of the `deaf` do not take the first notice of all.
@@ -377,23 +380,25 @@ async def onboarding(
             document_url=str,
             policies=folder / "catalogue.yaml",
         )
-        ours = (PolicyPlanner(house.directory), push, handoff, parts)
+        ports = (PolicyPlanner(house.directory), push, handoff, parts)
         worker = Worker(
             client,
             task_queue=WORKFLOW_QUEUE,
             workflows=[CustomerOnboardingWorkflow, SignatureRequestWorkflow, TaskWorkflow],
-            activities=[one for port in ours for one in port.activities()],
+            activities=[activity for port in ports for activity in port.activities()],
             workflow_runner=TriesOnce(),
         )
         signing = Worker(client, task_queue=SIGNATURE_QUEUE, activities=[*provider.activities(), *push.activities()])
         keeping = Worker(client, task_queue=EVIDENCE_QUEUE, activities=FakeEvidence().activities())
         async with worker, signing, keeping:
             prepared = await house.prepared(file, await env.get_current_time())
-            given = prepared.given
-            prepared = replace(prepared, given=given.replace(onboarding=given.onboarding.replace(depth=depth)))
+            onboarding_input = prepared.given
+            prepared = replace(
+                prepared, given=onboarding_input.replace(onboarding=onboarding_input.onboarding.replace(depth=depth))
+            )
             started = await path.start(client, house.store, prepared)
             handle: WorkflowHandle[CustomerOnboardingWorkflow, SettledOnboarding]
             handle = client.get_workflow_handle(started.workflow_id, result_type=SettledOnboarding)
-            given = await prepared.store_input(house.store)
-            yield Journeys(env, house.store, clock, provider, push, parts, given, handle)
+            onboarding_input = await prepared.store_input(house.store)
+            yield OnboardingStory(env, house.store, clock, provider, push, parts, onboarding_input, handle)
             await corpus.record(record, handle)

@@ -33,14 +33,14 @@ def an_input(parts: int = 1) -> OnboardingInput:
     return OnboardingInput(onboarding=onboarding, policy=Policy(), stages=stages)
 
 
-def begun(given: OnboardingInput) -> OnboardingState:
-    journey = OnboardingState.begin(given.onboarding, given.stages, NOW).enter(NOW)
+def begin_all_parts(onboarding_input: OnboardingInput) -> OnboardingState:
+    journey = OnboardingState.begin(onboarding_input.onboarding, onboarding_input.stages, NOW).enter(NOW)
     for part in journey.parts:
         journey = journey.begun(part, NOW)
     return journey
 
 
-def ended(journey: OnboardingState, status: Status) -> OnboardingState:
+def end_first_part(journey: OnboardingState, status: Status) -> OnboardingState:
     return journey.seen(PartSeen(id=journey.parts[0].run, status=status, at=NOW), NOW)
 
 
@@ -49,23 +49,23 @@ def resend() -> Decision:
 
 
 def test_a_part_is_tried_and_asked_about_only_so_often() -> None:
-    given = an_input()
-    [stage], journey, tries = given.stages, begun(given), 0
-    while (journey := ended(journey, Status.DECLINED)) and refuse_decide(journey, resend()) is None:
+    onboarding_input = an_input()
+    [stage], journey, tries = onboarding_input.stages, begin_all_parts(onboarding_input), 0
+    while (journey := end_first_part(journey, Status.DECLINED)) and refuse_decide(journey, resend()) is None:
         journey, tries = decide(journey, resend(), NOW), tries + 1
         journey = journey.begun(journey.parts[0], NOW)
     assert (tries, journey.parts[0].run) == (TRIES_AT_MOST - 1, f"acme.1.1.r{TRIES_AT_MOST}")
     assert english_of(refuse_decide(journey, resend())) == f"part-1 was started {TRIES_AT_MOST} times already"
 
-    asked = []
+    decision_ids = []
     for _ in range(ASKED_AT_MOST * 10):
         for order in to_start(journey, stage):
-            asked.append(order.id)
+            decision_ids.append(order.id)
             journey = journey.asked_about(journey.parts[0])
         journey = journey.seen(PartSeen(id=journey.parts[0].decision, status=Status.DONE, at=NOW), NOW)
-    assert len(asked) == len({*asked}) == ASKED_AT_MOST
-    assert {decided_onboarding(task) for task in asked} == {"acme"}
-    others = (
+    assert len(decision_ids) == len({*decision_ids}) == ASKED_AT_MOST
+    assert {decided_onboarding(task) for task in decision_ids} == {"acme"}
+    other_ids = (
         "acme.1.1",
         "acme",
         "decide",
@@ -75,7 +75,7 @@ def test_a_part_is_tried_and_asked_about_only_so_often() -> None:
         "acme.1.1.decide.2",
         "a.b.decide",
     )
-    assert [id for id in others if decided_onboarding(id)] == []
+    assert [id for id in other_ids if decided_onboarding(id)] == []
     waive = Decision(actor="owner", part="part-1", choice=PartOutcome.WAIVE, reason="Not needed.")
     assert refuse_decide(journey, waive) is None
 
@@ -85,89 +85,94 @@ def test_a_part_is_tried_and_asked_about_only_so_often() -> None:
     [(Status.WAIVED, "waived"), (Status.SIGNED, "done"), (Status.EXPIRED, "undecided"), (None, "undecided")],
 )
 def test_of_a_part_that_waits_for_a_decision_a_good_end_still_counts(status: Status | None, state: str) -> None:
-    given = an_input()
-    declined = ended(begun(given), Status.DECLINED)
-    seen = declined.seen(PartSeen(id=declined.parts[0].run, status=status, broken=status is None, at=NOW), NOW)
-    assert seen.parts[0].state == state
+    onboarding_input = an_input()
+    declined = end_first_part(begin_all_parts(onboarding_input), Status.DECLINED)
+    answered = declined.seen(PartSeen(id=declined.parts[0].run, status=status, broken=status is None, at=NOW), NOW)
+    assert answered.parts[0].state == state
 
 
 def test_a_part_that_is_sent_again_has_the_content_that_replaced_its_first_one() -> None:
-    declined = ended(begun(an_input()), Status.DECLINED)
+    declined = end_first_part(begin_all_parts(an_input()), Status.DECLINED)
     replaced = decide(declined, Decision(actor="owner", part="part-1", choice=PartOutcome.REPLACE, content="c2"), NOW)
     assert replaced.parts[0].content == "c2"
-    again = decide(ended(replaced.begun(replaced.parts[0], NOW), Status.DECLINED), resend(), NOW)
-    assert (again.parts[0].content, again.parts[0].run) == ("c2", "acme.1.1.r3")
+    resent = decide(end_first_part(replaced.begun(replaced.parts[0], NOW), Status.DECLINED), resend(), NOW)
+    assert (resent.parts[0].content, resent.parts[0].run) == ("c2", "acme.1.1.r3")
 
 
 def turn(id: str, minute: int, *people: str) -> PartTurn:
-    at = NOW + timedelta(minutes=minute)
-    return PartTurn(id=id, at=at, waiting_for=tuple(WaitingFor(person=person, since=at) for person in people))
+    turn_at = NOW + timedelta(minutes=minute)
+    return PartTurn(id=id, at=turn_at, waiting_for=tuple(WaitingFor(person=person, since=turn_at) for person in people))
 
 
-def waits_for(given: OnboardingInput, journey: OnboardingState) -> list[tuple[str, str, datetime]]:
-    return [(one.person, one.who, one.since) for one in show(given, journey, NOW).waiting_for]
+def waiting_people(onboarding_input: OnboardingInput, journey: OnboardingState) -> list[tuple[str, str, datetime]]:
+    return [
+        (waiting.person, waiting.who, waiting.since) for waiting in show(onboarding_input, journey, NOW).waiting_for
+    ]
 
 
 def test_of_a_part_of_many_turns_the_last_are_remembered_and_an_older_word_changes_nothing() -> None:
-    given = an_input()
-    journey = begun(given)
+    onboarding_input = an_input()
+    journey = begin_all_parts(onboarding_input)
     for minute in range(1, TURNS_AT_MOST * 10):
         journey = journey.heard(turn("acme.1.1", minute, f"signer-of-{minute}"))
     last = f"signer-of-{TURNS_AT_MOST * 10 - 1}"
     assert len(journey.parts[0].turns) == TURNS_AT_MOST
     for stale in (turn("acme.1.1", 3, "signer-of-3"), turn("acme.1.1.r2", 9_000, "nobody"), turn("x", 9_000, "nobody")):
         assert journey.heard(stale) is journey
-    at = NOW + timedelta(minutes=TURNS_AT_MOST * 10 - 1)
-    assert waits_for(given, journey) == [(last, last, at)]
-    assert [line.people for line in show(given, journey, NOW).stages[0].agreements[0].turns][-1] == (last,)
+    turn_at = NOW + timedelta(minutes=TURNS_AT_MOST * 10 - 1)
+    assert waiting_people(onboarding_input, journey) == [(last, last, turn_at)]
+    assert [line.people for line in show(onboarding_input, journey, NOW).stages[0].agreements[0].turns][-1] == (last,)
 
 
 def test_what_a_part_says_before_its_start_was_answered_is_not_forgotten() -> None:
-    given = an_input()
-    journey = OnboardingState.begin(given.onboarding, given.stages, NOW).enter(NOW)
+    onboarding_input = an_input()
+    journey = OnboardingState.begin(onboarding_input.onboarding, onboarding_input.stages, NOW).enter(NOW)
     journey = journey.heard(turn("acme.1.1", 1, "chief-executive"))
     journey = journey.begun(journey.parts[0], NOW, asked=("customer-signer",))
-    assert [person for person, *_ in waits_for(given, journey)] == ["chief-executive"]
+    assert [person for person, *_ in waiting_people(onboarding_input, journey)] == ["chief-executive"]
 
 
 def test_who_was_given_a_decision_is_waited_for_instead_of_the_owner() -> None:
-    given = an_input()
-    journey = ended(begun(given), Status.DECLINED)
-    assert [person for person, *_ in waits_for(given, journey)] == ["owner"]
+    onboarding_input = an_input()
+    journey = end_first_part(begin_all_parts(onboarding_input), Status.DECLINED)
+    assert [person for person, *_ in waiting_people(onboarding_input, journey)] == ["owner"]
     journey = journey.heard(turn(journey.parts[0].next_decision, 5, "chair")).asked_about(journey.parts[0])
-    assert waits_for(given, journey) == [("chair", "chair", NOW + timedelta(minutes=5))]
+    assert waiting_people(onboarding_input, journey) == [("chair", "chair", NOW + timedelta(minutes=5))]
 
 
 def test_what_somebody_terminated_is_taken_up_as_it_was_and_other_content_gets_an_id_of_its_own() -> None:
-    given = an_input()
-    [stage], [part] = given.stages, begun(given).parts
-    journey = begun(given).seen(PartSeen(id=part.run, broken=True, resumable=True), NOW)
+    onboarding_input = an_input()
+    [stage], [part] = onboarding_input.stages, begin_all_parts(onboarding_input).parts
+    journey = begin_all_parts(onboarding_input).seen(PartSeen(id=part.run, broken=True, resumable=True), NOW)
     [order] = to_start(decide(journey, resend(), NOW), stage)
     assert (order.id, order.again) == ("acme.1.1", True)
     [order] = to_start(decide(journey, resend().replace(content="other-signer"), NOW), stage)
     assert (order.id, order.again) == ("acme.1.1.r2", False)
     waived = resend().replace(choice=PartOutcome.WAIVE, reason="On paper.")
-    decided = [decide(journey, one, NOW) for one in (resend(), resend().replace(content="other-signer"), waived)]
-    assert [one.to_end.abandoned for one in decided] == [(), *[("signature-request:acme.1.1",)] * 2]
-    failed = begun(given).seen(PartSeen(id=part.run, broken=True), NOW)
+    decided = [decide(journey, choice, NOW) for choice in (resend(), resend().replace(content="other-signer"), waived)]
+    assert [decided_journey.to_end.abandoned for decided_journey in decided] == [
+        (),
+        *[("signature-request:acme.1.1",)] * 2,
+    ]
+    failed = begin_all_parts(onboarding_input).seen(PartSeen(id=part.run, broken=True), NOW)
     [order] = to_start(decide(failed, resend(), NOW), stage)
     assert (order.id, order.again) == ("acme.1.1.r2", False)
 
 
 def test_an_owner_who_cannot_be_asked_is_asked_again_after_a_look_and_not_before() -> None:
-    given = an_input()
-    [stage], journey = given.stages, ended(begun(given), Status.DECLINED)
+    onboarding_input = an_input()
+    [stage], journey = onboarding_input.stages, end_first_part(begin_all_parts(onboarding_input), Status.DECLINED)
     [order] = to_start(journey, stage)
     journey = journey.asked_about(journey.parts[0])
     journey = journey.seen(PartSeen(id=order.id, says="owner is not in people.yaml"), NOW)
     assert to_start(journey, stage) == ()
-    assert [one.id for one in to_start(journey.looked(NOW), stage)] == ["acme.1.1.decide.r2"]
+    assert [order.id for order in to_start(journey.looked(NOW), stage)] == ["acme.1.1.decide.r2"]
 
 
 @pytest.mark.parametrize("choice", [PartOutcome.WAIVE, PartOutcome.RESEND])
 def test_a_task_to_decide_that_begins_after_the_decision_is_ended(choice: PartOutcome) -> None:
-    given = an_input()
-    [stage], journey = given.stages, ended(begun(given), Status.DECLINED)
+    onboarding_input = an_input()
+    [stage], journey = onboarding_input.stages, end_first_part(begin_all_parts(onboarding_input), Status.DECLINED)
     [order] = to_start(journey, stage)
     journey = decide(journey, Decision(actor="owner", part="part-1", choice=choice, reason="So."), NOW)
     assert journey.to_end.decided == (order.id,), "of a start that did not answer nobody knows how far it came"
@@ -176,13 +181,16 @@ def test_a_task_to_decide_that_begins_after_the_decision_is_ended(choice: PartOu
 
 
 def test_a_task_to_decide_that_begins_although_its_part_is_signed_after_all_is_ended() -> None:
-    [stage], journey = (given := an_input()).stages, ended(begun(given), Status.EXPIRED)
+    [stage], journey = (
+        (onboarding_input := an_input()).stages,
+        end_first_part(begin_all_parts(onboarding_input), Status.EXPIRED),
+    )
     [order] = to_start(journey, stage)
-    assert ended(journey, Status.SIGNED).to_end.decided == (order.id,)
+    assert end_first_part(journey, Status.SIGNED).to_end.decided == (order.id,)
 
 
 def test_a_task_that_could_not_be_ended_is_to_be_ended_again_after_a_look_and_not_before() -> None:
-    journey = decide(ended(begun(an_input()), Status.DECLINED), resend(), NOW)
+    journey = decide(end_first_part(begin_all_parts(an_input()), Status.DECLINED), resend(), NOW)
     journey = journey.looked(NOW).looked(NOW).tried_to_end(journey.to_end.decided, ended=False, now=NOW)
     assert (journey.to_end.decided, journey.stages.next_look) == ((), NOW + timedelta(days=1))
     journey = journey.looked(NOW)
@@ -191,51 +199,53 @@ def test_a_task_that_could_not_be_ended_is_to_be_ended_again_after_a_look_and_no
 
 
 def test_of_many_parts_the_web_ui_shows_some_and_counts_the_rest() -> None:
-    given = an_input(SHOWN_AT_MOST * 10)
-    told = details(show(given, begun(given), NOW), "default")
-    assert told.count("signature-request%3Aacme") == SHOWN_AT_MOST
-    assert f"and {SHOWN_AT_MOST * 9} more" in told
+    onboarding_input = an_input(SHOWN_AT_MOST * 10)
+    text = details(show(onboarding_input, begin_all_parts(onboarding_input), NOW), "default")
+    assert text.count("signature-request%3Aacme") == SHOWN_AT_MOST
+    assert f"and {SHOWN_AT_MOST * 9} more" in text
 
 
 def test_an_ending_is_heard_once_and_a_stranger_or_a_late_one_changes_nothing() -> None:
-    journey = ended(begun(an_input(2)), Status.SIGNED)
-    assert ended(journey, Status.DECLINED) is journey
+    journey = end_first_part(begin_all_parts(an_input(2)), Status.SIGNED)
+    assert end_first_part(journey, Status.DECLINED) is journey
     assert journey.seen(PartSeen(id="acme.9.9", status=Status.SIGNED), NOW) is journey
     assert [part.state for part in journey.parts] == ["done", "open"]
 
 
 def test_an_agreement_that_was_signed_meanwhile_is_not_decided_about() -> None:
-    journey = ended(begun(an_input(2)), Status.SIGNED)
+    journey = end_first_part(begin_all_parts(an_input(2)), Status.SIGNED)
     assert english_of(refuse_decide(journey, resend())) == "part-1 is signed: there is nothing to decide about it"
     assert "no part is called other: it has part-1, part-2" in str(
         refuse_decide(journey, resend().replace(part="other"))
     )
 
 
-def after_minutes(number: int) -> datetime:
+def instant_after(number: int) -> datetime:
     return NOW + timedelta(minutes=number)
 
 
-def until_ended(onboarding_input: OnboardingInput, status: Status | None) -> OnboardingState:
+def end_after_five_minutes(onboarding_input: OnboardingInput, status: Status | None) -> OnboardingState:
     """The customer is asked from the start and ends the agreement after 5 minutes; None: it was terminated."""
-    journey = begun(onboarding_input).heard(turn("acme.1.1", 0, "customer-signer"))
+    journey = begin_all_parts(onboarding_input).heard(turn("acme.1.1", 0, "customer-signer"))
     run = journey.parts[0].run
-    at = after_minutes(5)
-    return journey.seen(PartSeen(id=run, status=status, broken=status is None, resumable=status is None, at=at), at)
+    ended_at = instant_after(5)
+    return journey.seen(
+        PartSeen(id=run, status=status, broken=status is None, resumable=status is None, at=ended_at), ended_at
+    )
 
 
-def decided(journey: OnboardingState, choice: PartOutcome) -> OnboardingState:
+def decide_part(journey: OnboardingState, choice: PartOutcome) -> OnboardingState:
     """By the owner, 3 minutes after the end."""
     return decide(
-        journey, Decision(actor="owner", part="part-1", choice=choice, reason="So.", content="c2"), after_minutes(8)
+        journey, Decision(actor="owner", part="part-1", choice=choice, reason="So.", content="c2"), instant_after(8)
     )
 
 
 def signed_again(journey: OnboardingState) -> OnboardingState:
     """By the customer, 2 minutes after the decision."""
     [part] = journey.parts
-    journey = journey.begun(part, after_minutes(8)).heard(turn(part.run, 8, "customer-signer"))
-    return journey.seen(PartSeen(id=part.run, status=Status.SIGNED, at=after_minutes(10)), after_minutes(10))
+    journey = journey.begun(part, instant_after(8)).heard(turn(part.run, 8, "customer-signer"))
+    return journey.seen(PartSeen(id=part.run, status=Status.SIGNED, at=instant_after(10)), instant_after(10))
 
 
 _FAILED: Final = (Status.DECLINED, Status.EXPIRED, Status.CANCELLED, Status.FAILED, None)
@@ -255,13 +265,13 @@ def test_the_waits_of_a_stage_add_up_to_its_time_however_its_part_ended(
     status: Status | None, choice: PartOutcome | None, minutes: int
 ) -> None:
     onboarding_input = an_input()
-    journey = until_ended(onboarding_input, status)
+    journey = end_after_five_minutes(onboarding_input, status)
     if choice:
-        journey = decided(journey, choice)
+        journey = decide_part(journey, choice)
         journey = signed_again(journey) if choice.again else journey
-    left_at = after_minutes(minutes)
-    shown = show(onboarding_input, journey.leave(left_at), left_at)
-    assert (shown.stages[0].since, shown.stages[0].at) == (NOW, left_at)
-    [part] = shown.stages[0].parts
+    left_at = instant_after(minutes)
+    view = show(onboarding_input, journey.leave(left_at), left_at)
+    assert (view.stages[0].since, view.stages[0].at) == (NOW, left_at)
+    [part] = view.stages[0].parts
     assert (part.turns[0].since if part.turns else part.since, part.at) == (NOW, left_at)
-    assert choice is None or after_minutes(5) in [line.since for line in part.turns]
+    assert choice is None or instant_after(5) in [line.since for line in part.turns]

@@ -30,12 +30,12 @@ from tests.workflows.onboarding.stage import (
     LIVE,
     OWNER,
     PEOPLE,
-    Journeys,
+    OnboardingStory,
     a_file,
     an_agreement,
-    onboarding,
+    start_onboarding,
 )
-from tests.workflows.onboarding.test_words import address_of, given, typed
+from tests.workflows.onboarding.test_words import address_variables, type_command, write_settings
 from workflows import names
 from workflows.follow_up.view import stamp
 from workflows.kinds import named
@@ -45,7 +45,7 @@ from workflows.model.views import OnboardingShow
 
 SIGNER, DEPUTY, COLLEAGUE = "chief-executive", "chair", "customer-colleague"
 BOTH: Final = {"name": "agreements", "agreements": [an_agreement(signers=[{"person": "customer"}, {"person": SIGNER}])]}
-NAMES: Final = {one["id"]: one["name"] for one in PEOPLE}
+NAMES: Final = {person["id"]: person["name"] for person in PEOPLE}
 _METADATA: Final = "__temporal_workflow_metadata"
 pytestmark = [pytest.mark.long, pytest.mark.real_server]
 
@@ -54,45 +54,49 @@ pytestmark = [pytest.mark.long, pytest.mark.real_server]
 class Places:
     """Where people read for whom an onboarding waits."""
 
-    it: Journeys
+    onboarding: OnboardingStory
     folder: Path
     browser: httpx.AsyncClient
     customers_page: str
     session_cookie: str
     """Of the owner at the desk."""
 
-    async def agree(self, *people: str, who: tuple[str, ...], on_page: str, part: str = "agreement-1") -> None:
-        """Hold all of them against what the open part itself says; `who` are the words of the file for `people`."""
-        own = await self._said_by(part)
+    async def agree(
+        self, *people: str, words_of_file: tuple[str, ...], on_page: str, part: str = "agreement-1"
+    ) -> None:
+        """Hold all of them against what the open part itself says; `words_of_file` say the same of `people`."""
+        turns = await self._said_by(part)
         line = await eventually(lambda: self._listed(people))
-        shown = OnboardingShow.model_validate(await typed(self.it, self.folder, "show", "acme"))
-        assert [(one.person, one.who) for one in shown.waiting_for] == list(zip(people, who, strict=True))
-        assert [(one.person, one.since) for one in shown.waiting_for] == own
-        since = min(at for _, at in own)
+        view = OnboardingShow.model_validate(await type_command(self.onboarding, self.folder, "show", "acme"))
+        assert [(waiting.person, waiting.who) for waiting in view.waiting_for] == list(
+            zip(people, words_of_file, strict=True)
+        )
+        assert [(waiting.person, waiting.since) for waiting in view.waiting_for] == turns
+        turn_at = min(at_of_turn for _, at_of_turn in turns)
         assert line["since"] is not None
         assert line["waiting_for"] == list(people)
-        described = (await self.it.handle.describe()).typed_search_attributes
+        described = (await self.onboarding.handle.describe()).typed_search_attributes
         assert tuple(described.get(names.WAITING_FOR) or ()) == people
-        assert described.get(names.TURN_AT) == since
-        assert shown.says.endswith(f"waiting for {who[0]} ({shown.waiting_for[0].what}) since {stamp(since)}")
-        details = await self.it.handle.query(_METADATA, result_type=WorkflowMetadata)
-        assert details.current_details.startswith(f"### {shown.says}")
-        called = " and ".join(NAMES[one] for one in people)
+        assert described.get(names.TURN_AT) == turn_at
+        assert view.says.endswith(f"waiting for {words_of_file[0]} ({view.waiting_for[0].what}) since {stamp(turn_at)}")
+        details = await self.onboarding.handle.query(_METADATA, result_type=WorkflowMetadata)
+        assert details.current_details.startswith(f"### {view.says}")
+        called = " and ".join(NAMES[person] for person in people)
         assert f"{called} since" in await self._row_of_the_list()
         assert f"with {called} since" in text_of(await self._desk("onboardings/acme"))
         page = (await self.browser.get(self.customers_page)).text
-        assert [one for one in ("Your turn", "With your colleagues", "With us") if one in page] == [on_page]
+        assert [heading for heading in ("Your turn", "With your colleagues", "With us") if heading in page] == [on_page]
 
     async def _said_by(self, part: str) -> list[tuple[str, datetime]]:
-        what = named(await self.it.open(part))
-        assert what is not None
-        shown = await look_at(self.it.client, self.it.store, what)
-        if shown.question:
-            return [(shown.requester, shown.question.at)]
-        return [(one.person, one.since) for one in shown.waiting_for]
+        reference = named(await self.onboarding.wait_for_workflow(part))
+        assert reference is not None
+        view = await look_at(self.onboarding.client, self.onboarding.store, reference)
+        if view.question:
+            return [(view.requester, view.question.at)]
+        return [(waiting.person, waiting.since) for waiting in view.waiting_for]
 
     async def _listed(self, people: tuple[str, ...]) -> dict[str, object] | None:
-        lines = await typed(self.it, self.folder, "list")
+        lines = await type_command(self.onboarding, self.folder, "list")
         return next((line for line in lines if line["waiting_for"] == list(people)), None)
 
     async def _row_of_the_list(self) -> str:
@@ -103,55 +107,60 @@ class Places:
         return await self.browser.get(f"/desk/{path}", headers={"cookie": self.session_cookie})
 
 
-async def desk_cookie(ours: settings.Settings, person: str) -> str:
+async def desk_cookie(web_settings: settings.Settings, person: str) -> str:
     """The cookie of somebody who has signed in at the desk."""
-    serial = await clients.store(ours).one_use.serial(serial_of(person))
+    serial = await clients.store(web_settings).one_use.serial(serial_of(person))
     response = Response()
-    Cookies(ours.link_secret, ours.link_base).keep_session(response, Session.new(person, serial, datetime.now(UTC)))
+    Cookies(web_settings.link_secret, web_settings.link_base).keep_session(
+        response, Session.new(person, serial, datetime.now(UTC))
+    )
     return response.headers["set-cookie"].partition(";")[0]
 
 
 @asynccontextmanager
-async def places(it: Journeys, folder: Path) -> AsyncIterator[Places]:
+async def open_places(onboarding: OnboardingStory, folder: Path) -> AsyncIterator[Places]:
     """Every place, of the process that people's browsers come to."""
-    there = {**given(folder), **address_of(it.client)}
-    ours = settings.load(environment=there)
-    async with aclosing(CoreSignatureClient(clients.signature_config(ours))) as signatures:
-        app = with_peer(make_app(routes_of(ours, it.client, clients.store(ours), signatures)))
+    environment = {**write_settings(folder), **address_variables(onboarding.client)}
+    web_settings = settings.load(environment=environment)
+    async with aclosing(CoreSignatureClient(clients.signature_config(web_settings))) as signatures:
+        app = with_peer(make_app(routes_of(web_settings, onboarding.client, clients.store(web_settings), signatures)))
         transport = httpx.ASGITransport(app, client=("127.0.0.1", 50000))
         async with httpx.AsyncClient(transport=transport, base_url="https://sign.example") as browser:
-            page = clients.links(ours).link(it.handle.id, CUSTOMER, LinkUse.VIEW)
-            yield Places(it, folder, browser, page, await desk_cookie(ours, OWNER))
+            page = clients.links(web_settings).link(onboarding.handle.id, CUSTOMER, LinkUse.VIEW)
+            yield Places(onboarding, folder, browser, page, await desk_cookie(web_settings, OWNER))
 
 
 async def test_six_places_say_the_same_while_the_turn_goes_from_one_to_the_next(
     tmp_path: Path, dev_server: str
 ) -> None:
-    async with onboarding(tmp_path, a_file(BOTH, LIVE), server=own_part(dev_server)) as it, places(it, tmp_path) as six:
-        workflow_id = await it.open("agreement-1")
-        await it.at_rest()
-        it.provider.acted["acme.1.1"] = [it.provider_saw(CUSTOMER, SignerState.SIGNED)]
-        await it.callback(workflow_id)
-        await it.hears(workflow_id, "ready", SIGNER)
-        await six.agree(SIGNER, who=(SIGNER,), on_page="With us")
+    async with (
+        start_onboarding(tmp_path, a_file(BOTH, LIVE), server=own_part(dev_server)) as onboarding,
+        open_places(onboarding, tmp_path) as six,
+    ):
+        workflow_id = await onboarding.wait_for_workflow("agreement-1")
+        await onboarding.at_rest()
+        onboarding.provider.acted["acme.1.1"] = [onboarding.provider_saw(CUSTOMER, SignerState.SIGNED)]
+        await onboarding.callback(workflow_id)
+        await onboarding.wait_until_notified(workflow_id, "ready", SIGNER)
+        await six.agree(SIGNER, words_of_file=(SIGNER,), on_page="With us")
 
-        await it.tell(workflow_id, Question(person=SIGNER, text="Which annex?"))
-        await six.agree(OWNER, who=("owner",), on_page="With us")
-        await it.tell(workflow_id, Answer(actor=OWNER, text="The second."))
-        await six.agree(SIGNER, who=(SIGNER,), on_page="With us")
-        await it.signed("agreement-1")
-        await it.ended()
+        await onboarding.send_command_to(workflow_id, Question(person=SIGNER, text="Which annex?"))
+        await six.agree(OWNER, words_of_file=("owner",), on_page="With us")
+        await onboarding.send_command_to(workflow_id, Answer(actor=OWNER, text="The second."))
+        await six.agree(SIGNER, words_of_file=(SIGNER,), on_page="With us")
+        await onboarding.end_agreement("agreement-1")
+        await onboarding.wait_for_end()
 
 
 async def test_six_places_name_the_colleague_to_whom_a_step_was_handed(tmp_path: Path, dev_server: str) -> None:
     async with (
-        onboarding(tmp_path, a_file(DETAILS, LIVE), server=own_part(dev_server)) as it,
-        places(it, tmp_path) as six,
+        start_onboarding(tmp_path, a_file(DETAILS, LIVE), server=own_part(dev_server)) as onboarding,
+        open_places(onboarding, tmp_path) as six,
     ):
-        workflow_id = await it.open("billing")
-        await it.at_rest()
-        await it.tell(workflow_id, Delegation(actor=CUSTOMER, signer=CUSTOMER, to=COLLEAGUE))
-        await it.hears(workflow_id, "ready", COLLEAGUE)
-        await six.agree(COLLEAGUE, who=(COLLEAGUE,), on_page="With your colleagues", part="billing")
-        await it.done("billing", COLLEAGUE)
-        await it.ended()
+        workflow_id = await onboarding.wait_for_workflow("billing")
+        await onboarding.at_rest()
+        await onboarding.send_command_to(workflow_id, Delegation(actor=CUSTOMER, signer=CUSTOMER, to=COLLEAGUE))
+        await onboarding.wait_until_notified(workflow_id, "ready", COLLEAGUE)
+        await six.agree(COLLEAGUE, words_of_file=(COLLEAGUE,), on_page="With your colleagues", part="billing")
+        await onboarding.complete_task("billing", COLLEAGUE)
+        await onboarding.wait_for_end()

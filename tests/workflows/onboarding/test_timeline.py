@@ -19,15 +19,15 @@ def test_every_word_that_a_line_is_made_of_has_its_line() -> None:
     """The memory makes them from these words, where one without a line would break a workflow."""
     of_reviews = (SignerState.CHANGES, SignerState.SPARED)
     silent = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED, *of_reviews)
-    words = chain(
+    event_words = chain(
         (status for status in Status if status.ended),
         (state for state in SignerState if state not in silent),
-        (f"{what}_{state}" for what in ("hand_off", "replay") for state in HandoffState),
-        (f"{what}_{work}" for what in ("walked", "left") for work in BatchWork),
+        (f"{operation}_{state}" for operation in ("hand_off", "replay") for state in HandoffState),
+        (f"{event}_{work}" for event in ("walked", "left") for work in BatchWork),
         (f"decided_{choice}" for choice in PartOutcome),
         ChangeKind,
     )
-    assert set(words) - set(EventType) == set()
+    assert set(event_words) - set(EventType) == set()
 
 
 def test_whoever_signals_the_end_of_a_part_may_say_anything() -> None:
@@ -37,9 +37,9 @@ def test_whoever_signals_the_end_of_a_part_may_say_anything() -> None:
 
 def test_a_line_says_what_it_is_about_and_is_read_back() -> None:
     line = TimelineEntry(at=AT, happened=EventType.DUE_MOVED, about="2026-12-11", who="legal-desk")
-    told = line.model_dump(mode="json")
-    assert (told["happened"], told["what"]) == ("due_moved", "due date moved to 2026-12-11")
-    assert TimelineEntry.model_validate(told) == line
+    plain_line = line.model_dump(mode="json")
+    assert (plain_line["happened"], plain_line["what"]) == ("due_moved", "due date moved to 2026-12-11")
+    assert TimelineEntry.model_validate(plain_line) == line
 
 
 def test_what_newer_code_has_noted_is_kept_in_its_words() -> None:

@@ -12,7 +12,16 @@ from temporalio.client import Client
 from starter.queries import lookup
 from tests.servers import own_part
 from tests.starter.terminal import complete, type_
-from tests.workflows.onboarding.stage import CUSTOMER, DETAILS, LIVE, OWNER, Journeys, a_file, an_agreement, onboarding
+from tests.workflows.onboarding.stage import (
+    CUSTOMER,
+    DETAILS,
+    LIVE,
+    OWNER,
+    OnboardingStory,
+    a_file,
+    an_agreement,
+    start_onboarding,
+)
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import Block, Cancellation, Question
 from workflows.model.subject import Status
@@ -24,37 +33,37 @@ ACCOUNT = {
 }
 
 
-def given(folder: Path) -> dict[str, str]:
+def write_settings(folder: Path) -> dict[str, str]:
     """The settings of somebody who onboards customers."""
     people = (folder / "people.yaml").read_text() if (folder / "people.yaml").exists() else ""
-    there = complete(folder)
+    environment = complete(folder)
     if people:
         (folder / "people.yaml").write_text(people)
     return {
-        **there,
+        **environment,
         "COUNTERSIGN_STORE": str(folder / "store"),
         "COUNTERSIGN_POLICIES": str(folder / "catalogue.yaml"),
         "COUNTERSIGN_ACTOR": OWNER,
     }
 
 
-def address_of(client: Client) -> dict[str, str]:
+def address_variables(client: Client) -> dict[str, str]:
     """The settings of who works where this client does."""
     return {"TEMPORAL_ADDRESS": client.service_client.config.target_host, "TEMPORAL_NAMESPACE": client.namespace}
 
 
-async def typed(it: Journeys, folder: Path, *words: str, code: int = 0) -> Any:
+async def type_command(onboarding: OnboardingStory, folder: Path, *arguments: str, code: int = 0) -> Any:
     """The answer of `countersign onboard …` as JSON; what is refused as text."""
-    there = {**given(folder), **address_of(it.client)}
-    answered = await asyncio.to_thread(type_, "onboard", *words, "--json", **there)
+    environment = {**write_settings(folder), **address_variables(onboarding.client)}
+    answered = await asyncio.to_thread(type_, "onboard", *arguments, "--json", **environment)
     assert answered.returncode == code, answered.stderr
     return json.loads(answered.stdout) if code == 0 else answered.stderr
 
 
-async def listed(it: Journeys, folder: Path, *words: str) -> Any:
+async def list_onboardings(onboarding: OnboardingStory, folder: Path, *arguments: str) -> Any:
     """The one line of the list, as soon as Temporal's index has it."""
     async with asyncio.timeout(20):
-        while not (lines := await typed(it, folder, "list", *words)):
+        while not (lines := await type_command(onboarding, folder, "list", *arguments)):
             pass
     return lines[0]
 
@@ -62,42 +71,47 @@ async def listed(it: Journeys, folder: Path, *words: str) -> Any:
 @pytest.mark.long
 @pytest.mark.real_server
 async def test_an_owner_decides_with_another_signer_and_with_another_file(tmp_path: Path, dev_server: str) -> None:
-    async with onboarding(tmp_path, a_file(AGREEMENTS, LIVE), server=own_part(dev_server)) as it:
-        await it.signed("agreement-1", Status.DECLINED, reason="I have left.")
-        await it.signed("agreement-2", Status.DECLINED, reason="The price is wrong.")
-        await it.until(lambda shown: len([one for one in shown.waiting_for if one.who == "owner"]) == 2)
-        stalled = await listed(it, tmp_path, "--attention")
-        nobody = await typed(
-            it, tmp_path, "decide", "acme", "--part", "agreement-1", "--resend", "--signer", "x=y", code=1
+    async with start_onboarding(tmp_path, a_file(AGREEMENTS, LIVE), server=own_part(dev_server)) as onboarding:
+        await onboarding.end_agreement("agreement-1", Status.DECLINED, reason="I have left.")
+        await onboarding.end_agreement("agreement-2", Status.DECLINED, reason="The price is wrong.")
+        await onboarding.wait_until(
+            lambda view: len([waiting for waiting in view.waiting_for if waiting.who == "owner"]) == 2
         )
-        other = ("--resend", "--signer", f"{CUSTOMER}=customer-colleague", "--op", "op-1")
-        receipts = [await typed(it, tmp_path, "decide", "acme", "--part", "agreement-1", *other) for _ in range(2)]
+        stalled = await list_onboardings(onboarding, tmp_path, "--attention")
+        nobody = await type_command(
+            onboarding, tmp_path, "decide", "acme", "--part", "agreement-1", "--resend", "--signer", "x=y", code=1
+        )
+        arguments = ("--resend", "--signer", f"{CUSTOMER}=customer-colleague", "--op", "op-1")
+        receipts = [
+            await type_command(onboarding, tmp_path, "decide", "acme", "--part", "agreement-1", *arguments)
+            for _ in range(2)
+        ]
         (tmp_path / "new.pdf").write_bytes((tmp_path / "msa.pdf").read_bytes() + b"\n%new")
         wrong = {"document": {"file": "new.pdf"}, "signers": [{"person": "nobody"}]}
         (tmp_path / "replacement.json").write_text(json.dumps(wrong))
         file = ("--replace", str(tmp_path / "replacement.json"))
-        refused = await typed(it, tmp_path, "decide", "acme", "--part", "agreement-2", *file, code=1)
+        refused = await type_command(onboarding, tmp_path, "decide", "acme", "--part", "agreement-2", *file, code=1)
         signers = [{"person": "customer"}, {"person": "owner", "role": "approve"}, {"person": "operations"}]
         right = {"requester": "chair", "document": {"file": "new.pdf", "name": "New terms"}, "signers": signers}
         (tmp_path / "replacement.json").write_text(json.dumps(right))
-        replaced = await typed(it, tmp_path, "decide", "acme", "--part", "agreement-2", *file)
-        await it.until(lambda shown: all(".r2" in str(one.workflow) for one in shown.stages[0].agreements))
-        shown = await typed(it, tmp_path, "show", "acme")
-        await it.signed("agreement-1")
-        await it.signed("agreement-2")
-        ended = await it.ended()
-        orders = {order.brief.id: order.brief for order in it.provider.created}
+        replaced = await type_command(onboarding, tmp_path, "decide", "acme", "--part", "agreement-2", *file)
+        await onboarding.wait_until(lambda view: all(".r2" in str(part.workflow) for part in view.stages[0].agreements))
+        view = await type_command(onboarding, tmp_path, "show", "acme")
+        await onboarding.end_agreement("agreement-1")
+        await onboarding.end_agreement("agreement-2")
+        settlement = await onboarding.wait_for_end()
+        orders = {order.brief.id: order.brief for order in onboarding.provider.created}
     assert stalled["attention"] == "decision" and stalled["waiting_for"][0] == OWNER
     assert nobody == f"agreement-1: x is no signer of it: {CUSTOMER}\n"
-    assert [one["op"] for one in receipts] == ["op-1", "op-1"]
+    assert [receipt["op"] for receipt in receipts] == ["op-1", "op-1"]
     assert refused.startswith(f'{tmp_path}/replacement.json:1: signers[0].person: "nobody" is not in people.yaml')
     assert replaced["state"] == "done"
-    assert {one["status"] for one in shown["stages"][0]["agreements"]} <= {"converting", "sent"}
-    assert ended.outcome is Status.DONE
+    assert {part["status"] for part in view["stages"][0]["agreements"]} <= {"converting", "sent"}
+    assert settlement.outcome is Status.DONE
     assert orders["acme.1.1.r2"].people[0].person == "customer-colleague"
-    again = orders["acme.1.2.r2"]
-    assert (again.title, again.requester) == ("New terms: Acme", "chair")
-    assert [one.person for one in again.people] == [CUSTOMER, OWNER, "operations-desk"]
+    order_of_other_file = orders["acme.1.2.r2"]
+    assert (order_of_other_file.title, order_of_other_file.requester) == ("New terms: Acme", "chair")
+    assert [person.person for person in order_of_other_file.people] == [CUSTOMER, OWNER, "operations-desk"]
 
 
 TABLE_OF_DEALS = """\
@@ -124,14 +138,14 @@ def put_deals(folder: Path, *rows: str) -> tuple[str, ...]:
 @pytest.mark.real_server
 async def test_each_row_of_a_table_starts_one_onboarding_however_often(tmp_path: Path, dev_server: str) -> None:
     rows = [f"deal-{n};=Acme {n};Ada Ng;ada{n}@customer.example" for n in range(4)]
-    async with onboarding(tmp_path, a_file(LIVE, id="other"), server=own_part(dev_server)) as it:
+    async with start_onboarding(tmp_path, a_file(LIVE, id="other"), server=own_part(dev_server)) as onboarding:
         start = ("start", *put_deals(tmp_path, *rows))
-        dry = await typed(it, tmp_path, *start, "--dry-run")
-        first = await typed(it, tmp_path, *start)
-        again = await typed(it, tmp_path, *start)
-        shown = await typed(it, tmp_path, "show", "deal-3")
+        dry = await type_command(onboarding, tmp_path, *start, "--dry-run")
+        first = await type_command(onboarding, tmp_path, *start)
+        repeated = await type_command(onboarding, tmp_path, *start)
+        view = await type_command(onboarding, tmp_path, "show", "deal-3")
         wrong = put_deals(tmp_path, *rows, "deal-1;Other;Bo Li;bo@customer.example", "deal.13;Dot;Bo Li;nobody")
-        refused = await typed(it, tmp_path, "start", *wrong, code=1)
+        refused = await type_command(onboarding, tmp_path, "start", *wrong, code=1)
         with (tmp_path / "deals.started.csv").open(encoding="utf-8-sig", newline="") as stream:
             result = list(csv.DictReader(stream, delimiter=";"))
     assert dry[0] == {
@@ -142,9 +156,9 @@ async def test_each_row_of_a_table_starts_one_onboarding_however_often(tmp_path:
         "stages": ["agreements", "account set-up", "live"],
         "parts": 4,
     }
-    assert [one["workflow_id"] for one in first] == [f"customer-onboarding:deal-{n}" for n in range(4)]
-    assert [one["created"] for one in (*first, *again)] == [True] * 4 + [False] * 4
-    assert [stage["name"] for stage in shown["stages"]] == ["agreements", "account set-up", "live"]
+    assert [start["workflow_id"] for start in first] == [f"customer-onboarding:deal-{n}" for n in range(4)]
+    assert [start["created"] for start in (*first, *repeated)] == [True] * 4 + [False] * 4
+    assert [stage["name"] for stage in view["stages"]] == ["agreements", "account set-up", "live"]
     assert "deals.csv:6: id: deal-1 is the id of another onboarding of this start, too" in refused
     assert "deals.csv:7: id: " in refused and "is not an e-mail address" in refused
     assert (result[3]["onboarding"], result[3]["result"], result[3]["company"]) == (
@@ -156,37 +170,37 @@ async def test_each_row_of_a_table_starts_one_onboarding_however_often(tmp_path:
 
 @pytest.mark.real_server
 async def test_an_onboarding_from_standard_input_is_recognised(tmp_path: Path, dev_server: str) -> None:
-    async with onboarding(tmp_path, a_file(LIVE, id="other"), server=own_part(dev_server)) as it:
-        there = {**given(tmp_path), **address_of(it.client)}
+    async with start_onboarding(tmp_path, a_file(LIVE, id="other"), server=own_part(dev_server)) as onboarding:
+        environment = {**write_settings(tmp_path), **address_variables(onboarding.client)}
         file = json.dumps(a_file(DETAILS, LIVE))
-        told = [await asyncio.to_thread(type_, "onboard", "start", "-", stdin=file, **there) for _ in range(2)]
-        await asyncio.to_thread(type_, "onboard", "cancel", "acme", "--reason", "sold", **there)
-        again = await asyncio.to_thread(type_, "onboard", "start", "-", stdin=file, **there)
-    assert [one.stdout.splitlines()[:2] for one in told] == [
+        answers = [await asyncio.to_thread(type_, "onboard", "start", "-", stdin=file, **environment) for _ in range(2)]
+        await asyncio.to_thread(type_, "onboard", "cancel", "acme", "--reason", "sold", **environment)
+        repeated = await asyncio.to_thread(type_, "onboard", "start", "-", stdin=file, **environment)
+    assert [answer.stdout.splitlines()[:2] for answer in answers] == [
         ["acme started", "countersign onboard show acme"],
         ["acme was there before: the same onboarding, not started again", "countersign onboard show acme"],
     ]
-    assert again.stdout.splitlines()[1].startswith("Cancelled")
+    assert repeated.stdout.splitlines()[1].startswith("Cancelled")
 
 
 @pytest.mark.real_server
 async def test_parts_are_done_and_answered_by_the_onboarding_and_their_own_names(
     tmp_path: Path, dev_server: str
 ) -> None:
-    async with onboarding(tmp_path, a_file(ACCOUNT, DETAILS, LIVE), server=own_part(dev_server)) as it:
-        account = await it.open("account")
-        await it.tell(account, Block(person="operations-desk", because="No order form."))
-        line = await listed(it, tmp_path, "--person", OWNER)
-        blocked = await typed(it, tmp_path, "show", "acme")
-        early = await typed(it, tmp_path, "done", "acme", "billing", code=1)
-        unknown = await typed(it, tmp_path, "done", "acme", "acount", code=1)
-        await typed(it, tmp_path, "answer", "acme", "account", "It is in the mail.")
-        done = await typed(it, tmp_path, "done", "acme", "account", "--as", "operations-desk")
-        billing = await it.open("billing")
-        await it.tell(billing, Question(person=CUSTOMER, text="By post as well?"))
-        answered = await typed(it, tmp_path, "answer", "acme", "billing", "No, by mail.")
-        cancelled = await typed(it, tmp_path, "cancel", "acme", "--reason", "They went elsewhere.")
-        ended = await it.ended()
+    async with start_onboarding(tmp_path, a_file(ACCOUNT, DETAILS, LIVE), server=own_part(dev_server)) as onboarding:
+        account = await onboarding.wait_for_workflow("account")
+        await onboarding.send_command_to(account, Block(person="operations-desk", because="No order form."))
+        line = await list_onboardings(onboarding, tmp_path, "--person", OWNER)
+        blocked = await type_command(onboarding, tmp_path, "show", "acme")
+        early = await type_command(onboarding, tmp_path, "done", "acme", "billing", code=1)
+        unknown = await type_command(onboarding, tmp_path, "done", "acme", "acount", code=1)
+        await type_command(onboarding, tmp_path, "answer", "acme", "account", "It is in the mail.")
+        answer = await type_command(onboarding, tmp_path, "done", "acme", "account", "--as", "operations-desk")
+        billing = await onboarding.wait_for_workflow("billing")
+        await onboarding.send_command_to(billing, Question(person=CUSTOMER, text="By post as well?"))
+        answered = await type_command(onboarding, tmp_path, "answer", "acme", "billing", "No, by mail.")
+        cancelled = await type_command(onboarding, tmp_path, "cancel", "acme", "--reason", "They went elsewhere.")
+        settlement = await onboarding.wait_for_end()
     assert (line["document"], line["stage"]) == ("Acme", "account set-up")
     keys = {"id", "status", "stage", "stages", "waiting_for", "next", "timeline"}
     assert keys <= blocked.keys()
@@ -197,45 +211,45 @@ async def test_parts_are_done_and_answered_by_the_onboarding_and_their_own_names
     assert task["since"] and task["due_at"]
     assert early == "billing is coming: nobody was asked for it yet\n"
     assert unknown == "acme has no part acount, did you mean account?\n"
-    assert (done["id"], done["status"]) == ("acme.1.1", "done")
+    assert (answer["id"], answer["status"]) == ("acme.1.1", "done")
     assert (answered["id"], answered["status"]) == ("acme.2.1", "open")
-    assert (cancelled["id"], ended.outcome) == ("acme", Status.CANCELLED)
+    assert (cancelled["id"], settlement.outcome) == ("acme", Status.CANCELLED)
 
 
 @pytest.mark.real_server
 async def test_what_is_stalled_is_listed_first_and_a_task_is_replaced_then_waived(
     tmp_path: Path, dev_server: str
 ) -> None:
-    async with onboarding(tmp_path, a_file(ACCOUNT, LIVE), server=own_part(dev_server)) as it:
+    async with start_onboarding(tmp_path, a_file(ACCOUNT, LIVE), server=own_part(dev_server)) as onboarding:
         (tmp_path / "calm.json").write_text(json.dumps(a_file(ACCOUNT, LIVE, id="calm")))
-        account = await it.open("account")
-        await typed(it, tmp_path, "start", str(tmp_path / "calm.json"))
-        await it.tell(account, Cancellation(actor="operations-desk", reason="Not ours."))
-        await it.until(lambda shown: any(one.who == "owner" for one in shown.waiting_for))
+        account = await onboarding.wait_for_workflow("account")
+        await type_command(onboarding, tmp_path, "start", str(tmp_path / "calm.json"))
+        await onboarding.send_command_to(account, Cancellation(actor="operations-desk", reason="Not ours."))
+        await onboarding.wait_until(lambda view: any(waiting.who == "owner" for waiting in view.waiting_for))
         (tmp_path / "task.json").write_text(json.dumps({"title": "Create two accounts"}))
         decide = ("decide", "acme", "--part", "account")
         lines: list[dict[str, Any]] = []
         async with asyncio.timeout(20):
-            while sorted(str(one["attention"]) for one in lines) != ["None", "decision"]:
-                lines = await typed(it, tmp_path, "list")
-        no_signer = await typed(it, tmp_path, *decide, "--resend", "--signer", "a=b", code=1)
-        await typed(it, tmp_path, *decide, "--replace", str(tmp_path / "task.json"))
-        again = await it.until(lambda shown: ".r2" in str(shown.stages[0].tasks[0].workflow))
-        task = await lookup.look_at(it.client, it.store, WorkflowName(Kind.TASK, "acme.1.1.r2"))
-        await it.tell(
-            again.stages[0].tasks[0].workflow or "", Cancellation(actor="operations-desk", reason="Not ours.")
+            while sorted(str(line["attention"]) for line in lines) != ["None", "decision"]:
+                lines = await type_command(onboarding, tmp_path, "list")
+        no_signer = await type_command(onboarding, tmp_path, *decide, "--resend", "--signer", "a=b", code=1)
+        await type_command(onboarding, tmp_path, *decide, "--replace", str(tmp_path / "task.json"))
+        view = await onboarding.wait_until(lambda view: ".r2" in str(view.stages[0].tasks[0].workflow))
+        task = await lookup.look_at(onboarding.client, onboarding.store, WorkflowName(Kind.TASK, "acme.1.1.r2"))
+        await onboarding.send_command_to(
+            view.stages[0].tasks[0].workflow or "", Cancellation(actor="operations-desk", reason="Not ours.")
         )
-        await it.until(lambda shown: any(one.who == "owner" for one in shown.waiting_for))
-        await typed(it, tmp_path, *decide, "--waive", "--reason", "They have one.")
-        ended = await it.ended()
+        await onboarding.wait_until(lambda view: any(waiting.who == "owner" for waiting in view.waiting_for))
+        await type_command(onboarding, tmp_path, *decide, "--waive", "--reason", "They have one.")
+        settlement = await onboarding.wait_for_end()
     assert [line["id"] for line in lines] == ["acme", "calm"]
     assert no_signer == "account: a is no signer of it: it has none\n"
     assert (task.title, task.requester, task.lines[0].person) == ("Create two accounts: Acme", OWNER, "operations-desk")
-    assert [(one.id, one.state) for one in ended.parts] == [("account", "waived")]
+    assert [(part.id, part.state) for part in settlement.parts] == [("account", "waived")]
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("arguments", "message"),
     [
         ((), "exactly one of --resend, --replace FILE, --waive and --stop"),
         (("--resend", "--stop"), "exactly one of --resend, --replace FILE, --waive and --stop"),
@@ -246,7 +260,7 @@ async def test_what_is_stalled_is_listed_first_and_a_task_is_replaced_then_waive
         (("--replace", "--josn"), "there is no option --josn"),
     ],
 )
-def test_a_decision_that_is_none_is_wrong_usage(words: tuple[str, ...], says: str) -> None:
-    ended = type_("onboard", "decide", "acme", "--part", "agreement-1", *words)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert says in ended.stderr
+def test_a_decision_that_is_none_is_wrong_usage(arguments: tuple[str, ...], message: str) -> None:
+    answer = type_("onboard", "decide", "acme", "--part", "agreement-1", *arguments)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert message in answer.stderr

@@ -31,9 +31,9 @@ THEN = datetime(2026, 11, 27, 9, tzinfo=UTC)
 class Events(EventReconciliation):
     """So many parts of two pages, each with requests that missed something."""
 
-    def __init__(self, parts: int, each: int = 1) -> None:
+    def __init__(self, parts: int, per_part: int = 1) -> None:
         self.parts = parts
-        self.each = each
+        self.per_part = per_part
         self.fails = 0
         self.orders: list[ReconciliationOrder] = []
 
@@ -44,11 +44,13 @@ class Events(EventReconciliation):
             raise ApplicationError("Core Signature answered 503: no", type=Code.UNREACHABLE)
         self.orders.append(order)
         number = len(self.orders)
-        mended = [CorrectedRequest(request=f"msa-{number}-{one}", event="signed", at=THEN) for one in range(self.each)]
+        mended = [
+            CorrectedRequest(request=f"msa-{number}-{index}", event="signed", at=THEN) for index in range(self.per_part)
+        ]
         return ReconciliationResult(
             pages=2,
             events=200,
-            told=self.each,
+            told=self.per_part,
             mended=tuple(mended),
             until=THEN,
             reached=THEN,
@@ -57,61 +59,63 @@ class Events(EventReconciliation):
 
 
 @asynccontextmanager
-async def sweeping(events: Events) -> AsyncIterator[Client]:
+async def start_worker(events: Events) -> AsyncIterator[Client]:
     async with time_skipping() as env:
-        ours = Worker(env.client, task_queue=WORKFLOW_QUEUE, workflows=[ReconciliationWorkflow])
+        workflow_worker = Worker(env.client, task_queue=WORKFLOW_QUEUE, workflows=[ReconciliationWorkflow])
         theirs = Worker(env.client, task_queue=SWEEP_QUEUE, activities=events.activities())
-        async with ours, theirs:
+        async with workflow_worker, theirs:
             yield env.client
 
 
-async def begun(client: Client, asked: Reconciliation | None = None) -> WorkflowHandle[Any, ReconciliationResult]:
+async def start_sweep(
+    client: Client, reconciliation: Reconciliation | None = None
+) -> WorkflowHandle[Any, ReconciliationResult]:
     return await client.start_workflow(
         RECONCILIATION,
-        asked or Reconciliation(),
+        reconciliation or Reconciliation(),
         id="sweep",
         task_queue=WORKFLOW_QUEUE,
         result_type=ReconciliationResult,
     )
 
 
-async def details(handle: WorkflowHandle[Any, ReconciliationResult]) -> str:
+async def read_details(handle: WorkflowHandle[Any, ReconciliationResult]) -> str:
     """What the Web UI shows."""
     return str(await handle.query("__temporal_workflow_metadata", result_type=dict))
 
 
 async def test_it_goes_on_part_by_part_and_says_what_it_mended() -> None:
     events = Events(parts=3)
-    async with sweeping(events) as client:
-        handle = await begun(client)
+    async with start_worker(events) as client:
+        handle = await start_sweep(client)
         swept = await handle.result()
         assert (swept.pages, swept.events, swept.told, swept.over) == (6, 600, 3, True)
-        assert [one.request for one in swept.mended] == ["msa-1-0", "msa-2-0", "msa-3-0"]
+        assert [correction.request for correction in swept.mended] == ["msa-1-0", "msa-2-0", "msa-3-0"]
         assert await handle.query(SHOW, result_type=ReconciliationResult) == swept
-        assert "| msa-2-0 | signed | 2026-11-27 09:00:00 |" in await details(handle)
+        assert "| msa-2-0 | signed | 2026-11-27 09:00:00 |" in await read_details(handle)
         await corpus.record("reconciliation", handle)
 
 
 async def test_it_comes_to_its_bound_however_much_is_left() -> None:
-    events = Events(parts=1_000, each=20)
-    async with sweeping(events) as client:
-        handle = await begun(client)
+    events = Events(parts=1_000, per_part=20)
+    async with start_worker(events) as client:
+        handle = await start_sweep(client)
         swept = await handle.result()
         assert (len(events.orders), swept.over) == (PARTS_AT_MOST, False)
         assert (swept.told, len(swept.mended)) == (20 * PARTS_AT_MOST, SHOWN_AT_MOST)
-        shown = await details(handle)
-        assert "More is left: it has come back to 2026-11-27 09:00 UTC, the next one goes on." in shown
-        assert "and 150 more" in shown
+        shown_details = await read_details(handle)
+        assert "More is left: it has come back to 2026-11-27 09:00 UTC, the next one goes on." in shown_details
+        assert "and 150 more" in shown_details
         await corpus.record("reconciliation-bounded", handle)
 
 
 async def test_what_passes_is_tried_again_and_what_does_not_ends_it_with_its_words() -> None:
     events = Events(parts=1)
     events.fails = 3
-    async with sweeping(events) as client:
-        assert (await (await begun(client)).result()).over
+    async with start_worker(events) as client:
+        assert (await (await start_sweep(client)).result()).over
         events.fails = 100
-        handle = await begun(client)
+        handle = await start_sweep(client)
         with pytest.raises(WorkflowFailureError) as failure:
             await handle.result()
         assert isinstance(failure.value.cause, ActivityError)

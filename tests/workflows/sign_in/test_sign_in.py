@@ -55,8 +55,8 @@ async def test_each_ask_is_sent_once_and_no_other_waits_for_it() -> None:
             workflows=[SignInWorkflow],
             activities=messages.activities(),
         ):
-            first, again, second = await ask("a"), await ask("a"), await ask("b")
-            assert [await one.result() for one in (first, again, second)] == [SignInReport(told=1)] * 3
+            first, repeated, second = await ask("a"), await ask("a"), await ask("b")
+            assert [await handle.result() for handle in (first, repeated, second)] == [SignInReport(told=1)] * 3
             assert sorted(order.ask for order in messages.sent) == ["a", "b"]
             await corpus.record("sign-in", first)
             messages.fails = True
@@ -77,13 +77,13 @@ async def test_a_used_one_is_taken_back_at_once_also_while_its_own_workflow_runs
             activities=messages.activities(),
         ):
             used = SignInOrder(person="chair", ask="a", at=now, used=True)
-            done = await env.client.execute_workflow(
+            report = await env.client.execute_workflow(
                 SignInWorkflow.run,
                 used,
                 id=names.sign_in_used_workflow_id("chair", "a"),
                 task_queue=names.WORKFLOW_QUEUE,
             )
-            assert (done, messages.withdrawn, messages.sent) == (SignInReport(told=1), [used], [])
+            assert (report, messages.withdrawn, messages.sent) == (SignInReport(told=1), [used], [])
 
 
 async def test_a_message_that_waited_for_a_worker_blames_no_receiver_s_clock(caplog: pytest.LogCaptureFixture) -> None:
@@ -109,9 +109,9 @@ async def test_a_message_that_waited_for_a_worker_blames_no_receiver_s_clock(cap
     assert not [record for record in caplog.records if "the clock of a receiver is off" in record.getMessage()]
 
 
-@pytest.mark.parametrize(("minutes", "said"), [(-10, [-600]), (0, []), (10, [600])])
+@pytest.mark.parametrize(("minutes", "logged_seconds"), [(-10, [-600]), (0, []), (10, [600])])
 async def test_a_receiver_whose_clock_is_off_is_named_and_its_message_sent(
-    minutes: int, said: list[int], caplog: pytest.LogCaptureFixture
+    minutes: int, logged_seconds: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
     messages = Messages()
     async with (
@@ -123,10 +123,12 @@ async def test_a_receiver_whose_clock_is_off_is_named_and_its_message_sent(
             activities=messages.activities(),
         ),
     ):
-        at = await env.get_current_time() + timedelta(minutes=minutes)
-        order = SignInOrder(person="chair", ask="a", at=at)
+        asked_at = await env.get_current_time() + timedelta(minutes=minutes)
+        order = SignInOrder(person="chair", ask="a", at=asked_at)
         id, queue = names.sign_in_workflow_id("chair", "a"), names.WORKFLOW_QUEUE
         await env.client.execute_workflow(SignInWorkflow.run, order, id=id, task_queue=queue)
-    off = [vars(one)["seconds"] for one in caplog.records if "the clock of a receiver is off" in one.getMessage()]
+    logged_offsets = [
+        vars(record)["seconds"] for record in caplog.records if "the clock of a receiver is off" in record.getMessage()
+    ]
     assert messages.sent == [order]
-    assert [round(one, -1) for one in off] == said
+    assert [round(offset, -1) for offset in logged_offsets] == logged_seconds

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from activities.notifications.signer_mail import MailedRecently
 from tests.workflows.fakes import FakePushService, World
-from tests.workflows.stage import Story, story
+from tests.workflows.stage import Story, start_story
 from workflows.model.commands import UPDATES, ReminderNow
 from workflows.model.notifications import MAILS_APART, Channel, Delivery, DeliveryReport, Notification
 from workflows.model.receipts import OperationState, Receipt
@@ -32,25 +32,25 @@ class MailOfCoreSignature(FakePushService):
 async def test_a_reminder_shortly_after_a_mail_is_put_off_logged_and_sent_once() -> None:
     world = World()
     world.push = MailOfCoreSignature(world.signatures, by_mail=[FIRST, SECOND])
-    async with story(world) as it:
-        assert (await it.wish(REMIND_NOW)).state is OperationState.DONE
-        await it.days_pass(HALF)
-        await it.handle.execute_update(UPDATES[ReminderNow], REMIND_NOW, id="again", result_type=Receipt)
-        await it.days_pass(HALF / 2)
-        line = await line_of(it, SECOND)
+    async with start_story(world) as story:
+        assert (await story.send_command(REMIND_NOW)).state is OperationState.DONE
+        await story.days_pass(HALF)
+        await story.handle.execute_update(UPDATES[ReminderNow], REMIND_NOW, id="again", result_type=Receipt)
+        await story.days_pass(HALF / 2)
+        line = await line_of(story, SECOND)
         assert (line.channel, line.outcome, line.why) == (Channel.MAIL, "suppressed", Reason.MAILED_RECENTLY)
-        assert sent(world) == [FIRST]
-        await it.days_pass(HALF)
-        assert (await line_of(it, SECOND)).outcome == "accepted"
-        receipt = await it.handle.query(SignatureRequestWorkflow.operation, "again")
+        assert sent_stages(world) == [FIRST]
+        await story.days_pass(HALF)
+        assert (await line_of(story, SECOND)).outcome == "accepted"
+        receipt = await story.handle.query(SignatureRequestWorkflow.operation, "again")
     assert receipt and receipt.state is OperationState.DONE
-    assert sent(world) == [FIRST, SECOND]
+    assert sent_stages(world) == [FIRST, SECOND]
 
 
-async def line_of(it: Story, stage: str) -> Notification:
-    [line] = [line for line in (await it.shown()).notifications if line.stage == stage]
+async def line_of(story: Story, stage: str) -> Notification:
+    [line] = [line for line in (await story.read_view()).notifications if line.stage == stage]
     return line
 
 
-def sent(world: World) -> list[str]:
+def sent_stages(world: World) -> list[str]:
     return [stage for stage, _ in world.push.stages() if stage in (FIRST, SECOND)]

@@ -21,57 +21,57 @@ SIGNERS = (
 )
 
 
-def begun() -> SignerSlots:
+def begin_slots() -> SignerSlots:
     return SignerSlots.expect(SIGNERS).begin(NOW)
 
 
-def seen(*pairs: tuple[str, SignerState]) -> tuple[SignerSeen, ...]:
+def make_reports(*pairs: tuple[str, SignerState]) -> tuple[SignerSeen, ...]:
     return tuple(SignerSeen(person=person, state=state) for person, state in pairs)
 
 
 def test_the_turn_follows_the_order_and_the_same_number_means_in_parallel() -> None:
-    first = begun()
-    assert [one.person for one in first.pending] == ["a", "b"]
-    half = first.record(seen(("a", SignerState.SIGNED)), NOW)
-    assert [one.person for one in half.pending] == ["b"]
-    second = half.record(seen(("b", SignerState.APPROVED)), NOW)
-    assert [one.person for one in second.pending] == ["c"]
+    first = begin_slots()
+    assert [slot.person for slot in first.pending] == ["a", "b"]
+    half = first.record(make_reports(("a", SignerState.SIGNED)), NOW)
+    assert [slot.person for slot in half.pending] == ["b"]
+    second = half.record(make_reports(("b", SignerState.APPROVED)), NOW)
+    assert [slot.person for slot in second.pending] == ["c"]
     assert not second.complete
-    assert second.record(seen(("c", SignerState.SIGNED)), NOW).complete
+    assert second.record(make_reports(("c", SignerState.SIGNED)), NOW).complete
 
 
 def test_after_a_decline_nobody_is_asked_any_more() -> None:
-    declined = begun().record(seen(("a", SignerState.DECLINED), ("b", SignerState.APPROVED)), NOW)
+    declined = begin_slots().record(make_reports(("a", SignerState.DECLINED), ("b", SignerState.APPROVED)), NOW)
     assert declined.pending == ()
-    assert [one.person for one in declined.signers if one.turn_at] == ["a", "b"]
+    assert [signer.person for signer in declined.signers if signer.turn_at] == ["a", "b"]
 
 
 def test_somebody_we_do_not_know_goes_before_those_who_come_after_them() -> None:
-    gone = seen(("a", SignerState.REASSIGNED), ("b", SignerState.APPROVED))
-    held = begun().record(gone, NOW, turn=1)
-    assert held.pending == ()
-    assert [one.person for one in held.record((), NOW, turn=2).pending] == ["c"]
+    reports = make_reports(("a", SignerState.REASSIGNED), ("b", SignerState.APPROVED))
+    waiting_slots = begin_slots().record(reports, NOW, turn=1)
+    assert waiting_slots.pending == ()
+    assert [slot.person for slot in waiting_slots.record((), NOW, turn=2).pending] == ["c"]
 
 
 def test_before_it_was_sent_it_is_nobodys_turn() -> None:
-    waiting = SignerSlots.expect(SIGNERS).record(seen(("a", SignerState.VIEWED)), NOW)
+    waiting = SignerSlots.expect(SIGNERS).record(make_reports(("a", SignerState.VIEWED)), NOW)
     assert waiting.pending == ()
-    assert [one.person for one in waiting.begin(NOW).pending] == ["a", "b"]
+    assert [slot.person for slot in waiting.begin(NOW).pending] == ["a", "b"]
 
 
 def test_whoever_takes_a_place_has_all_of_their_time_from_then_on() -> None:
     later = NOW + timedelta(days=20)
-    taken = begun().reassign("a", "e", later).of("e")
-    assert taken is not None
-    assert (taken.state, taken.turn_at, taken.clock_from) == (SignerState.TURN, later, later)
-    waits = begun().reassign("c", "e", later).of("e")
+    taken_slot = begin_slots().reassign("a", "e", later).of("e")
+    assert taken_slot is not None
+    assert (taken_slot.state, taken_slot.turn_at, taken_slot.clock_from) == (SignerState.TURN, later, later)
+    waits = begin_slots().reassign("c", "e", later).of("e")
     assert waits is not None
     assert (waits.state, waits.turn_at, waits.clock_from) == (SignerState.WAITING, None, None)
 
 
 def test_a_copy_is_never_waited_for() -> None:
-    everyone = begun().record(
-        seen(("a", SignerState.SIGNED), ("b", SignerState.APPROVED), ("c", SignerState.SIGNED)), NOW
+    everyone = begin_slots().record(
+        make_reports(("a", SignerState.SIGNED), ("b", SignerState.APPROVED), ("c", SignerState.SIGNED)), NOW
     )
     assert everyone.complete
     assert everyone.pending == ()
@@ -79,8 +79,8 @@ def test_a_copy_is_never_waited_for() -> None:
 
 @pytest.mark.parametrize("later", [SignerState.VIEWED, SignerState.BOUNCED, SignerState.DECLINED, SignerState.TURN])
 def test_who_has_acted_never_goes_back(later: SignerState) -> None:
-    acted = begun().record(seen(("a", SignerState.SIGNED)), NOW)
-    assert acted.record(seen(("a", later)), NOW) == acted
+    acted = begin_slots().record(make_reports(("a", SignerState.SIGNED)), NOW)
+    assert acted.record(make_reports(("a", later)), NOW) == acted
 
 
 STEPS = [("a", SignerState.VIEWED), ("a", SignerState.SIGNED), ("b", SignerState.APPROVED), ("c", SignerState.VIEWED),
@@ -90,10 +90,10 @@ STEPS = [("a", SignerState.VIEWED), ("a", SignerState.SIGNED), ("b", SignerState
 def test_every_permutation_of_five_reports_ends_alike() -> None:
     endings = set()
     for order in permutations(STEPS):
-        signatures = begun()
+        signatures = begin_slots()
         for step in order:
-            signatures = signatures.record(seen(step), NOW)
-        endings.add(tuple((one.person, one.state) for one in signatures.signers))
+            signatures = signatures.record(make_reports(step), NOW)
+        endings.add(tuple((signer.person, signer.state) for signer in signatures.signers))
     assert endings == {
         (("a", SignerState.SIGNED), ("b", SignerState.APPROVED), ("c", SignerState.SIGNED), ("d", SignerState.WAITING))
     }
@@ -120,10 +120,10 @@ states = st.sampled_from(list(SignerState))
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", "c", "d", "stranger"]), states), max_size=20))
 def test_whatever_the_provider_says_repeating_it_changes_nothing(reports: list[tuple[str, SignerState]]) -> None:
-    once = begun()
+    signer_slots = begin_slots()
     for report in reports:
-        once = once.record(seen(report), NOW)
-        assert once.record(seen(report), NOW) == once
+        signer_slots = signer_slots.record(make_reports(report), NOW)
+        assert signer_slots.record(make_reports(report), NOW) == signer_slots
 
 
 def test_a_hint_for_several_is_a_repeated_one_only_if_all_of_them_were_heard() -> None:
@@ -137,25 +137,25 @@ def test_a_hint_for_several_is_a_repeated_one_only_if_all_of_them_were_heard() -
     )
     assert heard.notify_of(hint, NOW).document.unread
     assert heard.notify_of(hint, NOW).document.events_seen == ("e-1", "e-2")
-    both = heard.notify_of(hint, NOW).within("document", unread=False)
-    assert both.notify_of(hint, NOW) == both
+    notified = heard.notify_of(hint, NOW).within("document", unread=False)
+    assert notified.notify_of(hint, NOW) == notified
 
 
-@pytest.mark.parametrize(("after", "late"), [(-1, False), (0, False), (1, True)])
-def test_who_signs_in_the_very_instant_of_the_due_date_is_in_time(after: int, late: bool) -> None:
+@pytest.mark.parametrize(("offset_microseconds", "late"), [(-1, False), (0, False), (1, True)])
+def test_who_signs_in_the_very_instant_of_the_due_date_is_in_time(offset_microseconds: int, late: bool) -> None:
     from tests.workflows.stage import a_request
 
     due = NOW + timedelta(days=30)
-    at = due + timedelta(microseconds=after)
+    signed_at = due + timedelta(microseconds=offset_microseconds)
     sent = SignatureState.begin(a_request().brief, NOW).planned(
         Schedule(due_at=due, over_at=due + timedelta(days=9)), NOW
     )
     [first, *_] = sent.slots.places
-    signed = SignerSeen(person=first.person, state=SignerState.SIGNED, at=at)
-    seen = DocumentSeen(document="d", status=Status.SENT, raw="se", signers=(signed,))
-    known = sent.observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), NOW).observe(seen, at)
-    place = known.slots.of(first.person)
-    assert place is not None and known.acted_late(place) is late
+    signed = SignerSeen(person=first.person, state=SignerState.SIGNED, at=signed_at)
+    document = DocumentSeen(document="d", status=Status.SENT, raw="se", signers=(signed,))
+    observed = sent.observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), NOW).observe(document, signed_at)
+    slot = observed.slots.of(first.person)
+    assert slot is not None and observed.acted_late(slot) is late
 
 
 def test_of_ten_times_as_many_and_as_long_ids_as_are_remembered_a_request_keeps_no_more_and_knows_them_again() -> None:
