@@ -74,10 +74,10 @@ class ReplayCheck:
         return not self.stuck and self.replayed == self.open
 
 
-async def rehearse(client: Client, most: int | None = None, code: Sequence[type[Any]] | None = None) -> ReplayCheck:
+async def rehearse(client: Client, limit: int | None = None, code: Sequence[type[Any]] | None = None) -> ReplayCheck:
     """Replay the open workflows, or only the `most` newest."""
     running = [execution async for execution in executions.listed(client, _OPEN)]
-    histories = _histories(client, running[:most])
+    histories = _histories(client, running[:limit])
     results = [result async for result in replays(histories, client.data_converter, code)]
     stuck = {workflow_id: _in_one_line(failure) for workflow_id, failure in results if failure is not None}
     return ReplayCheck(open=len(running), replayed=len(results), stuck=stuck)
@@ -88,21 +88,21 @@ async def replays(
 ) -> AsyncIterator[tuple[str, Exception | None]]:
     """Each history's workflow id, and the error of replaying it with `code` (ours), or None."""
     runner = NotingRunner()
-    ours = plugin.workflows() if code is None else code
-    replayer = Replayer(workflows=ours, data_converter=converter, runtime=_silent(), workflow_runner=runner)
+    workflow_types = plugin.workflows() if code is None else code
+    replayer = Replayer(workflows=workflow_types, data_converter=converter, runtime=_silent(), workflow_runner=runner)
     async with replayer.workflow_replay_iterator(histories) as results:
         async for result in results:
             failed = runner.failed.pop(result.history.run_id, None)
             yield result.history.workflow_id, failed or result.replay_failure
 
 
-async def run(most: int | None = None) -> int:
+async def run(limit: int | None = None) -> int:
     """Print the result; 1 if a workflow would get stuck, or was not replayed."""
     client = await connect(settings.load(), identity="countersign-rollout")
     with refusing(client.namespace):
-        rehearsal = await rehearse(client, most)
-    for workflow_id, why in rehearsal.stuck.items():
-        print(f"{workflow_id}: {why}")  # noqa: T201  the answer of a command is its output
+        rehearsal = await rehearse(client, limit)
+    for workflow_id, reason in rehearsal.stuck.items():
+        print(f"{workflow_id}: {reason}")  # noqa: T201  the answer of a command is its output
     server = f"{client.service_client.config.target_host}/{client.namespace}"
     print(  # noqa: T201
         f"{rehearsal.replayed} of {rehearsal.open} open workflows on {server} replayed, "
@@ -113,14 +113,14 @@ async def run(most: int | None = None) -> int:
 
 def main() -> int:
     """Run in the image to be deployed, with the settings of the running one."""
-    words = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="python -m deploy.rollout",
         description="Would this code get an open workflow stuck? Exit 1 if so, or if not all were replayed.",
     )
-    words.add_argument("--most", type=_at_least_one, help="how many of the newest to replay (all)")
+    parser.add_argument("--most", type=_at_least_one, help="how many of the newest to replay (all)")
     # A task that fails is told in one line; the SDK would add a traceback for each.
     logging.getLogger("temporalio").addHandler(logging.NullHandler())
-    return asyncio.run(run(words.parse_args().most))
+    return asyncio.run(run(parser.parse_args().most))
 
 
 async def _histories(client: Client, executions: Sequence[Run]) -> AsyncIterator[WorkflowHistory]:
@@ -141,9 +141,9 @@ def _at_least_one(written: str) -> int:
 
 
 def _in_one_line(failure: Exception) -> str:
-    words = " ".join(str(failure).split())
-    found = _NONDETERMINISM.search(words)
-    return (found[0] if found else words)[:_LONGEST]
+    text = " ".join(str(failure).split())
+    match = _NONDETERMINISM.search(text)
+    return (match[0] if match else text)[:_LONGEST]
 
 
 if __name__ == "__main__":

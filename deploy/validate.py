@@ -46,7 +46,7 @@ class Check:
 
 def compose(deploy: Path) -> Iterator[str]:
     """compose.yaml with the values of .env.example."""
-    yield from _said_by("docker-compose", *compose_words(deploy), "config", "-q", env={"ENV_FILE": ".env.example"})
+    yield from _run_check("docker-compose", *compose_words(deploy), "config", "-q", env={"ENV_FILE": ".env.example"})
 
 
 def compose_words(deploy: Path, variables: Path | None = None) -> Sequence[str]:
@@ -63,94 +63,98 @@ def cluster(deploy: Path) -> Iterator[str]:
         if ran.returncode:
             yield f"{overlay.name}: {_first_line(ran.stderr)}"
             continue
-        for one in manifests(ran.stdout):
-            where = f"{overlay.name}: {one.get('kind')} {one.get('metadata', {}).get('name')}"
-            yield from (f"{where}: {fault}" for fault in faults_of(one, deploy))
+        for manifest in manifests(ran.stdout):
+            object_name = f"{overlay.name}: {manifest.get('kind')} {manifest.get('metadata', {}).get('name')}"
+            yield from (f"{object_name}: {fault}" for fault in faults_of(manifest, deploy))
 
 
 def overlays(deploy: Path) -> Sequence[Path]:
     """Their folders."""
-    return sorted(one.parent for one in deploy.glob("kustomize/overlays/*/kustomization.yaml"))
+    return sorted(file.parent for file in deploy.glob("kustomize/overlays/*/kustomization.yaml"))
 
 
 def manifests(text: str) -> list[Manifest]:
     """The documents of a YAML stream."""
-    return [one for one in YAML(typ="safe").load_all(text) if one]
+    return [document for document in YAML(typ="safe").load_all(text) if document]
 
 
-def faults_of(one: Manifest, deploy: Path) -> Iterator[str]:
+def faults_of(manifest: Manifest, deploy: Path) -> Iterator[str]:
     """Of one object, by the schema of its kind."""
-    if "." not in one["apiVersion"].partition("/")[0] or ".k8s.io/" in one["apiVersion"]:
-        yield from _by_kubernetes(one)
+    if "." not in manifest["apiVersion"].partition("/")[0] or ".k8s.io/" in manifest["apiVersion"]:
+        yield from _by_kubernetes(manifest)
         return
-    yield from _by_our_schema(one, deploy)
-    if (one["apiVersion"], one["kind"]) == _POD_OWNERS:
-        template = one["spec"].get("template", {})
+    yield from _by_our_schema(manifest, deploy)
+    if (manifest["apiVersion"], manifest["kind"]) == _POD_OWNERS:
+        template = manifest["spec"].get("template", {})
         selector = {"matchLabels": template.get("metadata", {}).get("labels", {})}
         spec = {"selector": selector, "template": template}
         yield from _by_kubernetes({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {}, "spec": spec})
 
 
-def _by_kubernetes(one: Manifest) -> Iterator[str]:
+def _by_kubernetes(manifest: Manifest) -> Iterator[str]:
     import kubernetes_validate  # noqa: PLC0415  of developers only
 
     try:
-        kubernetes_validate.validate(dict(one), KUBERNETES, strict=True)
+        kubernetes_validate.validate(dict(manifest), KUBERNETES, strict=True)
     except (kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError) as fault:
         path = ".".join(str(part) for part in getattr(fault, "path", ()))
         yield f"{path}: {_first_line(getattr(fault, 'message', '') or str(fault))}"
 
 
-def _by_our_schema(one: Manifest, deploy: Path) -> Iterator[str]:
+def _by_our_schema(manifest: Manifest, deploy: Path) -> Iterator[str]:
     import jsonschema  # noqa: PLC0415  of developers only
 
     schema = YAML(typ="safe").load(deploy / "kustomize" / "custom-resources.schema.yaml")
-    same = [each for each in schema["oneOf"] if each["properties"]["kind"]["const"] == one["kind"]]
-    if not same:
+    kind_schemas = [
+        schema_of_kind
+        for schema_of_kind in schema["oneOf"]
+        if schema_of_kind["properties"]["kind"]["const"] == manifest["kind"]
+    ]
+    if not kind_schemas:
         yield "no schema knows this kind"
-    for each in same:
-        of_kind = {"$defs": schema["$defs"], "type": "object", "required": schema["required"], **each}
-        for fault in jsonschema.Draft202012Validator(of_kind).iter_errors(dict(one)):
+    for kind_schema in kind_schemas:
+        of_kind = {"$defs": schema["$defs"], "type": "object", "required": schema["required"], **kind_schema}
+        for fault in jsonschema.Draft202012Validator(of_kind).iter_errors(dict(manifest)):
             yield f"{fault.json_path}: {_first_line(fault.message)}"
 
 
 def dockerfile(deploy: Path) -> Iterator[str]:
-    for one in deploy.glob("image/Dockerfile"):
-        yield from _said_by("hadolint", str(one))
+    for file in deploy.glob("image/Dockerfile"):
+        yield from _run_check("hadolint", str(file))
 
 
 def prometheus(deploy: Path) -> Iterator[str]:
     """The configuration, the rules, and the tests of the rules."""
     folder = deploy / "prometheus"
-    yield from _said_by("promtool", "check", "config", str(folder / "prometheus.yaml"))
+    yield from _run_check("promtool", "check", "config", str(folder / "prometheus.yaml"))
     for rules in folder.glob("rules.yaml"):
-        yield from _said_by("promtool", "check", "rules", str(rules))
+        yield from _run_check("promtool", "check", "rules", str(rules))
     for tests in folder.glob("rules_test.yaml"):
-        yield from _said_by("promtool", "test", "rules", str(tests))
+        yield from _run_check("promtool", "test", "rules", str(tests))
 
 
 def nginx(deploy: Path) -> Iterator[str]:
     """The configuration of each place, with a certificate made for the check."""
-    with TemporaryDirectory() as place:
-        folder = shutil.copytree(deploy / "nginx", Path(place) / "nginx")
+    with TemporaryDirectory() as prefix:
+        folder = shutil.copytree(deploy / "nginx", Path(prefix) / "nginx")
         yield from make_certificate(folder / "tls")
         for file in NGINX_FILES:
-            yield from _said_by("nginx", "-q", "-t", "-p", place, "-c", str(folder / file))
+            yield from _run_check("nginx", "-q", "-t", "-p", prefix, "-c", str(folder / file))
 
 
 def make_certificate(folder: Path) -> Iterator[str]:
     """A key and its own certificate, where machine.conf looks for them."""
     folder.mkdir()
     key, certificate = str(folder / "key.pem"), str(folder / "certificate.pem")
-    words = ("-subj", "/CN=localhost", "-keyout", key, "-out", certificate)
-    yield from _said_by("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *words)
+    subject_arguments = ("-subj", "/CN=localhost", "-keyout", key, "-out", certificate)
+    yield from _run_check("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject_arguments)
 
 
 def scripts(deploy: Path) -> Iterator[str]:
     """Those of this folder, and what CI runs."""
     of_ci = deploy.with_name(".ci") / "run"
-    for one in (*sorted(deploy.rglob("*.sh")), *([of_ci] if of_ci.exists() else ())):
-        yield from _said_by("shellcheck", str(one))
+    for script in (*sorted(deploy.rglob("*.sh")), *([of_ci] if of_ci.exists() else ())):
+        yield from _run_check("shellcheck", str(script))
 
 
 def collector(deploy: Path) -> Iterator[str]:
@@ -158,19 +162,23 @@ def collector(deploy: Path) -> Iterator[str]:
     config = YAML(typ="safe").load(deploy / "otel" / "collector.yaml")
     for name, pipeline in config["service"]["pipelines"].items():
         for part, used in pipeline.items():
-            yield from (f"{name}: no {part} {one}" for one in used if one not in config.get(part, {}))
+            yield from (f"{name}: no {part} {component}" for component in used if component not in config.get(part, {}))
     declared = config.get("extensions", {})
-    yield from (f"no extension {one}" for one in config["service"].get("extensions", ()) if one not in declared)
+    yield from (
+        f"no extension {extension}"
+        for extension in config["service"].get("extensions", ())
+        if extension not in declared
+    )
 
 
 def grafana(deploy: Path) -> Iterator[str]:
     """That Grafana can read what it is given."""
-    for one in sorted((deploy / "grafana").glob("*.json")):
-        if not {"title", "panels"} <= json.loads(one.read_text()).keys():
-            yield f"{one.name}: is no dashboard"
-    for one in sorted((deploy / "grafana" / "provisioning").rglob("*.yaml")):
-        if YAML(typ="safe").load(one).get("apiVersion") != 1:
-            yield f"{one.name}: apiVersion must be 1"
+    for dashboard in sorted((deploy / "grafana").glob("*.json")):
+        if not {"title", "panels"} <= json.loads(dashboard.read_text()).keys():
+            yield f"{dashboard.name}: is no dashboard"
+    for dashboard in sorted((deploy / "grafana" / "provisioning").rglob("*.yaml")):
+        if YAML(typ="safe").load(dashboard).get("apiVersion") != 1:
+            yield f"{dashboard.name}: apiVersion must be 1"
 
 
 CHECKS: Final = (
@@ -207,23 +215,28 @@ def _checked(check: Check, *, required: bool) -> tuple[list[str], bool]:
     return [f"deploy: {check.name}: {fault}" for fault in faults], bool(faults)
 
 
-def _said_by(program: str, *words: str, env: Mapping[str, str] | None = None) -> Iterator[str]:
+def _run_check(program: str, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[str]:
     """What a tool says that is not content, line by line."""
-    ran = run(program, *words, env=env)
+    ran = run(program, *arguments, env=env)
     if ran.returncode:
-        said = [line for line in (ran.stdout + ran.stderr).splitlines() if line.strip()]
-        yield from said or [f"{program} ends with {ran.returncode}"]
+        output_lines = [line for line in (ran.stdout + ran.stderr).splitlines() if line.strip()]
+        yield from output_lines or [f"{program} ends with {ran.returncode}"]
 
 
-def run(program: str, *words: str, env: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+def run(program: str, *arguments: str, env: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
     """Run a tool of this machine to its end; raises `ToolMissing`. `env` is added to ours."""
-    beside = Path(sys.executable).parent
-    path = os.pathsep.join((str(beside), os.environ.get("PATH", os.defpath), "/usr/sbin"))
-    found = shutil.which(program, path=path)
-    if found is None:
+    python_folder = Path(sys.executable).parent
+    path = os.pathsep.join((str(python_folder), os.environ.get("PATH", os.defpath), "/usr/sbin"))
+    binary = shutil.which(program, path=path)
+    if binary is None:
         raise ToolMissing(program)
     return subprocess.run(  # noqa: S603  a tool of this machine, on files of ours
-        (found, *words), capture_output=True, text=True, check=False, timeout=_WITHIN, env={**os.environ, **(env or {})}
+        (binary, *arguments),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_WITHIN,
+        env={**os.environ, **(env or {})},
     )
 
 

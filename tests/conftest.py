@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from activities.records.database import Database
 from deploy.demo.chromium import HOW_TO_HAVE_THEM, executable
-from tests.lanes import laid_out
+from tests.lanes import lay_out
 from tests.postgresql import HOW_TO_HAVE_IT, PostgreSQL
 from tests.postgresql import postgresql as started
 from tests.servers import real_server
@@ -78,7 +78,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Lay out what was shuffled."""
-    items[:] = laid_out(items, getattr(config, "workerinput", {}).get("workercount", 1))
+    items[:] = lay_out(items, getattr(config, "workerinput", {}).get("workercount", 1))
 
 
 @pytest.hookimpl(wrapper=True)

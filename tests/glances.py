@@ -11,9 +11,9 @@ _LONGER_BY: Final = 1.3
 _LONGEST: Final = 0.25
 
 
-def glances(first: float = 0.01, within: float = 60) -> Iterator[float]:
+def glances(first: float = 0.01, limit_seconds: float = 60) -> Iterator[float]:
     """The seconds to sleep after each look, until `within` of them have passed."""
-    ends, pause = time.monotonic() + within, first
+    ends, pause = time.monotonic() + limit_seconds, first
     while time.monotonic() < ends:
         yield pause
         pause = min(pause * _LONGER_BY, _LONGEST)

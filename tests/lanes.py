@@ -15,24 +15,24 @@ STACKS: Final = ({"laptop", "browser"}, {"shared"}, {"database_url", "files"})
 """The fixtures that keep processes for a whole session; those of one worker begin a part of the list."""
 
 
-def laid_out(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
+def lay_out(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
     """The tests of one stack at the head of each part, then those with a server of their own, then the quick ones.
 
     Parts without a stack have more of the servers. Apart from that tests stay in the order they had, which is a random
     one; modules stay whole.
     """
-    stacked = [[item for item in items if _fixtures(item) & kept] for kept in STACKS]
+    stacked = [[item for item in items if _fixtures(item) & stack_fixtures] for stack_fixtures in STACKS]
     parts: list[list[pytest.Item]] = [*stacked, *([] for _ in range(workers - len(STACKS)))]
-    others = [item for item in items if not _fixtures(item) & set().union(*STACKS)]
-    slow = [item for item in others if item.get_closest_marker("real_server")]
+    items_without_stack = [item for item in items if not _fixtures(item) & set().union(*STACKS)]
+    slow = [item for item in items_without_stack if item.get_closest_marker("real_server")]
     for _, module in groupby(slow, key=lambda item: item.path):
         min(parts, key=len).extend(module)
-    quick = [item for item in others if not item.get_closest_marker("real_server")]
+    quick = [item for item in items_without_stack if not item.get_closest_marker("real_server")]
     room = -(-len(items) // len(parts))
     for part in parts:
-        more = max(0, room - len(part))
-        part.extend(quick[:more])
-        del quick[:more]
+        room_left = max(0, room - len(part))
+        part.extend(quick[:room_left])
+        del quick[:room_left]
     return [item for part in parts for item in part] + quick
 
 

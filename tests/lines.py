@@ -27,21 +27,21 @@ def counted(lines: Iterable[MemberOutcome]) -> Counts:
 def curve(lines: Sequence[MemberOutcome], opens_at: datetime, closes_at: datetime, now: datetime | None) -> Curve:
     """With a step for each."""
     signed = sorted(datetime.fromisoformat(line.signed_at) for line in lines if line.status in DONE and line.signed_at)
-    recent = sum(at > lately(opens_at, now) for at in signed) if now else 0
-    steps = [Point(at, nth) for nth, at in enumerate(signed, start=1)]
+    recent = sum(signed_at > lately(opens_at, now) for signed_at in signed) if now else 0
+    steps = [Point(signed_at, nth) for nth, signed_at in enumerate(signed, start=1)]
     return Curve(len(signed), recent, counted(lines).open, opens_at, closes_at, now, steps)
 
 
 def chart(
-    shown: CampaignShow,
+    view: CampaignShow,
     lines: Sequence[MemberOutcome],
     *,
     now: datetime | None = None,
     language: Language | None = None,
 ) -> str:
-    assert shown.closes_at is not None
-    drawn = curve(lines, shown.opens_at, shown.closes_at, now)
-    return campaign_chart(shown, drawn, counted(lines), language=language)
+    assert view.closes_at is not None
+    drawn = curve(lines, view.opens_at, view.closes_at, now)
+    return campaign_chart(view, drawn, counted(lines), language=language)
 
 
 async def some_at_a_time(lines: Sequence[MemberOutcome]) -> AsyncIterator[Sequence[MemberOutcome]]:
@@ -49,16 +49,16 @@ async def some_at_a_time(lines: Sequence[MemberOutcome]) -> AsyncIterator[Sequen
         yield lines[begin : begin + 500]
 
 
-def reported(
-    shown: CampaignShow,
+def make_report(
+    view: CampaignShow,
     lines: Sequence[MemberOutcome],
     population: dict[str, Any] | None = None,
     changes: Sequence[dict[str, Any]] = (),
 ) -> CampaignReport:
     """A report of these."""
-    head = report.head_of(shown)
-    drawn = curve(lines, shown.opens_at, shown.closes_at, head.as_of) if shown.closes_at else None
-    return CampaignReport(shown, head, tally(lines), drawn, population, changes, lambda: some_at_a_time(lines))
+    head = report.head_of(view)
+    drawn = curve(lines, view.opens_at, view.closes_at, head.as_of) if view.closes_at else None
+    return CampaignReport(view, head, tally(lines), drawn, population, changes, lambda: some_at_a_time(lines))
 
 
 async def recorded(store: Store, lines: Sequence[MemberOutcome]) -> MemberLines:

@@ -33,7 +33,7 @@ class Block:
 
 def blocks(page: str) -> list[Block]:
     """The blocks of code of a page, in its order."""
-    return [Block(*found) for found in _BLOCK.findall(page)]
+    return [Block(*match) for match in _BLOCK.findall(page)]
 
 
 def headings(page: str) -> list[str]:
@@ -43,15 +43,15 @@ def headings(page: str) -> list[str]:
 
 def anchors(page: str) -> set[str]:
     """What a link may name behind `#`: the anchors we set, and those that GitHub makes of headings without one."""
-    found = _HEADING.findall(_prose(page))
-    return {anchor or re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading, anchor in found}
+    matches = _HEADING.findall(_prose(page))
+    return {anchor or re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading, anchor in matches}
 
 
 def table(page: str, heading: str) -> list[Row]:
     """The rows of the first table below a heading."""
     section = re.split(r"^#+ ", _prose(page), flags=re.M)
-    [below] = [part for part in section if headings(f"# {part}")[:1] == [heading]]
-    lines = re.findall(r"^\| (.*) \|$", below, re.M)
+    [section_text] = [part for part in section if headings(f"# {part}")[:1] == [heading]]
+    lines = re.findall(r"^\| (.*) \|$", section_text, re.M)
     head, _, *rows = ([cell.strip() for cell in line.split(" | ")] for line in lines)
     return [dict(zip(head, row, strict=True)) for row in rows]
 
@@ -66,8 +66,8 @@ def ragged(page: str) -> list[str]:
     lines = _prose(page).split("\n")
     wide = [line for line in lines if len(line) > _WIDEST and not _NO_TEXT.match(line)]
     pairs = [pair for pair in pairwise(lines) if not any(_NO_TEXT.match(line) for line in pair)]
-    broken = [(line, below) for line, below in pairs if not _BEGINS.match(below)]
-    return wide + [line for line, below in broken if len(f"{line} {below.split()[0]}") <= _NARROWEST]
+    broken = [(line, next_line) for line, next_line in pairs if not _BEGINS.match(next_line)]
+    return wide + [line for line, next_line in broken if len(f"{line} {next_line.split()[0]}") <= _NARROWEST]
 
 
 def citations(text: str) -> list[tuple[str, str]]:

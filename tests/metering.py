@@ -38,8 +38,8 @@ class Metered:
         left_out = {
             metric.name for metric in metrics.declared() if metric.process is ExportingProcess.BOTH and not calls
         }
-        known = {**self._sums, **self._gauges}
-        return {series: value for series, value in known.items() if value and series[0] not in left_out}
+        all_values = {**self._sums, **self._gauges}
+        return {series: value for series, value in all_values.items() if value and series[0] not in left_out}
 
 
 @contextmanager

@@ -49,10 +49,10 @@ async def nginx_before(web: str, folder: Path, changes: Mapping[str, str] | None
     _replace(configuration, replaced | dict(changes or {}))
     # The folder of a test belongs to its user alone; nginx started by root would work as nobody.
     user = ("-g", "user root;") if os.geteuid() == 0 else ()
-    words = ("-p", str(folder), "-c", str(configuration / "cluster.conf"), *user)
+    arguments = ("-p", str(folder), "-c", str(configuration / "cluster.conf"), *user)
     nginx = Nginx(f"http://127.0.0.1:{port}", folder / "nginx.log")
     with nginx.log.open("wb") as log:
-        process = await asyncio.create_subprocess_exec(program, *words, stdout=log, stderr=log)
+        process = await asyncio.create_subprocess_exec(program, *arguments, stdout=log, stderr=log)
     try:
         await _until_ready(nginx)
         yield nginx
@@ -64,9 +64,9 @@ async def nginx_before(web: str, folder: Path, changes: Mapping[str, str] | None
 
 def _replace(configuration: Path, changes: Mapping[str, str]) -> None:
     texts = {file: file.read_text() for file in configuration.glob("*.conf")}
-    for old, new in changes.items():
-        assert any(old in text for text in texts.values()), f"the configuration of nginx no longer has {old}"
-        texts = {file: text.replace(old, new) for file, text in texts.items()}
+    for old_text, new_text in changes.items():
+        assert any(old_text in text for text in texts.values()), f"the configuration of nginx no longer has {old_text}"
+        texts = {file: text.replace(old_text, new_text) for file, text in texts.items()}
     for file, text in texts.items():
         file.write_text(text)
 

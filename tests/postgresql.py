@@ -34,17 +34,17 @@ _QUICK: Final = ("fsync=off", "full_page_writes=off")
 
 def program(name: str) -> str | None:
     """One of PostgreSQL's programs, of the newest version there is."""
-    newest = sorted(_PLACES.glob("[0-9]*/bin"), key=lambda place: -int(place.parent.name))
-    found = (shutil.which(name, path=str(place)) for place in newest)
-    return next(filter(None, found), None) or shutil.which(name)
+    newest_first = sorted(_PLACES.glob("[0-9]*/bin"), key=lambda folder: -int(folder.parent.name))
+    paths = (shutil.which(name, path=str(folder)) for folder in newest_first)
+    return next(filter(None, paths), None) or shutil.which(name)
 
 
 def required() -> str:
     """The server's program; where it is missing the test is skipped, and fails where it must not be."""
-    found = program("postgres")
-    if found is None and os.environ.get("REQUIRE_POSTGRESQL") == "1":
+    path = program("postgres")
+    if path is None and os.environ.get("REQUIRE_POSTGRESQL") == "1":
         pytest.fail(f"REQUIRE_POSTGRESQL=1. {HOW_TO_HAVE_IT}", pytrace=False)
-    return found or pytest.skip(HOW_TO_HAVE_IT)
+    return path or pytest.skip(HOW_TO_HAVE_IT)
 
 
 class PostgreSQL:
@@ -79,7 +79,7 @@ class PostgreSQL:
 
     def start(self) -> None:
         """Start it, again after its death too, and wait until it answers."""
-        settings = [f"-c{one}" for one in (*self._settings, "listen_addresses=127.0.0.1", f"port={self._port}")]
+        settings = [f"-c{setting}" for setting in (*self._settings, "listen_addresses=127.0.0.1", f"port={self._port}")]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  a program of this machine
                 _as_nobody(_program("postgres"), "-D", self._data, f"-k{self._folder}", *settings),
@@ -107,9 +107,9 @@ class PostgreSQL:
     def lay_out(self) -> None:
         """Make the folder's files. Its language sorts unlike bytes do, as most databases'."""
         initdb = _program("initdb")
-        known = subprocess.run([initdb, "--help"], check=True, capture_output=True, text=True).stdout  # noqa: S603
+        help_text = subprocess.run([initdb, "--help"], check=True, capture_output=True, text=True).stdout  # noqa: S603
         language = ["--locale=C.UTF-8", "--encoding=UTF8"]
-        if "--icu-locale" in known:  # from version 15 on
+        if "--icu-locale" in help_text:  # from version 15 on
             language += ["--locale-provider=icu", "--icu-locale=en-US"]
         subprocess.run(  # noqa: S603  as above
             _as_nobody(initdb, "-D", self._data, "-U", ADMINISTRATOR, "-A", "trust", "--no-sync", *language),
@@ -155,16 +155,16 @@ def postgresql(*settings: str) -> Iterator[PostgreSQL]:
 
 
 def _program(name: str) -> str:
-    found = program(name)
-    assert found, HOW_TO_HAVE_IT
-    return found
+    path = program(name)
+    assert path, HOW_TO_HAVE_IT
+    return path
 
 
 def _account() -> pwd.struct_passwd | None:
     """Whom the server runs as, which refuses root."""
     if os.getuid():
         return None
-    named = {one.pw_name: one for one in pwd.getpwall()}
+    named = {account.pw_name: account for account in pwd.getpwall()}
     return named.get("postgres") or named["nobody"]
 
 
@@ -176,5 +176,5 @@ def _as_nobody(*command: str) -> Sequence[str]:
 def _children(pid: int) -> list[int]:
     """Of a process of Linux; elsewhere they end when they see that it is gone."""
     with suppress(FileNotFoundError):
-        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [int(child_pid) for child_pid in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []

@@ -50,12 +50,14 @@ def run(
     """
     order = {"module": module, "typed": typed, "environment": dict(environment), "cwd": str(Path.cwd())}
     with contextlib.ExitStack() as closing:
-        given, said, complained = (closing.enter_context(tempfile.TemporaryFile()) for _ in range(3))
-        given.write(stdin.encode())
-        given.seek(0)
-        code = _code(order, [given.fileno(), said.fileno() if stdout is None else stdout, complained.fileno()])
-        told = [(stream.seek(0), stream.read().decode())[1] for stream in (said, complained)]
-    return subprocess.CompletedProcess([module, *typed], code, *told)
+        input_file, output_file, error_file = (closing.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+        input_file.write(stdin.encode())
+        input_file.seek(0)
+        code = _code(
+            order, [input_file.fileno(), output_file.fileno() if stdout is None else stdout, error_file.fileno()]
+        )
+        texts = [(stream.seek(0), stream.read().decode())[1] for stream in (output_file, error_file)]
+    return subprocess.CompletedProcess([module, *typed], code, *texts)
 
 
 def _code(order: dict[str, Any], streams: Sequence[int]) -> int:
@@ -78,28 +80,28 @@ def _code(order: dict[str, Any], streams: Sequence[int]) -> int:
 @cache
 def _prompt() -> socket.socket:
     """Where orders go; the process behind it ends with this one."""
-    ours, theirs = socket.socketpair()
-    with theirs:
+    own_socket, child_socket = socket.socketpair()
+    with child_socket:
         process = subprocess.Popen(  # noqa: S603  our own module
-            modules.command("tests.prompt", str(theirs.fileno())),
+            modules.command("tests.prompt", str(child_socket.fileno())),
             env=modules.environment(),
             stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
+            pass_fds=[child_socket.fileno()],
         )
 
     @atexit.register
     def end() -> None:
-        ours.close()
+        own_socket.close()
         process.wait()
 
-    return ours
+    return own_socket
 
 
 def _serve(orders: socket.socket) -> None:
     """Fork for every order; returns in a process that is to carry one out, and else ends with the last order."""
-    for found in pkgutil.walk_packages(importlib.import_module("starter").__path__, "starter."):
-        if not found.name.startswith(_NOT_IMPORTED):
-            importlib.import_module(found.name)
+    for module_info in pkgutil.walk_packages(importlib.import_module("starter").__path__, "starter."):
+        if not module_info.name.startswith(_NOT_IMPORTED):
+            importlib.import_module(module_info.name)
     for name in _ONLY_WHEN_USED:
         importlib.import_module(name)
     public_holidays("NL", 2026)  # whoever plans needs it, and with it all countries are imported
@@ -118,9 +120,9 @@ def _serve(orders: socket.socket) -> None:
 def _next(orders: socket.socket) -> tuple[dict[str, Any], list[int]]:
     text, descriptors, _, _ = socket.recv_fds(orders, _CHUNK, 4)
     while not text.endswith(b"\n"):
-        if not (more := orders.recv(_CHUNK)):
+        if not (chunk := orders.recv(_CHUNK)):
             sys.exit()
-        text += more
+        text += chunk
     return json.loads(text), descriptors
 
 

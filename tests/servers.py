@@ -69,14 +69,14 @@ def _forget_what_was_unset(client: Client) -> None:
     """This server describes an unset search attribute as null, which the SDK cannot read; a real one leaves it out."""
     describe = client.workflow_service.describe_workflow_execution
 
-    async def described(*asked: Any, **how: Any) -> DescribeWorkflowExecutionResponse:
-        answer = await describe(*asked, **how)
+    async def describe_without_nulls(*arguments: Any, **options: Any) -> DescribeWorkflowExecutionResponse:
+        answer = await describe(*arguments, **options)
         fields = answer.workflow_execution_info.search_attributes.indexed_fields
         for name in [name for name, payload in fields.items() if payload.data in (b"", b"null")]:
             del fields[name]
         return answer
 
-    client.workflow_service.describe_workflow_execution = described  # type: ignore[method-assign]
+    client.workflow_service.describe_workflow_execution = describe_without_nulls  # type: ignore[method-assign]
 
 
 def _ask_on(client: Client) -> None:
@@ -84,15 +84,17 @@ def _ask_on(client: Client) -> None:
     ask on."""
     read = client.workflow_service.get_workflow_execution_history
 
-    async def awaited(asked: GetWorkflowExecutionHistoryRequest, **how: Any) -> GetWorkflowExecutionHistoryResponse:
-        answer = await read(asked, **how)
+    async def read_until_events(
+        history_request: GetWorkflowExecutionHistoryRequest, **options: Any
+    ) -> GetWorkflowExecutionHistoryResponse:
+        answer = await read(history_request, **options)
         for _ in range(_ASKED_AT_MOST - 1):
-            if answer.history.events or not asked.wait_new_event:
+            if answer.history.events or not history_request.wait_new_event:
                 break
-            answer = await read(asked, **how)
+            answer = await read(history_request, **options)
         return answer
 
-    client.workflow_service.get_workflow_execution_history = awaited  # type: ignore[method-assign, assignment]
+    client.workflow_service.get_workflow_execution_history = read_until_events  # type: ignore[method-assign, assignment]
 
 
 @asynccontextmanager
@@ -155,15 +157,15 @@ _PORTS: Final = range(20_000, 32_768)
 
 def free_ports(count: int) -> Sequence[int]:
     """Ports of loopback that nobody listens at."""
-    found: list[int] = []
-    with ExitStack() as held:
+    ports: list[int] = []
+    with ExitStack() as held_ports:
         for port in random.SystemRandom().sample(_PORTS, 100 * count):
-            listener = held.enter_context(socket.socket())
+            listener = held_ports.enter_context(socket.socket())
             with suppress(OSError):
                 listener.bind(("127.0.0.1", port))
-                found.append(port)
-            if len(found) == count:
-                return found
+                ports.append(port)
+            if len(ports) == count:
+                return ports
     raise AssertionError(f"no {count} free ports")
 
 

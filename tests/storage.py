@@ -12,13 +12,13 @@ from activities.records.store import Store
 
 
 @contextmanager
-def away(store: Store, table: str) -> Iterator[None]:
+def take_table_away(store: Store, table: str) -> Iterator[None]:
     """Nothing in this table can be read or written: it has another name meanwhile."""
-    _renamed(store, table, f"{table}_away")
+    _rename_table(store, table, f"{table}_away")
     try:
         yield
     finally:
-        _renamed(store, f"{table}_away", table)
+        _rename_table(store, f"{table}_away", table)
 
 
 @contextmanager
@@ -26,15 +26,15 @@ def writes(store: Store) -> Iterator[list[None]]:
     """An entry for each transaction that changes a local file meanwhile."""
     assert store.database.local
     store.database._make_usable()
-    made: list[None] = []
+    commits: list[None] = []
 
     def note(connection: Connection) -> None:
         if connection.get_execution_options()["writes"]:
-            made.append(None)
+            commits.append(None)
 
     event.listen(store.database._engine, "commit", note)
     try:
-        yield made
+        yield commits
     finally:
         event.remove(store.database._engine, "commit", note)
 
@@ -63,6 +63,6 @@ def connected(store: Store) -> Iterator[tuple[Any, str]]:
             yield connection, "%s"
 
 
-def _renamed(store: Store, before: str, after: str) -> None:
+def _rename_table(store: Store, old_name: str, new_name: str) -> None:
     store.database._make_usable()
-    altered(store, f"ALTER TABLE {before} RENAME TO {after}")
+    altered(store, f"ALTER TABLE {old_name} RENAME TO {new_name}")

@@ -72,16 +72,18 @@ class Composed:
 
     def activity(self, name: str, queue: str = WORKFLOW_QUEUE) -> Callable[..., Any]:
         """The one of this name that the worker has for a queue."""
-        found: Callable[..., Any]
-        [found] = [one for one in self.activities[queue] if one.__name__ == name]
-        return found
+        activity_found: Callable[..., Any]
+        [activity_found] = [candidate for candidate in self.activities[queue] if candidate.__name__ == name]
+        return activity_found
 
-    def happens(self, ago: timedelta, external_id: str | None = "msa", **more: Any) -> None:
+    def happens(self, ago: timedelta, external_id: str | None = "msa", **fields: Any) -> None:
         """Something happened at Core Signature of which nobody was called."""
-        about = {"document": AT_CORE_SIGNATURE, "external_id": external_id, "event_type": "signer_viewed"}
-        self.sandbox.state.database.events.save(CoreEvent(**{"timestamp": (NOW - ago).timestamp(), **about, **more}))
+        defaults = {"document": AT_CORE_SIGNATURE, "external_id": external_id, "event_type": "signer_viewed"}
+        self.sandbox.state.database.events.save(
+            CoreEvent(**{"timestamp": (NOW - ago).timestamp(), **defaults, **fields})
+        )
 
-    def told(self) -> list[str]:
+    def list_stages(self) -> list[str]:
         """The headings of what whoever is on call got."""
         return [push["stage"] for push in map(_data, entries(self.sandbox, "push"))]
 
@@ -104,28 +106,32 @@ async def composed(folder: Path, server: str, **settings: str | None) -> AsyncIt
             "COUNTERSIGN_ONCALL": "on-call",
         }
         (folder / "people.yaml").write_text(PEOPLE)
-        chosen = load(environment={name: text for name, text in (environment | settings).items() if text is not None})
-        async with clients.opened(chosen) as open_clients:
-            yield Composed(sandbox, client, open_clients.signature, worker.composed(chosen, open_clients, client))
+        settings_chosen = load(
+            environment={name: text for name, text in (environment | settings).items() if text is not None}
+        )
+        async with clients.opened(settings_chosen) as open_clients:
+            yield Composed(
+                sandbox, client, open_clients.signature, worker.composed(settings_chosen, open_clients, client)
+            )
 
 
 def _of_sandbox(sandbox: RunningSandbox) -> dict[str, str]:
-    known = sandbox.state.settings
+    sandbox_settings = sandbox.state.settings
     return {
         "COUNTERSIGN_SIGNATURE_URL": sandbox.url,
-        "COUNTERSIGN_SIGNATURE_TOKEN_URL": f"{sandbox.url}/otdstenant/{known.tenant}/oauth2/token",
-        "COUNTERSIGN_SIGNATURE_CLIENT_ID": known.client_id,
-        "COUNTERSIGN_SIGNATURE_CLIENT_SECRET": known.client_secret,
-        "COUNTERSIGN_SIGNATURE_FROM_EMAIL": known.sender_email,
+        "COUNTERSIGN_SIGNATURE_TOKEN_URL": f"{sandbox.url}/otdstenant/{sandbox_settings.tenant}/oauth2/token",
+        "COUNTERSIGN_SIGNATURE_CLIENT_ID": sandbox_settings.client_id,
+        "COUNTERSIGN_SIGNATURE_CLIENT_SECRET": sandbox_settings.client_secret,
+        "COUNTERSIGN_SIGNATURE_FROM_EMAIL": sandbox_settings.sender_email,
         "COUNTERSIGN_PUSH_DIALECT": "fcm_v1",
         "COUNTERSIGN_PUSH_URL": sandbox.url,
-        "COUNTERSIGN_PUSH_PROJECT": known.push_project,
+        "COUNTERSIGN_PUSH_PROJECT": sandbox_settings.push_project,
         "COUNTERSIGN_PUSH_TOKEN_URL": f"{sandbox.url}/push/oauth2/token",
-        "COUNTERSIGN_PUSH_CLIENT_ID": known.push_client_id,
-        "COUNTERSIGN_PUSH_CLIENT_SECRET": known.push_client_secret,
+        "COUNTERSIGN_PUSH_CLIENT_ID": sandbox_settings.push_client_id,
+        "COUNTERSIGN_PUSH_CLIENT_SECRET": sandbox_settings.push_client_secret,
         "COUNTERSIGN_MRA_URL": sandbox.url,
-        "COUNTERSIGN_MRA_USER": known.mra_user,
-        "COUNTERSIGN_MRA_PASSWORD": known.mra_password,
+        "COUNTERSIGN_MRA_USER": sandbox_settings.mra_user,
+        "COUNTERSIGN_MRA_PASSWORD": sandbox_settings.mra_password,
     }
 
 
@@ -153,13 +159,13 @@ async def test_that_callbacks_stay_away_is_told_where_some_are_to_come_and_someb
     tmp_path: Path, dev_server: str, settings: dict[str, str | None], alarmed: bool
 ) -> None:
     """Without a receiver none ever come: whoever is on call would hear of it for ever."""
-    async with composed(tmp_path, dev_server, **settings) as it:
-        await a_request(it.client)
-        it.happens(timedelta(hours=3))
-        await it.sweeps()
-        it.happens(timedelta(minutes=30))
-        await it.sweeps()
-        assert it.told() == (["uncalled"] if alarmed else [])
+    async with composed(tmp_path, dev_server, **settings) as composition:
+        await a_request(composition.client)
+        composition.happens(timedelta(hours=3))
+        await composition.sweeps()
+        composition.happens(timedelta(minutes=30))
+        await composition.sweeps()
+        assert composition.list_stages() == (["uncalled"] if alarmed else [])
 
 
 @pytest.mark.parametrize("adopt", ["on", "off"])
@@ -168,36 +174,38 @@ async def test_documents_that_were_sent_by_hand_are_adopted_where_a_setting_says
 ) -> None:
     settings = {"ADOPT": adopt, "ADOPT_KIND": "customer-contract", "ADOPT_REQUESTER": "on-call"}
     named: dict[str, str | None] = {f"COUNTERSIGN_{name}": text for name, text in settings.items()}
-    async with composed(tmp_path, dev_server, **named) as it:
+    async with composed(tmp_path, dev_server, **named) as composition:
         content = base64.b64encode(PDF).decode()
         body = {"name": "Lease", "file_from_content_name": "lease.pdf", "file_from_content": content}
-        made = await it.signature.create_document(body)
+        document = await composition.signature.create_document(body)
         signers = [{"email": "customer@example.com", "order": 1}]
-        asked = {"document": it.signature.document_url(made.uuid), "signers": signers}
-        await it.signature.create_request({**asked, "from_email": it.sandbox.state.settings.sender_email})
-        it.happens(timedelta(minutes=30), external_id=None, document=made.uuid)
-        swept = await it.sweeps()
-        adopted = adopted_id(made.uuid) or ""
+        request_fields = {"document": composition.signature.document_url(document.uuid), "signers": signers}
+        await composition.signature.create_request(
+            {**request_fields, "from_email": composition.sandbox.state.settings.sender_email}
+        )
+        composition.happens(timedelta(minutes=30), external_id=None, document=document.uuid)
+        swept = await composition.sweeps()
+        adopted = adopted_id(document.uuid) or ""
         assert swept.adopted == ((adopted,) if adopt == "on" else ())
         if adopt == "on":
-            run = await it.client.get_workflow_handle(Kind.REQUEST.workflow_id(adopted)).describe()
-            known = run.typed_search_attributes
-            assert (known.get(KIND), known.get(REQUESTER)) == ("customer-contract", "on-call")
+            run = await composition.client.get_workflow_handle(Kind.REQUEST.workflow_id(adopted)).describe()
+            attributes = run.typed_search_attributes
+            assert (attributes.get(KIND), attributes.get(REQUESTER)) == ("customer-contract", "on-call")
 
 
 @pytest.mark.parametrize("queue", [WORKFLOW_QUEUE, SIGNATURE_QUEUE])
 async def test_a_notice_says_for_which_company_it_comes_as_a_setting_has_it(
     tmp_path: Path, dev_server: str, queue: str
 ) -> None:
-    async with composed(tmp_path, dev_server, COUNTERSIGN_COMPANY="Northwind") as it:
-        await ActivityEnvironment().run(it.activity("deliver", queue), delivery(notice("on-call")))
-        [push] = entries(it.sandbox, "push")
+    async with composed(tmp_path, dev_server, COUNTERSIGN_COMPANY="Northwind") as composition:
+        await ActivityEnvironment().run(composition.activity("deliver", queue), delivery(notice("on-call")))
+        [push] = entries(composition.sandbox, "push")
         assert "Northwind" in push["text"]
 
 
 async def test_whom_no_device_reaches_gets_the_way_in_by_mail(tmp_path: Path, dev_server: str) -> None:
-    async with composed(tmp_path, dev_server) as it:
+    async with composed(tmp_path, dev_server) as composition:
         order = SignInOrder(person="customer", ask=ask_of("a browser"), at=NOW)
-        assert (await ActivityEnvironment().run(it.activity("send"), order)).told == 1
-        [mail] = entries(it.sandbox, "message")
+        assert (await ActivityEnvironment().run(composition.activity("send"), order)).list_stages == 1
+        [mail] = entries(composition.sandbox, "message")
         assert mail["to"] == "customer@example.com"

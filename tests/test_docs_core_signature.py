@@ -25,7 +25,7 @@ from workflows.model.subject import Code
 PAGE: Final = (ROOT / "docs" / "core-signature.md").read_text()
 
 
-def words(cell: str) -> list[str]:
+def list_code_words(cell: str) -> list[str]:
     """What stands between backticks."""
     return cell.split("`")[1::2]
 
@@ -43,14 +43,20 @@ def facts(heading: str) -> list[str]:
 
 
 def test_the_statuses_are_the_code_s() -> None:
-    told = {words(row["Code"])[0]: words(row["Here"])[0] for row in table(PAGE, "Statuses")}
-    assert told == STATUSES
+    status_by_code = {
+        list_code_words(row["Code"])[0]: list_code_words(row["Here"])[0] for row in table(PAGE, "Statuses")
+    }
+    assert status_by_code == STATUSES
 
 
 def test_the_actions_are_tried_as_told() -> None:
     config = CoreSignatureConfig("", Credentials("", "", SecretStr("")))
-    told = {row["Action"]: tuple(words(row["Candidates"])) for row in table(PAGE, "Actions")}
-    assert told == {"cancel": config.cancel_paths, "mail again": config.resend_paths, "forward": config.forward_paths}
+    paths_by_action = {row["Action"]: tuple(list_code_words(row["Candidates"])) for row in table(PAGE, "Actions")}
+    assert paths_by_action == {
+        "cancel": config.cancel_paths,
+        "mail again": config.resend_paths,
+        "forward": config.forward_paths,
+    }
 
 
 def test_the_languages_are_those_that_are_sent() -> None:
@@ -59,8 +65,8 @@ def test_the_languages_are_those_that_are_sent() -> None:
 
 
 def test_the_hash_is_made_as_told() -> None:
-    [key, text, made] = words(section("Callbacks").partition("The test vector:")[2])[:3]
-    assert event_hash(key, text[:10], text[10:]) == made
+    [key, text, expected_hash] = list_code_words(section("Callbacks").partition("The test vector:")[2])[:3]
+    assert event_hash(key, text[:10], text[10:]) == expected_hash
 
 
 def test_repetitions_are_believed_for_as_long_as_they_come() -> None:
@@ -72,20 +78,20 @@ def test_repetitions_are_believed_for_as_long_as_they_come() -> None:
 
 def test_every_answer_of_the_receiver_is_explained() -> None:
     """Each with the reason that its counter has."""
-    told = re.findall(r"^\| (\d+) \| (`[^|]+`) \|", PAGE, re.M)
-    assert {(int(status), reason) for status, cell in told for reason in words(cell)} == {
+    rows = re.findall(r"^\| (\d+) \| (`[^|]+`) \|", PAGE, re.M)
+    assert {(int(status), reason) for status, cell in rows for reason in list_code_words(cell)} == {
         (verdict.status, verdict.reason) for verdict in CallbackVerdict
     }
 
 
 def test_the_events_that_count_are_named() -> None:
     [fact] = [fact for fact in facts("Events") if fact.startswith("These types count")]
-    assert set(EVENTS) == set(words(fact))
+    assert set(EVENTS) == set(list_code_words(fact))
 
 
 @pytest.mark.parametrize("row", table(PAGE, "FCM"), ids=lambda row: row["`errorCode`"])
 def test_error_codes_of_fcm_are_taken_for_what_is_told(row: dict[str, str]) -> None:
-    for code in words(row["`errorCode`"]):
+    for code in list_code_words(row["`errorCode`"]):
         meaning = verdict(ServiceFailure("push", Cause.STATUS, "", status=int(row["Status"]), error_code=code))
         assert meaning.passes == row["Taken for"].startswith("later")
         assert (meaning.code is Code.UNAUTHORISED) == row["Taken for"].startswith("our credentials")

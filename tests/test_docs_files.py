@@ -107,7 +107,11 @@ TABLES: Final = (
     Table("An answer", AnswerEntry),
     Table("Who is asked", WhoEntry, also="A person in full"),
 )
-ROWS: Final = [pytest.param(each, row, id=f"{each.heading}: {row['Key']}") for each in TABLES for row in each.rows]
+ROWS: Final = [
+    pytest.param(file_table, row, id=f"{file_table.heading}: {row['Key']}")
+    for file_table in TABLES
+    for row in file_table.rows
+]
 
 
 class Context:
@@ -152,24 +156,24 @@ async def test_every_example_loads(context: Context, example: str) -> None:
     await context.load(example)
 
 
-@pytest.mark.parametrize("each", TABLES, ids=lambda each: each.heading)
-def test_every_key_is_in_its_table(each: Table) -> None:
-    told = [row["Key"].strip("`") for row in each.rows]
-    assert sorted(told) == sorted(each.keys)
+@pytest.mark.parametrize("file_table", TABLES, ids=lambda file_table: file_table.heading)
+def test_every_key_is_in_its_table(file_table: Table) -> None:
+    key_names = [row["Key"].strip("`") for row in file_table.rows]
+    assert sorted(key_names) == sorted(file_table.keys)
 
 
-@pytest.mark.parametrize(("each", "row"), ROWS)
-def test_every_key_is_in_an_example(each: Table, row: Row) -> None:
+@pytest.mark.parametrize(("file_table", "row"), ROWS)
+def test_every_key_is_in_an_example(file_table: Table, row: Row) -> None:
     key = row["Key"].strip("`")
     assert [example for example in EXAMPLES if re.search(rf"\b{key}:", example)]
 
 
-@pytest.mark.parametrize(("each", "row"), ROWS)
-def test_every_default_is_the_one_of_the_code(each: Table, row: Row) -> None:
-    words = {"required": ..., "none": None}
+@pytest.mark.parametrize(("file_table", "row"), ROWS)
+def test_every_default_is_the_one_of_the_code(file_table: Table, row: Row) -> None:
+    values_by_word = {"required": ..., "none": None}
     cell = row["Default"]
-    told = words[cell] if cell in words else parse(cell.strip("`")).value
-    assert told == each.default(row["Key"].strip("`"))
+    default = values_by_word[cell] if cell in values_by_word else parse(cell.strip("`")).value
+    assert default == file_table.default(row["Key"].strip("`"))
 
 
 @pytest.mark.parametrize(
@@ -189,8 +193,8 @@ def test_every_default_is_the_one_of_the_code(each: Table, row: Row) -> None:
 )
 def test_every_value_is_written_as_shown(value: str, kind_of_value: Any) -> None:
     [row] = [row for row in table(PAGE, "Values") if row["Value"] == value]
-    for shown in row["Written as"].split("`")[1::2]:
-        TypeAdapter(kind_of_value).validate_python(shown)
+    for example_text in row["Written as"].split("`")[1::2]:
+        TypeAdapter(kind_of_value).validate_python(example_text)
 
 
 @pytest.mark.parametrize(

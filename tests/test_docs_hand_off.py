@@ -55,12 +55,12 @@ def is_personal(data: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_there_is_a_whole_body_of_every_event(event: str) -> None:
-    standard = [one for one in BODIES if one["type"] == event and "specversion" not in one]
-    [plain] = [one for one in standard if not is_personal(one["data"])]
+    standard = [body for body in BODIES if body["type"] == event and "specversion" not in body]
+    [plain] = [body for body in standard if not is_personal(body["data"])]
     data = plain["data"]
-    told = EVENTS[event].model_validate(data)
-    assert isinstance(told, EndedFacts | Escalated)
-    assert data_of(told) == data
+    facts = EVENTS[event].model_validate(data)
+    assert isinstance(facts, EndedFacts | Escalated)
+    assert data_of(facts) == data
     assert plain.keys() == {"type", "timestamp", "data"} and plain["timestamp"] == data["at"]
 
 
@@ -70,33 +70,35 @@ def test_each_body_keeps_to_the_schema_of_its_event() -> None:
 
 
 def test_what_personal_adds_is_all_in_the_body_with_it() -> None:
-    told = [one["data"] for one in BODIES if is_personal(one["data"])]
-    people = [person for data in told for person in data[people_in(data) or ""]]
-    assert {field for one in (*told, *people) for field in one} >= ADDED
+    data_of_bodies = [body["data"] for body in BODIES if is_personal(body["data"])]
+    people = [person for data in data_of_bodies for person in data[people_in(data) or ""]]
+    assert {field for fields in (*data_of_bodies, *people) for field in fields} >= ADDED
 
 
 def test_the_cloud_event_is_that_of_the_same_data() -> None:
-    [event] = [one for one in BODIES if "specversion" in one]
-    made = ping(TARGET.replace(format="cloudevents"), "msg_1", datetime.now(UTC))
-    assert event.keys() == made.keys()
-    assert [one["data"] for one in BODIES if one["type"] == event["type"]] == [event["data"]] * 2
+    [event] = [body for body in BODIES if "specversion" in body]
+    ping_event = ping(TARGET.replace(format="cloudevents"), "msg_1", datetime.now(UTC))
+    assert event.keys() == ping_event.keys()
+    assert [body["data"] for body in BODIES if body["type"] == event["type"]] == [event["data"]] * 2
 
 
 async def test_the_signature_is_the_one_that_is_sent() -> None:
     async def public(host: str, port: int) -> Sequence[str]:
         return ["93.184.216.34"]
 
-    seen: list[httpx.Request] = []
+    requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
+        requests.append(request)
         return httpx.Response(204)
 
-    at, id = datetime.fromtimestamp(int(SIGNED["webhook-timestamp"]), UTC), SIGNED["webhook-id"]
+    sent_at, id = datetime.fromtimestamp(int(SIGNED["webhook-timestamp"]), UTC), SIGNED["webhook-id"]
     config = HttpTargetsConfig({"erp": [SecretStr(SIGNED["secret"])]})
     async with make_client(transport=httpx.MockTransport(answer)) as client:
-        await HttpTargets(client, config, Guard((), public), now=lambda: at).call(TARGET, id, ping(TARGET, id, at))
-    [sent] = seen
+        await HttpTargets(client, config, Guard((), public), now=lambda: sent_at).call(
+            TARGET, id, ping(TARGET, id, sent_at)
+        )
+    [sent] = requests
     assert sent.content.decode() == SIGNED["body"]
     headers = {name: text for name, text in SIGNED.items() if name.startswith("webhook-")}
     assert {name: sent.headers[name] for name in headers} == headers
@@ -109,15 +111,21 @@ class Receiver:
     process: "subprocess.Popen[str]"
     url: str
 
-    def told(self, body: str, id: str, secret: str, *, ago: float = 0, others: Mapping[str, str] | None = None) -> int:
+    def send_call(
+        self, body: str, id: str, secret: str, *, ago: float = 0, other_headers: Mapping[str, str] | None = None
+    ) -> int:
         """How it answers a call."""
-        at = datetime.fromtimestamp(int(time.time() - ago), UTC)
-        signed = Webhook(secret).sign(msg_id=id, timestamp=at, data=body)
-        told = {"webhook-id": id, "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": signed}
-        sent = httpx.Headers(told | dict(others or {}), encoding="latin-1")
+        signed_at = datetime.fromtimestamp(int(time.time() - ago), UTC)
+        signed = Webhook(secret).sign(msg_id=id, timestamp=signed_at, data=body)
+        webhook_headers = {
+            "webhook-id": id,
+            "webhook-timestamp": str(int(signed_at.timestamp())),
+            "webhook-signature": signed,
+        }
+        sent = httpx.Headers(webhook_headers | dict(other_headers or {}), encoding="latin-1")
         return httpx.post(self.url, content=body, headers=sent, trust_env=False).status_code
 
-    def done(self) -> list[str]:
+    def read_deeds(self) -> list[str]:
         """What it did, when it has ended."""
         self.process.terminate()
         return self.process.communicate(timeout=10)[0].splitlines()
@@ -148,14 +156,22 @@ OTHER: Final = "whsec_YW5vdGhlci1zZWNyZXQtdGhhdC1pcy1ub3QtaW4tdXNl"
 def test_the_receiver_of_the_page_does_what_is_genuine_once_and_refuses_the_rest(tmp_path: Path) -> None:
     assert len(RECEIVER.strip().splitlines()) <= 25
     body, secret = json.dumps(BODIES[0], ensure_ascii=False), SIGNED["secret"]
-    with receiver(tmp_path, f"{OTHER} {secret}") as it:
-        assert it.told(body, "msg_1", secret) == 204
-        assert it.told(body, "msg_1", secret) == 204, "a repeated one is fine, and done no more"
-        assert it.told(body, "msg_2", OTHER) == 204, "while a secret is replaced both count"
-        assert it.told(body, "msg_3", "whsec_" + "c2VjcmV0IG9mIHNvbWVib2R5IGVsc2Ugd2hvIGlzIG5vdCB1cw==") == 401
-        assert it.told(body, "msg_4", secret, ago=600) == 401
-        assert it.told(body, "msg_5", secret, others={"webhook-id": "msg_6"}) == 401
-        assert it.told(body, "msg_7", secret, others={"webhook-signature": "v1,é v1, x"}) == 401
-        assert httpx.post(it.url, content=body, trust_env=False).status_code == 401
-        assert it.told("{" + "x" * 3_000, "msg_8", OTHER, others={"webhook-timestamp": "NaN"}) == 401
-        assert it.done() == ["signature.settled msg_1", "signature.settled msg_2"]
+    with receiver(tmp_path, f"{OTHER} {secret}") as running_receiver:
+        assert running_receiver.send_call(body, "msg_1", secret) == 204
+        assert running_receiver.send_call(body, "msg_1", secret) == 204, "a repeated one is fine, and done no more"
+        assert running_receiver.send_call(body, "msg_2", OTHER) == 204, "while a secret is replaced both count"
+        assert (
+            running_receiver.send_call(body, "msg_3", "whsec_" + "c2VjcmV0IG9mIHNvbWVib2R5IGVsc2Ugd2hvIGlzIG5vdCB1cw==")
+            == 401
+        )
+        assert running_receiver.send_call(body, "msg_4", secret, ago=600) == 401
+        assert running_receiver.send_call(body, "msg_5", secret, other_headers={"webhook-id": "msg_6"}) == 401
+        assert (
+            running_receiver.send_call(body, "msg_7", secret, other_headers={"webhook-signature": "v1,é v1, x"}) == 401
+        )
+        assert httpx.post(running_receiver.url, content=body, trust_env=False).status_code == 401
+        assert (
+            running_receiver.send_call("{" + "x" * 3_000, "msg_8", OTHER, other_headers={"webhook-timestamp": "NaN"})
+            == 401
+        )
+        assert running_receiver.read_deeds() == ["signature.settled msg_1", "signature.settled msg_2"]

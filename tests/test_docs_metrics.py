@@ -20,12 +20,12 @@ def table() -> str:
     return "\n".join(rows) + "\n"
 
 
-def written(page: str) -> str:
-    return _TABLE.sub(lambda found: found[1] + table() + found[2], page)
+def replace_table(page: str) -> str:
+    return _TABLE.sub(lambda match: match[1] + table() + match[2], page)
 
 
 def test_the_table_is_what_the_code_declares() -> None:
-    assert PAGE.read_text() == written(PAGE.read_text()), "python -m tests.test_docs_metrics writes it"
+    assert PAGE.read_text() == replace_table(PAGE.read_text()), "python -m tests.test_docs_metrics writes it"
 
 
 def test_every_label_is_explained() -> None:
@@ -36,4 +36,4 @@ def test_every_label_is_explained() -> None:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(written(PAGE.read_text()))
+    PAGE.write_text(replace_table(PAGE.read_text()))

@@ -39,4 +39,4 @@ def test_the_page_and_init_say_how_the_columns_show_what_is_wrong() -> None:
 
 def test_every_update_says_in_the_web_ui_what_it_does() -> None:
     definition = SignatureRequestWorkflow.__temporal_workflow_definition  # type: ignore[attr-defined]
-    assert {name: one.description for name, one in definition.updates.items() if not one.description} == {}
+    assert {name: update.description for name, update in definition.updates.items() if not update.description} == {}

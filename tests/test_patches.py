@@ -8,24 +8,24 @@ from tests.test_house import ROOT, TOP, files, module_of, parsed
 
 
 @cache
-def known(tree: ast.Module) -> Mapping[str, set[str]]:
+def find_meanings(tree: ast.Module) -> Mapping[str, set[str]]:
     """What a name of a file may stand for: what it imports, its constant texts, and what a loop gives it."""
-    found: dict[str, set[str]] = {}
+    meanings_by_name: dict[str, set[str]] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                found.setdefault(alias.asname or alias.name.partition(".")[0], set()).add(alias.name)
+                meanings_by_name.setdefault(alias.asname or alias.name.partition(".")[0], set()).add(alias.name)
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
-                found.setdefault(alias.asname or alias.name, set()).add(f"{node.module}.{alias.name}")
+                meanings_by_name.setdefault(alias.asname or alias.name, set()).add(f"{node.module}.{alias.name}")
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
             for target in node.targets:
-                found.setdefault(ast.unparse(target), set()).add(str(node.value.value))
+                meanings_by_name.setdefault(ast.unparse(target), set()).add(str(node.value.value))
     for node in ast.walk(tree):
         if isinstance(node, ast.For) and isinstance(node.iter, ast.Tuple):
-            meant = {one for each in node.iter.elts for one in meanings(each, found)}
-            found.setdefault(ast.unparse(node.target), set()).update(meant)
-    return found
+            loop_meanings = {meaning for element in node.iter.elts for meaning in meanings(element, meanings_by_name)}
+            meanings_by_name.setdefault(ast.unparse(node.target), set()).update(loop_meanings)
+    return meanings_by_name
 
 
 def meanings(node: ast.expr, names: Mapping[str, set[str]]) -> set[str]:
@@ -33,18 +33,20 @@ def meanings(node: ast.expr, names: Mapping[str, set[str]]) -> set[str]:
     if isinstance(node, ast.Constant):
         return {str(node.value)}
     if isinstance(node, ast.Attribute):
-        return {f"{one}.{node.attr}" for one in meanings(node.value, names)}
+        return {f"{meaning}.{node.attr}" for meaning in meanings(node.value, names)}
     return names.get(node.id, set()) if isinstance(node, ast.Name) else set()
 
 
 def patches(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """The line and the dotted name of all that is patched, told as `(module, "name", …)` or `("module.name", …)`."""
-    names = known(tree)
+    names = find_meanings(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "setattr":
-            target, *rest = node.args
-            inner = meanings(rest[0], names) if len(rest) > 1 else {""}
-            yield from ((node.lineno, f"{one}.{name}".rstrip(".")) for one in meanings(target, names) for name in inner)
+            target, *other_arguments = node.args
+            inner = meanings(other_arguments[0], names) if len(other_arguments) > 1 else {""}
+            yield from (
+                (node.lineno, f"{meaning}.{name}".rstrip(".")) for meaning in meanings(target, names) for name in inner
+            )
 
 
 def is_read(patched: str, trees: Mapping[str, ast.Module]) -> bool:
@@ -53,24 +55,24 @@ def is_read(patched: str, trees: Mapping[str, ast.Module]) -> bool:
     if owner in trees and name in read_in_calls(trees[owner]):
         return True
     reached = ((tree, node) for tree in trees.values() for node in attributes(tree).get(name, ()))
-    return any(owner not in trees or patched in meanings(node, known(tree)) for tree, node in reached)
+    return any(owner not in trees or patched in meanings(node, find_meanings(tree)) for tree, node in reached)
 
 
 @cache
 def attributes(tree: ast.Module) -> Mapping[str, list[ast.Attribute]]:
     """Where each attribute is read."""
-    found: dict[str, list[ast.Attribute]] = {}
+    nodes_by_attribute: dict[str, list[ast.Attribute]] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
-            found.setdefault(node.attr, []).append(node)
-    return found
+            nodes_by_attribute.setdefault(node.attr, []).append(node)
+    return nodes_by_attribute
 
 
 @cache
 def read_in_calls(tree: ast.Module) -> set[str]:
     """The names that are read in calls, not once when the module is imported."""
-    made = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-    inside = (node for one in made for statement in one.body for node in ast.walk(statement))
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    inside = (node for function in functions for statement in function.body for node in ast.walk(statement))
     return {node.id for node in inside if isinstance(node, ast.Name)}
 
 
@@ -82,15 +84,17 @@ def is_ours(patched: str, trees: Mapping[str, ast.Module]) -> bool:
 
 def dead(tree: ast.Module, trees: Mapping[str, ast.Module]) -> list[str]:
     """The patches of our names that nothing reads, by line."""
-    found = sorted(set(patches(tree)))
-    return [f"{line}: {name}" for line, name in found if is_ours(name, trees) and not is_read(name, trees)]
+    patches_found = sorted(set(patches(tree)))
+    return [f"{line}: {name}" for line, name in patches_found if is_ours(name, trees) and not is_read(name, trees)]
 
 
 def test_every_patch_is_of_a_name_that_the_product_reads() -> None:
     product = {module_of(file): parsed(file) for folder in TOP for file in files(folder)}
     texts = {str(file.relative_to(ROOT)): file.read_text() for file in (ROOT / "tests").rglob("*.py")}
-    found = {file: dead(ast.parse(text), product) for file, text in texts.items() if ".setattr(" in text}
-    assert {file: lines for file, lines in found.items() if lines} == {}, "patch the module in which the name is read"
+    dead_by_file = {file: dead(ast.parse(text), product) for file, text in texts.items() if ".setattr(" in text}
+    assert {file: lines for file, lines in dead_by_file.items() if lines} == {}, (
+        "patch the module in which the name is read"
+    )
 
 
 def test_a_patch_of_a_name_that_moved_is_found() -> None:

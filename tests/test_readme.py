@@ -49,11 +49,11 @@ def test_the_first_page_is_read_in_two_minutes() -> None:
     assert len(README.splitlines()) <= _README_LINES_AT_MOST, "what is for later belongs to a page of docs/"
 
 
-@pytest.mark.parametrize("shown", _SHOWN, ids=lambda shown: shown.splitlines()[0])
-def test_workflows_that_are_shown_are_those_that_are_run(shown: str) -> None:
+@pytest.mark.parametrize("example", _SHOWN, ids=lambda example: example.splitlines()[0])
+def test_workflows_that_are_shown_are_those_that_are_run(example: str) -> None:
     """Nothing of them is left out but what their docstrings say."""
-    told = [re.sub(r'^ +""".*"""\n\n?', "", (ROOT / file).read_text(), flags=re.M) for file in _RUN]
-    assert any(shown in source or indent(shown, "    ") in source for source in told)
+    sources_shown = [re.sub(r'^ +""".*"""\n\n?', "", (ROOT / file).read_text(), flags=re.M) for file in _RUN]
+    assert any(example in source or indent(example, "    ") in source for source in sources_shown)
 
 
 def test_the_index_has_every_page() -> None:
@@ -86,15 +86,17 @@ def test_what_decides_each_question_of_the_architecture_exists() -> None:
 
 
 def test_every_setting_that_is_named_exists() -> None:
-    known = {name for line in list_settings() for name in (line.name, *((f"{line.name}_FILE",) if line.secret else ()))}
+    setting_names = {
+        name for line in list_settings() for name in (line.name, *((f"{line.name}_FILE",) if line.secret else ()))
+    }
     named = set(re.findall(r"COUNTERSIGN_[A-Z_]+[A-Z]", "".join(page.read_text() for page in PAGES)))
-    assert named <= known
+    assert named <= setting_names
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_every_command_that_is_named_exists(words: tuple[str, ...]) -> None:
-    app([*words, "--help"], console=Console(file=(paper := StringIO())))
-    assert f"countersign {' '.join(words)}" in paper.getvalue()
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_that_is_named_exists(command: tuple[str, ...]) -> None:
+    app([*command, "--help"], console=Console(file=(paper := StringIO())))
+    assert f"countersign {' '.join(command)}" in paper.getvalue()
 
 
 @pytest.mark.parametrize("code", [code for code in Code if not code.terminal])
@@ -138,10 +140,10 @@ def sources() -> Iterator[Path]:
 def not_found(source: Path) -> Iterator[str]:
     """What a file cites and a reader would look for in vain."""
     for page, section in citations(source.read_text()):
-        there = next((folder / page for folder in (source.parent, ROOT) if (folder / page).exists()), None)
-        if there is None:
+        cited_page = next((folder / page for folder in (source.parent, ROOT) if (folder / page).exists()), None)
+        if cited_page is None:
             yield f"{source.relative_to(ROOT)}: {page}"
-        elif section and section not in {*headings(text := there.read_text()), *rows(text)}:
+        elif section and section not in {*headings(text := cited_page.read_text()), *rows(text)}:
             yield f"{source.relative_to(ROOT)}: {page}, {section}"
 
 
@@ -161,6 +163,6 @@ def test_every_make_target_that_is_named_exists(target: str) -> None:
 
 
 if __name__ == "__main__":
-    before, _, rest = SETTINGS.read_text().partition("<!-- settings -->\n")
-    _, end, after = rest.partition("<!-- /settings -->")
-    SETTINGS.write_text(f"{before}<!-- settings -->\n{settings_table()}\n{end}{after}")
+    text_before, _, text_after_mark = SETTINGS.read_text().partition("<!-- settings -->\n")
+    _, end, text_after = text_after_mark.partition("<!-- /settings -->")
+    SETTINGS.write_text(f"{text_before}<!-- settings -->\n{settings_table()}\n{end}{text_after}")

@@ -42,18 +42,18 @@ class OneOnEach:
 
 
 async def test_the_workers_drain_together(dev_server: str) -> None:
-    begun, told = asyncio.Barrier(3), asyncio.Barrier(2)
+    all_started, all_told = asyncio.Barrier(3), asyncio.Barrier(2)
 
     @activity.defn
     async def last_one() -> None:
-        await begun.wait()
+        await all_started.wait()
         await activity.wait_for_worker_shutdown()
-        await told.wait()
+        await all_told.wait()
 
     grace = timedelta(minutes=1)
     client = await own_namespace(dev_server)
     async with asyncio.timeout(20):
-        both = [
+        draining_workers = [
             Worker(
                 client,
                 task_queue=queue,
@@ -63,10 +63,10 @@ async def test_the_workers_drain_together(dev_server: str) -> None:
             )
             for queue in DRAINED
         ]
-        async with at_work(both):
+        async with at_work(draining_workers):
             await client.start_workflow(OneOnEach.run, id="one-on-each", task_queue=DRAINED[0])
-            await begun.wait()
-    assert [one.is_shutdown for one in both] == [True, True]
+            await all_started.wait()
+    assert [drained_worker.is_shutdown for drained_worker in draining_workers] == [True, True]
 
 
 async def test_no_queue_is_paced_by_the_server(dev_server: str) -> None:
@@ -78,9 +78,11 @@ async def test_no_queue_is_paced_by_the_server(dev_server: str) -> None:
 
     client = await own_namespace(dev_server)
     settings = load(environment={"TEMPORAL_ADDRESS": dev_server})
-    them = workers(client, {one: [nothing] for one in QUEUES}, paced_slots(RateLimiter(5)), settings)
-    assert [one.config().get("max_task_queue_activities_per_second") for one in them] == [None] * 7
-    assert sorted(one.task_queue for one in them) == sorted(QUEUES)
+    queue_workers = workers(client, {queue: [nothing] for queue in QUEUES}, paced_slots(RateLimiter(5)), settings)
+    assert [queue_worker.config().get("max_task_queue_activities_per_second") for queue_worker in queue_workers] == [
+        None
+    ] * 7
+    assert sorted(queue_worker.task_queue for queue_worker in queue_workers) == sorted(QUEUES)
 
 
 async def test_it_is_ready_once_nobody_is_told_that_there_is_no_worker(
@@ -92,12 +94,12 @@ async def test_it_is_ready_once_nobody_is_told_that_there_is_no_worker(
 
     client = await own_namespace(dev_server)
     settings = load(environment={"TEMPORAL_ADDRESS": dev_server})
-    them = workers(client, {one: [nothing] for one in QUEUES}, paced_slots(RateLimiter(5)), settings)
+    queue_workers = workers(client, {queue: [nothing] for queue in QUEUES}, paced_slots(RateLimiter(5)), settings)
     with monkeypatch.context() as at_once:
         at_once.setattr(pollers, "LISTED_AT_MOST", timedelta(milliseconds=1))
         assert not await pollers.until_listed(client, client.identity)
     stories = [Worker(client, task_queue=queue, workflows=[OneOnEach]) for queue in WORKFLOW_QUEUES]
-    async with at_work([*them, *stories]):
+    async with at_work([*queue_workers, *stories]):
         assert await pollers.until_listed(client, client.identity)
         assert (await doctor.worker(client)).state is PartHealth.OK
 
@@ -106,8 +108,8 @@ async def test_a_whole_worker_says_that_it_is_ready_when_it_is_listed_and_not_be
     dev_server: str, tmp_path: Path
 ) -> None:
     client = await own_namespace(dev_server)
-    there = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace}
-    async with worker.working(load(environment={**complete(tmp_path), **there}), asyncio.Event()) as ready:
+    connection = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace}
+    async with worker.working(load(environment={**complete(tmp_path), **connection}), asyncio.Event()) as ready:
         assert ready
         assert (await doctor.worker(client)).state is PartHealth.OK
 
@@ -119,11 +121,11 @@ class SweepsBehindACrowd:
     @workflow.run
     async def run(self) -> None:
         """Wait for all of them."""
-        asked = [("sweep", SWEEP_QUEUE)] * 2 + [("call", SIGNATURE_QUEUE)] * 5
+        calls = [("sweep", SWEEP_QUEUE)] * 2 + [("call", SIGNATURE_QUEUE)] * 5
         await asyncio.gather(
             *(
                 workflow.execute_activity(name, task_queue=queue, start_to_close_timeout=timedelta(minutes=1))
-                for name, queue in asked
+                for name, queue in calls
             )
         )
 
@@ -133,7 +135,7 @@ async def test_a_sweep_waits_for_no_place_of_those_who_call_and_takes_none_of_th
     pace: float, places: int, dev_server: str
 ) -> None:
     """In the queue of the calls it came behind all of them, and at a low pace it had the only place there."""
-    crowd, swept, calling, at_once, most = asyncio.Event(), asyncio.Event(), 0, 0, 0
+    crowd, swept, calling, at_once, most_at_once = asyncio.Event(), asyncio.Event(), 0, 0, 0
 
     @activity.defn
     async def call() -> None:
@@ -145,25 +147,31 @@ async def test_a_sweep_waits_for_no_place_of_those_who_call_and_takes_none_of_th
 
     @activity.defn
     async def sweep() -> None:
-        nonlocal at_once, most
+        nonlocal at_once, most_at_once
         at_once += 1
-        most = max(most, at_once)
+        most_at_once = max(most_at_once, at_once)
         await crowd.wait()
         at_once -= 1
         swept.set()
 
     client = await own_namespace(dev_server)
-    asked = {**{queue: [call] for queue in QUEUES}, SWEEP_QUEUE: [sweep]}
-    them = workers(client, asked, paced_slots(RateLimiter(pace)), load(environment={"TEMPORAL_ADDRESS": dev_server}))
+    activities_by_queue = {**{queue: [call] for queue in QUEUES}, SWEEP_QUEUE: [sweep]}
+    queue_workers = workers(
+        client, activities_by_queue, paced_slots(RateLimiter(pace)), load(environment={"TEMPORAL_ADDRESS": dev_server})
+    )
     story = Worker(client, task_queue="story", workflows=[SweepsBehindACrowd])
-    async with asyncio.timeout(60), at_work([*them, story]):
+    async with asyncio.timeout(60), at_work([*queue_workers, story]):
         await client.execute_workflow(SweepsBehindACrowd.run, id="sweeps", task_queue="story")
-    assert most == 1
+    assert most_at_once == 1
 
 
 async def test_every_activity_that_a_workflow_may_ask_for_is_in_a_queue(dev_server: str, tmp_path: Path) -> None:
     client = await own_namespace(dev_server)
     async with opened(load(environment=complete(tmp_path))) as open_clients:
-        asked = worker.activities_of(open_clients, client, tmp_path / "policies.yaml")
-    named = {getattr(one, "__temporal_activity_definition").name for queue in asked.values() for one in queue}
+        activities_by_queue = worker.activities_of(open_clients, client, tmp_path / "policies.yaml")
+    named = {
+        getattr(activity_function, "__temporal_activity_definition").name
+        for queue in activities_by_queue.values()
+        for activity_function in queue
+    }
     assert questions().keys() - named == set()

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import signal
 
-from deploy.demo.telling import DemoTold, run, verdict
+from deploy.demo.telling import DemoResult, run, verdict
 from deploy.local.stack import in_one_line
 from starter.boot import exits
 from starter.boot.refusals import REFUSALS
@@ -18,19 +18,19 @@ def main() -> int:
     logs.configure("error")
     options = _parser().parse_args()
     with in_one_line("countersign demo"):
-        told = asyncio.run(_play_demo(keep=options.keep, quiet=options.json))
-    print_answer(told, verdict(told), as_json=options.json)
-    return Exit.DONE if told.ok else Exit.REFUSED
+        result = asyncio.run(_play_demo(keep=options.keep, quiet=options.json))
+    print_answer(result, verdict(result), as_json=options.json)
+    return Exit.DONE if result.ok else Exit.REFUSED
 
 
-async def _play_demo(*, keep: bool, quiet: bool) -> DemoTold:
+async def _play_demo(*, keep: bool, quiet: bool) -> DemoResult:
     # SIGTERM cancels it like Ctrl-C: an exception while a process starts would leave that running.
     story = asyncio.ensure_future(run(keep=keep, quiet=quiet))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, story.cancel)
     try:
         return await story
     except asyncio.CancelledError:
-        if (here := asyncio.current_task()) and here.cancelling():
+        if (current_task := asyncio.current_task()) and current_task.cancelling():
             raise
         raise Terminated(Exit.TERMINATED) from None
 

@@ -22,31 +22,37 @@ _WITHIN: Final = 20.0
 _TOOLS: Final = ("bash", "unzip", "sha256sum", "openssl")
 
 
-async def proved(pack: Path, keys: Path) -> str:
+async def describe_verification(pack: Path, keys: Path) -> str:
     """By whom it was verified with the file of keys, and by whom not and why; `NotSeen` if one of them refuses it."""
-    found = await asyncio.to_thread(verify, pack, PublicKeys.read(keys))
+    verified = await asyncio.to_thread(verify, pack, PublicKeys.read(keys))
     _expect_that(
-        found.ok and found.trusted, "countersign", "; ".join(f"{one.part}: {one.found}" for one in found.faults)
+        verified.ok and verified.trusted,
+        "countersign",
+        "; ".join(f"{fault.part}: {fault.found}" for fault in verified.faults),
     )
     if not DOCS.is_dir():
         return "by countersign; not without us: the pages are not here"
     with TemporaryDirectory() as folder:
-        tried = {
+        reason_not_by_verifier = {
             "the sixty lines of Python": await _by_python(pack, keys, Path(folder)),
             "openssl": await _by_openssl(pack, keys, Path(folder)),
             "verify.html in Chromium": await _by_page(pack, keys),
         }
-    done = ", ".join(["countersign", *(by for by, why_not in tried.items() if why_not is None)])
-    left = "".join(f"; not by {by}: {why_not}" for by, why_not in tried.items() if why_not)
-    return f"by {done}{left}"
+    verifiers = ", ".join(
+        ["countersign", *(verifier for verifier, why_not in reason_not_by_verifier.items() if why_not is None)]
+    )
+    not_by = "".join(
+        f"; not by {verifier}: {why_not}" for verifier, why_not in reason_not_by_verifier.items() if why_not
+    )
+    return f"by {verifiers}{not_by}"
 
 
 async def _by_python(pack: Path, keys: Path, folder: Path) -> str | None:
     """None: it was verified."""
     [program, *_] = _blocks("python")
     (folder / "verify.py").write_text(program)
-    code, says = await _run(sys.executable, "-I", "verify.py", str(pack), str(keys), folder=folder)
-    _expect_that(code == 0, "the sixty lines", says)
+    code, output = await _run(sys.executable, "-I", "verify.py", str(pack), str(keys), folder=folder)
+    _expect_that(code == 0, "the sixty lines", output)
     return None
 
 
@@ -60,8 +66,8 @@ async def _by_openssl(pack: Path, keys: Path, folder: Path) -> str | None:
     (folder / "pack.zip").symlink_to(pack)
     (folder / "key.pem").symlink_to(keys)
     [commands, *_] = _blocks("sh")
-    code, says = await _run("bash", "-euo", "pipefail", "-c", commands, folder=folder)
-    _expect_that(code == 0, "openssl and sha256sum", says)
+    code, output = await _run("bash", "-euo", "pipefail", "-c", commands, folder=folder)
+    _expect_that(code == 0, "openssl and sha256sum", output)
     return None
 
 
@@ -73,23 +79,23 @@ async def _by_page(pack: Path, keys: Path) -> str | None:
         return "playwright, which drives it, is not installed"
     from playwright.async_api import Error  # noqa: PLC0415  only where this is developed
 
-    known = await asyncio.to_thread(keys.read_text)
+    public_keys = await asyncio.to_thread(keys.read_text)
     try:
         async with chromium(path) as browser:
             page = await (await browser.new_context(offline=True)).new_page()
             await page.goto((DOCS / "verify.html").as_uri())
-            await page.get_by_label("The public keys").fill(known)
+            await page.get_by_label("The public keys").fill(public_keys)
             await page.get_by_label("The pack").set_input_files(pack)
             result = page.get_by_role("status").filter(
                 has_text=re.compile("It holds|does not hold|cannot check|Unchanged")
             )
             await result.wait_for(timeout=_WITHIN * 1_000)
-            says = await result.inner_text()
+            page_text = await result.inner_text()
     except Error as error:
         return str(error).partition("\n")[0]
-    if "cannot check" in says:
+    if "cannot check" in page_text:
         return "it cannot check Ed25519"
-    _expect_that("It holds" in says, "verify.html", says)
+    _expect_that("It holds" in page_text, "verify.html", page_text)
     return None
 
 
@@ -98,16 +104,16 @@ def _blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (DOCS / "evidence.md").read_text(), re.DOTALL)
 
 
-async def _run(*words: str, folder: Path) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(*words, cwd=folder, stdout=PIPE, stderr=STDOUT)
+async def _run(*arguments: str, folder: Path) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(*arguments, cwd=folder, stdout=PIPE, stderr=STDOUT)
     try:
-        says, _ = await asyncio.wait_for(process.communicate(), _WITHIN)
+        output, _ = await asyncio.wait_for(process.communicate(), _WITHIN)
     except TimeoutError:
         process.kill()
-        raise NotSeen(f"an answer of {words[0]} within {_WITHIN:.0f} s", "none") from None
-    return process.returncode or 0, says.decode(errors="replace")
+        raise NotSeen(f"an answer of {arguments[0]} within {_WITHIN:.0f} s", "none") from None
+    return process.returncode or 0, output.decode(errors="replace")
 
 
-def _expect_that(holds: bool, by: str, says: str) -> None:
+def _expect_that(holds: bool, verifier: str, explanation: str) -> None:
     if not holds:
-        raise NotSeen(f"a pack that holds for {by}", says.strip()[-300:])
+        raise NotSeen(f"a pack that holds for {verifier}", explanation.strip()[-300:])

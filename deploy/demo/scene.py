@@ -101,16 +101,16 @@ class _FormReader(HTMLParser):
         self.links: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag == "a" and "href" in given:
-            self.links.append(given["href"])
-        if tag == "form" and given.get("method", "").lower() == "post":
-            self.forms.append(HtmlForm(given.get("action", "")))
-        elif self.forms and not self.forms[-1].complete and "name" in given:
+        attributes = {name: value or "" for name, value in attrs}
+        if tag == "a" and "href" in attributes:
+            self.links.append(attributes["href"])
+        if tag == "form" and attributes.get("method", "").lower() == "post":
+            self.forms.append(HtmlForm(attributes.get("action", "")))
+        elif self.forms and not self.forms[-1].complete and "name" in attributes:
             if tag == "button":
                 self.forms[-1].complete = True
             if tag in ("input", "button"):
-                self.forms[-1].fields[given["name"]] = given.get("value", "")
+                self.forms[-1].fields[attributes["name"]] = attributes.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form" and self.forms:
@@ -118,8 +118,8 @@ class _FormReader(HTMLParser):
 
 
 def _title(text: str) -> str:
-    _, _, rest = text.partition("<title>")
-    return rest.partition("</title>")[0].strip() or "without a title"
+    _, _, after_start = text.partition("<title>")
+    return after_start.partition("</title>")[0].strip() or "without a title"
 
 
 _SEEN_WITHIN: Final = 15.0
@@ -187,22 +187,22 @@ class Scene:
         """Move the clocks of the onboarding and its open parts."""
         await forward(self.context.client, self._handle.id, span)
 
-    async def forward_to_next(self, what: str) -> datetime:
+    async def forward_to_next(self, event: str) -> datetime:
         """Move to the next due event, which must be `what`; returns its planned time."""
-        at = await self.until(f"{what} as what is next", lambda: self._planned(what))
-        await self.forward(at - await self.now() + JUST_AFTER)
-        return at
+        planned_at = await self.wait_until(f"{event} as what is next", lambda: self._planned(event))
+        await self.forward(planned_at - await self.now() + JUST_AFTER)
+        return planned_at
 
-    async def _planned(self, what: str) -> datetime | None:
-        following = (await self.shown()).next
-        return following.at if following and following.what == what else None
+    async def _planned(self, event: str) -> datetime | None:
+        following = (await self.query_request()).next
+        return following.at if following and following.what == event else None
 
-    async def shown(self) -> RequestShow:
+    async def query_request(self) -> RequestShow:
         return await start_files.show(self.context, self.request)
 
     async def journey(self) -> OnboardingShow:
-        shown: OnboardingShow = await self._handle.query(SHOW, result_type=OnboardingShow)
-        return shown
+        view: OnboardingShow = await self._handle.query(SHOW, result_type=OnboardingShow)
+        return view
 
     async def ledger(self, type: str, **facts: str) -> list[Entry]:
         """The sandbox's entries of this type with these facts, oldest first."""
@@ -217,8 +217,10 @@ class Scene:
 
     async def pushes(self, person: str, stage: str, subject: str | None = None) -> list[Entry]:
         """Arrived on a person's phones for this stage, by default of the first agreement."""
-        about = {"stage": stage, "request": subject or self.request}
-        return [one for one in await self.ledger("push", person=person) if about.items() <= one["data"].items()]
+        subject_fields = {"stage": stage, "request": subject or self.request}
+        return [
+            push for push in await self.ledger("push", person=person) if subject_fields.items() <= push["data"].items()
+        ]
 
     async def visible(self, person: str) -> list[Entry]:
         answer = await self._sandbox.call("GET", f"/_sandbox/phones/{person}")
@@ -236,15 +238,15 @@ class Scene:
 
     async def taps(self, person: str, subject: str) -> HtmlPage:
         async def notice() -> Entry | None:
-            return next((one for one in await self.visible(person) if one["data"]["request"] == subject), None)
+            return next((push for push in await self.visible(person) if push["data"]["request"] == subject), None)
 
-        found = await self.until(f"a notice of {subject} on the phone of {person}", notice)
-        return await self._browser.open(found["link"])
+        push = await self.wait_until(f"a notice of {subject} on the phone of {person}", notice)
+        return await self._browser.open(push["link"])
 
     async def signs_by_mail(self, person: str) -> HtmlPage:
         """By the link of Core Signature's mail in the inbox."""
         inbox = f"{self.addresses.sandbox}/inbox/{person}"
-        links = await self.until(f"a mail to {person}", lambda: self._browser.links(inbox, containing="from=mail"))
+        links = await self.wait_until(f"a mail to {person}", lambda: self._browser.links(inbox, containing="from=mail"))
         return await self._browser.press(await self._browser.open(links[-1]))
 
     async def opens(self, link: str) -> HtmlPage:
@@ -252,8 +254,10 @@ class Scene:
 
     async def downloads(self, page: str) -> bytes:
         """The signed document, by the button of a page that soon has it."""
-        found = await self.until("a page with the document", lambda: self._browser.links(page, containing="/document"))
-        return await self._browser.download(found[0])
+        links = await self.wait_until(
+            "a page with the document", lambda: self._browser.links(page, containing="/document")
+        )
+        return await self._browser.download(links[0])
 
     async def fetches(self, url: str) -> bytes:
         """What a system gets by the link of an event."""
@@ -265,20 +269,20 @@ class Scene:
         documents = answer.json()
         return documents[0]["security_hash"] if isinstance(documents, list) and documents else None
 
-    async def until(self, expected: str, probe: Callable[[], Awaitable[T | None]]) -> T:
+    async def wait_until(self, expected: str, probe: Callable[[], Awaitable[T | None]]) -> T:
         """Poll until the probe finds something; `NotSeen` with the last state on a time-out."""
-        found = await probe()
+        finding = await probe()
         try:
             async with asyncio.timeout(_SEEN_WITHIN):
-                while not found:
+                while not finding:
                     await asyncio.sleep(_GLANCE)
-                    found = await probe()
+                    finding = await probe()
         except TimeoutError:
             raise NotSeen(expected, await self._instead()) from None
-        return found
+        return finding
 
     async def _instead(self) -> str:
         if not self.onboarding:
             return "nothing"
-        shown = await self.journey()
-        return f"“{shown.says}”, last: {shown.timeline[-1].what if shown.timeline else 'nothing'}"
+        view = await self.journey()
+        return f"“{view.says}”, last: {view.timeline[-1].what if view.timeline else 'nothing'}"

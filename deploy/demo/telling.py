@@ -23,7 +23,7 @@ from rich.text import Text
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from activities.http.client import ServiceFailure
-from deploy.demo.proof import proved
+from deploy.demo.proof import describe_verification
 from deploy.demo.scene import NotSeen, Scene
 from deploy.local.environment import LOOPBACK, looks_of
 from deploy.local.folder import DataFolder
@@ -72,30 +72,32 @@ async def _start(scene: Scene) -> str:
 async def _created(scene: Scene) -> str:
     for request in (scene.request, scene.second):
         facts = {"external_id": request}
-        await scene.until(f"the request {request}", partial(scene.ledger, "request_created", **facts))
-        if (made := len(await scene.ledger("document_created", **facts))) != 1:
-            raise NotSeen("exactly one document", f"{made} documents")
-    await scene.until("the status sent", partial(_status, scene, Status.SENT))
+        await scene.wait_until(f"the request {request}", partial(scene.ledger, "request_created", **facts))
+        if (document_count := len(await scene.ledger("document_created", **facts))) != 1:
+            raise NotSeen("exactly one document", f"{document_count} documents")
+    await scene.wait_until("the status sent", partial(_status, scene, Status.SENT))
     return "Core Signature has both documents and their requests, each once"
 
 
-async def _request_notice(scene: Scene, person: str, stage: str, words: str) -> str:
-    pushes = await scene.until(f"{stage} on the phone of {person}", lambda: scene.pushes(person, stage))
-    await scene.until(f"{stage} in the ledger of notices", partial(_is_logged, scene, person, stage))
-    return f"{words}: “{pushes[-1]['title']}”"
+async def _request_notice(scene: Scene, person: str, stage: str, description: str) -> str:
+    pushes = await scene.wait_until(f"{stage} on the phone of {person}", lambda: scene.pushes(person, stage))
+    await scene.wait_until(f"{stage} in the ledger of notices", partial(_is_logged, scene, person, stage))
+    return f"{description}: “{pushes[-1]['title']}”"
 
 
-async def _other_notice(scene: Scene, person: str, stage: str, words: str, subject: str = "") -> str:
+async def _other_notice(scene: Scene, person: str, stage: str, description: str, subject: str = "") -> str:
     """A notice of the onboarding or of one of its parts."""
-    about = f"{scene.onboarding}{subject}"
-    pushes = await scene.until(f"{stage} on the phone of {person}", lambda: scene.pushes(person, stage, about))
-    return f"{words}: “{pushes[-1]['title']}”"
+    subject_id = f"{scene.onboarding}{subject}"
+    pushes = await scene.wait_until(
+        f"{stage} on the phone of {person}", lambda: scene.pushes(person, stage, subject_id)
+    )
+    return f"{description}: “{pushes[-1]['title']}”"
 
 
 async def _customer_signs(scene: Scene) -> str:
     await scene.signs(CUSTOMER, scene.request)
-    signer = await scene.until(f"the signature of {CUSTOMER}", lambda: _signed(scene, CUSTOMER))
-    await scene.until(
+    signer = await scene.wait_until(f"the signature of {CUSTOMER}", lambda: _signed(scene, CUSTOMER))
+    await scene.wait_until(
         "the status sent: it is the turn of somebody who has not opened it", partial(_status, scene, Status.SENT)
     )
     return f"the customer opens our page on the phone and signs the first agreement ({signer})"
@@ -103,22 +105,22 @@ async def _customer_signs(scene: Scene) -> str:
 
 async def _customer_signs_the_second(scene: Scene) -> str:
     await scene.signs(CUSTOMER, scene.second)
-    await scene.until("the second agreement signed", partial(_part_is, scene, "data", "done"))
+    await scene.wait_until("the second agreement signed", partial(_part_is, scene, "data", "done"))
     return await _other_notice(scene, TEAM, "settled", "and the second, now complete: operations is told", ".1.2")
 
 
-async def _stage(scene: Scene, name: str, words: str) -> str:
-    await scene.until(f"the stage {name}", partial(_in_stage, scene, name))
+async def _stage(scene: Scene, name: str, description: str) -> str:
+    await scene.wait_until(f"the stage {name}", partial(_in_stage, scene, name))
     page = await scene.opens(scene.journey_link)
     if f"Stage 2 of 4: {name}" not in page.text:
         raise NotSeen(f"{name} on the customer's page", f"a page without it ({page.status})")
-    return words
+    return description
 
 
-async def _task_done(scene: Scene, person: str, part: str, subject: str, words: str, *, answer: str = "") -> str:
+async def _task_done(scene: Scene, person: str, part: str, subject: str, description: str, *, answer: str = "") -> str:
     await scene.does(person, f"{scene.onboarding}{subject}", answer)
-    await scene.until(f"{part} done", partial(_part_is, scene, part, "done"))
-    return words
+    await scene.wait_until(f"{part} done", partial(_part_is, scene, part, "done"))
+    return description
 
 
 async def _next_day(scene: Scene) -> str:
@@ -129,33 +131,33 @@ async def _next_day(scene: Scene) -> str:
 
 
 async def _completed(scene: Scene) -> str:
-    calls = await scene.until("a call to the CRM", lambda: scene.ledger("downstream", target="crm"))
+    calls = await scene.wait_until("a call to the CRM", lambda: scene.ledger("downstream", target="crm"))
     body = json.loads(calls[-1]["raw"])
-    ended = {one["id"]: one["state"] for one in body["data"]["parts"]}
+    state_by_part = {part["id"]: part["state"] for part in body["data"]["parts"]}
     expected = {"services": "signed", "data": "signed", "account": "done", "billing": "done"}
-    if (body["type"], len(calls), ended) != ("onboarding.completed", 1, expected):
+    if (body["type"], len(calls), state_by_part) != ("onboarding.completed", 1, expected):
         raise NotSeen(f"one call onboarding.completed with {expected}", f"{len(calls)} calls, the last {body['type']}")
     return "the CRM is called once, with how every part ended"
 
 
 async def _reminder(scene: Scene, number: int) -> str:
-    there = (await scene.forward_to_next("remind")).astimezone(OFFICE)
-    if not (there.weekday() < 5 and 9 <= there.hour < 18):
-        raise NotSeen("a reminder in working hours", f"{there:%a %H:%M} in {OFFICE.key}")
-    words = f"{there:%A %H:%M} at the office: reminder {number} of 3"
-    return await _request_notice(scene, EXECUTIVE, f"reminder-{number}", words)
+    reminded_at = (await scene.forward_to_next("remind")).astimezone(OFFICE)
+    if not (reminded_at.weekday() < 5 and 9 <= reminded_at.hour < 18):
+        raise NotSeen("a reminder in working hours", f"{reminded_at:%a %H:%M} in {OFFICE.key}")
+    description = f"{reminded_at:%A %H:%M} at the office: reminder {number} of 3"
+    return await _request_notice(scene, EXECUTIVE, f"reminder-{number}", description)
 
 
 async def _escalation(scene: Scene) -> str:
     await scene.forward_to_next("escalate")
     await _request_notice(scene, EXECUTIVE, "reassigned", "")
-    told = await _request_notice(
+    description = await _request_notice(
         scene, ALTERNATE, "ready", "the reminders are used up: the operating officer is asked instead"
     )
-    shown = await scene.shown()
-    if [(entry.from_, entry.to) for entry in shown.escalations] != [(EXECUTIVE, ALTERNATE)]:
-        raise NotSeen(f"one escalation from {EXECUTIVE} to {ALTERNATE}", f"{len(shown.escalations)} others")
-    return told
+    view = await scene.query_request()
+    if [(entry.from_, entry.to) for entry in view.escalations] != [(EXECUTIVE, ALTERNATE)]:
+        raise NotSeen(f"one escalation from {EXECUTIVE} to {ALTERNATE}", f"{len(view.escalations)} others")
+    return description
 
 
 async def _old_link_dead(scene: Scene) -> str:
@@ -168,23 +170,23 @@ async def _old_link_dead(scene: Scene) -> str:
 
 async def _alternate_signs(scene: Scene) -> str:
     await scene.signs_by_mail(ALTERNATE)
-    signer = await scene.until(f"the signature of {ALTERNATE}", lambda: _signed(scene, ALTERNATE))
-    await scene.until("the status signed", partial(_status, scene, Status.SIGNED))
+    signer = await scene.wait_until(f"the signature of {ALTERNATE}", lambda: _signed(scene, ALTERNATE))
+    await scene.wait_until("the status signed", partial(_status, scene, Status.SIGNED))
     return f"the operating officer signs from Core Signature's mail ({signer})"
 
 
 async def _target_done(scene: Scene, target: str) -> None:
-    await scene.until(f"the hand-off to {target} done", partial(_done, scene, target))
+    await scene.wait_until(f"the hand-off to {target} done", partial(_is_target_done, scene, target))
 
 
-async def _team(scene: Scene, target: str, person: str, words: str) -> str:
-    told = await _request_notice(scene, person, "settled", words)
+async def _team(scene: Scene, target: str, person: str, description: str) -> str:
+    notice = await _request_notice(scene, person, "settled", description)
     await _target_done(scene, target)
-    return told
+    return notice
 
 
 async def _finance(scene: Scene) -> str:
-    calls = await scene.until("a call to finance", lambda: scene.ledger("downstream", target="finance"))
+    calls = await scene.wait_until("a call to finance", lambda: scene.ledger("downstream", target="finance"))
     secret = scene.settings.handoff.secrets["finance"][0].get_secret_value()
     try:
         body = Webhook(secret).verify(calls[-1]["raw"], calls[-1]["headers"])
@@ -201,25 +203,26 @@ async def _document(scene: Scene) -> str:
     """From the customer's page and by the link in finance's event it is what Core Signature has, byte by byte."""
     notice = (await scene.pushes(CUSTOMER, "ready"))[-1]
     [call, *_] = await scene.ledger("downstream", target="finance")
-    told = json.loads(call["raw"])["data"]["document"]
-    if told is None:
+    document_link = json.loads(call["raw"])["data"]["document"]
+    if document_link is None:
         raise NotSeen("the signed document in the event", "an event without it")
     hashes = {
         "Core Signature": await scene.hash_at_core_signature(),
         "the customer's page": sha256(await scene.downloads(notice["data"]["link"])).hexdigest(),
-        "the event": told["sha256"],
-        "the event's link": sha256(await scene.fetches(told["url"])).hexdigest(),
+        "the event": document_link["sha256"],
+        "the event's link": sha256(await scene.fetches(document_link["url"])).hexdigest(),
     }
     if None in hashes.values() or len(set(hashes.values())) != 1:
-        raise NotSeen("one document everywhere", ", ".join(f"{where}: {hash}" for where, hash in hashes.items()))
-    return f"the customer downloads the signed PDF, finance has the same from its link: SHA-256 {told['sha256'][:12]}…"
+        raise NotSeen("one document everywhere", ", ".join(f"{location}: {hash}" for location, hash in hashes.items()))
+    short_hash = document_link["sha256"][:12]
+    return f"the customer downloads the signed PDF, finance has the same from its link: SHA-256 {short_hash}…"
 
 
 async def _proof(scene: Scene) -> str:
     await evidence.packer(scene.settings, scene.context.store).export(
         WorkflowName(Kind.REQUEST, scene.request), scene.pack
     )
-    return f"its evidence pack holds, {await proved(scene.pack, evidence.public_keys(scene.settings))}"
+    return f"its evidence pack holds, {await describe_verification(scene.pack, evidence.public_keys(scene.settings))}"
 
 
 async def _screens_clean(scene: Scene) -> str:
@@ -227,99 +230,108 @@ async def _screens_clean(scene: Scene) -> str:
         screens = [await scene.visible(person) for person in (CUSTOMER, EXECUTIVE, ALTERNATE)]
         return not any(notice["action"] in ("sign", "approve") for screen in screens for notice in screen)
 
-    await scene.until("no request to sign on any phone", clean)
+    await scene.wait_until("no request to sign on any phone", clean)
     return "notifications that asked for a signature are withdrawn from the phones"
 
 
 async def _record(scene: Scene) -> str:
     for workflow_id in (Kind.REQUEST.workflow_id(scene.request), Kind.ONBOARDING.workflow_id(scene.onboarding)):
-        await scene.until(f"the record of {workflow_id}", partial(scene.context.store.records.read, workflow_id))
-    await scene.until("every target done", partial(_all_done, scene))
+        await scene.wait_until(f"the record of {workflow_id}", partial(scene.context.store.records.read, workflow_id))
+    await scene.wait_until("every target done", partial(_are_all_done, scene))
     return "the settled records are written, every target is done"
 
 
 async def _part_is(scene: Scene, part: str, state: str) -> bool:
     stages = (await scene.journey()).stages
-    return any(one.id == part and one.state == state for stage in stages for one in stage.parts)
+    return any(part_view.id == part and part_view.state == state for stage in stages for part_view in stage.parts)
 
 
 async def _in_stage(scene: Scene, name: str) -> bool:
-    shown = await scene.journey()
-    return shown.stage == name and not shown.status.ended
+    view = await scene.journey()
+    return view.stage == name and not view.status.ended
 
 
 async def _status(scene: Scene, status: Status) -> bool:
-    return (await scene.shown()).status is status
+    return (await scene.query_request()).status is status
 
 
 async def _is_logged(scene: Scene, person: str, stage: str) -> bool:
     return any(
         line.person == person and line.stage == stage and line.outcome is NotificationOutcome.ACCEPTED
-        for line in (await scene.shown()).notifications
+        for line in (await scene.query_request()).notifications
     )
 
 
 async def _signed(scene: Scene, person: str) -> str | None:
-    shown: RequestShow = await scene.shown()
-    seen = await scene.ledger("signer_signed", external_id=scene.request)
-    by_us = any(line.person == person and line.state == "signed" for line in shown.signers)
-    return f"{len(seen)} of 2 signatures" if by_us else None
+    view: RequestShow = await scene.query_request()
+    signed_entries = await scene.ledger("signer_signed", external_id=scene.request)
+    by_us = any(line.person == person and line.state == "signed" for line in view.signers)
+    return f"{len(signed_entries)} of 2 signatures" if by_us else None
 
 
-async def _done(scene: Scene, target: str) -> bool:
-    return any(line.target == target and line.state is HandoffState.DONE for line in (await scene.shown()).handoffs)
+async def _is_target_done(scene: Scene, target: str) -> bool:
+    return any(
+        line.target == target and line.state is HandoffState.DONE for line in (await scene.query_request()).handoffs
+    )
 
 
-async def _all_done(scene: Scene) -> bool:
-    shown = await scene.shown()
-    return bool(shown.handoffs) and all(line.state is HandoffState.DONE for line in shown.handoffs)
+async def _are_all_done(scene: Scene) -> bool:
+    view = await scene.query_request()
+    return bool(view.handoffs) and all(line.state is HandoffState.DONE for line in view.handoffs)
 
 
 STORY: Final = (
     StoryStep("started", _start),
     StoryStep("created", _created),
-    StoryStep("customer told", partial(_request_notice, person=CUSTOMER, stage="ready", words="the customer's phone")),
+    StoryStep(
+        "customer told", partial(_request_notice, person=CUSTOMER, stage="ready", description="the customer's phone")
+    ),
     StoryStep("next day", _next_day),
     StoryStep("customer signed", _customer_signs),
     StoryStep("second agreement signed", _customer_signs_the_second),
     StoryStep(
         "executive told",
-        partial(_request_notice, person=EXECUTIVE, stage="ready", words="the chief executive's turn"),
+        partial(_request_notice, person=EXECUTIVE, stage="ready", description="the chief executive's turn"),
     ),
     *(StoryStep(f"reminder {number}", partial(_reminder, number=number)) for number in (1, 2, 3)),
     StoryStep("reassigned", _escalation),
     StoryStep("old link dead", _old_link_dead),
     StoryStep("alternate signed", _alternate_signs),
     StoryStep(
-        "owner told", partial(_request_notice, person=OWNER, stage="settled", words="the account executive is told")
+        "owner told",
+        partial(_request_notice, person=OWNER, stage="settled", description="the account executive is told"),
     ),
-    StoryStep("hr told", partial(_team, target="hr", person="hr-desk", words="HR is told")),
+    StoryStep("hr told", partial(_team, target="hr", person="hr-desk", description="HR is told")),
     StoryStep("finance told", _finance),
-    StoryStep("operations told", partial(_team, target="operations", person=TEAM, words="operations is told")),
+    StoryStep("operations told", partial(_team, target="operations", person=TEAM, description="operations is told")),
     StoryStep(
         "customer success told",
-        partial(_team, target="customer-success", person="success-desk", words="customer success is told"),
+        partial(_team, target="customer-success", person="success-desk", description="customer success is told"),
     ),
     StoryStep("phones clean", _screens_clean),
     StoryStep(
         "journey moved",
-        partial(_stage, name="account set-up", words="the customer's page says: account set-up, with operations"),
+        partial(_stage, name="account set-up", description="the customer's page says: account set-up, with operations"),
     ),
     StoryStep(
         "operations asked",
-        partial(_other_notice, person=TEAM, stage="ready", subject=".2.1", words="operations: it is their turn"),
+        partial(_other_notice, person=TEAM, stage="ready", subject=".2.1", description="operations: it is their turn"),
     ),
     StoryStep(
         "account created",
-        partial(_task_done, person=TEAM, part="account", subject=".2.1", words="operations has created the account"),
+        partial(
+            _task_done, person=TEAM, part="account", subject=".2.1", description="operations has created the account"
+        ),
     ),
     StoryStep(
         "customer hears of it",
-        partial(_other_notice, person=CUSTOMER, stage="finished-account", words="the customer hears that it is done"),
+        partial(
+            _other_notice, person=CUSTOMER, stage="finished-account", description="the customer hears that it is done"
+        ),
     ),
     StoryStep(
         "customer asked",
-        partial(_other_notice, person=CUSTOMER, stage="ready", subject=".3.1", words="the customer's next step"),
+        partial(_other_notice, person=CUSTOMER, stage="ready", subject=".3.1", description="the customer's next step"),
     ),
     StoryStep(
         "customer's step done",
@@ -328,17 +340,17 @@ STORY: Final = (
             person=CUSTOMER,
             part="billing",
             subject=".3.1",
-            words="the customer says where the invoices go, on the phone",
+            description="the customer says where the invoices go, on the phone",
             answer="Acme, Accounts payable, 1 Rue du Port, Paris",
         ),
     ),
     StoryStep(
         "customer welcomed",
-        partial(_other_notice, person=CUSTOMER, stage="notice-notice-1", words="the service is active"),
+        partial(_other_notice, person=CUSTOMER, stage="notice-notice-1", description="the service is active"),
     ),
     StoryStep(
         "completed",
-        partial(_other_notice, person=OWNER, stage="settled", words="the account executive: all is done"),
+        partial(_other_notice, person=OWNER, stage="settled", description="the account executive: all is done"),
     ),
     StoryStep("crm told", _completed),
     StoryStep("recorded", _record),
@@ -352,23 +364,23 @@ _PREFIX: Final = "countersign-demo-"
 
 def fresh() -> Path:
     """Removes earlier demo folders without a running stack."""
-    for earlier in _ours():
+    for earlier in _own_folders():
         DataFolder(earlier).discard()
     return Path(tempfile.mkdtemp(prefix=_PREFIX))
 
 
-def _ours() -> Iterator[Path]:
+def _own_folders() -> Iterator[Path]:
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(FileNotFoundError):
-            known = folder.lstat()
-            if S_ISDIR(known.st_mode) and known.st_uid == os.getuid():
+            status = folder.lstat()
+            if S_ISDIR(status.st_mode) and status.st_uid == os.getuid():
                 yield folder
 
 
 _DATE_WIDTH: Final = len("Wed 25 Nov 13:22 UTC")
 
 
-class StepTold(Model):
+class StepResult(Model):
     """`at` is the request's date, `says` what was seen, or what was there instead."""
 
     name: str
@@ -377,12 +389,12 @@ class StepTold(Model):
     says: str = ""
 
 
-class DemoTold(Model):
+class DemoResult(Model):
     """The answer of `demo`; `ok` only if every step was seen. `seconds` are real ones."""
 
     ok: bool
     seconds: float
-    steps: tuple[StepTold, ...]
+    steps: tuple[StepResult, ...]
 
 
 class StoryReport:
@@ -400,44 +412,45 @@ class StoryReport:
         with self._console.status(Text(name)):
             yield
 
-    def step(self, told: StepTold) -> None:
+    def step(self, result: StepResult) -> None:
         line = Table.grid(padding=(0, 1))
         line.add_column(style="cyan", width=_DATE_WIDTH, no_wrap=True)
-        line.add_column(style="green" if told.seen else "bold red")
+        line.add_column(style="green" if result.seen else "bold red")
         line.add_column()
-        line.add_row(_date(told.at), "✓" if told.seen else "✗", Text(told.says))
+        line.add_row(_date(result.at), "✓" if result.seen else "✗", Text(result.says))
         self._console.print(line)
 
     def look(self, lines: tuple[tuple[str, str], ...]) -> None:
         """Where to look at the results."""
         self._console.print()
-        for what, where in lines:
-            self._console.print(Text(f"  {what:<24}", "dim").append(where, "default"), soft_wrap=True)
+        for label, address in lines:
+            self._console.print(Text(f"  {label:<24}", "dim").append(address, "default"), soft_wrap=True)
 
 
-def verdict(told: DemoTold) -> Group:
+def verdict(result: DemoResult) -> Group:
     """The last line."""
-    days = _days(told.steps)
-    if told.ok:
-        line = Text(f"Every step was seen: {days} days of the calendar in {told.seconds:.0f} s.", "bold green")
+    days = _days(result.steps)
+    if result.ok:
+        line = Text(f"Every step was seen: {days} days of the calendar in {result.seconds:.0f} s.", "bold green")
     else:
-        first, *others = [step.name for step in told.steps if not step.seen]
+        first, *later_steps = [step.name for step in result.steps if not step.seen]
         line = Text(
-            f"Not seen: {first}; {len(others)} steps after it were not played ({told.seconds:.0f} s).", "bold red"
+            f"Not seen: {first}; {len(later_steps)} steps after it were not played ({result.seconds:.0f} s).",
+            "bold red",
         )
     return Group(Text(), line)
 
 
-def _days(steps: tuple[StepTold, ...]) -> int:
+def _days(steps: tuple[StepResult, ...]) -> int:
     dates = [step.at for step in steps if step.at]
     return (max(dates) - min(dates)).days if dates else 0
 
 
-def _date(at: datetime | None) -> str:
-    return f"{at.astimezone(UTC):%a %d %b %H:%M} UTC" if at else ""
+def _date(instant: datetime | None) -> str:
+    return f"{instant.astimezone(UTC):%a %d %b %H:%M} UTC" if instant else ""
 
 
-async def run(*, keep: bool, quiet: bool) -> DemoTold:
+async def run(*, keep: bool, quiet: bool) -> DemoResult:
     """With `keep` the stack stays until Ctrl-C. Raises `StackFailure`."""
     began = monotonic()
     report = StoryReport(quiet=quiet)
@@ -445,54 +458,56 @@ async def run(*, keep: bool, quiet: bool) -> DemoTold:
     async with planned(folder, LOOPBACK, looks_of(os.environ)) as stack, stack.up(report.say):
         async with _scene(folder) as scene:
             steps = [step async for step in _play_all(scene, report)]
-            told = DemoTold(ok=all(s.seen for s in steps), seconds=round(monotonic() - began, 1), steps=tuple(steps))
+            result = DemoResult(
+                ok=all(s.seen for s in steps), seconds=round(monotonic() - began, 1), steps=tuple(steps)
+            )
             for failure in stack.failures:
                 report.say(str(failure))
             report.look(_places(scene, folder, keep=keep))
         if keep:
             report.say("\nCtrl-C ends the stack")
             raise await stack.until_one_ends()
-    return told
+    return result
 
 
 @asynccontextmanager
 async def _scene(folder: Path) -> AsyncIterator[Scene]:
     # Finds the stack by its folder, as a second terminal would.
-    found = settings.load(Need.PEOPLE, environment={"COUNTERSIGN_DATA_DIR": str(folder)})
-    async with opened(found) as context, aclosing(Scene(context, found)) as scene:
+    loaded_settings = settings.load(Need.PEOPLE, environment={"COUNTERSIGN_DATA_DIR": str(folder)})
+    async with opened(loaded_settings) as context, aclosing(Scene(context, loaded_settings)) as scene:
         yield scene
 
 
-async def _play_all(scene: Scene, report: StoryReport) -> AsyncIterator[StepTold]:
+async def _play_all(scene: Scene, report: StoryReport) -> AsyncIterator[StepResult]:
     """Each step's result; ends after the first failure."""
     story_goes_on = True
     for step in STORY:
         if story_goes_on:
             with report.going_on(step.name):
-                told = await _play(step, scene)
-            report.step(told)
-            story_goes_on = told.seen
+                result = await _play(step, scene)
+            report.step(result)
+            story_goes_on = result.seen
         else:
-            told = StepTold(name=step.name, seen=False, says="not played: an earlier step was not seen")
-        yield told
+            result = StepResult(name=step.name, seen=False, says="not played: an earlier step was not seen")
+        yield result
 
 
-async def _play(step: StoryStep, scene: Scene) -> StepTold:
+async def _play(step: StoryStep, scene: Scene) -> StepResult:
     try:
-        says = await step.play(scene)
+        description = await step.play(scene)
     except (Refusal, ServiceFailure) as failure:
-        return StepTold(name=step.name, seen=False, says=f"{step.name}: {failure}")
-    return StepTold(name=step.name, seen=True, at=await scene.now(), says=says)
+        return StepResult(name=step.name, seen=False, says=f"{step.name}: {failure}")
+    return StepResult(name=step.name, seen=True, at=await scene.now(), says=description)
 
 
 def _places(scene: Scene, folder: Path, *, keep: bool) -> tuple[tuple[str, str], ...]:
-    phones = [(f"phone, {who}", f"{scene.addresses.sandbox}/inbox/{who}") for who in (CUSTOMER, EXECUTIVE)]
+    phones = [(f"phone, {person}", f"{scene.addresses.sandbox}/inbox/{person}") for person in (CUSTOMER, EXECUTIVE)]
     web_ui = scene.context.url(Kind.ONBOARDING.workflow_id(scene.onboarding)) or scene.addresses.web_ui
     living = (("Web UI", web_ui), ("the customer's page", scene.journey_link), *phones)
-    kept = (
+    kept_places = (
         ("evidence", str(scene.pack)),
         ("records", str(folder / "store" / "countersign.sqlite3")),
         ("logs", str(folder / "logs")),
         ("start it again", f"countersign dev --data {folder}"),
     )
-    return (*living, *kept) if keep else kept
+    return (*living, *kept_places) if keep else kept_places

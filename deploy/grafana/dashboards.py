@@ -63,19 +63,19 @@ class Dashboard:
         return (panel for row in self.rows.values() for panel in row)
 
 
-def _rate(metric: str, by: str, more: str = "") -> str:
-    return f"sum by ({by}) (rate({metric}{more}[$__rate_interval]))"
+def _rate(metric: str, labels: str, matchers: str = "") -> str:
+    return f"sum by ({labels}) (rate({metric}{matchers}[$__rate_interval]))"
 
 
-def _quantile(share: float, metric: str, by: str = "", window: str = "$__rate_interval", more: str = "") -> str:
-    grouped = f"le, {by}" if by else "le"
-    return f"histogram_quantile({share}, sum by ({grouped}) (increase({metric}_bucket{more}[{window}])))"
+def _quantile(share: float, metric: str, labels: str = "", window: str = "$__rate_interval", matchers: str = "") -> str:
+    grouped = f"le, {labels}" if labels else "le"
+    return f"histogram_quantile({share}, sum by ({grouped}) (increase({metric}_bucket{matchers}[{window}])))"
 
 
 def _polls(metric: str) -> str:
     """Of the server, whose label has no underscore; it adds `_total` or does not, as it is configured."""
-    some = (f'rate({name}{{taskqueue="countersign"}}[5m])' for name in (metric, f"{metric}_total"))
-    return f"sum({' or '.join(some)})"
+    rates = (f'rate({name}{{taskqueue="countersign"}}[5m])' for name in (metric, f"{metric}_total"))
+    return f"sum({' or '.join(rates)})"
 
 
 _POLLS_WITH_A_TASK: Final = f"{_polls('poll_success')} / ({_polls('poll_success')} + {_polls('poll_timeouts')})"
@@ -409,7 +409,7 @@ BUSINESS: Final = Dashboard(
 DASHBOARDS: Final = (OPERATIONS, BUSINESS)
 
 
-def rendered(dashboard: Dashboard) -> str:
+def render(dashboard: Dashboard) -> str:
     """The file that Grafana imports."""
     builder = (
         Builder(dashboard.title)
@@ -426,11 +426,11 @@ def rendered(dashboard: Dashboard) -> str:
     for title, panels in dashboard.rows.items():
         builder.with_row(Row(title).id(next(ids)))
         for panel in panels:
-            builder.with_panel(_built(panel).id(next(ids)))
+            builder.with_panel(_build(panel).id(next(ids)))
     return JSONEncoder(sort_keys=True, indent=2).encode(builder.build()) + "\n"
 
 
-def _built(panel: Panel) -> Stat | BarGauge | TimeSeries:
+def _build(panel: Panel) -> Stat | BarGauge | TimeSeries:
     if panel.now and panel.width < _WIDTH // 3:
         built: Stat | BarGauge | TimeSeries = Stat().reduce_options(_LAST)
     elif panel.now:
@@ -456,7 +456,7 @@ _LAST: Final = ReduceDataOptions().calcs(["lastNotNull"]).values(False)
 
 def main() -> None:
     for dashboard in DASHBOARDS:
-        dashboard.file.write_text(rendered(dashboard))
+        dashboard.file.write_text(render(dashboard))
 
 
 if __name__ == "__main__":

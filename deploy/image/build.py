@@ -30,9 +30,9 @@ _BUILD: Final = (
 )
 
 
-def buildah(*words: str) -> str:
+def buildah(*arguments: str) -> str:
     """What buildah answers; `CalledProcessError` if it fails, its own words are on the terminal."""
-    typed = subprocess.run([*_buildah(), *words], check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    typed = subprocess.run([*_buildah(), *arguments], check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
     return typed.stdout.strip()
 
 
@@ -40,9 +40,9 @@ def buildah(*words: str) -> str:
 def _buildah() -> Sequence[str]:
     """Layers lie over each other where this machine mounts them so, else each is a whole copy."""
     common = (program("buildah"), f"--root={_CACHE / 'storage'}", f"--runroot={_CACHE / 'run'}")
-    over = (*common, "--storage-driver=overlay")
-    usable = subprocess.run([*over, "info"], capture_output=True, check=False).returncode == 0  # noqa: S603
-    return over if usable else (*common, "--storage-driver=vfs")
+    overlay_command = (*common, "--storage-driver=overlay")
+    usable = subprocess.run([*overlay_command, "info"], capture_output=True, check=False).returncode == 0  # noqa: S603
+    return overlay_command if usable else (*common, "--storage-driver=vfs")
 
 
 def build(context: Path, tag: str, base: str, version: str, revision: str) -> str:
@@ -52,8 +52,8 @@ def build(context: Path, tag: str, base: str, version: str, revision: str) -> st
     with _secrets() as secrets:
         buildah(
             *_BUILD,
-            *(word for key, value in arguments.items() if value for word in ("--build-arg", f"{key}={value}")),
-            *(word for secret in secrets for word in ("--secret", f"id={secret.name},src={secret}")),
+            *(argument for key, value in arguments.items() if value for argument in ("--build-arg", f"{key}={value}")),
+            *(argument for secret in secrets for argument in ("--secret", f"id={secret.name},src={secret}")),
             *("--file", str(context / "deploy" / "image" / "Dockerfile")),
             *("--ignorefile", str(context / "deploy" / "image" / "Dockerfile.dockerignore")),
             *("--tag", name, str(context)),
@@ -68,10 +68,10 @@ def local_base() -> str:
         return name
     with tempfile.TemporaryDirectory(prefix="countersign-base-") as folder:
         archive = Path(folder) / "base.tar"
-        without = [f"--dpkgopt=path-exclude=/usr/share/{one}/*" for one in _LEFT_OUT]
+        exclusions = [f"--dpkgopt=path-exclude=/usr/share/{folder_name}/*" for folder_name in _LEFT_OUT]
         subprocess.run(  # noqa: S603  as above
             [
-                *(program("mmdebstrap"), "--quiet", "--variant=minbase", f"--include={_PACKAGES}", *without),
+                *(program("mmdebstrap"), "--quiet", "--variant=minbase", f"--include={_PACKAGES}", *exclusions),
                 *("--dpkgopt=path-include=/usr/share/doc/*/copyright", _SUITE, str(archive)),
             ],
             check=True,
@@ -94,8 +94,8 @@ def mounted(name: str) -> Iterator[Path]:
 
 def version_of(revision: str) -> str:
     """`1.0.0+g1234567`."""
-    known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    return f"{known}+g{revision[:7]}" if revision else str(known)
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    return f"{version}+g{revision[:7]}" if revision else str(version)
 
 
 def revision_of(name: str = "HEAD") -> str:
@@ -126,34 +126,36 @@ def _secrets() -> Iterator[Sequence[Path]]:
 
 
 def _pip_settings() -> dict[str, str]:
-    said = subprocess.run([sys.executable, "-m", "pip", "config", "list"], check=True, capture_output=True, text=True)
-    told = (line.partition("=") for line in said.stdout.splitlines())
-    found = {name.rpartition(".")[2]: value.strip("'\"") for name, _, value in told}
+    process = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], check=True, capture_output=True, text=True
+    )
+    settings_lines = (line.partition("=") for line in process.stdout.splitlines())
+    pip_settings = {name.rpartition(".")[2]: value.strip("'\"") for name, _, value in settings_lines}
     return {
-        name: found[name]
+        name: pip_settings[name]
         for name in ("index-url", "extra-index-url", "trusted-host", "proxy", "cert")
-        if found.get(name)
+        if pip_settings.get(name)
     }
 
 
 def program(name: str) -> str:
     """Where it is; ends with how to have it."""
-    found = shutil.which(name)
-    if found is None:
+    path = shutil.which(name)
+    if path is None:
         sys.exit(f"{name} is missing; Debian: apt-get install buildah netavark mmdebstrap runc")
-    return found
+    return path
 
 
 def main() -> int:
-    words = argparse.ArgumentParser(prog="make image", description=__doc__)
-    words.add_argument("--base", default="", help="the base's name, or `local` to make one; default: the Dockerfile's")
-    words.add_argument("--tag", default="latest", help="what the image is called; default: latest")
-    given = words.parse_args()
+    parser = argparse.ArgumentParser(prog="make image", description=__doc__)
+    parser.add_argument("--base", default="", help="the base's name, or `local` to make one; default: the Dockerfile's")
+    parser.add_argument("--tag", default="latest", help="what the image is called; default: latest")
+    options = parser.parse_args()
     revision = revision_of()
     try:
-        name = build(ROOT, given.tag, given.base, version_of(revision), revision)
+        name = build(ROOT, options.tag, options.base, version_of(revision), revision)
     except subprocess.CalledProcessError as failure:
-        hint = "" if given.base else "; where no registry is reached: make image BASE=local"
+        hint = "" if options.base else "; where no registry is reached: make image BASE=local"
         sys.exit(f"not built: {Path(failure.cmd[0]).name} ended with {failure.returncode}{hint}")
     print(f"{name} {version_of(revision)}")  # noqa: T201  the answer
     return 0

@@ -33,12 +33,12 @@ _BIN: Final = Path(sys.executable).parent
 
 def main() -> int:
     """0 if nothing was found."""
-    found = [*_of_dockerfile(), *_of_packages(), *_of_secrets()]
-    for line in found:
+    faults = [*_of_dockerfile(), *_of_packages(), *_of_secrets()]
+    for line in faults:
         print(line, file=sys.stderr)  # noqa: T201  the answer
-    if not found:
+    if not faults:
         print(f"{SBOM.relative_to(ROOT)}: {len(json.loads(SBOM.read_text())['components'])} packages")  # noqa: T201
-    return int(bool(found))
+    return int(bool(faults))
 
 
 def _of_dockerfile() -> Iterator[str]:
@@ -48,13 +48,19 @@ def _of_dockerfile() -> Iterator[str]:
 def _of_packages() -> Iterator[str]:
     with _interpreter() as python:
         SBOM.parent.mkdir(exist_ok=True)
-        words = ("environment", "--output-reproducible", "--pyproject=pyproject.toml", f"--output-file={SBOM}", python)
-        yield from _failed([str(_BIN / "cyclonedx-py"), *words])
-        asked = subprocess.run(  # noqa: S603  a program of the lock
+        arguments = (
+            "environment",
+            "--output-reproducible",
+            "--pyproject=pyproject.toml",
+            f"--output-file={SBOM}",
+            python,
+        )
+        yield from _failed([str(_BIN / "cyclonedx-py"), *arguments])
+        process = subprocess.run(  # noqa: S603  a program of the lock
             [str(_BIN / "pip-licenses"), "--format=json", f"--python={python}"],
             check=True, capture_output=True, text=True, cwd=ROOT,
         )  # fmt: skip
-    for package in json.loads(asked.stdout):
+    for package in json.loads(process.stdout):
         if package["Name"] not in ALSO and not fits(package["License"]):
             yield f"{package['Name']}: {package['License']} is not among the licences of {Path(__file__).name}"
 
@@ -62,18 +68,18 @@ def _of_packages() -> Iterator[str]:
 def fits(licence: str) -> bool:
     """Whether each part of a licence, or one of its choices, is allowed."""
     choices = licence.replace(" OR ", ";").split(";")
-    return any(all(part.strip(" ()").startswith(ALLOWED) for part in one.split(" AND ")) for one in choices)
+    return any(all(part.strip(" ()").startswith(ALLOWED) for part in choice.split(" AND ")) for choice in choices)
 
 
 def _of_secrets() -> Iterator[str]:
-    words = ("detect", "--no-banner", "--redact", "--config=.ci/gitleaks.toml", "--source=.")
-    yield from _failed([program("gitleaks"), *words])
+    arguments = ("detect", "--no-banner", "--redact", "--config=.ci/gitleaks.toml", "--source=.")
+    yield from _failed([program("gitleaks"), *arguments])
 
 
 def _failed(command: Sequence[str]) -> Iterator[str]:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)  # noqa: S603  as above
-    if done.returncode:
-        yield f"{Path(command[0]).name}: {done.stdout}{done.stderr}"
+    process = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)  # noqa: S603  as above
+    if process.returncode:
+        yield f"{Path(command[0]).name}: {process.stdout}{process.stderr}"
 
 
 @contextmanager

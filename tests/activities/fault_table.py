@@ -111,18 +111,18 @@ async def ending(call: Awaitable[object]) -> Ending:
         async with asyncio.timeout(_PATIENCE):
             await call
     except ServiceFailure as failure:
-        told = to_application_error(failure)
-        waits = told.next_retry_delay is not None and told.next_retry_delay.total_seconds() >= _WAIT - 1
-        return Ending(failure.cause, Code(told.type or ""), not told.non_retryable, waits)
+        error = to_application_error(failure)
+        waits = error.next_retry_delay is not None and error.next_retry_delay.total_seconds() >= _WAIT - 1
+        return Ending(failure.cause, Code(error.type or ""), not error.non_retryable, waits)
     return DONE
 
 
 async def endings(calls: Mapping[str, Awaitable[object]]) -> dict[str, Ending]:
     """How each of these calls ends, a few at a time."""
-    some = asyncio.Semaphore(_AT_ONCE)
+    semaphore = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(call: Awaitable[object]) -> Ending:
-        async with some:
+    async def find_ending(call: Awaitable[object]) -> Ending:
+        async with semaphore:
             return await ending(call)
 
-    return dict(zip(calls, await asyncio.gather(*map(one, calls.values())), strict=True))
+    return dict(zip(calls, await asyncio.gather(*map(find_ending, calls.values())), strict=True))

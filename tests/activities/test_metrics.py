@@ -34,8 +34,8 @@ def test_all_but_durations_are_exported_at_0_from_the_start() -> None:
     with metered(kinds=("nda", "offer-letter")) as counted_here:
         assert counted_here.counts() == {}
         named = {series[0] for series in counted_here.seen}
-        ours = [metric for metric in metrics.declared() if metric.process is not ExportingProcess.WEB]
-        assert {one.name for one in ours if not isinstance(one, Histogram)} == named
+        worker_metrics = [metric for metric in metrics.declared() if metric.process is not ExportingProcess.WEB]
+        assert {metric.name for metric in worker_metrics if not isinstance(metric, Histogram)} == named
         assert ("countersign_settled", "offer-letter", "signed") in counted_here.seen
 
 
@@ -63,12 +63,12 @@ def test_a_word_that_is_not_declared_makes_no_series() -> None:
 
 def test_no_metric_has_more_series_than_a_prometheus_takes_lightly() -> None:
     """With its buckets, in one process."""
-    most = {
+    series_by_metric = {
         metric.name: metric.series_at_most * (len(metric.buckets) + 3 if isinstance(metric, Histogram) else 1)
         for metric in metrics.declared()
     }
-    assert max(most.values()) < 5_000
-    assert sum(most.values()) < 15_000
+    assert max(series_by_metric.values()) < 5_000
+    assert sum(series_by_metric.values()) < 15_000
     labels = {label.name for metric in metrics.declared() for label in metric.labels}
     assert labels == {
         *("kind", "state", "outcome", "after", "action", "channel", "answer", "way", "code"),

@@ -42,16 +42,16 @@ from tests.bench.run import measure
 
 Found: TypeAlias = (
     planner.Planned
-    | push.Beside
+    | push.PushComparison
     | urgent.Course
     | desk.Page
     | api.Measured
-    | task.Beside
-    | onboarding.Beside
+    | task.TaskComparison
+    | onboarding.OnboardingComparison
     | campaign.Measured
-    | audience.Walked
-    | callbacks.Beside
-    | sweep.Swept3
+    | audience.AudienceFigures
+    | callbacks.CallbackComparison
+    | sweep.SweepFigures
     | records.Measured
     | evidence.Measured
     | value.Measured
@@ -62,31 +62,31 @@ Found: TypeAlias = (
 def main() -> None:
     """Measure, show, and write the file if one is asked for."""
     parser = _parser()
-    asked, console = parser.parse_args(), Console()
+    arguments, console = parser.parse_args(), Console()
     elsewhere: dict[str, Callable[[], Coroutine[Any, Any, Found]]] = {
         planner.NAME: planner.measure,
         push.NAME: push.measure,
         task.NAME: task.measure,
         onboarding.NAME: onboarding.with_page,
-        urgent.NAME: partial(urgent.measure, asked.waiting or urgent.WAITING),
-        desk.NAME: partial(desk.measure, asked.waiting or desk.OPEN),
-        api.NAME: partial(api.measure, asked.waiting or desk.OPEN),
-        campaign.NAME: partial(campaign.measure, asked.people or campaign.PEOPLE),
+        urgent.NAME: partial(urgent.measure, arguments.waiting or urgent.WAITING),
+        desk.NAME: partial(desk.measure, arguments.waiting or desk.OPEN),
+        api.NAME: partial(api.measure, arguments.waiting or desk.OPEN),
+        campaign.NAME: partial(campaign.measure, arguments.people or campaign.PEOPLE),
         callbacks.NAME: callbacks.measure,
         command_line.NAME: command_line.measure,
-        records.NAME: partial(records.measure, asked.people or records.ROWS),
-        sweep.NAME: partial(sweep.measure, asked.waiting or sweep.OPEN),
-        evidence.NAME: partial(evidence.measure, asked.people or evidence.PEOPLE),
-        value.NAME: partial(value.measure, asked.people or value.ROWS),
-        audience.NAME: partial(audience.measure, asked.people or audience.PEOPLE),
+        records.NAME: partial(records.measure, arguments.people or records.ROWS),
+        sweep.NAME: partial(sweep.measure, arguments.waiting or sweep.OPEN),
+        evidence.NAME: partial(evidence.measure, arguments.people or evidence.PEOPLE),
+        value.NAME: partial(value.measure, arguments.people or value.ROWS),
+        audience.NAME: partial(audience.measure, arguments.people or audience.PEOPLE),
     }
-    if measure_it := elsewhere.get(asked.only):
-        found = asyncio.run(measure_it())
-        console.print(found.in_words())
-        _write(asked.json, found.as_json())
+    if measure_it := elsewhere.get(arguments.only):
+        result = asyncio.run(measure_it())
+        console.print(result.in_words())
+        _write(arguments.json, result.as_json())
         return
     try:
-        figures = selected(asked.only)
+        figures = selected(arguments.only)
     except ValueError as unknown:
         parser.error(str(unknown))
     Runtime.set_default(Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=None))
@@ -94,7 +94,7 @@ def main() -> None:
         tally = asyncio.run(measure(figures, say=status.update))
     comparisons = tally.comparisons(figures)
     console.print(table.of_comparisons(comparisons))
-    _write(asked.json, as_json(comparisons))
+    _write(arguments.json, as_json(comparisons))
 
 
 def _write(file: str, figures: dict[str, dict[str, float]]) -> None:

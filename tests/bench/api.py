@@ -49,7 +49,7 @@ _AT_ONCE: Final = Conditions(sandbox={"SANDBOX_CONVERSION_DELAY": "0"})
 
 
 @dataclass(frozen=True)
-class Offered:
+class BurstResult:
     """What became of the starts that were offered: by status, how many accepted ones run, and 429s without a time."""
 
     statuses: Mapping[int, int]
@@ -65,7 +65,7 @@ class Offered:
         return self.statuses.get(201, 0)
 
     @property
-    def met(self) -> bool:
+    def is_met(self) -> bool:
         """Whether none was lost, and each of the others knows when to call again."""
         return self.statuses.keys() == {201, 429} and self.living == self.accepted and not self.untimed
 
@@ -75,7 +75,7 @@ class Measured:
     by_api_ms: float
     """From the call to the push, the median."""
     by_command_ms: float
-    offered: Offered
+    offered: BurstResult
     open: int
     list_p95_ms: float
 
@@ -84,9 +84,9 @@ class Measured:
         return self.by_api_ms / self.by_command_ms
 
     @property
-    def met(self) -> bool:
+    def is_met(self) -> bool:
         """Whether all aims were met."""
-        return self.ratio <= AIM_RATIO and self.list_p95_ms < AIM_LIST_MS and self.offered.met
+        return self.ratio <= AIM_RATIO and self.list_p95_ms < AIM_LIST_MS and self.offered.is_met
 
     def as_json(self) -> dict[str, dict[str, float]]:
         """The shape of BENCH_JSON."""
@@ -110,10 +110,10 @@ class Measured:
     def in_words(self) -> Text:
         """Three lines, green when the aims were met."""
         offered = self.offered
-        others = {status: many for status, many in offered.statuses.items() if status not in (201, 429)}
+        other_statuses = {status: count for status, count in offered.statuses.items() if status not in (201, 429)}
         return Text("\n").join(
-            Text(says, "green" if met else "red")
-            for says, met in (
+            Text(sentence, "green" if is_met else "red")
+            for sentence, is_met in (
                 (
                     f"start to push by the API {self.by_api_ms:.0f} ms, by command {self.by_command_ms:.0f} ms: "
                     f"{self.ratio:.2f} × (aim ≤ {AIM_RATIO:g} ×)",
@@ -126,8 +126,8 @@ class Measured:
                 (
                     f"{offered.offered:,} starts offered at {OFFERED_A_SECOND} a second: {offered.accepted:,} accepted,"
                     f" {offered.living:,} of them run, {offered.statuses.get(429, 0):,} refused by 429"
-                    + (f", others: {others}" if others else ""),
-                    offered.met,
+                    + (f", others: {other_statuses}" if other_statuses else ""),
+                    offered.is_met,
                 ),
             )
         )
@@ -139,72 +139,83 @@ async def measure(open_: int = desk.OPEN) -> Measured:
     return Measured(by_api, by_command, offered, open_, await _lists(open_))
 
 
-async def _on_a_stack() -> tuple[float, float, Offered]:
+async def _on_a_stack() -> tuple[float, float, BurstResult]:
     with tempfile.TemporaryDirectory() as folder:
-        async with start_town(Path(folder) / "data", _AT_ONCE) as it:
-            token = await it.context.store.tokens.make("bench", ("read", "start"), "bench", datetime.now(UTC))
-            async with plain_client(it.receiver, timeout=60, headers={"authorization": f"Bearer {token}"}) as http:
+        async with start_town(Path(folder) / "data", _AT_ONCE) as full_stack:
+            token = await full_stack.context.store.tokens.make("bench", ("read", "start"), "bench", datetime.now(UTC))
+            async with plain_client(
+                full_stack.receiver, timeout=60, headers={"authorization": f"Bearer {token}"}
+            ) as http:
                 took = [
-                    (await _by_api(it, http, f"api-{name}", number), await _by_command(it, f"cli-{name}", number))
+                    (
+                        await _by_api(full_stack, http, f"api-{name}", number),
+                        await _by_command(full_stack, f"cli-{name}", number),
+                    )
                     for number, name in enumerate(ids("bench", _ROUNDS + _WARM))
                 ]
-                offered = await _offer(it, http)
-    by_api, by_command = (median(one) * 1000 for one in zip(*took[_WARM:], strict=True))
+                offered = await _offer(full_stack, http)
+    by_api, by_command = (median(seconds) * 1000 for seconds in zip(*took[_WARM:], strict=True))
     return by_api, by_command, offered
 
 
-def _body(it: Town, id: str, person: str) -> dict[str, Any]:
+def _body(full_stack: Town, id: str, person: str) -> dict[str, Any]:
     """What the command reads from the file of a request, with its document inside."""
-    file = write_request(it.folder.path / "files", id, person)
+    file = write_request(full_stack.folder.path / "files", id, person)
     document = {"base64": base64.b64encode(PDF).decode(), "name": "Master services agreement"}
     return {**json.loads(file.read_text()), "document": document}
 
 
-async def _by_api(it: Town, http: httpx.AsyncClient, id: str, number: int) -> float:
-    body, after, begun = _body(it, id, colleague(number)), await it.vendor.last(), datetime.now(UTC)
+async def _by_api(full_stack: Town, http: httpx.AsyncClient, id: str, number: int) -> float:
+    body, last_entry, started_at = (
+        _body(full_stack, id, colleague(number)),
+        await full_stack.vendor.last(),
+        datetime.now(UTC),
+    )
     answer = await http.post(f"{ROOT}/requests", json=body)
     assert answer.status_code == 201, answer.text
-    return await _until_pushed(it, id, after, begun)
+    return await _until_pushed(full_stack, id, last_entry, started_at)
 
 
-async def _by_command(it: Town, id: str, number: int) -> float:
-    prepared, after = await it.prepared(id, colleague(number)), await it.vendor.last()
-    begun = datetime.now(UTC)
-    await requests.start(it.context, prepared)
-    return await _until_pushed(it, id, after, begun)
+async def _by_command(full_stack: Town, id: str, number: int) -> float:
+    prepared, last_entry = await full_stack.prepared(id, colleague(number)), await full_stack.vendor.last()
+    started_at = datetime.now(UTC)
+    await requests.start(full_stack.context, prepared)
+    return await _until_pushed(full_stack, id, last_entry, started_at)
 
 
-async def _until_pushed(it: Town, id: str, after: int, begun: datetime) -> float:
+async def _until_pushed(full_stack: Town, id: str, last_entry: int, started_at: datetime) -> float:
     """Seconds until the first phone has it, by the clock of the phones."""
 
     async def pushed() -> datetime | None:
-        found = await it.vendor.ledger("push", after)
-        return next((instant(push) for push in found if push["data"].get("request") == id), None)
+        pushes = await full_stack.vendor.ledger("push", last_entry)
+        return next((instant(push) for push in pushes if push["data"].get("request") == id), None)
 
-    return (await eventually(pushed, _TOLD_WITHIN) - begun).total_seconds()
+    return (await eventually(pushed, _TOLD_WITHIN) - started_at).total_seconds()
 
 
-async def _offer(it: Town, http: httpx.AsyncClient) -> Offered:
+async def _offer(full_stack: Town, http: httpx.AsyncClient) -> BurstResult:
     """Offer the starts at their pace, however long the answers take; then look for each accepted one."""
-    bodies = [_body(it, id, colleague(number)) for number, id in enumerate(ids("burst", OFFERED_A_SECOND * _SECONDS))]
-    begun, calls = time.perf_counter(), list[asyncio.Task[httpx.Response]]()
+    bodies = [
+        _body(full_stack, id, colleague(number)) for number, id in enumerate(ids("burst", OFFERED_A_SECOND * _SECONDS))
+    ]
+    started_at, calls = time.perf_counter(), list[asyncio.Task[httpx.Response]]()
     async with asyncio.TaskGroup() as group:
         for number, body in enumerate(bodies):
-            await asyncio.sleep(max(0.0, begun + number / OFFERED_A_SECOND - time.perf_counter()))
+            await asyncio.sleep(max(0.0, started_at + number / OFFERED_A_SECOND - time.perf_counter()))
             calls.append(group.create_task(http.post(f"{ROOT}/requests", json=body)))
     answers = [call.result() for call in calls]
     started = [answer.json()["id"] for answer in answers if answer.status_code == 201]
-    untimed = sum(one.status_code == 429 and int(one.headers.get("retry-after", 0)) < 1 for one in answers)
-    return Offered(Counter(one.status_code for one in answers), await _living(it, started), untimed)
+    untimed = sum(answer.status_code == 429 and int(answer.headers.get("retry-after", 0)) < 1 for answer in answers)
+    return BurstResult(Counter(answer.status_code for answer in answers), await _living(full_stack, started), untimed)
 
 
-async def _living(it: Town, started: list[str]) -> int:
+async def _living(full_stack: Town, started: list[str]) -> int:
     places = asyncio.Semaphore(_LOOKS_AT_ONCE)
 
     async def lives(id: str) -> bool:
         async with places:
-            found = await executions.found(it.context.client, Kind.REQUEST.workflow_id(id))
-        return found is not None and found.status is RunStatus.RUNNING
+            execution = await executions.found(full_stack.context.client, Kind.REQUEST.workflow_id(id))
+        return execution is not None and execution.status is RunStatus.RUNNING
 
     return sum(await asyncio.gather(*map(lives, started)))
 
@@ -212,12 +223,15 @@ async def _living(it: Town, started: list[str]) -> int:
 async def _lists(open_: int) -> float:
     """Milliseconds that 95 of 100 lists of 50 take at most."""
     with tempfile.TemporaryDirectory() as folder:
-        async with real_server("--log-level", "error") as env, program(Path(folder), env.client, None, "read") as it:
+        async with (
+            real_server("--log-level", "error") as env,
+            program(Path(folder), env.client, None, "read") as api_program,
+        ):
             await desk.fill(env.client, open_)
             took = []
             for _ in range(_LISTS):
                 began = time.perf_counter()
-                answer = await it.asks("GET", "/requests", params={"limit": 50})
+                answer = await api_program.asks("GET", "/requests", params={"limit": 50})
                 took.append(1000 * (time.perf_counter() - began))
                 assert answer.status_code == 200 and len(answer.json()["lines"]) == 50, answer.text
     return sorted(took)[math.ceil(0.95 * len(took)) - 1]

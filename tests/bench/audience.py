@@ -62,10 +62,10 @@ _BEGAN: Final = datetime(2026, 12, 1, 9, tzinfo=UTC)
 _PDF: Final = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 
 
-Step = Callable[[str, Path], Awaitable["Took"]]
+Step = Callable[[str, Path], Awaitable["StepCost"]]
 
 
-class Took(NamedTuple):
+class StepCost(NamedTuple):
     """Seconds of a step, and the megabytes its process had at most."""
 
     seconds: float
@@ -73,11 +73,11 @@ class Took(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Walked:
+class AudienceFigures:
     """All steps, in their order."""
 
     people: int
-    steps: Mapping[str, Took]
+    steps: Mapping[str, StepCost]
 
     def as_json(self) -> dict[str, dict[str, float]]:
         """The shape of BENCH_JSON."""
@@ -91,10 +91,10 @@ class Walked:
         lines = Text(f"{self.people:,} people\n")
         for name, took in self.steps.items():
             seconds, megabytes = AIMS.get(name, (SECONDS, MEGABYTES))
-            met = took.seconds <= seconds and took.megabytes <= megabytes
+            is_met = took.seconds <= seconds and took.megabytes <= megabytes
             aim = f"(aims ≤ {seconds:g} s, ≤ {megabytes:g} MB)"
-            says = f"{NAME}.{name}: {took.seconds:,.2f} s, {took.megabytes:,.0f} MB {aim}\n"
-            lines.append(says, style="green" if met else "red")
+            line = f"{NAME}.{name}: {took.seconds:,.2f} s, {took.megabytes:,.0f} MB {aim}\n"
+            lines.append(line, style="green" if is_met else "red")
         return lines.append(surroundings().partition(", dev server")[0], style="dim")
 
 
@@ -119,7 +119,7 @@ class _Nobody:
 
 
 @dataclass(frozen=True)
-class Place:
+class AudienceWorkspace:
     """The files of the campaign, and its store."""
 
     folder: Path
@@ -157,8 +157,8 @@ class Place:
         with (self.folder / "staff.csv").open("w") as table:
             table.write("name,email,zone,department,manager\n")
             for number in range(people):
-                place = f"Europe/Amsterdam,Department {number % 40},boss-{number % 900}"
-                table.write(f"Person {number},person-{number}@us.example,{place}\n")
+                address = f"Europe/Amsterdam,Department {number % 40},boss-{number % 900}"
+                table.write(f"Person {number},person-{number}@us.example,{address}\n")
 
     async def prepared(self) -> PreparedCampaign:
         """The file, checked in full."""
@@ -178,29 +178,33 @@ class Place:
         return CampaignOrder.model_validate_json((self.folder / "order.json").read_text())
 
 
-async def _plan(place: Place) -> None:
+async def _plan(workspace: AudienceWorkspace) -> None:
     """The campaign's file with its table, checked in full and kept."""
-    ready = await place.prepared()
-    given = await ready.store_input(place.store)
-    await ready.store_for_pages(place.store, given)
-    place.note("order.json", CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=_BEGAN))
+    ready = await workspace.prepared()
+    campaign_input = await ready.store_input(workspace.store)
+    await ready.store_for_pages(workspace.store, campaign_input)
+    workspace.note(
+        "order.json",
+        CampaignOrder(campaign=campaign_input.campaign, fingerprint=campaign_input.fingerprint, now=_BEGAN),
+    )
 
 
-async def _freeze(place: Place) -> None:
-    order = place.order()
-    frozen = await place.people.freeze(order)
-    place.note("order.json", order.replace(frozen=frozen))
+async def _freeze(workspace: AudienceWorkspace) -> None:
+    order = workspace.order()
+    frozen = await workspace.people.freeze(order)
+    workspace.note("order.json", order.replace(frozen=frozen))
 
 
 async def acknowledge(folder: Path, order: CampaignOrder) -> None:
     """By a script: everybody has signed, as the store in this folder has it."""
-    shown = RequestShow.model_validate(_SIGNED)
-    record = SettledRecord(fingerprint="@", run_id="01a21e21-a774-7d98-bf2b-d7bfd7a2708c", show=shown)
+    view = RequestShow.model_validate(_SIGNED)
+    record = SettledRecord(fingerprint="@", run_id="01a21e21-a774-7d98-bf2b-d7bfd7a2708c", show=view)
     template, store = record.model_dump_json(by_alias=True), Store(str(folder / "store"))
     await store.audiences.up_to_date(order)
-    async for some in store.audiences.members(order.workflow_id):
+    async for members in store.audiences.members(order.workflow_id):
         signed = {
-            Kind.REQUEST.workflow_id(one.request(order.campaign.id)): one.fingerprint(order.fingerprint) for one in some
+            Kind.REQUEST.workflow_id(member.request(order.campaign.id)): member.fingerprint(order.fingerprint)
+            for member in members
         }
         for few in chunks([*signed.items()], 200):
             await store.database.write(partial(_settled, template=template, signed=few))
@@ -213,49 +217,49 @@ def _settled(connection: Connection, template: str, signed: Sequence[tuple[str, 
         write_record(connection, workflow_id, content)
 
 
-async def _records(place: Place) -> None:
-    await acknowledge(place.folder, place.order())
+async def _records(workspace: AudienceWorkspace) -> None:
+    await acknowledge(workspace.folder, workspace.order())
 
 
-async def _status(place: Place) -> None:
-    order = place.order().replace(asked=PEOPLE * 10)
-    lines = place.store.outcomes.running(order)
-    shown = _shown(order, Status.OPEN, (await lines.tally()).counts)
-    picture = CampaignPicture(shown, lines)
-    overview(shown, await picture.tally(), await picture.curve(_BEGAN + timedelta(days=7)))
+async def _status(workspace: AudienceWorkspace) -> None:
+    order = workspace.order().replace(asked=PEOPLE * 10)
+    lines = workspace.store.outcomes.running(order)
+    view = _make_view(order, Status.OPEN, (await lines.tally()).counts)
+    picture = CampaignPicture(view, lines)
+    overview(view, await picture.tally(), await picture.curve(_BEGAN + timedelta(days=7)))
 
 
-async def _look(place: Place) -> None:
-    order = place.order().replace(asked=PEOPLE * 10)
-    await place.people.check(DailyCheck(order=order, day=7, due=order.campaign.due))
+async def _look(workspace: AudienceWorkspace) -> None:
+    order = workspace.order().replace(asked=PEOPLE * 10)
+    await workspace.people.check(DailyCheck(order=order, day=7, due=order.campaign.due))
 
 
-async def _settle(place: Place) -> None:
-    order = place.order()
+async def _settle(workspace: AudienceWorkspace) -> None:
+    order = workspace.order()
     frozen = cast(FrozenAudience, order.frozen)
-    tally = await place.people.settle(SettleOrder(order=order, expected=frozen.rows))
+    tally = await workspace.people.settle(SettleOrder(order=order, expected=frozen.rows))
     assert tally.outcomes, tally
     assert tally.counts.acknowledged == frozen.rows, tally
-    (place.folder / "outcomes").write_text(tally.outcomes)
+    (workspace.folder / "outcomes").write_text(tally.outcomes)
 
 
-def _report(form: str) -> Callable[[Place], Any]:
+def _report(form: str) -> Callable[[AudienceWorkspace], Any]:
     """The report of the campaign that has ended, in one of its forms."""
 
-    async def written(place: Place) -> None:
-        order, sha256 = place.order(), (place.folder / "outcomes").read_text()
-        await place.store.outcomes.verify(sha256)
-        lines, population, changes, *_ = await place.store.outcomes.record(sha256)
-        shown = _shown(order, Status.DONE, (await lines.tally()).counts).replace(outcomes=sha256)
-        report = await made(place.store, CampaignPicture(shown, lines, population, changes))
+    async def write_report(workspace: AudienceWorkspace) -> None:
+        order, sha256 = workspace.order(), (workspace.folder / "outcomes").read_text()
+        await workspace.store.outcomes.verify(sha256)
+        lines, population, changes, *_ = await workspace.store.outcomes.record(sha256)
+        view = _make_view(order, Status.DONE, (await lines.tally()).counts).replace(outcomes=sha256)
+        report = await made(workspace.store, CampaignPicture(view, lines, population, changes))
         await write(
-            place.folder / f"report{form}", replace(report, names=await names_of(place.store, shown.id, DEFAULT))
+            workspace.folder / f"report{form}", replace(report, names=await names_of(workspace.store, view.id, DEFAULT))
         )
 
-    return written
+    return write_report
 
 
-def _shown(order: CampaignOrder, status: Status, counts: Counts) -> CampaignShow:
+def _make_view(order: CampaignOrder, status: Status, counts: Counts) -> CampaignShow:
     campaign = order.campaign
     return CampaignShow(
         id=campaign.id,
@@ -277,7 +281,7 @@ def _shown(order: CampaignOrder, status: Status, counts: Counts) -> CampaignShow
     )
 
 
-_STEPS: Final[Mapping[str, Callable[[Place], Any]]] = {
+_STEPS: Final[Mapping[str, Callable[[AudienceWorkspace], Any]]] = {
     "plan": _plan,
     "freeze": _freeze,
     "records": _records,
@@ -308,31 +312,32 @@ _SIGNED: Final = {
         for stage, hours in (("ready", 0), ("reminder-1", 24))
     ],
     "timeline": [
-        {"at": _BEGAN + timedelta(minutes=n), "happened": one, "about": ""} for n, one in enumerate(("started", "sent"))
+        {"at": _BEGAN + timedelta(minutes=n), "happened": event, "about": ""}
+        for n, event in enumerate(("started", "sent"))
     ],
 }
 
 
-async def here(name: str, folder: Path) -> Took:
+async def run_in_process(name: str, folder: Path) -> StepCost:
     """A step in this process."""
     began = time.monotonic()
-    await _STEPS[name](Place(folder))
-    return Took(time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    await _STEPS[name](AudienceWorkspace(folder))
+    return StepCost(time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-async def _alone(name: str, folder: Path) -> Took:
+async def _alone(name: str, folder: Path) -> StepCost:
     """In a process of its own: the most memory that one ever had becomes no less."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
-        return await asyncio.get_running_loop().run_in_executor(alone, _here, name, folder)
+        return await asyncio.get_running_loop().run_in_executor(alone, _run_step, name, folder)
 
 
-def _here(name: str, folder: Path) -> Took:
-    return asyncio.run(here(name, folder))
+def _run_step(name: str, folder: Path) -> StepCost:
+    return asyncio.run(run_in_process(name, folder))
 
 
-async def measure(people: int = PEOPLE, step: Step = _alone) -> Walked:
+async def measure(people: int = PEOPLE, step: Step = _alone) -> AudienceFigures:
     """Step by step."""
     with tempfile.TemporaryDirectory() as folder:
-        Place(Path(folder)).lay_out(people)
+        AudienceWorkspace(Path(folder)).lay_out(people)
         took = {name: await step(name, Path(folder)) for name in _STEPS}
-    return Walked(people, {name: one for name, one in took.items() if name not in _NOT_OURS})
+    return AudienceFigures(people, {name: cost for name, cost in took.items() if name not in _NOT_OURS})

@@ -68,12 +68,12 @@ async def serve(address: str, secret: str) -> None:
     client = await Client.connect(address)
 
     async def receive(request: Request) -> Response:
-        said = await request.json()
-        signed = (said["event_time"] + said["event_type"]).encode()
-        if not hmac.compare_digest(hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest(), said["event_hash"]):
+        event = await request.json()
+        signed = (event["event_time"] + event["event_type"]).encode()
+        if not hmac.compare_digest(hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest(), event["event_hash"]):
             return PlainTextResponse("Unauthorized", 401)
-        handle = client.get_workflow_handle(f"signature-request:{said['document']['external_id']}")
-        await handle.signal(SIGNAL, {"id": said["uuid"], "type": said["event_type"], "at": said["timestamp"]})
+        handle = client.get_workflow_handle(f"signature-request:{event['document']['external_id']}")
+        await handle.signal(SIGNAL, {"id": event["uuid"], "type": event["event_type"], "at": event["timestamp"]})
         return PlainTextResponse("OK")
 
     server = uvicorn.Server(

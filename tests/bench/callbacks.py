@@ -87,7 +87,7 @@ class Caller:
 
 
 @dataclass(frozen=True)
-class Taken:
+class CallbackTimes:
     """What one of the two takes: milliseconds in the middle, callbacks a second."""
 
     to_signal: float
@@ -96,41 +96,45 @@ class Taken:
 
 
 @dataclass(frozen=True)
-class Beside:
+class CallbackComparison:
     """Ours beside the floor."""
 
-    ours: Taken
-    floor: Taken
+    product: CallbackTimes
+    floor: CallbackTimes
 
     def as_json(self) -> dict[str, dict[str, float]]:
         """The shape of BENCH_JSON; of calls a second the ratio is how many more the floor takes."""
-        mine, least = self.ours, self.floor
+        product, least = self.product, self.floor
         return {
-            "callback.to_signal_ms": _compared(mine.to_signal, least.to_signal, mine.to_signal / least.to_signal),
-            _TO_TARGET: _compared(
-                mine.to_first_handoff, least.to_first_handoff, mine.to_first_handoff / least.to_first_handoff
+            "callback.to_signal_ms": _compare(product.to_signal, least.to_signal, product.to_signal / least.to_signal),
+            _TO_TARGET: _compare(
+                product.to_first_handoff, least.to_first_handoff, product.to_first_handoff / least.to_first_handoff
             ),
-            "callback.per_second": _compared(mine.per_second, least.per_second, least.per_second / mine.per_second),
+            "callback.per_second": _compare(
+                product.per_second, least.per_second, least.per_second / product.per_second
+            ),
         }
 
     def in_words(self) -> Text:
         """A line a figure, green when the aim was met."""
         lines = Text()
-        for name, one in self.as_json().items():
+        for name, figure in self.as_json().items():
             aim = AIM_TO_TARGET if name == _TO_TARGET else AIM
-            says = f"{name}: {one['ours']:.2f} beside {one['floor']:.2f}, {one['ratio']:.2f} × (aim ≤ {aim} ×)\n"
-            lines.append(says, style="green" if one["ratio"] <= aim else "red")
+            line = (
+                f"{name}: {figure['ours']:.2f} beside {figure['floor']:.2f}, {figure['ratio']:.2f} × (aim ≤ {aim} ×)\n"
+            )
+            lines.append(line, style="green" if figure["ratio"] <= aim else "red")
         return lines
 
 
-async def measure() -> Beside:
+async def measure() -> CallbackComparison:
     """Half a minute on a fresh server."""
     quiet = ("--output", "none", "--log-level", "never")
     async with AsyncExitStack() as stack:
         env = await stack.enter_async_context(real_server(*quiet, converter=data_converter(())))
         address = env.client.service_client.config.target_host
         urls = [
-            await stack.enter_async_context(_ours(address)),
+            await stack.enter_async_context(_run_product(address)),
             await stack.enter_async_context(_floor(address)),
         ]
         idle = [f"idle-{number}" for number in range(_IDLE)]
@@ -141,8 +145,8 @@ async def measure() -> Beside:
         signals = await _to_signal(urls, idle)
         rates = [await _per_second(url, idle) for url in urls for _ in range(2)]
         handoffs = await _to_first_handoff(env.client, urls)
-        ours, least = zip(signals, handoffs, (max(rates[:2]), max(rates[2:])), strict=True)
-        return Beside(Taken(*ours), Taken(*least))
+        product_times, least = zip(signals, handoffs, (max(rates[:2]), max(rates[2:])), strict=True)
+        return CallbackComparison(CallbackTimes(*product_times), CallbackTimes(*least))
 
 
 async def _to_signal(urls: list[str], idle: list[str]) -> tuple[float, float]:
@@ -227,10 +231,10 @@ async def _start_floor(client: Client, id: str) -> None:
 
 
 @asynccontextmanager
-async def _ours(address: str) -> AsyncIterator[str]:
+async def _run_product(address: str) -> AsyncIterator[str]:
     with TemporaryDirectory() as folder:
         ready = Path(folder) / "ready.json"
-        ours = {
+        settings = {
             "WEBHOOK_BIND": "127.0.0.1:0",
             "WEBHOOK_SEGMENT": _SEGMENT,
             "WEBHOOK_SECRETS": _SECRET,
@@ -243,8 +247,8 @@ async def _ours(address: str) -> AsyncIterator[str]:
             "PEOPLE": str(Path(folder) / "people.yaml"),
             "DATA_DIR": folder,
         }
-        told = {f"COUNTERSIGN_{name}": text for name, text in ours.items()} | {"TEMPORAL_ADDRESS": address}
-        async with _process("-m", "starter", "webhook", "--ready-file", str(ready), **told):
+        environment = {f"COUNTERSIGN_{name}": text for name, text in settings.items()} | {"TEMPORAL_ADDRESS": address}
+        async with _run_process("-m", "starter", "webhook", "--ready-file", str(ready), **environment):
             while not ready.exists():  # noqa: ASYNC110  a file tells of nothing
                 await asyncio.sleep(0.05)
             yield f"{json.loads(ready.read_text())['url']}/callbacks/core-signature/{_SEGMENT}"
@@ -252,19 +256,19 @@ async def _ours(address: str) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _floor(address: str) -> AsyncIterator[str]:
-    async with _process("-m", floor.__name__, address, _SECRET) as process:
+    async with _run_process("-m", floor.__name__, address, _SECRET) as process:
         assert process.stdout is not None
         yield f"http://127.0.0.1:{int(await process.stdout.readline())}/"
 
 
 @asynccontextmanager
-async def _process(*words: str, **told: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(("COUNTERSIGN_", "OTEL_"))}
+async def _run_process(*arguments: str, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith(("COUNTERSIGN_", "OTEL_"))}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *words,
+        *arguments,
         cwd=_ROOT,
-        env=kept | told,
+        env=inherited | settings,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
@@ -278,7 +282,7 @@ async def _process(*words: str, **told: str) -> AsyncIterator[asyncio.subprocess
 def _body(request: str, event_type: str) -> bytes:
     """As large as Core Signature's: the whole document stands in it."""
     now = datetime.now(UTC)
-    at = str(int(now.timestamp()))
+    event_time = str(int(now.timestamp()))
     signer = {"uuid": str(uuid.uuid4()), "email": "customer@acme.test", "full_name": "Customer", "order": 1}
     document = {
         "uuid": str(uuid.uuid4()),
@@ -286,20 +290,20 @@ def _body(request: str, event_type: str) -> bytes:
         "status": "vi",
         "signrequest": {"signers": [signer] * 4},
     }
-    said = {
+    event = {
         "uuid": str(uuid.uuid4()),
         "event_type": event_type,
         "timestamp": now.isoformat(),
-        "event_time": at,
-        "event_hash": event_hash(_SECRET, at, event_type),
+        "event_time": event_time,
+        "event_hash": event_hash(_SECRET, event_time, event_type),
         "document": document,
     }
-    return json.dumps(said).encode()
+    return json.dumps(event).encode()
 
 
 def _middle(seconds: list[float]) -> float:
     return median(seconds) * 1_000
 
 
-def _compared(ours: float, least: float, ratio: float) -> dict[str, float]:
-    return {"ours": round(ours, 3), "floor": round(least, 3), "ratio": round(ratio, 3)}
+def _compare(product: float, least: float, ratio: float) -> dict[str, float]:
+    return {"ours": round(product, 3), "floor": round(least, 3), "ratio": round(ratio, 3)}

@@ -63,7 +63,7 @@ class Aim(NamedTuple):
     of_people: int = 0
     """From so many people on: what is fixed weighs on few."""
 
-    def met(self, figure: float) -> bool:
+    def is_met_by(self, figure: float) -> bool:
         """Whether a figure is as it should be."""
         return figure >= self.bound if self.at_least else figure <= self.bound
 
@@ -94,17 +94,20 @@ class Measured:
     """All figures of one N; those that the floor has as well stand beside it."""
 
     people: int
-    ours: Told
+    product: Told
     floor: Told
 
     def as_json(self) -> dict[str, dict[str, float]]:
         """The shape of BENCH_JSON."""
         figures: dict[str, dict[str, float]] = {}
-        for name, value in self.ours.items():
+        for name, value in self.product.items():
             figures[name] = {"ours": round(value, 4), "people": self.people}
             if name in self.floor:
-                beside = self.floor[name]
-                figures[name] |= {"floor": round(beside, 4), "ratio": round(value / beside, 3) if beside else 0.0}
+                floor_value = self.floor[name]
+                figures[name] |= {
+                    "floor": round(floor_value, 4),
+                    "ratio": round(value / floor_value, 3) if floor_value else 0.0,
+                }
         return {f"{NAME}.{name}": figure for name, figure in figures.items()}
 
     def in_words(self) -> Text:
@@ -113,29 +116,31 @@ class Measured:
         for name, figure in self.as_json().items():
             aim, ratio = AIMS.get(name.partition(".")[2]), figure.get("ratio")
             aim = aim if aim and self.people >= aim.of_people else None
-            beside = f" beside {figure['floor']:,.5g}, {ratio:.2f} ×" if ratio is not None else ""
-            wanted = f" (aim {'≥' if aim.at_least else '≤'} {aim.bound:,g}{' ×' if beside else ''})" if aim else ""
-            met = aim is None or aim.met(figure["ours"] if ratio is None else ratio)
-            colour = "green" if aim and met else "" if met else "red"
-            lines.append(f"{name}: {figure['ours']:,.5g}{beside}{wanted}\n", style=colour)
+            comparison = f" beside {figure['floor']:,.5g}, {ratio:.2f} ×" if ratio is not None else ""
+            aim_text = (
+                f" (aim {'≥' if aim.at_least else '≤'} {aim.bound:,g}{' ×' if comparison else ''})" if aim else ""
+            )
+            is_met = aim is None or aim.is_met_by(figure["ours"] if ratio is None else ratio)
+            colour = "green" if aim and is_met else "" if is_met else "red"
+            lines.append(f"{name}: {figure['ours']:,.5g}{comparison}{aim_text}\n", style=colour)
         return lines.append(surroundings().replace("in memory", "on a file"), style="dim")
 
 
 async def measure(people: int = PEOPLE, keep: Path | None = None, parts: Mapping[str, Part] | None = None) -> Measured:
     """Measure part by part, with a bar for each; what was kept of a run that was broken off is not measured again."""
     folder = keep or Path(tempfile.gettempdir()) / f"countersign-bench-campaign-{os.getuid()}"
-    kept = folder / f"{people}.json"
-    found: dict[str, Told] = json.loads(kept.read_text()) if kept.exists() else {}
+    kept_file = folder / f"{people}.json"
+    figures_by_part: dict[str, Told] = json.loads(kept_file.read_text()) if kept_file.exists() else {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn()) as progress:
         for name, part in (parts or _PARTS).items():
-            if name not in found:
+            if name not in figures_by_part:
                 bars = _Bars(progress)
-                found[name] = await part(people, bars.say)
+                figures_by_part[name] = await part(people, bars.say)
                 folder.mkdir(parents=True, exist_ok=True)
-                kept.write_text(json.dumps(found))
-    kept.unlink(missing_ok=True)
-    return Measured(people, found["campaign"], {**found["raw"], **found["least"]})
+                kept_file.write_text(json.dumps(figures_by_part))
+    kept_file.unlink(missing_ok=True)
+    return Measured(people, figures_by_part["campaign"], {**figures_by_part["raw"], **figures_by_part["least"]})
 
 
 class _Bars:
@@ -145,23 +150,23 @@ class _Bars:
         self._progress = progress
         self._bars: dict[str, int] = {}
 
-    def say(self, what: str, done: int, of: int) -> None:
+    def say(self, phase: str, done_count: int, total: int) -> None:
         """Move the bar of something."""
-        if what not in self._bars:
-            self._bars[what] = self._progress.add_task(what, total=of)
-        self._progress.update(self._bars[what], completed=done)  # type: ignore[arg-type]
+        if phase not in self._bars:
+            self._bars[phase] = self._progress.add_task(phase, total=total)
+        self._progress.update(self._bars[phase], completed=done_count)  # type: ignore[arg-type]
 
 
 @asynccontextmanager
 async def _company(people: int) -> AsyncIterator[tuple[Town, list[str]]]:
     """A fresh stack, and everybody in its people file before anybody has read it."""
     with tempfile.TemporaryDirectory() as folder:
-        async with start_town(Path(folder) / "data") as it:
-            crowd(it, _WARM, "warm", "warm")
-            everybody = crowd(it, people)
-            await campaigning.begin(it, "warm", {"group": "warm"})
-            await Watch(it).until_told("warm", _WARM)
-            yield it, everybody
+        async with start_town(Path(folder) / "data") as full_stack:
+            crowd(full_stack, _WARM, "warm", "warm")
+            everybody = crowd(full_stack, people)
+            await campaigning.begin(full_stack, "warm", {"group": "warm"})
+            await Watch(full_stack).until_told("warm", _WARM)
+            yield full_stack, everybody
 
 
 # --- the campaign
@@ -169,38 +174,45 @@ async def _company(people: int) -> AsyncIterator[tuple[Town, list[str]]]:
 
 async def campaign(people: int, say: Say) -> Told:
     """From its start to its record."""
-    async with _company(people) as (it, everybody):
-        ready, fixed = await prepare_campaign_file(it, _ID), sum(await _events(it, "warm"))
-        before, began = Weight.of(it.running[TEMPORAL].pid, it.running[WORKER].pid, it), datetime.now(UTC)
-        mark = await it.vendor.last()
-        await requests.start(it.context, ready)
-        found = await _told(it, people, began, partial(say, "told"))
-        asked = people + found["urgent_requests"]
-        found["calls_per_person"] = await _calls(it, mark) / asked
-        events = sum(await _events(it, _ID))
-        found |= {"parent_events_fixed": fixed, "parent_events_per_person": events / people}
-        found |= Weight.of(it.running[TEMPORAL].pid, it.running[WORKER].pid, it).since(before, people)
-        found["show_s"], found["show_mb"] = await _typed(it, "campaign", "show", _ID)
-        found |= await _settled(it, everybody, say)
-        found["max_history"] = max(await _events(it, _ID))
+    async with _company(people) as (full_stack, everybody):
+        ready, fixed = await prepare_campaign_file(full_stack, _ID), sum(await _count_events(full_stack, "warm"))
+        weight_before, began = (
+            Weight.measure(full_stack.running[TEMPORAL].pid, full_stack.running[WORKER].pid, full_stack),
+            datetime.now(UTC),
+        )
+        mark = await full_stack.vendor.last()
+        await requests.start(full_stack.context, ready)
+        figures = await _measure_notification(full_stack, people, began, partial(say, "told"))
+        request_count = people + figures["urgent_requests"]
+        figures["calls_per_person"] = await _count_calls(full_stack, mark) / request_count
+        events = sum(await _count_events(full_stack, _ID))
+        figures |= {"parent_events_fixed": fixed, "parent_events_per_person": events / people}
+        figures |= Weight.measure(
+            full_stack.running[TEMPORAL].pid, full_stack.running[WORKER].pid, full_stack
+        ).growth_since(weight_before, people)
+        figures["show_s"], figures["show_mb"] = await _measure_command(full_stack, "campaign", "show", _ID)
+        figures |= await _measure_settling(full_stack, everybody, say)
+        figures["max_history"] = max(await _count_events(full_stack, _ID))
         for form in FORMS:
-            report = str(it.folder.path / f"report{form}")
-            seconds, megabytes = await _typed(it, "campaign", "report", _ID, "-o", report)
-            found |= {f"report{form}_s": seconds, f"report{form}_mb": megabytes}
-    return found
+            report = str(full_stack.folder.path / f"report{form}")
+            seconds, megabytes = await _measure_command(full_stack, "campaign", "report", _ID, "-o", report)
+            figures |= {f"report{form}_s": seconds, f"report{form}_mb": megabytes}
+    return figures
 
 
-async def _told(it: Town, people: int, began: datetime, say: Callable[[int, int], None]) -> Told:
+async def _measure_notification(
+    full_stack: Town, people: int, began: datetime, say: Callable[[int, int], None]
+) -> Told:
     """People a second until everybody is told, and how soon urgent requests are meanwhile."""
-    watch, over, spent = Watch(it), asyncio.Event(), processor_time.spent_ms()
-    urgent = asyncio.create_task(_urgent(it, watch, over, pause=max(2.0, people / 500)))
+    watch, is_over, spent = Watch(full_stack), asyncio.Event(), processor_time.spent_ms()
+    urgent = asyncio.create_task(_time_urgent_requests(full_stack, watch, is_over, pause=max(2.0, people / 500)))
     try:
-        while (told := len(await watch.read_first_pushes(_ID))) < people:
-            say(told, people)
+        while (told_count := len(await watch.read_first_pushes(_ID))) < people:
+            say(told_count, people)
             await asyncio.sleep(_GLANCE)
-        say(told, people)
+        say(told_count, people)
     finally:
-        over.set()
+        is_over.set()
         seconds = sorted(await urgent)
     last = max((await watch.read_first_pushes(_ID)).values())
     return {
@@ -211,86 +223,93 @@ async def _told(it: Town, people: int, began: datetime, say: Callable[[int, int]
     }
 
 
-async def _calls(it: Town, after: int) -> int:
+async def _count_calls(full_stack: Town, last_entry: int) -> int:
     """How often Core Signature was called."""
-    return sum(entry["path"].startswith(PROVIDER) for entry in await it.vendor.ledger("request", after))
+    return sum(entry["path"].startswith(PROVIDER) for entry in await full_stack.vendor.ledger("request", last_entry))
 
 
-async def _urgent(it: Town, watch: Watch, over: asyncio.Event, pause: float) -> list[float]:
+async def _time_urgent_requests(full_stack: Town, watch: Watch, is_over: asyncio.Event, pause: float) -> list[float]:
     """The seconds from start to push of urgent requests, one after the other until all are told."""
-    found: list[float] = []
-    while not over.is_set() and len(found) < _URGENT_AT_MOST:
-        name = f"urgent-{len(found):03}"
-        ready = await it.prepared(name, colleague(len(found)), policy=_URGENT)
-        begun = datetime.now(UTC)
-        await requests.start(it.context, ready)
+    seconds_to_push: list[float] = []
+    while not is_over.is_set() and len(seconds_to_push) < _URGENT_AT_MOST:
+        name = f"urgent-{len(seconds_to_push):03}"
+        ready = await full_stack.prepared(name, colleague(len(seconds_to_push)), policy=_URGENT)
+        started_at = datetime.now(UTC)
+        await requests.start(full_stack.context, ready)
         pushed = (await watch.until_told(name, timeout_seconds=_TOLD_WITHIN))[name]
-        found.append((pushed - begun).total_seconds())
+        seconds_to_push.append((pushed - started_at).total_seconds())
         with suppress(TimeoutError):
-            await asyncio.wait_for(over.wait(), pause)
-    return found
+            await asyncio.wait_for(is_over.wait(), pause)
+    return seconds_to_push
 
 
-async def _settled(it: Town, everybody: Sequence[str], say: Say) -> Told:
+async def _measure_settling(full_stack: Town, everybody: Sequence[str], say: Say) -> Told:
     """Everybody signs, the window passes, and the record is made: how long the walk over everybody took."""
-    signing = asyncio.create_task(campaigning.act(it, _ID, everybody))
+    signing = asyncio.create_task(campaigning.act(full_stack, _ID, everybody))
     query = f"{names.PARENT.name} = '{Kind.CAMPAIGN.workflow_id(_ID)}' AND {runs.OPEN}"
     began, people = time.monotonic(), len(everybody)
     glance = max(_GLANCE, people / 2_000)
     while not signing.done():
-        say("signed", people - (await it.context.client.count_workflows(query)).count, people)
+        say("signed", people - (await full_stack.context.client.count_workflows(query)).count, people)
         await asyncio.wait([signing], timeout=glance)
     await signing
     say("signed", people, people)
     seconds = time.monotonic() - began
-    await campaigning.read_record(it, _ID)
-    looks, settle = await _walks(it, "check_audience"), await _walks(it, "settle_audience")
+    await campaigning.read_record(full_stack, _ID)
+    looks, settle = (
+        await _time_activities(full_stack, "check_audience"),
+        await _time_activities(full_stack, "settle_audience"),
+    )
     return {"signed_per_second": people / seconds, "look_s": max(looks), "settle_s": settle[-1]}
 
 
-async def _walks(it: Town, activity: str) -> list[float]:
+async def _time_activities(full_stack: Town, activity: str) -> list[float]:
     """The seconds that each activity of this name took."""
-    begun: dict[int, datetime] = {}
-    found: list[float] = []
-    async for event in campaigning.handle(it, _ID).fetch_history_events():
-        at = event.event_time.ToDatetime(UTC)
+    scheduled_at: dict[int, datetime] = {}
+    durations: list[float] = []
+    async for event in campaigning.handle(full_stack, _ID).fetch_history_events():
+        happened_at = event.event_time.ToDatetime(UTC)
         if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
             if event.activity_task_scheduled_event_attributes.activity_type.name == activity:
-                begun[event.event_id] = at
+                scheduled_at[event.event_id] = happened_at
         elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
             scheduled = event.activity_task_completed_event_attributes.scheduled_event_id
-            if scheduled in begun:
-                found.append((at - begun[scheduled]).total_seconds())
-    return found
+            if scheduled in scheduled_at:
+                durations.append((happened_at - scheduled_at[scheduled]).total_seconds())
+    return durations
 
 
-async def _events(it: Town, id: str) -> list[int]:
+async def _count_events(full_stack: Town, id: str) -> list[int]:
     """The events of each run of a campaign, the last run first."""
-    found, run_id = [], ""
-    client = it.context.client
+    event_counts, run_id = [], ""
+    client = full_stack.context.client
     while True:
         handle = client.get_workflow_handle(Kind.CAMPAIGN.workflow_id(id), run_id=run_id or None)
         events = [event async for event in handle.fetch_history_events()]
-        found.append(len(events))
+        event_counts.append(len(events))
         run_id = events[0].workflow_execution_started_event_attributes.continued_execution_run_id
         if not run_id:
-            return found
+            return event_counts
 
 
-async def _typed(it: Town, *typed: str) -> tuple[float, float]:
+async def _measure_command(full_stack: Town, *arguments: str) -> tuple[float, float]:
     """The seconds and the megabytes at most of a word of the command, in a process of its own."""
-    environment = {**modules.environment(), **it.environment, "COUNTERSIGN_DATA_DIR": str(it.folder.path)}
+    environment = {
+        **modules.environment(),
+        **full_stack.environment,
+        "COUNTERSIGN_DATA_DIR": str(full_stack.folder.path),
+    }
 
     def run() -> tuple[float, float]:
         began = time.monotonic()
-        said = it.folder.logs / "typed.log"
-        with said.open("w") as log:
-            command = modules.command("starter", *typed)
+        output_file = full_stack.folder.logs / "typed.log"
+        with output_file.open("w") as log:
+            command = modules.command("starter", *arguments)
             process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603  our own
             _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            raise NotAsAsked(f"countersign {' '.join(typed)}: {said.read_text()}")
+            raise NotAsAsked(f"countersign {' '.join(arguments)}: {output_file.read_text()}")
         return time.monotonic() - began, used.ru_maxrss / 1024
 
     return await asyncio.to_thread(run)
@@ -304,17 +323,17 @@ class Weight(NamedTuple):
     file: float
 
     @classmethod
-    def of(cls, server: int | None, worker: int | None, it: Town) -> "Weight":
+    def measure(cls, server: int | None, worker: int | None, full_stack: Town) -> "Weight":
         """Of these processes now."""
-        file = sum(one.stat().st_size for one in it.folder.path.glob("temporal.db*")) / 1024
+        file = sum(file.stat().st_size for file in full_stack.folder.path.glob("temporal.db*")) / 1024
         return cls(_resident(server), _resident(worker), file)
 
-    def since(self, before: "Weight", waiting: int) -> Told:
+    def growth_since(self, earlier: "Weight", waiting: int) -> Told:
         """What each of those has added that wait now and did not before."""
         return {
-            "open_server_kb": (self.server - before.server) / waiting,
-            "open_worker_kb": (self.worker - before.worker) / min(waiting, CACHED),
-            "open_file_kb": (self.file - before.file) / waiting,
+            "open_server_kb": (self.server - earlier.server) / waiting,
+            "open_worker_kb": (self.worker - earlier.worker) / min(waiting, CACHED),
+            "open_file_kb": (self.file - earlier.file) / waiting,
         }
 
 
@@ -328,32 +347,36 @@ def _resident(pid: int | None) -> float:
 
 async def raw(people: int, say: Say) -> Told:
     """The same requests, started by an activity that looks at nothing, until everybody is told."""
-    async with _company(people) as (it, everybody):
-        ready = await prepare_campaign_file(it, _ID)
-        given: CampaignInput = await ready.store_input(it.context.store)
-        campaign = given.campaign
+    async with _company(people) as (full_stack, everybody):
+        ready = await prepare_campaign_file(full_stack, _ID)
+        campaign_input: CampaignInput = await ready.store_input(full_stack.context.store)
+        campaign = campaign_input.campaign
         members = [Member(MemberRow(number, person), campaign.due) for number, person in enumerate(everybody, start=1)]
-        asked = [request_of(campaign, given.fingerprint, member, None).given for member in members]
+        request_inputs = [request_of(campaign, campaign_input.fingerprint, member, None).given for member in members]
         began = datetime.now(UTC)
-        starting = asyncio.create_task(campaign_floor.start_raw(it.context.client, asked, campaign.workflow_id))
-        found = await _told(it, people, began, partial(say, "told, started raw"))
+        starting = asyncio.create_task(
+            campaign_floor.start_raw(full_stack.context.client, request_inputs, campaign.workflow_id)
+        )
+        figures = await _measure_notification(full_stack, people, began, partial(say, "told, started raw"))
         await starting
-    return {name: found[name] for name in ("rate", "cpu_ms_per_person")}
+    return {name: figures[name] for name in ("rate", "cpu_ms_per_person")}
 
 
 async def least(people: int, say: Say) -> Told:
     """What the least workflow weighs that has told somebody and waits for them."""
     with tempfile.TemporaryDirectory() as folder:
         async with AsyncExitStack() as closing:
-            it = await closing.enter_async_context(start_town(Path(folder) / "data", server=False))
-            await it.start(TEMPORAL)
-            await connect(it, closing)
-            client, server = it.context.client, it.running[TEMPORAL].pid
+            full_stack = await closing.enter_async_context(start_town(Path(folder) / "data", server=False))
+            await full_stack.start(TEMPORAL)
+            await connect(full_stack, closing)
+            client, server = full_stack.context.client, full_stack.running[TEMPORAL].pid
             worker = await closing.enter_async_context(campaign_floor.waiting(client))
             await campaign_floor.have_wait(client, _WARM, "warm", lambda _: None)
-            before = Weight.of(server, worker, it)
-            await campaign_floor.have_wait(client, people, _ID, lambda done: say("least, waiting", done, people))
-            return Weight.of(server, worker, it).since(before, people)
+            weight_before = Weight.measure(server, worker, full_stack)
+            await campaign_floor.have_wait(
+                client, people, _ID, lambda waiting_count: say("least, waiting", waiting_count, people)
+            )
+            return Weight.measure(server, worker, full_stack).growth_since(weight_before, people)
 
 
 _PARTS: Final[Mapping[str, Part]] = {"campaign": campaign, "raw": raw, "least": least}

@@ -57,7 +57,7 @@ class Raw:
     async def start(self, parent: str) -> int:
         """All of them, some at a time."""
         for begin in range(0, len(self.requests), _AT_ONCE):
-            await asyncio.gather(*(self._start(one, parent) for one in self.requests[begin : begin + _AT_ONCE]))
+            await asyncio.gather(*(self._start(request, parent) for request in self.requests[begin : begin + _AT_ONCE]))
         return len(self.requests)
 
     async def _start(self, request: SignatureInput, parent: str) -> None:
@@ -98,8 +98,10 @@ async def waiting(client: Client) -> AsyncIterator[int]:
 async def have_wait(client: Client, count: int, name: str, say: Callable[[int], None]) -> None:
     """Start so many of the least workflow; all wait for their signer when this returns."""
     for begin in range(0, count, _AT_ONCE):
-        some = [f"{name}-{number}" for number in range(begin, min(count, begin + _AT_ONCE))]
-        handles = await asyncio.gather(*(start(client, Contender.FLOOR, one) for one in some))
+        request_names = [f"{name}-{number}" for number in range(begin, min(count, begin + _AT_ONCE))]
+        handles = await asyncio.gather(
+            *(start(client, Contender.FLOOR, request_name) for request_name in request_names)
+        )
         say(begin)
         for handle in handles:
             await eventually(partial(_waits, client, handle.id))

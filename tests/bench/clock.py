@@ -24,15 +24,15 @@ def hurried(client: Client) -> Client:
     return Client(**config)
 
 
-async def reminded(client: Client, handle: WorkflowHandle[Any, Any]) -> None:
+async def wait_for_reminders(client: Client, handle: WorkflowHandle[Any, Any]) -> None:
     """Wait until the clock has arrived; `NotAsAsked` when the request ended on the way."""
-    asked = PollWorkflowExecutionTimeSkippingRequest(
+    poll_request = PollWorkflowExecutionTimeSkippingRequest(
         namespace=client.namespace,
         workflow_execution=WorkflowExecution(workflow_id=handle.id),
         fast_forward_id=_ARRIVAL,
     )
     while True:
-        answer = await client.workflow_service.poll_workflow_execution_time_skipping(asked, retry=True)
+        answer = await client.workflow_service.poll_workflow_execution_time_skipping(poll_request, retry=True)
         match answer.fast_forward_polling_result:
             case FastForwardPollingResult.FAST_FORWARD_POLLING_RESULT_FAST_FORWARD_COMPLETED:
                 return

@@ -44,18 +44,17 @@ class Comparison:
     """Milliseconds of processor time."""
 
     command: str
-    ours: float
+    product: float
     floor: float
     aim: float
 
     @property
     def ratio(self) -> float:
-        return self.ours / self.floor
+        return self.product / self.floor
 
     def __str__(self) -> str:
-        return (
-            f"{self.command}: {self.ours:.0f} ms, floor {self.floor:.0f} ms, {self.ratio:.2f} × (aim ≤ {self.aim:g} ×)"
-        )
+        times = f"{self.product:.0f} ms, floor {self.floor:.0f} ms, {self.ratio:.2f} ×"
+        return f"{self.command}: {times} (aim ≤ {self.aim:g} ×)"
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Comparisons:
     def as_json(self) -> dict[str, dict[str, float]]:
         """The shape of BENCH_JSON."""
         return {
-            f"{NAME}.{name}_cpu_ms": {"ours": round(row.ours), "floor": round(row.floor), "aim": row.aim}
+            f"{NAME}.{name}_cpu_ms": {"ours": round(row.product), "floor": round(row.floor), "aim": row.aim}
             for name, row in (("help", self.help), ("show", self.show))
         }
 
@@ -86,9 +85,9 @@ async def measure(runs: int = RUNS) -> Comparisons:
             address = client.service_client.config.target_host
             environment = {**_environment(), "TEMPORAL_ADDRESS": address, "COUNTERSIGN_DATA_DIR": folder}
             id = Kind.REQUEST.workflow_id(_REQUEST)
-            ours, floor = ("-m", "starter"), ("-c", SHOW_FLOOR, id)
-            show = await _least_ms(runs, environment, (*ours, "request", "show", _REQUEST), floor)
-            help = await _least_ms(runs, environment, (*ours, "--help"), ("-c", HELP_FLOOR))
+            product, floor = ("-m", "starter"), ("-c", SHOW_FLOOR, id)
+            show = await _least_ms(runs, environment, (*product, "request", "show", _REQUEST), floor)
+            help = await _least_ms(runs, environment, (*product, "--help"), ("-c", HELP_FLOOR))
     return Comparisons(
         Comparison("--help", help[0], help[1], HELP_AIM), Comparison("request show", show[0], show[1], SHOW_AIM)
     )
@@ -96,20 +95,20 @@ async def measure(runs: int = RUNS) -> Comparisons:
 
 async def _least_ms(runs: int, environment: Mapping[str, str], *scripts: tuple[str, ...]) -> list[float]:
     """Of each script; they take turns after a run that compiles."""
-    taken = [[await _spent_ms(script, environment) for script in scripts] for _ in range(runs + 1)][1:]
-    return [min(times) for times in zip(*taken, strict=True)]
+    rounds = [[await _spent_ms(script, environment) for script in scripts] for _ in range(runs + 1)][1:]
+    return [min(times) for times in zip(*rounds, strict=True)]
 
 
 async def _spent_ms(script: tuple[str, ...], environment: Mapping[str, str]) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    usage_before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process = await asyncio.create_subprocess_exec(
         sys.executable, *script, env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
     _, errors = await process.communicate()
     if process.returncode:
         raise NotAsAsked(f"{' '.join(script)}: {errors.decode()}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1_000
+    usage_after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (usage_after.ru_utime + usage_after.ru_stime - usage_before.ru_utime - usage_before.ru_stime) * 1_000
 
 
 def _environment() -> dict[str, str]:

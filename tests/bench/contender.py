@@ -15,7 +15,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 from starter.temporal.codec import data_converter
 from tests.bench import clock
-from tests.bench.floor import CALLING, FLOOR, KEEPING, PROMPT, Asked, FloorWorkflow
+from tests.bench.floor import CALLING, FLOOR, KEEPING, PROMPT, FloorInput, FloorWorkflow
 from tests.bench.stakeholders import PromptHandoff, PromptPlanner, PromptPushService, PromptSignatureService
 from tests.servers import real_server
 from tests.workflows.fakes import FakeEvidence
@@ -113,7 +113,7 @@ async def park(
     hurried = clock.hurried(client)
     request_ids = [f"customer-contract-{uuid.uuid4().hex[:12]}" for _ in range(size)]
     handles = [await start(hurried, contender, name, evidence) for name in request_ids]
-    await asyncio.gather(*(clock.reminded(client, handle) for handle in handles))
+    await asyncio.gather(*(clock.wait_for_reminders(client, handle) for handle in handles))
     return handles
 
 
@@ -133,9 +133,9 @@ async def settling_ms(handle: WorkflowHandle[Any, Any]) -> float:
     return (perf_counter() - acknowledged) * 1_000
 
 
-def _in_small_words(request: SignatureInput) -> Asked:
+def _in_small_words(request: SignatureInput) -> FloorInput:
     brief = request.brief
-    return Asked(
+    return FloorInput(
         id=brief.id,
         title=brief.title,
         sha256=brief.document.sha256 or "",

@@ -56,7 +56,7 @@ class Page:
         return self.page_ms / self.calls_ms
 
     @property
-    def met(self) -> bool:
+    def is_met(self) -> bool:
         """Whether the aims were met."""
         return self.page_ms < AIM_MS and self.ratio <= AIM_RATIO
 
@@ -67,9 +67,9 @@ class Page:
 
     def in_words(self) -> Text:
         """One line, green when the aims were met."""
-        says = f"{self.open:,} open: a page of 50 in {self.page_ms:.0f} ms, its calls alone {self.calls_ms:.0f} ms"
+        sentence = f"{self.open:,} open: a page of 50 in {self.page_ms:.0f} ms, its calls alone {self.calls_ms:.0f} ms"
         aims = f"{self.ratio:.1f} × (aims: < {AIM_MS:.0f} ms, ≤ {AIM_RATIO:g} ×)"
-        return Text(f"{says}, {aims}", "green" if self.met else "red")
+        return Text(f"{sentence}, {aims}", "green" if self.is_met else "red")
 
 
 async def measure(open_: int = OPEN) -> Page:
@@ -89,7 +89,7 @@ async def measure(open_: int = OPEN) -> Page:
                 desk.pass_(seconds=10)
 
             took = [(await _ms(page), await _ms(lambda: _calls(context))) for _ in range(_LOOKS)]
-    return Page(open_, median(one for one, _ in took), median(other for _, other in took))
+    return Page(open_, median(page_ms for page_ms, _ in took), median(calls_ms for _, calls_ms in took))
 
 
 def _context(client: Client, folder: str) -> Context:
@@ -98,9 +98,11 @@ def _context(client: Client, folder: str) -> Context:
 
 async def _calls(context: Context) -> None:
     """What visibility is asked for one page of so many: how many there are, and the first 50 of what is overdue."""
-    wanted, now = ListFilter(requester=REQUESTER), datetime.now(UTC)
-    await context.client.count_workflows(await visibility_query(context.client, wanted, now))
-    await runs.page_of(context.client, await visibility_query(context.client, wanted, now, Lateness.OVERDUE), size=50)
+    list_filter, now = ListFilter(requester=REQUESTER), datetime.now(UTC)
+    await context.client.count_workflows(await visibility_query(context.client, list_filter, now))
+    await runs.page_of(
+        context.client, await visibility_query(context.client, list_filter, now, Lateness.OVERDUE), size=50
+    )
 
 
 async def _ms(look: Callable[[], Awaitable[None]]) -> float:
@@ -118,10 +120,10 @@ async def fill(client: Client, open_: int) -> None:
 
     await asyncio.gather(*map(start, range(open_)))
 
-    async def seen() -> bool:
+    async def all_are_visible() -> bool:
         return (await client.count_workflows(_ALL)).count >= open_
 
-    assert await eventually(seen), "visibility has not heard of all of them"
+    assert await eventually(all_are_visible), "visibility has not heard of all of them"
 
 
 async def _started(client: Client, number: int, due: datetime) -> bool:
@@ -134,15 +136,15 @@ async def _started(client: Client, number: int, due: datetime) -> bool:
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             start_delay=_NEVER,
             memo={names.MEMO_DOCUMENT: f"Framework agreement {number}"},
-            search_attributes=_known(due),
+            search_attributes=_make_attributes(due),
         )
     except RPCError:
         return False
     return True
 
 
-def _known(due: datetime) -> TypedSearchAttributes:
-    said: list[SearchAttributePair[Any]] = [
+def _make_attributes(due: datetime) -> TypedSearchAttributes:
+    pairs: list[SearchAttributePair[Any]] = [
         SearchAttributePair(names.STATUS, "sent"),
         SearchAttributePair(names.KIND, "customer-contract"),
         SearchAttributePair(names.STAGE, "signing"),
@@ -151,4 +153,4 @@ def _known(due: datetime) -> TypedSearchAttributes:
         SearchAttributePair(names.TURN_AT, due - timedelta(days=7)),
         SearchAttributePair(names.DUE_AT, due),
     ]
-    return TypedSearchAttributes(said)
+    return TypedSearchAttributes(pairs)

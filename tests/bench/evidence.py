@@ -29,16 +29,16 @@ from tests.activities.core_signature.requests import PDF, brief
 from tests.activities.evidence.kept import (
     CONDUCT,
     MSA,
-    acknowledged,
-    kept_at_the_end,
-    of_many_signers,
+    keep_campaign,
+    keep_evidence,
+    keep_signed_request,
+    make_request_of_signers,
     packer,
     settle,
-    signed,
 )
-from tests.activities.evidence.stage import Ending, ended
+from tests.activities.evidence.stage import Ending, stage_ended_request
 from tests.bench.contender import QUIET, Contender, course, park, settling_ms
-from tests.bench.history import Written, written
+from tests.bench.history import HistorySize, read_history_size
 from tests.plain_http import plain_client
 from tests.servers import own_namespace, real_server
 from workflows.kinds import Kind, WorkflowName
@@ -107,67 +107,67 @@ async def measure(people: int) -> Measured:
 
 async def _packs(folder: Path, people: int) -> dict[str, float]:
     with closing(Store(str(folder / "kept"))) as store:
-        await acknowledged(store, people)
+        await keep_campaign(store, people)
         packs = packer(store, folder)
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         exported = await packs.export(CONDUCT, folder / "conduct.zip")
-        made = time.perf_counter()
-        found = await asyncio.to_thread(verify, folder / "conduct.zip")
+        exported_at = time.perf_counter()
+        verified = await asyncio.to_thread(verify, folder / "conduct.zip")
         checked = time.perf_counter()
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        if not found.ok:
-            raise ValueError(found.faults)
-        await signed(store)
-        await kept_at_the_end(store)
-        await settle(store, of_many_signers(_CROWD.id, SIGNERS))
-        await kept_at_the_end(store, _CROWD)
-        request, crowd = [await _of_request(packs, what, folder) for what in (MSA, _CROWD)]
+        if not verified.ok:
+            raise ValueError(verified.faults)
+        await keep_signed_request(store)
+        await keep_evidence(store)
+        await settle(store, make_request_of_signers(_CROWD.id, SIGNERS))
+        await keep_evidence(store, _CROWD)
+        request, crowd = [await _of_request(packs, workflow_name, folder) for workflow_name in (MSA, _CROWD)]
     return {
         "request_export_ms": request[0],
         "request_verify_ms": request[1],
         "crowd_export_ms": crowd[0],
         "crowd_verify_ms": crowd[1],
-        "campaign_export_s": made - begun,
-        "campaign_verify_s": checked - made,
+        "campaign_export_s": exported_at - started_at,
+        "campaign_verify_s": checked - exported_at,
         "campaign_mb": exported.bytes / 1e6,
         "peak_mb": peak_mb,
     }
 
 
-async def _of_request(packs: Packer, what: WorkflowName, folder: Path) -> tuple[float, float]:
+async def _of_request(packs: Packer, workflow_name: WorkflowName, folder: Path) -> tuple[float, float]:
     """Milliseconds to write and to verify."""
-    made, checked = list[float](), list[float]()
+    export_seconds, verify_seconds = list[float](), list[float]()
     for _ in range(_TIMES):
-        begun = time.perf_counter()
-        await packs.export(what, folder / "request.zip")
-        made.append(time.perf_counter() - begun)
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
+        await packs.export(workflow_name, folder / "request.zip")
+        export_seconds.append(time.perf_counter() - started_at)
+        started_at = time.perf_counter()
         await asyncio.to_thread(verify, folder / "request.zip")
-        checked.append(time.perf_counter() - begun)
-    return statistics.median(made) * 1_000, statistics.median(checked) * 1_000
+        verify_seconds.append(time.perf_counter() - started_at)
+    return statistics.median(export_seconds) * 1_000, statistics.median(verify_seconds) * 1_000
 
 
 async def _stored(folder: Path, client: Client) -> dict[str, float]:
     """From the event that asks for it to the one that says that it is stored, and the floor."""
-    ours, floor = list[float](), list[float]()
-    async with ended(folder, client, pdf=_DOCUMENT) as first:
+    product_ms, floor = list[float](), list[float]()
+    async with stage_ended_request(folder, client, pdf=_DOCUMENT) as first:
         token = await _token(first)
         async with plain_client(first.sandbox.url) as plain:
             with closing(sqlite3.connect(folder / "floor.sqlite3", isolation_level=None)) as database:
                 database.execute("PRAGMA journal_mode=WAL")
                 database.execute("CREATE TABLE kept (id TEXT PRIMARY KEY, sha256 TEXT)")
                 for number in range(_TIMES):
-                    one = await first.another(brief(first.given.brief.document.sha256, id=f"msa-{number}"))
-                    begun = time.perf_counter()
-                    await _keep_plainly(plain, token, one, folder, database)
-                    floor.append((time.perf_counter() - begun) * 1_000)
-                    await one.kept()
-                    ours.append(await _kept_within_ms(client, one))
-    return {"stored_ms": statistics.median(ours), "stored_floor_ms": statistics.median(floor)}
+                    ending = await first.another(brief(first.signature_input.brief.document.sha256, id=f"msa-{number}"))
+                    started_at = time.perf_counter()
+                    await _keep_plainly(plain, token, ending, folder, database)
+                    floor.append((time.perf_counter() - started_at) * 1_000)
+                    await ending.keep_evidence()
+                    product_ms.append(await _kept_within_ms(client, ending))
+    return {"stored_ms": statistics.median(product_ms), "stored_floor_ms": statistics.median(floor)}
 
 
-async def _token(of: Ending) -> str:
-    credentials = config_for(of.sandbox).credentials
+async def _token(ending: Ending) -> str:
+    credentials = config_for(ending.sandbox).credentials
     async with plain_client() as client:
         answer = await client.post(
             credentials.token_url,
@@ -178,48 +178,59 @@ async def _token(of: Ending) -> str:
 
 
 async def _keep_plainly(
-    plain: httpx.AsyncClient, token: str, of: Ending, folder: Path, database: sqlite3.Connection
+    plain: httpx.AsyncClient, token: str, ending: Ending, folder: Path, database: sqlite3.Connection
 ) -> None:
     """The same reading, downloads and writes: two files, and two rows that are committed."""
     bearer = {"authorization": f"Bearer {token}"}
-    read = (await plain.get(f"/api/v1/documents/{of.document}/", headers=bearer)).raise_for_status().json()
+    read = (await plain.get(f"/api/v1/documents/{ending.document}/", headers=bearer)).raise_for_status().json()
 
     async def fetch(file: dict[str, Any]) -> None:
-        told, path = hashlib.sha256(), folder / f"{file['security_hash']}.floor"
+        digest, path = hashlib.sha256(), folder / f"{file['security_hash']}.floor"
         async with plain.stream("GET", file["pdf"]) as answer:
             with path.open("wb") as opened:
                 async for piece in answer.aiter_raw(1 << 16):
-                    told.update(piece)
+                    digest.update(piece)
                     opened.write(piece)
                 opened.flush()
                 os.fsync(opened.fileno())
-        if told.hexdigest() != file["security_hash"]:
+        if digest.hexdigest() != file["security_hash"]:
             raise ValueError("the floor's file is another")
 
     await asyncio.gather(fetch(read), fetch(read["signing_log"]))
-    for what in ("document", "evidence"):
-        database.execute("INSERT INTO kept VALUES (?, ?)", (f"{what} of {of.given.brief.id}", read["security_hash"]))
+    for kind in ("document", "evidence"):
+        database.execute(
+            "INSERT INTO kept VALUES (?, ?)", (f"{kind} of {ending.signature_input.brief.id}", read["security_hash"])
+        )
 
 
-async def _kept_within_ms(client: Client, of: Ending) -> float:
-    history = await client.get_workflow_handle(of.given.brief.workflow_id).fetch_history()
-    at = {event.event_type: event.event_time.ToNanoseconds() for event in history.events}
-    took = at[EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED] - at[EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED]
+async def _kept_within_ms(client: Client, ending: Ending) -> float:
+    history = await client.get_workflow_handle(ending.signature_input.brief.workflow_id).fetch_history()
+    nanoseconds_by_type = {event.event_type: event.event_time.ToNanoseconds() for event in history.events}
+    took = (
+        nanoseconds_by_type[EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED]
+        - nanoseconds_by_type[EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED]
+    )
     return took / 1e6
 
 
 async def _added() -> dict[str, float]:
     """What a request with evidence has more than one without, on a real server."""
-    found = dict[EvidenceLevel, list[Written]]()
+    figures_by_level = dict[EvidenceLevel, list[HistorySize]]()
     async with course() as client:
         for level, calls in ((EvidenceLevel.FULL, 8), (EvidenceLevel.NONE, 7)):
             handles = await park(client, Contender.OURS, _REQUESTS, level)
             for handle in handles:
                 await settling_ms(handle)
-            found[level] = [await written(handle, calls) for handle in handles]
+            figures_by_level[level] = [await read_history_size(handle, calls) for handle in handles]
     events, sizes = (
-        {level: statistics.median(getattr(one, what) for one in some) for level, some in found.items()}
-        for what in ("events", "size")
+        {
+            level: statistics.median(getattr(history_figures, attribute) for history_figures in level_figures)
+            for level, level_figures in figures_by_level.items()
+        }
+        for attribute in ("events", "size")
     )
-    full, none = EvidenceLevel.FULL, EvidenceLevel.NONE
-    return {"events_added": events[full] - events[none], "bytes_added": sizes[full] - sizes[none]}
+    with_evidence, without_evidence = EvidenceLevel.FULL, EvidenceLevel.NONE
+    return {
+        "events_added": events[with_evidence] - events[without_evidence],
+        "bytes_added": sizes[with_evidence] - sizes[without_evidence],
+    }

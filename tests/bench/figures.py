@@ -34,13 +34,13 @@ class Figure(StrEnum):
 class Comparison:
     """One figure of both contenders."""
 
-    ours: float
+    product: float
     floor: float
 
     @property
     def ratio(self) -> float:
         """Ours as a multiple of the floor."""
-        return self.ours / self.floor
+        return self.product / self.floor
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Aim:
     ratio: float | None = None
     absolutely: float | None = None
 
-    def met(self, comparison: Comparison) -> bool:
+    def is_met_by(self, comparison: Comparison) -> bool:
         """Whether ours is within the limits."""
-        within = self.ratio is None or comparison.ratio <= self.ratio
-        return within and (self.absolutely is None or comparison.ours <= self.absolutely)
+        is_within_ratio = self.ratio is None or comparison.ratio <= self.ratio
+        return is_within_ratio and (self.absolutely is None or comparison.product <= self.absolutely)
 
     def __str__(self) -> str:
         absolutely = [] if self.absolutely is None else [f"≤ {self.absolutely:,.0f}"]
@@ -83,7 +83,9 @@ class Tally:
     def comparisons(self, figures: frozenset[Figure]) -> dict[Figure, Comparison]:
         """The medians of those of `figures` that this machine could measure, in the order of `Figure`."""
         return {
-            figure: Comparison(ours=self._median(figure, Contender.OURS), floor=self._median(figure, Contender.FLOOR))
+            figure: Comparison(
+                product=self._median(figure, Contender.OURS), floor=self._median(figure, Contender.FLOOR)
+            )
             for figure in Figure
             if figure in figures and self._samples[figure, Contender.OURS] and self._samples[figure, Contender.FLOOR]
         }
@@ -94,17 +96,17 @@ class Tally:
 
 def selected(prefix: str) -> frozenset[Figure]:
     """The figures whose names start with `prefix` up to a dot or the end; all of them for an empty one."""
-    found = frozenset(figure for figure in Figure if not prefix or f"{figure}.".startswith(f"{prefix}."))
-    if not found:
+    figures = frozenset(figure for figure in Figure if not prefix or f"{figure}.".startswith(f"{prefix}."))
+    if not figures:
         raise ValueError(f"no figure {prefix!r}; there are {', '.join(Figure)}")
-    return found
+    return figures
 
 
 def as_json(comparisons: dict[Figure, Comparison]) -> dict[str, dict[str, float]]:
     """The shape of BENCH_JSON."""
     return {
         figure.value: {
-            "ours": round(comparison.ours, 2),
+            "ours": round(comparison.product, 2),
             "floor": round(comparison.floor, 2),
             "ratio": round(comparison.ratio, 3),
         }

@@ -22,7 +22,7 @@ FLOOR: Final = "SignatureRequestFloor"
 _NOW: Final = timedelta()
 
 
-class Asked(Model):
+class FloorInput(Model):
     """Input: what is to be signed, by whom, and who is told of it."""
 
     id: str
@@ -61,7 +61,7 @@ class Telling(Model):
     document: str | None = None
 
 
-class Told(Model):
+class FloorNotice(Model):
     """Which of somebody's devices took it."""
 
     person: str
@@ -71,7 +71,7 @@ class Told(Model):
 class Report(Model):
     """What became of a stage, and whether the document has news."""
 
-    told: tuple[Told, ...]
+    notices: tuple[FloorNotice, ...]
     news: bool = False
 
 
@@ -87,7 +87,7 @@ class Line(Model):
 
     stage: str
     at: AwareDatetime
-    told: tuple[Told, ...]
+    notices: tuple[FloorNotice, ...]
 
 
 class File(Model):
@@ -97,7 +97,7 @@ class File(Model):
     bytes: int
 
 
-class Kept(Model):
+class KeptFile(Model):
     """The signed document and the log of it."""
 
     document: File
@@ -112,7 +112,7 @@ class Ending(Model):
     sha256: str
     at: AwareDatetime
     signed: tuple[Signed, ...]
-    kept: Kept | None = None
+    file: KeptFile | None = None
     record: tuple[Line, ...]
     targets: tuple[str, ...]
 
@@ -120,7 +120,7 @@ class Ending(Model):
 class Done(Model):
     """Who of the targets was told."""
 
-    told: tuple[Told, ...]
+    notices: tuple[FloorNotice, ...]
 
 
 @workflow.defn(name=FLOOR)
@@ -128,15 +128,17 @@ class FloorWorkflow:
     """Send, plan, announce, remind at each planned instant, wait for the signature, read, hand off."""
 
     @workflow.init
-    def __init__(self, asked: Asked) -> None:
-        self._asked = asked
+    def __init__(self, floor_input: FloorInput) -> None:
+        self._input = floor_input
         self._record: tuple[Line, ...] = ()
         self._unread = False
 
     @workflow.run
-    async def run(self, asked: Asked) -> tuple[Signed, ...]:
+    async def run(self, floor_input: FloorInput) -> tuple[Signed, ...]:
         """The happy path, straight down."""
-        order = Order(id=asked.id, title=asked.title, sha256=asked.sha256, signers=asked.signers)
+        order = Order(
+            id=floor_input.id, title=floor_input.title, sha256=floor_input.sha256, signers=floor_input.signers
+        )
         document = await workflow.execute_activity(
             create, order, summary="create at Core Signature", **options.CREATE_FIRST
         )
@@ -144,14 +146,14 @@ class FloorWorkflow:
             plan, workflow.now(), summary="plan the next steps", **options.PLAN_LOCALLY
         )
         await self._tell("ready", dates, None)
-        for number, at in enumerate(dates.reminders, 1):
-            await workflow.sleep(max(at - workflow.now(), _NOW), summary=f"reminder-{number}")
+        for number, due_at in enumerate(dates.reminders, 1):
+            await workflow.sleep(max(due_at - workflow.now(), _NOW), summary=f"reminder-{number}")
             await self._tell(f"reminder-{number}", dates, document)
         timeout = dates.escalation - workflow.now()
         await workflow.wait_condition(lambda: self._unread, timeout=timeout, timeout_summary="escalation")
         signed = await workflow.execute_activity(observe, document, summary="read the document", **options.OBSERVE)
-        kept = await workflow.execute_activity(keep, document, summary="keep the document", **options.EVIDENCE)
-        await self._hand_off(signed, kept)
+        kept_file = await workflow.execute_activity(keep, document, summary="keep the document", **options.EVIDENCE)
+        await self._hand_off(signed, kept_file)
         return signed
 
     @workflow.signal(name=PROVIDER_EVENT, description="Core Signature says that something happened; it is then read")
@@ -160,25 +162,32 @@ class FloorWorkflow:
         self._unread = True
 
     async def _tell(self, stage: str, dates: Dates, document: str | None) -> None:
-        asked = self._asked
+        floor_input = self._input
         telling = Telling(
-            id=asked.id, title=asked.title, stage=stage, people=asked.signers, due=dates.due, document=document
+            id=floor_input.id,
+            title=floor_input.title,
+            stage=stage,
+            people=floor_input.signers,
+            due=dates.due,
+            document=document,
         )
-        how = options.NUDGE if document else options.NOTIFY
-        report = await workflow.execute_activity(tell, telling, summary=f"{stage} → {len(asked.signers)}", **how)
-        self._record += (Line(stage=stage, at=workflow.now(), told=report.told),)
+        activity_options = options.NUDGE if document else options.NOTIFY
+        report = await workflow.execute_activity(
+            tell, telling, summary=f"{stage} → {len(floor_input.signers)}", **activity_options
+        )
+        self._record += (Line(stage=stage, at=workflow.now(), notices=report.notices),)
 
-    async def _hand_off(self, signed: tuple[Signed, ...], kept: Kept) -> None:
-        asked = self._asked
+    async def _hand_off(self, signed: tuple[Signed, ...], kept_file: KeptFile) -> None:
+        floor_input = self._input
         ending = Ending(
-            id=asked.id,
-            title=asked.title,
-            sha256=asked.sha256,
+            id=floor_input.id,
+            title=floor_input.title,
+            sha256=floor_input.sha256,
             at=workflow.now(),
             signed=signed,
-            kept=kept,
+            file=kept_file,
             record=self._record,
-            targets=(*asked.targets, asked.requester, *asked.signers),
+            targets=(*floor_input.targets, floor_input.requester, *floor_input.signers),
         )
         await workflow.execute_activity(hand_off, ending, summary="tell everyone", **options.HAND_OFF)
 
@@ -192,37 +201,37 @@ async def create(order: Order) -> str:
 @activity.defn(name="floor_plan")
 async def plan(now: datetime) -> Dates:
     """Three reminders, three days apart, then the escalation."""
-    first, *rest = (now + timedelta(days=3 * number) for number in range(1, 5))
-    return Dates(reminders=(first, *rest[:-1]), escalation=rest[-1], due=now + timedelta(days=30))
+    first, *later = (now + timedelta(days=3 * number) for number in range(1, 5))
+    return Dates(reminders=(first, *later[:-1]), escalation=later[-1], due=now + timedelta(days=30))
 
 
 @activity.defn(name="floor_tell")
 async def tell(telling: Telling) -> Report:
     """Accepted by two phones each."""
-    return Report(told=_told(telling.people))
+    return Report(notices=_make_notices(telling.people))
 
 
 @activity.defn(name="floor_observe")
 async def observe(document: str) -> tuple[Signed, ...]:
     """Signed by everyone."""
-    at = activity.info().scheduled_time
-    return tuple(Signed(person=person, at=at) for person in ("customer-signer", "chief-executive"))
+    signed_at = activity.info().scheduled_time
+    return tuple(Signed(person=person, at=signed_at) for person in ("customer-signer", "chief-executive"))
 
 
 @activity.defn(name="floor_keep")
-async def keep(document: str) -> Kept:
+async def keep(document: str) -> KeptFile:
     """Fetched and kept."""
-    return Kept(document=File(sha256="5a" * 32, bytes=20_000), log=File(sha256="10" * 32, bytes=900))
+    return KeptFile(document=File(sha256="5a" * 32, bytes=20_000), log=File(sha256="10" * 32, bytes=900))
 
 
 @activity.defn(name="floor_hand_off")
 async def hand_off(ending: Ending) -> Done:
     """Everyone told."""
-    return Done(told=_told(ending.targets))
+    return Done(notices=_make_notices(ending.targets))
 
 
-def _told(people: tuple[str, ...]) -> tuple[Told, ...]:
-    return tuple(Told(person=person, devices=("5f1c09ab37de", "c2708e41d96b")) for person in people)
+def _make_notices(people: tuple[str, ...]) -> tuple[FloorNotice, ...]:
+    return tuple(FloorNotice(person=person, devices=("5f1c09ab37de", "c2708e41d96b")) for person in people)
 
 
 PROMPT: Final = (plan, tell, hand_off)

@@ -22,7 +22,7 @@ _OF_MOVED_CLOCKS: Final = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIME_SKIPPING_
 
 
 @dataclass(frozen=True)
-class Written:
+class HistorySize:
     """One closed request as the server keeps it, without what only the bench's moving of its clock wrote.
 
     `size` is in bytes.
@@ -37,12 +37,14 @@ class NotAsAsked(Exception):
     """A request did less or more than the bench asks of it; its figures would compare different things."""
 
 
-async def written(handle: WorkflowHandle[Any, Any], calls: int = 8) -> Written:
+async def read_history_size(handle: WorkflowHandle[Any, Any], calls: int = 8) -> HistorySize:
     """Read what one request left behind; `NotAsAsked` when a reminder or the armed escalation is missing in it."""
     history = await handle.fetch_history()
     check(history, calls)
-    kept = [event for event in history.events if event.event_type != _OF_MOVED_CLOCKS]
-    return Written(actions=actions(history), events=len(kept), size=sum(event.ByteSize() for event in kept))
+    counted_events = [event for event in history.events if event.event_type != _OF_MOVED_CLOCKS]
+    return HistorySize(
+        actions=actions(history), events=len(counted_events), size=sum(event.ByteSize() for event in counted_events)
+    )
 
 
 def actions(history: WorkflowHistory) -> int:
@@ -56,5 +58,5 @@ def check(history: WorkflowHistory, expected: int = 8) -> None:
     timers = count[EventType.EVENT_TYPE_TIMER_STARTED]
     calls = count[EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED]
     if (timers, calls) != (4, expected):
-        asked = f"4 and {expected}"
-        raise NotAsAsked(f"{history.workflow_id} has {timers} timers and {calls} activities instead of {asked}")
+        expectation = f"4 and {expected}"
+        raise NotAsAsked(f"{history.workflow_id} has {timers} timers and {calls} activities instead of {expectation}")

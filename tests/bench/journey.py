@@ -31,21 +31,24 @@ async def page_ms() -> tuple[float, float]:
         return shown()
 
     with tempfile.TemporaryDirectory() as folder:
-        async with phone(Path(folder), asking=look) as it:
-            address = it.links.link(ACME, FIRST, LinkUse.VIEW)
+        async with phone(Path(folder), asking=look) as customer_phone:
+            address = customer_phone.links.link(ACME, FIRST, LinkUse.VIEW)
             path = address[address.index("/journey/") :]
-            content = (await it.browser.get(path)).content
+            content = (await customer_phone.browser.get(path)).content
 
             def seconds_pass() -> None:
-                it.watch.now += 5
+                customer_phone.watch.now += 5
 
-            ours = await _p95(it.browser, path, seconds_pass)
+            product_ms = await _p95(customer_phone.browser, path, seconds_pass)
 
-    async def same(_: Request) -> Response:
+    async def serve_same_page(_: Request) -> Response:
         return Response(content, media_type="text/html")
 
-    async with listening(make_app([Route("/static", same)]), Bind("127.0.0.1", 0)) as url, plain_client(url) as browser:
-        return ours, await _p95(browser, "/static")
+    async with (
+        listening(make_app([Route("/static", serve_same_page)]), Bind("127.0.0.1", 0)) as url,
+        plain_client(url) as browser,
+    ):
+        return product_ms, await _p95(browser, "/static")
 
 
 async def _p95(browser: httpx.AsyncClient, path: str, between: Callable[[], None] = lambda: None) -> float:

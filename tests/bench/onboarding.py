@@ -20,7 +20,7 @@ from activities.launch.launch import search_attributes
 from starter.temporal.codec import data_converter
 from tests.bench import journey, processor_time
 from tests.bench.history import actions
-from tests.bench.onboarding_floor import FLOOR, PROMPT, Joined, OnboardingFloor, Stage
+from tests.bench.onboarding_floor import FLOOR, PROMPT, OnboardingFloor, OnboardingFloorInput, Stage
 from tests.bench.stakeholders import PromptHandoff, PromptPushService
 from tests.servers import real_server
 from workflows import names
@@ -80,7 +80,7 @@ class PromptParts(OnboardingParts):
 
 
 @dataclass(frozen=True)
-class Written:
+class OnboardingHistorySize:
     """What one left behind; `looks` are events of the timer for the look at silent parts, not among `events`."""
 
     actions: float
@@ -91,11 +91,11 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Beside:
+class OnboardingComparison:
     """Ours beside the floor."""
 
-    ours: Written
-    floor: Written
+    product: OnboardingHistorySize
+    floor: OnboardingHistorySize
     page_ms: tuple[float, float] | None = None
     """Of the customer's page, and of a static one."""
 
@@ -103,67 +103,73 @@ class Beside:
         """The shape of BENCH_JSON."""
         pairs = {"actions": "actions", "events": "events", "bytes": "size", "cpu_ms": "cpu_ms"}
         figures = {
-            f"{NAME}.{name}": _compared(getattr(self.ours, field), getattr(self.floor, field))
+            f"{NAME}.{name}": _compare(getattr(self.product, field), getattr(self.floor, field))
             for name, field in pairs.items()
         }
-        return figures | ({_PAGE: _compared(*self.page_ms)} if self.page_ms else {})
+        return figures | ({_PAGE: _compare(*self.page_ms)} if self.page_ms else {})
 
     @property
     def events_a_part(self) -> float:
         """Events of the onboarding for each of its parts, looks apart."""
-        return self.ours.events / sum(count for *_, count in _STAGES)
+        return self.product.events / sum(count for *_, count in _STAGES)
 
     def in_words(self) -> Text:
         """A line a figure, green when the aim was met."""
         lines = Text()
-        for name, one in self.as_json().items():
+        for name, figure in self.as_json().items():
             aim = _PAGE_AIM if name == _PAGE else AIM
-            met = one["ratio"] <= aim
-            says = f"{name}: {one['ours']:.5g} beside {one['floor']:.5g}, {one['ratio']:.2f} × (aim ≤ {aim} ×)\n"
-            lines.append(says, style="green" if met else "red")
-        met = self.events_a_part <= EVENTS_A_PART
-        says = (
-            f"events a part: {self.events_a_part:.1f} (aim ≤ {EVENTS_A_PART}), {self.ours.looks:.0f} of looks apart\n"
-        )
-        return lines.append(says, style="green" if met else "red")
+            is_met = figure["ratio"] <= aim
+            line = (
+                f"{name}: {figure['ours']:.5g} beside {figure['floor']:.5g}, {figure['ratio']:.2f} × (aim ≤ {aim} ×)\n"
+            )
+            lines.append(line, style="green" if is_met else "red")
+        is_met = self.events_a_part <= EVENTS_A_PART
+        events = f"{self.events_a_part:.1f} (aim ≤ {EVENTS_A_PART})"
+        line = f"events a part: {events}, {self.product.looks:.0f} of looks apart\n"
+        return lines.append(line, style="green" if is_met else "red")
 
 
-async def with_page() -> Beside:
+async def with_page() -> OnboardingComparison:
     """All figures: what is written, and how fast the customer's page comes."""
     return replace(await measure(), page_ms=await journey.page_ms())
 
 
-async def measure(pairs: int = _PAIRS, size: int = SIZE, *, signers: int = 1) -> Beside:
+async def measure(pairs: int = _PAIRS, size: int = SIZE, *, signers: int = 1) -> OnboardingComparison:
     """Some seconds on a fresh server; the two take turns. Of agreements with more `signers` ours hears of each turn."""
-    found: dict[bool, list[Written]] = {True: [], False: []}
+    rounds_by_contender: dict[bool, list[OnboardingHistorySize]] = {True: [], False: []}
     async with AsyncExitStack() as stack, asyncio.timeout(_AT_MOST):
         quiet = ("--output", "none", "--log-level", "never")
         env = await stack.enter_async_context(real_server(*quiet, converter=data_converter(())))
-        ours = (PromptParts(), PromptPushService(), PromptHandoff())
-        prompt: list[Callable[..., Any]] = [*(one for port in ours for one in port.activities()), *PROMPT]
-        both = [CustomerOnboardingWorkflow, OnboardingFloor]
-        worker = Worker(env.client, task_queue=names.WORKFLOW_QUEUE, workflows=both, activities=prompt)
+        ports = (PromptParts(), PromptPushService(), PromptHandoff())
+        prompt: list[Callable[..., Any]] = [
+            *(port_activity for port in ports for port_activity in port.activities()),
+            *PROMPT,
+        ]
+        workflows = [CustomerOnboardingWorkflow, OnboardingFloor]
+        worker = Worker(env.client, task_queue=names.WORKFLOW_QUEUE, workflows=workflows, activities=prompt)
         await stack.enter_async_context(worker)
         await _round(env.client, True, "warm", 1)
         await _round(env.client, False, "warm", 1)
         for pair in range(pairs):
             for of_ours in (pair % 2 == 0, pair % 2 == 1):
-                found[of_ours].append(await _round(env.client, of_ours, f"{pair}", size, signers))
-    return Beside(_best(found[True]), _best(found[False]))
+                rounds_by_contender[of_ours].append(await _round(env.client, of_ours, f"{pair}", size, signers))
+    return OnboardingComparison(_best(rounds_by_contender[True]), _best(rounds_by_contender[False]))
 
 
-def _best(rounds: list[Written]) -> Written:
-    return min(rounds, key=lambda one: one.cpu_ms)
+def _best(rounds: list[OnboardingHistorySize]) -> OnboardingHistorySize:
+    return min(rounds, key=lambda round_size: round_size.cpu_ms)
 
 
-async def _round(client: Client, of_ours: bool, name: str, size: int, signers: int = 1) -> Written:
+async def _round(client: Client, of_ours: bool, name: str, size: int, signers: int = 1) -> OnboardingHistorySize:
     spent = processor_time.spent_ms()
-    handles = await asyncio.gather(*(_one(client, of_ours, f"{name}-{number}", signers) for number in range(size)))
+    handles = await asyncio.gather(
+        *(_run_onboarding(client, of_ours, f"{name}-{number}", signers) for number in range(size))
+    )
     spent = processor_time.spent_ms() - spent
     history = await handles[0].fetch_history()
     count = Counter(event.event_type for event in history.events)
     looks = sum(count[kind] for kind in _LOOKS)
-    return Written(
+    return OnboardingHistorySize(
         actions=actions(history) - count[_LOOKS[0]],
         events=len(history.events) - looks,
         size=sum(event.ByteSize() for event in history.events if event.event_type not in _LOOKS),
@@ -172,38 +178,38 @@ async def _round(client: Client, of_ours: bool, name: str, size: int, signers: i
     )
 
 
-async def _one(client: Client, of_ours: bool, id: str, signers: int) -> WorkflowHandle[Any, Any]:
+async def _run_onboarding(client: Client, of_ours: bool, id: str, signers: int) -> WorkflowHandle[Any, Any]:
     """One onboarding from its start to its end, told part by part."""
-    start = _ours if of_ours else _floor
+    start = _start_product if of_ours else _start_floor
     handle = await start(client, id)
-    for number, (_, what, count) in enumerate(_STAGES, start=1):
+    for number, (_, part_kind, count) in enumerate(_STAGES, start=1):
         for part in range(1, count + 1):
-            if what is PartKind.NOTICE:
+            if part_kind is PartKind.NOTICE:
                 continue
-            ended = f"{id}.{number}.{part}"
+            part_id = f"{id}.{number}.{part}"
             await _until_begun(handle, of_ours, number)
-            for signer in range(1, signers) if of_ours and what is PartKind.AGREEMENT else ():
-                waits = WaitingFor(person=f"signer-of-{ended}-{signer}", since=_NOW)
-                turn = PartTurn(id=ended, at=datetime.now(UTC), waiting_for=(waits,))
+            for signer in range(1, signers) if of_ours and part_kind is PartKind.AGREEMENT else ():
+                waits = WaitingFor(person=f"signer-of-{part_id}-{signer}", since=_NOW)
+                turn = PartTurn(id=part_id, at=datetime.now(UTC), waiting_for=(waits,))
                 await handle.signal(names.PART_TURN, turn)
                 await _until_begun(handle, of_ours, number)
             if not of_ours:
-                await handle.signal("ended", ended)
-            elif what is PartKind.AGREEMENT:
+                await handle.signal("ended", part_id)
+            elif part_kind is PartKind.AGREEMENT:
                 settled = Settled(
-                    request=ended, kind="contract", outcome=Status.SIGNED, at=_NOW, external_id=ended, signers=()
+                    request=part_id, kind="contract", outcome=Status.SIGNED, at=_NOW, external_id=part_id, signers=()
                 )
                 await handle.signal(names.SIGNATURE_SETTLED, settled)
             else:
-                done = SettledTask(task=ended, kind="team-task", outcome=Status.DONE, at=_NOW, by="somebody")
-                await handle.signal(names.TASK_SETTLED, done)
+                settled_task = SettledTask(task=part_id, kind="team-task", outcome=Status.DONE, at=_NOW, by="somebody")
+                await handle.signal(names.TASK_SETTLED, settled_task)
     await handle.result()
     return handle
 
 
 async def _until_begun(handle: WorkflowHandle[Any, Any], of_ours: bool, stage: int) -> None:
     """Parts end after they were begun, and one after the other: never two in one task."""
-    seen = -1
+    event_count = -1
     while True:
         history = await handle.fetch_history()
         kinds = [event.event_type for event in history.events]
@@ -215,20 +221,20 @@ async def _until_begun(handle: WorkflowHandle[Any, Any], of_ours: bool, stage: i
             EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED,
             EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED,
         )
-        if idle and len(kinds) == seen:
+        if idle and len(kinds) == event_count:
             return
-        seen = len(kinds)
+        event_count = len(kinds)
         await asyncio.sleep(0.01)
 
 
-async def _ours(client: Client, id: str) -> WorkflowHandle[Any, Any]:
+async def _start_product(client: Client, id: str) -> WorkflowHandle[Any, Any]:
     stages = tuple(
         StagePlan(
             name=name,
             parts=tuple(
                 PartPlan(
-                    id=f"{what}-{number}",
-                    what=what,
+                    id=f"{part_kind}-{number}",
+                    what=part_kind,
                     number=number,
                     title="Create the account",
                     kind="contract",
@@ -237,7 +243,7 @@ async def _ours(client: Client, id: str) -> WorkflowHandle[Any, Any]:
                 for number in range(1, count + 1)
             ),
         )
-        for name, what, count in _STAGES
+        for name, part_kind, count in _STAGES
     )
     onboarding = Onboarding(
         id=id,
@@ -248,30 +254,30 @@ async def _ours(client: Client, id: str) -> WorkflowHandle[Any, Any]:
         told=_TEAMS,
     )
     policy = Policy(handoff=(Target(target="crm", url="https://crm.example/hooks"),))
-    given = OnboardingInput(onboarding=onboarding, policy=policy, fingerprint="5c" * 32, stages=stages)
+    onboarding_input = OnboardingInput(onboarding=onboarding, policy=policy, fingerprint="5c" * 32, stages=stages)
     return await client.start_workflow(
         names.CUSTOMER_ONBOARDING,
-        given,
+        onboarding_input,
         id=Kind.ONBOARDING.workflow_id(id),
         task_queue=names.WORKFLOW_QUEUE,
-        search_attributes=search_attributes(given, None, datetime.now(UTC)),
+        search_attributes=search_attributes(onboarding_input, None, datetime.now(UTC)),
     )
 
 
-async def _floor(client: Client, id: str) -> WorkflowHandle[Any, Any]:
+async def _start_floor(client: Client, id: str) -> WorkflowHandle[Any, Any]:
     stages = []
-    for number, (_, what, count) in enumerate(_STAGES, start=1):
+    for number, (_, part_kind, count) in enumerate(_STAGES, start=1):
         parts = tuple(f"{id}.{number}.{part}" for part in range(1, count + 1))
-        runs = what is not PartKind.NOTICE
+        runs = part_kind is not PartKind.NOTICE
         stages.append(
             Stage(
                 parts=parts if runs else (),
                 news=() if runs else ("customer-signer",) * count,
             )
         )
-    given = Joined(id=id, stages=tuple(stages), targets=("crm", "account-executive"))
-    return await client.start_workflow(FLOOR, given, id=f"floor:{id}", task_queue=names.WORKFLOW_QUEUE)
+    onboarding_input = OnboardingFloorInput(id=id, stages=tuple(stages), targets=("crm", "account-executive"))
+    return await client.start_workflow(FLOOR, onboarding_input, id=f"floor:{id}", task_queue=names.WORKFLOW_QUEUE)
 
 
-def _compared(ours: float, floor: float) -> dict[str, float]:
-    return {"ours": round(ours, 1), "floor": round(floor, 1), "ratio": round(ours / floor, 3)}
+def _compare(product: float, floor: float) -> dict[str, float]:
+    return {"ours": round(product, 1), "floor": round(floor, 1), "ratio": round(product / floor, 3)}

@@ -24,7 +24,7 @@ class Stage(Model):
     news: tuple[str, ...] = ()
 
 
-class Joined(Model):
+class OnboardingFloorInput(Model):
     """Input."""
 
     id: str
@@ -37,19 +37,19 @@ class Order(Model):
 
     id: str
     what: str
-    whom: tuple[str, ...]
+    people: tuple[str, ...]
 
 
 @activity.defn
 async def begin(order: Order) -> bool:
     """Start parts."""
-    return bool(order.whom)
+    return bool(order.people)
 
 
 @activity.defn
 async def say(order: Order) -> tuple[str, ...]:
     """Tell people."""
-    return order.whom
+    return order.people
 
 
 PROMPT: Final = (begin, say)
@@ -60,29 +60,29 @@ class OnboardingFloor:
     """Stage by stage: start, wait, tell."""
 
     def __init__(self) -> None:
-        self._ended: set[str] = set()
+        self._ended_parts: set[str] = set()
 
     @workflow.run
-    async def run(self, given: Joined) -> int:
+    async def run(self, onboarding_input: OnboardingFloorInput) -> int:
         """The happy path, straight down."""
-        for stage in given.stages:
+        for stage in onboarding_input.stages:
             if stage.parts:
-                order = Order(id=given.id, what="start", whom=stage.parts)
+                order = Order(id=onboarding_input.id, what="start", people=stage.parts)
                 await workflow.execute_activity(begin, order, summary="start", **options.HAND_OFF)
-            await workflow.wait_condition(partial(self._over, stage))
+            await workflow.wait_condition(partial(self._is_over, stage))
             if stage.news:
-                await self._tell(given, "news", stage.news)
-        await self._tell(given, "the end", given.targets)
-        return len(self._ended)
+                await self._tell(onboarding_input, "news", stage.news)
+        await self._tell(onboarding_input, "the end", onboarding_input.targets)
+        return len(self._ended_parts)
 
-    def _over(self, stage: Stage) -> bool:
-        return self._ended.issuperset(stage.parts)
+    def _is_over(self, stage: Stage) -> bool:
+        return self._ended_parts.issuperset(stage.parts)
 
-    async def _tell(self, given: Joined, what: str, whom: tuple[str, ...]) -> None:
-        order = Order(id=given.id, what=what, whom=whom)
+    async def _tell(self, onboarding_input: OnboardingFloorInput, phase: str, people: tuple[str, ...]) -> None:
+        order = Order(id=onboarding_input.id, what=phase, people=people)
         await workflow.execute_activity(say, order, summary="tell", **options.NOTIFY)
 
     @workflow.signal
     def ended(self, part: str) -> None:
         """A part has ended."""
-        self._ended.add(part)
+        self._ended_parts.add(part)

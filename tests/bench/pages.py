@@ -42,7 +42,7 @@ class Row:
     figure: str
     says: str
     aim: str = ""
-    met: Callable[[Mapping[str, float]], bool] | None = None
+    meets_aim: Callable[[Mapping[str, float]], bool] | None = None
     """By the medians."""
     joins: str = ""
     """What is joined: then a ratio is not what each costs."""
@@ -54,7 +54,7 @@ Aim: TypeAlias = tuple[str, Callable[[Mapping[str, float]], bool]]
 
 def at_most(ratio: float) -> Aim:
     """An aim beside the floor."""
-    return f"≤ {ratio:g} ×", lambda one: one["ratio"] <= ratio
+    return f"≤ {ratio:g} ×", lambda measured: measured["ratio"] <= ratio
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,13 @@ class Page:
     """Without rows, by the names of figures."""
 
 
-def _of_request(figure: Figure, says: str) -> Row:
+def _of_request(figure: Figure, label: str) -> Row:
     aim = figures.AIMS[figure]
 
-    def met(one: Mapping[str, float]) -> bool:
-        return aim.met(figures.Comparison(one["ours"], one["floor"]))
+    def meets_aim(measured: Mapping[str, float]) -> bool:
+        return aim.is_met_by(figures.Comparison(measured["ours"], measured["floor"]))
 
-    return Row(figure.value, says, str(aim), met)
+    return Row(figure.value, label, str(aim), meets_aim)
 
 
 _MS_OF_RECORDS: Final = {
@@ -87,21 +87,25 @@ _MS_OF_RECORDS: Final = {
     "show_ms": records.AIM_SHOW_MS,
     "allowance_ms": records.AIM_ALLOWANCE_MS,
 }
-_AIMS_OF_RECORDS: Final = f"≤ {records.AIM_RATIO:g} ×, " + ", ".join(f"< {most:g}" for most in _MS_OF_RECORDS.values())
+_AIMS_OF_RECORDS: Final = f"≤ {records.AIM_RATIO:g} ×, " + ", ".join(
+    f"< {limit_ms:g}" for limit_ms in _MS_OF_RECORDS.values()
+)
 
 
-def _as_records(one: Mapping[str, float]) -> bool:
-    return one["ratio"] <= records.AIM_RATIO and all(one[name] < most for name, most in _MS_OF_RECORDS.items())
+def _meets_record_aims(measured: Mapping[str, float]) -> bool:
+    return measured["ratio"] <= records.AIM_RATIO and all(
+        measured[name] < limit_ms for name, limit_ms in _MS_OF_RECORDS.items()
+    )
 
 
 def _of_campaign(aim: campaign.Aim) -> Aim:
-    says = f"{'≥' if aim.at_least else '≤'} {aim.bound:,g}"
-    return says, lambda one: aim.met(one.get("ratio", one["ours"]))
+    aim_text = f"{'≥' if aim.at_least else '≤'} {aim.bound:,g}"
+    return aim_text, lambda measured: aim.is_met_by(measured.get("ratio", measured["ours"]))
 
 
 def _of_audience(seconds: float, megabytes: float) -> Aim:
-    says = f"≤ {seconds:g} s, ≤ {megabytes:g} MB"
-    return says, lambda one: one["seconds"] <= seconds and one["mb"] <= megabytes
+    aim_text = f"≤ {seconds:g} s, ≤ {megabytes:g} MB"
+    return aim_text, lambda measured: measured["seconds"] <= seconds and measured["mb"] <= megabytes
 
 
 COSTS: Final = "docs/costs.md"
@@ -155,7 +159,7 @@ PAGES: Final = (
                 "desk.page_ms",
                 "a page of 50 at the desk beside its calls of visibility, ms",
                 f"< {desk.AIM_MS:g} ms, ≤ {desk.AIM_RATIO:g} ×",
-                lambda one: one["ours"] < desk.AIM_MS and one["ratio"] <= desk.AIM_RATIO,
+                lambda measured: measured["ours"] < desk.AIM_MS and measured["ratio"] <= desk.AIM_RATIO,
             )
         ],
     ),
@@ -171,13 +175,13 @@ PAGES: Final = (
                 "api.list_p95_ms",
                 "a list of 50 of 20,000, p95, ms",
                 f"< {api.AIM_LIST_MS:g} ms",
-                lambda one: one["ours"] < api.AIM_LIST_MS,
+                lambda measured: measured["ours"] < api.AIM_LIST_MS,
             ),
             Row(
                 "api.offered",
                 f"{api.OFFERED_A_SECOND} starts a second for ten seconds: accepted; the others are refused by 429",
                 "each accepted one runs",
-                lambda one: one["living"] == one["ours"],
+                lambda measured: measured["living"] == measured["ours"],
             ),
         ],
     ),
@@ -188,13 +192,15 @@ PAGES: Final = (
         "reconciliation",
         {"calls": "calls to Core Signature", "told": "notified", "sweeps": "runs", "seconds": "s"},
         [
-            Row("sweep.quiet", "2,000 open, nothing missed", "≤ 40 calls", lambda one: one["calls"] <= 40),
-            Row("sweep.missed", "2,000 open, each missed an event", "< 60 s", lambda one: one["seconds"] < 60),
+            Row("sweep.quiet", "2,000 open, nothing missed", "≤ 40 calls", lambda measured: measured["calls"] <= 40),
+            Row(
+                "sweep.missed", "2,000 open, each missed an event", "< 60 s", lambda measured: measured["seconds"] < 60
+            ),
             Row(
                 "sweep.week",
                 "200,000 events after a week without callbacks",
                 "memory + 1 MB",
-                lambda one: one["grown_mb"] <= 1,
+                lambda measured: measured["grown_mb"] <= 1,
             ),
         ],
     ),
@@ -210,7 +216,10 @@ PAGES: Final = (
             "show_ms": "`show`, ms",
             "allowance_ms": "sign-in of 200,000, ms",
         },
-        [Row(f"{records.NAME}.{engine}", engine, _AIMS_OF_RECORDS, _as_records) for engine in ("SQLite", "PostgreSQL")],
+        [
+            Row(f"{records.NAME}.{engine}", engine, _AIMS_OF_RECORDS, _meets_record_aims)
+            for engine in ("SQLite", "PostgreSQL")
+        ],
     ),
     Page(
         "campaign",
@@ -236,15 +245,15 @@ PAGES: Final = (
 
 def main() -> None:
     """Run the benches of each page, and write its table."""
-    asked = _parser().parse_args()
-    commit = _said("git", "rev-parse", "--short", "HEAD")
-    if changed := _said("git", "status", "--porcelain", "--", ".", ":!docs"):
+    arguments = _parser().parse_args()
+    commit = _read_output("git", "rev-parse", "--short", "HEAD")
+    if changed := _read_output("git", "status", "--porcelain", "--", ".", ":!docs"):
         raise NotAsAsked(f"figures are of one commit, and this is not committed:\n{changed}")
     for page in PAGES:
-        if asked.only in ("", page.name):
-            found = [_measured(page, number, asked.runs) for number in range(asked.runs)]
-            file = asked.root / page.file
-            file.write_text(written(file.read_text(), page.name, table(page, found, commit)))
+        if arguments.only in ("", page.name):
+            figures_of_runs = [_measure(page, number, arguments.runs) for number in range(arguments.runs)]
+            file = arguments.root / page.file
+            file.write_text(replace_table(file.read_text(), page.name, table(page, figures_of_runs, commit)))
 
 
 def table(page: Page, runs: Sequence[Figures], commit: str) -> str:
@@ -255,33 +264,33 @@ def table(page: Page, runs: Sequence[Figures], commit: str) -> str:
     heads = [page.heading, *page.columns.values(), *(["aim"] if aims else [])]
     lines = [heads, ["---"] * len(heads), *(_cells(page, row, runs, aims=aims) for row in rows)]
     times = "One run" if len(runs) == 1 else f"Medians of {len(runs)} runs, least and most in brackets"
-    below = textwrap.fill(f"{times}, at commit {commit}: {surroundings()}.", WIDTH)
-    return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", below])
+    footer = textwrap.fill(f"{times}, at commit {commit}: {surroundings()}.", WIDTH)
+    return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", footer])
 
 
-def written(text: str, name: str, table: str) -> str:
+def replace_table(text: str, name: str, table: str) -> str:
     """The page with this table in its place."""
-    place = re.compile(rf"(<!-- figures: {name} -->\n).*?(<!-- /figures -->)", re.DOTALL)
-    if len(place.findall(text)) != 1:
+    pattern = re.compile(rf"(<!-- figures: {name} -->\n).*?(<!-- /figures -->)", re.DOTALL)
+    if len(pattern.findall(text)) != 1:
         raise NotAsAsked(f"the page needs one place for its table: <!-- figures: {name} -->")
-    return place.sub(lambda found: f"{found[1]}{table}\n{found[2]}", text)
+    return pattern.sub(lambda match: f"{match[1]}{table}\n{match[2]}", text)
 
 
 def _cells(page: Page, row: Row, runs: Sequence[Figures], *, aims: bool) -> list[str]:
     of_each = [run[row.figure] for run in runs]
-    says = f"{row.says}; {row.joins}, so the ratio is not what each costs" if row.joins else row.says
-    medians = {name: median(one[name] for one in of_each) for name in of_each[0]}
-    missed = row.met is not None and not row.met(medians)
+    label = f"{row.says}; {row.joins}, so the ratio is not what each costs" if row.joins else row.says
+    medians = {name: median(run_figures[name] for run_figures in of_each) for name in of_each[0]}
+    missed = row.meets_aim is not None and not row.meets_aim(medians)
     aim = f"{row.aim}: misses its aim" if missed else row.aim
-    cells = [_cell([one[name] for one in of_each if name in one]) for name in page.columns]
-    return [says, *cells, *([aim] if aims else [])]
+    cells = [_cell([run_figures[name] for run_figures in of_each if name in run_figures]) for name in page.columns]
+    return [label, *cells, *([aim] if aims else [])]
 
 
 def _cell(values: Sequence[float]) -> str:
     if not values:
         return ""
-    least, middle, most = _number(min(values)), _number(median(values)), _number(max(values))
-    return middle if least == most else f"{middle} ({least}–{most})"
+    smallest, middle, largest = _number(min(values)), _number(median(values)), _number(max(values))
+    return middle if smallest == largest else f"{middle} ({smallest}–{largest})"
 
 
 def _number(value: float) -> str:
@@ -289,12 +298,12 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
 
 
-def _measured(page: Page, number: int, runs: int) -> Figures:
-    found: dict[str, Mapping[str, float]] = {}
+def _measure(page: Page, number: int, runs: int) -> Figures:
+    figures_found: dict[str, Mapping[str, float]] = {}
     for options in page.benches:
         print(f"{page.name}, {number + 1} of {runs}: {' '.join(options)}", flush=True)
-        found |= _run(options)
-    return found
+        figures_found |= _run(options)
+    return figures_found
 
 
 def _run(options: Iterable[str]) -> Figures:
@@ -308,13 +317,13 @@ def _run(options: Iterable[str]) -> Figures:
             subprocess.run(command, cwd=ROOT, check=True, env=environment, timeout=AT_MOST)  # noqa: S603  ours
         except subprocess.TimeoutExpired:
             raise NotAsAsked(f"{' '.join(options)} was not done within {AT_MOST:.0f} s") from None
-        told: Figures = json.loads(file.read_text())
-        return told
+        figures_read: Figures = json.loads(file.read_text())
+        return figures_read
 
 
-def _said(*command: str) -> str:
-    told = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603  ours
-    return told.stdout.strip()
+def _read_output(*command: str) -> str:
+    process = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603  ours
+    return process.stdout.strip()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -46,7 +46,7 @@ class Planned:
     seconds: float
 
     @property
-    def met(self) -> bool:
+    def is_met(self) -> bool:
         """Whether the aim for ten thousand was met at this pace."""
         return self.seconds * AGENDAS / self.agendas <= AIM_SECONDS
 
@@ -59,7 +59,7 @@ class Planned:
         return Text(
             f"{self.agendas:,} agendas, {self.moments:,} moments: {self.seconds:.1f} s of one core "
             f"(aim ≤ {AIM_SECONDS:g} s)",
-            "green" if self.met else "red",
+            "green" if self.is_met else "red",
         )
 
 
@@ -73,15 +73,15 @@ async def measure(agendas: int = AGENDAS) -> Planned:
 
 
 async def _timed(planner: PolicyPlanner, plannings: Sequence[PlanningInput]) -> Planned:
-    begun, moments = time.process_time(), 0
+    started_at, action_count = time.process_time(), 0
     for planning in plannings:
         agenda = await planner.plan(planning)
-        moments += len(agenda.actions) + len(agenda.dropped)
-    return Planned(len(plannings), moments, time.process_time() - begun)
+        action_count += len(agenda.actions) + len(agenda.dropped)
+    return Planned(len(plannings), action_count, time.process_time() - started_at)
 
 
 def _planning(number: int) -> PlanningInput:
-    since = _FIRST + timedelta(minutes=number)
+    turn_starts_at = _FIRST + timedelta(minutes=number)
     person = f"person-{1 + number % (_PEOPLE - 1)}"
     brief = SignatureBrief(
         id=f"request-{number}",
@@ -91,8 +91,10 @@ def _planning(number: int) -> PlanningInput:
         requester="person-0",
         people=(Participant(person=person, order=1),),
     )
-    turns = (Turn(person=person, since=since),)
-    return PlanningInput(subject=brief, policy=_POLICY, due=None, window_from=since, turns=turns, now=since)
+    turns = (Turn(person=person, since=turn_starts_at),)
+    return PlanningInput(
+        subject=brief, policy=_POLICY, due=None, window_from=turn_starts_at, turns=turns, now=turn_starts_at
+    )
 
 
 def _directory(folder: Path) -> FileDirectory:
@@ -107,5 +109,5 @@ def _person(number: int) -> dict[str, object]:
     id = f"person-{number}"
     person = {"id": id, "name": "N", "email": f"{id}@example.com", "zone": zone, "calendar": calendar}
     manager = {"manager": f"person-{number - 1}"} if number else {}
-    away = [{"from": "2026-11-05", "until": "2026-11-19"}] if number % 10 == 9 else []
-    return {**person, **manager, "absent": away}
+    absences = [{"from": "2026-11-05", "until": "2026-11-19"}] if number % 10 == 9 else []
+    return {**person, **manager, "absent": absences}

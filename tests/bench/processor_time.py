@@ -15,9 +15,9 @@ def available() -> bool:
 
 def spent_ms() -> float:
     """Milliseconds spent so far, user and system, by this process and its living children; to 10 ms."""
-    own = str(os.getpid())
+    own_pid = str(os.getpid())
     stats = {path.name: fields for path in _PROC.glob("[0-9]*") if (fields := _stat(path))}
-    return sum(_ticks(fields) for pid, fields in stats.items() if own in (pid, fields[1])) * _MS_PER_TICK
+    return sum(_ticks(fields) for pid, fields in stats.items() if own_pid in (pid, fields[1])) * _MS_PER_TICK
 
 
 def _stat(process: Path) -> list[str]:

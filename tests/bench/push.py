@@ -44,10 +44,10 @@ _AT_ONCE: Final = Conditions(sandbox={"SANDBOX_CONVERSION_DELAY": "0"})
 
 
 @dataclass(frozen=True)
-class Beside:
+class PushComparison:
     """Milliseconds from start to push, ours and the others', each the median of as many rounds."""
 
-    ours: float
+    product: float
     smallest: float
     """A workflow of two activities."""
     by_hand: float
@@ -55,10 +55,10 @@ class Beside:
     @property
     def ratio(self) -> float:
         """How often ours takes as long as the smallest workflow."""
-        return self.ours / self.smallest
+        return self.product / self.smallest
 
     @property
-    def met(self) -> bool:
+    def is_met(self) -> bool:
         """Whether the aim was met."""
         return self.ratio <= AIM
 
@@ -66,7 +66,7 @@ class Beside:
         """The shape of BENCH_JSON."""
         return {
             "start.to_push_ms": {
-                "ours": round(self.ours, 1),
+                "ours": round(self.product, 1),
                 "floor": round(self.smallest, 1),
                 "by_hand": round(self.by_hand, 1),
                 "ratio": round(self.ratio, 2),
@@ -76,35 +76,45 @@ class Beside:
 
     def in_words(self) -> Text:
         """One line, green when the aim was met."""
-        beside = f"the smallest workflow {self.smallest:.0f} ms: {self.ratio:.2f} × (aim ≤ {AIM:g} ×)"
-        says = f"start to push {self.ours:.0f} ms, {beside}"
-        also = f"\nby hand {self.by_hand:.0f} ms: {self.ours / self.by_hand:.2f} ×"
-        return Text(says, "green" if self.met else "red").append(also, "dim")
+        comparison = f"the smallest workflow {self.smallest:.0f} ms: {self.ratio:.2f} × (aim ≤ {AIM:g} ×)"
+        sentence = f"start to push {self.product:.0f} ms, {comparison}"
+        also = f"\nby hand {self.by_hand:.0f} ms: {self.product / self.by_hand:.2f} ×"
+        return Text(sentence, "green" if self.is_met else "red").append(also, "dim")
 
 
-async def measure(rounds: int = _ROUNDS) -> Beside:
+async def measure(rounds: int = _ROUNDS) -> PushComparison:
     """Time all of them on one stack, in turns: what else the machine does falls on each."""
     with tempfile.TemporaryDirectory() as folder:
-        async with start_town(Path(folder) / "data", _AT_ONCE) as it, ByHand(it) as hand, _floor(it, hand):
-            took = [await _round(it, hand, number, name) for number, name in enumerate(ids(NAME, rounds + _WARM))]
-    ours, smallest, by_hand = (median(one) * 1000 for one in zip(*took[_WARM:], strict=True))
-    return Beside(ours, smallest, by_hand)
+        async with (
+            start_town(Path(folder) / "data", _AT_ONCE) as full_stack,
+            ByHand(full_stack) as hand,
+            _floor(full_stack, hand),
+        ):
+            took = [
+                await _round(full_stack, hand, number, name) for number, name in enumerate(ids(NAME, rounds + _WARM))
+            ]
+    product, smallest, by_hand = (median(seconds) * 1000 for seconds in zip(*took[_WARM:], strict=True))
+    return PushComparison(product, smallest, by_hand)
 
 
-async def _round(it: Town, hand: "ByHand", number: int, name: str) -> tuple[float, float, float]:
-    person, client = colleague(number), it.context.client
+async def _round(full_stack: Town, hand: "ByHand", number: int, name: str) -> tuple[float, float, float]:
+    person, client = colleague(number), full_stack.context.client
     smallest = partial(
         client.execute_workflow, MakeAndTell.run, Pair(name=name, person=person), id=name, task_queue=_QUEUE
     )
     by_hand = partial(hand.does, Pair(name=f"hand-{name}", person=person))
-    return await _started(it, name, person), await _timed(smallest, hand), await _timed(by_hand, hand)
+    return (
+        await _time_start_to_push(full_stack, name, person),
+        await _time_until_told(smallest, hand),
+        await _time_until_told(by_hand, hand),
+    )
 
 
 @asynccontextmanager
-async def _floor(it: Town, hand: "ByHand") -> AsyncIterator[None]:
+async def _floor(full_stack: Town, hand: "ByHand") -> AsyncIterator[None]:
     """A worker of the smallest workflow, in this process."""
     async with Worker(
-        it.context.client,
+        full_stack.context.client,
         task_queue=_QUEUE,
         workflows=[MakeAndTell],
         activities=[hand.make, hand.tell],
@@ -131,32 +141,32 @@ class MakeAndTell:
         await workflow.execute_activity(ByHand.tell, args=[pair], start_to_close_timeout=_WITHIN)
 
 
-async def _started(it: Town, name: str, person: str) -> float:
+async def _time_start_to_push(full_stack: Town, name: str, person: str) -> float:
     """Seconds from the start to the first phone that has it, by the clock of the phones."""
-    prepared, after = await it.prepared(name, person), await it.vendor.last()
-    begun = datetime.now(UTC)
-    await requests.start(it.context, prepared)
+    prepared, last_entry = await full_stack.prepared(name, person), await full_stack.vendor.last()
+    started_at = datetime.now(UTC)
+    await requests.start(full_stack.context, prepared)
 
     async def pushed() -> datetime | None:
-        found = await it.vendor.ledger("push", after)
-        return next((instant(push) for push in found if push["data"].get("request") == name), None)
+        pushes = await full_stack.vendor.ledger("push", last_entry)
+        return next((instant(push) for push in pushes if push["data"].get("request") == name), None)
 
-    return (await eventually(pushed, _TOLD_WITHIN) - begun).total_seconds()
+    return (await eventually(pushed, _TOLD_WITHIN) - started_at).total_seconds()
 
 
-async def _timed(call: Callable[[], Awaitable[object]], hand: "ByHand") -> float:
+async def _time_until_told(call: Callable[[], Awaitable[object]], hand: "ByHand") -> float:
     """Seconds until the message was taken; that a workflow then ends is not counted."""
-    begun = time.monotonic()
+    started_at = time.monotonic()
     await call()
-    return hand.told_at - begun
+    return hand.told_at - started_at
 
 
 class ByHand:
     """A script that makes one request and sends one message, with tokens that it has already."""
 
-    def __init__(self, it: Town) -> None:
-        self._settings = it.settings
-        self._http = httpx.AsyncClient(base_url=it.vendor.url, timeout=30, trust_env=False)
+    def __init__(self, full_stack: Town) -> None:
+        self._settings = full_stack.settings
+        self._http = httpx.AsyncClient(base_url=full_stack.vendor.url, timeout=30, trust_env=False)
         self.told_at = 0.0
         self._signature: dict[str, str] = {}
         self._push: dict[str, str] = {}
@@ -180,25 +190,25 @@ class ByHand:
         """The document and its request."""
         pdf = base64.b64encode(b"%PDF-1.4\n%%EOF\n").decode()
         content = {"file_from_content": pdf, "file_from_content_name": "msa.pdf"}
-        document = await self._posted(
+        document = await self._post(
             DOCUMENTS, {**content, "name": "MSA", "external_id": f"floor-{pair.name}"}, self._signature
         )
         signers = [{"email": f"{pair.person}@example.test", "order": 1, "needs_to_sign": True}]
-        await self._posted(REQUESTS, {"document": document["url"], "who": "o", "signers": signers}, self._signature)
+        await self._post(REQUESTS, {"document": document["url"], "who": "o", "signers": signers}, self._signature)
 
     @activity.defn(name="tell")
     async def tell(self, pair: Pair) -> None:
         """One message to one phone."""
         message = Message("Sign: {document}", "Until Friday", "MSA", "hand", "ready", "k", _LINK, NoticeAction.SIGN)
         path = self._settings.push.send_path.replace("{project}", self._settings.push.project)
-        await self._posted(path, fcm_body(tokens(pair.person)[0], message), self._push)
+        await self._post(path, fcm_body(tokens(pair.person)[0], message), self._push)
         self.told_at = time.monotonic()
 
-    async def _posted(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
+    async def _post(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
         answer = await self._http.post(path, json=body, headers=headers)
         answer.raise_for_status()
-        said: dict[str, Any] = answer.json()
-        return said
+        answer_body: dict[str, Any] = answer.json()
+        return answer_body
 
     async def _token(self, url: str, id: str, secret: str) -> dict[str, str]:
         answer = await self._http.post(url, data={"grant_type": "client_credentials"}, auth=(id, secret))

@@ -74,7 +74,7 @@ class Figures:
         return self.write_ms / self.bare_ms
 
     @property
-    def met(self) -> bool:
+    def is_met(self) -> bool:
         quick = self.list_ms < AIM_LIST_MS and self.show_ms < AIM_SHOW_MS and self.allowance_ms < AIM_ALLOWANCE_MS
         return quick and self.ratio <= AIM_RATIO
 
@@ -86,62 +86,63 @@ class Measured:
     def as_json(self) -> dict[str, dict[str, float]]:
         """The shape of BENCH_JSON."""
         return {
-            f"{NAME}.{one.engine}": {
-                "rows": one.rows,
-                "write_ms": round(one.write_ms, 2),
-                "bare_ms": round(one.bare_ms, 2),
-                "ratio": round(one.ratio, 2),
-                "list_p95_ms": round(one.list_ms, 1),
-                "show_ms": round(one.show_ms, 1),
-                "allowance_ms": round(one.allowance_ms, 2),
+            f"{NAME}.{engine.engine}": {
+                "rows": engine.rows,
+                "write_ms": round(engine.write_ms, 2),
+                "bare_ms": round(engine.bare_ms, 2),
+                "ratio": round(engine.ratio, 2),
+                "list_p95_ms": round(engine.list_ms, 1),
+                "show_ms": round(engine.show_ms, 1),
+                "allowance_ms": round(engine.allowance_ms, 2),
             }
-            for one in self.engines
+            for engine in self.engines
         }
 
     def in_words(self) -> Text:
         """One line an engine, green when its aims were met."""
         lines = (
             Text(
-                f"{one.engine}, {one.rows:,} ended: a record in {one.write_ms:.1f} ms, {one.ratio:.2f} × a bare insert "
-                f"(aim ≤ {AIM_RATIO:g}); a list of 50 in {one.list_ms:.0f} ms, p95 (< {AIM_LIST_MS:.0f}); `show` in "
-                f"{one.show_ms:.0f} ms (< {AIM_SHOW_MS:.0f}); an allowance in {one.allowance_ms:.1f} ms "
+                f"{engine.engine}, {engine.rows:,} ended: a record in {engine.write_ms:.1f} ms, "
+                f"{engine.ratio:.2f} × a bare insert "
+                f"(aim ≤ {AIM_RATIO:g}); a list of 50 in {engine.list_ms:.0f} ms, p95 (< {AIM_LIST_MS:.0f}); `show` in "
+                f"{engine.show_ms:.0f} ms (< {AIM_SHOW_MS:.0f}); an allowance in {engine.allowance_ms:.1f} ms "
                 f"(< {AIM_ALLOWANCE_MS:.0f})",
-                "green" if one.met else "red",
+                "green" if engine.is_met else "red",
             )
-            for one in self.engines
+            for engine in self.engines
         )
         return Text("\n").join(lines)
 
 
 async def measure(rows: int = ROWS) -> Measured:
     """On a server that has forgotten all of them."""
-    found = []
+    figures = []
     with tempfile.TemporaryDirectory() as folder:
         async with real_server("--log-level", "error") as env:
             for url in filter(None, (f"sqlite:///{folder}/it.sqlite3", os.environ.get("COUNTERSIGN_BENCH_DATABASE"))):
                 store = Store(Path(folder).as_uri(), url)
                 if not store.database.local:
                     await store.database.upgrade()
-                found.append(await _of_one(env.client, store, rows))
+                figures.append(await _of_one(env.client, store, rows))
                 await store.database.write(_drop)
                 store.close()
-    return Measured(tuple(found))
+    return Measured(tuple(figures))
 
 
 async def _of_one(client: Client, store: Store, rows: int) -> Figures:
     await _fill(store, rows)
     written, bare = await _writes(store)
     context = Context(client, store)
-    listed = [await _ms(partial(lists.page, context, wanted)) for wanted in _asked()]
+    list_ms_of_looks = [await _ms(partial(lists.page, context, list_filter)) for list_filter in _make_filters()]
     ids = [WorkflowName(Kind.REQUEST, f"written-{number}") for number in range(_LOOKS)]
-    shown = [await _ms(partial(lookup.look_at, client, store, what)) for what in ids]
+    show_ms_of_looks = [await _ms(partial(lookup.look_at, client, store, workflow_name)) for workflow_name in ids]
     allowed = await _allowances(store, min(rows, ALLOWANCES))
     engine = "SQLite" if store.database.local else "PostgreSQL"
-    list_ms = quantiles(listed, n=20)[-1]
-    return Figures(engine, rows, median(written), median(bare), list_ms, median(shown), median(allowed))
+    list_ms = quantiles(list_ms_of_looks, n=20)[-1]
+    return Figures(engine, rows, median(written), median(bare), list_ms, median(show_ms_of_looks), median(allowed))
 
 
-def _asked() -> Iterator[ListFilter]:
+def _make_filters() -> Iterator[ListFilter]:
     """Lists as people ask for them, those that have much or leave out much among them."""
     chance = random.Random(1)  # noqa: S311
     everywhere = tuple(kind.spec.prefix for kind in kinds())
@@ -162,11 +163,11 @@ async def _fill(store: Store, rows: int) -> None:
     """Half of them requests of campaigns, which one person asked for; two minutes apart."""
     chance = random.Random(0)  # noqa: S311
     for first in range(0, rows, _AT_ONCE):
-        some = [_row(number, chance) for number in range(first, min(rows, first + _AT_ONCE))]
-        entries = [one for row in some for one in _entries(row, chance)]
+        rows_to_insert = [_row(number, chance) for number in range(first, min(rows, first + _AT_ONCE))]
+        entries = [list_entry for row in rows_to_insert for list_entry in _entries(row, chance)]
 
-        def change(connection: Any, some: list[Any] = some, entries: list[Any] = entries) -> None:
-            connection.execute(RECORDS.insert(), some)
+        def change(connection: Any, rows_to_insert: list[Any] = rows_to_insert, entries: list[Any] = entries) -> None:
+            connection.execute(RECORDS.insert(), rows_to_insert)
             connection.execute(RECORD_LISTS.insert(), entries)
 
         await store.database.write(change)
@@ -175,7 +176,7 @@ async def _fill(store: Store, rows: int) -> None:
 
 
 def _row(number: int, chance: random.Random) -> dict[str, Any]:
-    of_campaign, at = number % 2 == 0, _BEGAN + timedelta(minutes=2 * number)
+    of_campaign, ended_at = number % 2 == 0, _BEGAN + timedelta(minutes=2 * number)
     kind = "policy-acknowledgement" if of_campaign else chance.choice(_KINDS)
     status = chance.choices(("signed", "declined", "expired", "cancelled"), (90, 4, 5, 1))[0]
     return {
@@ -184,8 +185,8 @@ def _row(number: int, chance: random.Random) -> dict[str, Any]:
         "status": status,
         "title": f"Framework agreement {number}",
         "requester": "hr" if of_campaign else f"r{chance.randrange(_REQUESTERS)}",
-        "due_at": at + timedelta(days=7),
-        "ended_at": at,
+        "due_at": ended_at + timedelta(days=7),
+        "ended_at": ended_at,
         "facet": Facet(of_campaign, Kind.REQUEST.spec.prefix, status, kind).written,
         "content": b"x" * 300,
         "sha256": "0" * 64,
@@ -193,9 +194,9 @@ def _row(number: int, chance: random.Random) -> dict[str, Any]:
 
 
 def _entries(row: dict[str, Any], chance: random.Random) -> Iterator[dict[str, Any]]:
-    asked = f"p{chance.randrange(_PEOPLE)}"
-    for of, person in ((ListOf.ALL, ""), (ListOf.ASKED, asked), (ListOf.REQUESTED, row["requester"])):
-        yield {name: row[name] for name in ("workflow_id", "facet", "ended_at")} | {"of": of, "person": person}
+    signer = f"p{chance.randrange(_PEOPLE)}"
+    for list_kind, person in ((ListOf.ALL, ""), (ListOf.ASKED, signer), (ListOf.REQUESTED, row["requester"])):
+        yield {name: row[name] for name in ("workflow_id", "facet", "ended_at")} | {"of": list_kind, "person": person}
 
 
 async def _writes(store: Store) -> tuple[list[float], list[float]]:
@@ -212,11 +213,11 @@ async def _writes(store: Store) -> tuple[list[float], list[float]]:
     return written, bare
 
 
-async def _allowances(store: Store, others: int) -> list[float]:
+async def _allowances(store: Store, other_count: int) -> list[float]:
     """One at a time, beside those of so many others."""
     rate, now = Rate(burst=10, per_second=0.01), datetime.now(UTC)
-    for some in chunks(range(others), _AT_ONCE):
-        await asyncio.gather(*(store.allowances.take(f"sign-in of {number}", rate, now) for number in some))
+    for chunk in chunks(range(other_count), _AT_ONCE):
+        await asyncio.gather(*(store.allowances.take(f"sign-in of {number}", rate, now) for number in chunk))
     return [await _ms(partial(store.allowances.take, f"sign-in {number}", rate, now)) for number in range(_LOOKS)]
 
 
@@ -231,25 +232,27 @@ def _insert(statement: Any, values: dict[str, Any], connection: Any) -> None:
 
 
 def _record(id: str) -> bytes:
-    at = _BEGAN + timedelta(days=400)
+    ended_at = _BEGAN + timedelta(days=400)
     signers = tuple(
-        SignerLine(person=f"p{number}", order=number, role=Role.SIGN, state=SignerState.SIGNED, at=at)
+        SignerLine(person=f"p{number}", order=number, role=Role.SIGN, state=SignerState.SIGNED, at=ended_at)
         for number in range(1, 4)
     )
-    shown = RequestShow(
+    view = RequestShow(
         id=id,
         kind="customer-contract",
         document="Framework agreement",
         requester="r1",
         status=Status.SIGNED,
         signers=signers,
-        timeline=tuple(TimelineEntry(at=at, happened="reminded", who=f"p{number % 3 + 1}") for number in range(12)),
+        timeline=tuple(
+            TimelineEntry(at=ended_at, happened="reminded", who=f"p{number % 3 + 1}") for number in range(12)
+        ),
         says="Signed by everybody",
     )
     settled = Settled.about(
-        id, external_id=id, kind="customer-contract", outcome=Status.SIGNED, at=at, document_sha256="0" * 64
+        id, external_id=id, kind="customer-contract", outcome=Status.SIGNED, at=ended_at, document_sha256="0" * 64
     )
-    record = SettledRecord(fingerprint="f" * 64, run_id="r", show=shown, settled=settled)
+    record = SettledRecord(fingerprint="f" * 64, run_id="r", show=view, settled=settled)
     return record.model_dump_json(by_alias=True).encode()
 
 

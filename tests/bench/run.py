@@ -9,7 +9,7 @@ from temporalio.client import Client
 from tests.bench import processor_time
 from tests.bench.contender import Contender, course, park, settling_ms
 from tests.bench.figures import Figure, Tally
-from tests.bench.history import written
+from tests.bench.history import read_history_size
 
 PAIRS: Final = 4
 SIZE: Final = 25
@@ -47,11 +47,11 @@ async def _round(client: Client, contender: Contender, size: int) -> dict[Figure
         handles = await park(client, contender, size)
         settled = [await settling_ms(handle) for handle in handles]
     spent = processor_time.spent_ms() - spent
-    left = [await written(handle) for handle in handles]
+    history_sizes = [await read_history_size(handle) for handle in handles]
     return {
-        Figure.ACTIONS: [one.actions for one in left],
-        Figure.EVENTS: [one.events for one in left],
-        Figure.BYTES: [one.size for one in left],
+        Figure.ACTIONS: [history_size.actions for history_size in history_sizes],
+        Figure.EVENTS: [history_size.events for history_size in history_sizes],
+        Figure.BYTES: [history_size.size for history_size in history_sizes],
         Figure.CPU: [spent / size] if processor_time.available() else [],
         Figure.SETTLED: settled,
     }

@@ -77,10 +77,10 @@ class PromptPlanner(Planner):
     async def plan(self, planning: PlanningInput) -> Schedule:
         """Counted from `planning.now`."""
         due_at = planning.now + timedelta(days=30)
-        moments = [moment for turn in planning.turns for moment in _moments(turn, planning.now, due_at)]
-        who = planning.subject.requester
-        expiry = _moment(due_at, ActionType.EXPIRE, "expiry", who, who, "the due date has passed")
-        return Schedule(due_at=due_at, actions=(*sorted(moments, key=lambda moment: moment.at), expiry))
+        actions = [action for turn in planning.turns for action in _plan_turn(turn, planning.now, due_at)]
+        requester = planning.subject.requester
+        expiry = _make_action(due_at, ActionType.EXPIRE, "expiry", requester, requester, "the due date has passed")
+        return Schedule(due_at=due_at, actions=(*sorted(actions, key=lambda action: action.at), expiry))
 
 
 class PromptHandoff(Handoff):
@@ -90,15 +90,15 @@ class PromptHandoff(Handoff):
         """All done."""
         return HandoffReport(results=tuple(_handed_off(call) for call in batch.calls))
 
-    async def read(self, ended: ReplayOrder) -> RecordedHandOff:
+    async def read(self, replay_order: ReplayOrder) -> RecordedHandOff:
         """Nothing is kept."""
         return RecordedHandOff()
 
 
 def _document(signers: tuple[Participant, ...], signed_at: datetime | None = None) -> DocumentSeen:
     status, state = (Status.SIGNED, SignerState.SIGNED) if signed_at else (Status.SENT, SignerState.TURN)
-    seen = tuple(SignerSeen(person=signer.person, state=state, at=signed_at) for signer in signers)
-    return DocumentSeen(document=_DOCUMENT, status=status, raw=_RAW[status], signers=seen)
+    signers_seen = tuple(SignerSeen(person=signer.person, state=state, at=signed_at) for signer in signers)
+    return DocumentSeen(document=_DOCUMENT, status=status, raw=_RAW[status], signers=signers_seen)
 
 
 def _delivered(notice: NotificationOrder) -> Delivered:
@@ -119,24 +119,30 @@ def _handed_off(call: HandoffCall) -> HandoffResult:
     return HandoffResult(target=call.target.target, ok=True, delivered=delivered)
 
 
-def _moments(turn: Turn, now: datetime, due_at: datetime) -> list[ScheduledAction]:
-    who = turn.person
+def _plan_turn(turn: Turn, now: datetime, due_at: datetime) -> list[ScheduledAction]:
+    person = turn.person
     reminders = [
-        _moment(now + _APART * number, ActionType.REMIND, f"reminder-{number}", who, who, _rhythm(number))
+        _make_action(now + _APART * number, ActionType.REMIND, f"reminder-{number}", person, person, _rhythm(number))
         for number in range(1, _REMINDERS + 1)
     ]
     warnings = [
-        _moment(due_at - timedelta(days=days), ActionType.WARN, f"warning-{days}d", who, who, _ahead(days))
+        _make_action(due_at - timedelta(days=days), ActionType.WARN, f"warning-{days}d", person, person, _ahead(days))
         for days in (2, 1)
     ]
-    why = f"all {_REMINDERS} reminders are used up: {who}'s alternate"
-    at = now + _APART * (_REMINDERS + 1)
-    return [*reminders, *warnings, _moment(at, ActionType.ESCALATE, "escalation", who, "legal-lead", why)]
+    reason = f"all {_REMINDERS} reminders are used up: {person}'s alternate"
+    escalates_at = now + _APART * (_REMINDERS + 1)
+    return [
+        *reminders,
+        *warnings,
+        _make_action(escalates_at, ActionType.ESCALATE, "escalation", person, "legal-lead", reason),
+    ]
 
 
-def _moment(at: datetime, kind: ActionType, stage: str, person: str, to: str, why: str) -> ScheduledAction:
-    reasons = (Message(code=why),)
-    return ScheduledAction(at=at, kind=kind, stage=stage, person=person, to=to, reasons=reasons)
+def _make_action(
+    due_at: datetime, kind: ActionType, stage: str, person: str, recipient: str, reason: str
+) -> ScheduledAction:
+    reasons = (Message(code=reason),)
+    return ScheduledAction(at=due_at, kind=kind, stage=stage, person=person, to=recipient, reasons=reasons)
 
 
 def _rhythm(number: int) -> str:

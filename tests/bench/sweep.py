@@ -58,16 +58,18 @@ class Listed:
         self.calls += 1
         page, size = int(request.url.params["page"]), int(request.url.params["limit"])
         first, last = (page - 1) * size, min(page * size, self.events)
-        more = "more" if last < self.events else None
-        return httpx.Response(200, json={"results": [self._event(at) for at in range(first, last)], "next": more})
+        next_page = "more" if last < self.events else None
+        return httpx.Response(
+            200, json={"results": [self._event(number) for number in range(first, last)], "next": next_page}
+        )
 
     def _event(self, number: int) -> dict[str, Any]:
-        at = self.newest - self.span * (number / self.events)
+        happened_at = self.newest - self.span * (number / self.events)
         document = {"uuid": f"{number % self.requests:032x}", "external_id": _id(number % self.requests)}
         return {
             "uuid": f"{number:032x}",
             "event_type": "signer_viewed",
-            "timestamp": at.isoformat(),
+            "timestamp": happened_at.isoformat(),
             "delivered": self.delivered,
             "document": document,
         }
@@ -79,13 +81,13 @@ class Course:
 
     seconds: float
     calls: int
-    told: int
+    told_count: int
     sweeps: int
     grown_mb: float
 
 
 @dataclass(frozen=True)
-class Swept3:
+class SweepFigures:
     """A quiet sweep, one in which every request has missed something, and a week without callbacks."""
 
     waiting: int
@@ -102,18 +104,18 @@ class Swept3:
         """A line a course, green when it does as it should."""
         allowed = self.waiting / _QUIET_FOR_ONE_CALL
         lines = Text()
-        for says, course, met in (
+        for label, course, is_met in (
             (f"{self.waiting:,} open, quiet", self.quiet, self.quiet.calls <= allowed),
-            (f"{self.waiting:,} open, each missed one event", self.missed, self.missed.told == self.waiting),
-            (f"{EVENTS:,} events after a week without callbacks", self.week, self.week.told == self.waiting),
+            (f"{self.waiting:,} open, each missed one event", self.missed, self.missed.told_count == self.waiting),
+            (f"{EVENTS:,} events after a week without callbacks", self.week, self.week.told_count == self.waiting),
         ):
-            took = f"{course.seconds:.1f} s, {course.calls:,} calls, {course.told:,} told, {course.sweeps} sweeps"
-            right = met and (course is self.week or course.seconds < _WITHIN)
-            lines.append(f"{says}: {took}, +{course.grown_mb:.0f} MB\n", style="green" if right else "red")
+            took = f"{course.seconds:.1f} s, {course.calls:,} calls, {course.told_count:,} told, {course.sweeps} sweeps"
+            right = is_met and (course is self.week or course.seconds < _WITHIN)
+            lines.append(f"{label}: {took}, +{course.grown_mb:.0f} MB\n", style="green" if right else "red")
         return lines
 
 
-async def measure(waiting: int = OPEN) -> Swept3:
+async def measure(waiting: int = OPEN) -> SweepFigures:
     """Some minutes on a fresh server."""
     quiet = ("--output", "none", "--log-level", "never")
     async with real_server(*quiet, converter=data_converter(())) as env:
@@ -124,19 +126,21 @@ async def measure(waiting: int = OPEN) -> Swept3:
         def listed(events: int, span: timedelta, *, delivered: bool) -> Listed:
             return Listed(waiting, events, span, now - timedelta(minutes=1), delivered)
 
-        heard = await _swept(env.client, listed(waiting, _WEEK, delivered=True), after=now - minutes)
-        missed = await _swept(env.client, listed(waiting, minutes, delivered=False), after=now - 2 * minutes)
-        week = await _swept(env.client, listed(EVENTS, _WEEK, delivered=False), after=now - _WEEK - minutes)
-        return Swept3(waiting, heard, missed, week)
+        heard = await _sweep_all(env.client, listed(waiting, _WEEK, delivered=True), since_instant=now - minutes)
+        missed = await _sweep_all(
+            env.client, listed(waiting, minutes, delivered=False), since_instant=now - 2 * minutes
+        )
+        week = await _sweep_all(env.client, listed(EVENTS, _WEEK, delivered=False), since_instant=now - _WEEK - minutes)
+        return SweepFigures(waiting, heard, missed, week)
 
 
 async def _begin(client: Client, waiting: int) -> None:
     """Requests that go on, and that nobody works on: what they do with what they are told is not measured."""
-    some = asyncio.Semaphore(_AT_ONCE)
+    semaphore = asyncio.Semaphore(_AT_ONCE)
     sent = TypedSearchAttributes([SearchAttributePair(names.STATUS, Status.SENT.value)])
 
     async def begin(number: int) -> None:
-        async with some:
+        async with semaphore:
             await client.start_workflow(
                 names.SIGNATURE_REQUEST,
                 id=Kind.REQUEST.workflow_id(_id(number)),
@@ -150,11 +154,13 @@ async def _begin(client: Client, waiting: int) -> None:
         await asyncio.sleep(0.2)
 
 
-async def _swept(client: Client, provider: Listed, after: datetime) -> Course:
+async def _sweep_all(client: Client, provider: Listed, since_instant: datetime) -> Course:
     """Part after part as the workflow asks for them, until all events after an instant were looked at."""
     async with AsyncExitStack() as stack:
         store = Store(stack.enter_context(TemporaryDirectory()))
-        await store.notes.note_sweep_mark(f'{{"until": "{(after + timedelta(minutes=10)).isoformat()}"}}'.encode())
+        await store.notes.note_sweep_mark(
+            f'{{"until": "{(since_instant + timedelta(minutes=10)).isoformat()}"}}'.encode()
+        )
         transport = httpx.MockTransport(provider.answer)
         credentials = Credentials(
             token_url="https://core.test/token", client_id="bench", client_secret=SecretStr("bench")
@@ -163,14 +169,14 @@ async def _swept(client: Client, provider: Listed, after: datetime) -> Course:
         signature = await stack.enter_async_context(aclosing(CoreSignatureClient(config, transport=transport)))
         sweep = ReconciliationService(signature, client, store)
         look: Callable[[ReconciliationOrder], Any] = sweep.reconcile
-        before, began, parts, all_of_it = _memory_mb(), time.perf_counter(), 0, ReconciliationResult()
+        memory_before, began, parts, all_of_it = _memory_mb(), time.perf_counter(), 0, ReconciliationResult()
         while not all_of_it.over:
             part: ReconciliationResult = await ActivityEnvironment().run(
                 look, ReconciliationOrder(now=datetime.now(UTC))
             )
             all_of_it, parts = all_of_it.followed_by(part), parts + 1
         took = time.perf_counter() - began
-        return Course(took, provider.calls, all_of_it.told, -(-parts // PARTS_AT_MOST), _memory_mb() - before)
+        return Course(took, provider.calls, all_of_it.told, -(-parts // PARTS_AT_MOST), _memory_mb() - memory_before)
 
 
 def _memory_mb() -> float:

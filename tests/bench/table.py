@@ -49,11 +49,11 @@ def bar(value: float, longest: float) -> str:
 
 
 def _row(figure: Figure, comparison: Comparison) -> tuple[Text | str, ...]:
-    aim, longest = AIMS[figure], max(comparison.ours, comparison.floor)
-    colour = "green" if aim.met(comparison) else "red"
-    bars = Text(bar(comparison.ours, longest), colour).append(f"\n{bar(comparison.floor, longest)}", "dim")
-    numbers = f"{comparison.ours:,.{figure.decimals}f}\n{comparison.floor:,.{figure.decimals}f}"
-    verdict = Text(f"{aim}\n{'met' if aim.met(comparison) else 'missed'}", colour)
+    aim, longest = AIMS[figure], max(comparison.product, comparison.floor)
+    colour = "green" if aim.is_met_by(comparison) else "red"
+    bars = Text(bar(comparison.product, longest), colour).append(f"\n{bar(comparison.floor, longest)}", "dim")
+    numbers = f"{comparison.product:,.{figure.decimals}f}\n{comparison.floor:,.{figure.decimals}f}"
+    verdict = Text(f"{aim}\n{'met' if aim.is_met_by(comparison) else 'missed'}", colour)
     return figure.value.removeprefix("request."), "ours\nfloor", numbers, bars, f"{comparison.ratio:.2f} ×", verdict
 
 

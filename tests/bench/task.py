@@ -37,14 +37,14 @@ _OF_MOVED_CLOCKS: Final = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIME_SKIPPING_
 
 
 @dataclass(frozen=True)
-class Written:
+class TaskHistorySize:
     """What one of the two left behind."""
 
     actions: int
     events: int
 
     @classmethod
-    def of(cls, history: WorkflowHistory) -> "Written":
+    def from_history(cls, history: WorkflowHistory) -> "TaskHistorySize":
         """Of a closed one; `NotAsAsked` when a reminder is missing in it."""
         count = Counter(event.event_type for event in history.events)
         timers = count[EventType.EVENT_TYPE_TIMER_STARTED]
@@ -55,30 +55,32 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Beside:
+class TaskComparison:
     """Ours beside the floor."""
 
-    ours: Written
-    floor: Written
+    product: TaskHistorySize
+    floor: TaskHistorySize
 
     def as_json(self) -> dict[str, dict[str, float]]:
         """The shape of BENCH_JSON."""
         return {
-            f"{NAME}.actions": _compared(self.ours.actions, self.floor.actions),
-            f"{NAME}.events": _compared(self.ours.events, self.floor.events),
+            f"{NAME}.actions": _compare(self.product.actions, self.floor.actions),
+            f"{NAME}.events": _compare(self.product.events, self.floor.events),
         }
 
     def in_words(self) -> Text:
         """A line a figure, green when the aim was met."""
         lines = Text()
-        for name, one in self.as_json().items():
-            met = one["ratio"] <= AIM
-            says = f"{name}: {one['ours']:.0f} beside {one['floor']:.0f}, {one['ratio']:.2f} × (aim ≤ {AIM} ×)\n"
-            lines.append(says, style="green" if met else "red")
+        for name, figure in self.as_json().items():
+            is_met = figure["ratio"] <= AIM
+            line = (
+                f"{name}: {figure['ours']:.0f} beside {figure['floor']:.0f}, {figure['ratio']:.2f} × (aim ≤ {AIM} ×)\n"
+            )
+            lines.append(line, style="green" if is_met else "red")
         return lines
 
 
-async def measure() -> Beside:
+async def measure() -> TaskComparison:
     """Some seconds on a fresh server."""
     quiet = ("--output", "none", "--log-level", "never")
     prompt: list[Callable[..., Any]] = [
@@ -94,18 +96,21 @@ async def measure() -> Beside:
         )
         await stack.enter_async_context(worker)
         hurried = clock.hurried(env.client)
-        ours = await _ours(hurried)
+        product = await _start_product(hurried)
         floor = await hurried.start_workflow(
             FLOOR, "t-floor", id="task:floor", task_queue=names.WORKFLOW_QUEUE, memo={names.MEMO_FINGERPRINT: "f"}
         )
-        await asyncio.gather(*(clock.reminded(env.client, handle) for handle in (ours, floor)))
-        await ours.execute_update(names.DONE, Done(actor=PEOPLE[0]), id="done-1")
+        await asyncio.gather(*(clock.wait_for_reminders(env.client, handle) for handle in (product, floor)))
+        await product.execute_update(names.DONE, Done(actor=PEOPLE[0]), id="done-1")
         await floor.execute_update("done", PEOPLE[0], id="done-1")
-        await asyncio.gather(ours.result(), floor.result())
-        return Beside(Written.of(await ours.fetch_history()), Written.of(await floor.fetch_history()))
+        await asyncio.gather(product.result(), floor.result())
+        return TaskComparison(
+            TaskHistorySize.from_history(await product.fetch_history()),
+            TaskHistorySize.from_history(await floor.fetch_history()),
+        )
 
 
-async def _ours(client: Client) -> WorkflowHandle[Any, Any]:
+async def _start_product(client: Client) -> WorkflowHandle[Any, Any]:
     people = tuple(Participant(person=person, role=Role.DO) for person in PEOPLE)
     task = Task(id="ours", kind="team-task", title="Create the account", requester="legal-desk", people=people)
     policy = Policy(expires=False, handoff=(Target(target="crm", url="https://crm.example/hooks"),))
@@ -118,5 +123,5 @@ async def _ours(client: Client) -> WorkflowHandle[Any, Any]:
     )
 
 
-def _compared(ours: int, floor: int) -> dict[str, float]:
-    return {"ours": ours, "floor": floor, "ratio": round(ours / floor, 3)}
+def _compare(product: int, floor: int) -> dict[str, float]:
+    return {"ours": product, "floor": floor, "ratio": round(product / floor, 3)}

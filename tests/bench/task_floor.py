@@ -18,7 +18,7 @@ class TaskFloor:
     """Plan, ask, remind at each planned instant, wait until somebody says that it is done, tell everyone."""
 
     def __init__(self) -> None:
-        self._by: str | None = None
+        self._doer: str | None = None
 
     @workflow.run
     async def run(self, id: str) -> str:
@@ -26,21 +26,21 @@ class TaskFloor:
         dates = await workflow.execute_local_activity(
             plan, workflow.now(), summary="plan the next steps", **options.PLAN_LOCALLY
         )
-        for number, at in enumerate((workflow.now(), *dates.reminders)):
+        for number, due_at in enumerate((workflow.now(), *dates.reminders)):
             if number:
-                await workflow.sleep(max(at - workflow.now(), timedelta()), summary=f"reminder-{number}")
+                await workflow.sleep(max(due_at - workflow.now(), timedelta()), summary=f"reminder-{number}")
             telling = Telling(id=id, title="Create the account", stage=str(number), people=PEOPLE, due=dates.due)
             await workflow.execute_activity(tell, telling, summary="tell", **options.NOTIFY)
         timeout = dates.escalation - workflow.now()
-        await workflow.wait_condition(lambda: self._by is not None, timeout=timeout, timeout_summary="escalation")
+        await workflow.wait_condition(lambda: self._doer is not None, timeout=timeout, timeout_summary="escalation")
         ending = Ending(
             id=id, title="Create the account", sha256="", at=workflow.now(), signed=(), record=(), targets=PEOPLE
         )
         await workflow.execute_activity(hand_off, ending, summary="tell everyone", **options.HAND_OFF)
-        return self._by or ""
+        return self._doer or ""
 
     @workflow.update
-    def done(self, by: str) -> str:
+    def done(self, doer: str) -> str:
         """Somebody has done it."""
-        self._by = by
-        return by
+        self._doer = doer
+        return doer

@@ -35,16 +35,16 @@ def test_an_unknown_name_is_told_what_there_is(prefix: str) -> None:
 
 
 def test_aims_are_absolute_for_actions_and_relative_for_the_others() -> None:
-    assert AIMS[Figure.ACTIONS].met(Comparison(ours=17, floor=1))
-    assert not AIMS[Figure.ACTIONS].met(Comparison(ours=18, floor=18))
-    assert AIMS[Figure.EVENTS].met(Comparison(ours=120, floor=100))
-    assert not AIMS[Figure.EVENTS].met(Comparison(ours=121, floor=100))
-    assert AIMS[Figure.BYTES].met(Comparison(ours=20_000, floor=10_000))
-    assert not AIMS[Figure.BYTES].met(Comparison(ours=20_000, floor=9_999))
+    assert AIMS[Figure.ACTIONS].is_met_by(Comparison(product=17, floor=1))
+    assert not AIMS[Figure.ACTIONS].is_met_by(Comparison(product=18, floor=18))
+    assert AIMS[Figure.EVENTS].is_met_by(Comparison(product=120, floor=100))
+    assert not AIMS[Figure.EVENTS].is_met_by(Comparison(product=121, floor=100))
+    assert AIMS[Figure.BYTES].is_met_by(Comparison(product=20_000, floor=10_000))
+    assert not AIMS[Figure.BYTES].is_met_by(Comparison(product=20_000, floor=9_999))
 
 
 def test_the_table_fits_eighty_columns_and_names_machine_and_verdict() -> None:
-    comparisons = {figure: Comparison(ours=31_000, floor=10_000) for figure in Figure}
+    comparisons = {figure: Comparison(product=31_000, floor=10_000) for figure in Figure}
     console = Console(file=io.StringIO(), width=80)
     console.print(table.of_comparisons(comparisons))
     printed = console.file.getvalue()  # type: ignore[attr-defined]
@@ -63,7 +63,7 @@ def test_bars_are_as_long_as_their_values() -> None:
 
 @pytest.mark.skipif(not processor_time.available(), reason="told by Linux only")
 def test_work_of_this_process_counts_as_processor_time() -> None:
-    before, until = processor_time.spent_ms(), time.process_time() + 0.05
-    while time.process_time() < until:
+    spent_before, busy_until = processor_time.spent_ms(), time.process_time() + 0.05
+    while time.process_time() < busy_until:
         pass
-    assert processor_time.spent_ms() - before >= 30
+    assert processor_time.spent_ms() - spent_before >= 30

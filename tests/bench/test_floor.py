@@ -27,59 +27,63 @@ _TASKS = (
 
 
 @dataclass(frozen=True)
-class Both:
+class BothHistories:
     """The histories of the same request by each contender."""
 
-    ours: WorkflowHistory
+    product: WorkflowHistory
     floor: WorkflowHistory
 
 
 @pytest.fixture
-async def both() -> Both:
+async def histories() -> BothHistories:
     """Each contender's weeks on one time-skipping server, one after the other and under one id."""
     async with time_skipping(data_converter(())) as env, workers_on(env.client):
-        return Both(await _lived(env, Contender.OURS), await _lived(env, Contender.FLOOR))
+        return BothHistories(await _live_through(env, Contender.OURS), await _live_through(env, Contender.FLOOR))
 
 
-async def test_the_floor_makes_as_many_calls_on_the_same_queues_with_the_same_patience(both: Both) -> None:
-    assert len(_calls(both.ours)) == 8
-    assert _calls(both.floor) == _calls(both.ours), _FOLLOW
+async def test_the_floor_makes_as_many_calls_on_the_same_queues_with_the_same_patience(
+    histories: BothHistories,
+) -> None:
+    assert len(_calls(histories.product)) == 8
+    assert _calls(histories.floor) == _calls(histories.product), _FOLLOW
 
 
-async def test_the_floor_waits_for_the_same_and_ends_alike(both: Both) -> None:
-    assert _timers(both.ours) == ["reminder-1", "reminder-2", "reminder-3", "escalation"]
-    assert _timers(both.floor) == _timers(both.ours), _FOLLOW
-    assert _start(both.floor) == _start(both.ours), _FOLLOW
+async def test_the_floor_waits_for_the_same_and_ends_alike(histories: BothHistories) -> None:
+    assert _timers(histories.product) == ["reminder-1", "reminder-2", "reminder-3", "escalation"]
+    assert _timers(histories.floor) == _timers(histories.product), _FOLLOW
+    assert _start(histories.floor) == _start(histories.product), _FOLLOW
 
 
-async def test_a_request_takes_at_most_thirty_kilobytes_and_three_times_the_floor(both: Both) -> None:
+async def test_a_request_takes_at_most_thirty_kilobytes_and_three_times_the_floor(histories: BothHistories) -> None:
     """With a short id, and without what only the real server writes down: there it is 34 KB."""
-    ours, floor = _bytes(both.ours), _bytes(both.floor)
-    assert ours <= 30 * 1024
-    assert len(both.ours.events) <= 81  # how many tasks there are is a matter of chance
-    assert max(event.ByteSize() for event in both.ours.events) <= 10_000
-    assert ours <= 3 * floor
-    [reading] = [one for one in _scheduled(both.ours) if one.activity_type.name == "observe_document"]
+    product_bytes, floor = _bytes(histories.product), _bytes(histories.floor)
+    assert product_bytes <= 30 * 1024
+    assert len(histories.product.events) <= 81  # how many tasks there are is a matter of chance
+    assert max(event.ByteSize() for event in histories.product.events) <= 10_000
+    assert product_bytes <= 3 * floor
+    [reading] = [event for event in _scheduled(histories.product) if event.activity_type.name == "observe_document"]
     assert len(reading.input.payloads[0].data) <= 250, "a reading asks with ids"
 
 
-async def test_a_request_costs_at_most_seventeen_actions_of_which_two_are_for_being_legible(both: Both) -> None:
-    more = _kinds(both.ours)
-    more.subtract(_kinds(both.floor))
-    assert {EventType.Name(kind): count for kind, count in more.items() if count} == {
+async def test_a_request_costs_at_most_seventeen_actions_of_which_two_are_for_being_legible(
+    histories: BothHistories,
+) -> None:
+    extra_events = _kinds(histories.product)
+    extra_events.subtract(_kinds(histories.floor))
+    assert {EventType.Name(kind): count for kind, count in extra_events.items() if count} == {
         "EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES": 2
     }
-    assert (actions(both.ours), actions(both.floor)) == (17, 15)
+    assert (actions(histories.product), actions(histories.floor)) == (17, 15)
 
 
-async def test_a_request_that_missed_a_timer_is_not_counted(both: Both) -> None:
-    check(both.ours)
-    fewer = [event for event in both.ours.events if event.event_type != EventType.EVENT_TYPE_TIMER_STARTED]
+async def test_a_request_that_missed_a_timer_is_not_counted(histories: BothHistories) -> None:
+    check(histories.product)
+    fewer = [event for event in histories.product.events if event.event_type != EventType.EVENT_TYPE_TIMER_STARTED]
     with pytest.raises(NotAsAsked, match="0 timers and 8 activities instead of 4 and 8"):
-        check(WorkflowHistory(both.ours.workflow_id, fewer))
+        check(WorkflowHistory(histories.product.workflow_id, fewer))
 
 
-async def _lived(env: WorkflowEnvironment, contender: Contender) -> WorkflowHistory:
+async def _live_through(env: WorkflowEnvironment, contender: Contender) -> WorkflowHistory:
     handle = await start(env.client, contender, "msa-0042")
     await env.sleep(REMINDED_AFTER)
     await sign(handle)
@@ -98,13 +102,13 @@ def _calls(history: WorkflowHistory) -> list[tuple[str, str]]:
 
 
 def _scheduled(history: WorkflowHistory) -> list[ActivityTaskScheduledEventAttributes]:
-    scheduled = _of(history, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
+    scheduled = _select_events(history, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
     return [event.activity_task_scheduled_event_attributes for event in scheduled]
 
 
 def _timers(history: WorkflowHistory) -> list[str]:
     """The first word of what each timer waits for."""
-    started = _of(history, EventType.EVENT_TYPE_TIMER_STARTED)
+    started = _select_events(history, EventType.EVENT_TYPE_TIMER_STARTED)
     return [json.loads(event.user_metadata.summary.data).split()[0] for event in started]
 
 
@@ -117,7 +121,7 @@ def _bytes(history: WorkflowHistory) -> int:
     return sum(event.ByteSize() for event in history.events)
 
 
-def _of(history: WorkflowHistory, kind: EventType.ValueType) -> Iterable[HistoryEvent]:
+def _select_events(history: WorkflowHistory, kind: EventType.ValueType) -> Iterable[HistoryEvent]:
     return [event for event in history.events if event.event_type == kind]
 
 
@@ -126,14 +130,22 @@ def _kinds(history: WorkflowHistory) -> Counter[EventType.ValueType]:
     return Counter(event.event_type for event in history.events if event.event_type not in _TASKS)
 
 
-async def test_what_is_kept_costs_a_request_one_action_six_events_and_at_most_1_2_kilobytes(both: Both) -> None:
-    [order] = [one for one in both.ours.events if _named(one) == "keep_evidence"]
-    [answer] = [one for one in both.ours.events if _completes(one) == order.event_id]
-    last = len(both.ours.events)
-    between = [one for one in both.ours.events if order.event_id <= one.event_id <= min(answer.event_id + 3, last)]
+async def test_what_is_kept_costs_a_request_one_action_six_events_and_at_most_1_2_kilobytes(
+    histories: BothHistories,
+) -> None:
+    [order] = [event for event in histories.product.events if _named(event) == "keep_evidence"]
+    [answer] = [event for event in histories.product.events if _completes(event) == order.event_id]
+    last = len(histories.product.events)
+    between = [
+        event
+        for event in histories.product.events
+        if order.event_id <= event.event_id <= min(answer.event_id + 3, last)
+    ]
     assert len(between) == 6
-    told = sum(len(value) for value in (SIGNED_PDF.model_dump_json(), SIGNING_LOG.model_dump_json())) + 40
-    assert sum(one.ByteSize() for one in between) + 2 * told <= 1_200, "its own events, the hand-off and the result"
+    result_bytes = sum(len(value) for value in (SIGNED_PDF.model_dump_json(), SIGNING_LOG.model_dump_json())) + 40
+    assert sum(event.ByteSize() for event in between) + 2 * result_bytes <= 1_200, (
+        "its own events, the hand-off and the result"
+    )
 
 
 def _named(event: HistoryEvent) -> str:

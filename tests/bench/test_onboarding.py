@@ -15,15 +15,15 @@ AGREEMENTS = 2
 
 @pytest.mark.long
 async def test_joining_costs_what_the_least_join_does_and_what_lists_show() -> None:
-    found = await onboarding.measure(pairs=1, size=1)
-    assert found.ours.actions - found.floor.actions == UPSERTS
-    assert found.ours.events - found.floor.events == UPSERTS
-    assert found.ours.actions <= AT_MOST * found.floor.actions
+    comparison = await onboarding.measure(pairs=1, size=1)
+    assert comparison.product.actions - comparison.floor.actions == UPSERTS
+    assert comparison.product.events - comparison.floor.events == UPSERTS
+    assert comparison.product.actions <= AT_MOST * comparison.floor.actions
 
 
 @pytest.mark.long
 async def test_each_further_turn_of_a_part_costs_one_signal_and_one_upsert() -> None:
-    found = await onboarding.measure(pairs=1, size=1, signers=3)
+    comparison = await onboarding.measure(pairs=1, size=1, signers=3)
     turns = AGREEMENTS * 2
     # The end of an agreement changes for whom it waits as well: then the other one's signer is left.
-    assert found.ours.actions - found.floor.actions == UPSERTS + 2 * turns + 1
+    assert comparison.product.actions - comparison.floor.actions == UPSERTS + 2 * turns + 1

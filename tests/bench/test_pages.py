@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.history import NotAsAsked
-from tests.bench.pages import PAGES, ROOT, Figures, Page, Row, at_most, table, written
+from tests.bench.pages import PAGES, ROOT, Figures, Page, Row, at_most, replace_table, table
 
 PAGE = Page(
     "waits",
@@ -45,34 +45,34 @@ def test_a_row_has_median_and_range_and_says_when_it_misses_its_aim_or_joins_wor
 
 
 @pytest.mark.parametrize(
-    ("runs", "says"), [(1, "One run, at"), (5, "Medians of 5 runs, least and most in brackets, at")]
+    ("runs", "opening"), [(1, "One run, at"), (5, "Medians of 5 runs, least and most in brackets, at")]
 )
-def test_below_it_stands_what_it_was_measured_on_and_when(runs: int, says: str) -> None:
-    below = " ".join(table(PAGE, [run(36.0)] * runs, "abc1234").partition("\n\n")[2].splitlines())
-    assert re.fullmatch(rf"{says} commit abc1234: .+ cores, .+ temporalio .+ · \d\d \w\w\w \d{{4}}\.", below)
+def test_below_it_stands_what_it_was_measured_on_and_when(runs: int, opening: str) -> None:
+    footer = " ".join(table(PAGE, [run(36.0)] * runs, "abc1234").partition("\n\n")[2].splitlines())
+    assert re.fullmatch(rf"{opening} commit abc1234: .+ cores, .+ temporalio .+ · \d\d \w\w\w \d{{4}}\.", footer)
 
 
 def test_a_table_stands_in_its_place_and_nowhere_else() -> None:
     page = (
         "# Costs\n\n<!-- figures: waits -->\nold\n<!-- /figures -->\n\n<!-- figures: desk -->\nit\n<!-- /figures -->\n"
     )
-    assert written(page, "waits", "| new |") == page.replace("old", "| new |")
-    assert written(written(page, "waits", "| new |"), "waits", "old") == page
+    assert replace_table(page, "waits", "| new |") == page.replace("old", "| new |")
+    assert replace_table(replace_table(page, "waits", "| new |"), "waits", "old") == page
     with pytest.raises(NotAsAsked, match="<!-- figures: sweep -->"):
-        written(page, "sweep", "| new |")
+        replace_table(page, "sweep", "| new |")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_each_table_has_its_place_in_the_docs(page: Page) -> None:
-    assert "| new |" in written((ROOT / page.file).read_text(), page.name, "| new |")
+    assert "| new |" in replace_table((ROOT / page.file).read_text(), page.name, "| new |")
 
 
 @pytest.mark.long
 def test_a_bench_is_run_and_its_table_written(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "costs.md").write_text("<!-- figures: waits -->\n<!-- /figures -->\n")
-    words = ["-m", "tests.bench.pages", "--only", "waits", "--runs", "1", "--root", str(tmp_path)]
-    typed = subprocess.run([sys.executable, *words], cwd=ROOT, check=False, capture_output=True, text=True)  # noqa: S603  ours
+    arguments = ["-m", "tests.bench.pages", "--only", "waits", "--runs", "1", "--root", str(tmp_path)]
+    typed = subprocess.run([sys.executable, *arguments], cwd=ROOT, check=False, capture_output=True, text=True)  # noqa: S603  ours
     if "is not committed" in typed.stderr:
         pytest.skip("figures are of one commit")
     assert typed.returncode == 0, typed.stderr

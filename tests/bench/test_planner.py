@@ -11,5 +11,5 @@ async def test_a_tenth_of_the_agendas_takes_less_than_the_time_for_all() -> None
 
 
 def test_the_aim_is_for_ten_thousand() -> None:
-    assert planner.Planned(agendas=1_000, moments=1, seconds=0.9).met
-    assert not planner.Planned(agendas=1_000, moments=1, seconds=1.1).met
+    assert planner.Planned(agendas=1_000, moments=1, seconds=0.9).is_met
+    assert not planner.Planned(agendas=1_000, moments=1, seconds=1.1).is_met

@@ -4,8 +4,8 @@ from tests.bench import task
 
 
 async def test_a_task_writes_at_most_a_fifth_more_than_the_least_workflow() -> None:
-    found = await task.measure()
-    assert {name: one["ratio"] <= task.AIM for name, one in found.as_json().items()} == {
+    comparison = await task.measure()
+    assert {name: figure["ratio"] <= task.AIM for name, figure in comparison.as_json().items()} == {
         "task.actions": True,
         "task.events": True,
-    }, found
+    }, comparison

@@ -32,7 +32,7 @@ _POLICY: Final[Policy] = {**PATIENT, "urgent": True}
 
 
 @dataclass(frozen=True)
-class Overtaken:
+class UrgentFigures:
     """Seconds from start to push of each urgent request; after the last one `waiting` others were not made yet."""
 
     partitions: int
@@ -45,7 +45,7 @@ class Overtaken:
         return sorted(self.seconds)[math.ceil(0.95 * len(self.seconds)) - 1]
 
     @property
-    def met(self) -> bool:
+    def is_met(self) -> bool:
         """Whether the aim was met."""
         return self.p95 < AIM_SECONDS
 
@@ -54,7 +54,7 @@ class Overtaken:
 class Course:
     """All runs, one for each number of partitions."""
 
-    runs: tuple[Overtaken, ...]
+    runs: tuple[UrgentFigures, ...]
 
     def as_json(self) -> dict[str, dict[str, float]]:
         """The shape of BENCH_JSON."""
@@ -73,7 +73,7 @@ class Course:
             Text(
                 f"{run.partitions} partition{'s' * (run.partitions > 1)}, {run.waiting:,} still waiting: "
                 f"{len(run.seconds)} urgent, start to push p95 {run.p95:.1f} s (aim < {AIM_SECONDS:g} s)",
-                "green" if run.met else "red",
+                "green" if run.is_met else "red",
             )
             for run in self.runs
         )
@@ -84,39 +84,42 @@ async def measure(waiting: int = WAITING) -> Course:
     return Course(tuple([await _overtaking(waiting, partitions) for partitions in PARTITIONS]))
 
 
-async def _overtaking(waiting: int, partitions: int) -> Overtaken:
+async def _overtaking(waiting: int, partitions: int) -> UrgentFigures:
     conditions = Conditions(temporal=_split(partitions), own_programs={"COUNTERSIGN_SIGNATURE_MAX_RPS": str(_RATE)})
     with tempfile.TemporaryDirectory() as folder:
-        async with start_town(Path(folder) / "data", conditions) as it:
-            await _have_wait(it, ids("crowd", waiting))
-            seconds = [await _start_to_push(it, name) for name in ids(NAME, _URGENT)]
-            made = len(await it.vendor.ledger("request_created"))
-    return Overtaken(partitions, waiting + _URGENT - made, tuple(seconds))
+        async with start_town(Path(folder) / "data", conditions) as full_stack:
+            await _have_wait(full_stack, ids("crowd", waiting))
+            seconds = [await _start_to_push(full_stack, name) for name in ids(NAME, _URGENT)]
+            created_count = len(await full_stack.vendor.ledger("request_created"))
+    return UrgentFigures(partitions, waiting + _URGENT - created_count, tuple(seconds))
 
 
 def _split(partitions: int) -> tuple[str, ...]:
     names = ("matching.numTaskqueueReadPartitions", "matching.numTaskqueueWritePartitions")
-    return tuple(word for name in names for word in ("--dynamic-config-value", f"{name}={partitions}"))
+    return tuple(option for name in names for option in ("--dynamic-config-value", f"{name}={partitions}"))
 
 
-async def _have_wait(it: Town, names: Iterable[str]) -> None:
+async def _have_wait(full_stack: Town, names: Iterable[str]) -> None:
     """Start these; what of their tasks is not done yet is to be overtaken as well."""
     room = asyncio.Semaphore(_STARTS_AT_ONCE)
 
-    async def one(number: int, name: str) -> None:
+    async def start_request(number: int, name: str) -> None:
         async with room:
-            await requests.start(it.context, await it.prepared(name, colleague(number)))
+            await requests.start(full_stack.context, await full_stack.prepared(name, colleague(number)))
 
-    await asyncio.gather(*(one(number, name) for number, name in enumerate(names)))
+    await asyncio.gather(*(start_request(number, name) for number, name in enumerate(names)))
 
 
-async def _start_to_push(it: Town, name: str) -> float:
-    prepared, after = await it.prepared(name, colleague(int(name[-3:])), policy=_POLICY), await it.vendor.last()
-    begun = datetime.now(UTC)
-    await requests.start(it.context, prepared)
+async def _start_to_push(full_stack: Town, name: str) -> float:
+    prepared, last_entry = (
+        await full_stack.prepared(name, colleague(int(name[-3:])), policy=_POLICY),
+        await full_stack.vendor.last(),
+    )
+    started_at = datetime.now(UTC)
+    await requests.start(full_stack.context, prepared)
 
     async def pushed() -> datetime | None:
-        found = await it.vendor.ledger("push", after)
-        return next((instant(push) for push in found if push["data"].get("request") == name), None)
+        pushes = await full_stack.vendor.ledger("push", last_entry)
+        return next((instant(push) for push in pushes if push["data"].get("request") == name), None)
 
-    return (await eventually(pushed, _TOLD_WITHIN) - begun).total_seconds()
+    return (await eventually(pushed, _TOLD_WITHIN) - started_at).total_seconds()

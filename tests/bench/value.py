@@ -38,7 +38,7 @@ _PERIOD: Final = timedelta(days=180)
 
 
 @dataclass(frozen=True)
-class Took:
+class EngineTimes:
     """Of one engine: the slowest of all answers, in milliseconds."""
 
     engine: str
@@ -47,41 +47,41 @@ class Took:
     of_team_ms: float
 
     @property
-    def met(self) -> bool:
+    def is_met(self) -> bool:
         return max(self.worst_ms, self.of_team_ms) < AIM_MS
 
 
 @dataclass(frozen=True)
 class Measured:
-    engines: tuple[Took, ...]
+    engines: tuple[EngineTimes, ...]
 
     def as_json(self) -> dict[str, dict[str, float]]:
         """The shape of BENCH_JSON."""
         return {
-            f"{NAME}.{one.engine}": {
-                "rows": one.rows,
-                "worst_ms": round(one.worst_ms, 1),
-                "of_team_ms": round(one.of_team_ms, 1),
+            f"{NAME}.{engine.engine}": {
+                "rows": engine.rows,
+                "worst_ms": round(engine.worst_ms, 1),
+                "of_team_ms": round(engine.of_team_ms, 1),
             }
-            for one in self.engines
+            for engine in self.engines
         }
 
     def in_words(self) -> Text:
         """One line an engine, green when its aim was met."""
         lines = (
             Text(
-                f"{one.engine}, {one.rows:,} ended: all figures beside those of the period before in "
-                f"{one.worst_ms:.0f} ms, of {_TEAM} people in {one.of_team_ms:.0f} ms (aim < {AIM_MS:.0f})",
-                "green" if one.met else "red",
+                f"{engine.engine}, {engine.rows:,} ended: all figures beside those of the period before in "
+                f"{engine.worst_ms:.0f} ms, of {_TEAM} people in {engine.of_team_ms:.0f} ms (aim < {AIM_MS:.0f})",
+                "green" if engine.is_met else "red",
             )
-            for one in self.engines
+            for engine in self.engines
         )
         return Text("\n").join(lines)
 
 
 async def measure(rows: int = ROWS) -> Measured:
     """Half of them in the period, half in the one before."""
-    found = []
+    engine_times = []
     with tempfile.TemporaryDirectory() as folder:
         for url in filter(None, (f"sqlite:///{folder}/it.sqlite3", os.environ.get("COUNTERSIGN_BENCH_DATABASE"))):
             store = Store(Path(folder).as_uri(), url)
@@ -90,35 +90,37 @@ async def measure(rows: int = ROWS) -> Measured:
             await _fill(store, rows)
             team = tuple(f"p{number}" for number in random.Random(1).sample(range(_PEOPLE), _TEAM))  # noqa: S311
             engine = "SQLite" if store.database.local else "PostgreSQL"
-            found.append(Took(engine, rows, await _worst(store), await _worst(store, Scope((), team))))
+            engine_times.append(EngineTimes(engine, rows, await _worst(store), await _worst(store, Scope((), team))))
             await store.database.write(METADATA.drop_all)
             store.close()
-    return Measured(tuple(found))
+    return Measured(tuple(engine_times))
 
 
 async def _worst(store: Store, scope: Scope | None = None) -> float:
     """The slowest grouping, each at its best of some: another's load is no matter of ours."""
-    return max([min([await _ms(store, by, scope) for _ in range(_LOOKS)]) for by in GroupBy])
+    return max([min([await _ms(store, grouping, scope) for _ in range(_LOOKS)]) for grouping in GroupBy])
 
 
-async def _ms(store: Store, by: GroupBy, scope: Scope | None) -> float:
-    since = (_NOW - _PERIOD).date() + timedelta(days=1)
+async def _ms(store: Store, grouping: GroupBy, scope: Scope | None) -> float:
+    period_starts_on = (_NOW - _PERIOD).date() + timedelta(days=1)
     began = time.perf_counter()
-    found = await gather_figures(store, None, FiguresWanted(by=by, since=since), _NOW, scope=scope)
+    figures_found = await gather_figures(
+        store, None, FiguresWanted(by=grouping, since=period_starts_on), _NOW, scope=scope
+    )
     took = 1000 * (time.perf_counter() - began)
-    assert found.types
+    assert figures_found.types
     return took
 
 
 async def _fill(store: Store, rows: int) -> None:
     chance = random.Random(0)  # noqa: S311
     for first in range(0, rows, _AT_ONCE):
-        some = [_row(number, rows, chance) for number in range(first, min(rows, first + _AT_ONCE))]
+        row_groups = [_row(number, rows, chance) for number in range(first, min(rows, first + _AT_ONCE))]
 
-        def change(connection: Any, some: list[Any] = some) -> None:
-            for table, at in ((RECORDS, 0), (FACTS, 1)):
-                connection.execute(table.insert(), [one[at] for one in some])
-            connection.execute(RECORD_LISTS.insert(), [entry for one in some for entry in one[2]])
+        def change(connection: Any, row_groups: list[Any] = row_groups) -> None:
+            for table, position in ((RECORDS, 0), (FACTS, 1)):
+                connection.execute(table.insert(), [row_group[position] for row_group in row_groups])
+            connection.execute(RECORD_LISTS.insert(), [entry for row_group in row_groups for entry in row_group[2]])
 
         await store.database.write(change)
     if not store.database.local:
@@ -128,8 +130,8 @@ async def _fill(store: Store, rows: int) -> None:
 def _row(number: int, rows: int, chance: random.Random) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
     """Its record, its facts, its entries in lists."""
     kind, type_ = chance.choice(_KINDS), chance.choice((Kind.REQUEST, Kind.REQUEST, Kind.TASK))
-    done = Status.SIGNED if type_ is not Kind.TASK else Status.DONE
-    status = chance.choices((done, Status.DECLINED, Status.EXPIRED), (90, 4, 6))[0]
+    fulfilled_status = Status.SIGNED if type_ is not Kind.TASK else Status.DONE
+    status = chance.choices((fulfilled_status, Status.DECLINED, Status.EXPIRED), (90, 4, 6))[0]
     facts = Facts(
         type=type_.spec.prefix,
         kind=kind,
@@ -139,7 +141,9 @@ def _row(number: int, rows: int, chance: random.Random) -> tuple[dict[str, Any],
         seconds=chance.expovariate(1 / 400_000),
         department=f"department-{chance.randrange(40)}",
         turn_seconds=chance.expovariate(1 / 200_000),
-        notice=chance.choice(("ready", "reminder-1", "reminder-2", "warning-2d")) if status is done else None,
+        notice=chance.choice(("ready", "reminder-1", "reminder-2", "warning-2d"))
+        if status is fulfilled_status
+        else None,
         waited={holder: chance.expovariate(1 / 100_000) for holder in Holder},
     )
     workflow_id = type_.workflow_id(f"bench-{number:07}")

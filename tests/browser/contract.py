@@ -63,13 +63,13 @@ class Contract:
         await eventually(contract._is_sent)
         return contract
 
-    async def shown(self, until: Callable[[Any], Any] = bool) -> Any:
+    async def wait_for_view(self, is_reached: Callable[[Any], Any] = bool) -> Any:
         """What `request show --json` prints once it says what is waited for."""
         async with self._context() as opened:
 
             async def looked_at() -> Any:
-                shown = to_jsonable_python(await requests.show(opened, self.id), by_alias=True)
-                return shown if until(shown) else None
+                view = to_jsonable_python(await requests.show(opened, self.id), by_alias=True)
+                return view if is_reached(view) else None
 
             return await eventually(looked_at)
 
@@ -80,24 +80,26 @@ class Contract:
 
     def link(self, person: str, use: LinkUse = LinkUse.SIGN) -> str:
         """What stands in a notice to this person."""
-        told = self.laptop.addresses
-        return SigningLinks(told["receiver"], SecretStr(told["env"]["COUNTERSIGN_LINK_SECRET"])).link(
+        addresses = self.laptop.addresses
+        return SigningLinks(addresses["receiver"], SecretStr(addresses["env"]["COUNTERSIGN_LINK_SECRET"])).link(
             self.id, person, use
         )
 
     async def signing_page(self, mail: str) -> str:
         """Core Signature's own page for the signer with this address."""
-        document = (await asyncio.to_thread(self._asked, f"/_sandbox/documents?external_id={self.id}"))[0]
-        signer = next(one for one in document["signers"] if one["email"] == mail)
+        document = (await asyncio.to_thread(self._ask_sandbox, f"/_sandbox/documents?external_id={self.id}"))[0]
+        signer = next(candidate for candidate in document["signers"] if candidate["email"] == mail)
         return f"{self.laptop.addresses['sandbox']}/sign/{signer['uuid']}"
 
     async def hash_at_core_signature(self) -> Any:
         """The SHA-256 of its document there."""
-        return (await asyncio.to_thread(self._asked, f"/_sandbox/documents?external_id={self.id}"))[0]["security_hash"]
+        return (await asyncio.to_thread(self._ask_sandbox, f"/_sandbox/documents?external_id={self.id}"))[0][
+            "security_hash"
+        ]
 
     async def ledger(self) -> list[Any]:
         """What the sandbox has written down about this contract."""
-        entries = await asyncio.to_thread(self._asked, "/_sandbox/ledger")
+        entries = await asyncio.to_thread(self._ask_sandbox, "/_sandbox/ledger")
         return [entry for entry in entries if self.id in json.dumps(entry)]
 
     @property
@@ -108,14 +110,14 @@ class Contract:
         return opened(self._settings)
 
     async def _is_sent(self) -> bool:
-        documents = await asyncio.to_thread(self._asked, f"/_sandbox/documents?external_id={self.id}")
+        documents = await asyncio.to_thread(self._ask_sandbox, f"/_sandbox/documents?external_id={self.id}")
         return any(document["status"] == _SENT for document in documents)
 
-    def _asked(self, path: str) -> Any:
+    def _ask_sandbox(self, path: str) -> Any:
         with urlopen(f"{self.laptop.addresses['sandbox']}{path}") as answer:  # noqa: S310  our own sandbox
             return json.load(answer)
 
 
-def state_of(shown: Any, person: str) -> str:
+def state_of(view: Any, person: str) -> str:
     """How a signer stands, as `request show --json` says it."""
-    return next(str(line["state"]) for line in shown["signers"] if line["person"] == person)
+    return next(str(line["state"]) for line in view["signers"] if line["person"] == person)

@@ -91,19 +91,19 @@ class Phone:
         await self.open(url)
         await self.again_until(self.heading(heading))
 
-    async def again_until(self, wanted: Locator) -> None:
+    async def again_until(self, element: Locator) -> None:
         """Look at this page again until it has this, whenever it says something else than before."""
-        told = ""
+        last_text = ""
         await self.page.wait_for_load_state()  # a page that is still on its way cannot be loaded again
         async with asyncio.timeout(_PATIENCE):
-            while not await wanted.is_visible():
-                if (now := await self._told()) == told:
+            while not await element.is_visible():
+                if (now := await self._read_text()) == last_text:
                     await asyncio.sleep(_GLANCE)
                 else:
-                    told = now
+                    last_text = now
                     await self.page.reload()
 
-    async def _told(self) -> str:
+    async def _read_text(self) -> str:
         """What this page says by now; a browser has much more to do to show it."""
         return text_of(await (await self.page.request.get(self.page.url)).text())
 
@@ -127,21 +127,21 @@ class Phone:
         """A button by the name that a screen reader says."""
         return self.page.get_by_role("button", name=name, exact=True)
 
-    async def tab_to(self, wanted: Locator) -> None:
+    async def tab_to(self, element: Locator) -> None:
         """Press Tab until this has the focus; wherever the focus stops on the way, it has to be seen."""
-        await expect(wanted).to_be_visible()
+        await expect(element).to_be_visible()
         for _ in range(_MOST_STOPS):
             await self.page.keyboard.press("Tab")
             stop = await self.page.evaluate(_FOCUS)
             if stop["on"]:
                 assert stop["seen"] and stop["ring"] >= 2, stop
-            if await wanted.evaluate("element => element === document.activeElement"):
+            if await element.evaluate("element => element === document.activeElement"):
                 return
-        raise AssertionError(f"{wanted} is not reached with the Tab key")
+        raise AssertionError(f"{element} is not reached with the Tab key")
 
-    async def choose(self, wanted: Locator) -> None:
+    async def choose(self, element: Locator) -> None:
         """Go there with Tab and press Enter."""
-        await self.tab_to(wanted)
+        await self.tab_to(element)
         await self.page.keyboard.press("Enter")
 
     async def unfold(self) -> None:
@@ -155,11 +155,13 @@ class Phone:
         made_of = await self.page.evaluate(_MADE_OF)
         await self._fits(NARROWEST)
         await self._fits(DESK_WIDTH)
-        shown = "" if made_of in _FAULTLESS else await self._is_faultless_on_a_desk()
+        visible_parts = "" if made_of in _FAULTLESS else await self._is_faultless_on_a_desk()
         await self._fits(WIDTH)
         assert await self.page.evaluate(_SMALL, THUMB) == []
         if made_of not in _FAULTLESS:
-            await self._is_faultless(_ONLY_PLACES if await self.page.evaluate(_SHOWN) == shown else _AXE_OPTIONS)
+            await self._is_faultless(
+                _ONLY_PLACES if await self.page.evaluate(_SHOWN) == visible_parts else _AXE_OPTIONS
+            )
             _FAULTLESS.add(made_of)
 
     async def _is_faultless_on_a_desk(self) -> str:
@@ -189,8 +191,8 @@ class Phone:
         assert wide <= width, f"{self.page.url} is {wide} wide on a screen of {width}"
 
     async def _knows_the_dark(self) -> bool:
-        known = await self.page.locator("meta[name=color-scheme]").get_attribute("content") or ""
-        return "dark" in known.split()
+        color_scheme = await self.page.locator("meta[name=color-scheme]").get_attribute("content") or ""
+        return "dark" in color_scheme.split()
 
     async def _violations(self, options: dict[str, Any]) -> list[str]:
         return list(await self.page.evaluate(_VIOLATIONS, options))
@@ -219,9 +221,9 @@ async def fresh(page: Page, sandbox: str) -> AsyncIterator[Phone]:
     def hear_error(error: Error) -> None:
         complaints.append(str(error))
 
-    def hear_console(said: ConsoleMessage) -> None:
-        if "Content Security" in said.text:
-            complaints.append(said.text)
+    def hear_console(console_message: ConsoleMessage) -> None:
+        if "Content Security" in console_message.text:
+            complaints.append(console_message.text)
 
     page.on("pageerror", hear_error)
     page.on("console", hear_console)

@@ -28,7 +28,7 @@ from tests.browser.phone import Phone
 from tests.browser.test_desk import begin as begin_at_desk
 from tests.browser.test_desk import come_in
 from tests.faults.town import eventually
-from tests.lines import reported
+from tests.lines import make_report
 from tests.stack.laptop import Laptop, running
 from workflows.model.subject import Status
 from workflows.model.views import CampaignShow
@@ -63,13 +63,15 @@ async def take(contract: Contract, browser: Browser) -> None:
     await first_notice(contract, browser)
     await pass_days(contract, 1)
     await sign(contract, browser, CUSTOMER)
-    await contract.shown(lambda it: it["waiting_for"][0]["person"] == EXECUTIVE)
+    await contract.wait_for_view(lambda view: view["waiting_for"][0]["person"] == EXECUTIVE)
     await pass_days(contract, 3, 3)
     await in_between(contract, browser)
     await at_the_desk(contract, browser)
     await pass_days_until_somebody_else_is_asked(contract)
     await sign_from_the_mail(contract, browser, OFFICER)
-    await contract.shown(lambda it: it["handoffs"] and all(one["state"] == "done" for one in it["handoffs"]))
+    await contract.wait_for_view(
+        lambda view: view["handoffs"] and all(hand_off["state"] == "done" for hand_off in view["handoffs"])
+    )
     await timeline(contract, browser)
 
 
@@ -172,12 +174,12 @@ async def proof(laptop: Laptop, request: str, browser: Browser) -> None:
 
 async def begin(laptop: Laptop, browser: Browser) -> None:
     """What somebody sees at the desk who begins a request: its plan before it is sent, and the first page after it."""
-    for number, (who, days) in enumerate((("legal-desk", 3), ("hr-desk", 0), ("hr-desk", 5), ("chair", 30)), 1):
-        owner = "account-executive" if who == LEGAL else LEGAL
+    for number, (assignee, days) in enumerate((("legal-desk", 3), ("hr-desk", 0), ("hr-desk", 5), ("chair", 30)), 1):
+        owner = "account-executive" if assignee == LEGAL else LEGAL
         file, due = laptop.folder / f"task-{number}.yaml", datetime.now(UTC).date() + timedelta(days=days or 1)
         file.write_text(
             f"{{id: paper-{number}, kind: team-task, title: Check the papers of {number}, owner: {owner}, "
-            f'who: {{person: {who}}}, due: "{due}"}}'
+            f'who: {{person: {assignee}}}, due: "{due}"}}'
         )
         await asyncio.to_thread(laptop.answer, "task", "start", str(file))
     async with screen(browser, _SCREEN) as page:
@@ -210,19 +212,19 @@ async def onboard(laptop: Laptop, browser: Browser) -> None:
     """What the customer sees of their onboarding on the phone, and its owner at the desk."""
     await asyncio.to_thread(laptop.answer, "onboard", "start", str(laptop.folder / "example" / "acme.yaml"))
 
-    async def asked() -> Any:
-        shown = await asyncio.to_thread(laptop.answer, "onboard", "show", "acme")
-        return [part for part in shown["stages"][0]["agreements"] if part["status"] == "sent"]
+    async def has_been_asked() -> Any:
+        view = await asyncio.to_thread(laptop.answer, "onboard", "show", "acme")
+        return [part for part in view["stages"][0]["agreements"] if part["status"] == "sent"]
 
-    assert await eventually(asked)
+    assert await eventually(has_been_asked)
     link = await asyncio.to_thread(laptop.answer, "onboard", "link", "acme")
     async with screen(browser, _PHONE, _SHARP) as page:
         await page.goto(link["link"])
         await expect(page.get_by_role("heading", name="Your turn")).to_be_visible()
         await page.screenshot(path=FOLDER / "journey.png")
-    shown = await asyncio.to_thread(laptop.answer, "onboard", "show", "acme")
+    view = await asyncio.to_thread(laptop.answer, "onboard", "show", "acme")
     async with screen(browser, _SCREEN) as page:
-        await come_in(Phone(page, laptop.addresses["sandbox"]), laptop, shown["requester"])
+        await come_in(Phone(page, laptop.addresses["sandbox"]), laptop, view["requester"])
         await page.goto(f"{laptop.addresses['receiver']}/desk/onboardings/acme")
         await expect(page.get_by_role("heading", name="What happened")).to_be_visible()
         await page.screenshot(path=FOLDER / "desk-onboarding.png")
@@ -232,11 +234,11 @@ async def campaign(laptop: Laptop, browser: Browser) -> None:
     """What somebody is asked to acknowledge, the campaign before its owner, and the record of a larger one."""
     await asyncio.to_thread(laptop.answer, "campaign", "start", str(laptop.folder / "example" / "conduct.yaml"))
 
-    async def told() -> Any:
+    async def are_all_told() -> Any:
         counts = (await asyncio.to_thread(laptop.answer, "campaign", "show", "conduct"))["counts"]
         return counts["told"] == sum(counts.values())
 
-    assert await eventually(told)
+    assert await eventually(are_all_told)
     for person in ("account-executive", OFFICER, "operations-desk"):
         async with screen(browser, _PHONE, _SHARP) as page:
             phone = Phone(page, laptop.addresses["sandbox"])
@@ -264,7 +266,7 @@ async def campaign(laptop: Laptop, browser: Browser) -> None:
 def a_record() -> CampaignReport:
     """180 people of five departments, of whom some acknowledge at once and others with each reminder."""
     chance, opens = random.Random(3), datetime(2026, 12, 1, 8, tzinfo=UTC)  # noqa: S311  nothing secret
-    shown = CampaignShow(
+    view = CampaignShow(
         id="conduct-2026",
         kind="code-of-conduct",
         status=Status.DONE_WITH_ERRORS,
@@ -279,23 +281,23 @@ def a_record() -> CampaignReport:
         closes_at=datetime(2026, 12, 23, 12, tzinfo=UTC),
         outcomes=hashlib.sha256(b"outcomes").hexdigest(),
     )
-    lines = [_somebody(number, shown, chance) for number in range(1, 181)]
-    return reported(shown, lines)
+    lines = [_make_outcome(number, view, chance) for number in range(1, 181)]
+    return make_report(view, lines)
 
 
-def _somebody(number: int, shown: CampaignShow, chance: random.Random) -> MemberOutcome:
+def _make_outcome(number: int, view: CampaignShow, chance: random.Random) -> MemberOutcome:
     department = ("Finance", "Legal", "Operations", "Sales", "Support")[number % 5]
-    person, told = f"employee-{number:03d}", shown.opens_at.isoformat()
+    person, sent_at = f"employee-{number:03d}", view.opens_at.isoformat()
     line = MemberOutcome(
-        number, person, f"{shown.id}.{person}", "", told, department=department, manager=f"{department.lower()}-lead"
+        number, person, f"{view.id}.{person}", "", sent_at, department=department, manager=f"{department.lower()}-lead"
     )
-    line = line._replace(due=shown.due.isoformat())
+    line = line._replace(due=view.due.isoformat())
     if chance.random() < _SHARE:
         days = chance.choice((0, 0, 0, 0, 1, 1, 1, 3, 3, 3, 4, 6, 6, 7, 9, 9, 12, 13, 13, 14, 14, 16, 18))
-        at = shown.opens_at + timedelta(days=days, hours=chance.triangular(0.2, 9, 1.5))
-        late = at.date() > shown.due
+        signed_at = view.opens_at + timedelta(days=days, hours=chance.triangular(0.2, 9, 1.5))
+        late = signed_at.date() > view.due
         status = MemberStatus.LATE if late else MemberStatus.ACKNOWLEDGED
-        return line._replace(status=status, signed_at=at.isoformat(), late=late, reminders=min(5, days // 3))
+        return line._replace(status=status, signed_at=signed_at.isoformat(), late=late, reminders=min(5, days // 3))
     status = chance.choice((MemberStatus.DECLINED, MemberStatus.EXPIRED, MemberStatus.EXEMPT, MemberStatus.FAILED))
     return line._replace(status=status, reminders=5)
 
@@ -324,7 +326,7 @@ async def pass_days(contract: Contract, *steps: int) -> None:
 async def pass_days_until_somebody_else_is_asked(contract: Contract) -> None:
     """Reminder after reminder; working hours and weekends make it a different number of days each time."""
     for _ in range(_MOST_STEPS):
-        if (await contract.shown())["escalations"]:
+        if (await contract.wait_for_view())["escalations"]:
             return
         await pass_days(contract, 3)
     raise AssertionError(f"nobody else was asked within {_MOST_STEPS} steps of three days")
@@ -348,7 +350,7 @@ async def main(path: str) -> None:
         async with chromium(path) as browser:
             contract = Contract(laptop, "msa-0042", "Master services agreement")
             await asyncio.to_thread(laptop.answer, "request", "start", str(laptop.example))
-            await contract.shown(lambda it: it["notifications"])
+            await contract.wait_for_view(lambda view: view["notifications"])
             await take(contract, browser)
             await proof(laptop, contract.id, browser)
             await begin(laptop, browser)

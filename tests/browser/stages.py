@@ -72,17 +72,19 @@ class Stage:
     def know(self, **changes: Any) -> None:
         """Let the request be known to our own side."""
         states = zip((FIRST, SECOND, CHAIR), (SignerState.TURN, SignerState.WAITING, SignerState.COPIED), strict=True)
-        signers = tuple(SignerLine(person=one, order=1, role=Role.SIGN, state=state) for one, state in states)
-        known = RequestShow(id=REQUEST, kind="nda", document=paging.DOCUMENT, status=Status.SENT, requester=REQUESTER)
-        says = "Waiting for customer-signer since Mon 23 Nov 2026 09:00 UTC."
-        self.pages.views[REQUEST] = known.replace(due_at=_DUE, signers=signers, says=says).replace(**changes)
+        signers = tuple(SignerLine(person=person, order=1, role=Role.SIGN, state=state) for person, state in states)
+        request_view = RequestShow(
+            id=REQUEST, kind="nda", document=paging.DOCUMENT, status=Status.SENT, requester=REQUESTER
+        )
+        sentence = "Waiting for customer-signer since Mon 23 Nov 2026 09:00 UTC."
+        self.pages.views[REQUEST] = request_view.replace(due_at=_DUE, signers=signers, says=sentence).replace(**changes)
 
     def know_task(self, **changes: Any) -> None:
         """Let a task be known to our own side."""
-        people = tuple(AssigneeLine(person=one, state=AssigneeState.ASKED) for one in (FIRST, SECOND))
-        known = TaskShow(id="keys", kind="task", title="Hand out the keys", status=Status.OPEN, people=people)
+        people = tuple(AssigneeLine(person=person, state=AssigneeState.ASKED) for person in (FIRST, SECOND))
+        task_view = TaskShow(id="keys", kind="task", title="Hand out the keys", status=Status.OPEN, people=people)
         text = "Everybody who starts on Monday gets one.\nPlease have each of them sign the list."
-        self.pages.views[TASK] = known.replace(due_at=_DUE, requester=REQUESTER, text=text).replace(**changes)
+        self.pages.views[TASK] = task_view.replace(due_at=_DUE, requester=REQUESTER, text=text).replace(**changes)
 
 
 async def _not_ours(stage: Stage) -> None:
@@ -165,8 +167,8 @@ async def _approve(stage: Stage) -> None:
 
 async def _review(stage: Stage) -> None:
     sha256 = await stage.pages.store.files.put(b"%PDF-1.7")
-    before = line(CHAIR, SignerState.CHANGES, reason=TYPED)
-    stage.pages.views[REQUEST] = in_review(before, line(CHAIR, SignerState.TURN, round=2), sha256=sha256)
+    earlier_review = line(CHAIR, SignerState.CHANGES, reason=TYPED)
+    stage.pages.views[REQUEST] = in_review(earlier_review, line(CHAIR, SignerState.TURN, round=2), sha256=sha256)
     await stage.open(stage.pages.link(CHAIR, LinkUse.REVIEW))
 
 
@@ -220,8 +222,8 @@ async def _decided(stage: Stage) -> None:
 
 async def deciding(stage: Stage) -> None:
     """A part of an onboarding that its owner is asked to decide about."""
-    about, asked = ToDecide(onboarding="acme", part="contract"), "acme.1.1.decide"
-    stage.know_task(choices=(_CHOICES,), id=asked, kind="onboarding-decision", title="Decide: MSA", decides=about)
+    decision, task_id = ToDecide(onboarding="acme", part="contract"), "acme.1.1.decide"
+    stage.know_task(choices=(_CHOICES,), id=task_id, kind="onboarding-decision", title="Decide: MSA", decides=decision)
     know(stage.pages, onboarding())
     await stage.open(stage.pages.link(FIRST, LinkUse.DO, TASK))
 
@@ -238,9 +240,9 @@ async def answering(stage: Stage) -> None:
 async def answered(stage: Stage) -> None:
     """The same once it is done."""
     stage.pages.watch.now += FRESH_SECONDS
-    done = AssigneeLine(person=FIRST, state=AssigneeState.DONE, at=NOW)
+    finished_assignee = AssigneeLine(person=FIRST, state=AssigneeState.DONE, at=NOW)
     answer = _ASKED.replace(text="1 Rue du Port, Paris")
-    stage.know_task(status=Status.DONE, done_by=FIRST, title="Invoices", answer=answer, people=(done,))
+    stage.know_task(status=Status.DONE, done_by=FIRST, title="Invoices", answer=answer, people=(finished_assignee,))
     await _through_the_journey(stage)
 
 
@@ -255,8 +257,8 @@ async def declined(stage: Stage, person: str) -> None:
     first = SignerLine(
         person=FIRST, order=1, role=Role.SIGN, state=SignerState.DECLINED, at=NOW, reason="Annex B is missing."
     )
-    other = SignerLine(person=SECOND, order=2, role=Role.SIGN, state=SignerState.WAITING)
-    stage.know(status=Status.DECLINED, signers=(first, other))
+    other_signer = SignerLine(person=SECOND, order=2, role=Role.SIGN, state=SignerState.WAITING)
+    stage.know(status=Status.DECLINED, signers=(first, other_signer))
     await stage.open(stage.pages.link(person))
 
 
@@ -272,7 +274,7 @@ async def finding(stage: Stage) -> None:
     await stage.phone.button("Look for them").tap()
 
 
-async def _ended(stage: Stage) -> None:
+async def _open_ended(stage: Stage) -> None:
     await stage.pages.create()
     await stage.pages.cancel()
     await stage.press(stage.pages.link())
@@ -284,10 +286,10 @@ async def _no_file(stage: Stage) -> None:
 
 
 async def _erased(stage: Stage) -> None:
-    kept = KeptFile(sha256="ab" * 32, bytes=7)
-    signed = SignedDocument(document=SignedFile(kept.sha256, kept.bytes))
+    kept_file = KeptFile(sha256="ab" * 32, bytes=7)
+    signed = SignedDocument(document=SignedFile(kept_file.sha256, kept_file.bytes))
     await stage.pages.store.evidence.keep_signed(Kind.REQUEST.workflow_id(REQUEST), signed, NOW)
-    stage.know(status=Status.SIGNED, signed_document=kept)
+    stage.know(status=Status.SIGNED, signed_document=kept_file)
     await stage.open(f"{stage.pages.link()}/document")
 
 
@@ -334,7 +336,7 @@ STAGES: Final[Mapping[ScreenName, Callable[[Stage], Awaitable[None]]]] = {
     ScreenName.ACTED: _acted,
     ScreenName.HANDED_OVER: _handed_over,
     ScreenName.DECIDED: _decided,
-    ScreenName.ENDED: _ended,
+    ScreenName.ENDED: _open_ended,
     ScreenName.NO_FILE: _no_file,
     ScreenName.ERASED: _erased,
     ScreenName.STANDING: _standing,

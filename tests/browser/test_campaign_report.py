@@ -36,27 +36,27 @@ def file(tmp_path_factory: pytest.TempPathFactory, lines: list[MemberOutcome]) -
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def reader(browser: Browser) -> AsyncIterator[tuple[Page, list[str]]]:
     """A page, and everything that it ever asked for or complained of."""
-    async with page_of(browser) as it:
+    async with page_of(browser) as opened_page:
         heard: list[str] = []
-        it.on("console", lambda message: heard.append(message.text))
-        it.on("pageerror", lambda error: heard.append(str(error)))
-        it.on("request", lambda request: heard.append(request.url))
-        yield it, heard
+        opened_page.on("console", lambda message: heard.append(message.text))
+        opened_page.on("pageerror", lambda error: heard.append(str(error)))
+        opened_page.on("request", lambda request: heard.append(request.url))
+        yield opened_page, heard
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def said(reader: tuple[Page, list[str]]) -> tuple[Page, list[str]]:
+async def fresh_reader(reader: tuple[Page, list[str]]) -> tuple[Page, list[str]]:
     """The page as at first, with nothing said yet."""
-    it, heard = reader
-    await it.set_viewport_size({"width": WIDTH, "height": HEIGHT})
-    await it.emulate_media(media="screen", color_scheme="light")
+    report_page, heard = reader
+    await report_page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    await report_page.emulate_media(media="screen", color_scheme="light")
     heard.clear()
-    return it, heard
+    return report_page, heard
 
 
-async def column(it: Page, name: str) -> list[str]:
+async def read_column(report_page: Page, name: str) -> list[str]:
     """What stands in a column of everybody."""
-    found: Any = await it.evaluate(
+    cells: Any = await report_page.evaluate(
         """name => {
           const table = document.querySelector(".everybody table");
           const at = [...table.tHead.rows[0].cells].findIndex(head => head.textContent === name);
@@ -64,54 +64,58 @@ async def column(it: Page, name: str) -> list[str]:
         }""",
         name,
     )
-    return list(found)
+    return list(cells)
 
 
 async def test_the_heads_of_everybody_sort_by_the_keyboard_and_say_so(
-    said: tuple[Page, list[str]], file: Path, lines: list[MemberOutcome]
+    fresh_reader: tuple[Page, list[str]], file: Path, lines: list[MemberOutcome]
 ) -> None:
-    it, heard = said
-    await it.goto(file.as_uri())
-    head = it.locator(".everybody").get_by_role("columnheader", name="reminders")
-    before = await column(it, "row")
+    report_page, heard = fresh_reader
+    await report_page.goto(file.as_uri())
+    head = report_page.locator(".everybody").get_by_role("columnheader", name="reminders")
+    rows_before = await read_column(report_page, "row")
     await head.get_by_role("button").press("Enter")
-    rising = await column(it, "reminders")
+    rising = await read_column(report_page, "reminders")
     assert await head.get_attribute("aria-sort") == "ascending"
     await head.get_by_role("button").press("Space")
-    falling = await column(it, "reminders")
+    falling = await read_column(report_page, "reminders")
     assert await head.get_attribute("aria-sort") == "descending"
-    assert before == [str(line.row) for line in lines]
-    known = [count for count in rising if count]
-    blank = [""] * (len(rising) - len(known))
-    assert blank and known == sorted(known, key=int) != known[::-1]
-    assert (rising, falling) == ([*known, *blank], [*known[::-1], *blank])
-    await it.locator(".everybody").get_by_role("button", name="acknowledged (UTC)").press("Enter")
-    signed = [at for at in await column(it, "acknowledged (UTC)") if at]
+    assert rows_before == [str(line.row) for line in lines]
+    counts = [count for count in rising if count]
+    blank = [""] * (len(rising) - len(counts))
+    assert blank and counts == sorted(counts, key=int) != counts[::-1]
+    assert (rising, falling) == ([*counts, *blank], [*counts[::-1], *blank])
+    await report_page.locator(".everybody").get_by_role("button", name="acknowledged (UTC)").press("Enter")
+    signed = [signed_at for signed_at in await read_column(report_page, "acknowledged (UTC)") if signed_at]
     assert signed == sorted(signed)
-    assert (await column(it, "acknowledged (UTC)"))[len(signed) :] == [""] * (MANY - len(signed))
+    assert (await read_column(report_page, "acknowledged (UTC)"))[len(signed) :] == [""] * (MANY - len(signed))
     assert heard == [file.as_uri()]
 
 
 @pytest.mark.long
 async def test_axe_finds_nothing_by_day_and_by_night_and_nothing_lies_outside_a_phone(
-    said: tuple[Page, list[str]], file: Path
+    fresh_reader: tuple[Page, list[str]], file: Path
 ) -> None:
-    it, _ = said
-    await it.goto(file.as_uri())
-    await it.evaluate(AXE)
-    for scheme, asked in (("light", {}), ("dark", {"runOnly": ["color-contrast"]})):
-        await it.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        found: Any = await it.evaluate("asked => axe.run({resultTypes: ['violations'], ...asked})", asked)
-        assert [(one["id"], node["html"]) for one in found["violations"] for node in one["nodes"]] == [], scheme
-    await Phone(it, "").fits()
+    report_page, _ = fresh_reader
+    await report_page.goto(file.as_uri())
+    await report_page.evaluate(AXE)
+    for scheme, axe_options in (("light", {}), ("dark", {"runOnly": ["color-contrast"]})):
+        await report_page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        axe_result: Any = await report_page.evaluate(
+            "asked => axe.run({resultTypes: ['violations'], ...asked})", axe_options
+        )
+        assert [
+            (violation["id"], node["html"]) for violation in axe_result["violations"] for node in violation["nodes"]
+        ] == [], scheme
+    await Phone(report_page, "").fits()
 
 
 async def test_on_a_phone_dates_and_standings_stay_whole_and_the_line_can_be_read(
-    said: tuple[Page, list[str]], file: Path
+    fresh_reader: tuple[Page, list[str]], file: Path
 ) -> None:
-    it, _ = said
-    await it.goto(file.as_uri())
-    high: Any = await it.evaluate(
+    report_page, _ = fresh_reader
+    await report_page.goto(file.as_uri())
+    high: Any = await report_page.evaluate(
         """() => [...document.querySelectorAll(".everybody td.status, .everybody td.at")].filter(cell => {
           const range = document.createRange();
           range.selectNodeContents(cell);
@@ -120,27 +124,30 @@ async def test_on_a_phone_dates_and_standings_stay_whole_and_the_line_can_be_rea
         }).map(cell => cell.textContent)"""
     )
     assert high == []
-    small: Any = await it.evaluate(
+    small: Any = await report_page.evaluate(
         """() => Math.min(
           ...[...document.querySelectorAll("figure text")].map(one => one.getBoundingClientRect().height)
         )"""
     )
     assert small >= 10
-    status = await it.locator(".everybody td.status").first.bounding_box()
+    status = await report_page.locator(".everybody td.status").first.bounding_box()
     assert status and status["x"] + status["width"] <= WIDTH
 
 
 async def test_no_id_is_broken_on_any_screen_or_on_paper(
-    said: tuple[Page, list[str]], tmp_path: Path, lines: list[MemberOutcome]
+    fresh_reader: tuple[Page, list[str]], tmp_path: Path, lines: list[MemberOutcome]
 ) -> None:
-    it, _ = said
-    long = [one._replace(request=f"code-of-conduct-2026.{one.person}", manager="head-of-operations") for one in lines]
+    report_page, _ = fresh_reader
+    long = [
+        outcome._replace(request=f"code-of-conduct-2026.{outcome.person}", manager="head-of-operations")
+        for outcome in lines
+    ]
     (tmp_path / "report.html").write_text(await html(some_report(*long)))
-    await it.goto((tmp_path / "report.html").as_uri())
+    await report_page.goto((tmp_path / "report.html").as_uri())
     for width, media in product((WIDTH, 1100, 1440), ("screen", "print")):
-        await it.set_viewport_size({"width": width, "height": 900})
-        await it.emulate_media(media="screen" if media == "screen" else "print")
-        broken: Any = await it.evaluate(
+        await report_page.set_viewport_size({"width": width, "height": 900})
+        await report_page.emulate_media(media="screen" if media == "screen" else "print")
+        broken: Any = await report_page.evaluate(
             """() => [...document.querySelectorAll(".everybody tbody th, .everybody td.id")].filter(cell => {
               const range = document.createRange();
               range.selectNodeContents(cell);
@@ -148,26 +155,28 @@ async def test_no_id_is_broken_on_any_screen_or_on_paper(
             }).map(cell => cell.textContent)"""
         )
         assert broken == [], (width, media)
-        wide: Any = await it.evaluate("document.documentElement.scrollWidth")
+        wide: Any = await report_page.evaluate("document.documentElement.scrollWidth")
         assert media == "print" or wide <= width
 
 
 async def test_without_scripts_everybody_stands_in_the_order_of_the_record(
     without_scripts: Page, file: Path, lines: list[MemberOutcome]
 ) -> None:
-    async with fresh(without_scripts, "") as it:
-        await it.open(file.as_uri())
-        assert await it.page.get_by_role("button").count() == 0
-        assert await it.page.locator(".everybody tbody tr").count() == len(lines)
+    async with fresh(without_scripts, "") as phone:
+        await phone.open(file.as_uri())
+        assert await phone.page.get_by_role("button").count() == 0
+        assert await phone.page.locator(".everybody tbody tr").count() == len(lines)
 
 
 @pytest.mark.parametrize("width", [WIDTH, 1280])
 async def test_a_table_that_goes_on_beyond_the_screen_shows_that_it_does(
-    said: tuple[Page, list[str]], file: Path, width: int
+    fresh_reader: tuple[Page, list[str]], file: Path, width: int
 ) -> None:
-    it, _ = said
-    await it.set_viewport_size({"width": width, "height": HEIGHT})
-    await it.goto(file.as_uri())
-    for style, wanted in (("overflow-x", "auto"), ("background-image", "gradient")):
-        found = await it.evaluate(f"() => getComputedStyle(document.querySelector('.everybody'))['{style}']")
-        assert wanted in found
+    report_page, _ = fresh_reader
+    await report_page.set_viewport_size({"width": width, "height": HEIGHT})
+    await report_page.goto(file.as_uri())
+    for style, expected_part in (("overflow-x", "auto"), ("background-image", "gradient")):
+        computed = await report_page.evaluate(
+            f"() => getComputedStyle(document.querySelector('.everybody'))['{style}']"
+        )
+        assert expected_part in computed

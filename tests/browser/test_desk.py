@@ -39,17 +39,17 @@ async def at_the_desk(screen: Page, laptop: Laptop, person: str) -> AsyncIterato
 
 def session_of(laptop: Laptop, person: str) -> tuple[str, str]:
     """The cookie of somebody who has come in: for a message there would be a minute to wait."""
-    told, answer = laptop.addresses, Response()
-    cookies = Cookies(SecretStr(told["env"]["COUNTERSIGN_LINK_SECRET"]), told["receiver"])
+    addresses, answer = laptop.addresses, Response()
+    cookies = Cookies(SecretStr(addresses["env"]["COUNTERSIGN_LINK_SECRET"]), addresses["receiver"])
     cookies.keep_session(answer, Session.new(person, "", datetime.now(UTC)))
     [(name, cookie), *_] = SimpleCookie(answer.headers["set-cookie"]).items()
     return name, cookie.value
 
 
-async def begin(desk: Page, what: str) -> None:
+async def begin(desk: Page, kind: str) -> None:
     """Choose something under New, on the first page of the desk."""
     await desk.locator("details.new > summary").click()
-    await desk.get_by_role("link", name=what).click()
+    await desk.get_by_role("link", name=kind).click()
 
 
 async def come_in(phone: Phone, laptop: Laptop, person: str) -> None:
@@ -91,7 +91,7 @@ async def test_a_laptop_is_let_in_by_the_number_on_the_phone(second_screen: Page
 
 async def test_who_asked_finds_moves_pauses_and_cancels_a_request(second_screen: Page, laptop: Laptop) -> None:
     contract = await Contract.start(laptop, "desk-moved")
-    await contract.shown(lambda it: it["waiting_for"])
+    await contract.wait_for_view(lambda view: view["waiting_for"])
     async with at_the_desk(second_screen, laptop, LEGAL) as desk:
         await desk.page.get_by_role("link", name="Asked by me").tap()
         await expect(desk.heading("Asked by me")).to_be_visible()
@@ -116,8 +116,8 @@ async def test_who_asked_finds_moves_pauses_and_cancels_a_request(second_screen:
         await desk.is_usable()
         await desk.button("Move the due date").tap()
         await expect(desk.page.get_by_role("status")).to_have_text("The due date was moved.")
-        moved = re.compile(rf"Legal desk moved the due date to \w+, {due:%-d %b %Y}")
-        await expect(desk.page.get_by_text(moved)).to_be_visible()
+        moved_text = re.compile(rf"Legal desk moved the due date to \w+, {due:%-d %b %Y}")
+        await expect(desk.page.get_by_text(moved_text)).to_be_visible()
 
         await desk.page.get_by_role("link", name="Cancel the request").tap()
         await desk.page.get_by_label("Why").fill("no longer needed")
@@ -127,14 +127,14 @@ async def test_who_asked_finds_moves_pauses_and_cancels_a_request(second_screen:
         await desk.again_until(desk.page.get_by_text("It was cancelled (Legal desk)"))
         await expect(desk.page.get_by_role("link", name="Cancel the request")).to_have_count(0)
         await desk.is_usable()
-    assert (await contract.shown(lambda it: it["status"] == "cancelled"))["timeline"]
+    assert (await contract.wait_for_view(lambda view: view["status"] == "cancelled"))["timeline"]
 
 
 async def test_a_question_is_answered_and_a_reason_to_decline_is_read(
     second_screen: Page, laptop: Laptop, phone: Phone
 ) -> None:
     contract = await Contract.start(laptop, "desk-declined")
-    await contract.shown(lambda it: it["choices"])
+    await contract.wait_for_view(lambda view: view["choices"])
     await phone.open(contract.link(CUSTOMER))
     await phone.page.get_by_text("Ask a question").tap()
     await phone.page.get_by_label("What would you like to know?").fill("Which annex is meant?")
@@ -152,7 +152,7 @@ async def test_a_question_is_answered_and_a_reason_to_decline_is_read(
         await phone.page.get_by_text("Decline instead").tap()
         await phone.page.get_by_role("textbox").fill(WHY)
         await phone.button("Decline").tap()
-        await contract.shown(lambda it: state_of(it, CUSTOMER) == "declined")
+        await contract.wait_for_view(lambda view: state_of(view, CUSTOMER) == "declined")
         await desk.again_until(desk.page.get_by_text("Customer signer declined, with these words:"))
         await expect(desk.page.get_by_text(WHY).first).to_be_visible()
         await desk.is_usable()
@@ -228,9 +228,9 @@ async def test_an_owner_watches_a_campaign_and_a_manager_has_their_own_people_re
 ) -> None:
     # Whoever manages somebody in the example is an operator as well.
     with (laptop.folder / "example" / "people.yaml").open("a") as example:
-        for id, more in (("team-lead", ""), ("newcomer", ", manager: team-lead")):
-            of = f"email: {id}@supplier.test, zone: Europe/Amsterdam, devices: [{{token: {id}~1, platform: web}}]"
-            example.write(f"  - {{id: {id}, name: A {id}, {of}{more}}}\n")
+        for id, manager in (("team-lead", ""), ("newcomer", ", manager: team-lead")):
+            fields = f"email: {id}@supplier.test, zone: Europe/Amsterdam, devices: [{{token: {id}~1, platform: web}}]"
+            example.write(f"  - {{id: {id}, name: A {id}, {fields}{manager}}}\n")
     file = laptop.folder / "example" / "conduct.yaml"
     people = "account-executive, hr-desk, success-desk, customer-signer, newcomer"
     file.write_text(

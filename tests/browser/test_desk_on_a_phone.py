@@ -33,14 +33,14 @@ LEFT: Final = "wanted => document.querySelector(wanted).getBoundingClientRect().
 async def campaign(browser: Browser) -> AsyncIterator[Page]:
     """The parts of a campaign's page that are wide: its line, of thousands, and the row of what one can do."""
     drawn = chart(some_show(), list(everybody(9_000)), language=Language.of("de"))
-    deeds = "".join(f'<li><a href="#">{words}</a></li>' for words in ("Remind now", "Move the due date", "Hand over"))
-    async with page_of(browser) as it:
-        await it.set_content(f"""<meta name="viewport" content="width=device-width"><style>{STYLES}</style>
+    deeds = "".join(f'<li><a href="#">{label}</a></li>' for label in ("Remind now", "Move the due date", "Hand over"))
+    async with page_of(browser) as opened_page:
+        await opened_page.set_content(f"""<meta name="viewport" content="width=device-width"><style>{STYLES}</style>
           <body class="desk"><main class="wide">
           <article><div class="chart" tabindex="0">{drawn}</div></article>
           <nav class="deeds"><ul>{deeds}</ul></nav>
           </main></body>""")
-        yield it
+        yield opened_page
 
 
 @pytest.mark.parametrize("width", [NARROWEST, WIDTH])
@@ -48,9 +48,9 @@ async def test_the_line_of_a_campaign_is_seen_whole_with_words_that_can_be_read(
     await campaign.set_viewport_size({"width": width, "height": HEIGHT})
     texts: list[list[Any]] = await campaign.evaluate(TEXTS, "")
     assert len(texts) > 8
-    assert all(left >= 0 and right <= width and height >= 8 for left, right, height in texts), texts
+    assert all(left_edge >= 0 and right_edge <= width and height >= 8 for left_edge, right_edge, height in texts), texts
     days: list[list[Any]] = await campaign.evaluate(TEXTS, ".day-ticks")
-    assert all(one[1] < two[0] for one, two in pairwise(days)), days
+    assert all(left_day[1] < right_day[0] for left_day, right_day in pairwise(days)), days
 
 
 async def test_beside_what_happened_the_line_of_a_campaign_is_seen_whole_too(campaign: Page) -> None:
@@ -66,24 +66,26 @@ async def test_what_one_can_do_stands_in_line_with_what_it_is_about(campaign: Pa
     assert await campaign.evaluate(LEFT, ".deeds a") == await campaign.evaluate(LEFT, "article")
 
 
-@pytest.mark.parametrize("here", View)
+@pytest.mark.parametrize("current_view", View)
 @pytest.mark.parametrize("width", [NARROWEST, WIDTH])
-async def test_the_view_that_is_open_is_on_the_screen_of_a_phone(browser: Browser, width: int, here: View) -> None:
-    says = Language.of("de").say
+async def test_the_view_that_is_open_is_on_the_screen_of_a_phone(
+    browser: Browser, width: int, current_view: View
+) -> None:
+    say = Language.of("de").say
     tabs = "".join(
-        f'<li><a href="#"{" aria-current=page" * (view is here)}>{says(label)}</a></li>'
+        f'<li><a href="#"{" aria-current=page" * (view is current_view)}>{say(label)}</a></li>'
         for view, label in LABELS.items()
     )
-    async with page_of(browser) as it:
-        await it.set_viewport_size({"width": width, "height": HEIGHT})
-        await it.set_content(f"""<meta name="viewport" content="width=device-width"><style>{STYLES}</style>
+    async with page_of(browser) as opened_page:
+        await opened_page.set_viewport_size({"width": width, "height": HEIGHT})
+        await opened_page.set_content(f"""<meta name="viewport" content="width=device-width"><style>{STYLES}</style>
           <body class="desk"><header class="top"><p class="brand">Northwind</p><nav><ul>{tabs}</ul></nav></header>""")
-        places: list[list[float]] = await it.evaluate(TABS)
+        places: list[list[float]] = await opened_page.evaluate(TABS)
         assert all(height >= THUMB for *_, height in places)
         assert len({top for top, *_ in places}) == 1, "the others are reached by a swipe"
-        _, left, right, _ = places[list(LABELS).index(here)]
-        assert left > -1 and right < width + 1
-        assert await it.evaluate("document.documentElement.scrollWidth") == width
+        _, left_edge, right_edge, _ = places[list(LABELS).index(current_view)]
+        assert left_edge > -1 and right_edge < width + 1
+        assert await opened_page.evaluate("document.documentElement.scrollWidth") == width
 
 
 async def test_a_row_of_a_list_is_one_line_of_forty_pixels_on_a_wide_screen(browser: Browser) -> None:

@@ -23,12 +23,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def customer(tmp_path: Path) -> AsyncIterator[paging.Phone]:
-    async with paging.phone(tmp_path) as made:
-        know(made, shown(), request(1, FIRST), task(FIRST))
-        yield made
+    async with paging.phone(tmp_path) as opened_phone:
+        know(opened_phone, shown(), request(1, FIRST), task(FIRST))
+        yield opened_phone
 
 
-def at(customer: paging.Phone, path: str) -> str:
+def make_address(customer: paging.Phone, path: str) -> str:
     return urljoin(str(customer.browser.base_url), path)
 
 
@@ -40,17 +40,17 @@ def part(phone: Phone, name: str) -> Locator:
 async def test_the_page_is_usable_by_thumb_and_by_key_and_its_buttons_say_of_what_they_are(
     phone: Phone, customer: paging.Phone
 ) -> None:
-    await phone.open(at(customer, link(customer)))
+    await phone.open(make_address(customer, link(customer)))
     await phone.is_usable()
     way = part(phone, "Your turn").get_by_role("link", name="Read and sign")
     await expect(way).to_have_accessible_description(MSA)
     await phone.tab_to(way)
     await phone.page.keyboard.press("Enter")
-    await expect(phone.page).to_have_url(at(customer, given(customer, FIRST, LinkUse.SIGN, "acme.1.1")))
+    await expect(phone.page).to_have_url(make_address(customer, given(customer, FIRST, LinkUse.SIGN, "acme.1.1")))
 
 
 async def test_the_page_moves_by_itself_keeps_the_focus_and_says_so(phone: Phone, customer: paging.Phone) -> None:
-    await phone.open(at(customer, link(customer)))
+    await phone.open(make_address(customer, link(customer)))
     step = part(phone, "Your turn").get_by_role("link", name="Open this step")
     await phone.tab_to(step)
     await phone.page.evaluate("window.stays = true")
@@ -74,9 +74,9 @@ async def test_without_scripts_the_page_is_whole_and_looked_at_again_by_hand(
     without_scripts: Page, customer: paging.Phone
 ) -> None:
     async with fresh(without_scripts, "") as phone:
-        await phone.open(at(customer, link(customer)))
-        for said in (MSA, DPA, "Create the account"):
-            await expect(phone.page.get_by_text(said).first).to_be_visible()
+        await phone.open(make_address(customer, link(customer)))
+        for text in (MSA, DPA, "Create the account"):
+            await expect(phone.page.get_by_text(text).first).to_be_visible()
         know(customer, shown(status=Status.CANCELLED))
         customer.watch.now += 10
         await phone.page.get_by_role("link", name="Look again").tap()
@@ -85,12 +85,12 @@ async def test_without_scripts_the_page_is_whole_and_looked_at_again_by_hand(
 
 async def test_a_preview_has_nothing_to_press_and_every_language_fits(phone: Phone, customer: paging.Phone) -> None:
     preview = link(customer, use=LinkUse.PREVIEW, until=NOW + timedelta(minutes=5))
-    await phone.open(at(customer, preview))
+    await phone.open(make_address(customer, preview))
     await expect(part(phone, "Your turn").get_by_role("link")).to_have_count(0)
     await phone.is_usable()
     know(customer, shown(customer=DUTCH, colleagues=(COLLEAGUE,)), request(1, DUTCH), task(DUTCH))
     customer.watch.now += 10
-    await phone.open(at(customer, link(customer, DUTCH)))
+    await phone.open(make_address(customer, link(customer, DUTCH)))
     await expect(phone.page.get_by_role("heading", name="Nu aan u")).to_be_visible()
     await phone.is_usable()
 
@@ -120,8 +120,8 @@ async def test_a_customer_is_led_from_their_page_to_the_signature_and_the_page_h
     await expect(phone.page.get_by_text("A preview of what the customer sees.")).to_be_visible()
     await expect(phone.page.locator("main").get_by_role("link")).to_have_count(0)
     laptop.answer("onboard", "link", "initech", "--renew")
-    for old in (page, agreement):
-        await phone.open(old)
+    for old_link in (page, agreement):
+        await phone.open(old_link)
         await expect(phone.screen(ScreenName.RENEWED)).to_be_visible()
     await phone.button("Send me a new link").tap()
     await expect(phone.screen(ScreenName.LINK_SENT)).to_be_visible()

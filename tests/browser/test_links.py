@@ -16,10 +16,10 @@ ONLY_LOOKED_AT = ("request", "token_issued")
 """What the sandbox writes down of whoever merely asks."""
 
 
-def changed(link: str, at: int) -> str:
+def change_character(link: str, offset: int) -> str:
     """The link with one character of its reference replaced."""
-    place = link.rindex("/") + 1 + at
-    return link[:place] + ("A" if link[place] != "A" else "B") + link[place + 1 :]
+    position = link.rindex("/") + 1 + offset
+    return link[:position] + ("A" if link[position] != "A" else "B") + link[position + 1 :]
 
 
 @pytest.mark.parametrize("way", ["first", "middle", "last", "cut", "longer"])
@@ -27,9 +27,9 @@ async def test_a_tampered_link_does_not_work(phone: Phone, waiting: Contract, wa
     link = waiting.link(CUSTOMER)
     length = len(link) - link.rindex("/") - 1
     tampered = {
-        "first": changed(link, 0),
-        "middle": changed(link, length // 2),
-        "last": changed(link, length - 1),
+        "first": change_character(link, 0),
+        "middle": change_character(link, length // 2),
+        "last": change_character(link, length - 1),
         "cut": link[:-12],
         "longer": link + "A",
     }[way]
@@ -44,7 +44,7 @@ async def test_a_link_dies_with_its_request_and_so_does_a_page_that_was_open(pho
     await phone.open(contract.link(CUSTOMER))
     await expect(phone.button("Read and sign")).to_be_visible()
     await contract.cancel()
-    await contract.shown(lambda it: it["status"] == "cancelled")
+    await contract.wait_for_view(lambda view: view["status"] == "cancelled")
 
     await phone.button("Read and sign").tap()
     await expect(phone.heading("This request has ended")).to_be_visible()
@@ -65,20 +65,20 @@ async def test_a_scanner_that_follows_the_link_changes_nothing_and_a_signer_need
 ) -> None:
     contract = await Contract.start(laptop, "scanned")
     link = contract.link(CUSTOMER)
-    before, happened = await contract.shown(lambda it: it["notifications"]), await effects(contract)
+    view_before, happened = await contract.wait_for_view(lambda view: view["notifications"]), await effects(contract)
     async with fresh(without_scripts, laptop.addresses["sandbox"]) as phone:
         for _ in range(VISITS):
             assert (await phone.page.request.head(link)).status == 200
             assert (await phone.page.request.get(link)).status == 200
         assert await phone.open(link) == 200
         assert await phone.page.locator("main").get_by_role("link").all_inner_texts() == ["I am away", "My documents"]
-        assert await contract.shown() == before
+        assert await contract.wait_for_view() == view_before
         assert await effects(contract) == happened
 
         await phone.button("Read and sign").tap()
         await phone.button("Sign").tap()
         await expect(phone.heading("You have signed")).to_be_visible()
-    await contract.shown(lambda it: state_of(it, CUSTOMER) == "signed")
+    await contract.wait_for_view(lambda view: state_of(view, CUSTOMER) == "signed")
 
 
 async def test_a_form_that_was_made_up_is_refused(phone: Phone, waiting: Contract) -> None:

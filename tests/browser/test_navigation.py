@@ -17,15 +17,15 @@ async def test_all_views_stand_in_one_row_that_scrolls_on_a_phone(browser: Brows
     language = Language.of(code)
     tabs = tuple(Tab(view, language.say(LABELS[view]), view is View.CAMPAIGNS) for view in View)
     answer = Renderer(desk="/desk").screen(NOT_THERE.told(language), frame=Frame("Anna", tabs, "token"))
-    async with page_of(browser) as it:
+    async with page_of(browser) as opened_page:
         for width in (NARROWEST, WIDTH):
-            await it.set_viewport_size({"width": width, "height": 800})
-            await it.set_content(bytes(answer.body).decode())
-            boxes = [await tab.bounding_box() for tab in await it.locator("nav a").all()]
+            await opened_page.set_viewport_size({"width": width, "height": 800})
+            await opened_page.set_content(bytes(answer.body).decode())
+            boxes = [await tab.bounding_box() for tab in await opened_page.locator("nav a").all()]
             assert len({box["y"] for box in boxes if box}) == 1
             assert min(box["height"] for box in boxes if box) >= THUMB
-            last = it.locator("nav a").last
+            last = opened_page.locator("nav a").last
             await last.scroll_into_view_if_needed()
             box = await last.bounding_box()
             assert box and box["x"] + box["width"] <= width
-        await Phone(it, "").fits()
+        await Phone(opened_page, "").fits()

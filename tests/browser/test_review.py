@@ -46,9 +46,9 @@ async def begin(desk: Phone, pdf: Path, name: str) -> None:
     await desk.again_until(desk.page.get_by_text(f"Waiting for {REVIEWER}."))
 
 
-async def revise(desk: Phone, pdf: Path, words: str) -> None:
+async def revise(desk: Phone, pdf: Path, reason: str) -> None:
     await desk.again_until(desk.page.get_by_role("link", name="Give a new version"))
-    await expect(desk.page.get_by_text(words).first).to_be_visible()
+    await expect(desk.page.get_by_text(reason).first).to_be_visible()
     await desk.is_usable()
     await desk.page.get_by_role("link", name="Give a new version").click()
     await desk.page.get_by_label("The new version (PDF)").set_input_files(pdf)
@@ -70,22 +70,22 @@ async def test_a_document_is_sent_back_revised_approved_and_only_then_to_be_sign
 ) -> None:
     first, second, name = laptop.folder / "example" / "msa.pdf", tmp_path / "second.pdf", "Lease of the old office"
     second.write_bytes(first.read_bytes() + b"\n% the second version\n")
-    words = "Clause 3 is wrong."
+    reason = "Clause 3 is wrong."
     async with with_a_mouse(browser) as page, at_the_desk(page, laptop, LEGAL) as desk:
         await begin(desk, first, name)
         await opened(phone, EXECUTIVE, f"Ready to review: {name}")
         await expect(phone.heading(READY)).to_be_visible()
         await phone.is_usable()
         await phone.page.get_by_text("Ask for changes", exact=True).tap()
-        await phone.page.get_by_label("What is to be changed?").fill(words)
+        await phone.page.get_by_label("What is to be changed?").fill(reason)
         await phone.is_usable()
         await phone.button("Send this").tap()
         await expect(phone.heading("You have asked for changes")).to_be_visible()
 
-        await revise(desk, second, words)
+        await revise(desk, second, reason)
         await opened(phone, EXECUTIVE, f"New version to review: {name}")
         await phone.again_until(phone.page.get_by_text("Read the document, version 2"))
-        await expect(phone.page.get_by_text(words)).to_be_visible()
+        await expect(phone.page.get_by_text(reason)).to_be_visible()
         await phone.is_usable()
         await phone.inbox("operating-officer")
         await expect(phone.notice(name)).to_have_count(0)

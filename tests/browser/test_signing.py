@@ -30,8 +30,8 @@ async def test_a_notice_arrives_leads_to_the_signature_and_vanishes(phone: Phone
 
     await phone.inbox(CUSTOMER)
     await expect(notice).to_have_count(0)
-    shown = await contract.shown(lambda it: state_of(it, EXECUTIVE) == "turn")
-    assert state_of(shown, CUSTOMER) == "signed"
+    view_of_turn = await contract.wait_for_view(lambda view: state_of(view, EXECUTIVE) == "turn")
+    assert state_of(view_of_turn, CUSTOMER) == "signed"
     await phone.finds(contract.link(CUSTOMER), "You have signed")
 
 
@@ -53,8 +53,8 @@ async def test_one_signs_and_one_declines_with_nothing_but_a_keyboard(phone: Pho
     await phone.page.keyboard.type("The price is not what we agreed on.")
     await phone.choose(phone.button("Decline"))
     await expect(phone.heading("You have declined")).to_be_visible()
-    shown = await contract.shown(lambda it: it["status"] == "declined")
-    assert [state_of(shown, person) for person in (CUSTOMER, EXECUTIVE)] == ["signed", "declined"]
+    view_of_end = await contract.wait_for_view(lambda view: view["status"] == "declined")
+    assert [state_of(view_of_end, person) for person in (CUSTOMER, EXECUTIVE)] == ["signed", "declined"]
 
 
 async def test_who_declines_has_to_say_why_and_the_requester_is_told(phone: Phone, laptop: Laptop) -> None:
@@ -76,17 +76,17 @@ async def test_who_declines_has_to_say_why_and_the_requester_is_told(phone: Phon
     await reason.fill("The price is not what we agreed on.")
     await phone.button("Decline").tap()
     await expect(phone.page.get_by_text("Your reason: The price is not what we agreed on.")).to_be_visible()
-    await contract.shown(lambda it: it["status"] == "declined")
+    await contract.wait_for_view(lambda view: view["status"] == "declined")
     await phone.inbox(LEGAL)
-    told = phone.notice(f"Declined: {contract.document}")
-    await told.tap()
+    notice = phone.notice(f"Declined: {contract.document}")
+    await notice.tap()
     await expect(phone.heading("Declined")).to_be_visible()
-    assert state_of(await contract.shown(), CUSTOMER) == "declined"
+    assert state_of(await contract.wait_for_view(), CUSTOMER) == "declined"
 
 
 async def test_a_signer_without_a_phone_signs_from_the_mail(phone: Phone, laptop: Laptop) -> None:
     contract = await Contract.start(laptop, "by-mail", first=PAPER_PERSON)
-    signer = (await contract.shown())["signers"][0]["person"]
+    signer = (await contract.wait_for_view())["signers"][0]["person"]
     await phone.open(contract.link(signer))
     await phone.button("Read and sign").tap()
     await expect(phone.heading("Check your email")).to_be_visible()
@@ -101,12 +101,12 @@ async def test_a_signer_without_a_phone_signs_from_the_mail(phone: Phone, laptop
     await phone.notice(contract.document).first.tap()
     await phone.button("Sign").tap()
     await expect(phone.heading("You have signed")).to_be_visible()
-    await contract.shown(lambda it: state_of(it, signer) == "signed")
+    await contract.wait_for_view(lambda view: state_of(view, signer) == "signed")
 
 
 async def test_an_onlooker_reads_whom_it_waits_for_by_name(phone: Phone, waiting: Contract) -> None:
-    shown = await waiting.shown(lambda it: it["notifications"])
-    assert f"Waiting for {CUSTOMER}" in shown["says"]
+    view_of_request = await waiting.wait_for_view(lambda view: view["notifications"])
+    assert f"Waiting for {CUSTOMER}" in view_of_request["says"]
     await phone.open(waiting.link(LEGAL, LinkUse.VIEW))
     await expect(phone.page.get_by_text("Waiting for Customer signer.", exact=True)).to_be_visible()
     assert await phone.page.get_by_role("button").count() == 0

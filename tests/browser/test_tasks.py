@@ -30,10 +30,12 @@ async def start(laptop: Laptop, id: str, title: str = TITLE) -> None:
     """Ask two people to do it."""
     people = tuple(Participant(person=person, role=Role.DO) for person in (CUSTOMER, EXECUTIVE))
     task = Task(id=id, kind="task", title=title, requester=LEGAL, people=people, text="One for everybody.")
-    ours = settings.load(Need.PEOPLE, environment=laptop.addresses["env"])
-    given = TaskInput(task=task, policy=Policy(expires=False), fingerprint="f" * 64)
-    async with opened(ours) as context:
-        await requests.start(context, PreparedTask(given, Catalogue.read(ours.policies).resolve("team-task")))
+    own_settings = settings.load(Need.PEOPLE, environment=laptop.addresses["env"])
+    task_input = TaskInput(task=task, policy=Policy(expires=False), fingerprint="f" * 64)
+    async with opened(own_settings) as context:
+        await requests.start(
+            context, PreparedTask(task_input, Catalogue.read(own_settings.policies).resolve("team-task"))
+        )
 
 
 @pytest.mark.long
@@ -42,9 +44,9 @@ async def test_a_task_is_blocked_unblocked_and_done_and_the_others_notice_vanish
 ) -> None:
     await start(laptop, "keys")
     await phone.inbox(EXECUTIVE)
-    others = phone.notice(TITLE)
-    await expect(others).not_to_have_count(0)
-    theirs = await others.last.get_attribute("href") or ""
+    notices_of_other = phone.notice(TITLE)
+    await expect(notices_of_other).not_to_have_count(0)
+    theirs = await notices_of_other.last.get_attribute("href") or ""
 
     await phone.inbox(CUSTOMER)
     await phone.notice(TITLE).filter(has_text="To do: ").tap()
@@ -68,7 +70,7 @@ async def test_a_task_is_blocked_unblocked_and_done_and_the_others_notice_vanish
     await phone.is_usable()
 
     await phone.inbox(EXECUTIVE)
-    await expect(others).to_have_count(0)
+    await expect(notices_of_other).to_have_count(0)
     await phone.finds(theirs, "Somebody else has done it")
     await phone.is_usable()
     await phone.inbox(LEGAL)
@@ -127,6 +129,6 @@ colleagues:
     await phone.notice(title).first.tap()
     await phone.button("Mark as done").first.tap()
     await expect(phone.heading("You have done this")).to_be_visible()
-    shown = laptop.answer("task", "show", "acme.billing")
-    assert [one["state"] for one in shown["people"]] == ["reassigned", "done"]
-    assert all(stands_in_full(one["person"]) for one in shown["people"])
+    view = laptop.answer("task", "show", "acme.billing")
+    assert [assignee["state"] for assignee in view["people"]] == ["reassigned", "done"]
+    assert all(stands_in_full(assignee["person"]) for assignee in view["people"])

@@ -11,7 +11,7 @@ from activities.records.store import Store
 from deploy.demo.chromium import chromium, executable
 from starter.cli.audit import UNCONFIRMED
 from tests.activities.evidence.forgeries import FORGERIES
-from tests.activities.evidence.kept import CONDUCT, MSA, acknowledged, key_in, packer, signed
+from tests.activities.evidence.kept import CONDUCT, MSA, keep_campaign, keep_signed_request, key_in, packer
 from tests.activities.evidence.test_pack import parts_of, written
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
@@ -24,20 +24,20 @@ async def page() -> AsyncIterator[Page]:
     async with chromium(executable() or "") as browser:
         context = await browser.new_context(offline=True)
         opened = await context.new_page()
-        asked: list[str] = []
-        opened.on("request", lambda request: asked.append(request.url))
-        opened.on("pageerror", lambda error: asked.append(str(error)))
+        complaints: list[str] = []
+        opened.on("request", lambda request: complaints.append(request.url))
+        opened.on("pageerror", lambda error: complaints.append(str(error)))
         await opened.goto(VERIFY)
         yield opened
-        assert set(asked) == {VERIFY}
+        assert set(complaints) == {VERIFY}
 
 
 async def test_a_pack_that_holds_and_each_fault(tmp_path: Path, page: Page) -> None:
     with closing(Store(str(tmp_path / "kept"))) as store:
-        await signed(store)
-        await acknowledged(store)
-        for what in (MSA, CONDUCT):
-            await packer(store, tmp_path).export(what, tmp_path / f"{what.id}.zip")
+        await keep_signed_request(store)
+        await keep_campaign(store)
+        for workflow_name in (MSA, CONDUCT):
+            await packer(store, tmp_path).export(workflow_name, tmp_path / f"{workflow_name.id}.zip")
     result = page.get_by_role("status")
 
     async def drop(pack: Path) -> None:
@@ -84,7 +84,7 @@ async def expect_unconfirmed(page: Page, key: str) -> None:
 
 async def test_the_page_refuses_each_forged_layout(tmp_path: Path, page: Page) -> None:
     with closing(Store(str(tmp_path / "kept"))) as store:
-        await signed(store)
+        await keep_signed_request(store)
         await packer(store, tmp_path).export(MSA, tmp_path / "msa.zip")
     parts, result = parts_of(tmp_path / "msa.zip"), page.get_by_role("status")
     await page.get_by_label("The public keys").fill((tmp_path / "evidence.pem.pub").read_text())

@@ -24,7 +24,7 @@ async def test_the_web_ui_of_an_encrypted_stack_is_readable_and_histories_are_no
 ) -> None:
     with running(tmp_path / "data", "--encrypted") as laptop:
         url = laptop.answer("request", "start", str(laptop.example))["url"]
-        laptop.shown("msa-0042", lambda it: it["notifications"])
+        laptop.wait_for_view("msa-0042", lambda view: view["notifications"])
         context = await browser.new_context(viewport=DESK)  # type: ignore[arg-type]
         try:
             page = await context.new_page()
@@ -44,10 +44,10 @@ async def test_the_web_ui_of_an_encrypted_stack_is_readable_and_histories_are_no
 
 def title_in_history(laptop: Laptop, *codec: str) -> str:
     """What the command of Temporal reads as the document's name; empty if it is encrypted."""
-    words = ("workflow", "show", "--workflow-id", "signature-request:msa-0042", "-o", "json", *codec)
+    arguments = ("workflow", "show", "--workflow-id", "signature-request:msa-0042", "-o", "json", *codec)
     address = ("--address", laptop.addresses["temporal"])
-    shown = subprocess.run((temporal_binary(), *words, *address), env=clean(), capture_output=True, check=True)  # noqa: S603  ours
-    [begin, *_] = json.loads(shown.stdout)["events"]
+    process = subprocess.run((temporal_binary(), *arguments, *address), env=clean(), capture_output=True, check=True)  # noqa: S603  ours
+    [begin, *_] = json.loads(process.stdout)["events"]
     document = begin["workflowExecutionStartedEventAttributes"]["memo"]["fields"]["document"]
     return "" if "encryption-key-id" in document["metadata"] else base64.b64decode(document["data"]).decode()
 

@@ -45,17 +45,17 @@ def people(laptop: Laptop) -> Path:
 @contextmanager
 def delegate(people: Path, person: str) -> Iterator[None]:
     """Let somebody else stand in for the head of sales for a while."""
-    known = people.read_text()
-    people.write_text(known.replace(f"delegate: {DEPUTY}", f"delegate: {person}"))
+    people_text = people.read_text()
+    people.write_text(people_text.replace(f"delegate: {DEPUTY}", f"delegate: {person}"))
     try:
         yield
     finally:
-        people.write_text(known)
+        people.write_text(people_text)
 
 
 async def test_not_now_is_two_taps_and_the_page_says_until_when(phone: Phone, laptop: Laptop) -> None:
     contract = await Contract.start(laptop, "not-now")
-    await contract.shown(lambda it: it["choices"])
+    await contract.wait_for_view(lambda view: view["choices"])
     await phone.open(contract.link(CUSTOMER))
     await phone.page.get_by_text("Not now", exact=True).tap()
     await phone.is_usable()
@@ -63,13 +63,13 @@ async def test_not_now_is_two_taps_and_the_page_says_until_when(phone: Phone, la
     await expect(phone.page.get_by_text("You will be reminded on")).to_be_visible()
     await expect(phone.button("Read and sign")).to_be_visible()
     await phone.is_usable()
-    shown = await contract.shown()
-    assert [entry["who"] for entry in shown["timeline"] if entry["what"].startswith("not now")] == [CUSTOMER]
+    view = await contract.wait_for_view()
+    assert [entry["who"] for entry in view["timeline"] if entry["what"].startswith("not now")] == [CUSTOMER]
 
 
 async def test_a_question_is_asked_answered_and_read_with_nothing_but_a_keyboard(phone: Phone, laptop: Laptop) -> None:
     contract = await Contract.start(laptop, "a-question")
-    await contract.shown(lambda it: it["choices"])
+    await contract.wait_for_view(lambda view: view["choices"])
     await phone.open(contract.link(CUSTOMER))
     await phone.choose(phone.page.get_by_text("Ask a question"))
     await phone.tab_to(phone.page.get_by_label("What would you like to know?"))
@@ -91,11 +91,11 @@ async def test_a_question_is_asked_answered_and_read_with_nothing_but_a_keyboard
     await phone.notice(contract.document).filter(has_text="Your question has been answered.").tap()
     await expect(phone.button("Read and sign")).to_be_visible()
     await phone.again_until(phone.page.get_by_text("Annex B."))
-    assert (await contract.shown())["question"] is None
+    assert (await contract.wait_for_view())["question"] is None
 
 
 async def test_a_question_of_blanks_is_refused_on_the_page(phone: Phone, waiting: Contract) -> None:
-    await waiting.shown(lambda it: it["choices"])
+    await waiting.wait_for_view(lambda view: view["choices"])
     await phone.open(waiting.link(CUSTOMER))
     await phone.page.get_by_text("Ask a question").tap()
     await phone.page.get_by_label("What would you like to know?").fill("   ")
@@ -109,7 +109,7 @@ async def test_a_signer_hands_over_with_nothing_but_a_keyboard_and_the_delegate_
     phone: Phone, laptop: Laptop, people: Path
 ) -> None:
     contract = await Contract.start(laptop, "handed-over", first=f"person: {HEAD}", policy=MAY_HAND_OVER)
-    await contract.shown(lambda it: it["choices"])
+    await contract.wait_for_view(lambda view: view["choices"])
     await phone.inbox(HEAD)
     await phone.choose(phone.notice(contract.document))
     await phone.choose(phone.page.get_by_text("Hand over", exact=True))
@@ -134,10 +134,14 @@ async def test_a_signer_hands_over_with_nothing_but_a_keyboard_and_the_delegate_
     await phone.button("Sign").tap()
     await expect(phone.heading("You have signed")).to_be_visible()
 
-    shown = await contract.shown(lambda it: state_of(it, DEPUTY) == "signed")
-    assert [(one["from"], one["to"], one["reason"]) for one in shown["escalations"]] == [(HEAD, DEPUTY, "manual")]
-    assert state_of(shown, HEAD) == "reassigned"
-    assert [entry["who"] for entry in shown["timeline"] if entry["what"].startswith("to be handed over")] == [HEAD]
+    view_of_end = await contract.wait_for_view(lambda view: state_of(view, DEPUTY) == "signed")
+    assert [
+        (escalation["from"], escalation["to"], escalation["reason"]) for escalation in view_of_end["escalations"]
+    ] == [(HEAD, DEPUTY, "manual")]
+    assert state_of(view_of_end, HEAD) == "reassigned"
+    assert [entry["who"] for entry in view_of_end["timeline"] if entry["what"].startswith("to be handed over")] == [
+        HEAD
+    ]
 
 
 @pytest.mark.long
@@ -147,7 +151,7 @@ async def test_an_absence_entered_on_the_phone_moves_what_is_open_to_whoever_act
     asks_delegates = ("to: [alternates]", "to: [delegate, alternates]")
     first = f"person: {HEAD}"
     contract = await Contract.start(laptop, "holidays", first=first, policy="urgent: true", swap=asks_delegates)
-    await contract.shown(lambda it: it["choices"])
+    await contract.wait_for_view(lambda view: view["choices"])
     await phone.open(contract.link(HEAD))
     await phone.is_usable()
     await phone.page.get_by_role("link", name="I am away").tap()
@@ -158,10 +162,14 @@ async def test_an_absence_entered_on_the_phone_moves_what_is_open_to_whoever_act
     await expect(phone.page.get_by_role("status")).to_contain_text("The absence is entered.")
     await phone.is_usable()
 
-    shown = await contract.shown(lambda it: it["escalations"])
-    assert state_of(shown, DEPUTY) == "turn"
-    assert [(one["from"], one["to"], one["reason"]) for one in shown["escalations"]] == [(HEAD, DEPUTY, "absence")]
-    assert [entry["by"] for entry in shown["timeline"] if (entry["what"], entry["who"]) == ("away", HEAD)] == [HEAD]
+    view_of_hand_over = await contract.wait_for_view(lambda view: view["escalations"])
+    assert state_of(view_of_hand_over, DEPUTY) == "turn"
+    assert [
+        (escalation["from"], escalation["to"], escalation["reason"]) for escalation in view_of_hand_over["escalations"]
+    ] == [(HEAD, DEPUTY, "absence")]
+    assert [
+        entry["by"] for entry in view_of_hand_over["timeline"] if (entry["what"], entry["who"]) == ("away", HEAD)
+    ] == [HEAD]
     await phone.inbox(DEPUTY)
     await expect(phone.notice(contract.document).filter(has_text="Sign: ")).to_be_visible()
 
@@ -176,7 +184,7 @@ async def test_an_absence_entered_on_the_phone_moves_what_is_open_to_whoever_act
     [entered] = laptop.answer(*typed)["absences"]
     assert (entered["acts"], entered["kinds"]) == (DEPUTY, ["customer-contract"])
     assert entered["entered_by"].startswith(f"claimed:{LEGAL} (")
-    assert [one["id"] for one in laptop.answer("person", "show", HEAD)["absences"]] == [entered["id"]]
+    assert [absence["id"] for absence in laptop.answer("person", "show", HEAD)["absences"]] == [entered["id"]]
     assert laptop.answer("people", "back", HEAD)["absences"] == []
     refused = laptop.type("people", "away", HEAD, "--until", "+3d", "--to", HEAD)
     assert (refused.returncode, "acts: the delegates go round in a circle: " in refused.stderr) == (1, True)
@@ -187,7 +195,7 @@ async def test_what_the_request_refuses_is_said_in_words_and_what_was_written_st
     second_screen: Page, phone: Phone, laptop: Laptop, people: Path
 ) -> None:
     contract = await Contract.start(laptop, "refused", first=f"person: {HEAD}", policy=MAY_HAND_OVER)
-    await contract.shown(lambda it: it["choices"])
+    await contract.wait_for_view(lambda view: view["choices"])
     await phone.open(contract.link(HEAD))
     async with fresh(second_screen, laptop.addresses["sandbox"]) as another:
         await another.open(contract.link(HEAD))
@@ -209,8 +217,8 @@ async def test_what_the_request_refuses_is_said_in_words_and_what_was_written_st
         await expect(phone.button("Read and sign")).to_be_visible()
         await expect(phone.page.get_by_text("Hand over", exact=True)).to_have_count(0)
         await phone.is_usable()
-    shown = await contract.shown()
-    assert (shown["escalations"], state_of(shown, HEAD)) == ([], "turn")
+    view = await contract.wait_for_view()
+    assert (view["escalations"], state_of(view, HEAD)) == ([], "turn")
 
 
 async def test_an_onlooker_has_nothing_to_wish_for(phone: Phone, waiting: Contract) -> None:

@@ -13,7 +13,7 @@ from activities.records.processes import LEASE, Role
 from starter.boot import processes as modules
 from starter.cli.start_files import start
 from starter.temporal import rates as pace
-from tests.activities.core_signature.crowded_uploads import in_a_process_of_its_own
+from tests.activities.core_signature.crowded_uploads import measure_in_own_process
 from tests.chaos.conftest import Note
 from tests.faults.evidence import gather
 from tests.faults.nemesis import STARTERS, Load
@@ -108,7 +108,7 @@ async def test_ten_minutes_of_random_errors_lose_nothing_and_are_asked_again_no_
 
 def test_fifty_uploads_at_once_stay_small(note: Note) -> None:
     """Before, ten took 1.1 GB."""
-    uploads = in_a_process_of_its_own(50)
+    uploads = measure_in_own_process(50)
     note(
         f"50 uploads of 20 MB at once: {uploads.megabytes:.0f} MB, "
         f"the loop away for {uploads.longest_turn * 1000:.0f} ms"

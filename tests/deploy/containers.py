@@ -32,49 +32,51 @@ class Container:
 def of_compose(variables: Mapping[str, str] | None = None, file: Path | None = None) -> dict[str, Container]:
     """By service, with the values of `file` or of .env.example; `variables` of the shell win."""
     shell = {"ENV_FILE": str(file or ".env.example"), **(variables or {})}
-    said = _output("docker-compose", *validate.compose_words(HERE, file), "config", "--format", "json", env=shell)
-    services: Mapping[str, Any] = json.loads(said)["services"]
+    output = _output("docker-compose", *validate.compose_words(HERE, file), "config", "--format", "json", env=shell)
+    services: Mapping[str, Any] = json.loads(output)["services"]
     return {
-        name: Container(f"compose {name}", tuple(one["command"]), one["environment"], one)
-        for name, one in services.items()
-        if _is_ours(one["image"])
+        name: Container(f"compose {name}", tuple(service["command"]), service["environment"], service)
+        for name, service in services.items()
+        if _is_our_image(service["image"])
     }
 
 
 def of_cluster(overlay: Path) -> Iterator[Container]:
     """Those of our image in an overlay."""
-    built = rendered(overlay)
-    maps = {one["metadata"]["name"]: one["data"] for one in built if one["kind"] == "ConfigMap"}
-    for one in built:
-        pod = one.get("spec", {}).get("template", {}).get("spec", {})
+    built = render(overlay)
+    maps = {manifest["metadata"]["name"]: manifest["data"] for manifest in built if manifest["kind"] == "ConfigMap"}
+    for manifest in built:
+        pod = manifest.get("spec", {}).get("template", {}).get("spec", {})
         for container in pod.get("containers", ()):
-            if not _is_ours(container["image"]):
+            if not _is_our_image(container["image"]):
                 continue
-            given = {
+            environment = {
                 **{
                     name: text
                     for ref in container["envFrom"]
                     for name, text in maps[ref["configMapRef"]["name"]].items()
                 },
-                **{each["name"]: each["value"] for each in container.get("env", ())},
+                **{variable["name"]: variable["value"] for variable in container.get("env", ())},
             }
-            where = f"{overlay.name} {one['kind']} {one['metadata']['name']}"
-            yield Container(where, tuple(container["args"]), given, {"pod": pod, "container": container, "of": one})
+            object_name = f"{overlay.name} {manifest['kind']} {manifest['metadata']['name']}"
+            yield Container(
+                object_name, tuple(container["args"]), environment, {"pod": pod, "container": container, "of": manifest}
+            )
 
 
 @cache
-def rendered(overlay: Path) -> list[Manifest]:
+def render(overlay: Path) -> list[Manifest]:
     """What `kustomize build` makes of it."""
     return validate.manifests(_output("kustomize", "build", str(overlay), env={}))
 
 
-def _is_ours(image: str) -> bool:
+def _is_our_image(image: str) -> bool:
     return image.rpartition("/")[2].partition(":")[0].partition("@")[0] == OURS
 
 
-def _output(program: str, *words: str, env: Mapping[str, str]) -> str:
+def _output(program: str, *arguments: str, env: Mapping[str, str]) -> str:
     try:
-        ran: subprocess.CompletedProcess[str] = validate.run(program, *words, env=env)
+        ran: subprocess.CompletedProcess[str] = validate.run(program, *arguments, env=env)
     except ToolMissing as missing:
         if os.environ.get(REQUIRED) == "1":
             pytest.fail(f"{REQUIRED}=1, and there is no {missing}", pytrace=False)

@@ -44,13 +44,13 @@ async def strangers(
     url: str, count: int, text: str = "", *, addresses: int = len(ADDRESSES)
 ) -> AsyncIterator[Strangers]:
     """So many have connected, and said no more than this."""
-    to, pipe = httpx.URL(url), asyncio.subprocess.PIPE
-    words = ("-m", "tests.deploy.strangers", to.host, str(to.port), str(count), text, str(addresses))
-    process = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=_ROOT, stdin=pipe, stdout=pipe)
-    they = Strangers(process)
+    target, pipe = httpx.URL(url), asyncio.subprocess.PIPE
+    arguments = ("-m", "tests.deploy.strangers", target.host, str(target.port), str(count), text, str(addresses))
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=_ROOT, stdin=pipe, stdout=pipe)
+    connections = Strangers(process)
     try:
-        await they._line()
-        yield they
+        await connections._line()
+        yield connections
     finally:
         with suppress(ProcessLookupError):
             process.kill()

@@ -48,31 +48,34 @@ class Composed:
 
     def environment(self, service: str) -> dict[str, str]:
         """The container's own; what is a path or an address inside of it is one of this machine."""
-        given = {name: self._here(text) for name, text in self.containers[service].environment.items()}
+        environment = {name: self._to_local(text) for name, text in self.containers[service].environment.items()}
         ports = self.ports.get(service)
         if ports:
             health, pages, metrics = ports
-            given |= {"COUNTERSIGN_HEALTH_BIND": f"{HOST}:{health}", "OTEL_EXPORTER_PROMETHEUS_PORT": str(metrics)}
-            given["OTEL_EXPORTER_PROMETHEUS_HOST"] = HOST
-            if "COUNTERSIGN_WEBHOOK_BIND" in given:
-                given["COUNTERSIGN_WEBHOOK_BIND"] = f"{HOST}:{pages}"
+            environment |= {
+                "COUNTERSIGN_HEALTH_BIND": f"{HOST}:{health}",
+                "OTEL_EXPORTER_PROMETHEUS_PORT": str(metrics),
+            }
+            environment["OTEL_EXPORTER_PROMETHEUS_HOST"] = HOST
+            if "COUNTERSIGN_WEBHOOK_BIND" in environment:
+                environment["COUNTERSIGN_WEBHOOK_BIND"] = f"{HOST}:{pages}"
         # As in a container nothing else is set; nobody takes the traces.
         system = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        return modules.environment({**system, **given, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{HOST}:9"})
+        return modules.environment({**system, **environment, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{HOST}:9"})
 
-    def _here(self, text: str) -> str:
-        for inside, here in (
+    def _to_local(self, text: str) -> str:
+        for inside, local in (
             ("/run/secrets/", f"{self.folder}/secrets/"),
             ("/etc/countersign/", f"{HERE}/config/"),
             ("/data", f"{self.folder}/data"),
         ):
-            text = re.sub(f"^{inside}", here, text)
+            text = re.sub(f"^{inside}", local, text)
         return text
 
-    def typed(self, service: str, *words: str) -> str:
+    def run_command(self, service: str, *arguments: str) -> str:
         """What a command says that is typed in a container."""
         ran = subprocess.run(  # noqa: S603  our own
-            modules.command("starter", *words),
+            modules.command("starter", *arguments),
             env=self.environment(service),
             cwd=self.folder,
             capture_output=True,
@@ -111,41 +114,45 @@ async def composed(postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFact
         services = ("worker", "campaign-worker", "web")
         free = iter(free_ports(3 * len(services)))
         ports = {service: (next(free), next(free), next(free)) for service in services}
-        known = of_countersign(town.folder_state, folder / "data", HOST, {})
-        containers = of_compose(file=variables(folder, known, f"http://{HOST}:{ports['web'][1]}"))
+        stack_settings = of_countersign(town.folder_state, folder / "data", HOST, {})
+        containers = of_compose(file=variables(folder, stack_settings, f"http://{HOST}:{ports['web'][1]}"))
         url = postgresql.url(ROLE, f"{ROLE}:a b%2Fc'd")
-        secrets(folder / "secrets", known, url)
+        secrets(folder / "secrets", stack_settings, url)
         make_database(folder / "secrets" / "countersign_database", postgresql)
         closing.callback(postgresql.run, f"DROP ROLE {ROLE}")
         closing.callback(postgresql.drop, ROLE)
         await town.start(SANDBOX, TEMPORAL)
         for running in town.running.values():
             closing.push_async_callback(running.stop)
-        make_namespace(known["TEMPORAL_ADDRESS"], containers["worker"].environment["TEMPORAL_NAMESPACE"])
+        make_namespace(stack_settings["TEMPORAL_ADDRESS"], containers["worker"].environment["TEMPORAL_NAMESPACE"])
         yield Composed(town, folder, containers, ports)
 
 
 def variables(folder: Path, known: Mapping[str, str], web: str) -> Path:
     """A `.env` as somebody fills it in."""
     text = (HERE / ".env.example").read_text()
-    told = {
+    variables_told = {
         name: known[name]
         for name in (
             *("COUNTERSIGN_SIGNATURE_URL", "COUNTERSIGN_SIGNATURE_TOKEN_URL", "COUNTERSIGN_SIGNATURE_CLIENT_ID"),
             *("COUNTERSIGN_SIGNATURE_FROM_EMAIL", "TEMPORAL_ADDRESS"),
         )
     }
-    lines = [*text.splitlines(), *(f"{name}={value}" for name, value in told.items()), f"COUNTERSIGN_WEBHOOK_URL={web}"]
-    kept = {line.partition("=")[0]: line for line in lines if re.match("[A-Z_]+=", line)}
+    lines = [
+        *text.splitlines(),
+        *(f"{name}={value}" for name, value in variables_told.items()),
+        f"COUNTERSIGN_WEBHOOK_URL={web}",
+    ]
+    line_by_name = {line.partition("=")[0]: line for line in lines if re.match("[A-Z_]+=", line)}
     file = folder / ".env"
-    file.write_text("\n".join(kept.values()))
+    file.write_text("\n".join(line_by_name.values()))
     return file
 
 
 def secrets(folder: Path, known: Mapping[str, str], database: str) -> None:
     """The files that compose.yaml asks for."""
     folder.mkdir()
-    told = {
+    secret_texts = {
         "signature_client_secret": known["COUNTERSIGN_SIGNATURE_CLIENT_SECRET"],
         "webhook_secrets": known["COUNTERSIGN_WEBHOOK_SECRETS"],
         "webhook_segment": known["COUNTERSIGN_WEBHOOK_SEGMENT"],
@@ -153,7 +160,7 @@ def secrets(folder: Path, known: Mapping[str, str], database: str) -> None:
         "payload_keys": "k1=" + "A" * 43 + "=",
         "countersign_database": database,
     }
-    for name, text in told.items():
+    for name, text in secret_texts.items():
         (folder / name).write_text(f"{text}\n")
 
 
@@ -192,7 +199,7 @@ def run_script(script: str, tool: str, **environment: str) -> None:
 
 async def test_the_containers_set_up_become_ready_take_a_request_through_and_end_in_order(composed: Composed) -> None:
     for _ in range(2):
-        assert "database" in composed.typed("init", "init")
+        assert "database" in composed.run_command("init", "init")
     running = {service: await composed.started(service) for service in composed.ports}
     try:
         await a_request_through(composed)
@@ -203,9 +210,9 @@ async def test_the_containers_set_up_become_ready_take_a_request_through_and_end
         rows = composed.town.log("worker") + composed.town.log("web")
         assert "Traceback" not in rows
     finally:
-        for one in running.values():
-            await one.stop()
-    assert {service: one.exit_code for service, one in running.items()} == dict.fromkeys(running, 0)
+        for program in running.values():
+            await program.stop()
+    assert {service: program.exit_code for service, program in running.items()} == dict.fromkeys(running, 0)
 
 
 async def a_request_through(composed: Composed) -> None:
@@ -216,12 +223,14 @@ async def a_request_through(composed: Composed) -> None:
         "id: composed-1\nkind: customer-contract\nrequester: on-call\nsigners: [{person: legal-desk}]\n"
         f"document: {{file: {CONTRACT}, name: Master services agreement}}\n"
     )
-    composed.typed("worker", "request", "start", str(file))
+    composed.run_command("worker", "request", "start", str(file))
     vendor = composed.town.vendor
-    [one] = await eventually(lambda: vendor.waiting("composed-1"))
-    assert await vendor.sign(one)
+    [signer] = await eventually(lambda: vendor.waiting("composed-1"))
+    assert await vendor.sign(signer)
 
     async def is_signed() -> bool:
-        return bool(json.loads(composed.typed("web", "request", "show", "composed-1", "--json"))["status"] == "signed")
+        return bool(
+            json.loads(composed.run_command("web", "request", "show", "composed-1", "--json"))["status"] == "signed"
+        )
 
     await eventually(is_signed)

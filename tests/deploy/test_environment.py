@@ -33,21 +33,21 @@ _OTHERS: Final = re.compile(
 """Names of other systems, of docs/settings.md and docs/operating.md."""
 _OF_COMPOSE: Final = re.compile(r"\$\{([A-Z_]+)")
 _OF_THE_CLUSTER: Final = "/run/secrets/countersign/"
-OVERLAYS: Final = [one.name for one in validate.overlays(HERE)]
+OVERLAYS: Final = [overlay_folder.name for overlay_folder in validate.overlays(HERE)]
 SERVICES: Final = ("init", "worker", "campaign-worker", "web")
 
 
-def accepted(container: Container, folder: Path) -> Settings:
+def load_settings(container: Container, folder: Path) -> Settings:
     """What its process makes of its environment, with secrets that a test wrote; `SettingsError` if it would not
     start."""
-    given = dict(container.environment)
+    environment = dict(container.environment)
     for name, path in container.environment.items():
         setting = name.removeprefix(PREFIX).removesuffix("_FILE")
         if name.startswith(PREFIX) and name.endswith("_FILE") and path and setting in dict(named_fields()):
             secret = folder / Path(path).name
             secret.write_text(_SECRETS.get(setting, "0123456789abcdef0123456789abcdef"))
-            given[name] = str(secret)
-    return load(*NEEDS[container.words[0]], environment=given)
+            environment[name] = str(secret)
+    return load(*NEEDS[container.words[0]], environment=environment)
 
 
 def foreign(container: Container) -> Iterator[str]:
@@ -62,7 +62,7 @@ def foreign(container: Container) -> Iterator[str]:
 def test_each_service_of_compose_would_start(service: str, tmp_path: Path) -> None:
     containers = of_compose()
     assert set(containers) == set(SERVICES)
-    settings = accepted(containers[service], tmp_path)
+    settings = load_settings(containers[service], tmp_path)
     assert not [*foreign(containers[service])]
     assert settings.told.keys() >= {"DATABASE", "PAYLOAD_KEYS", "POLICIES", "COMPANY"}
 
@@ -72,12 +72,12 @@ def test_each_container_of_the_cluster_would_start(overlay: str, tmp_path: Path)
     containers = list(of_cluster(HERE / "kustomize" / "overlays" / overlay))
     assert len(containers) == len(SERVICES)
     for container in containers:
-        assert accepted(container, tmp_path).told.keys() >= {"DATABASE", "STORE", "PAYLOAD_KEYS"}
+        assert load_settings(container, tmp_path).told.keys() >= {"DATABASE", "STORE", "PAYLOAD_KEYS"}
         assert not [*foreign(container)], container.where
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"),
+    ("name", "value", "message"),
     [
         ("COUNTERSIGN_SIGNATURE_URI", "https://sign.example.com", "COUNTERSIGN_SIGNATURE_URI: no such setting"),
         ("COUNTERSIGN_SIGNATURE_CLIENT_ID", "", "COUNTERSIGN_SIGNATURE_CLIENT_ID: is missing"),
@@ -85,18 +85,20 @@ def test_each_container_of_the_cluster_would_start(overlay: str, tmp_path: Path)
         ("COUNTERSIGN_LINK_BASE", "http://countersign.example.com", "COUNTERSIGN_LINK_BASE: must begin with https://"),
     ],
 )
-def test_a_name_too_many_or_too_few_is_found(name: str, value: str, says: str, tmp_path: Path) -> None:
+def test_a_name_too_many_or_too_few_is_found(name: str, value: str, message: str, tmp_path: Path) -> None:
     worker = of_compose()["worker"]
-    with pytest.raises(SettingsError, match=re.escape(says)):
-        accepted(replace(worker, environment={**worker.environment, name: value}), tmp_path)
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        load_settings(replace(worker, environment={**worker.environment, name: value}), tmp_path)
     assert [*foreign(replace(worker, environment={"OTEL_METRIC_EXPORTER": "otlp"}))] == ["OTEL_METRIC_EXPORTER"]
 
 
 def test_every_secret_that_not_everybody_has_can_be_given(tmp_path: Path) -> None:
     names = ("HANDOFF_SECRETS", "HOOK_SECRETS", "PUSH_CREDENTIALS", "CODEC_TOKEN")
     web = of_compose(dict.fromkeys(names, "./secrets/any"))["web"]
-    told = accepted(replace(web, environment={**web.environment, "COUNTERSIGN_CODEC": "on"}), tmp_path).told
-    assert {"HANDOFF_SECRETS", "HOOK_SECRETS", "PUSH_CREDENTIALS_FILE", "CODEC_TOKEN"} <= told.keys()
+    settings_told = load_settings(
+        replace(web, environment={**web.environment, "COUNTERSIGN_CODEC": "on"}), tmp_path
+    ).told
+    assert {"HANDOFF_SECRETS", "HOOK_SECRETS", "PUSH_CREDENTIALS_FILE", "CODEC_TOKEN"} <= settings_told.keys()
 
 
 def test_the_example_names_settings_only() -> None:
@@ -114,8 +116,10 @@ def test_what_a_company_writes_is_read_by_our_readers() -> None:
 
 def test_every_secret_is_named_on_the_page_that_says_how_to_make_it() -> None:
     page = (HERE.parent / "docs" / "cluster.md").read_text()
-    clusters = [one for name in OVERLAYS for one in of_cluster(HERE / "kustomize" / "overlays" / name)]
-    keys = {path for one in clusters for path in one.environment.values() if path.startswith(_OF_THE_CLUSTER)}
+    clusters = [container for name in OVERLAYS for container in of_cluster(HERE / "kustomize" / "overlays" / name)]
+    keys = {
+        path for container in clusters for path in container.environment.values() if path.startswith(_OF_THE_CLUSTER)
+    }
     assert {key.removeprefix(_OF_THE_CLUSTER) for key in keys} == set(re.findall(r"--from-file=([a-z-]+)", page))
     files = set(re.findall(r"file: \./secrets/(\w+)", (HERE / "compose.yaml").read_text()))
     assert files and files <= set(re.findall(r"secrets/(\w+)", page))

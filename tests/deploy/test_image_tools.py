@@ -51,10 +51,10 @@ def test_the_healthcheck_asks_where_the_process_answers(
 
 def test_what_the_dockerfile_copies_is_in_the_context() -> None:
     """The list of what is not ignored names files that exist."""
-    kept = (ROOT / "deploy" / "image" / "Dockerfile.dockerignore").read_text().splitlines()
+    ignore_lines = (ROOT / "deploy" / "image" / "Dockerfile.dockerignore").read_text().splitlines()
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
     top = {line.partition("/")[0] for line in tracked.stdout.splitlines()}
-    assert {line.removeprefix("!") for line in kept if line.startswith("!")} <= top
+    assert {line.removeprefix("!") for line in ignore_lines if line.startswith("!")} <= top
 
 
 def test_secrets_beside_the_compose_file_are_never_in_the_context() -> None:

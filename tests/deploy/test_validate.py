@@ -12,7 +12,7 @@ import pytest
 
 from deploy import validate
 from deploy.validate import HERE, ToolMissing
-from tests.deploy.containers import rendered
+from tests.deploy.containers import render
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def deploy(tmp_path: Path) -> Path:
     return copy
 
 
-def found(check: Callable[[Path], Iterator[str]], deploy: Path) -> list[str]:
+def find_faults(check: Callable[[Path], Iterator[str]], deploy: Path) -> list[str]:
     """The faults, of a tool that is here."""
     try:
         return list(check(deploy))
@@ -33,14 +33,14 @@ def found(check: Callable[[Path], Iterator[str]], deploy: Path) -> list[str]:
         pytest.skip(f"there is no {missing} here")
 
 
-def spoil(file: Path, *, old: str, new: str) -> None:
+def spoil(file: Path, *, old_text: str, new_text: str) -> None:
     text = file.read_text()
-    assert old in text
-    file.write_text(text.replace(old, new, 1))
+    assert old_text in text
+    file.write_text(text.replace(old_text, new_text, 1))
 
 
 @pytest.mark.parametrize(
-    ("check", "file", "old", "new", "says"),
+    ("check", "file", "old_text", "new_text", "message"),
     [
         (validate.compose, "compose.yaml", "read_only: true", "read_onyl: true", "read_onyl"),
         (validate.compose, ".env.example", "COUNTERSIGN_SIGNATURE_URL=", "OTHER=", "COUNTERSIGN_SIGNATURE_URL"),
@@ -62,17 +62,17 @@ def spoil(file: Path, *, old: str, new: str) -> None:
     ],
 )
 def test_a_wrong_key_is_found(
-    deploy: Path, check: Callable[[Path], Iterator[str]], file: str, old: str, new: str, says: str
+    deploy: Path, check: Callable[[Path], Iterator[str]], file: str, old_text: str, new_text: str, message: str
 ) -> None:
-    spoil(deploy / file, old=old, new=new)
-    assert re.search(re.escape(says), "\n".join(found(check, deploy)))
+    spoil(deploy / file, old_text=old_text, new_text=new_text)
+    assert re.search(re.escape(message), "\n".join(find_faults(check, deploy)))
 
 
 WORKERS, SCALED, WEB = ("versioned", "WorkerDeployment"), ("cloud", "ScaledObject"), ("prod", "Deployment")
 
 
 @pytest.mark.parametrize(
-    ("of", "place", "wrong", "says"),
+    ("overlay_and_kind", "path", "wrong", "message"),
     [
         (WEB, "spec.template.spec.gracePeriod", 45, "gracePeriod"),
         (WEB, "kind", "Deployed", "Deployed"),
@@ -94,25 +94,29 @@ WORKERS, SCALED, WEB = ("versioned", "WorkerDeployment"), ("cloud", "ScaledObjec
         (("versioned", "Connection"), "kind", "Connector", "no schema knows this kind"),
     ],
 )
-def test_a_wrong_key_of_an_object_is_found(of: tuple[str, str], place: str, wrong: object, says: str) -> None:
-    overlay, kind = of
-    found_here = [one for one in rendered(HERE / "kustomize" / "overlays" / overlay) if one["kind"] == kind]
-    one = deepcopy(found_here[0])
-    assert list(validate.faults_of(one, HERE)) == []
-    *way, last = place.split(".")
-    inner: Any = one
+def test_a_wrong_key_of_an_object_is_found(
+    overlay_and_kind: tuple[str, str], path: str, wrong: object, message: str
+) -> None:
+    overlay, kind = overlay_and_kind
+    found_here = [
+        manifest for manifest in render(HERE / "kustomize" / "overlays" / overlay) if manifest["kind"] == kind
+    ]
+    manifest = deepcopy(found_here[0])
+    assert list(validate.faults_of(manifest, HERE)) == []
+    *way, last = path.split(".")
+    inner: Any = manifest
     for part in way:
         inner = inner[int(part) if part.isdigit() else part]
     inner[last] = wrong
-    assert says in "\n".join(validate.faults_of(one, HERE))
+    assert message in "\n".join(validate.faults_of(manifest, HERE))
 
 
 def test_rules_and_a_dockerfile_are_looked_at(deploy: Path) -> None:
     (deploy / "prometheus" / "rules.yaml").write_text("groups: [{name: a, rules: [{alert: A, exprr: up}]}]\n")
-    assert any("exprr" in fault for fault in found(validate.prometheus, deploy))
+    assert any("exprr" in fault for fault in find_faults(validate.prometheus, deploy))
     (deploy / "image").mkdir(exist_ok=True)
     (deploy / "image" / "Dockerfile").write_text("FROM debian\nRUN cd /tmp && apt-get install x\n")
-    assert any("DL3008" in fault for fault in found(validate.dockerfile, deploy))
+    assert any("DL3008" in fault for fault in find_faults(validate.dockerfile, deploy))
 
 
 def test_a_missing_tool_is_a_line_and_a_fault_only_where_it_is_required(monkeypatch: pytest.MonkeyPatch) -> None:

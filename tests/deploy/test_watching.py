@@ -14,12 +14,12 @@ def read(file: str) -> Any:
 
 def test_prometheus_asks_each_process_of_ours_and_nobody_who_is_not_there() -> None:
     jobs = {
-        one["job_name"]: one["static_configs"][0]["targets"]
-        for one in read("prometheus/prometheus.yaml")["scrape_configs"]
+        job["job_name"]: job["static_configs"][0]["targets"]
+        for job in read("prometheus/prometheus.yaml")["scrape_configs"]
     }
-    at_work = {name: one.environment for name, one in of_compose().items() if one.words != ("init",)}
+    at_work = {name: container.environment for name, container in of_compose().items() if container.words != ("init",)}
     assert set(jobs["countersign"]) == {
-        f"{name}:{given['OTEL_EXPORTER_PROMETHEUS_PORT']}" for name, given in at_work.items()
+        f"{name}:{environment['OTEL_EXPORTER_PROMETHEUS_PORT']}" for name, environment in at_work.items()
     }
     services = read("compose.yaml")["services"]
     assert {target.partition(":")[0] for targets in jobs.values() for target in targets} <= services.keys()
@@ -31,8 +31,8 @@ def test_prometheus_asks_each_process_of_ours_and_nobody_who_is_not_there() -> N
 
 def test_traces_go_where_the_collector_listens() -> None:
     listens = port(read("otel/collector.yaml")["receivers"]["otlp"]["protocols"]["http"]["endpoint"])
-    for one in of_compose().values():
-        assert one.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == f"http://otel-collector:{listens}"
+    for container in of_compose().values():
+        assert container.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == f"http://otel-collector:{listens}"
 
 
 def test_grafana_finds_the_dashboards_and_prometheus() -> None:

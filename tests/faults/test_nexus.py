@@ -341,7 +341,7 @@ async def test_another_team_hears_of_the_end_by_an_operation_of_theirs(team: Tea
         )
         await town.sign("archived")
         [view] = await wait_for_ends(town, ["archived"])
-    [line], [(key, data)] = view.handoffs, archive.kept
+    [line], [(key, data)] = view.handoffs, archive.kept_inputs
     assert (line.target, line.state, line.key) == ("archive", "done", key)
     assert (data["request"], data["outcome"]) == ("archived", "signed")
 

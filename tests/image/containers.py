@@ -32,11 +32,11 @@ class Bind:
 
     source: Path
     target: Path
-    own: bool = False
+    is_writable: bool = False
 
 
 @dataclass(frozen=True)
-class Contained(Program):
+class ContainedProgram(Program):
     """A program that runs in a container."""
 
     pid_file: Path = field(kw_only=True)
@@ -48,7 +48,7 @@ class RunningContainer(RunningProgram):
 
     def kill(self) -> None:
         """kill -9, of all that is in it: the kernel does that once its first process is dead."""
-        assert isinstance(self.program, Contained)
+        assert isinstance(self.program, ContainedProgram)
         with suppress(ProcessLookupError, FileNotFoundError, ValueError):
             os.kill(int(self.program.pid_file.read_text()), signal.SIGKILL)
             return
@@ -67,46 +67,51 @@ class Image:
     @cached_property
     def described(self) -> Mapping[str, Any]:
         """What the image says of itself, in Docker's words."""
-        found: Mapping[str, Any] = json.loads(buildah("inspect", "--type=image", self.name))["Docker"]["config"]
-        return found
+        config: Mapping[str, Any] = json.loads(buildah("inspect", "--type=image", self.name))["Docker"]["config"]
+        return config
 
     @property
     def packages(self) -> Path:
         """Where its Python packages are, ours among them."""
-        [found] = self.root.glob(SITE)
-        return found
+        [site_packages] = self.root.glob(SITE)
+        return site_packages
 
     @property
     def version(self) -> str:
         return str(self.described["Labels"]["org.opencontainers.image.version"])
 
-    def contained(self, program: Program, words: Sequence[str], binds: Sequence[Bind]) -> Contained:
+    def make_contained(self, program: Program, arguments: Sequence[str], binds: Sequence[Bind]) -> ContainedProgram:
         """The same program in a container: the image's entry point with these words, and what is ours of its
         environment."""
         name = f"{program.name}-{next(self._numbers)}"
-        bundle = self._bundle(name, [*self._entry, *words], program.environment, binds)
+        bundle = self._bundle(name, [*self._entry, *arguments], program.environment, binds)
         pid_file = bundle / "pid"
-        return Contained(
+        return ContainedProgram(
             name=program.name, title=program.title, ready=program.ready, address=program.address,
             grace=program.grace, ready_file=program.ready_file, environment=os.environ,
             command=(*self._runc, "run", f"--bundle={bundle}", f"--pid-file={pid_file}", name), pid_file=pid_file,
         )  # fmt: skip
 
     def run(
-        self, words: Sequence[str], environment: Mapping[str, str], binds: Sequence[Bind] = (), *, entry: bool = True
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        binds: Sequence[Bind] = (),
+        *,
+        entry: bool = True,
     ) -> "subprocess.CompletedProcess[str]":
         """Run the image's entry point, or another program of it, to its end."""
         name = f"command-{next(self._numbers)}"
-        bundle = self._bundle(name, [*(self._entry if entry else ()), *words], environment, binds)
+        bundle = self._bundle(name, [*(self._entry if entry else ()), *arguments], environment, binds)
         return subprocess.run(  # noqa: S603  a program of this machine
             [*self._runc, "run", f"--bundle={bundle}", name],
             capture_output=True, text=True, check=False, timeout=_ENDS_WITHIN, stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
-    def inside(self, program: Contained, *words: str) -> "subprocess.CompletedProcess[str]":
+    def run_inside(self, program: ContainedProgram, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run a command in a container that runs, as its user."""
         return subprocess.run(  # noqa: S603  as above
-            [*self._runc, "exec", program.command[-1], *words],
+            [*self._runc, "exec", program.command[-1], *arguments],
             capture_output=True, text=True, check=False, timeout=_ENDS_WITHIN, stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
@@ -125,13 +130,13 @@ class Image:
         bundle.mkdir(parents=True)
         subprocess.run([*self._runc, "spec", f"--bundle={bundle}"], check=True)  # noqa: S603  as above
         spec = json.loads((bundle / "config.json").read_text())
-        ours = [f"{name}={text}" for name, text in environment.items() if name.startswith(_OURS)]
+        own_variables = [f"{name}={text}" for name, text in environment.items() if name.startswith(_OURS)]
         user, group = map(int, self.described["User"].split(":"))
         spec["process"] |= {
             "terminal": False,
             "args": [*arguments],
             "cwd": self.described["WorkingDir"],
-            "env": [*self.described["Env"], *ours],
+            "env": [*self.described["Env"], *own_variables],
             "user": {"uid": user, "gid": group},
             "noNewPrivileges": True,
             "capabilities": {},
@@ -139,11 +144,15 @@ class Image:
         spec["hostname"] = name
         spec["root"] = {"path": str(self.root), "readonly": True}
         spec["mounts"] = [
-            *(one for one in spec["mounts"] if one["type"] != "cgroup" and one["destination"] not in _OF_THE_IMAGE),
+            *(
+                mount
+                for mount in spec["mounts"]
+                if mount["type"] != "cgroup" and mount["destination"] not in _OF_THE_IMAGE
+            ),
             _TMP,
-            *(_mount(one) for one in (*_SYSTEM, *binds)),
+            *(_mount(bind) for bind in (*_SYSTEM, *binds)),
         ]
-        spec["linux"] |= {"namespaces": [{"type": one} for one in _NAMESPACES], "resources": {}}
+        spec["linux"] |= {"namespaces": [{"type": namespace} for namespace in _NAMESPACES], "resources": {}}
         (bundle / "config.json").write_text(json.dumps(spec))
         return bundle
 
@@ -155,13 +164,13 @@ _TMP: Final = {
     "options": ["nosuid", "nodev", "mode=1777"],
 }
 _OF_THE_IMAGE: Final = (_TMP["destination"], str(DATA))
-_SYSTEM: Final = tuple(Bind(Path(one), Path(one)) for one in ("/etc/hosts", "/etc/resolv.conf"))
+_SYSTEM: Final = tuple(Bind(Path(path), Path(path)) for path in ("/etc/hosts", "/etc/resolv.conf"))
 
 
-def _mount(one: Bind) -> Mapping[str, Any]:
-    how = "rw" if one.own else "ro"
-    options = ["rbind", "nosuid", "nodev", how]
-    return {"destination": str(one.target), "type": "bind", "source": str(one.source), "options": options}
+def _mount(bind: Bind) -> Mapping[str, Any]:
+    access_mode = "rw" if bind.is_writable else "ro"
+    options = ["rbind", "nosuid", "nodev", access_mode]
+    return {"destination": str(bind.target), "type": "bind", "source": str(bind.source), "options": options}
 
 
 @contextmanager
@@ -178,5 +187,5 @@ def at_hand(name: str = f"{IMAGE}:latest") -> Iterator[Image]:
 
 def give(folder: Path) -> None:
     """Give a folder, and what lies in it, to the user of the image."""
-    for one in (folder, *folder.rglob("*")):
-        os.chown(one, USER, USER)
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, USER, USER)

@@ -12,7 +12,7 @@ import pytest
 
 from deploy.image.build import revision_of, version_of
 from tests.faults.population import MANAGER, SIGNER
-from tests.image.containers import DATA, USER, Contained, Image, at_hand
+from tests.image.containers import DATA, USER, ContainedProgram, Image, at_hand
 from tests.markdown import ROOT
 from tests.rehearsal.machines import WEB, WORKERS, installation
 from workflows.model.hand_off import HandoffState
@@ -41,16 +41,20 @@ def output(*command: str) -> str:
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Image]:
-    with at_hand() as found:
-        yield found
+    with at_hand() as image_at_hand:
+        yield image_at_hand
 
 
 def test_it_says_what_it_is_and_how_it_is_run(image: Image) -> None:
-    said = image.described
-    assert (said["User"], said["Entrypoint"], said["StopSignal"]) == (f"{USER}:{USER}", ["countersign"], "SIGTERM")
-    assert said["Volumes"] == {str(DATA): {}}
-    assert said["Healthcheck"]["Test"] == ["CMD", "python3", "-I", "/opt/countersign/healthcheck.py"]
-    assert said["Labels"]["org.opencontainers.image.revision"] == revision_of()
+    config = image.described
+    assert (config["User"], config["Entrypoint"], config["StopSignal"]) == (
+        f"{USER}:{USER}",
+        ["countersign"],
+        "SIGTERM",
+    )
+    assert config["Volumes"] == {str(DATA): {}}
+    assert config["Healthcheck"]["Test"] == ["CMD", "python3", "-I", "/opt/countersign/healthcheck.py"]
+    assert config["Labels"]["org.opencontainers.image.revision"] == revision_of()
     assert image.version == version_of(revision_of())
     assert image.run(["--version"], {}).stdout.strip() == image.version
 
@@ -59,8 +63,10 @@ def test_it_has_every_file_of_ours_and_no_tool_of_developers(image: Image) -> No
     files = output("git", "ls-files", *_SHIPPED).split()
     assert len(files) > 300
     assert [file for file in files if not (image.packages / file).is_file()] == []
-    there = [one.name for one in image.packages.iterdir()]
-    assert [one for name in _NOT_SHIPPED for one in there if fnmatch(one, name)] == []
+    installed_names = [path.name for path in image.packages.iterdir()]
+    assert [
+        installed_name for name in _NOT_SHIPPED for installed_name in installed_names if fnmatch(installed_name, name)
+    ] == []
 
 
 def test_it_is_no_larger_than_it_should_be(image: Image) -> None:
@@ -74,33 +80,35 @@ def test_it_can_write_nothing_but_its_data_and_tmp_and_has_no_rights(image: Imag
         "import os, pathlib; print(os.getuid(), os.getgid(), os.access('/', os.W_OK), os.access('/opt', os.W_OK));"
         "pathlib.Path('/tmp/a').touch(); print(pathlib.Path('/proc/self/status').read_text())"
     )
-    said = image.run(["python3", "-c", script], {}, entry=False).stdout
-    assert said.startswith(f"{USER} {USER} False False\n")
-    assert set(re.findall(r"Cap(?:Eff|Prm|Bnd|Amb|Inh):\t(\w+)", said)) == {"0" * 16}
-    assert re.search(r"NoNewPrivs:\t1", said)
+    output = image.run(["python3", "-c", script], {}, entry=False).stdout
+    assert output.startswith(f"{USER} {USER} False False\n")
+    assert set(re.findall(r"Cap(?:Eff|Prm|Bnd|Amb|Inh):\t(\w+)", output)) == {"0" * 16}
+    assert re.search(r"NoNewPrivs:\t1", output)
 
 
 async def test_a_request_is_lived_in_it(image: Image, tmp_path: Path) -> None:
     """Temporal, sandbox, database and bucket are outside of it."""
-    async with installation(tmp_path / "data", dict.fromkeys((*WORKERS, *WEB), image)) as it:
-        it.furnish()
-        assert (await it.typed_in(image, "init")).returncode == 0
+    async with installation(tmp_path / "data", dict.fromkeys((*WORKERS, *WEB), image)) as rehearsal:
+        rehearsal.furnish()
+        assert (await rehearsal.run_in_image(image, "init")).returncode == 0
         for name in (WORKERS[0], WEB[0]):
             began = time.monotonic()
-            await it.start(name)
+            await rehearsal.start(name)
             print(f"\n{name}: ready after {time.monotonic() - began:.1f} s")
-        doctor = await it.typed_in(image, "doctor", "--json")
+        doctor = await rehearsal.run_in_image(image, "doctor", "--json")
         assert doctor.returncode == 0, doctor.stdout + doctor.stderr
-        web = it.running[WEB[0]].program
-        assert isinstance(web, Contained)
-        assert image.inside(web, *image.described["Healthcheck"]["Test"][1:]).returncode == 0
-        await it.ask("msa-1", SIGNER, MANAGER, finance=f"{it.vendor.url}/_sandbox/targets/finance")
-        await it.sign("msa-1", times=2)
-        shown = await it.until_shown("msa-1", lambda shown: shown.status is Status.SIGNED and handed_off(shown))
+        web = rehearsal.running[WEB[0]].program
+        assert isinstance(web, ContainedProgram)
+        assert image.run_inside(web, *image.described["Healthcheck"]["Test"][1:]).returncode == 0
+        await rehearsal.ask("msa-1", SIGNER, MANAGER, finance=f"{rehearsal.vendor.url}/_sandbox/targets/finance")
+        await rehearsal.sign("msa-1", times=2)
+        shown = await rehearsal.until_shown(
+            "msa-1", lambda shown: shown.status is Status.SIGNED and is_handed_off(shown)
+        )
         assert {line.target for line in shown.handoffs} >= {"hr", "finance"}
         for name in (WEB[0], WORKERS[0]):
-            assert (await it.end(name))[0] == 0, it.log(name)
+            assert (await rehearsal.end(name))[0] == 0, rehearsal.log(name)
 
 
-def handed_off(shown: RequestShow) -> bool:
-    return bool(shown.handoffs) and all(line.state is HandoffState.DONE for line in shown.handoffs)
+def is_handed_off(view: RequestShow) -> bool:
+    return bool(view.handoffs) and all(line.state is HandoffState.DONE for line in view.handoffs)

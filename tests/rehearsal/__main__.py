@@ -18,20 +18,20 @@ from tests.rehearsal.rehearsal import Outcome, rehearse
 
 
 def main() -> int:
-    words = argparse.ArgumentParser(prog="make rehearse", description=__doc__)
-    words.add_argument("--json", action="store_true", help="print the figures as JSON")
-    words.add_argument("--image", action="store_true", help="run workers and web processes from the image")
-    words.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="repeats a run's choices")  # noqa: S311
-    given = words.parse_args()
+    parser = argparse.ArgumentParser(prog="make rehearse", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--image", action="store_true", help="run workers and web processes from the image")
+    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="repeats a run's choices")  # noqa: S311
+    options = parser.parse_args()
     if program("postgres") is None:
         print(HOW_TO_HAVE_IT, file=sys.stderr)
         return int(os.environ.get("REQUIRE_POSTGRESQL") == "1")
     say = partial(print, file=sys.stderr, flush=True)
-    say(f"seed {given.seed}")
+    say(f"seed {options.seed}")
     processes.load_kinds()
     with tempfile.TemporaryDirectory(prefix="countersign-rehearsal-", ignore_cleanup_errors=True) as folder:
-        outcome = asyncio.run(_run(Path(folder) / "data", given.seed, say, image=given.image))
-    print(outcome.as_json() if given.json else outcome.as_table())
+        outcome = asyncio.run(_run(Path(folder) / "data", options.seed, say, image=options.image))
+    print(outcome.as_json() if options.json else outcome.as_table())
     return 0 if outcome.ok else 1
 
 

@@ -18,7 +18,7 @@ from activities.records.database import Database
 from deploy.local.environment import authority, url
 from deploy.local.processes import Program, RunningProgram, answers
 from tests.faults.town import HOST, RECEIVER, SANDBOX, TEMPORAL, WORKER, Conditions, Town, connect, laid_out
-from tests.image.containers import DATA, Bind, Contained, Image, RunningContainer, give
+from tests.image.containers import DATA, Bind, ContainedProgram, Image, RunningContainer, give
 from tests.object_stores import BUCKET, ObjectStore, seaweedfs
 from tests.postgresql import PostgreSQL, postgresql
 from tests.servers import free_ports
@@ -60,17 +60,19 @@ class Installation(Town):
 
     def log(self, name: str) -> str:
         """What a process has written so far, or both of its kind."""
-        of_it = [one for one in (*WORKERS, *WEB, SANDBOX, TEMPORAL) if one.startswith(name)]
-        return "".join(super(Installation, self).log(one) for one in of_it)
+        of_it = [process_name for process_name in (*WORKERS, *WEB, SANDBOX, TEMPORAL) if process_name.startswith(name)]
+        return "".join(super(Installation, self).log(process_name) for process_name in of_it)
 
-    async def typed_in(self, image: Image, *words: str, entry: bool = True) -> "subprocess.CompletedProcess[str]":
+    async def run_in_image(
+        self, image: Image, *arguments: str, entry: bool = True
+    ) -> "subprocess.CompletedProcess[str]":
         """Run `countersign …` of an image, or another of its programs, on a machine that has been furnished."""
-        machine = Bind(self.machine(WEB[0]), DATA, own=True)
+        machine = Bind(self.machine(WEB[0]), DATA, is_writable=True)
         environment = {**self.environment, **deployed(DATA)}
-        return await asyncio.to_thread(image.run, words, environment, [machine], entry=entry)
+        return await asyncio.to_thread(image.run, arguments, environment, [machine], entry=entry)
 
     async def _begin(self, program: Program) -> RunningProgram:
-        kind = RunningContainer if isinstance(program, Contained) else RunningProgram
+        kind = RunningContainer if isinstance(program, ContainedProgram) else RunningProgram
         return await kind.start(program, self.folder.logs)
 
     def program(self, name: str) -> Program:
@@ -86,9 +88,9 @@ class Installation(Town):
         image = self.images.get(name)
         if image is None:
             return replace(program, environment=self._environment(program, self.machine(name)))
-        words = ("worker" if kind == WORKER else "webhook",)
+        arguments = ("worker" if kind == WORKER else "webhook",)
         program = replace(program, environment=self._environment(program, DATA))
-        return image.contained(program, words, [Bind(self.machine(name), DATA, own=True)])
+        return image.make_contained(program, arguments, [Bind(self.machine(name), DATA, is_writable=True)])
 
     def _environment(self, program: Program, machine: Path) -> dict[str, str]:
         name = program.name
@@ -127,26 +129,26 @@ async def installation(
         shared = {"COUNTERSIGN_DATABASE": address, "COUNTERSIGN_STORE": f"s3://{BUCKET}/countersign"}
         conditions = Conditions(temporal=temporal, sandbox=_QUICK, own_programs={**shared, **bucket.environment})
         town = await laid_out(folder, conditions, ending)
-        found = iter(free_ports(2 * len(WEB) + len(WORKERS)))
-        ports, probes = dict(zip(WEB, found, strict=False)), dict(zip((*WORKERS, *WEB), found, strict=True))
-        it = Installation(
+        free = iter(free_ports(2 * len(WEB) + len(WORKERS)))
+        ports, probes = dict(zip(WEB, free, strict=False)), dict(zip((*WORKERS, *WEB), free, strict=True))
+        installed = Installation(
             town.folder, town.folder_state, town.conditions, town.settings, town.vendor,
             database=database, bucket=bucket, ports=ports, probes=probes, images=images, builds=builds,
         )  # fmt: skip
-        ending.push_async_callback(_end, it)
-        await it.start(SANDBOX, TEMPORAL)
+        ending.push_async_callback(_end, installed)
+        await installed.start(SANDBOX, TEMPORAL)
         if set_up:
-            with closing(Database(address)) as made:
-                await made.upgrade()
-            await connect(it, ending)
-        await ending.enter_async_context(proxy(it.folder_state.ports.receiver, [*ports.values()]))
-        yield it
+            with closing(Database(address)) as database_to_upgrade:
+                await database_to_upgrade.upgrade()
+            await connect(installed, ending)
+        await ending.enter_async_context(proxy(installed.folder_state.ports.receiver, [*ports.values()]))
+        yield installed
 
 
-async def _end(it: Installation) -> None:
-    for name in sorted(it.running, key=(TEMPORAL, SANDBOX).__contains__):
-        it.running[name].kill()
-        await it.running[name].ended()
+async def _end(installed: Installation) -> None:
+    for name in sorted(installed.running, key=(TEMPORAL, SANDBOX).__contains__):
+        installed.running[name].kill()
+        await installed.running[name].ended()
 
 
 @asynccontextmanager
@@ -158,8 +160,10 @@ async def proxy(port: int, backends: Sequence[int]) -> AsyncIterator[None]:
         first = next(turns)
         for turn in range(len(backends)):
             with suppress(OSError):
-                theirs, ours = await asyncio.open_connection(HOST, backends[(first + turn) % len(backends)])
-                await asyncio.gather(_pass(reader, ours), _pass(theirs, writer))
+                backend_reader, backend_writer = await asyncio.open_connection(
+                    HOST, backends[(first + turn) % len(backends)]
+                )
+                await asyncio.gather(_pass(reader, backend_writer), _pass(backend_reader, writer))
                 return
         writer.close()
 
@@ -178,7 +182,7 @@ async def proxy(port: int, backends: Sequence[int]) -> AsyncIterator[None]:
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """What one says to the other, until either is gone."""
     with suppress(ConnectionError):
-        while some := await reader.read(1 << 16):
-            writer.write(some)
+        while chunk := await reader.read(1 << 16):
+            writer.write(chunk)
             await writer.drain()
     writer.close()

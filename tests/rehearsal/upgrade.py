@@ -43,12 +43,12 @@ _WAITS: Final = timedelta(days=3, hours=1)
 """Until the first reminder, which minutes divide from those of others that began at once."""
 _WITHIN: Final = 60.0
 _SOON: Final = tuple(
-    word
+    argument
     for setting in (
         'matching.wv.VersionDrainageStatusVisibilityGracePeriod="1s"',
         'matching.wv.VersionDrainageStatusRefreshInterval="1s"',
     )
-    for word in ("--dynamic-config-value", setting)
+    for argument in ("--dynamic-config-value", setting)
 )
 """What takes the server minutes by default."""
 _FROZEN: Final = ("tests/histories", "activities/records/migrations/versions")
@@ -59,8 +59,8 @@ _FROZEN: Final = ("tests/histories", "activities/records/migrations/versions")
 class Drill:
     """One upgrade, step by step."""
 
-    it: Installation
-    old: Image
+    installed: Installation
+    old_image: Image
     new: Image
     say: Callable[[str], None]
     acknowledged: dict[str, str] = field(default_factory=dict)
@@ -72,11 +72,11 @@ class Drill:
         """What is wrong, in words; nothing if nothing was lost or done twice."""
         old_worker, new_worker = WORKERS
         old_web, new_web = WEB
-        it = self.it
-        it.furnish()
-        await self._typed(self.old, "database", "upgrade")
-        await self._typed(self.old, "init")
-        await it.start(old_worker, old_web)
+        installed = self.installed
+        installed.furnish()
+        await self._typed(self.old_image, "database", "upgrade")
+        await self._typed(self.old_image, "init")
+        await installed.start(old_worker, old_web)
         await self._type("back")
         await self._begin_all()
 
@@ -87,36 +87,36 @@ class Drill:
         replayed = await self._typed(self.new, "python3", "-m", "deploy.rollout", entry=False)
         self.say(replayed.splitlines()[-1])
 
-        await it.start(new_worker, new_web)
-        await it.end(old_web)
+        await installed.start(new_worker, new_web)
+        await installed.end(old_web)
         self.say("the new image works beside the old one, and has all of the web")
         await self._life_goes_on()
 
         canary = self._fresh.pop()
         await self._type("canary", REQUEST=canary)
-        await it.sign(canary)
+        await installed.sign(canary)
         await eventually(lambda: self._has_been_at(canary, NEW), _WITHIN)
         self.say(f"the canary was at {' and '.join(sorted(await self._builds(canary)))}")
 
         await self._type("ramp")
         ramped = [f"{_PREFIX}-ramp-{number}" for number in range(DURING_THE_RAMP)]
         for id in ramped:
-            self.acknowledged[id] = (await it.ask(id, *_signers(0), finance=self._finance)).run_id
+            self.acknowledged[id] = (await installed.ask(id, *_signers(0), finance=self._finance)).run_id
         await self._life_goes_on()
 
         await self._type("current")
         await self._life_goes_on()
         await eventually(lambda: self._is_drained(OLD), _WITHIN)
-        assert (await it.end(old_worker))[0] == 0, it.log(old_worker)
+        assert (await installed.end(old_worker))[0] == 0, installed.log(old_worker)
         await self._life_goes_on()
         self.say("the old version is drained and gone")
 
-        await it.start(old_worker, old_web)
+        await installed.start(old_worker, old_web)
         await self._type("back")
         await self._life_goes_on()
         await eventually(lambda: self._is_drained(NEW), _WITHIN)
         for name in (new_worker, new_web):
-            assert (await it.end(name))[0] == 0, it.log(name)
+            assert (await installed.end(name))[0] == 0, installed.log(name)
         await self._life_goes_on()
         self.say("back at the old version, the new one is drained and gone")
 
@@ -125,65 +125,67 @@ class Drill:
 
     @property
     def _finance(self) -> str:
-        return f"{self.it.vendor.url}/_sandbox/targets/finance"
+        return f"{self.installed.vendor.url}/_sandbox/targets/finance"
 
     async def _begin_all(self) -> None:
         """By the command of the old image."""
-        ids, files = [f"{_PREFIX}-{number:02}" for number in range(REQUESTS)], self.it.machine(WEB[0])
+        ids, files = [f"{_PREFIX}-{number:02}" for number in range(REQUESTS)], self.installed.machine(WEB[0])
         (files / population.CONTRACT).write_bytes(population.PDF)
         for number, id in enumerate(ids):
             population.write_request(files, id, *_signers(number), finance=self._finance)
-        said = await self._typed(self.old, "request", "start", *(f"/data/{id}.json" for id in ids), "--json")
-        self.acknowledged = {one["id"]: one["run_id"] for one in json.loads(said)}
-        assert len(self.acknowledged) == REQUESTS, said
+        output = await self._typed(self.old_image, "request", "start", *(f"/data/{id}.json" for id in ids), "--json")
+        self.acknowledged = {started["id"]: started["run_id"] for started in json.loads(output)}
+        assert len(self.acknowledged) == REQUESTS, output
         await eventually(self._all_are_asked, _WITHIN)
         self._fresh = ids
         self.say(f"{REQUESTS} requests were begun by the old image")
 
     async def _all_are_asked(self) -> bool:
-        return len(await self.it.vendor.waiting()) == REQUESTS
+        return len(await self.installed.vendor.waiting()) == REQUESTS
 
     async def _life_goes_on(self) -> None:
         """One is signed, which Core Signature calls back about; the timer of another fires, which reminds."""
         signed, waiting = self._fresh.pop(), self._fresh.pop()
-        await self.it.sign(signed)
-        await self.it.forward(waiting, _WAITS)
+        await self.installed.sign(signed)
+        await self.installed.forward(waiting, _WAITS)
         await eventually(lambda: self._is_told(signed, "ready", 2), _WITHIN)
         await eventually(lambda: self._is_told(waiting, "reminder", 1), _WITHIN)
         self.reminded.append(waiting)
 
     async def _is_told(self, id: str, stage: str, people: int) -> bool:
-        pushes = await self.it.vendor.pushes(id)
-        return len({one["person"] for one in pushes if one["data"]["stage"].startswith(stage)}) >= people
+        pushes = await self.installed.vendor.pushes(id)
+        return len({push["person"] for push in pushes if push["data"]["stage"].startswith(stage)}) >= people
 
     async def _all_sign(self) -> None:
-        async def ended() -> bool:
-            for one in await self.it.vendor.waiting():
-                await self.it.vendor.sign(one)
-            described = [await self.it.handle(id).describe() for id in self.acknowledged]
-            return all(one.status is WorkflowExecutionStatus.COMPLETED for one in described)
+        async def have_all_ended() -> bool:
+            for signer in await self.installed.vendor.waiting():
+                await self.installed.vendor.sign(signer)
+            described = [await self.installed.handle(id).describe() for id in self.acknowledged]
+            return all(description.status is WorkflowExecutionStatus.COMPLETED for description in described)
 
-        await eventually(ended, 3 * _WITHIN)
+        await eventually(have_all_ended, 3 * _WITHIN)
 
     async def _wrong(self) -> Sequence[str]:
-        found = judge(await gather(self.it, self.acknowledged, _PREFIX))
+        violations = judge(await gather(self.installed, self.acknowledged, _PREFIX))
         workflows = [Kind.REQUEST.workflow_id(id) for id in self.acknowledged]
-        lost = (await self.it.context.store.records.read_many(workflows)).count(None)
+        lost = (await self.installed.context.store.records.read_many(workflows)).count(None)
         by_build = Counter([build for id in self.acknowledged for build in await self._builds(id)])
-        said = ", ".join(f"{build} had {many}" for build, many in sorted(by_build.items()))
-        self.say(f"{len(workflows)} requests, {len(self.reminded)} reminded: {said}; {lost} lost")
+        tasks_by_build = ", ".join(f"{build} had {count}" for build, count in sorted(by_build.items()))
+        self.say(f"{len(workflows)} requests, {len(self.reminded)} reminded: {tasks_by_build}; {lost} lost")
         missing = [build for build in (OLD, NEW) if not by_build[build]]
         return [
-            *(f"{one.request}: {one.invariant}: {one.says}" for one in found),
+            *(f"{violation.request}: {violation.invariant}: {violation.says}" for violation in violations),
             *(f"{lost} have no record" for _ in range(min(lost, 1))),
             *(f"no request was ever at {build}" for build in missing),
         ]
 
     async def _builds(self, id: str) -> set[str]:
         """The versions that have done a task of a request."""
-        events = (await self.it.handle(id).fetch_history()).events
-        done = [one for one in events if one.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
-        return {one.workflow_task_completed_event_attributes.deployment_version.build_id for one in done}
+        events = (await self.installed.handle(id).fetch_history()).events
+        completed_tasks = [
+            event for event in events if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+        ]
+        return {event.workflow_task_completed_event_attributes.deployment_version.build_id for event in completed_tasks}
 
     async def _has_been_at(self, id: str, build: str) -> bool:
         return build in await self._builds(id)
@@ -193,17 +195,17 @@ class Drill:
 
     async def _type(self, name: str, **variables: str) -> str:
         """A command of docs/deploying.md, typed until the server takes it: it knows a version once its workers ask."""
-        address = self.it.environment["TEMPORAL_ADDRESS"]
+        address = self.installed.environment["TEMPORAL_ADDRESS"]
 
-        async def done() -> str | None:
-            code, said = await run_command(name, address, **{"OLD": OLD, "NEW": NEW, **variables})
-            return said or name if code == 0 else None
+        async def has_been_taken() -> str | None:
+            code, output = await run_command(name, address, **{"OLD": OLD, "NEW": NEW, **variables})
+            return output or name if code == 0 else None
 
-        return await eventually(done, _WITHIN)
+        return await eventually(has_been_taken, _WITHIN)
 
-    async def _typed(self, image: Image, *words: str, entry: bool = True) -> str:
-        typed = await self.it.typed_in(image, *words, entry=entry)
-        assert typed.returncode == 0, f"{words}: {typed.stdout}{typed.stderr}"
+    async def _typed(self, image: Image, *arguments: str, entry: bool = True) -> str:
+        typed = await self.installed.run_in_image(image, *arguments, entry=entry)
+        assert typed.returncode == 0, f"{arguments}: {typed.stdout}{typed.stderr}"
         return typed.stdout
 
 
@@ -211,29 +213,31 @@ def _signers(number: int) -> tuple[str, str]:
     return population.colleague(2 * number), population.colleague(2 * number + 1)
 
 
-async def drill(folder: Path, old: Image, new: Image, say: Callable[[str], None]) -> Sequence[str]:
+async def drill(folder: Path, old_image: Image, new_image: Image, say: Callable[[str], None]) -> Sequence[str]:
     """What is wrong with an upgrade from one image to the other and back."""
-    images = dict(zip((*WORKERS, *WEB), (old, new, old, new), strict=True))
+    images = dict(zip((*WORKERS, *WEB), (old_image, new_image, old_image, new_image), strict=True))
     builds = dict(zip(WORKERS, (OLD, NEW), strict=True))
     async with AsyncExitStack() as closing:
-        it = await closing.enter_async_context(installation(folder, images, builds, temporal=_SOON, set_up=False))
-        return await Drill(it, old, new, say).run(partial(connect, it, closing))
+        installed = await closing.enter_async_context(
+            installation(folder, images, builds, temporal=_SOON, set_up=False)
+        )
+        return await Drill(installed, old_image, new_image, say).run(partial(connect, installed, closing))
 
 
 def main() -> int:
-    words = argparse.ArgumentParser(prog="make upgrade", description=__doc__)
-    words.add_argument("--before", default="HEAD~1", help="the commit that is upgraded from; default: the one before")
-    words.add_argument("--base", default="", help="as of `make image`")
-    given = words.parse_args()
+    parser = argparse.ArgumentParser(prog="make upgrade", description=__doc__)
+    parser.add_argument("--before", default="HEAD~1", help="the commit that is upgraded from; default: the one before")
+    parser.add_argument("--base", default="", help="as of `make image`")
+    options = parser.parse_args()
     say, began = partial(print, file=sys.stderr, flush=True), time.monotonic()
     processes.load_kinds()
-    before = _before(given.before, say)
+    earlier_commit = _find_earlier_commit(options.before, say)
     with (
         tempfile.TemporaryDirectory(prefix="countersign-upgrade-", ignore_cleanup_errors=True) as name,
-        at_hand(_built(before, given.base, Path(name) / "before")) as old,
-        at_hand() as new,
+        at_hand(_built(earlier_commit, options.base, Path(name) / "before")) as old_image,
+        at_hand() as new_image,
     ):
-        wrong = asyncio.run(drill(Path(name) / "data", old, new, say))
+        wrong = asyncio.run(drill(Path(name) / "data", old_image, new_image, say))
     for line in wrong:
         say(line)
     print(
@@ -242,14 +246,14 @@ def main() -> int:
     return int(bool(wrong))
 
 
-def _before(commit: str, say: Callable[[str], None]) -> str:
+def _find_earlier_commit(commit: str, say: Callable[[str], None]) -> str:
     """The commit to upgrade from: today's own where the wanted one cannot be taken over by policy, or has no image."""
     changed = _git("diff", "--name-only", "--diff-filter=MDR", commit, "HEAD", "--", *_FROZEN)
     has_image = _git("ls-tree", "--name-only", commit, "deploy/image/Dockerfile")
     if has_image and not changed:
         return commit
-    why = "has no image" if not has_image else f"wrote what today's code need not read ({changed.splitlines()[0]})"
-    say(f"{commit} {why}: upgraded from today's own image, as another version")
+    reason = "has no image" if not has_image else f"wrote what today's code need not read ({changed.splitlines()[0]})"
+    say(f"{commit} {reason}: upgraded from today's own image, as another version")
     return "HEAD"
 
 
@@ -262,8 +266,8 @@ def _built(commit: str, base: str, folder: Path) -> str:
     return build(folder, "before", base, version_of(revision), revision)
 
 
-def _git(*words: str) -> str:
-    typed = subprocess.run(["git", *words], cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603, S607
+def _git(*arguments: str) -> str:
+    typed = subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603, S607
     return typed.stdout.strip()
 
 

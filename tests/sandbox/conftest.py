@@ -34,9 +34,9 @@ class Hands:
         headers = self._signature | ({"content-type": "application/json"} if "content" in options else {})
         return await self.http.request(method, f"/api/v1{path}", headers=headers, **options)
 
-    async def push(self, message: Json, **more: Any) -> httpx.Response:
+    async def push(self, message: Json, **fields: Any) -> httpx.Response:
         """A message to FCM."""
-        return await self.http.post(self._send, json={"message": message, **more}, headers=self._push)
+        return await self.http.post(self._send, json={"message": message, **fields}, headers=self._push)
 
     async def document(self, **fields: Any) -> Json:
         """A new document."""
@@ -49,9 +49,11 @@ class Hands:
 
     async def request(self, *signers: Json, document: Json | None = None, **fields: Any) -> Json:
         """A request that was sent to these signers."""
-        about = document or await self.document()
+        subject_document = document or await self.document()
         answer = await self.api(
-            "POST", "/signature-requests/", json={"document": about["url"], "signers": list(signers), **fields}
+            "POST",
+            "/signature-requests/",
+            json={"document": subject_document["url"], "signers": list(signers), **fields},
         )
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
@@ -85,9 +87,9 @@ class Hands:
         """Wait for that many entries with these facts."""
         async with asyncio.timeout(10):
             while True:
-                found = [e for e in await self.ledger(kind) if facts.items() <= e.items()]
-                if len(found) >= count:
-                    return found
+                matching_entries = [e for e in await self.ledger(kind) if facts.items() <= e.items()]
+                if len(matching_entries) >= count:
+                    return matching_entries
                 await asyncio.sleep(0.005)
 
 

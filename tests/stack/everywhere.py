@@ -67,71 +67,85 @@ class Answer:
     next: str
 
     @classmethod
-    def of(cls, shown: RequestShow) -> "Answer":
+    def from_view(cls, view: RequestShow) -> "Answer":
         """The words for what the query answers."""
-        waiting = tuple(f"{one.person} since {stamp(one.since)}" for one in shown.waiting_for)
-        following = shown.next
-        words = f"{following.what} {stamp(following.at)}: {following.why}" if following else ""
-        return cls(shown.says, waiting, stamp(shown.due_at), words)
+        waiting = tuple(
+            f"{waiting_person.person} since {stamp(waiting_person.since)}" for waiting_person in view.waiting_for
+        )
+        following = view.next
+        next_step = f"{following.what} {stamp(following.at)}: {following.why}" if following else ""
+        return cls(view.says, waiting, stamp(view.due_at), next_step)
 
     @classmethod
     def of_details(cls, text: str) -> "Answer":
         """What the Web UI's details say, in Markdown."""
         waiting = re.findall(r"^- waiting for \*\*(.+)\*\* since (.+)$", text, re.MULTILINE)
-        [(what, at, why)] = re.findall(r"^- next: \*\*(.+?)\*\* (.*?) ?– (.+)$", text, re.MULTILINE) or [("", "", "")]
+        [(next_step, next_at, reason)] = re.findall(r"^- next: \*\*(.+?)\*\* (.*?) ?– (.+)$", text, re.MULTILINE) or [
+            ("", "", "")
+        ]
         return cls(
-            says=_only(r"^### (.+)$", text),
-            waiting_for=tuple(f"{person} since {since}" for person, since in waiting),
-            due=_only(r"^- due (.+)$", text),
-            next=f"{what} {at}: {why}" if what else "",
+            says=_match_one(r"^### (.+)$", text),
+            waiting_for=tuple(f"{person} since {turn_at}" for person, turn_at in waiting),
+            due=_match_one(r"^- due (.+)$", text),
+            next=f"{next_step} {next_at}: {reason}" if next_step else "",
         )
 
     @classmethod
     def of_terminal(cls, text: str) -> "Answer":
         """What `request show` prints for a program."""
         waiting = re.findall(r"^waiting for\t(.+), since (.+?)$", text, re.MULTILINE)
-        [(what, at, why)] = re.findall(r"^next\t(\S+) ?(.*?) ?\((.+)\)$", text, re.MULTILINE) or [("", "", "")]
+        [(next_step, next_at, reason)] = re.findall(r"^next\t(\S+) ?(.*?) ?\((.+)\)$", text, re.MULTILINE) or [
+            ("", "", "")
+        ]
         return cls(
             says=text.partition("\n")[0].strip(),
-            waiting_for=tuple(f"{person} since {since}" for person, since in waiting),
-            due=_only(r"^due\t(.+?)$", text),
-            next=f"{what} {at}: {why}" if what else "",
+            waiting_for=tuple(f"{person} since {turn_at}" for person, turn_at in waiting),
+            due=_match_one(r"^due\t(.+?)$", text),
+            next=f"{next_step} {next_at}: {reason}" if next_step else "",
         )
 
 
 async def everywhere(town: Town, id: str) -> RequestShow:
     """What the request's query answers, once it only waits; every other place was found to say the same."""
-    await eventually(lambda: _at_rest(town, id))
-    shown: RequestShow = await town.handle(id).query(SignatureRequestWorkflow.show)
-    expected = Answer.of(shown)
+    await eventually(lambda: _is_at_rest(town, id))
+    view: RequestShow = await town.handle(id).query(SignatureRequestWorkflow.show)
+    expected = Answer.from_view(view)
     metadata: WorkflowMetadata = await town.handle(id).query(_METADATA, result_type=WorkflowMetadata)
     assert Answer.of_details(metadata.current_details) == expected
-    assert await _searchable(town, id) == (_line(shown), _stage(shown))
-    assert await eventually(lambda: _listed(town, shown))
-    await by_command_and_page(town, shown)
-    return shown
+    assert await _searchable(town, id) == (_make_line(view), _stage(view))
+    assert await eventually(lambda: _is_listed(town, view))
+    await by_command_and_page(town, view)
+    return view
 
 
-async def by_command_and_page(town: Town, shown: RequestShow) -> None:
+async def by_command_and_page(town: Town, view: RequestShow) -> None:
     """Hold what `request show` and the pages say of a request against what is known of it."""
-    found = await requests.show(town.context, shown.id)
-    assert RequestShow.model_validate_json(_printed(found, "", as_json=True)) == found
-    assert Answer.of_terminal(_printed(found, showing.of_shown(found))) == Answer.of(shown)
-    assert (found.status, found.problem, found.signers) == (shown.status, shown.problem, shown.signers)
-    assert (found.handoffs, found.escalations, found.partial) == (shown.handoffs, shown.escalations, False)
+    shown_by_command = await requests.show(town.context, view.id)
+    assert RequestShow.model_validate_json(_printed(shown_by_command, "", as_json=True)) == shown_by_command
+    assert Answer.of_terminal(_printed(shown_by_command, showing.of_shown(shown_by_command))) == Answer.from_view(view)
+    assert (shown_by_command.status, shown_by_command.problem, shown_by_command.signers) == (
+        view.status,
+        view.problem,
+        view.signers,
+    )
+    assert (shown_by_command.handoffs, shown_by_command.escalations, shown_by_command.partial) == (
+        view.handoffs,
+        view.escalations,
+        False,
+    )
     async with browsing(town) as browser:
-        await _by_page(town, shown, browser)
+        await _by_page(town, view, browser)
 
 
 @asynccontextmanager
 async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
     """A browser before pages that remember no look of the seconds before."""
-    ours, client, store = town.settings, town.context.client, town.context.store
-    guard = FormGuard(ours.link_secret, ours.link_base)
-    roles = ReaderRoles(town.directory, ours.operators, KindCatalogue(ours.policies))
-    async with aclosing(CoreSignatureClient(clients.signature_config(ours))) as signatures:
+    own_settings, client, store = town.settings, town.context.client, town.context.store
+    guard = FormGuard(own_settings.link_secret, own_settings.link_base)
+    roles = ReaderRoles(town.directory, own_settings.operators, KindCatalogue(own_settings.policies))
+    async with aclosing(CoreSignatureClient(clients.signature_config(own_settings))) as signatures:
         pages = Pages(
-            clients.links(ours),
+            clients.links(own_settings),
             town.directory,
             store,
             signatures,
@@ -139,29 +153,29 @@ async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
             asked=SignerSnapshots(store),
             look=ViewReader(client, store),
             send=partial(wishes.carry_out, client),
-            who=PagePeople(town.directory, store, ours.company),
+            who=PagePeople(town.directory, store, own_settings.company),
             files=PersonalFiles(store, roles, KeptFileAnswers(store)),
-            versions=Versions(store, ours.signature.max_upload_mb),
+            versions=Versions(store, own_settings.signature.max_upload_mb),
         )
         transport = httpx.ASGITransport(make_app(pages.routes()))
         async with httpx.AsyncClient(transport=transport) as browser:
             yield browser
 
 
-async def remembered(town: Town, shown: RequestShow) -> None:
+async def check_record(town: Town, view: RequestShow) -> None:
     """Hold what is left of a closed request, once Temporal has forgotten it, against what was said before."""
-    left = await lookup.recorded(town.context.store, referred(shown.id))
-    assert isinstance(left, RequestShow)
-    assert Answer.of(left) == Answer.of(shown)
-    assert (left.status, left.problem, left.signers) == (shown.status, shown.problem, shown.signers)
-    assert left.escalations == shown.escalations
+    recorded = await lookup.recorded(town.context.store, referred(view.id))
+    assert isinstance(recorded, RequestShow)
+    assert Answer.from_view(recorded) == Answer.from_view(view)
+    assert (recorded.status, recorded.problem, recorded.signers) == (view.status, view.problem, view.signers)
+    assert recorded.escalations == view.escalations
     # The record's instant of a hand-off is that of the call, the workflow's that of the answer.
-    assert [_but_for_its_instant(line) for line in left.handoffs] == [
-        _but_for_its_instant(line) for line in shown.handoffs
+    assert [_but_for_its_instant(line) for line in recorded.handoffs] == [
+        _but_for_its_instant(line) for line in view.handoffs
     ]
 
 
-async def _by_page(town: Town, shown: RequestShow, browser: httpx.AsyncClient) -> None:
+async def _by_page(town: Town, view: RequestShow, browser: httpx.AsyncClient) -> None:
     """The requester reads it all on their own clock, others the bare facts in Dutch; who is awaited finds a button.
 
     Who has acted finds a receipt for good; of all others the page is gone once it has ended.
@@ -169,78 +183,84 @@ async def _by_page(town: Town, shown: RequestShow, browser: httpx.AsyncClient) -
     links = clients.links(town.settings)
 
     async def page(person: str, use: LinkUse) -> httpx.Response:
-        return await browser.get(links.link(shown.id, person, use))
+        return await browser.get(links.link(view.id, person, use))
 
     english = text_of((await page(REQUESTER, LinkUse.VIEW)).text)
-    assert ("Due" in english) is (shown.due_at is not None and not shown.status.ended)
+    assert ("Due" in english) is (view.due_at is not None and not view.status.ended)
     dutch = text_of((await page(DUTCH, LinkUse.VIEW)).text)
-    called = {one.person: (await town.directory.person(one.person, shown.id)).name for one in shown.signers}
-    assert [fact for fact in _told_to_requester(shown, _awaited(shown, called)) if fact not in english] == []
-    assert [fact for fact in _facts(shown, called) if fact not in dutch] == []
-    assert [reason for reason in _reasons(shown) if reason in dutch] == []
-    opened = {line.person: await page(line.person, LinkUse.SIGN) for line in shown.signers}
-    acted = {line.person for line in shown.signers if line.state in _ACTED}
-    gone = {person for person, one in opened.items() if one.status_code == httpx.codes.GONE}
-    assert gone == (opened.keys() - acted if shown.status.ended else set())
-    assert [person for person in acted if _receipt(shown, person) not in text_of(opened[person].text)] == []
-    if shown.status is not Status.CONVERTING:
-        asked = {person for person, one in opened.items() if form_of(one.text)}
-        assert asked == {one.person for one in shown.waiting_for}
+    called = {signer.person: (await town.directory.person(signer.person, view.id)).name for signer in view.signers}
+    assert [fact for fact in _told_to_requester(view, _select_awaited(view, called)) if fact not in english] == []
+    assert [fact for fact in _facts(view, called) if fact not in dutch] == []
+    assert [reason for reason in _reasons(view) if reason in dutch] == []
+    opened = {line.person: await page(line.person, LinkUse.SIGN) for line in view.signers}
+    acted = {line.person for line in view.signers if line.state in _ACTED}
+    people_without_page = {person for person, response in opened.items() if response.status_code == httpx.codes.GONE}
+    assert people_without_page == (opened.keys() - acted if view.status.ended else set())
+    assert [person for person in acted if _make_receipt(view, person) not in text_of(opened[person].text)] == []
+    if view.status is not Status.CONVERTING:
+        people_asked = {person for person, response in opened.items() if form_of(response.text)}
+        assert people_asked == {waiting_person.person for waiting_person in view.waiting_for}
 
 
-def _awaited(shown: RequestShow, called: dict[str, str]) -> dict[str, str]:
-    return {one.person: called[one.person] for one in shown.waiting_for}
+def _select_awaited(view: RequestShow, names_by_person: dict[str, str]) -> dict[str, str]:
+    return {waiting_person.person: names_by_person[waiting_person.person] for waiting_person in view.waiting_for}
 
 
-def _receipt(shown: RequestShow, person: str) -> str:
+def _make_receipt(view: RequestShow, person: str) -> str:
     """What is read by who has acted, in English."""
-    [line] = [one for one in shown.signers if one.person == person]
-    when = Reader(Language.of("en"), ZoneInfo("Europe/Amsterdam"), lambda _: True).instant(line.at) if line.at else ""
-    return f"You {_ACTED[line.state]} {shown.document} on {when}."
+    [line] = [signer for signer in view.signers if signer.person == person]
+    acted_at_text = (
+        Reader(Language.of("en"), ZoneInfo("Europe/Amsterdam"), lambda _: True).instant(line.at) if line.at else ""
+    )
+    return f"You {_ACTED[line.state]} {view.document} on {acted_at_text}."
 
 
-def _told_to_requester(shown: RequestShow, called: dict[str, str]) -> list[str]:
+def _told_to_requester(view: RequestShow, names_by_person: dict[str, str]) -> list[str]:
     """What the requester's page tells: names and instants, else what is in the way."""
     reader = Reader(Language.of("en"), ZoneInfo("Europe/Amsterdam"), lambda _: True)
-    following = shown.next
-    if shown.status.ended or shown.status is Status.CONVERTING:
+    following = view.next
+    if view.status.ended or view.status is Status.CONVERTING:
         return []
-    if following and following.at and (following.what is not NextStep.WAIT or shown.question):
-        return [reader.instant(following.at), *called.values()]
-    if shown.problem and shown.says.startswith("Problem"):
-        return list(problems_of(reader.language, shown.problem.code, None, None))
-    if any(one.code is AttentionCode.PAUSED for one in shown.attention):
-        [*_, why] = (entry.why for entry in shown.timeline if entry.happened == EventType.PAUSED)
-        return ["nobody is reminded until it is resumed", *filter(None, [why])]
-    return ["It is being ended."] if following and following.what is NextStep.END else list(called.values())
+    if following and following.at and (following.what is not NextStep.WAIT or view.question):
+        return [reader.instant(following.at), *names_by_person.values()]
+    if view.problem and view.says.startswith("Problem"):
+        return list(problems_of(reader.language, view.problem.code, None, None))
+    if any(notice.code is AttentionCode.PAUSED for notice in view.attention):
+        [*_, pause_reason] = (entry.why for entry in view.timeline if entry.happened == EventType.PAUSED)
+        return ["nobody is reminded until it is resumed", *filter(None, [pause_reason])]
+    return ["It is being ended."] if following and following.what is NextStep.END else list(names_by_person.values())
 
 
-def _facts(shown: RequestShow, called: dict[str, str]) -> list[str]:
+def _facts(view: RequestShow, names_by_person: dict[str, str]) -> list[str]:
     """What the Dutch page tells in its own words: people and instants, and nothing of why."""
     reader = Reader(Language.of("nl"), ZoneInfo("Europe/Amsterdam"), lambda _: True)
-    if shown.status.ended:
-        refused = [f"{called[one.person]} heeft het geweigerd." for one in shown.signers if one.state == "declined"]
-        return refused or [_DUTCH_ENDINGS[shown.status]]
-    called = _awaited(shown, called)
-    due = [reader.instant(shown.due_at)] if shown.due_at else []
-    following = shown.next
+    if view.status.ended:
+        refused = [
+            f"{names_by_person[signer.person]} heeft het geweigerd."
+            for signer in view.signers
+            if signer.state == "declined"
+        ]
+        return refused or [_DUTCH_ENDINGS[view.status]]
+    names_by_person = _select_awaited(view, names_by_person)
+    due = [reader.instant(view.due_at)] if view.due_at else []
+    following = view.next
     if following and following.at and following.what is not NextStep.WAIT:
-        return [*due, reader.instant(following.at), *called.values()]
-    if shown.problem and shown.says.startswith("Problem"):
-        return [*due, reader.instant(shown.problem.since), "is er een belemmering"]
-    if shown.status is Status.CONVERTING:
+        return [*due, reader.instant(following.at), *names_by_person.values()]
+    if view.problem and view.says.startswith("Problem"):
+        return [*due, reader.instant(view.problem.since), "is er een belemmering"]
+    if view.status is Status.CONVERTING:
         return [*due, "Core Signature bereidt het document voor."]
     if following and following.what is NextStep.END:
         return [*due, "Het wordt beëindigd."]
-    return [*due, *called.values(), "Wanneer het verdergaat"]
+    return [*due, *names_by_person.values(), "Wanneer het verdergaat"]
 
 
-def _reasons(shown: RequestShow) -> list[str]:
+def _reasons(view: RequestShow) -> list[str]:
     """What only the requester is told: why it stands still, what is in the way, whom of ours we tell of the ending."""
-    why = shown.next.why.partition(": ")[2] if shown.next and shown.next.what == "wait" else ""
-    problem = shown.problem.says if shown.problem else ""
-    told = [line.target for line in shown.handoffs if line.target in shown.says]
-    return [reason for reason in (why, problem, *told, shown.says) if reason]
+    wait_reason = view.next.why.partition(": ")[2] if view.next and view.next.what == "wait" else ""
+    problem = view.problem.says if view.problem else ""
+    open_targets = [line.target for line in view.handoffs if line.target in view.says]
+    return [reason for reason in (wait_reason, problem, *open_targets, view.says) if reason]
 
 
 _ACTED: Final[Mapping[str, str]] = {
@@ -254,59 +274,61 @@ _DUTCH_ENDINGS: Final = {
 }
 
 
-def _line(shown: RequestShow) -> RequestLine:
+def _make_line(view: RequestShow) -> RequestLine:
     """The line of `request list` that says the same."""
-    problem = shown.problem.code if shown.problem else None
-    attention = shown.attention[0].code if shown.attention and not problem else None
-    owes_an_answer = (shown.requester,) if shown.question and shown.waiting_for else ()
+    problem = view.problem.code if view.problem else None
+    attention = view.attention[0].code if view.attention and not problem else None
+    owes_an_answer = (view.requester,) if view.question and view.waiting_for else ()
     return RequestLine(
-        id=shown.id,
-        kind=shown.kind,
-        status=shown.status,
+        id=view.id,
+        kind=view.kind,
+        status=view.status,
         problem=problem,
         attention=attention,
-        due_at=shown.due_at,
-        document=shown.document,
-        requester=shown.requester,
-        waiting_for=(*owes_an_answer, *(one.person for one in shown.waiting_for)),
-        since=min((one.since for one in shown.waiting_for), default=None),
+        due_at=view.due_at,
+        document=view.document,
+        requester=view.requester,
+        waiting_for=(*owes_an_answer, *(waiting_person.person for waiting_person in view.waiting_for)),
+        since=min((waiting_person.since for waiting_person in view.waiting_for), default=None),
     )
 
 
-def _stage(shown: RequestShow) -> str:
-    if shown.status.ended:
+def _stage(view: RequestShow) -> str:
+    if view.status.ended:
         return "settled"
-    if any(entry.reason is EscalationReason.ESCALATION for entry in shown.escalations):
+    if any(entry.reason is EscalationReason.ESCALATION for entry in view.escalations):
         return "escalated"
-    return "sending" if shown.status is Status.CONVERTING else "signing"
+    return "sending" if view.status is Status.CONVERTING else "signing"
 
 
 async def _searchable(town: Town, id: str) -> tuple[RequestLine, str | None]:
     """What the search attributes say."""
     described = await town.handle(id).describe()
-    known = described.typed_search_attributes
-    code = known.get(names.PROBLEM)
+    attributes = described.typed_search_attributes
+    code = attributes.get(names.PROBLEM)
     line = RequestLine(
         id=id,
-        kind=known.get(names.KIND) or "",
-        status=known.get(names.STATUS) or "",
+        kind=attributes.get(names.KIND) or "",
+        status=attributes.get(names.STATUS) or "",
         problem=None if lookup.needs_attention(code) else code,
         attention=code if lookup.needs_attention(code) else None,
-        due_at=known.get(names.DUE_AT),
+        due_at=attributes.get(names.DUE_AT),
         document=await described.memo_value(names.MEMO_DOCUMENT),
-        requester=known.get(names.REQUESTER) or "",
-        waiting_for=tuple(known.get(names.WAITING_FOR) or ()),
-        since=known.get(names.TURN_AT),
+        requester=attributes.get(names.REQUESTER) or "",
+        waiting_for=tuple(attributes.get(names.WAITING_FOR) or ()),
+        since=attributes.get(names.TURN_AT),
     )
-    return line, known.get(names.STAGE)
+    return line, attributes.get(names.STAGE)
 
 
-async def _listed(town: Town, shown: RequestShow) -> bool:
+async def _is_listed(town: Town, view: RequestShow) -> bool:
     """Whether `request list` says so too, and `--attention` names it when it needs a person."""
-    lines = [line async for line in pages.everything(town.context, ListFilter(attention=False)) if line.id == shown.id]
+    lines = [line async for line in pages.everything(town.context, ListFilter(attention=False)) if line.id == view.id]
     troubled = [line.id async for line in pages.everything(town.context, ListFilter(attention=True))]
-    told = [line.replace(open=True, overdue=False, started_at=None, workflow_id="", stage="") for line in lines]
-    return told == [_line(shown)] and (shown.id in troubled) is bool(shown.problem or shown.attention)
+    comparable_lines = [
+        line.replace(open=True, overdue=False, started_at=None, workflow_id="", stage="") for line in lines
+    ]
+    return comparable_lines == [_make_line(view)] and (view.id in troubled) is bool(view.problem or view.attention)
 
 
 def _printed(value: object, view: RenderableType, *, as_json: bool = False) -> str:
@@ -316,19 +338,21 @@ def _printed(value: object, view: RenderableType, *, as_json: bool = False) -> s
     return printed.getvalue()
 
 
-async def _at_rest(town: Town, id: str) -> bool:
+async def _is_at_rest(town: Town, id: str) -> bool:
     """Whether every callback has been told, or lost on the way, and the workflow has nothing to do but wait."""
     events = {entry["event"] for entry in await town.vendor.ledger("event", external_id=id)}
     callbacks = await town.vendor.ledger("callback", external_id=id)
-    over = {entry["event"] for entry in callbacks if entry["status"] == httpx.codes.OK or entry["error"] == "dropped"}
+    settled_events = {
+        entry["event"] for entry in callbacks if entry["status"] == httpx.codes.OK or entry["error"] == "dropped"
+    }
     raw = (await town.handle(id).describe()).raw_description
-    return events == over and not raw.pending_activities and not raw.HasField("pending_workflow_task")
+    return events == settled_events and not raw.pending_activities and not raw.HasField("pending_workflow_task")
 
 
 def _but_for_its_instant(line: HandoffLine) -> tuple[object, ...]:
     return line.target, line.state, line.attempts, line.why
 
 
-def _only(pattern: str, text: str) -> str:
-    [found] = re.findall(pattern, text, re.MULTILINE) or [""]
-    return str(found)
+def _match_one(pattern: str, text: str) -> str:
+    [match] = re.findall(pattern, text, re.MULTILINE) or [""]
+    return str(match)

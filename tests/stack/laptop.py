@@ -32,8 +32,8 @@ class Laptop:
     @property
     def addresses(self) -> dict[str, Any]:
         """What `dev.json` says."""
-        told: dict[str, Any] = json.loads((self.folder / "dev.json").read_text())
-        return told
+        addresses: dict[str, Any] = json.loads((self.folder / "dev.json").read_text())
+        return addresses
 
     @property
     def example(self) -> Path:
@@ -46,19 +46,19 @@ class Laptop:
         file.write_text(self.example.read_text().replace("id: msa-0042", f"id: {id}"))
         return file
 
-    def type(self, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    def type(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Type a command in a second terminal."""
-        return countersign(*words, COUNTERSIGN_DATA_DIR=str(self.folder), **environment)
+        return countersign(*arguments, COUNTERSIGN_DATA_DIR=str(self.folder), **environment)
 
-    def answer(self, *words: str, **environment: str) -> Any:
+    def answer(self, *arguments: str, **environment: str) -> Any:
         """The JSON answer of a command that is done."""
-        typed = self.type(*words, "--json", **environment)
+        typed = self.type(*arguments, "--json", **environment)
         assert (typed.returncode, typed.stderr) == (0, ""), typed
         return json.loads(typed.stdout)
 
-    def shown(self, id: str, until: Callable[[Any], bool]) -> Any:
+    def wait_for_view(self, id: str, is_reached: Callable[[Any], bool]) -> Any:
         """`request show` once it says what is waited for."""
-        return eventually(lambda: shown if until(shown := self.answer("request", "show", id)) else None)
+        return eventually(lambda: view if is_reached(view := self.answer("request", "show", id)) else None)
 
     def children(self) -> list[int]:
         """The processes that the supervisor started."""
@@ -82,18 +82,18 @@ class Laptop:
         return time.monotonic() - began
 
 
-def countersign(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+def countersign(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """The command in a process of its own, without the environment of whoever runs the tests."""
-    return prompt.run("starter", *words, environment={**clean(), **environment})
+    return prompt.run("starter", *arguments, environment={**clean(), **environment})
 
 
 @contextmanager
-def running(folder: Path, *words: str, **environment: str) -> Iterator[Laptop]:
+def running(folder: Path, *arguments: str, **environment: str) -> Iterator[Laptop]:
     """Start a stack, with further `words`, and wait until it is ready; it is ended with the block."""
     # A killed stack leaves its addresses behind: those of this one are waited for.
     (folder / "dev.json").unlink(missing_ok=True)
     with subprocess.Popen(  # noqa: S603  our own command
-        modules.command("starter", "dev", "--data", str(folder), *words),
+        modules.command("starter", "dev", "--data", str(folder), *arguments),
         env={**clean(), **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -113,14 +113,14 @@ def _last_words(process: "subprocess.Popen[str]") -> str:
     return process.stderr.read() if process.stderr else ""
 
 
-def eventually(probe: Callable[[], Any], within: float = 20.0) -> Any:
+def eventually(probe: Callable[[], Any], limit_seconds: float = 20.0) -> Any:
     """What the probe finds, looking until it finds something; the last it found when it takes too long."""
-    found = None
-    for pause in glances(_GLANCE, within):
-        if found := probe():
+    finding = None
+    for pause in glances(_GLANCE, limit_seconds):
+        if finding := probe():
             break
         time.sleep(pause)
-    return found
+    return finding
 
 
 def clean() -> dict[str, str]:

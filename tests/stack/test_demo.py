@@ -20,11 +20,11 @@ from activities.records.store import Store
 from deploy.demo import proof
 from deploy.demo import telling as folders
 from deploy.demo.scene import HtmlPage
-from deploy.demo.telling import STORY, DemoTold, StepTold, StoryReport, verdict
+from deploy.demo.telling import STORY, DemoResult, StepResult, StoryReport, verdict
 from deploy.local.folder import DataFolder
 from starter.boot import processes as modules
 from starter.errors import Exit, Refusal
-from tests.activities.evidence.kept import key_in, packer, signed
+from tests.activities.evidence.kept import keep_signed_request, key_in, packer
 from tests.stack.laptop import ENDS_WITHIN, READY_WITHIN, Laptop, clean, countersign, eventually
 
 EXAMPLES = Path(deploy.__file__).with_name("examples")
@@ -35,11 +35,11 @@ EXAMPLES = Path(deploy.__file__).with_name("examples")
 def test_every_step_of_the_story_is_seen(tmp_path: Path) -> None:
     typed = countersign("demo", "--json", TMPDIR=str(tmp_path))
     assert typed.stdout, typed.stderr
-    told = json.loads(typed.stdout)
-    assert [step for step in told["steps"] if not (step["seen"] and step["at"])][:1] == []
-    assert (typed.returncode, told["ok"]) == (0, True)
-    assert [step["name"] for step in told["steps"]] == [step.name for step in STORY]
-    dates = [step["at"] for step in told["steps"]]
+    demo_result = json.loads(typed.stdout)
+    assert [step for step in demo_result["steps"] if not (step["seen"] and step["at"])][:1] == []
+    assert (typed.returncode, demo_result["ok"]) == (0, True)
+    assert [step["name"] for step in demo_result["steps"]] == [step.name for step in STORY]
+    dates = [step["at"] for step in demo_result["steps"]]
     assert dates == sorted(dates)
     [folder] = tmp_path.glob("countersign-demo-*")
     written = [file for file in folder.rglob("*") if file.is_file()]
@@ -56,39 +56,42 @@ def test_every_step_of_the_story_is_seen(tmp_path: Path) -> None:
 def test_a_demo_that_is_told_to_end_before_it_is_up_leaves_none_of_its_processes(
     ending: signal.Signals, code: Exit, tmp_path: Path
 ) -> None:
-    with demo_with(tmp_path, "logs/*.log") as told:
-        children = eventually(told.children)
-        assert told.end(ending) < ENDS_WITHIN
-        assert told.process.returncode == code
+    with demo_with(tmp_path, "logs/*.log") as demo:
+        children = eventually(demo.children)
+        assert demo.end(ending) < ENDS_WITHIN
+        assert demo.process.returncode == code
         assert children and not [pid for pid in children if Path(f"/proc/{pid}").exists()]
-        assert not (told.folder / "dev.json").exists()
+        assert not (demo.folder / "dev.json").exists()
 
 
 async def test_evidence_that_was_changed_or_that_another_key_signed_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(Store(str(tmp_path / "kept"))) as store:
-        what = await signed(store)
-        await packer(store, tmp_path).export(what, tmp_path / "pack.zip")
+        workflow_name = await keep_signed_request(store)
+        await packer(store, tmp_path).export(workflow_name, tmp_path / "pack.zip")
     pack, keys = tmp_path / "pack.zip", tmp_path / "evidence.pem.pub"
     monkeypatch.setattr(proof, "executable", lambda: None)
-    said = await proof.proved(pack, keys)
+    verification = await proof.describe_verification(pack, keys)
     assert (
-        said == "by countersign, the sixty lines of Python, openssl; not by verify.html in Chromium: there is none here"
+        verification
+        == "by countersign, the sixty lines of Python, openssl; not by verify.html in Chromium: there is none here"
     )
     monkeypatch.setattr(proof, "_TOOLS", ("no-such-tool",))
-    assert "; not by openssl: there is no no-such-tool here; " in await proof.proved(pack, keys)
+    assert "; not by openssl: there is no no-such-tool here; " in await proof.describe_verification(pack, keys)
     key_in(tmp_path / "other")
     with pytest.raises(Refusal, match="a pack that holds for countersign"):
-        await proof.proved(pack, tmp_path / "other" / "evidence.pem.pub")
+        await proof.describe_verification(pack, tmp_path / "other" / "evidence.pem.pub")
     pack.write_bytes(pack.read_bytes().replace(b"Annex B", b"Annex C"))
     with pytest.raises(Refusal, match=r"a pack that holds for countersign, but saw texts.json"):
-        await proof.proved(pack, keys)
+        await proof.describe_verification(pack, keys)
 
 
 def test_a_date_says_of_which_clock_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    at = datetime(2026, 12, 1, 9, 14, tzinfo=ZoneInfo("Europe/Amsterdam"))
-    StoryReport(quiet=False).step(StepTold(name="reminded", seen=True, at=at, says="Tuesday 09:14 at the office"))
+    instant = datetime(2026, 12, 1, 9, 14, tzinfo=ZoneInfo("Europe/Amsterdam"))
+    StoryReport(quiet=False).step(
+        StepResult(name="reminded", seen=True, at=instant, says="Tuesday 09:14 at the office")
+    )
     assert capsys.readouterr().out.startswith("Tue 01 Dec 08:14 UTC ✓ Tuesday 09:14 at the office")
 
 
@@ -123,13 +126,13 @@ def test_only_the_newest_demo_and_those_that_run_keep_their_folders(
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (tmp_path / "countersign-demo-link").symlink_to(elsewhere)
-    over, runs, begins = (folders.fresh() for _ in range(3))
-    with DataFolder(over).taken():
-        (over / "kept.json").write_text("{}")
-    with DataFolder(runs).taken():
+    finished_folder, running_folder, beginning_folder = (folders.fresh() for _ in range(3))
+    with DataFolder(finished_folder).taken():
+        (finished_folder / "kept.json").write_text("{}")
+    with DataFolder(running_folder).taken():
         new = folders.fresh()
     assert {path for path in tmp_path.iterdir() if path.name.startswith("countersign-demo-")} == {
-        *(runs, begins, new),
+        *(running_folder, beginning_folder, new),
         tmp_path / "countersign-demo-link",
     }
     assert elsewhere.exists()
@@ -137,12 +140,12 @@ def test_only_the_newest_demo_and_those_that_run_keep_their_folders(
 
 def test_every_duration_in_the_examples_is_whole_days() -> None:
     durations = [
-        found
+        duration
         for file in EXAMPLES.glob("*.yaml")
-        for found in re.findall(r"\b(?:window|first|every|after|or|warnings):\s*\[?([0-9]+[a-z]+)", file.read_text())
+        for duration in re.findall(r"\b(?:window|first|every|after|or|warnings):\s*\[?([0-9]+[a-z]+)", file.read_text())
     ]
     assert durations
-    assert all(re.fullmatch(r"[1-9][0-9]*[dw]", found) for found in durations), durations
+    assert all(re.fullmatch(r"[1-9][0-9]*[dw]", duration) for duration in durations), durations
 
 
 def test_the_form_that_is_pressed_is_the_first_with_its_first_button() -> None:
@@ -162,8 +165,8 @@ def test_a_page_without_a_button_is_said_by_its_title() -> None:
 
 
 def test_a_story_with_a_step_that_was_not_seen_names_it() -> None:
-    told = DemoTold(ok=False, seconds=3, steps=(StepTold(name="hr told", seen=False),))
+    demo_result = DemoResult(ok=False, seconds=3, steps=(StepResult(name="hr told", seen=False),))
     console = Console(file=StringIO())
-    with console.capture() as shown:
-        console.print(verdict(told))
-    assert "Not seen: hr told" in shown.get()
+    with console.capture() as captured:
+        console.print(verdict(demo_result))
+    assert "Not seen: hr told" in captured.get()

@@ -44,10 +44,10 @@ def test_a_second_start_has_the_ports_and_secrets_of_the_first(folder: Path) -> 
 
 
 def test_a_port_that_was_taken_meanwhile_is_replaced() -> None:
-    with socket.create_server((HOST, 0)) as other:
-        taken = other.getsockname()[1]
-        ports = Ports.free(HOST, {"sandbox": taken})
-    assert ports.sandbox != taken
+    with socket.create_server((HOST, 0)) as listener:
+        taken_port = listener.getsockname()[1]
+        ports = Ports.free(HOST, {"sandbox": taken_port})
+    assert ports.sandbox != taken_port
     assert len(set(vars(ports).values())) == len(vars(ports))
 
 
@@ -83,11 +83,11 @@ def test_a_damaged_memory_is_said_instead_of_replaced(folder: Path, content: str
 
 def test_what_an_older_version_kept_is_completed(folder: Path) -> None:
     (folder_of(folder) / "kept.json").write_text('{"ports": {"bygone": 1}, "secrets": {"link": "old", "bygone": "x"}}')
-    kept = DataFolder(folder).kept(HOST)
-    assert kept.secrets.link == "old"
-    secrets = vars(kept.secrets)
+    folder_state = DataFolder(folder).kept(HOST)
+    assert folder_state.secrets.link == "old"
+    secrets = vars(folder_state.secrets)
     assert [name for name, secret in secrets.items() if not secret] == ["payloads"]
-    assert all(vars(kept.ports).values())
+    assert all(vars(folder_state.ports).values())
 
 
 def test_what_was_once_encrypted_stays_so(folder: Path) -> None:
@@ -96,8 +96,8 @@ def test_what_was_once_encrypted_stays_so(folder: Path) -> None:
     )
     first = DataFolder(folder).kept(HOST, encrypted=True)
     assert DataFolder(folder).kept(HOST) == first
-    told = settings.load(Need.CODEC, environment=environment.of_countersign(first, folder, HOST, {}))
-    assert (told.codec, told.codec_open, len(told.payload_keys)) == ("on", True, 1)
+    loaded = settings.load(Need.CODEC, environment=environment.of_countersign(first, folder, HOST, {}))
+    assert (loaded.codec, loaded.codec_open, len(loaded.payload_keys)) == ("on", True, 1)
 
 
 def test_only_the_lock_says_that_a_stack_already_runs(folder: Path) -> None:
@@ -128,64 +128,74 @@ def test_the_stack_never_reaches_for_the_servers_of_the_shell() -> None:
 
 def test_the_shells_own_people_and_catalogue_are_respected(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent)
-    kept = DataFolder(folder_of(folder)).kept(HOST)
-    ours = environment.of_countersign(kept, folder, HOST, {"COUNTERSIGN_PEOPLE": "mine.yaml"})
-    assert ours["COUNTERSIGN_PEOPLE"] == str(folder.parent / "mine.yaml")
+    folder_state = DataFolder(folder_of(folder)).kept(HOST)
+    stack_settings = environment.of_countersign(folder_state, folder, HOST, {"COUNTERSIGN_PEOPLE": "mine.yaml"})
+    assert stack_settings["COUNTERSIGN_PEOPLE"] == str(folder.parent / "mine.yaml")
 
 
 @pytest.mark.parametrize("name", [name for name, _ in settings.named_fields() if name not in ("DATA_DIR",)])
 def test_each_setting_of_the_shell_is_passed_on_or_refused_by_its_name(name: str, folder: Path) -> None:
-    kept = DataFolder(folder_of(folder)).kept(HOST)
+    folder_state = DataFolder(folder_of(folder)).kept(HOST)
     shell = {f"COUNTERSIGN_{name}": "theirs"}
     if name in environment.MUST_SET:
         with pytest.raises(StackFailure) as refused:
-            environment.of_countersign(kept, folder, HOST, shell)
+            environment.of_countersign(folder_state, folder, HOST, shell)
         assert str(refused.value) == f"COUNTERSIGN_{name}: the stack sets this itself; unset it"
     else:
-        told = environment.of_countersign(kept, folder, HOST, shell)[f"COUNTERSIGN_{name}"]
-        assert told.endswith("theirs")
+        setting_passed_on = environment.of_countersign(folder_state, folder, HOST, shell)[f"COUNTERSIGN_{name}"]
+        assert setting_passed_on.endswith("theirs")
 
 
 def test_people_see_the_first_page_a_logo_and_a_contact_unless_the_shell_has_its_own(folder: Path) -> None:
-    kept = DataFolder(folder_of(folder)).kept(HOST)
+    folder_state = DataFolder(folder_of(folder)).kept(HOST)
     example.lay_out(folder, "http://127.0.0.1:1")
-    told = environment.of_countersign(kept, folder, HOST, {})
-    assert told["COUNTERSIGN_PREVIEW"] == "on"
-    assert int(told["COUNTERSIGN_NOTICES_MOST"]) > 5, "who tries things out starts many"
-    assert Brand.of(told["COUNTERSIGN_COMPANY"], Path(told["COUNTERSIGN_COMPANY_LOGO"]), told["COUNTERSIGN_CONTACT"])
-    theirs = environment.of_countersign(kept, folder, HOST, {"COUNTERSIGN_COMPANY": "X", "COUNTERSIGN_PREVIEW": "off"})
+    stack_settings = environment.of_countersign(folder_state, folder, HOST, {})
+    assert stack_settings["COUNTERSIGN_PREVIEW"] == "on"
+    assert int(stack_settings["COUNTERSIGN_NOTICES_MOST"]) > 5, "who tries things out starts many"
+    assert Brand.of(
+        stack_settings["COUNTERSIGN_COMPANY"],
+        Path(stack_settings["COUNTERSIGN_COMPANY_LOGO"]),
+        stack_settings["COUNTERSIGN_CONTACT"],
+    )
+    theirs = environment.of_countersign(
+        folder_state, folder, HOST, {"COUNTERSIGN_COMPANY": "X", "COUNTERSIGN_PREVIEW": "off"}
+    )
     assert theirs["COUNTERSIGN_PREVIEW"] == "off"
     assert not {"COUNTERSIGN_COMPANY_LOGO", "COUNTERSIGN_CONTACT"} & theirs.keys()
 
 
 def test_the_stack_sets_nothing_else_of_what_the_shell_says(folder: Path) -> None:
-    kept = DataFolder(folder_of(folder)).kept(HOST)
-    told = environment.of_countersign(kept, folder, HOST, {"COUNTERSIGN_HANDOFF_HOSTS": " ", "COUNTERSIGN_ONCALL": ""})
-    assert told == environment.of_countersign(kept, folder, HOST, {})
+    folder_state = DataFolder(folder_of(folder)).kept(HOST)
+    stack_settings = environment.of_countersign(
+        folder_state, folder, HOST, {"COUNTERSIGN_HANDOFF_HOSTS": " ", "COUNTERSIGN_ONCALL": ""}
+    )
+    assert stack_settings == environment.of_countersign(folder_state, folder, HOST, {})
 
 
 def test_hosts_and_secrets_of_the_shell_stand_beside_those_of_the_sandbox(folder: Path) -> None:
-    kept = DataFolder(folder_of(folder)).kept(HOST)
+    folder_state = DataFolder(folder_of(folder)).kept(HOST)
     secret = "whsec_" + base64.b64encode(b"x" * 32).decode()
     shell = {"COUNTERSIGN_HANDOFF_HOSTS": "127.0.0.1:9", "COUNTERSIGN_HANDOFF_SECRETS": f"crm={secret}"}
-    chosen = settings.load(environment=environment.of_countersign(kept, folder, HOST, shell))
-    assert chosen.handoff.hosts == (f"{HOST}:{kept.ports.sandbox}", "127.0.0.1:9")
-    assert chosen.handoff.secrets.keys() == {"finance", "crm"}
+    loaded = settings.load(environment=environment.of_countersign(folder_state, folder, HOST, shell))
+    assert loaded.handoff.hosts == (f"{HOST}:{folder_state.ports.sandbox}", "127.0.0.1:9")
+    assert loaded.handoff.secrets.keys() == {"finance", "crm"}
 
 
 def test_secrets_in_a_file_of_the_shell_stand_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent)
-    kept = DataFolder(folder_of(folder)).kept(HOST)
+    folder_state = DataFolder(folder_of(folder)).kept(HOST)
     (folder.parent / "secrets").write_text("crm=whsec_" + base64.b64encode(b"x" * 32).decode())
-    told = environment.of_countersign(kept, folder, HOST, {"COUNTERSIGN_HANDOFF_SECRETS_FILE": "secrets"})
-    assert told["COUNTERSIGN_HANDOFF_SECRETS_FILE"] == str(folder.parent / "secrets")
-    assert settings.load(environment=told).handoff.secrets.keys() == {"crm"}
+    stack_settings = environment.of_countersign(
+        folder_state, folder, HOST, {"COUNTERSIGN_HANDOFF_SECRETS_FILE": "secrets"}
+    )
+    assert stack_settings["COUNTERSIGN_HANDOFF_SECRETS_FILE"] == str(folder.parent / "secrets")
+    assert settings.load(environment=stack_settings).handoff.secrets.keys() == {"crm"}
 
 
 def test_a_secret_file_of_what_the_stack_must_set_is_refused(folder: Path) -> None:
-    kept = DataFolder(folder_of(folder)).kept(HOST)
+    folder_state = DataFolder(folder_of(folder)).kept(HOST)
     with pytest.raises(StackFailure, match=r"^COUNTERSIGN_LINK_SECRET_FILE: the stack sets this itself"):
-        environment.of_countersign(kept, folder, HOST, {"COUNTERSIGN_LINK_SECRET_FILE": "secret"})
+        environment.of_countersign(folder_state, folder, HOST, {"COUNTERSIGN_LINK_SECRET_FILE": "secret"})
 
 
 def test_the_demo_takes_of_the_shell_what_changes_only_its_looks() -> None:
@@ -194,11 +204,11 @@ def test_the_demo_takes_of_the_shell_what_changes_only_its_looks() -> None:
 
 
 def test_what_the_stack_tells_its_processes_is_complete(folder: Path) -> None:
-    kept = DataFolder(folder_of(folder)).kept(HOST)
-    told = environment.of_countersign(kept, folder, HOST, {})
-    chosen = settings.load(*WORKER_NEEDS, Need.RECEIVER, environment=told)
-    assert chosen.handoff.hosts == (f"{HOST}:{kept.ports.sandbox}",)
-    assert chosen.link_base == chosen.webhook.url
+    folder_state = DataFolder(folder_of(folder)).kept(HOST)
+    stack_settings = environment.of_countersign(folder_state, folder, HOST, {})
+    loaded = settings.load(*WORKER_NEEDS, Need.RECEIVER, environment=stack_settings)
+    assert loaded.handoff.hosts == (f"{HOST}:{folder_state.ports.sandbox}",)
+    assert loaded.link_base == loaded.webhook.url
 
 
 def test_the_examples_know_the_sandbox_and_what_was_edited_stays(folder: Path) -> None:
@@ -217,13 +227,13 @@ def test_the_examples_know_the_sandbox_and_what_was_edited_stays(folder: Path) -
 
 
 def test_receiver_and_worker_offer_their_metrics_side_by_side(folder: Path) -> None:
-    kept = DataFolder(folder_of(folder)).kept(HOST)
-    wanted = {"OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_PORT": "9464"}
-    ports = (kept.ports.receiver_metrics, kept.ports.worker_metrics)
-    told = [environment.metrics(HOST, port, wanted)["OTEL_EXPORTER_PROMETHEUS_PORT"] for port in ports]
-    assert told == [str(port) for port in ports]
-    assert told[0] != told[1]
-    assert environment.metrics("::1", 1, wanted)["OTEL_EXPORTER_PROMETHEUS_HOST"] == "[::1]"
+    folder_state = DataFolder(folder_of(folder)).kept(HOST)
+    otel_settings = {"OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_PORT": "9464"}
+    ports = (folder_state.ports.receiver_metrics, folder_state.ports.worker_metrics)
+    metric_ports = [environment.metrics(HOST, port, otel_settings)["OTEL_EXPORTER_PROMETHEUS_PORT"] for port in ports]
+    assert metric_ports == [str(port) for port in ports]
+    assert metric_ports[0] != metric_ports[1]
+    assert environment.metrics("::1", 1, otel_settings)["OTEL_EXPORTER_PROMETHEUS_HOST"] == "[::1]"
     assert environment.metrics(HOST, 1, {"OTEL_METRICS_EXPORTER": "otlp"}) == {}
 
 
@@ -258,14 +268,14 @@ def folder_of(path: Path) -> Path:
 
 def test_new_ports_are_none_that_an_outgoing_connection_could_be_given_before_we_listen() -> None:
     lowest_outgoing = 32_768
-    chosen = asdict(Ports.free(HOST, {})).values()
-    assert len(set(chosen)) == len(chosen)
-    assert all(port < lowest_outgoing for port in chosen)
+    free_ports = asdict(Ports.free(HOST, {})).values()
+    assert len(set(free_ports)) == len(free_ports)
+    assert all(port < lowest_outgoing for port in free_ports)
 
 
 def test_a_port_that_somebody_is_about_to_listen_on_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder, "_PORTS", range(20_000, 20_016))
     monkeypatch.setattr(folder, "_TRIES", 16)
     for _ in range(20):
-        chosen = asdict(Ports.free(HOST, {})).values()
-        assert len(set(chosen)) == len(chosen)
+        free_ports = asdict(Ports.free(HOST, {})).values()
+        assert len(set(free_ports)) == len(free_ports)

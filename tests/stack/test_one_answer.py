@@ -11,7 +11,7 @@ from starter.queries import commands as wishes
 from tests.faults.population import PATIENT, colleague, tokens
 from tests.faults.town import Town, start_town
 from tests.faults.vendor import CALLBACK, SENDS
-from tests.stack.everywhere import DUTCH, everywhere, remembered
+from tests.stack.everywhere import DUTCH, check_record, everywhere
 from workflows.model.commands import Answer, AnyCommand, Extension, NotNow, PauseCommand, Question, Resumption
 from workflows.model.subject import Code
 from workflows.model.views import RequestShow
@@ -33,132 +33,140 @@ HANDED_OVER = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def it(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
-    async with start_town(tmp_path_factory.mktemp("one-answer") / "data") as made:
-        people = made.folder.path / "example" / "people.yaml"
+async def full_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    async with start_town(tmp_path_factory.mktemp("one-answer") / "data") as started_town:
+        people = started_town.folder.path / "example" / "people.yaml"
         people.write_text(people.read_text().replace(f'"id": "{DUTCH}"', f'"id": "{DUTCH}", "locale": "nl"'))
-        yield made
+        yield started_town
 
 
-async def test_reminded_escalated_signed_by_two_and_handed_off_as_far_as_it_goes(it: Town) -> None:
-    await it.vendor.arm("drop", "*", method=CALLBACK, contains="signed", times=None)
-    await it.ask("signed", FIRST, SECOND, finance=f"{it.vendor.url}{FINANCE}", policy=NOTIFIED)
-    await it.until_shown("signed", lambda shown: shown.next and shown.next.at)
-    assert (await everywhere(it, "signed")).says == "Core Signature is preparing the document"
+async def test_reminded_escalated_signed_by_two_and_handed_off_as_far_as_it_goes(full_stack: Town) -> None:
+    await full_stack.vendor.arm("drop", "*", method=CALLBACK, contains="signed", times=None)
+    await full_stack.ask("signed", FIRST, SECOND, finance=f"{full_stack.vendor.url}{FINANCE}", policy=NOTIFIED)
+    await full_stack.until_shown("signed", lambda view: view.next and view.next.at)
+    assert (await everywhere(full_stack, "signed")).says == "Core Signature is preparing the document"
 
-    await it.vendor.disarm()
-    await it.forward("signed", MINUTE)
-    assert says(await everywhere(it, "signed"), f"Waiting for {FIRST} until", "a reminder follows")
-    await it.forward("signed", 4 * DAY)
-    assert says(await everywhere(it, "signed"), f"Waiting for {FIRST} until", "it is escalated")
-    await it.forward("signed", 3 * DAY)
-    escalated = await everywhere(it, "signed")
-    assert says(escalated, f"Waiting for {FIRST} until", "a last warning follows")
-    assert [(one.from_, one.to) for one in escalated.escalations] == [(FIRST, "chair")]
+    await full_stack.vendor.disarm()
+    await full_stack.forward("signed", MINUTE)
+    assert is_sentence_of(await everywhere(full_stack, "signed"), f"Waiting for {FIRST} until", "a reminder follows")
+    await full_stack.forward("signed", 4 * DAY)
+    assert is_sentence_of(await everywhere(full_stack, "signed"), f"Waiting for {FIRST} until", "it is escalated")
+    await full_stack.forward("signed", 3 * DAY)
+    escalated = await everywhere(full_stack, "signed")
+    assert is_sentence_of(escalated, f"Waiting for {FIRST} until", "a last warning follows")
+    assert [(entry.from_, entry.to) for entry in escalated.escalations] == [(FIRST, "chair")]
 
-    await it.sign("signed")
-    await it.until_shown("signed", lambda shown: [one.person for one in shown.waiting_for] == [SECOND])
-    assert says(await everywhere(it, "signed"), f"Waiting for {SECOND} until", "a reminder follows")
-    await it.vendor.arm("503", SENDS, contains=tokens(DUTCH)[0], times=None)
-    await it.vendor.arm("503", FINANCE, times=None)
-    await it.sign("signed")
-    await it.until_shown("signed", lambda shown: shown.handoffs and shown.handoffs[0].attempts)
-    assert says(await everywhere(it, "signed"), "Signed", "; telling hr")
-    await it.vendor.disarm()
-    await it.vendor.arm("503", FINANCE, times=None)
-    await it.forward("signed", MINUTE)
-    assert says(await everywhere(it, "signed"), "Signed", "; telling finance")
-    await it.forward("signed", 4 * DAY)
-    closed = await everywhere(it, "signed")
-    assert says(closed, "Signed", "; could not tell finance")
-    await remembered(it, closed)
+    await full_stack.sign("signed")
+    await full_stack.until_shown(
+        "signed", lambda view: [waiting_person.person for waiting_person in view.waiting_for] == [SECOND]
+    )
+    assert is_sentence_of(await everywhere(full_stack, "signed"), f"Waiting for {SECOND} until", "a reminder follows")
+    await full_stack.vendor.arm("503", SENDS, contains=tokens(DUTCH)[0], times=None)
+    await full_stack.vendor.arm("503", FINANCE, times=None)
+    await full_stack.sign("signed")
+    await full_stack.until_shown("signed", lambda view: view.handoffs and view.handoffs[0].attempts)
+    assert is_sentence_of(await everywhere(full_stack, "signed"), "Signed", "; telling hr")
+    await full_stack.vendor.disarm()
+    await full_stack.vendor.arm("503", FINANCE, times=None)
+    await full_stack.forward("signed", MINUTE)
+    assert is_sentence_of(await everywhere(full_stack, "signed"), "Signed", "; telling finance")
+    await full_stack.forward("signed", 4 * DAY)
+    closed = await everywhere(full_stack, "signed")
+    assert is_sentence_of(closed, "Signed", "; could not tell finance")
+    await check_record(full_stack, closed)
 
 
-async def test_hindered_asked_paused_misspelt_and_at_last_declined(it: Town) -> None:
-    await it.vendor.arm("401", SENDS, contains="declined", times=None)
-    await it.ask("declined", FIRST, SECOND)
-    await it.until_shown("declined", lambda shown: shown.problem)
-    hindered = await everywhere(it, "declined")
-    assert says(hindered, "Problem unauthorised since", "push service answered 401")
-    await it.vendor.disarm()
-    await it.forward("declined", MINUTE)
-    assert says(await everywhere(it, "declined"), f"Waiting for {FIRST} until", "a reminder follows")
+async def test_hindered_asked_paused_misspelt_and_at_last_declined(full_stack: Town) -> None:
+    await full_stack.vendor.arm("401", SENDS, contains="declined", times=None)
+    await full_stack.ask("declined", FIRST, SECOND)
+    await full_stack.until_shown("declined", lambda view: view.problem)
+    hindered = await everywhere(full_stack, "declined")
+    assert is_sentence_of(hindered, "Problem unauthorised since", "push service answered 401")
+    await full_stack.vendor.disarm()
+    await full_stack.forward("declined", MINUTE)
+    assert is_sentence_of(await everywhere(full_stack, "declined"), f"Waiting for {FIRST} until", "a reminder follows")
 
-    await wish(it, "declined", Question(person=FIRST, text="Which annex?"))
-    asked = await everywhere(it, "declined")
-    assert says(asked, f"Waiting for {FIRST}; reminders are paused until", f"a question of {FIRST} waits for an answer")
-    await it.forward("declined", 2 * DAY)
-    await wish(it, "declined", Answer(actor="legal-desk", text="Annex B"))
-    answered = await everywhere(it, "declined")
-    assert says(answered, f"Waiting for {FIRST} until", "a reminder follows")
-    assert later_by(2 * DAY, hindered, answered)
+    await send_command(full_stack, "declined", Question(person=FIRST, text="Which annex?"))
+    view_with_question = await everywhere(full_stack, "declined")
+    assert is_sentence_of(
+        view_with_question,
+        f"Waiting for {FIRST}; reminders are paused until",
+        f"a question of {FIRST} waits for an answer",
+    )
+    await full_stack.forward("declined", 2 * DAY)
+    await send_command(full_stack, "declined", Answer(actor="legal-desk", text="Annex B"))
+    answered = await everywhere(full_stack, "declined")
+    assert is_sentence_of(answered, f"Waiting for {FIRST} until", "a reminder follows")
+    assert is_due_later_by(2 * DAY, hindered, answered)
 
-    await wish(it, "declined", PauseCommand(actor="legal-desk", reason="a new draft"))
-    paused = await everywhere(it, "declined")
-    assert says(paused, f"Waiting for {FIRST}; reminders are paused: paused by legal-desk: a new draft")
-    await it.forward("declined", 3 * DAY)
-    with misspelt(it):
-        await wish(it, "declined", Resumption(actor="legal-desk"))
-        await it.until_shown("declined", lambda shown: shown.problem)
-        doubted = await everywhere(it, "declined")
-        assert says(doubted, f"Waiting for {FIRST} until", "a reminder follows")
+    await send_command(full_stack, "declined", PauseCommand(actor="legal-desk", reason="a new draft"))
+    paused = await everywhere(full_stack, "declined")
+    assert is_sentence_of(paused, f"Waiting for {FIRST}; reminders are paused: paused by legal-desk: a new draft")
+    await full_stack.forward("declined", 3 * DAY)
+    with misspell_zone(full_stack):
+        await send_command(full_stack, "declined", Resumption(actor="legal-desk"))
+        await full_stack.until_shown("declined", lambda view: view.problem)
+        doubted = await everywhere(full_stack, "declined")
+        assert is_sentence_of(doubted, f"Waiting for {FIRST} until", "a reminder follows")
         assert doubted.problem and doubted.problem.code is Code.DIRECTORY
-    await it.forward("declined", timedelta(hours=1))
-    resumed = await everywhere(it, "declined")
+    await full_stack.forward("declined", timedelta(hours=1))
+    resumed = await everywhere(full_stack, "declined")
     assert resumed.problem is None
-    assert later_by(3 * DAY, answered, resumed)
+    assert is_due_later_by(3 * DAY, answered, resumed)
 
-    await decline(it, "declined")
-    await it.handle("declined").result()
-    closed = await everywhere(it, "declined")
-    assert says(closed, "Declined")
-    await remembered(it, closed)
+    await decline(full_stack, "declined")
+    await full_stack.handle("declined").result()
+    closed = await everywhere(full_stack, "declined")
+    assert is_sentence_of(closed, "Declined")
+    await check_record(full_stack, closed)
 
 
-async def test_put_off_reassigned_extended_warned_and_expired(it: Town) -> None:
-    await it.ask("expired", FIRST, policy=HANDED_OVER)
-    begun = await it.until_shown("expired", lambda shown: shown.notifications)
-    since = begun.waiting_for[0].since
-    await wish(it, "expired", NotNow(person=FIRST, until=since + 5 * DAY))
-    put_off = await everywhere(it, "expired")
-    assert put_off.next and put_off.next.at == since + 5 * DAY
+async def test_put_off_reassigned_extended_warned_and_expired(full_stack: Town) -> None:
+    await full_stack.ask("expired", FIRST, policy=HANDED_OVER)
+    view_at_start = await full_stack.until_shown("expired", lambda view: view.notifications)
+    turn_at = view_at_start.waiting_for[0].since
+    await send_command(full_stack, "expired", NotNow(person=FIRST, until=turn_at + 5 * DAY))
+    put_off = await everywhere(full_stack, "expired")
+    assert put_off.next and put_off.next.at == turn_at + 5 * DAY
     # The one reminder, which the "not now" kept back, comes on the 8th day, and three days later it is used up.
-    await it.forward("expired", 12 * DAY)
-    reassigned = await everywhere(it, "expired")
-    assert says(reassigned, f"Waiting for {SECOND} until", "a reminder follows")
-    assert [one.state for one in reassigned.signers] == ["reassigned", "turn"]
+    await full_stack.forward("expired", 12 * DAY)
+    reassigned = await everywhere(full_stack, "expired")
+    assert is_sentence_of(reassigned, f"Waiting for {SECOND} until", "a reminder follows")
+    assert [signer.state for signer in reassigned.signers] == ["reassigned", "turn"]
 
     due = put_off.due_at
     assert due
-    await wish(it, "expired", Extension(actor="legal-desk", due=due + 10 * DAY))
-    extended = await everywhere(it, "expired")
+    await send_command(full_stack, "expired", Extension(actor="legal-desk", due=due + 10 * DAY))
+    extended = await everywhere(full_stack, "expired")
     assert extended.due_at == due + 10 * DAY
-    await it.forward("expired", 26 * DAY + 12 * HOUR)
-    assert says(await everywhere(it, "expired"), f"Waiting for {SECOND} until", "a last warning follows")
-    await it.forward("expired", DAY)
-    assert says(await everywhere(it, "expired"), f"Waiting for {SECOND} until", "it expires")
-    await it.forward("expired", DAY)
-    await it.handle("expired").result()
-    closed = await everywhere(it, "expired")
-    assert says(closed, "Expired")
-    await remembered(it, closed)
+    await full_stack.forward("expired", 26 * DAY + 12 * HOUR)
+    assert is_sentence_of(
+        await everywhere(full_stack, "expired"), f"Waiting for {SECOND} until", "a last warning follows"
+    )
+    await full_stack.forward("expired", DAY)
+    assert is_sentence_of(await everywhere(full_stack, "expired"), f"Waiting for {SECOND} until", "it expires")
+    await full_stack.forward("expired", DAY)
+    await full_stack.handle("expired").result()
+    closed = await everywhere(full_stack, "expired")
+    assert is_sentence_of(closed, "Expired")
+    await check_record(full_stack, closed)
 
 
-async def wish(it: Town, id: str, wish: AnyCommand) -> None:
+async def send_command(full_stack: Town, id: str, wish: AnyCommand) -> None:
     """Have the request take a wish, as a command or a page does."""
-    await wishes.send(it.context.client, id, wish, op=f"{id}-{type(wish).__name__}")
+    await wishes.send(full_stack.context.client, id, wish, op=f"{id}-{type(wish).__name__}")
 
 
-async def decline(it: Town, id: str) -> None:
+async def decline(full_stack: Town, id: str) -> None:
     """Let whoever's turn it is decline."""
-    [one] = await it.vendor.waiting(id)
-    await it.vendor.decline(one, "Clause 7 is missing")
+    [signer] = await full_stack.vendor.waiting(id)
+    await full_stack.vendor.decline(signer, "Clause 7 is missing")
 
 
 @contextmanager
-def misspelt(it: Town) -> Iterator[None]:
+def misspell_zone(full_stack: Town) -> Iterator[None]:
     """Somebody's zone is misspelt in the people file while the block runs."""
-    people = it.folder.path / "example" / "people.yaml"
+    people = full_stack.folder.path / "example" / "people.yaml"
     right = people.read_text()
     people.write_text(right.replace("Europe/Amsterdam", "Europe/Amstredam", 1))
     try:
@@ -167,12 +175,12 @@ def misspelt(it: Town) -> Iterator[None]:
         people.write_text(right)
 
 
-def later_by(span: timedelta, before: RequestShow, after: RequestShow) -> bool:
+def is_due_later_by(span: timedelta, earlier_view: RequestShow, later_view: RequestShow) -> bool:
     """Whether the due date moved by the time the clocks stood."""
-    assert before.due_at and after.due_at
-    return abs(after.due_at - before.due_at - span) < MINUTE
+    assert earlier_view.due_at and later_view.due_at
+    return abs(later_view.due_at - earlier_view.due_at - span) < MINUTE
 
 
-def says(shown: RequestShow, *words: str) -> bool:
+def is_sentence_of(view: RequestShow, *phrases: str) -> bool:
     """Whether the sentence begins with the first of these words and has the others in it."""
-    return shown.says.startswith(words[0]) and all(word in shown.says for word in words)
+    return view.says.startswith(phrases[0]) and all(phrase in view.says for phrase in phrases)

@@ -55,30 +55,32 @@ async def test_one_that_never_gets_ready_is_not_waited_for_for_ever(tmp_path: Pa
 
 
 async def test_what_is_asked_to_make_a_version_current_goes_when_nobody_waits_for_it_any_more(tmp_path: Path) -> None:
-    asked, up = tmp_path / "temporal", tmp_path / "up"
-    asked.write_text(f"#!/bin/sh\necho $$ > {up}.new && mv {up}.new {up}\nexec sleep 60\n")
-    asked.chmod(0o700)
-    asking = asyncio.create_task(make_current(str(asked), "", os.environ, {"TEMPORAL_WORKER_BUILD_ID": "2"}))
-    assert await asyncio.to_thread(eventually, up.is_file)
+    binary, pid_file = tmp_path / "temporal", tmp_path / "up"
+    binary.write_text(f"#!/bin/sh\necho $$ > {pid_file}.new && mv {pid_file}.new {pid_file}\nexec sleep 60\n")
+    binary.chmod(0o700)
+    asking = asyncio.create_task(make_current(str(binary), "", os.environ, {"TEMPORAL_WORKER_BUILD_ID": "2"}))
+    assert await asyncio.to_thread(eventually, pid_file.is_file)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
     with pytest.raises(ProcessLookupError):
-        os.kill(int(up.read_text()), 0)
+        os.kill(int(pid_file.read_text()), 0)
 
 
 async def test_one_that_does_not_listen_is_killed_when_its_grace_is_over(tmp_path: Path) -> None:
-    up = tmp_path / "up"
-    running = await RunningProgram.start(program(STUBBORN, str(up), ready=written(up), grace=0.2), tmp_path)
+    ready_file = tmp_path / "up"
+    running = await RunningProgram.start(
+        program(STUBBORN, str(ready_file), ready=written(ready_file), grace=0.2), tmp_path
+    )
     await running.until_ready(10)
     await running.stop()
     assert "signal SIGKILL" in str(await running.ended())
 
 
 async def test_a_ready_file_of_an_earlier_run_does_not_count(tmp_path: Path) -> None:
-    up = tmp_path / "ready"
-    up.touch()
-    sleeping = replace(program("import time; time.sleep(60)", ready=written(up)), ready_file=up)
+    ready_file = tmp_path / "ready"
+    ready_file.touch()
+    sleeping = replace(program("import time; time.sleep(60)", ready=written(ready_file)), ready_file=ready_file)
     running = await RunningProgram.start(sleeping, tmp_path)
     with pytest.raises(StackFailure, match="One was not ready"):
         await running.until_ready(0.2)
@@ -103,16 +105,16 @@ async def test_only_an_answer_of_200_is_ready() -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_command_dies_with_whoever_started_it(tmp_path: Path, way: str) -> None:
-    up = tmp_path / "up"
-    command = [sys.executable, "-c", STARTER, WAYS[way], sys.executable, "-c", STUBBORN, str(up)]
+    pid_file = tmp_path / "up"
+    command = [sys.executable, "-c", STARTER, WAYS[way], sys.executable, "-c", STUBBORN, str(pid_file)]
     with subprocess.Popen(command, env=modules.environment()) as starter:  # noqa: S603  our own interpreter
-        pid = int(eventually(lambda: up.exists() and up.read_text()))
+        pid = int(eventually(lambda: pid_file.exists() and pid_file.read_text()))
         starter.send_signal(signal.SIGKILL)
     assert eventually(lambda: not Path(f"/proc/{pid}").exists(), 5)
 
 
 def test_a_command_whose_starter_is_already_gone_does_not_begin(tmp_path: Path) -> None:
     touched = tmp_path / "touched"
-    words = [sys.executable, "-S", str(LAUNCHER), "1", sys.executable, "-c", f"open({str(touched)!r}, 'w')"]
-    assert subprocess.run(words, check=False).returncode == 1  # noqa: S603  our own interpreter
+    arguments = [sys.executable, "-S", str(LAUNCHER), "1", sys.executable, "-c", f"open({str(touched)!r}, 'w')"]
+    assert subprocess.run(arguments, check=False).returncode == 1  # noqa: S603  our own interpreter
     assert not touched.exists()

@@ -37,14 +37,14 @@ async def test_a_contract_is_signed_on_a_database_and_a_bucket(tmp_path: Path, p
 
 async def eventually_read(store: Store, workflow_id: str) -> bytes:
     for pause in glances(0.1, 20):
-        if found := await store.records.read(workflow_id):
-            return found
+        if record := await store.records.read(workflow_id):
+            return record
         await asyncio.sleep(pause)
     raise AssertionError("no record")
 
 
 def test_a_database_that_is_away_is_said_in_one_line(tmp_path: Path) -> None:
-    away = "postgresql://ada:canary@127.0.0.1:1/x"
-    typed = countersign("dev", "--data", str(tmp_path), "--database", away)
+    unreachable_url = "postgresql://ada:canary@127.0.0.1:1/x"
+    typed = countersign("dev", "--data", str(tmp_path), "--database", unreachable_url)
     assert (typed.returncode, typed.stdout) == (1, "")
     assert typed.stderr == "countersign dev: the database cannot be used: Connection refused\n"

@@ -40,9 +40,9 @@ def diary(tmp_path: Path) -> Path:
 
 
 def program(name: str, diary: Path, body: str = DILIGENT) -> Program:
-    up = diary.with_name(f"{name}.up")
-    command = (sys.executable, "-c", body, name, str(up), str(diary))
-    return Program(name, name.title(), command, dict(os.environ), written(up), address="", grace=5)
+    ready_file = diary.with_name(f"{name}.up")
+    command = (sys.executable, "-c", body, name, str(ready_file), str(diary))
+    return Program(name, name.title(), command, dict(os.environ), written(ready_file), address="", grace=5)
 
 
 def stack(diary: Path, folder: Path, worker: str = DILIGENT) -> RunningStack:
@@ -59,14 +59,14 @@ def endings(diary: Path) -> list[str]:
 
 async def test_it_is_found_while_it_works_and_ends_with_the_server_last(diary: Path, folder: Path) -> None:
     running = stack(diary, folder)
-    said: list[str] = []
-    async with running.up(said.append):
+    lines: list[str] = []
+    async with running.up(lines.append):
         assert (folder / "dev.json").exists()
         assert running.failures == ()
     assert not (folder / "dev.json").exists()
     await running.tear_down()
-    assert sorted(line.split()[0] for line in said) == ["Receiver", "Server", "Worker"]
-    assert said[-1].startswith("Worker")
+    assert sorted(line.split()[0] for line in lines) == ["Receiver", "Server", "Worker"]
+    assert lines[-1].startswith("Worker")
     assert endings(diary) == ["worker", "receiver", "server"]
 
 
@@ -84,7 +84,7 @@ async def test_one_that_ends_while_all_work_is_named(diary: Path, folder: Path) 
     async with running.up(lambda _: None):
         failure = await running.until_one_ends()
         assert str(failure).startswith("Worker ended by itself (exit code 1)")
-        assert [str(one) for one in running.failures] == [str(failure)]
+        assert [str(failure_of_stack) for failure_of_stack in running.failures] == [str(failure)]
     await running.tear_down()
 
 
@@ -104,24 +104,24 @@ def reviving(diary: Path, folder: Path, body: str, clock: Callable[[], float] = 
 
 async def test_a_worker_that_is_killed_is_started_again_with_a_line(diary: Path, folder: Path) -> None:
     running = reviving(diary, folder, DILIGENT)
-    said: asyncio.Queue[str] = asyncio.Queue()
+    lines: asyncio.Queue[str] = asyncio.Queue()
     async with running.up(lambda _: None):
-        watching = asyncio.create_task(running.until_one_ends(said.put_nowait))
+        watching = asyncio.create_task(running.until_one_ends(lines.put_nowait))
         running.kill("worker")
-        assert await said.get() == "Worker ended by itself (signal SIGKILL): it is started again"
-        assert (await said.get()).startswith("Worker           ready after")
+        assert await lines.get() == "Worker ended by itself (signal SIGKILL): it is started again"
+        assert (await lines.get()).startswith("Worker           ready after")
         watching.cancel()
     await running.tear_down()
 
 
 async def test_a_worker_that_dies_time_after_time_stays_down_and_the_others_go_on(diary: Path, folder: Path) -> None:
     running = reviving(diary, folder, DYING)
-    said: asyncio.Queue[str] = asyncio.Queue()
+    lines_said: asyncio.Queue[str] = asyncio.Queue()
     async with running.up(lambda _: None):
-        watching = asyncio.create_task(running.until_one_ends(said.put_nowait))
-        lines = [await said.get()]
+        watching = asyncio.create_task(running.until_one_ends(lines_said.put_nowait))
+        lines = [await lines_said.get()]
         while "stays down" not in lines[-1]:
-            lines.append(await said.get())
+            lines.append(await lines_said.get())
         assert lines[-1].startswith("Worker ended by itself (signal SIGKILL)")
         assert len([line for line in lines if "started again" in line]) == REVIVED_AT_MOST
         assert endings(diary) == ["born"] * (1 + REVIVED_AT_MOST)
@@ -136,10 +136,10 @@ async def test_a_worker_that_gets_ready_late_is_waited_for(
 ) -> None:
     monkeypatch.setattr(stack_module, "SLOW_AFTER", 0.0)
     running = stack(diary, folder, worker="import time; time.sleep(0.3)\n" + DILIGENT)
-    said: list[str] = []
-    async with running.up(said.append):
-        assert [line.split()[0] for line in said if "waited for as long as it runs" in line][-1] == "Worker"
-        assert said[-1].startswith("Worker           ready after")
+    lines: list[str] = []
+    async with running.up(lines.append):
+        assert [line.split()[0] for line in lines if "waited for as long as it runs" in line][-1] == "Worker"
+        assert lines[-1].startswith("Worker           ready after")
     await running.tear_down()
 
 
@@ -166,11 +166,11 @@ class Enough(Exception):
 async def test_a_worker_that_dies_now_and_then_is_started_again_each_time(diary: Path, folder: Path) -> None:
     half_a_minute_later = partial(next, count(0.0, 30.0))
     running = reviving(diary, folder, DYING, half_a_minute_later)
-    said: list[str] = []
+    lines: list[str] = []
 
     def say(line: str) -> None:
-        said.append(line)
-        if sum(one.endswith("it is started again") for one in said) > 2 * REVIVED_AT_MOST:
+        lines.append(line)
+        if sum(said_line.endswith("it is started again") for said_line in lines) > 2 * REVIVED_AT_MOST:
             raise Enough
 
     async with running.up(lambda _: None):

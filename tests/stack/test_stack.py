@@ -30,18 +30,23 @@ API_PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 async def test_a_contract_is_started_signed_by_both_and_everyone_is_told(laptop: Laptop) -> None:
     file = str(laptop.request("signed"))
     started = laptop.answer("request", "start", file)
-    again = laptop.answer("request", "start", file)
+    repeated = laptop.answer("request", "start", file)
     assert set(started) == {"id", "workflow_id", "run_id", "created", "url"}
     assert (started["id"], started["workflow_id"], started["created"]) == ("signed", "signature-request:signed", True)
     assert started["url"].startswith(laptop.addresses["web_ui"]) and started["run_id"] in started["url"]
-    assert again == {**started, "created": False}
+    assert repeated == {**started, "created": False}
 
     for person in ("customer-signer", "chief-executive"):
         await signs(laptop, "signed", person)
-    shown = laptop.shown("signed", lambda it: all(one["state"] == "done" for one in it["handoffs"]) and it["handoffs"])
-    assert shown["status"] == "signed"
-    assert [one["state"] for one in shown["signers"]] == ["signed", "signed"]
-    assert {one["target"] for one in shown["handoffs"]} == {"hr", "finance", "operations", "customer-success"}
+    view = laptop.wait_for_view(
+        "signed",
+        lambda view_so_far: (
+            all(hand_off["state"] == "done" for hand_off in view_so_far["handoffs"]) and view_so_far["handoffs"]
+        ),
+    )
+    assert view["status"] == "signed"
+    assert [signer["state"] for signer in view["signers"]] == ["signed", "signed"]
+    assert {hand_off["target"] for hand_off in view["handoffs"]} == {"hr", "finance", "operations", "customer-success"}
     store = Store((laptop.folder / "store").as_uri())
     assert await store.records.read(Kind.REQUEST.workflow_id("signed"))
 
@@ -64,21 +69,21 @@ def screen(laptop: Laptop, person: str) -> list[dict[str, Any]]:
 
 def test_what_people_and_programs_are_shown_is_the_same(laptop: Laptop) -> None:
     laptop.answer("request", "start", str(laptop.request("looked-at")))
-    told = laptop.shown("looked-at", lambda it: it["notifications"])
+    view = laptop.wait_for_view("looked-at", lambda view_so_far: view_so_far["notifications"])
     typed = laptop.type("request", "show", "looked-at")
     assert typed.returncode == 0
-    assert " ".join(typed.stdout.split()).startswith(told["says"])
-    assert told["waiting_for"][0]["person"] == "customer-signer"
-    listed = eventually(lambda: [one for one in laptop.answer("request", "list") if one["id"] == "looked-at"])
+    assert " ".join(typed.stdout.split()).startswith(view["says"])
+    assert view["waiting_for"][0]["person"] == "customer-signer"
+    listed = eventually(lambda: [row for row in laptop.answer("request", "list") if row["id"] == "looked-at"])
     assert {"id", "kind", "status", "problem", "due_at", "trouble", "attention", "waiting_for"} <= set(listed[0])
-    assert "looked-at" not in [one["id"] for one in laptop.answer("request", "list", "--attention")]
+    assert "looked-at" not in [row["id"] for row in laptop.answer("request", "list", "--attention")]
 
 
 def test_the_call_that_the_page_of_the_api_shows_starts_a_task_beside_a_running_stack(laptop: Laptop) -> None:
-    [shown] = re.findall(r"```sh\n(AT=.*?)```", API_PAGE.read_text(), re.DOTALL)
+    [command] = re.findall(r"```sh\n(AT=.*?)```", API_PAGE.read_text(), re.DOTALL)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     pasted = subprocess.run(  # noqa: S603  what a reader pastes
-        ["bash", "-c", shown.replace(".countersign", str(laptop.folder))],  # noqa: S607
+        ["bash", "-c", command.replace(".countersign", str(laptop.folder))],  # noqa: S607
         env={**clean(), "PATH": path, "COUNTERSIGN_DATA_DIR": str(laptop.folder), "NO_PROXY": "*"},
         capture_output=True,
         text=True,
@@ -91,15 +96,15 @@ def test_the_call_that_the_page_of_the_api_shows_starts_a_task_beside_a_running_
 
 def test_days_pass_on_demand_and_a_cancelled_request_is_over(laptop: Laptop) -> None:
     laptop.answer("request", "start", str(laptop.request("cancelled")))
-    laptop.shown("cancelled", lambda it: it["notifications"])
+    laptop.wait_for_view("cancelled", lambda view_so_far: view_so_far["notifications"])
     assert laptop.answer("fast-forward", "cancelled", "1w")["reached"] is True
-    shown = laptop.answer("request", "show", "signature-request:cancelled")
+    view = laptop.answer("request", "show", "signature-request:cancelled")
     # In working hours the first reminder comes after three days, or when the weekend after them is over.
-    assert [one["stage"] for one in shown["notifications"]][:3] == ["ready", "follow", "reminder-1"]
+    assert [notification["stage"] for notification in view["notifications"]][:3] == ["ready", "follow", "reminder-1"]
 
-    words = ("request", "cancel", "cancelled", "--reason", "not needed", "--as", "legal-desk", "--op", "op-1")
-    assert laptop.answer(*words)["status"] == "cancelled"
-    assert laptop.answer(*words)["op"] == "op-1"
+    arguments = ("request", "cancel", "cancelled", "--reason", "not needed", "--as", "legal-desk", "--op", "op-1")
+    assert laptop.answer(*arguments)["status"] == "cancelled"
+    assert laptop.answer(*arguments)["op"] == "op-1"
     # The answer comes before the workflow is over: it takes back the notices and writes its record first.
     late = eventually(lambda: refused(laptop.type("fast-forward", "cancelled", "3d")))
     assert (late.returncode, late.stderr) == (1, "cancelled: no such request is open, so there is no clock to move\n")
@@ -124,11 +129,11 @@ def test_a_faulty_file_starts_nothing_and_says_all_that_is_wrong(laptop: Laptop)
 
 
 def test_init_and_doctor_find_everything_set_up(laptop: Laptop) -> None:
-    assert {one["made"] for one in laptop.answer("init")} == {"exists"}
+    assert {entry["made"] for entry in laptop.answer("init")} == {"exists"}
     examined = laptop.answer("doctor", TEMPORAL_WORKER_BUILD_ID=BUILD)
     assert examined["ok"] is True
     # Ids of the examples are roles, as their names are.
-    assert [one for one in examined["parts"] if one["state"] != "ok" and one["part"] != "ids"] == []
+    assert [part for part in examined["parts"] if part["state"] != "ok" and part["part"] != "ids"] == []
     parts = {part["part"] for part in examined["parts"]}
     assert {"temporal", "search attributes", "reconciliation", "worker", "version", "token", "clock"} <= parts
     assert {"push", "cloud messaging", "receiver", "store", "people"} <= parts
@@ -169,7 +174,7 @@ def test_a_killed_supervisor_leaves_no_orphan_and_the_next_start_goes_on_until_i
         # A server that has just come knows no worker until that has asked it for work, on each of its queues.
         assert eventually(lambda: not second.type("request", "list", "--json").stderr)
         # Not `show`: the killed worker's queue is waited for some seconds before another one is asked.
-        assert [one["id"] for one in second.answer("request", "list")] == ["msa-0042"]
+        assert [row["id"] for row in second.answer("request", "list")] == ["msa-0042"]
         server_dies(second)
 
 
@@ -179,10 +184,10 @@ def test_search_attributes_that_came_after_the_data_folder_are_made_before_the_w
     with a_server_that_knows_none_of_ours(folder / "temporal.db"):
         pass
     with running(folder) as upgraded:
-        assert {one["made"] for one in upgraded.answer("init")} == {"exists"}
+        assert {entry["made"] for entry in upgraded.answer("init")} == {"exists"}
         upgraded.answer("request", "start", str(upgraded.example))
-        upgraded.shown("msa-0042", lambda it: it["notifications"])
-        assert eventually(lambda: [one["id"] for one in upgraded.answer("request", "list")] == ["msa-0042"])
+        upgraded.wait_for_view("msa-0042", lambda view_so_far: view_so_far["notifications"])
+        assert eventually(lambda: [row["id"] for row in upgraded.answer("request", "list")] == ["msa-0042"])
 
 
 @contextmanager
@@ -196,8 +201,8 @@ def a_server_that_knows_none_of_ours(database: Path) -> Iterator[None]:
         "--db-filename": database,
         "--log-level": "error",
     }
-    words = (str(word) for flag in flags.items() for word in flag)
-    with subprocess.Popen((temporal_binary(), "server", "start-dev", "--headless", *words)) as server:  # noqa: S603  ours
+    flag_arguments = (str(part_of_flag) for flag in flags.items() for part_of_flag in flag)
+    with subprocess.Popen((temporal_binary(), "server", "start-dev", "--headless", *flag_arguments)) as server:  # noqa: S603  ours
         try:
             assert eventually(lambda: kept_namespaces(http))
             yield
@@ -216,9 +221,9 @@ def server_dies(stack: Laptop) -> None:
     [server] = [pid for pid in stack.children() if "start-dev" in Path(f"/proc/{pid}/cmdline").read_text()]
     os.kill(server, signal.SIGKILL)
     assert stack.process.wait(ENDS_WITHIN) == 1
-    said = stack.process.stderr.read() if stack.process.stderr else ""
-    assert said.startswith("countersign dev: Temporal server ended by itself (signal SIGKILL)")
-    assert str(stack.folder / "logs" / "temporal.log") in said
+    error_output = stack.process.stderr.read() if stack.process.stderr else ""
+    assert error_output.startswith("countersign dev: Temporal server ended by itself (signal SIGKILL)")
+    assert str(stack.folder / "logs" / "temporal.log") in error_output
 
 
 def receiver_and_worker_offer_their_metrics(stack: Laptop) -> None:
@@ -228,16 +233,16 @@ def receiver_and_worker_offer_their_metrics(stack: Laptop) -> None:
             assert answer.status == 200
 
 
-@pytest.mark.parametrize("taken", ["example", "kept.json", "logs"])
-def test_what_stands_in_the_way_is_named_in_one_line(folder: Path, taken: str) -> None:
+@pytest.mark.parametrize("name_in_the_way", ["example", "kept.json", "logs"])
+def test_what_stands_in_the_way_is_named_in_one_line(folder: Path, name_in_the_way: str) -> None:
     folder.mkdir()
-    if taken == "kept.json":
-        (folder / taken).mkdir()
+    if name_in_the_way == "kept.json":
+        (folder / name_in_the_way).mkdir()
     else:
-        (folder / taken).write_text("")
+        (folder / name_in_the_way).write_text("")
     typed = countersign("dev", COUNTERSIGN_DATA_DIR=str(folder))
     assert (typed.returncode, typed.stderr.count("\n")) == (1, 1), typed.stderr
-    assert typed.stderr.startswith(f"countersign dev: {folder / taken} cannot be used: ")
+    assert typed.stderr.startswith(f"countersign dev: {folder / name_in_the_way} cannot be used: ")
 
 
 def test_a_misspelt_setting_of_the_shell_starts_no_stack(folder: Path) -> None:

@@ -28,25 +28,29 @@ class Collector:
 
     def take_metrics(self, body: bytes) -> None:
         for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
-            self.metrics |= {one.name: one.unit for scope in resource.scope_metrics for one in scope.metrics}
+            self.metrics |= {metric.name: metric.unit for scope in resource.scope_metrics for metric in scope.metrics}
 
     def take(self, body: bytes) -> None:
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            service = next(one.value.string_value for one in resource.resource.attributes if one.key == "service.name")
+            service = next(
+                attribute.value.string_value
+                for attribute in resource.resource.attributes
+                if attribute.key == "service.name"
+            )
             for span in (span for scope in resource.scope_spans for span in scope.spans):
-                said = {one.key: one.value.string_value for one in span.attributes}
-                self.spans.append(Span(int.from_bytes(span.trace_id), service, span.name, said))
+                attributes = {attribute.key: attribute.value.string_value for attribute in span.attributes}
+                self.spans.append(Span(int.from_bytes(span.trace_id), service, span.name, attributes))
 
 
 @contextmanager
 def collector() -> Iterator[Collector]:
     """On a free port, while the block runs."""
-    kept = Collector()
+    received = Collector()
 
     class Receiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            (kept.take_metrics if self.path.endswith("/metrics") else kept.take)(body)
+            (received.take_metrics if self.path.endswith("/metrics") else received.take)(body)
             self.send_response(200)
             self.end_headers()
 
@@ -54,7 +58,7 @@ def collector() -> Iterator[Collector]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
-        kept.endpoint = f"http://127.0.0.1:{server.server_port}/v1/traces"
+        received.endpoint = f"http://127.0.0.1:{server.server_port}/v1/traces"
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield kept
+        yield received
         server.shutdown()

@@ -24,11 +24,13 @@ class Sample:
     value: float
 
 
-def scraped(laptop: Laptop) -> list[Sample]:
+def scrape_stack(laptop: Laptop) -> list[Sample]:
     """All samples of worker, web process and Temporal server."""
     ports = json.loads((laptop.folder / "kept.json").read_text())["ports"]
-    asked = {"worker": "worker_metrics", "web": "receiver_metrics", "temporal": "temporal_metrics"}
-    return [one for process, port in asked.items() for one in _of_page(process, _page(ports[port]))]
+    port_name_by_process = {"worker": "worker_metrics", "web": "receiver_metrics", "temporal": "temporal_metrics"}
+    return [
+        sample for process, port in port_name_by_process.items() for sample in _of_page(process, _page(ports[port]))
+    ]
 
 
 def _page(port: int) -> str:
@@ -43,4 +45,4 @@ def _of_page(process: str, page: str) -> Iterator[Sample]:
 
 
 def names_in(samples: list[Sample]) -> set[str]:
-    return {one.name for one in samples} | {family(one.name) for one in samples}
+    return {sample.name for sample in samples} | {family(sample.name) for sample in samples}

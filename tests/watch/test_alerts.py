@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from activities.alerts import ALERTS, OF_INCIDENTS, Alert
 from activities.notifications.words import TEXTS
 from activities.reconciliation.figures import Figures
-from deploy.grafana.dashboards import DASHBOARDS, rendered
+from deploy.grafana.dashboards import DASHBOARDS, render
 from tests.watch.promql import metrics_in
 from workflows.follow_up.notification_types import NotificationType, is_for_on_call
 from workflows.kinds import Kind
@@ -54,8 +54,8 @@ def _title(type: NotificationType) -> str:
 
 
 def test_whatever_on_call_hears_by_push_is_in_the_list() -> None:
-    told = {type for type in NotificationType if is_for_on_call(type)} - set(_OVER)
-    assert told <= {alert.push for alert in ALERTS}
+    pushed_types = {type for type in NotificationType if is_for_on_call(type)} - set(_OVER)
+    assert pushed_types <= {alert.push for alert in ALERTS}
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
@@ -64,8 +64,8 @@ def test_the_runbook_says_of_an_alert_what_it_means_how_to_see_it_and_what_to_do
     for part in ("**For people:**", "**See it:**", "**Do:**"):
         assert part in entry, f"{alert.name}: {part}"
     assert "`" in entry.partition("**Do:**")[2], "the command"
-    told = "by push and by Prometheus" if alert.push else "by Prometheus alone"
-    assert told in entry
+    channels = "by push and by Prometheus" if alert.push else "by Prometheus alone"
+    assert channels in entry
 
 
 def test_incidents_are_exported_by_the_names_of_their_alerts() -> None:
@@ -74,9 +74,9 @@ def test_incidents_are_exported_by_the_names_of_their_alerts() -> None:
     assert Figures.model_fields["incidents"]
 
 
-@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda one: one.uid)
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.uid)
 def test_the_dashboards_are_what_their_module_makes(dashboard: Any) -> None:
-    assert dashboard.file.read_text() == rendered(dashboard), "make dashboards"
+    assert dashboard.file.read_text() == render(dashboard), "make dashboards"
 
 
 @pytest.mark.parametrize(
@@ -105,14 +105,14 @@ def test_prometheus_can_read_every_query_of_the_dashboards(tmp_path: Path) -> No
         for number, query in enumerate(queries)
     ]
     YAML().dump({"groups": [{"name": "dashboards", "rules": rules}]}, tmp_path / "queries.yaml")
-    words = (PROMTOOL or "promtool", "check", "rules", str(tmp_path / "queries.yaml"))
-    checked = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603  Prometheus' own tool
+    command = (PROMTOOL or "promtool", "check", "rules", str(tmp_path / "queries.yaml"))
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  Prometheus' own tool
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_every_alert_has_a_unit_test_in_which_it_fires() -> None:
     tests = YAML(typ="safe").load(FOLDER / "rules_test.yaml")["tests"]
-    cases = [case for one in tests for case in one["alert_rule_test"]]
+    cases = [case for rule_test in tests for case in rule_test["alert_rule_test"]]
     fired = {case["alertname"] for case in cases if case["exp_alerts"]}
     silent = {case["alertname"] for case in cases if not case["exp_alerts"]}
     assert fired == set(RULES)

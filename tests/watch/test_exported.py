@@ -13,7 +13,7 @@ from tests.stack.laptop import Laptop, eventually, running
 from tests.stack.test_stack import signs
 from tests.watch.collector import Collector, Span, collector
 from tests.watch.promql import metrics_in
-from tests.watch.scraping import WANTED, Sample, names_in, scraped
+from tests.watch.scraping import WANTED, Sample, names_in, scrape_stack
 from tests.watch.test_alerts import RULES
 from workflows.kinds import Kind
 
@@ -60,23 +60,25 @@ def stack(tmp_path_factory: pytest.TempPathFactory, traced: dict[str, str]) -> I
 @pytest.mark.long
 @pytest.mark.real_server
 async def test_whatever_a_dashboard_or_a_rule_names_is_exported(stack: Laptop) -> None:
-    from_the_start = names_in(scraped(stack))
+    from_the_start = names_in(scrape_stack(stack))
     missing = {metric.exported for metric in metrics.declared() if not isinstance(metric, metrics.Histogram)}
     assert missing - from_the_start == set()
 
     stack.answer("request", "start", str(stack.request("reminded")))
-    stack.shown("reminded", lambda it: it["notifications"])
+    stack.wait_for_view("reminded", lambda view: view["notifications"])
     stack.answer("fast-forward", "reminded", "--to-next")
     for person in ("customer-signer", "chief-executive"):
         await signs(stack, "reminded", person)
-    stack.shown("reminded", lambda it: it["handoffs"] and all(one["state"] == "done" for one in it["handoffs"]))
+    stack.wait_for_view(
+        "reminded", lambda view: view["handoffs"] and all(hand_off["state"] == "done" for hand_off in view["handoffs"])
+    )
     stack.answer("reconcile")
-    assert eventually(lambda: _value(scraped(stack), "countersign_counted_timestamp_seconds"), 40)
+    assert eventually(lambda: _value(scrape_stack(stack), "countersign_counted_timestamp_seconds"), 40)
 
-    samples = scraped(stack)
+    samples = scrape_stack(stack)
     names = names_in(samples)
-    lacking = {place: sorted(metrics_in(query) - names - set(RARE)) for place, query in _NAMED.items()}
-    assert {place: some for place, some in lacking.items() if some} == {}
+    lacking = {source: sorted(metrics_in(query) - names - set(RARE)) for source, query in _NAMED.items()}
+    assert {source: lacking_names for source, lacking_names in lacking.items() if lacking_names} == {}
     assert {metric.exported for metric in metrics.declared()} - names == set()
     assert not [name for name in RARE if name.startswith("countersign_")]
     _signed_after_a_reminder(samples)
@@ -85,7 +87,7 @@ async def test_whatever_a_dashboard_or_a_rule_names_is_exported(stack: Laptop) -
 
 def _value(samples: list[Sample], name: str, **labels: str) -> float:
     """The sum of these samples."""
-    return sum(one.value for one in samples if one.name == name and labels.items() <= one.labels.items())
+    return sum(sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items())
 
 
 def _signed_after_a_reminder(samples: list[Sample]) -> None:
@@ -103,11 +105,13 @@ def _signed_after_a_reminder(samples: list[Sample]) -> None:
 
 def _labels_are_words(samples: list[Sample]) -> None:
     """Of our metrics; Core's have names of queues, workflow types and activities."""
-    ours = [one for one in samples if one.name.startswith("countersign_")]
-    values = {value for one in ours for name, value in one.labels.items() if name not in ("le", "service_name")}
+    our_samples = [sample for sample in samples if sample.name.startswith("countersign_")]
+    values = {
+        value for sample in our_samples for name, value in sample.labels.items() if name not in ("le", "service_name")
+    }
     assert not [value for value in values if re.search(r"@|reminded|customer-signer|chief-executive|\d{3}", value)]
     for metric in metrics.declared():
-        series = [one for one in ours if one.name == metric.exported and one.process == "worker"]
+        series = [sample for sample in our_samples if sample.name == metric.exported and sample.process == "worker"]
         assert len(series) <= metric.series_at_most
 
 
@@ -131,11 +135,13 @@ async def test_a_request_is_one_trace_from_the_command_to_the_callback_and_the_h
     stack: Laptop, spans: Collector, traced: dict[str, str]
 ) -> None:
     stack.answer("request", "start", str(stack.request("traced")), **traced)
-    stack.shown("traced", lambda it: it["notifications"])
+    stack.wait_for_view("traced", lambda view: view["notifications"])
     stack.answer("request", "extend", "traced", "--due", "2027-12-01", **traced)
     for person in ("customer-signer", "chief-executive"):
         await signs(stack, "traced", person)
-    stack.shown("traced", lambda it: it["handoffs"] and all(one["state"] == "done" for one in it["handoffs"]))
+    stack.wait_for_view(
+        "traced", lambda view: view["handoffs"] and all(hand_off["state"] == "done" for hand_off in view["handoffs"])
+    )
     trace = trace_id_of(Kind.REQUEST.workflow_id("traced"))
 
     def of_it() -> list[Span]:
@@ -145,8 +151,8 @@ async def test_a_request_is_one_trace_from_the_command_to_the_callback_and_the_h
     assert PARTS - {(span.service, span.name) for span in of_it()} == set()
     called = {span.attributes.get("http.url", "") for span in of_it() if span.name == "POST"}
     assert any(address.endswith("/api/v1/documents/") for address in called), called
-    said = {text for span in of_it() for text in (span.name, *span.attributes.values())}
-    assert not [text for text in said if "@" in text or "customer-signer" in text]
+    texts = {text for span in of_it() for text in (span.name, *span.attributes.values())}
+    assert not [text for text in texts if "@" in text or "customer-signer" in text]
 
 
 def test_each_rare_metric_is_named_somewhere() -> None:
@@ -156,4 +162,4 @@ def test_each_rare_metric_is_named_somewhere() -> None:
 
 
 def test_no_query_names_nothing() -> None:
-    assert [place for place, query in _NAMED.items() if not metrics_in(query)] == []
+    assert [source for source, query in _NAMED.items() if not metrics_in(query)] == []

@@ -57,10 +57,10 @@ class ControlApi:
         ]
 
     async def ledger(self, request: Request) -> Response:
-        after = request.query_params.get("after", "0")
-        if not after.isdecimal() or len(after) > LONGEST_NUMBER:
+        last_seen_number = request.query_params.get("after", "0")
+        if not last_seen_number.isdecimal() or len(last_seen_number) > LONGEST_NUMBER:
             raise HttpRefusal.because(400, "after has to be a number")
-        return JSONResponse(self._state.ledger.after(int(after)))
+        return JSONResponse(self._state.ledger.after(int(last_seen_number)))
 
     async def faults(self, request: Request) -> Response:
         """POST arms one, GET lists all, DELETE clears all."""
@@ -89,8 +89,8 @@ class ControlApi:
         """GET documents with their signers, newest first, without a bearer; filter `external_id`."""
         external_id = request.query_params.get("external_id")
         documents = self._state.database.documents
-        found = documents.where(external_id) if external_id else list(documents)
-        return JSONResponse([self._summary(document) for document in reversed(found)])
+        matching_documents = documents.where(external_id) if external_id else list(documents)
+        return JSONResponse([self._summary(document) for document in reversed(matching_documents)])
 
     async def act_on_document(self, request: Request) -> Response:
         """POST `expire` or `delete`."""
@@ -115,7 +115,7 @@ class ControlApi:
         match request.path_params["action"]:
             case "sign":
                 signing = await read_body(request, Signing) if await request.body() else Signing()
-                self._core.sign(case, [one.model_dump() for one in signing.inputs])
+                self._core.sign(case, [tag.model_dump() for tag in signing.inputs])
             case "view":
                 self._core.view(case)
             case "decline":

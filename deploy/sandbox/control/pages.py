@@ -40,9 +40,9 @@ environment = Environment(
 
 def ago(instant: float, now: float) -> str:
     seconds = max(now - instant, 0)
-    for unit, word in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+    for unit, unit_name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
         if seconds >= unit:
-            return f"{int(seconds // unit)} {word} ago"
+            return f"{int(seconds // unit)} {unit_name} ago"
     return "now"
 
 
@@ -150,9 +150,9 @@ class IndexPage:
         persons = sorted({str(person) for person in [*memory.pushes.values(), *memory.mails.values()]})
         number = _number(request.query_params.get("page", ""))
         newest = list(reversed(list(memory.documents)))
-        shown = newest[(number - 1) * MOST_SHOWN : number * MOST_SHOWN]
+        shown_documents = newest[(number - 1) * MOST_SHOWN : number * MOST_SHOWN]
         older = number + 1 if len(newest) > number * MOST_SHOWN else None
-        documents = [self._row(document) for document in shown]
+        documents = [self._row(document) for document in shown_documents]
         return render(
             "index.html", persons=persons, documents=documents, total=len(newest), newer=number - 1, older=older
         )
@@ -160,8 +160,8 @@ class IndexPage:
     def _row(self, document: CoreDocument) -> dict[str, object]:
         request = self._state.database.request_of(document)
         signers = signer_rows(request, document) if request else []
-        words = STATUS_WORDS[document.status]
-        return {"name": document.name, "id": document.external_id, "status": words, "signers": signers}
+        status_text = STATUS_WORDS[document.status]
+        return {"name": document.name, "id": document.external_id, "status": status_text, "signers": signers}
 
 
 def _number(text: str) -> int:
@@ -317,7 +317,7 @@ class SigningPages:
     def _details(self, case: SigningCase) -> dict[str, object]:
         signer, request, document = case
         back = request.redirect_url_declined if signer.declined_on else request.redirect_url
-        own = signer.redirect_url_declined if signer.declined_on else signer.redirect_url
+        signer_redirect_url = signer.redirect_url_declined if signer.declined_on else signer.redirect_url
         acted = signer.signed_on is not None or signer.declined_on is not None
         return {
             "document": document,
@@ -327,7 +327,7 @@ class SigningPages:
             "verb": "Approve" if signer.approve_only else "Sign",
             "others": signer_rows(request, document),
             "file": self._file(document),
-            "back": (own or back) if acted else None,
+            "back": (signer_redirect_url or back) if acted else None,
         }
 
     def _file(self, document: CoreDocument) -> dict[str, object]:

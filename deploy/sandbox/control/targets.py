@@ -45,7 +45,7 @@ class HandOffTargets:
     def __init__(self, state: SandboxState) -> None:
         self._state = state
         self._receiver: str | None = None
-        self._until = 0.0
+        self._forwards_until = 0.0
         self._lanes = asyncio.Semaphore(FORWARDED_AT_ONCE)
 
     def routes(self) -> list[Route]:
@@ -56,7 +56,7 @@ class HandOffTargets:
 
     @property
     def receiver(self) -> str | None:
-        return self._receiver if self._state.clock() < self._until else None
+        return self._receiver if self._state.clock() < self._forwards_until else None
 
     async def target(self, request: Request) -> Response:
         """Recorded, and answered with 200 or as the receiver does."""
@@ -84,7 +84,7 @@ class HandOffTargets:
             self._receiver = None
             return Response(status_code=204)
         self._receiver = str((await read_body(request, ReceiverAddress)).to)
-        self._until = self._state.clock() + LEASE
+        self._forwards_until = self._state.clock() + LEASE
         return JSONResponse({"after": len(self._state.ledger.after(0))}, 201)
 
     async def _call(self, receiver: str, body: bytes, received: Mapping[str, str]) -> ReceiverAnswer:

@@ -193,13 +193,13 @@ def _prefilled(fields: Fields) -> list[dict[str, Any]]:
 
 def read_request(fields: Fields, settings: SandboxSettings, document: str) -> CoreRequest:
     """The sender comes first; raises `HttpRefusal`."""
-    who = fields.choice("who", ("m", "mo", "o"), "o")
+    signing_party = fields.choice("who", ("m", "mo", "o"), "o")
     sender = CoreSigner(
-        email=fields.email("from_email") or settings.sender_email, needs_to_sign=who != "o", is_sender=True
+        email=fields.email("from_email") or settings.sender_email, needs_to_sign=signing_party != "o", is_sender=True
     )
     request = CoreRequest(
         document=document,
-        who=who,
+        who=signing_party,
         subject=fields.text("subject") or "",
         message=fields.text("message", longest=LONGEST_MESSAGE) or "",
         from_email=sender.email,
@@ -234,13 +234,13 @@ def find_document(fields: Fields, database: Database) -> CoreDocument:
 
 
 def _source(fields: Fields, max_upload_mb: int) -> tuple[bytes, str]:
-    given = [name for name in SOURCES if fields.has(name)]
-    if len(given) != 1:
+    named_sources = [name for name in SOURCES if fields.has(name)]
+    if len(named_sources) != 1:
         fields.fail("non_field_errors", f"Exactly one of {', '.join(SOURCES)} is required.")
         return b"", ""
-    if given == ["file_from_content"]:
+    if named_sources == ["file_from_content"]:
         return _uploaded(fields, max_upload_mb)
-    address = fields.url(given[0]) or ""
+    address = fields.url(named_sources[0]) or ""
     # Nothing is fetched: the sandbox calls only callback addresses.
     return f"Document made from {address}".encode(), (fields.text("name") or "template") + ".txt"
 
@@ -313,11 +313,11 @@ def filters(request: Request, settings: SandboxSettings) -> Mapping[str, str]:
     return {} if settings.ignores_filters else request.query_params
 
 
-def page(request: Request, views: Views, found: Sequence[T], show: Callable[[T], dict[str, Any]]) -> dict[str, Any]:
+def page(request: Request, views: Views, records: Sequence[T], show: Callable[[T], dict[str, Any]]) -> dict[str, Any]:
     """`page` from 1, `limit` up to 100; 404 beyond the last one."""
     limit = min(_number(request, "limit", DEFAULT_LIMIT), MOST)
     number = _number(request, "page", 1)
-    last = max(1, -(-len(found) // limit))
+    last = max(1, -(-len(records) // limit))
     if number > last:
         raise HttpRefusal.because(404, "Invalid page.")
 
@@ -326,10 +326,10 @@ def page(request: Request, views: Views, found: Sequence[T], show: Callable[[T],
         return views.url(f"{request.url.path}?{query}") if 1 <= target <= last else None
 
     return {
-        "count": len(found),
+        "count": len(records),
         "next": link(number + 1),
         "previous": link(number - 1),
-        "results": [show(item) for item in found[(number - 1) * limit : number * limit]],
+        "results": [show(item) for item in records[(number - 1) * limit : number * limit]],
     }
 
 
@@ -379,8 +379,12 @@ class DocumentsApi:
         external_id, status = query.get("external_id"), query.get("status")
         documents = self._state.database.documents
         listed_until = self._state.clock() - self._state.settings.list_lag
-        found = documents.where(external_id) if external_id else list(documents)
-        return [d for d in reversed(found) if d.created <= listed_until and status in {None, "", d.status.value}]
+        matching_documents = documents.where(external_id) if external_id else list(documents)
+        return [
+            d
+            for d in reversed(matching_documents)
+            if d.created <= listed_until and status in {None, "", d.status.value}
+        ]
 
 
 class Downloads:
@@ -396,8 +400,8 @@ class Downloads:
     async def item(self, request: Request) -> Response:
         """403 if the link is not genuine or has expired."""
         if "authorization" in request.headers:
-            what = "a bearer was sent to a pre-signed address"
-            self._state.ledger.write(EntryType.VIOLATION, what=what, path="/dl/")
+            violation = "a bearer was sent to a pre-signed address"
+            self._state.ledger.write(EntryType.VIOLATION, what=violation, path="/dl/")
             return JSONResponse({"detail": "Only one way to authenticate is allowed."}, 400)
         sha256 = self._core.links.content(request.path_params["token"])
         content = self._state.database.files.read(sha256) if sha256 else None
@@ -439,10 +443,14 @@ class EventsApi:
         values = {field: query[name] for name, field in FILTERS.items() if query.get(name)}
         if query.get("delivered"):
             values["delivered"] = query["delivered"].lower()
-        events, gone = self._state.database.events, self._core.deleted
+        events, deleted_documents = self._state.database.events, self._core.deleted
         pool = events.where(values["document"]) if "document" in values else list(events)
         listed_until = self._state.clock() - self._state.settings.list_lag
-        listed = [one for one in reversed(pool) if one.timestamp <= listed_until and one.document not in gone]
+        listed = [
+            event
+            for event in reversed(pool)
+            if event.timestamp <= listed_until and event.document not in deleted_documents
+        ]
         return [event for event in listed if all(_text(event, name) == values[name] for name in values)]
 
 
@@ -479,12 +487,13 @@ class RequestsApi:
         if request.method == "POST":
             return await self._create(request)
         query = filters(request, self._state.settings)
-        found = [
-            known
-            for known in reversed(list(self._state.database.requests))
-            if query.get("who") in {None, known.who} and query.get("from_email") in {None, known.from_email}
+        matching_requests = [
+            request_record
+            for request_record in reversed(list(self._state.database.requests))
+            if query.get("who") in {None, request_record.who}
+            and query.get("from_email") in {None, request_record.from_email}
         ]
-        return JSONResponse(page(request, self._core.views, found, self._core.views.request))
+        return JSONResponse(page(request, self._core.views, matching_requests, self._core.views.request))
 
     async def quick_create(self, request: Request) -> Response:
         """POST document and request in one, atomically."""
@@ -512,13 +521,13 @@ class RequestsApi:
 
     async def forward(self, request: Request) -> Response:
         """POST `{signer_email_to_forward, signer_email_to_forward_to, forwarded_reason?}`."""
-        found = self._find(request)
+        core_request = self._find(request)
         fields = await read_fields(request)
-        old = fields.email("signer_email_to_forward", required=True)
-        new = fields.email("signer_email_to_forward_to", required=True)
+        old_email = fields.email("signer_email_to_forward", required=True)
+        new_email = fields.email("signer_email_to_forward_to", required=True)
         reason = fields.text("forwarded_reason") or ""
         fields.check()
-        self._core.forward(found, old, new, reason)
+        self._core.forward(core_request, old_email, new_email, reason)
         return JSONResponse({"detail": "OK"}, 201)
 
     async def _create(self, request: Request) -> Response:
@@ -529,10 +538,10 @@ class RequestsApi:
         return JSONResponse(self._core.views.request(new_request), 201)
 
     def _find(self, request: Request) -> CoreRequest:
-        found = self._state.database.requests.get(request.path_params["uuid"])
-        if found is None:
+        core_request = self._state.database.requests.get(request.path_params["uuid"])
+        if core_request is None:
             raise HttpRefusal.missing()
-        return found
+        return core_request
 
 
 EVENT_TYPES = frozenset(
@@ -572,8 +581,8 @@ class WebhooksApi:
     async def collection(self, request: Request) -> Response:
         hooks = self._state.database.webhooks
         if request.method == "GET":
-            found = list(reversed(list(hooks)))
-            return JSONResponse(page(request, self._core.views, found, self._core.views.webhook))
+            newest_hooks = list(reversed(list(hooks)))
+            return JSONResponse(page(request, self._core.views, newest_hooks, self._core.views.webhook))
         read = _read(await read_fields(request), None)
         hook = Webhook(created=self._state.settings.clock(), **read)
         return JSONResponse(self._core.views.webhook(hooks.save(hook)), 201)
@@ -593,11 +602,11 @@ class WebhooksApi:
         return JSONResponse(self._core.views.webhook(hook))
 
 
-def _read(fields: Fields, known: Webhook | None) -> dict[str, str]:
-    event_type = fields.text("event_type", required=known is None)
+def _read(fields: Fields, webhook: Webhook | None) -> dict[str, str]:
+    event_type = fields.text("event_type", required=webhook is None)
     if event_type is not None and event_type not in EVENT_TYPES:
         fields.fail("event_type", f'"{event_type}" is not a valid choice.')
-    callback_url = fields.url("callback_url", required=known is None)
+    callback_url = fields.url("callback_url", required=webhook is None)
     name = fields.text("name")
     fields.check()
     read = {"event_type": event_type, "callback_url": callback_url, "name": name}

@@ -32,7 +32,7 @@ class Callbacks:
         self._views = views
         self._lanes = asyncio.Semaphore(MOST_AT_ONCE)
         self._running: set[asyncio.Task[None]] = set()
-        self._held: list[tuple[CoreEvent, EventDelivery]] = []
+        self._delayed: list[tuple[CoreEvent, EventDelivery]] = []
         self._client: httpx.AsyncClient | None = None
 
     def announce(
@@ -89,25 +89,25 @@ class Callbacks:
             case ArmedFault(fault=FaultKind.DROP):
                 self._give_up(event, delivery, "dropped", FaultKind.DROP)
             case ArmedFault(fault=FaultKind.REORDER):
-                self._held.append((event, delivery))
+                self._delayed.append((event, delivery))
             case ArmedFault(fault=FaultKind.DELAY):
                 later = self._settings.clock() + (DEFAULT_DELAY if fault.delay is None else fault.delay)
                 self._state.jobs.at(later, lambda: self._spawn(self._send(event, delivery, fault)))
             case _:
                 await self._send(event, delivery, fault)
 
-    def _give_up(self, event: CoreEvent, delivery: EventDelivery, why: str, fault: FaultKind | None = None) -> None:
+    def _give_up(self, event: CoreEvent, delivery: EventDelivery, reason: str, fault: FaultKind | None = None) -> None:
         delivery.due = None
         self._database.events.save(event)
-        self._write(event, delivery, status=None, error=why, fault=fault)
+        self._write(event, delivery, status=None, error=reason, fault=fault)
 
     async def _send(self, event: CoreEvent, delivery: EventDelivery, fault: ArmedFault | None) -> None:
         async with self._lanes:
             await self._attempt(event, delivery, fault)
             if fault and fault.fault is FaultKind.DUPLICATE:
                 await self._attempt(event, delivery, fault)
-        held, self._held = self._held, []
-        for other_event, other_delivery in held:
+        delayed, self._delayed = self._delayed, []
+        for other_event, other_delivery in delayed:
             self._spawn(self._attempt(other_event, other_delivery, None))
 
     async def _attempt(self, event: CoreEvent, delivery: EventDelivery, fault: ArmedFault | None) -> None:
@@ -134,11 +134,11 @@ class Callbacks:
     def _record_result(self, event: CoreEvent, delivery: EventDelivery, status: int | None) -> None:
         now = self._settings.clock()
         event.callback_status_code = status
-        again = status is None or status == 500
+        should_retry = status is None or status == 500
         delivery.due = None
         if status is not None and 200 <= status < 300:
             event.delivered, event.delivered_on = True, now
-        elif again and delivery.attempts < MOST_ATTEMPTS:
+        elif should_retry and delivery.attempts < MOST_ATTEMPTS:
             delivery.due = now + FIBONACCI[delivery.attempts - 1] * self._settings.retry_unit
             self._attempt_at(delivery.due, event, delivery)
         self._database.events.save(event)
@@ -151,9 +151,9 @@ class Callbacks:
             body["document"] = self._swapped(body["document"], fault)
         return body
 
-    def _swapped(self, shown: Json, fault: ArmedFault) -> Json:
-        other = self._database.documents.get(fault.document or "")
-        return {**(self._views.document(other) if other else shown), "status": fault.status or "si"}
+    def _swapped(self, body: Json, fault: ArmedFault) -> Json:
+        other_document = self._database.documents.get(fault.document or "")
+        return {**(self._views.document(other_document) if other_document else body), "status": fault.status or "si"}
 
     def _names(self, event: CoreEvent) -> Json:
         return {"event_type": event.event_type, "external_id": event.external_id}

@@ -39,8 +39,8 @@ def _page(contents: int) -> bytes:
 
 
 def _text(lines: list[str]) -> bytes:
-    shown = b"\n".join(b"(" + _escaped(line) + b") Tj T*" for line in lines)
-    stream = b"BT /F1 11 Tf 16 TL 56 780 Td\n" + shown + b"\nET"
+    text_operators = b"\n".join(b"(" + _escaped(line) + b") Tj T*" for line in lines)
+    stream = b"BT /F1 11 Tf 16 TL 56 780 Td\n" + text_operators + b"\nET"
     return f"<< /Length {len(stream)} >>\nstream\n".encode() + stream + b"\nendstream"
 
 
@@ -50,12 +50,12 @@ def _escaped(line: str) -> bytes:
 
 
 def _file(objects: list[bytes]) -> bytes:
-    out = bytearray(b"%PDF-1.4\n")
+    content = bytearray(b"%PDF-1.4\n")
     offsets = []
     for number, body in enumerate(objects, start=1):
-        offsets.append(len(out))
-        out += f"{number} 0 obj\n".encode() + body + b"\nendobj\n"
-    start, size = len(out), len(objects) + 1
+        offsets.append(len(content))
+        content += f"{number} 0 obj\n".encode() + body + b"\nendobj\n"
+    start, size = len(content), len(objects) + 1
     table = "".join(f"{offset:010d} 00000 n \n" for offset in offsets)
-    out += f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer << /Size {size} /Root 1 0 R >>\n".encode()
-    return bytes(out + f"startxref\n{start}\n%%EOF\n".encode())
+    content += f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer << /Size {size} /Root 1 0 R >>\n".encode()
+    return bytes(content + f"startxref\n{start}\n%%EOF\n".encode())

@@ -126,13 +126,13 @@ class CoreSignature:
         """
         signer, request, document = case
         _check_may_act(case)
-        first = all(other.signed_on is None for other in request.signers)
+        first = all(other_signer.signed_on is None for other_signer in request.signers)
         signer.inputs = _inputs((*(document.prefilled if first else ()), *filled))
         signer.viewed, signer.signed_on = True, self.state.clock()
         self.state.database.save_request(request)
         self._write_signer(EntryType.SIGNER_SIGNED, signer, document)
         self.callbacks.announce("signer_signed", document, signer)
-        if any(other.open for other in request.signers):
+        if any(other_signer.open for other_signer in request.signers):
             self._invite_on_turn(request, document)
         else:
             self._end(document, request, CoreStatus.SIGNED, "signed")
@@ -164,22 +164,28 @@ class CoreSignature:
         """The old link becomes invalid; the new signer has no `embed_url` and is mailed."""
         document = self._open_document(request)
         emails = [signer.email.lower() for signer in request.signers if signer.forwarded_on is None]
-        old = next((s for s in request.signers if s.open and s.email.lower() == old_email.lower()), None)
-        if old is None:
+        old_signer = next((s for s in request.signers if s.open and s.email.lower() == old_email.lower()), None)
+        if old_signer is None:
             text = "This signer does not exist or does not have to sign."
             raise HttpRefusal(400, {"signer_email_to_forward": [text]})
         if new_email.lower() in emails:
             text = "This address already is a signer of the document."
             raise HttpRefusal(400, {"signer_email_to_forward_to": [text]})
-        was_on_turn = old in _on_turn(request, document)
-        old.forwarded_on, old.forwarded_to_email, old.forwarded_reason = self.state.clock(), new_email, reason
-        new = CoreSigner(email=new_email, order=old.order, approve_only=old.approve_only, language=old.language)
-        request.signers.append(new)
+        was_on_turn = old_signer in _on_turn(request, document)
+        old_signer.forwarded_on, old_signer.forwarded_to_email, old_signer.forwarded_reason = (
+            self.state.clock(),
+            new_email,
+            reason,
+        )
+        new_signer = CoreSigner(
+            email=new_email, order=old_signer.order, approve_only=old_signer.approve_only, language=old_signer.language
+        )
+        request.signers.append(new_signer)
         self.state.database.save_request(request)
-        self._write_signer(EntryType.SIGNER_FORWARDED, old, document, to=new_email)
-        self.callbacks.announce("signer_forwarded", document, old)
+        self._write_signer(EntryType.SIGNER_FORWARDED, old_signer, document, to=new_email)
+        self.callbacks.announce("signer_forwarded", document, old_signer)
         if was_on_turn:
-            self._invite(new, request, document)
+            self._invite(new_signer, request, document)
 
     def expire(self, document: CoreDocument) -> bool:
         """End it as expired; False if it had ended."""
@@ -231,9 +237,9 @@ class CoreSignature:
         self._invite_on_turn(request, document)
 
     def _move(self, document: CoreDocument, status: CoreStatus) -> None:
-        was, document.status, document.modified = document.status, status, self.state.clock()
+        previous_status, document.status, document.modified = document.status, status, self.state.clock()
         self.state.database.documents.save(document)
-        self._write(EntryType.DOCUMENT_STATUS, document, was=was.value, status=status.value)
+        self._write(EntryType.DOCUMENT_STATUS, document, was=previous_status.value, status=status.value)
 
     def _end(self, document: CoreDocument, request: CoreRequest | None, status: CoreStatus, event: str) -> None:
         if request and status in {CoreStatus.SIGNED, CoreStatus.DECLINED}:
@@ -280,8 +286,8 @@ class CoreSignature:
             self.callbacks.announce("signer_email_bounced", document, signer, ok=False)
         self.state.database.save_request(request)
 
-    def _mail(self, document: CoreDocument, to: str, **fields: str) -> None:
-        mail = self.state.deliver_mail(to, external_id=document.external_id, **fields)
+    def _mail(self, document: CoreDocument, address: str, **fields: str) -> None:
+        mail = self.state.deliver_mail(address, external_id=document.external_id, **fields)
         self.state.ledger.write(EntryType.MAIL, **mail.model_dump(include={"to", "kind", "subject", "external_id"}))
 
     def _write_signer(self, kind: EntryType, signer: CoreSigner, document: CoreDocument, **facts: str) -> None:
@@ -299,7 +305,10 @@ def _inputs(tags: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         {"type": next((types[name] for name in types if tag.get(name) is not None), "t"), **tag}
         for tag in last.values()
     )
-    return [{"page_index": 0, "placeholder_uuid": None, **one} for one in ({"type": "s", "external_id": None}, *filled)]
+    return [
+        {"page_index": 0, "placeholder_uuid": None, **tag_input}
+        for tag_input in ({"type": "s", "external_id": None}, *filled)
+    ]
 
 
 def _on_turn(request: CoreRequest, document: CoreDocument) -> list[CoreSigner]:

@@ -223,8 +223,8 @@ class Views:
         }
 
     def _event_signer(self, event: CoreEvent) -> Json | None:
-        known = self._database.signer(event.signer) if event.signer else None
-        return self.signer(known[0], known[1]) if known else None
+        signing_case = self._database.signer(event.signer) if event.signer else None
+        return self.signer(signing_case[0], signing_case[1]) if signing_case else None
 
     def _team(self) -> Json:
         tenant = self._settings.tenant

@@ -46,8 +46,8 @@ class SandboxAnswer:
     headers: tuple[Header, ...]
     body: bytes
 
-    def with_headers(self, *more: Header) -> "SandboxAnswer":
-        return replace(self, headers=(*self.headers, *more))
+    def with_headers(self, *headers: Header) -> "SandboxAnswer":
+        return replace(self, headers=(*self.headers, *headers))
 
 
 def answer_of_fault(  # noqa: PLR0911  a table
@@ -123,9 +123,9 @@ class ClientConnection:
                 await self._drip(answer, _delay(fault, DEFAULT_DRIP))
             case FaultKind.SLOW:
                 if not await self._disconnects_within(_delay(fault, DEFAULT_SLOW)):
-                    await self._whole(answer)
+                    await self._send_whole(answer)
             case _:
-                await self._whole(answer)
+                await self._send_whole(answer)
 
     async def reset(self) -> None:
         """Reset the connection without an answer."""
@@ -136,7 +136,7 @@ class ClientConnection:
         self._transport.abort()
         await self._disconnected()
 
-    async def _whole(self, answer: SandboxAnswer) -> None:
+    async def _send_whole(self, answer: SandboxAnswer) -> None:
         await self._start(answer)
         await self._send({"type": "http.response.body", "body": answer.body})
 
@@ -278,14 +278,16 @@ class Front:
             case FaultKind.OTHER:
                 return replace(real, body=real.body[:-1] + bytes([real.body[-1] ^ 1]))
             case FaultKind.REPLACE:
-                body, before = real.body + b"% replaced\n", path.split("/")[2].partition(".")[0]
-                for document in [one for one in self._state.database.documents if one.final == before]:
+                body, old_sha256 = real.body + b"% replaced\n", path.split("/")[2].partition(".")[0]
+                for document in [
+                    document for document in self._state.database.documents if document.final == old_sha256
+                ]:
                     document.final = self._state.database.files.save(body)
                     self._state.database.documents.save(document)
                 return replace(real, body=body)
-        told = json.loads(real.body)
-        told |= {"signing_log": None} if kind is FaultKind.NO_LOG else {"processing": True}
-        return replace(real, body=json.dumps(told).encode())
+        facts = json.loads(real.body)
+        facts |= {"signing_log": None} if kind is FaultKind.NO_LOG else {"processing": True}
+        return replace(real, body=json.dumps(facts).encode())
 
     async def _real(self, request: RecordedRequest, scope: Scope) -> SandboxAnswer:
         if len(request.body) > BIGGEST_BODY:

@@ -39,20 +39,20 @@ def validate(message: Json) -> None:
 
 
 def _one_target(message: Json) -> None:
-    given = [name for name in TARGETS if name in message]
-    if len(given) != 1:
+    named_targets = [name for name in TARGETS if name in message]
+    if len(named_targets) != 1:
         raise FcmRefusal.invalid("message", "Exactly one of token, fid, topic or condition is required.")
-    if not message[given[0]]:
-        raise FcmRefusal.invalid(f"message.{given[0]}", "The target must not be empty.")
+    if not message[named_targets[0]]:
+        raise FcmRefusal.invalid(f"message.{named_targets[0]}", "The target must not be empty.")
     if "topic" in message and not TOPIC_NAME.fullmatch(message["topic"]):
         raise FcmRefusal.invalid("message.topic", "Malformed topic name.")
 
 
 def _data(message: Json) -> None:
-    for place in ("data", "android.data", "webpush.data"):
-        for key in _value_at(message, place) or {}:
+    for path in ("data", "android.data", "webpush.data"):
+        for key in _value_at(message, path) or {}:
             if not key or RESERVED_KEY.fullmatch(key):
-                raise FcmRefusal.invalid(f"message.{place}", f"Invalid data payload key: {key}")
+                raise FcmRefusal.invalid(f"message.{path}", f"Invalid data payload key: {key}")
 
 
 def _android(message: Json) -> None:
@@ -74,8 +74,8 @@ def _apns(message: Json) -> None:
     priority = headers.get("apns-priority", "10")
     if priority not in {"1", "5", "10"}:
         raise FcmRefusal.invalid("message.apns.headers", "Invalid apns-priority.")
-    shown = "notification" in message or bool(_value_at(message, "apns.payload.aps.alert"))
-    if not shown and priority == "10":
+    is_shown = "notification" in message or bool(_value_at(message, "apns.payload.aps.alert"))
+    if not is_shown and priority == "10":
         raise FcmRefusal.invalid("message.apns.headers", "A data-only message needs apns-priority 5.")
 
 
@@ -93,10 +93,10 @@ def _webpush(message: Json) -> None:
 
 
 def _size(message: Json) -> None:
-    most = MOST_BYTES if "token" in message or "fid" in message else MOST_BYTES_TO_TOPICS
-    if payload_bytes(message) > most:
+    limit_bytes = MOST_BYTES if "token" in message or "fid" in message else MOST_BYTES_TO_TOPICS
+    if payload_bytes(message) > limit_bytes:
         # The real service gives no FCM code with this one.
-        raise FcmRefusal(400, f"Android message is too big: at most {most} bytes.")
+        raise FcmRefusal(400, f"Android message is too big: at most {limit_bytes} bytes.")
 
 
 def payload_bytes(message: Json) -> int:
@@ -107,7 +107,7 @@ def payload_bytes(message: Json) -> int:
         ("apns.payload",),
         ("webpush.notification", "webpush.data", "webpush.fcm_options"),
     )
-    return common + max(sum(text_bytes(_value_at(message, place) or {}) for place in group) for group in places)
+    return common + max(sum(text_bytes(_value_at(message, path) or {}) for path in group) for group in places)
 
 
 def text_bytes(value: Any) -> int:
@@ -120,10 +120,10 @@ def text_bytes(value: Any) -> int:
 
 
 def _value_at(message: Json, path: str) -> Any:
-    found: Any = message
+    inner_value: Any = message
     for name in path.split("."):
-        found = found.get(name) if isinstance(found, dict) else None
-    return found
+        inner_value = inner_value.get(name) if isinstance(inner_value, dict) else None
+    return inner_value
 
 
 class FieldType(StrEnum):
@@ -184,10 +184,10 @@ def parse_request(value: Any, shape: Shape | FieldType = REQUEST, path: str = ""
     if not isinstance(value, dict):
         raise FcmRefusal.unparsable(path, f"Invalid value at '{path}', an object is expected")
     read: Shape = {}
-    for given, inner in value.items():
-        name = re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1].lower(), given)
+    for given_name, inner in value.items():
+        name = re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1].lower(), given_name)
         if name not in shape:
-            raise FcmRefusal.unparsable(path, f"Unknown name \"{given}\" at '{path}': Cannot find field.")
+            raise FcmRefusal.unparsable(path, f"Unknown name \"{given_name}\" at '{path}': Cannot find field.")
         if inner is not None:
             read[name] = parse_request(inner, shape[name], f"{path}.{name}".lstrip("."))
     return read
@@ -298,7 +298,7 @@ class AppWorksApi:
     def _push(self, user: str, body: Json) -> Push:
         data = {name: str(value) for name, value in body.get("data", {}).items()}
         inner = body.get("data", {}).get(self._state.settings.push_app, {})
-        known = inner if isinstance(inner, dict) else {}
+        app_data = inner if isinstance(inner, dict) else {}
         return Push(
             at=self._state.settings.clock(),
             person=user,
@@ -306,8 +306,8 @@ class AppWorksApi:
             key=body.get("collapseKey"),
             title=body.get("title"),
             text=body.get("summary"),
-            link=known.get("link") or data.get("link"),
-            action=known.get("action") or data.get("action"),
+            link=app_data.get("link") or data.get("link"),
+            action=app_data.get("action") or data.get("action"),
             data=data,
             message=body,
         )
@@ -363,8 +363,8 @@ class CloudMessagingApi:
         if request.path_params["job"] not in self._jobs:
             return _refusal(404, "no such job")
         state = self.delivery_state
-        ended = "Completed" if state in ("Sent", "Error") else "InProcess"
-        return JSONResponse({"job_state": [ended], "deliveries": [{"delivery_attempts": [{"state": state}]}]})
+        job_status = "Completed" if state in ("Sent", "Error") else "InProcess"
+        return JSONResponse({"job_state": [job_status], "deliveries": [{"delivery_attempts": [{"state": state}]}]})
 
     async def _send(self, request: Request, kind: str, text_of: Any) -> Response:
         if not self._is_authorised(request):
@@ -376,11 +376,11 @@ class CloudMessagingApi:
             subject = body["options"]["email_options"]["subject"] if kind == "email" else ""
         except (ValueError, KeyError, TypeError, IndexError):
             return _refusal(400, "the message is malformed")
-        if not addresses or not all(isinstance(word, str) and word for word in [*addresses, text]):
+        if not addresses or not all(isinstance(text_part, str) and text_part for text_part in [*addresses, text]):
             return _refusal(400, "a destination and a text are required")
         job = f"xsi-{new_uuid()}"
         self._jobs.add(job)
-        link = next((word for word in text.split() if word.startswith(("https://", "http://"))), None)
+        link = next((url for url in text.split() if url.startswith(("https://", "http://"))), None)
         reference = request.headers.get("x-mra-submitid")
         for address in addresses:
             self._state.deliver_mail(address, kind=kind, subject=subject, text=text, path=link)

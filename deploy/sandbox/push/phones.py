@@ -77,7 +77,7 @@ class PhoneNetwork:
         return self.check(message["token"]) if "token" in message else None
 
     def receive(self, person: str, message: Json) -> Push:
-        shown = _visible_text(message)
+        visible_text = _visible_text(message)
         data = {**message.get("data", {}), **message.get("android", {}).get("data", {})}
         link = message.get("webpush", {}).get("fcm_options", {}).get("link") or data.get("link")
         push = Push(
@@ -85,8 +85,8 @@ class PhoneNetwork:
             person=person,
             token=address_of(message),
             key=self._key(message),
-            title=shown.get("title") if shown else None,
-            text=shown.get("body") if shown else None,
+            title=visible_text.get("title") if visible_text else None,
+            text=visible_text.get("body") if visible_text else None,
             link=link,
             action=data.get("action"),
             data=data,
@@ -113,8 +113,8 @@ class PhoneNetwork:
         tag = message.get("android", {}).get("notification", {}).get("tag")
         keys = [key for key in (tag, apns.get("apns-collapse-id"), web.get("topic")) if key]
         if len(set(keys)) > 1:
-            what = "a push has different keys for different platforms"
-            self._state.ledger.write(EntryType.VIOLATION, what=what, path="push")
+            violation = "a push has different keys for different platforms"
+            self._state.ledger.write(EntryType.VIOLATION, what=violation, path="push")
         fallback: str | None = message.get("data", {}).get("key")
         return keys[0] if keys else fallback
 
@@ -147,5 +147,7 @@ def _visible_text(message: Json) -> Json | None:
         message.get("android", {}).get("notification"),
         message.get("webpush", {}).get("notification"),
     )
-    shown = {name: value for block in blocks if block for name, value in block.items() if name in {"title", "body"}}
-    return shown or None
+    visible_text = {
+        name: value for block in blocks if block for name, value in block.items() if name in {"title", "body"}
+    }
+    return visible_text or None

@@ -43,7 +43,7 @@ class RecordTable(Generic[R]):
         self._groups: dict[object, dict[str, R]] = defaultdict(dict)
         rows = database.execute("SELECT body FROM records WHERE kind = ? ORDER BY rowid", (self._kind,))
         for (body,) in rows:
-            self._place(model.model_validate_json(body))
+            self._insert(model.model_validate_json(body))
 
     def __iter__(self) -> Iterator[R]:
         return iter(list(self._records.values()))
@@ -62,7 +62,7 @@ class RecordTable(Generic[R]):
         return [value for value, group in self._groups.items() if group]
 
     def save(self, record: R) -> R:
-        self._place(record)
+        self._insert(record)
         self._database.execute(
             "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT (kind, uuid) DO UPDATE SET body = excluded.body",
             (self._kind, record.uuid, record.model_dump_json()),
@@ -74,7 +74,7 @@ class RecordTable(Generic[R]):
         self._groups[getattr(record, self._index)].pop(record.uuid, None)
         self._database.execute("DELETE FROM records WHERE kind = ? AND uuid = ?", (self._kind, record.uuid))
 
-    def _place(self, record: R) -> None:
+    def _insert(self, record: R) -> None:
         self._records[record.uuid] = record
         self._groups[getattr(record, self._index)][record.uuid] = record
 

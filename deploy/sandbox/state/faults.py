@@ -87,12 +87,12 @@ DOWNLOAD_FAULTS = CHANGING | {FaultKind.GIANT}
 AFTER_EFFECT = CHANGING | {FaultKind.CUT, FaultKind.SLOW, FaultKind.DRIP, FaultKind.TRUNCATE}
 
 
-def _word(value: object) -> object:
+def _to_text(value: object) -> object:
     return str(value) if isinstance(value, int) else value
 
 
 Positive = Annotated[int, Field(ge=1)]
-Kind = Annotated[FaultKind, BeforeValidator(_word)]
+Kind = Annotated[FaultKind, BeforeValidator(_to_text)]
 
 
 class ArmedFault(BaseModel):
@@ -126,7 +126,7 @@ class ArmedFault(BaseModel):
     status: str | None = None
     """Status that `swap` puts into the callback's body."""
 
-    _seen: int = PrivateAttr(0)
+    _match_count: int = PrivateAttr(0)
     _hits: int = PrivateAttr(0)
 
     @model_validator(mode="after")
@@ -152,15 +152,15 @@ class ArmedFault(BaseModel):
         """Count a match; True if it is to be hit."""
         if self.times is not None and self._hits >= self.times:
             return False
-        self._seen += 1
-        if self._seen <= self.after or random.random() >= self.share:  # noqa: S311  no secret
+        self._match_count += 1
+        if self._match_count <= self.after or random.random() >= self.share:  # noqa: S311  no secret
             return False
         self._hits += 1
         return True
 
     def summary(self) -> dict[str, object]:
         """With counts of matches and hits."""
-        return {**self.model_dump(mode="json", exclude_defaults=True), "seen": self._seen, "hits": self._hits}
+        return {**self.model_dump(mode="json", exclude_defaults=True), "seen": self._match_count, "hits": self._hits}
 
 
 class FaultBook:

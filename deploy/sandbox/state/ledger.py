@@ -71,10 +71,10 @@ class SandboxLedger:
     def write(self, entry_type: EntryType, **facts: Any) -> None:
         """As of now, unless the facts have an `at` (epoch seconds)."""
         n = len(self._entries) + 1
-        at = iso(facts.pop("at", self._clock()))
+        written_at = iso(facts.pop("at", self._clock()))
         # Received values may contain NaN or half a surrogate pair, which must not break reading.
-        told = json.dumps({"n": n, "at": at, "type": entry_type.value, **facts}, ensure_ascii=False)
-        text = told.encode(errors="replace").decode()
+        line = json.dumps({"n": n, "at": written_at, "type": entry_type.value, **facts}, ensure_ascii=False)
+        text = line.encode(errors="replace").decode()
         self._entries.append(json.loads(text, parse_constant=str))
         self._database.execute("INSERT INTO ledger VALUES (?, ?)", (n, text))
 

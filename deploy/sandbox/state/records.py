@@ -123,7 +123,7 @@ class CoreRequest(SandboxRecord):
         return next((signer for signer in self.signers if signer.uuid == uuid), None)
 
     def is_turn(self, signer: CoreSigner) -> bool:
-        orders = [other.order for other in self.signers if other.open]
+        orders = [signer.order for signer in self.signers if signer.open]
         return signer.open and signer.order <= min(orders, default=signer.order)
 
 

@@ -66,7 +66,7 @@ class SandboxSettings:
     clock: Clock = time.time
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ, **given: object) -> "SandboxSettings":
+    def from_environment(cls, environment: Mapping[str, str] = os.environ, **overrides: object) -> "SandboxSettings":
         """Read `SANDBOX_*`; `given` wins. `ValueError` names an unknown or malformed variable."""
         kinds = {field.name: field.type for field in fields(cls) if field.name != "clock"}
         read: dict[str, object] = {}
@@ -77,7 +77,7 @@ class SandboxSettings:
             if name not in kinds:
                 raise ValueError(f"{variable}: no such setting of the sandbox")
             read[name] = _parse(variable, kinds[name], text)
-        return cls(**{**read, **given})  # type: ignore[arg-type]  # each value was parsed by its field's type
+        return cls(**{**read, **overrides})  # type: ignore[arg-type]  # each value was parsed by its field's type
 
 
 def _parse(variable: str, kind: object, text: str) -> object:

@@ -67,8 +67,8 @@ class SandboxState:
         self.faults.arm(fault)
         self.ledger.write(EntryType.FAULT_ARMED, **fault.model_dump(mode="json", exclude_defaults=True))
 
-    def deliver_mail(self, to: str, **fields: str | None) -> SandboxMail:
+    def deliver_mail(self, address: str, **fields: str | None) -> SandboxMail:
         """Show a mail in the inbox of the address's local part (`ada` of `ada@x.test`); a phone number is its own."""
-        person = to.partition("@")[0].lower()
-        mail = SandboxMail.model_validate({"at": self.clock(), "to": to, "person": person, **fields})
+        person = address.partition("@")[0].lower()
+        mail = SandboxMail.model_validate({"at": self.clock(), "to": address, "person": person, **fields})
         return self.database.mails.save(mail)

@@ -39,19 +39,19 @@ OPEN: Final[dict[str, dict[str, Any]]] = {
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def desk(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Context]:
     context = await desk_at(dev_server, tmp_path_factory.mktemp("absences"))
-    for name, known in OPEN.items():
-        await open_request(context, name, **known)
+    for name, arguments in OPEN.items():
+        await open_request(context, name, **arguments)
 
-    async def seen() -> bool:
+    async def all_are_visible() -> bool:
         return (await context.client.count_workflows(executions.OPEN)).count == len(OPEN)
 
-    assert await eventually(seen)
+    assert await eventually(all_are_visible)
     yield context
 
 
-async def away(desk: Context, id: str, person: str = "ada") -> AbsenceRow:
+async def enter_absence(desk: Context, id: str, person: str = "ada") -> AbsenceRow:
     row = AbsenceRow(id, person, NOW - DAY, NOW + 5 * DAY, None, (), NOW - DAY, "mia")
-    return (await desk.store.absences.enter(row, lambda others: None)).row
+    return (await desk.store.absences.enter(row, lambda other_absences: None)).row
 
 
 async def tell(desk: Context, order: AbsenceOrder) -> AbsenceReport:
@@ -64,25 +64,25 @@ async def signals(desk: Context, workflow_id: str) -> int:
     return sum(event.event_type == signalled for event in history.events)
 
 
-async def counts(desk: Context) -> Counter[str]:
+async def count_signals(desk: Context) -> Counter[str]:
     """The signals of each follow-up so far: other tests of this module send some as well, in any order."""
-    ids = {name: known.get("what", Kind.REQUEST).workflow_id(name) for name, known in OPEN.items()}
+    ids = {name: arguments.get("what", Kind.REQUEST).workflow_id(name) for name, arguments in OPEN.items()}
     return Counter({name: await signals(desk, id) for name, id in ids.items()})
 
 
 async def test_those_hear_of_it_that_wait_for_the_person(desk: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "PAGE", 1)
-    before = await counts(desk)
-    row = await away(desk, "a1")
+    counts_before = await count_signals(desk)
+    row = await enter_absence(desk, "a1")
     assert await tell(desk, AbsenceOrder(id="a1")) == AbsenceReport(told=3)
-    assert await counts(desk) - before == Counter(waits=1, crowd=1, task=1)
-    told = await desk.store.absences.read(row.id)
-    assert told is not None
-    assert (told.told, told.told_at is not None) == (3, True)
+    assert await count_signals(desk) - counts_before == Counter(waits=1, crowd=1, task=1)
+    absence = await desk.store.absences.read(row.id)
+    assert absence is not None
+    assert (absence.told, absence.told_at is not None) == (3, True)
 
 
 async def test_one_that_was_ended_meanwhile_is_told_by_its_end_alone(desk: Context) -> None:
-    await away(desk, "c1", "cleo")
+    await enter_absence(desk, "c1", "cleo")
     await desk.store.absences.end("cleo", "cleo", NOW)
     assert await tell(desk, AbsenceOrder(id="c1")) == AbsenceReport()
     assert await tell(desk, AbsenceOrder(id="c1", back=True)) == AbsenceReport(told=1)
@@ -90,9 +90,9 @@ async def test_one_that_was_ended_meanwhile_is_told_by_its_end_alone(desk: Conte
 
 
 async def test_the_sweep_begins_what_nobody_was_told_of_once(desk: Context) -> None:
-    await away(desk, "d1", "dan")
+    await enter_absence(desk, "d1", "dan")
     for _ in range(2):
         assert await begin_overdue(desk.client, desk.store, NOW) == 1
-    begun = await executions.described(desk.client, names.absence_workflow_id("d1", back=False))
-    assert (begun.type, begun.status.open) == (names.ABSENCE_TOLD, True)
+    description = await executions.described(desk.client, names.absence_workflow_id("d1", back=False))
+    assert (description.type, description.status.open) == (names.ABSENCE_TOLD, True)
     await desk.store.absences.end("dan", "dan", NOW)

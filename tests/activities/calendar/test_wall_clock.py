@@ -40,6 +40,6 @@ def test_time_goes_on_in_every_zone(zone: ZoneInfo, start: datetime, duration: s
 
 
 @given(instants, instants, st.integers(1, 99))
-def test_a_share_lies_between(one: datetime, other: datetime, percent: int) -> None:
-    start, end = sorted((one, other))
+def test_a_share_lies_between(first_instant: datetime, second_instant: datetime, percent: int) -> None:
+    start, end = sorted((first_instant, second_instant))
     assert start <= share(start, end, percent) <= end

@@ -43,14 +43,17 @@ DIALECTS = {
 
 @pytest.mark.parametrize("content", DIALECTS.values(), ids=DIALECTS)
 def test_every_dialect_says_the_same(tmp_path: Path, content: bytes) -> None:
-    found = read(tmp_path, content)
-    assert [(row.person, row.department, row.says) for row in found.rows] == [("ada", "sales", ""), ("bo", "plant", "")]
+    audience_file = read(tmp_path, content)
+    assert [(row.person, row.department, row.says) for row in audience_file.rows] == [
+        ("ada", "sales", ""),
+        ("bo", "plant", ""),
+    ]
 
 
 def test_a_million_blank_lines_are_nobody(tmp_path: Path) -> None:
     blank = "\n" * 500_000
-    found = read(tmp_path, f"person\nada\n{blank}bo\n{blank}")
-    assert [(row.number, row.person) for row in found.rows] == [(2, "ada"), (500_003, "bo")]
+    audience_file = read(tmp_path, f"person\nada\n{blank}bo\n{blank}")
+    assert [(row.number, row.person) for row in audience_file.rows] == [(2, "ada"), (500_003, "bo")]
 
 
 MISSPELT = {
@@ -62,9 +65,9 @@ MISSPELT = {
 }
 
 
-@pytest.mark.parametrize(("header", "says"), MISSPELT.items(), ids=MISSPELT)
-def test_a_heading_that_is_misspelt_is_told_with_what_was_meant(tmp_path: Path, header: str, says: str) -> None:
-    with pytest.raises(FileFaults, match=says):
+@pytest.mark.parametrize(("header", "message"), MISSPELT.items(), ids=MISSPELT)
+def test_a_heading_that_is_misspelt_is_told_with_what_was_meant(tmp_path: Path, header: str, message: str) -> None:
+    with pytest.raises(FileFaults, match=message):
         read(tmp_path, header + "\n" + ",".join("x" for _ in header.split(",")))
 
 
@@ -75,8 +78,11 @@ def test_heads_are_known_in_any_case_and_in_usual_spellings(tmp_path: Path, head
 
 
 def test_a_cell_of_five_megabytes_is_one_wrong_row(tmp_path: Path) -> None:
-    found = read(tmp_path, f"name,email,zone\n{'x' * 5_000_000},a@us.example,UTC\nBo,bo@us.example,UTC\n")
-    assert [(row.number, row.says) for row in found.rows] == [(2, "name: is longer than 10,000 characters"), (3, "")]
+    audience_file = read(tmp_path, f"name,email,zone\n{'x' * 5_000_000},a@us.example,UTC\nBo,bo@us.example,UTC\n")
+    assert [(row.number, row.says) for row in audience_file.rows] == [
+        (2, "name: is longer than 10,000 characters"),
+        (3, ""),
+    ]
 
 
 HIDDEN = {
@@ -102,10 +108,10 @@ def test_a_name_with_what_nobody_sees_is_refused_and_never_repeated(tmp_path: Pa
     assert "da" not in row.says.split()
 
 
-@pytest.mark.parametrize(("name", "kept"), NAMES.values(), ids=NAMES)
-def test_any_other_name_is_somebodys(tmp_path: Path, name: str, kept: str) -> None:
-    found = read(tmp_path, f'name,email,zone\n"{name}",a@us.example,UTC\n')
-    assert [one.name for one in found.people.values()] == [kept]
+@pytest.mark.parametrize(("name", "stored_name"), NAMES.values(), ids=NAMES)
+def test_any_other_name_is_somebodys(tmp_path: Path, name: str, stored_name: str) -> None:
+    audience_file = read(tmp_path, f'name,email,zone\n"{name}",a@us.example,UTC\n')
+    assert [person.name for person in audience_file.people.values()] == [stored_name]
 
 
 def test_a_department_that_is_no_name_is_a_wrong_row_also_of_somebody_by_their_id(tmp_path: Path) -> None:
@@ -122,11 +128,11 @@ def test_whatever_stands_in_a_table_is_read_or_refused_in_words(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     try:
-        found = read(tmp_path_factory.mktemp("any"), content)
+        audience_file = read(tmp_path_factory.mktemp("any"), content)
     except FileFaults as faults:
         assert str(faults)
     else:
-        assert all(row.says or row.person for row in found.rows)
+        assert all(row.says or row.person for row in audience_file.rows)
 
 
 async def test_others_are_answered_while_a_large_table_is_read(tmp_path: Path) -> None:
@@ -145,17 +151,17 @@ async def test_others_are_answered_while_a_large_table_is_read(tmp_path: Path) -
 async def test_of_ten_tables_the_last_one_is_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     tables, contents = AudienceTables(), [f"{PLAIN}\r\nnumber-{number},plant".encode() for number in range(10)]
 
-    async def found(content: bytes) -> AudienceFile:
+    async def read_table(content: bytes) -> AudienceFile:
         return await tables.read(Path("staff.csv"), secret=SECRET, content=content)
 
-    first, *_, last = [await found(content) for content in contents]
-    assert await found(contents[-1]) is last
-    assert await found(contents[0]) is not first
+    first, *_, last = [await read_table(content) for content in contents]
+    assert await read_table(contents[-1]) is last
+    assert await read_table(contents[0]) is not first
     monkeypatch.setattr(rows, "TABLE_REMEMBERED_SECONDS", 0)
-    remembered = await found(contents[0])
+    remembered = await read_table(contents[0])
     for _ in range(2):
         await asyncio.sleep(0)
-    assert await found(contents[0]) is not remembered
+    assert await read_table(contents[0]) is not remembered
 
 
 async def test_a_table_that_is_none_is_not_remembered() -> None:

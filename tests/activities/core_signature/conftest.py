@@ -61,9 +61,9 @@ def config_at(url: str, settings: SandboxSettings, **changes: Any) -> CoreSignat
 @pytest.fixture
 async def client(sandbox: RunningSandbox) -> AsyncIterator[CoreSignatureClient]:
     """A client of the sandbox."""
-    made = CoreSignatureClient(config_for(sandbox))
-    yield made
-    await made.aclose()
+    core_signature_client = CoreSignatureClient(config_for(sandbox))
+    yield core_signature_client
+    await core_signature_client.aclose()
 
 
 @pytest.fixture
@@ -121,5 +121,5 @@ def entries(sandbox: RunningSandbox, kind: str) -> list[dict[str, Any]]:
 
 def calls(sandbox: RunningSandbox, path: str, method: str | None = None) -> list[dict[str, Any]]:
     """The requests that reached the sandbox under a path."""
-    found = [entry for entry in entries(sandbox, "request") if path in entry["path"]]
-    return [entry for entry in found if method in (None, entry["method"])]
+    requests = [entry for entry in entries(sandbox, "request") if path in entry["path"]]
+    return [entry for entry in requests if method in (None, entry["method"])]

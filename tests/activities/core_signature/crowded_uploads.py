@@ -26,7 +26,7 @@ _KILOBYTES_IN_ONE = 1024
 
 
 @dataclass(frozen=True)
-class Seen:
+class UploadCost:
     """What uploads cost; times in seconds."""
 
     received: int
@@ -34,31 +34,31 @@ class Seen:
     longest_turn: float
 
 
-def in_a_process_of_its_own(uploads: int) -> Seen:
+def measure_in_own_process(uploads: int) -> UploadCost:
     """What so many at once cost; another process's, since one never gives its memory back."""
-    asked = [sys.executable, "-m", __name__, str(uploads)]
-    said = subprocess.run(asked, check=True, capture_output=True, text=True)  # noqa: S603  our own words
-    return Seen(**json.loads(said.stdout))
+    command = [sys.executable, "-m", __name__, str(uploads)]
+    process = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603  our own words
+    return UploadCost(**json.loads(process.stdout))
 
 
-async def crowd(count: int) -> Seen:
+async def crowd(count: int) -> UploadCost:
     """What so many uploads at once cost."""
     with tempfile.TemporaryDirectory() as folder:
         store, sha256 = Store(folder), await _stored(Path(folder))
-        async with counting() as url:
+        async with run_counting_server() as url:
             client = CoreSignatureClient(_config(url))
             await client.check_token()
-            before, turns = _peak(), Turns()
+            memory_before, turns = _peak(), Turns()
             turns.look()
             fields = orders.document_body(brief(sha256), client.config)
 
-            async def one() -> int:
-                made = await client.create_document(fields, await store.files.open(sha256))
-                return int(made.name == "whole")
+            async def upload() -> int:
+                document = await client.create_document(fields, await store.files.open(sha256))
+                return int(document.name == "whole")
 
-            received = sum(await asyncio.gather(*(one() for _ in range(count))))
+            received = sum(await asyncio.gather(*(upload() for _ in range(count))))
             await client.aclose()
-            return Seen(received, _peak() - before, turns.longest)
+            return UploadCost(received, _peak() - memory_before, turns.longest)
 
 
 async def _stored(folder: Path) -> str:
@@ -86,9 +86,9 @@ class Turns:
         run = self._run
 
         def timed(handle: asyncio.Handle) -> None:
-            begun = time.thread_time()
+            started_at = time.thread_time()
             run(handle)
-            self.longest = max(self.longest, time.thread_time() - begun)
+            self.longest = max(self.longest, time.thread_time() - started_at)
 
         asyncio.Handle._run = timed  # type: ignore[assignment,method-assign]
 
@@ -100,10 +100,10 @@ def _peak() -> float:
 
 
 @asynccontextmanager
-async def counting() -> AsyncIterator[str]:
+async def run_counting_server() -> AsyncIterator[str]:
     """The address of a server that throws away what it gets and says whether it was whole."""
-    asked = [sys.executable, "-m", __spec__.name, "serve"]
-    process = await asyncio.create_subprocess_exec(*asked, stdout=asyncio.subprocess.PIPE)
+    command = [sys.executable, "-m", __spec__.name, "serve"]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     port = int(await process.stdout.readline())
     try:
@@ -121,15 +121,19 @@ async def _serve() -> None:
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while head := await _head(reader):
-        left = int(next(line.split(b":")[1] for line in head.lower().splitlines() if b"content-length" in line))
+        remaining_bytes = int(
+            next(line.split(b":")[1] for line in head.lower().splitlines() if b"content-length" in line)
+        )
         last = b""
-        while left:
-            last = await reader.read(min(left, 1 << 16))
-            left -= len(last)
+        while remaining_bytes:
+            last = await reader.read(min(remaining_bytes, 1 << 16))
+            remaining_bytes -= len(last)
         token = b"/token" in head.splitlines()[0]
-        whole = "whole" if last.endswith(b'"}') else "cut"
-        said = {"access_token": "t", "expires_in": 900} if token else {"uuid": "d", "name": whole, "status": "co"}
-        body = json.dumps(said).encode()
+        completeness = "whole" if last.endswith(b'"}') else "cut"
+        answer = (
+            {"access_token": "t", "expires_in": 900} if token else {"uuid": "d", "name": completeness, "status": "co"}
+        )
+        body = json.dumps(answer).encode()
         writer.write(
             b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
         )

@@ -19,7 +19,7 @@ PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\
 
 def brief(sha256: str | None = None, **changes: object) -> SignatureBrief:
     """A contract for the customer, then the executive."""
-    made = SignatureBrief(
+    contract = SignatureBrief(
         id="msa-0042",
         kind="customer-contract",
         title="Master services agreement",
@@ -30,23 +30,25 @@ def brief(sha256: str | None = None, **changes: object) -> SignatureBrief:
             Participant(person="chief-executive", order=2, role=Role.APPROVE),
         ),
     )
-    return made.replace(**changes)
+    return contract.replace(**changes)
 
 
-def uploaded(asked: SignatureBrief, config: CoreSignatureConfig, content: bytes = PDF) -> dict[str, Any]:
+def build_upload_body(request: SignatureBrief, config: CoreSignatureConfig, content: bytes = PDF) -> dict[str, Any]:
     """The body that makes a request's document, with its content in one piece."""
-    document = asked.document.replace(sha256=asked.document.sha256 or "0" * 64)
-    fields = orders.document_body(asked.replace(document=document), config)
+    document = request.document.replace(sha256=request.document.sha256 or "0" * 64)
+    fields = orders.document_body(request.replace(document=document), config)
     return {**fields, "file_from_content": base64.b64encode(content).decode()}
 
 
-async def deed(sandbox: RunningSandbox, email: str, what: str, request: str | None = None, **body: object) -> None:
+async def act_as_signer(
+    sandbox: RunningSandbox, email: str, action: str, request: str | None = None, **body: object
+) -> None:
     """Let a signer act, of this request where there are several."""
     async with plain_client(sandbox.url) as browser:
-        of = {"external_id": request} if request else None
-        [document] = (await browser.get("/_sandbox/documents", params=of)).json()
-        [signer] = [one for one in document["signers"] if one["email"] == email]
-        (await browser.post(f"/_sandbox/signers/{signer['uuid']}/{what}", json=body)).raise_for_status()
+        query = {"external_id": request} if request else None
+        [document] = (await browser.get("/_sandbox/documents", params=query)).json()
+        [signer] = [signer for signer in document["signers"] if signer["email"] == email]
+        (await browser.post(f"/_sandbox/signers/{signer['uuid']}/{action}", json=body)).raise_for_status()
 
 
 def answering(body: Any) -> CoreSignatureClient:

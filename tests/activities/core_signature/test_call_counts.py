@@ -28,8 +28,8 @@ PHONE, MAIL = "chief-executive", "customer-signer"
 TEMPLATE = Document(template="https://core.example/api/v1/templates/11111111-1111-4111-8111-111111111111/")
 
 
-def made_since(sandbox: RunningSandbox, before: int = 0) -> int:
-    return len(calls(sandbox, "/api/v1/")) - before
+def count_calls_since(sandbox: RunningSandbox, count_before: int = 0) -> int:
+    return len(calls(sandbox, "/api/v1/")) - count_before
 
 
 @pytest.mark.parametrize("person", [PHONE, MAIL])
@@ -42,14 +42,14 @@ async def test_whoever_is_asked_takes_as_many_calls_as_the_plan_says(
     person: str,
     document: str,
 ) -> None:
-    asked = request_brief.replace(people=(Participant(person=person),))
+    request = request_brief.replace(people=(Participant(person=person),))
     if document == "template":
-        asked = asked.replace(document=TEMPLATE)
-    seen = await act(service.create, CreateOrder(brief=asked))
-    assert made_since(sandbox) == CALLS_TO_CREATE
-    await act(service.observe, Observation(roster=asked.roster, document=seen.document))
+        request = request.replace(document=TEMPLATE)
+    document_state = await act(service.create, CreateOrder(brief=request))
+    assert count_calls_since(sandbox) == CALLS_TO_CREATE
+    await act(service.observe, Observation(roster=request.roster, document=document_state.document))
     bounces = CALLS_ABOUT_BOUNCES if person == MAIL else 0
-    assert made_since(sandbox, CALLS_TO_CREATE) == CALLS_TO_READ + bounces
+    assert count_calls_since(sandbox, CALLS_TO_CREATE) == CALLS_TO_READ + bounces
 
 
 async def test_a_mail_that_is_sent_again_takes_as_many_calls_as_the_plan_says(
@@ -60,12 +60,14 @@ async def test_a_mail_that_is_sent_again_takes_as_many_calls_as_the_plan_says(
     store: Store,
     request_brief: SignatureBrief,
 ) -> None:
-    asked = request_brief.replace(people=(Participant(person=MAIL),))
-    seen = await Acting(ActivityEnvironment())(service.create, CreateOrder(brief=asked))
-    before = made_since(sandbox)
+    request = request_brief.replace(people=(Participant(person=MAIL),))
+    document_state = await Acting(ActivityEnvironment())(service.create, CreateOrder(brief=request))
+    count_before = count_calls_since(sandbox)
     notice = NotificationOrder(key="k", stage="reminder-1", person=MAIL, action=NoticeAction.SIGN)
-    delivery = Delivery(subject=brief(people=asked.people).subject, notices=(notice,), document=seen.document)
+    delivery = Delivery(
+        subject=brief(people=request.people).subject, notices=(notice,), document=document_state.document
+    )
     mail, phones = SignerMail(client, directory, SignerSnapshots(store)), DeviceSender(None, directory, DeviceLimiter())
     _, mailed = await mail.send(delivery, [MailDue(notice=notice)], SendOnce(store), phones)
     assert mailed
-    assert made_since(sandbox, before) == CALLS_TO_MAIL_AGAIN
+    assert count_calls_since(sandbox, count_before) == CALLS_TO_MAIL_AGAIN

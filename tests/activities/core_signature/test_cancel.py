@@ -12,7 +12,7 @@ from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
-from tests.activities.core_signature.requests import PDF, brief, deed, uploaded
+from tests.activities.core_signature.requests import PDF, act_as_signer, brief, build_upload_body
 from tests.plain_http import plain_client
 from workflows.model.signature import CancelOrder, CreateOrder, DocumentSeen, SignatureBrief
 from workflows.model.subject import Code, Status
@@ -28,8 +28,8 @@ async def failure_of(act: Acting, service: CoreSignatureService, order: CancelOr
 @pytest.fixture
 async def order(service: CoreSignatureService, request_brief: SignatureBrief, act: Acting) -> CancelOrder:
     """The wish to cancel a document that has been sent."""
-    seen: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
-    return CancelOrder(subject=request_brief, document=seen.document)
+    document_state: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
+    return CancelOrder(subject=request_brief, document=document_state.document)
 
 
 async def test_cancelled_is_read_again(service: CoreSignatureService, order: CancelOrder, act: Acting) -> None:
@@ -65,8 +65,8 @@ async def test_a_conflict_without_an_end_is_tried_again(
 async def test_signed_stays_signed(
     sandbox: RunningSandbox, service: CoreSignatureService, order: CancelOrder, act: Acting
 ) -> None:
-    await deed(sandbox, "customer@acme.test", "sign")
-    await deed(sandbox, "ceo@example.test", "sign")
+    await act_as_signer(sandbox, "customer@acme.test", "sign")
+    await act_as_signer(sandbox, "ceo@example.test", "sign")
     assert (await act(service.cancel, order)).status is Status.SIGNED
 
 
@@ -89,23 +89,23 @@ async def test_a_404_of_a_document_that_is_still_there_is_not_believed(
 
 
 async def test_a_creation_in_doubt_is_looked_up(service: CoreSignatureService, order: CancelOrder, act: Acting) -> None:
-    seen = await act(service.cancel, order.replace(document=None))
-    assert (seen.document, seen.status) == (order.document, Status.CANCELLED)
+    document_state = await act(service.cancel, order.replace(document=None))
+    assert (document_state.document, document_state.status) == (order.document, Status.CANCELLED)
 
 
 async def test_a_creation_in_doubt_that_the_list_does_not_show_yet_is_waited_for(
     directory: FileDirectory, store: Store, act: Acting
 ) -> None:
-    asked = brief(await store.files.put(PDF))
+    request = brief(await store.files.put(PDF))
     async with running(SandboxSettings(list_lag=0.2)) as sandbox:
         client = CoreSignatureClient(config_for(sandbox, list_lag=0.3))
         service = CoreSignatureService(client, directory, store)
         arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="cut")
         with pytest.raises(ApplicationError):
-            await act(service.create, CreateOrder(brief=asked))
-        seen = await act(service.cancel, CancelOrder(subject=asked, document=None))
+            await act(service.create, CreateOrder(brief=request))
+        document_state = await act(service.cancel, CancelOrder(subject=request, document=None))
         await client.aclose()
-    assert seen.status is Status.CANCELLED
+    assert document_state.status is Status.CANCELLED
 
 
 async def test_what_the_provider_never_had_is_none(
@@ -122,7 +122,7 @@ async def test_a_document_nobody_was_asked_to_sign_is_deleted(
     request_brief: SignatureBrief,
     act: Acting,
 ) -> None:
-    await client.create_document(uploaded(request_brief, client.config))
+    await client.create_document(build_upload_body(request_brief, client.config))
     assert await act(service.cancel, CancelOrder(subject=request_brief, document=None)) is None
     assert len(entries(sandbox, "document_deleted")) == 1
 
@@ -132,9 +132,9 @@ async def test_the_next_path_is_tried_and_remembered(directory: FileDirectory, s
         client = CoreSignatureClient(config_for(sandbox))
         service = CoreSignatureService(client, directory, store)
         for id in ("one", "two"):
-            asked = brief(await store.files.put(PDF), id=id)
-            made = await act(service.create, CreateOrder(brief=asked))
-            order = CancelOrder(subject=asked, document=made.document)
+            request = brief(await store.files.put(PDF), id=id)
+            document_state = await act(service.create, CreateOrder(brief=request))
+            order = CancelOrder(subject=request, document=document_state.document)
             assert (await act(service.cancel, order)).status is Status.CANCELLED
         await client.aclose()
         assert len(calls(sandbox, "/cancel_signature_request/")) == 1

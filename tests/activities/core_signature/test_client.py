@@ -13,12 +13,12 @@ from activities.http.client import Cause, ServiceFailure
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.core_signature.conftest import calls, config_for
-from tests.activities.core_signature.requests import answering, brief, mock_config, uploaded
+from tests.activities.core_signature.requests import answering, brief, build_upload_body, mock_config
 
 
-async def made(client: CoreSignatureClient, id: str = "msa-0042") -> WireDocument:
+async def create_two_signer_document(client: CoreSignatureClient, id: str = "msa-0042") -> WireDocument:
     """A document with two signers."""
-    document = await client.create_document(uploaded(brief(id=id), client.config))
+    document = await client.create_document(build_upload_body(brief(id=id), client.config))
     signers = [{"email": "a@x.test", "full_name": "A", "order": 1}, {"email": "b@x.test", "full_name": "B", "order": 2}]
     body = {"document": client.document_url(document.uuid), "who": "o", "signers": signers}
     request = await client.create_request(body)
@@ -36,7 +36,7 @@ async def made(client: CoreSignatureClient, id: str = "msa-0042") -> WireDocumen
 async def test_every_form_of_a_document_is_read(settings: SandboxSettings) -> None:
     async with running(settings) as sandbox:
         client = CoreSignatureClient(config_for(sandbox))
-        document = await made(client)
+        document = await create_two_signer_document(client)
         [listed] = await client.documents_of("msa-0042")
         read = await client.document(document.uuid)
         await client.aclose()
@@ -49,7 +49,7 @@ async def test_every_form_of_a_document_is_read(settings: SandboxSettings) -> No
 async def test_all_pages_are_read_and_no_address_of_a_page_is_followed(sandbox: RunningSandbox) -> None:
     client = CoreSignatureClient(config_for(sandbox, page_size=2))
     for _ in range(5):
-        await made(client)
+        await create_two_signer_document(client)
     assert len(await client.documents_of("msa-0042")) == 5
     await client.aclose()
     pages = [call["query"] for call in calls(sandbox, "/api/v1/documents/", "GET")]
@@ -64,7 +64,7 @@ async def test_a_list_without_an_end_is_a_failure_and_not_the_end_of_the_list() 
 
 
 async def test_events_come_by_pages(client: CoreSignatureClient) -> None:
-    document = await made(client)
+    document = await create_two_signer_document(client)
     listed = await client.events(document__uuid=document.uuid)
     events = listed.found
     assert not listed.more
@@ -74,7 +74,7 @@ async def test_events_come_by_pages(client: CoreSignatureClient) -> None:
 
 
 async def test_a_signer_is_replaced(client: CoreSignatureClient) -> None:
-    document = await made(client)
+    document = await create_two_signer_document(client)
     assert document.request is not None
     await client.forward(document.request.uuid, "a@x.test", "c@x.test", "absence")
     signers = {signer.email: signer for signer in (await client.request(document.request.uuid)).signers}
@@ -83,7 +83,7 @@ async def test_a_signer_is_replaced(client: CoreSignatureClient) -> None:
 
 
 async def test_a_deleted_document_is_not_found(client: CoreSignatureClient) -> None:
-    document = await made(client)
+    document = await create_two_signer_document(client)
     await client.delete_document(document.uuid)
     with pytest.raises(ServiceFailure) as caught:
         await client.document(document.uuid)
@@ -143,8 +143,8 @@ async def test_signrequest_has_its_own_path() -> None:
 
 
 async def test_instants_are_in_utc_whatever_the_offset_they_were_said_in() -> None:
-    said = ("2026-11-26T12:00:00+02:00", "2026-11-26T10:00:00", "0001-01-01T00:00:00+14:00")
-    people = [{"email": "x", "signed_on": instant} for instant in said]
+    instants = ("2026-11-26T12:00:00+02:00", "2026-11-26T10:00:00", "0001-01-01T00:00:00+14:00")
+    people = [{"email": "x", "signed_on": instant} for instant in instants]
     document = await answering(
         {"uuid": "d1", "status": "se", "signrequest": {"uuid": "r1", "signers": people}}
     ).document("d1")

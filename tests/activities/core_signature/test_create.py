@@ -16,7 +16,7 @@ from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
-from tests.activities.core_signature.requests import PDF, brief, uploaded
+from tests.activities.core_signature.requests import PDF, brief, build_upload_body
 from tests.storage import writes
 from workflows.kinds import Kind
 from workflows.model.signature import CancelOrder, CreateOrder, Document, DocumentSeen, SignatureBrief, SignerState
@@ -33,16 +33,16 @@ async def failure_of(act: Acting, service: CoreSignatureService, request: Signat
 async def test_a_document_and_its_request_are_made(
     sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
-    seen: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
-    assert seen.status is Status.CONVERTING
-    assert [(one.person, one.state) for one in seen.signers] == [
+    document_state: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
+    assert document_state.status is Status.CONVERTING
+    assert [(signer.person, signer.state) for signer in document_state.signers] == [
         ("customer-signer", SignerState.WAITING),
         ("chief-executive", SignerState.WAITING),
     ]
     [created] = entries(sandbox, "document_created")
-    assert (created["document"], created["external_id"]) == (seen.document, "msa-0042")
-    [asked] = entries(sandbox, "request_created")
-    assert asked["signers"] == ["customer@acme.test", "ceo@example.test"]
+    assert (created["document"], created["external_id"]) == (document_state.document, "msa-0042")
+    [request_entry] = entries(sandbox, "request_created")
+    assert request_entry["signers"] == ["customer@acme.test", "ceo@example.test"]
     assert [(call["method"], call["path"]) for call in calls(sandbox, "/api/v1/")] == [
         ("GET", "/api/v1/documents/"),
         ("POST", "/api/v1/documents/"),
@@ -54,8 +54,8 @@ async def test_the_values_for_its_tags_reach_core_signature_from_where_they_are_
     sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting, store: Store
 ) -> None:
     workflow_id = Kind.REQUEST.workflow_id(request_brief.id)
-    kept = await store.keep_input(workflow_id, "f" * 64, None, {"prefill": '{"order-number": "4711"}'})
-    await act(service.create, CreateOrder(brief=request_brief.replace(prefill=kept["prefill"])))
+    stored_input = await store.keep_input(workflow_id, "f" * 64, None, {"prefill": '{"order-number": "4711"}'})
+    await act(service.create, CreateOrder(brief=request_brief.replace(prefill=stored_input["prefill"])))
     [call] = calls(sandbox, "/api/v1/documents/", "POST")
     assert call["body"]["prefill_tags"] == [{"external_id": "order-number", "text": "4711"}]
 
@@ -103,9 +103,9 @@ async def test_what_a_page_says_while_nobody_can_be_asked_is_kept_at_creation(
     service: CoreSignatureService, store: Store, request_brief: SignatureBrief, act: Acting
 ) -> None:
     assert await CoverSheet.read(store, request_brief.id) is None
-    with writes(store) as made:
+    with writes(store) as store_writes:
         await act(service.create, CreateOrder(brief=request_brief))
-    assert len(made) == 1, "with who is asked and that the id is ours"
+    assert len(store_writes) == 1, "with who is asked and that the id is ours"
     cover = await CoverSheet.read(store, request_brief.id)
     assert cover is not None
     assert (cover.document, cover.requester) == (request_brief.title, request_brief.requester)
@@ -138,9 +138,9 @@ async def test_a_lost_answer_is_taken_over(
     arm(sandbox, method="POST", path=path, fault="cut")
     failure = await failure_of(act, service, request_brief)
     assert (failure.type, failure.non_retryable) == (Code.UNREACHABLE, False)
-    seen = await act(service.create, CreateOrder(brief=request_brief))
+    document_state = await act(service.create, CreateOrder(brief=request_brief))
     [created] = entries(sandbox, "document_created")
-    assert created["document"] == seen.document
+    assert created["document"] == document_state.document
     assert len(entries(sandbox, "request_created")) == 1
 
 
@@ -157,15 +157,15 @@ async def test_thirty_lost_answers_and_a_lagging_list_make_thirty_documents(
         arm(sandbox, method="POST", path="/api/v1/documents/", fault="cut", times=20)
         arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="cut", times=10)
 
-        async def attempt(one: SignatureBrief) -> DocumentSeen | BaseException:
-            return await ActivityEnvironment().run(service.create, CreateOrder(brief=one))
+        async def attempt(request: SignatureBrief) -> DocumentSeen | BaseException:
+            return await ActivityEnvironment().run(service.create, CreateOrder(brief=request))
 
         first = await asyncio.gather(*map(attempt, briefs), return_exceptions=True)
         assert len([result for result in first if isinstance(result, ApplicationError)]) == 30
         now += 11
         second = await asyncio.gather(*map(attempt, briefs))
         await client.aclose()
-        assert len({seen.document for seen in second if isinstance(seen, DocumentSeen)}) == 30
+        assert len({result.document for result in second if isinstance(result, DocumentSeen)}) == 30
         assert len(entries(sandbox, "document_created")) == 30
         assert len(entries(sandbox, "request_created")) == 30
 
@@ -183,17 +183,19 @@ async def test_a_request_made_meanwhile_is_taken_over(
     sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
     arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="400", commit=True)
-    seen = await act(service.create, CreateOrder(brief=request_brief))
-    assert len(seen.signers) == 2
+    document_state = await act(service.create, CreateOrder(brief=request_brief))
+    assert len(document_state.signers) == 2
     assert len(entries(sandbox, "request_created")) == 1
 
 
 async def test_a_foreign_document_with_our_id_ends_it(
     sandbox: RunningSandbox, client: CoreSignatureClient, service: CoreSignatureService, act: Acting, store: Store
 ) -> None:
-    await client.create_document(uploaded(brief(), client.config))
-    other = brief(await store.files.put(PDF), title="Another contract", document=Document(template="https://t.test"))
-    failure = await failure_of(act, service, other)
+    await client.create_document(build_upload_body(brief(), client.config))
+    other_request = brief(
+        await store.files.put(PDF), title="Another contract", document=Document(template="https://t.test")
+    )
+    failure = await failure_of(act, service, other_request)
     assert (failure.type, failure.non_retryable) == (Code.ID_USED_BEFORE, True)
     assert len(entries(sandbox, "document_created")) == 1
 
@@ -212,13 +214,13 @@ async def test_an_id_that_temporal_has_forgotten_stays_that_of_the_content_it_wa
     assert (await act(service.create, order)).document == first.document
     if not still_there:
         await client.delete_document(first.document)
-    other = CreateOrder(brief=request_brief.replace(message="Other content"), fingerprint="b" * 64)
+    other_order = CreateOrder(brief=request_brief.replace(message="Other content"), fingerprint="b" * 64)
     with pytest.raises(ApplicationError) as caught:
-        await act(service.create, other)
+        await act(service.create, other_order)
     assert (caught.value.type, caught.value.non_retryable) == (Code.ID_USED_BEFORE, True)
-    cancel = CancelOrder(subject=request_brief, document=None, fingerprint=other.fingerprint)
+    cancel = CancelOrder(subject=request_brief, document=None, fingerprint=other_order.fingerprint)
     assert await act(service.cancel, cancel) is None
-    assert [one.status for one in await client.documents_of(request_brief.id)] == ["se"] * still_there
+    assert [document.status for document in await client.documents_of(request_brief.id)] == ["se"] * still_there
 
 
 async def test_an_ended_document_of_somebody_else_s_with_our_id_ends_it(
@@ -228,10 +230,10 @@ async def test_an_ended_document_of_somebody_else_s_with_our_id_ends_it(
     request_brief: SignatureBrief,
     act: Acting,
 ) -> None:
-    made = await client.create_document(uploaded(request_brief, client.config))
-    kept = sandbox.state.database.documents.get(made.uuid)
-    assert kept is not None
-    assert sandbox.core_signature.expire(kept)
+    document = await client.create_document(build_upload_body(request_brief, client.config))
+    stored_document = sandbox.state.database.documents.get(document.uuid)
+    assert stored_document is not None
+    assert sandbox.core_signature.expire(stored_document)
     failure = await failure_of(act, service, request_brief)
     assert (failure.type, failure.non_retryable) == (Code.ID_USED_BEFORE, True)
 
@@ -248,15 +250,15 @@ async def test_one_of_ours_that_ended_before_we_heard_of_it_is_told_as_it_is(
     [document] = await client.documents_of("msa-0042")
     assert document.request is not None
     await client.cancel(document.request.uuid)
-    seen = await act(service.create, CreateOrder(brief=request_brief))
-    assert (seen.document, seen.status) == (document.uuid, Status.CANCELLED)
+    document_state = await act(service.create, CreateOrder(brief=request_brief))
+    assert (document_state.document, document_state.status) == (document.uuid, Status.CANCELLED)
 
 
 async def test_two_documents_of_ours_need_a_person(
     client: CoreSignatureClient, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
     for _ in range(2):
-        await client.create_document(uploaded(request_brief, client.config))
+        await client.create_document(build_upload_body(request_brief, client.config))
     failure = await failure_of(act, service, request_brief)
     assert (failure.type, failure.non_retryable) == (Code.PROVIDER_UNSURE, True)
 
@@ -267,8 +269,8 @@ async def test_a_document_that_cannot_be_converted_is_told_as_it_is(
     document = Document(name="NDA", sha256=await store.files.put(PDF), file_name="convert-error.pdf")
     arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="500")
     await failure_of(act, service, brief(document=document))
-    seen = await act(service.create, CreateOrder(brief=brief(document=document)))
-    assert (seen.status, seen.code) == (Status.FAILED, Code.CONVERT_ERROR)
+    document_state = await act(service.create, CreateOrder(brief=brief(document=document)))
+    assert (document_state.status, document_state.code) == (Status.FAILED, Code.CONVERT_ERROR)
 
 
 async def test_missing_bytes_say_what_would_help(service: CoreSignatureService, act: Acting) -> None:

@@ -35,7 +35,7 @@ class Retries:
         self.clock = timedelta()
         self._attempt, self._probes = 1, 0
 
-    def after(self, failure: ApplicationError) -> None:
+    def advance_after(self, failure: ApplicationError) -> None:
         """Move the clock to the next attempt."""
         policy = options.CREATE["retry_policy"]
         if failure.non_retryable or self._attempt == policy.maximum_attempts:
@@ -62,7 +62,7 @@ async def test_twenty_seconds_of_outage_and_four_garbled_answers_cost_about_a_mi
         try:
             sent = await act(service.create, CreateOrder(brief=request_brief))
         except ApplicationError as failure:
-            retries.after(failure)
+            retries.advance_after(failure)
     await client.aclose()
     assert garbled == 4
     assert retries.clock <= timedelta(seconds=75)
@@ -125,26 +125,26 @@ async def test_after_a_worker_that_died_in_the_call_nothing_is_made_before_the_l
         with pytest.raises(ApplicationError):
             await ActivityEnvironment().run(service.create, order)
         # The next one comes at once, as after a time-out: nothing tells it what the one before had done.
-        seen: DocumentSeen = await ActivityEnvironment().run(service.create, order)
+        document_state: DocumentSeen = await ActivityEnvironment().run(service.create, order)
         await client.aclose()
-        [made] = entries(sandbox, "document_created")
-        assert made["document"] == seen.document
+        [creation] = entries(sandbox, "document_created")
+        assert creation["document"] == document_state.document
 
 
 async def test_claim_and_cover_sheet_are_written_side_by_side_and_who_was_asked_is_read_once(
     client: CoreSignatureClient, directory: FileDirectory, tmp_path_factory: pytest.TempPathFactory, act: Acting
 ) -> None:
-    both, reads = asyncio.Barrier(2), 0
+    barrier, reads = asyncio.Barrier(2), 0
 
     class Together(Starts):
         """None of the two is written before the other is to be."""
 
         async def keep_cover(self, workflow_id: str, content: bytes) -> None:
-            await both.wait()
+            await barrier.wait()
             await super().keep_cover(workflow_id, content)
 
         async def claim(self, workflow_id: str, fingerprint: str = "") -> None:
-            await both.wait()
+            await barrier.wait()
             await super().claim(workflow_id, fingerprint)
 
     class Counting(StoredPeople):

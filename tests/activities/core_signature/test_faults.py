@@ -17,7 +17,7 @@ from activities.http.oauth import Bearer
 from activities.temporal.failures import to_application_error
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.settings import SandboxSettings
-from tests.activities.core_signature.calls import ACTIONS, CALLS, TOKEN_CALLS, something
+from tests.activities.core_signature.calls import ACTIONS, CALLS, TOKEN_CALLS, make_call_target
 from tests.activities.core_signature.conftest import arm, calls, config_for, entries
 from tests.activities.fault_table import (
     DONE,
@@ -68,21 +68,21 @@ def test_every_call_of_the_client_is_in_the_table() -> None:
 async def test_each_fault_of_each_call_has_its_meaning(
     sandbox: RunningSandbox, client: CoreSignatureClient, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    about = {name: await something(client) for name in CALLS}
+    targets = {name: await make_call_target(client) for name in CALLS}
     if fault in LATE:
         hurry(monkeypatch)
     async with aclosing(CoreSignatureClient(config_for(sandbox))) as hit:
         await hit.check_token()
-        before = len(calls(sandbox, "/api/v1/"))
+        call_count_before = len(calls(sandbox, "/api/v1/"))
         arm_always(sandbox, fault, API)
         # A call that meets no harm is in no hurry: it has to arrive on a slow machine too.
         callers = {name: client if (name, fault) in HARMLESS else hit for name in CALLS}
-        ended = await endings({name: call(callers[name], about[name]) for name, call in CALLS.items()})
-    assert ended == {name: ending_of(name, fault) for name in CALLS}
-    asked = Counter((one["method"], one["path"]) for one in calls(sandbox, "/api/v1/")[before:])
+        results = await endings({name: call(callers[name], targets[name]) for name, call in CALLS.items()})
+    assert results == {name: ending_of(name, fault) for name in CALLS}
+    request_counts = Counter((call["method"], call["path"]) for call in calls(sandbox, "/api/v1/")[call_count_before:])
     # 401: once more with a fresh token; 404 of an action: the request itself is asked for.
-    assert set(asked.values()) == {2 if fault.startswith("401") else 1}
-    assert len(asked) == len(CALLS) + (len(ACTIONS) if fault == "404" else 0) or fault in LATE
+    assert set(request_counts.values()) == {2 if fault.startswith("401") else 1}
+    assert len(request_counts) == len(CALLS) + (len(ACTIONS) if fault == "404" else 0) or fault in LATE
     assert entries(sandbox, "downstream") == [], "a redirect was followed"
 
 
@@ -90,14 +90,14 @@ async def test_each_fault_of_each_call_has_its_meaning(
 async def test_each_fault_of_the_token_end_point_is_told_to_who_checks_it(
     sandbox: RunningSandbox, client: CoreSignatureClient, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    about = await something(client)
+    target = await make_call_target(client)
     if fault in LATE:
         monkeypatch.setattr(oauth, "DEADLINE", SHORT)
-    before = len(calls(sandbox, "/oauth2/token"))
+    call_count_before = len(calls(sandbox, "/oauth2/token"))
     arm_always(sandbox, fault, "*/oauth2/token")
-    ended = await endings({name: call(client, about) for name, call in TOKEN_CALLS.items()})
-    assert ended == dict.fromkeys(TOKEN_CALLS, OF_A_TOKEN_END_POINT[fault])
-    assert len(calls(sandbox, "/oauth2/token")) - before <= len(TOKEN_CALLS)
+    results = await endings({name: call(client, target) for name, call in TOKEN_CALLS.items()})
+    assert results == dict.fromkeys(TOKEN_CALLS, OF_A_TOKEN_END_POINT[fault])
+    assert len(calls(sandbox, "/oauth2/token")) - call_count_before <= len(TOKEN_CALLS)
     assert await client.documents_of("other") == [], "the token that was there before is as good as ever"
 
 

@@ -16,7 +16,7 @@ from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
-from tests.activities.core_signature.requests import answering, deed
+from tests.activities.core_signature.requests import act_as_signer, answering
 from tests.messages import english_of
 from tests.plain_http import plain_client
 from workflows.model.signature import (
@@ -38,19 +38,19 @@ async def order(service: CoreSignatureService, request_brief: SignatureBrief, ac
     """A document that has been sent, and the wish that the reviewer signs instead of the customer."""
     copy = Participant(person="archive", order=3, role=Role.COPY)
     brief = request_brief.replace(people=(*request_brief.people, copy))
-    made: DocumentSeen = await act(service.create, CreateOrder(brief=brief))
+    document_state: DocumentSeen = await act(service.create, CreateOrder(brief=brief))
     return ForwardOrder(
-        subject=brief, document=made.document, from_="customer-signer", to="reviewer", reason="escalation"
+        subject=brief, document=document_state.document, from_="customer-signer", to="reviewer", reason="escalation"
     )
 
 
 def states(report: ForwardReport) -> Mapping[str, SignerState]:
     """Person → state, of a report with a document."""
     assert report.seen is not None
-    return {one.person: one.state for one in report.seen.signers}
+    return {signer.person: signer.state for signer in report.seen.signers}
 
 
-def asked(sandbox: RunningSandbox) -> int:
+def count_forwards(sandbox: RunningSandbox) -> int:
     """How often Core Signature was asked to forward."""
     return len(calls(sandbox, "/forward_signer/"))
 
@@ -73,7 +73,7 @@ async def test_the_place_and_the_turn_are_the_new_signer_s(
     report: ForwardReport = await act(service.forward, order)
     assert report.refused is None
     assert report.seen is not None
-    assert [(one.person, one.state, one.reason) for one in report.seen.signers] == [
+    assert [(signer.person, signer.state, signer.reason) for signer in report.seen.signers] == [
         ("customer-signer", SignerState.REASSIGNED, "escalation"),
         ("reviewer", SignerState.WAITING, None),
         ("chief-executive", SignerState.WAITING, None),
@@ -91,8 +91,8 @@ async def test_the_place_and_the_turn_are_the_new_signer_s(
         await signing_page(client, "msa-0042", "customer-signer", lambda _: places)
     ).state is SigningState.HANDED_OVER
     assert (await signing_page(client, "msa-0042", "reviewer", lambda _: places)).state is SigningState.BY_MAIL
-    found = [one async for some in store.erasures.running("reviewer") for one in some]
-    assert found == ["signature-request:msa-0042"], "whoever is erased meanwhile is erased here as well"
+    workflow_ids = [workflow_id async for page in store.erasures.running("reviewer") for workflow_id in page]
+    assert workflow_ids == ["signature-request:msa-0042"], "whoever is erased meanwhile is erased here as well"
 
 
 async def test_somebody_who_is_away_is_asked_only_by_who_insists(
@@ -104,28 +104,30 @@ async def test_somebody_who_is_away_is_asked_only_by_who_insists(
     people.write_text(
         people.read_text().replace(reviewer, f"{reviewer} absent: [{{from: 2026-12-01, until: 2026-12-20}}],")
     )
-    during, after = datetime(2026, 12, 4, 10, tzinfo=UTC), datetime(2026, 12, 24, 10, tzinfo=UTC)
-    refused: ForwardReport = await act(service.forward, order.replace(present_at=during))
+    during_absence, after_absence = datetime(2026, 12, 4, 10, tzinfo=UTC), datetime(2026, 12, 24, 10, tzinfo=UTC)
+    refused: ForwardReport = await act(service.forward, order.replace(present_at=during_absence))
     assert english_of(refused.refused) == "reviewer is away: insist with --force"
-    assert asked(sandbox) == 0
-    assert (await act(service.forward, order.replace(present_at=after))).refused is None
+    assert count_forwards(sandbox) == 0
+    assert (await act(service.forward, order.replace(present_at=after_absence))).refused is None
     # What was done is not undone by a calendar: the answer of an earlier attempt may have been lost.
-    assert (await act(service.forward, order.replace(present_at=during))).refused is None
-    assert asked(sandbox) == 1
+    assert (await act(service.forward, order.replace(present_at=during_absence))).refused is None
+    assert count_forwards(sandbox) == 1
 
 
 async def test_the_new_signer_signs_and_may_be_replaced_as_well(
     sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting
 ) -> None:
     await act(service.forward, order)
-    both = beside(order.subject, {"customer-signer": "reviewer"})
-    again = order.replace(subject=both, from_="reviewer", to="bouncing", reason="manual")
-    assert states(await act(service.forward, again))["reviewer"] is SignerState.REASSIGNED
-    await deed(sandbox, "bounce-here@example.test", "sign")
-    await deed(sandbox, EXECUTIVE, "sign")
-    seen: DocumentSeen = await act(service.read, beside(both, {"reviewer": "bouncing"}), order.document)
-    assert seen.status is Status.SIGNED
-    assert [(one.person, one.state) for one in seen.signers[:3]] == [
+    replaced_subject = beside(order.subject, {"customer-signer": "reviewer"})
+    second_order = order.replace(subject=replaced_subject, from_="reviewer", to="bouncing", reason="manual")
+    assert states(await act(service.forward, second_order))["reviewer"] is SignerState.REASSIGNED
+    await act_as_signer(sandbox, "bounce-here@example.test", "sign")
+    await act_as_signer(sandbox, EXECUTIVE, "sign")
+    document_state: DocumentSeen = await act(
+        service.read, beside(replaced_subject, {"reviewer": "bouncing"}), order.document
+    )
+    assert document_state.status is Status.SIGNED
+    assert [(signer.person, signer.state) for signer in document_state.signers[:3]] == [
         ("customer-signer", SignerState.REASSIGNED),
         ("reviewer", SignerState.REASSIGNED),
         ("bouncing", SignerState.SIGNED),
@@ -139,10 +141,12 @@ async def test_somebody_is_replaced_before_their_turn(
     report: ForwardReport = await act(service.forward, later)
     assert states(report)["chief-executive"] is SignerState.REASSIGNED
     assert [mail["to"] for mail in entries(sandbox, "mail") if mail["to"] == REVIEWER] == []
-    await deed(sandbox, CUSTOMER, "sign")
-    await deed(sandbox, REVIEWER, "sign")
-    seen: DocumentSeen = await act(service.read, beside(order.subject, {"chief-executive": "reviewer"}), order.document)
-    assert [one.state for one in seen.signers] == [
+    await act_as_signer(sandbox, CUSTOMER, "sign")
+    await act_as_signer(sandbox, REVIEWER, "sign")
+    document_state: DocumentSeen = await act(
+        service.read, beside(order.subject, {"chief-executive": "reviewer"}), order.document
+    )
+    assert [signer.state for signer in document_state.signers] == [
         SignerState.SIGNED,
         SignerState.REASSIGNED,
         SignerState.APPROVED,
@@ -157,14 +161,14 @@ async def test_twice_is_once(
     first = await act(service.forward, order)
     brief = beside(order.subject, {"customer-signer": "reviewer"}) if knows_both else order.subject
     assert await act(service.forward, order.replace(subject=brief)) == first
-    assert asked(sandbox) == 1
+    assert count_forwards(sandbox) == 1
 
 
 async def test_a_repetition_after_the_new_signer_has_signed_is_content(
     sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting
 ) -> None:
     await act(service.forward, order)
-    await deed(sandbox, REVIEWER, "sign")
+    await act_as_signer(sandbox, REVIEWER, "sign")
     report: ForwardReport = await act(service.forward, order)
     assert (report.refused, states(report)["reviewer"]) == (None, SignerState.SIGNED)
 
@@ -217,7 +221,7 @@ async def test_missing_rights_are_ours_to_mend(
 
 
 @pytest.mark.parametrize(
-    ("from_", "to", "refused"),
+    ("from_person", "to_person", "refused"),
     [
         ("reviewer", "chief-executive", "reviewer is not one of the signers of this request"),
         ("archive", "reviewer", "archive only gets a copy, there is nothing to hand over"),
@@ -234,23 +238,23 @@ async def test_what_makes_no_sense_is_refused_in_words(
     service: CoreSignatureService,
     order: ForwardOrder,
     act: Acting,
-    from_: str,
-    to: str,
+    from_person: str,
+    to_person: str,
     refused: str,
 ) -> None:
-    report: ForwardReport = await act(service.forward, order.replace(from_=from_, to=to))
+    report: ForwardReport = await act(service.forward, order.replace(from_=from_person, to=to_person))
     assert english_of(report.refused) == refused
-    assert asked(sandbox) == 0
+    assert count_forwards(sandbox) == 0
 
 
 async def test_who_has_signed_keeps_their_place(
     sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting
 ) -> None:
-    await deed(sandbox, CUSTOMER, "sign")
+    await act_as_signer(sandbox, CUSTOMER, "sign")
     report: ForwardReport = await act(service.forward, order)
     assert english_of(report.refused) == "customer-signer has signed already"
     assert states(report)["customer-signer"] is SignerState.SIGNED
-    assert asked(sandbox) == 0
+    assert count_forwards(sandbox) == 0
 
 
 async def test_who_signs_in_the_same_instant_has_signed(
@@ -260,7 +264,7 @@ async def test_who_signs_in_the_same_instant_has_signed(
         """The customer signs between our look and our call."""
 
         async def forward(self, request: str, from_email: str, to_email: str, reason: str | None = None) -> None:
-            await deed(sandbox, CUSTOMER, "sign")
+            await act_as_signer(sandbox, CUSTOMER, "sign")
             await super().forward(request, from_email, to_email, reason)
 
     client = Overtaken(config_for(sandbox))
@@ -296,7 +300,7 @@ async def test_an_ended_request_has_no_places(
     sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting, ends: str, refused: str
 ) -> None:
     if ends == "decline":
-        await deed(sandbox, CUSTOMER, "decline")
+        await act_as_signer(sandbox, CUSTOMER, "decline")
     else:
         await act(service.cancel, CancelOrder(subject=order.subject, document=order.document))
     report: ForwardReport = await act(service.forward, order)
@@ -304,7 +308,7 @@ async def test_an_ended_request_has_no_places(
     assert report.seen is not None
     assert report.seen.status is not None
     assert report.seen.status.ended
-    assert asked(sandbox) == 0
+    assert count_forwards(sandbox) == 0
 
 
 async def test_a_place_that_was_forwarded_at_the_provider_is_no_longer_theirs_to_give(

@@ -16,7 +16,7 @@ from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.records import CoreEvent
 from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for
-from tests.activities.core_signature.requests import deed
+from tests.activities.core_signature.requests import act_as_signer
 from tests.plain_http import plain_client
 from workflows.kinds import Kind
 from workflows.model.signature import CancelOrder, CreateOrder, DocumentSeen, Observation, SignatureBrief, SignerState
@@ -30,40 +30,40 @@ def observation(brief: SignatureBrief, document: str) -> Observation:
     return Observation(roster=brief.roster, document=document)
 
 
-def states(seen: DocumentSeen) -> Mapping[str, SignerState]:
+def states(document_state: DocumentSeen) -> Mapping[str, SignerState]:
     """Person → state."""
-    return {one.person: one.state for one in seen.signers}
+    return {signer.person: signer.state for signer in document_state.signers}
 
 
-async def failure_of(act: Acting, service: CoreSignatureService, asked: Observation) -> ApplicationError:
+async def failure_of(act: Acting, service: CoreSignatureService, order: Observation) -> ApplicationError:
     """The failure an observation must end with."""
     with pytest.raises(ApplicationError) as caught:
-        await act(service.observe, asked)
+        await act(service.observe, order)
     return caught.value
 
 
 @pytest.fixture
 async def document(service: CoreSignatureService, request_brief: SignatureBrief, act: Acting) -> str:
     """A document that has been sent."""
-    seen: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
-    return seen.document
+    document_state: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
+    return document_state.document
 
 
 async def test_signers_are_seen_as_they_act(
     sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, document: str, act: Acting
 ) -> None:
-    asked = observation(request_brief, document)
-    sent = await act(service.observe, asked)
+    order = observation(request_brief, document)
+    sent = await act(service.observe, order)
     assert (sent.status, states(sent)["customer-signer"]) == (Status.SENT, SignerState.WAITING)
-    await deed(sandbox, "customer@acme.test", "view")
-    viewed = await act(service.observe, asked)
+    await act_as_signer(sandbox, "customer@acme.test", "view")
+    viewed = await act(service.observe, order)
     assert (viewed.status, states(viewed)["customer-signer"]) == (Status.VIEWED, SignerState.VIEWED)
-    await deed(sandbox, "customer@acme.test", "sign")
-    await deed(sandbox, "ceo@example.test", "sign")
-    signed = await act(service.observe, asked)
+    await act_as_signer(sandbox, "customer@acme.test", "sign")
+    await act_as_signer(sandbox, "ceo@example.test", "sign")
+    signed = await act(service.observe, order)
     assert signed.status is Status.SIGNED
     assert states(signed) == {"customer-signer": SignerState.SIGNED, "chief-executive": SignerState.APPROVED}
-    assert all(one.at is not None for one in signed.signers)
+    assert all(signer.at is not None for signer in signed.signers)
 
 
 async def test_an_ending_is_read_and_nothing_is_recorded_of_it(
@@ -74,10 +74,10 @@ async def test_an_ending_is_read_and_nothing_is_recorded_of_it(
     document: str,
     act: Acting,
 ) -> None:
-    await deed(sandbox, "customer@acme.test", "decline", reason="Wrong\nversion\u202e \x07of the contract")
-    seen = await act(service.observe, observation(request_brief, document))
-    assert seen.status is Status.DECLINED
-    assert seen.signers[0].reason == "Wrong version of the contract"
+    await act_as_signer(sandbox, "customer@acme.test", "decline", reason="Wrong\nversion\u202e \x07of the contract")
+    document_state = await act(service.observe, observation(request_brief, document))
+    assert document_state.status is Status.DECLINED
+    assert document_state.signers[0].reason == "Wrong version of the contract"
     assert await store.records.read(Kind.REQUEST.workflow_id("msa-0042")) is None
 
 
@@ -105,13 +105,13 @@ async def test_a_404_of_a_new_document_that_is_not_listed_yet_is_not_believed(
     async with running(SandboxSettings(conversion_delay=0, list_lag=0.5)) as sandbox:
         client = CoreSignatureClient(config_for(sandbox, list_lag=0.6))
         service = CoreSignatureService(client, directory, store)
-        made: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
-        arm(sandbox, method="GET", path=f"/api/v1/documents/{made.document}/", fault="404")
+        document_state: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
+        arm(sandbox, method="GET", path=f"/api/v1/documents/{document_state.document}/", fault="404")
         with pytest.raises(ApplicationError) as caught:
             if looks == "observe":
-                await act(service.observe, observation(request_brief, made.document))
+                await act(service.observe, observation(request_brief, document_state.document))
             else:
-                await act(service.cancel, CancelOrder(subject=request_brief, document=made.document))
+                await act(service.cancel, CancelOrder(subject=request_brief, document=document_state.document))
         await client.aclose()
     assert (caught.value.type, caught.value.non_retryable) == (Code.UNREACHABLE, False)
 
@@ -135,10 +135,10 @@ async def test_a_bounced_mail_is_seen(
     service: CoreSignatureService, request_brief: SignatureBrief, act: Acting, sandbox: RunningSandbox
 ) -> None:
     brief = request_brief.replace(people=(Participant(person="bouncing", order=1),))
-    made = await act(service.create, CreateOrder(brief=brief))
-    seen = await act(service.observe, observation(brief, made.document))
-    assert states(seen) == {"bouncing": SignerState.BOUNCED}
-    assert seen.status is Status.SENT
+    document_state = await act(service.create, CreateOrder(brief=brief))
+    observed_state = await act(service.observe, observation(brief, document_state.document))
+    assert states(observed_state) == {"bouncing": SignerState.BOUNCED}
+    assert observed_state.status is Status.SENT
 
 
 @pytest.mark.parametrize(
@@ -163,20 +163,22 @@ async def test_of_a_tenant_that_ignores_filters_only_bounces_of_the_own_document
     async with running(SandboxSettings(conversion_delay=0, ignores_filters=True)) as sandbox:
         client = CoreSignatureClient(config_for(sandbox))
         service = CoreSignatureService(client, directory, store)
-        made = await act(service.create, CreateOrder(brief=brief))
+        document_state = await act(service.create, CreateOrder(brief=brief))
         memory = sandbox.state.database
-        [signer] = [one for request in memory.requests for one in request.signers if one.email.startswith("reviewer")]
+        [signer] = [
+            signer for request in memory.requests for signer in request.signers if signer.email.startswith("reviewer")
+        ]
         memory.events.save(
             CoreEvent(
                 event_type=event_type,
                 timestamp=datetime.now(UTC).timestamp(),
-                document=document_of_event or made.document,
+                document=document_of_event or document_state.document,
                 signer=signer.uuid,
             )
         )
-        seen = await act(service.observe, observation(brief, made.document))
+        observed_state = await act(service.observe, observation(brief, document_state.document))
         await client.aclose()
-    assert states(seen) == {"reviewer": state}
+    assert states(observed_state) == {"reviewer": state}
 
 
 async def test_a_look_up_of_a_tenant_that_ignores_filters_says_so_and_takes_no_document_of_others(
@@ -196,8 +198,8 @@ async def test_events_are_not_read_for_signers_with_a_device(
     service: CoreSignatureService, request_brief: SignatureBrief, act: Acting, sandbox: RunningSandbox
 ) -> None:
     brief = request_brief.replace(people=(Participant(person="chief-executive", order=1),))
-    made = await act(service.create, CreateOrder(brief=brief))
-    await act(service.observe, observation(brief, made.document))
+    document_state = await act(service.create, CreateOrder(brief=brief))
+    await act(service.observe, observation(brief, document_state.document))
     assert calls(sandbox, "/events/") == []
 
 
@@ -205,8 +207,8 @@ async def test_a_bounce_that_cannot_be_read_hides_nothing_else(
     service: CoreSignatureService, request_brief: SignatureBrief, document: str, act: Acting, sandbox: RunningSandbox
 ) -> None:
     arm(sandbox, path="/api/v1/events/", fault="503")
-    seen = await act(service.observe, observation(request_brief, document))
-    assert seen.status is Status.SENT
+    document_state = await act(service.observe, observation(request_brief, document))
+    assert document_state.status is Status.SENT
 
 
 async def test_a_signer_who_left_the_directory_is_found_by_order(
@@ -219,9 +221,9 @@ async def test_a_signer_who_left_the_directory_is_found_by_order(
 ) -> None:
     people = tmp_path / "people.yaml"
     people.write_text(people.read_text().replace("id: customer-signer", "id: somebody-else"))
-    await deed(sandbox, "customer@acme.test", "sign")
-    seen = await act(service.observe, observation(request_brief, document))
-    assert states(seen)["customer-signer"] is SignerState.SIGNED
+    await act_as_signer(sandbox, "customer@acme.test", "sign")
+    document_state = await act(service.observe, observation(request_brief, document))
+    assert states(document_state)["customer-signer"] is SignerState.SIGNED
 
 
 async def test_a_copy_is_never_waited_for_and_copied_at_the_end(
@@ -229,9 +231,9 @@ async def test_a_copy_is_never_waited_for_and_copied_at_the_end(
 ) -> None:
     signers = (Participant(person="customer-signer", order=1), Participant(person="archive", order=2, role=Role.COPY))
     brief = request_brief.replace(people=signers)
-    made = await act(service.create, CreateOrder(brief=brief))
-    asked = observation(brief, made.document)
-    assert states(await act(service.observe, asked))["archive"] is SignerState.WAITING
-    await deed(sandbox, "customer@acme.test", "sign")
-    seen: Any = await act(service.observe, asked)
-    assert (seen.status, states(seen)["archive"]) == (Status.SIGNED, SignerState.COPIED)
+    document_state = await act(service.create, CreateOrder(brief=brief))
+    order = observation(brief, document_state.document)
+    assert states(await act(service.observe, order))["archive"] is SignerState.WAITING
+    await act_as_signer(sandbox, "customer@acme.test", "sign")
+    observed_state: Any = await act(service.observe, order)
+    assert (observed_state.status, states(observed_state)["archive"]) == (Status.SIGNED, SignerState.COPIED)

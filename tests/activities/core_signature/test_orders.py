@@ -22,12 +22,14 @@ def person(name: str = "Ada Example", locale: str = "en") -> Person:
     return Person(id="customer-signer", name=name, email="customer@acme.test", zone="UTC", locale=locale)
 
 
-def signer_said(person: Person, *, role: Role = Role.SIGN, reachable: bool = False, style: str = "full_name") -> object:
+def build_signer(
+    person: Person, *, role: Role = Role.SIGN, reachable: bool = False, style: str = "full_name"
+) -> object:
     """What is said of one signer."""
-    asked = brief(people=(Participant(person="customer-signer", order=1, role=role),))
+    request = brief(people=(Participant(person="customer-signer", order=1, role=role),))
     config = replace(CONFIG, name_style=NameStyle(style))
     people, devices = {"customer-signer": person}, {"customer-signer"} if reachable else set()
-    return request_body("https://sign.test/d", asked, people, devices, config)["signers"][0]
+    return request_body("https://sign.test/d", request, people, devices, config)["signers"][0]
 
 
 def test_a_file_goes_by_the_name_it_has() -> None:
@@ -38,10 +40,10 @@ def test_a_file_goes_by_the_name_it_has() -> None:
     }
 
 
-@pytest.mark.parametrize(("named", "sent"), [("msa", "msa.pdf"), ("MSA.PDF", "MSA.PDF"), ("msa.v2", "msa.v2.pdf")])
-def test_the_name_of_a_file_tells_what_it_is(named: str, sent: str) -> None:
-    asked = brief(title="MSA", document=Document(sha256="0" * 64, file_name=named))
-    assert document_body(asked, CONFIG)["file_from_content_name"] == sent
+@pytest.mark.parametrize(("file_name", "sent"), [("msa", "msa.pdf"), ("MSA.PDF", "MSA.PDF"), ("msa.v2", "msa.v2.pdf")])
+def test_the_name_of_a_file_tells_what_it_is(file_name: str, sent: str) -> None:
+    request = brief(title="MSA", document=Document(sha256="0" * 64, file_name=file_name))
+    assert document_body(request, CONFIG)["file_from_content_name"] == sent
 
 
 def test_a_value_fills_a_tag_by_what_it_is() -> None:
@@ -56,8 +58,8 @@ def test_a_value_fills_a_tag_by_what_it_is() -> None:
 
 
 def test_a_template_goes_by_its_address() -> None:
-    asked = brief(title="NDA", document=Document(template="https://sign.test/t/1"))
-    body = document_body(asked, replace(CONFIG, callback_url="https://app.test/callbacks/x"))
+    request = brief(title="NDA", document=Document(template="https://sign.test/t/1"))
+    body = document_body(request, replace(CONFIG, callback_url="https://app.test/callbacks/x"))
     assert body == {
         "name": "NDA",
         "external_id": "msa-0042",
@@ -88,10 +90,10 @@ def test_mails_about_endings_are_kept_back_only_when_asked_for() -> None:
     [("Ada Example", "Ada", "Example"), ("Ada Maria Example", "Ada Maria", "Example"), ("Example", "", "Example")],
 )
 def test_a_name_in_two_parts(name: str, first: str, last: str) -> None:
-    said = signer_said(person(name), style="first_last")
-    assert isinstance(said, dict)
-    assert (said["first_name"], said["last_name"]) == (first, last)
-    assert "full_name" not in said
+    signer = build_signer(person(name), style="first_last")
+    assert isinstance(signer, dict)
+    assert (signer["first_name"], signer["last_name"]) == (first, last)
+    assert "full_name" not in signer
 
 
 @pytest.mark.parametrize(
@@ -99,9 +101,9 @@ def test_a_name_in_two_parts(name: str, first: str, last: str) -> None:
     [("en", "en"), ("en_GB", "en-gb"), ("en-US", "en"), ("nl-BE", "nl"), ("nb", "no"), ("nb-NO", "no"), ("cs", None)],
 )
 def test_the_language_is_said_when_the_provider_speaks_it(locale: str, language: str | None) -> None:
-    said = signer_said(person(locale=locale))
-    assert isinstance(said, dict)
-    assert said.get("language") == language
+    signer = build_signer(person(locale=locale))
+    assert isinstance(signer, dict)
+    assert signer.get("language") == language
 
 
 @pytest.mark.parametrize(
@@ -114,11 +116,11 @@ def test_the_language_is_said_when_the_provider_speaks_it(locale: str, language:
     ],
 )
 def test_the_provider_s_mail_is_withheld_only_where_ours_arrives(role: Role, reachable: bool, withheld: bool) -> None:
-    said = signer_said(person(), role=role, reachable=reachable)
-    assert isinstance(said, dict)
-    assert ("embed_url_user_id" in said) is withheld
-    assert said["needs_to_sign"] is (role is not Role.COPY)
-    assert said.get("approve_only", False) is (role is Role.APPROVE)
+    signer = build_signer(person(), role=role, reachable=reachable)
+    assert isinstance(signer, dict)
+    assert ("embed_url_user_id" in signer) is withheld
+    assert signer["needs_to_sign"] is (role is not Role.COPY)
+    assert signer.get("approve_only", False) is (role is Role.APPROVE)
 
 
 def test_whom_a_page_is_for_is_the_same_on_every_attempt_and_differs_between_requests() -> None:
@@ -127,7 +129,7 @@ def test_whom_a_page_is_for_is_the_same_on_every_attempt_and_differs_between_req
 
 
 @pytest.mark.parametrize(
-    ("own", "address", "from_email"),
+    ("is_own_address", "address", "from_email"),
     [
         (False, "desk@acme.test", "fixed@acme.test"),
         (True, "desk@acme.test", "desk@acme.test"),
@@ -136,10 +138,10 @@ def test_whom_a_page_is_for_is_the_same_on_every_attempt_and_differs_between_req
     ],
 )
 def test_requests_come_under_the_requesters_name_and_where_the_tenant_allows_it_from_their_own_address(
-    own: bool, address: str, from_email: str
+    is_own_address: bool, address: str, from_email: str
 ) -> None:
     desk = Person(id="legal-desk", name="Legal desk", email=address, zone="UTC")
     people = {"customer-signer": person(), "chief-executive": person()}
-    config = replace(CONFIG, from_email="fixed@acme.test", from_requester=own)
+    config = replace(CONFIG, from_email="fixed@acme.test", from_requester=is_own_address)
     body = request_body("https://sign.test/d", brief(), people, set(), config, requester=desk)
     assert (body["from_email_name"], body["from_email"]) == ("Legal desk", from_email)

@@ -26,7 +26,7 @@ EMAILS = {"customer-signer": "customer@acme.test", "chief-executive": "ceo@examp
 AT = "2026-11-25T10:00:00Z"
 
 
-def asked(emails: Mapping[str, str], **instead_of: str) -> tuple[SignerSnapshot, ...]:
+def make_snapshots(emails: Mapping[str, str], **instead_of: str) -> tuple[SignerSnapshot, ...]:
     """What was sent: to whom at which address, and in whose place."""
     return tuple(
         SignerSnapshot(person=person, order=1, role=Role.SIGN, email=email, instead_of=instead_of.get(person))
@@ -34,12 +34,12 @@ def asked(emails: Mapping[str, str], **instead_of: str) -> tuple[SignerSnapshot,
     )
 
 
-PLACES = asked(EMAILS)
+PLACES = make_snapshots(EMAILS)
 
 
-def said(email: str, order: int = 1, **more: Any) -> dict[str, Any]:
+def make_wire_signer(email: str, order: int = 1, **fields: Any) -> dict[str, Any]:
     """A signer as the provider tells it."""
-    return {"email": email, "order": order, **more}
+    return {"email": email, "order": order, **fields}
 
 
 def document(*signers: dict[str, Any], status: str = "se") -> WireDocument:
@@ -73,7 +73,7 @@ def test_every_code_of_a_document(raw: str, status: Status | None, code: Code | 
 
 
 @pytest.mark.parametrize(
-    ("signer", "state", "at", "reason"),
+    ("signer", "state", "acted_at", "reason"),
     [
         ({}, SignerState.WAITING, None, None),
         ({"viewed": True}, SignerState.VIEWED, None, None),
@@ -84,26 +84,33 @@ def test_every_code_of_a_document(raw: str, status: Status | None, code: Code | 
     ],
 )
 def test_every_state_of_a_signer(
-    signer: dict[str, Any], state: SignerState, at: str | None, reason: str | None
+    signer: dict[str, Any], state: SignerState, acted_at: str | None, reason: str | None
 ) -> None:
-    [first, _] = document_seen(document(said("customer@acme.test", **signer)), brief(), PLACES).signers
+    [first, _] = document_seen(document(make_wire_signer("customer@acme.test", **signer)), brief(), PLACES).signers
     assert (first.state, first.reason) == (state, reason)
-    assert first.at == (datetime(2026, 11, 25, 10, tzinfo=UTC) if at else None)
+    assert first.at == (datetime(2026, 11, 25, 10, tzinfo=UTC) if acted_at else None)
 
 
 def test_an_approver_approves() -> None:
-    [_, second] = document_seen(document(said("ceo@example.test", 2, signed=True)), brief(), PLACES).signers
+    [_, second] = document_seen(document(make_wire_signer("ceo@example.test", 2, signed=True)), brief(), PLACES).signers
     assert second.state is SignerState.APPROVED
 
 
-@given(st.permutations([said("customer@acme.test", 1, viewed=True), said("CEO@Example.test ", 2, signed=True)]))
+@given(
+    st.permutations(
+        [make_wire_signer("customer@acme.test", 1, viewed=True), make_wire_signer("CEO@Example.test ", 2, signed=True)]
+    )
+)
 def test_signers_are_matched_by_address_wherever_they_stand(signers: list[dict[str, Any]]) -> None:
-    states = [one.state for one in document_seen(document(*signers), brief(), PLACES).signers]
+    states = [signer.state for signer in document_seen(document(*signers), brief(), PLACES).signers]
     assert states == [SignerState.VIEWED, SignerState.APPROVED]
 
 
 def test_a_sender_who_also_signs_is_the_entry_that_signs() -> None:
-    request = {"uuid": "r1", "signers": [said("ceo@example.test", 2, signed=True), said("ceo@example.test", 0)]}
+    request = {
+        "uuid": "r1",
+        "signers": [make_wire_signer("ceo@example.test", 2, signed=True), make_wire_signer("ceo@example.test", 0)],
+    }
     request["signers"][1]["needs_to_sign"] = False  # type: ignore[index]
     read = WireDocument.model_validate({"uuid": "d1", "status": "se", "signrequest": request})
     assert document_seen(read, brief(), PLACES).signers[1].state is SignerState.APPROVED
@@ -111,10 +118,12 @@ def test_a_sender_who_also_signs_is_the_entry_that_signs() -> None:
 
 def test_whose_address_the_provider_changed_is_found_by_order_if_only_one_can_be_meant() -> None:
     changed = {**EMAILS, "customer-signer": "new@acme.test"}
-    signers = signers_of(document(said("customer@acme.test", 1, signed=True), said("ceo@example.test", 2)))
-    found = match(brief().people, asked(changed), signers)["customer-signer"]
-    assert found is not None
-    assert found.signed
+    signers = signers_of(
+        document(make_wire_signer("customer@acme.test", 1, signed=True), make_wire_signer("ceo@example.test", 2))
+    )
+    matched_signer = match(brief().people, make_snapshots(changed), signers)["customer-signer"]
+    assert matched_signer is not None
+    assert matched_signer.signed
 
 
 def test_of_two_in_parallel_with_other_addresses_neither_is_guessed() -> None:
@@ -141,8 +150,8 @@ def test_a_signing_page_s_user_tells_whose_entry_it_is_when_the_address_does_not
         WireSigner(email="b@x.test", order=1, embed_url_user_id="user-two", signed=True),
         WireSigner(email="a@x.test", order=1, embed_url_user_id="user-one"),
     ]
-    found = match(parallel.people, places, signers)
-    assert {person: one.email if one else None for person, one in found.items()} == {
+    matches = match(parallel.people, places, signers)
+    assert {person: signer.email if signer else None for person, signer in matches.items()} == {
         "one": "a@x.test",
         "two": "b@x.test",
     }
@@ -151,12 +160,12 @@ def test_a_signing_page_s_user_tells_whose_entry_it_is_when_the_address_does_not
 @pytest.mark.parametrize(
     ("status", "signers", "lost"),
     [
-        ("si", [said("a@x.test", signed=True), said("b@x.test", signed=True)], ("one", "two")),
-        ("de", [said("a@x.test", declined=True), said("two@x.test")], ()),
-        ("ca", [said("a@x.test"), said("b@x.test")], ("one", "two")),
+        ("si", [make_wire_signer("a@x.test", signed=True), make_wire_signer("b@x.test", signed=True)], ("one", "two")),
+        ("de", [make_wire_signer("a@x.test", declined=True), make_wire_signer("two@x.test")], ()),
+        ("ca", [make_wire_signer("a@x.test"), make_wire_signer("b@x.test")], ("one", "two")),
         ("si", [], ("one", "two")),
-        ("vi", [said("a@x.test", signed=True), said("b@x.test")], ()),
-        ("es", [said("a@x.test"), said("b@x.test")], ()),
+        ("vi", [make_wire_signer("a@x.test", signed=True), make_wire_signer("b@x.test")], ()),
+        ("es", [make_wire_signer("a@x.test"), make_wire_signer("b@x.test")], ()),
     ],
     ids=["signed", "one can be told by order", "cancelled", "no signers", "not over", "never sent"],
 )
@@ -170,7 +179,7 @@ def test_of_whom_an_ended_document_does_not_tell(
             Participant(person="archive", order=2, role=Role.COPY),
         )
     )
-    places = asked({"one": "one@x.test", "two": "two@x.test", "archive": "archive@x.test"})
+    places = make_snapshots({"one": "one@x.test", "two": "two@x.test", "archive": "archive@x.test"})
     assert signers_not_told(document(*signers, status=status), parallel, places) == lost
 
 
@@ -183,44 +192,61 @@ def test_only_a_signature_needs_a_request_to_be_told_of(status: str, lost: tuple
 def test_a_provider_that_forgets_who_was_replaced_leaves_nothing_untold() -> None:
     three = brief(people=tuple(Participant(person=person, order=1) for person in ("absent", "deputy", "second")))
     emails = {"deputy": "deputy@x.test", "second": "second@x.test"}
-    places = asked(emails, deputy="absent", second="deputy")
-    assert signers_not_told(document(said("second@x.test", signed=True), status="si"), three, places) == ()
+    places = make_snapshots(emails, deputy="absent", second="deputy")
+    assert signers_not_told(document(make_wire_signer("second@x.test", signed=True), status="si"), three, places) == ()
 
 
 def test_who_was_replaced_back_and_forth_is_the_last_entry() -> None:
-    back = [said("customer@acme.test", 1, forwarded=True), said("b@x.test", 1, forwarded=True)]
-    read = document_seen(document(*back, said("customer@acme.test", 1, viewed=True)), brief(), PLACES)
+    back = [make_wire_signer("customer@acme.test", 1, forwarded=True), make_wire_signer("b@x.test", 1, forwarded=True)]
+    read = document_seen(document(*back, make_wire_signer("customer@acme.test", 1, viewed=True)), brief(), PLACES)
     assert read.signers[0].state is SignerState.VIEWED
 
 
 def test_who_forwarded_it_to_a_stranger_by_themselves_is_told_so_and_the_stranger_has_the_turn() -> None:
-    gone = said("customer@acme.test", 1, forwarded=True, forwarded_on=AT, forwarded_to_email="partner@acme.test")
-    waiting = document_seen(document(gone, said("ceo@example.test", 2), said("partner@acme.test", 1)), brief(), PLACES)
-    assert [(one.state, one.reason) for one in waiting.signers] == [
+    forwarded_signer = make_wire_signer(
+        "customer@acme.test", 1, forwarded=True, forwarded_on=AT, forwarded_to_email="partner@acme.test"
+    )
+    waiting = document_seen(
+        document(forwarded_signer, make_wire_signer("ceo@example.test", 2), make_wire_signer("partner@acme.test", 1)),
+        brief(),
+        PLACES,
+    )
+    assert [(signer.state, signer.reason) for signer in waiting.signers] == [
         (SignerState.REASSIGNED, "forwarded"),
         (SignerState.WAITING, None),
     ]
     assert waiting.turn == 1
-    signed = document(gone, said("ceo@example.test", 2), said("partner@acme.test", 1, signed=True))
+    signed = document(
+        forwarded_signer, make_wire_signer("ceo@example.test", 2), make_wire_signer("partner@acme.test", 1, signed=True)
+    )
     assert document_seen(signed, brief(), PLACES).turn == 2
 
 
 def test_who_handed_over_to_one_of_ours_needs_no_explanation() -> None:
-    both = brief(people=(Participant(person="customer-signer", order=1), Participant(person="deputy", order=1)))
+    request = brief(people=(Participant(person="customer-signer", order=1), Participant(person="deputy", order=1)))
     emails = {"customer-signer": "customer@acme.test", "deputy": "deputy@acme.test"}
-    gone = said("customer@acme.test", 1, forwarded=True, forwarded_to_email="Deputy@acme.test")
-    read = document_seen(document(gone, said("deputy@acme.test", 1, viewed=True)), both, asked(emails))
-    assert [(one.state, one.reason) for one in read.signers] == [
+    forwarded_signer = make_wire_signer("customer@acme.test", 1, forwarded=True, forwarded_to_email="Deputy@acme.test")
+    read = document_seen(
+        document(forwarded_signer, make_wire_signer("deputy@acme.test", 1, viewed=True)),
+        request,
+        make_snapshots(emails),
+    )
+    assert [(signer.state, signer.reason) for signer in read.signers] == [
         (SignerState.REASSIGNED, None),
         (SignerState.VIEWED, None),
     ]
 
 
 def test_who_was_replaced_is_told_so_even_by_a_provider_that_forgets_them() -> None:
-    both = brief(people=(Participant(person="absent", order=1), Participant(person="customer-signer", order=1)))
+    request = brief(people=(Participant(person="absent", order=1), Participant(person="customer-signer", order=1)))
     emails = {"absent": "absent@acme.test", **EMAILS}
-    read = document_seen(document(said("customer@acme.test", 1)), both, asked(emails), replaced={"absent": "absence"})
-    assert [(one.state, one.reason) for one in read.signers] == [
+    read = document_seen(
+        document(make_wire_signer("customer@acme.test", 1)),
+        request,
+        make_snapshots(emails),
+        replaced={"absent": "absence"},
+    )
+    assert [(signer.state, signer.reason) for signer in read.signers] == [
         (SignerState.REASSIGNED, "absence"),
         (SignerState.WAITING, None),
     ]
@@ -228,26 +254,40 @@ def test_who_was_replaced_is_told_so_even_by_a_provider_that_forgets_them() -> N
 
 def test_who_signed_before_they_were_replaced_has_signed() -> None:
     read = document_seen(
-        document(said("customer@acme.test", 1, signed=True)), brief(), PLACES, replaced={"customer-signer": "manual"}
+        document(make_wire_signer("customer@acme.test", 1, signed=True)),
+        brief(),
+        PLACES,
+        replaced={"customer-signer": "manual"},
     )
     assert read.signers[0].state is SignerState.SIGNED
 
 
 def test_a_stand_in_who_changed_their_address_is_not_taken_for_the_absent_one() -> None:
-    both = brief(people=(Participant(person="absent", order=1), Participant(person="stand-in", order=1)))
-    places = asked({"stand-in": "new@acme.test"}, **{"stand-in": "absent"})
-    read = document_seen(document(said("old@acme.test", 1, signed=True)), both, places)
-    assert [one.state for one in read.signers] == [SignerState.WAITING, SignerState.SIGNED]
+    request = brief(people=(Participant(person="absent", order=1), Participant(person="stand-in", order=1)))
+    places = make_snapshots({"stand-in": "new@acme.test"}, **{"stand-in": "absent"})
+    read = document_seen(document(make_wire_signer("old@acme.test", 1, signed=True)), request, places)
+    assert [signer.state for signer in read.signers] == [SignerState.WAITING, SignerState.SIGNED]
 
 
 @pytest.mark.parametrize(
     ("entries", "status", "turn"),
     [
-        ([said("customer@acme.test", 1), said("ceo@example.test", 2)], "se", 1),
-        ([said("customer@acme.test", 1, signed=True), said("ceo@example.test", 2)], "vi", 2),
-        ([said("ceo@example.test", 2), said("archive@acme.test", 1, needs_to_sign=False)], "se", 2),
-        ([said("customer@acme.test", 1, signed=True), said("ceo@example.test", 2, signed=True)], "vi", None),
-        ([said("customer@acme.test", 1)], "ca", None),
+        ([make_wire_signer("customer@acme.test", 1), make_wire_signer("ceo@example.test", 2)], "se", 1),
+        ([make_wire_signer("customer@acme.test", 1, signed=True), make_wire_signer("ceo@example.test", 2)], "vi", 2),
+        (
+            [make_wire_signer("ceo@example.test", 2), make_wire_signer("archive@acme.test", 1, needs_to_sign=False)],
+            "se",
+            2,
+        ),
+        (
+            [
+                make_wire_signer("customer@acme.test", 1, signed=True),
+                make_wire_signer("ceo@example.test", 2, signed=True),
+            ],
+            "vi",
+            None,
+        ),
+        ([make_wire_signer("customer@acme.test", 1)], "ca", None),
         ([], "co", None),
     ],
 )
@@ -260,16 +300,20 @@ def test_the_turn_is_the_lowest_order_that_is_open(
 def test_a_bounce_yields_to_any_sign_of_life() -> None:
     bounced = frozenset({"customer@acme.test"})
     assert (
-        document_seen(document(said("customer@acme.test")), brief(), PLACES, bounced=bounced).signers[0].state
+        document_seen(document(make_wire_signer("customer@acme.test")), brief(), PLACES, bounced=bounced)
+        .signers[0]
+        .state
         is SignerState.BOUNCED
     )
-    viewed = document_seen(document(said("customer@acme.test", viewed=True)), brief(), PLACES, bounced=bounced)
+    viewed = document_seen(
+        document(make_wire_signer("customer@acme.test", viewed=True)), brief(), PLACES, bounced=bounced
+    )
     assert viewed.signers[0].state is SignerState.VIEWED
 
 
 def test_a_document_without_a_request_has_waiting_signers() -> None:
     read = WireDocument.model_validate({"uuid": "d1", "status": "co", "signrequest": None})
-    assert {one.state for one in document_seen(read, brief(), PLACES).signers} == {SignerState.WAITING}
+    assert {signer.state for signer in document_seen(read, brief(), PLACES).signers} == {SignerState.WAITING}
 
 
 def test_a_copy_is_copied_when_all_is_signed() -> None:

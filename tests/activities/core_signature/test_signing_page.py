@@ -11,7 +11,7 @@ from activities.core_signature.signing_page import SigningPage, SigningState, si
 from activities.core_signature.wire import WireSigner
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting
-from tests.activities.core_signature.requests import answering, deed, uploaded
+from tests.activities.core_signature.requests import act_as_signer, answering, build_upload_body
 from workflows.model.signature import CancelOrder, CreateOrder, SignatureBrief
 from workflows.model.subject import Participant, Role, Status
 
@@ -32,8 +32,8 @@ def places(_: Sequence[WireSigner]) -> Sequence[SignerSnapshot]:
 async def document(service: CoreSignatureService, request_brief: SignatureBrief, act: Acting) -> str:
     """A document for the executive, who has a device, and the customer, who has none."""
     signers = (Participant(person="chief-executive", order=1), Participant(person="customer-signer", order=1))
-    made = await act(service.create, CreateOrder(brief=request_brief.replace(people=signers)))
-    return str(made.document)
+    document_state = await act(service.create, CreateOrder(brief=request_brief.replace(people=signers)))
+    return str(document_state.document)
 
 
 async def test_the_page_is_open_until_the_signer_has_acted(
@@ -43,7 +43,7 @@ async def test_the_page_is_open_until_the_signer_has_acted(
     assert (page.state, page.document) == (SigningState.OPEN, "Master services agreement")
     assert page.url is not None
     assert page.url.startswith(f"{sandbox.url}/sign/")
-    await deed(sandbox, CEO, "sign")
+    await act_as_signer(sandbox, CEO, "sign")
     acted = await signing_page(client, "msa-0042", CHIEF, places)
     assert (acted.state, acted.url) == (SigningState.ACTED, None)
 
@@ -60,7 +60,7 @@ async def test_who_has_the_provider_s_mail_is_told_so_and_alone_may_have_it_agai
 ) -> None:
     page = await signing_page(client, "msa-0042", CUSTOMER, places)
     assert (page.state, page.url, page.request) == (SigningState.BY_MAIL, None, None)
-    await deed(sandbox, CEO, "sign")
+    await act_as_signer(sandbox, CEO, "sign")
     alone = await signing_page(client, "msa-0042", CUSTOMER, places)
     assert alone.state is SigningState.BY_MAIL
     assert alone.request is not None
@@ -99,7 +99,7 @@ async def test_a_request_nobody_made_is_unknown(client: CoreSignatureClient, doc
 async def test_two_documents_of_one_id_are_not_chosen_from(
     client: CoreSignatureClient, request_brief: SignatureBrief, document: str
 ) -> None:
-    await client.create_document(uploaded(request_brief, client.config))
+    await client.create_document(build_upload_body(request_brief, client.config))
     assert (await signing_page(client, "msa-0042", CHIEF, places)).state is SigningState.UNKNOWN
 
 

@@ -75,12 +75,12 @@ def asking(request: SignatureBrief, *people: str) -> SignatureBrief:
 
 def addresses(sandbox: RunningSandbox) -> list[str]:
     """Whom Core Signature was asked to ask."""
-    [asked] = entries(sandbox, "request_created")
-    return [str(address) for address in asked["signers"]]
+    [request_entry] = entries(sandbox, "request_created")
+    return [str(address) for address in request_entry["signers"]]
 
 
 @pytest.mark.parametrize(
-    ("day", "asked"),
+    ("day", "addressee"),
     [
         (datetime(2026, 11, 30, 9, tzinfo=UTC), "chair"),
         (datetime(2026, 12, 1, tzinfo=UTC), "deputy"),
@@ -97,10 +97,10 @@ async def test_the_first_delegate_who_is_there_is_asked_from_the_start(
     request_brief: SignatureBrief,
     act: Acting,
     day: datetime | None,
-    asked: str,
+    addressee: str,
 ) -> None:
     await act(service.create, CreateOrder(brief=asking(request_brief, "chair"), now=day))
-    assert addresses(sandbox) == [f"{asked}@x.test"]
+    assert addresses(sandbox) == [f"{addressee}@x.test"]
 
 
 async def test_nobody_stands_in_for_who_acknowledges_in_person(
@@ -116,14 +116,14 @@ async def test_both_are_told_and_the_stand_in_takes_order_role_and_link(
 ) -> None:
     signers = (Participant(person="chair", order=1, role=Role.APPROVE), Participant(person="stayer", order=2))
     order = CreateOrder(brief=request_brief.replace(people=signers), now=FIRST_DAY)
-    seen: DocumentSeen = await act(service.create, order)
-    assert seen.substituted == (Substitution(from_="chair", to="deputy"),)
-    assert [(one.person, one.state, one.reason) for one in seen.signers] == [
+    document_state: DocumentSeen = await act(service.create, order)
+    assert document_state.substituted == (Substitution(from_="chair", to="deputy"),)
+    assert [(signer.person, signer.state, signer.reason) for signer in document_state.signers] == [
         ("chair", SignerState.REASSIGNED, "absence"),
         ("deputy", SignerState.WAITING, None),
         ("stayer", SignerState.WAITING, None),
     ]
-    assert seen.turn == 1
+    assert document_state.turn == 1
     [call] = calls(sandbox, "/signature-requests/", "POST")
     deputy, _ = call["body"]["signers"]
     assert deputy == {
@@ -138,7 +138,7 @@ async def test_both_are_told_and_the_stand_in_takes_order_role_and_link(
 
 
 @pytest.mark.parametrize(
-    ("signers", "asked"),
+    ("signers", "addressees"),
     [
         (["buyer"], ["buyer"]),
         (["chair", "deputy"], ["chair", "deputy"]),
@@ -153,10 +153,10 @@ async def test_who_may_not_stand_in_leaves_the_absent_signer_asked(
     request_brief: SignatureBrief,
     act: Acting,
     signers: list[str],
-    asked: list[str],
+    addressees: list[str],
 ) -> None:
     await act(service.create, CreateOrder(brief=asking(request_brief, *signers), now=FIRST_DAY))
-    assert addresses(sandbox) == [f"{person}@x.test" for person in asked]
+    assert addresses(sandbox) == [f"{person}@x.test" for person in addressees]
 
 
 async def test_nobody_stands_in_for_who_only_gets_a_copy(
@@ -168,7 +168,7 @@ async def test_nobody_stands_in_for_who_only_gets_a_copy(
 
 
 @pytest.mark.parametrize(
-    ("before", "after"),
+    ("old_text", "new_text"),
     [("", ""), ("2026-12-0", "2026-12-1"), ("2026-12-05", "2026-12-02")],
     ids=["nothing has changed", "everybody is back", "the stand-in has left too"],
 )
@@ -178,18 +178,18 @@ async def test_a_take_over_tells_what_was_decided_when_it_was_sent(
     request_brief: SignatureBrief,
     act: Acting,
     tmp_path: Path,
-    before: str,
-    after: str,
+    old_text: str,
+    new_text: str,
 ) -> None:
     order = CreateOrder(brief=asking(request_brief, "chair", "stayer"), now=datetime(2026, 12, 4, tzinfo=UTC))
     arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="cut")
     with pytest.raises(ApplicationError):
         await act(service.create, order)
-    (tmp_path / "people.yaml").write_text(PEOPLE.replace(before, after) if before else PEOPLE)
-    seen: DocumentSeen = await act(service.create, order)
-    assert seen.substituted == (Substitution(from_="chair", to="second"),)
+    (tmp_path / "people.yaml").write_text(PEOPLE.replace(old_text, new_text) if old_text else PEOPLE)
+    document_state: DocumentSeen = await act(service.create, order)
+    assert document_state.substituted == (Substitution(from_="chair", to="second"),)
     assert addresses(sandbox) == ["second@x.test", "stayer@x.test"]
-    assert await act(service.create, order) == seen
+    assert await act(service.create, order) == document_state
 
 
 async def test_a_request_made_meanwhile_tells_who_was_asked(
@@ -197,8 +197,8 @@ async def test_a_request_made_meanwhile_tells_who_was_asked(
 ) -> None:
     arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="400", commit=True)
     order = CreateOrder(brief=asking(request_brief, "chair"), now=FIRST_DAY)
-    seen: DocumentSeen = await act(service.create, order)
-    assert seen.substituted == (Substitution(from_="chair", to="deputy"),)
+    document_state: DocumentSeen = await act(service.create, order)
+    assert document_state.substituted == (Substitution(from_="chair", to="deputy"),)
 
 
 async def test_a_provider_that_does_not_repeat_the_signers_is_asked_for_them(
@@ -214,23 +214,25 @@ async def test_a_provider_that_does_not_repeat_the_signers_is_asked_for_them(
 
     client = Taciturn(config_for(sandbox))
     order = CreateOrder(brief=asking(request_brief, "chair"), now=FIRST_DAY)
-    seen: DocumentSeen = await act(CoreSignatureService(client, directory, store).create, order)
+    document_state: DocumentSeen = await act(CoreSignatureService(client, directory, store).create, order)
     await client.aclose()
-    assert seen.substituted == (Substitution(from_="chair", to="deputy"),)
+    assert document_state.substituted == (Substitution(from_="chair", to="deputy"),)
 
 
 async def test_a_stand_in_can_be_replaced_but_not_by_the_one_they_stand_in_for(
     service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
     order = CreateOrder(brief=asking(request_brief, "chair"), now=FIRST_DAY)
-    seen: DocumentSeen = await act(service.create, order)
-    both = request_brief.replace(people=(Participant(person="chair", order=1), Participant(person="deputy", order=1)))
-    back = ForwardOrder(subject=both, document=seen.document, from_="deputy", to="chair", reason="manual")
+    document_state: DocumentSeen = await act(service.create, order)
+    subject = request_brief.replace(
+        people=(Participant(person="chair", order=1), Participant(person="deputy", order=1))
+    )
+    back = ForwardOrder(subject=subject, document=document_state.document, from_="deputy", to="chair", reason="manual")
     report: ForwardReport = await act(service.forward, back)
     assert english_of(report.refused) == "chair is already one of the signers"
     report = await act(service.forward, back.replace(to="stayer"))
     assert report.seen is not None
-    assert [one.state for one in report.seen.signers][1:] == [SignerState.REASSIGNED, SignerState.WAITING]
+    assert [signer.state for signer in report.seen.signers][1:] == [SignerState.REASSIGNED, SignerState.WAITING]
 
 
 IDS: Final = tuple("abcdefg")
@@ -271,23 +273,23 @@ class Office:
 
 @given(
     delegates=st.fixed_dictionaries({id: st.sampled_from((None, "unknown", *IDS)) for id in IDS}),
-    away=st.sets(st.sampled_from(IDS)),
+    absent_people=st.sets(st.sampled_from(IDS)),
     away_before=st.sets(st.sampled_from(IDS)),
     signers=st.lists(st.sampled_from(IDS), min_size=1, max_size=4, unique=True),
     requester=st.sampled_from(IDS),
 )
 async def test_whatever_an_earlier_attempt_meant_to_send_the_document_tells_who_was_asked(
-    delegates: dict[str, str | None], away: set[str], away_before: set[str], signers: list[str], requester: str
+    delegates: dict[str, str | None], absent_people: set[str], away_before: set[str], signers: list[str], requester: str
 ) -> None:
     request = asking(brief(requester=requester), *signers)
-    office = Office(delegates, away)
+    office = Office(delegates, absent_people)
     people = {id: await office.person(id) for id in signers}
     sent = await CoreStandIns(office).at_sending(request, people, FIRST_DAY)
     never_sent = await CoreStandIns(Office(delegates, away_before)).at_sending(request, people, FIRST_DAY)
     listed = [WireSigner(email=person.email, order=n) for n, person in enumerate(sent.asked.values(), 1)]
     places = (*never_sent.places(()), *sent.places(()))
-    told = stand_ins_of(request, places, listed)
-    assert told == {one: other.id for one, other in sent.stand_ins.items()}
+    stand_in_by_person = stand_ins_of(request, places, listed)
+    assert stand_in_by_person == {person: stand_in.id for person, stand_in in sent.stand_ins.items()}
     assert len(sent.asked) == len(signers)
-    assert requester not in {other.id for other in sent.stand_ins.values()}
-    assert not away & {other.id for other in sent.stand_ins.values()}
+    assert requester not in {stand_in.id for stand_in in sent.stand_ins.values()}
+    assert not absent_people & {stand_in.id for stand_in in sent.stand_ins.values()}

@@ -17,7 +17,7 @@ from activities.records.store import Store
 from activities.temporal.failures import passing_failure
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import config_for, entries
-from tests.activities.core_signature.crowded_uploads import in_a_process_of_its_own
+from tests.activities.core_signature.crowded_uploads import measure_in_own_process
 from tests.activities.core_signature.requests import PDF, brief, mock_config
 from workflows.model.signature import Document
 from workflows.model.subject import Code
@@ -68,21 +68,21 @@ async def test_damaged_bytes_never_arrive_whole(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_uploads_at_once_cost_hardly_any_memory_and_hold_up_nobody() -> None:
     """Ten of 20 MB took 1.1 GB and blocked the loop for a second; `make chaos` has fifty."""
-    seen = in_a_process_of_its_own(4)
-    assert seen.received == 4
-    assert seen.megabytes < 80
-    assert seen.longest_turn < 0.05
+    cost = measure_in_own_process(4)
+    assert cost.received == 4
+    assert cost.megabytes < 80
+    assert cost.longest_turn < 0.05
 
 
 async def test_an_upload_that_is_ours_no_longer_is_broken_off_and_makes_nothing(
     sandbox: RunningSandbox, store: Store
 ) -> None:
-    client, asked = CoreSignatureClient(config_for(sandbox)), 0
+    client, question_count = CoreSignatureClient(config_for(sandbox)), 0
 
     async def still_ours() -> None:
-        nonlocal asked
-        asked += 1
-        if asked > 3:
+        nonlocal question_count
+        question_count += 1
+        if question_count > 3:
             raise passing_failure(Code.UNREACHABLE, "another attempt has begun")
 
     content = await store.files.open(await store.files.put(PDF + b"0" * 4 * PIECE))
@@ -108,15 +108,15 @@ async def test_a_template_s_document_that_is_ours_no_longer_is_not_made(sandbox:
 
 async def test_what_waited_for_its_turn_is_asked_for_once_more_before_anything_is_made(sandbox: RunningSandbox) -> None:
     """The line in front of a call may be longer than the server's word is good for."""
-    ours = asyncio.Event()
-    ours.set()
+    ownership = asyncio.Event()
+    ownership.set()
 
     class Line(RateLimiter):
         async def turn(self) -> None:
-            ours.clear()
+            ownership.clear()
 
     async def still_ours() -> None:
-        if not ours.is_set():
+        if not ownership.is_set():
             await given_away()
 
     client = CoreSignatureClient(config_for(sandbox), pace=Line(rate=5))

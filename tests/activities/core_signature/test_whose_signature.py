@@ -14,7 +14,7 @@ from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import PEOPLE, Acting, arm, entries
-from tests.activities.core_signature.requests import deed
+from tests.activities.core_signature.requests import act_as_signer
 from tests.activities.core_signature.test_observe import observation, states
 from workflows.model.signature import (
     CancelOrder,
@@ -41,15 +41,15 @@ def two(request_brief: SignatureBrief) -> SignatureBrief:
 @pytest.fixture
 async def document(service: CoreSignatureService, two: SignatureBrief, act: Acting) -> str:
     """Their document, sent."""
-    seen: DocumentSeen = await act(service.create, CreateOrder(brief=two))
-    return seen.document
+    document_state: DocumentSeen = await act(service.create, CreateOrder(brief=two))
+    return document_state.document
 
 
 def provider_renames(sandbox: RunningSandbox, document: str, **addresses: str) -> None:
     """Let addresses be others at the provider."""
-    kept = sandbox.state.database.documents.get(document)
-    assert kept is not None
-    request = sandbox.state.database.request_of(kept)
+    stored_document = sandbox.state.database.documents.get(document)
+    assert stored_document is not None
+    request = sandbox.state.database.request_of(stored_document)
     assert request is not None
     for signer in request.signers:
         signer.email = addresses.get(signer.email.partition("@")[0], signer.email)
@@ -64,9 +64,9 @@ async def test_of_two_who_were_renamed_the_one_who_signs_has_signed(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "people.yaml").write_text(RENAMED)
-    await deed(sandbox, REVIEWER, "sign")
-    seen = await act(service.observe, observation(two, document))
-    assert states(seen) == {"customer-signer": SignerState.WAITING, "reviewer": SignerState.SIGNED}
+    await act_as_signer(sandbox, REVIEWER, "sign")
+    document_state = await act(service.observe, observation(two, document))
+    assert states(document_state) == {"customer-signer": SignerState.WAITING, "reviewer": SignerState.SIGNED}
 
 
 async def test_who_was_renamed_can_hand_their_place_over_and_the_new_one_may_be_renamed_as_well(
@@ -83,10 +83,10 @@ async def test_who_was_renamed_can_hand_their_place_over_and_the_new_one_may_be_
     assert report.refused is None
     (tmp_path / "people.yaml").write_text(RENAMED.replace("archive@example.test", "attic@example.test"))
     three = two.replace(people=(*two.people, Participant(person="archive", order=1)))
-    await deed(sandbox, "archive@example.test", "sign")
-    await deed(sandbox, CUSTOMER, "sign")
-    seen = await act(service.observe, observation(three, document))
-    assert states(seen) == {
+    await act_as_signer(sandbox, "archive@example.test", "sign")
+    await act_as_signer(sandbox, CUSTOMER, "sign")
+    document_state = await act(service.observe, observation(three, document))
+    assert states(document_state) == {
         "customer-signer": SignerState.SIGNED,
         "reviewer": SignerState.REASSIGNED,
         "archive": SignerState.SIGNED,
@@ -114,10 +114,10 @@ async def test_both_sign_while_a_restarted_worker_finds_a_faulty_people_file(
     faulty = tmp_path / "faulty.yaml"
     faulty.write_text("people: [{id: a}]")
     restarted = CoreSignatureService(client, FileDirectory(faulty, store), store)
-    await deed(sandbox, CUSTOMER, "sign")
-    await deed(sandbox, REVIEWER, "sign")
-    seen = await act(restarted.observe, observation(two, document))
-    assert (seen.status, set(states(seen).values())) == (Status.SIGNED, {SignerState.SIGNED})
+    await act_as_signer(sandbox, CUSTOMER, "sign")
+    await act_as_signer(sandbox, REVIEWER, "sign")
+    document_state = await act(restarted.observe, observation(two, document))
+    assert (document_state.status, set(states(document_state).values())) == (Status.SIGNED, {SignerState.SIGNED})
 
 
 async def test_what_was_sent_is_taken_over_over_a_faulty_people_file(
@@ -126,15 +126,15 @@ async def test_what_was_sent_is_taken_over_over_a_faulty_people_file(
     faulty = tmp_path / "faulty.yaml"
     faulty.write_text("people: [{id: a}]")
     restarted = CoreSignatureService(client, FileDirectory(faulty, store), store)
-    seen: DocumentSeen = await act(restarted.create, CreateOrder(brief=two))
-    assert (seen.document, len(seen.signers)) == (document, 2)
+    document_state: DocumentSeen = await act(restarted.create, CreateOrder(brief=two))
+    assert (document_state.document, len(document_state.signers)) == (document, 2)
 
 
 async def test_nothing_is_settled_until_the_document_tells_who_has_acted(
     sandbox: RunningSandbox, service: CoreSignatureService, two: SignatureBrief, document: str, act: Acting
 ) -> None:
-    await deed(sandbox, CUSTOMER, "sign")
-    await deed(sandbox, REVIEWER, "sign")
+    await act_as_signer(sandbox, CUSTOMER, "sign")
+    await act_as_signer(sandbox, REVIEWER, "sign")
     provider_renames(sandbox, document, customer="a@provider.test", reviewer="b@provider.test")
     with pytest.raises(ApplicationError) as caught:
         await act(service.observe, observation(two, document))
@@ -142,8 +142,8 @@ async def test_nothing_is_settled_until_the_document_tells_who_has_acted(
     assert "customer-signer, reviewer" in caught.value.message
     assert "@" not in caught.value.message
     provider_renames(sandbox, document, a=CUSTOMER, b=REVIEWER)
-    seen = await act(service.observe, observation(two, document))
-    assert (seen.status, set(states(seen).values())) == (Status.SIGNED, {SignerState.SIGNED})
+    document_state = await act(service.observe, observation(two, document))
+    assert (document_state.status, set(states(document_state).values())) == (Status.SIGNED, {SignerState.SIGNED})
 
 
 async def test_an_address_that_was_corrected_between_two_attempts_is_known_in_both_forms(
@@ -153,12 +153,12 @@ async def test_an_address_that_was_corrected_between_two_attempts_is_known_in_bo
     with pytest.raises(ApplicationError):
         await act(service.create, CreateOrder(brief=two))
     (tmp_path / "people.yaml").write_text(RENAMED)
-    seen: DocumentSeen = await act(service.create, CreateOrder(brief=two))
-    [asked] = entries(sandbox, "request_created")
-    assert asked["signers"] == ["c.signer@acme.test", "re.viewer@example.test"]
-    await deed(sandbox, "c.signer@acme.test", "sign")
-    seen = await act(service.observe, observation(two, seen.document))
-    assert states(seen)["customer-signer"] is SignerState.SIGNED
+    document_state: DocumentSeen = await act(service.create, CreateOrder(brief=two))
+    [request_entry] = entries(sandbox, "request_created")
+    assert request_entry["signers"] == ["c.signer@acme.test", "re.viewer@example.test"]
+    await act_as_signer(sandbox, "c.signer@acme.test", "sign")
+    document_state = await act(service.observe, observation(two, document_state.document))
+    assert states(document_state)["customer-signer"] is SignerState.SIGNED
 
 
 @pytest.mark.parametrize(
@@ -167,23 +167,23 @@ async def test_an_address_that_was_corrected_between_two_attempts_is_known_in_bo
 async def test_a_name_that_the_provider_changes_leaves_the_document_ours(
     sandbox: RunningSandbox, service: CoreSignatureService, two: SignatureBrief, act: Acting, name: str
 ) -> None:
-    ours = two.replace(title=name)
+    renamed_request = two.replace(title=name)
     arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="cut")
     with pytest.raises(ApplicationError):
-        await act(service.create, CreateOrder(brief=ours))
-    [kept] = sandbox.state.database.documents.where("msa-0042")
-    kept.name = unicodedata.normalize("NFC", " ".join(name.split()))
-    seen: DocumentSeen = await act(service.create, CreateOrder(brief=ours))
+        await act(service.create, CreateOrder(brief=renamed_request))
+    [stored_document] = sandbox.state.database.documents.where("msa-0042")
+    stored_document.name = unicodedata.normalize("NFC", " ".join(name.split()))
+    document_state: DocumentSeen = await act(service.create, CreateOrder(brief=renamed_request))
     assert len(entries(sandbox, "document_created")) == 1
-    cancelled = await act(service.cancel, CancelOrder(subject=ours, document=None))
-    assert (cancelled.document, cancelled.status) == (seen.document, Status.CANCELLED)
+    cancelled = await act(service.cancel, CancelOrder(subject=renamed_request, document=None))
+    assert (cancelled.document, cancelled.status) == (document_state.document, Status.CANCELLED)
 
 
 async def test_our_claim_comes_before_a_name_that_is_quite_another(
     sandbox: RunningSandbox, service: CoreSignatureService, two: SignatureBrief, document: str, act: Acting
 ) -> None:
-    [kept] = sandbox.state.database.documents.where("msa-0042")
-    kept.name = "Vertrag"
+    [stored_document] = sandbox.state.database.documents.where("msa-0042")
+    stored_document.name = "Vertrag"
     assert (await act(service.create, CreateOrder(brief=two))).document == document
     cancelled = await act(service.cancel, CancelOrder(subject=two, document=None))
     assert cancelled.status is Status.CANCELLED
@@ -196,19 +196,21 @@ async def test_between_ours_and_a_stranger_s_under_our_id_the_name_decides(
     two: SignatureBrief,
     act: Acting,
 ) -> None:
-    made: DocumentSeen = await act(service.create, CreateOrder(brief=two))
+    document_state: DocumentSeen = await act(service.create, CreateOrder(brief=two))
     await client.create_document({"name": "Other", "external_id": "msa-0042", "template": f"{sandbox.url}/t/"})
-    assert (await act(service.create, CreateOrder(brief=two))).document == made.document
+    assert (await act(service.create, CreateOrder(brief=two))).document == document_state.document
     cancelled = await act(service.cancel, CancelOrder(subject=two, document=None))
-    assert (cancelled.document, cancelled.status) == (made.document, Status.CANCELLED)
+    assert (cancelled.document, cancelled.status) == (document_state.document, Status.CANCELLED)
 
 
 async def test_a_hundred_hand_overs_are_all_known(store: Store) -> None:
-    asked = SignerSnapshots(store)
+    snapshots = SignerSnapshots(store)
     for number in range(100):
-        place = SignerSnapshot(
+        snapshot = SignerSnapshot(
             person=f"p{number + 1}", order=1, role=Role.SIGN, email=f"{number}@x.test", instead_of=f"p{number}"
         )
-        await asked.keep("msa-0042", [place])
-        await asked.keep("msa-0042", [place])
-    assert {place.instead_of for place in await asked.of("msa-0042")} == {f"p{number}" for number in range(100)}
+        await snapshots.keep("msa-0042", [snapshot])
+        await snapshots.keep("msa-0042", [snapshot])
+    assert {snapshot.instead_of for snapshot in await snapshots.of("msa-0042")} == {
+        f"p{number}" for number in range(100)
+    }

@@ -64,7 +64,7 @@ def in_bucket(store: ObjectStore, folder: str, monkeypatch: pytest.MonkeyPatch) 
     return Files(f"s3://{object_stores.BUCKET}/{folder}")
 
 
-async def whole(files: Files, sha256: str, length: int = 3) -> bytes:
+async def read_in_pieces(files: Files, sha256: str, length: int = 3) -> bytes:
     """A file's bytes, read a few at a time."""
     file = await files.open(sha256)
     content = b"".join([piece async for piece in file.pieces(length)])
@@ -97,7 +97,7 @@ async def test_nothing_is_left_of_a_file_that_broke_off(tmp_path: Path) -> None:
 async def test_a_file_comes_back_by_its_hash_until_it_is_erased(files: Files) -> None:
     sha256 = await files.put(PDF)
     assert sha256 == await files.put(PDF)
-    assert await whole(files, sha256) == await files.read(sha256) == PDF
+    assert await read_in_pieces(files, sha256) == await files.read(sha256) == PDF
     await files.remove(sha256)
     await files.remove(sha256)
     with pytest.raises(DocumentMissing):
@@ -108,7 +108,7 @@ async def test_a_file_comes_back_by_its_hash_until_it_is_erased(files: Files) ->
 
 async def test_missing_bytes_say_that_the_store_must_be_shared(files: Files) -> None:
     with pytest.raises(DocumentMissing, match="need one shared COUNTERSIGN_STORE"):
-        await whole(files, "0" * 64)
+        await read_in_pieces(files, "0" * 64)
 
 
 async def test_damaged_bytes_are_never_given_out_and_are_mended_by_another_start(tmp_path: Path) -> None:
@@ -116,9 +116,9 @@ async def test_damaged_bytes_are_never_given_out_and_are_mended_by_another_start
     sha256 = await files.put(PDF)
     (tmp_path / "documents" / sha256).write_bytes(b"%PDF-1.6")
     with pytest.raises(DocumentDamaged, match="does not match its hash"):
-        await whole(files, sha256)
+        await read_in_pieces(files, sha256)
     await Files(str(tmp_path)).put(PDF)
-    assert await whole(files, sha256) == PDF
+    assert await read_in_pieces(files, sha256) == PDF
 
 
 @pytest.fixture
@@ -141,8 +141,8 @@ async def test_what_is_acknowledged_is_found_after_a_loss_of_power(
 ) -> None:
     sha256 = await Files(str(tmp_path / "made" / "store")).put(PDF)
     path = tmp_path / "made" / "store" / "documents" / sha256
-    for each in (path, *path.parents[: len(path.relative_to(tmp_path).parts) - 1]):
-        assert each.name in on_disk[each.parent.stat().st_ino], each
+    for created_path in (path, *path.parents[: len(path.relative_to(tmp_path).parts) - 1]):
+        assert created_path.name in on_disk[created_path.parent.stat().st_ino], created_path
 
 
 async def test_equal_content_is_acknowledged_once_the_first_writer_s_name_is_on_the_disk(
@@ -177,8 +177,8 @@ def _is_full(*_: object) -> None:
 async def test_what_killed_writers_left_is_removed_after_a_day_and_no_living_one_loses_its_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unfinished, at = tmp_path / UNFINISHED, [1_000.0]
-    monkeypatch.setattr(module, "_uptime", lambda: at[0])
+    unfinished, clock = tmp_path / UNFINISHED, [1_000.0]
+    monkeypatch.setattr(module, "_uptime", lambda: clock[0])
     files = Files(str(tmp_path))
 
     def leave(name: str, hours: float) -> None:
@@ -191,12 +191,12 @@ async def test_what_killed_writers_left_is_removed_after_a_day_and_no_living_one
         leave(f"{number}.part", 25)
     await files.put(b"1")
     assert len(list(unfinished.iterdir())) == 10 * SWEPT_AT_MOST + 1, "looked for with each write"
-    at[0] += 25 * 3600
+    clock[0] += 25 * 3600
     await files.put(b"2")
     assert len(list(unfinished.iterdir())) in (9 * SWEPT_AT_MOST + 1, 9 * SWEPT_AT_MOST + 2)
     for number in range(10):
         await Files(str(tmp_path)).put(b"3%d" % number)
-    assert [one.name for one in unfinished.iterdir()] == ["living.part"]
+    assert [path.name for path in unfinished.iterdir()] == ["living.part"]
 
 
 async def test_a_file_of_ten_thousand_starts_is_written_and_looked_through_once(
@@ -245,18 +245,18 @@ async def test_a_folder_of_before_there_was_a_database_is_refused(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "message"),
     [
         ("s3://bucket/countersign", r"COUNTERSIGN_STORE: s3:// needs pip install 'countersign\[s3\]'"),
         ("sftp://somebody:canary@127.0.0.1/store", "COUNTERSIGN_STORE: must be a path or an fsspec URL"),
         ("nosuch://canary", "COUNTERSIGN_STORE: must be a path or an fsspec URL"),
     ],
 )
-def test_a_url_that_leads_to_no_store_says_what_to_do(url: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_that_leads_to_no_store_says_what_to_do(url: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if url.startswith("s3"):
         monkeypatch.setitem(sys.modules, "s3fs", None)
         monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3", raising=False)
-    with pytest.raises(StoreFailure, match=says) as failure:
+    with pytest.raises(StoreFailure, match=message) as failure:
         Files(url)
     assert "canary" not in str(failure.value)
 
@@ -282,7 +282,7 @@ async def test_a_store_can_be_tried_without_leaving_much_behind(files: Files) ->
 async def test_a_file_of_many_pieces_comes_back_whole(files: Files) -> None:
     content = b"".join(b"%07d\n" % number for number in range(400_000))
     sha256 = await files.put(content)
-    assert await whole(files, sha256, 100_003) == content == await files.read(sha256)
+    assert await read_in_pieces(files, sha256, 100_003) == content == await files.read(sha256)
     file = await files.open(sha256)
     await files.remove(sha256)
     with pytest.raises(DocumentMissing):
@@ -362,7 +362,7 @@ async def test_a_bucket_with_versions_keeps_what_is_erased_where_nobody_of_ours_
     with pytest.raises(DocumentMissing):
         await files.read(sha256)
     listed = bucket.call_s3("list_object_versions", Bucket=object_stores.BUCKET, Prefix=f"{tmp_path.name}/")
-    assert [one["Key"].rpartition("/")[2] for one in listed["Versions"]] == [sha256]
+    assert [version["Key"].rpartition("/")[2] for version in listed["Versions"]] == [sha256]
     assert await files.put(PDF) == sha256
     assert await files.read(sha256) == PDF
 
@@ -400,15 +400,15 @@ _HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 10
 @asynccontextmanager
 async def _server(answer: str) -> AsyncIterator[str]:
     """One that answers all that it is asked alike, until the block is over."""
-    over, conversations = asyncio.Event(), set[asyncio.Task[None]]()
+    is_over, conversations = asyncio.Event(), set[asyncio.Task[None]]()
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with closing(writer), suppress(ConnectionError, asyncio.IncompleteReadError):
-            while answer == "503" and not over.is_set():
+            while answer == "503" and not is_over.is_set():
                 await reader.readuntil(b"\r\n\r\n")
                 writer.write(_REFUSAL)
             writer.write(_HEAD if answer == "drip" else b"")
-            while not over.is_set():
+            while not is_over.is_set():
                 writer.write(b"." if answer == "drip" else b"")
                 await asyncio.sleep(0.05)
 
@@ -419,12 +419,12 @@ async def _server(answer: str) -> AsyncIterator[str]:
         host, port = server.sockets[0].getsockname()
         yield f"http://{host}:{port}"
         fsspec.asyn.sync(fsspec.asyn.get_loop(), _hang_up)
-        over.set()
+        is_over.set()
         await asyncio.gather(*conversations)
 
 
 async def _hang_up() -> None:
     """What the library keeps open for the next call."""
-    for one in [*fsspec.get_filesystem_class("s3")._cache.values()]:
-        if one._s3 is not None:
-            await one._s3.close()
+    for filesystem in [*fsspec.get_filesystem_class("s3")._cache.values()]:
+        if filesystem._s3 is not None:
+            await filesystem._s3.close()

@@ -38,8 +38,8 @@ class Layout:
             # Version, flags, method, time, date, CRC, sizes.
             facts = struct.pack("<5H3L", 20, 0, 0, 0, 33, zlib.crc32(part), len(part), len(part))
             local, listed = self.local_names.get(name, name).encode(), name.encode()
-            where = struct.pack("<4H2L", 0, len(self.part_comment), 0, 0, 0o100600 << 16, len(content) - shift)
-            entries += b"PK\1\2" + struct.pack("<2B", 20, 3) + facts + struct.pack("<H", len(listed)) + where
+            location = struct.pack("<4H2L", 0, len(self.part_comment), 0, 0, 0o100600 << 16, len(content) - shift)
+            entries += b"PK\1\2" + struct.pack("<2B", 20, 3) + facts + struct.pack("<H", len(listed)) + location
             entries += listed + self.part_comment
             content += b"PK\3\4" + facts + struct.pack("<2H", len(local), len(self.local_extra)) + local
             content += self.local_extra + part + (self.between if number == 0 else b"")

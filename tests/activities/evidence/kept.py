@@ -42,7 +42,7 @@ def packer(store: Store, folder: Path) -> Packer:
 
 
 def request(id: str = MSA.id) -> RequestShow:
-    told = Notification(key=f"{id}/reminder-1/chief-executive", stage="reminder-1", person="chief-executive", at=AT)
+    reminder = Notification(key=f"{id}/reminder-1/chief-executive", stage="reminder-1", person="chief-executive", at=AT)
     return RequestShow(
         id=id,
         kind="customer-contract",
@@ -53,7 +53,7 @@ def request(id: str = MSA.id) -> RequestShow:
             SignerLine(person="customer-signer", order=1, role=Role.SIGN, state=SignerState.SIGNED, at=AT),
             SignerLine(person="chief-executive", order=2, role=Role.SIGN, state=SignerState.SIGNED, at=AT),
         ),
-        notifications=(told, told.replace(key=f"{id}/ready/chief-executive", stage="ready")),
+        notifications=(reminder, reminder.replace(key=f"{id}/ready/chief-executive", stage="ready")),
         earlier=1,
         escalations=(EscalationEntry(from_="chief-executive", to="chair", reason=EscalationReason.ESCALATION, at=AT),),
         answered=(AskedQuestion(number=1, person="chair", text="Which annex?", at=AT, answer="Annex B"),),
@@ -61,9 +61,9 @@ def request(id: str = MSA.id) -> RequestShow:
     )
 
 
-def of_many_signers(id: str, many: int) -> RequestShow:
+def make_request_of_signers(id: str, signer_count: int) -> RequestShow:
     """A request that all of them have signed, each reminded once."""
-    people = [f"signer-of-{order}" for order in range(1, many + 1)]
+    people = [f"signer-of-{order}" for order in range(1, signer_count + 1)]
     return request(id).replace(
         signers=tuple(
             SignerLine(person=person, order=order, role=Role.SIGN, state=SignerState.SIGNED, at=AT)
@@ -91,15 +91,17 @@ async def told_later(store: Store, workflow_id: str, number: int = 1) -> None:
     await store.records.amend(workflow_id, number, content, (line,))
 
 
-async def signed(store: Store, id: str = MSA.id) -> WorkflowName:
+async def keep_signed_request(store: Store, id: str = MSA.id) -> WorkflowName:
     """A request that was asked about, answered, reminded of, escalated, signed and handed off."""
-    what = WorkflowName(Kind.REQUEST, id)
+    workflow_name = WorkflowName(Kind.REQUEST, id)
     page = LogPage(
         number=1,
         lines=(Notification(key=f"{id}/ready/customer-signer", stage="ready", person="customer-signer", at=AT),),
     )
-    await keep_page(store, what.workflow_id, page)
-    await store.people.add_asked(what.workflow_id, b'{"customer-signer":{"email":"ada@example.com","name":"Ada"}}')
+    await keep_page(store, workflow_name.workflow_id, page)
+    await store.people.add_asked(
+        workflow_name.workflow_id, b'{"customer-signer":{"email":"ada@example.com","name":"Ada"}}'
+    )
     signer = SettledSigner(person="chief-executive", state=SignerState.SIGNED, at=AT)
     settled = Settled(
         request=id,
@@ -112,11 +114,11 @@ async def signed(store: Store, id: str = MSA.id) -> WorkflowName:
         signers=(signer,),
     )
     await settle(store, request(id), settled)
-    await told_later(store, what.workflow_id)
-    return what
+    await told_later(store, workflow_name.workflow_id)
+    return workflow_name
 
 
-async def kept_at_the_end(store: Store, what: WorkflowName = MSA) -> None:
+async def keep_evidence(store: Store, workflow_name: WorkflowName = MSA) -> None:
     """As the activity that keeps evidence writes it: histories, identities, and what the provider gave."""
     random, text = "00" * 16, '{"input":1}'
     hashed = sha256_of(bytes(16) + text.encode())
@@ -134,15 +136,17 @@ async def kept_at_the_end(store: Store, what: WorkflowName = MSA) -> None:
         "people": ada + b"\n",
         "file-f": b'{"kind":"customer-contract"}',
     }
-    await store.evidence.keep(what.workflow_id, canonical(content), parts, AT)
+    await store.evidence.keep(workflow_name.workflow_id, canonical(content), parts, AT)
     file = SignedFile(await store.files.put(SIGNED_PDF, SIGNED), len(SIGNED_PDF))
-    given = SignedDocument(file, None, {"document": "uuid", "request": "uuid", "signers": []}, AT, "it is not ready")
-    await store.evidence.keep_signed(what.workflow_id, given, AT)
+    signed_document = SignedDocument(
+        file, None, {"document": "uuid", "request": "uuid", "signers": []}, AT, "it is not ready"
+    )
+    await store.evidence.keep_signed(workflow_name.workflow_id, signed_document, AT)
 
 
 async def onboarded(store: Store) -> WorkflowName:
     """An onboarding with one agreement."""
-    await signed(store, "acme.1.1")
+    await keep_signed_request(store, "acme.1.1")
     part = PartLine(id="acme.1.1", title="MSA", state="done", workflow=Kind.REQUEST.workflow_id("acme.1.1"))
     stage = StageLine(name="agreements", state="done", agreements=(part,))
     await settle(
@@ -151,8 +155,8 @@ async def onboarded(store: Store) -> WorkflowName:
     return ACME
 
 
-def outcomes(many: int) -> list[MemberOutcome]:
-    at = "2026-12-02T08:00:00Z"
+def make_outcomes(member_count: int) -> list[MemberOutcome]:
+    signed_at = "2026-12-02T08:00:00Z"
     return [
         MemberOutcome(
             row=n,
@@ -160,27 +164,27 @@ def outcomes(many: int) -> list[MemberOutcome]:
             request=f"{CONDUCT.id}.person-{n}",
             status="acknowledged" if n % 10 else "expired",
             sent_at="2026-12-01T08:00:00Z",
-            signed_at=at if n % 10 else "",
+            signed_at=signed_at if n % 10 else "",
             reminders=n % 3,
             due="2026-12-15",
         )
-        for n in range(1, many + 1)
+        for n in range(1, member_count + 1)
     ]
 
 
-async def acknowledged(store: Store, many: int = 25, id: str = CONDUCT.id) -> WorkflowName:
+async def keep_campaign(store: Store, member_count: int = 25, id: str = CONDUCT.id) -> WorkflowName:
     """A campaign with an audience, one of whom was exempt later."""
-    what = WorkflowName(Kind.CAMPAIGN, id)
-    frozen = await store.audiences.freeze(MemberRow(n, f"person-{n}") for n in range(1, many + 1))
-    lines = outcomes(many)
+    workflow_name = WorkflowName(Kind.CAMPAIGN, id)
+    frozen = await store.audiences.freeze(MemberRow(n, f"person-{n}") for n in range(1, member_count + 1))
+    lines = make_outcomes(member_count)
     head = {
         "version": 1,
         "campaign": id,
         "audience": frozen,
-        "population": {"opening": many, "close": many},
+        "population": {"opening": member_count, "close": member_count},
         "changes": [],
     }
-    sha256 = await store.outcomes.write(what.workflow_id, head, some_at_a_time(lines))
+    sha256 = await store.outcomes.write(workflow_name.workflow_id, head, some_at_a_time(lines))
     show = CampaignShow(
         id=id,
         kind="policy-acknowledgement",
@@ -191,7 +195,7 @@ async def acknowledged(store: Store, many: int = 25, id: str = CONDUCT.id) -> Wo
         approver="chair",
         opens_at=AT - timedelta(days=30),
         due=date(2026, 12, 15),
-        frozen=FrozenAudience(sha256=frozen, rows=many, errors=0, at=AT - timedelta(days=30)),
+        frozen=FrozenAudience(sha256=frozen, rows=member_count, errors=0, at=AT - timedelta(days=30)),
         counts=counted(lines),
         outcomes=sha256,
     )
@@ -210,7 +214,7 @@ async def acknowledged(store: Store, many: int = 25, id: str = CONDUCT.id) -> Wo
     order = CampaignOrder(campaign=campaign, frozen=show.frozen, fingerprint="f" * 64, now=AT)
     changed = await exempt(store, order)
     await settle(store, show.replace(changes=changed.changes, changed=changed.changed))
-    return what
+    return workflow_name
 
 
 async def exempt(store: Store, order: CampaignOrder) -> CampaignOrder:

@@ -32,7 +32,7 @@ from activities.temporal.executions import about_the_workflow
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.core_signature.conftest import PEOPLE, config_at
-from tests.activities.core_signature.requests import PDF, brief, deed
+from tests.activities.core_signature.requests import PDF, act_as_signer, brief
 from tests.faults.town import eventually
 from workflows.follow_up import options
 from workflows.kinds import Kind
@@ -53,7 +53,7 @@ ATTEMPT: Final = timedelta(seconds=4)
 
 
 @workflow.defn(name=SIGNATURE_REQUEST, sandboxed=False)
-class Ended:
+class KeepEvidenceWorkflow:
     """Asks for what is to be kept, and answers with it; a first run may continue as new, and the second wait."""
 
     def __init__(self) -> None:
@@ -65,16 +65,20 @@ class Ended:
         self._waits = False
 
     @workflow.run
-    async def run(self, given: SignatureInput) -> KeptFiles:
+    async def run(self, signature_input: SignatureInput) -> KeptFiles:
         """Once, as the hand-off waits for it."""
-        order = _ORDERS[given.brief.id]
+        order = _ORDERS[signature_input.brief.id]
         if order.people and not workflow.info().continued_run_id:
-            workflow.continue_as_new(given)
+            workflow.continue_as_new(signature_input)
         await workflow.wait_condition(lambda: not self._waits or order.people != ("forgotten",))
-        how = options.within(timedelta(seconds=30 if order.people == ("killed",) else 10), options.EVIDENCE)
-        how["start_to_close_timeout"] = ATTEMPT if order.people == ("killed",) else timedelta(seconds=60)
-        how["retry_policy"] = RetryPolicy(initial_interval=timedelta(milliseconds=100))
-        return await workflow.execute_activity_method(EvidenceService.keep, order.replace(people=()), **how)
+        activity_options = options.within(
+            timedelta(seconds=30 if order.people == ("killed",) else 10), options.EVIDENCE
+        )
+        activity_options["start_to_close_timeout"] = ATTEMPT if order.people == ("killed",) else timedelta(seconds=60)
+        activity_options["retry_policy"] = RetryPolicy(initial_interval=timedelta(milliseconds=100))
+        return await workflow.execute_activity_method(
+            EvidenceService.keep, order.replace(people=()), **activity_options
+        )
 
 
 @dataclass
@@ -89,67 +93,75 @@ class Ending:
     service: CoreSignatureService
     folder: Path
     document: str = ""
-    given: SignatureInput = field(default_factory=lambda: SignatureInput(brief=brief(), policy=Policy()))
+    signature_input: SignatureInput = field(default_factory=lambda: SignatureInput(brief=brief(), policy=Policy()))
 
     async def another(
-        self, asked: SignatureBrief, how: str = "sign", filled: Sequence[dict[str, object]] = ()
+        self, request: SignatureBrief, action: str = "sign", inputs: Sequence[dict[str, object]] = ()
     ) -> "Ending":
         """One more request, made and ended."""
-        made = await self.service.create(CreateOrder(brief=asked, fingerprint="f" * 64))
-        if how == "sign":
-            await deed(self.sandbox, "customer@acme.test", "sign", asked.id, inputs=list(filled))
-            await deed(self.sandbox, "ceo@example.test", "sign", asked.id)
+        document_state = await self.service.create(CreateOrder(brief=request, fingerprint="f" * 64))
+        if action == "sign":
+            await act_as_signer(self.sandbox, "customer@acme.test", "sign", request.id, inputs=list(inputs))
+            await act_as_signer(self.sandbox, "ceo@example.test", "sign", request.id)
         else:
-            await deed(self.sandbox, "customer@acme.test", how, asked.id, reason="no")
-        given = SignatureInput(brief=asked, policy=Policy(), fingerprint="f" * 64)
-        return replace(self, document=made.document, given=given)
+            await act_as_signer(self.sandbox, "customer@acme.test", action, request.id, reason="no")
+        signature_input = SignatureInput(brief=request, policy=Policy(), fingerprint="f" * 64)
+        return replace(self, document=document_state.document, signature_input=signature_input)
 
     async def read(self) -> WireDocument:
         """The document as Core Signature has it now."""
         return await self.client.document(self.document)
 
-    async def kept(
+    async def keep_evidence(
         self,
         *,
         log_only: bool = False,
         document: str | None = "",
-        again: bool = False,
+        repeated: bool = False,
         forgotten: bool = False,
-        until: datetime | None = None,
+        kept_until: datetime | None = None,
     ) -> KeptFiles:
         """Have it kept by a workflow of the request, to its end: by its second run, before which Temporal may have
         forgotten the first.
         """
-        asked = self.document if document == "" else document
-        runs = ("forgotten",) if forgotten else ("again",) if again else ()
-        _ORDERS[self.given.brief.id] = EvidenceOrder(document=asked, log_only=log_only, people=runs, until=until)
-        queue, id = self.temporal.namespace, self.given.brief.workflow_id
+        document_id = self.document if document == "" else document
+        runs = ("forgotten",) if forgotten else ("again",) if repeated else ()
+        _ORDERS[self.signature_input.brief.id] = EvidenceOrder(
+            document=document_id, log_only=log_only, people=runs, until=kept_until
+        )
+        queue, id = self.temporal.namespace, self.signature_input.brief.workflow_id
         async with self.at_work():
-            handle = await self.temporal.start_workflow(Ended.run, self.given, id=id, task_queue=queue)
+            handle = await self.temporal.start_workflow(
+                KeepEvidenceWorkflow.run, self.signature_input, id=id, task_queue=queue
+            )
             if forgotten:
                 await self._forget(handle)
-                handle = self.temporal.get_workflow_handle_for(Ended.run, id)
-                await handle.signal(Ended.go_on)
+                handle = self.temporal.get_workflow_handle_for(KeepEvidenceWorkflow.run, id)
+                await handle.signal(KeepEvidenceWorkflow.go_on)
             return await handle.result()
 
-    async def _forget(self, handle: WorkflowHandle[Ended, KeptFiles]) -> None:
+    async def _forget(self, handle: WorkflowHandle[KeepEvidenceWorkflow, KeptFiles]) -> None:
         """Delete its first run, once that has continued as new."""
         first = self.temporal.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
         await eventually(lambda: _has_continued(first))
-        of = WorkflowExecution(workflow_id=first.id, run_id=first.run_id or "")
-        gone = DeleteWorkflowExecutionRequest(namespace=self.temporal.namespace, workflow_execution=of)
-        await self.temporal.workflow_service.delete_workflow_execution(gone)
+        execution = WorkflowExecution(workflow_id=first.id, run_id=first.run_id or "")
+        deletion_request = DeleteWorkflowExecutionRequest(
+            namespace=self.temporal.namespace, workflow_execution=execution
+        )
+        await self.temporal.workflow_service.delete_workflow_execution(deletion_request)
         await eventually(lambda: _is_gone(first), timeout_seconds=60)
 
     @asynccontextmanager
-    async def killed(self) -> AsyncIterator[WorkflowHandle[Ended, KeptFiles]]:
+    async def killed(self) -> AsyncIterator[WorkflowHandle[KeepEvidenceWorkflow, KeptFiles]]:
         """A request whose evidence is kept by a process that is killed at the end of the block."""
         _ORDERS[MSA] = EvidenceOrder(document=self.document, people=("killed",))
         queue, nursery = self.temporal.namespace, multiprocessing.get_context("spawn")
-        where = (self.temporal.service_client.config.target_host, queue, self.sandbox.url, str(self.folder))
-        process = nursery.Process(target=keep_elsewhere, args=where)
-        async with Worker(self.temporal, task_queue=queue, workflows=[Ended]):
-            handle = await self.temporal.start_workflow(Ended.run, self.given, id=WORKFLOW, task_queue=queue)
+        process_arguments = (self.temporal.service_client.config.target_host, queue, self.sandbox.url, str(self.folder))
+        process = nursery.Process(target=keep_elsewhere, args=process_arguments)
+        async with Worker(self.temporal, task_queue=queue, workflows=[KeepEvidenceWorkflow]):
+            handle = await self.temporal.start_workflow(
+                KeepEvidenceWorkflow.run, self.signature_input, id=WORKFLOW, task_queue=queue
+            )
             process.start()
             try:
                 yield handle
@@ -161,7 +173,7 @@ class Ending:
     async def at_work(self) -> AsyncIterator[None]:
         """Both workers."""
         async with (
-            Worker(self.temporal, task_queue=self.temporal.namespace, workflows=[Ended]),
+            Worker(self.temporal, task_queue=self.temporal.namespace, workflows=[KeepEvidenceWorkflow]),
             Worker(self.temporal, task_queue=EVIDENCE_QUEUE, activities=self.keeper.activities()),
         ):
             yield
@@ -188,8 +200,8 @@ async def _is_gone(run: WorkflowHandle[Any, Any]) -> bool:
 
 
 @asynccontextmanager
-async def ended(
-    folder: Path, temporal: Client, how: str = "sign", pdf: bytes = PDF, filled: Sequence[dict[str, object]] = ()
+async def stage_ended_request(
+    folder: Path, temporal: Client, action: str = "sign", pdf: bytes = PDF, filled: Sequence[dict[str, object]] = ()
 ) -> AsyncIterator[Ending]:
     """Both signers have signed, the first with these `inputs`, or the first has declined."""
     (folder / "people.yaml").write_text(PEOPLE)
@@ -198,7 +210,7 @@ async def ended(
         _keeping(folder, sandbox.url, temporal) as (client, service, store, keeper),
     ):
         stage = Ending(sandbox, client, store, keeper, temporal, service, folder)
-        yield await stage.another(brief(await store.files.put(pdf)), how, filled)
+        yield await stage.another(brief(await store.files.put(pdf)), action, filled)
 
 
 @asynccontextmanager

@@ -27,28 +27,28 @@ async def body() -> AsyncIterator[bytes]:
 
 
 @asynccontextmanager
-async def downloads(folder: Path, most: int = 40) -> AsyncIterator[DocumentDownloads]:
+async def open_downloads(folder: Path, limit_megabytes: int = 40) -> AsyncIterator[DocumentDownloads]:
     """Of a host that gives 20 MB."""
     transport = httpx.MockTransport(lambda _: httpx.Response(200, content=body()))
-    async with make_client(most=(most + 1) * MEGABYTE, transport=transport) as client:
-        yield DocumentDownloads(client, Guard(("127.0.0.1:9",)), Files(str(folder)), most * MEGABYTE)
+    async with make_client(most=(limit_megabytes + 1) * MEGABYTE, transport=transport) as client:
+        yield DocumentDownloads(client, Guard(("127.0.0.1:9",)), Files(str(folder)), limit_megabytes * MEGABYTE)
 
 
 async def test_20_mb_pass_through_less_than_2_mb_of_memory(tmp_path: Path) -> None:
-    async with downloads(tmp_path) as made:
+    async with open_downloads(tmp_path) as document_downloads:
         tracemalloc.start()
         try:
-            kept = await made.fetch(WireFile(pdf=LINK, security_hash=SHA256), 60)
+            kept_file = await document_downloads.fetch(WireFile(pdf=LINK, security_hash=SHA256), 60)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    assert (kept.sha256, kept.bytes) == (SHA256, len(PIECE) * PIECES)
+    assert (kept_file.sha256, kept_file.bytes) == (SHA256, len(PIECE) * PIECES)
     assert peak < 2 * MEGABYTE
-    assert (tmp_path / SIGNED / SHA256).stat().st_size == kept.bytes
+    assert (tmp_path / SIGNED / SHA256).stat().st_size == kept_file.bytes
 
 
 @pytest.mark.parametrize(
-    ("file", "says"),
+    ("file", "message"),
     [
         (WireFile(pdf=LINK), "is not ready"),
         (WireFile(security_hash=SHA256), "is not ready"),
@@ -59,23 +59,23 @@ async def test_20_mb_pass_through_less_than_2_mb_of_memory(tmp_path: Path) -> No
         (WireFile(pdf=LINK, security_hash="0" * 64), "not the SHA-256"),
     ],
 )
-async def test_what_cannot_be_kept_is_refused_without_its_link(file: WireFile, says: str, tmp_path: Path) -> None:
-    async with downloads(tmp_path) as made:
-        with pytest.raises(FileRefused, match=says) as refused:
-            await made.fetch(file, 60)
+async def test_what_cannot_be_kept_is_refused_without_its_link(file: WireFile, message: str, tmp_path: Path) -> None:
+    async with open_downloads(tmp_path) as document_downloads:
+        with pytest.raises(FileRefused, match=message) as refused:
+            await document_downloads.fetch(file, 60)
     assert "secret" not in str(refused.value) and "evil" not in str(refused.value)
     assert not (tmp_path / SIGNED).exists()
 
 
 async def test_ten_times_the_bound_is_refused_at_the_bound(tmp_path: Path) -> None:
-    async with downloads(tmp_path, most=2) as made:
+    async with open_downloads(tmp_path, limit_megabytes=2) as document_downloads:
         with pytest.raises(FileRefused, match="more than 2 MB"):
-            await made.fetch(WireFile(pdf=LINK, security_hash=SHA256), 60)
+            await document_downloads.fetch(WireFile(pdf=LINK, security_hash=SHA256), 60)
     assert list((tmp_path / UNFINISHED).iterdir()) == []
 
 
 async def test_a_store_that_takes_nothing_is_away_and_not_the_provider_s_fault(tmp_path: Path) -> None:
     (tmp_path / UNFINISHED).write_text("no folder")
-    async with downloads(tmp_path) as made:
+    async with open_downloads(tmp_path) as document_downloads:
         with pytest.raises(StoreAway):
-            await made.fetch(WireFile(pdf=LINK, security_hash=SHA256), 60)
+            await document_downloads.fetch(WireFile(pdf=LINK, security_hash=SHA256), 60)

@@ -23,10 +23,10 @@ from activities.records.erasures import Erasure
 from activities.records.evidence import FIELDS, file_part
 from tests.activities.core_signature.conftest import arm, entries
 from tests.activities.core_signature.requests import PDF
-from tests.activities.evidence.stage import WORKFLOW, Ending, ended
+from tests.activities.evidence.stage import WORKFLOW, Ending, stage_ended_request
 from tests.glances import glances
 from tests.servers import own_namespace
-from tests.storage import away
+from tests.storage import take_table_away
 from workflows.model.evidence import KeptFiles
 
 pytestmark = pytest.mark.real_server
@@ -35,18 +35,18 @@ pytestmark = pytest.mark.real_server
 async def test_the_signed_document_and_its_log_are_kept_as_core_signature_has_them(
     dev_server: str, tmp_path: Path
 ) -> None:
-    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
-        until = datetime(2033, 12, 4, tzinfo=UTC)
-        files, read = await msa.kept(until=until), await msa.read()
+    async with stage_ended_request(tmp_path, await own_namespace(dev_server)) as msa:
+        kept_until = datetime(2033, 12, 4, tzinfo=UTC)
+        files, read = await msa.keep_evidence(kept_until=kept_until), await msa.read()
         assert files.document and files.signing_log and read.signing_log
         assert (files.document.sha256, files.signing_log.sha256) == (read.security_hash, read.signing_log.security_hash)
         content = await msa.store.files.read(files.document.sha256, SIGNED)
         assert content.startswith(PDF) and len(content) == files.document.bytes
         signed = await msa.store.evidence.signed(WORKFLOW)
         assert signed and signed.why is None and signed.provider
-        assert (signed.keep_until, signed.removed_at) == (until, None)
+        assert (signed.keep_until, signed.removed_at) == (kept_until, None)
         assert signed.provider["document"] == msa.document
-        assert [one["person"] for one in signed.provider["signers"]] == ["customer-signer", "chief-executive"]
+        assert [signer["person"] for signer in signed.provider["signers"]] == ["customer-signer", "chief-executive"]
         assert len(entries(msa.sandbox, "download")) == 2
         assert entries(msa.sandbox, "violation") == [], "no bearer goes with a pre-signed link"
 
@@ -54,14 +54,14 @@ async def test_the_signed_document_and_its_log_are_kept_as_core_signature_has_th
 async def test_a_declined_document_has_both_files_too_and_a_campaign_keeps_the_log_alone(
     dev_server: str, tmp_path: Path
 ) -> None:
-    async with ended(tmp_path, await own_namespace(dev_server), "decline") as msa:
-        assert (await msa.kept(log_only=True)).document is None
+    async with stage_ended_request(tmp_path, await own_namespace(dev_server), "decline") as msa:
+        assert (await msa.keep_evidence(log_only=True)).document is None
         [signed] = (await msa.store.evidence.signed_of([WORKFLOW])).values()
         assert (signed.document, signed.log is None, signed.why) == (None, False, None)
 
 
 @pytest.mark.parametrize(
-    ("fault", "where", "says"),
+    ("fault", "path", "message"),
     [
         ("empty", "/dl/*/document.pdf", "the signed document is empty"),
         ("short", "/dl/*/document.pdf", "not the SHA-256 that Core Signature says"),
@@ -74,38 +74,38 @@ async def test_a_declined_document_has_both_files_too_and_a_campaign_keeps_the_l
     ],
 )
 async def test_what_is_wrong_is_refused_and_fetched_by_the_next_attempt_with_a_fresh_link(
-    fault: str, where: str, says: str, dev_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fault: str, path: str, message: str, dev_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
-        arm(msa.sandbox, method="GET", path=where, fault=fault)
+    async with stage_ended_request(tmp_path, await own_namespace(dev_server)) as msa:
+        arm(msa.sandbox, method="GET", path=path, fault=fault)
         refused: list[str | None] = []
         keep = msa.store.evidence.keep_signed
 
-        async def noted(workflow_id: str, signed: object, at: object) -> None:
+        async def keep_and_note(workflow_id: str, signed: object, kept_at: object) -> None:
             refused.append(getattr(signed, "why", None))
-            await keep(workflow_id, signed, at)  # type: ignore[arg-type]
+            await keep(workflow_id, signed, kept_at)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(msa.store.evidence, "keep_signed", noted)
-        files = await msa.kept()
-        assert refused[0] and says in refused[0] and refused[-1] is None
+        monkeypatch.setattr(msa.store.evidence, "keep_signed", keep_and_note)
+        files = await msa.keep_evidence()
+        assert refused[0] and message in refused[0] and refused[-1] is None
         assert files.document and files.document.sha256 == (await msa.read()).security_hash
         assert "http" not in refused[0], "a link is a secret"
 
 
 async def test_of_300_mb_no_more_than_the_bound_is_read_and_nothing_is_left(dev_server: str, tmp_path: Path) -> None:
-    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
+    async with stage_ended_request(tmp_path, await own_namespace(dev_server)) as msa:
         arm(msa.sandbox, method="GET", path="/dl/*/document.pdf", fault="giant", times=None)
         failure = await _fails(msa)
         assert "more than 1 MB: COUNTERSIGN_SIGNATURE_MAX_DOWNLOAD_MB" in failure.message
-        [there] = failure.details
-        assert set(there) == {"signing_log"}, "what came is kept and told"
+        [details] = failure.details
+        assert set(details) == {"signing_log"}, "what came is kept and told"
         signed = await msa.store.evidence.signed(WORKFLOW)
         assert signed and signed.log and signed.why == failure.message
         assert list((tmp_path / "store" / "unfinished").iterdir()) == []
 
 
 async def test_a_link_to_another_host_is_never_called(dev_server: str, tmp_path: Path) -> None:
-    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
+    async with stage_ended_request(tmp_path, await own_namespace(dev_server)) as msa:
         msa.sandbox.core_signature.views.base_url = "http://127.0.0.2"
         failure = await _fails(msa)
         assert "COUNTERSIGN_SIGNATURE_DOWNLOAD_HOSTS" in failure.message
@@ -113,30 +113,30 @@ async def test_a_link_to_another_host_is_never_called(dev_server: str, tmp_path:
 
 
 async def test_what_we_know_is_kept_without_payloads_and_each_payload_apart(dev_server: str, tmp_path: Path) -> None:
-    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
+    async with stage_ended_request(tmp_path, await own_namespace(dev_server)) as msa:
         await msa.store.evidence.keep_part(WORKFLOW, file_part("f" * 64), b'{"kind":"customer-contract"}')
-        await msa.kept(again=True)
+        await msa.keep_evidence(repeated=True)
         content = await msa.content()
         assert (content.workflow_id, content.file, content.adopted) == (WORKFLOW, "file-" + "f" * 16, False)
         assert content.request["brief"]["title"] == "Master services agreement"
         first, second = content.runs
         assert (first.not_kept, second.not_kept, second.decoded) == (None, None, True)
-        events = [json.loads(one) for one in await msa.lines(second.history or "")]
+        events = [json.loads(line) for line in await msa.lines(second.history or "")]
         assert events[0]["type"] == "WORKFLOW_EXECUTION_STARTED"
         assert (events[-1]["type"], events[-1]["ids"]["activity_type.name"]) == (
             "ACTIVITY_TASK_SCHEDULED",
             "keep_evidence",
         )
-        told = b"".join([*await msa.lines(first.history or ""), *await msa.lines(second.history or "")])
-        assert b"Master services agreement" not in told and b"customer-signer" not in told
-        payloads = [json.loads(one) for one in await msa.lines(second.payloads or "")]
-        assert any("Master services agreement" in one["text"] for one in payloads)
-        by_event = {one["id"]: one for one in events}
-        for one in payloads:
-            sha256 = hashlib.sha256(bytes.fromhex(one["random"]) + one["text"].encode()).hexdigest()
-            assert by_event[one["event"]]["payloads"][one["place"]] == sha256
-        assert [len(one["payloads"]) for one in events].count(0) < len(events)
-        people = {one.person: one.sha256 for one in content.people}
+        histories = b"".join([*await msa.lines(first.history or ""), *await msa.lines(second.history or "")])
+        assert b"Master services agreement" not in histories and b"customer-signer" not in histories
+        payloads = [json.loads(line) for line in await msa.lines(second.payloads or "")]
+        assert any("Master services agreement" in payload["text"] for payload in payloads)
+        by_event = {event["id"]: event for event in events}
+        for payload in payloads:
+            sha256 = hashlib.sha256(bytes.fromhex(payload["random"]) + payload["text"].encode()).hexdigest()
+            assert by_event[payload["event"]]["payloads"][payload["place"]] == sha256
+        assert [len(event["payloads"]) for event in events].count(0) < len(events)
+        people = {person.person: person.sha256 for person in content.people}
         assert list(people) == ["legal-desk", "customer-signer", "chief-executive"]
         for line in await msa.lines("people"):
             assert people[json.loads(line)["person"]] == hashlib.sha256(line).hexdigest()
@@ -147,15 +147,17 @@ async def test_what_we_know_is_kept_without_payloads_and_each_payload_apart(dev_
 async def test_a_run_that_temporal_has_forgotten_is_listed_and_stands_in_the_way_of_no_erasure(
     dev_server: str, tmp_path: Path
 ) -> None:
-    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
-        await msa.kept(forgotten=True)
+    async with stage_ended_request(tmp_path, await own_namespace(dev_server)) as msa:
+        await msa.keep_evidence(forgotten=True)
         first, second = (await msa.content()).runs
         assert (first.not_kept, first.history, first.events) == ("Temporal has forgotten it", None, 0)
         assert (second.not_kept, second.history) == (None, "history-2")
-        events = [json.loads(one) for one in await msa.lines("history-2")]
+        events = [json.loads(line) for line in await msa.lines("history-2")]
         assert events[0]["ids"]["continued_execution_run_id"] == first.run_id
-        at = datetime(2027, 1, 4, 9, tzinfo=UTC)
-        await msa.store.erasures.carry_out(Erasure(WORKFLOW, "customer-signer", "desk", "asked", at, at), ())
+        erased_at = datetime(2027, 1, 4, 9, tzinfo=UTC)
+        await msa.store.erasures.carry_out(
+            Erasure(WORKFLOW, "customer-signer", "desk", "asked", erased_at, erased_at), ()
+        )
         assert not [name for name in await msa.store.evidence.parts(WORKFLOW) if name.startswith("payloads")]
         assert await msa.lines("history-2")
 
@@ -163,12 +165,12 @@ async def test_a_run_that_temporal_has_forgotten_is_listed_and_stands_in_the_way
 async def test_evidence_is_kept_once_and_stays_when_the_provider_replaces_its_document(
     dev_server: str, tmp_path: Path
 ) -> None:
-    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
-        files, before = await msa.kept(), await msa.store.evidence.read(WORKFLOW)
+    async with stage_ended_request(tmp_path, await own_namespace(dev_server)) as msa:
+        files, evidence_before = await msa.keep_evidence(), await msa.store.evidence.read(WORKFLOW)
         [document] = list(msa.sandbox.state.database.documents)
         document.final = msa.sandbox.state.database.files.save(b"%PDF-1.4 another")
-        assert await msa.kept() == files
-        assert await msa.store.evidence.read(WORKFLOW) == before
+        assert await msa.keep_evidence() == files
+        assert await msa.store.evidence.read(WORKFLOW) == evidence_before
         assert len(entries(msa.sandbox, "download")) == 2
 
 
@@ -189,19 +191,21 @@ async def test_what_signers_filled_in_is_kept_apart_until_somebody_of_the_reques
     dev_server: str, tmp_path: Path
 ) -> None:
     temporal = await own_namespace(dev_server)
-    async with ended(tmp_path, temporal, filled=FILLED) as msa:
-        await msa.kept()
+    async with stage_ended_request(tmp_path, temporal, filled=FILLED) as msa:
+        await msa.keep_evidence()
         assert json.loads(await msa.store.evidence.part(WORKFLOW, FIELDS) or b"") == FIELDS_KEPT
         history = await temporal.get_workflow_handle(WORKFLOW).fetch_history()
         assert "4711" not in str(history.to_json())
-        at = datetime(2027, 1, 4, 9, tzinfo=UTC)
-        await msa.store.erasures.carry_out(Erasure(WORKFLOW, "customer-signer", "desk", "asked for it", at, at), ())
+        erased_at = datetime(2027, 1, 4, 9, tzinfo=UTC)
+        await msa.store.erasures.carry_out(
+            Erasure(WORKFLOW, "customer-signer", "desk", "asked for it", erased_at, erased_at), ()
+        )
         assert await msa.store.evidence.part(WORKFLOW, FIELDS) is None
 
 
 async def test_of_a_kind_that_keeps_the_log_alone_no_field_is_kept(dev_server: str, tmp_path: Path) -> None:
-    async with ended(tmp_path, await own_namespace(dev_server), filled=FILLED) as msa:
-        await msa.kept(log_only=True)
+    async with stage_ended_request(tmp_path, await own_namespace(dev_server), filled=FILLED) as msa:
+        await msa.keep_evidence(log_only=True)
         assert await msa.store.evidence.part(WORKFLOW, FIELDS) is None
 
 
@@ -222,20 +226,20 @@ def test_of_ten_times_as_many_fields_ten_times_as_long_the_first_are_kept_and_cu
     fields = filled_in(read)
     assert fields[0] == {"id": "half", "value": "a?"}
     assert (len(fields), fields[1]["id"]) == (FIELDS_AT_MOST, "tag-0")
-    assert {len(str(one["value"])) for one in fields[1:]} == {VALUE_CHARACTERS_AT_MOST}
+    assert {len(str(field["value"])) for field in fields[1:]} == {VALUE_CHARACTERS_AT_MOST}
     assert filled_in(read.model_copy(update={"request": None})) == []
 
 
 async def test_without_a_document_only_what_we_know_is_kept(dev_server: str, tmp_path: Path) -> None:
-    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
-        assert (await msa.kept(document=None)).document is None
+    async with stage_ended_request(tmp_path, await own_namespace(dev_server)) as msa:
+        assert (await msa.keep_evidence(document=None)).document is None
         assert await msa.store.evidence.signed(WORKFLOW) is None
         assert (await msa.content()).fingerprint == "f" * 64
 
 
 async def _fails(msa: Ending) -> ApplicationError:
     with pytest.raises(WorkflowFailureError) as failed:
-        await msa.kept()
+        await msa.keep_evidence()
     assert isinstance(failed.value.cause, ActivityError)
     cause = failed.value.cause.cause
     last = cause if isinstance(cause, ApplicationError) else cause and cause.__cause__
@@ -247,7 +251,7 @@ async def _fails(msa: Ending) -> ApplicationError:
 async def test_a_store_that_is_full_or_read_only_costs_an_attempt_and_nothing_else(
     fault: int, dev_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
+    async with stage_ended_request(tmp_path, await own_namespace(dev_server)) as msa:
         full = [OSError(fault, os.strerror(fault))] * 2
         append = files._append
 
@@ -257,8 +261,8 @@ async def test_a_store_that_is_full_or_read_only_costs_an_attempt_and_nothing_el
             append(file, content)
 
         monkeypatch.setattr(files, "_append", fails_at_first)
-        kept = await msa.kept()
-        assert kept.document and kept.document.sha256 == (await msa.read()).security_hash
+        kept_files = await msa.keep_evidence()
+        assert kept_files.document and kept_files.document.sha256 == (await msa.read()).security_hash
         assert full == []
         assert list((tmp_path / "store" / "unfinished").iterdir()) == [], "nothing of the failed attempt keeps room"
 
@@ -269,20 +273,20 @@ async def test_a_killed_worker_and_a_reset_workflow_keep_each_file_once(
 ) -> None:
     """kill -9 in the middle of the download; later an operator resets the run that has ended."""
     monkeypatch.setattr(service, "FOR_THE_REST", 0.0)
-    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
+    async with stage_ended_request(tmp_path, await own_namespace(dev_server)) as msa:
         arm(msa.sandbox, method="GET", path="/dl/*/document.pdf", fault="drip", delay=30)
         async with msa.killed() as handle:
             half = tmp_path / "store" / "unfinished"
             for pause in glances():
-                if half.exists() and any(one.stat().st_size for one in half.iterdir()):
+                if half.exists() and any(path.stat().st_size for path in half.iterdir()):
                     break
                 await asyncio.sleep(pause)
         async with msa.at_work():
             files = await handle.result()
             read, content = await msa.read(), await msa.store.evidence.read(WORKFLOW)
             assert files.document and files.signing_log and files.document.sha256 == read.security_hash
-            kept = {one.name for one in (tmp_path / "store" / SIGNED).iterdir()}
-            assert kept == {files.document.sha256, files.signing_log.sha256}
+            file_names = {path.name for path in (tmp_path / "store" / SIGNED).iterdir()}
+            assert file_names == {files.document.sha256, files.signing_log.sha256}
             fetched = len(entries(msa.sandbox, "download"))
             await msa.temporal.workflow_service.reset_workflow_execution(
                 ResetWorkflowExecutionRequest(
@@ -299,21 +303,21 @@ async def test_a_killed_worker_and_a_reset_workflow_keep_each_file_once(
 
 
 async def test_without_the_database_it_is_tried_again_and_says_so(dev_server: str, tmp_path: Path) -> None:
-    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
-        with away(msa.store, "evidence"):
+    async with stage_ended_request(tmp_path, await own_namespace(dev_server)) as msa:
+        with take_table_away(msa.store, "evidence"):
             failure = await _fails(msa)
         assert "the database cannot be used" in failure.message
-        [there] = failure.details
-        assert set(there) == {"document", "signing_log"}, "the files are kept all the same"
-        assert (await msa.kept()).document is not None
+        [details] = failure.details
+        assert set(details) == {"document", "signing_log"}, "the files are kept all the same"
+        assert (await msa.keep_evidence()).document is not None
 
 
 async def test_of_somebody_who_was_erased_before_nothing_personal_is_kept_late(dev_server: str, tmp_path: Path) -> None:
-    async with ended(tmp_path, await own_namespace(dev_server), filled=FILLED) as msa:
-        at = datetime(2027, 1, 4, 9, tzinfo=UTC)
-        erased = Erasure(WORKFLOW, "customer-signer", "desk", "asked for it", at, at)
+    async with stage_ended_request(tmp_path, await own_namespace(dev_server), filled=FILLED) as msa:
+        erased_at = datetime(2027, 1, 4, 9, tzinfo=UTC)
+        erased = Erasure(WORKFLOW, "customer-signer", "desk", "asked for it", erased_at, erased_at)
         await msa.store.erasures.carry_out(erased, ())
-        await msa.kept()
+        await msa.keep_evidence()
         assert await msa.store.evidence.part(WORKFLOW, FIELDS) is None
         people = [json.loads(line)["person"] for line in await msa.lines("people")]
         assert people == ["legal-desk", "chief-executive"]

@@ -28,14 +28,14 @@ from tests.activities.evidence.kept import (
     AT,
     CONDUCT,
     MSA,
-    acknowledged,
-    kept_at_the_end,
+    keep_campaign,
+    keep_evidence,
+    keep_signed_request,
     key_in,
-    of_many_signers,
+    make_request_of_signers,
     onboarded,
     packer,
     settle,
-    signed,
     told_later,
 )
 from tests.storage import altered
@@ -45,7 +45,7 @@ from workflows.kinds import Kind
 async def pack_of(folder: Path) -> Path:
     """One of a request."""
     with closing(Store(str(folder / "kept"))) as store:
-        await signed(store)
+        await keep_signed_request(store)
         await packer(store, folder).export(MSA, folder / "msa.zip")
     return folder / "msa.zip"
 
@@ -62,11 +62,11 @@ async def written(pack: Path, parts: dict[str, bytes]) -> Path:
 
 
 def _names(folder: Path) -> list[str]:
-    return sorted(one.name for one in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir())
 
 
 def faults(pack: Path, keys: PublicKeys | None = None) -> list[str]:
-    return [one.part for one in verify(pack, keys).faults]
+    return [fault.part for fault in verify(pack, keys).faults]
 
 
 async def test_a_pack_has_all_that_is_on_record_and_holds(tmp_path: Path) -> None:
@@ -80,28 +80,28 @@ async def test_a_pack_has_all_that_is_on_record_and_holds(tmp_path: Path) -> Non
     assert parts["manifest.json"] == canonical(manifest)
     assert (manifest["id"], manifest["type"], manifest["status"]) == ("msa-0042", "request", "signed")
     assert (manifest["amendment"], manifest["finished"]) == (1, True)
-    for name, said in manifest["parts"].items():
-        assert said["sha256"] == hashlib.sha256(parts[name]).hexdigest()
-        assert said["bytes"] == len(parts[name])
-    assert [one["target"] for one in json.loads(parts["hand-offs.json"])] == ["finance-1"]
+    for name, part in manifest["parts"].items():
+        assert part["sha256"] == hashlib.sha256(parts[name]).hexdigest()
+        assert part["bytes"] == len(parts[name])
+    assert [hand_off["target"] for hand_off in json.loads(parts["hand-offs.json"])] == ["finance-1"]
     timeline = json.loads(parts["timeline.json"])
-    assert {one["stage"] for one in timeline["notifications"]} == {"ready", "reminder-1"}
+    assert {notification["stage"] for notification in timeline["notifications"]} == {"ready", "reminder-1"}
     assert {text["text"] for text in json.loads(parts["texts.json"]).values()} == {"Which annex?", "Annex B"}
     assert b"annex" not in parts["record.json"] + parts["timeline.json"] + parts["certificate.html"]
     assert b"Ada" in parts["people.json"]
     assert b"Ada" not in b"".join(content for name, content in parts.items() if name != "people.json")
-    for said in (b"Master services agreement", b"chief-executive", b"1\xc3\x97", b"chair", b"ab" * 32):
-        assert said in parts["certificate.html"]
+    for part in (b"Master services agreement", b"chief-executive", b"1\xc3\x97", b"chair", b"ab" * 32):
+        assert part in parts["certificate.html"]
     assert stat.S_IMODE(pack.stat().st_mode) == 0o600
-    found = verify(pack, PublicKeys.read(tmp_path / "evidence.pem.pub"))
-    assert (found.ok, found.trusted, found.id, found.parts) == (True, True, "msa-0042", 7)
+    verified = verify(pack, PublicKeys.read(tmp_path / "evidence.pem.pub"))
+    assert (verified.ok, verified.trusted, verified.id, verified.parts) == (True, True, "msa-0042", 7)
 
 
 async def test_made_twice_on_two_machines_it_is_the_same_and_an_amendment_makes_another(
     tmp_path: Path, database_url: str
 ) -> None:
     stores = [Store(str(tmp_path / "kept"), database_url) for _ in range(2)]
-    await signed(stores[0])
+    await keep_signed_request(stores[0])
     packs = [tmp_path / f"{number}.zip" for number in range(3)]
     for store, pack in zip(stores, packs, strict=False):
         await packer(store, tmp_path).export(MSA, pack)
@@ -122,16 +122,18 @@ async def test_two_packs_of_one_age_that_differ_are_told_apart_by_their_parts(tm
     parts = parts_of(pack)
     rebuilt = await resigned(tmp_path, parts, "timeline.json", parts["timeline.json"].replace(b"ready", b"never"))
     assert newer_of(verify(pack), verify(rebuilt)) == "both are of amendment 1, and differ in timeline.json"
-    many = parts | {f"x/{n}.json": b"{}" for n in range(10 * verification.DIFFERENCES_AT_MOST)}
+    extended_parts = parts | {f"x/{n}.json": b"{}" for n in range(10 * verification.DIFFERENCES_AT_MOST)}
     manifest = json.loads(parts["manifest.json"])
-    manifest["parts"] |= {n: {"sha256": "0" * 64, "bytes": 2, "media_type": "x"} for n in many if n.startswith("x/")}
-    found = newer_of(verify(pack), verify(await sealed(tmp_path, many, manifest)))
-    assert found.count("x/") == verification.DIFFERENCES_AT_MOST and found.endswith(", …")
+    manifest["parts"] |= {
+        n: {"sha256": "0" * 64, "bytes": 2, "media_type": "x"} for n in extended_parts if n.startswith("x/")
+    }
+    difference = newer_of(verify(pack), verify(await sealed(tmp_path, extended_parts, manifest)))
+    assert difference.count("x/") == verification.DIFFERENCES_AT_MOST and difference.endswith(", …")
 
 
 async def test_with_another_key_it_stays_signed_by_the_first(tmp_path: Path) -> None:
     pack = await pack_of(tmp_path)
-    first, before = key_in(tmp_path), pack.read_bytes()
+    first, content_before = key_in(tmp_path), pack.read_bytes()
     (tmp_path / "evidence.pem").unlink()
     second = key_in(tmp_path)
     assert first.id != second.id
@@ -139,25 +141,25 @@ async def test_with_another_key_it_stays_signed_by_the_first(tmp_path: Path) -> 
     assert list(listed.keys) == [first.id, second.id]
     with closing(Store(str(tmp_path / "kept"))) as store:
         await packer(store, tmp_path).export(MSA, pack)
-        assert pack.read_bytes() == before
+        assert pack.read_bytes() == content_before
         await told_later(store, MSA.workflow_id, 2)
         await packer(store, tmp_path).export(MSA, tmp_path / "later.zip")
-    assert [verify(one, listed).key for one in (pack, tmp_path / "later.zip")] == [first.id, second.id]
+    assert [verify(path, listed).key for path in (pack, tmp_path / "later.zip")] == [first.id, second.id]
 
 
 async def test_a_changed_byte_in_any_part_is_named(tmp_path: Path) -> None:
     """Of a request with all that is kept of one, an onboarding and a campaign."""
     with closing(Store(str(tmp_path / "kept"))) as store:
-        await kept_at_the_end(store, await signed(store))
-        for what in (MSA, await onboarded(store), await acknowledged(store)):
-            await packer(store, tmp_path).export(what, tmp_path / f"{what.id}.zip")
-    for what in (MSA, ACME, CONDUCT):
-        parts = parts_of(tmp_path / f"{what.id}.zip")
+        await keep_evidence(store, await keep_signed_request(store))
+        for workflow_name in (MSA, await onboarded(store), await keep_campaign(store)):
+            await packer(store, tmp_path).export(workflow_name, tmp_path / f"{workflow_name.id}.zip")
+    for workflow_name in (MSA, ACME, CONDUCT):
+        parts = parts_of(tmp_path / f"{workflow_name.id}.zip")
         for name, content in parts.items():
             changed = parts | {name: content[:-2] + bytes([content[-2] ^ 1]) + content[-1:]}
-            found = verify(await written(tmp_path / "changed.zip", changed)).faults
-            assert [one.part for one in found] == [name]
-            assert found[0].expected and found[0].found
+            pack_faults = verify(await written(tmp_path / "changed.zip", changed)).faults
+            assert [fault.part for fault in pack_faults] == [name]
+            assert pack_faults[0].expected and pack_faults[0].found
 
 
 async def test_each_byte_of_the_file_counts(tmp_path: Path) -> None:
@@ -165,21 +167,21 @@ async def test_each_byte_of_the_file_counts(tmp_path: Path) -> None:
     pack = await pack_of(tmp_path)
     content = bytearray(pack.read_bytes())
     unseen = []
-    for at in range(0, len(content), 7):
-        content[at] ^= 1
+    for position in range(0, len(content), 7):
+        content[position] ^= 1
         (tmp_path / "changed.zip").write_bytes(content)
         if verify(tmp_path / "changed.zip").ok:
-            unseen.append(at)
-        content[at] ^= 1
+            unseen.append(position)
+        content[position] ^= 1
     assert unseen == []
 
 
 async def test_a_missing_an_extra_and_a_renamed_part_are_named(tmp_path: Path) -> None:
     parts = parts_of(await pack_of(tmp_path))
-    without = {name: content for name, content in parts.items() if name != "record.json"}
-    assert faults(await written(tmp_path / "a.zip", without)) == ["record.json"]
+    parts_without_record = {name: content for name, content in parts.items() if name != "record.json"}
+    assert faults(await written(tmp_path / "a.zip", parts_without_record)) == ["record.json"]
     assert faults(await written(tmp_path / "a.zip", parts | {"more.json": b"{}"})) == ["more.json"]
-    renamed = without | {"records.json": parts["record.json"]}
+    renamed = parts_without_record | {"records.json": parts["record.json"]}
     assert sorted(faults(await written(tmp_path / "a.zip", renamed))) == ["record.json", "records.json"]
     assert faults(await written(tmp_path / "a.zip", {"manifest.json": parts["manifest.json"]})) == [
         "manifest.dsse.json"
@@ -208,29 +210,29 @@ def test_a_name_outside_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_a_link_a_duplicate_and_a_bomb_are_refused_before_anything_is_read(tmp_path: Path) -> None:
     link = _zipped(tmp_path, lambda opened: opened.writestr(_info("x", stat.S_IFLNK | 0o777), b"/etc/passwd"))
-    assert [(one.part, one.found) for one in verify(link).faults] == [("x", "a symbolic link")]
+    assert [(fault.part, fault.found) for fault in verify(link).faults] == [("x", "a symbolic link")]
 
     def twice(opened: zipfile.ZipFile) -> None:
         for _ in range(2):
             with pytest.warns(UserWarning) if "x" in opened.namelist() else io.BytesIO():
                 opened.writestr(_info("x"), b"x")
 
-    assert [(one.part, one.found) for one in verify(_zipped(tmp_path, twice)).faults] == [("x", "twice")]
+    assert [(fault.part, fault.found) for fault in verify(_zipped(tmp_path, twice)).faults] == [("x", "twice")]
 
     def bomb(opened: zipfile.ZipFile) -> None:
         info = _info("x")
         info.compress_type = zipfile.ZIP_DEFLATED
         opened.writestr(info, bytes(50 << 20))
 
-    assert [(one.part, one.found) for one in verify(_zipped(tmp_path, bomb)).faults] == [
+    assert [(fault.part, fault.found) for fault in verify(_zipped(tmp_path, bomb)).faults] == [
         ("x", "one that is compressed")
     ]
 
 
 def test_a_list_of_more_parts_than_any_pack_has_is_not_read(tmp_path: Path) -> None:
     end = struct.Struct("<4s4H2LH").pack(b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
-    many = 10 * archive.PARTS_AT_MOST
-    end64 = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, many, many, 46 * many, 0)
+    part_count = 10 * archive.PARTS_AT_MOST
+    end64 = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, part_count, part_count, 46 * part_count, 0)
     locator = struct.pack("<4sLQL", b"PK\6\7", 0, 0, 1)
     (tmp_path / "many.zip").write_bytes(end64 + locator + end)
     assert "parts" in verify(tmp_path / "many.zip").faults[0].expected
@@ -245,24 +247,24 @@ async def test_overlapping_parts_are_refused(tmp_path: Path) -> None:
     content = pack.read_bytes()
     directory = content.index(b"PK\1\2")
     second = content.index(b"PK\1\2", directory + 4)
-    at = second + 42
-    pack.write_bytes(content[:at] + bytes(4) + content[at + 4 :])
+    position = second + 42
+    pack.write_bytes(content[:position] + bytes(4) + content[position + 4 :])
     assert "to begin at" in verify(pack).faults[0].expected
 
 
 async def test_a_pack_that_somebody_else_signed_is_told_from_ours(tmp_path: Path) -> None:
     parts = parts_of(await pack_of(tmp_path))
-    ours = PublicKeys.read(tmp_path / "evidence.pem.pub")
+    our_keys = PublicKeys.read(tmp_path / "evidence.pem.pub")
     forger = key_in(tmp_path / "forger")
     record = parts["record.json"].replace(b'"signed"', b'"failed"')
     manifest = json.loads(parts["manifest.json"]) | {"status": "failed"}
     manifest["parts"]["record.json"] |= {"sha256": hashlib.sha256(record).hexdigest(), "bytes": len(record)}
     forged = parts | {"record.json": record, "manifest.json": canonical(manifest)}
-    assert faults(await written(tmp_path / "forged.zip", forged), ours) == ["manifest.json"]
+    assert faults(await written(tmp_path / "forged.zip", forged), our_keys) == ["manifest.json"]
     digest = hashlib.sha256(forged["manifest.json"]).hexdigest()
     forged["manifest.dsse.json"] = forger.envelope(statement(PREDICATE, {"manifest.json": digest}, {}))
     await written(tmp_path / "forged.zip", forged)
-    for keys in (ours, None):
+    for keys in (our_keys, None):
         pack = verify(tmp_path / "forged.zip", keys)
         assert (pack.ok, pack.trusted, pack.key) == (True, False, forger.id)
 
@@ -271,7 +273,7 @@ async def test_an_onboarding_with_a_part_that_somebody_else_signed_is_not_truste
     with closing(Store(str(tmp_path / "kept"))) as store:
         await onboarded(store)
         await packer(store, tmp_path).export(ACME, tmp_path / "acme.zip")
-    ours, forger, name = (
+    our_keys, forger, name = (
         PublicKeys.read(tmp_path / "evidence.pem.pub"),
         key_in(tmp_path / "forger"),
         "parts/acme.1.1.zip",
@@ -282,29 +284,29 @@ async def test_an_onboarding_with_a_part_that_somebody_else_signed_is_not_truste
     digest = hashlib.sha256(part["manifest.json"]).hexdigest()
     envelope = forger.envelope(statement(PREDICATE, {"manifest.json": digest}, {}))
     await written(tmp_path / "part.zip", part | {"manifest.dsse.json": envelope})
-    rebuilt = verify(await resigned(tmp_path, parts, name, (tmp_path / "part.zip").read_bytes()), ours)
+    rebuilt = verify(await resigned(tmp_path, parts, name, (tmp_path / "part.zip").read_bytes()), our_keys)
     assert (rebuilt.ok, rebuilt.trusted, rebuilt.key) == (True, False, forger.id)
 
 
 async def test_what_was_signed_of_another_shape_is_no_traceback(tmp_path: Path) -> None:
     key = key_in(tmp_path)
 
-    async def found(manifest: object, **more: bytes) -> VerifiedPack:
+    async def verify_manifest(manifest: object, **extra_parts: bytes) -> VerifiedPack:
         content = canonical(manifest)
         envelope = key.envelope(statement(PREDICATE, {"manifest.json": hashlib.sha256(content).hexdigest()}, {}))
-        parts = {"manifest.json": content, "manifest.dsse.json": envelope, **more}
+        parts = {"manifest.json": content, "manifest.dsse.json": envelope, **extra_parts}
         return verify(await written(tmp_path / "odd.zip", parts))
 
     marks = {"version": 1, "id": "x", "type": "request", "workflow_id": "x", "status": "signed", "finished": True}
     marks |= {"amendment": 0, "erasures": 0, "documents": 0, "removed": 0}
     shapes: tuple[object, ...] = ([], {}, {"version": 2}, marks, marks | {"parts": []}, marks | {"parts": {"a": 1}})
     for manifest in shapes:
-        assert not (await found(manifest)).ok, manifest
+        assert not (await verify_manifest(manifest)).ok, manifest
     odd = b'{"show": []}'
     part = {"sha256": hashlib.sha256(odd).hexdigest(), "bytes": len(odd)}
-    assert not (await found(marks | {"parts": {"record.json": part}}, **{"record.json": odd})).ok
+    assert not (await verify_manifest(marks | {"parts": {"record.json": part}}, **{"record.json": odd})).ok
     large = {"sha256": "0" * 64, "bytes": 10**15}
-    assert not (await found(marks | {"parts": {"record.json": large}}, **{"record.json": odd})).ok
+    assert not (await verify_manifest(marks | {"parts": {"record.json": large}}, **{"record.json": odd})).ok
 
 
 async def test_a_pack_whose_manifest_is_not_of_its_record_does_not_hold(tmp_path: Path) -> None:
@@ -318,22 +320,22 @@ async def test_a_pack_whose_manifest_is_not_of_its_record_does_not_hold(tmp_path
     ):
         [fault] = verify(await sealed(tmp_path, parts, manifest | {name: value})).faults
         assert (fault.part, fault.found.isprintable()) == (part, True)
-    left = {name: said for name, said in manifest["parts"].items() if name != "record.json"}
-    without = {name: content for name, content in parts.items() if name != "record.json"}
-    assert faults(await sealed(tmp_path, without, manifest | {"parts": left})) == ["record.json"]
+    listed_parts = {name: part for name, part in manifest["parts"].items() if name != "record.json"}
+    parts_without_record = {name: content for name, content in parts.items() if name != "record.json"}
+    assert faults(await sealed(tmp_path, parts_without_record, manifest | {"parts": listed_parts})) == ["record.json"]
 
 
 ODD: tuple[object, ...] = (None, [], {}, -1, 1e308, True, "\x1b[2Jholds\u202e", "2026-12-04T09:30:00", [[]], {"a": {}})
 
 
-def odd_ones(value: object, chance: random.Random) -> object:
+def replace_random_value(value: object, chance: random.Random) -> object:
     """JSON with one value replaced, somewhere in it."""
     if isinstance(value, dict) and value and chance.random() < 0.95:
         name = chance.choice(list(value))
-        return {**value, name: odd_ones(value[name], chance)}
+        return {**value, name: replace_random_value(value[name], chance)}
     if isinstance(value, list) and value and chance.random() < 0.95:
-        place = chance.randrange(len(value))
-        return [*value[:place], odd_ones(value[place], chance), *value[place + 1 :]]
+        index = chance.randrange(len(value))
+        return [*value[:index], replace_random_value(value[index], chance), *value[index + 1 :]]
     return chance.choice(ODD)
 
 
@@ -342,33 +344,35 @@ async def test_whatever_a_signed_pack_says_is_no_traceback_and_nothing_that_a_te
     """Anybody can sign a pack with a key of theirs."""
     chance = random.Random(29)  # noqa: S311  nothing secret
     with closing(Store(str(tmp_path / "kept"))) as store:
-        await kept_at_the_end(store, await signed(store))
-        for what in (MSA, await onboarded(store), await acknowledged(store)):
-            await packer(store, tmp_path).export(what, tmp_path / f"{what.id}.zip")
-    for what in (MSA, ACME, CONDUCT):
-        parts = parts_of(tmp_path / f"{what.id}.zip")
+        await keep_evidence(store, await keep_signed_request(store))
+        for workflow_name in (MSA, await onboarded(store), await keep_campaign(store)):
+            await packer(store, tmp_path).export(workflow_name, tmp_path / f"{workflow_name.id}.zip")
+    for workflow_name in (MSA, ACME, CONDUCT):
+        parts = parts_of(tmp_path / f"{workflow_name.id}.zip")
         manifest = json.loads(parts["manifest.json"])
         names = sorted(name for name in parts if name.endswith((".json", ".jsonl")) and name != "manifest.dsse.json")
         for _ in range(200):
             name = chance.choice(names)
             *lines, last = parts[name].splitlines()
-            content = b"".join([*(line + b"\n" for line in lines), canonical(odd_ones(json.loads(last), chance))])
+            content = b"".join(
+                [*(line + b"\n" for line in lines), canonical(replace_random_value(json.loads(last), chance))]
+            )
             if name == "manifest.json":
-                found = verify(await sealed(tmp_path, parts, json.loads(content)))
+                verified = verify(await sealed(tmp_path, parts, json.loads(content)))
             else:
                 content += b"\n" if name.endswith("l") else b""
-                said = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-                listed = {**manifest["parts"], name: said}
-                found = verify(await sealed(tmp_path, parts | {name: content}, manifest | {"parts": listed}))
-            texts = [text for one in found.faults for text in (one.part, one.expected, one.found)]
-            texts += [found.id, found.type, found.status, found.workflow_id, found.key, *found.notes]
+                part_entry = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+                listed = {**manifest["parts"], name: part_entry}
+                verified = verify(await sealed(tmp_path, parts | {name: content}, manifest | {"parts": listed}))
+            texts = [text for fault in verified.faults for text in (fault.part, fault.expected, fault.found)]
+            texts += [verified.id, verified.type, verified.status, verified.workflow_id, verified.key, *verified.notes]
             assert [text for text in texts if not text.isprintable()] == []
 
 
 async def test_what_was_kept_at_the_end_and_what_the_provider_gave_are_in_it(tmp_path: Path) -> None:
     with closing(Store(str(tmp_path / "kept"))) as store:
-        await signed(store)
-        await kept_at_the_end(store)
+        await keep_signed_request(store)
+        await keep_evidence(store)
         await packer(store, tmp_path).export(MSA, tmp_path / "msa.zip")
     parts = parts_of(tmp_path / "msa.zip")
     assert parts["signed.pdf"] == b"%PDF-1.7 signed"
@@ -381,21 +385,21 @@ async def test_what_was_kept_at_the_end_and_what_the_provider_gave_are_in_it(tmp
         *("identities.jsonl", "payloads/1.jsonl", "people.json", "request.json", "signed.pdf", "texts.json"),
     ]
     assert verify(tmp_path / "msa.zip").faults == []
-    for name, before, after in (
+    for name, old_bytes, new_bytes in (
         ("history/1.jsonl", b"STARTED", b"STORTED"),
         ("payloads/1.jsonl", b"input", b"inpat"),
         ("identities.jsonl", b"Ada", b"Eve"),
         ("signed.pdf", b"signed", b"forged"),
     ):
-        changed = await resigned(tmp_path, parts, name, parts[name].replace(before, after))
+        changed = await resigned(tmp_path, parts, name, parts[name].replace(old_bytes, new_bytes))
         assert faults(changed) == [name]
 
 
 async def test_a_pack_has_nothing_of_a_start_that_was_refused(tmp_path: Path) -> None:
     """Of which a crash left what it had stored."""
     with closing(Store(str(tmp_path / "kept"))) as store:
-        await signed(store)
-        await kept_at_the_end(store)
+        await keep_signed_request(store)
+        await keep_evidence(store)
         await store.people.keep(MSA.workflow_id, "f" * 64, None)
         await store.people.choose(MSA.workflow_id, "f" * 64)
         await packer(store, tmp_path).export(MSA, tmp_path / "before.zip")
@@ -416,10 +420,10 @@ async def resigned(folder: Path, parts: dict[str, bytes], name: str, content: by
 
 async def sealed(folder: Path, parts: dict[str, bytes], manifest: dict[str, object]) -> Path:
     """A pack of these parts with this manifest, signed by our key."""
-    whole = canonical(manifest)
-    digests = {"manifest.json": hashlib.sha256(whole).hexdigest()}
+    content = canonical(manifest)
+    digests = {"manifest.json": hashlib.sha256(content).hexdigest()}
     envelope = key_in(folder).envelope(statement(PREDICATE, digests, {}))
-    return await written(folder / "rebuilt.zip", parts | {"manifest.json": whole, "manifest.dsse.json": envelope})
+    return await written(folder / "rebuilt.zip", parts | {"manifest.json": content, "manifest.dsse.json": envelope})
 
 
 async def test_an_onboarding_has_whole_packs_of_its_parts(tmp_path: Path) -> None:
@@ -439,7 +443,7 @@ async def test_a_campaign_has_its_audience_its_changes_and_one_outcome_a_person(
     tmp_path: Path, database_url: str
 ) -> None:
     with closing(Store(str(tmp_path / "kept"), database_url)) as store:
-        await acknowledged(store, 25)
+        await keep_campaign(store, 25)
         await packer(store, tmp_path).export(CONDUCT, tmp_path / "conduct.zip")
         await packer(store, tmp_path).export(CONDUCT, tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == (tmp_path / "conduct.zip").read_bytes()
@@ -451,26 +455,26 @@ async def test_a_campaign_has_its_audience_its_changes_and_one_outcome_a_person(
     record = json.loads(parts["record.json"])["show"]
     assert record["outcomes"] == hashlib.sha256(parts["population.json"] + parts["outcomes.jsonl"]).hexdigest()
     assert record["frozen"]["sha256"] == hashlib.sha256(parts["audience.json"]).hexdigest()
-    for said in (b"2026.1", b"2026-12-01", b"chair", b"2026-12-15"):
-        assert said in parts["certificate.html"]
+    for text in (b"2026.1", b"2026-12-01", b"chair", b"2026-12-15"):
+        assert text in parts["certificate.html"]
     assert verify(tmp_path / "conduct.zip").faults == []
 
 
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("outcomes.jsonl", lambda it: it.replace(b"expired", b"acknowledged", 1)),
-        ("outcomes.jsonl", lambda it: it.split(b"\n", 1)[1]),
-        ("audience.json", lambda it: it.replace(b"person-3", b"person-x", 1)),
-        ("audience/000001.json", lambda it: it.replace(b"desk", b"dusk")),
-        ("population.json", lambda it: it.replace(b'"opening":25', b'"opening":24')),
+        ("outcomes.jsonl", lambda content: content.replace(b"expired", b"acknowledged", 1)),
+        ("outcomes.jsonl", lambda content: content.split(b"\n", 1)[1]),
+        ("audience.json", lambda content: content.replace(b"person-3", b"person-x", 1)),
+        ("audience/000001.json", lambda content: content.replace(b"desk", b"dusk")),
+        ("population.json", lambda content: content.replace(b'"opening":25', b'"opening":24')),
     ],
 )
 async def test_a_campaign_that_was_rebuilt_with_our_own_key_contradicts_its_record(
     tmp_path: Path, name: str, change: Callable[[bytes], bytes]
 ) -> None:
     with closing(Store(str(tmp_path / "kept"))) as store:
-        await acknowledged(store, 25)
+        await keep_campaign(store, 25)
         await packer(store, tmp_path).export(CONDUCT, tmp_path / "conduct.zip")
     parts = parts_of(tmp_path / "conduct.zip")
     assert faults(await resigned(tmp_path, parts, name, change(parts[name])))
@@ -480,7 +484,7 @@ async def test_without_a_record_nothing_is_written(tmp_path: Path) -> None:
     with closing(Store(str(tmp_path / "kept"))) as store:
         with pytest.raises(NotEnded):
             await packer(store, tmp_path).export(MSA, tmp_path / "msa.zip")
-        await signed(store)
+        await keep_signed_request(store)
         assert altered(store, "DELETE FROM texts WHERE name = 'answer-1'") == 1
         await packer(store, tmp_path).export(MSA, tmp_path / "msa.zip")
     assert verify(tmp_path / "msa.zip").ok
@@ -489,7 +493,7 @@ async def test_without_a_record_nothing_is_written(tmp_path: Path) -> None:
 
 async def test_a_target_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(Store(str(tmp_path / "kept"))) as store:
-        await signed(store)
+        await keep_signed_request(store)
         with pytest.raises(FileNotFoundError):
             await packer(store, tmp_path).export(MSA, tmp_path / "nowhere" / "msa.zip")
         with pytest.raises(IsADirectoryError):
@@ -513,23 +517,25 @@ async def test_a_part_that_is_larger_than_what_is_read_whole_is_named_unread(
         [fault] = verify(await written(tmp_path / "large.zip", parts | {name: content})).faults
         assert (fault.part, fault.expected, fault.found) == (name, "at most 65,536 bytes", "655,360")
     monkeypatch.setattr(verification, "PART_BYTES_AT_MOST", len(parts["record.json"]) // 10)
-    assert [(one.part, one.expected[:7]) for one in verify(tmp_path / "msa.zip").faults] == [("record.json", "at most")]
+    assert [(fault.part, fault.expected[:7]) for fault in verify(tmp_path / "msa.zip").faults] == [
+        ("record.json", "at most")
+    ]
 
 
 async def test_of_ten_times_as_many_faults_the_first_are_named(tmp_path: Path) -> None:
     parts = parts_of(await pack_of(tmp_path))
-    more = {f"more/{number}.json": b"{}" for number in range(10 * verification.FAULTS_AT_MOST)}
-    assert len(faults(await written(tmp_path / "many.zip", parts | more))) == verification.FAULTS_AT_MOST
+    extra_parts = {f"more/{number}.json": b"{}" for number in range(10 * verification.FAULTS_AT_MOST)}
+    assert len(faults(await written(tmp_path / "many.zip", parts | extra_parts))) == verification.FAULTS_AT_MOST
 
 
 def test_a_file_of_keys_says_what_is_wrong_with_it(tmp_path: Path) -> None:
-    for content, says in (
+    for content, message in (
         (b"no key", "Ed25519"),
         (bytes(1 << 20), "bytes"),
         (b"-----BEGIN PUBLIC KEY-----\nx", "Ed25519"),
     ):
         (tmp_path / "key.pem").write_bytes(content)
-        with pytest.raises(UnusableKey, match=says):
+        with pytest.raises(UnusableKey, match=message):
             PublicKeys.read(tmp_path / "key.pem")
     with pytest.raises(UnusableKey, match="Ed25519"):
         EvidenceKey.read(tmp_path / "key.pem")
@@ -538,19 +544,19 @@ def test_a_file_of_keys_says_what_is_wrong_with_it(tmp_path: Path) -> None:
 
 
 async def test_a_request_of_a_hundred_signers_has_a_pack(tmp_path: Path) -> None:
-    shown = of_many_signers(MSA.id, 100)
+    request_view = make_request_of_signers(MSA.id, 100)
     with closing(Store(str(tmp_path / "kept"))) as store:
-        await settle(store, shown)
-        await kept_at_the_end(store)
+        await settle(store, request_view)
+        await keep_evidence(store)
         await packer(store, tmp_path).export(MSA, tmp_path / "msa.zip")
     assert verify(tmp_path / "msa.zip").ok
     page = parts_of(tmp_path / "msa.zip")["certificate.html"].decode()
-    assert [line.person for line in shown.signers if line.person not in page] == []
+    assert [line.person for line in request_view.signers if line.person not in page] == []
 
 
 async def test_with_documents_a_campaign_has_those_of_its_members_and_says_how_many_have_none(tmp_path: Path) -> None:
     with closing(Store(str(tmp_path / "kept"))) as store:
-        await acknowledged(store, 5)
+        await keep_campaign(store, 5)
         for number in (1, 2, 3):
             pdf = b"%PDF-1.7 of " + str(number).encode()
             file = SignedFile(await store.files.put(pdf, SIGNED), len(pdf))

@@ -17,7 +17,7 @@ from activities.records.evidence import FIELDS, SignedDocument, SignedFile
 from activities.records.starts import Start
 from activities.records.store import Store
 from activities.retention.service import DailyRetention
-from tests.activities.evidence.kept import AT, CONDUCT, MSA, kept_at_the_end, packer, signed
+from tests.activities.evidence.kept import AT, CONDUCT, MSA, keep_evidence, keep_signed_request, packer
 from tests.storage import altered
 from workflows.kinds import Kind
 from workflows.model.policy import end_of_retention
@@ -28,18 +28,20 @@ DAY = OVER + timedelta(days=1)
 PDF, LOG = b"%PDF-1.7 signed", b"%PDF-1.7 log"
 
 
-async def kept(store: Store, id: str = MSA.id, pdf: bytes = PDF, log: bytes = LOG, until: datetime = OVER) -> str:
+async def keep_signed_files(
+    store: Store, id: str = MSA.id, pdf: bytes = PDF, log: bytes = LOG, kept_until: datetime = OVER
+) -> str:
     """The workflow id of a request with both files, to be kept until then."""
     workflow_id = Kind.REQUEST.workflow_id(id)
-    document, signing_log = [SignedFile(await store.files.put(one, SIGNED), len(one)) for one in (pdf, log)]
-    await store.evidence.keep_signed(workflow_id, SignedDocument(document, signing_log, keep_until=until), AT)
+    document, signing_log = [SignedFile(await store.files.put(content, SIGNED), len(content)) for content in (pdf, log)]
+    await store.evidence.keep_signed(workflow_id, SignedDocument(document, signing_log, keep_until=kept_until), AT)
     return workflow_id
 
 
-def there(store: Store, shelf: str = SIGNED) -> set[str]:
+def list_stored_hashes(store: Store, shelf: str = SIGNED) -> set[str]:
     """The hashes of a shelf."""
     folder = Path(store.files.root) / shelf
-    return {one.name for one in folder.iterdir()} if folder.exists() else set()
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
 
 async def of_campaign(store: Store, id: str, first_page: str | None = None) -> None:
@@ -54,36 +56,42 @@ async def test_after_its_retention_the_day_removes_the_files_and_packs_say_so(
     tmp_path: Path, database_url: str
 ) -> None:
     with closing(Store(str(tmp_path / "kept"), database_url)) as store:
-        await signed(store)
-        await kept(store)
+        await keep_signed_request(store)
+        await keep_signed_files(store)
         await store.evidence.keep_part(MSA.workflow_id, FIELDS, b'[{"id":"order-number","value":"4711"}]')
         await packer(store, tmp_path).export(MSA, tmp_path / "before.zip")
         retention = DailyRetention(store)
         assert (await retention.apply(RetentionOrder(now=OVER))).removed == 0, "it is over after that instant"
-        assert len(there(store)) == 2
+        assert len(list_stored_hashes(store)) == 2
         result = await retention.apply(RetentionOrder(now=DAY))
-        assert (result.removed, there(store)) == (1, set())
+        assert (result.removed, list_stored_hashes(store)) == (1, set())
         assert "signed files removed" in result.details
         assert await remove_due(store, DAY) == 0
         with pytest.raises(DocumentMissing):
             await kept_file(store, MSA.workflow_id)
         assert await store.evidence.part(MSA.workflow_id, FIELDS) is None
         await packer(store, tmp_path).export(MSA, tmp_path / "after.zip")
-    old, new = verify(tmp_path / "before.zip"), verify(tmp_path / "after.zip")
-    assert (old.faults, new.faults, old.documents, new.documents, new.removed) == ([], [], 2, 0, 2)
-    assert new.lacks == {"signed.pdf": "not_kept: retention", "signing-log.pdf": "not_kept: retention"}
-    assert newer_of(old, new).startswith(f"{tmp_path / 'after.zip'} is newer")
+    verified_before, verified_after = verify(tmp_path / "before.zip"), verify(tmp_path / "after.zip")
+    assert (
+        verified_before.faults,
+        verified_after.faults,
+        verified_before.documents,
+        verified_after.documents,
+        verified_after.removed,
+    ) == ([], [], 2, 0, 2)
+    assert verified_after.lacks == {"signed.pdf": "not_kept: retention", "signing-log.pdf": "not_kept: retention"}
+    assert newer_of(verified_before, verified_after).startswith(f"{tmp_path / 'after.zip'} is newer")
 
 
 async def test_nothing_is_removed_before_a_legal_hold_is_released(tmp_path: Path, database_url: str) -> None:
     with closing(Store(str(tmp_path / "kept"), database_url)) as store:
-        workflow_id = await kept(store)
+        workflow_id = await keep_signed_files(store)
         assert await store.holds.place(workflow_id, "matter 7", "legal", AT)
         assert not await store.holds.place(workflow_id, "matter 7", "legal", DAY), "held for that already"
         assert await store.holds.place(workflow_id, "matter 8", "legal", DAY)
         assert await remove_due(store, DAY) == 0
         assert await store.holds.release(workflow_id, "matter 7", "chief", DAY)
-        assert (await remove_due(store, DAY), len(there(store))) == (0, 2), "of two holds one is left"
+        assert (await remove_due(store, DAY), len(list_stored_hashes(store))) == (0, 2), "of two holds one is left"
         await store.holds.release(workflow_id, "matter 8", "chief", DAY)
         assert not await store.holds.release(workflow_id, "matter 8", "chief", DAY), "released already"
         first, second = await store.holds.of(workflow_id)
@@ -92,7 +100,7 @@ async def test_nothing_is_removed_before_a_legal_hold_is_released(tmp_path: Path
             *("chief", DAY),
         )
         assert second.released_at == DAY
-        assert (await remove_due(store, DAY), there(store)) == (1, set())
+        assert (await remove_due(store, DAY), list_stored_hashes(store)) == (1, set())
         assert await store.holds.place(workflow_id, "matter 7", "legal", DAY), "released ones stay on record"
         assert len(await store.holds.of(workflow_id)) == 3
 
@@ -104,11 +112,11 @@ async def test_the_hold_of_a_campaign_holds_its_requests(tmp_path: Path, databas
         alike = Kind.REQUEST.workflow_id("conduct.msa")
         await store.starts.begin(alike, Start("k", "T", ("p",), "desk", None, AT))
         for id in ("conduct.ada", "conduct.killed", "conduct.msa"):
-            await kept(store, id, pdf=f"%PDF {id}".encode(), log=f"%PDF log {id}".encode())
+            await keep_signed_files(store, id, pdf=f"%PDF {id}".encode(), log=f"%PDF log {id}".encode())
         await store.holds.place(CONDUCT.workflow_id, "matter 7", "legal", AT)
-        assert (await remove_due(store, DAY), len(there(store))) == (1, 4)
+        assert (await remove_due(store, DAY), len(list_stored_hashes(store))) == (1, 4)
         assert (await store.evidence.signed(alike) or SignedDocument()).removed_at == DAY
-        assert [one.workflow_id for one in await store.holds.of(Kind.REQUEST.workflow_id("conduct.ada"))] == [
+        assert [hold.workflow_id for hold in await store.holds.of(Kind.REQUEST.workflow_id("conduct.ada"))] == [
             CONDUCT.workflow_id
         ]
         [listed] = await store.holds.page()
@@ -123,31 +131,32 @@ async def test_more_than_a_statement_takes_are_removed_and_held_ones_stand_in_no
     monkeypatch.setattr(holds, "LISTED_AT_ONCE", 2)
     with closing(Store(str(tmp_path / "kept"), database_url)) as store:
         ids = [
-            await kept(store, f"msa-{number}", f"{number}".encode(), f"log {number}".encode()) for number in range(20)
+            await keep_signed_files(store, f"msa-{number}", f"{number}".encode(), f"log {number}".encode())
+            for number in range(20)
         ]
         for workflow_id in ids[:5]:
             await store.holds.place(workflow_id, "matter", "legal", AT)
-        assert (await remove_due(store, DAY), len(there(store))) == (15, 10)
+        assert (await remove_due(store, DAY), len(list_stored_hashes(store))) == (15, 10)
         assert await store.holds.held(ids) == dict.fromkeys(ids[:5], "matter")
 
 
 async def test_a_file_that_two_requests_have_goes_with_the_last_of_them(tmp_path: Path, database_url: str) -> None:
     with closing(Store(str(tmp_path / "kept"), database_url)) as store:
-        first = await kept(store, "one")
-        await kept(store, "two", until=DAY + timedelta(days=9))
+        first = await keep_signed_files(store, "one")
+        await keep_signed_files(store, "two", kept_until=DAY + timedelta(days=9))
         assert await remove_due(store, DAY) == 1
-        assert len(there(store)) == 2, "the other has them still"
+        assert len(list_stored_hashes(store)) == 2, "the other has them still"
         with pytest.raises(DocumentMissing):
             await kept_file(store, first)
         assert await kept_file(store, Kind.REQUEST.workflow_id("two")) is not None
-        assert (await remove_due(store, DAY + timedelta(days=10)), there(store)) == (1, set())
+        assert (await remove_due(store, DAY + timedelta(days=10)), list_stored_hashes(store)) == (1, set())
 
 
 async def test_who_is_killed_between_note_and_removal_is_followed_by_the_next_day(
     tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(Store(str(tmp_path / "kept"), database_url)) as store:
-        workflow_id = await kept(store)
+        workflow_id = await keep_signed_files(store)
 
         async def killed(sha256: str, shelf: str) -> None:
             raise SystemError
@@ -155,53 +164,53 @@ async def test_who_is_killed_between_note_and_removal_is_followed_by_the_next_da
         with monkeypatch.context() as patch, pytest.raises(SystemError):
             patch.setattr(store.files, "remove", killed)
             await remove_due(store, DAY)
-        assert len(there(store)) == 2
+        assert len(list_stored_hashes(store)) == 2
         with pytest.raises(DocumentMissing):
             await kept_file(store, workflow_id)
-        assert (await remove_due(store, DAY + timedelta(days=1)), there(store)) == (1, set())
-        known = await store.evidence.signed(workflow_id)
-        assert known and (known.removed_at, known.keep_until) == (DAY, None)
+        assert (await remove_due(store, DAY + timedelta(days=1)), list_stored_hashes(store)) == (1, set())
+        signed_document = await store.evidence.signed(workflow_id)
+        assert signed_document and (signed_document.removed_at, signed_document.keep_until) == (DAY, None)
 
 
 async def test_a_log_that_comes_after_the_retention_goes_as_well(tmp_path: Path) -> None:
     with closing(Store(str(tmp_path / "kept"))) as store:
         pdf = SignedFile(await store.files.put(PDF, SIGNED), len(PDF))
-        some = SignedDocument(pdf, why="the log is not ready", keep_until=OVER)
-        await store.evidence.keep_signed(MSA.workflow_id, some, AT)
-        assert (await remove_due(store, DAY), there(store)) == (1, set())
+        signed_document = SignedDocument(pdf, why="the log is not ready", keep_until=OVER)
+        await store.evidence.keep_signed(MSA.workflow_id, signed_document, AT)
+        assert (await remove_due(store, DAY), list_stored_hashes(store)) == (1, set())
         log = SignedFile(await store.files.put(LOG, SIGNED), len(LOG))
-        await store.evidence.keep_signed(MSA.workflow_id, replace(some, log=log, why=None), DAY)
-        assert (await remove_due(store, DAY), there(store)) == (1, set())
-        await store.evidence.keep_signed(MSA.workflow_id, replace(some, log=log, why=None), DAY)
+        await store.evidence.keep_signed(MSA.workflow_id, replace(signed_document, log=log, why=None), DAY)
+        assert (await remove_due(store, DAY), list_stored_hashes(store)) == (1, set())
+        await store.evidence.keep_signed(MSA.workflow_id, replace(signed_document, log=log, why=None), DAY)
         assert await remove_due(store, DAY) == 0, "asked once more, after a reset"
 
 
 async def test_an_erasure_waits_for_the_release_of_a_hold(tmp_path: Path, database_url: str) -> None:
     with closing(Store(str(tmp_path / "kept"), database_url)) as store:
-        await signed(store)
-        await signed(store, "msa-0043")
-        await kept_at_the_end(store)
+        await keep_signed_request(store)
+        await keep_signed_request(store, "msa-0043")
+        await keep_evidence(store)
         page = await store.files.put(b"a picture", PICTURES)
         await store.starts.keep_first_page(MSA.workflow_id, page, "sha")
         await store.holds.place(MSA.workflow_id, "matter 7", "legal", AT)
         dry = await erase(store, "customer-signer", "desk", "asked for it", DAY, dry_run=True)
-        done = await erase(store, "customer-signer", "desk", "asked for it", DAY)
-        other = Kind.REQUEST.workflow_id("msa-0043")
-        assert (dry.erased, dry.held) == (done.erased, done.held) == ((other,), {MSA.workflow_id: "matter 7"})
+        report = await erase(store, "customer-signer", "desk", "asked for it", DAY)
+        other_id = Kind.REQUEST.workflow_id("msa-0043")
+        assert (dry.erased, dry.held) == (report.erased, report.held) == ((other_id,), {MSA.workflow_id: "matter 7"})
         assert b"Ada" in b"".join(await store.people.asked(MSA.workflow_id))
-        assert there(store, PICTURES) == {page}
+        assert list_stored_hashes(store, PICTURES) == {page}
         assert (await erase_due(store, DAY), await store.erasures.of(MSA.workflow_id)) == (0, [])
         await store.holds.release(MSA.workflow_id, "matter 7", "legal", DAY)
         assert await erase_due(store, DAY) == 1
         assert b"Ada" not in b"".join(await store.people.asked(MSA.workflow_id))
-        assert there(store, PICTURES) == set()
+        assert list_stored_hashes(store, PICTURES) == set()
 
 
 async def test_a_hold_that_comes_while_it_is_erased_is_seen_at_the_last_instant(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(Store(str(tmp_path / "kept"))) as store:
-        await signed(store)
+        await keep_signed_request(store)
         pictures = store.erasures.pictures
 
         async def meanwhile(workflow_ids: list[str]) -> list[str]:
@@ -220,7 +229,7 @@ async def test_the_picture_of_a_document_that_others_have_stays(tmp_path: Path, 
         page = await store.files.put(b"a picture", PICTURES)
         for number, person in enumerate(("customer-signer", "chair", "chief-executive")):
             id = f"conduct.{number}"
-            await signed(store, id)
+            await keep_signed_request(store, id)
             await of_campaign(store, id, page)
             altered(
                 store,
@@ -228,9 +237,9 @@ async def test_the_picture_of_a_document_that_others_have_stays(tmp_path: Path, 
                 f"signature-request:{id}",
                 person,
             )
-        for person, left in (("customer-signer", {page}), ("chair", {page}), ("chief-executive", set())):
-            done = await erase(store, person, "desk", "asked for it", DAY)
-            assert (len(done.erased), there(store, PICTURES)) == (1, left), person
+        for person, remaining in (("customer-signer", {page}), ("chair", {page}), ("chief-executive", set())):
+            report = await erase(store, person, "desk", "asked for it", DAY)
+            assert (len(report.erased), list_stored_hashes(store, PICTURES)) == (1, remaining), person
 
 
 async def test_who_came_in_later_waits_for_the_end_as_well(tmp_path: Path, database_url: str) -> None:
@@ -240,15 +249,15 @@ async def test_who_came_in_later_waits_for_the_end_as_well(tmp_path: Path, datab
         for _ in range(2):
             await store.starts.came_in(MSA.workflow_id, ["chair", "customer-signer", "legal-desk"])
         for person, waiting in (("chair", (MSA.workflow_id,)), ("chief-executive", (MSA.workflow_id,)), ("board", ())):
-            done = await erase(store, person, "desk", "asked for it", DAY)
-            assert (done.erased, done.waiting) == ((), waiting), person
-        await signed(store)
+            report = await erase(store, person, "desk", "asked for it", DAY)
+            assert (report.erased, report.waiting) == ((), waiting), person
+        await keep_signed_request(store)
         assert await erase_due(store, DAY) == 2
         assert (await erase(store, "chair", "desk", "again", DAY)).waiting == ()
 
 
 @pytest.mark.parametrize(
-    ("ended", "keep", "over"),
+    ("ended_on", "keep", "over_on"),
     [
         ("2026-12-04", "90d", "2027-03-04"),
         ("2026-12-04", "7y", "2033-12-04"),
@@ -258,6 +267,6 @@ async def test_who_came_in_later_waits_for_the_end_as_well(tmp_path: Path, datab
         ("2026-12-04", "100y", "2126-12-04"),
     ],
 )
-def test_a_retention_is_of_the_calendar(ended: str, keep: str, over: str) -> None:
-    at = datetime.fromisoformat(f"{ended}T09:30:00+00:00")
-    assert end_of_retention(at, keep) == datetime.fromisoformat(f"{over}T09:30:00").replace(tzinfo=UTC)
+def test_a_retention_is_of_the_calendar(ended_on: str, keep: str, over_on: str) -> None:
+    ended_at = datetime.fromisoformat(f"{ended_on}T09:30:00+00:00")
+    assert end_of_retention(ended_at, keep) == datetime.fromisoformat(f"{over_on}T09:30:00").replace(tzinfo=UTC)

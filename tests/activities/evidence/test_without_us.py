@@ -11,7 +11,15 @@ import pytest
 from activities.records.store import Store
 from starter.cli.audit import UNCONFIRMED
 from tests.activities.evidence.forgeries import FORGERIES
-from tests.activities.evidence.kept import CONDUCT, MSA, acknowledged, kept_at_the_end, key_in, packer, signed
+from tests.activities.evidence.kept import (
+    CONDUCT,
+    MSA,
+    keep_campaign,
+    keep_evidence,
+    keep_signed_request,
+    key_in,
+    packer,
+)
 from tests.activities.evidence.test_pack import parts_of, written
 
 PAGE = (Path(__file__).parents[3] / "docs" / "evidence.md").read_text()
@@ -24,17 +32,17 @@ KEYS = "evidence.pem.pub"
 async def packs(tmp_path: Path) -> list[Path]:
     """Of a request and of a campaign."""
     with closing(Store(str(tmp_path / "kept"))) as store:
-        await signed(store)
-        await kept_at_the_end(store)
-        await acknowledged(store)
+        await keep_signed_request(store)
+        await keep_evidence(store)
+        await keep_campaign(store)
         await packer(store, tmp_path).export(MSA, tmp_path / "pack.zip")
         await packer(store, tmp_path).export(CONDUCT, tmp_path / "conduct.zip")
     return [tmp_path / "pack.zip", tmp_path / "conduct.zip"]
 
 
-def run(*words: str | Path, folder: Path) -> tuple[int, str]:
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
-    return done.returncode, done.stdout + done.stderr
+def run(*arguments: str | Path, folder: Path) -> tuple[int, str]:
+    process = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
+    return process.returncode, process.stdout + process.stderr
 
 
 def python(folder: Path, pack: Path, *keys: str) -> tuple[int, str]:
@@ -52,17 +60,17 @@ def test_it_has_sixty_lines_at_most_and_needs_cryptography_alone() -> None:
 
 async def test_sixty_lines_agree(tmp_path: Path, packs: list[Path]) -> None:
     for pack in packs:
-        code, says = python(tmp_path, pack, KEYS)
-        assert (code, "holds" in says) == (0, True), says
+        code, output = python(tmp_path, pack, KEYS)
+        assert (code, "holds" in output) == (0, True), output
         parts = parts_of(pack)
         for name, content in parts.items():
             changed = await written(
                 tmp_path / "c.zip", parts | {name: content[:-2] + bytes([content[-2] ^ 1]) + content[-1:]}
             )
-            code, says = python(tmp_path, changed, KEYS)
+            code, output = python(tmp_path, changed, KEYS)
             assert code == 1, name
-    without = {name: content for name, content in parts.items() if name != "record.json"}
-    assert python(tmp_path, await written(tmp_path / "c.zip", without), KEYS)[0] == 1
+    parts_without_record = {name: content for name, content in parts.items() if name != "record.json"}
+    assert python(tmp_path, await written(tmp_path / "c.zip", parts_without_record), KEYS)[0] == 1
     assert python(tmp_path, await written(tmp_path / "c.zip", parts | {"x": b""}), KEYS)[0] == 1
 
 
@@ -70,8 +78,8 @@ async def test_sixty_lines_refuse_each_forged_layout(tmp_path: Path, packs: list
     parts, accepted = parts_of(packs[0]), []
     for name, forge in FORGERIES.items():
         (tmp_path / "forged.zip").write_bytes(forge(parts))
-        code, says = python(tmp_path, tmp_path / "forged.zip", KEYS)
-        assert "Traceback" not in says
+        code, output = python(tmp_path, tmp_path / "forged.zip", KEYS)
+        assert "Traceback" not in output
         if code != 1:
             accepted.append(name)
     assert accepted == []
@@ -80,15 +88,15 @@ async def test_sixty_lines_refuse_each_forged_layout(tmp_path: Path, packs: list
 async def test_sixty_lines_say_that_a_key_is_not_confirmed(tmp_path: Path, packs: list[Path]) -> None:
     key_in(tmp_path / "other")
     for keys in (["other/evidence.pem.pub"], []):
-        code, says = python(tmp_path, packs[0], *keys)
-        assert (code, says.startswith(f"{UNCONFIRMED}: {key_in(tmp_path).id}")) == (3, True)
+        code, output = python(tmp_path, packs[0], *keys)
+        assert (code, output.startswith(f"{UNCONFIRMED}: {key_in(tmp_path).id}")) == (3, True)
     assert python(tmp_path, packs[0], "other/evidence.pem.pub", "evidence.pem.pub")[0] == 0
 
 
 def test_openssl_and_sha256sum_agree(tmp_path: Path, packs: list[Path]) -> None:
     (tmp_path / "key.pem").write_bytes((tmp_path / "evidence.pem.pub").read_bytes())
-    code, says = run("bash", "-euo", "pipefail", "-c", SHELL, folder=tmp_path)
-    assert code == 0, says
-    assert "Signature Verified Successfully" in says and "manifest.json: OK" in says
+    code, output = run("bash", "-euo", "pipefail", "-c", SHELL, folder=tmp_path)
+    assert code == 0, output
+    assert "Signature Verified Successfully" in output and "manifest.json: OK" in output
     parts = set(parts_of(packs[0])) - {"manifest.dsse.json"}
-    assert set(re.findall(r"^(.+): OK$", says, re.MULTILINE)) == parts
+    assert set(re.findall(r"^(.+): OK$", output, re.MULTILINE)) == parts

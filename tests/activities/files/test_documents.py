@@ -42,10 +42,10 @@ def test_without_a_working_folder_it_lies_beside_its_file(office: Path) -> None:
 
 
 def test_a_document_as_large_as_may_be_is_sent_and_one_byte_more_is_refused(office: Path) -> None:
-    whole = PDF + b"x" * (MEGABYTE - len(PDF))
-    (office / "a.pdf").write_bytes(whole)
-    assert LocalDocuments(1).read(office, "a.pdf") == whole
-    (office / "a.pdf").write_bytes(whole + b"x")
+    content = PDF + b"x" * (MEGABYTE - len(PDF))
+    (office / "a.pdf").write_bytes(content)
+    assert LocalDocuments(1).read(office, "a.pdf") == content
+    (office / "a.pdf").write_bytes(content + b"x")
     with pytest.raises(ValueError, match="at most 1 MB can be sent"):
         LocalDocuments(1).read(office, "a.pdf")
 
@@ -53,10 +53,10 @@ def test_a_document_as_large_as_may_be_is_sent_and_one_byte_more_is_refused(offi
 def test_documents_as_large_together_as_may_be_are_sent(office: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "MEGABYTES_AT_ONCE", 1)
     halves = {name: PDF + b"x" * (MEGABYTE // 2 - len(PDF)) for name in ("a.pdf", "b.pdf")}
-    found = LocalDocuments(1)
+    local_documents = LocalDocuments(1)
     for name, content in halves.items():
         (office / name).write_bytes(content)
-        assert found.read(office, name) == content
+        assert local_documents.read(office, name) == content
 
 
 def test_all_documents_of_one_start_are_bounded_and_each_is_read_once(
@@ -66,11 +66,11 @@ def test_all_documents_of_one_start_are_bounded_and_each_is_read_once(
     large = PDF + b"x" * (MEGABYTE // 2)
     for name in ("a.pdf", "b.pdf"):
         (office / name).write_bytes(large)
-    found = LocalDocuments(1)
+    local_documents = LocalDocuments(1)
     for _ in range(10):
-        assert found.read(office, "a.pdf") == large
+        assert local_documents.read(office, "a.pdf") == large
     with pytest.raises(ValueError, match="its documents may be 1 MB together"):
-        found.read(office, "b.pdf")
+        local_documents.read(office, "b.pdf")
 
 
 @pytest.mark.parametrize(

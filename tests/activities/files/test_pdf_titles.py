@@ -9,11 +9,11 @@ from activities.files.pdf import _INFORMATION_AT_MOST, name_of
 EXAMPLES = Path(__file__).parents[3] / "deploy" / "examples"
 
 
-def pdf(title: bytes, after: bytes = b"") -> bytes:
+def pdf(title: bytes, trailer: bytes = b"") -> bytes:
     return (
         b"%PDF-1.7\n3 0 obj\n<< /Title (Chapter one) >>\nendobj\n7 0 obj\n<< /Title "
         + title
-        + (b" /Producer (x) >>\nendobj\ntrailer\n<< /Size 8 /Info 7 0 R >>\n" + after)
+        + (b" /Producer (x) >>\nendobj\ntrailer\n<< /Size 8 /Info 7 0 R >>\n" + trailer)
     )
 
 

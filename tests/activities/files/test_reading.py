@@ -123,9 +123,9 @@ def test_an_alias_bomb_is_refused_at_once() -> None:
 
 
 def test_plain_aliases_work_and_texts_are_nfc() -> None:
-    whole = FileText("f", Path(), "name: Cafe\u0301\nparts: [&p {order: 2}, *p]").parse().validate(Whole)
-    assert whole.name == "Café"
-    assert whole.parts == (Part(order=2), Part(order=2))
+    document = FileText("f", Path(), "name: Cafe\u0301\nparts: [&p {order: 2}, *p]").parse().validate(Whole)
+    assert document.name == "Café"
+    assert document.parts == (Part(order=2), Part(order=2))
 
 
 def test_json_escapes_beyond_the_first_plane_are_characters() -> None:
@@ -159,11 +159,11 @@ def test_a_file_as_large_as_may_be_is_read(tmp_path: Path) -> None:
     assert len(FileText.read(tmp_path / "file.yaml").text) == MAX_FILE_BYTES
 
 
-@pytest.mark.parametrize("more", [0, 1])
-def test_standard_input_has_the_limit_of_a_file(monkeypatch: pytest.MonkeyPatch, more: int) -> None:
+@pytest.mark.parametrize("extra_bytes", [0, 1])
+def test_standard_input_has_the_limit_of_a_file(monkeypatch: pytest.MonkeyPatch, extra_bytes: int) -> None:
     """What is beyond it is refused, never cut off."""
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"#" * (MAX_FILE_BYTES + more))))
-    if not more:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"#" * (MAX_FILE_BYTES + extra_bytes))))
+    if not extra_bytes:
         assert len(FileText.read("-").text) == MAX_FILE_BYTES
         return
     with pytest.raises(FileFaults, match="is larger than 1 MiB"):
@@ -195,11 +195,11 @@ def test_json_comes_out_as_it_was_written(value: object) -> None:
 
 
 def test_a_thousand_documents_of_one_file_are_read_and_ten_times_as_many_refused(tmp_path: Path) -> None:
-    whole = FileText("many.yaml", tmp_path, "---\nid: a\n" * DOCUMENTS_AT_MOST)
-    lines = [document.first_line for document in whole.documents()]
+    file_text = FileText("many.yaml", tmp_path, "---\nid: a\n" * DOCUMENTS_AT_MOST)
+    lines = [document.first_line for document in file_text.documents()]
     assert (len(lines), lines[-1]) == (DOCUMENTS_AT_MOST, 2 * DOCUMENTS_AT_MOST - 1)
     with pytest.raises(FileFaults, match=r"^many.yaml: has more than 1,000 documents: divide it$"):
-        list(replace(whole, text="---\nid: a\n" * 10 * DOCUMENTS_AT_MOST).documents())
+        list(replace(file_text, text="---\nid: a\n" * 10 * DOCUMENTS_AT_MOST).documents())
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "{}", "a: |\n  x\n ---\n"])
@@ -214,8 +214,8 @@ def test_the_nearest_key_is_searched_for_the_first_ten_unknown_ones_alone() -> N
 
 
 def test_of_a_thousand_faults_the_first_hundred_are_told_and_the_others_counted() -> None:
-    told = str(FileFaults(Fault("a.yaml", line, "", "is wrong") for line in range(1, 1_001))).splitlines()
-    assert (len(told), told[0], told[-1]) == (TOLD_AT_MOST + 1, "a.yaml:1: is wrong", "and 900 more")
+    lines = str(FileFaults(Fault("a.yaml", line, "", "is wrong") for line in range(1, 1_001))).splitlines()
+    assert (len(lines), lines[0], lines[-1]) == (TOLD_AT_MOST + 1, "a.yaml:1: is wrong", "and 900 more")
 
 
 @pytest.mark.parametrize(

@@ -24,12 +24,13 @@ PEOPLE_PLAIN: Any = YAML(typ="safe").load(
 CATALOGUE_PLAIN: Any = YAML(typ="safe").load(CATALOGUE)
 PERSONS = {person.id: person for person in PeopleFile.model_validate(PEOPLE_PLAIN).people}
 
-words = st.sampled_from(
+sample_texts = st.sampled_from(
     ["nobody", "chair", "base", "1d", "60%", "null", "2026-12-11", "https://x.example", "a\nb", "\u202e", ""]
 )
-scalars = st.none() | st.booleans() | st.integers() | st.floats() | words | st.text(max_size=20)
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | sample_texts | st.text(max_size=20)
 anything = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words | st.text(max_size=5), inner, max_size=3)
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(sample_texts | st.text(max_size=5), inner, max_size=3),
 )
 
 
@@ -39,12 +40,12 @@ def paths(value: Any) -> list[tuple[Any, ...]]:
     return [(), *((step, *path) for step, item in inner for path in paths(item))]
 
 
-def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
+def replace_at(value: Any, path: tuple[Any, ...], replacement: Any) -> Any:
     """The plain value with another one at one place."""
     if not path:
-        return by
+        return replacement
     copy = value.copy()
-    copy[path[0]] = replaced(value[path[0]], path[1:], by)
+    copy[path[0]] = replace_at(value[path[0]], path[1:], replacement)
     return copy
 
 
@@ -66,7 +67,7 @@ def refusals(text: FileText) -> list[str]:
         closing=closing_times(maps(file.plain, "signers"), found_here),
         now=NOW - timedelta(days=1),
     )
-    found = []
+    messages = []
     for model, context in (
         (PeopleFile, PeopleKnown.of(file.plain)),
         (CatalogueFile, KindsKnown.of(file.plain)),
@@ -75,14 +76,16 @@ def refusals(text: FileText) -> list[str]:
         try:
             file.validate(model, context)
         except FileFaults as faults:
-            found += str(faults).split("\n")
-    return found
+            messages += str(faults).split("\n")
+    return messages
 
 
 @pytest.mark.parametrize("plain", [PEOPLE_PLAIN, CATALOGUE_PLAIN, REQUEST], ids=["people", "catalogue", "request"])
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(data=st.data(), by=anything)
-def test_one_place_of_a_good_file_becomes_anything(tmp_path: Path, plain: Any, data: st.DataObject, by: Any) -> None:
+@given(data=st.data(), replacement=anything)
+def test_one_place_of_a_good_file_becomes_anything(
+    tmp_path: Path, plain: Any, data: st.DataObject, replacement: Any
+) -> None:
     (tmp_path / "msa.pdf").write_bytes(PDF)
-    place = data.draw(st.sampled_from(paths(plain)))
-    check(json.dumps(replaced(plain, place, by)), tmp_path)
+    path = data.draw(st.sampled_from(paths(plain)))
+    check(json.dumps(replace_at(plain, path, replacement)), tmp_path)

@@ -34,7 +34,7 @@ def test_a_spreadsheet_may_say_itself_what_divides_the_cells() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         (b"", "rows.csv:1: is empty; its first line names the columns"),
         (b"a,b\n", "rows.csv: has no rows"),
@@ -49,8 +49,8 @@ def test_a_spreadsheet_may_say_itself_what_divides_the_cells() -> None:
         (b"x" * (TABLE_BYTES_AT_MOST + 1), "rows.csv: is larger than 16 MiB: divide it"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told_with_its_line(content: bytes, says: str) -> None:
-    assert faults_of(content).startswith(says)
+def test_what_is_wrong_is_told_with_its_line(content: bytes, message: str) -> None:
+    assert faults_of(content).startswith(message)
 
 
 def test_fifty_thousand_rows_are_refused_in_one_line() -> None:
@@ -87,4 +87,4 @@ def test_what_is_written_is_opened_by_a_spreadsheet_and_read_by_us(tmp_path: Pat
             ["name", "link"], ["'=HYPERLINK(1)", "https://a;b"], ["Müller\nAnna", ""],
         ]  # fmt: skip
     assert len(Table.read(path).rows) == 2
-    assert [one.name for one in tmp_path.iterdir()] == ["result.csv"]
+    assert [file.name for file in tmp_path.iterdir()] == ["result.csv"]

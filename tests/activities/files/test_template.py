@@ -64,9 +64,9 @@ def test_a_column_that_is_not_there_is_a_fault_of_the_template_and_the_near_one_
 def test_what_is_wrong_with_every_row_is_told_once_and_of_the_template() -> None:
     filled = template()
     rows = list(filled.files())
-    every = [row.faults([(("kind",), "nda is not a kind of the catalogue")]) for row in rows]
-    own = rows[1].faults([(("signers", 0, "person"), "bo is not in the directory")])
-    assert str(filled.common([*every, own])) == (
+    common_faults = [row.faults([(("kind",), "nda is not a kind of the catalogue")]) for row in rows]
+    own_faults = rows[1].faults([(("signers", 0, "person"), "bo is not in the directory")])
+    assert str(filled.common([*common_faults, own_faults])) == (
         "nda.yaml:2: kind: nda is not a kind of the catalogue\n"
         "rows.csv:3: signers[0].person: bo is not in the directory"
     )

@@ -35,42 +35,42 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
-async def kept(store: Store, content: bytes = PDF) -> str:
+async def keep_signed_document(store: Store, content: bytes = PDF) -> str:
     """The signed document's hash."""
     sha256 = await store.files.put(content, SIGNED)
     await store.evidence.keep_signed(MSA.workflow_id, SignedDocument(document=SignedFile(sha256, len(content))), AT)
     return sha256
 
 
-async def archived(store: Store, url: str, allowed: str | None = None) -> HandoffResult:
-    where = ArchiveTarget(url=url, path=PATH)
+async def archive_document(store: Store, url: str, allowed: str | None = None) -> HandoffResult:
+    archive_target = ArchiveTarget(url=url, path=PATH)
     archives = Archives(store, [url if allowed is None else allowed])
-    return await archives.write(Target(target="archive", archive=where), where, MSA, SETTLED)
+    return await archives.write(Target(target="archive", archive=archive_target), archive_target, MSA, SETTLED)
 
 
 async def test_the_document_is_written_whole_and_a_repeated_call_finds_it(store: Store, tmp_path: Path) -> None:
-    await kept(store)
+    await keep_signed_document(store)
     url = (tmp_path / "archive").as_uri()
-    assert await archived(store, url) == DONE
+    assert await archive_document(store, url) == DONE
     file = tmp_path / "archive" / WRITTEN
     assert file.read_bytes() == PDF
-    assert [one.name for one in file.parent.iterdir()] == [file.name]
-    before = file.stat().st_mtime_ns
-    assert await archived(store, url) == DONE
-    assert file.stat().st_mtime_ns == before
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    modified_before = file.stat().st_mtime_ns
+    assert await archive_document(store, url) == DONE
+    assert file.stat().st_mtime_ns == modified_before
 
 
 async def test_half_a_file_of_another_worker_is_not_touched_and_another_file_stays(
     store: Store, tmp_path: Path
 ) -> None:
-    await kept(store)
+    await keep_signed_document(store)
     file = tmp_path / "archive" / WRITTEN
     file.parent.mkdir(parents=True)
     (half := file.with_name(f"{file.name}.part")).write_bytes(PDF[:100])
-    assert await archived(store, (tmp_path / "archive").as_uri()) == DONE
+    assert await archive_document(store, (tmp_path / "archive").as_uri()) == DONE
     assert file.read_bytes() == PDF and half.read_bytes() == PDF[:100]
     file.write_bytes(b"another")
-    result = await archived(store, (tmp_path / "archive").as_uri())
+    result = await archive_document(store, (tmp_path / "archive").as_uri())
     assert (result.gone, result.why) == (True, "another file has this name; it is not replaced")
     assert file.read_bytes() == b"another"
 
@@ -78,82 +78,84 @@ async def test_half_a_file_of_another_worker_is_not_touched_and_another_file_sta
 async def test_of_a_file_that_breaks_off_half_way_nothing_is_left_and_the_next_attempt_writes_it(
     store: Store, tmp_path: Path
 ) -> None:
-    sha256 = await kept(store)
+    sha256 = await keep_signed_document(store)
     stored = Path(store.files.root) / SIGNED / sha256
     stored.write_bytes(PDF[:-1] + b"x")
     url = (tmp_path / "archive").as_uri()
-    assert not (await archived(store, url)).ok
+    assert not (await archive_document(store, url)).ok
     assert list((tmp_path / "archive" / WRITTEN).parent.iterdir()) == []
     stored.write_bytes(PDF)
-    assert await archived(store, url) == DONE
+    assert await archive_document(store, url) == DONE
 
 
 async def test_two_workers_write_the_same_file_at_once_and_both_find_it_whole(store: Store, tmp_path: Path) -> None:
-    await kept(store)
+    await keep_signed_document(store)
     url = (tmp_path / "archive").as_uri()
-    assert await asyncio.gather(*(archived(store, url) for _ in range(8))) == [DONE] * 8
-    assert [one.name for one in (tmp_path / "archive" / WRITTEN).parent.iterdir()] == [Path(WRITTEN).name]
+    assert await asyncio.gather(*(archive_document(store, url) for _ in range(8))) == [DONE] * 8
+    assert [path.name for path in (tmp_path / "archive" / WRITTEN).parent.iterdir()] == [Path(WRITTEN).name]
 
 
 @pytest.mark.parametrize("allowed", ["", "s3://elsewhere", "{url}x", "{url}/below"])
 async def test_nothing_is_written_where_the_settings_do_not_allow_it(
     store: Store, tmp_path: Path, allowed: str
 ) -> None:
-    await kept(store)
+    await keep_signed_document(store)
     url = (tmp_path / "archive").as_uri()
-    result = await archived(store, url, allowed.format(url=url))
+    result = await archive_document(store, url, allowed.format(url=url))
     assert (result.ok, result.gone) == (False, False)
     assert "COUNTERSIGN_HANDOFF_ARCHIVES" in (result.why or "")
     assert not (tmp_path / "archive").exists()
 
 
 async def test_below_an_allowed_address_it_may(store: Store, tmp_path: Path) -> None:
-    await kept(store)
-    assert await archived(store, (tmp_path / "archive" / "hr").as_uri(), (tmp_path / "archive").as_uri()) == DONE
+    await keep_signed_document(store)
+    assert (
+        await archive_document(store, (tmp_path / "archive" / "hr").as_uri(), (tmp_path / "archive").as_uri()) == DONE
+    )
 
 
 async def test_a_document_that_is_not_kept_yet_is_retried_and_one_that_was_erased_is_not(
     store: Store, tmp_path: Path
 ) -> None:
-    waits = await archived(store, tmp_path.as_uri())
+    waits = await archive_document(store, tmp_path.as_uri())
     assert (waits.gone, waits.why) == (False, "the signed document is not kept yet")
-    await store.files.remove(await kept(store), SIGNED)
-    erased = await archived(store, tmp_path.as_uri())
+    await store.files.remove(await keep_signed_document(store), SIGNED)
+    erased = await archive_document(store, tmp_path.as_uri())
     assert (erased.gone, erased.why) == (True, "the signed document was erased")
 
 
 async def test_a_folder_that_is_away_and_a_library_that_is_missing_are_said(store: Store, tmp_path: Path) -> None:
-    await kept(store)
+    await keep_signed_document(store)
     (tmp_path / "file").write_text("no folder")
-    assert (await archived(store, (tmp_path / "file" / "x").as_uri())).why == "NotADirectoryError"
-    assert not (await archived(store, "webhdfs://127.0.0.1:1/x")).ok
+    assert (await archive_document(store, (tmp_path / "file" / "x").as_uri())).why == "NotADirectoryError"
+    assert not (await archive_document(store, "webhdfs://127.0.0.1:1/x")).ok
 
 
 async def test_an_escalation_has_no_document(store: Store, tmp_path: Path) -> None:
     escalated = EscalatedRequest.about(
         MSA.id, kind="k", at=AT, number=1, person="a", to="b", reason=EscalationReason.ESCALATION
     )
-    where = ArchiveTarget(url=tmp_path.as_uri(), path=PATH)
+    archive_target = ArchiveTarget(url=tmp_path.as_uri(), path=PATH)
     archives = Archives(store, [tmp_path.as_uri()])
-    result = await archives.write(Target(target="archive", archive=where), where, MSA, escalated)
+    result = await archives.write(Target(target="archive", archive=archive_target), archive_target, MSA, escalated)
     assert result.gone
 
 
 async def test_a_store_that_gives_no_answer_is_left_after_a_while(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await kept(store)
+    await keep_signed_document(store)
     monkeypatch.setattr(archive, "SECONDS", 0.0)
-    assert (await archived(store, tmp_path.as_uri())).why == "not written within 0 s"
+    assert (await archive_document(store, tmp_path.as_uri())).why == "not written within 0 s"
 
 
 async def test_ten_times_as_many_as_are_written_at_once_are_all_written(store: Store, tmp_path: Path) -> None:
-    await kept(store)
-    archives, told = Archives(store, [tmp_path.as_uri()]), []
+    await keep_signed_document(store)
+    archives, writes = Archives(store, [tmp_path.as_uri()]), []
     for number in range(10 * archive.FILES_AT_ONCE):
-        where = ArchiveTarget(url=(tmp_path / str(number)).as_uri(), path=PATH)
-        told.append(archives.write(Target(target="archive", archive=where), where, MSA, SETTLED))
-    assert set(await asyncio.gather(*told)) == {DONE}
+        archive_target = ArchiveTarget(url=(tmp_path / str(number)).as_uri(), path=PATH)
+        writes.append(archives.write(Target(target="archive", archive=archive_target), archive_target, MSA, SETTLED))
+    assert set(await asyncio.gather(*writes)) == {DONE}
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,8 @@ def serving(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[fsspec.
     thread = Thread(target=server.serve_forever)
     thread.start()
     url = f"http://127.0.0.1:{server.port}"
-    somebody = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
-    for name, text in {**somebody, "AWS_ENDPOINT_URL": url}.items():
+    credentials = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, text in {**credentials, "AWS_ENDPOINT_URL": url}.items():
         monkeypatch.setenv(name, text)
     fsspec.get_filesystem_class("s3").clear_instance_cache()
     try:
@@ -79,9 +79,11 @@ def serving(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[fsspec.
         server.server_close()
 
 
-async def archived(store: Store) -> HandoffResult:
-    where = ArchiveTarget(url="s3://archive", path="{kind}/{id}.pdf")
-    return await Archives(store, ["s3://archive"]).write(Target(target="a", archive=where), where, MSA, SETTLED)
+async def archive_document(store: Store) -> HandoffResult:
+    archive_target = ArchiveTarget(url="s3://archive", path="{kind}/{id}.pdf")
+    return await Archives(store, ["s3://archive"]).write(
+        Target(target="a", archive=archive_target), archive_target, MSA, SETTLED
+    )
 
 
 @pytest.mark.parametrize("first", [1, 2, 3], ids=["the_first_piece", "the_second", "the_last"])
@@ -92,14 +94,14 @@ async def test_where_a_bucket_answers_503_nothing_half_is_left_and_the_next_atte
     with serving(bucket, monkeypatch) as files, closing(Store(str(tmp_path))) as store:
         sha256 = await store.files.put(PDF, SIGNED)
         await store.evidence.keep_signed(MSA.workflow_id, SignedDocument(document=SignedFile(sha256, len(PDF))), AT)
-        refused = await archived(store)
+        refused = await archive_document(store)
         assert (refused.ok, refused.gone) == (False, False), "the hand-off tries again"
         assert "archive" not in (refused.why or "")
         assert not files.exists(PLACE)
         assert "Upload" not in files.call_s3("list_multipart_uploads", Bucket="archive"), "nothing is to be paid for"
         bucket.refused = lambda _: False
-        assert await archived(store) == HandoffResult(target="a", ok=True)
+        assert await archive_document(store) == HandoffResult(target="a", ok=True)
         assert files.cat_file(PLACE) == PDF
         sent = len(bucket.sent)
-        assert await archived(store) == HandoffResult(target="a", ok=True)
+        assert await archive_document(store) == HandoffResult(target="a", ok=True)
         assert len(bucket.sent) == sent, "it is there already"

@@ -46,7 +46,7 @@ from tests.activities.notifications.stage import arm, brief, entries, mark, push
 from tests.golden import schemas
 from tests.golden.schemas import FOLDER, validator
 from tests.servers import time_skipping
-from tests.storage import altered, away, writes
+from tests.storage import altered, take_table_away, writes
 from workflows.follow_up.outbox import REPLAYS_AT_MOST, subscriber
 from workflows.follow_up.record import amendment
 from workflows.kinds import Kind, referred
@@ -155,14 +155,16 @@ class House:
 
     async def amendments(self) -> list[Amendment]:
         """All that came after the record."""
-        some = [
-            one async for some in self.store.records.amendments(Kind.REQUEST.workflow_id("msa-0042")) for one in some
+        contents = [
+            content
+            async for page in self.store.records.amendments(Kind.REQUEST.workflow_id("msa-0042"))
+            for content in page
         ]
-        return [Amendment.model_validate_json(one) for one in some]
+        return [Amendment.model_validate_json(content) for content in contents]
 
     async def dead(self) -> list[str]:
         """The targets that were given up, once it has ended."""
-        return [one.target async for one in self.store.hand_offs.dead()]
+        return [dead_target.target async for dead_target in self.store.hand_offs.dead()]
 
     async def recall(self, id: str) -> RecordedHandOff:
         """What is known of an ending's hand-off."""
@@ -180,9 +182,9 @@ class House:
             oncall=oncall,
         )
 
-    def hook(self, name: str, **more: Any) -> Target:
+    def hook(self, name: str, **fields: Any) -> Target:
         """A target that is called over HTTP."""
-        return Target(target=name, url=f"{self.url}/_sandbox/targets/{name}", **more)
+        return Target(target=name, url=f"{self.url}/_sandbox/targets/{name}", **fields)
 
 
 @pytest.fixture
@@ -196,8 +198,8 @@ async def house(
     config = HttpTargetsConfig(secrets={"finance": (SecretStr(SECRET),)})
     guard = Guard((sandbox.url.removeprefix("http://"),))
     async with make_client() as client:
-        kept, downstream = Store(f"{tmp_path}/kept"), HttpTargets(client, config, guard)
-        yield House(notices, directory, downstream, sandbox.url, kept, tmp_path / "catalogue.yaml")
+        store, downstream = Store(f"{tmp_path}/kept"), HttpTargets(client, config, guard)
+        yield House(notices, directory, downstream, sandbox.url, store, tmp_path / "catalogue.yaml")
 
 
 def called(sandbox: RunningSandbox, name: str) -> dict[str, Any]:
@@ -237,17 +239,17 @@ async def test_names_and_addresses_go_only_where_they_are_asked_for(
     house: House,
     sandbox: RunningSandbox,
 ) -> None:
-    gone = SettledSigner(person="left-the-company", state=SignerState.SIGNED, at=AT)
+    former_signer = SettledSigner(person="left-the-company", state=SignerState.SIGNED, at=AT)
     await house.tell(
         house.hook("finance"),
         house.hook("archive", personal=True),
-        settled=SETTLED.replace(signers=(*SETTLED.signers, gone)),
+        settled=SETTLED.replace(signers=(*SETTLED.signers, former_signer)),
     )
     assert "ceo@example.test" not in called(sandbox, "finance")["raw"]
     data = called(sandbox, "archive")["body"]["data"]
-    known, unknown = data["signers"]
+    known_signer, unknown = data["signers"]
     assert (data["title"], brief().title in called(sandbox, "finance")["raw"]) == (brief().title, False)
-    assert (known["name"], known["email"]) == ("Chief Executive", "ceo@example.test")
+    assert (known_signer["name"], known_signer["email"]) == ("Chief Executive", "ceo@example.test")
     assert unknown.keys() == {"person", "state", "at"}
 
 
@@ -260,15 +262,17 @@ async def test_what_signers_filled_in_is_for_targets_that_want_personal_data_wit
     await house.store.evidence.keep_part(workflow_id, FIELDS, json.dumps(fields).encode())
     await house.tell(house.hook("finance"), personal, settled=with_document)
     await house.tell(personal, settled=with_document, number=2)
-    first, again = (call for call in entries(sandbox, "downstream") if call["target"] == "archive")
+    first, second = (call for call in entries(sandbox, "downstream") if call["target"] == "archive")
     assert first["body"]["data"]["fields"] == fields
-    assert first["raw"] == again["raw"], "an attempt says what the one before it said"
+    assert first["raw"] == second["raw"], "an attempt says what the one before it said"
     assert "fields" not in called(sandbox, "finance")["body"]["data"]
     validator(schemas.schema("signature.settled")).validate(first["body"]["data"])
     await house.tell(house.hook("crm", personal=True), settled=SETTLED)
     assert "fields" not in called(sandbox, "crm")["body"]["data"], "its first event went out before they were kept"
-    at = datetime(2027, 1, 4, tzinfo=UTC)
-    await house.store.erasures.carry_out(Erasure(workflow_id, "chief-executive", "desk", "asked", at, at), ())
+    erased_at = datetime(2027, 1, 4, tzinfo=UTC)
+    await house.store.erasures.carry_out(
+        Erasure(workflow_id, "chief-executive", "desk", "asked", erased_at, erased_at), ()
+    )
     await house.tell(house.hook("audit", personal=True), settled=with_document)
     assert "fields" not in called(sandbox, "audit")["body"]["data"]
 
@@ -307,28 +311,30 @@ async def test_the_data_is_what_the_schema_of_its_event_says(
             house.hook(f"of-{kind}", personal=personal), settled=settled, subject=brief().replace(type=kind)
         )
         body = called(sandbox, f"of-{kind}")["body"]
-        told = validator(json.loads((FOLDER / f"{body['type']}.json").read_text()))
-        told.validate(body["data"])
-        assert not told.is_valid({**body["data"], "version": 2})
-        assert not told.is_valid({name: value for name, value in body["data"].items() if name != "at"})
+        schema_validator = validator(json.loads((FOLDER / f"{body['type']}.json").read_text()))
+        schema_validator.validate(body["data"])
+        assert not schema_validator.is_valid({**body["data"], "version": 2})
+        assert not schema_validator.is_valid({name: value for name, value in body["data"].items() if name != "at"})
 
 
 async def test_what_a_task_was_answered_is_for_targets_that_want_personal_data_and_can_be_erased(
     house: House, sandbox: RunningSandbox, tmp_path: Path
 ) -> None:
-    ended = SettledTask(task="msa-0042", kind="team-task", outcome=Status.DONE, at=AT, by="chair", people=(AT_TASK,))
+    settled_task = SettledTask(
+        task="msa-0042", kind="team-task", outcome=Status.DONE, at=AT, by="chair", people=(AT_TASK,)
+    )
     answer = GivenAnswer(label="Address for invoices", text="1 Rue du Port")
     show = TaskShow(id="msa-0042", kind="team-task", status=Status.DONE, title="t", people=(), answer=answer)
-    told: dict[str, Any] = {"settled": ended, "subject": brief().replace(type=Kind.TASK)}
-    kept = SettledRecord(fingerprint="f" * 64, run_id="run-1", show=show)
-    await house.tell(house.hook("finance"), house.hook("archive", personal=True), record=kept, **told)
+    arguments: dict[str, Any] = {"settled": settled_task, "subject": brief().replace(type=Kind.TASK)}
+    settled_record = SettledRecord(fingerprint="f" * 64, run_id="run-1", show=show)
+    await house.tell(house.hook("finance"), house.hook("archive", personal=True), record=settled_record, **arguments)
     assert b"Rue" not in (await house.store.records.read("task:msa-0042") or b"")
     assert "Rue" not in called(sandbox, "finance")["raw"]
     data = called(sandbox, "archive")["body"]["data"]
     assert data["answer"] == {"label": "Address for invoices", "text": "1 Rue du Port"}
     validator(json.loads((FOLDER / "task.settled.json").read_text())).validate(data)
     altered(house.store, "DELETE FROM texts")
-    await house.tell(house.hook("audit", personal=True), **told)
+    await house.tell(house.hook("audit", personal=True), **arguments)
     assert "answer" not in called(sandbox, "audit")["body"]["data"]
 
 
@@ -402,12 +408,12 @@ async def test_why_somebody_declined_goes_only_where_it_is_asked_for_and_no_more
     line = SignerLine(
         person="chief-executive", order=1, role=Role.SIGN, state=SignerState.DECLINED, reason="We have no such annex."
     )
-    said = record(Status.DECLINED).show
-    assert isinstance(said, RequestShow)
-    declined = record(Status.DECLINED).replace(show=said.replace(signers=(line,)))
+    view = record(Status.DECLINED).show
+    assert isinstance(view, RequestShow)
+    declined = record(Status.DECLINED).replace(show=view.replace(signers=(line,)))
     await house.tell(house.hook("finance"), house.hook("archive", personal=True), record=declined)
-    kept = await house.store.records.read(Kind.REQUEST.workflow_id("msa-0042"))
-    assert b"annex" not in (kept or b"")
+    stored_record = await house.store.records.read(Kind.REQUEST.workflow_id("msa-0042"))
+    assert b"annex" not in (stored_record or b"")
     assert "annex" not in called(sandbox, "finance")["raw"]
     assert called(sandbox, "archive")["body"]["data"]["signers"][0]["reason"] == "We have no such annex."
     altered(house.store, "DELETE FROM texts")
@@ -422,7 +428,7 @@ async def test_who_declined_hears_that_they_did_and_others_that_a_signer_did(
     declined = SETTLED.replace(
         outcome=Status.DECLINED, signers=(signer.replace(person="finance-chief", state=SignerState.DECLINED),)
     )
-    targets = [Target(target=one, person=one) for one in ("finance-chief", "legal-desk")]
+    targets = [Target(target=person, person=person) for person in ("finance-chief", "legal-desk")]
     await house.tell(*targets, settled=declined)
     assert sorted(push["text"] for push in pushes(sandbox)) == [
         "It was declined by a signer.",
@@ -461,7 +467,7 @@ async def test_whoever_is_told_by_a_replay_under_the_same_key_is_dead_no_more(
     assert await house.dead() == []
     (called,) = entries(sandbox, "downstream")
     assert called["headers"]["webhook-id"] == webhook_id("msa-0042/handoff/finance")
-    lines = [line for one in await house.amendments() for line in one.handoffs]
+    lines = [line for amendment in await house.amendments() for line in amendment.handoffs]
     assert [(line.state, line.replay) for line in lines] == [("dead", 0), ("done", 1)]
 
 
@@ -490,8 +496,8 @@ async def test_the_requester_and_whoever_is_on_call_hear_of_a_dead_target(
     assert {push["person"] for push in pushes(sandbox)} == {"chief-executive", "finance-chief"}
     assert {push["title"] for push in pushes(sandbox)} >= {"Not everyone was told: Master services agreement"}
     reached = call.replace(reached=tuple(line.person for line in result.delivered))
-    (again,) = await house.tell(oncall="finance-chief", calls=(reached,))
-    assert again.ok and not again.delivered
+    (second_result,) = await house.tell(oncall="finance-chief", calls=(reached,))
+    assert second_result.ok and not second_result.delivered
 
 
 async def test_every_member_of_a_group_is_told(house: House, sandbox: RunningSandbox) -> None:
@@ -502,7 +508,7 @@ async def test_every_member_of_a_group_is_told(house: House, sandbox: RunningSan
 
 
 @pytest.mark.parametrize(
-    ("target", "why"),
+    ("target", "reason"),
     [
         (Target(target="archive", person="archive"), "no_device"),
         (Target(target="nobody", person="nobody"), "unknown_person"),
@@ -510,9 +516,9 @@ async def test_every_member_of_a_group_is_told(house: House, sandbox: RunningSan
         (Target(target="unknown", group="no-such-group"), 'the group "no-such-group" is not in people.yaml'),
     ],
 )
-async def test_who_cannot_be_told_is_a_dead_target_with_its_reason(house: House, target: Target, why: str) -> None:
+async def test_who_cannot_be_told_is_a_dead_target_with_its_reason(house: House, target: Target, reason: str) -> None:
     (result,) = await house.tell(target)
-    assert (result.ok, result.gone, result.why) == (False, True, why)
+    assert (result.ok, result.gone, result.why) == (False, True, reason)
 
 
 async def test_a_withdrawal_is_done_also_where_there_is_no_phone(house: House) -> None:
@@ -569,17 +575,17 @@ async def test_a_waiting_workflow_is_signalled_with_the_data_and_a_closed_one_is
             workflows=[Subscriber],
             workflow_runner=UnsandboxedWorkflowRunner(),
         ):
-            (told,) = await house.tell(target, temporal=env.client)
+            (signalled,) = await house.tell(target, temporal=env.client)
             link = "https://sign.example/api/v1/documents/D/"
-            assert (told.ok, await handle.result()) == (True, SETTLED.replace(link=link))
+            assert (signalled.ok, await handle.result()) == (True, SETTLED.replace(link=link))
             closed, missing = await house.tell(
                 target, Target(target="x", workflow="no-such-workflow"), temporal=env.client
             )
             part = brief().replace(id="acme.1.1")
-            (own,) = await house.tell(target, temporal=env.client, subject=part)
+            (own_result,) = await house.tell(target, temporal=env.client, subject=part)
     for result in (closed, missing):
         assert (result.ok, result.gone, result.why) == (False, True, "workflow_closed")
-    assert (own.ok, own.gone) == (True, False), "what an onboarding has ended itself alarms nobody"
+    assert (own_result.ok, own_result.gone) == (True, False), "what an onboarding has ended itself alarms nobody"
 
 
 async def test_a_temporal_that_does_not_answer_is_tried_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -601,9 +607,9 @@ async def test_what_became_of_a_batch_is_kept_as_an_amendment_of_the_record(
 ) -> None:
     await house.tell(house.hook("finance"), Target(target="gone", workflow="no-such-workflow"), number=1, at=AT)
     [changed] = await house.amendments()
-    finance, gone = changed.handoffs
+    finance, gone_line = changed.handoffs
     assert (finance.target, finance.state, finance.attempts, finance.at) == ("finance", HandoffState.DONE, 1, AT)
-    assert (gone.target, gone.state) == ("gone", HandoffState.PENDING)
+    assert (gone_line.target, gone_line.state) == ("gone", HandoffState.PENDING)
     await house.tell(house.hook("finance"), number=2, at=AT)
     assert len(await house.amendments()) == 2
 
@@ -613,23 +619,23 @@ async def test_what_the_store_does_not_take_is_reported_and_comes_before_anybody
 ) -> None:
     finance, board = house.hook("finance"), Target(target="board", group="no-such-group")
     await house.tell(record=record())
-    with away(house.store, "hand_offs"):
-        told = await house.hand_off(finance, board, at=AT)
-        assert ([result.ok for result in told.results], told.recorded) == ([True, False], False)
-        lost = amendment(house.batch(finance, board, at=AT), told, AT)
-        more: dict[str, Any] = {"unrecorded": lost, "number": 2, "at": AT}
+    with take_table_away(house.store, "hand_offs"):
+        report = await house.hand_off(finance, board, at=AT)
+        assert ([result.ok for result in report.results], report.recorded) == ([True, False], False)
+        lost = amendment(house.batch(finance, board, at=AT), report, AT)
+        arguments: dict[str, Any] = {"unrecorded": lost, "number": 2, "at": AT}
         with pytest.raises(ApplicationError, match="the database cannot be used"):
-            await house.hand_off(house.hook("crm"), **more)
+            await house.hand_off(house.hook("crm"), **arguments)
     assert len(entries(sandbox, "downstream")) == 1
-    assert (await house.hand_off(**more)).recorded
+    assert (await house.hand_off(**arguments)).recorded
     assert await house.amendments() == [lost]
     assert await house.dead() == ["board"]
 
 
 def record(outcome: Status = Status.SIGNED) -> SettledRecord:
     """The settled record as a workflow hands it over."""
-    shown = RequestShow(id="msa-0042", kind="customer-contract", status=outcome, says="It has ended")
-    return SettledRecord(fingerprint="f" * 64, run_id="run-1", show=shown)
+    view = RequestShow(id="msa-0042", kind="customer-contract", status=outcome, says="It has ended")
+    return SettledRecord(fingerprint="f" * 64, run_id="run-1", show=view)
 
 
 async def test_the_settled_record_is_written_before_anybody_hears_and_a_repetition_is_equal_to_the_byte(
@@ -637,9 +643,9 @@ async def test_the_settled_record_is_written_before_anybody_hears_and_a_repetiti
 ) -> None:
     await house.tell(house.hook("finance"), record=record())
     first = await house.store.records.read(Kind.REQUEST.workflow_id("msa-0042"))
-    kept = SettledRecord.model_validate_json(first or b"")
+    settled_record = SettledRecord.model_validate_json(first or b"")
     order = HandOffOrder(subject=brief().subject, settled=SETTLED, document="D")
-    assert kept == record().replace(settled=SETTLED, hand_off=order)
+    assert settled_record == record().replace(settled=SETTLED, hand_off=order)
     await house.tell(house.hook("finance"), record=record())
     assert await house.store.records.read(Kind.REQUEST.workflow_id("msa-0042")) == first
 
@@ -651,29 +657,29 @@ async def test_whom_to_hand_off_to_once_more_is_in_the_record_with_all_that_beca
     await house.tell(finance, board, acme, record=record(), targets=order.targets, at=AT)
     await house.tell(calls=(HandoffCall(target=board, replay=1, by="ops"),), number=2, at=AT)
     await house.tell(subscriber("came-later"), number=3, at=AT)
-    found = await house.recall("msa-0042")
-    assert found.order == order.replace(targets=(finance, board, acme, subscriber("came-later")))
-    assert [(one.target, one.state, one.replay) for one in found.lines] == [
+    hand_off = await house.recall("msa-0042")
+    assert hand_off.order == order.replace(targets=(finance, board, acme, subscriber("came-later")))
+    assert [(line.target, line.state, line.replay) for line in hand_off.lines] == [
         ("finance", HandoffState.DONE, 0),
         ("board", HandoffState.DEAD, 0),
         ("customer-onboarding:acme", HandoffState.PENDING, 0),
         ("board", HandoffState.DEAD, 1),
         ("came-later", HandoffState.PENDING, 0),
     ]
-    assert found.batches == 3
+    assert hand_off.batches == 3
     assert await house.recall("nobody") == RecordedHandOff()
 
 
 async def test_a_target_that_wants_no_calls_gets_none_and_loses_nothing(house: House, sandbox: RunningSandbox) -> None:
-    incidents, which = house.store.incidents, about(house.hook("finance"))
-    await incidents.change(which, lambda one: becoming(one, TargetState.DISABLED, AT, "HTTP 410"))
-    held, told = await house.tell(house.hook("finance"), house.hook("archive"), at=AT)
-    assert (held.ok, held.held, told.ok) == (False, True, True)
-    assert [one["target"] for one in entries(sandbox, "downstream")] == ["archive"]
+    incidents, target_key = house.store.incidents, about(house.hook("finance"))
+    await incidents.change(target_key, lambda incident: becoming(incident, TargetState.DISABLED, AT, "HTTP 410"))
+    finance_result, archive_result = await house.tell(house.hook("finance"), house.hook("archive"), at=AT)
+    assert (finance_result.ok, finance_result.held, archive_result.ok) == (False, True, True)
+    assert [call["target"] for call in entries(sandbox, "downstream")] == ["archive"]
     await enable(incidents, "finance", AT)
     (called,) = await house.tell(house.hook("finance"), number=2, at=AT)
     assert called.ok
-    assert state_of(await incidents.read(which)) is TargetState.WORKING
+    assert state_of(await incidents.read(target_key)) is TargetState.WORKING
 
 
 async def test_however_often_it_was_replayed_a_replay_goes_by_the_original_and_the_last(house: House) -> None:
@@ -681,42 +687,44 @@ async def test_however_often_it_was_replayed_a_replay_goes_by_the_original_and_t
     await house.tell(board, record=record(), at=AT)
     for number in range(1, 11):
         await house.tell(calls=(HandoffCall(target=board, replay=number, by="ops"),), number=number + 1, at=AT)
-    found = await house.recall("msa-0042")
-    assert ([line.replay for line in found.lines], found.batches) == ([0, 10], 11)
+    hand_off = await house.recall("msa-0042")
+    assert ([line.replay for line in hand_off.lines], hand_off.batches) == ([0, 10], 11)
 
 
 async def test_of_ten_times_as_many_replays_as_are_shown_the_record_shows_the_original_and_the_newest(
     house: House, tmp_path: Path
 ) -> None:
     """The batches are ten times as many as are read at once."""
-    most = max(10 * REPLAYS_AT_MOST, 10 * AMENDMENTS_AT_ONCE)
+    replay_count = max(10 * REPLAYS_AT_MOST, 10 * AMENDMENTS_AT_ONCE)
     store, home = Store(str(tmp_path)), Kind.REQUEST.workflow_id("msa-0042")
     await store.records.write(home, record().model_dump_json(by_alias=True).encode())
-    for number in range(most):
+    for number in range(replay_count):
         line = HandoffLine(target="board", state=HandoffState.DEAD, attempts=1, at=AT, replay=number)
-        one = Amendment(number=number + 1, handoffs=(line,), subscribers=("acme",))
-        await store.records.amend(home, number + 1, one.model_dump_json(by_alias=True).encode())
-    shown = await recorded(store, referred("msa-0042"))
-    assert shown is not None
-    assert [line.replay for line in shown.handoffs] == [0, *range(most - REPLAYS_AT_MOST, most)]
-    found = await replace(house, store=store).recall("msa-0042")
-    assert ([line.replay for line in found.lines], found.batches) == ([0, most - 1], most)
+        batch_amendment = Amendment(number=number + 1, handoffs=(line,), subscribers=("acme",))
+        await store.records.amend(home, number + 1, batch_amendment.model_dump_json(by_alias=True).encode())
+    view = await recorded(store, referred("msa-0042"))
+    assert view is not None
+    assert [line.replay for line in view.handoffs] == [0, *range(replay_count - REPLAYS_AT_MOST, replay_count)]
+    hand_off = await replace(house, store=store).recall("msa-0042")
+    assert ([line.replay for line in hand_off.lines], hand_off.batches) == ([0, replay_count - 1], replay_count)
 
 
 async def test_no_words_of_people_are_in_a_record_that_is_never_changed(house: House) -> None:
-    said = TimelineEntry(at=AT, happened=EventType.DECLINED, who="chair", why="I am getting divorced", said=True)
-    also = said.replace(why="I am divorced")
-    settled = record().replace(show=record().show.replace(timeline=(said, also)))
-    with writes(house.store) as made:
+    timeline_entry = TimelineEntry(
+        at=AT, happened=EventType.DECLINED, who="chair", why="I am getting divorced", said=True
+    )
+    also = timeline_entry.replace(why="I am divorced")
+    settled = record().replace(show=record().show.replace(timeline=(timeline_entry, also)))
+    with writes(house.store) as store_writes:
         await house.tell(house.hook("finance"), record=settled)
-    assert len(made) == 3, "words, record, what became of it"
+    assert len(store_writes) == 3, "words, record, what became of it"
     await house.tell(house.hook("finance"), record=settled)
     assert b"divorced" not in (await house.store.records.read(Kind.REQUEST.workflow_id("msa-0042")) or b"")
-    assert (await recorded(house.store, referred("msa-0042")) or record().show).timeline[0] == said
+    assert (await recorded(house.store, referred("msa-0042")) or record().show).timeline[0] == timeline_entry
 
 
 async def test_nobody_hears_of_an_ending_that_could_not_be_recorded(house: House, sandbox: RunningSandbox) -> None:
-    with away(house.store, "records"), pytest.raises(ApplicationError, match="the database cannot be used"):
+    with take_table_away(house.store, "records"), pytest.raises(ApplicationError, match="the database cannot be used"):
         await house.tell(house.hook("finance"), record=record())
     assert entries(sandbox, "downstream") == []
 
@@ -725,21 +733,25 @@ async def test_an_ending_that_is_told_again_goes_to_those_who_never_heard_and_as
     house: House, sandbox: RunningSandbox
 ) -> None:
     """As of a reset: the batches begin at 1 again, and it has ended otherwise this time."""
-    finance, crm, gone = house.hook("finance"), house.hook("crm"), Target(target="gone", workflow="no-such-workflow")
+    finance, crm, gone_target = (
+        house.hook("finance"),
+        house.hook("crm"),
+        Target(target="gone", workflow="no-such-workflow"),
+    )
     declined = SETTLED.replace(outcome=Status.DECLINED)
     settled = record(Status.DECLINED).replace(settled=declined)
-    await house.tell(finance, gone, settled=declined, record=settled, at=AT)
+    await house.tell(finance, gone_target, settled=declined, record=settled, at=AT)
     await house.tell(Target(target="board", group="no-such-group"), settled=declined, number=2, at=AT)
-    before = await house.amendments()
-    again = await house.hand_off(finance, crm, record=record(), at=AT)
-    assert again.results == (
+    amendments_before = await house.amendments()
+    report = await house.hand_off(finance, crm, record=record(), at=AT)
+    assert report.results == (
         HandoffResult(target="finance", ok=True, told_before=True),
         HandoffResult(target="crm", ok=True),
     )
-    assert [one["target"] for one in entries(sandbox, "downstream")] == ["finance", "crm"]
+    assert [call["target"] for call in entries(sandbox, "downstream")] == ["finance", "crm"]
     assert called(sandbox, "crm")["body"]["data"]["outcome"] == "declined"
-    *kept, added = await house.amendments()
-    assert (kept, again.number) == (before, 3)
+    *earlier_amendments, added = await house.amendments()
+    assert (earlier_amendments, report.number) == (amendments_before, 3)
     assert [line.target for line in added.handoffs] == ["crm"]
 
 
@@ -756,11 +768,11 @@ async def test_a_batch_before_the_end_writes_over_nothing_that_became_of_an_earl
         reason=EscalationReason.ESCALATION,
     )
     await house.tell(house.hook("finance"), record=record(), at=AT)
-    before = await house.amendments()
+    amendments_before = await house.amendments()
     call = HandoffCall(target=house.hook("finance").of_escalation(1), escalated=news)
     report = await house.hand_off(calls=(call,), settled=None, at=AT)
-    *kept, _ = await house.amendments()
-    assert (kept, report.number) == (before, 2)
+    *earlier_amendments, _ = await house.amendments()
+    assert (earlier_amendments, report.number) == (amendments_before, 2)
 
 
 async def test_another_record_under_the_id_stays_and_stops_nobody(

@@ -49,36 +49,36 @@ async def to_public(host: str, port: int) -> Sequence[str]:
     return ["93.184.216.34"]
 
 
-def calling(transport: httpx.AsyncBaseTransport, secrets: Sequence[str] = ()) -> HttpTargets:
+def make_caller(transport: httpx.AsyncBaseTransport, secrets: Sequence[str] = ()) -> HttpTargets:
     """A caller of finance with these secrets."""
     config = HttpTargetsConfig(secrets={"finance": [SecretStr(secret) for secret in secrets]} if secrets else {})
     return HttpTargets(make_client(transport=transport), config, Guard((), to_public))
 
 
-async def requested(secrets: Sequence[str] = ()) -> httpx.Request:
+async def capture_request(secrets: Sequence[str] = ()) -> httpx.Request:
     """The request that finance gets."""
-    seen: list[httpx.Request] = []
+    requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
+        requests.append(request)
         return httpx.Response(204)
 
-    assert await calling(httpx.MockTransport(answer), secrets).call(FINANCE, ID, PAYLOAD) == HandoffResult(
+    assert await make_caller(httpx.MockTransport(answer), secrets).call(FINANCE, ID, PAYLOAD) == HandoffResult(
         target="finance", ok=True
     )
-    (request,) = seen
+    (request,) = requests
     return request
 
 
-async def answered(status: int, headers: dict[str, str] | None = None) -> HandoffResult:
+async def call_answered_with(status: int, headers: dict[str, str] | None = None) -> HandoffResult:
     """The result when finance answers so."""
     transport = httpx.MockTransport(lambda _: httpx.Response(status, headers=headers, html="<p>personal data</p>"))
-    return await calling(transport).call(FINANCE, ID, PAYLOAD)
+    return await make_caller(transport).call(FINANCE, ID, PAYLOAD)
 
 
 @pytest.mark.parametrize("secret", [OLD, NEW])
 async def test_every_secret_of_a_rotation_verifies_the_call(secret: str) -> None:
-    request = await requested([OLD, NEW])
+    request = await capture_request([OLD, NEW])
     assert Webhook(secret).verify(request.content, dict(request.headers)) == PAYLOAD
     assert request.headers["webhook-id"] == ID
 
@@ -86,25 +86,25 @@ async def test_every_secret_of_a_rotation_verifies_the_call(secret: str) -> None
 async def test_an_attached_document_is_a_part_of_the_form_and_of_what_is_signed(tmp_path: Path) -> None:
     store, pdf = Store(str(tmp_path)), b"%PDF-1.7 " + bytes(range(256)) * 1_000
     file = await store.files.open(await store.files.put(pdf, SIGNED), SIGNED)
-    seen: list[httpx.Request] = []
+    requests: list[httpx.Request] = []
 
     async def answer(request: httpx.Request) -> httpx.Response:
         await request.aread()
-        seen.append(request)
+        requests.append(request)
         return httpx.Response(204)
 
     for _ in range(2):
-        assert (await calling(httpx.MockTransport(answer), [OLD]).call(FINANCE, ID, PAYLOAD, file)).ok
-    first, again = seen
-    assert first.content == again.content
+        assert (await make_caller(httpx.MockTransport(answer), [OLD]).call(FINANCE, ID, PAYLOAD, file)).ok
+    first, second = requests
+    assert first.content == second.content
     assert first.headers["content-length"] == str(len(first.content))
     head = b"content-type: " + first.headers["content-type"].encode() + b"\r\n\r\n"
     event, document = message_from_bytes(head + first.content, policy=policy.HTTP).iter_parts()
     assert json.loads(event.get_content()) == PAYLOAD
     assert (document.get_content_type(), document.get_content()) == ("application/pdf", pdf)
-    before = f"{ID}.{first.headers['webhook-timestamp']}.".encode()
+    signed_prefix = f"{ID}.{first.headers['webhook-timestamp']}.".encode()
     key = base64.b64decode(OLD.removeprefix("whsec_"))
-    signed = base64.b64encode(hmac.digest(key, before + first.content, "sha256")).decode()
+    signed = base64.b64encode(hmac.digest(key, signed_prefix + first.content, "sha256")).decode()
     assert first.headers["webhook-signature"] == f"v1,{signed}"
 
 
@@ -115,53 +115,55 @@ def test_the_id_of_a_call_has_no_dot_and_is_that_of_one_hand_off() -> None:
 
 
 async def test_another_secret_does_not() -> None:
-    request = await requested([OLD])
+    request = await capture_request([OLD])
     with pytest.raises(WebhookVerificationError):
         Webhook(NEW).verify(request.content, dict(request.headers))
 
 
 async def test_without_a_secret_the_call_is_unsigned() -> None:
-    request = await requested()
+    request = await capture_request()
     assert "webhook-signature" not in request.headers
     assert json.loads(request.content) == PAYLOAD
 
 
 async def test_a_cloud_event_says_what_it_is() -> None:
-    seen: list[httpx.Request] = []
+    requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
+        requests.append(request)
         return httpx.Response(204)
 
-    await calling(httpx.MockTransport(answer)).call(FINANCE.replace(format=Format.CLOUDEVENTS), ID, PAYLOAD)
-    await calling(httpx.MockTransport(answer)).call(FINANCE, ID, PAYLOAD)
-    told = [request.headers["content-type"] for request in seen]
-    assert told == ["application/cloudevents+json; charset=utf-8", "application/json"]
+    await make_caller(httpx.MockTransport(answer)).call(FINANCE.replace(format=Format.CLOUDEVENTS), ID, PAYLOAD)
+    await make_caller(httpx.MockTransport(answer)).call(FINANCE, ID, PAYLOAD)
+    content_types = [request.headers["content-type"] for request in requests]
+    assert content_types == ["application/cloudevents+json; charset=utf-8", "application/json"]
 
 
 async def test_the_call_goes_to_the_checked_address_under_its_own_name() -> None:
-    request = await requested()
+    request = await capture_request()
     assert (request.url.host, request.headers["host"]) == ("93.184.216.34", "erp.example")
     assert request.extensions["sni_hostname"] == "erp.example"
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 async def test_2xx_is_done(status: int) -> None:
-    assert (await answered(status)).ok
+    assert (await call_answered_with(status)).ok
 
 
 async def test_410_is_gone_for_good() -> None:
-    assert await answered(410) == HandoffResult(target="finance", ok=False, gone=True, disabled=True, why="HTTP 410")
+    assert await call_answered_with(410) == HandoffResult(
+        target="finance", ok=False, gone=True, disabled=True, why="HTTP 410"
+    )
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 404, 409, 429, 500, 502, 503])
 async def test_anything_else_is_tried_again(status: int) -> None:
-    result = await answered(status, {"location": "http://127.0.0.1/"})
+    result = await call_answered_with(status, {"location": "http://127.0.0.1/"})
     assert (result.ok, result.gone, result.why) == (False, False, f"HTTP {status}")
 
 
 @pytest.mark.parametrize(
-    ("status", "wish", "result"),
+    ("status", "delivery_header", "result"),
     [
         (500, "abort-message", {"ok": False, "gone": True, "why": "abort-message"}),
         (429, " Abort-Message ", {"ok": False, "gone": True, "why": "no further attempt"}),
@@ -171,29 +173,31 @@ async def test_anything_else_is_tried_again(status: int) -> None:
         (500, "<script>" * 1_000, {"ok": False, "gone": False, "why": "HTTP 500"}),
     ],
 )
-async def test_what_a_receiver_wants_of_further_calls_is_heeded(status: int, wish: str, result: dict[str, Any]) -> None:
-    found = await answered(status, {"webhook-delivery": wish})
-    why = result.pop("why")
-    assert {"disabled": False} | result == found.model_dump(include={"ok", "gone", "disabled"})
-    assert found.why is None if why is None else why in (found.why or "")
-    assert len(found.why or "") < 100
+async def test_what_a_receiver_wants_of_further_calls_is_heeded(
+    status: int, delivery_header: str, result: dict[str, Any]
+) -> None:
+    outcome = await call_answered_with(status, {"webhook-delivery": delivery_header})
+    reason = result.pop("why")
+    assert {"disabled": False} | result == outcome.model_dump(include={"ok", "gone", "disabled"})
+    assert outcome.why is None if reason is None else reason in (outcome.why or "")
+    assert len(outcome.why or "") < 100
 
 
 async def test_a_wait_that_was_asked_for_is_kept_in_either_form() -> None:
-    assert (await answered(429, {"retry-after": "90"})).retry_after == 90
+    assert (await call_answered_with(429, {"retry-after": "90"})).retry_after == 90
     date = (datetime.now(UTC) + timedelta(minutes=2)).strftime("%a, %d %b %Y %H:%M:%S GMT")
-    assert 100 < (await answered(503, {"retry-after": date})).retry_after <= 120
+    assert 100 < (await call_answered_with(503, {"retry-after": date})).retry_after <= 120
 
 
 async def test_nobody_has_us_wait_for_years() -> None:
-    assert (await answered(503, {"retry-after": "999999999999"})).retry_after == LONGEST_WAIT
+    assert (await call_answered_with(503, {"retry-after": "999999999999"})).retry_after == LONGEST_WAIT
 
 
 async def test_no_answer_is_tried_again() -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused: secret detail", request=request)
 
-    result = await calling(httpx.MockTransport(refuse)).call(FINANCE, ID, PAYLOAD)
+    result = await make_caller(httpx.MockTransport(refuse)).call(FINANCE, ID, PAYLOAD)
     assert (result.ok, result.gone, result.why) == (False, False, "no answer (ConnectError)")
 
 
@@ -218,7 +222,7 @@ async def test_a_receiver_that_never_answers_ends_at_the_deadline(monkeypatch: p
         raise AssertionError
 
     monkeypatch.setattr(downstream, "DEADLINE", 0.01)
-    result = await calling(httpx.MockTransport(never)).call(FINANCE, ID, PAYLOAD)
+    result = await make_caller(httpx.MockTransport(never)).call(FINANCE, ID, PAYLOAD)
     assert (result.ok, result.why) == (False, "no answer")
 
 
@@ -243,7 +247,7 @@ async def test_a_target_that_hangs_holds_up_its_own_calls_and_no_others(monkeypa
         assert (await caller.call(finance, ID, PAYLOAD)).ok
         gate.set()
         results = await asyncio.gather(*crowd)
-        assert Counter((one.ok, one.held) for one in results) == {
+        assert Counter((result.ok, result.held) for result in results) == {
             (True, False): CALLS_AT_ONCE,
             (False, True): 9 * CALLS_AT_ONCE,
         }
@@ -263,13 +267,13 @@ async def test_a_host_that_a_target_has_no_more_holds_up_no_calls_of_the_next_on
             await gate.wait()
         return httpx.Response(204)
 
-    caller = calling(httpx.MockTransport(answer))
-    old, new = (FINANCE.replace(url=f"https://{host}/hooks") for host in ("old.example", "new.example"))
-    crowd = [asyncio.create_task(caller.call(old, ID, PAYLOAD)) for _ in range(CALLS_AT_ONCE)]
+    caller = make_caller(httpx.MockTransport(answer))
+    old_target, new_target = (FINANCE.replace(url=f"https://{host}/hooks") for host in ("old.example", "new.example"))
+    crowd = [asyncio.create_task(caller.call(old_target, ID, PAYLOAD)) for _ in range(CALLS_AT_ONCE)]
     for _ in range(CALLS_AT_ONCE):
         await hanging.acquire()
-    assert (await caller.call(old.replace(url="https://old.example/other"), ID, PAYLOAD)).held
-    assert (await caller.call(new, ID, PAYLOAD)).ok
+    assert (await caller.call(old_target.replace(url="https://old.example/other"), ID, PAYLOAD)).held
+    assert (await caller.call(new_target, ID, PAYLOAD)).ok
     gate.set()
     await asyncio.gather(*crowd)
 
@@ -292,7 +296,7 @@ async def test_a_call_for_which_there_is_no_connection_is_none() -> None:
     def full(request: httpx.Request) -> httpx.Response:
         raise httpx.PoolTimeout("full", request=request)
 
-    caller = calling(httpx.MockTransport(full))
+    caller = make_caller(httpx.MockTransport(full))
     result = await caller.call(FINANCE, ID, PAYLOAD)
     assert (result.held, result.why) == (True, "not called yet: as many calls as are made at once wait for an answer")
 
@@ -355,19 +359,19 @@ async def test_each_fault_of_a_receiver_has_its_result(monkeypatch: pytest.Monke
     assert [entry["path"] for entry in entries if entry["type"] == "request"] == ["/_sandbox/targets/finance"]
 
 
-@pytest.mark.parametrize(("name", "why"), [("erp.example", None), ("other.example", "certificate")])
-async def test_tls_is_verified_for_the_name_not_the_address(tmp_path: Path, name: str, why: str | None) -> None:
+@pytest.mark.parametrize(("name", "refusal"), [("erp.example", None), ("other.example", "certificate")])
+async def test_tls_is_verified_for_the_name_not_the_address(tmp_path: Path, name: str, refusal: str | None) -> None:
     authority = certificate(tmp_path, name)
     async with tls_server(tmp_path) as port:
 
-        async def here(host: str, _: int) -> Sequence[str]:
+        async def resolve_to_loopback(host: str, _: int) -> Sequence[str]:
             return ["127.0.0.1"]
 
         async with make_client(trust=ssl.create_default_context(cadata=authority)) as client:
-            caller = HttpTargets(client, HttpTargetsConfig(), Guard((f"erp.example:{port}",), here))
+            caller = HttpTargets(client, HttpTargetsConfig(), Guard((f"erp.example:{port}",), resolve_to_loopback))
             result = await caller.call(FINANCE.replace(url=f"https://erp.example:{port}/hook"), ID, PAYLOAD)
-    assert result.ok is (why is None)
-    assert (why or "") in (result.why or "")
+    assert result.ok is (refusal is None)
+    assert (refusal or "") in (result.why or "")
 
 
 @asynccontextmanager
@@ -392,7 +396,7 @@ def certificate(folder: Path, name: str) -> str:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
-    made = (
+    signed_certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -403,7 +407,7 @@ def certificate(folder: Path, name: str) -> str:
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .sign(key, SHA256())
     )
-    pem = made.public_bytes(Encoding.PEM)
+    pem = signed_certificate.public_bytes(Encoding.PEM)
     (folder / "certificate.pem").write_bytes(pem)
     (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return pem.decode()

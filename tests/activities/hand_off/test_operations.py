@@ -50,11 +50,11 @@ class Archive:
 class ArchiveHandler:
     """Remembers what it was given, and by which key."""
 
-    kept: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    kept_inputs: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     @sync_operation
     async def keep(self, ctx: StartOperationContext, data: dict[str, Any]) -> str:
-        self.kept.append((ctx.headers["webhook-id"], data))
+        self.kept_inputs.append((ctx.headers["webhook-id"], data))
         return "kept"
 
     @sync_operation
@@ -79,13 +79,13 @@ class Team:
         async with Worker(self.client, task_queue="archive", nexus_service_handlers=[self.archive]):
             yield
 
-    async def called(
+    async def call_operation(
         self, operation: str = "keep", endpoint: str | None = None, *, looked_for: timedelta = LOOKED_FOR
     ) -> HandoffResult:
         """The result of one attempt."""
-        wanted = NexusOperation(endpoint=endpoint or self.endpoint, service="archive", operation=operation)
-        target = Target(target=operation, nexus=wanted)
-        return await NexusOperations(self.client, looked_for).call(target, wanted, BRIEF, SETTLED)
+        nexus_operation = NexusOperation(endpoint=endpoint or self.endpoint, service="archive", operation=operation)
+        target = Target(target=operation, nexus=nexus_operation)
+        return await NexusOperations(self.client, looked_for).call(target, nexus_operation, BRIEF, SETTLED)
 
 
 @pytest.fixture
@@ -100,37 +100,37 @@ async def team(dev_server: str) -> AsyncIterator[Team]:
 
 async def test_it_is_called_once_with_what_every_target_hears_however_often_it_is_tried(team: Team) -> None:
     async with team.at_work():
-        results = [await team.called() for _ in range(3)]
+        results = [await team.call_operation() for _ in range(3)]
         await corpus.record("nexus-call", team.client.get_workflow_handle(nexus_call_workflow_id("msa/handoff/keep")))
     assert results == [HandoffResult(target="keep", ok=True)] * 3
-    [(key, data)] = team.archive.kept
+    [(key, data)] = team.archive.kept_inputs
     assert (key, data["request"], data["outcome"], data["version"]) == ("msa/handoff/keep", "msa", "signed", 1)
 
 
 async def test_what_nobody_has_taken_yet_is_looked_for_again_and_not_called_twice(team: Team) -> None:
-    waiting = await team.called(looked_for=timedelta(seconds=1))
+    waiting = await team.call_operation(looked_for=timedelta(seconds=1))
     assert (waiting.ok, waiting.gone, waiting.why) == (False, False, "nobody has taken the operation yet")
     async with team.at_work():
-        while not (result := await team.called()).ok:
+        while not (result := await team.call_operation()).ok:
             assert not result.gone
-    assert len(team.archive.kept) == 1
+    assert len(team.archive.kept_inputs) == 1
 
 
 @pytest.mark.parametrize(
-    ("operation", "why"), [("refuse", "its handler: BAD_REQUEST"), ("fail", "the operation has failed")]
+    ("operation", "reason"), [("refuse", "its handler: BAD_REQUEST"), ("fail", "the operation has failed")]
 )
-async def test_a_refusal_is_final_and_its_words_stay_where_they_are(team: Team, operation: str, why: str) -> None:
+async def test_a_refusal_is_final_and_its_words_stay_where_they_are(team: Team, operation: str, reason: str) -> None:
     async with team.at_work():
-        assert await team.called(operation) == HandoffResult(target=operation, ok=False, gone=True, why=why)
+        assert await team.call_operation(operation) == HandoffResult(target=operation, ok=False, gone=True, why=reason)
 
 
 async def test_an_endpoint_that_is_not_there_is_said_and_no_workflow_stands_still_for_it(team: Team) -> None:
-    result = await team.called(endpoint="nowhere")
+    result = await team.call_operation(endpoint="nowhere")
     assert (result.ok, result.gone, result.why) == (False, False, "there is no Nexus endpoint nowhere")
-    assert [one async for one in team.client.list_workflows()] == []
+    assert [workflow async for workflow in team.client.list_workflows()] == []
 
 
 async def test_five_attempts_at_once_are_one_call(team: Team) -> None:
     async with team.at_work():
-        assert {result.ok for result in await asyncio.gather(*(team.called() for _ in range(5)))} == {True}
-    assert len(team.archive.kept) == 1
+        assert {result.ok for result in await asyncio.gather(*(team.call_operation() for _ in range(5)))} == {True}
+    assert len(team.archive.kept_inputs) == 1

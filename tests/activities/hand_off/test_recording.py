@@ -65,32 +65,36 @@ async def test_a_database_that_is_locked_for_minutes_is_waited_for_and_nobody_he
     house: House, sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "STATEMENT_SECONDS", 0.1)
-    with closing(Store(str(tmp_path / "held"))) as held:
-        world = world_of(replace(house, store=held), await nowhere())
-        await held.check()
-        async with start_story(world, a_request(SIGNER, handoff=(house.hook("finance"),))) as it:
+    with closing(Store(str(tmp_path / "held"))) as held_store:
+        world = world_of(replace(house, store=held_store), await nowhere())
+        await held_store.check()
+        async with start_story(world, a_request(SIGNER, handoff=(house.hook("finance"),))) as request_story:
             async with _locked(tmp_path / "held" / DATABASE_FILE):
                 world.signatures.status = Status.SIGNED
-                await it.callback()
-                await it.days_pass(2 / 1_440)
-                problem = (await it.read_view()).problem
+                await request_story.callback()
+                await request_story.days_pass(2 / 1_440)
+                problem = (await request_story.read_view()).problem
                 assert problem and problem.code is Code.UNREACHABLE
-                assert (await held.records.read(MSA), entries(sandbox, "downstream")) == (None, [])
-            assert (await it.handle.result()).outcome is Status.SIGNED
-        assert await held.records.read(MSA)
+                assert (await held_store.records.read(MSA), entries(sandbox, "downstream")) == (None, [])
+            assert (await request_story.handle.result()).outcome is Status.SIGNED
+        assert await held_store.records.read(MSA)
         assert len(entries(sandbox, "downstream")) == 1
 
 
 async def test_of_two_workers_that_settle_it_at_once_one_writes_and_a_target_is_told_under_one_key(
     house: House, sandbox: RunningSandbox, tmp_path: Path, database_url: str
 ) -> None:
-    both = [replace(house, store=Store(str(tmp_path / name), database_url)) for name in ("one", "other")]
+    houses = [replace(house, store=Store(str(tmp_path / name), database_url)) for name in ("one", "other")]
     reports = await asyncio.gather(
-        *(one.hand_off(house.hook("finance"), record=record(), at=AT) for one in both for _ in range(5))
+        *(
+            worker_house.hand_off(house.hook("finance"), record=record(), at=AT)
+            for worker_house in houses
+            for _ in range(5)
+        )
     )
     assert {result.ok for report in reports for result in report.results} == {True}
-    store = both[0].store
+    store = houses[0].store
     assert (count(store, "records"), count(store, "amendments")) == (1, 1)
     assert len({call["headers"]["webhook-id"] for call in entries(sandbox, "downstream")}) == 1
-    for one in both:
-        one.store.close()
+    for worker_house in houses:
+        worker_house.store.close()

@@ -52,22 +52,22 @@ def world_of(house: House, client: Client) -> World:
     return world
 
 
-async def reset_to_before_its_end(it: Story) -> None:
+async def reset_to_before_its_end(request_story: Story) -> None:
     """It goes on from its last task before the callback."""
-    events = (await it.handle.fetch_history()).events
+    events = (await request_story.handle.fetch_history()).events
     callback = max(e.event_id for e in events if e.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED)
     finished = [e.event_id for e in events if e.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
-    client = it.env.client
+    client = request_story.env.client
     await client.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
             namespace=client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=it.handle.id),
+            workflow_execution=WorkflowExecution(workflow_id=request_story.handle.id),
             reason="by hand",
             request_id="reset",
             workflow_task_finish_event_id=max(id for id in finished if id < callback),
         )
     )
-    it.handle = client.get_workflow_handle_for(SignatureRequestWorkflow.run, it.handle.id)
+    request_story.handle = client.get_workflow_handle_for(SignatureRequestWorkflow.run, request_story.handle.id)
 
 
 async def waits(client: Client, id: str) -> None:
@@ -91,29 +91,29 @@ async def test_the_reset_of_an_ended_request_tells_only_those_who_never_heard_of
         await waits(client, "was-there")
         subscribed = a_request(SIGNER, handoff=(finance, hr), subscribers=("was-there", "came-later"))
         async with workers(client, world):
-            it = await begin(env, world, subscribed)
-            await eventually(lambda: was_asked(it))
+            request_story = await begin(env, world, subscribed)
+            await eventually(lambda: was_asked(request_story))
             world.signatures.status = Status.SIGNED
-            await it.callback()
-            first = await it.handle.result()
-            told, before = list(world.push.sent), await house.recall("msa-0042")
+            await request_story.callback()
+            first = await request_story.handle.result()
+            sent_before, hand_off_before = list(world.push.sent), await house.recall("msa-0042")
             assert await house.dead() == ["came-later"]
             await waits(client, "came-later")
-            await reset_to_before_its_end(it)
-            second = await it.handle.result()
+            await reset_to_before_its_end(request_story)
+            second = await request_story.handle.result()
         signals = [await signals_of(client, id) for id in ("was-there", "came-later")]
     assert (first.outcome, second.outcome) == (Status.SIGNED, Status.SIGNED)
     assert len(entries(sandbox, "downstream")) == 1
-    assert world.push.sent == told
+    assert world.push.sent == sent_before
     assert signals == [1, 1]
-    after = await house.recall("msa-0042")
-    lines = {line.target: line for line in after.lines}
+    hand_off_after = await house.recall("msa-0042")
+    lines = {line.target: line for line in hand_off_after.lines}
     assert {name: line.state for name, line in lines.items()} == dict.fromkeys(lines, HandoffState.DONE)
-    kept = {line.target: line for line in before.lines if line.target != "came-later"}
-    assert {name: lines[name] for name in kept} == kept
+    lines_before = {line.target: line for line in hand_off_before.lines if line.target != "came-later"}
+    assert {name: lines[name] for name in lines_before} == lines_before
     assert await house.dead() == []
 
 
-async def was_asked(it: Story) -> bool:
+async def was_asked(request_story: Story) -> bool:
     """Whether the signer was told that it is their turn."""
-    return any(line.stage == "ready" for line in (await it.read_view()).notifications)
+    return any(line.stage == "ready" for line in (await request_story.read_view()).notifications)

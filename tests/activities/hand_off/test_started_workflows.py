@@ -69,36 +69,36 @@ async def client() -> AsyncIterator[Client]:
 def house(tmp_path: Path) -> House:
     """A company with the file of a kick-off beside its catalogue."""
     house = House(tmp_path)
-    written(house, KICK_OFF)
+    write_kick_off(house, KICK_OFF)
     return house
 
 
-def written(house: House, plain: Any) -> None:
+def write_kick_off(house: House, plain: Any) -> None:
     (house.folder / "kick-off.yaml").write_text(json.dumps(plain))
 
 
-async def started(house: House, client: Client, target: Target = TARGET, **brief: Any) -> HandoffResult:
+async def attempt_start(house: House, client: Client, target: Target = TARGET, **brief: Any) -> HandoffResult:
     """The result of one attempt."""
-    it = StartTargets(client, house.store, house.directory, house.folder / "catalogue.yaml")
+    start_targets = StartTargets(client, house.store, house.directory, house.folder / "catalogue.yaml")
     assert target.start is not None
-    return await it.start(target, target.start, BRIEF.replace(**brief), SETTLED)
+    return await start_targets.start(target, target.start, BRIEF.replace(**brief), SETTLED)
 
 
 async def test_an_onboarding_is_started_of_its_file_once_whatever_becomes_of_the_file(
     house: House, client: Client
 ) -> None:
-    assert await started(house, client) == HandoffResult(target="kick-off", ok=True)
+    assert await attempt_start(house, client) == HandoffResult(target="kick-off", ok=True)
     run = await runs.described(client, f"customer-onboarding:{ID}")
     assert await run.memo("document") == "Acme"
     (house.folder / "kick-off.yaml").unlink()
-    assert (await started(house, client)).ok
-    written(house, {**KICK_OFF, "stages": [LIVE]})
-    assert (await started(house, client)).ok
+    assert (await attempt_start(house, client)).ok
+    write_kick_off(house, {**KICK_OFF, "stages": [LIVE]})
+    assert (await attempt_start(house, client)).ok
     await client.get_workflow_handle(run.id).terminate()
-    again = await started(house, client)
-    assert (again.ok, again.gone) == (True, False), "the file is another, but nobody else has this id"
-    written(house, KICK_OFF)
-    broken = await started(house, client)
+    repeated = await attempt_start(house, client)
+    assert (repeated.ok, repeated.gone) == (True, False), "the file is another, but nobody else has this id"
+    write_kick_off(house, KICK_OFF)
+    broken = await attempt_start(house, client)
     assert (broken.ok, broken.gone, ID in (broken.why or "")) == (False, True, True)
     assert (await runs.described(client, run.id)).run_id == run.run_id
 
@@ -107,7 +107,7 @@ async def test_a_circle_comes_to_an_end_although_each_ending_would_start_it_agai
     """Ten times the bound: each onboarding ends, and what it was started by is a target of it as well."""
     brief, results = BRIEF.subject, []
     for _ in range(10 * DEPTH_AT_MOST):
-        results.append(await started(house, client, **dict(brief)))
+        results.append(await attempt_start(house, client, **dict(brief)))
         if results[-1].ok:
             id = onboarding_id(f"{brief.reference}/handoff/kick-off", "kick-off")
             brief = BRIEF.subject.replace(id=f"{id}.1", depth=await _depth_of(client, id))
@@ -122,8 +122,8 @@ async def _depth_of(client: Client, id: str) -> int:
     """What an onboarding was started with."""
     history = await client.get_workflow_handle(f"customer-onboarding:{id}").fetch_history()
     payloads = history.events[0].workflow_execution_started_event_attributes.input.payloads
-    given: OnboardingInput = (await client.data_converter.decode(list(payloads), [OnboardingInput]))[0]
-    return given.onboarding.depth
+    onboarding_input: OnboardingInput = (await client.data_converter.decode(list(payloads), [OnboardingInput]))[0]
+    return onboarding_input.onboarding.depth
 
 
 async def test_what_is_known_of_those_who_were_asked_goes_into_its_places(house: House, client: Client) -> None:
@@ -133,9 +133,9 @@ async def test_what_is_known_of_those_who_were_asked_goes_into_its_places(house:
     await house.store.people.keep(home, "digest", in_full)
     await house.store.people.choose(home, "digest")
     customer = {name: f"{{person-2.{name}}}" for name in ("name", "email", "zone", "locale", "phone")}
-    written(house, {**KICK_OFF, "customer": {"company": "{title} {kind} {id} {outcome}", **customer}})
+    write_kick_off(house, {**KICK_OFF, "customer": {"company": "{title} {kind} {id} {outcome}", **customer}})
     target = TARGET.replace(start=ONBOARDING.replace(fields=()))
-    assert await started(house, client, target) == HandoffResult(target="kick-off", ok=True)
+    assert await attempt_start(house, client, target) == HandoffResult(target="kick-off", ok=True)
     title = await (await runs.described(client, f"customer-onboarding:{ID}")).memo("document")
     assert title == "Master services agreement contract msa.0042 signed"
 
@@ -143,11 +143,11 @@ async def test_what_is_known_of_those_who_were_asked_goes_into_its_places(house:
 async def test_the_file_of_the_page_is_started(house: House, client: Client) -> None:
     (file,) = (block.text for block in blocks((ROOT / "docs" / "hand-off.md").read_text()) if block.language == "yaml")
     (house.folder / "kick-off.yaml").write_text(file)
-    assert await started(house, client) == HandoffResult(target="kick-off", ok=True)
+    assert await attempt_start(house, client) == HandoffResult(target="kick-off", ok=True)
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"people": ()}, "customer"),
         ({"people": (Participant(person="who-has-left"),)}, "who-has-left"),
@@ -155,42 +155,46 @@ async def test_the_file_of_the_page_is_started(house: House, client: Client) -> 
     ],
 )
 async def test_what_a_file_or_the_directory_lacks_is_tried_again_with_the_reason(
-    house: House, client: Client, change: dict[str, Any], says: str
+    house: House, client: Client, change: dict[str, Any], message: str
 ) -> None:
-    result = await started(house, client, **change)
+    result = await attempt_start(house, client, **change)
     assert (result.ok, result.gone) == (False, False)
-    assert says in (result.why or "") and "kick-off.yaml" in (result.why or "")
+    assert message in (result.why or "") and "kick-off.yaml" in (result.why or "")
     (house.folder / "kick-off.yaml").unlink()
-    assert "cannot be read" in ((await started(house, client)).why or "")
+    assert "cannot be read" in ((await attempt_start(house, client)).why or "")
 
 
 async def test_a_workflow_of_somebody_else_gets_the_data_and_is_started_once(house: House, client: Client) -> None:
     target = Target(target="archive", start=StartTarget(workflow="Archive", queue="archive"))
-    results = await asyncio.gather(*(started(house, client, target) for _ in range(5)))
+    results = await asyncio.gather(*(attempt_start(house, client, target) for _ in range(5)))
     assert results == 5 * [HandoffResult(target="archive", ok=True)]
     handle = client.get_workflow_handle("msa.0042.archive")
     async with Worker(client, task_queue="archive", workflows=[Archive], workflow_runner=UnsandboxedWorkflowRunner()):
         assert await handle.result() == "msa.0042 signed 1"
-    assert (await started(house, client, target)).ok, "a closed one is done"
-    other = await started(house, client, target.replace(start=StartTarget(workflow="Other", queue="archive")))
-    assert (other.gone, other.why) == (True, "msa.0042.archive is the id of a Archive already")
+    assert (await attempt_start(house, client, target)).ok, "a closed one is done"
+    other_result = await attempt_start(
+        house, client, target.replace(start=StartTarget(workflow="Other", queue="archive"))
+    )
+    assert (other_result.gone, other_result.why) == (True, "msa.0042.archive is the id of a Archive already")
 
 
 async def test_one_that_was_ended_is_not_started_anew(house: House, client: Client) -> None:
     target = Target(target="archive", start=StartTarget(workflow="Archive", queue="archive"))
-    await started(house, client, target)
+    await attempt_start(house, client, target)
     handle = client.get_workflow_handle("msa.0042.archive")
     await handle.terminate()
-    assert (await started(house, client, target)).ok
+    assert (await attempt_start(house, client, target)).ok
     with pytest.raises(WorkflowFailureError):
         await handle.result()
 
 
 async def test_a_temporal_that_does_not_answer_is_tried_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(starts, "DEADLINE", starts.DEADLINE / 100)
-    away = await Client.connect("127.0.0.1:9", lazy=True)
+    unreachable_client = await Client.connect("127.0.0.1:9", lazy=True)
     with pytest.raises(RuntimeError):
-        await started(house, away, Target(target="archive", start=StartTarget(workflow="Archive", queue="archive")))
+        await attempt_start(
+            house, unreachable_client, Target(target="archive", start=StartTarget(workflow="Archive", queue="archive"))
+        )
 
 
 def test_the_ids_are_those_of_no_other_hand_off() -> None:
@@ -201,7 +205,7 @@ def test_the_ids_are_those_of_no_other_hand_off() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"id": "acme"}, "kick-off.yaml:1: id: is made of what has ended: leave it out"),
         ({"owner": "{ownr}"}, "nobody fills {ownr}; there are id, kind, title, requester, outcome, person-1"),
@@ -213,9 +217,9 @@ def test_the_ids_are_those_of_no_other_hand_off() -> None:
     ],
 )
 def test_a_file_that_could_never_be_started_is_refused_with_the_catalogue(
-    house: House, change: dict[str, Any], says: str
+    house: House, change: dict[str, Any], message: str
 ) -> None:
-    written(house, {**KICK_OFF, **change})
+    write_kick_off(house, {**KICK_OFF, **change})
     start = {"onboarding": "kick-off.yaml", "fields": {"company": "Acme"}}
     base = {"handoff": [{"target": "kick-off", "start": start}]}
     path = house.folder / "catalogue.yaml"
@@ -223,11 +227,11 @@ def test_a_file_that_could_never_be_started_is_refused_with_the_catalogue(
     with pytest.raises(FileFaults) as caught:
         Catalogue.read(path)
     [line] = str(caught.value).splitlines()
-    assert "kinds.base.handoff[0].start.onboarding: " in line and says in line
+    assert "kinds.base.handoff[0].start.onboarding: " in line and message in line
 
 
 def test_the_file_of_a_request_is_held_against_the_one_it_names(house: House) -> None:
     catalogue = Catalogue.read(house.folder / "catalogue.yaml")
     entry = {"target": "kick-off", "start": {"onboarding": "kik-off.yaml"}}
-    [(at, says)] = catalogue.faults("contract", PolicyLayer.model_validate({"handoff": [entry]}))
-    assert (at, "cannot be read" in says) == (("handoff", 0, "start", "onboarding"), True)
+    [(path, message)] = catalogue.faults("contract", PolicyLayer.model_validate({"handoff": [entry]}))
+    assert (path, "cannot be read" in message) == (("handoff", 0, "start", "onboarding"), True)

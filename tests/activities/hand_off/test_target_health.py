@@ -21,7 +21,7 @@ from activities.notifications.message import compose
 from activities.people.reader import Reader
 from activities.records.incidents import ADDRESSES_AT_MOST, OVER_AGAIN_AFTER, TARGETS, Incident
 from activities.records.store import Store
-from tests.activities.book import somebody
+from tests.activities.book import make_person
 from tests.storage import altered, count
 from tests.workflows.fakes import FakePushService, World, refusal
 from tests.workflows.follow_up.test_replays import AT, ENDED, SUBJECT
@@ -58,26 +58,26 @@ BECOMES = {
 }
 
 
-@pytest.mark.parametrize(("was", "result", "attempt", "becomes"), BECOMES.values(), ids=BECOMES)
+@pytest.mark.parametrize(("previous_state", "result", "attempt", "becomes"), BECOMES.values(), ids=BECOMES)
 def test_how_a_target_is_after_a_call(
-    was: TargetState, result: HandoffResult, attempt: int, becomes: TargetState
+    previous_state: TargetState, result: HandoffResult, attempt: int, becomes: TargetState
 ) -> None:
-    grade = [*TargetState].index(was)
-    known = Incident(grade=grade, told=grade, since=NOW - timedelta(days=1))
-    after = after_call(known, HandoffCall(target=FINANCE, attempt=attempt), result, NOW)
-    assert state_of(after) is becomes
-    assert after.has_news(NOW) is (was is not becomes)
-    assert after.since == (known.since if was is becomes else NOW)
+    grade = [*TargetState].index(previous_state)
+    incident = Incident(grade=grade, told=grade, since=NOW - timedelta(days=1))
+    next_incident = after_call(incident, HandoffCall(target=FINANCE, attempt=attempt), result, NOW)
+    assert state_of(next_incident) is becomes
+    assert next_incident.has_news(NOW) is (previous_state is not becomes)
+    assert next_incident.since == (incident.since if previous_state is becomes else NOW)
 
 
 async def learn(
-    health: TargetHealth, result: HandoffResult, attempt: int = 1, target: Target = FINANCE, at: datetime = NOW
+    health: TargetHealth, result: HandoffResult, attempt: int = 1, target: Target = FINANCE, now: datetime = NOW
 ) -> None:
-    await health.learn([(HandoffCall(target=target, attempt=attempt), result)], at)
+    await health.learn([(HandoffCall(target=target, attempt=attempt), result)], now)
 
 
 def stages(push: FakePushService) -> list[str]:
-    return [f"{notice.stage} {notice.person}" for one in push.deliveries for notice in one.notices]
+    return [f"{notice.stage} {notice.person}" for delivery in push.deliveries for notice in delivery.notices]
 
 
 async def test_on_call_hears_of_each_change_once_however_many_requests_wait(tmp_path: Path) -> None:
@@ -101,8 +101,8 @@ async def test_a_target_that_takes_one_thing_and_not_the_next_is_well_again_once
     push = World().push
     health = TargetHealth(Store(str(tmp_path)), push, "on-call")
     for minute in range(300):
-        at = NOW + timedelta(minutes=minute)
-        await learn(health, OK if minute % 2 else DOWN, attempt, at=at)
+        now = NOW + timedelta(minutes=minute)
+        await learn(health, OK if minute % 2 else DOWN, attempt, now=now)
     worse = "handoff.failing on-call" if attempt == FAILING_FROM else "handoff.dead on-call"
     pairs = 300 * timedelta(minutes=1) // OVER_AGAIN_AFTER
     assert stages(push) == [worse, "handoff.recovered on-call"] * pairs + [worse]
@@ -145,7 +145,8 @@ async def test_a_worker_that_dies_while_it_tells_is_replaced_and_tells_it_under_
     await learn(TargetHealth(store, push, "on-call"), DOWN, FAILING_FROM)
     links = SigningLinks("https://sign.example", SecretStr("l" * 32))
     first, second = (
-        compose(one, one.notices[0], Reader.of(somebody("on-call")), links, "Acme") for one in push.deliveries
+        compose(delivery, delivery.notices[0], Reader.of(make_person("on-call")), links, "Acme")
+        for delivery in push.deliveries
     )
     assert (first.key, first.title) == (second.key, "No hand-offs: finance")
     assert first.link == "https://sign.example/desk"
@@ -157,10 +158,10 @@ async def test_what_is_over_is_forgotten_after_a_day(tmp_path: Path) -> None:
     await learn(health, DOWN, LAST)
     await learn(health, DOWN, LAST, target=MOVED)
     await learn(health, OK)
-    at = datetime.now(UTC)
-    assert (await store.incidents.drop_over(at), await store.incidents.drop_over(at + timedelta(days=2))) == (0, 1)
-    [(which, known)] = await store.incidents.open(TARGETS)
-    assert (which, state_of(known)) == (about(MOVED), DEAD)
+    now = datetime.now(UTC)
+    assert (await store.incidents.drop_over(now), await store.incidents.drop_over(now + timedelta(days=2))) == (0, 1)
+    [(target_key, incident)] = await store.incidents.open(TARGETS)
+    assert (target_key, state_of(incident)) == (about(MOVED), DEAD)
 
 
 async def test_whom_no_push_reaches_now_is_told_with_the_next_call(tmp_path: Path) -> None:
@@ -187,12 +188,12 @@ async def test_what_nobody_on_call_has_taken_is_told_with_the_next_call(tmp_path
 async def test_who_was_not_reached_is_not_tried_for_each_target_of_a_batch(tmp_path: Path) -> None:
     push = World().push
     push.failures = [refusal(Code.UNREACHABLE)]
-    many = [FINANCE.replace(target=f"finance-{number}") for number in range(100)]
-    batch = [(HandoffCall(target=target, attempt=FAILING_FROM), DOWN) for target in many]
+    targets = [FINANCE.replace(target=f"finance-{number}") for number in range(100)]
+    batch = [(HandoffCall(target=target, attempt=FAILING_FROM), DOWN) for target in targets]
     store = Store(str(tmp_path))
     await TargetHealth(store, push, "on-call").learn(batch, NOW)
     assert len(push.deliveries) == 1
-    assert len(await store.incidents.open(TARGETS)) == len(many), "how each is was learnt all the same"
+    assert len(await store.incidents.open(TARGETS)) == len(targets), "how each is was learnt all the same"
 
 
 @pytest.mark.parametrize(
@@ -215,8 +216,8 @@ async def test_what_wants_no_calls_is_not_called_until_somebody_says_so(tmp_path
     health = TargetHealth(store, push, "on-call")
     assert await health.refusal(FINANCE) is None
     await learn(health, GONE)
-    why = await health.refusal(FINANCE)
-    assert why == "not called: HTTP 410; `countersign handoff retry --now --target finance` has it called again"
+    refusal = await health.refusal(FINANCE)
+    assert refusal == "not called: HTTP 410; `countersign handoff retry --now --target finance` has it called again"
     await enable(store.incidents, "finance", NOW)
     assert await health.refusal(FINANCE) is None
     await learn(health, OK)
@@ -236,8 +237,8 @@ async def test_an_address_that_wanted_no_calls_has_no_say_for_the_next_one(tmp_p
     await learn(health, DOWN, FAILING_FROM, target=MOVED)
     assert await TargetHealth(store, push, "").refusal(FINANCE) is not None, "whatever becomes of the new one"
     assert stages(push) == ["handoff.dead on-call", "handoff.failing on-call"]
-    kept = str(await store.incidents.open(TARGETS))
-    assert not any(secret in kept for secret in ("erp.example", "hooks", "moved"))
+    incidents = str(await store.incidents.open(TARGETS))
+    assert not any(secret in incidents for secret in ("erp.example", "hooks", "moved"))
 
 
 async def test_of_ten_times_as_many_addresses_a_target_keeps_those_that_changed_last(tmp_path: Path) -> None:
@@ -251,15 +252,15 @@ async def test_of_ten_times_as_many_addresses_a_target_keeps_those_that_changed_
 
 
 def test_what_is_held_waits_without_an_attempt_and_is_looked_at_every_day() -> None:
-    held = HandoffResult(target="finance", ok=False, held=True, why="not called: HTTP 410")
+    held_result = HandoffResult(target="finance", ok=False, held=True, why="not called: HTTP 410")
     ledger = Outbox.open((FINANCE,), (), AT)
     for day in range(1, 31):
-        ledger = ledger.record((held,), AT + timedelta(days=day))
+        ledger = ledger.record((held_result,), AT + timedelta(days=day))
     (entry,) = ledger.entries
     assert (entry.state, entry.attempts, entry.due_at) == (HandoffState.PENDING, 0, AT + timedelta(days=30) + HELD_FOR)
     batch = HandoffBatch(subject=SUBJECT, settled=ENDED, calls=(HandoffCall(target=FINANCE),), number=2)
-    (line,) = amendment(batch, HandoffReport(results=(held,)), AT).handoffs
+    (line,) = amendment(batch, HandoffReport(results=(held_result,)), AT).handoffs
     assert (line.state, line.attempts, line.why) == (HandoffState.PENDING, 0, "not called: HTTP 410")
     now = AT + timedelta(days=30)
     assert ledger.hurried("finance", now).next_at == now
-    assert ledger.record((held.replace(retry_after=300),), now).next_at == now + timedelta(minutes=5)
+    assert ledger.record((held_result.replace(retry_after=300),), now).next_at == now + timedelta(minutes=5)

@@ -137,20 +137,22 @@ async def test_one_private_address_among_public_ones_is_enough() -> None:
 
 
 async def test_the_connection_goes_to_the_checked_address_under_the_name_of_the_url() -> None:
-    to = await Guard((), resolving(PUBLIC, "93.184.216.35")).check("https://erp.example:8443/hooks/signed?a=b")
-    assert str(to.url) == f"https://{PUBLIC}:8443/hooks/signed?a=b"
-    assert (to.host, to.host_header) == ("erp.example", "erp.example:8443")
+    checked_address = await Guard((), resolving(PUBLIC, "93.184.216.35")).check(
+        "https://erp.example:8443/hooks/signed?a=b"
+    )
+    assert str(checked_address.url) == f"https://{PUBLIC}:8443/hooks/signed?a=b"
+    assert (checked_address.host, checked_address.host_header) == ("erp.example", "erp.example:8443")
 
 
 async def test_an_ipv6_address_is_put_in_brackets() -> None:
-    to = await Guard((), resolving("2606:2800:220:1::1")).check("https://erp.example/hook")
-    assert str(to.url) == "https://[2606:2800:220:1::1]/hook"
+    checked_address = await Guard((), resolving("2606:2800:220:1::1")).check("https://erp.example/hook")
+    assert str(checked_address.url) == "https://[2606:2800:220:1::1]/hook"
 
 
 @pytest.mark.parametrize("listed", ["erp.example", "ERP.example", "erp.example:443", "erp.example."])
 async def test_a_listed_host_may_be_private(listed: str) -> None:
-    to = await Guard((listed,), resolving("10.0.0.1")).check("https://erp.example/hook")
-    assert to.url.host == "10.0.0.1"
+    checked_address = await Guard((listed,), resolving("10.0.0.1")).check("https://erp.example/hook")
+    assert checked_address.url.host == "10.0.0.1"
 
 
 @pytest.mark.parametrize("url", ["https://other.example/", "https://erp.example:8443/", "https://sub.erp.example/"])
@@ -160,16 +162,16 @@ async def test_with_a_list_nothing_else_is_called(url: str) -> None:
 
 
 async def test_plain_http_goes_to_a_listed_loopback_address_only() -> None:
-    to = await Guard(("127.0.0.1:8080",)).check("http://127.0.0.1:8080/hook")
-    assert str(to.url) == "http://127.0.0.1:8080/hook"
+    checked_address = await Guard(("127.0.0.1:8080",)).check("http://127.0.0.1:8080/hook")
+    assert str(checked_address.url) == "http://127.0.0.1:8080/hook"
     for url, address in (("http://127.0.0.1:8081/", "127.0.0.1"), ("http://127.0.0.1:8080/", "10.0.0.1")):
         with pytest.raises(AddressRefused):
             await Guard(("127.0.0.1:8080",), resolving(address)).check(url)
 
 
 async def test_an_ipv6_host_can_be_listed() -> None:
-    to = await Guard(("[::1]:8080",), resolving("::1")).check("http://[::1]:8080/hook")
-    assert to.url.host == "::1"
+    checked_address = await Guard(("[::1]:8080",), resolving("::1")).check("http://[::1]:8080/hook")
+    assert checked_address.url.host == "::1"
 
 
 async def test_a_name_without_an_address_is_no_refusal_but_no_answer() -> None:
@@ -188,13 +190,13 @@ class Silence:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached, self.gate = threading.Event(), threading.Event()
-        self.asked: list[str] = []
-        self.most = self.answered = 0
+        self.looked_up_hosts: list[str] = []
+        self.most_at_once = self.answered = 0
         monkeypatch.setattr(socket, "getaddrinfo", self)
 
     def __call__(self, host: str, *_: object, **__: object) -> object:
-        self.asked.append(host)
-        self.most = max(self.most, len(self.asked) - self.answered)
+        self.looked_up_hosts.append(host)
+        self.most_at_once = max(self.most_at_once, len(self.looked_up_hosts) - self.answered)
         self.reached.set()
         self.gate.wait(10)
         self.answered += 1
@@ -212,8 +214,8 @@ async def test_names_that_are_looked_up_for_ever_hold_nothing_else_up(monkeypatc
         system.gate.set()
     answers = await asyncio.gather(*checks, return_exceptions=True)
     assert {type(answer) for answer in answers} == {socket.gaierror}
-    assert sorted(system.asked) == sorted(hosts)
-    assert system.most <= LOOKUPS_AT_ONCE
+    assert sorted(system.looked_up_hosts) == sorted(hosts)
+    assert system.most_at_once <= LOOKUPS_AT_ONCE
 
 
 async def test_neither_do_the_names_of_the_services_that_we_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +230,7 @@ async def test_neither_do_the_names_of_the_services_that_we_call(monkeypatch: py
             system.gate.set()
         answers = await asyncio.gather(*calls, return_exceptions=True)
     assert {type(answer) for answer in answers} == {httpx.ConnectError}
-    assert system.most <= LOOKUPS_AT_ONCE
+    assert system.most_at_once <= LOOKUPS_AT_ONCE
 
 
 async def test_of_several_addresses_of_a_service_the_first_that_answers_is_called(
@@ -257,8 +259,8 @@ def test_a_process_ends_although_a_name_is_looked_up(monkeypatch: pytest.MonkeyP
         check.cancel()
 
     asyncio.run(given_up())
-    assert (system.asked, system.answered) == (["erp.example"], 0)
-    assert all(one.daemon for one in threading.enumerate() if one.name == "name-lookup")
+    assert (system.looked_up_hosts, system.answered) == (["erp.example"], 0)
+    assert all(thread.daemon for thread in threading.enumerate() if thread.name == "name-lookup")
     system.gate.set()
 
 

@@ -34,10 +34,10 @@ def service(answer: Callable[[httpx.Request], httpx.Response]) -> Service:
     return Service("the service", "https://service.test/base/", make_client(transport=httpx.MockTransport(answer)))
 
 
-async def failure_of(called: Service, **more: Any) -> ServiceFailure:
+async def failure_of(called: Service, **options: Any) -> ServiceFailure:
     """The failure a call must end with."""
     with pytest.raises(ServiceFailure) as caught:
-        await called.call("GET", "/things/", **more)
+        await called.call("GET", "/things/", **options)
     return caught.value
 
 
@@ -59,28 +59,28 @@ async def listening(
 
 
 async def test_urls_are_built_from_the_base_and_say_who_we_are() -> None:
-    asked: list[httpx.Request] = []
+    requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
+        requests.append(request)
         return httpx.Response(200, json={"ok": True})
 
     got = await service(answer).call("GET", "/things/", query={"page": 2})
     assert got.json() == {"ok": True}
-    assert str(asked[0].url) == "https://service.test/base/things/?page=2"
-    assert asked[0].headers["user-agent"] == "countersign"
-    assert asked[0].headers["accept-encoding"] == "identity"
+    assert str(requests[0].url) == "https://service.test/base/things/?page=2"
+    assert requests[0].headers["user-agent"] == "countersign"
+    assert requests[0].headers["accept-encoding"] == "identity"
 
 
 async def test_a_redirect_is_not_followed() -> None:
-    asked: list[str] = []
+    hosts: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request.url.host)
+        hosts.append(request.url.host)
         return httpx.Response(302, headers={"location": "http://169.254.169.254/secret"})
 
     failure = await failure_of(service(answer))
-    assert (failure.status, asked) == (302, ["service.test"])
+    assert (failure.status, hosts) == (302, ["service.test"])
     assert "169.254" not in str(failure)
 
 
@@ -98,13 +98,13 @@ async def test_the_environment_s_proxies_are_not_asked(monkeypatch: pytest.Monke
 class Flow:
     """A body that goes on until nobody takes any more, or until `most` bytes; `given` is what was taken."""
 
-    def __init__(self, most: float = float("inf")) -> None:
-        self._most = most
-        self.given = 0
+    def __init__(self, limit_bytes: float = float("inf")) -> None:
+        self._limit_bytes = limit_bytes
+        self.sent_bytes = 0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        while self.given < self._most:
-            self.given += 50_000
+        while self.sent_bytes < self._limit_bytes:
+            self.sent_bytes += 50_000
             yield b"y" * 50_000
 
 
@@ -112,14 +112,14 @@ async def test_an_endless_answer_is_refused_at_the_limit() -> None:
     flow = Flow()
     failure = await failure_of(service(lambda _: httpx.Response(200, content=flow)))
     assert (failure.cause, failure.says) == (Cause.UNREADABLE, "an answer of more than 10 MB")
-    assert flow.given <= MOST_BYTES + 50_000
+    assert flow.sent_bytes <= MOST_BYTES + 50_000
 
 
 async def test_of_an_endless_error_the_beginning_is_read() -> None:
     flow = Flow()
     failure = await failure_of(service(lambda _: httpx.Response(500, content=flow)))
     assert failure.status == 500
-    assert flow.given <= MOST_ERROR_BYTES + 50_000
+    assert flow.sent_bytes <= MOST_ERROR_BYTES + 50_000
 
 
 async def test_an_answer_of_just_the_limit_is_read() -> None:

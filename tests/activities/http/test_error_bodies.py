@@ -15,7 +15,7 @@ BAD = "type.googleapis.com/google.rpc.BadRequest"
 
 
 @pytest.mark.parametrize(
-    ("body", "says", "code"),
+    ("body", "message", "code"),
     [
         ({"detail": "Not found."}, "Not found.", None),
         ({"signers": ["This field is required."]}, "signers: This field is required.", None),
@@ -65,13 +65,13 @@ BAD = "type.googleapis.com/google.rpc.BadRequest"
         (None, "no explanation", None),
     ],
 )
-def test_each_shape_is_understood(body: object, says: str, code: str | None) -> None:
+def test_each_shape_is_understood(body: object, message: str, code: str | None) -> None:
     explained = explain(json.dumps(body).encode())
-    assert (explained.says, explained.error_code) == (says, code)
+    assert (explained.says, explained.error_code) == (message, code)
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "message"),
     [
         (b"", "an empty body"),
         (b"plain words", "plain words"),
@@ -81,8 +81,8 @@ def test_each_shape_is_understood(body: object, says: str, code: str | None) -> 
         (b"[" * 60_000, "[" * 60_000),
     ],
 )
-def test_what_is_no_json_is_quoted(body: bytes, says: str) -> None:
-    assert explain(body).says == says
+def test_what_is_no_json_is_quoted(body: bytes, message: str) -> None:
+    assert explain(body).says == message
 
 
 JSON = st.recursive(
@@ -109,13 +109,13 @@ def test_no_bytes_are_too_odd(body: bytes) -> None:
 def test_a_page_ten_times_the_cap_is_read_in_one_pass(piece: str) -> None:
     """Read with a look ahead to the end from every place, this takes minutes of processor time."""
     page = piece * (10 * MOST_ERROR_BYTES // len(piece))
-    begun = time.process_time()
+    started_at = time.process_time()
     assert explain(page.encode()).says.startswith("a page of HTML")
-    assert time.process_time() - begun < 2
+    assert time.process_time() - started_at < 2
 
 
 @pytest.mark.parametrize(
-    ("page", "says"),
+    ("page", "message"),
     [
         ("<html><head><TITLE lang=en>502 Bad &amp; Gateway</title></head><body>nginx</body>", "502 Bad & Gateway"),
         ("<script>var a = '<b>';</script><p>Down for <b>maintenance</b></p>", "Down for maintenance"),
@@ -123,5 +123,5 @@ def test_a_page_ten_times_the_cap_is_read_in_one_pass(piece: str) -> None:
         ("<p>never closed", "never closed"),
     ],
 )
-def test_of_a_page_its_title_is_quoted_or_else_its_words(page: str, says: str) -> None:
-    assert explain(page.encode()).says == f"a page of HTML: {says}"
+def test_of_a_page_its_title_is_quoted_or_else_its_words(page: str, message: str) -> None:
+    assert explain(page.encode()).says == f"a page of HTML: {message}"

@@ -61,8 +61,8 @@ async def test_who_gives_up_in_the_instant_in_which_it_is_connected_leaves_nothi
     task.cancel()
     await asyncio.wait({task})
     await settled()
-    left = [stream for stream in gate.streams if stream.open]
-    assert left == ([] if task.cancelled() else [task.result()])
+    open_streams = [stream for stream in gate.streams if stream.open]
+    assert open_streams == ([] if task.cancelled() else [task.result()])
 
 
 async def test_the_connection_that_is_wanted_stays_open() -> None:

@@ -150,7 +150,7 @@ async def test_a_body_is_sent_again_with_the_fresh_token() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "cause", "says", "code"),
+    ("answer", "cause", "message", "code"),
     [
         (
             httpx.Response(401, json={"error": "invalid_client", "error_description": "Bad secret the&secret"}),
@@ -192,14 +192,14 @@ async def test_a_body_is_sent_again_with_the_fresh_token() -> None:
     ],
 )
 async def test_no_token_is_a_failure_of_the_token_end_point(
-    answer: httpx.Response, cause: Cause, says: str, code: str | None
+    answer: httpx.Response, cause: Cause, message: str, code: str | None
 ) -> None:
     transport = httpx.MockTransport(lambda _: answer)
     bearer = Bearer("the service", CREDENTIALS, transport=transport)
     with pytest.raises(ServiceFailure) as caught:
         await bearer.check()
     failure = caught.value
-    assert (failure.service, failure.cause, failure.says) == ("the service token", cause, says)
+    assert (failure.service, failure.cause, failure.says) == ("the service token", cause, message)
     assert failure.error_code == code
 
 
@@ -219,9 +219,9 @@ async def test_each_fault_of_the_token_end_point_ends_the_call_that_needs_a_toke
     async with running(SandboxSettings()) as sandbox, aclosing(service_of(sandbox)) as called:
         arm_always(sandbox, fault, "*/oauth2/token")
         assert await ending(called.call("GET", EVENTS, deadline=SHORT if fault in LATE else None)) == end
-        asked = requests(sandbox)
-        assert asked.count(EVENTS) == (1 if end == DONE else 0), "called without a token"
-        assert len(asked) - asked.count(EVENTS) <= 1, "asked for a token again and again"
+        paths = requests(sandbox)
+        assert paths.count(EVENTS) == (1 if end == DONE else 0), "called without a token"
+        assert len(paths) - paths.count(EVENTS) <= 1, "asked for a token again and again"
         sandbox.state.faults.clear()
         assert await ending(called.call("GET", EVENTS)) == DONE, "it does not mend by itself"
 
@@ -251,10 +251,10 @@ def test_a_token_whose_life_is_no_finite_number_is_renewed_all_the_same(stated: 
 async def test_a_401_that_is_not_about_our_token_is_the_answer() -> None:
     """FCM says so of the key that it has of us for Apple."""
     details = [{"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": "THIRD_PARTY_AUTH_ERROR"}]
-    asked: list[str] = []
+    paths: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request.url.path)
+        paths.append(request.url.path)
         if request.url.path.endswith("/token"):
             return httpx.Response(200, json={"access_token": "t"})
         return httpx.Response(401, json={"error": {"code": 401, "status": "UNAUTHENTICATED", "details": details}})
@@ -265,4 +265,4 @@ async def test_a_401_that_is_not_about_our_token_is_the_answer() -> None:
         with pytest.raises(ServiceFailure) as caught:
             await Service("x", "https://api.test", client).call("POST", "/send", json={})
         assert (caught.value.status, caught.value.error_code) == (401, "THIRD_PARTY_AUTH_ERROR")
-    assert asked == ["/tenants/acme/oauth2/token", "/send", "/send", "/send"]
+    assert paths == ["/tenants/acme/oauth2/token", "/send", "/send", "/send"]

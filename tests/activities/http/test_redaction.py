@@ -23,16 +23,16 @@ SECRETS = [
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-@pytest.mark.parametrize("around", ["{}", "before {} after", '"{}"', "field: ({})", "<{}>", "x={};"])
-def test_secrets_are_blanked(secret: str, around: str) -> None:
-    said = redact(around.format(secret))
-    assert BLANK in said
-    assert not any(part in said for part in secret.replace("@", " ").split() if len(part) > 8)
+@pytest.mark.parametrize("surroundings", ["{}", "before {} after", '"{}"', "field: ({})", "<{}>", "x={};"])
+def test_secrets_are_blanked(secret: str, surroundings: str) -> None:
+    redacted = redact(surroundings.format(secret))
+    assert BLANK in redacted
+    assert not any(part in redacted for part in secret.replace("@", " ").split() if len(part) > 8)
 
 
 def test_queries_and_credentials_of_addresses_are_blanked() -> None:
-    said = redact("see https://user:secret@host.test/dl/file.pdf?token=abc&x=1 please")
-    assert said == "see https://[redacted]host.test/dl/file.pdf?[redacted] please"
+    redacted = redact("see https://user:secret@host.test/dl/file.pdf?token=abc&x=1 please")
+    assert redacted == "see https://[redacted]host.test/dl/file.pdf?[redacted] please"
 
 
 def test_private_words_are_blanked_in_any_case_and_never_a_syllable() -> None:
@@ -64,18 +64,18 @@ def test_control_and_direction_characters_become_spaces() -> None:
 @given(st.text(max_size=4000))
 @example("two\u2028lines, read\u200f\u202e backwards\x1b[2J\x00")
 def test_it_is_one_short_line_of_valid_text(text: str) -> None:
-    said = redact(text)
-    assert len(said.encode()) <= LONGEST_TEXT
-    assert said.splitlines() in ([], [said])
-    assert not [char for char in said if unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs") or char in TURNING]
+    redacted = redact(text)
+    assert len(redacted.encode()) <= LONGEST_TEXT
+    assert redacted.splitlines() in ([], [redacted])
+    assert not [char for char in redacted if unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs") or char in TURNING]
 
 
 @given(st.text(max_size=50), st.integers(min_value=3, max_value=60))
-def test_a_cut_never_divides_a_character(text: str, most: int) -> None:
-    cut = clip(text, most)
-    assert len(cut.encode()) <= most
-    kept = text.encode("utf-8", "replace").decode()
-    assert kept == cut or (cut.endswith("…") and kept.startswith(cut[:-1]))
+def test_a_cut_never_divides_a_character(text: str, limit_bytes: int) -> None:
+    cut = clip(text, limit_bytes)
+    assert len(cut.encode()) <= limit_bytes
+    valid_text = text.encode("utf-8", "replace").decode()
+    assert valid_text == cut or (cut.endswith("…") and valid_text.startswith(cut[:-1]))
 
 
 @pytest.mark.parametrize("unit", ["a", "a'", "a@", "?", "+1 ", "ey", "://", "bearer "])
@@ -83,8 +83,8 @@ def test_ten_times_as_much_hostile_text_costs_about_ten_times_as_much(unit: str)
     """A pattern that looks back over what it has read costs a hundred times as much."""
 
     def cost(size: int) -> float:
-        begun = time.process_time()
+        started_at = time.process_time()
         redact(unit * (size // len(unit)))
-        return time.process_time() - begun
+        return time.process_time() - started_at
 
     assert min(cost(30_000) for _ in range(3)) < 30 * min(cost(3_000) for _ in range(3))

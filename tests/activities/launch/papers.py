@@ -90,14 +90,14 @@ class Desk:
             path.write_text(request, "utf-8")
         else:
             with path.open("w", encoding="utf-8") as stream:
-                YAML().dump(given(request, **changes), stream)
+                YAML().dump(make_request(request, **changes), stream)
         return await prepare_request(
             FileText.read(path),
             Sources(self.catalogue, self.directory, NOW, LocalDocuments(1), of_parent=of_parent),
         )
 
 
-def given(request: Mapping[str, Any] = REQUEST, **changes: Any) -> dict[str, Any]:
+def make_request(request: Mapping[str, Any] = REQUEST, **changes: Any) -> dict[str, Any]:
     """A copy of a request with some fields changed; None takes a field away."""
     changed = deepcopy({**request, **changes})
     return {name: value for name, value in changed.items() if value is not None}

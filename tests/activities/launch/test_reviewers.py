@@ -31,9 +31,13 @@ async def test_people_and_groups_become_reviewers_each_once(office: Desk) -> Non
         Reviewer(person="eve", order=2, team="security"),
         Reviewer(person="sam", order=2, team="security"),
     )
-    given = prepared.request
-    assert (given.first_status, given.first_stage, given.first_turn) == (Status.REVIEW, "reviewing", ("chair",))
-    assert set(start_of(given, None, NOW).people) >= {"chair", "eve", "sam", "customer-signer"}
+    signature_input = prepared.request
+    assert (signature_input.first_status, signature_input.first_stage, signature_input.first_turn) == (
+        Status.REVIEW,
+        "reviewing",
+        ("chair",),
+    )
+    assert set(start_of(signature_input, None, NOW).people) >= {"chair", "eve", "sam", "customer-signer"}
 
 
 async def test_a_signer_may_review_and_the_cover_sheet_is_there_from_the_start(office: Desk) -> None:
@@ -42,13 +46,13 @@ async def test_a_signer_may_review_and_the_cover_sheet_is_there_from_the_start(o
     await prepared.store_for_pages(office.store, await prepared.store_input(office.store))
     cover = await CoverSheet.read(office.store, prepared.id)
     assert cover is not None and cover.sha256 == prepared.request.brief.document.sha256
-    without = await office.prepare(id="other")
-    await without.store_for_pages(office.store, without.given)
+    without_reviewers = await office.prepare(id="other")
+    await without_reviewers.store_for_pages(office.store, without_reviewers.given)
     assert await CoverSheet.read(office.store, "other") is None
 
 
 @pytest.mark.parametrize(
-    ("reviewers", "says"),
+    ("reviewers", "message"),
     [
         ([{"person": "legal-desk"}], "legal-desk asks for it, and nobody reviews their own request"),
         ([{"person": "chair"}, {"person": "chair"}], "chair is a reviewer of this request already"),
@@ -57,9 +61,9 @@ async def test_a_signer_may_review_and_the_cover_sheet_is_there_from_the_start(o
         ([{}], "needs either person or group"),
     ],
 )
-async def test_what_cannot_review_is_refused_at_its_field(office: Desk, reviewers: list[Any], says: str) -> None:
+async def test_what_cannot_review_is_refused_at_its_field(office: Desk, reviewers: list[Any], message: str) -> None:
     [fault] = await faults(office, reviewers=reviewers)
-    assert "reviewers[" in fault and says in fault
+    assert "reviewers[" in fault and message in fault
 
 
 async def test_a_group_of_the_requester_alone_and_a_template_are_refused(office: Desk) -> None:

@@ -22,8 +22,8 @@ from activities.records.evidence import file_part
 from activities.records.schema import PEOPLE_IN_FULL
 from activities.records.store import Store
 from activities.records.texts import Reference
-from tests.activities.documents.test_files import whole
-from tests.activities.launch.papers import NOW, PDF, REQUEST, Desk, faults, given, in_full
+from tests.activities.documents.test_files import read_in_pieces
+from tests.activities.launch.papers import NOW, PDF, REQUEST, Desk, faults, in_full, make_request
 from tests.activities.launch.waiting_request import WaitingRequest
 from tests.servers import own_namespace
 from workflows import names
@@ -170,9 +170,9 @@ async def test_refused(desk: Desk, changes: dict[str, Any], fault: str) -> None:
     (desk.folder / "text.pdf").write_bytes(b"Dear customer")
     (desk.folder / "large.pdf").write_bytes(PDF.ljust(1024 * 1024 + 1))
     (desk.folder / "outside.pdf").symlink_to(Path(__file__))
-    found = await faults(desk, **changes)
-    assert len(found) == 1
-    assert fault in found[0]
+    messages = await faults(desk, **changes)
+    assert len(messages) == 1
+    assert fault in messages[0]
 
 
 async def test_all_faults_come_at_once_with_their_lines(desk: Desk) -> None:
@@ -214,7 +214,7 @@ async def test_a_due_date_in_the_past_cannot_be_started(desk: Desk, due: str) ->
 
 
 async def test_a_bare_due_date_lasts_until_the_latest_signers_evening(desk: Desk) -> None:
-    written = FileText("r.json", desk.folder, json.dumps(given(due="2026-11-02")))
+    written = FileText("r.json", desk.folder, json.dumps(make_request(due="2026-11-02")))
 
     async def overdue(now: datetime) -> bool:
         prepared = await prepare_request(written, Sources(desk.catalogue, desk.directory, now))
@@ -236,8 +236,8 @@ async def test_a_document_is_found_however_the_disk_spells_its_name(desk: Desk, 
     folder.mkdir()
     (folder / normalize("NFD", "Müller.pdf")).write_bytes(PDF)
     (folder / normalize("NFD", "Düsseldorf.pdf")).symlink_to(Path(__file__))
-    found = await desk.prepare(document={**REQUEST["document"], "file": written})
-    assert found.document == PDF
+    prepared = await desk.prepare(document={**REQUEST["document"], "file": written})
+    assert prepared.document == PDF
     with pytest.raises(FileFaults, match=r"document\.file: leads out of the folder of this file"):
         await desk.prepare(document={**REQUEST["document"], "file": "Verträge/Düsseldorf.pdf"})
 
@@ -245,8 +245,8 @@ async def test_a_document_is_found_however_the_disk_spells_its_name(desk: Desk, 
 async def test_the_fingerprint_is_of_what_the_file_says(desk: Desk, tmp_path: Path) -> None:
     first = (await desk.prepare()).request.fingerprint
     as_json = FileText("stdin", desk.folder, json.dumps({name: REQUEST[name] for name in reversed(list(REQUEST))}))
-    again = await prepare_request(as_json, Sources(desk.catalogue, desk.directory, NOW))
-    assert again.request.fingerprint == first
+    reordered = await prepare_request(as_json, Sources(desk.catalogue, desk.directory, NOW))
+    assert reordered.request.fingerprint == first
     assert (await desk.prepare(id="other")).request.fingerprint == first
     (desk.folder / "renamed.pdf").write_bytes(PDF)
     renamed = {**REQUEST["document"], "file": "renamed.pdf"}
@@ -280,8 +280,8 @@ async def close(client: Client, id: str) -> str:
     async with Worker(client, task_queue=names.WORKFLOW_QUEUE, workflows=[WaitingRequest]):
         handle = client.get_workflow_handle(Kind.REQUEST.workflow_id(id), result_type=str)
         await handle.signal(WaitingRequest.end)
-        ended: str = await handle.result()
-        return ended
+        result: str = await handle.result()
+        return result
 
 
 @pytest.fixture
@@ -296,42 +296,42 @@ async def test_the_same_file_is_the_same_request_while_it_runs_and_after(desk: D
     assert sum(started.created for started in starts) == 1
     assert len({(started.workflow_id, started.run_id) for started in starts}) == 1
     assert starts[0].workflow_id == "signature-request:msa-0042"
-    assert await whole(desk.store.files, prepared.request.brief.document.sha256 or "") == PDF
+    assert await read_in_pieces(desk.store.files, prepared.request.brief.document.sha256 or "") == PDF
 
-    other = await desk.prepare(message="other")
+    other_content = await desk.prepare(message="other")
     with pytest.raises(IdTaken, match="msa-0042 is the id of another request") as caught:
-        await start(temporal, desk.store, other)
+        await start(temporal, desk.store, other_content)
     assert "\n" not in str(caught.value)
 
     assert await close(temporal, "msa-0042") == "msa-0042"
-    again = await start(temporal, desk.store, prepared)
-    assert (again.created, again.run_id) == (False, starts[0].run_id)
+    repeated = await start(temporal, desk.store, prepared)
+    assert (repeated.created, repeated.run_id) == (False, starts[0].run_id)
     with pytest.raises(IdTaken):
-        await start(temporal, desk.store, other)
+        await start(temporal, desk.store, other_content)
 
 
 @pytest.mark.real_server
 async def test_what_lists_and_the_web_ui_see_from_the_first_moment(desk: Desk, temporal: Client) -> None:
     prepared = await desk.prepare(id="acme.1.1", of_parent=True)
     await start(temporal, desk.store, prepared, parent="customer-onboarding:acme")
-    found = await temporal.get_workflow_handle("signature-request:acme.1.1").describe()
-    assert {pair.key.name: pair.value for pair in found.typed_search_attributes.search_attributes} == {
+    description = await temporal.get_workflow_handle("signature-request:acme.1.1").describe()
+    assert {pair.key.name: pair.value for pair in description.typed_search_attributes.search_attributes} == {
         "CsStatus": "converting",
         "CsKind": "customer-contract",
         "CsStage": "sending",
         "CsParent": "customer-onboarding:acme",
         "CsRequester": "legal-desk",
     }
-    assert await found.memo() == {
+    assert await description.memo() == {
         "fingerprint": prepared.request.fingerprint,
         "document": "Master services agreement",
     }
-    assert await found.static_summary() == "customer-contract: Master services agreement"
+    assert await description.static_summary() == "customer-contract: Master services agreement"
 
 
 @pytest.mark.real_server
 async def test_everybody_s_place_in_temporal_s_queues_is_said_at_the_start(desk: Desk, temporal: Client) -> None:
-    ours = [
+    prepared_and_parents = [
         (await desk.prepare(id="ordinary"), None),
         (await desk.prepare(id="acme.1.1", of_parent=True, policy={"urgent": True}), "customer-onboarding:acme"),
         (
@@ -340,11 +340,11 @@ async def test_everybody_s_place_in_temporal_s_queues_is_said_at_the_start(desk:
         ),
     ]
     places = {}
-    for prepared, parent in ours:
+    for prepared, parent in prepared_and_parents:
         id = (await start(temporal, desk.store, prepared, parent=parent)).workflow_id
         described = await temporal.get_workflow_handle(id).describe()
-        place = described.raw_description.workflow_execution_info.priority
-        places[prepared.id] = (place.priority_key, place.fairness_key)
+        priority = described.raw_description.workflow_execution_info.priority
+        places[prepared.id] = (priority.priority_key, priority.fairness_key)
     assert places == {
         "ordinary": (3, hashlib.sha256(b"customer-contract").hexdigest()[:32]),
         "acme.1.1": (1, hashlib.sha256(b"acme").hexdigest()[:32]),
@@ -370,8 +370,8 @@ async def test_signers_in_full_and_the_message_are_those_of_the_start_that_lives
     with pytest.raises(IdTaken):
         await start(temporal, desk.store, wrong)
     assert not (await start(temporal, desk.store, right)).created
-    begun = await temporal.get_workflow_handle(started.workflow_id).fetch_history()
-    [payload] = begun.events[0].workflow_execution_started_event_attributes.input.payloads
+    history = await temporal.get_workflow_handle(started.workflow_id).fetch_history()
+    [payload] = history.events[0].workflow_execution_started_event_attributes.input.payloads
     assert b"Buyer" not in payload.data
     request = SignatureInput.model_validate_json(payload.data)
     message = Reference.read(request.brief.message or "")
@@ -452,18 +452,18 @@ async def test_a_file_whose_due_date_is_over_is_recognised_but_never_started(des
     with pytest.raises(FileFaults, match="due: lies in the past"):
         await start(temporal, desk.store, late)
     first = await start(temporal, desk.store, in_time)
-    again = await start(temporal, desk.store, late)
-    assert (again.created, again.run_id) == (False, first.run_id)
+    repeated = await start(temporal, desk.store, late)
+    assert (repeated.created, repeated.run_id) == (False, first.run_id)
 
 
-@pytest.mark.parametrize("same", [True, False])
-async def test_a_settled_request_is_known_by_its_record_alone(desk: Desk, same: bool) -> None:
+@pytest.mark.parametrize("is_same_content", [True, False])
+async def test_a_settled_request_is_known_by_its_record_alone(desk: Desk, is_same_content: bool) -> None:
     prepared = await desk.prepare()
-    fingerprint = prepared.request.fingerprint if same else "0" * 64
+    fingerprint = prepared.request.fingerprint if is_same_content else "0" * 64
     record = {"version": 1, "fingerprint": fingerprint, "run_id": "run-1", "show": {}}
     await desk.store.records.write(Kind.REQUEST.workflow_id(prepared.id), json.dumps(record).encode())
     nowhere = await Client.connect("127.0.0.1:1", lazy=True)
-    if same:
+    if is_same_content:
         started = await start(nowhere, desk.store, prepared)
         assert (started.created, started.run_id) == (False, "run-1")
     else:
@@ -475,8 +475,8 @@ async def test_a_settled_request_is_known_by_its_record_alone(desk: Desk, same: 
     "id", ["acme.1.1", "acme.eu.1.12.r2.decide", "small4.chair", "small4.chair.r2", "small4.p-0123456789ab"]
 )
 async def test_an_id_that_only_a_parent_gives_is_refused(desk: Desk, id: str) -> None:
-    says = f"{id} is an id that only an onboarding or campaign gives; choose another one"
-    assert await faults(desk, id=id) == [f"request.yaml:1: id: {says}"]
+    message = f"{id} is an id that only an onboarding or campaign gives; choose another one"
+    assert await faults(desk, id=id) == [f"request.yaml:1: id: {message}"]
 
 
 @pytest.mark.parametrize("id", ["acme.1", "acme.account", "acme.1.account", "acme.nobody", "chair", "1.1"])

@@ -15,7 +15,7 @@ from activities.launch.doors import Sources
 from activities.launch.launch import IdTaken, start
 from activities.launch.task_file import ANSWER_LINES_AT_MOST, COLLEAGUES_AT_MOST, PreparedTask, prepare_task
 from activities.policies.catalogue import Catalogue
-from tests.activities.launch.papers import NOW, PEOPLE, Desk, given, in_full
+from tests.activities.launch.papers import NOW, PEOPLE, Desk, in_full, make_request
 from tests.markdown import ROOT
 from workflows.model.subject import AnswerField, Participant, Role
 
@@ -43,7 +43,7 @@ async def prepared(desk: Desk, *, of_parent: bool = False, **changes: Any) -> Pr
     """Write a task file with a line per field, and check it."""
     path = desk.folder / "task.yaml"
     with path.open("w", encoding="utf-8") as stream:
-        YAML().dump(given(TASK, **changes), stream)
+        YAML().dump(make_request(TASK, **changes), stream)
     return await prepare_task(FileText.read(path), Sources(CATALOGUE, desk.directory, NOW, of_parent=of_parent))
 
 
@@ -54,8 +54,8 @@ async def faults(desk: Desk, **changes: Any) -> str:
 
 
 async def test_a_team_is_its_people_but_for_the_owner_and_a_task_never_expires_by_itself(desk: Desk) -> None:
-    given = (await prepared(desk, subscribers=["customer-onboarding:acme"])).given
-    task = given.task
+    task_input = (await prepared(desk, subscribers=["customer-onboarding:acme"])).given
+    task = task_input.task
     assert (task.id, task.kind, task.title, task.requester) == (
         "acme.account",
         "team-task",
@@ -64,9 +64,9 @@ async def test_a_team_is_its_people_but_for_the_owner_and_a_task_never_expires_b
     )
     assert task.text == "With the data of the order form."
     assert task.people == (Participant(person="chief-executive", role=Role.DO),)
-    assert (given.due, given.policy.expires) == (date(2026, 12, 11), False)
-    assert given.policy.overdue is not None
-    assert given.subscribers == ("customer-onboarding:acme",)
+    assert (task_input.due, task_input.policy.expires) == (date(2026, 12, 11), False)
+    assert task_input.policy.overdue is not None
+    assert task_input.subscribers == ("customer-onboarding:acme",)
     assert task.workflow_id == "task:acme.account"
 
 
@@ -74,31 +74,35 @@ async def test_without_an_id_the_same_content_is_the_same_task_whoever_has_joine
     first = await prepared(desk, id=None)
     joiner = "  - {id: joiner, name: J, email: j@example.com, zone: Europe/Paris, groups: [all-staff]}\n"
     (desk.folder / "people.yaml").write_text(PEOPLE + joiner)
-    again = await prepared(desk, id=None)
-    assert first.given.task.id == again.given.task.id == f"team-task-{first.given.fingerprint[:12]}"
-    assert len(again.given.task.people) == 2
+    repeated = await prepared(desk, id=None)
+    assert first.given.task.id == repeated.given.task.id == f"team-task-{first.given.fingerprint[:12]}"
+    assert len(repeated.given.task.people) == 2
 
 
 async def test_who_stands_in_full_is_kept_beside_the_task_and_nowhere_else(desk: Desk) -> None:
     office = {"name": "Back office", "email": "office@example.org", "zone": "Asia/Tokyo"}
-    found = await prepared(desk, who=IN_FULL, colleagues=[{"person": "customer-signer"}, office])
-    given = await found.store_input(desk.store)
-    assert given.task.people == (Participant(person=in_full("buyer@example.org"), role=Role.DO),)
-    assert given.task.colleagues == ("customer-signer", in_full("office@example.org"))
-    assert not any(word in given.model_dump_json() for word in ("Buyer", "office", "example.org"))
-    buyer = await desk.directory.person(in_full("buyer@example.org"), given.task.workflow_id)
+    prepared_task = await prepared(desk, who=IN_FULL, colleagues=[{"person": "customer-signer"}, office])
+    task_input = await prepared_task.store_input(desk.store)
+    assert task_input.task.people == (Participant(person=in_full("buyer@example.org"), role=Role.DO),)
+    assert task_input.task.colleagues == ("customer-signer", in_full("office@example.org"))
+    assert not any(
+        personal_text in task_input.model_dump_json() for personal_text in ("Buyer", "office", "example.org")
+    )
+    buyer = await desk.directory.person(in_full("buyer@example.org"), task_input.task.workflow_id)
     assert (buyer.name, buyer.email, buyer.zone, buyer.locale) == ("Buyer", "buyer@example.org", "Asia/Tokyo", "ja")
-    assert (await desk.directory.person(in_full("office@example.org"), given.task.workflow_id)).name == "Back office"
+    assert (
+        await desk.directory.person(in_full("office@example.org"), task_input.task.workflow_id)
+    ).name == "Back office"
 
 
 async def test_of_several_starts_the_people_are_those_of_the_one_that_lives(desk: Desk) -> None:
     """Whatever a start that failed has left, or one that was slower has written."""
     wrong, right = await prepared(desk, who={**IN_FULL, "email": "byer@example.org"}), await prepared(desk, who=IN_FULL)
     await wrong.store_input(desk.store)
-    given = await right.store_input(desk.store)
-    await desk.store.people.choose(given.task.workflow_id, given.fingerprint)
+    task_input = await right.store_input(desk.store)
+    await desk.store.people.choose(task_input.task.workflow_id, task_input.fingerprint)
     assert (
-        await desk.directory.person(in_full("buyer@example.org"), given.task.workflow_id)
+        await desk.directory.person(in_full("buyer@example.org"), task_input.task.workflow_id)
     ).email == "buyer@example.org"
 
 
@@ -117,23 +121,23 @@ async def test_no_more_colleagues_than_can_be_chosen_from(desk: Desk) -> None:
 
 
 async def test_an_answer_is_asked_for_by_a_field_with_its_limits(desk: Desk) -> None:
-    asked = (await prepared(desk, answer={"label": "Address"})).given.task.answer
-    assert asked == AnswerField(label="Address", required=True, lines=1)
-    most = {"label": "Address", "required": False, "lines": ANSWER_LINES_AT_MOST}
-    assert (await prepared(desk, answer=most)).given.task.answer == AnswerField(**most)
-    for wrong, says in (
+    answer_field = (await prepared(desk, answer={"label": "Address"})).given.task.answer
+    assert answer_field == AnswerField(label="Address", required=True, lines=1)
+    largest_field = {"label": "Address", "required": False, "lines": ANSWER_LINES_AT_MOST}
+    assert (await prepared(desk, answer=largest_field)).given.task.answer == AnswerField(**largest_field)
+    for wrong, message in (
         ({"label": "Address", "lines": 10 * ANSWER_LINES_AT_MOST}, "answer.lines"),
         ({"lines": 4}, "answer.label"),
         ({"label": "Address", "line": 4}, "answer.line: unknown, did you mean lines?"),
     ):
-        assert says in await faults(desk, answer=wrong)
+        assert message in await faults(desk, answer=wrong)
 
 
 async def test_the_time_that_a_file_gives_is_the_window_of_its_policy(desk: Desk) -> None:
-    found = await prepared(desk, due=None, within="3d", policy={"reminders": {"first": "4h"}})
-    assert (found.given.due, found.given.policy.window) == (None, "3d")
-    assert found.given.policy.reminders is not None
-    assert found.given.policy.reminders.first == "4h"
+    prepared_task = await prepared(desk, due=None, within="3d", policy={"reminders": {"first": "4h"}})
+    assert (prepared_task.given.due, prepared_task.given.policy.window) == (None, "3d")
+    assert prepared_task.given.policy.reminders is not None
+    assert prepared_task.given.policy.reminders.first == "4h"
     assert "the last of 2 comes after 3 days" in await faults(
         desk, due=None, within="2d", policy={"reminders": {"every": "2d"}}
     )
@@ -194,11 +198,11 @@ async def test_a_team_of_more_than_a_hundred_is_refused(desk: Desk) -> None:
 
 
 async def test_a_task_that_has_ended_is_known_by_its_record_alone(desk: Desk) -> None:
-    ended, other = await prepared(desk), await prepared(desk, title="Create another")
-    record = {"version": 1, "fingerprint": ended.given.fingerprint, "run_id": "run-1", "show": {}}
+    ended_task, other_task = await prepared(desk), await prepared(desk, title="Create another")
+    record = {"version": 1, "fingerprint": ended_task.given.fingerprint, "run_id": "run-1", "show": {}}
     await desk.store.records.write("task:acme.account", json.dumps(record).encode())
     nowhere = await Client.connect("127.0.0.1:1", lazy=True)
-    started = await start(nowhere, desk.store, ended)
+    started = await start(nowhere, desk.store, ended_task)
     assert (started.created, started.workflow_id, started.run_id) == (False, "task:acme.account", "run-1")
     with pytest.raises(IdTaken, match=r"acme.account is the id of another task .*countersign task show acme.account"):
-        await start(nowhere, desk.store, other)
+        await start(nowhere, desk.store, other_task)

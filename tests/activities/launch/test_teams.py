@@ -35,8 +35,8 @@ class Desk:
         written = {"kind": "nda", "document": {"file": "nda.pdf"}, "signers": [{"person": "zoe"}]}
         return await self._prepared(prepare_request, {**written, "requester": requester})
 
-    async def task(self, owner: object, **more: object) -> Any:
-        return await self._prepared(prepare_task, {"kind": "team-task", "title": "Do it", **more, "owner": owner})
+    async def task(self, owner: object, **fields: object) -> Any:
+        return await self._prepared(prepare_task, {"kind": "team-task", "title": "Do it", **fields, "owner": owner})
 
     async def _prepared(self, prepare: Any, written: dict[str, Any]) -> Any:
         path = self._folder / "written.json"
@@ -45,9 +45,9 @@ class Desk:
         catalogue = Catalogue.read(self._folder / "catalogue.yaml")
         return await prepare(FileText.read(path), Sources(catalogue, directory, NOW))
 
-    def crowd(self, many: int) -> None:
+    def write_crowd(self, member_count: int) -> None:
         entry = "  - {id: s%d, name: S, email: s%d@x.test, zone: UTC, groups: [sales]}\n"
-        (self._folder / "people.yaml").write_text(PEOPLE + "".join(entry % (n, n) for n in range(many)))
+        (self._folder / "people.yaml").write_text(PEOPLE + "".join(entry % (n, n) for n in range(member_count)))
 
 
 @pytest.fixture
@@ -73,7 +73,8 @@ async def test_a_person_or_a_group_asks(desk: Desk, written: object, requester: 
 
 async def test_a_group_is_the_same_in_a_table_as_in_a_file(desk: Desk) -> None:
     written = [
-        await desk.request(one) for one in ({"group": "sales"}, "group:sales", {"group": "sales", "rule": "all"})
+        await desk.request(requester)
+        for requester in ({"group": "sales"}, "group:sales", {"group": "sales", "rule": "all"})
     ]
     assert written[0].request.fingerprint == written[1].request.fingerprint != written[2].request.fingerprint
 
@@ -84,7 +85,7 @@ async def test_a_person_costs_no_byte_more_than_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "says"),
+    ("written", "message"),
     [
         ({"group": "sails"}, 'the group "sails" is not in people.yaml, did you mean sales?'),
         ({"group": "sales", "rul": "all"}, "rul: unknown; a group has group and rule"),
@@ -96,18 +97,18 @@ async def test_a_person_costs_no_byte_more_than_before() -> None:
         ("max", '"max" is not in people.yaml'),
     ],
 )
-async def test_what_is_neither_is_refused_at_its_field(desk: Desk, written: object, says: str) -> None:
+async def test_what_is_neither_is_refused_at_its_field(desk: Desk, written: object, message: str) -> None:
     with pytest.raises(FileFaults) as refused:
         await desk.request(written)
-    [fault] = [one for one in refused.value.faults if one.path.startswith("requester")]
-    assert says in fault.says
+    [fault] = [fault for fault in refused.value.faults if fault.path.startswith("requester")]
+    assert message in fault.says
 
 
 async def test_a_group_of_five_thousand_is_refused_by_its_field(desk: Desk) -> None:
-    desk.crowd(4_998)
+    desk.write_crowd(4_998)
     with pytest.raises(FileFaults) as refused:
         await desk.request({"group": "sales"})
-    assert [(one.path, one.says) for one in refused.value.faults] == [
+    assert [(fault.path, fault.says) for fault in refused.value.faults] == [
         ("requester", "the group sales has 5,000 people: at most 100 can ask for something")
     ]
 
@@ -115,8 +116,8 @@ async def test_a_group_of_five_thousand_is_refused_by_its_field(desk: Desk) -> N
 async def test_a_task_may_be_of_a_group_and_for_one_of_it(desk: Desk) -> None:
     alone = (await desk.task({"group": "sales"}, who={"person": "eve"})).given.task
     together = (await desk.task("group:sales:all", who={"group": "sales"})).given.task
-    assert (alone.requester, [one.person for one in alone.people]) == ("group:sales", ["eve"])
-    assert (together.notify_all, [one.person for one in together.people]) == (True, ["eve", "bob"])
+    assert (alone.requester, [participant.person for participant in alone.people]) == ("group:sales", ["eve"])
+    assert (together.notify_all, [participant.person for participant in together.people]) == (True, ["eve", "bob"])
 
 
 def test_what_is_for_whoever_asks_is_for_the_group() -> None:

@@ -12,15 +12,15 @@ class WaitingRequest:
     """Lives until it is told to end."""
 
     def __init__(self) -> None:
-        self._ended = False
+        self._is_ended = False
 
     @workflow.run
     async def run(self, request: SignatureInput) -> str:
         """Wait for the end; the id shows that the input arrived."""
-        await workflow.wait_condition(lambda: self._ended)
+        await workflow.wait_condition(lambda: self._is_ended)
         return request.brief.id
 
     @workflow.signal
     def end(self) -> None:
         """End now."""
-        self._ended = True
+        self._is_ended = True

@@ -71,18 +71,18 @@ def brief(*signers: str, sha256: str | None = None) -> SignatureBrief:
 
 
 def notice(
-    person: str, stage: str = "ready", action: NoticeAction = NoticeAction.SIGN, about: str | None = None
+    person: str, stage: str = "ready", action: NoticeAction = NoticeAction.SIGN, about_person: str | None = None
 ) -> NotificationOrder:
     """One notice of a stage."""
     return NotificationOrder(
-        key=notice_key("msa-0042", stage, person), stage=stage, person=person, action=action, about=about
+        key=notice_key("msa-0042", stage, person), stage=stage, person=person, action=action, about=about_person
     )
 
 
-def delivery(*notices: NotificationOrder, **more: Any) -> Delivery:
+def delivery(*notices: NotificationOrder, **overrides: Any) -> Delivery:
     """These notices about a contract that all of their recipients sign."""
-    signers = [one.person for one in notices if one.action is not NoticeAction.OPEN]
-    return Delivery(**{"subject": brief(*signers), "notices": notices, **more})
+    signers = [order.person for order in notices if order.action is not NoticeAction.OPEN]
+    return Delivery(**{"subject": brief(*signers), "notices": notices, **overrides})
 
 
 def arm(sandbox: RunningSandbox, **fault: Any) -> None:
@@ -115,10 +115,10 @@ def hashes(*tokens: str) -> tuple[str, ...]:
     return tuple(device_hash(token) for token in tokens)
 
 
-def again(whole: Delivery, report: DeliveryReport) -> Delivery:
+def make_next_delivery(first_delivery: Delivery, report: DeliveryReport) -> Delivery:
     """What the workflow sends once more after this report."""
-    tried = [PendingDevice(notice=one, at=LONG_AGO) for one in whole.notices]
-    return deliveries.again(whole, tuple(left_open(tried, report, LONG_AGO)))
+    pending_devices = [PendingDevice(notice=order, at=LONG_AGO) for order in first_delivery.notices]
+    return deliveries.again(first_delivery, tuple(left_open(pending_devices, report, LONG_AGO)))
 
 
 def only(report: DeliveryReport) -> Delivered:

@@ -16,20 +16,24 @@ from workflows.model.notifications import NoticeAction
 
 
 def message(action: NoticeAction = NoticeAction.SIGN, name: str = "Agreement") -> Message:
-    one = notice("chief-executive", action=action)
-    about = delivery(one, subject=brief().replace(title=name), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC))
-    return compose(about, one, reading("en", "UTC"), SigningLinks("https://sign.example", SecretStr("s" * 32)))
+    order = notice("chief-executive", action=action)
+    signing_delivery = delivery(
+        order, subject=brief().replace(title=name), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC)
+    )
+    return compose(
+        signing_delivery, order, reading("en", "UTC"), SigningLinks("https://sign.example", SecretStr("s" * 32))
+    )
 
 
 def test_the_body_is_the_contracts_and_carries_the_key_for_every_platform() -> None:
-    shown = message()
-    body = appworks_body("u1", shown, "sign-app", 1_735_725_600)
+    push_message = message()
+    body = appworks_body("u1", push_message, "sign-app", 1_735_725_600)
     assert body["users"] == ["u1"]
-    assert (body["title"], body["summary"]) == (shown.title, shown.body)
-    assert body["data"] == {"target": "sign-app", "created": 1_735_725_600, "sign-app": shown.data}
-    assert body["collapseKey"] == shown.key
-    assert body["androidConfig"]["notification"] == {"tag": shown.key}
-    assert body["apnsConfig"]["headers"]["apns-collapse-id"] == shown.key
+    assert (body["title"], body["summary"]) == (push_message.title, push_message.body)
+    assert body["data"] == {"target": "sign-app", "created": 1_735_725_600, "sign-app": push_message.data}
+    assert body["collapseKey"] == push_message.key
+    assert body["androidConfig"]["notification"] == {"tag": push_message.key}
+    assert body["apnsConfig"]["headers"]["apns-collapse-id"] == push_message.key
 
 
 def test_a_withdrawal_shows_nothing() -> None:

@@ -27,7 +27,7 @@ def subject(lock_screen: LockScreen = LockScreen.FULL) -> Subject:
     )
 
 
-def digest(count: int, overdue: int = 0, *, stage: str = "digest-14", of: int | None = None) -> NotificationOrder:
+def digest(count: int, overdue: int = 0, *, stage: str = "digest-14", total: int | None = None) -> NotificationOrder:
     person = "chief-executive" if stage.startswith("digest") else "legal-desk"
     return NotificationOrder(
         key=f"conduct/{stage}/{person}",
@@ -36,7 +36,7 @@ def digest(count: int, overdue: int = 0, *, stage: str = "digest-14", of: int | 
         action=NoticeAction.OPEN,
         count=count,
         overdue=overdue,
-        total=of,
+        total=total,
     )
 
 
@@ -53,9 +53,9 @@ def composed(
         (digest(4), "4 of your people have not acknowledged yet: Code of conduct"),
         (digest(1), "1 of your people has not acknowledged yet: Code of conduct"),
         (digest(1, 1), "1 of your people has not acknowledged yet, 1 overdue: Code of conduct"),
-        (digest(40, of=100, stage="progress-7"), "40 of 100 have not acknowledged yet: Code of conduct"),
-        (digest(1, of=100, stage="progress-7"), "1 of 100 has not acknowledged yet: Code of conduct"),
-        (digest(0, of=100, stage="progress-7"), "0 of 100 have not acknowledged yet: Code of conduct"),
+        (digest(40, total=100, stage="progress-7"), "40 of 100 have not acknowledged yet: Code of conduct"),
+        (digest(1, total=100, stage="progress-7"), "1 of 100 has not acknowledged yet: Code of conduct"),
+        (digest(0, total=100, stage="progress-7"), "0 of 100 have not acknowledged yet: Code of conduct"),
     ],
 )
 def test_a_title_says_how_many(links: SigningLinks, notice: NotificationOrder, title: str) -> None:
@@ -64,7 +64,7 @@ def test_a_title_says_how_many(links: SigningLinks, notice: NotificationOrder, t
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)
-@pytest.mark.parametrize("notice", [digest(4, 1), digest(1), digest(7, of=90, stage="progress-7")])
+@pytest.mark.parametrize("notice", [digest(4, 1), digest(1), digest(7, total=90, stage="progress-7")])
 def test_on_a_locked_screen_that_shows_little_the_document_is_not_named(
     links: SigningLinks, notice: NotificationOrder, locale: str
 ) -> None:
@@ -76,9 +76,9 @@ def test_on_a_locked_screen_that_shows_little_the_document_is_not_named(
 
 
 def test_the_numbers_are_said_in_every_language(links: SigningLinks) -> None:
-    said = {locale: composed(links, digest(4, 1), locale).title for locale in LANGUAGES}
-    assert len(set(said.values())) == len(LANGUAGES), said
-    assert all("4" in title and "1" in title for title in said.values())
+    titles = {locale: composed(links, digest(4, 1), locale).title for locale in LANGUAGES}
+    assert len(set(titles.values())) == len(LANGUAGES), titles
+    assert all("4" in title and "1" in title for title in titles.values())
 
 
 @pytest.mark.parametrize(("now", "loud"), [(WORKING, True), (NIGHT, False), (SATURDAY, False)])
@@ -89,4 +89,4 @@ async def test_outside_of_working_hours_it_makes_no_sound(
     report = await notices.deliver(Delivery(subject=subject(), notices=(notice,), others_told=True, now=now))
     assert [line.outcome for line in report.delivered] == [NotificationOutcome.ACCEPTED]
     sent = [push.message["apns"]["payload"]["aps"] for push in sandbox.state.database.pushes.where("chief-executive")]
-    assert ["sound" in one for one in sent] == [loud] * 3
+    assert ["sound" in aps for aps in sent] == [loud] * 3

@@ -45,21 +45,21 @@ MESSAGES: Final[Mapping[str, MessageFate]] = {**FATES}
 
 
 def test_the_body_of_a_mail_has_the_words_and_the_link() -> None:
-    shown = message()
-    body = mail_body(ADDRESS, shown)
-    assert body["destinations"] == [{"ref": shown.key, "email": ADDRESS}]
-    assert body["options"]["email_options"]["subject"] == shown.title
+    push_message = message()
+    body = mail_body(ADDRESS, push_message)
+    assert body["destinations"] == [{"ref": push_message.key, "email": ADDRESS}]
+    assert body["options"]["email_options"]["subject"] == push_message.title
     [part] = body["body"]
-    assert base64.b64decode(part["data"]).decode() == f"{shown.body}\n\n{shown.link}\n"
+    assert base64.b64decode(part["data"]).decode() == f"{push_message.body}\n\n{push_message.link}\n"
 
 
 @pytest.mark.parametrize("name", ["Agreement", "契約" * 10_000, "✍️" * 3_000])
 def test_a_text_is_never_longer_than_three_parts_and_keeps_its_link(name: str) -> None:
-    shown = message(name=name)
-    body = text_body(PHONE, shown)
+    push_message = message(name=name)
+    body = text_body(PHONE, push_message)
     assert body["destinations"] == [{"sms": "0031205550100"}]
     assert len(body["sms_text"].encode()) <= SMS_AT_MOST
-    assert body["sms_text"].endswith(f" {shown.link}")
+    assert body["sms_text"].endswith(f" {push_message.link}")
 
 
 async def test_mail_and_text_arrive_and_are_known_by_our_reference(sandbox: RunningSandbox) -> None:
@@ -68,7 +68,7 @@ async def test_mail_and_text_arrive_and_are_known_by_our_reference(sandbox: Runn
         assert (await channel.mail(ADDRESS, message(), "ref-1")).fate is MessageFate.ACCEPTED
         assert (await channel.text(PHONE, message(), "ref-2")).fate is MessageFate.ACCEPTED
     sent = entries(sandbox, "message")
-    assert [(one["kind"], one["to"], one["reference"]) for one in sent] == [
+    assert [(entry["kind"], entry["to"], entry["reference"]) for entry in sent] == [
         ("email", ADDRESS, "ref-1"), ("sms", "0031205550100", "ref-2"),
     ]  # fmt: skip
     [mail] = sandbox.state.database.mails.where("customer")
@@ -84,8 +84,8 @@ async def test_a_wrong_password_is_ours_and_stands_in_no_text(sandbox: RunningSa
 
 
 async def test_the_number_that_an_error_repeats_stands_in_no_text() -> None:
-    said = {"message": f"number {number_of(PHONE)} of {PHONE} is not valid"}
-    client = make_client(transport=httpx.MockTransport(lambda _: httpx.Response(400, json=said)))
+    error = {"message": f"number {number_of(PHONE)} of {PHONE} is not valid"}
+    client = make_client(transport=httpx.MockTransport(lambda _: httpx.Response(400, json=error)))
     channel = CloudMessaging(Service("cloud messaging", "https://mra.example", client), "user", SecretStr("secret"))
     sent = await channel.text(PHONE, message(), "ref-1")
     assert (PHONE in str(sent.failure), number_of(PHONE) in str(sent.failure)) == (False, False)
@@ -108,6 +108,6 @@ async def test_each_fault_has_its_fate_and_its_meaning(
         checked = await ending(channel.check())
         # Whatever is said of a job that is not its state says nothing of the letter.
         assert await channel.state(Channel.MAIL, "xsi-1") is MessageFate.PENDING
-    assert [one.fate for one in sent] == [MESSAGES[fault]] * 2
-    assert fault not in ASKED_TO_WAIT or all(one.wait >= 6 for one in sent)
+    assert [result.fate for result in sent] == [MESSAGES[fault]] * 2
+    assert fault not in ASKED_TO_WAIT or all(result.wait >= 6 for result in sent)
     assert checked == CHECKS[fault]

@@ -44,11 +44,11 @@ async def test_apple_s_key_is_told_once_while_other_phones_go_on_and_once_when_i
 ) -> None:
     arm(sandbox, fault="401", error_code="THIRD_PARTY_AUTH_ERROR", contains="apple~1", times=None)
     for number in range(10):
-        for one in workers:
-            told = await one.deliver(delivery(notice("android", f"reminder-{number}")))
-            assert only(told).outcome is NotificationOutcome.ACCEPTED
+        for push_worker in workers:
+            report = await push_worker.deliver(delivery(notice("android", f"reminder-{number}")))
+            assert only(report).outcome is NotificationOutcome.ACCEPTED
             with pytest.raises(ApplicationError) as failed:
-                await one.deliver(delivery(notice("apple", f"reminder-{number}")))
+                await push_worker.deliver(delivery(notice("apple", f"reminder-{number}")))
             assert (failed.value.type, failed.value.non_retryable) == ("unauthorised", True)
     [mail] = entries(sandbox, "message")
     assert (mail["to"], "Please see to the credentials" in mail["text"]) == ("alternate@example.test", True)
@@ -56,10 +56,12 @@ async def test_apple_s_key_is_told_once_while_other_phones_go_on_and_once_when_i
     assert {push["person"] for push in pushes(sandbox)} == {"android"}
     sandbox.state.faults.clear()
     for number in range(5):
-        for one in workers:
-            await one.deliver(delivery(notice("apple", f"reminder-{number}")))
-            await one.deliver(delivery(notice("android", f"reminder-{number}")))
-    assert [one["title"] for one in pushes(sandbox) if one["person"] == "alternate"] == ["Let in again: Apple (APNs)"]
+        for push_worker in workers:
+            await push_worker.deliver(delivery(notice("apple", f"reminder-{number}")))
+            await push_worker.deliver(delivery(notice("android", f"reminder-{number}")))
+    assert [push["title"] for push in pushes(sandbox) if push["person"] == "alternate"] == [
+        "Let in again: Apple (APNs)"
+    ]
     assert len(entries(sandbox, "message")) == 1
 
 
@@ -68,12 +70,12 @@ async def test_what_is_said_of_apple_s_key_asks_for_no_fresh_token_and_is_sent_o
 ) -> None:
     await workers[0].deliver(delivery(notice("android")))
     arm(sandbox, fault="401", error_code="THIRD_PARTY_AUTH_ERROR", contains="apple~1", times=None)
-    before = len(sends(sandbox))
+    send_count = len(sends(sandbox))
     for number in range(5):
         with pytest.raises(ApplicationError):
             await workers[0].deliver(delivery(notice("apple", f"reminder-{number}")))
-    assert len(sends(sandbox)) - before == 5
-    tokens = [one for one in entries(sandbox, "request") if one["path"].startswith("/push/oauth2")]
+    assert len(sends(sandbox)) - send_count == 5
+    tokens = [request for request in entries(sandbox, "request") if request["path"].startswith("/push/oauth2")]
     assert len(tokens) == 1
 
 
@@ -85,7 +87,7 @@ async def test_a_phone_that_is_gone_says_nothing_of_credentials(
         await workers[0].deliver(delivery(notice("apple")))
     mark(sandbox, "apple~1", "unregistered")
     await workers[0].deliver(delivery(notice("apple")))
-    assert [one["title"] for one in pushes(sandbox)] == []
+    assert [push["title"] for push in pushes(sandbox)] == []
 
 
 class Heard:
@@ -95,12 +97,12 @@ class Heard:
         self.push: FakePushService = World().push
         self.alarm = CredentialsAlarm(store, OnCallAlerts(self.push, "on-call"))
 
-    async def learn(self, accepted: bool, at: datetime, of: Credential = Credential.OURS) -> None:
-        await self.alarm.learn({of: accepted}, at)
+    async def learn(self, accepted: bool, now: datetime, credential: Credential = Credential.OURS) -> None:
+        await self.alarm.learn({credential: accepted}, now)
 
     @property
     def stages(self) -> list[str]:
-        return [notice.stage for one in self.push.deliveries for notice in one.notices]
+        return [notice.stage for delivery in self.push.deliveries for notice in delivery.notices]
 
 
 async def test_credentials_that_come_and_go_are_over_once_an_hour(
@@ -124,7 +126,7 @@ async def test_what_nobody_on_call_takes_is_told_again_under_one_name(
     heard.push.without_phone = ["on-call"]
     for minute in range(5):
         await heard.learn(False, NOW + timedelta(minutes=minute))
-    assert len({notice.key for one in heard.push.deliveries for notice in one.notices}) == 1
+    assert len({notice.key for delivery in heard.push.deliveries for notice in delivery.notices}) == 1
     assert len(heard.stages) == 5
     await heard.learn(True, NOW + timedelta(minutes=6))
     assert len(heard.stages) == 5, "of what they never heard they need not hear that it is over"
@@ -136,6 +138,6 @@ async def test_of_several_credentials_one_notice_tells_at_most_of_one(
     """Each may take seconds of somebody else's notice."""
     monkeypatch.setattr(credentials, "FRESH", 1e-6)
     heard = Heard(store)
-    for told in (1, 2, 3, 3):
+    for notice_count in (1, 2, 3, 3):
         await heard.alarm.learn(dict.fromkeys(Credential, False), NOW)
-        assert len(heard.stages) == told
+        assert len(heard.stages) == notice_count

@@ -40,14 +40,14 @@ class SlowPhones:
     def __init__(self) -> None:
         self.now = 0.0
         self.sent: list[str] = []
-        self.busy, self.most = 0, 0
+        self.busy, self.most_at_once = 0, 0
         self.sending = asyncio.Event()
         self.gate: asyncio.Event | None = None
 
     async def send(self, token: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
         self.sent.append(token)
         self.busy += 1
-        self.most, began = max(self.most, self.busy), self.now
+        self.most_at_once, began = max(self.most_at_once, self.busy), self.now
         self.sending.set()
         await asyncio.sleep(0)  # the others of this wave begin at the same instant
         if self.gate:
@@ -76,7 +76,7 @@ def crowd(
     """The push service over a hundred people with a slow phone each."""
     file = tmp_path / "crowd.yaml"
     entry = "  - {id: %s, name: N, email: %s@x.test, zone: UTC, devices: [{token: %s~1, platform: web}]}\n"
-    file.write_text("people:\n" + "".join(entry % (one, one, one) for one in CROWD))
+    file.write_text("people:\n" + "".join(entry % (person, person, person) for person in CROWD))
     directory = FileDirectory(file, store)
     return a_worker(
         dialect=phones,
@@ -88,24 +88,26 @@ def crowd(
 
 
 STAGE = Delivery(
-    subject=brief(), notices=tuple(notice(one, "escalation", NoticeAction.OPEN) for one in CROWD), others_told=False
+    subject=brief(),
+    notices=tuple(notice(person, "escalation", NoticeAction.OPEN) for person in CROWD),
+    others_told=False,
 )
 
 
 async def test_a_hundred_slow_phones_are_told_once_each_and_what_a_call_does_not_get_to_comes_back_open(
     crowd: NotificationService, phones: SlowPhones
 ) -> None:
-    told, rest, calls = list[Delivered](), STAGE.notices, 0
-    while rest:
+    delivered, open_notices, calls = list[Delivered](), STAGE.notices, 0
+    while open_notices:
         began = phones.now
-        report = await crowd.deliver(STAGE.replace(notices=rest[:AT_MOST], others_told=calls > 0))
+        report = await crowd.deliver(STAGE.replace(notices=open_notices[:AT_MOST], others_told=calls > 0))
         assert phones.now - began <= 20, "an attempt is never torn off: it ends itself in time"
-        told += report.delivered
-        rest, calls = left_of(rest, report), calls + 1
-    assert Counter(phones.sent) == dict.fromkeys((f"{one}~1" for one in CROWD), 1)
-    assert [line.person for line in told] == CROWD
-    assert {line.outcome for line in told} == {NotificationOutcome.ACCEPTED}
-    assert (calls, phones.most) == (3, 10)
+        delivered += report.delivered
+        open_notices, calls = left_of(open_notices, report), calls + 1
+    assert Counter(phones.sent) == dict.fromkeys((f"{person}~1" for person in CROWD), 1)
+    assert [line.person for line in delivered] == CROWD
+    assert {line.outcome for line in delivered} == {NotificationOutcome.ACCEPTED}
+    assert (calls, phones.most_at_once) == (3, 10)
 
 
 async def test_a_delivery_that_is_no_longer_wanted_reports_what_it_has_sent_and_sends_no_more(

@@ -20,7 +20,17 @@ from activities.records.devices import device_hash
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from deploy.sandbox.state.faults import ArmedFault
-from tests.activities.notifications.stage import SEND, again, delivery, entries, mark, notice, only, outcomes, pushes
+from tests.activities.notifications.stage import (
+    SEND,
+    delivery,
+    entries,
+    make_next_delivery,
+    mark,
+    notice,
+    only,
+    outcomes,
+    pushes,
+)
 from workflows.model.notifications import Channel, Delivery, NoticeAction, NotificationOrder, NotificationOutcome
 from workflows.model.subject import Code, Participant, Role, Status, Task
 
@@ -54,14 +64,14 @@ def reaching(worker: Callable[[], NotificationService]) -> NotificationService:
     return worker()
 
 
-def told(sandbox: RunningSandbox) -> list[tuple[str, str]]:
+def list_messages(sandbox: RunningSandbox) -> list[tuple[str, str]]:
     """What cloud messaging delivered, by kind and address."""
-    return [(one["kind"], one["to"]) for one in entries(sandbox, "message")]
+    return [(message["kind"], message["to"]) for message in entries(sandbox, "message")]
 
 
-def arm(sandbox: RunningSandbox, fault: str, **more: object) -> None:
+def arm(sandbox: RunningSandbox, fault: str, **fields: object) -> None:
     """Arm a fault against cloud messaging."""
-    sandbox.state.faults.arm(ArmedFault.model_validate({"path": "/mra/*", "method": "POST", "fault": fault, **more}))
+    sandbox.state.faults.arm(ArmedFault.model_validate({"path": "/mra/*", "method": "POST", "fault": fault, **fields}))
 
 
 def urgent(*notices: NotificationOrder) -> Delivery:
@@ -71,11 +81,11 @@ def urgent(*notices: NotificationOrder) -> Delivery:
 
 
 @pytest.mark.parametrize(
-    ("one", "outcome"),
+    ("order", "outcome"),
     [
         (notice("requester", "question-1", OPEN), None),
         (notice("requester", "settled", OPEN), Status.DECLINED),
-        (notice("deputy", "escalation", OPEN, about="customer-signer"), None),
+        (notice("deputy", "escalation", OPEN, about_person="customer-signer"), None),
         (notice("deputy", "undelivered", OPEN), None),
         (notice("customer-signer", "answer-1", NoticeAction.SIGN), None),
         (notice("customer-signer", "reassigned", OPEN), None),
@@ -84,12 +94,12 @@ def urgent(*notices: NotificationOrder) -> Delivery:
     ids=lambda value: value.stage if isinstance(value, NotificationOrder) else str(value),
 )
 async def test_whom_core_signature_does_not_mail_is_mailed_by_cloud_messaging(
-    sandbox: RunningSandbox, reaching: NotificationService, one: NotificationOrder, outcome: Status | None
+    sandbox: RunningSandbox, reaching: NotificationService, order: NotificationOrder, outcome: Status | None
 ) -> None:
-    line = only(await reaching.deliver(delivery(one, outcome=outcome)))
+    line = only(await reaching.deliver(delivery(order, outcome=outcome)))
     assert (line.channel, line.outcome, line.why) == (Channel.MAIL, NotificationOutcome.ACCEPTED, None)
-    [(kind, address)] = told(sandbox)
-    assert (kind, address.split("@")[0]) == ("email", one.person.removesuffix("-signer"))
+    [(kind, address)] = list_messages(sandbox)
+    assert (kind, address.split("@")[0]) == ("email", order.person.removesuffix("-signer"))
     assert (entries(sandbox, "mail"), pushes(sandbox)) == ([], [])
 
 
@@ -100,10 +110,10 @@ async def test_whoever_is_on_call_hears_as_well_of_what_core_signature_does_not_
     for number in (1, 2):
         line = only(await reaching.deliver(delivery(notice("requester", f"unsent-{number}", OPEN))))
         assert (line.person, line.outcome) == ("requester", NotificationOutcome.ACCEPTED)
-    again = delivery(notice("requester", "unsent-2", OPEN)).replace(devices=())
-    await reaching.deliver(again)
-    assert [one["data"]["stage"] for one in pushes(sandbox)] == ["unsent-1", "unsent-2"]
-    assert {address.split("@")[0] for _, address in told(sandbox)} == {"requester"}
+    repeated = delivery(notice("requester", "unsent-2", OPEN)).replace(devices=())
+    await reaching.deliver(repeated)
+    assert [push["data"]["stage"] for push in pushes(sandbox)] == ["unsent-1", "unsent-2"]
+    assert {address.split("@")[0] for _, address in list_messages(sandbox)} == {"requester"}
 
 
 async def test_whoever_is_on_call_and_asked_for_it_themselves_hears_of_it_once(
@@ -126,19 +136,19 @@ async def test_a_mail_speaks_the_language_of_its_reader_and_has_their_link(
 async def test_a_withdrawal_sends_nothing(
     sandbox: RunningSandbox, reaching: NotificationService, outcome: Status | None
 ) -> None:
-    gone = notice("requester", "withdrawal", NoticeAction.WITHDRAW)
-    line = only(await reaching.deliver(delivery(gone, outcome=outcome)))
+    withdrawal = notice("requester", "withdrawal", NoticeAction.WITHDRAW)
+    line = only(await reaching.deliver(delivery(withdrawal, outcome=outcome)))
     assert (line.channel, line.outcome, line.why) == (Channel.PUSH, NotificationOutcome.SUPPRESSED, "no_device")
-    assert told(sandbox) == []
+    assert list_messages(sandbox) == []
 
 
 async def test_a_task_is_nothing_that_core_signature_knows_of_so_we_write_ourselves(
     sandbox: RunningSandbox, reaching: NotificationService
 ) -> None:
-    asked = notice("deputy", action=NoticeAction.DO)
+    order = notice("deputy", action=NoticeAction.DO)
     people = (Participant(person="deputy", role=Role.DO),)
     task = Task(id="keys", kind="task", title="Hand out the keys", requester="requester", people=people)
-    line = only(await reaching.deliver(Delivery(subject=task.subject, notices=(asked,))))
+    line = only(await reaching.deliver(Delivery(subject=task.subject, notices=(order,))))
     assert (line.channel, line.outcome) == (Channel.MAIL, NotificationOutcome.ACCEPTED)
     [mail] = sandbox.state.database.mails.where("deputy")
     assert mail.subject == "To do: Hand out the keys"
@@ -169,11 +179,11 @@ async def test_a_customer_in_full_of_a_task_is_told_in_their_language_where_they
     )
     buyer = Reachable(name="Buyer", email="buyer@acme.test", zone="UTC", locale="nl", devices=devices)
     await store.people.keep(task.workflow_id, "f" * 64, SignersFile.of([buyer], ["signer-1"]) or b"")
-    asked = notice("signer-1", action=NoticeAction.DO)
-    line = only(await reaching.deliver(Delivery(subject=task.subject, notices=(asked,))))
+    order = notice("signer-1", action=NoticeAction.DO)
+    line = only(await reaching.deliver(Delivery(subject=task.subject, notices=(order,))))
     assert (line.person, line.channel, line.outcome) == ("signer-1", channel, NotificationOutcome.ACCEPTED)
-    mails = [one.subject for one in sandbox.state.database.mails.where("buyer")]
-    titles = [one["title"] for one in pushes(sandbox)]
+    mails = [mail.subject for mail in sandbox.state.database.mails.where("buyer")]
+    titles = [push["title"] for push in pushes(sandbox)]
     assert (mails + titles) == ["Te doen: Facturen"]
 
 
@@ -182,7 +192,7 @@ async def test_a_first_notice_stays_core_signatures_own_mail(
 ) -> None:
     line = only(await reaching.deliver(delivery(notice("customer-signer"))))
     assert (line.channel, line.outcome) == (Channel.MAIL, NotificationOutcome.ACCEPTED)
-    assert told(sandbox) == []
+    assert list_messages(sandbox) == []
 
 
 @pytest.mark.parametrize(
@@ -196,10 +206,10 @@ async def test_a_first_notice_stays_core_signatures_own_mail(
 async def test_what_is_urgent_is_texted_to_whoever_has_a_number(
     sandbox: RunningSandbox, reaching: NotificationService, person: str, is_urgent: bool, channel: Channel, address: str
 ) -> None:
-    one = notice(person, "escalation", OPEN)
-    line = only(await reaching.deliver((urgent if is_urgent else delivery)(one)))
+    order = notice(person, "escalation", OPEN)
+    line = only(await reaching.deliver((urgent if is_urgent else delivery)(order)))
     assert (line.channel, line.outcome) == (channel, NotificationOutcome.ACCEPTED)
-    assert [to for _, to in told(sandbox)] == [address]
+    assert [address for _, address in list_messages(sandbox)] == [address]
 
 
 async def test_whose_last_phone_is_gone_is_written_to_at_once(
@@ -209,12 +219,12 @@ async def test_whose_last_phone_is_gone_is_written_to_at_once(
     line = only(await reaching.deliver(delivery(notice("alternate", "escalation", OPEN))))
     assert (line.channel, line.outcome) == (Channel.MAIL, NotificationOutcome.ACCEPTED)
     assert outcomes(line)[device_hash("alternate~1")] is NotificationOutcome.FAILED
-    assert told(sandbox) == [("email", "alternate@example.test")]
+    assert list_messages(sandbox) == [("email", "alternate@example.test")]
 
 
 async def test_who_has_a_phone_gets_no_mail_besides(sandbox: RunningSandbox, reaching: NotificationService) -> None:
     only(await reaching.deliver(delivery(notice("alternate", "escalation", OPEN))))
-    assert (len(pushes(sandbox)), told(sandbox)) == (1, [])
+    assert (len(pushes(sandbox)), list_messages(sandbox)) == (1, [])
 
 
 @pytest.mark.parametrize(
@@ -232,16 +242,16 @@ async def test_a_fault_of_the_channel_loses_nobody_and_buries_nothing(
 ) -> None:
     # Of a 429 everybody would wait as long as it asks: `test_limiter.py` shows that.
     monkeypatch.setattr(limiter, "PAUSE_AT_MOST", 0.0)
-    one = notice("requester", "settled", OPEN)
+    order = notice("requester", "settled", OPEN)
     arm(sandbox, fault, times=None, retry_after=30)
     with pytest.raises(ApplicationError) as failed:
-        await reaching.deliver(delivery(one))
+        await reaching.deliver(delivery(order))
     assert (failed.value.type, failed.value.non_retryable) == (code, not retried)
     if fault == "429":
         assert (failed.value.next_retry_delay or timedelta()) >= timedelta(seconds=30)
     sandbox.state.faults.clear()
-    assert only(await reaching.deliver(delivery(one))).outcome is NotificationOutcome.ACCEPTED
-    assert told(sandbox) == [("email", "requester@example.test")]
+    assert only(await reaching.deliver(delivery(order))).outcome is NotificationOutcome.ACCEPTED
+    assert list_messages(sandbox) == [("email", "requester@example.test")]
     assert (await store.devices.of("requester", ["requester/letters"])).marks == {}
 
 
@@ -256,13 +266,13 @@ async def test_of_several_the_one_whose_mail_failed_is_left_open_and_tried_again
         ("deputy", NotificationOutcome.FAILED, "unreachable"),
     ]
     assert len(first.open_devices) == 1
-    second = await reaching.deliver(again(stage, first))
+    second = await reaching.deliver(make_next_delivery(stage, first))
     assert (only(second).person, only(second).outcome, second.open_devices) == (
         "deputy",
         NotificationOutcome.ACCEPTED,
         (),
     )
-    assert told(sandbox) == [("email", "requester@example.test"), ("email", "deputy@example.test")]
+    assert list_messages(sandbox) == [("email", "requester@example.test"), ("email", "deputy@example.test")]
 
 
 async def test_no_address_is_in_a_report_an_error_or_a_log(
@@ -271,9 +281,11 @@ async def test_no_address_is_in_a_report_an_error_or_a_log(
     arm(sandbox, "400", times=None)
     report = await reaching.deliver(urgent(notice("deputy", "escalation", OPEN), notice("requester", "settled", OPEN)))
     assert [line.why for line in report.delivered] == ["refused", "refused"]
-    said = report.model_dump_json() + caplog.text
-    assert not any(word in said for word in (PHONE, NUMBER, "deputy@", "requester@", "De Puty"))
-    assert device_hash("deputy@example.test") not in said
+    report_and_log = report.model_dump_json() + caplog.text
+    assert not any(
+        private_text in report_and_log for private_text in (PHONE, NUMBER, "deputy@", "requester@", "De Puty")
+    )
+    assert device_hash("deputy@example.test") not in report_and_log
 
 
 async def test_ten_times_as_many_as_have_room_at_once_get_one_mail_each(
@@ -281,35 +293,35 @@ async def test_ten_times_as_many_as_have_room_at_once_get_one_mail_each(
 ) -> None:
     crowd = [f"member-{number:03}" for number in range(10 * AT_ONCE)]
     entry = "  - {id: %s, name: N, email: %s@x.test, zone: UTC}\n"
-    (tmp_path / "people.yaml").write_text("people:\n" + "".join(entry % (one, one) for one in crowd))
-    report = await reaching.deliver(delivery(*(notice(one, "settled", OPEN) for one in crowd)))
+    (tmp_path / "people.yaml").write_text("people:\n" + "".join(entry % (person, person) for person in crowd))
+    report = await reaching.deliver(delivery(*(notice(person, "settled", OPEN) for person in crowd)))
     assert {line.outcome for line in report.delivered} == {NotificationOutcome.ACCEPTED}
-    assert sorted(to for _, to in told(sandbox)) == [f"{one}@x.test" for one in crowd]
+    assert sorted(address for _, address in list_messages(sandbox)) == [f"{person}@x.test" for person in crowd]
 
 
 @pytest.mark.parametrize(("days", "mailed"), [(29, []), (30, [("email", "deputy@example.test")])])
 async def test_a_phone_that_was_not_seen_for_long_is_sent_to_and_its_owner_written_to_besides(
     sandbox: RunningSandbox, reaching: NotificationService, store: Store, days: int, mailed: list[tuple[str, str]]
 ) -> None:
-    seen = datetime.now(UTC) - timedelta(days=days)
-    await Devices(store).register("deputy", PushDevice(token="deputy~1", platform=Platform.IOS), seen)
+    seen_at = datetime.now(UTC) - timedelta(days=days)
+    await Devices(store).register("deputy", PushDevice(token="deputy~1", platform=Platform.IOS), seen_at)
     report = await reaching.deliver(delivery(notice("deputy", "escalation", OPEN)))
     assert [push["token"] for push in pushes(sandbox)] == ["deputy~1"]
-    assert told(sandbox) == mailed
+    assert list_messages(sandbox) == mailed
     assert only(report).channel is (Channel.MAIL if mailed else Channel.PUSH)
 
 
 async def test_a_phone_that_was_not_seen_and_is_busy_brings_no_second_letter(
     sandbox: RunningSandbox, reaching: NotificationService, store: Store
 ) -> None:
-    seen = datetime.now(UTC) - timedelta(days=40)
-    await Devices(store).register("deputy", PushDevice(token="deputy~1", platform=Platform.IOS), seen)
+    seen_at = datetime.now(UTC) - timedelta(days=40)
+    await Devices(store).register("deputy", PushDevice(token="deputy~1", platform=Platform.IOS), seen_at)
     first = delivery(notice("deputy", "escalation", OPEN))
     sandbox.state.faults.arm(ArmedFault.model_validate({"path": SEND, "method": "POST", "fault": "503"}))
     report = await reaching.deliver(first)
-    assert (told(sandbox), len(report.open_devices)) == ([("email", "deputy@example.test")], 1)
-    again = await reaching.deliver(first.replace(devices=report.open_devices))
-    assert (len(told(sandbox)), again.open_devices) == (1, ())
+    assert (list_messages(sandbox), len(report.open_devices)) == ([("email", "deputy@example.test")], 1)
+    second_report = await reaching.deliver(first.replace(devices=report.open_devices))
+    assert (len(list_messages(sandbox)), second_report.open_devices) == (1, ())
     assert len(pushes(sandbox)) == 1
 
 
@@ -317,10 +329,13 @@ async def test_credentials_that_are_refused_are_told_once_however_many_are_refus
     sandbox: RunningSandbox, worker: Callable[[], NotificationService], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """C8: by mail, for no phone takes anything; two workers learn it at once, a third later; no device is given up."""
-    both = worker(), worker()
+    first_workers = worker(), worker()
     refuse_credentials(sandbox)
-    calls = [one.deliver(delivery(notice("alternate", f"reminder-{n}"))) for n, one in enumerate(both * 10)]
-    assert {type(one) for one in await asyncio.gather(*calls, return_exceptions=True)} == {ApplicationError}
+    calls = [
+        first_worker.deliver(delivery(notice("alternate", f"reminder-{n}")))
+        for n, first_worker in enumerate(first_workers * 10)
+    ]
+    assert {type(result) for result in await asyncio.gather(*calls, return_exceptions=True)} == {ApplicationError}
     [mail] = entries(sandbox, "message")
     assert (mail["kind"], mail["to"]) == ("email", "alternate@example.test")
     assert "Please see to the credentials" in mail["text"]
@@ -331,9 +346,9 @@ async def test_credentials_that_are_refused_are_told_once_however_many_are_refus
         await later.deliver(delivery(notice("alternate")))
     assert len(entries(sandbox, "message")) == 1
     sandbox.state.faults.clear()
-    for one in (*both, later):
-        await one.deliver(delivery(notice("alternate")))
-    assert [one["data"]["stage"] for one in pushes(sandbox)] == ["ready", "push.recovered", "ready", "ready"]
+    for any_worker in (*first_workers, later):
+        await any_worker.deliver(delivery(notice("alternate")))
+    assert [push["data"]["stage"] for push in pushes(sandbox)] == ["ready", "push.recovered", "ready", "ready"]
     refuse_credentials(sandbox)
     with pytest.raises(ApplicationError):
         await later.deliver(delivery(notice("alternate")))
@@ -345,13 +360,13 @@ async def test_whoever_is_on_call_hears_of_refused_credentials_once_there_is_a_w
 ) -> None:
     """C8: what cloud messaging did not take is told with a later refusal."""
     monkeypatch.setattr(credentials, "FRESH", 1e-6)
-    one = worker()
+    on_call_worker = worker()
     refuse_credentials(sandbox)
     arm(sandbox, "503")
     for mails in (0, 1, 1):
         with pytest.raises(ApplicationError):
-            await one.deliver(delivery(notice("alternate")))
-        assert len(told(sandbox)) == mails
+            await on_call_worker.deliver(delivery(notice("alternate")))
+        assert len(list_messages(sandbox)) == mails
 
 
 def refuse_credentials(sandbox: RunningSandbox) -> None:

@@ -129,7 +129,7 @@ async def opened(push: PushConfig, monkeypatch: pytest.MonkeyPatch, fault: str) 
         yield dialect
 
 
-def asked(sandbox: RunningSandbox) -> int:
+def count_requests(sandbox: RunningSandbox) -> int:
     """How many requests reached the push service, those for a token aside."""
     return sum(not entry["path"].endswith("/oauth2/token") for entry in entries(sandbox, "request"))
 
@@ -152,7 +152,7 @@ async def test_each_fault_of_a_message_has_its_fate(
     assert fault not in ASKED_TO_WAIT or sent.wait >= 6
     # 401: once more with a fresh token, where there is one.
     once_more = spoken.bearer and fault.startswith("401")
-    assert asked(sandbox) == (2 if once_more else 1) or fault in LATE
+    assert count_requests(sandbox) == (2 if once_more else 1) or fault in LATE
     assert entries(sandbox, "downstream") == [], "a redirect was followed"
 
 
@@ -171,14 +171,16 @@ def google_config(sandbox: RunningSandbox, tmp_path: Path) -> FcmConfig:
     """FCM with a service account, whose token endpoint stands behind the sandbox's faults too."""
 
     async def token(request: Request) -> JSONResponse:
-        asked = (await request.form())["grant_type"] == GRANT
+        is_assertion_grant = (await request.form())["grant_type"] == GRANT
         issued = {"access_token": sandbox.push.tokens.issue(), "expires_in": 3600}
-        return JSONResponse(issued if asked else {"error": "unsupported_grant_type"}, 200 if asked else 400)
+        return JSONResponse(
+            issued if is_assertion_grant else {"error": "unsupported_grant_type"}, 200 if is_assertion_grant else 400
+        )
 
     sandbox.app.router.routes.insert(0, Route("/google/oauth2/token", token, methods=["POST"]))
     # A real account's address is https; there is no certificate for a sandbox in a test.
-    here = {"token_uri": f"{sandbox.url}/google/oauth2/token"}
-    account = ServiceAccount.read(account_file(tmp_path)).model_copy(update=here)
+    sandbox_token_uri = {"token_uri": f"{sandbox.url}/google/oauth2/token"}
+    account = ServiceAccount.read(account_file(tmp_path)).model_copy(update=sandbox_token_uri)
     return FcmConfig(sandbox.url, sandbox.state.settings.push_project, account)
 
 
@@ -200,5 +202,5 @@ async def test_each_fault_of_a_token_end_point_costs_no_device(
         arm_always(sandbox, fault, "*/oauth2/token")
         sent, checked = await asyncio.gather(dialect.send(TOKEN, message()), ending(dialect.check()))
     assert (sent.fate, checked) == (fate_after(end), end)
-    assert asked(sandbox) == (2 if end == DONE else 0), "called without a token"
+    assert count_requests(sandbox) == (2 if end == DONE else 0), "called without a token"
     assert len(pushes(sandbox)) == (1 if end == DONE else 0)

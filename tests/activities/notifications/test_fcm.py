@@ -25,12 +25,14 @@ TOKEN = "chief-executive~1"
 def message(
     action: NoticeAction = NoticeAction.SIGN, *, base: str = "https://sign.example", name: str = "Agreement"
 ) -> Message:
-    one = notice("chief-executive", action=action)
-    about = delivery(one, subject=brief().replace(title=name), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC))
-    return compose(about, one, reading(), SigningLinks(base, SecretStr("s" * 32)))
+    order = notice("chief-executive", action=action)
+    signing_delivery = delivery(
+        order, subject=brief().replace(title=name), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC)
+    )
+    return compose(signing_delivery, order, reading(), SigningLinks(base, SecretStr("s" * 32)))
 
 
-async def answered(status: int, body: object = None, headers: dict[str, str] | None = None) -> MessageResult:
+async def send_with_answer(status: int, body: object = None, headers: dict[str, str] | None = None) -> MessageResult:
     """The fate of a message that the service answers in this way."""
     transport = httpx.MockTransport(lambda _: httpx.Response(status, json=body, headers=headers))
     async with make_client(transport=transport) as client:
@@ -38,41 +40,41 @@ async def answered(status: int, body: object = None, headers: dict[str, str] | N
 
 
 def refusal(
-    status: int, canonical: str, error_code: str | None = None, field: str | None = None, says: str = "no"
+    status: int, canonical: str, error_code: str | None = None, field: str | None = None, explanation: str = "no"
 ) -> object:
     details: list[object] = []
     if error_code:
         details.append({"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": error_code})
     if field:
         details.append({"fieldViolations": [{"field": field, "description": "malformed"}]})
-    return {"error": {"code": status, "message": says, "status": canonical, "details": details}}
+    return {"error": {"code": status, "message": explanation, "status": canonical, "details": details}}
 
 
 def test_the_body_of_a_notice_is_the_contracts() -> None:
-    shown = message()
-    assert fcm_body(TOKEN, shown) == {
+    push_message = message()
+    assert fcm_body(TOKEN, push_message) == {
         "validate_only": False,
         "message": {
             "token": TOKEN,
             "data": {
                 "request": "msa-0042",
                 "stage": "ready",
-                "key": shown.key,
-                "link": shown.link,
+                "key": push_message.key,
+                "link": push_message.link,
                 "action": "sign",
             },
             "notification": {
                 "title": "Sign: Agreement",
                 "body": "Due Fri, 11 Dec 2026, 18:00.",
             },
-            "android": {"priority": "HIGH", "ttl": "2419200s", "notification": {"tag": shown.key}},
+            "android": {"priority": "HIGH", "ttl": "2419200s", "notification": {"tag": push_message.key}},
             "apns": {
-                "headers": {"apns-priority": "10", "apns-collapse-id": shown.key},
+                "headers": {"apns-priority": "10", "apns-collapse-id": push_message.key},
                 "payload": {"aps": {"sound": "default"}},
             },
             "webpush": {
-                "headers": {"TTL": "2419200", "Urgency": "high", "Topic": shown.key},
-                "fcm_options": {"link": shown.link},
+                "headers": {"TTL": "2419200", "Urgency": "high", "Topic": push_message.key},
+                "fcm_options": {"link": push_message.link},
             },
         },
     }
@@ -130,8 +132,8 @@ async def test_what_became_of_an_address_is_told_by_the_error_code_and_by_no_wor
     field: str, error_code: str | None, status: int, fate: MessageFate
 ) -> None:
     canonical = "NOT_FOUND" if status == 404 else "INVALID_ARGUMENT"
-    says = f"The registration {field} is not a valid FCM registration token: UNREGISTERED"
-    assert (await answered(status, refusal(status, canonical, error_code, field, says))).fate is fate
+    explanation = f"The registration {field} is not a valid FCM registration token: UNREGISTERED"
+    assert (await send_with_answer(status, refusal(status, canonical, error_code, field, explanation))).fate is fate
 
 
 async def test_dead_devices_are_told_apart(sandbox: RunningSandbox, fcm: PushDialect) -> None:
@@ -163,7 +165,7 @@ async def test_a_token_that_is_refused_once_is_renewed(sandbox: RunningSandbox, 
     ],
 )
 async def test_the_error_code_decides_before_the_status(status: int, body: object, fate: MessageFate) -> None:
-    assert (await answered(status, body)).fate is fate
+    assert (await send_with_answer(status, body)).fate is fate
 
 
 async def test_a_bad_gateway_in_html_is_later_and_buries_nothing() -> None:
@@ -176,14 +178,14 @@ async def test_a_bad_gateway_in_html_is_later_and_buries_nothing() -> None:
 
 async def test_a_wait_that_was_asked_for_is_kept_and_a_quota_waits_a_minute() -> None:
     quota = refusal(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED")
-    assert (await answered(429, quota, {"retry-after": "90"})).wait == 90
-    assert (await answered(429, quota)).wait == 60
-    assert (await answered(503, refusal(503, "UNAVAILABLE", "UNAVAILABLE"), {"retry-after": "7"})).wait == 7
+    assert (await send_with_answer(429, quota, {"retry-after": "90"})).wait == 90
+    assert (await send_with_answer(429, quota)).wait == 60
+    assert (await send_with_answer(503, refusal(503, "UNAVAILABLE", "UNAVAILABLE"), {"retry-after": "7"})).wait == 7
     assert MessageResult(MessageFate.ACCEPTED).wait == 0
 
 
 async def test_a_failure_never_quotes_the_token() -> None:
-    sent = await answered(400, {"error": {"message": f"bad {TOKEN}", "status": "INVALID_ARGUMENT"}})
+    sent = await send_with_answer(400, {"error": {"message": f"bad {TOKEN}", "status": "INVALID_ARGUMENT"}})
     assert sent.failure is not None
     assert TOKEN not in str(sent.failure)
 

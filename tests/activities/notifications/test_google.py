@@ -34,11 +34,11 @@ def account_file(tmp_path: Path, **changes: object) -> Path:
 
 
 async def test_the_assertion_is_signed_by_the_key_and_the_token_serves_many_messages(tmp_path: Path) -> None:
-    asked: list[dict[str, list[str]]] = []
+    token_forms: list[dict[str, list[str]]] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.host == "accounts.example":
-            asked.append(parse_qs(request.content.decode()))
+            token_forms.append(parse_qs(request.content.decode()))
             return httpx.Response(200, json={"access_token": "t", "expires_in": 3600})
         accepted = request.headers["authorization"] == "Bearer t"
         return httpx.Response(200 if accepted else 401, json={"name": "projects/p/messages/1"})
@@ -47,7 +47,7 @@ async def test_the_assertion_is_signed_by_the_key_and_the_token_serves_many_mess
     dialect = open_dialect(config, transport=httpx.MockTransport(answer))
     assert dialect is not None
     assert [(await dialect.send("d~1", message())).fate for _ in range(3)] == [MessageFate.ACCEPTED] * 3
-    (form,) = asked
+    (form,) = token_forms
     assert form["grant_type"] == ["urn:ietf:params:oauth:grant-type:jwt-bearer"]
     token = jwt.decode(form["assertion"][0], RSAKey.import_key(PUBLIC), algorithms=["RS256"])
     assert token.header["kid"] == "k1"

@@ -10,7 +10,7 @@ NOW = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("grades", "told"),
+    ("grades", "expected_grades"),
     [
         ((0, 0), []),
         ((1, 1, 1), [1]),
@@ -21,22 +21,22 @@ NOW = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
     ],
     ids=["none", "open", "worse", "over", "better", "comes and goes"],
 )
-def test_on_call_is_told_once_of_each_change(grades: tuple[int, ...], told: list[int]) -> None:
+def test_on_call_is_told_once_of_each_change(grades: tuple[int, ...], expected_grades: list[int]) -> None:
     incident, heard = Incident(), []
     for minute, grade in enumerate(grades):
-        at = NOW + timedelta(minutes=minute)
-        incident = incident.becomes(grade, at)
-        if incident.has_news(at):
+        now = NOW + timedelta(minutes=minute)
+        incident = incident.becomes(grade, now)
+        if incident.has_news(now):
             heard.append(grade)
-            incident = incident.heard(at)
-    assert heard == told
+            incident = incident.heard(now)
+    assert heard == expected_grades
 
 
 def test_that_it_is_over_is_told_once_an_hour() -> None:
     incident = Incident().becomes(1, NOW).heard(NOW).becomes(0, NOW).heard(NOW)
-    again = incident.becomes(1, NOW).heard(NOW).becomes(0, NOW)
-    assert not again.has_news(NOW + OVER_AGAIN_AFTER - timedelta(seconds=1))
-    assert again.has_news(NOW + OVER_AGAIN_AFTER)
+    reopened = incident.becomes(1, NOW).heard(NOW).becomes(0, NOW)
+    assert not reopened.has_news(NOW + OVER_AGAIN_AFTER - timedelta(seconds=1))
+    assert reopened.has_news(NOW + OVER_AGAIN_AFTER)
 
 
 def test_of_what_nobody_heard_nobody_hears_that_it_is_over() -> None:

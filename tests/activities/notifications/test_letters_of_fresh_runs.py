@@ -31,51 +31,55 @@ people:
 MORE_THAN_A_RUN_HAS = 60
 
 
-async def is_to_be_tried_again(it: Story, runs: int) -> bool:
+async def is_to_be_tried_again(request_story: Story, runs: int) -> bool:
     """Whether the call that tells somebody has failed once in the last run, of so many at least."""
-    if len(await runs_of(it.env.client, it)) < runs:
+    if len(await runs_of(request_story.env.client, request_story)) < runs:
         return False
-    described = await it.env.client.get_workflow_handle(it.handle.id).describe()
+    described = await request_story.env.client.get_workflow_handle(request_story.handle.id).describe()
     calls = described.raw_description.pending_activities
     return any(call.attempt > 1 and call.activity_type.name == "deliver_notices" for call in calls)
 
 
-async def asked(env: WorkflowEnvironment, world: World) -> Story:
+async def start_with_question(env: WorkflowEnvironment, world: World) -> Story:
     """A request that was sent, whose signer has asked something."""
-    it = await begin(env, world, a_request(Participant(person="customer-signer", order=1)))
+    request_story = await begin(env, world, a_request(Participant(person="customer-signer", order=1)))
 
     async def was_sent() -> bool:
-        return (await it.read_view()).status is Status.SENT
+        return (await request_story.read_view()).status is Status.SENT
 
     await eventually(was_sent)
     question = Question(person="customer-signer", text="Which annex?")
-    await it.handle.execute_update(SignatureRequestWorkflow.ask, question, id="ask")
-    return it
+    await request_story.handle.execute_update(SignatureRequestWorkflow.ask, question, id="ask")
+    return request_story
 
 
-async def is_told(it: Story) -> bool:
+async def is_told(request_story: Story) -> bool:
     """Whether the question has a line in the last run."""
-    return any(line.stage == "question-1" for line in (await it.read_view()).notifications)
+    return any(line.stage == "question-1" for line in (await request_story.read_view()).notifications)
 
 
-async def reset_to_the_question(it: Story) -> None:
+async def reset_to_the_question(request_story: Story) -> None:
     """As somebody does in the Web UI: it goes on from the task that took the question."""
-    events = (await it.handle.fetch_history()).events
-    taken = next(
-        one.event_id for one in events if one.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
+    events = (await request_story.handle.fetch_history()).events
+    update_event_id = next(
+        event.event_id
+        for event in events
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
     )
-    finished = [one.event_id for one in events if one.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
-    run = WorkflowExecution(workflow_id=it.handle.id, run_id=it.handle.first_execution_run_id or "")
-    await it.env.client.workflow_service.reset_workflow_execution(
+    finished = [event.event_id for event in events if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
+    run = WorkflowExecution(
+        workflow_id=request_story.handle.id, run_id=request_story.handle.first_execution_run_id or ""
+    )
+    await request_story.env.client.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
-            namespace=it.env.client.namespace,
+            namespace=request_story.env.client.namespace,
             workflow_execution=run,
             reason="by hand",
             request_id="reset",
-            workflow_task_finish_event_id=max(id for id in finished if id < taken),
+            workflow_task_finish_event_id=max(id for id in finished if id < update_event_id),
         )
     )
-    it.handle = it.env.client.get_workflow_handle(it.handle.id)
+    request_story.handle = request_story.env.client.get_workflow_handle(request_story.handle.id)
 
 
 @pytest.mark.real_server
@@ -88,12 +92,12 @@ async def test_a_letter_that_may_have_been_sent_is_not_sent_at_once_because_a_fr
     world = World()
     world.push = a_worker(messaging=cloud)  # type: ignore[assignment]
     async with real_server(*EARLY) as env, workers(env.client, world):
-        it = await asked(env, world)
-        await eventually(lambda: is_to_be_tried_again(it, 1))
+        request_story = await start_with_question(env, world)
+        await eventually(lambda: is_to_be_tried_again(request_story, 1))
         for _ in range(MORE_THAN_A_RUN_HAS):
-            await it.callback("viewed", event="one-and-the-same")
-        await it.callback("viewed")
-        await eventually(lambda: is_to_be_tried_again(it, 2))
+            await request_story.callback("viewed", event="one-and-the-same")
+        await request_story.callback("viewed")
+        await eventually(lambda: is_to_be_tried_again(request_story, 2))
     assert len(entries(sandbox, "message")) == 1
 
 
@@ -105,8 +109,8 @@ async def test_a_letter_that_was_sent_is_not_sent_again_because_somebody_resets_
     world = World()
     world.push = a_worker(messaging=cloud)  # type: ignore[assignment]
     async with real_server() as env, workers(env.client, world):
-        it = await asked(env, world)
-        await eventually(lambda: is_told(it))
-        await reset_to_the_question(it)
-        await eventually(lambda: is_told(it))
+        request_story = await start_with_question(env, world)
+        await eventually(lambda: is_told(request_story))
+        await reset_to_the_question(request_story)
+        await eventually(lambda: is_told(request_story))
     assert len(entries(sandbox, "message")) == 1

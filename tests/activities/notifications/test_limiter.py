@@ -56,7 +56,7 @@ def test_a_device_takes_240_a_minute_and_whatever_is_more_has_a_turn_of_its_own(
             clock.now = began + wait + 3  # As late as a worker may begin it.
             assert limiter.seconds_to_wait("a", message) == 0
             sent.append(clock.now)
-    assert max(sum(at <= other < at + 60 for other in sent) for at in sent[::100]) <= 240
+    assert max(sum(first <= later < first + 60 for later in sent) for first in sent[::100]) <= 240
 
 
 def test_who_comes_while_others_wait_takes_nobodys_turn_and_who_does_not_come_loses_theirs() -> None:
@@ -72,11 +72,11 @@ def test_who_comes_while_others_wait_takes_nobodys_turn_and_who_does_not_come_lo
 
 
 def test_no_more_turns_are_remembered_than_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(push_limiter, "WAITING_AT_MOST", most := 100)
+    monkeypatch.setattr(push_limiter, "WAITING_AT_MOST", limit := 100)
     limiter = DeviceLimiter(1, Clock())
-    waits = [limiter.seconds_to_wait("a", f"message-{number}") for number in range(10 * most)]
-    assert max(waits) == 60 * (most + 1)
-    assert len(limiter._lines["a"].waiting) == most
+    waits = [limiter.seconds_to_wait("a", f"message-{number}") for number in range(10 * limit)]
+    assert max(waits) == 60 * (limit + 1)
+    assert len(limiter._lines["a"].waiting) == limit
 
 
 def test_old_devices_are_forgotten() -> None:
@@ -114,9 +114,9 @@ def test_one_429_pauses_everybody_for_as_long_as_asked_and_nobody_waits_inside_f
     async def story() -> None:
         quota, service, loop = SendQuota(), Service(over_quota(asks)), asyncio.get_running_loop()
         await quota.one(service.send)
-        held = await asyncio.gather(*(quota.one(service.send) for _ in range(1_000)))
-        assert {one.fate for one in held} == {MessageFate.LATER}
-        assert (service.sent, loop.time(), {one.wait for one in held}) == ([0.0], 0.0, {pause})
+        held_results = await asyncio.gather(*(quota.one(service.send) for _ in range(1_000)))
+        assert {result.fate for result in held_results} == {MessageFate.LATER}
+        assert (service.sent, loop.time(), {result.wait for result in held_results}) == ([0.0], 0.0, {pause})
         await asyncio.sleep(pause)
         assert (await quota.one(service.send)).fate is MessageFate.ACCEPTED
 
@@ -125,17 +125,17 @@ def test_one_429_pauses_everybody_for_as_long_as_asked_and_nobody_waits_inside_f
 
 def test_what_waits_for_the_end_of_a_pause_goes_by_its_urgency_and_no_longer_than_it_is_worth() -> None:
     async def story() -> list[int]:
-        quota, service, went = SendQuota(), Service(over_quota(HELD_LINE - 1)), list[int]()
+        quota, service, sent_urgencies = SendQuota(), Service(over_quota(HELD_LINE - 1)), list[int]()
 
-        async def one(urgency: int) -> None:
+        async def send_once(urgency: int) -> None:
             CALLER.set(Caller(urgency, 1e6))
             assert (await quota.one(service.send)).fate is MessageFate.ACCEPTED
-            went.append(urgency)
+            sent_urgencies.append(urgency)
 
         await quota.one(service.send)
-        await asyncio.gather(*(one(urgency) for urgency in (Urgency.BULK, Urgency.ORDINARY, Urgency.URGENT)))
+        await asyncio.gather(*(send_once(urgency) for urgency in (Urgency.BULK, Urgency.ORDINARY, Urgency.URGENT)))
         assert min(service.sent[1:]) >= HELD_LINE - 1
-        return went
+        return sent_urgencies
 
     assert lived(story()) == [Urgency.URGENT, Urgency.ORDINARY, Urgency.BULK]
 
@@ -145,8 +145,8 @@ def test_who_gives_up_sooner_than_a_message_is_held_for_waits_no_longer_than_tha
         quota, service, loop = SendQuota(), Service(over_quota(HELD_LINE - 1)), asyncio.get_running_loop()
         await quota.one(service.send)
         CALLER.set(Caller(Urgency.URGENT, loop.time() + 1))
-        held = await quota.one(service.send)
-        assert (held.fate, loop.time(), len(service.sent)) == (MessageFate.LATER, 0.0, 1)
+        held_result = await quota.one(service.send)
+        assert (held_result.fate, loop.time(), len(service.sent)) == (MessageFate.LATER, 0.0, 1)
         CALLER.set(Caller(Urgency.URGENT, loop.time() + 1e6))
         assert (await quota.one(service.send)).fate is MessageFate.ACCEPTED
         assert HELD_LINE - 1 <= loop.time() < HELD_LINE
@@ -156,27 +156,27 @@ def test_who_gives_up_sooner_than_a_message_is_held_for_waits_no_longer_than_tha
 
 def test_of_ten_times_more_than_have_a_place_the_urgent_goes_first_and_who_leaves_the_line_costs_no_place() -> None:
     async def story() -> None:
-        places, gate, went = SendSlots(), asyncio.Event(), list[int]()
+        places, gate, sent_urgencies = SendSlots(), asyncio.Event(), list[int]()
 
-        async def one(urgency: int) -> None:
+        async def send_once(urgency: int) -> None:
             async def send() -> MessageResult:
-                went.append(urgency)
+                sent_urgencies.append(urgency)
                 await gate.wait()
                 return MessageResult(MessageFate.ACCEPTED)
 
             CALLER.set(Caller(urgency))
             await places.one(send)
 
-        bulk = [asyncio.create_task(one(Urgency.BULK)) for _ in range(10 * AT_ONCE)]
+        bulk = [asyncio.create_task(send_once(Urgency.BULK)) for _ in range(10 * AT_ONCE)]
         await asyncio.sleep(0)
-        urgent = asyncio.create_task(one(Urgency.URGENT))
+        urgent = asyncio.create_task(send_once(Urgency.URGENT))
         await asyncio.sleep(0)
         for leaving in bulk[-AT_ONCE:]:
             leaving.cancel()
         gate.set()
         await asyncio.gather(urgent, *bulk, return_exceptions=True)
-        assert went == [Urgency.BULK] * AT_ONCE + [Urgency.URGENT] + [Urgency.BULK] * (8 * AT_ONCE)
-        all_at_once = [asyncio.create_task(one(Urgency.BULK)) for _ in range(AT_ONCE)]
+        assert sent_urgencies == [Urgency.BULK] * AT_ONCE + [Urgency.URGENT] + [Urgency.BULK] * (8 * AT_ONCE)
+        all_at_once = [asyncio.create_task(send_once(Urgency.BULK)) for _ in range(AT_ONCE)]
         await asyncio.gather(*all_at_once)
         assert places._free == AT_ONCE
 

@@ -28,20 +28,20 @@ def test_a_link_opens_to_what_it_was_made_of(request: str, person: str, use: Lin
 
 
 def test_a_link_is_byte_equal_on_every_attempt_also_of_another_process() -> None:
-    again = SigningLinks(f"{BASE}/", SecretStr("s" * 32))
-    assert LINKS.link("msa-0042", "chief-executive", LinkUse.SIGN) == again.link(
+    other_links = SigningLinks(f"{BASE}/", SecretStr("s" * 32))
+    assert LINKS.link("msa-0042", "chief-executive", LinkUse.SIGN) == other_links.link(
         "msa-0042", "chief-executive", LinkUse.SIGN
     )
 
 
 def test_every_use_person_and_request_has_its_own_link() -> None:
-    made = {
+    all_links = {
         LINKS.link(request, person, use)
         for request in ("msa-1", "msa-2")
         for person in ("legal-desk", "chief-executive")
         for use in LinkUse
     }
-    assert len(made) == 4 * len(LinkUse)
+    assert len(all_links) == 4 * len(LinkUse)
 
 
 def test_a_task_has_a_page_of_its_own() -> None:
@@ -57,11 +57,11 @@ def test_nothing_of_the_claim_is_readable() -> None:
     assert not any(part in sealed for part in (b"msa", b"0042", b"chief", b"sign"))
 
 
-@given(position=st.integers(0, 500), other=st.sampled_from("ABCxyz019-_"))
-def test_a_changed_character_is_a_bad_link(position: int, other: str) -> None:
+@given(position=st.integers(0, 500), character=st.sampled_from("ABCxyz019-_"))
+def test_a_changed_character_is_a_bad_link(position: int, character: str) -> None:
     ref = ref_of(LINKS.link("msa-0042", "chief-executive", LinkUse.SIGN))
     position %= len(ref)
-    changed = ref[:position] + other + ref[position + 1 :]
+    changed = ref[:position] + character + ref[position + 1 :]
     if changed != ref:
         with pytest.raises(BadLink):
             LINKS.open(changed)
@@ -100,11 +100,11 @@ def test_the_longest_ids_still_make_a_link_that_opens() -> None:
     )
 
 
-@given(request=IDS, person=IDS, serial=st.text("0123456789abcdef", min_size=1, max_size=16), known=IDS)
+@given(request=IDS, person=IDS, serial=st.text("0123456789abcdef", min_size=1, max_size=16), person_in_parent=IDS)
 def test_a_link_through_an_onboarding_says_through_which_and_whose(
-    request: str, person: str, serial: str, known: str
+    request: str, person: str, serial: str, person_in_parent: str
 ) -> None:
-    through = Through("customer-onboarding:acme", known)
+    through = Through("customer-onboarding:acme", person_in_parent)
     ref = ref_of(LINKS.link(request, person, LinkUse.SIGN, serial, noticed_on=DAY, through=through))
     assert LINKS.open(ref) == LinkContent(request, person, LinkUse.SIGN, DAY, serial=serial, through=through)
     assert ref != ref_of(LINKS.link(request, person, LinkUse.SIGN, serial))

@@ -74,11 +74,13 @@ def composed(
     return compose(delivery, notice, reader, LINKS, company)
 
 
-@pytest.mark.parametrize("shown", LockScreen)
-def test_the_notice_of_a_new_version_to_review_differs_from_the_first(shown: LockScreen) -> None:
-    first, second = (composed("ready", NoticeAction.REVIEW, round=round, lock_screen=shown) for round in (1, 2))
+@pytest.mark.parametrize("lock_screen", LockScreen)
+def test_the_notice_of_a_new_version_to_review_differs_from_the_first(lock_screen: LockScreen) -> None:
+    first, second = (composed("ready", NoticeAction.REVIEW, round=round, lock_screen=lock_screen) for round in (1, 2))
     assert first.title != second.title
-    assert second.title.startswith("New version to review" if shown is LockScreen.FULL else "A new version is ready")
+    assert second.title.startswith(
+        "New version to review" if lock_screen is LockScreen.FULL else "A new version is ready"
+    )
 
 
 @pytest.mark.parametrize(
@@ -233,7 +235,11 @@ def test_nobody_is_named(language: str, stage: str) -> None:
 
 @pytest.mark.parametrize(
     "outcome",
-    [it for it in Status if it.ended and it not in (Status.DONE, Status.DONE_WITH_ERRORS, Status.WAIVED)],
+    [
+        status
+        for status in Status
+        if status.ended and status not in (Status.DONE, Status.DONE_WITH_ERRORS, Status.WAIVED)
+    ],
 )
 def test_every_ending_has_its_own_words_and_no_due_date(outcome: Status) -> None:
     message = composed("settled", NoticeAction.OPEN, outcome=outcome, urgent=True)
@@ -302,12 +308,12 @@ def test_a_name_cannot_turn_the_sentence_around(turning: str) -> None:
 )
 def test_a_notice_that_speaks_for_others_counts_them_and_leads_to_the_list(locale: str, title: str, body: str) -> None:
     reader = reading(locale)
-    own = composed(reader=reader)
-    told = speaking_for(own, 11, reader, "Supplier", LINKS.desk())
-    assert (told.title, told.body, told.link) == (title, f"Supplier · {body}", "https://sign.example/desk")
-    assert (told.key, told.action) == (own.key, NoticeAction.OPEN)
-    alone = speaking_for(own, 11, reader)
-    assert (alone.title, alone.link, alone.action) == (title, own.link, NoticeAction.SIGN)
+    own_message = composed(reader=reader)
+    combined = speaking_for(own_message, 11, reader, "Supplier", LINKS.desk())
+    assert (combined.title, combined.body, combined.link) == (title, f"Supplier · {body}", "https://sign.example/desk")
+    assert (combined.key, combined.action) == (own_message.key, NoticeAction.OPEN)
+    alone = speaking_for(own_message, 11, reader)
+    assert (alone.title, alone.link, alone.action) == (title, own_message.link, NoticeAction.SIGN)
 
 
 def test_braces_in_a_name_are_only_braces() -> None:
@@ -322,8 +328,8 @@ def test_shortening_keeps_whole_graphemes_and_the_limit(text: str, limit: int) -
     short = shorten(text, limit)
     assert wire_size(short) <= limit
     if short != text:
-        kept = regex.findall(r"\X", short.removesuffix("…"))
-        assert regex.findall(r"\X", text)[: len(kept)] == kept
+        graphemes = regex.findall(r"\X", short.removesuffix("…"))
+        assert regex.findall(r"\X", text)[: len(graphemes)] == graphemes
 
 
 def test_a_family_emoji_is_never_cut_in_two() -> None:

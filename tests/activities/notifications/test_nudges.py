@@ -50,7 +50,7 @@ AT_NIGHT = AT_WORK + timedelta(hours=12)
 
 
 @dataclass(frozen=True)
-class Sent:
+class SentRequest:
     """A request that Core Signature has sent, and what it takes to act in it."""
 
     brief: SignatureBrief
@@ -67,32 +67,34 @@ class Sent:
         (signer,) = (signer for signer in request.signers if signer.email == email)
         self.sandbox.core_signature.sign((signer, request, document))
 
-    def forwarded(self, email: str, to: str) -> None:
+    def forward(self, email: str, new_email: str) -> None:
         """Let a signer pass the request on to somebody we do not know, by themselves."""
         memory = self.sandbox.state.database
         document = memory.documents.get(self.document)
         assert document is not None
         request = memory.request_of(document)
         assert request is not None
-        self.sandbox.core_signature.forward(request, email, to, "")
+        self.sandbox.core_signature.forward(request, email, new_email, "")
 
-    def nudge(self, *nudged: NotificationOrder, **more: Any) -> Delivery:
+    def nudge(self, *orders: NotificationOrder, **overrides: Any) -> Delivery:
         """A delivery that reads the document first."""
-        return Delivery(**{"subject": self.brief, "notices": nudged, "document": self.document, "now": AT_WORK, **more})
+        return Delivery(
+            **{"subject": self.brief, "notices": orders, "document": self.document, "now": AT_WORK, **overrides}
+        )
 
 
 @pytest.fixture
-async def sent(sandbox: RunningSandbox, signatures: CoreSignatureService, store: Store) -> Sent:
+async def sent(sandbox: RunningSandbox, signatures: CoreSignatureService, store: Store) -> SentRequest:
     """A request to the executive, the customer (who never had a phone) and the finance chief, all at once."""
     request = brief("chief-executive", "customer-signer", "finance-chief", sha256=await store.files.put(PDF))
-    seen: DocumentSeen = await ActivityEnvironment().run(signatures.create, CreateOrder(brief=request))
-    while seen.status is not Status.SENT:
-        seen = await signatures.read(request, seen.document)
-    return Sent(request, seen.document, sandbox)
+    document_state: DocumentSeen = await ActivityEnvironment().run(signatures.create, CreateOrder(brief=request))
+    while document_state.status is not Status.SENT:
+        document_state = await signatures.read(request, document_state.document)
+    return SentRequest(request, document_state.document, sandbox)
 
 
 async def test_a_signer_without_a_phone_is_mailed_by_core_when_it_is_sent(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest
 ) -> None:
     report = await notices.deliver(delivery(notice("customer-signer"), subject=sent.brief))
     line = only(report)
@@ -106,11 +108,11 @@ async def test_a_signer_without_a_phone_is_mailed_by_core_when_it_is_sent(
 
 
 async def test_a_signer_whose_phone_died_after_creation_gets_the_mail_core_was_asked_not_to_send(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest
 ) -> None:
     mark(sandbox, "finance-chief~1", "unregistered")
     line, *along = (await notices.deliver(delivery(notice("finance-chief"), subject=sent.brief, now=AT_WORK))).delivered
-    assert [(one.person, one.stage) for one in along] == [
+    assert [(line.person, line.stage) for line in along] == [
         ("chief-executive", "mail-along"),
         ("customer-signer", "reminder-along"),
     ]
@@ -120,7 +122,7 @@ async def test_a_signer_whose_phone_died_after_creation_gets_the_mail_core_was_a
 
 
 async def test_a_reminder_without_a_phone_is_cores_mail_again_once_for_all(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest
 ) -> None:
     mark(sandbox, "finance-chief~1", "unregistered")
     stage = sent.nudge(notice("customer-signer", "reminder-1"), notice("finance-chief", "reminder-1"))
@@ -133,7 +135,7 @@ async def test_a_reminder_without_a_phone_is_cores_mail_again_once_for_all(
 
 
 async def test_a_mail_that_core_signature_would_drop_is_not_asked_for_before_its_time(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest
 ) -> None:
     mark(sandbox, "finance-chief~1", "unregistered")
     first = await notices.deliver(delivery(notice("finance-chief"), subject=sent.brief, now=AT_WORK))
@@ -141,21 +143,21 @@ async def test_a_mail_that_core_signature_would_drop_is_not_asked_for_before_its
     mailed = resent(sandbox)
     nudge = sent.nudge(notice("customer-signer", "reminder-1")).replace(mailed_at=AT_WORK)
     report = await notices.deliver(nudge.replace(now=AT_WORK + MAILS_APART - timedelta(seconds=1)))
-    [held] = report.held
+    [held_line] = report.held
     assert (report.mailed, report.delivered, resent(sandbox)) == (False, (), mailed)
-    assert (held.channel, held.outcome, held.why) == (Channel.MAIL, "suppressed", "mailed_recently")
-    assert held.until == AT_WORK + MAILS_APART
-    report = await notices.deliver(nudge.replace(now=held.until))
+    assert (held_line.channel, held_line.outcome, held_line.why) == (Channel.MAIL, "suppressed", "mailed_recently")
+    assert held_line.until == AT_WORK + MAILS_APART
+    report = await notices.deliver(nudge.replace(now=held_line.until))
     assert (report.mailed, report.held, len(resent(sandbox)) > len(mailed)) == (True, (), True)
 
 
-async def test_a_push_waits_for_no_mail(notices: NotificationService, sent: Sent) -> None:
+async def test_a_push_waits_for_no_mail(notices: NotificationService, sent: SentRequest) -> None:
     report = await notices.deliver(sent.nudge(notice("chief-executive", "reminder-1")).replace(mailed_at=AT_WORK))
     assert (report.held, only(report).channel) == ((), Channel.PUSH)
 
 
 async def test_signers_who_were_renamed_since_are_mailed_where_they_were_asked(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent, tmp_path: Path
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest, tmp_path: Path
 ) -> None:
     people = (tmp_path / "people.yaml").read_text()
     (tmp_path / "people.yaml").write_text(re.sub(r"email: ([a-z.-]+)@", r"email: new.\1@", people))
@@ -172,7 +174,7 @@ def resent(sandbox: RunningSandbox) -> list[str]:
 
 
 async def test_a_mail_that_goes_to_other_signers_too_waits_for_their_hours_and_says_so(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest
 ) -> None:
     line = only(await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1"), now=AT_NIGHT)))
     assert (line.channel, line.outcome, line.why) == (Channel.MAIL, NotificationOutcome.FAILED, "others_asleep")
@@ -180,7 +182,7 @@ async def test_a_mail_that_goes_to_other_signers_too_waits_for_their_hours_and_s
 
 
 async def test_who_is_mailed_along_in_their_hours_has_a_line_of_their_own(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest
 ) -> None:
     report = await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1"), now=AT_WORK))
     assert [(line.person, line.stage, line.channel, line.outcome, line.why) for line in report.delivered] == [
@@ -193,7 +195,7 @@ async def test_who_is_mailed_along_in_their_hours_has_a_line_of_their_own(
 
 
 async def test_whoever_is_told_in_the_same_stage_is_woken_by_no_mail(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest
 ) -> None:
     stage = [notice(person, "warning-1d") for person in ("chief-executive", "customer-signer", "finance-chief")]
     report = await notices.deliver(sent.nudge(*stage, now=AT_NIGHT))
@@ -202,7 +204,7 @@ async def test_whoever_is_told_in_the_same_stage_is_woken_by_no_mail(
 
 
 async def test_an_urgent_mail_may_go_to_all_whose_turn_it_is_at_any_hour(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest
 ) -> None:
     urgent = sent.brief.replace(urgent=True)
     await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1"), subject=urgent, now=AT_NIGHT))
@@ -210,7 +212,7 @@ async def test_an_urgent_mail_may_go_to_all_whose_turn_it_is_at_any_hour(
 
 
 async def test_a_signer_whose_turn_it_no_longer_is_stops_nobodys_mail(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest
 ) -> None:
     for email in ("ceo@example.test", "cfo@example.test"):
         sent.signed_by(email)
@@ -220,16 +222,16 @@ async def test_a_signer_whose_turn_it_no_longer_is_stops_nobodys_mail(
 
 
 async def test_somebody_whom_a_signer_passed_it_on_to_stops_nobodys_mail(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest
 ) -> None:
-    sent.forwarded("cfo@example.test", "stranger@elsewhere.test")
+    sent.forward("cfo@example.test", "stranger@elsewhere.test")
     report = await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1"), now=AT_WORK))
     assert report.delivered[0].outcome is NotificationOutcome.ACCEPTED
     assert resent(sandbox) == ["ceo@example.test", "customer@acme.test", "stranger@elsewhere.test"]
 
 
 async def test_a_first_mail_that_core_was_asked_not_to_send_goes_to_no_sleeping_signer_either(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest
 ) -> None:
     mark(sandbox, "finance-chief~1", "unregistered")
     stage = delivery(notice("finance-chief"), notice("customer-signer"), subject=sent.brief, now=AT_NIGHT)
@@ -240,7 +242,7 @@ async def test_a_first_mail_that_core_was_asked_not_to_send_goes_to_no_sleeping_
 
 
 async def test_the_document_is_read_before_a_nudge_and_who_signed_is_not_nudged(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest
 ) -> None:
     sent.signed_by("ceo@example.test")
     report = await notices.deliver(
@@ -256,17 +258,17 @@ async def test_the_document_is_read_before_a_nudge_and_who_signed_is_not_nudged(
 
 
 async def test_nobody_is_alerted_about_somebody_who_signed(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest
 ) -> None:
     sent.signed_by("ceo@example.test")
-    alert = notice("legal-desk", "escalation", NoticeAction.OPEN, about="chief-executive")
+    alert = notice("legal-desk", "escalation", NoticeAction.OPEN, about_person="chief-executive")
     assert only(await notices.deliver(sent.nudge(alert))).why == "signed"
-    other = notice("legal-desk", "escalation", NoticeAction.OPEN, about="finance-chief")
-    assert only(await notices.deliver(sent.nudge(other))).outcome is NotificationOutcome.ACCEPTED
+    other_alert = notice("legal-desk", "escalation", NoticeAction.OPEN, about_person="finance-chief")
+    assert only(await notices.deliver(sent.nudge(other_alert))).outcome is NotificationOutcome.ACCEPTED
 
 
 async def test_nobody_is_nudged_after_the_end_but_told_of_it(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest
 ) -> None:
     for email in ("ceo@example.test", "customer@acme.test", "cfo@example.test"):
         sent.signed_by(email)
@@ -276,12 +278,12 @@ async def test_nobody_is_nudged_after_the_end_but_told_of_it(
     assert (
         only(await notices.deliver(sent.nudge(ending, outcome=Status.SIGNED))).outcome is NotificationOutcome.ACCEPTED
     )
-    (told,) = pushes(sandbox)
-    assert told["text"] == "It has been signed by everyone."
+    (push,) = pushes(sandbox)
+    assert push["text"] == "It has been signed by everyone."
 
 
 async def test_a_document_that_cannot_be_read_stops_the_nudge(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest
 ) -> None:
     arm(sandbox, method="GET", path="/api/v1/documents/*", fault="503")
     with pytest.raises(ApplicationError) as failed:
@@ -291,7 +293,7 @@ async def test_a_document_that_cannot_be_read_stops_the_nudge(
 
 
 async def test_a_deleted_document_is_no_reason_to_nudge(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest
 ) -> None:
     document = sandbox.state.database.documents.get(sent.document)
     assert document is not None
@@ -303,58 +305,63 @@ async def test_a_deleted_document_is_no_reason_to_nudge(
 
 
 async def test_a_mail_that_core_could_not_send_is_tried_again_whoever_else_was_told(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest
 ) -> None:
     arm(sandbox, path="*resend*", fault="503", times=2)
     with pytest.raises(ApplicationError) as failed:
         await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1")))
     assert (failed.value.type, failed.value.non_retryable) == (Code.UNREACHABLE, False)
-    both = sent.nudge(notice("customer-signer", "reminder-1"), notice("chief-executive", "reminder-1"))
-    report = await notices.deliver(both)
+    two_signers = sent.nudge(notice("customer-signer", "reminder-1"), notice("chief-executive", "reminder-1"))
+    report = await notices.deliver(two_signers)
     assert [(line.channel, line.outcome) for line in report.delivered] == [
         (Channel.MAIL, NotificationOutcome.FAILED),
         (Channel.PUSH, NotificationOutcome.ACCEPTED),
     ]
-    assert report.open_notices == (both.notices[0].key,)
+    assert report.open_notices == (two_signers.notices[0].key,)
     assert [line.person for line in report.final_lines] == ["chief-executive"]
-    again = await notices.deliver(both.replace(notices=left_of(both.notices, report), others_told=True))
-    assert (again.delivered[0].channel, again.delivered[0].outcome) == (Channel.MAIL, NotificationOutcome.ACCEPTED)
-    assert again.open_notices == ()
+    second_report = await notices.deliver(
+        two_signers.replace(notices=left_of(two_signers.notices, report), others_told=True)
+    )
+    assert (second_report.delivered[0].channel, second_report.delivered[0].outcome) == (
+        Channel.MAIL,
+        NotificationOutcome.ACCEPTED,
+    )
+    assert second_report.open_notices == ()
 
 
 async def test_whoever_could_not_be_looked_up_is_left_open_and_alone_fails_the_call(
     notices: NotificationService, directory: FileDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = directory.person
+    look_up = directory.person
 
     async def person(id: str, home: str) -> Person:
         if id == "finance-chief":
             raise DirectoryAway("TimeoutError")
-        return await found(id, home)
+        return await look_up(id, home)
 
     monkeypatch.setattr(directory, "person", person)
-    asked, gone = notice("finance-chief"), notice("chief-executive", "withdrawal", NoticeAction.WITHDRAW)
-    report = await notices.deliver(delivery(asked, gone))
-    assert report.open_notices == (asked.key,)
+    ready, withdrawal = notice("finance-chief"), notice("chief-executive", "withdrawal", NoticeAction.WITHDRAW)
+    report = await notices.deliver(delivery(ready, withdrawal))
+    assert report.open_notices == (ready.key,)
     assert [line.outcome for line in report.final_lines] == [NotificationOutcome.WITHDRAWN]
     with pytest.raises(ApplicationError) as failed:
-        await notices.deliver(delivery(asked, others_told=True))
+        await notices.deliver(delivery(ready, others_told=True))
     assert (failed.value.type, failed.value.non_retryable) == (Code.UNREACHABLE, False)
 
 
 async def test_with_push_off_signers_are_told_by_mail(
-    sandbox: RunningSandbox, a_worker: Callable[..., NotificationService], sent: Sent
+    sandbox: RunningSandbox, a_worker: Callable[..., NotificationService], sent: SentRequest
 ) -> None:
     notices = a_worker(dialect=None)
     line, *along = (await notices.deliver(delivery(notice("finance-chief"), subject=sent.brief, now=AT_WORK))).delivered
-    assert {one.stage for one in along} == {"reminder-along"}
+    assert {line.stage for line in along} == {"reminder-along"}
     assert (line.channel, line.outcome) == (Channel.MAIL, NotificationOutcome.ACCEPTED)
     assert "cfo@example.test" in [mail["to"] for mail in entries(sandbox, "mail")]
     assert not sends(sandbox)
 
 
 async def test_a_last_open_device_that_turns_out_dead_falls_back_to_mail(
-    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: SentRequest
 ) -> None:
     mark(sandbox, "finance-chief~1", "unregistered")
     stage = sent.nudge(notice("finance-chief", "reminder-1"), devices=hashes("finance-chief~1"))

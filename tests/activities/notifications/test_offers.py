@@ -18,9 +18,11 @@ ASKED = notice("chief-executive")
 OFFER = notice("legal-desk", "follow", NoticeAction.OPEN)
 
 
-def offered(links: SigningLinks, kind: Kind = Kind.REQUEST) -> Message:
-    about = delivery(ASKED, OFFER)
-    return compose(about.replace(subject=about.subject.replace(type=kind)), OFFER, reading(), links)
+def compose_offer(links: SigningLinks, kind: Kind = Kind.REQUEST) -> Message:
+    signing_delivery = delivery(ASKED, OFFER)
+    return compose(
+        signing_delivery.replace(subject=signing_delivery.subject.replace(type=kind)), OFFER, reading(), links
+    )
 
 
 @pytest.mark.parametrize(
@@ -31,13 +33,13 @@ def offered(links: SigningLinks, kind: Kind = Kind.REQUEST) -> Message:
     ],
 )
 def test_it_names_the_page_at_the_desk_and_nobody(links: SigningLinks, kind: Kind, title: str, page: str) -> None:
-    message = offered(links, kind)
+    message = compose_offer(links, kind)
     assert (message.title, message.link) == (title, f"https://sign.example/desk/{page}")
     assert message.body == "You can follow it at the desk."
 
 
 def test_it_makes_no_sound_whatever_the_phone(links: SigningLinks) -> None:
-    body = fcm_body("legal-desk~1", offered(links))
+    body = fcm_body("legal-desk~1", compose_offer(links))
     validate(parse_request(body)["message"])
     sent = body["message"]
     assert (sent["android"]["priority"], sent["android"]["notification"]["notification_priority"]) == (
@@ -46,8 +48,11 @@ def test_it_makes_no_sound_whatever_the_phone(links: SigningLinks) -> None:
     )
     assert (sent["apns"]["headers"]["apns-priority"], "sound" in sent["apns"]["payload"]["aps"]) == ("5", False)
     assert (sent["webpush"]["headers"]["Urgency"], sent["webpush"]["notification"]) == ("very-low", {"silent": True})
-    other = appworks_body("legal-desk", offered(links), "app", 0)
-    assert (other["androidConfig"]["priority"], other["apnsConfig"]["headers"]["apns-priority"]) == ("NORMAL", "5")
+    appworks = appworks_body("legal-desk", compose_offer(links), "app", 0)
+    assert (appworks["androidConfig"]["priority"], appworks["apnsConfig"]["headers"]["apns-priority"]) == (
+        "NORMAL",
+        "5",
+    )
 
 
 async def test_it_goes_out_after_those_who_are_asked_in_the_same_call(

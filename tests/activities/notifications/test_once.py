@@ -22,7 +22,7 @@ from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from deploy.sandbox.state.faults import ArmedFault
 from tests.activities.notifications.stage import brief, delivery, entries, notice, only
-from tests.storage import altered, away
+from tests.storage import altered, take_table_away
 from workflows.model.notifications import Channel, Delivery, NoticeAction, NotificationOutcome
 from workflows.model.signature import CreateOrder
 from workflows.model.subject import Code, Status
@@ -45,21 +45,21 @@ def worker(
     return partial(a_worker, messaging=cloud)
 
 
-def settled(*, urgent: bool = False) -> Delivery:
+def make_settled_delivery(*, urgent: bool = False) -> Delivery:
     """The requester hears of an ending: by mail, or by SMS."""
-    one = delivery(notice("requester", "settled", NoticeAction.OPEN))
-    return one.replace(subject=one.subject.replace(urgent=urgent))
+    requester_delivery = delivery(notice("requester", "settled", NoticeAction.OPEN))
+    return requester_delivery.replace(subject=requester_delivery.subject.replace(urgent=urgent))
 
 
-def arm(sandbox: RunningSandbox, fault: str, path: str = "/mra/*", **more: object) -> None:
+def arm(sandbox: RunningSandbox, fault: str, path: str = "/mra/*", **fields: object) -> None:
     """Arm a fault against whatever sends letters."""
-    sandbox.state.faults.arm(ArmedFault.model_validate({"path": path, "method": "POST", "fault": fault, **more}))
+    sandbox.state.faults.arm(ArmedFault.model_validate({"path": path, "method": "POST", "fault": fault, **fields}))
 
 
-async def fails(worker: NotificationService, what: Delivery) -> ApplicationError:
+async def fails(worker: NotificationService, failing_delivery: Delivery) -> ApplicationError:
     """How an attempt fails."""
     with pytest.raises(ApplicationError) as failed:
-        await worker.deliver(what)
+        await worker.deliver(failing_delivery)
     return failed.value
 
 
@@ -73,36 +73,36 @@ async def test_a_letter_whose_answer_was_lost_is_sent_three_times_at_most(
     urgent: bool,
 ) -> None:
     arm(sandbox, fault, commit=True, times=None)
-    lost = await fails(worker(), settled(urgent=urgent))
+    lost = await fails(worker(), make_settled_delivery(urgent=urgent))
     assert (lost.type, lost.non_retryable) == (Code.UNREACHABLE, False)
     assert (lost.next_retry_delay or timedelta()) >= timedelta(seconds=60)
     for _ in range(3):
-        waits = await fails(worker(), settled(urgent=urgent))
+        waits = await fails(worker(), make_settled_delivery(urgent=urgent))
         assert (waits.non_retryable, (waits.next_retry_delay or timedelta()) > timedelta(seconds=50)) == (False, True)
     assert len(entries(sandbox, "message")) == 1
     monkeypatch.setattr(AGAIN_AFTER, (0.0, 900.0))
     for _ in range(3):
-        later = await fails(worker(), settled(urgent=urgent))
+        later = await fails(worker(), make_settled_delivery(urgent=urgent))
         assert (later.next_retry_delay or timedelta()) > timedelta(seconds=890)
     assert len(entries(sandbox, "message")) == 2
     monkeypatch.setattr(AGAIN_AFTER, (0.0, 0.0))
     for _ in range(10):
-        line = only(await worker().deliver(settled(urgent=urgent)))
+        line = only(await worker().deliver(make_settled_delivery(urgent=urgent)))
         assert (line.outcome, line.why) == (NotificationOutcome.FAILED, "unconfirmed")
         assert line.channel is (Channel.SMS if urgent else Channel.MAIL)
     assert len(entries(sandbox, "message")) == 3
     (reference,) = {message["reference"] for message in entries(sandbox, "message")}
-    assert not any(word in reference for word in ("requester", "msa", "settled"))
+    assert not any(personal_text in reference for personal_text in ("requester", "msa", "settled"))
 
 
 async def test_what_is_sent_once_more_and_taken_is_told(
     sandbox: RunningSandbox, worker: Callable[[], NotificationService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arm(sandbox, "cut")
-    await fails(worker(), settled())
+    await fails(worker(), make_settled_delivery())
     monkeypatch.setattr(AGAIN_AFTER, (0.0, 0.0))
     for _ in range(3):
-        assert only(await worker().deliver(settled())).outcome is NotificationOutcome.ACCEPTED
+        assert only(await worker().deliver(make_settled_delivery())).outcome is NotificationOutcome.ACCEPTED
     assert len(entries(sandbox, "message")) == 2
 
 
@@ -114,35 +114,35 @@ async def test_whatever_was_refused_before_anything_was_done_is_sent_again_as_of
     shape = {"shape": "html"} if fault == "503-page" else {}
     arm(sandbox, fault.removesuffix("-page"), times=4, **shape)
     for _ in range(4):
-        await fails(worker(), settled())
+        await fails(worker(), make_settled_delivery())
     for _ in range(3):
-        assert only(await worker().deliver(settled())).outcome is NotificationOutcome.ACCEPTED
+        assert only(await worker().deliver(make_settled_delivery())).outcome is NotificationOutcome.ACCEPTED
     assert len(entries(sandbox, "message")) == 1
 
 
 async def test_a_letter_that_was_taken_while_the_store_went_away_is_told_and_not_sent_again(
     sandbox: RunningSandbox, worker: Callable[[], NotificationService], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(*_: object) -> None:
+    async def fail_to_note(*_: object) -> None:
         raise StoreAway("no space left")
 
     with monkeypatch.context() as full:
-        full.setattr(store.outbound_mail, "note", away)
-        assert only(await worker().deliver(settled())).outcome is NotificationOutcome.ACCEPTED
-    await fails(worker(), settled())
+        full.setattr(store.outbound_mail, "note", fail_to_note)
+        assert only(await worker().deliver(make_settled_delivery())).outcome is NotificationOutcome.ACCEPTED
+    await fails(worker(), make_settled_delivery())
     assert len(entries(sandbox, "message")) == 1
 
 
 async def test_nothing_is_sent_that_could_not_be_noted_before_and_it_is_said_why(
     sandbox: RunningSandbox, worker: Callable[[], NotificationService], store: Store
 ) -> None:
-    with away(store, "outbound_mail"):
+    with take_table_away(store, "outbound_mail"):
         for _ in range(3):
-            failure = await fails(worker(), settled())
+            failure = await fails(worker(), make_settled_delivery())
             assert failure.type == Code.UNREACHABLE
             assert failure.message.startswith("the database cannot be used: ")
     assert entries(sandbox, "message") == []
-    assert only(await worker().deliver(settled())).outcome is NotificationOutcome.ACCEPTED
+    assert only(await worker().deliver(make_settled_delivery())).outcome is NotificationOutcome.ACCEPTED
 
 
 async def test_an_attempt_that_died_while_it_sent_is_one_of_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,8 +166,8 @@ async def test_an_attempt_that_died_while_it_sent_is_one_of_them(store: Store, m
     assert sent == ["first"]
     monkeypatch.setattr(AGAIN_AFTER, (0.0, 0.0))
     for _ in range(3):
-        letter, known = await SendOnce(store).send(["r"], Channel.MAIL, lives)
-        assert (known.fate, letter.channel, letter.tries) == (MessageFate.ACCEPTED, Channel.SMS, 2)
+        letter, result = await SendOnce(store).send(["r"], Channel.MAIL, lives)
+        assert (result.fate, letter.channel, letter.tries) == (MessageFate.ACCEPTED, Channel.SMS, 2)
     assert sent == ["first", "second"]
 
 
@@ -211,31 +211,33 @@ async def test_what_was_sent_is_known_for_as_long_as_its_run_may_be_reset(store:
 async def test_two_workers_with_one_letter_send_it_once(
     sandbox: RunningSandbox, worker: Callable[[], NotificationService]
 ) -> None:
-    both = await asyncio.gather(*(worker().deliver(settled()) for _ in range(2)), return_exceptions=True)
+    results = await asyncio.gather(
+        *(worker().deliver(make_settled_delivery()) for _ in range(2)), return_exceptions=True
+    )
     assert len(entries(sandbox, "message")) == 1
-    assert any(not isinstance(one, BaseException) for one in both)
+    assert any(not isinstance(result, BaseException) for result in results)
 
 
 async def test_a_replay_and_a_request_that_is_started_again_have_letters_of_their_own(
     sandbox: RunningSandbox, worker: Callable[[], NotificationService]
 ) -> None:
     for replay in (0, 1, 0):
-        await worker().deliver(settled().replace(replay=replay))
+        await worker().deliver(make_settled_delivery().replace(replay=replay))
     assert len(entries(sandbox, "message")) == 2
     environment = ActivityEnvironment()
     for _ in range(2):
-        await environment.run(worker().deliver, settled())
+        await environment.run(worker().deliver, make_settled_delivery())
     assert len(entries(sandbox, "message")) == 3
-    assert len({one["reference"] for one in entries(sandbox, "message")}) == 3
+    assert len({message["reference"] for message in entries(sandbox, "message")}) == 3
 
 
 async def nudge(signatures: CoreSignatureService, store: Store) -> Delivery:
     """A reminder to a signer, who is mailed by Core Signature."""
     request = brief("signer", sha256=await store.files.put(PDF))
-    seen = await ActivityEnvironment().run(signatures.create, CreateOrder(brief=request))
-    while seen.status is not Status.SENT:
-        seen = await signatures.read(request, seen.document)
-    return Delivery(subject=request, notices=(notice("signer", "reminder-1"),), document=seen.document)
+    document_state = await ActivityEnvironment().run(signatures.create, CreateOrder(brief=request))
+    while document_state.status is not Status.SENT:
+        document_state = await signatures.read(request, document_state.document)
+    return Delivery(subject=request, notices=(notice("signer", "reminder-1"),), document=document_state.document)
 
 
 def resent(sandbox: RunningSandbox) -> list[str]:
@@ -252,16 +254,16 @@ async def test_core_signature_s_mail_is_asked_for_three_times_at_most(
     monkeypatch: pytest.MonkeyPatch,
     fault: str,
 ) -> None:
-    what = await nudge(signatures, store)
+    reminder = await nudge(signatures, store)
     arm(sandbox, fault, "*resend*", commit=True, times=None)
     for _ in range(3):
-        lost = await fails(worker(), what)
+        lost = await fails(worker(), reminder)
         assert (lost.non_retryable, (lost.next_retry_delay or timedelta()) > timedelta(seconds=50)) == (False, True)
     assert resent(sandbox) == ["signer@example.test"]
     monkeypatch.setattr(AGAIN_AFTER, (0.0, 0.0))
-    await fails(worker(), what)
+    await fails(worker(), reminder)
     for _ in range(5):
-        line = only(await worker().deliver(what))
+        line = only(await worker().deliver(reminder))
         assert (line.outcome, line.why, line.channel) == (NotificationOutcome.FAILED, "unconfirmed", Channel.MAIL)
     assert len(resent(sandbox)) == 3
 
@@ -269,12 +271,12 @@ async def test_core_signature_s_mail_is_asked_for_three_times_at_most(
 async def test_core_signature_s_mail_that_was_refused_is_asked_for_until_it_is_sent_and_then_no_more(
     sandbox: RunningSandbox, worker: Callable[[], NotificationService], signatures: CoreSignatureService, store: Store
 ) -> None:
-    what = await nudge(signatures, store)
+    reminder = await nudge(signatures, store)
     arm(sandbox, "503", "*resend*", times=4)
     for _ in range(4):
-        await fails(worker(), what)
+        await fails(worker(), reminder)
     for _ in range(3):
-        assert only(await worker().deliver(what)).outcome is NotificationOutcome.ACCEPTED
+        assert only(await worker().deliver(reminder)).outcome is NotificationOutcome.ACCEPTED
     assert len(resent(sandbox)) == 1
 
 
@@ -285,11 +287,11 @@ async def test_without_the_store_core_signature_s_mail_is_not_asked_for(
     store: Store,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def away(*_: object) -> None:
+    async def fail_to_begin(*_: object) -> None:
         raise StoreAway("no space left")
 
-    what = await nudge(signatures, store)
-    monkeypatch.setattr(store.outbound_mail, "begin", away)
-    failure = await fails(worker(), what)
+    reminder = await nudge(signatures, store)
+    monkeypatch.setattr(store.outbound_mail, "begin", fail_to_begin)
+    failure = await fails(worker(), reminder)
     assert (failure.type, failure.message) == (Code.UNREACHABLE, "the store cannot be used: no space left")
     assert resent(sandbox) == []

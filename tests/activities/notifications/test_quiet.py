@@ -12,9 +12,9 @@ from activities.notifications.service import NotificationService
 from activities.records import budgets
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
-from tests.activities.book import somebody
+from tests.activities.book import make_person
 from tests.activities.notifications.stage import EXECUTIVES, arm, brief, hashes, only, pushes, sends
-from tests.storage import away, count
+from tests.storage import count, take_table_away
 from workflows.kinds import Kind
 from workflows.model.notifications import (
     QUIET_AT_MOST,
@@ -35,21 +35,21 @@ WHO = "finance-chief"
 QUIET = NotificationBudget(people=(WHO,))
 
 
-def part(number: int, stage: str = "ready", now: datetime = NOON, **more: Any) -> Delivery:
+def make_part_delivery(number: int, stage: str = "ready", now: datetime = NOON, **overrides: Any) -> Delivery:
     """What one task of the onboarding has to say to the customer."""
     id = f"acme.1.{number}"
     people = (Participant(person=WHO, role=Role.DO),)
     task = Task(id=id, kind="step", title=f"Step {number}", requester="legal-desk", people=people)
     notice = NotificationOrder(key=notice_key(id, stage, WHO), stage=stage, person=WHO, action=NoticeAction.DO)
-    whole = {"subject": task.subject, "notices": (notice,), "now": now, "quiet": QUIET, **more}
-    return Delivery(**whole)
+    fields = {"subject": task.subject, "notices": (notice,), "now": now, "quiet": QUIET, **overrides}
+    return Delivery(**fields)
 
 
-def became(report: DeliveryReport) -> str:
+def describe_outcome(report: DeliveryReport) -> str:
     """What became of the one notice."""
     if report.held:
-        (held,) = report.held
-        return f"{held.outcome}: {held.why}"
+        (held_line,) = report.held
+        return f"{held_line.outcome}: {held_line.why}"
     line = only(report)
     return f"{line.outcome}: {line.why}" if line.why else line.outcome
 
@@ -57,24 +57,36 @@ def became(report: DeliveryReport) -> str:
 async def test_three_are_told_in_a_day_and_what_is_more_waits_until_the_first_is_a_day_old(
     sandbox: RunningSandbox, notices: NotificationService
 ) -> None:
-    told = [became(await notices.deliver(part(n, now=NOON + n * HOUR))) for n in (1, 2, 3)]
-    assert told == ["accepted"] * 3
-    more = await notices.deliver(part(4, now=NOON + 4 * HOUR))
-    (held,) = more.held
-    assert (held.outcome, held.why, held.says, more.delivered) == ("suppressed", "quiet", "3 notices in 1 day", ())
-    assert held.until == NOON + HOUR + DAY
+    outcomes = [describe_outcome(await notices.deliver(make_part_delivery(n, now=NOON + n * HOUR))) for n in (1, 2, 3)]
+    assert outcomes == ["accepted"] * 3
+    report = await notices.deliver(make_part_delivery(4, now=NOON + 4 * HOUR))
+    (held_line,) = report.held
+    assert (held_line.outcome, held_line.why, held_line.says, report.delivered) == (
+        "suppressed",
+        "quiet",
+        "3 notices in 1 day",
+        (),
+    )
+    assert held_line.until == NOON + HOUR + DAY
     assert len(pushes(sandbox)) == 3
-    assert became(await notices.deliver(part(4, now=held.until - timedelta(seconds=1)))) == "suppressed: quiet"
-    assert became(await notices.deliver(part(4, now=held.until))) == "accepted"
+    assert (
+        describe_outcome(await notices.deliver(make_part_delivery(4, now=held_line.until - timedelta(seconds=1))))
+        == "suppressed: quiet"
+    )
+    assert describe_outcome(await notices.deliver(make_part_delivery(4, now=held_line.until))) == "accepted"
 
 
 async def test_a_repetition_of_the_same_notice_counts_once_and_is_never_refused(
     sandbox: RunningSandbox, notices: NotificationService
 ) -> None:
     for _ in range(5):
-        assert became(await notices.deliver(part(1))) == "accepted"
-    assert [became(await notices.deliver(part(n))) for n in (2, 3, 4)] == ["accepted", "accepted", "suppressed: quiet"]
-    assert became(await notices.deliver(part(3))) == "accepted"
+        assert describe_outcome(await notices.deliver(make_part_delivery(1))) == "accepted"
+    assert [describe_outcome(await notices.deliver(make_part_delivery(n))) for n in (2, 3, 4)] == [
+        "accepted",
+        "accepted",
+        "suppressed: quiet",
+    ]
+    assert describe_outcome(await notices.deliver(make_part_delivery(3))) == "accepted"
 
 
 async def test_an_attempt_that_died_between_counting_and_sending_has_its_place(
@@ -83,10 +95,10 @@ async def test_an_attempt_that_died_between_counting_and_sending_has_its_place(
     arm(sandbox, fault="503", times=None)
     for n in (1, 2, 3):
         with pytest.raises(ApplicationError):
-            await notices.deliver(part(n))
-    assert became(await notices.deliver(part(4))) == "suppressed: quiet"
+            await notices.deliver(make_part_delivery(n))
+    assert describe_outcome(await notices.deliver(make_part_delivery(4))) == "suppressed: quiet"
     sandbox.state.faults.clear()
-    assert [became(await notices.deliver(part(n))) for n in (1, 2, 3)] == ["accepted"] * 3
+    assert [describe_outcome(await notices.deliver(make_part_delivery(n))) for n in (1, 2, 3)] == ["accepted"] * 3
     assert len(pushes(sandbox)) == 3
 
 
@@ -97,19 +109,21 @@ async def test_when_push_is_back_after_more_than_a_day_no_more_ring_than_in_one(
     arm(sandbox, fault="503", times=None)
     for n in range(1, 7):
         with pytest.raises(ApplicationError):
-            await notices.deliver(part(n, now=NOON if n <= 3 else NOON + DAY))
+            await notices.deliver(make_part_delivery(n, now=NOON if n <= 3 else NOON + DAY))
     sandbox.state.faults.clear()
-    told = [became(await notices.deliver(part(n, now=NOON + DAY + HOUR))) for n in range(1, 7)]
-    assert told == ["suppressed: quiet"] * 3 + ["accepted"] * 3
+    outcomes = [
+        describe_outcome(await notices.deliver(make_part_delivery(n, now=NOON + DAY + HOUR))) for n in range(1, 7)
+    ]
+    assert outcomes == ["suppressed: quiet"] * 3 + ["accepted"] * 3
     assert len(pushes(sandbox)) == 3
 
 
 async def test_thirty_parts_at_the_same_instant_get_three_places(
     sandbox: RunningSandbox, notices: NotificationService
 ) -> None:
-    reports = await asyncio.gather(*(notices.deliver(part(n)) for n in range(30)))
-    told = [became(report) for report in reports]
-    assert (told.count("accepted"), told.count("suppressed: quiet")) == (3, 27)
+    reports = await asyncio.gather(*(notices.deliver(make_part_delivery(n)) for n in range(30)))
+    outcomes = [describe_outcome(report) for report in reports]
+    assert (outcomes.count("accepted"), outcomes.count("suppressed: quiet")) == (3, 27)
     assert len(pushes(sandbox)) == 3
 
 
@@ -118,29 +132,33 @@ async def test_what_somebody_asked_for_and_news_of_an_ending_are_apart(
     notices: NotificationService, stage: str
 ) -> None:
     for n in range(1, 4):
-        await notices.deliver(part(n, stage))
-    assert [became(await notices.deliver(part(n))) for n in range(1, 5)] == ["accepted"] * 3 + ["suppressed: quiet"]
-    assert became(await notices.deliver(part(5, stage))) == "accepted"
+        await notices.deliver(make_part_delivery(n, stage))
+    assert [describe_outcome(await notices.deliver(make_part_delivery(n))) for n in range(1, 5)] == ["accepted"] * 3 + [
+        "suppressed: quiet"
+    ]
+    assert describe_outcome(await notices.deliver(make_part_delivery(5, stage))) == "accepted"
 
 
 async def test_what_is_urgent_is_apart(notices: NotificationService) -> None:
-    urgent = part(9).subject.replace(urgent=True)
+    urgent = make_part_delivery(9).subject.replace(urgent=True)
     for n in range(1, 4):
-        assert became(await notices.deliver(part(n, subject=urgent))) == "accepted"
-    assert [became(await notices.deliver(part(n))) for n in range(1, 4)] == ["accepted"] * 3
-    assert became(await notices.deliver(part(9, subject=urgent))) == "accepted"
+        assert describe_outcome(await notices.deliver(make_part_delivery(n, subject=urgent))) == "accepted"
+    assert [describe_outcome(await notices.deliver(make_part_delivery(n))) for n in range(1, 4)] == ["accepted"] * 3
+    assert describe_outcome(await notices.deliver(make_part_delivery(9, subject=urgent))) == "accepted"
 
 
 async def test_a_reminder_that_somebody_asked_for_is_told_now_or_never(notices: NotificationService) -> None:
     for n in range(1, 4):
-        await notices.deliver(part(n))
-    report = await notices.deliver(part(1, "reminder-manual-1"))
-    assert (report.held, became(report)) == ((), "suppressed: quiet")
+        await notices.deliver(make_part_delivery(n))
+    report = await notices.deliver(make_part_delivery(1, "reminder-manual-1"))
+    assert (report.held, describe_outcome(report)) == ((), "suppressed: quiet")
 
 
 async def test_whoever_is_not_named_hears_everything(notices: NotificationService) -> None:
-    others = NotificationBudget(people=("legal-desk",))
-    assert [became(await notices.deliver(part(n, quiet=others))) for n in range(5)] == ["accepted"] * 5
+    budget_of_others = NotificationBudget(people=("legal-desk",))
+    assert [
+        describe_outcome(await notices.deliver(make_part_delivery(n, quiet=budget_of_others))) for n in range(5)
+    ] == ["accepted"] * 5
 
 
 async def test_the_phones_left_open_get_what_has_its_place_already(
@@ -148,20 +166,22 @@ async def test_the_phones_left_open_get_what_has_its_place_already(
 ) -> None:
     boss = "chief-executive"
     spared = NotificationBudget(most=1, people=(boss,))
-    one = NotificationOrder(key="acme.1.1/ready/x", stage="ready", person=boss, action=NoticeAction.OPEN)
+    order = NotificationOrder(key="acme.1.1/ready/x", stage="ready", person=boss, action=NoticeAction.OPEN)
     arm(sandbox, fault="503", contains=EXECUTIVES[1])
-    first = await notices.deliver(part(1, quiet=spared, notices=(one,)))
+    first = await notices.deliver(make_part_delivery(1, quiet=spared, notices=(order,)))
     assert first.open_devices == hashes(EXECUTIVES[1])
-    again = await notices.deliver(part(1, quiet=spared, notices=(one,), devices=first.open_devices))
-    assert (again.open_devices, again.held) == ((), ())
+    second_report = await notices.deliver(
+        make_part_delivery(1, quiet=spared, notices=(order,), devices=first.open_devices)
+    )
+    assert (second_report.open_devices, second_report.held) == ((), ())
 
 
 async def test_whom_nothing_reaches_takes_no_place(notices: NotificationService, store: Store) -> None:
     """No phone, and nobody who would write to them instead."""
     quiet = NotificationBudget(people=("archive",))
-    gone = NotificationOrder(key="acme.1.7/ready/archive", stage="ready", person="archive", action=NoticeAction.DO)
+    order = NotificationOrder(key="acme.1.7/ready/archive", stage="ready", person="archive", action=NoticeAction.DO)
     for _ in range(4):
-        report = await notices.deliver(part(7, quiet=quiet, notices=(gone,)))
+        report = await notices.deliver(make_part_delivery(7, quiet=quiet, notices=(order,)))
         assert only(report).why == Reason.NO_DEVICE
     assert count(store, "notices") == 0
 
@@ -172,76 +192,91 @@ async def test_the_first_mail_that_core_signature_sends_by_itself_is_counted_tho
     signer = "customer-signer"
     quiet = NotificationBudget(most=1, people=(signer,))
 
-    def asked(id: str) -> Delivery:
+    def make_mailed_delivery(id: str) -> Delivery:
         contract = brief(signer).replace(id=id, document=Document(sha256=None))
-        one = NotificationOrder(key=notice_key(id, "ready", signer), stage="ready", person=signer)
-        return Delivery(subject=contract, notices=(one,), now=NOON, quiet=quiet)
+        order = NotificationOrder(key=notice_key(id, "ready", signer), stage="ready", person=signer)
+        return Delivery(subject=contract, notices=(order,), now=NOON, quiet=quiet)
 
-    assert [only(await notices.deliver(asked(id))).channel for id in ("acme.1.1", "acme.1.2")] == ["mail", "mail"]
+    assert [only(await notices.deliver(make_mailed_delivery(id))).channel for id in ("acme.1.1", "acme.1.2")] == [
+        "mail",
+        "mail",
+    ]
     assert await NotificationBudgets(store, 2, "1d").frees_at(signer, NOON) == NOON + DAY
 
 
 async def test_ten_times_the_budget_of_mails_that_were_sent_already_are_counted(store: Store) -> None:
     async def ask(n: int) -> object:
-        asked = part(n)
-        return await NotificationBudgets(store).ask(asked, asked.notices[0], somebody(WHO), alone=True, told=True)
+        part_delivery = make_part_delivery(n)
+        return await NotificationBudgets(store).ask(
+            part_delivery, part_delivery.notices[0], make_person(WHO), alone=True, told=True
+        )
 
     places = await asyncio.gather(*(ask(n) for n in range(10 * QUIET.most)))
-    assert all(isinstance(one, BudgetSlot) for one in places)
+    assert all(isinstance(place, BudgetSlot) for place in places)
 
 
 async def test_what_waits_is_joined_into_the_next_and_rings_no_more(
     sandbox: RunningSandbox, notices: NotificationService
 ) -> None:
     for n in (1, 2, 3):
-        await notices.deliver(part(n, now=NOON + n * HOUR))
-    held = [(await notices.deliver(part(n, now=NOON + 5 * HOUR))).held[0].until for n in (4, 5, 6)]
-    assert held == [NOON + HOUR + DAY, *[NOON + HOUR + DAY + budgets.AFTER_THE_FIRST] * 2]
-    assert became(await notices.deliver(part(5, now=held[0]))) == "accepted"
+        await notices.deliver(make_part_delivery(n, now=NOON + n * HOUR))
+    held_until = [(await notices.deliver(make_part_delivery(n, now=NOON + 5 * HOUR))).held[0].until for n in (4, 5, 6)]
+    assert held_until == [NOON + HOUR + DAY, *[NOON + HOUR + DAY + budgets.AFTER_THE_FIRST] * 2]
+    assert describe_outcome(await notices.deliver(make_part_delivery(5, now=held_until[0]))) == "accepted"
     last = pushes(sandbox)[-1]
     assert last["title"] == "3 things wait for you"
     assert last["data"]["request"] == "acme.1.5"
     for n in (4, 6):
-        told = await notices.deliver(part(n, now=held[0]))
-        assert became(told) == f"suppressed: joined into acme.1.5/ready/{WHO}"
+        report = await notices.deliver(make_part_delivery(n, now=held_until[0]))
+        assert describe_outcome(report) == f"suppressed: joined into acme.1.5/ready/{WHO}"
     assert len(pushes(sandbox)) == 4
-    again = await notices.deliver(part(5, now=held[0]))
-    assert (became(again), pushes(sandbox)[-1]["title"]) == ("accepted", "3 things wait for you")
+    repeated = await notices.deliver(make_part_delivery(5, now=held_until[0]))
+    assert (describe_outcome(repeated), pushes(sandbox)[-1]["title"]) == ("accepted", "3 things wait for you")
 
 
 async def test_what_was_joined_into_a_notice_that_failed_is_told_by_itself(
     sandbox: RunningSandbox, notices: NotificationService
 ) -> None:
     """The one that speaks may be given up, or its part may end meanwhile: nobody asks for it a second time then."""
-    one = QUIET.replace(most=2)
+    budget = QUIET.replace(most=2)
     for n in (1, 2, 3, 4, 5):
-        await notices.deliver(part(n, quiet=one))
+        await notices.deliver(make_part_delivery(n, quiet=budget))
     arm(sandbox, fault="503", times=None)
     with pytest.raises(ApplicationError):
-        await notices.deliver(part(3, quiet=one, now=NOON + DAY))
+        await notices.deliver(make_part_delivery(3, quiet=budget, now=NOON + DAY))
     sandbox.state.faults.clear()
-    (held,) = (await notices.deliver(part(4, quiet=one, now=NOON + DAY))).held
-    assert held.until == NOON + DAY + budgets.SPEAKING_AT_MOST
-    assert became(await notices.deliver(part(4, quiet=one, now=held.until))) == "accepted"
+    (held_line,) = (await notices.deliver(make_part_delivery(4, quiet=budget, now=NOON + DAY))).held
+    assert held_line.until == NOON + DAY + budgets.SPEAKING_AT_MOST
+    assert (
+        describe_outcome(await notices.deliver(make_part_delivery(4, quiet=budget, now=held_line.until))) == "accepted"
+    )
     assert pushes(sandbox)[-1]["data"]["request"] == "acme.1.4"
-    assert became(await notices.deliver(part(5, quiet=one, now=held.until))) == "suppressed: quiet"
-    assert became(await notices.deliver(part(5, quiet=one, now=NOON + 2 * DAY))) == "accepted"
+    assert (
+        describe_outcome(await notices.deliver(make_part_delivery(5, quiet=budget, now=held_line.until)))
+        == "suppressed: quiet"
+    )
+    assert (
+        describe_outcome(await notices.deliver(make_part_delivery(5, quiet=budget, now=NOON + 2 * DAY))) == "accepted"
+    )
 
 
 async def test_what_is_joined_waits_for_the_one_that_speaks_while_it_may_still_be_told(
     sandbox: RunningSandbox, notices: NotificationService
 ) -> None:
-    one = QUIET.replace(most=2)
+    budget = QUIET.replace(most=2)
     for n in (1, 2, 3, 4):
-        await notices.deliver(part(n, quiet=one))
+        await notices.deliver(make_part_delivery(n, quiet=budget))
     arm(sandbox, fault="503", times=None)
     with pytest.raises(ApplicationError):
-        await notices.deliver(part(3, quiet=one, now=NOON + DAY))
-    assert became(await notices.deliver(part(4, quiet=one, now=NOON + DAY))) == "suppressed: quiet"
+        await notices.deliver(make_part_delivery(3, quiet=budget, now=NOON + DAY))
+    assert (
+        describe_outcome(await notices.deliver(make_part_delivery(4, quiet=budget, now=NOON + DAY)))
+        == "suppressed: quiet"
+    )
     sandbox.state.faults.clear()
-    assert became(await notices.deliver(part(3, quiet=one, now=NOON + DAY))) == "accepted"
-    told = await notices.deliver(part(4, quiet=one, now=NOON + DAY))
-    assert became(told) == f"suppressed: joined into acme.1.3/ready/{WHO}"
+    assert describe_outcome(await notices.deliver(make_part_delivery(3, quiet=budget, now=NOON + DAY))) == "accepted"
+    report = await notices.deliver(make_part_delivery(4, quiet=budget, now=NOON + DAY))
+    assert describe_outcome(report) == f"suppressed: joined into acme.1.3/ready/{WHO}"
     assert pushes(sandbox)[-1]["title"] == "2 things wait for you"
 
 
@@ -249,10 +284,10 @@ async def test_a_later_stage_of_what_was_joined_rings_as_itself(
     sandbox: RunningSandbox, notices: NotificationService
 ) -> None:
     for n in (1, 2, 3, 4, 5):
-        await notices.deliver(part(n))
-    assert became(await notices.deliver(part(4, now=NOON + DAY))) == "accepted"
+        await notices.deliver(make_part_delivery(n))
+    assert describe_outcome(await notices.deliver(make_part_delivery(4, now=NOON + DAY))) == "accepted"
     assert pushes(sandbox)[-1]["title"] == "2 things wait for you"
-    assert became(await notices.deliver(part(5, "reminder-1", now=NOON + DAY))) == "accepted"
+    assert describe_outcome(await notices.deliver(make_part_delivery(5, "reminder-1", now=NOON + DAY))) == "accepted"
     assert "things" not in pushes(sandbox)[-1]["title"]
 
 
@@ -260,28 +295,33 @@ async def test_what_was_settled_or_told_meanwhile_is_not_spoken_of(
     sandbox: RunningSandbox, notices: NotificationService, store: Store
 ) -> None:
     for n in (1, 2, 3, 4, 5):
-        await notices.deliver(part(n))
+        await notices.deliver(make_part_delivery(n))
     await store.records.write(Kind.TASK.workflow_id("acme.1.4"), b"{}")
-    assert became(await notices.deliver(part(5, now=NOON + DAY))) == "accepted"
+    assert describe_outcome(await notices.deliver(make_part_delivery(5, now=NOON + DAY))) == "accepted"
     assert "things" not in pushes(sandbox)[-1]["title"]
-    assert became(await notices.deliver(part(6, now=NOON + DAY))) == "accepted"
+    assert describe_outcome(await notices.deliver(make_part_delivery(6, now=NOON + DAY))) == "accepted"
     assert "things" not in pushes(sandbox)[-1]["title"]
 
 
 async def test_what_waited_long_ago_is_not_spoken_of(sandbox: RunningSandbox, notices: NotificationService) -> None:
     """Nobody asks again for what was handed over: it is no part of the number for ever."""
-    one = QUIET.replace(most=1)
-    await notices.deliver(part(1, quiet=one))
-    held = (await notices.deliver(part(2, quiet=one))).held[0].until
-    assert became(await notices.deliver(part(3, quiet=one, now=held + budgets.KEPT))) == "accepted"
+    budget = QUIET.replace(most=1)
+    await notices.deliver(make_part_delivery(1, quiet=budget))
+    held_until = (await notices.deliver(make_part_delivery(2, quiet=budget))).held[0].until
+    assert (
+        describe_outcome(await notices.deliver(make_part_delivery(3, quiet=budget, now=held_until + budgets.KEPT)))
+        == "accepted"
+    )
     assert "things" not in pushes(sandbox)[-1]["title"]
 
 
 async def test_what_waits_over_a_weekend_is_spoken_of(sandbox: RunningSandbox, notices: NotificationService) -> None:
-    one = QUIET.replace(most=1)
+    budget = QUIET.replace(most=1)
     for n in (1, 2, 3):
-        await notices.deliver(part(n, quiet=one))
-    assert became(await notices.deliver(part(2, quiet=one, now=NOON + 5 * DAY))) == "accepted"
+        await notices.deliver(make_part_delivery(n, quiet=budget))
+    assert (
+        describe_outcome(await notices.deliver(make_part_delivery(2, quiet=budget, now=NOON + 5 * DAY))) == "accepted"
+    )
     assert pushes(sandbox)[-1]["title"] == "2 things wait for you"
 
 
@@ -289,19 +329,21 @@ async def test_a_store_that_is_away_delays_everybody_and_tells_nobody_twice(
     sandbox: RunningSandbox, notices: NotificationService, store: Store
 ) -> None:
     await store.check()
-    with away(store, "notices"), pytest.raises(ApplicationError) as failed:
-        await notices.deliver(part(1))
+    with take_table_away(store, "notices"), pytest.raises(ApplicationError) as failed:
+        await notices.deliver(make_part_delivery(1))
     assert (failed.value.type, failed.value.non_retryable, sends(sandbox)) == (Code.UNREACHABLE, False, [])
-    assert became(await notices.deliver(part(1))) == "accepted"
+    assert describe_outcome(await notices.deliver(make_part_delivery(1))) == "accepted"
 
 
 async def test_ten_times_the_parts_that_are_looked_at_wait(
     sandbox: RunningSandbox, notices: NotificationService
 ) -> None:
-    one = QUIET.replace(most=1)
+    budget = QUIET.replace(most=1)
     for n in range(10 * budgets.SPOKEN_FOR_AT_MOST):
-        await notices.deliver(part(n, quiet=one))
-    assert became(await notices.deliver(part(10_000, quiet=one, now=NOON + DAY))) == "accepted"
+        await notices.deliver(make_part_delivery(n, quiet=budget))
+    assert (
+        describe_outcome(await notices.deliver(make_part_delivery(10_000, quiet=budget, now=NOON + DAY))) == "accepted"
+    )
     assert pushes(sandbox)[-1]["title"] == f"{budgets.SPOKEN_FOR_AT_MOST + 1} things wait for you"
 
 

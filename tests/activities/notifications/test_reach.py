@@ -22,7 +22,7 @@ from activities.schedule.planner import PolicyPlanner
 from deploy.sandbox.server import RunningSandbox
 from deploy.sandbox.state.faults import ArmedFault
 from starter.web.screens.status import signing_page_of_view
-from tests.activities.core_signature.requests import PDF, deed
+from tests.activities.core_signature.requests import PDF, act_as_signer
 from tests.activities.notifications.stage import entries, messaging
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, start_story
@@ -75,13 +75,13 @@ class House:
         return world
 
     async def request(self, policy: Policy) -> SignatureInput:
-        asked = a_request(Participant(person=SIGNER, order=1), handoff=()).replace(policy=policy)
-        document = asked.brief.document.replace(sha256=await self.store.files.put(PDF))
-        return asked.replace(brief=asked.brief.replace(document=document, urgent=policy.urgent))
+        signature_input = a_request(Participant(person=SIGNER, order=1), handoff=()).replace(policy=policy)
+        document = signature_input.brief.document.replace(sha256=await self.store.files.put(PDF))
+        return signature_input.replace(brief=signature_input.brief.replace(document=document, urgent=policy.urgent))
 
-    def written(self) -> list[tuple[str, str]]:
+    def list_messages(self) -> list[tuple[str, str]]:
         """What cloud messaging delivered: to whom, and how it reads."""
-        return [(one["to"], one["text"]) for one in entries(self.sandbox, "message")]
+        return [(message["to"], message["text"]) for message in entries(self.sandbox, "message")]
 
     def arm(self, fault: str) -> None:
         self.sandbox.state.faults.arm(ArmedFault(path="/mra/*", method="POST", fault=fault, times=None))
@@ -105,29 +105,29 @@ async def house(
 
 
 async def test_a_requester_without_a_phone_hears_of_a_decline_by_mail(house: House) -> None:
-    async with start_story(await house.world(), await house.request(SILENT)) as it:
-        await it.days_pass(0.01)
-        await deed(house.sandbox, ADDRESS, "decline", reason="too dear")
-        await it.callback("declined")
-        settled = await it.handle.result()
-        shown = await it.read_view()
+    async with start_story(await house.world(), await house.request(SILENT)) as request_story:
+        await request_story.days_pass(0.01)
+        await act_as_signer(house.sandbox, ADDRESS, "decline", reason="too dear")
+        await request_story.callback("declined")
+        settled = await request_story.handle.result()
+        view = await request_story.read_view()
     assert settled.outcome is Status.DECLINED
-    follow, line = [line for line in shown.notifications if line.person == "legal-desk"]
+    follow, line = [line for line in view.notifications if line.person == "legal-desk"]
     assert (follow.stage, follow.outcome) == ("follow", NotificationOutcome.SUPPRESSED)
     assert (line.stage, line.channel, line.outcome) == ("settled", Channel.MAIL, NotificationOutcome.ACCEPTED)
-    [text] = [text for to, text in house.written() if to == "desk@example.test"]
+    [text] = [text for address, text in house.list_messages() if address == "desk@example.test"]
     assert "was declined by a signer" in text
 
 
 async def test_an_urgent_alternate_without_a_phone_is_told_by_text(house: House) -> None:
-    async with start_story(await house.world(), await house.request(ALERTED)) as it:
-        await it.days_pass(1)
-        shown = await it.read_view()
-    [line] = [line for line in shown.notifications if line.stage == "escalation"]
+    async with start_story(await house.world(), await house.request(ALERTED)) as request_story:
+        await request_story.days_pass(1)
+        view = await request_story.read_view()
+    [line] = [line for line in view.notifications if line.stage == "escalation"]
     assert (line.person, line.channel, line.outcome) == ("deputy", Channel.SMS, NotificationOutcome.ACCEPTED)
-    assert [(one.from_, one.to) for one in shown.escalations] == [(SIGNER, "deputy")]
-    [(to, text)] = house.written()
-    assert to == "0031205550100"
+    assert [(entry.from_, entry.to) for entry in view.escalations] == [(SIGNER, "deputy")]
+    [(number, text)] = house.list_messages()
+    assert number == "0031205550100"
     assert text.startswith("Urgent · ")
 
 
@@ -138,51 +138,54 @@ async def test_an_ending_reaches_the_requester_once_the_channel_is_mended(
     # A 429 has everybody wait by the real clock, while this one skips days: `test_limiter.py` shows that it does.
     monkeypatch.setattr(limiter, "PAUSE_AT_MOST", 0.0)
     house.arm(fault)
-    async with start_story(await house.world(), await house.request(SILENT)) as it:
-        await it.days_pass(0.01)
-        await deed(house.sandbox, ADDRESS, "decline", reason="too dear")
-        await it.callback("declined")
-        await it.days_pass(0.01)
-        waiting = await it.read_view()
-        assert house.written() == []
+    async with start_story(await house.world(), await house.request(SILENT)) as request_story:
+        await request_story.days_pass(0.01)
+        await act_as_signer(house.sandbox, ADDRESS, "decline", reason="too dear")
+        await request_story.callback("declined")
+        await request_story.days_pass(0.01)
+        waiting = await request_story.read_view()
+        assert house.list_messages() == []
         house.sandbox.state.faults.clear()
-        await it.handle.result()
-        shown = await it.read_view()
+        await request_story.handle.result()
+        view = await request_story.read_view()
     assert not any(
         line.outcome is NotificationOutcome.ACCEPTED for line in waiting.notifications if line.stage == "settled"
     )
-    told = [
-        line for line in shown.notifications if line.stage == "settled" and line.outcome is NotificationOutcome.ACCEPTED
+    settled_lines = [
+        line for line in view.notifications if line.stage == "settled" and line.outcome is NotificationOutcome.ACCEPTED
     ]
-    assert {(line.person, line.channel) for line in told} == {(SIGNER, Channel.MAIL), ("legal-desk", Channel.MAIL)}
-    assert sorted(to for to, _ in house.written()) == [ADDRESS, "desk@example.test"]
+    assert {(line.person, line.channel) for line in settled_lines} == {
+        (SIGNER, Channel.MAIL),
+        ("legal-desk", Channel.MAIL),
+    }
+    assert sorted(address for address, _ in house.list_messages()) == [ADDRESS, "desk@example.test"]
 
 
 @pytest.mark.parametrize("status_mails", [False, True], ids=["off", "on"])
 async def test_an_expiry_is_told_as_one_to_a_signer_without_a_phone(house: House, status_mails: bool) -> None:
     """Every channel there is: Core Signature's mail, cloud messaging, our page, what is shown and handed on."""
-    async with start_story(await house.world(status_mails=status_mails), await house.request(SILENT)) as it:
-        settled = await it.handle.result()
-        shown = await it.read_view()
+    async with start_story(await house.world(status_mails=status_mails), await house.request(SILENT)) as request_story:
+        settled = await request_story.handle.result()
+        view = await request_story.read_view()
     [document] = house.sandbox.state.database.documents
     assert document.status == "ca"
-    assert (settled.outcome, shown.status) == (Status.EXPIRED, Status.EXPIRED)
-    assert signing_page_of_view(shown, SIGNER).outcome is Status.EXPIRED
-    [text] = [text for to, text in house.written() if to == ADDRESS]
+    assert (settled.outcome, view.status) == (Status.EXPIRED, Status.EXPIRED)
+    assert signing_page_of_view(view, SIGNER).outcome is Status.EXPIRED
+    [text] = [text for address, text in house.list_messages() if address == ADDRESS]
     assert text.startswith("It was not signed in time.")
-    said = [f"{mail.subject} {mail.text}" for mail in house.sandbox.state.database.mails.where("customer")]
-    assert len(said) == (3 if status_mails else 2)
-    assert any("cancelled" in text.lower() for text in said) is status_mails
+    mail_texts = [f"{mail.subject} {mail.text}" for mail in house.sandbox.state.database.mails.where("customer")]
+    assert len(mail_texts) == (3 if status_mails else 2)
+    assert any("cancelled" in text.lower() for text in mail_texts) is status_mails
 
 
 @pytest.mark.parametrize("status_mails", [False, True], ids=["off", "on"])
 async def test_a_signer_hears_once_that_everybody_has_signed(house: House, status_mails: bool) -> None:
     """By Core Signature's mail with the copy, or by ours where that is switched off."""
-    async with start_story(await house.world(status_mails=status_mails), await house.request(SILENT)) as it:
-        await it.days_pass(0.01)
-        await deed(house.sandbox, ADDRESS, "sign")
-        await it.callback("signed")
-        assert (await it.handle.result()).outcome is Status.SIGNED
-    ours = [text for to, text in house.written() if to == ADDRESS]
+    async with start_story(await house.world(status_mails=status_mails), await house.request(SILENT)) as request_story:
+        await request_story.days_pass(0.01)
+        await act_as_signer(house.sandbox, ADDRESS, "sign")
+        await request_story.callback("signed")
+        assert (await request_story.handle.result()).outcome is Status.SIGNED
+    our_mails = [text for address, text in house.list_messages() if address == ADDRESS]
     theirs = [mail for mail in house.sandbox.state.database.mails.where("customer") if mail.kind == "signed"]
-    assert (len(ours), len(theirs)) == ((0, 1) if status_mails else (1, 0))
+    assert (len(our_mails), len(theirs)) == ((0, 1) if status_mails else (1, 0))

@@ -32,7 +32,7 @@ from tests.activities.notifications.stage import (
     pushes,
     sends,
 )
-from tests.storage import away, connected
+from tests.storage import connected, take_table_away
 from workflows.kinds import Kind
 from workflows.model.notifications import Channel, Delivery, LogPage, NoticeAction, Notification, NotificationOutcome
 from workflows.model.subject import Code, Task
@@ -66,8 +66,8 @@ async def test_who_comes_in_by_an_escalation_a_task_or_a_review_is_found_by_an_e
     )
     start = Start("customer-contract", "MSA", ("chief-executive",), "legal-desk", None, DUE)
     await store.starts.begin(request, start)
-    alert = notice("finance-chief", "escalation", NoticeAction.OPEN, about="chief-executive")
-    told_too = notice("legal-desk", "escalation", NoticeAction.OPEN, about="chief-executive")
+    alert = notice("finance-chief", "escalation", NoticeAction.OPEN, about_person="chief-executive")
+    told_too = notice("legal-desk", "escalation", NoticeAction.OPEN, about_person="chief-executive")
     await notices.deliver(delivery(notice("chief-executive"), alert, told_too))
     await notices.deliver(Delivery(subject=task.subject, notices=(notice("archive", "ready", NoticeAction.DO),)))
     await notices.deliver(delivery(notice("customer-signer", "ready", NoticeAction.REVIEW)))
@@ -124,8 +124,8 @@ async def test_an_unregistered_device_is_never_sent_to_again(
         assert only(report).outcome is NotificationOutcome.ACCEPTED
         assert report.open_devices == ()
     assert len(sends(sandbox)) == 5
-    buried, *others = [await buried_of(store, token) for token in EXECUTIVES]
-    assert (buried and buried.reason, others) == ("UNREGISTERED", [None, None])
+    buried_device, *living_devices = [await buried_of(store, token) for token in EXECUTIVES]
+    assert (buried_device and buried_device.reason, living_devices) == ("UNREGISTERED", [None, None])
 
 
 async def test_a_device_of_another_project_is_kept_and_tried_again_with_the_next_notice(
@@ -137,7 +137,9 @@ async def test_a_device_of_another_project_is_kept_and_tried_again_with_the_next
         assert (only(report).outcome, report.open_devices) == (NotificationOutcome.ACCEPTED, ())
     assert len(sends(sandbox)) == 6
     assert await buried_of(store, EXECUTIVES[2]) is None
-    assert [one.levelname for one in caplog.records if "other_sender" in one.getMessage()] == ["ERROR"] * 2
+    assert [log_record.levelname for log_record in caplog.records if "other_sender" in log_record.getMessage()] == [
+        "ERROR"
+    ] * 2
 
 
 async def test_many_devices_of_another_project_are_a_problem_of_ours_and_none_is_buried(
@@ -197,8 +199,8 @@ async def test_a_withdrawal_takes_the_notice_off_every_screen(
     await notices.deliver(delivery(notice("finance-chief")))
     report = await notices.deliver(delivery(notice("finance-chief", "withdrawal", NoticeAction.WITHDRAW)))
     assert only(report).outcome is NotificationOutcome.WITHDRAWN
-    shown, withdrawn = pushes(sandbox)
-    assert (shown["key"], withdrawn["visible"]) == (withdrawn["key"], False)
+    visible, withdrawn = pushes(sandbox)
+    assert (visible["key"], withdrawn["visible"]) == (withdrawn["key"], False)
 
 
 @pytest.mark.parametrize(
@@ -301,8 +303,11 @@ async def test_nothing_personal_is_in_a_push_and_no_token_in_a_report_or_a_log(
     assert not any(token in report.model_dump_json() + caplog.text for token in EXECUTIVES)
     assert hashes(EXECUTIVES[0])[0] in caplog.text
     (push,) = sandbox.state.database.pushes.where("chief-executive")
-    shown = push.model_dump_json(include={"message"})
-    assert not any(word in shown for word in ("Chief Executive", "ceo@example.test", "Legal Desk", "legal-desk"))
+    message_json = push.model_dump_json(include={"message"})
+    assert not any(
+        private_text in message_json
+        for private_text in ("Chief Executive", "ceo@example.test", "Legal Desk", "legal-desk")
+    )
 
 
 async def test_what_a_request_forgets_is_in_the_store_before_anybody_is_told(
@@ -318,7 +323,7 @@ async def test_what_a_request_forgets_is_in_the_store_before_anybody_is_told(
     )
     page = LogPage(number=1, lines=(forgotten,))
     stage = delivery(notice("chief-executive", "reminder-1"), page=page)
-    with away(store, "log_pages"), pytest.raises(ApplicationError, match="cannot be used"):
+    with take_table_away(store, "log_pages"), pytest.raises(ApplicationError, match="cannot be used"):
         await notices.deliver(stage)
     assert sends(sandbox) == []
     await notices.deliver(stage)

@@ -41,21 +41,21 @@ def order(person: str) -> SignInOrder:
     return SignInOrder(person=person, ask=ask_of(person), at=NOW)
 
 
-async def send(messages: SignInMessages, one: SignInOrder) -> int:
-    return (await ActivityEnvironment().run(messages.send, one)).told
+async def send(messages: SignInMessages, sign_in_order: SignInOrder) -> int:
+    return (await ActivityEnvironment().run(messages.send, sign_in_order)).told
 
 
 async def test_every_device_of_theirs_gets_the_link_and_the_number(
     sandbox: RunningSandbox, messages: SignInMessages
 ) -> None:
-    one = order("chief-executive")
-    assert await send(messages, one) == 3
+    sign_in_order = order("chief-executive")
+    assert await send(messages, sign_in_order) == 3
     pushes = entries(sandbox, "push")
-    way = SignInLink.of(one)
+    way = SignInLink.of(sign_in_order)
     assert [push["token"] for push in pushes] == EXECUTIVES
     assert {push["link"] for push in pushes} == {WAYS.url(way)}
     assert all(WAYS.code(way) in push["text"] for push in pushes)
-    assert await send(messages, one) == 3
+    assert await send(messages, sign_in_order) == 3
     assert [push["text"] for push in entries(sandbox, "push")[3:]] == [push["text"] for push in pushes]
 
 
@@ -65,22 +65,24 @@ async def test_the_notice_of_a_used_one_is_taken_off_every_device_and_says_nothi
     used = order("chief-executive").replace(used=True)
     await send(messages, order("chief-executive"))
     assert (await ActivityEnvironment().run(messages.withdraw, used)).told == 3
-    sent, taken = entries(sandbox, "push")[:3], entries(sandbox, "push")[3:]
-    assert [one["token"] for one in taken] == EXECUTIVES
-    assert {one["key"] for one in taken} == {one["key"] for one in sent}
-    assert {(one["action"], one["title"], one["text"], one["link"]) for one in taken} == {("withdraw", None, None, "")}
+    sent, withdrawals = entries(sandbox, "push")[:3], entries(sandbox, "push")[3:]
+    assert [push["token"] for push in withdrawals] == EXECUTIVES
+    assert {push["key"] for push in withdrawals} == {push["key"] for push in sent}
+    assert {(push["action"], push["title"], push["text"], push["link"]) for push in withdrawals} == {
+        ("withdraw", None, None, "")
+    }
     assert (await ActivityEnvironment().run(messages.withdraw, used.replace(person="somebody-who-left"))).told == 0
 
 
 async def test_what_a_stranger_asks_for_takes_no_number_of_the_person_s_own_off_their_screens(
     sandbox: RunningSandbox, messages: SignInMessages
 ) -> None:
-    own = order("chief-executive")
-    strangers = own.replace(ask=ask_of("another browser"))
-    await send(messages, own)
+    own_order = order("chief-executive")
+    strangers = own_order.replace(ask=ask_of("another browser"))
+    await send(messages, own_order)
     await send(messages, strangers)
     await ActivityEnvironment().run(messages.withdraw, strangers.replace(used=True))
-    keys = [one["key"] for one in entries(sandbox, "push")]
+    keys = [push["key"] for push in entries(sandbox, "push")]
     assert set(keys[:3]).isdisjoint(keys[3:])
     assert set(keys[3:6]) == set(keys[6:])
 
@@ -89,7 +91,7 @@ async def test_whom_no_device_reaches_gets_a_mail(sandbox: RunningSandbox, messa
     assert await send(messages, order("archive")) == 1
     mark(sandbox, "finance-chief~1", "unregistered")
     assert await send(messages, order("finance-chief")) == 1
-    assert [one["to"] for one in entries(sandbox, "message")] == ["archive@example.test", "cfo@example.test"]
+    assert [message["to"] for message in entries(sandbox, "message")] == ["archive@example.test", "cfo@example.test"]
 
 
 async def test_a_mail_whose_answer_was_lost_is_not_sent_by_each_attempt(
@@ -109,8 +111,8 @@ async def test_a_worker_s_clock_ahead_or_behind_keeps_nobody_out(
     sandbox: RunningSandbox, messages: SignInMessages, minutes: int
 ) -> None:
     """What is asked for by a receiver's clock is sent for as long as the server runs it."""
-    one = SignInOrder(person="chief-executive", ask="a", at=datetime.now(UTC) + timedelta(minutes=minutes))
-    assert await send(messages, one) == 3
+    sign_in_order = SignInOrder(person="chief-executive", ask="a", at=datetime.now(UTC) + timedelta(minutes=minutes))
+    assert await send(messages, sign_in_order) == 3
 
 
 async def test_who_has_left_is_sent_nothing(sandbox: RunningSandbox, messages: SignInMessages) -> None:
@@ -147,6 +149,6 @@ async def test_people_are_found_by_id_and_by_an_address_that_is_theirs_alone(tmp
         "  - {id: c, name: C, email: shared@x.test, zone: UTC, manager: b}\n"
     )
     people = FileDirectory(file, store)  # type: ignore[arg-type]
-    found = [await people.named(words) for words in ("a", " a@X.test ", "shared@x.test", "c", "d")]
-    assert [one.id if one else None for one in found] == ["a", "a", None, "c", None]
+    people_found = [await people.named(search_text) for search_text in ("a", " a@X.test ", "shared@x.test", "c", "d")]
+    assert [person.id if person else None for person in people_found] == ["a", "a", None, "c", None]
     assert (await people.reports("a"), await people.reports("c")) == (("b", "c"), ())

@@ -103,26 +103,28 @@ def test_an_ending_says_how_it_ended_and_asks_for_nothing(outcome: Status, title
 
 @pytest.mark.parametrize("locale", LANGUAGES)
 def test_a_task_is_never_signed_by_a_signer(locale: str) -> None:
-    told = [composed(stage, action, locale=locale) for stage, action in EVERY]
-    told += [composed("settled", OPEN, outcome=outcome, locale=locale) for outcome in ENDINGS]
-    said = " ".join(f"{one.title} {one.body}" for one in told).lower()
-    assert not any(word in said for word in ("sign", "firm", "unterschr", "ondertek", "handteken"))
+    messages = [composed(stage, action, locale=locale) for stage, action in EVERY]
+    messages += [composed("settled", OPEN, outcome=outcome, locale=locale) for outcome in ENDINGS]
+    all_texts = " ".join(f"{message.title} {message.body}" for message in messages).lower()
+    assert not any(
+        forbidden_word in all_texts for forbidden_word in ("sign", "firm", "unterschr", "ondertek", "handteken")
+    )
 
 
 @pytest.mark.parametrize("locale", [code for code in LANGUAGES if code != "en"])
 def test_a_notice_of_a_task_speaks_its_readers_language(locale: str) -> None:
     for stage, action in EVERY:
-        here, there = composed(stage, action), composed(stage, action, locale=locale)
-        assert here.title != there.title
-        assert here.body != there.body
+        english, translated = composed(stage, action), composed(stage, action, locale=locale)
+        assert english.title != translated.title
+        assert english.body != translated.body
 
 
 def test_whoever_is_asked_gets_to_a_page_on_which_it_is_done_and_others_to_where_it_stands() -> None:
-    asked, owner = composed("ready", DO), composed(stages.question(1, blocks=True), OPEN, "office")
-    asked_for, owned = (LINKS.open(one.link.rpartition("/")[2]) for one in (asked, owner))
+    assignee_message, owner = composed("ready", DO), composed(stages.question(1, blocks=True), OPEN, "office")
+    asked_for, owned = (LINKS.open(message.link.rpartition("/")[2]) for message in (assignee_message, owner))
     assert (asked_for.request, asked_for.person, asked_for.use) == ("task:keys", "porter", LinkUse.DO)
     assert (owned.request, owned.person, owned.use) == ("task:keys", "office", LinkUse.VIEW)
-    assert asked.data["action"] == "do"
+    assert assignee_message.data["action"] == "do"
 
 
 def test_a_task_replaces_no_notice_of_a_request_of_the_same_id() -> None:

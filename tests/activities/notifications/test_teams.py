@@ -58,19 +58,19 @@ def sales(
 def write(file: Path, members: int) -> None:
     phone = "devices: [{token: seller-#~1, platform: web}]"
     entry = f"  - {{id: seller-#, name: N, email: s#@x.test, zone: UTC, groups: [sales], {phone}}}\n"
-    others = "  - {id: legal-desk, name: N, email: legal@x.test, zone: UTC}\n"
-    file.write_text(f"people:\n{others}" + "".join(entry.replace("#", str(n)) for n in range(members)))
+    legal_desk = "  - {id: legal-desk, name: N, email: legal@x.test, zone: UTC}\n"
+    file.write_text(f"people:\n{legal_desk}" + "".join(entry.replace("#", str(n)) for n in range(members)))
 
 
-def question(**more: object) -> Delivery:
-    subject = brief().replace(requester=SALES, **more)
+def make_question_delivery(**brief_fields: object) -> Delivery:
+    subject = brief().replace(requester=SALES, **brief_fields)
     return Delivery(subject=subject, notices=(notice(SALES, "question-1", NoticeAction.OPEN),))
 
 
 async def test_each_member_is_told_as_the_requester_and_the_group_has_a_line(
     sales: NotificationService, phones: Phones
 ) -> None:
-    report = await sales.deliver(question())
+    report = await sales.deliver(make_question_delivery())
     assert [(line.person, line.outcome) for line in report.delivered] == [
         *((f"seller-{n}", NotificationOutcome.ACCEPTED) for n in range(3)),
         (SALES, NotificationOutcome.ACCEPTED),
@@ -80,15 +80,17 @@ async def test_each_member_is_told_as_the_requester_and_the_group_has_a_line(
 
 
 async def test_whoever_has_it_already_is_not_told_twice(sales: NotificationService, phones: Phones) -> None:
-    told = question()
-    told = told.replace(notices=tuple(one.replace(reached=("seller-0", "seller-1")) for one in told.notices))
-    report = await sales.deliver(told)
+    question_delivery = make_question_delivery()
+    question_delivery = question_delivery.replace(
+        notices=tuple(order.replace(reached=("seller-0", "seller-1")) for order in question_delivery.notices)
+    )
+    report = await sales.deliver(question_delivery)
     assert set(phones.sent) == {"seller-2"}
     assert [line.person for line in report.delivered] == ["seller-2", SALES]
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("brief_fields", "expected_people"),
     [
         ({"taken_by": "seller-1"}, {"seller-1"}),
         ({"taken_by": "seller-1", "notify_all": True}, {"seller-0", "seller-1", "seller-2"}),
@@ -96,22 +98,22 @@ async def test_whoever_has_it_already_is_not_told_twice(sales: NotificationServi
     ],
 )
 async def test_who_has_taken_it_on_hears_alone(
-    sales: NotificationService, phones: Phones, more: dict[str, object], told: set[str]
+    sales: NotificationService, phones: Phones, brief_fields: dict[str, object], expected_people: set[str]
 ) -> None:
-    await sales.deliver(question(**more))
-    assert set(phones.sent) == told
+    await sales.deliver(make_question_delivery(**brief_fields))
+    assert set(phones.sent) == expected_people
 
 
 async def test_one_who_cannot_be_reached_does_not_keep_it_from_the_group(
     sales: NotificationService, phones: Phones
 ) -> None:
     phones.lost = {"seller-0"}
-    report = await sales.deliver(question())
+    report = await sales.deliver(make_question_delivery())
     outcomes = {line.person: line.outcome for line in report.delivered}
     assert outcomes["seller-0"] is NotificationOutcome.FAILED
     assert outcomes[SALES] is NotificationOutcome.ACCEPTED
     phones.lost |= {"seller-1", "seller-2"}
-    outcomes = {line.person: line.outcome for line in (await sales.deliver(question())).delivered}
+    outcomes = {line.person: line.outcome for line in (await sales.deliver(make_question_delivery())).delivered}
     assert outcomes[SALES] is NotificationOutcome.FAILED
 
 
@@ -119,7 +121,7 @@ async def test_a_group_that_became_empty_is_somebody_who_is_not_in_the_directory
     sales: NotificationService, people: Path, phones: Phones
 ) -> None:
     write(people, 0)
-    [line] = (await sales.deliver(question())).delivered
+    [line] = (await sales.deliver(make_question_delivery())).delivered
     assert (line.person, line.outcome, line.why) == (SALES, NotificationOutcome.FAILED, "unknown_person")
     assert phones.sent == {}
 
@@ -128,11 +130,13 @@ async def test_of_a_group_that_grew_to_five_thousand_the_first_hundred_are_told(
     sales: NotificationService, people: Path, phones: Phones
 ) -> None:
     write(people, 5_000)
-    told, rest = list[str](), question()
-    while rest.notices:
-        report = await sales.deliver(rest)
-        told += [line.person for line in report.final_lines if line.person != SALES]
-        left = [one for one in rest.notices if one.key in report.open_notices]
-        rest = rest.replace(notices=tuple(one.replace(reached=tuple(told)) for one in left))
-    assert told == [f"seller-{n}" for n in range(TEAM_AT_MOST)]
-    assert set(phones.sent) == set(told)
+    reached_people, remaining = list[str](), make_question_delivery()
+    while remaining.notices:
+        report = await sales.deliver(remaining)
+        reached_people += [line.person for line in report.final_lines if line.person != SALES]
+        open_orders = [order for order in remaining.notices if order.key in report.open_notices]
+        remaining = remaining.replace(
+            notices=tuple(order.replace(reached=tuple(reached_people)) for order in open_orders)
+        )
+    assert reached_people == [f"seller-{n}" for n in range(TEAM_AT_MOST)]
+    assert set(phones.sent) == set(reached_people)

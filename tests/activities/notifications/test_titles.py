@@ -46,9 +46,13 @@ def _title(chance: random.Random) -> str:
 
 def longest_notice(language: str) -> Message:
     """The notice with the most words around the name."""
-    one = notice("legal-desk", "escalation")
-    about = delivery(one, subject=brief().replace(urgent=True), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC))
-    return compose(about, one, reading(language), SigningLinks("https://sign.example", SecretStr("s" * 32)))
+    order = notice("legal-desk", "escalation")
+    escalation_delivery = delivery(
+        order, subject=brief().replace(urgent=True), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC)
+    )
+    return compose(
+        escalation_delivery, order, reading(language), SigningLinks("https://sign.example", SecretStr("s" * 32))
+    )
 
 
 def through_fcm(message: Message) -> int:

@@ -42,9 +42,9 @@ IN_FULL = {"name": "Zoë Ek", "email": "zoe@elsewhere.example", "zone": "Europe/
 
 async def faults(folder: Path, file: dict[str, Any] | str) -> list[str]:
     """What is said of a file, without its name and lines."""
-    with pytest.raises(FileFaults) as found:
+    with pytest.raises(FileFaults) as refusal:
         await House(folder).prepared(file)
-    return [f"{fault.path}: {fault.says}" for fault in found.value.faults]
+    return [f"{fault.path}: {fault.says}" for fault in refusal.value.faults]
 
 
 async def test_a_file_becomes_stages_of_parts_that_are_named_and_numbered(tmp_path: Path) -> None:
@@ -66,14 +66,14 @@ async def test_a_file_becomes_stages_of_parts_that_are_named_and_numbered(tmp_pa
 async def test_each_part_is_what_it_would_be_if_it_were_started_alone(tmp_path: Path) -> None:
 
     house = House(tmp_path)
-    whole = await house.prepared(a_file(AGREEMENTS))
+    onboarding = await house.prepared(a_file(AGREEMENTS))
     alone = {**an_agreement(), "id": "alone", "requester": OWNER, "signers": [{"person": "customer-signer"}]}
     (tmp_path / "alone.yaml").write_text(json.dumps(alone))
-    given = await prepare_request(
+    prepared_request = await prepare_request(
         FileText.read(tmp_path / "alone.yaml"),
         Sources(Catalogue.read(tmp_path / "catalogue.yaml"), house.directory, datetime.now(UTC)),
     )
-    assert whole.parts["agreement-1"].given.fingerprint == given.request.fingerprint
+    assert onboarding.parts["agreement-1"].given.fingerprint == prepared_request.request.fingerprint
 
 
 async def test_a_customer_may_stand_in_full_and_is_asked_in_every_part(tmp_path: Path) -> None:
@@ -81,14 +81,14 @@ async def test_a_customer_may_stand_in_full_and_is_asked_in_every_part(tmp_path:
         AGREEMENTS, DETAILS, customer={**IN_FULL, "company": "Acme", "colleagues": [IN_FULL | {"email": "b@c.example"}]}
     )
     prepared = await House(tmp_path).prepared(file)
-    zoe, other = in_full(IN_FULL["email"]), in_full("b@c.example")
-    assert [one.person for one in prepared.given.onboarding.people] == [zoe, other]
+    zoe, colleague = in_full(IN_FULL["email"]), in_full("b@c.example")
+    assert [participant.person for participant in prepared.given.onboarding.people] == [zoe, colleague]
     assert "zoe@" not in prepared.given.model_dump_json()
     table = tmp_path / "staff.csv"
     table.write_text("name,email,zone\nZoe,Zoe@elsewhere.example,Europe/Paris\n")
     assert [row.person for row in rows.read(table, secret=SECRET).rows] == [zoe], "in a campaign as well"
-    assert [one.person for one in prepared.parts["agreement-1"].given.subject.people] == [zoe]
-    assert [one.person for one in prepared.parts["billing"].given.subject.people] == [zoe]
+    assert [participant.person for participant in prepared.parts["agreement-1"].given.subject.people] == [zoe]
+    assert [participant.person for participant in prepared.parts["billing"].given.subject.people] == [zoe]
 
 
 @pytest.mark.parametrize("customer", [IN_FULL, {"person": "customer-signer"}], ids=["in full", "of the directory"])
@@ -108,10 +108,10 @@ async def test_an_onboarding_gives_a_budget_to_the_customer_s_people_by_the_ids_
     customer = {**IN_FULL, "company": "Acme", "colleagues": [IN_FULL | {"email": "b@c.example"}]}
     stage = {"name": "agreements", "agreements": [an_agreement(), second]}
     prepared = await House(tmp_path).prepared(a_file(stage, DETAILS, customer=customer, quiet={"most": 2, "per": "1w"}))
-    zoe, other = in_full(IN_FULL["email"]), in_full("b@c.example")
-    assert prepared.given.onboarding.quiet == NotificationBudget(most=2, per="1w", people=(zoe, other))
-    asked = {id: [one.person for one in part.given.subject.people] for id, part in prepared.parts.items()}
-    assert (asked["agreement-1"], asked["agreement-2"][1], asked["billing"]) == ([zoe], zoe, [zoe])
+    zoe, colleague = in_full(IN_FULL["email"]), in_full("b@c.example")
+    assert prepared.given.onboarding.quiet == NotificationBudget(most=2, per="1w", people=(zoe, colleague))
+    people = {id: [person.person for person in part.given.subject.people] for id, part in prepared.parts.items()}
+    assert (people["agreement-1"], people["agreement-2"][1], people["billing"]) == ([zoe], zoe, [zoe])
 
 
 async def test_all_that_is_wrong_with_the_parts_is_said_at_once_by_their_fields(
@@ -140,8 +140,8 @@ async def test_all_that_is_wrong_with_the_parts_is_said_at_once_by_their_fields(
             "notices": [{"to": "everybody", "text": "Hello"}],
         },
     )
-    said = await faults(tmp_path, file)
-    assert said == [
+    messages = await faults(tmp_path, file)
+    assert messages == [
         "stages[1].tasks[0].id: must be 1-48 characters of A-Z a-z 0-9 _ -",
         'stages[1].tasks[1].team: "opertions" is none of teams, did you mean operations?',
         "stages[1].tasks[2].id: x is the id of another part",
@@ -191,8 +191,8 @@ async def test_all_that_is_wrong_with_the_parts_is_said_at_once_by_their_fields(
 async def test_what_is_wrong_with_the_file_itself_names_its_field(
     tmp_path: Path, changed: dict[str, Any], path: str
 ) -> None:
-    said = await faults(tmp_path, a_file(*WHOLE) | changed)
-    assert any(line.startswith(f"{path}: ") for line in said), said
+    messages = await faults(tmp_path, a_file(*WHOLE) | changed)
+    assert any(line.startswith(f"{path}: ") for line in messages), messages
 
 
 GROUP = {"id": "sales-lead", "name": "Hal Ro", "email": "hal@us.example", "zone": "UTC", "groups": ["sales"]}
@@ -206,7 +206,7 @@ def house_with_sales(folder: Path) -> House:
 
 
 @pytest.mark.parametrize(
-    ("owner", "who", "asked", "decides"),
+    ("owner", "assignee", "expected_who", "decides"),
     [
         (OWNER, {"person": "owner"}, {"person": OWNER}, "chair"),
         ({"group": "sales"}, {"person": "owner"}, {"group": "sales"}, "operations-desk"),
@@ -218,15 +218,15 @@ def house_with_sales(folder: Path) -> House:
     ids=str,
 )
 async def test_the_words_for_people_stand_for_whom_a_task_asks(
-    tmp_path: Path, owner: Any, who: dict[str, str], asked: dict[str, str], decides: str
+    tmp_path: Path, owner: Any, assignee: dict[str, str], expected_who: dict[str, str], decides: str
 ) -> None:
-    task = {"id": "t", "title": "Call them", "who": who}
+    task = {"id": "t", "title": "Call them", "who": assignee}
     teams = {"operations": "operations-desk", "sellers": "sales"}
     file = a_file({"name": "begin", "tasks": [task]}, owner=owner, teams=teams)
     prepared = await house_with_sales(tmp_path).prepared(file)
     content = prepared.content.parts["t"].file
-    assert (content["who"], content["owner"]) == (asked, decides)
-    assert (prepared.given.stages[0].parts[0].team == "customer") is (who == {"person": "customer"})
+    assert (content["who"], content["owner"]) == (expected_who, decides)
+    assert (prepared.given.stages[0].parts[0].team == "customer") is (assignee == {"person": "customer"})
 
 
 async def test_the_words_for_people_stand_for_reviewers_and_colleagues_and_never_for_a_group_that_signs(
@@ -243,15 +243,15 @@ async def test_the_words_for_people_stand_for_reviewers_and_colleagues_and_never
         {"rule": "all", "group": "sales"},
     ]
     assert parts["t"].file["colleagues"] == [{"person": "success-desk"}]
-    signers = [an_agreement(signers=[{"person": word}]) for word in ("owner", "sellers")]
+    signers = [an_agreement(signers=[{"person": role_word}]) for role_word in ("owner", "sellers")]
     wrong = {"name": "begin", "agreements": signers, "tasks": [{"title": "Call", "who": {"person": ["owner"]}}]}
-    with pytest.raises(FileFaults) as found:
+    with pytest.raises(FileFaults) as refusal:
         await house.prepared(a_file(wrong, owner={"group": "sales"}, teams=teams))
-    said = {fault.path: fault.says for fault in found.value.faults}
-    for number, word in enumerate(("owner", "sellers")):
+    messages_by_path = {fault.path: fault.says for fault in refusal.value.faults}
+    for number, role_word in enumerate(("owner", "sellers")):
         path = f"stages[0].agreements[{number}].signers[0].person"
-        assert said.pop(path) == f"{word} is a group here: name one of its people"
-    assert [*said] == ["stages[0].tasks[0].who.person"]
+        assert messages_by_path.pop(path) == f"{role_word} is a group here: name one of its people"
+    assert [*messages_by_path] == ["stages[0].tasks[0].who.person"]
 
 
 async def test_whoever_has_no_manager_needs_a_team_that_hears_of_their_decisions(tmp_path: Path) -> None:
@@ -263,12 +263,12 @@ async def test_whoever_has_no_manager_needs_a_team_that_hears_of_their_decisions
 async def test_stages_of_a_template_are_overridden_by_name(tmp_path: Path) -> None:
     house = House(tmp_path)
     (tmp_path / "standard.yaml").write_text(json.dumps({"stages": [AGREEMENTS, SET_UP, LIVE]}))
-    own: list[dict[str, Any]] = [
+    own_stages: list[dict[str, Any]] = [
         {"name": "agreements", "agreements": [an_agreement("Ours")]},
         {"name": "live", "notices": None},
         DETAILS,
     ]
-    prepared = await house.prepared(a_file(*own, template="standard"))
+    prepared = await house.prepared(a_file(*own_stages, template="standard"))
     assert [(stage.name, len(stage.parts)) for stage in prepared.given.stages] == [
         ("agreements", 1),
         ("account set-up", 1),
@@ -290,7 +290,9 @@ async def test_a_file_without_stages_takes_all_of_its_template(tmp_path: Path) -
 
 async def test_a_group_may_own_it_and_all_its_parts(tmp_path: Path) -> None:
     house = House(tmp_path)
-    sellers = [{**one, "groups": ["sales"]} if one["id"] in (OWNER, "success-desk") else one for one in PEOPLE]
+    sellers = [
+        {**person, "groups": ["sales"]} if person["id"] in (OWNER, "success-desk") else person for person in PEOPLE
+    ]
     (tmp_path / "people.yaml").write_text(json.dumps({"people": sellers}))
     task = {"id": "call", "title": "Call them", "who": {"group": "sales"}}
     stages = (*WHOLE, {"name": "last", "tasks": [task]})
@@ -299,7 +301,7 @@ async def test_a_group_may_own_it_and_all_its_parts(tmp_path: Path) -> None:
     assert (onboarding.requester, onboarding.notify_all) == ("group:sales", True)
     assert onboarding.told == ("operations-desk",), "who is of the group hears as the owner"
     assert prepared.content.deputy == "operations-desk"
-    asked = {id: (part.given.subject.requester, part.given.subject.notify_all) for id, part in parts.items()}
-    assert asked.pop("call") == ("operations-desk", False), "of what the owner does, another hears"
-    assert set(asked.values()) == {("group:sales", True)}
+    owner_by_part = {id: (part.given.subject.requester, part.given.subject.notify_all) for id, part in parts.items()}
+    assert owner_by_part.pop("call") == ("operations-desk", False), "of what the owner does, another hears"
+    assert set(owner_by_part.values()) == {("group:sales", True)}
     assert set(parts["call"].given.first_turn) == {OWNER, "success-desk"}

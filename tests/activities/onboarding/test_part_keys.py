@@ -67,15 +67,15 @@ def test_no_key_that_a_part_may_have_is_left_out_of_this_test() -> None:
     assert fields | {"team", "tell_customer", "delegate"} == VALUES.keys()
 
 
-async def prepared(where: str, part: dict[str, Any], folder: Path) -> PreparedOnboarding:
+async def prepare_with_part(list_name: str, part: dict[str, Any], folder: Path) -> PreparedOnboarding:
     customer = {"name": "Acme", "person": CUSTOMER, "colleagues": [{"person": "customer-colleague"}, IN_FULL]}
-    return await House(folder).prepared(a_file({"name": "only", where: [part]}, customer=customer))
+    return await House(folder).prepared(a_file({"name": "only", list_name: [part]}, customer=customer))
 
 
-def effect(whole: PreparedOnboarding, key: str, value: Any) -> bool:  # noqa: PLR0911  a row each
+def has_effect(onboarding: PreparedOnboarding, key: str, value: Any) -> bool:  # noqa: PLR0911  a row each
     """Whether what a part says is in what it is started from, or in what the workflow knows of it."""
-    (plan,), (content,) = whole.given.stages[0].parts, whole.content.parts.values()
-    part, says = next(iter(whole.parts.values())), content.file.get(key)
+    (plan,), (content,) = onboarding.given.stages[0].parts, onboarding.content.parts.values()
+    part, file_value = next(iter(onboarding.parts.values())), content.file.get(key)
     match key:
         case "id":
             return bool(plan.id == value)
@@ -86,58 +86,60 @@ def effect(whole: PreparedOnboarding, key: str, value: Any) -> bool:  # noqa: PL
         case "delegate":
             return ("colleagues" in content.file) is value
         case "signers":
-            return says == ([{"person": CUSTOMER}] if value == [{"person": "customer"}] else value)
+            return file_value == ([{"person": CUSTOMER}] if value == [{"person": "customer"}] else value)
         case "who" if value == {"person": "customer"}:
-            return says == {"person": CUSTOMER} and part.given.subject.people[0].person == CUSTOMER
+            return file_value == {"person": CUSTOMER} and part.given.subject.people[0].person == CUSTOMER
         case "who" if value == {"email": IN_FULL["email"]}:
-            return says == IN_FULL
+            return file_value == IN_FULL
         case "who" if "person" in value:
-            people = tuple(one.person for one in part.given.subject.people)
-            return says == value and plan.asked == people == (value["person"],)
+            people = tuple(participant.person for participant in part.given.subject.people)
+            return file_value == value and plan.asked == people == (value["person"],)
         case _:
-            return bool(says == value)
+            return bool(file_value == value)
 
 
 @st.composite
 def parts(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     """A part of some kind with some keys, whoever they are for."""
-    where = draw(st.sampled_from(sorted(LISTS)))
+    list_name = draw(st.sampled_from(sorted(LISTS)))
     keys = draw(st.sets(st.sampled_from(sorted(VALUES)), min_size=1, max_size=3))
-    return where, {key: draw(st.sampled_from(VALUES[key])) for key in sorted(keys)}
+    return list_name, {key: draw(st.sampled_from(VALUES[key])) for key in sorted(keys)}
 
 
 @settings(max_examples=300, deadline=None)
 @given(parts())
 def test_each_key_of_a_part_takes_effect_or_is_refused_by_its_name(drawn: tuple[str, dict[str, Any]]) -> None:
-    where, written = drawn
-    minimal = {key: value for key, value in MINIMAL[where].items() if (key, "team") != ("who", *written)}
+    list_name, written = drawn
+    minimal = {key: value for key, value in MINIMAL[list_name].items() if (key, "team") != ("who", *written)}
     with tempfile.TemporaryDirectory() as folder:
         try:
-            whole = asyncio.run(prepared(where, minimal | written, Path(folder)))
-        except FileFaults as found:
-            for fault in found.faults:
-                assert any(f"{where}[0].{key}" in fault.path or key in fault.says for key in written), fault
+            onboarding = asyncio.run(prepare_with_part(list_name, minimal | written, Path(folder)))
+        except FileFaults as refusal:
+            for fault in refusal.faults:
+                assert any(f"{list_name}[0].{key}" in fault.path or key in fault.says for key in written), fault
             return
-    silent = {key: value for key, value in written.items() if not effect(whole, key, value)}
-    assert not silent, f"{where}: {silent} had no effect and was not refused"
+    silent = {key: value for key, value in written.items() if not has_effect(onboarding, key, value)}
+    assert not silent, f"{list_name}: {silent} had no effect and was not refused"
 
 
-@pytest.mark.parametrize("where", LISTS)
+@pytest.mark.parametrize("list_name", LISTS)
 @pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in VALUES.items() for value in values])
 async def test_each_key_alone_takes_effect_or_is_refused_by_its_name(
-    where: str, key: str, value: Any, tmp_path: Path
+    list_name: str, key: str, value: Any, tmp_path: Path
 ) -> None:
-    minimal = {name: said for name, said in MINIMAL[where].items() if (name, key) != ("who", "team")}
+    minimal = {name: field_value for name, field_value in MINIMAL[list_name].items() if (name, key) != ("who", "team")}
     try:
-        whole = await prepared(where, minimal | {key: value}, tmp_path)
-    except FileFaults as found:
-        assert all(f"{where}[0].{key}" in fault.path or key in fault.says for fault in found.faults), found.faults
+        onboarding = await prepare_with_part(list_name, minimal | {key: value}, tmp_path)
+    except FileFaults as refusal:
+        assert all(f"{list_name}[0].{key}" in fault.path or key in fault.says for fault in refusal.faults), (
+            refusal.faults
+        )
     else:
-        assert effect(whole, key, value)
+        assert has_effect(onboarding, key, value)
 
 
 @pytest.mark.parametrize(
-    ("step", "says"),
+    ("step", "message"),
     [
         ({"who": {"person": "nobody-x"}}, "who: must be the customer or one of customer.colleagues: customer, "),
         ({"team": "operations"}, "team: is for a task, not for a step"),
@@ -145,31 +147,39 @@ async def test_each_key_alone_takes_effect_or_is_refused_by_its_name(
     ],
 )
 async def test_what_a_step_cannot_have_is_refused_with_what_would_be_right(
-    step: dict[str, Any], says: str, tmp_path: Path
+    step: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(FileFaults) as found:
-        await prepared("steps", MINIMAL["steps"] | step, tmp_path)
-    assert [f"stages[0].steps[0].{says}" in str(fault) for fault in found.value.faults] == [True]
+    with pytest.raises(FileFaults) as refusal:
+        await prepare_with_part("steps", MINIMAL["steps"] | step, tmp_path)
+    assert [f"stages[0].steps[0].{message}" in str(fault) for fault in refusal.value.faults] == [True]
 
 
 async def test_a_team_and_who_of_a_task_cannot_both_be_given(tmp_path: Path) -> None:
-    with pytest.raises(FileFaults) as found:
-        await prepared("tasks", MINIMAL["tasks"] | {"team": "operations"}, tmp_path)
-    assert "stages[0].tasks[0].team: and who say the same" in str(found.value)
+    with pytest.raises(FileFaults) as refusal:
+        await prepare_with_part("tasks", MINIMAL["tasks"] | {"team": "operations"}, tmp_path)
+    assert "stages[0].tasks[0].team: and who say the same" in str(refusal.value)
 
 
 async def test_a_step_of_a_colleague_asks_them_and_may_be_given_to_the_customer(tmp_path: Path) -> None:
     step = MINIMAL["steps"] | {"who": {"person": "customer-colleague"}, "delegate": True}
-    async with start_onboarding(tmp_path, a_file({"name": "only", "steps": [step]})) as it:
-        await it.wait_until_notified(await it.wait_for_workflow("step-1"), "ready", "customer-colleague")
-        assert not it.stages_sent_to(CUSTOMER)
-        assert [one.person for one in (await it.read_view()).waiting_for] == ["customer-colleague"]
-    assert it.workflow_input.stages[0].parts[0].asked == ("customer-colleague",)
+    async with start_onboarding(tmp_path, a_file({"name": "only", "steps": [step]})) as onboarding_story:
+        await onboarding_story.wait_until_notified(
+            await onboarding_story.wait_for_workflow("step-1"), "ready", "customer-colleague"
+        )
+        assert not onboarding_story.stages_sent_to(CUSTOMER)
+        assert [waiting_person.person for waiting_person in (await onboarding_story.read_view()).waiting_for] == [
+            "customer-colleague"
+        ]
+    assert onboarding_story.workflow_input.stages[0].parts[0].asked == ("customer-colleague",)
 
 
-@pytest.mark.parametrize("wanted", [True, False])
-async def test_the_owner_hears_that_a_part_has_begun_when_its_own_file_says_so(tmp_path: Path, wanted: bool) -> None:
-    agreement = an_agreement() | ({"policy": {"tell_requester": {"started": True}}} if wanted else {})
-    async with start_onboarding(tmp_path, a_file({"name": "only", "agreements": [agreement]})) as it:
-        await it.wait_until_notified(await it.wait_for_workflow("agreement-1"), "ready", CUSTOMER)
-        assert (("follow", OWNER) in it.notices_of("signature-request:acme.1.1")) is wanted
+@pytest.mark.parametrize("tells_requester", [True, False])
+async def test_the_owner_hears_that_a_part_has_begun_when_its_own_file_says_so(
+    tmp_path: Path, tells_requester: bool
+) -> None:
+    agreement = an_agreement() | ({"policy": {"tell_requester": {"started": True}}} if tells_requester else {})
+    async with start_onboarding(tmp_path, a_file({"name": "only", "agreements": [agreement]})) as onboarding_story:
+        await onboarding_story.wait_until_notified(
+            await onboarding_story.wait_for_workflow("agreement-1"), "ready", CUSTOMER
+        )
+        assert (("follow", OWNER) in onboarding_story.notices_of("signature-request:acme.1.1")) is tells_requester

@@ -15,27 +15,27 @@ DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
 """A Friday, 18:00 in Amsterdam."""
 
 
-def before(**time: int) -> datetime:
+def before_due(**time: int) -> datetime:
     return DUE - timedelta(**time)
 
 
 @pytest.mark.parametrize(
-    ("now", "says"),
+    ("now", "sentence"),
     [
         (None, "Due Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
-        (before(days=30), "Due Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
-        (before(days=8), "Due Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
-        (before(days=7), "Due in 5 working days: Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
-        (before(days=2), "Due in 2 working days: Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
-        (before(hours=19), "Due tomorrow: Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
-        (before(hours=18), "Due today: Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
-        (before(seconds=1), "Due today: Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
-        (before(), "Overdue since Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
-        (before(days=-3), "Overdue since Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before_due(days=30), "Due Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before_due(days=8), "Due Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before_due(days=7), "Due in 5 working days: Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before_due(days=2), "Due in 2 working days: Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before_due(hours=19), "Due tomorrow: Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before_due(hours=18), "Due today: Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before_due(seconds=1), "Due today: Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before_due(), "Overdue since Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before_due(days=-3), "Overdue since Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
     ],
 )
-def test_the_nearer_it_is_the_plainer_it_is_said(now: datetime | None, says: str) -> None:
-    assert due_sentence(DUE, reading(), now) == says
+def test_the_nearer_it_is_the_plainer_it_is_said(now: datetime | None, sentence: str) -> None:
+    assert due_sentence(DUE, reading(), now) == sentence
 
 
 def test_a_weekend_is_not_counted_and_one_working_day_is_singular() -> None:
@@ -51,7 +51,7 @@ def test_a_due_date_on_a_day_off_is_only_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("due", "says"),
+    ("due", "sentence"),
     [
         (datetime(2026, 11, 30, 1, 33, tzinfo=UTC), "Due Mon, 30 Nov"),
         (datetime(2026, 11, 30, 8, tzinfo=UTC), "Due Mon, 30 Nov"),
@@ -60,20 +60,20 @@ def test_a_due_date_on_a_day_off_is_only_named() -> None:
     ],
 )
 def test_a_day_on_which_it_is_due_before_its_hours_open_leaves_no_time_and_is_not_counted(
-    due: datetime, says: str
+    due: datetime, sentence: str
 ) -> None:
     saturday = datetime(2026, 11, 28, 1, 33, tzinfo=UTC)
-    assert due_sentence(due, reading(), saturday).startswith(says)
+    assert due_sentence(due, reading(), saturday).startswith(sentence)
 
 
 def test_today_and_tomorrow_are_the_readers() -> None:
-    now = before(hours=7)
+    now = before_due(hours=7)
     assert due_sentence(DUE, reading(zone="America/New_York"), now).startswith("Due today: Fri, 11 Dec 2026, 12:00")
     assert due_sentence(DUE, reading(zone="Pacific/Auckland"), now).startswith("Due tomorrow: Sat, 12 Dec 2026, 06:00")
 
 
 @pytest.mark.parametrize(
-    ("locale", "says"),
+    ("locale", "sentence"),
     [
         ("en-US", "Due Fri, Dec 11, 2026, 6:00\u202fPM (Amsterdam)."),
         ("en-GB", "Due Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
@@ -84,12 +84,12 @@ def test_today_and_tomorrow_are_the_readers() -> None:
         ("ja", "Due Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
     ],
 )
-def test_dates_and_times_are_written_as_the_locale_writes_them(locale: str, says: str) -> None:
-    assert due_sentence(DUE, reading(locale)) == says
+def test_dates_and_times_are_written_as_the_locale_writes_them(locale: str, sentence: str) -> None:
+    assert due_sentence(DUE, reading(locale)) == sentence
 
 
 @pytest.mark.parametrize(
-    ("zone", "place"),
+    ("zone", "zone_name"),
     [
         ("UTC", "UTC"),
         ("Etc/UTC", "UTC"),
@@ -98,8 +98,8 @@ def test_dates_and_times_are_written_as_the_locale_writes_them(locale: str, says
         ("Etc/GMT+5", "GMT-05:00"),
     ],
 )
-def test_every_clock_has_a_name(zone: str, place: str) -> None:
-    assert reading(zone=zone).instant(DUE).endswith(f"({place})")
+def test_every_clock_has_a_name(zone: str, zone_name: str) -> None:
+    assert reading(zone=zone).instant(DUE).endswith(f"({zone_name})")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -125,43 +125,45 @@ def test_a_person_reads_in_their_language_on_their_clock() -> None:
         locale="fr",
         days="sun-thu",
     )
-    now = before(days=3)
+    now = before_due(days=3)
     assert due_sentence(DUE - timedelta(days=1), Reader.of(person), now) == (
         "Échéance dans 2 jours ouvrés\u00a0: jeu. 10 déc. 2026, 21:00 (Dubaï)."
     )
 
 
 @pytest.mark.parametrize(
-    ("now", "words", "sentence"),
+    ("now", "relative", "sentence"),
     [
-        (before(days=40), "in 40 days, Fri, 11 Dec", "Due in 40 days, Fri, 11 Dec"),
-        (before(days=7), "in 7 days, Fri, 11 Dec", "Due in 7 days, Fri, 11 Dec"),
-        (before(days=6), "in 6 days, Friday", "Due in 6 days, Friday"),
-        (before(days=2), "in 2 days, Friday", "Due in 2 days, Friday"),
-        (before(hours=19), "tomorrow 18:00", "Due tomorrow 18:00"),
-        (before(hours=18), "today 18:00", "Due today 18:00"),
-        (before(), "today 18:00", "Overdue since today 18:00"),
-        (before(days=-1), "yesterday 18:00", "Overdue since yesterday 18:00"),
-        (before(days=-3), "3 days ago, Friday", "Overdue since Friday"),
-        (before(days=-30), "30 days ago, Fri, 11 Dec 2026", "Overdue since Fri, 11 Dec 2026"),
+        (before_due(days=40), "in 40 days, Fri, 11 Dec", "Due in 40 days, Fri, 11 Dec"),
+        (before_due(days=7), "in 7 days, Fri, 11 Dec", "Due in 7 days, Fri, 11 Dec"),
+        (before_due(days=6), "in 6 days, Friday", "Due in 6 days, Friday"),
+        (before_due(days=2), "in 2 days, Friday", "Due in 2 days, Friday"),
+        (before_due(hours=19), "tomorrow 18:00", "Due tomorrow 18:00"),
+        (before_due(hours=18), "today 18:00", "Due today 18:00"),
+        (before_due(), "today 18:00", "Overdue since today 18:00"),
+        (before_due(days=-1), "yesterday 18:00", "Overdue since yesterday 18:00"),
+        (before_due(days=-3), "3 days ago, Friday", "Overdue since Friday"),
+        (before_due(days=-30), "30 days ago, Fri, 11 Dec 2026", "Overdue since Fri, 11 Dec 2026"),
     ],
 )
 def test_on_a_page_it_is_said_as_people_say_it_beside_the_exact_instant(
-    now: datetime, words: str, sentence: str
+    now: datetime, relative: str, sentence: str
 ) -> None:
     exact = "Fri, 11 Dec 2026, 18:00 (Amsterdam)"
-    assert Deadline.of(DUE, reading(), now) == Deadline(words, exact)
+    assert Deadline.of(DUE, reading(), now) == Deadline(relative, exact)
     assert Deadline.sentence(DUE, reading(), now) == Deadline(sentence, exact)
 
 
 def test_a_whole_day_has_no_hour() -> None:
     day = DUE.date()
-    told = [Deadline.of_day(day, reading(), before(days=days)).words for days in (2, 1, 0, -1, -2)]
-    assert told == ["in 2 days, Friday", "tomorrow", "today", "yesterday", "2 days ago, Friday"]
+    sentences = [Deadline.of_day(day, reading(), before_due(days=days)).words for days in (2, 1, 0, -1, -2)]
+    assert sentences == ["in 2 days, Friday", "tomorrow", "today", "yesterday", "2 days ago, Friday"]
 
 
 @pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
 def test_no_deadline_is_left_in_english(code: str) -> None:
     for days in (30, 3, 1, 0, -1, -3, -30):
-        found, english = (Deadline.sentence(DUE, reading(one), before(days=days)) for one in (code, "en"))
-        assert found.words != english.words
+        translated, english = (
+            Deadline.sentence(DUE, reading(language_code), before_due(days=days)) for language_code in (code, "en")
+        )
+        assert translated.words != english.words

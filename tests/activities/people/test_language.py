@@ -57,9 +57,9 @@ def test_a_text_without_translation_is_said_in_english(code: str) -> None:
 
 
 def test_plural_forms_are_those_of_the_language() -> None:
-    one, many = "Due in {count} working day: {when}.", "Due in {count} working days: {when}."
-    said = {code: Language.of(code).say_count(one, many, 0, when="…") for code in ("de", "fr")}
-    assert said == {"de": "Frist in 0 Arbeitstagen: ….", "fr": "Échéance dans 0 jour ouvré\u00a0: …."}
+    singular, plural = "Due in {count} working day: {when}.", "Due in {count} working days: {when}."
+    texts = {code: Language.of(code).say_count(singular, plural, 0, when="…") for code in ("de", "fr")}
+    assert texts == {"de": "Frist in 0 Arbeitstagen: ….", "fr": "Échéance dans 0 jour ouvré\u00a0: …."}
 
 
 def test_lists_are_of_the_language() -> None:

@@ -29,14 +29,14 @@ _MORE = "calendar: NL, manager: chief, groups: [all-staff, dept-1]"
 
 def staff(number: int) -> str:
     """A people file of so many."""
-    entries = [entry(f"person-{one:06d}", _MORE) for one in range(number - 1)]
+    entries = [entry(f"person-{person_number:06d}", _MORE) for person_number in range(number - 1)]
     return "\n".join(["people:", entry("chief"), *entries, ""])
 
 
 def people_of(number: int) -> PeopleIndex:
     """The index of so many people, of which nobody wrote a file."""
     plain = {"name": "N", "email": "n@example.com", "zone": "Europe/Amsterdam", "groups": ["all-staff"]}
-    ids = [f"person-{one:06d}" for one in range(number)]
+    ids = [f"person-{person_number:06d}" for person_number in range(number)]
     return PeopleIndex({id: {**plain, "id": id} for id in ids}, {"all-staff": tuple(ids)})
 
 
@@ -51,8 +51,8 @@ class GatedStore(Store):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self.begun, self.gate = asyncio.Event(), asyncio.Event()
-        self.asked: list[str] = []
+        self.has_begun, self.gate = asyncio.Event(), asyncio.Event()
+        self.reads: list[str] = []
         self.people = GatedPeople(self)  # type: ignore[misc]
 
 
@@ -64,14 +64,14 @@ class GatedPeople(StoredPeople):
         self._store = store
 
     async def index(self, name: str) -> bytes | None:
-        self._store.asked.append(name)
-        self._store.begun.set()
+        self._store.reads.append(name)
+        self._store.has_begun.set()
         await self._store.gate.wait()
         return await super().index(name)
 
 
 @pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def large_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file too large to be read at once."""
     file = tmp_path_factory.mktemp("many") / "people.yaml"
     file.write_text(STAFF, "utf-8")
@@ -79,18 +79,18 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-async def test_a_large_file_is_read_once_and_looked_up_by_whoever_comes_next(many: Path, tmp_path: Path) -> None:
+async def test_a_large_file_is_read_once_and_looked_up_by_whoever_comes_next(large_file: Path, tmp_path: Path) -> None:
     store = Store(str(tmp_path / "store"))
-    first = FileDirectory(many, store)
+    first = FileDirectory(large_file, store)
     person = await first.person("person-000007")
     assert (person.manager, person.calendar, person.hours) == ("chief", "NL", "09:00-18:00")
     assert len(await first.group("all-staff")) == 399
 
     # Its entries cannot be read anew, so what the next one knows of them was kept.
-    kept = name_of(STAFF.encode())
+    index_name = name_of(STAFF.encode())
     altered(store, "DELETE FROM people_index")
-    await store.people.keep_index("here", kept, people_of(3).dumped())
-    next_one = FileDirectory(many, store)
+    await store.people.keep_index("here", index_name, people_of(3).dumped())
+    next_one = FileDirectory(large_file, store)
     assert (await next_one.person("person-000002")).manager is None
     with pytest.raises(UnknownPerson):
         await next_one.person("person-000007")
@@ -107,10 +107,10 @@ async def test_of_the_kept_people_there_is_one_state_only(tmp_path: Path) -> Non
 async def test_what_is_kept_says_what_the_file_said(tmp_path: Path) -> None:
     (tmp_path / "people.yaml").write_text(PEOPLE, "utf-8")
     people = read(tmp_path / "people.yaml", PEOPLE.encode())
-    again = loaded(people.dumped())
-    assert again == people
-    assert [again.person(id) for id in again.entries] == [people.person(id) for id in people.entries]
-    assert isinstance(again.person("chief-executive"), Person)
+    reloaded = loaded(people.dumped())
+    assert reloaded == people
+    assert [reloaded.person(id) for id in reloaded.entries] == [people.person(id) for id in people.entries]
+    assert isinstance(reloaded.person("chief-executive"), Person)
 
 
 async def test_damaged_kept_people_are_read_from_the_file_again(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ async def test_while_a_changed_file_is_read_the_last_good_state_answers(tmp_path
     await store.people.keep_index("here", name_of(grown.encode()), people_of(5).dumped())
     change(file, grown)
     impatient = asyncio.create_task(directory.person("chair"))
-    await store.begun.wait()
+    await store.has_begun.wait()
     impatient.cancel()
     with pytest.raises(asyncio.CancelledError):
         await impatient
@@ -140,7 +140,7 @@ async def test_while_a_changed_file_is_read_the_last_good_state_answers(tmp_path
 
     store.gate.set()
     assert (await directory.person("person-000004")).id == "person-000004"
-    assert len(store.asked) == 1, "the look-up that was cancelled stopped the reading"
+    assert len(store.reads) == 1, "the look-up that was cancelled stopped the reading"
 
 
 async def test_what_changed_while_the_file_was_read_is_known_to_whoever_waits_for_it(
@@ -152,7 +152,7 @@ async def test_what_changed_while_the_file_was_read_is_known_to_whoever_waits_fo
     await store.people.keep_index("here", name_of(STAFF.encode()), people_of(5).dumped())
     directory = FileDirectory(file, store)
     reading = asyncio.create_task(directory.person("person-000001"))
-    await store.begun.wait()
+    await store.has_begun.wait()
     change(file, PEOPLE)
     waiting = asyncio.create_task(directory.up_to_date())
     store.gate.set()
@@ -187,6 +187,6 @@ def test_a_look_up_among_100_000_makes_one_person() -> None:
 
 
 def test_a_hint_among_100_000_looks_at_few() -> None:
-    known = people_of(100_000).entries
-    assert did_you_mean("preson-000007", known) == ", did you mean person-000007?"
-    assert did_you_mean("a-person-000007", known) == ""
+    entries = people_of(100_000).entries
+    assert did_you_mean("preson-000007", entries) == ", did you mean person-000007?"
+    assert did_you_mean("a-person-000007", entries) == ""

@@ -32,8 +32,8 @@ from workflows.model.subject import Code
 _ENTRY = "{{id: {id}, name: N, email: {id}@example.com, zone: Europe/Amsterdam{more}}}"
 
 
-def entry(id: str, more: str = "") -> str:
-    return "  - " + _ENTRY.format(id=id, more=", " + more if more else "")
+def entry(id: str, extra_fields: str = "") -> str:
+    return "  - " + _ENTRY.format(id=id, more=", " + extra_fields if extra_fields else "")
 
 
 def people(tmp_path: Path, text: str = PEOPLE) -> FileDirectory:
@@ -74,7 +74,7 @@ async def test_absence_is_whole_days_in_the_persons_zone(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12", "UTC"])
 @pytest.mark.parametrize(
-    ("begins", "ends", "away"),
+    ("begins", "ends", "expected_absences"),
     [
         ("2026-12-24", "9999-12-31", (False, True, True)),
         ("0001-01-01", "2026-12-26", (True, True, False)),
@@ -83,13 +83,13 @@ async def test_absence_is_whole_days_in_the_persons_zone(tmp_path: Path) -> None
     ],
 )
 async def test_people_may_be_away_for_good(
-    tmp_path: Path, zone: str, begins: str, ends: str, away: tuple[bool, ...]
+    tmp_path: Path, zone: str, begins: str, ends: str, expected_absences: tuple[bool, ...]
 ) -> None:
     written = PEOPLE.replace("2026-12-24", begins).replace("2027-01-02", ends).replace("Europe/Amsterdam", zone)
     chief = await people(tmp_path, written).person("chief-executive")
     instants = [datetime(2026, 12, day, 12, tzinfo=UTC) for day in (1, 25, 31)]
-    assert tuple(map(chief.absent_at, instants)) == away
-    assert all(moment.astimezone(ZoneInfo("Pacific/Kiritimati")) for moment in chief.absences[0])
+    assert tuple(map(chief.absent_at, instants)) == expected_absences
+    assert all(instant.astimezone(ZoneInfo("Pacific/Kiritimati")) for instant in chief.absences[0])
 
 
 async def test_who_is_not_there_is_named_with_a_hint(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ async def test_who_is_not_there_is_named_with_a_hint(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "fault"),
+    ("extra_fields", "fault"),
     [
         ("manager: nobody", "people.yaml:3: people[1].manager: nobody is not in this file"),
         ("delegate: chiar", "delegate: chiar is not in this file, did you mean chair?"),
@@ -121,12 +121,12 @@ async def test_who_is_not_there_is_named_with_a_hint(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_refused_fields(tmp_path: Path, more: str, fault: str) -> None:
-    assert fault in faults(tmp_path, entry("chair"), entry("second", more))
+def test_refused_fields(tmp_path: Path, extra_fields: str, fault: str) -> None:
+    assert fault in faults(tmp_path, entry("chair"), entry("second", extra_fields))
 
 
 def test_refused_ids_and_zones(tmp_path: Path) -> None:
-    found = faults(
+    messages = faults(
         tmp_path,
         entry("chair"),
         entry("chair"),
@@ -134,7 +134,7 @@ def test_refused_ids_and_zones(tmp_path: Path) -> None:
         entry("a/b"),
         "  - {id: x, name: N, email: nowhere, zone: Europe/Amsterdm}",
     )
-    assert found.split("\n") == [
+    assert messages.split("\n") == [
         "people.yaml:3: people[1].id: chair is in this file twice",
         "people.yaml:4: people[2].id: is reserved for people who stand in full in a file",
         "people.yaml:5: people[3].id: must be 1-100 characters of A-Z a-z 0-9 . _ -, not only dots",
@@ -144,14 +144,14 @@ def test_refused_ids_and_zones(tmp_path: Path) -> None:
 
 
 async def test_a_circle_of_managers_is_told_once(tmp_path: Path) -> None:
-    found = faults(tmp_path, entry("c", "manager: a"), entry("a", "manager: b"), entry("b", "manager: c"))
-    assert found == "people.yaml:3: people[1].manager: the managers go round in a circle: a → b → c → a"
+    messages = faults(tmp_path, entry("c", "manager: a"), entry("a", "manager: b"), entry("b", "manager: c"))
+    assert messages == "people.yaml:3: people[1].manager: the managers go round in a circle: a → b → c → a"
 
 
 async def test_a_token_of_two_people_is_refused_without_being_shown(tmp_path: Path) -> None:
     device = "devices: [{token: secret-token, platform: ios}]"
-    found = faults(tmp_path, entry("a", device), entry("b", device))
-    assert found == "people.yaml:3: people[1].devices: has a device token that is in this file twice"
+    messages = faults(tmp_path, entry("a", device), entry("b", device))
+    assert messages == "people.yaml:3: people[1].devices: has a device token that is in this file twice"
 
 
 SECRETS = ("jan.secret@acme.example", "Jan Secret", "Secret", "0031 20 777 0199", "secret-token-" + "x" * 90)
@@ -172,9 +172,9 @@ SECRETS = ("jan.secret@acme.example", "Jan Secret", "Secret", "0031 20 777 0199"
     ],
 )
 async def test_a_fault_never_repeats_what_stands_in_a_wrong_place(tmp_path: Path, written: str, secret: str) -> None:
-    found = faults(tmp_path, "  " + written.replace("SECRET", f'"{secret}"'))
-    assert found.startswith("people.yaml:2: people[0].")
-    assert not any(word in found for word in ("ecret", "777", "Jan"))
+    messages = faults(tmp_path, "  " + written.replace("SECRET", f'"{secret}"'))
+    assert messages.startswith("people.yaml:2: people[0].")
+    assert not any(secret_part in messages for secret_part in ("ecret", "777", "Jan"))
 
 
 @pytest.mark.parametrize("secret", ["jan.secret@acme.example", "Jan Secret", "+31207770199", "secret=" + "x" * 60])
@@ -195,8 +195,8 @@ async def test_a_fault_never_repeats_what_stands_in_a_wrong_place(tmp_path: Path
 async def test_neither_names_of_fields_nor_hints_repeat_what_may_be_personal(
     tmp_path: Path, written: str, secret: str
 ) -> None:
-    found = faults(tmp_path, "  " + written.replace("SECRET", secret))
-    assert not any(word in found for word in ("ecret", "777", "Jan"))
+    messages = faults(tmp_path, "  " + written.replace("SECRET", secret))
+    assert not any(secret_part in messages for secret_part in ("ecret", "777", "Jan"))
 
 
 async def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
@@ -260,18 +260,18 @@ async def test_a_store_that_is_away_is_no_fault_of_the_file(tmp_path: Path) -> N
     shutil.rmtree(store, ignore_errors=True)
     store.write_text("no folder")
     dead = PushDevice(token="token", platform=Platform.ANDROID)
-    asked = [
+    lookups = [
         directory.devices(person),
         directory.mark_gone(person, dead, "UNREGISTERED"),
         directory.registered(),
         directory.person("signer-1", Kind.REQUEST.workflow_id("r1")),
     ]
-    for one in asked:
+    for lookup in lookups:
         with pytest.raises(
             DirectoryAway,
             match=r"^the database cannot be used: ",
         ):
-            await one
+            await lookup
     with pytest.raises(ApplicationError) as caught:
         await PolicyPlanner(directory).check(
             StandIn(person="signer-1", at=datetime.now(UTC), beside=Kind.REQUEST.workflow_id("r1"))
@@ -285,12 +285,12 @@ async def test_a_file_that_never_was_good_is_a_failure(tmp_path: Path) -> None:
 
 
 async def test_a_dead_device_stays_dead_after_a_restart(tmp_path: Path) -> None:
-    before = people(tmp_path)
-    chief = await before.person("chief-executive")
+    first_directory = people(tmp_path)
+    chief = await first_directory.person("chief-executive")
     for _ in range(2):
-        await before.mark_gone(chief, chief.devices[0], "UNREGISTERED")
-    after = people(tmp_path)
-    living = await after.devices(await after.person("chief-executive"))
+        await first_directory.mark_gone(chief, chief.devices[0], "UNREGISTERED")
+    restarted_directory = people(tmp_path)
+    living = await restarted_directory.devices(await restarted_directory.person("chief-executive"))
     assert [device.token for device in living] == ["chief-executive~2"]
 
 
@@ -302,10 +302,12 @@ async def test_a_phone_that_registers_again_lives_again(tmp_path: Path, register
     directory = people(tmp_path)
     chief = await directory.person("chief-executive")
     await directory.mark_gone(chief, chief.devices[0], "UNREGISTERED")
-    again = PushDevice.model_validate({**dict(chief.devices[0]), "registered_at": registered})
-    assert await directory.devices(chief.model_copy(update={"devices": (again,)})) == ((again,) if alive else ())
-    await directory.mark_gone(chief, again, "UNREGISTERED")
-    assert await directory.devices(chief.model_copy(update={"devices": (again,)})) == ()
+    registered_phone = PushDevice.model_validate({**dict(chief.devices[0]), "registered_at": registered})
+    assert await directory.devices(chief.model_copy(update={"devices": (registered_phone,)})) == (
+        (registered_phone,) if alive else ()
+    )
+    await directory.mark_gone(chief, registered_phone, "UNREGISTERED")
+    assert await directory.devices(chief.model_copy(update={"devices": (registered_phone,)})) == ()
 
 
 @pytest.mark.parametrize("kind", [Kind.REQUEST, Kind.TASK, Kind.ONBOARDING, Kind.CAMPAIGN])
@@ -315,12 +317,12 @@ async def test_who_stands_in_full_is_found_beside_their_own_workflow_only(tmp_pa
     await store.people.keep(home, "a" * 64, SignersFile.of([None, in_full], [None, "signer-2"]) or b"")
     directory = people(tmp_path)
     assert await directory.person("signer-2", home) == Person(id="signer-2", **dict(in_full))
-    for id, beside in (("signer-1", home), ("signer-2", f"{home}2"), ("signer-2", None)):
+    for id, home_of_lookup in (("signer-1", home), ("signer-2", f"{home}2"), ("signer-2", None)):
         with pytest.raises(UnknownPerson):
-            await directory.person(id, beside)
-    for other in set(kinds()) - {kind}:
+            await directory.person(id, home_of_lookup)
+    for other_kind in set(kinds()) - {kind}:
         with pytest.raises(UnknownPerson):
-            await directory.person("signer-2", other.workflow_id("r1"))
+            await directory.person("signer-2", other_kind.workflow_id("r1"))
 
 
 async def test_an_id_that_only_looks_similar_is_of_the_directory(tmp_path: Path) -> None:
@@ -328,5 +330,5 @@ async def test_an_id_that_only_looks_similar_is_of_the_directory(tmp_path: Path)
 
 
 def test_a_person_shows_nothing_personal() -> None:
-    shown = repr(Person(id="p", name="Some Name", email="p@example.com", zone="UTC", phone="+31 20 555 0100"))
-    assert not any(secret in shown for secret in ("Some Name", "p@example.com", "555"))
+    representation = repr(Person(id="p", name="Some Name", email="p@example.com", zone="UTC", phone="+31 20 555 0100"))
+    assert not any(secret in representation for secret in ("Some Name", "p@example.com", "555"))

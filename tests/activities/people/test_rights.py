@@ -22,7 +22,7 @@ def test_a_right_is_written_as_it_was_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "says"),
+    ("written", "message"),
     [
         ("", "is no right"),
         ("raed", "did you mean read"),
@@ -32,12 +32,12 @@ def test_a_right_is_written_as_it_was_read() -> None:
         ("target:finance", "target is no right"),
     ],
 )
-def test_what_is_no_right_is_refused(written: str, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_what_is_no_right_is_refused(written: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Rights.read([written])
 
 
 def test_of_none_and_of_ten_times_too_many_nothing_is_read() -> None:
-    for many in (0, 10 * RIGHTS_AT_MOST):
+    for right_count in (0, 10 * RIGHTS_AT_MOST):
         with pytest.raises(ValueError, match=f"from 1 to {RIGHTS_AT_MOST}"):
-            Rights.read(f"start:kind-{number}" for number in range(many))
+            Rights.read(f"start:kind-{number}" for number in range(right_count))

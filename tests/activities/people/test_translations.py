@@ -32,8 +32,8 @@ def texts() -> frozenset[str | tuple[str, ...]]:
     with (LOCALES / "babel.cfg").open() as file:
         methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]
     keywords = DEFAULT_KEYWORDS | parse_keywords(KEYWORDS)
-    found = extract_from_dir(ROOT, methods, options, keywords, directory_filter=_ours)
-    return frozenset(_key(message) for _, _, message, _, _ in found)
+    extracted = extract_from_dir(ROOT, methods, options, keywords, directory_filter=_may_have_texts)
+    return frozenset(_key(message) for _, _, message, _, _ in extracted)
 
 
 def catalogue(code: str) -> Catalog:
@@ -68,46 +68,46 @@ def test_no_text_stands_inside_an_f_string() -> None:
 
 @pytest.mark.parametrize("code", TRANSLATED)
 def test_nothing_is_left_over(code: str) -> None:
-    left = catalogue(code)
+    translations = catalogue(code)
     assert sorted(str(entry.id) for entry in entries(code) if _key(entry.id) not in texts()) == []
-    assert not left.obsolete
+    assert not translations.obsolete
 
 
 @pytest.mark.parametrize("code", TRANSLATED)
 def test_placeholders_are_those_of_the_english_text(code: str) -> None:
     """A placeholder too many would keep a notice from being sent at all."""
     for entry in entries(code):
-        for said in _strings(entry.string):
-            assert _placeholders(said) == _placeholders(_strings(entry.id)[-1]), said
+        for translation in _strings(entry.string):
+            assert _placeholders(translation) == _placeholders(_strings(entry.id)[-1]), translation
 
 
 @pytest.mark.parametrize("code", TRANSLATED)
 def test_every_plural_form_is_there(code: str) -> None:
-    found = catalogue(code)
-    assert all(len(_strings(entry.string)) == found.num_plurals for entry in entries(code) if entry.pluralizable)
+    translations = catalogue(code)
+    assert all(len(_strings(entry.string)) == translations.num_plurals for entry in entries(code) if entry.pluralizable)
 
 
 @pytest.mark.parametrize("code", TRANSLATED)
 def test_a_translation_is_none_of_the_english_text(code: str) -> None:
     """A single word may well be the same in both."""
-    same = [str(entry.id) for entry in entries(code) if entry.string == entry.id]
-    assert [text for text in same if len(re.findall(r"\w+", re.sub(r"\{\w+\}", "", text))) > 1] == []
+    untranslated = [str(entry.id) for entry in entries(code) if entry.string == entry.id]
+    assert [text for text in untranslated if len(re.findall(r"\w+", re.sub(r"\{\w+\}", "", text))) > 1] == []
 
 
 def test_a_text_of_a_notice_stands_under_a_stage_or_an_outcome_that_there_is() -> None:
-    others = {"first", "nobody_left", "unanswered_by_others"}
-    for told in TEXTS.values():
-        assert set(told.stages) - others <= set(NotificationType)
-        assert set(told.endings) <= set(Status)
+    extra_keys = {"first", "nobody_left", "unanswered_by_others"}
+    for notice_texts in TEXTS.values():
+        assert set(notice_texts.stages) - extra_keys <= set(NotificationType)
+        assert set(notice_texts.endings) <= set(Status)
 
 
 def test_the_extraction_sees_tables_calls_plurals_and_templates() -> None:
-    seen = texts()
-    assert {"Your signature is needed", "Urgent · {title}", "Signers"} <= seen
-    assert ("Due in {count} working day: {when}.", "Due in {count} working days: {when}.") in seen
+    extracted = texts()
+    assert {"Your signature is needed", "Urgent · {title}", "Signers"} <= extracted
+    assert ("Due in {count} working day: {when}.", "Due in {count} working days: {when}.") in extracted
 
 
-def _ours(folder: str | Path) -> bool:
+def _may_have_texts(folder: str | Path) -> bool:
     """The folders in which texts are; walking through a virtual environment would take long."""
     parts = Path(folder).relative_to(ROOT).parts
     return not parts or parts[0] in ("activities", "starter", "workflows")

@@ -30,7 +30,7 @@ BASE: dict[str, Any] = {
 }
 
 
-def resolved(override: dict[str, Any]) -> Resolved:
+def resolve_override(override: dict[str, Any]) -> Resolved:
     kinds = {"base": CatalogueKind.model_validate(BASE), "kind": CatalogueKind(extends="base")}
     return Catalogue(kinds).resolve("kind", PolicyLayer.model_validate(override))
 
@@ -50,28 +50,31 @@ def resolved(override: dict[str, Any]) -> Resolved:
     ],
 )
 def test_null_removes_what_lower_layers_say(field: str, default: Any) -> None:
-    assert getattr(resolved({}).policy, field) != default
-    found = resolved({field: None})
-    assert getattr(found.policy, field) == default
-    assert found.layer(field) == "request"
+    assert getattr(resolve_override({}).policy, field) != default
+    resolved_policy = resolve_override({field: None})
+    assert getattr(resolved_policy.policy, field) == default
+    assert resolved_policy.layer(field) == "request"
 
 
 @pytest.mark.parametrize("field", ["first", "every", "most"])
 def test_null_removes_a_part_of_the_reminders(field: str) -> None:
-    reminders = resolved({"reminders": {field: None}}).policy.reminders
+    reminders = resolve_override({"reminders": {field: None}}).policy.reminders
     assert reminders == Reminders(first="1d", every="1d", most=9).replace(**{field: getattr(Reminders(), field)})
 
 
 @pytest.mark.parametrize("field", ["action", "to", "alternates", "depth", "fallback"])
 def test_null_removes_a_part_of_the_escalation(field: str) -> None:
-    before, escalation = resolved({}).policy.escalation, resolved({"escalation": {field: None}}).policy.escalation
-    assert before is not None
-    assert escalation == before.replace(**{field: getattr(Escalation(), field)})
+    base_escalation, escalation = (
+        resolve_override({}).policy.escalation,
+        resolve_override({"escalation": {field: None}}).policy.escalation,
+    )
+    assert base_escalation is not None
+    assert escalation == base_escalation.replace(**{field: getattr(Escalation(), field)})
 
 
 def test_all_that_can_be_removed_at_once() -> None:
     nothing = dict.fromkeys(BASE)
-    assert resolved(nothing).policy == Policy(
+    assert resolve_override(nothing).policy == Policy(
         hours="working", reminders=None, warnings=(), snooze=0, escalation=None, handoff=()
     )
 
@@ -82,9 +85,9 @@ def test_a_whole_that_is_written_above_covers_what_its_parts_came_from() -> None
         "base": CatalogueKind.model_validate(BASE),
         "kind": CatalogueKind.model_validate({"extends": "base", "reminders": None}),
     }
-    found = Catalogue(kinds).resolve("kind", PolicyLayer.model_validate({"reminders": {"every": "4d"}}))
-    assert found.policy.reminders == Reminders(every="4d")
-    assert {part: found.layer(f"reminders.{part}") for part in ("first", "every", "most")} == {
+    resolved_policy = Catalogue(kinds).resolve("kind", PolicyLayer.model_validate({"reminders": {"every": "4d"}}))
+    assert resolved_policy.policy.reminders == Reminders(every="4d")
+    assert {part: resolved_policy.layer(f"reminders.{part}") for part in ("first", "every", "most")} == {
         "first": "kind",
         "every": "request",
         "most": "kind",
@@ -92,15 +95,15 @@ def test_a_whole_that_is_written_above_covers_what_its_parts_came_from() -> None
 
 
 def test_a_second_trigger_that_moves_up_keeps_its_layer() -> None:
-    found = resolved({"escalation": {"after": None}})
-    assert found.policy.escalation is not None
-    assert (found.policy.escalation.after, found.policy.escalation.or_) == ("50%", None)
-    assert (found.layer("escalation.after"), found.layer("escalation.or")) == ("base", "request")
+    resolved_policy = resolve_override({"escalation": {"after": None}})
+    assert resolved_policy.policy.escalation is not None
+    assert (resolved_policy.policy.escalation.after, resolved_policy.policy.escalation.or_) == ("50%", None)
+    assert (resolved_policy.layer("escalation.after"), resolved_policy.layer("escalation.or")) == ("base", "request")
 
 
 def test_a_second_trigger_that_nobody_wrote_is_the_default() -> None:
-    found = Catalogue({"kind": CatalogueKind()}).resolve(
+    resolved_policy = Catalogue({"kind": CatalogueKind()}).resolve(
         "kind", PolicyLayer.model_validate({"escalation": {"after": None}})
     )
-    assert found.policy.escalation == Escalation(after="60%", or_=None)
-    assert found.layer("escalation.after") == "default"
+    assert resolved_policy.policy.escalation == Escalation(after="60%", or_=None)
+    assert resolved_policy.layer("escalation.after") == "default"

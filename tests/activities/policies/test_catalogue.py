@@ -84,8 +84,8 @@ def test_without_any_trigger_an_escalation_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_removed_can_be_given_again(tmp_path: Path) -> None:
-    again = resolved(tmp_path, "{extends: base, escalation: null}", escalation={"after": "2d"}).escalation
-    assert again == Escalation(after="2d")
+    escalation = resolved(tmp_path, "{extends: base, escalation: null}", escalation={"after": "2d"}).escalation
+    assert escalation == Escalation(after="2d")
 
 
 def test_hand_off_targets(tmp_path: Path) -> None:
@@ -102,8 +102,8 @@ def test_hand_off_targets(tmp_path: Path) -> None:
 
 def test_a_target_may_be_told_of_each_ending_that_the_schemas_know() -> None:
     events = [json.loads(file.read_text())["properties"] for file in FOLDER.glob("*.json")]
-    words = {word for fields in events for word in fields.get("outcome", {}).get("enum", ())}
-    assert {str(one) for one in get_args(Occasion)} == words | {"escalated"}
+    outcomes = {outcome for fields in events for outcome in fields.get("outcome", {}).get("enum", ())}
+    assert {str(occasion) for occasion in get_args(Occasion)} == outcomes | {"escalated"}
 
 
 @pytest.mark.parametrize(
@@ -242,9 +242,9 @@ def test_what_a_higher_layer_cuts_short_can_work(tmp_path: Path, kind: str) -> N
 def test_every_value_knows_the_layer_it_comes_from(tmp_path: Path) -> None:
     kinds = catalogue(tmp_path, "base: {window: 30d, reminders: {every: 2d}}", "kind: {extends: base, warnings: [1d]}")
     override = PolicyLayer.model_validate({"reminders": {"most": 2}, "escalation": None})
-    found = kinds.resolve("kind", override)
+    resolved_policy = kinds.resolve("kind", override)
     fields = ("window", "reminders.every", "reminders.most", "reminders.first", "warnings", "escalation.after", "hours")
-    assert {field: found.layer(field) for field in fields} == {
+    assert {field: resolved_policy.layer(field) for field in fields} == {
         "window": "base",
         "reminders.every": "base",
         "reminders.most": "request",
@@ -267,25 +267,25 @@ def test_what_is_accepted_travels(tmp_path: Path) -> None:
 
 
 def test_a_circle_that_only_others_walk_is_told_of_all_who_reach_it(tmp_path: Path) -> None:
-    found = faults(tmp_path, "a: {extends: b}", "b: {extends: c}", "c: {extends: b}")
-    assert found.count("goes round in a circle") == 3
+    messages = faults(tmp_path, "a: {extends: b}", "b: {extends: c}", "c: {extends: b}")
+    assert messages.count("goes round in a circle") == 3
 
 
 def test_a_chain_of_kinds_without_end_is_refused(tmp_path: Path) -> None:
-    chain = [f"k{at}: {{extends: k{at + 1}}}" for at in range(1200)]
+    chain = [f"k{number}: {{extends: k{number + 1}}}" for number in range(1200)]
     assert "kinds.k0.extends: has more than 20 kinds above it" in faults(tmp_path, *chain, "k1200: {}")
     assert catalogue(tmp_path, *chain[-20:], "k1200: {window: 7d}").resolve("k1180").policy.window == "7d"
 
 
 def test_a_kind_that_cannot_work_is_told_beside_one_that_cannot_be_read(tmp_path: Path) -> None:
-    found = faults(
+    messages = faults(
         tmp_path,
         "a: {windo: 5d}",
         "b: {escalation: {to: []}}",
         "c: {extends: a, escalation: {to: []}}",
         "d: {window: 1d, warnings: [2d, 3d]}",
     )
-    assert [line.partition(": ")[2].split(",")[0] for line in found.split("\n")] == [
+    assert [line.partition(": ")[2].split(",")[0] for line in messages.split("\n")] == [
         "kinds.a.windo: unknown",
         "kinds.b.escalation: has nobody to escalate to: name alternates or a fallback",
         "kinds.d.warnings: 2 days before the due date is before the request is sent",
@@ -377,27 +377,29 @@ def test_kinds_that_never_close_are_offered_only_where_they_may_be_used() -> Non
 
 def test_whoever_knows_no_kind_is_told_twenty_of_two_hundred() -> None:
     kinds = {f"kind-{number:03}": None for number in range(200)}
-    told = str(UnknownKind("quite-another", kinds, "policies.yaml"))
-    assert told.startswith('"quite-another" is not a kind of policies.yaml; it has kind-000, kind-001, ')
-    assert told.endswith(", kind-019, and 180 more")
+    message = str(UnknownKind("quite-another", kinds, "policies.yaml"))
+    assert message.startswith('"quite-another" is not a kind of policies.yaml; it has kind-000, kind-001, ')
+    assert message.endswith(", kind-019, and 180 more")
     assert str(UnknownKind("quite-another", dict.fromkeys(list(kinds)[:21]))).endswith(", kind-019, kind-020")
 
 
 def test_kinds_that_every_catalogue_has_are_as_the_shipped_one_says(tmp_path: Path) -> None:
-    shipped, other = Catalogue.read(_SHIPPED), catalogue(tmp_path, "contract: {}")
-    assert other.kinds == ("contract",)
+    shipped, other_catalogue = Catalogue.read(_SHIPPED), catalogue(tmp_path, "contract: {}")
+    assert other_catalogue.kinds == ("contract",)
     for kind in ALWAYS_THERE:
-        assert other.resolve(kind).policy == shipped.resolve(kind).policy
-    own = catalogue(tmp_path, "customer-step: {window: 30d}")
-    assert own.resolve("customer-step").policy.window == "30d"
+        assert other_catalogue.resolve(kind).policy == shipped.resolve(kind).policy
+    own_catalogue = catalogue(tmp_path, "customer-step: {window: 30d}")
+    assert own_catalogue.resolve("customer-step").policy.window == "30d"
 
 
 def test_a_catalogue_is_parsed_once_and_anew_as_soon_as_it_says_something_else(tmp_path: Path) -> None:
     first = catalogue(tmp_path, "contract: {window: 60d}")
     parsed = parsing.cache_info().misses
-    again = [Catalogue.read(tmp_path / "catalogue.yaml") for _ in range(10)]
+    later_reads = [Catalogue.read(tmp_path / "catalogue.yaml") for _ in range(10)]
     assert parsing.cache_info().misses == parsed
-    assert {one.resolve("contract").policy for one in (first, *again)} == {first.resolve("contract").policy}
+    assert {parsed_catalogue.resolve("contract").policy for parsed_catalogue in (first, *later_reads)} == {
+        first.resolve("contract").policy
+    }
     changed = catalogue(tmp_path, "contract: {window: 61d}")
     assert changed.resolve("contract").policy.window == "61d"
 
@@ -410,7 +412,11 @@ def test_a_kind_is_called_by_its_label_in_the_language_of_its_reader_and_never_b
         "team-task: {label: {fr: Chose}}",
     )
     english, german, dutch = (Language.of(code) for code in ("en", "de-AT", "nl"))
-    assert [kinds.label("base", one) for one in (english, german, dutch)] == ["Agreement", "Vereinbarung", "Agreement"]
+    assert [kinds.label("base", language) for language in (english, german, dutch)] == [
+        "Agreement",
+        "Vereinbarung",
+        "Agreement",
+    ]
     assert kinds.label("sales_deal.v2", german) == "Sales deal v2", "a label is of its kind alone"
     assert kinds.label("team-task", german) == "Chose"
     assert kinds.label("customer-step", german) == "Schritt für den Kunden"
@@ -423,10 +429,10 @@ def test_every_kind_that_is_shipped_has_a_label_in_all_languages() -> None:
         labels = [kinds.label(kind, Language.of(code)) for kind in (*kinds.kinds, *ALWAYS_THERE)]
         assert not {*labels} & {*kinds.kinds, *ALWAYS_THERE}
     for code in LANGUAGES[1:]:
-        same = [
+        untranslated = [
             kind for kind in _KINDS if kinds.label(kind, Language.of(code)) == kinds.label(kind, Language.english())
         ]
-        assert same == []
+        assert untranslated == []
 
 
 def test_who_may_start_comes_from_the_nearest_layer_and_is_no_policy_of_a_request(tmp_path: Path) -> None:
@@ -438,8 +444,11 @@ def test_who_may_start_comes_from_the_nearest_layer_and_is_no_policy_of_a_reques
         "other: {}",
     )
     read = catalogue(tmp_path, *kinds)
-    assert [(one.group, one.person) for one in read.starters("offer")] == [("sales", None), (None, "legal-desk")]
-    assert [one.everyone for one in read.starters("gift")] == [True]
+    assert [(starter.group, starter.person) for starter in read.starters("offer")] == [
+        ("sales", None),
+        (None, "legal-desk"),
+    ]
+    assert [starter.everyone for starter in read.starters("gift")] == [True]
     assert read.starters("decision") == read.starters("other") == ()
     assert "may_start" not in read.resolve("offer").policy.model_dump()
 
@@ -484,7 +493,7 @@ def test_a_kind_is_visible_to_the_groups_of_the_nearest_kind_that_says_so(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("written", "says"),
+    ("written", "message"),
     [
         ("visible_to: support", "visible_to"),
         ("visible_to: [{person: ada}]", "visible_to[0].person: unknown"),
@@ -492,5 +501,5 @@ def test_a_kind_is_visible_to_the_groups_of_the_nearest_kind_that_says_so(tmp_pa
         (f"visible_to: [{', '.join(['{group: g}'] * 21)}]", "visible_to"),
     ],
 )
-def test_who_may_look_is_a_list_of_groups(tmp_path: Path, written: str, says: str) -> None:
-    assert says in faults(tmp_path, f"base: {{{written}}}")
+def test_who_may_look_is_a_list_of_groups(tmp_path: Path, written: str, message: str) -> None:
+    assert message in faults(tmp_path, f"base: {{{written}}}")

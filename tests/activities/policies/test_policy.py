@@ -47,9 +47,9 @@ def let_the_catalogue_be(desk: Desk, text: str) -> None:
     ],
 )
 async def test_a_policy_that_cannot_work(desk: Desk, changes: dict[str, Any], fault: str) -> None:
-    found = await faults(desk, **changes)
-    assert len(found) == 1
-    assert fault in found[0]
+    messages = await faults(desk, **changes)
+    assert len(messages) == 1
+    assert fault in messages[0]
 
 
 async def test_strangers_are_told_at_their_line(desk: Desk) -> None:
@@ -71,10 +71,10 @@ async def test_strangers_of_the_catalogue_are_told_at_the_kind(desk: Desk) -> No
         "kinds:\n  base: {handoff: [{target: legal, person: legal-dsk}]}\n"
         "  customer-contract: {extends: base, escalation: {fallback: nobody}}\n",
     )
-    told = "request.yaml:2: kind: customer-contract cannot be used: "
+    prefix = "request.yaml:2: kind: customer-contract cannot be used: "
     assert await faults(desk) == [
-        f'{told}escalation.fallback: "nobody" is not in people.yaml',
-        f'{told}handoff[0].person of base: "legal-dsk" is not in people.yaml, did you mean legal-desk?',
+        f'{prefix}escalation.fallback: "nobody" is not in people.yaml',
+        f'{prefix}handoff[0].person of base: "legal-dsk" is not in people.yaml, did you mean legal-desk?',
     ]
     assert await faults(desk, policy={"warnings": ["1d"]}) == await faults(desk)
 
@@ -121,8 +121,11 @@ policy:
 
 
 async def test_several_warnings_that_are_too_early_are_all_told(desk: Desk) -> None:
-    found = await faults(desk, due=None, policy={"window": "2d", "warnings": ["1w", "3d", "1d"]})
-    assert [fault.partition("policy.warnings: ")[2].partition(" before")[0] for fault in found] == ["1 week", "3 days"]
+    messages = await faults(desk, due=None, policy={"window": "2d", "warnings": ["1w", "3d", "1d"]})
+    assert [fault.partition("policy.warnings: ")[2].partition(" before")[0] for fault in messages] == [
+        "1 week",
+        "3 days",
+    ]
 
 
 @pytest.mark.parametrize("policy", [{"window": "9 days"}, {"handoff": [{}]}])

@@ -32,10 +32,10 @@ async def temporal(dev_server: str) -> Client:
     return await own_namespace(dev_server)
 
 
-async def open_one(client: Client, id: str, **known: str) -> None:
+async def open_one(client: Client, id: str, **attributes: str) -> None:
     """A workflow with these search attributes; nobody works on it."""
     keys = {"status": names.STATUS, "kind": names.KIND, "problem": names.PROBLEM, "handoff": names.HANDOFF}
-    pairs = [SearchAttributePair(keys[name], value) for name, value in known.items()]
+    pairs = [SearchAttributePair(keys[name], value) for name, value in attributes.items()]
     await client.start_workflow("Any", id=id, task_queue="nobody", search_attributes=TypedSearchAttributes(pairs))
 
 
@@ -53,8 +53,8 @@ async def test_reconciliation_counts_what_is_open_and_every_worker_exports_it(te
     await open_one(temporal, "a", status="sent", kind="nda", problem="unreachable")
     await open_one(temporal, "b", status="sent", kind="nda", problem="unreachable")
     await open_one(temporal, "c", status="open", kind="of-nobody", handoff="dead")
-    for about in (About(TARGETS, "crm"), About(PUSH, "ours")):
-        await store.incidents.change(about, lambda one: one.becomes(1, NOW))
+    for subject in (About(TARGETS, "crm"), About(PUSH, "ours")):
+        await store.incidents.change(subject, lambda incident: incident.becomes(1, NOW))
     behind = ClockSeen(behind=60, at=NOW - timedelta(minutes=59))
     await store.notes.note_clock(behind.model_dump_json().encode())
     silent = CallbackHealth(incident=Incident().becomes(1, NOW))
@@ -92,12 +92,12 @@ async def test_reconciliation_counts_what_is_open_and_every_worker_exports_it(te
 
 async def test_what_cannot_be_counted_stays_what_it_was(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    before = Figures(at=NOW, started_until=NOW)
-    await store.notes.note_figures(before.model_dump_json().encode())
+    figures_before = Figures(at=NOW, started_until=NOW)
+    await store.notes.note_figures(figures_before.model_dump_json().encode())
     nobody = await Client.connect("127.0.0.1:9", lazy=True)
     with metered():
         await FigureCounter(nobody, store).count(CallbackHealth(), NOW + timedelta(minutes=5))
-    assert await kept(store) == before
+    assert await kept(store) == figures_before
 
 
 @pytest.mark.real_server

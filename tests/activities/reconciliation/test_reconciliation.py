@@ -71,7 +71,7 @@ class Listening:
 
 
 @dataclass
-class Known:
+class OpenRequestIds:
     """Visibility, on a server that has none."""
 
     status: dict[str, str] = field(default_factory=dict)
@@ -97,7 +97,7 @@ class Office:
     signature: CoreSignatureClient
     temporal: Client
     store: Store
-    known: Known
+    known: OpenRequestIds
     now: datetime = NOW
     limits: PassLimits = field(default_factory=lambda: PassLimits(pages=100))
     adoption: Adoption | None = None
@@ -110,16 +110,24 @@ class Office:
             await self.temporal.start_workflow(Listening.run, id=Kind.REQUEST.workflow_id(id), task_queue="listening")
             self.known.status[id] = status
 
-    def happens(self, id: str | None, what: str = "signed", ago: timedelta = MINUTE, **more: Any) -> CoreEvent:
+    def happens(self, id: str | None, event_type: str = "signed", ago: timedelta = MINUTE, **fields: Any) -> CoreEvent:
         """Something happened to a document; nobody was called."""
-        at = (self.now - ago).timestamp()
+        happened_at = (self.now - ago).timestamp()
         return self.sandbox.state.database.events.save(
-            CoreEvent(**{"event_type": what, "timestamp": at, "document": "d" * 32, "external_id": id, **more})
+            CoreEvent(
+                **{
+                    "event_type": event_type,
+                    "timestamp": happened_at,
+                    "document": "d" * 32,
+                    "external_id": id,
+                    **fields,
+                }
+            )
         )
 
-    async def sweeps(self, waited: timedelta = timedelta(), **how: Any) -> ReconciliationResult:
+    async def sweeps(self, waited: timedelta = timedelta(), **limit_overrides: Any) -> ReconciliationResult:
         """One part of a sweep, which may have waited in its queue."""
-        limits = replace(self.limits, **how)
+        limits = replace(self.limits, **limit_overrides)
         sweep = ReconciliationService(
             self.signature,
             self.temporal,
@@ -156,40 +164,42 @@ async def office(folder: Path, **settings: Any) -> AsyncIterator[Office]:
             workflow_runner=UnsandboxedWorkflowRunner(),
         )
         async with worker, aclosing(signature):
-            yield Office(sandbox, signature, env.client, Store(str(folder)), Known())
+            yield Office(sandbox, signature, env.client, Store(str(folder)), OpenRequestIds())
 
 
 async def test_what_a_callback_did_not_tell_is_told_and_what_it_told_is_not(tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
-        await it.begins("lost", "heard", "idle")
-        it.happens("heard", "signer_signed", delivered=True)
-        it.happens("lost", "signer_viewed", ago=3 * MINUTE)
-        it.happens("lost", "signer_signed", ago=2 * MINUTE)
-        for what in WITHOUT_EFFECT:
-            it.happens("idle", what)
-        swept = await it.sweeps()
-        assert [(one.request, one.event) for one in swept.mended] == [("lost", "signer_signed")]
+    async with office(tmp_path) as back_office:
+        await back_office.begins("lost", "heard", "idle")
+        back_office.happens("heard", "signer_signed", delivered=True)
+        back_office.happens("lost", "signer_viewed", ago=3 * MINUTE)
+        back_office.happens("lost", "signer_signed", ago=2 * MINUTE)
+        for event_type in WITHOUT_EFFECT:
+            back_office.happens("idle", event_type)
+        swept = await back_office.sweeps()
+        assert [(mended_request.request, mended_request.event) for mended_request in swept.mended] == [
+            ("lost", "signer_signed")
+        ]
         assert (swept.told, swept.events, swept.over) == (1, 3 + len(WITHOUT_EFFECT), True)
-        assert await it.heard("lost") == ["signer_signed"]
-        assert await it.heard("heard") == await it.heard("idle") == []
+        assert await back_office.heard("lost") == ["signer_signed"]
+        assert await back_office.heard("heard") == await back_office.heard("idle") == []
 
 
-@pytest.mark.parametrize("what", FINAL)
+@pytest.mark.parametrize("event_type", FINAL)
 async def test_an_end_is_told_to_whom_it_does_not_show_whatever_is_said_of_its_callback(
-    what: str, tmp_path: Path
+    event_type: str, tmp_path: Path
 ) -> None:
-    async with office(tmp_path) as it:
-        await it.begins("open")
-        await it.begins("settling", status=Status.SIGNED)
-        event = it.happens("open", what, delivered=True)
-        it.happens("settling", what)
-        swept = await it.sweeps()
-        assert [one.request for one in swept.mended] == ["open"]
-        assert await it.heard("settling") == []
-        handle = it.temporal.get_workflow_handle(Kind.REQUEST.workflow_id("open"))
+    async with office(tmp_path) as back_office:
+        await back_office.begins("open")
+        await back_office.begins("settling", status=Status.SIGNED)
+        event = back_office.happens("open", event_type, delivered=True)
+        back_office.happens("settling", event_type)
+        swept = await back_office.sweeps()
+        assert [mended_request.request for mended_request in swept.mended] == ["open"]
+        assert await back_office.heard("settling") == []
+        handle = back_office.temporal.get_workflow_handle(Kind.REQUEST.workflow_id("open"))
         [hint] = await handle.query(Listening.told)
-        begun = SignatureState.begin(a_request().brief, NOW)
-        assert begun.notify_of(hint.replace(id=event.uuid), NOW).notify_of(hint, NOW).document.events_seen == (
+        state = SignatureState.begin(a_request().brief, NOW)
+        assert state.notify_of(hint.replace(id=event.uuid), NOW).notify_of(hint, NOW).document.events_seen == (
             event.uuid,
             hint.id,
         )
@@ -198,111 +208,119 @@ async def test_an_end_is_told_to_whom_it_does_not_show_whatever_is_said_of_its_c
 async def test_types_that_are_not_known_are_hints_like_any_other_and_what_is_no_word_is_not_repeated(
     tmp_path: Path,
 ) -> None:
-    async with office(tmp_path) as it:
-        await it.begins("new", "odd")
-        it.happens("new", "signer_has_moved")
-        it.happens("odd", "| no | word |\n" * 30, status="no status", callback_status_code=999)
-        swept = await it.sweeps()
-        assert {(one.request, one.event) for one in swept.mended} == {("new", "signer_has_moved"), ("odd", "another")}
-        assert await it.heard("new") == ["signer_has_moved"]
-        assert [len(event) for event in await it.heard("odd")] == [100]
+    async with office(tmp_path) as back_office:
+        await back_office.begins("new", "odd")
+        back_office.happens("new", "signer_has_moved")
+        back_office.happens("odd", "| no | word |\n" * 30, status="no status", callback_status_code=999)
+        swept = await back_office.sweeps()
+        assert {(mended_request.request, mended_request.event) for mended_request in swept.mended} == {
+            ("new", "signer_has_moved"),
+            ("odd", "another"),
+        }
+        assert await back_office.heard("new") == ["signer_has_moved"]
+        assert [len(event) for event in await back_office.heard("odd")] == [100]
 
 
 async def test_documents_of_others_and_of_what_has_ended_are_nobody_s(tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
-        await it.begins("ours")
-        it.known.status["closed"] = Status.SENT  # Temporal's visibility lags.
+    async with office(tmp_path) as back_office:
+        await back_office.begins("ours")
+        back_office.known.status["closed"] = Status.SENT  # Temporal's visibility lags.
         for id in ("foreign", "closed", None, "it's", "../ours", "x" * 300, ""):
-            it.happens(id)
-        swept = await it.sweeps()
+            back_office.happens(id)
+        swept = await back_office.sweeps()
         assert (swept.told, swept.over) == (0, True)
-        assert [set(ids) for ids in it.known.asked] == [{"closed", "foreign"}]
-        it.happens("ours")
-        assert (await it.sweeps()).told == 1
+        assert [set(ids) for ids in back_office.known.asked] == [{"closed", "foreign"}]
+        back_office.happens("ours")
+        assert (await back_office.sweeps()).told == 1
 
 
 async def test_the_next_sweep_is_one_call_and_tells_nobody_again(tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
+    async with office(tmp_path) as back_office:
         ids = [f"quiet-{number}" for number in range(5)]
-        await it.begins(*ids)
+        await back_office.begins(*ids)
         for id in ids:
-            it.happens(id, "signer_viewed")
-        assert (await it.sweeps()).told == len(ids)
-        before, it.now = it.calls(), NOW + 5 * MINUTE
-        swept = await it.sweeps()
-        assert (swept.told, swept.mended, it.calls() - before) == (0, (), 1)
-        it.happens(ids[0], "signer_signed")
-        assert [one.request for one in (await it.sweeps()).mended] == [ids[0]]
-        assert [await it.heard(id) for id in ids[:2]] == [["signer_viewed", "signer_signed"], ["signer_viewed"]]
+            back_office.happens(id, "signer_viewed")
+        assert (await back_office.sweeps()).told == len(ids)
+        calls_before, back_office.now = back_office.calls(), NOW + 5 * MINUTE
+        swept = await back_office.sweeps()
+        assert (swept.told, swept.mended, back_office.calls() - calls_before) == (0, (), 1)
+        back_office.happens(ids[0], "signer_signed")
+        assert [mended_request.request for mended_request in (await back_office.sweeps()).mended] == [ids[0]]
+        assert [await back_office.heard(id) for id in ids[:2]] == [
+            ["signer_viewed", "signer_signed"],
+            ["signer_viewed"],
+        ]
 
 
 async def test_an_hour_with_nothing_new_costs_one_call_a_sweep_however_many_wait(tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
-        it.known.status = {f"quiet-{number}": Status.SENT for number in range(2_000)}
+    async with office(tmp_path) as back_office:
+        back_office.known.status = {f"quiet-{number}": Status.SENT for number in range(2_000)}
         for number in range(12):
-            it.now = NOW + number * 5 * MINUTE
-            await it.sweeps()
-        assert (it.calls(), it.known.asked) == (12, [])
+            back_office.now = NOW + number * 5 * MINUTE
+            await back_office.sweeps()
+        assert (back_office.calls(), back_office.known.asked) == (12, [])
 
 
 async def test_an_event_that_is_listed_late_is_told_by_the_next_sweep(tmp_path: Path) -> None:
     clock = [NOW.timestamp()]
-    async with office(tmp_path, list_lag=5.0, clock=lambda: clock[0]) as it:
-        await it.begins("late", "timely")
-        it.happens("late", ago=timedelta(seconds=3))
-        it.happens("timely", ago=-MINUTE)
+    async with office(tmp_path, list_lag=5.0, clock=lambda: clock[0]) as back_office:
+        await back_office.begins("late", "timely")
+        back_office.happens("late", ago=timedelta(seconds=3))
+        back_office.happens("timely", ago=-MINUTE)
         clock[0] += 1
-        it.now = NOW + timedelta(seconds=61)
-        assert (await it.sweeps(young=timedelta())).told == 0
+        back_office.now = NOW + timedelta(seconds=61)
+        assert (await back_office.sweeps(young=timedelta())).told == 0
         clock[0] += 5
-        assert [one.request for one in (await it.sweeps(young=timedelta())).mended] == ["late"]
+        assert [mended_request.request for mended_request in (await back_office.sweeps(young=timedelta())).mended] == [
+            "late"
+        ]
         clock[0] += 70
-        it.now += MINUTE
-        assert [one.request for one in (await it.sweeps()).mended] == ["timely"]
+        back_office.now += MINUTE
+        assert [mended_request.request for mended_request in (await back_office.sweeps()).mended] == ["timely"]
 
 
 async def test_an_event_that_is_recorded_after_a_later_one_is_told_as_well(tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
-        await it.begins("first", "late")
-        it.happens("first", ago=MINUTE)
-        assert [one.request for one in (await it.sweeps()).mended] == ["first"]
-        it.happens("late", ago=1.5 * MINUTE)
-        assert [one.request for one in (await it.sweeps()).mended] == ["late"]
+    async with office(tmp_path) as back_office:
+        await back_office.begins("first", "late")
+        back_office.happens("first", ago=MINUTE)
+        assert [mended_request.request for mended_request in (await back_office.sweeps()).mended] == ["first"]
+        back_office.happens("late", ago=1.5 * MINUTE)
+        assert [mended_request.request for mended_request in (await back_office.sweeps()).mended] == ["late"]
 
 
 async def test_what_has_just_happened_is_left_to_its_callback(tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
-        await it.begins("young")
-        it.happens("young", ago=timedelta(seconds=2))
-        assert (await it.sweeps()).told == 0
-        it.now += MINUTE
-        assert (await it.sweeps()).told == 1
+    async with office(tmp_path) as back_office:
+        await back_office.begins("young")
+        back_office.happens("young", ago=timedelta(seconds=2))
+        assert (await back_office.sweeps()).told == 0
+        back_office.now += MINUTE
+        assert (await back_office.sweeps()).told == 1
 
 
 async def test_a_part_that_waited_in_its_queue_takes_nothing_for_the_future(tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
-        await it.begins("ours")
-        it.happens("ours")
-        swept = await it.sweeps(waited=40 * MINUTE)
-        assert (swept.told, swept.ahead, swept.until) == (1, 0, it.now - MINUTE)
+    async with office(tmp_path) as back_office:
+        await back_office.begins("ours")
+        back_office.happens("ours")
+        swept = await back_office.sweeps(waited=40 * MINUTE)
+        assert (swept.told, swept.ahead, swept.until) == (1, 0, back_office.now - MINUTE)
 
 
 async def test_ten_times_the_bound_is_caught_up_with_part_by_part_while_more_happens(tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
+    async with office(tmp_path) as back_office:
         ids = [f"many-{number:03}" for number in range(60)]
-        await it.begins(*ids)
+        await back_office.begins(*ids)
         for number in range(600):
-            it.happens(ids[number] if number < 60 else "foreign", ago=timedelta(hours=3) - number * MINUTE / 6)
+            back_office.happens(ids[number] if number < 60 else "foreign", ago=timedelta(hours=3) - number * MINUTE / 6)
         parts: list[ReconciliationResult] = []
         while not parts or not parts[-1].over:
-            before = it.calls()
-            parts.append(await it.sweeps(pages=6))
-            assert it.calls() - before <= 6
-            it.happens("foreign", ago=-len(parts) * MINUTE)
+            calls_before = back_office.calls()
+            parts.append(await back_office.sweeps(pages=6))
+            assert back_office.calls() - calls_before <= 6
+            back_office.happens("foreign", ago=-len(parts) * MINUTE)
         assert 10 <= len(parts) <= 15
-        assert sorted(one.request for part in parts for one in part.mended) == ids
+        assert sorted(mended_request.request for part in parts for mended_request in part.mended) == ids
         assert [part.until for part in parts[:-1]] == [parts[0].until] * (len(parts) - 1)
-        assert not (await it.sweeps(pages=6)).told
+        assert not (await back_office.sweeps(pages=6)).told
 
 
 class Deaf(Interceptor):
@@ -321,21 +339,21 @@ class _Refusing(OutboundInterceptor):
 
 
 async def test_one_request_that_takes_no_signal_keeps_nothing_from_the_others(tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
-        others = [f"other-{number:02}" for number in range(2 * PAGE)]
-        await it.begins("deaf", *others)
-        for number, id in enumerate(others):
-            it.happens(id, ago=timedelta(hours=1) - number * MINUTE)
-        it.happens("deaf")
-        there = it.temporal
-        it.temporal = Client(
-            there.service_client,
-            namespace=there.namespace,
-            data_converter=there.data_converter,
+    async with office(tmp_path) as back_office:
+        other_ids = [f"other-{number:02}" for number in range(2 * PAGE)]
+        await back_office.begins("deaf", *other_ids)
+        for number, id in enumerate(other_ids):
+            back_office.happens(id, ago=timedelta(hours=1) - number * MINUTE)
+        back_office.happens("deaf")
+        temporal = back_office.temporal
+        back_office.temporal = Client(
+            temporal.service_client,
+            namespace=temporal.namespace,
+            data_converter=temporal.data_converter,
             interceptors=[Deaf()],
         )
-        swept = await it.sweeps()
-        assert (swept.told, swept.not_told, swept.over) == (len(others), ("deaf",), True)
+        swept = await back_office.sweeps()
+        assert (swept.told, swept.not_told, swept.over) == (len(other_ids), ("deaf",), True)
         assert "1 requests could not be told, Temporal takes no signal for them: deaf" in swept.details
 
 
@@ -351,63 +369,65 @@ class Away(Interceptor):
 
 
 class _Leaving(OutboundInterceptor):
-    def __init__(self, next: OutboundInterceptor, away: Away) -> None:
+    def __init__(self, next: OutboundInterceptor, vanishing: Away) -> None:
         super().__init__(next)
-        self._away = away
+        self._vanishing = vanishing
 
     async def signal_workflow(self, input: SignalWorkflowInput) -> None:
-        away = self._away
-        away.asked += 1
-        if away.asked == 2:
+        vanishing = self._vanishing
+        vanishing.asked += 1
+        if vanishing.asked == 2:
             raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
-        away.telling += 1
+        vanishing.telling += 1
         await super().signal_workflow(input)
-        away.telling, away.told = away.telling - 1, away.told + 1
+        vanishing.telling, vanishing.told = vanishing.telling - 1, vanishing.told + 1
 
 
 async def test_when_temporal_goes_away_the_sweep_fails_and_leaves_no_call_behind(tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
+    async with office(tmp_path) as back_office:
         ids = [f"r-{number:02}" for number in range(2 * PAGE)]
-        await it.begins(*ids)
+        await back_office.begins(*ids)
         for number, id in enumerate(ids):
-            it.happens(id, ago=timedelta(hours=1) - number * MINUTE)
-        there, away = it.temporal, Away()
-        it.temporal = Client(
-            there.service_client,
-            namespace=there.namespace,
-            data_converter=there.data_converter,
-            interceptors=[away],
+            back_office.happens(id, ago=timedelta(hours=1) - number * MINUTE)
+        temporal, vanishing = back_office.temporal, Away()
+        back_office.temporal = Client(
+            temporal.service_client,
+            namespace=temporal.namespace,
+            data_converter=temporal.data_converter,
+            interceptors=[vanishing],
         )
         with pytest.raises(ApplicationError, match="Temporal: UNAVAILABLE") as failure:
-            await it.sweeps()
+            await back_office.sweeps()
         assert (failure.value.type, failure.value.non_retryable) == (Code.UNREACHABLE, False)
-        assert (away.telling, away.told) == (0, away.asked - 1)
-        assert away.asked <= PAGE
-        it.temporal = there
-        assert (await it.sweeps()).over
-        assert all([await it.heard(id) for id in ids])
+        assert (vanishing.telling, vanishing.told) == (0, vanishing.asked - 1)
+        assert vanishing.asked <= PAGE
+        back_office.temporal = temporal
+        assert (await back_office.sweeps()).over
+        assert all([await back_office.heard(id) for id in ids])
 
 
 async def test_a_part_that_dies_loses_nothing(tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
+    async with office(tmp_path) as back_office:
         ids = [f"died-{number:02}" for number in range(30)]
-        await it.begins(*ids)
+        await back_office.begins(*ids)
         for number, id in enumerate(ids):
-            it.happens(id, "signer_signed", ago=timedelta(hours=1) - number * MINUTE)
-        faults = it.sandbox.state.faults
+            back_office.happens(id, "signer_signed", ago=timedelta(hours=1) - number * MINUTE)
+        faults = back_office.sandbox.state.faults
         faults.arm(ArmedFault(path="*/events/*", fault="503", after=1, times=None))
-        assert ((part := await it.sweeps()).pages, part.told, part.over) == (1, PAGE, False)
+        assert ((part := await back_office.sweeps()).pages, part.told, part.over) == (1, PAGE, False)
         with pytest.raises(ApplicationError) as failure:
-            await it.sweeps()
+            await back_office.sweeps()
         assert (failure.value.type, failure.value.non_retryable) == (Code.UNREACHABLE, False)
         faults.clear()
-        kept = await it.store.notes.sweep_mark()
-        assert [len(await it.heard(id)) for id in ids] == [0] * 20 + [1] * PAGE
-        assert (await it.sweeps()).told == 20
-        await it.store.notes.note_sweep_mark(kept or b"")  # As if it had died before the place was remembered.
-        again = await it.sweeps()
-        assert (again.told, again.over) == (20, True)
-        assert {len(await it.heard(id)) for id in ids} == {1, 2}
+        sweep_mark = await back_office.store.notes.sweep_mark()
+        assert [len(await back_office.heard(id)) for id in ids] == [0] * 20 + [1] * PAGE
+        assert (await back_office.sweeps()).told == 20
+        await back_office.store.notes.note_sweep_mark(
+            sweep_mark or b""
+        )  # As if it had died before the place was remembered.
+        repeated_sweep = await back_office.sweeps()
+        assert (repeated_sweep.told, repeated_sweep.over) == (20, True)
+        assert {len(await back_office.heard(id)) for id in ids} == {1, 2}
 
 
 class Counts(FigureCounter):
@@ -433,15 +453,15 @@ async def test_what_is_open_is_counted_while_core_signature_is_away_too(tmp_path
 
 
 async def test_two_sweeps_at_once_lose_nothing(tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
+    async with office(tmp_path) as back_office:
         ids = [f"both-{number:02}" for number in range(40)]
-        await it.begins(*ids)
+        await back_office.begins(*ids)
         for number, id in enumerate(ids):
-            it.happens(id, ago=timedelta(hours=1) - number * MINUTE)
-        await asyncio.gather(it.sweeps(), it.sweeps(pages=2))
-        while not (await it.sweeps()).over:
+            back_office.happens(id, ago=timedelta(hours=1) - number * MINUTE)
+        await asyncio.gather(back_office.sweeps(), back_office.sweeps(pages=2))
+        while not (await back_office.sweeps()).over:
             pass
-        assert all([await it.heard(id) for id in ids])
+        assert all([await back_office.heard(id) for id in ids])
 
 
 def wrong() -> float:
@@ -450,102 +470,109 @@ def wrong() -> float:
 
 
 async def test_an_event_with_a_time_that_is_to_come_hides_none_that_happens_before(tmp_path: Path) -> None:
-    async with office(tmp_path, clock=wrong) as it:
-        await it.begins("ours", "ahead")
-        it.happens("ahead", ago=timedelta(hours=-8))
-        first = await it.sweeps()
+    async with office(tmp_path, clock=wrong) as back_office:
+        await back_office.begins("ours", "ahead")
+        back_office.happens("ahead", ago=timedelta(hours=-8))
+        first = await back_office.sweeps()
         assert (first.told, first.ahead, first.over, first.until) == (0, 1, True, NOW)
         assert "1 events have a time that is to come" in first.details
-        it.now = NOW + timedelta(hours=1)
-        it.happens("ours")
-        assert [one.request for one in (await it.sweeps()).mended] == ["ours"]
-        it.now = NOW + timedelta(hours=8, minutes=1)
-        it.happens("somebody-else-s")
-        assert [one.request for one in (await it.sweeps()).mended] == ["ahead"]
+        back_office.now = NOW + timedelta(hours=1)
+        back_office.happens("ours")
+        assert [mended_request.request for mended_request in (await back_office.sweeps()).mended] == ["ours"]
+        back_office.now = NOW + timedelta(hours=8, minutes=1)
+        back_office.happens("somebody-else-s")
+        assert [mended_request.request for mended_request in (await back_office.sweeps()).mended] == ["ahead"]
 
 
 async def test_neither_does_one_that_a_pass_of_several_parts_begins_with(tmp_path: Path) -> None:
-    async with office(tmp_path, clock=wrong) as it:
-        await it.begins("ours")
-        it.happens("somebody-else-s", ago=timedelta(hours=-8))
+    async with office(tmp_path, clock=wrong) as back_office:
+        await back_office.begins("ours")
+        back_office.happens("somebody-else-s", ago=timedelta(hours=-8))
         for _ in range(3 * PAGE):
-            it.happens("somebody-else-s", ago=5 * MINUTE)
-        assert not (await it.sweeps(pages=2)).over
-        it.happens("ours", ago=-MINUTE)
-        it.now = NOW + timedelta(hours=1)
-        while not (await it.sweeps(pages=2)).over:
-            assert await it.heard("ours") == []
-        assert [one.request for one in (await it.sweeps()).mended] == ["ours"]
+            back_office.happens("somebody-else-s", ago=5 * MINUTE)
+        assert not (await back_office.sweeps(pages=2)).over
+        back_office.happens("ours", ago=-MINUTE)
+        back_office.now = NOW + timedelta(hours=1)
+        while not (await back_office.sweeps(pages=2)).over:
+            assert await back_office.heard("ours") == []
+        assert [mended_request.request for mended_request in (await back_office.sweeps()).mended] == ["ours"]
 
 
 async def test_a_place_that_is_to_come_is_looked_for_anew(tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
-        await it.begins("ours")
-        it.happens("ours", ago=timedelta(days=7))
-        await it.store.notes.note_sweep_mark(PassMark(until=NOW + timedelta(days=365)).model_dump_json().encode())
-        assert (await it.sweeps()).told == 1
+    async with office(tmp_path) as back_office:
+        await back_office.begins("ours")
+        back_office.happens("ours", ago=timedelta(days=7))
+        await back_office.store.notes.note_sweep_mark(
+            PassMark(until=NOW + timedelta(days=365)).model_dump_json().encode()
+        )
+        assert (await back_office.sweeps()).told == 1
 
 
 async def test_a_list_that_has_become_shorter_meanwhile_is_looked_through_to_its_end(tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
-        events = [it.happens("foreign", ago=timedelta(hours=1) - number * MINUTE) for number in range(50)]
-        assert not (await it.sweeps(pages=4)).over
+    async with office(tmp_path) as back_office:
+        events = [back_office.happens("foreign", ago=timedelta(hours=1) - number * MINUTE) for number in range(50)]
+        assert not (await back_office.sweeps(pages=4)).over
         for event in events[:30]:
-            it.sandbox.state.database.events.drop(event)
-        assert ((part := await it.sweeps()).over, part.pages) == (False, 0)
-        assert ((part := await it.sweeps()).over, part.pages) == (True, 2)
+            back_office.sandbox.state.database.events.drop(event)
+        assert ((part := await back_office.sweeps()).over, part.pages) == (False, 0)
+        assert ((part := await back_office.sweeps()).over, part.pages) == (True, 2)
 
 
 async def test_a_page_that_is_said_not_to_be_there_is_not_taken_for_the_end(tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
-        await it.begins("deep")
-        it.happens("deep", ago=timedelta(hours=1))
+    async with office(tmp_path) as back_office:
+        await back_office.begins("deep")
+        back_office.happens("deep", ago=timedelta(hours=1))
         for number in range(30):
-            it.happens("foreign", ago=timedelta(minutes=50) - number * MINUTE)
-        it.sandbox.state.faults.arm(ArmedFault(path="*/events/*", fault="404", after=2))
-        assert ((part := await it.sweeps()).over, part.pages) == (False, 2)
-        assert ((part := await it.sweeps()).over, part.told) == (True, 1)
+            back_office.happens("foreign", ago=timedelta(minutes=50) - number * MINUTE)
+        back_office.sandbox.state.faults.arm(ArmedFault(path="*/events/*", fault="404", after=2))
+        assert ((part := await back_office.sweeps()).over, part.pages) == (False, 2)
+        assert ((part := await back_office.sweeps()).over, part.told) == (True, 1)
 
 
 @pytest.mark.parametrize("late", [1, 2, 4])
 async def test_events_that_were_recorded_late_hide_nothing_behind_their_page(late: int, tmp_path: Path) -> None:
     ids = [f"r-{number:02}" for number in range(30)]
-    async with office(tmp_path) as it:
-        await it.begins(*ids)
-        it.happens("foreign", ago=60 * MINUTE)
-        await it.sweeps()
+    async with office(tmp_path) as back_office:
+        await back_office.begins(*ids)
+        back_office.happens("foreign", ago=60 * MINUTE)
+        await back_office.sweeps()
         for number, id in enumerate(ids):
             if number == len(ids) - PAGE + late:  # So that their page ends with them.
                 for _ in range(late):
-                    it.happens("foreign", "signer_email_bounced", ago=75 * MINUTE)
-            it.happens(id, ago=(50 - number) * MINUTE)
-        swept = await it.sweeps()
+                    back_office.happens("foreign", "signer_email_bounced", ago=75 * MINUTE)
+            back_office.happens(id, ago=(50 - number) * MINUTE)
+        swept = await back_office.sweeps()
         assert (swept.told, swept.over) == (len(ids), True)
 
 
 async def test_a_place_that_cannot_be_read_is_looked_for_anew(tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
-        await it.begins("ours")
-        it.happens("ours", ago=timedelta(days=7))
-        await it.store.notes.note_sweep_mark(b"{}")
+    async with office(tmp_path) as back_office:
+        await back_office.begins("ours")
+        back_office.happens("ours", ago=timedelta(days=7))
+        await back_office.store.notes.note_sweep_mark(b"{}")
         with pytest.raises(ValidationError):
             PassMark.model_validate_json(b"{}")
-        assert (await it.sweeps()).told == 1
+        assert (await back_office.sweeps()).told == 1
 
 
 async def test_events_that_do_not_say_whose_document_they_are_about_are_counted(tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
-        it.happens(None)
-        swept = await it.sweeps()
+    async with office(tmp_path) as back_office:
+        back_office.happens(None)
+        swept = await back_office.sweeps()
         assert (swept.unnamed, swept.told) == (1, 0)
         assert "do not say whose document they are about" in swept.details
 
 
-def a_document(it: Office, id: str | None) -> str:
+def a_document(back_office: Office, id: str | None) -> str:
     """One at Core Signature that carries this id; its uuid."""
-    at = NOW.timestamp()
-    facts: dict[str, Any] = {"source": "s" * 64, "created": at, "modified": at, "converts_at": at + 1e9}
-    return it.sandbox.state.database.documents.save(
+    happened_at = NOW.timestamp()
+    facts: dict[str, Any] = {
+        "source": "s" * 64,
+        "created": happened_at,
+        "modified": happened_at,
+        "converts_at": happened_at + 1e9,
+    }
+    return back_office.sandbox.state.database.documents.save(
         CoreDocument(name="Lease", external_id=id, file_name="lease.pdf", **facts)
     ).uuid
 
@@ -554,66 +581,74 @@ def a_document(it: Office, id: str | None) -> str:
 async def test_events_that_name_their_document_by_its_address_alone_are_matched_by_reading_it_once(
     tmp_path: Path, form: str
 ) -> None:
-    async with office(tmp_path, event_document=form) as it:
-        await it.begins("ours", "called")
-        ours, called, foreign = (a_document(it, id) for id in ("ours", "called", None))
-        it.happens("ours", "signer_viewed", ago=3 * MINUTE, document=ours)
-        it.happens("ours", "signer_signed", ago=2 * MINUTE, document=ours)
-        it.happens("called", "signer_signed", document=called, delivered=True)
-        it.happens("ours", "downloaded", document=ours)
-        it.happens(None, "signed", document=foreign)
-        it.happens(None, "signed", document="gone")
-        swept = await it.sweeps()
-        assert {(one.request, one.event) for one in swept.mended} == {
+    async with office(tmp_path, event_document=form) as back_office:
+        await back_office.begins("ours", "called")
+        our_document, called, foreign = (a_document(back_office, id) for id in ("ours", "called", None))
+        back_office.happens("ours", "signer_viewed", ago=3 * MINUTE, document=our_document)
+        back_office.happens("ours", "signer_signed", ago=2 * MINUTE, document=our_document)
+        back_office.happens("called", "signer_signed", document=called, delivered=True)
+        back_office.happens("ours", "downloaded", document=our_document)
+        back_office.happens(None, "signed", document=foreign)
+        back_office.happens(None, "signed", document="gone")
+        swept = await back_office.sweeps()
+        assert {(mended_request.request, mended_request.event) for mended_request in swept.mended} == {
             ("ours", "signer_signed"),
             ("called", "signer_signed"),
         }
         assert (swept.told, swept.unnamed, swept.over) == (2, 2, True)
-        assert await it.heard("called") == ["signer_signed"], "a callback that said as little told no request"
-        read = [one["path"].split("/")[-2] for one in calls(it.sandbox, "/documents/", "GET")]
-        assert sorted(read) == sorted([ours, called, foreign, "gone"])
-        it.happens("ours", "declined", ago=timedelta(minutes=0.5), document=ours)
-        assert [one.event for one in (await it.sweeps()).mended] == ["declined"]
-        again = [one["path"].split("/")[-2] for one in calls(it.sandbox, "/documents/", "GET")][len(read) :]
-        assert again == ["gone"], "of what is not shown nothing is known, the others are"
+        assert await back_office.heard("called") == ["signer_signed"], "a callback that said as little told no request"
+        read = [call["path"].split("/")[-2] for call in calls(back_office.sandbox, "/documents/", "GET")]
+        assert sorted(read) == sorted([our_document, called, foreign, "gone"])
+        back_office.happens("ours", "declined", ago=timedelta(minutes=0.5), document=our_document)
+        assert [mended_request.event for mended_request in (await back_office.sweeps()).mended] == ["declined"]
+        later_reads = [call["path"].split("/")[-2] for call in calls(back_office.sandbox, "/documents/", "GET")][
+            len(read) :
+        ]
+        assert later_reads == ["gone"], "of what is not shown nothing is known, the others are"
 
 
 async def test_what_a_part_has_no_time_to_read_the_next_one_does(tmp_path: Path) -> None:
-    async with office(tmp_path, event_document="address") as it:
+    async with office(tmp_path, event_document="address") as back_office:
         ids = [f"r-{number}" for number in range(3)]
-        await it.begins(*ids)
+        await back_office.begins(*ids)
         for id in ids:
-            it.happens(id, document=a_document(it, id))
-        assert (await it.sweeps(seconds=0.0)).over is False
+            back_office.happens(id, document=a_document(back_office, id))
+        assert (await back_office.sweeps(seconds=0.0)).over is False
         arm = ArmedFault.model_validate(
             {"path": "*/documents/*", "method": "GET", "fault": "503", "after": 1, "times": 1}
         )
-        it.sandbox.state.faults.arm(arm)
-        first = await it.sweeps()
+        back_office.sandbox.state.faults.arm(arm)
+        first = await back_office.sweeps()
         assert (first.told, first.over) == (1, False)
-        second = await it.sweeps()
+        second = await back_office.sweeps()
         assert (second.told, second.over) == (2, True)
-        assert [await it.heard(id) for id in ids] == [["signed"]] * 3
+        assert [await back_office.heard(id) for id in ids] == [["signed"]] * 3
 
 
 def test_of_ten_times_as_many_documents_as_are_remembered_by_their_address_the_latest_are_known() -> None:
     names = Names()
     for number in range(0, 10 * NAMES_REMEMBERED, NAMES_REMEMBERED // 2):
-        names = Names(known={**names.known, **{f"{number + more}": "x" for more in range(NAMES_REMEMBERED // 2)}})
+        names = Names(known={**names.known, **{f"{number + offset}": "x" for offset in range(NAMES_REMEMBERED // 2)}})
         names = names.learnt(f"last-{number}", "x")
     assert len(names.known) == NAMES_REMEMBERED
     assert list(names.known)[-1] == f"last-{number}"
 
 
 async def test_an_outage_of_core_signature_stops_no_dropping_of_used_rows(tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
-        days = [(it.now - timedelta(days=ago)).date() for ago in range(5)]
+    async with office(tmp_path) as back_office:
+        days = [(back_office.now - timedelta(days=ago)).date() for ago in range(5)]
         for day in days:
-            assert await it.store.one_use.use(day, "a-in")
-        it.sandbox.state.faults.arm(ArmedFault(path="*/events/*", fault="503", times=None))
+            assert await back_office.store.one_use.use(day, "a-in")
+        back_office.sandbox.state.faults.arm(ArmedFault(path="*/events/*", fault="503", times=None))
         with pytest.raises(ApplicationError):
-            await it.sweeps()
-        result = await DailyRetention(it.store).apply(RetentionOrder(now=it.now))
+            await back_office.sweeps()
+        result = await DailyRetention(back_office.store).apply(RetentionOrder(now=back_office.now))
         assert result.rows == 2
-        assert [await it.store.one_use.was_used(day, "a-in") for day in days] == [True, True, True, False, False]
-        assert count(it.store, "one_use") == 3
+        assert [await back_office.store.one_use.was_used(day, "a-in") for day in days] == [
+            True,
+            True,
+            True,
+            False,
+            False,
+        ]
+        assert count(back_office.store, "one_use") == 3

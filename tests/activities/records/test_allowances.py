@@ -23,8 +23,11 @@ RATE = Rate(burst=3, per_second=1 / EACH)
 @pytest.fixture
 def stores(tmp_path: Path, database_url: str) -> Iterator[tuple[Store, Store]]:
     """Those of two processes."""
-    with closing(Store(str(tmp_path), database_url)) as one, closing(Store(str(tmp_path), database_url)) as other:
-        yield one, other
+    with (
+        closing(Store(str(tmp_path), database_url)) as first_store,
+        closing(Store(str(tmp_path), database_url)) as second_store,
+    ):
+        yield first_store, second_store
 
 
 def time_passes(store: Store, seconds: float) -> None:
@@ -32,22 +35,22 @@ def time_passes(store: Store, seconds: float) -> None:
 
 
 async def test_a_burst_and_then_so_many_a_second_whichever_process_is_asked(stores: tuple[Store, Store]) -> None:
-    one, other = (store.allowances for store in stores)
-    taken = [await each.take("a", RATE, NOW) for each in (one, other, one, other, one)]
-    assert taken[:3] == [Allowed(left=2), Allowed(left=1), Allowed(left=0)]
-    assert [each.wait for each in taken[3:]] == [pytest.approx(EACH, abs=60)] * 2
-    assert await other.take("b", RATE, NOW) == Allowed(left=2)
+    first, second = (store.allowances for store in stores)
+    answers = [await allowances.take("a", RATE, NOW) for allowances in (first, second, first, second, first)]
+    assert answers[:3] == [Allowed(left=2), Allowed(left=1), Allowed(left=0)]
+    assert [answer.wait for answer in answers[3:]] == [pytest.approx(EACH, abs=60)] * 2
+    assert await second.take("b", RATE, NOW) == Allowed(left=2)
     time_passes(stores[0], 1.5 * EACH)
-    assert await other.take("a", RATE, NOW) == Allowed(left=0)
-    assert (await one.take("a", RATE, NOW)).wait == pytest.approx(EACH / 2, abs=60)
+    assert await second.take("a", RATE, NOW) == Allowed(left=0)
+    assert (await first.take("a", RATE, NOW)).wait == pytest.approx(EACH / 2, abs=60)
     time_passes(stores[0], 100 * EACH)
-    assert await one.take("a", RATE, NOW) == Allowed(left=2)
+    assert await first.take("a", RATE, NOW) == Allowed(left=2)
 
 
 async def test_of_many_at_the_same_time_so_many_get_one_as_there_are(stores: tuple[Store, Store]) -> None:
     await stores[0].database.check()
-    taken = await asyncio.gather(*(stores[number % 2].allowances.take("a", RATE, NOW) for number in range(40)))
-    assert sum(not one.wait for one in taken) == RATE.burst
+    answers = await asyncio.gather(*(stores[number % 2].allowances.take("a", RATE, NOW) for number in range(40)))
+    assert sum(not answer.wait for answer in answers) == RATE.burst
 
 
 async def test_on_a_server_machines_whose_clocks_are_ten_minutes_off_have_one_allowance(
@@ -55,20 +58,20 @@ async def test_on_a_server_machines_whose_clocks_are_ten_minutes_off_have_one_al
 ) -> None:
     name = postgresql.create(template=upgraded)
     with closing(Store(str(tmp_path), postgresql.url(name))) as store:
-        clocks = [datetime.now(UTC) + timedelta(minutes=off) for off in (10, 0, -10) * 2]
-        taken = [await store.allowances.take("a", RATE, now) for now in clocks]
-        assert [one.left for one in taken[:3]] == [2, 1, 0]
-        assert [one.wait for one in taken[3:]] == [pytest.approx(EACH, abs=60)] * 3
+        clocks = [datetime.now(UTC) + timedelta(minutes=minutes_off) for minutes_off in (10, 0, -10) * 2]
+        answers = [await store.allowances.take("a", RATE, now) for now in clocks]
+        assert [answer.left for answer in answers[:3]] == [2, 1, 0]
+        assert [answer.wait for answer in answers[3:]] == [pytest.approx(EACH, abs=60)] * 3
     postgresql.drop(name)
 
 
 async def test_an_allowance_of_a_day_or_of_a_code_gives_nothing_back_meanwhile(stores: tuple[Store, Store]) -> None:
-    store, left = stores[0], list[int]()
+    store, left_counts = stores[0], list[int]()
     await store.database.check()
     for passed in (0, 0.1, 0.3, 0.4, 0.1, 0.05, 0):
         time_passes(store, passed * EACH)
-        left.append((await store.allowances.take("code", Rate(5, 1 / EACH), NOW)).left)
-    assert left == [4, 3, 2, 1, 0, 0, 0]
+        left_counts.append((await store.allowances.take("code", Rate(5, 1 / EACH), NOW)).left)
+    assert left_counts == [4, 3, 2, 1, 0, 0, 0]
 
 
 async def test_a_full_bucket_has_no_row_and_no_row_has_a_name(

@@ -21,8 +21,8 @@ LATE = HOUR + budgets.AFTER_THE_FIRST
 
 @pytest.fixture
 def store(tmp_path: Path, database_url: str) -> Iterator[Store]:
-    with closing(Store(str(tmp_path / "store"), database_url)) as found:
-        yield found
+    with closing(Store(str(tmp_path / "store"), database_url)) as opened_store:
+        yield opened_store
 
 
 async def ask(store: Store, number: int, later: timedelta = timedelta()) -> Slot | Joined | Wait:
@@ -41,19 +41,19 @@ def request(number: int, later: timedelta = timedelta()) -> SlotRequest:
 async def test_of_many_at_once_from_two_processes_as_many_have_a_slot_as_there_are(
     store: Store, tmp_path: Path, database_url: str
 ) -> None:
-    with closing(Store(str(tmp_path / "store"), database_url)) as other:
-        both = (store, other)
-        answers = await asyncio.gather(*(ask(both[n % 2], n) for n in range(40)))
+    with closing(Store(str(tmp_path / "store"), database_url)) as other_store:
+        stores = (store, other_store)
+        answers = await asyncio.gather(*(ask(stores[n % 2], n) for n in range(40)))
         assert answers.count(Slot()) == 5
-        waits = [one.until for one in answers if isinstance(one, Wait)]
+        waits = [answer.until for answer in answers if isinstance(answer, Wait)]
         assert sorted(set(waits)) == [NOW + HOUR, NOW + LATE]
         assert waits.count(NOW + HOUR) == 1
-        waiting = [n for n, one in enumerate(answers) if isinstance(one, Wait)]
-        later = await asyncio.gather(*(ask(both[n % 2], n, LATE) for n in waiting))
-        [speaks] = [n for n, one in zip(waiting, later, strict=True) if one == Slot(34)]
-        await other.budgets.accepted(request(speaks))
-        told = await asyncio.gather(*(ask(both[n % 2], n, LATE) for n in waiting if n != speaks))
-        assert set(told) == {Joined(f"t{speaks}/ready/ada")}
+        waiting = [n for n, answer in enumerate(answers) if isinstance(answer, Wait)]
+        later = await asyncio.gather(*(ask(stores[n % 2], n, LATE) for n in waiting))
+        [speaks] = [n for n, answer in zip(waiting, later, strict=True) if answer == Slot(34)]
+        await other_store.budgets.accepted(request(speaks))
+        joined_answers = await asyncio.gather(*(ask(stores[n % 2], n, LATE) for n in waiting if n != speaks))
+        assert set(joined_answers) == {Joined(f"t{speaks}/ready/ada")}
 
 
 async def test_a_look_says_when_a_slot_is_free_and_takes_none(store: Store) -> None:
@@ -69,15 +69,15 @@ async def test_those_for_which_nobody_speaks_ask_by_fives(store: Store) -> None:
 
     async def mail(number: int, later: timedelta = timedelta()) -> Slot | Joined | Wait:
         now = NOW + later
-        asked = SlotRequest("ada", f"task:t{number}", f"t{number}/ready/ada", now, alone=True)
-        return await store.budgets.ask(asked, Limit(5, now + HOUR))
+        slot_request = SlotRequest("ada", f"task:t{number}", f"t{number}/ready/ada", now, alone=True)
+        return await store.budgets.ask(slot_request, Limit(5, now + HOUR))
 
     answers = [await mail(n) for n in range(50)]
-    waits = {n: one.until - NOW for n, one in enumerate(answers) if isinstance(one, Wait)}
+    waits = {n: answer.until - NOW for n, answer in enumerate(answers) if isinstance(answer, Wait)}
     rounds = sorted(set(waits.values()))
     assert rounds == [n * HOUR + (n - 1) * budgets.AFTER_THE_FIRST for n in range(1, 10)]
-    for at in rounds:
-        assert [await mail(n, at) for n, until in waits.items() if until == at] == [Slot()] * 5
+    for wait in rounds:
+        assert [await mail(n, wait) for n, wait_of_mail in waits.items() if wait_of_mail == wait] == [Slot()] * 5
 
 
 async def test_the_same_notice_has_the_same_slot(store: Store) -> None:

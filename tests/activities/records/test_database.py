@@ -26,14 +26,14 @@ COUNTS_FOR_EVER = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    with closing(Database(database_url)) as found:
-        yield found
+    with closing(Database(database_url)) as opened_database:
+        yield opened_database
 
 
 @pytest.fixture
 def store(tmp_path: Path, database_url: str) -> Iterator[Store]:
-    with closing(Store(str(tmp_path), database_url)) as found:
-        yield found
+    with closing(Store(str(tmp_path), database_url)) as opened_store:
+        yield opened_store
 
 
 @pytest.fixture
@@ -64,33 +64,33 @@ async def test_a_server_s_database_is_upgraded_before_it_is_used(postgresql: Pos
     with closing(Database(postgresql.url(name))) as database:
         with pytest.raises(SchemaMismatch, match=r"has no schema, .*: `countersign database upgrade` brings it up"):
             await database.check()
-        with closing(Database(postgresql.url(name))) as other:
-            await asyncio.gather(database.upgrade(), other.upgrade())
+        with closing(Database(postgresql.url(name))) as other_database:
+            await asyncio.gather(database.upgrade(), other_database.upgrade())
         await database.check()
     postgresql.drop(name)
 
 
 async def test_a_new_local_file_has_the_schema_at_once_also_for_two_processes(tmp_path: Path) -> None:
-    both = [Database(f"sqlite:///{tmp_path}/below/it.sqlite3") for _ in range(2)]
-    await asyncio.gather(*(one.check() for one in both))
-    assert await both[0].read(differences) == []
-    for one in both:
-        one.close()
+    databases = [Database(f"sqlite:///{tmp_path}/below/it.sqlite3") for _ in range(2)]
+    await asyncio.gather(*(database.check() for database in databases))
+    assert await databases[0].read(differences) == []
+    for database in databases:
+        database.close()
 
 
 @pytest.mark.parametrize(
-    ("version", "says"),
+    ("version", "message"),
     [
         ("0000", "the database has schema 0000, this needs .*: `countersign database upgrade` brings it up"),
         ("9999", "the database has schema 9999, this needs .*: start the version that upgraded it"),
     ],
 )
 async def test_a_schema_of_another_version_is_refused_with_what_helps(
-    tmp_path: Path, database_url: str, store: Store, version: str, says: str
+    tmp_path: Path, database_url: str, store: Store, version: str, message: str
 ) -> None:
     await store.database.check()
     altered(store, "UPDATE alembic_version SET version_num = ?", version)
-    with closing(Store(str(tmp_path), database_url)) as another, pytest.raises(SchemaMismatch, match=says):
+    with closing(Store(str(tmp_path), database_url)) as another, pytest.raises(SchemaMismatch, match=message):
         await another.records.read("task:a")
 
 
@@ -106,13 +106,13 @@ async def test_a_statement_ends_when_its_time_is_over_and_the_connection_lives(
 async def test_what_another_process_has_locked_is_waited_for_and_then_away(briefly: None, store: Store) -> None:
     await store.records.write("task:a", b"{}")
     lock = "BEGIN IMMEDIATE" if store.database.local else "LOCK TABLE records IN EXCLUSIVE MODE"
-    with connected(store) as (other, _):
-        other.isolation_level = None
-        other.execute(lock)
+    with connected(store) as (other_connection, _):
+        other_connection.isolation_level = None
+        other_connection.execute(lock)
         with pytest.raises(DatabaseAway, match=r": (database is locked|LockNotAvailable|QueryCanceled)$"):
             await store.records.write("task:b", b"{}")
         assert await store.records.read("task:a") == b"{}", "readers go on"
-        other.rollback()
+        other_connection.rollback()
     assert await store.records.write("task:b", b"{}")
 
 
@@ -120,8 +120,8 @@ async def test_changes_are_made_as_if_one_were_alone(database: Database) -> None
     """Read, then write what follows from it: of forty at once, each sees what the others have done."""
 
     def count_on(connection: Connection) -> None:
-        found = connection.execute(select(SERIALS.c.serial).where(SERIALS.c.of == "it")).scalar() or "0"
-        replace(connection, SERIALS, {SERIALS.c.of: "it"}, serial=str(int(found) + 1))
+        serial = connection.execute(select(SERIALS.c.serial).where(SERIALS.c.of == "it")).scalar() or "0"
+        replace(connection, SERIALS, {SERIALS.c.of: "it"}, serial=str(int(serial) + 1))
 
     await asyncio.gather(*(database.write(count_on) for _ in range(40)))
     assert await database.first(select(SERIALS.c.serial)) == ("40",)
@@ -130,13 +130,13 @@ async def test_changes_are_made_as_if_one_were_alone(database: Database) -> None
 async def test_changes_of_one_step_are_one_transaction_of_a_local_file(tmp_path: Path) -> None:
     with closing(Store(str(tmp_path))) as store:
         await store.database.check()
-        with writes(store) as made:
+        with writes(store) as store_writes:
             await asyncio.gather(*(store.records.write(f"task:{number}", b"{}") for number in range(TOGETHER_AT_MOST)))
-        assert (len(made), count(store, "records")) == (1, TOGETHER_AT_MOST)
-        with writes(store) as made:
-            again = [store.records.write(f"task:{number}", b"{}") for number in range(TOGETHER_AT_MOST + 1)]
-            assert await asyncio.gather(*again) == [False] * TOGETHER_AT_MOST + [True]
-        assert len(made) == 2
+        assert (len(store_writes), count(store, "records")) == (1, TOGETHER_AT_MOST)
+        with writes(store) as store_writes:
+            repeated_writes = [store.records.write(f"task:{number}", b"{}") for number in range(TOGETHER_AT_MOST + 1)]
+            assert await asyncio.gather(*repeated_writes) == [False] * TOGETHER_AT_MOST + [True]
+        assert len(store_writes) == 2
 
 
 async def test_of_changes_that_are_written_together_one_that_fails_fails_alone(
@@ -152,7 +152,7 @@ async def test_of_changes_that_are_written_together_one_that_fails_fails_alone(
             store.database.write(lambda connection: 1 / 0),
             return_exceptions=True,
         )
-        assert [type(one) for one in results] == [bool, DatabaseAway, bool, ZeroDivisionError]
+        assert [type(result) for result in results] == [bool, DatabaseAway, bool, ZeroDivisionError]
         assert count(store, "records") == 2
 
 
@@ -160,12 +160,12 @@ async def test_a_change_that_nobody_waits_for_any_more_is_not_made(tmp_path: Pat
     busy = threading.Event()
     with closing(Store(str(tmp_path))) as store:
         store.database._writers.submit(busy.wait)
-        both = [asyncio.create_task(store.records.write(f"task:{name}", b"{}")) for name in "ab"]
+        tasks = [asyncio.create_task(store.records.write(f"task:{name}", b"{}")) for name in "ab"]
         await asyncio.sleep(0)
-        both[0].cancel()
-        await asyncio.wait(both[:1])
+        tasks[0].cancel()
+        await asyncio.wait(tasks[:1])
         busy.set()
-        assert await both[1]
+        assert await tasks[1]
         assert await store.records.read("task:a") is None
 
 
@@ -222,14 +222,14 @@ async def test_a_folder_that_is_no_folder_is_said_without_statement_or_values(tm
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "message"),
     [
         ("mysql://user:canary@host/x", "must begin with sqlite:/// or postgresql://"),
         ("canary", "must be a URL such as postgresql://"),
     ],
 )
-def test_a_url_of_another_kind_of_database_is_refused(url: str, says: str) -> None:
-    with pytest.raises(StoreFailure, match=says) as failure:
+def test_a_url_of_another_kind_of_database_is_refused(url: str, message: str) -> None:
+    with pytest.raises(StoreFailure, match=message) as failure:
         Database(url)
     assert "canary" not in str(failure.value)
 

@@ -63,24 +63,24 @@ async def test_each_download_is_noted_and_counted_for_its_link(store: Store) -> 
 
 async def test_of_ten_times_as_many_the_newest_are_listed_and_old_ones_are_dropped(store: Store) -> None:
     times = [NOW + timedelta(seconds=number) for number in range(3 * LISTED_AT_MOST)]
-    for at in times:
-        await store.downloads.note(MSA, Download(at, "chair", KeptFileName.DOCUMENT, Way.DESK))
-    assert [one.at for one in await store.downloads.of(MSA)] == times[-LISTED_AT_MOST:]
+    for downloaded_at in times:
+        await store.downloads.note(MSA, Download(downloaded_at, "chair", KeptFileName.DOCUMENT, Way.DESK))
+    assert [download.at for download in await store.downloads.of(MSA)] == times[-LISTED_AT_MOST:]
     assert await store.downloads.drop(NOW + timedelta(days=DAYS_KEPT, seconds=10)) == 10
 
 
 async def test_what_is_on_legal_hold_keeps_who_downloaded_it(store: Store) -> None:
     """Also what belongs to a campaign that is."""
     campaign, member = Kind.CAMPAIGN.workflow_id("conduct"), Kind.REQUEST.workflow_id("conduct.ada")
-    other = Kind.REQUEST.workflow_id("other")
+    other_id = Kind.REQUEST.workflow_id("other")
     await store.starts.begin(member, Start("k", "T", ("ada",), "desk", campaign, NOW))
-    await store.starts.begin(other, Start("k", "T", ("ada",), "desk", None, NOW))
-    for workflow_id in (MSA, member, other):
+    await store.starts.begin(other_id, Start("k", "T", ("ada",), "desk", None, NOW))
+    for workflow_id in (MSA, member, other_id):
         await store.downloads.note(workflow_id, Download(NOW, "chair", KeptFileName.DOCUMENT, Way.DESK))
-    for held in (MSA, campaign):
-        await store.holds.place(held, "matter 7", "legal", NOW)
+    for held_id in (MSA, campaign):
+        await store.holds.place(held_id, "matter 7", "legal", NOW)
     later = NOW + timedelta(days=DAYS_KEPT + 1)
-    assert (await store.downloads.drop(later), await store.downloads.of(other)) == (1, ())
-    for held in (MSA, campaign):
-        await store.holds.release(held, "matter 7", "legal", later)
+    assert (await store.downloads.drop(later), await store.downloads.of(other_id)) == (1, ())
+    for held_id in (MSA, campaign):
+        await store.holds.release(held_id, "matter 7", "legal", later)
     assert await store.downloads.drop(later) == 2

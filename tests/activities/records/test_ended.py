@@ -29,8 +29,8 @@ async def write(store: Store, number: int) -> None:
     kind = (Kind.REQUEST, Kind.TASK)[number % 5 == 0]
     campaign = number % 3 == 0
     workflow_id = kind.workflow_id(f"conduct.{number:02}" if campaign else f"r-{number:02}")
-    parent, begun = Kind.CAMPAIGN.workflow_id("conduct") if campaign else None, NOW - timedelta(days=90)
-    await store.starts.begin(workflow_id, Start("nda", "Terms", (), "", parent, begun))
+    parent, started_at = Kind.CAMPAIGN.workflow_id("conduct") if campaign else None, NOW - timedelta(days=90)
+    await store.starts.begin(workflow_id, Start("nda", "Terms", (), "", parent, started_at))
     show = {
         "kind": ("nda", "msa")[number % 2],
         "document": f"Terms {number}",
@@ -39,36 +39,38 @@ async def write(store: Store, number: int) -> None:
         "signers": [{"person": PEOPLE[number % 2], "state": "signed"}],
         "teams": TEAMS if number % 4 == 1 and not campaign else (),
     }
-    at = (NOW - timedelta(hours=number // 2)).isoformat()
-    await store.records.write(workflow_id, json.dumps({"show": show, "settled": {"at": at}}).encode())
+    ended_at = (NOW - timedelta(hours=number // 2)).isoformat()
+    await store.records.write(workflow_id, json.dumps({"show": show, "settled": {"at": ended_at}}).encode())
 
 
 @pytest_asyncio.fixture
 async def store(tmp_path: Path, database_url: str) -> AsyncIterator[Store]:
-    made = Store(str(tmp_path), database_url)
+    filled_store = Store(str(tmp_path), database_url)
     for number in range(MANY):
-        await write(made, number)
-    yield made
-    made.close()
+        await write(filled_store, number)
+    yield filled_store
+    filled_store.close()
 
 
-def matches(row: EndedRow, wanted: ListFilter) -> bool:
+def matches(row: EndedRow, ended_filter: ListFilter) -> bool:
     """By the row alone, as anybody would say it."""
     number = int(row.workflow_id[-2:])
-    asked, campaign = PEOPLE[number % 2], "conduct." in row.workflow_id
-    looks_at = number % 4 == 1 and not campaign and not {*TEAMS}.isdisjoint(wanted.teams)
+    signer, campaign = PEOPLE[number % 2], "conduct." in row.workflow_id
+    looks_at = number % 4 == 1 and not campaign and not {*TEAMS}.isdisjoint(ended_filter.teams)
     concerns = (
-        looks_at or asked in wanted.people or (row.requester in wanted.people and (wanted.of_campaigns or not campaign))
+        looks_at
+        or signer in ended_filter.people
+        or (row.requester in ended_filter.people and (ended_filter.of_campaigns or not campaign))
     )
     return (
-        row.workflow_id.partition(":")[0] in wanted.types
-        and (not wanted.statuses or row.status in wanted.statuses)
-        and wanted.kind in (None, row.kind)
-        and wanted.requester in (None, row.requester)
-        and wanted.person in (None, asked)
-        and (not wanted.people or concerns)
-        and (wanted.of_campaigns or bool(wanted.people) or wanted.person is not None or not campaign)
-        and (wanted.ids is None or row.workflow_id in wanted.ids)
+        row.workflow_id.partition(":")[0] in ended_filter.types
+        and (not ended_filter.statuses or row.status in ended_filter.statuses)
+        and ended_filter.kind in (None, row.kind)
+        and ended_filter.requester in (None, row.requester)
+        and ended_filter.person in (None, signer)
+        and (not ended_filter.people or concerns)
+        and (ended_filter.of_campaigns or bool(ended_filter.people) or ended_filter.person is not None or not campaign)
+        and (ended_filter.ids is None or row.workflow_id in ended_filter.ids)
     )
 
 
@@ -101,19 +103,19 @@ async def test_every_filter_lists_what_matches_newest_first_once_and_counts_it(s
     everything = await store.ended.page(ListFilter(TYPES), MANY)
     assert len(everything) == MANY
     assert [row.place for row in everything] == sorted((row.place for row in everything), reverse=True)
-    for wanted in FILTERS:
-        expected = [row for row in everything if matches(row, wanted)]
-        assert await store.ended.page(wanted, MANY) == expected, wanted
-        assert await store.ended.count(wanted) == len(expected), wanted
+    for ended_filter in FILTERS:
+        expected = [row for row in everything if matches(row, ended_filter)]
+        assert await store.ended.page(ended_filter, MANY) == expected, ended_filter
+        assert await store.ended.count(ended_filter) == len(expected), ended_filter
 
 
 @pytest.mark.parametrize("people", [(), ("bo", "hr")])
 async def test_a_page_goes_on_where_the_one_before_it_ended(store: Store, people: tuple[str, ...]) -> None:
-    wanted, found, after = ListFilter(TYPES, people=people), list[EndedRow](), None
-    while page := await store.ended.page(wanted, 7, after):
-        found += page
-        after = Place(page[-1].ended_at, page[-1].workflow_id)
-    assert found == await store.ended.page(wanted, MANY)
+    ended_filter, listed, last_place = ListFilter(TYPES, people=people), list[EndedRow](), None
+    while page := await store.ended.page(ended_filter, 7, last_place):
+        listed += page
+        last_place = Place(page[-1].ended_at, page[-1].workflow_id)
+    assert listed == await store.ended.page(ended_filter, MANY)
 
 
 async def test_more_than_are_counted_are_one_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

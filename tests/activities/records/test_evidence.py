@@ -29,8 +29,8 @@ async def test_what_the_provider_gives_is_added_until_nothing_is_missing(tmp_pat
 async def test_files_of_ten_times_as_many_as_one_statement_reads_are_found(tmp_path: Path) -> None:
     evidence = Store(str(tmp_path)).evidence
     await evidence.keep_signed(MSA, SignedDocument(PDF, LOG), AT)
-    others = [f"signature-request:{number}" for number in range(10 * READ_AT_ONCE)]
-    assert set(await evidence.signed_of([*others, MSA])) == {MSA}
+    other_ids = [f"signature-request:{number}" for number in range(10 * READ_AT_ONCE)]
+    assert set(await evidence.signed_of([*other_ids, MSA])) == {MSA}
 
 
 async def test_evidence_is_written_once(tmp_path: Path) -> None:

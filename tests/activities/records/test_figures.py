@@ -27,15 +27,15 @@ REQUEST, TASK = Kind.REQUEST.spec.prefix, Kind.TASK.spec.prefix
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndedFacts:
     """One that has ended, and whom it names."""
 
     facts: Facts
     requester: str
-    asked: str
+    asked_person: str
 
 
-def made(number: int, chance: random.Random) -> Ended:
+def make_ended_facts(number: int, chance: random.Random) -> EndedFacts:
     status = chance.choice((Status.SIGNED, Status.SIGNED, Status.DECLINED, Status.EXPIRED))
     waited = {holder: float(chance.randrange(100)) for holder in Holder}
     facts = Facts(
@@ -52,19 +52,19 @@ def made(number: int, chance: random.Random) -> Ended:
         brought_seconds=float(chance.randrange(1_000)) if status.fulfilled else None,
         waited=chance.choice((None, waited)),
     )
-    return Ended(facts, chance.choice(PEOPLE), chance.choice(PEOPLE))
+    return EndedFacts(facts, chance.choice(PEOPLE), chance.choice(PEOPLE))
 
 
-ALL = [made(number, random.Random(number)) for number in range(MANY)]  # noqa: S311
+ALL = [make_ended_facts(number, random.Random(number)) for number in range(MANY)]  # noqa: S311
 
 
-async def write(store: Store, number: int, ended: Ended) -> None:
-    facts = ended.facts
+async def write(store: Store, number: int, ended_facts: EndedFacts) -> None:
+    facts = ended_facts.facts
     show = {
         "kind": facts.kind,
         "status": facts.status,
-        "requester": ended.requester,
-        "signers": [{"person": ended.asked}],
+        "requester": ended_facts.requester,
+        "signers": [{"person": ended_facts.asked_person}],
     }
     content = json.dumps({"show": show, "settled": {"at": facts.ended_at.isoformat()}}).encode()
     assert await store.records.write(f"{facts.type}:r-{number}", content, facts)
@@ -73,26 +73,26 @@ async def write(store: Store, number: int, ended: Ended) -> None:
 @pytest_asyncio.fixture
 async def store(tmp_path: Path, database_url: str) -> AsyncIterator[Store]:
     filled = Store(str(tmp_path), database_url)
-    for number, ended in enumerate(ALL):
-        await write(filled, number, ended)
+    for number, ended_facts in enumerate(ALL):
+        await write(filled, number, ended_facts)
     yield filled
     filled.close()
 
 
-def wanted_by(wanted: FactFilter) -> list[Ended]:
-    scope = wanted.scope
+def select_by_filter(fact_filter: FactFilter) -> list[EndedFacts]:
+    scope = fact_filter.scope
     return [
-        one
-        for one in ALL
-        if wanted.since <= one.facts.ended_at < wanted.until
-        and wanted.kind in (None, one.facts.kind)
-        and wanted.department in (None, one.facts.department)
-        and (scope is None or one.requester in scope.requesters or one.asked in scope.asked)
+        ended_facts
+        for ended_facts in ALL
+        if fact_filter.since <= ended_facts.facts.ended_at < fact_filter.until
+        and fact_filter.kind in (None, ended_facts.facts.kind)
+        and fact_filter.department in (None, ended_facts.facts.department)
+        and (scope is None or ended_facts.requester in scope.requesters or ended_facts.asked_person in scope.asked)
     ]
 
 
-def group_of(facts: Facts, by: GroupBy) -> str:
-    return {"kind": facts.kind, "department": facts.department, "month": f"{facts.ended_at:%Y-%m}"}[by]
+def read_group(facts: Facts, grouping: GroupBy) -> str:
+    return {"kind": facts.kind, "department": facts.department, "month": f"{facts.ended_at:%Y-%m}"}[grouping]
 
 
 def quantiles(values: Iterable[float | None]) -> tuple[float | None, float | None]:
@@ -102,37 +102,39 @@ def quantiles(values: Iterable[float | None]) -> tuple[float | None, float | Non
     return median(ordered), ordered[math.ceil(0.9 * len(ordered)) - 1]
 
 
-def by_hand(wanted: FactFilter, by: GroupBy) -> dict[Key, tuple[object, ...]]:
-    of_turn = by is GroupBy.DEPARTMENT or wanted.department is not None
-    found: dict[Key, list[Facts]] = {}
-    for one in wanted_by(wanted):
-        for group in (None, group_of(one.facts, by)):
-            found.setdefault(Key(one.facts.type, group), []).append(one.facts)
+def count_by_hand(fact_filter: FactFilter, grouping: GroupBy) -> dict[Key, tuple[object, ...]]:
+    of_turn = grouping is GroupBy.DEPARTMENT or fact_filter.department is not None
+    facts_by_key: dict[Key, list[Facts]] = {}
+    for ended_facts in select_by_filter(fact_filter):
+        for group in (None, read_group(ended_facts.facts, grouping)):
+            facts_by_key.setdefault(Key(ended_facts.facts.type, group), []).append(ended_facts.facts)
     return {
         key: (
-            len(some),
-            sum(one.status.fulfilled for one in some),
-            sum(one.status.fulfilled and one.late for one in some),
-            sum(one.status is Status.EXPIRED for one in some),
-            *quantiles((one.turn_seconds if of_turn else one.seconds) for one in some if one.status.fulfilled),
-            sum((one.waited or {}).get(Holder.US, 0.0) for one in some),
+            len(group_facts),
+            sum(facts.status.fulfilled for facts in group_facts),
+            sum(facts.status.fulfilled and facts.late for facts in group_facts),
+            sum(facts.status is Status.EXPIRED for facts in group_facts),
+            *quantiles(
+                (facts.turn_seconds if of_turn else facts.seconds) for facts in group_facts if facts.status.fulfilled
+            ),
+            sum((facts.waited or {}).get(Holder.US, 0.0) for facts in group_facts),
         )
-        for key, some in found.items()
+        for key, group_facts in facts_by_key.items()
     }
 
 
-def plain(found: PeriodFigures) -> dict[Key, tuple[object, ...]]:
+def to_plain_figures(figures: PeriodFigures) -> dict[Key, tuple[object, ...]]:
     return {
         key: (
-            one.ended,
-            one.fulfilled,
-            one.late,
-            one.endings.get(Status.EXPIRED, 0),
-            one.median,
-            one.p90,
-            one.waited[Holder.US],
+            group_figures.ended,
+            group_figures.fulfilled,
+            group_figures.late,
+            group_figures.endings.get(Status.EXPIRED, 0),
+            group_figures.median,
+            group_figures.p90,
+            group_figures.waited[Holder.US],
         )
-        for key, one in found.groups.items()
+        for key, group_figures in figures.groups.items()
     }
 
 
@@ -151,50 +153,59 @@ FILTERS = [
 
 
 async def test_the_database_counts_as_one_would_by_hand(store: Store) -> None:
-    for wanted in FILTERS:
-        for by in GroupBy:
-            assert plain(await store.figures.of(wanted, by)) == by_hand(wanted, by), (wanted, by)
+    for fact_filter in FILTERS:
+        for grouping in GroupBy:
+            assert to_plain_figures(await store.figures.of(fact_filter, grouping)) == count_by_hand(
+                fact_filter, grouping
+            ), (
+                fact_filter,
+                grouping,
+            )
 
 
 async def test_notices_and_escalations_are_counted_by_type(store: Store) -> None:
-    found = await store.figures.of(WHOLE, GroupBy.KIND)
-    of_type = [one.facts for one in wanted_by(WHOLE) if one.facts.type == REQUEST]
-    heard = [one.notice for one in of_type if one.notice]
-    assert found.notices[REQUEST] == {notice: heard.count(notice) for notice in dict.fromkeys(heard)}
-    assert list(found.notices[REQUEST].values()) == sorted(found.notices[REQUEST].values(), reverse=True)
-    brought = [one.brought for one in of_type if one.brought]
-    assert found.escalated[REQUEST].counts == {one: brought.count(one) for one in Brought}
-    fulfilled = [one.brought_seconds for one in of_type if one.brought_seconds is not None]
-    assert found.escalated[REQUEST].median == quantiles(fulfilled)[0]
+    figures = await store.figures.of(WHOLE, GroupBy.KIND)
+    of_type = [ended_facts.facts for ended_facts in select_by_filter(WHOLE) if ended_facts.facts.type == REQUEST]
+    heard = [facts.notice for facts in of_type if facts.notice]
+    assert figures.notices[REQUEST] == {notice: heard.count(notice) for notice in dict.fromkeys(heard)}
+    assert list(figures.notices[REQUEST].values()) == sorted(figures.notices[REQUEST].values(), reverse=True)
+    brought = [facts.brought for facts in of_type if facts.brought]
+    assert figures.escalated[REQUEST].counts == {brought_by: brought.count(brought_by) for brought_by in Brought}
+    fulfilled = [facts.brought_seconds for facts in of_type if facts.brought_seconds is not None]
+    assert figures.escalated[REQUEST].median == quantiles(fulfilled)[0]
 
 
 async def test_of_ten_times_the_groups_those_with_most_are_shown(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "GROUPS_AT_MOST", 1)
-    for by in (GroupBy.KIND, GroupBy.MONTH):
-        found = await store.figures.of(FactFilter(NOW - timedelta(days=30), NOW), by)
-        groups = {key: one.ended for key, one in by_hand_counts(by).items() if key.type == REQUEST}
-        shown = [key for key in found.groups if key.type == REQUEST and key.group is not None]
-        assert found.more[REQUEST] == len(groups) - 1
-        newest = by is GroupBy.MONTH
+    for grouping in (GroupBy.KIND, GroupBy.MONTH):
+        figures = await store.figures.of(FactFilter(NOW - timedelta(days=30), NOW), grouping)
+        groups = {
+            key: group_figures.ended
+            for key, group_figures in count_groups_by_hand(grouping).items()
+            if key.type == REQUEST
+        }
+        shown_keys = [key for key in figures.groups if key.type == REQUEST and key.group is not None]
+        assert figures.more[REQUEST] == len(groups) - 1
+        newest = grouping is GroupBy.MONTH
         best = max(groups, key=lambda key: (key.group or "" if newest else "", groups[key]))
-        assert shown == [best]
+        assert shown_keys == [best]
 
 
-def by_hand_counts(by: GroupBy) -> dict[Key, module.GroupFigures]:
-    found: dict[Key, int] = {}
-    for one in ALL:
-        key = Key(one.facts.type, group_of(one.facts, by))
-        found[key] = found.get(key, 0) + 1
-    return {key: module.GroupFigures(ended=count) for key, count in found.items()}
+def count_groups_by_hand(grouping: GroupBy) -> dict[Key, module.GroupFigures]:
+    count_by_key: dict[Key, int] = {}
+    for ended_facts in ALL:
+        key = Key(ended_facts.facts.type, read_group(ended_facts.facts, grouping))
+        count_by_key[key] = count_by_key.get(key, 0) + 1
+    return {key: module.GroupFigures(ended=count) for key, count in count_by_key.items()}
 
 
 async def test_a_record_that_is_written_again_counts_once(store: Store) -> None:
-    before = plain(await store.figures.of(WHOLE, GroupBy.KIND))
+    figures_before = to_plain_figures(await store.figures.of(WHOLE, GroupBy.KIND))
     facts = ALL[0].facts
     content = await store.records.read(f"{facts.type}:r-0")
     assert content is not None
     assert not await store.records.write(f"{facts.type}:r-0", content, facts)
-    assert plain(await store.figures.of(WHOLE, GroupBy.KIND)) == before
+    assert to_plain_figures(await store.figures.of(WHOLE, GroupBy.KIND)) == figures_before
 
 
 async def test_who_asked_for_something_that_has_ended_is_known(store: Store) -> None:

@@ -36,9 +36,9 @@ WORDS = ("annex", "Annex", "page", "strike", "still")
 async def test_words_leave_what_is_written_once_and_come_back_to_whoever_reads_it(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     written = await apart(store, MSA, SHOWN)
-    told = written.model_dump_json()
-    assert [word for word in WORDS if word in told] == []
-    assert "as planned" in told
+    written_json = written.model_dump_json()
+    assert [private_text for private_text in WORDS if private_text in written_json] == []
+    assert "as planned" in written_json
     assert await together(store, MSA, written) == SHOWN
     assert await apart(store, MSA, SHOWN) == written
 
@@ -47,9 +47,9 @@ async def test_erased_words_are_shown_as_such_and_so_are_damaged_ones(tmp_path: 
     store = Store(str(tmp_path))
     written = await apart(store, MSA, SHOWN)
     altered(store, "UPDATE texts SET text = 'other' WHERE name = 'question-2'")
-    shown = await together(store, MSA, written)
-    assert shown.question is not None
-    assert (shown.question.text, shown.answered) == (DAMAGED, (ASKED,))
+    view = await together(store, MSA, written)
+    assert view.question is not None
+    assert (view.question.text, view.answered) == (DAMAGED, (ASKED,))
     altered(store, "DELETE FROM texts")
     erased = await together(store, MSA, written)
     assert (erased.answered[0].text, erased.answered[0].answer) == (ERASED, ERASED)
@@ -61,8 +61,8 @@ async def test_pages_of_a_long_life_hold_no_words_either(tmp_path: Path) -> None
     page = LogPage(number=1, timeline=(SENT, PAUSED))
     for _ in range(2):
         await keep_page(store, "signature-request:msa-0042", page)
-    [kept] = await store.log_pages.read(MSA)
-    assert b"strike" not in kept
+    [page_bytes] = await store.log_pages.read(MSA)
+    assert b"strike" not in page_bytes
     assert await pages_of(store, "signature-request:msa-0042") == [page]
 
 
@@ -73,12 +73,12 @@ async def test_what_was_written_with_its_words_is_shown_with_them(tmp_path: Path
 async def test_the_words_of_reviewers_leave_as_well(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     lines = tuple(
-        ReviewLine(person="chair", order=1, role=Role.REVIEW, state=SignerState.CHANGES, reason=words, round=round)
-        for round, words in enumerate(("No annexation", "Clause 3"), start=1)
+        ReviewLine(person="chair", order=1, role=Role.REVIEW, state=SignerState.CHANGES, reason=reason, round=round)
+        for round, reason in enumerate(("No annexation", "Clause 3"), start=1)
     )
-    shown = SHOWN.replace(reviews=lines)
-    written = await apart(store, MSA, shown)
+    view = SHOWN.replace(reviews=lines)
+    written = await apart(store, MSA, view)
     assert "Clause 3" not in written.model_dump_json()
-    assert await together(store, MSA, written) == shown
+    assert await together(store, MSA, written) == view
     altered(store, "DELETE FROM texts WHERE name = 'review-2-1'")
-    assert [one.reason for one in (await together(store, MSA, written)).reviews] == ["No annexation", ERASED]
+    assert [review.reason for review in (await together(store, MSA, written)).reviews] == ["No annexation", ERASED]

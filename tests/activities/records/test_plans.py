@@ -12,7 +12,7 @@ from sqlalchemy import Connection, event, text
 from activities.evidence.erasure import erase, erase_due, remove_due
 from activities.records.starts import Start
 from activities.records.store import Store
-from tests.activities.evidence.kept import AT, CONDUCT, MSA, kept_at_the_end, signed, told_later
+from tests.activities.evidence.kept import AT, CONDUCT, MSA, keep_evidence, keep_signed_request, told_later
 from workflows.kinds import Kind
 
 GROWS: Final = ("record_lists", "records", "erasures", "signed_documents", "follow_ups", "start_words", "stand_ins")
@@ -20,17 +20,17 @@ DAY: Final = AT + timedelta(days=1)
 
 
 @contextmanager
-def noted(store: Store) -> Iterator[list[tuple[str, Any]]]:
+def note_statements(store: Store) -> Iterator[list[tuple[str, Any]]]:
     """Each statement that is made meanwhile, with its values."""
-    made: list[tuple[str, Any]] = []
+    noted_statements: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
         if statement.lstrip().startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
-            made.append((statement, values))
+            noted_statements.append((statement, values))
 
     event.listen(store.database._engine, "before_cursor_execute", note)
     try:
-        yield made
+        yield noted_statements
     finally:
         event.remove(store.database._engine, "before_cursor_execute", note)
 
@@ -42,17 +42,17 @@ def whole_tables(connection: Connection, statement: str, values: Any) -> list[st
     if connection.dialect.name == "sqlite":
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
         scanned = [row.detail.split() for row in plan if row.detail.startswith("SCAN ")]
-        return [words[1] for words in scanned if words[1] in GROWS]
+        return [plan_words[1] for plan_words in scanned if plan_words[1] in GROWS]
     connection.execute(text("SET LOCAL enable_seqscan = off"))
-    told = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values).scalar_one()
-    [plan] = json.loads(told) if isinstance(told, str) else told
-    return [one["Relation Name"] for one in _nodes(plan["Plan"]) if _reads_all(one)]
+    plan_json = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values).scalar_one()
+    [plan] = json.loads(plan_json) if isinstance(plan_json, str) else plan_json
+    return [node["Relation Name"] for node in _nodes(plan["Plan"]) if _reads_all(node)]
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
-    for below in plan.get("Plans", ()):
-        yield from _nodes(below)
+    for child_plan in plan.get("Plans", ()):
+        yield from _nodes(child_plan)
 
 
 def _reads_all(node: dict[str, Any]) -> bool:
@@ -65,10 +65,10 @@ async def test_each_is_led_to_its_rows_by_an_index(tmp_path: Path, database_url:
     with closing(Store(str(tmp_path / "kept"), database_url)) as store:
         await store.starts.begin(Kind.REQUEST.workflow_id("open"), start)
         await store.starts.came_in(Kind.REQUEST.workflow_id("open"), ["chair"])
-        await signed(store)
-        await kept_at_the_end(store)
+        await keep_signed_request(store)
+        await keep_evidence(store)
         await store.holds.place(CONDUCT.workflow_id, "matter 7", "legal", AT)
-        with noted(store) as made:
+        with note_statements(store) as noted_statements:
             await told_later(store, MSA.workflow_id, 2)
             await erase(store, "chair", "desk", "asked for it", DAY)
             await erase_due(store, DAY)
@@ -76,13 +76,13 @@ async def test_each_is_led_to_its_rows_by_an_index(tmp_path: Path, database_url:
             await store.evidence.nobodys(["0" * 64])
             await store.evidence.are_removed([MSA.workflow_id])
             await store.holds.of(MSA.workflow_id)
-        statements = list(made)
-        found = await store.database.read(
+        statements = list(noted_statements)
+        tables_by_statement = await store.database.read(
             lambda connection: {
-                statement: whole
+                statement: tables
                 for statement, values in statements
-                if (whole := whole_tables(connection, statement, values))
+                if (tables := whole_tables(connection, statement, values))
             }
         )
     assert len(statements) > 20
-    assert found == {}
+    assert tables_by_statement == {}

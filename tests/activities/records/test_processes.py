@@ -20,15 +20,15 @@ WEB = Process("web-1", Role.WEB, "beta", "1.0", people="p1", catalogue="c1", map
 
 @pytest.fixture
 def store(tmp_path: Path, database_url: str) -> Iterator[Store]:
-    with closing(Store(str(tmp_path), database_url)) as found:
-        yield found
+    with closing(Store(str(tmp_path), database_url)) as opened_store:
+        yield opened_store
 
 
 async def test_a_process_counts_while_it_renews_its_row_and_until_it_leaves(store: Store) -> None:
     for process in (WORKER, replace(WORKER, identity="worker-2", host="gamma"), WEB):
         await store.processes.renew(process)
     await store.processes.renew(replace(WORKER, people="p2"))
-    assert [(one.identity, one.people) for one in await store.processes.running()] == [
+    assert [(process.identity, process.people) for process in await store.processes.running()] == [
         ("web-1", "p1"),
         ("worker-1", "p2"),
         ("worker-2", "p1"),
@@ -36,7 +36,7 @@ async def test_a_process_counts_while_it_renews_its_row_and_until_it_leaves(stor
     assert await store.processes.count() == {Role.WORKER: 2, Role.WEB: 1}
     await store.processes.leave("worker-2")
     assert await store.processes.count() == {Role.WORKER: 1, Role.WEB: 1}
-    await _seen(store, LEASE)
+    await _set_seen(store, LEASE)
     assert (await store.processes.count(), await store.processes.running()) == ({}, [])
     await store.processes.renew(WORKER)
     assert await store.processes.count() == {Role.WORKER: 1}
@@ -45,7 +45,7 @@ async def test_a_process_counts_while_it_renews_its_row_and_until_it_leaves(stor
 async def test_the_row_of_one_that_was_killed_is_gone_after_a_day(store: Store) -> None:
     await store.processes.renew(WORKER)
     assert await store.processes.drop(datetime.now(UTC)) == 0
-    await _seen(store, KEPT + timedelta(minutes=1))
+    await _set_seen(store, KEPT + timedelta(minutes=1))
     await store.processes.renew(WEB)
     assert await store.processes.drop(datetime.now(UTC)) == 1
     assert count(store, "processes") == 1
@@ -54,18 +54,21 @@ async def test_the_row_of_one_that_was_killed_is_gone_after_a_day(store: Store) 
 async def test_doctor_says_which_machines_differ_and_in_what(store: Store) -> None:
     for process in (WORKER, WEB):
         await store.processes.renew(process)
-    same = await own.machines(store)
-    assert (same.state, same.says) == (PartHealth.OK, "2 processes run, with the same version and files")
+    equal_machines = await own.machines(store)
+    assert (equal_machines.state, equal_machines.says) == (
+        PartHealth.OK,
+        "2 processes run, with the same version and files",
+    )
     await store.processes.renew(replace(WORKER, identity="worker-2", host="gamma", people="p2", version="1.1"))
-    found = await own.machines(store)
-    assert found.state is PartHealth.WARNING
-    assert found.says == (
+    differing_machines = await own.machines(store)
+    assert differing_machines.state is PartHealth.WARNING
+    assert differing_machines.says == (
         "the version of Countersign differs: web on beta, worker on alpha / worker on gamma; "
         "the people file differs: web on beta, worker on alpha / worker on gamma: give all of them the same"
     )
 
 
-async def _seen(store: Store, ago: timedelta) -> None:
-    at = datetime.now(UTC) - ago
-    local = at.isoformat(timespec="microseconds")
-    altered(store, "UPDATE processes SET seen_at = ?", local if store.database.local else at)
+async def _set_seen(store: Store, age: timedelta) -> None:
+    seen_at = datetime.now(UTC) - age
+    local = seen_at.isoformat(timespec="microseconds")
+    altered(store, "UPDATE processes SET seen_at = ?", local if store.database.local else seen_at)

@@ -21,15 +21,17 @@ TYPES = ("signature-request", "task")
 
 @pytest_asyncio.fixture
 async def store(tmp_path: Path, database_url: str) -> AsyncIterator[Store]:
-    made = Store(str(tmp_path), database_url)
-    await made.starts.begin(MSA, Start("msa", "Rahmenvertrag Müller & Söhne", ("chief-executive",), "legal", None, NOW))
-    await made.starts.begin(KEYS, Start("set-up", "Keys for Mulholland", ("fay", "chair"), "owner", None, NOW))
-    yield made
-    made.close()
+    filled_store = Store(str(tmp_path), database_url)
+    await filled_store.starts.begin(
+        MSA, Start("msa", "Rahmenvertrag Müller & Söhne", ("chief-executive",), "legal", None, NOW)
+    )
+    await filled_store.starts.begin(KEYS, Start("set-up", "Keys for Mulholland", ("fay", "chair"), "owner", None, NOW))
+    yield filled_store
+    filled_store.close()
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected_ids"),
     [
         ("rahmen", {MSA}),
         ("MÜLLER söhne", {MSA}),
@@ -45,8 +47,8 @@ async def store(tmp_path: Path, database_url: str) -> AsyncIterator[Store]:
         ("", set()),
     ],
 )
-async def test_every_word_must_begin_one_of_its_words(store: Store, text: str, found: set[str]) -> None:
-    assert set((await store.starts.search(text, TYPES)).ids) == found
+async def test_every_word_must_begin_one_of_its_words(store: Store, text: str, expected_ids: set[str]) -> None:
+    assert set((await store.starts.search(text, TYPES)).ids) == expected_ids
 
 
 async def test_what_does_not_change_narrows_a_search(store: Store) -> None:
@@ -56,12 +58,12 @@ async def test_what_does_not_change_narrows_a_search(store: Store) -> None:
 
 
 async def test_the_first_start_counts_and_a_claim_before_it_stays(store: Store) -> None:
-    other = Start("nda", "Another title", (), "owner", None, NOW)
-    await store.starts.begin(MSA, other)
+    other_start = Start("nda", "Another title", (), "owner", None, NOW)
+    await store.starts.begin(MSA, other_start)
     assert (await store.starts.search("another", TYPES)).ids == ()
     claimed = Kind.REQUEST.workflow_id("adopted")
     await store.starts.claim(claimed, "f")
-    await store.starts.begin(claimed, other)
+    await store.starts.begin(claimed, other_start)
     assert (await store.starts.search("another", TYPES)).ids == (claimed,)
     assert await store.starts.claimed_for(claimed) == "f"
 
@@ -73,7 +75,7 @@ async def test_everybody_of_a_large_request_with_a_long_title_is_found(store: St
     await store.starts.begin(LARGE, Start("msa", title, people, "zoe-requester", None, NOW))
     assert LARGE in await store.starts.running(people[-1], TYPES)
     for person in people[0], people[-1], "zoe-requester":
-        assert [one async for one in store.erasures.running(person)] == [[LARGE]], person
+        assert [page async for page in store.erasures.running(person)] == [[LARGE]], person
 
 
 async def test_of_too_many_the_newest_are_found_and_it_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,9 +83,9 @@ async def test_of_too_many_the_newest_are_found_and_it_says_so(store: Store, mon
     for number in range(5):
         start = Start("nda", "Mulch", (), "owner", None, NOW + timedelta(hours=number + 1))
         await store.starts.begin(Kind.REQUEST.workflow_id(f"r{number}"), start)
-    found = await store.starts.search("mul", TYPES)
-    assert found.ids == tuple(Kind.REQUEST.workflow_id(f"r{number}") for number in (4, 3, 2))
-    assert found.more
+    search_result = await store.starts.search("mul", TYPES)
+    assert search_result.ids == tuple(Kind.REQUEST.workflow_id(f"r{number}") for number in (4, 3, 2))
+    assert search_result.more
     assert not (await store.starts.search("mulho", TYPES)).more
 
 
@@ -92,8 +94,10 @@ def test_words_have_neither_case_nor_accents_and_stand_once() -> None:
 
 
 async def test_what_runs_and_asks_somebody_is_found_by_their_whole_id(store: Store) -> None:
-    other = Kind.REQUEST.workflow_id("of-another")
-    await store.starts.begin(other, Start("msa", "For the chief-executive", ("executive-chief",), "legal", None, NOW))
+    other_id = Kind.REQUEST.workflow_id("of-another")
+    await store.starts.begin(
+        other_id, Start("msa", "For the chief-executive", ("executive-chief",), "legal", None, NOW)
+    )
     assert await store.starts.running("chief-executive", TYPES) == (MSA,)
     assert await store.starts.running("chief", TYPES) == ()
     await store.starts.came_in(KEYS, ["chief"])
@@ -117,7 +121,7 @@ async def test_of_ten_times_as_many_that_run_the_newest_are_found(
 async def test_of_ten_times_as_many_with_one_document_the_newest_are_known(store: Store) -> None:
     ids = [Kind.REQUEST.workflow_id(f"offer-{number}") for number in range(10 * OF_A_DOCUMENT_AT_MOST)]
     for hours, id in enumerate(ids):
-        at = NOW + timedelta(hours=hours)
-        await store.starts.begin(id, Start("offer", "Offer", (), "legal", None, at, document_sha256="0" * 64))
+        started_at = NOW + timedelta(hours=hours)
+        await store.starts.begin(id, Start("offer", "Offer", (), "legal", None, started_at, document_sha256="0" * 64))
     assert await store.starts.with_document("0" * 64) == tuple(reversed(ids[-OF_A_DOCUMENT_AT_MOST:]))
     assert await store.starts.with_document("1" * 64) == ()

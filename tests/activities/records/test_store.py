@@ -34,9 +34,9 @@ NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
 
 @pytest.fixture
 def store(tmp_path: Path, database_url: str) -> Iterator[Store]:
-    found = Store(str(tmp_path / "store"), database_url)
-    yield found
-    found.close()
+    opened_store = Store(str(tmp_path / "store"), database_url)
+    yield opened_store
+    opened_store.close()
 
 
 async def test_a_record_is_written_once(store: Store) -> None:
@@ -65,19 +65,19 @@ async def test_an_altered_record_is_an_error(store: Store) -> None:
 
 async def test_of_many_writers_at_once_one_wins_whole(store: Store) -> None:
     contents = [b'{"version":%d}' % number for number in range(8)]
-    results = await asyncio.gather(*(store.records.write(R, each) for each in contents), return_exceptions=True)
+    results = await asyncio.gather(*(store.records.write(R, content) for content in contents), return_exceptions=True)
     assert results.count(True) == 1
-    assert sum(isinstance(one, RecordConflict) for one in results) == 7
+    assert sum(isinstance(result, RecordConflict) for result in results) == 7
     assert await store.records.read(R) in contents
 
 
 async def test_records_are_read_in_the_order_in_which_they_are_asked_for(store: Store) -> None:
-    many = [Kind.REQUEST.workflow_id(f"r{number}") for number in range(2 * RECORDS_AT_ONCE + 1)]
-    for one in many[::50]:
-        await store.records.write(one, b'{"id":"%s"}' % one.encode())
-    found = await store.records.read_many(many)
-    assert [one is not None for one in found] == [place % 50 == 0 for place in range(len(many))]
-    assert found[50] == b'{"id":"%s"}' % many[50].encode()
+    workflow_ids = [Kind.REQUEST.workflow_id(f"r{number}") for number in range(2 * RECORDS_AT_ONCE + 1)]
+    for workflow_id in workflow_ids[::50]:
+        await store.records.write(workflow_id, b'{"id":"%s"}' % workflow_id.encode())
+    records = await store.records.read_many(workflow_ids)
+    assert [record is not None for record in records] == [position % 50 == 0 for position in range(len(workflow_ids))]
+    assert records[50] == b'{"id":"%s"}' % workflow_ids[50].encode()
 
 
 async def test_amendments_come_in_their_order_also_when_one_is_missing(store: Store) -> None:
@@ -90,15 +90,15 @@ async def test_amendments_come_in_their_order_also_when_one_is_missing(store: St
 
 async def test_of_ten_times_as_many_amendments_no_more_are_in_memory_at_once(store: Store) -> None:
     numbers = range(1, 10 * AMENDMENTS_AT_ONCE + 1)
-    for some in chunks(numbers, AMENDMENTS_AT_ONCE):
-        await asyncio.gather(*(store.records.amend(R, number, b"%d" % number) for number in some))
-    found = await _amendments(store, R)
-    assert [len(some) for some in found] == 10 * [AMENDMENTS_AT_ONCE]
-    assert [int(one) for some in found for one in some] == list(numbers)
+    for chunk in chunks(numbers, AMENDMENTS_AT_ONCE):
+        await asyncio.gather(*(store.records.amend(R, number, b"%d" % number) for number in chunk))
+    chunks_read = await _amendments(store, R)
+    assert [len(chunk) for chunk in chunks_read] == 10 * [AMENDMENTS_AT_ONCE]
+    assert [int(content) for chunk in chunks_read for content in chunk] == list(numbers)
 
 
 async def _amendments(store: Store, workflow_id: str) -> list[tuple[bytes, ...]]:
-    return [some async for some in store.records.amendments(workflow_id)]
+    return [chunk async for chunk in store.records.amendments(workflow_id)]
 
 
 async def test_two_kinds_of_one_id_never_meet(store: Store) -> None:
@@ -133,8 +133,8 @@ async def test_of_what_was_sent_to_the_provider_equal_content_is_kept_once(store
 
 async def test_machines_with_different_people_files_keep_an_index_each(store: Store) -> None:
     people = store.people
-    for place, name in (("one", "a"), ("two", "b"), ("one", "c")):
-        await people.keep_index(place, name, name.encode())
+    for machine, name in (("one", "a"), ("two", "b"), ("one", "c")):
+        await people.keep_index(machine, name, name.encode())
     assert [await people.index(name) for name in "abc"] == [None, b"b", b"c"]
     altered(store, "UPDATE people_index SET at = '2026-01-01T00:00:00.000000+00:00' WHERE place = 'two'")
     await people.keep_index("one", "d", b"d")
@@ -153,9 +153,9 @@ async def test_a_text_comes_back_by_its_reference_and_its_hash_cannot_be_guessed
 
 async def test_of_two_texts_under_one_name_each_is_found(store: Store) -> None:
     texts = ("stop", "go on", "stop")
-    kept = [await store.texts.keep(R, "paused", text) for text in texts]
-    assert kept[0] == kept[2]
-    assert [await store.texts.read(R, one) for one in kept] == list(texts)
+    references = [await store.texts.keep(R, "paused", text) for text in texts]
+    assert references[0] == references[2]
+    assert [await store.texts.read(R, reference) for reference in references] == list(texts)
 
 
 async def test_an_erased_text_is_gone_and_a_changed_one_is_an_error(store: Store) -> None:
@@ -190,8 +190,8 @@ async def test_whatever_its_id_begins_with_it_is_in_every_list(store: Store, id:
     assert await _dead(store, Kind.REQUEST) == [of_it]
     assert await _dead(store, Kind.TASK) == []
     assert await store.devices.people() == {id}
-    assert [one.workflow_id async for one in store.hand_offs.dead()] == [of_it]
-    assert [one.address for one in (await store.devices.of(id)).registered] == ["t"]
+    assert [dead_target.workflow_id async for dead_target in store.hand_offs.dead()] == [of_it]
+    assert [device.address for device in (await store.devices.of(id)).registered] == ["t"]
     for state in (HandoffState.PENDING, HandoffState.DONE):
         await store.records.amend(of_it, 2, b"{}", [DEAD.replace(state=state, replay=1)])
         dead = state is HandoffState.PENDING
@@ -224,13 +224,13 @@ async def test_an_address_belongs_to_whoever_registered_it_last_and_the_oldest_m
     for number, phone in enumerate(phones):
         assert (await store.devices.register("chair", phone, NOW + timedelta(days=number))).new
     assert (await store.devices.register("deputy", phones[0], NOW)).moved
-    beyond = await store.devices.beyond("chair", 1)
-    assert [one.address for one in beyond] == ["b", "a"]
+    surplus = await store.devices.beyond("chair", 1)
+    assert [device.address for device in surplus] == ["b", "a"]
     await store.devices.register("chair", phones[1], NOW + timedelta(days=9))
-    await store.devices.forget("chair", beyond, ["a", "b"])
-    left = await store.devices.of("chair", ["a"])
-    assert [one.address for one in left.registered] == ["b", "c"], "b was seen meanwhile"
-    assert left.owners == {device_hash("a"): "deputy", device_hash("b"): "chair", device_hash("c"): "chair"}
+    await store.devices.forget("chair", surplus, ["a", "b"])
+    remaining = await store.devices.of("chair", ["a"])
+    assert [device.address for device in remaining.registered] == ["b", "c"], "b was seen meanwhile"
+    assert remaining.owners == {device_hash("a"): "deputy", device_hash("b"): "chair", device_hash("c"): "chair"}
 
 
 def test_a_device_is_known_by_twelve_hex_digits() -> None:
@@ -238,36 +238,39 @@ def test_a_device_is_known_by_twelve_hex_digits() -> None:
 
 
 async def test_of_changes_to_an_incident_at_once_none_is_lost(store: Store) -> None:
-    about = About("target", "finance", "a")
+    subject = About("target", "finance", "a")
     await asyncio.gather(
-        *(store.incidents.change(about, lambda one: one.becomes(one.grade + 1, NOW)) for _ in range(20))
+        *(
+            store.incidents.change(subject, lambda incident: incident.becomes(incident.grade + 1, NOW))
+            for _ in range(20)
+        )
     )
-    assert await store.incidents.open("target") == ((about, Incident(grade=20, since=NOW)),)
+    assert await store.incidents.open("target") == ((subject, Incident(grade=20, since=NOW)),)
     await store.incidents.regrade("target", "finance", 20, 1, NOW)
-    assert await store.incidents.read(about) == Incident(grade=1, told=1, since=NOW)
-    await store.incidents.change(about, lambda one: one.becomes(0, NOW))
+    assert await store.incidents.read(subject) == Incident(grade=1, told=1, since=NOW)
+    await store.incidents.change(subject, lambda incident: incident.becomes(0, NOW))
     assert await store.incidents.drop_over(datetime.now(UTC) + timedelta(days=2)) == 1
 
 
 async def test_of_workers_that_begin_a_mail_at_once_one_finds_it_due(store: Store) -> None:
-    found = await asyncio.gather(*(store.outbound_mail.begin(["r"], Channel.MAIL, NOW) for _ in range(20)))
-    assert sum(one["r"].is_due(NOW) for one in found) == 1
-    taken = OutboundMail(tries=1, at=NOW, channel=Channel.MAIL, taken=True, job="j")
-    await store.outbound_mail.note({"r": taken})
-    assert await store.outbound_mail.begin(["r"], Channel.MAIL, NOW) == {"r": taken}
+    begun_mails = await asyncio.gather(*(store.outbound_mail.begin(["r"], Channel.MAIL, NOW) for _ in range(20)))
+    assert sum(mails["r"].is_due(NOW) for mails in begun_mails) == 1
+    sent_mail = OutboundMail(tries=1, at=NOW, channel=Channel.MAIL, taken=True, job="j")
+    await store.outbound_mail.note({"r": sent_mail})
+    assert await store.outbound_mail.begin(["r"], Channel.MAIL, NOW) == {"r": sent_mail}
     assert await store.outbound_mail.drop_old(NOW + timedelta(days=401)) == 1
 
 
 async def test_dead_hand_offs_are_counted_by_the_policy_s_name(store: Store) -> None:
-    for number, what in enumerate((R, MSA, TASK)):
-        await store.records.write(what, b"{}")
+    for number, workflow_id in enumerate((R, MSA, TASK)):
+        await store.records.write(workflow_id, b"{}")
         lines = [DEAD.replace(target=name, at=NOW - timedelta(days=number)) for name in ("hr", "hr/escalated-2")]
-        await store.records.amend(what, 1, b"{}", lines[: number + 1])
+        await store.records.amend(workflow_id, 1, b"{}", lines[: number + 1])
     await store.records.amend(Kind.REQUEST.workflow_id("open"), 1, b"{}", [DEAD])
     [counted] = await store.hand_offs.dead_counts()
     assert (counted.name, counted.dead, counted.since) == ("hr", 5, NOW - timedelta(days=2))
-    assert [one.workflow_id async for one in store.hand_offs.dead(NOW, "hr")] == [R]
-    assert len([one async for one in store.hand_offs.dead(target="hr/escalated-2")]) == 2
+    assert [dead_target.workflow_id async for dead_target in store.hand_offs.dead(NOW, "hr")] == [R]
+    assert len([dead_target async for dead_target in store.hand_offs.dead(target="hr/escalated-2")]) == 2
 
 
 async def test_used_links_are_dropped_after_two_days(store: Store) -> None:

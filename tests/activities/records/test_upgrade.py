@@ -93,12 +93,12 @@ class Code:
 
     def upgrade(self) -> None:
         with self.running(_UPGRADES) as process:
-            _, said = process.communicate()
-            assert process.returncode == 0, said
+            _, output = process.communicate()
+            assert process.returncode == 0, output
 
 
 @pytest.fixture
-def ours(tmp_path: Path, database_url: str) -> Code:
+def current_code(tmp_path: Path, database_url: str) -> Code:
     """This version, on a database that has its schema."""
     code = Code(ROOT, tmp_path, database_url)
     code.upgrade()
@@ -116,7 +116,7 @@ def new(version: str, tmp_path: Path, url: str) -> Code:
     return Code(home.parent, tmp_path, url)
 
 
-def _told(process: "subprocess.Popen[str]", *ids: str) -> None:
+def _write_and_read(process: "subprocess.Popen[str]", *ids: str) -> None:
     """Have a process write and read these records."""
     for id in ids:
         _pipe(process.stdin).write(f"{id}\n")
@@ -130,56 +130,61 @@ def _pipe(stream: IO[str] | None) -> IO[str]:
 
 
 async def test_the_version_before_goes_on_beside_the_one_that_expanded_the_schema(
-    ours: Code, tmp_path: Path, database_url: str
+    current_code: Code, tmp_path: Path, database_url: str
 ) -> None:
-    after = new(EXPANDS, tmp_path, database_url)
-    with ours.running(_WRITES) as old:
-        _told(old, *(f"before-{number}" for number in range(10)))
-        with after.running(_UPGRADES, GATE=str(tmp_path / "gate")) as half:
-            _until(tmp_path / "gate", half)
-            _pipe(old.stdin).write("meanwhile\n")
-            _pipe(old.stdin).flush()
-        assert _pipe(old.stdout).readline() == "meanwhile\n", "it was waited for, and written"
-        after.upgrade()
-        with after.running(_WRITES) as young, ours.running(_WRITES) as restarted:
-            for process, ids in ((old, "old"), (young, "new"), (restarted, "restarted"), (old, "old-again")):
-                _told(process, ids)
+    next_code = new(EXPANDS, tmp_path, database_url)
+    with current_code.running(_WRITES) as old_process:
+        _write_and_read(old_process, *(f"before-{number}" for number in range(10)))
+        with next_code.running(_UPGRADES, GATE=str(tmp_path / "gate")) as half:
+            _wait_for_gate(tmp_path / "gate", half)
+            _pipe(old_process.stdin).write("meanwhile\n")
+            _pipe(old_process.stdin).flush()
+        assert _pipe(old_process.stdout).readline() == "meanwhile\n", "it was waited for, and written"
+        next_code.upgrade()
+        with next_code.running(_WRITES) as young, current_code.running(_WRITES) as restarted:
+            for process, ids in (
+                (old_process, "old"),
+                (young, "new"),
+                (restarted, "restarted"),
+                (old_process, "old-again"),
+            ):
+                _write_and_read(process, ids)
     with closing(Store(str(tmp_path), database_url)) as store:
         expected = ("before-9", "meanwhile", "old", "new", "restarted", "old-again")
-        found = await store.records.read_many([Kind.REQUEST.workflow_id(id) for id in expected])
-    assert len(found) == len(expected)
+        records = await store.records.read_many([Kind.REQUEST.workflow_id(id) for id in expected])
+    assert len(records) == len(expected)
 
 
 @pytest.mark.parametrize("version", [EXPANDS, CONTRACTS])
 async def test_an_upgrade_that_is_killed_half_way_leaves_the_schema_of_before(
-    version: str, ours: Code, tmp_path: Path, database_url: str
+    version: str, current_code: Code, tmp_path: Path, database_url: str
 ) -> None:
-    after = new(version, tmp_path, database_url)
-    with after.running(_UPGRADES, GATE=str(tmp_path / "gate")) as half:
-        _until(tmp_path / "gate", half)
+    next_code = new(version, tmp_path, database_url)
+    with next_code.running(_UPGRADES, GATE=str(tmp_path / "gate")) as half:
+        _wait_for_gate(tmp_path / "gate", half)
     with closing(Database(database_url)) as database:
         assert await database.read(differences) == []
-    with ours.running(_WRITES) as process:
-        _told(process, "afterwards")
-    with after.running(_WRITES) as early:
-        _, said = early.communicate()
-        assert f"has schema {schema.NEWEST}, this needs {version}: `countersign database upgrade`" in said
-    after.upgrade()
-    with after.running(_WRITES) as process:
-        _told(process, "now")
+    with current_code.running(_WRITES) as process:
+        _write_and_read(process, "afterwards")
+    with next_code.running(_WRITES) as early:
+        _, output = early.communicate()
+        assert f"has schema {schema.NEWEST}, this needs {version}: `countersign database upgrade`" in output
+    next_code.upgrade()
+    with next_code.running(_WRITES) as process:
+        _write_and_read(process, "now")
 
 
 async def test_a_schema_that_was_contracted_is_refused_by_the_version_before(
-    ours: Code, tmp_path: Path, database_url: str
+    current_code: Code, tmp_path: Path, database_url: str
 ) -> None:
     new(CONTRACTS, tmp_path, database_url).upgrade()
     for script in (_WRITES, _UPGRADES):
-        with ours.running(script) as process:
-            _, said = process.communicate()
-        assert f"has schema {CONTRACTS}, this needs {schema.NEWEST}: start the version that upgraded it" in said
+        with current_code.running(script) as process:
+            _, output = process.communicate()
+        assert f"has schema {CONTRACTS}, this needs {schema.NEWEST}: start the version that upgraded it" in output
 
 
-def _until(gate: Path, process: "subprocess.Popen[str]") -> None:
+def _wait_for_gate(gate: Path, process: "subprocess.Popen[str]") -> None:
     for pause in glances():
         if gate.exists():
             return

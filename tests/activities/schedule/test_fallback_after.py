@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from activities.people.person import PushDevice
-from tests.activities.book import SINCE, Book, dropped, lines, plan, somebody
+from tests.activities.book import SINCE, Book, describe_dropped, lines, make_person, plan
 from workflows.model.policy import Policy
 from workflows.model.schedule import ActionType
 
@@ -13,7 +13,7 @@ BARE = Policy(reminders=None, warnings=(), escalation=None, hours="working")
 
 
 async def test_nobody_is_told_by_another_way_unless_the_policy_says_so() -> None:
-    assert all(moment.kind is not ActionType.FALLBACK for moment in (await plan(BARE)).actions)
+    assert all(action.kind is not ActionType.FALLBACK for action in (await plan(BARE)).actions)
 
 
 async def test_it_comes_so_long_after_the_turn_in_their_hours_with_the_reason() -> None:
@@ -25,15 +25,15 @@ async def test_it_comes_so_long_after_the_turn_in_their_hours_with_the_reason() 
     assert "moved from Mon 02 Nov 23:00" in night.actions[0].why
 
 
-@pytest.mark.parametrize(("after", "why"), [("31d", "fallback superseded"), ("30d", None)])
-async def test_what_would_come_after_the_end_is_left_out(after: str, why: str | None) -> None:
-    agenda = await plan(BARE.replace(fallback_after=after))
-    assert dropped(agenda) == ([why] if why else [])
+@pytest.mark.parametrize(("delay", "reason"), [("31d", "fallback superseded"), ("30d", None)])
+async def test_what_would_come_after_the_end_is_left_out(delay: str, reason: str | None) -> None:
+    agenda = await plan(BARE.replace(fallback_after=delay))
+    assert describe_dropped(agenda) == ([reason] if reason else [])
 
 
 @pytest.mark.parametrize(
     "devices", [(), (PushDevice(token="t", platform="ios", seen_at=str(SINCE - timedelta(days=40))),)]
 )
 async def test_who_has_no_phone_to_rely_on_was_written_to_at_once(devices: tuple[PushDevice, ...]) -> None:
-    book = Book(somebody("requester"), somebody("signer", devices=devices))
-    assert dropped(await plan(BARE.replace(fallback_after="1d"), book)) == ["fallback no_device"]
+    book = Book(make_person("requester"), make_person("signer", devices=devices))
+    assert describe_dropped(await plan(BARE.replace(fallback_after="1d"), book)) == ["fallback no_device"]

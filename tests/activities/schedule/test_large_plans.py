@@ -16,7 +16,7 @@ from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
 from activities.schedule.open_hours import OpenHours, OpenSlot
 from activities.schedule.planner import PolicyPlanner
-from tests.activities.book import somebody
+from tests.activities.book import make_person
 from workflows.model.policy import Policy, Reminders
 from workflows.model.schedule import PlanningInput, Schedule, Turn
 from workflows.model.signature import Document, SignatureBrief
@@ -36,8 +36,8 @@ def planner(folder: Path, people: int, absent: list[dict[str, str]]) -> PolicyPl
     """Plans for so many signers without a phone, all absent then."""
 
     def person(number: int) -> dict[str, Any]:
-        place = {"zone": "Europe/Berlin", "calendar": "DE-BY", "absent": absent}
-        return {"id": f"person-{number}", "name": "N", "email": f"p{number}@example.test", **place}
+        location = {"zone": "Europe/Berlin", "calendar": "DE-BY", "absent": absent}
+        return {"id": f"person-{number}", "name": "N", "email": f"p{number}@example.test", **location}
 
     file = folder / "people.json"
     file.write_text(json.dumps({"people": [person(number) for number in range(people + 1)]}))
@@ -81,26 +81,26 @@ async def test_a_signer_costs_the_same_however_many_there_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absent: list[dict[str, str]]
 ) -> None:
     """Two years of absence were walked through day by day for each of fifty reminders: 45,000 days a signer."""
-    few = await days_looked_at(tmp_path, monkeypatch, 4, absent)
-    many = await days_looked_at(tmp_path, monkeypatch, 40, absent)
-    assert many <= 11 * few
-    assert many / 40 < 1_000
+    days_of_four = await days_looked_at(tmp_path, monkeypatch, 4, absent)
+    days_of_forty = await days_looked_at(tmp_path, monkeypatch, 40, absent)
+    assert days_of_forty <= 11 * days_of_four
+    assert days_of_forty / 40 < 1_000
 
 
 async def test_a_crowd_leaves_the_loop_to_others_after_each_signer(tmp_path: Path) -> None:
     """A hundred signers with fifty reminders each held everything up for 9 s."""
     turns = 0
 
-    async def others() -> None:
+    async def count_turns() -> None:
         nonlocal turns
         while True:
             turns += 1
             await asyncio.sleep(0)
 
-    one = planner(tmp_path, 100, [])
-    await one.calendar(planning(1))  # The people file is read: others have the loop to themselves meanwhile.
-    waiting = asyncio.ensure_future(others())
-    plan: Schedule = await one.calendar(planning(100))
+    crowd_planner = planner(tmp_path, 100, [])
+    await crowd_planner.calendar(planning(1))  # The people file is read: others have the loop to themselves meanwhile.
+    waiting = asyncio.ensure_future(count_turns())
+    plan: Schedule = await crowd_planner.calendar(planning(100))
     waiting.cancel()
     assert len(plan.actions) + len(plan.dropped) > 6_000
     assert turns >= 100
@@ -124,12 +124,14 @@ _DAYS = st.integers(0, 40)
 def test_what_is_passed_over_is_what_day_by_day_is_closed(
     absences: list[tuple[int, int]], begin: int, length: int
 ) -> None:
-    at, before = NOW + timedelta(days=begin), NOW + timedelta(days=begin + length)
+    begins_at, ends_at = NOW + timedelta(days=begin), NOW + timedelta(days=begin + length)
     spans = tuple(OpenSlot(NOW + timedelta(days=first), NOW + timedelta(days=first + days)) for first, days in absences)
-    hours = replace(OpenHours.working(somebody("signer")), absences=spans)
-    days = [hours.local_day(at) + timedelta(days=number) for number in range(length + 1)]
+    hours = replace(OpenHours.working(make_person("signer")), absences=spans)
+    days = [hours.local_day(begins_at) + timedelta(days=number) for number in range(length + 1)]
     slots = [slot for day in days for slot in hours.slots(day)]
-    ahead = [slot for slot in slots if slot.closes > at]
-    assert hours.next_slot(at, before) == next((one for one in ahead[:1] if max(one.opens, at) < before), None)
-    behind = [slot for slot in slots if slot.opens < before and slot.closes > at]
-    assert hours.last_slot(before, at) == (behind[-1] if behind else None)
+    ahead = [slot for slot in slots if slot.closes > begins_at]
+    assert hours.next_slot(begins_at, ends_at) == next(
+        (slot for slot in ahead[:1] if max(slot.opens, begins_at) < ends_at), None
+    )
+    behind = [slot for slot in slots if slot.opens < ends_at and slot.closes > begins_at]
+    assert hours.last_slot(ends_at, begins_at) == (behind[-1] if behind else None)

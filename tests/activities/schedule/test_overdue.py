@@ -10,7 +10,7 @@ import pytest
 from activities.calendar.calendar import after
 from activities.policies.catalogue import Catalogue
 from activities.schedule.planner import PolicyPlanner
-from tests.activities.book import AMSTERDAM, BOOK, SINCE, Book, dropped, lines, plan, planning, somebody
+from tests.activities.book import AMSTERDAM, BOOK, SINCE, Book, describe_dropped, lines, make_person, plan, planning
 from workflows.model.policy import OVERDUE_AT_MOST, Escalation, EscalationAction, Overdue, Policy, Reminders
 from workflows.model.schedule import ActionType, Reason, Schedule, Snooze
 
@@ -22,7 +22,7 @@ LATE: Final = Policy(
 HOUR: Final = timedelta(hours=1)
 
 
-def at(agenda: Schedule, stage: str) -> str:
+def find_line(agenda: Schedule, stage: str) -> str:
     """When and whom a stage is told."""
     return next(line for line in lines(agenda) if f" {stage} " in line)
 
@@ -31,7 +31,7 @@ async def test_without_a_grace_it_closes_when_it_is_due() -> None:
     agenda = await plan(due=FRIDAY)
     assert agenda.over_at == agenda.closes_at == agenda.due_at
     assert agenda.actions[-1].why == "the due date has passed"
-    assert all(moment.kind is not ActionType.OVERDUE for moment in (*agenda.actions, *agenda.dropped))
+    assert all(action.kind is not ActionType.OVERDUE for action in (*agenda.actions, *agenda.dropped))
 
 
 async def test_overdue_reminders_come_in_the_signers_hours_until_it_closes() -> None:
@@ -55,16 +55,16 @@ async def test_overdue_reminders_come_in_the_signers_hours_until_it_closes() -> 
 async def test_what_never_expires_is_planned_without_an_end_and_reminded_of_as_often_as_anything_may_be() -> None:
     agenda = await plan(Policy(expires=False, overdue=Overdue(every="2d"), warnings=()))
     assert not agenda.closes
-    assert [one for one in (*agenda.actions, *agenda.dropped) if one.kind is ActionType.EXPIRE] == []
-    overdue = [one for one in (*agenda.actions, *agenda.dropped) if one.kind is ActionType.OVERDUE]
+    assert [action for action in (*agenda.actions, *agenda.dropped) if action.kind is ActionType.EXPIRE] == []
+    overdue = [action for action in (*agenda.actions, *agenda.dropped) if action.kind is ActionType.OVERDUE]
     assert len(overdue) == OVERDUE_AT_MOST
 
 
 async def test_no_more_than_the_policy_says_and_none_without_a_rhythm() -> None:
-    once = await plan(LATE.replace(overdue=Overdue(every="1d", most=1)), due=FRIDAY)
-    assert [moment.stage for moment in once.actions] == ["overdue-1", "expiry"]
+    reminded_once = await plan(LATE.replace(overdue=Overdue(every="1d", most=1)), due=FRIDAY)
+    assert [action.stage for action in reminded_once.actions] == ["overdue-1", "expiry"]
     silent = await plan(LATE.replace(overdue=None), due=FRIDAY)
-    assert [moment.stage for moment in silent.actions] == ["expiry"]
+    assert [action.stage for action in silent.actions] == ["expiry"]
 
 
 async def test_what_comes_before_the_due_date_is_the_same_with_and_without_a_grace() -> None:
@@ -89,7 +89,7 @@ async def test_on_the_day_is_when_hours_open_on_the_last_day_that_has_any(
     due: date, turn: datetime, expected: str
 ) -> None:
     agenda = await plan(LATE.replace(warnings=("0d",)), due=due, turns={"signer": turn})
-    assert at(agenda, "warning-0d") == f"{expected} warning-0d signer"
+    assert find_line(agenda, "warning-0d") == f"{expected} warning-0d signer"
 
 
 async def test_a_warning_that_would_come_after_the_one_on_the_day_gives_way_to_it() -> None:
@@ -100,7 +100,7 @@ async def test_a_warning_that_would_come_after_the_one_on_the_day_gives_way_to_i
         "Thu 11-12 17:48 warning-2d signer",
         "Fri 11-13 09:12 warning-0d signer",
     ]
-    [left_out] = [moment for moment in agenda.dropped if moment.kind is ActionType.WARN]
+    [left_out] = [action for action in agenda.dropped if action.kind is ActionType.WARN]
     assert (left_out.stage, left_out.suppressed) == ("warning-1d", Reason.TOO_SOON)
     assert "nearer to the due date" in left_out.why
 
@@ -125,45 +125,47 @@ async def test_whose_turn_comes_on_the_eve_of_days_off_is_warned_once_a_day(due:
 async def test_on_the_day_is_left_out_for_a_turn_that_comes_later_that_day() -> None:
     noon = datetime(2026, 11, 13, 12, tzinfo=UTC)
     agenda = await plan(LATE.replace(warnings=("0d",)), due=FRIDAY, turns={"signer": noon})
-    assert dropped(agenda) == ["warning-0d not_their_turn"]
+    assert describe_dropped(agenda) == ["warning-0d not_their_turn"]
 
 
 @pytest.mark.parametrize("due", [FRIDAY, datetime(2026, 11, 14, 23, tzinfo=UTC), datetime(2026, 11, 15, 0, tzinfo=UTC)])
 @pytest.mark.parametrize("hours", ["working", "any", "00:00-06:00"])
 async def test_on_the_day_is_always_before_the_due_date(due: date, hours: str) -> None:
     agenda = await plan(LATE.replace(warnings=("0d",), hours=hours), due=due)
-    [warning] = [moment for moment in agenda.actions if moment.kind is ActionType.WARN]
+    [warning] = [action for action in agenda.actions if action.kind is ActionType.WARN]
     assert warning.at < agenda.due_at
 
 
 async def test_who_is_absent_is_reminded_when_back_or_not_at_all() -> None:
-    away = {"from": "2026-11-16", "until": "2026-11-18"}
-    agenda = await plan(LATE, Book(somebody("requester"), somebody("signer", absent=[away])), due=FRIDAY)
-    assert at(agenda, "overdue-1") == "Thu 11-19 09:12 overdue-1 signer"
-    gone = {"from": "2026-11-16", "until": "2026-12-18"}
-    agenda = await plan(LATE, Book(somebody("requester"), somebody("signer", absent=[gone])), due=FRIDAY)
-    assert dropped(agenda) == ["overdue-1 absent", "overdue-2 absent"]
+    short_absence = {"from": "2026-11-16", "until": "2026-11-18"}
+    agenda = await plan(LATE, Book(make_person("requester"), make_person("signer", absent=[short_absence])), due=FRIDAY)
+    assert find_line(agenda, "overdue-1") == "Thu 11-19 09:12 overdue-1 signer"
+    long_absence = {"from": "2026-11-16", "until": "2026-12-18"}
+    agenda = await plan(LATE, Book(make_person("requester"), make_person("signer", absent=[long_absence])), due=FRIDAY)
+    assert describe_dropped(agenda) == ["overdue-1 absent", "overdue-2 absent"]
     assert agenda.dropped[0].why.endswith("no open hours before it closes")
 
 
 async def test_overdue_reminders_keep_an_hour_from_each_other_and_from_what_came_before() -> None:
     often = LATE.replace(hours="any", grace="4h", warnings=("1h",), overdue=Overdue(every="40m"))
     agenda = await plan(often, due=SINCE + timedelta(days=3))
-    nudges = [moment.at for moment in agenda.actions if moment.kind is not ActionType.EXPIRE]
+    nudges = [action.at for action in agenda.actions if action.kind is not ActionType.EXPIRE]
     assert all(later - earlier >= HOUR for earlier, later in pairwise(nudges))
-    assert {"overdue-4 too_soon"} <= set(dropped(agenda))
+    assert {"overdue-4 too_soon"} <= set(describe_dropped(agenda))
 
 
 async def test_a_not_now_after_the_due_date_is_a_reminder_of_its_own_and_silences_others() -> None:
-    until = datetime(2026, 11, 19, 13, tzinfo=UTC)
-    said = planning(LATE, due=FRIDAY).replace(snoozes=(Snooze(person="signer", until=until, number=1),))
-    agenda = await PolicyPlanner(Book(somebody("requester"), somebody("signer"))).plan(said)
+    snoozed_until = datetime(2026, 11, 19, 13, tzinfo=UTC)
+    planning_input = planning(LATE, due=FRIDAY).replace(
+        snoozes=(Snooze(person="signer", until=snoozed_until, number=1),)
+    )
+    agenda = await PolicyPlanner(Book(make_person("requester"), make_person("signer"))).plan(planning_input)
     assert lines(agenda) == [
         "Thu 11-19 14:00 snooze-1 signer",
         "Fri 11-20 09:12 overdue-2 signer",
         "Fri 11-20 18:00 expiry requester",
     ]
-    assert dropped(agenda) == ["overdue-1 snoozed"]
+    assert describe_dropped(agenda) == ["overdue-1 snoozed"]
 
 
 async def test_a_turn_that_comes_after_the_due_date_is_overdue_from_then_on() -> None:
@@ -172,13 +174,13 @@ async def test_a_turn_that_comes_after_the_due_date_is_overdue_from_then_on() ->
         LATE.replace(reminders=Reminders(), warnings=("1d",), escalation=Escalation()), due=FRIDAY, turns=turn
     )
     assert lines(agenda)[:1] == ["Thu 11-19 10:12 overdue-1 signer"]
-    assert "escalation superseded" in dropped(agenda), "a day after their only reminder nobody else is told"
+    assert "escalation superseded" in describe_dropped(agenda), "a day after their only reminder nobody else is told"
 
 
 async def test_a_moved_due_date_has_overdue_reminders_of_its_own() -> None:
-    moved = planning(LATE, due=FRIDAY).replace(revision=1)
-    agenda = await PolicyPlanner(Book(somebody("requester"), somebody("signer"))).plan(moved)
-    assert [moment.stage for moment in agenda.actions] == ["overdue-1.2", "overdue-2.2", "expiry"]
+    planning_input = planning(LATE, due=FRIDAY).replace(revision=1)
+    agenda = await PolicyPlanner(Book(make_person("requester"), make_person("signer"))).plan(planning_input)
+    assert [action.stage for action in agenda.actions] == ["overdue-1.2", "overdue-2.2", "expiry"]
 
 
 EARLY_WORD = Escalation(after="used-up", or_="60%")
@@ -201,13 +203,13 @@ async def test_who_was_not_escalated_in_time_is_when_overdue_reminders_are_used_
     policy: Policy, expected: str
 ) -> None:
     agenda = await plan(policy, due=FRIDAY)
-    assert at(agenda, "escalation") == expected
-    assert [moment.stage for moment in (*agenda.actions, *agenda.dropped)].count("escalation") == 1
+    assert find_line(agenda, "escalation") == expected
+    assert [action.stage for action in (*agenda.actions, *agenda.dropped)].count("escalation") == 1
 
 
 async def test_nothing_is_escalated_after_the_due_date_where_the_policy_does_not_want_it() -> None:
     quiet = LATE.replace(escalation=Escalation(or_=None), overdue=Overdue(escalate=False))
-    assert ActionType.ESCALATE not in {moment.kind for moment in (await plan(quiet, due=FRIDAY)).actions}
+    assert ActionType.ESCALATE not in {action.kind for action in (await plan(quiet, due=FRIDAY)).actions}
 
 
 async def test_a_late_hand_over_leaves_a_working_day_and_says_why() -> None:
@@ -215,8 +217,8 @@ async def test_a_late_hand_over_leaves_a_working_day_and_says_why() -> None:
         overdue=Overdue(every="3d", most=2),
         escalation=Escalation(or_=None, action=EscalationAction.REASSIGN, alternates=("alternate",)),
     )
-    [moment] = [one for one in (await plan(policy, due=FRIDAY)).actions if one.kind is ActionType.ESCALATE]
-    assert moment.why == (
+    [escalation] = [action for action in (await plan(policy, due=FRIDAY)).actions if action.kind is ActionType.ESCALATE]
+    assert escalation.why == (
         "all 2 reminders are used up; to alternate, the named alternate; "
         "moved earlier, so that a working day is left to act"
     )
@@ -242,29 +244,33 @@ async def test_an_escalation_that_a_last_warning_keeps_back_comes_one_every_afte
         "Wed 11-11 09:12 escalation manager",
         "Wed 11-11 09:12 escalated signer",
     ]
-    [moment] = [one for one in agenda.actions if one.kind is ActionType.ESCALATE]
-    assert moment.why.startswith("no time was left before the due date; to manager, the manager of signer")
+    [escalation] = [action for action in agenda.actions if action.kind is ActionType.ESCALATE]
+    assert escalation.why.startswith("no time was left before the due date; to manager, the manager of signer")
 
 
 @pytest.mark.parametrize(("day", "hour"), [(day, hour) for day in range(2, 9) for hour in (7, 11, 16)])
 async def test_the_owner_of_a_decision_is_reminded_a_day_before_anybody_else_hears(day: int, hour: int) -> None:
     """Of the kind that every onboarding has, on whatever day it is asked: two days, of which some are off."""
-    since = datetime(2026, 11, day, hour, tzinfo=UTC)
+    asked_at = datetime(2026, 11, day, hour, tzinfo=UTC)
     policy = Catalogue({}).resolve("onboarding-decision").policy
-    asked = planning(policy, turns={"signer": since}).replace(window_from=since, now=since)
-    agenda = await PolicyPlanner(BOOK).plan(asked)
-    [alert] = [one.at for one in agenda.actions if one.kind is ActionType.ESCALATE]
-    heard = [one.at for one in agenda.actions if one.kind in (ActionType.REMIND, ActionType.OVERDUE) and one.at < alert]
+    planning_input = planning(policy, turns={"signer": asked_at}).replace(window_from=asked_at, now=asked_at)
+    agenda = await PolicyPlanner(BOOK).plan(planning_input)
+    [alert] = [action.at for action in agenda.actions if action.kind is ActionType.ESCALATE]
+    heard = [
+        action.at
+        for action in agenda.actions
+        if action.kind in (ActionType.REMIND, ActionType.OVERDUE) and action.at < alert
+    ]
     assert heard or day == 6, "of who is asked on a Friday all the time before the due date is a weekend"
-    assert all(alert >= after(at, "1d", ZoneInfo(AMSTERDAM)) for at in heard)
+    assert all(alert >= after(heard_at, "1d", ZoneInfo(AMSTERDAM)) for heard_at in heard)
 
 
 async def test_what_days_off_keep_from_being_told_before_the_due_date_is_told_on_the_first_day_after_it() -> None:
     friday = datetime(2026, 11, 6, 8, tzinfo=UTC)
     two_days = OPEN_END.replace(window="2d", warnings=(), overdue=Overdue(every="1d"))
     agenda = await PolicyPlanner(BOOK).plan(planning(two_days, turns={"signer": friday}).replace(window_from=friday))
-    assert at(agenda, "escalation") == "Mon 11-09 09:12 escalation manager"
-    assert at(agenda, "overdue-1") == "Tue 11-10 09:12 overdue-1 signer"
+    assert find_line(agenda, "escalation") == "Mon 11-09 09:12 escalation manager"
+    assert find_line(agenda, "overdue-1") == "Tue 11-10 09:12 overdue-1 signer"
 
 
 async def test_without_a_number_whose_turn_comes_late_is_escalated_one_every_after_their_first_reminder() -> None:
@@ -282,23 +288,25 @@ async def test_without_a_number_whose_turn_comes_late_is_escalated_one_every_aft
 async def test_what_was_missed_before_the_due_date_is_made_up_for_after_it_in_open_hours() -> None:
     night = datetime(2026, 11, 14, 2, tzinfo=UTC)
     missed = planning(LATE.replace(reminders=Reminders(most=1)), due=FRIDAY).replace(now=night)
-    agenda = await PolicyPlanner(Book(somebody("requester"), somebody("signer"))).plan(missed)
-    [reminder] = [moment for moment in agenda.actions if moment.stage == "reminder-1"]
+    agenda = await PolicyPlanner(Book(make_person("requester"), make_person("signer"))).plan(missed)
+    [reminder] = [action for action in agenda.actions if action.stage == "reminder-1"]
     assert reminder.held_until == datetime(2026, 11, 16, 8, tzinfo=UTC)
 
 
 async def test_ten_times_as_many_as_a_policy_may_ask_for_are_not_planned() -> None:
     endless = LATE.replace(hours="any", grace="700d", overdue=Overdue(every="12h"))
-    whole = await PolicyPlanner(Book(somebody("requester"), somebody("signer"))).calendar(planning(endless, due=FRIDAY))
-    assert sum(moment.kind is ActionType.OVERDUE for moment in whole.actions) == OVERDUE_AT_MOST
+    calendar = await PolicyPlanner(Book(make_person("requester"), make_person("signer"))).calendar(
+        planning(endless, due=FRIDAY)
+    )
+    assert sum(action.kind is ActionType.OVERDUE for action in calendar.actions) == OVERDUE_AT_MOST
 
 
 async def test_of_many_overdue_reminders_an_agenda_has_the_next_ones() -> None:
     crowd = tuple(f"signer-{number}" for number in range(1, 101))
-    asked = planning(
+    planning_input = planning(
         LATE.replace(overdue=Overdue(every="1d")), signers=crowd, turns=dict.fromkeys(crowd, SINCE), due=FRIDAY
     )
-    book = Book(somebody("requester"), *map(somebody, crowd))
-    agenda = await PolicyPlanner(book).plan(asked)
-    assert sum(moment.kind is ActionType.OVERDUE for moment in agenda.actions) == 2 * len(crowd)
+    book = Book(make_person("requester"), *map(make_person, crowd))
+    agenda = await PolicyPlanner(book).plan(planning_input)
+    assert sum(action.kind is ActionType.OVERDUE for action in agenda.actions) == 2 * len(crowd)
     assert len(agenda.more) == len(crowd)

@@ -55,22 +55,22 @@ async def cancelled_with(client: Client) -> list[str]:
 async def test_a_cancellation_that_nobody_answers_keeps_who_wants_it_and_why(client: Client) -> None:
     for _ in range(2):
         assert await send_command(client, ID, CANCELLATION, "op", within=AT_ONCE) is None
-    (said,) = await cancelled_with(client)
-    assert Cancellation.read(said) == CANCELLATION
+    (cancellation_reason,) = await cancelled_with(client)
+    assert Cancellation.read(cancellation_reason) == CANCELLATION
 
 
 async def test_no_words_that_are_encrypted_elsewhere_are_told_to_the_server(client: Client) -> None:
     config = client.config()
     config["data_converter"] = replace(config["data_converter"], payload_codec=Untouched())
     assert await send_command(Client(**config), ID, CANCELLATION, "op", within=AT_ONCE) is None
-    (said,) = await cancelled_with(client)
-    assert Cancellation.read(said) == CANCELLATION.replace(reason="")
+    (cancellation_reason,) = await cancelled_with(client)
+    assert Cancellation.read(cancellation_reason) == CANCELLATION.replace(reason="")
 
 
-@pytest.mark.parametrize("wanted", [Done(actor="legal-desk"), REMINDER])
-async def test_what_else_nobody_answers_may_pass_and_cancels_nothing(client: Client, wanted: AnyCommand) -> None:
+@pytest.mark.parametrize("command", [Done(actor="legal-desk"), REMINDER])
+async def test_what_else_nobody_answers_may_pass_and_cancels_nothing(client: Client, command: AnyCommand) -> None:
     with pytest.raises(ApplicationError, match="no worker answers") as failure:
-        await send_command(client, ID, wanted, "op", within=AT_ONCE)
+        await send_command(client, ID, command, "op", within=AT_ONCE)
     assert (failure.value.type, failure.value.non_retryable) == (Code.UNREACHABLE, False)
     assert await cancelled_with(client) == []
 
@@ -105,10 +105,10 @@ async def test_what_closes_before_it_is_cancelled_is_ended(client: Client) -> No
 
 async def test_its_cancellation_takes_no_longer_than_it_may_take_to_answer(client: Client) -> None:
     """Who asks by Nexus waits ten seconds for both."""
-    seen: list[timedelta | None] = []
-    asked = before_a_cancellation(client, no_time, seen)
-    assert await send_command(asked, ID, CANCELLATION, "op", within=AT_ONCE) is None
-    assert seen == [AT_ONCE]
+    timeouts: list[timedelta | None] = []
+    patched_client = before_a_cancellation(client, no_time, timeouts)
+    assert await send_command(patched_client, ID, CANCELLATION, "op", within=AT_ONCE) is None
+    assert timeouts == [AT_ONCE]
 
 
 async def no_time(_: OutboundInterceptor) -> None:
@@ -116,25 +116,25 @@ async def no_time(_: OutboundInterceptor) -> None:
 
 
 async def test_a_server_that_is_away_when_it_is_to_cancel_is_a_failure_of_its_own_kind(client: Client) -> None:
-    async def away(_: OutboundInterceptor) -> None:
+    async def fail_unavailable(_: OutboundInterceptor) -> None:
         raise RPCError("canary", RPCStatusCode.UNAVAILABLE, b"")
 
     with pytest.raises(ApplicationError, match="Temporal: UNAVAILABLE") as failure:
-        await send_command(before_a_cancellation(client, away), ID, CANCELLATION, "op", within=AT_ONCE)
+        await send_command(before_a_cancellation(client, fail_unavailable), ID, CANCELLATION, "op", within=AT_ONCE)
     assert (failure.value.type, failure.value.non_retryable) == (Code.UNREACHABLE, False)
 
 
 def before_a_cancellation(
     client: Client,
     happens: Callable[[OutboundInterceptor], Awaitable[None]],
-    seen: list[timedelta | None] | None = None,
+    timeouts: list[timedelta | None] | None = None,
 ) -> Client:
     """The same client, to whose cancellations something happens first; how long each may take is `seen`."""
 
     class First(OutboundInterceptor):
         async def cancel_workflow(self, input: CancelWorkflowInput) -> None:
-            if seen is not None:
-                seen.append(input.rpc_timeout)
+            if timeouts is not None:
+                timeouts.append(input.rpc_timeout)
             await happens(self.next)
             await super().cancel_workflow(input)
 

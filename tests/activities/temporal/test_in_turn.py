@@ -85,12 +85,12 @@ async def test_what_was_done_before_a_cancellation_is_the_result() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pace", "rounds", "how"),
+    ("pace", "rounds", "activity_options"),
     [(in_turn.PACE, 2, options.NUDGE), (in_turn.PACE, 2, options.NOTIFY), (handoff.PACE, 1, options.HAND_OFF)],
     ids=["nudge", "notify", "hand off"],
 )
 def test_an_attempt_ends_itself_long_before_it_would_be_torn_off(
-    pace: TurnLimits, rounds: int, how: ActivityOptions
+    pace: TurnLimits, rounds: int, activity_options: ActivityOptions
 ) -> None:
     """A delivery prepares and sends, each at this pace; a mail and the store take a while beside."""
-    assert rounds * pace.end <= how["start_to_close_timeout"].total_seconds() / 2
+    assert rounds * pace.end <= activity_options["start_to_close_timeout"].total_seconds() / 2

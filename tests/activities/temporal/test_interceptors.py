@@ -51,7 +51,7 @@ async def test_a_working_activity_beats_by_itself() -> None:
     assert await environment.run(wrapped.execute_activity, INPUT) == "done"
 
 
-class Sent(ActivityOutboundInterceptor):
+class SentHeartbeats(ActivityOutboundInterceptor):
     """Where heartbeats go."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ async def test_what_an_activity_told_of_its_place_is_told_with_each_beat() -> No
     environment, beats = beating(timedelta(seconds=0.03))
     working = Working(beats)
     wrapped = HeartbeatInterceptor().intercept_activity(working)
-    wrapped.init(Sent())
+    wrapped.init(SentHeartbeats())
     assert working.outbound is not None
     working.outbound.heartbeat(7, "place")
     heard: list[tuple[Any, ...]] = []
@@ -83,15 +83,15 @@ async def test_what_an_activity_told_of_its_place_is_told_with_each_beat() -> No
 async def test_beats_end_with_the_activity(fail: bool) -> None:
     environment, beats = beating(timedelta(seconds=0.003))
     wrapped = HeartbeatInterceptor().intercept_activity(Working(beats, fail=fail))
-    before = asyncio.all_tasks()
+    tasks_before = asyncio.all_tasks()
     if fail:
         with pytest.raises(ValueError, match="broken"):
             await environment.run(wrapped.execute_activity, INPUT)
     else:
         await environment.run(wrapped.execute_activity, INPUT)
-    left = asyncio.all_tasks() - before
-    await asyncio.gather(*left, return_exceptions=True)
-    assert all(task.cancelled() for task in left)
+    remaining_tasks = asyncio.all_tasks() - tasks_before
+    await asyncio.gather(*remaining_tasks, return_exceptions=True)
+    assert all(task.cancelled() for task in remaining_tasks)
 
 
 async def test_without_a_timeout_nothing_beats() -> None:

@@ -25,12 +25,12 @@ class Server:
     """Says what the story tells it to, on the story's clock."""
 
     def __init__(self) -> None:
-        self.now, self.asked = 100.0, 0
+        self.now, self.question_count = 100.0, 0
         self.failure: RPCStatusCode | None = None
 
     async def confirm(self) -> None:
         """Hear the attempt, or not."""
-        self.asked += 1
+        self.question_count += 1
         if self.failure is not None:
             raise RPCError("no", self.failure, b"")
 
@@ -42,10 +42,10 @@ class Server:
 async def test_the_server_is_asked_when_its_word_is_a_third_of_a_life_old() -> None:
     server = Server()
     lease = server.lease()
-    for seconds, asked in ((3, 0), (4, 1), (7, 1), (8, 2)):
+    for seconds, expected_count in ((3, 0), (4, 1), (7, 1), (8, 2)):
         server.now = 100 + seconds
         await lease.still_ours()
-        assert server.asked == asked
+        assert server.question_count == expected_count
 
 
 async def test_what_the_server_has_given_away_is_ours_no_longer() -> None:
@@ -82,11 +82,11 @@ async def test_what_is_no_attempt_of_temporal_s_is_nobody_else_s() -> None:
 
 
 @pytest.mark.parametrize("ahead", [61, 600], ids=str)
-@pytest.mark.parametrize("over", [False, True])
-async def test_a_worker_whose_clock_is_ahead_asks_at_once_and_believes_the_server(ahead: int, over: bool) -> None:
+@pytest.mark.parametrize("is_over", [False, True])
+async def test_a_worker_whose_clock_is_ahead_asks_at_once_and_believes_the_server(ahead: int, is_over: bool) -> None:
     """Or one that slept between its task and its work: the server alone can tell these two apart."""
     server = Server()
-    server.failure = RPCStatusCode.NOT_FOUND if over else None
+    server.failure = RPCStatusCode.NOT_FOUND if is_over else None
     service = SimpleNamespace(record_activity_task_heartbeat=lambda _: server.confirm())
     connection = SimpleNamespace(config=SimpleNamespace(identity="worker"))
     client = SimpleNamespace(namespace="default", service_client=connection, workflow_service=service)
@@ -103,12 +103,12 @@ async def test_a_worker_whose_clock_is_ahead_asks_at_once_and_believes_the_serve
         await still_ours()
         await still_ours()
 
-    if over:
+    if is_over:
         with pytest.raises(ApplicationError, match="does not hear"):
             await environment.run(attempt)
     else:
         await environment.run(attempt)
-    assert server.asked == 1
+    assert server.question_count == 1
 
 
 @workflow.defn
@@ -130,7 +130,7 @@ class Twice:
 
 @pytest.mark.real_server
 async def test_on_a_server_the_attempt_that_was_given_up_knows_it_and_the_next_one_goes_on(dev_server: str) -> None:
-    second, said = asyncio.Event(), asyncio.Queue[str]()
+    second, messages = asyncio.Event(), asyncio.Queue[str]()
 
     @activity.defn
     async def overlap() -> str:
@@ -140,11 +140,11 @@ async def test_on_a_server_the_attempt_that_was_given_up_knows_it_and_the_next_o
             try:
                 await lease()
             except ApplicationError as lost:
-                said.put_nowait(lost.message)
+                messages.put_nowait(lost.message)
                 raise
-            said.put_nowait("still ours")
+            messages.put_nowait("still ours")
         second.set()
-        said.put_nowait(await said.get())
+        messages.put_nowait(await messages.get())
         await lease()
         return "only one"
 
@@ -157,4 +157,4 @@ async def test_on_a_server_the_attempt_that_was_given_up_knows_it_and_the_next_o
         workflow_runner=UnsandboxedWorkflowRunner(),
     ):
         outcome = await client.execute_workflow(Twice.run, id="lease", task_queue="lease")
-    assert (outcome, said.get_nowait()) == ("only one", "Temporal does not hear this attempt any more")
+    assert (outcome, messages.get_nowait()) == ("only one", "Temporal does not hear this attempt any more")

@@ -26,9 +26,9 @@ def test_no_more_is_taken_from_the_queue_than_can_be_served_soon(rate: float, ro
         slots = PacedSlots(RateLimiter(rate))
         wanting = [asyncio.ensure_future(slots.reserve_slot(ANY)) for _ in range(10 * MOST_AT_ONCE)]
         await asyncio.sleep(5)
-        assert sum(one.done() for one in wanting) == room
-        for one in wanting:
-            one.cancel()
+        assert sum(reservation.done() for reservation in wanting) == room
+        for reservation in wanting:
+            reservation.cancel()
         await asyncio.gather(*wanting, return_exceptions=True)
 
     lived(story())
@@ -65,19 +65,19 @@ def test_what_is_urgent_waits_for_no_slot_and_takes_room_from_the_rest() -> None
 
     async def story() -> None:
         first = PacedSlots(RateLimiter(1))
-        rest = PacedSlots(RateLimiter(1), first)
+        ordinary = PacedSlots(RateLimiter(1), first)
         for _ in range(3):
-            await rest.reserve_slot(ANY)
+            await ordinary.reserve_slot(ANY)
         await first.reserve_slot(ANY)
-        rest.release_slot(UNUSED)
-        await rest.reserve_slot(ANY)  # What only waits for something urgent keeps nobody up.
+        ordinary.release_slot(UNUSED)
+        await ordinary.reserve_slot(ANY)  # What only waits for something urgent keeps nobody up.
         first.mark_slot_used(BEGUN)
-        rest.release_slot(UNUSED)
-        other = asyncio.ensure_future(rest.reserve_slot(ANY))
+        ordinary.release_slot(UNUSED)
+        waiting_reservation = asyncio.ensure_future(ordinary.reserve_slot(ANY))
         await asyncio.sleep(5)
-        assert not other.done()
+        assert not waiting_reservation.done()
         first.release_slot(DONE)
-        await asyncio.wait_for(other, 2)
+        await asyncio.wait_for(waiting_reservation, 2)
 
     lived(story())
 
@@ -86,17 +86,17 @@ def test_a_queue_may_have_fewer_places_than_its_calls_could_use() -> None:
     async def story() -> None:
         slots = PacedSlots(RateLimiter(1000), places=1)
         await slots.reserve_slot(ANY)
-        other = asyncio.ensure_future(slots.reserve_slot(ANY))
+        waiting_reservation = asyncio.ensure_future(slots.reserve_slot(ANY))
         await asyncio.sleep(5)
-        assert not other.done()
+        assert not waiting_reservation.done()
         slots.release_slot(DONE)
-        await asyncio.wait_for(other, 2)
+        await asyncio.wait_for(waiting_reservation, 2)
 
     lived(story())
 
 
 @pytest.mark.parametrize(
-    ("how", "key", "queue"),
+    ("activity_options", "key", "queue"),
     [
         (options.CREATE, 1, "countersign-core-signature-urgent"),
         (options.CREATE, 3, "countersign-core-signature"),
@@ -106,6 +106,9 @@ def test_a_queue_may_have_fewer_places_than_its_calls_could_use() -> None:
     ],
 )
 def test_only_urgent_calls_have_a_queue_to_themselves(
-    how: options.ActivityOptions, key: int | None, queue: str | None
+    activity_options: options.ActivityOptions, key: int | None, queue: str | None
 ) -> None:
-    assert options.in_its_queue(how, Priority(priority_key=key)) == {**how, "task_queue": queue}
+    assert options.in_its_queue(activity_options, Priority(priority_key=key)) == {
+        **activity_options,
+        "task_queue": queue,
+    }

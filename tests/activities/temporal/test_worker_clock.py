@@ -25,7 +25,7 @@ class Machine:
 
     folder: Path
     ahead: timedelta = timedelta()
-    moved: bool = False
+    was_moved: bool = False
     passed: float = 0
     clock: WorkerClock = field(init=False)
 
@@ -39,7 +39,7 @@ class Machine:
         )
 
     async def _was_moved(self, _: str) -> bool:
-        return self.moved
+        return self.was_moved
 
     async def works(self, *, late: float = 0) -> None:
         """An activity is given out, and begun so many seconds later."""
@@ -56,8 +56,8 @@ async def test_it_is_said_once_a_minute(tmp_path: Path, seconds: int) -> None:
             machine.passed += LOOKED_AT_EVERY
         await machine.works()
     assert [line["seconds_ahead"] for line in log] == [seconds] * 3
-    seen = await WorkerClockSeen.latest(Store(str(tmp_path)))
-    assert seen == WorkerClockSeen(worker="w-1", ahead=seconds, at=GIVEN_OUT)
+    clock_reading = await WorkerClockSeen.latest(Store(str(tmp_path)))
+    assert clock_reading == WorkerClockSeen(worker="w-1", ahead=seconds, at=GIVEN_OUT)
 
 
 async def test_what_begins_late_or_in_a_rehearsal_is_no_clock_that_is_off(tmp_path: Path) -> None:
@@ -66,25 +66,25 @@ async def test_what_begins_late_or_in_a_rehearsal_is_no_clock_that_is_off(tmp_pa
         for late in (60, 4, 60):
             machine.passed += LOOKED_AT_EVERY / 2
             await machine.works(late=late)
-        machine.ahead, machine.moved = -timedelta(days=9), True
+        machine.ahead, machine.was_moved = -timedelta(days=9), True
         machine.passed += LOOKED_AT_EVERY
         await machine.works()
     assert log == []
     assert await WorkerClockSeen.latest(Store(str(tmp_path))) is None
 
 
-@pytest.mark.parametrize(("seconds", "says"), [(600, "600 s ahead of"), (-600, "600 s behind")])
+@pytest.mark.parametrize(("seconds", "message"), [(600, "600 s ahead of"), (-600, "600 s behind")])
 async def test_doctor_names_the_worker_until_it_is_well_for_ten_minutes(
-    tmp_path: Path, seconds: int, says: str
+    tmp_path: Path, seconds: int, message: str
 ) -> None:
     store, now = Store(str(tmp_path)), datetime.now(UTC)
     assert (await own.worker_clock(store)).state is PartHealth.OK
     for ago, state in ((timedelta(minutes=1), PartHealth.WRONG), (timedelta(minutes=11), PartHealth.OK)):
-        seen = WorkerClockSeen(worker="7@host", ahead=seconds, at=now - ago)
-        await store.notes.note_worker_clock(seen.model_dump_json().encode())
+        clock_reading = WorkerClockSeen(worker="7@host", ahead=seconds, at=now - ago)
+        await store.notes.note_worker_clock(clock_reading.model_dump_json().encode())
         part = await own.worker_clock(store)
         assert part.state is state
-        assert (f"worker 7@host is {says}" in part.says) is (state is PartHealth.WRONG)
+        assert (f"worker 7@host is {message}" in part.says) is (state is PartHealth.WRONG)
 
 
 @activity.defn
@@ -101,9 +101,9 @@ class Works:
 
 
 @pytest.mark.real_server
-@pytest.mark.parametrize(("ahead", "said"), [(0, []), (600, [600])])
+@pytest.mark.parametrize(("ahead", "expected_seconds"), [(0, []), (600, [600])])
 async def test_a_real_server_s_time_is_the_one_that_counts(
-    dev_server: str, tmp_path: Path, ahead: int, said: list[int]
+    dev_server: str, tmp_path: Path, ahead: int, expected_seconds: list[int]
 ) -> None:
     client: Client = await own_namespace(dev_server)
     minutes = iter(range(0, 6000, 60))
@@ -125,4 +125,4 @@ async def test_a_real_server_s_time_is_the_one_that_counts(
     with capture_logs() as log:
         async with worker:
             await client.execute_workflow(Works.run, id="works", task_queue="q")
-    assert [round(line["seconds_ahead"], -1) for line in log] == said
+    assert [round(line["seconds_ahead"], -1) for line in log] == expected_seconds

@@ -19,16 +19,16 @@ BODY = b'{"type": "ping",  "data": {}}'
 
 
 @dataclass
-class Own:
+class OwnReceiver:
     """Somebody's receiver, which answers as it is told."""
 
     url: str = ""
     answer: Response = field(default_factory=lambda: Response(status_code=204))
-    taken: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    calls: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
     async def take(self, request: Request) -> Response:
         """One call."""
-        self.taken.append((dict(request.headers), await request.body()))
+        self.calls.append((dict(request.headers), await request.body()))
         return self.answer
 
 
@@ -38,12 +38,12 @@ class Town:
 
     sandbox: RunningSandbox
     http: httpx.AsyncClient
-    own: Own
+    receiver: OwnReceiver
     now: list[float]
 
-    async def want(self, to: str) -> httpx.Response:
+    async def want(self, address: str) -> httpx.Response:
         """Have calls forwarded."""
-        return await self.http.post("/_sandbox/forward", json={"to": to})
+        return await self.http.post("/_sandbox/forward", json={"to": address})
 
     async def call(self) -> httpx.Response:
         """A hand-off call."""
@@ -57,60 +57,64 @@ class Town:
 
 @asynccontextmanager
 async def town() -> AsyncIterator[Town]:
-    now, own = [1_000_000.0], Own()
+    clock, receiver = [1_000_000.0], OwnReceiver()
     async with (
-        serving(Starlette(routes=[Route("/hooks", own.take, methods=["POST"])]), host="127.0.0.1", port=0) as url,
-        running(SandboxSettings(clock=lambda: now[0])) as sandbox,
+        serving(Starlette(routes=[Route("/hooks", receiver.take, methods=["POST"])]), host="127.0.0.1", port=0) as url,
+        running(SandboxSettings(clock=lambda: clock[0])) as sandbox,
         httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as http,
     ):
-        own.url = f"{url}/hooks"
-        yield Town(sandbox, http, own, now)
+        receiver.url = f"{url}/hooks"
+        yield Town(sandbox, http, receiver, clock)
 
 
 async def test_the_receiver_gets_the_very_bytes_and_its_answer_is_that_of_the_target() -> None:
-    async with town() as it:
-        assert (await it.call()).json() == {"received": True}
-        assert (await it.want(it.own.url)).json() == {"after": len(it.sandbox.state.ledger.after(0))}
-        assert (await it.call()).status_code == 204
-        [(headers, body)] = it.own.taken
-        told = {name: text for name, text in headers.items() if name.startswith(("webhook-", "x-"))}
-        assert (told, body) == ({name: text for name, text in HEADERS.items() if name != "x-other"}, BODY)
-        it.own.answer = Response(
+    async with town() as forwarding_town:
+        assert (await forwarding_town.call()).json() == {"received": True}
+        assert (await forwarding_town.want(forwarding_town.receiver.url)).json() == {
+            "after": len(forwarding_town.sandbox.state.ledger.after(0))
+        }
+        assert (await forwarding_town.call()).status_code == 204
+        [(headers, body)] = forwarding_town.receiver.calls
+        forwarded_headers = {name: text for name, text in headers.items() if name.startswith(("webhook-", "x-"))}
+        assert (forwarded_headers, body) == ({name: text for name, text in HEADERS.items() if name != "x-other"}, BODY)
+        forwarding_town.receiver.answer = Response(
             status_code=410, headers={"webhook-delivery": "disable", "retry-after": "7", "x-a": "b"}
         )
-        gone = await it.call()
-        assert (gone.status_code, gone.headers["webhook-delivery"], gone.headers["retry-after"]) == (
+        disabled = await forwarding_town.call()
+        assert (disabled.status_code, disabled.headers["webhook-delivery"], disabled.headers["retry-after"]) == (
             410,
             "disable",
             "7",
         )
-        assert "x-a" not in gone.headers
-        assert it.forwarded() == [
+        assert "x-a" not in disabled.headers
+        assert forwarding_town.forwarded() == [
             None,
-            {"to": it.own.url, "status": 204, "error": None},
-            {"to": it.own.url, "status": 410, "error": None},
+            {"to": forwarding_town.receiver.url, "status": 204, "error": None},
+            {"to": forwarding_town.receiver.url, "status": 410, "error": None},
         ]
 
 
 async def test_it_is_forwarded_for_as_long_as_somebody_says_so() -> None:
-    async with town() as it:
-        await it.want(it.own.url)
-        it.now[0] += LEASE - 1
-        await it.want(it.own.url)
-        it.now[0] += LEASE - 1
-        assert (await it.call()).status_code == 204
-        it.now[0] += 1
-        assert (await it.call()).json() == {"received": True}, "who was killed says no more"
-        await it.want(it.own.url)
-        assert (await it.http.delete("/_sandbox/forward")).status_code == 204
-        assert (await it.call()).json() == {"received": True}
-        assert len(it.own.taken) == 1
+    async with town() as forwarding_town:
+        await forwarding_town.want(forwarding_town.receiver.url)
+        forwarding_town.now[0] += LEASE - 1
+        await forwarding_town.want(forwarding_town.receiver.url)
+        forwarding_town.now[0] += LEASE - 1
+        assert (await forwarding_town.call()).status_code == 204
+        forwarding_town.now[0] += 1
+        assert (await forwarding_town.call()).json() == {"received": True}, "who was killed says no more"
+        await forwarding_town.want(forwarding_town.receiver.url)
+        assert (await forwarding_town.http.delete("/_sandbox/forward")).status_code == 204
+        assert (await forwarding_town.call()).json() == {"received": True}
+        assert len(forwarding_town.receiver.calls) == 1
 
 
 async def test_a_receiver_that_is_not_there_is_a_failed_call_and_an_odd_address_is_refused() -> None:
-    async with town() as it:
+    async with town() as forwarding_town:
         for odd in ("hooks", "file:///etc/passwd", "", "http://"):
-            assert (await it.want(odd)).status_code == 400
-        await it.want("http://127.0.0.1:1/hooks")
-        assert (await it.call()).status_code == 502
-        assert it.forwarded() == [{"to": "http://127.0.0.1:1/hooks", "status": None, "error": "ConnectError"}]
+            assert (await forwarding_town.want(odd)).status_code == 400
+        await forwarding_town.want("http://127.0.0.1:1/hooks")
+        assert (await forwarding_town.call()).status_code == 502
+        assert forwarding_town.forwarded() == [
+            {"to": "http://127.0.0.1:1/hooks", "status": None, "error": "ConnectError"}
+        ]

@@ -194,9 +194,9 @@ async def test_downloads_are_true_short_lived_and_without_bearer() -> None:
 async def test_addresses_take_the_form_of_the_settings(settings: SandboxSettings, starts: set[str]) -> None:
     async with running(settings) as sandbox, plain_client(sandbox.url) as http:
         hands = Hands(sandbox, http)
-        seen = {(await hands.document(external_id=f"c{number}"))["url"][:4] for number in range(6)}
+        address_starts = {(await hands.document(external_id=f"c{number}"))["url"][:4] for number in range(6)}
         await hands.request(SIGNER)
-    assert seen == starts
+    assert address_starts == starts
 
 
 async def test_the_embedded_request_goes_by_either_name() -> None:

@@ -114,16 +114,18 @@ async def test_a_forwarded_signer_gives_way_to_a_mailed_one(hands: Hands) -> Non
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "field"),
+    ("old_email", "new_email", "field"),
     [
         ("nobody@x.test", "eve@x.test", "signer_email_to_forward"),
         ("ada@x.test", "bob@x.test", "signer_email_to_forward_to"),
         ("ada@x.test", "nonsense", "signer_email_to_forward_to"),
     ],
 )
-async def test_a_forward_that_makes_no_sense_is_refused(hands: Hands, old: str, new: str, field: str) -> None:
+async def test_a_forward_that_makes_no_sense_is_refused(
+    hands: Hands, old_email: str, new_email: str, field: str
+) -> None:
     request = await hands.request(ADA, BOB)
-    body = {"signer_email_to_forward": old, "signer_email_to_forward_to": new}
+    body = {"signer_email_to_forward": old_email, "signer_email_to_forward_to": new_email}
     answer = await hands.api("POST", f"/signature-requests/{request['uuid']}/forward_signer/", json=body)
     assert (answer.status_code, list(answer.json())) == (400, [field])
 
@@ -186,9 +188,11 @@ async def test_quick_create_makes_both_or_neither(hands: Hands) -> None:
     broken = await hands.api("POST", "/signature-request-quick-create/", json={**body, "signers": [{"email": "x"}]})
     assert broken.json() == {"signers": [{"email": ["Enter a valid email address."]}]}
     assert await hands.ledger("document_created") == []
-    made = (await hands.api("POST", "/signature-request-quick-create/", json=body)).json()
-    assert (made["name"], made["external_id"], len(made["signers"])) == ("MSA", "case-1", 2)
-    assert (await hands.api("GET", made["document"].split("/api/v1")[1])).json()["signrequest"]["uuid"] == made["uuid"]
+    request = (await hands.api("POST", "/signature-request-quick-create/", json=body)).json()
+    assert (request["name"], request["external_id"], len(request["signers"])) == ("MSA", "case-1", 2)
+    assert (await hands.api("GET", request["document"].split("/api/v1")[1])).json()["signrequest"]["uuid"] == request[
+        "uuid"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -223,8 +227,8 @@ async def test_a_document_has_one_request_and_is_named_by_either_address(hands: 
     document = await hands.document()
     relative = {"document": f"/api/v1/documents/{document['uuid']}/", "signers": [ADA]}
     assert (await hands.api("POST", "/signature-requests/", json=relative)).status_code == 201
-    again = await hands.api("POST", "/signature-requests/", json={**relative, "document": document["url"]})
-    assert (again.status_code, list(again.json())) == (400, ["document"])
+    second_answer = await hands.api("POST", "/signature-requests/", json={**relative, "document": document["url"]})
+    assert (second_answer.status_code, list(second_answer.json())) == (400, ["document"])
 
 
 async def test_a_bounce_is_an_event_of_the_signer(hands: Hands) -> None:

@@ -46,17 +46,17 @@ async def test_slow_takes_effect_and_answers_late(hands: Hands) -> None:
     with pytest.raises(httpx.ReadTimeout):
         await hands.api("GET", "/documents/", timeout=0.05)
     await hands.arm(path="/api/v1/documents/", fault="slow", delay=0.1)
-    before = time.monotonic()
+    started_at = time.monotonic()
     await hands.document()
-    assert time.monotonic() - before >= 0.1
+    assert time.monotonic() - started_at >= 0.1
     assert await created(hands) == 1
 
 
 async def test_drip_comes_byte_by_byte(hands: Hands) -> None:
     await hands.arm(path="/healthz", fault="drip", delay=0.02)
-    before = time.monotonic()
+    started_at = time.monotonic()
     assert (await hands.http.get("/healthz")).text == "ok"
-    assert time.monotonic() - before >= 0.02
+    assert time.monotonic() - started_at >= 0.02
 
 
 async def test_a_client_that_gives_up_a_drip_leaves_nothing_running(hands: Hands) -> None:
@@ -102,8 +102,8 @@ async def test_each_service_words_its_own_errors(hands: Hands, path: str, fault:
     answer = await hands.http.post(path)
     assert answer.status_code == int(fault)
     for name, value in shape.items():
-        given = answer.json()[name]
-        assert value.items() <= given.items() if isinstance(value, dict) else given == value
+        error_field = answer.json()[name]
+        assert value.items() <= error_field.items() if isinstance(value, dict) else error_field == value
 
 
 async def test_codes_and_shapes_can_be_chosen(hands: Hands) -> None:

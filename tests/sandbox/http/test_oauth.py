@@ -82,8 +82,10 @@ async def test_a_token_cannot_be_altered(hands: Hands) -> None:
     token = hands.sandbox.core_signature.tokens.issue()
     head, claims, seal = token.split(".")
     assert b'"aud"' in urlsafe_b64decode(claims + "==")
-    other = hands.sandbox.core_signature.tokens.issue().split(".")[1]
-    answer = await hands.http.get("/api/v1/documents/", headers={"authorization": f"Bearer {head}.{other}.{seal}"})
+    other_claims = hands.sandbox.core_signature.tokens.issue().split(".")[1]
+    answer = await hands.http.get(
+        "/api/v1/documents/", headers={"authorization": f"Bearer {head}.{other_claims}.{seal}"}
+    )
     assert answer.status_code == 401
 
 

@@ -115,11 +115,11 @@ async def test_what_breaks_a_rule_is_refused_by_field(hands: Hands, message: Jso
     assert (await hands.ledger("push_refused"))[0]["code"] == "INVALID_ARGUMENT"
 
 
-@pytest.mark.parametrize(("target", "most"), [({"token": "ada~1"}, 4096), ({"topic": "all"}, 2048)])
-async def test_the_last_byte_that_fits(hands: Hands, target: Json, most: int) -> None:
+@pytest.mark.parametrize(("target", "limit_bytes"), [({"token": "ada~1"}, 4096), ({"topic": "all"}, 2048)])
+async def test_the_last_byte_that_fits(hands: Hands, target: Json, limit_bytes: int) -> None:
     message: Json = {**target, "notification": {"title": "é", "body": ""}, "data": {"k": "v"}}
-    message["notification"]["body"] = "x" * (most - payload_bytes(message))
-    assert payload_bytes(message) == most
+    message["notification"]["body"] = "x" * (limit_bytes - payload_bytes(message))
+    assert payload_bytes(message) == limit_bytes
     assert (await hands.push(message)).status_code == 200
     message["notification"]["body"] += "x"
     answer = await hands.push(message)
@@ -146,8 +146,13 @@ async def test_the_token_table(hands: Hands, token: str, state: str | None, stat
 
 async def test_another_project_and_nonsense_are_refused(hands: Hands) -> None:
     bearer = {"authorization": f"Bearer {hands.sandbox.push.tokens.issue()}"}
-    other = await hands.http.post("/v1/projects/other/messages:send", json={"message": FULL}, headers=bearer)
-    assert (other.status_code, other.json()["error"]["status"]) == (403, "PERMISSION_DENIED")
+    answer_of_other_project = await hands.http.post(
+        "/v1/projects/other/messages:send", json={"message": FULL}, headers=bearer
+    )
+    assert (answer_of_other_project.status_code, answer_of_other_project.json()["error"]["status"]) == (
+        403,
+        "PERMISSION_DENIED",
+    )
     for content in (b"{", b"[]", b'{"message": {"token": "\\ud800"}}'):
         path = "/v1/projects/countersign/messages:send"
         assert (await hands.http.post(path, content=content, headers=bearer)).status_code == 400
@@ -163,9 +168,9 @@ async def test_a_newer_notice_replaces_the_older_of_its_key(hands: Hands) -> Non
 
 @pytest.mark.parametrize("key_of", ["android", "apns", "webpush"])
 async def test_a_withdrawal_takes_the_notice_away_on_each_platform(hands: Hands, key_of: str) -> None:
-    other = {"android": {"notification": {"tag": "k2"}}}
+    other_notice = {"android": {"notification": {"tag": "k2"}}}
     await hands.push({"token": "ada~1", "notification": NOTICE, key_of: FULL[key_of]})
-    await hands.push({"token": "ada~1", "notification": {"title": "Other"}, **other})
+    await hands.push({"token": "ada~1", "notification": {"title": "Other"}, **other_notice})
     await hands.push({"token": "ada~1", "data": {"action": "withdraw", "key": "k1"}})
     assert [notice["title"] for notice in await screen(hands)] == ["Other"]
     assert (await hands.ledger("push"))[-1]["visible"] is False

@@ -22,16 +22,16 @@ async def test_documents_requests_tokens_and_ledger_are_kept(tmp_path: Path) -> 
         await first.act("ada@x.test", "sign")
         await first.push({"token": "ada~1", "notification": {"title": "Hello"}})
         await http.post("/_sandbox/devices", json={"token": "bob~1", "state": "unregistered"})
-        before, shown = await first.ledger(), await first.read()
+        ledger_before, document_before = await first.ledger(), await first.read()
         token = sandbox.core_signature.tokens.issue()
     async with running(settings) as sandbox, plain_client(sandbox.url) as http:
         second = Hands(sandbox, http)
-        assert (await second.ledger())[: len(before)] == before
+        assert (await second.ledger())[: len(ledger_before)] == ledger_before
         bearer = {"authorization": f"Bearer {token}"}
         assert (await http.get("/api/v1/documents/", headers=bearer)).json()["count"] == 1
-        again = await second.read()
-        assert again["uuid"] == shown["uuid"]
-        assert again["url"].startswith(sandbox.url)
+        document_after = await second.read()
+        assert document_after["uuid"] == document_before["uuid"]
+        assert document_after["url"].startswith(sandbox.url)
         assert (await http.get("/_sandbox/phones/ada")).json()["ada~1"][0]["title"] == "Hello"
         assert (await second.push({"token": "bob~1", "data": {"a": "b"}})).status_code == 404
         assert (await second.act("bob@x.test", "sign")).status_code == 200

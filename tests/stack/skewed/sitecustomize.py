@@ -10,8 +10,8 @@ import time
 
 
 def _seconds() -> float:
-    named = dict(one.split("=") for one in os.environ.get("SKEWED", "").split(",") if one)
-    return next((float(by) for name, by in named.items() if name in sys.orig_argv), 0.0)
+    named = dict(assignment.split("=") for assignment in os.environ.get("SKEWED", "").split(",") if assignment)
+    return next((float(seconds) for name, seconds in named.items() if name in sys.orig_argv), 0.0)
 
 
 _AHEAD = _seconds()
@@ -22,11 +22,11 @@ _TIME, _TIME_NS = time.time, time.time_ns
 class _Kind(type):
     """What was made by others is a datetime as well."""
 
-    def __instancecheck__(cls, one: object) -> bool:
-        return isinstance(one, _DATETIME)
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, _DATETIME)
 
-    def __subclasscheck__(cls, one: type) -> bool:
-        return issubclass(one, _DATETIME)
+    def __subclasscheck__(cls, candidate: type) -> bool:
+        return issubclass(candidate, _DATETIME)
 
 
 class _Skewed(_DATETIME, metaclass=_Kind):

@@ -16,7 +16,7 @@ import pytest
 from activities.evidence.signing import EvidenceKey, PublicKeys
 from activities.records.store import DATABASE_FILE, Store
 from starter.cli.audit import UNCONFIRMED
-from tests.activities.evidence.kept import CONDUCT, acknowledged, signed, told_later
+from tests.activities.evidence.kept import CONDUCT, keep_campaign, keep_signed_request, told_later
 from tests.starter.terminal import type_
 from workflows.kinds import Kind
 
@@ -52,8 +52,8 @@ class Desk:
 
 async def _fill(store: Store) -> None:
     for id in ("msa-0042", "msa-0043"):
-        await signed(store, id)
-    await acknowledged(store)
+        await keep_signed_request(store, id)
+    await keep_campaign(store)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from activities.hand_off.downloads import DownloadLinks
 from activities.records.downloads import Download, LinkName, Way
 from activities.records.evidence import KeptFileName, SignedDocument, SignedFile
 from activities.records.store import Store
-from tests.activities.evidence.kept import signed
+from tests.activities.evidence.kept import keep_signed_request
 from tests.starter.terminal import type_
 from workflows.kinds import Kind
 
@@ -52,7 +52,7 @@ def contents(id: str) -> tuple[bytes, bytes]:
 
 async def _fill(store: Store) -> None:
     for id in ("msa-0042", "msa-0043"):
-        workflow_name = await signed(store, id)
+        workflow_name = await keep_signed_request(store, id)
         pdf, log = [SignedFile(await store.files.put(content, SIGNED), len(content)) for content in contents(id)]
         await store.evidence.keep_signed(workflow_name.workflow_id, SignedDocument(pdf, log), NOW)
 

@@ -16,7 +16,7 @@ from activities.people.reader import Reader
 from activities.policies.cascade import Resolved
 from starter.cli import bulk_notice as together
 from starter.cli.bulk_notice import NoticesOf
-from tests.activities.book import somebody
+from tests.activities.book import make_person
 from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import FakePushService, FakeSignatureService
@@ -91,7 +91,7 @@ def handle_of(client: Client, sent: list[PreparedRequest]):  # type: ignore[no-u
 def message(delivery: Delivery):  # type: ignore[no-untyped-def]
     """What a phone shows."""
     links = SigningLinks("https://link.example", SecretStr("l" * 32))
-    return compose(delivery, delivery.notices[0], Reader.of(somebody("legal-desk")), links)
+    return compose(delivery, delivery.notices[0], Reader.of(make_person("legal-desk")), links)
 
 
 @pytest.mark.parametrize(

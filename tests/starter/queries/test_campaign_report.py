@@ -24,7 +24,7 @@ from starter.queries import campaign_report as report
 from starter.queries import campaign_report as sample
 from starter.queries.campaign_report import COLUMNS, CampaignReport, member_of
 from starter.temporal.connection import Context
-from tests.lines import reported, some_at_a_time
+from tests.lines import make_report, some_at_a_time
 from tests.servers import time_skipping
 from tests.starter.queries.test_campaign_curve import some_show
 from tests.storage import altered
@@ -175,7 +175,7 @@ async def test_a_column_that_nobody_keeps_cannot_be_in_the_report(tmp_path: Path
 
 def some_report(*lines: MemberOutcome, **more: Any) -> CampaignReport:
     """A report of these, of a campaign that has ended."""
-    return reported(some_show().replace(status=Status.DONE, **more), lines)
+    return make_report(some_show().replace(status=Status.DONE, **more), lines)
 
 
 async def plain(found: CampaignReport) -> Any:
@@ -295,7 +295,7 @@ async def test_nothing_that_somebody_wrote_runs_on_the_page() -> None:
     shown = some_show().replace(title=evil, version=evil, approver=evil, requester=evil)
     changes = [dict.fromkeys(("number", "what", "at", "by", "person", "due", "reason"), evil)]
     population = {"opening": 1, "close": 2, "came": [{"person": evil, "decided": evil}], "left": []}
-    found = await html(reported(shown, [line], population, changes))
+    found = await html(make_report(shown, [line], population, changes))
     assert "<img" not in found
     assert found.count("<script>") == 1
     assert found.count("&lt;script&gt;alert(1)") > 10
@@ -313,7 +313,7 @@ async def test_the_page_needs_nothing_beside_it_and_may_run_its_own_script_alone
 async def test_what_goes_on_is_marked_as_no_record() -> None:
     lines = tuple(everybody(10))
     shown = some_show().replace(counted_at=datetime(2026, 12, 9, 12, tzinfo=UTC))
-    found = await html(reported(shown, lines))
+    found = await html(make_report(shown, lines))
     assert "It goes on: this is how everybody stood at 2026-12-09 12:00 UTC, and no record yet." in found
     assert "is known once their request has ended" in found
     assert "It goes on" not in await html(some_report(*lines))
@@ -332,7 +332,7 @@ async def test_what_is_not_known_of_whoever_is_open_is_no_figure(tmp_path: Path)
 
 async def test_what_was_broken_off_in_temporal_is_not_said_to_go_on() -> None:
     shown = some_show().replace(counted_at=datetime(2026, 12, 9, 12, tzinfo=UTC), trouble="terminated")
-    found = await html(reported(shown, []))
+    found = await html(make_report(shown, []))
     assert "Its workflow was terminated: this is how everybody stood at" in found
 
 

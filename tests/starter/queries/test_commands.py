@@ -27,7 +27,7 @@ from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
 from starter.temporal.connection import Context, TemporalRefused
 from tests.servers import own_namespace
 from tests.starter.queries.living import MSA, begin, shown_to_signer, shown_with
-from tests.storage import away
+from tests.storage import take_table_away
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
 from workflows import names
@@ -212,7 +212,7 @@ async def test_a_command_is_answered_as_before_for_thirty_days_also_when_its_req
         await wishes.make(context, MSA, pause.replace(reason="holidays"))
     with pytest.raises(Refusal, match="no request"):
         await wishes.make(context, MSA, pause.replace(op="op-10"))
-    with away(context.store, "receipts"), pytest.raises(Refusal, match="no request"):
+    with take_table_away(context.store, "receipts"), pytest.raises(Refusal, match="no request"):
         await wishes.make(context, MSA, pause)
     assert await context.store.receipts.drop(datetime.now(UTC) + timedelta(days=29)) == 0
     assert await context.store.receipts.drop(datetime.now(UTC) + timedelta(days=31)) == 3

@@ -20,7 +20,7 @@ from starter.cli.stats import figures_view
 from starter.errors import Refusal
 from starter.queries.charts import durations_chart
 from starter.queries.figures import COLUMNS, Figures, FiguresWanted, gather_figures, spreadsheet
-from tests.activities.records.test_figures import Ended, write
+from tests.activities.records.test_figures import EndedFacts, write
 from tests.starter.cli.test_tables import on
 from workflows.kinds import Kind
 from workflows.model.subject import Status
@@ -45,7 +45,7 @@ def facts(ago: float, days: float = 1, *, status: Status = Status.SIGNED, **more
 async def figures(folder: Path, *ended: Facts, directory: FileDirectory | None = None, **wanted: object) -> Figures:
     store = Store(str(folder))
     for number, one in enumerate(ended):
-        await write(store, number, Ended(one, "ada", "bo"))
+        await write(store, number, EndedFacts(one, "ada", "bo"))
     scope = wanted.pop("scope", None)
     found = await gather_figures(store, directory, FiguresWanted(**wanted), NOW, scope=scope)  # type: ignore[arg-type]
     store.close()

@@ -23,10 +23,10 @@ from activities.records.store import Store
 from activities.temporal.interceptors import PaceInterceptor, priority
 from starter.temporal import rates as pace
 from starter.temporal.rates import Keeper, RateRecord, RateShare
-from tests.activities.http.test_pacing import call, called, lived
+from tests.activities.http.test_pacing import call, call_together, lived
 from tests.faults.town import eventually
 from tests.servers import own_namespace, real_server
-from tests.storage import altered, away, count
+from tests.storage import altered, count, take_table_away
 from workflows.names import SIGNATURE_QUEUE
 
 HALF_A_MINUTE = 30.0
@@ -40,7 +40,7 @@ def test_under_load_every_half_minute_has_its_calls_however_many_workers_share(r
 
     async def story() -> list[float]:
         each = int(rate * 60 / workers)
-        went = await asyncio.gather(*(called(RateLimiter(part.rate, part.burst), each) for _ in range(workers)))
+        went = await asyncio.gather(*(call_together(RateLimiter(part.rate, part.burst), each) for _ in range(workers)))
         return sorted(at for one in went for at in one)
 
     went = lived(story())
@@ -261,7 +261,7 @@ async def test_while_the_database_is_away_the_share_stays_what_it_was(
     await store.processes.renew(Process("other", Role.WORKER, "machine-1", "1"))
     async with running(client, store, Role.WORKER) as worker:
         await eventually(lambda: _is(worker, 2.25))
-        with capture_logs() as logs, away(store, "processes"):
+        with capture_logs() as logs, take_table_away(store, "processes"):
             await eventually(lambda: _is_told(logs, "who shares the rate cannot be read"))
             assert (worker.rate, logs[-1]["goes_on_at"]) == (2.25, 2.25)
             await worker.turn()

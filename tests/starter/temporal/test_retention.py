@@ -16,7 +16,7 @@ from starter.cli.doctor.health import PartHealth
 from starter.cli.doctor.temporal import retention
 from starter.temporal.retention import ensure_retention
 from starter.temporal.search_attributes import Made
-from tests.activities.evidence.kept import AT, MSA, signed
+from tests.activities.evidence.kept import AT, MSA, keep_signed_request
 from tests.faults.town import eventually
 from tests.servers import own_namespace
 from workflows.model.retention import RetentionOrder
@@ -64,7 +64,7 @@ async def test_a_run_erases_who_waited_for_the_end_of_a_request(dev_server: str,
         start = Start("customer-contract", "MSA", ("customer-signer",), "legal-desk", None, AT)
         await store.starts.begin(MSA.workflow_id, start)
         await erase(store, "customer-signer", "desk", "asked for it", AT)
-        await signed(store)
+        await keep_signed_request(store)
         activities = DailyRetention(store).activities()
         async with Worker(client, task_queue="days", workflows=[RetentionWorkflow], activities=activities):
             result = await client.execute_workflow(

@@ -28,7 +28,7 @@ from tests.plain_http import plain_client
 from tests.starter.terminal import type_
 from tests.starter.web.test_callback_fuzz import ODD
 from tests.starter.web.test_webhook import raw
-from tests.storage import away
+from tests.storage import take_table_away
 
 KEY, OLDER, WITHDRAWN = "a-key-of-the-app-backend", "the-key-before-it-was", "a-key-that-was-withdrawn"
 BEARER = {"authorization": f"Bearer {KEY}"}
@@ -200,7 +200,7 @@ async def test_beyond_what_is_read_at_the_same_time_the_caller_is_asked_to_come_
 async def test_while_the_store_is_away_the_caller_is_asked_to_come_again_and_no_address_is_logged(
     app: App,
 ) -> None:
-    with away(app.store, "devices"), capture_logs() as logs:
+    with take_table_away(app.store, "devices"), capture_logs() as logs:
         assert await app.call(PHONE) == (503, {"outcome": "not_kept"})
     assert "ada~1" not in str(logs)
 

@@ -26,7 +26,7 @@ from starter.web.app import make_app
 from starter.web.downloads import AT_ONCE, CALLS_OF_AN_ADDRESS, KeptFileAnswers, TargetDownloads
 from starter.web.http.serving import listening
 from tests.plain_http import plain_client
-from tests.storage import away, count
+from tests.storage import count, take_table_away
 from workflows.kinds import Kind
 
 NOW = datetime(2027, 1, 4, 9, tzinfo=UTC)
@@ -197,9 +197,9 @@ async def test_nonsense_is_not_found(receiver: Receiver, token: str) -> None:
 
 async def test_while_the_database_is_away_they_are_asked_to_come_again(receiver: Receiver) -> None:
     link = await receiver.link()
-    with away(receiver.store, "download_links"):
+    with take_table_away(receiver.store, "download_links"):
         assert (await receiver.get(link)).status_code == 503
-    with away(receiver.store, "downloads"):
+    with take_table_away(receiver.store, "downloads"):
         assert (await receiver.get(link)).status_code == 503
     assert (await receiver.get(link)).content == PDF
 

@@ -8,7 +8,7 @@ import pytest
 
 from activities.calendar.calendar import public_holidays
 from activities.schedule.planner import PolicyPlanner
-from tests.activities.book import Book, somebody
+from tests.activities.book import Book, make_person
 from tests.servers import time_skipping
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import NO_OFFER, a_request, begin, start_story, workers
@@ -23,9 +23,9 @@ from workflows.signature.state import SignatureInput
 
 ZONES = {"customer-signer": "America/New_York", "chief-executive": "Europe/Amsterdam", "auditor": "Asia/Tokyo"}
 PEOPLE = Book(
-    somebody("legal-desk"),
-    *(somebody(person, zone, calendar="NL") for person, zone in ZONES.items()),
-    somebody("deputy", "Europe/London"),
+    make_person("legal-desk"),
+    *(make_person(person, zone, calendar="NL") for person, zone in ZONES.items()),
+    make_person("deputy", "Europe/London"),
 )
 THREE = tuple(Participant(person=person, order=number) for number, person in enumerate(ZONES, 1))
 
@@ -185,7 +185,7 @@ async def test_an_urgent_approval_is_reminded_and_handed_over_within_hours_at_an
 async def test_rules_of_zones_and_holidays_that_a_deploy_changes_count_for_what_is_planned_from_then_on() -> None:
     """What was planned stays as it was recorded: no history is read by other rules than it was written by."""
     world, friday = world_with(PEOPLE), good_friday()
-    changed = Book(somebody("legal-desk"), somebody("chief-executive", "Europe/Helsinki", calendar="NL"))
+    changed = Book(make_person("legal-desk"), make_person("chief-executive", "Europe/Helsinki", calendar="NL"))
     async with time_skipping() as env:
         await env.sleep(instant_on(friday - 11 * DAY, 9, 30) - await env.get_current_time())
         async with workers(env.client, world, max_cached_workflows=0):

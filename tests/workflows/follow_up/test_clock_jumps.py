@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from activities.people.person import Person
-from tests.activities.book import AMSTERDAM, somebody
+from tests.activities.book import AMSTERDAM, make_person
 from tests.workflows.follow_up.test_lives import (
     NUDGES,
     TO_SEND,
@@ -44,7 +44,7 @@ class Calm(Life):
         return policy
 
     def _person(self, id: str) -> Person:
-        return somebody(id, AMSTERDAM, devices=({"token": f"{id}~0", "platform": "ios"},))
+        return make_person(id, AMSTERDAM, devices=({"token": f"{id}~0", "platform": "ios"},))
 
 
 @pytest.mark.parametrize("shift", JUMPS, ids=str)

@@ -11,7 +11,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.converter import decode_typed_search_attributes
 
 from activities.schedule.planner import PolicyPlanner
-from tests.activities.book import AMSTERDAM, Book, somebody
+from tests.activities.book import AMSTERDAM, Book, make_person
 from tests.faults.town import eventually
 from tests.workflows.fakes import FakePlanner, FakeSignatureService, World, refusal
 from tests.workflows.stage import NO_OFFER, Story, a_request, start_story
@@ -31,7 +31,7 @@ from workflows.signature.workflow import SignatureRequestWorkflow as Request
 from workflows.task.workflow import TaskWorkflow
 
 HERE = ZoneInfo(AMSTERDAM)
-PEOPLE = Book(*(somebody(person) for person in ("legal-desk", "customer-signer", "chief-executive")))
+PEOPLE = Book(*(make_person(person) for person in ("legal-desk", "customer-signer", "chief-executive")))
 POLICY = Policy(
     tell_requester=NO_OFFER,
     window="10d",

@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from activities.schedule.planner import PolicyPlanner
-from tests.activities.book import Book, somebody
+from tests.activities.book import Book, make_person
 from tests.workflows.fakes import World
 from tests.workflows.stage import NO_OFFER, Story, a_request, start_story
 from workflows.follow_up.view import stamp
@@ -35,7 +35,9 @@ ACKNOWLEDGEMENT: Final = Policy(
 def make_world() -> World:
     """A world whose planner is the real one; everybody may be told at any hour."""
     fake_world = World()
-    people = Book(somebody("legal-desk"), somebody(SIGNER, manager="manager"), somebody("manager"), somebody("chief"))
+    people = Book(
+        make_person("legal-desk"), make_person(SIGNER, manager="manager"), make_person("manager"), make_person("chief")
+    )
     fake_world.planner = PolicyPlanner(people)  # type: ignore[assignment]
     return fake_world
 

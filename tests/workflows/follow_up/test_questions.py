@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from activities.people.person import Absence, Person
 from activities.policies.catalogue import Catalogue
 from activities.schedule.planner import PolicyPlanner
-from tests.activities.book import Book, somebody
+from tests.activities.book import Book, make_person
 from tests.workflows.fakes import World
 from tests.workflows.stage import NO_OFFER, Story, a_request, start_story
 from workflows.model.commands import Answer, Delegation, PauseCommand, Question, Resumption
@@ -30,8 +30,8 @@ CALM = Policy(
 
 def people(desk: Person | None = None, *further_people: Person) -> Book:
     phone = ({"token": "t", "platform": "ios"},)
-    other_people = [somebody(id, devices=({"token": id, "platform": "ios"},)) for id in (SIGNER, CHIEF, CHAIR)]
-    return Book(desk or somebody(DESK, manager=CHIEF, devices=phone), *other_people, *further_people)
+    other_people = [make_person(id, devices=({"token": id, "platform": "ios"},)) for id in (SIGNER, CHIEF, CHAIR)]
+    return Book(desk or make_person(DESK, manager=CHIEF, devices=phone), *other_people, *further_people)
 
 
 def world_of(book: Book) -> World:
@@ -156,7 +156,7 @@ async def test_of_an_absent_requester_the_manager_hears_instead_of_the_reminder(
     absence = Absence.model_validate(
         {"from": monday(0).date().isoformat(), "until": (monday(0) + 6 * DAY).date().isoformat()}
     )
-    desk = somebody(DESK, manager=CHIEF, absent=(absence,), devices=({"token": "t", "platform": "ios"},))
+    desk = make_person(DESK, manager=CHIEF, absent=(absence,), devices=({"token": "t", "platform": "ios"},))
     world = world_of(people(desk))
     async with start_story(world, calm(), begins=monday(10)) as story:
         asked_at = await ask_question(story)
@@ -203,7 +203,7 @@ async def test_who_was_told_of_an_unanswered_question_hears_of_the_end() -> None
 
 
 async def test_a_question_that_is_open_goes_with_the_place_and_both_hear_the_answer() -> None:
-    world = world_of(people(None, somebody("dora", devices=({"token": "d", "platform": "ios"},))))
+    world = world_of(people(None, make_person("dora", devices=({"token": "d", "platform": "ios"},))))
     async with start_story(world, calm(), begins=monday(10), record="question-handed-over") as story:
         asked_at = await ask_question(story)
         await story.handle.execute_update(Request.delegate, Delegation(actor=SIGNER, signer=SIGNER, to="dora"))

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from activities.schedule.planner import PolicyPlanner
-from tests.activities.book import Book, somebody
+from tests.activities.book import Book, make_person
 from tests.messages import english_of
 from tests.workflows.fakes import World
 from tests.workflows.follow_up.test_questions import calm, monday
@@ -23,8 +23,8 @@ DAY = timedelta(days=1)
 
 def make_legal_team(*members: str) -> Book:
     """The signer, and two of whom these are in the group."""
-    people = (somebody(person_id, groups=("legal",) if person_id in members else ()) for person_id in (DESK, CHIEF))
-    return Book(somebody(SIGNER), *people)
+    people = (make_person(person_id, groups=("legal",) if person_id in members else ()) for person_id in (DESK, CHIEF))
+    return Book(make_person(SIGNER), *people)
 
 
 def world_of(book: Book) -> World:
@@ -58,7 +58,7 @@ async def test_whoever_takes_it_on_hears_alone_until_they_leave_the_group() -> N
         taken_view = await story.read_view()
         await story.days_pass(1)
         assert sent_notices(world, "unanswered-1") == [(CHIEF, NoticeAction.OPEN)]
-        book.now(somebody(CHIEF))
+        book.now(make_person(CHIEF))
         await story.days_pass(1)
         assert sent_notices(world, "unanswered-1.2") == [(DESK, NoticeAction.OPEN)]
         await story.handle.execute_update(Request.answer, Answer(actor=DESK, text="Annex B"))
@@ -84,7 +84,7 @@ async def test_a_group_that_became_empty_holds_nothing_up() -> None:
     world = world_of(book)
     async with start_story(world, make_team_request(), begins=monday(9)) as story:
         await story.days_pass(0.001)
-        book.now(somebody(DESK))
+        book.now(make_person(DESK))
         await story.handle.execute_update(Request.ask, Question(person=SIGNER, text="Which annex?"))
         await story.days_pass(4)
         assert sent_notices(world, "question-1") == []

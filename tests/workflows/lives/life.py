@@ -11,7 +11,7 @@ from typing import Any, Final
 from temporalio.exceptions import ApplicationError
 
 from activities.people.person import Absence, Person
-from tests.activities.book import Book, somebody
+from tests.activities.book import Book, make_person
 from tests.workflows.lives.runtime import UPDATE, ContinueAsNew, Runtime
 from tests.workflows.lives.virtual_time import START, VirtualTime
 from tests.workflows.lives.world import World
@@ -207,7 +207,7 @@ class Life:
         chance = self.random
         begin = START.date() + timedelta(days=chance.randint(0, 30))
         absence = {"from": begin.isoformat(), "until": (begin + timedelta(days=chance.randint(0, 9))).isoformat()}
-        return somebody(
+        return make_person(
             id,
             chance.choice(_ZONES),
             hours=chance.choice(["09:00-18:00", "09:00-18:00", "22:00-23:59"]),

@@ -4,7 +4,7 @@ from random import Random
 from typing import Any, Final
 
 from activities.people.person import Person
-from tests.activities.book import somebody
+from tests.activities.book import make_person
 from tests.workflows.lives.life import Life
 from workflows.model.signature import ProviderEvent, SignerState
 
@@ -44,7 +44,7 @@ class Undisturbed(Life):
 
     def _person(self, id: str) -> Person:
         person = super()._person(id)
-        with_phone = person.model_copy(update={"devices": somebody(id).devices})
+        with_phone = person.model_copy(update={"devices": make_person(id).devices})
         return with_phone.model_copy(update={"absent": ()}) if id.startswith("s") else with_phone
 
     def _spans(self, days: float) -> list[tuple[float, float]]:

@@ -21,14 +21,14 @@ from starter.web.api import door
 from starter.web.api.api import LINES_AT_MOST, ROOT
 from starter.web.api.starting import BASE64_AT_MOST
 from starter.web.http.bodies import MOST_KEYS
-from tests.activities.evidence.kept import AT, MSA, signed
+from tests.activities.evidence.kept import AT, MSA, keep_signed_request
 from tests.faults.town import eventually
 from tests.golden.schemas import validator
 from tests.servers import own_namespace
 from tests.starter.web.api.program import PDF, UNBOUND, Program, a_task, an_offer, program
 from tests.starter.web.issuing import open_issuer
 from tests.starter.web.test_callback_fuzz import ODD
-from tests.storage import away
+from tests.storage import take_table_away
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 
@@ -287,7 +287,7 @@ async def test_revise_refuses_a_hash_the_caller_never_uploaded(crm: Program) -> 
 
 async def test_a_signed_document_is_there_until_its_retention_is_over(crm: Program) -> None:
     store, path = crm.context.store, f"/requests/{MSA.id}/document"
-    await signed(store)
+    await keep_signed_request(store)
     assert (await crm.asks("GET", path)).status_code == 404
     file = SignedFile(await store.files.put(PDF, SIGNED), len(PDF))
     await store.evidence.keep_signed(MSA.workflow_id, SignedDocument(file, keep_until=AT), AT)
@@ -467,7 +467,7 @@ async def test_nonsense_is_never_our_fault(crm: Program) -> None:
 
 
 async def test_while_the_database_is_away_the_caller_is_to_call_again(crm: Program) -> None:
-    with away(crm.context.store, "tokens"):
+    with take_table_away(crm.context.store, "tokens"):
         answer = await crm.asks("GET", "/requests")
     assert answer.status_code == 503 and int(answer.headers["retry-after"]) > 0
 

@@ -10,7 +10,7 @@ import pytest
 
 from activities.records.facts import Facts
 from starter.web.api.api import FIGURES_AT_ONCE
-from tests.activities.records.test_figures import Ended, write
+from tests.activities.records.test_figures import EndedFacts, write
 from tests.starter.web.api.program import Program, program
 from workflows.kinds import Kind
 from workflows.model.subject import Status
@@ -18,9 +18,9 @@ from workflows.model.subject import Status
 NOWHERE: Any = None
 
 
-def make_ended_request(kind: str, requester: str) -> Ended:
+def make_ended_request(kind: str, requester: str) -> EndedFacts:
     ended_at = datetime.now(UTC) - timedelta(minutes=1)
-    return Ended(
+    return EndedFacts(
         Facts(Kind.REQUEST.spec.prefix, kind, Status.SIGNED, ended_at, late=False, seconds=60.0), requester, "bob"
     )
 

@@ -15,7 +15,7 @@ from activities.records.facts import Facts
 from activities.records.figures import Scope
 from starter.web.figures import FiguresAccess
 from starter.web.rights import ReaderRole
-from tests.activities.records.test_figures import Ended, write
+from tests.activities.records.test_figures import EndedFacts, write
 from tests.starter.web.desk.office import (
     DUTCH,
     ENGINEER,
@@ -57,10 +57,10 @@ async def desk(tmp_path: Path) -> AsyncIterator[Office]:
     async with office(tmp_path) as made:
         escalated: dict[str, Any] = {"brought": Brought.ALTERNATE, "brought_seconds": 3 * DAY}
         ended = [
-            Ended(signed(4), *ASKED[REQUESTER]),
-            Ended(signed(8, **escalated), *ASKED[REQUESTER]),
-            Ended(signed(2, ago=100), *ASKED[REQUESTER]),
-            Ended(signed(1, kind="offer-letter"), *ASKED[OWNER]),
+            EndedFacts(signed(4), *ASKED[REQUESTER]),
+            EndedFacts(signed(8, **escalated), *ASKED[REQUESTER]),
+            EndedFacts(signed(2, ago=100), *ASKED[REQUESTER]),
+            EndedFacts(signed(1, kind="offer-letter"), *ASKED[OWNER]),
         ]
         for number, one in enumerate(ended):
             await write(made.store, number, one)
@@ -108,7 +108,7 @@ async def test_by_department_few_have_no_time(desk: Office) -> None:
 
 async def test_a_dutch_page_is_dutch(desk: Office) -> None:
     browser = await desk.come_in(DUTCH)
-    for number, ended in enumerate((Ended(signed(3), DUTCH, SIGNER),), start=10):
+    for number, ended in enumerate((EndedFacts(signed(3), DUTCH, SIGNER),), start=10):
         await write(desk.store, number, ended)
     told = text_of(await browser.get("/desk/figures"))
     assert "Zo loopt het" in told and "How it runs" not in told and "before" not in told

@@ -28,7 +28,7 @@ from starter.web.desk.sessions import (
 )
 from starter.web.http.bodies import LONGEST
 from tests.starter.web.desk.office import DUTCH, REQUESTER, SIGNER, Office, form_of, inside, office, text_of
-from tests.storage import away, count
+from tests.storage import count, take_table_away
 from workflows.model.notifications import VALID_FOR, SignInOrder
 
 COOKIE = "countersign-desk"
@@ -210,7 +210,7 @@ async def test_of_a_number_all_processes_together_take_five_tries_and_of_a_perso
 async def test_without_the_database_nobody_guesses_and_nobody_asks(desk: Office) -> None:
     """Nobody could come in either."""
     ask = await desk.sign_in.ask(SIGNER, None)
-    with away(desk.store, "allowances"):
+    with take_table_away(desk.store, "allowances"):
         for asking in (desk.sign_in.by_code(ask, desk.code()), desk.sign_in.ask(SIGNER, None)):
             with pytest.raises(DatabaseAway):
                 await asking

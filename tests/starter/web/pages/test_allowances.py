@@ -16,7 +16,7 @@ from starter.web.http.allowances import (
     SharedBuckets,
 )
 from tests.starter.web.paging import Watch
-from tests.storage import away
+from tests.storage import take_table_away
 
 RATE = Rate(burst=3, per_second=0.5)
 
@@ -88,7 +88,7 @@ async def test_while_the_database_is_away_each_process_counts_alone(tmp_path: Pa
     store, watch = Store(str(tmp_path)), Watch()
     processes = [SharedBuckets(store, "press", RATE, watch.clock) for _ in range(2)]
     assert [await processes[0].wait("a") for _ in range(2)] == [0, 0]
-    with away(store, "allowances"):
+    with take_table_away(store, "allowances"):
         assert [await processes[0].wait("a") for _ in range(2)] == [0, 2]
         assert [await processes[1].wait("a") for _ in range(4)] == [0, 0, 0, 2]
         await processes[1].refill("a")

@@ -17,7 +17,7 @@ from starter.web.http.bodies import LONGEST
 from starter.web.pages.journey import PARTS_SHOWN_AT_MOST, PEOPLE_LOOKED_UP_AT_MOST
 from starter.web.screens.rendering import TEMPLATES
 from tests.starter.web.paging import DUTCH, FIRST, NOW, PUBLIC, SECOND, Phone, form_of, phone, text_of
-from tests.storage import away
+from tests.storage import take_table_away
 from workflows.kinds import named
 from workflows.model.commands import NewLink, Problem
 from workflows.model.signature import SignerState
@@ -450,7 +450,7 @@ async def test_while_the_store_does_not_say_whether_it_is_good_it_opens_nothing(
     customer: Phone,
 ) -> None:
     ways = await ways_to_parts(customer)
-    with away(customer.store, "serials"):
+    with take_table_away(customer.store, "serials"):
         for way in (*ways, link(customer)):
             answer = await customer.open(way)
             assert (answer.status_code, MSA in answer.text) == (503, False)

@@ -15,7 +15,7 @@ from activities.records.evidence import SignedDocument, SignedFile
 from starter.web.http.allowances import LOOKS_OF_A_LINK
 from tests.starter.web.pages.test_pages import REQUESTER, shown
 from tests.starter.web.paging import CHAIR, DUTCH, FIRST, NOW, REQUEST, SECOND, Phone, phone, text_of
-from tests.storage import away, count
+from tests.storage import count, take_table_away
 from workflows.kinds import Kind
 from workflows.model.evidence import KeptFile
 from workflows.model.notifications import Notification
@@ -139,7 +139,7 @@ async def test_after_an_erasure_the_page_says_so_and_the_file_is_gone(signer: Ph
 
 
 async def test_while_the_database_is_away_they_are_asked_to_come_again(signer: Phone) -> None:
-    with away(signer.store, "downloads"):
+    with take_table_away(signer.store, "downloads"):
         assert (await signer.open(f"{signer.link()}/document")).status_code == 503
     assert (await signer.open(f"{signer.link()}/document")).content == PDF
 

@@ -8,7 +8,7 @@ import pytest
 from activities.records.store import Store
 from starter.web.http.allowances import PAUSE, MailPause
 from tests.starter.web.paging import Watch
-from tests.storage import away
+from tests.storage import take_table_away
 
 
 async def asked(pause: MailPause, request: str = "a") -> bool:
@@ -49,5 +49,5 @@ async def test_while_the_database_is_away_each_process_counts_for_itself(tmp_pat
     store = Store(str(tmp_path))
     pause, other = (MailPause(store, Watch().clock) for _ in range(2))
     await store.database.check()
-    with away(store, "allowances"):
+    with take_table_away(store, "allowances"):
         assert [await asked(pause), await asked(pause), await asked(other), await asked(other)] == [True, False] * 2

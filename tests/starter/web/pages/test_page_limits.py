@@ -16,7 +16,7 @@ from activities.records.store import Store
 from starter.web.http.allowances import LOOKS_OF_A_LINK, PRESSES_OF_A_LINK, PRESSES_OF_AN_ADDRESS
 from starter.web.screens.view_reader import FRESH_SECONDS, ViewReader
 from tests.starter.web.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
-from tests.storage import away
+from tests.storage import take_table_away
 from workflows.model.signature import Document, SignatureBrief, SignerState
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.views import RequestShow, SignerLine
@@ -90,7 +90,7 @@ async def test_what_they_pressed_at_one_web_process_is_seen_at_the_other(signer:
         await signer.press(signer.link())
         signer.views[REQUEST] = signer.views[REQUEST].replace(status=Status.SIGNED)
         assert (await other.browser.get(signer.link())).status_code == 410
-        with away(other.store, "opened"):
+        with take_table_away(other.store, "opened"):
             assert (await other.browser.get(signer.link())).status_code == 410
 
 
@@ -140,7 +140,7 @@ def gone(store: Store) -> Iterator[None]:
     tables = ("allowances", "opened", "people_asked", "follow_ups", "records", "one_use", "serials")
     with ExitStack() as stack:
         for table in tables:
-            stack.enter_context(away(store, table))
+            stack.enter_context(take_table_away(store, table))
         yield
 
 

@@ -12,7 +12,7 @@ from activities.notifications.links import LinkUse
 from activities.records.cover_sheet import CoverSheet
 from starter.web.http.bodies import LONGEST
 from tests.starter.web.paging import CHAIR, DOCUMENT, DUTCH, FIRST, NOW, REQUEST, SECOND, Phone, form_of, phone, text_of
-from tests.storage import altered, away
+from tests.storage import altered, take_table_away
 from workflows.kinds import Kind
 from workflows.model.hand_off import HandoffLine, HandoffState
 from workflows.model.notifications import Notification
@@ -92,7 +92,7 @@ async def test_who_presses_the_button_has_opened_it_and_who_only_looks_has_not(s
     await signer.open(signer.link())
     of, person = Kind.REQUEST.workflow_id(REQUEST), FIRST
     assert await signer.store.log_pages.opened(of, [person]) == {}
-    with away(signer.store, "opened"):
+    with take_table_away(signer.store, "opened"):
         assert (await signer.press(signer.link())).status_code == 303
     assert await signer.store.log_pages.opened(of, [person]) == {}
     assert (await signer.press(signer.link())).status_code == 303
