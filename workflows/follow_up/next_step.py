@@ -13,6 +13,7 @@ from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.state import FollowUpState, Precondition
 from workflows.model.commands import Stop, StopKind
 from workflows.model.notifications import Channel, Notification, NotificationOrder, NotificationOutcome
+from workflows.model.plan_reasons import PlanReason
 from workflows.model.schedule import ActionType, EscalationReason, Schedule, ScheduledAction
 from workflows.model.timeline import Reassignment
 
@@ -331,9 +332,12 @@ def list_requested_reminders(state: FollowUpState, now: datetime) -> tuple[Sched
     reminder = state.plan.reminder
     if reminder is None:
         return ()
-    stage, reason = notification_types.reminder_by_hand(reminder.number), f"asked for by {reminder.who}"
+    stage = notification_types.reminder_by_hand(reminder.number)
+    reasons = (PlanReason.REQUESTED.to_message(person=reminder.who),)
     return tuple(
-        ScheduledAction(at=now, kind=ActionType.REMIND, stage=stage, person=signer.person, to=signer.person, why=reason)
+        ScheduledAction(
+            at=now, kind=ActionType.REMIND, stage=stage, person=signer.person, to=signer.person, reasons=reasons
+        )
         for signer in state.slots.pending
         if (stage, signer.person) not in state.notifications.stages
     )

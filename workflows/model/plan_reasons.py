@@ -9,6 +9,7 @@ class PlanReason(MessageCode):
     FIRST_REMINDER = "first_reminder", phrase("reminder {number} of {most}, {span} after the request arrived")
     NEXT_REMINDER = "next_reminder", phrase("reminder {number} of {most}, every {span}")
     OVERDUE_REMINDER = "overdue_reminder", phrase("overdue since {when}, every {span}")
+    REQUESTED = "requested", phrase("asked for by {person}")
     SNOOZED = "snoozed_until", phrase("not now, they said: at {when}")
     BEFORE_DUE = "before_due", phrase("{span} before the due date")
     ON_DUE_DAY = "on_due_day", phrase("on the day of the due date")

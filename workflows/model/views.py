@@ -381,7 +381,7 @@ class FollowUpShow(Model):
     @classmethod
     def outside(cls, facts: "FollowUpShow", title: str, stage: str, begun: datetime) -> Self:
         """The view from what is known without the workflow: `stage` of the search attributes, `begun` of the run."""
-        return cls(**dict(facts), title=title)
+        return cls.model_validate({**dict(facts), "title": title})
 
     @property
     def questions(self) -> tuple[AskedQuestion, ...]:

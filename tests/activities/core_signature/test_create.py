@@ -266,7 +266,7 @@ async def test_two_documents_of_ours_need_a_person(
 async def test_a_document_that_cannot_be_converted_is_told_as_it_is(
     sandbox: RunningSandbox, service: CoreSignatureService, store: Store, act: Acting
 ) -> None:
-    document = Document(name="NDA", sha256=await store.files.put(PDF), file_name="convert-error.pdf")
+    document = Document(sha256=await store.files.put(PDF), file_name="convert-error.pdf")
     arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="500")
     await failure_of(act, service, brief(document=document))
     document_state = await act(service.create, CreateOrder(brief=brief(document=document)))

@@ -40,7 +40,6 @@ async def test_a_file_becomes_the_workflows_input(desk: Desk) -> None:
     prepared = await desk.prepare(message="Please sign.", subscribers=["customer-onboarding:acme"])
     request, brief = prepared.request, prepared.request.brief
     assert brief.document == Document(
-        name="Master services agreement",
         sha256=hashlib.sha256(PDF).hexdigest(),
         size=len(PDF),
         file_name="msa.pdf",
@@ -87,7 +86,7 @@ async def test_a_template_needs_no_bytes(desk: Desk) -> None:
     template = "https://sign.example/api/v1/templates/1/"
     prepared = await desk.prepare(document={"template": template, "name": "Offer"})
     assert prepared.document is None
-    assert prepared.request.brief.document == Document(name="Offer", template=template)
+    assert prepared.request.brief.document == Document(template=template)
 
 
 async def test_an_override_travels_resolved(desk: Desk) -> None:

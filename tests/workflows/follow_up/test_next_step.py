@@ -16,6 +16,7 @@ from workflows.follow_up.next_step import (
     RemindNow,
     RetryDevices,
     Wait,
+    list_requested_reminders,
     moves,
     next_action,
 )
@@ -97,3 +98,8 @@ def test_without_a_plan_it_is_planned_before_anybody_is_told() -> None:
 @pytest.mark.parametrize("memory", [EVERYTHING, SENT, SignatureState.begin(a_request().brief, START)])
 def test_there_is_always_a_next_move(memory: SignatureState) -> None:
     assert next_action(memory, (), START + timedelta(days=400)) is not None
+
+
+def test_a_reminder_by_hand_says_who_asked_for_it() -> None:
+    actions = list_requested_reminders(EVERYTHING, START)
+    assert {action.why for action in actions} == {"asked for by legal-desk"}

@@ -148,7 +148,7 @@ def test_who_signs_in_the_very_instant_of_the_due_date_is_in_time(offset_microse
     due = NOW + timedelta(days=30)
     signed_at = due + timedelta(microseconds=offset_microseconds)
     sent = SignatureState.begin(a_request().brief, NOW).planned(
-        Schedule(due_at=due, over_at=due + timedelta(days=9)), NOW
+        Schedule(due_at=due, closes_at=due + timedelta(days=9)), NOW
     )
     [first, *_] = sent.slots.places
     signed = SignerSeen(person=first.person, state=SignerState.SIGNED, at=signed_at)

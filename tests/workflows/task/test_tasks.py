@@ -160,7 +160,7 @@ def test_a_task_that_is_done_in_the_very_instant_of_the_due_date_is_done_in_time
     offset_microseconds: int, late: bool
 ) -> None:
     due = NOW + timedelta(days=30)
-    state = TaskState.begin(a_task().task, NOW).planned(Schedule(due_at=due, over_at=due + timedelta(days=9)), NOW)
+    state = TaskState.begin(a_task().task, NOW).planned(Schedule(due_at=due, closes_at=due + timedelta(days=9)), NOW)
     closed = state.close(
         Ending(outcome=Status.DONE, who=ADA, why=""), due + timedelta(microseconds=offset_microseconds)
     )
@@ -170,7 +170,7 @@ def test_a_task_that_is_done_in_the_very_instant_of_the_due_date_is_done_in_time
 
 def test_whoever_did_it_late_was_late_and_nobody_else_who_was_asked() -> None:
     due = NOW + timedelta(days=30)
-    state = TaskState.begin(a_task().task, NOW).planned(Schedule(due_at=due, over_at=due + timedelta(days=9)), NOW)
+    state = TaskState.begin(a_task().task, NOW).planned(Schedule(due_at=due, closes_at=due + timedelta(days=9)), NOW)
     closed = state.close(Ending(outcome=Status.DONE, who=ADA, why=""), due + timedelta(days=1))
     assert {person.person: closed.acted_late(person) for person in closed.slots.people} == {ADA: True, BEN: False}
 
