@@ -16,7 +16,7 @@ from starter.config.values import Bind
 from starter.web.app import make_app
 from starter.web.http.serving import listening
 from tests.plain_http import plain_client
-from tests.starter.web.pages.test_journey_pages import ACME, shown
+from tests.starter.web.pages.test_journey_pages import ACME, make_onboarding_view
 from tests.starter.web.paging import FIRST, phone
 from workflows.model.views import Shown
 
@@ -28,7 +28,7 @@ async def page_ms() -> tuple[float, float]:
     """The 95th percentile of so many looks in milliseconds: of the customer's page, and of a static one."""
 
     async def look(_: str) -> Shown:
-        return shown()
+        return make_onboarding_view()
 
     with tempfile.TemporaryDirectory() as folder:
         async with phone(Path(folder), asking=look) as customer_phone:

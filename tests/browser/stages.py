@@ -15,7 +15,7 @@ from starter.web.screens.view_reader import FRESH_SECONDS
 from tests.browser.phone import Phone
 from tests.starter.web import paging
 from tests.starter.web.pages.test_journey_pages import ACME, know
-from tests.starter.web.pages.test_journey_pages import shown as onboarding
+from tests.starter.web.pages.test_journey_pages import make_onboarding_view as onboarding
 from tests.starter.web.pages.test_page_commands import works_with
 from tests.starter.web.pages.test_review_pages import in_review, line
 from tests.starter.web.paging import CHAIR, FIRST, NOW, REQUEST, SECOND
@@ -264,7 +264,7 @@ async def declined(stage: Stage, person: str) -> None:
 
 async def finding(stage: Stage) -> None:
     """A signer with many colleagues and no delegate has looked for one of them."""
-    works_with(stage.pages, more=40)
+    works_with(stage.pages, extra_count=40)
     chair = SignerLine(person=CHAIR, order=1, role=Role.SIGN, state=SignerState.TURN)
     stage.know(choices=(_CHOICES.replace(person=CHAIR, hand_over=True),), signers=(chair,))
     await stage.pages.create(("chair@example.test", 1))

@@ -14,7 +14,17 @@ from starter.web.screens.screens import ScreenName
 from tests.browser.phone import Phone, fresh
 from tests.stack.laptop import Laptop
 from tests.starter.web import paging
-from tests.starter.web.pages.test_journey_pages import COLLEAGUE, DPA, MSA, given, know, link, request, shown, task
+from tests.starter.web.pages.test_journey_pages import (
+    COLLEAGUE,
+    DPA,
+    MSA,
+    know,
+    link,
+    make_onboarding_view,
+    make_part_link,
+    request,
+    task,
+)
 from tests.starter.web.paging import DUTCH, FIRST, NOW
 from workflows.model.subject import Status
 
@@ -24,7 +34,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 @pytest_asyncio.fixture(loop_scope="session")
 async def customer(tmp_path: Path) -> AsyncIterator[paging.Phone]:
     async with paging.phone(tmp_path) as opened_phone:
-        know(opened_phone, shown(), request(1, FIRST), task(FIRST))
+        know(opened_phone, make_onboarding_view(), request(1, FIRST), task(FIRST))
         yield opened_phone
 
 
@@ -46,7 +56,9 @@ async def test_the_page_is_usable_by_thumb_and_by_key_and_its_buttons_say_of_wha
     await expect(way).to_have_accessible_description(MSA)
     await phone.tab_to(way)
     await phone.page.keyboard.press("Enter")
-    await expect(phone.page).to_have_url(make_address(customer, given(customer, FIRST, LinkUse.SIGN, "acme.1.1")))
+    await expect(phone.page).to_have_url(
+        make_address(customer, make_part_link(customer, FIRST, LinkUse.SIGN, "acme.1.1"))
+    )
 
 
 async def test_the_page_moves_by_itself_keeps_the_focus_and_says_so(phone: Phone, customer: paging.Phone) -> None:
@@ -54,16 +66,16 @@ async def test_the_page_moves_by_itself_keeps_the_focus_and_says_so(phone: Phone
     step = part(phone, "Your turn").get_by_role("link", name="Open this step")
     await phone.tab_to(step)
     await phone.page.evaluate("window.stays = true")
-    signed = shown().stages[0].agreements[0].replace(state="done", status=Status.SIGNED, at=NOW)
-    stage = shown().stages[0]
-    know(customer, shown(stage.replace(agreements=(signed, *stage.agreements[1:]))), task(FIRST))
+    signed = make_onboarding_view().stages[0].agreements[0].replace(state="done", status=Status.SIGNED, at=NOW)
+    stage = make_onboarding_view().stages[0]
+    know(customer, make_onboarding_view(stage.replace(agreements=(signed, *stage.agreements[1:]))), task(FIRST))
     customer.watch.now += 10
     await expect(part(phone, "Done")).to_contain_text(MSA)
     await expect(phone.page.get_by_role("status")).to_have_text("1 thing waits for you")
     await expect(step).to_be_focused()
     assert await phone.page.evaluate("window.stays"), "without a reload"
 
-    know(customer, shown(status=Status.DONE))
+    know(customer, make_onboarding_view(status=Status.DONE))
     customer.watch.now += 10
     await expect(phone.heading("Onboarding completed")).to_be_visible()
     await expect(phone.page.locator("main[data-version]")).to_have_count(0)
@@ -77,7 +89,7 @@ async def test_without_scripts_the_page_is_whole_and_looked_at_again_by_hand(
         await phone.open(make_address(customer, link(customer)))
         for text in (MSA, DPA, "Create the account"):
             await expect(phone.page.get_by_text(text).first).to_be_visible()
-        know(customer, shown(status=Status.CANCELLED))
+        know(customer, make_onboarding_view(status=Status.CANCELLED))
         customer.watch.now += 10
         await phone.page.get_by_role("link", name="Look again").tap()
         await expect(phone.page.get_by_text("Look again")).to_have_count(0)
@@ -88,7 +100,7 @@ async def test_a_preview_has_nothing_to_press_and_every_language_fits(phone: Pho
     await phone.open(make_address(customer, preview))
     await expect(part(phone, "Your turn").get_by_role("link")).to_have_count(0)
     await phone.is_usable()
-    know(customer, shown(customer=DUTCH, colleagues=(COLLEAGUE,)), request(1, DUTCH), task(DUTCH))
+    know(customer, make_onboarding_view(customer=DUTCH, colleagues=(COLLEAGUE,)), request(1, DUTCH), task(DUTCH))
     customer.watch.now += 10
     await phone.open(make_address(customer, link(customer, DUTCH)))
     await expect(phone.page.get_by_role("heading", name="Nu aan u")).to_be_visible()

@@ -29,23 +29,27 @@ class Form(HTMLParser):
         self._select = self._text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        here: dict[str, Any] = dict(attrs)
-        if tag == "form" and not self.action and "/drafts/" in str(here.get("action")):
-            self.action, self._inside = here["action"], True
+        attributes: dict[str, Any] = dict(attrs)
+        if tag == "form" and not self.action and "/drafts/" in str(attributes.get("action")):
+            self.action, self._inside = attributes["action"], True
         if not self._inside:
             return
         if tag == "button":
-            self.buttons.append(here.get("value") or "")
+            self.buttons.append(attributes.get("value") or "")
         if tag == "textarea":
-            self._text = here["name"]
+            self._text = attributes["name"]
             self.fields[self._text] = ""
         if tag == "select":
-            self._select = here["name"]
+            self._select = attributes["name"]
             self.fields[self._select] = ""
-        if tag == "option" and self._select and "selected" in here:
-            self.fields[self._select] = here.get("value") or ""
-        if tag == "input" and here.get("type") != "file" and (here.get("type") != "checkbox" or "checked" in here):
-            self.fields[here["name"]] = here.get("value") or ""
+        if tag == "option" and self._select and "selected" in attributes:
+            self.fields[self._select] = attributes.get("value") or ""
+        if (
+            tag == "input"
+            and attributes.get("type") != "file"
+            and (attributes.get("type") != "checkbox" or "checked" in attributes)
+        ):
+            self.fields[attributes["name"]] = attributes.get("value") or ""
 
     def handle_data(self, data: str) -> None:
         if self._text:
@@ -58,10 +62,10 @@ class Form(HTMLParser):
 
 
 def form_on(page: httpx.Response) -> Form:
-    found = Form()
-    found.feed(page.text)
-    assert found.action, page.text
-    return found
+    form = Form()
+    form.feed(page.text)
+    assert form.action, page.text
+    return form
 
 
 async def sent(

@@ -124,16 +124,16 @@ class Office:
         await self.reach()
         return self.views.get(request)
 
-    async def send(self, request: str, wish: AnyCommand, op: str, *, watched: bool = True) -> Receipt:
+    async def send(self, request: str, command: AnyCommand, op: str, *, watched: bool = True) -> Receipt:
         """What a request would get."""
-        self.commands.append((request, wish, op))
+        self.commands.append((request, command, op))
         self.unwatched += not watched
         if self.gate:
             await self.gate.wait()
         if isinstance(self.answer, Exception):
             raise self.answer
-        done = Receipt(id=request, status=Status.SENT, op=op, says="", state=OperationState.DONE)
-        return self.answer or done
+        receipt = Receipt(id=request, status=Status.SENT, op=op, says="", state=OperationState.DONE)
+        return self.answer or receipt
 
     def clock(self) -> datetime:
         """What time it is."""
@@ -155,16 +155,16 @@ class Office:
         """The number of the newest message."""
         return self.sign_in_links.code(SignInLink.of(self.orders[-1]))
 
-    async def ask(self, browser: Browser, who: str) -> httpx.Response:
+    async def ask(self, browser: Browser, person: str) -> httpx.Response:
         """Ask for a way in; the page that follows."""
-        answer = await browser.press(await browser.get(), who=who)
+        answer = await browser.press(await browser.get(), who=person)
         assert answer.status_code == 303, answer.text
         return await browser.get(inside(answer))
 
-    async def come_in(self, who: str) -> Browser:
+    async def come_in(self, person: str) -> Browser:
         """A browser in which somebody is in."""
         browser = self.browser()
-        await self.ask(browser, who)
+        await self.ask(browser, person)
         assert (await browser.press(await browser.get(self.link()))).status_code == 303
         return browser
 
@@ -179,15 +179,15 @@ async def office(
     """A desk for one test."""
     people, store = folder / "people.yaml", Store((folder / "store").as_uri())
     people.write_text(PEOPLE)
-    made = Office(people, store, SignInLinks(PUBLIC, SECRET))
+    new_office = Office(people, store, SignInLinks(PUBLIC, SECRET))
     directory = FileDirectory(people, store)
-    made.sign_in = SignIn(
+    new_office.sign_in = SignIn(
         store,
         directory,
-        made.sign_in_links,
-        made.tell,
-        made.reach,
-        clock=made.clock,
+        new_office.sign_in_links,
+        new_office.tell,
+        new_office.reach,
+        clock=new_office.clock,
         rest=_at_once,
     )
     roles = ReaderRoles(directory, "operations", KindCatalogue(catalogue))
@@ -195,21 +195,21 @@ async def office(
         directory=directory,
         guard=FormGuard(SECRET, PUBLIC),
         cookies=Cookies(SECRET, PUBLIC),
-        sign_in=made.sign_in,
+        sign_in=new_office.sign_in,
         context=context or Context(_NOWHERE, store),
         kinds=KindCatalogue(catalogue),
         links=SigningLinks(PUBLIC, SECRET),
-        look=made.look,
-        send=made.send,
+        look=new_office.look,
+        send=new_office.send,
         roles=roles,
-        files=PersonalFiles(store, roles, KeptFileAnswers(store, made.clock)),
-        starts=Starts(load(environment=environment(folder, catalogue)), store, directory, made.clock),
+        files=PersonalFiles(store, roles, KeptFileAnswers(store, new_office.clock)),
+        starts=Starts(load(environment=environment(folder, catalogue)), store, directory, new_office.clock),
         brand=brand,
-        clock=made.clock,
-        seconds=made.seconds,
+        clock=new_office.clock,
+        seconds=new_office.seconds,
     )
-    made.app = with_peer(_below(make_app(desk.routes())))
-    yield made
+    new_office.app = with_peer(_mount_below_public_path(make_app(desk.routes())))
+    yield new_office
 
 
 def environment(folder: Path, catalogue: Path = CATALOGUE) -> dict[str, str]:
@@ -226,7 +226,7 @@ async def _at_once(_: float) -> None:
     """The answer need not wait in tests."""
 
 
-def _below(app: Any) -> Any:
+def _mount_below_public_path(app: Any) -> Any:
     """Cookies are set below the public path, which a proxy takes away: so does this."""
 
     async def proxied(scope: Any, receive: Any, send: Any) -> None:

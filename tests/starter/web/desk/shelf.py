@@ -38,7 +38,7 @@ class Shelf:
     signed: Collection[str] = ()
     opened: Collection[str] = ()
     counted_at: datetime | None = None
-    shown: CampaignShow = field(init=False)
+    view: CampaignShow = field(init=False)
 
     async def lay_out(self) -> CampaignShow:
         """Put everything where it would be; what the campaign itself would say."""
@@ -47,8 +47,8 @@ class Shelf:
         frozen = FrozenAudience(sha256=await audiences.freeze(rows), rows=len(rows), errors=0, at=campaign.opens_at)
         order = CampaignOrder(campaign=campaign, frozen=frozen, fingerprint="f" * 64, now=NOW)
         await audiences.up_to_date(order)
-        members = [one async for some in audiences.members(campaign.workflow_id) for one in some]
-        self.shown = CampaignShow(
+        members = [member async for page in audiences.members(campaign.workflow_id) for member in page]
+        self.view = CampaignShow(
             id=self.id,
             kind=campaign.kind,
             title=campaign.title,
@@ -70,7 +70,7 @@ class Shelf:
             if member.person in self.signed:
                 await self._record(campaign, member)
         await self._start(
-            Kind.CAMPAIGN, self.id, {names.STAGE: "open", names.REQUESTER: self.owner, names.DUE_AT: self.shown.due_at}
+            Kind.CAMPAIGN, self.id, {names.STAGE: "open", names.REQUESTER: self.owner, names.DUE_AT: self.view.due_at}
         )
         places = asyncio.Semaphore(_AT_ONCE)
 
@@ -78,15 +78,15 @@ class Shelf:
             async with places:
                 await self._start_request(campaign, member)
 
-        left = [one for one in members if one.asked and one.person not in self.signed]
-        await asyncio.gather(*map(start, left))
+        open_members = [member for member in members if member.asked and member.person not in self.signed]
+        await asyncio.gather(*map(start, open_members))
 
-        async def seen() -> bool:
-            own = f"{names.PARENT.name} = '{campaign.workflow_id}'"
-            return (await self.context.client.count_workflows(own)).count == len(left)
+        async def are_all_visible() -> bool:
+            query = f"{names.PARENT.name} = '{campaign.workflow_id}'"
+            return (await self.context.client.count_workflows(query)).count == len(open_members)
 
-        assert await eventually(seen, _STARTED_WITHIN)
-        return self.shown
+        assert await eventually(are_all_visible, _STARTED_WITHIN)
+        return self.view
 
     @property
     def campaign(self) -> Campaign:
@@ -106,11 +106,11 @@ class Shelf:
         )
 
     async def _record(self, campaign: Campaign, member: Any) -> None:
-        at = (NOW - timedelta(days=2)).isoformat()
+        signed_at = (NOW - timedelta(days=2)).isoformat()
         show = {
             "status": "signed",
-            "signers": [{"person": member.person, "state": "signed", "at": at}],
-            "notifications": [{"at": at, "stage": "ready", "outcome": "accepted"}],
+            "signers": [{"person": member.person, "state": "signed", "at": signed_at}],
+            "notifications": [{"at": signed_at, "stage": "ready", "outcome": "accepted"}],
         }
         record = {"fingerprint": member.fingerprint("f" * 64), "show": show}
         home = Kind.REQUEST.workflow_id(member.request(campaign.id))
@@ -132,10 +132,10 @@ class Shelf:
             },
         )
 
-    async def _start(self, kind: Kind, id: str, known: dict[Any, Any]) -> None:
-        pairs = [SearchAttributePair(key, value) for key, value in known.items()]
+    async def _start(self, kind: Kind, id: str, attributes: dict[Any, Any]) -> None:
+        pairs = [SearchAttributePair(key, value) for key, value in attributes.items()]
         kind_of = SearchAttributePair(names.KIND, "policy-acknowledgement")
-        status = [] if names.STATUS in known else [SearchAttributePair(names.STATUS, "open")]
+        status = [] if names.STATUS in attributes else [SearchAttributePair(names.STATUS, "open")]
         await self.context.client.start_workflow(
             kind.spec.workflow,
             id=kind.workflow_id(id),

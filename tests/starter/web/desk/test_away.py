@@ -27,8 +27,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Office]:
     """Temporal is away: an absence is entered all the same."""
     nowhere = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
     with closing(Store((tmp_path / "store").as_uri())) as store:
-        async with office(tmp_path, context=Context(nowhere, store)) as made:
-            yield made
+        async with office(tmp_path, context=Context(nowhere, store)) as opened_office:
+            yield opened_office
 
 
 async def entered(desk: Office, person: str) -> list[AbsenceRow]:
@@ -99,7 +99,7 @@ def kinds_offered(page: httpx.Response) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("fields", "why"),
+    ("fields", "reason"),
     [
         ({"until": "2026-11-26"}, "it ends before it begins"),
         ({"from": "2026-11-01", "until": "2026-11-02"}, "that day has passed"),
@@ -111,12 +111,12 @@ def kinds_offered(page: httpx.Response) -> set[str]:
     ],
 )
 async def test_what_cannot_be_is_refused_and_what_was_typed_stays(
-    desk: Office, fields: dict[str, str], why: str
+    desk: Office, fields: dict[str, str], reason: str
 ) -> None:
     engineer = await desk.come_in(ENGINEER)
     answer = await engineer.press(await engineer.get("/desk/away"), **{**FIELDS, **fields})
     assert answer.status_code == 409
-    assert f"This was not done: {why}." in text_of(answer)
+    assert f"This was not done: {reason}." in text_of(answer)
     assert f'value="{ {**FIELDS, **fields}["until"] }"' in answer.text
     assert await entered(desk, ENGINEER) == []
 

@@ -22,12 +22,12 @@ HEAD = "person,department\r\n"
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Office]:
-    async with office(tmp_path) as made:
-        yield made
+    async with office(tmp_path) as opened_office:
+        yield opened_office
 
 
 def table(*people: str) -> File:
-    return ("staff.csv", (HEAD + "".join(f"{one},it\r\n" for one in people)).encode(), "text/csv")
+    return ("staff.csv", (HEAD + "".join(f"{person},it\r\n" for person in people)).encode(), "text/csv")
 
 
 async def audience_page(browser: Browser) -> httpx.Response:
@@ -44,7 +44,7 @@ async def test_a_campaign_of_a_group_shows_who_is_asked_when(desk: Office) -> No
     page = await gone_on(legal, page, fields={"joiners": "1"})
     page = await gone_on(legal, page, fields={"opens": "2026-12-01", "window": "14", "message": "Please read it."})
     text = text_of(page)
-    for said in (
+    for phrase in (
         "Will be asked 1",
         "of them by email 1",
         "who never acknowledges",
@@ -52,7 +52,7 @@ async def test_a_campaign_of_a_group_shows_who_is_asked_when(desk: Office) -> No
         "Asked each of them",
         "Due",
     ):
-        assert said in text, said
+        assert phrase in text, phrase
     [draft] = await desk.store.drafts.of(REQUESTER)
     assert draft.content["audience"] == {"group": "operations"}
     assert draft.content["joiners"] == {"rule": "add"}
@@ -85,28 +85,28 @@ async def test_a_table_has_heads_in_any_case_and_faults_in_plain_words(desk: Off
     rows = f"{ada};Amsterdam;;\r\n{ada};Zone;;\r\n{by_id}{ada};UTC;chair;\r\n"
     page = await gone_on(legal, audience, table=("staff.csv", (heads + rows).encode(), "text/csv"))
     text = text_of(await gone_on(legal, page, fields={"window": "14"}))
-    for said in (
+    for phrase in (
         "Will be asked 1",
         "zone: A time zone such as Europe/Amsterdam is needed.",
         "This is no id of the directory.",
         "Nobody in the directory has this id.",
         "Either an id, or a name with an address: not both.",
     ):
-        assert said in text, text
+        assert phrase in text, text
 
 
 async def test_a_plan_says_what_happens_to_each_group_of_people_also_to_those_not_shown(desk: Office) -> None:
     legal = await desk.come_in(REQUESTER)
     page = await gone_on(legal, await audience_page(legal), table=table("chair", "engineer", "lead", "nobody-here"))
     text = text_of(await gone_on(legal, page, fields={"window": "14"}))
-    for said in (
+    for phrase in (
         "Will be asked 3",
         "of them by email 3 An email from Core Signature, and again with each reminder.",
         "of them with other working days than shown 1 The same on their own working days",
         "Managers of those who are asked 1",
         "Wrong rows 1 Nobody is asked",
     ):
-        assert said in text, text
+        assert phrase in text, text
 
 
 async def test_a_table_that_cannot_be_read_is_refused_at_its_field(desk: Office) -> None:

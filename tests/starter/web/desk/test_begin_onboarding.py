@@ -37,8 +37,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Office]:
     shutil.copy(CATALOGUE, catalogue)
     (catalogue.parent / "standard.yaml").write_text(TEMPLATE)
     (catalogue.parent / "broken.yaml").write_text("stages: [")
-    async with office(tmp_path, catalogue=catalogue) as made:
-        yield made
+    async with office(tmp_path, catalogue=catalogue) as opened_office:
+        yield opened_office
 
 
 async def test_an_onboarding_asks_for_what_its_template_names_and_shows_its_calendar(desk: Office) -> None:
@@ -54,13 +54,13 @@ async def test_an_onboarding_asks_for_what_its_template_names_and_shows_its_cale
         legal, page, fields={"teams.operations": "operations"}, first=("any.pdf", PDF, "application/pdf")
     )
     text = text_of(page)
-    for said in ("agreements", "Master agreement", "set-up", "Create the account", "it is done on"):
-        assert said in text, said
+    for phrase in ("agreements", "Master agreement", "set-up", "Create the account", "it is done on"):
+        assert phrase in text, phrase
     [draft] = await desk.store.drafts.of(REQUESTER)
     assert draft.content["teams"] == {"operations": "operations"}
-    kept = await desk.store.drafts.read(draft.id, REQUESTER)
-    assert kept is not None
-    assert list(kept.files) == ["msa.pdf"]
+    stored_draft = await desk.store.drafts.read(draft.id, REQUESTER)
+    assert stored_draft is not None
+    assert list(stored_draft.files) == ["msa.pdf"]
 
 
 async def test_the_template_that_is_shipped_is_begun_as_it_is(desk: Office, tmp_path: Path) -> None:
@@ -70,13 +70,13 @@ async def test_the_template_that_is_shipped_is_begun_as_it_is(desk: Office, tmp_
     teams = {"teams.operations": "operations", "teams.customer-success": "operations"}
     page = await gone_on(legal, page, fields=teams, first=("any.pdf", PDF, "application/pdf"))
     text = text_of(page)
-    for said in (
+    for phrase in (
         "Services agreement",
         "Create the account",
         "Tell us where the invoices go",
         "Notice to customer success",
     ):
-        assert said in text, said
+        assert phrase in text, phrase
 
 
 async def test_the_people_of_a_team_are_found_by_their_names_as_in_a_new_request(desk: Office, tmp_path: Path) -> None:

@@ -64,25 +64,25 @@ async def shelves(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
         *audience("p-00000000000a", manager=LEAD, department="it", begin=5),
     ]
     small = Shelf(context, rows, signed=(SIGNER,), opened=(ENGINEER,))
-    many = Shelf(context, audience(*STRANGERS, manager=LEAD), id="big", due=(NOW - timedelta(days=1)).date())
+    large = Shelf(context, audience(*STRANGERS, manager=LEAD), id="big", due=(NOW - timedelta(days=1)).date())
     await small.lay_out()
-    await many.lay_out()
+    await large.lay_out()
     await open_request(context, "single", requester=OWNER, person=(SIGNER,))
-    return context, small, many
+    return context, small, large
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def desk(tmp_path: Path, shelves: tuple[Context, Shelf, Shelf]) -> AsyncIterator[Office]:
-    context, small, many = shelves
-    async with office(tmp_path, context=context) as made:
-        made.views = {CONDUCT: small.shown, BIG: many.shown}
-        yield made
+    context, small, large = shelves
+    async with office(tmp_path, context=context) as opened_office:
+        opened_office.views = {CONDUCT: small.view, BIG: large.view}
+        yield opened_office
 
 
 async def test_the_owner_reads_how_everybody_stands_by_department_and_who_is_missing(desk: Office) -> None:
     page = await (await desk.come_in(OWNER)).get("/desk/campaigns/conduct")
     text = text_of(page)
-    for said in (
+    for phrase in (
         "1 of 5 has acknowledged.",
         "The last day is Mon, 30 Nov 2026.",
         "Late acknowledgements are accepted until Mon, 7 Dec 2026.",
@@ -96,7 +96,7 @@ async def test_the_owner_reads_how_everybody_stands_by_department_and_who_is_mis
         "p-00000000000a asked",
         "Stop the campaign",
     ):
-        assert said in text, said
+        assert phrase in text, phrase
     assert '<progress max="5" value="1"' in page.text
     assert 'role="img" aria-label="The line of acknowledgements over time: 1 of 5"' in page.text
 
@@ -106,12 +106,12 @@ async def test_the_owner_exempts_extends_asks_again_and_has_the_report(desk: Off
     page = await owner.get("/desk/campaigns/conduct")
     assert "Move the due date" in text_of(page)
     assert f'href="/people/desk/campaigns/conduct/exempt?person={ENGINEER}"' in page.text
-    asked = await owner.get(f"/desk/campaigns/conduct/exempt?person={ENGINEER}")
-    assert "Engineer" in text_of(asked)
-    await owner.press(asked, text="On leave")
-    [(_, wish, _)] = desk.commands
-    assert isinstance(wish, Exemption)
-    assert (wish.person, wish.reason) == (ENGINEER, "On leave")
+    exemption_page = await owner.get(f"/desk/campaigns/conduct/exempt?person={ENGINEER}")
+    assert "Engineer" in text_of(exemption_page)
+    await owner.press(exemption_page, text="On leave")
+    [(_, command, _)] = desk.commands
+    assert isinstance(command, Exemption)
+    assert (command.person, command.reason) == (ENGINEER, "On leave")
     report = await owner.get("/desk/campaigns/conduct/report.csv")
     assert report.headers["content-disposition"] == 'attachment; filename="conduct.csv"'
     assert len(report.text.splitlines()) == 1 + 5
@@ -133,8 +133,8 @@ async def test_a_manager_reads_of_their_own_people_and_of_nobody_else(desk: Offi
 
 async def test_whoever_has_nobody_in_it_gets_the_answer_of_a_page_that_is_not_there(desk: Office) -> None:
     """Somebody of the audience is a stranger as well: theirs is the page of their own request."""
-    for who in (SIGNER, DUTCH):
-        browser = await desk.come_in(who)
+    for person in (SIGNER, DUTCH):
+        browser = await desk.come_in(person)
         foreign, missing = [await browser.get(f"/desk/campaigns/{id}") for id in ("conduct", "no-such")]
         assert foreign.status_code == missing.status_code == 404
         assert text_of(foreign) == text_of(missing)
@@ -157,8 +157,8 @@ async def test_a_manager_reminds_one_and_it_is_one_wish_however_often_the_form_i
     lead = await desk.come_in(LEAD)
     form = form_for(await lead.get("/desk/campaigns/conduct"), ENGINEER)
     answers = [await lead.post("/desk/campaigns/conduct/remind", form) for _ in range(2)]
-    [(request, wish, op), (_, _, again)] = desk.commands
-    assert (request, wish, op) == ("conduct.engineer", ReminderNow(actor=LEAD, op=op), again)
+    [(request, command, op), (_, _, repeated_op)] = desk.commands
+    assert (request, command, op) == ("conduct.engineer", ReminderNow(actor=LEAD, op=op), repeated_op)
     assert "1 person is being reminded." in text_of(await lead.get(inside(answers[1])))
 
 
@@ -168,15 +168,15 @@ async def test_all_below_are_reminded_a_page_at_a_time_and_it_is_said_how_many(d
     assert f"{MANY} still to acknowledge" in text_of(page)
     assert page.text.count(">Remind now<") == SHOWN_AT_MOST
     answer = await lead.post("/desk/campaigns/big/remind", form_for(page))
-    assert [request for request, _, _ in desk.commands] == [f"big.{one}" for one in STRANGERS[:SHOWN_AT_MOST]]
+    assert [request for request, _, _ in desk.commands] == [f"big.{person}" for person in STRANGERS[:SHOWN_AT_MOST]]
     assert f"{SHOWN_AT_MOST} people are being reminded." in text_of(await lead.get(inside(answer)))
-    [more] = re.findall(r'<a href="([^"]+)#missing">Show more', page.text)
-    second = await lead.get(more)
+    [next_path] = re.findall(r'<a href="([^"]+)#missing">Show more', page.text)
+    second = await lead.get(next_path)
     assert second.text.count(">Remind now<") == MANY - SHOWN_AT_MOST
     assert "Show those before" in second.text
     desk.commands.clear()
     await lead.post("/desk/campaigns/big/remind", form_for(second))
-    assert [request for request, _, _ in desk.commands] == [f"big.{one}" for one in STRANGERS[SHOWN_AT_MOST:]]
+    assert [request for request, _, _ in desk.commands] == [f"big.{person}" for person in STRANGERS[SHOWN_AT_MOST:]]
 
 
 async def test_of_more_people_than_are_looked_at_the_page_says_so(
@@ -267,8 +267,8 @@ async def test_the_owner_stops_it_as_other_things_are_stopped(desk: Office) -> N
     asking = await owner.get("/desk/campaigns/conduct/cancel")
     assert "Nobody else is asked, and open requests end for good." in text_of(asking)
     answer = await owner.press(asking, text="Wrong document.")
-    [(reference, wish, op)] = desk.commands
-    assert (reference, wish) == (CONDUCT, Cancellation(actor=OWNER, reason="Wrong document.", op=op))
+    [(reference, command, op)] = desk.commands
+    assert (reference, command) == (CONDUCT, Cancellation(actor=OWNER, reason="Wrong document.", op=op))
     assert "It is being stopped." in text_of(await owner.get(inside(answer)))
 
 
@@ -298,7 +298,7 @@ async def test_what_happened_is_told_in_words(desk: Office) -> None:
     desk.views[CONDUCT] = desk.views[CONDUCT].replace(timeline=entries)
     desk.pass_(minutes=1)
     text = text_of(await (await desk.come_in(OWNER)).get("/desk/campaigns/conduct"))
-    for said in (
+    for phrase in (
         "Owner asked for it",
         "People to be asked: 5",
         "Asked: 5",
@@ -318,12 +318,12 @@ async def test_what_happened_is_told_in_words(desk: Office) -> None:
         "Requests that were ended: 4",
         "Requests that are open longer: 4",
     ):
-        assert said in text, said
+        assert phrase in text, phrase
 
 
 async def test_a_name_that_is_for_no_locked_screen_is_not_told_a_manager(desk: Office) -> None:
-    shown = desk.views[CONDUCT]
-    desk.views[CONDUCT] = shown.replace(kind="offer-letter")
+    view = desk.views[CONDUCT]
+    desk.views[CONDUCT] = view.replace(kind="offer-letter")
     text = text_of(await (await desk.come_in(LEAD)).get("/desk/campaigns/conduct"))
     assert "Code of conduct" not in text
     assert "A campaign" in text
@@ -331,14 +331,14 @@ async def test_a_name_that_is_for_no_locked_screen_is_not_told_a_manager(desk: O
 
 
 async def test_before_it_opens_and_after_its_end_the_page_says_so(desk: Office) -> None:
-    shown = desk.views[CONDUCT]
+    view = desk.views[CONDUCT]
     owner = await desk.come_in(OWNER)
-    desk.views[CONDUCT] = shown.replace(frozen=None, opens_at=NOW + timedelta(days=3), counts=Counts())
+    desk.views[CONDUCT] = view.replace(frozen=None, opens_at=NOW + timedelta(days=3), counts=Counts())
     desk.pass_(minutes=1)
     assert "It opens on Sun, 29 Nov 2026, 15:00 (Amsterdam)." in text_of(await owner.get("/desk/campaigns/conduct"))
     assert (await (await desk.come_in(LEAD)).get("/desk/campaigns/conduct")).status_code == 404
     desk.pass_(minutes=1)
-    desk.views[CONDUCT] = shown.replace(status=Status.DONE_WITH_ERRORS)
+    desk.views[CONDUCT] = view.replace(status=Status.DONE_WITH_ERRORS)
     text = text_of(await owner.get("/desk/campaigns/conduct"))
     assert "Not everybody has acknowledged it. The report says who, and why." in text
     assert "Stop the campaign" not in text
@@ -367,8 +367,8 @@ async def test_campaigns_are_listed_with_how_far_they_are_for_whom_they_concern(
     )
     assert '<progress max="5" value="0" aria-label="0 of 5">' in page.text
     assert len(titles((await (await desk.come_in(OPERATOR)).get("/desk/campaigns")).text)) >= 2
-    for who, found in ((LEAD, 0), (SIGNER, 0)):
-        assert len(titles((await (await desk.come_in(who)).get("/desk/campaigns")).text)) == found, who
+    for person, count in ((LEAD, 0), (SIGNER, 0)):
+        assert len(titles((await (await desk.come_in(person)).get("/desk/campaigns")).text)) == count, person
 
 
 async def test_whose_people_somebody_s_are_is_looked_up_once_for_all_rows_of_a_file(
@@ -391,8 +391,10 @@ async def test_the_requests_of_a_campaign_drown_nothing_and_are_found_by_their_p
     desk: Office,
 ) -> None:
     owner = await desk.come_in(OWNER)
-    asked = titles((await owner.get("/desk/asked")).text)
-    assert sorted(asked) == ["Code of conduct", "Code of conduct", "The document of single"], "the campaigns, once each"
+    listed_titles = titles((await owner.get("/desk/asked")).text)
+    assert sorted(listed_titles) == ["Code of conduct", "Code of conduct", "The document of single"], (
+        "the campaigns, once each"
+    )
     by_kind = text_of(await owner.get("/desk/asked?kind=policy-acknowledgement"))
     assert f"{4 + MANY + 2} entries" in by_kind
     assert "1 entry" in text_of(await owner.get(f"/desk/asked?person={ENGINEER}"))
@@ -400,9 +402,9 @@ async def test_the_requests_of_a_campaign_drown_nothing_and_are_found_by_their_p
     assert "1 entry" in text_of(await (await desk.come_in(LEAD)).get("/desk/people"))
 
 
-@pytest.mark.parametrize("who", [OWNER, LEAD])
+@pytest.mark.parametrize("person", [OWNER, LEAD])
 @pytest.mark.parametrize(
-    ("locale", "says"),
+    ("locale", "phrase"),
     [
         ("nl", "nog niet bevestigd"),
         ("de", "noch nicht bestätigt"),
@@ -410,11 +412,11 @@ async def test_the_requests_of_a_campaign_drown_nothing_and_are_found_by_their_p
         ("es", "aún sin confirmar"),
     ],
 )
-async def test_it_speaks_the_language_of_its_reader(desk: Office, who: str, locale: str, says: str) -> None:
+async def test_it_speaks_the_language_of_its_reader(desk: Office, person: str, locale: str, phrase: str) -> None:
     written = desk.people.read_text()
-    desk.people.write_text(written.replace(f"{who}@example.test,", f"{who}@example.test, locale: {locale},"))
-    text = text_of(await (await desk.come_in(who)).get("/desk/campaigns/conduct"))
-    assert says in text
+    desk.people.write_text(written.replace(f"{person}@example.test,", f"{person}@example.test, locale: {locale},"))
+    text = text_of(await (await desk.come_in(person)).get("/desk/campaigns/conduct"))
+    assert phrase in text
     assert "missing" not in text
 
 

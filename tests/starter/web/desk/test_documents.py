@@ -21,7 +21,7 @@ from tests.faults.town import eventually
 from tests.starter.queries.living import desk_at
 from tests.starter.queries.test_listing import open_request
 from tests.starter.web.desk.office import ENGINEER, NOW, OWNER, REQUESTER, SIGNER, Office, office, text_of
-from tests.starter.web.desk.test_requests import shown
+from tests.starter.web.desk.test_requests import make_request_view
 from workflows.kinds import Kind
 from workflows.model.evidence import KeptFile
 from workflows.model.signature import DocumentVersion, SignerState
@@ -49,70 +49,70 @@ async def began(context: Context, id: str, title: str, *people: str) -> None:
     await context.store.starts.begin(name(id), Start("nda", title, people, REQUESTER, parent, NOW))
 
 
-async def ended(context: Context, id: str, title: str, days: int, person: str = SIGNER) -> None:
+async def record_ended_request(context: Context, id: str, title: str, days: int, person: str = SIGNER) -> None:
     await began(context, id, title, person)
     signers = [{"person": person, "state": "signed"}]
     show = {"kind": "nda", "document": title, "requester": REQUESTER, "status": "signed", "signers": signers}
-    at = (NOW - timedelta(days=days)).isoformat()
-    await context.store.records.write(name(id), json.dumps({"show": show, "settled": {"at": at}}).encode())
+    ended_at = (NOW - timedelta(days=days)).isoformat()
+    await context.store.records.write(name(id), json.dumps({"show": show, "settled": {"at": ended_at}}).encode())
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def context(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> Context:
-    made = await desk_at(dev_server, tmp_path_factory.mktemp("documents"))
-    await began(made, "with-others", "Lease of the annex", SIGNER, "customer")
-    await began(made, "of-others", "Lease of the hall", "chair-woman", "customer")
-    for id, known in OPEN.items():
-        await open_request(made, id, **known)
+    desk_context = await desk_at(dev_server, tmp_path_factory.mktemp("documents"))
+    await began(desk_context, "with-others", "Lease of the annex", SIGNER, "customer")
+    await began(desk_context, "of-others", "Lease of the hall", "chair-woman", "customer")
+    for id, attributes in OPEN.items():
+        await open_request(desk_context, id, **attributes)
     for id, title, days in (("telling", "Lease of the tower", 1), ("old", "Lease of the barn", 9)):
-        await ended(made, id, title, days)
-    await ended(made, CONDUCT, "Code of conduct", 2)
-    await ended(made, "not-mine", "Lease of the mill", 3, OWNER)
+        await record_ended_request(desk_context, id, title, days)
+    await record_ended_request(desk_context, CONDUCT, "Code of conduct", 2)
+    await record_ended_request(desk_context, "not-mine", "Lease of the mill", 3, OWNER)
 
-    async def seen() -> bool:
-        return (await pages.page(made, ListFilter(), now=NOW, size=1)).total == 7
+    async def are_all_visible() -> bool:
+        return (await pages.page(desk_context, ListFilter(), now=NOW, size=1)).total == 7
 
-    assert await eventually(seen)
-    return made
+    assert await eventually(are_all_visible)
+    return desk_context
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def desk(tmp_path: Path, context: Context) -> AsyncIterator[Office]:
-    async with office(tmp_path, context=context) as made:
-        yield made
+    async with office(tmp_path, context=context) as opened_office:
+        yield opened_office
 
 
 def titles(page: str) -> list[str]:
     return re.findall(r'<div class="what">\s*<a [^>]*><bdi>([^<]+)', page)
 
 
-def acknowledged(**more: Any) -> RequestShow:
+def acknowledged(**overrides: Any) -> RequestShow:
     signers = (SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.SIGNED, at=NOW),)
-    return shown(id=CONDUCT, status=Status.SIGNED, signers=signers, waiting_for=(), next=None, **more)
+    return make_request_view(id=CONDUCT, status=Status.SIGNED, signers=signers, waiting_for=(), next=None, **overrides)
 
 
 async def test_it_has_what_waits_what_waits_for_others_and_what_is_past(desk: Office) -> None:
     chair = await desk.come_in(SIGNER)
     page = await chair.get("/desk/mine")
-    of_telling, *past = ["Lease of the tower", "Code of conduct", "Lease of the barn"]
-    assert titles(page.text) == ["The document of waits", "The document of with-others", of_telling, *past]
+    of_telling, *past_titles = ["Lease of the tower", "Code of conduct", "Lease of the barn"]
+    assert titles(page.text) == ["The document of waits", "The document of with-others", of_telling, *past_titles]
     assert "5 entries" in text_of(page)
     assert titles((await chair.get("/desk/mine?search=lease")).text) == [
         "The document of with-others",
         of_telling,
         "Lease of the barn",
     ]
-    assert titles((await chair.get("/desk/mine?status=signed")).text) == [of_telling, *past]
+    assert titles((await chair.get("/desk/mine?status=signed")).text) == [of_telling, *past_titles]
     assert "nobody else to look for" in text_of(await chair.get("/desk/mine?person=owner"))
 
 
 async def test_one_cursor_goes_through_all_of_it(context: Context, desk: Office) -> None:
-    wanted, cursor, found = ListFilter(person=SIGNER, asked=True), None, list[str]()
+    list_filter, cursor, ids = ListFilter(person=SIGNER, asked=True), None, list[str]()
     for _ in range(5):
-        page = await pages.page(context, wanted, size=1, cursor=cursor, now=NOW)
-        found += [line.id for line in page.lines]
+        page = await pages.page(context, list_filter, size=1, cursor=cursor, now=NOW)
+        ids += [line.id for line in page.lines]
         cursor = page.cursor
-    assert found == ["waits", "with-others", "telling", CONDUCT, "old"]
+    assert ids == ["waits", "with-others", "telling", CONDUCT, "old"]
 
 
 async def test_whoever_has_nothing_sees_that(desk: Office) -> None:
@@ -143,8 +143,8 @@ async def test_an_employee_has_the_document_that_they_acknowledged_where_no_sign
     assert f'href="/people{path}"' in (await chair.get("/desk/mine")).text
     sent = await chair.get(path)
     assert (sent.status_code, sent.content) == (200, PDF)
-    for other in (OWNER, REQUESTER):
-        assert (await (await desk.come_in(other)).get(path)).status_code == 404
+    for person in (OWNER, REQUESTER):
+        assert (await (await desk.come_in(person)).get(path)).status_code == 404
     desk.views[name(CONDUCT)] = acknowledged().replace(
         signers=(SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.TURN),)
     )
@@ -163,8 +163,10 @@ async def test_what_somebody_reviewed_is_theirs_too_and_nothing_of_it_was_sent_t
         ReviewLine(person=SIGNER, order=1, role=Role.REVIEW, state=SignerState.APPROVED, at=NOW, round=2),
     )
     versions = tuple(DocumentVersion(sha256="ab" * 32, number=number, at=NOW, by=REQUESTER) for number in (1, 2))
-    others = (SignerLine(person="customer", order=1, role=Role.SIGN, state=SignerState.SIGNED),)
-    desk.views[name("old")] = shown(id="old", signers=others, reviews=reviews, versions=versions, status=Status.SIGNED)
+    other_signers = (SignerLine(person="customer", order=1, role=Role.SIGN, state=SignerState.SIGNED),)
+    desk.views[name("old")] = make_request_view(
+        id="old", signers=other_signers, reviews=reviews, versions=versions, status=Status.SIGNED
+    )
     chair = await desk.come_in(SIGNER)
     assert "Your part approved Thu, 26 Nov, 23:00" in text_of(await chair.get("/desk/mine"))
     for status in (Status.REVIEW, Status.SIGNED):
@@ -174,8 +176,8 @@ async def test_what_somebody_reviewed_is_theirs_too_and_nothing_of_it_was_sent_t
 
 async def test_who_comes_from_a_phone_signs_in_and_lands_there(desk: Office) -> None:
     browser = desk.browser()
-    asked = await browser.get("/desk/mine")
-    assert "sign-in?to=mine" in asked.text
-    await browser.press(asked, who=SIGNER)
+    sign_in_page = await browser.get("/desk/mine")
+    assert "sign-in?to=mine" in sign_in_page.text
+    await browser.press(sign_in_page, who=SIGNER)
     answer = await browser.press(await browser.get(desk.link()))
     assert answer.headers["location"] == "/people/desk/mine"

@@ -44,8 +44,8 @@ FIVE_SCRIPTS = "Zoë Παπαδοπούλου Ольга 山田太郎 علي"
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Office]:
-    async with office(tmp_path) as made:
-        yield made
+    async with office(tmp_path) as opened_office:
+        yield opened_office
 
 
 async def signers_page(browser: Browser) -> httpx.Response:
@@ -73,7 +73,7 @@ async def test_a_request_is_written_step_by_step_and_what_would_happen_is_a_cale
     page = await gone_on(ada, page)
     page = await gone_on(ada, page, fields={"due": "2026-12-18", "message": "Before the kick-off,\r\nplease."})
     text = text_of(page)
-    for said in (
+    for phrase in (
         "If nobody acts",
         "If the others sign two days after they are asked",
         f"Asked {FIVE_SCRIPTS}",
@@ -83,12 +83,12 @@ async def test_a_request_is_written_step_by_step_and_what_would_happen_is_a_cale
         "Due",
         "moved from Sun, 29 Nov, 15:00; not a working day",
     ):
-        assert said in text, said
+        assert phrase in text, phrase
     assert "send" in form_on(page).buttons
     [draft] = await desk.store.drafts.of(REQUESTER)
     assert draft.content["message"] == "Before the kick-off,\nplease."
     assert draft.content["signers"][1]["name"] == FIVE_SCRIPTS
-    assert [one["order"] for one in draft.content["signers"]] == [1, 2]
+    assert [signer["order"] for signer in draft.content["signers"]] == [1, 2]
 
 
 async def test_refusals_stand_at_their_fields_and_what_was_typed_stays(desk: Office) -> None:
@@ -119,7 +119,7 @@ async def test_refusals_stand_at_their_fields_and_what_was_typed_stays(desk: Off
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         (LOCKED, "This PDF is protected by a password, so that nobody could sign in it"),
         (b"PK\x03\x04", "This is no PDF file."),
@@ -127,11 +127,13 @@ async def test_refusals_stand_at_their_fields_and_what_was_typed_stays(desk: Off
         (PDF + b"x" * (21 * MEGABYTE - len(PDF)), "It is 21.0 MB large: at most 20 MB can be sent."),
     ],
 )
-async def test_a_document_that_cannot_be_sent_is_refused_at_its_field(desk: Office, content: bytes, says: str) -> None:
+async def test_a_document_that_cannot_be_sent_is_refused_at_its_field(
+    desk: Office, content: bytes, message: str
+) -> None:
     ada = await desk.come_in(REQUESTER)
     page = await sent(ada, await ada.get(NEW), "next", A_CONTRACT, ("x.pdf", content, "application/pdf"))
     assert page.status_code == 422
-    assert re.search(rf'id="f-document-file-e">{says}', page.text)
+    assert re.search(rf'id="f-document-file-e">{message}', page.text)
     assert form_on(page).fields["kind"] == "sales-contract"
 
 
@@ -154,8 +156,8 @@ async def test_signers_are_ordered_by_buttons_and_asked_together_by_a_box(desk: 
     assert re.search(r'value="down:1"[^>]* autofocus', page.text), "the button that was pressed has the focus"
     page = await gone_on(ada, page, "move:2:0", {"signers[1].together": "1"})
     [draft] = await desk.store.drafts.of(REQUESTER)
-    assert [one["person"] for one in draft.content["signers"]] == ["engineer", "lead", "chair"]
-    assert [one["order"] for one in draft.content["signers"]] == [1, 1, 2]
+    assert [signer["person"] for signer in draft.content["signers"]] == ["engineer", "lead", "chair"]
+    assert [signer["order"] for signer in draft.content["signers"]] == [1, 1, 2]
     for nonsense in ("up:0", "up:99", "move:0:99", "move:x", "remove:", "add:nobody", "dance"):
         page = await gone_on(ada, page, nonsense)
     assert (await sent(ada, page, "add:chair")).status_code == 422
@@ -168,9 +170,9 @@ async def test_people_are_found_by_parts_of_names_without_accents(desk: Office) 
         desk.people.read_text() + f'  - {{id: zoe, name: "{FIVE_SCRIPTS}", email: z@example.test, zone: UTC}}\n'
     )
     ada = await desk.come_in(REQUESTER)
-    for words in ("zoe", "ΠΑΠΑΔΟΠΟΥΛΟΥ", "ольга", "太郎", "علي", "z@example"):
-        found = (await ada.http.get("/people/desk/find/people", params={"words": words})).json()
-        assert found == {"people": [{"id": "zoe", "name": FIVE_SCRIPTS, "about": ""}], "groups": []}, words
+    for search_text in ("zoe", "ΠΑΠΑΔΟΠΟΥΛΟΥ", "ольга", "太郎", "علي", "z@example"):
+        matches = (await ada.http.get("/people/desk/find/people", params={"words": search_text})).json()
+        assert matches == {"people": [{"id": "zoe", "name": FIVE_SCRIPTS, "about": ""}], "groups": []}, search_text
     page = await sent(ada, await signers_page(ada), "find", {"find": "desk"})
     assert set(re.findall(r'value="add:([a-z-]+)"', page.text)) == {"legal-desk", "finance-desk"}
     page = await sent(ada, page, "enter", {"find": "nobody at all"})
@@ -191,13 +193,13 @@ async def test_reviewers_are_people_and_groups_in_their_order_and_the_calendar_h
     page = await ada.get(page.url.path)
     page = await gone_on(ada, page, fields={"reviewers[1].rule": "all", "reviewers[1].together": "1"})
     text = text_of(await gone_on(ada, page)).partition("use strict")[0]
-    for said in (
+    for phrase in (
         "If nobody reviews it",
         "If it is approved when its review is due, and nobody signs",
         "Approves Head of Legal when its review is due",
         "Asked Owner it is their turn",
     ):
-        assert said in text, said
+        assert phrase in text, phrase
     [draft] = await desk.store.drafts.of(REQUESTER)
     assert draft.content["reviewers"] == [
         {"person": MANAGER, "order": 1},
@@ -242,10 +244,10 @@ async def test_something_is_asked_for_in_the_name_of_a_group_of_theirs_and_of_no
     assert "Information all-staff" in text_of(page)
 
 
-@pytest.mark.parametrize("what", ["task", "campaign"])
-async def test_a_group_may_own_what_is_begun(desk: Office, what: str) -> None:
+@pytest.mark.parametrize("kind", ["task", "campaign"])
+async def test_a_group_may_own_what_is_begun(desk: Office, kind: str) -> None:
     owner = await desk.come_in(OWNER)
-    page = await owner.get(f"/desk/new/{what}")
+    page = await owner.get(f"/desk/new/{kind}")
     page = await sent(owner, page, fields={"owner": "group:operations"})
     assert page.status_code == 422
     answer = await sent(owner, page, "save", {"owner": "group:all-staff"})
@@ -263,7 +265,7 @@ async def test_a_draft_is_nobody_elses_and_two_windows_do_not_overwrite_each_oth
     late = await gone_on(ada, page, "add:lead")
     assert "It was changed in another window meanwhile" in text_of(late)
     [draft] = await desk.store.drafts.of(REQUESTER)
-    assert [one["person"] for one in draft.content["signers"]] == ["chair"]
+    assert [signer["person"] for signer in draft.content["signers"]] == ["chair"]
     form = form_on(late)
     foreign = await ada.http.post(form.action, files=[("token", (None, "x")), ("do", (None, "next"))])
     assert foreign.status_code == 403
@@ -277,10 +279,10 @@ async def test_of_somebody_who_left_the_draft_goes_with_the_daily_sweep(desk: Of
     assert "Sign in" in (await ada.get(page.url.path)).text
     [draft] = await desk.store.drafts.of(REQUESTER)
 
-    async def gone(author: str) -> bool:
+    async def has_left(author: str) -> bool:
         return author == REQUESTER
 
-    assert await desk.store.drafts.drop(desk.now, gone) == 1
+    assert await desk.store.drafts.drop(desk.now, has_left) == 1
     assert await desk.store.drafts.read(draft.id, REQUESTER) is None
 
 
@@ -384,8 +386,8 @@ async def test_edits_are_bounded(desk: Office) -> None:
 async def test_a_form_of_many_fields_or_files_is_nobodys(desk: Office) -> None:
     ada = await desk.come_in(REQUESTER)
     page = await ada.get(NEW)
-    many = {f"x{number}": "y" for number in range(20_000)}
-    assert (await sent(ada, page, "next", many)).status_code == 403
+    fields = {f"x{number}": "y" for number in range(20_000)}
+    assert (await sent(ada, page, "next", fields)).status_code == 403
     files = [("document.file", AN_OFFER)] * 50
     headers = {"origin": "null", "sec-fetch-site": "same-origin"}
     assert (await ada.http.post(form_on(page).action, files=files, headers=headers)).status_code == 403
@@ -393,8 +395,8 @@ async def test_a_form_of_many_fields_or_files_is_nobodys(desk: Office) -> None:
 
 
 async def test_of_many_people_the_first_are_offered(desk: Office) -> None:
-    more = [f'  - {{id: many-{n}, name: "Many {n}", email: m{n}@example.test, zone: UTC}}\n' for n in range(80)]
-    desk.people.write_text(desk.people.read_text() + "".join(more))
+    entries = [f'  - {{id: many-{n}, name: "Many {n}", email: m{n}@example.test, zone: UTC}}\n' for n in range(80)]
+    desk.people.write_text(desk.people.read_text() + "".join(entries))
     ada = await desk.come_in(REQUESTER)
     page = await sent(ada, await signers_page(ada), "find", {"find": "many " + " " * 2_000})
     assert len(re.findall(r'value="add:many-', page.text)) == 8
@@ -422,7 +424,7 @@ async def test_a_plan_of_two_years_is_cut_and_says_so(desk: Office) -> None:
     reminder = PlanLine(
         at=NOW, local="", zone="UTC", stage="reminder-1", person="chair", to="chair", reasons=(Message(code="x"),)
     )
-    lines = tuple(reminder.replace(at=at) for at in days)
+    lines = tuple(reminder.replace(at=instant) for instant in days)
     plan = TaskPlan(id="keys", kind="team-task", title="Keys", at=NOW, due_at=NOW, lines=lines)
     view = PlanView(Visitor(chair, Reader.of(chair), "chair"), PeopleNames(directory))
     [calendar] = (await view.of_task(plan, None))["calendars"]
@@ -431,7 +433,7 @@ async def test_a_plan_of_two_years_is_cut_and_says_so(desk: Office) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "said"), [(1, "1 kB"), (80_000, "78 kB"), (300_000, "0,3 MB"), (20 * MEGABYTE, "20,0 MB")]
+    ("size", "size_text"), [(1, "1 kB"), (80_000, "78 kB"), (300_000, "0,3 MB"), (20 * MEGABYTE, "20,0 MB")]
 )
-def test_a_small_file_has_its_size_in_kilobytes(size: int, said: str) -> None:
-    assert size_of(DraftFile("0" * 64, size), Language.of("nl")) == said
+def test_a_small_file_has_its_size_in_kilobytes(size: int, size_text: str) -> None:
+    assert size_of(DraftFile("0" * 64, size), Language.of("nl")) == size_text

@@ -37,7 +37,7 @@ DAY = 86_400.0
 ASKED: dict[str, tuple[str, str]] = {REQUESTER: (REQUESTER, SIGNER), OWNER: (OWNER, ENGINEER)}
 
 
-def signed(days: float, ago: float = 1, kind: str = "nda", **more: Any) -> Facts:
+def signed(days: float, ago: float = 1, kind: str = "nda", **overrides: Any) -> Facts:
     plain: dict[str, Any] = {"notice": "reminder-2", "waited": {Holder.SIGNER: days * DAY}, "department": "Legal"}
     return Facts(
         type=Kind.REQUEST.spec.prefix,
@@ -47,31 +47,31 @@ def signed(days: float, ago: float = 1, kind: str = "nda", **more: Any) -> Facts
         late=False,
         seconds=days * DAY,
         turn_seconds=DAY,
-        **{**plain, **more},
+        **{**plain, **overrides},
     )
 
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Office]:
     """Two that the legal desk asked the chair, one of them escalated, and one of the owner for the engineer."""
-    async with office(tmp_path) as made:
+    async with office(tmp_path) as opened_office:
         escalated: dict[str, Any] = {"brought": Brought.ALTERNATE, "brought_seconds": 3 * DAY}
-        ended = [
+        ended_requests = [
             EndedFacts(signed(4), *ASKED[REQUESTER]),
             EndedFacts(signed(8, **escalated), *ASKED[REQUESTER]),
             EndedFacts(signed(2, ago=100), *ASKED[REQUESTER]),
             EndedFacts(signed(1, kind="offer-letter"), *ASKED[OWNER]),
         ]
-        for number, one in enumerate(ended):
-            await write(made.store, number, one)
-        yield made
+        for number, ended_request in enumerate(ended_requests):
+            await write(opened_office.store, number, ended_request)
+        yield opened_office
 
 
 async def test_an_owner_sees_how_what_they_asked_for_went(desk: Office) -> None:
     page = await (await desk.come_in(REQUESTER)).get("/desk/figures")
-    told = text_of(page)
+    text = text_of(page)
     assert page.status_code == 200 and "<svg" in page.text
-    for words in (
+    for phrase in (
         "Requests",
         "2 ended · before: 1",
         "100 % before: 100 %",
@@ -80,38 +80,38 @@ async def test_an_owner_sees_how_what_they_asked_for_went(desk: Office) -> None:
         "reminder 2 2 before: 1",
         "1 was escalated (before: 0). The alternate acted in 1, the silent person after all in 0, nobody in 0.",
     ):
-        assert words in told, told
-    assert "UTC" not in told
-    assert "Offer letter 1 ended" not in told, "of others they see nothing"
+        assert phrase in text, text
+    assert "UTC" not in text
+    assert "Offer letter 1 ended" not in text, "of others they see nothing"
 
 
 @pytest.mark.parametrize(
-    ("who", "ended"), [(OPERATOR, 3), (MANAGER, 2), (OWNER, 1), (LEAD, 1), (SIGNER, None), (ENGINEER, None)]
+    ("person", "ended_count"), [(OPERATOR, 3), (MANAGER, 2), (OWNER, 1), (LEAD, 1), (SIGNER, None), (ENGINEER, None)]
 )
 async def test_operators_see_all_managers_their_people_and_others_nothing(
-    desk: Office, who: str, ended: int | None
+    desk: Office, person: str, ended_count: int | None
 ) -> None:
-    browser = await desk.come_in(who)
+    browser = await desk.come_in(person)
     page = await browser.get("/desk/figures")
-    assert ("Nothing of yours ended in these days." in text_of(page)) is (ended is None)
-    assert ended is None or f"All {ended} ended" in text_of(page)
-    assert ('/desk/figures" aria-current="page"' in page.text) is (ended is not None), "the tab"
+    assert ("Nothing of yours ended in these days." in text_of(page)) is (ended_count is None)
+    assert ended_count is None or f"All {ended_count} ended" in text_of(page)
+    assert ('/desk/figures" aria-current="page"' in page.text) is (ended_count is not None), "the tab"
 
 
 async def test_by_department_few_have_no_time(desk: Office) -> None:
     operator = await desk.come_in(OPERATOR)
-    told = text_of(await operator.get("/desk/figures?by=department"))
-    assert "Legal 3 ended · before: 1" in told and "Typical time 24 hours before: fewer than 3" in told
+    text = text_of(await operator.get("/desk/figures?by=department"))
+    assert "Legal 3 ended · before: 1" in text and "Typical time 24 hours before: fewer than 3" in text
     few = text_of(await operator.get("/desk/figures?by=department&kind=nda"))
     assert "Typical time fewer than 3" in few and "it would be about one person" in few
 
 
 async def test_a_dutch_page_is_dutch(desk: Office) -> None:
     browser = await desk.come_in(DUTCH)
-    for number, ended in enumerate((EndedFacts(signed(3), DUTCH, SIGNER),), start=10):
-        await write(desk.store, number, ended)
-    told = text_of(await browser.get("/desk/figures"))
-    assert "Zo loopt het" in told and "How it runs" not in told and "before" not in told
+    for number, ended_request in enumerate((EndedFacts(signed(3), DUTCH, SIGNER),), start=10):
+        await write(desk.store, number, ended_request)
+    text = text_of(await browser.get("/desk/figures"))
+    assert "Zo loopt het" in text and "How it runs" not in text and "before" not in text
 
 
 @pytest.mark.parametrize("query", ["since=yesterday", "since=2026-02-02&until=2026-02-01", "since=1990-01-01"])

@@ -87,29 +87,32 @@ ONBOARDINGS: Final[dict[str, dict[str, Any]]] = {
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def context(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> Context:
     """Requests of some people, and many of one."""
-    many: dict[str, dict[str, Any]] = {f"bulk-{n}": {"requester": "finance-desk"} for n in range(MANY)}
-    made = await desk_at(dev_server, tmp_path_factory.mktemp("desk"))
+    bulk_requests: dict[str, dict[str, Any]] = {f"bulk-{n}": {"requester": "finance-desk"} for n in range(MANY)}
+    desk_context = await desk_at(dev_server, tmp_path_factory.mktemp("desk"))
     await asyncio.gather(
-        *(open_request(made, name, **known) for name, known in {**KNOWN, **many}.items()),
-        *(open_request(made, name, what=Kind.TASK, **known) for name, known in TASKS.items()),
-        *(open_request(made, name, what=Kind.ONBOARDING, **known) for name, known in ONBOARDINGS.items()),
-        open_request(made, "order", person=("engineer",), requester="owner", due=NOW - timedelta(days=1)),
+        *(open_request(desk_context, name, **attributes) for name, attributes in {**KNOWN, **bulk_requests}.items()),
+        *(open_request(desk_context, name, what=Kind.TASK, **attributes) for name, attributes in TASKS.items()),
+        *(
+            open_request(desk_context, name, what=Kind.ONBOARDING, **attributes)
+            for name, attributes in ONBOARDINGS.items()
+        ),
+        open_request(desk_context, "order", person=("engineer",), requester="owner", due=NOW - timedelta(days=1)),
     )
 
-    async def seen() -> bool:
+    async def are_all_visible() -> bool:
         everything = ListFilter(types=tuple(kind.spec.prefix for kind in kinds()))
-        return (await pages.page(made, everything, now=NOW, size=1)).total == len(KNOWN) + MANY + len(TASKS) + len(
-            ONBOARDINGS
-        ) + 1
+        return (await pages.page(desk_context, everything, now=NOW, size=1)).total == len(KNOWN) + MANY + len(
+            TASKS
+        ) + len(ONBOARDINGS) + 1
 
-    assert await eventually(seen)
-    return made
+    assert await eventually(are_all_visible)
+    return desk_context
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def desk(tmp_path: Path, context: Context) -> AsyncIterator[Office]:
-    async with office(tmp_path, context=context) as made:
-        yield made
+    async with office(tmp_path, context=context) as opened_office:
+        yield opened_office
 
 
 async def test_whose_turn_it_is_sees_what_waits_for_them_overdue_first(desk: Office) -> None:
@@ -137,8 +140,8 @@ async def test_whoever_stands_in_full_in_a_file_is_named_in_its_line_and_in_the_
 async def test_no_row_repeats_the_title_of_its_list(desk: Office) -> None:
     waiting = text_of(await (await desk.come_in(SIGNER)).get("/desk")).partition("2 entries")[2]
     assert "Since" in waiting and "Waiting for" not in waiting
-    asked = text_of(await (await desk.come_in(REQUESTER)).get("/desk/asked")).partition("entries")[2]
-    assert "Waiting for" in asked and "Asked by" not in asked and "Legal Desk" not in asked
+    asked_text = text_of(await (await desk.come_in(REQUESTER)).get("/desk/asked")).partition("entries")[2]
+    assert "Waiting for" in asked_text and "Asked by" not in asked_text and "Legal Desk" not in asked_text
 
 
 async def test_who_asked_sees_what_is_open_and_with_a_filter_the_rest(desk: Office) -> None:
@@ -207,11 +210,11 @@ async def test_kinds_are_called_by_their_labels_in_rows_filters_and_spreadsheet(
 
 async def test_a_view_has_the_numbers_of_the_lists_of_requests_and_of_tasks(desk: Office, context: Context) -> None:
     owner = await desk.come_in(OWNER)
-    for what in kinds():
+    for kind in kinds():
         counted = (
-            await pages.page(context, ListFilter(requester=OWNER, types=(what.spec.prefix,)), now=NOW, size=1)
+            await pages.page(context, ListFilter(requester=OWNER, types=(kind.spec.prefix,)), now=NOW, size=1)
         ).total
-        assert len(titles((await owner.get(f"/desk/asked?status=any&what={what}")).text)) == counted
+        assert len(titles((await owner.get(f"/desk/asked?status=any&what={kind}")).text)) == counted
     assert len(titles((await owner.get("/desk/asked?status=any")).text)) == len(TASKS), (
         "without the task of another group, and with the order"
     )
@@ -259,7 +262,7 @@ async def test_onboardings_are_listed_with_their_stage_for_whom_they_concern(des
     assert 'href="/people/desk/onboardings/acme?' in page.text
     assert "An onboarding" in titles((await (await desk.come_in(MANAGER)).get("/desk/onboardings")).text)
     assert len(titles((await engineer.get("/desk/onboardings?status=any")).text)) == 2
-    for who, found in (
+    for person, names in (
         (LEAD, ["acme"]),
         (REQUESTER, ["stark", "umbrella"]),
         (OWNER, ["stark"]),
@@ -267,8 +270,8 @@ async def test_onboardings_are_listed_with_their_stage_for_whom_they_concern(des
         (OPERATOR, ["acme", "globex", "stark", "umbrella"]),
         (SIGNER, []),
     ):
-        seen = titles((await (await desk.come_in(who)).get("/desk/onboardings")).text)
-        assert sorted(seen) == [f"The document of {one}" for one in found], who
+        listed_titles = titles((await (await desk.come_in(person)).get("/desk/onboardings")).text)
+        assert sorted(listed_titles) == [f"The document of {name}" for name in names], person
 
 
 async def test_a_team_finds_its_onboardings_page_by_page_and_what_has_ended_as_well(
@@ -277,17 +280,22 @@ async def test_a_team_finds_its_onboardings_page_by_page_and_what_has_ended_as_w
     for number in range(PAGE_SIZE + 2):
         teams = ["group:all-staff"] if number else [DUTCH, DUTCH]
         show = {"kind": "offer-letter", "title": f"Customer {number}", "requester": "sales", "status": "done"}
-        at = (NOW - timedelta(days=number)).isoformat()
-        record = json.dumps({"show": {**show, "teams": teams}, "settled": {"at": at}}).encode()
+        ended_at = (NOW - timedelta(days=number)).isoformat()
+        record = json.dumps({"show": {**show, "teams": teams}, "settled": {"at": ended_at}}).encode()
         await context.store.records.write(Kind.ONBOARDING.workflow_id(f"c-{number}"), record)
     try:
         owner = await desk.come_in(OWNER)
         for sorted_at_most in (1_000, 0):
             monkeypatch.setattr(pages, "SORTED_AT_MOST", sorted_at_most or 2)
             first = await owner.get("/desk/onboardings?status=any")
-            [more] = re.findall(r'class="again more" href="([^"]+)"', first.text) or [""]
-            found = titles(first.text) + (titles((await owner.get(more.replace("&amp;", "&"))).text) if more else [])
-            assert found == ["The document of stark", *(f"Customer {number}" for number in range(1, PAGE_SIZE + 2))]
+            [next_path] = re.findall(r'class="again more" href="([^"]+)"', first.text) or [""]
+            listed_titles = titles(first.text) + (
+                titles((await owner.get(next_path.replace("&amp;", "&"))).text) if next_path else []
+            )
+            assert listed_titles == [
+                "The document of stark",
+                *(f"Customer {number}" for number in range(1, PAGE_SIZE + 2)),
+            ]
         assert titles((await owner.get("/desk/onboardings?status=done")).text)[0] == "Customer 1"
         assert titles((await owner.get("/desk/onboardings?status=any&person=operations-desk")).text) == [
             "The document of stark"
@@ -311,8 +319,8 @@ async def test_a_long_list_goes_on_where_it_ended_and_its_file_has_the_same(desk
     finance = await desk.come_in("finance-desk")
     first = await finance.get("/desk/asked")
     assert len(titles(first.text)) == 50
-    [more] = re.findall(r'class="again more" href="([^"]+)"', first.text)
-    second = await finance.get(more.replace("&amp;", "&"))
+    [next_path] = re.findall(r'class="again more" href="([^"]+)"', first.text)
+    second = await finance.get(next_path.replace("&amp;", "&"))
     assert len({*titles(first.text), *titles(second.text)}) == MANY
     file = await finance.get("/desk/asked/csv")
     rows = list(csv.reader(io.StringIO(file.text.removeprefix("\ufeff"))))
@@ -353,7 +361,7 @@ async def test_what_waits_for_a_manager_s_people_stands_together_by_person(desk:
     groups = [part.partition("</ul>")[0] for part in page.text.split('<h2 class="group">')[1:]]
     assert titles(groups[0]) == ["The document of overdue", "A document of kind Offer letter"]
     for name, group in zip(headings[:2], groups, strict=False):
-        assert all(name in one for one in re.findall(r"Waiting for</span> <bdi>([^<]+)", group))
+        assert all(name in waiting_name for waiting_name in re.findall(r"Waiting for</span> <bdi>([^<]+)", group))
 
 
 async def test_a_search_finds_what_runs_and_what_has_ended_by_words(desk: Office, context: Context) -> None:
@@ -370,8 +378,8 @@ async def test_a_search_finds_what_runs_and_what_has_ended_by_words(desk: Office
         assert 'value="leas ch"' in page.text and "2 entries" in text_of(page)
         open_alone = await legal.get("/desk/asked?search=lease&status=open")
         assert titles(open_alone.text) == ["The document of soon"]
-        [past] = re.findall(r'/desk/(asked[^"]+)">Show what has ended as well', open_alone.text)
-        as_well = await legal.get(f"/desk/{unescape(past)}")
+        [past_query] = re.findall(r'/desk/(asked[^"]+)">Show what has ended as well', open_alone.text)
+        as_well = await legal.get(f"/desk/{unescape(past_query)}")
         assert titles(as_well.text) == ["The document of soon", "Lease of the hall"]
         assert "Show what has ended as well" not in as_well.text
         assert titles((await legal.get("/desk/asked?search=hall")).text) == ["Lease of the hall"]

@@ -35,7 +35,7 @@ BEFORE = NOW - timedelta(days=3)
 PRICE = "The price is <too> high."
 
 
-def shown(**changes: Any) -> OnboardingShow:
+def make_onboarding_view(**changes: Any) -> OnboardingShow:
     """One in whose first stage an agreement was declined, and a task waits for the engineer."""
     agreement = PartLine(
         id="msa",
@@ -55,7 +55,7 @@ def shown(**changes: Any) -> OnboardingShow:
         since=BEFORE,
         due_at=NOW + timedelta(days=20),
     )
-    known = OnboardingShow(
+    view = OnboardingShow(
         id="acme",
         kind="customer-onboarding",
         title="Acme",
@@ -79,20 +79,20 @@ def shown(**changes: Any) -> OnboardingShow:
         ),
         says="Stage 1 of 2",
     )
-    return known.replace(**changes)
+    return view.replace(**changes)
 
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Office]:
-    async with office(tmp_path) as made:
-        made.views[ACME] = shown()
-        yield made
+    async with office(tmp_path) as opened_office:
+        opened_office.views[ACME] = make_onboarding_view()
+        yield opened_office
 
 
 async def test_its_owner_sees_with_whom_each_part_is_and_where_its_own_page_is(desk: Office) -> None:
     page = await (await desk.come_in(OWNER)).get(PAGE)
     text = text_of(page)
-    for said in (
+    for phrase in (
         "Waiting for a decision Master services agreement declined The price is <too> high. Send again",
         "agreements under way Mon, 23 Nov, 15:00",
         "Master services agreement waits for a decision declined",
@@ -106,7 +106,7 @@ async def test_its_owner_sees_with_whom_each_part_is_and_where_its_own_page_is(d
         "dpa was waived",
         "See what the customer sees",
     ):
-        assert said in text
+        assert phrase in text
     links = re.findall(r'<li><span class="person"><a href="/people/desk/([^"]+)"', page.text)
     assert links == [f"{part}?list=onboardings/acme" for part in ("requests/acme.1.1", "tasks/acme.1.2")]
     ways = re.findall(r'<a href="/people/desk/onboardings/acme/(msa/[a-z]+)"', page.text)
@@ -126,8 +126,8 @@ async def test_the_reason_stands_beside_the_decision_and_a_part_leads_back_to_it
     assert price in waiting and "Go on without it" in waiting
     page = await owner.get("/desk/requests/acme.1.1?list=onboardings/acme")
     assert '<p class="back"><a href="/people/desk/onboardings/acme">‹ Onboarding acme</a></p>' in page.text
-    for other in ("onboardings/other", "requests/acme", "https://elsewhere.example"):
-        text = (await owner.get(f"/desk/requests/acme.1.1?list={other}")).text
+    for origin in ("onboardings/other", "requests/acme", "https://elsewhere.example"):
+        text = (await owner.get(f"/desk/requests/acme.1.1?list={origin}")).text
         assert '<p class="back"><a href="/people/desk/asked">' in text
 
 
@@ -141,13 +141,13 @@ async def test_whoever_is_waited_for_may_look_and_knows_no_reasons_and_others_fi
     for path in (f"{PAGE}/msa/waive", f"{PAGE}/cancel"):
         assert (await engineer.get(path)).status_code == 404
     assert (await (await desk.come_in(REQUESTER)).get(PAGE)).status_code == 404
-    for who in (OPERATOR,):
-        assert "msa/resend" in (await (await desk.come_in(who)).get(PAGE)).text
+    for person in (OPERATOR,):
+        assert "msa/resend" in (await (await desk.come_in(person)).get(PAGE)).text
     assert "price" not in (await (await desk.come_in(LEAD)).get(PAGE)).text
 
 
 @pytest.mark.parametrize(
-    ("choice", "reason", "done"),
+    ("choice", "reason", "confirmation"),
     [
         (PartOutcome.RESEND, "", "It begins once more."),
         (PartOutcome.WAIVE, "They signed on paper.", "The onboarding goes on without it."),
@@ -155,17 +155,17 @@ async def test_whoever_is_waited_for_may_look_and_knows_no_reasons_and_others_fi
     ],
 )
 async def test_what_the_owner_decides_reaches_the_onboarding_once(
-    desk: Office, choice: PartOutcome, reason: str, done: str
+    desk: Office, choice: PartOutcome, reason: str, confirmation: str
 ) -> None:
     owner = await desk.come_in(OWNER)
     asking = await owner.get(f"{PAGE}/msa/{choice}")
     assert (" required" in asking.text) is not choice.again
     answer = await owner.press(asking, text=reason)
     await owner.press(asking, text=reason)
-    [(reference, wish, op), (_, _, again)] = desk.commands
-    assert (reference, op) == (ACME, again), "one form is one change"
-    assert wish == Decision(actor=OWNER, op=op, part="msa", choice=choice, reason=reason)
-    assert done in text_of(await owner.get(inside(answer)))
+    [(reference, command, op), (_, _, repeated_op)] = desk.commands
+    assert (reference, op) == (ACME, repeated_op), "one form is one change"
+    assert command == Decision(actor=OWNER, op=op, part="msa", choice=choice, reason=reason)
+    assert confirmation in text_of(await owner.get(inside(answer)))
 
 
 async def test_the_page_that_asks_names_the_part_that_is_decided_about(desk: Office) -> None:
@@ -195,15 +195,17 @@ async def test_an_onboarding_is_stopped_and_nothing_else_is_on_offer(desk: Offic
     page = await owner.get(PAGE)
     assert text_of(page).count("Stop the onboarding") == 1, "beside the part to decide about"
     await owner.press(await owner.get(f"{PAGE}/cancel"), text="They went elsewhere.")
-    [(_, wish, op)] = desk.commands
-    assert wish == Cancellation(actor=OWNER, op=op, reason="They went elsewhere.")
-    desk.views[ACME] = shown(status=Status.DONE)
+    [(_, command, op)] = desk.commands
+    assert command == Cancellation(actor=OWNER, op=op, reason="They went elsewhere.")
+    desk.views[ACME] = make_onboarding_view(status=Status.DONE)
     assert "msa/waive" not in (await owner.get(PAGE)).text
 
 
 async def test_of_ten_times_the_parts_of_a_stage_some_are_shown_and_the_others_counted(desk: Office) -> None:
-    many = tuple(shown().stages[0].tasks[0].replace(id=f"t-{n}") for n in range(PARTS_SHOWN_AT_MOST * 10))
-    desk.views[ACME] = shown(stages=(StageLine(name="agreements", state="open", tasks=many),))
+    tasks = tuple(
+        make_onboarding_view().stages[0].tasks[0].replace(id=f"t-{n}") for n in range(PARTS_SHOWN_AT_MOST * 10)
+    )
+    desk.views[ACME] = make_onboarding_view(stages=(StageLine(name="agreements", state="open", tasks=tasks),))
     page = await (await desk.come_in(OWNER)).get(PAGE)
     assert page.text.count('<li><span class="person">') == PARTS_SHOWN_AT_MOST
     assert f"and {PARTS_SHOWN_AT_MOST * 9} more" in text_of(page)

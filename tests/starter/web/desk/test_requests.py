@@ -69,13 +69,13 @@ TIMELINE = (
 )
 
 
-def shown(**changes: Any) -> RequestShow:
+def make_request_view(**changes: Any) -> RequestShow:
     """What a request says that waits for the chair."""
     signers = (
         SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.TURN),
         SignerLine(person="customer", order=2, role=Role.SIGN, state=SignerState.WAITING),
     )
-    known = RequestShow(
+    view = RequestShow(
         id=ID,
         kind="nda",
         document="Master services agreement",
@@ -88,19 +88,19 @@ def shown(**changes: Any) -> RequestShow:
         timeline=TIMELINE,
         says="Waiting for chair",
     )
-    return known.replace(**changes)
+    return view.replace(**changes)
 
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Office]:
-    async with office(tmp_path) as made:
-        made.views[ID] = shown()
-        yield made
+    async with office(tmp_path) as opened_office:
+        opened_office.views[ID] = make_request_view()
+        yield opened_office
 
 
 async def test_who_asked_reads_where_it_stands_and_what_happened_in_words(desk: Office) -> None:
     text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
-    for said in (
+    for phrase in (
         "Waiting for Chair. A reminder follows on Fri, 27 Nov 2026, 15:00 (Amsterdam).",
         "0 of 2 have signed",
         "Sun, 22 Nov 2026 15:00 Chair was asked 15:00 The document was sent 15:00 Legal Desk asked for it",
@@ -111,15 +111,17 @@ async def test_who_asked_reads_where_it_stands_and_what_happened_in_words(desk: 
         "Chair wants to be reminded on Sun, 29 Nov 2026, 09:00",
         "something newer Chair (as it is)",
     ):
-        assert said in text
+        assert phrase in text
 
 
 async def test_why_somebody_declined_is_told_to_who_asked_as_the_signer_was_promised(desk: Office) -> None:
     declined = TimelineEntry(at=NOW, happened=EventType.DECLINED, who=SIGNER, why=REASON, said=True)
     line = SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.DECLINED, at=NOW, reason=REASON)
     outcome = TimelineEntry(at=NOW, happened=EventType.DECLINED, who="core-signature")
-    told = (*TIMELINE, declined, outcome)
-    desk.views[ID] = shown(status=Status.DECLINED, waiting_for=(), next=None, signers=(line,), timeline=told)
+    timeline = (*TIMELINE, declined, outcome)
+    desk.views[ID] = make_request_view(
+        status=Status.DECLINED, waiting_for=(), next=None, signers=(line,), timeline=timeline
+    )
     text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
     assert f"Chair declined, with these words: {REASON}" in text
     happened = text.partition("What happened")[2]
@@ -156,8 +158,11 @@ async def test_a_manager_of_a_signer_sees_where_it_stands_and_no_quiet_title(des
 
 async def test_a_manager_reminds_and_hands_over_what_waits_for_their_people_and_nothing_else(desk: Office) -> None:
     desk.people.write_text(desk.people.read_text().replace("Asia/Tokyo}", "Asia/Tokyo, manager: finance-desk}"))
-    desk.views[ID] = shown(
-        signers=(*shown().signers, SignerLine(person="operator", order=1, role=Role.SIGN, state=SignerState.TURN))
+    desk.views[ID] = make_request_view(
+        signers=(
+            *make_request_view().signers,
+            SignerLine(person="operator", order=1, role=Role.SIGN, state=SignerState.TURN),
+        )
     )
     manager = await desk.come_in(DUTCH)
     page = await manager.get(PAGE)
@@ -167,8 +172,8 @@ async def test_a_manager_reminds_and_hands_over_what_waits_for_their_people_and_
     asking = await manager.get(f"{PAGE}/delegate")
     assert re.findall(r'<option value="([^"]+)"', asking.text) == [SIGNER]
     await manager.press(asking, signer=SIGNER, to="owner")
-    wishes = [wish for _, wish, _ in desk.commands]
-    assert [(type(wish), wish.actor) for wish in wishes if isinstance(wish, Command)] == [
+    commands = [command for _, command, _ in desk.commands]
+    assert [(type(command), command.actor) for command in commands if isinstance(command, Command)] == [
         (ReminderNow, DUTCH),
         (Delegation, DUTCH),
     ]
@@ -180,11 +185,13 @@ async def test_a_manager_reminds_and_hands_over_what_waits_for_their_people_and_
 async def test_a_manager_whose_people_have_signed_reminds_nobody_else(desk: Office) -> None:
     """Not by a form that was open meanwhile either: it leads back to where it stands."""
     desk.people.write_text(desk.people.read_text().replace("Asia/Tokyo}", "Asia/Tokyo, manager: finance-desk}"))
-    other = SignerLine(person="operator", order=1, role=Role.SIGN, state=SignerState.TURN)
-    desk.views[ID] = shown(signers=(*shown().signers, other))
+    operator_line = SignerLine(person="operator", order=1, role=Role.SIGN, state=SignerState.TURN)
+    desk.views[ID] = make_request_view(signers=(*make_request_view().signers, operator_line))
     manager = await desk.come_in(DUTCH)
-    forms = [await manager.get(f"{PAGE}/{word}") for word in ("remind", "delegate")]
-    desk.views[ID] = shown(signers=(shown().signers[0].replace(state=SignerState.SIGNED), other))
+    forms = [await manager.get(f"{PAGE}/{action}") for action in ("remind", "delegate")]
+    desk.views[ID] = make_request_view(
+        signers=(make_request_view().signers[0].replace(state=SignerState.SIGNED), operator_line)
+    )
     assert "/remind" not in (await manager.get(PAGE)).text
     for form in forms:
         answer = await manager.press(form, signer=SIGNER, to="owner")
@@ -196,12 +203,12 @@ async def test_a_manager_whose_people_have_signed_reminds_nobody_else(desk: Offi
 async def test_the_signed_document_is_at_the_desk_for_those_whom_it_concerns(desk: Office) -> None:
     stored = SignedFile(await desk.store.files.put(PDF, SIGNED), len(PDF))
     await desk.store.evidence.keep_signed(Kind.REQUEST.workflow_id(ID), SignedDocument(document=stored), NOW)
-    told = Notification(key="k", stage="settled", person=DUTCH, at=NOW)
-    desk.views[ID] = shown(
+    notification = Notification(key="k", stage="settled", person=DUTCH, at=NOW)
+    desk.views[ID] = make_request_view(
         status=Status.SIGNED,
         waiting_for=(),
         next=None,
-        notifications=(told,),
+        notifications=(notification,),
         signed_document=KeptFile(**stored._asdict()),
     )
     may = {person: await desk.come_in(person) for person in (REQUESTER, SIGNER, OPERATOR, DUTCH)}
@@ -213,7 +220,7 @@ async def test_the_signed_document_is_at_the_desk_for_those_whom_it_concerns(des
         assert (answer.status_code, answer.content) == (200, PDF)
         assert (await browser.get(f"{PAGE}/signing-log")).status_code == 404
     noted = await desk.store.downloads.of(Kind.REQUEST.workflow_id(ID))
-    assert {(one.who, one.way) for one in noted} == {(person, Way.DESK) for person in may}
+    assert {(download.who, download.way) for download in noted} == {(person, Way.DESK) for person in may}
 
     told_page = text_of(await may[DUTCH].get(PAGE))
     assert "Master services agreement" in told_page
@@ -232,7 +239,7 @@ async def test_the_signed_document_is_at_the_desk_for_those_whom_it_concerns(des
 
 async def test_a_legal_hold_is_in_the_timeline_of_operators_alone(desk: Office) -> None:
     await desk.store.holds.place(Kind.REQUEST.workflow_id(ID), "matter 7", "owner", NOW)
-    desk.views[ID] = shown()
+    desk.views[ID] = make_request_view()
     pages = {person: text_of(await (await desk.come_in(person)).get(PAGE)) for person in (OPERATOR, REQUESTER)}
     assert {person: ("legal hold" in page, "matter 7" in page) for person, page in pages.items()} == {
         OPERATOR: (True, True),
@@ -248,7 +255,7 @@ async def test_what_is_somebody_else_s_and_what_does_not_exist_look_alike(desk: 
 
 
 @pytest.mark.parametrize(
-    ("deed", "fields", "wish"),
+    ("deed", "fields", "command"),
     [
         (Action.REMIND, {"force": "1"}, ReminderNow(actor=REQUESTER, force=True)),
         (Action.EXTEND, {"due": "2026-12-24"}, Extension(actor=REQUESTER, due=date(2026, 12, 24))),
@@ -262,7 +269,7 @@ async def test_what_is_somebody_else_s_and_what_does_not_exist_look_alike(desk: 
     ],
 )
 async def test_each_deed_is_asked_for_again_and_then_done_once(
-    desk: Office, deed: Action, fields: dict[str, str], wish: Command
+    desk: Office, deed: Action, fields: dict[str, str], command: Command
 ) -> None:
     legal = await desk.come_in(REQUESTER)
     assert f"{PAGE}/{deed}" in (await legal.get(PAGE)).text
@@ -271,18 +278,18 @@ async def test_each_deed_is_asked_for_again_and_then_done_once(
     answers = [await legal.press(asking, **fields) for _ in range(2)]
     assert {inside(answer) for answer in answers} == {f"/people{PAGE}?done={deed}"}
     assert {op for _, _, op in desk.commands} == {desk.commands[0][2]}
-    assert desk.commands[0][1] == wish.replace(op=desk.commands[0][2])
+    assert desk.commands[0][1] == command.replace(op=desk.commands[0][2])
     assert 'role="status"' in (await legal.get(f"{PAGE}?done={deed}")).text
 
 
 async def test_a_question_is_answered_and_a_pause_ended(desk: Office) -> None:
     legal = await desk.come_in(REQUESTER)
-    desk.views[ID] = shown(question=AskedQuestion(number=1, person=SIGNER, text="Which annex?", at=NOW))
+    desk.views[ID] = make_request_view(question=AskedQuestion(number=1, person=SIGNER, text="Which annex?", at=NOW))
     assert "Which annex? Answer Not answered yet." in text_of(await legal.get(PAGE))
     await legal.press(await legal.get(f"{PAGE}/answer"), text="Annex B.")
-    desk.views[ID] = shown(attention=(Attention(code=AttentionCode.PAUSED, since=NOW, says="paused"),))
+    desk.views[ID] = make_request_view(attention=(Attention(code=AttentionCode.PAUSED, since=NOW, says="paused"),))
     await legal.press(await legal.get(f"{PAGE}/resume"))
-    assert [type(wish) for _, wish, _ in desk.commands] == [Answer, Resumption]
+    assert [type(command) for _, command, _ in desk.commands] == [Answer, Resumption]
 
 
 async def test_what_the_request_refuses_is_said_and_what_was_written_stays(desk: Office) -> None:
@@ -295,18 +302,20 @@ async def test_what_the_request_refuses_is_said_and_what_was_written_stays(desk:
 
 
 @pytest.mark.parametrize(
-    ("deed", "fields", "says"),
+    ("deed", "fields", "message"),
     [
         (Action.EXTEND, {"due": "soon"}, "a date such as 2026-12-11 is needed"),
         (Action.DELEGATE, {"signer": SIGNER, "to": "legal"}, "several people have this name: choose one of them"),
         (Action.DELEGATE, {"signer": SIGNER, "to": "stranger"}, "nobody in the directory has this name, id or address"),
     ],
 )
-async def test_nonsense_in_a_form_reaches_nobody(desk: Office, deed: Action, fields: dict[str, str], says: str) -> None:
+async def test_nonsense_in_a_form_reaches_nobody(
+    desk: Office, deed: Action, fields: dict[str, str], message: str
+) -> None:
     legal = await desk.come_in(REQUESTER)
     page = await legal.press(await legal.get(f"{PAGE}/{deed}"), **fields)
     assert (page.status_code, desk.commands) == (409, [])
-    assert says in text_of(page)
+    assert message in text_of(page)
 
 
 async def test_who_asks_or_is_asked_already_is_not_among_those_to_choose_from(desk: Office) -> None:
@@ -343,14 +352,14 @@ async def test_a_form_of_another_session_changes_nothing(desk: Office) -> None:
 
 
 async def test_how_many_have_signed_is_said_in_the_reader_s_language(desk: Office) -> None:
-    desk.views[ID] = shown(requester=DUTCH)
+    desk.views[ID] = make_request_view(requester=DUTCH)
     text = text_of(await (await desk.come_in(DUTCH)).get(PAGE))
     assert ("0 van 2 hebben ondertekend" in text, "have signed" in text) == (True, False)
 
 
 async def test_what_has_ended_can_only_be_read_and_says_who_was_told(desk: Office) -> None:
     handoffs = (HandoffLine(target="finance", state=HandoffState.DEAD, attempts=9, at=NOW),)
-    desk.views[ID] = shown(status=Status.SIGNED, waiting_for=(), next=None, handoffs=handoffs)
+    desk.views[ID] = make_request_view(status=Status.SIGNED, waiting_for=(), next=None, handoffs=handoffs)
     legal = await desk.come_in(REQUESTER)
     page = await legal.get(PAGE)
     assert "finance could not be told" in text_of(page)
@@ -361,7 +370,7 @@ async def test_what_has_ended_can_only_be_read_and_says_who_was_told(desk: Offic
 async def test_the_company_stands_above_every_page_before_and_after_coming_in(tmp_path: Path) -> None:
     brand = Brand("Acme & Sons", Logo(b"<svg", "image/svg+xml"), "help@acme.test")
     async with office(tmp_path, brand=brand) as desk:
-        desk.views[ID] = shown()
+        desk.views[ID] = make_request_view()
         legal = await desk.come_in(REQUESTER)
         pages = [await desk.browser().get("/"), *[await legal.get(path) for path in (PAGE, f"{PAGE}/cancel")]]
         for page in pages:
@@ -380,33 +389,33 @@ async def test_while_temporal_is_away_the_page_says_so(desk: Office) -> None:
 
 async def test_who_was_asked_to_come_in_lands_where_they_wanted_to_go(desk: Office) -> None:
     laptop = desk.browser()
-    asked = await laptop.press(await laptop.get(PAGE), who=REQUESTER)
-    entered = await laptop.press(await laptop.get(inside(asked)), code=desk.code())
+    code_page = await laptop.press(await laptop.get(PAGE), who=REQUESTER)
+    entered = await laptop.press(await laptop.get(inside(code_page)), code=desk.code())
     assert inside(entered) == f"/people{PAGE}"
 
 
 async def test_what_really_follows_is_told_and_to_whom(desk: Office) -> None:
     legal = await desk.come_in(REQUESTER)
-    for step, said in (
+    for step, phrase in (
         (NextStep.QUESTION, "Legal Desk will be told again on Fri, 27 Nov 2026, 15:00 (Amsterdam)"),
         (NextStep.HELD, "You will hear of it on Fri, 27 Nov 2026, 15:00"),
     ):
-        desk.views[ID] = shown(next=Next(what=step, at=NOW + timedelta(days=1), why="x", to=REQUESTER))
+        desk.views[ID] = make_request_view(next=Next(what=step, at=NOW + timedelta(days=1), why="x", to=REQUESTER))
         text = text_of(await legal.get(PAGE))
-        assert said in text
+        assert phrase in text
         assert "A reminder follows" not in text
     question = AskedQuestion(number=1, person=SIGNER, text="Which annex?", at=NOW)
     waits = Next(what=NextStep.WAIT, at=NOW + timedelta(days=1), why="question 1 of chair waits")
-    desk.views[ID] = shown(next=waits, question=question)
+    desk.views[ID] = make_request_view(next=waits, question=question)
     assert "Reminders wait until Fri, 27 Nov 2026, 15:00 (Amsterdam) for the answer" in text_of(await legal.get(PAGE))
 
 
 async def test_who_hears_of_the_ending_has_a_name_and_an_onboarding_is_called_one(desk: Office) -> None:
-    done = [
+    handoffs = [
         HandoffLine(target=target, state=HandoffState.DONE, attempts=1, at=NOW)
         for target in (MANAGER, "customer-onboarding:acme", "crm")
     ]
-    desk.views[ID] = shown(status=Status.SIGNED, waiting_for=(), next=None, handoffs=tuple(done))
+    desk.views[ID] = make_request_view(status=Status.SIGNED, waiting_for=(), next=None, handoffs=tuple(handoffs))
     text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
     assert "Told of the ending Head of Legal told Onboarding acme told crm told" in text
     assert MANAGER not in text

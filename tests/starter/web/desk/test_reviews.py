@@ -18,7 +18,7 @@ from tests.starter.web.desk.office import (
     public,
     text_of,
 )
-from tests.starter.web.desk.test_requests import ID, PAGE, shown
+from tests.starter.web.desk.test_requests import ID, PAGE, make_request_view
 from workflows.model.commands import Exemption, Revision
 from workflows.model.signature import DocumentVersion, SignerState
 from workflows.model.subject import Role, Status
@@ -33,25 +33,27 @@ def line(person: str, state: SignerState, round: int = 1, role: Role = Role.REVI
 
 
 def in_review(*reviews: ReviewLine) -> RequestShow:
-    waiting = tuple(WaitingFor(person=one.person, since=NOW) for one in reviews if one.state is SignerState.TURN)
+    waiting = tuple(
+        WaitingFor(person=review.person, since=NOW) for review in reviews if review.state is SignerState.TURN
+    )
     version = DocumentVersion(number=1, sha256="ab" * 32, size=9, at=NOW, by=REQUESTER)
-    return shown(status=Status.REVIEW, versions=(version,), reviews=reviews, waiting_for=waiting)
+    return make_request_view(status=Status.REVIEW, versions=(version,), reviews=reviews, waiting_for=waiting)
 
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Office]:
-    async with office(tmp_path) as made:
+    async with office(tmp_path) as opened_office:
         changes = line(SIGNER, SignerState.CHANGES)
-        made.views[ID] = in_review(changes, line(REQUESTER, SignerState.TURN, role=Role.REVISE))
-        yield made
+        opened_office.views[ID] = in_review(changes, line(REQUESTER, SignerState.TURN, role=Role.REVISE))
+        yield opened_office
 
 
 async def test_who_asked_sees_each_version_and_what_is_to_be_changed(desk: Office) -> None:
     browser = await desk.come_in(REQUESTER)
     page = await browser.get(PAGE)
     text = text_of(page)
-    for said in ("in review", "Version 1", "Clause 3 is wrong.", "asks for changes"):
-        assert said in text
+    for phrase in ("in review", "Version 1", "Clause 3 is wrong.", "asks for changes"):
+        assert phrase in text
     assert re.search(r'<a class="again" href="[^"]*/revise">Give a new version</a>', page.text)
     assert page.text.count("Give a new version") == 1 and "Open the document" not in text
     assert "SHA-256" not in text
@@ -83,10 +85,10 @@ async def test_a_new_version_is_given_by_its_form_and_a_wrong_one_is_refused(des
 
 
 async def test_a_version_shows_what_has_changed_in_it(desk: Office) -> None:
-    given = line(REQUESTER, SignerState.REVISED, role=Role.REVISE).replace(reason="The term is two years now.")
-    known = in_review(line(SIGNER, SignerState.CHANGES), given, line(SIGNER, SignerState.TURN, round=2))
-    [first] = known.versions
-    desk.views[ID] = known.replace(versions=(first, first.replace(number=2)))
+    revision = line(REQUESTER, SignerState.REVISED, role=Role.REVISE).replace(reason="The term is two years now.")
+    view = in_review(line(SIGNER, SignerState.CHANGES), revision, line(SIGNER, SignerState.TURN, round=2))
+    [first] = view.versions
+    desk.views[ID] = view.replace(versions=(first, first.replace(number=2)))
     text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
     assert "Version 2" in text.partition("What has changed The term is two years now.")[0]
 

@@ -13,7 +13,7 @@ NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 LINE = RequestLine(id="msa", kind="nda", status="sent", workflow_id="signature-request:msa", waiting_for=("chair",))
 
 
-async def chair(_: str, beside: str | None) -> str:
+async def chair(_: str, workflow_id: str | None) -> str:
     return "Chair"
 
 
@@ -22,35 +22,37 @@ async def label(kind: str, language: Language) -> str:
 
 
 @pytest.mark.parametrize(
-    ("after", "told"),
+    ("offset", "since_text"),
     [
         (timedelta(days=-2), "since Sat, 21 Nov, 09:00"),
         (timedelta(), "since Mon, 23 Nov, 09:00"),
         (timedelta(days=1), "since Mon, 23 Nov, 09:00"),
     ],
 )
-async def test_a_turn_has_begun_also_where_the_clock_of_a_request_was_moved_ahead(after: timedelta, told: str) -> None:
+async def test_a_turn_has_begun_also_where_the_clock_of_a_request_was_moved_ahead(
+    offset: timedelta, since_text: str
+) -> None:
     telling = RowReader(Reader.unknown(Language.english()), chair, label, NOW)
-    row = await telling.row(LINE.replace(since=NOW + after))
-    assert (row.waiting_for, row.since) == ("Chair", told)
+    row = await telling.row(LINE.replace(since=NOW + offset))
+    assert (row.waiting_for, row.since) == ("Chair", since_text)
 
 
 @pytest.mark.parametrize("titled", [True, False])
 async def test_who_stands_in_full_is_looked_for_only_for_those_who_may_know_what_it_is(titled: bool) -> None:
-    asked = []
+    lookups = []
 
-    async def name(id: str, beside: str | None) -> str:
-        asked.append((id, beside))
+    async def name(id: str, workflow_id: str | None) -> str:
+        lookups.append((id, workflow_id))
         return id
 
     await RowReader(Reader.unknown(Language.english()), name, label, NOW).row(LINE, titled=titled)
-    assert asked == [("chair", LINE.workflow_id if titled else None)]
+    assert lookups == [("chair", LINE.workflow_id if titled else None)]
 
 
-@pytest.mark.parametrize(("stage", "near"), [("waiting", "in 3 days, Thursday"), ("settled", "")])
+@pytest.mark.parametrize(("stage", "due_text"), [("waiting", "in 3 days, Thursday"), ("settled", "")])
 async def test_nothing_comes_nearer_for_what_has_ended_although_its_targets_are_told_still(
-    stage: str, near: str
+    stage: str, due_text: str
 ) -> None:
     telling = RowReader(Reader.unknown(Language.english()), chair, label, NOW)
     row = await telling.row(LINE.replace(stage=stage, due_at=NOW + timedelta(days=3)))
-    assert row.due == Deadline(near, "Thu, 26 Nov 2026, 09:00 (UTC)")
+    assert row.due == Deadline(due_text, "Thu, 26 Nov 2026, 09:00 (UTC)")

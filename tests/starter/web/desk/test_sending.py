@@ -43,26 +43,26 @@ async def test_two_presses_in_two_windows_send_one_request_and_both_see_it(tmp_p
         draft = await the_draft(desk, context)
         answers = await asyncio.gather(*(sent(ada, page, "send") for _ in range(4)))
         request = f"sales-contract-{draft.id}"
-        assert {one.headers["location"] for one in answers} == {f"/people/desk/requests/{request}?done=sent"}
+        assert {answer.headers["location"] for answer in answers} == {f"/people/desk/requests/{request}?done=sent"}
         handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(request))
-        known = await handle.describe()
-        assert known.run_id and await known.memo_value("document") == "An offer"
+        description = await handle.describe()
+        assert description.run_id and await description.memo_value("document") == "An offer"
         assert await context.store.drafts.of(REQUESTER) == ()
-        again = await ada.get(page.url.path)
-        assert again.headers["location"] == f"/people/desk/requests/{request}?done=sent"
+        repeated_answer = await ada.get(page.url.path)
+        assert repeated_answer.headers["location"] == f"/people/desk/requests/{request}?done=sent"
 
 
 async def test_two_people_who_press_send_at_once_have_a_request_each(tmp_path: Path, context: Context) -> None:
     async with office(tmp_path, context=context) as desk:
         ada, bob = await desk.come_in(REQUESTER), await desk.come_in(OWNER)
-        pages = [await to_plan(one) for one in (ada, bob)]
+        pages = [await to_plan(browser) for browser in (ada, bob)]
         answers = await asyncio.gather(sent(ada, pages[0], "send"), sent(bob, pages[1], "send"))
-        where = [re.search(r"requests/([a-z0-9-]+)\?done=sent", one.headers["location"]) for one in answers]
-        ids = [found[1] for found in where if found]
+        matches = [re.search(r"requests/([a-z0-9-]+)\?done=sent", answer.headers["location"]) for answer in answers]
+        ids = [match[1] for match in matches if match]
         assert len(set(ids)) == 2
-        for id, who in zip(ids, (REQUESTER, OWNER), strict=True):
+        for id, person in zip(ids, (REQUESTER, OWNER), strict=True):
             handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(id))
-            assert (await handle.describe()).typed_search_attributes[names.REQUESTER] == who
+            assert (await handle.describe()).typed_search_attributes[names.REQUESTER] == person
 
 
 async def test_what_died_between_start_and_mark_is_sent_again_as_the_same_request(
@@ -71,13 +71,13 @@ async def test_what_died_between_start_and_mark_is_sent_again_as_the_same_reques
     async with office(tmp_path, context=context) as desk:
         ada = await desk.come_in(REQUESTER)
         page = await to_plan(ada)
-        before = await context.store.drafts.read((await the_draft(desk, context)).id, REQUESTER)
-        assert before is not None
+        draft_before = await context.store.drafts.read((await the_draft(desk, context)).id, REQUESTER)
+        assert draft_before is not None
         first = await sent(ada, page, "send")
-        back = {"started": None, "content": dict(before.content), "version": before.version}
-        await context.store.database.change(DRAFTS.update().where(DRAFTS.c.id == before.id).values(**back))
+        back = {"started": None, "content": dict(draft_before.content), "version": draft_before.version}
+        await context.store.database.change(DRAFTS.update().where(DRAFTS.c.id == draft_before.id).values(**back))
         files = {"offer.pdf": await context.store.drafts.put(PDF)}
-        await context.store.drafts.save(before._replace(files=files), desk.now)
+        await context.store.drafts.save(draft_before._replace(files=files), desk.now)
         second = await sent(ada, await ada.get(page.url.path), "send")
         assert second.headers["location"] == first.headers["location"]
 
@@ -112,8 +112,8 @@ async def test_a_task_is_sent_to_a_group(tmp_path: Path, context: Context) -> No
         page = await gone_on(owner, page, fields={"kind": "team-task", "title": "Hand out the keys"})
         page = await gone_on(owner, await gone_on(owner, page, "group:all-staff"))
         answer = await sent(owner, page, "send")
-        found = re.search(r"tasks/(team-task-[0-9a-f]{12})\?done=sent", answer.headers["location"])
-        assert found and await context.client.get_workflow_handle(Kind.TASK.workflow_id(found[1])).describe()
+        match = re.search(r"tasks/(team-task-[0-9a-f]{12})\?done=sent", answer.headers["location"])
+        assert match and await context.client.get_workflow_handle(Kind.TASK.workflow_id(match[1])).describe()
 
 
 async def test_the_first_page_says_in_numbers_what_waits_and_offers_what_one_may_begin(
@@ -123,8 +123,15 @@ async def test_the_first_page_says_in_numbers_what_waits_and_offers_what_one_may
         ada = await desk.come_in(REQUESTER)
         await sent(ada, await ada.get("/desk/new/task"), "save", {"title": "Hand <b>out</b> the keys"})
         text = text_of(page := await ada.get("/desk"))
-        for said in ("At a glance", "New request", "New task", "0 Waiting for you", "0 Waiting for others", "1 draft"):
-            assert said in text, said
+        for phrase in (
+            "At a glance",
+            "New request",
+            "New task",
+            "0 Waiting for you",
+            "0 Waiting for others",
+            "1 draft",
+        ):
+            assert phrase in text, phrase
         assert 'class="bar"' not in page.text and "Late" not in text
         assert "Hand &lt;b&gt;out&lt;/b&gt; the keys" in page.text
         stranger = await desk.come_in("chair")

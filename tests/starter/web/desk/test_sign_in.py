@@ -36,8 +36,8 @@ COOKIE = "countersign-desk"
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Office]:
-    async with office(tmp_path) as made:
-        yield made
+    async with office(tmp_path) as opened_office:
+        yield opened_office
 
 
 async def test_the_link_opens_the_desk_where_it_is_tapped_once(desk: Office) -> None:
@@ -55,37 +55,37 @@ async def test_the_link_opens_the_desk_where_it_is_tapped_once(desk: Office) -> 
 
 async def test_the_number_opens_the_desk_in_the_browser_that_asked_and_in_no_other(desk: Office) -> None:
     laptop, thief = desk.browser(), desk.browser()
-    asked = await desk.ask(laptop, " legal@EXAMPLE.test ")
+    code_page = await desk.ask(laptop, " legal@EXAMPLE.test ")
     theirs = await desk.ask(thief, SIGNER)
     code = desk.sign_in_links.code
     number = code(_way(desk, 0))
     assert (await thief.press(theirs, code=number)).status_code == 403
-    assert inside(await laptop.press(asked, code=f"{number[:3]} {number[3:]}")) == "/people/desk"
+    assert inside(await laptop.press(code_page, code=f"{number[:3]} {number[3:]}")) == "/people/desk"
     assert "Legal Desk" in text_of(await laptop.get())
     assert [order.person for order in desk.orders] == [REQUESTER, SIGNER]
 
 
 async def test_a_message_lets_in_once_whether_by_its_number_or_by_its_link(desk: Office) -> None:
     laptop, phone = desk.browser(), desk.browser()
-    asked = await desk.ask(laptop, REQUESTER)
+    code_page = await desk.ask(laptop, REQUESTER)
     button = await phone.get(desk.link())
-    assert inside(await laptop.press(asked, code=desk.code())) == "/people/desk"
+    assert inside(await laptop.press(code_page, code=desk.code())) == "/people/desk"
     late = await phone.press(button)
     assert (late.status_code, COOKIE in phone.http.cookies) == (410, False)
     desk.pass_(minutes=1)
-    asked = await desk.ask(other := desk.browser(), REQUESTER)
+    code_page = await desk.ask(other_laptop := desk.browser(), REQUESTER)
     assert inside(await phone.press(await phone.get(desk.link()))) == "/people/desk"
-    assert (await other.press(asked, code=desk.code())).status_code == 403
-    assert COOKIE not in other.http.cookies
+    assert (await other_laptop.press(code_page, code=desk.code())).status_code == 403
+    assert COOKIE not in other_laptop.http.cookies
 
 
 async def test_the_notice_of_a_used_message_is_taken_off_the_screens(desk: Office) -> None:
     laptop, phone = desk.browser(), desk.browser()
-    asked = await desk.ask(laptop, REQUESTER)
+    code_page = await desk.ask(laptop, REQUESTER)
     wrong = f"{(int(desk.code()) + 1) % 10**6:06}"
-    asked = await laptop.press(asked, code=wrong)
+    code_page = await laptop.press(code_page, code=wrong)
     assert desk.withdrawn == []
-    await laptop.press(asked, code=desk.code())
+    await laptop.press(code_page, code=desk.code())
     assert desk.withdrawn == [desk.orders[0].replace(used=True)]
     desk.pass_(minutes=1)
     await desk.ask(laptop, REQUESTER)
@@ -95,9 +95,9 @@ async def test_the_notice_of_a_used_message_is_taken_off_the_screens(desk: Offic
 
 async def test_a_notice_that_cannot_be_taken_back_keeps_nobody_out(desk: Office) -> None:
     laptop = desk.browser()
-    asked = await desk.ask(laptop, REQUESTER)
+    code_page = await desk.ask(laptop, REQUESTER)
     code, desk.failure = desk.code(), RPCError("connection refused", RPCStatusCode.UNAVAILABLE, b"")
-    assert inside(await laptop.press(asked, code=code)) == "/people/desk"
+    assert inside(await laptop.press(code_page, code=code)) == "/people/desk"
 
 
 async def test_a_number_opens_the_desk_once(desk: Office) -> None:
@@ -105,19 +105,19 @@ async def test_a_number_opens_the_desk_once(desk: Office) -> None:
     page = await desk.ask(laptop, REQUESTER)
     cookies = dict(laptop.http.cookies)
     assert inside(await laptop.press(page, code=desk.code())) == "/people/desk"
-    again = desk.browser()
-    again.http.cookies.update({name: text for name, text in cookies.items() if name != COOKIE})
-    assert (await again.press(page, code=desk.code())).status_code == 403
-    assert COOKIE not in again.http.cookies
+    other_browser = desk.browser()
+    other_browser.http.cookies.update({name: text for name, text in cookies.items() if name != COOKIE})
+    assert (await other_browser.press(page, code=desk.code())).status_code == 403
+    assert COOKIE not in other_browser.http.cookies
 
 
 async def test_a_number_may_be_tried_five_times(desk: Office) -> None:
     laptop = desk.browser()
     page = await desk.ask(laptop, REQUESTER)
     wrong = f"{(int(desk.code()) + 1) % 10**6:06}"
-    for left in reversed(range(1, TRIES_AT_MOST)):
+    for tries_left in reversed(range(1, TRIES_AT_MOST)):
         page = await laptop.press(page, code=wrong)
-        assert (page.status_code, f"Tries left: {left}" in text_of(page)) == (403, True)
+        assert (page.status_code, f"Tries left: {tries_left}" in text_of(page)) == (403, True)
     last = await laptop.press(page, code=wrong)
     assert "ask for a message first" in text_of(last)
     assert (await laptop.press(page, code=desk.code())).status_code == 403
@@ -134,7 +134,7 @@ async def test_however_many_browsers_ask_a_number_is_not_to_be_guessed(desk: Off
     assert isinstance(await desk.sign_in.by_code(unsent, desk.sign_in_links.code(way)), WrongCode)
     for ask in sent:
         guesses = [await desk.sign_in.by_code(ask, "no code") for _ in range(2 * TRIES_AT_MOST)]
-        assert guesses == [WrongCode(left) for left in (4, 3, 2, 1, *[0] * 6)]
+        assert guesses == [WrongCode(tries_left) for tries_left in (4, 3, 2, 1, *[0] * 6)]
 
 
 async def test_a_stranger_who_always_asks_first_keeps_no_number_from_working(desk: Office) -> None:
@@ -144,8 +144,8 @@ async def test_a_stranger_who_always_asks_first_keeps_no_number_from_working(des
         theirs = await desk.ask(stranger, SIGNER)
         for _ in range(TRIES_AT_MOST):
             await stranger.press(theirs, code="000000")
-        asked = await desk.ask(victim, SIGNER)
-        assert inside(await victim.press(asked, code=desk.code())) == "/people/desk"
+        code_page = await desk.ask(victim, SIGNER)
+        assert inside(await victim.press(code_page, code=desk.code())) == "/people/desk"
         desk.pass_(minutes=2)
     assert len(desk.orders) == 10
 
@@ -170,8 +170,8 @@ async def test_however_many_strangers_ask_a_person_gets_so_many_messages_a_day_a
     other_receiver = AllowedMessages(Store(str(tmp_path / "store")))
     assert not await other_receiver.take(SIGNER, SignInSource(), desk.now)
     assert await other_receiver.take(SIGNER, SignInSource(), desk.now + timedelta(days=1))
-    asked = await desk.ask(victim, SIGNER)
-    assert inside(await victim.press(asked, code=desk.code())) == "/people/desk"
+    code_page = await desk.ask(victim, SIGNER)
+    assert inside(await victim.press(code_page, code=desk.code())) == "/people/desk"
     stranger = await desk.come_in(REQUESTER)
     await stranger.press(await stranger.get())
     await desk.ask(stranger, SIGNER)
@@ -180,12 +180,12 @@ async def test_however_many_strangers_ask_a_person_gets_so_many_messages_a_day_a
 
 async def test_what_a_stranger_leaves_is_gone_within_the_hour(desk: Office) -> None:
     """However many they name who do not exist, and however many numbers they try."""
-    ours = await desk.sign_in.ask(SIGNER, None)
+    genuine_ask = await desk.sign_in.ask(SIGNER, None)
     used = count(desk.store, "one_use")
     for number in range(100):
         ask = await desk.sign_in.ask(f"nobody-{number}", None)
-        for one in (ask, ours):
-            await desk.sign_in.by_code(one, "000000")
+        for tried_ask in (ask, genuine_ask):
+            await desk.sign_in.by_code(tried_ask, "000000")
     desk.pass_(minutes=60)
     assert await desk.store.allowances.drop_full(desk.now) > 100
     assert (count(desk.store, "one_use"), count(desk.store, "allowances")) == (used, 2), "of a day, and of an address"
@@ -194,17 +194,17 @@ async def test_what_a_stranger_leaves_is_gone_within_the_hour(desk: Office) -> N
 async def test_of_a_number_all_processes_together_take_five_tries_and_of_a_person_three_asks(
     desk: Office, tmp_path: Path
 ) -> None:
-    async with office(tmp_path) as other:
-        both = (desk.sign_in, other.sign_in)
+    async with office(tmp_path) as other_office:
+        sign_ins = (desk.sign_in, other_office.sign_in)
         asks = [
-            await both[number % 2].ask(SIGNER, None, asking=SignInSource(f"10.0.0.{number}")) for number in range(8)
+            await sign_ins[number % 2].ask(SIGNER, None, asking=SignInSource(f"10.0.0.{number}")) for number in range(8)
         ]
         sent = next(ask for ask in asks if ask.person)
-        assert len(desk.orders) + len(other.orders) == MESSAGES_TO_A_PERSON.burst
-        guesses = [await both[number % 2].by_code(sent, "no code") for number in range(8)]
-        assert guesses == [WrongCode(left) for left in (4, 3, 2, 1, 0, 0, 0, 0)]
+        assert len(desk.orders) + len(other_office.orders) == MESSAGES_TO_A_PERSON.burst
+        guesses = [await sign_ins[number % 2].by_code(sent, "no code") for number in range(8)]
+        assert guesses == [WrongCode(tries_left) for tries_left in (4, 3, 2, 1, 0, 0, 0, 0)]
         right = desk.sign_in_links.code(SignInLink(SIGNER, ask_of(sent.nonce), sent.at + VALID_FOR))
-        assert await other.sign_in.by_code(sent, right) == WrongCode(0)
+        assert await other_office.sign_in.by_code(sent, right) == WrongCode(0)
 
 
 async def test_without_the_database_nobody_guesses_and_nobody_asks(desk: Office) -> None:
@@ -217,22 +217,28 @@ async def test_without_the_database_nobody_guesses_and_nobody_asks(desk: Office)
 
 
 async def test_somebody_who_does_not_exist_gets_the_same_answers(desk: Office) -> None:
-    one, other = desk.browser(), desk.browser()
-    ours, strangers = await desk.ask(one, REQUESTER), await desk.ask(other, "nobody@example.test")
-    assert (ours.status_code, text_of(ours)) == (strangers.status_code, text_of(strangers))
-    cookies = [len(browser.http.cookies["countersign-ask"]) for browser in (one, other)]
+    known_browser, strange_browser = desk.browser(), desk.browser()
+    known_page, strangers = (
+        await desk.ask(known_browser, REQUESTER),
+        await desk.ask(strange_browser, "nobody@example.test"),
+    )
+    assert (known_page.status_code, text_of(known_page)) == (strangers.status_code, text_of(strangers))
+    cookies = [len(browser.http.cookies["countersign-ask"]) for browser in (known_browser, strange_browser)]
     assert cookies[0] == cookies[1]
     wrong = f"{(int(desk.code()) + 1) % 10**6:06}"
-    answers = [await browser.press(page, code=wrong) for browser, page in ((one, ours), (other, strangers))]
+    answers = [
+        await browser.press(page, code=wrong)
+        for browser, page in ((known_browser, known_page), (strange_browser, strangers))
+    ]
     assert text_of(answers[0]) == text_of(answers[1])
     assert len(desk.orders) == 1
 
 
 async def test_while_temporal_is_away_everybody_is_told_so(desk: Office) -> None:
     desk.failure = RPCError("connection refused", RPCStatusCode.UNAVAILABLE, b"")
-    for who in (REQUESTER, "nobody@example.test"):
+    for person in (REQUESTER, "nobody@example.test"):
         browser = desk.browser()
-        answer = await browser.press(await browser.get(), who=who)
+        answer = await browser.press(await browser.get(), who=person)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
         assert "Temporal" in text_of(answer)
     desk.failure = None
@@ -268,9 +274,9 @@ async def test_who_asks_again_within_the_minute_can_use_the_message_that_came(de
     laptop = desk.browser()
     await desk.ask(laptop, REQUESTER)
     number = desk.code()
-    again = await desk.ask(laptop, REQUESTER)
+    second_page = await desk.ask(laptop, REQUESTER)
     assert len(desk.orders) == 1
-    assert (await laptop.press(again, code=number)).status_code == 303
+    assert (await laptop.press(second_page, code=number)).status_code == 303
 
 
 async def test_after_ten_minutes_neither_link_nor_number_opens_anything(desk: Office) -> None:
@@ -281,13 +287,13 @@ async def test_after_ten_minutes_neither_link_nor_number_opens_anything(desk: Of
     assert (await laptop.press(page, code=desk.code())).status_code == 403
 
 
-@pytest.mark.parametrize("at", [0, 30, -1])
-async def test_an_altered_link_or_cookie_opens_nothing(desk: Office, at: int) -> None:
+@pytest.mark.parametrize("index", [0, 30, -1])
+async def test_an_altered_link_or_cookie_opens_nothing(desk: Office, index: int) -> None:
     browser = await desk.come_in(REQUESTER)
     link = desk.link()
     head, ref = link.rsplit("/", 1)
-    assert (await desk.browser().get(f"{head}/{_altered(ref, at)}")).status_code == 410
-    cookie = _altered(browser.http.cookies[COOKIE], at)
+    assert (await desk.browser().get(f"{head}/{_altered(ref, index)}")).status_code == 410
+    cookie = _altered(browser.http.cookies[COOKIE], index)
     stolen = desk.browser()
     stolen.http.cookies.set(COOKIE, cookie, domain="sign.example", path="/people/desk")
     assert "Sign in" in text_of(await stolen.get())
@@ -303,24 +309,24 @@ async def test_a_link_of_somebody_who_left_opens_nothing_and_their_session_is_ov
 
 
 async def test_signing_out_ends_this_browser_and_people_sign_out_all_of_them(desk: Office) -> None:
-    one = await desk.come_in(REQUESTER)
+    first_browser = await desk.come_in(REQUESTER)
     desk.pass_(minutes=1)
-    other = await desk.come_in(REQUESTER)
-    await one.press(await one.get())
-    assert "Sign in" in text_of(await one.get())
-    assert "Legal Desk" in text_of(await other.get())
+    second_browser = await desk.come_in(REQUESTER)
+    await first_browser.press(await first_browser.get())
+    assert "Sign in" in text_of(await first_browser.get())
+    assert "Legal Desk" in text_of(await second_browser.get())
     await sign_out_everywhere(desk.store, REQUESTER)
-    assert "Sign in" in text_of(await other.get())
+    assert "Sign in" in text_of(await second_browser.get())
     desk.pass_(minutes=1)
     assert "Legal Desk" in text_of(await (await desk.come_in(REQUESTER)).get())
 
 
 async def test_a_copied_cookie_opens_nothing_once_its_browser_was_signed_out(desk: Office) -> None:
-    one, thief = await desk.come_in(REQUESTER), desk.browser()
-    thief.http.cookies.set(COOKIE, one.http.cookies[COOKIE], domain="sign.example", path="/people/desk")
+    browser, thief = await desk.come_in(REQUESTER), desk.browser()
+    thief.http.cookies.set(COOKIE, browser.http.cookies[COOKIE], domain="sign.example", path="/people/desk")
     assert "Legal Desk" in text_of(await thief.get())
     desk.pass_(hours=11)
-    await one.press(await one.get())
+    await browser.press(await browser.get())
     assert "Sign in" in text_of(await thief.get())
 
 
@@ -334,8 +340,8 @@ async def test_the_cookie_is_for_the_desk_alone_and_no_script_reads_it(desk: Off
     browser = desk.browser()
     await desk.ask(browser, REQUESTER)
     answer = await browser.press(await browser.get(desk.link()))
-    [told] = [one for one in answer.headers.get_list("set-cookie") if one.startswith(COOKIE)]
-    assert {"HttpOnly", "Secure", "SameSite=lax", "Path=/people/desk"} <= set(told.split("; "))
+    [cookie] = [header for header in answer.headers.get_list("set-cookie") if header.startswith(COOKIE)]
+    assert {"HttpOnly", "Secure", "SameSite=lax", "Path=/people/desk"} <= set(cookie.split("; "))
 
 
 async def test_a_form_from_elsewhere_changes_nothing(desk: Office) -> None:
@@ -366,6 +372,6 @@ def _way(desk: Office, number: int) -> SignInLink:
     return SignInLink.of(desk.orders[number])
 
 
-def _altered(text: str, at: int) -> str:
-    changed = "A" if text[at] != "A" else "B"
-    return text[:at] + changed + (text[at + 1 :] if at != -1 else "")
+def _altered(text: str, index: int) -> str:
+    changed = "A" if text[index] != "A" else "B"
+    return text[:index] + changed + (text[index + 1 :] if index != -1 else "")

@@ -56,9 +56,9 @@ async def named(id: str) -> str:
     return {"chair": "the chair", "board": "the board"}.get(id, id)
 
 
-async def told(*entries: TimelineEntry, language: Language | None = None) -> list[TimelineLine]:
-    shown = RequestShow(id="msa", kind="nda", status=Status.SENT, timeline=entries)
-    return list(await timeline_lines(shown, Reader.unknown(language or Language.english()), named))
+async def render_lines(*entries: TimelineEntry, language: Language | None = None) -> list[TimelineLine]:
+    view = RequestShow(id="msa", kind="nda", status=Status.SENT, timeline=entries)
+    return list(await timeline_lines(view, Reader.unknown(language or Language.english()), named))
 
 
 def test_whatever_can_happen_is_said_in_words() -> None:
@@ -71,52 +71,54 @@ def test_whatever_people_are_told_is_said_in_words() -> None:
 
 
 async def test_no_line_stands_as_the_timeline_has_it_for_people_who_run_the_system() -> None:
-    for entry in (TimelineEntry(at=NOW, happened=one, about="2026-12-24", who="chair") for one in EventType):
-        [event] = await told(entry, language=Language.of("de"))
+    for entry in (
+        TimelineEntry(at=NOW, happened=event_type, about="2026-12-24", who="chair") for event_type in EventType
+    ):
+        [event] = await render_lines(entry, language=Language.of("de"))
         assert event.what not in (f"{entry.what} the chair", EVENT_TEXTS[entry.happened]), entry.happened
 
 
-@pytest.mark.parametrize("one", EventType)
-async def test_a_sentence_has_what_it_speaks_of(one: EventType) -> None:
-    wanted = {name for _, name, _, _ in Formatter().parse(EVENT_TEXTS[one]) if name}
-    [event] = await told(TimelineEntry(at=NOW, happened=one, about="board", who="chair"))
-    assert ("the chair" in event.what) == ("who" in wanted)
-    assert ("the board" in event.what) == bool(wanted & {"to", "whom"})
+@pytest.mark.parametrize("event_type", EventType)
+async def test_a_sentence_has_what_it_speaks_of(event_type: EventType) -> None:
+    placeholders = {name for _, name, _, _ in Formatter().parse(EVENT_TEXTS[event_type]) if name}
+    [event] = await render_lines(TimelineEntry(at=NOW, happened=event_type, about="board", who="chair"))
+    assert ("the chair" in event.what) == ("who" in placeholders)
+    assert ("the board" in event.what) == bool(placeholders & {"to", "whom"})
 
 
 async def test_what_newer_code_has_noted_stands_in_its_own_words() -> None:
     newer = {"at": NOW, "happened": "eclipsed", "about": "5", "what": "eclipsed 5 times", "who": "chair"}
-    [event] = await told(TimelineEntry.model_validate(newer))
+    [event] = await render_lines(TimelineEntry.model_validate(newer))
     assert event.what == "eclipsed 5 times the chair"
-    [event] = await told(TimelineEntry(at=NOW, happened=EventType.TOLD, about="horoscope-1", who="chair"))
+    [event] = await render_lines(TimelineEntry(at=NOW, happened=EventType.TOLD, about="horoscope-1", who="chair"))
     assert (event.what, event.notice) == ("the chair was told", True)
 
 
 async def test_a_line_of_nobody_needs_nobody() -> None:
-    [event] = await told(TimelineEntry(at=NOW, happened=EventType.SIGNED, who="core-signature"))
+    [event] = await render_lines(TimelineEntry(at=NOW, happened=EventType.SIGNED, who="core-signature"))
     assert event.what == "Everybody has signed"
-    [event] = await told(TimelineEntry(at=NOW, happened=EventType.PAUSED))
+    [event] = await render_lines(TimelineEntry(at=NOW, happened=EventType.PAUSED))
     assert event.what == "paused"
 
 
 async def test_lines_stand_under_their_day_and_several_of_the_machine_are_folded() -> None:
-    def line(hours: int, happened: EventType, who: str = "chair", about: str = "") -> TimelineEntry:
-        return TimelineEntry(at=NOW + timedelta(hours=hours), happened=happened, who=who, about=about)
+    def line(hours: int, happened: EventType, person: str = "chair", subject: str = "") -> TimelineEntry:
+        return TimelineEntry(at=NOW + timedelta(hours=hours), happened=happened, who=person, about=subject)
 
     entries = (
         line(-30, EventType.STARTED),
-        line(-10, EventType.TOLD, about="follow"),
+        line(-10, EventType.TOLD, subject="follow"),
         line(-9, EventType.SENT),
-        line(-8, EventType.TOLD, about="ready"),
+        line(-8, EventType.TOLD, subject="ready"),
         line(14, EventType.SIGNED),
         line(15, EventType.HAND_OFF_PENDING, "crm"),
         line(16, EventType.HAND_OFF_DONE, "crm"),
     )
-    shown = RequestShow(id="msa", kind="nda", status=Status.SIGNED, timeline=entries)
+    view = RequestShow(id="msa", kind="nda", status=Status.SIGNED, timeline=entries)
     tokyo = Reader.unknown(Language.english())
     tokyo = replace(tokyo, zone=ZoneInfo("Asia/Tokyo"))
-    days = await by_day(shown, tokyo, named, NOW + timedelta(hours=16))
-    assert [(day.name, [(len(some.events), some.folded) for some in day.lines]) for day in days] == [
+    days = await by_day(view, tokyo, named, NOW + timedelta(hours=16))
+    assert [(day.name, [(len(line.events), line.folded) for line in day.lines]) for day in days] == [
         ("Today · Tue, 24 Nov 2026", [(2, True), (1, False)]),
         ("Yesterday · Mon, 23 Nov 2026", [(2, False), (1, False)]),
         ("Sun, 22 Nov 2026", [(1, False)]),
@@ -124,17 +126,17 @@ async def test_lines_stand_under_their_day_and_several_of_the_machine_are_folded
     assert [event.at for event in days[0].lines[0].events] == ["10:00", "09:00"]
 
 
-@pytest.mark.parametrize("how", KnownBy)
-async def test_a_line_says_how_its_actor_is_known(how: KnownBy) -> None:
-    actor = how.actor("chair", "root@build-7")
+@pytest.mark.parametrize("known_by", KnownBy)
+async def test_a_line_says_how_its_actor_is_known(known_by: KnownBy) -> None:
+    actor = known_by.actor("chair", "root@build-7")
     entry = TimelineEntry(at=NOW, happened=EventType.PAUSED, who="chair", actor=actor)
-    [english], [german] = await told(entry), await told(entry, language=Language.of("de"))
+    [english], [german] = await render_lines(entry), await render_lines(entry, language=Language.of("de"))
     assert english.known and english.known != german.known
-    assert ("root@build-7" in english.known) == (how is KnownBy.CLAIMED)
-    [known] = await told(entry.replace(actor=KnownBy.CLAIMED.actor("root@build-7", "root@build-7")))
-    assert "root@build-7" in known.known
-    [ours] = await told(entry.replace(actor=None))
-    assert ours.known == ""
+    assert ("root@build-7" in english.known) == (known_by is KnownBy.CLAIMED)
+    [claimed_line] = await render_lines(entry.replace(actor=KnownBy.CLAIMED.actor("root@build-7", "root@build-7")))
+    assert "root@build-7" in claimed_line.known
+    [unnamed_line] = await render_lines(entry.replace(actor=None))
+    assert unnamed_line.known == ""
 
 
 def test_whatever_keeps_a_notice_back_is_said_in_words() -> None:
@@ -165,28 +167,28 @@ REASONED = (
 @pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
 async def test_reasons_are_said_in_the_readers_language_and_with_names(code: str) -> None:
     language = Language.of(code)
-    events, english = await told(*REASONED, language=language), await told(*REASONED)
-    assert [bool(here.why) for here in events] == [bool(there.why) for there in english]
-    assert {bool(here.why) for here in events} == {True, False}
-    for here, there in zip(events, english, strict=True):
-        assert here.what != there.what
-        assert (here.why != there.why) is bool(here.why)
-        assert not any(raw in here.why for raw in ("HTTP", "403", Code.REFUSED, "2d", "away", "countersign"))
-    by = language.say("by {who}", who="the board")
-    assert events[-1].why == f"{language.say('by hand')}, {by}"
-    assert events[-2].why == by
+    events, english = await render_lines(*REASONED, language=language), await render_lines(*REASONED)
+    assert [bool(event.why) for event in events] == [bool(english_event.why) for english_event in english]
+    assert {bool(event.why) for event in events} == {True, False}
+    for event, english_event in zip(events, english, strict=True):
+        assert event.what != english_event.what
+        assert (event.why != english_event.why) is bool(event.why)
+        assert not any(raw in event.why for raw in ("HTTP", "403", Code.REFUSED, "2d", "away", "countersign"))
+    by_text = language.say("by {who}", who="the board")
+    assert events[-1].why == f"{language.say('by hand')}, {by_text}"
+    assert events[-2].why == by_text
     assert events[-3].why == language.say("the new person is away")
 
 
 async def test_what_somebody_said_stands_as_it_is_also_where_it_reads_like_a_word_of_ours() -> None:
     entry = TimelineEntry(at=NOW, happened=EventType.CANCELLED, who="chair", why="absent", said=True)
     note = TimelineEntry(at=NOW, happened=EventType.DONE, who="chair", why="no question is open")
-    assert [event.why for event in await told(entry, note, language=Language.of("de"))] == [note.why, "absent"]
+    assert [event.why for event in await render_lines(entry, note, language=Language.of("de"))] == [note.why, "absent"]
 
 
 @pytest.mark.parametrize("system", ["countersign", "core-signature", "temporal"])
 async def test_no_system_has_done_what_people_do(system: str) -> None:
-    ended = [TimelineEntry(at=NOW, happened=EventType(status), who=system) for status in Status if status.ended]
-    for event in await told(*ended):
+    entries = [TimelineEntry(at=NOW, happened=EventType(status), who=system) for status in Status if status.ended]
+    for event in await render_lines(*entries):
         assert system not in event.what
         assert not event.what.startswith(("Countersign", "Core Signature", "Temporal"))

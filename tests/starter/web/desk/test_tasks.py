@@ -52,9 +52,9 @@ TIMELINE = (
 )
 
 
-def shown(**changes: Any) -> TaskShow:
+def make_task_view(**changes: Any) -> TaskShow:
     """What a task says that waits for the engineer."""
-    known = TaskShow(
+    view = TaskShow(
         id="keys",
         kind="team-task",
         title="Hand out the keys",
@@ -68,19 +68,19 @@ def shown(**changes: Any) -> TaskShow:
         timeline=TIMELINE,
         says="Waiting for engineer",
     )
-    return known.replace(**changes)
+    return view.replace(**changes)
 
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Office]:
-    async with office(tmp_path) as made:
-        made.views["task:keys"] = shown()
-        yield made
+    async with office(tmp_path) as opened_office:
+        opened_office.views["task:keys"] = make_task_view()
+        yield opened_office
 
 
 async def test_who_asked_reads_what_it_is_where_it_stands_and_what_happened_in_words(desk: Office) -> None:
     text = text_of(await (await desk.come_in(OWNER)).get(PAGE))
-    for said in (
+    for phrase in (
         "Hand out the keys to be done Task · asked by Owner · keys Two for everybody.",
         "Waiting for Engineer. A reminder follows on Fri, 27 Nov 2026, 15:00 (Amsterdam).",
         "Who was asked Engineer asked Chair handed over",
@@ -89,14 +89,14 @@ async def test_who_asked_reads_what_it_is_where_it_stands_and_what_happened_in_w
         "Owner was told that somebody cannot go on",
         "Owner cleared the way",
     ):
-        assert said in text
+        assert phrase in text
     assert "have signed" not in text
 
 
 async def test_a_customer_who_stands_in_full_is_named_and_why_they_cannot_go_on_stands_there(desk: Office) -> None:
     buyer = Reachable(name="Buyer", email="buyer@example.org", zone="Asia/Tokyo")
     await desk.store.people.keep("task:keys", "f" * 64, SignersFile.of([buyer], ["signer-1"]) or b"")
-    desk.views["task:keys"] = shown(
+    desk.views["task:keys"] = make_task_view(
         people=(AssigneeLine(person="signer-1", state="asked"),), question=STUCK.replace(person="signer-1")
     )
     text = text_of(await (await desk.come_in(OWNER)).get(PAGE))
@@ -110,14 +110,19 @@ async def test_the_owner_gives_a_step_to_a_colleague_whom_the_task_names_or_to_a
     office = Reachable(name="Back <i>office</i>", email="office@example.org", zone="Asia/Tokyo")
     people = SignersFile.of([None, office], [None, "signer-2"]) or b""
     await desk.store.people.keep("task:keys", "f" * 64, people)
-    desk.views["task:keys"] = shown(colleagues=("signer-2",))
+    desk.views["task:keys"] = make_task_view(colleagues=("signer-2",))
     owner = await desk.come_in(OWNER)
     asking = await owner.get(f"{PAGE}/delegate")
     assert '<option value="signer-2">Back &lt;i&gt;office&lt;/i&gt;</option>' in asking.text
-    for to, status in (("signer-2", 303), ("lead@example.test", 303), ("signer-3", 409), ("office@example.org", 409)):
-        answer = await owner.press(await owner.get(f"{PAGE}/delegate"), signer=ENGINEER, to=to)
-        assert answer.status_code == status, to
-    assert [wish.to for _, wish, _ in desk.commands if isinstance(wish, Delegation)] == ["signer-2", LEAD]
+    for recipient, status in (
+        ("signer-2", 303),
+        ("lead@example.test", 303),
+        ("signer-3", 409),
+        ("office@example.org", 409),
+    ):
+        answer = await owner.press(await owner.get(f"{PAGE}/delegate"), signer=ENGINEER, to=recipient)
+        assert answer.status_code == status, recipient
+    assert [command.to for _, command, _ in desk.commands if isinstance(command, Delegation)] == ["signer-2", LEAD]
 
 
 @pytest.mark.parametrize("person", [OWNER, OPERATOR])
@@ -142,7 +147,7 @@ async def test_who_was_asked_is_led_to_their_own_page_and_their_manager_only_loo
 
 
 async def test_what_is_to_be_decided_leads_to_the_onboarding_and_is_not_ended_here(desk: Office) -> None:
-    desk.views["task:keys"] = shown(kind="onboarding-decision", id="acme.1.1.decide")
+    desk.views["task:keys"] = make_task_view(kind="onboarding-decision", id="acme.1.1.decide")
     for person in (ENGINEER, OWNER):
         page = (await (await desk.come_in(person)).get(PAGE)).text
         assert ("/people/task/" in page, "Open the onboarding" in page) == (False, person == ENGINEER)
@@ -151,14 +156,14 @@ async def test_what_is_to_be_decided_leads_to_the_onboarding_and_is_not_ended_he
 
 
 async def test_a_manager_reads_neither_title_nor_text_that_is_for_no_locked_screen(desk: Office) -> None:
-    desk.views["task:keys"] = shown(kind="offer-letter")
+    desk.views["task:keys"] = make_task_view(kind="offer-letter")
     text = text_of(await (await desk.come_in(LEAD)).get(PAGE))
     assert "A task of kind Offer letter" in text
-    assert not any(said in text for said in ("Hand out the keys", "Two for everybody."))
+    assert not any(phrase in text for phrase in ("Hand out the keys", "Two for everybody."))
 
 
 @pytest.mark.parametrize(
-    ("deed", "fields", "wish"),
+    ("deed", "fields", "command"),
     [
         (Action.DONE, {"text": "Three are left."}, Done(actor=OWNER, note="Three are left.")),
         (Action.WAIVE, {"text": "Nobody moves in."}, Waiver(actor=OWNER, reason="Nobody moves in.")),
@@ -169,42 +174,46 @@ async def test_a_manager_reads_neither_title_nor_text_that_is_for_no_locked_scre
     ],
 )
 async def test_each_deed_is_asked_for_again_and_then_done_once(
-    desk: Office, deed: Action, fields: dict[str, str], wish: Command
+    desk: Office, deed: Action, fields: dict[str, str], command: Command
 ) -> None:
     owner = await desk.come_in(OWNER)
     asking = await owner.get(f"{PAGE}/{deed}")
     assert ("Core Signature" in asking.text, desk.commands) == (False, [])
     answers = [await owner.press(asking, **fields) for _ in range(2)]
     assert {inside(answer) for answer in answers} == {f"/people{PAGE}?done={deed}"}
-    assert {(id, taken) for id, taken, _ in desk.commands} == {("task:keys", wish.replace(op=desk.commands[0][2]))}
+    assert {(id, sent_command) for id, sent_command, _ in desk.commands} == {
+        ("task:keys", command.replace(op=desk.commands[0][2]))
+    }
     assert 'role="status"' in (await owner.get(f"{PAGE}?done={deed}")).text
 
 
 async def test_what_is_in_the_way_is_read_and_cleared_and_a_question_answered(desk: Office) -> None:
     owner = await desk.come_in(OWNER)
-    desk.views["task:keys"] = shown(question=STUCK)
+    desk.views["task:keys"] = make_task_view(question=STUCK)
     assert "Engineer cannot go on No <key> fits. Answer Not answered yet." in text_of(await owner.get(PAGE))
     asking = await owner.get(f"{PAGE}/unblock")
     assert "No &lt;key&gt; fits." in asking.text
     await owner.press(asking, text="Take mine.")
-    desk.views["task:keys"] = shown(question=STUCK.replace(blocks=False))
+    desk.views["task:keys"] = make_task_view(question=STUCK.replace(blocks=False))
     await owner.press(await owner.get(f"{PAGE}/answer"), text="The blue one.")
-    assert [type(wish) for _, wish, _ in desk.commands] == [Unblock, Answer]
+    assert [type(command) for _, command, _ in desk.commands] == [Unblock, Answer]
 
 
 async def test_while_it_is_paused_it_is_let_go_on_and_what_has_ended_is_only_read(desk: Office) -> None:
     owner = await desk.come_in(OWNER)
-    desk.views["task:keys"] = shown(attention=(Attention(code=AttentionCode.PAUSED, since=NOW, says="paused"),))
+    desk.views["task:keys"] = make_task_view(
+        attention=(Attention(code=AttentionCode.PAUSED, since=NOW, says="paused"),)
+    )
     page = (await owner.get(PAGE)).text
     assert (f"{PAGE}/resume" in page, f"{PAGE}/pause" in page, f"{PAGE}/done" in page) == (True, False, True)
-    done = TimelineEntry(at=NOW, happened=EventType.DONE, who=ENGINEER, why="Three are left.")
+    done_entry = TimelineEntry(at=NOW, happened=EventType.DONE, who=ENGINEER, why="Three are left.")
     people = (AssigneeLine(person=ENGINEER, state="done", at=NOW), AssigneeLine(person="chair", state="spared", at=NOW))
-    desk.views["task:keys"] = shown(
-        status=Status.DONE, waiting_for=(), next=None, people=people, timeline=(*TIMELINE, done), done_by=ENGINEER
+    desk.views["task:keys"] = make_task_view(
+        status=Status.DONE, waiting_for=(), next=None, people=people, timeline=(*TIMELINE, done_entry), done_by=ENGINEER
     )
     text = text_of(await owner.get(PAGE))
-    for said in ("It has been done.", "Engineer has done it Three are left.", "Chair need not act"):
-        assert said in text
+    for phrase in ("It has been done.", "Engineer has done it Three are left.", "Chair need not act"):
+        assert phrase in text
     assert "Waive the task" not in text
 
 
@@ -220,15 +229,15 @@ async def test_a_refusal_and_what_came_too_late_are_said(desk: Office) -> None:
 
 async def test_who_was_asked_to_come_in_lands_at_the_task_and_nowhere_else(desk: Office) -> None:
     laptop = desk.browser()
-    asked = await laptop.press(await laptop.get(PAGE), who=OWNER)
-    entered = await laptop.press(await laptop.get(inside(asked)), code=desk.code())
+    code_page = await laptop.press(await laptop.get(PAGE), who=OWNER)
+    entered = await laptop.press(await laptop.get(inside(code_page)), code=desk.code())
     assert inside(entered) == f"/people{PAGE}"
 
 
-@pytest.mark.parametrize("to", ["tasks/keys/done", "tasks/..", "//elsewhere.example", "asked", "tasks/a%0ab"])
-async def test_an_address_leads_to_no_other_page(desk: Office, to: str) -> None:
+@pytest.mark.parametrize("target", ["tasks/keys/done", "tasks/..", "//elsewhere.example", "asked", "tasks/a%0ab"])
+async def test_an_address_leads_to_no_other_page(desk: Office, target: str) -> None:
     laptop = desk.browser()
     form = form_of((await laptop.get(PAGE)).text)[1]
-    asked = await laptop.post(f"/desk/sign-in?to={to}", form | {"who": OWNER})
-    entered = await laptop.press(await laptop.get(inside(asked)), code=desk.code())
+    code_page = await laptop.post(f"/desk/sign-in?to={target}", form | {"who": OWNER})
+    entered = await laptop.press(await laptop.get(inside(code_page)), code=desk.code())
     assert inside(entered) == "/people/desk"

@@ -12,7 +12,7 @@ from starter.queries.commands import CommandRefused
 from starter.web.desk import together
 from starter.web.desk.together import AT_ONCE, TICKED_AT_MOST
 from tests.starter.web.desk.office import REQUESTER, SIGNER, Office, form_of, inside, office, text_of
-from tests.starter.web.desk.test_requests import shown
+from tests.starter.web.desk.test_requests import make_request_view
 from workflows.model.commands import Cancellation, Extension, ReminderNow
 from workflows.model.rejections import Rejection
 from workflows.model.subject import Status
@@ -22,10 +22,12 @@ MANY = TICKED_AT_MOST + 5
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Office]:
-    async with office(tmp_path) as made:
-        made.views = {f"msa-{n}": shown(id=f"msa-{n}", document=f"Agreement {n}") for n in range(MANY)}
-        made.views["signed"] = shown(id="signed", document="Signed one", status=Status.SIGNED)
-        yield made
+    async with office(tmp_path) as opened_office:
+        opened_office.views = {
+            f"msa-{n}": make_request_view(id=f"msa-{n}", document=f"Agreement {n}") for n in range(MANY)
+        }
+        opened_office.views["signed"] = make_request_view(id="signed", document="Signed one", status=Status.SIGNED)
+        yield opened_office
 
 
 def ticked(*ids: str) -> str:
@@ -41,9 +43,9 @@ async def test_the_confirmation_says_how_many_and_whom_and_what_cannot_be_done(d
     assert desk.commands == []
     answer = await legal.press(page)
     assert inside(answer) == "/people/desk/asked?kind=nda&together=remind&done=2"
-    assert [(id, type(wish)) for id, wish, _ in desk.commands] == [("msa-1", ReminderNow), ("msa-2", ReminderNow)]
-    said = dict(parse_qsl(inside(answer).partition("?")[2]))
-    assert together.news_of(said, Language.english()) == "Reminders of 2 are on their way."
+    assert [(id, type(command)) for id, command, _ in desk.commands] == [("msa-1", ReminderNow), ("msa-2", ReminderNow)]
+    parameters = dict(parse_qsl(inside(answer).partition("?")[2]))
+    assert together.news_of(parameters, Language.english()) == "Reminders of 2 are on their way."
 
 
 async def test_due_dates_move_by_a_week_unless_another_day_is_given(desk: Office) -> None:
@@ -56,9 +58,9 @@ async def test_due_dates_move_by_a_week_unless_another_day_is_given(desk: Office
     assert "a date such as 2026-12-11 is needed" in text_of(refused)
     assert desk.commands == []
     await legal.post("/desk/together/extend", form | {"due": "2026-12-18"})
-    [(_, wish, _)] = desk.commands
-    assert isinstance(wish, Extension)
-    assert wish.due == date(2026, 12, 18)
+    [(_, command, _)] = desk.commands
+    assert isinstance(command, Extension)
+    assert command.due == date(2026, 12, 18)
 
 
 async def test_what_is_refused_stays_with_its_reason_and_the_rest_is_done(desk: Office) -> None:
@@ -69,7 +71,7 @@ async def test_what_is_refused_stays_with_its_reason_and_the_rest_is_done(desk: 
     answer = await legal.post("/desk/together/cancel", form | {"text": "Not needed"})
     assert answer.status_code == 409
     assert "Not done: Agreement 1 Chair This was not done" in text_of(answer)
-    assert all(isinstance(wish, Cancellation) and wish.reason == "Not needed" for _, wish, _ in desk.commands)
+    assert all(isinstance(command, Cancellation) and command.reason == "Not needed" for _, command, _ in desk.commands)
 
 
 async def test_what_is_not_theirs_is_left_out_and_a_page_of_a_list_is_the_most(desk: Office) -> None:

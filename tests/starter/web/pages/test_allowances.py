@@ -56,7 +56,7 @@ def test_a_bucket_that_is_full_again_takes_no_room() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("address", "other_address", "is_same_network"),
     [
         ("203.0.113.1", "203.0.113.2", False),
         ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
@@ -64,24 +64,28 @@ def test_a_bucket_that_is_full_again_takes_no_room() -> None:
         ("x" * 64, "x" * 6_400, True),
     ],
 )
-def test_an_ipv6_network_is_one_address(tmp_path: Path, one: str, other: str, same: bool) -> None:
+def test_an_ipv6_network_is_one_address(
+    tmp_path: Path, address: str, other_address: str, is_same_network: bool
+) -> None:
     allowances = Allowances(Store(str(tmp_path)), Watch().clock)
     for _ in range(LOOKS_OF_AN_ADDRESS.burst):
-        assert allowances.address(call(one)) == 0
-    assert (allowances.address(call(other)) > 0) is same
-    assert allowances.address(call(one, "POST")) == 0
+        assert allowances.address(call(address)) == 0
+    assert (allowances.address(call(other_address)) > 0) is is_same_network
+    assert allowances.address(call(address, "POST")) == 0
 
 
 async def test_all_processes_together_take_so_many_presses_of_a_link_and_each_so_many_looks(tmp_path: Path) -> None:
     watch = Watch()
     processes = [Allowances(Store(str(tmp_path)), watch.clock) for _ in range(2)]
     presses = [
-        await one.link(call("203.0.113.1", "POST"), "link") for _ in range(PRESSES_OF_A_LINK.burst) for one in processes
+        await process.link(call("203.0.113.1", "POST"), "link")
+        for _ in range(PRESSES_OF_A_LINK.burst)
+        for process in processes
     ]
     assert sum(not wait for wait in presses) == PRESSES_OF_A_LINK.burst
-    assert [await one.link(call("203.0.113.1"), "link") for one in processes] == [0, 0]
+    assert [await process.link(call("203.0.113.1"), "link") for process in processes] == [0, 0]
     watch.now += 10
-    assert sorted([await one.link(call("203.0.113.1", "POST"), "link") for one in processes]) == [0, 10]
+    assert sorted([await process.link(call("203.0.113.1", "POST"), "link") for process in processes]) == [0, 10]
 
 
 async def test_while_the_database_is_away_each_process_counts_alone(tmp_path: Path) -> None:

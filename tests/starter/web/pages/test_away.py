@@ -62,44 +62,44 @@ async def phone(folder: Path) -> AsyncIterator[Phone]:
 
 
 @pytest_asyncio.fixture
-async def at(tmp_path: Path) -> AsyncIterator[Phone]:
-    async with phone(tmp_path) as made:
-        yield made
+async def visitor(tmp_path: Path) -> AsyncIterator[Phone]:
+    async with phone(tmp_path) as opened_phone:
+        yield opened_phone
 
 
-async def test_it_is_entered_on_the_phone_and_ended_there(at: Phone) -> None:
-    page = await at.open(FIRST)
+async def test_it_is_entered_on_the_phone_and_ended_there(visitor: Phone) -> None:
+    page = await visitor.open(FIRST)
     assert "Customer Deputy, as usual" in page.text, "the delegate of the people file"
     assert f'href="../open/{page.url.path.rpartition("/")[2]}"' in page.text, "the way back"
-    done = await at.press(page, **FIELDS)
-    assert "The absence is entered." in done.text
-    [row] = await at.store.absences.of(FIRST, datetime.now(UTC))
+    page_after = await visitor.press(page, **FIELDS)
+    assert "The absence is entered." in page_after.text
+    [row] = await visitor.store.absences.of(FIRST, datetime.now(UTC))
     assert (row.acts, row.entered_by) == (None, f"link:{FIRST}")
-    assert "The absence is ended." in (await at.press(done, act="end", absence=row.id)).text
-    assert await at.store.absences.of(FIRST, datetime.now(UTC)) == []
+    assert "The absence is ended." in (await visitor.press(page_after, act="end", absence=row.id)).text
+    assert await visitor.store.absences.of(FIRST, datetime.now(UTC)) == []
 
 
-async def test_it_speaks_the_language_of_its_reader(at: Phone) -> None:
-    page = await at.open(DUTCH)
+async def test_it_speaks_the_language_of_its_reader(visitor: Phone) -> None:
+    page = await visitor.open(DUTCH)
     assert "Ik ben afwezig" in page.text
-    assert "This was not done" not in (await at.press(page, **FIELDS, acts="nobody")).text
+    assert "This was not done" not in (await visitor.press(page, **FIELDS, acts="nobody")).text
 
 
-async def test_only_whoever_the_link_is_for_enters_anything(at: Phone) -> None:
-    assert (await at.open(FIRST, LinkUse.PREVIEW)).status_code == 404
-    assert (await at.open("p-0123456789ab")).status_code == 404
-    assert (await at.http.get("/away/nonsense")).status_code == 404
-    page = await at.open(CHAIR)
-    forged = await at.http.post(page.url.path, data={"token": "forged", **FIELDS})
+async def test_only_whoever_the_link_is_for_enters_anything(visitor: Phone) -> None:
+    assert (await visitor.open(FIRST, LinkUse.PREVIEW)).status_code == 404
+    assert (await visitor.open("p-0123456789ab")).status_code == 404
+    assert (await visitor.http.get("/away/nonsense")).status_code == 404
+    page = await visitor.open(CHAIR)
+    forged = await visitor.http.post(page.url.path, data={"token": "forged", **FIELDS})
     assert forged.status_code == 403
-    assert await at.store.absences.coming(datetime.now(UTC)) == []
+    assert await visitor.store.absences.coming(datetime.now(UTC)) == []
 
 
-async def test_while_the_database_is_away_nothing_is_entered_and_it_is_said(at: Phone, tmp_path: Path) -> None:
-    page = await at.open(CHAIR)
+async def test_while_the_database_is_away_nothing_is_entered_and_it_is_said(visitor: Phone, tmp_path: Path) -> None:
+    page = await visitor.open(CHAIR)
     shutil.move(tmp_path / "store" / "countersign.sqlite3", tmp_path / "elsewhere")
-    refused = await at.press(page, **FIELDS)
+    refused = await visitor.press(page, **FIELDS)
     assert refused.status_code == 503
     assert "Nothing is lost" in refused.text
     shutil.move(tmp_path / "elsewhere", tmp_path / "store" / "countersign.sqlite3")
-    assert await at.store.absences.coming(datetime.now(UTC)) == []
+    assert await visitor.store.absences.coming(datetime.now(UTC)) == []

@@ -29,7 +29,7 @@ async def test_a_logo_is_served_as_what_it_is_and_can_run_nothing(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         (b"<html>", "must be a PNG, JPEG or SVG file"),
         (b"", "must be a PNG, JPEG or SVG file"),
@@ -37,13 +37,13 @@ async def test_a_logo_is_served_as_what_it_is_and_can_run_nothing(tmp_path: Path
         (None, "cannot be read (No such file or directory)"),
     ],
 )
-def test_what_is_no_logo_is_refused_in_words(tmp_path: Path, content: bytes | None, says: str) -> None:
+def test_what_is_no_logo_is_refused_in_words(tmp_path: Path, content: bytes | None, message: str) -> None:
     file = tmp_path / "logo"
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(UnusableLogo) as refused:
         Brand.of("Acme", file)
-    assert str(refused.value) == f"COUNTERSIGN_COMPANY_LOGO: {says}"
+    assert str(refused.value) == f"COUNTERSIGN_COMPANY_LOGO: {message}"
 
 
 def test_a_logo_as_large_as_may_be_is_taken_and_one_byte_more_is_refused(tmp_path: Path) -> None:

@@ -16,21 +16,21 @@ LOOKS = {status: chip_of(StateOwner.FOLLOW_UP, status, Language.english()).look 
 
 
 @pytest.mark.parametrize(
-    ("of", "states"),
+    ("owner", "states"),
     [
         (StateOwner.FOLLOW_UP, Status),
         (StateOwner.PERSON, [*SignerState, *AssigneeState]),
         (StateOwner.MEMBER, MemberStatus),
     ],
 )
-def test_every_state_has_its_words_and_a_look(of: StateOwner, states: Iterable[str]) -> None:
-    assert set(states) == set(STATES[of])
+def test_every_state_has_its_words_and_a_look(owner: StateOwner, states: Iterable[str]) -> None:
+    assert set(states) == set(STATES[owner])
 
 
 def test_what_ended_well_looks_like_nothing_that_ended_otherwise() -> None:
     assert {LOOKS[status] for status in (Status.SIGNED, Status.DONE)} == {Look.GOOD}
-    others = {LOOKS[status] for status in Status if status.ended} - {Look.GOOD}
-    assert others == {Look.NEAR, Look.BAD, Look.CALM}
+    other_looks = {LOOKS[status] for status in Status if status.ended} - {Look.GOOD}
+    assert other_looks == {Look.NEAR, Look.BAD, Look.CALM}
     assert Look.GOOD not in {LOOKS[status] for status in Status if not status.ended}
 
 

@@ -62,25 +62,25 @@ def test_each_code_has_a_sentence_for_pages_in_each_language(code: MessageCode) 
 
 
 def test_what_a_request_refuses_is_said_in_the_readers_language_without_ids_and_flags() -> None:
-    asked = questions.ask(SENT, Question(person=SIGNER, text="Which annex?"), NOW)
+    state_with_question = questions.ask(SENT, Question(person=SIGNER, text="Which annex?"), NOW)
     stuck = tasks.block(TASK, Block(person=SIGNER, because="no key"), NOW)
     deciding = A_TASK.replace(decides=ToDecide(onboarding="acme", part="msa"))
-    ended = SENT.end(Status.SIGNED, NOW, "core-signature")
-    told = silent_for(a_request(), timedelta(minutes=5)).carried
-    assert isinstance(told, SignatureState)
+    ended_state = SENT.end(Status.SIGNED, NOW, "core-signature")
+    told_state = silent_for(a_request(), timedelta(minutes=5)).carried
+    assert isinstance(told_state, SignatureState)
     long, later = "x" * (TEXT_AT_MOST + 1), NOW + timedelta(days=31)
-    said = (
+    rejections = (
         operations.refuse_snooze(SENT, Policy(snooze=0), NotNow(person=SIGNER, until=later), NOW),
         operations.refuse_snooze(SENT, Policy(snooze=2), NotNow(person=SIGNER, until=NOW), NOW),
         operations.refuse_snooze(SENT, Policy(snooze=2), NotNow(person=SIGNER, until=later), NOW),
         operations.refuse_snooze(SENT, Policy(snooze=2), NotNow(person=SIGNER, until=NOW + 9 * HORIZON), NOW),
-        questions.refuse_ask(asked, Question(person=SIGNER, text="?")),
+        questions.refuse_ask(state_with_question, Question(person=SIGNER, text="?")),
         questions.refuse_ask(SENT, Question(person=SIGNER, text=" ")),
         questions.refuse_ask(SENT, Question(person=SIGNER, text=long)),
-        questions.refuse_answer(asked, Answer(actor="legal-desk", text="\n")),
+        questions.refuse_answer(state_with_question, Answer(actor="legal-desk", text="\n")),
         questions.refuse_answer(SENT, Answer(actor="legal-desk", text="A.")),
-        operations.refuse_remind(told, ReminderNow(actor="legal-desk"), datetime.now(UTC)),
-        operations.refuse_cancel(ended, Cancellation(actor="legal-desk", reason="because")),
+        operations.refuse_remind(told_state, ReminderNow(actor="legal-desk"), datetime.now(UTC)),
+        operations.refuse_cancel(ended_state, Cancellation(actor="legal-desk", reason="because")),
         operations.refuse_cancel(SENT, Cancellation(actor="legal-desk", reason=" ")),
         operations.refuse_resume(SENT, Resumption(actor="legal-desk")),
         operations.refuse_extend(SENT, Extension(actor="legal-desk", due=NOW.date() - timedelta(days=9)), NOW),
@@ -91,13 +91,13 @@ def test_what_a_request_refuses_is_said_in_the_readers_language_without_ids_and_
         tasks.refuse_block(stuck, Block(person=SIGNER, because="no key")),
         tasks.refuse_undecided(deciding, Done(actor=SIGNER)),
     )
-    for one in said:
-        assert one is not None
+    for rejection in rejections:
+        assert rejection is not None
         for code in (code for code in LANGUAGES if code != "en"):
-            words = refusal_text(Language.of(code), one)
-            assert words and words != one.english, one
+            text = refusal_text(Language.of(code), rejection)
+            assert text and text != rejection.english, rejection
             for raw in (SIGNER, "ghost", "legal-desk", "countersign", "--", "acme"):
-                assert raw not in words
+                assert raw not in text
 
 
 def test_a_rejection_of_newer_code_is_shown_by_its_code() -> None:

@@ -42,25 +42,25 @@ BEFORE = NOW - timedelta(days=2)
 DUE = NOW + timedelta(days=1)
 
 
-def part(id: str, title: str, state: str = "open", **more: Any) -> PartLine:
-    known: dict[str, Any] = {"team": "customer", "told": True, "since": BEFORE}
-    return PartLine(id=id, title=title, state=state, **known | more)
+def part(id: str, title: str, state: str = "open", **overrides: Any) -> PartLine:
+    fields: dict[str, Any] = {"team": "customer", "told": True, "since": BEFORE}
+    return PartLine(id=id, title=title, state=state, **fields | overrides)
 
 
-def agreement(number: int, title: str, **more: Any) -> PartLine:
-    return part(f"agreement-{number}", title, **more | {"workflow": f"signature-request:acme.1.{number}"})
+def agreement(number: int, title: str, **overrides: Any) -> PartLine:
+    return part(f"agreement-{number}", title, **overrides | {"workflow": f"signature-request:acme.1.{number}"})
 
 
-def step(id: str = "billing", title: str = DETAILS, **more: Any) -> PartLine:
-    return part(id, title, **more | {"workflow": "task:acme.1.3"})
+def step(id: str = "billing", title: str = DETAILS, **overrides: Any) -> PartLine:
+    return part(id, title, **overrides | {"workflow": "task:acme.1.3"})
 
 
-def of_ours(id: str, title: str, told: bool, **more: Any) -> PartLine:
-    return part(id, title, **more | {"team": "operations", "told": told, "workflow": f"task:acme.1.{id}"})
+def of_ours(id: str, title: str, is_told: bool, **overrides: Any) -> PartLine:
+    return part(id, title, **overrides | {"team": "operations", "told": is_told, "workflow": f"task:acme.1.{id}"})
 
 
-def shown(*stages: StageLine, **changes: Any) -> OnboardingShow:
-    known = OnboardingShow(
+def make_onboarding_view(*stages: StageLine, **changes: Any) -> OnboardingShow:
+    view = OnboardingShow(
         id="acme",
         kind="customer-onboarding",
         title=TITLE,
@@ -79,22 +79,25 @@ def shown(*stages: StageLine, **changes: Any) -> OnboardingShow:
                     agreement(1, MSA),
                     agreement(2, DPA, state="done", status=Status.SIGNED, at=NOW - timedelta(hours=3)),
                 ),
-                tasks=(of_ours("8", "Create the account", told=True), of_ours("9", "Check their credit", told=False)),
+                tasks=(
+                    of_ours("8", "Create the account", is_told=True),
+                    of_ours("9", "Check their credit", is_told=False),
+                ),
                 steps=(step(),),
             ),
             StageLine(
                 name="live",
                 state="coming",
-                tasks=(of_ours("20", "Switch it on", told=True, state="coming"),),
+                tasks=(of_ours("20", "Switch it on", is_told=True, state="coming"),),
                 notices=(NoticeLine(id="notice-1", to="customer", title="Welcome", state="coming"),),
             ),
         ),
     )
-    return known.replace(**changes)
+    return view.replace(**changes)
 
 
 def request(number: int, person: str, **changes: Any) -> RequestShow:
-    known = RequestShow(
+    view = RequestShow(
         id=f"acme.1.{number}",
         kind="contract",
         document=MSA,
@@ -103,7 +106,7 @@ def request(number: int, person: str, **changes: Any) -> RequestShow:
         waiting_for=(WaitingFor(person=person, since=BEFORE),),
         due_at=DUE,
     )
-    return known.replace(**changes)
+    return view.replace(**changes)
 
 
 def task(person: str, id: str = "acme.1.3") -> TaskShow:
@@ -119,46 +122,46 @@ def task(person: str, id: str = "acme.1.3") -> TaskShow:
 
 def know(customer: Phone, show: OnboardingShow, *parts: RequestShow | TaskShow) -> None:
     """Our own side knows the onboarding, with what these parts say of themselves."""
-    said = {one.id: PartHeard.said(one, NOW) for one in parts}
+    heard_by_id = {part.id: PartHeard.said(part, NOW) for part in parts}
     heard = {
-        one.id: said[what.id]
+        part.id: heard_by_id[workflow_name.id]
         for stage in show.stages
-        for one in stage.parts
-        if one.state == "open" and (what := named(one.workflow or "")) and what.id in said
+        for part in stage.parts
+        if part.state == "open" and (workflow_name := named(part.workflow or "")) and workflow_name.id in heard_by_id
     }
     waiting = tuple(
-        WaitingPart(person=FIRST, since=BEFORE, who="customer", what=one.title, part=one.id)
+        WaitingPart(person=FIRST, since=BEFORE, who="customer", what=part.title, part=part.id)
         for stage in show.stages
-        for one in stage.parts
-        if one.state == "open"
+        for part in stage.parts
+        if part.state == "open"
     )
     customer.views[ACME] = joined(show.replace(waiting_for=waiting), heard)
 
 
 @pytest.fixture
 async def customer(tmp_path: Path) -> AsyncIterator[Phone]:
-    async with phone(tmp_path) as made:
-        know(made, shown(), request(1, FIRST), task(COLLEAGUE))
-        yield made
+    async with phone(tmp_path) as opened_phone:
+        know(opened_phone, make_onboarding_view(), request(1, FIRST), task(COLLEAGUE))
+        yield opened_phone
 
 
-def link(customer: Phone, person: str = FIRST, use: LinkUse = LinkUse.VIEW, **more: Any) -> str:
-    return customer.links.link(ACME, person, use, **more).removeprefix(PUBLIC)
+def link(customer: Phone, person: str = FIRST, use: LinkUse = LinkUse.VIEW, **overrides: Any) -> str:
+    return customer.links.link(ACME, person, use, **overrides).removeprefix(PUBLIC)
 
 
-def given(
-    customer: Phone, person: str, use: LinkUse, part: str, serial: str = FIRST_SERIAL, known: str | None = None
+def make_part_link(
+    customer: Phone, person: str, use: LinkUse, part: str, serial: str = FIRST_SERIAL, page_person: str | None = None
 ) -> str:
-    """The path of the link to a part that the page of `known` gives to whom the part calls `person`."""
-    through = Through(ACME, known or person)
+    """The path of the link to a part that the page of `page_person` gives to whom the part calls `person`."""
+    through = Through(ACME, page_person or person)
     return customer.links.link(part, person, use, serial, through=through).removeprefix(PUBLIC)
 
 
 def sections(page: str) -> dict[str, str]:
     """What stands in each part of the page, as it is read."""
-    found = re.findall(r'<section class="part ([a-z]+)".*?</section>', page, re.DOTALL)
+    classes = re.findall(r'<section class="part ([a-z]+)".*?</section>', page, re.DOTALL)
     texts = re.findall(r"<section.*?</section>", page, re.DOTALL)
-    return dict(zip(found, map(text_of, texts), strict=True))
+    return dict(zip(classes, map(text_of, texts), strict=True))
 
 
 def ways_on(page: str) -> list[str]:
@@ -174,15 +177,15 @@ async def test_the_page_says_what_is_done_what_is_yours_what_is_with_us_and_what
     assert steps[1].replace("\u2068", "").replace("\u2069", "") == "Stage 1 of 2: agreements"
     assert text_of(steps[2]) == "1 agreements under way 2 live comes later"
     assert re.findall(r'aria-current="step".*?<bdi>([^<]*)', steps[2]) == ["agreements"]
-    found = sections(answer.text)
-    assert [*found] == ["yours", "colleague", "ours", "next", "done"]
-    assert MSA in found["yours"]
-    assert "Waiting for you since Tue, 24 Nov, 09:00." in found["yours"]
-    assert "Due tomorrow 09:00 Fri, 27 Nov 2026, 09:00 (New York)" in found["yours"]
-    assert found["colleague"].endswith("With a colleague of yours since Tue, 24 Nov, 09:00.")
-    assert "Create the account With our team since" in found["ours"]
-    assert "live Switch it on" in found["next"]
-    assert DPA in found["done"]
+    section_texts = sections(answer.text)
+    assert [*section_texts] == ["yours", "colleague", "ours", "next", "done"]
+    assert MSA in section_texts["yours"]
+    assert "Waiting for you since Tue, 24 Nov, 09:00." in section_texts["yours"]
+    assert "Due tomorrow 09:00 Fri, 27 Nov 2026, 09:00 (New York)" in section_texts["yours"]
+    assert section_texts["colleague"].endswith("With a colleague of yours since Tue, 24 Nov, 09:00.")
+    assert "Create the account With our team since" in section_texts["ours"]
+    assert "live Switch it on" in section_texts["next"]
+    assert DPA in section_texts["done"]
     assert "Acme &lt;b&gt;Ltd&lt;/b&gt;" in answer.text
 
 
@@ -198,18 +201,18 @@ async def test_a_last_stage_in_which_nobody_does_anything_says_where_it_leads_an
             notices=(NoticeLine(id="notice-1", to="customer", title="Welcome", state="coming"),),
         ),
     )
-    know(customer, shown(*stages), request(1, FIRST))
-    found = sections((await customer.open(link(customer))).text)
-    assert found["next"].endswith("live Then everything is done.")
-    assert "a pause" not in found["next"]
+    know(customer, make_onboarding_view(*stages), request(1, FIRST))
+    section_texts = sections((await customer.open(link(customer))).text)
+    assert section_texts["next"].endswith("live Then everything is done.")
+    assert "a pause" not in section_texts["next"]
 
 
 async def test_the_button_leads_to_the_reader_s_own_page_of_that_part(customer: Phone) -> None:
     page = (await customer.open(link(customer))).text
     [way] = ways_on(page)
-    assert way == ".." + given(customer, FIRST, LinkUse.SIGN, "acme.1.1")
+    assert way == ".." + make_part_link(customer, FIRST, LinkUse.SIGN, "acme.1.1")
     colleague = (await customer.open(link(customer, COLLEAGUE))).text
-    assert ways_on(colleague) == [".." + given(customer, COLLEAGUE, LinkUse.DO, "task:acme.1.3")]
+    assert ways_on(colleague) == [".." + make_part_link(customer, COLLEAGUE, LinkUse.DO, "task:acme.1.3")]
     assert sections(colleague)["colleague"].count(MSA) == 1, "the agreement is the customer's, not theirs"
 
 
@@ -220,11 +223,11 @@ async def test_who_stands_in_full_is_found_in_each_part_by_whom_they_are(custome
         ids = map(position_word, range(1, len(people) + 1))
         await customer.store.people.keep(workflow, "f", SignersFile.of(people, ids) or b"")
         await customer.store.people.choose(workflow, "f")
-    know(customer, shown(customer="signer-1", colleagues=()), request(1, "signer-2"), task("signer-1"))
+    know(customer, make_onboarding_view(customer="signer-1", colleagues=()), request(1, "signer-2"), task("signer-1"))
     page = (await customer.open(link(customer, "signer-1"))).text
     assert ways_on(page) == [
-        ".." + given(customer, "signer-2", LinkUse.SIGN, "acme.1.1", known="signer-1"),
-        ".." + given(customer, "signer-1", LinkUse.DO, "task:acme.1.3"),
+        ".." + make_part_link(customer, "signer-2", LinkUse.SIGN, "acme.1.1", page_person="signer-1"),
+        ".." + make_part_link(customer, "signer-1", LinkUse.DO, "task:acme.1.3"),
     ]
     assert "2 things wait for you" in text_of(page)
 
@@ -232,9 +235,9 @@ async def test_who_stands_in_full_is_found_in_each_part_by_whom_they_are(custome
 async def test_the_page_names_nobody_and_says_nothing_that_is_ours(customer: Phone) -> None:
     late = request(1, SECOND, status=Status.SENT, says="Waiting for chief-executive because")
     undecided = agreement(2, DPA, state="undecided", status=Status.DECLINED, at=NOW, says="the price is too high")
-    stage = shown().stages[0].replace(agreements=(agreement(1, MSA), undecided))
+    stage = make_onboarding_view().stages[0].replace(agreements=(agreement(1, MSA), undecided))
     trouble = Problem(code=Code.UNREACHABLE, since=BEFORE, says="the host files.internal refuses")
-    know(customer, shown(stage, problem=trouble, says="Stage 1 of 1, waiting for legal-desk"), late)
+    know(customer, make_onboarding_view(stage, problem=trouble, says="Stage 1 of 1, waiting for legal-desk"), late)
     page = (await customer.open(link(customer))).text
     text = text_of(page)
     for secret in (
@@ -243,7 +246,7 @@ async def test_the_page_names_nobody_and_says_nothing_that_is_ours(customer: Pho
     ):
         assert secret not in page, secret
     assert "Since Tue, 24 Nov 2026, 09:00 (New York) something is in the way. Nothing is lost." in text
-    assert {MSA, DPA} == {one for one in (MSA, DPA) if one in sections(page)["ours"]}
+    assert {MSA, DPA} == {title for title in (MSA, DPA) if title in sections(page)["ours"]}
     assert "and 1 more" in sections(page)["ours"], "what the customer does not hear of is counted"
 
 
@@ -269,7 +272,7 @@ async def test_only_the_customer_s_people_have_a_page_and_an_onboarding_has_no_o
 
 
 async def test_while_nobody_knows_the_page_says_so(customer: Phone) -> None:
-    for unknown in ({}, {ACME: shown(partial=True)}):
+    for unknown in ({}, {ACME: make_onboarding_view(partial=True)}):
         customer.views.clear()
         customer.views.update(unknown)
         answer = await customer.open(link(customer))
@@ -277,21 +280,21 @@ async def test_while_nobody_knows_the_page_says_so(customer: Phone) -> None:
 
 
 async def test_what_a_part_does_not_say_is_told_without_a_button(customer: Phone) -> None:
-    know(customer, shown(), task(COLLEAGUE))
+    know(customer, make_onboarding_view(), task(COLLEAGUE))
     page = (await customer.open(link(customer))).text
     assert MSA in sections(page)["yours"]
     assert ways_on(page) == []
 
 
-@pytest.mark.parametrize(("status", "says"), [(Status.DONE, "Onboarding completed"), (Status.CANCELLED, "cancelled")])
+@pytest.mark.parametrize(("status", "phrase"), [(Status.DONE, "Onboarding completed"), (Status.CANCELLED, "cancelled")])
 async def test_an_onboarding_that_has_ended_says_how_and_asks_no_more(
-    customer: Phone, status: Status, says: str
+    customer: Phone, status: Status, phrase: str
 ) -> None:
-    stages = tuple(one.replace(state="done") for one in shown().stages[:1])
-    know(customer, shown(*stages, status=status))
+    stages = tuple(stage.replace(state="done") for stage in make_onboarding_view().stages[:1])
+    know(customer, make_onboarding_view(*stages, status=status))
     answer = await customer.open(link(customer))
     assert answer.status_code == 200
-    assert says in text_of(answer.text)
+    assert phrase in text_of(answer.text)
     assert "<script" not in answer.text
     assert "data-version" not in answer.text
 
@@ -300,17 +303,17 @@ async def test_the_script_asks_with_the_version_and_hears_whether_there_is_news(
     path = link(customer)
     first = await customer.open(path)
     [version] = re.findall(r'data-version="(\w+)"', first.text)
-    same = await customer.open(f"{path}?since={version}")
-    assert (same.status_code, same.content) == (204, b"")
-    know(customer, shown(), request(1, FIRST, waiting_for=(), status=Status.CONVERTING), task(COLLEAGUE))
+    unchanged = await customer.open(f"{path}?since={version}")
+    assert (unchanged.status_code, unchanged.content) == (204, b"")
+    know(customer, make_onboarding_view(), request(1, FIRST, waiting_for=(), status=Status.CONVERTING), task(COLLEAGUE))
     news = await customer.open(f"{path}?since={version}")
     assert news.status_code == 200
     assert "yours" not in sections(news.text)
     policy = first.headers["content-security-policy"]
     assert policy.count("script-src") == policy.count("connect-src 'self'") == 1
     assert "unsafe" not in policy
-    other = (await customer.open(customer.link())).headers["content-security-policy"]
-    assert "script-src" not in other
+    signing_policy = (await customer.open(customer.link())).headers["content-security-policy"]
+    assert "script-src" not in signing_policy
 
 
 async def test_one_look_serves_everybody_for_two_seconds(customer: Phone) -> None:
@@ -323,106 +326,109 @@ async def test_one_look_serves_everybody_for_two_seconds(customer: Phone) -> Non
 
 
 async def test_a_page_that_looks_by_itself_for_an_hour_is_never_told_to_wait(customer: Phone) -> None:
-    path, every = link(customer), int(re.findall(r"every = (\d+)", (TEMPLATES / "journey.js").read_text())[0]) / 1000
+    path, interval_seconds = (
+        link(customer),
+        int(re.findall(r"every = (\d+)", (TEMPLATES / "journey.js").read_text())[0]) / 1000,
+    )
     [version] = re.findall(r'data-version="(\w+)"', (await customer.open(path)).text)
     answers = set()
-    for _ in range(int(3600 / every)):
-        customer.watch.now += every
+    for _ in range(int(3600 / interval_seconds)):
+        customer.watch.now += interval_seconds
         answers.add((await customer.browser.get(f"{path}?since={version}")).status_code)
     assert answers == {204}
 
 
 async def test_of_ten_times_the_parts_some_are_shown_and_the_others_counted(customer: Phone) -> None:
-    many = tuple(agreement(number, f"Terms {number}") for number in range(1, PARTS_SHOWN_AT_MOST * 10 + 1))
-    stage = StageLine(name="agreements", state="open", agreements=many)
-    know(customer, shown(stage), *(request(number, FIRST) for number in range(1, len(many) + 1)))
+    agreements = tuple(agreement(number, f"Terms {number}") for number in range(1, PARTS_SHOWN_AT_MOST * 10 + 1))
+    stage = StageLine(name="agreements", state="open", agreements=agreements)
+    know(customer, make_onboarding_view(stage), *(request(number, FIRST) for number in range(1, len(agreements) + 1)))
     page = (await customer.open(link(customer))).text
     assert page.count("<li>") == 2 * PARTS_SHOWN_AT_MOST, "what is beyond the people that are looked up is with us"
     assert f"{PEOPLE_LOOKED_UP_AT_MOST} things wait for you" in text_of(page)
-    left = len(many) - PEOPLE_LOOKED_UP_AT_MOST
+    remaining_count = len(agreements) - PEOPLE_LOOKED_UP_AT_MOST
     assert f"and {PEOPLE_LOOKED_UP_AT_MOST - PARTS_SHOWN_AT_MOST} more" in sections(page)["yours"]
-    assert f"and {left - PARTS_SHOWN_AT_MOST} more" in sections(page)["ours"]
+    assert f"and {remaining_count - PARTS_SHOWN_AT_MOST} more" in sections(page)["ours"]
 
 
 async def test_news_that_the_customer_got_is_no_row_under_a_name_of_ours(customer: Phone) -> None:
     got = NoticeLine(id="notice-1", to="customer", title="Notice to customer", state="done", at=NOW)
-    know(customer, shown(shown().stages[0].replace(notices=(got,))))
+    know(customer, make_onboarding_view(make_onboarding_view().stages[0].replace(notices=(got,))))
     assert "Notice to" not in text_of((await customer.open(link(customer))).text)
 
 
 async def test_of_ten_times_what_is_done_the_newest_is_shown_first(customer: Phone) -> None:
     count = PARTS_SHOWN_AT_MOST * 10
-    many = tuple(
+    agreements = tuple(
         agreement(number, f"Terms {number}.", state="done", status=Status.SIGNED, at=BEFORE + timedelta(minutes=number))
         for number in range(1, count + 1)
     )
-    know(customer, shown(StageLine(name="agreements", state="open", agreements=many)))
-    done = sections((await customer.open(link(customer))).text)["done"]
+    know(customer, make_onboarding_view(StageLine(name="agreements", state="open", agreements=agreements)))
+    done_text = sections((await customer.open(link(customer))).text)["done"]
     newest = range(count, count - PARTS_SHOWN_AT_MOST, -1)
-    assert re.findall(r"Terms (\d+)\.", done) == [str(number) for number in newest]
-    assert f"and {count - PARTS_SHOWN_AT_MOST} more" in done
+    assert re.findall(r"Terms (\d+)\.", done_text) == [str(number) for number in newest]
+    assert f"and {count - PARTS_SHOWN_AT_MOST} more" in done_text
 
 
 async def test_every_reader_reads_it_in_their_language(customer: Phone) -> None:
-    know(customer, shown(colleagues=(DUTCH,)))
+    know(customer, make_onboarding_view(colleagues=(DUTCH,)))
     text = text_of((await customer.open(link(customer, DUTCH))).text)
     assert "Wat er nu komt" in text
     assert "What comes next" not in text
 
 
 async def test_a_link_that_was_made_anew_kills_the_old_one_which_offers_to_send_the_new_one(customer: Phone) -> None:
-    old, place = link(customer), serial_of(ACME, FIRST)
-    await customer.store.one_use.replace_serial(place, "b7")
-    dead = await customer.open(old)
+    old_link, serial_key = link(customer), serial_of(ACME, FIRST)
+    await customer.store.one_use.replace_serial(serial_key, "b7")
+    dead = await customer.open(old_link)
     assert (dead.status_code, MSA in dead.text) == (410, False)
     assert (await customer.open(link(customer, serial="b7"))).status_code == 200
     assert (await customer.open(link(customer, COLLEAGUE))).status_code == 200, "of one person alone"
     for _ in range(2):
-        sent = await customer.press(old)
+        sent = await customer.press(old_link)
         assert sent.status_code == 303
-    [(wish, _)] = customer.recorder.commands
-    assert wish == NewLink(actor=FIRST), "once an hour, and a double click is one"
-    after = await customer.open(f"/journey/{sent.headers['location']}")
-    assert "The link is on its way" in text_of(after.text)
-    assert "b7" not in after.text
+    [(command, _)] = customer.recorder.commands
+    assert command == NewLink(actor=FIRST), "once an hour, and a double click is one"
+    page_after = await customer.open(f"/journey/{sent.headers['location']}")
+    assert "The link is on its way" in text_of(page_after.text)
+    assert "b7" not in page_after.text
     assert form_of(dead.text)["act"] == Action.RESEND
 
 
 async def ways_to_parts(customer: Phone, serial: str = FIRST_SERIAL) -> list[str]:
     """Where the customer's page leads: to an agreement of theirs and to a step, both of which they may act on."""
-    know(customer, shown(), request(1, FIRST), task(FIRST))
+    know(customer, make_onboarding_view(), request(1, FIRST), task(FIRST))
     customer.views.update({"acme.1.1": request(1, FIRST), "task:acme.1.3": task(FIRST)})
     return [way.removeprefix("..") for way in ways_on((await customer.open(link(customer, serial=serial))).text)]
 
 
 async def test_what_the_old_link_gave_is_no_longer_good_either(customer: Phone) -> None:
-    agreement, step = old = await ways_to_parts(customer)
+    agreement, step = old_links = await ways_to_parts(customer)
     assert (agreement.split("/")[1], step.split("/")[1]) == ("open", "task")
-    forms = [form_of((await customer.open(way)).text) for way in old]
+    forms = [form_of((await customer.open(way)).text) for way in old_links]
     await customer.store.one_use.replace_serial(serial_of(ACME, FIRST), "b7")
-    for way, form in zip(old, forms, strict=True):
+    for way, form in zip(old_links, forms, strict=True):
         for answer in (await customer.open(way), await customer.post(way, form)):
             assert (answer.status_code, MSA in answer.text, DETAILS in answer.text) == (410, False, False)
             assert "This link is no longer valid" in text_of(answer.text)
     assert (await customer.open(f"{agreement}/first-page")).status_code == 410
     assert customer.recorder.commands == []
     new = await ways_to_parts(customer, "b7")
-    assert not {*new} & {*old}
+    assert not {*new} & {*old_links}
     assert [(await customer.open(way)).status_code for way in new] == [200, 200]
 
 
 async def test_from_a_part_the_new_link_is_sent_as_from_the_page_itself(customer: Phone) -> None:
-    old = await ways_to_parts(customer)
+    old_links = await ways_to_parts(customer)
     await customer.store.one_use.replace_serial(serial_of(ACME, FIRST), "b7")
-    for way in old:
+    for way in old_links:
         dead = (await customer.open(way)).text
         [action] = re.findall(r'<form method="post" action="\.\.([^"]*)"', dead)
         sent = await customer.post(action, form_of(dead))
         assert (action, sent.status_code) == (link(customer), 303)
-    [(wish, _)] = customer.recorder.commands
-    assert wish == NewLink(actor=FIRST), "once an hour, wherever it is asked for"
-    after = await customer.open(f"/journey/{sent.headers['location']}")
-    assert "The link is on its way" in text_of(after.text)
+    [(command, _)] = customer.recorder.commands
+    assert command == NewLink(actor=FIRST), "once an hour, wherever it is asked for"
+    page_after = await customer.open(f"/journey/{sent.headers['location']}")
+    assert "The link is on its way" in text_of(page_after.text)
 
 
 async def test_a_notice_s_own_link_to_a_part_and_a_colleague_s_stay_good(customer: Phone) -> None:
@@ -431,14 +437,14 @@ async def test_a_notice_s_own_link_to_a_part_and_a_colleague_s_stay_good(custome
     for way in (
         customer.link(FIRST, LinkUse.SIGN, "acme.1.1"),
         customer.link(FIRST, LinkUse.DO, "task:acme.1.3"),
-        given(customer, FIRST, LinkUse.SIGN, "acme.1.1", known=COLLEAGUE),
+        make_part_link(customer, FIRST, LinkUse.SIGN, "acme.1.1", page_person=COLLEAGUE),
     ):
         assert (await customer.open(way)).status_code == 200
 
 
 async def test_somebody_whom_a_part_calls_otherwise_loses_it_by_their_name_in_the_onboarding(customer: Phone) -> None:
     customer.views["acme.1.1"] = request(1, "signer-2")
-    way = given(customer, "signer-2", LinkUse.SIGN, "acme.1.1", known="signer-1")
+    way = make_part_link(customer, "signer-2", LinkUse.SIGN, "acme.1.1", page_person="signer-1")
     await customer.store.one_use.replace_serial(serial_of("signature-request:acme.1.1", "signer-2"), "c9")
     await customer.store.one_use.replace_serial(serial_of(ACME, "signer-2"), "c9")
     assert (await customer.open(way)).status_code == 200
@@ -473,6 +479,6 @@ async def test_a_preview_shows_the_page_as_it_is_without_a_way_to_act_and_closes
     assert "A preview of what the customer sees." in text_of(page)
     assert MSA in sections(page)["yours"]
     assert ways_on(page) == []
-    over = await customer.open(link(customer, use=LinkUse.PREVIEW, until=NOW))
-    assert over.status_code == 410
-    assert "This preview is over" in text_of(over.text)
+    expired = await customer.open(link(customer, use=LinkUse.PREVIEW, until=NOW))
+    assert expired.status_code == 410
+    assert "This preview is over" in text_of(expired.text)

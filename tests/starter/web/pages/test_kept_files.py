@@ -13,7 +13,7 @@ from activities.people.language import LANGUAGES
 from activities.records.downloads import Way
 from activities.records.evidence import SignedDocument, SignedFile
 from starter.web.http.allowances import LOOKS_OF_A_LINK
-from tests.starter.web.pages.test_pages import REQUESTER, shown
+from tests.starter.web.pages.test_pages import REQUESTER, make_view
 from tests.starter.web.paging import CHAIR, DUTCH, FIRST, NOW, REQUEST, SECOND, Phone, phone, text_of
 from tests.storage import count, take_table_away
 from workflows.kinds import Kind
@@ -31,24 +31,24 @@ TOLD = Notification(key="k", stage="settled", person=DUTCH, at=NOW)
 
 @pytest.fixture
 async def signer(tmp_path: Path) -> AsyncIterator[Phone]:
-    async with phone(tmp_path) as made:
-        await made.create()
+    async with phone(tmp_path) as opened_phone:
+        await opened_phone.create()
         for content in (PDF, LOG):
-            await made.store.files.put(content, SIGNED)
-        await made.store.evidence.keep_signed(MSA, SignedDocument(_stored(PDF), _stored(LOG)), NOW)
-        made.views[REQUEST] = ended()
-        yield made
+            await opened_phone.store.files.put(content, SIGNED)
+        await opened_phone.store.evidence.keep_signed(MSA, SignedDocument(_stored(PDF), _stored(LOG)), NOW)
+        opened_phone.views[REQUEST] = make_ended_view()
+        yield opened_phone
 
 
 def _stored(content: bytes) -> SignedFile:
     return SignedFile(hashlib.sha256(content).hexdigest(), len(content))
 
 
-def ended(status: Status = Status.SIGNED, **changes: Any) -> RequestShow:
-    first, second = shown(SignerState.SIGNED).signers
+def make_ended_view(status: Status = Status.SIGNED, **changes: Any) -> RequestShow:
+    first, second = make_view(SignerState.SIGNED).signers
     former = SignerLine(person=FORMER, order=1, role=Role.SIGN, state=SignerState.REASSIGNED)
     last = SignerState.SIGNED if status is Status.SIGNED else SignerState.DECLINED
-    known = shown(
+    view = make_view(
         status=status,
         requester=REQUESTER,
         due_at=None,
@@ -57,7 +57,7 @@ def ended(status: Status = Status.SIGNED, **changes: Any) -> RequestShow:
         signed_document=KeptFile(**_stored(PDF)._asdict()),
         signing_log=KeptFile(**_stored(LOG)._asdict()),
     )
-    return known.replace(**changes)
+    return view.replace(**changes)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ async def test_whoever_it_concerns_downloads_both_files(signer: Phone, person: s
         assert (answer.status_code, answer.content) == (200, content)
         assert answer.headers["content-disposition"] == f'attachment; filename="{REQUEST}-{name}.pdf"'
     noted = await signer.store.downloads.of(MSA)
-    assert [(one.who, one.file, one.way) for one in noted] == [
+    assert [(download.who, download.file, download.way) for download in noted] == [
         (person, "document", Way.PAGE),
         (person, "signing_log", Way.PAGE),
     ]
@@ -112,17 +112,17 @@ async def test_a_range_is_answered_as_for_targets(signer: Phone) -> None:
 
 
 async def test_a_declined_document_is_not_called_signed(signer: Phone) -> None:
-    signer.views[REQUEST] = ended(Status.DECLINED)
+    signer.views[REQUEST] = make_ended_view(Status.DECLINED)
     text = text_of((await signer.open(signer.link())).text)
     assert "Download the document" in text
     assert "signed document" not in text
 
 
 async def test_before_it_is_kept_there_is_nothing_and_of_some_kinds_the_log_alone(signer: Phone) -> None:
-    signer.views[REQUEST] = ended(signed_document=None, signing_log=None)
+    signer.views[REQUEST] = make_ended_view(signed_document=None, signing_log=None)
     assert "/document" not in (await signer.open(signer.link())).text
     assert (await signer.open(f"{signer.link()}/document")).status_code == 404
-    signer.views[REQUEST] = ended(signed_document=None)
+    signer.views[REQUEST] = make_ended_view(signed_document=None)
     page = (await signer.open(signer.link())).text
     assert ("/signing-log" in page, "/document" in page) == (True, False)
 
@@ -151,14 +151,14 @@ async def test_while_nobody_knows_where_it_stands_they_are_asked_to_come_again(s
 
 async def test_downloads_count_as_looks_of_the_link(signer: Phone) -> None:
     answers = [await signer.browser.get(f"{signer.link()}/signing-log") for _ in range(LOOKS_OF_A_LINK.burst + 1)]
-    assert [one.status_code for one in answers] == [200] * LOOKS_OF_A_LINK.burst + [429]
+    assert [answer.status_code for answer in answers] == [200] * LOOKS_OF_A_LINK.burst + [429]
 
 
 async def test_the_buttons_are_in_the_language_of_the_reader(signer: Phone) -> None:
-    link, said = signer.link(DUTCH, LinkUse.VIEW), set()
+    link, texts = signer.link(DUTCH, LinkUse.VIEW), set()
     people = signer.people.read_text()
     for language in LANGUAGES:
         signer.people.write_text(people.replace("locale: nl", f"locale: {language}"))
-        said.add(text_of((await signer.open(link)).text).partition("PDF")[0])
-    assert len(said) == len(LANGUAGES)
-    assert "Ondertekend document downloaden" in " ".join(said)
+        texts.add(text_of((await signer.open(link)).text).partition("PDF")[0])
+    assert len(texts) == len(LANGUAGES)
+    assert "Ondertekend document downloaden" in " ".join(texts)

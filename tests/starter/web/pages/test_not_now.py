@@ -19,10 +19,10 @@ def works(day: date) -> bool:
 
 def offered(now: str, latest: str | None = None, zone: ZoneInfo = AMSTERDAM) -> list[str]:
     reader = Reader(Language.english(), zone, works)
-    until = datetime.fromisoformat(latest).replace(tzinfo=zone) if latest else None
-    found = snooze_times(reader, datetime.fromisoformat(now).replace(tzinfo=zone), until)
-    assert all(later.at.tzinfo is UTC for later in found)
-    return [f"{later.name}: {later.at.astimezone(zone):%a %d %H:%M}" for later in found]
+    latest_at = datetime.fromisoformat(latest).replace(tzinfo=zone) if latest else None
+    times = snooze_times(reader, datetime.fromisoformat(now).replace(tzinfo=zone), latest_at)
+    assert all(later.at.tzinfo is UTC for later in times)
+    return [f"{later.name}: {later.at.astimezone(zone):%a %d %H:%M}" for later in times]
 
 
 EVENING, MORNING, WORKING = "This evening", "Tomorrow morning", "The next working day"
@@ -62,5 +62,5 @@ def test_the_clock_changes_in_between_and_nine_stays_nine() -> None:
 
 def test_who_never_works_is_offered_what_is_left() -> None:
     reader = Reader(Language.english(), AMSTERDAM, lambda _: False)
-    found = snooze_times(reader, datetime(2026, 11, 27, 12, 0, tzinfo=UTC), None)
-    assert [later.name for later in found] == [EVENING, MORNING]
+    times = snooze_times(reader, datetime(2026, 11, 27, 12, 0, tzinfo=UTC), None)
+    assert [later.name for later in times] == [EVENING, MORNING]

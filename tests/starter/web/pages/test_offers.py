@@ -21,30 +21,30 @@ SIGNER, DEPUTY = "customer-signer", "customer-deputy"
 
 
 def person(**changes: Any) -> Person:
-    known = {"id": DEPUTY, "name": "Customer Deputy", "email": "deputy@acme.test", "zone": "America/New_York"}
-    return Person.model_validate({**known, **changes})
+    fields = {"id": DEPUTY, "name": "Customer Deputy", "email": "deputy@acme.test", "zone": "America/New_York"}
+    return Person.model_validate({**fields, **changes})
 
 
-def shown(**changes: Any) -> RequestShow:
+def make_view(**changes: Any) -> RequestShow:
     choices = Choices(person=SIGNER, snoozes_left=2, snooze_until=None, hand_over=True, ask=True)
     return RequestShow(id="msa", kind="nda", status=Status.SENT, choices=(choices.replace(**changes),))
 
 
 def offered(*stand_ins: Person, **changes: Any) -> Offers:
-    return offers_to_awaited(shown(**changes), SIGNER, StandIns(stand_ins), Reader.of(person()), NOW)
+    return offers_to_awaited(make_view(**changes), SIGNER, StandIns(stand_ins), Reader.of(person()), NOW)
 
 
 def test_a_delegate_is_offered_unless_absent() -> None:
     day = NOW.date()
-    away = [{"from": day.isoformat(), "until": (day + timedelta(days=2)).isoformat()}]
+    absences = [{"from": day.isoformat(), "until": (day + timedelta(days=2)).isoformat()}]
     assert offered(person()).takers == (person(),)
-    assert offered(person(absent=away)).takers == ()
+    assert offered(person(absent=absences)).takers == ()
     assert offered().takers == ()
     assert offered(person(), hand_over=False).takers == ()
 
 
 def test_a_signer_whose_turn_it_is_not_is_offered_nothing() -> None:
-    assert offers_to_awaited(shown(), "somebody-else", StandIns((person(),)), Reader.of(person()), NOW) == NOTHING
+    assert offers_to_awaited(make_view(), "somebody-else", StandIns((person(),)), Reader.of(person()), NOW) == NOTHING
 
 
 @pytest.mark.parametrize("act", [*Action, "", "nonsense"])
@@ -62,7 +62,7 @@ def test_a_time_on_offer_is_a_wish_and_the_same_one_sent_again_after_the_last_is
 
 
 @pytest.mark.parametrize(
-    "until",
+    "snooze_until",
     [
         "",
         "tomorrow",
@@ -75,9 +75,9 @@ def test_a_time_on_offer_is_a_wish_and_the_same_one_sent_again_after_the_last_is
         "0001-01-01T00:00+14:00",
     ],
 )
-def test_a_time_that_is_not_on_offer_is_refused_in_words(until: str) -> None:
+def test_a_time_that_is_not_on_offer_is_refused_in_words(snooze_until: str) -> None:
     with pytest.raises(CommandRefused, match="it cannot be put off until then any more"):
-        offered().wish(SIGNER, {"act": Action.LATER, "value": until})
+        offered().wish(SIGNER, {"act": Action.LATER, "value": snooze_until})
 
 
 @pytest.mark.parametrize(

@@ -49,28 +49,28 @@ OPTIONS = (Action.LATER, Action.DELEGATE, Action.ASK, Action.ANSWER)
 def choices(person: str = FIRST, **changes: Any) -> Choices:
     """Everything that may be chosen, unless changed."""
     latest = datetime(2026, 12, 9, 14, 0, tzinfo=UTC)
-    every = Choices(person=person, snoozes_left=2, snooze_until=latest, hand_over=True, ask=True)
-    return every.replace(**changes)
+    all_choices = Choices(person=person, snoozes_left=2, snooze_until=latest, hand_over=True, ask=True)
+    return all_choices.replace(**changes)
 
 
 def question(text: str = "Which annex?", answer: str | None = None, number: int = 1) -> AskedQuestion:
     return AskedQuestion(number=number, person=FIRST, text=text, at=NOW, answer=answer)
 
 
-def shown(*offered: Choices, **changes: Any) -> RequestShow:
+def make_view(*offered: Choices, **changes: Any) -> RequestShow:
     """The request as its workflow knows it: whoever may choose something is one of its signers, as `FIRST` is."""
     people = dict.fromkeys((FIRST, *(choice.person for choice in offered)))
-    signers = tuple(SignerLine(person=one, order=1, role=Role.SIGN, state=SignerState.TURN) for one in people)
-    known = RequestShow(id=REQUEST, kind="nda", status=Status.SENT, requester=REQUESTER, signers=signers, says="x")
-    return known.replace(choices=offered, **changes)
+    signers = tuple(SignerLine(person=person, order=1, role=Role.SIGN, state=SignerState.TURN) for person in people)
+    view = RequestShow(id=REQUEST, kind="nda", status=Status.SENT, requester=REQUESTER, signers=signers, says="x")
+    return view.replace(choices=offered, **changes)
 
 
 @pytest.fixture
 async def signer(tmp_path: Path) -> AsyncIterator[Phone]:
-    async with phone(tmp_path) as made:
-        await made.create()
-        made.views[REQUEST] = shown(choices())
-        yield made
+    async with phone(tmp_path) as opened_phone:
+        await opened_phone.create()
+        opened_phone.views[REQUEST] = make_view(choices())
+        yield opened_phone
 
 
 async def offered(signer: Phone, path: str) -> list[Action]:
@@ -92,14 +92,14 @@ async def test_beside_signing_there_is_not_now_handing_over_and_a_question(signe
 async def test_not_now_is_wished_for_the_time_on_the_button(signer: Phone) -> None:
     answer = await signer.post_option(signer.link(), Action.LATER, EVENING)
     assert (answer.status_code, answer.headers["location"]) == (303, f"{signer.link().rpartition('/')[2]}?done=later")
-    [(wish, op)] = signer.recorder.commands
-    assert wish == NotNow(person=FIRST, until=datetime.fromisoformat(EVENING))
+    [(command, op)] = signer.recorder.commands
+    assert command == NotNow(person=FIRST, until=datetime.fromisoformat(EVENING))
     assert op.startswith("page-")
 
 
 async def test_handing_over_is_wished_by_the_signer(signer: Phone) -> None:
     await signer.post_option(signer.link(), Action.DELEGATE)
-    assert [wish for wish, _ in signer.recorder.commands] == [Delegation(actor=FIRST, signer=FIRST, to=DEPUTY)]
+    assert [command for command, _ in signer.recorder.commands] == [Delegation(actor=FIRST, signer=FIRST, to=DEPUTY)]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ async def test_handing_over_is_wished_by_the_signer(signer: Phone) -> None:
 )
 async def test_whom_core_signature_would_refuse_is_not_offered(signer: Phone, email: str) -> None:
     signer.people.write_text(PEOPLE.replace("deputy@acme.test", email))
-    signer.views[REQUEST] = shown(choices(), choices(SECOND))
+    signer.views[REQUEST] = make_view(choices(), choices(SECOND))
     page = (await signer.open(signer.link())).text
     assert "Customer Deputy" not in text_of(page)
     form = {"act": "delegate", "value": DEPUTY, "token": form_of(page)["token"]}
@@ -120,23 +120,23 @@ async def test_a_refusal_that_comes_later_stays_on_the_page_with_its_reason(sign
     refused = TimelineEntry(
         at=NOW, happened=EventType.NOT_HANDED_OVER, who=FIRST, refusal=refusal, about=DEPUTY, by=FIRST
     )
-    signer.views[REQUEST] = shown(choices(), timeline=(refused,))
+    signer.views[REQUEST] = make_view(choices(), timeline=(refused,))
     for _ in range(2):
         page = (await signer.open(signer.link())).text
         assert f"This was not done: {refusal.english}" in text_of(page) and 'role="alert"' in page
     later = TimelineEntry(at=NOW, happened=EventType.HAND_OVER_ASKED, who=FIRST)
-    signer.views[REQUEST] = shown(choices(), timeline=(refused, later))
+    signer.views[REQUEST] = make_view(choices(), timeline=(refused, later))
     assert "This was not done" not in (await signer.open(signer.link())).text
 
 
 async def test_a_question_arrives_as_it_was_written(signer: Phone) -> None:
     await signer.post_option(signer.link(), Action.ASK, text="Which annex?\r\nاذهب 🖋️\u202e\x07")
-    assert [wish for wish, _ in signer.recorder.commands] == [Question(person=FIRST, text="Which annex?\nاذهب 🖋️")]
+    assert [command for command, _ in signer.recorder.commands] == [Question(person=FIRST, text="Which annex?\nاذهب 🖋️")]
 
 
 async def test_the_longest_question_fits_into_a_form(signer: Phone) -> None:
     await signer.post_option(signer.link(), Action.ASK, text="🖋" * 1_000)
-    assert [wish for wish, _ in signer.recorder.commands] == [Question(person=FIRST, text="🖋" * 1_000)]
+    assert [command for command, _ in signer.recorder.commands] == [Question(person=FIRST, text="🖋" * 1_000)]
 
 
 async def test_a_form_that_is_posted_again_is_the_same_wish(signer: Phone) -> None:
@@ -157,7 +157,7 @@ async def test_the_name_of_a_wish_gives_neither_the_link_nor_the_form_away(signe
 
 
 @pytest.mark.parametrize(
-    ("changes", "left"),
+    ("changes", "actions"),
     [
         ({"snoozes_left": 0}, [Action.DELEGATE, Action.ASK]),
         ({"snooze_until": NOW}, [Action.DELEGATE, Action.ASK]),
@@ -167,25 +167,25 @@ async def test_the_name_of_a_wish_gives_neither_the_link_nor_the_form_away(signe
     ],
 )
 async def test_only_what_request_and_policy_allow_is_offered(
-    signer: Phone, changes: dict[str, Any], left: list[Action]
+    signer: Phone, changes: dict[str, Any], actions: list[Action]
 ) -> None:
-    signer.views[REQUEST] = shown(choices(**changes))
-    assert await offered(signer, signer.link()) == left
+    signer.views[REQUEST] = make_view(choices(**changes))
+    assert await offered(signer, signer.link()) == actions
 
 
 @pytest.mark.parametrize("concerned", ["requester", "signers"])
 async def test_a_delegate_who_cannot_sign_is_not_offered(signer: Phone, concerned: str) -> None:
     deputy = SignerLine(person=DEPUTY, order=2, role=Role.SIGN, state=SignerState.WAITING)
-    known = shown(choices())
-    signer.views[REQUEST] = known.replace(
-        **({"requester": DEPUTY} if concerned == "requester" else {"signers": (*known.signers, deputy)})
+    view = make_view(choices())
+    signer.views[REQUEST] = view.replace(
+        **({"requester": DEPUTY} if concerned == "requester" else {"signers": (*view.signers, deputy)})
     )
     assert await offered(signer, signer.link()) == [Action.LATER, Action.ASK]
 
 
 async def test_who_has_no_delegate_hands_nothing_over(signer: Phone) -> None:
     await signer.act("customer@acme.test", "sign")
-    signer.views[REQUEST] = shown(choices(SECOND))
+    signer.views[REQUEST] = make_view(choices(SECOND))
     assert await offered(signer, signer.link(SECOND)) == [Action.LATER, Action.ASK]
 
 
@@ -196,7 +196,7 @@ async def test_who_has_just_signed_is_offered_nothing_more(signer: Phone) -> Non
     assert [act for act in OPTIONS if option_of(page, act)] == []
 
 
-@pytest.mark.parametrize("nobody", [None, shown(partial=True)])
+@pytest.mark.parametrize("nobody", [None, make_view(partial=True)])
 async def test_while_nobody_answers_for_the_request_there_is_only_signing(
     signer: Phone, nobody: RequestShow | None
 ) -> None:
@@ -242,7 +242,7 @@ async def test_a_place_is_handed_over_to_nobody_but_the_delegate_and_the_page_sa
 
 async def test_what_is_not_on_offer_any_more_is_for_the_request_to_judge(signer: Phone) -> None:
     page = (await signer.open(signer.link())).text
-    signer.views[REQUEST] = shown(choices(ask=False, snoozes_left=0))
+    signer.views[REQUEST] = make_view(choices(ask=False, snoozes_left=0))
     signer.recorder.failure = CommandRefused(Rejection.QUESTION_OPEN.to_message())
     for act in (Action.ASK, Action.LATER):
         answer = await signer.post(signer.link(), option_of(page, act) | {"text": "Which annex?"})
@@ -276,7 +276,7 @@ async def test_what_was_written_stays_where_it_was_refused(signer: Phone) -> Non
 
 async def test_a_refusal_is_said_in_the_readers_language(signer: Phone) -> None:
     await signer.forward("customer@acme.test", "finance@example.test")
-    signer.views[REQUEST] = shown(choices(DUTCH))
+    signer.views[REQUEST] = make_view(choices(DUTCH))
     signer.recorder.failure = CommandRefused(Rejection.QUESTION_OPEN.to_message())
     answer = await signer.post_option(signer.link(DUTCH), Action.ASK, text="Welke bijlage?")
     assert "Dit is niet gedaan: er staat al een vraag open." in text_of(answer.text)
@@ -288,8 +288,8 @@ async def test_what_nobody_confirmed_is_uncertain_and_sent_again_it_is_the_same_
     answer = await signer.post(signer.link(), form)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     assert "We could not confirm this yet" in text_of(answer.text)
-    again = option_of(answer.text, Action.ASK) | {"text": "Which annex?"}
-    assert (again, "Which annex?</textarea>" in answer.text) == (form, True)
+    repeated_form = option_of(answer.text, Action.ASK) | {"text": "Which annex?"}
+    assert (repeated_form, "Which annex?</textarea>" in answer.text) == (form, True)
 
 
 async def test_a_place_that_is_not_handed_over_yet_is_said_to_be_under_way(signer: Phone) -> None:
@@ -306,27 +306,29 @@ async def test_a_recorded_form_whose_result_is_not_known_yet_is_said_to_be_recei
     [review] = [ReviewLine(person=CHAIR, order=1, role=Role.REVIEW, state=SignerState.TURN, round=1)]
     versions = (DocumentVersion(number=1, sha256="ab" * 32, size=9, at=NOW, by=REQUESTER),)
     waiting = (WaitingFor(person=CHAIR, since=NOW),)
-    review_view = shown(choices(CHAIR), reviews=(review,), versions=versions, waiting_for=waiting, status=Status.REVIEW)
+    review_view = make_view(
+        choices(CHAIR), reviews=(review,), versions=versions, waiting_for=waiting, status=Status.REVIEW
+    )
     signer.views[REQUEST] = review_view
     answer = await signer.post_option(link, Action.APPROVE)
     assert answer.headers["location"].endswith("?done=approve")
-    signer.views[REQUEST] = shown(partial=True)
+    signer.views[REQUEST] = make_view(partial=True)
     with capture_logs() as logs:
         page = await signer.open(f"{link}?done=approve")
     assert (page.status_code, "Received" in text_of(page.text)) == (202, True)
     assert "Please try again in a minute" not in page.text
-    assert [one["act"] for one in logs if "received" in one["event"]] == ["approve"]
+    assert [entry["act"] for entry in logs if "received" in entry["event"]] == ["approve"]
     signing = text_of((await signer.open(f"{signer.link()}?done=ask")).text)
     assert "We have your request. It will be carried out as soon as possible." in signing
 
 
 async def test_a_form_that_was_not_sent_is_logged(signer: Phone) -> None:
     form = option_of((await signer.open(signer.link())).text, Action.ASK) | {"text": "Which annex?"}
-    signer.views[REQUEST] = shown(partial=True)
+    signer.views[REQUEST] = make_view(partial=True)
     with capture_logs() as logs:
         answer = await signer.post(signer.link(), form)
     assert answer.status_code == 503
-    assert [one["request"] for one in logs if "not sent" in one["event"]] == [REQUEST]
+    assert [entry["request"] for entry in logs if "not sent" in entry["event"]] == [REQUEST]
 
 
 async def test_a_wish_that_was_not_admitted_was_not_done(signer: Phone) -> None:
@@ -351,7 +353,9 @@ async def test_a_wish_for_what_has_just_ended_leads_to_the_page_as_it_is(signer:
 
 async def test_the_page_says_when_one_is_reminded_and_what_one_asked(signer: Phone) -> None:
     snoozed = choices(snoozes_left=1, reminded_at=datetime.fromisoformat(MORNING), ask=False)
-    signer.views[REQUEST] = shown(snoozed, question=question("And when?", number=2), answered=(question(answer="B."),))
+    signer.views[REQUEST] = make_view(
+        snoozed, question=question("And when?", number=2), answered=(question(answer="B."),)
+    )
     text = text_of((await signer.open(signer.link())).text)
     assert "You will be reminded on Fri, 27 Nov 2026, 09:00 (New York)." in text
     assert "You can put it off 1 more time." in text
@@ -361,24 +365,24 @@ async def test_the_page_says_when_one_is_reminded_and_what_one_asked(signer: Pho
 
 async def test_a_question_of_somebody_else_is_not_theirs_to_read(signer: Phone) -> None:
     await signer.act("customer@acme.test", "sign")
-    signer.views[REQUEST] = shown(choices(SECOND, ask=False), question=question())
+    signer.views[REQUEST] = make_view(choices(SECOND, ask=False), question=question())
     assert "Which annex?" not in (await signer.open(signer.link(SECOND))).text
     assert "Which annex?" not in (await signer.open(signer.link(CHAIR, LinkUse.VIEW))).text
 
 
 async def test_the_requester_reads_the_question_and_answers_it(signer: Phone) -> None:
-    signer.views[REQUEST] = shown(question=question("<b>Which</b> annex?"))
+    signer.views[REQUEST] = make_view(question=question("<b>Which</b> annex?"))
     path = signer.link(REQUESTER, LinkUse.VIEW)
     page = (await signer.open(path)).text
     assert "&lt;b&gt;Which&lt;/b&gt; annex?" in page
     assert "<details open>" in page
     answer = await signer.post_option(path, Action.ANSWER, text="Annex B.")
     assert answer.status_code == 303
-    assert [wish for wish, _ in signer.recorder.commands] == [Answer(actor=REQUESTER, text="Annex B.")]
+    assert [command for command, _ in signer.recorder.commands] == [Answer(actor=REQUESTER, text="Annex B.")]
 
 
 async def test_whoever_was_told_that_a_question_is_unanswered_may_answer_it(signer: Phone) -> None:
-    told = Notification(
+    notification = Notification(
         key="k",
         stage="unanswered-1.2",
         person=CHAIR,
@@ -386,22 +390,22 @@ async def test_whoever_was_told_that_a_question_is_unanswered_may_answer_it(sign
         outcome=NotificationOutcome.ACCEPTED,
         at=NOW,
     )
-    signer.views[REQUEST] = shown(question=question(), notifications=(told,))
+    signer.views[REQUEST] = make_view(question=question(), notifications=(notification,))
     page = (await signer.open(signer.link(CHAIR, LinkUse.VIEW))).text
     assert "Which annex?" in page and "Send the answer" in page
 
 
 async def test_an_answer_is_for_the_question_that_stood_above_it(signer: Phone) -> None:
-    signer.views[REQUEST] = shown(question=question())
+    signer.views[REQUEST] = make_view(question=question())
     path = signer.link(REQUESTER, LinkUse.VIEW)
     form = option_of((await signer.open(path)).text, Action.ANSWER)
-    signer.views[REQUEST] = shown(question=question("And when?", number=2))
+    signer.views[REQUEST] = make_view(question=question("And when?", number=2))
     answer = await signer.post(path, form | {"text": "Annex B."})
     assert (answer.status_code, signer.recorder.commands) == (303, [])
 
 
 async def test_only_the_requester_answers(signer: Phone) -> None:
-    signer.views[REQUEST] = shown(choices(ask=False), question=question())
+    signer.views[REQUEST] = make_view(choices(ask=False), question=question())
     for path in (signer.link(CHAIR, LinkUse.VIEW), signer.link(FIRST, LinkUse.VIEW)):
         assert await offered(signer, path) == []
     form = option_of((await signer.open(signer.link())).text, Action.LATER)
@@ -416,30 +420,30 @@ async def sales(signer: Phone) -> Phone:
     for person in (REQUESTER, CHAIR):
         text = text.replace(f"id: {person},", f"id: {person}, groups: [sales],")
     signer.people.write_text(text)
-    signer.views[REQUEST] = shown(choices(), requester="group:sales")
+    signer.views[REQUEST] = make_view(choices(), requester="group:sales")
     return signer
 
 
 async def test_one_of_the_group_that_asks_takes_it_on_and_the_others_read_who(sales: Phone) -> None:
     path = sales.link(REQUESTER, LinkUse.VIEW)
     answer = await sales.post_option(path, Action.TAKE)
-    assert [wish for wish, _ in sales.recorder.commands] == [Take(actor=REQUESTER, person=REQUESTER)]
-    sales.views[REQUEST] = shown(choices(), requester="group:sales", taken_by=REQUESTER)
+    assert [command for command, _ in sales.recorder.commands] == [Take(actor=REQUESTER, person=REQUESTER)]
+    sales.views[REQUEST] = make_view(choices(), requester="group:sales", taken_by=REQUESTER)
     page = (await sales.open(f"/open/{answer.headers['location']}")).text
     assert "You see to it now." in text_of(page) and not option_of(page, Action.TAKE)
-    other = sales.link(CHAIR, LinkUse.VIEW)
-    page = (await sales.open(other)).text
+    other_link = sales.link(CHAIR, LinkUse.VIEW)
+    page = (await sales.open(other_link)).text
     assert "Legal desk sees to it." in text_of(page).replace("\u2068", "").replace("\u2069", "")
-    await sales.post(other, option_of(page, Action.TAKE))
+    await sales.post(other_link, option_of(page, Action.TAKE))
     assert sales.recorder.commands[1][0] == Take(actor=CHAIR, person=CHAIR), "they know that they take it over"
     assert "sees to it" not in (await sales.open(sales.link(FIRST))).text
 
 
 async def test_of_two_who_take_it_on_at_once_the_first_has_it(sales: Phone) -> None:
-    paths = [sales.link(one, LinkUse.VIEW) for one in (REQUESTER, CHAIR)]
+    paths = [sales.link(person, LinkUse.VIEW) for person in (REQUESTER, CHAIR)]
     forms = [option_of((await sales.open(path)).text, Action.TAKE) for path in paths]
     await sales.post(paths[0], forms[0])
-    sales.views[REQUEST] = shown(choices(), requester="group:sales", taken_by=REQUESTER)
+    sales.views[REQUEST] = make_view(choices(), requester="group:sales", taken_by=REQUESTER)
     late = await sales.post(paths[1], forms[1])
     assert (late.status_code, len(sales.recorder.commands)) == (409, 1)
     assert "This was not done: another of you has just taken it on." in text_of(late.text)
@@ -465,7 +469,7 @@ async def test_nobody_else_takes_it_on_and_nothing_that_is_nobodys_alone(
 ) -> None:
     path = sales.link(REQUESTER, LinkUse.VIEW)
     form = option_of((await sales.open(path)).text, Action.TAKE)
-    sales.views[REQUEST] = shown(choices(), **{"requester": "group:sales", **changes})
+    sales.views[REQUEST] = make_view(choices(), **{"requester": "group:sales", **changes})
     page = (await sales.open(sales.link(person, use))).text
     assert not option_of(page, Action.TAKE)
     await sales.post(sales.link(person, use), form)
@@ -473,17 +477,17 @@ async def test_nobody_else_takes_it_on_and_nothing_that_is_nobodys_alone(
 
 
 async def test_one_of_the_group_that_asks_answers_a_question(sales: Phone) -> None:
-    sales.views[REQUEST] = shown(requester="group:sales", question=question())
+    sales.views[REQUEST] = make_view(requester="group:sales", question=question())
     path = sales.link(REQUESTER, LinkUse.VIEW)
     assert await offered(sales, path) == [Action.ANSWER]
     assert option_of((await sales.open(path)).text, Action.TAKE)
     await sales.post_option(path, Action.ANSWER, text="Annex B.")
-    assert [wish for wish, _ in sales.recorder.commands] == [Answer(actor=REQUESTER, text="Annex B.")]
+    assert [command for command, _ in sales.recorder.commands] == [Answer(actor=REQUESTER, text="Annex B.")]
 
 
 async def test_a_forwarded_signer_may_wish_as_well(signer: Phone) -> None:
     await signer.forward("customer@acme.test", "chair@example.test")
-    signer.views[REQUEST] = shown(choices(CHAIR))
+    signer.views[REQUEST] = make_view(choices(CHAIR))
     pressed = await signer.press(signer.link(CHAIR))
     assert "Check your email" in text_of(pressed.text)
     assert option_of(pressed.text, Action.ASK) != {}
@@ -493,24 +497,24 @@ async def test_a_forwarded_signer_may_wish_as_well(signer: Phone) -> None:
 async def test_a_question_that_went_with_the_place_is_read_by_both_who_wait_for_its_answer(signer: Phone) -> None:
     handed = SignerLine(person=FIRST, order=1, role=Role.SIGN, state=SignerState.REASSIGNED)
     theirs = SignerLine(person=SECOND, order=1, role=Role.SIGN, state=SignerState.TURN)
-    known = shown(choices(SECOND, ask=False), signers=(handed, theirs))
-    signer.views[REQUEST] = known.replace(question=question().replace(to=SECOND))
-    before = text_of((await signer.open(signer.link())).text)
-    assert "Your question went with it. We will tell you when it is answered." in before
+    view = make_view(choices(SECOND, ask=False), signers=(handed, theirs))
+    signer.views[REQUEST] = view.replace(question=question().replace(to=SECOND))
+    text_before = text_of((await signer.open(signer.link())).text)
+    assert "Your question went with it. We will tell you when it is answered." in text_before
     assert "Customer Which annex? Answer Not answered yet." in text_of((await signer.open(signer.link(SECOND))).text)
-    signer.views[REQUEST] = known.replace(answered=(question(answer="B.").replace(to=SECOND),))
+    signer.views[REQUEST] = view.replace(answered=(question(answer="B.").replace(to=SECOND),))
     for path in (signer.link(), signer.link(use=LinkUse.VIEW)):
         text = text_of((await signer.open(path)).text)
         assert "You Which annex? Answer B." in text and "went with it" not in text
 
 
-def works_with(signer: Phone, more: int = 0) -> None:
+def works_with(signer: Phone, extra_count: int = 0) -> None:
     """The second signer has no delegate, works with the chair and with so many more, and not with customers."""
     department = "zone: Europe/Amsterdam, department: Management}"
     entries = signer.people.read_text()
     entries = entries.replace("ceo@example.test, zone: Europe/Amsterdam}", f"ceo@example.test, {department}")
     entries = entries.replace("Asia/Tokyo}", "Asia/Tokyo, groups: [board], department: Management}")
-    for n in range(more):
+    for n in range(extra_count):
         entries += f"  - {{id: board-{n}, name: Director {n}, email: d{n}@example.test, {department}\n"
     signer.people.write_text(entries)
 
@@ -518,32 +522,34 @@ def works_with(signer: Phone, more: int = 0) -> None:
 async def test_where_the_directory_names_no_delegate_a_colleague_is_chosen_by_name(signer: Phone) -> None:
     works_with(signer)
     await signer.act("customer@acme.test", "sign")
-    signer.views[REQUEST] = shown(choices(SECOND))
+    signer.views[REQUEST] = make_view(choices(SECOND))
     page = (await signer.open(signer.link(SECOND))).text
     assert values_of(page, Action.DELEGATE) == [CHAIR]
     assert "Hand over to Chair" in text_of(page) and "Customer Deputy" not in page
     await signer.post_option(signer.link(SECOND), Action.DELEGATE, CHAIR)
-    assert [wish for wish, _ in signer.recorder.commands] == [Delegation(actor=SECOND, signer=SECOND, to=CHAIR)]
+    assert [command for command, _ in signer.recorder.commands] == [Delegation(actor=SECOND, signer=SECOND, to=CHAIR)]
     refused = await signer.post_option(signer.link(SECOND), Action.DELEGATE, DEPUTY)
     assert (refused.status_code, len(signer.recorder.commands)) == (409, 1)
-    given = EscalationEntry(from_=SECOND, to=CHAIR, reason=EscalationReason.MANUAL, at=NOW)
-    gone = SignerLine(person=SECOND, order=1, role=Role.SIGN, state=SignerState.REASSIGNED)
-    signer.views[REQUEST] = shown(signers=(gone,), escalations=(given,))
+    hand_over = EscalationEntry(from_=SECOND, to=CHAIR, reason=EscalationReason.MANUAL, at=NOW)
+    reassigned_line = SignerLine(person=SECOND, order=1, role=Role.SIGN, state=SignerState.REASSIGNED)
+    signer.views[REQUEST] = make_view(signers=(reassigned_line,), escalations=(hand_over,))
     assert "Chair is asked instead of you." in text_of((await signer.open(signer.link(SECOND))).text)
 
 
 async def test_ten_times_as_many_colleagues_as_are_shown_are_looked_for_by_name(signer: Phone) -> None:
-    works_with(signer, more=10 * COLLEAGUES_AT_MOST)
+    works_with(signer, extra_count=10 * COLLEAGUES_AT_MOST)
     await signer.act("customer@acme.test", "sign")
-    signer.views[REQUEST] = shown(choices(SECOND))
+    signer.views[REQUEST] = make_view(choices(SECOND))
     path = signer.link(SECOND)
     assert "Director" not in (await signer.open(path)).text
     nobody = await signer.post_option(path, Action.FIND, text="Customer")
     assert "None of your colleagues has this name." in text_of(nobody.text)
-    many = await signer.post_option(path, Action.FIND, text="director")
-    assert len(values_of(many.text, Action.DELEGATE)) == COLLEAGUES_AT_MOST
-    found = await signer.post_option(path, Action.FIND, text="199 director")
-    assert values_of(found.text, Action.DELEGATE) == ["board-199"]
+    broad_search = await signer.post_option(path, Action.FIND, text="director")
+    assert len(values_of(broad_search.text, Action.DELEGATE)) == COLLEAGUES_AT_MOST
+    narrow_search = await signer.post_option(path, Action.FIND, text="199 director")
+    assert values_of(narrow_search.text, Action.DELEGATE) == ["board-199"]
     assert signer.recorder.commands == []
-    await signer.post(path, option_of(found.text, Action.DELEGATE) | {"value": "board-199"})
-    assert [wish for wish, _ in signer.recorder.commands] == [Delegation(actor=SECOND, signer=SECOND, to="board-199")]
+    await signer.post(path, option_of(narrow_search.text, Action.DELEGATE) | {"value": "board-199"})
+    assert [command for command, _ in signer.recorder.commands] == [
+        Delegation(actor=SECOND, signer=SECOND, to="board-199")
+    ]

@@ -24,28 +24,28 @@ from workflows.model.views import RequestShow, SignerLine
 
 @pytest.fixture
 async def signer(tmp_path: Path) -> AsyncIterator[Phone]:
-    async with phone(tmp_path) as made:
-        await made.create()
+    async with phone(tmp_path) as opened_phone:
+        await opened_phone.create()
         first = SignerLine(person=FIRST, order=1, role=Role.SIGN, state=SignerState.TURN)
-        made.views[REQUEST] = RequestShow(
+        opened_phone.views[REQUEST] = RequestShow(
             id=REQUEST, kind="nda", document=DOCUMENT, status=Status.SENT, signers=(first,)
         )
-        yield made
+        yield opened_phone
 
 
 def provider_calls(signer: Phone) -> int:
-    return len([one for one in signer.entries("request") if "/oauth2/" not in one["path"]])
+    return len([entry for entry in signer.entries("request") if "/oauth2/" not in entry["path"]])
 
 
 async def test_100_looks_are_a_handful_of_queries_and_no_call_of_the_provider(signer: Phone) -> None:
-    before = provider_calls(signer)
+    calls_before = provider_calls(signer)
     answers = []
     for _ in range(10):
         answers += await asyncio.gather(*(signer.browser.get(signer.link()) for _ in range(10)))
         signer.watch.now += LOOKS_OF_A_LINK.full_after
     assert [answer.status_code for answer in answers] == [200] * 100
     assert all(DOCUMENT.split(" <")[0] in answer.text and form_of(answer.text) for answer in answers)
-    assert (provider_calls(signer), len(signer.looks)) == (before, 10)
+    assert (provider_calls(signer), len(signer.looks)) == (calls_before, 10)
 
 
 async def test_while_temporal_is_down_there_are_document_and_button(tmp_path: Path) -> None:
@@ -63,8 +63,8 @@ async def test_while_temporal_is_down_there_are_document_and_button(tmp_path: Pa
         assert DOCUMENT in text_of(page.text)
         pressed = await signer.press(signer.link())
         assert pressed.headers["location"].startswith(f"{signer.sandbox.url}/sign/")
-        seen = text_of((await signer.open(signer.link(CHAIR, LinkUse.VIEW))).text)
-        assert DOCUMENT in seen and "Where it stands is not known" in seen and "not asked yet" not in seen
+        text = text_of((await signer.open(signer.link(CHAIR, LinkUse.VIEW))).text)
+        assert DOCUMENT in text and "Where it stands is not known" in text and "not asked yet" not in text
 
 
 async def test_a_page_is_as_old_as_five_seconds_and_no_older(signer: Phone) -> None:
@@ -83,15 +83,15 @@ async def test_whoever_has_pressed_their_button_sees_what_that_did_at_once(signe
 
 
 async def test_what_they_pressed_at_one_web_process_is_seen_at_the_other(signer: Phone, tmp_path: Path) -> None:
-    async with phone(tmp_path, asking=signer.look) as other:
-        assert (await other.browser.get(signer.link())).status_code == 200
-        assert (await other.browser.get(signer.link())).status_code == 200
+    async with phone(tmp_path, asking=signer.look) as other_site:
+        assert (await other_site.browser.get(signer.link())).status_code == 200
+        assert (await other_site.browser.get(signer.link())).status_code == 200
         assert len(signer.looks) == 1
         await signer.press(signer.link())
         signer.views[REQUEST] = signer.views[REQUEST].replace(status=Status.SIGNED)
-        assert (await other.browser.get(signer.link())).status_code == 410
-        with take_table_away(other.store, "opened"):
-            assert (await other.browser.get(signer.link())).status_code == 410
+        assert (await other_site.browser.get(signer.link())).status_code == 410
+        with take_table_away(other_site.store, "opened"):
+            assert (await other_site.browser.get(signer.link())).status_code == 410
 
 
 async def test_while_temporal_and_the_database_are_away_the_button_opens_the_signing_page(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ async def test_while_temporal_and_the_database_are_away_the_button_opens_the_sig
     async with phone(tmp_path, asking=reader) as signer:
         await signer.create(("customer@acme.test", 1), ("ceo@example.test", 1))
         fields = form_of((await signer.open(signer.link())).text)
-        with gone(signer.store):
+        with without_tables(signer.store):
             assert (await signer.post(signer.link(), fields)).headers["location"] == await page_of(signer, 0)
             answer = await signer.press(signer.link(SECOND))
             assert answer.headers["location"] == await page_of(signer, 1)
@@ -110,7 +110,7 @@ async def test_while_temporal_and_the_database_are_away_the_button_opens_the_sig
 
 async def test_without_the_database_a_signer_whose_address_has_changed_is_known_by_their_place(signer: Phone) -> None:
     assert signer.views.pop(REQUEST)
-    with gone(signer.store):
+    with without_tables(signer.store):
         answer = await signer.press(signer.link(CHAIR, order=1))
         assert answer.headers["location"] == await page_of(signer, 0)
 
@@ -119,9 +119,9 @@ async def test_without_temporal_and_the_database_a_link_ends_with_its_request(si
     assert signer.views.pop(REQUEST)
     fields = form_of((await signer.open(signer.link())).text)
     await signer.cancel()
-    with gone(signer.store):
-        ended = await signer.post(signer.link(), fields)
-        assert (ended.status_code, "location" in ended.headers) == (410, False)
+    with without_tables(signer.store):
+        answer = await signer.post(signer.link(), fields)
+        assert (answer.status_code, "location" in answer.headers) == (410, False)
 
 
 async def test_a_link_ends_ninety_days_after_its_notice(signer: Phone) -> None:
@@ -135,7 +135,7 @@ async def test_a_link_ends_ninety_days_after_its_notice(signer: Phone) -> None:
 
 
 @contextmanager
-def gone(store: Store) -> Iterator[None]:
+def without_tables(store: Store) -> Iterator[None]:
     """Without the tables that a page may read."""
     tables = ("allowances", "opened", "people_asked", "follow_ups", "records", "one_use", "serials")
     with ExitStack() as stack:
@@ -161,13 +161,13 @@ async def test_who_opens_a_link_without_end_waits_and_nobody_else_does(signer: P
 
 async def test_the_button_of_one_link_cannot_use_up_the_tenant_s_rate(signer: Phone) -> None:
     fields = form_of((await signer.open(signer.link())).text)
-    before = provider_calls(signer)
+    calls_before = provider_calls(signer)
     answers = await asyncio.gather(*(signer.post(signer.link(), fields) for _ in range(10 * PRESSES_OF_A_LINK.burst)))
     assert sorted({answer.status_code for answer in answers}) == [303, 429]
-    assert provider_calls(signer) - before == PRESSES_OF_A_LINK.burst
+    assert provider_calls(signer) - calls_before == PRESSES_OF_A_LINK.burst
     signer.watch.now += 60
     await asyncio.gather(*(signer.post(signer.link(), fields) for _ in range(10 * PRESSES_OF_A_LINK.burst)))
-    assert provider_calls(signer) - before == 2 * PRESSES_OF_A_LINK.burst
+    assert provider_calls(signer) - calls_before == 2 * PRESSES_OF_A_LINK.burst
 
 
 async def test_one_address_waits_whatever_it_opens_in_the_reader_s_language(signer: Phone) -> None:

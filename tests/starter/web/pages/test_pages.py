@@ -28,30 +28,30 @@ DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
 
 @pytest.fixture
 async def signer(tmp_path: Path) -> AsyncIterator[Phone]:
-    async with phone(tmp_path) as made:
-        yield made
+    async with phone(tmp_path) as opened_phone:
+        yield opened_phone
 
 
-def shown(first: SignerState = SignerState.SIGNED, role: Role = Role.SIGN, **changes: Any) -> RequestShow:
+def make_view(first: SignerState = SignerState.SIGNED, role: Role = Role.SIGN, **changes: Any) -> RequestShow:
     """What our own side knows of the request: whose turn it is depends on where the first signer stands."""
     second = SignerState.TURN if first is SignerState.SIGNED else SignerState.WAITING
     signers = (
         SignerLine(person=FIRST, order=1, role=role, state=first),
         SignerLine(person=SECOND, order=2, role=Role.SIGN, state=second),
     )
-    says = "Waiting for chief-executive until Fri 11 Dec 2026 17:00 UTC"
-    known = RequestShow(id=REQUEST, kind="customer-contract", document=DOCUMENT, status=Status.SENT, says=says)
-    return known.replace(**{"due_at": DUE, "signers": signers} | changes)
+    sentence = "Waiting for chief-executive until Fri 11 Dec 2026 17:00 UTC"
+    view = RequestShow(id=REQUEST, kind="customer-contract", document=DOCUMENT, status=Status.SENT, says=sentence)
+    return view.replace(**{"due_at": DUE, "signers": signers} | changes)
 
 
 def signed_by_first(second: SignerState = SignerState.TURN, **changes: Any) -> RequestShow:
-    first, other = (known := shown(**changes)).signers
-    return known.replace(signers=(first.replace(at=NOW), other.replace(state=second)))
+    first, second_line = (view := make_view(**changes)).signers
+    return view.replace(signers=(first.replace(at=NOW), second_line.replace(state=second)))
 
 
 async def test_the_page_says_what_is_asked_of_what_by_when(signer: Phone) -> None:
     await signer.create()
-    signer.views[REQUEST] = shown(SignerState.TURN)
+    signer.views[REQUEST] = make_view(SignerState.TURN)
     answer = await signer.open(signer.link())
     assert answer.status_code == 200
     text = text_of(answer.text)
@@ -69,36 +69,38 @@ async def test_the_page_works_while_nobody_knows_the_due_date(signer: Phone) -> 
 
 async def test_a_get_changes_nothing(signer: Phone) -> None:
     await signer.create()
-    before = await signer.signers()
+    signers_before = await signer.signers()
     for _ in range(3):
         assert (await signer.open(signer.link())).status_code == 200
     assert (await signer.browser.head(signer.link())).status_code == 200
-    assert await signer.signers() == before
-    changing = [one for one in signer.entries("request") if one["method"] != "GET" and "/oauth2/" not in one["path"]]
-    assert [one["path"] for one in changing] == ["/api/v1/documents/", "/api/v1/signature-requests/"]
+    assert await signer.signers() == signers_before
+    changing = [
+        entry for entry in signer.entries("request") if entry["method"] != "GET" and "/oauth2/" not in entry["path"]
+    ]
+    assert [entry["path"] for entry in changing] == ["/api/v1/documents/", "/api/v1/signature-requests/"]
 
 
 async def test_the_button_leads_to_the_live_signing_page(signer: Phone) -> None:
     await signer.create()
     answer = await signer.press(signer.link())
-    mine = next(one for one in await signer.signers() if one["email"] == "customer@acme.test")
+    own_signer = next(candidate for candidate in await signer.signers() if candidate["email"] == "customer@acme.test")
     assert answer.status_code == 303
-    assert answer.headers["location"] == f"{signer.sandbox.url}/sign/{mine['uuid']}"
+    assert answer.headers["location"] == f"{signer.sandbox.url}/sign/{own_signer['uuid']}"
     assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")
 
 
 async def test_who_presses_the_button_has_opened_it_and_who_only_looks_has_not(signer: Phone) -> None:
     await signer.create()
     await signer.open(signer.link())
-    of, person = Kind.REQUEST.workflow_id(REQUEST), FIRST
-    assert await signer.store.log_pages.opened(of, [person]) == {}
+    workflow_id, person = Kind.REQUEST.workflow_id(REQUEST), FIRST
+    assert await signer.store.log_pages.opened(workflow_id, [person]) == {}
     with take_table_away(signer.store, "opened"):
         assert (await signer.press(signer.link())).status_code == 303
-    assert await signer.store.log_pages.opened(of, [person]) == {}
+    assert await signer.store.log_pages.opened(workflow_id, [person]) == {}
     assert (await signer.press(signer.link())).status_code == 303
-    [first] = (await signer.store.log_pages.opened(of, [person])).values()
+    [first] = (await signer.store.log_pages.opened(workflow_id, [person])).values()
     await signer.press(signer.link())
-    assert await signer.store.log_pages.opened(of, [person]) == {person: first}
+    assert await signer.store.log_pages.opened(workflow_id, [person]) == {person: first}
 
 
 async def test_the_signing_page_is_nowhere_on_ours(signer: Phone) -> None:
@@ -109,14 +111,14 @@ async def test_the_signing_page_is_nowhere_on_ours(signer: Phone) -> None:
 
 async def test_an_approver_is_asked_to_approve(signer: Phone) -> None:
     await signer.create(approve_only=True)
-    signer.views[REQUEST] = shown(SignerState.TURN, Role.APPROVE)
+    signer.views[REQUEST] = make_view(SignerState.TURN, Role.APPROVE)
     text = text_of((await signer.open(signer.link())).text)
     assert "Your approval is needed" in text
     assert "Read and approve" in text
 
 
 async def test_the_name_of_a_document_is_text_and_no_markup(signer: Phone) -> None:
-    signer.views[REQUEST] = shown()
+    signer.views[REQUEST] = make_view()
     page = (await signer.open(signer.link())).text
     assert "<b>2026" not in page
     assert "&lt;b&gt;2026" in page
@@ -125,11 +127,11 @@ async def test_the_name_of_a_document_is_text_and_no_markup(signer: Phone) -> No
 async def test_who_signs_later_waits_for_the_others(signer: Phone) -> None:
     await signer.create()
     assert "It is not your turn yet" in text_of((await signer.press(signer.link(SECOND))).text)
-    signer.views[REQUEST] = shown(SignerState.TURN)
+    signer.views[REQUEST] = make_view(SignerState.TURN)
     early = await signer.open(signer.link(SECOND))
     assert "It is not your turn yet" in text_of(early.text)
     assert form_of(early.text) == {}
-    signer.views[REQUEST] = shown(SignerState.SIGNED)
+    signer.views[REQUEST] = make_view(SignerState.SIGNED)
     assert "Your signature is needed" in text_of((await signer.open(signer.link(SECOND))).text)
 
 
@@ -138,13 +140,13 @@ async def test_who_has_signed_is_thanked(signer: Phone) -> None:
     signer.views[REQUEST] = signed_by_first(waiting_for=waiting)
     answer = await signer.open(signer.link())
     text = text_of(answer.text)
-    for said in (
+    for phrase in (
         "You have signed",
         f"You have signed {DOCUMENT} on Thu, 26 Nov 2026, 09:00 (New York).",
         "Now it is the turn of Chief Executive.",
         "You will be told when it is complete.",
     ):
-        assert said in text
+        assert phrase in text
     assert 'class="tick"' in answer.text
     assert form_of(answer.text) == {}
 
@@ -176,15 +178,18 @@ async def test_who_has_acknowledged_alone_does_not_read_that_everyone_has(signer
 
 def refused(**changes: Any) -> RequestShow:
     """The request as the first signer has declined it."""
-    known = shown(SignerState.DECLINED, status=Status.DECLINED, requester=REQUESTER)
-    first = known.signers[0].replace(at=NOW, reason="Annex B is <missing>")
-    return known.replace(signers=(first, *known.signers[1:]), **changes)
+    view = make_view(SignerState.DECLINED, status=Status.DECLINED, requester=REQUESTER)
+    first = view.signers[0].replace(at=NOW, reason="Annex B is <missing>")
+    return view.replace(signers=(first, *view.signers[1:]), **changes)
 
 
 async def test_who_has_declined_reads_that_they_did_why_and_who_was_told(signer: Phone) -> None:
-    told = Notification(key="k", stage="settled", person=REQUESTER, at=DUE)
-    for known, heard in ((refused(), "Legal desk will be told."), (refused(notifications=(told,)), "has been told.")):
-        signer.views[REQUEST] = known
+    notification = Notification(key="k", stage="settled", person=REQUESTER, at=DUE)
+    for view, heard in (
+        (refused(), "Legal desk will be told."),
+        (refused(notifications=(notification,)), "has been told."),
+    ):
+        signer.views[REQUEST] = view
         for use in (LinkUse.SIGN, LinkUse.VIEW):
             answer = await signer.open(signer.link(use=use))
             text = text_of(answer.text)
@@ -217,14 +222,14 @@ async def test_a_form_that_was_open_too_long_shows_what_is_true_now(signer: Phon
 
 
 @pytest.mark.parametrize(
-    ("deed", "says"),
+    ("deed", "sentence"),
     [
         ("decline", "It was declined by a signer."),
         ("cancel", "It was cancelled; nothing is left to do."),
     ],
 )
 async def test_a_link_dies_with_its_request_even_if_only_core_signature_knows(
-    signer: Phone, deed: str, says: str
+    signer: Phone, deed: str, sentence: str
 ) -> None:
     await signer.create()
     await (signer.cancel() if deed == "cancel" else signer.act("customer@acme.test", deed, reason="no"))
@@ -232,32 +237,32 @@ async def test_a_link_dies_with_its_request_even_if_only_core_signature_knows(
     text = text_of(answer.text)
     assert answer.status_code == 410
     assert "This request has ended" in text
-    assert says in text
+    assert sentence in text
     assert DOCUMENT not in text
     assert form_of(answer.text) == {}
 
 
 @pytest.mark.parametrize(
-    ("deed", "says"),
+    ("deed", "sentence"),
     [
         ("decline", f"You declined {DOCUMENT} on"),
         ("sign", f"You have signed {DOCUMENT} on"),
     ],
 )
 async def test_who_has_just_acted_gets_their_receipt_even_if_only_core_signature_knows(
-    signer: Phone, deed: str, says: str
+    signer: Phone, deed: str, sentence: str
 ) -> None:
     await signer.create(("customer@acme.test", 1))
     await signer.act("customer@acme.test", deed, reason="no <annex>")
     text = text_of((await signer.press(signer.link())).text)
-    assert says in text
+    assert sentence in text
     assert ("no <annex>" in text) is (deed == "decline")
     assert "a signer" not in text and "veryone" not in text
 
 
 async def test_a_link_is_dead_as_soon_as_our_own_side_has_ended(signer: Phone) -> None:
     await signer.create()
-    signer.views[REQUEST] = shown(SignerState.TURN, status=Status.EXPIRED)
+    signer.views[REQUEST] = make_view(SignerState.TURN, status=Status.EXPIRED)
     answer = await signer.open(signer.link())
     assert (answer.status_code, "It was not signed in time." in text_of(answer.text)) == (410, True)
 
@@ -271,10 +276,10 @@ async def test_a_forwarded_signer_finds_their_link_in_the_mail_and_may_have_it_a
     mails = len(signer.entries("mail"))
     answer = await signer.post(signer.link(CHAIR), form_of(page.text))
     assert (answer.status_code, len(signer.entries("mail"))) == (303, mails + 1)
-    told = await signer.browser.get(
+    mail_page = await signer.browser.get(
         str(signer.browser.base_url.join(signer.link(CHAIR)).join(answer.headers["location"]))
     )
-    assert "The email is on its way" in text_of(told.text)
+    assert "The email is on its way" in text_of(mail_page.text)
 
 
 async def test_a_second_click_is_no_second_mail(signer: Phone) -> None:
@@ -332,8 +337,8 @@ async def test_a_link_that_is_not_ours_does_not_work(signer: Phone, ref: str) ->
 async def test_a_link_with_one_letter_changed_does_not_work(signer: Phone) -> None:
     await signer.create()
     link = signer.link()
-    for where in range(len("/open/"), len(link), 7):
-        changed = link[:where] + ("A" if link[where] != "A" else "B") + link[where + 1 :]
+    for index in range(len("/open/"), len(link), 7):
+        changed = link[:index] + ("A" if link[index] != "A" else "B") + link[index + 1 :]
         assert (await signer.open(changed)).status_code == 404
 
 
@@ -371,7 +376,7 @@ async def test_the_form_of_one_link_is_not_that_of_another(signer: Phone) -> Non
 
 
 async def test_an_onlooker_sees_where_it_stands_and_no_button(signer: Phone) -> None:
-    signer.views[REQUEST] = shown(waiting_for=(WaitingFor(person=SECOND, since=DUE),))
+    signer.views[REQUEST] = make_view(waiting_for=(WaitingFor(person=SECOND, since=DUE),))
     answer = await signer.open(signer.link(CHAIR, LinkUse.VIEW))
     text = text_of(answer.text)
     assert answer.status_code == 200
@@ -383,7 +388,7 @@ async def test_an_onlooker_sees_where_it_stands_and_no_button(signer: Phone) -> 
 
 async def test_an_onlookers_link_never_leads_to_a_signing_page(signer: Phone) -> None:
     await signer.create()
-    signer.views[REQUEST] = shown()
+    signer.views[REQUEST] = make_view()
     fields = form_of((await signer.open(signer.link())).text)
     view = signer.link(FIRST, LinkUse.VIEW)
     assert (await signer.browser.post(view, data=fields)).status_code == 403
@@ -391,25 +396,27 @@ async def test_an_onlookers_link_never_leads_to_a_signing_page(signer: Phone) ->
 
 async def test_only_the_requester_sees_whom_of_ours_we_tell_of_the_ending(signer: Phone) -> None:
     handoffs = (HandoffLine(target="finance", state=HandoffState.PENDING, attempts=0, at=DUE),)
-    signer.views[REQUEST] = shown(status=Status.SIGNED, handoffs=handoffs, requester=REQUESTER)
+    signer.views[REQUEST] = make_view(status=Status.SIGNED, handoffs=handoffs, requester=REQUESTER)
     requester = text_of((await signer.open(signer.link(REQUESTER, LinkUse.VIEW))).text)
     assert "Still to be told: finance." in requester
-    for onlooker, says in ((CHAIR, "It has been signed by everyone."), (FIRST, "Everyone has signed.")):
+    for onlooker, sentence in ((CHAIR, "It has been signed by everyone."), (FIRST, "Everyone has signed.")):
         text = text_of((await signer.open(signer.link(onlooker, LinkUse.VIEW))).text)
         assert "finance" not in text
-        assert says in text
+        assert sentence in text
 
 
 async def test_who_was_replaced_does_not_read_why_the_request_stands(signer: Phone) -> None:
-    says = f"Waiting for {SECOND}; reminders are paused: paused by {REQUESTER}: perhaps insolvent"
+    sentence = f"Waiting for {SECOND}; reminders are paused: paused by {REQUESTER}: perhaps insolvent"
     standing = Next(what="wait", at=None, why=f"paused by {REQUESTER}: perhaps insolvent")
     paused: dict[str, Any] = {
         "attention": (Attention(code=AttentionCode.PAUSED, since=DUE, says=standing.why),),
         "timeline": (TimelineEntry(at=DUE, happened=EventType.PAUSED, who=REQUESTER, why="Insolvent?", said=True),),
     }
     waiting = (WaitingFor(person=SECOND, since=DUE),)
-    gone = SignerState.REASSIGNED
-    signer.views[REQUEST] = shown(gone, says=says, next=standing, waiting_for=waiting, requester=REQUESTER, **paused)
+    reassigned = SignerState.REASSIGNED
+    signer.views[REQUEST] = make_view(
+        reassigned, says=sentence, next=standing, waiting_for=waiting, requester=REQUESTER, **paused
+    )
     replaced = text_of((await signer.open(signer.link(FIRST, LinkUse.VIEW))).text)
     assert "Waiting for Chief Executive." in replaced
     assert "insolvent" not in replaced and REQUESTER not in replaced
@@ -461,7 +468,7 @@ async def test_a_store_that_cannot_be_read_is_not_said_of_core_signature(signer:
 
 async def test_what_is_not_listed_yet_is_being_prepared(signer: Phone) -> None:
     assert (await signer.press(signer.link())).status_code == 404
-    signer.views[REQUEST] = shown(SignerState.TURN)
+    signer.views[REQUEST] = make_view(SignerState.TURN)
     answer = await signer.press(signer.link())
     assert (answer.status_code, "It is being prepared" in text_of(answer.text)) == (503, True)
 
@@ -470,13 +477,13 @@ async def test_who_is_not_asked_is_told_so(signer: Phone) -> None:
     await signer.create()
     assert (await signer.press(signer.link(CHAIR))).status_code == 404
     assert (await signer.press(signer.link("who-has-left"))).status_code == 404
-    signer.views[REQUEST] = shown()
+    signer.views[REQUEST] = make_view()
     assert (await signer.open(signer.link(CHAIR))).status_code == 404
 
 
 async def test_a_page_speaks_the_language_of_its_person(signer: Phone) -> None:
     dutch = SignerLine(person=DUTCH, order=1, role=Role.SIGN, state=SignerState.TURN)
-    signer.views[REQUEST] = shown(signers=(dutch,))
+    signer.views[REQUEST] = make_view(signers=(dutch,))
     answer = await signer.open(signer.link(DUTCH), accept_language="fr")
     text = text_of(answer.text)
     assert '<html lang="nl">' in answer.text
@@ -487,7 +494,7 @@ async def test_a_page_speaks_the_language_of_its_person(signer: Phone) -> None:
 
 
 async def test_an_onlooker_reads_in_their_language_where_it_stands(signer: Phone) -> None:
-    signer.views[REQUEST] = shown(
+    signer.views[REQUEST] = make_view(
         waiting_for=(WaitingFor(person=SECOND, since=DUE),), next=Next(what=ActionType.WARN, at=DUE, why="two days")
     )
     text = text_of((await signer.open(signer.link(DUTCH, LinkUse.VIEW))).text)

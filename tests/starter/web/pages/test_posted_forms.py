@@ -15,10 +15,10 @@ _GONE: dict[str, Any] = {"type": "http.disconnect"}
 
 
 async def read(*messages: dict[str, Any]) -> dict[str, str] | None:
-    left = iter(messages)
+    remaining_messages = iter(messages)
 
     async def receive() -> dict[str, Any]:
-        return next(left)
+        return next(remaining_messages)
 
     return await read_form(Request({"type": "http"}, receive))
 
@@ -38,11 +38,13 @@ async def test_what_is_no_form_has_no_fields() -> None:
 
 async def test_forms_that_stall_share_a_bound_and_are_read_again_afterwards() -> None:
     """Ten times as much as all forms have in memory."""
-    strangers, ours = Stalling({}), Stalling({})
-    held = FORMS_AT_MOST // LONGEST
-    calls = [asyncio.create_task(read_form(strangers.make_stalling_request(bytes(LONGEST)))) for _ in range(10 * held)]
-    await strangers.wait_until_stalled(10 * held)
-    assert await read_form(ours.make_whole_request(b"who=legal")) is None
+    strangers, own_requests = Stalling({}), Stalling({})
+    held_count = FORMS_AT_MOST // LONGEST
+    calls = [
+        asyncio.create_task(read_form(strangers.make_stalling_request(bytes(LONGEST)))) for _ in range(10 * held_count)
+    ]
+    await strangers.wait_until_stalled(10 * held_count)
+    assert await read_form(own_requests.make_whole_request(b"who=legal")) is None
     strangers.gate.set()
-    assert [fields is None for fields in await asyncio.gather(*calls)].count(True) == 9 * held
-    assert await read_form(ours.make_whole_request(b"who=legal")) == {"who": "legal"}
+    assert [fields is None for fields in await asyncio.gather(*calls)].count(True) == 9 * held_count
+    assert await read_form(own_requests.make_whole_request(b"who=legal")) == {"who": "legal"}

@@ -61,15 +61,15 @@ async def test_before_there_is_a_record_the_cover_sheet_says_what_it_is_and_noth
     signers = (Participant(person="chair", order=1, role=Role.APPROVE),)
     brief = SignatureBrief(id="msa", kind="nda", title=TITLE, document=Document(), requester="legal", people=signers)
     await CoverSheet.keep(store, brief)
-    known = await ViewReader(await unreachable(), store)("msa")
-    assert isinstance(known, RequestShow)
-    assert (known.document, known.requester, known.partial, known.due_at) == (
+    view = await ViewReader(await unreachable(), store)("msa")
+    assert isinstance(view, RequestShow)
+    assert (view.document, view.requester, view.partial, view.due_at) == (
         TITLE,
         "legal",
         True,
         None,
     )
-    assert signing_page_of_view(known, "chair") == SigningPage(SigningState.OPEN, TITLE, approves=True)
+    assert signing_page_of_view(view, "chair") == SigningPage(SigningState.OPEN, TITLE, approves=True)
 
 
 async def test_the_cover_sheet_of_a_task_says_what_is_to_be_done_and_has_not_the_text_itself(store: Store) -> None:
@@ -77,13 +77,13 @@ async def test_the_cover_sheet_of_a_task_says_what_is_to_be_done_and_has_not_the
     task = Task(id="keys", kind="task", title="Hand out the keys", requester="owner", people=people, text="Two each.")
     prepared = PreparedTask(TaskInput(task=task, policy=Policy(), fingerprint="f" * 64), CATALOGUE.resolve("team-task"))
     look = ViewReader(await unreachable(), store)
-    given = await prepared.store_input(store)
+    stored_input = await prepared.store_input(store)
     assert await look("task:keys") is None, "nobody knows yet whether it is this one that lives"
-    await prepared.store_for_pages(store, given)
-    known = await look("task:keys")
-    assert isinstance(known, TaskShow)
-    assert (known.title, known.text, known.requester, known.partial) == (task.title, "Two each.", "owner", True)
-    assert ([one.person for one in known.people], known.due_at) == (["engineer"], None)
+    await prepared.store_for_pages(store, stored_input)
+    view = await look("task:keys")
+    assert isinstance(view, TaskShow)
+    assert (view.title, view.text, view.requester, view.partial) == (task.title, "Two each.", "owner", True)
+    assert ([person.person for person in view.people], view.due_at) == (["engineer"], None)
     assert b"Two each." not in (await store.starts.cover(home) or b"")
 
 
@@ -135,7 +135,7 @@ async def test_without_a_worker_the_due_date_is_known_all_the_same(store: Store,
         ),
     )
     look = ViewReader(client, store)
-    shown = await look("msa")
+    view = await look("msa")
     assert await look("never-started") is None
-    assert shown is not None
-    assert (shown.due_at, shown.status, shown.partial) == (DUE, Status.SENT, True)
+    assert view is not None
+    assert (view.due_at, view.status, view.partial) == (DUE, Status.SENT, True)

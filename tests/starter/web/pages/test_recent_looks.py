@@ -13,11 +13,11 @@ class Side:
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     async def look(self, request: str) -> RequestShow | None:
         """Where the request stands."""
-        self.asked.append(request)
+        self.requests.append(request)
         await self.gate.wait()
         return RequestShow(id=request, kind="nda", status=Status.SENT)
 
@@ -32,21 +32,21 @@ async def test_who_asks_at_the_same_time_waits_for_the_same_answer_and_who_leave
     answers = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(answers[0], asyncio.CancelledError)
     assert {answer.id for answer in answers[1:] if isinstance(answer, RequestShow)} == {"msa"}
-    assert side.asked == ["msa"]
+    assert side.requests == ["msa"]
 
 
 async def test_an_answer_is_used_for_seconds_unless_somebody_acts() -> None:
     side, watch = Side(), Watch()
     side.gate.set()
     looks = ViewCache(side.look, watch)
-    for now, asked in ((0.0, 1), (FRESH_SECONDS - 0.1, 1), (FRESH_SECONDS, 2)):
+    for now, request_count in ((0.0, 1), (FRESH_SECONDS - 0.1, 1), (FRESH_SECONDS, 2)):
         watch.now = now
         await looks("link", "msa")
-        assert len(side.asked) == asked
+        assert len(side.requests) == request_count
     await looks.anew("link", "msa")
     looks.forget("link")
     await looks("link", "msa")
-    assert len(side.asked) == 4
+    assert len(side.requests) == 4
 
 
 async def test_each_link_of_a_request_has_a_look_of_its_own() -> None:
@@ -55,7 +55,7 @@ async def test_each_link_of_a_request_has_a_look_of_its_own() -> None:
     looks = ViewCache(side.look, Watch())
     for link in ("of the first", "of the second", "of the first"):
         await looks(link, "msa")
-    assert side.asked == ["msa", "msa"]
+    assert side.requests == ["msa", "msa"]
 
 
 async def test_ten_times_the_links_keep_the_table_s_size_and_each_is_answered() -> None:

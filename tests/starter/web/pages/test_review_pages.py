@@ -27,8 +27,8 @@ OF_PAGE = {"origin": "null", "sec-fetch-site": "same-origin"}
 
 @pytest.fixture
 async def reviewer(tmp_path: Path) -> AsyncIterator[Phone]:
-    async with phone(tmp_path) as made:
-        yield made
+    async with phone(tmp_path) as opened_phone:
+        yield opened_phone
 
 
 def line(
@@ -38,9 +38,9 @@ def line(
 
 
 def in_review(*reviews: ReviewLine, sha256: str = "ab" * 32, **changes: Any) -> RequestShow:
-    rounds = max(one.round for one in reviews)
-    waiting = [one.person for one in reviews if one.state is SignerState.TURN]
-    known = RequestShow(
+    rounds = max(review.round for review in reviews)
+    waiting = [review.person for review in reviews if review.state is SignerState.TURN]
+    view = RequestShow(
         id=REQUEST,
         kind="customer-contract",
         document=DOCUMENT,
@@ -54,12 +54,12 @@ def in_review(*reviews: ReviewLine, sha256: str = "ab" * 32, **changes: Any) -> 
             for number in range(1, rounds + 1)
         ),
         reviews=reviews,
-        waiting_for=tuple(WaitingFor(person=one, since=NOW) for one in waiting),
+        waiting_for=tuple(WaitingFor(person=person, since=NOW) for person in waiting),
         choices=tuple(
-            Choices(person=one, snoozes_left=0, snooze_until=None, hand_over=False, ask=True) for one in waiting
+            Choices(person=person, snoozes_left=0, snooze_until=None, hand_over=False, ask=True) for person in waiting
         ),
     )
-    return known.replace(**changes)
+    return view.replace(**changes)
 
 
 async def test_a_reviewer_reads_the_document_and_approves_it(reviewer: Phone) -> None:
@@ -85,7 +85,7 @@ async def test_changes_need_words_and_a_question_goes_as_ever(reviewer: Phone) -
     link = reviewer.link(CHAIR, LinkUse.REVIEW)
     await reviewer.post_option(link, Action.CHANGES, text="Clause 3 is wrong.")
     await reviewer.post_option(link, Action.ASK, text="Which law?")
-    assert [one for one, _ in reviewer.recorder.commands] == [
+    assert [command for command, _ in reviewer.recorder.commands] == [
         ReviewAnswer(actor=CHAIR, changes="Clause 3 is wrong.", version=1),
         Question(person=CHAIR, text="Which law?"),
     ]
@@ -101,8 +101,8 @@ async def test_in_the_next_round_they_see_what_was_to_be_changed(reviewer: Phone
 
 
 async def test_a_new_version_shows_its_reviewer_what_has_changed(reviewer: Phone) -> None:
-    given = line(REQUESTER, SignerState.REVISED, reason="The term is two years now.", role=Role.REVISE)
-    reviews = (line(CHAIR, SignerState.CHANGES, reason="Clause 3"), given, line(CHAIR, SignerState.TURN, round=2))
+    revision = line(REQUESTER, SignerState.REVISED, reason="The term is two years now.", role=Role.REVISE)
+    reviews = (line(CHAIR, SignerState.CHANGES, reason="Clause 3"), revision, line(CHAIR, SignerState.TURN, round=2))
     reviewer.views[REQUEST] = in_review(*reviews)
     text = text_of((await reviewer.open(reviewer.link(CHAIR, LinkUse.REVIEW))).text)
     assert "in the words of whoever asked for it: The term is two years now." in text
@@ -122,26 +122,26 @@ async def test_reading_is_louder_than_approving_and_giving_a_version_than_readin
 
 async def test_the_requester_sees_the_signers_while_it_is_in_review(reviewer: Phone) -> None:
     reviewer.views[REQUEST] = in_review(line(CHAIR, SignerState.TURN))
-    for person, told in ((REQUESTER, True), (SECOND, False)):
+    for person, sees_signers in ((REQUESTER, True), (SECOND, False)):
         text = text_of((await reviewer.open(reviewer.link(person, LinkUse.VIEW))).text)
-        assert ("Signers Customer" in text) is told
+        assert ("Signers Customer" in text) is sees_signers
 
 
 async def test_a_reviewer_sees_the_first_page_of_the_version_to_review(tmp_path: Path) -> None:
     pdf = (Path(__file__).parents[4] / "deploy" / "examples" / "msa.pdf").read_bytes()
-    async with phone(tmp_path, drawing=True) as made:
-        sha256 = await made.store.files.put(pdf)
+    async with phone(tmp_path, drawing=True) as opened_phone:
+        sha256 = await opened_phone.store.files.put(pdf)
         document = Document(sha256="cd" * 32)
         brief = SignatureBrief(id=REQUEST, kind="nda", title="MSA", document=document, requester="desk", people=())
-        await CoverSheet.keep(made.store, brief)
-        made.views[REQUEST] = in_review(line(CHAIR, SignerState.TURN), sha256=sha256)
-        link = made.link(CHAIR, LinkUse.REVIEW)
-        assert 'class="first-page"' in (await made.open(link)).text
-        assert (await made.open(f"{link}/first-page")).content.startswith(b"\x89PNG")
+        await CoverSheet.keep(opened_phone.store, brief)
+        opened_phone.views[REQUEST] = in_review(line(CHAIR, SignerState.TURN), sha256=sha256)
+        link = opened_phone.link(CHAIR, LinkUse.REVIEW)
+        assert 'class="first-page"' in (await opened_phone.open(link)).text
+        assert (await opened_phone.open(f"{link}/first-page")).content.startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
-    ("reviews", "status", "says"),
+    ("reviews", "status", "sentence"),
     [
         ((line(CHAIR, SignerState.APPROVED),), Status.REVIEW, "It is sent once its reviewers have approved it."),
         ((line(CHAIR, SignerState.APPROVED),), Status.SENT, "It was approved for sending."),
@@ -161,11 +161,11 @@ async def test_a_reviewer_sees_the_first_page_of_the_version_to_review(tmp_path:
     ],
 )
 async def test_whoever_has_nothing_to_do_is_told_why(
-    reviewer: Phone, reviews: tuple[ReviewLine, ...], status: Status, says: str
+    reviewer: Phone, reviews: tuple[ReviewLine, ...], status: Status, sentence: str
 ) -> None:
     reviewer.views[REQUEST] = in_review(*reviews, status=status, waiting_for=(), choices=())
     page = await reviewer.open(reviewer.link(CHAIR, LinkUse.REVIEW))
-    assert says in text_of(page.text)
+    assert sentence in text_of(page.text)
     assert not option_of(page.text, Action.APPROVE)
 
 
@@ -210,8 +210,8 @@ async def test_anybody_of_a_group_that_asks_gives_the_new_version(reviewer: Phon
     text = reviewer.people.read_text()
     reviewer.people.write_text(text.replace("id: legal-desk,", "id: legal-desk, groups: [sales],"))
     changes = line(CHAIR, SignerState.CHANGES, reason="Clause 3 is wrong.")
-    shown = in_review(changes, line("group:sales", SignerState.TURN, role=Role.REVISE))
-    reviewer.views[REQUEST] = shown.replace(requester="group:sales")
+    view = in_review(changes, line("group:sales", SignerState.TURN, role=Role.REVISE))
+    reviewer.views[REQUEST] = view.replace(requester="group:sales")
     assert (await send(reviewer, reviewer.link(REQUESTER, LinkUse.REVIEW), PDF)).status_code == 303
     [(command, _)] = reviewer.recorder.commands
     assert command.sender == REQUESTER
@@ -236,13 +236,13 @@ async def test_a_version_of_a_stranger_or_too_large_a_body_changes_nothing(revie
     link = reviewer.link(REQUESTER, LinkUse.REVIEW)
     assert (await send(reviewer, link, PDF, origin="https://elsewhere.example")).status_code == 403
     assert (await send(reviewer, link, b"%PDF-" + bytes(2 * 1024 * 1024))).status_code == 400
-    own = reviewer.link(CHAIR, LinkUse.REVIEW)
+    own_link = reviewer.link(CHAIR, LinkUse.REVIEW)
     reviewer.views[REQUEST] = in_review(line(CHAIR, SignerState.APPROVED), line(SECOND, SignerState.TURN))
     page = (await reviewer.open(link)).text
     assert 'type="file"' not in page
-    token = next(_tokens((await reviewer.open(own)).text), "")
+    token = next(_tokens((await reviewer.open(own_link)).text), "")
     files = {"version": ("a.pdf", PDF, "application/pdf")}
-    answer = await reviewer.browser.post(own, data={"token": token}, files=files, headers=OF_PAGE)
+    answer = await reviewer.browser.post(own_link, data={"token": token}, files=files, headers=OF_PAGE)
     assert answer.status_code in (403, 409)
     assert not reviewer.recorder.commands
 

@@ -49,24 +49,24 @@ OPTIONS = (
 
 
 def choices(person: str = FIRST, **changes: Any) -> Choices:
-    every = Choices(person=person, snoozes_left=2, snooze_until=None, hand_over=True, ask=True)
-    return every.replace(**changes)
+    all_choices = Choices(person=person, snoozes_left=2, snooze_until=None, hand_over=True, ask=True)
+    return all_choices.replace(**changes)
 
 
-def shown(*offered: Choices, **changes: Any) -> TaskShow:
+def make_view(*offered: Choices, **changes: Any) -> TaskShow:
     """The task as its workflow knows it."""
-    people = tuple(AssigneeLine(person=one, state="asked") for one in (FIRST, SECOND, DUTCH))
-    known = TaskShow(id="keys", kind="task", title=TITLE, text=TEXT, people=people, status=Status.OPEN)
-    return known.replace(**{"requester": OWNER, "due_at": DUE, "choices": offered or (choices(),)} | changes)
+    people = tuple(AssigneeLine(person=person, state="asked") for person in (FIRST, SECOND, DUTCH))
+    view = TaskShow(id="keys", kind="task", title=TITLE, text=TEXT, people=people, status=Status.OPEN)
+    return view.replace(**{"requester": OWNER, "due_at": DUE, "choices": offered or (choices(),)} | changes)
 
 
-def ended(outcome: Status, by: str = FIRST) -> TaskShow:
+def make_ended_view(outcome: Status, done_by: str = FIRST) -> TaskShow:
     people = tuple(
-        AssigneeLine(person=one, state="done" if outcome is Status.DONE and one == by else "spared")
-        for one in (FIRST, SECOND)
+        AssigneeLine(person=person, state="done" if outcome is Status.DONE and person == done_by else "spared")
+        for person in (FIRST, SECOND)
     )
-    doer = by if outcome is Status.DONE else None
-    return shown().replace(status=outcome, choices=(), people=people, done_by=doer)
+    doer = done_by if outcome is Status.DONE else None
+    return make_view().replace(status=outcome, choices=(), people=people, done_by=doer)
 
 
 def stuck(blocks: bool = True) -> AskedQuestion:
@@ -75,9 +75,9 @@ def stuck(blocks: bool = True) -> AskedQuestion:
 
 @pytest.fixture
 async def doer(tmp_path: Path) -> AsyncIterator[Phone]:
-    async with phone(tmp_path) as made:
-        made.views[TASK] = shown()
-        yield made
+    async with phone(tmp_path) as opened_phone:
+        opened_phone.views[TASK] = make_view()
+        yield opened_phone
 
 
 def link(doer: Phone, person: str = FIRST, use: LinkUse = LinkUse.DO) -> str:
@@ -94,8 +94,8 @@ async def test_the_page_says_what_is_to_be_done_for_whom_and_by_when(doer: Phone
     answer = await doer.open(link(doer))
     text = text_of(answer.text)
     assert answer.status_code == 200
-    for said in ("A task for you", TITLE, "To everybody new. Before noon.", "Asked by Legal desk , Acme"):
-        assert said in text
+    for phrase in ("A task for you", TITLE, "To everybody new. Before noon.", "Asked by Legal desk , Acme"):
+        assert phrase in text
     assert "Due in 15 days, Fri, 11 Dec Fri, 11 Dec 2026, 12:00 (New York)" in text
     assert "&lt;b&gt;2&lt;/b&gt;" in answer.text
 
@@ -113,8 +113,8 @@ async def test_the_page_offers_to_say_that_it_is_done_put_it_off_hand_it_over_or
     ]
     assert form_of(page)["act"] == Action.DONE
     assert "last warning" not in text_of(page), "its policy may have none"
-    for said in ("Mark as done", "Mark as done, with a note", "Not now", "I cannot go on, because …"):
-        assert said in text_of(page)
+    for phrase in ("Mark as done", "Mark as done, with a note", "Not now", "I cannot go on, because …"):
+        assert phrase in text_of(page)
 
 
 DECISION = {"kind": "onboarding-decision", "id": "acme.eu.1.12.r2.decide.r2"}
@@ -123,14 +123,14 @@ ONBOARDING = "customer-onboarding:acme.eu"
 
 async def test_what_is_to_be_decided_is_decided_on_its_page_and_cannot_be_marked_as_done(doer: Phone) -> None:
     """Done says nothing of what becomes of the part, so the same would be asked again."""
-    about = ToDecide(onboarding="acme.eu", part="contract")
-    doer.views[TASK] = shown(decides=about, text="MSA: A signer declined. Clause 4 <b>never</b>.", **DECISION)
+    to_decide = ToDecide(onboarding="acme.eu", part="contract")
+    doer.views[TASK] = make_view(decides=to_decide, text="MSA: A signer declined. Clause 4 <b>never</b>.", **DECISION)
     doer.views[ONBOARDING] = OnboardingShow(id="acme.eu", kind="onboarding", status=Status.OPEN, title="Acme")
     answer = await doer.open(link(doer))
     text = text_of(answer.text)
     assert await offered(doer, link(doer)) == [Action.LATER, Action.DELEGATE, Action.ASK]
-    for said in ("Your decision is needed", "Clause 4 <b>never</b>.", "Countersign asks you itself"):
-        assert said in text
+    for phrase in ("Your decision is needed", "Clause 4 <b>never</b>.", "Countersign asks you itself"):
+        assert phrase in text
     assert "Asked by" not in text, "whoever owns the task never asked"
     assert 'value="done"' not in answer.text
     assert 'class="again calm" href="../desk/onboardings/acme.eu"' in answer.text
@@ -163,12 +163,12 @@ async def test_one_tap_says_that_it_is_done_once_however_often_it_is_tapped(doer
     form = form_of((await doer.open(link(doer))).text)
     answers = await asyncio.gather(*(doer.post(link(doer), form) for _ in range(3)))
     assert {answer.headers["location"] for answer in answers} == {f"{link(doer).rpartition('/')[2]}?done=done"}
-    assert {wish for wish, _ in doer.recorder.commands} == {Done(actor=FIRST)}
+    assert {command for command, _ in doer.recorder.commands} == {Done(actor=FIRST)}
     assert len({op for _, op in doer.recorder.commands}) == 1
 
 
 @pytest.mark.parametrize(
-    ("act", "text", "wish"),
+    ("act", "text", "command"),
     [
         (Action.DONE, "Two are left.\u202e", Done(actor=FIRST, note="Two are left.")),
         (Action.BLOCK, "No key fits.", Block(person=FIRST, because="No key fits.")),
@@ -177,52 +177,54 @@ async def test_one_tap_says_that_it_is_done_once_however_often_it_is_tapped(doer
         (Action.LATER, "", NotNow(person=FIRST, until=datetime(2026, 11, 27, 14, 0, tzinfo=UTC))),
     ],
 )
-async def test_each_form_is_one_wish_of_whoever_was_asked(doer: Phone, act: Action, text: str, wish: object) -> None:
+async def test_each_form_is_one_wish_of_whoever_was_asked(doer: Phone, act: Action, text: str, command: object) -> None:
     answer = await doer.post_option(link(doer), act, text=text)
-    assert (answer.status_code, [one for one, _ in doer.recorder.commands]) == (303, [wish])
+    assert (answer.status_code, [sent_command for sent_command, _ in doer.recorder.commands]) == (303, [command])
 
 
 async def test_the_note_is_not_needed_the_reason_is(doer: Phone) -> None:
     page = (await doer.open(link(doer))).text
-    needed = {act: f'id="{act}-text" name="text" dir="auto" rows="4" maxlength="1000" required' for act in OPTIONS}
-    assert (needed[Action.DONE] in page, needed[Action.BLOCK] in page) == (False, True)
+    attributes_by_action = {
+        act: f'id="{act}-text" name="text" dir="auto" rows="4" maxlength="1000" required' for act in OPTIONS
+    }
+    assert (attributes_by_action[Action.DONE] in page, attributes_by_action[Action.BLOCK] in page) == (False, True)
 
 
 async def test_who_has_done_it_is_thanked_and_the_others_read_that_somebody_else_has(doer: Phone) -> None:
-    doer.views[TASK] = ended(Status.DONE)
-    mine, others = await doer.open(link(doer)), await doer.open(link(doer, SECOND))
-    assert f"You have marked {TITLE} as done." in text_of(mine.text)
-    assert "Somebody else has done it" in text_of(others.text)
-    assert (mine.status_code, others.status_code) == (200, 410)
-    assert "Hand out" not in text_of(others.text)
+    doer.views[TASK] = make_ended_view(Status.DONE)
+    own_page, other_page = await doer.open(link(doer)), await doer.open(link(doer, SECOND))
+    assert f"You have marked {TITLE} as done." in text_of(own_page.text)
+    assert "Somebody else has done it" in text_of(other_page.text)
+    assert (own_page.status_code, other_page.status_code) == (200, 410)
+    assert "Hand out" not in text_of(other_page.text)
     assert await offered(doer, link(doer)) == await offered(doer, link(doer, SECOND)) == []
 
 
 @pytest.mark.parametrize(
-    ("outcome", "says"),
+    ("outcome", "sentence"),
     [
         (Status.WAIVED, "Nobody needs to do it any more."),
         (Status.CANCELLED, "It was cancelled; nothing is left to do."),
         (Status.EXPIRED, "It was not done in time."),
     ],
 )
-async def test_what_ended_undone_says_how(doer: Phone, outcome: Status, says: str) -> None:
-    doer.views[TASK] = ended(outcome)
+async def test_what_ended_undone_says_how(doer: Phone, outcome: Status, sentence: str) -> None:
+    doer.views[TASK] = make_ended_view(outcome)
     answer = await doer.open(link(doer))
     assert answer.status_code == 410
-    assert f"This task has ended {says}" in text_of(answer.text)
+    assert f"This task has ended {sentence}" in text_of(answer.text)
 
 
 async def test_who_comes_second_reads_that_it_is_done_already(doer: Phone) -> None:
     form = form_of((await doer.open(link(doer))).text)
-    doer.views[TASK] = ended(Status.DONE, by=SECOND)
+    doer.views[TASK] = make_ended_view(Status.DONE, done_by=SECOND)
     answer = await doer.post(link(doer), form)
     assert (answer.status_code, doer.recorder.commands) == (303, [])
     assert "Somebody else has done it" in text_of((await doer.open(link(doer))).text)
 
 
 async def test_who_hands_it_over_reads_that_they_did(doer: Phone) -> None:
-    doer.views[TASK] = shown(choices("customer-deputy")).replace(
+    doer.views[TASK] = make_view(choices("customer-deputy")).replace(
         people=(AssigneeLine(person=FIRST, state="reassigned"), AssigneeLine(person="customer-deputy", state="asked"))
     )
     assert "It was handed over" in text_of((await doer.open(link(doer))).text)
@@ -230,7 +232,7 @@ async def test_who_hands_it_over_reads_that_they_did(doer: Phone) -> None:
 
 
 async def test_who_is_stuck_may_still_be_done_with_it_and_reads_what_they_wrote(doer: Phone) -> None:
-    doer.views[TASK] = shown(choices(ask=False)).replace(question=stuck())
+    doer.views[TASK] = make_view(choices(ask=False)).replace(question=stuck())
     page = (await doer.open(link(doer))).text
     assert "You cannot go on No <key> fits. Answer Not answered yet." in text_of(page)
     sent = "Sent. Whoever asked for this hears why. Reminders are paused."
@@ -240,20 +242,20 @@ async def test_who_is_stuck_may_still_be_done_with_it_and_reads_what_they_wrote(
 
 
 @pytest.mark.parametrize(
-    ("blocks", "act", "wish"),
+    ("blocks", "act", "command"),
     [
         (True, Action.UNBLOCK, Unblock(actor=OWNER, text="Take mine.")),
         (False, Action.ANSWER, Answer(actor=OWNER, text="Take mine.")),
     ],
 )
-async def test_the_owner_clears_the_way_or_answers(doer: Phone, blocks: bool, act: Action, wish: object) -> None:
-    doer.views[TASK] = shown().replace(question=stuck(blocks))
+async def test_the_owner_clears_the_way_or_answers(doer: Phone, blocks: bool, act: Action, command: object) -> None:
+    doer.views[TASK] = make_view().replace(question=stuck(blocks))
     owner = link(doer, OWNER, LinkUse.VIEW)
     text = text_of((await doer.open(owner)).text)
     assert ("Customer cannot go on" in text) is blocks
     assert await offered(doer, owner) == [act]
     await doer.post_option(owner, act, text="Take mine.")
-    assert [one for one, _ in doer.recorder.commands] == [wish]
+    assert [sent_command for sent_command, _ in doer.recorder.commands] == [command]
 
 
 async def customer(doer: Phone, **changes: Any) -> str:
@@ -264,20 +266,20 @@ async def customer(doer: Phone, **changes: Any) -> str:
     ]
     ids = map(position_word, range(1, len(people) + 1))
     await doer.store.people.keep(TASK, "f" * 64, SignersFile.of(people, ids) or b"")
-    asked = (AssigneeLine(person="signer-1", state="asked"),)
-    known = shown(choices("signer-1"), people=asked, colleagues=("signer-2", "signer-3"))
-    doer.views[TASK] = known.replace(**changes)
+    assignees = (AssigneeLine(person="signer-1", state="asked"),)
+    view = make_view(choices("signer-1"), people=assignees, colleagues=("signer-2", "signer-3"))
+    doer.views[TASK] = view.replace(**changes)
     return link(doer, "signer-1")
 
 
 async def test_a_customer_who_stands_in_full_has_the_page_in_their_language_on_their_clock(doer: Phone) -> None:
     page = text_of((await doer.open(await customer(doer))).text)
-    for said in ("Une tâche pour vous", TITLE, "(Tokyo)", "Legal desk"):
-        assert said in page
+    for phrase in ("Une tâche pour vous", TITLE, "(Tokyo)", "Legal desk"):
+        assert phrase in page
 
 
 @pytest.mark.parametrize(
-    ("act", "text", "wish"),
+    ("act", "text", "command"),
     [
         (Action.DONE, "", Done(actor="signer-1")),
         (Action.BLOCK, "No key.", Block(person="signer-1", because="No key.")),
@@ -285,9 +287,9 @@ async def test_a_customer_who_stands_in_full_has_the_page_in_their_language_on_t
         (Action.LATER, "", NotNow(person="signer-1", until=datetime(2026, 11, 27, 0, 0, tzinfo=UTC))),
     ],
 )
-async def test_a_customer_s_forms_are_wishes_of_their_own(doer: Phone, act: Action, text: str, wish: object) -> None:
+async def test_a_customer_s_forms_are_wishes_of_their_own(doer: Phone, act: Action, text: str, command: object) -> None:
     answer = await doer.post_option(await customer(doer), act, text=text)
-    assert (answer.status_code, [one for one, _ in doer.recorder.commands]) == (303, [wish])
+    assert (answer.status_code, [sent_command for sent_command, _ in doer.recorder.commands]) == (303, [command])
 
 
 async def test_a_customer_chooses_one_of_the_colleagues_whom_the_file_names_and_nobody_else(doer: Phone) -> None:
@@ -300,7 +302,7 @@ async def test_a_customer_chooses_one_of_the_colleagues_whom_the_file_names_and_
         assert answer.status_code == 409, stranger
     assert doer.recorder.commands == []
     await doer.post_option(path, Action.DELEGATE, "signer-3")
-    assert [one for one, _ in doer.recorder.commands] == [
+    assert [sent_command for sent_command, _ in doer.recorder.commands] == [
         Delegation(actor="signer-1", signer="signer-1", to="signer-3")
     ]
 
@@ -315,9 +317,9 @@ async def test_who_was_asked_before_or_is_away_is_no_colleague_to_choose(doer: P
 
 
 async def test_who_handed_over_to_a_colleague_reads_to_whom(doer: Phone) -> None:
-    given = EscalationEntry(from_="signer-1", to="signer-3", reason=EscalationReason.MANUAL, at=NOW)
+    hand_over = EscalationEntry(from_="signer-1", to="signer-3", reason=EscalationReason.MANUAL, at=NOW)
     people = (AssigneeLine(person="signer-1", state="reassigned"), AssigneeLine(person="signer-3", state="asked"))
-    path = await customer(doer, people=people, choices=(), escalations=(given,))
+    path = await customer(doer, people=people, choices=(), escalations=(hand_over,))
     assert "Accounts" in text_of((await doer.open(path)).text)
 
 
@@ -328,9 +330,9 @@ async def test_ten_thousand_characters_with_markup_that_turn_around_are_refused_
     """What a browser can post: as large as it gets, in what is said of it nothing is markup and nothing turns."""
     path = await customer(doer)
     text = ("<script>alert(1)</script>\u202e🖋️" * 400)[:10_000]
-    words = {Action.ASK: "the question", Action.BLOCK: "the reason", Action.DONE: "the note"}
+    field_names = {Action.ASK: "the question", Action.BLOCK: "the reason", Action.DONE: "the note"}
     doer.recorder.failure = CommandRefused(
-        reason_fault(plain(text), words[act]) or Rejection.EMPTY.to_message(what="the reason")
+        reason_fault(plain(text), field_names[act]) or Rejection.EMPTY.to_message(what="the reason")
     )
     answer = await doer.post_option(path, act, text=text)
     assert answer.status_code == 409
@@ -349,7 +351,7 @@ async def test_the_owner_reads_a_customer_s_name_and_no_other_onlooker_the_reaso
 
 
 async def test_an_onlooker_reads_who_was_asked_and_can_do_nothing(doer: Phone) -> None:
-    doer.views[TASK] = ended(Status.DONE)
+    doer.views[TASK] = make_ended_view(Status.DONE)
     text = text_of((await doer.open(link(doer, "chair", LinkUse.VIEW))).text)
     assert "Done" in text and "It has been done." in text
     assert "Who was asked Customer has done it Chief Executive need not act" in text
@@ -358,18 +360,18 @@ async def test_an_onlooker_reads_who_was_asked_and_can_do_nothing(doer: Phone) -
 
 async def test_while_nobody_answers_the_link_still_works_and_nothing_is_offered(doer: Phone) -> None:
     form = form_of((await doer.open(link(doer))).text)
-    for known in (None, shown().replace(partial=True, people=(), choices=())):
+    for view in (None, make_view().replace(partial=True, people=(), choices=())):
         doer.views.clear()
-        if known:
-            doer.views[TASK] = known
+        if view:
+            doer.views[TASK] = view
         answer = await doer.open(link(doer))
-        assert (answer.status_code, TITLE in text_of(answer.text)) == ((200, True) if known else (503, False))
+        assert (answer.status_code, TITLE in text_of(answer.text)) == ((200, True) if view else (503, False))
         assert await offered(doer, link(doer)) == []
         pressed = await doer.post(link(doer), form | {"text": "Two are left."})
         assert pressed.status_code == 503
         assert "Two are left.</textarea>" in pressed.text
-        again = option_of(pressed.text, Action.DONE)
-        assert again == form | {"value": ""}
+        repeated_form = option_of(pressed.text, Action.DONE)
+        assert repeated_form == form | {"value": ""}
     assert doer.recorder.commands == []
 
 
@@ -389,17 +391,17 @@ async def test_what_no_form_of_the_page_posts_changes_nothing(doer: Phone, chang
 
 
 async def test_the_page_speaks_the_language_of_its_reader(doer: Phone) -> None:
-    doer.views[TASK] = shown(choices(DUTCH))
+    doer.views[TASK] = make_view(choices(DUTCH))
     text = text_of((await doer.open(link(doer, DUTCH))).text)
-    for said in ("Een taak voor u", "Legal desk", "Als gedaan melden", "Ik kan niet verder"):
-        assert said in text
+    for phrase in ("Een taak voor u", "Legal desk", "Als gedaan melden", "Ik kan niet verder"):
+        assert phrase in text
 
 
 ASKED = GivenAnswer(label="Address for <invoices>", lines=4)
 
 
 async def test_the_answer_that_a_task_asks_for_stands_in_front_and_sending_it_does_the_task(doer: Phone) -> None:
-    doer.views[TASK] = shown(answer=ASKED)
+    doer.views[TASK] = make_view(answer=ASKED)
     page = (await doer.open(link(doer))).text
     field = page.index('rows="4"')
     # What else may be done is folded up behind it; the deadline's `<details class=…>` stands above.
@@ -407,7 +409,7 @@ async def test_the_answer_that_a_task_asks_for_stands_in_front_and_sending_it_do
     assert "Mark as done" not in page
     form = form_of(page) | {"text": "1 Rue du Port"}
     answer = await doer.post(link(doer), form)
-    assert (answer.status_code, [wish for wish, _ in doer.recorder.commands]) == (
+    assert (answer.status_code, [command for command, _ in doer.recorder.commands]) == (
         303,
         [Done(actor=FIRST, note="1 Rue du Port")],
     )
@@ -418,7 +420,7 @@ async def test_the_answer_that_a_task_asks_for_stands_in_front_and_sending_it_do
 
 
 async def test_the_receipt_of_an_answer_has_it_and_the_way_back_to_the_page_that_led_there(doer: Phone) -> None:
-    doer.views[TASK] = ended(Status.DONE).replace(answer=ASKED.replace(text="1 Rue <du> Port"))
+    doer.views[TASK] = make_ended_view(Status.DONE).replace(answer=ASKED.replace(text="1 Rue <du> Port"))
     through = Through("customer-onboarding:acme", FIRST)
     path = doer.links.link(TASK, FIRST, LinkUse.DO, through=through).removeprefix(PUBLIC)
     page = (await doer.open(path)).text

@@ -38,9 +38,9 @@ LATER = datetime(2026, 12, 11, 8, 0, tzinfo=UTC)
 WHEN = "vr 11 dec 2026, 09:00 (Amsterdam)"
 
 
-def shown(**changes: Any) -> RequestShow:
+def make_view(**changes: Any) -> RequestShow:
     """A request that waits for the chief executive, with a reminder to come."""
-    known = RequestShow(
+    view = RequestShow(
         id="msa-0042",
         kind="customer-contract",
         document="Agreement",
@@ -55,16 +55,16 @@ def shown(**changes: Any) -> RequestShow:
             for n, state in enumerate(SignerState, start=1)
         ),
     )
-    return known.replace(**changes)
+    return view.replace(**changes)
 
 
-def told(language: str = "nl", **changes: Any) -> tuple[str, ...]:
-    return status_screen(shown(**changes), "legal-desk", reading(language), NOW).sentences
+def render_sentences(language: str = "nl", **changes: Any) -> tuple[str, ...]:
+    return status_screen(make_view(**changes), "legal-desk", reading(language), NOW).sentences
 
 
 def told_outside(language: str = "nl", **changes: Any) -> tuple[str, ...]:
     """What anybody else reads: an alternate, a signer who was replaced, a team that is told of endings."""
-    return status_screen(shown(**changes), "customer-deputy", reading(language), NOW).sentences
+    return status_screen(make_view(**changes), "customer-deputy", reading(language), NOW).sentences
 
 
 _TASK = TaskShow(id="keys", kind="task", title="Keys", status=Status.OPEN, requester="office", due_at=DUE, people=())
@@ -74,7 +74,7 @@ TASKS = (
     _TASK.replace(choices=(_MINE,)),
     _TASK.replace(people=(AssigneeLine(person="porter", state=AssigneeState.REASSIGNED),)),
     *(_TASK.replace(people=(AssigneeLine(person="caretaker", state=state),)) for state in AssigneeState),
-    *(_TASK.replace(status=status, done_by=by) for status in _ENDINGS for by in ("porter", "caretaker", None)),
+    *(_TASK.replace(status=status, done_by=person) for status in _ENDINGS for person in ("porter", "caretaker", None)),
 )
 
 
@@ -107,9 +107,9 @@ def every_screen(code: str) -> list[Screen]:
         *(draft.told(reader.language) for draft in drafts),
         *(signing_screen(page, DUE, reader, NOW) for page in pages),
         *(ended_screen(outcome, reader.language) for outcome in [None, *endings]),
-        *(status_screen(shown(status=status), "legal-desk", reader, NOW) for status in Status),
-        *(status_screen(shown(status=status), "signer-1", reader, NOW) for status in Status),
-        *(status_screen(shown(**changes), "customer-deputy", reader, NOW) for _, changes, _ in OUTSIDE),
+        *(status_screen(make_view(status=status), "legal-desk", reader, NOW) for status in Status),
+        *(status_screen(make_view(status=status), "signer-1", reader, NOW) for status in Status),
+        *(status_screen(make_view(**changes), "customer-deputy", reader, NOW) for _, changes, _ in OUTSIDE),
         *(task_screen(task, "porter", reader, NOW) for task in TASKS),
         *(status_screen(task, "customer-deputy", reader, NOW) for task in TASKS),
     ]
@@ -118,7 +118,9 @@ def every_screen(code: str) -> list[Screen]:
 @pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
 def test_no_screen_is_left_in_english(code: str) -> None:
     pairs = zip(every_screen("en"), every_screen(code), strict=True)
-    english = {text for here, there in pairs for text in set(words_of(here)) & set(words_of(there))}
+    english = {
+        text for english_screen, screen in pairs for text in set(words_of(english_screen)) & set(words_of(screen))
+    }
     assert english == set()
 
 
@@ -137,7 +139,10 @@ def test_the_due_date_is_near_on_a_page_as_well() -> None:
 
 
 def test_in_english_the_requester_reads_it_on_their_own_clock_as_in_any_language() -> None:
-    assert told("en") == ("Waiting for chief-executive.", "A reminder follows on Fri, 11 Dec 2026, 09:00 (Amsterdam).")
+    assert render_sentences("en") == (
+        "Waiting for chief-executive.",
+        "A reminder follows on Fri, 11 Dec 2026, 09:00 (Amsterdam).",
+    )
 
 
 OUTSIDE: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
@@ -172,11 +177,11 @@ OUTSIDE: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ),
     *(
         (
-            f"a workflow that was {how}",
-            {"says": "The workflow: canary", "trouble": how, "waiting_for": (), "next": None},
-            (says,),
+            f"a workflow that was {ending}",
+            {"says": "The workflow: canary", "trouble": ending, "waiting_for": (), "next": None},
+            (sentence,),
         )
-        for how, says in (
+        for ending, sentence in (
             (
                 "terminated",
                 "Nobody follows this up any more. Please ask whoever sent it to you before you do anything.",
@@ -221,21 +226,21 @@ def test_outsiders_read_facts_and_never_our_reasons_people_or_targets(
     ],
 )
 def test_what_happens_next_is_said_in_the_readers_language(kind: NextStep, sentence: str) -> None:
-    assert told(next=Next(what=kind, at=LATER, why="silent")) == ("Wacht op chief-executive.", sentence)
+    assert render_sentences(next=Next(what=kind, at=LATER, why="silent")) == ("Wacht op chief-executive.", sentence)
 
 
 def test_every_step_of_the_agenda_has_a_sentence() -> None:
     ahead = set(NextStep) - {NextStep.WAIT, NextStep.HAND_OFF, NextStep.END}
-    assert all(len(told(next=Next(what=step, at=LATER, why="silent"))) == 2 for step in ahead)
+    assert all(len(render_sentences(next=Next(what=step, at=LATER, why="silent"))) == 2 for step in ahead)
 
 
 def test_a_problem_is_told_with_who_can_mend_it_and_not_in_the_words_of_the_command() -> None:
     problem = Problem(code=Code.REFUSED, since=LATER, says="HTTP 403: look at COUNTERSIGN_SIGNATURE_SCOPE")
-    again = Next(what=NextStep.WAIT, at=LATER, why="trying again")
-    since, mended = f"Sinds {WHEN} is er een belemmering:", told(problem=problem, next=again)[1]
-    assert told(problem=problem, next=again) == (since, mended)
+    next_step = Next(what=NextStep.WAIT, at=LATER, why="trying again")
+    since_text, mended = f"Sinds {WHEN} is er een belemmering:", render_sentences(problem=problem, next=next_step)[1]
+    assert render_sentences(problem=problem, next=next_step) == (since_text, mended)
     assert mended == problems_of(reading("nl").language, Code.REFUSED, None, None)[0] != problem.says
-    assert told("en", problem=problem, next=again)[1] == (
+    assert render_sentences("en", problem=problem, next=next_step)[1] == (
         "A service refuses what it is asked; the operators are needed."
     )
 
@@ -277,36 +282,38 @@ def test_a_problem_is_told_with_who_can_mend_it_and_not_in_the_words_of_the_comm
 def test_whoever_asked_reads_what_can_be_done_and_nothing_to_type(
     changes: dict[str, Any], expected: tuple[str, ...]
 ) -> None:
-    screen = status_screen(shown(**changes), "legal-desk", reading("en"), NOW, {"hr": "HR desk"})
+    screen = status_screen(make_view(**changes), "legal-desk", reading("en"), NOW, {"hr": "HR desk"})
     assert tuple(text.replace("\u2068", "").replace("\u2069", "") for text in screen.sentences) == expected
     for code in [code for code in LANGUAGES if code != "en"]:
-        assert not set(told(code, **changes)) & set(expected) - {"Insolvent?"}
+        assert not set(render_sentences(code, **changes)) & set(expected) - {"Insolvent?"}
 
 
 def test_while_a_question_waits_the_requester_reads_names_and_their_own_clock() -> None:
     question = AskedQuestion(number=1, person="chief-executive", text="Which annex?", at=NOW)
-    says = "Waiting for chief-executive; reminders are paused until Fri 11 Dec 2026 08:00 UTC: a question"
-    known = shown(question=question, says=says, next=Next(what=NextStep.WAIT, at=LATER, why="a question"))
+    sentence = "Waiting for chief-executive; reminders are paused until Fri 11 Dec 2026 08:00 UTC: a question"
+    view = make_view(question=question, says=sentence, next=Next(what=NextStep.WAIT, at=LATER, why="a question"))
     called = {"chief-executive": "Chief Executive"}
     for code, expected in (
         ("en", "Reminders wait until Fri, 11 Dec 2026, 09:00 (Amsterdam) for the answer to a question."),
         ("nl", f"Herinneringen wachten tot {WHEN} op het antwoord op een vraag."),
     ):
-        waiting, stands = status_screen(known, "legal-desk", reading(code), NOW, called).sentences
-        assert ("Chief Executive" in waiting, stands) == (True, expected)
+        waiting, next_text = status_screen(view, "legal-desk", reading(code), NOW, called).sentences
+        assert ("Chief Executive" in waiting, next_text) == (True, expected)
 
 
 def test_a_fault_of_the_people_file_stops_no_clock_so_what_follows_is_told() -> None:
     problem = Problem(code=Code.DIRECTORY, since=LATER, says="people.yaml:7: zone: unknown")
     following = Next(what=NextStep.EXPIRE, at=LATER, why="silent")
-    assert told(problem=problem, next=following) == told(next=following)
+    assert render_sentences(problem=problem, next=following) == render_sentences(next=following)
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_a_standstill_is_told_in_the_readers_language_and_never_as_something_else(code: str) -> None:
-    ends = told(code, says="Being cancelled", next=Next(what=NextStep.END, at=None, why="being cancelled"))
+    ends = render_sentences(code, says="Being cancelled", next=Next(what=NextStep.END, at=None, why="being cancelled"))
     assert ends == (reading(code).language.say("It is being ended."),)
-    unplanned = told(code, says="being planned", waiting_for=(), next=Next(what=NextStep.WAIT, at=None, why="planned"))
+    unplanned = render_sentences(
+        code, says="being planned", waiting_for=(), next=Next(what=NextStep.WAIT, at=None, why="planned")
+    )
     assert unplanned == (reading(code).language.say("When it goes on is not known at the moment."),)
 
 
@@ -314,16 +321,18 @@ def test_the_heading_says_that_a_decision_is_waited_for() -> None:
     task = TaskShow(
         id="acme.1.1.decide", kind="onboarding-decision", title="Decide", status=Status.OPEN, requester="legal-desk"
     )
-    other = task.replace(kind="team-task")
-    headings = [status_screen(one, "legal-desk", reading("en"), NOW).heading for one in (task, other)]
+    team_task = task.replace(kind="team-task")
+    headings = [
+        status_screen(follow_up_task, "legal-desk", reading("en"), NOW).heading for follow_up_task in (task, team_task)
+    ]
     assert headings[0] == "Waiting for a decision" != headings[1]
 
 
 @pytest.mark.parametrize("person", ["legal-desk", "customer-deputy"])
 def test_who_has_heard_enough_is_not_told_so_about_themselves(person: str) -> None:
-    known = shown(next=Next(what=NextStep.HELD, at=LATER, why="quiet", to=person))
+    view = make_view(next=Next(what=NextStep.HELD, at=LATER, why="quiet", to=person))
     reader = replace(reading("en"), id=person)
-    sentences = status_screen(known, person, reader, NOW, {"legal-desk": "Legal"}).sentences
+    sentences = status_screen(view, person, reader, NOW, {"legal-desk": "Legal"}).sentences
     assert f"You will hear of it on {reader.instant(LATER)}." in sentences
     assert "heard enough" not in " ".join(sentences)
 
@@ -338,10 +347,10 @@ def test_who_has_heard_enough_is_not_told_so_about_themselves(person: str) -> No
 def test_what_follows_is_told_with_who_hears_it_and_outsiders_are_told_no_names(
     step: NextStep, named: str, unnamed: str
 ) -> None:
-    known = shown(next=Next(what=step, at=LATER, why="open", to="legal-desk"))
+    view = make_view(next=Next(what=step, at=LATER, why="open", to="legal-desk"))
     called = {"legal-desk": "Legal"}
-    inside = status_screen(known, "legal-desk", reading("en"), NOW, called).sentences[1]
-    outside = status_screen(known, "customer-deputy", reading("en"), NOW, called).sentences[1]
+    inside = status_screen(view, "legal-desk", reading("en"), NOW, called).sentences[1]
+    outside = status_screen(view, "customer-deputy", reading("en"), NOW, called).sentences[1]
     assert inside == named.format(when=reading("en").instant(LATER))
     assert outside == inside.replace("Legal", unnamed)
 
@@ -358,8 +367,10 @@ def test_after_the_end_the_requester_reads_who_is_still_to_be_told(
     states: tuple[HandoffState, ...], sentence: str | None
 ) -> None:
     lines = tuple(HandoffLine(target=f"target-{n}", state=state, attempts=1, at=NOW) for n, state in enumerate(states))
-    ended = "Iedereen heeft ondertekend."
-    assert told(status=Status.SIGNED, handoffs=lines) == ((ended, sentence) if sentence else (ended,))
+    ended_text = "Iedereen heeft ondertekend."
+    assert render_sentences(status=Status.SIGNED, handoffs=lines) == (
+        (ended_text, sentence) if sentence else (ended_text,)
+    )
 
 
 def test_an_ending_behind_a_dead_link_does_not_name_the_document() -> None:
