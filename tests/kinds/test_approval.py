@@ -158,7 +158,7 @@ async def test_its_end_is_an_event_of_its_own_and_its_record_is_read_as_what_it_
 @pytest.mark.real_server
 async def test_it_is_listed_and_shown_by_its_own_words(dev_server: str, tmp_path: Path) -> None:
     context: Context = await desk_at(dev_server, tmp_path)
-    await open_request(context, "offer", kind="offer", person=(ENGINEER,), status=Status.OPEN, what=APPROVAL)
+    await open_request(context, "offer", kind="offer", person=(ENGINEER,), status=Status.OPEN, follow_up_kind=APPROVAL)
     list_query = ListFilter(types=(APPROVAL.spec.prefix,))
 
     async def is_listed() -> bool:

@@ -30,9 +30,9 @@ DAY: Final = timedelta(days=1)
 OPEN: Final[dict[str, dict[str, Any]]] = {
     "waits": {"person": ("ada", "ben")},
     "crowd": {"person": ("cleo", "+more")},
-    "task": {"person": ("ada",), "what": Kind.TASK, "status": Status.OPEN},
+    "task": {"person": ("ada",), "follow_up_kind": Kind.TASK, "status": Status.OPEN},
     "others": {"person": ("ben",), "requester": "ada"},
-    "onboarding": {"person": ("ada",), "what": Kind.ONBOARDING, "status": Status.OPEN},
+    "onboarding": {"person": ("ada",), "follow_up_kind": Kind.ONBOARDING, "status": Status.OPEN},
 }
 
 
@@ -66,7 +66,7 @@ async def signals(desk: Context, workflow_id: str) -> int:
 
 async def count_signals(desk: Context) -> Counter[str]:
     """The signals of each follow-up so far: other tests of this module send some as well, in any order."""
-    ids = {name: arguments.get("what", Kind.REQUEST).workflow_id(name) for name, arguments in OPEN.items()}
+    ids = {name: arguments.get("follow_up_kind", Kind.REQUEST).workflow_id(name) for name, arguments in OPEN.items()}
     return Counter({name: await signals(desk, id) for name, id in ids.items()})
 
 

@@ -36,10 +36,14 @@ def stages(branch: Branch, *, sent: bool = True) -> list[str]:
 
 
 async def test_nobody_acts(tmp_path: Path) -> None:
-    found = await plan(tmp_path)
-    assert (found.id, found.kind, found.document) == ("msa-0042", "customer-contract", "Master services agreement")
-    assert (found.at, found.due_at) == (SENT_AT, datetime(2026, 12, 11, 23, tzinfo=UTC))
-    (branch,) = found.branches
+    request_plan = await plan(tmp_path)
+    assert (request_plan.id, request_plan.kind, request_plan.document) == (
+        "msa-0042",
+        "customer-contract",
+        "Master services agreement",
+    )
+    assert (request_plan.at, request_plan.due_at) == (SENT_AT, datetime(2026, 12, 11, 23, tzinfo=UTC))
+    (branch,) = request_plan.branches
     assert (branch.says, branch.outcome) == ("nobody acts", Status.EXPIRED)
     assert stages(branch) == [
         "ready customer-signer",
@@ -75,13 +79,13 @@ async def test_every_line_has_local_time_reason_and_layer(tmp_path: Path) -> Non
 
 
 async def test_one_zone_for_all(tmp_path: Path) -> None:
-    found = await plan(tmp_path, zone="Asia/Tokyo")
-    assert {line.zone for line in found.branches[0].lines} == {"Asia/Tokyo"}
+    request_plan = await plan(tmp_path, zone="Asia/Tokyo")
+    assert {line.zone for line in request_plan.branches[0].lines} == {"Asia/Tokyo"}
 
 
 async def test_the_policy_says_which_layer_each_value_comes_from(tmp_path: Path) -> None:
-    found = await plan(tmp_path, policy={"reminders": {"most": 2}})
-    values = {value.field: (value.value, value.layer) for value in found.policy}
+    request_plan = await plan(tmp_path, policy={"reminders": {"most": 2}})
+    values = {value.field: (value.value, value.layer) for value in request_plan.policy}
     assert values["window"] == ("90d", "customer-contract")
     assert values["reminders.most"] == (2, "request")
     assert values["reminders.first"] == ("3d", "default")
@@ -89,20 +93,20 @@ async def test_the_policy_says_which_layer_each_value_comes_from(tmp_path: Path)
 
 
 async def test_who_signs_opens_a_branch_and_gives_the_turn_to_the_next(tmp_path: Path) -> None:
-    found = await plan(tmp_path, signs="customer-signer@+2d,chief-executive@+1d")
-    assert [(branch.says, branch.outcome) for branch in found.branches] == [
+    request_plan = await plan(tmp_path, signs="customer-signer@+2d,chief-executive@+1d")
+    assert [(branch.says, branch.outcome) for branch in request_plan.branches] == [
         ("nobody acts", Status.EXPIRED),
         ("customer-signer signs after 2 days, then nobody acts", Status.EXPIRED),
         ("customer-signer signs after 2 days, chief-executive signs after 1 day", Status.SIGNED),
     ]
-    assert stages(found.branches[1])[:5] == [
+    assert stages(request_plan.branches[1])[:5] == [
         "ready customer-signer",
         "follow legal-desk",
         "signed customer-signer",
         "ready chief-executive",
         "reminder-1 chief-executive",
     ]
-    assert stages(found.branches[2]) == [
+    assert stages(request_plan.branches[2]) == [
         "ready customer-signer",
         "follow legal-desk",
         "signed customer-signer",
@@ -122,8 +126,8 @@ async def test_a_signature_in_the_instant_of_a_reminder_is_no_reminder_and_one_a
     assert first == SENT_AT + timedelta(hours=3)
     for later, reminded in ((0, []), (1, ["reminder-1 customer-signer"])):
         signed = (await plan(tmp_path, signs=f"customer-signer@+{180 + later}m", policy=policy)).branches[1]
-        before = stages(signed)[: stages(signed).index("signed customer-signer")]
-        assert [one for one in before if one.startswith("reminder")] == reminded
+        stages_before = stages(signed)[: stages(signed).index("signed customer-signer")]
+        assert [stage for stage in stages_before if stage.startswith("reminder")] == reminded
         assert "reminder-1 customer-signer" not in stages(signed, sent=False)
 
 
@@ -135,16 +139,16 @@ async def test_what_would_be_left_out_in_the_instant_of_a_signature_is_not_shown
     changes["policy"] = {"urgent": True, "reminders": None, "warnings": ["150m", "120m"]}
     for later, left_out in ((0, []), (1, ["warning-150m customer-signer"])):
         (_, signed) = (await plan(tmp_path, signs=f"customer-signer@+{210 + later}m", **changes)).branches
-        shown = stages(signed, sent=False)
-        assert [one for one in shown if one.endswith(" customer-signer")] == left_out
+        suppressed_stages = stages(signed, sent=False)
+        assert [stage for stage in suppressed_stages if stage.endswith(" customer-signer")] == left_out
 
 
 async def test_a_signature_in_the_instant_of_the_due_date_is_not_late(tmp_path: Path) -> None:
     due = SENT_AT + timedelta(days=5)
     for minutes, late in ((0, False), (1, True)):
         changes: dict[str, Any] = {"due": due.isoformat(), "policy": {"grace": "5d"}}
-        found = await plan(tmp_path, signs=f"customer-signer@+{5 * 24 * 60 + minutes}m", **changes)
-        [line] = [line for line in found.branches[1].lines if line.stage == "signed"]
+        request_plan = await plan(tmp_path, signs=f"customer-signer@+{5 * 24 * 60 + minutes}m", **changes)
+        [line] = [line for line in request_plan.branches[1].lines if line.stage == "signed"]
         assert (line.at, "late" in line.why) == (due + timedelta(minutes=minutes), late)
 
 
@@ -157,8 +161,8 @@ async def test_what_the_calendar_forbids_is_shown_with_its_reason(tmp_path: Path
 async def test_handing_over_goes_on_with_the_alternate(tmp_path: Path) -> None:
     policy = {"escalation": {"action": "reassign", "after": "5d"}}
     (branch,) = (await plan(tmp_path, policy=policy)).branches
-    told = stages(branch)
-    assert told[1:7] == [
+    branch_stages = stages(branch)
+    assert branch_stages[1:7] == [
         "follow legal-desk",
         "reminder-1 customer-signer",
         "escalation customer-director",
@@ -166,7 +170,7 @@ async def test_handing_over_goes_on_with_the_alternate(tmp_path: Path) -> None:
         "ready customer-director",
         "reminder-1 customer-director",
     ]
-    assert told[-1] == "expiry legal-desk"
+    assert branch_stages[-1] == "expiry legal-desk"
 
 
 @pytest.mark.parametrize(
@@ -178,9 +182,9 @@ async def test_handing_over_goes_on_with_the_alternate(tmp_path: Path) -> None:
     ],
 )
 async def test_who_is_absent_at_sending_is_not_asked(tmp_path: Path, absent: str) -> None:
-    away = PEOPLE.replace("from: 2026-12-24, until: 2027-01-02", absent)
+    people_text = PEOPLE.replace("from: 2026-12-24, until: 2027-01-02", absent)
     signers = [{"person": "chief-executive"}]
-    (branch,) = (await plan(tmp_path, away, requester="chair", signers=signers)).branches
+    (branch,) = (await plan(tmp_path, people_text, requester="chair", signers=signers)).branches
     assert stages(branch)[:2] == ["reassigned chief-executive", "ready legal-desk"]
 
 
@@ -211,8 +215,8 @@ async def test_a_stranger_cannot_sign_and_what_is_over_cannot_be_planned(tmp_pat
     ],
 )
 def test_when_it_would_be_sent(typed: str | None, zone: str | None, meant: datetime) -> None:
-    there = ZoneInfo(zone) if zone else None
-    assert calendar.sending_time(typed, there, datetime(2026, 1, 1, tzinfo=UTC)) == meant
+    time_zone = ZoneInfo(zone) if zone else None
+    assert calendar.sending_time(typed, time_zone, datetime(2026, 1, 1, tzinfo=UTC)) == meant
 
 
 @pytest.mark.parametrize("typed", ["tomorrow", "2026-13-01", "2026-11-02T25:00"])
@@ -229,9 +233,9 @@ def test_who_signs_when_is_person_and_duration(typed: str) -> None:
 
 async def test_the_overdue_phase_is_planned_with_its_layers_and_what_is_signed_in_it_is_late(tmp_path: Path) -> None:
     policy = {"overdue": {"every": "2d"}, "grace": "7d", "warnings": ["0d"], "reminders": None, "escalation": None}
-    found = await plan(tmp_path, signs="customer-signer@+42d", policy=policy)
-    assert found.closes_at - found.due_at == timedelta(days=7)
-    nobody, late = found.branches
+    request_plan = await plan(tmp_path, signs="customer-signer@+42d", policy=policy)
+    assert request_plan.closes_at - request_plan.due_at == timedelta(days=7)
+    nobody, late = request_plan.branches
     assert stages(nobody) == [
         "ready customer-signer",
         "follow legal-desk",
@@ -247,28 +251,28 @@ async def test_the_overdue_phase_is_planned_with_its_layers_and_what_is_signed_i
     assert nobody.lines[-1].why == "7 days after the due date"
     assert next(line.why for line in late.lines if line.stage == "signed") == "42 days after their turn came; late"
     printed = io.StringIO()
-    Console(file=printed, width=120).print(of_plan(found))
+    Console(file=printed, width=120).print(of_plan(request_plan))
     assert (
-        f"due {found.due_at:%a %d %b %Y %H:%M} UTC, closing {found.closes_at:%a %d %b %Y %H:%M} UTC"
+        f"due {request_plan.due_at:%a %d %b %Y %H:%M} UTC, closing {request_plan.closes_at:%a %d %b %Y %H:%M} UTC"
         in printed.getvalue()
     )
 
 
 async def test_a_review_comes_first_once_without_an_answer_and_once_approved(tmp_path: Path) -> None:
-    found = await plan(tmp_path, reviewers=[{"person": "chair"}], signs="customer-signer@+1d")
-    assert [one.says for one in found.branches] == [
+    request_plan = await plan(tmp_path, reviewers=[{"person": "chair"}], signs="customer-signer@+1d")
+    assert [branch.says for branch in request_plan.branches] == [
         "nobody reviews it",
         "its reviewers approve it, and nobody else acts",
         "customer-signer signs after 1 day, then nobody acts",
     ]
-    silent, approved, _ = found.branches
+    silent, approved, _ = request_plan.branches
     assert silent.outcome is Status.EXPIRED
     assert stages(silent)[:2] == ["ready chair", "reminder-1 chair"]
     assert {line.to for line in silent.lines} <= {"chair", "legal-desk", "chief-executive"}
-    told = stages(approved)
-    assert told.index("approved chair") < told.index("ready customer-signer")
-    [at] = [line.at for line in approved.lines if line.stage == "approved"]
+    approved_stages = stages(approved)
+    assert approved_stages.index("approved chair") < approved_stages.index("ready customer-signer")
+    [approved_at] = [line.at for line in approved.lines if line.stage == "approved"]
     # A quarter of the time until the due date, at the end of that working day.
-    assert at == datetime(2026, 11, 12, 17, tzinfo=UTC)
+    assert approved_at == datetime(2026, 11, 12, 17, tzinfo=UTC)
     quick = await plan(tmp_path, reviewers=[{"person": "chair"}], signs="chair@+1d")
     assert quick.branches[-1].says.startswith("chair approves after 1 day")

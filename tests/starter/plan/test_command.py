@@ -37,17 +37,17 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def test_it_needs_no_server_and_keeps_nothing(tmp_path: Path, environment: dict[str, str]) -> None:
     typed = type_("request", "plan", str(tmp_path / "request.yaml"), "--at", "2026-11-02", "--json", **environment)
     assert (typed.returncode, typed.stderr) == (0, "")
-    told = json.loads(typed.stdout)
-    assert {"id", "kind", "document", "at", "due_at", "policy", "branches"} <= set(told)
-    assert told["at"] == "2026-11-02T09:00:00Z"
+    plan_json = json.loads(typed.stdout)
+    assert {"id", "kind", "document", "at", "due_at", "policy", "branches"} <= set(plan_json)
+    assert plan_json["at"] == "2026-11-02T09:00:00Z"
     assert {"at", "local", "zone", "stage", "person", "to", "why", "layer", "suppressed"} <= set(
-        told["branches"][0]["lines"][0]
+        plan_json["branches"][0]["lines"][0]
     )
     assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(
-    ("option", "text", "says"),
+    ("option", "text", "message"),
     [
         ("--at", "soon", "soon is not a date, or an instant such as 2026-11-02T09:00+01:00"),
         ("--zone", "Europe/Amstrdam", "'Europe/Amstrdam' is no time zone, did you mean Europe/Amsterdam?"),
@@ -59,11 +59,11 @@ def test_it_needs_no_server_and_keeps_nothing(tmp_path: Path, environment: dict[
     ],
 )
 def test_a_wrong_option_is_2_in_words(
-    tmp_path: Path, environment: dict[str, str], option: str, text: str, says: str
+    tmp_path: Path, environment: dict[str, str], option: str, text: str, message: str
 ) -> None:
     typed = type_("request", "plan", str(tmp_path / "request.yaml"), option, text, **environment)
     assert (typed.returncode, typed.stdout) == (2, "")
-    assert says in typed.stderr
+    assert message in typed.stderr
 
 
 def test_a_policy_that_cannot_work_is_1_in_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -92,30 +92,34 @@ async def test_the_table_fits_a_terminal_and_names_nobody(tmp_path: Path) -> Non
     desk = Desk(tmp_path)
     prepared = await desk.prepare()
     signing = calendar.signing(["customer-signer@+2d"])
-    found = await calendar.plan(prepared, desk.directory, SENT_AT, signing, calendar.zone_of("Europe/Amsterdam"))
+    request_plan = await calendar.plan(prepared, desk.directory, SENT_AT, signing, calendar.zone_of("Europe/Amsterdam"))
     console = Terminal(width=80, file=StringIO(), force_terminal=True, color_system=None, now=SENT_AT)
-    console.show(tables.of_plan(found, calendar.zone_of("Europe/Amsterdam")))
+    console.show(tables.of_plan(request_plan, calendar.zone_of("Europe/Amsterdam")))
     assert isinstance(console.file, StringIO)
-    shown = console.file.getvalue()
-    assert max(map(len, shown.splitlines())) <= 80
-    assert "If customer-signer signs after 2 days, then nobody acts: expired" in shown
-    steps = [line.split() for line in shown.splitlines() if "reminder-1" in line]
+    output = console.file.getvalue()
+    assert max(map(len, output.splitlines())) <= 80
+    assert "If customer-signer signs after 2 days, then nobody acts: expired" in output
+    steps = [line.split() for line in output.splitlines() if "reminder-1" in line]
     assert [step[4:6] for step in steps] == [["reminder-1", "customer-signer"], ["reminder-1", "chief-executive"]]
-    assert "times in CET (UTC+01:00)" in shown
-    whole = " ".join(shown.split())
-    assert "…" not in whole
-    assert all(word in whole for branch in found.branches for line in branch.lines for word in line.why.split())
-    assert all(f"[{line.layer}]" in whole for branch in found.branches for line in branch.lines if line.layer)
-    assert not any(personal in shown for personal in ("@example", "Chief executive", "Customer signer"))
+    assert "times in CET (UTC+01:00)" in output
+    joined_output = " ".join(output.split())
+    assert "…" not in joined_output
+    assert all(
+        part in joined_output for branch in request_plan.branches for line in branch.lines for part in line.why.split()
+    )
+    assert all(
+        f"[{line.layer}]" in joined_output for branch in request_plan.branches for line in branch.lines if line.layer
+    )
+    assert not any(personal in output for personal in ("@example", "Chief executive", "Customer signer"))
 
 
 _LISTED = "is not listed in COUNTERSIGN_HANDOFF_HOSTS"
 _HOSTS = "erp.example,crm.example,localhost"
 
 
-@pytest.mark.parametrize("word", ["plan", "start"])
+@pytest.mark.parametrize("command", ["plan", "start"])
 @pytest.mark.parametrize(
-    ("url", "hosts", "says"),
+    ("url", "hosts", "message"),
     [
         ("https://erp.exampel/hooks/secret", _HOSTS, f"erp.exampel {_LISTED}, did you mean erp.example?"),
         ("https://other.test/", _HOSTS, f"other.test {_LISTED}, which has crm.example, erp.example, localhost"),
@@ -128,17 +132,17 @@ _HOSTS = "erp.example,crm.example,localhost"
     ],
 )
 def test_a_target_that_would_never_be_called_is_refused_with_its_field(
-    tmp_path: Path, environment: dict[str, str], word: str, url: str, hosts: str, says: str | None
+    tmp_path: Path, environment: dict[str, str], command: str, url: str, hosts: str, message: str | None
 ) -> None:
     """What a name stands for is not looked up: whoever starts may know other names than the worker does."""
     file = tmp_path / "request.yaml"
     file.write_text(
         REQUEST + f"policy: {{handoff: [{{target: hr, person: legal-desk}}, {{target: erp, url: {url!r}}}]}}\n"
     )
-    typed = type_("request", word, str(file), COUNTERSIGN_HANDOFF_HOSTS=hosts, **environment)
-    if says:
+    typed = type_("request", command, str(file), COUNTERSIGN_HANDOFF_HOSTS=hosts, **environment)
+    if message:
         assert (typed.returncode, typed.stdout) == (1, "")
-        assert typed.stderr == f"{file}:6: policy.handoff[1].url: {says}\n"
+        assert typed.stderr == f"{file}:6: policy.handoff[1].url: {message}\n"
     else:
         assert "handoff" not in typed.stderr
 
@@ -147,11 +151,11 @@ def test_a_kind_whose_target_would_never_be_called_is_refused_by_itself_and_othe
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
     file, catalogue = tmp_path / "request.yaml", tmp_path / "catalogue.yaml"
-    told = "{handoff: [{target: erp, url: 'https://erp.example/'}]}"
-    catalogue.write_text(f"kinds: {{customer-contract: {told}, nda: {{}}}}\n")
+    policy = "{handoff: [{target: erp, url: 'https://erp.example/'}]}"
+    catalogue.write_text(f"kinds: {{customer-contract: {policy}, nda: {{}}}}\n")
     hosts = {"COUNTERSIGN_HANDOFF_HOSTS": "crm.test"}
     typed = type_("request", "plan", str(file), **hosts, **environment)
-    why = f"erp.example {_LISTED}, which has crm.test"
-    assert typed.stderr == f"{file}:2: kind: customer-contract cannot be used: handoff[0].url: {why}\n"
+    reason = f"erp.example {_LISTED}, which has crm.test"
+    assert typed.stderr == f"{file}:2: kind: customer-contract cannot be used: handoff[0].url: {reason}\n"
     file.write_text(REQUEST.replace("customer-contract", "nda"))
     assert type_("request", "plan", str(file), **hosts, **environment).returncode == 0

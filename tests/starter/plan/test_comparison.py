@@ -20,37 +20,39 @@ ALIKE: dict[str, Any] = {"hours": "any", "tell_requester": {"started": False}}
 
 @pytest.fixture
 async def living() -> AsyncIterator[Story]:
-    async with start_story(World()) as it:
-        await it.days_pass(0.1)
-        yield it
+    async with start_story(World()) as living_story:
+        await living_story.days_pass(0.1)
+        yield living_story
 
 
-async def against(it: Story, folder: Path, id: str = "msa-0042", **changes: Any) -> Difference:
+async def against(living: Story, folder: Path, id: str = "msa-0042", **changes: Any) -> Difference:
     papers = Desk(folder)
     prepared = await papers.prepare(**{"due": None, "policy": {"window": "30d", **ALIKE}, **changes})
-    return await compare(context.Context(it.env.client, Store(str(folder / "store"))), prepared, papers.directory, id)
+    return await compare(
+        context.Context(living.env.client, Store(str(folder / "store"))), prepared, papers.directory, id
+    )
 
 
 async def test_the_same_file_changes_nothing(living: Story, tmp_path: Path) -> None:
-    found = await against(living, tmp_path)
-    assert (found.id, found.changes) == ("msa-0042", ())
-    assert found.due_before == found.due_after
-    assert [change.field for change in found.policy] == ["handoff"]
+    difference = await against(living, tmp_path)
+    assert (difference.id, difference.changes) == ("msa-0042", ())
+    assert difference.due_before == difference.due_after
+    assert [change.field for change in difference.policy] == ["handoff"]
 
 
 async def test_a_later_due_date_moves_what_depends_on_it(living: Story, tmp_path: Path) -> None:
-    found = await against(living, tmp_path, policy={"window": "40d", **ALIKE})
-    moved = {change.stage: change for change in found.changes}
-    assert set(moved) == {"warning-2d", "warning-1d", "expiry"}
-    assert {change.what for change in found.changes} == {ChangeKindOfAction.MOVED}
-    assert (found.due_after - found.due_before).days == 10
-    assert [change.field for change in found.policy] == ["window", "handoff"]
+    difference = await against(living, tmp_path, policy={"window": "40d", **ALIKE})
+    change_by_stage = {change.stage: change for change in difference.changes}
+    assert set(change_by_stage) == {"warning-2d", "warning-1d", "expiry"}
+    assert {change.what for change in difference.changes} == {ChangeKindOfAction.MOVED}
+    assert (difference.due_after - difference.due_before).days == 10
+    assert [change.field for change in difference.policy] == ["window", "handoff"]
 
 
 async def test_fewer_reminders_and_another_warning(living: Story, tmp_path: Path) -> None:
     policy = {"window": "30d", "hours": "any", "reminders": {"most": 2}, "warnings": ["2d", "5d"]}
-    found = await against(living, tmp_path, policy=policy)
-    changed = {(change.what, change.stage) for change in found.changes}
+    difference = await against(living, tmp_path, policy=policy)
+    changed = {(change.what, change.stage) for change in difference.changes}
     assert changed == {
         (ChangeKindOfAction.REMOVED, "reminder-3"),
         (ChangeKindOfAction.REMOVED, "reminder-4"),

@@ -32,15 +32,19 @@ def test_what_was_planned_is_what_an_undisturbed_life_does(seed: int) -> None:
     planned, lived = told_by(happenings), told_in(life)
     assert planned.keys() == lived.keys()
     assert all(abs(planned[notice] - lived[notice]) <= TO_SEND for notice in planned), (planned, lived)
-    left_out = {(one.stage, one.to) for one in happenings if one.suppressed and one.at <= settled.at - TO_SEND}
+    left_out = {
+        (happening.stage, happening.to)
+        for happening in happenings
+        if happening.suppressed and happening.at <= settled.at - TO_SEND
+    }
     assert left_out <= suppressed_in(life)
 
 
 def told_by(happenings: tuple[Happening, ...]) -> Notices:
     """What a plan says, without what only a plan speaks of and without the endings, which the hand-off tells."""
     spoken_of = (SIGNED, NotificationType.SETTLED, "expiry")
-    sent = [one for one in happenings if not one.suppressed and one.stage not in spoken_of]
-    return {(one.stage, one.to, one.about): one.at for one in sent}
+    sent = [happening for happening in happenings if not happening.suppressed and happening.stage not in spoken_of]
+    return {(happening.stage, happening.to, happening.about): happening.at for happening in sent}
 
 
 def told_in(life: Undisturbed) -> Notices:
@@ -48,10 +52,10 @@ def told_in(life: Undisturbed) -> Notices:
     end = life.history[-1][1]
     lines = [line for line in end.notifications.remembered if line.outcome is NotificationOutcome.ACCEPTED]
     lines = [line for line in lines if line.stage not in (NotificationType.SETTLED, NotificationType.WITHDRAWAL)]
-    told = {
+    times_by_notice = {
         (line.stage, line.person, line.person): line.at for line in lines if line.stage != NotificationType.ESCALATION
     }
-    return told | {(NotificationType.ESCALATION, entry.to, entry.from_): entry.at for entry in end.escalated}
+    return times_by_notice | {(NotificationType.ESCALATION, entry.to, entry.from_): entry.at for entry in end.escalated}
 
 
 def suppressed_in(life: Undisturbed) -> set[tuple[str, str]]:

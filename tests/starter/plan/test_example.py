@@ -21,7 +21,7 @@ def test_the_example_sent_on_29_november_is_followed_up_to_the_day_it_is_due(tmp
     plan = json.loads(typed.stdout)
     assert plan["due_at"] == "2026-12-29T17:00:00Z"
     [branch] = plan["branches"]
-    lines = [f"{one['local'][:16]} {one['stage']} {one['to']}" for one in branch["lines"] if not one["suppressed"]]
+    lines = [f"{line['local'][:16]} {line['stage']} {line['to']}" for line in branch["lines"] if not line["suppressed"]]
     assert lines[lines.index("2026-12-14T10:09 ready operating-officer") :] == [
         "2026-12-14T10:09 ready operating-officer",
         "2026-12-17T10:22 reminder-1 operating-officer",
@@ -32,7 +32,7 @@ def test_the_example_sent_on_29_november_is_followed_up_to_the_day_it_is_due(tmp
         "2026-12-29T11:12 escalated operating-officer",
         "2026-12-29T19:00 expiry legal-desk",
     ]
-    why = {one["stage"]: one["why"] for one in branch["lines"]}
-    assert why["warning-1d"] == (
+    reason_by_stage = {line["stage"]: line["why"] for line in branch["lines"]}
+    assert reason_by_stage["warning-1d"] == (
         "1 day before the due date; moved from Mon 28 Dec 18:00 (London); a public holiday (Boxing Day (observed))"
     )

@@ -16,11 +16,18 @@ NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
 
-def step(days: float, stage: str, to: str, why: str = "because", suppressed: Reason | None = None) -> PlanLine:
-    at = NOW + timedelta(days=days)
-    reasons, local = (Message(code=why),), at.isoformat()
+def step(days: float, stage: str, person: str, reason: str = "because", suppressed: Reason | None = None) -> PlanLine:
+    instant = NOW + timedelta(days=days)
+    reasons, local = (Message(code=reason),), instant.isoformat()
     return PlanLine(
-        at=at, local=local, zone="UTC", stage=stage, person=to, to=to, reasons=reasons, suppressed=suppressed
+        at=instant,
+        local=local,
+        zone="UTC",
+        stage=stage,
+        person=person,
+        to=person,
+        reasons=reasons,
+        suppressed=suppressed,
     )
 
 
@@ -47,7 +54,7 @@ def plan(*steps: PlanLine, document: str = "NDA; a, b") -> RequestPlan:
 
 
 def test_each_day_says_who_is_told_what_on_one_clock() -> None:
-    told = drawn(
+    lines = drawn(
         step(0, "ready", "anna"),
         step(3, "reminder-1", "anna"),
         step(3, "escalation", "chair"),
@@ -55,7 +62,7 @@ def test_each_day_says_who_is_told_what_on_one_clock() -> None:
         step(9.8, "signed", "anna"),
         step(4, "reminder-2", "anna", suppressed=Reason.SIGNED),
     )
-    assert told == [
+    assert lines == [
         "",
         "        Mon     Tue     Wed     Thu     Fri     Sat     Sun",
         "02 Nov  a!      ·       ·       ar be   ·       ·       ·",
@@ -77,6 +84,6 @@ def test_a_program_gets_no_calendar() -> None:
 
 
 def test_of_two_hundred_weeks_twenty_are_drawn_and_the_others_counted() -> None:
-    told = drawn(*(step(7 * week, "reminder-1", "anna") for week in range(10 * WEEKS_AT_MOST)))
-    assert len([line for line in told if "ar" in line[:12]]) == WEEKS_AT_MOST
-    assert "and 180 more weeks" in told
+    lines = drawn(*(step(7 * week, "reminder-1", "anna") for week in range(10 * WEEKS_AT_MOST)))
+    assert len([line for line in lines if "ar" in line[:12]]) == WEEKS_AT_MOST
+    assert "and 180 more weeks" in lines

@@ -17,9 +17,9 @@ from workflows.model.hand_off import HandoffLine, HandoffState
 LONG_AGO = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def dead_lines(*targets: str, at: datetime = LONG_AGO) -> tuple[HandoffLine, ...]:
+def dead_lines(*targets: str, dead_at: datetime = LONG_AGO) -> tuple[HandoffLine, ...]:
     """Targets that were given up."""
-    return tuple(HandoffLine(target=one, state=HandoffState.DEAD, attempts=10, at=at) for one in targets)
+    return tuple(HandoffLine(target=target, state=HandoffState.DEAD, attempts=10, at=dead_at) for target in targets)
 
 
 async def died(store: Store, id: str, *lines: HandoffLine) -> None:
@@ -34,9 +34,9 @@ async def many_dead(store: Store, count: int, at_once: int = 500) -> None:
 
     def change(connection: Connection, numbers: range) -> None:
         for n in numbers:
-            it = Kind.REQUEST.workflow_id(f"r-{n:05}")
-            write_record(connection, it, b"{}")
-            keep_lines(connection, it, dead_lines("finance", at=LONG_AGO + timedelta(hours=n)))
+            workflow_id = Kind.REQUEST.workflow_id(f"r-{n:05}")
+            write_record(connection, workflow_id, b"{}")
+            keep_lines(connection, workflow_id, dead_lines("finance", dead_at=LONG_AGO + timedelta(hours=n)))
 
     for first in range(0, count, at_once):
         await store.database.write(partial(change, numbers=range(first, min(count, first + at_once))))
@@ -47,15 +47,15 @@ class Replays:
 
     def __init__(self, *, down: bool = False, refused: frozenset[str] = frozenset()) -> None:
         self.down, self.refused = down, refused
-        self.in_flight = self.most = 0
-        self.asked: Counter[str] = Counter()
+        self.in_flight = self.most_in_flight = 0
+        self.replay_counts: Counter[str] = Counter()
         self.ops: set[str] = set()
 
-    async def one(self, dead: DeadTarget) -> ReplayResult:
+    async def replay_one(self, dead: DeadTarget) -> ReplayResult:
         """One of them."""
         self.in_flight += 1
-        self.most = max(self.most, self.in_flight)
-        self.asked[dead.what.id] += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self.replay_counts[dead.what.id] += 1
         self.ops.add(dead.op)
         await asyncio.sleep(0)
         self.in_flight -= 1
@@ -63,6 +63,6 @@ class Replays:
             return ReplayResult.REFUSED
         return ReplayResult.TRIED if self.down else ReplayResult.TOLD
 
-    async def all(self, store: Store, since: datetime | None = None, target: str | None = None) -> ReplayedDead:
+    async def all(self, store: Store, ended_since: datetime | None = None, target: str | None = None) -> ReplayedDead:
         """All that the database has."""
-        return await replay_each(the_dead(store, since, target), self.one, lambda _: None)
+        return await replay_each(the_dead(store, ended_since, target), self.replay_one, lambda _: None)

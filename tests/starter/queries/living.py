@@ -58,19 +58,19 @@ async def begin(
 
 async def shown_with(context: Context, status: Status) -> RequestShow:
     """What the request shows once it has this status."""
-    return await shown_when(context, lambda shown: shown.status is status)
+    return await shown_when(context, lambda view: view.status is status)
 
 
 async def shown_to_signer(context: Context) -> RequestShow:
     """What the request shows once the first signer was told."""
-    return await shown_when(context, lambda shown: shown.notifications)
+    return await shown_when(context, lambda view: view.notifications)
 
 
 async def shown_when(context: Context, condition: Callable[[RequestShow], object]) -> RequestShow:
     """What the request shows once the condition holds."""
     async with asyncio.timeout(SOON.total_seconds()):
         while True:
-            shown = await requests.show(context, MSA)
-            if condition(shown):
-                return shown
+            view = await requests.show(context, MSA)
+            if condition(view):
+                return view
             await asyncio.sleep(0.02)

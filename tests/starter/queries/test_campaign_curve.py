@@ -30,11 +30,13 @@ def day(number: float) -> datetime:
 
 def some_lines(signed: Sequence[float], waiting: int) -> list[MemberOutcome]:
     """Those who have acknowledged so many days after the opening, and those who have not."""
-    done = [
-        MemberOutcome(row, f"p{row}", f"conduct.p{row}", MemberStatus.ACKNOWLEDGED, signed_at=day(at).isoformat())
-        for row, at in enumerate(signed, start=1)
+    acknowledged = [
+        MemberOutcome(
+            row, f"p{row}", f"conduct.p{row}", MemberStatus.ACKNOWLEDGED, signed_at=day(signed_day).isoformat()
+        )
+        for row, signed_day in enumerate(signed, start=1)
     ]
-    return done + [MemberOutcome(0, f"w{row}", f"conduct.w{row}", MemberStatus.TOLD) for row in range(waiting)]
+    return acknowledged + [MemberOutcome(0, f"w{row}", f"conduct.w{row}", MemberStatus.TOLD) for row in range(waiting)]
 
 
 def a_curve(signed: Sequence[float], waiting: int, now: float | None = None) -> Curve:
@@ -55,27 +57,27 @@ def some_show() -> CampaignShow:
 
 
 def test_who_halves_those_who_are_missing_each_week_leaves_a_quarter_in_two() -> None:
-    found = a_curve([8, 9, 10, 11, 12, 13, 13, 13, 13, 13], waiting=10, now=14).forecast
-    assert found is not None
-    assert (found.missing, found.everybody_by) == (5, None)
+    forecast = a_curve([8, 9, 10, 11, 12, 13, 13, 13, 13, 13], waiting=10, now=14).forecast
+    assert forecast is not None
+    assert (forecast.missing, forecast.everybody_by) == (5, None)
 
 
 def test_at_a_quick_pace_it_is_said_when_nobody_is_missing_any_more() -> None:
-    found = a_curve([0.5 + n / 100 for n in range(90)], waiting=10, now=2).forecast
-    assert found is not None and found.everybody_by is not None
-    assert found.missing == 0
+    forecast = a_curve([0.5 + n / 100 for n in range(90)], waiting=10, now=2).forecast
+    assert forecast is not None and forecast.everybody_by is not None
+    assert forecast.missing == 0
     # A tenth is left of them after two days: of ten people half a one after 1.3 times as long.
-    assert day(4.5) < found.everybody_by < day(4.7)
+    assert day(4.5) < forecast.everybody_by < day(4.7)
 
 
 def test_where_nobody_has_come_for_a_week_all_of_the_others_stay_missing() -> None:
-    found = a_curve([1, 2, 3], waiting=7, now=14).forecast
-    assert found is not None
-    assert (found.missing, found.everybody_by) == (7, None)
+    forecast = a_curve([1, 2, 3], waiting=7, now=14).forecast
+    assert forecast is not None
+    assert (forecast.missing, forecast.everybody_by) == (7, None)
 
 
 @pytest.mark.parametrize(
-    ("signed", "waiting", "at"),
+    ("signed", "waiting", "now"),
     [
         ([0.1] * 50, 50, 0.9),
         ([0.1, 0.2], 50, 5),
@@ -85,10 +87,10 @@ def test_where_nobody_has_come_for_a_week_all_of_the_others_stay_missing() -> No
     ],
     ids=["the first day", "two people", "nobody is to come", "it is closed", "nobody has come"],
 )
-def test_there_is_no_forecast_before_there_is_something_to_go_by(signed: list[float], waiting: int, at: float) -> None:
-    found = a_curve(signed, waiting, at)
-    assert found.forecast is None
-    assert list(found.ahead()) == []
+def test_there_is_no_forecast_before_there_is_something_to_go_by(signed: list[float], waiting: int, now: float) -> None:
+    early_curve = a_curve(signed, waiting, now)
+    assert early_curve.forecast is None
+    assert list(early_curve.ahead()) == []
 
 
 def test_the_line_goes_on_from_where_it_is_to_what_the_forecast_says() -> None:
@@ -98,12 +100,12 @@ def test_the_line_goes_on_from_where_it_is_to_what_the_forecast_says() -> None:
 
 
 async def test_of_many_acknowledgements_some_are_drawn_and_the_last_is_true(tmp_path: Path) -> None:
-    many = 10 * POINTS_AT_MOST + 1
-    lines = await recorded(Store(str(tmp_path)), some_lines([20 * n / many for n in range(many)], waiting=5))
+    count = 10 * POINTS_AT_MOST + 1
+    lines = await recorded(Store(str(tmp_path)), some_lines([20 * n / count for n in range(count)], waiting=5))
     drawn = await Curve.of(await lines.tally(), some_show(), CLOSES, None).drawn(lines)
     points = drawn.points()
     assert len(points) <= POINTS_AT_MOST + 2
-    assert points[0] == (OPENS, 0) and points[-1] == (CLOSES, many)
+    assert points[0] == (OPENS, 0) and points[-1] == (CLOSES, count)
     assert [point.done for point in points] == sorted(point.done for point in points)
     assert [point.at for point in points] == sorted(point.at for point in points)
 
@@ -115,8 +117,8 @@ def test_one_who_acknowledges_at_the_last_moment_is_in_the_line() -> None:
 
 async def test_the_database_draws_the_line_that_the_lines_have(tmp_path: Path) -> None:
     lines = some_lines([1, 2, 2, 3, 5, 8, 13, 13.5], waiting=4)
-    kept = await recorded(Store(str(tmp_path)), lines)
-    drawn = await Curve.of(await kept.tally(), some_show(), CLOSES, None).drawn(kept)
+    recorded_lines = await recorded(Store(str(tmp_path)), lines)
+    drawn = await Curve.of(await recorded_lines.tally(), some_show(), CLOSES, None).drawn(recorded_lines)
     assert drawn == curve(lines, OPENS, CLOSES, None)
 
 
@@ -175,13 +177,13 @@ def test_the_picture_speaks_the_language_of_its_page(code: str) -> None:
     picture = chart(some_show(), some_lines([1, 2, 3], waiting=4), language=language)
     svg = parse_chart(picture)
     texts = {text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")}
-    assert all(any(str(text).startswith(language.say(says)) for text in texts) for says in ("due", "closes"))
+    assert all(any(str(text).startswith(language.say(label)) for text in texts) for label in ("due", "closes"))
     assert any("Dez" in str(text) for text in texts) is (code == "de")
 
 
 def test_last_days_that_are_one_and_the_same_are_told_one_below_the_other() -> None:
-    shown = some_show().replace(closes_at=datetime(2026, 12, 16, 12, tzinfo=UTC))
-    svg = parse_chart(chart(shown, some_lines([1, 2, 3], waiting=4)))
+    view = some_show().replace(closes_at=datetime(2026, 12, 16, 12, tzinfo=UTC))
+    svg = parse_chart(chart(view, some_lines([1, 2, 3], waiting=4)))
     places = {
         str(text.text): (float(text.get("x", "")), float(text.get("y", "")))
         for text in svg.iter("{http://www.w3.org/2000/svg}text")

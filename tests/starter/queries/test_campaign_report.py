@@ -38,39 +38,43 @@ FORMS = (".csv", ".json", ".html")
 
 async def written(context: Context, folder: Path) -> dict[str, bytes]:
     """The report in each of its forms."""
-    found = await report.of(context, "conduct")
+    campaign_report = await report.of(context, "conduct")
     for form in FORMS:
-        await write(folder / f"report{form}", found)
+        await write(folder / f"report{form}", campaign_report)
     return {form: (folder / f"report{form}").read_bytes() for form in FORMS}
 
 
 @asynccontextmanager
-async def ended(folder: Path) -> AsyncIterator[CampaignStory]:
+async def ended_campaign(folder: Path) -> AsyncIterator[CampaignStory]:
     """A campaign in which everything has happened, and that is over."""
     file = a_file(audience={"people": ["ada", "bo", "cas", "dee", "nobody"]})
-    async with start_campaign(folder, file, staff("ada", "bo", "cas", "dee")) as it:
-        await it.wait_until_opened()
-        await it.end_request("ada")
-        await it.end_request("bo", Status.DECLINED)
-        await it.send_command(Exemption(actor=OWNER, person="cas", reason=ON_LEAVE))
-        await it.wait_until(lambda shown: shown.changes == 1)
-        await it.days_pass(30)
-        await it.handle.result()
-        yield it
+    async with start_campaign(folder, file, staff("ada", "bo", "cas", "dee")) as running_campaign:
+        await running_campaign.wait_until_opened()
+        await running_campaign.end_request("ada")
+        await running_campaign.end_request("bo", Status.DECLINED)
+        await running_campaign.send_command(Exemption(actor=OWNER, person="cas", reason=ON_LEAVE))
+        await running_campaign.wait_until(lambda view: view.changes == 1)
+        await running_campaign.days_pass(30)
+        await running_campaign.handle.result()
+        yield running_campaign
 
 
 async def test_a_member_is_named_by_id_or_address_and_a_mistyped_one_is_refused_before_it_is_sent(
     tmp_path: Path,
 ) -> None:
-    async with start_campaign(tmp_path, a_file(**A_WEEK), staff("ada", "cas")) as it:
-        shown, store, directory = await it.wait_until_opened(), it.company.store, it.company.directory
-        assert await member_of(store, shown, "ada", directory) == "ada"
-        assert await member_of(store, shown, "Cas@us.example", directory) == "cas"
-        for typed, says in (("adda", ", did you mean ada?"), ("x@us.example", "")):
+    async with start_campaign(tmp_path, a_file(**A_WEEK), staff("ada", "cas")) as running_campaign:
+        view, store, directory = (
+            await running_campaign.wait_until_opened(),
+            running_campaign.company.store,
+            running_campaign.company.directory,
+        )
+        assert await member_of(store, view, "ada", directory) == "ada"
+        assert await member_of(store, view, "Cas@us.example", directory) == "cas"
+        for typed, hint in (("adda", ", did you mean ada?"), ("x@us.example", "")):
             with pytest.raises(Refusal) as refused:
-                await member_of(store, shown, typed, directory)
-            assert str(refused.value) == f"nothing was changed: {typed} is not in the audience{says}"
-        assert await member_of(store, shown.replace(frozen=None), "adda", directory) == "adda", "it has not opened yet"
+                await member_of(store, view, typed, directory)
+            assert str(refused.value) == f"nothing was changed: {typed} is not in the audience{hint}"
+        assert await member_of(store, view.replace(frozen=None), "adda", directory) == "adda", "it has not opened yet"
 
 
 @pytest.mark.parametrize("typed", [{"failed": False, "person": ""}, {"failed": True, "person": "ada"}])
@@ -80,18 +84,18 @@ def test_a_retry_is_of_all_who_failed_or_of_one(typed: dict[str, Any]) -> None:
 
 
 async def test_a_report_is_the_same_bytes_for_ever_whatever_was_deleted_since(tmp_path: Path) -> None:
-    async with ended(tmp_path / "it") as it:
-        store = it.company.store
-        first = await written(Context(it.client, store), tmp_path)
-        again = await written(Context(it.client, store), tmp_path)
+    async with ended_campaign(tmp_path / "it") as closed_campaign:
+        store = closed_campaign.company.store
+        first = await written(Context(closed_campaign.client, store), tmp_path)
+        repeated = await written(Context(closed_campaign.client, store), tmp_path)
     altered(store, "DELETE FROM record_lists WHERE workflow_id LIKE 'signature-request:%'")
     assert altered(store, "DELETE FROM records WHERE workflow_id LIKE 'signature-request:%'") == 4
     assert [altered(store, f"DELETE FROM {table}") for table in ("outcomes", "members")] == [4, 5]  # noqa: S608
     # What docs/deploying.md calls erasable, whoever signed it.
     shutil.rmtree(tmp_path / "it" / "store" / "documents")
     async with time_skipping() as forgotten:
-        gone = await written(Context(forgotten.client, store), tmp_path)
-    assert first == again == gone
+        forgotten_report = await written(Context(forgotten.client, store), tmp_path)
+    assert first == repeated == forgotten_report
     rows = {row["person"]: row for row in csv.DictReader(io.StringIO(first[".csv"].decode()))}
     assert {person: row["status"] for person, row in rows.items()} == {
         "ada": "acknowledged",
@@ -104,19 +108,21 @@ async def test_a_report_is_the_same_bytes_for_ever_whatever_was_deleted_since(tm
     assert rows["cas"]["reason"] == f"'{ON_LEAVE}"
     assert rows["ada"]["sent_at"] < rows["ada"]["signed_at"]
     assert (rows["ada"]["late"], rows["ada"]["department"], rows["ada"]["manager"]) == ("false", "sales", "chair")
-    told = json.loads(first[".json"])
-    assert (told["campaign"]["status"], told["campaign"]["as_of"]) == ("done_with_errors", None)
-    assert told["campaign"]["owner"] == OWNER
-    assert len(told["campaign"]["outcomes_sha256"]) == len(told["campaign"]["audience_sha256"]) == 64
-    assert sum(told["counts"].values()) == len(told["lines"]) == 5
-    assert [(change["what"], change["reason"]) for change in told["changes"]] == [("exempt", ON_LEAVE)]
+    report_json = json.loads(first[".json"])
+    assert (report_json["campaign"]["status"], report_json["campaign"]["as_of"]) == ("done_with_errors", None)
+    assert report_json["campaign"]["owner"] == OWNER
+    assert len(report_json["campaign"]["outcomes_sha256"]) == len(report_json["campaign"]["audience_sha256"]) == 64
+    assert sum(report_json["counts"].values()) == len(report_json["lines"]) == 5
+    assert [(change["what"], change["reason"]) for change in report_json["changes"]] == [("exempt", ON_LEAVE)]
 
 
 async def test_the_words_of_somebody_are_erased_from_the_report_when_they_are_erased(tmp_path: Path) -> None:
-    async with ended(tmp_path / "it") as it:
-        assert altered(it.company.store, "DELETE FROM texts WHERE name LIKE 'reason-%'")
-        told = json.loads((await written(Context(it.client, it.company.store), tmp_path))[".json"])
-    assert {line["person"]: line["reason"] for line in told["lines"]}["bo"] == "(erased)"
+    async with ended_campaign(tmp_path / "it") as closed_campaign:
+        assert altered(closed_campaign.company.store, "DELETE FROM texts WHERE name LIKE 'reason-%'")
+        report_json = json.loads(
+            (await written(Context(closed_campaign.client, closed_campaign.company.store), tmp_path))[".json"]
+        )
+    assert {line["person"]: line["reason"] for line in report_json["lines"]}["bo"] == "(erased)"
 
 
 A_WEEK = {"window": "4d", "grace": "2d"}
@@ -124,23 +130,25 @@ TABLE = "name,email,zone,phone\nZoë Ek,zoe@elsewhere.example,UTC,+31201234567\n
 
 
 @pytest.mark.parametrize(
-    ("wanted", "columns"), [(None, ("name", "email")), (["phone", "name"], ("phone", "name"))], ids=["default", "own"]
+    ("report_columns", "columns"),
+    [(None, ("name", "email")), (["phone", "name"], ("phone", "name"))],
+    ids=["default", "own"],
 )
 async def test_whoever_stands_in_a_table_has_a_name_in_each_form_until_they_are_erased(
-    tmp_path: Path, wanted: list[str] | None, columns: tuple[str, ...]
+    tmp_path: Path, report_columns: list[str] | None, columns: tuple[str, ...]
 ) -> None:
     (tmp_path / "it").mkdir()
     (tmp_path / "it" / "staff.csv").write_text(TABLE)
-    more = {"report_columns": wanted} if wanted else {}
-    file = a_file(**A_WEEK, audience={"file": "staff.csv"}, **more)
-    async with start_campaign(tmp_path / "it", file, staff("ada")) as it:
-        await it.days_pass(8)
-        await it.handle.result()
-        context = Context(it.client, it.company.store)
+    file_fields = {"report_columns": report_columns} if report_columns else {}
+    file = a_file(**A_WEEK, audience={"file": "staff.csv"}, **file_fields)
+    async with start_campaign(tmp_path / "it", file, staff("ada")) as running_campaign:
+        await running_campaign.days_pass(8)
+        await running_campaign.handle.result()
+        context = Context(running_campaign.client, running_campaign.company.store)
         named = await written(context, tmp_path)
         nameless = await plain(await report.of(context, "conduct", names=False))
-        shown = await it.read_view()
-        zoe = await member_of(context.store, shown, "Zoe@elsewhere.example ", None)
+        view = await running_campaign.read_view()
+        zoe = await member_of(context.store, view, "Zoe@elsewhere.example ", None)
         assert altered(context.store, "DELETE FROM people_in_full")
         erased = await written(context, tmp_path)
     rows = list(csv.DictReader(io.StringIO(named[".csv"].decode("utf-8-sig"))))
@@ -158,11 +166,17 @@ async def test_whoever_stands_in_a_table_has_a_name_in_each_form_until_they_are_
 
 
 async def test_whoever_is_in_the_directory_is_named_as_the_people_file_knows_them(tmp_path: Path) -> None:
-    async with start_campaign(tmp_path, a_file(**A_WEEK, audience={"people": ["ada", "nobody"]}), staff("ada")) as it:
-        await it.days_pass(8)
-        await it.handle.result()
-        found = await report.of(Context(it.client, it.company.store), "conduct", directory=it.company.directory)
-    assert [(one["person"], one["name"], one["email"]) for one in (await plain(found))["lines"]] == [
+    async with start_campaign(
+        tmp_path, a_file(**A_WEEK, audience={"people": ["ada", "nobody"]}), staff("ada")
+    ) as running_campaign:
+        await running_campaign.days_pass(8)
+        await running_campaign.handle.result()
+        campaign_report = await report.of(
+            Context(running_campaign.client, running_campaign.company.store),
+            "conduct",
+            directory=running_campaign.company.directory,
+        )
+    assert [(line["person"], line["name"], line["email"]) for line in (await plain(campaign_report))["lines"]] == [
         ("ada", "Ada", "ada@us.example"),
         ("nobody", "", ""),
     ]
@@ -173,30 +187,30 @@ async def test_a_column_that_nobody_keeps_cannot_be_in_the_report(tmp_path: Path
         await Company(tmp_path, staff("ada")).prepared(a_file(report_columns=["shoe size"]))
 
 
-def some_report(*lines: MemberOutcome, **more: Any) -> CampaignReport:
+def some_report(*lines: MemberOutcome, **overrides: Any) -> CampaignReport:
     """A report of these, of a campaign that has ended."""
-    return make_report(some_show().replace(status=Status.DONE, **more), lines)
+    return make_report(some_show().replace(status=Status.DONE, **overrides), lines)
 
 
-async def plain(found: CampaignReport) -> Any:
-    return json.loads("".join([piece async for piece in found.json()]))
+async def plain(campaign_report: CampaignReport) -> Any:
+    return json.loads("".join([piece async for piece in campaign_report.json()]))
 
 
-def everybody(many: int) -> Iterator[MemberOutcome]:
+def everybody(count: int) -> Iterator[MemberOutcome]:
     """People who stand in every way there is, the same at each call."""
     chance = random.Random(7)  # noqa: S311  a sample, no secret
     opens, standings = datetime(2026, 12, 1, 8, tzinfo=UTC), list(MemberStatus)
-    for row in range(1, many + 1):
+    for row in range(1, count + 1):
         status = chance.choice(standings)
-        at = (opens + timedelta(hours=chance.randrange(1, 400))).isoformat()
-        done = status in (MemberStatus.ACKNOWLEDGED, MemberStatus.LATE)
+        signed_at = (opens + timedelta(hours=chance.randrange(1, 400))).isoformat()
+        has_acknowledged = status in (MemberStatus.ACKNOWLEDGED, MemberStatus.LATE)
         yield MemberOutcome(
             row,
             f"person-{row}",
             f"conduct.person-{row}",
             status,
             sent_at=opens.isoformat(),
-            signed_at=at if done else "",
+            signed_at=signed_at if has_acknowledged else "",
             late=status is MemberStatus.LATE,
             reminders=chance.randrange(5),
             department=f"department {row % 12}",
@@ -205,8 +219,8 @@ def everybody(many: int) -> Iterator[MemberOutcome]:
         )
 
 
-async def html(of: CampaignReport) -> str:
-    return "".join([piece async for piece in page.pieces(of)])
+async def html(campaign_report: CampaignReport) -> str:
+    return "".join([piece async for piece in page.pieces(campaign_report)])
 
 
 async def test_the_columns_are_those_that_programs_read_by_name_and_more_follow_them(tmp_path: Path) -> None:
@@ -215,12 +229,12 @@ async def test_the_columns_are_those_that_programs_read_by_name_and_more_follow_
     assert head == "person,request,status,sent_at,signed_at,late,reminders,reason,row,department,manager,due"
 
 
-@pytest.mark.parametrize("word", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
-async def test_no_cell_of_a_table_is_a_formula(tmp_path: Path, word: str) -> None:
-    line = MemberOutcome(1, "ada", "conduct.ada", MemberStatus.DECLINED, reason=word, department=word, manager=word)
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
+async def test_no_cell_of_a_table_is_a_formula(tmp_path: Path, cell: str) -> None:
+    line = MemberOutcome(1, "ada", "conduct.ada", MemberStatus.DECLINED, reason=cell, department=cell, manager=cell)
     await write(tmp_path / "some.csv", some_report(line))
     [row] = csv.DictReader(io.StringIO(read(tmp_path), newline=""))
-    assert {row["reason"], row["department"], row["manager"]} == {f"'{word}"}
+    assert {row["reason"], row["department"], row["manager"]} == {f"'{cell}"}
 
 
 def names_in(folder: Path) -> list[str]:
@@ -257,7 +271,7 @@ async def test_no_file_is_written_over_something_that_is_none(tmp_path: Path) ->
 
 
 async def test_the_page_says_which_document_who_approved_it_and_by_which_hashes_it_is_known() -> None:
-    found = await html(
+    page_html = await html(
         some_report(
             *everybody(40),
             version="2026.1",
@@ -267,11 +281,11 @@ async def test_the_page_says_which_document_who_approved_it_and_by_which_hashes_
             outcomes="ab" * 32,
         )
     )
-    for said in ("Code of conduct", "2026.1", "2026-12-01", "chair", OWNER, "ab" * 32, "2026-12-15", "<svg"):
-        assert said in found
-    assert "<dt>in force from</dt><dd>2026-12-01</dd>" in found
-    assert "By department" in found and "By manager" in found
-    assert found.count('<td class="id">conduct.person-') == 40
+    for phrase in ("Code of conduct", "2026.1", "2026-12-01", "chair", OWNER, "ab" * 32, "2026-12-15", "<svg"):
+        assert phrase in page_html
+    assert "<dt>in force from</dt><dd>2026-12-01</dd>" in page_html
+    assert "By department" in page_html and "By manager" in page_html
+    assert page_html.count('<td class="id">conduct.person-') == 40
 
 
 async def test_the_page_names_the_pack_that_proves_what_one_member_did() -> None:
@@ -280,42 +294,42 @@ async def test_the_page_names_the_pack_that_proves_what_one_member_did() -> None
 
 
 async def test_whoever_need_not_or_cannot_keeps_nobody_from_a_hundred_percent() -> None:
-    out = (MemberStatus.ACKNOWLEDGED, MemberStatus.EXEMPT, MemberStatus.DROPPED, MemberStatus.ERROR)
-    lines = [MemberOutcome(row, f"p{row}", "", how, department=f"{row // 3}") for row, how in enumerate(out)]
-    found = await html(some_report(*lines))
-    assert "<strong>1 of 1</strong> people has acknowledged it (100.0 %)." in found
-    assert '<td class="n">1</td><td class="n">100.0 %</td>' in found, "the department with somebody who is to"
-    assert '<td class="n">0</td><td class="n">–</td>' in found, "the one of whom nobody is"
-    assert "acknowledgements over time: 0 of 1" in found, "in the picture as well"
+    statuses = (MemberStatus.ACKNOWLEDGED, MemberStatus.EXEMPT, MemberStatus.DROPPED, MemberStatus.ERROR)
+    lines = [MemberOutcome(row, f"p{row}", "", status, department=f"{row // 3}") for row, status in enumerate(statuses)]
+    page_html = await html(some_report(*lines))
+    assert "<strong>1 of 1</strong> people has acknowledged it (100.0 %)." in page_html
+    assert '<td class="n">1</td><td class="n">100.0 %</td>' in page_html, "the department with somebody who is to"
+    assert '<td class="n">0</td><td class="n">–</td>' in page_html, "the one of whom nobody is"
+    assert "acknowledgements over time: 0 of 1" in page_html, "in the picture as well"
 
 
 async def test_nothing_that_somebody_wrote_runs_on_the_page() -> None:
     evil = "<script>alert(1)</script><img src=x onerror=alert(1)>"
     line = MemberOutcome(1, evil, evil, MemberStatus.DECLINED, reason=evil, department=evil, manager=evil)
-    shown = some_show().replace(title=evil, version=evil, approver=evil, requester=evil)
+    view = some_show().replace(title=evil, version=evil, approver=evil, requester=evil)
     changes = [dict.fromkeys(("number", "what", "at", "by", "person", "due", "reason"), evil)]
     population = {"opening": 1, "close": 2, "came": [{"person": evil, "decided": evil}], "left": []}
-    found = await html(make_report(shown, [line], population, changes))
-    assert "<img" not in found
-    assert found.count("<script>") == 1
-    assert found.count("&lt;script&gt;alert(1)") > 10
+    page_html = await html(make_report(view, [line], population, changes))
+    assert "<img" not in page_html
+    assert page_html.count("<script>") == 1
+    assert page_html.count("&lt;script&gt;alert(1)") > 10
 
 
 async def test_the_page_needs_nothing_beside_it_and_may_run_its_own_script_alone() -> None:
-    found = await html(some_report(*everybody(10)))
+    page_html = await html(some_report(*everybody(10)))
     for outside in ("src=", "<link", "@import", "url(", "fetch(", "XMLHttpRequest"):
-        assert outside not in found
-    assert found.replace("http://www.w3.org/", "").count("http") == found.count("http-equiv")
-    assert "default-src 'none'; style-src 'sha256-" in found.replace("&#39;", "'")
-    assert "@page { size: A4" in found
+        assert outside not in page_html
+    assert page_html.replace("http://www.w3.org/", "").count("http") == page_html.count("http-equiv")
+    assert "default-src 'none'; style-src 'sha256-" in page_html.replace("&#39;", "'")
+    assert "@page { size: A4" in page_html
 
 
 async def test_what_goes_on_is_marked_as_no_record() -> None:
     lines = tuple(everybody(10))
-    shown = some_show().replace(counted_at=datetime(2026, 12, 9, 12, tzinfo=UTC))
-    found = await html(make_report(shown, lines))
-    assert "It goes on: this is how everybody stood at 2026-12-09 12:00 UTC, and no record yet." in found
-    assert "is known once their request has ended" in found
+    view = some_show().replace(counted_at=datetime(2026, 12, 9, 12, tzinfo=UTC))
+    page_html = await html(make_report(view, lines))
+    assert "It goes on: this is how everybody stood at 2026-12-09 12:00 UTC, and no record yet." in page_html
+    assert "is known once their request has ended" in page_html
     assert "It goes on" not in await html(some_report(*lines))
 
 
@@ -331,9 +345,9 @@ async def test_what_is_not_known_of_whoever_is_open_is_no_figure(tmp_path: Path)
 
 
 async def test_what_was_broken_off_in_temporal_is_not_said_to_go_on() -> None:
-    shown = some_show().replace(counted_at=datetime(2026, 12, 9, 12, tzinfo=UTC), trouble="terminated")
-    found = await html(make_report(shown, []))
-    assert "Its workflow was terminated: this is how everybody stood at" in found
+    view = some_show().replace(counted_at=datetime(2026, 12, 9, 12, tzinfo=UTC), trouble="terminated")
+    page_html = await html(make_report(view, []))
+    assert "Its workflow was terminated: this is how everybody stood at" in page_html
 
 
 async def test_a_page_of_nobody_is_a_page() -> None:
@@ -342,9 +356,9 @@ async def test_a_page_of_nobody_is_a_page() -> None:
 
 @pytest.mark.long
 async def test_ten_times_ten_thousand_people_stand_once_in_each_form(tmp_path: Path) -> None:
-    found = some_report(*everybody(100_000))
+    campaign_report = some_report(*everybody(100_000))
     for form in FORMS:
-        await write(tmp_path / f"report{form}", found)
+        await write(tmp_path / f"report{form}", campaign_report)
     with (tmp_path / "report.csv").open() as file:
         assert len({person for person, *_ in csv.reader(file)} - {"person"}) == 100_000
     assert len(json.loads((tmp_path / "report.json").read_text())["lines"]) == 100_000
@@ -363,8 +377,8 @@ async def test_the_same_seed_draws_the_same_people_whatever_their_order() -> Non
 
 async def test_a_sample_is_by_the_hash_that_is_told_so_that_anybody_can_draw_it_again() -> None:
     """By hand: `printf auditor/3/person-3 | sha256sum`, and sort."""
-    chosen = await sample.audit_sample(some_at_a_time([*everybody(6)]), 3, "auditor")
-    assert [line.person for line in chosen] == ["person-6", "person-3", "person-1"]
+    sampled_lines = await sample.audit_sample(some_at_a_time([*everybody(6)]), 3, "auditor")
+    assert [line.person for line in sampled_lines] == ["person-6", "person-3", "person-1"]
 
 
 async def test_who_wants_more_than_there_are_gets_all() -> None:

@@ -30,22 +30,22 @@ PEOPLE = ("ada", "bo", "cas", "nobody")
 async def living(folder: Path, address: str) -> AsyncIterator[CampaignStory]:
     """One that goes on: ada has acknowledged, bo has declined, cas is asked, and nobody is in no people file."""
     file = a_file(audience={"people": list(PEOPLE)})
-    async with start_campaign(folder, file, staff("ada", "bo", "cas"), server=own_part(address)) as it:
-        await it.wait_until_opened()
-        await it.end_request("ada")
-        await it.end_request("bo", Status.DECLINED)
-        yield it
+    async with start_campaign(folder, file, staff("ada", "bo", "cas"), server=own_part(address)) as running_campaign:
+        await running_campaign.wait_until_opened()
+        await running_campaign.end_request("ada")
+        await running_campaign.end_request("bo", Status.DECLINED)
+        yield running_campaign
 
 
-async def typed(it: CampaignStory, folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+async def typed(running_campaign: CampaignStory, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """What came of `countersign campaign …`."""
-    there = {**write_settings(folder), **address_variables(it.client)}
-    return await asyncio.to_thread(type_, "campaign", *words, **there)
+    environment = {**write_settings(folder), **address_variables(running_campaign.client)}
+    return await asyncio.to_thread(type_, "campaign", *arguments, **environment)
 
 
-async def told(it: CampaignStory, folder: Path, *words: str) -> Any:
+async def run_campaign_command_as_json(running_campaign: CampaignStory, folder: Path, *arguments: str) -> Any:
     """The same as JSON."""
-    answered = await typed(it, folder, *words, "--json")
+    answered = await typed(running_campaign, folder, *arguments, "--json")
     assert answered.returncode == Exit.DONE, answered.stderr
     return json.loads(answered.stdout)
 
@@ -56,46 +56,50 @@ def standings(table: str) -> dict[str, str]:
 
 @pytest.mark.long
 async def test_everybody_stands_once_on_standard_output_and_in_each_file(tmp_path: Path, dev_server: str) -> None:
-    async with living(tmp_path, dev_server) as it:
-        printed = await typed(it, tmp_path, "report", "conduct")
-        as_json = await told(it, tmp_path, "report", "acknowledgement-campaign:conduct")
+    async with living(tmp_path, dev_server) as running_campaign:
+        printed = await typed(running_campaign, tmp_path, "report", "conduct")
+        as_json = await run_campaign_command_as_json(
+            running_campaign, tmp_path, "report", "acknowledgement-campaign:conduct"
+        )
         files = {end: tmp_path / f"report.{end}" for end in ("csv", "json", "html")}
-        answers = [await typed(it, tmp_path, "report", "conduct", "-o", str(file)) for file in files.values()]
-        shown = await told(it, tmp_path, "show", "conduct")
+        answers = [
+            await typed(running_campaign, tmp_path, "report", "conduct", "-o", str(file)) for file in files.values()
+        ]
+        view = await run_campaign_command_as_json(running_campaign, tmp_path, "show", "conduct")
     expected = {"ada": "acknowledged", "bo": "declined", "cas": "told", "nobody": "errors"}
     assert standings(printed.stdout) == standings(files["csv"].read_text()) == expected
     assert {line["person"]: line["status"] for line in as_json["lines"]} == expected
-    assert [(one.returncode, one.stdout) for one in answers] == [(Exit.DONE, "")] * 3
-    assert [one.stderr for one in answers] == [f"written: {file}\n" for file in files.values()]
+    assert [(process.returncode, process.stdout) for process in answers] == [(Exit.DONE, "")] * 3
+    assert [process.stderr for process in answers] == [f"written: {file}\n" for file in files.values()]
     assert json.loads(files["json"].read_text())["lines"] == as_json["lines"]
     assert as_json["campaign"]["as_of"] is not None
     assert "no record yet" in files["html"].read_text()
-    assert {"id", "status", "counts", "opens_at", "closes_at", "errors"} <= set(shown)
-    assert (shown["id"], shown["status"], shown["errors"]) == ("conduct", "open", 1)
-    assert {name: count for name, count in shown["counts"].items() if count} == {
+    assert {"id", "status", "counts", "opens_at", "closes_at", "errors"} <= set(view)
+    assert (view["id"], view["status"], view["errors"]) == ("conduct", "open", 1)
+    assert {name: count for name, count in view["counts"].items() if count} == {
         "told": 1,
         "acknowledged": 1,
         "declined": 1,
         "errors": 1,
     }
-    assert [(one["name"], one["counts"]["told"]) for one in shown["managers"]] == [("chair", 1), ("", 0)]
+    assert [(manager["name"], manager["counts"]["told"]) for manager in view["managers"]] == [("chair", 1), ("", 0)]
 
 
 async def test_a_sample_is_the_same_while_the_campaign_goes_on_and_when_it_has_ended(
     tmp_path: Path, dev_server: str
 ) -> None:
-    async with living(tmp_path, dev_server) as it:
+    async with living(tmp_path, dev_server) as running_campaign:
         draw = ("sample", "conduct", "--n", "2", "--seed", "auditor")
-        before = await told(it, tmp_path, *draw)
-        await it.send_command(Cancellation(actor=OWNER, reason="another document"))
-        await it.handle.result()
-        after = await told(it, tmp_path, *draw)
-        table = await typed(it, tmp_path, *draw, "-o", str(tmp_path / "some.csv"))
-        all_of_them = await typed(it, tmp_path, "sample", "conduct")
-    people = [line["person"] for line in after["lines"]]
-    assert [line["person"] for line in before["lines"]] == people
-    assert (after["n"], after["of"], after["seed"]) == (2, 4, "auditor")
-    assert len(after["campaign"]["outcomes_sha256"]) == 64
+        sample_before = await run_campaign_command_as_json(running_campaign, tmp_path, *draw)
+        await running_campaign.send_command(Cancellation(actor=OWNER, reason="another document"))
+        await running_campaign.handle.result()
+        sample_after = await run_campaign_command_as_json(running_campaign, tmp_path, *draw)
+        table = await typed(running_campaign, tmp_path, *draw, "-o", str(tmp_path / "some.csv"))
+        all_of_them = await typed(running_campaign, tmp_path, "sample", "conduct")
+    people = [line["person"] for line in sample_after["lines"]]
+    assert [line["person"] for line in sample_before["lines"]] == people
+    assert (sample_after["n"], sample_after["of"], sample_after["seed"]) == (2, 4, "auditor")
+    assert len(sample_after["campaign"]["outcomes_sha256"]) == 64
     assert table.stdout == ""
     assert list(standings((tmp_path / "some.csv").read_text())) == people
     assert all_of_them.stdout.startswith("4 of 4 people by the seed conduct\n")
@@ -104,26 +108,28 @@ async def test_a_sample_is_the_same_while_the_campaign_goes_on_and_when_it_has_e
 async def test_what_cannot_be_written_is_refused_in_one_line_and_leaves_nothing(
     tmp_path: Path, dev_server: str
 ) -> None:
-    async with living(tmp_path, dev_server) as it:
-        unknown = await typed(it, tmp_path, "report", "conduct-2")
-        nowhere = await typed(it, tmp_path, "report", "conduct", "-o", str(tmp_path / "no" / "folder.csv"))
-        other = await typed(it, tmp_path, "report", "conduct", "-o", "report.xlsx")
-        none = await typed(it, tmp_path, "sample", "conduct", "--n", "0")
+    async with living(tmp_path, dev_server) as running_campaign:
+        unknown = await typed(running_campaign, tmp_path, "report", "conduct-2")
+        nowhere = await typed(
+            running_campaign, tmp_path, "report", "conduct", "-o", str(tmp_path / "no" / "folder.csv")
+        )
+        unknown_format = await typed(running_campaign, tmp_path, "report", "conduct", "-o", "report.xlsx")
+        empty_sample = await typed(running_campaign, tmp_path, "sample", "conduct", "--n", "0")
     assert unknown.returncode == Exit.REFUSED and "conduct" in unknown.stderr
     assert nowhere.returncode == Exit.REFUSED
     assert nowhere.stderr == f"{tmp_path}/no/folder.csv cannot be written: No such file or directory\n"
-    assert other.returncode == Exit.USAGE
+    assert unknown_format.returncode == Exit.USAGE
     assert "report.xlsx does not end in .csv or .json or .html: that says how it is written" in " ".join(
-        other.stderr.replace("│", "").split()
+        unknown_format.stderr.replace("│", "").split()
     )
-    assert none.returncode == Exit.USAGE
+    assert empty_sample.returncode == Exit.USAGE
 
 
 async def test_without_a_worker_there_is_no_list_that_lacks_somebody(tmp_path: Path, dev_server: str) -> None:
     company = Company(tmp_path, staff("ada"))
     client = await own_namespace(dev_server)
     await path.start(client, company.store, await company.prepared(a_file()))
-    there = {**write_settings(tmp_path), **address_variables(client)}
-    answered = await asyncio.to_thread(type_, "campaign", "report", "conduct", **there)
+    environment = {**write_settings(tmp_path), **address_variables(client)}
+    answered = await asyncio.to_thread(type_, "campaign", "report", "conduct", **environment)
     assert (answered.returncode, answered.stdout) == (Exit.REFUSED, "")
     assert answered.stderr == "conduct: no worker answers that knows its audience: start `countersign worker`\n"

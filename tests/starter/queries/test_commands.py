@@ -1,4 +1,4 @@
-"""What is wished of a living request, on a real server: taken once for each `op`, refused in words, in the timeline."""
+"""What is asked of a living request, on a real server: taken once for each `op`, refused in words, in the timeline."""
 
 import asyncio
 from collections import Counter
@@ -84,31 +84,31 @@ async def test_every_wish_is_taken_and_says_who_had_it(context: Context) -> None
         await wishes.send(context.client, MSA, NotNow(person=SIGNER, until=in_days(1)), "page-1")
         await wishes.send(context.client, MSA, Question(person=SIGNER, text="Which annex?"), "page-2")
         await wishes.make(context, MSA, Answer(actor=LEGAL, text="Annex B."))
-        changed = [await wishes.make(context, MSA, wish) for wish in operators]
-        shown = await requests.show(context, MSA)
-    by = [(entry.what.partition(" ")[0], entry.who, entry.because or None) for entry in shown.timeline]
-    assert ("not", SIGNER, None) in by
-    assert ("question", SIGNER, None) in by
-    assert ("question", LEGAL, None) in by
-    assert ("reminder", LEGAL, None) in by
-    assert ("due", LEGAL, None) in by
-    assert ("paused", LEGAL, "a question of price") in by
-    assert ("resumed", LEGAL, None) in by
-    assert ("handed", SIGNER, f"by hand, by {LEGAL}") in by
-    assert shown.due_at == due
-    assert [waiting.person for waiting in shown.waiting_for] == ["customer-deputy"]
-    assert [(one.text, one.answer) for one in shown.answered] == [("Which annex?", "Annex B.")]
-    assert {one.id for one in changed} == {MSA}
+        changed = [await wishes.make(context, MSA, command) for command in operators]
+        view = await requests.show(context, MSA)
+    entries = [(entry.what.partition(" ")[0], entry.who, entry.because or None) for entry in view.timeline]
+    assert ("not", SIGNER, None) in entries
+    assert ("question", SIGNER, None) in entries
+    assert ("question", LEGAL, None) in entries
+    assert ("reminder", LEGAL, None) in entries
+    assert ("due", LEGAL, None) in entries
+    assert ("paused", LEGAL, "a question of price") in entries
+    assert ("resumed", LEGAL, None) in entries
+    assert ("handed", SIGNER, f"by hand, by {LEGAL}") in entries
+    assert view.due_at == due
+    assert [waiting.person for waiting in view.waiting_for] == ["customer-deputy"]
+    assert [(question.text, question.answer) for question in view.answered] == [("Which annex?", "Annex B.")]
+    assert {receipt.id for receipt in changed} == {MSA}
     assert changed[-1].says.startswith("Waiting for customer-deputy until")
 
 
 async def test_the_same_op_is_one_change_and_each_word_makes_its_own(context: Context) -> None:
     async with sent(context) as world:
         first = await wishes.make(context, MSA, ReminderNow(actor=LEGAL, force=True, op="op-1"))
-        again = await wishes.make(context, MSA, ReminderNow(actor=LEGAL, force=True, op="op-1"))
-        other = await wishes.make(context, MSA, ReminderNow(actor=LEGAL, force=True))
-    assert (first.op, again.op) == ("op-1", "op-1")
-    assert other.op not in ("", "op-1")
+        repeated = await wishes.make(context, MSA, ReminderNow(actor=LEGAL, force=True, op="op-1"))
+        second = await wishes.make(context, MSA, ReminderNow(actor=LEGAL, force=True))
+    assert (first.op, repeated.op) == ("op-1", "op-1")
+    assert second.op not in ("", "op-1")
     assert [stage for stage, _ in world.push.stages()] == ["ready", "reminder-manual-1", "reminder-manual-2"]
 
 
@@ -124,7 +124,7 @@ async def test_an_op_names_one_command_of_its_caller(context: Context) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "says"),
+    ("command", "message"),
     [
         (Resumption(actor=LEGAL), "it is not paused"),
         (ReminderNow(actor=LEGAL), "insist with --force"),
@@ -135,12 +135,14 @@ async def test_an_op_names_one_command_of_its_caller(context: Context) -> None:
         (Cancellation(actor=LEGAL, reason=" "), "a cancellation needs a reason"),
     ],
 )
-async def test_what_makes_no_sense_is_one_line_and_changes_nothing(context: Context, wish: Command, says: str) -> None:
+async def test_what_makes_no_sense_is_one_line_and_changes_nothing(
+    context: Context, command: Command, message: str
+) -> None:
     async with sent(context):
-        before = await requests.show(context, MSA)
-        with pytest.raises(CommandRefused, match=f"^{MSA}: .*{says}$"):
-            await wishes.make(context, MSA, wish)
-        assert await requests.show(context, MSA) == before
+        view_before = await requests.show(context, MSA)
+        with pytest.raises(CommandRefused, match=f"^{MSA}: .*{message}$"):
+            await wishes.make(context, MSA, command)
+        assert await requests.show(context, MSA) == view_before
 
 
 async def test_what_core_signature_refuses_is_one_line_too(context: Context) -> None:
@@ -155,10 +157,10 @@ async def test_what_core_signature_refuses_is_one_line_too(context: Context) -> 
 async def test_cancelling_ends_it_and_repeating_changes_nothing(context: Context) -> None:
     async with sent(context) as world:
         first = await wishes.make(context, MSA, CANCELLATION.replace(op="op-1"))
-        again = await wishes.make(context, MSA, CANCELLATION.replace(op="op-1"))
-        other = await wishes.make(context, MSA, CANCELLATION.replace(op="op-2"))
-    assert {first.status, again.status, other.status} == {Status.CANCELLED}
-    assert (first.op, again.op) == ("op-1", "op-1")
+        repeated = await wishes.make(context, MSA, CANCELLATION.replace(op="op-1"))
+        second = await wishes.make(context, MSA, CANCELLATION.replace(op="op-2"))
+    assert {first.status, repeated.status, second.status} == {Status.CANCELLED}
+    assert (first.op, repeated.op) == ("op-1", "op-1")
     assert len(world.signatures.cancelled) == 1
 
 
@@ -225,11 +227,11 @@ async def test_a_wish_for_what_somebody_terminated_says_so(context: Context) -> 
             await wishes.make(context, MSA, PauseCommand(actor=LEGAL))
 
 
-@pytest.mark.parametrize("wish", [CANCELLATION, ReminderNow(actor=LEGAL), Extension(actor=LEGAL, due=in_days(9))])
-async def test_a_wish_nobody_confirms_says_how_to_repeat_it(context: Context, wish: Command) -> None:
+@pytest.mark.parametrize("command", [CANCELLATION, ReminderNow(actor=LEGAL), Extension(actor=LEGAL, due=in_days(9))])
+async def test_a_wish_nobody_confirms_says_how_to_repeat_it(context: Context, command: Command) -> None:
     await begin(context)
     with pytest.raises(NotConfirmed, match="not confirmed, may still apply: repeat with --op op-7"):
-        await wishes.make(context, MSA, wish.replace(op="op-7"), within=AT_ONCE)
+        await wishes.make(context, MSA, command.replace(op="op-7"), within=AT_ONCE)
 
 
 async def test_a_wish_nobody_confirmed_is_made_once_when_it_is_repeated(context: Context) -> None:
@@ -239,17 +241,17 @@ async def test_a_wish_nobody_confirmed_is_made_once_when_it_is_repeated(context:
         await wishes.make(context, MSA, pause, within=AT_ONCE)
     async with workers(context.client, World()):
         changed = await wishes.make(context, MSA, pause)
-        shown = await requests.show(context, MSA)
+        view = await requests.show(context, MSA)
     assert changed.op == "op-7"
-    assert [entry.what for entry in shown.timeline].count("paused") == 1
+    assert [entry.what for entry in view.timeline].count("paused") == 1
 
 
 async def test_many_who_wish_the_same_at_once_all_get_an_answer(context: Context) -> None:
     due = in_days(20)
     async with sent(context):
         await asyncio.gather(*(wishes.make(context, MSA, Extension(actor=LEGAL, due=due)) for _ in range(20)))
-        shown = await requests.show(context, MSA)
-    assert [entry.what.startswith("due date moved") for entry in shown.timeline].count(True) == 1
+        view = await requests.show(context, MSA)
+    assert [entry.what.startswith("due date moved") for entry in view.timeline].count(True) == 1
 
 
 async def test_of_two_operators_in_conflict_the_last_word_holds_and_both_stand_in_the_timeline(
@@ -258,13 +260,13 @@ async def test_of_two_operators_in_conflict_the_last_word_holds_and_both_stand_i
     """As many at once as Temporal has under way: none is lost."""
     of_legal = [Extension(actor=LEGAL, due=in_days(20 + number)) for number in range(5)]
     of_sales = [Extension(actor="sales-desk", due=in_days(50 + number)) for number in range(5)]
-    both = [wish for pair in zip(of_legal, of_sales, strict=True) for wish in pair]
+    extensions = [command for pair in zip(of_legal, of_sales, strict=True) for command in pair]
     async with sent(context):
-        await asyncio.gather(*(wishes.make(context, MSA, wish) for wish in both))
-        shown = await requests.show(context, MSA)
-    moved = [entry for entry in shown.timeline if entry.what.startswith("due date moved")]
-    assert Counter(entry.who for entry in moved) == {LEGAL: 5, "sales-desk": 5}
-    assert shown.due_at in {wish.due for wish in both if wish.actor == moved[-1].who}
+        await asyncio.gather(*(wishes.make(context, MSA, command) for command in extensions))
+        view = await requests.show(context, MSA)
+    due_moves = [entry for entry in view.timeline if entry.what.startswith("due date moved")]
+    assert Counter(entry.who for entry in due_moves) == {LEGAL: 5, "sales-desk": 5}
+    assert view.due_at in {command.due for command in extensions if command.actor == due_moves[-1].who}
 
 
 async def test_an_unknown_request_is_refused(context: Context) -> None:
@@ -299,7 +301,7 @@ async def test_of_a_request_whose_workflow_task_fails_an_activity_hears_at_once_
 async def test_a_wish_that_a_worker_passes_over_is_sent_again(context: Context) -> None:
     """The server calls it rejected; the workflow has said nothing."""
     await begin(context)
-    wished = [
+    pending = [
         asyncio.create_task(wishes.make(context, MSA, PauseCommand(actor=LEGAL, op="op-7"))),
         asyncio.create_task(
             send_command(context.client, Kind.REQUEST.workflow_id(MSA), ReminderNow(actor=LEGAL), "look-1")
@@ -307,9 +309,9 @@ async def test_a_wish_that_a_worker_passes_over_is_sent_again(context: Context) 
     ]
     await pass_over(context, updates=2)
     async with workers(context.client, World()):
-        await asyncio.gather(*wished)
-        shown = await requests.show(context, MSA)
-    assert [entry.what for entry in shown.timeline].count("paused") == 1
+        await asyncio.gather(*pending)
+        view = await requests.show(context, MSA)
+    assert [entry.what for entry in view.timeline].count("paused") == 1
 
 
 async def test_a_wish_that_every_worker_passes_over_is_not_confirmed(context: Context) -> None:

@@ -35,13 +35,13 @@ async def begin(client: Client, world: World) -> None:
         id=Kind.REQUEST.workflow_id("msa-0042"),
         task_queue=names.WORKFLOW_QUEUE,
     )
-    await until(lambda: bool(world.planner.planned or world.signatures.created))
+    await wait_until(lambda: bool(world.planner.planned or world.signatures.created))
 
 
-async def until(seen: Callable[[], bool]) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while True:
-            if seen():
+            if condition():
                 return
             await asyncio.sleep(0.02)
 
@@ -130,18 +130,18 @@ async def test_a_retry_on_the_way_stops_the_clock_before_its_pauses_are_skipped(
             await forward(client, "msa-0042", timedelta(days=3, hours=1))
         tries = len(world.push.deliveries)
         handle = client.get_workflow_handle("signature-request:msa-0042")
-        before, now = await clock(client, handle), datetime.now(UTC)
+        clock_before, now = await clock(client, handle), datetime.now(UTC)
         await handle.describe()
-        after = await clock(client, handle)
+        clock_after = await clock(client, handle)
     assert tries < 10
-    assert after - before < datetime.now(UTC) - now + timedelta(seconds=1)
+    assert clock_after - clock_before < datetime.now(UTC) - now + timedelta(seconds=1)
 
 
 async def test_what_takes_too_long_is_named(client: Client) -> None:
     world = World()
     async with workers(client, world):
         await begin(client, world)
-        await until(lambda: bool(world.push.sent))
+        await wait_until(lambda: bool(world.push.sent))
         world.signatures.gate = asyncio.Event()
         await client.get_workflow_handle("signature-request:msa-0042").signal(
             names.PROVIDER_EVENT, ProviderEvent(id="e1", type="signed", at=datetime.now(UTC))
@@ -160,9 +160,9 @@ async def test_an_unknown_request_has_no_clock(client: Client) -> None:
 
 
 async def test_a_server_that_moves_no_clocks_says_so_in_one_line() -> None:
-    off = ("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=false")
+    server_options = ("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=false")
     world = World()
-    async with real_server(*off) as env, workers(env.client, world):
+    async with real_server(*server_options) as env, workers(env.client, world):
         await begin(env.client, world)
         with pytest.raises(Refusal, match=r"moves no clocks.*countersign dev"):
             await forward(env.client, "msa-0042", timedelta(days=3))

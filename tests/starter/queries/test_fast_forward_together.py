@@ -25,46 +25,53 @@ pytestmark = pytest.mark.real_server
 AGREEMENT = {"name": "agreements", "agreements": [an_agreement()]}
 
 
-async def clocks(it: OnboardingStory) -> list[float]:
+async def clocks(journey: OnboardingStory) -> list[float]:
     """How far each clock is from the onboarding's, in seconds."""
-    skipper, own = TimeSkipper(it.client), await TimeSkipper(it.client).get_current_time(it.handle)
+    skipper, onboarding_clock = (
+        TimeSkipper(journey.client),
+        await TimeSkipper(journey.client).get_current_time(journey.handle),
+    )
     ids = [
-        one.workflow for stage in (await it.read_view()).stages for one in stage.parts if one.workflow and not one.at
+        part.workflow
+        for stage in (await journey.read_view()).stages
+        for part in stage.parts
+        if part.workflow and not part.at
     ]
     return [
-        abs((await skipper.get_current_time(it.client.get_workflow_handle(id)) - own).total_seconds()) for id in ids
+        abs((await skipper.get_current_time(journey.client.get_workflow_handle(id)) - onboarding_clock).total_seconds())
+        for id in ids
     ]
 
 
 async def test_days_pass_for_all_of_it_and_what_begins_later_begins_there(tmp_path: Path) -> None:
-    async with start_onboarding(tmp_path, a_file(AGREEMENT, DETAILS), server=real_server(*PUNCTUAL_TIMERS)) as it:
-        agreement = await it.wait_for_workflow("agreement-1")
-        await it.at_rest()
-        own = await TimeSkipper(it.client).get_current_time(it.handle)
-        to_next = await forward_to_next(it.client, it.handle.id)
-        assert to_next.reached and timedelta(days=1) < to_next.now - own < timedelta(days=4)
-        moved = await forward(it.client, it.handle.id, timedelta(days=10) - (to_next.now - own))
-        assert moved.reached
-        assert max(await clocks(it)) < 60
-        reminders = [stage for stage, person in it.notices_of(agreement) if person == CUSTOMER]
+    async with start_onboarding(tmp_path, a_file(AGREEMENT, DETAILS), server=real_server(*PUNCTUAL_TIMERS)) as journey:
+        agreement = await journey.wait_for_workflow("agreement-1")
+        await journey.at_rest()
+        clock_before = await TimeSkipper(journey.client).get_current_time(journey.handle)
+        to_next = await forward_to_next(journey.client, journey.handle.id)
+        assert to_next.reached and timedelta(days=1) < to_next.now - clock_before < timedelta(days=4)
+        forwarded = await forward(journey.client, journey.handle.id, timedelta(days=10) - (to_next.now - clock_before))
+        assert forwarded.reached
+        assert max(await clocks(journey)) < 60
+        reminders = [stage for stage, person in journey.notices_of(agreement) if person == CUSTOMER]
         assert reminders == ["ready", "reminder-1", "reminder-2", "reminder-3"]
 
-        await it.end_agreement("agreement-1")
-        billing = await it.wait_for_workflow("billing")
-        await forward(it.client, it.handle.id, timedelta(hours=1))
-        assert max(await clocks(it)) < 60
-        assert [one for one in it.notices_of(billing) if one[1] == CUSTOMER] == [("ready", CUSTOMER)]
-        await it.complete_task("billing", CUSTOMER)
-        assert (await it.handle.result()).outcome is Status.DONE
-    assert ("settled", OWNER) in it.notices_of(it.handle.id)
+        await journey.end_agreement("agreement-1")
+        billing = await journey.wait_for_workflow("billing")
+        await forward(journey.client, journey.handle.id, timedelta(hours=1))
+        assert max(await clocks(journey)) < 60
+        assert [notice for notice in journey.notices_of(billing) if notice[1] == CUSTOMER] == [("ready", CUSTOMER)]
+        await journey.complete_task("billing", CUSTOMER)
+        assert (await journey.handle.result()).outcome is Status.DONE
+    assert ("settled", OWNER) in journey.notices_of(journey.handle.id)
 
 
 async def test_what_ends_just_before_its_clock_is_moved_has_ended_on_the_way(tmp_path: Path) -> None:
     """A campaign that writes its record takes seconds for that, in which its clock is looked at once more."""
-    async with start_onboarding(tmp_path, a_file(DETAILS), server=real_server(*PUNCTUAL_TIMERS)) as it:
-        together = _Together(TimeSkipper(it.client), followed_up(it.handle.id), timedelta(seconds=20))
-        await it.handle.terminate("the test wants it so")
-        later = await together.skipper.get_current_time(it.handle) + timedelta(days=1)
+    async with start_onboarding(tmp_path, a_file(DETAILS), server=real_server(*PUNCTUAL_TIMERS)) as journey:
+        together = _Together(TimeSkipper(journey.client), followed_up(journey.handle.id), timedelta(seconds=20))
+        await journey.handle.terminate("the test wants it so")
+        later = await together.skipper.get_current_time(journey.handle) + timedelta(days=1)
         assert await together._move(together.what, later) is False
         with pytest.raises(Refusal, match="no such onboarding is open, so there is no clock to move"):
-            await forward(it.client, it.handle.id, timedelta(days=1))
+            await forward(journey.client, journey.handle.id, timedelta(days=1))

@@ -37,56 +37,58 @@ people:
 """
 
 
-def facts(ago: float, days: float = 1, *, status: Status = Status.SIGNED, **more: object) -> Facts:
+def facts(ago: float, days: float = 1, *, status: Status = Status.SIGNED, **overrides: object) -> Facts:
     plain = {"type": Kind.REQUEST.spec.prefix, "kind": "nda", "late": False, "turn_seconds": days * DAY / 2}
-    return Facts(status=status, ended_at=NOW - timedelta(days=ago), seconds=days * DAY, **{**plain, **more})  # type: ignore[arg-type]
+    return Facts(status=status, ended_at=NOW - timedelta(days=ago), seconds=days * DAY, **{**plain, **overrides})  # type: ignore[arg-type]
 
 
-async def figures(folder: Path, *ended: Facts, directory: FileDirectory | None = None, **wanted: object) -> Figures:
+async def figures(
+    folder: Path, *ended_facts: Facts, directory: FileDirectory | None = None, **options: object
+) -> Figures:
     store = Store(str(folder))
-    for number, one in enumerate(ended):
-        await write(store, number, EndedFacts(one, "ada", "bo"))
-    scope = wanted.pop("scope", None)
-    found = await gather_figures(store, directory, FiguresWanted(**wanted), NOW, scope=scope)  # type: ignore[arg-type]
+    for number, request_facts in enumerate(ended_facts):
+        await write(store, number, EndedFacts(request_facts, "ada", "bo"))
+    scope = options.pop("scope", None)
+    gathered_figures = await gather_figures(store, directory, FiguresWanted(**options), NOW, scope=scope)  # type: ignore[arg-type]
     store.close()
-    return found
+    return gathered_figures
 
 
 async def test_ninety_days_stand_beside_those_before(tmp_path: Path) -> None:
-    found = await figures(tmp_path, facts(0, 2), facts(89, 4), facts(90, 8), facts(179, 8), facts(180, 100))
-    assert (found.since, found.until) == (date(2026, 9, 2), date(2026, 11, 30))
-    assert (found.before_since, found.before_until) == (date(2026, 6, 4), date(2026, 9, 1))
-    [requests] = found.types
+    counted_figures = await figures(tmp_path, facts(0, 2), facts(89, 4), facts(90, 8), facts(179, 8), facts(180, 100))
+    assert (counted_figures.since, counted_figures.until) == (date(2026, 9, 2), date(2026, 11, 30))
+    assert (counted_figures.before_since, counted_figures.before_until) == (date(2026, 6, 4), date(2026, 9, 1))
+    [requests] = counted_figures.types
     assert (requests.total.now.ended, requests.total.now.median_seconds) == (2, 3 * DAY)
     assert (requests.total.before.ended, requests.total.before.median_seconds) == (2, 8 * DAY)
     assert [line.group for line in requests.groups] == ["nda"]
 
 
 async def test_a_month_stands_beside_that_of_the_year_before(tmp_path: Path) -> None:
-    found = await figures(tmp_path, facts(1, 2), facts(366, 6), by=GroupBy.MONTH)
-    assert (found.since, found.before_since, found.before_until) == (
+    counted_figures = await figures(tmp_path, facts(1, 2), facts(366, 6), by=GroupBy.MONTH)
+    assert (counted_figures.since, counted_figures.before_since, counted_figures.before_until) == (
         date(2025, 12, 1),
         date(2024, 12, 1),
         date(2025, 11, 30),
     )
-    [line] = found.types[0].groups
+    [line] = counted_figures.types[0].groups
     assert (line.group, line.now.median_seconds, line.before.median_seconds) == ("2026-11", 2 * DAY, 6 * DAY)
 
 
 async def test_of_fewer_than_three_of_a_department_no_time_is_told(tmp_path: Path) -> None:
-    ended = [facts(number, 4, department="Legal") for number in range(3)]
-    ended += [facts(number, 4, department="Sales", waited={Holder.US: 9.0}) for number in range(2)]
-    found = await figures(tmp_path, *ended, by=GroupBy.DEPARTMENT)
-    lines = {line.group: line.now for line in found.types[0].groups}
+    ended_facts = [facts(number, 4, department="Legal") for number in range(3)]
+    ended_facts += [facts(number, 4, department="Sales", waited={Holder.US: 9.0}) for number in range(2)]
+    counted_figures = await figures(tmp_path, *ended_facts, by=GroupBy.DEPARTMENT)
+    lines = {line.group: line.now for line in counted_figures.types[0].groups}
     assert lines["Legal"].median_seconds == 2 * DAY, "from the turn of its people"
     assert (lines["Sales"].ended, lines["Sales"].median_seconds, lines["Sales"].lost) == (2, None, ())
     assert lines["Sales"].few and not lines["Legal"].few
-    assert "fewer than 3" in on(200, figures_view(found))
+    assert "fewer than 3" in on(200, figures_view(counted_figures))
 
 
 async def test_neither_if_only_that_department_is_asked_for(tmp_path: Path) -> None:
-    found = await figures(tmp_path, facts(1, 4, department="Sales"), department="Sales")
-    [requests] = found.types
+    counted_figures = await figures(tmp_path, facts(1, 4, department="Sales"), department="Sales")
+    [requests] = counted_figures.types
     assert requests.total.now.median_seconds is None and requests.groups[0].now.few
 
 
@@ -97,7 +99,7 @@ async def test_a_scope_sees_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "says"),
+    ("options", "message"),
     [
         ({"since": date(2026, 2, 2), "until": date(2026, 2, 1)}, "before it begins"),
         ({"since": date(1990, 1, 1)}, "more than 3,660 days"),
@@ -106,14 +108,14 @@ async def test_a_scope_sees_its_own(tmp_path: Path) -> None:
         ({"since": date(9999, 12, 1), "until": date(9999, 12, 31)}, "too late"),
     ],
 )
-def test_a_period_that_cannot_be_counted_is_refused(wanted: dict[str, object], says: str) -> None:
-    with pytest.raises(Refusal, match=says):
-        FiguresWanted(**wanted).period(NOW.date())  # type: ignore[arg-type]
+def test_a_period_that_cannot_be_counted_is_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(Refusal, match=message):
+        FiguresWanted(**options).period(NOW.date())  # type: ignore[arg-type]
 
 
 def test_the_leap_day_stands_beside_the_day_before_it() -> None:
-    wanted = FiguresWanted(by=GroupBy.MONTH, since=date(2028, 2, 29), until=date(2028, 2, 29))
-    assert wanted.before(date(2028, 2, 29), date(2028, 2, 29)) == (date(2027, 2, 28), date(2027, 2, 28))
+    figures_wanted = FiguresWanted(by=GroupBy.MONTH, since=date(2028, 2, 29), until=date(2028, 2, 29))
+    assert figures_wanted.before(date(2028, 2, 29), date(2028, 2, 29)) == (date(2027, 2, 28), date(2027, 2, 28))
 
 
 async def test_the_reach_counts_living_devices_by_department(tmp_path: Path) -> None:
@@ -124,14 +126,14 @@ async def test_the_reach_counts_living_devices_by_department(tmp_path: Path) -> 
     for person, token in (("cy", "c-1"), ("di", "d-1")):
         await devices.register(person, PushDevice(token=token, platform="android"), NOW)
     await devices.withdraw(await directory.person("di"), "d-1", NOW + timedelta(hours=1))
-    found = await directory.reach()
-    assert found == {"Legal": (2, 1), "": (1, 1), "Sales": (1, 0)}
+    reach = await directory.reach()
+    assert reach == {"Legal": (2, 1), "": (1, 1), "Sales": (1, 0)}
     assert await directory.reach(("di", "nobody")) == {"Sales": (1, 0)}
     await devices.register("di", PushDevice(token="d-1", platform="android"), NOW + timedelta(hours=2))
     await devices.register("ada", PushDevice(token="c-1", platform="android"), NOW)
     assert await directory.reach(("di", "cy")) == {"Sales": (1, 1), "": (1, 0)}, "a phone has one owner"
-    told = (await figures(tmp_path, facts(1), directory=directory)).reach
-    assert [(line.department, line.people) for line in told] == [("Legal", 2), ("", 1), ("Sales", 1)]
+    department_lines = (await figures(tmp_path, facts(1), directory=directory)).reach
+    assert [(line.department, line.people) for line in department_lines] == [("Legal", 2), ("", 1), ("Sales", 1)]
     store.close()
 
 
@@ -151,21 +153,21 @@ def full(department: str = "Legal") -> list[Facts]:
 
 
 async def test_a_spreadsheet_has_all_of_it_and_no_formula(tmp_path: Path) -> None:
-    found = await figures(tmp_path, *full("=cmd()"), by=GroupBy.DEPARTMENT)
-    rows = list(csv.reader(io.StringIO(spreadsheet(found))))
+    counted_figures = await figures(tmp_path, *full("=cmd()"), by=GroupBy.DEPARTMENT)
+    rows = list(csv.reader(io.StringIO(spreadsheet(counted_figures))))
     assert rows[0] == list(COLUMNS)
-    told = {tuple(row[:4]): tuple(row[4:]) for row in rows[1:]}
-    assert told["period", "", "", "since"] == ("2026-09-02", "2026-06-04")
-    assert told["request", "", "", "median_seconds"] == (str(1.5 * DAY), "")
-    assert told["request", "department", "'=cmd()", "in_time"] == ("5", "0")
-    assert told["request", "", "", "lost_signer_seconds"] == ("15.0", "")
-    assert told["request", "notice", "reminder-1", "last_before_act"] == ("5", "0")
-    assert told["request", "", "", "escalations_alternate"] == ("5", "0")
+    cells_by_row = {tuple(row[:4]): tuple(row[4:]) for row in rows[1:]}
+    assert cells_by_row["period", "", "", "since"] == ("2026-09-02", "2026-06-04")
+    assert cells_by_row["request", "", "", "median_seconds"] == (str(1.5 * DAY), "")
+    assert cells_by_row["request", "department", "'=cmd()", "in_time"] == ("5", "0")
+    assert cells_by_row["request", "", "", "lost_signer_seconds"] == ("15.0", "")
+    assert cells_by_row["request", "notice", "reminder-1", "last_before_act"] == ("5", "0")
+    assert cells_by_row["request", "", "", "escalations_alternate"] == ("5", "0")
 
 
 async def test_the_terminal_tells_each_type_and_what_helped(tmp_path: Path) -> None:
-    told = on(200, figures_view(await figures(tmp_path, *full(), facts(2, status=Status.DECLINED))))
-    for words in (
+    output = on(200, figures_view(await figures(tmp_path, *full(), facts(2, status=Status.DECLINED))))
+    for phrase in (
         "requests",
         "83 %",
         "17 %",
@@ -173,7 +175,7 @@ async def test_the_terminal_tells_each_type_and_what_helped(tmp_path: Path) -> N
         "reminder-1 5 (0)",
         "escalated 5 (0): the alternate acted in 5",
     ):
-        assert words in told, told
+        assert phrase in output, output
     assert "Nothing has ended" in on(200, figures_view(await figures(tmp_path / "none")))
 
 

@@ -51,29 +51,29 @@ async def open_request(
     requester: str = "legal-desk",
     status: Status = Status.SENT,
     stage: str = "signing",
-    what: Kind = Kind.REQUEST,
+    follow_up_kind: Kind = Kind.REQUEST,
     teams: tuple[str, ...] = (),
 ) -> None:
     """A workflow with the attributes that a request, or what else it is, would have by now."""
-    known: list[SearchAttributePair[Any]] = [
+    attributes: list[SearchAttributePair[Any]] = [
         SearchAttributePair(names.STATUS, status.value),
         SearchAttributePair(names.KIND, kind),
         SearchAttributePair(names.STAGE, stage),
         SearchAttributePair(names.REQUESTER, requester),
     ]
     if due:
-        known.append(SearchAttributePair(names.DUE_AT, due))
+        attributes.append(SearchAttributePair(names.DUE_AT, due))
     if person:
-        since = SearchAttributePair(names.TURN_AT, NOW - timedelta(days=3))
-        known += [SearchAttributePair(names.WAITING_FOR, list(person)), since]
+        turn_attribute = SearchAttributePair(names.TURN_AT, NOW - timedelta(days=3))
+        attributes += [SearchAttributePair(names.WAITING_FOR, list(person)), turn_attribute]
     if teams:
-        known.append(SearchAttributePair(names.TEAMS, list(teams)))
+        attributes.append(SearchAttributePair(names.TEAMS, list(teams)))
     await context.client.start_workflow(
-        what.spec.workflow,
-        id=what.workflow_id(name),
+        follow_up_kind.spec.workflow,
+        id=follow_up_kind.workflow_id(name),
         task_queue=names.WORKFLOW_QUEUE,
         memo={names.MEMO_DOCUMENT: f"The document of {name}"},
-        search_attributes=TypedSearchAttributes(known),
+        search_attributes=TypedSearchAttributes(attributes),
     )
 
 
@@ -82,26 +82,26 @@ async def desk(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> Con
     """A desk before six open requests."""
     folder: Path = tmp_path_factory.mktemp("desk")
     context = await desk_at(dev_server, folder)
-    for name, known in OPEN.items():
-        await open_request(context, name, **known)
+    for name, attributes in OPEN.items():
+        await open_request(context, name, **attributes)
 
-    async def seen() -> bool:
+    async def are_all_visible() -> bool:
         return (await pages.page(context, ListFilter(), now=NOW, size=1)).total == len(OPEN)
 
-    assert await eventually(seen)
+    assert await eventually(are_all_visible)
     return context
 
 
-async def ids(desk: Context, wanted: ListFilter) -> list[str]:
-    return [line.id async for line in pages.everything(desk, wanted, now=NOW)]
+async def ids(desk: Context, list_filter: ListFilter) -> list[str]:
+    return [line.id async for line in pages.everything(desk, list_filter, now=NOW)]
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_what_is_overdue_stands_first_then_what_is_due_next(desk: Context) -> None:
-    found = await pages.page(desk, ListFilter(), now=NOW)
-    assert [line.id for line in found.lines] == BY_URGENCY
-    assert [line.id for line in found.lines if line.overdue] == ["long-overdue", "just-overdue"]
-    assert (found.total, found.in_order, found.cursor) == (6, True, None)
+    page = await pages.page(desk, ListFilter(), now=NOW)
+    assert [line.id for line in page.lines] == BY_URGENCY
+    assert [line.id for line in page.lines if line.overdue] == ["long-overdue", "just-overdue"]
+    assert (page.total, page.in_order, page.cursor) == (6, True, None)
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -114,7 +114,7 @@ async def test_a_line_says_what_it_is_about_and_whom_it_waits_for_since_when(des
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("list_filter", "expected_ids"),
     [
         (ListFilter(overdue=True), ["long-overdue", "just-overdue"]),
         (ListFilter(person="customer-signer"), ["tomorrow", "next-week"]),
@@ -128,8 +128,8 @@ async def test_a_line_says_what_it_is_about_and_whom_it_waits_for_since_when(des
     ids=str,
 )
 @pytest.mark.asyncio(loop_scope="module")
-async def test_each_wish_narrows(desk: Context, wanted: ListFilter, found: list[str]) -> None:
-    assert await ids(desk, wanted) == found
+async def test_each_wish_narrows(desk: Context, list_filter: ListFilter, expected_ids: list[str]) -> None:
+    assert await ids(desk, list_filter) == expected_ids
 
 
 @pytest.mark.parametrize("bound", [2, 1_000], ids=["larger than what is sorted", "sorted"])
@@ -138,24 +138,24 @@ async def test_more_than_are_sorted_come_page_by_page_once_each_with_what_is_ove
     desk: Context, bound: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages, "SORTED_AT_MOST", bound)
-    told, cursor = [], None
+    ids_by_page, cursor = [], None
     while True:
-        found = await pages.page(desk, ListFilter(), size=2, cursor=cursor, now=NOW)
-        told.append([line.id for line in found.lines])
-        assert len(found.lines) <= 2
-        if (cursor := found.cursor) is None:
+        page = await pages.page(desk, ListFilter(), size=2, cursor=cursor, now=NOW)
+        ids_by_page.append([line.id for line in page.lines])
+        assert len(page.lines) <= 2
+        if (cursor := page.cursor) is None:
             break
-    assert found.in_order is (bound == 1_000)
-    assert sorted(id for ids in told for id in ids) == sorted(OPEN)
-    assert set(told[0]) == {"long-overdue", "just-overdue"}
+    assert page.in_order is (bound == 1_000)
+    assert sorted(id for ids in ids_by_page for id in ids) == sorted(OPEN)
+    assert set(ids_by_page[0]) == {"long-overdue", "just-overdue"}
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_page_goes_on_where_it_ended_although_time_passes(desk: Context) -> None:
     """What becomes overdue between two pages is not lost between the parts."""
     first = await pages.page(desk, ListFilter(), size=4, now=NOW)
-    rest = await pages.page(desk, ListFilter(), size=4, cursor=first.cursor, now=NOW + timedelta(days=30))
-    assert [line.id for line in (*first.lines, *rest.lines)] == BY_URGENCY
+    second_page = await pages.page(desk, ListFilter(), size=4, cursor=first.cursor, now=NOW + timedelta(days=30))
+    assert [line.id for line in (*first.lines, *second_page.lines)] == BY_URGENCY
 
 
 NO_INSTANT = base64.urlsafe_b64encode(b'{"at":"0001-01-01T00:00:00+14:00","part":"overdue"}').decode()
@@ -190,14 +190,14 @@ async def test_what_cannot_be_an_id_reaches_no_query(desk: Context, field: str, 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_lists_are_read_at_the_same_time(desk: Context) -> None:
     counted = await asyncio.gather(*(ids(desk, ListFilter(person="chair")) for _ in range(5)))
-    assert {tuple(one) for one in counted} == {("long-overdue", "next-week")}
+    assert {tuple(listed_ids) for listed_ids in counted} == {("long-overdue", "next-week")}
 
 
-async def ended(context: Context, number: int) -> str:
+async def record_ended_request(context: Context, number: int) -> str:
     """One that ended so many days ago."""
-    id, at = f"ended-{number}", (NOW - timedelta(days=number)).isoformat()
+    id, ended_at = f"ended-{number}", (NOW - timedelta(days=number)).isoformat()
     show = {"kind": "nda", "document": f"Terms {number}", "requester": "office", "status": "signed"}
-    content = json.dumps({"show": show | {"signers": [{"person": "chair"}]}, "settled": {"at": at}})
+    content = json.dumps({"show": show | {"signers": [{"person": "chair"}]}, "settled": {"at": ended_at}})
     await context.store.records.write(Kind.REQUEST.workflow_id(id), content.encode())
     return id
 
@@ -207,29 +207,29 @@ async def ended(context: Context, number: int) -> str:
 async def test_what_has_ended_comes_last_newest_first_whatever_temporal_has_forgotten(
     context: Context, bound: int, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names_of = [await ended(context, number) for number in range(1, 6)]
+    names_of = [await record_ended_request(context, number) for number in range(1, 6)]
     for name in ("next-week", "long-overdue", "tomorrow"):
         await open_request(context, name, **OPEN[name])
     # What is signed and still tells its targets has a record already.
     await open_request(context, names_of[1], status=Status.SIGNED, stage="settled", kind="nda")
 
-    async def seen() -> bool:
+    async def are_all_visible() -> bool:
         return (await pages.page(context, ListFilter(), now=NOW)).total == 8
 
-    assert await eventually(seen)
+    assert await eventually(are_all_visible)
     monkeypatch.setattr(pages, "SORTED_AT_MOST", bound)
-    told, cursor = list[RequestLine](), None
+    lines, cursor = list[RequestLine](), None
     while True:
-        found = await pages.page(context, ListFilter(), size=size, cursor=cursor, now=NOW)
-        told += found.lines
-        assert len(found.lines) == size or found.cursor is None
-        if (cursor := found.cursor) is None:
+        page = await pages.page(context, ListFilter(), size=size, cursor=cursor, now=NOW)
+        lines += page.lines
+        assert len(page.lines) == size or page.cursor is None
+        if (cursor := page.cursor) is None:
             break
-    ids_of = [line.id for line in told]
+    ids_of = [line.id for line in lines]
     assert ids_of[0] == "long-overdue" and sorted(ids_of[1:4]) == ["ended-2", "next-week", "tomorrow"]
     assert ids_of[4:] == ["ended-1", "ended-3", "ended-4", "ended-5"]
-    assert {line.open for line in told[:4]} == {True} and {line.open for line in told[4:]} == {False}
-    assert (told[4].document, told[4].status, told[4].requester) == ("Terms 1", "signed", "office")
+    assert {line.open for line in lines[:4]} == {True} and {line.open for line in lines[4:]} == {False}
+    assert (lines[4].document, lines[4].status, lines[4].requester) == ("Terms 1", "signed", "office")
     assert await ids(context, ListFilter(person="chair")) == ["long-overdue", "next-week", *ids_of[4:5], *names_of[2:]]
     assert await ids(context, ListFilter(person="chair", statuses=LIVING)) == ["long-overdue", "next-week"]
     assert await ids(context, ListFilter(statuses=(Status.DECLINED,))) == []
@@ -244,25 +244,25 @@ async def test_a_search_finds_what_runs_and_what_has_ended_by_words_that_begin_t
     content = {"show": {"kind": "nda", "document": "Terms of msa-2", "requester": "office", "status": "signed"}}
     await context.store.records.write(Kind.REQUEST.workflow_id("msa-2"), json.dumps(content).encode())
 
-    async def seen() -> bool:
+    async def are_all_visible() -> bool:
         return (await pages.page(context, ListFilter(), now=NOW)).total == 3
 
-    assert await eventually(seen)
+    assert await eventually(are_all_visible)
     assert await ids(context, ListFilter(search="ms")) == ["msa-1", "msa-2"]
     assert await ids(context, ListFilter(search="chai term")) == ["msa-1", "other", "msa-2"]
     assert await ids(context, ListFilter(search="msa", person="chair")) == ["msa-1"]
     assert await ids(context, ListFilter(search="msa", statuses=(Status.SIGNED,))) == ["msa-2"]
     assert await ids(context, ListFilter(search="terms", requester="office")) == ["msa-2"]
-    found = await pages.page(context, ListFilter(search="terms"), size=2)
-    rest = await pages.page(context, ListFilter(search="terms"), size=2, cursor=found.cursor)
-    assert (found.total, [line.id for line in rest.lines]) == (3, ["msa-2"])
+    first_page = await pages.page(context, ListFilter(search="terms"), size=2)
+    second_page = await pages.page(context, ListFilter(search="terms"), size=2, cursor=first_page.cursor)
+    assert (first_page.total, [line.id for line in second_page.lines]) == (3, ["msa-2"])
     assert await ids(context, ListFilter(search="nothing")) == []
 
 
-async def in_pages(desk: Context, wanted: ListFilter, size: int, sorting: pages.Sorting) -> list[str]:
+async def in_pages(desk: Context, list_filter: ListFilter, size: int, sorting: pages.Sorting) -> list[str]:
     names_of, cursor = list[str](), None
     while True:
-        page = await pages.page(desk, wanted, size=size, cursor=cursor, now=NOW, sorting=sorting)
+        page = await pages.page(desk, list_filter, size=size, cursor=cursor, now=NOW, sorting=sorting)
         names_of += [line.id for line in page.lines]
         if (cursor := page.cursor) is None:
             return names_of
@@ -273,13 +273,15 @@ GROUPED: Final = ListFilter(people=("chair", "chief-executive", "customer-signer
 
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("order", pages.Order)
-@pytest.mark.parametrize("wanted", [ListFilter(), GROUPED], ids=["all", "grouped"])
+@pytest.mark.parametrize("list_filter", [ListFilter(), GROUPED], ids=["all", "grouped"])
 @pytest.mark.asyncio(loop_scope="module")
 async def test_pages_of_one_row_have_the_order_of_one_page(
-    desk: Context, wanted: ListFilter, order: pages.Order, descending: bool
+    desk: Context, list_filter: ListFilter, order: pages.Order, descending: bool
 ) -> None:
-    whole, single = [await in_pages(desk, wanted, size, pages.Sorting(order, descending)) for size in (100, 1)]
-    assert single == whole and sorted(whole) == sorted(OPEN)
+    all_at_once, single = [
+        await in_pages(desk, list_filter, size, pages.Sorting(order, descending)) for size in (100, 1)
+    ]
+    assert single == all_at_once and sorted(all_at_once) == sorted(OPEN)
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -288,8 +290,8 @@ async def test_a_list_that_grows_beyond_what_is_sorted_goes_on_up_to_twice_of_it
 ) -> None:
     first = await pages.page(desk, ListFilter(), size=2, now=NOW)
     monkeypatch.setattr(pages, "SORTED_AT_MOST", 4)
-    rest = await pages.page(desk, ListFilter(), size=4, cursor=first.cursor, now=NOW)
-    assert [line.id for line in (*first.lines, *rest.lines)] == BY_URGENCY
+    second_page = await pages.page(desk, ListFilter(), size=4, cursor=first.cursor, now=NOW)
+    assert [line.id for line in (*first.lines, *second_page.lines)] == BY_URGENCY
     monkeypatch.setattr(pages, "SORTED_AT_MOST", 2)
     with pytest.raises(Refusal, match="begin at its first page"):
         await pages.page(desk, ListFilter(), size=2, cursor=first.cursor, now=NOW)

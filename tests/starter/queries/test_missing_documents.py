@@ -32,18 +32,22 @@ async def test_what_is_not_kept_stays_in_attention_until_it_is(tmp_path: Path) -
     await store.evidence.keep_signed(MSA.workflow_id, SignedDocument(PDF, why="the signing log is not ready"), AT)
     [row] = await store.ended.page(ATTENTION, 10)
     assert (line_of_ended(row).problem, await store.ended.count(ATTENTION)) == ("evidence", 1)
-    shown = await recorded(store, MSA)
-    assert isinstance(shown, RequestShow) and shown.problem
-    assert (shown.problem.says, shown.says) == (
+    view = await recorded(store, MSA)
+    assert isinstance(view, RequestShow) and view.problem
+    assert (view.problem.says, view.says) == (
         "the signing log is not ready",
         "Signed; not kept yet: the signing log is not ready",
     )
-    assert (shown.signed_document, shown.signing_log) == (KeptFile(sha256="a" * 64, bytes=20_000), None)
+    assert (view.signed_document, view.signing_log) == (KeptFile(sha256="a" * 64, bytes=20_000), None)
     await store.evidence.keep_signed(MSA.workflow_id, SignedDocument(PDF, LOG), AT)
     assert await store.ended.page(ATTENTION, 10) == []
-    whole = await recorded(store, MSA)
-    assert isinstance(whole, RequestShow)
-    assert (whole.problem, whole.says, whole.signing_log) == (None, "Signed", KeptFile(sha256="b" * 64, bytes=900))
+    complete_view = await recorded(store, MSA)
+    assert isinstance(complete_view, RequestShow)
+    assert (complete_view.problem, complete_view.says, complete_view.signing_log) == (
+        None,
+        "Signed",
+        KeptFile(sha256="b" * 64, bytes=900),
+    )
 
 
 async def test_holds_and_what_was_removed_are_in_the_timeline(tmp_path: Path) -> None:
@@ -55,9 +59,9 @@ async def test_holds_and_what_was_removed_are_in_the_timeline(tmp_path: Path) ->
     await store.holds.place(MSA.workflow_id, "matter 7", "claimed:legal (root@host)", AT)
     await store.holds.release(MSA.workflow_id, "matter 7", "claimed:chief", later)
     assert await remove_due(store, later) == 1
-    shown = await recorded(store, MSA)
-    assert shown and [entry.what for entry in shown.timeline] == ["signed files removed: their retention is over"]
-    timeline = (await with_holds(store, shown)).timeline
+    view = await recorded(store, MSA)
+    assert view and [entry.what for entry in view.timeline] == ["signed files removed: their retention is over"]
+    timeline = (await with_holds(store, view)).timeline
     assert [(entry.happened, entry.who, entry.why, entry.actor) for entry in timeline if entry.who] == [
         (EventType.ON_HOLD, "legal", "matter 7", "claimed:legal (root@host)"),
         (EventType.HOLD_RELEASED, "chief", None, "claimed:chief"),

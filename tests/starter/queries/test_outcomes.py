@@ -32,34 +32,38 @@ IN_FLIGHT = 10
 @pytest.fixture
 async def world(context: Context) -> AsyncIterator[World]:
     """Where the first signer was asked."""
-    made = World()
-    async with workers(context.client, made):
+    new_world = World()
+    async with workers(context.client, new_world):
         await begin(context)
         await shown_to_signer(context)
-        yield made
+        yield new_world
 
 
 async def test_what_cannot_be_done_yet_was_asked_for_and_is_done_later(context: Context, world: World) -> None:
     world.signatures.failures = [refusal(Code.UNAUTHORISED) for _ in range(100)]
     first = await wishes.make(context, MSA, DELEGATION, wait=AT_ONCE)
-    await shown_when(context, lambda shown: shown.problem)
-    again = await wishes.make(context, MSA, DELEGATION, wait=timedelta(seconds=0.3))
-    assert (first.state, again.state) == (OperationState.OPEN, OperationState.OPEN)
-    assert again.detail == "hand over from customer-signer to customer-deputy"
-    assert [one.what for one in again.outstanding] == ["delegate"]
-    assert again.says.startswith("Problem unauthorised since")
+    await shown_when(context, lambda view: view.problem)
+    repeated = await wishes.make(context, MSA, DELEGATION, wait=timedelta(seconds=0.3))
+    assert (first.state, repeated.state) == (OperationState.OPEN, OperationState.OPEN)
+    assert repeated.detail == "hand over from customer-signer to customer-deputy"
+    assert [operation.what for operation in repeated.outstanding] == ["delegate"]
+    assert repeated.says.startswith("Problem unauthorised since")
 
 
 async def test_one_who_waits_long_enough_hears_what_was_done(context: Context, world: World) -> None:
-    done = await wishes.make(context, MSA, DELEGATION)
-    assert (done.state, done.detail, done.outstanding) == (OperationState.DONE, "handed over to customer-deputy", ())
-    assert done.says.startswith("Waiting for customer-deputy")
+    receipt = await wishes.make(context, MSA, DELEGATION)
+    assert (receipt.state, receipt.detail, receipt.outstanding) == (
+        OperationState.DONE,
+        "handed over to customer-deputy",
+        (),
+    )
+    assert receipt.says.startswith("Waiting for customer-deputy")
 
 
 async def test_an_op_names_one_content_of_its_caller(context: Context, world: World) -> None:
     await wishes.make(context, MSA, PauseCommand(actor=LEGAL, reason="prices", op="op-1"))
-    again = await wishes.make(context, MSA, PauseCommand(actor=LEGAL, reason="prices", op="op-1"))
-    assert (again.op, again.state) == ("op-1", OperationState.DONE)
+    repeated = await wishes.make(context, MSA, PauseCommand(actor=LEGAL, reason="prices", op="op-1"))
+    assert (repeated.op, repeated.state) == ("op-1", OperationState.DONE)
     with pytest.raises(CommandRefused, match="paused by legal-desk already"):
         await wishes.make(context, MSA, PauseCommand(actor="someone@else", reason="prices", op="op-1"))
     with pytest.raises(CommandRefused, match=f"^{MSA}: {OTHER_CONTENT.english}$"):
@@ -68,12 +72,12 @@ async def test_an_op_names_one_content_of_its_caller(context: Context, world: Wo
 
 async def test_more_than_ten_pending_changes_lock_nobody_out(context: Context, world: World) -> None:
     """While Core Signature, directory and phones are in trouble, each wish is taken at once all the same."""
-    for one in (world.signatures, world.planner, world.push):
-        one.failures = [refusal(Code.UNAUTHORISED) for _ in range(1_000)]
+    for service in (world.signatures, world.planner, world.push):
+        service.failures = [refusal(Code.UNAUTHORISED) for _ in range(1_000)]
     due = datetime.now(UTC) + timedelta(days=50)
     operators: list[Command] = [Extension(actor=LEGAL, due=due + timedelta(days=day)) for day in range(IN_FLIGHT + 2)]
     operators += [DELEGATION, ReminderNow(actor=LEGAL, force=True), Cancellation(actor=LEGAL, reason="not needed")]
-    receipts = [await wishes.make(context, MSA, wish, wait=AT_ONCE) for wish in operators]
+    receipts = [await wishes.make(context, MSA, command, wait=AT_ONCE) for command in operators]
     assert {receipt.state for receipt in receipts} == {OperationState.OPEN}
     assert receipts[-1].further == len(operators) - 3
 
@@ -91,14 +95,14 @@ async def test_what_the_server_does_not_admit_was_not_done_and_what_it_holds_may
         pause = PauseCommand(actor=LEGAL)
         await wishes.send(impatient, MSA, pause, f"op-{number}", within=timedelta(seconds=1))
 
-    held = await asyncio.gather(*map(send, range(IN_FLIGHT)), return_exceptions=True)
-    assert [str(one).partition(":")[0] for one in held] == ["not confirmed, may still apply"] * IN_FLIGHT
+    outcomes = await asyncio.gather(*map(send, range(IN_FLIGHT)), return_exceptions=True)
+    assert [str(outcome).partition(":")[0] for outcome in outcomes] == ["not confirmed, may still apply"] * IN_FLIGHT
     with pytest.raises(NotAdmitted, match=r"^nothing was changed: too many changes of this request wait"):
         await send(IN_FLIGHT)
 
 
 @pytest.mark.parametrize(
-    ("wish", "says"),
+    ("command", "message"),
     [
         (PauseCommand(actor="legal\ndesk"), "--as has the character U+000A, which people cannot see"),
         (PauseCommand(actor="legal\x1b[2J"), "--as has the character U+001B, which people cannot see"),
@@ -107,8 +111,8 @@ async def test_what_the_server_does_not_admit_was_not_done_and_what_it_holds_may
     ],
 )
 async def test_a_name_that_cannot_be_shown_is_refused_before_anything_is_sent(
-    context: Context, wish: Command, says: str
+    context: Context, command: Command, message: str
 ) -> None:
-    with pytest.raises(Refusal) as told:
-        await wishes.make(context, "nowhere", wish)
-    assert str(told.value) == says
+    with pytest.raises(Refusal) as refused:
+        await wishes.make(context, "nowhere", command)
+    assert str(refused.value) == message

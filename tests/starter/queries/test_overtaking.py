@@ -37,14 +37,14 @@ async def test_what_somebody_waits_for_overtakes_the_crowd_and_then_has_its_plac
         ahead -= 1
     await crowd(context, "crowd")
     await begin(context)
-    wish = asyncio.create_task(wishes.send(context.client, MSA, PauseCommand(actor="ops"), "op-1"))
+    pending_command = asyncio.create_task(wishes.send(context.client, MSA, PauseCommand(actor="ops"), "op-1"))
     await eventually(lambda: has_the_place(context, Urgency.URGENT))
-    before = 0  # The server puts it there a moment after it has said so.
+    tasks_before = 0  # The server puts it there a moment after it has said so.
     while await next_task(context) != Kind.REQUEST.workflow_id(MSA):
-        before += 1
-    assert before < ahead / 2
-    wish.cancel()
-    await asyncio.wait({wish})
+        tasks_before += 1
+    assert tasks_before < ahead / 2
+    pending_command.cancel()
+    await asyncio.wait({pending_command})
     assert await eventually(lambda: has_the_place(context, AS_STARTED))
 
 
@@ -72,6 +72,6 @@ async def next_task(context: Context) -> str:
     return task.workflow_execution.workflow_id
 
 
-async def has_the_place(context: Context, place: int) -> bool:
+async def has_the_place(context: Context, priority: int) -> bool:
     described = await runs.described(context.client, Kind.REQUEST.workflow_id(MSA))
-    return described.raw.workflow_execution_info.priority.priority_key == place
+    return described.raw.workflow_execution_info.priority.priority_key == priority

@@ -40,21 +40,21 @@ pytestmark = pytest.mark.real_server
 @pytest.fixture
 async def context(dev_server: str, tmp_path: Path) -> AsyncIterator[Context]:
     """A desk before two requests that were told; the first one's workflow is paused."""
-    it = await desk_at(dev_server, tmp_path)
-    async with workers(it.client, World()):
-        await begin(it)
-        await begin(it, "goes-on")
-        await shown_when(it, lambda shown: shown.notifications)
-        await it.client.workflow_service.pause_workflow_execution(
+    desk_context = await desk_at(dev_server, tmp_path)
+    async with workers(desk_context.client, World()):
+        await begin(desk_context)
+        await begin(desk_context, "goes-on")
+        await shown_when(desk_context, lambda view: view.notifications)
+        await desk_context.client.workflow_service.pause_workflow_execution(
             PauseWorkflowExecutionRequest(
-                namespace=it.client.namespace,
+                namespace=desk_context.client.namespace,
                 workflow_id=Kind.REQUEST.workflow_id(MSA),
                 identity="somebody",
                 reason="a look at it",
                 request_id="pause",
             )
         )
-        yield it
+        yield desk_context
 
 
 async def listed(context: Context, *, attention: bool) -> dict[str, RequestLine]:
@@ -78,18 +78,18 @@ async def test_it_is_named_as_such_and_the_others_are_still_listed(context: Cont
 
 async def test_show_says_so_at_once_and_what_was_known_before(context: Context) -> None:
     async with asyncio.timeout(3):
-        shown = await requests.show(context, MSA)
-    assert (shown.trouble, shown.status, shown.partial) == ("paused", Status.SENT, True)
-    assert [one.code for one in shown.attention] == [AttentionCode.PAUSED]
-    assert shown.says.startswith("The workflow is paused in Temporal since ")
-    assert shown.next is not None and "unpause" in shown.next.why
+        view = await requests.show(context, MSA)
+    assert (view.trouble, view.status, view.partial) == ("paused", Status.SENT, True)
+    assert [attention.code for attention in view.attention] == [AttentionCode.PAUSED]
+    assert view.says.startswith("The workflow is paused in Temporal since ")
+    assert view.next is not None and "unpause" in view.next.why
 
 
 async def test_the_page_says_that_it_stands_still(context: Context) -> None:
-    shown = await ViewReader(context.client, context.store)(MSA)
-    assert shown is not None
+    view = await ViewReader(context.client, context.store)(MSA)
+    assert view is not None
     stands_still = ("It stands still at the moment. Please ask whoever sent it to you.",)
-    assert status_sentences(shown, "an-onlooker", Reader.unknown(Language.accepted("en"))) == stands_still
+    assert status_sentences(view, "an-onlooker", Reader.unknown(Language.accepted("en"))) == stands_still
 
 
 async def test_its_clock_is_not_moved(context: Context) -> None:
@@ -98,8 +98,8 @@ async def test_its_clock_is_not_moved(context: Context) -> None:
 
 
 async def test_a_wish_is_refused_with_the_reason_and_nothing_is_said_to_be_open(context: Context) -> None:
-    says = "msa-0042: nothing was changed: the workflow is paused in Temporal; unpause it there first"
-    with pytest.raises(Refusal, match=f"^{says}$"):
+    message = "msa-0042: nothing was changed: the workflow is paused in Temporal; unpause it there first"
+    with pytest.raises(Refusal, match=f"^{message}$"):
         await wishes.make(context, MSA, Cancellation(reason="not needed", actor="legal-desk"))
 
 

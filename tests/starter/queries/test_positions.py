@@ -18,7 +18,7 @@ ONBOARDING = OnboardingShow(
 
 
 @pytest.mark.parametrize(
-    ("word", "person"),
+    ("position", "person"),
     [
         ("signer-1", "p-000000000001"),
         ("signer-2", "p-000000000002"),
@@ -27,5 +27,5 @@ ONBOARDING = OnboardingShow(
         ("customer-signer", "customer-signer"),
     ],
 )
-def test_a_position_stands_for_the_person_whom_the_file_names_there(word: str, person: str) -> None:
-    assert lookup.at_position(ONBOARDING, word) == person
+def test_a_position_stands_for_the_person_whom_the_file_names_there(position: str, person: str) -> None:
+    assert lookup.at_position(ONBOARDING, position) == person

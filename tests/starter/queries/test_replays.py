@@ -44,13 +44,15 @@ async def signed(context: Context, world: World, *, ends: bool = True) -> None:
     handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
     await handle.signal(PROVIDER_EVENT, ProviderEvent(id="e", type="signed", at=AT))
     if not ends:
-        known = make_record(line("archive", HandoffState.DEAD))
-        assert known.order is not None
-        world.handoff.record = known.replace(order=known.order.replace(targets=(subscriber("archive"),)))
+        hand_off_record = make_record(line("archive", HandoffState.DEAD))
+        assert hand_off_record.order is not None
+        world.handoff.record = hand_off_record.replace(
+            order=hand_off_record.order.replace(targets=(subscriber("archive"),))
+        )
         return
     await handle.result()
-    shown = await shown_with(context, Status.SIGNED)
-    record = SettledRecord(fingerprint="f", run_id="r", show=shown)
+    view = await shown_with(context, Status.SIGNED)
+    record = SettledRecord(fingerprint="f", run_id="r", show=view)
     await context.store.records.write(Kind.REQUEST.workflow_id(MSA), record.model_dump_json(by_alias=True).encode())
     world.handoff.record = make_record(line("finance", HandoffState.DEAD), line("hr", HandoffState.DONE, 1))
 
@@ -59,7 +61,7 @@ async def test_what_is_closed_is_handed_off_from_its_record_once_for_each_op(con
     world = World()
     async with workers(context.client, world):
         await signed(context, world)
-        before = world.handoff.calls["finance"]
+        calls_before = world.handoff.calls["finance"]
         receipt = await wishes.make(context, MSA, Replay(actor="ops", target="finance", op="once"))
         assert (receipt.state, receipt.detail) == (OperationState.DONE, "told finance")
         repeated = await wishes.make(context, MSA, Replay(actor="ops", target="finance", op="once"))
@@ -69,7 +71,7 @@ async def test_what_is_closed_is_handed_off_from_its_record_once_for_each_op(con
             await wishes.make(context, MSA, Replay(actor="ops", target="finance"))
         with pytest.raises(CommandRefused, match="msa-0042: crm is none of those who are told of this end"):
             await wishes.make(context, MSA, Replay(actor="ops", target="crm"))
-        assert world.handoff.calls["finance"] == before + 1
+        assert world.handoff.calls["finance"] == calls_before + 1
         closed = await context.client.get_workflow_handle(hand_off_workflow_id(MSA)).describe()
         assert closed.close_time is not None
 
@@ -93,38 +95,38 @@ async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: C
     async with workers(context.client, world):
         await signed(context, world, ends=False)
         await given_up(context, "gone-1", "archive")
-        found = await eventually(context)
-        rows = {row.target: (row.waiting, row.dead) for row in found.targets}
+        targets = await eventually(context)
+        rows = {row.target: (row.waiting, row.dead) for row in targets.targets}
         assert rows == {"finance": (1, 0), "hr": (1, 0), "archive": (0, 1)}
-        assert {row.why for row in found.targets if row.waiting} == {"no answer"}
+        assert {row.why for row in targets.targets if row.waiting} == {"no answer"}
         await nobody_is_hurried(context, tmp_path)
-        tried = world.handoff.calls["finance"]
+        calls_before = world.handoff.calls["finance"]
         world.handoff.down = set()
         assert await target_status.hurry(context, "finance") == 1
         assert await target_status.hurry(context, None) == 1
         handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
         await handle.result()
-        assert world.handoff.calls["finance"] == tried + 1
+        assert world.handoff.calls["finance"] == calls_before + 1
         await unreadable(context, await given_up(context, "gone-2", "archive"))
-        came = await replays.replay_each(
+        outcome = await replays.replay_each(
             replays.the_dead(context.store),
-            lambda one: replays.replay(context, one, Replay(actor="ops", target="")),
+            lambda dead_target: replays.replay(context, dead_target, Replay(actor="ops", target="")),
             lambda _: None,
         )
-        assert (came.told, came.refused, came.seen) == (1, 1, 2)
+        assert (outcome.told, outcome.refused, outcome.seen) == (1, 1, 2)
         assert world.handoff.calls["archive"] == 1
-        begun = await context.client.get_workflow_handle(hand_off_workflow_id("gone-1")).describe()
-        assert begun.raw_description.workflow_execution_info.priority.priority_key == BULK
+        hand_off_run = await context.client.get_workflow_handle(hand_off_workflow_id("gone-1")).describe()
+        assert hand_off_run.raw_description.workflow_execution_info.priority.priority_key == BULK
 
 
 async def test_an_address_that_the_catalogue_has_no_more_says_nothing_of_a_target(context: Context) -> None:
     finance = Target(target="finance", url="https://erp.example/hooks")
-    moved = finance.replace(url="https://moved.example/hooks")
+    moved_target = finance.replace(url="https://moved.example/hooks")
     incidents = context.store.incidents
-    await incidents.change(about(finance), lambda one: becoming(one, TargetState.DISABLED, AT, "HTTP 410"))
-    now, before = ({"finance": {address_of(one)}} for one in (moved, finance))
+    await incidents.change(about(finance), lambda incident: becoming(incident, TargetState.DISABLED, AT, "HTTP 410"))
+    now, addresses_before = ({"finance": {address_of(target)}} for target in (moved_target, finance))
     assert (await target_status.standing(context, now)).targets == ()
-    for of_catalogue in ({}, before):
+    for of_catalogue in ({}, addresses_before):
         (row,) = (await target_status.standing(context, of_catalogue)).targets
         assert (row.target, row.state, row.why) == ("finance", TargetState.DISABLED, "HTTP 410")
     await target_status.hurry(context, "finance")
@@ -139,9 +141,9 @@ async def test_what_open_requests_could_not_tell_of_an_escalation_is_listed_trie
     world = World()
     world.planner.escalate_after = timedelta(seconds=0.1)
     world.handoff.down, world.handoff.closed_targets = {"crm/escalated-1"}, {"erp/escalated-1"}
-    told = tuple(Target(target=name, url=f"https://{name}.example", on=("escalated",)) for name in ("crm", "erp"))
+    targets = tuple(Target(target=name, url=f"https://{name}.example", on=("escalated",)) for name in ("crm", "erp"))
     async with workers(context.client, world):
-        await begin(context, handoff=told)
+        await begin(context, handoff=targets)
         await begin(context, "msa-0043")
         rows = await listed(context, {"crm": (1, 0), "erp": (0, 1)})
         assert rows["crm"].why == "no answer"
@@ -150,23 +152,23 @@ async def test_what_open_requests_could_not_tell_of_an_escalation_is_listed_trie
         assert await target_status.hurry(context, "crm") == 1
         await listed(context, {"erp": (0, 1)})
         world.handoff.closed_targets = set()
-        for told_of, seen in ((1, 1), (0, 0)):
-            came = await replays.replay_each(
+        for told_of, seen_count in ((1, 1), (0, 0)):
+            outcome = await replays.replay_each(
                 replays.all_dead(context, target="erp"),
-                lambda one: replays.replay(context, one, Replay(actor="ops", target="")),
+                lambda dead_target: replays.replay(context, dead_target, Replay(actor="ops", target="")),
                 lambda _: None,
             )
-            assert (came.told, came.seen) == (told_of, seen)
+            assert (outcome.told, outcome.seen) == (told_of, seen_count)
             await listed(context, {})
         assert not (await shown_to_signer(context)).status.ended
 
 
-async def listed(context: Context, wanted: dict[str, tuple[int, int]]) -> dict[str, target_status.TargetLine]:
+async def listed(context: Context, expected: dict[str, tuple[int, int]]) -> dict[str, target_status.TargetLine]:
     """The rows of the targets once so many wait and are dead, as visibility comes to know of them."""
     async with asyncio.timeout(SOON.total_seconds()):
         while True:
             rows = {row.target: row for row in (await target_status.standing(context, {})).targets}
-            if {name: (row.waiting, row.dead) for name, row in rows.items()} == wanted:
+            if {name: (row.waiting, row.dead) for name, row in rows.items()} == expected:
                 return rows
             await asyncio.sleep(0.05)
 
@@ -174,28 +176,28 @@ async def listed(context: Context, wanted: dict[str, tuple[int, int]]) -> dict[s
 async def nobody_is_hurried(context: Context, folder: Path) -> None:
     """A target that nobody knows is refused by its name, with what was meant; one of the catalogue is only idle."""
     (folder / "policies.yaml").write_text("kinds: {nda: {handoff: [{target: crm, person: hr-desk}]}}\n")
-    there = {
+    environment = {
         "TEMPORAL_ADDRESS": context.client.service_client.config.target_host,
         "TEMPORAL_NAMESPACE": context.client.namespace,
         "COUNTERSIGN_STORE": folder.as_uri(),
         "COUNTERSIGN_DATABASE": f"sqlite:///{folder}/countersign.sqlite3",
         "COUNTERSIGN_POLICIES": str(folder / "policies.yaml"),
     }
-    for target, says in (
+    for target, message in (
         ("finanse", "no target is called finanse, did you mean finance?\n"),
         ("nope", "no target is called nope; there are archive, crm, finance, hr\n"),
         ("crm", ""),
     ):
-        ended = await asyncio.to_thread(type_, "handoff", "retry", "--now", "--target", target, **there)
-        assert (ended.returncode, ended.stderr) == (1 if says else 0, says)
-    assert ended.stdout == "Nothing waits to be tried\n", "the run that tells others was not told"
+        process = await asyncio.to_thread(type_, "handoff", "retry", "--now", "--target", target, **environment)
+        assert (process.returncode, process.stderr) == (1 if message else 0, message)
+    assert process.stdout == "Nothing waits to be tried\n", "the run that tells others was not told"
 
 
 async def given_up(context: Context, id: str, target: str) -> str:
     """Something that ended long ago, of which one target never heard."""
     home = Kind.REQUEST.workflow_id(id)
-    shown = RequestShow(id=id, kind="nda", status=Status.SIGNED, says="Signed")
-    record = SettledRecord(fingerprint="f", run_id="r", show=shown)
+    view = RequestShow(id=id, kind="nda", status=Status.SIGNED, says="Signed")
+    record = SettledRecord(fingerprint="f", run_id="r", show=view)
     await context.store.records.write(home, record.model_dump_json(by_alias=True).encode())
     await context.store.records.amend(home, 1, b"{}", dead_lines(target))
     return home
@@ -210,7 +212,7 @@ async def eventually(context: Context) -> target_status.Targets:
     """How the targets stand once visibility knows of two that wait."""
     async with asyncio.timeout(SOON.total_seconds()):
         while True:
-            found = await target_status.standing(context, {})
-            if sum(row.waiting for row in found.targets) == 2:
-                return found
+            targets = await target_status.standing(context, {})
+            if sum(row.waiting for row in targets.targets) == 2:
+                return targets
             await asyncio.sleep(0.05)

@@ -53,17 +53,17 @@ async def listed(context: Context, at_least: int, *, attention: bool) -> list[Re
             await asyncio.sleep(0.05)
 
 
-async def record(context: Context, shown: RequestShow) -> None:
-    content = SettledRecord(fingerprint="f" * 64, run_id="r", show=shown).model_dump_json(by_alias=True)
-    await context.store.records.write(Kind.REQUEST.workflow_id(shown.id), content.encode())
+async def record(context: Context, view: RequestShow) -> None:
+    content = SettledRecord(fingerprint="f" * 64, run_id="r", show=view).model_dump_json(by_alias=True)
+    await context.store.records.write(Kind.REQUEST.workflow_id(view.id), content.encode())
 
 
 async def test_a_living_request_says_whom_it_waits_for(context: Context) -> None:
     async with workers(context.client, World()):
         await begin(context)
-        shown = await shown_to_signer(context)
-    assert [waiting.person for waiting in shown.waiting_for] == ["customer-signer"]
-    assert not shown.partial
+        view = await shown_to_signer(context)
+    assert [waiting.person for waiting in view.waiting_for] == ["customer-signer"]
+    assert not view.partial
 
 
 async def test_an_id_and_a_whole_workflow_id_are_the_same_request(context: Context) -> None:
@@ -114,26 +114,26 @@ def test_what_cannot_be_an_id_is_refused_before_anything_is_read(typed: str) -> 
 
 async def test_without_a_worker_what_temporal_keeps_is_told_and_marked(context: Context) -> None:
     await begin(context)
-    shown = await lookup.look(context.client, context.store, "msa-0042", within=NO_WORKER)
-    assert shown.partial
-    assert (shown.kind, shown.document) == ("customer-contract", "Master services agreement")
-    assert shown.status is Status.CONVERTING
-    assert shown.next is not None and "countersign worker" in shown.next.why
+    view = await lookup.look(context.client, context.store, "msa-0042", within=NO_WORKER)
+    assert view.partial
+    assert (view.kind, view.document) == ("customer-contract", "Master services agreement")
+    assert view.status is Status.CONVERTING
+    assert view.next is not None and "countersign worker" in view.next.why
 
 
 async def test_where_nobody_asks_for_work_it_is_told_long_before_a_worker_would_be_late(context: Context) -> None:
     await begin(context)
     async with asyncio.timeout(SOON.total_seconds()):
-        shown = await lookup.look(context.client, context.store, "msa-0042", within=2 * SOON)
-    assert shown.partial and shown.says.startswith("No worker answers")
+        view = await lookup.look(context.client, context.store, "msa-0042", within=2 * SOON)
+    assert view.partial and view.says.startswith("No worker answers")
 
 
 async def test_a_worker_that_takes_its_time_is_waited_for(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookup, "_NOBODY_AFTER", 0.0)
     async with workers(context.client, World()):
         await begin(context)
-        shown = await shown_to_signer(context)
-    assert not shown.partial
+        view = await shown_to_signer(context)
+    assert not view.partial
 
 
 async def test_the_record_of_what_has_ended_is_told_with_a_worker_or_without(context: Context) -> None:
@@ -141,26 +141,26 @@ async def test_the_record_of_what_has_ended_is_told_with_a_worker_or_without(con
     async with workers(context.client, world):
         await begin(context)
         await wishes.make(context, "msa-0042", Cancellation(reason="not needed", actor="legal-desk"))
-        shown = await requests.show(context, "msa-0042")
-    await record(context, shown)
-    told = await lookup.look(context.client, context.store, "msa-0042", within=NO_WORKER)
-    assert told == shown and not told.partial
+        view = await requests.show(context, "msa-0042")
+    await record(context, view)
+    recorded_view = await lookup.look(context.client, context.store, "msa-0042", within=NO_WORKER)
+    assert recorded_view == view and not recorded_view.partial
 
 
 async def test_a_request_that_temporal_has_forgotten_is_told_from_its_record(context: Context) -> None:
-    shown = RequestShow(id="old", kind="customer-contract", status=Status.SIGNED, says="Signed long ago")
-    await record(context, shown)
-    assert await requests.show(context, "old") == shown
+    view = RequestShow(id="old", kind="customer-contract", status=Status.SIGNED, says="Signed long ago")
+    await record(context, view)
+    assert await requests.show(context, "old") == view
 
 
 async def test_of_an_unknown_request_the_near_ones_are_named(context: Context) -> None:
     for name in ("msa-0042", "msa-0043", "offer-7"):
         await begin(context, name)
     assert await eventually(lambda: _counted(context, "WorkflowType = 'SignatureRequest'", 3))
-    says = "no request msa-42: neither Temporal nor the records know it, did you mean msa-00"
-    with pytest.raises(Refusal, match=f"{says}4[23] or msa-004[23]\\?$"):
+    message = "no request msa-42: neither Temporal nor the records know it, did you mean msa-00"
+    with pytest.raises(Refusal, match=f"{message}4[23] or msa-004[23]\\?$"):
         await lookup.show(context, "msa-42")
-    with pytest.raises(Refusal, match=f"{says}4[23] or msa-004[23]\\?$"):
+    with pytest.raises(Refusal, match=f"{message}4[23] or msa-004[23]\\?$"):
         await wishes.make(context, "msa-42", Cancellation(reason="not needed", actor="legal-desk"))
 
 
@@ -173,13 +173,13 @@ async def test_a_workflow_that_somebody_terminated_does_not_pretend_to_go_on(con
     async with workers(context.client, World()):
         await begin(context)
         # With its notices told it waits, and before it waits it tells the list where it stands.
-        await shown_when(context, lambda shown: shown.notifications)
+        await shown_when(context, lambda view: view.notifications)
         await context.client.get_workflow_handle("signature-request:msa-0042").terminate("by hand")
-        shown = await requests.show(context, "msa-0042")
+        view = await requests.show(context, "msa-0042")
         [line] = await listed(context, 1, attention=True)
-    assert shown.says.startswith("The workflow was terminated and does nothing more")
-    assert (shown.next, shown.waiting_for, shown.choices) == (None, (), ())
-    assert (line.id, line.status, line.trouble) == (MSA, shown.status, "terminated")
+    assert view.says.startswith("The workflow was terminated and does nothing more")
+    assert (view.next, view.waiting_for, view.choices) == (None, (), ())
+    assert (line.id, line.status, line.trouble) == (MSA, view.status, "terminated")
 
 
 async def test_what_was_signed_stays_signed_whatever_became_of_its_workflow(context: Context) -> None:
@@ -201,8 +201,8 @@ async def test_list_and_show_have_one_word_for_a_request_that_never_ran(context:
     )
     await handle.terminate("by hand")
     [line] = await listed(context, 1, attention=True)
-    shown = await lookup.look(context.client, context.store, MSA, within=NO_WORKER)
-    assert (line.status, shown.status) == ("converting", Status.CONVERTING)
+    view = await lookup.look(context.client, context.store, MSA, within=NO_WORKER)
+    assert (line.status, view.status) == ("converting", Status.CONVERTING)
 
 
 async def test_a_workflow_that_somebody_started_under_another_id_hides_no_other(context: Context) -> None:
@@ -269,28 +269,28 @@ async def test_dead_hand_offs_are_in_attention_long_after_temporal_has_forgotten
     names_of = [f"old-{number:03}" for number in range(NAMED_AT_ONCE + 1)]
     lines = (HandoffLine(target="finance", state=HandoffState.DEAD, attempts=10, at=NOW),)
     for name in names_of:
-        what = {"document": "Terms", "requester": "office", "due_at": NOW} if name == names_of[-1] else {}
-        await record(context, RequestShow(id=name, kind="customer-contract", status=Status.SIGNED, **what))
+        fields = {"document": "Terms", "requester": "office", "due_at": NOW} if name == names_of[-1] else {}
+        await record(context, RequestShow(id=name, kind="customer-contract", status=Status.SIGNED, **fields))
         await context.store.records.amend(Kind.REQUEST.workflow_id(name), 1, b"{}", lines)
     await record(context, RequestShow(id="of-escalation", kind="customer-contract", status=Status.SIGNED))
     of_escalation = (lines[0].replace(target="finance/escalated-1"),)
     await context.store.records.amend(Kind.REQUEST.workflow_id("of-escalation"), 1, b"{}", of_escalation)
     await context.store.records.amend(Kind.REQUEST.workflow_id("still-open"), 1, b"{}", lines)
-    found = [line async for line in pages.everything(context, ListFilter(attention=True))]
+    attention_lines = [line async for line in pages.everything(context, ListFilter(attention=True))]
     first = await pages.page(context, ListFilter(attention=True), size=1)
     assert (first.total, first.lines[0].document) == (len(names_of), "Terms")
-    assert [(line.document, line.requester, line.due_at) for line in found[:2]] == [
+    assert [(line.document, line.requester, line.due_at) for line in attention_lines[:2]] == [
         ("Terms", "office", NOW),
         ("", "", None),
     ]
-    assert [line.id for line in found] == names_of[::-1], "newest first"
-    assert {(line.status, line.attention) for line in found} == {("signed", "handoff_dead")}
+    assert [line.id for line in attention_lines] == names_of[::-1], "newest first"
+    assert {(line.status, line.attention) for line in attention_lines} == {("signed", "handoff_dead")}
     assert [line.id async for line in pages.everything(context, ListFilter(attention=True, requester="office"))] == [
         names_of[-1]
     ]
     assert (await pages.page(context, ListFilter(), size=1)).total == len(names_of) + 1
-    told = {line.id: line.attention async for line in pages.everything(context, ListFilter())}
-    assert told == {**dict.fromkeys(names_of, "handoff_dead"), "of-escalation": None}, "each list says so"
+    attention_by_id = {line.id: line.attention async for line in pages.everything(context, ListFilter())}
+    assert attention_by_id == {**dict.fromkeys(names_of, "handoff_dead"), "of-escalation": None}, "each list says so"
 
 
 async def test_a_request_with_dead_hand_offs_that_still_tries_others_is_listed_once(context: Context) -> None:
@@ -305,7 +305,7 @@ async def test_a_request_with_dead_hand_offs_that_still_tries_others_is_listed_o
         world.signatures.status = Status.SIGNED
         handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
         await handle.signal(names.PROVIDER_EVENT, ProviderEvent(id="e1", type="signed", at=NOW))
-        await shown_when(context, lambda shown: shown.attention)
+        await shown_when(context, lambda view: view.attention)
         assert await eventually(lambda: _counted(context, "CsProblem = 'handoff_dead'", 1))
         [line] = await listed(context, 1, attention=True)
     assert (line.status, line.attention, line.problem) == ("signed", "handoff_dead", None)
@@ -318,11 +318,15 @@ async def test_an_open_question_is_found_by_the_list_and_told_without_a_worker(c
         question = Question(person="customer-signer", text="Which annex?")
         await wishes.send(context.client, MSA, question, "q")
         [line] = await listed(context, 1, attention=True)
-        shown = await requests.show(context, MSA)
-    told = await lookup.look(context.client, context.store, MSA, within=NO_WORKER)
+        view = await requests.show(context, MSA)
+    view_without_worker = await lookup.look(context.client, context.store, MSA, within=NO_WORKER)
     assert (line.id, line.problem, line.attention) == (MSA, None, "question_open")
-    assert [one.code for one in shown.attention] == [one.code for one in told.attention] == ["question_open"]
-    assert told.partial and told.problem is None
+    assert (
+        [attention.code for attention in view.attention]
+        == [attention.code for attention in view_without_worker.attention]
+        == ["question_open"]
+    )
+    assert view_without_worker.partial and view_without_worker.problem is None
 
 
 async def test_a_request_that_went_on_in_fresh_runs_is_one_line(tmp_path: Path) -> None:
@@ -351,17 +355,17 @@ def test_the_instants_of_the_answer_are_in_utc() -> None:
 
 
 async def test_what_is_downloaded_is_in_the_timeline_and_in_no_record(context: Context) -> None:
-    home, kept = Kind.REQUEST.workflow_id("msa-0042"), KeptFile(sha256="ab" * 32, bytes=7)
+    home, kept_file = Kind.REQUEST.workflow_id("msa-0042"), KeptFile(sha256="ab" * 32, bytes=7)
     entry = TimelineEntry(at=NOW, happened=EventType.SIGNED, who="chair")
-    told = {"kind": "nda", "document": "Agreement", "status": Status.SIGNED, "says": "", "timeline": (entry,)}
-    await record(context, RequestShow(id="msa-0042", signed_document=kept, **told))
+    fields = {"kind": "nda", "document": "Agreement", "status": Status.SIGNED, "says": "", "timeline": (entry,)}
+    await record(context, RequestShow(id="msa-0042", signed_document=kept_file, **fields))
     for minutes, file, way in ((2, KeptFileName.SIGNING_LOG, Way.DESK), (1, KeptFileName.DOCUMENT, Way.PAGE)):
         download = Download(NOW + timedelta(minutes=minutes), "chair", file, way)
         await context.store.downloads.note(home, download)
     await context.store.downloads.issue(LinkName(home, "finance", KeptFileName.DOCUMENT), str, NOW, timedelta(days=7))
     await context.store.downloads.revoke(home, "claimed:legal (root@host)", NOW + timedelta(minutes=3))
-    shown = await requests.show(context, "msa-0042", whole=True)
-    assert [(one.what, one.who, one.actor) for one in shown.timeline] == [
+    view = await requests.show(context, "msa-0042", whole=True)
+    assert [(line.what, line.who, line.actor) for line in view.timeline] == [
         ("signed", "chair", None),
         ("document downloaded", "chair", None),
         ("signing log downloaded", "chair", None),

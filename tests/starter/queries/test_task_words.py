@@ -39,63 +39,63 @@ ID: Final = "acme.account"
 CHIEF: Final = "chief-executive"
 
 
-async def shown(context: Context) -> TaskShow:
-    found = await lookup.show_of(Kind.TASK, context, f"task:{ID}")
-    assert isinstance(found, TaskShow)
-    return found
+async def show_task(context: Context) -> TaskShow:
+    view = await lookup.show_of(Kind.TASK, context, f"task:{ID}")
+    assert isinstance(view, TaskShow)
+    return view
 
 
-async def make(context: Context, wish: AnyCommand, op: str | None = None) -> Status:
+async def make(context: Context, command: AnyCommand, op: str | None = None) -> Status:
     """Where the task stands after the wish."""
-    return (await wishes.make(context, ID, wish, op=op, kind=Kind.TASK)).status
+    return (await wishes.make(context, ID, command, op=op, kind=Kind.TASK)).status
 
 
 async def listed(context: Context, person: str | None = None) -> RequestLine:
     """The one line of the list, as soon as Temporal's index has it."""
-    wanted = ListFilter(person=person, types=(Kind.TASK.spec.prefix,))
+    list_filter = ListFilter(person=person, types=(Kind.TASK.spec.prefix,))
     async with asyncio.timeout(SOON.total_seconds()):
         while True:
-            for line in (await pages.page(context, wanted)).lines:
+            for line in (await pages.page(context, list_filter)).lines:
                 return line
             await asyncio.sleep(0.02)
 
 
-async def typed(context: Context, folder: Path, *words: str) -> Any:
+async def typed(context: Context, folder: Path, *arguments: str) -> Any:
     """The answer of `countersign task …` as JSON."""
     address = context.client.service_client.config.target_host
-    given = {"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": context.client.namespace}
-    given |= {
+    environment = {"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": context.client.namespace}
+    environment |= {
         "COUNTERSIGN_DATA_DIR": str(folder),
         "COUNTERSIGN_STORE": folder.as_uri(),
         "COUNTERSIGN_DATABASE": f"sqlite:///{folder}/countersign.sqlite3",
         "COUNTERSIGN_PEOPLE": str(folder / "people.yaml"),
     }
-    answered = await asyncio.to_thread(type_, "task", *words, "--json", **given)
+    answered = await asyncio.to_thread(type_, "task", *arguments, "--json", **environment)
     assert answered.returncode == 0, answered.stderr
     return json.loads(answered.stdout)
 
 
 async def test_a_task_from_its_file_to_its_end(dev_server: str, tmp_path: Path) -> None:
     desk, world = Desk(tmp_path), World()
-    task, other = await prepared(desk), await prepared(desk, title="Create another")
+    task, other_task = await prepared(desk), await prepared(desk, title="Create another")
     await prepared(desk)
     activities = [*world.planner.activities(), *world.push.activities(), *world.handoff.activities()]
     context = await desk_at(dev_server, tmp_path)
     queue, client = names.WORKFLOW_QUEUE, context.client
     started = await typed(context, tmp_path, "start", str(tmp_path / "task.yaml"))
-    again = await requests.start(context, task)
+    second_start = await requests.start(context, task)
     with pytest.raises(IdTaken):
-        await requests.start(context, other)
+        await requests.start(context, other_task)
     cover = await TaskCover.shown(context.store, ID)
     unworked = await listed(context)
     async with Worker(client, task_queue=queue, workflows=[TaskWorkflow], activities=activities):
-        assert (await shown(context)).waiting_for[0].person == CHIEF
+        assert (await show_task(context)).waiting_for[0].person == CHIEF
         assert await make(context, Block(person=CHIEF, because="No order form.")) is Status.OPEN
-        blocked = await shown(context)
+        blocked = await show_task(context)
         assert await make(context, Unblock(actor="legal-desk", text="It is in the mail.")) is Status.OPEN
         await listed(context, CHIEF)
         [line] = await typed(context, tmp_path, "list", "--person", CHIEF)
-        done = await typed(context, tmp_path, "done", ID, "--note", "Made.", "--as", CHIEF, "--op", "op-1")
+        done_answer = await typed(context, tmp_path, "done", ID, "--note", "Made.", "--as", CHIEF, "--op", "op-1")
         async with asyncio.timeout(SOON.total_seconds()):
             await client.get_workflow_handle(f"task:{ID}").result()
         repeated = await make(context, Done(actor=CHIEF, note="Made."), op="op-1")
@@ -105,20 +105,20 @@ async def test_a_task_from_its_file_to_its_end(dev_server: str, tmp_path: Path) 
             await make(context, PauseCommand(actor="legal-desk"))
         with pytest.raises(Refusal, match='"signature-request:msa" is no task'):
             await wishes.make(context, "signature-request:msa", PauseCommand(actor="legal-desk"), kind=Kind.TASK)
-        ended = await shown(context)
+        view_after = await show_task(context)
         history = await client.get_workflow_handle(f"task:{ID}").fetch_history()
         altered(context.store, "DELETE FROM texts WHERE workflow_id = ?", f"task:{ID}")
-        erased = await shown(context)
+        erased = await show_task(context)
     assert (started["created"], started["workflow_id"]) == (True, f"task:{ID}")
     assert cover and (cover.title, cover.partial) == ("Create the account", True)
-    assert (again.created, again.run_id) == (False, started["run_id"])
+    assert (second_start.created, second_start.run_id) == (False, started["run_id"])
     assert (unworked.id, unworked.status, unworked.document) == (ID, "open", "Create the account")
     assert blocked.question is not None
     assert blocked.question.blocks
     assert (line["id"], line["waiting_for"], line["requester"]) == (ID, [CHIEF], "legal-desk")
-    assert (done["status"], done["op"], repeated) == ("done", "op-1", Status.DONE)
-    assert (ended.status, ended.done_by) == (Status.DONE, CHIEF)
+    assert (done_answer["status"], done_answer["op"], repeated) == ("done", "op-1", Status.DONE)
+    assert (view_after.status, view_after.done_by) == (Status.DONE, CHIEF)
     # What is to be done is told by whoever looks; the history and what is written once have its reference alone.
-    assert blocked.text == ended.text == TASK["text"]
+    assert blocked.text == view_after.text == TASK["text"]
     assert TASK["text"] not in history.to_json()
     assert erased.text == ERASED

@@ -40,7 +40,7 @@ from starter.errors import Refusal
 from starter.temporal.connection import Context
 from tests.glances import glances
 from tests.servers import own_part
-from tests.starter.plan.test_campaign import given
+from tests.starter.plan.test_campaign import make_environment
 from tests.starter.terminal import type_
 from tests.workflows import corpus
 from tests.workflows.campaign.stage import OWNER, CampaignStage, Company, staff, start_stage
@@ -294,7 +294,7 @@ class Desk:
         """The answer of `campaign schedule` as JSON; what is refused as text."""
         folder = self.stage.company.folder
         await self.years()
-        environment = {**given(folder), **address_variables(self.client)}
+        environment = {**make_environment(folder), **address_variables(self.client)}
         file = str(folder / "yearly.yaml")
         answered = await asyncio.to_thread(type_, "campaign", "schedule", file, *arguments, "--json", **environment)
         assert answered.returncode == code, answered.stderr
@@ -428,7 +428,7 @@ async def test_a_year_whose_start_was_missed_opens_late_once_its_content_is_give
 
 async def is_noted(desk: Desk, note: str) -> bool:
     """Whether the list of campaigns says so beside its rows, as soon as Temporal's index knows it."""
-    environment = {**given(desk.stage.company.folder), **address_variables(desk.client)}
+    environment = {**make_environment(desk.stage.company.folder), **address_variables(desk.client)}
     while note not in (await asyncio.to_thread(type_, "campaign", "list", **environment)).stderr:
         pass
     return True
@@ -589,7 +589,10 @@ def test_three_openings_are_previewed_without_a_server(tmp_path: Path) -> None:
     company = Company(tmp_path, staff("ada", "bo"))
     (company.folder / "yearly.yaml").write_text(json.dumps(a_yearly_file(datetime(2027, 3, 1, tzinfo=UTC))))
     typed = ("campaign", "schedule", str(tmp_path / "yearly.yaml"), "--plan")
-    table, plan = type_(*typed, **given(tmp_path)), json.loads(type_(*typed, "--json", **given(tmp_path)).stdout)
+    table, plan = (
+        type_(*typed, **make_environment(tmp_path)),
+        json.loads(type_(*typed, "--json", **make_environment(tmp_path)).stdout),
+    )
     assert (table.returncode, table.stderr) == (0, "")
     assert "The schedule campaign-opening:conduct would be" in table.stdout
     first = plan["years"][0]["year"]
@@ -597,7 +600,7 @@ def test_three_openings_are_previewed_without_a_server(tmp_path: Path) -> None:
     assert [(year_line["opens"][4:16], year_line["given"], year_line["people"]) for year_line in plan["years"]] == [
         ("-03-01T09:00", False, 2)
     ] * 3
-    contradictory = type_(*typed, "--year", "2027", **given(tmp_path))
+    contradictory = type_(*typed, "--year", "2027", **make_environment(tmp_path))
     assert contradictory.returncode == 2
     assert "give --plan, which only shows, or --year, which gives content" in contradictory.stderr
 

@@ -91,9 +91,12 @@ async def context(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
     desk_context = await desk_at(dev_server, tmp_path_factory.mktemp("desk"))
     await asyncio.gather(
         *(open_request(desk_context, name, **attributes) for name, attributes in {**KNOWN, **bulk_requests}.items()),
-        *(open_request(desk_context, name, what=Kind.TASK, **attributes) for name, attributes in TASKS.items()),
         *(
-            open_request(desk_context, name, what=Kind.ONBOARDING, **attributes)
+            open_request(desk_context, name, follow_up_kind=Kind.TASK, **attributes)
+            for name, attributes in TASKS.items()
+        ),
+        *(
+            open_request(desk_context, name, follow_up_kind=Kind.ONBOARDING, **attributes)
             for name, attributes in ONBOARDINGS.items()
         ),
         open_request(desk_context, "order", person=("engineer",), requester="owner", due=NOW - timedelta(days=1)),
