@@ -20,15 +20,15 @@ OF_PARTS = {(Kind.ONBOARDING, "done"), (Kind.ONBOARDING, "answer")}
 """Words about a part, which is a task or request of its own; a campaign's members are reminded on its own page."""
 OWN_HELP = {"decide", "extend", "retry", "review", "revise"}
 """Words whose command line is a function of its own, which explains their arguments."""
-WORDS = sorted({word for kind in KINDS for word in kind.spec.commands})
+WORDS = sorted({command for kind in KINDS for command in kind.spec.commands})
 
 
-def on_command_line(kind: Kind, word: str) -> bool:
-    return word in GROUPS[kind.spec.command].words and (kind, word) not in OF_PARTS
+def on_command_line(kind: Kind, command: str) -> bool:
+    return command in GROUPS[kind.spec.command].words and (kind, command) not in OF_PARTS
 
 
-def at_desk(kind: Kind, word: str) -> bool:
-    return ActionForm.of(word, kind) is not None
+def at_desk(kind: Kind, command: str) -> bool:
+    return ActionForm.of(command, kind) is not None
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -36,7 +36,7 @@ def at_desk(kind: Kind, word: str) -> bool:
 def test_command_line_and_desk_have_what_the_description_says(
     kind: Kind, surface: Surface, has: Callable[[Kind, str], bool]
 ) -> None:
-    assert [word for word in WORDS if has(kind, word)] == sorted(offered(kind.spec.commands, surface))
+    assert [command for command in WORDS if has(kind, command)] == sorted(offered(kind.spec.commands, surface))
 
 
 async def test_the_api_has_what_the_description_says(tmp_path: Path) -> None:
@@ -45,21 +45,21 @@ async def test_the_api_has_what_the_description_says(tmp_path: Path) -> None:
         paths = crm.api.description["paths"]
     ids = {operation["operationId"] for path in paths.values() for operation in path.values()}
     for kind in KINDS:
-        found = [word for word in WORDS if f"{kind}_{word}" in ids]
-        assert found == sorted(offered(kind.spec.commands, Surface.API)), kind
+        described = [command for command in WORDS if f"{kind}_{command}" in ids]
+        assert described == sorted(offered(kind.spec.commands, Surface.API)), kind
 
 
 def test_every_word_is_explained_with_its_arguments_and_lacks_a_surface_for_a_reason() -> None:
     assert HELP.keys() == set(WORDS)
-    assert {word for _, word in OF_KIND} <= set(WORDS)
+    assert {command for _, command in OF_KIND} <= set(WORDS)
     missing = [
-        f"{word}.{name}"
-        for word in sorted({*WORDS} - OWN_HELP)
-        for name, field in COMMANDS[word].model_fields.items()
+        f"{command}.{name}"
+        for command in sorted({*WORDS} - OWN_HELP)
+        for name, field in COMMANDS[command].model_fields.items()
         if name not in OURS and not field.description
     ]
     assert missing == [], "describe the field in workflows/model/commands.py"
-    assert {word for _, word in ELSEWHERE} <= set(WORDS)
+    assert {command for _, command in ELSEWHERE} <= set(WORDS)
 
 
 PAGE = ROOT / "docs" / "commands.md"
@@ -68,10 +68,12 @@ _TABLE = re.compile(r"(<!-- commands -->\n).*?(<!-- /commands -->)", re.DOTALL)
 
 def render_table() -> str:
     rows = ["| Word | Does | Of | Not |", "| --- | --- | --- | --- |"]
-    for word in WORDS:
-        of = ", ".join(kind for kind in KINDS if word in kind.spec.commands)
-        lacks = "; ".join(f"{surface}: {why}" for (surface, other), why in ELSEWHERE.items() if other == word)
-        rows.append(f"| `{word}` | {HELP[word]} | {of} | {lacks} |")
+    for command in WORDS:
+        kind_names = ", ".join(kind for kind in KINDS if command in kind.spec.commands)
+        lacks = "; ".join(
+            f"{surface}: {reason}" for (surface, other_command), reason in ELSEWHERE.items() if other_command == command
+        )
+        rows.append(f"| `{command}` | {HELP[command]} | {kind_names} | {lacks} |")
     return "\n".join(rows) + "\n"
 
 

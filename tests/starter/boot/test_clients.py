@@ -34,7 +34,7 @@ WHSEC = "whsec_" + base64.b64encode(bytes(24)).decode()
 def environment(tmp_path: Path) -> dict[str, str]:
     """All that a worker must be told."""
     (tmp_path / "people.yaml").write_text(PEOPLE)
-    told = {
+    variables = {
         "SIGNATURE_URL": "https://sign.example",
         "SIGNATURE_TOKEN_URL": "https://login.example/token",
         "SIGNATURE_CLIENT_ID": "us",
@@ -51,7 +51,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "PEOPLE": str(tmp_path / "people.yaml"),
         "DATA_DIR": str(tmp_path),
     }
-    return {"TEMPORAL_ADDRESS": "127.0.0.1:7233", **{f"COUNTERSIGN_{name}": text for name, text in told.items()}}
+    return {"TEMPORAL_ADDRESS": "127.0.0.1:7233", **{f"COUNTERSIGN_{name}": text for name, text in variables.items()}}
 
 
 def settings(environment: dict[str, str], **changes: str) -> Settings:
@@ -145,9 +145,9 @@ def test_hand_off_secrets_reach_the_caller(environment: dict[str, str]) -> None:
 
 
 async def test_the_store_of_the_directory_is_the_store_of_the_process(environment: dict[str, str]) -> None:
-    chosen = settings(environment)
-    store = Store(chosen.store_url, chosen.database_url)
-    directory = clients.directory(chosen, store)
+    worker_settings = settings(environment)
+    store = Store(worker_settings.store_url, worker_settings.database_url)
+    directory = clients.directory(worker_settings, store)
     person = await directory.person("legal-desk")
     await directory.mark_gone(person, person.devices[0], "UNREGISTERED")
     assert await directory.devices(person) == ()
@@ -159,13 +159,13 @@ def test_a_process_says_which_files_it_runs_with_now(environment: dict[str, str]
     (tmp_path / "hooks").mkdir()
     mapping, people = tmp_path / "hooks" / "crm.yaml", tmp_path / "people.yaml"
     mapping.write_text("a")
-    chosen = settings(environment, HOOK_MAPPINGS=str(tmp_path / "hooks"))
-    first, worker = (clients.running(chosen, role, "me") for role in (Role.WEB, Role.WORKER))
+    worker_settings = settings(environment, HOOK_MAPPINGS=str(tmp_path / "hooks"))
+    first, worker = (clients.running(worker_settings, role, "me") for role in (Role.WEB, Role.WORKER))
     assert (first.people, first.catalogue) == (worker.people, worker.catalogue)
     assert (bool(first.mappings), worker.mappings) == (True, "")
     mapping.write_text("other")
     people.write_text(f"{PEOPLE}# changed")
-    later = clients.running(chosen, Role.WEB, "me")
+    later = clients.running(worker_settings, Role.WEB, "me")
     assert (later.people != first.people, later.mappings != first.mappings) == (True, True)
     people.unlink()
-    assert clients.running(chosen, Role.WEB, "me").people == "unreadable"
+    assert clients.running(worker_settings, Role.WEB, "me").people == "unreadable"

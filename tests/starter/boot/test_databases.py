@@ -36,16 +36,16 @@ def empty(postgresql: PostgreSQL) -> Iterator[str]:
 
 
 def test_a_server_s_database_is_upgraded_by_the_word_and_refused_before(empty: str, tmp_path: Path) -> None:
-    there = {**complete(tmp_path), "COUNTERSIGN_DATABASE": empty}
-    refused = type_("request", "list", **there)
-    says = f"the database has no schema, this needs {NEWEST}: `countersign database upgrade` brings it up\n"
-    assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", says)
-    upgraded = [json.loads(type_("database", "upgrade", "--json", **there).stdout) for _ in range(2)]
-    assert [(one["before"], one["now"]) for one in upgraded] == [(None, NEWEST), (NEWEST, NEWEST)]
+    environment = {**complete(tmp_path), "COUNTERSIGN_DATABASE": empty}
+    refused = type_("request", "list", **environment)
+    message = f"the database has no schema, this needs {NEWEST}: `countersign database upgrade` brings it up\n"
+    assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", message)
+    upgraded = [json.loads(type_("database", "upgrade", "--json", **environment).stdout) for _ in range(2)]
+    assert [(answer["before"], answer["now"]) for answer in upgraded] == [(None, NEWEST), (NEWEST, NEWEST)]
     assert "countersign@" not in upgraded[0]["database"]
-    assert "has schema" in type_("database", "upgrade", **there).stdout
-    met = type_("request", "list", **there, TEMPORAL_ADDRESS="127.0.0.1:1")
-    assert "no Temporal server" in met.stderr
+    assert "has schema" in type_("database", "upgrade", **environment).stdout
+    listing = type_("request", "list", **environment, TEMPORAL_ADDRESS="127.0.0.1:1")
+    assert "no Temporal server" in listing.stderr
 
 
 def test_a_local_file_is_made_by_the_word_too(tmp_path: Path) -> None:
@@ -57,11 +57,11 @@ def test_a_local_file_is_made_by_the_word_too(tmp_path: Path) -> None:
 
 async def test_what_is_set_up_says_how_the_database_is(empty: str, tmp_path: Path) -> None:
     settings = load(environment={**complete(tmp_path), "COUNTERSIGN_DATABASE": empty})
-    made = [(await databases.ensure_schema(settings)).made for _ in range(2)]
-    assert made == [Made.CREATED, Made.EXISTS]
+    outcomes = [(await databases.ensure_schema(settings)).made for _ in range(2)]
+    assert outcomes == [Made.CREATED, Made.EXISTS]
     nowhere = {"COUNTERSIGN_DATABASE": "postgresql://a@127.0.0.1:1/b"}
-    away = await databases.ensure_schema(load(environment={**complete(tmp_path), **nowhere}))
-    assert (away.made, away.says) == (Made.FAILED, "the database cannot be used: Connection refused")
+    result = await databases.ensure_schema(load(environment={**complete(tmp_path), **nowhere}))
+    assert (result.made, result.says) == (Made.FAILED, "the database cannot be used: Connection refused")
 
 
 async def test_a_process_waits_for_a_database_that_is_away_and_says_so(
@@ -89,8 +89,8 @@ async def test_a_process_waits_for_a_database_that_is_away_and_says_so(
 
 async def test_neither_worker_nor_web_process_starts_on_another_schema(dev_server: str, tmp_path: Path) -> None:
     client = await own_namespace(dev_server)
-    there = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace}
-    settings = load(environment={**complete(tmp_path), **there, "COUNTERSIGN_WEBHOOK_BIND": "127.0.0.1:0"})
+    environment = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace}
+    settings = load(environment={**complete(tmp_path), **environment, "COUNTERSIGN_WEBHOOK_BIND": "127.0.0.1:0"})
     with closing(Store(settings.store_url, settings.database_url)) as store:
         await store.check()
         altered(store, "UPDATE alembic_version SET version_num = '9999'")
@@ -107,6 +107,6 @@ async def test_whoever_checks_file_after_file_opens_one_connection_of_a_server(
     settings = load(environment={**complete(tmp_path), "COUNTERSIGN_DATABASE": postgresql.url(upgraded)})
     for _ in range(20):
         await clients.store(settings).database.check()
-    asked = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{upgraded}'"  # noqa: S608  ours
-    assert postgresql.run(asked) == [(1,)]
+    query = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{upgraded}'"  # noqa: S608  ours
+    assert postgresql.run(query) == [(1,)]
     clients.store(settings).close()

@@ -59,7 +59,7 @@ class Probed:
         self.health = ProcessHealth(self.clock)
 
 
-def asked(url: str) -> tuple[int, str]:
+def probe(url: str) -> tuple[int, str]:
     """What a probe is answered; the loop of this process does not turn meanwhile."""
     try:
         with urlopen(url, timeout=20) as answer:  # noqa: S310  our own
@@ -68,77 +68,77 @@ def asked(url: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
-async def both(url: str) -> tuple[tuple[int, str], tuple[int, str]]:
-    return await asyncio.to_thread(asked, f"{url}/healthz"), await asyncio.to_thread(asked, f"{url}/readyz")
+async def probe_both(url: str) -> tuple[tuple[int, str], tuple[int, str]]:
+    return await asyncio.to_thread(probe, f"{url}/healthz"), await asyncio.to_thread(probe, f"{url}/readyz")
 
 
 async def test_a_loop_that_does_not_turn_is_told_by_a_thread_that_does() -> None:
-    it = Probed()
-    it.health.record(ProbeResult())
-    async with answer_probes(ANYWHERE, it.health) as url:
-        assert asked(f"{url}/healthz") == FINE
-        it.clock.seconds += HANGS_AFTER
-        assert asked(f"{url}/healthz") == FINE
-        it.clock.seconds += 1
+    probed = Probed()
+    probed.health.record(ProbeResult())
+    async with answer_probes(ANYWHERE, probed.health) as url:
+        assert probe(f"{url}/healthz") == FINE
+        probed.clock.seconds += HANGS_AFTER
+        assert probe(f"{url}/healthz") == FINE
+        probed.clock.seconds += 1
         hangs = (503, "the event loop has not turned for 61 s\n")
-        assert (asked(f"{url}/healthz"), asked(f"{url}/readyz")) == (hangs, hangs)
+        assert (probe(f"{url}/healthz"), probe(f"{url}/readyz")) == (hangs, hangs)
         await eventually(lambda: _is(url, FINE))
 
 
 async def _is(url: str, answer: tuple[int, str]) -> bool:
-    return (await both(url))[0] == answer
+    return (await probe_both(url))[0] == answer
 
 
 @dataclass
 class Server:
     """What a look finds; it answers, or does not."""
 
-    away: Callable[[], Exception] | None = None
+    failure: Callable[[], Exception] | None = None
     stopped: str = ""
 
     async def look(self) -> ProbeResult:
-        if self.away:
-            raise self.away()
+        if self.failure:
+            raise self.failure()
         return ProbeResult(stopped=self.stopped)
 
 
-@pytest.mark.parametrize("away", [TimeoutError, lambda: RPCError("no", RPCStatusCode.UNAVAILABLE, b"")])
+@pytest.mark.parametrize("make_failure", [TimeoutError, lambda: RPCError("no", RPCStatusCode.UNAVAILABLE, b"")])
 async def test_a_server_that_is_away_for_two_minutes_is_no_reason_to_begin_anew(
-    away: Callable[[], Exception], monkeypatch: pytest.MonkeyPatch
+    make_failure: Callable[[], Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probes, "LOOKS_EVERY", 0.01)
-    it, server = Probed(), Server()
-    async with answer_probes(ANYWHERE, it.health) as url:
-        assert await both(url) == (FINE, (503, "it has not begun yet\n"))
-        async with watch(it.health, server.look):
-            assert await both(url) == (FINE, FINE)
-            server.away = away
+    probed, server = Probed(), Server()
+    async with answer_probes(ANYWHERE, probed.health) as url:
+        assert await probe_both(url) == (FINE, (503, "it has not begun yet\n"))
+        async with watch(probed.health, server.look):
+            assert await probe_both(url) == (FINE, FINE)
+            server.failure = make_failure
             await eventually(lambda: _are(url, (FINE, AWAY)))
             for _ in range(4):
-                it.clock.seconds += 30
-                it.health.loop_turned()
-                assert await both(url) == (FINE, AWAY)
-            server.away = None
+                probed.clock.seconds += 30
+                probed.health.loop_turned()
+                assert await probe_both(url) == (FINE, AWAY)
+            server.failure = None
             await eventually(lambda: _are(url, (FINE, FINE)))
 
 
 async def test_a_worker_that_polls_no_more_is_begun_anew_unless_it_drains(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "LOOKS_EVERY", 0.01)
-    it, server = Probed(), Server()
-    async with answer_probes(ANYWHERE, it.health) as url, watch(it.health, server.look):
+    probed, server = Probed(), Server()
+    async with answer_probes(ANYWHERE, probed.health) as url, watch(probed.health, server.look):
         server.stopped = "countersign is polled no more"
-        ended = (503, "countersign is polled no more\n")
-        await eventually(lambda: _are(url, (ended, ended)))
-        it.health.drain()
-        assert await both(url) == (FINE, (503, "it drains\n"))
+        stopped_answer = (503, "countersign is polled no more\n")
+        await eventually(lambda: _are(url, (stopped_answer, stopped_answer)))
+        probed.health.drain()
+        assert await probe_both(url) == (FINE, (503, "it drains\n"))
 
 
 async def _are(url: str, answers: tuple[tuple[int, str], tuple[int, str]]) -> bool:
-    return await both(url) == answers
+    return await probe_both(url) == answers
 
 
 @pytest.mark.parametrize(
-    ("said", "answer"),
+    ("sent_bytes", "answer"),
     [
         (b"GET /metrics HTTP/1.1\r\n\r\n", b"HTTP/1.1 404 "),
         (b"POST /healthz HTTP/1.1\r\n\r\n", b"HTTP/1.1 400 "),
@@ -149,18 +149,20 @@ async def _are(url: str, answers: tuple[tuple[int, str], tuple[int, str]]) -> bo
         (b"GET /heal", b""),
     ],
 )
-async def test_nonsense_is_refused_or_hung_up_on(said: bytes, answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nonsense_is_refused_or_hung_up_on(
+    sent_bytes: bytes, answer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(probes, "ANSWERED_WITHIN", 0.2)
     async with answer_probes(ANYWHERE, ProcessHealth()) as url:
-        assert (await exchanged(url, said))[: len(answer) or None] == answer
+        assert (await exchanged(url, sent_bytes))[: len(answer) or None] == answer
 
 
-async def exchanged(url: str, said: bytes) -> bytes:
+async def exchanged(url: str, sent_bytes: bytes) -> bytes:
     """What comes until the end of a connection; empty if it was cut."""
-    where = urlsplit(url)
-    reader, writer = await asyncio.open_connection(where.hostname, where.port)
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
-        writer.write(said)
+        writer.write(sent_bytes)
         return await reader.read()
     except ConnectionError:
         return b""
@@ -173,17 +175,17 @@ async def test_of_ten_times_as_many_silent_connections_none_is_held_for_long(mon
 
     async def is_answered() -> bool:
         with suppress(OSError):  # While all places are taken, it is hung up on.
-            return await asyncio.to_thread(asked, f"{url}/healthz") == FINE
+            return await asyncio.to_thread(probe, f"{url}/healthz") == FINE
         return False
 
     async with answer_probes(ANYWHERE, ProcessHealth()) as url:
-        where = (urlsplit(url).hostname, urlsplit(url).port)
-        silent = [socket.create_connection(where) for _ in range(10 * CONNECTIONS_AT_MOST)]
+        address = (urlsplit(url).hostname, urlsplit(url).port)
+        silent = [socket.create_connection(address) for _ in range(10 * CONNECTIONS_AT_MOST)]
         try:
             await eventually(is_answered)
         finally:
-            for one in silent:
-                one.close()
+            for connection in silent:
+                connection.close()
 
 
 async def test_an_address_that_is_taken_is_named() -> None:
@@ -200,14 +202,14 @@ async def test_without_an_address_nothing_is_answered() -> None:
 @pytest.mark.real_server
 async def test_a_whole_worker_of_one_pool_is_ready_once_it_polls(dev_server: str, tmp_path: Path) -> None:
     client = await own_namespace(dev_server)
-    there = {
+    environment = {
         "TEMPORAL_ADDRESS": dev_server,
         "TEMPORAL_NAMESPACE": client.namespace,
         "COUNTERSIGN_HEALTH_BIND": "127.0.0.1:0",
     }
-    chosen, health = load(environment={**complete(tmp_path), **there}), ProcessHealth()
-    async with answer_probes(chosen.health_bind, health) as url:
-        assert (await both(url))[1] == (503, "it has not begun yet\n")
-        async with worker.working(chosen, asyncio.Event(), (Pool.CAMPAIGNS,), health) as ready:
+    settings, health = load(environment={**complete(tmp_path), **environment}), ProcessHealth()
+    async with answer_probes(settings.health_bind, health) as url:
+        assert (await probe_both(url))[1] == (503, "it has not begun yet\n")
+        async with worker.working(settings, asyncio.Event(), (Pool.CAMPAIGNS,), health) as ready:
             assert ready
-            assert await both(url) == (FINE, FINE)
+            assert await probe_both(url) == (FINE, FINE)

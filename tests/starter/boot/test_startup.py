@@ -20,7 +20,7 @@ logging.getLogger("temporalio.core").info("nobody asked")
 
 
 def test_a_command_sets_up_its_log_when_it_has_something_to_say(tmp_path: Path) -> None:
-    ended = subprocess.run(  # noqa: S603  our own interpreter
+    process = subprocess.run(  # noqa: S603  our own interpreter
         [sys.executable, "-c", _SCRIPT],
         env={**modules.environment(), "COUNTERSIGN_DATA_DIR": str(tmp_path)},
         capture_output=True,
@@ -28,5 +28,8 @@ def test_a_command_sets_up_its_log_when_it_has_something_to_say(tmp_path: Path) 
         check=False,
         timeout=60,
     )
-    assert (ended.returncode, ended.stdout.split()) == (0, [])
-    assert [json.loads(line)["event"] for line in ended.stderr.splitlines()] == ["the first line of many", "the second"]
+    assert (process.returncode, process.stdout.split()) == (0, [])
+    assert [json.loads(line)["event"] for line in process.stderr.splitlines()] == [
+        "the first line of many",
+        "the second",
+    ]

@@ -19,7 +19,7 @@ KEY = base64.b64encode(bytes(range(32))).decode()
 WHSEC = "whsec_" + base64.b64encode(bytes(range(24))).decode()
 
 
-def ours(**variables: str) -> dict[str, str]:
+def make_environment(**variables: str) -> dict[str, str]:
     """An environment of our variables, and a server of its own so that no laptop stack is looked for."""
     return {"TEMPORAL_ADDRESS": "127.0.0.1:7233", **{f"COUNTERSIGN_{name}": text for name, text in variables.items()}}
 
@@ -31,7 +31,7 @@ def faults(*needs: Need, environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def test_nothing_needs_to_be_set_until_a_process_needs_it() -> None:
-    settings = load(environment=ours())
+    settings = load(environment=make_environment())
     assert settings.signature.max_rps == 5
     assert settings.webhook.bind == Bind("127.0.0.1", 8080)
     assert settings.policies == ROOT / "starter" / "policies.yaml"
@@ -61,9 +61,9 @@ def test_nothing_needs_to_be_set_until_a_process_needs_it() -> None:
 )
 def test_a_need_names_all_that_is_missing(need: Need, environment: dict[str, str], names: str) -> None:
     expected = [f"COUNTERSIGN_{name}" for name in names.split()]
-    assert [fault.split(":")[0] for fault in faults(need, environment=ours(**environment))] == expected
+    assert [fault.split(":")[0] for fault in faults(need, environment=make_environment(**environment))] == expected
     with pytest.raises(SettingsError) as refused:
-        load(environment=ours(**environment)).require(need)
+        load(environment=make_environment(**environment)).require(need)
     assert [fault.split(":")[0] for fault in refused.value.faults] == expected
 
 
@@ -78,11 +78,11 @@ def test_a_need_names_all_that_is_missing(need: Need, environment: dict[str, str
     ],
 )
 def test_a_need_that_is_met_says_nothing(need: Need, environment: dict[str, str]) -> None:
-    load(need, environment=ours(**environment)).require(need)
+    load(need, environment=make_environment(**environment)).require(need)
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"),
+    ("name", "value", "message"),
     [
         ("SIGNATURE_URL", "http://canary.example", "must begin with https:// (http:// is for loopback only)"),
         ("SIGNATURE_URL", "https://canary.example/api/v1/", "must be the host alone; /api/v1 is appended"),
@@ -143,13 +143,13 @@ def test_a_need_that_is_met_says_nothing(need: Need, environment: dict[str, str]
         ("PAYLOAD_KEYS", f"k1={KEY},k1={KEY}", "must name each key id once"),
     ],
 )
-def test_a_wrong_value_is_one_line_that_says_what_is_right(name: str, value: str, says: str) -> None:
-    assert faults(environment=ours(**{name: value})) == (f"COUNTERSIGN_{name}: {says}",)
+def test_a_wrong_value_is_one_line_that_says_what_is_right(name: str, value: str, message: str) -> None:
+    assert faults(environment=make_environment(**{name: value})) == (f"COUNTERSIGN_{name}: {message}",)
 
 
 def test_right_values_are_read_with_their_types() -> None:
     settings = load(
-        environment=ours(
+        environment=make_environment(
             SIGNATURE_URL="http://127.0.0.1:8000/",
             SIGNATURE_LIST_LAG="20s",
             SIGNATURE_CANCEL_PATHS="cancel , cancel_request,",
@@ -167,18 +167,20 @@ def test_right_values_are_read_with_their_types() -> None:
     assert settings.webhook.bind == Bind("::1", 0)
     assert settings.webhook.proxies == ("10.0.0.0/8", "::1/128")
     assert [secret.get_secret_value() for secret in settings.handoff.secrets["erp"]] == [WHSEC, WHSEC]
-    assert [one.get_secret_value() for one in settings.hook.secrets["crm"]] == [WHSEC, "0123456789abcdef="]
+    assert [secret.get_secret_value() for secret in settings.hook.secrets["crm"]] == [WHSEC, "0123456789abcdef="]
     assert settings.handoff.hosts == ("erp.example", "10.0.0.1:8443", "[::1]:80")
     assert [key.id for key in settings.payload_keys] == ["k2", "k1"]
     assert settings.payload_keys[1].key.get_secret_value() == bytes(range(32))
 
 
 def test_empty_is_unset() -> None:
-    assert load(environment=ours(SIGNATURE_URL="", SIGNATURE_MAX_RPS=" ")) == load(environment=ours())
+    assert load(environment=make_environment(SIGNATURE_URL="", SIGNATURE_MAX_RPS=" ")) == load(
+        environment=make_environment()
+    )
 
 
 def test_all_faults_are_said_at_once(tmp_path: Path) -> None:
-    environment = ours(
+    environment = make_environment(
         SIGNATUR_URL="x", SIGNATURE_PAGE_SIZE="many", PUSH_APP_KEY_FILE=str(tmp_path / "none"), LINK_SECRET="short"
     )
     assert [
@@ -193,10 +195,10 @@ def test_all_faults_are_said_at_once(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_likely_one() -> None:
-    assert faults(environment=ours(SIGNATURE_TOKENURL="https://x.example")) == (
+    assert faults(environment=make_environment(SIGNATURE_TOKENURL="https://x.example")) == (
         "COUNTERSIGN_SIGNATURE_TOKENURL: no such setting; did you mean COUNTERSIGN_SIGNATURE_TOKEN_URL?",
     )
-    assert faults(environment=ours(AROUND="x")) == ("COUNTERSIGN_AROUND: no such setting",)
+    assert faults(environment=make_environment(AROUND="x")) == ("COUNTERSIGN_AROUND: no such setting",)
 
 
 def test_every_secret_is_read_from_a_file_too(tmp_path: Path) -> None:
@@ -205,14 +207,14 @@ def test_every_secret_is_read_from_a_file_too(tmp_path: Path) -> None:
     secrets = [line.name.removeprefix("COUNTERSIGN_") for line in table() if line.secret]
     assert len(secrets) >= 10
     for name in secrets:
-        says = faults(environment=ours(**{f"{name}_FILE": str(file), name: "x"}))
-        assert f"COUNTERSIGN_{name}_FILE: set either this or COUNTERSIGN_{name}, not both" in says
-    settings = load(environment=ours(SIGNATURE_CLIENT_SECRET_FILE=str(file)))
+        messages = faults(environment=make_environment(**{f"{name}_FILE": str(file), name: "x"}))
+        assert f"COUNTERSIGN_{name}_FILE: set either this or COUNTERSIGN_{name}, not both" in messages
+    settings = load(environment=make_environment(SIGNATURE_CLIENT_SECRET_FILE=str(file)))
     assert settings.signature.client_secret.get_secret_value() == "the-secret"
 
 
 def test_only_secrets_are_read_from_files(tmp_path: Path) -> None:
-    assert faults(environment=ours(SIGNATURE_URL_FILE=str(tmp_path))) == (
+    assert faults(environment=make_environment(SIGNATURE_URL_FILE=str(tmp_path))) == (
         "COUNTERSIGN_SIGNATURE_URL_FILE: no such setting; did you mean COUNTERSIGN_SIGNATURE_URL?",
     )
 
@@ -221,25 +223,25 @@ def test_only_secrets_are_read_from_files(tmp_path: Path) -> None:
 def test_a_secret_file_must_have_a_text(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "secret"
     file.write_bytes(content)
-    assert faults(Need.LINKS, environment=ours(LINK_SECRET_FILE=str(file), LINK_BASE="https://x.example")) == (
-        "COUNTERSIGN_LINK_SECRET_FILE: must name a readable text file that is not empty",
-    )
+    assert faults(
+        Need.LINKS, environment=make_environment(LINK_SECRET_FILE=str(file), LINK_BASE="https://x.example")
+    ) == ("COUNTERSIGN_LINK_SECRET_FILE: must name a readable text file that is not empty",)
 
 
 def test_secrets_are_in_no_text_of_the_settings() -> None:
     canary = "canary-" * 6
     names = {line.name.removeprefix("COUNTERSIGN_"): line for line in table() if line.secret}
     pairs = {"HANDOFF_SECRETS": f"erp={WHSEC}", "HOOK_SECRETS": f"crm={canary}", "PAYLOAD_KEYS": f"k={KEY}"}
-    environment = ours(**{name: pairs.get(name, canary.strip("-")) for name in names}) | {
+    environment = make_environment(**{name: pairs.get(name, canary.strip("-")) for name in names}) | {
         "TEMPORAL_API_KEY": canary,
         "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={canary}",
     }
     settings = load(environment=environment)
-    shown = f"{settings!r} {settings} {settings.around}"
-    assert "canary" not in shown
-    assert WHSEC not in shown
-    assert KEY not in shown
-    assert repr(bytes(range(32)))[2:-1] not in shown
+    text = f"{settings!r} {settings} {settings.around}"
+    assert "canary" not in text
+    assert WHSEC not in text
+    assert KEY not in text
+    assert repr(bytes(range(32)))[2:-1] not in text
 
 
 # --- the laptop stack --------------------------------------------------------------------------------------------
@@ -313,8 +315,10 @@ def test_a_stack_that_is_left_alone_is_named_where_settings_are_missing(data_dir
     environment = {"COUNTERSIGN_DATA_DIR": str(data_dir), name: "prod"}
     with pytest.raises(SettingsError) as refused:
         load(Need.SIGNATURE, environment=environment)
-    says = f"{name} is set, so the stack of {data_dir} is not meant: unset it, or type `countersign --dev {data_dir} …`"
-    assert str(refused.value).splitlines()[-1] == load(environment=environment).around.passed_over == says
+    message = (
+        f"{name} is set, so the stack of {data_dir} is not meant: unset it, or type `countersign --dev {data_dir} …`"
+    )
+    assert str(refused.value).splitlines()[-1] == load(environment=environment).around.passed_over == message
 
 
 def test_a_stack_that_is_named_on_the_command_line_wins_over_the_environment(
@@ -343,19 +347,24 @@ def test_a_stack_that_is_named_on_the_command_line_wins_over_the_environment(
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"env": []}', '{"env": {}, "temporal": "x"}'])
 def test_a_broken_note_of_the_laptop_stack_is_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "dev.json").write_text(content)
-    (says,) = faults(environment={"COUNTERSIGN_DATA_DIR": str(tmp_path)})
-    assert says == f"{tmp_path / 'dev.json'}: cannot be read; delete it, or start `countersign dev` again"
+    (message,) = faults(environment={"COUNTERSIGN_DATA_DIR": str(tmp_path)})
+    assert message == f"{tmp_path / 'dev.json'}: cannot be read; delete it, or start `countersign dev` again"
 
 
 def test_the_store_is_below_the_data_folder_unless_set(tmp_path: Path) -> None:
-    assert load(environment=ours(DATA_DIR=str(tmp_path))).store_url == (tmp_path / "store").as_uri()
-    assert load(environment=ours(STORE="s3://bucket/x")).store_url == "s3://bucket/x"
+    assert load(environment=make_environment(DATA_DIR=str(tmp_path))).store_url == (tmp_path / "store").as_uri()
+    assert load(environment=make_environment(STORE="s3://bucket/x")).store_url == "s3://bucket/x"
 
 
 def test_the_build_of_a_worker_is_read() -> None:
-    settings = load(environment=ours() | {"TEMPORAL_WORKER_BUILD_ID": "1.2.3", "TEMPORAL_DEPLOYMENT_NAME": "blue"})
+    settings = load(
+        environment=make_environment() | {"TEMPORAL_WORKER_BUILD_ID": "1.2.3", "TEMPORAL_DEPLOYMENT_NAME": "blue"}
+    )
     assert (settings.build_id, settings.deployment_name) == ("1.2.3", "blue")
-    assert (load(environment=ours()).build_id, load(environment=ours()).deployment_name) == (None, "countersign")
+    assert (load(environment=make_environment()).build_id, load(environment=make_environment()).deployment_name) == (
+        None,
+        "countersign",
+    )
 
 
 # --- the contract ------------------------------------------------------------------------------------------------
@@ -378,33 +387,35 @@ OTHERS = (
 
 
 def test_a_company_has_a_name_that_fits_into_a_notice() -> None:
-    assert load(environment=ours(COMPANY=" Aster Works ")).company == "Aster Works"
+    assert load(environment=make_environment(COMPANY=" Aster Works ")).company == "Aster Works"
     for name in ("x" * 61, "Aster\nWorks", "Aster \u202eWorks"):
-        says = "COUNTERSIGN_COMPANY: must be at most 60 characters that can be seen"
-        assert faults(environment=ours(COMPANY=name)) == (says,)
+        message = "COUNTERSIGN_COMPANY: must be at most 60 characters that can be seen"
+        assert faults(environment=make_environment(COMPANY=name)) == (message,)
 
 
 def test_every_name_of_the_contract_is_known_and_described() -> None:
     """Other programs rely on these names: one may be added, none taken away."""
     contract = {f"SIGNATURE_{name}" for name in SIGNATURE.split()} | {f"PUSH_{name}" for name in PUSH.split()}
     contract |= set(OTHERS.split())
-    known = {line.name.removeprefix("COUNTERSIGN_"): line for line in table()}
-    assert contract <= set(known)
-    assert set(known) - contract == {
+    line_by_name = {line.name.removeprefix("COUNTERSIGN_"): line for line in table()}
+    assert contract <= set(line_by_name)
+    assert set(line_by_name) - contract == {
         *("SIGNATURE_USERNAME", "SIGNATURE_PASSWORD", "WEBHOOK_PROXIES", "WEB_UI", "LOG_LEVEL", "NEXUS_ENDPOINT")
     }
-    assert all(line.sentence for line in known.values())
+    assert all(line.sentence for line in line_by_name.values())
 
 
 def test_documents_are_adopted_only_where_it_is_said_as_what_and_of_whom() -> None:
-    assert load(Need.ADOPTION, environment=ours()).adopt == "off"
-    assert faults(Need.ADOPTION, environment=ours(ADOPT="on")) == (
+    assert load(Need.ADOPTION, environment=make_environment()).adopt == "off"
+    assert faults(Need.ADOPTION, environment=make_environment(ADOPT="on")) == (
         "COUNTERSIGN_ADOPT_KIND: is missing (Kind of adopted documents)",
         "COUNTERSIGN_ADOPT_REQUESTER: is missing (Requester of adopted documents)",
     )
-    said = load(Need.ADOPTION, environment=ours(ADOPT="on", ADOPT_KIND="lease", ADOPT_REQUESTER="legal-desk"))
-    assert (said.adopt_kind, said.adopt_requester) == ("lease", "legal-desk")
-    assert faults(environment=ours(ADOPT="yes")) == ("COUNTERSIGN_ADOPT: must be 'off' or 'on'",)
+    settings = load(
+        Need.ADOPTION, environment=make_environment(ADOPT="on", ADOPT_KIND="lease", ADOPT_REQUESTER="legal-desk")
+    )
+    assert (settings.adopt_kind, settings.adopt_requester) == ("lease", "legal-desk")
+    assert faults(environment=make_environment(ADOPT="yes")) == ("COUNTERSIGN_ADOPT: must be 'off' or 'on'",)
 
 
 def test_every_setting_is_read_somewhere() -> None:
@@ -433,16 +444,16 @@ def test_the_longest_list_lag_leaves_an_attempt_room_for_its_calls(attempt: opti
 
 
 def test_the_alert_for_callbacks_that_stay_away_can_be_switched_off() -> None:
-    assert load(environment=ours()).webhook.silent_after == timedelta(hours=1)
-    assert load(environment=ours(WEBHOOK_SILENT_AFTER="3h")).webhook.silent_after == timedelta(hours=3)
-    assert load(environment=ours(WEBHOOK_SILENT_AFTER="off")).webhook.silent_after is None
+    assert load(environment=make_environment()).webhook.silent_after == timedelta(hours=1)
+    assert load(environment=make_environment(WEBHOOK_SILENT_AFTER="3h")).webhook.silent_after == timedelta(hours=3)
+    assert load(environment=make_environment(WEBHOOK_SILENT_AFTER="off")).webhook.silent_after is None
 
 
 def test_the_printed_defaults_are_the_defaults() -> None:
     printed = {line.name: line.default for line in table() if line.default and line.name != "COUNTERSIGN_POLICIES"}
     assert printed["COUNTERSIGN_SIGNATURE_LIST_LAG"] == "10s"
     assert printed["COUNTERSIGN_WEBHOOK_MAX_AGE"] == "24h"
-    assert load(environment=printed | ours()) == load(environment=ours())
+    assert load(environment=printed | make_environment()) == load(environment=make_environment())
 
 
 def test_only_the_settings_read_the_environment() -> None:
@@ -464,6 +475,6 @@ def test_only_the_settings_read_the_environment() -> None:
 def test_settings_read_no_hidden_source(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTERSIGN_ACTOR", "somebody-else")
     assert Settings().actor == ""
-    assert load(environment=ours()).actor == ""
+    assert load(environment=make_environment()).actor == ""
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:7233")
     assert load().actor == "somebody-else"

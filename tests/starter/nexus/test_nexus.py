@@ -36,7 +36,7 @@ def test_a_document_that_comes_along_is_the_one_of_the_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changed", "message"),
     [
         ({"document": {"name": "x", "pdf": "no base64!"}}, "document.pdf: must be the bytes of a PDF in base64"),
         ({"document": {"name": "x", "pdf": 7}}, "document.pdf: must be the bytes of a PDF in base64"),
@@ -49,23 +49,23 @@ def test_a_document_that_comes_along_is_the_one_of_the_file() -> None:
         ({"policy": {"handoff": []}}, "policy.handoff: cannot be given here"),
     ],
 )
-def test_what_no_operation_may_bring_is_refused_by_its_field(changed: dict[str, Any], says: str) -> None:
+def test_what_no_operation_may_bring_is_refused_by_its_field(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(FileFaults) as refused:
         given.read({**WHOLE, **changed})
-    assert given.own_faults(refused.value).startswith(says)
+    assert given.own_faults(refused.value).startswith(message)
 
 
 async def _refused(desk: Desk, **changed: Any) -> str:
     """What a caller is told of a request that differs in this from one that is right."""
-    asked = {key: value for key, value in REQUEST.items() if key != "document"}
+    request_fields = {key: value for key, value in REQUEST.items() if key != "document"}
     with pytest.raises(FileFaults) as refused:
-        file, documents = given.read({**asked, "document": WHOLE["document"], **changed})
+        file, documents = given.read({**request_fields, "document": WHOLE["document"], **changed})
         await prepare_request(file, Sources(desk.catalogue, desk.directory, NOW, documents))
     return given.own_faults(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changed", "message"),
     [
         ({"kind": "customer-contrac"}, "kind: no kind has this name"),
         ({"requester": "legal-desc"}, "requester: nobody has this id"),
@@ -87,33 +87,33 @@ async def _refused(desk: Desk, **changed: Any) -> str:
     ],
 )
 async def test_a_fault_is_told_by_its_field_and_a_fixed_word(
-    changed: dict[str, Any], says: str, tmp_path: Path
+    changed: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     """What is nearly an id, a kind or a field gets no suggestion: it would tell who is in our directory."""
-    told = await _refused(Desk(tmp_path), **changed)
-    assert told.startswith(says)
-    assert "\n" not in told
+    fault_text = await _refused(Desk(tmp_path), **changed)
+    assert fault_text.startswith(message)
+    assert "\n" not in fault_text
 
 
 async def test_no_fault_repeats_what_was_given_whatever_field_it_stands_in(tmp_path: Path) -> None:
-    desk, word = Desk(tmp_path), "Kanarienvogel"
-    shapes: list[Any] = [word, {word: word}, [word], [{word: word}], [word, word]]
+    desk, canary = Desk(tmp_path), "Kanarienvogel"
+    shapes: list[Any] = [canary, {canary: canary}, [canary], [{canary: canary}], [canary, canary]]
     for shape in shapes:
         changes: list[dict[str, Any]] = [{"policy": {name: shape}} for name in PolicyLayer.model_fields]
         changes += [{"policy": {"escalation": {name: shape}}} for name in EscalationLayer.model_fields]
         changes += [{"signers": [{"person": "chair", name: shape}]} for name in SignerEntry.model_fields]
         changes += [{"document": {"name": "x", name: shape}} for name in ("file", "template", "pdf")]
-        changes += [{name: shape} for name in (*RequestFile.model_fields, word) if name not in ("id", "message")]
+        changes += [{name: shape} for name in (*RequestFile.model_fields, canary) if name not in ("id", "message")]
         for changed in changes:
-            if changed == {"prefill": {word: word}}:
+            if changed == {"prefill": {canary: canary}}:
                 continue  # which is right
-            assert word not in await _refused(desk, **changed), changed
+            assert canary not in await _refused(desk, **changed), changed
 
 
 async def test_of_ten_times_as_many_faults_as_are_told_the_others_are_left_out(tmp_path: Path) -> None:
-    many: list[dict[str, str]] = [{} for _ in range(10 * TOLD_AT_MOST)]
-    told = (await _refused(Desk(tmp_path), signers=many)).splitlines()
-    assert (len(told), told[-1]) == (TOLD_AT_MOST + 1, "and 900 more")
+    signers: list[dict[str, str]] = [{} for _ in range(10 * TOLD_AT_MOST)]
+    lines = (await _refused(Desk(tmp_path), signers=signers)).splitlines()
+    assert (len(lines), lines[-1]) == (TOLD_AT_MOST + 1, "and 900 more")
 
 
 def test_a_document_ten_times_too_large_is_refused_before_it_is_looked_at() -> None:
@@ -123,8 +123,10 @@ def test_a_document_ten_times_too_large_is_refused_before_it_is_looked_at() -> N
 
 
 def test_the_contract_says_of_a_settlement_what_the_hand_off_says() -> None:
-    assert {one.name for one in fields(contract.Settlement)} == set(Settled.model_fields) - {"link"} | {"signed_sha256"}
-    assert {one.name for one in fields(contract.Signer)} == set(SettledSigner.model_fields)
+    assert {field.name for field in fields(contract.Settlement)} == set(Settled.model_fields) - {"link"} | {
+        "signed_sha256"
+    }
+    assert {field.name for field in fields(contract.Signer)} == set(SettledSigner.model_fields)
     settled = Settled.model_validate(
         {
             "request": "msa",
@@ -135,32 +137,36 @@ def test_the_contract_says_of_a_settlement_what_the_hand_off_says() -> None:
             "signers": [{"person": "anna", "state": "signed"}],
         }
     )
-    told = of_settled(settled)
-    assert (told.request, told.at, told.signers) == ("msa", "2026-11-27T21:00:00Z", [contract.Signer("anna", "signed")])
+    settlement = of_settled(settled)
+    assert (settlement.request, settlement.at, settlement.signers) == (
+        "msa",
+        "2026-11-27T21:00:00Z",
+        [contract.Signer("anna", "signed")],
+    )
 
 
 def test_the_service_that_is_at_work_is_the_one_of_the_contract() -> None:
-    [promised, kept] = [nexusrpc.get_service_definition(one) for one in (contract.Signatures, AsItComes)]
-    assert promised is not None and kept is not None
-    assert promised.name == kept.name
-    assert {name: one.output_type for name, one in promised.operation_definitions.items()} == {
-        name: one.output_type for name, one in kept.operation_definitions.items()
+    [promised, served] = [nexusrpc.get_service_definition(service) for service in (contract.Signatures, AsItComes)]
+    assert promised is not None and served is not None
+    assert promised.name == served.name
+    assert {name: operation.output_type for name, operation in promised.operation_definitions.items()} == {
+        name: operation.output_type for name, operation in served.operation_definitions.items()
     }
 
 
 @pytest.mark.real_server
 async def test_the_endpoint_is_made_once_and_one_that_leads_elsewhere_is_left_alone(dev_server: str) -> None:
     """`init` may be repeated; `doctor` says in a row of its own how it stands."""
-    ours, theirs = await own_namespace(dev_server), await own_namespace(dev_server)
+    own_client, other_client = await own_namespace(dev_server), await own_namespace(dev_server)
     name = f"e-{uuid.uuid4().hex[:12]}"
-    assert (await nexus(ours, name)).says.startswith(f"no endpoint {name}: run `countersign init`")
-    made = [(await ensure_endpoint(ours, name)).made for _ in range(2)]
-    assert made == [Made.CREATED, Made.EXISTS]
-    assert (await nexus(ours, name)).state is PartHealth.OK
-    refused, seen = await ensure_endpoint(theirs, name), await nexus(theirs, name)
-    assert (refused.made, seen.state) == (Made.FAILED, PartHealth.WARNING)
-    assert f"leads to queue countersign of {ours.namespace}" in refused.says
-    assert (await nexus(ours, name)).state is PartHealth.OK
+    assert (await nexus(own_client, name)).says.startswith(f"no endpoint {name}: run `countersign init`")
+    outcomes = [(await ensure_endpoint(own_client, name)).made for _ in range(2)]
+    assert outcomes == [Made.CREATED, Made.EXISTS]
+    assert (await nexus(own_client, name)).state is PartHealth.OK
+    refused, part = await ensure_endpoint(other_client, name), await nexus(other_client, name)
+    assert (refused.made, part.state) == (Made.FAILED, PartHealth.WARNING)
+    assert f"leads to queue countersign of {own_client.namespace}" in refused.says
+    assert (await nexus(own_client, name)).state is PartHealth.OK
 
 
 @pytest.mark.real_server
@@ -170,12 +176,12 @@ async def test_where_nobody_may_make_an_endpoint_it_is_said_and_hinders_nothing(
 ) -> None:
     """As in Temporal Cloud, whose endpoints are made by another interface."""
 
-    async def refused(*asked: Any, **how: Any) -> NoReturn:
+    async def refused(*arguments: Any, **options: Any) -> NoReturn:
         raise RPCError("Request unauthorized.", RPCStatusCode.PERMISSION_DENIED, b"")
 
     client, name = await own_namespace(dev_server), f"e-{uuid.uuid4().hex[:12]}"
     monkeypatch.setattr(client.operator_service, call, refused)
-    made = await ensure_endpoint(client, name)
-    assert made.made is Made.NOT_PERMITTED
-    assert made.says == "only for workflows of other teams: docs/nexus.md says who makes it"
+    result = await ensure_endpoint(client, name)
+    assert result.made is Made.NOT_PERMITTED
+    assert result.says == "only for workflows of other teams: docs/nexus.md says who makes it"
     assert (await nexus(client, name)).state is PartHealth.WARNING

@@ -55,22 +55,28 @@ class Asks:
 
 
 async def test_who_has_the_keys_is_answered_and_nothing_can_be_read_of_it(dev_server: str, tmp_path: Path) -> None:
-    ours, theirs = [await own_namespace(dev_server, data_converter(KEYS)) for _ in range(2)]
+    own_client, other_client = [await own_namespace(dev_server, data_converter(KEYS)) for _ in range(2)]
     desk, world, endpoint = Desk(tmp_path), World(), f"e-{uuid.uuid4().hex[:12]}"
-    await ensure_endpoint(ours, endpoint)
-    service = SignaturesHandler(ours, desk.store, desk.directory, partial(Catalogue.read, tmp_path / "catalogue.yaml"))
-    asking = Worker(theirs, task_queue="asks", workflows=[Asks], workflow_runner=UnsandboxedWorkflowRunner())
-    async with workers(ours, world), Worker(ours, task_queue=WORKFLOW_QUEUE, nexus_service_handlers=[service]), asking:
-        order = await theirs.start_workflow(Asks.run, args=[endpoint, ASKED], id="order", task_queue="asks")
+    await ensure_endpoint(own_client, endpoint)
+    service = SignaturesHandler(
+        own_client, desk.store, desk.directory, partial(Catalogue.read, tmp_path / "catalogue.yaml")
+    )
+    asking = Worker(other_client, task_queue="asks", workflows=[Asks], workflow_runner=UnsandboxedWorkflowRunner())
+    async with (
+        workers(own_client, world),
+        Worker(own_client, task_queue=WORKFLOW_QUEUE, nexus_service_handlers=[service]),
+        asking,
+    ):
+        order = await other_client.start_workflow(Asks.run, args=[endpoint, ASKED], id="order", task_queue="asks")
         await world.signatures.creating.wait()
         for signer in ASKED["signers"]:
             world.signatures.sign(signer["person"])
         world.signatures.status = Status.SIGNED
         event = ProviderEvent(id="e-1", type="signed", at=datetime.now(UTC))
-        request = ours.get_workflow_handle(Kind.REQUEST.workflow_id(ASKED["id"]))
+        request = own_client.get_workflow_handle(Kind.REQUEST.workflow_id(ASKED["id"]))
         await request.signal(PROVIDER_EVENT, event)
         settled = await order.result()
     assert (settled.request, settled.outcome) == (ASKED["id"], "signed")
     written = str(await order.fetch_history()) + str(await request.fetch_history())
     assert "binary/encrypted" in written
-    assert [word for word in (TITLE, "customer-signer", '"signed"') if word in written] == []
+    assert [text for text in (TITLE, "customer-signer", '"signed"') if text in written] == []

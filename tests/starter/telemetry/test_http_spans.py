@@ -24,7 +24,7 @@ async def spans() -> AsyncIterator[InMemorySpanExporter]:
         yield exporter
 
 
-def told(spans: InMemorySpanExporter) -> tuple[object, str]:
+def read_span(spans: InMemorySpanExporter) -> tuple[object, str]:
     """The address of the one span, and everything that it tells."""
     (span,) = spans.get_finished_spans()
     return (span.attributes or {})["http.url"], span.to_json()
@@ -36,22 +36,22 @@ async def test_the_path_of_a_hand_off_is_its_secret(spans: InMemorySpanExporter)
         caller = HttpTargets(client, HttpTargetsConfig(), Guard(hosts))
         target = Target(target="chat", url=f"{address}/services/T0/B0/canary?x=canary#canary")
         assert (await caller.call(target, "r/handoff/chat", {})).ok
-    url, whole = told(spans)
+    url, span_json = read_span(spans)
     assert url == address
-    assert "canary" not in whole
+    assert "canary" not in span_json
 
 
 async def test_the_path_of_a_service_of_ours_is_shown_and_its_query_is_not(spans: InMemorySpanExporter) -> None:
     async with answering() as address, make_client() as client:
         await Service("core-signature", address, client).call("GET", "/documents/", query={"signature": "canary"})
-    url, whole = told(spans)
+    url, span_json = read_span(spans)
     assert url == f"{address}/documents/"
-    assert "canary" not in whole
+    assert "canary" not in span_json
 
 
 async def test_what_a_user_name_would_tell_is_left_out(spans: InMemorySpanExporter) -> None:
     async with answering() as address, httpx.AsyncClient(trust_env=False) as client:
         await client.get(address.replace("//", "//canary:canary@"))
-    url, whole = told(spans)
+    url, span_json = read_span(spans)
     assert url == address
-    assert "canary" not in whole
+    assert "canary" not in span_json

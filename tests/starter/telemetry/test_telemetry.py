@@ -72,12 +72,12 @@ async def test_a_span_of_a_call_has_no_query(capsys: pytest.CaptureFixture[str])
         with started({"OTEL_TRACES_EXPORTER": "console", "OTEL_SERVICE_NAME": "ours"}, service="test"):
             async with httpx.AsyncClient(trust_env=False) as client:
                 await client.get(f"{address}/documents/?signature=canary#canary")
-    shown = capsys.readouterr()
-    span = json.loads(shown.err)
+    output = capsys.readouterr()
+    span = json.loads(output.err)
     assert span["attributes"]["http.url"] == address
     assert span["resource"]["attributes"]["service.name"] == "ours"
-    assert "canary" not in shown.err
-    assert shown.out == ""
+    assert "canary" not in output.err
+    assert output.out == ""
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("otel", "says"),
+    ("otel", "message"),
     [
         ({"OTEL_TRACES_EXPORTER": "zipkin"}, "OTEL_TRACES_EXPORTER: must be otlp, console or none, not 'zipkin'"),
         ({"OTEL_METRICS_EXPORTER": "statsd"}, "OTEL_METRICS_EXPORTER: must be otlp, prometheus or none, not 'statsd'"),
@@ -117,10 +117,10 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_what_it_cannot_do_is_refused_in_one_line(otel: dict[str, str], says: str) -> None:
+def test_what_it_cannot_do_is_refused_in_one_line(otel: dict[str, str], message: str) -> None:
     with pytest.raises(TelemetryError) as refused, started(otel, service="test", metrics=True):
         pass
-    assert str(refused.value).startswith(says)
+    assert str(refused.value).startswith(message)
     assert "\n" not in str(refused.value)
 
 
@@ -139,9 +139,9 @@ async def test_metrics_are_offered_by_the_processes_that_stay() -> None:
 
 
 async def test_a_collector_gets_the_names_without_what_its_own_exporter_adds() -> None:
-    with collector() as kept:
+    with collector() as received:
         otel = {
-            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": kept.endpoint.replace("traces", "metrics"),
+            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": received.endpoint.replace("traces", "metrics"),
             "OTEL_METRIC_EXPORT_INTERVAL": "50",
         }
         with started(otel, service="test", metrics=True) as telemetry:
@@ -149,13 +149,13 @@ async def test_a_collector_gets_the_names_without_what_its_own_exporter_adds() -
             metrics.TIME_TO_SIGN.record(3, kind="nda", after="nothing")
             try:
                 for pause in glances():
-                    if metrics.TIME_TO_SIGN.name in kept.metrics:
+                    if metrics.TIME_TO_SIGN.name in received.metrics:
                         break
                     await asyncio.sleep(pause)
             finally:
                 metrics.end()
-    assert kept.metrics["countersign_time_to_sign"] == "seconds"
-    assert kept.metrics["countersign_notifications"] == ""
+    assert received.metrics["countersign_time_to_sign"] == "seconds"
+    assert received.metrics["countersign_notifications"] == ""
 
 
 LINES_OF_CORE = """
@@ -180,10 +180,10 @@ run(main)
 def test_lines_of_core_come_out_of_our_log_and_the_process_still_ends() -> None:
     """Core's own console writes to stdout, where a command's JSON goes; and while it logs, an interpreter that ends
     in the ordinary way hangs for ever (measured)."""
-    ended = subprocess.run(  # noqa: S603  our own interpreter
+    process = subprocess.run(  # noqa: S603  our own interpreter
         [sys.executable, "-c", LINES_OF_CORE], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
     )
-    assert (ended.returncode, ended.stdout) == (0, "True\n")
-    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert (process.returncode, process.stdout) == (0, "True\n")
+    lines = [json.loads(line) for line in process.stderr.splitlines()]
     assert {line["logger"] for line in lines} == {"temporalio.core"}
     assert "metric export failed" in lines[0]["event"]

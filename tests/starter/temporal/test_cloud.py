@@ -28,7 +28,7 @@ real = pytest.mark.real_server
 
 
 def refuse(patch: pytest.MonkeyPatch, service: object, *calls: str, status: RPCStatusCode) -> None:
-    async def refused(*asked: Any, **how: Any) -> NoReturn:
+    async def refused(*arguments: Any, **options: Any) -> NoReturn:
         raise RPCError("Request unauthorized.", status, b"")
 
     for call in calls:
@@ -51,7 +51,7 @@ async def test_what_an_administrator_has_made_is_found_without_the_right_to_list
 ) -> None:
     client = await own_namespace(dev_server)
     refuse(monkeypatch, client.operator_service, "list_search_attributes", "add_search_attributes", status=status)
-    assert await made(client) == [Made.EXISTS] * len(NAMES)
+    assert await ensure_attributes(client) == [Made.EXISTS] * len(NAMES)
     assert await missing_search_attributes(client) == ()
 
 
@@ -68,7 +68,7 @@ async def test_what_nobody_has_made_is_named_with_the_page_that_says_how(
         status=RPCStatusCode.PERMISSION_DENIED,
     )
     results = await ensure_search_attributes(client)
-    assert [one.made for one in results] == [Made.NOT_PERMITTED] * len(NAMES)
+    assert [result.made for result in results] == [Made.NOT_PERMITTED] * len(NAMES)
     assert results[0].says.endswith("in Temporal Cloud: docs/cluster.md#cloud")
     assert await missing_search_attributes(client) == NAMES
 
@@ -77,24 +77,24 @@ async def test_what_nobody_has_made_is_named_with_the_page_that_says_how(
 async def test_two_who_set_up_at_once_both_succeed(dev_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     client = await bare_namespace(dev_server)
     refuse(monkeypatch, client.operator_service, "add_search_attributes", status=RPCStatusCode.ALREADY_EXISTS)
-    assert await made(client) == [Made.EXISTS] * len(NAMES)
+    assert await ensure_attributes(client) == [Made.EXISTS] * len(NAMES)
 
 
 @real
-@pytest.mark.parametrize(("there", "call"), [(False, "create_schedule"), (True, "update_schedule")])
+@pytest.mark.parametrize(("exists", "call"), [(False, "create_schedule"), (True, "update_schedule")])
 async def test_a_schedule_that_may_not_be_made_or_mended_is_said(
-    there: bool, call: str, dev_server: str, monkeypatch: pytest.MonkeyPatch
+    exists: bool, call: str, dev_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = await own_namespace(dev_server)
-    if there:
+    if exists:
         await ensure_schedule(client)
         monkeypatch.setattr("starter.temporal.reconciliation.EVERY", 2 * EVERY)
     refuse(monkeypatch, client.workflow_service, call, status=RPCStatusCode.PERMISSION_DENIED)
     assert (await ensure_schedule(client)).made is Made.NOT_PERMITTED
 
 
-async def made(client: Client) -> Sequence[Made]:
-    return [one.made for one in await ensure_search_attributes(client)]
+async def ensure_attributes(client: Client) -> Sequence[Made]:
+    return [result.made for result in await ensure_search_attributes(client)]
 
 
 def test_cloud_is_reached_by_certificate_or_by_a_key_in_a_file(tmp_path: Path) -> None:

@@ -62,11 +62,14 @@ async def test_each_payload_has_a_nonce_of_its_own() -> None:
 
 
 async def test_the_first_key_encrypts_and_all_decrypt() -> None:
-    (before,) = await data_converter((OLD,)).encode([DOCUMENT])
+    (old_payload,) = await data_converter((OLD,)).encode([DOCUMENT])
     rotated = data_converter((NEW, OLD))
-    (after,) = await rotated.encode([DOCUMENT])
-    assert (before.metadata["encryption-key-id"], after.metadata["encryption-key-id"]) == (b"2026-a", b"2026-b")
-    assert await rotated.decode([before, after], [Document, Document]) == [DOCUMENT, DOCUMENT]
+    (new_payload,) = await rotated.encode([DOCUMENT])
+    assert (old_payload.metadata["encryption-key-id"], new_payload.metadata["encryption-key-id"]) == (
+        b"2026-a",
+        b"2026-b",
+    )
+    assert await rotated.decode([old_payload, new_payload], [Document, Document]) == [DOCUMENT, DOCUMENT]
 
 
 async def test_what_was_stored_before_there_were_keys_is_still_read() -> None:
@@ -113,8 +116,8 @@ async def test_with_keys_the_server_cannot_read_what_a_document_is_called(tmp_pa
     handle = client.get_workflow_handle(started.workflow_id)
     described, history = await handle.describe(), await handle.fetch_history()
     assert (await described.memo())[MEMO_DOCUMENT] == "Project Nightingale"
-    kept = [described.raw_description, *history.events]
-    assert [one for one in kept if b"Nightingale" in one.SerializeToString()] == []
+    server_messages = [described.raw_description, *history.events]
+    assert [message for message in server_messages if b"Nightingale" in message.SerializeToString()] == []
 
 
 async def test_failures_are_encrypted_with_message_and_stack() -> None:

@@ -28,9 +28,9 @@ def test_the_sandbox_is_entered_for_no_payload_because_the_converter_asks_of_no_
     keys: tuple[PayloadKey, ...],
 ) -> None:
     plugin = CountersignPlugin(keys)
-    chosen = Replayer(workflows=(), plugins=[plugin]).config(active_config=True)
-    assert isinstance(chosen.get("workflow_runner"), TaskSandbox)
-    converter = chosen["data_converter"]
+    config = Replayer(workflows=(), plugins=[plugin]).config(active_config=True)
+    assert isinstance(config.get("workflow_runner"), TaskSandbox)
+    converter = config["data_converter"]
     of_a_command = WorkflowSerializationContext(namespace="ours", workflow_id="request:msa-0042")
     assert converter.with_context(of_a_command) is converter
     assert converter.external_storage is None
@@ -47,10 +47,10 @@ def test_the_sdk_is_of_the_version_whose_insides_were_read() -> None:
 
 def test_another_runner_that_was_chosen_stays() -> None:
     unsandboxed = UnsandboxedWorkflowRunner()
-    chosen = Replayer(workflows=(), plugins=[CountersignPlugin()], workflow_runner=unsandboxed).config(
+    config = Replayer(workflows=(), plugins=[CountersignPlugin()], workflow_runner=unsandboxed).config(
         active_config=True
     )
-    assert chosen.get("workflow_runner") is unsandboxed
+    assert config.get("workflow_runner") is unsandboxed
 
 
 @pytest.mark.real_server
@@ -58,16 +58,16 @@ async def test_another_application_runs_reads_and_replays_a_request_with_the_plu
     dev_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entered: list[object] = []
-    monkeypatch.setattr(_Instance, "get_serialization_context", lambda _, of: entered.append(of))
+    monkeypatch.setattr(_Instance, "get_serialization_context", lambda _, context: entered.append(context))
     world, plugin = World(), CountersignPlugin([PayloadKey("2026-a", SecretBytes(os.urandom(32)))])
     world.signatures.status = Status.SIGNED
     namespace = (await own_namespace(dev_server)).namespace
     client = await Client.connect(dev_server, namespace=namespace, plugins=[plugin])
-    ours = [*world.planner.activities(), *world.push.activities(), *world.handoff.activities()]
-    theirs = [*world.signatures.activities(), *world.push.activities()]
+    workflow_activities = [*world.planner.activities(), *world.push.activities(), *world.handoff.activities()]
+    signature_activities = [*world.signatures.activities(), *world.push.activities()]
     async with (
-        Worker(client, task_queue=WORKFLOW_QUEUE, activities=ours),
-        Worker(client, task_queue=SIGNATURE_QUEUE, activities=theirs),
+        Worker(client, task_queue=WORKFLOW_QUEUE, activities=workflow_activities),
+        Worker(client, task_queue=SIGNATURE_QUEUE, activities=signature_activities),
         Worker(client, task_queue=EVIDENCE_QUEUE, activities=world.evidence.activities()),
     ):
         handle = await client.start_workflow(

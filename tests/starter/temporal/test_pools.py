@@ -39,7 +39,7 @@ def test_pools_are_named_in_any_order_and_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "says"),
+    ("typed", "message"),
     [
         (
             "request",
@@ -52,10 +52,10 @@ def test_pools_are_named_in_any_order_and_once() -> None:
         (" ,", "name queues, separated by commas: there are requests, campaigns, core-signature, reconciliation"),
     ],
 )
-def test_a_pool_that_there_is_not_is_refused_with_what_there_is(typed: str, says: str) -> None:
+def test_a_pool_that_there_is_not_is_refused_with_what_there_is(typed: str, message: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError) as refused:
         worker._pools(typed)
-    assert str(refused.value).startswith(says)
+    assert str(refused.value).startswith(message)
 
 
 def test_the_command_refuses_it_as_the_module_does() -> None:
@@ -69,17 +69,17 @@ class Server:
     """A server's list of pollers; its clock is an hour fast."""
 
     polled: dict[str, datetime] = field(default_factory=dict)
-    away: bool = False
+    is_away: bool = False
     seconds: float = 0
 
-    async def describe_task_queue(self, asked: DescribeTaskQueueRequest) -> DescribeTaskQueueResponse:
+    async def describe_task_queue(self, request: DescribeTaskQueueRequest) -> DescribeTaskQueueResponse:
         """Answer as a server does, which also lists others."""
-        if self.away:
+        if self.is_away:
             raise RPCError("no answer", RPCStatusCode.UNAVAILABLE, b"")
         answer = DescribeTaskQueueResponse(pollers=[PollerInfo(identity="another")])
-        if at := self.polled.get(asked.task_queue.name):
+        if polled_at := self.polled.get(request.task_queue.name):
             answer.pollers.append(PollerInfo(identity=ME))
-            answer.pollers[-1].last_access_time.FromDatetime(at)
+            answer.pollers[-1].last_access_time.FromDatetime(polled_at)
         return answer
 
     def polls(self, *queues: str) -> None:
@@ -128,12 +128,12 @@ async def test_after_an_outage_of_the_server_a_poll_has_its_time_again() -> None
     sightings = server.sightings
     server.polls(WORKFLOW_QUEUE)
     assert await sightings.ended(BOTH) == []
-    server.away = True
+    server.is_away = True
     for _ in range(12):
         server.passes(10)
         with pytest.raises(RPCError):
             await sightings.ended(BOTH)
-    server.away = False
+    server.is_away = False
     server.passes(MINUTES)
     assert await sightings.ended(BOTH) == []
     server.passes(MINUTES + 1)
@@ -163,15 +163,15 @@ async def test_a_worker_on_one_pool_polls_nothing_else_and_is_missed_when_it_end
     settings = load(environment={"TEMPORAL_ADDRESS": dev_server})
     slots = paced_slots(calls := RateLimiter(5))
     pools = (Pool.CORE_SIGNATURE, Pool.RECONCILIATION)
-    them = workers(client, {one: [nothing] for one in QUEUES}, slots, settings, pools=pools)
-    assert [one.task_queue for one in them] == queues_of(pools)
+    queue_workers = workers(client, {queue: [nothing] for queue in QUEUES}, slots, settings, pools=pools)
+    assert [queue_worker.task_queue for queue_worker in queue_workers] == queues_of(pools)
     seconds = 0.0
     sightings = LastPolls(client, lambda: seconds)
-    async with at_work(them):
+    async with at_work(queue_workers):
         assert await until_listed(client, client.identity, pools)
-        assert await stopped(them, slots, sightings) == ""
+        assert await stopped(queue_workers, slots, sightings) == ""
         seconds += MINUTES + 1  # Idle: within one poll of theirs.
-        assert (await stopped(them, slots, sightings)).endswith("countersign-reconciliation is polled no more")
+        assert (await stopped(queue_workers, slots, sightings)).endswith("countersign-reconciliation is polled no more")
         calls.change(0)
-        await them[1].shutdown()
-        assert await stopped(them, slots, sightings) == f"the worker on {SIGNATURE_QUEUE} has ended"
+        await queue_workers[1].shutdown()
+        assert await stopped(queue_workers, slots, sightings) == f"the worker on {SIGNATURE_QUEUE} has ended"

@@ -39,15 +39,20 @@ def test_under_load_every_half_minute_has_its_calls_however_many_workers_share(r
     part = RateShare.of(Role.WORKER, rate, {Role.WORKER: workers})
 
     async def story() -> list[float]:
-        each = int(rate * 60 / workers)
-        went = await asyncio.gather(*(call_together(RateLimiter(part.rate, part.burst), each) for _ in range(workers)))
-        return sorted(at for one in went for at in one)
+        calls_each = int(rate * 60 / workers)
+        call_times_by_worker = await asyncio.gather(
+            *(call_together(RateLimiter(part.rate, part.burst), calls_each) for _ in range(workers))
+        )
+        return sorted(called_at for call_times in call_times_by_worker for called_at in call_times)
 
-    went = lived(story())
-    windows = range(int(went[-1] - HALF_A_MINUTE))
-    counts = [sum(begin <= at < begin + HALF_A_MINUTE for at in went) / (rate * HALF_A_MINUTE) for begin in windows]
+    call_times = lived(story())
+    windows = range(int(call_times[-1] - HALF_A_MINUTE))
+    counts = [
+        sum(begin <= called_at < begin + HALF_A_MINUTE for called_at in call_times) / (rate * HALF_A_MINUTE)
+        for begin in windows
+    ]
     assert len(counts) > 20
-    assert all(0.8 <= one <= 1.1 for one in counts)
+    assert all(0.8 <= share <= 1.1 for share in counts)
 
 
 def test_the_shares_of_all_are_the_whole_however_many_web_processes_there_are() -> None:
@@ -61,7 +66,9 @@ def test_the_shares_of_all_are_the_whole_however_many_web_processes_there_are() 
 @pytest.mark.parametrize(("workers", "pools", "web"), [(1, 0, 1), (2, 0, 3), (15, 0, 7), (2, 2, 1), (1, 3, 2)])
 def test_the_shares_of_every_split_are_the_whole(workers: int, pools: int, web: int) -> None:
     running = {Role.WORKER: workers, Role.POOL: pools, Role.WEB: web}
-    assert sum(RateShare.of(role, 5, running).rate * many for role, many in running.items()) == pytest.approx(5)
+    assert sum(
+        RateShare.of(role, 5, running).rate * process_count for role, process_count in running.items()
+    ) == pytest.approx(5)
 
 
 class Crowd:
@@ -70,13 +77,13 @@ class Crowd:
     def __init__(self, rate: float) -> None:
         self.rate = rate
         self.rows: set[str] = set()
-        self.went: list[float] = []
+        self.call_times: list[float] = []
 
     async def work(self, me: str, listed_after: float) -> None:
         """One worker that begins now."""
         keeper = Keeper(pacer := RateLimiter(self.rate), Role.WORKER, self.rate)
         for _ in range(1000):
-            asyncio.ensure_future(call(pacer, self.went)).add_done_callback(lambda _: None)
+            asyncio.ensure_future(call(pacer, self.call_times)).add_done_callback(lambda _: None)
         await asyncio.sleep(listed_after)
         self.rows.add(me)
         while True:
@@ -85,8 +92,10 @@ class Crowd:
 
     def windows(self) -> list[float]:
         """What each five seconds had of the rate, after the first five."""
-        begins = range(5, int(max(self.went)) - 5)
-        return [sum(one <= at < one + 5 for at in self.went) / (5 * self.rate) for one in begins]
+        begins = range(5, int(max(self.call_times)) - 5)
+        return [
+            sum(start <= called_at < start + 5 for called_at in self.call_times) / (5 * self.rate) for start in begins
+        ]
 
 
 @pytest.mark.parametrize("begin_at", [[0], [0, 0.4], [0, 0, 0.3, 0.9], [0, 8.3], [0, 20.5, 20.7, 40]])
@@ -96,51 +105,51 @@ def test_workers_that_begin_together_or_later_make_no_more_calls_in_all_than_the
     """Before, two that began together made seven calls a second of five for ten seconds."""
     crowd = Crowd(5)
 
-    async def begins(number: int, at: float) -> None:
-        await asyncio.sleep(at)
+    async def begins(number: int, begins_at: float) -> None:
+        await asyncio.sleep(begins_at)
         await crowd.work(f"worker-{number}", listed_after=0.3 * (number + 1))
 
     async def story() -> None:
-        work = [asyncio.ensure_future(begins(number, at)) for number, at in enumerate(begin_at)]
+        work = [asyncio.ensure_future(begins(number, begins_at)) for number, begins_at in enumerate(begin_at)]
         await asyncio.sleep(70)
-        for one in work:
-            one.cancel()
-        for left in asyncio.all_tasks() - {asyncio.current_task()}:
-            left.cancel()
+        for task in work:
+            task.cancel()
+        for remaining_task in asyncio.all_tasks() - {asyncio.current_task()}:
+            remaining_task.cancel()
 
     lived(story())
-    assert sum(at < 5 for at in crowd.went) <= 1.1 * 5 * crowd.rate
+    assert sum(called_at < 5 for called_at in crowd.call_times) <= 1.1 * 5 * crowd.rate
     assert len(crowd.windows()) > 50
-    assert all(0.8 <= one <= 1.1 for one in crowd.windows()), crowd.windows()
+    assert all(0.8 <= share <= 1.1 for share in crowd.windows()), crowd.windows()
 
 
 def test_a_newcomer_that_cannot_tell_of_itself_begins_after_all() -> None:
     async def story() -> float:
         keeper = Keeper(pacer := RateLimiter(5), Role.WORKER, 5)
-        went: list[float] = []
-        waiting = asyncio.ensure_future(call(pacer, went))
-        while not went:
+        call_times: list[float] = []
+        waiting = asyncio.ensure_future(call(pacer, call_times))
+        while not call_times:
             keeper.begin_calls()
             await asyncio.sleep(1)
         await waiting
-        return went[0]
+        return call_times[0]
 
     assert lived(story()) == pace.UNLISTED_AT_MOST
 
 
-@pytest.mark.parametrize(("others", "begins"), [(0, 0), (1, pace.COUNTED_EVERY)])
+@pytest.mark.parametrize(("other_count", "begins"), [(0, 0), (1, pace.COUNTED_EVERY)])
 def test_a_newcomer_begins_at_once_if_it_is_alone_else_when_the_others_have_counted_it(
-    others: int, begins: float
+    other_count: int, begins: float
 ) -> None:
     async def story() -> float:
         keeper = Keeper(pacer := RateLimiter(5), Role.WORKER, 5)
-        went: list[float] = []
-        waiting = asyncio.ensure_future(call(pacer, went))
-        while not went:
-            keeper.adjust(running={Role.WORKER: others + 1})
+        call_times: list[float] = []
+        waiting = asyncio.ensure_future(call(pacer, call_times))
+        while not call_times:
+            keeper.adjust(running={Role.WORKER: other_count + 1})
             await asyncio.sleep(0.5)
         await waiting
-        return went[0]
+        return call_times[0]
 
     assert lived(story()) == begins
 
@@ -162,12 +171,12 @@ def test_a_rest_earns_one_call_until_the_share_was_the_same_for_ten_seconds() ->
 
 async def at_once(pacer: RateLimiter) -> int:
     """How many of ten calls go without waiting."""
-    went: list[float] = []
-    calls = [asyncio.ensure_future(call(pacer, went)) for _ in range(10)]
+    call_times: list[float] = []
+    calls = [asyncio.ensure_future(call(pacer, call_times)) for _ in range(10)]
     await asyncio.sleep(0.01)
-    for one in calls:
-        one.cancel()
-    return len(went)
+    for pending_call in calls:
+        pending_call.cancel()
+    return len(call_times)
 
 
 @pytest.mark.real_server
@@ -192,9 +201,12 @@ async def test_all_that_run_share_the_rate_and_one_that_stops_leaves_its_share_t
         worker = await first.enter_async_context(running(client, stores[0], Role.WORKER))
         web = await first.enter_async_context(running(client, stores[0], Role.WEB))
         await eventually(lambda: _is(worker, 4.5))
-        async with running(client, stores[1], Role.WORKER) as other, running(client, stores[1], Role.WEB) as other_web:
-            for one, rate in ((worker, 2.25), (other, 2.25), (web, 0.25), (other_web, 0.25)):
-                await eventually(partial(_is, one, rate))
+        async with (
+            running(client, stores[1], Role.WORKER) as second_worker,
+            running(client, stores[1], Role.WEB) as other_web,
+        ):
+            for limiter, rate in ((worker, 2.25), (second_worker, 2.25), (web, 0.25), (other_web, 0.25)):
+                await eventually(partial(_is, limiter, rate))
         assert (await stores[1].processes.count())[Role.WORKER] == 1
         await eventually(lambda: _is(worker, 4.5))
         await eventually(lambda: _is(web, 0.5))
@@ -211,11 +223,11 @@ async def test_one_two_and_one_workers_of_pools_make_no_more_calls_than_one_work
     async with AsyncExitStack() as split:
         roles = (Role.WORKER, Role.WORKER, Role.WEB)
         calls = [await split.enter_async_context(running(client, store, role)) for role in roles]
-        for one, rate in zip(calls, (2.25, 2.25, 0.5), strict=True):
-            await eventually(partial(_is, one, rate))
+        for limiter, rate in zip(calls, (2.25, 2.25, 0.5), strict=True):
+            await eventually(partial(_is, limiter, rate))
         async with running(client, store, Role.POOL) as requests, running(client, store, Role.POOL) as sweeps:
-            for one, rate in zip((*calls, requests, sweeps), (2, 2, 0.5, 0.25, 0.25), strict=True):
-                await eventually(partial(_is, one, rate))
+            for limiter, rate in zip((*calls, requests, sweeps), (2, 2, 0.5, 0.25, 0.25), strict=True):
+                await eventually(partial(_is, limiter, rate))
             await sweeps.turn()
         await eventually(lambda: _is(calls[0], 2.25))
 
@@ -223,13 +235,13 @@ async def test_one_two_and_one_workers_of_pools_make_no_more_calls_than_one_work
 def test_a_worker_of_a_pool_calls_once_those_on_the_calls_have_counted_it() -> None:
     async def story() -> float:
         keeper = Keeper(pacer := RateLimiter(5), Role.POOL, 5)
-        went: list[float] = []
-        waiting = asyncio.ensure_future(call(pacer, went))
-        while not went:
+        call_times: list[float] = []
+        waiting = asyncio.ensure_future(call(pacer, call_times))
+        while not call_times:
             keeper.adjust(running={Role.WORKER: 1, Role.POOL: 1})
             await asyncio.sleep(0.5)
         await waiting
-        return went[0]
+        return call_times[0]
 
     assert lived(story()) == pace.COUNTED_EVERY
 
@@ -243,8 +255,8 @@ async def test_one_that_was_killed_shares_until_its_lease_is_over_and_no_longer(
     await store.processes.renew(Process("killed", Role.WORKER, "machine-1", "1"))
     async with running(client, store, Role.WORKER) as worker:
         await eventually(lambda: _is(worker, 2.25))
-        before = (datetime.now(UTC) - LEASE).isoformat(timespec="microseconds")
-        altered(store, "UPDATE processes SET seen_at = ? WHERE identity = 'killed'", before)
+        expired_at = (datetime.now(UTC) - LEASE).isoformat(timespec="microseconds")
+        altered(store, "UPDATE processes SET seen_at = ? WHERE identity = 'killed'", expired_at)
         await eventually(lambda: _is(worker, 4.5))
     await store.processes.drop(datetime.now(UTC))
     assert count(store, "processes") == 1
@@ -289,9 +301,9 @@ class Asking:
     """Asks one activity how urgent it is."""
 
     @workflow.run
-    async def run(self, again: bool = False) -> int:
+    async def run(self, is_second_run: bool = False) -> int:
         """Its answer, in the run after this one."""
-        if not again:
+        if not is_second_run:
             workflow.continue_as_new(True)
         urgency: int = await workflow.execute_activity(
             "urgency", start_to_close_timeout=timedelta(seconds=30), priority=workflow.info().priority
@@ -301,14 +313,14 @@ class Asking:
 
 @pytest.mark.real_server
 async def test_the_urgency_of_a_request_reaches_the_line_and_so_does_the_end_of_the_attempt(dev_server: str) -> None:
-    left: list[float] = []
+    seconds_left: list[float] = []
 
     @activity.defn
     async def urgency() -> int:
         caller = CALLER.get()
         assert caller is not None
         assert caller.gives_up_at is not None
-        left.append(caller.gives_up_at - asyncio.get_running_loop().time())
+        seconds_left.append(caller.gives_up_at - asyncio.get_running_loop().time())
         return int(caller.urgency)
 
     client = await own_namespace(dev_server)
@@ -317,10 +329,13 @@ async def test_the_urgency_of_a_request_reaches_the_line_and_so_does_the_end_of_
         urgent = priority("executive-approval", urgent=True)
         first = await client.execute_workflow(Asking.run, id="urgent", task_queue="q", priority=urgent)
         second = await client.execute_workflow(Asking.run, id="ordinary", task_queue="q")
-        asked = await _asked_for(client, "urgent")
+        requested_priority = await _asked_for(client, "urgent")
     assert (first, second) == (Urgency.URGENT, Urgency.ORDINARY)
-    assert (asked.priority_key, asked.fairness_key) == (urgent.priority_key, urgent.fairness_key), "shares as well"
-    assert all(19 < one <= 20 for one in left)
+    assert (requested_priority.priority_key, requested_priority.fairness_key) == (
+        urgent.priority_key,
+        urgent.fairness_key,
+    ), "shares as well"
+    assert all(19 < seconds <= 20 for seconds in seconds_left)
 
 
 async def _asked_for(client: Client, id: str) -> temporalio.api.common.v1.Priority:
@@ -348,8 +363,8 @@ async def limit(client: Client, rate: float) -> None:
     await client.workflow_service.update_task_queue_config(request)
 
 
-async def _is_told(logs: Sequence[EventDict], says: str) -> bool:
-    return any(one["event"] == says for one in logs)
+async def _is_told(logs: Sequence[EventDict], event: str) -> bool:
+    return any(entry["event"] == event for entry in logs)
 
 
 async def _is(calls: RateLimiter, rate: float) -> bool:

@@ -58,14 +58,14 @@ async def test_the_schedule_is_made_once_mended_and_stays_paused(dev_server: str
     handle = client.get_schedule_handle(RECONCILIATION_SCHEDULE)
     await handle.pause()
 
-    async def spoilt(found: ScheduleUpdateInput) -> ScheduleUpdate:
-        found.description.schedule.spec.intervals = [ScheduleIntervalSpec(every=timedelta(days=1))]
-        return ScheduleUpdate(found.description.schedule)
+    async def spoilt(update_input: ScheduleUpdateInput) -> ScheduleUpdate:
+        update_input.description.schedule.spec.intervals = [ScheduleIntervalSpec(every=timedelta(days=1))]
+        return ScheduleUpdate(update_input.description.schedule)
 
     await handle.update(spoilt)
     assert [(await ensure_schedule(client)).made for _ in range(2)] == [Made.MENDED, Made.EXISTS]
-    there = (await handle.describe()).schedule
-    assert ([one.every for one in there.spec.intervals], there.state.paused) == ([EVERY], True)
+    schedule = (await handle.describe()).schedule
+    assert ([interval.every for interval in schedule.spec.intervals], schedule.state.paused) == ([EVERY], True)
     assert "paused: temporal schedule toggle --unpause" in (await sweeps(client)).says
 
 
@@ -73,56 +73,58 @@ async def test_a_sweep_that_the_schedule_begins_is_seen_by_doctor_also_when_it_w
     client, events = await own_namespace(dev_server), Events()
     await ensure_schedule(client)
     handle = client.get_schedule_handle(RECONCILIATION_SCHEDULE)
-    ours, theirs = at_work(client, events)
-    async with ours, theirs:
+    workflow_worker, activity_worker = at_work(client, events)
+    async with workflow_worker, activity_worker:
         await handle.trigger()
-        assert await eventually(says(client, "the last began 0 minutes ago"))
-        [begun] = (await handle.describe()).info.recent_actions
-        sweep = client.get_workflow_handle(begun.action.workflow_id, result_type=ReconciliationResult)  # type: ignore[attr-defined]
+        assert await eventually(make_sweep_check(client, "the last began 0 minutes ago"))
+        [action] = (await handle.describe()).info.recent_actions
+        sweep = client.get_workflow_handle(action.action.workflow_id, result_type=ReconciliationResult)  # type: ignore[attr-defined]
         assert (await sweep.result()).told == 1
-        assert await eventually(says(client, "the last began 0 minutes ago and told 1 requests of what"))
+        assert await eventually(make_sweep_check(client, "the last began 0 minutes ago and told 1 requests of what"))
         assert sweep.id.startswith("reconciliation-20")
         begun_at = datetime.now(UTC)
-        seen = [await sweeps(client, begun_at + times * EVERY) for times in (2, 4)]
-        assert [one.state for one in seen] == [PartHealth.OK, PartHealth.WARNING], "late once three should have begun"
+        parts = [await sweeps(client, begun_at + times * EVERY) for times in (2, 4)]
+        assert [part.state for part in parts] == [PartHealth.OK, PartHealth.WARNING], (
+            "late once three should have begun"
+        )
         events.refuses = True
         await handle.trigger()
-        assert await eventually(says(client, "the last began 0 minutes ago and failed"))
+        assert await eventually(make_sweep_check(client, "the last began 0 minutes ago and failed"))
     late = await sweeps(client, datetime.now(UTC) + timedelta(hours=1))
     assert late.state is PartHealth.WARNING
 
 
-def says(client: Client, words: str) -> Callable[[], Awaitable[bool]]:
-    async def said() -> bool:
-        return (await sweeps(client)).says.startswith(words)
+def make_sweep_check(client: Client, prefix: str) -> Callable[[], Awaitable[bool]]:
+    async def is_reported() -> bool:
+        return (await sweeps(client)).says.startswith(prefix)
 
-    return said
+    return is_reported
 
 
 async def test_a_sweep_is_made_now_and_what_refuses_it_is_one_line(dev_server: str) -> None:
     client, events = await own_namespace(dev_server), Events()
-    seen: list[ReconciliationResult] = []
-    ours, theirs = at_work(client, events)
-    async with ours, theirs:
-        swept = await sweep_now(client, seen.append)
+    results: list[ReconciliationResult] = []
+    workflow_worker, activity_worker = at_work(client, events)
+    async with workflow_worker, activity_worker:
+        swept = await sweep_now(client, results.append)
         assert (swept.told, swept.over) == (1, True)
         events.refuses = True
         with pytest.raises(Refusal, match=r"the sweep was given up: .*answered 403: no; what it has not looked at"):
-            await sweep_now(client, seen.append)
+            await sweep_now(client, results.append)
 
 
 async def test_the_word_answers_people_and_programs(dev_server: str) -> None:
     client = await own_namespace(dev_server)
-    ours, theirs = at_work(client, Events())
-    there = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace}
+    workflow_worker, activity_worker = at_work(client, Events())
+    environment = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace}
 
-    def typed(*words: str) -> Any:
-        return type_("reconcile", *words, **there)
+    def typed(*arguments: str) -> Any:
+        return type_("reconcile", *arguments, **environment)
 
-    async with ours, theirs:
-        told, told_to_people = await asyncio.to_thread(typed, "--json"), await asyncio.to_thread(typed)
-    answered = json.loads(told.stdout)
-    assert (told.returncode, answered["told"], answered["over"]) == (0, 1, True)
+    async with workflow_worker, activity_worker:
+        json_process, told_to_people = await asyncio.to_thread(typed, "--json"), await asyncio.to_thread(typed)
+    answered = json.loads(json_process.stdout)
+    assert (json_process.returncode, answered["told"], answered["over"]) == (0, 1, True)
     assert answered["mended"] == [{"request": "msa-0042", "event": "signed", "at": "2026-11-27T12:00:00Z"}]
     assert "7 events were looked at, 1 requests are told of what they missed" in told_to_people.stdout
     assert "msa-0042" in told_to_people.stdout

@@ -34,7 +34,7 @@ async def test_the_schedule_is_made_once_and_comes_at_a_quarter_past_midnight(de
     assert [(await ensure_retention(client)).made for _ in range(2)] == [Made.CREATED, Made.EXISTS]
     described = await client.get_schedule_handle(RETENTION_SCHEDULE).describe()
     times = described.info.next_action_times[:3]
-    assert {f"{at:%H:%M %Z}" for at in times} == {"00:15 UTC"}
+    assert {f"{run_time:%H:%M %Z}" for run_time in times} == {"00:15 UTC"}
     assert times[1] - times[0] == timedelta(days=1)
     assert (await retention(client)).says == "the first run begins within 24 hours"
 
@@ -44,18 +44,18 @@ async def test_doctor_says_when_the_last_run_of_the_schedule_began_and_whether_i
     await ensure_retention(client)
     handle = client.get_schedule_handle(RETENTION_SCHEDULE)
     await handle.trigger()
-    await eventually(lambda: _says(client, "the last began 0 minutes ago"))
+    await eventually(lambda: _is_reported(client, "the last began 0 minutes ago"))
     late = await retention(client, datetime.now(UTC) + timedelta(hours=73))
     assert (late.state, late.says) == (PartHealth.WARNING, "the last began 73 hours ago")
     [action] = (await handle.describe()).info.recent_actions
     await client.get_workflow_handle(action.action.workflow_id).terminate()  # type: ignore[attr-defined]
-    await eventually(lambda: _says(client, "the last began 0 minutes ago and failed"))
+    await eventually(lambda: _is_reported(client, "the last began 0 minutes ago and failed"))
     await handle.pause()
     assert (await retention(client)).says == "paused: temporal schedule toggle --unpause --schedule-id retention"
 
 
-async def _says(client: Client, words: str) -> bool:
-    return (await retention(client)).says.startswith(words)
+async def _is_reported(client: Client, prefix: str) -> bool:
+    return (await retention(client)).says.startswith(prefix)
 
 
 async def test_a_run_erases_who_waited_for_the_end_of_a_request(dev_server: str, tmp_path: Path) -> None:

@@ -35,13 +35,13 @@ from workflows.names import SEARCH_ATTRIBUTES
 @pytest.fixture
 def nobody() -> Iterator[str]:
     """An address where nobody listens, kept from others while the test runs."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield f"127.0.0.1:{held.getsockname()[1]}"
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
-def settings_for(address: str, **more: str) -> Settings:
-    return load(environment={"TEMPORAL_ADDRESS": address, **more})
+def settings_for(address: str, **overrides: str) -> Settings:
+    return load(environment={"TEMPORAL_ADDRESS": address, **overrides})
 
 
 async def test_a_server_that_is_not_there_is_one_line(nobody: str) -> None:
@@ -72,16 +72,16 @@ async def test_a_lazy_client_needs_no_server(nobody: str) -> None:
 
 
 async def test_waiting_for_a_server_is_said_and_can_be_given_up(nobody: str) -> None:
-    said: asyncio.Queue[EventDict] = asyncio.Queue()
+    events: asyncio.Queue[EventDict] = asyncio.Queue()
 
     def hear(_: object, __: str, event: EventDict) -> NoReturn:
-        said.put_nowait(event)
+        events.put_nowait(event)
         raise structlog.DropEvent
 
     structlog.configure(processors=[hear])
     try:
         waiting = asyncio.create_task(connect_patiently(settings_for(nobody), identity="test"))
-        first = await said.get()
+        first = await events.get()
         waiting.cancel()
         await asyncio.wait([waiting])
     finally:
@@ -91,7 +91,7 @@ async def test_waiting_for_a_server_is_said_and_can_be_given_up(nobody: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("temporal", "says"),
+    ("temporal", "message"),
     [
         ({"TEMPORAL_TLS": "false", "TEMPORAL_API_KEY": "canary"}, "would send the key in clear text"),
         ({"TEMPORAL_TLS_DISABLE_HOST_VERIFICATION": "true"}, "not supported, certificates are verified"),
@@ -101,13 +101,13 @@ async def test_waiting_for_a_server_is_said_and_can_be_given_up(nobody: str) -> 
     ],
 )
 def test_what_would_be_insecure_or_ignored_is_refused(
-    temporal: dict[str, str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    temporal: dict[str, str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     with pytest.raises(TemporalMisconfigured) as refused:
         connect_config(temporal)
-    assert says in str(refused.value)
+    assert message in str(refused.value)
     assert "\n" not in str(refused.value)
     assert "canary" not in str(refused.value)
 

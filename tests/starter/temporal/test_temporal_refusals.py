@@ -44,27 +44,27 @@ def prepared(overdue: FileFaults | None = None) -> PreparedRequest:
     return PreparedRequest(request, Resolved(request.policy, (), {}), None, None, overdue)
 
 
-@pytest.mark.parametrize("word", WORDS.values(), ids=WORDS)
+@pytest.mark.parametrize("command", WORDS.values(), ids=WORDS)
 async def test_a_namespace_that_does_not_exist_is_named_by_every_word(
-    word: Word, dev_server: str, tmp_path: Path
+    command: Word, dev_server: str, tmp_path: Path
 ) -> None:
     """For a request it reads as if nobody knew it, though it may live next door."""
     nowhere = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": "nowhere", "COUNTERSIGN_DATA_DIR": str(tmp_path)}
     with pytest.raises(TemporalRefused, match=f"^{NOWHERE}$"):
         async with opened(load(environment=nowhere)) as context:
-            await word(context)
+            await command(context)
 
 
 @pytest.mark.parametrize("typed", [("request", "list"), ("worker",)], ids=" ".join)
 async def test_that_is_the_one_line_of_command_and_process(
     typed: tuple[str, ...], dev_server: str, tmp_path: Path
 ) -> None:
-    ended = type_(*typed, TEMPORAL_ADDRESS=dev_server, TEMPORAL_NAMESPACE="nowhere", **complete(tmp_path))
-    assert (ended.returncode, ended.stderr) == (1, f"{NOWHERE}\n")
+    process = type_(*typed, TEMPORAL_ADDRESS=dev_server, TEMPORAL_NAMESPACE="nowhere", **complete(tmp_path))
+    assert (process.returncode, process.stderr) == (1, f"{NOWHERE}\n")
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "says"),
+    ("status", "message", "expected_text"),
     [
         (RPCStatusCode.PERMISSION_DENIED, "Request unauthorized.", "Temporal answered permission denied: "),
         (RPCStatusCode.UNAVAILABLE, "tcp connect error", "Temporal did not answer: unavailable: "),
@@ -73,9 +73,9 @@ async def test_that_is_the_one_line_of_command_and_process(
     ],
 )
 async def test_any_other_answer_is_told_with_its_status_in_one_line(
-    status: RPCStatusCode, message: str, says: str
+    status: RPCStatusCode, message: str, expected_text: str
 ) -> None:
     with pytest.raises(TemporalRefused) as refused, refusing("default"):
         raise RPCError(message, status, b"")
-    assert str(refused.value).startswith(says)
+    assert str(refused.value).startswith(expected_text)
     assert "\n" not in str(refused.value)

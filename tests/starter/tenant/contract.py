@@ -24,31 +24,33 @@ Json = dict[str, Any]
 _API: Final = "/api/v1"
 
 
-async def unread(seen: Recording) -> list[str]:
+async def unread(recording: Recording) -> list[str]:
     """The answers that our client does not read as they are, each with what it made of it."""
-    found = []
-    for one in seen.calls("core"):
-        if one.status is not None and (why := await _misread(seen, one)):
-            found.append(f"{one.step}: {one.method} {_template(one.path)} {one.status}: {why}")
-    return found
+    misreadings = []
+    for exchange in recording.calls("core"):
+        if exchange.status is not None and (difference := await _misread(recording, exchange)):
+            misreadings.append(
+                f"{exchange.step}: {exchange.method} {_template(exchange.path)} {exchange.status}: {difference}"
+            )
+    return misreadings
 
 
-async def _misread(seen: Recording, one: Exchange) -> str:
-    call = _call(one)
-    if call is None or isinstance(one.body, str):
+async def _misread(recording: Recording, exchange: Exchange) -> str:
+    call = _call(exchange)
+    if call is None or isinstance(exchange.body, str):
         return ""
-    async with aclosing(_client(seen, one)) as client:
+    async with aclosing(_client(recording, exchange)) as client:
         try:
-            made = await call(client)
+            result = await call(client)
         except ServiceFailure as failure:
-            same = {failure.status, one.status} <= {404, 405} or failure.status == one.status
-            return "" if same and not one.ok else str(failure)
-    return "" if made == _meant(one) else f"read as {made!r}, meant is {_meant(one)!r}"
+            is_same_status = {failure.status, exchange.status} <= {404, 405} or failure.status == exchange.status
+            return "" if is_same_status and not exchange.ok else str(failure)
+    return "" if result == _meant(exchange) else f"read as {result!r}, meant is {_meant(exchange)!r}"
 
 
-def _call(one: Exchange) -> Callable[[CoreSignatureClient], Awaitable[Any]] | None:
+def _call(exchange: Exchange) -> Callable[[CoreSignatureClient], Awaitable[Any]] | None:
     """The client's call of this path; its result as `_meant` says it. None for calls that only a trial makes."""
-    path = one.path.removeprefix(_API)
+    path = exchange.path.removeprefix(_API)
     uuid = path.split("/")[2] if path.count("/") > 2 else ""
     resource = path.split("/")[1]
     requests = ("signature-requests", "signrequests")
@@ -60,13 +62,15 @@ def _call(one: Exchange) -> Callable[[CoreSignatureClient], Awaitable[Any]] | No
         return _of_document(await client.create_document({}))
 
     async def documents(client: CoreSignatureClient) -> object:
-        return [_of_document(each) for each in await client.documents_of(one.query["external_id"])]
+        return [
+            _of_document(wire_document) for wire_document in await client.documents_of(exchange.query["external_id"])
+        ]
 
     async def request(client: CoreSignatureClient) -> object:
-        return _of_request(await (client.create_request({}) if one.method == "POST" else client.request(uuid)))
+        return _of_request(await (client.create_request({}) if exchange.method == "POST" else client.request(uuid)))
 
     async def events(client: CoreSignatureClient) -> object:
-        return [(each.uuid, each.event_type, bool(each.timestamp)) for each in (await client.events()).found]
+        return [(event.uuid, event.event_type, bool(event.timestamp)) for event in (await client.events()).found]
 
     async def acted(client: CoreSignatureClient) -> object:
         await client.cancel(uuid)
@@ -85,62 +89,67 @@ def _call(one: Exchange) -> Callable[[CoreSignatureClient], Awaitable[Any]] | No
         **{("POST", name, False): request for name in requests},
         **{("POST", name, True): acted for name in requests},
     }
-    if "external_id" in one.query:
+    if "external_id" in exchange.query:
         calls["GET", "documents", False] = documents
-    return calls.get((one.method, resource, bool(uuid)))
+    return calls.get((exchange.method, resource, bool(uuid)))
 
 
-def _client(seen: Recording, one: Exchange) -> CoreSignatureClient:
+def _client(recording: Recording, exchange: Exchange) -> CoreSignatureClient:
     """A client of a tenant that gives this one answer."""
-    known, body = seen.settings, one.body
+    settings, body = recording.settings, exchange.body
     if isinstance(body, dict) and "next" in body:
         body = {**body, "next": None}
-    action = one.path.rstrip("/").rpartition("/")[2]
+    action = exchange.path.rstrip("/").rpartition("/")[2]
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/token"):
             return httpx.Response(200, json={"access_token": "t", "token_type": "Bearer", "expires_in": 900})
-        if one.method == "POST" and request.method == "GET":  # whether the request of an action exists at all
+        if exchange.method == "POST" and request.method == "GET":  # whether the request of an action exists at all
             return httpx.Response(200, json={"uuid": "x", "signers": []})
         content = b"" if body is None else json.dumps(body).encode()
-        return httpx.Response(one.status or 500, content=content, headers={"content-type": "application/json"})
+        return httpx.Response(exchange.status or 500, content=content, headers={"content-type": "application/json"})
 
     config = CoreSignatureConfig(
         url=f"https://{HOST}",
         credentials=Credentials(f"https://{HOST}/token", "id", SecretStr("secret")),
-        dialect=Dialect(known["dialect"]),
-        name_style=NameStyle(known["name_style"]),
+        dialect=Dialect(settings["dialect"]),
+        name_style=NameStyle(settings["name_style"]),
         cancel_paths=(action,),
     )
     return CoreSignatureClient(config, transport=httpx.MockTransport(answer))
 
 
-def _meant(one: Exchange) -> object:
-    told = one.answer
-    path = one.path.removeprefix(_API)
-    if "results" in told:
-        made = _raw_event if path.startswith("/events/") else _raw_document
-        return [made(each) for each in one.results]
-    if path.startswith("/documents/") and one.method != "DELETE":
-        return _raw_document(told)
-    return "done" if one.method == "DELETE" or path.count("/") > 3 else _raw_request(told)
+def _meant(exchange: Exchange) -> object:
+    answer = exchange.answer
+    path = exchange.path.removeprefix(_API)
+    if "results" in answer:
+        convert = _raw_event if path.startswith("/events/") else _raw_document
+        return [convert(result) for result in exchange.results]
+    if path.startswith("/documents/") and exchange.method != "DELETE":
+        return _raw_document(answer)
+    return "done" if exchange.method == "DELETE" or path.count("/") > 3 else _raw_request(answer)
 
 
-def _raw_document(told: Mapping[str, Any]) -> object:
-    request = told.get("signrequest") or told.get("signature_request")
-    return (told.get("uuid"), told.get("status"), told.get("external_id"), _raw_request(request) if request else None)
+def _raw_document(document: Mapping[str, Any]) -> object:
+    request = document.get("signrequest") or document.get("signature_request")
+    return (
+        document.get("uuid"),
+        document.get("status"),
+        document.get("external_id"),
+        _raw_request(request) if request else None,
+    )
 
 
-def _raw_request(told: Mapping[str, Any]) -> object:
+def _raw_request(request: Mapping[str, Any]) -> object:
     signers = [
-        (one.get("email"), one.get("order"), bool(one.get("signed")), bool(one.get("declined")))
-        for one in told["signers"]
+        (signer.get("email"), signer.get("order"), bool(signer.get("signed")), bool(signer.get("declined")))
+        for signer in request["signers"]
     ]
-    return (told.get("uuid"), signers)
+    return (request.get("uuid"), signers)
 
 
-def _raw_event(told: Mapping[str, Any]) -> object:
-    return (str(told.get("uuid")), str(told.get("event_type")), bool(told.get("timestamp")))
+def _raw_event(event: Mapping[str, Any]) -> object:
+    return (str(event.get("uuid")), str(event.get("event_type")), bool(event.get("timestamp")))
 
 
 def _of_document(document: WireDocument) -> object:
@@ -149,21 +158,21 @@ def _of_document(document: WireDocument) -> object:
 
 
 def _of_request(request: WireRequest) -> object:
-    return (request.uuid, [(one.email, one.order, one.signed, one.declined) for one in request.signers])
+    return (request.uuid, [(signer.email, signer.order, signer.signed, signer.declined) for signer in request.signers])
 
 
-def misjudged(seen: Recording) -> list[str]:
+def misjudged(recording: Recording) -> list[str]:
     """Callbacks of which our web process would think otherwise than it did then."""
-    rules = CallbackRules((SecretStr(TEST_SECRET),), unsigned=seen.settings["mode"] == "none")
-    verdicts = [(call.answer["verdict"], _judge_now(rules, call.sent)) for call in seen.calls("callback")]
-    return [f"{then} then, {now} now" for then, now in verdicts if then != now]
+    rules = CallbackRules((SecretStr(TEST_SECRET),), unsigned=recording.settings["mode"] == "none")
+    verdicts = [(call.answer["verdict"], _judge_now(rules, call.sent)) for call in recording.calls("callback")]
+    return [f"{past_verdict} then, {now} now" for past_verdict, now in verdicts if past_verdict != now]
 
 
 def _judge_now(rules: CallbackRules, body: Json) -> str:
     """At the instant of its event."""
     event_time = str(body.get("event_time", ""))
-    at = datetime.fromtimestamp(int(event_time) if event_time.isdecimal() else 0, UTC)
-    return judge_callback(rules, {"content-type": "application/json"}, json.dumps(body).encode(), at)
+    instant = datetime.fromtimestamp(int(event_time) if event_time.isdecimal() else 0, UTC)
+    return judge_callback(rules, {"content-type": "application/json"}, json.dumps(body).encode(), instant)
 
 
 READ: Final[Mapping[str, frozenset[str]]] = {
@@ -182,66 +191,73 @@ READ: Final[Mapping[str, frozenset[str]]] = {
 
 def unlike(tenant: Recording, sandbox: Recording) -> list[str]:
     """Where a tenant answers otherwise than the sandbox in what we read: a key that never comes, or another type."""
-    theirs, ours = shapes(tenant), shapes(sandbox)
-    found = []
-    for thing, keys in READ.items():
-        for key in sorted(keys & ours[thing].keys() if thing in theirs else ()):
-            here, there = ours[thing][key], theirs[thing].get(key)
-            if there is None:
-                found.append(f"{thing}: {key} never comes")
-            elif here and there and not here & there:
-                found.append(f"{thing}: {key} is {'/'.join(sorted(there))}, at the sandbox {'/'.join(sorted(here))}")
-    words = {"paths": {_template(one.path) for one in sandbox.calls("core") if one.ok}}
-    found += [
+    tenant_shapes, sandbox_shapes = shapes(tenant), shapes(sandbox)
+    differences = []
+    for object_type, keys in READ.items():
+        for key in sorted(keys & sandbox_shapes[object_type].keys() if object_type in tenant_shapes else ()):
+            sandbox_types, tenant_types = sandbox_shapes[object_type][key], tenant_shapes[object_type].get(key)
+            if tenant_types is None:
+                differences.append(f"{object_type}: {key} never comes")
+            elif sandbox_types and tenant_types and not sandbox_types & tenant_types:
+                at_tenant, at_sandbox = "/".join(sorted(tenant_types)), "/".join(sorted(sandbox_types))
+                differences.append(f"{object_type}: {key} is {at_tenant}, at the sandbox {at_sandbox}")
+    sandbox_paths = {_template(exchange.path) for exchange in sandbox.calls("core") if exchange.ok}
+    differences += [
         f"{path} is unknown to the sandbox"
-        for path in sorted({_template(one.path) for one in tenant.calls("core") if one.ok} - words["paths"])
+        for path in sorted(
+            {_template(exchange.path) for exchange in tenant.calls("core") if exchange.ok} - sandbox_paths
+        )
     ]
-    return found
+    return differences
 
 
 def unknown(tenant: Recording, sandbox: Recording) -> list[str]:
     """Keys that a tenant answers with and the sandbox does not: nothing reads them."""
-    theirs, ours = shapes(tenant), shapes(sandbox)
-    return [f"{thing}: {key}" for thing in theirs for key in sorted(theirs[thing].keys() - ours[thing].keys())]
+    tenant_shapes, sandbox_shapes = shapes(tenant), shapes(sandbox)
+    return [
+        f"{object_type}: {key}"
+        for object_type in tenant_shapes
+        for key in sorted(tenant_shapes[object_type].keys() - sandbox_shapes[object_type].keys())
+    ]
 
 
-def shapes(seen: Recording) -> dict[str, dict[str, set[str]]]:
+def shapes(recording: Recording) -> dict[str, dict[str, set[str]]]:
     """The JSON types of each key of each thing, null aside."""
-    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for thing, told in _things(seen):
-        for key, value in told.items():
-            found[thing][key] |= {_kind(value)} - {"null"}
-    return found
+    types_by_key: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for object_type, content in _list_objects(recording):
+        for key, value in content.items():
+            types_by_key[object_type][key] |= {_kind(value)} - {"null"}
+    return types_by_key
 
 
-def _things(seen: Recording) -> Iterator[tuple[str, Json]]:
-    for one in seen.exchanges:
-        if one.ok and one.service == "token":
-            yield "token", dict(one.answer)
-        if one.ok and one.service == "core":
-            yield from _of_answer(one)
-    yield from (("callback", call.sent) for call in seen.calls("callback"))
+def _list_objects(recording: Recording) -> Iterator[tuple[str, Json]]:
+    for exchange in recording.exchanges:
+        if exchange.ok and exchange.service == "token":
+            yield "token", dict(exchange.answer)
+        if exchange.ok and exchange.service == "core":
+            yield from _of_answer(exchange)
+    yield from (("callback", call.sent) for call in recording.calls("callback"))
 
 
-def _of_answer(one: Exchange) -> Iterator[tuple[str, Json]]:
-    resource = one.path.removeprefix(_API).split("/")[1]
-    thing = {"documents": "document", "events": "event"}.get(resource, "request")
-    told: Iterable[Json] = [dict(one.answer)] if one.answer else []
-    if "results" in one.answer:
-        yield "list", dict(one.answer)
-        told = [each for each in one.results if each.get("external_id") != FOREIGN]
-    for each in told:
-        if "uuid" in each:
-            yield thing, each
-            yield from _inside(each)
+def _of_answer(exchange: Exchange) -> Iterator[tuple[str, Json]]:
+    resource = exchange.path.removeprefix(_API).split("/")[1]
+    object_type = {"documents": "document", "events": "event"}.get(resource, "request")
+    objects: Iterable[Json] = [dict(exchange.answer)] if exchange.answer else []
+    if "results" in exchange.answer:
+        yield "list", dict(exchange.answer)
+        objects = [result for result in exchange.results if result.get("external_id") != FOREIGN]
+    for content in objects:
+        if "uuid" in content:
+            yield object_type, content
+            yield from _inside(content)
 
 
-def _inside(told: Json) -> Iterator[tuple[str, Json]]:
-    request = told.get("signrequest") or told.get("signature_request") or told
+def _inside(content: Json) -> Iterator[tuple[str, Json]]:
+    request = content.get("signrequest") or content.get("signature_request") or content
     if isinstance(request, dict) and isinstance(request.get("signers"), list):
-        if request is not told:
+        if request is not content:
             yield "request", request
-        yield from (("signer", one) for one in request["signers"])
+        yield from (("signer", signer) for signer in request["signers"])
 
 
 _KINDS: Final = {

@@ -46,37 +46,37 @@ def vendor(**variant: Any) -> SandboxSettings:
 
 def environment(sandbox: RunningSandbox, folder: Path, **changes: str) -> dict[str, str]:
     """Our settings for this tenant."""
-    known, [port] = sandbox.state.settings, free_ports(1)
+    sandbox_settings, [port] = sandbox.state.settings, free_ports(1)
     people = folder / "people.yaml"
     people.write_text(
         "people: [{id: grace, name: Grace Canary, email: grace.canary@tester.example, zone: Europe/Amsterdam,"
         f" devices: [{{token: {SECRETS[3]}, platform: android}}]}}]\n"
     )
-    ours = {
+    variables = {
         "DATA_DIR": str(folder),
         "PEOPLE": str(people),
         "SIGNATURE_URL": sandbox.url,
-        "SIGNATURE_TOKEN_URL": f"{sandbox.url}/tenants/{known.tenant}/oauth2/token",
-        "SIGNATURE_CLIENT_ID": known.client_id,
-        "SIGNATURE_CLIENT_SECRET": known.client_secret,
+        "SIGNATURE_TOKEN_URL": f"{sandbox.url}/tenants/{sandbox_settings.tenant}/oauth2/token",
+        "SIGNATURE_CLIENT_ID": sandbox_settings.client_id,
+        "SIGNATURE_CLIENT_SECRET": sandbox_settings.client_secret,
         "SIGNATURE_MAX_RPS": "200",
         "PUSH_URL": sandbox.url,
-        "PUSH_PROJECT": known.push_project,
+        "PUSH_PROJECT": sandbox_settings.push_project,
         "PUSH_TOKEN_URL": f"{sandbox.url}/push/oauth2/token",
-        "PUSH_CLIENT_ID": known.push_client_id,
-        "PUSH_CLIENT_SECRET": known.push_client_secret,
+        "PUSH_CLIENT_ID": sandbox_settings.push_client_id,
+        "PUSH_CLIENT_SECRET": sandbox_settings.push_client_secret,
         "MRA_URL": sandbox.url,
-        "MRA_USER": known.mra_user,
-        "MRA_PASSWORD": known.mra_password,
+        "MRA_USER": sandbox_settings.mra_user,
+        "MRA_PASSWORD": sandbox_settings.mra_password,
         "WEBHOOK_URL": f"http://127.0.0.1:{port}",
         "WEBHOOK_BIND": f"127.0.0.1:{port}",
-        "WEBHOOK_SECRETS": known.callback_secret,
+        "WEBHOOK_SECRETS": sandbox_settings.callback_secret,
         "WEBHOOK_SEGMENT": SECRETS[4],
         "LINK_BASE": "https://sign.canary.example",
         "LINK_SECRET": "0123456789abcdef0123456789abcdef",
         **changes,
     }
-    return {f"COUNTERSIGN_{name}": text for name, text in ours.items()}
+    return {f"COUNTERSIGN_{name}": text for name, text in variables.items()}
 
 
 @dataclass
@@ -102,8 +102,8 @@ async def act_on_document(sandbox: RunningSandbox, act: str) -> None:
         documents = (await browser.get("/_sandbox/documents")).json()
         signers = [signer for document in documents for signer in document["signers"]]
         [uuid] = [signer["uuid"] for signer in signers if signer["turn"] and signer["email"] == TO]
-        for word in ("view", act):
-            (await browser.post(f"/_sandbox/signers/{uuid}/{word}")).raise_for_status()
+        for action in ("view", act):
+            (await browser.post(f"/_sandbox/signers/{uuid}/{action}")).raise_for_status()
 
 
 @dataclass(frozen=True)
@@ -126,12 +126,12 @@ def build_plan(wait: float = 5) -> TrialPlan:
 
 @asynccontextmanager
 async def run_trial(
-    folder: Path, *, act: str = "sign", ours: dict[str, str] | None = None, **variant: Any
+    folder: Path, *, act: str = "sign", overrides: dict[str, str] | None = None, **variant: Any
 ) -> AsyncIterator[FinishedTrial]:
     """A whole trial of one tenant, which still runs."""
     async with running(vendor(**variant)) as sandbox:
         signer = TestSigner(sandbox, act)
-        trial = Trial(load(environment=environment(sandbox, folder, **(ours or {}))), build_plan(), signer.say)
+        trial = Trial(load(environment=environment(sandbox, folder, **(overrides or {}))), build_plan(), signer.say)
         async with asyncio.timeout(60):
             await trial.run()
         yield FinishedTrial(trial, signer, sandbox)

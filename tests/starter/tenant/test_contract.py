@@ -53,14 +53,14 @@ def test_its_facts_are_judged_from_its_answers_alone(tenant: Recording) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variant", "says"),
+    ("variant", "messages"),
     [
         ({"embedded_key": "signature_request"}, ["document: signrequest never comes"]),
         (
             {"action_names": "short"},
             [
-                f"/api/v1/signature-requests/{{uuid}}/{word}/ is unknown to the sandbox"
-                for word in ("cancel", "forward", "resend")
+                f"/api/v1/signature-requests/{{uuid}}/{action}/ is unknown to the sandbox"
+                for action in ("cancel", "forward", "resend")
             ],
         ),
         ({"callback_hash": False}, ["callback: event_hash never comes"]),
@@ -70,16 +70,16 @@ def test_its_facts_are_judged_from_its_answers_alone(tenant: Recording) -> None:
             ["event: document is text, at the sandbox object", "callback: document is text, at the sandbox object"],
         ),
     ],
-    ids=lambda told: next(iter(told)) if isinstance(told, dict) else "",
+    ids=lambda parameter: next(iter(parameter)) if isinstance(parameter, dict) else "",
 )
 async def test_a_tenant_that_differs_is_found_and_still_read(
-    variant: dict[str, Any], says: list[str], sandbox: Recording, tmp_path: Path
+    variant: dict[str, Any], messages: list[str], sandbox: Recording, tmp_path: Path
 ) -> None:
     (tmp_path / "other").mkdir()
-    other = await of_sandbox(tmp_path / "other", **variant)
-    assert unlike(other, sandbox) == says
-    assert await unread(other) == []
-    assert misjudged(other) == []
+    variant_recording = await of_sandbox(tmp_path / "other", **variant)
+    assert unlike(variant_recording, sandbox) == messages
+    assert await unread(variant_recording) == []
+    assert misjudged(variant_recording) == []
 
 
 async def test_an_answer_that_our_client_would_not_read_is_named(sandbox: Recording) -> None:

@@ -56,8 +56,8 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, str], set[str]]] = {
 
 @pytest.mark.parametrize("name", VARIANTS)
 async def test_exactly_what_differs_is_named_with_the_setting_that_mends_it(name: str, tmp_path: Path) -> None:
-    variant, ours, ids = VARIANTS[name]
-    async with run_trial(tmp_path, ours=ours, **variant) as finished:
+    variant, overrides, ids = VARIANTS[name]
+    async with run_trial(tmp_path, overrides=overrides, **variant) as finished:
         differences = finished.findings(Verdict.DIFFERS)
         assert differences.keys() == ids
         for id, finding in differences.items():
@@ -74,12 +74,12 @@ async def test_with_the_settings_that_it_names_nothing_differs_any_more(tmp_path
         "SIGNATURE_DOWNLOAD_HOSTS": "localhost",
     }
     variant = {"action_names": "short", "signer_names": "first_last", "download_host": "localhost"}
-    async with run_trial(tmp_path, ours=mended, **variant) as finished:
+    async with run_trial(tmp_path, overrides=mended, **variant) as finished:
         assert finished.findings(Verdict.DIFFERS) == {}
 
 
 @pytest.mark.parametrize(
-    ("ours", "id"),
+    ("overrides", "id"),
     [
         ({"SIGNATURE_CLIENT_SECRET": "wrong"}, "T3"),
         ({"WEBHOOK_SECRETS": "another"}, "K5"),
@@ -87,25 +87,29 @@ async def test_with_the_settings_that_it_names_nothing_differs_any_more(tmp_path
         ({"PUSH_SEND_PATH": "/v2/{project}:push"}, "F1"),
     ],
 )
-async def test_a_setting_of_ours_that_is_wrong_is_named(ours: dict[str, str], id: str, tmp_path: Path) -> None:
-    async with run_trial(tmp_path, ours=ours) as finished:
-        [name] = ours
+async def test_a_setting_of_ours_that_is_wrong_is_named(overrides: dict[str, str], id: str, tmp_path: Path) -> None:
+    async with run_trial(tmp_path, overrides=overrides) as finished:
+        [name] = overrides
         settings = finished.findings(Verdict.DIFFERS)[id].settings
         assert f"COUNTERSIGN_{name}" in settings or settings == ("COUNTERSIGN_SIGNATURE_TOKEN_AUTH",)
 
 
 async def test_a_filter_that_is_ignored_is_named_and_no_other_document_is_kept(tmp_path: Path) -> None:
     async with running(vendor(ignores_filters=True)) as sandbox:
-        other = await _send_of_somebody_else(sandbox.url, sandbox.core_signature.tokens.issue())
+        foreign_uuid = await _send_of_somebody_else(sandbox.url, sandbox.core_signature.tokens.issue())
         trial = Trial(load(environment=environment(sandbox, tmp_path)), build_plan(), TestSigner(sandbox, "sign").say)
         await trial.run()
         findings = FinishedTrial(trial, TestSigner(sandbox), sandbox).findings(Verdict.DIFFERS)
         assert {"L3", "V1"} <= findings.keys()
         trial.recording.write(tmp_path)
-        kept = (tmp_path / ANSWERS).read_text()
-        assert [word for word in (other, "somebody.else", "Secret plan", "case-of-another") if word in kept] == []
+        recorded_text = (tmp_path / ANSWERS).read_text()
+        assert [
+            private_text
+            for private_text in (foreign_uuid, "somebody.else", "Secret plan", "case-of-another")
+            if private_text in recorded_text
+        ] == []
         calls = [entry for entry in sandbox.state.ledger.after(0) if entry["type"] == "request"]
-        assert [call for call in calls if call["method"] != "GET" and other in call["path"]] == []
+        assert [call for call in calls if call["method"] != "GET" and foreign_uuid in call["path"]] == []
 
 
 async def _send_of_somebody_else(url: str, token: str) -> str:
@@ -116,10 +120,10 @@ async def _send_of_somebody_else(url: str, token: str) -> str:
         "external_id": "case-of-another",
     }
     async with plain_client(url, headers={"authorization": f"Bearer {token}"}) as browser:
-        made = (await browser.post("/api/v1/documents/", json=body)).json()
+        document = (await browser.post("/api/v1/documents/", json=body)).json()
         signers = [{"email": "somebody.else@tester.example", "full_name": "Somebody Else"}]
-        await browser.post("/api/v1/signature-requests/", json={"document": made["url"], "signers": signers})
-        return str(made["uuid"])
+        await browser.post("/api/v1/signature-requests/", json={"document": document["url"], "signers": signers})
+        return str(document["uuid"])
 
 
 async def test_a_decline_is_seen_as_well(tmp_path: Path) -> None:
@@ -191,9 +195,9 @@ async def test_beside_a_running_web_process_the_rest_is_tried(tmp_path: Path) ->
 async def test_nothing_that_is_kept_names_anybody_or_is_a_secret_and_it_is_judged_alike(tmp_path: Path) -> None:
     async with run_trial(tmp_path) as finished:
         finished.trial.recording.write(tmp_path)
-        kept = (tmp_path / ANSWERS).read_text()
+        recorded_text = (tmp_path / ANSWERS).read_text()
         uuids = [document.uuid for document in finished.sandbox.state.database.documents]
         host, port = finished.sandbox.url.rpartition("/")[2].split(":")
         private = (*SECRETS, TO, OTHER, TO.split("@")[0], "canary", "acme", host, port, "/dl/", "/sign/", "eyJ")
-        assert [word for word in (*private, *uuids) if word in kept] == []
+        assert [private_text for private_text in (*private, *uuids) if private_text in recorded_text] == []
         assert judge_recording(Recording.read(tmp_path)) == judge_recording(finished.trial.recording)
