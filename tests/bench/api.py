@@ -24,7 +24,7 @@ from rich.text import Text
 
 from activities.temporal import executions
 from activities.temporal.executions import RunStatus
-from starter.cli import start_files as requests
+from starter.cli import start_files
 from starter.web.api.api import ROOT
 from tests.bench import desk
 from tests.faults.population import PDF, colleague, write_request
@@ -179,7 +179,7 @@ async def _by_api(full_stack: Town, http: httpx.AsyncClient, id: str, number: in
 async def _by_command(full_stack: Town, id: str, number: int) -> float:
     prepared, last_entry = await full_stack.prepared(id, colleague(number)), await full_stack.vendor.last()
     started_at = datetime.now(UTC)
-    await requests.start(full_stack.context, prepared)
+    await start_files.start(full_stack.context, prepared)
     return await _until_pushed(full_stack, id, last_entry, started_at)
 
 

@@ -28,7 +28,7 @@ from activities.campaign.batch import request_of
 from activities.records.audiences import Member, MemberRow
 from activities.temporal import executions as runs
 from starter.boot import processes as modules
-from starter.cli import start_files as requests
+from starter.cli import start_files
 from starter.cli.campaign import FORMS
 from tests.bench import campaign_floor, processor_time
 from tests.bench.history import NotAsAsked
@@ -181,7 +181,7 @@ async def campaign(people: int, say: Say) -> Told:
             datetime.now(UTC),
         )
         mark = await full_stack.vendor.last()
-        await requests.start(full_stack.context, ready)
+        await start_files.start(full_stack.context, ready)
         figures = await _measure_notification(full_stack, people, began, partial(say, "told"))
         request_count = people + figures["urgent_requests"]
         figures["calls_per_person"] = await _count_calls(full_stack, mark) / request_count
@@ -235,7 +235,7 @@ async def _time_urgent_requests(full_stack: Town, watch: Watch, is_over: asyncio
         name = f"urgent-{len(seconds_to_push):03}"
         ready = await full_stack.prepared(name, colleague(len(seconds_to_push)), policy=_URGENT)
         started_at = datetime.now(UTC)
-        await requests.start(full_stack.context, ready)
+        await start_files.start(full_stack.context, ready)
         pushed = (await watch.until_told(name, timeout_seconds=_TOLD_WITHIN))[name]
         seconds_to_push.append((pushed - started_at).total_seconds())
         with suppress(TimeoutError):

@@ -25,7 +25,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.notifications.message import Message
 from activities.notifications.push_services import fcm_body
 from starter.boot import clients
-from starter.cli import start_files as requests
+from starter.cli import start_files
 from tests.faults.population import colleague, tokens
 from tests.faults.town import Conditions, Town, eventually, ids, start_town
 from tests.faults.vendor import DOCUMENTS, REQUESTS, instant
@@ -145,7 +145,7 @@ async def _time_start_to_push(full_stack: Town, name: str, person: str) -> float
     """Seconds from the start to the first phone that has it, by the clock of the phones."""
     prepared, last_entry = await full_stack.prepared(name, person), await full_stack.vendor.last()
     started_at = datetime.now(UTC)
-    await requests.start(full_stack.context, prepared)
+    await start_files.start(full_stack.context, prepared)
 
     async def pushed() -> datetime | None:
         pushes = await full_stack.vendor.ledger("push", last_entry)

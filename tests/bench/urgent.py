@@ -15,7 +15,7 @@ from typing import Final
 
 from rich.text import Text
 
-from starter.cli import start_files as requests
+from starter.cli import start_files
 from tests.faults.population import PATIENT, Policy, colleague
 from tests.faults.town import Conditions, Town, eventually, ids, start_town
 from tests.faults.vendor import instant
@@ -105,7 +105,7 @@ async def _have_wait(full_stack: Town, names: Iterable[str]) -> None:
 
     async def start_request(number: int, name: str) -> None:
         async with room:
-            await requests.start(full_stack.context, await full_stack.prepared(name, colleague(number)))
+            await start_files.start(full_stack.context, await full_stack.prepared(name, colleague(number)))
 
     await asyncio.gather(*(start_request(number, name) for number, name in enumerate(names)))
 
@@ -116,7 +116,7 @@ async def _start_to_push(full_stack: Town, name: str) -> float:
         await full_stack.vendor.last(),
     )
     started_at = datetime.now(UTC)
-    await requests.start(full_stack.context, prepared)
+    await start_files.start(full_stack.context, prepared)
 
     async def pushed() -> datetime | None:
         pushes = await full_stack.vendor.ledger("push", last_entry)

@@ -15,10 +15,10 @@ from pydantic import SecretStr
 from pydantic_core import to_jsonable_python
 
 from activities.notifications.links import LinkUse, SigningLinks
-from starter.cli import start_files as requests
+from starter.cli import start_files
 from starter.config import settings
 from starter.config.settings import Need, Settings
-from starter.queries import commands as wishes
+from starter.queries import commands
 from starter.temporal.connection import Context, opened
 from tests.faults.town import eventually
 from tests.stack.laptop import Laptop
@@ -57,9 +57,9 @@ class Contract:
         text = file.read_text().replace(_NAME, f'"{contract.document}"').replace(*swap)
         text = text.replace("policy:\n", f"policy:\n  {policy}\n")
         file.write_text(text.replace(f"person: {CUSTOMER}", first) if first else text)
-        prepared = await requests.read(contract._settings, str(file))
+        prepared = await start_files.read(contract._settings, str(file))
         async with contract._context() as opened:
-            assert (await requests.start(opened, prepared)).created
+            assert (await start_files.start(opened, prepared)).created
         await eventually(contract._is_sent)
         return contract
 
@@ -68,7 +68,7 @@ class Contract:
         async with self._context() as opened:
 
             async def looked_at() -> Any:
-                view = to_jsonable_python(await requests.show(opened, self.id), by_alias=True)
+                view = to_jsonable_python(await start_files.show(opened, self.id), by_alias=True)
                 return view if is_reached(view) else None
 
             return await eventually(looked_at)
@@ -76,7 +76,7 @@ class Contract:
     async def cancel(self) -> None:
         """End it as the legal desk would."""
         async with self._context() as opened:
-            await wishes.make(opened, self.id, Cancellation(reason="no longer needed", actor=LEGAL))
+            await commands.make(opened, self.id, Cancellation(reason="no longer needed", actor=LEGAL))
 
     def link(self, person: str, use: LinkUse = LinkUse.SIGN) -> str:
         """What stands in a notice to this person."""

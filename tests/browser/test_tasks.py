@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from activities.launch.task_file import PreparedTask
 from activities.people.ids import stands_in_full
 from activities.policies.catalogue import Catalogue
-from starter.cli import start_files as requests
+from starter.cli import start_files
 from starter.config import settings
 from starter.config.settings import Need
 from starter.temporal.connection import opened
@@ -33,7 +33,7 @@ async def start(laptop: Laptop, id: str, title: str = TITLE) -> None:
     own_settings = settings.load(Need.PEOPLE, environment=laptop.addresses["env"])
     task_input = TaskInput(task=task, policy=Policy(expires=False), fingerprint="f" * 64)
     async with opened(own_settings) as context:
-        await requests.start(
+        await start_files.start(
             context, PreparedTask(task_input, Catalogue.read(own_settings.policies).resolve("team-task"))
         )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.launch import launch as path
+from activities.launch import launch
 from starter.temporal.codec import data_converter
 from tests.chaos.conftest import Note
 from tests.faults.evidence import gather, gather_onboarding
@@ -66,7 +66,7 @@ async def test_two_thousand_onboardings_are_begun(tmp_path: Path, note: Note) ->
 
         async def start(id: str) -> bool:
             ready = await prepare_onboarding_file(town, id, SMALL)
-            return (await path.start(town.context.client, town.context.store, ready)).created
+            return (await launch.start(town.context.client, town.context.store, ready)).created
 
         created = []
         for first in range(0, MANY, AT_ONCE):

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from starter.cli import start_files as requests
+from starter.cli import start_files
 from starter.cli.doctor.health import PartHealth
 from starter.cli.doctor.temporal import worker
-from starter.queries import commands as wishes
-from starter.queries import lookup
+from starter.queries import commands, lookup
 from tests.chaos.conftest import Note
 from tests.faults import campaigning
 from tests.faults.campaigning import Watch, begin, crowd
@@ -88,7 +87,7 @@ async def start(town: Town, names: list[str]) -> None:
 
     async def start_one(number: int, name: str) -> None:
         async with room:
-            await requests.start(town.context, await town.prepared(name, colleague(number), policy=PATIENT))
+            await start_files.start(town.context, await town.prepared(name, colleague(number), policy=PATIENT))
 
     await asyncio.gather(*(start_one(number, name) for number, name in enumerate(names)))
 
@@ -105,10 +104,10 @@ async def measure_answer(ask: Callable[[], Awaitable[Any]]) -> float:
 
 
 async def use_command(town: Town, kind: Kind, id: str, command: AnyCommand | None = None) -> None:
-    """Show it, or send it a wish, as the command does."""
+    """Show it, or send it a command, as the command does."""
     if command is None:
         await lookup.show_of(kind, town.context, id)
     else:
-        await wishes.send(
+        await commands.send(
             town.context.client, id, command, secrets.token_hex(4), kind=kind, within=timedelta(minutes=3)
         )

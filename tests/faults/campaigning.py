@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 
 from activities.campaign.intake import PreparedCampaign, prepare_campaign
 from activities.files.reading import FileText
-from activities.launch import launch as path
+from activities.launch import launch
 from activities.launch.doors import Sources
 from activities.people.directory import UnknownGroup
 from activities.policies.catalogue import Catalogue
@@ -84,9 +84,9 @@ async def prepare_campaign_file(
     return await prepare_campaign(FileText.read(file).parse(), sources)
 
 
-async def begin(town: Town, id: str, audience: Mapping[str, Any] | None = None, **fields: Any) -> path.StartResult:
+async def begin(town: Town, id: str, audience: Mapping[str, Any] | None = None, **fields: Any) -> launch.StartResult:
     """Start one."""
-    return await path.start(
+    return await launch.start(
         town.context.client, town.context.store, await prepare_campaign_file(town, id, audience, **fields)
     )
 

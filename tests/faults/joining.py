@@ -10,9 +10,9 @@ from typing import Any, Final
 from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
-from activities.launch import launch as path
+from activities.launch import launch
 from activities.onboarding.intake import PreparedOnboarding
-from starter.cli import start_files as requests
+from starter.cli import start_files
 from tests.faults.population import REQUESTER, colleague
 from tests.faults.town import TEMPORAL, WORKER, Town, eventually
 from workflows.kinds import Kind
@@ -56,7 +56,7 @@ SMALL: Final[Sequence[dict[str, Any]]] = (
 async def prepare_onboarding_file(town: Town, id: str, stages: Sequence[dict[str, Any]]) -> PreparedOnboarding:
     """An onboarding of a file that was checked."""
     file = _written(town.folder.path / "files" / f"{id}.json", {"id": id, "stages": list(stages)})
-    prepared: PreparedOnboarding = await requests.read(town.settings, file, kind=Kind.ONBOARDING)
+    prepared: PreparedOnboarding = await start_files.read(town.settings, file, kind=Kind.ONBOARDING)
     return prepared
 
 
@@ -69,7 +69,7 @@ def _written(file: Path, fields: Mapping[str, Any]) -> str:
 
 async def begin(town: Town, id: str, stages: Sequence[dict[str, Any]]) -> None:
     """Start one."""
-    await path.start(town.context.client, town.context.store, await prepare_onboarding_file(town, id, stages))
+    await launch.start(town.context.client, town.context.store, await prepare_onboarding_file(town, id, stages))
 
 
 async def act(town: Town, id: str) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
-from starter.queries import commands as wishes
+from starter.queries import commands as command_queries
 from starter.queries import fast_forward
 from tests.faults.floods import runs_of
 from tests.faults.town import eventually
@@ -120,11 +120,11 @@ def _everything_answers(world: World) -> None:
 
 
 async def _send_command(client: Client, story: Story, command: AnyCommand, number: int) -> Receipt:
-    return await wishes.carry_out(client, "msa-0042", command, f"op-{number}", wait=_AT_ONCE)
+    return await command_queries.carry_out(client, "msa-0042", command, f"op-{number}", wait=_AT_ONCE)
 
 
 async def _outcome(story: Story, command: AnyCommand, number: int) -> Receipt:
-    """What became of a wish; the clock may be there before the last call has answered."""
+    """What became of a command; the clock may be there before the last call has answered."""
 
     async def probe() -> Receipt | None:
         try:

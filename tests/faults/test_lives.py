@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from activities.launch.launch import BrokenOff, IdTaken
-from starter.cli import start_files as requests
+from starter.cli import start_files
 from starter.cli.doctor.health import PartHealth, SetUpPart
 from starter.cli.doctor.temporal import progress, worker
 from tests.faults.creates import start_all, until_made
@@ -114,11 +114,11 @@ async def test_fifty_starts_at_once_are_one_request(shared: Town) -> None:
     prepared = await shared.prepared("wanted", colleague(23))
     conflicting = await shared.prepared("wanted", colleague(24))
     answers = await asyncio.gather(
-        *(requests.start(shared.context, conflicting if n == 25 else prepared) for n in range(51)),
+        *(start_files.start(shared.context, conflicting if n == 25 else prepared) for n in range(51)),
         return_exceptions=True,
     )
-    started = [answer for answer in answers if isinstance(answer, requests.StartAnswer)]
-    refused = [answer for answer in answers if not isinstance(answer, requests.StartAnswer)]
+    started = [answer for answer in answers if isinstance(answer, start_files.StartAnswer)]
+    refused = [answer for answer in answers if not isinstance(answer, start_files.StartAnswer)]
     assert len(started) == 50
     assert [type(refusal).__name__ for refusal in refused] == ["IdTaken"]
     assert len({answer.run_id for answer in started}) == 1
@@ -131,16 +131,16 @@ async def test_a_terminated_request_is_taken_up_again_with_its_living_document(s
     """S3: a start says so and changes nothing; with `--again` it goes on, also when it was signed meanwhile."""
     for name, signed_meanwhile in (("ended-by-hand", False), ("signed-meanwhile", True)):
         prepared = await shared.prepared(name, colleague(25))
-        first = await requests.start(shared.context, prepared)
+        first = await start_files.start(shared.context, prepared)
         await shared.until_shown(name, lambda view: view.notifications)
-        with_nothing_to_take_up = await requests.start(shared.context, prepared, again=True)
+        with_nothing_to_take_up = await start_files.start(shared.context, prepared, again=True)
         assert (with_nothing_to_take_up.created, with_nothing_to_take_up.run_id) == (False, first.run_id)
         await shared.handle(name).terminate("by hand")
         with pytest.raises(BrokenOff, match=f"{name}: its workflow was terminated .* start it with --again"):
-            await requests.start(shared.context, prepared)
+            await start_files.start(shared.context, prepared)
         if signed_meanwhile:
             await shared.sign(name)
-        restarted = await requests.start(shared.context, prepared, again=True)
+        restarted = await start_files.start(shared.context, prepared, again=True)
         assert restarted.created and restarted.run_id != first.run_id
         if not signed_meanwhile:
             await shared.until_shown(name, lambda view: view.status is Status.SENT)
@@ -153,7 +153,7 @@ async def test_other_content_takes_no_terminated_request_up(shared: Town) -> Non
     await shared.ask("other-content", colleague(26))
     await shared.handle("other-content").terminate("by hand")
     with pytest.raises(IdTaken):
-        await requests.start(shared.context, await shared.prepared("other-content", colleague(27)), again=True)
+        await start_files.start(shared.context, await shared.prepared("other-content", colleague(27)), again=True)
 
 
 async def _is_created(town: Town, name: str) -> bool:

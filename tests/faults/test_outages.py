@@ -10,7 +10,7 @@ pytestmark = pytest.mark.real_server
 
 
 def assert_nothing_was_lost(survived: Survived) -> None:
-    """Fresh runs, none terminated, every wish taken at once and carried out once when the outage was over.
+    """Fresh runs, none terminated, every command taken at once and carried out once when the outage was over.
 
     What is pending holds none of the runs: each ends soon after the server suggests it.
     """

@@ -12,7 +12,7 @@ import pytest
 from starter.boot import clients
 from starter.config import settings
 from starter.config.settings import Need
-from starter.queries import commands as wishes
+from starter.queries import commands
 from tests.faults.evidence import gather
 from tests.faults.oracle import judge
 from tests.faults.population import REQUESTER, colleague
@@ -78,7 +78,7 @@ async def test_who_was_replaced_is_asked_no_more_and_the_new_signer_starts_fresh
     await waits(shared, "replaced", replaced_signer)
     await shared.forward("replaced", 2 * day)
     command = Delegation(actor=REQUESTER, signer=replaced_signer, to=new)
-    await wishes.carry_out(shared.context.client, "replaced", command, "op-1")
+    await commands.carry_out(shared.context.client, "replaced", command, "op-1")
     [event] = await shared.vendor.ledger("signer_forwarded", external_id="replaced")
     for days, stages in ((1.5, ["ready"]), (2, ["ready", "reminder-1"])):
         await shared.forward("replaced", days * day)

@@ -20,7 +20,7 @@ from deploy.local.processes import Program, RunningProgram
 from deploy.local.stack import Stack, plan
 from starter.boot import clients
 from starter.boot import processes as modules
-from starter.cli import start_files as requests
+from starter.cli import start_files
 from starter.config import settings
 from starter.config.settings import Need, Settings
 from starter.errors import Refusal
@@ -133,14 +133,14 @@ class Town:
 
     # --- requests
 
-    async def ask(self, id: str, *signers: str, **fields: Any) -> requests.StartAnswer:
+    async def ask(self, id: str, *signers: str, **fields: Any) -> start_files.StartAnswer:
         """Start a request from a file, as the command does; see `population.write_request` for `more`."""
-        return await requests.start(self.context, await self.prepared(id, *signers, **fields))
+        return await start_files.start(self.context, await self.prepared(id, *signers, **fields))
 
     async def prepared(self, id: str, *signers: str, **fields: Any) -> PreparedRequest:
         """A request as it is started: its file was written, read and checked."""
         file = population.write_request(self.folder.path / "files", id, *signers, **fields)
-        prepared: PreparedRequest = await requests.read(self.settings, str(file))
+        prepared: PreparedRequest = await start_files.read(self.settings, str(file))
         return prepared
 
     async def command(self, *arguments: str) -> tuple[int, str]:
@@ -171,7 +171,7 @@ class Town:
 
     async def read_view(self, id: str) -> RequestShow:
         """What `request show` says."""
-        return await requests.show(self.context, id)
+        return await start_files.show(self.context, id)
 
     async def until_shown(
         self, id: str, holds: Callable[[RequestShow], Any], timeout_seconds: float = 20

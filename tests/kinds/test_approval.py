@@ -36,7 +36,7 @@ from tests.kinds.approval.commands import prepared
 from tests.kinds.approval.kind import APPROVAL, Approval, ApprovalShow, EscalatedApproval, SettledApproval
 from tests.kinds.approval.workflow import ApprovalInput, ApprovalWorkflow
 from tests.servers import time_skipping
-from tests.starter.cli.test_tables import on
+from tests.starter.cli.test_tables import render
 from tests.starter.queries.living import desk_at
 from tests.starter.queries.test_listing import open_request
 from tests.starter.web.desk.office import ENGINEER, NOW, OWNER, inside, office
@@ -165,11 +165,11 @@ async def test_it_is_listed_and_shown_by_its_own_words(dev_server: str, tmp_path
         return (await lists.page(context, list_query)).total == 1
 
     assert await eventually(is_listed)
-    listed = on(None, tables.of_list((await lists.page(context, list_query)).lines, APPROVAL))
+    listed = render(None, tables.of_list((await lists.page(context, list_query)).lines, APPROVAL))
     assert all(text_part in listed for text_part in ("approval", "title", "owner", "offer", ENGINEER))
     view = await lookup.show_of(APPROVAL, context, "offer")
     assert isinstance(view, ApprovalShow) and view.partial
-    printed = on(None, tables.of_shown(make_view()))
+    printed = render(None, tables.of_shown(make_view()))
     assert all(text_part in printed for text_part in (f"Waiting for {ENGINEER}", TITLE, "asked"))
 
 

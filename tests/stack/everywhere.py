@@ -21,12 +21,10 @@ from activities.people.language import Language
 from activities.people.reader import Reader
 from activities.records.ended import ListFilter
 from starter.boot import clients
-from starter.cli import start_files as requests
-from starter.cli import tables as showing
+from starter.cli import start_files, tables
 from starter.cli.printing import print_answer
-from starter.queries import commands as wishes
+from starter.queries import commands, lookup
 from starter.queries import lists as pages
-from starter.queries import lookup
 from starter.queries.lists import RequestLine
 from starter.web.acting.forms import FormGuard
 from starter.web.acting.versions import Versions
@@ -120,9 +118,9 @@ async def everywhere(town: Town, id: str) -> RequestShow:
 
 async def by_command_and_page(town: Town, view: RequestShow) -> None:
     """Hold what `request show` and the pages say of a request against what is known of it."""
-    shown_by_command = await requests.show(town.context, view.id)
+    shown_by_command = await start_files.show(town.context, view.id)
     assert RequestShow.model_validate_json(_printed(shown_by_command, "", as_json=True)) == shown_by_command
-    assert Answer.of_terminal(_printed(shown_by_command, showing.of_shown(shown_by_command))) == Answer.from_view(view)
+    assert Answer.of_terminal(_printed(shown_by_command, tables.of_shown(shown_by_command))) == Answer.from_view(view)
     assert (shown_by_command.status, shown_by_command.problem, shown_by_command.signers) == (
         view.status,
         view.problem,
@@ -152,7 +150,7 @@ async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
             guard,
             asked=SignerSnapshots(store),
             look=ViewReader(client, store),
-            send=partial(wishes.carry_out, client),
+            send=partial(commands.carry_out, client),
             who=PagePeople(town.directory, store, own_settings.company),
             files=PersonalFiles(store, roles, KeptFileAnswers(store)),
             versions=Versions(store, own_settings.signature.max_upload_mb),

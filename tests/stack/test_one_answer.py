@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from starter.queries import commands as wishes
+from starter.queries import commands
 from tests.faults.population import PATIENT, colleague, tokens
 from tests.faults.town import Town, start_town
 from tests.faults.vendor import CALLBACK, SENDS
@@ -152,9 +152,9 @@ async def test_put_off_reassigned_extended_warned_and_expired(full_stack: Town) 
     await check_record(full_stack, closed)
 
 
-async def send_command(full_stack: Town, id: str, wish: AnyCommand) -> None:
-    """Have the request take a wish, as a command or a page does."""
-    await wishes.send(full_stack.context.client, id, wish, op=f"{id}-{type(wish).__name__}")
+async def send_command(full_stack: Town, id: str, command: AnyCommand) -> None:
+    """Have the request take a command, as the command line or a page does."""
+    await commands.send(full_stack.context.client, id, command, op=f"{id}-{type(command).__name__}")
 
 
 async def decline(full_stack: Town, id: str) -> None:

@@ -94,7 +94,7 @@ def test_every_story_that_is_to_be_kept_was() -> None:
 
 
 def test_the_corpus_has_what_requests_of_years_depend_on() -> None:
-    """Fresh runs, what they begin from, and everything that people may wish."""
+    """Fresh runs, what they begin from, and every command that people may send."""
     facts = {fact for path in GOOD for fact in _facts(corpus.load(path))}
     assert facts >= {"goes on in a fresh run", "begun from what was carried over", *UPDATES.values()}
 

@@ -1,4 +1,4 @@
-"""An audience and its changes, how its members stand, and what may be wished of it."""
+"""An audience and its changes, how its members stand, and what may be asked of it."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ from tests.starter.queries.test_campaign_curve import some_show
 from tests.storage import altered, count
 from tests.workflows.campaign.stage import SECRET, Company, a_file, staff
 from tests.workflows.campaign.test_bounds import NOW, Ahead, make_course
-from workflows.campaign import state as wishes
+from workflows.campaign import state as campaign_state
 from workflows.campaign.state import CHANGES_AT_MOST
 from workflows.kinds import Kind
 from workflows.model.campaign import (
@@ -457,24 +457,28 @@ async def test_nothing_is_taken_once_the_record_is_being_made(tmp_path: Path) ->
     assert course.closes_at is not None
     for closing_course, now in ((course, course.closes_at), (course.waited(), NOW), (course.end_everybody(), NOW)):
         refusal = "too late: the campaign is being closed"
-        assert english_of(wishes.refuse_retry(closing_course, Retry(actor=OWNER), now)) == refusal
+        assert english_of(campaign_state.refuse_retry(closing_course, Retry(actor=OWNER), now)) == refusal
         assert (
-            english_of(wishes.refuse_exempt(closing_course, Exemption(actor=OWNER, person="ada", reason="leave"), now))
+            english_of(
+                campaign_state.refuse_exempt(closing_course, Exemption(actor=OWNER, person="ada", reason="leave"), now)
+            )
             == refusal
         )
-        assert english_of(wishes.refuse_later(closing_course, Extension(actor=OWNER, due=LATER), now)) == refusal
+        assert (
+            english_of(campaign_state.refuse_later(closing_course, Extension(actor=OWNER, due=LATER), now)) == refusal
+        )
 
 
 async def test_an_audience_is_changed_so_often_and_by_ids_alone(tmp_path: Path) -> None:
     _, course = await make_course(tmp_path)
     often = course.within("audience", changes=CHANGES_AT_MOST)
     assert (
-        english_of(wishes.refuse_retry(often, Retry(actor=OWNER), NOW))
+        english_of(campaign_state.refuse_retry(often, Retry(actor=OWNER), NOW))
         == "the audience was changed 1,000 times already"
     )
     exemption = Exemption(actor=OWNER, person="Ada Ng <ada@us.example>", reason="leave")
     refusal = "the person is no id of the audience: the report has them"
-    assert english_of(wishes.refuse_exempt(course, exemption, NOW)) == refusal
+    assert english_of(campaign_state.refuse_exempt(course, exemption, NOW)) == refusal
 
 
 async def test_an_audience_of_another_size_than_the_campaign_knows_of_is_no_record(tmp_path: Path) -> None:

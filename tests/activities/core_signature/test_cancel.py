@@ -27,7 +27,7 @@ async def failure_of(act: Acting, service: CoreSignatureService, order: CancelOr
 
 @pytest.fixture
 async def order(service: CoreSignatureService, request_brief: SignatureBrief, act: Acting) -> CancelOrder:
-    """The wish to cancel a document that has been sent."""
+    """The command to cancel a document that has been sent."""
     document_state: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
     return CancelOrder(subject=request_brief, document=document_state.document)
 

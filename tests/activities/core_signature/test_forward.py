@@ -35,7 +35,7 @@ CUSTOMER, EXECUTIVE, REVIEWER = "customer@acme.test", "ceo@example.test", "revie
 
 @pytest.fixture
 async def order(service: CoreSignatureService, request_brief: SignatureBrief, act: Acting) -> ForwardOrder:
-    """A document that has been sent, and the wish that the reviewer signs instead of the customer."""
+    """A document that has been sent, and the command that the reviewer signs instead of the customer."""
     copy = Participant(person="archive", order=3, role=Role.COPY)
     brief = request_brief.replace(people=(*request_brief.people, copy))
     document_state: DocumentSeen = await act(service.create, CreateOrder(brief=brief))

@@ -8,7 +8,7 @@ import pytest
 
 from activities.campaign.population import PERSON_AT_MOST
 from activities.hand_off.next_acknowledgement import op_of
-from activities.launch import launch as path
+from activities.launch import launch
 from tests.faults.town import eventually
 from tests.servers import own_part
 from tests.workflows.campaign.stage import CampaignStory, a_file, staff, start_campaign
@@ -25,7 +25,7 @@ _GLANCE = 0.2
 async def start_second_campaign(campaign_story: CampaignStory) -> None:
     """Start another campaign of the same people, and wait until it waits for ada."""
     prepared = await campaign_story.company.prepared(a_file(id="security"), await campaign_story.now())
-    await path.start(campaign_story.client, campaign_story.company.store, prepared)
+    await launch.start(campaign_story.client, campaign_story.company.store, prepared)
     waits = f"{names.WAITING_FOR.name} = 'ada' AND {names.PARENT.name} STARTS_WITH 'acknowledgement-campaign:'"
 
     async def waiting() -> bool:

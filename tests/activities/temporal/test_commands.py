@@ -1,4 +1,4 @@
-"""What activities wish of workflows that nobody works on, that stand still, or that close meanwhile."""
+"""What activities ask of workflows that nobody works on, that stand still, or that close meanwhile."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace

@@ -154,10 +154,10 @@ async def test_nonsense_is_refused_or_hung_up_on(
 ) -> None:
     monkeypatch.setattr(probes, "ANSWERED_WITHIN", 0.2)
     async with answer_probes(ANYWHERE, ProcessHealth()) as url:
-        assert (await exchanged(url, sent_bytes))[: len(answer) or None] == answer
+        assert (await exchange_bytes(url, sent_bytes))[: len(answer) or None] == answer
 
 
-async def exchanged(url: str, sent_bytes: bytes) -> bytes:
+async def exchange_bytes(url: str, sent_bytes: bytes) -> bytes:
     """What comes until the end of a connection; empty if it was cut."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)

@@ -70,7 +70,7 @@ async def try_handoff(folder: Path, handoff: list[dict[str, Any]], **overrides: 
     return await try_targets(load(environment=environment))
 
 
-async def pinged(folder: Path, sandbox: RunningSandbox, **overrides: Any) -> Examination:
+async def ping_target(folder: Path, sandbox: RunningSandbox, **overrides: Any) -> Examination:
     """What is found of one system."""
     hook = {"target": "finance", "url": f"{sandbox.url}/_sandbox/targets/of-a-secret", **overrides}
     host = sandbox.url.removeprefix("http://")
@@ -82,7 +82,7 @@ async def pinged(folder: Path, sandbox: RunningSandbox, **overrides: Any) -> Exa
 @pytest.mark.parametrize("format", ["standard", "cloudevents"])
 async def test_a_system_gets_one_signed_ping_in_its_format(tmp_path: Path, format: str) -> None:
     async with running(SandboxSettings()) as sandbox:
-        examination = await pinged(tmp_path, sandbox, format=format, on=["signed", "escalated"])
+        examination = await ping_target(tmp_path, sandbox, format=format, on=["signed", "escalated"])
         (call,) = entries(sandbox, "downstream")
     [part] = examination.parts
     assert (part.part, part.state, part.says) == ("finance", PartHealth.OK, "127.0.0.1 took a signed ping")
@@ -95,7 +95,7 @@ async def test_a_system_gets_one_signed_ping_in_its_format(tmp_path: Path, forma
 async def test_what_a_system_answers_is_said_in_words(tmp_path: Path) -> None:
     async with running(SandboxSettings()) as sandbox:
         arm(sandbox, path="/_sandbox/targets/*", fault="404")
-        examination = await pinged(tmp_path, sandbox)
+        examination = await ping_target(tmp_path, sandbox)
     assert [(part.state, part.says) for part in examination.parts] == [(PartHealth.WRONG, "127.0.0.1: HTTP 404")]
     assert not examination.ok
 

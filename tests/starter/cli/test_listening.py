@@ -31,7 +31,7 @@ def stack(folder: Path, sandbox: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def answering(*statuses: int) -> AsyncIterator[str]:
+async def answering_server(*statuses: int) -> AsyncIterator[str]:
     """A receiver that answers so, one after the other."""
     remaining_statuses = list(statuses)
 
@@ -74,7 +74,7 @@ async def hand_off(sandbox: RunningSandbox, target: str, **headers: str) -> int:
 
 
 async def test_each_call_is_a_line_with_the_answer_and_ctrl_c_ends_it(tmp_path: Path) -> None:
-    async with answering(204, 503) as receiver_url, running(SandboxSettings()) as sandbox:
+    async with answering_server(204, 503) as receiver_url, running(SandboxSettings()) as sandbox:
         await hand_off(sandbox, "finance", **CALL)  # Before: it is not told.
         async with listening(tmp_path, sandbox, receiver_url) as process:
             assert process.stdout is not None

@@ -15,7 +15,7 @@ from temporalio.client import Client
 from activities.files.reading import FileFaults
 from activities.files.table import Table
 from starter.boot import processes as modules
-from starter.cli import start_files as many
+from starter.cli import start_files
 from starter.config.settings import load
 from tests import prompt
 from tests.activities.launch.papers import CATALOGUE, PDF, PEOPLE
@@ -39,12 +39,12 @@ def rows(number: int) -> str:
     return "\n".join(["number;name;email", *lines])
 
 
-def ran(module: str, *arguments: str, **environment: str) -> "CompletedProcess[str]":
+def run_module(module: str, *arguments: str, **environment: str) -> "CompletedProcess[str]":
     """What came of a program in the environment of the test."""
     return prompt.run(module, *arguments, environment={**modules.environment(), **environment})
 
 
-async def listed(client: Client, query: str, at_least: int) -> list[str]:
+async def wait_for_ids(client: Client, query: str, at_least: int) -> list[str]:
     """The ids that visibility, which comes after what it tells of, has for a query once there are so many."""
     for pause in glances():
         ids = [run.id async for run in client.list_workflows(query)]
@@ -71,7 +71,7 @@ def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def typed(office: Path, *arguments: str, **environment: str) -> "CompletedProcess[str]":
+def type_start(office: Path, *arguments: str, **environment: str) -> "CompletedProcess[str]":
     defaults = {**complete(office), "COUNTERSIGN_POLICIES": str(office / "policies.yaml")}
     (office / "people.yaml").write_text(PEOPLE)
     return type_("request", "start", *arguments, **defaults, **environment)
@@ -79,7 +79,7 @@ def typed(office: Path, *arguments: str, **environment: str) -> "CompletedProces
 
 def test_what_could_not_be_started_any_more_is_refused_by_a_dry_run_as_well(office: Path) -> None:
     (office / "templates" / "late.yaml").write_text(f"{TEMPLATE}due: 2020-01-01\n")
-    dry = typed(office, "--template", "templates/late.yaml", "--csv", "rows.csv", "--dry-run")
+    dry = type_start(office, "--template", "templates/late.yaml", "--csv", "rows.csv", "--dry-run")
     assert (dry.returncode, dry.stdout) == (1, "")
     assert "due: lies in the past" in dry.stderr.splitlines()[0]
 
@@ -98,18 +98,18 @@ async def test_a_table_is_started_once_however_often_and_each_row_has_its_id_and
 ) -> None:
     start = ("--template", "templates/nda.yaml", "--csv", "rows.csv")
     environment = {"TEMPORAL_ADDRESS": client.service_client.config.target_host}
-    dry = typed(office, *start, "--dry-run", **environment)
-    first = typed(office, *start, **environment)
+    dry = type_start(office, *start, "--dry-run", **environment)
+    first = type_start(office, *start, **environment)
     (office / "rows.csv").write_bytes(rows(41).replace("person7@", "other@").encode("utf-16"))
-    second = typed(office, *start, "--json", **environment)
-    started = await listed(client, "WorkflowId STARTS_WITH 'signature-request:nda-'", 41)
+    second = type_start(office, *start, "--json", **environment)
+    started = await wait_for_ids(client, "WorkflowId STARTS_WITH 'signature-request:nda-'", 41)
     assert (dry.returncode, dry.stdout.splitlines()[0]) == (
         0,
         "All correct: 40 requests would be started; nothing was started",
     )
     assert "legal-desk\t1\t40" in dry.stdout.splitlines(), "one when they are sent, and one of each ending"
     assert "and 21 more people, 1 at most each" in dry.stdout
-    notice_ids = await listed(client, f"WorkflowType = '{BULK_NOTICE}'", 2)
+    notice_ids = await wait_for_ids(client, f"WorkflowType = '{BULK_NOTICE}'", 2)
     summaries = [await (await client.get_workflow_handle(id).describe()).static_summary() for id in notice_ids]
     assert {"sent at once: 40", "sent at once: 1"} <= {str(summary) for summary in summaries}
     assert (first.returncode, first.stdout) == (0, "40 started\n")
@@ -138,7 +138,7 @@ async def test_several_files_are_answered_with_the_id_and_the_link_of_each(offic
         "TEMPORAL_ADDRESS": client.service_client.config.target_host,
         "COUNTERSIGN_WEB_UI": "http://127.0.0.1:9",
     }
-    started = typed(office, "a.yaml", "b.yaml", "c.yaml", **environment)
+    started = type_start(office, "a.yaml", "b.yaml", "c.yaml", **environment)
     assert (started.returncode, started.stderr) == (0, "")
     head, _, *rows = started.stdout.splitlines()
     assert (head, [row.split("\t")[:2] for row in rows]) == (
@@ -156,7 +156,7 @@ async def test_a_program_starts_requests_as_the_command_does(office: Path, clien
     (office / "wrong.json").write_text('[{"number": "4712", "name": "Anna", "email": "anna"}]')
     environment = {"TEMPORAL_ADDRESS": client.service_client.config.target_host}
     example = "starter.examples.start_from_orders"
-    processes = [ran(example, file, **environment) for file in ("orders.json", "orders.json", "wrong.json")]
+    processes = [run_module(example, file, **environment) for file in ("orders.json", "orders.json", "wrong.json")]
     assert [process.stdout for process in processes] == ["order-4711 started\n", "order-4711 was there before\n", ""]
     assert [process.returncode for process in processes] == [0, 0, 1]
     assert processes[2].stderr.startswith(
@@ -167,7 +167,7 @@ async def test_a_program_starts_requests_as_the_command_does(office: Path, clien
 async def test_everything_that_is_wrong_with_any_row_is_told_before_anything_is_started(office: Path) -> None:
     (office / "rows.csv").write_text("number,name,email\n1,A,nobody\n1,B,b@example.com\n1,C,c@example.com\n3,,d@x.nl\n")
     with pytest.raises(FileFaults) as refused:
-        await many.read_table(load(), Kind.REQUEST, "templates/nda.yaml", Table.read(Path("rows.csv")))
+        await start_files.read_table(load(), Kind.REQUEST, "templates/nda.yaml", Table.read(Path("rows.csv")))
     assert str(refused.value) == (
         "rows.csv:2: signers[0].email: is not an e-mail address\n"
         "rows.csv:4: id: nda-1 is the id of another request of this start, too\n"
@@ -180,11 +180,11 @@ async def test_files_may_have_several_documents_each_with_its_lines(office: Path
     document = "kind: customer-contract\ndocument: {file: msa.pdf}\nrequester: legal-desk\nsigners: [{person: chair}]\n"
     (office / "two.yaml").write_text(f"# two\n---\nid: a\n{document}---\nid: b\n{document}...\n")
     (office / "three.yaml").write_text(f"id: c\n{document}")
-    prepared = await many.read_rows_files(load(), Kind.REQUEST, ["two.yaml", "three.yaml"])
+    prepared = await start_files.read_rows_files(load(), Kind.REQUEST, ["two.yaml", "three.yaml"])
     assert [request.id for request in prepared] == ["a", "b", "c"]
     (office / "two.yaml").write_text(f"id: a\n{document}---\nid: b\n{document.replace('chair', 'chiar')}")
     with pytest.raises(FileFaults, match=r'^two.yaml:11: signers\[0\].person: "chiar" is not in people.yaml, did you '):
-        await many.read_rows_files(load(), Kind.REQUEST, ["two.yaml", "three.yaml"])
+        await start_files.read_rows_files(load(), Kind.REQUEST, ["two.yaml", "three.yaml"])
 
 
 @pytest.mark.parametrize(

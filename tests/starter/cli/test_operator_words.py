@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from starter.queries import commands as wishes
+from starter.queries import commands
 from starter.temporal.connection import Context
-from tests.starter.queries.living import MSA, begin, shown_to_signer
+from tests.starter.queries.living import MSA, begin, wait_until_signer_told
 from tests.starter.terminal import type_
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
@@ -40,7 +40,7 @@ async def run_request_command(
     return await asyncio.to_thread(type_, "request", *arguments, **environment, COUNTERSIGN_DATA_DIR=str(folder))
 
 
-async def typed(context: Context, folder: Path, *arguments: str) -> Any:
+async def run_request_command_as_json(context: Context, folder: Path, *arguments: str) -> Any:
     """The answer as JSON."""
     answered = await run_request_command(context, folder, *arguments)
     assert (answered.returncode, answered.stderr) == (0, "")
@@ -58,19 +58,25 @@ async def test_where_claimed_actors_do_not_count_nothing_is_changed_by_hand(cont
 async def test_the_words_do_what_they_say(context: Context, tmp_path: Path) -> None:
     async with workers(context.client, World()):
         await begin(context)
-        await shown_to_signer(context)
-        paused = await typed(context, tmp_path, "pause", MSA, "--reason", "prices", "--op", "op-1", *LEGAL)
-        await typed(context, tmp_path, "resume", MSA, *LEGAL)
-        await typed(context, tmp_path, "remind", MSA, "--force", *LEGAL)
-        await typed(context, tmp_path, "extend", MSA, "--due", DUE.isoformat(), "--reason", "the board meets", *LEGAL)
+        await wait_until_signer_told(context)
+        paused = await run_request_command_as_json(
+            context, tmp_path, "pause", MSA, "--reason", "prices", "--op", "op-1", *LEGAL
+        )
+        await run_request_command_as_json(context, tmp_path, "resume", MSA, *LEGAL)
+        await run_request_command_as_json(context, tmp_path, "remind", MSA, "--force", *LEGAL)
+        await run_request_command_as_json(
+            context, tmp_path, "extend", MSA, "--due", DUE.isoformat(), "--reason", "the board meets", *LEGAL
+        )
         shortened = await run_request_command(context, tmp_path, "extend", MSA, "--due", "+1w", *LEGAL)
-        await wishes.send(context.client, MSA, Question(person="customer-signer", text="Which annex?"), "page-1")
-        await typed(context, tmp_path, "answer", MSA, "--text", "Annex B.", *LEGAL)
-        await typed(
+        await commands.send(context.client, MSA, Question(person="customer-signer", text="Which annex?"), "page-1")
+        await run_request_command_as_json(context, tmp_path, "answer", MSA, "--text", "Annex B.", *LEGAL)
+        await run_request_command_as_json(
             context, tmp_path, "delegate", MSA, "--signer", "customer-signer", "--to", "customer-deputy", *LEGAL
         )
-        view = await typed(context, tmp_path, "show", MSA, "--json")
-        cancelled = await typed(context, tmp_path, "cancel", MSA, "--reason", "not needed", *LEGAL)
+        view = await run_request_command_as_json(context, tmp_path, "show", MSA, "--json")
+        cancelled = await run_request_command_as_json(
+            context, tmp_path, "cancel", MSA, "--reason", "not needed", *LEGAL
+        )
     actor = KnownBy.CLAIMED.actor("legal-desk", f"{getpass.getuser()}@{socket.gethostname()}")
     by_hand = {
         entry["happened"]: entry["actor"] for entry in view["timeline"] if "legal-desk" in (entry["who"], entry["by"])
@@ -100,11 +106,11 @@ async def test_somebody_mistyped_is_refused_before_anything_is_sent(context: Con
     hand_over = ("delegate", MSA, "--signer", "customer-signer", "--to")
     async with workers(context.client, World()):
         await begin(context)
-        await shown_to_signer(context)
+        await wait_until_signer_told(context)
         environment = {"COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml")}
         refused = await run_request_command(context, tmp_path, *hand_over, "customer-depty", **environment)
         accepted = await run_request_command(context, tmp_path, *hand_over, "customer-deputy", **environment)
-        view = await typed(context, tmp_path, "show", MSA, "--json")
+        view = await run_request_command_as_json(context, tmp_path, "show", MSA, "--json")
     assert (refused.returncode, refused.stdout) == (1, "")
     message = 'nothing was changed: "customer-depty" is not in people.yaml, did you mean customer-deputy?\n'
     assert (refused.stderr, accepted.returncode) == (message, 0)
@@ -119,7 +125,7 @@ async def test_only_a_member_is_named_to_take_on_what_a_group_asks_for(context: 
     (tmp_path / "people.yaml").write_text(json.dumps({"people": people}))
     async with workers(context.client, World()):
         await begin(context, requester="group:sales")
-        await shown_to_signer(context)
+        await wait_until_signer_told(context)
         environment = {"COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml")}
         refused = await run_request_command(context, tmp_path, "take", MSA, "--person", "chair", *LEGAL, **environment)
         unread = await run_request_command(context, tmp_path, "take", MSA, "--person", "seller", *LEGAL)
@@ -139,7 +145,7 @@ async def test_a_word_says_what_is_still_to_be_done_what_was_done_and_what_was_r
     world = World()
     async with workers(context.client, world):
         await begin(context)
-        await shown_to_signer(context)
+        await wait_until_signer_told(context)
         world.signatures.forward_refusals = [Rejection.AWAY_UNLESS_FORCED.to_message(person="customer-deputy")]
         refused = await run_request_command(context, tmp_path, *hand_over)
         world.signatures.failures = [refusal(Code.UNAUTHORISED) for _ in range(100)]

@@ -13,7 +13,7 @@ from starter.cli.people import person_show
 from starter.queries import lists as pages
 from starter.temporal.connection import Context
 from tests.faults.town import eventually
-from tests.starter.queries.living import MSA, begin, shown_when
+from tests.starter.queries.living import MSA, begin, wait_for_view
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 
@@ -40,8 +40,8 @@ async def test_a_person_is_shown_with_what_waits_for_them_and_what_they_were_tol
         person = await directory.person("customer-signer")
         await directory.mark_gone(person, person.devices[1], "unregistered")
         await begin(context)
-        await shown_when(context, lambda view: view.notifications)
-        assert await eventually(lambda: listed(context))
+        await wait_for_view(context, lambda view: view.notifications)
+        assert await eventually(lambda: is_listed(context))
         person_view = await person_show(context, directory, "customer-signer", now=NOW)
         with pytest.raises(UnknownPerson, match="did you mean customer-signer"):
             await person_show(context, directory, "costumer-signer")
@@ -58,6 +58,6 @@ async def test_a_person_is_shown_with_what_waits_for_them_and_what_they_were_tol
     assert not any(secret in document for secret in ("living", "@example.org", "Customer signer"))
 
 
-async def listed(context: Context) -> bool:
+async def is_listed(context: Context) -> bool:
     """Whether visibility has heard whom the request waits for."""
     return (await pages.page(context, ListFilter(person="customer-signer"), size=1)).total == 1

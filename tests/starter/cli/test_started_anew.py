@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from activities.launch.launch import BrokenOff
-from starter.cli import start_files as requests
+from starter.cli import start_files
 from starter.queries import lookup
 from tests.activities.launch.papers import Desk
 from tests.activities.launch.test_task_start import prepared
@@ -18,11 +18,11 @@ async def test_a_terminated_task_asks_everybody_anew_and_is_shown_where_the_answ
     dev_server: str, tmp_path: Path
 ) -> None:
     context, task = await desk_at(dev_server, tmp_path), await prepared(Desk(tmp_path))
-    first = await requests.start(context, task)
+    first = await start_files.start(context, task)
     await context.client.get_workflow_handle(first.workflow_id).terminate()
     with pytest.raises(BrokenOff, match="start it with --again to ask everybody anew"):
-        await requests.start(context, task)
-    second = await requests.start(context, task, again=True)
+        await start_files.start(context, task)
+    second = await start_files.start(context, task, again=True)
     assert (second.created, second.run_id != first.run_id) == (True, True)
     page = await lookup.web_ui_page(context, WorkflowName(Kind.TASK, second.id))
     assert page == second.url and page is not None and page.endswith(f"/{second.run_id}/user-metadata")

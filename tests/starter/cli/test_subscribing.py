@@ -49,21 +49,21 @@ async def subscribe(settings: Settings) -> tuple[Made, str]:
     return result.made, result.says
 
 
-async def examined(settings: Settings) -> SetUpPart:
+async def examine_subscriptions(settings: Settings) -> SetUpPart:
     async with aclosing(CoreSignatureClient(clients.signature_config(settings))) as client:
         return await vendors.subscriptions(client, settings)
 
 
 async def test_they_are_made_once_and_repeated_it_changes_nothing(tmp_path: Path) -> None:
     async with tenant(tmp_path) as (sandbox, settings):
-        part = await examined(settings)
+        part = await examine_subscriptions(settings)
         assert (part.state, "run `countersign init`" in part.says) == (PartHealth.WARNING, True)
         assert await subscribe(settings) == (Made.CREATED, f"{len(EVENTS)} made, 0 removed")
         assert list_subscriptions(sandbox) == sorted((event_type, ADDRESS) for event_type in EVENTS)
         uuids = [webhook.uuid for webhook in sandbox.state.database.webhooks]
         assert await subscribe(settings) == (Made.EXISTS, "")
         assert [webhook.uuid for webhook in sandbox.state.database.webhooks] == uuids
-        assert (await examined(settings)).state is PartHealth.OK
+        assert (await examine_subscriptions(settings)).state is PartHealth.OK
 
 
 async def test_an_old_segment_a_double_and_an_unknown_type_go_and_what_is_missing_comes(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ async def test_an_old_segment_a_double_and_an_unknown_type_go_and_what_is_missin
             ("signed", "https://erp.example/core", "erp"),
         ):
             hooks.save(Webhook(event_type=event_type, callback_url=address, name=name, created=1.0))
-        assert "not needed" not in (await examined(settings)).says
+        assert "not needed" not in (await examine_subscriptions(settings)).says
         assert await subscribe(settings) == (Made.MENDED, f"{len(EVENTS) - 1} made, 3 removed")
         assert {address for _, address in list_subscriptions(sandbox)} == {ADDRESS, "https://erp.example/core"}
         assert len(list_subscriptions(sandbox)) == len(EVENTS) + 1
@@ -98,7 +98,7 @@ async def test_two_installations_on_one_tenant_leave_each_other_s_alone_and_say_
         ) == 2 * len(EVENTS)
         result, detail = await subscribe(settings)
         assert (result, "staging.example:8443" in detail, "s" * 32 in detail) == (Made.EXISTS, True, False)
-        part = await examined(settings)
+        part = await examine_subscriptions(settings)
         assert (part.state, detail in part.says) == (PartHealth.OK, True)
 
 
@@ -118,7 +118,7 @@ async def test_nothing_is_subscribed_to_where_documents_name_their_address_or_se
         result, detail = await subscribe(settings)
         assert (result, list_subscriptions(sandbox)) == (Made.FAILED, [])
         assert detail.startswith("COUNTERSIGN_WEBHOOK_URL: is missing")
-        assert (await examined(settings)).state is PartHealth.WRONG
+        assert (await examine_subscriptions(settings)).state is PartHealth.WRONG
 
 
 async def test_of_many_other_receivers_some_are_named_and_what_is_no_host_is_not_repeated(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from rich.console import RenderableType
 from activities.people.person import Reachable, SignersFile
 from activities.records.store import Store
 from starter.cli import tables
-from starter.cli import tables as showing
 from starter.cli.handoff import _table
 from starter.cli.people import DeviceLine, device_rows
 from starter.cli.printing import print_answer
@@ -33,8 +32,8 @@ from workflows.model.views import AssigneeLine, Next, NextStep, RequestShow, Sig
 AT = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 
 
-def printed(view: RequestShow, capsys: pytest.CaptureFixture[str]) -> str:
-    print_answer(view, showing.of_shown(view), as_json=False)
+def print_view(view: RequestShow, capsys: pytest.CaptureFixture[str]) -> str:
+    print_answer(view, tables.of_shown(view), as_json=False)
     return " ".join(capsys.readouterr().out.split())
 
 
@@ -42,7 +41,7 @@ def test_questions_and_answers_are_shown(capsys: pytest.CaptureFixture[str]) -> 
     first = AskedQuestion(number=1, person="signer", text="Which annex?", at=AT, answer="B.")
     second = first.replace(number=2, text="And when?", answer=None)
     view = RequestShow(id="msa", kind="nda", status=Status.SENT, question=second, answered=(first,))
-    output = printed(view, capsys)
+    output = print_view(view, capsys)
     assert "2026-11-26T14:00:00Z signer Which annex? B." in output
     assert "2026-11-26T14:00:00Z signer And when? not answered yet" in output
 
@@ -51,7 +50,7 @@ def test_questions_and_answers_are_shown(capsys: pytest.CaptureFixture[str]) -> 
 def test_brackets_of_other_people_are_brackets(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     entry = TimelineEntry(at=AT, happened=EventType.DECLINED, who="signer", why=text)
     view = RequestShow(id="msa", kind="nda", status=Status.DECLINED, timeline=(entry,), says=text)
-    assert printed(view, capsys).count(text) == 2
+    assert print_view(view, capsys).count(text) == 2
 
 
 def test_a_list_shows_both_where_a_request_stood_and_that_nobody_goes_on_with_it(
@@ -84,25 +83,25 @@ WHOLE = RequestShow(
 )
 
 
-def on(columns: int | None, view: RenderableType | None = None) -> str:
+def render(columns: int | None, view: RenderableType | None = None) -> str:
     """What is printed on a terminal of so many columns, or into a pipe; by default what `show` does."""
     paper = io.StringIO()
     terminal = Terminal(file=paper, force_terminal=columns is not None, width=columns, no_color=True, zone=UTC, now=AT)
-    terminal.show(showing.of_shown(WHOLE) if view is None else view)
+    terminal.show(tables.of_shown(WHOLE) if view is None else view)
     return re.sub(r"\x1b\[[0-9;]*m", "", paper.getvalue())
 
 
 @pytest.mark.parametrize("columns", [20, 30, 39, 40, 50, 60, 80, 200])
 def test_a_narrow_terminal_loses_no_character_and_breaks_no_time(columns: int) -> None:
-    output = on(columns)
+    output = render(columns)
     assert output.count("26 Nov 14:00") >= 3
-    lost = Counter("".join(on(500).split())) - Counter("".join(output.split()))
+    lost = Counter("".join(render(500).split())) - Counter("".join(output.split()))
     assert not lost - Counter("target at signer"), "names of columns that lead their paragraphs"
 
 
 def test_a_pipe_gets_one_line_a_row_with_tabs_between_the_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    assert on(None).splitlines()[-1].split("\t") == [
+    assert render(None).splitlines()[-1].split("\t") == [
         "2026-11-26T14:00:00Z", "escalated to chief-executive", "customer-signer", "silent for 12 days again",
     ]  # fmt: skip
 
@@ -120,7 +119,7 @@ def test_a_task_says_what_is_to_be_done_and_who_was_asked() -> None:
         ),
         done_by="operations-desk",
     )
-    output = on(80, showing.of_shown(task))
+    output = render(80, tables.of_shown(task))
     for text in ("acme.account  team-task", "Create the account", "With the data of the order form."):
         assert text in output
     assert (
@@ -140,7 +139,7 @@ async def test_whoever_stands_in_full_in_a_file_is_named_beside_their_id(tmp_pat
         waiting_for=(WaitingFor(person="signer-1", since=AT),),
         says="Waiting for signer-1; the next steps are being planned",
     )
-    output = on(80, showing.of_shown(view, names=await names_in_full(store, workflow_name)))
+    output = render(80, tables.of_shown(view, names=await names_in_full(store, workflow_name)))
     assert "Waiting for Dolores Haze; the next" in output
     assert "waiting for  signer-1 (Dolores Haze), since" in output
     assert "1. signer-1 (Dolores Haze)" in output and "1. customer-signer " in output
@@ -161,7 +160,7 @@ async def test_a_list_names_people_who_stand_in_full_in_a_file(tmp_path: Path, k
 
 
 def test_a_list_of_tasks_has_titles_and_owners() -> None:
-    head, *_ = on(None, tables.of_list([LISTED], Kind.TASK)).splitlines()
+    head, *_ = render(None, tables.of_list([LISTED], Kind.TASK)).splitlines()
     assert head.split("\t") == [
         "task", "title", "kind", "status", "waiting for", "since", "due", "owner", "problem",
     ]  # fmt: skip
@@ -181,7 +180,7 @@ LISTED = RequestLine(
 
 
 def test_a_list_for_a_program_has_every_column_and_instants_in_utc() -> None:
-    head, *rows = on(None, tables.of_list([LISTED] * 2)).splitlines()
+    head, *rows = render(None, tables.of_list([LISTED] * 2)).splitlines()
     assert head.split("\t") == [
         "request", "document", "kind", "status", "waiting for", "since", "due", "requester", "problem",
     ]  # fmt: skip
@@ -194,7 +193,7 @@ def test_a_list_for_a_program_has_every_column_and_instants_in_utc() -> None:
 
 @pytest.mark.parametrize("columns", [30, 40, 80, 120, 200])
 def test_a_list_for_people_breaks_no_id_on_any_terminal(columns: int) -> None:
-    output = on(columns, tables.of_list([LISTED]))
+    output = render(columns, tables.of_list([LISTED]))
     assert LISTED.id in output
     assert "chief-executive" in output and "customer-signer" in output and "+1 more" in output
     assert "26 Nov 14:00" in output and "3 d" in output
@@ -223,20 +222,20 @@ def test_a_long_id_is_never_folded(table: str, columns: int) -> None:
             )]),
             {device},
         ),
-        "show": (showing.of_shown(WHOLE.replace(
+        "show": (tables.of_shown(WHOLE.replace(
             id=request_id, kind=kind, signers=(WHOLE.signers[0].replace(person=signer),),
             handoffs=(WHOLE.handoffs[0].replace(target=asking),),
         )), {request_id, kind, signer, asking}),
     }  # fmt: skip
     listed = {request_id, signer} if columns < 120 or table == Kind.ONBOARDING else {request_id, kind, signer, asking}
     view, expected_ids = views.get(table) or (tables.of_list([line], Kind(table)), listed)
-    output = on(columns, view)
+    output = render(columns, view)
     assert [id for id in expected_ids if id not in output] == []
     assert [line for line in output.splitlines() if len(line) > columns] == [], "the terminal would break these"
 
 
 def test_what_can_be_missed_gives_way_to_the_table_and_is_named() -> None:
-    output = on(80, tables.of_list([LISTED.replace(id="msa-0042", requester="legal-desk", problem=None)]))
+    output = render(80, tables.of_list([LISTED.replace(id="msa-0042", requester="legal-desk", problem=None)]))
     assert output.splitlines()[0].split()[:2] == ["request", "document"]
     assert "legal-desk" not in output and "customer-contract" not in output
     assert "kind and requester: with --json, or on a wider terminal" in output
@@ -244,7 +243,7 @@ def test_what_can_be_missed_gives_way_to_the_table_and_is_named() -> None:
 
 def test_the_year_is_said_where_it_is_another_one() -> None:
     line = LISTED.replace(due_at=AT + timedelta(days=60))
-    assert "25 Jan 2027 14:00" in on(200, tables.of_list([line]))
+    assert "25 Jan 2027 14:00" in render(200, tables.of_list([line]))
 
 
 def test_people_read_the_clock_on_their_wall_and_are_told_which() -> None:
@@ -286,15 +285,15 @@ def in_the_middle_of_its_life() -> RequestShow:
 
 
 def test_an_ordinary_request_is_one_screen_with_one_list_of_what_happened_and_the_rest_is_counted() -> None:
-    lines = on(80, showing.of_shown(in_the_middle_of_its_life(), whole=False)).splitlines()
-    assert len(lines) <= showing.SCREEN
+    lines = render(80, tables.of_shown(in_the_middle_of_its_life(), whole=False)).splitlines()
+    assert len(lines) <= tables.SCREEN
     assert lines[-1] == "and 10 earlier (--all has them)"
     instants = [line[:12] for line in lines if re.match(r"\d\d Nov", line)]
     assert instants == sorted(instants) and len(instants) == 8
 
 
 def test_whoever_wants_it_all_has_the_notices_among_the_events_in_the_order_of_time() -> None:
-    rows = [line.split("\t") for line in on(None, showing.of_shown(in_the_middle_of_its_life())).splitlines()]
+    rows = [line.split("\t") for line in render(None, tables.of_shown(in_the_middle_of_its_life())).splitlines()]
     happened = [line for line in rows if re.match(r"\d{4}-", line[0])]
     assert [line[0] for line in happened] == sorted(line[0] for line in happened)
     assert len(happened) == 18
@@ -312,7 +311,7 @@ def test_people_read_words_and_not_those_of_the_code() -> None:
         notifications=(line("reminder-1", "too_soon"), line("notice-notice-1"), line("reminder-2", "as it is")),
         timeline=(handed, pause),
     )
-    output = on(None, showing.of_shown(view))
+    output = render(None, tables.of_shown(view))
     for text in (
         "reminder-1\tchair\tpush: suppressed (they had heard of it shortly before)",
         "\tnotice-1\tchair\tpush: accepted",
@@ -332,7 +331,7 @@ def test_what_the_timeline_has_of_a_notice_or_a_hand_off_is_said_once() -> None:
         handoffs=(hand_off,),
         timeline=(*view.timeline, *map(told_entry, view.notifications), handed_off_entry(hand_off)),
     )
-    assert on(None, showing.of_shown(twice)) == on(None, showing.of_shown(view.replace(handoffs=(hand_off,))))
+    assert render(None, tables.of_shown(twice)) == render(None, tables.of_shown(view.replace(handoffs=(hand_off,))))
 
 
 def test_no_fact_of_the_timeline_is_told_twice_in_a_row() -> None:
@@ -349,7 +348,7 @@ def test_no_fact_of_the_timeline_is_told_twice_in_a_row() -> None:
         TimelineEntry(at=AT + timedelta(seconds=59), happened=EventType.CANCELLED, who="legal-desk", why="late"),
         TimelineEntry(at=later, happened=EventType.CANCELLED, who="hr-desk", why="late"),
     )
-    output = on(None, showing.of_shown(WHOLE.replace(handoffs=(), timeline=entries)))
+    output = render(None, tables.of_shown(WHOLE.replace(handoffs=(), timeline=entries)))
     assert [line.split("\t")[1:3] for line in output.splitlines() if line.startswith("2026")] == [
         ["signed", "chair"],
         ["signed by everybody", "core-signature"],
@@ -366,7 +365,7 @@ def test_of_a_crowd_those_who_have_not_signed_are_shown_first() -> None:
         SignerLine(person=f"p{n}", order=1, role=Role.SIGN, state=SignerState.SIGNED if n < 90 else SignerState.TURN)
         for n in range(100)
     )
-    output = on(80, showing.of_shown(WHOLE.replace(signers=crowd), whole=False))
+    output = render(80, tables.of_shown(WHOLE.replace(signers=crowd), whole=False))
     assert "p90" in output and "p95" in output and "p1 " not in output
     assert "and 94 more signers (--all has them)" in output
 
@@ -375,14 +374,14 @@ def test_the_sentence_is_told_on_the_clock_of_whoever_reads() -> None:
     paper = io.StringIO()
     zone = ZoneInfo("Europe/Amsterdam")
     Terminal(file=paper, force_terminal=True, width=80, color_system=None, zone=zone, now=AT).show(
-        showing.of_shown(WHOLE)
+        tables.of_shown(WHOLE)
     )
     assert paper.getvalue().startswith("Waiting for customer-signer until Thu 26 Nov 15:00\n")
-    assert on(None).startswith("Waiting for customer-signer until Thu 26 Nov 2026 14:00 UTC\n")
+    assert render(None).startswith("Waiting for customer-signer until Thu 26 Nov 2026 14:00 UTC\n")
 
 
 def test_a_target_that_was_never_told_is_not_said_to_work() -> None:
     rows = [TargetLine(target="crm", waiting=1, why="404"), TargetLine(target="erp", waiting=1)]
-    assert [line.split()[1:4] for line in on(80, _table(rows)).splitlines()[1:]] == [
+    assert [line.split()[1:4] for line in render(80, _table(rows)).splitlines()[1:]] == [
         ["not", "told", "yet"], ["working", "1", ],
     ]  # fmt: skip

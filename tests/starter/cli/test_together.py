@@ -14,7 +14,7 @@ from activities.notifications.links import SigningLinks
 from activities.notifications.message import compose
 from activities.people.reader import Reader
 from activities.policies.cascade import Resolved
-from starter.cli import bulk_notice as together
+from starter.cli import bulk_notice
 from starter.cli.bulk_notice import NoticesOf
 from tests.activities.book import make_person
 from tests.servers import time_skipping
@@ -30,7 +30,9 @@ from workflows.model.subject import LockScreen, Participant
 TOLD = Policy(tell_requester=TellRequester())
 
 
-def prepared(id: str, requester: str = "legal-desk", policy: Policy = TOLD, **overrides: Any) -> PreparedRequest:
+def make_prepared_request(
+    id: str, requester: str = "legal-desk", policy: Policy = TOLD, **overrides: Any
+) -> PreparedRequest:
     """A request of one start, of a signer of its own and then the chief executive."""
     people = (Participant(person="signer-1"), Participant(person="chief-executive", order=2))
     request = a_request()
@@ -38,9 +40,9 @@ def prepared(id: str, requester: str = "legal-desk", policy: Policy = TOLD, **ov
     return PreparedRequest(request.replace(brief=brief, policy=policy), Resolved(policy, (), {}), None, None)
 
 
-def silenced(*requests: PreparedRequest) -> list[str]:
+def list_silenced(*requests: PreparedRequest) -> list[str]:
     """Which of them say nothing of their start to who asked for them."""
-    joined_requests = together.joined(requests)
+    joined_requests = bulk_notice.joined(requests)
     return [
         request.id
         for request in joined_requests
@@ -49,15 +51,17 @@ def silenced(*requests: PreparedRequest) -> list[str]:
 
 
 def test_only_of_several_to_the_same_person_none_says_so_itself() -> None:
-    assert silenced(prepared("a")) == []
-    assert silenced(prepared("a"), prepared("b"), prepared("c", requester="chair")) == ["a", "b"]
-    request = prepared("d", requester="chief-executive")
-    assert silenced(request, request) == [], "whoever is asked is not told that it was sent"
+    assert list_silenced(make_prepared_request("a")) == []
+    assert list_silenced(
+        make_prepared_request("a"), make_prepared_request("b"), make_prepared_request("c", requester="chair")
+    ) == ["a", "b"]
+    request = make_prepared_request("d", requester="chief-executive")
+    assert list_silenced(request, request) == [], "whoever is asked is not told that it was sent"
 
 
 def test_a_request_is_recognised_whether_it_was_one_of_several_or_not() -> None:
-    first, _ = together.joined([prepared("a"), prepared("b")])
-    assert first.given.fingerprint == prepared("a").given.fingerprint
+    first, _ = bulk_notice.joined([make_prepared_request("a"), make_prepared_request("b")])
+    assert first.given.fingerprint == make_prepared_request("a").given.fingerprint
 
 
 async def test_five_hundred_requests_are_one_notice_with_the_way_to_the_list() -> None:
@@ -67,9 +71,9 @@ async def test_five_hundred_requests_are_one_notice_with_the_way_to_the_list() -
             env.client, task_queue=names.WORKFLOW_QUEUE, workflows=[BulkNoticeWorkflow], activities=[*push.activities()]
         )
         async with worker:
-            sent = [prepared(f"nda-{n}") for n in range(500)]
+            sent = [make_prepared_request(f"nda-{n}") for n in range(500)]
             for _ in range(2):  # An answer that was lost.
-                await together.tell(env.client, sent)
+                await bulk_notice.tell(env.client, sent)
             await handle_of(env.client, sent).result()
             await corpus.record("bulk-notice", handle_of(env.client, sent))
     (delivery,) = push.deliveries
@@ -84,7 +88,7 @@ async def test_five_hundred_requests_are_one_notice_with_the_way_to_the_list() -
 
 def handle_of(client: Client, sent: list[PreparedRequest]):  # type: ignore[no-untyped-def]
     """The workflow that tells of these."""
-    delivery = together._delivery("legal-desk", sent)
+    delivery = bulk_notice._delivery("legal-desk", sent)
     return client.get_workflow_handle_for(BulkNoticeWorkflow.run, names.bulk_notice_workflow_id(delivery.subject.id))
 
 
@@ -98,14 +102,16 @@ def message(delivery: Delivery):  # type: ignore[no-untyped-def]
     "difference", [{"lock_screen": LockScreen.GENERIC}, {"title": "Another"}], ids=["hidden", "of another document"]
 )
 def test_what_is_not_the_same_of_all_is_not_named(difference: dict[str, Any]) -> None:
-    delivery = together._delivery("legal-desk", [prepared("a"), prepared("b", **difference)])
+    delivery = bulk_notice._delivery(
+        "legal-desk", [make_prepared_request("a"), make_prepared_request("b", **difference)]
+    )
     assert message(delivery).title == "2 requests sent"
 
 
 def test_a_dry_run_counts_what_each_person_gets_most_first() -> None:
     quiet = TOLD.replace(tell_requester=TellRequester(started=False, signed=False))
-    requests = [prepared("a"), prepared("b"), prepared("c", policy=quiet)]
-    assert together.notices(requests) == [
+    requests = [make_prepared_request("a"), make_prepared_request("b"), make_prepared_request("c", policy=quiet)]
+    assert bulk_notice.notices(requests) == [
         NoticesOf(person="chief-executive", later=3),
         NoticesOf(person="legal-desk", at_once=1, later=2),
         NoticesOf(person="a/signer-1", at_once=1),
@@ -122,8 +128,8 @@ async def test_a_push_service_that_is_away_is_asked_again_a_few_times_and_then_n
             env.client, task_queue=names.WORKFLOW_QUEUE, workflows=[BulkNoticeWorkflow], activities=[*push.activities()]
         )
         async with worker:
-            sent = [prepared("a"), prepared("b")]
-            await together.tell(env.client, sent)
+            sent = [make_prepared_request("a"), make_prepared_request("b")]
+            await bulk_notice.tell(env.client, sent)
             await env.sleep(timedelta(minutes=5))
             assert (await handle_of(env.client, sent).describe()).status is WorkflowExecutionStatus.COMPLETED
     assert [len(delivery.notices) for delivery in push.deliveries] == [1] * 4

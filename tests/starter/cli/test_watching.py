@@ -17,15 +17,15 @@ from starter.cli import watching
 from starter.errors import Refusal
 from starter.queries import lookup
 from starter.temporal.connection import Context
-from tests.starter.cli.test_operator_words import typed
-from tests.starter.queries.living import MSA, begin, shown_to_signer
+from tests.starter.cli.test_operator_words import run_request_command_as_json
+from tests.starter.queries.living import MSA, begin, wait_until_signer_told
 from tests.starter.terminal import complete, type_
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows.kinds import Kind, WorkflowName
 
 
-async def watched(*readings: object, as_json: bool = True) -> None:
+async def watch_readings(*readings: object, as_json: bool = True) -> None:
     """Watch what is read as these, one after the other; an exception is raised instead."""
     remaining_readings = list(readings)
 
@@ -47,9 +47,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("at_once")
 async def test_programs_get_a_line_whenever_it_has_changed_until_it_is_over(capsys: pytest.CaptureFixture[str]) -> None:
-    await watched({"n": 1}, {"n": 1}, {"n": 2}, {"n": 2}, {"n": 1})
+    await watch_readings({"n": 1}, {"n": 1}, {"n": 2}, {"n": 2}, {"n": 1})
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [{"n": 1}, {"n": 2}, {"n": 1}]
-    await watched(1, 1, 2, as_json=False)
+    await watch_readings(1, 1, 2, as_json=False)
     assert capsys.readouterr().out.splitlines() == ["seen 1", "seen 2"]
 
 
@@ -57,13 +57,13 @@ async def test_programs_get_a_line_whenever_it_has_changed_until_it_is_over(caps
 async def test_what_cannot_be_read_for_once_is_read_again_and_the_first_time_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    await watched(1, StoreAway("away"), TimeoutError(), 2)
+    await watch_readings(1, StoreAway("away"), TimeoutError(), 2)
     output = capsys.readouterr()
     assert (output.out.splitlines(), output.err.count("trying again")) == (["1", "2"], 2)
     with pytest.raises(StoreAway):
-        await watched(StoreAway("away"), 1)
+        await watch_readings(StoreAway("away"), 1)
     with pytest.raises(Refusal):
-        await watched(1, Refusal("unknown by now"), 2)
+        await watch_readings(1, Refusal("unknown by now"), 2)
 
 
 def test_a_long_read_is_followed_by_a_longer_pause() -> None:
@@ -74,10 +74,12 @@ def test_a_long_read_is_followed_by_a_longer_pause() -> None:
 async def test_a_request_is_watched_until_it_has_ended(context: Context, tmp_path: Path) -> None:
     async with workers(context.client, World()):
         await begin(context)
-        await shown_to_signer(context)
+        await wait_until_signer_told(context)
         async with following(context, tmp_path, "request", "show", MSA, "--watch", "--json") as lines:
             first = json.loads(await anext(lines))
-            await typed(context, tmp_path, "cancel", MSA, "--reason", "Filled", "--as", "legal-desk", "--json")
+            await run_request_command_as_json(
+                context, tmp_path, "cancel", MSA, "--reason", "Filled", "--as", "legal-desk", "--json"
+            )
             views = [first, *[json.loads(line) async for line in lines]]
     assert (views[0]["status"], views[-1]["status"]) == ("sent", "cancelled")
     assert len({json.dumps(view) for view in views}) == len(views)
@@ -90,7 +92,7 @@ async def test_what_happens_is_told_as_it_happens(context: Context, tmp_path: Pa
         events = [json.loads(await anext(lines))]
         while events[-1]["happened"] != "told":
             events.append(json.loads(await anext(lines)))
-        await typed(context, tmp_path, "pause", MSA, "--as", "legal-desk", "--json")
+        await run_request_command_as_json(context, tmp_path, "pause", MSA, "--as", "legal-desk", "--json")
         while events[-1]["happened"] != "paused":
             events.append(json.loads(await anext(lines)))
     assert {event["id"] for event in events} == {MSA}

@@ -9,7 +9,7 @@ import pytest
 
 from activities.files.reading import FileFaults
 from starter.cli.start_files import CampaignDryRun
-from starter.plan import campaign as audiences
+from starter.plan import campaign
 from starter.plan.campaign import CLOSES, DUE, OPENS, CampaignPlan
 from tests.starter.terminal import complete, type_
 from tests.workflows.campaign.stage import Company, a_file, staff
@@ -18,11 +18,11 @@ FRIDAY = datetime(2026, 11, 27, 8, tzinfo=UTC)
 PHONE = {"devices": [{"token": "ada~1", "platform": "android"}]}
 
 
-async def planned(
+async def make_plan(
     company: Company, file: dict[str, Any], planned_at: datetime = FRIDAY, rate: float = 5
 ) -> CampaignPlan:
     prepared = await company.prepared(file, planned_at)
-    return await audiences.plan(prepared, company.directory, planned_at, rate, None)
+    return await campaign.plan(prepared, company.directory, planned_at, rate, None)
 
 
 def list_days(plan: CampaignPlan, stage: str) -> list[str]:
@@ -33,7 +33,7 @@ def list_days(plan: CampaignPlan, stage: str) -> list[str]:
 async def test_everybody_is_counted_and_whoever_cannot_be_asked_is_named_by_row(tmp_path: Path) -> None:
     company = Company(tmp_path, [*staff("ada", **PHONE), *staff("bo", "cas")[2:]])
     listed = a_file(audience={"people": ["ada", "bo", "nobody", "cas", "ada"]})
-    plan = await planned(company, listed)
+    plan = await make_plan(company, listed)
     assert (plan.who.rows, plan.who.asked, plan.who.by_phone, plan.who.by_mail, plan.who.managers) == (5, 3, 1, 2, 1)
     assert [(error.row, error.person, error.says) for error in plan.who.errors] == [
         (3, "nobody", '"nobody" is not in the directory'),
@@ -47,7 +47,7 @@ async def test_a_dead_phone_is_none_and_who_is_away_the_whole_time_is_not_reache
     company = Company(tmp_path, [*staff("ada", **PHONE), *staff("bo", **absence)[2:], *staff("cas")[2:]])
     ada = await company.directory.person("ada")
     await company.directory.mark_gone(ada, ada.devices[0], "UNREGISTERED")
-    plan = await planned(company, a_file())
+    plan = await make_plan(company, a_file())
     assert (plan.who.by_phone, plan.who.by_mail, plan.like) == (0, 3, "ada")
     assert [(member.person, member.says) for member in plan.who.not_reached] == [
         ("bo", "is away until 2027-02-02, when it has closed: nobody reminds them")
@@ -57,13 +57,13 @@ async def test_a_dead_phone_is_none_and_who_is_away_the_whole_time_is_not_reache
 async def test_who_is_away_at_the_opening_is_asked_all_the_same_and_no_delegate_of_theirs(tmp_path: Path) -> None:
     absence = {"absent": [{"from": "2026-11-20", "until": "2026-12-03"}], "delegate": "ada"}
     listed = a_file(audience={"people": ["bo"]})
-    plan = await planned(Company(tmp_path, [*staff("ada"), *staff("bo", **absence)[2:]]), listed)
+    plan = await make_plan(Company(tmp_path, [*staff("ada"), *staff("bo", **absence)[2:]]), listed)
     assert (plan.who.asked, plan.who.not_reached, plan.like) == (1, (), "bo")
     assert {line.to for line in plan.lines if line.stage.startswith(("ready", "reminder", "warning"))} == {"bo"}
 
 
 async def test_the_calendar_has_every_step_of_somebody_who_never_acts(tmp_path: Path) -> None:
-    plan = await planned(Company(tmp_path, staff("ada", "bo")), a_file(opens="2026-12-01"))
+    plan = await make_plan(Company(tmp_path, staff("ada", "bo")), a_file(opens="2026-12-01"))
     assert (plan.like, plan.alike, plan.due.isoformat()) == ("ada", 2, "2026-12-15")
     assert list_days(plan, OPENS) == list_days(plan, "ready") == ["2026-12-01"]
     assert list_days(plan, "reminder") == ["2026-12-04", "2026-12-07", "2026-12-10"]
@@ -78,7 +78,7 @@ async def test_the_calendar_has_every_step_of_somebody_who_never_acts(tmp_path: 
 
 async def test_the_calendar_is_that_of_most_of_them(tmp_path: Path) -> None:
     people = [*staff("ada"), *staff("bo", "cas", zone="Asia/Tokyo")[2:]]
-    plan = await planned(Company(tmp_path, people), a_file())
+    plan = await make_plan(Company(tmp_path, people), a_file())
     assert (plan.like, plan.alike) == ("bo", 2)
     assert {line.zone for line in plan.lines} == {"Asia/Tokyo"}
 
@@ -86,7 +86,7 @@ async def test_the_calendar_is_that_of_most_of_them(tmp_path: Path) -> None:
 async def test_whoever_stands_in_full_is_planned_as_well(tmp_path: Path) -> None:
     company = Company(tmp_path, staff())
     (tmp_path / "staff.csv").write_text("name,email,zone\nAda,ada@us.example,Asia/Tokyo\nBo,bo@us.example,\n")
-    plan = await planned(company, a_file(audience={"file": "staff.csv"}))
+    plan = await make_plan(company, a_file(audience={"file": "staff.csv"}))
     assert [(error.row, error.says) for error in plan.who.errors] == [
         (3, "needs person, or name, email, zone (zone missing)")
     ]
@@ -96,7 +96,7 @@ async def test_whoever_stands_in_full_is_planned_as_well(tmp_path: Path) -> None
 
 
 async def test_nobody_to_ask_is_a_plan_too(tmp_path: Path) -> None:
-    plan = await planned(Company(tmp_path, staff()), a_file(audience={"people": ["nobody"]}))
+    plan = await make_plan(Company(tmp_path, staff()), a_file(audience={"people": ["nobody"]}))
     assert (plan.who.asked, plan.like, list_days(plan, "ready")) == (0, None, [])
     assert [call.opening for call in plan.calls] == [0, 0]
     assert (plan.who.managers, list_days(plan, "digest")) == (0, [])
@@ -104,7 +104,7 @@ async def test_nobody_to_ask_is_a_plan_too(tmp_path: Path) -> None:
 
 async def test_hours_follow_from_the_calls_and_the_rate(tmp_path: Path) -> None:
     company = Company(tmp_path, [*staff("ada", **PHONE), *staff("bo")[2:]])
-    plan = await planned(company, a_file(), rate=0.01)
+    plan = await make_plan(company, a_file(), rate=0.01)
     file, template = plan.calls
     assert (file.document, file.opening, template.document, template.opening) == ("file", 6, "template", 6)
     assert file.opening_hours == pytest.approx(6 / (0.009 * 3600), abs=0.01)
@@ -119,7 +119,7 @@ async def test_hours_follow_from_the_calls_and_the_rate(tmp_path: Path) -> None:
 async def test_it_agrees_with_a_dry_run_of_the_start(tmp_path: Path) -> None:
     company = Company(tmp_path, staff("ada"))
     prepared = await company.prepared(a_file(opens="2026-12-01", audience={"people": ["ada", "ada"]}), FRIDAY)
-    dry, plan = CampaignDryRun.of(prepared), await audiences.plan(prepared, company.directory, FRIDAY, 5, None)
+    dry, plan = CampaignDryRun.of(prepared), await campaign.plan(prepared, company.directory, FRIDAY, 5, None)
     plan_fields = plan.model_dump()
     shared = ("id", "kind", "document", "owner", "opens_at", "due")
     assert {name: plan_fields[name] for name in shared} == dry.model_dump(include=set(shared))
@@ -128,7 +128,7 @@ async def test_it_agrees_with_a_dry_run_of_the_start(tmp_path: Path) -> None:
 
 async def test_one_that_is_over_is_not_planned(tmp_path: Path) -> None:
     with pytest.raises(FileFaults, match="its window lies in the past"):
-        await planned(Company(tmp_path, staff("ada")), a_file(opens="2025-12-01"))
+        await make_plan(Company(tmp_path, staff("ada")), a_file(opens="2025-12-01"))
 
 
 def make_environment(folder: Path) -> dict[str, str]:

@@ -25,7 +25,7 @@ async def living() -> AsyncIterator[Story]:
         yield living_story
 
 
-async def against(living: Story, folder: Path, id: str = "msa-0042", **changes: Any) -> Difference:
+async def compare_with_living(living: Story, folder: Path, id: str = "msa-0042", **changes: Any) -> Difference:
     papers = Desk(folder)
     prepared = await papers.prepare(**{"due": None, "policy": {"window": "30d", **ALIKE}, **changes})
     return await compare(
@@ -34,14 +34,14 @@ async def against(living: Story, folder: Path, id: str = "msa-0042", **changes: 
 
 
 async def test_the_same_file_changes_nothing(living: Story, tmp_path: Path) -> None:
-    difference = await against(living, tmp_path)
+    difference = await compare_with_living(living, tmp_path)
     assert (difference.id, difference.changes) == ("msa-0042", ())
     assert difference.due_before == difference.due_after
     assert [change.field for change in difference.policy] == ["handoff"]
 
 
 async def test_a_later_due_date_moves_what_depends_on_it(living: Story, tmp_path: Path) -> None:
-    difference = await against(living, tmp_path, policy={"window": "40d", **ALIKE})
+    difference = await compare_with_living(living, tmp_path, policy={"window": "40d", **ALIKE})
     change_by_stage = {change.stage: change for change in difference.changes}
     assert set(change_by_stage) == {"warning-2d", "warning-1d", "expiry"}
     assert {change.what for change in difference.changes} == {ChangeKindOfAction.MOVED}
@@ -51,7 +51,7 @@ async def test_a_later_due_date_moves_what_depends_on_it(living: Story, tmp_path
 
 async def test_fewer_reminders_and_another_warning(living: Story, tmp_path: Path) -> None:
     policy = {"window": "30d", "hours": "any", "reminders": {"most": 2}, "warnings": ["2d", "5d"]}
-    difference = await against(living, tmp_path, policy=policy)
+    difference = await compare_with_living(living, tmp_path, policy=policy)
     changed = {(change.what, change.stage) for change in difference.changes}
     assert changed == {
         (ChangeKindOfAction.REMOVED, "reminder-3"),
@@ -65,10 +65,10 @@ async def test_fewer_reminders_and_another_warning(living: Story, tmp_path: Path
 
 async def test_what_does_not_live_cannot_be_compared(living: Story, tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="msa-9 is not a request that Temporal knows"):
-        await against(living, tmp_path, "msa-9")
+        await compare_with_living(living, tmp_path, "msa-9")
     living.world.signatures.sign("customer-signer")
     living.world.signatures.sign("chief-executive")
     await living.callback()
     await living.handle.result()
     with pytest.raises(Refusal, match="msa-0042: nothing can be compared, it is nobody's turn"):
-        await against(living, tmp_path)
+        await compare_with_living(living, tmp_path)

@@ -17,14 +17,14 @@ from workflows.model.subject import Status
 MONDAY = datetime(2026, 11, 2, 8, tzinfo=UTC)
 
 
-async def planned(folder: Path, file: dict[str, Any], signed: str = "2d", done_after: str = "2d") -> OnboardingPlan:
+async def make_plan(folder: Path, file: dict[str, Any], signed: str = "2d", done_after: str = "2d") -> OnboardingPlan:
     house = House(folder)
     prepared = await house.prepared(file, MONDAY)
     return await plan(prepared, house.directory, MONDAY, Assumed(signed_after=signed, done_after=done_after), None)
 
 
 async def test_each_stage_begins_when_the_one_before_is_done_by_what_is_assumed(tmp_path: Path) -> None:
-    onboarding_plan = await planned(tmp_path, a_file(*WHOLE), signed="2d", done_after="1d")
+    onboarding_plan = await make_plan(tmp_path, a_file(*WHOLE), signed="2d", done_after="1d")
     days = [
         (stage.name, (stage.begins_at - MONDAY).days, (stage.ends_at - MONDAY).days) for stage in onboarding_plan.stages
     ]
@@ -44,16 +44,16 @@ async def test_each_stage_begins_when_the_one_before_is_done_by_what_is_assumed(
 
 
 async def test_who_is_slow_is_reminded_and_what_expires_says_so(tmp_path: Path) -> None:
-    slow = await planned(tmp_path, a_file({"name": "a", "agreements": [an_agreement()]}, LIVE), signed="7d")
+    slow = await make_plan(tmp_path, a_file({"name": "a", "agreements": [an_agreement()]}, LIVE), signed="7d")
     heard = [line.stage for line in slow.stages[0].parts[0].lines if line.to == CUSTOMER]
     assert heard == ["ready", "reminder-1", "reminder-2", "signed"]
-    short = await planned(tmp_path, a_file({"name": "a", "agreements": [an_agreement(kind="short")]}), signed="7d")
+    short = await make_plan(tmp_path, a_file({"name": "a", "agreements": [an_agreement(kind="short")]}), signed="7d")
     assert short.stages[0].parts[0].outcome is Status.EXPIRED
 
 
 async def test_a_customer_who_stands_in_full_is_planned_on_their_own_clock(tmp_path: Path) -> None:
     customer = {"name": "Ada Ng", "email": "ng@customer.example", "zone": "Asia/Tokyo"}
-    onboarding_plan = await planned(
+    onboarding_plan = await make_plan(
         tmp_path, a_file(*WHOLE, customer=customer | {"colleagues": [{"person": CUSTOMER}]})
     )
     step = onboarding_plan.stages[2].parts[0]

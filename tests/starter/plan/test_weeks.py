@@ -31,7 +31,7 @@ def step(days: float, stage: str, person: str, reason: str = "because", suppress
     )
 
 
-def drawn(*steps: PlanLine, terminal: bool = True) -> list[str]:
+def draw_weeks(*steps: PlanLine, terminal: bool = True) -> list[str]:
     paper = StringIO()
     branch = Branch(says="nobody acts", outcome=Status.EXPIRED, lines=steps)
     Terminal(file=paper, force_terminal=terminal, width=80, color_system=None).show(WeekCalendar(branch, AMSTERDAM))
@@ -54,7 +54,7 @@ def plan(*steps: PlanLine, document: str = "NDA; a, b") -> RequestPlan:
 
 
 def test_each_day_says_who_is_told_what_on_one_clock() -> None:
-    lines = drawn(
+    lines = draw_weeks(
         step(0, "ready", "anna"),
         step(3, "reminder-1", "anna"),
         step(3, "escalation", "chair"),
@@ -80,10 +80,10 @@ def test_why_something_would_not_be_sent_is_said_in_words() -> None:
 
 
 def test_a_program_gets_no_calendar() -> None:
-    assert drawn(step(0, "ready", "anna"), terminal=False) == []
+    assert draw_weeks(step(0, "ready", "anna"), terminal=False) == []
 
 
 def test_of_two_hundred_weeks_twenty_are_drawn_and_the_others_counted() -> None:
-    lines = drawn(*(step(7 * week, "reminder-1", "anna") for week in range(10 * WEEKS_AT_MOST)))
+    lines = draw_weeks(*(step(7 * week, "reminder-1", "anna") for week in range(10 * WEEKS_AT_MOST)))
     assert len([line for line in lines if "ar" in line[:12]]) == WEEKS_AT_MOST
     assert "and 180 more weeks" in lines

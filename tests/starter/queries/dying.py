@@ -22,7 +22,7 @@ def dead_lines(*targets: str, dead_at: datetime = LONG_AGO) -> tuple[HandoffLine
     return tuple(HandoffLine(target=target, state=HandoffState.DEAD, attempts=10, at=dead_at) for target in targets)
 
 
-async def died(store: Store, id: str, *lines: HandoffLine) -> None:
+async def record_ended(store: Store, id: str, *lines: HandoffLine) -> None:
     """One that has ended, with the hand-offs that came of it."""
     workflow_id = Kind.REQUEST.workflow_id(id)
     await store.records.write(workflow_id, b'{"of":"%s"}' % id.encode())

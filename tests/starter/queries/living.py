@@ -10,7 +10,7 @@ from typing import Final
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from activities.records.store import Store
-from starter.cli import start_files as requests
+from starter.cli import start_files
 from starter.temporal.connection import Context
 from tests.servers import own_namespace, real_server
 from tests.workflows.stage import TARGETS, a_request
@@ -56,21 +56,21 @@ async def begin(
     )
 
 
-async def shown_with(context: Context, status: Status) -> RequestShow:
+async def wait_for_status(context: Context, status: Status) -> RequestShow:
     """What the request shows once it has this status."""
-    return await shown_when(context, lambda view: view.status is status)
+    return await wait_for_view(context, lambda view: view.status is status)
 
 
-async def shown_to_signer(context: Context) -> RequestShow:
+async def wait_until_signer_told(context: Context) -> RequestShow:
     """What the request shows once the first signer was told."""
-    return await shown_when(context, lambda view: view.notifications)
+    return await wait_for_view(context, lambda view: view.notifications)
 
 
-async def shown_when(context: Context, condition: Callable[[RequestShow], object]) -> RequestShow:
+async def wait_for_view(context: Context, condition: Callable[[RequestShow], object]) -> RequestShow:
     """What the request shows once the condition holds."""
     async with asyncio.timeout(SOON.total_seconds()):
         while True:
-            view = await requests.show(context, MSA)
+            view = await start_files.show(context, MSA)
             if condition(view):
                 return view
             await asyncio.sleep(0.02)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from activities.records.outcomes import MemberOutcome, MemberStatus, Tally
-from starter.cli import tables as showing
+from starter.cli import tables
 from starter.cli.tables import of_list
 from starter.cli.terminal import Terminal
 from starter.queries.campaign import CampaignOverview, overview
@@ -34,12 +34,14 @@ def make_overview(lines: Iterable[MemberOutcome], **overrides: object) -> Campai
     return overview(view, tally(lines), curve(lines, view.opens_at, view.closes_at, NOW))
 
 
-def printed(view: CampaignOverview, *, terminal: bool = True, width: int = 80, show_all: bool = False) -> list[str]:
+def print_overview(
+    view: CampaignOverview, *, terminal: bool = True, width: int = 80, show_all: bool = False
+) -> list[str]:
     """The lines on a terminal."""
     console = Terminal(
         file=io.StringIO(), width=width, force_terminal=terminal, color_system=None, zone=UTC, now=NOW, highlight=False
     )
-    console.show(showing.of_shown(view, whole=show_all))
+    console.show(tables.of_shown(view, whole=show_all))
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
@@ -92,28 +94,28 @@ def ordinary() -> CampaignOverview:
 
 
 def test_an_ordinary_campaign_takes_one_screen() -> None:
-    lines = printed(ordinary())
-    assert len(lines) <= showing.SCREEN - 1, "\n".join(lines)  # a line is for the address of the Web UI
+    lines = print_overview(ordinary())
+    assert len(lines) <= tables.SCREEN - 1, "\n".join(lines)  # a line is for the address of the Web UI
     assert max(map(len, lines)) <= 80
 
 
 def test_it_says_how_far_it_is_and_how_many_stand_how() -> None:
     output = "\n".join(
-        printed(make_overview([*some_lines([1, 2, 8], 1), MemberOutcome(1, "x", "", MemberStatus.DECLINED)]))
+        print_overview(make_overview([*some_lines([1, 2, 8], 1), MemberOutcome(1, "x", "", MemberStatus.DECLINED)]))
     )
     assert "progress  ████████████░░░░░░░░ 60 %, 3 of 5" in output
     assert "people    1 asked, 3 acknowledged, 1 declined" in output
 
 
 def test_a_document_that_is_not_in_force_yet_is_not_said_to_be() -> None:
-    output = "\n".join(printed(make_overview([], effective=NOW.date() + timedelta(days=3))))
+    output = "\n".join(print_overview(make_overview([], effective=NOW.date() + timedelta(days=3))))
     assert "Code of conduct, in force from 2026-12-13" in output
 
 
 def test_everywhere_that_people_look_it_has_the_same_last_day() -> None:
     """Not the instant at which that day is over everywhere on earth, which is on the next one."""
     view, over_at = make_overview(some_lines([1], 1), due_at=day(15).replace(hour=12)), "2026-12-16T12:00:00+00:00"
-    assert "last day 2026-12-15, late until 2026-12-21" in " ".join("\n".join(printed(view, width=200)).split())
+    assert "last day 2026-12-15, late until 2026-12-21" in " ".join("\n".join(print_overview(view, width=200)).split())
     detail_text = details(view, "default", "acknowledgement-campaign:conduct")
     assert "- last day 2026-12-15\n" in detail_text and "16 Dec" not in detail_text
     assert f"- as of {stamp(NOW)}\n" in detail_text, "the details are as old as the last look"
@@ -139,7 +141,7 @@ def test_who_was_asked_since_the_last_look_is_not_said_to_be_told_nothing() -> N
 
 def test_nobody_is_said_to_be_through_before_the_last_one_is() -> None:
     lines = some_lines([1] * 999, 1)
-    assert "99 %, 999 of 1,000" in "\n".join(printed(make_overview(lines)))
+    assert "99 %, 999 of 1,000" in "\n".join(print_overview(make_overview(lines)))
 
 
 def test_those_with_most_missing_come_first_and_the_others_are_counted() -> None:
@@ -159,7 +161,7 @@ def test_those_with_most_missing_come_first_and_the_others_are_counted() -> None
         ("sales", 1),
         ("hr", 0),
     ]
-    output_lines = printed(view)
+    output_lines = print_overview(view)
     table_start = next(number for number, line in enumerate(output_lines) if line.startswith("department"))
     assert [line.split() for line in output_lines[table_start : table_start + 5]] == [
         ["department", "open", "of", "manager", "open", "of"],
@@ -168,7 +170,7 @@ def test_those_with_most_missing_come_first_and_the_others_are_counted() -> None
         ["law", "2", "3", "eva", "2", "3"],
         ["and", "2", "more", "and", "2", "more"],
     ]
-    assert "sales" in "\n".join(printed(view, show_all=True))
+    assert "sales" in "\n".join(print_overview(view, show_all=True))
 
 
 def test_whoever_need_not_and_rows_that_are_wrong_are_not_missing() -> None:
@@ -181,22 +183,22 @@ def test_whoever_need_not_and_rows_that_are_wrong_are_not_missing() -> None:
         ("", 0),
         ("hr", 0),
     ]
-    output = "\n".join(printed(view))
+    output = "\n".join(print_overview(view))
     assert "50 %, 1 of 2" in output and "5 in wrong rows" in output
     assert (desk := counted([*make_outcomes("sales", "ada", 1, 0, exempt_count=2), *wrong])).done == desk.wanted == 1
-    assert "0 of 0" in "\n".join(printed(make_overview(wrong)))
+    assert "0 of 0" in "\n".join(print_overview(make_overview(wrong)))
 
 
 def test_where_nobody_has_a_department_there_is_no_table_of_them() -> None:
     lines = [line._replace(manager="chair") for line in some_lines([1, 2], 5)]
-    output = "\n".join(printed(make_overview(lines)))
+    output = "\n".join(print_overview(make_overview(lines)))
     assert "department" not in output
     assert "manager" in output
-    assert "manager" not in "\n".join(printed(make_overview(some_lines([1, 2], 0))))
+    assert "manager" not in "\n".join(print_overview(make_overview(some_lines([1, 2], 0))))
 
 
 def test_programs_read_one_row_a_line() -> None:
-    output_lines = printed(ordinary(), terminal=False)
+    output_lines = print_overview(ordinary(), terminal=False)
     assert "progress\t███░░░░░░░░░░░░░░░░░ 17 %, 1,529 of 8,503" in output_lines
     assert "manager\topen\tof" in output_lines
     assert not [line for line in output_lines if line.startswith("department ") and "\t" not in line]
@@ -204,15 +206,15 @@ def test_programs_read_one_row_a_line() -> None:
 
 @pytest.mark.parametrize("width", [40, 45])
 def test_on_a_narrow_terminal_the_tables_stand_below_each_other(width: int) -> None:
-    output_lines = printed(ordinary(), width=width)
+    output_lines = print_overview(ordinary(), width=width)
     assert not [line for line in output_lines if "department" in line and "manager" in line]
     assert max(map(len, output_lines)) <= width
 
 
 def test_it_says_where_the_line_leads() -> None:
-    slow = "\n".join(printed(make_overview(some_lines([0.5 + n / 10 for n in range(50)], 50))))
+    slow = "\n".join(print_overview(make_overview(some_lines([0.5 + n / 10 for n in range(50)], 50))))
     assert "forecast  at this pace about 21 will not have acknowledged at the close" in slow
-    quick = "\n".join(printed(make_overview(some_lines([2.1 + n / 100 for n in range(600)], 1))))
+    quick = "\n".join(print_overview(make_overview(some_lines([2.1 + n / 100 for n in range(600)], 1))))
     assert "forecast  at this pace everybody by Fri 11 Dec 2026" in quick
 
 
@@ -223,7 +225,7 @@ def test_what_has_ended_has_no_forecast() -> None:
 
 def test_before_anybody_was_asked_there_is_nothing_to_count() -> None:
     output = "\n".join(
-        printed(overview(some_show().replace(counts=Counts(), opens_at=NOW + timedelta(days=3)), Tally()))
+        print_overview(overview(some_show().replace(counts=Counts(), opens_at=NOW + timedelta(days=3)), Tally()))
     )
     assert "window" in output
     assert "progress" not in output and "forecast" not in output
@@ -242,7 +244,7 @@ def test_its_last_days_are_the_same_days_for_every_reader(zone: str) -> None:
         due_at=over_at,
         workflow_id=Kind.CAMPAIGN.workflow_id(campaign_view.id),
     )
-    for view in (showing.of_shown(campaign_view), of_list([line], Kind.CAMPAIGN)):
+    for view in (tables.of_shown(campaign_view), of_list([line], Kind.CAMPAIGN)):
         paper = io.StringIO()
         Terminal(file=paper, width=80, force_terminal=True, color_system=None, zone=ZoneInfo(zone), now=NOW).show(view)
         assert "2026-12-12" in paper.getvalue()

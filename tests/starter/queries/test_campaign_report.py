@@ -36,7 +36,7 @@ ON_LEAVE = '=HYPERLINK("http://evil.example") on leave'
 FORMS = (".csv", ".json", ".html")
 
 
-async def written(context: Context, folder: Path) -> dict[str, bytes]:
+async def write_report_forms(context: Context, folder: Path) -> dict[str, bytes]:
     """The report in each of its forms."""
     campaign_report = await report.of(context, "conduct")
     for form in FORMS:
@@ -86,15 +86,15 @@ def test_a_retry_is_of_all_who_failed_or_of_one(typed: dict[str, Any]) -> None:
 async def test_a_report_is_the_same_bytes_for_ever_whatever_was_deleted_since(tmp_path: Path) -> None:
     async with ended_campaign(tmp_path / "it") as closed_campaign:
         store = closed_campaign.company.store
-        first = await written(Context(closed_campaign.client, store), tmp_path)
-        repeated = await written(Context(closed_campaign.client, store), tmp_path)
+        first = await write_report_forms(Context(closed_campaign.client, store), tmp_path)
+        repeated = await write_report_forms(Context(closed_campaign.client, store), tmp_path)
     altered(store, "DELETE FROM record_lists WHERE workflow_id LIKE 'signature-request:%'")
     assert altered(store, "DELETE FROM records WHERE workflow_id LIKE 'signature-request:%'") == 4
     assert [altered(store, f"DELETE FROM {table}") for table in ("outcomes", "members")] == [4, 5]  # noqa: S608
     # What docs/deploying.md calls erasable, whoever signed it.
     shutil.rmtree(tmp_path / "it" / "store" / "documents")
     async with time_skipping() as forgotten:
-        forgotten_report = await written(Context(forgotten.client, store), tmp_path)
+        forgotten_report = await write_report_forms(Context(forgotten.client, store), tmp_path)
     assert first == repeated == forgotten_report
     rows = {row["person"]: row for row in csv.DictReader(io.StringIO(first[".csv"].decode()))}
     assert {person: row["status"] for person, row in rows.items()} == {
@@ -120,7 +120,9 @@ async def test_the_words_of_somebody_are_erased_from_the_report_when_they_are_er
     async with ended_campaign(tmp_path / "it") as closed_campaign:
         assert altered(closed_campaign.company.store, "DELETE FROM texts WHERE name LIKE 'reason-%'")
         report_json = json.loads(
-            (await written(Context(closed_campaign.client, closed_campaign.company.store), tmp_path))[".json"]
+            (await write_report_forms(Context(closed_campaign.client, closed_campaign.company.store), tmp_path))[
+                ".json"
+            ]
         )
     assert {line["person"]: line["reason"] for line in report_json["lines"]}["bo"] == "(erased)"
 
@@ -145,12 +147,12 @@ async def test_whoever_stands_in_a_table_has_a_name_in_each_form_until_they_are_
         await running_campaign.days_pass(8)
         await running_campaign.handle.result()
         context = Context(running_campaign.client, running_campaign.company.store)
-        named = await written(context, tmp_path)
+        named = await write_report_forms(context, tmp_path)
         nameless = await plain(await report.of(context, "conduct", names=False))
         view = await running_campaign.read_view()
         zoe = await member_of(context.store, view, "Zoe@elsewhere.example ", None)
         assert altered(context.store, "DELETE FROM people_in_full")
-        erased = await written(context, tmp_path)
+        erased = await write_report_forms(context, tmp_path)
     rows = list(csv.DictReader(io.StringIO(named[".csv"].decode("utf-8-sig"))))
     assert tuple(rows[0])[:4] == ("person", *columns, "request")
     assert [row["name"] for row in rows] == ["Zoë Ek", "Bo Li"]

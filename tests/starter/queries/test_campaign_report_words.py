@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from activities.launch import launch as path
+from activities.launch import launch
 from starter.errors import Exit
 from tests.servers import own_namespace, own_part
 from tests.starter.terminal import type_
@@ -37,7 +37,9 @@ async def living(folder: Path, address: str) -> AsyncIterator[CampaignStory]:
         yield running_campaign
 
 
-async def typed(running_campaign: CampaignStory, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+async def run_campaign_command(
+    running_campaign: CampaignStory, folder: Path, *arguments: str
+) -> "subprocess.CompletedProcess[str]":
     """What came of `countersign campaign …`."""
     environment = {**write_settings(folder), **address_variables(running_campaign.client)}
     return await asyncio.to_thread(type_, "campaign", *arguments, **environment)
@@ -45,7 +47,7 @@ async def typed(running_campaign: CampaignStory, folder: Path, *arguments: str) 
 
 async def run_campaign_command_as_json(running_campaign: CampaignStory, folder: Path, *arguments: str) -> Any:
     """The same as JSON."""
-    answered = await typed(running_campaign, folder, *arguments, "--json")
+    answered = await run_campaign_command(running_campaign, folder, *arguments, "--json")
     assert answered.returncode == Exit.DONE, answered.stderr
     return json.loads(answered.stdout)
 
@@ -57,13 +59,14 @@ def standings(table: str) -> dict[str, str]:
 @pytest.mark.long
 async def test_everybody_stands_once_on_standard_output_and_in_each_file(tmp_path: Path, dev_server: str) -> None:
     async with living(tmp_path, dev_server) as running_campaign:
-        printed = await typed(running_campaign, tmp_path, "report", "conduct")
+        printed = await run_campaign_command(running_campaign, tmp_path, "report", "conduct")
         as_json = await run_campaign_command_as_json(
             running_campaign, tmp_path, "report", "acknowledgement-campaign:conduct"
         )
         files = {end: tmp_path / f"report.{end}" for end in ("csv", "json", "html")}
         answers = [
-            await typed(running_campaign, tmp_path, "report", "conduct", "-o", str(file)) for file in files.values()
+            await run_campaign_command(running_campaign, tmp_path, "report", "conduct", "-o", str(file))
+            for file in files.values()
         ]
         view = await run_campaign_command_as_json(running_campaign, tmp_path, "show", "conduct")
     expected = {"ada": "acknowledged", "bo": "declined", "cas": "told", "nobody": "errors"}
@@ -94,8 +97,8 @@ async def test_a_sample_is_the_same_while_the_campaign_goes_on_and_when_it_has_e
         await running_campaign.send_command(Cancellation(actor=OWNER, reason="another document"))
         await running_campaign.handle.result()
         sample_after = await run_campaign_command_as_json(running_campaign, tmp_path, *draw)
-        table = await typed(running_campaign, tmp_path, *draw, "-o", str(tmp_path / "some.csv"))
-        all_of_them = await typed(running_campaign, tmp_path, "sample", "conduct")
+        table = await run_campaign_command(running_campaign, tmp_path, *draw, "-o", str(tmp_path / "some.csv"))
+        all_of_them = await run_campaign_command(running_campaign, tmp_path, "sample", "conduct")
     people = [line["person"] for line in sample_after["lines"]]
     assert [line["person"] for line in sample_before["lines"]] == people
     assert (sample_after["n"], sample_after["of"], sample_after["seed"]) == (2, 4, "auditor")
@@ -109,12 +112,14 @@ async def test_what_cannot_be_written_is_refused_in_one_line_and_leaves_nothing(
     tmp_path: Path, dev_server: str
 ) -> None:
     async with living(tmp_path, dev_server) as running_campaign:
-        unknown = await typed(running_campaign, tmp_path, "report", "conduct-2")
-        nowhere = await typed(
+        unknown = await run_campaign_command(running_campaign, tmp_path, "report", "conduct-2")
+        nowhere = await run_campaign_command(
             running_campaign, tmp_path, "report", "conduct", "-o", str(tmp_path / "no" / "folder.csv")
         )
-        unknown_format = await typed(running_campaign, tmp_path, "report", "conduct", "-o", "report.xlsx")
-        empty_sample = await typed(running_campaign, tmp_path, "sample", "conduct", "--n", "0")
+        unknown_format = await run_campaign_command(
+            running_campaign, tmp_path, "report", "conduct", "-o", "report.xlsx"
+        )
+        empty_sample = await run_campaign_command(running_campaign, tmp_path, "sample", "conduct", "--n", "0")
     assert unknown.returncode == Exit.REFUSED and "conduct" in unknown.stderr
     assert nowhere.returncode == Exit.REFUSED
     assert nowhere.stderr == f"{tmp_path}/no/folder.csv cannot be written: No such file or directory\n"
@@ -128,7 +133,7 @@ async def test_what_cannot_be_written_is_refused_in_one_line_and_leaves_nothing(
 async def test_without_a_worker_there_is_no_list_that_lacks_somebody(tmp_path: Path, dev_server: str) -> None:
     company = Company(tmp_path, staff("ada"))
     client = await own_namespace(dev_server)
-    await path.start(client, company.store, await company.prepared(a_file()))
+    await launch.start(client, company.store, await company.prepared(a_file()))
     environment = {**write_settings(tmp_path), **address_variables(client)}
     answered = await asyncio.to_thread(type_, "campaign", "report", "conduct", **environment)
     assert (answered.returncode, answered.stdout) == (Exit.REFUSED, "")

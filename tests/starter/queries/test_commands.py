@@ -20,13 +20,13 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from activities.temporal import executions as runs
 from activities.temporal.commands import send_command
 from activities.temporal.updates import answered
-from starter.cli import start_files as requests
+from starter.cli import start_files
 from starter.errors import Refusal
-from starter.queries import commands as wishes
+from starter.queries import commands
 from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
 from starter.temporal.connection import Context, TemporalRefused
 from tests.servers import own_namespace
-from tests.starter.queries.living import MSA, begin, shown_to_signer, shown_with
+from tests.starter.queries.living import MSA, begin, wait_for_status, wait_until_signer_told
 from tests.storage import take_table_away
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
@@ -58,12 +58,12 @@ AT_ONCE = timedelta(seconds=0.3)
 
 
 @asynccontextmanager
-async def sent(context: Context, world: World | None = None) -> AsyncIterator[World]:
+async def sent_request(context: Context, world: World | None = None) -> AsyncIterator[World]:
     """A request whose first signer was asked."""
     world = world or World()
     async with workers(context.client, world):
         await begin(context)
-        await shown_to_signer(context)
+        await wait_until_signer_told(context)
         yield world
 
 
@@ -71,7 +71,7 @@ def in_days(days: int) -> datetime:
     return datetime.now(UTC) + timedelta(days=days)
 
 
-async def test_every_wish_is_taken_and_says_who_had_it(context: Context) -> None:
+async def test_every_command_is_taken_and_says_who_had_it(context: Context) -> None:
     due = in_days(20)
     operators: list[Command] = [
         ReminderNow(actor=LEGAL, force=True),
@@ -80,12 +80,12 @@ async def test_every_wish_is_taken_and_says_who_had_it(context: Context) -> None
         Resumption(actor=LEGAL),
         Delegation(actor=LEGAL, signer=SIGNER, to="customer-deputy"),
     ]
-    async with sent(context):
-        await wishes.send(context.client, MSA, NotNow(person=SIGNER, until=in_days(1)), "page-1")
-        await wishes.send(context.client, MSA, Question(person=SIGNER, text="Which annex?"), "page-2")
-        await wishes.make(context, MSA, Answer(actor=LEGAL, text="Annex B."))
-        changed = [await wishes.make(context, MSA, command) for command in operators]
-        view = await requests.show(context, MSA)
+    async with sent_request(context):
+        await commands.send(context.client, MSA, NotNow(person=SIGNER, until=in_days(1)), "page-1")
+        await commands.send(context.client, MSA, Question(person=SIGNER, text="Which annex?"), "page-2")
+        await commands.make(context, MSA, Answer(actor=LEGAL, text="Annex B."))
+        changed = [await commands.make(context, MSA, command) for command in operators]
+        view = await start_files.show(context, MSA)
     entries = [(entry.what.partition(" ")[0], entry.who, entry.because or None) for entry in view.timeline]
     assert ("not", SIGNER, None) in entries
     assert ("question", SIGNER, None) in entries
@@ -103,21 +103,21 @@ async def test_every_wish_is_taken_and_says_who_had_it(context: Context) -> None
 
 
 async def test_the_same_op_is_one_change_and_each_word_makes_its_own(context: Context) -> None:
-    async with sent(context) as world:
-        first = await wishes.make(context, MSA, ReminderNow(actor=LEGAL, force=True, op="op-1"))
-        repeated = await wishes.make(context, MSA, ReminderNow(actor=LEGAL, force=True, op="op-1"))
-        second = await wishes.make(context, MSA, ReminderNow(actor=LEGAL, force=True))
+    async with sent_request(context) as world:
+        first = await commands.make(context, MSA, ReminderNow(actor=LEGAL, force=True, op="op-1"))
+        repeated = await commands.make(context, MSA, ReminderNow(actor=LEGAL, force=True, op="op-1"))
+        second = await commands.make(context, MSA, ReminderNow(actor=LEGAL, force=True))
     assert (first.op, repeated.op) == ("op-1", "op-1")
     assert second.op not in ("", "op-1")
     assert [stage for stage, _ in world.push.stages()] == ["ready", "reminder-manual-1", "reminder-manual-2"]
 
 
 async def test_an_op_names_one_command_of_its_caller(context: Context) -> None:
-    async with sent(context):
-        paused = await wishes.make(context, MSA, PauseCommand(actor=LEGAL, op="T-12"))
+    async with sent_request(context):
+        paused = await commands.make(context, MSA, PauseCommand(actor=LEGAL, op="T-12"))
         with pytest.raises(CommandRefused, match="another change has this name already"):
-            await wishes.make(context, MSA, Resumption(actor=LEGAL, op="T-12"))
-        resumed = await wishes.make(context, MSA, Resumption(actor="chair", op="T-12"))
+            await commands.make(context, MSA, Resumption(actor=LEGAL, op="T-12"))
+        resumed = await commands.make(context, MSA, Resumption(actor="chair", op="T-12"))
     assert (paused.op, resumed.op) == ("T-12", "T-12")
     assert "reminders are paused" in paused.says
     assert "reminders are paused" not in resumed.says
@@ -138,27 +138,27 @@ async def test_an_op_names_one_command_of_its_caller(context: Context) -> None:
 async def test_what_makes_no_sense_is_one_line_and_changes_nothing(
     context: Context, command: Command, message: str
 ) -> None:
-    async with sent(context):
-        view_before = await requests.show(context, MSA)
+    async with sent_request(context):
+        view_before = await start_files.show(context, MSA)
         with pytest.raises(CommandRefused, match=f"^{MSA}: .*{message}$"):
-            await wishes.make(context, MSA, command)
-        assert await requests.show(context, MSA) == view_before
+            await commands.make(context, MSA, command)
+        assert await start_files.show(context, MSA) == view_before
 
 
 async def test_what_core_signature_refuses_is_one_line_too(context: Context) -> None:
-    async with sent(context) as world:
+    async with sent_request(context) as world:
         world.signatures.forward_refusals.append(
             Rejection.NOT_IN_DIRECTORY.to_message(person="ghost", where="the directory", hint="")
         )
         with pytest.raises(CommandRefused, match=f'^{MSA}: "ghost" is not in the directory$'):
-            await wishes.make(context, MSA, Delegation(actor=LEGAL, signer=SIGNER, to="ghost"))
+            await commands.make(context, MSA, Delegation(actor=LEGAL, signer=SIGNER, to="ghost"))
 
 
 async def test_cancelling_ends_it_and_repeating_changes_nothing(context: Context) -> None:
-    async with sent(context) as world:
-        first = await wishes.make(context, MSA, CANCELLATION.replace(op="op-1"))
-        repeated = await wishes.make(context, MSA, CANCELLATION.replace(op="op-1"))
-        second = await wishes.make(context, MSA, CANCELLATION.replace(op="op-2"))
+    async with sent_request(context) as world:
+        first = await commands.make(context, MSA, CANCELLATION.replace(op="op-1"))
+        repeated = await commands.make(context, MSA, CANCELLATION.replace(op="op-1"))
+        second = await commands.make(context, MSA, CANCELLATION.replace(op="op-2"))
     assert {first.status, repeated.status, second.status} == {Status.CANCELLED}
     assert (first.op, repeated.op) == ("op-1", "op-1")
     assert len(world.signatures.cancelled) == 1
@@ -171,86 +171,86 @@ async def test_cancelling_what_is_signed_comes_too_late(context: Context) -> Non
     world.signatures.sign("chief-executive", SignerState.SIGNED)
     async with workers(context.client, world):
         await begin(context)
-        await shown_with(context, Status.SIGNED)
+        await wait_for_status(context, Status.SIGNED)
         with pytest.raises(Refusal, match=f"{MSA}: too late"):
-            await wishes.make(context, MSA, CANCELLATION)
+            await commands.make(context, MSA, CANCELLATION)
 
 
-async def test_a_wish_for_what_has_ended_comes_too_late(context: Context) -> None:
-    async with sent(context):
-        await wishes.make(context, MSA, CANCELLATION)
+async def test_a_command_for_what_has_ended_comes_too_late(context: Context) -> None:
+    async with sent_request(context):
+        await commands.make(context, MSA, CANCELLATION)
         await context.client.get_workflow_handle(f"signature-request:{MSA}").result()
         with pytest.raises(NotRunning, match=f"^{MSA}: too late, the request is cancelled$"):
-            await wishes.make(context, MSA, PauseCommand(actor=LEGAL))
+            await commands.make(context, MSA, PauseCommand(actor=LEGAL))
 
 
-async def test_a_wish_that_was_taken_is_confirmed_even_after_the_end(context: Context) -> None:
+async def test_a_command_that_was_taken_is_confirmed_even_after_the_end(context: Context) -> None:
     pause = PauseCommand(actor=LEGAL, op="op-7")
-    async with sent(context):
-        await wishes.make(context, MSA, pause)
-        await wishes.make(context, MSA, CANCELLATION)
+    async with sent_request(context):
+        await commands.make(context, MSA, pause)
+        await commands.make(context, MSA, CANCELLATION)
         await context.client.get_workflow_handle(f"signature-request:{MSA}").result()
-        assert (await wishes.make(context, MSA, pause)).op == "op-7"
+        assert (await commands.make(context, MSA, pause)).op == "op-7"
 
 
 async def test_a_command_is_answered_as_before_for_thirty_days_also_when_its_request_was_forgotten(
     context: Context, dev_server: str
 ) -> None:
     pause = PauseCommand(actor=LEGAL, reason="prices", op="op-7")
-    async with sent(context) as world:
-        first = await wishes.make(context, MSA, pause)
+    async with sent_request(context) as world:
+        first = await commands.make(context, MSA, pause)
         world.signatures.failures = [refusal(Code.UNAUTHORISED) for _ in range(100)]
         handed_over = Delegation(actor=LEGAL, signer=SIGNER, to="customer-deputy", op="op-8")
-        asked_for = await wishes.make(context, MSA, handed_over, wait=AT_ONCE)
+        asked_for = await commands.make(context, MSA, handed_over, wait=AT_ONCE)
         world.signatures.failures = []
-        await wishes.make(context, MSA, CANCELLATION.replace(op="op-9"))
+        await commands.make(context, MSA, CANCELLATION.replace(op="op-9"))
         await context.client.get_workflow_handle(f"signature-request:{MSA}").result()
     context = Context(await own_namespace(dev_server), context.store)
-    assert await wishes.make(context, MSA, pause) == first
-    assert (await wishes.make(context, MSA, CANCELLATION.replace(op="op-9"))).status is Status.CANCELLED
+    assert await commands.make(context, MSA, pause) == first
+    assert (await commands.make(context, MSA, CANCELLATION.replace(op="op-9"))).status is Status.CANCELLED
     assert asked_for.state is OperationState.OPEN
-    assert await wishes.make(context, MSA, handed_over) == asked_for
+    assert await commands.make(context, MSA, handed_over) == asked_for
     with pytest.raises(CommandRefused, match=f"^{MSA}: {OTHER_CONTENT}$"):
-        await wishes.make(context, MSA, pause.replace(reason="holidays"))
+        await commands.make(context, MSA, pause.replace(reason="holidays"))
     with pytest.raises(Refusal, match="no request"):
-        await wishes.make(context, MSA, pause.replace(op="op-10"))
+        await commands.make(context, MSA, pause.replace(op="op-10"))
     with take_table_away(context.store, "receipts"), pytest.raises(Refusal, match="no request"):
-        await wishes.make(context, MSA, pause)
+        await commands.make(context, MSA, pause)
     assert await context.store.receipts.drop(datetime.now(UTC) + timedelta(days=29)) == 0
     assert await context.store.receipts.drop(datetime.now(UTC) + timedelta(days=31)) == 3
 
 
-async def test_a_wish_for_what_somebody_terminated_says_so(context: Context) -> None:
-    async with sent(context):
+async def test_a_command_for_what_somebody_terminated_says_so(context: Context) -> None:
+    async with sent_request(context):
         await context.client.get_workflow_handle(f"signature-request:{MSA}").terminate("by hand")
         with pytest.raises(NotRunning, match=f"^{MSA}: The workflow was terminated"):
-            await wishes.make(context, MSA, PauseCommand(actor=LEGAL))
+            await commands.make(context, MSA, PauseCommand(actor=LEGAL))
 
 
 @pytest.mark.parametrize("command", [CANCELLATION, ReminderNow(actor=LEGAL), Extension(actor=LEGAL, due=in_days(9))])
-async def test_a_wish_nobody_confirms_says_how_to_repeat_it(context: Context, command: Command) -> None:
+async def test_a_command_nobody_confirms_says_how_to_repeat_it(context: Context, command: Command) -> None:
     await begin(context)
     with pytest.raises(NotConfirmed, match="not confirmed, may still apply: repeat with --op op-7"):
-        await wishes.make(context, MSA, command.replace(op="op-7"), within=AT_ONCE)
+        await commands.make(context, MSA, command.replace(op="op-7"), within=AT_ONCE)
 
 
-async def test_a_wish_nobody_confirmed_is_made_once_when_it_is_repeated(context: Context) -> None:
+async def test_a_command_nobody_confirmed_is_made_once_when_it_is_repeated(context: Context) -> None:
     await begin(context)
     pause = PauseCommand(actor=LEGAL, op="op-7")
     with pytest.raises(NotConfirmed):
-        await wishes.make(context, MSA, pause, within=AT_ONCE)
+        await commands.make(context, MSA, pause, within=AT_ONCE)
     async with workers(context.client, World()):
-        changed = await wishes.make(context, MSA, pause)
-        view = await requests.show(context, MSA)
+        changed = await commands.make(context, MSA, pause)
+        view = await start_files.show(context, MSA)
     assert changed.op == "op-7"
     assert [entry.what for entry in view.timeline].count("paused") == 1
 
 
-async def test_many_who_wish_the_same_at_once_all_get_an_answer(context: Context) -> None:
+async def test_many_who_send_the_same_command_at_once_all_get_an_answer(context: Context) -> None:
     due = in_days(20)
-    async with sent(context):
-        await asyncio.gather(*(wishes.make(context, MSA, Extension(actor=LEGAL, due=due)) for _ in range(20)))
-        view = await requests.show(context, MSA)
+    async with sent_request(context):
+        await asyncio.gather(*(commands.make(context, MSA, Extension(actor=LEGAL, due=due)) for _ in range(20)))
+        view = await start_files.show(context, MSA)
     assert [entry.what.startswith("due date moved") for entry in view.timeline].count(True) == 1
 
 
@@ -261,9 +261,9 @@ async def test_of_two_operators_in_conflict_the_last_word_holds_and_both_stand_i
     of_legal = [Extension(actor=LEGAL, due=in_days(20 + number)) for number in range(5)]
     of_sales = [Extension(actor="sales-desk", due=in_days(50 + number)) for number in range(5)]
     extensions = [command for pair in zip(of_legal, of_sales, strict=True) for command in pair]
-    async with sent(context):
-        await asyncio.gather(*(wishes.make(context, MSA, command) for command in extensions))
-        view = await requests.show(context, MSA)
+    async with sent_request(context):
+        await asyncio.gather(*(commands.make(context, MSA, command) for command in extensions))
+        view = await start_files.show(context, MSA)
     due_moves = [entry for entry in view.timeline if entry.what.startswith("due date moved")]
     assert Counter(entry.who for entry in due_moves) == {LEGAL: 5, "sales-desk": 5}
     assert view.due_at in {command.due for command in extensions if command.actor == due_moves[-1].who}
@@ -271,7 +271,7 @@ async def test_of_two_operators_in_conflict_the_last_word_holds_and_both_stand_i
 
 async def test_an_unknown_request_is_refused(context: Context) -> None:
     with pytest.raises(Refusal, match="no request nowhere"):
-        await wishes.make(context, "nowhere", CANCELLATION)
+        await commands.make(context, "nowhere", CANCELLATION)
 
 
 async def test_a_request_whose_workflow_task_fails_confirms_nothing_and_says_why(context: Context) -> None:
@@ -280,7 +280,7 @@ async def test_a_request_whose_workflow_task_fails_confirms_nothing_and_says_why
     for _ in range(4):
         await fail_a_task(context)
     with pytest.raises(NotConfirmed, match=r"repeat with --op op-7 \(Temporal: .*Workflow Task in failed state"):
-        await wishes.make(context, MSA, PauseCommand(actor=LEGAL, op="op-7"))
+        await commands.make(context, MSA, PauseCommand(actor=LEGAL, op="op-7"))
 
 
 async def test_of_a_request_whose_workflow_task_fails_an_activity_hears_at_once_and_its_end_is_remembered(
@@ -298,11 +298,11 @@ async def test_of_a_request_whose_workflow_task_fails_an_activity_hears_at_once_
     assert raw.workflow_extended_info.cancel_requested
 
 
-async def test_a_wish_that_a_worker_passes_over_is_sent_again(context: Context) -> None:
+async def test_a_command_that_a_worker_passes_over_is_sent_again(context: Context) -> None:
     """The server calls it rejected; the workflow has said nothing."""
     await begin(context)
     pending = [
-        asyncio.create_task(wishes.make(context, MSA, PauseCommand(actor=LEGAL, op="op-7"))),
+        asyncio.create_task(commands.make(context, MSA, PauseCommand(actor=LEGAL, op="op-7"))),
         asyncio.create_task(
             send_command(context.client, Kind.REQUEST.workflow_id(MSA), ReminderNow(actor=LEGAL), "look-1")
         ),
@@ -310,15 +310,15 @@ async def test_a_wish_that_a_worker_passes_over_is_sent_again(context: Context) 
     await pass_over(context, updates=2)
     async with workers(context.client, World()):
         await asyncio.gather(*pending)
-        view = await requests.show(context, MSA)
+        view = await start_files.show(context, MSA)
     assert [entry.what for entry in view.timeline].count("paused") == 1
 
 
-async def test_a_wish_that_every_worker_passes_over_is_not_confirmed(context: Context) -> None:
+async def test_a_command_that_every_worker_passes_over_is_not_confirmed(context: Context) -> None:
     await begin(context)
     over_and_over = asyncio.create_task(pass_over(context, updates=1_000))
     with pytest.raises(NotConfirmed, match="repeat with --op op-7"):
-        await wishes.make(context, MSA, PauseCommand(actor=LEGAL, op="op-7"), within=timedelta(seconds=1))
+        await commands.make(context, MSA, PauseCommand(actor=LEGAL, op="op-7"), within=timedelta(seconds=1))
     over_and_over.cancel()
 
 
@@ -339,10 +339,10 @@ async def test_who_is_cancelled_while_they_ask_is_cancelled_and_not_told_that_no
 
 
 async def test_what_temporal_does_not_take_is_said_in_its_words(context: Context) -> None:
-    async with sent(context):
+    async with sent_request(context):
         with pytest.raises(TemporalRefused, match=r"^Temporal answered invalid argument: .*length"):
-            await wishes.send(context.client, MSA, PauseCommand(actor=LEGAL), "x" * 2_000)
-        assert "reminders are paused" not in (await requests.show(context, MSA)).says
+            await commands.send(context.client, MSA, PauseCommand(actor=LEGAL), "x" * 2_000)
+        assert "reminders are paused" not in (await start_files.show(context, MSA)).says
 
 
 async def fail_a_task(context: Context) -> None:
@@ -373,4 +373,4 @@ async def pass_over(context: Context, updates: int) -> None:
 async def test_without_a_server_nothing_is_confirmed() -> None:
     client = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
     with pytest.raises(NotConfirmed):
-        await wishes.send(client, MSA, Question(person=SIGNER, text="Which annex?"), "page-1", within=AT_ONCE)
+        await commands.send(client, MSA, Question(person=SIGNER, text="Which annex?"), "page-1", within=AT_ONCE)

@@ -8,7 +8,7 @@ import pytest
 from activities.records import hand_offs
 from activities.records.store import Store
 from starter.queries.targets import IN_VAIN_AT_MOST, REPLAYS_AT_ONCE
-from tests.starter.queries.dying import LONG_AGO, Replays, dead_lines, died, many_dead
+from tests.starter.queries.dying import LONG_AGO, Replays, dead_lines, many_dead, record_ended
 from tests.starter.terminal import type_
 from workflows.kinds import Kind
 
@@ -28,10 +28,10 @@ async def test_two_hundred_are_replayed_some_at_a_time_and_each_once(tmp_path: P
 async def test_only_what_died_since_and_of_the_target_that_is_wanted(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     await many_dead(store, 5)
-    await died(store, "both", *dead_lines("archive", "finance"))
+    await record_ended(store, "both", *dead_lines("archive", "finance"))
     assert (await Replays().all(store, ended_since=LONG_AGO + timedelta(hours=3))).told == 2
     assert (await Replays().all(store, target="archive")).told == 1
-    await died(store, "escalated", *dead_lines("archive/escalated-2"))
+    await record_ended(store, "escalated", *dead_lines("archive/escalated-2"))
     assert (await Replays().all(store, target="archive")).told == 2
     assert (await Replays().all(store, target="archive/escalated-2")).told == 1
 

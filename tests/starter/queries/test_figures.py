@@ -21,7 +21,7 @@ from starter.errors import Refusal
 from starter.queries.charts import durations_chart
 from starter.queries.figures import COLUMNS, Figures, FiguresWanted, gather_figures, spreadsheet
 from tests.activities.records.test_figures import EndedFacts, write
-from tests.starter.cli.test_tables import on
+from tests.starter.cli.test_tables import render
 from workflows.kinds import Kind
 from workflows.model.subject import Status
 
@@ -83,7 +83,7 @@ async def test_of_fewer_than_three_of_a_department_no_time_is_told(tmp_path: Pat
     assert lines["Legal"].median_seconds == 2 * DAY, "from the turn of its people"
     assert (lines["Sales"].ended, lines["Sales"].median_seconds, lines["Sales"].lost) == (2, None, ())
     assert lines["Sales"].few and not lines["Legal"].few
-    assert "fewer than 3" in on(200, figures_view(counted_figures))
+    assert "fewer than 3" in render(200, figures_view(counted_figures))
 
 
 async def test_neither_if_only_that_department_is_asked_for(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ async def test_a_spreadsheet_has_all_of_it_and_no_formula(tmp_path: Path) -> Non
 
 
 async def test_the_terminal_tells_each_type_and_what_helped(tmp_path: Path) -> None:
-    output = on(200, figures_view(await figures(tmp_path, *full(), facts(2, status=Status.DECLINED))))
+    output = render(200, figures_view(await figures(tmp_path, *full(), facts(2, status=Status.DECLINED))))
     for phrase in (
         "requests",
         "83 %",
@@ -176,7 +176,7 @@ async def test_the_terminal_tells_each_type_and_what_helped(tmp_path: Path) -> N
         "escalated 5 (0): the alternate acted in 5",
     ):
         assert phrase in output, output
-    assert "Nothing has ended" in on(200, figures_view(await figures(tmp_path / "none")))
+    assert "Nothing has ended" in render(200, figures_view(await figures(tmp_path / "none")))
 
 
 async def test_the_chart_of_durations_says_what_it_draws(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ async def test_a_line_says_what_it_is_about_and_whom_it_waits_for_since_when(des
     ids=str,
 )
 @pytest.mark.asyncio(loop_scope="module")
-async def test_each_wish_narrows(desk: Context, list_filter: ListFilter, expected_ids: list[str]) -> None:
+async def test_each_filter_narrows_the_list(desk: Context, list_filter: ListFilter, expected_ids: list[str]) -> None:
     assert await ids(desk, list_filter) == expected_ids
 
 

@@ -33,7 +33,7 @@ async def picture(journey: OnboardingStory) -> OnboardingShow:
     return await composed(journey.client, journey.store, "acme")
 
 
-async def said_by(journey: OnboardingStory, part: PartLine) -> Shown:
+async def read_part_view(journey: OnboardingStory, part: PartLine) -> Shown:
     """What the part itself says."""
     workflow_name = named(part.workflow or "")
     assert workflow_name is not None
@@ -50,9 +50,9 @@ async def test_the_onboarding_and_its_agreements_say_the_same_open_and_signed(tm
         view = await picture(journey)
         signed, sent = view.stages[0].agreements
         for part in (signed, sent):
-            part_view = await said_by(journey, part)
+            part_view = await read_part_view(journey, part)
             assert part.status is part_view.status
-        part_view = await said_by(journey, sent)
+        part_view = await read_part_view(journey, sent)
     assert (signed.status, sent.status) == (Status.SIGNED, Status.SENT)
     assert sent.due_at == part_view.due_at is not None
     assert [(awaited.person, awaited.since) for awaited in view.waiting_for] == [

@@ -1,4 +1,4 @@
-"""What became of a wish: watched for a while, told as it is, and never told as done or undone when nobody knows."""
+"""What became of a command: watched for a while, told as it is, and never told as done or undone when nobody knows."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,10 +10,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RetryConfig
 
 from starter.errors import Refusal
-from starter.queries import commands as wishes
+from starter.queries import commands
 from starter.queries.commands import CommandRefused, NotAdmitted
 from starter.temporal.connection import Context
-from tests.starter.queries.living import MSA, begin, shown_to_signer, shown_when
+from tests.starter.queries.living import MSA, begin, wait_for_view, wait_until_signer_told
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
 from workflows.model.commands import Cancellation, Command, Delegation, Extension, PauseCommand, ReminderNow
@@ -35,15 +35,15 @@ async def world(context: Context) -> AsyncIterator[World]:
     new_world = World()
     async with workers(context.client, new_world):
         await begin(context)
-        await shown_to_signer(context)
+        await wait_until_signer_told(context)
         yield new_world
 
 
 async def test_what_cannot_be_done_yet_was_asked_for_and_is_done_later(context: Context, world: World) -> None:
     world.signatures.failures = [refusal(Code.UNAUTHORISED) for _ in range(100)]
-    first = await wishes.make(context, MSA, DELEGATION, wait=AT_ONCE)
-    await shown_when(context, lambda view: view.problem)
-    repeated = await wishes.make(context, MSA, DELEGATION, wait=timedelta(seconds=0.3))
+    first = await commands.make(context, MSA, DELEGATION, wait=AT_ONCE)
+    await wait_for_view(context, lambda view: view.problem)
+    repeated = await commands.make(context, MSA, DELEGATION, wait=timedelta(seconds=0.3))
     assert (first.state, repeated.state) == (OperationState.OPEN, OperationState.OPEN)
     assert repeated.detail == "hand over from customer-signer to customer-deputy"
     assert [operation.what for operation in repeated.outstanding] == ["delegate"]
@@ -51,7 +51,7 @@ async def test_what_cannot_be_done_yet_was_asked_for_and_is_done_later(context: 
 
 
 async def test_one_who_waits_long_enough_hears_what_was_done(context: Context, world: World) -> None:
-    receipt = await wishes.make(context, MSA, DELEGATION)
+    receipt = await commands.make(context, MSA, DELEGATION)
     assert (receipt.state, receipt.detail, receipt.outstanding) == (
         OperationState.DONE,
         "handed over to customer-deputy",
@@ -61,23 +61,23 @@ async def test_one_who_waits_long_enough_hears_what_was_done(context: Context, w
 
 
 async def test_an_op_names_one_content_of_its_caller(context: Context, world: World) -> None:
-    await wishes.make(context, MSA, PauseCommand(actor=LEGAL, reason="prices", op="op-1"))
-    repeated = await wishes.make(context, MSA, PauseCommand(actor=LEGAL, reason="prices", op="op-1"))
+    await commands.make(context, MSA, PauseCommand(actor=LEGAL, reason="prices", op="op-1"))
+    repeated = await commands.make(context, MSA, PauseCommand(actor=LEGAL, reason="prices", op="op-1"))
     assert (repeated.op, repeated.state) == ("op-1", OperationState.DONE)
     with pytest.raises(CommandRefused, match="paused by legal-desk already"):
-        await wishes.make(context, MSA, PauseCommand(actor="someone@else", reason="prices", op="op-1"))
+        await commands.make(context, MSA, PauseCommand(actor="someone@else", reason="prices", op="op-1"))
     with pytest.raises(CommandRefused, match=f"^{MSA}: {OTHER_CONTENT.english}$"):
-        await wishes.make(context, MSA, PauseCommand(actor=LEGAL, reason="holidays", op="op-1"))
+        await commands.make(context, MSA, PauseCommand(actor=LEGAL, reason="holidays", op="op-1"))
 
 
 async def test_more_than_ten_pending_changes_lock_nobody_out(context: Context, world: World) -> None:
-    """While Core Signature, directory and phones are in trouble, each wish is taken at once all the same."""
+    """While Core Signature, directory and phones are in trouble, each command is taken at once all the same."""
     for service in (world.signatures, world.planner, world.push):
         service.failures = [refusal(Code.UNAUTHORISED) for _ in range(1_000)]
     due = datetime.now(UTC) + timedelta(days=50)
     operators: list[Command] = [Extension(actor=LEGAL, due=due + timedelta(days=day)) for day in range(IN_FLIGHT + 2)]
     operators += [DELEGATION, ReminderNow(actor=LEGAL, force=True), Cancellation(actor=LEGAL, reason="not needed")]
-    receipts = [await wishes.make(context, MSA, command, wait=AT_ONCE) for command in operators]
+    receipts = [await commands.make(context, MSA, command, wait=AT_ONCE) for command in operators]
     assert {receipt.state for receipt in receipts} == {OperationState.OPEN}
     assert receipts[-1].further == len(operators) - 3
 
@@ -93,7 +93,7 @@ async def test_what_the_server_does_not_admit_was_not_done_and_what_it_holds_may
 
     async def send(number: int) -> None:
         pause = PauseCommand(actor=LEGAL)
-        await wishes.send(impatient, MSA, pause, f"op-{number}", within=timedelta(seconds=1))
+        await commands.send(impatient, MSA, pause, f"op-{number}", within=timedelta(seconds=1))
 
     outcomes = await asyncio.gather(*map(send, range(IN_FLIGHT)), return_exceptions=True)
     assert [str(outcome).partition(":")[0] for outcome in outcomes] == ["not confirmed, may still apply"] * IN_FLIGHT
@@ -114,5 +114,5 @@ async def test_a_name_that_cannot_be_shown_is_refused_before_anything_is_sent(
     context: Context, command: Command, message: str
 ) -> None:
     with pytest.raises(Refusal) as refused:
-        await wishes.make(context, "nowhere", command)
+        await commands.make(context, "nowhere", command)
     assert str(refused.value) == message

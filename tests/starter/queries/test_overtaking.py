@@ -1,4 +1,4 @@
-"""A wish that gets no answer lets its workflow go first, until it is answered or nobody waits any more."""
+"""A command that gets no answer lets its workflow go first, until it is answered or nobody waits any more."""
 
 import asyncio
 from datetime import timedelta
@@ -10,7 +10,7 @@ from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest
 import starter.queries.commands as overtaking
 from activities.http.rate_limit import Urgency
 from activities.temporal import executions as runs
-from starter.queries import commands as wishes
+from starter.queries import commands
 from starter.queries.commands import NotConfirmed
 from starter.temporal import pollers
 from starter.temporal.connection import Context
@@ -37,7 +37,7 @@ async def test_what_somebody_waits_for_overtakes_the_crowd_and_then_has_its_plac
         ahead -= 1
     await crowd(context, "crowd")
     await begin(context)
-    pending_command = asyncio.create_task(wishes.send(context.client, MSA, PauseCommand(actor="ops"), "op-1"))
+    pending_command = asyncio.create_task(commands.send(context.client, MSA, PauseCommand(actor="ops"), "op-1"))
     await eventually(lambda: has_the_place(context, Urgency.URGENT))
     tasks_before = 0  # The server puts it there a moment after it has said so.
     while await next_task(context) != Kind.REQUEST.workflow_id(MSA):
@@ -53,7 +53,7 @@ async def test_where_nobody_works_nothing_is_changed(context: Context, monkeypat
     monkeypatch.setattr(overtaking, "OVERTAKES_AFTER", timedelta(milliseconds=1))
     await begin(context)
     with pytest.raises(NotConfirmed):
-        await wishes.send(context.client, MSA, PauseCommand(actor="ops"), "op-1", within=timedelta(seconds=1))
+        await commands.send(context.client, MSA, PauseCommand(actor="ops"), "op-1", within=timedelta(seconds=1))
     assert await has_the_place(context, AS_STARTED)
 
 

@@ -15,10 +15,10 @@ from activities.people.language import Language
 from activities.people.reader import Reader
 from activities.records.ended import ListFilter
 from deploy.rollout import rehearse
-from starter.cli import start_files as requests
+from starter.cli import start_files
 from starter.errors import Refusal
 from starter.plan.calendar import compare
-from starter.queries import commands as wishes
+from starter.queries import commands
 from starter.queries import lists as pages
 from starter.queries.fast_forward import forward
 from starter.queries.lists import RequestLine
@@ -26,7 +26,7 @@ from starter.temporal.connection import Context
 from starter.web.screens.status import status_sentences
 from starter.web.screens.view_reader import ViewReader
 from tests.activities.launch.papers import Desk
-from tests.starter.queries.living import MSA, SOON, begin, desk_at, shown_when
+from tests.starter.queries.living import MSA, SOON, begin, desk_at, wait_for_view
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows.kinds import Kind
@@ -44,7 +44,7 @@ async def context(dev_server: str, tmp_path: Path) -> AsyncIterator[Context]:
     async with workers(desk_context.client, World()):
         await begin(desk_context)
         await begin(desk_context, "goes-on")
-        await shown_when(desk_context, lambda view: view.notifications)
+        await wait_for_view(desk_context, lambda view: view.notifications)
         await desk_context.client.workflow_service.pause_workflow_execution(
             PauseWorkflowExecutionRequest(
                 namespace=desk_context.client.namespace,
@@ -57,7 +57,7 @@ async def context(dev_server: str, tmp_path: Path) -> AsyncIterator[Context]:
         yield desk_context
 
 
-async def listed(context: Context, *, attention: bool) -> dict[str, RequestLine]:
+async def wait_for_lines(context: Context, *, attention: bool) -> dict[str, RequestLine]:
     """The list, once visibility has heard of the pause."""
     async with asyncio.timeout(SOON.total_seconds()):
         while True:
@@ -68,7 +68,10 @@ async def listed(context: Context, *, attention: bool) -> dict[str, RequestLine]
 
 
 async def test_it_is_named_as_such_and_the_others_are_still_listed(context: Context) -> None:
-    everything, attention = await listed(context, attention=False), await listed(context, attention=True)
+    everything, attention = (
+        await wait_for_lines(context, attention=False),
+        await wait_for_lines(context, attention=True),
+    )
     assert set(everything) == {MSA, "goes-on"}
     assert (everything[MSA].trouble, everything["goes-on"].trouble) == ("paused", None)
     assert list(attention) == [MSA]
@@ -78,7 +81,7 @@ async def test_it_is_named_as_such_and_the_others_are_still_listed(context: Cont
 
 async def test_show_says_so_at_once_and_what_was_known_before(context: Context) -> None:
     async with asyncio.timeout(3):
-        view = await requests.show(context, MSA)
+        view = await start_files.show(context, MSA)
     assert (view.trouble, view.status, view.partial) == ("paused", Status.SENT, True)
     assert [attention.code for attention in view.attention] == [AttentionCode.PAUSED]
     assert view.says.startswith("The workflow is paused in Temporal since ")
@@ -97,10 +100,10 @@ async def test_its_clock_is_not_moved(context: Context) -> None:
         await forward(context.client, MSA, timedelta(days=1))
 
 
-async def test_a_wish_is_refused_with_the_reason_and_nothing_is_said_to_be_open(context: Context) -> None:
+async def test_a_command_is_refused_with_the_reason_and_nothing_is_said_to_be_open(context: Context) -> None:
     message = "msa-0042: nothing was changed: the workflow is paused in Temporal; unpause it there first"
     with pytest.raises(Refusal, match=f"^{message}$"):
-        await wishes.make(context, MSA, Cancellation(reason="not needed", actor="legal-desk"))
+        await commands.make(context, MSA, Cancellation(reason="not needed", actor="legal-desk"))
 
 
 async def test_nothing_is_compared_with_it(context: Context, tmp_path: Path) -> None:
@@ -110,6 +113,6 @@ async def test_nothing_is_compared_with_it(context: Context, tmp_path: Path) -> 
 
 
 async def test_a_rollout_is_rehearsed_with_it(context: Context) -> None:
-    await listed(context, attention=False)
+    await wait_for_lines(context, attention=False)
     rehearsal = await rehearse(context.client)
     assert (rehearsal.open, rehearsal.replayed) == (2, 2)

@@ -8,13 +8,13 @@ import pytest
 
 from activities.hand_off.target_health import TargetState, about, address_of, becoming, state_of
 from starter.errors import Refusal
-from starter.queries import commands as wishes
+from starter.queries import commands
 from starter.queries import targets as replays
 from starter.queries import targets as target_status
 from starter.queries.commands import CommandRefused
 from starter.temporal.connection import Context
 from tests.starter.queries.dying import dead_lines
-from tests.starter.queries.living import MSA, SOON, begin, shown_to_signer, shown_with
+from tests.starter.queries.living import MSA, SOON, begin, wait_for_status, wait_until_signer_told
 from tests.starter.terminal import type_
 from tests.storage import altered
 from tests.workflows.fakes import World
@@ -36,10 +36,10 @@ from workflows.names import BULK, PROVIDER_EVENT, hand_off_workflow_id
 pytestmark = pytest.mark.real_server
 
 
-async def signed(context: Context, world: World, *, ends: bool = True) -> None:
+async def sign_request(context: Context, world: World, *, ends: bool = True) -> None:
     """A request that has ended, whose run is closed, and whose record is in the store."""
     await begin(context)
-    await shown_to_signer(context)
+    await wait_until_signer_told(context)
     world.signatures.status = Status.SIGNED
     handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
     await handle.signal(PROVIDER_EVENT, ProviderEvent(id="e", type="signed", at=AT))
@@ -51,7 +51,7 @@ async def signed(context: Context, world: World, *, ends: bool = True) -> None:
         )
         return
     await handle.result()
-    view = await shown_with(context, Status.SIGNED)
+    view = await wait_for_status(context, Status.SIGNED)
     record = SettledRecord(fingerprint="f", run_id="r", show=view)
     await context.store.records.write(Kind.REQUEST.workflow_id(MSA), record.model_dump_json(by_alias=True).encode())
     world.handoff.record = make_record(line("finance", HandoffState.DEAD), line("hr", HandoffState.DONE, 1))
@@ -60,17 +60,17 @@ async def signed(context: Context, world: World, *, ends: bool = True) -> None:
 async def test_what_is_closed_is_handed_off_from_its_record_once_for_each_op(context: Context) -> None:
     world = World()
     async with workers(context.client, world):
-        await signed(context, world)
+        await sign_request(context, world)
         calls_before = world.handoff.calls["finance"]
-        receipt = await wishes.make(context, MSA, Replay(actor="ops", target="finance", op="once"))
+        receipt = await commands.make(context, MSA, Replay(actor="ops", target="finance", op="once"))
         assert (receipt.state, receipt.detail) == (OperationState.DONE, "told finance")
-        repeated = await wishes.make(context, MSA, Replay(actor="ops", target="finance", op="once"))
+        repeated = await commands.make(context, MSA, Replay(actor="ops", target="finance", op="once"))
         assert (repeated.state, repeated.detail) == (OperationState.DONE, "told finance")
         world.handoff.record = make_record(line("finance", HandoffState.DONE, 1))
         with pytest.raises(CommandRefused, match="insist with --again"):
-            await wishes.make(context, MSA, Replay(actor="ops", target="finance"))
+            await commands.make(context, MSA, Replay(actor="ops", target="finance"))
         with pytest.raises(CommandRefused, match="msa-0042: crm is none of those who are told of this end"):
-            await wishes.make(context, MSA, Replay(actor="ops", target="crm"))
+            await commands.make(context, MSA, Replay(actor="ops", target="crm"))
         assert world.handoff.calls["finance"] == calls_before + 1
         closed = await context.client.get_workflow_handle(hand_off_workflow_id(MSA)).describe()
         assert closed.close_time is not None
@@ -78,23 +78,23 @@ async def test_what_is_closed_is_handed_off_from_its_record_once_for_each_op(con
 
 async def test_what_nobody_knows_and_what_has_no_record_are_refused_in_words(context: Context) -> None:
     with pytest.raises(Refusal, match="no request nobody"):
-        await wishes.make(context, "nobody", Replay(actor="ops", target="finance"))
+        await commands.make(context, "nobody", Replay(actor="ops", target="finance"))
     async with workers(context.client, World()):
         await begin(context)
-        await shown_to_signer(context)
+        await wait_until_signer_told(context)
         with pytest.raises(CommandRefused, match="nothing is handed off before the end: the request is sent"):
-            await wishes.make(context, MSA, Replay(actor="ops", target="finance"))
+            await commands.make(context, MSA, Replay(actor="ops", target="finance"))
         await context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA)).terminate()
         with pytest.raises(Refusal, match="it has no record of an ending: The workflow was terminated"):
-            await wishes.make(context, MSA, Replay(actor="ops", target="finance"))
+            await commands.make(context, MSA, Replay(actor="ops", target="finance"))
 
 
 async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: Context, tmp_path: Path) -> None:
     world = World()
     world.handoff.down = {"finance", "hr"}
     async with workers(context.client, world):
-        await signed(context, world, ends=False)
-        await given_up(context, "gone-1", "archive")
+        await sign_request(context, world, ends=False)
+        await record_dead_target(context, "gone-1", "archive")
         targets = await eventually(context)
         rows = {row.target: (row.waiting, row.dead) for row in targets.targets}
         assert rows == {"finance": (1, 0), "hr": (1, 0), "archive": (0, 1)}
@@ -107,7 +107,7 @@ async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: C
         handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
         await handle.result()
         assert world.handoff.calls["finance"] == calls_before + 1
-        await unreadable(context, await given_up(context, "gone-2", "archive"))
+        await unreadable(context, await record_dead_target(context, "gone-2", "archive"))
         outcome = await replays.replay_each(
             replays.the_dead(context.store),
             lambda dead_target: replays.replay(context, dead_target, Replay(actor="ops", target="")),
@@ -145,12 +145,12 @@ async def test_what_open_requests_could_not_tell_of_an_escalation_is_listed_trie
     async with workers(context.client, world):
         await begin(context, handoff=targets)
         await begin(context, "msa-0043")
-        rows = await listed(context, {"crm": (1, 0), "erp": (0, 1)})
+        rows = await wait_for_targets(context, {"crm": (1, 0), "erp": (0, 1)})
         assert rows["crm"].why == "no answer"
         assert list(rows) == ["erp", "crm"], "those that never heard of something first"
         world.handoff.down = set()
         assert await target_status.hurry(context, "crm") == 1
-        await listed(context, {"erp": (0, 1)})
+        await wait_for_targets(context, {"erp": (0, 1)})
         world.handoff.closed_targets = set()
         for told_of, seen_count in ((1, 1), (0, 0)):
             outcome = await replays.replay_each(
@@ -159,11 +159,13 @@ async def test_what_open_requests_could_not_tell_of_an_escalation_is_listed_trie
                 lambda _: None,
             )
             assert (outcome.told, outcome.seen) == (told_of, seen_count)
-            await listed(context, {})
-        assert not (await shown_to_signer(context)).status.ended
+            await wait_for_targets(context, {})
+        assert not (await wait_until_signer_told(context)).status.ended
 
 
-async def listed(context: Context, expected: dict[str, tuple[int, int]]) -> dict[str, target_status.TargetLine]:
+async def wait_for_targets(
+    context: Context, expected: dict[str, tuple[int, int]]
+) -> dict[str, target_status.TargetLine]:
     """The rows of the targets once so many wait and are dead, as visibility comes to know of them."""
     async with asyncio.timeout(SOON.total_seconds()):
         while True:
@@ -193,7 +195,7 @@ async def nobody_is_hurried(context: Context, folder: Path) -> None:
     assert process.stdout == "Nothing waits to be tried\n", "the run that tells others was not told"
 
 
-async def given_up(context: Context, id: str, target: str) -> str:
+async def record_dead_target(context: Context, id: str, target: str) -> str:
     """Something that ended long ago, of which one target never heard."""
     home = Kind.REQUEST.workflow_id(id)
     view = RequestShow(id=id, kind="nda", status=Status.SIGNED, says="Signed")

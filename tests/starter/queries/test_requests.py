@@ -12,16 +12,15 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from activities.records.downloads import Download, LinkName, Way
 from activities.records.ended import ListFilter
 from activities.records.evidence import KeptFileName
-from starter.cli import start_files as requests
+from starter.cli import start_files
 from starter.errors import Refusal
-from starter.queries import commands as wishes
+from starter.queries import commands, lookup
 from starter.queries import lists as pages
-from starter.queries import lookup
 from starter.queries.filters import followed_up, request_id
 from starter.queries.lists import NAMED_AT_ONCE, RequestLine
 from starter.temporal.connection import Context
 from tests.faults.town import eventually
-from tests.starter.queries.living import MSA, SOON, begin, desk_in, shown_to_signer, shown_when
+from tests.starter.queries.living import MSA, SOON, begin, desk_in, wait_for_view, wait_until_signer_told
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
 from workflows import names
@@ -43,7 +42,7 @@ AT_ONCE = ("--dynamic-config-value", "system.numConsecutiveWorkflowTaskProblemsT
 NO_WORKER = timedelta(seconds=0.5)
 
 
-async def listed(context: Context, at_least: int, *, attention: bool) -> list[RequestLine]:
+async def wait_for_lines(context: Context, at_least: int, *, attention: bool) -> list[RequestLine]:
     """The list, once the server's visibility has caught up."""
     async with asyncio.timeout(SOON.total_seconds()):
         while True:
@@ -61,7 +60,7 @@ async def record(context: Context, view: RequestShow) -> None:
 async def test_a_living_request_says_whom_it_waits_for(context: Context) -> None:
     async with workers(context.client, World()):
         await begin(context)
-        view = await shown_to_signer(context)
+        view = await wait_until_signer_told(context)
     assert [waiting.person for waiting in view.waiting_for] == ["customer-signer"]
     assert not view.partial
 
@@ -69,8 +68,8 @@ async def test_a_living_request_says_whom_it_waits_for(context: Context) -> None
 async def test_an_id_and_a_whole_workflow_id_are_the_same_request(context: Context) -> None:
     async with workers(context.client, World()):
         await begin(context)
-        await shown_to_signer(context)
-        by_workflow_id = await requests.show(context, "signature-request:msa-0042")
+        await wait_until_signer_told(context)
+        by_workflow_id = await start_files.show(context, "signature-request:msa-0042")
     assert by_workflow_id.id == "msa-0042"
 
 
@@ -132,7 +131,7 @@ async def test_a_worker_that_takes_its_time_is_waited_for(context: Context, monk
     monkeypatch.setattr(lookup, "_NOBODY_AFTER", 0.0)
     async with workers(context.client, World()):
         await begin(context)
-        view = await shown_to_signer(context)
+        view = await wait_until_signer_told(context)
     assert not view.partial
 
 
@@ -140,8 +139,8 @@ async def test_the_record_of_what_has_ended_is_told_with_a_worker_or_without(con
     world = World()
     async with workers(context.client, world):
         await begin(context)
-        await wishes.make(context, "msa-0042", Cancellation(reason="not needed", actor="legal-desk"))
-        view = await requests.show(context, "msa-0042")
+        await commands.make(context, "msa-0042", Cancellation(reason="not needed", actor="legal-desk"))
+        view = await start_files.show(context, "msa-0042")
     await record(context, view)
     recorded_view = await lookup.look(context.client, context.store, "msa-0042", within=NO_WORKER)
     assert recorded_view == view and not recorded_view.partial
@@ -150,7 +149,7 @@ async def test_the_record_of_what_has_ended_is_told_with_a_worker_or_without(con
 async def test_a_request_that_temporal_has_forgotten_is_told_from_its_record(context: Context) -> None:
     view = RequestShow(id="old", kind="customer-contract", status=Status.SIGNED, says="Signed long ago")
     await record(context, view)
-    assert await requests.show(context, "old") == view
+    assert await start_files.show(context, "old") == view
 
 
 async def test_of_an_unknown_request_the_near_ones_are_named(context: Context) -> None:
@@ -161,22 +160,22 @@ async def test_of_an_unknown_request_the_near_ones_are_named(context: Context) -
     with pytest.raises(Refusal, match=f"{message}4[23] or msa-004[23]\\?$"):
         await lookup.show(context, "msa-42")
     with pytest.raises(Refusal, match=f"{message}4[23] or msa-004[23]\\?$"):
-        await wishes.make(context, "msa-42", Cancellation(reason="not needed", actor="legal-desk"))
+        await commands.make(context, "msa-42", Cancellation(reason="not needed", actor="legal-desk"))
 
 
 async def test_an_unknown_request_is_one_clear_line(context: Context) -> None:
     with pytest.raises(Refusal, match="no request nowhere: neither Temporal nor the records know it"):
-        await requests.show(context, "nowhere")
+        await start_files.show(context, "nowhere")
 
 
 async def test_a_workflow_that_somebody_terminated_does_not_pretend_to_go_on(context: Context) -> None:
     async with workers(context.client, World()):
         await begin(context)
         # With its notices told it waits, and before it waits it tells the list where it stands.
-        await shown_when(context, lambda view: view.notifications)
+        await wait_for_view(context, lambda view: view.notifications)
         await context.client.get_workflow_handle("signature-request:msa-0042").terminate("by hand")
-        view = await requests.show(context, "msa-0042")
-        [line] = await listed(context, 1, attention=True)
+        view = await start_files.show(context, "msa-0042")
+        [line] = await wait_for_lines(context, 1, attention=True)
     assert view.says.startswith("The workflow was terminated and does nothing more")
     assert (view.next, view.waiting_for, view.choices) == (None, (), ())
     assert (line.id, line.status, line.trouble) == (MSA, view.status, "terminated")
@@ -191,7 +190,7 @@ async def test_what_was_signed_stays_signed_whatever_became_of_its_workflow(cont
         search_attributes=TypedSearchAttributes([SearchAttributePair(names.STATUS, Status.SIGNED)]),
     )
     await handle.terminate("by hand")
-    [line] = await listed(context, 1, attention=True)
+    [line] = await wait_for_lines(context, 1, attention=True)
     assert (line.status, line.trouble) == ("signed", "terminated")
 
 
@@ -200,7 +199,7 @@ async def test_list_and_show_have_one_word_for_a_request_that_never_ran(context:
         names.SIGNATURE_REQUEST, id=Kind.REQUEST.workflow_id(MSA), task_queue=names.WORKFLOW_QUEUE
     )
     await handle.terminate("by hand")
-    [line] = await listed(context, 1, attention=True)
+    [line] = await wait_for_lines(context, 1, attention=True)
     view = await lookup.look(context.client, context.store, MSA, within=NO_WORKER)
     assert (line.status, view.status) == ("converting", Status.CONVERTING)
 
@@ -208,13 +207,13 @@ async def test_list_and_show_have_one_word_for_a_request_that_never_ran(context:
 async def test_a_workflow_that_somebody_started_under_another_id_hides_no_other(context: Context) -> None:
     await begin(context)
     await context.client.start_workflow(names.SIGNATURE_REQUEST, id="by hand/1", task_queue=names.WORKFLOW_QUEUE)
-    assert {line.id for line in await listed(context, 2, attention=False)} == {MSA, "by hand/1"}
+    assert {line.id for line in await wait_for_lines(context, 2, attention=False)} == {MSA, "by hand/1"}
 
 
 async def test_a_workflow_that_was_reset_is_one_line_and_in_no_trouble(context: Context) -> None:
     async with workers(context.client, World()):
         await begin(context)
-        await shown_to_signer(context)
+        await wait_until_signer_told(context)
         handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
         await reset(context, (await handle.describe()).run_id)
         assert await eventually(lambda: _counted(context, "ExecutionStatus = 'Terminated'", 1))
@@ -244,7 +243,7 @@ async def test_a_request_whose_tasks_fail_is_in_attention(tmp_path: Path) -> Non
             id=Kind.REQUEST.workflow_id("poison"),
             task_queue=names.WORKFLOW_QUEUE,
         )
-        [line] = await listed(context, 1, attention=True)
+        [line] = await wait_for_lines(context, 1, attention=True)
     assert (line.id, line.trouble) == ("poison", "stuck")
 
 
@@ -253,10 +252,10 @@ async def test_attention_lists_only_what_needs_a_person(context: Context) -> Non
     world.signatures.failures.append(refusal(Code.UNAUTHORISED))
     async with workers(context.client, world):
         await begin(context, "troubled")
-        troubled = await listed(context, 1, attention=True)
+        troubled = await wait_for_lines(context, 1, attention=True)
         await begin(context, "well")
-        everything = await listed(context, 2, attention=False)
-        attention = await listed(context, 1, attention=True)
+        everything = await wait_for_lines(context, 2, attention=False)
+        attention = await wait_for_lines(context, 1, attention=True)
         counted = (await pages.page(context, ListFilter(attention=False), size=1)).total
     assert [(line.id, line.problem) for line in troubled] == [("troubled", "unauthorised")]
     assert {line.id for line in everything} == {"troubled", "well"}
@@ -298,27 +297,27 @@ async def test_a_request_with_dead_hand_offs_that_still_tries_others_is_listed_o
     world.handoff.closed_targets, world.handoff.down = {"hr"}, {"finance"}
     async with workers(context.client, world):
         await begin(context)
-        await shown_to_signer(context)
+        await wait_until_signer_told(context)
         lines = (HandoffLine(target="hr", state=HandoffState.DEAD, attempts=1, at=NOW),)
         await record(context, RequestShow(id=MSA, kind="customer-contract", status=Status.SIGNED))
         await context.store.records.amend(Kind.REQUEST.workflow_id(MSA), 1, b"{}", lines)
         world.signatures.status = Status.SIGNED
         handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
         await handle.signal(names.PROVIDER_EVENT, ProviderEvent(id="e1", type="signed", at=NOW))
-        await shown_when(context, lambda view: view.attention)
+        await wait_for_view(context, lambda view: view.attention)
         assert await eventually(lambda: _counted(context, "CsProblem = 'handoff_dead'", 1))
-        [line] = await listed(context, 1, attention=True)
+        [line] = await wait_for_lines(context, 1, attention=True)
     assert (line.status, line.attention, line.problem) == ("signed", "handoff_dead", None)
 
 
 async def test_an_open_question_is_found_by_the_list_and_told_without_a_worker(context: Context) -> None:
     async with workers(context.client, World()):
         await begin(context)
-        await shown_to_signer(context)
+        await wait_until_signer_told(context)
         question = Question(person="customer-signer", text="Which annex?")
-        await wishes.send(context.client, MSA, question, "q")
-        [line] = await listed(context, 1, attention=True)
-        view = await requests.show(context, MSA)
+        await commands.send(context.client, MSA, question, "q")
+        [line] = await wait_for_lines(context, 1, attention=True)
+        view = await start_files.show(context, MSA)
     view_without_worker = await lookup.look(context.client, context.store, MSA, within=NO_WORKER)
     assert (line.id, line.problem, line.attention) == (MSA, None, "question_open")
     assert (
@@ -332,7 +331,7 @@ async def test_an_open_question_is_found_by_the_list_and_told_without_a_worker(c
 async def test_a_request_that_went_on_in_fresh_runs_is_one_line(tmp_path: Path) -> None:
     async with desk_in(tmp_path, *EARLY) as context, workers(context.client, World()):
         await begin(context)
-        await shown_to_signer(context)
+        await wait_until_signer_told(context)
         handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
         first = (await handle.describe()).run_id
         sent = 0
@@ -364,7 +363,7 @@ async def test_what_is_downloaded_is_in_the_timeline_and_in_no_record(context: C
         await context.store.downloads.note(home, download)
     await context.store.downloads.issue(LinkName(home, "finance", KeptFileName.DOCUMENT), str, NOW, timedelta(days=7))
     await context.store.downloads.revoke(home, "claimed:legal (root@host)", NOW + timedelta(minutes=3))
-    view = await requests.show(context, "msa-0042", whole=True)
+    view = await start_files.show(context, "msa-0042", whole=True)
     assert [(line.what, line.who, line.actor) for line in view.timeline] == [
         ("signed", "chair", None),
         ("document downloaded", "chair", None),

@@ -12,11 +12,10 @@ from activities.launch.launch import IdTaken
 from activities.records.cover_sheet import TaskCover
 from activities.records.ended import ListFilter
 from activities.records.user_texts import ERASED
-from starter.cli import start_files as requests
+from starter.cli import start_files
 from starter.errors import Refusal
-from starter.queries import commands as wishes
+from starter.queries import commands, lookup
 from starter.queries import lists as pages
-from starter.queries import lookup
 from starter.queries.commands import NotRunning
 from starter.queries.lists import RequestLine
 from starter.temporal.connection import Context
@@ -46,11 +45,11 @@ async def show_task(context: Context) -> TaskShow:
 
 
 async def make(context: Context, command: AnyCommand, op: str | None = None) -> Status:
-    """Where the task stands after the wish."""
-    return (await wishes.make(context, ID, command, op=op, kind=Kind.TASK)).status
+    """Where the task stands after the command."""
+    return (await commands.make(context, ID, command, op=op, kind=Kind.TASK)).status
 
 
-async def listed(context: Context, person: str | None = None) -> RequestLine:
+async def wait_for_line(context: Context, person: str | None = None) -> RequestLine:
     """The one line of the list, as soon as Temporal's index has it."""
     list_filter = ListFilter(person=person, types=(Kind.TASK.spec.prefix,))
     async with asyncio.timeout(SOON.total_seconds()):
@@ -60,7 +59,7 @@ async def listed(context: Context, person: str | None = None) -> RequestLine:
             await asyncio.sleep(0.02)
 
 
-async def typed(context: Context, folder: Path, *arguments: str) -> Any:
+async def run_task_command(context: Context, folder: Path, *arguments: str) -> Any:
     """The answer of `countersign task …` as JSON."""
     address = context.client.service_client.config.target_host
     environment = {"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": context.client.namespace}
@@ -82,20 +81,22 @@ async def test_a_task_from_its_file_to_its_end(dev_server: str, tmp_path: Path) 
     activities = [*world.planner.activities(), *world.push.activities(), *world.handoff.activities()]
     context = await desk_at(dev_server, tmp_path)
     queue, client = names.WORKFLOW_QUEUE, context.client
-    started = await typed(context, tmp_path, "start", str(tmp_path / "task.yaml"))
-    second_start = await requests.start(context, task)
+    started = await run_task_command(context, tmp_path, "start", str(tmp_path / "task.yaml"))
+    second_start = await start_files.start(context, task)
     with pytest.raises(IdTaken):
-        await requests.start(context, other_task)
+        await start_files.start(context, other_task)
     cover = await TaskCover.shown(context.store, ID)
-    unworked = await listed(context)
+    unworked = await wait_for_line(context)
     async with Worker(client, task_queue=queue, workflows=[TaskWorkflow], activities=activities):
         assert (await show_task(context)).waiting_for[0].person == CHIEF
         assert await make(context, Block(person=CHIEF, because="No order form.")) is Status.OPEN
         blocked = await show_task(context)
         assert await make(context, Unblock(actor="legal-desk", text="It is in the mail.")) is Status.OPEN
-        await listed(context, CHIEF)
-        [line] = await typed(context, tmp_path, "list", "--person", CHIEF)
-        done_answer = await typed(context, tmp_path, "done", ID, "--note", "Made.", "--as", CHIEF, "--op", "op-1")
+        await wait_for_line(context, CHIEF)
+        [line] = await run_task_command(context, tmp_path, "list", "--person", CHIEF)
+        done_answer = await run_task_command(
+            context, tmp_path, "done", ID, "--note", "Made.", "--as", CHIEF, "--op", "op-1"
+        )
         async with asyncio.timeout(SOON.total_seconds()):
             await client.get_workflow_handle(f"task:{ID}").result()
         repeated = await make(context, Done(actor=CHIEF, note="Made."), op="op-1")
@@ -104,7 +105,7 @@ async def test_a_task_from_its_file_to_its_end(dev_server: str, tmp_path: Path) 
         with pytest.raises(NotRunning, match="too late, the task is done"):
             await make(context, PauseCommand(actor="legal-desk"))
         with pytest.raises(Refusal, match='"signature-request:msa" is no task'):
-            await wishes.make(context, "signature-request:msa", PauseCommand(actor="legal-desk"), kind=Kind.TASK)
+            await commands.make(context, "signature-request:msa", PauseCommand(actor="legal-desk"), kind=Kind.TASK)
         view_after = await show_task(context)
         history = await client.get_workflow_handle(f"task:{ID}").fetch_history()
         altered(context.store, "DELETE FROM texts WHERE workflow_id = ?", f"task:{ID}")

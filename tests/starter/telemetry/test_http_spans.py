@@ -12,7 +12,7 @@ from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
 from activities.http.client import Service, make_client
 from activities.http.transport import Guard
 from starter.telemetry.spans import traced_http
-from tests.starter.telemetry.test_telemetry import answering
+from tests.starter.telemetry.test_telemetry import answering_server
 from workflows.model.policy import Target
 
 
@@ -31,7 +31,7 @@ def read_span(spans: InMemorySpanExporter) -> tuple[object, str]:
 
 
 async def test_the_path_of_a_hand_off_is_its_secret(spans: InMemorySpanExporter) -> None:
-    async with answering() as address, make_client() as client:
+    async with answering_server() as address, make_client() as client:
         hosts = (address.removeprefix("http://"),)
         caller = HttpTargets(client, HttpTargetsConfig(), Guard(hosts))
         target = Target(target="chat", url=f"{address}/services/T0/B0/canary?x=canary#canary")
@@ -42,7 +42,7 @@ async def test_the_path_of_a_hand_off_is_its_secret(spans: InMemorySpanExporter)
 
 
 async def test_the_path_of_a_service_of_ours_is_shown_and_its_query_is_not(spans: InMemorySpanExporter) -> None:
-    async with answering() as address, make_client() as client:
+    async with answering_server() as address, make_client() as client:
         await Service("core-signature", address, client).call("GET", "/documents/", query={"signature": "canary"})
     url, span_json = read_span(spans)
     assert url == f"{address}/documents/"
@@ -50,7 +50,7 @@ async def test_the_path_of_a_service_of_ours_is_shown_and_its_query_is_not(spans
 
 
 async def test_what_a_user_name_would_tell_is_left_out(spans: InMemorySpanExporter) -> None:
-    async with answering() as address, httpx.AsyncClient(trust_env=False) as client:
+    async with answering_server() as address, httpx.AsyncClient(trust_env=False) as client:
         await client.get(address.replace("//", "//canary:canary@"))
     url, span_json = read_span(spans)
     assert url == address

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 
 
 @asynccontextmanager
-async def answering() -> AsyncIterator[str]:
+async def answering_server() -> AsyncIterator[str]:
     """A server that answers 200 to everything; yields its address."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -68,7 +68,7 @@ def test_traces_are_on_when_asked_for_and_off_again_after(otel: dict[str, str]) 
 
 
 async def test_a_span_of_a_call_has_no_query(capsys: pytest.CaptureFixture[str]) -> None:
-    async with answering() as address:
+    async with answering_server() as address:
         with started({"OTEL_TRACES_EXPORTER": "console", "OTEL_SERVICE_NAME": "ours"}, service="test"):
             async with httpx.AsyncClient(trust_env=False) as client:
                 await client.get(f"{address}/documents/?signature=canary#canary")

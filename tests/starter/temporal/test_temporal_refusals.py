@@ -11,9 +11,9 @@ from activities.files.reading import FileFaults
 from activities.launch.request_file import PreparedRequest
 from activities.policies.cascade import Resolved
 from activities.records.ended import ListFilter
-from starter.cli import start_files as requests
+from starter.cli import start_files
 from starter.config.settings import load
-from starter.queries import commands as wishes
+from starter.queries import commands
 from starter.queries import lists as pages
 from starter.queries.fast_forward import forward, span
 from starter.temporal.connection import Context, TemporalRefused, opened, refusing
@@ -29,16 +29,16 @@ NOWHERE: Final = "namespace nowhere does not exist: make it, or set TEMPORAL_NAM
 Word = Callable[[Context], Awaitable[object]]
 WORDS: Final[dict[str, Word]] = {
     "list": lambda context: pages.page(context, ListFilter(attention=False)),
-    "show": lambda context: requests.show(context, MSA),
-    "start": lambda context: requests.start(context, prepared()),
-    "start, overdue": lambda context: requests.start(context, prepared(FileFaults([]))),
-    "pause": lambda context: wishes.make(context, MSA, PauseCommand(actor="legal-desk")),
+    "show": lambda context: start_files.show(context, MSA),
+    "start": lambda context: start_files.start(context, make_prepared_request()),
+    "start, overdue": lambda context: start_files.start(context, make_prepared_request(FileFaults([]))),
+    "pause": lambda context: commands.make(context, MSA, PauseCommand(actor="legal-desk")),
     "fast-forward": lambda context: forward(context.client, MSA, span("1d")),
     "init": lambda context: ensure_search_attributes(context.client),
 }
 
 
-def prepared(overdue: FileFaults | None = None) -> PreparedRequest:
+def make_prepared_request(overdue: FileFaults | None = None) -> PreparedRequest:
     """A request that only has to be started."""
     request = a_request(name=MSA)
     return PreparedRequest(request, Resolved(request.policy, (), {}), None, None, overdue)

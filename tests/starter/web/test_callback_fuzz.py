@@ -28,7 +28,7 @@ HEADERS = st.just(JSON) | st.dictionaries(
 )
 
 
-def mutated(chance: random.Random) -> bytes:
+def mutate_callback(chance: random.Random) -> bytes:
     """A genuine callback of somebody else's secret, or one of ours with time, type, hash or bytes tampered with."""
     if chance.random() < 0.2:
         return encoded(make_callback(secret=chance.choice(["", "guess", "YOUR_TOKEN_HERE "])))
@@ -49,7 +49,9 @@ async def test_no_mutation_of_a_genuine_callback_is_listened_to() -> None:
     chance = random.Random(20261109)  # noqa: S311  a story that can be told again
     signals = RecordingSignals()
     callback_receiver = receiver(signals)
-    statuses = Counter([(await callback_receiver.receive(JSON, mutated(chance))).status for _ in range(MUTATIONS)])
+    statuses = Counter(
+        [(await callback_receiver.receive(JSON, mutate_callback(chance))).status for _ in range(MUTATIONS)]
+    )
     assert set(statuses) == {400, 401}, statuses
     assert signals.delivered == []
 

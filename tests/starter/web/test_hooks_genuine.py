@@ -17,7 +17,7 @@ NEW, OLD = "a-secret-of-the-crm", "whsec_" + base64.b64encode(bytes(range(32))).
 SECRETS = (SecretStr(NEW), SecretStr(OLD))
 
 
-def believed(headers: dict[str, str], body: bytes = BODY, header: str | None = None, now: datetime = NOW) -> bool:
+def is_believed(headers: dict[str, str], body: bytes = BODY, header: str | None = None, now: datetime = NOW) -> bool:
     return is_genuine(headers, body, SECRETS, header=header, now=now)
 
 
@@ -34,30 +34,30 @@ def standard(sent_at: datetime = NOW, body: bytes = BODY, secret: str = OLD) -> 
 def test_each_secret_vouches_in_each_way(secret: str) -> None:
     signed = digest(secret)
     for signature in (signed.hex(), f"sha256={signed.hex()}", base64.b64encode(signed).decode()):
-        assert believed({"x-signature": signature})
-        assert believed({"x-hub-signature-256": signature})
-        assert believed({"x-crm-signature": signature}, header="X-Crm-Signature")
-        assert not believed({"x-signature": signature}, header="X-Crm-Signature")
-        assert not believed({"x-signature": signature}, BODY + b" ")
-    assert believed({"authorization": f"Bearer {secret}"})
-    assert believed({"authorization": f"bearer  {secret}"})
+        assert is_believed({"x-signature": signature})
+        assert is_believed({"x-hub-signature-256": signature})
+        assert is_believed({"x-crm-signature": signature}, header="X-Crm-Signature")
+        assert not is_believed({"x-signature": signature}, header="X-Crm-Signature")
+        assert not is_believed({"x-signature": signature}, BODY + b" ")
+    assert is_believed({"authorization": f"Bearer {secret}"})
+    assert is_believed({"authorization": f"bearer  {secret}"})
 
 
 def test_standard_webhooks_are_believed_while_they_are_new() -> None:
     for late in (-APART_AT_MOST, timedelta(), APART_AT_MOST):
-        assert believed(standard(NOW - late))
+        assert is_believed(standard(NOW - late))
     for late in (-10 * APART_AT_MOST, timedelta(seconds=301), 10 * APART_AT_MOST):
-        assert not believed(standard(NOW - late))
-    assert not believed(standard(), BODY.replace(b"Zo", b"zo"))
-    assert not believed({**standard(), "webhook-id": "msg_2"})
-    assert not believed({**standard(), "webhook-timestamp": str(int(NOW.timestamp()) + 1)})
+        assert not is_believed(standard(NOW - late))
+    assert not is_believed(standard(), BODY.replace(b"Zo", b"zo"))
+    assert not is_believed({**standard(), "webhook-id": "msg_2"})
+    assert not is_believed({**standard(), "webhook-timestamp": str(int(NOW.timestamp()) + 1)})
     several = {**standard(), "webhook-signature": f"v1,bm9uZQ== {standard()['webhook-signature']}"}
-    assert believed(several)
+    assert is_believed(several)
     buried = {
         **standard(),
         "webhook-signature": "v1,bm9uZQ== " * 10 * SIGNATURES_AT_MOST + standard()["webhook-signature"],
     }
-    assert not believed(buried)
+    assert not is_believed(buried)
 
 
 @pytest.mark.parametrize(
@@ -83,10 +83,10 @@ def test_standard_webhooks_are_believed_while_they_are_new() -> None:
     ],
 )
 def test_nobody_else_is_believed(headers: dict[str, str]) -> None:
-    assert not believed(headers)
+    assert not is_believed(headers)
 
 
 def test_a_body_that_is_no_text_is_not_believed_for_another() -> None:
     signed = standard(body="\ufffd".encode())
-    assert believed(signed, "\ufffd".encode())
-    assert not believed(signed, b"\xff")
+    assert is_believed(signed, "\ufffd".encode())
+    assert not is_believed(signed, b"\xff")

@@ -25,7 +25,7 @@ def mapping(folder: Path, onboarding: dict[str, Any] | None = None, **overrides:
     return SourceMapping.read(folder, "crm")
 
 
-def filled(folder: Path, body: Any, **overrides: Any) -> Any:
+def fill_file(folder: Path, body: Any, **overrides: Any) -> Any:
     """What the file says that some JSON becomes."""
     mapped_deal = mapping(folder, **overrides).file_of(body)
     assert mapped_deal is not None
@@ -34,7 +34,7 @@ def filled(folder: Path, body: Any, **overrides: Any) -> Any:
 
 def test_texts_are_put_into_texts_and_never_become_more(tmp_path: Path) -> None:
     rude = '"}, policy: {window: 1d}, x: "\n- {to: owner}\n{x} {{deal}} &a *a !!python/object'
-    file = filled(tmp_path, {"id": 7, "name": rude, "x": "never seen"})
+    file = fill_file(tmp_path, {"id": 7, "name": rude, "x": "never seen"})
     assert file == {
         "id": "crm-7",
         "stages": [{"name": "live", "notices": [{"to": "customer", "text": f"Welcome {rude}"}]}],
@@ -51,12 +51,12 @@ def test_a_value_may_be_missing_have_a_default_or_be_a_number(tmp_path: Path) ->
         "n": "n",
     }
     body = {"id": 12, "people": [{}, {"name": " Zoë "}], "zone": None, "n": 1.5}
-    file = filled(tmp_path, body, onboarding={"customer": customer}, take=take)
+    file = fill_file(tmp_path, body, onboarding={"customer": customer}, take=take)
     assert file["customer"] == {"name": "Zoë", "zone": "Europe/Paris", "company": "12 1.5"}
 
 
 def test_a_list_may_be_looked_into_from_its_beginning(tmp_path: Path) -> None:
-    file = filled(
+    file = fill_file(
         tmp_path, [{"id": "a", "closed": True}], deal="[0].id", when={"[0].closed": True}, take={"name": "[0].id"}
     )
     assert file["id"] == "crm-a"

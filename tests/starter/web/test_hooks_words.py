@@ -18,7 +18,7 @@ from tests.starter.web.hooking import DEAL, EXAMPLES, contact, deal, office
 SAMPLE = str(EXAMPLES / "crm_deal.json")
 
 
-def mapped(folder: Path, body: Any, *arguments: str) -> "CompletedProcess[str]":
+def map_body(folder: Path, body: Any, *arguments: str) -> "CompletedProcess[str]":
     """What `onboard map` says of this JSON, which comes from standard input."""
     text = body if isinstance(body, str) else json.dumps(body)
     return type_("onboard", "map", "--source", "crm", "-", *arguments, stdin=text, **office(folder))
@@ -37,11 +37,11 @@ def test_the_file_that_a_deal_would_become_is_printed(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_is_told_by_field_and_line_beside_the_file(tmp_path: Path) -> None:
-    process = mapped(tmp_path, contact(email="zoe at acme"))
+    process = map_body(tmp_path, contact(email="zoe at acme"))
     assert process.returncode == 1
     assert "email: zoe at acme" in process.stdout
     assert process.stderr == f"{tmp_path}/mappings/crm.yaml:15: customer.email: is not an e-mail address\n"
-    answer = json.loads(mapped(tmp_path, deal(owner="nobody"), "--json").stdout)
+    answer = json.loads(map_body(tmp_path, deal(owner="nobody"), "--json").stdout)
     assert [fault.partition(": ")[2].partition(":")[0] for fault in answer["faults"]] == ["teams"]
 
 
@@ -54,7 +54,7 @@ def test_what_is_wrong_is_told_by_field_and_line_beside_the_file(tmp_path: Path)
     ],
 )
 def test_what_is_no_onboarding_is_said(tmp_path: Path, body: Any, code: int, message: str) -> None:
-    process = mapped(tmp_path, body)
+    process = map_body(tmp_path, body)
     assert (process.returncode, f"{process.stdout}{process.stderr}".strip()) == (code, message)
 
 
@@ -75,7 +75,9 @@ async def test_an_export_is_started_as_the_calls_would_be(tmp_path: Path) -> Non
     (tmp_path / "deals.json").write_text(json.dumps([DEAL, lost, deal(id="4712")]))
     (tmp_path / "wrong.json").write_text(json.dumps([deal(id="4713"), contact(email="zoe")]))
     async with real_server() as env:
-        processes = [ran(env, environment, tmp_path, file) for file in ("deals.json", "deals.json", "wrong.json")]
+        processes = [
+            run_example(env, environment, tmp_path, file) for file in ("deals.json", "deals.json", "wrong.json")
+        ]
         count = (await env.client.count_workflows("WorkflowId STARTS_WITH 'customer-onboarding:'")).count
     assert [process.stdout for process in processes] == [
         "crm-4711 started\ncrm-4712 started\n",
@@ -86,7 +88,9 @@ async def test_an_export_is_started_as_the_calls_would_be(tmp_path: Path) -> Non
     assert count == 2
 
 
-def ran(env: WorkflowEnvironment, variables: dict[str, str], folder: Path, file: str) -> "CompletedProcess[str]":
+def run_example(
+    env: WorkflowEnvironment, variables: dict[str, str], folder: Path, file: str
+) -> "CompletedProcess[str]":
     """What came of the example."""
     address = {"TEMPORAL_ADDRESS": env.client.service_client.config.target_host}
     files = (str(folder / "mappings" / "crm.yaml"), str(folder / file))

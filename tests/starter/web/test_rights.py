@@ -65,7 +65,7 @@ def rows(head: str) -> Iterator[list[str]]:
         yield [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def written(row: list[str]) -> tuple[set[Right], set[Right]]:
+def parse_row(row: list[str]) -> tuple[set[Right], set[Right]]:
     """What a row says that somebody may, and may of their people alone."""
     _, sees, downloads, commands, begins, people = row
     rights = set(SEES[sees])
@@ -78,7 +78,7 @@ def written(row: list[str]) -> tuple[set[Right], set[Right]]:
     return rights | named, set()
 
 
-TABLE: Final = {Standing(row[0]): written(row) for row in rows("Who")}
+TABLE: Final = {Standing(row[0]): parse_row(row) for row in rows("Who")}
 OF_KIND: Final = {
     Kind(row[0]): {Right(right) for right in row[2].split(", ")} | ({Right.DOWNLOAD} if row[1] == "yes" else set())
     for row in rows("Kind of thing")

@@ -30,7 +30,7 @@ from activities.files.reading import FileText
 from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
 from activities.hand_off.service import HandOffService
 from activities.http.transport import Guard
-from activities.launch import launch as path
+from activities.launch import launch
 from activities.launch.doors import Sources
 from activities.people.file_directory import FileDirectory
 from activities.policies.catalogue import Catalogue
@@ -43,10 +43,10 @@ from activities.temporal.interceptors import HeartbeatInterceptor
 from tests.glances import glances
 from tests.servers import time_skipping
 from tests.workflows import corpus
+from tests.workflows.command_story import CommandStory
 from tests.workflows.fakes import FakeEvidence, FakePushService
 from tests.workflows.onboarding.stage import PDF, ManyDocuments
 from tests.workflows.stage import TriesOnce, is_at_work
-from tests.workflows.wishing import CommandStory
 from workflows import names
 from workflows.campaign.opening import CampaignOpeningWorkflow
 from workflows.campaign.state import CampaignInput
@@ -225,7 +225,7 @@ class CampaignStory(CommandStory):
     visibility: MemberVisibility
     workflow_input: CampaignInput
     handle: WorkflowHandle[AcknowledgementCampaignWorkflow, SettledCampaign]
-    started: list[path.StartResult] = field(default_factory=list)
+    started: list[launch.StartResult] = field(default_factory=list)
 
     @property
     def client(self) -> Client:
@@ -448,7 +448,7 @@ async def start_campaign(
     async with start_stage(folder, people, limits=limits, server=server, requests_too=requests_too) as stage:
         client, company = stage.client, stage.company
         prepared = await company.prepared(file, await stage.env.get_current_time())
-        started = await path.start(client, company.store, prepared)
+        started = await launch.start(client, company.store, prepared)
         handle: WorkflowHandle[AcknowledgementCampaignWorkflow, SettledCampaign]
         handle = client.get_workflow_handle(started.workflow_id, result_type=SettledCampaign)
         campaign_input = await prepared.store_input(company.store)

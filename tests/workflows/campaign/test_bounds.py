@@ -21,7 +21,7 @@ from starter.temporal.codec import terse_data_converter
 from tests.messages import english_of
 from tests.servers import time_skipping
 from tests.workflows.campaign.stage import OWNER, Company, a_file, staff
-from workflows.campaign import state as wishes
+from workflows.campaign import state as campaign_state
 from workflows.campaign.state import CHANGES_AT_MOST, WAITING_CHANGES_AT_MOST, CampaignInput, CampaignState
 from workflows.campaign.view import show
 from workflows.model.campaign import (
@@ -243,7 +243,9 @@ async def test_each_payload_of_a_campaign_of_ten_thousand_with_the_most_changes_
         course = course.changed(ChangeResult(change=change, sha256="ab" * 32, people=10, new=10), NOW)
         course = course.paged(course.page)
     for _ in range(WAITING_CHANGES_AT_MOST):
-        course = wishes.exempt(course, Exemption(actor=OWNER, person="p" * PERSON_AT_MOST, reason="r" * 1_000), NOW)
+        course = campaign_state.exempt(
+            course, Exemption(actor=OWNER, person="p" * PERSON_AT_MOST, reason="r" * 1_000), NOW
+        )
     looked = DailyCheckResult(
         changes=tuple(ChangeResult(change=change, sha256="ab" * 32) for change in course.jobs.waiting), counts=Counts()
     )
@@ -260,10 +262,10 @@ async def test_more_changes_than_can_wait_to_be_written_down_are_refused(tmp_pat
     _, course = await make_course(tmp_path)
     command = Retry(actor="compliance-desk")
     for _ in range(WAITING_CHANGES_AT_MOST):
-        assert wishes.refuse_retry(course, command, NOW) is None
-        course = wishes.retry(course, command, NOW)
+        assert campaign_state.refuse_retry(course, command, NOW) is None
+        course = campaign_state.retry(course, command, NOW)
     assert (
-        english_of(wishes.refuse_retry(course, command, NOW))
+        english_of(campaign_state.refuse_retry(course, command, NOW))
         == "too many changes wait to be written down: try again later"
     )
     assert len(course.model_dump_json()) < 32_000

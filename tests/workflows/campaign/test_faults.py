@@ -17,7 +17,7 @@ from activities.campaign.batch import BatchLimits
 from activities.campaign.member_status import OpenMembers
 from activities.campaign.population import moved
 from activities.campaign.service import CampaignPeopleService
-from activities.launch import launch as path
+from activities.launch import launch
 from activities.records.audiences import MemberRow
 from activities.temporal import executions as runs
 from activities.temporal.leases import unbroken
@@ -276,7 +276,7 @@ async def count_events(folder: Path, people: int) -> int:
         nobody: Any = None
         frozen = await CampaignPeopleService(nobody, stage.company.store, stage.company.directory, nobody).freeze(order)
         await acknowledge(folder, order.replace(frozen=frozen))
-        started = await path.start(stage.client, stage.company.store, prepared)
+        started = await launch.start(stage.client, stage.company.store, prepared)
         handle = stage.client.get_workflow_handle(started.workflow_id, result_type=SettledCampaign)
         campaign = CampaignStory(
             stage.env, stage.company, stage.provider, stage.push, stage.visibility, campaign_input, handle

@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from activities.campaign.batch import BatchLimits, request_of
 from activities.campaign.service import CampaignPeopleService
-from activities.launch import launch as path
+from activities.launch import launch
 from activities.records.audiences import Member, MemberRow
 from activities.records.outcomes import MemberOutcome
 from activities.temporal import executions as runs
@@ -68,7 +68,7 @@ async def test_whose_request_was_deleted_or_is_anothers_stands_as_failed_at_once
             Member(MemberRow(1, "cas"), campaign.workflow_input.campaign.due),
             None,
         )
-        await path.start(campaign.client, campaign.company.store, anothers)
+        await launch.start(campaign.client, campaign.company.store, anothers)
         picture, lines = await eventually(lambda: read_picture_with_failures(campaign, 2))
     reasons = {line.person: line.reason for line in lines}
     assert reasons == {

@@ -10,7 +10,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.campaign.batch import BatchLimits, request_of
-from activities.launch import launch as path
+from activities.launch import launch
 from activities.records.audiences import Member, MemberRow
 from tests.workflows.campaign.stage import OWNER, ZONE, a_file, a_person, in_days, staff, start_campaign
 from workflows.kinds import Kind
@@ -265,8 +265,8 @@ async def test_a_later_end_is_everybodys(tmp_path: Path) -> None:
         await campaign.send_command(Exemption(actor=OWNER, person="cas", reason="on leave"))
         await campaign.wait_until(lambda view: view.changes == 1)
         await campaign.send_command(Extension(actor=OWNER, due=later, reason="the board meets"))
-        wished = await campaign.wait_until(lambda view: view.due == later)
-        assert "the board meets" in [entry.why for entry in wished.timeline]
+        extended = await campaign.wait_until(lambda view: view.due == later)
+        assert "the board meets" in [entry.why for entry in extended.timeline]
         view = await campaign.wait_until(
             lambda view: [entry for entry in view.timeline if entry.what.startswith("extend:")]
         )
@@ -348,8 +348,8 @@ async def test_one_of_those_who_could_not_be_asked_is_asked_again(tmp_path: Path
         "nobody is not in the audience",
         "ada has not failed: told",
     ]
-    wished = [(entry.who, entry.by) for entry in view.timeline if entry.what == "to be asked again"]
-    assert wished == [("nobody", OWNER), ("ada", OWNER), ("newcomer", OWNER)]
+    retries = [(entry.who, entry.by) for entry in view.timeline if entry.what == "to be asked again"]
+    assert retries == [("nobody", OWNER), ("ada", OWNER), ("newcomer", OWNER)]
 
 
 async def test_a_row_that_is_wrong_holds_up_no_other_and_is_asked_once_it_is_mended(tmp_path: Path) -> None:
@@ -562,7 +562,7 @@ async def test_somebody_whose_id_another_request_has_stands_as_failed(tmp_path: 
             Member(MemberRow(1, "bo"), campaign.workflow_input.campaign.due),
             None,
         )
-        await path.start(campaign.client, campaign.company.store, conflicting_request)
+        await launch.start(campaign.client, campaign.company.store, conflicting_request)
         await campaign.at_rest()
         await campaign.env.sleep(
             campaign.workflow_input.campaign.opens_at - await campaign.now() + timedelta(minutes=1)

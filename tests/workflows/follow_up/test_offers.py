@@ -15,7 +15,7 @@ OFFER = ("follow", "legal-desk")
 
 
 def make_offering_request(*signers: Participant, tell: TellRequester | None = None) -> SignatureInput:
-    """A request under the policy that holds where nobody wishes otherwise."""
+    """A request under the policy that holds where nobody says otherwise."""
     return a_request(*signers).replace(policy=Policy(handoff=TARGETS, tell_requester=tell or TellRequester()))
 
 

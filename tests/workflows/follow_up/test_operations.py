@@ -211,9 +211,9 @@ async def test_fifty_concurrent_extensions_leave_one_due_date_and_one_timer() ->
         await story.days_pass(1)
         due = (await story.read_view()).due_at
         assert due is not None
-        wishes = [Extension(due=due + timedelta(days=day), actor="legal-desk") for day in range(50)]
+        commands = [Extension(due=due + timedelta(days=day), actor="legal-desk") for day in range(50)]
         for start in range(0, 50, 10):
-            await asyncio.gather(*(story.send_command(command) for command in wishes[start : start + 10]))
+            await asyncio.gather(*(story.send_command(command) for command in commands[start : start + 10]))
         await story.days_pass(0.001)
         events = [event async for event in story.handle.fetch_history_events()]
         assert open_timers(events) == 1

@@ -1,4 +1,4 @@
-"""What is remembered of a wish and told of it: little, whatever people write, and never more than there is room for."""
+"""What is remembered of a command and told of it: little, whatever people write, and never more than fits."""
 
 import asyncio
 import json
@@ -55,7 +55,7 @@ def count_bytes(value: object) -> int:
 
 
 def with_everything_pending(text: str) -> SignatureState:
-    """A request of the longest ids and texts, in trouble, with every kind of wish outstanding many times."""
+    """A request of the longest ids and texts, in trouble, with every kind of command outstanding many times."""
     brief = a_request(*(Participant(person=person(n), order=1) for n in range(100)), name=LONGEST_ID).brief
     sent = DocumentSeen(document="d", status=Status.SENT, raw="se")
     state = SignatureState.begin(brief, NOW).observe(sent, NOW).report_problem(Code.UNREACHABLE, text, NOW, NOW)
@@ -168,7 +168,7 @@ async def test_an_operation_with_a_name_too_long_is_refused_and_an_unknown_one_h
     assert str(refused.value.__cause__).endswith("… is too long a name")
 
 
-async def test_what_was_wished_before_the_end_came_is_refused_as_too_late() -> None:
+async def test_a_command_from_before_the_end_is_refused_as_too_late() -> None:
     world = World()
     async with start_story(world) as story:
         await story.days_pass(1)
@@ -187,7 +187,7 @@ async def test_what_was_wished_before_the_end_came_is_refused_as_too_late() -> N
 
 
 @pytest.mark.parametrize("command", UPDATES)
-def test_no_text_of_any_wish_is_kept_that_is_too_long(command: type[AnyCommand]) -> None:
+def test_no_text_of_any_command_is_kept_that_is_too_long(command: type[AnyCommand]) -> None:
     for name, field in command.model_fields.items():
         if field.annotation in (str, str | None):
             text: dict[str, Any] = {name: "x" * 10 * TEXT_AT_MOST}

@@ -223,7 +223,7 @@ async def test_two_callers_at_once_are_one_run_and_one_call() -> None:
     assert world.handoff.calls["finance"] == 1
 
 
-def test_a_wish_that_is_closed_by_the_time_it_is_decided_about_has_nobody_called_again() -> None:
+def test_a_command_that_is_closed_by_the_time_it_is_decided_about_has_nobody_called_again() -> None:
     command = Replay(actor="ops", target="finance")
     state = ReplayState().requested("1", command, AT).recalled(make_record(line("finance", DEAD)))
     closed = state.given_up(Rejection.GIVEN_UP.to_message())

@@ -19,7 +19,7 @@ from activities.files.reading import FileText
 from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
 from activities.hand_off.service import HandOffService
 from activities.http.transport import Guard
-from activities.launch import launch as path
+from activities.launch import launch
 from activities.launch.doors import Sources
 from activities.onboarding.intake import PreparedOnboarding, prepare_onboarding
 from activities.onboarding.service import OnboardingPartsService
@@ -33,9 +33,9 @@ from tests.activities.launch.papers import SECRET
 from tests.glances import glances
 from tests.servers import time_skipping
 from tests.workflows import corpus
+from tests.workflows.command_story import CommandStory
 from tests.workflows.fakes import FakeEvidence, FakePushService, FakeSignatureService, refusal
 from tests.workflows.stage import TriesOnce, is_at_work
-from tests.workflows.wishing import CommandStory
 from workflows.kinds import named
 from workflows.model.commands import UPDATES, AnyCommand, Done
 from workflows.model.hand_off import SettledOnboarding
@@ -217,7 +217,7 @@ class OnboardingStory(CommandStory):
         await self.send_command_to(await self.wait_for_workflow(part), Done(actor=actor))
 
     async def send_command_to(self, workflow_id: str, command: AnyCommand) -> Receipt:
-        """Have a wish taken by one of the workflows."""
+        """Have a command taken by one of the workflows."""
         await self.at_rest()
         handle = self.client.get_workflow_handle(workflow_id)
         receipt: Receipt = await handle.execute_update(UPDATES[type(command)], command, result_type=Receipt)
@@ -396,7 +396,7 @@ async def start_onboarding(
             prepared = replace(
                 prepared, given=onboarding_input.replace(onboarding=onboarding_input.onboarding.replace(depth=depth))
             )
-            started = await path.start(client, house.store, prepared)
+            started = await launch.start(client, house.store, prepared)
             handle: WorkflowHandle[CustomerOnboardingWorkflow, SettledOnboarding]
             handle = client.get_workflow_handle(started.workflow_id, result_type=SettledOnboarding)
             onboarding_input = await prepared.store_input(house.store)

@@ -388,7 +388,7 @@ async def test_of_a_part_that_temporal_has_forgotten_no_document_is_left_to_be_s
 
 
 async def send_without_waiting(onboarding: OnboardingStory, command: AnyCommand) -> None:
-    """Have a wish taken at once: what Temporal has forgotten is never at rest."""
+    """Have a command taken at once: what Temporal has forgotten is never at rest."""
     await onboarding.handle.execute_update(UPDATES[type(command)], command)
 
 
@@ -734,12 +734,15 @@ async def test_of_two_owners_who_decide_at_once_one_wins_and_the_other_is_refuse
     async with start_onboarding(tmp_path, a_file(ONE)) as onboarding:
         await onboarding.end_agreement("agreement-1", Status.DECLINED)
         await wait_for_decision(onboarding)
-        wishes = [
+        commands = [
             Decision(actor=OWNER, part="agreement-1", choice=PartOutcome.RESEND),
             Decision(actor="chair", part="agreement-1", choice=PartOutcome.WAIVE, reason="On paper."),
         ]
         answers = await asyncio.gather(
-            *(onboarding.handle.execute_update(UPDATES[Decision], command, result_type=Receipt) for command in wishes),
+            *(
+                onboarding.handle.execute_update(UPDATES[Decision], command, result_type=Receipt)
+                for command in commands
+            ),
             return_exceptions=True,
         )
         [refused] = [answer for answer in answers if isinstance(answer, BaseException)]

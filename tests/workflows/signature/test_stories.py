@@ -380,7 +380,7 @@ async def test_only_the_phones_left_open_are_tried_again() -> None:
     assert [delivery.devices for delivery in world.push.deliveries] == [None, ("0123456789ab",)]
 
 
-async def test_a_wish_to_cancel_is_heard_while_the_provider_does_not_answer() -> None:
+async def test_a_command_to_cancel_is_heard_while_the_provider_does_not_answer() -> None:
     world = World()
     world.signatures.failures = [refusal(Code.UNREACHABLE) for _ in range(3)]
     world.signatures.never_had_it = True

@@ -74,7 +74,7 @@ class TaskStory(Story):
         return view
 
     async def read_refusal(self, command: AnyCommand) -> str:
-        """Why a wish is not taken."""
+        """Why a command is not taken."""
         with pytest.raises(WorkflowUpdateFailedError) as refusal:
             await self.send_command(command)
         return str(refusal.value.cause).removeprefix("refused: ")
@@ -320,9 +320,9 @@ def test_to_hand_over_what_blocked_somebody_is_the_answer_and_what_they_said_is_
 def test_of_two_hand_overs_at_once_that_exclude_each_other_the_second_is_refused(
     giver: str, taker: str, message: str
 ) -> None:
-    wished = (Delegation(actor=OWNER, signer=ADA, to="carl"), Delegation(actor=OWNER, signer=giver, to=taker))
+    delegations = (Delegation(actor=OWNER, signer=ADA, to="carl"), Delegation(actor=OWNER, signer=giver, to=taker))
     state = TaskState.begin(a_task().task, NOW)
-    for number, command in enumerate(wished):
+    for number, command in enumerate(delegations):
         state = receipts.recorded(operations.delegate(state, command, NOW), f"op-{number}", command, NOW)
     for hand_over in state.escalations.wanted:
         state = state.handed_over(hand_over, state.obstacle(hand_over), NOW)

@@ -39,7 +39,7 @@ async def crm(tmp_path: Path) -> AsyncIterator[Program]:
         yield running_program
 
 
-async def counted(crm: Program, token: str, path: str = "/figures") -> tuple[int, int, int]:
+async def count_figures(crm: Program, token: str, path: str = "/figures") -> tuple[int, int, int]:
     """The status, how many ended, of how many departments the reach is told."""
     status, figures = await crm.calls("GET", path, token=token)
     return (
@@ -50,12 +50,12 @@ async def counted(crm: Program, token: str, path: str = "/figures") -> tuple[int
 
 
 async def test_a_token_sees_the_figures_of_what_it_may_read(crm: Program) -> None:
-    assert await counted(crm, crm.token) == (200, 3, 1)
-    assert await counted(crm, crm.token, "/figures?kind=nda&by=month") == (200, 2, 1)
-    assert await counted(crm, await crm.make_token("ndas", "read:nda")) == (200, 2, 0)
-    assert await counted(crm, await crm.make_token("adas", "read:nda@ada")) == (200, 1, 0)
-    assert (await counted(crm, await crm.make_token("starter", "start")))[0] == 403
-    assert (await counted(crm, "cst_unknown"))[0] == 401
+    assert await count_figures(crm, crm.token) == (200, 3, 1)
+    assert await count_figures(crm, crm.token, "/figures?kind=nda&by=month") == (200, 2, 1)
+    assert await count_figures(crm, await crm.make_token("ndas", "read:nda")) == (200, 2, 0)
+    assert await count_figures(crm, await crm.make_token("adas", "read:nda@ada")) == (200, 1, 0)
+    assert (await count_figures(crm, await crm.make_token("starter", "start")))[0] == 403
+    assert (await count_figures(crm, "cst_unknown"))[0] == 401
 
 
 @pytest.mark.parametrize(
@@ -67,5 +67,5 @@ async def test_what_cannot_be_counted_is_a_problem(crm: Program, query: str) -> 
 
 
 async def test_ten_times_as_many_calls_as_are_counted_at_once_are_all_answered(crm: Program) -> None:
-    answers = await asyncio.gather(*(counted(crm, crm.token) for _ in range(10 * FIGURES_AT_ONCE)))
+    answers = await asyncio.gather(*(count_figures(crm, crm.token) for _ in range(10 * FIGURES_AT_ONCE)))
     assert set(answers) == {(200, 3, 1)}

@@ -68,7 +68,7 @@ def form_on(page: httpx.Response) -> Form:
     return form
 
 
-async def sent(
+async def send_form(
     browser: Browser,
     page: httpx.Response,
     do: str = "next",
@@ -89,7 +89,7 @@ async def sent(
     return await browser.http.post(public(form.action), files=parts, headers=headers)
 
 
-async def gone_on(
+async def continue_draft(
     browser: Browser,
     page: httpx.Response,
     do: str = "next",
@@ -99,6 +99,6 @@ async def gone_on(
     first: File | None = None,
 ) -> httpx.Response:
     """The page to which the form of a page leads."""
-    answer = await sent(browser, page, do, fields, pdf, table, first)
+    answer = await send_form(browser, page, do, fields, pdf, table, first)
     assert answer.status_code == 303, answer.text
     return await browser.http.get(answer.headers["location"])

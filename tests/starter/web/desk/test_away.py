@@ -31,7 +31,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Office]:
             yield opened_office
 
 
-async def entered(desk: Office, person: str) -> list[AbsenceRow]:
+async def list_absences(desk: Office, person: str) -> list[AbsenceRow]:
     return await desk.store.absences.of(person, NOW)
 
 
@@ -48,14 +48,14 @@ async def test_it_is_entered_and_ended_in_one_page(desk: Office) -> None:
     assert "The absence is entered. Reminders that are affected are planned anew within a minute." in text
     assert "Fri, 27 Nov 2026 – Mon, 30 Nov 2026 Owner acts" in text
     assert "open entries take it into account in a moment" in text
-    [row] = await entered(desk, ENGINEER)
+    [row] = await list_absences(desk, ENGINEER)
     assert (row.acts, row.kinds, row.entered_by, row.told_at) == (OWNER, ("offer-letter",), f"sign-in:{ENGINEER}", None)
     assert row.begins_at.isoformat() == "2026-11-26T23:00:00+00:00", "days in the zone of the person"
     page = await engineer.get("/desk/away")
     form = {"act": "end", "absence": row.id, "token": token_of(page.text)}
     answer = await engineer.post("/desk/away", form)
     assert "The absence is ended." in text_of(await engineer.get(answer.headers["location"]))
-    assert await entered(desk, ENGINEER) == []
+    assert await list_absences(desk, ENGINEER) == []
 
 
 async def test_a_manager_enters_it_for_their_people_and_nobody_else_does(desk: Office) -> None:
@@ -64,7 +64,7 @@ async def test_a_manager_enters_it_for_their_people_and_nobody_else_does(desk: O
     text = await enter(lead, f"/desk/away/{ENGINEER}")
     assert "Engineer is away Fri, 27 Nov 2026 – Mon, 30 Nov 2026" in text
     assert "entered by Lead" in text
-    assert [row.entered_by for row in await entered(desk, ENGINEER)] == [f"sign-in:{LEAD}"]
+    assert [row.entered_by for row in await list_absences(desk, ENGINEER)] == [f"sign-in:{LEAD}"]
     owner = await desk.come_in(OWNER)
     for path in (f"/desk/away/{ENGINEER}", "/desk/away/nobody"):
         assert (await owner.get(path)).status_code == 404
@@ -118,7 +118,7 @@ async def test_what_cannot_be_is_refused_and_what_was_typed_stays(
     assert answer.status_code == 409
     assert f"This was not done: {reason}." in text_of(answer)
     assert f'value="{ {**FIELDS, **fields}["until"] }"' in answer.text
-    assert await entered(desk, ENGINEER) == []
+    assert await list_absences(desk, ENGINEER) == []
 
 
 async def test_a_substitute_who_is_away_meanwhile_is_refused(desk: Office) -> None:
@@ -132,7 +132,7 @@ async def test_the_forms_of_others_are_not_taken(desk: Office) -> None:
     engineer = await desk.come_in(ENGINEER)
     answer = await engineer.post("/desk/away", {**FIELDS, "token": "forged"})
     assert answer.status_code == 403
-    assert await entered(desk, ENGINEER) == []
+    assert await list_absences(desk, ENGINEER) == []
 
 
 async def test_what_temporal_was_not_told_waits_for_the_sweep(desk: Office) -> None:

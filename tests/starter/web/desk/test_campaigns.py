@@ -153,7 +153,7 @@ async def test_a_stranger_cannot_have_anybody_reminded(desk: Office) -> None:
     assert (answer.status_code, desk.commands) == (403, [])
 
 
-async def test_a_manager_reminds_one_and_it_is_one_wish_however_often_the_form_is_sent(desk: Office) -> None:
+async def test_a_manager_reminds_one_and_it_is_one_command_however_often_the_form_is_sent(desk: Office) -> None:
     lead = await desk.come_in(LEAD)
     form = form_for(await lead.get("/desk/campaigns/conduct"), ENGINEER)
     answers = [await lead.post("/desk/campaigns/conduct/remind", form) for _ in range(2)]

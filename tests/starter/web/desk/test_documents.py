@@ -44,13 +44,13 @@ def name(id: str) -> str:
     return Kind.REQUEST.workflow_id(id)
 
 
-async def began(context: Context, id: str, title: str, *people: str) -> None:
+async def record_start(context: Context, id: str, title: str, *people: str) -> None:
     parent = "acknowledgement-campaign:conduct" if id == CONDUCT else None
     await context.store.starts.begin(name(id), Start("nda", title, people, REQUESTER, parent, NOW))
 
 
 async def record_ended_request(context: Context, id: str, title: str, days: int, person: str = SIGNER) -> None:
-    await began(context, id, title, person)
+    await record_start(context, id, title, person)
     signers = [{"person": person, "state": "signed"}]
     show = {"kind": "nda", "document": title, "requester": REQUESTER, "status": "signed", "signers": signers}
     ended_at = (NOW - timedelta(days=days)).isoformat()
@@ -60,8 +60,8 @@ async def record_ended_request(context: Context, id: str, title: str, days: int,
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def context(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> Context:
     desk_context = await desk_at(dev_server, tmp_path_factory.mktemp("documents"))
-    await began(desk_context, "with-others", "Lease of the annex", SIGNER, "customer")
-    await began(desk_context, "of-others", "Lease of the hall", "chair-woman", "customer")
+    await record_start(desk_context, "with-others", "Lease of the annex", SIGNER, "customer")
+    await record_start(desk_context, "of-others", "Lease of the hall", "chair-woman", "customer")
     for id, attributes in OPEN.items():
         await open_request(desk_context, id, **attributes)
     for id, title, days in (("telling", "Lease of the tower", 1), ("old", "Lease of the barn", 9)):
@@ -86,7 +86,7 @@ def titles(page: str) -> list[str]:
     return re.findall(r'<div class="what">\s*<a [^>]*><bdi>([^<]+)', page)
 
 
-def acknowledged(**overrides: Any) -> RequestShow:
+def make_acknowledged_view(**overrides: Any) -> RequestShow:
     signers = (SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.SIGNED, at=NOW),)
     return make_request_view(id=CONDUCT, status=Status.SIGNED, signers=signers, waiting_for=(), next=None, **overrides)
 
@@ -123,7 +123,7 @@ async def test_whoever_has_nothing_sees_that(desk: Office) -> None:
 async def test_a_row_says_what_they_did_and_has_the_signed_document(desk: Office) -> None:
     stored = SignedFile(await desk.store.files.put(PDF, SIGNED), len(PDF))
     await desk.store.evidence.keep_signed(name(CONDUCT), SignedDocument(document=stored), NOW)
-    desk.views[name(CONDUCT)] = acknowledged(signed_document=KeptFile(sha256=stored.sha256, bytes=len(PDF)))
+    desk.views[name(CONDUCT)] = make_acknowledged_view(signed_document=KeptFile(sha256=stored.sha256, bytes=len(PDF)))
     chair = await desk.come_in(SIGNER)
     page = await chair.get("/desk/mine")
     assert "Your part signed Thu, 26 Nov, 23:00" in text_of(page)
@@ -137,7 +137,7 @@ async def test_an_employee_has_the_document_that_they_acknowledged_where_no_sign
     signers = (Participant(person=SIGNER, order=1),)
     cover = CoverSheet(kind="nda", document="Code of conduct", requester=REQUESTER, signers=signers, sha256=sha256)
     await context.store.starts.keep_cover(name(CONDUCT), cover.model_dump_json(by_alias=True).encode())
-    desk.views[name(CONDUCT)] = acknowledged()
+    desk.views[name(CONDUCT)] = make_acknowledged_view()
     chair = await desk.come_in(SIGNER)
     path = f"/desk/mine/{CONDUCT}/sent"
     assert f'href="/people{path}"' in (await chair.get("/desk/mine")).text
@@ -145,7 +145,7 @@ async def test_an_employee_has_the_document_that_they_acknowledged_where_no_sign
     assert (sent.status_code, sent.content) == (200, PDF)
     for person in (OWNER, REQUESTER):
         assert (await (await desk.come_in(person)).get(path)).status_code == 404
-    desk.views[name(CONDUCT)] = acknowledged().replace(
+    desk.views[name(CONDUCT)] = make_acknowledged_view().replace(
         signers=(SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.TURN),)
     )
     assert (await chair.get(path)).status_code == 404, "who has not signed has nothing of it yet"

@@ -20,7 +20,7 @@ from starter.web.desk.fixed_screens import DeskScreenName
 from starter.web.desk.plan_view import PlanView
 from starter.web.desk.responses import PeopleNames
 from starter.web.desk.sessions import Visitor
-from tests.starter.web.desk.drafting import PDF, File, form_on, gone_on, sent
+from tests.starter.web.desk.drafting import PDF, File, continue_draft, form_on, send_form
 from tests.starter.web.desk.office import (
     DUTCH,
     MANAGER,
@@ -50,7 +50,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Office]:
 
 async def signers_page(browser: Browser) -> httpx.Response:
     fields = {"kind": "sales-contract", "document.name": "An offer"}
-    return await gone_on(browser, await browser.get(NEW), fields=fields, pdf=AN_OFFER)
+    return await continue_draft(browser, await browser.get(NEW), fields=fields, pdf=AN_OFFER)
 
 
 async def test_only_who_may_start_a_kind_begins_it_and_searches_the_directory(desk: Office) -> None:
@@ -67,11 +67,13 @@ async def test_only_who_may_start_a_kind_begins_it_and_searches_the_directory(de
 async def test_a_request_is_written_step_by_step_and_what_would_happen_is_a_calendar(desk: Office) -> None:
     ada = await desk.come_in(REQUESTER)
     page = await signers_page(ada)
-    page = await gone_on(ada, page, "find", {"find": "chair"})
-    page = await gone_on(ada, page, "full")
-    page = await gone_on(ada, page, fields={"signers[1].name": FIVE_SCRIPTS, "signers[1].email": "zoe@customer.test"})
-    page = await gone_on(ada, page)
-    page = await gone_on(ada, page, fields={"due": "2026-12-18", "message": "Before the kick-off,\r\nplease."})
+    page = await continue_draft(ada, page, "find", {"find": "chair"})
+    page = await continue_draft(ada, page, "full")
+    page = await continue_draft(
+        ada, page, fields={"signers[1].name": FIVE_SCRIPTS, "signers[1].email": "zoe@customer.test"}
+    )
+    page = await continue_draft(ada, page)
+    page = await continue_draft(ada, page, fields={"due": "2026-12-18", "message": "Before the kick-off,\r\nplease."})
     text = text_of(page)
     for phrase in (
         "If nobody acts",
@@ -93,28 +95,28 @@ async def test_a_request_is_written_step_by_step_and_what_would_happen_is_a_cale
 
 async def test_refusals_stand_at_their_fields_and_what_was_typed_stays(desk: Office) -> None:
     ada = await desk.come_in(REQUESTER)
-    page = await sent(ada, await ada.get(NEW), fields={"document.name": "An offer"})
+    page = await send_form(ada, await ada.get(NEW), fields={"document.name": "An offer"})
     assert page.status_code == 422
     assert "2 things are still missing or wrong." in text_of(page)
     assert re.search(r'id="f-kind-e">This is needed\.<.*?aria-describedby="f-kind-e"', page.text, re.DOTALL)
     assert re.search(r'id="f-document-file-e">A PDF or a template is needed\.', page.text)
     assert form_on(page).fields["document.name"] == "An offer"
-    page = await gone_on(
+    page = await continue_draft(
         ada, page, fields={"kind": "sales-contract", "document.template": "https://core.example/templates/1"}
     )
-    page = await sent(ada, page)
+    page = await send_form(ada, page)
     assert "This is needed." in text_of(page) and page.status_code == 422
-    page = await gone_on(ada, page, "full")
-    page = await sent(
+    page = await continue_draft(ada, page, "full")
+    page = await send_form(
         ada, page, fields={"signers[0].name": "Eve", "signers[0].email": "eve", "signers[0].zone": "Mars"}
     )
     assert re.search(r'id="f-signers-0-email-e">This is no email address\.', page.text)
     assert re.search(r'id="f-signers-0-zone-e">A time zone such as', page.text)
-    page = await sent(ada, page, fields={"signers[0].email": "", "signers[0].zone": "UTC"})
+    page = await send_form(ada, page, fields={"signers[0].email": "", "signers[0].zone": "UTC"})
     assert re.search(r'id="f-signers-0-email-e">This is needed\.', page.text)
-    page = await gone_on(ada, page, "remove:0")
-    page = await gone_on(ada, await gone_on(ada, page, "add:chair"))
-    page = await sent(ada, await gone_on(ada, page), fields={"due": "2026-11-01"})
+    page = await continue_draft(ada, page, "remove:0")
+    page = await continue_draft(ada, await continue_draft(ada, page, "add:chair"))
+    page = await send_form(ada, await continue_draft(ada, page), fields={"due": "2026-11-01"})
     assert re.search(r'id="f-due-e">This day has passed\.', page.text)
 
 
@@ -131,7 +133,7 @@ async def test_a_document_that_cannot_be_sent_is_refused_at_its_field(
     desk: Office, content: bytes, message: str
 ) -> None:
     ada = await desk.come_in(REQUESTER)
-    page = await sent(ada, await ada.get(NEW), "next", A_CONTRACT, ("x.pdf", content, "application/pdf"))
+    page = await send_form(ada, await ada.get(NEW), "next", A_CONTRACT, ("x.pdf", content, "application/pdf"))
     assert page.status_code == 422
     assert re.search(rf'id="f-document-file-e">{message}', page.text)
     assert form_on(page).fields["kind"] == "sales-contract"
@@ -140,10 +142,10 @@ async def test_a_document_that_cannot_be_sent_is_refused_at_its_field(
 async def test_a_document_of_the_largest_size_is_taken_and_ten_times_that_is_dropped_unread(desk: Office) -> None:
     ada = await desk.come_in(REQUESTER)
     largest = PDF + b"x" * (20 * MEGABYTE - len(PDF))
-    page = await gone_on(ada, await ada.get(NEW), "next", A_CONTRACT, ("a.pdf", largest, "application/pdf"))
+    page = await continue_draft(ada, await ada.get(NEW), "next", A_CONTRACT, ("a.pdf", largest, "application/pdf"))
     assert "draft-signers" in page.text
     huge = ("b.pdf", PDF + b"x" * 200 * MEGABYTE, "application/pdf")
-    page = await gone_on(ada, await ada.get(NEW), "next", A_CONTRACT, huge)
+    page = await continue_draft(ada, await ada.get(NEW), "next", A_CONTRACT, huge)
     assert "It is too large: at most 20 MB can be sent." in text_of(page)
 
 
@@ -151,16 +153,16 @@ async def test_signers_are_ordered_by_buttons_and_asked_together_by_a_box(desk: 
     ada = await desk.come_in(REQUESTER)
     page = await signers_page(ada)
     for person in ("chair", "lead", "engineer"):
-        page = await gone_on(ada, page, f"add:{person}")
-    page = await gone_on(ada, page, "down:0")
+        page = await continue_draft(ada, page, f"add:{person}")
+    page = await continue_draft(ada, page, "down:0")
     assert re.search(r'value="down:1"[^>]* autofocus', page.text), "the button that was pressed has the focus"
-    page = await gone_on(ada, page, "move:2:0", {"signers[1].together": "1"})
+    page = await continue_draft(ada, page, "move:2:0", {"signers[1].together": "1"})
     [draft] = await desk.store.drafts.of(REQUESTER)
     assert [signer["person"] for signer in draft.content["signers"]] == ["engineer", "lead", "chair"]
     assert [signer["order"] for signer in draft.content["signers"]] == [1, 1, 2]
     for nonsense in ("up:0", "up:99", "move:0:99", "move:x", "remove:", "add:nobody", "dance"):
-        page = await gone_on(ada, page, nonsense)
-    assert (await sent(ada, page, "add:chair")).status_code == 422
+        page = await continue_draft(ada, page, nonsense)
+    assert (await send_form(ada, page, "add:chair")).status_code == 422
     [draft] = await desk.store.drafts.of(REQUESTER)
     assert len(draft.content["signers"]) == 3
 
@@ -173,26 +175,26 @@ async def test_people_are_found_by_parts_of_names_without_accents(desk: Office) 
     for search_text in ("zoe", "ΠΑΠΑΔΟΠΟΥΛΟΥ", "ольга", "太郎", "علي", "z@example"):
         matches = (await ada.http.get("/people/desk/find/people", params={"words": search_text})).json()
         assert matches == {"people": [{"id": "zoe", "name": FIVE_SCRIPTS, "about": ""}], "groups": []}, search_text
-    page = await sent(ada, await signers_page(ada), "find", {"find": "desk"})
+    page = await send_form(ada, await signers_page(ada), "find", {"find": "desk"})
     assert set(re.findall(r'value="add:([a-z-]+)"', page.text)) == {"legal-desk", "finance-desk"}
-    page = await sent(ada, page, "enter", {"find": "nobody at all"})
+    page = await send_form(ada, page, "enter", {"find": "nobody at all"})
     assert "Nobody is found." in text_of(page)
 
 
 async def reviewers_page(browser: Browser) -> httpx.Response:
-    return await gone_on(browser, await gone_on(browser, await signers_page(browser), "add:chair"))
+    return await continue_draft(browser, await continue_draft(browser, await signers_page(browser), "add:chair"))
 
 
 async def test_reviewers_are_people_and_groups_in_their_order_and_the_calendar_has_their_review(desk: Office) -> None:
     ada = await desk.come_in(REQUESTER)
     page = await reviewers_page(ada)
     assert "If changes are asked for in 5 rounds, it ends." in text_of(page)
-    page = await gone_on(ada, page, "find", {"find": MANAGER})
-    page = await gone_on(ada, page, "find", {"find": "all-staff"})
-    assert (await sent(ada, page, "group:all-staff")).status_code == 422
+    page = await continue_draft(ada, page, "find", {"find": MANAGER})
+    page = await continue_draft(ada, page, "find", {"find": "all-staff"})
+    assert (await send_form(ada, page, "group:all-staff")).status_code == 422
     page = await ada.get(page.url.path)
-    page = await gone_on(ada, page, fields={"reviewers[1].rule": "all", "reviewers[1].together": "1"})
-    text = text_of(await gone_on(ada, page)).partition("use strict")[0]
+    page = await continue_draft(ada, page, fields={"reviewers[1].rule": "all", "reviewers[1].together": "1"})
+    text = text_of(await continue_draft(ada, page)).partition("use strict")[0]
     for phrase in (
         "If nobody reviews it",
         "If it is approved when its review is due, and nobody signs",
@@ -212,16 +214,16 @@ async def test_whoever_cannot_review_is_refused_at_their_row(desk: Office) -> No
     desk.people.write_text(desk.people.read_text().replace("  - {id: chair,", "  - {id: chair, groups: [board],"))
     page = await reviewers_page(ada)
     for act in (f"add:{REQUESTER}", "group:board", "group:nobody", "full", "add:nobody"):
-        page = await gone_on(ada, page, act)
-    page = await sent(ada, page)
+        page = await continue_draft(ada, page, act)
+    page = await send_form(ada, page)
     assert re.search(r'id="f-reviewers-0-person-e">Nobody reviews what they ask for themselves\.', page.text)
     assert re.search(r'id="f-reviewers-2-group-e">There is no such group any more\.', page.text)
-    page = await gone_on(ada, await gone_on(ada, page, "remove:2"), "remove:0")
+    page = await continue_draft(ada, await continue_draft(ada, page, "remove:2"), "remove:0")
     template = {"document.template": "https://core.example/templates/1"}
-    page = await gone_on(ada, await ada.get(page.url.path.replace("review", "document")), fields=template)
-    page = await sent(ada, await ada.get(page.url.path.replace("signers", "review")))
+    page = await continue_draft(ada, await ada.get(page.url.path.replace("review", "document")), fields=template)
+    page = await send_form(ada, await ada.get(page.url.path.replace("signers", "review")))
     assert re.search(r"Only a PDF can be reviewed", page.text) and page.status_code == 422
-    page = await gone_on(ada, page, "remove:0")
+    page = await continue_draft(ada, page, "remove:0")
     assert "of a template there is no document" in text_of(page)
 
 
@@ -231,16 +233,16 @@ async def test_something_is_asked_for_in_the_name_of_a_group_of_theirs_and_of_no
     assert "all-staff: one sees to it" in text_of(page)
     for asks, refused in (("group:operations", True), (OWNER, True), ("group:all-staff:all", False)):
         fields = {**A_CONTRACT, "requester": asks}
-        answer = await sent(ada, page, fields=fields, pdf=AN_OFFER)
+        answer = await send_form(ada, page, fields=fields, pdf=AN_OFFER)
         assert (answer.status_code == 422) is refused
         if refused:
             assert re.search(r'id="f-requester-e">You are not in this group any more\.', answer.text)
             page = answer
     [draft] = await desk.store.drafts.of(REQUESTER)
     assert draft.content["requester"] == "group:all-staff:all"
-    page = await gone_on(ada, await ada.http.get(answer.headers["location"]), "add:chair")
+    page = await continue_draft(ada, await ada.http.get(answer.headers["location"]), "add:chair")
     for _ in range(3):
-        page = await gone_on(ada, page)
+        page = await continue_draft(ada, page)
     assert "Information all-staff" in text_of(page)
 
 
@@ -248,9 +250,9 @@ async def test_something_is_asked_for_in_the_name_of_a_group_of_theirs_and_of_no
 async def test_a_group_may_own_what_is_begun(desk: Office, kind: str) -> None:
     owner = await desk.come_in(OWNER)
     page = await owner.get(f"/desk/new/{kind}")
-    page = await sent(owner, page, fields={"owner": "group:operations"})
+    page = await send_form(owner, page, fields={"owner": "group:operations"})
     assert page.status_code == 422
-    answer = await sent(owner, page, "save", {"owner": "group:all-staff"})
+    answer = await send_form(owner, page, "save", {"owner": "group:all-staff"})
     assert answer.status_code == 303
     [draft] = await desk.store.drafts.of(OWNER)
     assert draft.content["owner"] == "group:all-staff"
@@ -261,8 +263,8 @@ async def test_a_draft_is_nobody_elses_and_two_windows_do_not_overwrite_each_oth
     page = await signers_page(ada)
     assert "Name of the document" in (await bob.get(page.url.path.replace("signers", "document"))).text
     assert "An offer" not in (await bob.get(page.url.path)).text
-    await gone_on(ada, page, "add:chair")
-    late = await gone_on(ada, page, "add:lead")
+    await continue_draft(ada, page, "add:chair")
+    late = await continue_draft(ada, page, "add:lead")
     assert "It was changed in another window meanwhile" in text_of(late)
     [draft] = await desk.store.drafts.of(REQUESTER)
     assert [signer["person"] for signer in draft.content["signers"]] == ["chair"]
@@ -288,9 +290,9 @@ async def test_of_somebody_who_left_the_draft_goes_with_the_daily_sweep(desk: Of
 
 async def test_a_kind_that_may_not_be_started_any_more_and_people_who_left_are_said_at_the_end(desk: Office) -> None:
     ada = await desk.come_in(REQUESTER)
-    page = await gone_on(ada, await signers_page(ada), "add:finance-desk")
+    page = await continue_draft(ada, await signers_page(ada), "add:finance-desk")
     desk.people.write_text("\n".join(line for line in desk.people.read_text().splitlines() if DUTCH not in line))
-    page = await sent(ada, page)
+    page = await send_form(ada, page)
     assert re.search(r"This person is not in the directory any more\.", page.text)
     desk.people.write_text(desk.people.read_text().replace("groups: [all-staff]", "groups: [others]"))
     assert (await ada.get(page.url.path)).status_code == 404
@@ -298,7 +300,7 @@ async def test_a_kind_that_may_not_be_started_any_more_and_people_who_left_are_s
 
 async def test_what_is_wrong_and_has_no_field_is_said_on_the_last_page(desk: Office) -> None:
     ada = await desk.come_in(REQUESTER)
-    page = await gone_on(ada, await signers_page(ada), "add:chair")
+    page = await continue_draft(ada, await signers_page(ada), "add:chair")
     [listed] = await desk.store.drafts.of(REQUESTER)
     draft = await desk.store.drafts.read(listed.id, REQUESTER)
     assert draft is not None
@@ -309,7 +311,7 @@ async def test_what_is_wrong_and_has_no_field_is_said_on_the_last_page(desk: Off
 
 async def test_drafts_are_kept_and_discarded_and_there_are_not_endlessly_many(desk: Office) -> None:
     ada = await desk.come_in(REQUESTER)
-    answer = await sent(ada, await ada.get(NEW), "save", {**A_CONTRACT, "document.name": "An offer"})
+    answer = await send_form(ada, await ada.get(NEW), "save", {**A_CONTRACT, "document.name": "An offer"})
     assert answer.headers["location"] == "/people/desk"
     [draft] = await desk.store.drafts.of(REQUESTER)
     page = await ada.get(f"/desk/drafts/request/{draft.id}/document")
@@ -322,18 +324,18 @@ async def test_drafts_are_kept_and_discarded_and_there_are_not_endlessly_many(de
     assert discard.status_code == 303 and await desk.store.drafts.of(REQUESTER) == ()
     for number in range(DRAFTS_AT_MOST):
         await desk.store.drafts.begin(Draft(f"{number:012x}", REQUESTER, "request", {}, 0, desk.now))
-    refused = await sent(ada, await ada.get(NEW), fields=A_CONTRACT)
+    refused = await send_form(ada, await ada.get(NEW), fields=A_CONTRACT)
     assert (refused.status_code, "You have too many drafts" in refused.text) == (409, True)
 
 
 async def test_a_task_is_written_with_people_or_a_group_and_an_answer(desk: Office) -> None:
     owner = await desk.come_in(OWNER)
-    page = await sent(owner, await owner.get("/desk/new/task"), fields={"kind": "team-task"})
+    page = await send_form(owner, await owner.get("/desk/new/task"), fields={"kind": "team-task"})
     assert re.search(r'id="f-title-e">This is needed\.', page.text)
-    page = await gone_on(
+    page = await continue_draft(
         owner, page, fields={"title": "Hand out the keys", "answer.label": "How many?", "answer.lines": "2"}
     )
-    page = await gone_on(owner, page, fields={"find": "all-staff", "due": "2026-12-18"})
+    page = await continue_draft(owner, page, fields={"find": "all-staff", "due": "2026-12-18"})
     text = text_of(page)
     assert "Legal Desk it is their turn" in text and "overdue since" in text
     [draft] = await desk.store.drafts.of(OWNER)
@@ -344,17 +346,17 @@ async def test_a_task_is_written_with_people_or_a_group_and_an_answer(desk: Offi
         "who": {"group": "all-staff"},
         "due": "2026-12-18",
     }
-    page = await gone_on(owner, page, "back")
-    page = await gone_on(owner, page, "remove")
-    page = await gone_on(owner, page, "find", {"find": OWNER})
-    page = await sent(owner, page)
+    page = await continue_draft(owner, page, "back")
+    page = await continue_draft(owner, page, "remove")
+    page = await continue_draft(owner, page, "find", {"find": OWNER})
+    page = await send_form(owner, page)
     assert re.search(r'id="f-who-person-e">You ask for it: somebody else has to do it\.', page.text)
 
 
 async def test_what_is_overdue_every_some_days_is_one_row_and_more_than_five_rows_are_folded(desk: Office) -> None:
     owner = await desk.come_in(OWNER)
-    page = await gone_on(owner, await owner.get("/desk/new/task"), fields={"kind": "team-task", "title": "Keys"})
-    page = await gone_on(owner, page, fields={"find": "chair", "due": "2026-12-18"})
+    page = await continue_draft(owner, await owner.get("/desk/new/task"), fields={"kind": "team-task", "title": "Keys"})
+    page = await continue_draft(owner, page, fields={"find": "chair", "due": "2026-12-18"})
     first, _, folded = page.text.partition('<dl class="planned">')[2].partition("<details>")
     assert first.count("<dd") == 5
     assert len(re.findall(r'mark overdue">Overdue</span>', first + folded)) == 1
@@ -364,9 +366,9 @@ async def test_what_is_overdue_every_some_days_is_one_row_and_more_than_five_row
 async def test_a_reader_in_another_language_reads_all_of_it_in_theirs(desk: Office) -> None:
     desk.people.write_text(desk.people.read_text().replace("locale: nl}", "locale: nl, groups: [all-staff]}"))
     dutch = await desk.come_in(DUTCH)
-    page = await gone_on(dutch, await signers_page(dutch), "add:chair")
+    page = await continue_draft(dutch, await signers_page(dutch), "add:chair")
     for _ in range(3):
-        page = await gone_on(dutch, page)
+        page = await continue_draft(dutch, page)
     text = text_of(page).partition("use strict")[0]
     assert "reminder" not in text and "Herinnering" in text
 
@@ -375,19 +377,19 @@ async def test_edits_are_bounded(desk: Office) -> None:
     ada = await desk.come_in(REQUESTER)
     page = await signers_page(ada)
     for _ in range(1_200):
-        answer = await sent(ada, page, "save")
+        answer = await send_form(ada, page, "save")
         if answer.status_code == 429:
             break
     assert answer.status_code == 429
     desk.now += timedelta(minutes=2)
-    assert (await sent(ada, page, "save")).status_code == 303
+    assert (await send_form(ada, page, "save")).status_code == 303
 
 
 async def test_a_form_of_many_fields_or_files_is_nobodys(desk: Office) -> None:
     ada = await desk.come_in(REQUESTER)
     page = await ada.get(NEW)
     fields = {f"x{number}": "y" for number in range(20_000)}
-    assert (await sent(ada, page, "next", fields)).status_code == 403
+    assert (await send_form(ada, page, "next", fields)).status_code == 403
     files = [("document.file", AN_OFFER)] * 50
     headers = {"origin": "null", "sec-fetch-site": "same-origin"}
     assert (await ada.http.post(form_on(page).action, files=files, headers=headers)).status_code == 403
@@ -398,7 +400,7 @@ async def test_of_many_people_the_first_are_offered(desk: Office) -> None:
     entries = [f'  - {{id: many-{n}, name: "Many {n}", email: m{n}@example.test, zone: UTC}}\n' for n in range(80)]
     desk.people.write_text(desk.people.read_text() + "".join(entries))
     ada = await desk.come_in(REQUESTER)
-    page = await sent(ada, await signers_page(ada), "find", {"find": "many " + " " * 2_000})
+    page = await send_form(ada, await signers_page(ada), "find", {"find": "many " + " " * 2_000})
     assert len(re.findall(r'value="add:many-', page.text)) == 8
     assert "There are more: type more letters of the name." in text_of(page)
 
@@ -406,14 +408,14 @@ async def test_of_many_people_the_first_are_offered(desk: Office) -> None:
 @pytest.mark.parametrize("name", ["C:\\papers\\" + "x" * 2_000 + ".pdf", "../../" + "x" * 2_000 + ".pdf"])
 async def test_the_name_of_a_file_is_cut_and_has_no_folder(desk: Office, name: str) -> None:
     ada = await desk.come_in(REQUESTER)
-    await gone_on(ada, await ada.get(NEW), "next", A_CONTRACT, (name, PDF, "application/pdf"))
+    await continue_draft(ada, await ada.get(NEW), "next", A_CONTRACT, (name, PDF, "application/pdf"))
     [draft] = await desk.store.drafts.of(REQUESTER)
     assert draft.content["document"]["file"] == "x" * 196 + ".pdf"
 
 
 async def test_a_name_that_turns_around_is_refused_at_its_field(desk: Office) -> None:
     ada = await desk.come_in(REQUESTER)
-    page = await sent(ada, await ada.get(NEW), "next", {**A_CONTRACT, "document.name": "tfar\u202ed"}, AN_OFFER)
+    page = await send_form(ada, await ada.get(NEW), "next", {**A_CONTRACT, "document.name": "tfar\u202ed"}, AN_OFFER)
     assert re.search(r'id="f-document-name-e">It has U\+202E RIGHT-TO-LEFT OVERRIDE in it', page.text)
 
 

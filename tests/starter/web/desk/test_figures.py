@@ -37,7 +37,7 @@ DAY = 86_400.0
 ASKED: dict[str, tuple[str, str]] = {REQUESTER: (REQUESTER, SIGNER), OWNER: (OWNER, ENGINEER)}
 
 
-def signed(days: float, ago: float = 1, kind: str = "nda", **overrides: Any) -> Facts:
+def make_signed_facts(days: float, ago: float = 1, kind: str = "nda", **overrides: Any) -> Facts:
     plain: dict[str, Any] = {"notice": "reminder-2", "waited": {Holder.SIGNER: days * DAY}, "department": "Legal"}
     return Facts(
         type=Kind.REQUEST.spec.prefix,
@@ -57,10 +57,10 @@ async def desk(tmp_path: Path) -> AsyncIterator[Office]:
     async with office(tmp_path) as opened_office:
         escalated: dict[str, Any] = {"brought": Brought.ALTERNATE, "brought_seconds": 3 * DAY}
         ended_requests = [
-            EndedFacts(signed(4), *ASKED[REQUESTER]),
-            EndedFacts(signed(8, **escalated), *ASKED[REQUESTER]),
-            EndedFacts(signed(2, ago=100), *ASKED[REQUESTER]),
-            EndedFacts(signed(1, kind="offer-letter"), *ASKED[OWNER]),
+            EndedFacts(make_signed_facts(4), *ASKED[REQUESTER]),
+            EndedFacts(make_signed_facts(8, **escalated), *ASKED[REQUESTER]),
+            EndedFacts(make_signed_facts(2, ago=100), *ASKED[REQUESTER]),
+            EndedFacts(make_signed_facts(1, kind="offer-letter"), *ASKED[OWNER]),
         ]
         for number, ended_request in enumerate(ended_requests):
             await write(opened_office.store, number, ended_request)
@@ -108,7 +108,7 @@ async def test_by_department_few_have_no_time(desk: Office) -> None:
 
 async def test_a_dutch_page_is_dutch(desk: Office) -> None:
     browser = await desk.come_in(DUTCH)
-    for number, ended_request in enumerate((EndedFacts(signed(3), DUTCH, SIGNER),), start=10):
+    for number, ended_request in enumerate((EndedFacts(make_signed_facts(3), DUTCH, SIGNER),), start=10):
         await write(desk.store, number, ended_request)
     text = text_of(await browser.get("/desk/figures"))
     assert "Zo loopt het" in text and "How it runs" not in text and "before" not in text

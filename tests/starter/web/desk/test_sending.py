@@ -12,7 +12,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from activities.records.drafts import Draft
 from activities.records.schema import DRAFTS
 from starter.temporal.connection import Context
-from tests.starter.web.desk.drafting import PDF, gone_on, sent
+from tests.starter.web.desk.drafting import PDF, continue_draft, send_form
 from tests.starter.web.desk.office import OWNER, REQUESTER, Browser, Office, office, text_of
 from workflows import names
 from workflows.kinds import Kind
@@ -25,10 +25,10 @@ AN_OFFER = ("offer.pdf", PDF, "application/pdf")
 async def to_plan(browser: Browser, name: str = "An offer") -> httpx.Response:
     """The last page of a request that is ready to be sent."""
     fields = {"kind": "sales-contract", "document.name": name}
-    page = await gone_on(browser, await browser.get("/desk/new/request"), "next", fields, AN_OFFER)
-    page = await gone_on(browser, await gone_on(browser, page, "add:chair"))
-    page = await gone_on(browser, page)
-    return await gone_on(browser, page, fields={"message": "Before the kick-off, please."})
+    page = await continue_draft(browser, await browser.get("/desk/new/request"), "next", fields, AN_OFFER)
+    page = await continue_draft(browser, await continue_draft(browser, page, "add:chair"))
+    page = await continue_draft(browser, page)
+    return await continue_draft(browser, page, fields={"message": "Before the kick-off, please."})
 
 
 async def the_draft(desk: Office, context: Context, author: str = REQUESTER) -> Draft:
@@ -41,7 +41,7 @@ async def test_two_presses_in_two_windows_send_one_request_and_both_see_it(tmp_p
         ada = await desk.come_in(REQUESTER)
         page = await to_plan(ada)
         draft = await the_draft(desk, context)
-        answers = await asyncio.gather(*(sent(ada, page, "send") for _ in range(4)))
+        answers = await asyncio.gather(*(send_form(ada, page, "send") for _ in range(4)))
         request = f"sales-contract-{draft.id}"
         assert {answer.headers["location"] for answer in answers} == {f"/people/desk/requests/{request}?done=sent"}
         handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(request))
@@ -56,7 +56,7 @@ async def test_two_people_who_press_send_at_once_have_a_request_each(tmp_path: P
     async with office(tmp_path, context=context) as desk:
         ada, bob = await desk.come_in(REQUESTER), await desk.come_in(OWNER)
         pages = [await to_plan(browser) for browser in (ada, bob)]
-        answers = await asyncio.gather(sent(ada, pages[0], "send"), sent(bob, pages[1], "send"))
+        answers = await asyncio.gather(send_form(ada, pages[0], "send"), send_form(bob, pages[1], "send"))
         matches = [re.search(r"requests/([a-z0-9-]+)\?done=sent", answer.headers["location"]) for answer in answers]
         ids = [match[1] for match in matches if match]
         assert len(set(ids)) == 2
@@ -73,12 +73,12 @@ async def test_what_died_between_start_and_mark_is_sent_again_as_the_same_reques
         page = await to_plan(ada)
         draft_before = await context.store.drafts.read((await the_draft(desk, context)).id, REQUESTER)
         assert draft_before is not None
-        first = await sent(ada, page, "send")
+        first = await send_form(ada, page, "send")
         back = {"started": None, "content": dict(draft_before.content), "version": draft_before.version}
         await context.store.database.change(DRAFTS.update().where(DRAFTS.c.id == draft_before.id).values(**back))
         files = {"offer.pdf": await context.store.drafts.put(PDF)}
         await context.store.drafts.save(draft_before._replace(files=files), desk.now)
-        second = await sent(ada, await ada.get(page.url.path), "send")
+        second = await send_form(ada, await ada.get(page.url.path), "send")
         assert second.headers["location"] == first.headers["location"]
 
 
@@ -89,10 +89,10 @@ async def test_what_was_changed_in_another_window_is_looked_at_again_before_it_i
         ada = await desk.come_in(REQUESTER)
         page = await to_plan(ada)
         time = await ada.get(page.url.path.replace("/plan", "/time"))
-        await gone_on(ada, time, fields={"message": "Never mind the kick-off."})
-        page = await gone_on(ada, page, "send")
+        await continue_draft(ada, time, fields={"message": "Never mind the kick-off."})
+        page = await continue_draft(ada, page, "send")
         assert "It was changed in another window meanwhile" in text_of(page)
-        assert (await sent(ada, page, "send")).headers["location"].endswith("?done=sent")
+        assert (await send_form(ada, page, "send")).headers["location"].endswith("?done=sent")
 
 
 async def test_while_temporal_is_away_nothing_is_lost(tmp_path: Path, context: Context) -> None:
@@ -100,7 +100,7 @@ async def test_while_temporal_is_away_nothing_is_lost(tmp_path: Path, context: C
     async with office(tmp_path, context=Context(nowhere, context.store)) as desk:
         ada = await desk.come_in(REQUESTER)
         page = await to_plan(ada)
-        answer = await sent(ada, page, "send")
+        answer = await send_form(ada, page, "send")
         assert answer.status_code == 503 and "Nothing is lost" in text_of(answer)
         assert (await the_draft(desk, context)).content["message"] == "Before the kick-off, please."
 
@@ -109,9 +109,9 @@ async def test_a_task_is_sent_to_a_group(tmp_path: Path, context: Context) -> No
     async with office(tmp_path, context=context) as desk:
         owner = await desk.come_in(OWNER)
         page = await owner.get("/desk/new/task")
-        page = await gone_on(owner, page, fields={"kind": "team-task", "title": "Hand out the keys"})
-        page = await gone_on(owner, await gone_on(owner, page, "group:all-staff"))
-        answer = await sent(owner, page, "send")
+        page = await continue_draft(owner, page, fields={"kind": "team-task", "title": "Hand out the keys"})
+        page = await continue_draft(owner, await continue_draft(owner, page, "group:all-staff"))
+        answer = await send_form(owner, page, "send")
         match = re.search(r"tasks/(team-task-[0-9a-f]{12})\?done=sent", answer.headers["location"])
         assert match and await context.client.get_workflow_handle(Kind.TASK.workflow_id(match[1])).describe()
 
@@ -121,7 +121,7 @@ async def test_the_first_page_says_in_numbers_what_waits_and_offers_what_one_may
 ) -> None:
     async with office(tmp_path, context=context) as desk:
         ada = await desk.come_in(REQUESTER)
-        await sent(ada, await ada.get("/desk/new/task"), "save", {"title": "Hand <b>out</b> the keys"})
+        await send_form(ada, await ada.get("/desk/new/task"), "save", {"title": "Hand <b>out</b> the keys"})
         text = text_of(page := await ada.get("/desk"))
         for phrase in (
             "At a glance",

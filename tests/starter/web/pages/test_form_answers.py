@@ -1,4 +1,4 @@
-"""What a workflow has against a wish is said on pages in words of their own, in their reader's language."""
+"""What a workflow has against a command is said on pages in words of their own, in their reader's language."""
 
 from datetime import UTC, datetime, timedelta
 from string import Formatter

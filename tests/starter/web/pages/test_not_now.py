@@ -17,7 +17,7 @@ def works(day: date) -> bool:
     return day.weekday() < 5 and day not in CHRISTMAS
 
 
-def offered(now: str, latest: str | None = None, zone: ZoneInfo = AMSTERDAM) -> list[str]:
+def list_snooze_times(now: str, latest: str | None = None, zone: ZoneInfo = AMSTERDAM) -> list[str]:
     reader = Reader(Language.english(), zone, works)
     latest_at = datetime.fromisoformat(latest).replace(tzinfo=zone) if latest else None
     times = snooze_times(reader, datetime.fromisoformat(now).replace(tzinfo=zone), latest_at)
@@ -40,7 +40,7 @@ EVENING, MORNING, WORKING = "This evening", "Tomorrow morning", "The next workin
     ],
 )
 def test_the_times_are_those_of_a_persons_day(now: str, expected: list[str]) -> None:
-    assert offered(now) == expected
+    assert list_snooze_times(now) == expected
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_the_times_are_those_of_a_persons_day(now: str, expected: list[str]) -> 
     ],
 )
 def test_none_lies_after_the_last_warning(latest: str, expected: list[str]) -> None:
-    assert offered("2026-11-27T20:00", latest) == expected
+    assert list_snooze_times("2026-11-27T20:00", latest) == expected
 
 
 def test_the_clock_changes_in_between_and_nine_stays_nine() -> None:
-    assert offered("2026-10-24T19:00")[0] == f"{MORNING}: Sun 25 09:00"
-    assert offered("2026-03-28T19:00")[0] == f"{MORNING}: Sun 29 09:00"
+    assert list_snooze_times("2026-10-24T19:00")[0] == f"{MORNING}: Sun 25 09:00"
+    assert list_snooze_times("2026-03-28T19:00")[0] == f"{MORNING}: Sun 29 09:00"
 
 
 def test_who_never_works_is_offered_what_is_left() -> None:

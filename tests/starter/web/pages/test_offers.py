@@ -1,4 +1,4 @@
-"""What a form may wish: only what is on offer, and nothing that cannot be read."""
+"""What a form may ask for: only what is on offer, and nothing that cannot be read."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,17 +30,17 @@ def make_view(**changes: Any) -> RequestShow:
     return RequestShow(id="msa", kind="nda", status=Status.SENT, choices=(choices.replace(**changes),))
 
 
-def offered(*stand_ins: Person, **changes: Any) -> Offers:
+def make_offers(*stand_ins: Person, **changes: Any) -> Offers:
     return offers_to_awaited(make_view(**changes), SIGNER, StandIns(stand_ins), Reader.of(person()), NOW)
 
 
 def test_a_delegate_is_offered_unless_absent() -> None:
     day = NOW.date()
     absences = [{"from": day.isoformat(), "until": (day + timedelta(days=2)).isoformat()}]
-    assert offered(person()).takers == (person(),)
-    assert offered(person(absent=absences)).takers == ()
-    assert offered().takers == ()
-    assert offered(person(), hand_over=False).takers == ()
+    assert make_offers(person()).takers == (person(),)
+    assert make_offers(person(absent=absences)).takers == ()
+    assert make_offers().takers == ()
+    assert make_offers(person(), hand_over=False).takers == ()
 
 
 def test_a_signer_whose_turn_it_is_not_is_offered_nothing() -> None:
@@ -48,17 +48,17 @@ def test_a_signer_whose_turn_it_is_not_is_offered_nothing() -> None:
 
 
 @pytest.mark.parametrize("act", [*Action, "", "nonsense"])
-def test_where_nothing_is_on_offer_no_form_wishes_anything(act: str) -> None:
+def test_where_nothing_is_on_offer_no_form_is_a_command(act: str) -> None:
     form = {"act": act, "value": "2026-11-27T14:00:00+00:00", "text": "Which annex?"}
     assert NOTHING.wish(SIGNER, form) is None
 
 
 @pytest.mark.parametrize("snoozes_left", [2, 0])
-def test_a_time_on_offer_is_a_wish_and_the_same_one_sent_again_after_the_last_is_one_too(snoozes_left: int) -> None:
+def test_a_time_on_offer_is_a_command_and_the_same_one_sent_again_after_the_last_is_one_too(snoozes_left: int) -> None:
     """Whoever taps twice is told what their first tap has done, not that nothing is left."""
-    times = offered().times
+    times = make_offers().times
     form = {"act": Action.LATER, "value": times[0].at.isoformat()}
-    assert offered(snoozes_left=snoozes_left).wish(SIGNER, form) == NotNow(person=SIGNER, until=times[0].at)
+    assert make_offers(snoozes_left=snoozes_left).wish(SIGNER, form) == NotNow(person=SIGNER, until=times[0].at)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_time_on_offer_is_a_wish_and_the_same_one_sent_again_after_the_last_is
 )
 def test_a_time_that_is_not_on_offer_is_refused_in_words(snooze_until: str) -> None:
     with pytest.raises(CommandRefused, match="it cannot be put off until then any more"):
-        offered().wish(SIGNER, {"act": Action.LATER, "value": snooze_until})
+        make_offers().wish(SIGNER, {"act": Action.LATER, "value": snooze_until})
 
 
 @pytest.mark.parametrize(

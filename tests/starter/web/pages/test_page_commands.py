@@ -73,14 +73,14 @@ async def signer(tmp_path: Path) -> AsyncIterator[Phone]:
         yield opened_phone
 
 
-async def offered(signer: Phone, path: str) -> list[Action]:
+async def list_offered_actions(signer: Phone, path: str) -> list[Action]:
     page = (await signer.open(path)).text
     return [act for act in OPTIONS if option_of(page, act)]
 
 
 async def test_beside_signing_there_is_not_now_handing_over_and_a_question(signer: Phone) -> None:
     page = (await signer.open(signer.link())).text
-    assert await offered(signer, signer.link()) == [Action.LATER, Action.DELEGATE, Action.ASK]
+    assert await list_offered_actions(signer, signer.link()) == [Action.LATER, Action.DELEGATE, Action.ASK]
     assert values_of(page, Action.LATER) == [EVENING, MORNING]
     text = text_of(page)
     assert "This evening Thu, 26 Nov 2026, 18:00 (New York)" in text
@@ -89,7 +89,7 @@ async def test_beside_signing_there_is_not_now_handing_over_and_a_question(signe
     assert form_of(page)["act"] == Action.SIGN
 
 
-async def test_not_now_is_wished_for_the_time_on_the_button(signer: Phone) -> None:
+async def test_the_snooze_button_sends_its_time(signer: Phone) -> None:
     answer = await signer.post_option(signer.link(), Action.LATER, EVENING)
     assert (answer.status_code, answer.headers["location"]) == (303, f"{signer.link().rpartition('/')[2]}?done=later")
     [(command, op)] = signer.recorder.commands
@@ -97,7 +97,7 @@ async def test_not_now_is_wished_for_the_time_on_the_button(signer: Phone) -> No
     assert op.startswith("page-")
 
 
-async def test_handing_over_is_wished_by_the_signer(signer: Phone) -> None:
+async def test_handing_over_is_a_command_of_the_signer(signer: Phone) -> None:
     await signer.post_option(signer.link(), Action.DELEGATE)
     assert [command for command, _ in signer.recorder.commands] == [Delegation(actor=FIRST, signer=FIRST, to=DEPUTY)]
 
@@ -139,7 +139,7 @@ async def test_the_longest_question_fits_into_a_form(signer: Phone) -> None:
     assert [command for command, _ in signer.recorder.commands] == [Question(person=FIRST, text="🖋" * 1_000)]
 
 
-async def test_a_form_that_is_posted_again_is_the_same_wish(signer: Phone) -> None:
+async def test_a_form_that_is_posted_again_is_the_same_command(signer: Phone) -> None:
     form = option_of((await signer.open(signer.link())).text, Action.LATER)
     await asyncio.gather(*(signer.post(signer.link(), form) for _ in range(3)))
     assert len({op for _, op in signer.recorder.commands}) == 1
@@ -148,7 +148,7 @@ async def test_a_form_that_is_posted_again_is_the_same_wish(signer: Phone) -> No
     assert len({op for _, op in signer.recorder.commands}) == 3
 
 
-async def test_the_name_of_a_wish_gives_neither_the_link_nor_the_form_away(signer: Phone) -> None:
+async def test_the_name_of_a_command_gives_neither_the_link_nor_the_form_away(signer: Phone) -> None:
     form = option_of((await signer.open(signer.link())).text, Action.ASK) | {"text": "Which annex?"}
     await signer.post(signer.link(), form)
     [(_, op)] = signer.recorder.commands
@@ -170,7 +170,7 @@ async def test_only_what_request_and_policy_allow_is_offered(
     signer: Phone, changes: dict[str, Any], actions: list[Action]
 ) -> None:
     signer.views[REQUEST] = make_view(choices(**changes))
-    assert await offered(signer, signer.link()) == actions
+    assert await list_offered_actions(signer, signer.link()) == actions
 
 
 @pytest.mark.parametrize("concerned", ["requester", "signers"])
@@ -180,13 +180,13 @@ async def test_a_delegate_who_cannot_sign_is_not_offered(signer: Phone, concerne
     signer.views[REQUEST] = view.replace(
         **({"requester": DEPUTY} if concerned == "requester" else {"signers": (*view.signers, deputy)})
     )
-    assert await offered(signer, signer.link()) == [Action.LATER, Action.ASK]
+    assert await list_offered_actions(signer, signer.link()) == [Action.LATER, Action.ASK]
 
 
 async def test_who_has_no_delegate_hands_nothing_over(signer: Phone) -> None:
     await signer.act("customer@acme.test", "sign")
     signer.views[REQUEST] = make_view(choices(SECOND))
-    assert await offered(signer, signer.link(SECOND)) == [Action.LATER, Action.ASK]
+    assert await list_offered_actions(signer, signer.link(SECOND)) == [Action.LATER, Action.ASK]
 
 
 async def test_who_has_just_signed_is_offered_nothing_more(signer: Phone) -> None:
@@ -204,7 +204,7 @@ async def test_while_nobody_answers_for_the_request_there_is_only_signing(
     signer.views.clear()
     if nobody:
         signer.views[REQUEST] = nobody
-    assert await offered(signer, signer.link()) == []
+    assert await list_offered_actions(signer, signer.link()) == []
     assert (await signer.press(signer.link())).headers["location"].startswith(signer.sandbox.url)
     for form in forms.values():
         answer = await signer.post(signer.link(), form | {"text": "Which annex?"})
@@ -250,7 +250,7 @@ async def test_what_is_not_on_offer_any_more_is_for_the_request_to_judge(signer:
 
 
 @pytest.mark.parametrize("changes", [{"token": "x.y"}, {"token": ""}])
-async def test_a_wish_from_elsewhere_is_refused(signer: Phone, changes: dict[str, str]) -> None:
+async def test_a_command_from_elsewhere_is_refused(signer: Phone, changes: dict[str, str]) -> None:
     form = option_of((await signer.open(signer.link())).text, Action.LATER)
     assert (await signer.post(signer.link(), form | changes)).status_code == 403
     assert (await signer.post(signer.link(SECOND), form)).status_code == 403
@@ -282,7 +282,7 @@ async def test_a_refusal_is_said_in_the_readers_language(signer: Phone) -> None:
     assert "Dit is niet gedaan: er staat al een vraag open." in text_of(answer.text)
 
 
-async def test_what_nobody_confirmed_is_uncertain_and_sent_again_it_is_the_same_wish(signer: Phone) -> None:
+async def test_what_nobody_confirmed_is_uncertain_and_sent_again_it_is_the_same_command(signer: Phone) -> None:
     signer.recorder.failure = NotConfirmed("page-x")
     form = option_of((await signer.open(signer.link())).text, Action.ASK) | {"text": "Which annex?"}
     answer = await signer.post(signer.link(), form)
@@ -331,14 +331,14 @@ async def test_a_form_that_was_not_sent_is_logged(signer: Phone) -> None:
     assert [entry["request"] for entry in logs if "not sent" in entry["event"]] == [REQUEST]
 
 
-async def test_a_wish_that_was_not_admitted_was_not_done(signer: Phone) -> None:
+async def test_a_command_that_was_not_admitted_was_not_done(signer: Phone) -> None:
     signer.recorder.failure = NotAdmitted("too many changes wait")
     answer = await signer.post_option(signer.link(), Action.ASK, text="Which annex?")
     assert (answer.status_code, "Which annex?</textarea>" in answer.text) == (503, True)
     assert "Your request was not carried out." in text_of(answer.text)
 
 
-async def test_a_wish_that_temporal_does_not_take_was_not_done_and_the_page_knows_no_more(signer: Phone) -> None:
+async def test_a_command_that_temporal_does_not_take_was_not_done_and_the_page_knows_no_more(signer: Phone) -> None:
     signer.recorder.failure = TemporalRefused(RPCError("canary", RPCStatusCode.PERMISSION_DENIED, b""), "default")
     answer = await signer.post_option(signer.link(), Action.ASK, text="Which annex?")
     assert (answer.status_code, "canary" in answer.text) == (503, False)
@@ -346,7 +346,7 @@ async def test_a_wish_that_temporal_does_not_take_was_not_done_and_the_page_know
     assert "Which annex?</textarea>" in answer.text
 
 
-async def test_a_wish_for_what_has_just_ended_leads_to_the_page_as_it_is(signer: Phone) -> None:
+async def test_a_command_for_what_has_just_ended_leads_to_the_page_as_it_is(signer: Phone) -> None:
     signer.recorder.failure = NotRunning("too late")
     assert (await signer.post_option(signer.link(), Action.LATER)).status_code == 303
 
@@ -407,7 +407,7 @@ async def test_an_answer_is_for_the_question_that_stood_above_it(signer: Phone) 
 async def test_only_the_requester_answers(signer: Phone) -> None:
     signer.views[REQUEST] = make_view(choices(ask=False), question=question())
     for path in (signer.link(CHAIR, LinkUse.VIEW), signer.link(FIRST, LinkUse.VIEW)):
-        assert await offered(signer, path) == []
+        assert await list_offered_actions(signer, path) == []
     form = option_of((await signer.open(signer.link())).text, Action.LATER)
     await signer.post(signer.link(), form | {"act": Action.ANSWER, "value": "1", "text": "Annex B."})
     assert signer.recorder.commands == []
@@ -479,19 +479,19 @@ async def test_nobody_else_takes_it_on_and_nothing_that_is_nobodys_alone(
 async def test_one_of_the_group_that_asks_answers_a_question(sales: Phone) -> None:
     sales.views[REQUEST] = make_view(requester="group:sales", question=question())
     path = sales.link(REQUESTER, LinkUse.VIEW)
-    assert await offered(sales, path) == [Action.ANSWER]
+    assert await list_offered_actions(sales, path) == [Action.ANSWER]
     assert option_of((await sales.open(path)).text, Action.TAKE)
     await sales.post_option(path, Action.ANSWER, text="Annex B.")
     assert [command for command, _ in sales.recorder.commands] == [Answer(actor=REQUESTER, text="Annex B.")]
 
 
-async def test_a_forwarded_signer_may_wish_as_well(signer: Phone) -> None:
+async def test_a_forwarded_signer_may_send_commands_as_well(signer: Phone) -> None:
     await signer.forward("customer@acme.test", "chair@example.test")
     signer.views[REQUEST] = make_view(choices(CHAIR))
     pressed = await signer.press(signer.link(CHAIR))
     assert "Check your email" in text_of(pressed.text)
     assert option_of(pressed.text, Action.ASK) != {}
-    assert await offered(signer, signer.link(CHAIR)) == [Action.LATER, Action.ASK]
+    assert await list_offered_actions(signer, signer.link(CHAIR)) == [Action.LATER, Action.ASK]
 
 
 async def test_a_question_that_went_with_the_place_is_read_by_both_who_wait_for_its_answer(signer: Phone) -> None:

@@ -84,7 +84,7 @@ def link(doer: Phone, person: str = FIRST, use: LinkUse = LinkUse.DO) -> str:
     return doer.link(person, use, TASK)
 
 
-async def offered(doer: Phone, path: str) -> list[Action]:
+async def list_offered_actions(doer: Phone, path: str) -> list[Action]:
     page = (await doer.open(path)).text
     return [act for act in OPTIONS if option_of(page, act)]
 
@@ -104,7 +104,7 @@ async def test_the_page_offers_to_say_that_it_is_done_put_it_off_hand_it_over_or
     doer: Phone,
 ) -> None:
     page = (await doer.open(link(doer))).text
-    assert await offered(doer, link(doer)) == [
+    assert await list_offered_actions(doer, link(doer)) == [
         Action.DONE,
         Action.LATER,
         Action.DELEGATE,
@@ -128,7 +128,7 @@ async def test_what_is_to_be_decided_is_decided_on_its_page_and_cannot_be_marked
     doer.views[ONBOARDING] = OnboardingShow(id="acme.eu", kind="onboarding", status=Status.OPEN, title="Acme")
     answer = await doer.open(link(doer))
     text = text_of(answer.text)
-    assert await offered(doer, link(doer)) == [Action.LATER, Action.DELEGATE, Action.ASK]
+    assert await list_offered_actions(doer, link(doer)) == [Action.LATER, Action.DELEGATE, Action.ASK]
     for phrase in ("Your decision is needed", "Clause 4 <b>never</b>.", "Countersign asks you itself"):
         assert phrase in text
     assert "Asked by" not in text, "whoever owns the task never asked"
@@ -177,7 +177,9 @@ async def test_one_tap_says_that_it_is_done_once_however_often_it_is_tapped(doer
         (Action.LATER, "", NotNow(person=FIRST, until=datetime(2026, 11, 27, 14, 0, tzinfo=UTC))),
     ],
 )
-async def test_each_form_is_one_wish_of_whoever_was_asked(doer: Phone, act: Action, text: str, command: object) -> None:
+async def test_each_form_is_one_command_of_whoever_was_asked(
+    doer: Phone, act: Action, text: str, command: object
+) -> None:
     answer = await doer.post_option(link(doer), act, text=text)
     assert (answer.status_code, [sent_command for sent_command, _ in doer.recorder.commands]) == (303, [command])
 
@@ -197,7 +199,7 @@ async def test_who_has_done_it_is_thanked_and_the_others_read_that_somebody_else
     assert "Somebody else has done it" in text_of(other_page.text)
     assert (own_page.status_code, other_page.status_code) == (200, 410)
     assert "Hand out" not in text_of(other_page.text)
-    assert await offered(doer, link(doer)) == await offered(doer, link(doer, SECOND)) == []
+    assert await list_offered_actions(doer, link(doer)) == await list_offered_actions(doer, link(doer, SECOND)) == []
 
 
 @pytest.mark.parametrize(
@@ -228,7 +230,7 @@ async def test_who_hands_it_over_reads_that_they_did(doer: Phone) -> None:
         people=(AssigneeLine(person=FIRST, state="reassigned"), AssigneeLine(person="customer-deputy", state="asked"))
     )
     assert "It was handed over" in text_of((await doer.open(link(doer))).text)
-    assert await offered(doer, link(doer)) == []
+    assert await list_offered_actions(doer, link(doer)) == []
 
 
 async def test_who_is_stuck_may_still_be_done_with_it_and_reads_what_they_wrote(doer: Phone) -> None:
@@ -238,7 +240,7 @@ async def test_who_is_stuck_may_still_be_done_with_it_and_reads_what_they_wrote(
     sent = "Sent. Whoever asked for this hears why. Reminders are paused."
     assert sent not in text_of(page)
     assert sent in text_of((await doer.open(f"{link(doer)}?done=block")).text)
-    assert await offered(doer, link(doer)) == [Action.DONE, Action.LATER, Action.DELEGATE]
+    assert await list_offered_actions(doer, link(doer)) == [Action.DONE, Action.LATER, Action.DELEGATE]
 
 
 @pytest.mark.parametrize(
@@ -253,7 +255,7 @@ async def test_the_owner_clears_the_way_or_answers(doer: Phone, blocks: bool, ac
     owner = link(doer, OWNER, LinkUse.VIEW)
     text = text_of((await doer.open(owner)).text)
     assert ("Customer cannot go on" in text) is blocks
-    assert await offered(doer, owner) == [act]
+    assert await list_offered_actions(doer, owner) == [act]
     await doer.post_option(owner, act, text="Take mine.")
     assert [sent_command for sent_command, _ in doer.recorder.commands] == [command]
 
@@ -287,7 +289,9 @@ async def test_a_customer_who_stands_in_full_has_the_page_in_their_language_on_t
         (Action.LATER, "", NotNow(person="signer-1", until=datetime(2026, 11, 27, 0, 0, tzinfo=UTC))),
     ],
 )
-async def test_a_customer_s_forms_are_wishes_of_their_own(doer: Phone, act: Action, text: str, command: object) -> None:
+async def test_a_customer_s_forms_are_commands_of_their_own(
+    doer: Phone, act: Action, text: str, command: object
+) -> None:
     answer = await doer.post_option(await customer(doer), act, text=text)
     assert (answer.status_code, [sent_command for sent_command, _ in doer.recorder.commands]) == (303, [command])
 
@@ -355,7 +359,7 @@ async def test_an_onlooker_reads_who_was_asked_and_can_do_nothing(doer: Phone) -
     text = text_of((await doer.open(link(doer, "chair", LinkUse.VIEW))).text)
     assert "Done" in text and "It has been done." in text
     assert "Who was asked Customer has done it Chief Executive need not act" in text
-    assert await offered(doer, link(doer, "chair", LinkUse.VIEW)) == []
+    assert await list_offered_actions(doer, link(doer, "chair", LinkUse.VIEW)) == []
 
 
 async def test_while_nobody_answers_the_link_still_works_and_nothing_is_offered(doer: Phone) -> None:
@@ -366,7 +370,7 @@ async def test_while_nobody_answers_the_link_still_works_and_nothing_is_offered(
             doer.views[TASK] = view
         answer = await doer.open(link(doer))
         assert (answer.status_code, TITLE in text_of(answer.text)) == ((200, True) if view else (503, False))
-        assert await offered(doer, link(doer)) == []
+        assert await list_offered_actions(doer, link(doer)) == []
         pressed = await doer.post(link(doer), form | {"text": "Two are left."})
         assert pressed.status_code == 503
         assert "Two are left.</textarea>" in pressed.text

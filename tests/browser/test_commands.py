@@ -1,4 +1,4 @@
-"""What a signer may wish for on the phone beside signing, and what becomes of it in the request."""
+"""What a signer may do on the phone beside signing, and what becomes of it in the request."""
 
 import re
 from collections.abc import Iterator
@@ -221,7 +221,7 @@ async def test_what_the_request_refuses_is_said_in_words_and_what_was_written_st
     assert (view["escalations"], state_of(view, HEAD)) == ([], "turn")
 
 
-async def test_an_onlooker_has_nothing_to_wish_for(phone: Phone, waiting: Contract) -> None:
+async def test_an_onlooker_is_offered_no_command(phone: Phone, waiting: Contract) -> None:
     await phone.open(waiting.link(LEGAL, LinkUse.VIEW))
     assert await phone.page.get_by_role("button").count() == 0
 

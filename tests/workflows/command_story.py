@@ -1,4 +1,4 @@
-"""How a story wishes something of the workflow that it is about: once that is at rest."""
+"""How a story sends commands to the workflow that it is about: once that is at rest."""
 
 import uuid
 from abc import ABC, abstractmethod
@@ -20,7 +20,7 @@ class CommandStory(ABC):
         """Until neither it nor anything it has started is at work."""
 
     async def send_command(self, command: AnyCommand, op: str | None = None) -> Receipt:
-        """Have it take a wish."""
+        """Have it take a command."""
         await self.at_rest()
         update = UPDATES[type(command)]
         receipt: Receipt = await self.handle.execute_update(
@@ -29,7 +29,7 @@ class CommandStory(ABC):
         return receipt
 
     async def read_refusal(self, command: AnyCommand) -> str:
-        """Why it does not take a wish."""
+        """Why it does not take a command."""
         try:
             await self.send_command(command)
         except WorkflowUpdateFailedError as refusal:
