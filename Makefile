@@ -74,7 +74,7 @@ histories: $(STAMP) ### keep the histories of stories that are not in the replay
 reliability: $(STAMP) ### print each fault and each bound with its tests, as Markdown
 	@$(BIN)/python -m tests.reliability
 
-messages: $(STAMP) ### print the catalogue of messages into docs/schemas/, the table of commands into docs/commands.md
+messages: $(STAMP) ### print the catalogue of messages into docs/messages.json, the table of commands into docs/commands.md
 	@$(BIN)/python -m tests.test_docs_messages
 	@$(BIN)/python -m tests.starter.test_surfaces
 

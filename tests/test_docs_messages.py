@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 
 from starter.web.api.problems import ProblemDetails
+from workflows.model.file_faults import FileFault
 from workflows.model.messages import MESSAGES
 from workflows.model.plan_reasons import PlanReason
 from workflows.model.rejections import Rejection
 
 CATALOGUE = Path(__file__).parents[1] / "docs" / "messages.json"
-FAMILIES = {"rejections": Rejection, "plan_reasons": PlanReason}
+FAMILIES = {"rejections": Rejection, "plan_reasons": PlanReason, "file_faults": FileFault}
 
 
 def render_catalogue() -> str:
@@ -23,7 +24,7 @@ def test_the_printed_catalogue_is_that_of_the_code() -> None:
 
 def test_the_description_of_the_api_has_every_code_with_its_sentence() -> None:
     description = ProblemDetails.model_json_schema()["properties"]["code"]["description"]
-    for code in Rejection:
+    for code in (*Rejection, *FileFault):
         assert f"`{code}`: {MESSAGES[code]}" in description
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from holidays import country_holidays, list_supported_countries
 
 from activities.errors import did_you_mean
+from workflows.model.file_faults import FileFault
 
 _END_OF_WORKING_DAY: Final = time(18)
 _CALENDAR: Final = {"d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -99,7 +100,7 @@ def known_calendar(calendar: str) -> str:
     try:
         public_holidays(calendar, 2026)
     except NotImplementedError:
-        raise ValueError(f"{calendar} is not a known calendar{_instead(calendar)}") from None
+        raise FileFault.UNKNOWN_CALENDAR.error(calendar=calendar, hint=_instead(calendar)) from None
     return calendar
 
 
@@ -122,7 +123,7 @@ _CLOCK: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 def clock_hours(text: str) -> tuple[time, time]:
     """Opening and closing time of `09:00-18:00`; raises `ValueError`."""
     if not re.fullmatch(f"{_CLOCK}-{_CLOCK}", text) or text[:5] >= text[6:]:
-        raise ValueError('must be working hours such as "09:00-18:00"')
+        raise FileFault.NO_WORKING_HOURS.error()
     return time.fromisoformat(text[:5]), time.fromisoformat(text[6:])
 
 
@@ -131,7 +132,7 @@ def weekdays(text: str) -> frozenset[int]:
     """Days of `mon-fri`, `sun-thu` or `mon,wed,thu`, Monday is 0; raises `ValueError`."""
     parts = [part.split("-") for part in text.split(",")]
     if any(end not in _WEEKDAYS for part in parts for end in part) or any(len(part) > 2 for part in parts):
-        raise ValueError("must be weekdays such as mon-fri or mon,wed,thu")
+        raise FileFault.NO_WEEKDAYS.error()
     return frozenset(day for first, *last in parts for day in _from_to(first, last[0] if last else first))
 
 

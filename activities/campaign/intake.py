@@ -28,6 +28,7 @@ from workflows.campaign.state import CampaignInput
 from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind
 from workflows.model.campaign import YEAR, AudienceSource, Campaign, Joiners, Leavers
+from workflows.model.file_faults import FileFault
 from workflows.model.policy import EvidenceLevel, Policy
 from workflows.model.signature import Document
 
@@ -40,7 +41,7 @@ A_YEAR: Final = 2027
 class CampaignChecks(RequestChecks):
     """Validation context of a campaign file: its document and audience."""
 
-    unknown: Mapping[str, str] = field(default_factory=dict)
+    unknown: Mapping[str, Message] = field(default_factory=dict)
     """Why the named group is unknown."""
     secret: SecretStr | None = None
     read: AudienceFile | FileFaults | None = None
@@ -65,7 +66,7 @@ class CampaignChecks(RequestChecks):
             except FileFaults as faults:
                 found = faults
         if isinstance(found, FileFaults):
-            raise ValueError(found.in_short)
+            raise ValueError(found.first)
         self.given = found
 
 
@@ -78,7 +79,7 @@ def _checks(info: ValidationInfo) -> CampaignChecks:
 def whole_days(span: str | None) -> str | None:
     """A duration in days or weeks: a campaign's days end at one hour for all members."""
     if span is not None and not _WHOLE_DAYS.fullmatch(span):
-        raise ValueError("must be in whole days or weeks, such as 14d or 2w")
+        raise FileFault.NO_WHOLE_DAYS.error()
     return span
 
 
@@ -125,7 +126,7 @@ class AudienceEntry(FileModel):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if sum(one is not None for one in (self.group, self.file, self.people)) != 1:
-            raise ValueError("needs exactly one of group, file, people")
+            raise FileFault.NEEDS_AUDIENCE.error()
         return self
 
 
@@ -139,7 +140,7 @@ class JoinersEntry(FileModel):
 
 
 class CampaignFile(intake.AskingFile):
-    INSTEAD: ClassVar[Mapping[str, str]] = {"reviewers": "a campaign has none: its document names the approver"}
+    INSTEAD: ClassVar[Mapping[str, FileFault]] = {"reviewers": FileFault.NO_REVIEW_HERE}
 
     kind: KindId = "policy-acknowledgement"
     id: ShortId | None = None
@@ -175,19 +176,19 @@ class CampaignFile(intake.AskingFile):
             if (
                 info.data.get("opens", yearly) is None
             ):  # Each year's opening supplies its day; the file alone opens none.
-                raise ValueError("is opened by its schedule: `countersign campaign schedule FILE`")
+                raise FileFault.OPENED_BY_SCHEDULE.error()
         return yearly
 
     @field_validator("due")
     @classmethod
     def _none_of_its_own(cls, due: object) -> None:
         if due is not None:
-            raise ValueError("follows from opens and window: leave it out")
+            raise FileFault.FOLLOWS_FROM.error(fields="opens and window")
 
     @model_validator(mode="after")
     def _joining_needs_a_group(self) -> Self:
         if self.joiners and self.joiners.rule is Joiners.ADD and self.audience.group is None:
-            raise ValueError("joiners: add needs an audience that is a group: nobody joins a list")
+            raise FileFault.JOINERS_WITHOUT_GROUP.error()
         return self
 
 
@@ -209,7 +210,7 @@ def opening_day(yearly: str, year: int) -> date:
     try:
         return date.fromisoformat(f"{year}-{yearly}")
     except ValueError:
-        raise ValueError("must be a day that each year has, as month and day: 12-01") from None
+        raise FileFault.NO_DAY_OF_YEARS.error() from None
 
 
 @dataclass(frozen=True)
@@ -268,7 +269,7 @@ async def prepare_campaign(
     owner = await directory.person(intake.person_of(file.owner))
     given = _given(file, policy.resolved.policy, checks, owner, now)
     over = given.campaign.due < now.date() - timedelta(days=1)
-    overdue = plain.faults([(("opens",), "its window lies in the past")]) if over else None
+    overdue = plain.faults([(("opens",), FileFault.WINDOW_PAST.to_message())]) if over else None
     return PreparedCampaign(given, checks.given, checks.pdf, overdue)
 
 

@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple, Self
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from activities.errors import ID_PATTERN, did_you_mean
+from activities.errors import ID_PATTERN, nearest
 from activities.files.fields import Id, Name
-from activities.files.reading import Fault, FileFaults, bytes_of, in_words, written_path
+from activities.files.reading import Fault, FileFaults, bytes_of, messages_of, written_path
 from activities.files.table import TABLE_BYTES_AT_MOST, Table
 from activities.people.directory import (
     Company,
@@ -29,6 +29,8 @@ from activities.people.person import Reachable, SignersFile
 from activities.records.audiences import AUDIENCE_AT_MOST, Member, MemberRow, repeated
 from activities.records.outcomes import MemberLines
 from workflows.model.campaign import AudienceSource, Campaign, ChangeKind, DailyCheck, Joiners, Leavers
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 
 COLUMNS: Final = ("person", "name", "email", "zone", "locale", "phone", "manager", "department")
 IN_FULL: Final = ("name", "email", "zone", "locale", "phone")
@@ -46,7 +48,6 @@ _SPELLINGS: Final = {
 _COLUMN_BY_HEAD: Final = {head: column for column, heads in _SPELLINGS.items() for head in heads.split()}
 PERSON_AT_MOST: Final = 47
 """Characters of an id: with the campaign's it is the id of a request."""
-_SAYS_AT_MOST: Final = 300
 TABLE_REMEMBERED_SECONDS: Final = 600
 """How long the table that was read last is remembered after its last use."""
 
@@ -93,7 +94,7 @@ def read(path: Path, *, secret: SecretStr | None, content: bytes | None = None) 
     table = Table.of(str(path), content, rows_at_most=AUDIENCE_AT_MOST, lenient=True)
     columns = _columns(table)
     people: dict[str, Reachable] = {}
-    rows = [MemberRow(fault.line or 0, "", says=_fault_text(fault)) for fault in table.faults]
+    rows = [MemberRow(fault.line or 0, "", says=_stored(fault.message, fault.path)) for fault in table.faults]
     for row in table.rows:
         cells = {columns[head]: cell for head, cell in row.cells.items() if cell and columns[head] in COLUMNS}
         rows.append(_row(row.line, cells, people, secret))
@@ -143,31 +144,37 @@ def _columns(table: Table) -> dict[str, str]:
     }
     names = list(columns.values())
     strangers = [name for name in names if name not in COLUMNS]
-    faults = [f"has a column {name}{hint}" for name in strangers if (hint := did_you_mean(name, COLUMNS))]
-    faults += [f"has two columns for {name}" for name in COLUMNS if names.count(name) > 1]
+    faults = [
+        FileFault.NEARLY_A_COLUMN.to_message(name=name, column=close[0])
+        for name in strangers
+        if (close := nearest(name, COLUMNS, most=1))
+    ]
+    faults += [FileFault.COLUMN_TWICE.to_message(column=name) for name in COLUMNS if names.count(name) > 1]
     if not faults and "person" not in names and not set(_NEEDED) <= set(names):
-        faults = [f"needs a column person, or the columns {', '.join(_NEEDED)}"]
+        faults = [FileFault.NO_PERSON_COLUMN.to_message(columns=", ".join(_NEEDED))]
     if faults:
-        raise FileFaults(Fault(table.name, 1, "", says) for says in faults)
+        raise FileFaults(Fault(table.name, 1, "", message) for message in faults)
     return columns
 
 
 def _row(line: int, cells: dict[str, str], people: dict[str, Reachable], secret: SecretStr | None) -> MemberRow:
     if no_id := next((name for name in ("person", "manager") if name in cells and not _is_id(cells[name])), None):
-        return MemberRow(line, "", says=f"{no_id} is no id")
+        return MemberRow(line, "", says=_stored(FileFault.CELL_NO_ID.to_message(column=no_id)))
     person, in_full = cells.get("person"), [name for name in IN_FULL if name in cells]
     if person and in_full:
-        return MemberRow(line, "", says=f"has person and {in_full[0]}: either person, or somebody in full")
+        both = FileFault.PERSON_AND_FULL.to_message(field="person", other=in_full[0], fields="person")
+        return MemberRow(line, "", says=_stored(both))
     if person:
         return _by_id(line, person, cells)
     if missing := [name for name in _NEEDED if name not in cells]:
-        return MemberRow(line, "", says=f"needs person, or {', '.join(_NEEDED)} ({', '.join(missing)} missing)")
+        lacks = FileFault.ROW_LACKS.to_message(fields=", ".join(_NEEDED), missing=", ".join(missing))
+        return MemberRow(line, "", says=_stored(lacks))
     try:
         entry = FullEntry.model_validate(cells)
     except ValidationError as error:
         return MemberRow(line, "", says=_first_fault(error, FullEntry))
     if secret is None:
-        raise FileFaults([Fault("", line, "", "has somebody in full, which needs COUNTERSIGN_LINK_SECRET")])
+        raise FileFaults([Fault("", line, "", FileFault.NO_LINK_SECRET.to_message())])
     id = id_of_address(entry.email, secret)
     people.setdefault(id, Reachable(**{name: getattr(entry, name) for name in Reachable.model_fields}))
     return MemberRow(line, id, entry.department or "", entry.manager or "")
@@ -182,8 +189,8 @@ def _by_id(line: int, person: str, cells: Mapping[str, str]) -> MemberRow:
 
 
 def _first_fault(error: ValidationError, entry: type[BaseModel]) -> str:
-    path, says = next(iter(in_words(error, entry).items()))
-    return f"{written_path(path)}: {says}"[:_SAYS_AT_MOST]
+    path, message = next(iter(messages_of(error, entry).items()))
+    return _stored(message, written_path(path))
 
 
 def _is_id(text: str) -> bool:
@@ -191,8 +198,9 @@ def _is_id(text: str) -> bool:
     return re.fullmatch(ID_PATTERN, text) is not None
 
 
-def _fault_text(fault: Fault) -> str:
-    return f"{fault.path}: {fault.says}" if fault.path else fault.says
+def _stored(message: Message, column: str = "") -> str:
+    """The message as it is stored with the row."""
+    return message.of_column(column).model_dump_json()
 
 
 async def audience(source: AudienceSource, given: AudienceFile, directory: Company) -> list[MemberRow]:
@@ -213,9 +221,9 @@ def _with_position(row: MemberRow, place: CompanyPosition | None) -> MemberRow:
     if row.says:
         return row
     if place is None:
-        return row._replace(says=f'"{row.person}" is not in the directory')
+        return row._replace(says=_stored(FileFault.ROW_NOT_IN_DIRECTORY.to_message(person=row.person)))
     if len(row.person) > PERSON_AT_MOST:
-        return row._replace(says=f"has an id of more than {PERSON_AT_MOST} characters")
+        return row._replace(says=_stored(FileFault.LONG_ID.to_message(most=PERSON_AT_MOST)))
     return row._replace(department=row.department or place.department, manager=row.manager or place.manager)
 
 

@@ -241,7 +241,7 @@ class CampaignPeopleService(CampaignPeople):
             return ChangeResult(refused=Rejection.HAS_ACTED.to_message(person=person, state="acknowledged"))
         if change.due and not line.open:
             return ChangeResult(
-                refused=Rejection.NOT_OPEN.to_message(person=person, state=member.row.says or line.status)
+                refused=Rejection.NOT_OPEN.to_message(person=person, state=member.row.fault or line.status)
             )
         if change.due and change.due <= member.due:
             return ChangeResult(refused=Rejection.HAS_LATER.to_message(person=person, day=member.due))

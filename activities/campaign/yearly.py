@@ -29,6 +29,8 @@ from activities.records.store import Store
 from activities.temporal.failures import failing_as_application_errors
 from workflows.kinds import Kind
 from workflows.model.campaign import LATE_DAYS_AT_MOST, YEAR, Series, YearSeen, YearToOpen
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 from workflows.ports import CampaignYears
 
 STARTED_AHEAD: Final = timedelta(days=1)
@@ -89,9 +91,9 @@ class SeriesEntry(FileModel):
     @classmethod
     def _of_its_year(cls, id: str) -> str:
         if YEAR not in id:
-            raise ValueError(f"needs {YEAR}, so that each year has its own: code-of-conduct-{YEAR}")
+            raise FileFault.ID_WITHOUT_YEAR.error(year=YEAR)
         if not re.fullmatch(SHORT_ID, id.replace(YEAR, str(A_YEAR))) or not id.replace(YEAR, "").strip("-_"):
-            raise ValueError(f"must be 1-{ID_AT_MOST} characters of A-Z a-z 0-9 _ - beside the year")
+            raise FileFault.NO_ID_BESIDE_YEAR.error(most=ID_AT_MOST)
         return id
 
     @field_validator("yearly")
@@ -104,7 +106,7 @@ class SeriesEntry(FileModel):
     @classmethod
     def _follows(cls, opens: Any) -> None:
         if opens is not None:
-            raise ValueError("follows from yearly: leave it out")
+            raise FileFault.FOLLOWS_FROM.error(fields="yearly")
 
 
 def series_of(plain: PlainFile) -> Series:
@@ -123,14 +125,14 @@ def opening_on(plain: PlainFile, day: date) -> PlainFile:
 def own_edition(plain: PlainFile, content: YearContent, last: YearContent | None) -> None:
     """`FileFaults` unless the document is this year's: with version and effective date, and unlike last year's."""
     document, before = plain.plain["document"], last.file["document"] if last else {}
-    faults: list[tuple[FieldPath, str]] = []
+    faults: list[tuple[FieldPath, Message]] = []
     for name in ("version", "effective"):
         if not document.get(name):
-            faults.append((("document", name), "is missing: each year names its own"))
+            faults.append((("document", name), FileFault.NO_DOCUMENT_OF_YEAR.to_message()))
         elif document[name] == before.get(name):
-            faults.append((("document", name), f"{document[name]} is that of last year"))
+            faults.append((("document", name), FileFault.FILE_OF_LAST_YEAR.to_message(file=document[name])))
     if last and set(content.documents.values()) & set(last.documents.values()):
-        faults.append((("document", "file"), "has the document of last year in it"))
+        faults.append((("document", "file"), FileFault.DOCUMENT_OF_LAST_YEAR.to_message()))
     if faults:
         raise plain.faults(faults)
 

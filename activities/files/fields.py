@@ -18,6 +18,7 @@ from activities.calendar.calendar import known_calendar, longer_than_days, start
 from activities.errors import ID_PATTERN, did_you_mean, quotable
 from activities.files.yaml_lines import FieldPath
 from workflows.follow_up.next_step import HORIZON
+from workflows.model.file_faults import FileFault
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _LABELS: Final = re.compile(r"[^.]{1,63}(\.[^.]{1,63})*\.?")
@@ -28,12 +29,12 @@ _UNSEEN: Final = frozenset({"Cf", "Mn", "Zs"})
 _BLANK_LETTERS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
-def _matching(pattern: str, says: str) -> AfterValidator:
+def _matching(pattern: str, fault: FileFault) -> AfterValidator:
     compiled = re.compile(pattern)
 
     def check(text: str) -> str:
         if not compiled.fullmatch(text):
-            raise ValueError(says)
+            raise fault.error()
         return text
 
     return AfterValidator(check)
@@ -42,23 +43,23 @@ def _matching(pattern: str, says: str) -> AfterValidator:
 def _one_line(text: str) -> str:
     stripped = text.strip()
     if "\n" in stripped or "\t" in stripped:
-        raise ValueError("must be one line without tabs")
+        raise FileFault.SEVERAL_LINES.error()
     if not stripped:
-        raise ValueError("is empty")
+        raise FileFault.BLANK.error()
     if all(unicodedata.category(character) in _UNSEEN or character in _BLANK_LETTERS for character in stripped):
-        raise ValueError("has nothing but characters that cannot be seen")
+        raise FileFault.INVISIBLE.error()
     return stripped
 
 
 def _duration(text: str) -> str:
     if longer_than_days(text, HORIZON.days):
-        raise ValueError("is longer than two years")
+        raise FileFault.LONG_DURATION.error()
     return text
 
 
 def _retention(text: str) -> str:
     if not re.fullmatch(r"[1-9][0-9]{0,4}[dmy]", text) or int(text[:-1]) > _CENTURY[text[-1]]:
-        raise ValueError("must be a time of days, months or years such as 90d, 18m or 7y, at most 100 years")
+        raise FileFault.NO_RETENTION.error()
     return text
 
 
@@ -70,7 +71,7 @@ def known_zone(name: str) -> str:
     if name not in zones():
         # Only a near miss of a zone is repeated: other text may be a misplaced name or address.
         meant = did_you_mean(name, zones()) if quotable(name) else ""
-        raise ValueError(f"{name!r} is no time zone{meant}" if meant else "is no time zone such as Europe/Amsterdam")
+        raise FileFault.NEARLY_A_ZONE.error(zone=name, hint=meant) if meant else FileFault.NO_ZONE.error()
     return name
 
 
@@ -84,7 +85,7 @@ def _locale(tag: str) -> str:
     try:
         Locale.parse(tag, sep="-" if "-" in tag else "_")
     except (ValueError, UnknownLocaleError):
-        raise ValueError("is not a locale such as en, nl or pt-BR") from None
+        raise FileFault.NO_LOCALE.error() from None
     return tag
 
 
@@ -94,25 +95,25 @@ def web_url(url: str) -> str:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise ValueError("is not a URL") from None
+        raise FileFault.NO_URL.error() from None
     if not host or any(character.isspace() for character in url):
-        raise ValueError("is not a URL")
+        raise FileFault.NO_URL.error()
     if not _LABELS.fullmatch(host):
-        raise ValueError("must name a host with 1-63 characters between the dots")
+        raise FileFault.NO_HOST.error()
     if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
-        raise ValueError("must be an https URL")
+        raise FileFault.NO_HTTPS.error()
     if parts.username or parts.password or parts.fragment:
-        raise ValueError("must be a URL without user name, password and fragment")
+        raise FileFault.URL_WITH_MORE.error()
     return url
 
 
 def _day_or_instant(written: object) -> object:
     if not isinstance(written, str):
-        raise ValueError(_DATES)
+        raise FileFault.NO_DAY.error()
     try:
         return date.fromisoformat(written) if re.fullmatch(r"\d{4}-\d\d-\d\d", written) else _instant(written)
     except (ValueError, OverflowError):
-        raise ValueError(_DATES) from None
+        raise FileFault.NO_DAY.error() from None
 
 
 def _instant(written: str) -> datetime:
@@ -122,38 +123,32 @@ def _instant(written: str) -> datetime:
     return instant.astimezone(UTC)
 
 
-_DATES: Final = "must be a date such as 2026-12-11 or an instant with its offset such as 2026-12-11T17:00:00+01:00"
-_DURATIONS: Final = "must be a duration such as 90m, 4h, 3d or 2w"
-_IDS: Final = "must be 1-100 characters of A-Z a-z 0-9 . _ -, not only dots"
-_KINDS: Final = "must be 1-87 characters of A-Z a-z 0-9 . _ -, not only dots (the ids of its requests begin with it)"
-
-
-Id: TypeAlias = Annotated[str, _matching(ID_PATTERN, _IDS)]
-KindId: TypeAlias = Annotated[str, _matching(r"(?!\.+$)[A-Za-z0-9._-]{1,87}", _KINDS)]
+Id: TypeAlias = Annotated[str, _matching(ID_PATTERN, FileFault.NO_ID)]
+KindId: TypeAlias = Annotated[str, _matching(r"(?!\.+$)[A-Za-z0-9._-]{1,87}", FileFault.NO_KIND_ID)]
 """Short enough that `<kind>-<12 hex>` is an id."""
-WorkflowId: TypeAlias = Annotated[str, _matching(r"[!-~]{1,255}", "must be a workflow id: 1-255 characters, no blanks")]
+WorkflowId: TypeAlias = Annotated[str, _matching(r"[!-~]{1,255}", FileFault.NO_WORKFLOW_ID)]
 Name: TypeAlias = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
 FileName: TypeAlias = Annotated[str, Field(max_length=1000), AfterValidator(_one_line)]
 Message: TypeAlias = Annotated[str, Field(max_length=4000)]
 Email: TypeAlias = Annotated[
     str,
     Field(max_length=254),
-    _matching(r"[^\s@<>\"',;][^\s@<>\",;]*@[^\s@<>\"',;]+\.[^\s@<>\"',;]+", "is not an e-mail address"),
+    _matching(r"[^\s@<>\"',;][^\s@<>\",;]*@[^\s@<>\"',;]+\.[^\s@<>\"',;]+", FileFault.NO_EMAIL),
 ]
 """Apostrophes are allowed inside, as in o'brien@…, not at the beginning."""
-Phone: TypeAlias = Annotated[str, _matching(r"\+[0-9][0-9 ]{5,19}", "must be a number such as +31 20 555 0100")]
-DeviceToken: TypeAlias = Annotated[str, _matching(r"[!-~]{1,4096}", "must be 1-4096 printable characters, no blanks")]
+Phone: TypeAlias = Annotated[str, _matching(r"\+[0-9][0-9 ]{5,19}", FileFault.NO_PHONE_NUMBER)]
+DeviceToken: TypeAlias = Annotated[str, _matching(r"[!-~]{1,4096}", FileFault.NO_DEVICE_TOKEN)]
 Zone: TypeAlias = Annotated[str, AfterValidator(known_zone)]
 LocaleTag: TypeAlias = Annotated[str, AfterValidator(_locale)]
 CalendarCode: TypeAlias = Annotated[
     str,
-    _matching(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", "must be a country such as NL, or one with a subdivision, such as DE-BY"),
+    _matching(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", FileFault.NO_CALENDAR),
     AfterValidator(known_calendar),
 ]
-Span: TypeAlias = Annotated[str, _matching(r"[1-9][0-9]{0,3}[mhdw]", _DURATIONS), AfterValidator(_duration)]
+Span: TypeAlias = Annotated[str, _matching(r"[1-9][0-9]{0,3}[mhdw]", FileFault.NO_DURATION), AfterValidator(_duration)]
 """A duration of at most two years."""
 SpanOrNone: TypeAlias = Annotated[
-    str, _matching(r"0d|[1-9][0-9]{0,3}[mhdw]", f"{_DURATIONS}, or 0d"), AfterValidator(_duration)
+    str, _matching(r"0d|[1-9][0-9]{0,3}[mhdw]", FileFault.NO_DURATION_OR_NONE), AfterValidator(_duration)
 ]
 """A duration or `0d`."""
 Retention: TypeAlias = Annotated[str, AfterValidator(_retention)]

@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from unicodedata import normalize
 
+from workflows.model.file_faults import FileFault
 from workflows.model.rejections import name_told
 
 MEGABYTE: Final = 1024 * 1024
@@ -64,7 +65,7 @@ def read_pdf(folder: Path, file: str, max_megabytes: int, below: Path | None = N
     try:
         content = _content(_resolve(folder, file, below), file, max_megabytes)
     except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from None
+        raise FileFault.UNREADABLE.error(why=error.strerror) from None
     check_pdf(content, max_megabytes)
     return content
 
@@ -72,24 +73,24 @@ def read_pdf(folder: Path, file: str, max_megabytes: int, below: Path | None = N
 def check_pdf(content: bytes, max_megabytes: int) -> None:
     """`ValueError` if these bytes cannot be sent."""
     if not content:
-        raise ValueError("is an empty file")
+        raise FileFault.EMPTY_FILE.error()
     if not content.startswith(_MAGIC):
-        raise ValueError("is not a PDF file (it does not begin with %PDF-)")
+        raise FileFault.NO_PDF.error()
     if _ENCRYPTED.search(content):
-        raise ValueError("is protected by a password, so that nobody could sign in it: save it without one")
+        raise FileFault.PDF_WITH_PASSWORD.error()
     _check_size(len(content), max_megabytes)
 
 
 def _content(path: Path, file: str, max_megabytes: int) -> bytes:
     if not path.is_file():
-        raise ValueError(f"{file} is not a file in the folder of this file")
+        raise FileFault.NO_DOCUMENT.error(file=file)
     _check_size(path.stat().st_size, max_megabytes)
     return path.read_bytes()
 
 
 def _check_size(size: int, max_megabytes: int) -> None:
     if size > max_megabytes * MEGABYTE:
-        raise ValueError(f"is {size / MEGABYTE:.1f} MB large, at most {max_megabytes} MB can be sent")
+        raise FileFault.PDF_TOO_LARGE.error(size=f"{size / MEGABYTE:.1f}", most=max_megabytes)
 
 
 def _path_on_disk(folder: Path, file: Path) -> Path:
@@ -108,17 +109,15 @@ def _name_on_disk(folder: Path, name: str) -> str:
 
 def _resolve(folder: Path, file: str, below: Path | None) -> Path:
     if "://" in file:
-        raise ValueError(
-            "is a URL, a file beside this one is expected (a template of Core Signature stands under template)"
-        )
+        raise FileFault.FILE_IS_URL.error()
     if Path(file).is_absolute():
-        raise ValueError("must be a path relative to this file")
+        raise FileFault.ABSOLUTE_PATH.error()
     roots = [root.resolve() for root in (folder, below) if root is not None]
     paths = [(root / _path_on_disk(root, Path(file))).resolve() for root in roots]
     inside = [path for path in paths if any(map(path.is_relative_to, roots))]
     there = next(filter(Path.is_file, inside), None)
     if there is None and len(inside) < len(paths):
-        raise ValueError("leads out of the folder of this file; put it beside it, or below the working folder")
+        raise FileFault.OUTSIDE_FOLDER.error()
     return there or paths[0]
 
 
@@ -140,9 +139,7 @@ class LocalDocuments:
         if (folder, file) not in self._read:
             content = read_pdf(folder, file, self._max_megabytes, self._below)
             if self._size + len(content) > MEGABYTES_AT_ONCE * MEGABYTE:
-                raise ValueError(
-                    f"is more than one start takes: its documents may be {MEGABYTES_AT_ONCE} MB together; divide it"
-                )
+                raise FileFault.DOCUMENTS_TOO_LARGE.error(most=MEGABYTES_AT_ONCE)
             self._size += len(content)
             self._read[folder, file] = content
         return self._read[folder, file]

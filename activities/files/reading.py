@@ -16,6 +16,8 @@ from pydantic_core import ErrorDetails, PydanticKnownError
 
 from activities.errors import did_you_mean, word
 from activities.files.yaml_lines import FieldPath, Parsed, parse
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 
 _TEXT: Final = "a text"
 _EXPECTED: Final = {
@@ -30,37 +32,40 @@ _EXPECTED: Final = {
     "model_type": "a map of fields",
     "model_attributes_type": "a map of fields",
 }
-_SENTENCES: Final = {
-    "missing": "is missing",
-    "value_error": "{error}",
-    "string_too_long": "is {size:,} characters long, at most {max_length:,} are allowed",
-    "string_too_short": "is empty",
-    "too_short": "needs at least {min_length}",
-    "int_from_float": "must be a whole number, not one with a fraction",
-    "finite_number": "must be a whole number",
-    "too_long": "has more than {max_length:,} entries",
-    "enum": "must be one of {expected}",
-    "literal_error": "must be one of {expected}",
-    "less_than_equal": "must be at most {le}",
-    "greater_than_equal": "must be at least {ge}",
+_FAULTS: Final = {
+    "missing": FileFault.MISSING,
+    "string_too_long": FileFault.TOO_MANY_CHARACTERS,
+    "string_too_short": FileFault.BLANK,
+    "too_short": FileFault.TOO_FEW,
+    "int_from_float": FileFault.NO_NUMBER,
+    "finite_number": FileFault.NO_NUMBER,
+    "too_long": FileFault.TOO_MANY_ENTRIES,
+    "enum": FileFault.ONE_OF,
+    "literal_error": FileFault.ONE_OF,
+    "less_than_equal": FileFault.AT_MOST,
+    "greater_than_equal": FileFault.AT_LEAST,
 }
+"""By pydantic's kind of error."""
+_VALUES: Final = {"max_length": "most", "le": "most", "min_length": "least", "ge": "least", "expected": "expected"}
+"""Our names of pydantic's values."""
+_REST_OF_TEXT: Final = " (if it is the rest of a text with a comma in it, put that in quotes)"
 SUGGESTED_AT_MOST: Final = 10
 """Unknown keys for which the nearest known one is searched."""
 _ENUM_MEMBER: Final = re.compile(r"<[\w.]+: ('[^']*')>")
 
 
-def in_words(error: ValidationError, model: type[BaseModel]) -> dict[FieldPath, str]:
-    """A sentence per faulty field, in the order of validation."""
-    found: dict[FieldPath, str] = {}
+def messages_of(error: ValidationError, model: type[BaseModel]) -> dict[FieldPath, Message]:
+    """A message per faulty field, in the order of validation."""
+    found: dict[FieldPath, Message] = {}
     details = error.errors(include_url=False)
     unknown_count = 0
     for detail in details:
         path = tuple(step for step in detail["loc"] if step != "[key]")
         unknown_count += detail["type"] == "extra_forbidden"
         if unknown_count > SUGGESTED_AT_MOST and detail["type"] == "extra_forbidden":
-            found.setdefault(path, "unknown")
+            found.setdefault(path, FileFault.UNKNOWN_FIELD.to_message(hint=""))
         elif not _too_short_for_faulty_items(detail, details):
-            found.setdefault(path, _sentence(detail, path, model))
+            found.setdefault(path, _message(detail, path, model))
     return found
 
 
@@ -77,19 +82,30 @@ def _too_short_for_faulty_items(detail: ErrorDetails, details: list[ErrorDetails
     )
 
 
-def _sentence(detail: ErrorDetails, path: FieldPath, model: type[BaseModel]) -> str:
-    kind, given = detail["type"], detail["input"]
+def _message(detail: ErrorDetails, path: FieldPath, model: type[BaseModel]) -> Message:
+    kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "extra_forbidden":
         if len(path) == 1 and issubclass(model, FileModel) and (instead := model.INSTEAD.get(str(path[0]))):
-            return instead
-        cut_off = " (if it is the rest of a text with a comma in it, put that in quotes)" if given is None else ""
-        return f"unknown{_close_key(path, model)}{cut_off}"
+            return instead.to_message()
+        rest = _REST_OF_TEXT if given is None else ""
+        return FileFault.UNKNOWN_FIELD.to_message(hint=f"{_close_key(path, model)}{rest}")
     if kind in _EXPECTED:
-        return f"must be {_EXPECTED[kind]}, not {_kind_of(given)}{_quotes_help(_EXPECTED[kind], given)}"
-    if kind in _SENTENCES:
-        told = _SENTENCES[kind].format(**{"size": _size(given), **detail.get("ctx", {})})
-        return _ENUM_MEMBER.sub(r"\1", told)
-    return detail["msg"][:1].lower() + detail["msg"][1:]
+        quotable = _EXPECTED[kind] == _TEXT and isinstance(given, bool | int | float)
+        hint = " (put it in quotes)" if quotable else ""
+        return FileFault.OTHER_TYPE.to_message(expected=_EXPECTED[kind], given=_kind_of(given), hint=hint)
+    if kind in _FAULTS:
+        values = {_VALUES[name]: value for name, value in context.items() if name in _VALUES}
+        if "expected" in values:
+            values["expected"] = _ENUM_MEMBER.sub(r"\1", values["expected"])
+        if _FAULTS[kind] is FileFault.TOO_MANY_CHARACTERS:
+            values["size"] = _size(given)
+        return _FAULTS[kind].to_message(**values)
+    reason = error.args[0] if kind == "value_error" and (error := context["error"]).args else detail["msg"]
+    return reason if isinstance(reason, Message) else FileFault.INVALID.to_message(says=_small(str(reason)))
+
+
+def _small(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _size(given: object) -> int:
@@ -110,10 +126,6 @@ def _kind_of(given: object) -> str:
             return "a map"
         case _:
             return "a list"
-
-
-def _quotes_help(expected: str, given: object) -> str:
-    return " (put it in quotes)" if expected == _TEXT and isinstance(given, bool | int | float) else ""
 
 
 def _close_key(path: FieldPath, model: type[BaseModel]) -> str:
@@ -157,7 +169,7 @@ class FileModel(BaseModel):
     """Part of a file that people write: frozen, and an unknown key is a fault."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-    INSTEAD: ClassVar[Mapping[str, str]] = {}
+    INSTEAD: ClassVar[Mapping[str, FileFault]] = {}
     """Keys of other files that this one has not, and what it has in their place."""
 
     @field_validator("*", mode="before")
@@ -189,11 +201,19 @@ class Fault:
     file: str
     line: int | None
     path: str
-    says: str
+    message: Message
+
+    @property
+    def says(self) -> str:
+        """The message in English."""
+        return self.message.english
 
     def __str__(self) -> str:
-        where = self.file if self.line is None else f"{self.file}:{self.line}"
-        return ": ".join(part for part in (where, self.path, self.says) if part)
+        return ": ".join(part for part in (self.place, self.path, self.says) if part)
+
+    @property
+    def place(self) -> str:
+        return self.file if self.line is None else f"{self.file}:{self.line}"
 
 
 class FileFaults(Exception):
@@ -211,8 +231,13 @@ class FileFaults(Exception):
     @property
     def in_short(self) -> str:
         """The first fault, and how many more there are, in one line."""
-        more = f" (and {len(self.faults) - 1} more)" if len(self.faults) > 1 else ""
-        return f"{self.faults[0]}{more}"
+        return self.first.english
+
+    @property
+    def first(self) -> Message:
+        """The same as a message about the file that names this one."""
+        fault = self.faults[0]
+        return fault.message.of_column(fault.path).of_table(fault.place, len(self.faults) - 1)
 
 
 @dataclass(frozen=True)
@@ -239,12 +264,12 @@ class FileText:
     @classmethod
     def _decode(cls, name: str, folder: Path, content: bytes, at_most: int = MAX_FILE_BYTES) -> Self:
         if len(content) > at_most:
-            raise _unreadable(name, f"is larger than {at_most // MAX_FILE_BYTES} MiB")
+            raise _unreadable(name, FileFault.FILE_TOO_LARGE.to_message(megabytes=at_most // MAX_FILE_BYTES))
         try:
             return cls(name, folder, content.decode("utf-8-sig"))
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
-            raise _unreadable(name, "is not UTF-8 text", line) from error
+            raise _unreadable(name, FileFault.NOT_UTF_8.to_message(), line) from error
 
     def parse(self) -> "PlainFile":
         """Parse YAML or JSON; faults are reported at validation, together with all others."""
@@ -256,7 +281,7 @@ class FileText:
         """
         parts = _DIVIDER.split(self.text)
         if len(parts) > DOCUMENTS_AT_MOST + 1:
-            raise _unreadable(self.name, f"has more than {DOCUMENTS_AT_MOST:,} documents: divide it")
+            raise _unreadable(self.name, FileFault.TOO_MANY_DOCUMENTS.to_message(most=DOCUMENTS_AT_MOST))
         line, found = self.first_line, False
         for number, part in enumerate(parts):
             if _NO_DOCUMENT.sub("", part).strip() or (number == len(parts) - 1 and not found):
@@ -280,20 +305,22 @@ class PlainFile:
 
     def validate(self, model: type[ModelT], context: object = None) -> ModelT:
         """The file as its model; `FileFaults` with all faults."""
-        flaws = {(flaw.path, flaw.says): flaw.line for flaw in self.parsed.flaws}
-        faults = [Fault(self.name, line, written_path(path), says) for (path, says), line in flaws.items()]
+        flaws = {(flaw.path, flaw.message): flaw.line for flaw in self.parsed.flaws}
+        faults = [Fault(self.name, line, written_path(path), message) for (path, message), line in flaws.items()]
         try:
             value = model.model_validate(self.plain, context=context)
         except ValidationError as error:
             if not faults or self.plain is not None:
-                faults += self.faults(in_words(error, model).items()).faults
+                faults += self.faults(messages_of(error, model).items()).faults
             raise FileFaults(faults) from None
         if faults:
             raise FileFaults(faults)
         return value
 
-    def faults(self, found: Iterable[tuple[FieldPath, str]]) -> FileFaults:
-        return FileFaults(Fault(self.name, self.parsed.line(path), written_path(path), says) for path, says in found)
+    def faults(self, found: Iterable[tuple[FieldPath, Message]]) -> FileFaults:
+        return FileFaults(
+            Fault(self.name, self.parsed.line(path), written_path(path), message) for path, message in found
+        )
 
 
 def bytes_of(path: Path, *, at_most: int) -> bytes:
@@ -302,8 +329,8 @@ def bytes_of(path: Path, *, at_most: int) -> bytes:
         with path.open("rb") as stream:
             return stream.read(at_most + 1)
     except OSError as error:
-        raise _unreadable(str(path), f"cannot be read: {error.strerror or error}") from error
+        raise _unreadable(str(path), FileFault.UNREADABLE.to_message(why=error.strerror or error)) from error
 
 
-def _unreadable(name: str, says: str, line: int | None = None) -> FileFaults:
-    return FileFaults((Fault(name, line, "", says),))
+def _unreadable(name: str, message: Message, line: int | None = None) -> FileFaults:
+    return FileFaults((Fault(name, line, "", message),))

@@ -16,6 +16,8 @@ from typing import Final, Self, TextIO
 
 from activities.files.reading import Fault, FileFaults, bytes_of
 from activities.files.yaml_lines import cleaned
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 
 
 @contextmanager
@@ -73,7 +75,9 @@ class Table:
     def of(cls, name: str, content: bytes, *, rows_at_most: int = ROWS_AT_MOST, lenient: bool = False) -> Self:
         """The table of these bytes; if `lenient`, faulty rows go to `faults`."""
         if len(content) > TABLE_BYTES_AT_MOST:
-            raise _fault(name, None, f"is larger than {TABLE_BYTES_AT_MOST // (1024 * 1024)} MiB: divide it")
+            raise _fault(
+                name, None, FileFault.FILE_TOO_LARGE.to_message(megabytes=TABLE_BYTES_AT_MOST // (1024 * 1024))
+            )
         text, delimiter = _split_separator(_decode(name, content))
         lines = _records(name, text, delimiter)
         first, header = next(lines, (1, []))
@@ -82,7 +86,7 @@ class Table:
         faults: list[Fault] = []
         for line, cells in lines:
             if len(rows) + len(faults) == rows_at_most:
-                raise _fault(name, line, f"has more than {rows_at_most:,} rows: divide it")
+                raise _fault(name, line, FileFault.TOO_MANY_ROWS.to_message(most=rows_at_most))
             row = _row(name, line, columns, cells)
             if isinstance(row, TableRow):
                 rows.append(row)
@@ -91,7 +95,7 @@ class Table:
         if faults and not lenient:
             raise FileFaults(faults)
         if not rows and not faults:
-            raise _fault(name, None, "has no rows")
+            raise _fault(name, None, FileFault.NO_ROWS.to_message())
         return cls(name, columns, tuple(rows), delimiter, tuple(faults))
 
 
@@ -141,7 +145,7 @@ def _decode(name: str, content: bytes) -> str:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise _fault(name, line, "is neither UTF-8 nor UTF-16 text: save it as “CSV UTF-8”") from error
+        raise _fault(name, line, FileFault.NO_TABLE_TEXT.to_message()) from error
 
 
 def _split_separator(text: str) -> tuple[str, str]:
@@ -164,7 +168,7 @@ def _records(name: str, text: str, delimiter: str) -> Iterator[tuple[int, list[s
         except StopIteration:
             return
         except csv.Error as error:
-            raise _fault(name, line, f"is not a row of a table: {error}") from error
+            raise _fault(name, line, FileFault.NO_ROW.to_message(why=error)) from error
         if any(cell.strip() for cell in cells):
             yield line, cells
         line = reader.line_num + 1
@@ -175,9 +179,9 @@ def _columns(name: str, line: int, header: list[str]) -> tuple[str, ...]:
     while columns and not columns[-1]:
         columns = columns[:-1]
     if not columns:
-        raise _fault(name, line, "is empty; its first line names the columns")
+        raise _fault(name, line, FileFault.NO_HEADER.to_message())
     if len(set(columns)) < len(columns) or "" in columns:
-        raise _fault(name, line, "needs a name for each column, each once")
+        raise _fault(name, line, FileFault.NAMELESS_COLUMN.to_message())
     return columns
 
 
@@ -185,17 +189,17 @@ def _row(name: str, line: int, columns: tuple[str, ...], cells: list[str]) -> Ta
     while len(cells) > len(columns) and not cells[-1].strip():
         cells = cells[:-1]
     if len(cells) != len(columns):
-        return Fault(name, line, "", f"has {len(cells)} cells, the first line has {len(columns)} columns")
+        return Fault(name, line, "", FileFault.OTHER_NUMBER_OF_CELLS.to_message(cells=len(cells), columns=len(columns)))
     told = {}
     for column, cell in zip(columns, cells, strict=True):
         text, refused = cleaned(cell.strip())
         if len(text) > _CELL_AT_MOST:
-            refused = f"is longer than {_CELL_AT_MOST:,} characters"
+            refused = FileFault.LONG_CELL.to_message(most=_CELL_AT_MOST)
         if refused:
             return Fault(name, line, column, refused)
         told[column] = text
     return TableRow(line, told)
 
 
-def _fault(name: str, line: int | None, says: str) -> FileFaults:
-    return FileFaults((Fault(name, line, "", says),))
+def _fault(name: str, line: int | None, message: Message) -> FileFaults:
+    return FileFaults((Fault(name, line, "", message),))

@@ -23,6 +23,8 @@ from yaml.events import (
 )
 
 from activities.errors import HIDDEN, without_quotes, word
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 
 FieldPath: TypeAlias = tuple[str | int, ...]
 
@@ -47,8 +49,8 @@ _PATTERNS: Final = {
     for first in "".join(firsts for firsts, *_ in _RESOLVER)
 }
 _KEYS_THAT_ARE_NONE: Final = {
-    _TAG + "merge": "has the key <<, which takes over another map and is not supported; write its fields out",
-    _TAG + "null": "has an empty key (~)",
+    _TAG + "merge": FileFault.MERGE_KEY,
+    _TAG + "null": FileFault.EMPTY_KEY,
 }
 _ALLOWED_CONTROLS: Final = "\t\n\r"
 _CONTROLS: Final = r"\x00-\x1f\x7f-\x9f"
@@ -71,7 +73,6 @@ _NAMELESS: Final = {
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 _SURROGATE_ESCAPES: Final = re.compile(r"(?:\\u[dD][89a-fA-F][\da-fA-F]{2})+")
 _ESCAPES: Final = re.compile(rf"\\\\|({_SURROGATE_ESCAPES.pattern})")
-_UNFOLDS: Final = "unfolds through its aliases into far more than was written; write the parts out"
 _ENOUGH: Final = 20
 """Forbidden characters reported one by one; a file with more is no text."""
 
@@ -89,7 +90,7 @@ class YamlFlaw:
 
     line: int
     path: FieldPath
-    says: str
+    message: Message
 
 
 @dataclass(frozen=True)
@@ -117,11 +118,11 @@ def parse(text: str, first_line: int = 1) -> Parsed:
     try:
         value = reader.read_document()
     except _Unreadable as unreadable:
-        reader.flaws.append(YamlFlaw(unreadable.line + first_line - 1, (), str(unreadable)))
+        reader.flaws.append(YamlFlaw(unreadable.line + first_line - 1, (), unreadable.message))
     except yaml.YAMLError as error:
         reader.flaws.append(_syntax_flaw(error, text, first_line))
     except RecursionError:
-        reader.flaws.append(YamlFlaw(first_line, (), "is nested too deeply"))
+        reader.flaws.append(YamlFlaw(first_line, (), FileFault.NESTED_TOO_DEEPLY.to_message()))
     flaws = [
         YamlFlaw(text.count("\n", 0, at) + first_line, reader.path_at(at), refusal(what))
         for at, what in forbidden[:_ENOUGH]
@@ -154,16 +155,16 @@ def parsed_values(value: Any) -> "Parsed":
     return Parsed(walk(value, ()), {}, tuple(flaws))
 
 
-def cleaned(text: str) -> tuple[str, str]:
-    """The text in NFC, and why it is refused, else empty; for texts of every file."""
+def cleaned(text: str) -> tuple[str, Message | None]:
+    """The text in NFC, and why it is refused; for texts of every file."""
     text = unicodedata.normalize("NFC", text)
-    return text, next((refusal(character) for _, character in _forbidden(text, "\t\n")), "")
+    return text, next((refusal(character) for _, character in _forbidden(text, "\t\n")), None)
 
 
-def refusal(character: str) -> str:
+def refusal(character: str) -> Message:
     unnamed = "LONE SURROGATE" if unicodedata.category(character) == "Cs" else "CONTROL CHARACTER"
     name = _NAMELESS.get(character) or unicodedata.name(character, unnamed)
-    return f"contains U+{ord(character):04X} {name}, which is not allowed"
+    return FileFault.FORBIDDEN_CHARACTER.to_message(what=f"U+{ord(character):04X} {name}")
 
 
 def _forbidden(text: str, allowed: str) -> Iterator[tuple[int, str]]:
@@ -185,9 +186,9 @@ for _firsts, _name, _pattern in _RESOLVER:
 
 
 class _Unreadable(Exception):
-    def __init__(self, says: str, line: int = 1) -> None:
-        super().__init__(says)
-        self.line = line
+    def __init__(self, message: Message, line: int = 1) -> None:
+        super().__init__(message)
+        self.message, self.line = message, line
 
 
 def _syntax_flaw(error: yaml.YAMLError, text: str, first_line: int) -> YamlFlaw:
@@ -198,10 +199,10 @@ def _syntax_flaw(error: yaml.YAMLError, text: str, first_line: int) -> YamlFlaw:
             problem = f"found character '{text[error.problem_mark.index]}' that cannot start any token"
     else:  # a character that libyaml does not read, at a byte
         line, problem = text.encode()[: error.position].count(b"\n"), error.reason
-    return YamlFlaw(line + first_line, (), f"is not valid YAML: {problem}{_hint(text, line)}")
+    return YamlFlaw(line + first_line, (), FileFault.NO_YAML.to_message(problem=problem, hint=_yaml_hint(text, line)))
 
 
-def _hint(text: str, line: int) -> str:
+def _yaml_hint(text: str, line: int) -> str:
     """A hint for common mistakes: a sign in a text that means something in YAML."""
     written = next(islice(text.split("\n"), line, None), "")
     if "\t" in written:
@@ -243,7 +244,8 @@ class _Reader:
         value = self._value(root, ())
         next(self.events)
         if not isinstance(event := next(self.events), StreamEndEvent):
-            raise _Unreadable("is not valid YAML: but found another document", event.start_mark.line + 1)
+            another = FileFault.NO_YAML.to_message(problem="but found another document", hint="")
+            raise _Unreadable(another, event.start_mark.line + 1)
         return value
 
     def _next_node(self) -> Any:
@@ -260,15 +262,16 @@ class _Reader:
         match self.anchors.get(alias.anchor):
             case None:
                 line = alias.start_mark.line + 1
-                raise _Unreadable(f"is not valid YAML: found undefined alias {HIDDEN}", line)
+                undefined = FileFault.NO_YAML.to_message(problem=f"found undefined alias {HIDDEN}", hint="")
+                raise _Unreadable(undefined, line)
             case [begin, end]:
                 return self.log[begin:end]
-        raise _Unreadable(_UNFOLDS)
+        raise _Unreadable(FileFault.UNFOLDS.to_message())
 
     def _value(self, event: NodeEvent, path: FieldPath) -> Any:
         self.budget -= 1
         if self.budget < 0:
-            raise _Unreadable(_UNFOLDS)
+            raise _Unreadable(FileFault.UNFOLDS.to_message())
         if event.anchor:
             return self._anchored_value(event, path)
         if isinstance(event, ScalarEvent):
@@ -300,12 +303,12 @@ class _Reader:
             if key.anchor or not isinstance(key, ScalarEvent):
                 self._discard(key)
             if not isinstance(key, ScalarEvent) or not key.value.isprintable():
-                self._refuse(key, path, "has a key that is not a word")
+                self._refuse(key, path, FileFault.NO_KEY.to_message())
             elif (fault := _KEYS_THAT_ARE_NONE.get(_tag(key))) is not None:
-                self._refuse(key, path, fault)
+                self._refuse(key, path, fault.to_message())
             elif (name := self._text(key, path)) in values:
                 first = self.marks[*path, name].line
-                self._refuse(key, (*path, name), f"is given twice, first on line {first}")
+                self._refuse(key, (*path, name), FileFault.KEY_TWICE.to_message(line=first))
             else:
                 value_path = (*path, name)
                 self.marks[value_path] = self._mark(key)
@@ -327,9 +330,9 @@ class _Reader:
         try:
             return _PLAIN[tag](event.value)
         except KeyError:
-            self._refuse(event, path, f"has the tag {_readable_tag(tag)}, which is not supported")
+            self._refuse(event, path, FileFault.UNKNOWN_TAG.to_message(tag=_readable_tag(tag)))
         except ValueError:
-            self._refuse(event, path, "is not a number that can be read")
+            self._refuse(event, path, FileFault.UNREADABLE_NUMBER.to_message())
         return None
 
     def _text(self, event: ScalarEvent, path: FieldPath) -> str:
@@ -342,8 +345,8 @@ class _Reader:
             self._refuse(event, path, refusal(character))
         return _replaced(text, forbidden)
 
-    def _refuse(self, event: NodeEvent, path: FieldPath, says: str) -> None:
-        self.flaws.append(YamlFlaw(self._mark(event).line, path, says))
+    def _refuse(self, event: NodeEvent, path: FieldPath, message: Message) -> None:
+        self.flaws.append(YamlFlaw(self._mark(event).line, path, message))
 
     def _mark(self, event: NodeEvent) -> FieldMark:
         return FieldMark(event.start_mark.line + 1 + self.before, event.start_mark.index)

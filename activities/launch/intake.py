@@ -29,10 +29,12 @@ from activities.people.directory import TEAM_AT_MOST, Directory, UnknownGroup, U
 from activities.people.ids import stands_in_full
 from activities.people.person import USUAL_HOURS, Person, PushDevice, Reachable
 from activities.policies.cascade import REQUEST, Resolved
-from activities.policies.catalogue import Catalogue
-from activities.policies.policy_file import PolicyLayer, self_serving
+from activities.policies.catalogue import Catalogue, UnknownKind
+from activities.policies.policy_file import PolicyLayer, Senseless, self_serving
 from workflows.follow_up.next_step import HORIZON
 from workflows.kinds import Kind, kinds
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 from workflows.model.policy import Policy
 from workflows.model.subject import group_of, group_word
 
@@ -45,7 +47,7 @@ class KnownPersons:
     """The persons that a file names: who exists, and why the others do not."""
 
     persons: Mapping[str, Person]
-    unknown: Mapping[str, str]
+    unknown: Mapping[str, Message]
 
     @classmethod
     async def look_up(cls, directory: Directory, ids: frozenset[str]) -> Self:
@@ -53,7 +55,7 @@ class KnownPersons:
         answers = await asyncio.gather(*(_person_or_why(directory, id) for id in sorted(ids)))
         return cls(
             {person.id: person for person in answers if isinstance(person, Person)},
-            {missing.id: str(missing) for missing in answers if isinstance(missing, UnknownPerson)},
+            {missing.id: missing.message for missing in answers if isinstance(missing, UnknownPerson)},
         )
 
 
@@ -65,44 +67,45 @@ async def _person_or_why(directory: Directory, id: str) -> Person | UnknownPerso
     except UnknownPerson as missing:
         return missing
     except UnknownGroup as missing:
-        return _NoTeam(id, str(missing))
+        return _NoTeam(id, missing.message)
 
 
 class _NoTeam(UnknownPerson):
     """A group that cannot ask for anything, and why."""
 
-    def __init__(self, word: str, says: str) -> None:
+    def __init__(self, word: str, message: Message) -> None:
         super().__init__(word)
-        self._says = says
+        self.message = message
 
     def __str__(self) -> str:
-        return self._says
+        return self.message.english
 
 
 def _refuse_crowd(word: str, group: str, members: int) -> None:
     if members > TEAM_AT_MOST:
-        raise _NoTeam(word, f"the group {group} has {members:,} people: at most {TEAM_AT_MOST} can ask for something")
+        raise _NoTeam(word, FileFault.CROWD.to_message(group=group, count=members, most=TEAM_AT_MOST))
 
 
 class Team(NamedTuple):
     """The people of a group except the one who asks, or why none of them can be asked."""
 
     members: tuple[str, ...] = ()
-    refused: str | None = None
+    refused: Message | None = None
 
     @classmethod
-    async def look_up(cls, directory: Directory, name: object, asking: frozenset[object], role: str) -> Self:
-        """Without those who ask; `role` is the word for them."""
+    async def look_up(cls, directory: Directory, name: object, asking: frozenset[object]) -> Self:
+        """Without those who ask."""
         if not isinstance(name, str):
             return cls()
         try:
             members = tuple(id for id in await directory.group(name) if id not in asking)
         except UnknownGroup as unknown:
-            return cls(refused=str(unknown))
+            return cls(refused=unknown.message)
         if not members:
-            return cls(refused=f"in the group {name} is nobody but the {role}")
+            return cls(refused=FileFault.GROUP_OF_ASKER.to_message(group=name))
         if len(members) > PEOPLE_AT_MOST:
-            return cls(refused=f"the group {name} has {len(members):,} people: at most {PEOPLE_AT_MOST} can be asked")
+            crowd = FileFault.CROWD.to_message(group=name, count=len(members), most=PEOPLE_AT_MOST)
+            return cls(refused=crowd)
         return cls(members)
 
 
@@ -146,8 +149,8 @@ class FileChecks(ABC):
         """Refuse a kind that the catalogue does not have."""
         try:
             return self.catalogue.known(kind, closes=self.closes)
-        except LookupError as unknown:
-            raise ValueError(str(unknown)) from None
+        except UnknownKind as unknown:
+            raise ValueError(unknown.message) from None
 
     def person(self, id: str) -> Person:
         """Refuse a person whom the directory does not have."""
@@ -155,10 +158,10 @@ class FileChecks(ABC):
             raise ValueError(self.found.unknown[id])
         return self.found.persons[id]
 
-    def once(self, identity: str, says: str) -> None:
+    def once(self, identity: str, repeated: Message) -> None:
         """Refuse a second asked person with the same id or address."""
         if identity in self.asked_already:
-            raise ValueError(says)
+            raise ValueError(repeated)
         self.asked_already.add(identity)
 
     def due(self, due: date | datetime) -> None:
@@ -170,7 +173,7 @@ class FileChecks(ABC):
         """The day; refuses one too far away."""
         day = when.date() if isinstance(when, datetime) else when
         if day > (self.now + HORIZON).date():
-            raise ValueError("is more than two years away")
+            raise FileFault.DISTANT_DAY.error()
         return day
 
     def time_until(self, due: date | datetime) -> timedelta:
@@ -198,7 +201,7 @@ def closing_times(entries: Iterable[Mapping[str, Any]], found: KnownPersons) -> 
     return tuple(ends)
 
 
-async def strangers(policy: Policy, directory: Directory) -> list[tuple[FieldPath, str]]:
+async def strangers(policy: Policy, directory: Directory) -> list[tuple[FieldPath, Message]]:
     """Fields of a policy that name unknown persons or groups, each with the reason."""
     named = list(_persons(policy))
     unknown = (await KnownPersons.look_up(directory, frozenset(id for _, id in named))).unknown
@@ -217,12 +220,12 @@ def _persons(policy: Policy) -> Iterator[tuple[FieldPath, str]]:
             yield ("handoff", position, "person"), target.person
 
 
-async def _unknown_groups(policy: Policy, directory: Directory) -> AsyncIterator[tuple[FieldPath, str]]:
+async def _unknown_groups(policy: Policy, directory: Directory) -> AsyncIterator[tuple[FieldPath, Message]]:
     for position, target in enumerate(policy.handoff):
         try:
             await directory.group(target.group) if target.group is not None else ()
         except UnknownGroup as unknown:
-            yield ("handoff", position, "group"), str(unknown)
+            yield ("handoff", position, "group"), unknown.message
 
 
 Value = TypeVar("Value")
@@ -249,7 +252,6 @@ PersonId = Annotated[Id, AfterValidator(_in_directory)]
 _TO_ALL: Final = ":all"
 """Behind the word of a group whose rule is `all`."""
 _ASKS: Final = re.compile(rf"{ID_PATTERN}|group:{ID_PATTERN}(?:{_TO_ALL})?")
-_NO_ASKER: Final = "must be the id of a person, or a group as {group: sales}"
 
 
 class GroupRule(StrEnum):
@@ -264,12 +266,12 @@ def asking_word(written: object) -> object:
     if not isinstance(written, dict):
         return written
     if strangers := written.keys() - {"group", "rule"}:
-        raise ValueError(f"{min(map(str, strangers))}: unknown; a group has group and rule")
+        raise FileFault.NO_FIELD_OF_GROUP.error(field=min(map(str, strangers)))
     group, rule = written.get("group"), written.get("rule", GroupRule.FIRST)
     if not isinstance(group, str) or not re.fullmatch(ID_PATTERN, group):
-        raise ValueError("group: must be the name of a group of the people file")
+        raise FileFault.NO_GROUP_NAME.error()
     if rule not in list(GroupRule):
-        raise ValueError(f"rule: must be {' or '.join(GroupRule)}")
+        raise FileFault.NO_RULE.error(rules=" or ".join(GroupRule))
     return f"{group_word(group)}{_TO_ALL if rule == GroupRule.ALL else ''}"
 
 
@@ -300,7 +302,7 @@ def _asks(word: str, info: ValidationInfo) -> str:
 
 def _asker_written(word: str) -> str:
     if not _ASKS.fullmatch(word):
-        raise ValueError(_NO_ASKER)
+        raise FileFault.NO_ASKER.error(example="{group: sales}")
     return word
 
 
@@ -343,11 +345,9 @@ class SomebodyEntry(FileModel):
         given = [name for name in (*ways, *_IN_FULL) if getattr(self, name) is not None]
         named, in_full = [name for name in given if name in ways], [name for name in given if name not in ways]
         if len(named) + bool(in_full) > 1:
-            raise ValueError(
-                f"has {named[0]} and {(*named, *in_full)[1]}: either {', '.join(ways)}, or somebody in full"
-            )
+            raise FileFault.PERSON_AND_FULL.error(field=named[0], other=(*named, *in_full)[1], fields=", ".join(ways))
         if not named and (missing := [name for name in _IN_FULL[:3] if name not in in_full]):
-            raise ValueError(f"needs {', '.join(ways)}, or somebody in full ({', '.join(missing)} missing)")
+            raise FileFault.PERSON_LACKS.error(fields=", ".join(ways), missing=", ".join(missing))
         return self
 
 
@@ -395,9 +395,8 @@ async def checked(
     """
     file, faults = await asyncio.to_thread(_validated, plain, model, checks)
     if file and file.id and not of_parent and await _is_given_by_parent(file.id, directory):
-        says = f"{file.id} is an id that only an onboarding or campaign gives; choose another one"
-        faults += plain.faults([(("id",), says)])
-    overdue = plain.faults([(("due",), "lies in the past")] if checks.overdue else ())
+        faults += plain.faults([(("id",), FileFault.ID_OF_PARENT.to_message(id=file.id))])
+    overdue = plain.faults([(("due",), FileFault.PAST_DAY.to_message())] if checks.overdue else ())
     if (policy := FilePolicy.of(checks)) is not None:
         faults += plain.faults(await policy.faults(directory))
     if file is None or policy is None or faults.faults:
@@ -440,7 +439,7 @@ class FilePolicy:
             return None
         return cls(checks, checks.catalogue.resolve(checks.right["kind"], checks.layer))
 
-    async def faults(self, directory: Directory) -> list[tuple[FieldPath, str]]:
+    async def faults(self, directory: Directory) -> list[tuple[FieldPath, Message]]:
         """Fields that make the policy impossible, each with the reason; raises `DirectoryFailure`."""
         of_the_whole = [
             *self._open_for_ever(),
@@ -450,33 +449,35 @@ class FilePolicy:
         ]
         return [*self._senseless(), *(self._placed(at, why) for at, why in of_the_whole), *self._told_twice()]
 
-    def _senseless(self) -> Iterator[tuple[FieldPath, str]]:
+    def _senseless(self) -> Senseless:
         """Faults that the file causes; the kind alone was checked with its catalogue."""
         right, due = self.checks.right, self.checks.right["due"]
         within = None if due is None or self.checks.overdue else self.checks.time_until(due)
         for at, why in self.checks.catalogue.faults(right["kind"], self.checks.layer, within):
             yield ("policy", *at), why
 
-    def _open_for_ever(self) -> Iterator[tuple[FieldPath, str]]:
+    def _open_for_ever(self) -> Senseless:
         if self.checks.closes and not self.resolved.policy.expires:
-            yield ("expires",), "a request closes some day; grace says how long after its due date"
+            yield ("expires",), FileFault.NEVER_CLOSES.to_message()
 
-    def _placed(self, at: FieldPath, why: str) -> tuple[FieldPath, str]:
+    def _placed(self, at: FieldPath, why: Message) -> tuple[FieldPath, Message]:
         """The fault at the field that causes it: of the file's policy, or its kind."""
         kind = self.checks.right["kind"]
         layer = self.resolved.layer(".".join(step for step in at if isinstance(step, str)))
         if layer == REQUEST:
             return ("policy", *at), why
-        of_layer = "" if layer == kind else f" of {layer}"
-        return ("kind",), f"{kind} cannot be used: {written_path(at)}{of_layer}: {why}"
+        values = {"kind": kind, "field": written_path(at), "why": why}
+        if layer == kind:
+            return ("kind",), FileFault.KIND_UNUSABLE.to_message(**values)
+        return ("kind",), FileFault.KIND_ABOVE_UNUSABLE.to_message(layer=layer, **values)
 
-    def _told_twice(self) -> Iterator[tuple[FieldPath, str]]:
+    def _told_twice(self) -> Senseless:
         names = (target.target for target in self.resolved.policy.handoff)
-        taken = dict.fromkeys(names, "is the name of a target of the hand-off too; give that one another name")
+        taken = dict.fromkeys(names, FileFault.SUBSCRIBER_IS_TARGET)
         for position, subscriber in enumerate(self.checks.right.get("subscribers", ())):
             if subscriber in taken:
-                yield ("subscribers", position), f"{subscriber} {taken[subscriber]}"
-            taken.setdefault(subscriber, "is given twice")
+                yield ("subscribers", position), taken[subscriber].to_message(name=subscriber)
+            taken.setdefault(subscriber, FileFault.GIVEN_TWICE)
 
 
 async def read_as(kind: Kind, written: FileText | PlainFile) -> PlainFile:
@@ -485,8 +486,10 @@ async def read_as(kind: Kind, written: FileText | PlainFile) -> PlainFile:
     meant = [one for one in kinds() if not _fields(plain.plain).isdisjoint(one.spec.marks)]
     if len(meant) == 1 and kind not in meant:
         other = meant[0]
-        says = f"is {other.with_article}, no {kind}: `countersign {other.spec.command} start` starts it"
-        raise plain.faults([((), says)])
+        message = FileFault.OTHER_KIND_OF_FILE.to_message(
+            other=other.with_article, kind=kind, command=other.spec.command
+        )
+        raise plain.faults([((), message)])
     return plain
 
 

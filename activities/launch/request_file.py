@@ -43,6 +43,7 @@ from activities.records.cover_sheet import CoverSheet
 from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind
+from workflows.model.file_faults import FileFault
 from workflows.model.signature import Document, Reviewer, SignatureBrief
 from workflows.model.subject import Participant, Role
 from workflows.names import adopted_document
@@ -101,11 +102,11 @@ class DocumentEntry(FileModel):
     @model_validator(mode="after")
     def _file_or_template(self) -> Self:
         if self.file is None and self.template is None:
-            raise ValueError("needs either file or template")
+            raise FileFault.NEEDS_FILE_OR_TEMPLATE.error()
         if self.file is not None and self.template is not None:
-            raise ValueError("has file and template, but only one of them can be given")
+            raise FileFault.ONLY_ONE.error(field="file", other="template")
         if self.template is not None and self.name is None:
-            raise ValueError("needs a name, because it is made from a template")
+            raise FileFault.TEMPLATE_WITHOUT_NAME.error()
         return self
 
 
@@ -121,15 +122,15 @@ class SignerEntry(SomebodyEntry):
         if id is not None:
             checks = _checks(info)
             address = checks.person(id).email.casefold()
-            checks.once(id, f"{id} is a signer of this request already")
-            checks.once(address, "has the e-mail address of another signer of this request")
+            checks.once(id, FileFault.SIGNER_TWICE.to_message(person=id))
+            checks.once(address, FileFault.ADDRESS_OF_SIGNER.to_message())
         return id
 
     @field_validator("email")
     @classmethod
     def _own_address(cls, email: str | None, info: ValidationInfo) -> str | None:
         if email is not None:
-            _checks(info).once(email.casefold(), "is the e-mail address of another signer of this request")
+            _checks(info).once(email.casefold(), FileFault.ADDRESS_OF_SIGNER.to_message())
         return email
 
 
@@ -147,9 +148,9 @@ class ReviewerEntry(FileModel):
         if id is not None:
             checks = _checks(info)
             if id in checks.asking:
-                raise ValueError(f"{id} asks for it, and nobody reviews their own request")
+                raise FileFault.REVIEWS_OWN.error(person=id)
             # A signer may review it as well.
-            checks.once(f"reviewer {id}", f"{id} is a reviewer of this request already")
+            checks.once(f"reviewer {id}", FileFault.REVIEWER_TWICE.to_message(person=id))
         return id
 
     @field_validator("group")
@@ -159,15 +160,15 @@ class ReviewerEntry(FileModel):
             checks = _checks(info)
             if refused := checks.teams[name].refused:
                 raise ValueError(refused)
-            checks.once(f"reviewers {name}", f"the group {name} is among the reviewers already")
+            checks.once(f"reviewers {name}", FileFault.REVIEWERS_TWICE.to_message(group=name))
         return name
 
     @model_validator(mode="after")
     def _person_or_group(self) -> Self:
         if (self.person is None) == (self.group is None):
-            raise ValueError("needs either person or group")
+            raise FileFault.EXACTLY_ONE.error(fields="person, group")
         if self.person is not None and "rule" in self.model_fields_set:
-            raise ValueError("has a rule, which goes with group only")
+            raise FileFault.RULE_WITHOUT_GROUP.error()
         return self
 
 
@@ -199,7 +200,7 @@ class RequestFile(AskingFile):
     @classmethod
     def _somebody_acts(cls, signers: tuple[SignerEntry, ...]) -> tuple[SignerEntry, ...]:
         if all(signer.role is Role.COPY for signer in signers):
-            raise ValueError("needs at least one who signs or approves")
+            raise FileFault.NOBODY_SIGNS.error()
         return signers
 
     @field_validator("reviewers")
@@ -209,19 +210,16 @@ class RequestFile(AskingFile):
     ) -> tuple[ReviewerEntry, ...]:
         document: DocumentEntry | None = info.data.get("document")
         if reviewers and document and document.template is not None:
-            raise ValueError("can review a file only: of a template there is no document before it is sent")
+            raise FileFault.TEMPLATE_REVIEWED.error()
         if len(reviewers_of(reviewers, _checks(info).teams)) > PEOPLE_AT_MOST:
-            raise ValueError(f"are more than {PEOPLE_AT_MOST} people")
+            raise FileFault.TOO_MANY_REVIEWERS.error(most=PEOPLE_AT_MOST)
         return reviewers
 
     @field_validator("id")
     @classmethod
     def _not_adopted(cls, id: str | None) -> str | None:
         if id is not None and adopted_document(id):
-            raise ValueError(
-                f"{id} is the id of a document that was sent at Core Signature by hand and is followed up from there "
-                f"(countersign request show {id}); choose another one"
-            )
+            raise FileFault.ID_OF_DOCUMENT.error(id=id)
         return id
 
     _right_people = field_validator("requester", "signers")(right)
@@ -278,7 +276,7 @@ async def prepare_request(written: FileText | PlainFile, sources: Sources) -> Pr
     asker = asker_named(plain.plain, "requester")
     asking = frozenset[object](await askers(directory, asker) if isinstance(asker, str) else ())
     groups = {one["group"] for one in maps(plain.plain, "reviewers") if isinstance(one.get("group"), str)}
-    teams = {name: await Team.look_up(directory, name, asking, "requester") for name in sorted(groups)}
+    teams = {name: await Team.look_up(directory, name, asking) for name in sorted(groups)}
     found = await KnownPersons.look_up(directory, persons_named(plain.plain))
     checks = RequestChecks(
         asking=asking,

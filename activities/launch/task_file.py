@@ -17,6 +17,7 @@ from activities.records.cover_sheet import TaskCover
 from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind
+from workflows.model.file_faults import FileFault
 from workflows.model.subject import AnswerField, Participant, Role, Task
 from workflows.task.state import TaskInput
 
@@ -39,7 +40,7 @@ class TaskChecks(intake.FileChecks):
         directory, fields = sources.directory, plain if isinstance(plain, dict) else {}
         owner, who = intake.asker_named(plain, "owner"), fields.get("who")
         who = who if isinstance(who, dict) else {}
-        team = await intake.Team.look_up(directory, who.get("group"), frozenset({owner}), "owner")
+        team = await intake.Team.look_up(directory, who.get("group"), frozenset({owner}))
         asked = [who, *({"person": id} for id in team.members)]
         named = (owner, *(one.get("person") for one in (*asked, *intake.maps(plain, "colleagues"))))
         found = await intake.KnownPersons.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
@@ -67,14 +68,14 @@ class TaskChecks(intake.FileChecks):
     def person_once(self, id: str) -> str:
         person = self.person(id)
         if id == self.owner:
-            raise ValueError(f"{id} is the owner and cannot be asked")
-        self.once(id, f"{id} is among those who are asked already")
+            raise FileFault.ASKS_THE_OWNER.error(person=id)
+        self.once(id, FileFault.ASKED_TWICE.to_message(person=id))
         self.address_once(person.email)
         return id
 
     def address_once(self, email: str) -> str:
         """Refuse a repeated address: a person could hand over to themselves."""
-        self.once(email.casefold(), "is the e-mail address of somebody else who is asked")
+        self.once(email.casefold(), FileFault.ADDRESS_OF_ASKED.to_message())
         return email
 
 
@@ -147,9 +148,9 @@ class TaskFile(intake.AskingFile):
     @model_validator(mode="after")
     def _one_time(self) -> Self:
         if self.within is not None and self.due is not None:
-            raise ValueError("has due and within, but only one of them can be given")
+            raise FileFault.ONLY_ONE.error(field="due", other="within")
         if self.within is not None and self.policy is not None and self.policy.window is not None:
-            raise ValueError("has within and policy.window, which say the same: only one of them can be given")
+            raise FileFault.ONLY_ONE.error(field="within", other="policy.window")
         return self
 
 

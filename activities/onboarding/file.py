@@ -12,6 +12,7 @@ from activities.files.reading import FileModel
 from activities.launch import intake
 from activities.launch.doors import Sources
 from activities.people.directory import Directory, UnknownGroup
+from workflows.model.file_faults import FileFault
 from workflows.model.notifications import QUIET_AT_MOST
 from workflows.model.subject import group_of
 
@@ -76,7 +77,7 @@ class OnboardingChecks(intake.FileChecks):
         """The people of a team, which is a person or a group; `ValueError` for too many."""
         members = self.groups[id] if id in self.groups else (self.person(id).id,)
         if len(members) > intake.PEOPLE_AT_MOST:
-            raise ValueError(f"the group {id} has {len(members):,} people: at most {intake.PEOPLE_AT_MOST} can be told")
+            raise FileFault.CROWD.error(group=id, count=len(members), most=intake.PEOPLE_AT_MOST)
         return members
 
 
@@ -144,7 +145,7 @@ class StageEntry(FileModel):
     @model_validator(mode="after")
     def _has_something(self) -> Self:
         if not (self.agreements or self.tasks or self.steps or self.notices):
-            raise ValueError("is empty: it needs agreements, tasks, steps or notices")
+            raise FileFault.EMPTY_STAGE.error()
         return self
 
 
@@ -164,7 +165,7 @@ class OnboardingFile(intake.AskingFile):
     @classmethod
     def _none_of_its_own(cls, due: object) -> None:
         if due is not None:
-            raise ValueError("is for parts: an onboarding has no due date of its own")
+            raise FileFault.DUE_OF_PARTS.error()
 
     @field_validator("teams")
     @classmethod
@@ -172,10 +173,10 @@ class OnboardingFile(intake.AskingFile):
         told: set[str] = set()
         for name, id in teams.items():
             if name in (CUSTOMER, OWNER):
-                raise ValueError(f"{name} stands for somebody else already: choose another name for the team")
+                raise FileFault.TEAM_NAME_TAKEN.error(team=name)
             told |= {*_checks(info).team(id)}
         if len(told) > intake.PEOPLE_AT_MOST:
-            raise ValueError(f"are {len(told):,} people together: at most {intake.PEOPLE_AT_MOST} hear of a signature")
+            raise FileFault.TEAMS_TOO_LARGE.error(count=len(told), most=intake.PEOPLE_AT_MOST)
         return teams
 
     @field_validator("stages")
@@ -183,14 +184,14 @@ class OnboardingFile(intake.AskingFile):
     def _not_too_many(cls, stages: tuple[StageEntry, ...]) -> tuple[StageEntry, ...]:
         parts = sum(len(one.agreements) + len(one.tasks) + len(one.steps) + len(one.notices) for one in stages)
         if parts > PARTS_AT_MOST:
-            raise ValueError(f"have {parts} parts together: at most {PARTS_AT_MOST}")
+            raise FileFault.TOO_MANY_PARTS.error(count=parts, most=PARTS_AT_MOST)
         names = [stage.name for stage in stages]
         if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"has two stages called {twice}")
+            raise FileFault.GIVEN_TWICE.error(name=twice)
         return stages
 
     def people_of(self, word: str) -> str:
         """The directory id or group behind a word of the file; `ValueError` for an unknown team."""
         if word not in self.teams:
-            raise ValueError(f'"{word}" is none of teams{did_you_mean(word, self.teams)}')
+            raise FileFault.NO_TEAM.error(team=word, hint=did_you_mean(word, self.teams))
         return self.teams[word]

@@ -43,6 +43,8 @@ from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
 from workflows.follow_up.view import PEOPLE_AT_MOST
 from workflows.kinds import Kind
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 from workflows.model.notifications import NotificationBudget
 from workflows.model.onboarding import Onboarding, PartKind, PartPlan, StagePlan
 from workflows.model.policy import Policy
@@ -71,7 +73,7 @@ class PartDraft:
         """Faults of the part's file, as faults of the onboarding file."""
         at = written_path(self.place.path)
         return FileFaults(
-            type(one)(one.file, one.line, f"{at}.{path}" if (path := self._written(one.path)) else at, one.says)
+            type(one)(one.file, one.line, f"{at}.{path}" if (path := self._written(one.path)) else at, one.message)
             for one in found.faults
         )
 
@@ -127,15 +129,15 @@ class PartDrafts:
                 self._notice(plan, entry, place) if what is PartKind.NOTICE else self._part(plan, entry, place)
             )
         except _PartFault as wrong:
-            self.wrong.append(place.file.faults([((*place.path, *wrong.at), wrong.says)]))
+            self.wrong.append(place.file.faults([((*place.path, *wrong.at), wrong.message)]))
 
     def _id(self, what: PartKind, entry: Any) -> str:
         given = entry.id if isinstance(entry, NoticeEntry) else entry.get("id")
         id = f"{what}-{self._counts[what]}" if given is None else given
         if not isinstance(id, str) or not re.fullmatch(SHORT_ID, id):
-            raise _PartFault(("id",), f"must be 1-{ID_AT_MOST} characters of A-Z a-z 0-9 _ -")
+            raise _PartFault(("id",), FileFault.NO_SHORT_ID.to_message(most=ID_AT_MOST))
         if id in self._ids:
-            raise _PartFault(("id",), f"{id} is the id of another part")
+            raise _PartFault(("id",), FileFault.ID_OF_PART.to_message(id=id))
         self._ids.add(id)
         return id
 
@@ -155,7 +157,7 @@ class PartDrafts:
         try:
             return self.file.people_of(str(word))
         except ValueError as unknown:
-            raise _PartFault((at,), str(unknown)) from None
+            raise _PartFault((at,), unknown.args[0]) from None
 
     @property
     def customer_id(self) -> str:
@@ -182,7 +184,8 @@ class PartDrafts:
     def _part(self, plan: PartPlan, entry: dict[str, Any], place: TemplatePosition) -> PartDraft:
         for key in _OURS.keys() & entry.keys():
             if _OURS[key] is not plan.what:
-                raise _PartFault((key,), f"is for a {_OURS[key]}, not for {_with_article(plan.what)}")
+                other, part = f"a {_OURS[key]}", _with_article(plan.what)
+                raise _PartFault((key,), FileFault.FIELD_OF_OTHER_PART.to_message(other=other, part=part))
         own = {key: value for key, value in entry.items() if key not in ("id", *_OURS)}
         for key in PEOPLE_OF_PARTS:
             if isinstance(people := own.get(key), list):
@@ -212,7 +215,7 @@ class PartDrafts:
         """One of a list of people; only reviewers can be a group."""
         named = self._somebody(entry)
         if key != "reviewers" and isinstance(named, dict) and "group" in named and "group" not in entry:
-            raise _PartFault((key, place, "person"), f"{entry['person']} is a group here: name one of its people")
+            raise _PartFault((key, place, "person"), FileFault.GROUP_HERE.to_message(group=entry["person"]))
         return named
 
     def _somebody(self, entry: Any) -> Any:
@@ -227,15 +230,15 @@ class PartDrafts:
     def _task(self, own: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
         who = own.get("who")
         if "team" in entry and who is not None:
-            raise _PartFault(("team",), "and who say the same: only one of them can be given")
+            raise _PartFault((), FileFault.ONLY_ONE.to_message(field="team", other="who"))
         if "team" in entry:
             id = self._team(entry["team"], "team")
             who = {"group": id} if id in self.checks.groups else {"person": id}
         who = self._somebody(who)
         if who is None:
-            raise _PartFault(
-                (), f"needs team: one of {', '.join(self.file.teams) or 'teams, which the file does not have'}"
-            )
+            teams = ", ".join(self.file.teams)
+            needed = FileFault.NEEDS_TEAM.to_message(teams=teams) if teams else FileFault.NEEDS_TEAMS.to_message()
+            raise _PartFault((), needed)
         owner = self.deputy if who == asked_of(self.file.owner) else self.file.owner
         return {"kind": TEAM_TASK, "owner": owner, **own, "who": who}
 
@@ -255,25 +258,23 @@ class PartDrafts:
             if isinstance(who, dict) and who.keys() & {"person", "email"} and who.items() <= one.items():
                 return place
         known = [CUSTOMER, *(str(one.get("person") or one["email"]) for one in self.contacts_plain)]
-        raise _PartFault(
-            ("who",), f"must be the customer or one of customer.colleagues: {', '.join(dict.fromkeys(known))}"
-        )
+        raise _PartFault(("who",), FileFault.NOT_THE_CUSTOMER.to_message(people=", ".join(dict.fromkeys(known))))
 
     def _step(self, own: dict[str, Any], entry: dict[str, Any], asked: int) -> dict[str, Any]:
         """The task file of a step for the contact at index `asked`."""
         step = {"kind": CUSTOMER_STEP, "owner": self.file.owner, **own, "who": self.contacts_plain[asked]}
         if "delegate" in entry and "colleagues" in own:
-            raise _PartFault(("colleagues",), "and delegate say the same: only one of them can be given")
+            raise _PartFault((), FileFault.ONLY_ONE.to_message(field="colleagues", other="delegate"))
         if self._flag(entry, "delegate"):
             if not self.file.customer.colleagues:
-                raise _PartFault(("delegate",), "needs customer.colleagues: only they can be given it")
+                raise _PartFault(("delegate",), FileFault.NEEDS_COLLEAGUES.to_message())
             step["colleagues"] = [one for place, one in enumerate(self.contacts_plain) if place != asked]
         return step
 
     def _flag(self, entry: dict[str, Any], name: str) -> bool:
         value = entry.get(name, False)
         if not isinstance(value, bool):
-            raise _PartFault((name,), "must be true or false")
+            raise _PartFault((name,), FileFault.NO_FLAG.to_message())
         return value
 
     @property
@@ -286,10 +287,9 @@ def _with_article(what: PartKind) -> str:
 
 
 class _PartFault(Exception):
-    def __init__(self, at: FieldPath, says: str) -> None:
-        super().__init__(says)
-        self.at = at
-        self.says = says
+    def __init__(self, at: FieldPath, message: Message) -> None:
+        super().__init__(message)
+        self.at, self.message = at, message
 
 
 def _plain(somebody: Any) -> dict[str, Any]:
@@ -500,8 +500,7 @@ async def _deputy(plain: PlainFile, file: OnboardingFile, checks: OnboardingChec
     if deputy is None and group_of(file.owner):
         return file.owner  # The others of the group hear it.
     if deputy is None:
-        says = f"{file.owner} has no manager, and no team is anybody else: nobody would hear that a decision waits"
-        raise plain.faults([(("owner",), says)])
+        raise plain.faults([(("owner",), FileFault.OWNER_ALONE.to_message(owner=file.owner))])
     return deputy
 
 

@@ -23,6 +23,7 @@ from activities.files.reading import Fault, FileFaults, FileText
 from activities.people.devices import KnownDevice
 from activities.people.person import PeopleFile, Person, PushDevice, by_group
 from activities.records.devices import InvalidMark, device_hash
+from workflows.model.file_faults import FileFault
 from workflows.model.rejections import Rejection
 from workflows.model.subject import group_of
 
@@ -191,8 +192,8 @@ def _read_there(path: Path, content: bytes) -> bytes | tuple[Fault, ...]:
 
 
 def _ours(path: Path, error: Exception) -> FileFaults:
-    says = f"cannot be read, by a fault of Countersign ({type(error).__name__})"
-    return FileFaults((Fault(str(path), None, "", says),))
+    message = FileFault.READ_BADLY.to_message(error=type(error).__name__)
+    return FileFaults((Fault(str(path), None, "", message),))
 
 
 class DirectoryFailure(Exception):
@@ -231,7 +232,8 @@ class UnknownPerson(DirectoryFailure):
 
 class UnknownGroup(DirectoryFailure):
     def __init__(self, name: str, hint: str = "", where: str = "the directory") -> None:
-        super().__init__(f'the group "{name}" is not in {where}{hint}')
+        self.message = FileFault.NO_GROUP_THERE.to_message(group=name, where=where, hint=hint)
+        super().__init__(self.message.english)
         self.name = name
 
 

@@ -30,6 +30,7 @@ from activities.files.fields import (
 )
 from activities.files.reading import TOLD_AT_MOST, FileModel, FileText, PlainFile
 from activities.people.ids import stands_in_full
+from workflows.model.file_faults import FileFault
 from workflows.model.messages import Message
 from workflows.model.rejections import Rejection
 from workflows.model.subject import group_of
@@ -88,7 +89,7 @@ class PushDevice(FileModel):
     @model_validator(mode="after")
     def _one_address(self) -> Self:
         if (self.token is None) is (self.fid is None):
-            raise ValueError("needs exactly one of token, fid")
+            raise FileFault.EXACTLY_ONE.error(fields="token, fid")
         return self
 
 
@@ -118,7 +119,7 @@ class Absence(FileModel):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if begin(self.from_, UTC_ZONE) >= end(self.until, UTC_ZONE):
-            raise ValueError(Rejection.ENDS_BEFORE.english)
+            raise ValueError(Rejection.ENDS_BEFORE.to_message())
         return self
 
     def is_of(self, kind: str) -> bool:
@@ -205,7 +206,7 @@ class PeopleKnown:
         if id not in self.managers:
             self.unknown += 1
             suggestion = did_you_mean(id, self.managers) if self.unknown <= TOLD_AT_MOST else ""
-            raise ValueError(f"{id} is not in this file{suggestion}")
+            raise FileFault.NO_PERSON_OF_FILE.error(person=id, hint=suggestion)
         return id
 
     def manager_cycle(self, id: str) -> tuple[str, ...]:
@@ -283,9 +284,9 @@ class Person(Reachable):
     def _unique(cls, id: str, info: ValidationInfo) -> str:
         if isinstance(known := info.context, PeopleKnown):
             if stands_in_full(id):
-                raise ValueError("is reserved for people who stand in full in a file")
+                raise FileFault.RESERVED_ID.error()
             if id in known.ids_seen:
-                raise ValueError(f"{id} is in this file twice")
+                raise FileFault.ID_TWICE.error(id=id)
             known.ids_seen.add(id)
         return id
 
@@ -305,7 +306,7 @@ class Person(Reachable):
         cycle = known.manager_cycle(own)
         # Reported once for the whole cycle, at one member.
         if cycle and own == min(cycle):
-            raise ValueError(f"the managers go round in a circle: {' → '.join(cycle)}")
+            raise FileFault.IN_A_CIRCLE.error(circle=" → ".join(cycle))
         return manager
 
     @field_validator("devices")
@@ -314,7 +315,7 @@ class Person(Reachable):
         if isinstance(known := info.context, PeopleKnown):
             tokens = [device.value for device in devices]
             if len(set(tokens)) < len(tokens) or known.tokens_seen & set(tokens):
-                raise ValueError("has a device token that is in this file twice")
+                raise FileFault.DEVICE_TWICE.error()
             known.tokens_seen.update(tokens)
         return devices
 

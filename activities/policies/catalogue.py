@@ -21,6 +21,7 @@ from activities.people.language import ENGLISH, Language, phrase
 from activities.policies.cascade import REQUEST, Layer, Resolved, resolve, without_trigger
 from activities.policies.onboarding_template import kick_off_file
 from activities.policies.policy_file import PolicyLayer, Senseless, senseless
+from workflows.model.file_faults import FileFault
 from workflows.model.policy import Policy
 
 _OURS: Final[Mapping[str, str]] = {
@@ -45,7 +46,7 @@ class KindLabel(FileModel):
     @model_validator(mode="after")
     def _in_some_language(self) -> Self:
         if not any(self._said.values()):
-            raise ValueError("needs the label in one language at least, such as {en: Customer contract}")
+            raise FileFault.NO_LABEL.error(example="{en: Customer contract}")
         return self
 
     @property
@@ -76,14 +77,14 @@ class StarterEntry(FileModel):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.person is not None) + (self.group is not None) + self.everyone != 1:
-            raise ValueError("needs exactly one of person, group")
+            raise FileFault.EXACTLY_ONE.error(fields="person, group")
         return self
 
 
 def _starters(written: object) -> object:
     if isinstance(written, str):
         if written != "everyone":
-            raise ValueError("must be everyone, or a list such as [{group: sales}, {person: legal-desk}]")
+            raise FileFault.NO_STARTERS.error(example="[{group: sales}, {person: legal-desk}]")
         return ({"everyone": True},)
     return written
 
@@ -103,7 +104,8 @@ Uncalled = Callable[[str], str | None]
 class UnknownKind(LookupError):
     def __init__(self, kind: str, known: Collection[str], file: str = "the catalogue") -> None:
         helps = did_you_mean(kind, known) or f"; it has {', '.join(_some(known))}"
-        super().__init__(f'"{kind}" is not a kind of {file}{helps}')
+        self.message = FileFault.NO_KIND_OF_CATALOGUE.to_message(kind=kind, where=file, hint=helps)
+        super().__init__(self.message.english)
 
 
 def _some(known: Collection[str]) -> Iterator[str]:
@@ -125,12 +127,12 @@ class KindsKnown:
     def check(self, parent: str) -> str:
         """Refuse an extended kind that is unknown, leads back to itself, or is too far up."""
         if parent not in self.written:
-            raise ValueError(f"{parent} is not a kind of this file{did_you_mean(parent, self.written)}")
+            raise FileFault.NO_KIND_OF_FILE.error(kind=parent, hint=did_you_mean(parent, self.written))
         chain = self.lineage(parent)
         if (above := self._parent(chain[-1])) in chain:
-            raise ValueError(f"goes round in a circle: {' → '.join([*chain, str(above)])}")
+            raise FileFault.IN_A_CIRCLE.error(circle=" → ".join([*chain, str(above)]))
         if len(chain) > _DEEPEST:
-            raise ValueError(f"has more than {_DEEPEST} kinds above it, each extending the next")
+            raise FileFault.TOO_MANY_KINDS_ABOVE.error(most=_DEEPEST)
         return parent
 
     def lineage(self, kind: str) -> list[str]:
@@ -286,7 +288,7 @@ class Catalogue:
         """Why the resolved policy cannot work; `within` is the time until the request's own due date."""
         layers = list(self._written(kind, override))
         if without_trigger(layers):
-            yield ("escalation",), "needs after or or; `escalation: null` switches it off"
+            yield ("escalation",), FileFault.ESCALATION_WITHOUT_TRIGGER.to_message()
         else:
             yield from senseless(resolved := resolve(layers), within)
             if resolved.layer("handoff") == layers[-1][0]:
@@ -300,7 +302,7 @@ class Catalogue:
         """Targets that are never called, each with the reason."""
         for position, target in enumerate(policy.handoff):
             if self._uncalled and target.url and (why := self._uncalled(target.url)):
-                yield ("handoff", position, "url"), why
+                yield ("handoff", position, "url"), FileFault.INVALID.to_message(says=why)
 
     def _not_to_be_started(self, policy: Policy) -> Senseless:
         """Faults of onboarding files that targets start; each layer reports those it names."""
@@ -309,7 +311,7 @@ class Catalogue:
                 try:
                     kick_off_file(self._folder, target.start.onboarding, [one.place for one in target.start.fields])
                 except FileFaults as faults:
-                    yield ("handoff", position, "start", "onboarding"), faults.in_short
+                    yield ("handoff", position, "start", "onboarding"), faults.first
 
     def _written(self, kind: str, override: PolicyLayer | None) -> Iterator[Layer]:
         for name in reversed(self._lineage(self.known(kind))):

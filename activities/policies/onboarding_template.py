@@ -12,6 +12,8 @@ from activities.errors import did_you_mean
 from activities.files.fields import filled, places
 from activities.files.reading import FileModel, FileText, PlainFile
 from activities.files.yaml_lines import FieldMark, FieldPath, Parsed
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 
 PARTS: Final = ("agreements", "tasks", "steps", "notices")
 _SUFFIX: Final = ".yaml"
@@ -48,7 +50,10 @@ def read_template(file: PlainFile, folder: Path) -> PlainFile | None:
         return None
     there = {one.stem: one for one in sorted(folder.glob(f"*{_SUFFIX}"))}
     if name not in there:
-        raise file.faults([(("template",), f"there is no {name}{_SUFFIX} in {folder}{did_you_mean(name, there)}")])
+        unknown = FileFault.NO_TEMPLATE.to_message(
+            file=f"{name}{_SUFFIX}", folder=folder, hint=did_you_mean(name, there)
+        )
+        raise file.faults([(("template",), unknown)])
     return FileText.read(there[name]).parse()
 
 
@@ -164,16 +169,16 @@ def kick_off(file: PlainFile, id: str, values: Mapping[str, str]) -> PlainFile:
     return TemplatePosition(file, ()).holding({"id": id, **(filled(file.plain, values) or {})})
 
 
-def _wrong_places(plain: Mapping[str, Any], fields: Collection[str]) -> Iterator[tuple[FieldPath, str]]:
+def _wrong_places(plain: Mapping[str, Any], fields: Collection[str]) -> Iterator[tuple[FieldPath, Message]]:
     if "id" in plain:
-        yield ("id",), "is made of what has ended: leave it out"
+        yield ("id",), FileFault.ID_FROM_ENDED.to_message()
     found = list(places(plain))
     for path, name in found:
         if not may_be_given(path):
-            yield path, "can have no {place}, which are for texts, persons and dates: write it out"
+            yield path, FileFault.NO_PLACE_HERE.to_message(place="{place}")
         elif name not in fields and name not in OF_THE_ENDED and not person_of(name):
             known = (*OF_THE_ENDED, "person-1", *(f"person-1.{of}" for of in OF_A_PERSON), *fields)
             helps = did_you_mean(name, known) or f"; there are {', '.join(known)}"
-            yield path, f"nobody fills {{{name}}}{helps}"
+            yield path, FileFault.NOBODY_FILLS.to_message(place=f"{{{name}}}", hint=helps)
     for name in set(fields).difference(name for _, name in found):
-        yield (), f"has no place {{{name}}} for the target's field of that name"
+        yield (), FileFault.LACKS_PLACE.to_message(place=f"{{{name}}}")

@@ -13,7 +13,8 @@ from activities.files.fields import Id, Name, Retention, Span, SpanOrNone, Url, 
 from activities.files.reading import FileModel
 from activities.files.yaml_lines import FieldPath
 from activities.policies.cascade import REQUEST, Resolved
-from workflows.model.messages import duration_words
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 from workflows.model.policy import OVERDUE_AT_MOST, ROUNDS_AT_MOST, Escalation, EscalationAction, EvidenceLevel, Format
 from workflows.model.subject import LockScreen, Status
 from workflows.names import QUEUES
@@ -31,13 +32,13 @@ _WAYS: Final = ("person", "group", "url", "workflow", "start", "nexus", "archive
 
 def _trigger(text: str) -> str:
     if text != "used-up" and not _SPAN.fullmatch(text) and not _SHARE.fullmatch(text):
-        raise ValueError("must be a duration such as 2d, a share of the window such as 60%, or used-up")
+        raise FileFault.NO_TRIGGER.error()
     return text
 
 
 def _share_or_span(text: str) -> str:
     if not _SPAN.fullmatch(text) and not _SHARE.fullmatch(text):
-        raise ValueError("must be a duration such as 2d, or a share of the time until the due date such as 25%")
+        raise FileFault.NO_SHARE.error()
     return text
 
 
@@ -46,13 +47,13 @@ def _opening_hours(text: str) -> str:
         try:
             clock_hours(text)
         except ValueError:
-            raise ValueError('must be working, any or hours such as "09:00-18:00"') from None
+            raise FileFault.NO_HOURS.error() from None
     return text
 
 
 def _known_telling(written: object) -> object:
     if written == "digest":
-        raise ValueError("digest is not yet supported; true tells of each, false of none")
+        raise FileFault.NO_DIGEST.error()
     return written
 
 
@@ -117,13 +118,13 @@ class TellRequesterLayer(FileModel):
 
 def _beside_the_catalogue(name: str) -> str:
     if not _BESIDE.fullmatch(name):
-        raise ValueError("must be the name of a .yaml or .json file beside the catalogue, without a folder")
+        raise FileFault.NO_FILE_BESIDE.error()
     return name
 
 
 def _not_our_queue(queue: str) -> str:
     if queue in QUEUES:
-        raise ValueError("is a queue of our own: an onboarding is started by onboarding, with its file")
+        raise FileFault.OUR_QUEUE.error()
     return queue
 
 
@@ -138,17 +139,17 @@ class StartEntry(FileModel):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.onboarding is None) == (self.workflow is None):
-            raise ValueError("needs exactly one of onboarding (a file), workflow (its type, with queue)")
+            raise FileFault.EXACTLY_ONE.error(fields="onboarding (a file), workflow (its type, with queue)")
         if (self.workflow is None) != (self.queue is None):
-            raise ValueError("needs workflow and queue together: the type, and where its workers ask for work")
+            raise FileFault.WORKFLOW_WITHOUT_QUEUE.error()
         if self.fields and self.onboarding is None:
-            raise ValueError("has fields, which go into the places of an onboarding's file: a workflow gets the data")
+            raise FileFault.FIELDS_FOR_WORKFLOW.error()
         return self
 
 
 def _endpoint(name: str) -> str:
     if not re.fullmatch(_ENDPOINT, name):
-        raise ValueError("must be the name of a Nexus endpoint: A-Z a-z 0-9 -, a letter first and no - last")
+        raise FileFault.NO_ENDPOINT.error()
     return name
 
 
@@ -163,9 +164,9 @@ class OperationEntry(FileModel):
 def _of_an_archive(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ARCHIVES or parts.query or parts.fragment or ".." in parts.path.split("/"):
-        raise ValueError(f"must be an address that begins with one of {', '.join(f'{one}://' for one in ARCHIVES)}")
+        raise FileFault.NO_ARCHIVE.error(schemes=", ".join(f"{one}://" for one in ARCHIVES))
     if parts.password:
-        raise ValueError("has a password, which belongs into no file")
+        raise FileFault.PASSWORD_IN_FILE.error()
     return url
 
 
@@ -175,11 +176,9 @@ def _below_it(path: str) -> str:
     except (LookupError, ValueError):
         filled = ""
     if not re.fullmatch(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.pdf", filled):
-        raise ValueError(
-            f"must be a path such as {{kind}}/{{year}}/{{id}}.pdf, with {', '.join(ARCHIVED_BY)} in braces"
-        )
+        raise FileFault.NO_ARCHIVE_PATH.error(example="{kind}/{year}/{id}.pdf", names=", ".join(ARCHIVED_BY))
     if "{id}" not in path:
-        raise ValueError("needs {id}: each document has a name of its own")
+        raise FileFault.PATH_WITHOUT_ID.error(place="{id}")
     return path
 
 
@@ -216,29 +215,29 @@ class TargetEntry(FileModel):
     @classmethod
     def _with_a_call_only(cls, attach: bool, info: ValidationInfo) -> bool:
         if attach and info.data.get("url", ...) is None:
-            raise ValueError("goes with url only; archive takes the document as a file")
+            raise FileFault.WITHOUT_URL.error()
         return attach
 
     @field_validator("personal")
     @classmethod
     def _in_a_call_only(cls, personal: bool, info: ValidationInfo) -> bool:
         if personal and info.data.get("url", ...) is None:
-            raise ValueError("goes with url only; nothing else carries names and addresses")
+            raise FileFault.WITHOUT_URL.error()
         return personal
 
     @field_validator("format")
     @classmethod
     def _of_a_call_only(cls, format: Format, info: ValidationInfo) -> Format:
         if format is not Format.STANDARD and info.data.get("url", ...) is None:
-            raise ValueError("goes with url only; nothing else has a format")
+            raise FileFault.WITHOUT_URL.error()
         return format
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if sum(getattr(self, way) is not None for way in _WAYS) != 1:
-            raise ValueError(f"needs exactly one of {', '.join(_WAYS)}")
+            raise FileFault.EXACTLY_ONE.error(fields=", ".join(_WAYS))
         if self.start and self.start.workflow and "." in self.target:
-            raise ValueError(f"{self.target} has a dot: what starts a workflow has none, for its id is made of it")
+            raise FileFault.TARGET_WITH_DOT.error(target=self.target)
         return self
 
 
@@ -269,7 +268,7 @@ class PolicyLayer(FileModel):
     @classmethod
     def _each_once(cls, warnings: tuple[SpanOrNone, ...] | None) -> tuple[SpanOrNone, ...] | None:
         if twice := sorted({ahead for ahead in warnings or () if (warnings or ()).count(ahead) > 1}):
-            raise ValueError(f"has {twice[0]} twice")
+            raise FileFault.GIVEN_TWICE.error(name=twice[0])
         return warnings
 
     @field_validator("handoff")
@@ -277,11 +276,11 @@ class PolicyLayer(FileModel):
     def _told_apart(cls, targets: tuple[TargetEntry, ...] | None) -> tuple[TargetEntry, ...] | None:
         names = [target.target for target in targets or ()]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"has the target {twice[0]} twice")
+            raise FileFault.GIVEN_TWICE.error(name=twice[0])
         return targets
 
 
-Senseless: TypeAlias = Iterator[tuple[FieldPath, str]]
+Senseless: TypeAlias = Iterator[tuple[FieldPath, Message]]
 """Fields of the policy, each with what is wrong."""
 
 
@@ -293,9 +292,9 @@ def senseless(resolved: Resolved, within: timedelta | None = None) -> Senseless:
     if escalation is None:
         return
     if resolved.policy.reminders is None and {escalation.after, escalation.or_} <= {"used-up", None}:
-        yield ("escalation", "after"), "never comes, because there are no reminders to use up"
+        yield ("escalation", "after"), FileFault.NEVER_USED_UP.to_message()
     if not _reachable(escalation):
-        yield ("escalation",), "has nobody to escalate to: name alternates or a fallback, or ask manager or delegate"
+        yield ("escalation",), FileFault.NOBODY_TO_ESCALATE_TO.to_message()
 
 
 def self_serving(resolved: Resolved, asking: str | None, asked: frozenset[str]) -> Senseless:
@@ -304,9 +303,9 @@ def self_serving(resolved: Resolved, asking: str | None, asked: frozenset[str]) 
     if escalation is None:
         return
     if asking in escalation.alternates and resolved.layer("escalation.alternates") == REQUEST:
-        yield ("escalation", "alternates"), f"{asking} asks for it and cannot be the alternate"
+        yield ("escalation", "alternates"), FileFault.OWN_ALTERNATE.to_message(person=asking)
     elif set(escalation.to) == {"alternates"} and escalation.alternates and _named(escalation) <= {asking, *asked}:
-        yield ("escalation", "alternates"), "ask for it or are asked themselves, and nobody else is to be asked"
+        yield ("escalation", "alternates"), FileFault.NO_OTHER_ALTERNATE.to_message()
 
 
 def _too_late(resolved: Resolved, within: timedelta | None) -> Senseless:
@@ -315,15 +314,17 @@ def _too_late(resolved: Resolved, within: timedelta | None) -> Senseless:
         last = length(reminders.first) + (reminders.most - 1) * length(reminders.every)
         parts = ("reminders.first", "reminders.every", "reminders.most")
         if room.lacks(last, parts):
-            yield ("reminders",), f"the last of {reminders.most} comes after {_days(last)}, {room}"
+            span = _in_full_units(last)
+            late = FileFault.REMINDERS_PASS_DUE.to_message(span=span, most=reminders.most, window=room.window)
+            yield ("reminders",), late
     for ahead in policy.warnings:
         if room.lacks(length(ahead), ("warnings",)):
-            yield ("warnings",), f"{duration_words(ahead)} before the due date is before the request is sent, {room}"
+            yield ("warnings",), FileFault.WARNING_PASSES_DUE.to_message(span=ahead, window=room.window)
     if policy.fallback_after and room.lacks(length(policy.fallback_after), ("fallback_after",)):
-        yield ("fallback_after",), f"{duration_words(policy.fallback_after)} is too late, {room}"
+        yield ("fallback_after",), FileFault.PASSES_DUE.to_message(span=policy.fallback_after, window=room.window)
     for name, trigger in _timed(policy.escalation):
         if room.lacks(length(trigger), (f"escalation.{name}",)):
-            yield ("escalation", name), f"{duration_words(trigger)} is too late, {room}"
+            yield ("escalation", name), FileFault.PASSES_DUE.to_message(span=trigger, window=room.window)
 
 
 def _after_closing(resolved: Resolved) -> Senseless:
@@ -331,14 +332,14 @@ def _after_closing(resolved: Resolved) -> Senseless:
     overdue, grace = resolved.policy.overdue, resolved.policy.grace
     if overdue is None or not resolved.policy.expires:
         return
-    most, closing = length(grace) // length(overdue.every), f"it closes {duration_words(grace)} after the due date"
+    most = length(grace) // length(overdue.every)
     asked = max(resolved.rank(resolved.layer(part)) for part in ("overdue.every", "overdue.most"))
     if length(overdue.every) >= length(grace) and asked >= resolved.rank(resolved.layer("grace")):
-        yield ("overdue",), f"the first comes {duration_words(overdue.every)} after the due date, but {closing}"
+        yield ("overdue",), FileFault.OVERDUE_AFTER_CLOSING.to_message(span=overdue.every, grace=grace)
     if overdue.most is None and most > OVERDUE_AT_MOST:
         yield (
             ("overdue", "every"),
-            f"makes {most} reminders, because {closing}: at most {OVERDUE_AT_MOST}, or give most",
+            FileFault.TOO_MANY_OVERDUE.to_message(count=most, grace=grace, most=OVERDUE_AT_MOST),
         )
 
 
@@ -354,19 +355,14 @@ class _Room:
 
     def __init__(self, resolved: Resolved, within: timedelta | None) -> None:
         self._resolved = resolved
-        self._due = within is not None
         self._time = length(resolved.policy.window) if within is None else within
+        self.window = resolved.policy.window if within is None else _in_full_units(within)
         self._rank = resolved.rank(REQUEST) if within is not None else resolved.rank(resolved.layer("window"))
 
     def lacks(self, time: timedelta, parts: Iterable[str]) -> bool:
         """Whether the parts take longer, and a layer that knew the time says so."""
         asked = max(self._resolved.rank(self._resolved.layer(part)) for part in parts)
         return time >= self._time and asked >= self._rank
-
-    def __str__(self) -> str:
-        return (
-            "after the due date" if self._due else f"but the window is {duration_words(self._resolved.policy.window)}"
-        )
 
 
 def _reachable(escalation: Escalation) -> bool:
@@ -378,7 +374,7 @@ def _named(escalation: Escalation) -> set[str]:
     return {*escalation.alternates, *([escalation.fallback] if escalation.fallback else [])}
 
 
-def _days(time: timedelta) -> str:
-    if time >= timedelta(days=1):
-        return duration_words(f"{time // timedelta(days=1)}d")
-    return duration_words(f"{time // timedelta(hours=1)}h") if time >= timedelta(hours=1) else "minutes"
+def _in_full_units(time: timedelta) -> str:
+    """In whole days, else hours, else minutes, at least one."""
+    units = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("m", timedelta(minutes=1)))
+    return next((f"{time // unit}{letter}" for letter, unit in units if time >= unit), "1m")

@@ -22,6 +22,8 @@ from activities.records.database import replace as replace_row
 from activities.records.schema import AUDIENCE_CHANGES, AUDIENCES, CHANGED_MEMBERS, MEMBERS, YEARS
 from workflows.kinds import Kind
 from workflows.model.campaign import AudienceChange, Batch, BatchWork, CampaignOrder, ChangeKind, FrozenAudience
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 
 AUDIENCE_AT_MOST: Final = 200_000
 """People of one campaign, joiners included."""
@@ -35,7 +37,7 @@ _ATTEMPT: Final = re.compile(r"\.r[0-9]+$")
 
 class MemberRow(NamedTuple):
     """`number` is the line in the file, or the position; `person` a directory id, or `p-…` if described in full; `says`
-    why they cannot be asked.
+    why they cannot be asked, as a message in JSON.
     """
 
     number: int
@@ -43,6 +45,11 @@ class MemberRow(NamedTuple):
     department: str = ""
     manager: str = ""
     says: str = ""
+
+    @property
+    def fault(self) -> Message | None:
+        """Why they cannot be asked."""
+        return Message.model_validate_json(self.says) if self.says else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +164,8 @@ def repeated(rows: Iterable[MemberRow]) -> Iterator[MemberRow]:
     number_by_person: dict[str, int] = {}
     for row in rows:
         if not row.says and row.person in number_by_person:
-            yield row._replace(says=f"is in row {number_by_person[row.person]} already")
+            repeated_row = FileFault.ROW_TWICE.to_message(row=number_by_person[row.person])
+            yield row._replace(says=repeated_row.model_dump_json())
         else:
             number_by_person.setdefault(row.person, row.number)
             yield row

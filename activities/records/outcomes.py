@@ -37,6 +37,7 @@ from activities.records.schema import MEMBERS, OUTCOME_LINES, OUTCOME_LISTS, OUT
 from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.campaign import CampaignOrder, ChangeKind, Counts
+from workflows.model.messages import Message
 from workflows.model.subject import Code, Status
 from workflows.model.timeline import EventType
 
@@ -83,8 +84,8 @@ _CANCELLED: Final = "{}, and its document was cancelled"
 
 
 class MemberOutcome(NamedTuple):
-    """A member's line of the record; instants are ISO 8601 in UTC, or empty. `reason` is a stored text's reference, or
-    our text.
+    """A member's line of the record; instants are ISO 8601 in UTC, or empty. `reason` is a stored text's reference, our
+    text, or for a wrong row its message in JSON.
     """
 
     row: int
@@ -104,6 +105,11 @@ class MemberOutcome(NamedTuple):
     def open(self) -> bool:
         """Whether they may still acknowledge."""
         return self.status in OPEN
+
+    @property
+    def fault(self) -> Message | None:
+        """What is wrong with a wrong row."""
+        return Message.model_validate_json(self.reason) if self.status == MemberStatus.ERROR else None
 
     @property
     def done(self) -> bool:

@@ -291,7 +291,7 @@ class Yearly(Openings):
         try:
             return cls(series, await directory.person(series.owner), plain)
         except UnknownPerson as unknown:
-            raise plain.faults([(("owner",), str(unknown))]) from None
+            raise plain.faults([(("owner",), unknown.message)]) from None
 
 
 class PlannedYear(Model):

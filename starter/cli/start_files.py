@@ -35,6 +35,8 @@ from starter.queries.lookup import show
 from starter.temporal.connection import Context, TemporalRefused
 from workflows.kinds import Kind
 from workflows.model.base import Model
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 
 __all__ = ["StartAnswer", "checked", "read", "show", "start"]
 
@@ -102,8 +104,8 @@ class FileIntake:
                 continue
             subject, fingerprint = start.given.subject, start.given.fingerprint
             if ids.setdefault(subject.id, fingerprint) != fingerprint:
-                message = f"{subject.id} is the id of another {subject.type} of this start, too"
-                faults.append(file.faults([(("id",), message)]))
+                taken = FileFault.ID_OF_START.to_message(id=subject.id, kind=subject.type)
+                faults.append(file.faults([(("id",), taken)]))
             prepared.append(start)
         return prepared, faults
 
@@ -135,11 +137,14 @@ class Template:
     def of(cls, written: FileText, table: Table) -> Self:
         """`FileFaults` for an invalid file, or an unknown column."""
         file = written.parse()
-        flaws = [Fault(file.name, flaw.line, written_path(flaw.path), flaw.says) for flaw in file.parsed.flaws]
+        flaws = [Fault(file.name, flaw.line, written_path(flaw.path), flaw.message) for flaw in file.parsed.flaws]
         if flaws:
             raise FileFaults(flaws)
         unknown = [
-            (path, f"{table.name} has no column {name}{did_you_mean(name, table.columns)}")
+            (
+                path,
+                FileFault.NO_COLUMN.to_message(table=table.name, name=name, hint=did_you_mean(name, table.columns)),
+            )
             for path, name in places(file.plain)
             if name not in table.columns
         ]
@@ -152,7 +157,7 @@ class Template:
         for row in self.table.rows:
             mark: dict[FieldPath, FieldMark] = {(): FieldMark(row.line, 0)}
             flaws = tuple(
-                YamlFlaw(row.line, path, f"its column {name} is empty, and a text with a gap is not sent")
+                YamlFlaw(row.line, path, FileFault.EMPTY_CELL.to_message(column=name))
                 for path, name in gaps(self.file.plain, row.cells)
             )
             yield PlainFile(self.table.name, self.file.folder, Parsed(filled(self.file.plain, row.cells), mark, flaws))
@@ -160,12 +165,12 @@ class Template:
     def common(self, faults: Iterable[FileFaults]) -> FileFaults:
         """All faults; one common to every row is reported once, at the template."""
         all_faults = [fault for file_faults in faults for fault in file_faults.faults]
-        counts: dict[tuple[str, str], int] = {}
+        counts: dict[tuple[str, Message], int] = {}
         for fault in all_faults:
-            counts[fault.path, fault.says] = counts.get((fault.path, fault.says), 0) + 1
+            counts[fault.path, fault.message] = counts.get((fault.path, fault.message), 0) + 1
         rows = len(self.table.rows)
         shared = {key for key, count in counts.items() if count == rows > 1}
-        row_faults = [fault for fault in all_faults if (fault.path, fault.says) not in shared]
+        row_faults = [fault for fault in all_faults if (fault.path, fault.message) not in shared]
         lines = {written_path(path): mark.line for path, mark in self.file.parsed.marks.items()}
         return FileFaults(
             (*(Fault(self.file.name, lines.get(path, 1), path, message) for path, message in shared), *row_faults)

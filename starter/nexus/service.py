@@ -5,7 +5,6 @@ that its id is taken. Errors name fields, never values.
 
 import base64
 import binascii
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,7 +58,9 @@ from starter.queries import lookup
 from starter.queries.filters import is_request_id
 from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.commands import Cancellation, KnownBy
+from workflows.model.file_faults import FileFault
 from workflows.model.hand_off import Settled
+from workflows.model.messages import Message
 from workflows.model.records import SettledRecord
 from workflows.model.rejections import reason_fault
 from workflows.model.subject import Status
@@ -71,24 +72,19 @@ NAME: Final = "request"
 PDF_MEGABYTES_AT_MOST: Final = 1
 """In base64 it must fit into Temporal's 2 MB for one input."""
 _DOCUMENT: Final = "document.pdf"
-_BY_THE_ANSWER: Final = "cannot be given here: who asks hears by the answer, and others by the policy of the kind"
-
-
-_WITHOUT_VALUES: Final = re.compile(
-    r"must be .+|needs .+|has (more than [\d,]+ entries|file and template, .+|nobody to escalate to: .+)"
-    r"|is (missing|missing: people see it|empty|an empty file|not a PDF file .+)|no file comes with an operation: .+"
-    r"|is [\d.,]+ (characters long|MB large), at most [\d,]+ (are allowed|MB can be sent)"
-    r"|is (longer|more) than two years( away)?|lies in the past|never comes, because .+|cannot be given here: .+"
+_OUR_VALUES: Final = frozenset(
+    {
+        FileFault.OTHER_TYPE,
+        FileFault.ONE_OF,
+        FileFault.AT_MOST,
+        FileFault.AT_LEAST,
+        FileFault.EXACTLY_ONE,
+        FileFault.ONLY_ONE,
+        FileFault.PERSON_LACKS,
+        FileFault.PDF_TOO_LARGE,
+    }
 )
-"""Sentences made only of our words and of sizes."""
-_KINDS_OF_FAULTS: Final = (
-    (re.compile(r'" is not a kind of '), "no kind has this name"),
-    (re.compile(r'" is not in '), "nobody has this id"),
-    (re.compile(r"^unknown"), "unknown field"),
-    (re.compile(r" signer of this request"), "is among the signers already"),
-    (re.compile(r" cannot be used: "), "cannot be used for this request"),
-    (re.compile(r"(after the due date|but the window is .+)$"), "comes too late"),
-)
+"""Codes whose values are words of the format and sizes."""
 
 
 def read(content: dict[str, Any]) -> tuple[PlainFile, KeptDocuments]:
@@ -99,7 +95,7 @@ def read(content: dict[str, Any]) -> tuple[PlainFile, KeptDocuments]:
         try:
             pdf = _pdf(document["pdf"])
         except ValueError as fault:
-            faults.append((("document", "pdf"), str(fault)))
+            faults.append((("document", "pdf"), fault.args[0]))
         document = {**{key: value for key, value in document.items() if key != "pdf"}, "file": _DOCUMENT}
     if faults:
         raise _plain(content).faults(faults)
@@ -117,7 +113,7 @@ def own_faults(faults: FileFaults) -> str:
 
 def _caller_line(fault: Fault) -> str:
     ours = takewhile(lambda step: step.partition("[")[0] in _fields(), fault.path.split("."))
-    return f"{'.'.join(ours) or NAME}: {_without_values(fault.says)}"
+    return f"{'.'.join(ours) or NAME}: {_without_values(fault.message)}"
 
 
 @cache
@@ -129,39 +125,39 @@ def _fields() -> frozenset[str]:
     }
 
 
-def _without_values(says: str) -> str:
-    """The sentence if it has no value in it, else a word for the kind of fault."""
-    if _WITHOUT_VALUES.fullmatch(says):
-        return says
-    return next((word for pattern, word in _KINDS_OF_FAULTS if pattern.search(says)), "is not right")
+def _without_values(message: Message) -> str:
+    """The sentence if its values are ours or sizes, else its code."""
+    if message.code in _OUR_VALUES or all(isinstance(value, int) for value in message.values.values()):
+        return message.english
+    return f"is not right ({message.code})"
 
 
 def _plain(content: dict[str, Any]) -> PlainFile:
     return PlainFile(NAME, Path(), Parsed(content, {}, ()))
 
 
-def _unsupported_fields(content: dict[str, Any]) -> Iterator[tuple[FieldPath, str]]:
+def _unsupported_fields(content: dict[str, Any]) -> Iterator[tuple[FieldPath, Message]]:
     document, policy = content.get("document"), content.get("policy")
     if isinstance(document, dict) and "file" in document:
-        yield ("document", "file"), "no file comes with an operation: give its bytes as pdf, or a template"
+        yield ("document", "file"), FileFault.NO_FILE_IN_CALL.to_message()
     if isinstance(document, dict) and "pdf" in document and not document.get("name"):
-        yield ("document", "name"), "is missing: people see it"
+        yield ("document", "name"), FileFault.MISSING.to_message()
     for position, signer in enumerate(maps(content, "signers")):
         if "person" not in signer:
-            yield ("signers", position), "must be a person of the directory, by id"
+            yield ("signers", position), FileFault.NO_PERSON_ID.to_message()
     if "subscribers" in content:
-        yield ("subscribers",), _BY_THE_ANSWER
+        yield ("subscribers",), FileFault.HEARD_BY_ANSWER.to_message()
     if isinstance(policy, dict) and "handoff" in policy:
-        yield ("policy", "handoff"), _BY_THE_ANSWER
+        yield ("policy", "handoff"), FileFault.HEARD_BY_ANSWER.to_message()
 
 
 def _pdf(text: object) -> bytes:
     if not isinstance(text, str):
-        raise ValueError("must be the bytes of a PDF in base64")
+        raise FileFault.NOT_BASE64.error()
     try:
         content = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError("must be the bytes of a PDF in base64") from None
+        raise FileFault.NOT_BASE64.error() from None
     check_pdf(content, PDF_MEGABYTES_AT_MOST)
     return content
 

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Final, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from activities.campaign import population as rows
 from activities.campaign.batch import request_of
@@ -27,6 +27,8 @@ from starter.temporal.rates import OF_RECEIVER
 from workflows.campaign.state import CampaignState
 from workflows.follow_up.notification_types import NotificationType, is_nudge
 from workflows.model.base import Model
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 from workflows.model.plan_reasons import PlanReason
 from workflows.model.schedule import ActionType
 
@@ -46,6 +48,11 @@ class NotedRow(Model):
     row: int
     person: str
     says: str
+    message: Message = Field(exclude=True)
+
+    @classmethod
+    def from_message(cls, row: MemberRow, message: Message) -> Self:
+        return cls(row=row.number, person=row.person, says=message.english, message=message)
 
 
 class AudiencePreview(Model):
@@ -206,7 +213,7 @@ class _Audience:
             by_phone=self.by_phone,
             by_mail=self.by_mail,
             managers=len(managers),
-            errors=tuple(NotedRow(row=row.number, person=row.person, says=row.says) for row in self.rows if row.says),
+            errors=tuple(NotedRow.from_message(row, fault) for row in self.rows if (fault := row.fault)),
             not_reached=tuple(self._away()),
         )
 
@@ -215,8 +222,7 @@ class _Audience:
             for begin, end in self._absences(member):
                 if begin <= self.opens_at and end >= self.closes_at:
                     last = end.astimezone(member.person.tz).date()
-                    sentence = f"is away until {last}, when it has closed: nobody reminds them"
-                    yield NotedRow(row=member.row.number, person=member.person.id, says=sentence)
+                    yield NotedRow.from_message(member.row, FileFault.AWAY_UNTIL.to_message(day=last))
 
 
 async def _member_events(

@@ -237,12 +237,14 @@ async def made(store: Store, picture: CampaignPicture) -> CampaignReport:
 
 
 async def _spoken(store: Store, campaign: str, lines: list[MemberOutcome]) -> list[MemberOutcome]:
-    """The lines with the texts of people."""
-    places = [index for index, line in enumerate(lines) if "#" in line.reason]
+    """The lines with the texts of people, and what is wrong with rows in English."""
+    places = [index for index, line in enumerate(lines) if "#" in line.reason and not line.fault]
     reason_texts = [words_of(store, _home(campaign, lines[index]), lines[index].reason) for index in places]
-    for index, reason in zip(places, await asyncio.gather(*reason_texts), strict=True):
-        lines[index] = lines[index]._replace(reason=reason)
-    return lines
+    text_by_index = dict(zip(places, await asyncio.gather(*reason_texts), strict=True))
+    return [
+        line._replace(reason=line.fault.english if line.fault else text_by_index.get(index, line.reason))
+        for index, line in enumerate(lines)
+    ]
 
 
 def _home(campaign: str, line: MemberOutcome) -> str:

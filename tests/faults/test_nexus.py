@@ -288,8 +288,8 @@ async def test_what_is_wrong_is_told_by_the_name_of_the_field(team: Team) -> Non
     await team.town.ask("taken", colleague(45))
     wrong = {
         "kind: no kind has this name": request("bad", colleague(45), kind=CANARY),
-        "signers[0].person: nobody has this id": request("bad", CANARY),
-        "requester: nobody has this id": request("bad", colleague(45), requester=REQUESTER[:-1]),
+        "signers[0].person: is not right (not_in_directory)": request("bad", CANARY),
+        "requester: is not right (not_in_directory)": request("bad", colleague(45), requester=REQUESTER[:-1]),
         "policy: unknown field": request("bad", colleague(45), policy={CANARY: CANARY}),
         "signers[0]: must be a person of the directory": request(
             "bad", signers=[{"name": CANARY, "email": "a@b.test"}]

@@ -1,12 +1,14 @@
 """Messages: what travels is a code with values; words are made where somebody reads them.
 
 `MESSAGES` is the catalogue: each code with its English sentence. Values are ids, numbers, days, words of the contract
-and field paths; never names, addresses or secrets. `span` is a duration such as `3d`, `when` an instant in a zone.
+and field paths; never names, addresses or secrets. `span`, `window` and `grace` are durations such as `3d`, `when` an
+instant in a zone. `in_table` and `in_column` are where a fault is in a file that another one names, `others` counts
+further faults there.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, tzinfo
-from typing import Final
+from typing import Final, Self
 
 from pydantic import Field
 
@@ -46,7 +48,12 @@ def _instant_words(value: str) -> str:
     return f"{instant:%a %d %b %H:%M} ({zone.rpartition('/')[2].replace('_', ' ')})"
 
 
-_IN_ENGLISH: Final[Mapping[str, Callable[[str], str]]] = {"span": duration_words, "when": _instant_words}
+DURATIONS: Final = ("span", "window", "grace")
+"""Values that are durations."""
+_IN_ENGLISH: Final[Mapping[str, Callable[[str], str]]] = {
+    **dict.fromkeys(DURATIONS, duration_words),
+    "when": _instant_words,
+}
 
 
 class Message(Model):
@@ -67,7 +74,21 @@ class Message(Model):
     def english(self) -> str:
         """The English sentence; the code alone if it comes from newer code."""
         words = {name: _IN_ENGLISH[name](str(self.values[name])) for name in _IN_ENGLISH if name in self.values}
-        return MESSAGES[self.code].format(**{**self.values, **words}) if self.code in MESSAGES else self.code
+        sentence = MESSAGES[self.code].format(**{**self.values, **words}) if self.code in MESSAGES else self.code
+        places = [str(self.values[name]) for name in ("in_table", "in_column") if name in self.values]
+        more = f" (and {self.values['others']} more)" if "others" in self.values else ""
+        return ": ".join([*places, sentence]) + more
+
+    def of_column(self, column: str) -> Self:
+        """About this column of a table."""
+        return self._with(in_column=column)
+
+    def of_table(self, place: str, others: int) -> Self:
+        """About this place in a file that another one names, and how many other faults it has."""
+        return self._with(in_table=place, others=others)
+
+    def _with(self, **values: str | int) -> Self:
+        return self.replace(values={**self.values, **{name: value for name, value in values.items() if value}})
 
 
 def join_english(messages: Iterable[Message]) -> str:

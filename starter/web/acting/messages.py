@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from activities.people.language import Language, phrase
+from workflows.model.file_faults import FileFault
 from workflows.model.messages import MESSAGES, Message
 from workflows.model.rejections import Rejection
 
@@ -96,11 +97,106 @@ PAGE_SENTENCES: Final[Mapping[str, str]] = {
     Rejection.EARLIER_THAN_DUE: phrase("that day is earlier than when it is due"),
     Rejection.TOO_MANY_KINDS: phrase("too many kinds are chosen"),
     Rejection.NO_KIND: phrase("that kind is not in the catalogue"),
+    FileFault.MISSING: phrase("This is needed."),
+    FileFault.FITS_NOBODY: phrase("Nobody is found."),
+    FileFault.FITS_SEVERAL: phrase("Several fit: please choose."),
+    FileFault.BLANK: phrase("This is needed."),
+    FileFault.TOO_FEW: phrase("This is needed."),
+    FileFault.INVISIBLE: phrase("It has no visible characters."),
+    FileFault.TOO_MANY_ENTRIES: phrase("There are more than {most}."),
+    FileFault.TOO_MANY_CHARACTERS: phrase("It is {size} characters long: at most {most} are possible."),
+    FileFault.FORBIDDEN_CHARACTER: phrase("It has {what} in it, which is not allowed."),
+    FileFault.NO_DAY: phrase("This is no date."),
+    FileFault.PAST_DAY: phrase("This day has passed."),
+    FileFault.DISTANT_DAY: phrase("This is more than two years away."),
+    FileFault.EMPTY_FILE: phrase("This file is empty."),
+    FileFault.NO_PDF: phrase("This is no PDF file."),
+    FileFault.PDF_WITH_PASSWORD: phrase(
+        "This PDF is protected by a password, so that nobody could sign in it: save it without one."
+    ),
+    FileFault.PDF_TOO_LARGE: phrase("It is {size} MB large: at most {most} MB can be sent."),
+    FileFault.UPLOAD_TOO_LARGE: phrase("It is too large: at most {most} MB can be sent."),
+    FileFault.FILE_GONE: phrase("The file is not there any more: choose it once more."),
+    FileFault.WRONG_ROWS: phrase("Some rows are wrong: correct the table, or tick that it starts without them."),
+    FileFault.NEEDS_AUDIENCE: phrase("A group or a table is needed."),
+    FileFault.NOT_IN_BODY: phrase("A PDF is needed."),
+    FileFault.WINDOW_PAST: phrase("It would be over already: choose a later day."),
+    FileFault.NO_WHOLE_DAYS: phrase("A number of days is needed."),
+    FileFault.NO_DURATION: phrase("A number of days is needed."),
+    FileFault.NO_DURATION_OR_NONE: phrase("A number of days is needed."),
+    FileFault.NEEDS_FILE_OR_TEMPLATE: phrase("A PDF or a template is needed."),
+    FileFault.TEMPLATE_WITHOUT_NAME: phrase("A name is needed, because it is made from a template."),
+    FileFault.NO_HTTPS: phrase("An address is needed that begins with https://."),
+    FileFault.NO_URL: phrase("An address is needed that begins with https://."),
+    FileFault.NOBODY_SIGNS: phrase("Somebody must sign or approve it."),
+    FileFault.SIGNER_TWICE: phrase("This person is a signer already."),
+    FileFault.REVIEWER_TWICE: phrase("They are a reviewer already."),
+    FileFault.REVIEWERS_TWICE: phrase("They are a reviewer already."),
+    FileFault.REVIEWS_OWN: phrase("Nobody reviews what they ask for themselves."),
+    FileFault.GROUP_OF_ASKER: phrase("In this group is nobody but those who ask for it."),
+    FileFault.TOO_MANY_REVIEWERS: phrase("There are more than {most}."),
+    FileFault.TEMPLATE_REVIEWED: phrase(
+        "Only a PDF can be reviewed: of a template there is no document before it is sent."
+    ),
+    FileFault.NOT_YOUR_GROUP: phrase("You are not in this group any more."),
+    FileFault.ADDRESS_OF_SIGNER: phrase("This is the email address of another signer."),
+    FileFault.NO_EMAIL: phrase("This is no email address."),
+    FileFault.NO_ZONE: phrase("A time zone such as Europe/Amsterdam is needed."),
+    FileFault.NEARLY_A_ZONE: phrase("A time zone such as Europe/Amsterdam is needed."),
+    FileFault.NO_LOCALE: phrase("This is no language."),
+    FileFault.NO_PHONE_NUMBER: phrase("A number such as +31 20 555 0100 is needed."),
+    FileFault.NO_GROUP_THERE: phrase("There is no such group any more."),
+    FileFault.CROWD: phrase("The group has {count} people: at most {most} are possible."),
+    FileFault.ASKS_THE_OWNER: phrase("You ask for it: somebody else has to do it."),
+    FileFault.NO_KIND_OF_CATALOGUE: phrase("Please choose a kind."),
+    FileFault.NO_KIND_ID: phrase("Please choose a kind."),
+    FileFault.MAY_NOT_START: phrase("You may not begin anything of this kind any more."),
+    FileFault.NEARLY_A_COLUMN: phrase("The first line has “{name}”: it should be “{column}”, perhaps."),
+    FileFault.COLUMN_TWICE: phrase("Two columns mean {column}: leave one out."),
+    FileFault.NO_PERSON_COLUMN: phrase(
+        "The first line has to name a column person, or the columns name, email and zone."
+    ),
+    FileFault.NO_ROWS: phrase("The table has no rows."),
+    FileFault.NO_HEADER: phrase("The table has no rows."),
+    FileFault.TOO_MANY_ROWS: phrase("There are more than {most}."),
+    FileFault.FILE_TOO_LARGE: phrase("It is larger than {megabytes} MiB."),
+    FileFault.LONG_CELL: phrase("It is longer than {most} characters."),
+    FileFault.OTHER_NUMBER_OF_CELLS: phrase("This row has {cells} cells, and the table {columns} columns."),
+    FileFault.NO_TABLE_TEXT: phrase("The table cannot be read: save it as “CSV UTF-8”."),
+    FileFault.CELL_NO_ID: phrase("This is no id of the directory."),
+    FileFault.ROW_LACKS: phrase("Missing: {missing}."),
+    FileFault.ROW_TWICE: phrase("This person is in row {row} already."),
+    FileFault.AWAY_UNTIL: phrase("Away until {day}: they are asked, and not reminded."),
+    FileFault.ROW_NOT_IN_DIRECTORY: phrase("Nobody in the directory has this id."),
+    FileFault.NO_ROW: phrase("This is no row of a table."),
+    FileFault.NO_LINK_SECRET: phrase("Only people of the directory can be asked: an id is needed."),
+    FileFault.PERSON_AND_FULL: phrase("Either an id, or a name with an address: not both."),
+    FileFault.PERSON_LACKS: phrase("Missing: {missing}."),
+    FileFault.ASKED_TWICE: phrase("This person is asked already."),
+    FileFault.ADDRESS_OF_ASKED: phrase("This is the email address of somebody else who is asked."),
+    FileFault.KIND_UNUSABLE: phrase("This kind cannot be used at the moment."),
+    FileFault.KIND_ABOVE_UNUSABLE: phrase("This kind cannot be used at the moment."),
+    FileFault.REMINDERS_PASS_DUE: phrase("The last reminder would come too late."),
+    FileFault.WARNING_PASSES_DUE: phrase("This warning would come before anybody is asked."),
+    FileFault.PASSES_DUE: phrase("This would be too late."),
+    FileFault.NO_TEMPLATE: phrase("There is no template of this name."),
+    FileFault.NOBODY_FILLS: phrase("Nothing is given for {place}."),
+    FileFault.OWNER_ALONE: phrase(
+        "Nobody would hear that a decision waits: the owner has no manager, and the teams nobody else."
+    ),
 }
-"""By code, without what the page shows anyway; a code that is not here is said as in the catalogue."""
+"""By code, without what the page shows anyway. A code that is not here is said as in the catalogue; of faults of files
+only those are here that a form can have.
+"""
+_OTHER_FAULT: Final = phrase("This cannot be used: {why}")
+_OTHER_FAULTS: Final = frozenset[str](FileFault) - PAGE_SENTENCES.keys()
 
 
 def message_text(language: Language, message: Message) -> str:
     """The message in words for its reader; its code if it comes from newer code."""
+    if message.code in _OTHER_FAULTS:
+        return language.say(_OTHER_FAULT, why=message.english)
     sentence = PAGE_SENTENCES.get(message.code) or MESSAGES.get(message.code)
-    return language.say(sentence, **message.values) if sentence else message.code
+    text = language.say(sentence, **message.values) if sentence else message.code
+    column = message.values.get("in_column")
+    return f"{column}: {text}" if column else text

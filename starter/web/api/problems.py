@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import structlog
 from fastapi.exceptions import RequestValidationError
@@ -25,6 +25,7 @@ from starter.queries.lookup import Unknown
 from starter.temporal.codec import CodecError
 from starter.temporal.connection import TemporalRefused
 from starter.web.http.bodies import HEADERS
+from workflows.model.file_faults import FileFault
 from workflows.model.messages import Message
 from workflows.model.rejections import Rejection
 
@@ -62,10 +63,26 @@ class FieldFault(BaseModel):
 
     field: str = Field(description="Where it stands, such as `signers[1].order`; empty for the whole")
     says: str
+    code: str | None = Field(
+        default=None, description="The code of the fault, of those that `code` of the problem lists"
+    )
+    values: dict[str, str | int] | None = Field(default=None, description="The values of the message with this code")
+
+    @classmethod
+    def from_message(cls, field: str, message: Message) -> Self:
+        return cls(field=field, says=message.english, code=message.code, values=message.values)
+
+    @property
+    def message(self) -> Message:
+        """What a page says of it."""
+        if self.code is None:
+            return FileFault.INVALID.to_message(says=self.says)
+        return Message(code=self.code, values=self.values or {})
 
 
-_CODES: Final = "Why a command was refused. More may come:\n\n" + "\n".join(
-    f"- `{code}`: {code.english}" for code in Rejection
+_CODES: Final = (
+    "Why a command was refused, or what is wrong with a field (`errors[].code`). More may come:\n\n"
+    + "\n".join(f"- `{code}`: {code.english}" for code in (*Rejection, *FileFault))
 )
 
 
@@ -79,7 +96,7 @@ class ProblemDetails(BaseModel):
                 "status": 422,
                 "detail": "is missing",
                 "field": "requester",
-                "errors": [{"field": "requester", "says": "is missing"}],
+                "errors": [{"field": "requester", "says": "is missing", "code": "missing", "values": {}}],
             }
         },
     )
@@ -119,6 +136,10 @@ class ApiProblem(Exception):
     def of_field(cls, field: str, says: str, message: Message | None = None) -> "ApiProblem":
         return cls(Reason.INVALID, says, [FieldFault(field=field, says=says)], message=message)
 
+    @classmethod
+    def of_fault(cls, field: str, message: Message) -> "ApiProblem":
+        return cls(Reason.INVALID, errors=[FieldFault.from_message(field, message)])
+
     @property
     def response(self) -> Response:
         first = self.errors[0] if self.errors else None
@@ -147,7 +168,7 @@ def of_faults(faults: FileFaults) -> ApiProblem:
 
 
 def _field_fault(fault: Fault) -> FieldFault:
-    return FieldFault(field=fault.path, says=fault.says)
+    return FieldFault.from_message(fault.path, fault.message)
 
 
 def _of_validation(error: RequestValidationError) -> ApiProblem:

@@ -38,6 +38,8 @@ from starter.web.http.bodies import NotReadable, PostedFile, refuse_bombs, uniqu
 from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.commands import PartOutcome, Revision
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 from workflows.model.rejections import NAME_AT_MOST
 
 BASE64_AT_MOST: Final = MEGABYTE
@@ -129,16 +131,16 @@ class RevisionBody(BaseModel):
 
 
 class GivenDocuments(LocalDocuments):
-    """The documents of one call by the name of their file; a text is why there is none."""
+    """The documents of one call by the name of their file; a message is why there is none."""
 
     def __init__(self, max_megabytes: int) -> None:
         super().__init__(max_megabytes)
-        self.content: dict[str, bytes | str] = {}
+        self.content: dict[str, bytes | Message] = {}
         self._most = max_megabytes
 
     def read(self, folder: Path, file: str) -> bytes:
-        content = self.content.get(file, "is no file of the body: send it as a part with this filename")
-        if isinstance(content, str):
+        content = self.content.get(file, FileFault.NOT_IN_BODY.to_message())
+        if isinstance(content, Message):
             raise ValueError(content)
         check_pdf(content, self._most)
         return content
@@ -192,13 +194,13 @@ class Body:
             return None
         content = self.documents.content.get(name)
         if not isinstance(content, bytes):
-            raise ApiProblem.of_field("audience.file", "is no file of the body: send it as a part with this filename")
+            raise ApiProblem.of_fault("audience.file", FileFault.NOT_IN_BODY.to_message())
         return content
 
     def problem(self, faults: FileFaults) -> ApiProblem:
         """The faults by the fields as the caller has written them."""
         errors = (
-            FieldFault(field=self.written.get(fault.path, fault.path), says=fault.says) for fault in faults.faults
+            FieldFault.from_message(self.written.get(fault.path, fault.path), fault.message) for fault in faults.faults
         )
         return ApiProblem(Reason.INVALID, errors=errors)
 
@@ -216,15 +218,15 @@ def _entries(plain: Any, path: FieldPath) -> Iterator[tuple[FieldPath, dict[str,
             yield from _entries(value, (*path, number))
 
 
-async def _decoded(text: object) -> bytes | str:
+async def _decoded(text: object) -> bytes | Message:
     if not isinstance(text, str):
-        return "must be a text in base64"
+        return FileFault.NOT_BASE64.to_message()
     try:
         content = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        return "is not base64"
+        return FileFault.NOT_BASE64.to_message()
     if len(content) > BASE64_AT_MOST:
-        return "is larger than 1 MB: send it as a part of a multipart body, or upload it before"
+        return FileFault.LARGE_BASE64.to_message()
     return content
 
 
@@ -260,8 +262,8 @@ async def _named_or_within(request: Request, named: NamedDocuments) -> tuple[Pos
     body = RevisionBody.of(_json_object(await request.body()))
     way = "base64" if body.sha256 is None else "sha256"
     content = await (_decoded(body.base64) if body.sha256 is None else named.read(body.sha256))
-    if isinstance(content, str):
-        raise ApiProblem.of_field(way, content)
+    if isinstance(content, Message):
+        raise ApiProblem.of_fault(way, content)
     return PostedFile(body.name, content), body.changes
 
 

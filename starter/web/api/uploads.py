@@ -10,6 +10,8 @@ from starter.temporal.connection import Context
 from starter.web.api.callers import Caller
 from starter.web.rights import Right, rights_of
 from workflows.kinds import WorkflowName, named
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 
 
 @dataclass(frozen=True)
@@ -20,16 +22,16 @@ class NamedDocuments:
     caller: Caller
     now: datetime
 
-    async def read(self, sha256: object) -> bytes | str:
+    async def read(self, sha256: object) -> bytes | Message:
         """The document, or why there is none: the same for an unknown one and for one that they may not name. Raises
         `StoreFailure`.
         """
         if not isinstance(sha256, str) or len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
-            return "is no SHA-256 in lower-case hex"
+            return FileFault.NO_SHA256.to_message()
         with suppress(DocumentMissing):
             if await self._is_theirs(sha256):
                 return await self.context.store.files.read(sha256)
-        return "no document with this hash was uploaded"
+        return FileFault.NOT_UPLOADED.to_message()
 
     async def _is_theirs(self, sha256: str) -> bool:
         store = self.context.store

@@ -10,13 +10,15 @@ from activities.people.language import Language, phrase
 from activities.records.audiences import MemberRow
 from activities.records.drafts import Draft
 from starter.plan.campaign import NotedRow
+from starter.web.acting.messages import message_text
 from starter.web.desk.document_field import DocumentField, file_name, size_of
 from starter.web.desk.draft_forms import Content, DraftForm, Filled, Step, lines_of, put, with_fields
-from starter.web.desk.fault_texts import fault_text
 from starter.web.desk.plan_view import PlanView
 from starter.web.desk.sessions import Visitor
 from starter.web.http.bodies import PostedDocuments
 from workflows.kinds import Kind
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 
 ROWS_AT_MOST: Final = 100
 """Wrong rows, and people who cannot be reached, that the last step names."""
@@ -27,7 +29,6 @@ SAMPLE: Final = (
 )
 """A table to fill in: a row by id, and one of somebody in full."""
 _TABLE: Final = "audience.file"
-_WRONG: Final = "has wrong rows: correct them, or tick that it starts without them"
 _DOCUMENT: Final = Step(
     "document",
     phrase("Document"),
@@ -105,10 +106,10 @@ class CampaignForm(DraftForm):
             "other_days": plan.who.asked - plan.alike,
         }
 
-    async def unconfirmed(self, prepared: Any, fields: Mapping[str, str]) -> Mapping[str, str]:
+    async def unconfirmed(self, prepared: Any, fields: Mapping[str, str]) -> Mapping[str, Message]:
         """Nothing is started while one row is wrong, unless just as many were seen and ticked."""
         wrong = len(await self._wrong_rows(prepared))
-        return {"without": _WRONG} if wrong and fields.get("without") != str(wrong) else {}
+        return {"without": FileFault.WRONG_ROWS.to_message()} if wrong and fields.get("without") != str(wrong) else {}
 
     async def _wrong_rows(self, prepared: PreparedCampaign) -> list[MemberRow]:
         source = prepared.given.campaign.source
@@ -142,4 +143,4 @@ class CampaignForm(DraftForm):
 
 def _rows(rows: Iterable[NotedRow], language: Language) -> list[NotedRow]:
     """The first ones, with their remarks in a language."""
-    return [row.replace(says=fault_text(language, row.says)) for row in islice(rows, ROWS_AT_MOST)]
+    return [row.replace(says=message_text(language, row.message)) for row in islice(rows, ROWS_AT_MOST)]

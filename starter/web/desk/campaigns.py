@@ -13,7 +13,6 @@ from starlette.routing import BaseRoute, Route
 from activities.campaign.population import owners_day
 from activities.notifications.links import at_desk
 from activities.people.language import Language
-from activities.records.outcomes import MemberStatus
 from starter.errors import Refusal
 from starter.queries import campaign, campaign_report
 from starter.queries.campaign_page import pieces
@@ -23,8 +22,8 @@ from starter.queries.filters import is_request_id
 from starter.queries.lookup import of_type
 from starter.web.acting.actions import ACTIONS, Action
 from starter.web.acting.forms import Send
+from starter.web.acting.messages import message_text
 from starter.web.desk.access import LABELS, ActionForm, FollowUpAccess, View, list_address
-from starter.web.desk.fault_texts import fault_text
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.follow_up_text import FollowUpText, build_text
 from starter.web.desk.follow_ups import done_message
@@ -266,7 +265,7 @@ class Campaigns:
                 "row": line.row,
                 "name": await names.in_full(line.person, line.request) if line.person else "",
                 "state": chip_of(StateOwner.MEMBER, line.status, language),
-                "says": fault_text(language, line.reason) if line.status == MemberStatus.ERROR else "",
+                "says": message_text(language, line.fault) if line.fault else "",
             }
             for line in lines
         ]

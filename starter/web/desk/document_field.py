@@ -11,6 +11,7 @@ from activities.people.language import Language
 from activities.records.drafts import Draft, DraftFile, Drafts
 from starter.web.desk.draft_forms import Content, Filled
 from starter.web.http.bodies import PostedDocuments, PostedFile
+from workflows.model.messages import Message
 
 _NAME_AT_MOST: Final = 200
 """Characters of a file's name that are kept, its end with them."""
@@ -23,7 +24,7 @@ class DocumentField:
 
     async def taken(self, draft: Draft, content: Content, posted: PostedDocuments) -> Filled:
         """The draft's new content with the uploaded PDF, if it is one; a template takes its place."""
-        files, faults = dict(draft.files), dict[str, str]()
+        files, faults = dict(draft.files), dict[str, Message]()
         document, uploaded = content.get("document", {}), posted.files.get("document.file")
         previous_name = document.get("file", "")
         if uploaded is not None:
@@ -36,7 +37,7 @@ class DocumentField:
                     "file": name
                 }
             except ValueError as fault:
-                faults["document.file"] = str(fault)
+                faults["document.file"] = fault.args[0]
         elif document.get("template") and "file" in document:
             del document["file"]
             files.pop(previous_name, None)

@@ -20,6 +20,7 @@ from starter.web.http.bodies import PostedDocuments
 from starter.web.intake.catalogue import KindCatalogue
 from starter.web.rights import ReaderRoles
 from workflows.kinds import Kind
+from workflows.model.messages import Message
 from workflows.model.subject import group_word
 
 Content = dict[str, Any]
@@ -51,7 +52,7 @@ class Filled:
 
     content: Content
     files: Mapping[str, DraftFile]
-    faults: Mapping[str, str] = field(default_factory=dict)
+    faults: Mapping[str, Message] = field(default_factory=dict)
     found: Mapping[str, Any] = field(default_factory=dict)
     at: str = ""
     """The button that gets the focus."""
@@ -113,7 +114,7 @@ class DraftForm(ABC):
     async def preview(self, prepared: Any, visitor: Visitor) -> Mapping[str, Any]:
         """What the template of the last step needs of a `PreparedStart`. Raises `FileFaults`, `DirectoryFailure`."""
 
-    async def unconfirmed(self, prepared: Any, fields: Mapping[str, str]) -> Mapping[str, str]:
+    async def unconfirmed(self, prepared: Any, fields: Mapping[str, str]) -> Mapping[str, Message]:
         """What is to be ticked on the last step before it is sent, by path; mostly nothing."""
         return {}
 

@@ -27,9 +27,9 @@ from activities.records.drafts import Draft, TooManyDrafts
 from starter.web.api.problems import ApiProblem
 from starter.web.api.starting import Body, GivenDocuments, Starts
 from starter.web.desk.draft_forms import DraftForm, Filled, Step, title_of, value_of
-from starter.web.desk.fault_texts import fault_text
 from starter.web.desk.fixed_screens import NOT_THERE, TOO_MANY_DRAFTS
 from starter.web.desk.people_fields import PeopleFields
+from starter.web.desk.plan_words import fault_text
 from starter.web.desk.responses import RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.http.bodies import PostedDocuments
@@ -37,17 +37,14 @@ from starter.web.rights import RoleCaller, may_ask_as
 from starter.web.screens.rendering import Renderer
 from workflows.kinds import WorkflowName, named
 from workflows.model.commands import KnownBy
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 
 _ID: Final = re.compile(r"[0-9a-f]{12}")
 _NEWS: Final = {"changed": phrase("It was changed in another window meanwhile: this is how it stands now.")}
-_TOO_LARGE: Final = "is too large, at most {most} MB can be sent"
-_LACKS: Final = re.compile(r"needs .*, or somebody in full \((.*) missing\)")
-_MISSING: Final = "is missing"
-_GONE: Final = "is not there any more: choose it once more"
 _NO_PLAN: Final[Mapping[str, Any]] = {"calendars": (), "stages": ()}
 """Of a draft with something wrong in it that has no field."""
-_NO_MEMBER: Final = "is a group that you are not in"
-_NOT_THEIRS: Final = "may not be started by you"
+_NO_MEMBER: Final = FileFault.NOT_YOUR_GROUP.to_message()
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class Checked:
     """The file that a draft is by now: ready to be started, or its faults by path."""
 
     admitted: AdmittedStart | None
-    faults: Mapping[str, str] = field(default_factory=dict)
+    faults: Mapping[str, Message] = field(default_factory=dict)
 
     @property
     def ready(self) -> AdmittedStart | None:
@@ -154,12 +151,12 @@ class DraftPages:
             return self._to_started(draft.started)
         if step is form.steps[-1]:
             return await self._plan(form, draft, visitor, request.query_params.get("news", ""))
-        faults = dict[str, str]()
+        faults = dict[str, Message]()
         if "check" in request.query_params:
             faults |= (await self._checked(form, draft, visitor)).faults
         if "large" in request.query_params:
             most = self._starts.settings.signature.max_upload_mb
-            faults["document.file"] = _TOO_LARGE.format(most=most)
+            faults["document.file"] = FileFault.UPLOAD_TOO_LARGE.to_message(most=most)
         filled = Filled(dict(draft.content), draft.files, faults, {}, request.query_params.get("at", ""))
         news = _NEWS.get(request.query_params.get("news", ""), "")
         return await self._page(form, step, draft, visitor, filled, news=news)
@@ -227,20 +224,22 @@ class DraftPages:
             try:
                 documents.content[name] = await self._drafts.content(kept)
             except DocumentMissing:
-                documents.content[name] = _GONE
+                documents.content[name] = FileFault.FILE_GONE.to_message()
         body = Body(form.file(draft, visitor), documents)
         try:
             admitted = await self._starts.check(form.kind, body, RoleCaller(role, KnownBy.SIGN_IN.actor(visitor.id)))
         except NotPermitted as refused:
             is_theirs = may_ask_as(role, refused.requester)
-            return Checked(None, {"kind": _NOT_THEIRS} if is_theirs else {form.asker: _NO_MEMBER})
+            return Checked(
+                None, {"kind": FileFault.MAY_NOT_START.to_message()} if is_theirs else {form.asker: _NO_MEMBER}
+            )
         except FileFaults as faults:
             is_theirs = may_ask_as(role, asker_named(body.plain, form.asker))
             return Checked(
                 None, dict(_at_their_fields(faults.faults)) | ({} if is_theirs else {form.asker: _NO_MEMBER})
             )
         except ApiProblem as problem:
-            return Checked(None, {one.field: one.says for one in problem.errors} or {"": problem.detail})
+            return Checked(None, {one.field: one.message for one in problem.errors})
         overdue = admitted.prepared.overdue
         return Checked(admitted, dict(_at_their_fields(overdue.faults)) if overdue else {})
 
@@ -252,7 +251,7 @@ class DraftPages:
         news: str = "",
         *,
         status: int = 200,
-        missing: Mapping[str, str] = MappingProxyType({}),
+        missing: Mapping[str, Message] = MappingProxyType({}),
     ) -> Response:
         """The last step, or the first one with something wrong in it."""
         checked = await self._checked(form, draft, visitor)
@@ -301,7 +300,7 @@ class DraftPages:
     ) -> Response:
         language, filled = visitor.reader.language, filled or Filled(dict(draft.content), draft.files)
         draft = draft._replace(content=filled.content, files=filled.files)
-        faults = {step.whole.get(path, path): fault_text(language, says) for path, says in filled.faults.items()}
+        faults = {step.whole.get(path, path): fault_text(language, message) for path, message in filled.faults.items()}
         here = form.steps.index(step)
         return self._renderer.page(
             step.template,
@@ -351,13 +350,14 @@ class DraftPages:
         return self._responses.renderer.to_desk(f"{at_desk(what)}?done=sent" if what else "")
 
 
-def _at_their_fields(faults: Sequence[Fault]) -> Iterator[tuple[str, str]]:
+def _at_their_fields(faults: Sequence[Fault]) -> Iterator[tuple[str, Message]]:
     """By path, the first one last; somebody in full who lacks something lacks it in each of its fields."""
     for fault in reversed(faults):
-        if missing := _LACKS.fullmatch(fault.says):
-            yield from ((f"{fault.path}.{field}", _MISSING) for field in missing[1].split(", "))
+        if fault.message.code == FileFault.PERSON_LACKS:
+            missing = str(fault.message.values["missing"]).split(", ")
+            yield from ((f"{fault.path}.{field}", FileFault.MISSING.to_message()) for field in missing)
         else:
-            yield fault.path, fault.says
+            yield fault.path, fault.message
 
 
 def _step(form: DraftForm | None, request: Request) -> Step | None:

@@ -19,6 +19,8 @@ from starter.web.desk.people_fields import IN_FULL, languages, person_in_full
 from starter.web.desk.sessions import Visitor
 from starter.web.http.bodies import PostedDocuments
 from workflows.kinds import Kind
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 
 TEMPLATES_AT_MOST: Final = 50
 """Files of the catalogue's folder that are offered, and read for it."""
@@ -31,9 +33,7 @@ _CUSTOMER: Final = Step(
 )
 _PARTS: Final = Step("parts", phrase("Teams and documents"), "draft_parts.html", ("teams", "documents"))
 _PLAN: Final = Step("plan", phrase("Plan"), "draft_onboarding_plan.html")
-_MISSING: Final = "is missing"
-_NOBODY: Final = "fits nobody"
-_SEVERAL: Final = "fits several"
+_MISSING: Final = FileFault.MISSING.to_message()
 _OWN_KIND: Final = Kind.ONBOARDING.spec.prefix
 
 
@@ -80,7 +80,7 @@ class OnboardingForm(DraftForm):
         stages = (await self._templates()).get(draft.content.get("template", ""), [])
         act, *about = posted.fields.get("do", "").split(":")
         content = copy.deepcopy(dict(draft.content))
-        faults, matches_by_path = dict[str, str](), dict[str, Any]()
+        faults, matches_by_path = dict[str, Message](), dict[str, Any]()
         for number, name in enumerate(await self._teams(stages)):
             path, pressed = f"teams.{name}", about[-1:] == [str(number)]
             typed = " ".join(posted.fields.get(path, value_of(content, path)).split())
@@ -92,7 +92,8 @@ class OnboardingForm(DraftForm):
                     typed = only.partition(":")[2]
                 elif pressed or act == "next":
                     matches_by_path[path] = offer
-                    faults[path] = _SEVERAL if offer["people"] or offer["groups"] else _NOBODY
+                    fits = FileFault.FITS_SEVERAL if offer["people"] or offer["groups"] else FileFault.FITS_NOBODY
+                    faults[path] = fits.to_message()
             put(content, path, typed)
             if not typed:
                 faults[path] = _MISSING
@@ -104,11 +105,11 @@ class OnboardingForm(DraftForm):
                     check_pdf(uploaded.content, self.megabytes)
                     files[name] = await self.drafts.put(uploaded.content)
                 except ValueError as fault:
-                    faults[f"documents[{number}]"] = str(fault)
+                    faults[f"documents[{number}]"] = fault.args[0]
             elif name not in files:
                 faults[f"documents[{number}]"] = _MISSING
         if act != "next":
-            faults = {path: fault for path, fault in faults.items() if fault is not _MISSING}
+            faults = {path: fault for path, fault in faults.items() if fault != _MISSING}
         return Filled(content, files, faults, matches_by_path)
 
     async def _team(self, name: str, draft: Draft, language: Language) -> Mapping[str, str]:

@@ -9,6 +9,8 @@ from activities.records.drafts import Draft
 from starter.web.desk.draft_forms import Content, Filled, put
 from starter.web.desk.people_fields import IN_FULL, PeopleFields, person_in_full
 from starter.web.desk.sessions import Visitor
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,8 @@ class PeopleInOrder:
     path: str
     person: Mapping[str, str]
     """What a new entry of a person has beside them."""
-    again: str
-    """The fault of `{id}` who is in it already."""
+    again: FileFault
+    """The fault of a `person` who is in it already."""
     groups: bool = False
     """Whether it names groups instead of describing people in full."""
 
@@ -33,7 +35,7 @@ class PeopleInOrder:
         entries = [_filled(entry, f"{self.path}[{n}]", fields) for n, entry in enumerate(self.entries(content))]
         together = [f"{self.path}[{n}].together" in fields for n in range(len(entries))]
         act, _, target = fields.get("do", "").partition(":")
-        faults, matches, position = dict[str, str](), dict[str, Any](), ""
+        faults, matches, position = dict[str, Message](), dict[str, Any](), ""
         match act:
             case "find" | "enter" | "next" if fields.get("find", "").strip():
                 matches = await self.people.find(fields["find"], groups=self.groups)
@@ -46,7 +48,7 @@ class PeopleInOrder:
                 entries, together, position = _moved(act, target, entries, together)
         if new := await self._added(act, target):
             if target in (entry.get("person") or entry.get("group") for entry in entries):
-                faults["find"] = self.again.format(id=target)
+                faults["find"] = self.again.to_message(person=target)
             else:
                 entries.append(new)
         put(content, self.path, _in_order(entries, [*together, False]))

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from activities.people.language import Language
+from activities.people.language import Language, phrase
 from activities.people.reader import Reader
 from starter.web.acting.messages import message_text
 from starter.web.desk.responses import PeopleNames
 from workflows.model.messages import Message, parse_zoned
+from workflows.model.rejections import Rejection
 
 _SPANS: Final[Mapping[str, Callable[[Language, int], str]]] = {
     "m": lambda language, count: language.say_count("{count} minute", "{count} minutes", count),
@@ -15,6 +16,9 @@ _SPANS: Final[Mapping[str, Callable[[Language, int], str]]] = {
     "d": lambda language, count: language.say_count("{count} day", "{count} days", count),
     "w": lambda language, count: language.say_count("{count} week", "{count} weeks", count),
 }
+
+
+_NOT_THERE: Final = phrase("This person is not in the directory any more.")
 
 
 async def reasons_text(reader: Reader, reasons: Iterable[Message], known: Mapping[str, str], names: PeopleNames) -> str:
@@ -39,6 +43,13 @@ async def _words(reader: Reader, name: str, value: str, known: Mapping[str, str]
             return ", ".join([known.get(id) or await names.of(id) for id in value.split(", ")])
         case _:
             return value
+
+
+def fault_text(language: Language, fault: Message) -> str:
+    """What is wrong with a field."""
+    if fault.code == Rejection.NOT_IN_DIRECTORY:
+        return language.say(_NOT_THERE)
+    return message_text(language, fault)
 
 
 def span_text(language: Language, span: str) -> str:

@@ -15,6 +15,7 @@ from starter.web.desk.plan_view import PlanView
 from starter.web.desk.sessions import Visitor
 from starter.web.http.bodies import PostedDocuments
 from workflows.kinds import Kind
+from workflows.model.file_faults import FileFault
 from workflows.model.subject import Participant, Role
 
 _DOCUMENT: Final = Step(
@@ -37,8 +38,6 @@ _RULES: Final[Mapping[GroupRule, str]] = {
     GroupRule.FIRST: phrase("one of them is enough"),
     GroupRule.ALL: phrase("each of them approves it"),
 }
-_SIGNS_ALREADY: Final = "{id} is a signer of this request already"
-_REVIEWS_ALREADY: Final = "{id} is a reviewer of this request already"
 _SIGNED_AFTER: Final = "2d"
 EARLIER_AT_MOST: Final = 5
 """Signers before the last ones for whom a second calendar is made: each is one more plan."""
@@ -52,11 +51,11 @@ class RequestForm(DraftForm):
 
     @property
     def _signers(self) -> PeopleInOrder:
-        return PeopleInOrder(self.people, "signers", {"role": Role.SIGN.value}, _SIGNS_ALREADY)
+        return PeopleInOrder(self.people, "signers", {"role": Role.SIGN.value}, FileFault.SIGNER_TWICE)
 
     @property
     def _reviewers(self) -> PeopleInOrder:
-        return PeopleInOrder(self.people, "reviewers", {}, _REVIEWS_ALREADY, groups=True)
+        return PeopleInOrder(self.people, "reviewers", {}, FileFault.REVIEWER_TWICE, groups=True)
 
     @property
     def _document(self) -> DocumentField:

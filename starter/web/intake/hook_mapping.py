@@ -20,6 +20,8 @@ from activities.onboarding.file import ID_AT_MOST
 from activities.policies.onboarding_template import TemplatePosition, may_be_given
 from starter.config.values import SOURCE, HeaderName
 from starter.web.http.bodies import NumberText
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message
 
 DEAL: Final = "deal"
 """The place of the deal's id; no other path may fill it."""
@@ -33,7 +35,6 @@ _PATH_AT_MOST: Final = 500
 _PATH: Final = re.compile(r"(?:[^.\[\]\s]+|\[[0-9]{1,4}\])(?:\.[^.\[\]\s]+|\[[0-9]{1,4}\])*")
 _STEP: Final = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-_REFUSED: Final = "must not come from the JSON, which gives texts, persons and dates only: write it out"
 
 
 def _is_path(text: str) -> str:
@@ -97,10 +98,10 @@ class SourceMapping:
         plain = FileText.read(folder / f"{source}.yaml").parse()
         if not SOURCE.fullmatch(source):
             # With a `-` two sources could make one id.
-            raise plain.faults([((), "its name must be that of a source: at most 20 of a-z, 0-9 and '_'")])
+            raise plain.faults([((), FileFault.NO_SOURCE.to_message())])
         mapping_file = plain.validate(MappingFile)
         if wrong := list(_wrong_places(mapping_file)):
-            raise plain.faults((("onboarding", *path), reason) for path, reason in wrong)
+            raise plain.faults((("onboarding", *path), fault) for path, fault in wrong)
         return cls(source, mapping_file, plain)
 
     def file_of(self, said: Any) -> MappedOnboarding | None:
@@ -132,21 +133,21 @@ def onboarding_id(source: str, deal: str) -> str:
     return f"{source}-_{hashlib.sha256(deal.encode()).hexdigest()[:24]}"
 
 
-def _wrong_places(says: MappingFile) -> Iterator[tuple[FieldPath, str]]:
+def _wrong_places(says: MappingFile) -> Iterator[tuple[FieldPath, Message]]:
     if "id" in says.onboarding:
-        yield ("id",), "is made of the deal's id: leave it out"
+        yield ("id",), FileFault.ID_FROM_DEAL.to_message()
     available = (DEAL, *says.take)
     for path, name in places(says.onboarding):
         if not may_be_given(path):
-            yield path, _REFUSED
+            yield path, FileFault.NOT_FROM_JSON.to_message()
         elif name not in available:
-            yield path, f"take has no {name}{did_you_mean(name, available)}"
+            yield path, FileFault.NOT_TAKEN.to_message(name=name, hint=did_you_mean(name, available))
 
 
 def _value(event: Any, path: str, at_most: int = VALUE_AT_MOST) -> str:
     text, refused = cleaned(_at(event, path).strip())
     if len(text) > at_most:
-        refused = f"is longer than {at_most:,} characters"
+        refused = FileFault.LONG_CELL.to_message(most=at_most)
     if refused:
         raise MappingFailed(f"{path} {refused}")
     return text

@@ -17,6 +17,7 @@ from activities.launch.request_file import RequestChecks, RequestFile, persons_n
 from activities.people.person import PeopleFile, PeopleKnown
 from activities.policies.catalogue import Catalogue, CatalogueFile, KindsKnown
 from tests.activities.launch.papers import CATALOGUE, NOW, PDF, PEOPLE, REQUEST
+from workflows.model.file_faults import FileFault
 
 PEOPLE_PLAIN: Any = YAML(typ="safe").load(
     PEOPLE.replace("2026-12-24", "'2026-12-24'").replace("2027-01-02", "'2027-01-02'")
@@ -57,7 +58,7 @@ def check(written: str, folder: Path) -> None:
 def refusals(text: FileText) -> list[str]:
     file = text.parse()
     found_here = KnownPersons(
-        PERSONS, {id: f"{id!r} is nobody" for id in persons_named(file.plain) if id not in PERSONS}
+        PERSONS, {id: FileFault.FITS_NOBODY.to_message() for id in persons_named(file.plain) if id not in PERSONS}
     )
     checks = RequestChecks(
         folder=text.folder,

@@ -7,6 +7,7 @@ import pytest
 from activities.files.reading import FileFaults, FileModel, FileText
 from activities.files.table import Table
 from starter.cli.start_files import Template
+from workflows.model.file_faults import FileFault
 
 TEMPLATE = """\
 id: nda-{person}
@@ -64,11 +65,12 @@ def test_a_column_that_is_not_there_is_a_fault_of_the_template_and_the_near_one_
 def test_what_is_wrong_with_every_row_is_told_once_and_of_the_template() -> None:
     filled = template()
     rows = list(filled.files())
-    common_faults = [row.faults([(("kind",), "nda is not a kind of the catalogue")]) for row in rows]
-    own_faults = rows[1].faults([(("signers", 0, "person"), "bo is not in the directory")])
+    unknown = FileFault.NO_KIND_OF_CATALOGUE.to_message(kind="nda", where="the catalogue", hint="")
+    common_faults = [row.faults([(("kind",), unknown)]) for row in rows]
+    own_faults = rows[1].faults([(("signers", 0, "person"), FileFault.ROW_NOT_IN_DIRECTORY.to_message(person="bo"))])
     assert str(filled.common([*common_faults, own_faults])) == (
-        "nda.yaml:2: kind: nda is not a kind of the catalogue\n"
-        "rows.csv:3: signers[0].person: bo is not in the directory"
+        'nda.yaml:2: kind: "nda" is not a kind of the catalogue\n'
+        'rows.csv:3: signers[0].person: "bo" is not in the directory'
     )
 
 

@@ -127,7 +127,7 @@ def test_a_mutated_text_is_refused_or_has_the_values_and_lines_of_ruamel(text: s
 )
 def test_a_flaw_has_its_line(text: str, line: int, path: FieldPath, sentence: str) -> None:
     [flaw] = parse(text).flaws
-    assert (flaw.line, flaw.path, flaw.says) == (line, path, sentence)
+    assert (flaw.line, flaw.path, flaw.message.english) == (line, path, sentence)
 
 
 def test_flaws_before_an_end_of_the_syntax_are_reported_with_it() -> None:

@@ -234,4 +234,4 @@ def test_the_file_of_a_request_is_held_against_the_one_it_names(house: House) ->
     catalogue = Catalogue.read(house.folder / "catalogue.yaml")
     entry = {"target": "kick-off", "start": {"onboarding": "kik-off.yaml"}}
     [(path, message)] = catalogue.faults("contract", PolicyLayer.model_validate({"handoff": [entry]}))
-    assert (path, "cannot be read" in message) == (("handoff", 0, "start", "onboarding"), True)
+    assert (path, "cannot be read" in message.english) == (("handoff", 0, "start", "onboarding"), True)

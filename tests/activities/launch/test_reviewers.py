@@ -58,7 +58,7 @@ async def test_a_signer_may_review_and_the_cover_sheet_is_there_from_the_start(o
         ([{"person": "chair"}, {"person": "chair"}], "chair is a reviewer of this request already"),
         ([{"group": "nobody"}], "nobody"),
         ([{"person": "chair", "rule": "all"}], "has a rule, which goes with group only"),
-        ([{}], "needs either person or group"),
+        ([{}], "needs exactly one of person, group"),
     ],
 )
 async def test_what_cannot_review_is_refused_at_its_field(office: Desk, reviewers: list[Any], message: str) -> None:
@@ -68,7 +68,7 @@ async def test_what_cannot_review_is_refused_at_its_field(office: Desk, reviewer
 
 async def test_a_group_of_the_requester_alone_and_a_template_are_refused(office: Desk) -> None:
     [alone] = await faults(office, requester="solo", reviewers=[{"group": "alone"}])
-    assert "in the group alone is nobody but the requester" in alone
+    assert "in the group alone is nobody but whoever asks" in alone
     template = {"template": "https://sign.example/templates/1/", "name": "MSA"}
     [fault] = await faults(office, document=template, reviewers=[{"person": "chair"}])
     assert "of a template there is no document before it is sent" in fault
@@ -86,4 +86,4 @@ async def test_nobody_of_a_group_that_asks_reviews_it(office: Desk) -> None:
     [fault] = await faults(office, requester=asking, reviewers=[{"person": "eve"}])
     assert "eve asks for it, and nobody reviews their own request" in fault
     [nobody] = await faults(office, requester=asking, reviewers=[{"group": "board"}])
-    assert "in the group board is nobody but the requester" in nobody
+    assert "in the group board is nobody but whoever asks" in nobody

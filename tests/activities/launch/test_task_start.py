@@ -172,7 +172,10 @@ async def test_the_time_that_a_file_gives_is_the_window_of_its_policy(desk: Desk
         ({"who": "chair"}, "who: "),
         ({"who": {"group": ["all-staff"]}}, "who.group: "),
         ({"who": {"group": "al-staff"}}, 'task.yaml:5: who.group: the group "al-staff" is not in people.yaml'),
-        ({"who": {"group": "directors"}, "owner": "chief-executive"}, "in the group directors is nobody but the owner"),
+        (
+            {"who": {"group": "directors"}, "owner": "chief-executive"},
+            "in the group directors is nobody but whoever asks",
+        ),
         ({"who": {"person": "legal-desk"}}, "who.person: legal-desk is the owner and cannot be asked"),
         ({"who": {"person": "chiar"}}, 'who.person: "chiar" is not in people.yaml, did you mean chair?'),
         ({"within": "5d"}, "has due and within, but only one of them can be given"),
@@ -193,7 +196,7 @@ async def test_a_team_of_more_than_a_hundred_is_refused(desk: Desk) -> None:
         f"  - {{id: p{n}, name: P, email: p{n}@example.com, zone: Europe/Paris, groups: [crowd]}}\n" for n in range(101)
     )
     (desk.folder / "people.yaml").write_text(PEOPLE + crowd)
-    assert "the group crowd has 101 people: at most 100 can be asked" in await faults(desk, who={"group": "crowd"})
+    assert "the group crowd has 101 people: at most 100 are allowed" in await faults(desk, who={"group": "crowd"})
     assert len((await prepared(desk, who={"group": "crowd"}, owner="p7")).given.task.people) == 100
 
 

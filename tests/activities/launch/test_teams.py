@@ -109,7 +109,7 @@ async def test_a_group_of_five_thousand_is_refused_by_its_field(desk: Desk) -> N
     with pytest.raises(FileFaults) as refused:
         await desk.request({"group": "sales"})
     assert [(fault.path, fault.says) for fault in refused.value.faults] == [
-        ("requester", "the group sales has 5,000 people: at most 100 can ask for something")
+        ("requester", "the group sales has 5,000 people: at most 100 are allowed")
     ]
 
 

@@ -141,9 +141,9 @@ async def test_each_key_alone_takes_effect_or_is_refused_by_its_name(
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        ({"who": {"person": "nobody-x"}}, "who: must be the customer or one of customer.colleagues: customer, "),
-        ({"team": "operations"}, "team: is for a task, not for a step"),
-        ({"delegate": True, "colleagues": []}, "colleagues: and delegate say the same"),
+        ({"who": {"person": "nobody-x"}}, ".who: must be the customer or one of customer.colleagues: customer, "),
+        ({"team": "operations"}, ".team: is for a task, not for a step"),
+        ({"delegate": True, "colleagues": []}, ": has colleagues and delegate, but only one"),
     ],
 )
 async def test_what_a_step_cannot_have_is_refused_with_what_would_be_right(
@@ -151,13 +151,13 @@ async def test_what_a_step_cannot_have_is_refused_with_what_would_be_right(
 ) -> None:
     with pytest.raises(FileFaults) as refusal:
         await prepare_with_part("steps", MINIMAL["steps"] | step, tmp_path)
-    assert [f"stages[0].steps[0].{message}" in str(fault) for fault in refusal.value.faults] == [True]
+    assert [f"stages[0].steps[0]{message}" in str(fault) for fault in refusal.value.faults] == [True]
 
 
 async def test_a_team_and_who_of_a_task_cannot_both_be_given(tmp_path: Path) -> None:
     with pytest.raises(FileFaults) as refusal:
         await prepare_with_part("tasks", MINIMAL["tasks"] | {"team": "operations"}, tmp_path)
-    assert "stages[0].tasks[0].team: and who say the same" in str(refusal.value)
+    assert "stages[0].tasks[0]: has team and who, but only one" in str(refusal.value)
 
 
 async def test_a_step_of_a_colleague_asks_them_and_may_be_given_to_the_customer(tmp_path: Path) -> None:

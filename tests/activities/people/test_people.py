@@ -105,7 +105,7 @@ async def test_who_is_not_there_is_named_with_a_hint(tmp_path: Path) -> None:
     [
         ("manager: nobody", "people.yaml:3: people[1].manager: nobody is not in this file"),
         ("delegate: chiar", "delegate: chiar is not in this file, did you mean chair?"),
-        ("manager: second", "manager: the managers go round in a circle: second → second"),
+        ("manager: second", "manager: goes round in a circle: second → second"),
         ("locale: xx-klingon", "locale: is not a locale such as en"),
         ("calendar: Holland", "calendar: must be a country such as NL"),
         ('hours: "18:00-09:00"', "hours: must be working hours"),
@@ -145,7 +145,7 @@ def test_refused_ids_and_zones(tmp_path: Path) -> None:
 
 async def test_a_circle_of_managers_is_told_once(tmp_path: Path) -> None:
     messages = faults(tmp_path, entry("c", "manager: a"), entry("a", "manager: b"), entry("b", "manager: c"))
-    assert messages == "people.yaml:3: people[1].manager: the managers go round in a circle: a → b → c → a"
+    assert messages == "people.yaml:3: people[1].manager: goes round in a circle: a → b → c → a"
 
 
 async def test_a_token_of_two_people_is_refused_without_being_shown(tmp_path: Path) -> None:

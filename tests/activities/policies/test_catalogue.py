@@ -133,7 +133,7 @@ def test_a_target_may_be_told_of_each_ending_that_the_schemas_know() -> None:
         ("kind: {self_delegate: perhaps}", "self_delegate: must be true or false, not a text"),
         ("kind: {snooze: true}", "snooze: must be a whole number, not true or false"),
         ("kind: {self_delegate: 1}", "self_delegate: must be true or false, not a number"),
-        ("kind: {warnings: [2d, 1d, 2d]}", "warnings: has 2d twice"),
+        ("kind: {warnings: [2d, 1d, 2d]}", "warnings: 2d is given twice"),
         (
             "kind: {tell_requester: {signed: digest}}",
             "tell_requester.signed: digest is not yet supported; true tells of",
@@ -141,7 +141,10 @@ def test_a_target_may_be_told_of_each_ending_that_the_schemas_know() -> None:
         ("kind: {tell_requester: {signed: perhaps}}", "tell_requester.signed: must be true or false, not a text"),
         ("kind: {tell_requester: {declined: false}}", "tell_requester.declined: unknown"),
         ("kind: {fallback_after: soon}", "fallback_after: must be a duration such as 90m, 4h, 3d or 2w"),
-        ("kind: {window: 2d, fallback_after: 2d}", "fallback_after: 2 days is too late, but the window is 2 days"),
+        (
+            "kind: {window: 2d, fallback_after: 2d}",
+            "fallback_after: 2 days is too late: the due date comes after 2 days",
+        ),
         ("kind: {escalation: {action: replace}}", "escalation.action: must be one of 'notify' or 'reassign'"),
         ("kind: {handoff: [{target: t, start: {}}]}", "handoff[0].start: needs exactly one of onboarding"),
         ("kind: {handoff: [{target: t, start: {onboarding: f.yaml, workflow: W}}]}", "start: needs exactly one of"),
@@ -194,7 +197,7 @@ def test_a_target_may_be_told_of_each_ending_that_the_schemas_know() -> None:
             "handoff[0]: needs exactly one of person, group, url, workflow, start, nexus",
         ),
         ("kind: {handoff: [{target: t, person: p, group: g}]}", "handoff[0]: needs exactly one of"),
-        ("kind: {handoff: [{target: t, person: p}, {target: t, person: q}]}", "handoff: has the target t twice"),
+        ("kind: {handoff: [{target: t, person: p}, {target: t, person: q}]}", "handoff: t is given twice"),
         ("kind: {handoff: [{target: t, url: 'http://erp.example/h'}]}", "handoff[0].url: must be an https URL"),
         ("kind: {handoff: [{target: t, url: 'https://u:p@erp.example/h'}]}", "url: must be a URL without user name"),
     ],
@@ -208,13 +211,13 @@ def test_refused(tmp_path: Path, kind: str, fault: str) -> None:
     [
         (
             "{window: 10d, reminders: {first: 3d, every: 3d, most: 4}}",
-            "reminders: the last of 4 comes after 12 days, but the window is 10 days",
+            "reminders: the last of 4 comes after 12 days, but the due date after 10 days",
         ),
-        ("{extends: base, reminders: {most: 11}}", "reminders: the last of 11 comes after 33 days, but the window"),
+        ("{extends: base, reminders: {most: 11}}", "reminders: the last of 11 comes after 33 days, but the due date"),
         ("{window: 1d, warnings: [4h, 2d]}", "warnings: 2 days before the due date is before the request is sent"),
         (
             "{extends: base, escalation: {after: 5w}}",
-            "escalation.after: 5 weeks is too late, but the window is",
+            "escalation.after: 5 weeks is too late: the due date comes after",
         ),
         ("{escalation: {or: 31d}}", "escalation.or: 31 days is too late"),
         ("{reminders: null, escalation: {or: null}}", "escalation.after: never comes, because there are no reminders"),
@@ -288,8 +291,8 @@ def test_a_kind_that_cannot_work_is_told_beside_one_that_cannot_be_read(tmp_path
     assert [line.partition(": ")[2].split(",")[0] for line in messages.split("\n")] == [
         "kinds.a.windo: unknown",
         "kinds.b.escalation: has nobody to escalate to: name alternates or a fallback",
-        "kinds.d.warnings: 2 days before the due date is before the request is sent",
-        "kinds.d.warnings: 3 days before the due date is before the request is sent",
+        "kinds.d.warnings: 2 days before the due date is before the request is sent: the due date comes after 1 day",
+        "kinds.d.warnings: 3 days before the due date is before the request is sent: the due date comes after 1 day",
     ]
 
 
@@ -333,7 +336,7 @@ def test_each_shipped_kind_has_its_sentence_of_reason() -> None:
         ("{grace: 30d, overdue: {every: 4h}}", "overdue.every: makes 180 reminders, because it closes 30 days after"),
         ("{grace: 7d, overdue: {every: 1d, most: 101}}", "overdue.most: "),
         ("{grace: 0w}", "grace: must be a duration such as 90m, 4h, 3d or 2w, or 0d"),
-        ("{warnings: [0d, 1d, 0d]}", "warnings: has 0d twice"),
+        ("{warnings: [0d, 1d, 0d]}", "warnings: 0d is given twice"),
     ],
 )
 def test_an_overdue_phase_that_cannot_work_is_refused(tmp_path: Path, kind: str, fault: str) -> None:

@@ -30,7 +30,7 @@ def let_the_catalogue_be(desk: Desk, text: str) -> None:
         ),
         (
             {"due": "2026-11-10", "policy": {"reminders": {"most": 4}}},
-            "policy.reminders: the last of 4 comes after 12 days, after the due date",
+            "policy.reminders: the last of 4 comes after 12 days, but the due date after",
         ),
         (
             {"policy": {"escalation": {"to": ["alternates"], "alternates": []}}},
@@ -115,7 +115,7 @@ policy:
         'request.yaml:4: requester: "nobody" is not in people.yaml',
         "request.yaml:5: signers: needs at least 1",
         "request.yaml:6: subscribers[1]: x is given twice",
-        "request.yaml:9: policy.reminders: the last of 4 comes after 15 days, but the window is 5 days",
+        "request.yaml:9: policy.reminders: the last of 4 comes after 15 days, but the due date after 5 days",
         'request.yaml:10: policy.escalation.alternates[0]: "somebody" is not in people.yaml',
     ]
 

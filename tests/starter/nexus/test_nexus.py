@@ -38,8 +38,8 @@ def test_a_document_that_comes_along_is_the_one_of_the_file() -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"document": {"name": "x", "pdf": "no base64!"}}, "document.pdf: must be the bytes of a PDF in base64"),
-        ({"document": {"name": "x", "pdf": 7}}, "document.pdf: must be the bytes of a PDF in base64"),
+        ({"document": {"name": "x", "pdf": "no base64!"}}, "document.pdf: must be a PDF in base64"),
+        ({"document": {"name": "x", "pdf": 7}}, "document.pdf: must be a PDF in base64"),
         ({"document": {"name": "x", "pdf": ""}}, "document.pdf: is an empty file"),
         ({"document": {"name": "x", "pdf": "aGVsbG8="}}, "document.pdf: is not a PDF file"),
         ({"document": {"pdf": WHOLE["document"]["pdf"]}}, "document.name: is missing"),  # type: ignore[index]
@@ -67,22 +67,22 @@ async def _refused(desk: Desk, **changed: Any) -> str:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"kind": "customer-contrac"}, "kind: no kind has this name"),
-        ({"requester": "legal-desc"}, "requester: nobody has this id"),
-        ({"signers": [{"person": "customer-signe"}]}, "signers[0].person: nobody has this id"),
+        ({"kind": "customer-contrac"}, "kind: is not right (no_kind_of_catalogue)"),
+        ({"requester": "legal-desc"}, "requester: is not right (not_in_directory)"),
+        ({"signers": [{"person": "customer-signe"}]}, "signers[0].person: is not right (not_in_directory)"),
         (
             {"policy": {"escalation": {"after": "2d", "to": ["alternates"], "alternates": ["chief-executiv"]}}},
-            "policy.escalation.alternates[0]: nobody has this id",
+            "policy.escalation.alternates[0]: is not right (not_in_directory)",
         ),
-        ({"policy": {"windo": "3d"}}, "policy: unknown field"),
-        ({"policy": {"legal.desk.windo": "3d"}}, "policy: unknown field"),
-        ({"windo": "3d"}, "request: unknown field"),
-        ({"signers": [{"person": "chair"}] * 2}, "signers[1].person: is among the signers already"),
+        ({"policy": {"windo": "3d"}}, "policy: is not right (unknown_field)"),
+        ({"policy": {"legal.desk.windo": "3d"}}, "policy: is not right (unknown_field)"),
+        ({"windo": "3d"}, "request: is not right (unknown_field)"),
+        ({"signers": [{"person": "chair"}] * 2}, "signers[1].person: is not right (signer_twice)"),
         ({"signers": [{"person": "chair", "role": "sing"}]}, "signers[0].role: must be one of 'sign', 'approve'"),
         ({"signers": []}, "signers: needs at least 1"),
         ({"due": "tomorrow"}, "due: must be a date such as 2026-12-11"),
-        ({"policy": {"fallback_after": "60w"}}, "policy.fallback_after: comes too late"),
-        ({"policy": {"warnings": ["2d", "2d"]}}, "policy.warnings: is not right"),
+        ({"policy": {"fallback_after": "60w"}}, "policy.fallback_after: is not right (passes_due)"),
+        ({"policy": {"warnings": ["2d", "2d"]}}, "policy.warnings: is not right (given_twice)"),
         ({"message": 7}, "message: must be a text, not a number"),
     ],
 )

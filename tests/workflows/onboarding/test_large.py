@@ -121,7 +121,7 @@ async def test_a_part_that_would_ask_hundreds_is_refused_by_its_field(tmp_path: 
         await house.prepared(a_file(SET_UP, teams={"operations": "crowd"}))
     [fault] = refused.value.faults
     assert fault.path == "teams"
-    assert fault.says == f"the group crowd has {person_count:,} people: at most {PEOPLE_AT_MOST} can be told"
+    assert fault.says == f"the group crowd has {person_count:,} people: at most {PEOPLE_AT_MOST} are allowed"
 
 
 def _settle(folder: Path, people: list[dict[str, object]]) -> None:

@@ -41,6 +41,7 @@ from tests.starter.web.desk.shelf import Shelf, audience
 from tests.starter.web.desk.test_lists import titles
 from workflows.model.campaign import Counts
 from workflows.model.commands import Cancellation, Exemption, ReminderNow
+from workflows.model.file_faults import FileFault
 from workflows.model.rejections import Rejection
 from workflows.model.subject import Status
 from workflows.model.timeline import EventType, TimelineEntry
@@ -206,7 +207,8 @@ async def test_not_everyone_could_be_asked_leads_to_the_rows_with_what_is_wrong(
     tmp_path: Path, shelves: tuple[Context, Shelf, Shelf]
 ) -> None:
     context, *_ = shelves
-    rows = [MemberRow(1, STRANGERS[0]), MemberRow(2, "nobody-here", says='"nobody-here" is not in the directory')]
+    unknown = FileFault.ROW_NOT_IN_DIRECTORY.to_message(person="nobody-here").model_dump_json()
+    rows = [MemberRow(1, STRANGERS[0]), MemberRow(2, "nobody-here", says=unknown)]
     shelf = Shelf(context, rows, id="faulty", owner=REQUESTER)
     async with office(tmp_path, context=context) as desk:
         attention = (Attention(code=AttentionCode.NOT_ASKED, since=NOW, says=""),)

@@ -25,7 +25,8 @@ from workflows.model.commands import (
     ReminderNow,
     Resumption,
 )
-from workflows.model.messages import Message, MessageCode
+from workflows.model.file_faults import FileFault
+from workflows.model.messages import DURATIONS, Message, MessageCode
 from workflows.model.plan_reasons import PlanReason
 from workflows.model.policy import Policy
 from workflows.model.rejections import TEXT_AT_MOST
@@ -43,7 +44,7 @@ TASK = tasks.TaskState.begin(A_TASK, NOW)
 GERMAN = Language.of("de")
 
 
-ALIKE = {PlanReason.DONE_LATER}
+ALIKE = {PlanReason.DONE_LATER, FileFault.INVALID}
 """Said alike in English and in another language."""
 CODES = [code for family in FAMILIES.values() for code in family]
 
@@ -51,7 +52,7 @@ CODES = [code for family in FAMILIES.values() for code in family]
 @pytest.mark.parametrize("code", CODES)
 def test_each_code_has_a_sentence_for_pages_in_each_language(code: MessageCode) -> None:
     fields = [(name, spec) for _, name, spec, _ in Formatter().parse(code.english) if name]
-    examples = {"span": "3d", "when": "2026-12-11T18:00+01:00[Europe/Amsterdam]"}
+    examples = {**dict.fromkeys(DURATIONS, "3d"), "when": "2026-12-11T18:00+01:00[Europe/Amsterdam]"}
     values = {name: 1000 if spec == "," else examples.get(name, "anna") for name, spec in fields}
     message = code.to_message(**values)
     assert "{" not in message.english
