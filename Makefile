@@ -40,7 +40,7 @@ test: $(STAMP) ## all tests but the long ones; REQUIRE_BROWSER=1, REQUIRE_NGINX=
 slow: $(STAMP) ### the fifty tests of make test that take most processor time
 	@$(BIN)/python -m pytest -n 4 --dist worksteal -q -m "not long" -p tests.processor_time $(PYTEST)
 
-stories: $(STAMP) ## the tests that take long, most of them on a whole stack: some minutes
+stories: $(STAMP) ## the tests that take long: whole stacks, browser, PostgreSQL, S3
 	@$(BIN)/python -m pytest -n 4 --dist worksteal -q -m long $(PYTEST)
 
 chaos: $(STAMP) ### the long runs of tests/chaos (an hour); SEED=7 repeats a run

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from activities.records.database import Database
 from deploy.demo.chromium import HOW_TO_HAVE_THEM, executable
-from tests.lanes import lay_out
+from tests.lanes import is_long, lay_out
 from tests.postgresql import HOW_TO_HAVE_IT, PostgreSQL
 from tests.postgresql import postgresql as started
 from tests.servers import real_server
@@ -73,6 +73,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     name = server.create(template=request.getfixturevalue("upgraded"))
     yield server.url(name)
     server.drop(name)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave to `make stories` what starts a stack."""
+    if is_long(item):
+        item.add_marker("long")
 
 
 @pytest.hookimpl(trylast=True)

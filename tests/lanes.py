@@ -13,6 +13,13 @@ import pytest
 
 STACKS: Final = ({"laptop", "browser"}, {"shared"}, {"database_url", "files"})
 """The fixtures that keep processes for a whole session; those of one worker begin a part of the list."""
+_LONG: Final = {"laptop", "browser", "shared", "postgresql", "moto", "seaweedfs"}
+"""The fixtures, and values of parameters, for which more than a server of Temporal is started."""
+
+
+def is_long(item: pytest.Item) -> bool:
+    """Whether a test needs a whole stack, a browser, PostgreSQL or S3, and so belongs to `make stories`."""
+    return bool(_fixtures(item) & _LONG or _parameters(item) & _LONG or item.get_closest_marker("browser"))
 
 
 def lay_out(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
@@ -38,3 +45,8 @@ def lay_out(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
 
 def _fixtures(item: pytest.Item) -> set[str]:
     return set(item.fixturenames) if isinstance(item, pytest.Function) else set()
+
+
+def _parameters(item: pytest.Item) -> set[str]:
+    values = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+    return {value for value in values if isinstance(value, str)}

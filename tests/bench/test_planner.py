@@ -1,6 +1,10 @@
 """The planner's pace, with room for slow machines: the aim itself is measured by `make bench BENCH=planner`."""
 
+import pytest
+
 from tests.bench import planner
+
+pytestmark = pytest.mark.long
 
 
 async def test_a_tenth_of_the_agendas_takes_less_than_the_time_for_all() -> None:

@@ -124,6 +124,7 @@ def test_versions_have_the_pods_of_the_deployments_they_stand_for() -> None:
     assert not select_kinds(versioned, "ScaledObject")
 
 
+@pytest.mark.long
 def test_versions_and_cloud_go_together(tmp_path: Path) -> None:
     shutil.copytree(HERE / "kustomize", tmp_path / "kustomize")
     for folder in ("config", "nginx"):

@@ -114,6 +114,7 @@ def test_what_a_company_writes_is_read_by_our_readers() -> None:
     assert SourceMapping.read(mappings, "crm")
 
 
+@pytest.mark.long
 def test_every_secret_is_named_on_the_page_that_says_how_to_make_it() -> None:
     page = (HERE.parent / "docs" / "cluster.md").read_text()
     clusters = [container for name in OVERLAYS for container in of_cluster(HERE / "kustomize" / "overlays" / name)]

@@ -5,7 +5,7 @@ import pytest
 from tests.faults.floods import flood
 from workflows.model.subject import Status
 
-pytestmark = pytest.mark.real_server
+pytestmark = [pytest.mark.long, pytest.mark.real_server]
 EARLY = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=150")
 
 

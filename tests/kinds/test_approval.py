@@ -181,6 +181,7 @@ def test_the_command_the_worker_and_the_registry_know_it() -> None:
     assert APPROVAL in kinds() and named(REFERENCE) == (APPROVAL, "offer")
 
 
+@pytest.mark.long
 def test_a_package_brings_it_by_an_entry_point(tmp_path: Path) -> None:
     package = tmp_path / "approval-1.0.dist-info"
     package.mkdir()

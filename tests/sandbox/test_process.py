@@ -54,6 +54,7 @@ async def hanging_call(http: httpx.AsyncClient) -> asyncio.Task[httpx.Response]:
         await asyncio.sleep(0.01)
 
 
+@pytest.mark.long
 async def test_it_becomes_ready_keeps_its_data_and_ends_quickly(tmp_path: Path) -> None:
     async with process(tmp_path, SANDBOX_TENANT="zeta") as (first, url), plain_client(url) as http:
         grant = {"grant_type": "client_credentials"}

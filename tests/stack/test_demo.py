@@ -47,6 +47,7 @@ def test_every_step_of_the_story_is_seen(tmp_path: Path) -> None:
     assert [file for file in written if stat.S_IMODE(file.stat().st_mode) & 0o077] == []
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 @pytest.mark.parametrize(
     ("ending", "code"),

@@ -12,6 +12,8 @@ from tests.versions.changed import (
 )
 from tests.versions.replaying import refused_by
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("code", [WithOneMoreActivity, WithoutATimer])
 async def test_an_activity_more_or_a_timer_less_turns_the_corpus_red(code: WorkflowCode) -> None:

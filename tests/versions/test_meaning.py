@@ -14,6 +14,8 @@ from tests.versions.replaying import refused_by
 from tests.versions.stage import silence
 from workflows.signature.workflow import SignatureRequestWorkflow
 
+pytestmark = pytest.mark.long
+
 GOLDEN = Path(__file__).parents[1] / "golden" / "silence.jsonl"
 
 

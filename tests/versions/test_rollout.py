@@ -198,6 +198,7 @@ async def test_a_request_that_fails_in_the_task_nobody_has_completed_is_seen(cli
         assert (await rehearse(client)).fits
 
 
+@pytest.mark.long
 async def test_what_its_next_timer_would_find_stuck_in_days_is_seen_when_a_worker_begins(client: Client) -> None:
     """`doctor` and the list of what needs attention ask the server, which knows of tasks that failed alone."""
     surroundings = Surroundings()
@@ -233,6 +234,7 @@ async def failed_a_task(request: Living) -> bool:
     return any(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED for event in history.events)
 
 
+@pytest.mark.long
 async def test_a_request_that_was_not_looked_at_is_told_and_is_no_fit(
     client: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -179,6 +179,7 @@ async def test_who_came_later_or_came_back_has_the_day_that_they_were_given_unti
     audience.store.close()
 
 
+@pytest.mark.long
 async def test_a_day_more_each_day_for_half_a_year_is_held_once_for_everybody(tmp_path: Path) -> None:
     audience, began, days = await Frozen.create(tmp_path), date(2027, 1, 1), 180
     for day in range(1, days + 1):

@@ -302,6 +302,7 @@ async def test_a_killed_worker_and_a_reset_workflow_keep_each_file_once(
         assert await msa.store.evidence.read(WORKFLOW) == content
 
 
+@pytest.mark.long
 async def test_without_the_database_it_is_tried_again_and_says_so(dev_server: str, tmp_path: Path) -> None:
     async with stage_ended_request(tmp_path, await own_namespace(dev_server)) as msa:
         with take_table_away(msa.store, "evidence"):

@@ -162,6 +162,7 @@ async def test_a_changed_byte_in_any_part_is_named(tmp_path: Path) -> None:
             assert pack_faults[0].expected and pack_faults[0].found
 
 
+@pytest.mark.long
 async def test_each_byte_of_the_file_counts(tmp_path: Path) -> None:
     """Also those of the zip itself, around the parts."""
     pack = await pack_of(tmp_path)

@@ -58,6 +58,7 @@ def test_it_has_sixty_lines_at_most_and_needs_cryptography_alone() -> None:
     }
 
 
+@pytest.mark.long
 async def test_sixty_lines_agree(tmp_path: Path, packs: list[Path]) -> None:
     for pack in packs:
         code, output = python(tmp_path, pack, KEYS)
@@ -74,6 +75,7 @@ async def test_sixty_lines_agree(tmp_path: Path, packs: list[Path]) -> None:
     assert python(tmp_path, await written(tmp_path / "c.zip", parts | {"x": b""}), KEYS)[0] == 1
 
 
+@pytest.mark.long
 async def test_sixty_lines_refuse_each_forged_layout(tmp_path: Path, packs: list[Path]) -> None:
     parts, accepted = parts_of(packs[0]), []
     for name, forge in FORGERIES.items():

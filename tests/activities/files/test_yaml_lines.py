@@ -100,6 +100,7 @@ def mutated_texts(draw: st.DrawFn) -> str:
     return text
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::ruamel.yaml.error.ReusedAnchorWarning")
 @settings(max_examples=600, deadline=None)
 @given(mutated_texts())
@@ -172,6 +173,7 @@ def write_people(number: int) -> bytes:
     return ("people:\n" + "".join(entries)).encode()
 
 
+@pytest.mark.long
 def test_twenty_thousand_people_with_all_keys_are_read_in_eight_seconds_of_processor_time() -> None:
     content = write_people(20_000).replace(b"    manager: person-1000000\n", b"")
     started_at = time.process_time()
@@ -181,6 +183,7 @@ def test_twenty_thousand_people_with_all_keys_are_read_in_eight_seconds_of_proce
     assert index.groups["dept-39"][-1] == "person-19999"
 
 
+@pytest.mark.long
 def test_the_faults_of_many_people_are_all_reported_with_their_lines() -> None:
     content = (
         write_people(3_000).replace(b"Europe/Amsterdam", b"Europe/Amsterdm").replace(b"delegate: p", b"delegate: q")

@@ -691,6 +691,7 @@ async def test_however_often_it_was_replayed_a_replay_goes_by_the_original_and_t
     assert ([line.replay for line in hand_off.lines], hand_off.batches) == ([0, 10], 11)
 
 
+@pytest.mark.long
 async def test_of_ten_times_as_many_replays_as_are_shown_the_record_shows_the_original_and_the_newest(
     house: House, tmp_path: Path
 ) -> None:

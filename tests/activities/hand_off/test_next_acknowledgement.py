@@ -18,7 +18,7 @@ from workflows.follow_up.commands import refused
 from workflows.model.commands import ReminderNow
 from workflows.model.subject import Status
 
-pytestmark = pytest.mark.real_server
+pytestmark = [pytest.mark.long, pytest.mark.real_server]
 _GLANCE = 0.2
 
 

@@ -107,6 +107,7 @@ async def test_it_is_called_once_with_what_every_target_hears_however_often_it_i
     assert (key, data["request"], data["outcome"], data["version"]) == ("msa/handoff/keep", "msa", "signed", 1)
 
 
+@pytest.mark.long
 async def test_what_nobody_has_taken_yet_is_looked_for_again_and_not_called_twice(team: Team) -> None:
     waiting = await team.call_operation(looked_for=timedelta(seconds=1))
     assert (waiting.ok, waiting.gone, waiting.why) == (False, False, "nobody has taken the operation yet")

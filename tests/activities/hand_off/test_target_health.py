@@ -93,6 +93,7 @@ async def test_on_call_hears_of_each_change_once_however_many_requests_wait(tmp_
     assert (await store.incidents.open(TARGETS), count(store, "incidents")) == ((), 1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("attempt", [FAILING_FROM, LAST], ids=["failing", "dead"])
 async def test_a_target_that_takes_one_thing_and_not_the_next_is_well_again_once_an_hour(
     tmp_path: Path, attempt: int
@@ -241,6 +242,7 @@ async def test_an_address_that_wanted_no_calls_has_no_say_for_the_next_one(tmp_p
     assert not any(secret in incidents for secret in ("erp.example", "hooks", "moved"))
 
 
+@pytest.mark.long
 async def test_of_ten_times_as_many_addresses_a_target_keeps_those_that_changed_last(tmp_path: Path) -> None:
     push, store = World().push, Store(str(tmp_path))
     health = TargetHealth(store, push, "")

@@ -104,6 +104,7 @@ async def test_what_is_neither_is_refused_at_its_field(desk: Desk, written: obje
     assert message in fault.says
 
 
+@pytest.mark.long
 async def test_a_group_of_five_thousand_is_refused_by_its_field(desk: Desk) -> None:
     desk.write_crowd(4_998)
     with pytest.raises(FileFaults) as refused:

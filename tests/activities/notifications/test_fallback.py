@@ -288,6 +288,7 @@ async def test_no_address_is_in_a_report_an_error_or_a_log(
     assert device_hash("deputy@example.test") not in report_and_log
 
 
+@pytest.mark.long
 async def test_ten_times_as_many_as_have_room_at_once_get_one_mail_each(
     sandbox: RunningSandbox, reaching: NotificationService, tmp_path: Path
 ) -> None:

@@ -23,6 +23,8 @@ from workflows.model.commands import Question
 from workflows.model.subject import Participant, Status
 from workflows.signature.workflow import SignatureRequestWorkflow
 
+pytestmark = pytest.mark.long
+
 PEOPLE = """
 people:
   - {id: customer-signer, name: Customer Signer, email: customer@acme.test, zone: UTC}

@@ -337,6 +337,7 @@ def test_a_family_emoji_is_never_cut_in_two() -> None:
     assert shorten(family * 3, len(family.encode()) + 4) == f"{family}…"
 
 
+@pytest.mark.long
 @given(name=st.text(min_size=1, max_size=3_000))
 def test_a_fitted_message_is_within_the_limit_and_an_already_small_one_unchanged(name: str) -> None:
     message = composed(name=name)

@@ -150,6 +150,7 @@ async def test_a_new_phone_counts_at_the_next_nudge(world: World, store: Store, 
     assert (line.channel, line.outcome, len(line.devices)) == (Channel.PUSH, NotificationOutcome.ACCEPTED, 1)
 
 
+@pytest.mark.long
 async def test_a_signer_who_leaves_is_a_problem_that_the_requester_hears_of_and_stops_nobody_else(
     world: World, sandbox: RunningSandbox, store: Store, tmp_path: Path
 ) -> None:

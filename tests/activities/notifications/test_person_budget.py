@@ -157,6 +157,7 @@ async def test_a_database_that_is_away_delays_everybody_and_tells_nobody_twice(
     assert len(pushes(sandbox)) == 3
 
 
+@pytest.mark.long
 async def test_of_ten_times_as_many_a_hundred_are_spoken_for_and_the_others_by_the_next(
     sandbox: RunningSandbox, notices: NotificationService
 ) -> None:

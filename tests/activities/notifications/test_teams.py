@@ -126,6 +126,7 @@ async def test_a_group_that_became_empty_is_somebody_who_is_not_in_the_directory
     assert phones.sent == {}
 
 
+@pytest.mark.long
 async def test_of_a_group_that_grew_to_five_thousand_the_first_hundred_are_told(
     sales: NotificationService, people: Path, phones: Phones
 ) -> None:

@@ -106,6 +106,7 @@ def parts(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     return list_name, {key: draw(st.sampled_from(VALUES[key])) for key in sorted(keys)}
 
 
+@pytest.mark.long
 @settings(max_examples=300, deadline=None)
 @given(parts())
 def test_each_key_of_a_part_takes_effect_or_is_refused_by_its_name(drawn: tuple[str, dict[str, Any]]) -> None:

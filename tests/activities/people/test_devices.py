@@ -133,6 +133,7 @@ async def test_a_registration_from_before_it_was_given_up_says_why_nothing_is_se
     assert reason_gone_by_device(await devices.known(make_person("ada"))) == {"t": None}
 
 
+@pytest.mark.long
 async def test_what_was_never_registered_and_what_gave_way_leave_nothing_behind(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -199,6 +200,7 @@ async def test_people_beyond_those_remembered_are_looked_up_again(
     assert len(devices._recent) == REMEMBERED_AT_MOST // 100
 
 
+@pytest.mark.long
 async def test_of_ten_thousand_registrations_for_one_person_the_last_are_kept_and_sent_to(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

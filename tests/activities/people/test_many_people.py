@@ -79,6 +79,7 @@ def large_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.mark.long
 async def test_a_large_file_is_read_once_and_looked_up_by_whoever_comes_next(large_file: Path, tmp_path: Path) -> None:
     store = Store(str(tmp_path / "store"))
     first = FileDirectory(large_file, store)
@@ -113,6 +114,7 @@ async def test_what_is_kept_says_what_the_file_said(tmp_path: Path) -> None:
     assert isinstance(reloaded.person("chief-executive"), Person)
 
 
+@pytest.mark.long
 async def test_damaged_kept_people_are_read_from_the_file_again(tmp_path: Path) -> None:
     file, store = tmp_path / "people.yaml", Store(str(tmp_path / "store"))
     file.write_text(FEW, "utf-8")
@@ -160,6 +162,7 @@ async def test_what_changed_while_the_file_was_read_is_known_to_whoever_waits_fo
     assert (await directory.person("chair")).id == "chair"
 
 
+@pytest.mark.long
 async def test_a_fault_of_a_large_file_has_its_line(tmp_path: Path) -> None:
     file = tmp_path / "people.yaml"
     file.write_text(FEW + entry("last", "locale: xx-klingon") + "\n", "utf-8")

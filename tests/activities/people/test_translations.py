@@ -51,6 +51,7 @@ def test_nothing_is_missing(code: str) -> None:
     assert sorted(map(str, texts() - translated)) == []
 
 
+@pytest.mark.long
 def test_no_text_stands_inside_an_f_string() -> None:
     """`pybabel extract` does not look there, so nobody would miss its translation."""
     hidden = [

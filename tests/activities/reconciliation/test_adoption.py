@@ -432,6 +432,7 @@ async def test_what_a_gateway_answers_for_once_is_no_word_about_the_document(
         assert (await back_office.sweeps()).adopted == (id_of(document),)
 
 
+@pytest.mark.long
 async def test_a_document_that_is_not_shown_is_asked_for_less_and_less_and_given_up_in_words(tmp_path: Path) -> None:
     async with adopting(tmp_path) as back_office:
         document = await send_by_hand(back_office)

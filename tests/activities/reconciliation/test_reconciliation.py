@@ -305,6 +305,7 @@ async def test_a_part_that_waited_in_its_queue_takes_nothing_for_the_future(tmp_
         assert (swept.told, swept.ahead, swept.until) == (1, 0, back_office.now - MINUTE)
 
 
+@pytest.mark.long
 async def test_ten_times_the_bound_is_caught_up_with_part_by_part_while_more_happens(tmp_path: Path) -> None:
     async with office(tmp_path) as back_office:
         ids = [f"many-{number:03}" for number in range(60)]
@@ -406,6 +407,7 @@ async def test_when_temporal_goes_away_the_sweep_fails_and_leaves_no_call_behind
         assert all([await back_office.heard(id) for id in ids])
 
 
+@pytest.mark.long
 async def test_a_part_that_dies_loses_nothing(tmp_path: Path) -> None:
     async with office(tmp_path) as back_office:
         ids = [f"died-{number:02}" for number in range(30)]

@@ -99,6 +99,7 @@ FILTERS = [
 ]
 
 
+@pytest.mark.long
 async def test_every_filter_lists_what_matches_newest_first_once_and_counts_it(store: Store) -> None:
     everything = await store.ended.page(ListFilter(TYPES), MANY)
     assert len(everything) == MANY

@@ -20,6 +20,8 @@ from activities.records.store import Store
 from workflows.kinds import Kind
 from workflows.model.subject import Status
 
+pytestmark = pytest.mark.long
+
 NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
 MANY = 400
 PEOPLE = ("ada", "bo", "cy")

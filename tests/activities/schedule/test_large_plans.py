@@ -87,6 +87,7 @@ async def test_a_signer_costs_the_same_however_many_there_are(
     assert days_of_forty / 40 < 1_000
 
 
+@pytest.mark.long
 async def test_a_crowd_leaves_the_loop_to_others_after_each_signer(tmp_path: Path) -> None:
     """A hundred signers with fifty reminders each held everything up for 9 s."""
     turns = 0

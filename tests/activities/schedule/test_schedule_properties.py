@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,8 @@ from tests.activities.book import Book, make_person, planning
 from workflows.follow_up.notification_types import numbered
 from workflows.model.policy import Escalation, Overdue, Policy, Reminders
 from workflows.model.schedule import ActionType, EscalationReason, PlanningInput, Schedule, ScheduledAction, Snooze
+
+pytestmark = pytest.mark.long
 
 FIRST_YEAR: Final = 2026
 YEARS: Final = 10

@@ -61,6 +61,7 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
 
 
+@pytest.mark.long
 def test_a_pack_is_written_and_verified(desk: Desk) -> None:
     pack = desk.folder / "msa.zip"
     code, output, _ = desk.types("export", "msa-0042", "-o", str(pack))
@@ -89,6 +90,7 @@ def test_of_two_packs_of_one_id_it_says_which_is_newer(desk: Desk) -> None:
     assert (code, f"{packs[1]} is newer: amendment 2" in output) == (0, True)
 
 
+@pytest.mark.long
 def test_filters_find_many_and_a_campaign_has_its_own(desk: Desk) -> None:
     folder = desk.folder / "packs"
     written = desk.json("export", "--kind", "customer-contract", "-o", str(folder))
@@ -154,6 +156,7 @@ def test_erase_removes_a_person_from_all_that_has_ended(desk: Desk) -> None:
         assert desk.files_with("ada@example.com") == []
 
 
+@pytest.mark.long
 def test_what_is_on_hold_is_said_with_who_and_why_and_an_erasure_waits_for_its_release(desk: Desk) -> None:
     desk.json("hold", "msa-0042", "--reason", "matter 7")
     record = desk.json("hold", "msa-0042", "--reason", "matter 8")

@@ -304,6 +304,7 @@ def test_a_reader_who_went_away_is_a_broken_pipe_however_it_is_printed(typed: tu
     assert (process.returncode, process.stderr) == (Exit.BROKEN_PIPE, "")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("typed", "unneeded"),
     [
@@ -357,6 +358,7 @@ main()
     assert sorted(imported.intersection(unneeded)) == []
 
 
+@pytest.mark.long
 def test_the_imports_of_a_word_cause_no_full_garbage_collection(tmp_path: Path) -> None:
     script = """
 import gc, os, sys

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +18,8 @@ from deploy.sandbox.server import RunningSandbox, running, serving
 from deploy.sandbox.state.settings import SandboxSettings
 from starter.boot import processes as modules
 from tests.starter.terminal import type_
+
+pytestmark = pytest.mark.long
 
 CALL = {"webhook-id": "msg_1", "webhook-timestamp": "1796376600", "webhook-signature": "v1,abc"}
 SECRET = "whsec_c2VjcmV0IG9mIGZpbmFuY2UgYXMgbG9uZyBhcyBpdCBtdXN0"

@@ -91,6 +91,7 @@ async def client() -> AsyncIterator[Client]:
         yield env.client
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_table_is_started_once_however_often_and_each_row_has_its_id_and_result(
@@ -148,6 +149,7 @@ async def test_several_files_are_answered_with_the_id_and_the_link_of_each(offic
     assert all(row.split("\t")[2].startswith("http://127.0.0.1:9/") for row in rows)
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_program_starts_requests_as_the_command_does(office: Path, client: Client) -> None:

@@ -22,7 +22,7 @@ from workflows.model.commands import KnownBy, Question
 from workflows.model.rejections import Rejection
 from workflows.model.subject import Code
 
-pytestmark = pytest.mark.real_server
+pytestmark = [pytest.mark.long, pytest.mark.real_server]
 
 LEGAL = ("--as", "legal-desk", "--json")
 DUE = datetime.now(UTC).replace(microsecond=0) + timedelta(days=60)

@@ -70,6 +70,7 @@ def test_a_long_read_is_followed_by_a_longer_pause() -> None:
     assert [watching.pause_after(seconds) for seconds in (0, 0.1, 2, 300)] == [2, 2, 8, 30]
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_a_request_is_watched_until_it_has_ended(context: Context, tmp_path: Path) -> None:
     async with workers(context.client, World()):
@@ -85,6 +86,7 @@ async def test_a_request_is_watched_until_it_has_ended(context: Context, tmp_pat
     assert len({json.dumps(view) for view in views}) == len(views)
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_what_happens_is_told_as_it_happens(context: Context, tmp_path: Path) -> None:
     async with workers(context.client, World()), following(context, tmp_path, "tail", "--json") as lines:

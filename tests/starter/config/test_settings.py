@@ -456,6 +456,7 @@ def test_the_printed_defaults_are_the_defaults() -> None:
     assert load(environment=printed | make_environment()) == load(environment=make_environment())
 
 
+@pytest.mark.long
 def test_only_the_settings_read_the_environment() -> None:
     """A second reader would be a setting that no table shows and no fault names; `modules` only hands it on."""
     files = [

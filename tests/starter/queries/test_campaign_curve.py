@@ -141,6 +141,7 @@ def test_the_picture_is_the_same_for_the_same_lines_and_needs_nothing_beside_it(
         assert outside not in picture
 
 
+@pytest.mark.long
 def test_the_picture_is_the_same_in_any_process_wherever_it_runs() -> None:
     script = (
         "from tests.starter.queries.test_campaign_curve import *; "

@@ -83,6 +83,7 @@ def test_a_retry_is_of_all_who_failed_or_of_one(typed: dict[str, Any]) -> None:
         failed_or_person(**typed)
 
 
+@pytest.mark.long
 async def test_a_report_is_the_same_bytes_for_ever_whatever_was_deleted_since(tmp_path: Path) -> None:
     async with ended_campaign(tmp_path / "it") as closed_campaign:
         store = closed_campaign.company.store
@@ -116,6 +117,7 @@ async def test_a_report_is_the_same_bytes_for_ever_whatever_was_deleted_since(tm
     assert [(change["what"], change["reason"]) for change in report_json["changes"]] == [("exempt", ON_LEAVE)]
 
 
+@pytest.mark.long
 async def test_the_words_of_somebody_are_erased_from_the_report_when_they_are_erased(tmp_path: Path) -> None:
     async with ended_campaign(tmp_path / "it") as closed_campaign:
         assert altered(closed_campaign.company.store, "DELETE FROM texts WHERE name LIKE 'reason-%'")
@@ -131,6 +133,7 @@ A_WEEK = {"window": "4d", "grace": "2d"}
 TABLE = "name,email,zone,phone\nZoë Ek,zoe@elsewhere.example,UTC,+31201234567\nBo Li,bo@elsewhere.example,UTC,\n"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("report_columns", "columns"),
     [(None, ("name", "email")), (["phone", "name"], ("phone", "name"))],
@@ -167,6 +170,7 @@ async def test_whoever_stands_in_a_table_has_a_name_in_each_form_until_they_are_
         assert "Zoë Ek" not in erased[form].decode() and "(erased)" in erased[form].decode()
 
 
+@pytest.mark.long
 async def test_whoever_is_in_the_directory_is_named_as_the_people_file_knows_them(tmp_path: Path) -> None:
     async with start_campaign(
         tmp_path, a_file(**A_WEEK, audience={"people": ["ada", "nobody"]}), staff("ada")

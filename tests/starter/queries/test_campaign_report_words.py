@@ -21,7 +21,7 @@ from tests.workflows.onboarding.test_words import address_variables, write_setti
 from workflows.model.commands import Cancellation
 from workflows.model.subject import Status
 
-pytestmark = pytest.mark.real_server
+pytestmark = [pytest.mark.long, pytest.mark.real_server]
 
 PEOPLE = ("ada", "bo", "cas", "nobody")
 

@@ -193,6 +193,7 @@ async def test_a_command_that_was_taken_is_confirmed_even_after_the_end(context:
         assert (await commands.make(context, MSA, pause)).op == "op-7"
 
 
+@pytest.mark.long
 async def test_a_command_is_answered_as_before_for_thirty_days_also_when_its_request_was_forgotten(
     context: Context, dev_server: str
 ) -> None:
@@ -246,6 +247,7 @@ async def test_a_command_nobody_confirmed_is_made_once_when_it_is_repeated(conte
     assert [entry.what for entry in view.timeline].count("paused") == 1
 
 
+@pytest.mark.long
 async def test_many_who_send_the_same_command_at_once_all_get_an_answer(context: Context) -> None:
     due = in_days(20)
     async with sent_request(context):
@@ -254,6 +256,7 @@ async def test_many_who_send_the_same_command_at_once_all_get_an_answer(context:
     assert [entry.what.startswith("due date moved") for entry in view.timeline].count(True) == 1
 
 
+@pytest.mark.long
 async def test_of_two_operators_in_conflict_the_last_word_holds_and_both_stand_in_the_timeline(
     context: Context,
 ) -> None:

@@ -102,6 +102,7 @@ async def test_what_does_not_begin_at_all_is_named(client: Client) -> None:
         await forward_to_next(client, "msa-0042", within=timedelta(seconds=1))
 
 
+@pytest.mark.long
 async def test_a_request_that_ends_on_the_way_is_not_an_error() -> None:
     world = World()
     async with real_server(*PUNCTUAL_TIMERS) as env, workers(env.client, world):

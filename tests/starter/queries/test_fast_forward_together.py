@@ -43,6 +43,7 @@ async def clocks(journey: OnboardingStory) -> list[float]:
     ]
 
 
+@pytest.mark.long
 async def test_days_pass_for_all_of_it_and_what_begins_later_begins_there(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(AGREEMENT, DETAILS), server=real_server(*PUNCTUAL_TIMERS)) as journey:
         agreement = await journey.wait_for_workflow("agreement-1")

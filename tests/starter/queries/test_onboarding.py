@@ -78,6 +78,7 @@ async def test_it_is_the_second_signer_who_is_waited_for_once_the_first_has_sign
     assert [awaited.person for awaited in view.waiting_for] == ["chief-executive"]
 
 
+@pytest.mark.long
 async def test_without_a_worker_its_stages_are_told_from_its_input_its_parts_records_and_visibility(
     tmp_path: Path, dev_server: str
 ) -> None:
@@ -129,6 +130,7 @@ async def test_a_question_of_the_customer_waits_for_the_owner(tmp_path: Path) ->
     assert view.attention[0].says.startswith("billing: ")
 
 
+@pytest.mark.long
 async def test_of_more_parts_than_are_asked_visibility_knows_the_others(
     tmp_path: Path, dev_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ async def world(context: Context) -> AsyncIterator[World]:
         yield new_world
 
 
+@pytest.mark.long
 async def test_what_cannot_be_done_yet_was_asked_for_and_is_done_later(context: Context, world: World) -> None:
     world.signatures.failures = [refusal(Code.UNAUTHORISED) for _ in range(100)]
     first = await commands.make(context, MSA, DELEGATION, wait=AT_ONCE)
@@ -70,6 +71,7 @@ async def test_an_op_names_one_content_of_its_caller(context: Context, world: Wo
         await commands.make(context, MSA, PauseCommand(actor=LEGAL, reason="holidays", op="op-1"))
 
 
+@pytest.mark.long
 async def test_more_than_ten_pending_changes_lock_nobody_out(context: Context, world: World) -> None:
     """While Core Signature, directory and phones are in trouble, each command is taken at once all the same."""
     for service in (world.signatures, world.planner, world.push):

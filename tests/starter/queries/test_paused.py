@@ -112,6 +112,7 @@ async def test_nothing_is_compared_with_it(context: Context, tmp_path: Path) -> 
         await compare(context, await desk.prepare(), desk.directory, MSA)
 
 
+@pytest.mark.long
 async def test_a_rollout_is_rehearsed_with_it(context: Context) -> None:
     await wait_for_lines(context, attention=False)
     rehearsal = await rehearse(context.client)

@@ -328,6 +328,7 @@ async def test_an_open_question_is_found_by_the_list_and_told_without_a_worker(c
     assert view_without_worker.partial and view_without_worker.problem is None
 
 
+@pytest.mark.long
 async def test_a_request_that_went_on_in_fresh_runs_is_one_line(tmp_path: Path) -> None:
     async with desk_in(tmp_path, *EARLY) as context, workers(context.client, World()):
         await begin(context)

@@ -32,7 +32,7 @@ from workflows.model.subject import Status
 from workflows.model.views import TaskShow
 from workflows.task.workflow import TaskWorkflow
 
-pytestmark = pytest.mark.real_server
+pytestmark = [pytest.mark.long, pytest.mark.real_server]
 
 ID: Final = "acme.account"
 CHIEF: Final = "chief-executive"

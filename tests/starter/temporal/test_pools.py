@@ -58,6 +58,7 @@ def test_a_pool_that_there_is_not_is_refused_with_what_there_is(typed: str, mess
     assert str(refused.value).startswith(message)
 
 
+@pytest.mark.long
 def test_the_command_refuses_it_as_the_module_does() -> None:
     typed = type_("worker", "--queues", "campaign")
     assert typed.returncode == 2

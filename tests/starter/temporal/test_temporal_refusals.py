@@ -55,6 +55,7 @@ async def test_a_namespace_that_does_not_exist_is_named_by_every_word(
             await command(context)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("typed", [("request", "list"), ("worker",)], ids=" ".join)
 async def test_that_is_the_one_line_of_command_and_process(
     typed: tuple[str, ...], dev_server: str, tmp_path: Path

@@ -67,6 +67,7 @@ def test_equal_texts_get_equal_placeholders_also_in_addresses() -> None:
     assert scrubber.scrub_path(f"/api/v1/signature-requests/{uuid}/cancel/").endswith("/text-2/cancel/")
 
 
+@pytest.mark.long
 def test_of_ten_times_the_calls_the_first_are_kept() -> None:
     recorder = Recorder()
     for _ in range(10 * EXCHANGES_AT_MOST):

@@ -176,6 +176,7 @@ async def test_whoever_joined_a_hint_that_nobody_took_is_told_so() -> None:
     assert {type(answer) for answer in answers} == {SignalNotConfirmed}
 
 
+@pytest.mark.long
 async def test_what_nobody_waits_for_any_more_leaves_no_line_in_the_log() -> None:
     """Each caller has its own deadline, and may be gone before the signal that it joined is refused."""
     holding, log_messages, loop = Holding(), list[str](), asyncio.get_running_loop()

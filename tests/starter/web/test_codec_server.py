@@ -210,6 +210,7 @@ async def test_on_a_laptop_the_web_ui_reads_without_a_token_and_nobody_else(
         assert (await server.call(**headers)).status_code == status
 
 
+@pytest.mark.long
 async def test_a_token_that_is_guessed_has_few_tries_and_calls_in_all_are_limited(tmp_path: Path) -> None:
     async with codec(tmp_path) as server:
         wrong = [await server.call(authorization="Bearer guess") for _ in range(10 * REFUSALS_OF_AN_ADDRESS.burst)]
@@ -263,6 +264,7 @@ async def test_a_payload_that_was_changed_is_given_back_as_it_is_and_nothing_of_
     assert SECRET not in log_text and encrypted["data"] not in log_text and TOKEN not in log_text
 
 
+@pytest.mark.long
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=20),

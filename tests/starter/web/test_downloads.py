@@ -153,6 +153,7 @@ async def test_a_file_that_is_not_kept_or_erased_is_told_apart_from_a_link_that_
     assert (await receiver.get(link)).status_code == 410
 
 
+@pytest.mark.long
 async def test_ten_thousand_tokens_that_are_tried_find_nothing_and_soon_are_told_to_wait(receiver: Receiver) -> None:
     answers = [(await receiver.get(f"/download/{number:043}")).status_code for number in range(10_000)]
     assert answers.count(404) == CALLS_OF_AN_ADDRESS.burst

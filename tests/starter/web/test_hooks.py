@@ -74,6 +74,7 @@ async def text_of(client: Client, sales: Crm, task: str) -> str:
     return await words_of(sales.store, task, (await started_from(client, task))["text"])
 
 
+@pytest.mark.long
 async def test_a_deal_begins_one_onboarding_however_often_and_late_it_is_sent(client: Client, sales: Crm) -> None:
     lost = {**DEAL, "event": "deal.lost"}
     first, *later_answers = [
@@ -86,6 +87,7 @@ async def test_a_deal_begins_one_onboarding_however_often_and_late_it_is_sent(cl
     assert await sales.sends(deal(id="4712")) == (201, {"outcome": "created", "id": "crm-4712", "created": True})
 
 
+@pytest.mark.long
 async def test_fifty_calls_at_once_are_one_onboarding(sales: Crm) -> None:
     answers = await asyncio.gather(*(sales.sends(DEAL) for _ in range(50)))
     assert sorted(status for status, _ in answers) == [200] * 49 + [201]
@@ -128,6 +130,7 @@ async def test_a_deal_is_known_and_its_owner_asked_after_somebody_whom_it_names_
     assert await sales.sends(deal(id="4712")) == (422, {"outcome": "refused", "fields": ["teams"]})
 
 
+@pytest.mark.long
 async def test_the_owner_hears_on_their_phone_that_a_deal_has_changed(tmp_path: Path) -> None:
     async with (
         start_onboarding(tmp_path, a_file(SET_UP), server=real_server()) as town,
@@ -148,6 +151,7 @@ async def test_the_owner_of_a_deal_with_the_longest_id_is_asked_as_well(client: 
     assert longest in await text_of(client, sales, run.id)
 
 
+@pytest.mark.long
 async def test_of_an_onboarding_that_has_ended_nobody_reads_that_it_goes_on(tmp_path: Path) -> None:
     async with (
         start_onboarding(tmp_path, a_file(SET_UP), server=real_server()) as town,
@@ -162,6 +166,7 @@ async def test_of_an_onboarding_that_has_ended_nobody_reads_that_it_goes_on(tmp_
     assert "The onboarding has ended, and nothing of it changes." in text
 
 
+@pytest.mark.long
 async def test_of_a_deal_that_changes_without_end_only_so_much_is_told(
     client: Client, sales: Crm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,6 +289,7 @@ async def test_bodies_of_strangers_share_a_bound_and_small_deals_have_room_besid
     assert (await hooks.answer(source.make_whole_request(deal_body.ljust(MOST_BYTES)))).status_code == 200
 
 
+@pytest.mark.long
 async def test_six_hundred_stalled_calls_without_a_secret_shut_nobody_out(client: Client, tmp_path: Path) -> None:
     """A signature covers the body, so that nobody knows yet that they are no source."""
     hooks, strangers = hooks_of(tmp_path, client, body_seconds=300), Stalling({"source": "crm"}, {})
@@ -307,6 +313,7 @@ async def test_beyond_what_is_taken_at_the_same_time_the_source_is_asked_to_call
     assert await sales.sends(DEAL) == KNOWN
 
 
+@pytest.mark.long
 async def test_ten_times_the_deals_that_are_begun_at_once_are_all_begun(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

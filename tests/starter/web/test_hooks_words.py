@@ -68,6 +68,7 @@ def test_a_source_without_a_mapping_is_named(tmp_path: Path) -> None:
     assert (outside.returncode, outside.stderr) == (1, "--source: a source has at most 20 of a-z, 0-9 and '_'\n")
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_an_export_is_started_as_the_calls_would_be(tmp_path: Path) -> None:
     environment = office(tmp_path)

@@ -133,6 +133,7 @@ async def test_a_huge_body_that_stalls_is_too_large() -> None:
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.long
 async def test_stalled_bodies_do_not_hold_up_good_callbacks() -> None:
     async with running(RecordingSignals(), body_seconds=6) as client:
         stalled = [asyncio.create_task(raw(client, head(PATH, "content-length: 9"))) for _ in range(200)]

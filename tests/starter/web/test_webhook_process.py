@@ -21,6 +21,8 @@ from tests.starter.web.hooking import SECRET as CRM_SECRET
 from tests.starter.web.paging import DOCUMENT, LINK_SECRET, PUBLIC, Phone, form_of, phone
 from tests.starter.web.receiving import JSON, PATH, SECRET, SEGMENT, encoded, make_callback
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[3]
 
 

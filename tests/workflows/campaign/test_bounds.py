@@ -158,6 +158,7 @@ async def test_that_a_campaign_has_closed_is_known_by_the_server_s_clock(tmp_pat
     assert (batch_result.after, batch_result.over) == (0, False)
 
 
+@pytest.mark.long
 async def test_whoever_was_asked_before_is_asked_and_not_refused(tmp_path: Path) -> None:
     """A worker that died before it could say how far it came, or `start --again`: the walk goes over them once more."""
     async with time_skipping() as env:
@@ -225,6 +226,7 @@ async def test_a_campaign_with_reviewers_is_refused_with_what_it_has_instead(tmp
         await company.prepared(a_file(reviewers=[{"person": "chair"}]))
 
 
+@pytest.mark.long
 def test_a_table_of_more_people_than_an_audience_has_is_refused_in_one_line(tmp_path: Path) -> None:
     table = tmp_path / "staff.csv"
     table.write_text("person\n" + "ada\n" * (AUDIENCE_AT_MOST + 1))

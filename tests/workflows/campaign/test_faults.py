@@ -58,6 +58,7 @@ def tried_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(course, "ROOM_PAUSES", (timedelta(hours=6),))
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("tried_seldom")
 async def test_whom_the_provider_refuses_holds_up_nobody_and_stands_with_the_reason(tmp_path: Path) -> None:
     """Nobody waits for them: neither the others' turn to be asked, nor the record."""
@@ -83,6 +84,7 @@ async def test_whom_the_provider_refuses_holds_up_nobody_and_stands_with_the_rea
     assert lines["ada"].reason == "the service says refused"
 
 
+@pytest.mark.long
 async def test_what_cannot_be_done_until_it_closes_is_left_and_the_record_is_made(
     tmp_path: Path,
 ) -> None:
@@ -138,6 +140,7 @@ async def test_an_audience_that_cannot_be_frozen_until_it_closes_ends_the_campai
     assert not campaign.provider.created
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("tried_seldom")
 async def test_a_walk_for_which_there_is_no_room_until_it_closes_is_left_and_the_record_is_made(tmp_path: Path) -> None:
     """Core Signature is away, and says nothing: whom nobody came to was not asked, and nobody is waited for."""
@@ -161,6 +164,7 @@ async def test_a_walk_for_which_there_is_no_room_until_it_closes_is_left_and_the
     assert not campaign.provider.created
 
 
+@pytest.mark.long
 async def test_a_campaign_that_is_cancelled_on_its_way_asks_nobody_more(tmp_path: Path) -> None:
     """G4: two of six are being asked; the others stand in the record as not started, and have no workflow."""
     people = [f"one-of-six-{number}" for number in range(6)]

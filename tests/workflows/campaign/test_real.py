@@ -26,6 +26,8 @@ from workflows.model.commands import Cancellation, Exemption
 from workflows.model.signature import SignerSeen, SignerState
 from workflows.model.subject import Status
 
+pytestmark = pytest.mark.long
+
 PEOPLE = tuple(f"employee-{number}" for number in range(4))
 
 

@@ -23,6 +23,8 @@ from workflows.model.subject import Status
 from workflows.model.views import AttentionCode
 from workflows.names import SHOW
 
+pytestmark = pytest.mark.long
+
 OF_THE_SILENT = [Kind.REQUEST.workflow_id(f"conduct.{person}") for person in ("bo", "cas")]
 DAY = timedelta(days=1)
 WINDOW = 14 * DAY

@@ -180,6 +180,7 @@ def few_days(monkeypatch: pytest.MonkeyPatch) -> int:
     return days
 
 
+@pytest.mark.long
 async def test_content_that_is_there_opens_on_the_day_by_the_owner_s_clock(tmp_path: Path) -> None:
     async with start_yearly_opening(tmp_path, has_content=True) as opening:
         await opening.days_pass(28)
@@ -196,6 +197,7 @@ async def test_content_that_is_there_opens_on_the_day_by_the_owner_s_clock(tmp_p
     assert opening.stages_sent_to_owner == []
 
 
+@pytest.mark.long
 async def test_missing_content_is_told_once_a_month_before_and_opens_as_soon_as_it_is_given(tmp_path: Path) -> None:
     async with start_yearly_opening(tmp_path, ahead=33) as opening:
         await opening.days_pass(2)
@@ -312,6 +314,7 @@ async def open_desk(folder: Path, ahead: int, address: str) -> AsyncIterator[Des
         yield Desk(stage, a_yearly_file(day))
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_a_schedule_is_made_once_and_brought_up_to_date_as_it_is(tmp_path: Path, dev_server: str) -> None:
     async with open_desk(tmp_path, 100, dev_server) as desk:
@@ -340,6 +343,7 @@ async def test_a_schedule_is_made_once_and_brought_up_to_date_as_it_is(tmp_path:
         assert changed_schedule.info.num_actions == 2
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_an_opening_that_is_near_is_told_at_once_and_opens_with_what_is_given(
     tmp_path: Path, dev_server: str
@@ -395,6 +399,7 @@ async def schedule_campaign(desk: Desk, opens: datetime) -> bool:
     return await scheduling.schedule_years((await desk.years()).file, desk.client, None)
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_a_year_whose_start_was_missed_opens_late_once_its_content_is_given(
     tmp_path: Path, dev_server: str

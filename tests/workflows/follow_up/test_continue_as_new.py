@@ -18,7 +18,7 @@ from workflows.model.receipts import OperationState
 from workflows.model.subject import Code, Participant, Status
 from workflows.signature.workflow import SignatureRequestWorkflow
 
-pytestmark = pytest.mark.real_server
+pytestmark = [pytest.mark.long, pytest.mark.real_server]
 
 
 async def wait_until_notified(world: World, stage: str, person: str) -> None:

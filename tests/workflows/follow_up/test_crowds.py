@@ -4,6 +4,8 @@ import asyncio
 from collections import Counter
 from datetime import timedelta
 
+import pytest
+
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, start_story
 from workflows.follow_up.notifier import AT_MOST
@@ -30,6 +32,7 @@ async def test_a_hundred_slow_signers_get_one_push_each_without_a_pause() -> Non
     assert max(lines) - min(lines) < timedelta(seconds=4), "nobody waited for the pause of phones left open"
 
 
+@pytest.mark.long
 async def test_no_call_has_more_recipients_than_one_may_have() -> None:
     world = World()
     crowd = a_request(*(Participant(person=f"signer-of-{n:04}", order=1) for n in range(AT_MOST * 3 + 1)))
@@ -60,6 +63,7 @@ async def test_the_next_signer_who_could_not_be_looked_up_with_the_first_is_aske
     assert world.push.stages()[1:] == [("withdrawal", "customer-signer"), ("ready", "chief-executive")]
 
 
+@pytest.mark.long
 async def test_nobody_else_is_asked_once_the_document_has_ended() -> None:
     world = World()
     world.push.at_most, world.push.gate = 30, asyncio.Event()
@@ -73,6 +77,7 @@ async def test_nobody_else_is_asked_once_the_document_has_ended() -> None:
     assert len(world.push.sent) <= 30
 
 
+@pytest.mark.long
 async def test_a_thousand_targets_are_called_batch_by_batch_once_each() -> None:
     world = World()
     targets = tuple(Target(target=f"t-{number}", person="hr-desk") for number in range(10 * TARGETS_AT_MOST))

@@ -179,6 +179,7 @@ async def test_what_a_replay_of_an_escalation_came_to_is_said_also_when_the_requ
         assert (became.state, became.detail) == (OperationState.DONE, "told crm/escalated-1")
 
 
+@pytest.mark.long
 async def test_what_was_tried_in_vain_is_found_in_lists_until_it_was_told_or_the_request_has_ended() -> None:
     world = World()
     world.handoff.down = {"crm/escalated-1"}
@@ -303,6 +304,7 @@ def escalations(count: int) -> tuple[EscalationEntry, ...]:
     )
 
 
+@pytest.mark.long
 def test_however_many_escalations_there_are_only_so_many_lines_wait_or_are_remembered_and_none_is_lost() -> None:
     asked_request = request(*(CRM.replace(target=f"crm-{number}") for number in range(40)))
     memory = SignatureState.begin(asked_request.brief, AT).within("escalations", entries=escalations(100))

@@ -53,6 +53,7 @@ def payloads(event: HistoryEvent) -> int:
     return event.ByteSize()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("signers", [12])
 async def test_many_signers_with_many_reminders_live_whole(signers: int) -> None:
     people = tuple(Participant(person=f"signer-{number:03}", order=1) for number in range(signers))

@@ -404,6 +404,7 @@ async def test_a_reminder_by_hand_leaves_out_the_planned_one_within_the_hour() -
     assert view.next.why == "planned as reminder-2"
 
 
+@pytest.mark.long
 async def test_months_of_refused_credentials_do_not_fill_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
     """A day of them, in runs a thirtieth as long as they are."""
     monkeypatch.setattr(options, "RUN_AT_MOST", options.RUN_AT_MOST // 30)

@@ -369,6 +369,7 @@ async def test_the_turn_that_comes_while_core_signature_is_away_begins_when_it_i
     assert [turn.since >= start + 2 * DAY - timedelta(minutes=30) for turn in planned.turns] == [True]
 
 
+@pytest.mark.long
 async def test_core_signature_is_away_for_a_day_and_what_was_due_is_done_once_it_is_back() -> None:
     """B16: no reminder without having read the document; it is asked every quarter of an hour, no more."""
     world, start = a_world(), monday(10)
@@ -387,6 +388,7 @@ async def test_core_signature_is_away_for_a_day_and_what_was_due_is_done_once_it
     assert describe_notifications(back) == ["Mon 10h ready accepted", "Thu 10h reminder-1 accepted"]
 
 
+@pytest.mark.long
 async def test_core_signature_is_away_for_a_day_when_a_request_is_to_be_made_and_it_is_made_once() -> None:
     """B16."""
     world, start = a_world(), monday(10)
@@ -403,6 +405,7 @@ async def test_core_signature_is_away_for_a_day_when_a_request_is_to_be_made_and
     assert 1 < len(world.signatures.created) <= 24 * 4 * 3 + 10
 
 
+@pytest.mark.long
 async def test_core_signature_is_away_until_a_request_is_over_that_was_to_be_made_and_nobody_is_asked() -> None:
     """B16: no mail that is withdrawn at once; the first answer is that of the look whether it has anything of it."""
     world, start = a_world(), monday(10)

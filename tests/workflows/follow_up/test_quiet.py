@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from activities.notifications.budget import BudgetSlot, NotificationBudgets
@@ -226,6 +227,7 @@ async def test_only_the_newest_of_what_was_held_is_told(tmp_path: Path) -> None:
         assert onboarding.rung()[-1] == "2 ready"
 
 
+@pytest.mark.long
 async def test_a_worker_that_dies_between_counting_and_telling_takes_one_place(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path) as onboarding:
         onboarding.push.dies_after_counting = 3

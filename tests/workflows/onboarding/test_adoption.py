@@ -196,6 +196,7 @@ async def test_a_part_that_temporal_has_forgotten_is_joined_by_its_record(tmp_pa
     assert (await created_requests(earlier_onboarding), await created_requests(onboarding)) == (["acme.2.1"], [])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("closed", [False, True], ids=["running", "closed"])
 async def test_an_id_with_other_content_is_a_decision_and_resent_under_an_id_of_its_own(
     tmp_path: Path, closed: bool
@@ -362,6 +363,7 @@ async def test_a_part_that_is_reset_goes_on_and_its_end_is_heard_once(tmp_path: 
     assert len(done_entries) == 1
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 @pytest.mark.parametrize("choice", [PartOutcome.WAIVE, PartOutcome.REPLACE, PartOutcome.STOP, None])
 async def test_of_a_part_that_temporal_has_forgotten_no_document_is_left_to_be_signed(
@@ -536,6 +538,7 @@ class Unfinished(OnboardingPartsService):
         await super().end(parts)
 
 
+@pytest.mark.long
 async def test_a_task_that_was_decided_about_and_is_open_when_it_is_ended_is_ended_as_well(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(AGREEMENTS), service=Unfinished) as onboarding:
         parts = onboarding.parts
@@ -553,6 +556,7 @@ async def test_a_task_that_was_decided_about_and_is_open_when_it_is_ended_is_end
         assert (await onboarding.client.get_workflow_handle(task).result())["outcome"] == "cancelled"
 
 
+@pytest.mark.long
 async def test_a_task_that_was_decided_about_and_does_not_end_holds_up_nothing(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(ONE, LIVE), service=Unfinished) as onboarding:
         parts = onboarding.parts
@@ -572,6 +576,7 @@ def damage(document: Path) -> None:
     document.write_bytes(b"damaged".ljust(document.stat().st_size))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [(Path.unlink, "the store has no document"), (damage, "the document")],
@@ -627,6 +632,7 @@ async def test_what_a_part_is_started_from_instead_is_gone_and_it_is_not_started
     assert answer.says.endswith("is not in the store")
 
 
+@pytest.mark.long
 async def test_a_faulty_catalogue_is_a_problem_and_a_kind_that_it_lost_a_decision(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(*LATER)) as onboarding:
         billing, catalogue = await onboarding.wait_for_workflow("billing"), tmp_path / "catalogue.yaml"
@@ -692,6 +698,7 @@ async def test_an_owner_who_left_is_asked_once_a_look_and_no_part_stands_still_f
         assert (await onboarding.wait_for_end()).outcome is Status.DONE
 
 
+@pytest.mark.long
 async def test_what_was_broken_off_and_is_signed_after_all_needs_no_decision(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(DETAILS, ONE)) as onboarding:
         started = await path.start(onboarding.client, onboarding.store, await prepare_lone_request(tmp_path))
@@ -711,6 +718,7 @@ async def test_what_was_broken_off_and_is_signed_after_all_needs_no_decision(tmp
     assert (settlement.outcome, settlement.parts[1].state) == (Status.DONE, "signed")
 
 
+@pytest.mark.long
 async def test_what_was_started_alone_and_terminated_before_its_stage_came_is_taken_up(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(DETAILS, ONE)) as onboarding:
         started = await path.start(onboarding.client, onboarding.store, await prepare_lone_request(tmp_path))

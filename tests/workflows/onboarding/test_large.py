@@ -74,6 +74,7 @@ async def test_each_person_hears_once_that_an_onboarding_of_many_open_parts_was_
         ], person
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_however_often_it_hears_of_what_is_no_part_of_it_what_it_waits_for_is_heard(tmp_path: Path) -> None:
     """As many as a run takes signals do not wait for the daily look, which would be the next to begin a fresh run."""

@@ -74,6 +74,7 @@ async def test_each_part_knows_how_many_onboardings_have_started_each_other(tmp_
     }
 
 
+@pytest.mark.long
 async def test_a_customer_is_led_through_all_stages_and_everyone_hears_when_it_is_their_turn(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(*WHOLE), record="onboarding-happy") as onboarding:
         await onboarding.wait_for_part("agreement-2")
@@ -135,6 +136,7 @@ async def test_every_part_and_its_notices_name_the_customer(tmp_path: Path) -> N
     assert news_titles == {"operations-desk": "Acme", CUSTOMER: None}
 
 
+@pytest.mark.long
 async def test_a_declined_agreement_is_replaced_and_the_others_go_on(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(AGREEMENTS, LIVE), record="onboarding-replaced") as onboarding:
         set_locale(tmp_path, OWNER, "de")
@@ -275,6 +277,7 @@ async def test_a_stop_in_the_middle_ends_every_open_part_and_begins_nothing_more
     assert ("notice-notice-1", CUSTOMER) not in onboarding.notices_of("customer-onboarding:acme")
 
 
+@pytest.mark.long
 async def test_a_task_that_somebody_waives_is_over_and_a_terminated_part_becomes_a_decision(tmp_path: Path) -> None:
     """Sent again it is taken up under its own id, however often: another one would have a second document to sign."""
     stage_of_two = {**SET_UP, "agreements": [an_agreement()]}
@@ -369,6 +372,7 @@ async def test_who_subscribes_to_an_onboarding_is_told_of_its_end(tmp_path: Path
     assert lines == {"customer-onboarding:other": "dead"}
 
 
+@pytest.mark.long
 async def test_a_customer_of_half_a_year_costs_a_look_a_week(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(DETAILS)) as onboarding:
         await onboarding.wait_for_part("billing")
@@ -382,6 +386,7 @@ async def test_a_customer_of_half_a_year_costs_a_look_a_week(tmp_path: Path) -> 
     assert looked - length_before <= 11 * looks
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_it_goes_on_in_fresh_runs_with_parts_open_and_nobody_is_told_twice(tmp_path: Path) -> None:
     early = real_server("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=30")

@@ -135,6 +135,7 @@ def put_deals(folder: Path, *rows: str) -> tuple[str, ...]:
     return "--template", str(folder / "deals.yaml"), "--csv", str(folder / "deals.csv")
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_each_row_of_a_table_starts_one_onboarding_however_often(tmp_path: Path, dev_server: str) -> None:
     rows = [f"deal-{n};=Acme {n};Ada Ng;ada{n}@customer.example" for n in range(4)]
@@ -168,6 +169,7 @@ async def test_each_row_of_a_table_starts_one_onboarding_however_often(tmp_path:
     )
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_an_onboarding_from_standard_input_is_recognised(tmp_path: Path, dev_server: str) -> None:
     async with start_onboarding(tmp_path, a_file(LIVE, id="other"), server=own_part(dev_server)) as onboarding:
@@ -183,6 +185,7 @@ async def test_an_onboarding_from_standard_input_is_recognised(tmp_path: Path, d
     assert repeated.stdout.splitlines()[1].startswith("Cancelled")
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_parts_are_done_and_answered_by_the_onboarding_and_their_own_names(
     tmp_path: Path, dev_server: str
@@ -216,6 +219,7 @@ async def test_parts_are_done_and_answered_by_the_onboarding_and_their_own_names
     assert (cancelled["id"], settlement.outcome) == ("acme", Status.CANCELLED)
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_what_is_stalled_is_listed_first_and_a_task_is_replaced_then_waived(
     tmp_path: Path, dev_server: str

@@ -3,6 +3,8 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.workflows.fakes import World, refusal
 from tests.workflows.signature.test_endings import told_of_the_end
 from tests.workflows.stage import a_request, start_story
@@ -87,6 +89,7 @@ async def test_a_pause_breaks_off_no_document_that_is_being_made_and_nobody_is_t
     assert world.push.stages() == [READY]
 
 
+@pytest.mark.long
 async def test_a_document_that_is_never_converted_expires_when_it_is_due_and_its_reason_says_so() -> None:
     world = make_unconverted_world()
     async with start_story(world) as story:
@@ -111,6 +114,7 @@ async def test_a_document_that_is_never_converted_expires_when_it_is_due_and_its
     assert told_of_the_end(world) == {"legal-desk"}
 
 
+@pytest.mark.long
 async def test_what_is_converted_after_days_is_due_as_if_it_had_been_sent_at_once_then() -> None:
     world = make_unconverted_world()
     async with start_story(world) as story:
@@ -128,6 +132,7 @@ async def test_what_is_converted_after_days_is_due_as_if_it_had_been_sent_at_onc
     ]
 
 
+@pytest.mark.long
 async def test_what_is_converted_after_days_without_a_word_is_found_within_the_hour_and_due_from_then() -> None:
     """Its callback is lost, and no sweep comes."""
     world = make_unconverted_world()
@@ -145,6 +150,7 @@ async def test_what_is_converted_after_days_without_a_word_is_found_within_the_h
     assert timedelta() <= found_at - (sent.due_at - world.planner.window) < timedelta(minutes=1)
 
 
+@pytest.mark.long
 async def test_a_paused_request_whose_document_is_never_converted_does_not_expire() -> None:
     world = make_unconverted_world()
     async with start_story(world) as story:
@@ -158,6 +164,7 @@ async def test_a_paused_request_whose_document_is_never_converted_does_not_expir
     assert standing.says.startswith("Nobody is asked yet: paused by legal-desk")
 
 
+@pytest.mark.long
 async def test_whoever_asked_for_what_is_never_converted_hears_of_it_on_a_ladder_and_finds_it_in_the_list() -> None:
     world = make_unconverted_world()
     world.planner.window = timedelta(days=10)

@@ -299,6 +299,7 @@ async def test_unauthorised_is_a_problem_that_is_probed_slowly_and_mends_itself(
         assert world.push.stages() == [("ready", "customer-signer")]
 
 
+@pytest.mark.long
 async def test_the_clocks_stand_while_a_problem_of_ours_is_set() -> None:
     world = World()
     world.push.failures = []

@@ -122,6 +122,7 @@ async def test_lists_are_read_page_by_page_with_the_filters_of_the_desk(crm: Pro
         assert (status, problem["status"]) == (422, 422)
 
 
+@pytest.mark.long
 async def test_onboardings_and_campaigns_are_started_as_well(crm: Program) -> None:
     agreement = {"id": "nda", "kind": "nda", "document": an_offer()["document"], "signers": [{"person": "customer"}]}
     onboarding = {
@@ -238,6 +239,7 @@ async def test_of_thousands_of_unknown_keys_a_hundred_are_reported_and_more_are_
         assert (status, problem["detail"]) == (400, "too many keys")
 
 
+@pytest.mark.long
 async def test_a_document_comes_as_a_part_or_was_uploaded_before(crm: Program) -> None:
     offer = an_offer(id="by-part", document={"file": "offer.pdf"})
     parts = {"start": (None, json.dumps(offer)), "document": ("offer.pdf", PDF)}
@@ -332,6 +334,7 @@ async def test_the_use_of_a_token_is_noted(crm: Program) -> None:
     assert row.used_at is not None
 
 
+@pytest.mark.long
 async def test_a_token_may_do_what_its_rights_say(crm: Program) -> None:
     await crm.calls("POST", "/requests", an_offer(id="offer-1"))
     starts = await crm.make_token("starts", "start:offer-letter@ada")
@@ -419,6 +422,7 @@ async def half_sent(crm: Program, count: int, media: str, token: str = "") -> As
             writer.close()
 
 
+@pytest.mark.long
 async def test_half_sent_bodies_of_one_caller_keep_no_other_from_the_api(crm: Program) -> None:
     other_token = await crm.make_token("other", "read", "start")
     pdf = {"content-type": "application/pdf"}
@@ -472,6 +476,7 @@ async def test_while_the_database_is_away_the_caller_is_to_call_again(crm: Progr
     assert answer.status_code == 503 and int(answer.headers["retry-after"]) > 0
 
 
+@pytest.mark.long
 async def test_the_api_describes_itself(crm: Program) -> None:
     answer = await crm.http.get(f"{ROOT}/openapi.json")
     description = answer.json()
@@ -483,6 +488,7 @@ async def test_the_api_describes_itself(crm: Program) -> None:
         validator(body)
 
 
+@pytest.mark.long
 async def test_a_document_is_reviewed_given_anew_and_approved(crm: Program) -> None:
     async with workers(crm.context.client, World()):
         path = "/requests/offer-1"

@@ -163,6 +163,7 @@ async def test_a_manager_reminds_one_and_it_is_one_command_however_often_the_for
     assert "1 person is being reminded." in text_of(await lead.get(inside(answers[1])))
 
 
+@pytest.mark.long
 async def test_all_below_are_reminded_a_page_at_a_time_and_it_is_said_how_many(desk: Office) -> None:
     lead = await desk.come_in(LEAD)
     page = await lead.get("/desk/campaigns/big")
@@ -189,6 +190,7 @@ async def test_of_more_people_than_are_looked_at_the_page_says_so(
     assert f"{MANY // 10} still to acknowledge" in text
 
 
+@pytest.mark.long
 async def test_of_ten_times_the_departments_some_are_shown_and_the_others_counted(
     tmp_path: Path, shelves: tuple[Context, Shelf, Shelf]
 ) -> None:

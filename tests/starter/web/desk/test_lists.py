@@ -159,6 +159,7 @@ async def test_who_asked_sees_what_is_open_and_with_a_filter_the_rest(desk: Offi
     assert 'value="chair"' in (await legal.get("/desk/asked?person=Chai")).text
 
 
+@pytest.mark.long
 async def test_what_runs_is_sorted_by_a_head_either_way_and_what_may_be_acted_on_can_be_ticked(desk: Office) -> None:
     legal = await desk.come_in(REQUESTER)
     page = await legal.get("/desk/asked?status=any&sort=-due")
@@ -277,6 +278,7 @@ async def test_onboardings_are_listed_with_their_stage_for_whom_they_concern(des
         assert sorted(listed_titles) == [f"The document of {name}" for name in names], person
 
 
+@pytest.mark.long
 async def test_a_team_finds_its_onboardings_page_by_page_and_what_has_ended_as_well(
     desk: Office, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:

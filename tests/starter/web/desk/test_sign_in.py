@@ -150,6 +150,7 @@ async def test_a_stranger_who_always_asks_first_keeps_no_number_from_working(des
     assert len(desk.orders) == 10
 
 
+@pytest.mark.long
 async def test_of_those_who_ask_for_somebody_from_one_address_few_send_anything(desk: Office) -> None:
     for _ in range(24 * 12):
         await desk.sign_in.ask(SIGNER, None, asking=SignInSource("10.6.6.6"))
@@ -157,6 +158,7 @@ async def test_of_those_who_ask_for_somebody_from_one_address_few_send_anything(
     assert MESSAGES_FROM_AN_ADDRESS.burst <= len(desk.orders) <= MESSAGES_FROM_AN_ADDRESS.burst + 24
 
 
+@pytest.mark.long
 async def test_however_many_strangers_ask_a_person_gets_so_many_messages_a_day_and_comes_in_all_the_same(
     desk: Office, tmp_path: Path
 ) -> None:
@@ -260,6 +262,7 @@ async def test_a_server_that_is_nowhere_is_a_page_that_says_so(tmp_path: Path) -
             await reachability_check(nowhere)()
 
 
+@pytest.mark.long
 async def test_a_thousand_asks_a_minute_are_few_messages(desk: Office) -> None:
     sign_in = desk.sign_in
     for number in range(1_000):

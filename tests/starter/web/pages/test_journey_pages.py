@@ -325,6 +325,7 @@ async def test_one_look_serves_everybody_for_two_seconds(customer: Phone) -> Non
     assert customer.looks.count(ACME) == 2
 
 
+@pytest.mark.long
 async def test_a_page_that_looks_by_itself_for_an_hour_is_never_told_to_wait(customer: Phone) -> None:
     path, interval_seconds = (
         link(customer),
