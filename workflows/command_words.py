@@ -48,6 +48,7 @@ OF_KIND: Final[Mapping[tuple[str, str], str]] = {
         "campaign",
         names.CANCEL,
     ): "End it: nobody more is asked, open requests end, and the status of each member is recorded.",
+    ("campaign", names.REMIND): "Remind everybody who has not acknowledged, now.",
     ("campaign", names.EXEMPT): "Exempt a member: they need not acknowledge, and their request ends.",
     ("campaign", names.EXTEND): "Move the due date of everybody who has not acknowledged, or of one of them; reminders "
     "are planned anew.",
@@ -59,7 +60,6 @@ ELSEWHERE: Final[Mapping[tuple[Surface, str], str]] = {
     (Surface.DESK, names.ASK): "somebody asked asks on their own page",
     (Surface.DESK, names.BLOCK): "somebody asked says it on their own page",
     (Surface.DESK, names.REVIEW): "a reviewer answers on their own page",
-    (Surface.DESK, names.REPLAY): "an operator repeats deliveries, with `handoff list` before them",
     (Surface.DESK, names.DECIDE): "each part that has failed has its own decisions on the page of the onboarding",
 }
 """Why a surface lacks a word that a kind has."""

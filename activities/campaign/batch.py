@@ -1,4 +1,4 @@
-"""A resumable batch job over a campaign's members: asks, ends or extends requests at the provider's rate."""
+"""A resumable batch job over a campaign's members: asks, ends, extends or reminds requests at the provider's rate."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ from activities.temporal.commands import send_if_open
 from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind
 from workflows.model.campaign import Batch, BatchResult, BatchWork, Campaign, CampaignOrder
-from workflows.model.commands import Cancellation, Extension
+from workflows.model.commands import Cancellation, Extension, ReminderNow
 from workflows.model.signature import SignatureBrief
 from workflows.model.subject import Participant, Role
 from workflows.signature.state import SignatureInput
@@ -93,7 +93,7 @@ the campaign was no slower.
 AT_ONCE: Final = 25
 """Members processed concurrently, after which the position is reported to Temporal."""
 _COMMANDS_A_SECOND: Final = 50
-"""Requests ended or extended; their calls to Core Signature wait in its queue."""
+"""Requests ended, extended or reminded; their calls to Core Signature wait in its queue."""
 _CHECK_EVERY: Final = 1.0
 """Seconds."""
 PATIENCE: Final = 10
@@ -207,7 +207,7 @@ class BatchJob:
         requests = {self._workflow_id(one): one for one in some if not one.row.says}
         ended = await self._store.outcomes.of_ended(tuple(requests))
         left = [one for id, one in requests.items() if id not in ended]
-        if self._batch.work is BatchWork.EXTEND:
+        if self._batch.work is not BatchWork.END:
             left = [one for one in left if one.asked]
         return await _all([self._send_command(one) for one in left])
 
@@ -240,10 +240,16 @@ class BatchJob:
     async def _send_command(self, member: Member) -> bool | None:
         batch = self._batch
         workflow_id = self._workflow_id(member)
-        wanted: Cancellation | Extension = Extension(actor=batch.actor, due=member.due, reason=self._told.reason)
-        if batch.work is BatchWork.END:
-            wanted = Cancellation(actor=batch.actor, reason=batch.reason)
-        accepted = await send_if_open(self._client, workflow_id, wanted, f"campaign-{batch.change or 0}")
+        wanted: Cancellation | Extension | ReminderNow
+        match batch.work:
+            case BatchWork.END:
+                wanted = Cancellation(actor=batch.actor, reason=batch.reason)
+            case BatchWork.REMIND:
+                wanted = ReminderNow(actor=batch.actor, force=batch.force)
+            case _:
+                wanted = Extension(actor=batch.actor, due=member.due, reason=self._told.reason)
+        op = f"campaign-{batch.change or batch.reminder}"
+        accepted = await send_if_open(self._client, workflow_id, wanted, op)
         if accepted is None and isinstance(wanted, Cancellation):
             return await self._end(member, workflow_id, wanted) or None
         return accepted

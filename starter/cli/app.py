@@ -105,7 +105,7 @@ GROUPS: Final[dict[str, Group]] = {
             "report": "campaign:report",
             "sample": "campaign:sample",
             **{name: f"campaign:{name}" for name in ("exempt", "extend", "retry")},
-            **_described("campaign", "cancel", "replay", "take"),
+            **_described("campaign", "remind", "cancel", "replay", "take"),
             "plan": "plan:campaign",
             "template": "new:template",
             "schedule": "campaign:schedule",

@@ -22,13 +22,13 @@ from workflows.model.campaign import (
     FrozenAudience,
     OutcomeCounts,
 )
-from workflows.model.commands import Exemption, Extension, Retry
+from workflows.model.commands import Exemption, Extension, ReminderNow, Retry
 from workflows.model.messages import Message
 from workflows.model.rejections import Rejection, name_fault, text_fault
 from workflows.model.subject import Status, Subject
 from workflows.model.timeline import EventType
 from workflows.model.views import Attention, AttentionCode
-from workflows.names import EXEMPT, EXTEND, RETRY
+from workflows.names import EXEMPT, EXTEND, REMIND, RETRY
 
 WAITING_CHANGES_AT_MOST: Final = 50
 """Changes waiting to be stored."""
@@ -53,14 +53,23 @@ _EVENTS_OF_ONE: Final = {
 """The former of one member."""
 
 
+class Reminder(Model):
+    """A reminder of everybody who has not acknowledged, numbered from 1; `force` also within the hour."""
+
+    number: int
+    by: str
+    force: bool = False
+
+
 class RunningBatch(Model):
-    """A batch job: its position in the audience, and the change it is for."""
+    """A batch job: its position in the audience, and the change or reminder it is for."""
 
     work: BatchWork
     after: int = 0
     done: int = 0
     refused: int = 0
     change: AudienceChange | None = None
+    reminder: Reminder | None = None
     in_vain: int = 0
     """How often in a row there was no room."""
     again_at: AwareDatetime | None = None
@@ -114,6 +123,8 @@ class Jobs(Model):
 
     running: tuple[RunningBatch, ...] = ()
     waiting: tuple[AudienceChange, ...] = ()
+    reminders: int = 0
+    """How many reminders were asked for."""
 
 
 class DailyChecks(Model):
@@ -177,7 +188,8 @@ class CampaignState(LifecycleState):
             return "scheduled"
         if self.lifecycle.ending or self.closing:
             return "closing"
-        return "opening" if any(batch.change is None for batch in self.jobs.running) else "open"
+        asks = (batch.change is None and batch.work is BatchWork.START for batch in self.jobs.running)
+        return "opening" if any(asks) else "open"
 
     def attention(self) -> Iterator[Attention]:
         if (faulty := self.tally.counts.faulty) and self.tally.counted_at:
@@ -213,6 +225,9 @@ class CampaignState(LifecycleState):
             return updated
         if on.change and on.work is BatchWork.START:
             updated = updated.within("audience", changes_asked=on.change.number)
+        if on.reminder:
+            says = EventType.WALKED_REMIND.says(about=str(on.done))
+            updated = updated.replace(commands=updated.commands.done(REMIND, says))
         refused = f"{on.refused} could not be" if on.refused else None
         summary = ", ".join(filter(None, (on.change.what if on.change else None, refused))) or None
         return updated.note(now, EventType(f"walked_{on.work}"), None, summary, about=on.done)
@@ -221,6 +236,8 @@ class CampaignState(LifecycleState):
         """Drop the first batch job, which the closing interrupted."""
         batch, *later_jobs = self.jobs.running
         updated = self.within("jobs", running=(*later_jobs,))
+        if batch.reminder:
+            updated = updated.replace(commands=updated.commands.refused(REMIND, CLOSING))
         return updated.note(now, EventType(f"left_{batch.work}"), None, CLOSING, about=batch.after)
 
     def change_asked(self, kind: ChangeKind, sender: str, now: datetime, **details: object) -> Self:
@@ -270,6 +287,16 @@ class CampaignState(LifecycleState):
             .within("jobs", running=self._with(RunningBatch(work=change.what.work, change=change.replace(reason=""))))
         )
         return updated.note(now, _event_of(change), change.person, None, about=_about(change, changed.people))
+
+    def with_reminder(self, sender: str, *, force: bool, now: datetime) -> Self:
+        """One that is being sent serves later requests too."""
+        if any(batch.reminder for batch in self.jobs.running):
+            return self
+        reminder = Reminder(number=self.jobs.reminders + 1, by=sender, force=force)
+        batches = self._with(RunningBatch(work=BatchWork.REMIND, reminder=reminder))
+        return self.within("jobs", reminders=reminder.number, running=batches).note(
+            now, EventType.REMINDER_ASKED, sender, None
+        )
 
     def _with(self, batch: RunningBatch) -> tuple[RunningBatch, ...]:
         """Batch jobs with one more; those that wait for Core Signature do not delay others."""
@@ -389,13 +416,27 @@ def retry(state: CampaignState, command: Retry, now: datetime) -> CampaignState:
     return state.change_asked(ChangeKind.AGAIN, command.actor, now, person=command.person or None)
 
 
-def _not_now(state: CampaignState, actor: str, now: datetime) -> Message | None:
+def refuse_remind(state: CampaignState, command: ReminderNow, now: datetime) -> Message | None:
+    """Why nobody can be reminded now; who was notified within the hour, only their requests know."""
+    return _not_open(state, command.actor, now)
+
+
+def remind(state: CampaignState, command: ReminderNow, now: datetime) -> CampaignState:
+    """Begin the batch job that reminds everybody who has not acknowledged."""
+    return state.with_reminder(command.actor, force=command.force, now=now)
+
+
+def _not_open(state: CampaignState, actor: str, now: datetime) -> Message | None:
     if refusal := living_refusal(state) or name_fault(actor):
         return refusal
     if state.audience.frozen is None:
         return Rejection.NOT_OPENED.to_message()
-    if state.closing or now >= state.closes_at:
-        return CLOSING
+    return CLOSING if state.closing or now >= state.closes_at else None
+
+
+def _not_now(state: CampaignState, actor: str, now: datetime) -> Message | None:
+    if refusal := _not_open(state, actor, now):
+        return refusal
     if state.audience.changes + len(state.jobs.waiting) >= CHANGES_AT_MOST:
         return Rejection.CHANGED_TOO_OFTEN.to_message(most=CHANGES_AT_MOST)
     return Rejection.TOO_MANY_CHANGES.to_message() if len(state.jobs.waiting) >= WAITING_CHANGES_AT_MOST else None

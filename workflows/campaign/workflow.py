@@ -16,13 +16,13 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.lifecycle import LifecycleWorkflow, command_update
     from workflows.kinds import Kind
     from workflows.model import campaign
-    from workflows.model.commands import AnyCommand, Exemption, Extension, Retry
+    from workflows.model.commands import AnyCommand, Exemption, Extension, ReminderNow, Retry
     from workflows.model.hand_off import SettledCampaign
     from workflows.model.messages import Message
     from workflows.model.receipts import Receipt
     from workflows.model.subject import Code, Status, Subject
     from workflows.model.views import CampaignShow
-    from workflows.names import CAMPAIGN, EXEMPT, EXTEND, RETRY, SHOW
+    from workflows.names import CAMPAIGN, EXEMPT, EXTEND, REMIND, RETRY, SHOW
     from workflows.ports import CampaignPeople
 
 WAITS: Final = tuple(timedelta(seconds=5) * 2**power for power in range(14)) + (timedelta(days=1),) * 7
@@ -184,13 +184,15 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
             return
         if batch.again_at and workflow.now() < batch.again_at:
             return
-        change = batch.change
+        change, reminder = batch.change, batch.reminder
         order = campaign.Batch(
             order=self._order,
             work=batch.work,
             after=batch.after,
             change=change and change.number,
-            actor=change.by if change else actor,
+            reminder=reminder.number if reminder else 0,
+            force=bool(reminder and reminder.force),
+            actor=change.by if change else reminder.by if reminder else actor,
             reason=_because(change) if change else reason,
             until=self.state.closes_at if asks else None,
         )
@@ -258,6 +260,11 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         """Ask again the members who could not be asked: wrong rows, failed requests."""
         return self.accept(changes.retry, command)
 
+    @command_update(name=REMIND, description="Remind everybody who has not acknowledged, now")
+    def remind(self, command: ReminderNow) -> Receipt:
+        """Remind the members whose requests are open."""
+        return self.accept(changes.remind, command)
+
     def refusal(self, command: AnyCommand) -> Message | None:
         now = workflow.now()
         match command:
@@ -267,6 +274,8 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
                 return changes.refuse_later(self.state, command, now)
             case Retry():
                 return changes.refuse_retry(self.state, command, now)
+            case ReminderNow():
+                return changes.refuse_remind(self.state, command, now)
         return super().refusal(command)
 
     @property

@@ -81,6 +81,7 @@ class BatchWork(StrEnum):
     START = "start"
     END = "end"
     EXTEND = "extend"
+    REMIND = "remind"
 
 
 class ChangeKind(StrEnum):
@@ -145,13 +146,16 @@ class CampaignOrder(Model):
 class Batch(Model):
     """Continue a batch job behind the member at `after`, in audience order; for a `change`, with its people only.
 
-    `actor` and `reason` go to each request.
+    `actor` and `reason` go to each request; `reminder` is the number of the reminder that was asked for, `force` also
+    for those who were notified within the hour.
     """
 
     order: CampaignOrder
     work: BatchWork
     after: int = 0
     change: int | None = None
+    reminder: int = 0
+    force: bool = False
     actor: str = "countersign"
     reason: str = ""
     until: AwareDatetime | None = None

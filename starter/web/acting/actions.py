@@ -11,8 +11,10 @@ from activities.people.language import phrase
 from starter.queries.commands import CommandRefused
 from starter.web.rights import Right, in_turn
 from workflows.follow_up.notification_types import NotificationType, kind_of
+from workflows.follow_up.outbox import last_of
 from workflows.kinds import Kind, WorkflowName
 from workflows.model import commands
+from workflows.model.hand_off import HandoffState
 from workflows.model.rejections import Rejection, plain
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status, group_of
@@ -48,6 +50,7 @@ class Action(StrEnum):
     EXEMPT = "exempt"
     RETRY = "retry"
     TAKE = "take"
+    REPLAY = "replay"
 
 
 class PageRole(StrEnum):
@@ -70,7 +73,7 @@ class PostedForm:
     part: str = ""
     """Of an onboarding."""
     signer: str = ""
-    """Whose place is handed over."""
+    """Whose place is handed over, or the target that is told again."""
     to: str | None = None
     """The new person; None for an unknown name."""
     until: datetime | None = None
@@ -291,6 +294,13 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
         hint=phrase("Whoever could not be asked because of an error is asked once more."),
         done=phrase("They are being asked again."),
     ),
+    Action.REPLAY: ActionSpec(
+        phrase("Hand off again"),
+        (),
+        lambda posted: commands.Replay(actor=posted.actor, target=posted.signer),
+        hint=phrase("The ending is told once more to a system or person that could not be told."),
+        done=phrase("It was handed off again."),
+    ),
     Action.APPROVE: ActionSpec(
         phrase("Approve"),
         (PageRole.ASKED,),
@@ -352,8 +362,11 @@ def parse_action(act: str) -> Action | None:
 
 def possible_actions(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, ...]:
     """The actions `among` these that are possible now; none while no worker answers."""
-    if shown.partial or shown.trouble or shown.status.ended:
+    if shown.partial or shown.trouble:
         return ()
+    replay = (Action.REPLAY,) if Action.REPLAY in among and dead_targets(shown) else ()
+    if shown.status.ended:
+        return replay
     paused = any(incident.code is AttentionCode.PAUSED for incident in shown.attention)
     # A task to decide that ends without a decision is asked again.
     deciding = onboarding_to_decide(shown) is not None
@@ -364,7 +377,7 @@ def possible_actions(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, .
         Action.RESUME: paused,
         Action.REVISE: shown.to_be_revised,
         Action.TAKE: group_of(shown.requester) is not None and not shown.notify_all,
-        Action.REMIND: not paused and bool(shown.waiting_for),
+        Action.REMIND: not paused and bool(shown.waiting_for or shown.member_counts.open),
         Action.EXTEND: shown.due_at is not None,
         Action.DELEGATE: bool(in_turn(shown)),
         Action.PAUSE: not paused,
@@ -372,8 +385,14 @@ def possible_actions(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, .
         Action.CANCEL: not deciding,
         Action.EXEMPT: shown.member_counts.open > 0 or bool(exemptable_reviewers(shown)),
         Action.RETRY: shown.member_counts.faulty > 0,
+        Action.REPLAY: bool(replay),
     }
     return tuple(action for action in among if now[action])
+
+
+def dead_targets(shown: Shown) -> tuple[str, ...]:
+    """Those of the hand-off that nobody tries again by themselves."""
+    return tuple(line.target for line in last_of(shown.handoffs) if line.state is HandoffState.DEAD)
 
 
 def exemptable_reviewers(shown: Shown) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ from pydantic import SecretStr
 from starlette.requests import Request
 
 from activities.people.language import Language, phrase
-from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
+from starter.errors import Refusal
+from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed
 from starter.temporal.connection import TemporalRefused
 from starter.web.acting.messages import message_text
 from starter.web.http.bodies import read_form
@@ -86,7 +87,7 @@ async def send_form(sending: Awaitable[Result], about: str) -> Result | FormFail
     except (NotAdmitted, TemporalRefused) as refused:
         _LOGGER.warning("form not carried out", about=about, why=str(refused))
         return FormFailure(FailureReason.NOT_ADMITTED)
-    except NotRunning:
+    except Refusal:  # it does not run, or has no record to hand off
         return FormFailure(FailureReason.ENDED)
 
 

@@ -109,6 +109,11 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
         at_desk=False,
         open=phrase("under way"),
         specs={
+            Action.REMIND: replace(
+                ACTIONS[Action.REMIND],
+                label=phrase("Remind everybody"),
+                hint=phrase("Everybody who has not acknowledged gets a reminder at once."),
+            ),
             Action.EXTEND: replace(
                 ACTIONS[Action.EXTEND],
                 hint=phrase("Everybody has until the end of that day, and is reminded until then."),

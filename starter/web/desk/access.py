@@ -13,6 +13,7 @@ from starter.web.acting.actions import (
     DECISIONS,
     Action,
     ActionSpec,
+    dead_targets,
     exemptable_reviewers,
     possible_actions,
     right_to,
@@ -160,9 +161,11 @@ class FollowUpAccess:
         )
 
     def places(self, action: Action) -> tuple[str, ...]:
-        """The people of whom one is chosen for it."""
+        """The people, or targets, of whom one is chosen for it."""
         if action is Action.EXEMPT:
             return exemptable_reviewers(self.shown)
+        if action is Action.REPLAY:
+            return dead_targets(self.shown)
         return self._takers if action is Action.DELEGATE else ()
 
     @property

@@ -113,7 +113,7 @@ class Campaigns:
         path = f"/desk/{at_desk(WorkflowName(Kind.CAMPAIGN, '{id}'))}"
         return [
             Route(path, self._responses.visitors(self.show), methods=["GET"]),
-            Route(f"{path}/remind", self._responses.acting(self.remind), methods=["POST"]),
+            Route(f"{path}/remind-members", self._responses.acting(self.remind), methods=["POST"]),
             *(
                 Route(f"{path}/report.{form}", self._responses.visitors(self.report), methods=["GET"])
                 for form in _FORMS

@@ -1,6 +1,7 @@
 """The life of a campaign: everybody of a frozen audience is asked, and each stands once in its record."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,13 @@ from activities.records.audiences import Member, MemberRow
 from tests.workflows.campaign.stage import OWNER, ZONE, a_file, a_person, in_days, staff, start_campaign
 from workflows.kinds import Kind
 from workflows.model.campaign import ChangeKind, Counts
-from workflows.model.commands import Cancellation, Exemption, Extension, Retry
+from workflows.model.commands import Cancellation, Exemption, Extension, ReminderNow, Retry
 from workflows.model.hand_off import Settled
-from workflows.model.receipts import OperationState
+from workflows.model.receipts import OperationState, Receipt
 from workflows.model.signature import SignerSeen, SignerState
 from workflows.model.subject import Status
-from workflows.model.views import AttentionCode
-from workflows.names import SHOW
+from workflows.model.views import AttentionCode, CampaignShow
+from workflows.names import OPERATION, SHOW
 
 pytestmark = pytest.mark.long
 
@@ -283,6 +284,29 @@ async def test_a_later_end_is_everybodys(tmp_path: Path) -> None:
         lines = await campaign.lines()
     assert status_by_person(lines) == {"ada": "acknowledged", "bo": "expired", "cas": "exempt"}
     assert {line.due for line in lines.values()} == {later.isoformat()}
+
+
+async def test_everybody_who_has_not_acknowledged_is_reminded_once(tmp_path: Path) -> None:
+    async with start_campaign(tmp_path, a_file(**A_WEEK), staff(*THREE), record="campaign-reminded") as campaign:
+        await campaign.wait_until_opened()
+        await campaign.end_request("ada")
+        receipt = await campaign.send_command(ReminderNow(actor=OWNER), op="remind-1")
+        assert (receipt.state, receipt.detail) == (OperationState.OPEN, "tell everyone whose turn it is")
+        first = await campaign.wait_until(lambda view: list(reminders(view)))
+        assert list(reminders(first)) == [("remind: seen to 0", "2 could not be")], "they were told within the hour"
+        await campaign.send_command(ReminderNow(actor=OWNER, force=True), op="remind-2")
+        await campaign.wait_until(lambda view: ("remind: seen to 2", None) in reminders(view))
+        done = await campaign.handle.query(OPERATION, "remind-2", result_type=Receipt)
+        assert (done.state, done.detail) == (OperationState.DONE, "remind: seen to 2")
+        await campaign.at_rest()
+        assert [campaign.stages_sent_to(person).count("reminder-manual-1") for person in THREE] == [0, 1, 1]
+        await campaign.days_pass(8)
+        await campaign.handle.result()
+
+
+def reminders(view: CampaignShow) -> Iterator[tuple[str, str | None]]:
+    """What came of the reminders of everybody, with the reason."""
+    return ((entry.what, entry.why) for entry in view.timeline if entry.what.startswith("remind:"))
 
 
 async def test_one_member_is_given_longer_with_the_reason_and_the_campaign_stays_open_for_them(tmp_path: Path) -> None:

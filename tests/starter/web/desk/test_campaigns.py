@@ -144,20 +144,20 @@ async def test_whoever_has_nobody_in_it_gets_the_answer_of_a_page_that_is_not_th
 async def test_a_stranger_cannot_have_anybody_reminded(desk: Office) -> None:
     chair = await desk.come_in(SIGNER)
     [token] = re.findall(r'name="token" value="([^"]+)"', (await chair.get("/desk")).text)[:1]
-    answer = await chair.post("/desk/campaigns/conduct/remind", {"token": token, "person": ENGINEER})
+    answer = await chair.post("/desk/campaigns/conduct/remind-members", {"token": token, "person": ENGINEER})
     assert (answer.status_code, desk.commands) == (404, [])
     lead = await desk.come_in(LEAD)
     form = form_for(await lead.get("/desk/campaigns/conduct"), ENGINEER)
-    answer = await lead.post("/desk/campaigns/conduct/remind", form | {"person": REQUESTER})
+    answer = await lead.post("/desk/campaigns/conduct/remind-members", form | {"person": REQUESTER})
     assert (answer.status_code, desk.commands) == (404, [])
-    answer = await lead.post("/desk/campaigns/conduct/remind", form | {"token": "made.up"})
+    answer = await lead.post("/desk/campaigns/conduct/remind-members", form | {"token": "made.up"})
     assert (answer.status_code, desk.commands) == (403, [])
 
 
 async def test_a_manager_reminds_one_and_it_is_one_command_however_often_the_form_is_sent(desk: Office) -> None:
     lead = await desk.come_in(LEAD)
     form = form_for(await lead.get("/desk/campaigns/conduct"), ENGINEER)
-    answers = [await lead.post("/desk/campaigns/conduct/remind", form) for _ in range(2)]
+    answers = [await lead.post("/desk/campaigns/conduct/remind-members", form) for _ in range(2)]
     [(request, command, op), (_, _, repeated_op)] = desk.commands
     assert (request, command, op) == ("conduct.engineer", ReminderNow(actor=LEAD, op=op), repeated_op)
     assert "1 person is being reminded." in text_of(await lead.get(inside(answers[1])))
@@ -169,7 +169,7 @@ async def test_all_below_are_reminded_a_page_at_a_time_and_it_is_said_how_many(d
     page = await lead.get("/desk/campaigns/big")
     assert f"{MANY} still to acknowledge" in text_of(page)
     assert page.text.count(">Remind now<") == SHOWN_AT_MOST
-    answer = await lead.post("/desk/campaigns/big/remind", form_for(page))
+    answer = await lead.post("/desk/campaigns/big/remind-members", form_for(page))
     assert [request for request, _, _ in desk.commands] == [f"big.{person}" for person in STRANGERS[:SHOWN_AT_MOST]]
     assert f"{SHOWN_AT_MOST} people are being reminded." in text_of(await lead.get(inside(answer)))
     [next_path] = re.findall(r'<a href="([^"]+)#missing">Show more', page.text)
@@ -177,7 +177,7 @@ async def test_all_below_are_reminded_a_page_at_a_time_and_it_is_said_how_many(d
     assert second.text.count(">Remind now<") == MANY - SHOWN_AT_MOST
     assert "Show those before" in second.text
     desk.commands.clear()
-    await lead.post("/desk/campaigns/big/remind", form_for(second))
+    await lead.post("/desk/campaigns/big/remind-members", form_for(second))
     assert [request for request, _, _ in desk.commands] == [f"big.{person}" for person in STRANGERS[SHOWN_AT_MOST:]]
 
 
@@ -230,7 +230,7 @@ async def test_a_reminder_that_is_not_taken_is_told_in_the_words_of_the_request(
     lead = await desk.come_in(LEAD)
     form = form_for(await lead.get("/desk/campaigns/conduct"), ENGINEER)
     desk.answer = CommandRefused(Rejection.JUST_TOLD.to_message())
-    answer = await lead.post("/desk/campaigns/conduct/remind", form)
+    answer = await lead.post("/desk/campaigns/conduct/remind-members", form)
     assert (answer.status_code, 'role="alert"' in answer.text) == (409, True)
     assert "This was not done: they were told less than an hour ago." in text_of(answer)
 
@@ -239,7 +239,7 @@ async def test_where_nobody_answers_no_more_are_asked_and_the_same_form_can_be_s
     lead = await desk.come_in(LEAD)
     form = form_for(await lead.get("/desk/campaigns/big"))
     desk.answer = NotConfirmed("page-x")
-    answer = await lead.post("/desk/campaigns/big/remind", form)
+    answer = await lead.post("/desk/campaigns/big/remind-members", form)
     assert (answer.status_code, len(desk.commands)) == (503, 10)
     assert form_for(answer)["token"] == form["token"]
 
@@ -249,11 +249,11 @@ async def test_reminding_all_waits_for_no_reminder_to_be_sent_and_comes_to_an_en
 ) -> None:
     lead = await desk.come_in(LEAD)
     form = form_for(await lead.get("/desk/campaigns/big"))
-    await lead.post("/desk/campaigns/big/remind", form)
+    await lead.post("/desk/campaigns/big/remind-members", form)
     assert desk.unwatched == len(desk.commands) == SHOWN_AT_MOST
     monkeypatch.setattr(together, "SECONDS_AT_MOST", 0.0)
     desk.gate = asyncio.Event()
-    answer = await lead.post("/desk/campaigns/big/remind", form)
+    answer = await lead.post("/desk/campaigns/big/remind-members", form)
     assert (answer.status_code, form_for(answer)["token"]) == (503, form["token"])
     assert "We could not confirm this yet." in text_of(answer)
 
@@ -261,7 +261,7 @@ async def test_reminding_all_waits_for_no_reminder_to_be_sent_and_comes_to_an_en
 async def test_somebody_who_has_acknowledged_since_is_not_reminded(desk: Office) -> None:
     owner = await desk.come_in(OWNER)
     form = form_for(await owner.get("/desk/campaigns/conduct"), ENGINEER)
-    answer = await owner.post("/desk/campaigns/conduct/remind", form | {"person": SIGNER})
+    answer = await owner.post("/desk/campaigns/conduct/remind-members", form | {"person": SIGNER})
     assert (answer.status_code, desk.commands) == (303, [])
     assert "0 people are being reminded." in text_of(await owner.get(inside(answer)))
 
@@ -274,6 +274,17 @@ async def test_the_owner_stops_it_as_other_things_are_stopped(desk: Office) -> N
     [(reference, command, op)] = desk.commands
     assert (reference, command) == (CONDUCT, Cancellation(actor=OWNER, reason="Wrong document.", op=op))
     assert "It is being stopped." in text_of(await owner.get(inside(answer)))
+
+
+async def test_the_owner_reminds_everybody_by_the_command_of_the_campaign(desk: Office) -> None:
+    owner = await desk.come_in(OWNER)
+    asking = await owner.get("/desk/campaigns/conduct/remind")
+    assert "Everybody who has not acknowledged gets a reminder at once." in text_of(asking)
+    answer = await owner.press(asking, force="1")
+    [(reference, command, op)] = desk.commands
+    assert (reference, command) == (CONDUCT, ReminderNow(actor=OWNER, force=True, op=op))
+    assert "A reminder is on its way." in text_of(await owner.get(inside(answer)))
+    assert (await (await desk.come_in(LEAD)).get("/desk/campaigns/conduct/remind")).status_code == 404
 
 
 async def test_what_happened_is_told_in_words(desk: Office) -> None:
@@ -298,6 +309,7 @@ async def test_what_happened_is_told_in_words(desk: Office) -> None:
         TimelineEntry(at=NOW, happened=EventType.LEFT, about="1"),
         TimelineEntry(at=NOW, happened=EventType.WALKED_END, about="4"),
         TimelineEntry(at=NOW, happened=EventType.WALKED_EXTEND, about="4"),
+        TimelineEntry(at=NOW, happened=EventType.WALKED_REMIND, about="4"),
     )
     desk.views[CONDUCT] = desk.views[CONDUCT].replace(timeline=entries)
     desk.pass_(minutes=1)
@@ -426,7 +438,7 @@ async def test_it_speaks_the_language_of_its_reader(desk: Office, person: str, l
 
 def form_for(page: Any, person: str | None = None) -> dict[str, str]:
     """The form that reminds somebody, or everybody on the page."""
-    for form in re.findall(r'<form[^>]* action="[^"]*/remind".*?</form>', page.text, re.DOTALL):
+    for form in re.findall(r'<form[^>]* action="[^"]*/remind-members".*?</form>', page.text, re.DOTALL):
         fields = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', form))
         if fields.get("person") == person:
             return fields

@@ -31,9 +31,11 @@ from workflows.model.commands import (
     Done,
     Extension,
     PauseCommand,
+    Replay,
     Unblock,
     Waiver,
 )
+from workflows.model.hand_off import HandoffLine, HandoffState
 from workflows.model.rejections import Rejection
 from workflows.model.subject import Status
 from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
@@ -215,6 +217,27 @@ async def test_while_it_is_paused_it_is_let_go_on_and_what_has_ended_is_only_rea
     for phrase in ("It has been done.", "Engineer has done it Three are left.", "Chair need not act"):
         assert phrase in text
     assert "Waive the task" not in text
+
+
+async def test_an_ending_is_handed_off_again_to_a_target_that_is_dead(desk: Office) -> None:
+    owner = await desk.come_in(OWNER)
+    dead = HandoffLine(target="finance", state=HandoffState.DEAD, attempts=9, at=NOW)
+    done = HandoffLine(target="crm", state=HandoffState.DONE, attempts=1, at=NOW)
+    desk.views["task:keys"] = make_task_view(status=Status.DONE, waiting_for=(), next=None, handoffs=(dead, done))
+    page = (await owner.get(PAGE)).text
+    assert [deed for deed in Action if f'href="/people{PAGE}/{deed}"' in page] == [Action.REPLAY]
+    asking = await owner.get(f"{PAGE}/replay")
+    assert ('<option value="finance"' in asking.text, '<option value="crm"' in asking.text) == (True, False)
+    desk.answer = CommandRefused(Rejection.CANNOT_BE_TOLD.to_message(target="finance"))
+    assert (await owner.press(asking, signer="finance")).status_code == 409
+    desk.answer = None
+    answer = await owner.press(asking, signer="finance")
+    [*_, (about, command, op)] = desk.commands
+    assert (about, command) == ("task:keys", Replay(actor=OWNER, target="finance", op=op))
+    assert "It was handed off again." in text_of(await owner.get(inside(answer)))
+    assert (await (await desk.come_in(LEAD)).get(f"{PAGE}/replay")).status_code == 404
+    desk.views["task:keys"] = make_task_view(status=Status.DONE, waiting_for=(), next=None, handoffs=(done,))
+    assert f"{PAGE}/replay" not in (await owner.get(PAGE)).text
 
 
 async def test_a_refusal_and_what_came_too_late_are_said(desk: Office) -> None:
