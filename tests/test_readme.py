@@ -59,7 +59,7 @@ def test_workflows_that_are_shown_are_those_that_are_run(example: str) -> None:
 def test_the_index_has_every_page() -> None:
     index = (ROOT / "docs" / "README.md").read_text()
     pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
-    assert set(re.findall(r"^\| \[([\w-]+\.md)\]\(\1\) \|", index, re.MULTILINE)) == pages
+    assert set(re.findall(r"^- \[([\w-]+\.md)\]\(\1\): ", index, re.MULTILINE)) == pages
 
 
 @pytest.mark.parametrize("house", ["workflows", "activities", "starter"])

@@ -22,7 +22,7 @@ from starter.boot import exits
 from tests.bench import api, audience, callbacks, campaign, desk, figures, push, records
 from tests.bench.figures import Figure
 from tests.bench.history import NotAsAsked
-from tests.bench.table import surroundings
+from tests.bench.table import machine, today
 
 RUNS: Final = 5
 AT_MOST: Final = 2_400.0
@@ -253,18 +253,21 @@ def main() -> None:
         if arguments.only in ("", page.name):
             figures_of_runs = [_measure(page, number, arguments.runs) for number in range(arguments.runs)]
             file = arguments.root / page.file
-            file.write_text(replace_table(file.read_text(), page.name, table(page, figures_of_runs, commit)))
+            text = replace_table(file.read_text(), page.name, table(page, figures_of_runs, commit))
+            file.write_text(replace_table(text, "machine", textwrap.fill(f"Measured on: {machine()}.", WIDTH)))
 
 
 def table(page: Page, runs: Sequence[Figures], commit: str) -> str:
-    """Medians of the runs, least and most beside them where they differ; what was measured, and what on."""
+    """Medians of the runs, least and most beside them where they differ; what was measured, and what on. Of a page with
+    aims only the figures that have one.
+    """
     rows = page.rows or [Row(name, name.partition(".")[2], *page.aims.get(name, ())) for name in runs[0]]
-    rows = [row for row in rows if row.figure in runs[0]]
+    rows = [row for row in rows if row.figure in runs[0] and (row.aim or not page.aims)]
     aims = any(row.aim for row in rows)
     heads = [page.heading, *page.columns.values(), *(["aim"] if aims else [])]
     lines = [heads, ["---"] * len(heads), *(_cells(page, row, runs, aims=aims) for row in rows)]
     times = "One run" if len(runs) == 1 else f"Medians of {len(runs)} runs, least and most in brackets"
-    footer = textwrap.fill(f"{times}, at commit {commit}: {surroundings()}.", WIDTH)
+    footer = f"{times}, at commit {commit}, {today()}."
     return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", footer])
 
 

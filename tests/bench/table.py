@@ -35,11 +35,19 @@ def of_comparisons(comparisons: dict[Figure, Comparison]) -> Group:
     return Group(table, Text(surroundings(), "dim"))
 
 
-def surroundings() -> str:
-    """The machine, the versions and the date: figures of different ones are not compared."""
-    machine = f"{_processor()}, {os.cpu_count()} cores, {platform.system()}"
+def machine() -> str:
+    """The machine and the versions: figures of different ones are not compared."""
     versions = f"Python {platform.python_version()}, temporalio {version('temporalio')}"
-    return f"{machine} · {versions}, dev server in memory · {datetime.now(UTC):%d %b %Y}"
+    return f"{_processor()}, {os.cpu_count()} cores, {platform.system()} · {versions}, dev server in memory"
+
+
+def surroundings() -> str:
+    """The machine, the versions and the date."""
+    return f"{machine()} · {today()}"
+
+
+def today() -> str:
+    return f"{datetime.now(UTC):%d %b %Y}"
 
 
 def bar(value: float, longest: float) -> str:

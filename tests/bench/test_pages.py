@@ -47,9 +47,9 @@ def test_a_row_has_median_and_range_and_says_when_it_misses_its_aim_or_joins_wor
 @pytest.mark.parametrize(
     ("runs", "opening"), [(1, "One run, at"), (5, "Medians of 5 runs, least and most in brackets, at")]
 )
-def test_below_it_stands_what_it_was_measured_on_and_when(runs: int, opening: str) -> None:
+def test_below_it_stands_when_it_was_measured(runs: int, opening: str) -> None:
     footer = " ".join(table(PAGE, [run(36.0)] * runs, "abc1234").partition("\n\n")[2].splitlines())
-    assert re.fullmatch(rf"{opening} commit abc1234: .+ cores, .+ temporalio .+ · \d\d \w\w\w \d{{4}}\.", footer)
+    assert re.fullmatch(rf"{opening} commit abc1234, \d\d \w\w\w \d{{4}}\.", footer)
 
 
 def test_a_table_stands_in_its_place_and_nowhere_else() -> None:
@@ -70,7 +70,9 @@ def test_each_table_has_its_place_in_the_docs(page: Page) -> None:
 @pytest.mark.long
 def test_a_bench_is_run_and_its_table_written(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "costs.md").write_text("<!-- figures: waits -->\n<!-- /figures -->\n")
+    (tmp_path / "docs" / "costs.md").write_text(
+        "".join(f"<!-- figures: {name} -->\n<!-- /figures -->\n" for name in ("machine", "waits"))
+    )
     arguments = ["-m", "tests.bench.pages", "--only", "waits", "--runs", "1", "--root", str(tmp_path)]
     typed = subprocess.run([sys.executable, *arguments], cwd=ROOT, check=False, capture_output=True, text=True)  # noqa: S603  ours
     if "is not committed" in typed.stderr:

@@ -8,8 +8,6 @@ import pytest
 
 from activities.people.rights import Rights as TokenRights
 from activities.policies.catalogue import StarterEntry
-from starter.web.acting.kinds import KIND_PAGES
-from starter.web.api.kinds import API_COMMANDS
 from starter.web.rights import (
     ABOUT_PEOPLE,
     COMMANDS,
@@ -79,10 +77,6 @@ def parse_row(row: list[str]) -> tuple[set[Right], set[Right]]:
 
 
 TABLE: Final = {Standing(row[0]): parse_row(row) for row in rows("Who")}
-OF_KIND: Final = {
-    Kind(row[0]): {Right(right) for right in row[2].split(", ")} | ({Right.DOWNLOAD} if row[1] == "yes" else set())
-    for row in rows("Kind of thing")
-}
 
 
 def make_notification(
@@ -187,21 +181,8 @@ def test_each_may_what_the_page_says(standing: Standing, kind: Kind) -> None:
         assert (right in actual_rights.theirs) is (right in theirs), right
 
 
-@pytest.mark.parametrize("kind", THINGS)
-def test_each_kind_has_the_files_and_commands_that_the_page_says(kind: Kind) -> None:
-    assert {right for right in (*COMMANDS, Right.DOWNLOAD) if exists(right, kind)} == OF_KIND[kind]
-
-
-def exists(right: Right, kind: Kind) -> bool:
-    """Whether things of this kind have it, by the API, or only at the desk."""
-    reminds_at_desk = right is Right.REMIND and not KIND_PAGES[kind].at_desk
-    of_documents = right in (Right.DOWNLOAD, Right.REVISE) and kind.spec.document
-    return reminds_at_desk or of_documents or right in API_COMMANDS[kind]
-
-
-def test_the_page_has_every_role_and_kind() -> None:
+def test_the_page_has_every_role() -> None:
     assert set(TABLE) == set(RIGHTS) == set(Standing) == {*PEOPLE}
-    assert set(OF_KIND) == set(THINGS)
     assert {standing: Rights.of((standing,)) for standing in Standing} == {
         standing: Rights(frozenset(rights), frozenset(theirs)) for standing, (rights, theirs) in TABLE.items()
     }
