@@ -1,10 +1,12 @@
 """What several rooms of tests share: one laptop stack, one PostgreSQL, and a line about what did not run."""
 
 import asyncio
+import fcntl
 import gc
 import os
+import sys
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -81,6 +83,16 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker("long")
 
 
+@contextmanager
+def compiled_once() -> Iterator[None]:
+    """Where the test modules were never compiled, one worker does so, and the others read what it has written."""
+    with Path(__file__).open() as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if sys.dont_write_bytecode or any(Path(__file__).parent.glob("workflows/__pycache__/test_wire.*-pytest-*.pyc")):
+            fcntl.flock(turn, fcntl.LOCK_UN)
+        yield
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Lay out what was shuffled."""
@@ -92,7 +104,8 @@ def pytest_collection() -> Generator[None, object, object]:
     """Thousands of tests are made, and live until the end: no collection of garbage looks at each of them again."""
     gc.disable()
     try:
-        return (yield)
+        with compiled_once():
+            return (yield)
     finally:
         gc.freeze()
         gc.enable()

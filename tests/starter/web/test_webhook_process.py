@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests import prompt
+from tests.plain_http import plain_client
 from tests.starter.web.hooking import BEARER, DEAL, office
 from tests.starter.web.hooking import PATH as HOOK
 from tests.starter.web.hooking import SECRET as CRM_SECRET
@@ -37,7 +37,7 @@ class Started:
     async def heard(self, event: str | None = None) -> str:
         """Its log up to the line of this event, or to its end."""
         assert self.process.stderr is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while line := (await self.process.stderr.readline()).decode():
                 self.lines.append(line)
                 if event and json.loads(line)["event"] == event:
@@ -107,7 +107,7 @@ async def test_it_lives_without_temporal_shows_pages_and_tells_no_link(site: Pho
     async with started(site, tmp_path) as receiver:
         await receiver.heard("listening")
         assert json.loads((tmp_path / "ready.json").read_text()) == {"url": receiver.url}
-        async with httpx.AsyncClient(base_url=receiver.url or "", trust_env=False) as client:
+        async with plain_client(receiver.url or "", timeout=60) as client:
             assert (await client.get("/healthz")).status_code == 200
             assert (await client.get("/readyz")).status_code == 503
             callback = encoded(make_callback(event_time=str(int(time.time()))))
@@ -127,7 +127,7 @@ async def test_its_probes_are_answered_apart_from_its_work(site: Phone, tmp_path
         await receiver.heard("probed")
         probes = receiver.url or ""
         await receiver.heard("listening")
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with plain_client(timeout=60) as client:
             answers = [await client.get(f"{probes}{path}") for path in ("/healthz", "/readyz", "/desk")]
         assert await receiver.end() == 0
     assert [answer.status_code for answer in answers] == [200, 503, 404]
@@ -138,7 +138,7 @@ async def test_deals_of_a_crm_are_taken_beside_the_callbacks_and_told_to_no_log(
     hooks = office(tmp_path)
     async with started(site, tmp_path, **hooks) as receiver:
         await receiver.heard("listening")
-        async with httpx.AsyncClient(base_url=receiver.url or "", trust_env=False) as client:
+        async with plain_client(receiver.url or "", timeout=60) as client:
             answers = [await client.post(HOOK, json=DEAL, headers=headers) for headers in ({}, BEARER)]
         assert await receiver.end() == 0
         log = await receiver.heard()

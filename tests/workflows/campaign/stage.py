@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-import httpx
 from pydantic import SecretStr
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
@@ -41,6 +40,7 @@ from activities.schedule.planner import PolicyPlanner
 from activities.temporal import executions as runs
 from activities.temporal.interceptors import HeartbeatInterceptor
 from tests.glances import glances
+from tests.plain_http import plain_client
 from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.command_story import CommandStory
@@ -387,7 +387,7 @@ async def start_stage(
     """
     company, provider = Company(folder, people), ManyDocuments()
     push = FakePushService(provider)
-    async with server or time_skipping() as env, httpx.AsyncClient() as calls:
+    async with server or time_skipping() as env, plain_client() as calls:
         client = env.client
         ids = (*(person["id"] for person in people), "newcomer", "latecomer")
         visibility = TemporalMemberVisibility(client) if server else PolledVisibility(client, company.store, ids)

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
@@ -31,6 +30,7 @@ from activities.schedule.planner import PolicyPlanner
 from activities.temporal import executions as runs
 from tests.activities.launch.papers import SECRET
 from tests.glances import glances
+from tests.plain_http import plain_client
 from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.command_story import CommandStory
@@ -367,7 +367,7 @@ async def start_onboarding(
     house = House(folder)
     provider = ManyDocuments()
     push = FakePushService(provider, deaf_once=list(deaf))
-    async with server or time_skipping() as env, httpx.AsyncClient() as calls:
+    async with server or time_skipping() as env, plain_client() as calls:
         client = env.client
         clock = Clock()
         parts = service(client, house.store, house.directory, folder / "catalogue.yaml", clock)

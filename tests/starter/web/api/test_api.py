@@ -400,8 +400,8 @@ async def test_strangers_are_counted_by_their_address(crm: Program) -> None:
 
 
 async def test_a_token_that_counts_is_answered_while_others_at_its_address_guess(crm: Program) -> None:
-    guesses = [(await crm.calls("GET", "/requests", token="cst_x"))[0] for _ in range(70)]
-    assert guesses[-1] == 429
+    guesses = await asyncio.gather(*(crm.calls("GET", "/requests", token="cst_x") for _ in range(70)))
+    assert 429 in {status for status, _ in guesses}
     assert [(await crm.calls("GET", "/requests"))[0] for _ in range(15)] == [200] * 15
 
 
