@@ -24,7 +24,7 @@ from starter.config.settings import load
 from tests.activities.core_signature.requests import PDF
 from tests.activities.notifications.stage import delivery, entries, notice
 from tests.servers import own_namespace
-from tests.starter.terminal import complete
+from tests.starter.terminal import make_complete_environment
 from workflows.kinds import Kind
 from workflows.model.notifications import SignInOrder
 from workflows.model.reconciliation import ReconciliationOrder, ReconciliationResult
@@ -99,7 +99,7 @@ async def composed(folder: Path, server: str, **settings: str | None) -> AsyncIt
     client = await own_namespace(server)
     async with running(SandboxSettings(conversion_delay=0)) as sandbox:
         environment = {
-            **complete(folder),
+            **make_complete_environment(folder),
             **_of_sandbox(sandbox),
             "TEMPORAL_ADDRESS": server,
             "TEMPORAL_NAMESPACE": client.namespace,

@@ -18,7 +18,7 @@ from starter.temporal import pollers
 from starter.temporal.workers import at_work, paced_slots, workers
 from tests.golden.boundary import questions
 from tests.servers import own_namespace
-from tests.starter.terminal import complete
+from tests.starter.terminal import make_complete_environment
 from workflows.names import QUEUES, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUES
 
 pytestmark = pytest.mark.real_server
@@ -109,7 +109,9 @@ async def test_a_whole_worker_says_that_it_is_ready_when_it_is_listed_and_not_be
 ) -> None:
     client = await own_namespace(dev_server)
     connection = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace}
-    async with worker.working(load(environment={**complete(tmp_path), **connection}), asyncio.Event()) as ready:
+    async with worker.working(
+        load(environment={**make_complete_environment(tmp_path), **connection}), asyncio.Event()
+    ) as ready:
         assert ready
         assert (await doctor.worker(client)).state is PartHealth.OK
 
@@ -167,7 +169,7 @@ async def test_a_sweep_waits_for_no_place_of_those_who_call_and_takes_none_of_th
 
 async def test_every_activity_that_a_workflow_may_ask_for_is_in_a_queue(dev_server: str, tmp_path: Path) -> None:
     client = await own_namespace(dev_server)
-    async with opened(load(environment=complete(tmp_path))) as open_clients:
+    async with opened(load(environment=make_complete_environment(tmp_path))) as open_clients:
         activities_by_queue = worker.activities_of(open_clients, client, tmp_path / "policies.yaml")
     named = {
         getattr(activity_function, "__temporal_activity_definition").name

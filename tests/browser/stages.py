@@ -14,9 +14,9 @@ from starter.web.screens.screens import ScreenName
 from starter.web.screens.view_reader import FRESH_SECONDS
 from tests.browser.phone import Phone
 from tests.starter.web import paging
-from tests.starter.web.pages.test_journey_pages import ACME, know
+from tests.starter.web.pages.test_journey_pages import ACME, set_views
 from tests.starter.web.pages.test_journey_pages import make_onboarding_view as onboarding
-from tests.starter.web.pages.test_page_commands import works_with
+from tests.starter.web.pages.test_page_commands import add_colleagues
 from tests.starter.web.pages.test_review_pages import in_review, line
 from tests.starter.web.paging import CHAIR, FIRST, NOW, REQUEST, SECOND
 from workflows.kinds import Kind
@@ -224,7 +224,7 @@ async def deciding(stage: Stage) -> None:
     """A part of an onboarding that its owner is asked to decide about."""
     decision, task_id = ToDecide(onboarding="acme", part="contract"), "acme.1.1.decide"
     stage.know_task(choices=(_CHOICES,), id=task_id, kind="onboarding-decision", title="Decide: MSA", decides=decision)
-    know(stage.pages, onboarding())
+    set_views(stage.pages, onboarding())
     await stage.open(stage.pages.link(FIRST, LinkUse.DO, TASK))
 
 
@@ -264,7 +264,7 @@ async def declined(stage: Stage, person: str) -> None:
 
 async def finding(stage: Stage) -> None:
     """A signer with many colleagues and no delegate has looked for one of them."""
-    works_with(stage.pages, extra_count=40)
+    add_colleagues(stage.pages, extra_count=40)
     chair = SignerLine(person=CHAIR, order=1, role=Role.SIGN, state=SignerState.TURN)
     stage.know(choices=(_CHOICES.replace(person=CHAIR, hand_over=True),), signers=(chair,))
     await stage.pages.create(("chair@example.test", 1))
@@ -299,7 +299,7 @@ async def _standing(stage: Stage) -> None:
 
 
 async def _renewed(stage: Stage) -> None:
-    know(stage.pages, onboarding())
+    set_views(stage.pages, onboarding())
     await stage.pages.store.one_use.replace_serial(serial_of(ACME, FIRST), "b7")
     await stage.open(stage.pages.link(FIRST, LinkUse.VIEW, ACME))
 

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page
 
 from activities.records.outcomes import MemberOutcome
 from tests.browser.phone import HEIGHT, WIDTH, Phone, fresh, page_of
-from tests.starter.queries.test_campaign_report import everybody, html, some_report
+from tests.starter.queries.test_campaign_report import html, make_outcomes_of_all_kinds, some_report
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -23,7 +23,7 @@ MANY: Final = 60
 
 @pytest.fixture(scope="session")
 def lines() -> list[MemberOutcome]:
-    return list(everybody(MANY))
+    return list(make_outcomes_of_all_kinds(MANY))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from starter.web.desk.access import LABELS, View
 from tests.browser.phone import HEIGHT, NARROWEST, THUMB, WIDTH, page_of
 from tests.lines import chart
 from tests.starter.queries.test_campaign_curve import some_show
-from tests.starter.queries.test_campaign_report import everybody
+from tests.starter.queries.test_campaign_report import make_outcomes_of_all_kinds
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -32,7 +32,7 @@ LEFT: Final = "wanted => document.querySelector(wanted).getBoundingClientRect().
 @pytest_asyncio.fixture(loop_scope="session")
 async def campaign(browser: Browser) -> AsyncIterator[Page]:
     """The parts of a campaign's page that are wide: its line, of thousands, and the row of what one can do."""
-    drawn = chart(some_show(), list(everybody(9_000)), language=Language.of("de"))
+    drawn = chart(some_show(), list(make_outcomes_of_all_kinds(9_000)), language=Language.of("de"))
     deeds = "".join(f'<li><a href="#">{label}</a></li>' for label in ("Remind now", "Move the due date", "Hand over"))
     async with page_of(browser) as opened_page:
         await opened_page.set_content(f"""<meta name="viewport" content="width=device-width"><style>{STYLES}</style>

@@ -18,11 +18,11 @@ from tests.starter.web.pages.test_journey_pages import (
     COLLEAGUE,
     DPA,
     MSA,
-    know,
     link,
     make_onboarding_view,
     make_part_link,
     request,
+    set_views,
     task,
 )
 from tests.starter.web.paging import DUTCH, FIRST, NOW
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 @pytest_asyncio.fixture(loop_scope="session")
 async def customer(tmp_path: Path) -> AsyncIterator[paging.Phone]:
     async with paging.phone(tmp_path) as opened_phone:
-        know(opened_phone, make_onboarding_view(), request(1, FIRST), task(FIRST))
+        set_views(opened_phone, make_onboarding_view(), request(1, FIRST), task(FIRST))
         yield opened_phone
 
 
@@ -68,14 +68,14 @@ async def test_the_page_moves_by_itself_keeps_the_focus_and_says_so(phone: Phone
     await phone.page.evaluate("window.stays = true")
     signed = make_onboarding_view().stages[0].agreements[0].replace(state="done", status=Status.SIGNED, at=NOW)
     stage = make_onboarding_view().stages[0]
-    know(customer, make_onboarding_view(stage.replace(agreements=(signed, *stage.agreements[1:]))), task(FIRST))
+    set_views(customer, make_onboarding_view(stage.replace(agreements=(signed, *stage.agreements[1:]))), task(FIRST))
     customer.watch.now += 10
     await expect(part(phone, "Done")).to_contain_text(MSA)
     await expect(phone.page.get_by_role("status")).to_have_text("1 thing waits for you")
     await expect(step).to_be_focused()
     assert await phone.page.evaluate("window.stays"), "without a reload"
 
-    know(customer, make_onboarding_view(status=Status.DONE))
+    set_views(customer, make_onboarding_view(status=Status.DONE))
     customer.watch.now += 10
     await expect(phone.heading("Onboarding completed")).to_be_visible()
     await expect(phone.page.locator("main[data-version]")).to_have_count(0)
@@ -89,7 +89,7 @@ async def test_without_scripts_the_page_is_whole_and_looked_at_again_by_hand(
         await phone.open(make_address(customer, link(customer)))
         for text in (MSA, DPA, "Create the account"):
             await expect(phone.page.get_by_text(text).first).to_be_visible()
-        know(customer, make_onboarding_view(status=Status.CANCELLED))
+        set_views(customer, make_onboarding_view(status=Status.CANCELLED))
         customer.watch.now += 10
         await phone.page.get_by_role("link", name="Look again").tap()
         await expect(phone.page.get_by_text("Look again")).to_have_count(0)
@@ -100,7 +100,7 @@ async def test_a_preview_has_nothing_to_press_and_every_language_fits(phone: Pho
     await phone.open(make_address(customer, preview))
     await expect(part(phone, "Your turn").get_by_role("link")).to_have_count(0)
     await phone.is_usable()
-    know(customer, make_onboarding_view(customer=DUTCH, colleagues=(COLLEAGUE,)), request(1, DUTCH), task(DUTCH))
+    set_views(customer, make_onboarding_view(customer=DUTCH, colleagues=(COLLEAGUE,)), request(1, DUTCH), task(DUTCH))
     customer.watch.now += 10
     await phone.open(make_address(customer, link(customer, DUTCH)))
     await expect(phone.page.get_by_role("heading", name="Nu aan u")).to_be_visible()

@@ -23,7 +23,7 @@ from tests.nginx import Nginx, nginx_before
 from tests.plain_http import plain_client
 from tests.servers import free_ports
 from tests.starter.web.paging import phone
-from tests.starter.web.receiving import JSON, PATH, SEGMENT, RecordingSignals, encoded, make_callback, receiver
+from tests.starter.web.receiving import JSON, PATH, SEGMENT, RecordingSignals, encode_body, make_callback, receiver
 
 ANYWHERE = Bind("127.0.0.1", 0)
 SLOW_BODY = "POST {} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n1"
@@ -55,7 +55,8 @@ async def callbacks(client: httpx.AsyncClient, count: int) -> list[int]:
     """The answers to so many genuine callbacks, each on a connection of its own."""
     headers = JSON | {"connection": "close"}
     return [
-        (await client.post(PATH, content=encoded(make_callback()), headers=headers)).status_code for _ in range(count)
+        (await client.post(PATH, content=encode_body(make_callback()), headers=headers)).status_code
+        for _ in range(count)
     ]
 
 

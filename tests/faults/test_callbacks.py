@@ -15,7 +15,7 @@ from tests.faults.population import colleague
 from tests.faults.races import wait_for_ends
 from tests.faults.town import Town, eventually
 from tests.faults.vendor import CALLBACK, Entry
-from tests.starter.web.receiving import JSON, encoded, epoch, make_callback, receiver
+from tests.starter.web.receiving import JSON, encode_body, format_epoch, make_callback, receiver
 from workflows.model.signature import WITHOUT_EFFECT
 from workflows.model.subject import Status
 
@@ -74,13 +74,15 @@ async def test_an_old_callback_that_is_replayed_changes_nothing_and_is_refused_a
     view_before = await shared.read_view("replayed")
     began, pushed = datetime.now(UTC), await shared.vendor.pushes("replayed")
     genuine = [
-        make_callback(uuid=number, event_type=event["event_type"], event_time=epoch(began), document=_document(event))
+        make_callback(
+            uuid=number, event_type=event["event_type"], event_time=format_epoch(began), document=_document(event)
+        )
         for event in await shared.vendor.ledger("event", external_id="replayed")
         for number in (event["event"], str(uuid4()))
     ]
     for age, status in ((timedelta(), 200), (timedelta(hours=1), 200), (timedelta(hours=25), 401)):
         replayed = receiver(TemporalSignals(shared.context.client), clock=lambda: began + age)  # noqa: B023  called below
-        answers = [await replayed.receive(JSON, encoded(callback)) for callback in genuine]
+        answers = [await replayed.receive(JSON, encode_body(callback)) for callback in genuine]
         assert [answer.status for answer in answers] == [status] * len(genuine)
         await shared.until_idle("replayed")
         assert await shared.read_view("replayed") == view_before

@@ -33,7 +33,7 @@ from tests.activities.hand_off.test_reset import SIGNER, world_of
 from tests.activities.notifications.stage import arm, entries
 from tests.faults.town import eventually
 from tests.servers import own_part
-from tests.starter.terminal import complete, type_
+from tests.starter.terminal import make_complete_environment, type_
 from tests.workflows.stage import Story, a_request, begin, workers
 from workflows.kinds import Kind, referred
 from workflows.model.base import Model
@@ -143,7 +143,7 @@ async def _is_handing_off(client: Client, id: str) -> bool:
 async def _reconcile_records(client: Client, folder: Path) -> Any:
     """What the command says."""
     environment = {
-        **complete(folder.parent),
+        **make_complete_environment(folder.parent),
         "TEMPORAL_ADDRESS": client.service_client.config.target_host,
         "TEMPORAL_NAMESPACE": client.namespace,
         "COUNTERSIGN_STORE": folder.as_uri(),

@@ -8,7 +8,7 @@ from starter.boot import processes as modules
 from tests import prompt
 
 
-def complete(folder: Path) -> dict[str, str]:
+def make_complete_environment(folder: Path) -> dict[str, str]:
     """All that worker and receiver cannot do without, with a people file; nothing of it is called."""
     people = folder / "people.yaml"
     people.write_text("people: [{id: a, name: A, email: a@example.com, zone: Europe/Amsterdam}]\n")

@@ -23,7 +23,7 @@ from starter.web import app as receiver
 from tests.glances import glances
 from tests.postgresql import PostgreSQL
 from tests.servers import own_namespace
-from tests.starter.terminal import complete, type_
+from tests.starter.terminal import make_complete_environment, type_
 from tests.storage import altered
 
 
@@ -36,7 +36,7 @@ def empty(postgresql: PostgreSQL) -> Iterator[str]:
 
 
 def test_a_server_s_database_is_upgraded_by_the_word_and_refused_before(empty: str, tmp_path: Path) -> None:
-    environment = {**complete(tmp_path), "COUNTERSIGN_DATABASE": empty}
+    environment = {**make_complete_environment(tmp_path), "COUNTERSIGN_DATABASE": empty}
     refused = type_("request", "list", **environment)
     message = f"the database has no schema, this needs {NEWEST}: `countersign database upgrade` brings it up\n"
     assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", message)
@@ -49,18 +49,18 @@ def test_a_server_s_database_is_upgraded_by_the_word_and_refused_before(empty: s
 
 
 def test_a_local_file_is_made_by_the_word_too(tmp_path: Path) -> None:
-    upgraded = json.loads(type_("database", "upgrade", "--json", **complete(tmp_path)).stdout)
+    upgraded = json.loads(type_("database", "upgrade", "--json", **make_complete_environment(tmp_path)).stdout)
     assert (upgraded["before"], upgraded["now"]) == (None, NEWEST)
     with closing(Store(str(tmp_path / "store"), upgraded["database"])) as store:
         asyncio.run(store.check())
 
 
 async def test_what_is_set_up_says_how_the_database_is(empty: str, tmp_path: Path) -> None:
-    settings = load(environment={**complete(tmp_path), "COUNTERSIGN_DATABASE": empty})
+    settings = load(environment={**make_complete_environment(tmp_path), "COUNTERSIGN_DATABASE": empty})
     outcomes = [(await databases.ensure_schema(settings)).made for _ in range(2)]
     assert outcomes == [Made.CREATED, Made.EXISTS]
     nowhere = {"COUNTERSIGN_DATABASE": "postgresql://a@127.0.0.1:1/b"}
-    result = await databases.ensure_schema(load(environment={**complete(tmp_path), **nowhere}))
+    result = await databases.ensure_schema(load(environment={**make_complete_environment(tmp_path), **nowhere}))
     assert (result.made, result.says) == (Made.FAILED, "the database cannot be used: Connection refused")
 
 
@@ -90,7 +90,9 @@ async def test_a_process_waits_for_a_database_that_is_away_and_says_so(
 async def test_neither_worker_nor_web_process_starts_on_another_schema(dev_server: str, tmp_path: Path) -> None:
     client = await own_namespace(dev_server)
     environment = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace}
-    settings = load(environment={**complete(tmp_path), **environment, "COUNTERSIGN_WEBHOOK_BIND": "127.0.0.1:0"})
+    settings = load(
+        environment={**make_complete_environment(tmp_path), **environment, "COUNTERSIGN_WEBHOOK_BIND": "127.0.0.1:0"}
+    )
     with closing(Store(settings.store_url, settings.database_url)) as store:
         await store.check()
         altered(store, "UPDATE alembic_version SET version_num = '9999'")
@@ -104,7 +106,9 @@ async def test_neither_worker_nor_web_process_starts_on_another_schema(dev_serve
 async def test_whoever_checks_file_after_file_opens_one_connection_of_a_server(
     postgresql: PostgreSQL, upgraded: str, tmp_path: Path
 ) -> None:
-    settings = load(environment={**complete(tmp_path), "COUNTERSIGN_DATABASE": postgresql.url(upgraded)})
+    settings = load(
+        environment={**make_complete_environment(tmp_path), "COUNTERSIGN_DATABASE": postgresql.url(upgraded)}
+    )
     for _ in range(20):
         await clients.store(settings).database.check()
     query = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{upgraded}'"  # noqa: S608  ours

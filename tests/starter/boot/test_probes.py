@@ -31,7 +31,7 @@ from starter.config.values import Bind
 from starter.temporal.pollers import Pool
 from tests.faults.town import eventually
 from tests.servers import own_namespace
-from tests.starter.terminal import complete
+from tests.starter.terminal import make_complete_environment
 
 ANYWHERE = Bind("127.0.0.1", 0)
 FINE = (200, "ok\n")
@@ -49,7 +49,7 @@ class Clock:
 
 
 @dataclass
-class Probed:
+class ProbedProcess:
     """A process of which somebody asks how it is."""
 
     clock: Clock = field(default_factory=Clock)
@@ -73,7 +73,7 @@ async def probe_both(url: str) -> tuple[tuple[int, str], tuple[int, str]]:
 
 
 async def test_a_loop_that_does_not_turn_is_told_by_a_thread_that_does() -> None:
-    probed = Probed()
+    probed = ProbedProcess()
     probed.health.record(ProbeResult())
     async with answer_probes(ANYWHERE, probed.health) as url:
         assert probe(f"{url}/healthz") == FINE
@@ -107,7 +107,7 @@ async def test_a_server_that_is_away_for_two_minutes_is_no_reason_to_begin_anew(
     make_failure: Callable[[], Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probes, "LOOKS_EVERY", 0.01)
-    probed, server = Probed(), Server()
+    probed, server = ProbedProcess(), Server()
     async with answer_probes(ANYWHERE, probed.health) as url:
         assert await probe_both(url) == (FINE, (503, "it has not begun yet\n"))
         async with watch(probed.health, server.look):
@@ -124,7 +124,7 @@ async def test_a_server_that_is_away_for_two_minutes_is_no_reason_to_begin_anew(
 
 async def test_a_worker_that_polls_no_more_is_begun_anew_unless_it_drains(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "LOOKS_EVERY", 0.01)
-    probed, server = Probed(), Server()
+    probed, server = ProbedProcess(), Server()
     async with answer_probes(ANYWHERE, probed.health) as url, watch(probed.health, server.look):
         server.stopped = "countersign is polled no more"
         stopped_answer = (503, "countersign is polled no more\n")
@@ -207,7 +207,7 @@ async def test_a_whole_worker_of_one_pool_is_ready_once_it_polls(dev_server: str
         "TEMPORAL_NAMESPACE": client.namespace,
         "COUNTERSIGN_HEALTH_BIND": "127.0.0.1:0",
     }
-    settings, health = load(environment={**complete(tmp_path), **environment}), ProcessHealth()
+    settings, health = load(environment={**make_complete_environment(tmp_path), **environment}), ProcessHealth()
     async with answer_probes(settings.health_bind, health) as url:
         assert (await probe_both(url))[1] == (503, "it has not begun yet\n")
         async with worker.working(settings, asyncio.Event(), (Pool.CAMPAIGNS,), health) as ready:

@@ -21,7 +21,7 @@ from tests.starter.terminal import type_
 from workflows.kinds import Kind
 
 
-class Desk:
+class AuditDesk:
     """A folder with records, and a terminal."""
 
     def __init__(self, folder: Path) -> None:
@@ -57,12 +57,12 @@ async def _fill(store: Store) -> None:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def desk(tmp_path: Path) -> AuditDesk:
+    return AuditDesk(tmp_path)
 
 
 @pytest.mark.long
-def test_a_pack_is_written_and_verified(desk: Desk) -> None:
+def test_a_pack_is_written_and_verified(desk: AuditDesk) -> None:
     pack = desk.folder / "msa.zip"
     code, output, _ = desk.types("export", "msa-0042", "-o", str(pack))
     assert (code, "msa-0042" in output, str(pack) in output) == (0, True, True)
@@ -80,7 +80,7 @@ def test_a_pack_is_written_and_verified(desk: Desk) -> None:
     assert [fault["part"] for fault in report["faults"]] == ["texts.json"]
 
 
-def test_of_two_packs_of_one_id_it_says_which_is_newer(desk: Desk) -> None:
+def test_of_two_packs_of_one_id_it_says_which_is_newer(desk: AuditDesk) -> None:
     packs = [str(desk.folder / name) for name in ("old.zip", "new.zip")]
     desk.json("export", "msa-0042", "-o", packs[0])
     with desk.store() as store:
@@ -91,7 +91,7 @@ def test_of_two_packs_of_one_id_it_says_which_is_newer(desk: Desk) -> None:
 
 
 @pytest.mark.long
-def test_filters_find_many_and_a_campaign_has_its_own(desk: Desk) -> None:
+def test_filters_find_many_and_a_campaign_has_its_own(desk: AuditDesk) -> None:
     folder = desk.folder / "packs"
     written = desk.json("export", "--kind", "customer-contract", "-o", str(folder))
     assert sorted(pack["id"] for pack in written) == ["msa-0042", "msa-0043"]
@@ -124,13 +124,15 @@ def test_filters_find_many_and_a_campaign_has_its_own(desk: Desk) -> None:
         (("verify", "/nowhere.zip", "--key", "/etc/hostname"), 1, "Ed25519"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(desk: Desk, arguments: tuple[str, ...], code: int, message: str) -> None:
+def test_what_cannot_be_is_refused_in_one_line(
+    desk: AuditDesk, arguments: tuple[str, ...], code: int, message: str
+) -> None:
     outcome = desk.types(*arguments)
     assert (outcome[0], message in outcome[2]) == (code, True), outcome
     assert "Traceback" not in outcome[2]
 
 
-def test_without_a_key_nothing_is_exported_and_packs_of_others_are_shown_as_such(desk: Desk) -> None:
+def test_without_a_key_nothing_is_exported_and_packs_of_others_are_shown_as_such(desk: AuditDesk) -> None:
     pack = str(desk.folder / "msa.zip")
     desk.json("export", "msa-0042", "-o", pack)
     desk.key.unlink()
@@ -146,7 +148,7 @@ def test_without_a_key_nothing_is_exported_and_packs_of_others_are_shown_as_such
     assert len(PublicKeys.read(desk.key).keys) == 1
 
 
-def test_erase_removes_a_person_from_all_that_has_ended(desk: Desk) -> None:
+def test_erase_removes_a_person_from_all_that_has_ended(desk: AuditDesk) -> None:
     dry = desk.json("erase", "--person", "customer-signer", "--reason", "asked for it", "--dry-run")
     assert (len(dry["erased"]), dry["dry_run"], "packs" in dry["stays"]) == (2, True, True)
     with closing(sqlite3.connect(desk.folder / "store" / DATABASE_FILE)) as process:
@@ -157,7 +159,7 @@ def test_erase_removes_a_person_from_all_that_has_ended(desk: Desk) -> None:
 
 
 @pytest.mark.long
-def test_what_is_on_hold_is_said_with_who_and_why_and_an_erasure_waits_for_its_release(desk: Desk) -> None:
+def test_what_is_on_hold_is_said_with_who_and_why_and_an_erasure_waits_for_its_release(desk: AuditDesk) -> None:
     desk.json("hold", "msa-0042", "--reason", "matter 7")
     record = desk.json("hold", "msa-0042", "--reason", "matter 8")
     assert (record["held"], [hold["reason"] for hold in record["holds"]]) == (True, ["matter 7", "matter 8"])
@@ -186,7 +188,7 @@ def test_what_is_on_hold_is_said_with_who_and_why_and_an_erasure_waits_for_its_r
     assert "Nothing is on legal hold" in desk.types("hold", "--list")[1]
 
 
-def test_where_claimed_actors_do_not_count_nothing_is_held_released_or_erased(desk: Desk) -> None:
+def test_where_claimed_actors_do_not_count_nothing_is_held_released_or_erased(desk: AuditDesk) -> None:
     erase = "erase", "--person", "customer-signer", "--reason", "asked for it"
     for arguments in (
         ("hold", "msa-0042", "--reason", "matter 7"),
@@ -199,7 +201,7 @@ def test_where_claimed_actors_do_not_count_nothing_is_held_released_or_erased(de
     assert desk.json("hold", "--list") == []
 
 
-def test_who_holds_releases_and_erases_is_recorded_with_the_user_and_host(desk: Desk) -> None:
+def test_who_holds_releases_and_erases_is_recorded_with_the_user_and_host(desk: AuditDesk) -> None:
     desk.json("hold", "msa-0042", "--reason", "matter 7", "--as", "legal-desk")
     [hold] = desk.json("hold", "msa-0042", "--release", "--as", "chief")["holds"]
     origin = f"({getpass.getuser()}@{socket.gethostname()})"

@@ -16,7 +16,7 @@ from starter.cli import app as command_line
 from starter.cli.app import app
 from starter.errors import Exit
 from starter.queries.commands import CommandRefused
-from tests.starter.terminal import complete, type_, type_before_nobody
+from tests.starter.terminal import make_complete_environment, type_, type_before_nobody
 from workflows.model.rejections import Rejection
 
 NOBODY = {"TEMPORAL_ADDRESS": "127.0.0.1:1"}
@@ -63,7 +63,7 @@ STARTED = ("request", "onboard", "campaign")
 """Kinds of which several are started at once."""
 
 
-def help_of(*typed: str, application: App = app) -> str:
+def print_help(*typed: str, application: App = app) -> str:
     console = Console(file=StringIO(), width=200)
     with console.capture() as captured:
         application([*typed, "--help"], console=console)
@@ -131,7 +131,7 @@ def test_the_words_are_those_of_the_contract() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_word_explains_itself_and_speaks_json(command: tuple[str, ...]) -> None:
-    help_text = help_of(*command)
+    help_text = print_help(*command)
     assert "--json" in help_text
     rows = [line.strip("│ ") for line in help_text.splitlines() if line.startswith("│")]
     unexplained = [row for row in rows if len(row.replace("*", "").split()) < 3]
@@ -141,7 +141,7 @@ def test_every_word_explains_itself_and_speaks_json(command: tuple[str, ...]) ->
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_help_says_no_default_of_what_is_off_or_left_out(command: tuple[str, ...]) -> None:
-    help_text = " ".join(help_of(*command).split())
+    help_text = " ".join(print_help(*command).split())
     assert not any(
         default in help_text for default in ("[default: ]", "[default: ()]", "[default: False]", "[default: None]")
     )
@@ -156,12 +156,12 @@ def test_a_list_of_commands_explains_each_in_the_first_words_of_its_own_help(gro
         application([*groups, "--help"], console=console)
     rows = [line.strip("│ ").split(maxsplit=1) for line in captured.get().splitlines() if line.startswith("│")]
     for name, summary in (row for row in rows if not row[0].startswith("-")):
-        assert f" {summary}" in f" {' '.join(help_of(*groups, name, application=application).split())}"
+        assert f" {summary}" in f" {' '.join(print_help(*groups, name, application=application).split())}"
 
 
 @pytest.mark.parametrize("command", ["cancel", "extend", "show"])
 def test_a_campaign_has_help_of_its_own(command: str) -> None:
-    of_campaign, of_request = (help_of(kind, command).splitlines()[2:] for kind in ("campaign", "request"))
+    of_campaign, of_request = (print_help(kind, command).splitlines()[2:] for kind in ("campaign", "request"))
     assert of_campaign[:2] != of_request[:2]
 
 
@@ -347,7 +347,7 @@ main()
 """
     process = subprocess.run(  # noqa: S603  our own interpreter
         [sys.executable, "-c", script],
-        env={**modules.environment(), **complete(tmp_path), **NOBODY},
+        env={**modules.environment(), **make_complete_environment(tmp_path), **NOBODY},
         capture_output=True,
         text=True,
         check=False,
@@ -370,7 +370,7 @@ main()
 """
     process = subprocess.run(  # noqa: S603  our own interpreter
         [sys.executable, "-c", script],
-        env={**modules.environment(), **complete(tmp_path), **NOBODY},
+        env={**modules.environment(), **make_complete_environment(tmp_path), **NOBODY},
         capture_output=True,
         text=True,
         check=False,

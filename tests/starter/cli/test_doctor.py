@@ -29,7 +29,7 @@ from starter.config.settings import load
 from starter.config.values import PayloadKey
 from starter.temporal.codec import data_converter
 from tests.servers import own_namespace
-from tests.starter.terminal import complete
+from tests.starter.terminal import make_complete_environment
 from tests.starter.web.issuing import open_issuer
 from tests.versions.stage import eventually
 from tests.workflows.fakes import World
@@ -40,7 +40,7 @@ from workflows.names import BATCH_QUEUE, CAMPAIGN_QUEUE, QUEUES, SWEEP_QUEUE, UR
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 
-async def part_of(environment: dict[str, str], name: str) -> SetUpPart:
+async def examine_part(environment: dict[str, str], name: str) -> SetUpPart:
     """One part of a whole examination, of a machine on which nothing runs."""
     examined = await examine(load(environment={"TEMPORAL_ADDRESS": "127.0.0.1:1", **environment}))
     [part] = [setup_part for setup_part in examined.parts if setup_part.part == name]
@@ -92,9 +92,9 @@ async def test_a_store_that_works_says_who_can_see_it(tmp_path: Path) -> None:
     ],
 )
 async def test_a_store_that_does_not_work_hides_no_other_part(url: str, message: str) -> None:
-    part = await part_of({"COUNTERSIGN_STORE": url}, "store")
+    part = await examine_part({"COUNTERSIGN_STORE": url}, "store")
     assert (part.state, part.says) == (PartHealth.WRONG, message)
-    assert "no Temporal server" in (await part_of({"COUNTERSIGN_STORE": url}, "temporal")).says
+    assert "no Temporal server" in (await examine_part({"COUNTERSIGN_STORE": url}, "temporal")).says
 
 
 def test_a_store_that_hangs_is_told_and_nobody_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,10 +129,10 @@ async def test_a_payload_whose_key_is_not_here_is_a_part_that_is_wrong_and_hides
     "name", ["LINK_BASE", "LINK_SECRET", "WEBHOOK_URL", "WEBHOOK_SEGMENT", "WEBHOOK_SECRETS", "PEOPLE"]
 )
 async def test_what_worker_or_receiver_would_not_start_without_is_wrong(name: str, tmp_path: Path) -> None:
-    everything = complete(tmp_path)
-    assert (await part_of(everything, "settings")).state is PartHealth.OK
+    everything = make_complete_environment(tmp_path)
+    assert (await examine_part(everything, "settings")).state is PartHealth.OK
     del everything[f"COUNTERSIGN_{name}"]
-    part = await part_of(everything, "settings")
+    part = await examine_part(everything, "settings")
     assert part.state is PartHealth.WRONG
     assert part.says.startswith(f"COUNTERSIGN_{name}: is missing")
 
@@ -142,15 +142,17 @@ async def test_what_worker_or_receiver_would_not_start_without_is_wrong(name: st
     [("on", "requester and alternates nothing"), ("off", "requester, alternates, and signers of an ending, nothing")],
 )
 async def test_without_cloud_messaging_it_is_said_who_is_told_nothing(tmp_path: Path, mails: str, untold: str) -> None:
-    part = await part_of(complete(tmp_path) | {"COUNTERSIGN_SIGNATURE_STATUS_MAILS": mails}, "cloud messaging")
+    part = await examine_part(
+        make_complete_environment(tmp_path) | {"COUNTERSIGN_SIGNATURE_STATUS_MAILS": mails}, "cloud messaging"
+    )
     assert part.state is PartHealth.WARNING
     assert part.says.endswith(untold)
 
 
 async def test_half_an_account_of_cloud_messaging_is_wrong(tmp_path: Path) -> None:
-    half = complete(tmp_path) | {"COUNTERSIGN_MRA_URL": "http://127.0.0.1:1"}
+    half = make_complete_environment(tmp_path) | {"COUNTERSIGN_MRA_URL": "http://127.0.0.1:1"}
     for name in ("settings", "cloud messaging"):
-        part = await part_of(half, name)
+        part = await examine_part(half, name)
         assert part.state is PartHealth.WRONG
         assert "COUNTERSIGN_MRA_USER: is missing" in part.says
 
@@ -163,19 +165,21 @@ async def test_cloud_messaging_is_tried_without_sending_anything(
         settings = sandbox.state.settings
         account = {"URL": sandbox.url, "USER": settings.mra_user, "PASSWORD": password or settings.mra_password}
         named = {f"COUNTERSIGN_MRA_{name}": text for name, text in account.items()}
-        part = await part_of(complete(tmp_path) | named, "cloud messaging")
+        part = await examine_part(make_complete_environment(tmp_path) | named, "cloud messaging")
     assert part.state is state
     assert sandbox.state.database.mails.values() == []
 
 
 async def test_it_says_how_core_signature_is_asked_to_call(tmp_path: Path) -> None:
-    part = await part_of(complete(tmp_path), "callbacks")
+    part = await examine_part(make_complete_environment(tmp_path), "callbacks")
     assert (part.state, part.says.partition(";")[0]) == (PartHealth.OK, "asked for with each document")
 
 
 @pytest.mark.parametrize("address", ["temporal.example:7233", "10.0.0.7:7233", "[2001:db8::7]:7233"])
 async def test_without_keys_a_temporal_elsewhere_is_warned_of_with_what_its_histories_show(address: str) -> None:
-    part = await part_of({"TEMPORAL_ADDRESS": address, "COUNTERSIGN_LINK_BASE": "https://sign.example"}, "encryption")
+    part = await examine_part(
+        {"TEMPORAL_ADDRESS": address, "COUNTERSIGN_LINK_BASE": "https://sign.example"}, "encryption"
+    )
     assert (part.state, address.rpartition(":")[0].strip("[]") in part.says) == (PartHealth.WARNING, True)
     assert "the names of documents, and what people write (messages, questions, answers, reasons)" in part.says
     assert "never names, addresses, device tokens or signing pages" in part.says
@@ -183,13 +187,17 @@ async def test_without_keys_a_temporal_elsewhere_is_warned_of_with_what_its_hist
 
 @pytest.mark.parametrize("address", ["127.0.0.1:7233", "localhost:7233", "[::1]:7233"])
 async def test_without_keys_a_temporal_on_this_machine_is_no_worry(address: str) -> None:
-    part = await part_of({"TEMPORAL_ADDRESS": address, "COUNTERSIGN_LINK_BASE": "https://sign.example"}, "encryption")
+    part = await examine_part(
+        {"TEMPORAL_ADDRESS": address, "COUNTERSIGN_LINK_BASE": "https://sign.example"}, "encryption"
+    )
     assert (part.state, part.says) == (PartHealth.OK, "off, and Temporal is on this machine")
 
 
 async def test_with_keys_it_says_which_one_encrypts() -> None:
     keys = f"2026-b={base64.b64encode(bytes(range(32))).decode()},2026-a={base64.b64encode(bytes(32)).decode()}"
-    part = await part_of({"TEMPORAL_ADDRESS": "temporal.example:7233", "COUNTERSIGN_PAYLOAD_KEYS": keys}, "encryption")
+    part = await examine_part(
+        {"TEMPORAL_ADDRESS": "temporal.example:7233", "COUNTERSIGN_PAYLOAD_KEYS": keys}, "encryption"
+    )
     assert (part.state, part.says) == (PartHealth.OK, "payloads are encrypted with the key 2026-b")
 
 
@@ -199,7 +207,7 @@ def test_the_events_to_subscribe_to_are_those_that_a_request_is_told_of() -> Non
 
 @pytest.mark.parametrize(("max_age", "state"), [("149m", PartHealth.WARNING), ("150m", PartHealth.OK)])
 async def test_a_window_shorter_than_the_provider_s_repeats_is_warned_of(max_age: str, state: PartHealth) -> None:
-    part = await part_of({"COUNTERSIGN_WEBHOOK_MAX_AGE": max_age}, "callbacks")
+    part = await examine_part({"COUNTERSIGN_WEBHOOK_MAX_AGE": max_age}, "callbacks")
     assert part.state is state
     assert ("the last repeats are refused" in part.says) is (state is PartHealth.WARNING)
 
@@ -236,7 +244,7 @@ async def test_targets_and_secrets_that_do_not_meet_are_named(
 ) -> None:
     (tmp_path / "policies.yaml").write_text(CATALOGUE)
     whsec = "whsec_" + base64.b64encode(bytes(range(24))).decode()
-    part = await part_of(
+    part = await examine_part(
         {
             "COUNTERSIGN_POLICIES": str(tmp_path / "policies.yaml"),
             "COUNTERSIGN_HANDOFF_SECRETS": ",".join(f"{target}={whsec}" for target in secrets.split()),
@@ -247,7 +255,7 @@ async def test_targets_and_secrets_that_do_not_meet_are_named(
 
 
 async def test_a_catalogue_that_calls_nobody_leaves_the_secrets_alone() -> None:
-    part = await part_of({}, "hand-off")
+    part = await examine_part({}, "hand-off")
     assert part.says == "COUNTERSIGN_HANDOFF_SECRETS is empty: calls to other systems go unsigned"
 
 
@@ -257,12 +265,12 @@ async def test_a_catalogue_that_calls_nobody_leaves_the_secrets_alone() -> None:
 async def test_a_person_on_call_whom_nobody_knows_would_hear_of_nothing(
     oncall: str, state: PartHealth, tmp_path: Path
 ) -> None:
-    part = await part_of(complete(tmp_path) | {"COUNTERSIGN_ONCALL": oncall}, "people")
+    part = await examine_part(make_complete_environment(tmp_path) | {"COUNTERSIGN_ONCALL": oncall}, "people")
     assert (part.state, "has no b, who is notified of problems" in part.says) == (state, state is PartHealth.WRONG)
 
 
 async def test_devices_that_apps_have_registered_count_as_those_of_the_people_file(tmp_path: Path) -> None:
-    settings = load(environment=complete(tmp_path))
+    settings = load(environment=make_complete_environment(tmp_path))
     file = tmp_path / "people.yaml"
     written = [f"{{id: p{n}, name: P, email: p{n}@example.com, zone: Europe/Amsterdam}}" for n in range(20)]
     file.write_text(f"people: [{', '.join(written)}]\n")
@@ -290,7 +298,7 @@ async def test_what_is_adopted_needs_a_kind_and_a_requester_that_there_are(
     (tmp_path / "policies.yaml").write_text("kinds:\n  lease: {window: 10d}\n")
     adopts = {"COUNTERSIGN_ADOPT": "on", "COUNTERSIGN_ADOPT_KIND": kind, "COUNTERSIGN_ADOPT_REQUESTER": requester}
     policies = {"COUNTERSIGN_POLICIES": str(tmp_path / "policies.yaml")}
-    part = await part_of(complete(tmp_path) | adopts | policies, "adoption")
+    part = await examine_part(make_complete_environment(tmp_path) | adopts | policies, "adoption")
     assert (part.state, message in part.says) == (state, True)
 
 
@@ -314,18 +322,20 @@ async def test_a_worker_that_asks_no_more_is_not_at_work(dev_server: str) -> Non
 
 async def test_who_reads_what_is_encrypted_in_the_web_ui_is_told(tmp_path: Path) -> None:
     key = {"COUNTERSIGN_PAYLOAD_KEYS": f"k={base64.b64encode(bytes(32)).decode()}"}
-    assert (await part_of(complete(tmp_path), "codec")).says.endswith("shows payloads, which are not encrypted")
-    assert (await part_of(complete(tmp_path) | key, "codec")).says.endswith("shows ciphertext")
+    assert (await examine_part(make_complete_environment(tmp_path), "codec")).says.endswith(
+        "shows payloads, which are not encrypted"
+    )
+    assert (await examine_part(make_complete_environment(tmp_path) | key, "codec")).says.endswith("shows ciphertext")
     on = {**key, "COUNTERSIGN_CODEC": "on", "COUNTERSIGN_CODEC_ORIGIN": "https://ui.test"}
     on |= {"COUNTERSIGN_OPERATORS": "ops", "COUNTERSIGN_OIDC_AUDIENCE": "us", "COUNTERSIGN_CODEC_TOKEN": "t" * 16}
     async with open_issuer() as issuer:
-        environment = {**complete(tmp_path), **on, "COUNTERSIGN_OIDC_ISSUER": issuer.url}
-        assert (await part_of(environment, "codec")).says == (
+        environment = {**make_complete_environment(tmp_path), **on, "COUNTERSIGN_OIDC_ISSUER": issuer.url}
+        assert (await examine_part(environment, "codec")).says == (
             f"pages of https://ui.test decrypt for members of ops, by tokens of {issuer.url}, which has 1 key, "
             "and whoever has COUNTERSIGN_CODEC_TOKEN"
         )
         issuer.is_away = True
-        part = await part_of(environment, "codec")
+        part = await examine_part(environment, "codec")
     assert (part.state, part.says.startswith("OpenID issuer answered 503")) == (PartHealth.WRONG, True)
 
 

@@ -11,31 +11,31 @@ from starter.cli.doctor.health import PartHealth, SetUpPart
 from starter.cli.doctor.temporal import in_one_line, overrides, urgency
 from tests.faults.town import eventually
 from tests.servers import own_namespace, real_server
-from tests.starter.temporal.test_rate import limit
+from tests.starter.temporal.test_rate import set_queue_limit
 from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
 
 
-def stats(add: float, dispatch: float, waiting: int = 0) -> TaskQueueStats:
+def make_stats(add: float, dispatch: float, waiting: int = 0) -> TaskQueueStats:
     return TaskQueueStats(tasks_add_rate=add, tasks_dispatch_rate=dispatch, approximate_backlog_count=waiting)
 
 
 @pytest.mark.parametrize(
     ("of_urgent", "one_line"),
     [
-        (stats(1, 0), True),
-        (stats(1, 0.95), False),
-        (stats(1, 0, 9), False),
-        (stats(1, 1), False),
-        (stats(0, 0), False),
+        (make_stats(1, 0), True),
+        (make_stats(1, 0.95), False),
+        (make_stats(1, 0, 9), False),
+        (make_stats(1, 1), False),
+        (make_stats(0, 0), False),
     ],
     ids=["came and stays, uncounted", "on its way", "waits as urgent", "went", "none"],
 )
 def test_urgent_work_that_came_and_stays_must_be_counted_as_waiting(of_urgent: TaskQueueStats, one_line: bool) -> None:
-    assert in_one_line({1: of_urgent, 3: stats(1, 0, 9)}) is one_line
+    assert in_one_line({1: of_urgent, 3: make_stats(1, 0, 9)}) is one_line
 
 
 def test_urgent_work_that_was_dropped_on_its_way_stands_in_no_line() -> None:
-    assert not in_one_line({1: stats(1, 0), 3: stats(1, 1)})
+    assert not in_one_line({1: make_stats(1, 0), 3: make_stats(1, 1)})
 
 
 @pytest.mark.real_server
@@ -62,8 +62,8 @@ async def test_what_is_set_at_a_queue_is_told_with_its_reason(dev_server: str) -
     key = fairness_key("conduct-2026")
     client = await own_namespace(dev_server)
     assert (await overrides(client)).says == "no rate or weight is set at them"
-    await weigh(client, key, 2.5)
-    await limit(client, 2)
+    await set_fairness_weight(client, key, 2.5)
+    await set_queue_limit(client, 2)
     part = await overrides(client)
     assert part.state is PartHealth.OK
     assert part.says.split("; ") == [
@@ -71,12 +71,12 @@ async def test_what_is_set_at_a_queue_is_told_with_its_reason(dev_server: str) -
         f"countersign (activity): fairness key {key} weighs 2.5",
         "countersign-core-signature (activity): 2 a second",
     ]
-    await limit(client, 0)
+    await set_queue_limit(client, 0)
     assert (await overrides(client)).state is PartHealth.WRONG
     assert SIGNATURE_QUEUE in part.says
 
 
-async def weigh(client: Client, key: str, weight: float) -> None:
+async def set_fairness_weight(client: Client, key: str, weight: float) -> None:
     """What `temporal task-queue config set --fairness-key-weight … --fairness-key-rps-limit-default …` does."""
     request = UpdateTaskQueueConfigRequest(
         namespace=client.namespace, task_queue=WORKFLOW_QUEUE, task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY

@@ -153,7 +153,7 @@ async def test_people_and_groups_are_looked_up_and_a_server_that_is_away_hides_n
     assert "no Temporal server" in acme.says
 
 
-class Town(FileDirectory):
+class OddDirectory(FileDirectory):
     """One member more than is told, and nobody's devices are ever found."""
 
     async def group(self, name: str) -> tuple[str, ...]:
@@ -164,10 +164,10 @@ class Town(FileDirectory):
         return ()
 
 
-async def in_town(folder: Path, target: Target) -> tuple[PartHealth, str]:
+async def try_target(folder: Path, target: Target) -> tuple[PartHealth, str]:
     """What is found of a target there."""
     (folder / "people.yaml").write_text(json.dumps(PEOPLE))
-    town = Town(folder / "people.yaml", Store(str(folder)))
+    town = OddDirectory(folder / "people.yaml", Store(str(folder)))
     async with make_client() as calls:
         trial = Trial(HttpTargets(calls, HttpTargetsConfig(), Guard(())), frozenset(), town, "not needed", seconds=0.1)
         part = await trial.of(target)
@@ -175,14 +175,14 @@ async def in_town(folder: Path, target: Target) -> tuple[PartHealth, str]:
 
 
 async def test_a_group_larger_than_is_told_is_wrong_before_anything_has_ended(tmp_path: Path) -> None:
-    assert await in_town(tmp_path, Target(target="all", group="all")) == (
+    assert await try_target(tmp_path, Target(target="all", group="all")) == (
         PartHealth.WRONG,
         "all: 1,001 members, and a target has at most 1,000",
     )
 
 
 async def test_a_store_that_is_too_slow_to_look_for_devices_is_said_and_not_waited_for(tmp_path: Path) -> None:
-    assert await in_town(tmp_path, Target(target="chair", person="chair")) == (
+    assert await try_target(tmp_path, Target(target="chair", person="chair")) == (
         PartHealth.WARNING,
         "chair: the store is too slow to say who has a device",
     )

@@ -26,7 +26,7 @@ NOW = datetime(2027, 1, 4, 9, tzinfo=UTC)
 MSA = Kind.REQUEST.workflow_id("msa-0042")
 
 
-class Desk:
+class DownloadDesk:
     """A folder with records of two signed requests, and a terminal."""
 
     def __init__(self, folder: Path) -> None:
@@ -58,11 +58,11 @@ async def _fill(store: Store) -> None:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def desk(tmp_path: Path) -> DownloadDesk:
+    return DownloadDesk(tmp_path)
 
 
-def test_the_signed_document_and_its_log_are_written_and_noted(desk: Desk) -> None:
+def test_the_signed_document_and_its_log_are_written_and_noted(desk: DownloadDesk) -> None:
     code, output, _ = desk.types("download", "msa-0042", "-o", str(desk.folder / "out"), "--as", "ada", "--json")
     assert code == 0
     [written] = json.loads(output)
@@ -78,7 +78,7 @@ def test_the_signed_document_and_its_log_are_written_and_noted(desk: Desk) -> No
     assert ("@" in second.who, second.file) == (True, KeptFileName.SIGNING_LOG)
 
 
-def test_filters_download_all_that_they_find_and_say_what_is_missing(desk: Desk) -> None:
+def test_filters_download_all_that_they_find_and_say_what_is_missing(desk: DownloadDesk) -> None:
     file = desk.does(lambda store: store.evidence.signed(MSA)).document
     desk.does(lambda store: store.files.remove(file.sha256, SIGNED))
     code, output, aside = desk.types("download", "--since", "2020-01-01", "-o", str(desk.folder / "out"), "--json")
@@ -97,14 +97,14 @@ def test_filters_download_all_that_they_find_and_say_what_is_missing(desk: Desk)
         (("download", "a b"), "id"),
     ],
 )
-def test_what_cannot_be_downloaded_is_one_line(desk: Desk, arguments: tuple[str, ...], message: str) -> None:
+def test_what_cannot_be_downloaded_is_one_line(desk: DownloadDesk, arguments: tuple[str, ...], message: str) -> None:
     code, _, error_output = desk.types(*arguments)
     assert code in (1, 2)
     assert message in error_output
     assert "Traceback" not in error_output
 
 
-def test_links_are_listed_and_revoked(desk: Desk) -> None:
+def test_links_are_listed_and_revoked(desk: DownloadDesk) -> None:
     async def issue(store: Store) -> str:
         links = DownloadLinks(store, "https://x.example", SecretStr("s" * 32), timedelta(days=36_500))
         return (await links.link(LinkName(MSA, "finance", KeptFileName.DOCUMENT), NOW)).url

@@ -48,7 +48,7 @@ async def answering_server(*statuses: int) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def listening(
+async def listening_command(
     folder: Path, sandbox: RunningSandbox, receiver_url: str, *options: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """The command at work, forwarding."""
@@ -79,7 +79,7 @@ async def hand_off(sandbox: RunningSandbox, target: str, **headers: str) -> int:
 async def test_each_call_is_a_line_with_the_answer_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     async with answering_server(204, 503) as receiver_url, running(SandboxSettings()) as sandbox:
         await hand_off(sandbox, "finance", **CALL)  # Before: it is not told.
-        async with listening(tmp_path, sandbox, receiver_url) as process:
+        async with listening_command(tmp_path, sandbox, receiver_url) as process:
             assert process.stdout is not None
             assert await hand_off(sandbox, "finance", **CALL) == 204
             assert await hand_off(sandbox, "crm", **{"webhook-id": "msg_2"}) == 503
@@ -97,7 +97,7 @@ async def test_each_call_is_a_line_with_the_answer_and_ctrl_c_ends_it(tmp_path: 
 async def test_for_programs_each_call_is_json_as_soon_as_it_was_answered(tmp_path: Path) -> None:
     async with (
         running(SandboxSettings()) as sandbox,
-        listening(tmp_path, sandbox, "http://127.0.0.1:1/hooks", "--json") as process,
+        listening_command(tmp_path, sandbox, "http://127.0.0.1:1/hooks", "--json") as process,
     ):
         assert process.stdout is not None
         assert await hand_off(sandbox, "finance", **CALL) == 502

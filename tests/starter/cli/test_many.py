@@ -21,7 +21,7 @@ from tests import prompt
 from tests.activities.launch.papers import CATALOGUE, PDF, PEOPLE
 from tests.glances import glances
 from tests.servers import real_server
-from tests.starter.terminal import complete, type_
+from tests.starter.terminal import make_complete_environment, type_
 from workflows.kinds import Kind
 from workflows.names import BULK_NOTICE
 
@@ -34,7 +34,7 @@ signers: [{name: "{name}", email: "{email}", zone: Europe/Amsterdam}]
 """
 
 
-def rows(number: int) -> str:
+def make_rows(number: int) -> str:
     lines = (f"{n};=Person {n};person{n}@example.com" for n in range(number))
     return "\n".join(["number;name;email", *lines])
 
@@ -61,8 +61,8 @@ def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "templates").mkdir()
     (tmp_path / "papers" / "nda.pdf").write_bytes(PDF)
     (tmp_path / "templates" / "nda.yaml").write_text(TEMPLATE)
-    (tmp_path / "rows.csv").write_bytes(rows(40).encode("utf-16"))
-    for name, text in complete(tmp_path).items():
+    (tmp_path / "rows.csv").write_bytes(make_rows(40).encode("utf-16"))
+    for name, text in make_complete_environment(tmp_path).items():
         monkeypatch.setenv(name, text)
     (tmp_path / "people.yaml").write_text(PEOPLE)
     (tmp_path / "policies.yaml").write_text(CATALOGUE)
@@ -72,7 +72,7 @@ def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def type_start(office: Path, *arguments: str, **environment: str) -> "CompletedProcess[str]":
-    defaults = {**complete(office), "COUNTERSIGN_POLICIES": str(office / "policies.yaml")}
+    defaults = {**make_complete_environment(office), "COUNTERSIGN_POLICIES": str(office / "policies.yaml")}
     (office / "people.yaml").write_text(PEOPLE)
     return type_("request", "start", *arguments, **defaults, **environment)
 
@@ -101,7 +101,7 @@ async def test_a_table_is_started_once_however_often_and_each_row_has_its_id_and
     environment = {"TEMPORAL_ADDRESS": client.service_client.config.target_host}
     dry = type_start(office, *start, "--dry-run", **environment)
     first = type_start(office, *start, **environment)
-    (office / "rows.csv").write_bytes(rows(41).replace("person7@", "other@").encode("utf-16"))
+    (office / "rows.csv").write_bytes(make_rows(41).replace("person7@", "other@").encode("utf-16"))
     second = type_start(office, *start, "--json", **environment)
     started = await wait_for_ids(client, "WorkflowId STARTS_WITH 'signature-request:nda-'", 41)
     assert (dry.returncode, dry.stdout.splitlines()[0]) == (

@@ -13,7 +13,7 @@ from activities.policies.catalogue import Catalogue
 from starter.cli.new import written
 from tests.activities.launch.papers import CATALOGUE, NOW, PDF, PEOPLE, Desk
 from tests.markdown import ROOT
-from tests.starter.terminal import complete, type_
+from tests.starter.terminal import make_complete_environment, type_
 
 SHIPPED = Catalogue.read(ROOT / "starter" / "policies.yaml")
 
@@ -38,7 +38,7 @@ async def test_what_is_written_loads(kind: str, used: bool, tmp_path: Path) -> N
 
 def test_the_word_writes_it_once_and_the_command_plans_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    environment = complete(tmp_path)
+    environment = make_complete_environment(tmp_path)
     (tmp_path / "people.yaml").write_text(PEOPLE)
     (tmp_path / "policies.yaml").write_text(CATALOGUE)
     (tmp_path / "document.pdf").write_bytes(PDF)

@@ -8,7 +8,7 @@ import pytest
 from activities.records.store import Store
 from starter.temporal.connection import Context
 from tests.servers import own_namespace
-from tests.starter.terminal import complete, type_
+from tests.starter.terminal import make_complete_environment, type_
 from tests.starter.web.desk.shelf import Shelf, audience
 
 pytestmark = pytest.mark.real_server
@@ -16,7 +16,11 @@ pytestmark = pytest.mark.real_server
 
 async def test_with_nothing_to_see_to_it_says_so_and_that_nobody_works(tmp_path: Path, dev_server: str) -> None:
     client = await own_namespace(dev_server)
-    environment = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace, **complete(tmp_path)}
+    environment = {
+        "TEMPORAL_ADDRESS": dev_server,
+        "TEMPORAL_NAMESPACE": client.namespace,
+        **make_complete_environment(tmp_path),
+    }
     attention = type_("request", "list", "--attention", **environment)
     as_json = type_("request", "list", "--attention", "--json", **environment)
     everything = type_("request", "list", **environment)
@@ -39,7 +43,11 @@ async def test_the_requests_of_a_campaign_are_listed_where_somebody_looks_for_th
     tmp_path: Path, dev_server: str
 ) -> None:
     client = await own_namespace(dev_server)
-    environment = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace, **complete(tmp_path)}
+    environment = {
+        "TEMPORAL_ADDRESS": dev_server,
+        "TEMPORAL_NAMESPACE": client.namespace,
+        **make_complete_environment(tmp_path),
+    }
     shelf = Shelf(Context(client, Store((tmp_path / "shelf").as_uri())), audience("ada", "bo"))
     await shelf.lay_out()
 

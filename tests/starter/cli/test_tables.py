@@ -255,7 +255,7 @@ def test_people_read_the_clock_on_their_wall_and_are_told_which() -> None:
     assert "26 Nov 15:00" in paper.getvalue() and "times in CET (UTC+01:00)" in paper.getvalue()
 
 
-def in_the_middle_of_its_life() -> RequestShow:
+def make_ordinary_view() -> RequestShow:
     """An ordinary request: two signers, three reminders, an escalation."""
     days = [AT - timedelta(days=number) for number in range(12, 0, -1)]
     stages = ("ready", "reminder-1", "reminder-2", "reminder-3", "escalation", "ready")
@@ -285,7 +285,7 @@ def in_the_middle_of_its_life() -> RequestShow:
 
 
 def test_an_ordinary_request_is_one_screen_with_one_list_of_what_happened_and_the_rest_is_counted() -> None:
-    lines = render(80, tables.of_shown(in_the_middle_of_its_life(), whole=False)).splitlines()
+    lines = render(80, tables.of_shown(make_ordinary_view(), whole=False)).splitlines()
     assert len(lines) <= tables.SCREEN
     assert lines[-1] == "and 10 earlier (--all has them)"
     instants = [line[:12] for line in lines if re.match(r"\d\d Nov", line)]
@@ -293,7 +293,7 @@ def test_an_ordinary_request_is_one_screen_with_one_list_of_what_happened_and_th
 
 
 def test_whoever_wants_it_all_has_the_notices_among_the_events_in_the_order_of_time() -> None:
-    rows = [line.split("\t") for line in render(None, tables.of_shown(in_the_middle_of_its_life())).splitlines()]
+    rows = [line.split("\t") for line in render(None, tables.of_shown(make_ordinary_view())).splitlines()]
     happened = [line for line in rows if re.match(r"\d{4}-", line[0])]
     assert [line[0] for line in happened] == sorted(line[0] for line in happened)
     assert len(happened) == 18
@@ -307,7 +307,7 @@ def test_people_read_words_and_not_those_of_the_code() -> None:
 
     handed = TimelineEntry(at=AT, happened=EventType.HANDED_OVER, about="a", who="b", why="manual", by="legal-desk")
     pause = TimelineEntry(at=AT, happened=EventType.PAUSED, who="b", why="quiet", said=True)
-    view = in_the_middle_of_its_life().replace(
+    view = make_ordinary_view().replace(
         notifications=(line("reminder-1", "too_soon"), line("notice-notice-1"), line("reminder-2", "as it is")),
         timeline=(handed, pause),
     )
@@ -325,7 +325,7 @@ def test_people_read_words_and_not_those_of_the_code() -> None:
 
 
 def test_what_the_timeline_has_of_a_notice_or_a_hand_off_is_said_once() -> None:
-    view = in_the_middle_of_its_life()
+    view = make_ordinary_view()
     hand_off = HandoffLine(target="hr", state=HandoffState.DONE, attempts=1, at=AT)
     twice = view.replace(
         handoffs=(hand_off,),

@@ -19,7 +19,7 @@ from starter.queries import lookup
 from starter.temporal.connection import Context
 from tests.starter.cli.test_operator_words import run_request_command_as_json
 from tests.starter.queries.living import MSA, begin, wait_until_signer_told
-from tests.starter.terminal import complete, type_
+from tests.starter.terminal import make_complete_environment, type_
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows.kinds import Kind, WorkflowName
@@ -76,7 +76,7 @@ async def test_a_request_is_watched_until_it_has_ended(context: Context, tmp_pat
     async with workers(context.client, World()):
         await begin(context)
         await wait_until_signer_told(context)
-        async with following(context, tmp_path, "request", "show", MSA, "--watch", "--json") as lines:
+        async with following_command(context, tmp_path, "request", "show", MSA, "--watch", "--json") as lines:
             first = json.loads(await anext(lines))
             await run_request_command_as_json(
                 context, tmp_path, "cancel", MSA, "--reason", "Filled", "--as", "legal-desk", "--json"
@@ -89,7 +89,7 @@ async def test_a_request_is_watched_until_it_has_ended(context: Context, tmp_pat
 @pytest.mark.long
 @pytest.mark.real_server
 async def test_what_happens_is_told_as_it_happens(context: Context, tmp_path: Path) -> None:
-    async with workers(context.client, World()), following(context, tmp_path, "tail", "--json") as lines:
+    async with workers(context.client, World()), following_command(context, tmp_path, "tail", "--json") as lines:
         await begin(context)
         events = [json.loads(await anext(lines))]
         while events[-1]["happened"] != "told":
@@ -116,7 +116,7 @@ async def test_the_page_of_whatever_has_the_id_is_opened(context: Context, tmp_p
     browser.chmod(0o755)
     client = context.client
     environment = {
-        **complete(tmp_path),
+        **make_complete_environment(tmp_path),
         "TEMPORAL_ADDRESS": client.service_client.config.target_host,
         "TEMPORAL_NAMESPACE": client.namespace,
     }
@@ -130,7 +130,7 @@ async def test_the_page_of_whatever_has_the_id_is_opened(context: Context, tmp_p
 
 
 @asynccontextmanager
-async def following(context: Context, folder: Path, *arguments: str) -> AsyncIterator[AsyncGenerator[str]]:
+async def following_command(context: Context, folder: Path, *arguments: str) -> AsyncIterator[AsyncGenerator[str]]:
     """The lines of a command that stays; it ends with 0, by itself or by Ctrl-C."""
     client = context.client
     environment = {

@@ -42,7 +42,7 @@ ASKED: dict[str, Any] = {
 
 
 @workflow.defn(name="AsksWithKeys")
-class Asks:
+class AskingWorkflow:
     """Another team's workflow."""
 
     @workflow.run
@@ -61,13 +61,17 @@ async def test_who_has_the_keys_is_answered_and_nothing_can_be_read_of_it(dev_se
     service = SignaturesHandler(
         own_client, desk.store, desk.directory, partial(Catalogue.read, tmp_path / "catalogue.yaml")
     )
-    asking = Worker(other_client, task_queue="asks", workflows=[Asks], workflow_runner=UnsandboxedWorkflowRunner())
+    asking = Worker(
+        other_client, task_queue="asks", workflows=[AskingWorkflow], workflow_runner=UnsandboxedWorkflowRunner()
+    )
     async with (
         workers(own_client, world),
         Worker(own_client, task_queue=WORKFLOW_QUEUE, nexus_service_handlers=[service]),
         asking,
     ):
-        order = await other_client.start_workflow(Asks.run, args=[endpoint, ASKED], id="order", task_queue="asks")
+        order = await other_client.start_workflow(
+            AskingWorkflow.run, args=[endpoint, ASKED], id="order", task_queue="asks"
+        )
         await world.signatures.creating.wait()
         for signer in ASKED["signers"]:
             world.signatures.sign(signer["person"])

@@ -11,7 +11,7 @@ from activities.files.reading import FileFaults
 from starter.cli.start_files import CampaignDryRun
 from starter.plan import campaign
 from starter.plan.campaign import CLOSES, DUE, OPENS, CampaignPlan
-from tests.starter.terminal import complete, type_
+from tests.starter.terminal import make_complete_environment, type_
 from tests.workflows.campaign.stage import Company, a_file, staff
 
 FRIDAY = datetime(2026, 11, 27, 8, tzinfo=UTC)
@@ -134,7 +134,7 @@ async def test_one_that_is_over_is_not_planned(tmp_path: Path) -> None:
 def make_environment(folder: Path) -> dict[str, str]:
     """The settings of somebody who runs campaigns, and no server."""
     people = (folder / "people.yaml").read_text()
-    environment = complete(folder)
+    environment = make_complete_environment(folder)
     (folder / "people.yaml").write_text(people)
     return {**environment, "COUNTERSIGN_POLICIES": str(folder / "catalogue.yaml"), "TEMPORAL_ADDRESS": "127.0.0.1:1"}
 

@@ -29,7 +29,7 @@ def test_what_was_planned_is_what_an_undisturbed_life_does(seed: int) -> None:
     sent_at = next(state.document.sent_at for _, state in life.history if state.document.sent_at)
     outcome, happenings = asyncio.run(Rehearsal(life.request, sent_at, life.world.book, life.signing).play())
     assert outcome is settled.outcome
-    planned, lived = told_by(happenings), told_in(life)
+    planned, lived = collect_planned_times(happenings), collect_lived_times(life)
     assert planned.keys() == lived.keys()
     assert all(abs(planned[notice] - lived[notice]) <= TO_SEND for notice in planned), (planned, lived)
     left_out = {
@@ -37,17 +37,17 @@ def test_what_was_planned_is_what_an_undisturbed_life_does(seed: int) -> None:
         for happening in happenings
         if happening.suppressed and happening.at <= settled.at - TO_SEND
     }
-    assert left_out <= suppressed_in(life)
+    assert left_out <= list_suppressed(life)
 
 
-def told_by(happenings: tuple[Happening, ...]) -> Notices:
+def collect_planned_times(happenings: tuple[Happening, ...]) -> Notices:
     """What a plan says, without what only a plan speaks of and without the endings, which the hand-off tells."""
     spoken_of = (SIGNED, NotificationType.SETTLED, "expiry")
     sent = [happening for happening in happenings if not happening.suppressed and happening.stage not in spoken_of]
     return {(happening.stage, happening.to, happening.about): happening.at for happening in sent}
 
 
-def told_in(life: Undisturbed) -> Notices:
+def collect_lived_times(life: Undisturbed) -> Notices:
     """What was accepted, and the places that were handed over."""
     end = life.history[-1][1]
     lines = [line for line in end.notifications.remembered if line.outcome is NotificationOutcome.ACCEPTED]
@@ -58,7 +58,7 @@ def told_in(life: Undisturbed) -> Notices:
     return times_by_notice | {(NotificationType.ESCALATION, entry.to, entry.from_): entry.at for entry in end.escalated}
 
 
-def suppressed_in(life: Undisturbed) -> set[tuple[str, str]]:
+def list_suppressed(life: Undisturbed) -> set[tuple[str, str]]:
     """What the ledger says was left out."""
     lines = life.history[-1][1].notifications.remembered
     return {(line.stage, line.person) for line in lines if line.outcome is NotificationOutcome.SUPPRESSED}

@@ -39,7 +39,7 @@ def some_lines(signed: Sequence[float], waiting: int) -> list[MemberOutcome]:
     return acknowledged + [MemberOutcome(0, f"w{row}", f"conduct.w{row}", MemberStatus.TOLD) for row in range(waiting)]
 
 
-def a_curve(signed: Sequence[float], waiting: int, now: float | None = None) -> Curve:
+def make_curve(signed: Sequence[float], waiting: int, now: float | None = None) -> Curve:
     return curve(some_lines(signed, waiting), OPENS, CLOSES, None if now is None else day(now))
 
 
@@ -57,13 +57,13 @@ def some_show() -> CampaignShow:
 
 
 def test_who_halves_those_who_are_missing_each_week_leaves_a_quarter_in_two() -> None:
-    forecast = a_curve([8, 9, 10, 11, 12, 13, 13, 13, 13, 13], waiting=10, now=14).forecast
+    forecast = make_curve([8, 9, 10, 11, 12, 13, 13, 13, 13, 13], waiting=10, now=14).forecast
     assert forecast is not None
     assert (forecast.missing, forecast.everybody_by) == (5, None)
 
 
 def test_at_a_quick_pace_it_is_said_when_nobody_is_missing_any_more() -> None:
-    forecast = a_curve([0.5 + n / 100 for n in range(90)], waiting=10, now=2).forecast
+    forecast = make_curve([0.5 + n / 100 for n in range(90)], waiting=10, now=2).forecast
     assert forecast is not None and forecast.everybody_by is not None
     assert forecast.missing == 0
     # A tenth is left of them after two days: of ten people half a one after 1.3 times as long.
@@ -71,7 +71,7 @@ def test_at_a_quick_pace_it_is_said_when_nobody_is_missing_any_more() -> None:
 
 
 def test_where_nobody_has_come_for_a_week_all_of_the_others_stay_missing() -> None:
-    forecast = a_curve([1, 2, 3], waiting=7, now=14).forecast
+    forecast = make_curve([1, 2, 3], waiting=7, now=14).forecast
     assert forecast is not None
     assert (forecast.missing, forecast.everybody_by) == (7, None)
 
@@ -88,13 +88,13 @@ def test_where_nobody_has_come_for_a_week_all_of_the_others_stay_missing() -> No
     ids=["the first day", "two people", "nobody is to come", "it is closed", "nobody has come"],
 )
 def test_there_is_no_forecast_before_there_is_something_to_go_by(signed: list[float], waiting: int, now: float) -> None:
-    early_curve = a_curve(signed, waiting, now)
+    early_curve = make_curve(signed, waiting, now)
     assert early_curve.forecast is None
     assert list(early_curve.ahead()) == []
 
 
 def test_the_line_goes_on_from_where_it_is_to_what_the_forecast_says() -> None:
-    first, *_, last = a_curve([8, 9, 10, 11, 12, 13, 13, 13, 13, 13], waiting=10, now=14).ahead()
+    first, *_, last = make_curve([8, 9, 10, 11, 12, 13, 13, 13, 13, 13], waiting=10, now=14).ahead()
     assert (first.at, first.done) == (day(14), 10)
     assert (last.at, round(last.done)) == (CLOSES, 15)
 
@@ -111,7 +111,7 @@ async def test_of_many_acknowledgements_some_are_drawn_and_the_last_is_true(tmp_
 
 
 def test_one_who_acknowledges_at_the_last_moment_is_in_the_line() -> None:
-    points = a_curve([1, 22], waiting=0).points()
+    points = make_curve([1, 22], waiting=0).points()
     assert [(point.at, point.done) for point in points[1:]] == [(day(1), 1), (day(22), 2), (day(22), 2)]
 
 

@@ -15,7 +15,7 @@ from starter.queries.campaign import CampaignOverview, overview
 from starter.queries.lists import RequestLine
 from tests.lines import counted, curve, tally
 from tests.starter.queries.test_campaign_curve import OPENS, day, some_lines, some_show
-from tests.starter.queries.test_campaign_report import everybody
+from tests.starter.queries.test_campaign_report import make_outcomes_of_all_kinds
 from workflows.campaign.view import details, how_far
 from workflows.follow_up.view import stamp
 from workflows.kinds import Kind
@@ -61,7 +61,7 @@ def make_outcomes(
     ]
 
 
-def ordinary() -> CampaignOverview:
+def make_ordinary_overview() -> CampaignOverview:
     """Everything that an ordinary one has to say at once."""
     entries = [
         TimelineEntry(at=day(number), happened=EventType.WALKED_START, about="10000", who=None) for number in range(12)
@@ -78,7 +78,10 @@ def ordinary() -> CampaignOverview:
         MemberStatus.NOT_TOLD,
         MemberStatus.FAILED,
     )
-    lines = [line._replace(status=MemberStatus.TOLD) if line.status in rare else line for line in everybody(10_000)]
+    lines = [
+        line._replace(status=MemberStatus.TOLD) if line.status in rare else line
+        for line in make_outcomes_of_all_kinds(10_000)
+    ]
     return make_overview(
         lines,
         version="2026.1",
@@ -94,7 +97,7 @@ def ordinary() -> CampaignOverview:
 
 
 def test_an_ordinary_campaign_takes_one_screen() -> None:
-    lines = print_overview(ordinary())
+    lines = print_overview(make_ordinary_overview())
     assert len(lines) <= tables.SCREEN - 1, "\n".join(lines)  # a line is for the address of the Web UI
     assert max(map(len, lines)) <= 80
 
@@ -198,7 +201,7 @@ def test_where_nobody_has_a_department_there_is_no_table_of_them() -> None:
 
 
 def test_programs_read_one_row_a_line() -> None:
-    output_lines = print_overview(ordinary(), terminal=False)
+    output_lines = print_overview(make_ordinary_overview(), terminal=False)
     assert "progress\t███░░░░░░░░░░░░░░░░░ 17 %, 1,529 of 8,503" in output_lines
     assert "manager\topen\tof" in output_lines
     assert not [line for line in output_lines if line.startswith("department ") and "\t" not in line]
@@ -206,7 +209,7 @@ def test_programs_read_one_row_a_line() -> None:
 
 @pytest.mark.parametrize("width", [40, 45])
 def test_on_a_narrow_terminal_the_tables_stand_below_each_other(width: int) -> None:
-    output_lines = print_overview(ordinary(), width=width)
+    output_lines = print_overview(make_ordinary_overview(), width=width)
     assert not [line for line in output_lines if "department" in line and "manager" in line]
     assert max(map(len, output_lines)) <= width
 

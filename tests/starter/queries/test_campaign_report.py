@@ -151,7 +151,7 @@ async def test_whoever_stands_in_a_table_has_a_name_in_each_form_until_they_are_
         await running_campaign.handle.result()
         context = Context(running_campaign.client, running_campaign.company.store)
         named = await write_report_forms(context, tmp_path)
-        nameless = await plain(await report.of(context, "conduct", names=False))
+        nameless = await read_json(await report.of(context, "conduct", names=False))
         view = await running_campaign.read_view()
         zoe = await member_of(context.store, view, "Zoe@elsewhere.example ", None)
         assert altered(context.store, "DELETE FROM people_in_full")
@@ -182,7 +182,7 @@ async def test_whoever_is_in_the_directory_is_named_as_the_people_file_knows_the
             "conduct",
             directory=running_campaign.company.directory,
         )
-    assert [(line["person"], line["name"], line["email"]) for line in (await plain(campaign_report))["lines"]] == [
+    assert [(line["person"], line["name"], line["email"]) for line in (await read_json(campaign_report))["lines"]] == [
         ("ada", "Ada", "ada@us.example"),
         ("nobody", "", ""),
     ]
@@ -198,11 +198,11 @@ def some_report(*lines: MemberOutcome, **overrides: Any) -> CampaignReport:
     return make_report(some_show().replace(status=Status.DONE, **overrides), lines)
 
 
-async def plain(campaign_report: CampaignReport) -> Any:
+async def read_json(campaign_report: CampaignReport) -> Any:
     return json.loads("".join([piece async for piece in campaign_report.json()]))
 
 
-def everybody(count: int) -> Iterator[MemberOutcome]:
+def make_outcomes_of_all_kinds(count: int) -> Iterator[MemberOutcome]:
     """People who stand in every way there is, the same at each call."""
     chance = random.Random(7)  # noqa: S311  a sample, no secret
     opens, standings = datetime(2026, 12, 1, 8, tzinfo=UTC), list(MemberStatus)
@@ -230,7 +230,7 @@ async def html(campaign_report: CampaignReport) -> str:
 
 
 async def test_the_columns_are_those_that_programs_read_by_name_and_more_follow_them(tmp_path: Path) -> None:
-    await write(tmp_path / "some.csv", some_report(*everybody(3)))
+    await write(tmp_path / "some.csv", some_report(*make_outcomes_of_all_kinds(3)))
     head = (tmp_path / "some.csv").read_text().splitlines()[0]
     assert head == "person,request,status,sent_at,signed_at,late,reminders,reason,row,department,manager,due"
 
@@ -243,7 +243,7 @@ async def test_no_cell_of_a_table_is_a_formula(tmp_path: Path, cell: str) -> Non
     assert {row["reason"], row["department"], row["manager"]} == {f"'{cell}"}
 
 
-def names_in(folder: Path) -> list[str]:
+def list_files(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
@@ -263,10 +263,10 @@ async def test_a_table_has_a_mark_where_a_spreadsheet_needs_it(tmp_path: Path, d
 async def test_a_file_is_there_whole_or_as_it_was_before(tmp_path: Path) -> None:
     """A surrogate cannot be written: half-way through the rows it fails."""
     (tmp_path / "some.csv").write_text("before")
-    lines = [*everybody(1_000), MemberOutcome(1, "\ud800", "", MemberStatus.TOLD)]
+    lines = [*make_outcomes_of_all_kinds(1_000), MemberOutcome(1, "\ud800", "", MemberStatus.TOLD)]
     with pytest.raises(UnicodeEncodeError):
         await write(tmp_path / "some.csv", some_report(*lines))
-    assert names_in(tmp_path) == ["some.csv"]
+    assert list_files(tmp_path) == ["some.csv"]
     assert read(tmp_path) == "before"
 
 
@@ -279,7 +279,7 @@ async def test_no_file_is_written_over_something_that_is_none(tmp_path: Path) ->
 async def test_the_page_says_which_document_who_approved_it_and_by_which_hashes_it_is_known() -> None:
     page_html = await html(
         some_report(
-            *everybody(40),
+            *make_outcomes_of_all_kinds(40),
             version="2026.1",
             effective=date(2026, 12, 1),
             approver="chair",
@@ -295,7 +295,7 @@ async def test_the_page_says_which_document_who_approved_it_and_by_which_hashes_
 
 
 async def test_the_page_names_the_pack_that_proves_what_one_member_did() -> None:
-    page = await html(some_report(*everybody(1)))
+    page = await html(some_report(*make_outcomes_of_all_kinds(1)))
     assert "countersign audit export conduct.&lt;person&gt;" in page
 
 
@@ -322,7 +322,7 @@ async def test_nothing_that_somebody_wrote_runs_on_the_page() -> None:
 
 
 async def test_the_page_needs_nothing_beside_it_and_may_run_its_own_script_alone() -> None:
-    page_html = await html(some_report(*everybody(10)))
+    page_html = await html(some_report(*make_outcomes_of_all_kinds(10)))
     for outside in ("src=", "<link", "@import", "url(", "fetch(", "XMLHttpRequest"):
         assert outside not in page_html
     assert page_html.replace("http://www.w3.org/", "").count("http") == page_html.count("http-equiv")
@@ -331,7 +331,7 @@ async def test_the_page_needs_nothing_beside_it_and_may_run_its_own_script_alone
 
 
 async def test_what_goes_on_is_marked_as_no_record() -> None:
-    lines = tuple(everybody(10))
+    lines = tuple(make_outcomes_of_all_kinds(10))
     view = some_show().replace(counted_at=datetime(2026, 12, 9, 12, tzinfo=UTC))
     page_html = await html(make_report(view, lines))
     assert "It goes on: this is how everybody stood at 2026-12-09 12:00 UTC, and no record yet." in page_html
@@ -362,7 +362,7 @@ async def test_a_page_of_nobody_is_a_page() -> None:
 
 @pytest.mark.long
 async def test_ten_times_ten_thousand_people_stand_once_in_each_form(tmp_path: Path) -> None:
-    campaign_report = some_report(*everybody(100_000))
+    campaign_report = some_report(*make_outcomes_of_all_kinds(100_000))
     for form in FORMS:
         await write(tmp_path / f"report{form}", campaign_report)
     with (tmp_path / "report.csv").open() as file:
@@ -372,7 +372,7 @@ async def test_ten_times_ten_thousand_people_stand_once_in_each_form(tmp_path: P
 
 
 async def test_the_same_seed_draws_the_same_people_whatever_their_order() -> None:
-    lines = list(everybody(1_000))
+    lines = list(make_outcomes_of_all_kinds(1_000))
     first = await sample.audit_sample(some_at_a_time(lines), 25, "auditor")
     random.shuffle(lines)
     assert await sample.audit_sample(some_at_a_time(lines), 25, "auditor") == first
@@ -383,12 +383,14 @@ async def test_the_same_seed_draws_the_same_people_whatever_their_order() -> Non
 
 async def test_a_sample_is_by_the_hash_that_is_told_so_that_anybody_can_draw_it_again() -> None:
     """By hand: `printf auditor/3/person-3 | sha256sum`, and sort."""
-    sampled_lines = await sample.audit_sample(some_at_a_time([*everybody(6)]), 3, "auditor")
+    sampled_lines = await sample.audit_sample(some_at_a_time([*make_outcomes_of_all_kinds(6)]), 3, "auditor")
     assert [line.person for line in sampled_lines] == ["person-6", "person-3", "person-1"]
 
 
 async def test_who_wants_more_than_there_are_gets_all() -> None:
-    assert {line.row for line in await sample.audit_sample(some_at_a_time([*everybody(6)]), 25, "auditor")} == {
+    assert {
+        line.row for line in await sample.audit_sample(some_at_a_time([*make_outcomes_of_all_kinds(6)]), 25, "auditor")
+    } == {
         1,
         2,
         3,
@@ -399,7 +401,7 @@ async def test_who_wants_more_than_there_are_gets_all() -> None:
 
 
 async def test_each_person_is_drawn_about_equally_often() -> None:
-    lines = list(everybody(20))
+    lines = list(make_outcomes_of_all_kinds(20))
     drawn = [
         line.row
         for number in range(2_000)

@@ -27,7 +27,7 @@ PEOPLE = ("ada", "bo", "cas", "nobody")
 
 
 @asynccontextmanager
-async def living(folder: Path, address: str) -> AsyncIterator[CampaignStory]:
+async def living_campaign(folder: Path, address: str) -> AsyncIterator[CampaignStory]:
     """One that goes on: ada has acknowledged, bo has declined, cas is asked, and nobody is in no people file."""
     file = a_file(audience={"people": list(PEOPLE)})
     async with start_campaign(folder, file, staff("ada", "bo", "cas"), server=own_part(address)) as running_campaign:
@@ -58,7 +58,7 @@ def standings(table: str) -> dict[str, str]:
 
 @pytest.mark.long
 async def test_everybody_stands_once_on_standard_output_and_in_each_file(tmp_path: Path, dev_server: str) -> None:
-    async with living(tmp_path, dev_server) as running_campaign:
+    async with living_campaign(tmp_path, dev_server) as running_campaign:
         printed = await run_campaign_command(running_campaign, tmp_path, "report", "conduct")
         as_json = await run_campaign_command_as_json(
             running_campaign, tmp_path, "report", "acknowledgement-campaign:conduct"
@@ -91,27 +91,27 @@ async def test_everybody_stands_once_on_standard_output_and_in_each_file(tmp_pat
 async def test_a_sample_is_the_same_while_the_campaign_goes_on_and_when_it_has_ended(
     tmp_path: Path, dev_server: str
 ) -> None:
-    async with living(tmp_path, dev_server) as running_campaign:
+    async with living_campaign(tmp_path, dev_server) as running_campaign:
         draw = ("sample", "conduct", "--n", "2", "--seed", "auditor")
         sample_before = await run_campaign_command_as_json(running_campaign, tmp_path, *draw)
         await running_campaign.send_command(Cancellation(actor=OWNER, reason="another document"))
         await running_campaign.handle.result()
         sample_after = await run_campaign_command_as_json(running_campaign, tmp_path, *draw)
         table = await run_campaign_command(running_campaign, tmp_path, *draw, "-o", str(tmp_path / "some.csv"))
-        all_of_them = await run_campaign_command(running_campaign, tmp_path, "sample", "conduct")
+        whole_sample = await run_campaign_command(running_campaign, tmp_path, "sample", "conduct")
     people = [line["person"] for line in sample_after["lines"]]
     assert [line["person"] for line in sample_before["lines"]] == people
     assert (sample_after["n"], sample_after["of"], sample_after["seed"]) == (2, 4, "auditor")
     assert len(sample_after["campaign"]["outcomes_sha256"]) == 64
     assert table.stdout == ""
     assert list(standings((tmp_path / "some.csv").read_text())) == people
-    assert all_of_them.stdout.startswith("4 of 4 people by the seed conduct\n")
+    assert whole_sample.stdout.startswith("4 of 4 people by the seed conduct\n")
 
 
 async def test_what_cannot_be_written_is_refused_in_one_line_and_leaves_nothing(
     tmp_path: Path, dev_server: str
 ) -> None:
-    async with living(tmp_path, dev_server) as running_campaign:
+    async with living_campaign(tmp_path, dev_server) as running_campaign:
         unknown = await run_campaign_command(running_campaign, tmp_path, "report", "conduct-2")
         nowhere = await run_campaign_command(
             running_campaign, tmp_path, "report", "conduct", "-o", str(tmp_path / "no" / "folder.csv")

@@ -37,7 +37,7 @@ people:
 """
 
 
-def facts(ago: float, days: float = 1, *, status: Status = Status.SIGNED, **overrides: object) -> Facts:
+def make_facts(ago: float, days: float = 1, *, status: Status = Status.SIGNED, **overrides: object) -> Facts:
     plain = {"type": Kind.REQUEST.spec.prefix, "kind": "nda", "late": False, "turn_seconds": days * DAY / 2}
     return Facts(status=status, ended_at=NOW - timedelta(days=ago), seconds=days * DAY, **{**plain, **overrides})  # type: ignore[arg-type]
 
@@ -55,7 +55,9 @@ async def figures(
 
 
 async def test_ninety_days_stand_beside_those_before(tmp_path: Path) -> None:
-    counted_figures = await figures(tmp_path, facts(0, 2), facts(89, 4), facts(90, 8), facts(179, 8), facts(180, 100))
+    counted_figures = await figures(
+        tmp_path, make_facts(0, 2), make_facts(89, 4), make_facts(90, 8), make_facts(179, 8), make_facts(180, 100)
+    )
     assert (counted_figures.since, counted_figures.until) == (date(2026, 9, 2), date(2026, 11, 30))
     assert (counted_figures.before_since, counted_figures.before_until) == (date(2026, 6, 4), date(2026, 9, 1))
     [requests] = counted_figures.types
@@ -65,7 +67,7 @@ async def test_ninety_days_stand_beside_those_before(tmp_path: Path) -> None:
 
 
 async def test_a_month_stands_beside_that_of_the_year_before(tmp_path: Path) -> None:
-    counted_figures = await figures(tmp_path, facts(1, 2), facts(366, 6), by=GroupBy.MONTH)
+    counted_figures = await figures(tmp_path, make_facts(1, 2), make_facts(366, 6), by=GroupBy.MONTH)
     assert (counted_figures.since, counted_figures.before_since, counted_figures.before_until) == (
         date(2025, 12, 1),
         date(2024, 12, 1),
@@ -76,8 +78,8 @@ async def test_a_month_stands_beside_that_of_the_year_before(tmp_path: Path) -> 
 
 
 async def test_of_fewer_than_three_of_a_department_no_time_is_told(tmp_path: Path) -> None:
-    ended_facts = [facts(number, 4, department="Legal") for number in range(3)]
-    ended_facts += [facts(number, 4, department="Sales", waited={Holder.US: 9.0}) for number in range(2)]
+    ended_facts = [make_facts(number, 4, department="Legal") for number in range(3)]
+    ended_facts += [make_facts(number, 4, department="Sales", waited={Holder.US: 9.0}) for number in range(2)]
     counted_figures = await figures(tmp_path, *ended_facts, by=GroupBy.DEPARTMENT)
     lines = {line.group: line.now for line in counted_figures.types[0].groups}
     assert lines["Legal"].median_seconds == 2 * DAY, "from the turn of its people"
@@ -87,15 +89,15 @@ async def test_of_fewer_than_three_of_a_department_no_time_is_told(tmp_path: Pat
 
 
 async def test_neither_if_only_that_department_is_asked_for(tmp_path: Path) -> None:
-    counted_figures = await figures(tmp_path, facts(1, 4, department="Sales"), department="Sales")
+    counted_figures = await figures(tmp_path, make_facts(1, 4, department="Sales"), department="Sales")
     [requests] = counted_figures.types
     assert requests.total.now.median_seconds is None and requests.groups[0].now.few
 
 
 async def test_a_scope_sees_its_own(tmp_path: Path) -> None:
-    assert (await figures(tmp_path / "1", facts(1), scope=Scope(("ada",)))).types
-    assert not (await figures(tmp_path / "2", facts(1), scope=Scope(("bo",)))).types
-    assert (await figures(tmp_path / "3", facts(1), scope=Scope((), ("bo",)))).types
+    assert (await figures(tmp_path / "1", make_facts(1), scope=Scope(("ada",)))).types
+    assert not (await figures(tmp_path / "2", make_facts(1), scope=Scope(("bo",)))).types
+    assert (await figures(tmp_path / "3", make_facts(1), scope=Scope((), ("bo",)))).types
 
 
 @pytest.mark.parametrize(
@@ -132,14 +134,14 @@ async def test_the_reach_counts_living_devices_by_department(tmp_path: Path) -> 
     await devices.register("di", PushDevice(token="d-1", platform="android"), NOW + timedelta(hours=2))
     await devices.register("ada", PushDevice(token="c-1", platform="android"), NOW)
     assert await directory.reach(("di", "cy")) == {"Sales": (1, 1), "": (1, 0)}, "a phone has one owner"
-    department_lines = (await figures(tmp_path, facts(1), directory=directory)).reach
+    department_lines = (await figures(tmp_path, make_facts(1), directory=directory)).reach
     assert [(line.department, line.people) for line in department_lines] == [("Legal", 2), ("", 1), ("Sales", 1)]
     store.close()
 
 
-def full(department: str = "Legal") -> list[Facts]:
+def make_full_facts(department: str = "Legal") -> list[Facts]:
     return [
-        facts(
+        make_facts(
             number,
             number + 1,
             department=department,
@@ -153,7 +155,7 @@ def full(department: str = "Legal") -> list[Facts]:
 
 
 async def test_a_spreadsheet_has_all_of_it_and_no_formula(tmp_path: Path) -> None:
-    counted_figures = await figures(tmp_path, *full("=cmd()"), by=GroupBy.DEPARTMENT)
+    counted_figures = await figures(tmp_path, *make_full_facts("=cmd()"), by=GroupBy.DEPARTMENT)
     rows = list(csv.reader(io.StringIO(spreadsheet(counted_figures))))
     assert rows[0] == list(COLUMNS)
     cells_by_row = {tuple(row[:4]): tuple(row[4:]) for row in rows[1:]}
@@ -166,7 +168,9 @@ async def test_a_spreadsheet_has_all_of_it_and_no_formula(tmp_path: Path) -> Non
 
 
 async def test_the_terminal_tells_each_type_and_what_helped(tmp_path: Path) -> None:
-    output = render(200, figures_view(await figures(tmp_path, *full(), facts(2, status=Status.DECLINED))))
+    output = render(
+        200, figures_view(await figures(tmp_path, *make_full_facts(), make_facts(2, status=Status.DECLINED)))
+    )
     for phrase in (
         "requests",
         "83 %",
@@ -180,7 +184,7 @@ async def test_the_terminal_tells_each_type_and_what_helped(tmp_path: Path) -> N
 
 
 async def test_the_chart_of_durations_says_what_it_draws(tmp_path: Path) -> None:
-    counted = await figures(tmp_path, *full())
+    counted = await figures(tmp_path, *make_full_facts())
     chart = durations_chart(counted, lambda _, line: line.group or "Alle", Language.of("de"))
     svg = fromstring(chart)  # noqa: S314  our own chart
     assert "nda: 3 Tage (zuvor: –)" in {element.text for element in svg.iter()}

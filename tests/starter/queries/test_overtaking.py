@@ -30,12 +30,12 @@ async def test_what_somebody_waits_for_overtakes_the_crowd_and_then_has_its_plac
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(overtaking, "OVERTAKES_AFTER", timedelta(milliseconds=1))
-    await crowd(context, "early")
+    await start_crowd(context, "early")
     ahead = 2 * CROWD
     while not await pollers.somebody(context.client):  # The queue has partitions, and one of them knows who asks.
         await next_task(context)
         ahead -= 1
-    await crowd(context, "crowd")
+    await start_crowd(context, "crowd")
     await begin(context)
     pending_command = asyncio.create_task(commands.send(context.client, MSA, PauseCommand(actor="ops"), "op-1"))
     await eventually(lambda: has_the_place(context, Urgency.URGENT))
@@ -57,7 +57,7 @@ async def test_where_nobody_works_nothing_is_changed(context: Context, monkeypat
     assert await has_the_place(context, AS_STARTED)
 
 
-async def crowd(context: Context, name: str) -> None:
+async def start_crowd(context: Context, name: str) -> None:
     for number in range(CROWD):
         await begin(context, f"{name}-{number}")
 

@@ -99,7 +99,7 @@ async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: C
         rows = {row.target: (row.waiting, row.dead) for row in targets.targets}
         assert rows == {"finance": (1, 0), "hr": (1, 0), "archive": (0, 1)}
         assert {row.why for row in targets.targets if row.waiting} == {"no answer"}
-        await nobody_is_hurried(context, tmp_path)
+        await check_unknown_targets(context, tmp_path)
         calls_before = world.handoff.calls["finance"]
         world.handoff.down = set()
         assert await target_status.hurry(context, "finance") == 1
@@ -107,7 +107,7 @@ async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: C
         handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
         await handle.result()
         assert world.handoff.calls["finance"] == calls_before + 1
-        await unreadable(context, await record_dead_target(context, "gone-2", "archive"))
+        await spoil_record(context, await record_dead_target(context, "gone-2", "archive"))
         outcome = await replays.replay_each(
             replays.the_dead(context.store),
             lambda dead_target: replays.replay(context, dead_target, Replay(actor="ops", target="")),
@@ -175,7 +175,7 @@ async def wait_for_targets(
             await asyncio.sleep(0.05)
 
 
-async def nobody_is_hurried(context: Context, folder: Path) -> None:
+async def check_unknown_targets(context: Context, folder: Path) -> None:
     """A target that nobody knows is refused by its name, with what was meant; one of the catalogue is only idle."""
     (folder / "policies.yaml").write_text("kinds: {nda: {handoff: [{target: crm, person: hr-desk}]}}\n")
     environment = {
@@ -205,7 +205,7 @@ async def record_dead_target(context: Context, id: str, target: str) -> str:
     return home
 
 
-async def unreadable(context: Context, home: str) -> None:
+async def spoil_record(context: Context, home: str) -> None:
     """What the store has as the record is none."""
     altered(context.store, "UPDATE records SET content = ? WHERE workflow_id = ?", b"{}", home)
 

@@ -215,14 +215,14 @@ async def test_a_workflow_that_was_reset_is_one_line_and_in_no_trouble(context: 
         await begin(context)
         await wait_until_signer_told(context)
         handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
-        await reset(context, (await handle.describe()).run_id)
+        await reset_workflow(context, (await handle.describe()).run_id)
         assert await eventually(lambda: _counted(context, "ExecutionStatus = 'Terminated'", 1))
         assert await eventually(lambda: _counted(context, "ExecutionStatus = 'Running'", 1))
         assert [line.trouble async for line in pages.everything(context, ListFilter(attention=False))] == [None]
         assert [line async for line in pages.everything(context, ListFilter(attention=True))] == []
 
 
-async def reset(context: Context, run_id: str) -> None:
+async def reset_workflow(context: Context, run_id: str) -> None:
     await context.client.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
             namespace=context.client.namespace,

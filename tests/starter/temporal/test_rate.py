@@ -71,7 +71,7 @@ def test_the_shares_of_every_split_are_the_whole(workers: int, pools: int, web: 
     ) == pytest.approx(5)
 
 
-class Crowd:
+class WorkerCrowd:
     """Who has a row, and what each of them calls while there is always more to do."""
 
     def __init__(self, rate: float) -> None:
@@ -103,7 +103,7 @@ def test_workers_that_begin_together_or_later_make_no_more_calls_in_all_than_the
     begin_at: list[float],
 ) -> None:
     """Before, two that began together made seven calls a second of five for ten seconds."""
-    crowd = Crowd(5)
+    crowd = WorkerCrowd(5)
 
     async def begins(number: int, begins_at: float) -> None:
         await asyncio.sleep(begins_at)
@@ -183,9 +183,9 @@ async def at_once(pacer: RateLimiter) -> int:
 async def test_the_rate_set_at_the_queue_is_in_force(tmp_path: Path) -> None:
     async with real_server() as env:
         assert await pace.read(env.client, 5) == RateRecord(5, set_live=False)
-        await limit(env.client, 7)
+        await set_queue_limit(env.client, 7)
         assert await pace.read(env.client, 5) == RateRecord(7, set_live=True)
-        async with running(env.client, Store(str(tmp_path)), Role.WEB) as calls:
+        async with paced_process(env.client, Store(str(tmp_path)), Role.WEB) as calls:
             assert calls.rate == 0.5, "at once, as if the setting were it"
             await eventually(lambda: _is(calls, 0.7))
 
@@ -198,12 +198,12 @@ async def test_all_that_run_share_the_rate_and_one_that_stops_leaves_its_share_t
     client = await own_namespace(dev_server)
     stores = [Store(str(tmp_path)) for _ in range(2)]
     async with AsyncExitStack() as first:
-        worker = await first.enter_async_context(running(client, stores[0], Role.WORKER))
-        web = await first.enter_async_context(running(client, stores[0], Role.WEB))
+        worker = await first.enter_async_context(paced_process(client, stores[0], Role.WORKER))
+        web = await first.enter_async_context(paced_process(client, stores[0], Role.WEB))
         await eventually(lambda: _is(worker, 4.5))
         async with (
-            running(client, stores[1], Role.WORKER) as second_worker,
-            running(client, stores[1], Role.WEB) as other_web,
+            paced_process(client, stores[1], Role.WORKER) as second_worker,
+            paced_process(client, stores[1], Role.WEB) as other_web,
         ):
             for limiter, rate in ((worker, 2.25), (second_worker, 2.25), (web, 0.25), (other_web, 0.25)):
                 await eventually(partial(_is, limiter, rate))
@@ -222,10 +222,13 @@ async def test_one_two_and_one_workers_of_pools_make_no_more_calls_than_one_work
     client, store = await own_namespace(dev_server), Store(str(tmp_path))
     async with AsyncExitStack() as split:
         roles = (Role.WORKER, Role.WORKER, Role.WEB)
-        calls = [await split.enter_async_context(running(client, store, role)) for role in roles]
+        calls = [await split.enter_async_context(paced_process(client, store, role)) for role in roles]
         for limiter, rate in zip(calls, (2.25, 2.25, 0.5), strict=True):
             await eventually(partial(_is, limiter, rate))
-        async with running(client, store, Role.POOL) as requests, running(client, store, Role.POOL) as sweeps:
+        async with (
+            paced_process(client, store, Role.POOL) as requests,
+            paced_process(client, store, Role.POOL) as sweeps,
+        ):
             for limiter, rate in zip((*calls, requests, sweeps), (2, 2, 0.5, 0.25, 0.25), strict=True):
                 await eventually(partial(_is, limiter, rate))
             await sweeps.turn()
@@ -253,7 +256,7 @@ async def test_one_that_was_killed_shares_until_its_lease_is_over_and_no_longer(
     monkeypatch.setattr(pace, "COUNTED_EVERY", 0.01)
     client, store = await own_namespace(dev_server), Store(str(tmp_path))
     await store.processes.renew(Process("killed", Role.WORKER, "machine-1", "1"))
-    async with running(client, store, Role.WORKER) as worker:
+    async with paced_process(client, store, Role.WORKER) as worker:
         await eventually(lambda: _is(worker, 2.25))
         expired_at = (datetime.now(UTC) - LEASE).isoformat(timespec="microseconds")
         altered(store, "UPDATE processes SET seen_at = ? WHERE identity = 'killed'", expired_at)
@@ -271,7 +274,7 @@ async def test_while_the_database_is_away_the_share_stays_what_it_was(
     monkeypatch.setattr(pace, "COUNTED_EVERY", 0.01)
     client, store = await own_namespace(dev_server), Store(str(tmp_path))
     await store.processes.renew(Process("other", Role.WORKER, "machine-1", "1"))
-    async with running(client, store, Role.WORKER) as worker:
+    async with paced_process(client, store, Role.WORKER) as worker:
         await eventually(lambda: _is(worker, 2.25))
         with capture_logs() as logs, take_table_away(store, "processes"):
             await eventually(lambda: _is_told(logs, "who shares the rate cannot be read"))
@@ -286,8 +289,8 @@ async def test_a_rate_that_cannot_be_read_stays_what_it_was(tmp_path: Path, monk
         server = AsyncExitStack()
         env = await server.enter_async_context(real_server())
         closing.push_async_callback(server.aclose)
-        await limit(env.client, 20)
-        async with running(env.client, Store(str(tmp_path)), Role.WEB) as calls:
+        await set_queue_limit(env.client, 20)
+        async with paced_process(env.client, Store(str(tmp_path)), Role.WEB) as calls:
             await eventually(lambda: _is(calls, 2))
             await server.aclose()
             with capture_logs() as logs:
@@ -297,7 +300,7 @@ async def test_a_rate_that_cannot_be_read_stays_what_it_was(tmp_path: Path, monk
 
 
 @workflow.defn(sandboxed=False)
-class Asking:
+class AskingWorkflow:
     """Asks one activity how urgent it is."""
 
     @workflow.run
@@ -325,10 +328,12 @@ async def test_the_urgency_of_a_request_reaches_the_line_and_so_does_the_end_of_
 
     client = await own_namespace(dev_server)
     interceptors = [PaceInterceptor()]
-    async with Worker(client, task_queue="q", workflows=[Asking], activities=[urgency], interceptors=interceptors):
+    async with Worker(
+        client, task_queue="q", workflows=[AskingWorkflow], activities=[urgency], interceptors=interceptors
+    ):
         urgent = priority("executive-approval", urgent=True)
-        first = await client.execute_workflow(Asking.run, id="urgent", task_queue="q", priority=urgent)
-        second = await client.execute_workflow(Asking.run, id="ordinary", task_queue="q")
+        first = await client.execute_workflow(AskingWorkflow.run, id="urgent", task_queue="q", priority=urgent)
+        second = await client.execute_workflow(AskingWorkflow.run, id="ordinary", task_queue="q")
         requested_priority = await _asked_for(client, "urgent")
     assert (first, second) == (Urgency.URGENT, Urgency.ORDINARY)
     assert (requested_priority.priority_key, requested_priority.fairness_key) == (
@@ -346,7 +351,7 @@ async def _asked_for(client: Client, id: str) -> temporalio.api.common.v1.Priori
 
 
 @asynccontextmanager
-async def running(client: Client, store: Store, role: Role) -> AsyncIterator[RateLimiter]:
+async def paced_process(client: Client, store: Store, role: Role) -> AsyncIterator[RateLimiter]:
     """The pace of one more process; the setting is 5."""
     me = Process(pace.new_identity(role), role, "machine-1", "1")
     calls = RateLimiter(1)
@@ -354,7 +359,7 @@ async def running(client: Client, store: Store, role: Role) -> AsyncIterator[Rat
         yield calls
 
 
-async def limit(client: Client, rate: float) -> None:
+async def set_queue_limit(client: Client, rate: float) -> None:
     """What `temporal task-queue config set --queue-rps-limit` does."""
     request = UpdateTaskQueueConfigRequest(
         namespace=client.namespace, task_queue=SIGNATURE_QUEUE, task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.real_server
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 
-class Events(EventReconciliation):
+class MissedEvents(EventReconciliation):
     """One part with one request that missed something; or a refusal."""
 
     refuses = False
@@ -43,7 +43,7 @@ class Events(EventReconciliation):
         return ReconciliationResult(pages=1, events=7, told=1, mended=mended, until=NOON, reached=NOON, over=True)
 
 
-def at_work(client: Client, events: Events) -> tuple[Worker, Worker]:
+def make_workers(client: Client, events: MissedEvents) -> tuple[Worker, Worker]:
     return (
         Worker(client, task_queue=WORKFLOW_QUEUE, workflows=[ReconciliationWorkflow]),
         Worker(client, task_queue=SWEEP_QUEUE, activities=events.activities()),
@@ -70,10 +70,10 @@ async def test_the_schedule_is_made_once_mended_and_stays_paused(dev_server: str
 
 
 async def test_a_sweep_that_the_schedule_begins_is_seen_by_doctor_also_when_it_was_given_up(dev_server: str) -> None:
-    client, events = await own_namespace(dev_server), Events()
+    client, events = await own_namespace(dev_server), MissedEvents()
     await ensure_schedule(client)
     handle = client.get_schedule_handle(RECONCILIATION_SCHEDULE)
-    workflow_worker, activity_worker = at_work(client, events)
+    workflow_worker, activity_worker = make_workers(client, events)
     async with workflow_worker, activity_worker:
         await handle.trigger()
         assert await eventually(make_sweep_check(client, "the last began 0 minutes ago"))
@@ -102,9 +102,9 @@ def make_sweep_check(client: Client, prefix: str) -> Callable[[], Awaitable[bool
 
 
 async def test_a_sweep_is_made_now_and_what_refuses_it_is_one_line(dev_server: str) -> None:
-    client, events = await own_namespace(dev_server), Events()
+    client, events = await own_namespace(dev_server), MissedEvents()
     results: list[ReconciliationResult] = []
-    workflow_worker, activity_worker = at_work(client, events)
+    workflow_worker, activity_worker = make_workers(client, events)
     async with workflow_worker, activity_worker:
         swept = await sweep_now(client, results.append)
         assert (swept.told, swept.over) == (1, True)
@@ -115,7 +115,7 @@ async def test_a_sweep_is_made_now_and_what_refuses_it_is_one_line(dev_server: s
 
 async def test_the_word_answers_people_and_programs(dev_server: str) -> None:
     client = await own_namespace(dev_server)
-    workflow_worker, activity_worker = at_work(client, Events())
+    workflow_worker, activity_worker = make_workers(client, MissedEvents())
     environment = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace}
 
     def typed(*arguments: str) -> Any:

@@ -18,7 +18,7 @@ from starter.queries import lists as pages
 from starter.queries.fast_forward import forward, span
 from starter.temporal.connection import Context, TemporalRefused, opened, refusing
 from starter.temporal.search_attributes import ensure_search_attributes
-from tests.starter.terminal import complete, type_
+from tests.starter.terminal import make_complete_environment, type_
 from tests.workflows.stage import a_request
 from workflows.model.commands import PauseCommand
 
@@ -60,7 +60,9 @@ async def test_a_namespace_that_does_not_exist_is_named_by_every_word(
 async def test_that_is_the_one_line_of_command_and_process(
     typed: tuple[str, ...], dev_server: str, tmp_path: Path
 ) -> None:
-    process = type_(*typed, TEMPORAL_ADDRESS=dev_server, TEMPORAL_NAMESPACE="nowhere", **complete(tmp_path))
+    process = type_(
+        *typed, TEMPORAL_ADDRESS=dev_server, TEMPORAL_NAMESPACE="nowhere", **make_complete_environment(tmp_path)
+    )
     assert (process.returncode, process.stderr) == (1, f"{NOWHERE}\n")
 
 

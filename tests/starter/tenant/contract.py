@@ -24,7 +24,7 @@ Json = dict[str, Any]
 _API: Final = "/api/v1"
 
 
-async def unread(recording: Recording) -> list[str]:
+async def list_misread_answers(recording: Recording) -> list[str]:
     """The answers that our client does not read as they are, each with what it made of it."""
     misreadings = []
     for exchange in recording.calls("core"):
@@ -161,7 +161,7 @@ def _of_request(request: WireRequest) -> object:
     return (request.uuid, [(signer.email, signer.order, signer.signed, signer.declined) for signer in request.signers])
 
 
-def misjudged(recording: Recording) -> list[str]:
+def list_changed_verdicts(recording: Recording) -> list[str]:
     """Callbacks of which our web process would think otherwise than it did then."""
     rules = CallbackRules((SecretStr(TEST_SECRET),), unsigned=recording.settings["mode"] == "none")
     verdicts = [(call.answer["verdict"], _judge_now(rules, call.sent)) for call in recording.calls("callback")]
@@ -189,7 +189,7 @@ READ: Final[Mapping[str, frozenset[str]]] = {
 """The keys that we read, of each thing that a tenant answers with."""
 
 
-def unlike(tenant: Recording, sandbox: Recording) -> list[str]:
+def list_differences(tenant: Recording, sandbox: Recording) -> list[str]:
     """Where a tenant answers otherwise than the sandbox in what we read: a key that never comes, or another type."""
     tenant_shapes, sandbox_shapes = shapes(tenant), shapes(sandbox)
     differences = []
@@ -211,7 +211,7 @@ def unlike(tenant: Recording, sandbox: Recording) -> list[str]:
     return differences
 
 
-def unknown(tenant: Recording, sandbox: Recording) -> list[str]:
+def list_unknown_keys(tenant: Recording, sandbox: Recording) -> list[str]:
     """Keys that a tenant answers with and the sandbox does not: nothing reads them."""
     tenant_shapes, sandbox_shapes = shapes(tenant), shapes(sandbox)
     return [

@@ -44,7 +44,7 @@ def office(folder: Path) -> dict[str, str]:
     }
 
 
-def settings_of(folder: Path) -> Settings:
+def load_settings(folder: Path) -> Settings:
     """The same, read."""
     return load(environment={"TEMPORAL_ADDRESS": "127.0.0.1:1", **office(folder)})
 
@@ -77,9 +77,9 @@ class Crm:
         return answer.status_code, answer.json()
 
 
-def hooks_of(folder: Path, client: Client, body_seconds: float = 2) -> Hooks:
+def make_hooks(folder: Path, client: Client, body_seconds: float = 2) -> Hooks:
     """What takes the deals of this folder's CRM."""
-    settings = settings_of(folder)
+    settings = load_settings(folder)
     store = Store(settings.store_url, settings.database_url)
     starting = OnboardingStarter(settings, client, store, clients.directory(settings, store))
     return Hooks(HookSource.all_of(settings), starting, body_seconds=body_seconds)
@@ -88,6 +88,6 @@ def hooks_of(folder: Path, client: Client, body_seconds: float = 2) -> Hooks:
 @asynccontextmanager
 async def crm(folder: Path, client: Client) -> AsyncIterator[Crm]:
     """A CRM with the example mapping at a receiver in this folder."""
-    hooks = hooks_of(folder, client)
+    hooks = make_hooks(folder, client)
     async with listening(make_app(hooks.routes()), Bind("127.0.0.1", 0)) as url, plain_client(url, timeout=60) as http:
-        yield Crm(http, Store(settings_of(folder).store_url, settings_of(folder).database_url))
+        yield Crm(http, Store(load_settings(folder).store_url, load_settings(folder).database_url))

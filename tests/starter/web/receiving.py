@@ -31,7 +31,7 @@ JSON: Final = {"content-type": "application/json"}
 EVENT_UUID: Final = "0e9c41f2-6f2a-4d0c-b1a7-3b2d0c9a5e11"
 
 
-def epoch(instant: datetime) -> str:
+def format_epoch(instant: datetime) -> str:
     """Whole seconds since the epoch, as callbacks write them."""
     return str(int(instant.timestamp()))
 
@@ -47,14 +47,14 @@ def make_callback(*, secret: str = SECRET, **changes: Any) -> dict[str, Any]:
         "document": {"uuid": "d-1", "external_id": "msa-0042", "status": "si", "pages": [1, 2.5, None]},
         "signer": None,
         "token_name": "countersign",
-        "event_time": epoch(NOW),
+        "event_time": format_epoch(NOW),
         "unheard_of": {"core_region": 7},
     } | changes
     genuine = event_hash(secret, str(body["event_time"]), str(body["event_type"]))
     return {name: value for name, value in ({"event_hash": genuine} | body).items() if value is not ...}
 
 
-def encoded(body: Mapping[str, Any]) -> bytes:
+def encode_body(body: Mapping[str, Any]) -> bytes:
     """The body as it goes over the wire."""
     return json.dumps(body).encode()
 
@@ -104,7 +104,7 @@ class RecordingSignals:
 
 
 @dataclass
-class Stalling:
+class StallingRequests:
     """Requests that send a piece of a body and then nothing until the gate is open; and others that are whole."""
 
     path_params: dict[str, str]

@@ -21,8 +21,8 @@ from tests.starter.web.receiving import (
     OLDER_SECRET,
     SECRET,
     RecordingSignals,
-    encoded,
-    epoch,
+    encode_body,
+    format_epoch,
     make_callback,
     receiver,
 )
@@ -31,7 +31,7 @@ from workflows.model.signature import WITHOUT_EFFECT, ProviderEvent
 HINT = ProviderEvent(id=EVENT_UUID, type="signed", at=NOW)
 
 
-async def answered(body: bytes, headers: dict[str, str] = JSON, **options: Any) -> tuple[int, list[Any]]:
+async def receive_callback(body: bytes, headers: dict[str, str] = JSON, **options: Any) -> tuple[int, list[Any]]:
     signals = RecordingSignals()
     reply = await receiver(signals, **options).receive(headers, body)
     return reply.status, signals.delivered
@@ -43,7 +43,7 @@ def test_the_published_vector_is_reproduced() -> None:
 
 
 async def test_a_genuine_callback_becomes_a_hint_for_its_request() -> None:
-    assert await answered(encoded(make_callback())) == (200, [("msa-0042", HINT)])
+    assert await receive_callback(encode_body(make_callback())) == (200, [("msa-0042", HINT)])
 
 
 @pytest.mark.parametrize(
@@ -52,26 +52,26 @@ async def test_a_genuine_callback_becomes_a_hint_for_its_request() -> None:
         pytest.param({"event_type": "never_heard_of"}, id="a new type of event"),
         pytest.param({"event_time": int(NOW.timestamp())}, id="time as a number"),
         pytest.param({"secret": OLDER_SECRET}, id="the secret before, in a rotation"),
-        pytest.param({"event_time": epoch(NOW - timedelta(hours=24))}, id="as old as may be"),
-        pytest.param({"event_time": epoch(NOW + timedelta(minutes=5))}, id="a clock that is fast"),
+        pytest.param({"event_time": format_epoch(NOW - timedelta(hours=24))}, id="as old as may be"),
+        pytest.param({"event_time": format_epoch(NOW + timedelta(minutes=5))}, id="a clock that is fast"),
         pytest.param({"uuid": 17}, id="no uuid"),
         pytest.param({"signer": [], "team": "acme", "status": None}, id="other fields of other types"),
     ],
 )
 async def test_what_a_provider_may_do_is_accepted(changes: dict[str, Any]) -> None:
-    status, signalled = await answered(encoded(make_callback(**changes)))
+    status, signalled = await receive_callback(encode_body(make_callback(**changes)))
     assert (status, [request for request, _ in signalled]) == (200, ["msa-0042"])
 
 
 @pytest.mark.parametrize("event_type", WITHOUT_EFFECT)
 async def test_what_changes_nothing_is_no_signal(event_type: str) -> None:
-    assert await answered(encoded(make_callback(event_type=event_type))) == (200, [])
+    assert await receive_callback(encode_body(make_callback(event_type=event_type))) == (200, [])
 
 
 @pytest.mark.parametrize("uuid", [..., None, "", "no uuid at all", 17, "x" * 65])
 async def test_an_event_without_a_usable_uuid_is_known_by_type_time_and_document(uuid: object) -> None:
-    _, [(_, event)] = await answered(encoded(make_callback(uuid=uuid)))
-    assert event.id == hashlib.sha256(f"signed\n{epoch(NOW)}\nd-1".encode()).hexdigest()
+    _, [(_, event)] = await receive_callback(encode_body(make_callback(uuid=uuid)))
+    assert event.id == hashlib.sha256(f"signed\n{format_epoch(NOW)}\nd-1".encode()).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ async def test_an_event_without_a_usable_uuid_is_known_by_type_time_and_document
     ],
 )
 async def test_a_document_that_cannot_be_ours_is_none_of_our_business(document: object) -> None:
-    assert await answered(encoded(make_callback(document=document))) == (200, [])
+    assert await receive_callback(encode_body(make_callback(document=document))) == (200, [])
 
 
 @pytest.mark.parametrize(
@@ -104,42 +104,44 @@ async def test_a_document_that_cannot_be_ours_is_none_of_our_business(document: 
         b'"signed"',
         b"{",
         b"\xff\xfe{}",
-        encoded(make_callback()).decode().encode("utf-16"),
-        b"\xef\xbb\xbf" + encoded(make_callback()),
-        encoded(make_callback()) + b"}",
-        encoded(make_callback(extra=float("nan"))),
-        encoded(make_callback(extra=float("inf"))),
+        encode_body(make_callback()).decode().encode("utf-16"),
+        b"\xef\xbb\xbf" + encode_body(make_callback()),
+        encode_body(make_callback()) + b"}",
+        encode_body(make_callback(extra=float("nan"))),
+        encode_body(make_callback(extra=float("inf"))),
         b"[" * 100_000,
         b'["' + b"'" + b'","' * 40_001 + b'"]',
         b'["' + b'\\"' * 80_001 + b'"]',
         b'{"a":' * 33 + b"1" + b"}" * 33,
-        encoded(make_callback(extra=[1] * 30_000)),
+        encode_body(make_callback(extra=[1] * 30_000)),
         b'"' + b'\\"' * 400_000,
-        encoded(make_callback(event_time=...)),
-        encoded(make_callback(event_time=None)),
-        encoded(make_callback(event_time=True)),
-        encoded(make_callback(event_time="")),
-        encoded(make_callback(event_time="-5")),
-        encoded(make_callback(event_time=1.5)),
-        encoded(make_callback(event_time="1e9")),
-        encoded(make_callback(event_time="１７６２６８２４００")),
-        encoded(make_callback(event_time="9" * 5000)),
-        encoded(make_callback(event_type=...)),
-        encoded(make_callback(event_type=None)),
-        encoded(make_callback(event_type=5)),
-        encoded(make_callback(event_type="")),
-        encoded(make_callback(event_type="x" * 101)),
-        encoded(make_callback(event_type="sig\u0000ned")),
-        encoded(make_callback()).replace(b'"signed"', b'"\\ud800"'),
+        encode_body(make_callback(event_time=...)),
+        encode_body(make_callback(event_time=None)),
+        encode_body(make_callback(event_time=True)),
+        encode_body(make_callback(event_time="")),
+        encode_body(make_callback(event_time="-5")),
+        encode_body(make_callback(event_time=1.5)),
+        encode_body(make_callback(event_time="1e9")),
+        encode_body(make_callback(event_time="１７６２６８２４００")),
+        encode_body(make_callback(event_time="9" * 5000)),
+        encode_body(make_callback(event_type=...)),
+        encode_body(make_callback(event_type=None)),
+        encode_body(make_callback(event_type=5)),
+        encode_body(make_callback(event_type="")),
+        encode_body(make_callback(event_type="x" * 101)),
+        encode_body(make_callback(event_type="sig\u0000ned")),
+        encode_body(make_callback()).replace(b'"signed"', b'"\\ud800"'),
     ],
 )
 async def test_nonsense_is_malformed(body: bytes) -> None:
-    assert await answered(body) == (400, [])
+    assert await receive_callback(body) == (400, [])
 
 
 async def test_a_number_is_read_as_it_was_written_however_long() -> None:
-    body = encoded(make_callback(extra=...)).replace(b'"unheard_of"', b'"long": ' + b"7" * 100_000 + b', "unheard_of"')
-    assert (await answered(body))[0] == 200
+    body = encode_body(make_callback(extra=...)).replace(
+        b'"unheard_of"', b'"long": ' + b"7" * 100_000 + b', "unheard_of"'
+    )
+    assert (await receive_callback(body))[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -152,11 +154,13 @@ async def test_a_number_is_read_as_it_was_written_however_long() -> None:
     ],
 )
 async def test_only_plain_json_is_read(headers: dict[str, str]) -> None:
-    assert await answered(encoded(make_callback()), headers) == (400, [])
+    assert await receive_callback(encode_body(make_callback()), headers) == (400, [])
 
 
 async def test_parameters_of_the_content_type_do_not_matter() -> None:
-    assert (await answered(encoded(make_callback()), {"content-type": "Application/JSON; charset=utf-8"}))[0] == 200
+    assert (await receive_callback(encode_body(make_callback()), {"content-type": "Application/JSON; charset=utf-8"}))[
+        0
+    ] == 200
 
 
 @pytest.mark.parametrize(
@@ -174,23 +178,25 @@ async def test_parameters_of_the_content_type_do_not_matter() -> None:
     ],
 )
 async def test_a_hash_that_does_not_fit_is_unauthorised(event_hash: object) -> None:
-    assert await answered(encoded(make_callback(event_hash=event_hash))) == (401, [])
+    assert await receive_callback(encode_body(make_callback(event_hash=event_hash))) == (401, [])
 
 
 async def test_the_hash_of_another_event_or_secret_is_unauthorised() -> None:
-    assert (await answered(encoded(make_callback() | {"event_type": "declined"})))[0] == 401
-    assert (await answered(encoded(make_callback() | {"event_time": epoch(NOW - timedelta(seconds=1))})))[0] == 401
-    assert (await answered(encoded(make_callback(secret="somebody else's"))))[0] == 401
+    assert (await receive_callback(encode_body(make_callback() | {"event_type": "declined"})))[0] == 401
+    assert (
+        await receive_callback(encode_body(make_callback() | {"event_time": format_epoch(NOW - timedelta(seconds=1))}))
+    )[0] == 401
+    assert (await receive_callback(encode_body(make_callback(secret="somebody else's"))))[0] == 401
 
 
 async def test_without_secrets_nothing_is_genuine() -> None:
-    assert await answered(encoded(make_callback()), secrets=()) == (401, [])
+    assert await receive_callback(encode_body(make_callback()), secrets=()) == (401, [])
 
 
 async def test_a_tenant_without_hashes_is_listened_to_when_configured_so() -> None:
-    body = encoded(make_callback(event_hash=...))
-    assert (await answered(body))[0] == 401
-    assert await answered(body, unsigned=True, secrets=()) == (200, [("msa-0042", HINT)])
+    body = encode_body(make_callback(event_hash=...))
+    assert (await receive_callback(body))[0] == 401
+    assert await receive_callback(body, unsigned=True, secrets=()) == (200, [("msa-0042", HINT)])
 
 
 _EARLY, _LATE = timedelta(minutes=-5, seconds=-1), timedelta(hours=24, seconds=1)
@@ -216,14 +222,16 @@ async def test_outside_the_window_nothing_is_taken_and_a_forger_is_told_from_a_c
     signals = RecordingSignals()
     with metered(ExportingProcess.WEB) as counted:
         callback_receiver = receiver(signals, unsigned=unsigned, clock=lambda: NOW + clock_offset)
-        assert (await callback_receiver.receive(JSON, encoded(make_callback(secret=secret)))).status == reason.status
+        assert (
+            await callback_receiver.receive(JSON, encode_body(make_callback(secret=secret)))
+        ).status == reason.status
         assert counted.counts() == {("countersign_callbacks", reason.reason): 1}
     assert signals.delivered == []
 
 
 async def test_what_a_clock_that_is_behind_has_refused_is_taken_when_it_is_repeated_and_no_sooner() -> None:
     signals, clock = RecordingSignals(), NOW - timedelta(minutes=12)
-    callback_receiver, body = receiver(signals, clock=lambda: clock), encoded(make_callback())
+    callback_receiver, body = receiver(signals, clock=lambda: clock), encode_body(make_callback())
     for minutes, status in ((0, 500), (1, 500), (3, 500), (8, 200)):
         clock = NOW + timedelta(minutes=minutes - 12)
         assert (await callback_receiver.receive(JSON, body)).status == status
@@ -241,7 +249,7 @@ async def test_by_how_much_a_clock_is_behind_is_noted_once_a_minute_and_holds_no
     behind = timedelta(minutes=12)
     callback_receiver = receiver(RecordingSignals(), clock=lambda: NOW - behind, note=note)
     for _ in range(100):
-        assert (await callback_receiver.receive(JSON, encoded(make_callback()))).status == 500
+        assert (await callback_receiver.receive(JSON, encode_body(make_callback()))).status == 500
     await asyncio.sleep(0)
     assert noted == [(behind, NOW)]
     gate.set()
@@ -259,7 +267,7 @@ async def test_what_was_noted_of_the_clock_is_what_the_sweep_reads(tmp_path: Pat
     [(SignalResult.TAKEN, 200), (SignalResult.UNKNOWN, 200), (SignalResult.CLOSED, 200), (None, 500)],
 )
 async def test_only_an_unconfirmed_signal_asks_to_be_called_again(receipt: SignalResult | None, status: int) -> None:
-    reply = await receiver(RecordingSignals(receipt)).receive(JSON, encoded(make_callback()))
+    reply = await receiver(RecordingSignals(receipt)).receive(JSON, encode_body(make_callback()))
     assert reply.status == status
 
 
@@ -284,14 +292,14 @@ async def test_callbacks_are_counted_by_answer() -> None:
     with metered(ExportingProcess.WEB) as counted:
         callback_receiver = receiver(signals)
         for body in (
-            encoded(make_callback()),
-            encoded(make_callback()),
-            encoded(make_callback(event_hash="")),
+            encode_body(make_callback()),
+            encode_body(make_callback()),
+            encode_body(make_callback(event_hash="")),
             b"nonsense",
         ):
             await callback_receiver.receive(JSON, body)
         signals.receipt = SignalResult.CLOSED
-        await callback_receiver.receive(JSON, encoded(make_callback()))
+        await callback_receiver.receive(JSON, encode_body(make_callback()))
         assert counted.counts() == {
             ("countersign_callbacks", "signalled"): 2,
             ("countersign_callbacks", "closed"): 1,
@@ -314,10 +322,10 @@ async def test_callbacks_are_counted_by_answer() -> None:
 async def test_a_document_of_which_only_the_address_is_said_has_a_sweep_come(document: object) -> None:
     signals = RecordingSignals(SignalResult.TAKEN)
     with metered(ExportingProcess.WEB) as counted:
-        reply = await receiver(signals).receive(JSON, encoded(make_callback(document=document)))
+        reply = await receiver(signals).receive(JSON, encode_body(make_callback(document=document)))
         assert counted.counts() == {("countersign_callbacks", CallbackVerdict.TO_LOOK_UP.reason): 1}
     assert (reply.status, signals.sweeps, signals.delivered) == (200, 1, [])
-    forged = encoded(make_callback(document=document) | {"event_hash": "0" * 64})
+    forged = encode_body(make_callback(document=document) | {"event_hash": "0" * 64})
     assert (await receiver(signals).receive(JSON, forged)).status == 401
     assert signals.sweeps == 1
 
@@ -344,7 +352,7 @@ async def test_a_document_that_was_sent_by_hand_is_known_by_its_uuid_or_has_a_sw
 ) -> None:
     """Nothing is begun here, and a request is never brought back to life: an ending has no reconcile come."""
     signals = RecordingSignals(SignalResult.UNKNOWN, knows=knows)
-    body = encoded(make_callback(event_type=event_type, document={"uuid": _BY_HAND, **document}))
+    body = encode_body(make_callback(event_type=event_type, document={"uuid": _BY_HAND, **document}))
     with metered(ExportingProcess.WEB) as counted:
         reply = await receiver(signals, adopted=True).receive(JSON, body)
         assert counted.counts() == {("countersign_callbacks", answer.reason): 1}
@@ -357,12 +365,12 @@ async def test_a_document_that_was_sent_by_hand_is_known_by_its_uuid_or_has_a_sw
 
 async def test_whose_own_id_is_that_of_an_old_request_is_known_by_the_uuid_all_the_same() -> None:
     signals = RecordingSignals(SignalResult.CLOSED, knows=f"adopted-{_BY_HAND}")
-    body = encoded(make_callback(document={"uuid": _BY_HAND, "external_id": "msa-0042"}))
+    body = encode_body(make_callback(document={"uuid": _BY_HAND, "external_id": "msa-0042"}))
     assert (await receiver(signals, adopted=True).receive(JSON, body)).status == 200
     assert [request for request, _ in signals.delivered] == [f"adopted-{_BY_HAND}"]
 
 
-class Unanswered(RecordingSignals):
+class UnansweredSignals(RecordingSignals):
     """A Temporal that knows no request and answers nothing about a reconcile."""
 
     async def reconcile(self) -> None:
@@ -372,6 +380,6 @@ class Unanswered(RecordingSignals):
 
 async def test_all_that_temporal_is_asked_for_one_callback_has_one_deadline() -> None:
     """Each question has its own as well, and the caller hangs up before two of them are over."""
-    body = encoded(make_callback(event_type="sent", document={"uuid": _BY_HAND, "external_id": "PO-7"}))
-    callback_receiver = receiver(Unanswered(SignalResult.UNKNOWN), adopted=True, signal_seconds=0.05)
+    body = encode_body(make_callback(event_type="sent", document={"uuid": _BY_HAND, "external_id": "PO-7"}))
+    callback_receiver = receiver(UnansweredSignals(SignalResult.UNKNOWN), adopted=True, signal_seconds=0.05)
     assert (await callback_receiver.receive(JSON, body)).status == 500

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.starter.web.receiving import JSON, RecordingSignals, encoded, make_callback, receiver
+from tests.starter.web.receiving import JSON, RecordingSignals, encode_body, make_callback, receiver
 
 MUTATIONS = 4400
 INVENTIONS = 100
@@ -31,12 +31,14 @@ HEADERS = st.just(JSON) | st.dictionaries(
 def mutate_callback(chance: random.Random) -> bytes:
     """A genuine callback of somebody else's secret, or one of ours with time, type, hash or bytes tampered with."""
     if chance.random() < 0.2:
-        return encoded(make_callback(secret=chance.choice(["", "guess", "YOUR_TOKEN_HERE "])))
+        return encode_body(make_callback(secret=chance.choice(["", "guess", "YOUR_TOKEN_HERE "])))
     if chance.random() < 0.5:
         field = chance.choice(["event_time", "event_type", "event_hash"])
         value = chance.choice([odd for odd in ODD if odd != make_callback()[field]])
-        return encoded(make_callback() | {field: value, "document": chance.choice([*ODD, make_callback()["document"]])})
-    body = bytearray(encoded(make_callback(event_hash=f"{chance.getrandbits(256):064x}")))
+        return encode_body(
+            make_callback() | {field: value, "document": chance.choice([*ODD, make_callback()["document"]])}
+        )
+    body = bytearray(encode_body(make_callback(event_hash=f"{chance.getrandbits(256):064x}")))
     for _ in range(chance.randint(0, 8)):
         position = chance.randrange(len(body))
         body[position : position + chance.randint(0, 4)] = bytes(
@@ -69,5 +71,5 @@ def test_no_invention_is_listened_to(headers: dict[str, str], body: bytes) -> No
 @given(changes=st.fixed_dictionaries({}, optional=dict.fromkeys(["uuid", "document", "signer", "timestamp"], JSONS)))
 def test_a_genuine_hash_with_any_body_never_breaks_the_receiver(changes: dict[str, Any]) -> None:
     signals = RecordingSignals()
-    reply = asyncio.run(receiver(signals).receive(JSON, encoded(make_callback(**changes))))
+    reply = asyncio.run(receiver(signals).receive(JSON, encode_body(make_callback(**changes))))
     assert reply.status in {200, 400}

@@ -23,7 +23,7 @@ from workflows.names import PROVIDER_EVENT, RECONCILIATION, RECONCILIATION_CALLE
 EVENT = ProviderEvent(id="e-1", type="signed", at="2026-11-09T10:00:00Z")
 
 
-async def lazy(address: str, namespace: str = "default") -> Client:
+async def connect_lazily(address: str, namespace: str = "default") -> Client:
     return await Client.connect(address, namespace=namespace, lazy=True, data_converter=pydantic_data_converter)
 
 
@@ -49,7 +49,7 @@ async def test_a_signal_is_taken_by_a_running_request_only(client: Client) -> No
     assert len(runs) <= 1
 
 
-class Held(OutboundInterceptor):
+class HeldSignals(OutboundInterceptor):
     """Signals wait at the gate, each once it is under way."""
 
     def __init__(self, next: OutboundInterceptor) -> None:
@@ -65,13 +65,13 @@ class Held(OutboundInterceptor):
         await super().signal_workflow(input)
 
 
-class Holding(Interceptor):
-    def intercept_client(self, next: OutboundInterceptor) -> Held:
-        self.outbound = Held(next)
+class HoldingInterceptor(Interceptor):
+    def intercept_client(self, next: OutboundInterceptor) -> HeldSignals:
+        self.outbound = HeldSignals(next)
         return self.outbound
 
 
-def held_up(client: Client, holding: Holding) -> Client:
+def hold_signals(client: Client, holding: HoldingInterceptor) -> Client:
     """A client like this one whose signals wait at the gate."""
     return Client(
         client.service_client,
@@ -84,8 +84,8 @@ def held_up(client: Client, holding: Holding) -> Client:
 @pytest.mark.real_server
 async def test_what_comes_while_a_request_is_signalled_goes_as_one_hint_behind_it(client: Client) -> None:
     """Ten times as many as are sent: a burst costs a workflow two signals at a time, not one for each."""
-    holding = Holding()
-    signals = TemporalSignals(held_up(client, holding))
+    holding = HoldingInterceptor()
+    signals = TemporalSignals(hold_signals(client, holding))
     for id in ("msa", "other"):
         await client.start_workflow(SIGNATURE_REQUEST, id=Kind.REQUEST.workflow_id(id), task_queue="nobody")
     first = asyncio.create_task(signals.signal("msa", EVENT))
@@ -109,8 +109,8 @@ async def test_what_comes_while_a_request_is_signalled_goes_as_one_hint_behind_i
 @pytest.mark.real_server
 async def test_one_that_is_repeated_takes_no_other_along_unread(client: Client) -> None:
     """A workflow knows by its id what it has heard: a hint for several is one only if all of them were."""
-    holding = Holding()
-    signals, id = TemporalSignals(held_up(client, holding)), Kind.REQUEST.workflow_id("msa")
+    holding = HoldingInterceptor()
+    signals, id = TemporalSignals(hold_signals(client, holding)), Kind.REQUEST.workflow_id("msa")
     await client.start_workflow(SIGNATURE_REQUEST, id=id, task_queue="nobody")
     repeated, new = EVENT, EVENT.replace(id="e-2")
     for behind in ([repeated], [repeated, new], [new, repeated, new]):
@@ -126,8 +126,8 @@ async def test_one_that_is_repeated_takes_no_other_along_unread(client: Client) 
 
 
 async def test_a_hint_for_several_is_the_newest_of_them_in_whatever_order_they_came() -> None:
-    holding = Holding()
-    signals = TemporalSignals(held_up(await lazy("127.0.0.1:1"), holding), seconds=5)
+    holding = HoldingInterceptor()
+    signals = TemporalSignals(hold_signals(await connect_lazily("127.0.0.1:1"), holding), seconds=5)
     calls = [asyncio.create_task(signals.signal("msa", EVENT))]
     await holding.outbound.under_way.wait()
     minutes = (5, 9, 2)
@@ -142,8 +142,8 @@ async def test_a_hint_for_several_is_the_newest_of_them_in_whatever_order_they_c
 
 async def test_of_ten_times_as_many_as_a_hint_carries_one_id_is_told() -> None:
     """Whoever forges ids fills no history with them, and takes no genuine one along: what is told is not known yet."""
-    holding = Holding()
-    signals = TemporalSignals(held_up(await lazy("127.0.0.1:1"), holding), seconds=5)
+    holding = HoldingInterceptor()
+    signals = TemporalSignals(hold_signals(await connect_lazily("127.0.0.1:1"), holding), seconds=5)
     calls = [asyncio.create_task(signals.signal("msa", EVENT))]
     await holding.outbound.under_way.wait()
     forged = {f"forged-{number}" for number in range(10 * JOINED_AT_MOST)}
@@ -157,8 +157,8 @@ async def test_of_ten_times_as_many_as_a_hint_carries_one_id_is_told() -> None:
 
 async def test_who_waits_behind_a_signal_without_an_answer_waits_no_longer_than_for_their_own() -> None:
     """Core Signature hangs up after some seconds, and what it was not answered it may not repeat."""
-    holding = Holding()
-    signals = TemporalSignals(held_up(await lazy("127.0.0.1:1"), holding), seconds=0.5)
+    holding = HoldingInterceptor()
+    signals = TemporalSignals(hold_signals(await connect_lazily("127.0.0.1:1"), holding), seconds=0.5)
     first = asyncio.create_task(signals.signal("msa", EVENT))
     await holding.outbound.under_way.wait()
     behind = asyncio.create_task(signals.signal("msa", EVENT))
@@ -171,7 +171,7 @@ async def test_who_waits_behind_a_signal_without_an_answer_waits_no_longer_than_
 
 
 async def test_whoever_joined_a_hint_that_nobody_took_is_told_so() -> None:
-    signals = TemporalSignals(await lazy("127.0.0.1:1"))
+    signals = TemporalSignals(await connect_lazily("127.0.0.1:1"))
     answers = await asyncio.gather(*(signals.signal("msa", EVENT) for _ in range(20)), return_exceptions=True)
     assert {type(answer) for answer in answers} == {SignalNotConfirmed}
 
@@ -179,8 +179,8 @@ async def test_whoever_joined_a_hint_that_nobody_took_is_told_so() -> None:
 @pytest.mark.long
 async def test_what_nobody_waits_for_any_more_leaves_no_line_in_the_log() -> None:
     """Each caller has its own deadline, and may be gone before the signal that it joined is refused."""
-    holding, log_messages, loop = Holding(), list[str](), asyncio.get_running_loop()
-    signals = TemporalSignals(held_up(await lazy("127.0.0.1:1"), holding))
+    holding, log_messages, loop = HoldingInterceptor(), list[str](), asyncio.get_running_loop()
+    signals = TemporalSignals(hold_signals(await connect_lazily("127.0.0.1:1"), holding))
     loop.set_exception_handler(lambda _, context: log_messages.append(context["message"]))
     calls = {asyncio.create_task(signals.signal("msa", EVENT))}
     await holding.outbound.under_way.wait()
@@ -210,7 +210,7 @@ async def test_however_many_ask_for_a_sweep_one_comes(client: Client) -> None:
 
 @pytest.mark.real_server
 async def test_a_missing_namespace_is_no_reason_to_drop_an_event(client: Client) -> None:
-    elsewhere = await lazy(client.service_client.config.target_host, namespace="elsewhere")
+    elsewhere = await connect_lazily(client.service_client.config.target_host, namespace="elsewhere")
     with pytest.raises(SignalNotConfirmed):
         await TemporalSignals(elsewhere).signal("msa", EVENT)
 
@@ -221,7 +221,7 @@ async def test_a_reachable_server_is_reachable(client: Client) -> None:
 
 
 async def test_a_server_that_is_not_there_yet_is_no_crash() -> None:
-    signals = TemporalSignals(await lazy("127.0.0.1:1"))
+    signals = TemporalSignals(await connect_lazily("127.0.0.1:1"))
     assert not await signals.reachable()
     with pytest.raises(SignalNotConfirmed):
         await signals.signal("msa", EVENT)

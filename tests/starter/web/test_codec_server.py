@@ -22,7 +22,7 @@ from starter.web.app import NEEDS, make_app
 from starter.web.http.oidc import Issuer
 from starter.web.http.serving import with_peer
 from starter.web.receivers.codec import BYTES_AT_MOST, CALLS_OF_AN_ADDRESS, REFUSALS_OF_AN_ADDRESS, CodecServer
-from tests.starter.terminal import complete
+from tests.starter.terminal import make_complete_environment
 from tests.starter.web.issuing import AUDIENCE, OpenIssuer, open_issuer
 
 KEY: Final = base64.b64encode(bytes(range(32))).decode()
@@ -76,7 +76,9 @@ async def codec(
     }
     if issuer:
         named |= {"OIDC_ISSUER": issuer.url, "OIDC_AUDIENCE": AUDIENCE}
-    environment = complete(folder) | {f"COUNTERSIGN_{name}": text for name, text in {**named, **changes}.items()}
+    environment = make_complete_environment(folder) | {
+        f"COUNTERSIGN_{name}": text for name, text in {**named, **changes}.items()
+    }
     (folder / "people.yaml").write_text(PEOPLE)
     settings = load(*NEEDS, environment=environment)
     people = clients.directory(settings, Store(settings.store_url))

@@ -27,7 +27,7 @@ from starter.web.receivers.devices import BYTES_AT_MOST, PATH, DeviceReceiver
 from tests.plain_http import plain_client
 from tests.starter.terminal import type_
 from tests.starter.web.test_callback_fuzz import ODD
-from tests.starter.web.test_webhook import raw
+from tests.starter.web.test_webhook import exchange_bytes
 from tests.storage import take_table_away
 
 KEY, OLDER, WITHDRAWN = "a-key-of-the-app-backend", "the-key-before-it-was", "a-key-that-was-withdrawn"
@@ -41,7 +41,7 @@ people:
 
 
 @dataclass
-class App:
+class DeviceApp:
     """The back end, before a receiver."""
 
     http: httpx.AsyncClient
@@ -61,23 +61,23 @@ class App:
 
 
 @asynccontextmanager
-async def opened(folder: Path, keys: str = f"{KEY},{OLDER}") -> AsyncIterator[App]:
+async def opened_app(folder: Path, keys: str = f"{KEY},{OLDER}") -> AsyncIterator[DeviceApp]:
     (folder / "people.yaml").write_text(PEOPLE)
     store = Store(str(folder / "store"))
     directory = FileDirectory(folder / "people.yaml", store)
     settings = load(environment={"COUNTERSIGN_DEVICES_KEYS": keys})
     desk = DeviceReceiver(settings.devices_keys, Devices(store), directory, body_seconds=1)
     async with listening(make_app(desk.routes()), Bind("127.0.0.1", 0)) as url, plain_client(url, timeout=30) as http:
-        yield App(http, store, directory)
+        yield DeviceApp(http, store, directory)
 
 
 @pytest.fixture
-async def app(tmp_path: Path) -> AsyncIterator[App]:
-    async with opened(tmp_path) as running:
+async def app(tmp_path: Path) -> AsyncIterator[DeviceApp]:
+    async with opened_app(tmp_path) as running:
         yield running
 
 
-async def test_a_phone_is_registered_seen_and_withdrawn(app: App) -> None:
+async def test_a_phone_is_registered_seen_and_withdrawn(app: DeviceApp) -> None:
     name = device_hash("ada~1")
     assert await app.call(PHONE) == (201, {"outcome": "registered", "device": name})
     assert await app.call(PHONE) == (200, {"outcome": "seen", "device": name})
@@ -87,13 +87,15 @@ async def test_a_phone_is_registered_seen_and_withdrawn(app: App) -> None:
     assert await app.read_devices() == {"ada~1": "withdrawn"}
 
 
-async def test_a_token_becomes_an_installation_id_in_its_place(app: App) -> None:
+async def test_a_token_becomes_an_installation_id_in_its_place(app: DeviceApp) -> None:
     await app.call(PHONE)
     status, _ = await app.call({"kind": "fid", "value": "ada~fid1", "platform": "ios", "replaces": "ada~1"})
     assert (status, await app.read_devices()) == (201, {"ada~fid1": None, "ada~1": "replaced"})
 
 
-async def test_who_signs_in_again_with_the_date_of_an_older_registration_is_told_that_nothing_comes(app: App) -> None:
+async def test_who_signs_in_again_with_the_date_of_an_older_registration_is_told_that_nothing_comes(
+    app: DeviceApp,
+) -> None:
     dated = {**PHONE, "registered_at": "2026-11-01T08:00:00Z"}
     await app.call(dated)
     await app.call(PHONE, method="DELETE")
@@ -104,7 +106,7 @@ async def test_who_signs_in_again_with_the_date_of_an_older_registration_is_told
     assert await app.read_devices() == {"ada~1": None}
 
 
-async def test_another_s_token_is_theirs_no_more_and_nobody_is_named(app: App) -> None:
+async def test_another_s_token_is_theirs_no_more_and_nobody_is_named(app: DeviceApp) -> None:
     await app.call(PHONE)
     assert await app.call(PHONE, "bob") == (
         201,
@@ -125,24 +127,24 @@ async def test_another_s_token_is_theirs_no_more_and_nobody_is_named(app: App) -
     [{}, {"authorization": f"Bearer {WITHDRAWN}"}, {"authorization": f"Basic {KEY}"}, {"authorization": "Bearer"}],
 )
 async def test_a_key_that_was_withdrawn_and_every_other_stranger_are_unauthorised(
-    app: App, method: str, headers: dict[str, str]
+    app: DeviceApp, method: str, headers: dict[str, str]
 ) -> None:
     assert await app.call(PHONE, method=method, headers=headers) == (401, {"outcome": "forged"})
     assert await app.read_devices() == {}
 
 
-async def test_keys_rotate(app: App) -> None:
+async def test_keys_rotate(app: DeviceApp) -> None:
     assert (await app.call(PHONE, headers={"authorization": f"bearer {OLDER}"}))[0] == 201
     with pytest.raises(SettingsError, match="COUNTERSIGN_DEVICES_KEYS: must be keys of at least 16 characters"):
         load(environment={"COUNTERSIGN_DEVICES_KEYS": f"{KEY},short"})
 
 
 async def test_without_keys_there_is_no_such_address(tmp_path: Path) -> None:
-    async with opened(tmp_path, "") as app:
+    async with opened_app(tmp_path, "") as app:
         assert await app.call(PHONE) == (404, {"outcome": "off"})
 
 
-async def test_who_is_not_in_the_people_file_yet_is_told_so(app: App) -> None:
+async def test_who_is_not_in_the_people_file_yet_is_told_so(app: DeviceApp) -> None:
     for method in ("PUT", "DELETE"):
         status, answer = await app.call(PHONE, "zoe", method)
         assert (status, answer["outcome"]) == (404, "unknown_person")
@@ -165,7 +167,9 @@ async def test_who_is_not_in_the_people_file_yet_is_told_so(app: App) -> None:
         ({**PHONE, "value": "x" * 4097}, "value: must be 1-4096 printable characters, no blanks"),
     ],
 )
-async def test_nonsense_is_told_by_its_field_and_without_its_value(app: App, body: Any, message: str | None) -> None:
+async def test_nonsense_is_told_by_its_field_and_without_its_value(
+    app: DeviceApp, body: Any, message: str | None
+) -> None:
     status, answer = await app.call(body)
     assert status == (413 if isinstance(body, list) and len(body) > 1 else 400)
     assert message is None or answer["says"] == message
@@ -174,31 +178,31 @@ async def test_nonsense_is_told_by_its_field_and_without_its_value(app: App, bod
 
 
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: str(odd)[:20])
-async def test_whatever_stands_in_a_place_is_no_fault_of_ours(app: App, odd: Any) -> None:
+async def test_whatever_stands_in_a_place_is_no_fault_of_ours(app: DeviceApp, odd: Any) -> None:
     for body in (odd, {**PHONE, "value": odd}, {**PHONE, "registered_at": odd}, {**PHONE, "replaces": odd}):
         for method in ("PUT", "DELETE"):
             assert (await app.call(body, method=method))[0] < 500
 
 
-async def test_a_body_that_is_too_large_stalls_or_is_no_json_is_refused(app: App) -> None:
+async def test_a_body_that_is_too_large_stalls_or_is_no_json_is_refused(app: DeviceApp) -> None:
     assert (await app.call(b"x" * (BYTES_AT_MOST + 1)))[0] == 413
     status, answer = await app.call(PHONE, headers={**BEARER, "content-type": "text/plain"})
     assert (status, answer["says"]) == (415, "the body must be application/json")
 
     head = f"PUT /devices/ada HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: 9\r\n\r\n"
-    stalled = await raw(app.http, head.encode())
+    stalled = await exchange_bytes(app.http, head.encode())
     assert (stalled[9:12], b"connection: close" in stalled) == (b"400", True)
 
 
 async def test_beyond_what_is_read_at_the_same_time_the_caller_is_asked_to_come_again(
-    app: App, monkeypatch: pytest.MonkeyPatch
+    app: DeviceApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(receiver, "CALLS_AT_ONCE", 0)
     assert await app.call(PHONE) == (503, {"outcome": "busy"})
 
 
 async def test_while_the_store_is_away_the_caller_is_asked_to_come_again_and_no_address_is_logged(
-    app: App,
+    app: DeviceApp,
 ) -> None:
     with take_table_away(app.store, "devices"), capture_logs() as logs:
         assert await app.call(PHONE) == (503, {"outcome": "not_kept"})

@@ -22,10 +22,10 @@ from starter.web.intake.hook_mapping import DEAL_AT_MOST
 from tests.faults.town import eventually
 from tests.metering import metered
 from tests.servers import own_namespace, real_server
-from tests.starter.web.hooking import BEARER, DEAL, PATH, Crm, contact, crm, deal, hooks_of
-from tests.starter.web.receiving import Stalling
+from tests.starter.web.hooking import BEARER, DEAL, PATH, Crm, contact, crm, deal, make_hooks
+from tests.starter.web.receiving import StallingRequests
 from tests.starter.web.test_callback_fuzz import ODD
-from tests.starter.web.test_webhook import raw
+from tests.starter.web.test_webhook import exchange_bytes
 from tests.workflows.onboarding.stage import OWNER, PEOPLE, SET_UP, a_file, start_onboarding
 from workflows.kinds import Kind
 from workflows.model.commands import Cancellation
@@ -60,7 +60,7 @@ async def tasks(client: Client, count: int, begin: str = "task:") -> list[runs.R
     return await eventually(find_tasks)
 
 
-async def started_from(client: Client, task: str) -> dict[str, Any]:
+async def read_task_input(client: Client, task: str) -> dict[str, Any]:
     """What a task was started from."""
     start_event = await anext(aiter(client.get_workflow_handle(task).fetch_history_events()))
     workflow_input = start_event.workflow_execution_started_event_attributes.input
@@ -69,9 +69,9 @@ async def started_from(client: Client, task: str) -> dict[str, Any]:
     return task_input
 
 
-async def text_of(client: Client, sales: Crm, task: str) -> str:
+async def read_text(client: Client, sales: Crm, task: str) -> str:
     """What a task says."""
-    return await words_of(sales.store, task, (await started_from(client, task))["text"])
+    return await words_of(sales.store, task, (await read_task_input(client, task))["text"])
 
 
 @pytest.mark.long
@@ -102,9 +102,9 @@ async def test_other_content_is_refused_and_its_owner_is_asked_once_for_each(cli
     assert all(run.id.startswith("task:crm-4711.changed-") for run in task_runs)
     described = await runs.described(client, task_runs[0].id)
     assert await described.summary() == "onboarding-decision: Decide: crm-4711 has changed in crm"
-    task = await started_from(client, task_runs[0].id)
+    task = await read_task_input(client, task_runs[0].id)
     assert [person["person"] for person in task["people"]] == ["account-executive"]
-    text = await text_of(client, sales, task_runs[0].id)
+    text = await read_text(client, sales, task_runs[0].id)
     assert text.startswith("Deal 4711 of crm sent other content than this onboarding was started from, or what crm")
     assert text.endswith(
         "goes on as it was started.\n\nPlease look at the deal, and at the page of crm-4711 at the desk."
@@ -125,7 +125,7 @@ async def test_a_deal_is_known_and_its_owner_asked_after_somebody_whom_it_names_
         KNOWN,
     ]
     [run] = await tasks(client, 1)
-    task = await started_from(client, run.id)
+    task = await read_task_input(client, run.id)
     assert ([person["person"] for person in task["people"]], task["requester"]) == ([OWNER], "chair")
     assert await sales.sends(deal(id="4712")) == (422, {"outcome": "refused", "fields": ["teams"]})
 
@@ -148,7 +148,7 @@ async def test_the_owner_of_a_deal_with_the_longest_id_is_asked_as_well(client: 
     answers = [await sales.sends(body) for body in (deal(id=longest), deal(id=longest, company="Acme Ltd"))]
     assert [status for status, _ in answers] == [201, 409]
     [run] = await tasks(client, 1)
-    assert longest in await text_of(client, sales, run.id)
+    assert longest in await read_text(client, sales, run.id)
 
 
 @pytest.mark.long
@@ -162,7 +162,7 @@ async def test_of_an_onboarding_that_has_ended_nobody_reads_that_it_goes_on(tmp_
         await town.client.get_workflow_handle(ACME).result()
         assert await source.sends(deal(company="Acme Ltd")) == CHANGED
         [task] = await tasks(town.client, 1, "task:crm-4711.changed-")
-        text = await text_of(town.client, source, task.id)
+        text = await read_text(town.client, source, task.id)
     assert "The onboarding has ended, and nothing of it changes." in text
 
 
@@ -272,8 +272,8 @@ async def test_bodies_of_strangers_share_a_bound_and_small_deals_have_room_besid
     client: Client, tmp_path: Path
 ) -> None:
     """Ten times as much as is held comes to no end."""
-    hooks, strangers = hooks_of(tmp_path, client, body_seconds=300), Stalling({"source": "crm"}, {})
-    source = Stalling({"source": "crm"}, BEARER)
+    hooks, strangers = make_hooks(tmp_path, client, body_seconds=300), StallingRequests({"source": "crm"}, {})
+    source = StallingRequests({"source": "crm"}, BEARER)
     deal_body, crowd = json.dumps(DEAL).encode(), 10 * HELD_AT_MOST // MOST_BYTES
     calls = [
         asyncio.create_task(hooks.answer(strangers.make_stalling_request(b" " * (MOST_BYTES - 1))))
@@ -292,8 +292,8 @@ async def test_bodies_of_strangers_share_a_bound_and_small_deals_have_room_besid
 @pytest.mark.long
 async def test_six_hundred_stalled_calls_without_a_secret_shut_nobody_out(client: Client, tmp_path: Path) -> None:
     """A signature covers the body, so that nobody knows yet that they are no source."""
-    hooks, strangers = hooks_of(tmp_path, client, body_seconds=300), Stalling({"source": "crm"}, {})
-    source = Stalling({"source": "crm"}, BEARER)
+    hooks, strangers = make_hooks(tmp_path, client, body_seconds=300), StallingRequests({"source": "crm"}, {})
+    source = StallingRequests({"source": "crm"}, BEARER)
     crowd = receiver.CALLS_AT_ONCE + 100
     calls = [asyncio.create_task(hooks.answer(strangers.make_stalling_request(b""))) for _ in range(crowd)]
     await strangers.wait_until_stalled(crowd)
@@ -326,7 +326,7 @@ async def test_ten_times_the_deals_that_are_begun_at_once_are_all_begun(
 
 async def test_calls_that_stall_hold_up_no_genuine_one(sales: Crm) -> None:
     head = f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n".encode()
-    stalled = [asyncio.create_task(raw(sales.http, head)) for _ in range(100)]
+    stalled = [asyncio.create_task(exchange_bytes(sales.http, head)) for _ in range(100)]
     assert await sales.sends(DEAL) == CREATED
     assert not any(call.done() for call in stalled)
     assert {answer[9:12] for answer in await asyncio.gather(*stalled)} == {b"400"}

@@ -21,18 +21,18 @@ def is_believed(headers: dict[str, str], body: bytes = BODY, header: str | None 
     return is_genuine(headers, body, SECRETS, header=header, now=now)
 
 
-def digest(secret: str = NEW, body: bytes = BODY) -> bytes:
+def compute_digest(secret: str = NEW, body: bytes = BODY) -> bytes:
     return hmac.digest(secret.encode(), body, hashlib.sha256)
 
 
-def standard(sent_at: datetime = NOW, body: bytes = BODY, secret: str = OLD) -> dict[str, str]:
+def make_standard_headers(sent_at: datetime = NOW, body: bytes = BODY, secret: str = OLD) -> dict[str, str]:
     signature = Webhook(secret).sign(msg_id="msg_1", timestamp=sent_at, data=body.decode())
     return {"webhook-id": "msg_1", "webhook-timestamp": str(int(sent_at.timestamp())), "webhook-signature": signature}
 
 
 @pytest.mark.parametrize("secret", [NEW, OLD])
 def test_each_secret_vouches_in_each_way(secret: str) -> None:
-    signed = digest(secret)
+    signed = compute_digest(secret)
     for signature in (signed.hex(), f"sha256={signed.hex()}", base64.b64encode(signed).decode()):
         assert is_believed({"x-signature": signature})
         assert is_believed({"x-hub-signature-256": signature})
@@ -45,17 +45,20 @@ def test_each_secret_vouches_in_each_way(secret: str) -> None:
 
 def test_standard_webhooks_are_believed_while_they_are_new() -> None:
     for late in (-APART_AT_MOST, timedelta(), APART_AT_MOST):
-        assert is_believed(standard(NOW - late))
+        assert is_believed(make_standard_headers(NOW - late))
     for late in (-10 * APART_AT_MOST, timedelta(seconds=301), 10 * APART_AT_MOST):
-        assert not is_believed(standard(NOW - late))
-    assert not is_believed(standard(), BODY.replace(b"Zo", b"zo"))
-    assert not is_believed({**standard(), "webhook-id": "msg_2"})
-    assert not is_believed({**standard(), "webhook-timestamp": str(int(NOW.timestamp()) + 1)})
-    several = {**standard(), "webhook-signature": f"v1,bm9uZQ== {standard()['webhook-signature']}"}
+        assert not is_believed(make_standard_headers(NOW - late))
+    assert not is_believed(make_standard_headers(), BODY.replace(b"Zo", b"zo"))
+    assert not is_believed({**make_standard_headers(), "webhook-id": "msg_2"})
+    assert not is_believed({**make_standard_headers(), "webhook-timestamp": str(int(NOW.timestamp()) + 1)})
+    several = {
+        **make_standard_headers(),
+        "webhook-signature": f"v1,bm9uZQ== {make_standard_headers()['webhook-signature']}",
+    }
     assert is_believed(several)
     buried = {
-        **standard(),
-        "webhook-signature": "v1,bm9uZQ== " * 10 * SIGNATURES_AT_MOST + standard()["webhook-signature"],
+        **make_standard_headers(),
+        "webhook-signature": "v1,bm9uZQ== " * 10 * SIGNATURES_AT_MOST + make_standard_headers()["webhook-signature"],
     }
     assert not is_believed(buried)
 
@@ -75,11 +78,11 @@ def test_standard_webhooks_are_believed_while_they_are_new() -> None:
         {"x-signature": "sha256="},
         {"x-signature": "0" * 64},
         {"x-signature": "é" * 64},
-        {"webhook-signature": standard()["webhook-signature"]},
-        {**standard(), "webhook-timestamp": "999999999999999"},
-        {**standard(), "webhook-timestamp": "٣"},
-        {**standard(), "webhook-timestamp": "-1"},
-        standard(secret="whsec_" + base64.b64encode(bytes(32)).decode()),
+        {"webhook-signature": make_standard_headers()["webhook-signature"]},
+        {**make_standard_headers(), "webhook-timestamp": "999999999999999"},
+        {**make_standard_headers(), "webhook-timestamp": "٣"},
+        {**make_standard_headers(), "webhook-timestamp": "-1"},
+        make_standard_headers(secret="whsec_" + base64.b64encode(bytes(32)).decode()),
     ],
 )
 def test_nobody_else_is_believed(headers: dict[str, str]) -> None:
@@ -87,6 +90,6 @@ def test_nobody_else_is_believed(headers: dict[str, str]) -> None:
 
 
 def test_a_body_that_is_no_text_is_not_believed_for_another() -> None:
-    signed = standard(body="\ufffd".encode())
+    signed = make_standard_headers(body="\ufffd".encode())
     assert is_believed(signed, "\ufffd".encode())
     assert not is_believed(signed, b"\xff")

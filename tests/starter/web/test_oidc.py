@@ -25,7 +25,7 @@ from tests.starter.web.issuing import AUDIENCE, FIRST, MISUSED, SECOND, SHARED, 
 WHO = "ops@supplier.test"
 
 
-class Waiting:
+class Watch:
     """Seconds that pass when told."""
 
     seconds = 1_000.0
@@ -40,12 +40,12 @@ async def issuer() -> AsyncIterator[OpenIssuer]:
         yield running_issuer
 
 
-def believing(issuer: OpenIssuer, waiting: Waiting | None = None, **settings: str) -> Issuer:
-    return Issuer(OidcSettings(issuer=issuer.url, audience=AUDIENCE, **settings), seconds=waiting or Waiting())
+def make_verifier(issuer: OpenIssuer, waiting: Watch | None = None, **settings: str) -> Issuer:
+    return Issuer(OidcSettings(issuer=issuer.url, audience=AUDIENCE, **settings), seconds=waiting or Watch())
 
 
 async def test_a_genuine_token_says_who_it_is_and_the_keys_are_asked_for_once(issuer: OpenIssuer) -> None:
-    verifier = believing(issuer)
+    verifier = make_verifier(issuer)
     for _ in range(3):
         assert await verifier.who(issuer.token(email=WHO)) == WHO
     assert await verifier.who(issuer.token(email=WHO, aud=["others", AUDIENCE], iss=f"{issuer.url}/")) == WHO
@@ -53,8 +53,8 @@ async def test_a_genuine_token_says_who_it_is_and_the_keys_are_asked_for_once(is
 
 
 async def test_many_callers_at_once_ask_the_issuer_once(issuer: OpenIssuer) -> None:
-    waiting = Waiting()
-    verifier, token = believing(issuer, waiting), issuer.token(email=WHO)
+    waiting = Watch()
+    verifier, token = make_verifier(issuer, waiting), issuer.token(email=WHO)
     for request_count in (1, 2):
         assert await asyncio.gather(*(verifier.who(token) for _ in range(50))) == [WHO] * 50
         assert issuer.request_count == request_count
@@ -63,14 +63,14 @@ async def test_many_callers_at_once_ask_the_issuer_once(issuer: OpenIssuer) -> N
 
 @pytest.mark.parametrize("verified", [True, "true"])
 async def test_a_verified_address_counts(issuer: OpenIssuer, verified: object) -> None:
-    assert await believing(issuer).who(issuer.token(email=WHO, email_verified=verified)) == WHO
+    assert await make_verifier(issuer).who(issuer.token(email=WHO, email_verified=verified)) == WHO
 
 
 async def test_another_claim_may_say_it(issuer: OpenIssuer) -> None:
-    assert await believing(issuer, claim="sub").who(issuer.token(sub="operator")) == "operator"
+    assert await make_verifier(issuer, claim="sub").who(issuer.token(sub="operator")) == "operator"
 
 
-def from_now(claims: dict[str, Any]) -> dict[str, Any]:
+def make_claims_from_now(claims: dict[str, Any]) -> dict[str, Any]:
     """Seconds of a claim counted from now."""
     return {
         name: int(time.time()) + value if isinstance(value, int) and name in TIMES else value
@@ -103,17 +103,17 @@ TIMES = ("exp", "nbf", "iat")
 )
 async def test_a_token_that_does_not_say_it_does_not_count(issuer: OpenIssuer, claims: dict[str, Any]) -> None:
     with pytest.raises(NotBelieved) as refused:
-        await believing(issuer).who(issuer.token(**{"email": WHO, **from_now(claims)}))
+        await make_verifier(issuer).who(issuer.token(**{"email": WHO, **make_claims_from_now(claims)}))
     assert WHO not in str(refused.value)
 
 
 @pytest.mark.parametrize("claims", [{"exp": -CLOCKS_APART + 20}, {"nbf": CLOCKS_APART - 20}])
 async def test_clocks_may_differ_by_a_minute(issuer: OpenIssuer, claims: dict[str, Any]) -> None:
-    assert await believing(issuer).who(issuer.token(email=WHO, **from_now(claims))) == WHO
+    assert await make_verifier(issuer).who(issuer.token(email=WHO, **make_claims_from_now(claims))) == WHO
 
 
 async def test_what_the_issuer_has_not_signed_does_not_count(issuer: OpenIssuer) -> None:
-    verifier, genuine = believing(issuer), issuer.token(email=WHO)
+    verifier, genuine = make_verifier(issuer), issuer.token(email=WHO)
     head, body, signature = genuine.split(".")
     forged = [
         *("", "x", "a.b.c", "..", f"{head}.{body}.", f"{head}.{body}", f"{genuine}.x", "é.é.é"),
@@ -133,8 +133,8 @@ async def test_what_the_issuer_has_not_signed_does_not_count(issuer: OpenIssuer)
 
 
 async def test_a_new_key_is_asked_for_and_an_old_one_ends(issuer: OpenIssuer) -> None:
-    waiting = Waiting()
-    verifier = believing(issuer, waiting)
+    waiting = Watch()
+    verifier = make_verifier(issuer, waiting)
     assert await verifier.who(issuer.token(email=WHO)) == WHO
     issuer.keys = [SECOND]
     assert await verifier.who(issuer.token(email=WHO)) == WHO, "for as long as it is not asked again"
@@ -148,8 +148,8 @@ async def test_a_new_key_is_asked_for_and_an_old_one_ends(issuer: OpenIssuer) ->
 
 
 async def test_while_the_issuer_is_away_its_last_keys_count_for_a_day(issuer: OpenIssuer) -> None:
-    waiting = Waiting()
-    verifier = believing(issuer, waiting)
+    waiting = Watch()
+    verifier = make_verifier(issuer, waiting)
     issuer.is_away = True
     with capture_logs() as logs, pytest.raises(IssuerAway):
         await verifier.who(issuer.token(email=WHO))
@@ -181,12 +181,12 @@ async def test_while_the_issuer_is_away_its_last_keys_count_for_a_day(issuer: Op
 async def test_an_issuer_that_says_nonsense_of_itself_is_away(issuer: OpenIssuer, overrides: dict[str, Any]) -> None:
     issuer.overrides = overrides
     with pytest.raises(IssuerAway):
-        await believing(issuer).who(issuer.token(email=WHO))
+        await make_verifier(issuer).who(issuer.token(email=WHO))
 
 
 async def test_of_ten_times_as_many_keys_as_are_kept_the_first_count(issuer: OpenIssuer) -> None:
     issuer.keys = [FIRST] * KEYS_AT_MOST + [SECOND] * 9 * KEYS_AT_MOST
-    verifier = believing(issuer)
+    verifier = make_verifier(issuer)
     assert await verifier.who(issuer.token(email=WHO)) == WHO
     with pytest.raises(NotBelieved):
         await verifier.who(issuer.token(SECOND, "ES256", email=WHO))

@@ -8,13 +8,13 @@ import pytest
 from activities.notifications.links import LinkUse
 from starter.errors import Refusal
 from starter.queries.onboarding import PREVIEW_FOR, page_link, preview_link
-from tests.starter.web.pages.test_journey_pages import ACME, COLLEAGUE, know, make_onboarding_view, request
+from tests.starter.web.pages.test_journey_pages import ACME, COLLEAGUE, make_onboarding_view, request, set_views
 from tests.starter.web.paging import FIRST, NOW, PUBLIC, SECOND, phone, text_of
 
 
 async def test_a_link_is_the_same_until_it_is_made_anew_for_one_person(tmp_path: Path) -> None:
     async with phone(tmp_path) as site:
-        know(site, make_onboarding_view(), request(1, FIRST))
+        set_views(site, make_onboarding_view(), request(1, FIRST))
         first = await page_link(site.store, site.links, make_onboarding_view(), None, renew=False)
         assert first.link == site.links.link(ACME, FIRST, LinkUse.VIEW)
         other_link = await page_link(site.store, site.links, make_onboarding_view(), COLLEAGUE, renew=False)
@@ -31,7 +31,7 @@ async def test_a_link_is_the_same_until_it_is_made_anew_for_one_person(tmp_path:
 
 async def test_a_preview_closes_soon_and_survives_a_new_link_of_the_customer(tmp_path: Path) -> None:
     async with phone(tmp_path) as site:
-        know(site, make_onboarding_view(), request(1, FIRST))
+        set_views(site, make_onboarding_view(), request(1, FIRST))
         preview = preview_link(site.links, make_onboarding_view(), now=NOW)
         await page_link(site.store, site.links, make_onboarding_view(), FIRST, renew=True)
         assert preview.until == NOW + PREVIEW_FOR <= NOW + timedelta(hours=1)

@@ -53,7 +53,7 @@ CONCERNS: Final = {"see": Right.PERSON, "absences": Right.AWAY}
 THEIRS: Final = "of their people: "
 
 
-def rows(head: str) -> Iterator[list[str]]:
+def read_table(head: str) -> Iterator[list[str]]:
     """The cells of the table of the page that begins with this one."""
     lines = (ROOT / "docs" / "rights.md").read_text().splitlines()
     begin = next(number for number, line in enumerate(lines) if line.startswith(f"| {head} |"))
@@ -76,7 +76,7 @@ def parse_row(row: list[str]) -> tuple[set[Right], set[Right]]:
     return rights | named, set()
 
 
-TABLE: Final = {Standing(row[0]): parse_row(row) for row in rows("Who")}
+TABLE: Final = {Standing(row[0]): parse_row(row) for row in read_table("Who")}
 
 
 def make_notification(
@@ -160,7 +160,7 @@ ASK_PEOPLE: Final = (Standing.ASKED, Standing.REPLACED, Standing.ABOVE_ASKED, St
 """Only of what asks people itself."""
 
 
-def has(standing: Standing, view: Shown) -> bool:
+def can_stand(standing: Standing, view: Shown) -> bool:
     """Whether somebody may be this to a thing of its kind."""
     required_people = {Standing.TEAM: view.read_by, Standing.REVIEWER: view.all_reviews}
     return bool(required_people.get(standing, True)) and not (standing in ASK_PEOPLE and not view.lines)
@@ -170,7 +170,7 @@ def has(standing: Standing, view: Shown) -> bool:
 @pytest.mark.parametrize("kind", THINGS)
 def test_each_may_what_the_page_says(standing: Standing, kind: Kind) -> None:
     role, view = PEOPLE[standing], THINGS[kind]
-    rights, theirs = TABLE[standing] if has(standing, view) else (set[Right](), set[Right]())
+    rights, theirs = TABLE[standing] if can_stand(standing, view) else (set[Right](), set[Right]())
     asks = role.person if isinstance(role, ReaderRole) else view.requester
     for right in Right:
         if right in ABOUT_PEOPLE:

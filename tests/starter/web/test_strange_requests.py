@@ -15,9 +15,9 @@ from starter.web.app import make_app, receiver_routes
 from starter.web.http.serving import listening
 from tests.nginx import nginx_before
 from tests.starter.web.paging import phone
-from tests.starter.web.receiving import PATH, RecordingSignals, encoded, make_callback, receiver
+from tests.starter.web.receiving import PATH, RecordingSignals, encode_body, make_callback, receiver
 
-GENUINE: Final = encoded(make_callback())
+GENUINE: Final = encode_body(make_callback())
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", "get")
 NOWHERE: Final = (
     *("", "*", "/", "//", "/%", "/%zz", "/%00", "/%FF%FE", "/open", "/open/", "/open/%00", "/open/..%2F..", "/.env"),
@@ -69,7 +69,7 @@ CHUNKS: Final = (
 
 
 @asynccontextmanager
-async def everything(folder: Path) -> AsyncIterator[tuple[httpx.URL, str]]:
+async def whole_process(folder: Path) -> AsyncIterator[tuple[httpx.URL, str]]:
     """The address of nginx before the whole process, and the path of a genuine link."""
     async with phone(folder) as site:
         await site.create()
@@ -102,11 +102,11 @@ def request(method: str, path: str, *lines: bytes, body: bytes = b"") -> bytes:
     return b"\r\n".join([*head, b"", body])
 
 
-def sized(body: bytes) -> bytes:
+def make_length_header(body: bytes) -> bytes:
     return b"content-length: %d" % len(body)
 
 
-def troubles(caplog: pytest.LogCaptureFixture) -> Iterable[str]:
+def list_errors(caplog: pytest.LogCaptureFixture) -> Iterable[str]:
     return [line.getMessage() for line in caplog.records if line.levelno >= logging.ERROR or line.exc_info]
 
 
@@ -114,23 +114,25 @@ def troubles(caplog: pytest.LogCaptureFixture) -> Iterable[str]:
 async def test_no_method_at_any_address_is_answered_with_5xx(
     method: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with everything(tmp_path) as (url, link):
+    async with whole_process(tmp_path) as (url, link):
         paths = [*NOWHERE, *(path.replace(LINK, link) for path in WHERE)]
         bare = await send_requests(url, *(request(method, path) for path in paths))
-        loaded = await send_requests(url, *(request(method, path, sized(GENUINE), body=GENUINE) for path in paths))
+        loaded = await send_requests(
+            url, *(request(method, path, make_length_header(GENUINE), body=GENUINE) for path in paths)
+        )
     assert {status for status in (*bare, *loaded) if status >= 500} == set()
-    assert troubles(caplog) == []
+    assert list_errors(caplog) == []
 
 
 @pytest.mark.parametrize("path", [PATH, LINK, "/healthz", "/nowhere"])
 async def test_no_header_and_no_chunk_is_answered_with_5xx(
     path: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with everything(tmp_path) as (url, link):
+    async with whole_process(tmp_path) as (url, link):
         request_path = path.replace(LINK, link)
         statuses = await send_requests(url, *(request("GET", request_path, line) for line in HEADERS))
         chunked = b"transfer-encoding: chunked"
         statuses += await send_requests(url, *(request("POST", request_path, chunked, body=chunk) for chunk in CHUNKS))
     # nginx answers an unknown transfer encoding with 501, as RFC 9112 says.
     assert {status for status in statuses if status >= 500} <= {501}
-    assert troubles(caplog) == []
+    assert list_errors(caplog) == []

@@ -25,8 +25,8 @@ from tests.starter.web.receiving import (
     PATH,
     SEGMENT,
     RecordingSignals,
-    Stalling,
-    encoded,
+    StallingRequests,
+    encode_body,
     make_callback,
     receiver,
 )
@@ -35,13 +35,13 @@ ANYWHERE = Bind("127.0.0.1", 0)
 
 
 @asynccontextmanager
-async def running(signals: RecordingSignals, *, body_seconds: float = 5.0) -> AsyncIterator[httpx.AsyncClient]:
+async def running_receiver(signals: RecordingSignals, *, body_seconds: float = 5.0) -> AsyncIterator[httpx.AsyncClient]:
     app = make_app(receiver_routes(receiver(signals, body_seconds=body_seconds), signals))
     async with listening(app, ANYWHERE) as url, plain_client(url) as client:
         yield client
 
 
-async def raw(client: httpx.AsyncClient, *parts: bytes) -> bytes:
+async def exchange_bytes(client: httpx.AsyncClient, *parts: bytes) -> bytes:
     """What comes back for these bytes until the other side hangs up."""
     reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
     for part in parts:
@@ -63,8 +63,8 @@ async def chunks(size: int) -> AsyncIterator[bytes]:
 
 async def test_a_genuine_callback_is_taken_and_the_connection_kept() -> None:
     signals = RecordingSignals()
-    async with running(signals) as client:
-        answers = [await client.post(PATH, content=encoded(make_callback()), headers=JSON) for _ in range(2)]
+    async with running_receiver(signals) as client:
+        answers = [await client.post(PATH, content=encode_body(make_callback()), headers=JSON) for _ in range(2)]
     assert [(answer.status_code, answer.text) for answer in answers] == [(200, "OK")] * 2
     assert [request for request, _ in signals.delivered] == ["msa-0042"] * 2
     assert "server" not in answers[0].headers
@@ -74,9 +74,9 @@ async def test_a_genuine_callback_is_taken_and_the_connection_kept() -> None:
 @pytest.mark.parametrize("segment", ["x", "s" * 31, "s" * 33, "S" * 32, "%C3%A9", "%FF", "s" * 2000])
 async def test_another_segment_is_unauthorised(segment: str) -> None:
     signals = RecordingSignals()
-    async with running(signals) as client:
+    async with running_receiver(signals) as client:
         answer = await client.post(
-            f"/callbacks/core-signature/{segment}", content=encoded(make_callback()), headers=JSON
+            f"/callbacks/core-signature/{segment}", content=encode_body(make_callback()), headers=JSON
         )
     assert (answer.status_code, answer.text, signals.delivered) == (401, "Unauthorized", [])
 
@@ -98,15 +98,15 @@ async def test_another_segment_is_unauthorised(segment: str) -> None:
     ],
 )
 async def test_there_is_nothing_else(method: str, path: str, status: int) -> None:
-    async with running(RecordingSignals()) as client:
-        answer = await client.request(method, path, content=encoded(make_callback()), headers=JSON)
+    async with running_receiver(RecordingSignals()) as client:
+        answer = await client.request(method, path, content=encode_body(make_callback()), headers=JSON)
     assert answer.status_code == status
 
 
 @pytest.mark.parametrize("size", [MOST_BYTES + 1, 30_000_000])
 async def test_a_body_that_is_too_large_is_refused(size: int) -> None:
     signals = RecordingSignals()
-    async with running(signals) as client:
+    async with running_receiver(signals) as client:
         declared = await client.post(PATH, content=b" " * size, headers=JSON)
         streamed = await client.post(PATH, content=chunks(size), headers=JSON)
     assert [declared.status_code, streamed.status_code, signals.delivered] == [413, 413, []]
@@ -114,31 +114,31 @@ async def test_a_body_that_is_too_large_is_refused(size: int) -> None:
 
 async def test_the_largest_body_is_read() -> None:
     signals = RecordingSignals()
-    async with running(signals) as client:
-        answer = await client.post(PATH, content=encoded(make_callback()).ljust(MOST_BYTES), headers=JSON)
+    async with running_receiver(signals) as client:
+        answer = await client.post(PATH, content=encode_body(make_callback()).ljust(MOST_BYTES), headers=JSON)
     assert (answer.status_code, len(signals.delivered)) == (200, 1)
 
 
 @pytest.mark.parametrize("lines", [("content-length: 500",), ("transfer-encoding: chunked",)])
 async def test_a_body_that_stalls_is_a_bad_request_and_hung_up_on(lines: tuple[str, ...]) -> None:
-    async with running(RecordingSignals(), body_seconds=0.05) as client:
-        answer = await raw(client, head(PATH, *lines), b"")
+    async with running_receiver(RecordingSignals(), body_seconds=0.05) as client:
+        answer = await exchange_bytes(client, head(PATH, *lines), b"")
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"connection: close" in answer
 
 
 async def test_a_huge_body_that_stalls_is_too_large() -> None:
-    async with running(RecordingSignals(), body_seconds=0.5) as client:
-        answer = await raw(client, head(PATH, "content-length: 9000000"), b" " * (MOST_BYTES + 1))
+    async with running_receiver(RecordingSignals(), body_seconds=0.5) as client:
+        answer = await exchange_bytes(client, head(PATH, "content-length: 9000000"), b" " * (MOST_BYTES + 1))
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
 @pytest.mark.long
 async def test_stalled_bodies_do_not_hold_up_good_callbacks() -> None:
-    async with running(RecordingSignals(), body_seconds=6) as client:
-        stalled = [asyncio.create_task(raw(client, head(PATH, "content-length: 9"))) for _ in range(200)]
+    async with running_receiver(RecordingSignals(), body_seconds=6) as client:
+        stalled = [asyncio.create_task(exchange_bytes(client, head(PATH, "content-length: 9"))) for _ in range(200)]
         await asyncio.sleep(0)
-        answers = [await client.post(PATH, content=encoded(make_callback()), headers=JSON) for _ in range(20)]
+        answers = [await client.post(PATH, content=encode_body(make_callback()), headers=JSON) for _ in range(20)]
         assert not any(call.done() for call in stalled)
         outcomes = await asyncio.gather(*stalled)
     assert {answer.status_code for answer in answers} == {200}
@@ -150,26 +150,27 @@ async def test_beyond_what_is_signalled_at_the_same_time_the_provider_is_asked_t
 ) -> None:
     monkeypatch.setattr(callback_receiver, "MOST_AT_ONCE", 20)
     signals = RecordingSignals(gate=(gate := asyncio.Event()))
-    async with running(signals) as client:
+    async with running_receiver(signals) as client:
         calls = {
-            asyncio.create_task(client.post(PATH, content=encoded(make_callback()), headers=JSON)) for _ in range(200)
+            asyncio.create_task(client.post(PATH, content=encode_body(make_callback()), headers=JSON))
+            for _ in range(200)
         }
         turned_away = set[asyncio.Task[httpx.Response]]()
         while len(turned_away) < 180:
             turned_away, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         gate.set()
         answers = [(await call).status_code for call in calls]
-        assert (await client.post(PATH, content=encoded(make_callback()), headers=JSON)).status_code == 200
+        assert (await client.post(PATH, content=encode_body(make_callback()), headers=JSON)).status_code == 200
     assert (answers.count(200), answers.count(500)) == (20, 180)
 
 
 async def test_bodies_that_stall_take_no_place_of_genuine_callbacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(callback_receiver, "MOST_AT_ONCE", 20)
-    callbacks, stalling = receiver(RecordingSignals(), body_seconds=60), Stalling({"segment": SEGMENT})
+    callbacks, stalling = receiver(RecordingSignals(), body_seconds=60), StallingRequests({"segment": SEGMENT})
     stalled = [asyncio.create_task(callbacks.answer(stalling.make_stalling_request(b""))) for _ in range(200)]
     await stalling.wait_until_stalled(200)
     answers = await asyncio.gather(
-        *(callbacks.answer(stalling.make_whole_request(encoded(make_callback()))) for _ in range(20))
+        *(callbacks.answer(stalling.make_whole_request(encode_body(make_callback()))) for _ in range(20))
     )
     assert {answer.status_code for answer in answers} == {200}
     assert not any(call.done() for call in stalled)
@@ -179,7 +180,7 @@ async def test_bodies_that_stall_take_no_place_of_genuine_callbacks(monkeypatch:
 
 async def test_large_bodies_share_a_bound_and_small_ones_have_room_beside_them() -> None:
     """Ten times as much as is held stalls."""
-    padded_body, stalling = encoded(make_callback()).ljust(MOST_BYTES), Stalling({"segment": SEGMENT})
+    padded_body, stalling = encode_body(make_callback()).ljust(MOST_BYTES), StallingRequests({"segment": SEGMENT})
     callbacks, crowd = receiver(RecordingSignals(), body_seconds=60), 10 * HELD_AT_MOST // MOST_BYTES
     tracemalloc.start()
     try:
@@ -191,7 +192,7 @@ async def test_large_bodies_share_a_bound_and_small_ones_have_room_beside_them()
         held_count = HELD_AT_MOST // (MOST_BYTES - 1 - SMALL)
         assert tracemalloc.get_traced_memory()[0] < 2 * HELD_AT_MOST
         assert (await callbacks.answer(stalling.make_whole_request(padded_body))).status_code == 500
-        assert (await callbacks.answer(stalling.make_whole_request(encoded(make_callback())))).status_code == 200
+        assert (await callbacks.answer(stalling.make_whole_request(encode_body(make_callback())))).status_code == 200
     finally:
         tracemalloc.stop()
         stalling.gate.set()
@@ -202,7 +203,7 @@ async def test_large_bodies_share_a_bound_and_small_ones_have_room_beside_them()
 
 async def test_nobody_holds_a_body_while_temporal_is_asked() -> None:
     """Ten times as much as is held has come, all of it genuine, and every signal waits."""
-    gate, body = asyncio.Event(), encoded(make_callback())
+    gate, body = asyncio.Event(), encode_body(make_callback())
     signals = RecordingSignals(gate=gate)
     callbacks = receiver(signals, signal_seconds=60)
 
@@ -227,7 +228,7 @@ async def test_nobody_holds_a_body_while_temporal_is_asked() -> None:
 
 async def test_small_bodies_that_stall_share_a_bound_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten times as much as is held, each of 16 KiB and then silent; then all of it is free again."""
-    held_count, crowd, stalling = 20, 200, Stalling({"segment": SEGMENT})
+    held_count, crowd, stalling = 20, 200, StallingRequests({"segment": SEGMENT})
     monkeypatch.setattr(incoming_bodies, "ALTOGETHER_AT_MOST", held_count * SMALL)
     callbacks = receiver(RecordingSignals(), body_seconds=60)
     tracemalloc.start()
@@ -237,23 +238,23 @@ async def test_small_bodies_that_stall_share_a_bound_as_well(monkeypatch: pytest
         ]
         await stalling.wait_until_stalled(crowd)
         assert tracemalloc.get_traced_memory()[0] < crowd * SMALL / 2
-        assert (await callbacks.answer(stalling.make_whole_request(encoded(make_callback())))).status_code == 500
+        assert (await callbacks.answer(stalling.make_whole_request(encode_body(make_callback())))).status_code == 500
     finally:
         tracemalloc.stop()
         stalling.gate.set()
     answers = [answer.status_code for answer in await asyncio.gather(*calls)]
     assert (answers.count(400), answers.count(500)) == (held_count, crowd - held_count)
-    assert (await callbacks.answer(stalling.make_whole_request(encoded(make_callback())))).status_code == 200
+    assert (await callbacks.answer(stalling.make_whole_request(encode_body(make_callback())))).status_code == 200
 
 
 async def test_what_is_no_http_is_a_bad_request() -> None:
-    async with running(RecordingSignals()) as client:
-        assert (await raw(client, b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+    async with running_receiver(RecordingSignals()) as client:
+        assert (await exchange_bytes(client, b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize(("is_reachable", "status"), [(True, 200), (False, 503)])
 async def test_health_is_of_the_process_and_readiness_of_temporal(is_reachable: bool, status: int) -> None:
-    async with running(RecordingSignals(is_reachable=is_reachable)) as client:
+    async with running_receiver(RecordingSignals(is_reachable=is_reachable)) as client:
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.get("/readyz")).status_code == status
 

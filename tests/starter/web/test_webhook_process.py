@@ -19,7 +19,7 @@ from tests.starter.web.hooking import BEARER, DEAL, office
 from tests.starter.web.hooking import PATH as HOOK
 from tests.starter.web.hooking import SECRET as CRM_SECRET
 from tests.starter.web.paging import DOCUMENT, LINK_SECRET, PUBLIC, Phone, form_of, phone
-from tests.starter.web.receiving import JSON, PATH, SECRET, SEGMENT, encoded, make_callback
+from tests.starter.web.receiving import JSON, PATH, SECRET, SEGMENT, encode_body, make_callback
 
 pytestmark = pytest.mark.long
 
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[3]
 
 
 @dataclass
-class Started:
+class StartedReceiver:
     """A running receiver, and what it has written to its log so far."""
 
     process: asyncio.subprocess.Process
@@ -76,20 +76,22 @@ def environment(site: Phone, folder: Path) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def started(site: Phone, folder: Path, under: Sequence[str] = (), **changes: str) -> AsyncIterator[Started]:
+async def started_receiver(
+    site: Phone, folder: Path, under: Sequence[str] = (), **changes: str
+) -> AsyncIterator[StartedReceiver]:
     command = (*under, sys.executable, "-m", "starter", "webhook", "--ready-file", str(folder / "ready.json"))
     pipe = asyncio.subprocess.PIPE
     env = environment(site, folder) | changes
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=env, stderr=pipe)
     try:
-        yield Started(process, [])
+        yield StartedReceiver(process, [])
     finally:
         if process.returncode is None:
             process.kill()
         await process.wait()
 
 
-async def ends(site: Phone, folder: Path, **changes: str) -> tuple[int, list[str]]:
+async def run_to_its_end(site: Phone, folder: Path, **changes: str) -> tuple[int, list[str]]:
     """The exit code and the log of one that ends by itself."""
     process = await asyncio.to_thread(prompt.run, "starter", "webhook", environment=environment(site, folder) | changes)
     return process.returncode, process.stderr.splitlines()
@@ -104,13 +106,13 @@ async def site(tmp_path: Path) -> AsyncIterator[Phone]:
 async def test_it_lives_without_temporal_shows_pages_and_tells_no_link(site: Phone, tmp_path: Path) -> None:
     await site.create()
     link = site.link()
-    async with started(site, tmp_path) as receiver:
+    async with started_receiver(site, tmp_path) as receiver:
         await receiver.heard("listening")
         assert json.loads((tmp_path / "ready.json").read_text()) == {"url": receiver.url}
         async with plain_client(receiver.url or "", timeout=60) as client:
             assert (await client.get("/healthz")).status_code == 200
             assert (await client.get("/readyz")).status_code == 503
-            callback = encoded(make_callback(event_time=str(int(time.time()))))
+            callback = encode_body(make_callback(event_time=str(int(time.time()))))
             assert (await client.post(PATH, content=callback, headers=JSON)).status_code == 500
             page = await client.get(link)
             onward = await client.post(link, data=form_of(page.text))
@@ -123,7 +125,7 @@ async def test_it_lives_without_temporal_shows_pages_and_tells_no_link(site: Pho
 
 
 async def test_its_probes_are_answered_apart_from_its_work(site: Phone, tmp_path: Path) -> None:
-    async with started(site, tmp_path, COUNTERSIGN_HEALTH_BIND="127.0.0.1:0") as receiver:
+    async with started_receiver(site, tmp_path, COUNTERSIGN_HEALTH_BIND="127.0.0.1:0") as receiver:
         await receiver.heard("probed")
         probes = receiver.url or ""
         await receiver.heard("listening")
@@ -136,7 +138,7 @@ async def test_its_probes_are_answered_apart_from_its_work(site: Phone, tmp_path
 
 async def test_deals_of_a_crm_are_taken_beside_the_callbacks_and_told_to_no_log(site: Phone, tmp_path: Path) -> None:
     hooks = office(tmp_path)
-    async with started(site, tmp_path, **hooks) as receiver:
+    async with started_receiver(site, tmp_path, **hooks) as receiver:
         await receiver.heard("listening")
         async with plain_client(receiver.url or "", timeout=60) as client:
             answers = [await client.post(HOOK, json=DEAL, headers=headers) for headers in ({}, BEARER)]
@@ -151,12 +153,12 @@ async def test_deals_of_a_crm_are_taken_beside_the_callbacks_and_told_to_no_log(
 async def test_a_mapping_that_is_wrong_is_told_at_the_start(site: Phone, tmp_path: Path) -> None:
     hooks = office(tmp_path)
     (tmp_path / "mappings" / "crm.yaml").write_text("deal: deal.id\nonboarding: {template: '{x}'}\ntkae: {}\n")
-    code, lines = await ends(site, tmp_path, **hooks)
+    code, lines = await run_to_its_end(site, tmp_path, **hooks)
     assert code == 1
     assert lines[-1:] == [f"{tmp_path}/mappings/crm.yaml:3: tkae: unknown, did you mean take?"]
 
 
 async def test_a_missing_setting_is_one_line(site: Phone, tmp_path: Path) -> None:
-    code, lines = await ends(site, tmp_path, COUNTERSIGN_WEBHOOK_SECRETS="")
+    code, lines = await run_to_its_end(site, tmp_path, COUNTERSIGN_WEBHOOK_SECRETS="")
     assert (code, len(lines)) == (1, 1)
     assert "COUNTERSIGN_WEBHOOK_SECRETS" in lines[0]

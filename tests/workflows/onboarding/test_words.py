@@ -11,7 +11,7 @@ from temporalio.client import Client
 
 from starter.queries import lookup
 from tests.servers import own_part
-from tests.starter.terminal import complete, type_
+from tests.starter.terminal import make_complete_environment, type_
 from tests.workflows.onboarding.stage import (
     CUSTOMER,
     DETAILS,
@@ -36,7 +36,7 @@ ACCOUNT = {
 def write_settings(folder: Path) -> dict[str, str]:
     """The settings of somebody who onboards customers."""
     people = (folder / "people.yaml").read_text() if (folder / "people.yaml").exists() else ""
-    environment = complete(folder)
+    environment = make_complete_environment(folder)
     if people:
         (folder / "people.yaml").write_text(people)
     return {

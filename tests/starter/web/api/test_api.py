@@ -76,10 +76,8 @@ async def test_commands_are_made_once_and_told_with_who_it_was(crm: Program) -> 
         assert "Idempotency-Key" in refusal[1]["detail"]
         refusal = await crm.calls("POST", "/tasks/account/resume", key="pause-1")
         assert (refusal[0], "Idempotency-Key" in refusal[1]["detail"]) == (409, True)
-        of_another = await crm.make_token("hr", "change")
-        refusal = await crm.calls(
-            "POST", "/tasks/account/pause", {"reason": "Holidays"}, key="pause-1", token=of_another
-        )
+        hr_token = await crm.make_token("hr", "change")
+        refusal = await crm.calls("POST", "/tasks/account/pause", {"reason": "Holidays"}, key="pause-1", token=hr_token)
         assert (refusal[0], "was paused by token:crm already" in refusal[1]["detail"]) == (409, True), (
             "their key names their own change"
         )
@@ -406,7 +404,9 @@ async def test_a_token_that_counts_is_answered_while_others_at_its_address_guess
 
 
 @asynccontextmanager
-async def half_sent(crm: Program, count: int, media: str, token: str = "") -> AsyncIterator[list[asyncio.StreamReader]]:
+async def half_sent_bodies(
+    crm: Program, count: int, media: str, token: str = ""
+) -> AsyncIterator[list[asyncio.StreamReader]]:
     """Calls whose bodies never come to their end."""
     head = f"POST {ROOT}/documents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token or crm.token}\r\n"
     call = f"{head}Content-Type: {media}\r\nContent-Length: 100000\r\n\r\n".encode() + PDF
@@ -426,7 +426,7 @@ async def half_sent(crm: Program, count: int, media: str, token: str = "") -> As
 async def test_half_sent_bodies_of_one_caller_keep_no_other_from_the_api(crm: Program) -> None:
     other_token = await crm.make_token("other", "read", "start")
     pdf = {"content-type": "application/pdf"}
-    async with half_sent(crm, 60, "application/pdf"), half_sent(crm, 100, "application/json"):
+    async with half_sent_bodies(crm, 60, "application/pdf"), half_sent_bodies(crm, 100, "application/json"):
         uploads = [(await crm.calls("POST", "/documents", PDF, headers=pdf, token=other_token))[0] for _ in range(20)]
         assert uploads == [201] * 20
         assert (await crm.calls("GET", "/requests", token=other_token))[0] == 200
@@ -435,7 +435,7 @@ async def test_half_sent_bodies_of_one_caller_keep_no_other_from_the_api(crm: Pr
 
 async def test_who_may_only_read_is_refused_before_a_body_is_read(crm: Program) -> None:
     reads = await crm.make_token("reads", "read")
-    async with half_sent(crm, 1, "application/pdf", reads) as [answer]:
+    async with half_sent_bodies(crm, 1, "application/pdf", reads) as [answer]:
         assert b" 403 " in await asyncio.wait_for(answer.readline(), 10)
 
 

@@ -27,7 +27,7 @@ CONFIGURED = Path(__file__).with_name("schemathesis.toml")
 
 
 @asynccontextmanager
-async def at_work(client: Client) -> AsyncIterator[None]:
+async def running_workers(client: Client) -> AsyncIterator[None]:
     """Workers of all kinds: each answers; requests and tasks go on, onboardings and campaigns wait for activities."""
     world = World()
     everything: dict[str, Any] = {"workflows": workflows(), "workflow_runner": UnsandboxedWorkflowRunner()}
@@ -48,7 +48,7 @@ async def at_work(client: Client) -> AsyncIterator[None]:
 async def test_schemathesis_finds_nothing(dev_server: str, tmp_path: Path) -> None:
     """All its checks, on requests and tasks that live."""
     client: Client = await own_namespace(dev_server)
-    async with program(tmp_path, client) as crm, at_work(client):
+    async with program(tmp_path, client) as crm, running_workers(client):
         await crm.calls("POST", "/requests", an_offer(id="offer-1"))
         await crm.calls("POST", "/tasks", a_task(id="account"))
         code, output = await _run(crm, tmp_path)

@@ -35,7 +35,7 @@ async def crm(dev_server: str, tmp_path: Path) -> AsyncIterator[Program]:
         yield crm
 
 
-def due_of(id: str) -> datetime:
+def compute_due_date(id: str) -> datetime:
     """A third of them is overdue; four each have the same due date."""
     return NOW + timedelta(hours=int(id.rpartition("-")[2]) // 4 - 25)
 
@@ -44,7 +44,7 @@ async def begin(context: Context, names: list[str], **attributes: Any) -> None:
     for number in range(0, len(names), AT_ONCE):
         batch = names[number : number + AT_ONCE]
         await asyncio.gather(
-            *(open_request(context, name, due=due_of(name), person=("bob",), **attributes) for name in batch)
+            *(open_request(context, name, due=compute_due_date(name), person=("bob",), **attributes) for name in batch)
         )
 
 

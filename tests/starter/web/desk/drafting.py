@@ -61,7 +61,7 @@ class Form(HTMLParser):
         self._select = "" if tag == "select" else self._select
 
 
-def form_on(page: httpx.Response) -> Form:
+def read_draft_form(page: httpx.Response) -> Form:
     form = Form()
     form.feed(page.text)
     assert form.action, page.text
@@ -78,7 +78,7 @@ async def send_form(
     first: File | None = None,
 ) -> httpx.Response:
     """The answer to the form of a page, with these fields changed."""
-    form = form_on(page)
+    form = read_draft_form(page)
     posted = {**form.fields, **fields, "do": do}
     parts: list[tuple[str, Any]] = [(name, (None, text)) for name, text in posted.items()]
     if pdf is not None:

@@ -52,7 +52,7 @@ async def test_it_is_entered_and_ended_in_one_page(desk: Office) -> None:
     assert (row.acts, row.kinds, row.entered_by, row.told_at) == (OWNER, ("offer-letter",), f"sign-in:{ENGINEER}", None)
     assert row.begins_at.isoformat() == "2026-11-26T23:00:00+00:00", "days in the zone of the person"
     page = await engineer.get("/desk/away")
-    form = {"act": "end", "absence": row.id, "token": token_of(page.text)}
+    form = {"act": "end", "absence": row.id, "token": read_token(page.text)}
     answer = await engineer.post("/desk/away", form)
     assert "The absence is ended." in text_of(await engineer.get(answer.headers["location"]))
     assert await list_absences(desk, ENGINEER) == []
@@ -84,16 +84,16 @@ async def test_the_headline_says_until_when_they_are_away_and_who_sees_to_it(des
 
 async def test_only_kinds_that_concerned_the_person_are_offered(desk: Office) -> None:
     engineer = await desk.come_in(ENGINEER)
-    assert len(kinds_offered(await engineer.get("/desk/away"))) > 2, "before anything concerned them all are"
+    assert len(list_offered_kinds(await engineer.get("/desk/away"))) > 2, "before anything concerned them all are"
     for number, (kind, people, requester) in enumerate(
         [("offer-letter", (ENGINEER,), OWNER), ("team-task", (OWNER,), ENGINEER), ("nda", (SIGNER,), OWNER)]
     ):
         start = Start(kind, f"Terms of {ENGINEER}", people, requester, None, NOW)
         await desk.store.starts.begin(f"task:t{number}", start)
-    assert kinds_offered(await engineer.get("/desk/away")) == {"", "offer-letter", "team-task"}
+    assert list_offered_kinds(await engineer.get("/desk/away")) == {"", "offer-letter", "team-task"}
 
 
-def kinds_offered(page: httpx.Response) -> set[str]:
+def list_offered_kinds(page: httpx.Response) -> set[str]:
     select = page.text.partition('id="kind"')[2].partition("</select>")[0]
     return set(re.findall(r'<option value="([^"]*)"', select))
 
@@ -142,5 +142,5 @@ async def test_what_temporal_was_not_told_waits_for_the_sweep(desk: Office) -> N
     assert row.person == ENGINEER
 
 
-def token_of(page: str) -> str:
+def read_token(page: str) -> str:
     return page.rsplit('name="token" value="', maxsplit=1)[-1].split('"', maxsplit=1)[0]

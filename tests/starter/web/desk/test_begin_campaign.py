@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.starter.web.desk.drafting import PDF, File, continue_draft, form_on, send_form
+from tests.starter.web.desk.drafting import PDF, File, continue_draft, read_draft_form, send_form
 from tests.starter.web.desk.office import REQUESTER, Browser, Office, office, text_of
 
 NEW = "/desk/new/campaign"
@@ -77,7 +77,7 @@ async def test_wrong_rows_are_named_by_their_lines_and_hold_the_start_until_they
         assert "Some rows are wrong" in text_of(answer)
     [draft] = await desk.store.drafts.of(REQUESTER)
     assert draft.started is None
-    assert form_on(page).buttons.count("send") == 1
+    assert read_draft_form(page).buttons.count("send") == 1
 
 
 async def test_a_table_has_heads_in_any_case_and_faults_in_plain_words(desk: Office) -> None:

@@ -147,7 +147,7 @@ async def test_a_stranger_cannot_have_anybody_reminded(desk: Office) -> None:
     answer = await chair.post("/desk/campaigns/conduct/remind-members", {"token": token, "person": ENGINEER})
     assert (answer.status_code, desk.commands) == (404, [])
     lead = await desk.come_in(LEAD)
-    form = form_for(await lead.get("/desk/campaigns/conduct"), ENGINEER)
+    form = read_reminder_form(await lead.get("/desk/campaigns/conduct"), ENGINEER)
     answer = await lead.post("/desk/campaigns/conduct/remind-members", form | {"person": REQUESTER})
     assert (answer.status_code, desk.commands) == (404, [])
     answer = await lead.post("/desk/campaigns/conduct/remind-members", form | {"token": "made.up"})
@@ -156,7 +156,7 @@ async def test_a_stranger_cannot_have_anybody_reminded(desk: Office) -> None:
 
 async def test_a_manager_reminds_one_and_it_is_one_command_however_often_the_form_is_sent(desk: Office) -> None:
     lead = await desk.come_in(LEAD)
-    form = form_for(await lead.get("/desk/campaigns/conduct"), ENGINEER)
+    form = read_reminder_form(await lead.get("/desk/campaigns/conduct"), ENGINEER)
     answers = [await lead.post("/desk/campaigns/conduct/remind-members", form) for _ in range(2)]
     [(request, command, op), (_, _, repeated_op)] = desk.commands
     assert (request, command, op) == ("conduct.engineer", ReminderNow(actor=LEAD, op=op), repeated_op)
@@ -169,7 +169,7 @@ async def test_all_below_are_reminded_a_page_at_a_time_and_it_is_said_how_many(d
     page = await lead.get("/desk/campaigns/big")
     assert f"{MANY} still to acknowledge" in text_of(page)
     assert page.text.count(">Remind now<") == SHOWN_AT_MOST
-    answer = await lead.post("/desk/campaigns/big/remind-members", form_for(page))
+    answer = await lead.post("/desk/campaigns/big/remind-members", read_reminder_form(page))
     assert [request for request, _, _ in desk.commands] == [f"big.{person}" for person in STRANGERS[:SHOWN_AT_MOST]]
     assert f"{SHOWN_AT_MOST} people are being reminded." in text_of(await lead.get(inside(answer)))
     [next_path] = re.findall(r'<a href="([^"]+)#missing">Show more', page.text)
@@ -177,7 +177,7 @@ async def test_all_below_are_reminded_a_page_at_a_time_and_it_is_said_how_many(d
     assert second.text.count(">Remind now<") == MANY - SHOWN_AT_MOST
     assert "Show those before" in second.text
     desk.commands.clear()
-    await lead.post("/desk/campaigns/big/remind-members", form_for(second))
+    await lead.post("/desk/campaigns/big/remind-members", read_reminder_form(second))
     assert [request for request, _, _ in desk.commands] == [f"big.{person}" for person in STRANGERS[SHOWN_AT_MOST:]]
 
 
@@ -228,7 +228,7 @@ async def test_what_is_overdue_says_so(desk: Office) -> None:
 
 async def test_a_reminder_that_is_not_taken_is_told_in_the_words_of_the_request(desk: Office) -> None:
     lead = await desk.come_in(LEAD)
-    form = form_for(await lead.get("/desk/campaigns/conduct"), ENGINEER)
+    form = read_reminder_form(await lead.get("/desk/campaigns/conduct"), ENGINEER)
     desk.answer = CommandRefused(Rejection.JUST_TOLD.to_message())
     answer = await lead.post("/desk/campaigns/conduct/remind-members", form)
     assert (answer.status_code, 'role="alert"' in answer.text) == (409, True)
@@ -237,30 +237,30 @@ async def test_a_reminder_that_is_not_taken_is_told_in_the_words_of_the_request(
 
 async def test_where_nobody_answers_no_more_are_asked_and_the_same_form_can_be_sent_again(desk: Office) -> None:
     lead = await desk.come_in(LEAD)
-    form = form_for(await lead.get("/desk/campaigns/big"))
+    form = read_reminder_form(await lead.get("/desk/campaigns/big"))
     desk.answer = NotConfirmed("page-x")
     answer = await lead.post("/desk/campaigns/big/remind-members", form)
     assert (answer.status_code, len(desk.commands)) == (503, 10)
-    assert form_for(answer)["token"] == form["token"]
+    assert read_reminder_form(answer)["token"] == form["token"]
 
 
 async def test_reminding_all_waits_for_no_reminder_to_be_sent_and_comes_to_an_end_where_nothing_does(
     desk: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lead = await desk.come_in(LEAD)
-    form = form_for(await lead.get("/desk/campaigns/big"))
+    form = read_reminder_form(await lead.get("/desk/campaigns/big"))
     await lead.post("/desk/campaigns/big/remind-members", form)
     assert desk.unwatched == len(desk.commands) == SHOWN_AT_MOST
     monkeypatch.setattr(together, "SECONDS_AT_MOST", 0.0)
     desk.gate = asyncio.Event()
     answer = await lead.post("/desk/campaigns/big/remind-members", form)
-    assert (answer.status_code, form_for(answer)["token"]) == (503, form["token"])
+    assert (answer.status_code, read_reminder_form(answer)["token"]) == (503, form["token"])
     assert "We could not confirm this yet." in text_of(answer)
 
 
 async def test_somebody_who_has_acknowledged_since_is_not_reminded(desk: Office) -> None:
     owner = await desk.come_in(OWNER)
-    form = form_for(await owner.get("/desk/campaigns/conduct"), ENGINEER)
+    form = read_reminder_form(await owner.get("/desk/campaigns/conduct"), ENGINEER)
     answer = await owner.post("/desk/campaigns/conduct/remind-members", form | {"person": SIGNER})
     assert (answer.status_code, desk.commands) == (303, [])
     assert "0 people are being reminded." in text_of(await owner.get(inside(answer)))
@@ -436,7 +436,7 @@ async def test_it_speaks_the_language_of_its_reader(desk: Office, person: str, l
     assert "missing" not in text
 
 
-def form_for(page: Any, person: str | None = None) -> dict[str, str]:
+def read_reminder_form(page: Any, person: str | None = None) -> dict[str, str]:
     """The form that reminds somebody, or everybody on the page."""
     for form in re.findall(r'<form[^>]* action="[^"]*/remind-members".*?</form>', page.text, re.DOTALL):
         fields = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', form))

@@ -94,15 +94,15 @@ def make_acknowledged_view(**overrides: Any) -> RequestShow:
 async def test_it_has_what_waits_what_waits_for_others_and_what_is_past(desk: Office) -> None:
     chair = await desk.come_in(SIGNER)
     page = await chair.get("/desk/mine")
-    of_telling, *past_titles = ["Lease of the tower", "Code of conduct", "Lease of the barn"]
-    assert titles(page.text) == ["The document of waits", "The document of with-others", of_telling, *past_titles]
+    telling_title, *past_titles = ["Lease of the tower", "Code of conduct", "Lease of the barn"]
+    assert titles(page.text) == ["The document of waits", "The document of with-others", telling_title, *past_titles]
     assert "5 entries" in text_of(page)
     assert titles((await chair.get("/desk/mine?search=lease")).text) == [
         "The document of with-others",
-        of_telling,
+        telling_title,
         "Lease of the barn",
     ]
-    assert titles((await chair.get("/desk/mine?status=signed")).text) == [of_telling, *past_titles]
+    assert titles((await chair.get("/desk/mine?status=signed")).text) == [telling_title, *past_titles]
     assert "nobody else to look for" in text_of(await chair.get("/desk/mine?person=owner"))
 
 

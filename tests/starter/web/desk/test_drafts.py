@@ -20,7 +20,7 @@ from starter.web.desk.fixed_screens import DeskScreenName
 from starter.web.desk.plan_view import PlanView
 from starter.web.desk.responses import PeopleNames
 from starter.web.desk.sessions import Visitor
-from tests.starter.web.desk.drafting import PDF, File, continue_draft, form_on, send_form
+from tests.starter.web.desk.drafting import PDF, File, continue_draft, read_draft_form, send_form
 from tests.starter.web.desk.office import (
     DUTCH,
     MANAGER,
@@ -86,7 +86,7 @@ async def test_a_request_is_written_step_by_step_and_what_would_happen_is_a_cale
         "moved from Sun, 29 Nov, 15:00; not a working day",
     ):
         assert phrase in text, phrase
-    assert "send" in form_on(page).buttons
+    assert "send" in read_draft_form(page).buttons
     [draft] = await desk.store.drafts.of(REQUESTER)
     assert draft.content["message"] == "Before the kick-off,\nplease."
     assert draft.content["signers"][1]["name"] == FIVE_SCRIPTS
@@ -100,7 +100,7 @@ async def test_refusals_stand_at_their_fields_and_what_was_typed_stays(desk: Off
     assert "2 things are still missing or wrong." in text_of(page)
     assert re.search(r'id="f-kind-e">This is needed\.<.*?aria-describedby="f-kind-e"', page.text, re.DOTALL)
     assert re.search(r'id="f-document-file-e">A PDF or a template is needed\.', page.text)
-    assert form_on(page).fields["document.name"] == "An offer"
+    assert read_draft_form(page).fields["document.name"] == "An offer"
     page = await continue_draft(
         ada, page, fields={"kind": "sales-contract", "document.template": "https://core.example/templates/1"}
     )
@@ -136,7 +136,7 @@ async def test_a_document_that_cannot_be_sent_is_refused_at_its_field(
     page = await send_form(ada, await ada.get(NEW), "next", A_CONTRACT, ("x.pdf", content, "application/pdf"))
     assert page.status_code == 422
     assert re.search(rf'id="f-document-file-e">{message}', page.text)
-    assert form_on(page).fields["kind"] == "sales-contract"
+    assert read_draft_form(page).fields["kind"] == "sales-contract"
 
 
 async def test_a_document_of_the_largest_size_is_taken_and_ten_times_that_is_dropped_unread(desk: Office) -> None:
@@ -268,7 +268,7 @@ async def test_a_draft_is_nobody_elses_and_two_windows_do_not_overwrite_each_oth
     assert "It was changed in another window meanwhile" in text_of(late)
     [draft] = await desk.store.drafts.of(REQUESTER)
     assert [signer["person"] for signer in draft.content["signers"]] == ["chair"]
-    form = form_on(late)
+    form = read_draft_form(late)
     foreign = await ada.http.post(form.action, files=[("token", (None, "x")), ("do", (None, "next"))])
     assert foreign.status_code == 403
     assert DeskScreenName.FOREIGN_FORM in foreign.text
@@ -315,10 +315,10 @@ async def test_drafts_are_kept_and_discarded_and_there_are_not_endlessly_many(de
     assert answer.headers["location"] == "/people/desk"
     [draft] = await desk.store.drafts.of(REQUESTER)
     page = await ada.get(f"/desk/drafts/request/{draft.id}/document")
-    assert form_on(page).fields["document.name"] == "An offer"
+    assert read_draft_form(page).fields["document.name"] == "An offer"
     discard = await ada.http.post(
         f"/people/desk/drafts/request/{draft.id}/discard",
-        files=[("token", (None, form_on(page).fields["token"]))],
+        files=[("token", (None, read_draft_form(page).fields["token"]))],
         headers={"origin": "null", "sec-fetch-site": "same-origin"},
     )
     assert discard.status_code == 303 and await desk.store.drafts.of(REQUESTER) == ()
@@ -392,7 +392,7 @@ async def test_a_form_of_many_fields_or_files_is_nobodys(desk: Office) -> None:
     assert (await send_form(ada, page, "next", fields)).status_code == 403
     files = [("document.file", AN_OFFER)] * 50
     headers = {"origin": "null", "sec-fetch-site": "same-origin"}
-    assert (await ada.http.post(form_on(page).action, files=files, headers=headers)).status_code == 403
+    assert (await ada.http.post(read_draft_form(page).action, files=files, headers=headers)).status_code == 403
     assert await desk.store.drafts.of(REQUESTER) == ()
 
 

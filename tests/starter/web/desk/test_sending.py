@@ -22,7 +22,7 @@ pytestmark = pytest.mark.real_server
 AN_OFFER = ("offer.pdf", PDF, "application/pdf")
 
 
-async def to_plan(browser: Browser, name: str = "An offer") -> httpx.Response:
+async def open_plan(browser: Browser, name: str = "An offer") -> httpx.Response:
     """The last page of a request that is ready to be sent."""
     fields = {"kind": "sales-contract", "document.name": name}
     page = await continue_draft(browser, await browser.get("/desk/new/request"), "next", fields, AN_OFFER)
@@ -31,7 +31,7 @@ async def to_plan(browser: Browser, name: str = "An offer") -> httpx.Response:
     return await continue_draft(browser, page, fields={"message": "Before the kick-off, please."})
 
 
-async def the_draft(desk: Office, context: Context, author: str = REQUESTER) -> Draft:
+async def read_draft(desk: Office, context: Context, author: str = REQUESTER) -> Draft:
     [draft] = await context.store.drafts.of(author)
     return draft
 
@@ -39,8 +39,8 @@ async def the_draft(desk: Office, context: Context, author: str = REQUESTER) -> 
 async def test_two_presses_in_two_windows_send_one_request_and_both_see_it(tmp_path: Path, context: Context) -> None:
     async with office(tmp_path, context=context) as desk:
         ada = await desk.come_in(REQUESTER)
-        page = await to_plan(ada)
-        draft = await the_draft(desk, context)
+        page = await open_plan(ada)
+        draft = await read_draft(desk, context)
         answers = await asyncio.gather(*(send_form(ada, page, "send") for _ in range(4)))
         request = f"sales-contract-{draft.id}"
         assert {answer.headers["location"] for answer in answers} == {f"/people/desk/requests/{request}?done=sent"}
@@ -55,7 +55,7 @@ async def test_two_presses_in_two_windows_send_one_request_and_both_see_it(tmp_p
 async def test_two_people_who_press_send_at_once_have_a_request_each(tmp_path: Path, context: Context) -> None:
     async with office(tmp_path, context=context) as desk:
         ada, bob = await desk.come_in(REQUESTER), await desk.come_in(OWNER)
-        pages = [await to_plan(browser) for browser in (ada, bob)]
+        pages = [await open_plan(browser) for browser in (ada, bob)]
         answers = await asyncio.gather(send_form(ada, pages[0], "send"), send_form(bob, pages[1], "send"))
         matches = [re.search(r"requests/([a-z0-9-]+)\?done=sent", answer.headers["location"]) for answer in answers]
         ids = [match[1] for match in matches if match]
@@ -70,8 +70,8 @@ async def test_what_died_between_start_and_mark_is_sent_again_as_the_same_reques
 ) -> None:
     async with office(tmp_path, context=context) as desk:
         ada = await desk.come_in(REQUESTER)
-        page = await to_plan(ada)
-        draft_before = await context.store.drafts.read((await the_draft(desk, context)).id, REQUESTER)
+        page = await open_plan(ada)
+        draft_before = await context.store.drafts.read((await read_draft(desk, context)).id, REQUESTER)
         assert draft_before is not None
         first = await send_form(ada, page, "send")
         back = {"started": None, "content": dict(draft_before.content), "version": draft_before.version}
@@ -87,7 +87,7 @@ async def test_what_was_changed_in_another_window_is_looked_at_again_before_it_i
 ) -> None:
     async with office(tmp_path, context=context) as desk:
         ada = await desk.come_in(REQUESTER)
-        page = await to_plan(ada)
+        page = await open_plan(ada)
         time = await ada.get(page.url.path.replace("/plan", "/time"))
         await continue_draft(ada, time, fields={"message": "Never mind the kick-off."})
         page = await continue_draft(ada, page, "send")
@@ -99,10 +99,10 @@ async def test_while_temporal_is_away_nothing_is_lost(tmp_path: Path, context: C
     nowhere = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
     async with office(tmp_path, context=Context(nowhere, context.store)) as desk:
         ada = await desk.come_in(REQUESTER)
-        page = await to_plan(ada)
+        page = await open_plan(ada)
         answer = await send_form(ada, page, "send")
         assert answer.status_code == 503 and "Nothing is lost" in text_of(answer)
-        assert (await the_draft(desk, context)).content["message"] == "Before the kick-off, please."
+        assert (await read_draft(desk, context)).content["message"] == "Before the kick-off, please."
 
 
 async def test_a_task_is_sent_to_a_group(tmp_path: Path, context: Context) -> None:

@@ -222,8 +222,8 @@ async def test_while_it_is_paused_it_is_let_go_on_and_what_has_ended_is_only_rea
 async def test_an_ending_is_handed_off_again_to_a_target_that_is_dead(desk: Office) -> None:
     owner = await desk.come_in(OWNER)
     dead = HandoffLine(target="finance", state=HandoffState.DEAD, attempts=9, at=NOW)
-    done = HandoffLine(target="crm", state=HandoffState.DONE, attempts=1, at=NOW)
-    desk.views["task:keys"] = make_task_view(status=Status.DONE, waiting_for=(), next=None, handoffs=(dead, done))
+    done_line = HandoffLine(target="crm", state=HandoffState.DONE, attempts=1, at=NOW)
+    desk.views["task:keys"] = make_task_view(status=Status.DONE, waiting_for=(), next=None, handoffs=(dead, done_line))
     page = (await owner.get(PAGE)).text
     assert [deed for deed in Action if f'href="/people{PAGE}/{deed}"' in page] == [Action.REPLAY]
     asking = await owner.get(f"{PAGE}/replay")
@@ -232,11 +232,11 @@ async def test_an_ending_is_handed_off_again_to_a_target_that_is_dead(desk: Offi
     assert (await owner.press(asking, signer="finance")).status_code == 409
     desk.answer = None
     answer = await owner.press(asking, signer="finance")
-    [*_, (about, command, op)] = desk.commands
-    assert (about, command) == ("task:keys", Replay(actor=OWNER, target="finance", op=op))
+    [*_, (reference, command, op)] = desk.commands
+    assert (reference, command) == ("task:keys", Replay(actor=OWNER, target="finance", op=op))
     assert "It was handed off again." in text_of(await owner.get(inside(answer)))
     assert (await (await desk.come_in(LEAD)).get(f"{PAGE}/replay")).status_code == 404
-    desk.views["task:keys"] = make_task_view(status=Status.DONE, waiting_for=(), next=None, handoffs=(done,))
+    desk.views["task:keys"] = make_task_view(status=Status.DONE, waiting_for=(), next=None, handoffs=(done_line,))
     assert f"{PAGE}/replay" not in (await owner.get(PAGE)).text
 
 

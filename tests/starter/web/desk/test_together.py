@@ -30,13 +30,15 @@ async def desk(tmp_path: Path) -> AsyncIterator[Office]:
         yield opened_office
 
 
-def ticked(*ids: str) -> str:
+def make_ticks(*ids: str) -> str:
     return "&".join(f"ticked=requests/{id}" for id in ids)
 
 
 async def test_the_confirmation_says_how_many_and_whom_and_what_cannot_be_done(desk: Office) -> None:
     legal = await desk.come_in(REQUESTER)
-    page = await legal.get(f"/desk/together/remind?{ticked('msa-1', 'msa-2', 'signed', 'msa-1')}&back=asked%3Fkind=nda")
+    page = await legal.get(
+        f"/desk/together/remind?{make_ticks('msa-1', 'msa-2', 'signed', 'msa-1')}&back=asked%3Fkind=nda"
+    )
     text = text_of(page)
     assert "2 entries · 1 person. Everybody whose turn it is gets a reminder at once." in text
     assert "Agreement 1 Chair Agreement 2 Chair Not possible now Signed one" in text
@@ -50,7 +52,7 @@ async def test_the_confirmation_says_how_many_and_whom_and_what_cannot_be_done(d
 
 async def test_due_dates_move_by_a_week_unless_another_day_is_given(desk: Office) -> None:
     legal = await desk.come_in(REQUESTER)
-    page = await legal.get(f"/desk/together/extend?{ticked('msa-1')}")
+    page = await legal.get(f"/desk/together/extend?{make_ticks('msa-1')}")
     assert 'name="due" value="2026-12-17"' in page.text, "a week after the tenth, which is its present date"
     _, form = form_of(page.text)
     refused = await legal.post("/desk/together/extend", form | {"due": "soon"})
@@ -65,7 +67,7 @@ async def test_due_dates_move_by_a_week_unless_another_day_is_given(desk: Office
 
 async def test_what_is_refused_stays_with_its_reason_and_the_rest_is_done(desk: Office) -> None:
     legal = await desk.come_in(REQUESTER)
-    page = await legal.get(f"/desk/together/cancel?{ticked('msa-1', 'msa-2')}")
+    page = await legal.get(f"/desk/together/cancel?{make_ticks('msa-1', 'msa-2')}")
     _, form = form_of(page.text)
     desk.answer = CommandRefused(Rejection.JUST_TOLD.to_message())
     answer = await legal.post("/desk/together/cancel", form | {"text": "Not needed"})
@@ -76,10 +78,10 @@ async def test_what_is_refused_stays_with_its_reason_and_the_rest_is_done(desk: 
 
 async def test_what_is_not_theirs_is_left_out_and_a_page_of_a_list_is_the_most(desk: Office) -> None:
     chair = await desk.come_in(SIGNER)
-    page = await chair.get(f"/desk/together/cancel?{ticked('msa-1', 'no-such')}")
+    page = await chair.get(f"/desk/together/cancel?{make_ticks('msa-1', 'no-such')}")
     assert '<form method="post" action="/people/desk/together' not in page.text
     legal = await desk.come_in(REQUESTER)
-    page = await legal.get(f"/desk/together/remind?{ticked(*(f'msa-{n}' for n in range(MANY)))}")
+    page = await legal.get(f"/desk/together/remind?{make_ticks(*(f'msa-{n}' for n in range(MANY)))}")
     assert f"{TICKED_AT_MOST} entries" in text_of(page)
     await legal.press(page)
     assert desk.unwatched == len(desk.commands) == TICKED_AT_MOST > AT_ONCE
@@ -90,7 +92,7 @@ async def test_without_an_answer_in_time_the_same_form_can_be_sent_again_as_the_
     desk: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     legal = await desk.come_in(REQUESTER)
-    page = await legal.get(f"/desk/together/remind?{ticked('msa-1')}")
+    page = await legal.get(f"/desk/together/remind?{make_ticks('msa-1')}")
     monkeypatch.setattr(together, "SECONDS_AT_MOST", 0.0)
     answer = await legal.press(page)
     assert answer.status_code == 503
@@ -99,6 +101,6 @@ async def test_without_an_answer_in_time_the_same_form_can_be_sent_again_as_the_
 
 async def test_a_list_of_somebody_elses_making_leads_nowhere(desk: Office) -> None:
     legal = await desk.come_in(REQUESTER)
-    page = await legal.get(f"/desk/together/remind?{ticked('msa-1')}&back=https://evil.example/")
+    page = await legal.get(f"/desk/together/remind?{make_ticks('msa-1')}&back=https://evil.example/")
     assert "evil" not in page.text
     assert inside(await legal.press(page)).startswith("/people/desk/waiting?together=remind")

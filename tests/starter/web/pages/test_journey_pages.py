@@ -55,7 +55,7 @@ def step(id: str = "billing", title: str = DETAILS, **overrides: Any) -> PartLin
     return part(id, title, **overrides | {"workflow": "task:acme.1.3"})
 
 
-def of_ours(id: str, title: str, is_told: bool, **overrides: Any) -> PartLine:
+def make_own_part(id: str, title: str, is_told: bool, **overrides: Any) -> PartLine:
     return part(id, title, **overrides | {"team": "operations", "told": is_told, "workflow": f"task:acme.1.{id}"})
 
 
@@ -80,15 +80,15 @@ def make_onboarding_view(*stages: StageLine, **changes: Any) -> OnboardingShow:
                     agreement(2, DPA, state="done", status=Status.SIGNED, at=NOW - timedelta(hours=3)),
                 ),
                 tasks=(
-                    of_ours("8", "Create the account", is_told=True),
-                    of_ours("9", "Check their credit", is_told=False),
+                    make_own_part("8", "Create the account", is_told=True),
+                    make_own_part("9", "Check their credit", is_told=False),
                 ),
                 steps=(step(),),
             ),
             StageLine(
                 name="live",
                 state="coming",
-                tasks=(of_ours("20", "Switch it on", is_told=True, state="coming"),),
+                tasks=(make_own_part("20", "Switch it on", is_told=True, state="coming"),),
                 notices=(NoticeLine(id="notice-1", to="customer", title="Welcome", state="coming"),),
             ),
         ),
@@ -120,7 +120,7 @@ def task(person: str, id: str = "acme.1.3") -> TaskShow:
     )
 
 
-def know(customer: Phone, show: OnboardingShow, *parts: RequestShow | TaskShow) -> None:
+def set_views(customer: Phone, show: OnboardingShow, *parts: RequestShow | TaskShow) -> None:
     """Our own side knows the onboarding, with what these parts say of themselves."""
     heard_by_id = {part.id: PartHeard.said(part, NOW) for part in parts}
     heard = {
@@ -141,7 +141,7 @@ def know(customer: Phone, show: OnboardingShow, *parts: RequestShow | TaskShow) 
 @pytest.fixture
 async def customer(tmp_path: Path) -> AsyncIterator[Phone]:
     async with phone(tmp_path) as opened_phone:
-        know(opened_phone, make_onboarding_view(), request(1, FIRST), task(COLLEAGUE))
+        set_views(opened_phone, make_onboarding_view(), request(1, FIRST), task(COLLEAGUE))
         yield opened_phone
 
 
@@ -164,7 +164,7 @@ def sections(page: str) -> dict[str, str]:
     return dict(zip(classes, map(text_of, texts), strict=True))
 
 
-def ways_on(page: str) -> list[str]:
+def list_part_links(page: str) -> list[str]:
     return re.findall(r'<a class="again(?: calm)?" href="([^"]*)"', page)
 
 
@@ -201,7 +201,7 @@ async def test_a_last_stage_in_which_nobody_does_anything_says_where_it_leads_an
             notices=(NoticeLine(id="notice-1", to="customer", title="Welcome", state="coming"),),
         ),
     )
-    know(customer, make_onboarding_view(*stages), request(1, FIRST))
+    set_views(customer, make_onboarding_view(*stages), request(1, FIRST))
     section_texts = sections((await customer.open(link(customer))).text)
     assert section_texts["next"].endswith("live Then everything is done.")
     assert "a pause" not in section_texts["next"]
@@ -209,10 +209,10 @@ async def test_a_last_stage_in_which_nobody_does_anything_says_where_it_leads_an
 
 async def test_the_button_leads_to_the_reader_s_own_page_of_that_part(customer: Phone) -> None:
     page = (await customer.open(link(customer))).text
-    [way] = ways_on(page)
+    [way] = list_part_links(page)
     assert way == ".." + make_part_link(customer, FIRST, LinkUse.SIGN, "acme.1.1")
     colleague = (await customer.open(link(customer, COLLEAGUE))).text
-    assert ways_on(colleague) == [".." + make_part_link(customer, COLLEAGUE, LinkUse.DO, "task:acme.1.3")]
+    assert list_part_links(colleague) == [".." + make_part_link(customer, COLLEAGUE, LinkUse.DO, "task:acme.1.3")]
     assert sections(colleague)["colleague"].count(MSA) == 1, "the agreement is the customer's, not theirs"
 
 
@@ -223,9 +223,11 @@ async def test_who_stands_in_full_is_found_in_each_part_by_whom_they_are(custome
         ids = map(position_word, range(1, len(people) + 1))
         await customer.store.people.keep(workflow, "f", SignersFile.of(people, ids) or b"")
         await customer.store.people.choose(workflow, "f")
-    know(customer, make_onboarding_view(customer="signer-1", colleagues=()), request(1, "signer-2"), task("signer-1"))
+    set_views(
+        customer, make_onboarding_view(customer="signer-1", colleagues=()), request(1, "signer-2"), task("signer-1")
+    )
     page = (await customer.open(link(customer, "signer-1"))).text
-    assert ways_on(page) == [
+    assert list_part_links(page) == [
         ".." + make_part_link(customer, "signer-2", LinkUse.SIGN, "acme.1.1", page_person="signer-1"),
         ".." + make_part_link(customer, "signer-1", LinkUse.DO, "task:acme.1.3"),
     ]
@@ -237,7 +239,7 @@ async def test_the_page_names_nobody_and_says_nothing_that_is_ours(customer: Pho
     undecided = agreement(2, DPA, state="undecided", status=Status.DECLINED, at=NOW, says="the price is too high")
     stage = make_onboarding_view().stages[0].replace(agreements=(agreement(1, MSA), undecided))
     trouble = Problem(code=Code.UNREACHABLE, since=BEFORE, says="the host files.internal refuses")
-    know(customer, make_onboarding_view(stage, problem=trouble, says="Stage 1 of 1, waiting for legal-desk"), late)
+    set_views(customer, make_onboarding_view(stage, problem=trouble, says="Stage 1 of 1, waiting for legal-desk"), late)
     page = (await customer.open(link(customer))).text
     text = text_of(page)
     for secret in (
@@ -280,10 +282,10 @@ async def test_while_nobody_knows_the_page_says_so(customer: Phone) -> None:
 
 
 async def test_what_a_part_does_not_say_is_told_without_a_button(customer: Phone) -> None:
-    know(customer, make_onboarding_view(), task(COLLEAGUE))
+    set_views(customer, make_onboarding_view(), task(COLLEAGUE))
     page = (await customer.open(link(customer))).text
     assert MSA in sections(page)["yours"]
-    assert ways_on(page) == []
+    assert list_part_links(page) == []
 
 
 @pytest.mark.parametrize(("status", "phrase"), [(Status.DONE, "Onboarding completed"), (Status.CANCELLED, "cancelled")])
@@ -291,7 +293,7 @@ async def test_an_onboarding_that_has_ended_says_how_and_asks_no_more(
     customer: Phone, status: Status, phrase: str
 ) -> None:
     stages = tuple(stage.replace(state="done") for stage in make_onboarding_view().stages[:1])
-    know(customer, make_onboarding_view(*stages, status=status))
+    set_views(customer, make_onboarding_view(*stages, status=status))
     answer = await customer.open(link(customer))
     assert answer.status_code == 200
     assert phrase in text_of(answer.text)
@@ -305,7 +307,9 @@ async def test_the_script_asks_with_the_version_and_hears_whether_there_is_news(
     [version] = re.findall(r'data-version="(\w+)"', first.text)
     unchanged = await customer.open(f"{path}?since={version}")
     assert (unchanged.status_code, unchanged.content) == (204, b"")
-    know(customer, make_onboarding_view(), request(1, FIRST, waiting_for=(), status=Status.CONVERTING), task(COLLEAGUE))
+    set_views(
+        customer, make_onboarding_view(), request(1, FIRST, waiting_for=(), status=Status.CONVERTING), task(COLLEAGUE)
+    )
     news = await customer.open(f"{path}?since={version}")
     assert news.status_code == 200
     assert "yours" not in sections(news.text)
@@ -342,7 +346,9 @@ async def test_a_page_that_looks_by_itself_for_an_hour_is_never_told_to_wait(cus
 async def test_of_ten_times_the_parts_some_are_shown_and_the_others_counted(customer: Phone) -> None:
     agreements = tuple(agreement(number, f"Terms {number}") for number in range(1, PARTS_SHOWN_AT_MOST * 10 + 1))
     stage = StageLine(name="agreements", state="open", agreements=agreements)
-    know(customer, make_onboarding_view(stage), *(request(number, FIRST) for number in range(1, len(agreements) + 1)))
+    set_views(
+        customer, make_onboarding_view(stage), *(request(number, FIRST) for number in range(1, len(agreements) + 1))
+    )
     page = (await customer.open(link(customer))).text
     assert page.count("<li>") == 2 * PARTS_SHOWN_AT_MOST, "what is beyond the people that are looked up is with us"
     assert f"{PEOPLE_LOOKED_UP_AT_MOST} things wait for you" in text_of(page)
@@ -353,7 +359,7 @@ async def test_of_ten_times_the_parts_some_are_shown_and_the_others_counted(cust
 
 async def test_news_that_the_customer_got_is_no_row_under_a_name_of_ours(customer: Phone) -> None:
     got = NoticeLine(id="notice-1", to="customer", title="Notice to customer", state="done", at=NOW)
-    know(customer, make_onboarding_view(make_onboarding_view().stages[0].replace(notices=(got,))))
+    set_views(customer, make_onboarding_view(make_onboarding_view().stages[0].replace(notices=(got,))))
     assert "Notice to" not in text_of((await customer.open(link(customer))).text)
 
 
@@ -363,7 +369,7 @@ async def test_of_ten_times_what_is_done_the_newest_is_shown_first(customer: Pho
         agreement(number, f"Terms {number}.", state="done", status=Status.SIGNED, at=BEFORE + timedelta(minutes=number))
         for number in range(1, count + 1)
     )
-    know(customer, make_onboarding_view(StageLine(name="agreements", state="open", agreements=agreements)))
+    set_views(customer, make_onboarding_view(StageLine(name="agreements", state="open", agreements=agreements)))
     done_text = sections((await customer.open(link(customer))).text)["done"]
     newest = range(count, count - PARTS_SHOWN_AT_MOST, -1)
     assert re.findall(r"Terms (\d+)\.", done_text) == [str(number) for number in newest]
@@ -371,7 +377,7 @@ async def test_of_ten_times_what_is_done_the_newest_is_shown_first(customer: Pho
 
 
 async def test_every_reader_reads_it_in_their_language(customer: Phone) -> None:
-    know(customer, make_onboarding_view(colleagues=(DUTCH,)))
+    set_views(customer, make_onboarding_view(colleagues=(DUTCH,)))
     text = text_of((await customer.open(link(customer, DUTCH))).text)
     assert "Wat er nu komt" in text
     assert "What comes next" not in text
@@ -395,15 +401,17 @@ async def test_a_link_that_was_made_anew_kills_the_old_one_which_offers_to_send_
     assert form_of(dead.text)["act"] == Action.RESEND
 
 
-async def ways_to_parts(customer: Phone, serial: str = FIRST_SERIAL) -> list[str]:
+async def open_part_links(customer: Phone, serial: str = FIRST_SERIAL) -> list[str]:
     """Where the customer's page leads: to an agreement of theirs and to a step, both of which they may act on."""
-    know(customer, make_onboarding_view(), request(1, FIRST), task(FIRST))
+    set_views(customer, make_onboarding_view(), request(1, FIRST), task(FIRST))
     customer.views.update({"acme.1.1": request(1, FIRST), "task:acme.1.3": task(FIRST)})
-    return [way.removeprefix("..") for way in ways_on((await customer.open(link(customer, serial=serial))).text)]
+    return [
+        way.removeprefix("..") for way in list_part_links((await customer.open(link(customer, serial=serial))).text)
+    ]
 
 
 async def test_what_the_old_link_gave_is_no_longer_good_either(customer: Phone) -> None:
-    agreement, step = old_links = await ways_to_parts(customer)
+    agreement, step = old_links = await open_part_links(customer)
     assert (agreement.split("/")[1], step.split("/")[1]) == ("open", "task")
     forms = [form_of((await customer.open(way)).text) for way in old_links]
     await customer.store.one_use.replace_serial(serial_of(ACME, FIRST), "b7")
@@ -413,13 +421,13 @@ async def test_what_the_old_link_gave_is_no_longer_good_either(customer: Phone) 
             assert "This link is no longer valid" in text_of(answer.text)
     assert (await customer.open(f"{agreement}/first-page")).status_code == 410
     assert customer.recorder.commands == []
-    new = await ways_to_parts(customer, "b7")
+    new = await open_part_links(customer, "b7")
     assert not {*new} & {*old_links}
     assert [(await customer.open(way)).status_code for way in new] == [200, 200]
 
 
 async def test_from_a_part_the_new_link_is_sent_as_from_the_page_itself(customer: Phone) -> None:
-    old_links = await ways_to_parts(customer)
+    old_links = await open_part_links(customer)
     await customer.store.one_use.replace_serial(serial_of(ACME, FIRST), "b7")
     for way in old_links:
         dead = (await customer.open(way)).text
@@ -433,7 +441,7 @@ async def test_from_a_part_the_new_link_is_sent_as_from_the_page_itself(customer
 
 
 async def test_a_notice_s_own_link_to_a_part_and_a_colleague_s_stay_good(customer: Phone) -> None:
-    await ways_to_parts(customer)
+    await open_part_links(customer)
     await customer.store.one_use.replace_serial(serial_of(ACME, FIRST), "b7")
     for way in (
         customer.link(FIRST, LinkUse.SIGN, "acme.1.1"),
@@ -456,7 +464,7 @@ async def test_somebody_whom_a_part_calls_otherwise_loses_it_by_their_name_in_th
 async def test_while_the_store_does_not_say_whether_it_is_good_it_opens_nothing(
     customer: Phone,
 ) -> None:
-    ways = await ways_to_parts(customer)
+    ways = await open_part_links(customer)
     with take_table_away(customer.store, "serials"):
         for way in (*ways, link(customer)):
             answer = await customer.open(way)
@@ -479,7 +487,7 @@ async def test_a_preview_shows_the_page_as_it_is_without_a_way_to_act_and_closes
     page = (await customer.open(path)).text
     assert "A preview of what the customer sees." in text_of(page)
     assert MSA in sections(page)["yours"]
-    assert ways_on(page) == []
+    assert list_part_links(page) == []
     expired = await customer.open(link(customer, use=LinkUse.PREVIEW, until=NOW))
     assert expired.status_code == 410
     assert "This preview is over" in text_of(expired.text)

@@ -13,12 +13,12 @@ AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 CHRISTMAS = (date(2026, 12, 25), date(2026, 12, 26))
 
 
-def works(day: date) -> bool:
+def is_working_day(day: date) -> bool:
     return day.weekday() < 5 and day not in CHRISTMAS
 
 
 def list_snooze_times(now: str, latest: str | None = None, zone: ZoneInfo = AMSTERDAM) -> list[str]:
-    reader = Reader(Language.english(), zone, works)
+    reader = Reader(Language.english(), zone, is_working_day)
     latest_at = datetime.fromisoformat(latest).replace(tzinfo=zone) if latest else None
     times = snooze_times(reader, datetime.fromisoformat(now).replace(tzinfo=zone), latest_at)
     assert all(later.at.tzinfo is UTC for later in times)

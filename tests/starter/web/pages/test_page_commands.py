@@ -508,7 +508,7 @@ async def test_a_question_that_went_with_the_place_is_read_by_both_who_wait_for_
         assert "You Which annex? Answer B." in text and "went with it" not in text
 
 
-def works_with(signer: Phone, extra_count: int = 0) -> None:
+def add_colleagues(signer: Phone, extra_count: int = 0) -> None:
     """The second signer has no delegate, works with the chair and with so many more, and not with customers."""
     department = "zone: Europe/Amsterdam, department: Management}"
     entries = signer.people.read_text()
@@ -520,7 +520,7 @@ def works_with(signer: Phone, extra_count: int = 0) -> None:
 
 
 async def test_where_the_directory_names_no_delegate_a_colleague_is_chosen_by_name(signer: Phone) -> None:
-    works_with(signer)
+    add_colleagues(signer)
     await signer.act("customer@acme.test", "sign")
     signer.views[REQUEST] = make_view(choices(SECOND))
     page = (await signer.open(signer.link(SECOND))).text
@@ -537,7 +537,7 @@ async def test_where_the_directory_names_no_delegate_a_colleague_is_chosen_by_na
 
 
 async def test_ten_times_as_many_colleagues_as_are_shown_are_looked_for_by_name(signer: Phone) -> None:
-    works_with(signer, extra_count=10 * COLLEAGUES_AT_MOST)
+    add_colleagues(signer, extra_count=10 * COLLEAGUES_AT_MOST)
     await signer.act("customer@acme.test", "sign")
     signer.views[REQUEST] = make_view(choices(SECOND))
     path = signer.link(SECOND)

@@ -101,9 +101,9 @@ async def test_while_temporal_and_the_database_are_away_the_button_opens_the_sig
         await signer.create(("customer@acme.test", 1), ("ceo@example.test", 1))
         fields = form_of((await signer.open(signer.link())).text)
         with without_tables(signer.store):
-            assert (await signer.post(signer.link(), fields)).headers["location"] == await page_of(signer, 0)
+            assert (await signer.post(signer.link(), fields)).headers["location"] == await find_signing_page(signer, 0)
             answer = await signer.press(signer.link(SECOND))
-            assert answer.headers["location"] == await page_of(signer, 1)
+            assert answer.headers["location"] == await find_signing_page(signer, 1)
             unknown = await signer.press(signer.link(CHAIR, order=1))
             assert (unknown.status_code, "Please try again in a minute" in text_of(unknown.text)) == (503, True)
 
@@ -112,7 +112,7 @@ async def test_without_the_database_a_signer_whose_address_has_changed_is_known_
     assert signer.views.pop(REQUEST)
     with without_tables(signer.store):
         answer = await signer.press(signer.link(CHAIR, order=1))
-        assert answer.headers["location"] == await page_of(signer, 0)
+        assert answer.headers["location"] == await find_signing_page(signer, 0)
 
 
 async def test_without_temporal_and_the_database_a_link_ends_with_its_request(signer: Phone) -> None:
@@ -144,7 +144,7 @@ def without_tables(store: Store) -> Iterator[None]:
         yield
 
 
-async def page_of(signer: Phone, position: int) -> str:
+async def find_signing_page(signer: Phone, position: int) -> str:
     """The signing page at Core Signature."""
     return f"{signer.sandbox.url}/sign/{(await signer.signers())[position]['uuid']}"
 

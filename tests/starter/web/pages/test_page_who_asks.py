@@ -103,7 +103,7 @@ async def test_a_document_without_an_edition_says_nothing_of_one(signer: Phone) 
     assert "Approved" not in text
 
 
-def two(first: SignerState, second: SignerState = SignerState.TURN) -> tuple[SignerLine, ...]:
+def make_two_signers(first: SignerState, second: SignerState = SignerState.TURN) -> tuple[SignerLine, ...]:
     states = ((FIRST, first), (SECOND, second))
     return tuple(
         SignerLine(person=person, order=n, role=Role.SIGN, state=state) for n, (person, state) in enumerate(states)
@@ -140,11 +140,11 @@ async def test_a_requester_whom_the_directory_does_not_know_leaves_the_company(s
 
 
 async def test_a_signer_reads_how_many_have_signed_and_not_who(signer: Phone) -> None:
-    signer.views[REQUEST] = make_view(choices(SECOND), signers=two(SignerState.SIGNED))
+    signer.views[REQUEST] = make_view(choices(SECOND), signers=make_two_signers(SignerState.SIGNED))
     text = text_of((await signer.open(signer.link(SECOND))).text)
     assert "1 of 2 has signed." in text
     assert FIRST not in text
-    signer.views[REQUEST] = make_view(choices(), signers=two(SignerState.TURN))
+    signer.views[REQUEST] = make_view(choices(), signers=make_two_signers(SignerState.TURN))
     assert "has signed" not in text_of((await signer.open(signer.link())).text)
 
 
@@ -187,7 +187,7 @@ async def test_an_address_that_says_so_is_no_proof_that_something_was_done(signe
 async def test_who_handed_over_reads_to_whom_and_who_was_replaced_does_not(signer: Phone) -> None:
     for recipient, named in ((DEPUTY, True), (CHAIR, False)):
         entry = EscalationEntry(**{"from": FIRST}, to=recipient, reason=EscalationReason.MANUAL, at=NOW)
-        signer.views[REQUEST] = make_view(signers=two(SignerState.REASSIGNED), escalations=(entry,))
+        signer.views[REQUEST] = make_view(signers=make_two_signers(SignerState.REASSIGNED), escalations=(entry,))
         text = text_of((await signer.open(signer.link())).text)
         assert ("Customer Deputy is asked instead of you." in text) is named
         assert ("Somebody else is asked instead of you." in text) is not named

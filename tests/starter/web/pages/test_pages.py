@@ -44,7 +44,7 @@ def make_view(first: SignerState = SignerState.SIGNED, role: Role = Role.SIGN, *
     return view.replace(**{"due_at": DUE, "signers": signers} | changes)
 
 
-def signed_by_first(second: SignerState = SignerState.TURN, **changes: Any) -> RequestShow:
+def make_view_signed_by_first(second: SignerState = SignerState.TURN, **changes: Any) -> RequestShow:
     first, second_line = (view := make_view(**changes)).signers
     return view.replace(signers=(first.replace(at=NOW), second_line.replace(state=second)))
 
@@ -137,7 +137,7 @@ async def test_who_signs_later_waits_for_the_others(signer: Phone) -> None:
 
 async def test_who_has_signed_is_thanked(signer: Phone) -> None:
     waiting = (WaitingFor(person=SECOND, since=DUE),)
-    signer.views[REQUEST] = signed_by_first(waiting_for=waiting)
+    signer.views[REQUEST] = make_view_signed_by_first(waiting_for=waiting)
     answer = await signer.open(signer.link())
     text = text_of(answer.text)
     for phrase in (
@@ -152,7 +152,7 @@ async def test_who_has_signed_is_thanked(signer: Phone) -> None:
 
 
 async def test_behind_the_notice_of_the_ending_is_the_same_receipt(signer: Phone) -> None:
-    signer.views[REQUEST] = signed_by_first(SignerState.SIGNED, status=Status.SIGNED)
+    signer.views[REQUEST] = make_view_signed_by_first(SignerState.SIGNED, status=Status.SIGNED)
     for use in (LinkUse.SIGN, LinkUse.VIEW):
         answer = await signer.open(signer.link(use=use))
         text = text_of(answer.text)
@@ -162,7 +162,7 @@ async def test_behind_the_notice_of_the_ending_is_the_same_receipt(signer: Phone
 
 
 async def test_who_has_acknowledged_alone_does_not_read_that_everyone_has(signer: Phone) -> None:
-    alone = signed_by_first(status=Status.SIGNED)
+    alone = make_view_signed_by_first(status=Status.SIGNED)
     signer.views[REQUEST] = alone.replace(signers=alone.signers[:1], requester=REQUESTER)
     cover = CoverSheet(kind="nda", document=DOCUMENT, requester=REQUESTER, signers=(), version="2026.1")
     await signer.store.starts.keep_cover(
@@ -176,7 +176,7 @@ async def test_who_has_acknowledged_alone_does_not_read_that_everyone_has(signer
     assert "veryone" not in text + requester
 
 
-def refused(**changes: Any) -> RequestShow:
+def make_declined_view(**changes: Any) -> RequestShow:
     """The request as the first signer has declined it."""
     view = make_view(SignerState.DECLINED, status=Status.DECLINED, requester=REQUESTER)
     first = view.signers[0].replace(at=NOW, reason="Annex B is <missing>")
@@ -186,8 +186,8 @@ def refused(**changes: Any) -> RequestShow:
 async def test_who_has_declined_reads_that_they_did_why_and_who_was_told(signer: Phone) -> None:
     notification = Notification(key="k", stage="settled", person=REQUESTER, at=DUE)
     for view, heard in (
-        (refused(), "Legal desk will be told."),
-        (refused(notifications=(notification,)), "has been told."),
+        (make_declined_view(), "Legal desk will be told."),
+        (make_declined_view(notifications=(notification,)), "has been told."),
     ):
         signer.views[REQUEST] = view
         for use in (LinkUse.SIGN, LinkUse.VIEW):
@@ -201,7 +201,7 @@ async def test_who_has_declined_reads_that_they_did_why_and_who_was_told(signer:
 
 
 async def test_a_refusal_of_another_signer_names_document_reason_and_who(signer: Phone) -> None:
-    signer.views[REQUEST] = refused()
+    signer.views[REQUEST] = make_declined_view()
     for use in (LinkUse.SIGN, LinkUse.VIEW):
         text = text_of((await signer.open(signer.link(SECOND, use))).text)
         assert f"Customer declined {DOCUMENT} on Thu, 26 Nov 2026, 15:00 (Amsterdam)." in text

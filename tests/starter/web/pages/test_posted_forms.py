@@ -7,7 +7,7 @@ import pytest
 from starlette.requests import Request
 
 from starter.web.http.bodies import FORMS_AT_MOST, LONGEST, read_form
-from tests.starter.web.receiving import Stalling
+from tests.starter.web.receiving import StallingRequests
 
 _HERE: dict[str, Any] = {"type": "http.request", "body": b"token=t&act=", "more_body": True}
 _REST: dict[str, Any] = {"type": "http.request", "body": b"sign"}
@@ -38,7 +38,7 @@ async def test_what_is_no_form_has_no_fields() -> None:
 
 async def test_forms_that_stall_share_a_bound_and_are_read_again_afterwards() -> None:
     """Ten times as much as all forms have in memory."""
-    strangers, own_requests = Stalling({}), Stalling({})
+    strangers, own_requests = StallingRequests({}), StallingRequests({})
     held_count = FORMS_AT_MOST // LONGEST
     calls = [
         asyncio.create_task(read_form(strangers.make_stalling_request(bytes(LONGEST)))) for _ in range(10 * held_count)

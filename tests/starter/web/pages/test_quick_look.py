@@ -40,19 +40,19 @@ def store(tmp_path: Path) -> Store:
     return Store((tmp_path / "store").as_uri())
 
 
-async def unreachable() -> Client:
+async def connect_to_nobody() -> Client:
     return await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
 
 
 async def test_nothing_is_known_when_nobody_answers(store: Store) -> None:
-    assert await ViewReader(await unreachable(), store)("msa") is None
+    assert await ViewReader(await connect_to_nobody(), store)("msa") is None
 
 
 async def test_the_record_answers_while_temporal_does_not(store: Store) -> None:
     settled = RequestShow(id="msa", kind="nda", status=Status.SIGNED, says="Signed")
     record = SettledRecord(fingerprint="f", run_id="r", show=settled)
     await store.records.write(Kind.REQUEST.workflow_id("msa"), record.model_dump_json(by_alias=True).encode())
-    assert await ViewReader(await unreachable(), store)("msa") == settled
+    assert await ViewReader(await connect_to_nobody(), store)("msa") == settled
 
 
 async def test_before_there_is_a_record_the_cover_sheet_says_what_it_is_and_nothing_of_where_it_stands(
@@ -61,7 +61,7 @@ async def test_before_there_is_a_record_the_cover_sheet_says_what_it_is_and_noth
     signers = (Participant(person="chair", order=1, role=Role.APPROVE),)
     brief = SignatureBrief(id="msa", kind="nda", title=TITLE, document=Document(), requester="legal", people=signers)
     await CoverSheet.keep(store, brief)
-    view = await ViewReader(await unreachable(), store)("msa")
+    view = await ViewReader(await connect_to_nobody(), store)("msa")
     assert isinstance(view, RequestShow)
     assert (view.document, view.requester, view.partial, view.due_at) == (
         TITLE,
@@ -76,7 +76,7 @@ async def test_the_cover_sheet_of_a_task_says_what_is_to_be_done_and_has_not_the
     home, people = "task:keys", (Participant(person="engineer", role=Role.DO),)
     task = Task(id="keys", kind="task", title="Hand out the keys", requester="owner", people=people, text="Two each.")
     prepared = PreparedTask(TaskInput(task=task, policy=Policy(), fingerprint="f" * 64), CATALOGUE.resolve("team-task"))
-    look = ViewReader(await unreachable(), store)
+    look = ViewReader(await connect_to_nobody(), store)
     stored_input = await prepared.store_input(store)
     assert await look("task:keys") is None, "nobody knows yet whether it is this one that lives"
     await prepared.store_for_pages(store, stored_input)
@@ -91,7 +91,7 @@ async def test_a_record_that_a_newer_worker_wrote_is_no_answer(store: Store) -> 
     await store.records.write(
         Kind.REQUEST.workflow_id("msa"), b'{"fingerprint": "f", "runId": "r", "show": {"status": "notarised"}}'
     )
-    assert await ViewReader(await unreachable(), store)("msa") is None
+    assert await ViewReader(await connect_to_nobody(), store)("msa") is None
 
 
 async def test_a_store_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ async def test_a_store_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
             await asyncio.Event().wait()
             return None
 
-    look = ViewReader(await unreachable(), Hanging(tmp_path.as_uri()), seconds=0.05)
+    look = ViewReader(await connect_to_nobody(), Hanging(tmp_path.as_uri()), seconds=0.05)
     async with asyncio.timeout(5):
         assert await look("msa") is None
 

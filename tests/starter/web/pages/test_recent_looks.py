@@ -8,7 +8,7 @@ from workflows.model.subject import Status
 from workflows.model.views import RequestShow
 
 
-class Side:
+class GatedViews:
     """Our own side, which answers once the gate is open."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Side:
 
 
 async def test_who_asks_at_the_same_time_waits_for_the_same_answer_and_who_leaves_takes_it_from_nobody() -> None:
-    side = Side()
+    side = GatedViews()
     looks = ViewCache(side.look, Watch())
     waiting = [asyncio.create_task(looks("link", "msa")) for _ in range(100)]
     await asyncio.sleep(0)
@@ -36,7 +36,7 @@ async def test_who_asks_at_the_same_time_waits_for_the_same_answer_and_who_leave
 
 
 async def test_an_answer_is_used_for_seconds_unless_somebody_acts() -> None:
-    side, watch = Side(), Watch()
+    side, watch = GatedViews(), Watch()
     side.gate.set()
     looks = ViewCache(side.look, watch)
     for now, request_count in ((0.0, 1), (FRESH_SECONDS - 0.1, 1), (FRESH_SECONDS, 2)):
@@ -50,7 +50,7 @@ async def test_an_answer_is_used_for_seconds_unless_somebody_acts() -> None:
 
 
 async def test_each_link_of_a_request_has_a_look_of_its_own() -> None:
-    side = Side()
+    side = GatedViews()
     side.gate.set()
     looks = ViewCache(side.look, Watch())
     for link in ("of the first", "of the second", "of the first"):
@@ -59,7 +59,7 @@ async def test_each_link_of_a_request_has_a_look_of_its_own() -> None:
 
 
 async def test_ten_times_the_links_keep_the_table_s_size_and_each_is_answered() -> None:
-    side = Side()
+    side = GatedViews()
     looks = ViewCache(side.look, Watch())
     waiting = [asyncio.create_task(looks(str(number), str(number))) for number in range(10 * RECENT_AT_MOST)]
     await asyncio.sleep(0)
@@ -70,7 +70,7 @@ async def test_ten_times_the_links_keep_the_table_s_size_and_each_is_answered() 
 
 
 async def test_what_is_old_takes_no_room() -> None:
-    side, watch = Side(), Watch()
+    side, watch = GatedViews(), Watch()
     side.gate.set()
     looks = ViewCache(side.look, watch)
     for number in range(100):

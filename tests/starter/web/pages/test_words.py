@@ -62,7 +62,7 @@ def render_sentences(language: str = "nl", **changes: Any) -> tuple[str, ...]:
     return status_screen(make_view(**changes), "legal-desk", reading(language), NOW).sentences
 
 
-def told_outside(language: str = "nl", **changes: Any) -> tuple[str, ...]:
+def render_sentences_outside(language: str = "nl", **changes: Any) -> tuple[str, ...]:
     """What anybody else reads: an alternate, a signer who was replaced, a team that is told of endings."""
     return status_screen(make_view(**changes), "customer-deputy", reading(language), NOW).sentences
 
@@ -211,9 +211,12 @@ OUTSIDE: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
 def test_outsiders_read_facts_and_never_our_reasons_people_or_targets(
     changes: dict[str, Any], facts: tuple[str, ...]
 ) -> None:
-    assert tuple(text.replace("\u2068", "").replace("\u2069", "") for text in told_outside("en", **changes)) == facts
+    assert (
+        tuple(text.replace("\u2068", "").replace("\u2069", "") for text in render_sentences_outside("en", **changes))
+        == facts
+    )
     for code in LANGUAGES:
-        assert "canary" not in " ".join(told_outside(code, **changes))
+        assert "canary" not in " ".join(render_sentences_outside(code, **changes))
 
 
 @pytest.mark.parametrize(
