@@ -206,6 +206,6 @@ async def test_a_notice_says_for_which_company_it_comes_as_a_setting_has_it(
 async def test_whom_no_device_reaches_gets_the_way_in_by_mail(tmp_path: Path, dev_server: str) -> None:
     async with composed(tmp_path, dev_server) as composition:
         order = SignInOrder(person="customer", ask=ask_of("a browser"), at=NOW)
-        assert (await ActivityEnvironment().run(composition.activity("send"), order)).list_stages == 1
+        assert (await ActivityEnvironment().run(composition.activity("send"), order)).told == 1
         [mail] = entries(composition.sandbox, "message")
         assert mail["to"] == "customer@example.com"
