@@ -54,6 +54,16 @@ OF_KIND: Final[Mapping[tuple[str, str], str]] = {
     "are planned anew.",
 }
 """Where it does something else to a kind."""
+_SEE_TO: Final = "write it down, and see to whom it is about"
+PENDING: Final[Mapping[str, str]] = {
+    names.REMIND: "tell everyone whose turn it is",
+    names.REPLAY: "hand off to {about} once more",
+    names.DELEGATE: "hand over from {about}",
+    names.EXTEND: "plan anew for {due}",
+    names.EXEMPT: _SEE_TO,
+    names.RETRY: _SEE_TO,
+}
+"""What a receipt says of a word that is recorded and still to be carried out."""
 ELSEWHERE: Final[Mapping[tuple[Surface, str], str]] = {
     (Surface.COMMAND, names.SNOOZE): "somebody asked puts it off on their own page, or their program by the API",
     (Surface.DESK, names.SNOOZE): "somebody asked puts it off on their own page",

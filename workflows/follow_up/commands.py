@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from temporalio import workflow
 
+from workflows.command_words import PENDING
 from workflows.follow_up.command_log import CommandLog
 from workflows.follow_up.next_step import APART, HORIZON
 from workflows.follow_up.state import Following, FollowUpState, LifecycleState, State
@@ -40,6 +41,7 @@ from workflows.model.schedule import ActionType, EscalationReason, Reason, Snooz
 from workflows.model.subject import Status, Subject, group_of
 from workflows.model.timeline import AskedQuestion, AskedReminder, EventType, Reassignment, handing_over
 from workflows.model.views import Next
+from workflows.names import EXTEND
 
 REASSIGNMENTS_AT_MOST = 10
 TAKEN_AT_MOST: Final = 50
@@ -391,21 +393,16 @@ def _about(command: AnyCommand) -> str:
 
 
 def _to_do(state: LifecycleState, command: AnyCommand) -> str | None:
-    task: str | None = None
     match command:
-        case Cancellation() if not state.status.ended:
-            task = state.words.cancelling
-        case ReminderNow():
-            task = "tell everyone whose turn it is"
-        case Replay():
-            task = f"hand off to {command.target} once more"
-        case Delegation():
-            task = f"hand over from {_about(command)}"
-        case Exemption() | Retry() if not isinstance(state, FollowUpState):
-            task = "write it down, and see to whom it is about"
-        case Extension() if state.is_extended_later:
-            task = f"plan anew for {day_words(command.due)}"
-    return task
+        case Cancellation():
+            return None if state.status.ended else state.words.cancelling
+        case Exemption() | Retry() if isinstance(state, FollowUpState):
+            return None
+        case Extension():
+            pending = PENDING[EXTEND].format(due=day_words(command.due))
+            return pending if state.is_extended_later else None
+    pending = PENDING.get(UPDATES[type(command)], "")
+    return pending.format(about=_about(command)) or None
 
 
 def _done(state: LifecycleState, command: AnyCommand) -> str:

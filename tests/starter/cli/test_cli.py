@@ -36,7 +36,7 @@ def list_commands(group: App, *chain: str) -> Iterator[tuple[str, ...]]:
 
 COMMANDS = sorted(list_commands(app))
 OF_CAMPAIGN = (
-    *("cancel", "exempt", "extend", "fast-forward", "list", "plan", "replay", "report"),
+    *("cancel", "exempt", "extend", "fast-forward", "list", "plan", "remind", "replay", "report"),
     *("retry", "sample", "schedule", "show", "start", "take", "template"),
 )
 OF_ONBOARD = (
