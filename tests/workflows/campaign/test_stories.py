@@ -17,6 +17,7 @@ from tests.workflows.campaign.stage import OWNER, ZONE, a_file, a_person, in_day
 from workflows.kinds import Kind
 from workflows.model.campaign import ChangeKind, Counts
 from workflows.model.commands import Cancellation, Exemption, Extension, ReminderNow, Retry
+from workflows.model.file_faults import FileFault
 from workflows.model.hand_off import Settled
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.signature import SignerSeen, SignerState
@@ -400,7 +401,7 @@ async def test_a_row_that_is_wrong_holds_up_no_other_and_is_asked_once_it_is_men
         (3, "ada", "errors"),
         (4, "bo", "expired"),
     ]
-    assert outcomes.lines[2].reason == "is in row 1 already"
+    assert outcomes.lines[2].fault == FileFault.ROW_TWICE.to_message(row=1)
 
 
 async def test_a_request_that_somebody_terminated_is_an_error_and_is_taken_up_again(tmp_path: Path) -> None:
