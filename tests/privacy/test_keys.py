@@ -19,6 +19,7 @@ pytestmark = pytest.mark.real_server
 FIRST, SECOND = (PayloadKey(id, SecretBytes(bytes([number] * 32))) for number, id in enumerate(("2026-a", "2026-b")))
 
 
+@pytest.mark.long
 async def test_keys_come_and_turn_in_mid_life_and_nothing_is_lost_before_a_key_is_removed(dev_server: str) -> None:
     surroundings = Surroundings()
     client = await own_namespace(dev_server)

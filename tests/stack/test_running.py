@@ -163,6 +163,7 @@ class Enough(Exception):
     """It was started again more often than in one minute."""
 
 
+@pytest.mark.long
 async def test_a_worker_that_dies_now_and_then_is_started_again_each_time(diary: Path, folder: Path) -> None:
     half_a_minute_later = partial(next, count(0.0, 30.0))
     running = reviving(diary, folder, DYING, half_a_minute_later)

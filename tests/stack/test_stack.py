@@ -245,6 +245,7 @@ def test_what_stands_in_the_way_is_named_in_one_line(folder: Path, name_in_the_w
     assert typed.stderr.startswith(f"countersign dev: {folder / name_in_the_way} cannot be used: ")
 
 
+@pytest.mark.long
 def test_a_misspelt_setting_of_the_shell_starts_no_stack(folder: Path) -> None:
     typed = countersign("dev", "--data", str(folder), COUNTERSIGN_POLICY="mine.yaml")
     assert (typed.returncode, typed.stdout) == (1, "")

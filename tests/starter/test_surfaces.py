@@ -39,6 +39,7 @@ def test_command_line_and_desk_have_what_the_description_says(
     assert [command for command in WORDS if has(kind, command)] == sorted(offered(kind.spec.commands, surface))
 
 
+@pytest.mark.long
 async def test_the_api_has_what_the_description_says(tmp_path: Path) -> None:
     client = await Client.connect("127.0.0.1:1", lazy=True)
     async with program(tmp_path, client) as crm:

@@ -187,6 +187,7 @@ async def test_a_patch_is_rolled_forward_and_waits_for_code_that_knows_it(client
         assert (await request.signed_by_all()).outcome is Status.SIGNED
 
 
+@pytest.mark.long
 async def test_a_request_that_fails_in_the_task_nobody_has_completed_is_seen(client: Client) -> None:
     """Nothing of that task is recorded, so there is nothing that a replay could find different."""
     surroundings = Surroundings()

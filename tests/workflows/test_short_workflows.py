@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
@@ -50,6 +51,7 @@ async def measure_seconds(handle: WorkflowHandle[Any, Any]) -> float:
     return (described.close_time - described.start_time).total_seconds()
 
 
+@pytest.mark.long
 async def test_an_absence_is_told_once_every_process_knows_of_it() -> None:
     absences, order = Absences(), AbsenceOrder(id="a1")
     async with start_worker([AbsenceWorkflow], absences.activities()) as client:

@@ -144,6 +144,7 @@ async def test_a_lost_answer_is_taken_over(
     assert len(entries(sandbox, "request_created")) == 1
 
 
+@pytest.mark.long
 async def test_thirty_lost_answers_and_a_lagging_list_make_thirty_documents(
     tmp_path_factory: pytest.TempPathFactory, directory: FileDirectory, store: Store
 ) -> None:

@@ -197,6 +197,7 @@ async def test_an_erasure_removes_what_a_refused_start_left(tmp_path: Path, data
         assert "Dear Mallory" not in {text.text for text in await store.texts.all(MSA.workflow_id)}
 
 
+@pytest.mark.long
 async def test_nothing_of_an_erased_person_is_in_any_file_while_other_processes_run(tmp_path: Path) -> None:
     """Neither in the database, nor in its log, nor deflated in a part of evidence."""
     person = "p-0123456789ab"

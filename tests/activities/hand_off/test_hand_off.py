@@ -317,6 +317,7 @@ async def test_the_data_is_what_the_schema_of_its_event_says(
         assert not schema_validator.is_valid({name: value for name, value in body["data"].items() if name != "at"})
 
 
+@pytest.mark.long
 async def test_what_a_task_was_answered_is_for_targets_that_want_personal_data_and_can_be_erased(
     house: House, sandbox: RunningSandbox, tmp_path: Path
 ) -> None:
@@ -565,6 +566,7 @@ async def test_a_system_that_is_away_or_whose_address_is_refused_is_tried_again(
     assert results[0].why == "HTTP 404"
 
 
+@pytest.mark.long
 async def test_a_waiting_workflow_is_signalled_with_the_data_and_a_closed_one_is_dead(house: House) -> None:
     target = Target(target="customer-onboarding:acme", workflow="customer-onboarding:acme")
     async with time_skipping() as env:

@@ -61,6 +61,7 @@ async def _locked(file: Path) -> AsyncIterator[None]:
         await holder.wait()
 
 
+@pytest.mark.long
 async def test_a_database_that_is_locked_for_minutes_is_waited_for_and_nobody_hears_before(
     house: House, sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

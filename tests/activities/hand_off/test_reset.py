@@ -81,6 +81,7 @@ async def signals_of(client: Client, id: str) -> int:
     return sum(e.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED for e in events)
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_the_reset_of_an_ended_request_tells_only_those_who_never_heard_of_its_end(
     house: House, sandbox: RunningSandbox, dev_server: str

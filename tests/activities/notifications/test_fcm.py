@@ -94,6 +94,7 @@ def test_a_withdrawal_is_data_alone_at_apples_low_priority() -> None:
     assert body["data"]["action"] == "withdraw"
 
 
+@pytest.mark.long
 @given(name=st.text(min_size=1, max_size=4_000) | st.text("👨‍👩‍👧‍👦é\u0301اa", min_size=800, max_size=2_000))
 def test_no_document_name_makes_a_message_too_big(name: str) -> None:
     body = fcm_body(TOKEN, message(name=name))

@@ -44,6 +44,7 @@ def test_the_message_above_the_limit_waits_until_the_first_is_a_minute_old() -> 
     assert limiter.seconds_to_wait("a", "fourth") == 10
 
 
+@pytest.mark.long
 def test_a_device_takes_240_a_minute_and_whatever_is_more_has_a_turn_of_its_own() -> None:
     """Told the same instant they would all come again in it, 240 of them pass, and the others fail once more."""
     clock = Clock()

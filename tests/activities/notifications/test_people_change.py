@@ -67,6 +67,7 @@ def list_reminders(lines: tuple[Notification, ...], stage: str = "reminder-") ->
     return [line for line in lines if line.stage.startswith(stage)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("hours", ["working", "any"])
 async def test_in_ten_days_los_angeles_and_kolkata_are_reminded_without_a_phone(
     world: World, sandbox: RunningSandbox, store: Store, tmp_path: Path, hours: str
@@ -118,6 +119,7 @@ async def test_an_absence_entered_after_the_plan_counts_before_the_nudge(
     ]
 
 
+@pytest.mark.long
 async def test_of_whoever_becomes_absent_the_delegate_is_asked_as_the_policy_says(
     world: World, store: Store, tmp_path: Path
 ) -> None:
@@ -178,6 +180,7 @@ async def test_a_signer_who_leaves_is_a_problem_that_the_requester_hears_of_and_
     assert {line.person for line in list_reminders(back.notifications)} == {"west", "east"}
 
 
+@pytest.mark.long
 async def test_who_leaves_while_nothing_is_planned_is_missed_within_a_week(
     world: World, store: Store, tmp_path: Path
 ) -> None:
@@ -193,6 +196,7 @@ async def test_who_leaves_while_nothing_is_planned_is_missed_within_a_week(
     assert [line.person for line in view.notifications if line.stage == "missing"] == ["legal-desk"]
 
 
+@pytest.mark.long
 async def test_of_whoever_has_left_somebody_who_can_act_is_told_as_the_policy_says(
     world: World, store: Store, tmp_path: Path
 ) -> None:
@@ -209,6 +213,7 @@ async def test_of_whoever_has_left_somebody_who_can_act_is_told_as_the_policy_sa
     assert [(entry.from_, entry.to, entry.reason) for entry in view.escalations] == [("west", "deputy", "escalation")]
 
 
+@pytest.mark.long
 async def test_an_absence_that_is_entered_hands_over_at_once_and_its_end_is_heard_as_well(
     world: World, store: Store, directory: FileDirectory, tmp_path: Path
 ) -> None:

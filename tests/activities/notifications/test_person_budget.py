@@ -46,6 +46,7 @@ def notices(another: Callable[[], NotificationService]) -> NotificationService:
     return another()
 
 
+@pytest.mark.long
 async def test_of_forty_asks_five_ring_and_the_others_are_one_notice_with_the_list_behind_it(
     sandbox: RunningSandbox, notices: NotificationService
 ) -> None:

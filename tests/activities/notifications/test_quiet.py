@@ -335,6 +335,7 @@ async def test_a_store_that_is_away_delays_everybody_and_tells_nobody_twice(
     assert describe_outcome(await notices.deliver(make_part_delivery(1))) == "accepted"
 
 
+@pytest.mark.long
 async def test_ten_times_the_parts_that_are_looked_at_wait(
     sandbox: RunningSandbox, notices: NotificationService
 ) -> None:

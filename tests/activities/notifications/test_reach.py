@@ -131,6 +131,7 @@ async def test_an_urgent_alternate_without_a_phone_is_told_by_text(house: House)
     assert text.startswith("Urgent · ")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", ["401", "503", "429"])
 async def test_an_ending_reaches_the_requester_once_the_channel_is_mended(
     house: House, fault: str, monkeypatch: pytest.MonkeyPatch
@@ -161,6 +162,7 @@ async def test_an_ending_reaches_the_requester_once_the_channel_is_mended(
     assert sorted(address for address, _ in house.list_messages()) == [ADDRESS, "desk@example.test"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("status_mails", [False, True], ids=["off", "on"])
 async def test_an_expiry_is_told_as_one_to_a_signer_without_a_phone(house: House, status_mails: bool) -> None:
     """Every channel there is: Core Signature's mail, cloud messaging, our page, what is shown and handed on."""

@@ -454,6 +454,7 @@ async def test_what_is_open_is_counted_while_core_signature_is_away_too(tmp_path
     assert counts.seen == [True, False]
 
 
+@pytest.mark.long
 async def test_two_sweeps_at_once_lose_nothing(tmp_path: Path) -> None:
     async with office(tmp_path) as back_office:
         ids = [f"both-{number:02}" for number in range(40)]

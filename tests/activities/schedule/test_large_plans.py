@@ -76,6 +76,7 @@ async def days_looked_at(
     return looked[0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("absent", [[], AWAY])
 async def test_a_signer_costs_the_same_however_many_there_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absent: list[dict[str, str]]

@@ -80,6 +80,7 @@ def test_a_pack_is_written_and_verified(desk: AuditDesk) -> None:
     assert [fault["part"] for fault in report["faults"]] == ["texts.json"]
 
 
+@pytest.mark.long
 def test_of_two_packs_of_one_id_it_says_which_is_newer(desk: AuditDesk) -> None:
     packs = [str(desk.folder / name) for name in ("old.zip", "new.zip")]
     desk.json("export", "msa-0042", "-o", packs[0])
@@ -132,6 +133,7 @@ def test_what_cannot_be_is_refused_in_one_line(
     assert "Traceback" not in outcome[2]
 
 
+@pytest.mark.long
 def test_without_a_key_nothing_is_exported_and_packs_of_others_are_shown_as_such(desk: AuditDesk) -> None:
     pack = str(desk.folder / "msa.zip")
     desk.json("export", "msa-0042", "-o", pack)
@@ -148,6 +150,7 @@ def test_without_a_key_nothing_is_exported_and_packs_of_others_are_shown_as_such
     assert len(PublicKeys.read(desk.key).keys) == 1
 
 
+@pytest.mark.long
 def test_erase_removes_a_person_from_all_that_has_ended(desk: AuditDesk) -> None:
     dry = desk.json("erase", "--person", "customer-signer", "--reason", "asked for it", "--dry-run")
     assert (len(dry["erased"]), dry["dry_run"], "packs" in dry["stays"]) == (2, True, True)
@@ -188,6 +191,7 @@ def test_what_is_on_hold_is_said_with_who_and_why_and_an_erasure_waits_for_its_r
     assert "Nothing is on legal hold" in desk.types("hold", "--list")[1]
 
 
+@pytest.mark.long
 def test_where_claimed_actors_do_not_count_nothing_is_held_released_or_erased(desk: AuditDesk) -> None:
     erase = "erase", "--person", "customer-signer", "--reason", "asked for it"
     for arguments in (
@@ -201,6 +205,7 @@ def test_where_claimed_actors_do_not_count_nothing_is_held_released_or_erased(de
     assert desk.json("hold", "--list") == []
 
 
+@pytest.mark.long
 def test_who_holds_releases_and_erases_is_recorded_with_the_user_and_host(desk: AuditDesk) -> None:
     desk.json("hold", "msa-0042", "--reason", "matter 7", "--as", "legal-desk")
     [hold] = desk.json("hold", "msa-0042", "--release", "--as", "chief")["holds"]

@@ -391,6 +391,7 @@ def test_the_stack_of_another_folder_is_named_before_the_word(tmp_path: Path) ->
     assert process.stderr == f"--dev {tmp_path}: no stack of `countersign dev` runs on this folder\n"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_completes_every_word_and_option(shell: str) -> None:
     process = type_("completion", shell)

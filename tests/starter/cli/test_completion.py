@@ -33,6 +33,7 @@ def read_output_lines(*command: str) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split("\n")  # noqa: S603
 
 
+@pytest.mark.long
 def test_bash_completes_words_and_options(tmp_path: Path) -> None:
     bash = ("bash", "--norc", "-c", _COMPLETE_IN_BASH, "bash", str(script("bash", tmp_path / "countersign")))
     assert set(read_output_lines(*bash, "countersign request re")) >= {"remind", "resume"}

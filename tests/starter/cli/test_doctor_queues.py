@@ -38,6 +38,7 @@ def test_urgent_work_that_was_dropped_on_its_way_stands_in_no_line() -> None:
     assert not in_one_line({1: make_stats(1, 0), 3: make_stats(1, 1)})
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 @pytest.mark.parametrize(
     ("flag", "state", "message"),

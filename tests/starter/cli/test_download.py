@@ -104,6 +104,7 @@ def test_what_cannot_be_downloaded_is_one_line(desk: DownloadDesk, arguments: tu
     assert "Traceback" not in error_output
 
 
+@pytest.mark.long
 def test_links_are_listed_and_revoked(desk: DownloadDesk) -> None:
     async def issue(store: Store) -> str:
         links = DownloadLinks(store, "https://x.example", SecretStr("s" * 32), timedelta(days=36_500))

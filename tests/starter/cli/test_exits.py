@@ -115,6 +115,7 @@ sys.meta_path.insert(0, Impatient)"""
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("typed", "imports"), [("--version", "cyclopts"), ("worker", "temporalio")])
 def test_ctrl_c_while_a_process_imports_is_no_traceback(typed: str, imports: str, tmp_path: Path) -> None:
     """Also in the one that it goes on as."""
@@ -122,6 +123,7 @@ def test_ctrl_c_while_a_process_imports_is_no_traceback(typed: str, imports: str
     assert (result.returncode, result.stdout, result.stderr) == (Exit.INTERRUPTED, "", "")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("command", "code"),
     [

@@ -127,6 +127,7 @@ async def test_a_table_is_started_once_however_often_and_each_row_has_its_id_and
     assert (result[40]["result"], result[40]["name"]) == ("started", "'=Person 40")
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 @pytest.mark.asyncio(loop_scope="module")
 async def test_several_files_are_answered_with_the_id_and_the_link_of_each(office: Path, client: Client) -> None:

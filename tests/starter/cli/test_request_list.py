@@ -14,6 +14,7 @@ from tests.starter.web.desk.shelf import Shelf, audience
 pytestmark = pytest.mark.real_server
 
 
+@pytest.mark.long
 async def test_with_nothing_to_see_to_it_says_so_and_that_nobody_works(tmp_path: Path, dev_server: str) -> None:
     client = await own_namespace(dev_server)
     environment = {
@@ -39,6 +40,7 @@ async def test_with_nothing_to_see_to_it_says_so_and_that_nobody_works(tmp_path:
     assert (everything.stdout, everything.stderr) == ("No requests\n", attention.stderr)
 
 
+@pytest.mark.long
 async def test_the_requests_of_a_campaign_are_listed_where_somebody_looks_for_them(
     tmp_path: Path, dev_server: str
 ) -> None:

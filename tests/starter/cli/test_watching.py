@@ -104,6 +104,7 @@ async def test_what_happens_is_told_as_it_happens(context: Context, tmp_path: Pa
     assert len(keys) == len(set(keys)), "each once"
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_the_page_of_whatever_has_the_id_is_opened(context: Context, tmp_path: Path) -> None:
     await begin(context)

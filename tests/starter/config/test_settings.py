@@ -418,6 +418,7 @@ def test_documents_are_adopted_only_where_it_is_said_as_what_and_of_whom() -> No
     assert faults(environment=make_environment(ADOPT="yes")) == ("COUNTERSIGN_ADOPT: must be 'off' or 'on'",)
 
 
+@pytest.mark.long
 def test_every_setting_is_read_somewhere() -> None:
     """A setting that is accepted and ignored is a lie to whoever sets it."""
     files = [ROOT / "worker.py", *(ROOT / "starter").rglob("*.py")]

@@ -63,6 +63,7 @@ async def test_fewer_reminders_and_another_warning(living: Story, tmp_path: Path
     }
 
 
+@pytest.mark.long
 async def test_what_does_not_live_cannot_be_compared(living: Story, tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="msa-9 is not a request that Temporal knows"):
         await compare_with_living(living, tmp_path, "msa-9")

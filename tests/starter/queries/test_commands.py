@@ -71,6 +71,7 @@ def in_days(days: int) -> datetime:
     return datetime.now(UTC) + timedelta(days=days)
 
 
+@pytest.mark.long
 async def test_every_command_is_taken_and_says_who_had_it(context: Context) -> None:
     due = in_days(20)
     operators: list[Command] = [
@@ -112,6 +113,7 @@ async def test_the_same_op_is_one_change_and_each_word_makes_its_own(context: Co
     assert [stage for stage, _ in world.push.stages()] == ["ready", "reminder-manual-1", "reminder-manual-2"]
 
 
+@pytest.mark.long
 async def test_an_op_names_one_command_of_its_caller(context: Context) -> None:
     async with sent_request(context):
         paused = await commands.make(context, MSA, PauseCommand(actor=LEGAL, op="T-12"))

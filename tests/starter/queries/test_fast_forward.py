@@ -160,6 +160,7 @@ async def test_an_unknown_request_has_no_clock(client: Client) -> None:
         await forward(client, "nowhere", timedelta(days=3))
 
 
+@pytest.mark.long
 async def test_a_server_that_moves_no_clocks_says_so_in_one_line() -> None:
     server_options = ("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=false")
     world = World()

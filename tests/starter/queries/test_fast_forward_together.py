@@ -67,6 +67,7 @@ async def test_days_pass_for_all_of_it_and_what_begins_later_begins_there(tmp_pa
     assert ("settled", OWNER) in journey.notices_of(journey.handle.id)
 
 
+@pytest.mark.long
 async def test_what_ends_just_before_its_clock_is_moved_has_ended_on_the_way(tmp_path: Path) -> None:
     """A campaign that writes its record takes seconds for that, in which its clock is looked at once more."""
     async with start_onboarding(tmp_path, a_file(DETAILS), server=real_server(*PUNCTUAL_TIMERS)) as journey:

@@ -40,6 +40,7 @@ async def read_part_view(journey: OnboardingStory, part: PartLine) -> Shown:
     return await look_at(journey.client, journey.store, workflow_name)
 
 
+@pytest.mark.long
 async def test_the_onboarding_and_its_agreements_say_the_same_open_and_signed(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(*WHOLE)) as journey:
         await journey.wait_for_part("agreement-2")

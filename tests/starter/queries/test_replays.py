@@ -89,6 +89,7 @@ async def test_what_nobody_knows_and_what_has_no_record_are_refused_in_words(con
             await commands.make(context, MSA, Replay(actor="ops", target="finance"))
 
 
+@pytest.mark.long
 async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: Context, tmp_path: Path) -> None:
     world = World()
     world.handoff.down = {"finance", "hr"}
@@ -135,6 +136,7 @@ async def test_an_address_that_the_catalogue_has_no_more_says_nothing_of_a_targe
     )
 
 
+@pytest.mark.long
 async def test_what_open_requests_could_not_tell_of_an_escalation_is_listed_tried_at_once_and_replayed(
     context: Context,
 ) -> None:

@@ -247,6 +247,7 @@ async def test_a_request_whose_tasks_fail_is_in_attention(tmp_path: Path) -> Non
     assert (line.id, line.trouble) == ("poison", "stuck")
 
 
+@pytest.mark.long
 async def test_attention_lists_only_what_needs_a_person(context: Context) -> None:
     world = World()
     world.signatures.failures.append(refusal(Code.UNAUTHORISED))

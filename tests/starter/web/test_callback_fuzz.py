@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -58,6 +59,7 @@ async def test_no_mutation_of_a_genuine_callback_is_listened_to() -> None:
     assert signals.delivered == []
 
 
+@pytest.mark.long
 @settings(max_examples=INVENTIONS, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(headers=HEADERS, body=st.binary(max_size=200) | FIELDS.map(lambda fields: json.dumps(fields).encode()))
 def test_no_invention_is_listened_to(headers: dict[str, str], body: bytes) -> None:
@@ -67,6 +69,7 @@ def test_no_invention_is_listened_to(headers: dict[str, str], body: bytes) -> No
     assert signals.delivered == []
 
 
+@pytest.mark.long
 @settings(max_examples=INVENTIONS, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(changes=st.fixed_dictionaries({}, optional=dict.fromkeys(["uuid", "document", "signer", "timestamp"], JSONS)))
 def test_a_genuine_hash_with_any_body_never_breaks_the_receiver(changes: dict[str, Any]) -> None:

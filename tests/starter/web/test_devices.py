@@ -213,6 +213,7 @@ def test_the_path_is_the_contract_s() -> None:
     assert PATH == "/devices/{person}"
 
 
+@pytest.mark.long
 def test_the_command_lists_devices_by_their_short_names(tmp_path: Path) -> None:
     (tmp_path / "people.yaml").write_text(PEOPLE)
     environment = {"COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml"), "COUNTERSIGN_DATA_DIR": str(tmp_path)}

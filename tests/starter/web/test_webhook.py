@@ -145,6 +145,7 @@ async def test_stalled_bodies_do_not_hold_up_good_callbacks() -> None:
     assert {outcome[:13] for outcome in outcomes} == {b"HTTP/1.1 400 "}
 
 
+@pytest.mark.long
 async def test_beyond_what_is_signalled_at_the_same_time_the_provider_is_asked_to_call_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -263,6 +263,7 @@ async def test_a_campaign_goes_on_in_fresh_histories_and_none_is_long(tmp_path: 
     assert longest < 50
 
 
+@pytest.mark.long
 async def test_a_campaign_has_no_event_for_each_person(tmp_path: Path) -> None:
     """G6: of three hundred here; `chaos/test_campaigns.py` has fifty thousand."""
     await count_events(tmp_path, people=300)

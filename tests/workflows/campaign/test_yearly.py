@@ -217,6 +217,7 @@ async def test_missing_content_is_told_once_a_month_before_and_opens_as_soon_as_
     assert opening.stages_sent_to_owner == ["content"]
 
 
+@pytest.mark.long
 async def test_it_gives_up_once_the_next_year_is_nearer_and_says_so(tmp_path: Path, few_days: int) -> None:
     async with start_yearly_opening(tmp_path, ahead=3) as opening:
         await opening.days_pass(2 + few_days)
@@ -228,6 +229,7 @@ async def test_it_gives_up_once_the_next_year_is_nearer_and_says_so(tmp_path: Pa
     assert opening.stages_sent_to_owner == ["content", "unopened"]
 
 
+@pytest.mark.long
 async def test_what_cannot_be_started_on_the_day_is_told_and_waits_for_other_content(tmp_path: Path) -> None:
     async with start_yearly_opening(tmp_path, ahead=5, has_content=True) as opening:
         opening.stage.company.loses("ada")
@@ -248,6 +250,7 @@ async def test_a_notification_that_failed_is_repeated_by_the_next_look(tmp_path:
         assert opening.stages_sent_to_owner == ["content"]
 
 
+@pytest.mark.long
 async def test_an_owner_who_has_left_is_no_reason_to_try_for_ever_in_silence(tmp_path: Path) -> None:
     """It stands among those that need somebody, with the reason, and opens once its owner is there again."""
     async with start_yearly_opening(tmp_path, ahead=5, has_content=True) as opening:
@@ -262,6 +265,7 @@ async def test_an_owner_who_has_left_is_no_reason_to_try_for_ever_in_silence(tmp
         assert await opening.find_campaign() is not None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("wrong", ["catalogue", "owner"])
 async def test_what_is_wrong_from_the_day_on_is_told_and_given_up_with_all_that_was_given(
     tmp_path: Path, wrong: str, few_days: int

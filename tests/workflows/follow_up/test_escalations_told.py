@@ -249,6 +249,7 @@ async def test_what_became_of_an_escalation_while_the_store_was_away_is_recorded
     ]
 
 
+@pytest.mark.long
 async def test_what_targets_have_heard_while_the_story_waits_to_probe_breaks_that_off_neither_nor_is_it_lost() -> None:
     world = World()
     world.handoff.gate = asyncio.Event()

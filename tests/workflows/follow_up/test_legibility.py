@@ -29,6 +29,7 @@ async def wait_for_listed_people(story: Story, count: int) -> tuple[str, ...]:
     return listed_people
 
 
+@pytest.mark.long
 async def test_a_crowd_is_listed_up_to_the_bound_and_found_by_person() -> None:
     """More than 2,048 bytes would fail every workflow task; ids of 100 characters are allowed."""
     crowd = tuple(Participant(person=f"{'long-id-' * 11}{number:04}", order=1) for number in range(10 * PEOPLE_AT_MOST))
@@ -44,6 +45,7 @@ async def test_a_crowd_is_listed_up_to_the_bound_and_found_by_person() -> None:
         assert await eventually(count_found) == 1
 
 
+@pytest.mark.long
 async def test_whoever_has_signed_is_listed_no_more_and_who_owes_an_answer_is_until_it_is_there() -> None:
     world = World()
     async with real_server() as env, workers(env.client, world):
@@ -63,6 +65,7 @@ async def test_whoever_has_signed_is_listed_no_more_and_who_owes_an_answer_is_un
         assert await wait_for_listed_people(story, 0) == ()
 
 
+@pytest.mark.long
 async def test_whoever_has_opened_it_is_not_said_to_have_once_it_is_somebody_else_s_turn() -> None:
     world = World()
     async with real_server() as env, workers(env.client, world):

@@ -204,6 +204,7 @@ async def test_a_pause_over_a_weekend_moves_everything_by_its_length() -> None:
         assert await read_refusal(story, Resumption(actor="x")) == "it is not paused"
 
 
+@pytest.mark.long
 async def test_fifty_concurrent_extensions_leave_one_due_date_and_one_timer() -> None:
     """F8: the last of them that was taken is the one that counts."""
     world = World()

@@ -104,6 +104,7 @@ async def push_goes_away(story: Story, world: World, day: datetime, clock: int, 
     world.push.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
 
 
+@pytest.mark.long
 async def test_push_is_away_for_six_hours_of_a_day_and_the_reminder_comes_once_when_it_is_back() -> None:
     world, start = a_world(), monday(10)
     async with start_story(world, one_signer(), begins=start) as story:
@@ -125,6 +126,7 @@ async def test_push_is_away_for_six_hours_of_a_day_and_the_reminder_comes_once_w
     assert world.push.stages() == [("ready", "customer-signer"), ("reminder-1", "customer-signer")]
 
 
+@pytest.mark.long
 async def test_callbacks_in_an_outage_neither_hide_it_nor_have_it_begin_anew() -> None:
     world, start = a_world(), monday(10)
     async with start_story(world, one_signer(), begins=start) as story:
@@ -177,6 +179,7 @@ async def test_the_bound_of_a_phone_is_waited_for_without_a_problem() -> None:
     assert not [entry for entry in view.timeline if entry.happened in (EventType.PROBLEM, EventType.MENDED)]
 
 
+@pytest.mark.long
 async def test_callbacks_do_not_have_a_push_service_asked_before_the_time_that_it_named() -> None:
     world, start = a_world(), monday(10)
     async with start_story(world, one_signer(), begins=start) as story:
@@ -353,6 +356,7 @@ async def test_an_alternate_without_a_phone_is_tried_once_and_whoever_is_next_he
     assert [line.stage for line in view.notifications].count("escalated") == 1
 
 
+@pytest.mark.long
 async def test_the_turn_that_comes_while_core_signature_is_away_begins_when_it_is_back() -> None:
     world, start = a_world(), monday(10)
     async with start_story(world, a_request().replace(policy=POLICY), begins=start) as story:

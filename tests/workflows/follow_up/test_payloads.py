@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256, sha512
 from typing import Any, ClassVar
 
+import pytest
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
@@ -68,6 +69,7 @@ def test_the_memory_of_a_hundred_signers_that_goes_on_in_a_fresh_run() -> None:
     assert _bytes(request.replace(carried=state.carried_over())) < AT_MOST
 
 
+@pytest.mark.long
 def test_each_payload_of_a_hundred_signers_with_thirty_reminders_each() -> None:
     """What is planned next, what a run carries over, a page of the log, and the batch with the record."""
     request = SignatureInput(brief=_brief(), policy=Policy())

@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from activities.people.person import Absence, Person
 from activities.policies.catalogue import Catalogue
 from activities.schedule.planner import PolicyPlanner
@@ -73,6 +75,7 @@ def accepted_since(view: RequestShow, asked_at: datetime) -> list[tuple[str, str
     return [(line.stage, line.person, round((line.at - asked_at) / HOUR, 1)) for line in accepted]
 
 
+@pytest.mark.long
 async def test_an_urgent_request_goes_on_although_nobody_answers() -> None:
     world = world_of(people())
     async with start_story(world, urgent(), begins=monday(22), record="question-never-answered") as story:

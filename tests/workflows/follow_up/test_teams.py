@@ -79,6 +79,7 @@ async def test_whoever_takes_it_on_hears_alone_until_they_leave_the_group() -> N
     assert sorted(lines) == sorted([LEGAL, DESK, CHIEF])
 
 
+@pytest.mark.long
 async def test_a_group_that_became_empty_holds_nothing_up() -> None:
     book = make_legal_team(DESK)
     world = world_of(book)

@@ -158,6 +158,7 @@ async def read_operation(handle: WorkflowHandle[HandOffWorkflow, ReplayedFacts],
     return operation.state, operation.detail
 
 
+@pytest.mark.long
 async def test_a_dead_target_gets_a_fresh_course_whose_lines_follow_those_of_the_record() -> None:
     world = World()
     world.handoff.record = make_record(line("finance", DEAD), line("hr", DONE, 1), line(ACME, DEAD, 1))
@@ -182,6 +183,7 @@ async def test_a_dead_target_gets_a_fresh_course_whose_lines_follow_those_of_the
     assert {call.target.workflow for batch in world.handoff.batches for call in batch.calls} == {None, ACME}
 
 
+@pytest.mark.long
 async def test_what_cannot_be_replayed_is_refused_by_what_the_record_says() -> None:
     world = World()
     world.handoff.record = make_record(line("finance", DONE, 1), line("hr", PENDING, 2))
@@ -210,6 +212,7 @@ async def test_what_cannot_be_replayed_is_refused_by_what_the_record_says() -> N
     assert (world.handoff.calls["hr"], world.handoff.calls["finance"]) == (1, 1)
 
 
+@pytest.mark.long
 async def test_two_callers_at_once_are_one_run_and_one_call() -> None:
     world = World()
     world.handoff.record, world.handoff.gate = make_record(line("finance", DEAD)), asyncio.Event()
@@ -233,6 +236,7 @@ def test_a_command_that_is_closed_by_the_time_it_is_decided_about_has_nobody_cal
     assert len(state.decided(AT).outbox.entries) == 1 + len(state.outbox.entries)
 
 
+@pytest.mark.long
 async def test_a_store_that_is_away_is_waited_for() -> None:
     world = World()
     world.handoff.failures = [refusal(Code.UNREACHABLE), refusal(Code.UNREACHABLE)]
@@ -265,6 +269,7 @@ async def test_cancelled_while_its_record_cannot_be_read_it_ends_and_says_before
     assert (facts.handoffs, world.handoff.batches) == ((), [])
 
 
+@pytest.mark.long
 async def test_cancelled_while_a_batch_is_to_be_called_again_nobody_is_called_any_more() -> None:
     world = World()
     world.handoff = Unreachable(record=make_record(line("finance", DEAD)))
@@ -277,6 +282,7 @@ async def test_cancelled_while_a_batch_is_to_be_called_again_nobody_is_called_an
     assert not world.handoff.calls
 
 
+@pytest.mark.long
 async def test_cancelled_in_the_web_ui_it_gives_up_and_says_so() -> None:
     world = World()
     world.handoff.record, world.handoff.down = make_record(line("finance", DEAD)), {"finance"}
@@ -305,6 +311,7 @@ async def test_what_was_told_while_the_store_was_away_is_recorded_before_it_ends
     )
 
 
+@pytest.mark.long
 async def test_nobody_else_is_told_before_what_was_told_is_recorded() -> None:
     world = World()
     world.handoff.record, world.handoff.store_failures = make_record(line("finance", DEAD), line("hr", DEAD)), 1
@@ -318,6 +325,7 @@ async def test_nobody_else_is_told_before_what_was_told_is_recorded() -> None:
     assert world.handoff.calls["finance"] == 10
 
 
+@pytest.mark.long
 async def test_cancelled_while_the_store_is_away_what_was_told_is_recorded_if_it_can_be() -> None:
     world = World()
     world.handoff.record, world.handoff.store_failures = make_record(line("finance", DEAD)), 2
@@ -329,6 +337,7 @@ async def test_cancelled_while_the_store_is_away_what_was_told_is_recorded_if_it
     assert [line.state for amendment in world.handoff.made_up for line in amendment.handoffs] == [DONE]
 
 
+@pytest.mark.long
 async def test_a_replay_that_is_asked_for_while_one_ends_that_was_cancelled_is_told_so() -> None:
     world = World()
     world.handoff.record, world.handoff.store_failures = make_record(line("finance", DEAD)), 2
@@ -345,6 +354,7 @@ async def test_a_replay_that_is_asked_for_while_one_ends_that_was_cancelled_is_t
     assert "is just ending: ask again" in str(refused.value.cause)
 
 
+@pytest.mark.long
 async def test_who_never_heard_of_an_escalation_hears_of_it_from_the_record() -> None:
     crm = Target(target="crm", url="https://crm.example/hooks", on=(ESCALATED,))
     first, second = (
@@ -400,6 +410,7 @@ async def test_a_replay_tells_each_of_a_large_group_once(tmp_path: Path) -> None
     assert (len(world.handoff.batches), facts.handoffs[-1].attempts) == (2, 1)
 
 
+@pytest.mark.long
 async def test_a_replay_that_never_reaches_one_phone_of_a_group_tells_nobody_else_again(tmp_path: Path) -> None:
     phones = Phones(busy=("p-1",), letters=("p-2",))
     world = make_group_world(3, tmp_path, phones)

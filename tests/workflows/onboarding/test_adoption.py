@@ -122,6 +122,7 @@ async def created_requests(onboarding: OnboardingStory) -> list[str]:
     return sorted(order.brief.id for order in onboarding.provider.created)
 
 
+@pytest.mark.long
 async def test_a_part_that_was_started_alone_before_is_joined_and_its_end_heard(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(*LATER)) as onboarding:
         await path.start(onboarding.client, onboarding.store, await prepare_lone_request(tmp_path))
@@ -131,6 +132,7 @@ async def test_a_part_that_was_started_alone_before_is_joined_and_its_end_heard(
     assert await created_requests(onboarding) == ["acme.2.1"]
 
 
+@pytest.mark.long
 async def test_parts_that_were_there_and_do_not_answer_are_all_asked_at_once_and_hold_up_nothing(
     tmp_path: Path,
 ) -> None:
@@ -170,6 +172,7 @@ def make_silent_client(client: Client, call_count: int) -> Client:
     return Client(**config)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("leavers", [(), (CUSTOMER,)], ids=["all are there", "its signer has left"])
 async def test_a_part_that_was_signed_alone_long_before_is_joined_at_once(
     tmp_path: Path, leavers: tuple[str, ...]
@@ -185,6 +188,7 @@ async def test_a_part_that_was_signed_alone_long_before_is_joined_at_once(
     assert await created_requests(onboarding) == ["acme.2.1"]
 
 
+@pytest.mark.long
 async def test_a_part_that_temporal_has_forgotten_is_joined_by_its_record(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(LIVE, id="other")) as earlier_onboarding:
         await path.start(earlier_onboarding.client, earlier_onboarding.store, await prepare_lone_request(tmp_path))
@@ -218,6 +222,7 @@ async def test_an_id_with_other_content_is_a_decision_and_resent_under_an_id_of_
         assert await status_of(onboarding, AGREEMENT) is (RunStatus.COMPLETED if closed else RunStatus.RUNNING)
 
 
+@pytest.mark.long
 async def test_a_decision_that_was_asked_for_in_other_words_before_is_asked_for_once(tmp_path: Path) -> None:
     """The owner reads another language since, or a new version has other words: it is the same question."""
     async with start_onboarding(tmp_path, a_file(ONE)) as onboarding:
@@ -229,6 +234,7 @@ async def test_a_decision_that_was_asked_for_in_other_words_before_is_asked_for_
         assert (await onboarding.wait_for_end()).outcome is Status.DONE
 
 
+@pytest.mark.long
 async def test_what_somebody_else_asks_under_the_id_of_a_decision_is_none(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(ONE)) as onboarding:
         await onboarding.wait_for_part("agreement-1")
@@ -318,6 +324,7 @@ async def test_a_stop_leaves_alone_what_is_somebody_else_s(tmp_path: Path) -> No
         assert await status_of(onboarding, AGREEMENT) is RunStatus.RUNNING
 
 
+@pytest.mark.long
 async def test_a_part_that_is_cancelled_in_the_web_ui_becomes_a_decision(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(ONE)) as onboarding:
         agreement = await onboarding.wait_for_workflow("agreement-1")
@@ -331,6 +338,7 @@ async def test_a_part_that_is_cancelled_in_the_web_ui_becomes_a_decision(tmp_pat
         assert "It was cancelled" in await onboarding.text_of(task)
 
 
+@pytest.mark.long
 async def test_an_onboarding_that_is_cancelled_in_the_web_ui_ends_what_is_open(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file({**SET_UP, "agreements": [an_agreement()]}, LIVE)) as onboarding:
         parts = [await onboarding.wait_for_workflow("account"), await onboarding.wait_for_workflow("agreement-1")]
@@ -343,6 +351,7 @@ async def test_an_onboarding_that_is_cancelled_in_the_web_ui_ends_what_is_open(t
     assert ("notice-notice-1", CUSTOMER) not in onboarding.notices_of(onboarding.handle.id)
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_a_part_that_is_reset_goes_on_and_its_end_is_heard_once(tmp_path: Path, dev_server: str) -> None:
     async with start_onboarding(tmp_path, a_file(DETAILS, LIVE), server=own_part(dev_server)) as onboarding:
@@ -406,6 +415,7 @@ async def are_cancelled(onboarding: OnboardingStory) -> bool:
     return set(onboarding.provider.statuses.values()) == {Status.CANCELLED}
 
 
+@pytest.mark.long
 async def test_a_terminated_onboarding_goes_on_with_its_parts_and_starts_none_twice(tmp_path: Path) -> None:
     stage_of_two = {"name": "agreements", "agreements": [an_agreement(), an_agreement("Data processing agreement")]}
     async with start_onboarding(tmp_path, a_file(stage_of_two, SET_UP)) as onboarding:
@@ -436,6 +446,7 @@ def erase_parts(folder: Path, *, back: bool = False) -> None:
     assert altered(Store(str(folder / "store")), "UPDATE texts SET name = replace(name, ?, ?)", old_prefix, now)
 
 
+@pytest.mark.long
 async def test_erased_content_is_a_problem_and_it_goes_on_when_it_is_back(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(*LATER)) as onboarding:
         billing = await onboarding.wait_for_workflow("billing")
@@ -451,6 +462,7 @@ async def test_erased_content_is_a_problem_and_it_goes_on_when_it_is_back(tmp_pa
     assert await created_requests(onboarding) == ["acme.2.1"]
 
 
+@pytest.mark.long
 async def test_an_onboarding_whose_content_is_gone_for_good_can_be_ended(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(*LATER)) as onboarding:
         billing = await onboarding.wait_for_workflow("billing")
@@ -500,6 +512,7 @@ async def test_what_was_being_started_when_it_was_ended_is_ended_as_well(tmp_pat
     assert first["outcome"] == "cancelled"
 
 
+@pytest.mark.long
 async def test_a_part_that_was_started_before_its_file_became_wrong_is_known_again(tmp_path: Path) -> None:
     """Its signer leaves while nobody knows yet that it was started, and the start is repeated."""
     signed_here = an_agreement(signers=[{"person": "customer"}, {"person": "chief-executive"}])
@@ -663,6 +676,7 @@ def remove_people(folder: Path, *leavers: str) -> None:
     (folder / "people.yaml").write_text(json.dumps({"people": people}))
 
 
+@pytest.mark.long
 async def test_somebody_who_left_before_their_stage_came_is_a_decision_in_words(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(DETAILS, SET_UP)) as onboarding:
         billing = await onboarding.wait_for_workflow("billing")
@@ -675,6 +689,7 @@ async def test_somebody_who_left_before_their_stage_came_is_a_decision_in_words(
     assert ("begun-account", CUSTOMER) not in onboarding.notices_of(onboarding.handle.id), "nothing was begun"
 
 
+@pytest.mark.long
 async def test_an_owner_who_left_is_asked_once_a_look_and_no_part_stands_still_for_that(tmp_path: Path) -> None:
     stage_of_two = {"name": "both", "agreements": [an_agreement(), an_agreement("Data processing agreement")]}
     async with start_onboarding(tmp_path, a_file(stage_of_two, LIVE)) as onboarding:
@@ -738,6 +753,7 @@ async def test_what_was_started_alone_and_terminated_before_its_stage_came_is_ta
     assert {*await created_requests(onboarding)} == {"acme.2.1"}
 
 
+@pytest.mark.long
 async def test_of_two_owners_who_decide_at_once_one_wins_and_the_other_is_refused_in_words(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(ONE)) as onboarding:
         await onboarding.end_agreement("agreement-1", Status.DECLINED)

@@ -91,6 +91,7 @@ async def test_however_often_it_hears_of_what_is_no_part_of_it_what_it_waits_for
         assert (await onboarding.handle.describe()).run_id != first
 
 
+@pytest.mark.long
 async def test_of_who_declined_no_more_is_kept_than_a_name_may_have(tmp_path: Path) -> None:
     """Whoever may signal a workflow may say so of anybody."""
     nobody = "n" * NAME_AT_MOST * 10

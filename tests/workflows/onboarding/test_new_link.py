@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.workflows.onboarding.stage import AGREEMENTS, CUSTOMER, LIVE, OWNER, a_file, start_onboarding
 from workflows.model.commands import NewLink
 from workflows.model.receipts import OperationState
 
 
+@pytest.mark.long
 async def test_a_customer_who_lost_their_link_is_sent_it_once_and_nobody_else_is(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(AGREEMENTS, LIVE), record="onboarding-link-sent") as onboarding:
         await onboarding.wait_for_part("agreement-1")

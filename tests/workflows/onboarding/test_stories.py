@@ -106,6 +106,7 @@ async def test_a_customer_is_led_through_all_stages_and_everyone_hears_when_it_i
     assert ("settled", OWNER) in news
 
 
+@pytest.mark.long
 async def test_every_part_and_its_notices_name_the_customer(tmp_path: Path) -> None:
     news = [{"to": "operations", "text": "Please prepare."}, {"to": "customer", "text": "Welcome."}]
     stages = ({**ONE, "notices": news}, SET_UP, DETAILS)
@@ -189,6 +190,7 @@ async def test_an_expired_agreement_is_waived(tmp_path: Path) -> None:
     assert (settlement.outcome, settlement.parts[0].state) == (Status.DONE, "waived")
 
 
+@pytest.mark.long
 async def test_a_decision_that_waits_is_followed_up_and_asked_for_again_when_its_task_just_ends(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(ONE)) as onboarding:
         await onboarding.end_agreement("agreement-1", Status.DECLINED)
@@ -230,6 +232,7 @@ async def test_a_question_of_the_customer_and_a_block_pause_only_their_own_part(
         assert (await onboarding.wait_for_end()).outcome is Status.DONE
 
 
+@pytest.mark.long
 async def test_a_late_team_is_escalated_to_its_manager_and_a_late_customer_to_the_owner(tmp_path: Path) -> None:
     stage_of_two = {**SET_UP, "steps": DETAILS["steps"]}
     async with start_onboarding(tmp_path, a_file(stage_of_two)) as onboarding:
@@ -305,6 +308,7 @@ async def test_a_task_that_somebody_waives_is_over_and_a_terminated_part_becomes
     assert {order.brief.id for order in onboarding.provider.created} == {"acme.1.1"}
 
 
+@pytest.mark.long
 async def test_of_what_somebody_terminated_no_document_is_left_to_be_signed(tmp_path: Path) -> None:
     """Neither beside another one that its owner has sent instead, nor once the onboarding is over."""
     async with start_onboarding(tmp_path, a_file(AGREEMENTS)) as onboarding:

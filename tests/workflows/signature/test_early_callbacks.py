@@ -1,11 +1,14 @@
 """A callback may come before the document shows what it tells of: it is read once more, and nobody waits for days."""
 
+import pytest
+
 from tests.workflows.fakes import World
 from tests.workflows.stage import start_story
 
 MINUTE = 1 / (24 * 60)
 
 
+@pytest.mark.long
 async def test_who_is_next_is_asked_soon_although_the_document_showed_the_signature_late() -> None:
     world = World()
     async with start_story(world) as story:

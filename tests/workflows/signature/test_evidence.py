@@ -4,6 +4,7 @@ import itertools
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from temporalio.exceptions import ApplicationError
 
 from tests.workflows.fakes import DOCUMENT, SIGNED_PDF, SIGNING_LOG, FakeEvidence, World, refusal
@@ -62,6 +63,7 @@ async def test_targets_hear_of_the_document_and_the_view_has_it() -> None:
     assert SIGNED_PDF.sha256 in str(details)
 
 
+@pytest.mark.long
 async def test_without_the_log_the_hand_off_goes_out_after_a_minute_and_the_log_comes_beside_it() -> None:
     world = World()
     world.evidence = Missing(ready_after=9)
@@ -137,6 +139,7 @@ async def test_a_fresh_history_goes_on_with_what_is_left_of_the_three_days() -> 
     assert first_settlement(world).document is None
 
 
+@pytest.mark.long
 async def test_a_kind_that_keeps_nothing_asks_for_nothing_and_one_of_logs_for_the_log() -> None:
     for level, orders in ((EvidenceLevel.NONE, []), (EvidenceLevel.LOG, [True])):
         world, request = World(), a_request()

@@ -73,6 +73,7 @@ async def test_a_pause_while_core_signature_is_away_holds_the_next_attempt_until
     assert [entry.happened for entry in sent.timeline] == ["started", "problem", "paused", "resumed", "sent", "told"]
 
 
+@pytest.mark.long
 async def test_a_pause_breaks_off_no_document_that_is_being_made_and_nobody_is_told_before_it_is_over() -> None:
     world = World()
     world.signatures.create_gate = asyncio.Event()
@@ -182,6 +183,7 @@ async def test_whoever_asked_for_what_is_never_converted_hears_of_it_on_a_ladder
     assert world.push.stages() == [(f"unsent-{number}", "legal-desk") for number in range(1, 5)]
 
 
+@pytest.mark.long
 async def test_what_was_sent_after_all_is_no_news_of_that_kind_any_more() -> None:
     world = make_unconverted_world()
     async with start_story(world) as story:
@@ -234,6 +236,7 @@ async def test_it_is_so_too_where_the_callback_is_faster_than_the_answer_to_the_
     assert world.signatures.observations == []
 
 
+@pytest.mark.long
 async def test_what_comes_with_another_callback_or_is_not_heard_of_is_read() -> None:
     world = make_unconverted_world()
     async with start_story(world) as story:

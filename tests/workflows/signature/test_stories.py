@@ -459,6 +459,7 @@ async def test_a_callback_that_comes_while_the_creation_runs_is_not_lost() -> No
         assert (await story.read_view()).status is Status.SENT
 
 
+@pytest.mark.long
 async def test_a_faulty_people_file_is_a_problem_that_stops_no_clock_and_mends_itself() -> None:
     world = World()
     world.planner.doubt = "people.yaml:7: zone: unknown"

@@ -126,6 +126,7 @@ async def test_a_customer_asks_and_puts_it_off_as_anybody_does(tmp_path: Path) -
         assert (await task.read_task()).choices[0].reminded_at == now + timedelta(days=1)
 
 
+@pytest.mark.long
 async def test_a_customer_hands_over_to_a_named_colleague_and_to_nobody_else(tmp_path: Path) -> None:
     world = World()
     async with start_step(tmp_path, world, record="step-handed-over") as task:

@@ -48,6 +48,7 @@ async def crm(client: Client, tmp_path: Path) -> AsyncIterator[Program]:
         yield running_program
 
 
+@pytest.mark.long
 async def test_a_start_is_made_once_and_read(crm: Program) -> None:
     answers = [await crm.calls("POST", "/requests", an_offer(id="offer-1")) for _ in range(2)]
     ids = {"id": "offer-1", "workflow_id": "signature-request:offer-1"}
@@ -60,11 +61,13 @@ async def test_a_start_is_made_once_and_read(crm: Program) -> None:
     assert (status, unnamed["id"][:13]) == (201, "offer-letter-")
 
 
+@pytest.mark.long
 async def test_two_who_press_send_at_once_start_one(crm: Program) -> None:
     answers = await asyncio.gather(*(crm.calls("POST", "/requests", an_offer(id="offer-1")) for _ in range(20)))
     assert sorted(status for status, _ in answers) == [200] * 19 + [201]
 
 
+@pytest.mark.long
 async def test_commands_are_made_once_and_told_with_who_it_was(crm: Program) -> None:
     async with workers(crm.context.client, World()):
         await crm.calls("POST", "/tasks", a_task(id="account"))
@@ -93,6 +96,7 @@ async def test_commands_are_made_once_and_told_with_who_it_was(crm: Program) -> 
         assert late == 409
 
 
+@pytest.mark.long
 async def test_a_command_that_is_recorded_only_says_so(crm: Program) -> None:
     async with workers(crm.context.client, World()):
         await crm.calls("POST", "/requests", an_offer(id="offer-1"))
@@ -100,6 +104,7 @@ async def test_a_command_that_is_recorded_only_says_so(crm: Program) -> None:
         assert (status, receipt["state"]) in ((200, "done"), (202, "open"))
 
 
+@pytest.mark.long
 async def test_lists_are_read_page_by_page_with_the_filters_of_the_desk(crm: Program) -> None:
     for number in range(5):
         await crm.calls("POST", "/tasks", a_task(id=f"account-{number}"))
@@ -196,6 +201,7 @@ async def test_only_a_member_takes_on_what_a_group_asks_for(crm: Program) -> Non
         assert (status, "not a member" in problem["detail"]) == (409, False)
 
 
+@pytest.mark.long
 async def test_an_archive_without_a_path_has_its_default(crm: Program) -> None:
     archive = {"target": "vault", "archive": {"url": "file:///archive"}}
     offer = an_offer(id="offer-1", policy={"handoff": [archive]})
@@ -258,6 +264,7 @@ async def test_a_document_comes_as_a_part_or_was_uploaded_before(crm: Program) -
     assert (await crm.calls("POST", "/documents", b"no PDF", headers=pdf))[0] == 422
 
 
+@pytest.mark.long
 async def test_start_refuses_a_hash_the_caller_never_uploaded(crm: Program) -> None:
     pdf = {"content-type": "application/pdf"}
     _, uploaded = await crm.calls("POST", "/documents", PDF, headers=pdf)
@@ -310,6 +317,7 @@ async def test_whoever_has_no_token_that_counts_is_told_so(crm: Program) -> None
     assert (await crm.calls("GET", "/requests"))[0] == 401, "revoked in the middle"
 
 
+@pytest.mark.long
 async def test_the_example_of_the_docs_is_run(crm: Program, tmp_path: Path) -> None:
     [example] = re.findall(r"```python\n(.*?)```", (ROOT_OF_ALL / "docs" / "api.md").read_text(), re.S)
     assert len(example.strip().splitlines()) <= 15
@@ -354,6 +362,7 @@ async def test_a_token_may_do_what_its_rights_say(crm: Program) -> None:
     assert (await crm.calls("GET", "/people/nobody"))[0] == 404
 
 
+@pytest.mark.long
 async def test_a_person_of_the_issuer_has_the_rights_that_the_desk_gives(client: Client, tmp_path: Path) -> None:
     async with open_issuer() as issuer, program(tmp_path, client, issuer) as crm:
         await crm.calls("POST", "/requests", an_offer(id="offer-1"))
@@ -397,6 +406,7 @@ async def test_strangers_are_counted_by_their_address(crm: Program) -> None:
     assert answers[:burst] == [401] * burst and answers[-1] == 429
 
 
+@pytest.mark.long
 async def test_a_token_that_counts_is_answered_while_others_at_its_address_guess(crm: Program) -> None:
     guesses = await asyncio.gather(*(crm.calls("GET", "/requests", token="cst_x") for _ in range(70)))
     assert 429 in {status for status, _ in guesses}
@@ -439,6 +449,7 @@ async def test_who_may_only_read_is_refused_before_a_body_is_read(crm: Program) 
         assert b" 403 " in await asyncio.wait_for(answer.readline(), 10)
 
 
+@pytest.mark.long
 async def test_nonsense_is_never_our_fault(crm: Program) -> None:
     for path in (
         "/requests",
@@ -546,6 +557,7 @@ async def test_a_document_is_reviewed_given_anew_and_approved(crm: Program) -> N
         assert (await crm.calls("POST", f"{path}/exempt", {"person": "mia", "reason": "r"}))[0] == 409
 
 
+@pytest.mark.long
 async def test_of_a_group_that_asks_no_member_exempts_a_reviewer_even_as_an_operator(
     client: Client, tmp_path: Path
 ) -> None:

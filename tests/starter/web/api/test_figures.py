@@ -66,6 +66,7 @@ async def test_what_cannot_be_counted_is_a_problem(crm: Program, query: str) -> 
     assert status == 422 and problem["type"] == "urn:countersign:invalid"
 
 
+@pytest.mark.long
 async def test_ten_times_as_many_calls_as_are_counted_at_once_are_all_answered(crm: Program) -> None:
     answers = await asyncio.gather(*(count_figures(crm, crm.token) for _ in range(10 * FIGURES_AT_ONCE)))
     assert set(answers) == {(200, 3, 1)}

@@ -337,6 +337,7 @@ async def test_what_happened_is_told_in_words(desk: Office) -> None:
         assert phrase in text, phrase
 
 
+@pytest.mark.long
 async def test_a_name_that_is_for_no_locked_screen_is_not_told_a_manager(desk: Office) -> None:
     view = desk.views[CONDUCT]
     desk.views[CONDUCT] = view.replace(kind="offer-letter")

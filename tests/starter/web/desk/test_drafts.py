@@ -139,6 +139,7 @@ async def test_a_document_that_cannot_be_sent_is_refused_at_its_field(
     assert read_draft_form(page).fields["kind"] == "sales-contract"
 
 
+@pytest.mark.long
 async def test_a_document_of_the_largest_size_is_taken_and_ten_times_that_is_dropped_unread(desk: Office) -> None:
     ada = await desk.come_in(REQUESTER)
     largest = PDF + b"x" * (20 * MEGABYTE - len(PDF))

@@ -98,6 +98,7 @@ async def test_operators_see_all_managers_their_people_and_others_nothing(
     assert ('/desk/figures" aria-current="page"' in page.text) is (ended_count is not None), "the tab"
 
 
+@pytest.mark.long
 async def test_by_department_few_have_no_time(desk: Office) -> None:
     operator = await desk.come_in(OPERATOR)
     text = text_of(await operator.get("/desk/figures?by=department"))

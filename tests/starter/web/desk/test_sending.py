@@ -52,6 +52,7 @@ async def test_two_presses_in_two_windows_send_one_request_and_both_see_it(tmp_p
         assert repeated_answer.headers["location"] == f"/people/desk/requests/{request}?done=sent"
 
 
+@pytest.mark.long
 async def test_two_people_who_press_send_at_once_have_a_request_each(tmp_path: Path, context: Context) -> None:
     async with office(tmp_path, context=context) as desk:
         ada, bob = await desk.come_in(REQUESTER), await desk.come_in(OWNER)
@@ -82,6 +83,7 @@ async def test_what_died_between_start_and_mark_is_sent_again_as_the_same_reques
         assert second.headers["location"] == first.headers["location"]
 
 
+@pytest.mark.long
 async def test_what_was_changed_in_another_window_is_looked_at_again_before_it_is_sent(
     tmp_path: Path, context: Context
 ) -> None:

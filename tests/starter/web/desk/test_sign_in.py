@@ -180,6 +180,7 @@ async def test_however_many_strangers_ask_a_person_gets_so_many_messages_a_day_a
     assert len(desk.orders) == MESSAGES_OF_A_DAY_AT_MOST + 2, "who came in as somebody else is a stranger"
 
 
+@pytest.mark.long
 async def test_what_a_stranger_leaves_is_gone_within_the_hour(desk: Office) -> None:
     """However many they name who do not exist, and however many numbers they try."""
     genuine_ask = await desk.sign_in.ask(SIGNER, None)

@@ -70,6 +70,7 @@ async def test_a_request_that_nobody_knows_has_no_picture(tmp_path: Path) -> Non
     assert await FirstPages(Store(tmp_path.as_uri())).of("msa") is None
 
 
+@pytest.mark.long
 async def test_the_first_page_of_a_new_version_takes_the_place_of_the_last(tmp_path: Path) -> None:
     store = await store_with(tmp_path, PDF)
     first, workflow_id = await FirstPages(store).of("msa"), Kind.REQUEST.workflow_id("msa")

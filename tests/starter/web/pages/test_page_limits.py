@@ -159,6 +159,7 @@ async def test_who_opens_a_link_without_end_waits_and_nobody_else_does(signer: P
     assert (await signer.browser.get(signer.link())).status_code == 200
 
 
+@pytest.mark.long
 async def test_the_button_of_one_link_cannot_use_up_the_tenant_s_rate(signer: Phone) -> None:
     fields = form_of((await signer.open(signer.link())).text)
     calls_before = provider_calls(signer)
