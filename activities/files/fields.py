@@ -163,23 +163,27 @@ _FOR_GOOD: Final = date(9000, 1, 1)
 """People write 9999-12-31 for "never"; the calendar's last days do not exist in every zone."""
 
 
-def _within_calendar(moment: date | datetime) -> date | datetime:
-    day = moment.date() if isinstance(moment, datetime) else moment
-    return moment if _AGES_AGO <= day <= _FOR_GOOD else min(max(day, _AGES_AGO), _FOR_GOOD)
+def _within_calendar(day_or_instant: date | datetime) -> date | datetime:
+    day = day_or_instant.date() if isinstance(day_or_instant, datetime) else day_or_instant
+    return day_or_instant if _AGES_AGO <= day <= _FOR_GOOD else min(max(day, _AGES_AGO), _FOR_GOOD)
 
 
 Moment: TypeAlias = Annotated[DayOrInstant, AfterValidator(_within_calendar)]
 UTC_ZONE: Final = ZoneInfo("UTC")
 
 
-def begin(moment: date | datetime, zone: ZoneInfo) -> datetime:
+def begin(day_or_instant: date | datetime, zone: ZoneInfo) -> datetime:
     """The first instant of a day in the zone, or the instant."""
-    return moment if isinstance(moment, datetime) else start_of_day(moment, zone)
+    return day_or_instant if isinstance(day_or_instant, datetime) else start_of_day(day_or_instant, zone)
 
 
-def end(moment: date | datetime, zone: ZoneInfo) -> datetime:
+def end(day_or_instant: date | datetime, zone: ZoneInfo) -> datetime:
     """The first instant after a day in the zone, or the instant."""
-    return moment if isinstance(moment, datetime) else start_of_day(moment + timedelta(days=1), zone)
+    return (
+        day_or_instant
+        if isinstance(day_or_instant, datetime)
+        else start_of_day(day_or_instant + timedelta(days=1), zone)
+    )
 
 
 _PLACE: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
@@ -223,7 +227,7 @@ def _fill(value: Any, values: Mapping[str, str]) -> Any:
         return [new for item in value if (new := _fill(item, values)) is not _LEFT_OUT]
     if not isinstance(value, str):
         return value
-    whole = _PLACE.fullmatch(value)
-    if whole and whole[1] and not values[whole[1]]:
+    whole_place = _PLACE.fullmatch(value)
+    if whole_place and whole_place[1] and not values[whole_place[1]]:
         return _LEFT_OUT
-    return _PLACE.sub(lambda place: values[place[1]] if place[1] else _BRACES.get(place[0], place[0]), value)
+    return _PLACE.sub(lambda match: values[match[1]] if match[1] else _BRACES.get(match[0], match[0]), value)

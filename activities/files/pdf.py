@@ -60,10 +60,10 @@ def _from_digits(digits: bytes) -> bytes:
     return bytes.fromhex((plain + b"0" * (len(plain) % 2)).decode())
 
 
-def read_pdf(folder: Path, file: str, max_megabytes: int, below: Path | None = None) -> bytes:
-    """The bytes of a PDF inside `folder`, else inside `below`; `ValueError` says why it cannot be sent."""
+def read_pdf(folder: Path, file: str, max_megabytes: int, working_folder: Path | None = None) -> bytes:
+    """The bytes of a PDF inside `folder`, else inside `working_folder`; `ValueError` says why it cannot be sent."""
     try:
-        content = _content(_resolve(folder, file, below), file, max_megabytes)
+        content = _content(_resolve(folder, file, working_folder), file, max_megabytes)
     except OSError as error:
         raise FileFault.UNREADABLE.error(why=error.strerror) from None
     check_pdf(content, max_megabytes)
@@ -95,30 +95,30 @@ def _check_size(size: int, max_megabytes: int) -> None:
 
 def _path_on_disk(folder: Path, file: Path) -> Path:
     """The path as the disk spells it: names in files are NFC, a Mac may have written NFD."""
-    found = Path()
+    path = Path()
     for part in file.parts:
-        found /= part if (folder / found / part).exists() else _name_on_disk(folder / found, part)
-    return found
+        path /= part if (folder / path / part).exists() else _name_on_disk(folder / path, part)
+    return path
 
 
 def _name_on_disk(folder: Path, name: str) -> str:
-    wanted = normalize("NFC", name)
-    beside = folder.iterdir() if folder.is_dir() else ()
-    return next((one.name for one in beside if normalize("NFC", one.name) == wanted), name)
+    composed_name = normalize("NFC", name)
+    entries = folder.iterdir() if folder.is_dir() else ()
+    return next((entry.name for entry in entries if normalize("NFC", entry.name) == composed_name), name)
 
 
-def _resolve(folder: Path, file: str, below: Path | None) -> Path:
+def _resolve(folder: Path, file: str, working_folder: Path | None) -> Path:
     if "://" in file:
         raise FileFault.FILE_IS_URL.error()
     if Path(file).is_absolute():
         raise FileFault.ABSOLUTE_PATH.error()
-    roots = [root.resolve() for root in (folder, below) if root is not None]
+    roots = [root.resolve() for root in (folder, working_folder) if root is not None]
     paths = [(root / _path_on_disk(root, Path(file))).resolve() for root in roots]
     inside = [path for path in paths if any(map(path.is_relative_to, roots))]
-    there = next(filter(Path.is_file, inside), None)
-    if there is None and len(inside) < len(paths):
+    existing = next(filter(Path.is_file, inside), None)
+    if existing is None and len(inside) < len(paths):
         raise FileFault.OUTSIDE_FOLDER.error()
-    return there or paths[0]
+    return existing or paths[0]
 
 
 MEGABYTES_AT_ONCE: Final = 256

@@ -56,17 +56,17 @@ _ENUM_MEMBER: Final = re.compile(r"<[\w.]+: ('[^']*')>")
 
 def messages_of(error: ValidationError, model: type[BaseModel]) -> dict[FieldPath, Message]:
     """A message per faulty field, in the order of validation."""
-    found: dict[FieldPath, Message] = {}
+    message_by_path: dict[FieldPath, Message] = {}
     details = error.errors(include_url=False)
     unknown_count = 0
     for detail in details:
         path = tuple(step for step in detail["loc"] if step != "[key]")
         unknown_count += detail["type"] == "extra_forbidden"
         if unknown_count > SUGGESTED_AT_MOST and detail["type"] == "extra_forbidden":
-            found.setdefault(path, FileFault.UNKNOWN_FIELD.to_message(hint=""))
+            message_by_path.setdefault(path, FileFault.UNKNOWN_FIELD.to_message(hint=""))
         elif not _too_short_for_faulty_items(detail, details):
-            found.setdefault(path, _message(detail, path, model))
-    return found
+            message_by_path.setdefault(path, _message(detail, path, model))
+    return message_by_path
 
 
 def written_path(path: FieldPath) -> str:
@@ -76,29 +76,30 @@ def written_path(path: FieldPath) -> str:
 
 def _too_short_for_faulty_items(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
     """pydantic counts only valid items: a list of faulty items is not empty."""
-    at = detail["loc"]
+    list_path = detail["loc"]
     return detail["type"] == "too_short" and any(
-        len(other["loc"]) > len(at) and other["loc"][: len(at)] == at for other in details
+        len(neighbour["loc"]) > len(list_path) and neighbour["loc"][: len(list_path)] == list_path
+        for neighbour in details
     )
 
 
 def _message(detail: ErrorDetails, path: FieldPath, model: type[BaseModel]) -> Message:
-    kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
+    kind, written, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "extra_forbidden":
         if len(path) == 1 and issubclass(model, FileModel) and (instead := model.INSTEAD.get(str(path[0]))):
             return instead.to_message()
-        rest = _REST_OF_TEXT if given is None else ""
-        return FileFault.UNKNOWN_FIELD.to_message(hint=f"{_close_key(path, model)}{rest}")
+        quotes_hint = _REST_OF_TEXT if written is None else ""
+        return FileFault.UNKNOWN_FIELD.to_message(hint=f"{_close_key(path, model)}{quotes_hint}")
     if kind in _EXPECTED:
-        quotable = _EXPECTED[kind] == _TEXT and isinstance(given, bool | int | float)
+        quotable = _EXPECTED[kind] == _TEXT and isinstance(written, bool | int | float)
         hint = " (put it in quotes)" if quotable else ""
-        return FileFault.OTHER_TYPE.to_message(expected=_EXPECTED[kind], given=_kind_of(given), hint=hint)
+        return FileFault.OTHER_TYPE.to_message(expected=_EXPECTED[kind], given=_kind_of(written), hint=hint)
     if kind in _FAULTS:
         values = {_VALUES[name]: value for name, value in context.items() if name in _VALUES}
         if "expected" in values:
             values["expected"] = _ENUM_MEMBER.sub(r"\1", values["expected"])
         if _FAULTS[kind] is FileFault.TOO_MANY_CHARACTERS:
-            values["size"] = _size(given)
+            values["size"] = _size(written)
         return _FAULTS[kind].to_message(**values)
     reason = error.args[0] if kind == "value_error" and (error := context["error"]).args else detail["msg"]
     return reason if isinstance(reason, Message) else FileFault.INVALID.to_message(says=_small(str(reason)))
@@ -108,12 +109,12 @@ def _small(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _size(given: object) -> int:
-    return len(given) if isinstance(given, Sized) else 0
+def _size(written: object) -> int:
+    return len(written) if isinstance(written, Sized) else 0
 
 
-def _kind_of(given: object) -> str:
-    match given:
+def _kind_of(written: object) -> str:
+    match written:
         case None:
             return "empty"
         case bool():
@@ -132,27 +133,27 @@ def _close_key(path: FieldPath, model: type[BaseModel]) -> str:
     holder = _model_at(model, path[:-1])
     if holder is None:
         return ""
-    known = [field.alias or name for name, field in holder.model_fields.items()]
-    return did_you_mean(str(path[-1]), known) or f", known are {', '.join(known)}"
+    keys = [field.alias or name for name, field in holder.model_fields.items()]
+    return did_you_mean(str(path[-1]), keys) or f", known are {', '.join(keys)}"
 
 
 def _model_at(model: type[BaseModel], path: FieldPath) -> type[BaseModel] | None:
     """The model of the map at `path`."""
-    here: type[BaseModel] | None = model
+    holder: type[BaseModel] | None = model
     for step in path:
-        if isinstance(step, int) or here is None:
+        if isinstance(step, int) or holder is None:
             continue
-        field = next((field for name, field in here.model_fields.items() if step in (name, field.alias)), None)
+        field = next((field for name, field in holder.model_fields.items() if step in (name, field.alias)), None)
         # A step that is no field is a key in a map of models: the model stays.
-        here = _model_in(field.annotation) if field else here
-    return here
+        holder = _model_in(field.annotation) if field else holder
+    return holder
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) in (Union, UnionType, list, tuple, dict):
-        return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+        return next((nested_model for part in get_args(annotation) if (nested_model := _model_in(part))), None)
     return None
 
 
@@ -185,7 +186,7 @@ class FileModel(BaseModel):
 
 def _of_one_type(annotation: Any) -> Any:
     """The one type of a field besides None, without what bounds it; None of several."""
-    types = [one for one in get_args(annotation) if one is not NoneType] if _is_union(annotation) else [annotation]
+    types = [part for part in get_args(annotation) if part is not NoneType] if _is_union(annotation) else [annotation]
     return None if len(types) != 1 else get_args(types[0])[0] if get_origin(types[0]) is Annotated else types[0]
 
 
@@ -221,12 +222,12 @@ class FileFaults(Exception):
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(sorted(faults, key=lambda fault: (fault.file, fault.line or 0)))
-        told = list(map(str, self.faults[:TOLD_AT_MOST]))
-        more = len(self.faults) - len(told)
-        super().__init__("\n".join([*told, *([f"and {more:,} more"] if more else [])]))
+        lines = list(map(str, self.faults[:TOLD_AT_MOST]))
+        unlisted_count = len(self.faults) - len(lines)
+        super().__init__("\n".join([*lines, *([f"and {unlisted_count:,} more"] if unlisted_count else [])]))
 
-    def __add__(self, other: "FileFaults") -> "FileFaults":
-        return FileFaults((*self.faults, *other.faults))
+    def __add__(self, further_faults: "FileFaults") -> "FileFaults":
+        return FileFaults((*self.faults, *further_faults.faults))
 
     @property
     def in_short(self) -> str:
@@ -282,10 +283,10 @@ class FileText:
         parts = _DIVIDER.split(self.text)
         if len(parts) > DOCUMENTS_AT_MOST + 1:
             raise _unreadable(self.name, FileFault.TOO_MANY_DOCUMENTS.to_message(most=DOCUMENTS_AT_MOST))
-        line, found = self.first_line, False
+        line, has_document = self.first_line, False
         for number, part in enumerate(parts):
-            if _NO_DOCUMENT.sub("", part).strip() or (number == len(parts) - 1 and not found):
-                found = True
+            if _NO_DOCUMENT.sub("", part).strip() or (number == len(parts) - 1 and not has_document):
+                has_document = True
                 yield replace(self, text=part, first_line=line)
             line += part.count("\n")
 
@@ -317,9 +318,9 @@ class PlainFile:
             raise FileFaults(faults)
         return value
 
-    def faults(self, found: Iterable[tuple[FieldPath, Message]]) -> FileFaults:
+    def faults(self, messages: Iterable[tuple[FieldPath, Message]]) -> FileFaults:
         return FileFaults(
-            Fault(self.name, self.parsed.line(path), written_path(path), message) for path, message in found
+            Fault(self.name, self.parsed.line(path), written_path(path), message) for path, message in messages
         )
 
 

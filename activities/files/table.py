@@ -150,8 +150,8 @@ def _decode(name: str, content: bytes) -> str:
 
 def _split_separator(text: str) -> tuple[str, str]:
     """The text and its separator: from a first line `sep=;`, else the most frequent in the header."""
-    if told := re.match(r"sep=(.)\r?\n", text):
-        return "\n" + text[told.end() :], told[1]
+    if separator := re.match(r"sep=(.)\r?\n", text):
+        return "\n" + text[separator.end() :], separator[1]
     header = re.sub(r'"[^"]*"', "", text.lstrip("\r\n").partition("\n")[0])
     return text, max(_DELIMITERS, key=header.count)
 
@@ -190,15 +190,15 @@ def _row(name: str, line: int, columns: tuple[str, ...], cells: list[str]) -> Ta
         cells = cells[:-1]
     if len(cells) != len(columns):
         return Fault(name, line, "", FileFault.OTHER_NUMBER_OF_CELLS.to_message(cells=len(cells), columns=len(columns)))
-    told = {}
+    text_by_column = {}
     for column, cell in zip(columns, cells, strict=True):
         text, refused = cleaned(cell.strip())
         if len(text) > _CELL_AT_MOST:
             refused = FileFault.LONG_CELL.to_message(most=_CELL_AT_MOST)
         if refused:
             return Fault(name, line, column, refused)
-        told[column] = text
-    return TableRow(line, told)
+        text_by_column[column] = text
+    return TableRow(line, text_by_column)
 
 
 def _fault(name: str, line: int | None, message: Message) -> FileFaults:

@@ -124,8 +124,8 @@ def parse(text: str, first_line: int = 1) -> Parsed:
     except RecursionError:
         reader.flaws.append(YamlFlaw(first_line, (), FileFault.NESTED_TOO_DEEPLY.to_message()))
     flaws = [
-        YamlFlaw(text.count("\n", 0, at) + first_line, reader.path_at(at), refusal(what))
-        for at, what in forbidden[:_ENOUGH]
+        YamlFlaw(text.count("\n", 0, offset) + first_line, reader.path_at(offset), refusal(character))
+        for offset, character in forbidden[:_ENOUGH]
     ]
     return Parsed(value, reader.marks, (*flaws, *reader.flaws))
 
@@ -140,9 +140,9 @@ def parsed_values(value: Any) -> "Parsed":
     flaws: list[YamlFlaw] = []
 
     def text(written: str, path: FieldPath) -> str:
-        clean, why = cleaned(written)
-        if why:
-            flaws.append(YamlFlaw(1, path, why))
+        clean, fault = cleaned(written)
+        if fault:
+            flaws.append(YamlFlaw(1, path, fault))
         return clean
 
     def walk(value: Any, path: FieldPath) -> Any:
@@ -168,9 +168,9 @@ def refusal(character: str) -> Message:
 
 
 def _forbidden(text: str, allowed: str) -> Iterator[tuple[int, str]]:
-    for found in FORBIDDEN.finditer(text):
-        if found.group() not in allowed:
-            yield found.start(), found.group()
+    for match in FORBIDDEN.finditer(text):
+        if match.group() not in allowed:
+            yield match.start(), match.group()
 
 
 def _replaced(text: str, forbidden: Iterable[tuple[int, str]]) -> str:

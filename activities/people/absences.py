@@ -46,9 +46,9 @@ class KnownAbsences:
         now = self._seconds()
         if self._reading is None and (self._read_at is None or now - self._read_at >= SEEN_WITHIN.total_seconds()):
             self._reading, self._began_at = asyncio.create_task(self._read(now)), now
-        if (reading := self._reading) and (left := self._began_at + PATIENCE - now) > 0:
+        if (reading := self._reading) and (seconds_left := self._began_at + PATIENCE - now) > 0:
             # Not awaited directly: a cancelled look-up must not stop the reading.
-            await asyncio.wait({reading}, timeout=left)
+            await asyncio.wait({reading}, timeout=seconds_left)
         return self._by_person.get(person, ())
 
     def forget(self) -> None:
@@ -57,10 +57,10 @@ class KnownAbsences:
 
     async def _read(self, now: float) -> None:
         try:
-            found: dict[str, list[EnteredAbsence]] = {}
+            absences_by_person: dict[str, list[EnteredAbsence]] = {}
             for row in await self._stored.coming(datetime.now(UTC)):
-                found.setdefault(row.person, []).append(absence_of(row))
-            self._by_person = {person: tuple(some) for person, some in found.items()}
+                absences_by_person.setdefault(row.person, []).append(absence_of(row))
+            self._by_person = {person: tuple(absences) for person, absences in absences_by_person.items()}
             self.warning = None
         except StoreFailure as failure:
             if self.warning is None:
@@ -84,10 +84,10 @@ class WantedAbsence:
     acts: str | None = None
     kinds: tuple[str, ...] = ()
 
-    def row(self, person: Person, by: str, now: datetime) -> AbsenceRow:
+    def row(self, person: Person, entered_by: str, now: datetime) -> AbsenceRow:
         begins, ends = begin(self.begins, person.tz), end(self.ends, person.tz)
         id, kinds = secrets.token_hex(_ID_BYTES), tuple(sorted(set(self.kinds)))
-        return AbsenceRow(id, person.id, begins, ends, self.acts, kinds, now, by)
+        return AbsenceRow(id, person.id, begins, ends, self.acts, kinds, now, entered_by)
 
 
 class AbsenceRefused(Exception):
@@ -123,40 +123,42 @@ class Judgement:
     wanted: AbsenceRow
     known: Lookup
 
-    def __call__(self, others: Sequence[AbsenceRow]) -> Message | None:
+    def __call__(self, other_absences: Sequence[AbsenceRow]) -> Message | None:
         acts = self.wanted.acts
         if acts is None:
             return None
-        there = [one for one in others if one.overlaps(self.wanted)]
-        if circle := self._circle(acts, there):
+        overlapping = [absence for absence in other_absences if absence.overlaps(self.wanted)]
+        if circle := self._circle(acts, overlapping):
             return Rejection.DELEGATES_IN_A_CIRCLE.to_message(circle=" → ".join(circle))
-        spans = [(one.begins_at, one.ends_at) for one in there if one.person == acts]
+        spans = [(absence.begins_at, absence.ends_at) for absence in overlapping if absence.person == acts]
         person = self.known(acts)
         spans += person.absences if person else ()
-        whole = any(begins <= self.wanted.begins_at and self.wanted.ends_at <= ends for begins, ends in spans)
-        return Rejection.AWAY.to_message(person=acts) if whole else None
+        is_away_throughout = any(
+            begins <= self.wanted.begins_at and self.wanted.ends_at <= ends for begins, ends in spans
+        )
+        return Rejection.AWAY.to_message(person=acts) if is_away_throughout else None
 
-    def _circle(self, acts: str, there: Sequence[AbsenceRow]) -> tuple[str, ...]:
+    def _circle(self, acts: str, overlapping: Sequence[AbsenceRow]) -> tuple[str, ...]:
         """From the person back to them, each acting for the one before; empty without a circle."""
         first = self.wanted.person
         chains: list[tuple[str, ...]] = [(first, acts)]
-        met = {acts}
+        chain_members = {acts}
         for chain in chains:  # It grows meanwhile.
             if chain[-1] == first:
                 return chain
-            for other in self._substitutes(chain[-1], there):
-                if other == first or (other not in met and len(met) < CHAIN_AT_MOST):
-                    met.add(other)
-                    chains.append((*chain, other))
+            for substitute in self._substitutes(chain[-1], overlapping):
+                if substitute == first or (substitute not in chain_members and len(chain_members) < CHAIN_AT_MOST):
+                    chain_members.add(substitute)
+                    chains.append((*chain, substitute))
         return ()
 
-    def _substitutes(self, id: str, there: Sequence[AbsenceRow]) -> Iterator[str]:
+    def _substitutes(self, id: str, overlapping: Sequence[AbsenceRow]) -> Iterator[str]:
         """Who acts for somebody while the absence lasts."""
         person = self.known(id)
         delegate = person.delegate if person else None
-        named = [one.acts or delegate for one in there if one.person == id]
+        named = [row.acts or delegate for row in overlapping if row.person == id]
         if person and any(
             begins < self.wanted.ends_at and self.wanted.begins_at < ends for begins, ends in person.absences
         ):
             named.append(delegate)
-        yield from (one for one in named if one)
+        yield from (substitute for substitute in named if substitute)

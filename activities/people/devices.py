@@ -70,8 +70,8 @@ class Devices:
 
     async def register(self, person: str, device: PushDevice, now: datetime) -> Registered:
         """Replaces the former fields. An invalid device becomes valid, unless its date is no later than the mark."""
-        given = StoredDevice(device.value, device.kind, device.platform, device.registered)
-        registered = await self._store.devices.register(person, given, now)
+        device_row = StoredDevice(device.value, device.kind, device.platform, device.registered)
+        registered = await self._store.devices.register(person, device_row, now)
         if registered.new:
             await self._make_room(person)
         self._recent.pop(person, None)
@@ -90,26 +90,26 @@ class Devices:
         await self._mark(person, device.value, InvalidMark(reason, datetime.now(UTC), device.registered))
 
     async def _mark(self, person: Person, address: str, mark: InvalidMark, *, own: bool = False) -> None:
-        in_file = any(one.value == address for one in person.devices)
+        in_file = any(entry.value == address for entry in person.devices)
         await self._store.devices.mark(person.id, address, mark, unknown=in_file, own=own)
         self._recent.pop(person.id, None)
 
     async def _make_room(self, person: str) -> None:
-        if beyond := await self._store.devices.beyond(person, KEPT_AT_MOST):
+        if surplus := await self._store.devices.beyond(person, KEPT_AT_MOST):
             # One in the people file would return to an earlier owner.
-            disowned = [one.address for one in beyond if not await self._in_file(one.address)]
-            await self._store.devices.forget(person, beyond, disowned)
+            disowned = [row.address for row in surplus if not await self._in_file(row.address)]
+            await self._store.devices.forget(person, surplus, disowned)
 
     async def _read(self, person: Person) -> tuple[KnownDevice, ...]:
-        stored = await self._store.devices.of(person.id, [one.value for one in person.devices])
+        stored = await self._store.devices.of(person.id, [entry.value for entry in person.devices])
         # People described in full share ids across files: nothing is registered for them.
         registered = () if stands_in_full(person.id) else stored.registered
-        kept = {device.value: device for device in map(_device, registered)}
-        written = [_later(one, kept.pop(one.value, None)) for one in person.devices]
+        registered_by_address = {device.value: device for device in map(_device, registered)}
+        written = [_later(entry, registered_by_address.pop(entry.value, None)) for entry in person.devices]
         in_file = len(written)
         judged = [
-            _judged(one, stored, person.id, in_file=place < in_file)
-            for place, one in enumerate((*written, *kept.values()))
+            _judged(candidate, stored, person.id, in_file=position < in_file)
+            for position, candidate in enumerate((*written, *registered_by_address.values()))
         ]
         return tuple(_at_most(judged))
 
@@ -128,12 +128,12 @@ def _judged(device: PushDevice, stored: DevicesOfPerson, person: str, *, in_file
     return KnownDevice(device, "moved to somebody else" if owner != person else None)
 
 
-def _at_most(known: Iterable[KnownDevice]) -> list[KnownDevice]:
-    known = list(known)
-    living = [one for one in known if one.gone is None]
+def _at_most(devices: Iterable[KnownDevice]) -> list[KnownDevice]:
+    devices = list(devices)
+    living = [entry for entry in devices if entry.gone is None]
     # Entries of the file are deliberate; of others the last seen is first.
-    beyond = living[SENT_TO_AT_MOST:]
-    return [replace(one, gone="gave way to those seen later") if one in beyond else one for one in known]
+    surplus = living[SENT_TO_AT_MOST:]
+    return [replace(entry, gone="gave way to those seen later") if entry in surplus else entry for entry in devices]
 
 
 def _later(written: PushDevice, registered: PushDevice | None) -> PushDevice:

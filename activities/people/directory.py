@@ -77,11 +77,11 @@ class PeopleIndex:
     @cached_property
     def ids_by_address(self) -> Mapping[str, str | None]:
         """Person ids by lower-case address; None for a shared one."""
-        found: dict[str, str | None] = {}
+        id_by_address: dict[str, str | None] = {}
         for id, entry in self.entries.items():
             address = str(entry["email"]).casefold()
-            found[address] = None if address in found else id
-        return found
+            id_by_address[address] = None if address in id_by_address else id
+        return id_by_address
 
     @cached_property
     def searched(self) -> tuple[tuple[str, str], ...]:
@@ -91,39 +91,45 @@ class PeopleIndex:
 
     @cached_property
     def addresses(self) -> frozenset[str]:
-        devices = (one for entry in self.entries.values() for one in entry.get("devices") or ())
-        return frozenset(address for one in devices if (address := one.get("token") or one.get("fid")))
+        devices = (device for entry in self.entries.values() for device in entry.get("devices") or ())
+        return frozenset(address for device in devices if (address := device.get("token") or device.get("fid")))
 
     def colleagues(self, id: str) -> tuple[str, ...]:
         """Same manager or department first, then a common group."""
-        own = self.entries.get(id)
-        if own is None:
+        own_entry = self.entries.get(id)
+        if own_entry is None:
             return ()
-        manager, department, groups = own.get("manager"), own.get("department"), own.get("groups") or ()
-        near = [
-            other
-            for other, entry in self.entries.items()
-            if (manager and manager in (entry.get("manager"), other))
+        manager, department, groups = (
+            own_entry.get("manager"),
+            own_entry.get("department"),
+            own_entry.get("groups") or (),
+        )
+        close_ids = [
+            other_id
+            for other_id, entry in self.entries.items()
+            if (manager and manager in (entry.get("manager"), other_id))
             or (department and entry.get("department") == department)
             or entry.get("manager") == id
         ]
-        found = dict.fromkeys((*near, *(member for group in groups for member in self.groups.get(group, ()))))
-        return tuple(one for one in found if one != id)
+        colleague_ids = dict.fromkeys(
+            (*close_ids, *(member for group in groups for member in self.groups.get(group, ())))
+        )
+        return tuple(colleague_id for colleague_id in colleague_ids if colleague_id != id)
 
     @cached_property
     def reports(self) -> Mapping[str, tuple[str, ...]]:
         """Direct reports by manager, in the order of the file."""
-        found: dict[str, list[str]] = {}
+        reports_by_manager: dict[str, list[str]] = {}
         for id, entry in self.entries.items():
             if manager := entry.get("manager"):
-                found.setdefault(manager, []).append(id)
-        return {manager: tuple(below) for manager, below in found.items()}
+                reports_by_manager.setdefault(manager, []).append(id)
+        return {manager: tuple(reports) for manager, reports in reports_by_manager.items()}
 
 
 def foldable(text: str) -> str:
     """As people type it in a hurry: without accents, in lower case."""
     apart = unicodedata.normalize("NFKD", text)
-    return "".join(one for one in apart if not unicodedata.combining(one)).casefold()
+    return "".join(character for character in apart if not unicodedata.combining(character)).casefold()
 
 
 class Reach(NamedTuple):
@@ -148,8 +154,8 @@ def has_living_device(entry: Mapping[str, Any], marks: Mapping[str, InvalidMark]
 def loaded(dumped: bytes) -> PeopleIndex:
     """From `dumped` bytes; raises `ValueError`."""
     try:
-        found = json.loads(dumped)
-        return PeopleIndex(found["entries"], {name: tuple(members) for name, members in found["groups"].items()})
+        index = json.loads(dumped)
+        return PeopleIndex(index["entries"], {name: tuple(members) for name, members in index["groups"].items()})
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("not an index of people") from error
 
@@ -175,12 +181,12 @@ def read_apart(path: Path, content: bytes) -> bytes:
     """`read`, dumped, in its own process; blocks."""
     try:
         with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as apart:
-            found = apart.submit(_read_there, path, content).result()
+            index_bytes = apart.submit(_read_there, path, content).result()
     except BrokenProcessPool as error:
         raise _ours(path, error) from error
-    if isinstance(found, bytes):
-        return found
-    raise FileFaults(found)
+    if isinstance(index_bytes, bytes):
+        return index_bytes
+    raise FileFaults(index_bytes)
 
 
 def _read_there(path: Path, content: bytes) -> bytes | tuple[Fault, ...]:
@@ -231,8 +237,8 @@ class UnknownPerson(DirectoryFailure):
 
 
 class UnknownGroup(DirectoryFailure):
-    def __init__(self, name: str, hint: str = "", where: str = "the directory") -> None:
-        self.message = FileFault.NO_GROUP_THERE.to_message(group=name, where=where, hint=hint)
+    def __init__(self, name: str, hint: str = "", source: str = "the directory") -> None:
+        self.message = FileFault.NO_GROUP_THERE.to_message(group=name, where=source, hint=hint)
         super().__init__(self.message.english)
         self.name = name
 
@@ -248,8 +254,8 @@ class Directory(Protocol):
     @property
     def secret(self) -> SecretStr | None: ...
 
-    async def person(self, id: str, beside: str | None = None) -> Person:
-        """`signer-<position>` are described in the file of the workflow `beside`."""
+    async def person(self, id: str, workflow_id: str | None = None) -> Person:
+        """`signer-<position>` are described in the file of the workflow `workflow_id`."""
         ...
 
     async def group(self, name: str) -> tuple[str, ...]: ...

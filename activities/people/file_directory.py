@@ -66,9 +66,9 @@ class FileDirectory:
     def warning(self) -> str | None:
         return self._faults.in_short if self._faults else self.absences.warning
 
-    async def person(self, id: str, beside: str | None = None) -> Person:
+    async def person(self, id: str, workflow_id: str | None = None) -> Person:
         if stands_in_full(id):
-            return await self._inline(id, beside)
+            return await self._inline(id, workflow_id)
         if group := group_of(id):
             return await self._team(id, group)
         index = await self._current()
@@ -81,15 +81,15 @@ class FileDirectory:
         """People as the file has them."""
         return partial(_of_file, await self._current())
 
-    async def _team(self, word: str, group: str) -> Person:
+    async def _team(self, team: str, group: str) -> Person:
         members = (await self._current()).groups.get(group)
         if not members:
-            raise UnknownPerson(word, where=self._file.name)
-        return (await self.person(members[0])).for_team(word)
+            raise UnknownPerson(team, where=self._file.name)
+        return (await self.person(members[0])).for_team(team)
 
-    async def some(self, most: int) -> list[str]:
+    async def some(self, limit: int) -> list[str]:
         """Ids of the first people of the file."""
-        return list(islice((await self._current()).entries, most))
+        return list(islice((await self._current()).entries, limit))
 
     async def group(self, name: str) -> tuple[str, ...]:
         groups = (await self._current()).groups
@@ -113,13 +113,13 @@ class FileDirectory:
         """How many of these people, or of all, have a living device, by department; empty for those without one."""
         with asking_the_store():
             registered, marks = await self._store.devices.living()
-        entries, found = (await self._current()).entries, dict[str, Reach]()
+        entries, reach_by_department = (await self._current()).entries, dict[str, Reach]()
         for id in entries if people is None else people:
             if (entry := entries.get(id)) is not None:
                 department = entry.get("department") or ""
                 living = id in registered or has_living_device(entry, marks.get(id, {}))
-                found[department] = found.get(department, Reach()).with_one(living=living)
-        return found
+                reach_by_department[department] = reach_by_department.get(department, Reach()).with_one(living=living)
+        return reach_by_department
 
     async def up_to_date(self) -> None:
         for _ in range(2):  # A read in progress may be of the former file; the next one is not.
@@ -129,18 +129,18 @@ class FileDirectory:
         if self._faults:
             raise UnusablePeople(self._faults)
 
-    async def named(self, words: str) -> Person | None:
+    async def named(self, query: str) -> Person | None:
         """By id or email address; None for none or several."""
-        index, words = await self._current(), words.strip()
-        id = words if words in index.entries else index.ids_by_address.get(words.casefold())
+        index, query = await self._current(), query.strip()
+        id = query if query in index.entries else index.ids_by_address.get(query.casefold())
         return await self.person(id) if id is not None else None
 
-    async def search(self, words: str, most: int) -> tuple[Person, ...]:
+    async def search(self, words: str, limit: int) -> tuple[Person, ...]:
         """The first people whose name, id or address has all the words in it; nobody without words."""
-        index, wanted = await self._current(), foldable(words).split()
+        index, query_words = await self._current(), foldable(words).split()
         texts = await asyncio.to_thread(lambda: index.searched)
-        found = (id for id, text in texts if all(word in text for word in wanted))
-        return await self._people(tuple(islice(found, most))) if wanted else ()
+        matching_ids = (id for id, text in texts if all(query_word in text for query_word in query_words))
+        return await self._people(tuple(islice(matching_ids, limit))) if query_words else ()
 
     async def groups(self) -> Mapping[str, int]:
         """How many people there are in each group, by name."""
@@ -148,27 +148,31 @@ class FileDirectory:
 
     async def colleagues(self, id: str, words: str = "", also: str = "") -> Colleagues:
         index = await self._current()
-        known, wanted = index.colleagues(id), words.casefold().split()
-        if also in known:
-            return Colleagues(await self._people((also,)), len(known))
-        named = (one for one in known if all(word in str(index.entries[one]["name"]).casefold() for word in wanted))
-        few = len(known) <= COLLEAGUES_AT_MOST
-        found = tuple(islice(named, COLLEAGUES_AT_MOST)) if wanted or few else ()
-        return Colleagues(await self._people(found), len(known))
+        colleague_ids, query_words = index.colleagues(id), words.casefold().split()
+        if also in colleague_ids:
+            return Colleagues(await self._people((also,)), len(colleague_ids))
+        named = (
+            colleague_id
+            for colleague_id in colleague_ids
+            if all(query_word in str(index.entries[colleague_id]["name"]).casefold() for query_word in query_words)
+        )
+        few = len(colleague_ids) <= COLLEAGUES_AT_MOST
+        chosen_ids = tuple(islice(named, COLLEAGUES_AT_MOST)) if query_words or few else ()
+        return Colleagues(await self._people(chosen_ids), len(colleague_ids))
 
     async def _people(self, ids: tuple[str, ...]) -> tuple[Person, ...]:
         return tuple([await self.person(id) for id in ids])
 
     async def reports(self, manager: str) -> tuple[str, ...]:
         """Ids of all direct and indirect reports, nearest first."""
-        below = (await self._current()).reports
-        found = [*below.get(manager, ())]
-        for id in found:  # It grows meanwhile; the file has no circles.
-            found += below.get(id, ())
-        return tuple(found)
+        reports_by_manager = (await self._current()).reports
+        report_ids = [*reports_by_manager.get(manager, ())]
+        for id in report_ids:  # It grows meanwhile; the file has no circles.
+            report_ids += reports_by_manager.get(id, ())
+        return tuple(report_ids)
 
     async def devices(self, person: Person) -> tuple[PushDevice, ...]:
-        return tuple(one.device for one in await self.known_devices(person) if one.gone is None)
+        return tuple(entry.device for entry in await self.known_devices(person) if entry.gone is None)
 
     async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
         with asking_the_store():
@@ -183,11 +187,11 @@ class FileDirectory:
         with asking_the_store():
             await self._devices.mark_gone(person, device, reason)
 
-    async def _inline(self, id: str, beside: str | None) -> Person:
-        if beside is None:
+    async def _inline(self, id: str, workflow_id: str | None) -> Person:
+        if workflow_id is None:
             raise UnknownPerson(id)
         with asking_the_store():
-            content = await self._store.people.read(beside)
+            content = await self._store.people.read(workflow_id)
         person = _signers(content).person(id) if content else None
         if person is None:
             raise UnknownPerson(id)
@@ -222,8 +226,8 @@ class FileDirectory:
         if not READ_AT_ONCE_AT_MOST < len(content) <= PEOPLE_FILE_AT_MOST:
             return await asyncio.to_thread(people_index.read, self._file, content)
         name = people_index.name_of(content)
-        if kept := await self._kept(name):
-            return kept
+        if stored_index := await self._kept(name):
+            return stored_index
         dumped = await asyncio.to_thread(people_index.read_apart, self._file, content)
         await self._keep(name, dumped)
         return await asyncio.to_thread(people_index.loaded, dumped)

@@ -21,8 +21,8 @@ class Addressed(Protocol):
 
 def id_of_address(email: str, secret: SecretStr) -> str:
     """The id of a person outside the directory: equal for equal addresses, and not reversible."""
-    told = hmac.new(secret.get_secret_value().encode(), email.casefold().encode(), hashlib.sha256)
-    return f"p-{told.hexdigest()[:_OF_AN_ID]}"
+    digest = hmac.new(secret.get_secret_value().encode(), email.casefold().encode(), hashlib.sha256)
+    return f"p-{digest.hexdigest()[:_OF_AN_ID]}"
 
 
 def ids_in_full(
@@ -32,9 +32,9 @@ def ids_in_full(
     from workflow id and position.
     """
     ids: list[str | None] = []
-    for position, one in enumerate(named, start=1):
-        id = id_of_address(one.email, secret) if one and secret else None
-        if one is not None and (id is None or id in ids):
+    for position, entry in enumerate(named, start=1):
+        id = id_of_address(entry.email, secret) if entry and secret else None
+        if entry is not None and (id is None or id in ids):
             id = f"p-{hashlib.sha256(f'{workflow_id}/{position}'.encode()).hexdigest()[:_OF_AN_ID]}"
         ids.append(id)
     return tuple(ids)
@@ -50,7 +50,7 @@ def position_word(position: int) -> str:
     return f"signer-{position}"
 
 
-def position_of(word: str) -> int | None:
+def position_of(signer: str) -> int | None:
     """The position of `signer-2`, counted from 1; None for other words."""
-    match = re.fullmatch(_POSITION, word)
+    match = re.fullmatch(_POSITION, signer)
     return int(match[1]) if match else None

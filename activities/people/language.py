@@ -50,17 +50,17 @@ class Language:
     @classmethod
     def accepted(cls, header: str) -> Self:
         """The best match for an `Accept-Language` header."""
-        found = (cls.of(tag) for tag in _wanted(header) if tag.partition("-")[0].casefold() in LANGUAGES)
-        return next(found, cls.english())
+        languages = (cls.of(tag) for tag in _wanted(header) if tag.partition("-")[0].casefold() in LANGUAGES)
+        return next(languages, cls.english())
 
     def say(self, text: str, /, **values: object) -> str:
         """`text` translated, with `values`; without any, placeholders stay."""
-        said = _catalogue(self.code).gettext(text)
-        return said.format(**values) if values else said
+        translation = _catalogue(self.code).gettext(text)
+        return translation.format(**values) if values else translation
 
-    def say_count(self, one: str, many: str, /, count: int, **values: object) -> str:
+    def say_count(self, singular: str, plural: str, /, count: int, **values: object) -> str:
         """By the language's plural rules, with `{count}`."""
-        return _catalogue(self.code).ngettext(one, many, count).format(count=count, **values)
+        return _catalogue(self.code).ngettext(singular, plural, count).format(count=count, **values)
 
     def enumerate(self, items: Iterable[str]) -> str:
         """`a, b and c`."""
@@ -85,8 +85,10 @@ def catalogue_path(code: str) -> Path:
 
 def _wanted(header: str) -> list[str]:
     """Tags of the header, best first, without weight 0 or invalid ones."""
-    weighed = [(_weight(weight), tag.strip()) for tag, _, weight in (one.partition(";") for one in header.split(","))]
-    return [tag for weight, tag in sorted(weighed, key=lambda one: -one[0]) if weight > 0]
+    weighed = [
+        (_weight(weight), tag.strip()) for tag, _, weight in (entry.partition(";") for entry in header.split(","))
+    ]
+    return [tag for weight, tag in sorted(weighed, key=lambda weighted_tag: -weighted_tag[0]) if weight > 0]
 
 
 def _weight(parameter: str) -> float:

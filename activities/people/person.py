@@ -231,11 +231,11 @@ class Person(Reachable):
     joined: date | None = None
     """When they joined the company."""
 
-    def for_team(self, word: str) -> Self:
+    def for_team(self, team: str) -> Self:
         """The group where a person could stand: by its name, in the hours of this member of it, reached by nothing."""
         nobodys = dict.fromkeys(("manager", "delegate", "phone", "department"))
         empty = dict.fromkeys(("absent", "devices", "groups"), ())
-        return self.model_copy(update={**nobodys, **empty, "id": word, "name": group_of(word) or word, "email": ""})
+        return self.model_copy(update={**nobodys, **empty, "id": team, "name": group_of(team) or team, "email": ""})
 
     @property
     def working_hours(self) -> tuple[time, time]:
@@ -282,41 +282,41 @@ class Person(Reachable):
     @field_validator("id")
     @classmethod
     def _unique(cls, id: str, info: ValidationInfo) -> str:
-        if isinstance(known := info.context, PeopleKnown):
+        if isinstance(people_known := info.context, PeopleKnown):
             if stands_in_full(id):
                 raise FileFault.RESERVED_ID.error()
-            if id in known.ids_seen:
+            if id in people_known.ids_seen:
                 raise FileFault.ID_TWICE.error(id=id)
-            known.ids_seen.add(id)
+            people_known.ids_seen.add(id)
         return id
 
     @field_validator("manager", "delegate")
     @classmethod
     def _somebody_here(cls, id: str | None, info: ValidationInfo) -> str | None:
-        if id is None or not isinstance(known := info.context, PeopleKnown):
+        if id is None or not isinstance(people_known := info.context, PeopleKnown):
             return id
-        return known.exists(id)
+        return people_known.exists(id)
 
     @field_validator("manager")
     @classmethod
     def _no_cycle(cls, manager: str | None, info: ValidationInfo) -> str | None:
-        own = info.data.get("id")
-        if own is None or not isinstance(known := info.context, PeopleKnown):
+        own_id = info.data.get("id")
+        if own_id is None or not isinstance(people_known := info.context, PeopleKnown):
             return manager
-        cycle = known.manager_cycle(own)
+        cycle = people_known.manager_cycle(own_id)
         # Reported once for the whole cycle, at one member.
-        if cycle and own == min(cycle):
+        if cycle and own_id == min(cycle):
             raise FileFault.IN_A_CIRCLE.error(circle=" → ".join(cycle))
         return manager
 
     @field_validator("devices")
     @classmethod
     def _nobody_elses(cls, devices: tuple[PushDevice, ...], info: ValidationInfo) -> tuple[PushDevice, ...]:
-        if isinstance(known := info.context, PeopleKnown):
+        if isinstance(people_known := info.context, PeopleKnown):
             tokens = [device.value for device in devices]
-            if len(set(tokens)) < len(tokens) or known.tokens_seen & set(tokens):
+            if len(set(tokens)) < len(tokens) or people_known.tokens_seen & set(tokens):
                 raise FileFault.DEVICE_TWICE.error()
-            known.tokens_seen.update(tokens)
+            people_known.tokens_seen.update(tokens)
         return devices
 
 
@@ -345,13 +345,13 @@ class SignersFile(FileModel):
     def of(cls, named: Iterable[Reachable | None], ids: Iterable[str | None]) -> bytes | None:
         """As stored; None if all are of the directory."""
         pairs = zip(ids, named, strict=True)
-        signers = {id: one for id, one in pairs if one is not None and id is not None}
+        signers = {id: signer for id, signer in pairs if signer is not None and id is not None}
         return cls(signers=signers).model_dump_json(by_alias=True).encode() if signers else None
 
     def person(self, id: str) -> Person | None:
         """None if unknown."""
-        found = self.signers.get(id)
-        return Person(id=id, **dict(found)) if found else None
+        signer = self.signers.get(id)
+        return Person(id=id, **dict(signer)) if signer else None
 
 
 def by_group(people: Iterable[Person]) -> dict[str, tuple[str, ...]]:

@@ -111,10 +111,10 @@ def _working_days(days: frozenset[int], calendar: str | None) -> Callable[[date]
     return works
 
 
-async def language_of(directory: Directory, person: str, beside: str | None = None) -> Language:
+async def language_of(directory: Directory, person: str, workflow_id: str | None = None) -> Language:
     """The person's language; English while the directory fails."""
     try:
-        return Language.of((await directory.person(person, beside)).locale)
+        return Language.of((await directory.person(person, workflow_id)).locale)
     except DirectoryFailure:
         return Language.english()
 
@@ -132,22 +132,22 @@ def due_sentence(due_at: datetime, reader: Reader, now: datetime | None = None, 
     """`Due tomorrow: Fri, 11 Dec 2026, 18:00 (Amsterdam).` translated; without `now` only the date, which is always
     named, since a notice may be read a day late. `short` omits this year and the reader's zone.
     """
-    say, when = reader.language.say, reader.shortly(due_at, now) if short else reader.instant(due_at)
+    say, due_text = reader.language.say, reader.shortly(due_at, now) if short else reader.instant(due_at)
     if now is None:
-        return say("Due {when}.", when=when)
+        return say("Due {when}.", when=due_text)
     if due_at <= now:
-        return say("Overdue since {when}.", when=when)
+        return say("Overdue since {when}.", when=due_text)
     days = reader.day(due_at) - reader.day(now)
     if is_due_on_the_day_of(now, due_at, reader):
-        return say("Due today: {when}.", when=when)
+        return say("Due today: {when}.", when=due_text)
     if days == _ONE_DAY:
-        return say("Due tomorrow: {when}.", when=when)
+        return say("Due tomorrow: {when}.", when=due_text)
     if count := _working_days_left(due_at, reader, now):
         say_count = reader.language.say_count
         return say_count(
-            "Due in {count} working day: {when}.", "Due in {count} working days: {when}.", count, when=when
+            "Due in {count} working day: {when}.", "Due in {count} working days: {when}.", count, when=due_text
         )
-    return say("Due {when}.", when=when)
+    return say("Due {when}.", when=due_text)
 
 
 @dataclass(frozen=True)
@@ -203,8 +203,8 @@ def _behind(at: datetime, reader: Reader, now: datetime) -> str:
 
 
 def _day(day: date, reader: Reader, now: datetime) -> str:
-    near = abs(day - reader.day(now)) < _NEAR
-    return reader.weekday(day) if near else reader.date_in_short(day, now)
+    is_near = abs(day - reader.day(now)) < _NEAR
+    return reader.weekday(day) if is_near else reader.date_in_short(day, now)
 
 
 def is_due_on_the_day_of(now: datetime, due_at: datetime, reader: Reader) -> bool:

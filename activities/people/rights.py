@@ -38,21 +38,21 @@ class Right:
     @classmethod
     def read(cls, written: str) -> Self:
         """Raises `ValueError`."""
-        found = _WRITTEN.fullmatch(written)
-        if found is None:
+        match = _WRITTEN.fullmatch(written)
+        if match is None:
             raise ValueError(f"{written!r} is no right: expected such as read, start:offer-letter, change@hr-desk")
-        if found["may"] not in list(May):
-            raise ValueError(f"{found['may']} is no right{did_you_mean(found['may'], May)}: there are {', '.join(May)}")
-        return cls(May(found["may"]), found["of"] or "", found["requester"] or "")
+        if match["may"] not in list(May):
+            raise ValueError(f"{match['may']} is no right{did_you_mean(match['may'], May)}: there are {', '.join(May)}")
+        return cls(May(match["may"]), match["of"] or "", match["requester"] or "")
 
     @property
     def written(self) -> str:
         return f"{self.may}{f':{self.of}' if self.of else ''}{f'@{self.requester}' if self.requester else ''}"
 
-    def covers(self, other: Self) -> bool:
+    def covers(self, right: Self) -> bool:
         """Whether it is the same action, with no narrower limits."""
-        limits = (self.of, other.of), (self.requester, other.requester)
-        return self.may is other.may and all(ours in ("", theirs) for ours, theirs in limits)
+        limits = (self.of, right.of), (self.requester, right.requester)
+        return self.may is right.may and all(own_limit in ("", theirs) for own_limit, theirs in limits)
 
 
 @dataclass(frozen=True)
@@ -62,19 +62,19 @@ class Rights:
     @classmethod
     def read(cls, written: Iterable[str]) -> Self:
         """Raises `ValueError`, also for none and too many."""
-        rights = tuple(dict.fromkeys(Right.read(one) for one in written))
+        rights = tuple(dict.fromkeys(Right.read(text) for text in written))
         if not rights or len(rights) > RIGHTS_AT_MOST:
             raise ValueError(f"{len(rights) or 'no'} rights were given: from 1 to {RIGHTS_AT_MOST} are expected")
         return cls(rights)
 
     @property
     def written(self) -> tuple[str, ...]:
-        return tuple(one.written for one in self.all)
+        return tuple(right.written for right in self.all)
 
-    def permit(self, may: May, of: str = "", requester: str = "") -> bool:
+    def permit(self, may: May, kind: str = "", requester: str = "") -> bool:
         """Whether one of them covers it; an empty limit asks for all kinds, or all requesters."""
-        wanted = Right(may, of, requester)
-        return any(right.covers(wanted) for right in self.all)
+        asked_right = Right(may, kind, requester)
+        return any(right.covers(asked_right) for right in self.all)
 
     def to(self, may: May) -> tuple[Right, ...]:
-        return tuple(one for one in self.all if one.may is may)
+        return tuple(right for right in self.all if right.may is may)

@@ -56,7 +56,7 @@ def resolve(layers: Iterable[Layer]) -> Resolved:
         names.append(name)
         merged = _merge(merged, written)
         for field in _fields(written):
-            for covered in [known for known in sources if known.startswith(f"{field}.")]:
+            for covered in [source_field for source_field in sources if source_field.startswith(f"{field}.")]:
                 del sources[covered]
             sources[field] = name
     _second_trigger_first(merged, sources)
@@ -82,18 +82,18 @@ def _second_trigger_first(merged: dict[str, Any], sources: dict[str, str]) -> No
 
 
 def _without_nulls(merged: Mapping[str, Any], within: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for key, value in merged.items():
         field = f"{within}{key}"
         if isinstance(value, dict):
-            found[key] = _without_nulls(value, f"{field}.")
+            fields[key] = _without_nulls(value, f"{field}.")
         elif value is not None or field in _OFF:
-            found[key] = _OFF[field] if value is None else value
-    return found
+            fields[key] = _OFF[field] if value is None else value
+    return fields
 
 
-def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
+def _merge(lower_layer: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(lower_layer)
     for key, value in above.items():
         lower = merged.get(key)
         merged[key] = _merge(lower, value) if isinstance(lower, dict) and isinstance(value, Mapping) else value

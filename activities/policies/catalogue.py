@@ -63,8 +63,8 @@ def label_of(kind: str, written: KindLabel | None, language: Language) -> str:
         return written.say(language)
     if kind in _OURS:
         return language.say(_OURS[kind])
-    words = _BETWEEN.sub(" ", kind).strip()
-    return words[:1].upper() + words[1:]
+    label = _BETWEEN.sub(" ", kind).strip()
+    return label[:1].upper() + label[1:]
 
 
 class StarterEntry(FileModel):
@@ -111,8 +111,8 @@ class UnknownKind(LookupError):
 def _some(known: Collection[str]) -> Iterator[str]:
     named = _NAMED_AT_MOST if len(known) > _NAMED_AT_MOST + 1 else len(known)
     yield from islice(known, named)
-    if more := len(known) - named:
-        yield f"and {more} more"
+    if unnamed_count := len(known) - named:
+        yield f"and {unnamed_count} more"
 
 
 @dataclass(frozen=True)
@@ -169,9 +169,9 @@ class CatalogueKind(PolicyLayer):
     @field_validator("extends")
     @classmethod
     def _leads_to_a_kind(cls, parent: str | None, info: ValidationInfo) -> str | None:
-        if parent is None or not isinstance(known := info.context, KindsKnown):
+        if parent is None or not isinstance(kinds_known := info.context, KindsKnown):
             return parent
-        return known.check(parent)
+        return kinds_known.check(parent)
 
 
 class CatalogueFile(FileModel):
@@ -239,16 +239,18 @@ class Catalogue:
         work.
         """
         file = _parsed(FileText.read(path))
-        known, found = KindsKnown.of(file.plain), FileFaults(())
+        kinds_known, all_faults = KindsKnown.of(file.plain), FileFaults(())
         try:
-            catalogue = cls(file.validate(CatalogueFile, known).kinds, Path(path).name, file.folder, uncalled)
+            catalogue = cls(file.validate(CatalogueFile, kinds_known).kinds, Path(path).name, file.folder, uncalled)
         except FileFaults as faults:
-            catalogue, found = cls(CatalogueFile.right_kinds(known), folder=file.folder), faults
-        found += file.faults(
-            (("kinds", name, *at), why) for name in catalogue.kinds for at, why in catalogue.faults(name)
+            catalogue, all_faults = cls(CatalogueFile.right_kinds(kinds_known), folder=file.folder), faults
+        all_faults += file.faults(
+            (("kinds", name, *field_path), fault)
+            for name in catalogue.kinds
+            for field_path, fault in catalogue.faults(name)
         )
-        if found.faults:
-            raise found
+        if all_faults.faults:
+            raise all_faults
         return catalogue
 
     @property
@@ -259,14 +261,14 @@ class Catalogue:
         return self._kinds[kind].label is not None
 
     def label(self, kind: str, language: Language) -> str:
-        found = self._kinds.get(kind)
-        return label_of(kind, found.label if found else None, language)
+        catalogue_kind = self._kinds.get(kind)
+        return label_of(kind, catalogue_kind.label if catalogue_kind else None, language)
 
     def visible_to(self, kind: str) -> frozenset[str]:
         """The groups that may look at all of this kind, of the nearest kind above it that says so."""
         layers = (self._kinds[name] for name in self._lineage(self.known(kind)))
-        said = next((one.visible_to for one in layers if "visible_to" in one.model_fields_set), None)
-        return frozenset(one.group for one in said or ())
+        entries = next((layer.visible_to for layer in layers if "visible_to" in layer.model_fields_set), None)
+        return frozenset(entry.group for entry in entries or ())
 
     def known(self, kind: str, *, closes: bool = False) -> str:
         """The kind's name, or `UnknownKind`, which suggests kinds that fit `closes`."""
@@ -282,7 +284,7 @@ class Catalogue:
     def starters(self, kind: str) -> tuple[StarterEntry, ...]:
         """Who may begin it without a command, as the nearest layer says; raises `UnknownKind`."""
         layers = (self._kinds[name] for name in self._lineage(self.known(kind)))
-        return next((one.may_start or () for one in layers if "may_start" in one.model_fields_set), ())
+        return next((layer.may_start or () for layer in layers if "may_start" in layer.model_fields_set), ())
 
     def faults(self, kind: str, override: PolicyLayer | None = None, within: timedelta | None = None) -> Senseless:
         """Why the resolved policy cannot work; `within` is the time until the request's own due date."""
@@ -301,15 +303,15 @@ class Catalogue:
     def never_called(self, policy: Policy) -> Senseless:
         """Targets that are never called, each with the reason."""
         for position, target in enumerate(policy.handoff):
-            if self._uncalled and target.url and (why := self._uncalled(target.url)):
-                yield ("handoff", position, "url"), FileFault.INVALID.to_message(says=why)
+            if self._uncalled and target.url and (refusal := self._uncalled(target.url)):
+                yield ("handoff", position, "url"), FileFault.INVALID.to_message(says=refusal)
 
     def _not_to_be_started(self, policy: Policy) -> Senseless:
         """Faults of onboarding files that targets start; each layer reports those it names."""
         for position, target in enumerate(policy.handoff):
             if self._folder and target.start and target.start.onboarding:
                 try:
-                    kick_off_file(self._folder, target.start.onboarding, [one.place for one in target.start.fields])
+                    kick_off_file(self._folder, target.start.onboarding, [field.place for field in target.start.fields])
                 except FileFaults as faults:
                     yield ("handoff", position, "start", "onboarding"), faults.first
 

@@ -30,7 +30,7 @@ class TemplatePosition:
     def holding(self, content: Mapping[str, Any]) -> PlainFile:
         """A file with this content, whose fields keep their lines."""
         depth = len(self.path)
-        marks = {at[depth:]: mark for at, mark in self.file.parsed.marks.items() if at[:depth] == self.path}
+        marks = {path[depth:]: mark for path, mark in self.file.parsed.marks.items() if path[:depth] == self.path}
         marks.setdefault((), FieldMark(self.file.parsed.line(self.path), 0))
         return PlainFile(self.file.name, self.file.folder, Parsed(dict(content), marks, ()))
 
@@ -48,32 +48,32 @@ def read_template(file: PlainFile, folder: Path) -> PlainFile | None:
     name = file.plain.get("template") if isinstance(file.plain, dict) else None
     if not isinstance(name, str):
         return None
-    there = {one.stem: one for one in sorted(folder.glob(f"*{_SUFFIX}"))}
-    if name not in there:
+    path_by_name = {path.stem: path for path in sorted(folder.glob(f"*{_SUFFIX}"))}
+    if name not in path_by_name:
         unknown = FileFault.NO_TEMPLATE.to_message(
-            file=f"{name}{_SUFFIX}", folder=folder, hint=did_you_mean(name, there)
+            file=f"{name}{_SUFFIX}", folder=folder, hint=did_you_mean(name, path_by_name)
         )
         raise file.faults([(("template",), unknown)])
-    return FileText.read(there[name]).parse()
+    return FileText.read(path_by_name[name]).parse()
 
 
 def merged(file: PlainFile, template: PlainFile | None) -> MergedTemplate:
     """Stages override the template's by name, others follow. Lists of a stage replace; null removes; an emptied stage
     is left out.
     """
-    own = [_Stage(stage, TemplatePosition(file, ("stages", at))) for at, stage in _stages(file)]
+    own_stages = [_Stage(stage, TemplatePosition(file, ("stages", index))) for index, stage in _stages(file)]
     if template is None or not isinstance(file.plain, dict):
         return MergedTemplate(
-            file, {(number, key): stage.place_of(key) for number, stage in enumerate(own) for key in PARTS}
+            file, {(number, key): stage.place_of(key) for number, stage in enumerate(own_stages) for key in PARTS}
         )
-    of_template = [_Stage(stage, TemplatePosition(template, ("stages", at))) for at, stage in _stages(template)]
-    by_name = {stage.name: stage for stage in own if isinstance(stage.name, str)}
-    taken = [stage.overridden(by_name.get(str(stage.name))) for stage in of_template]
-    known = {stage.name for stage in of_template}
-    stages = [stage for stage in taken if not stage.left_empty]
-    stages += [stage for stage in own if stage.name not in known]
+    of_template = [_Stage(stage, TemplatePosition(template, ("stages", index))) for index, stage in _stages(template)]
+    by_name = {stage.name: stage for stage in own_stages if isinstance(stage.name, str)}
+    overridden_stages = [stage.overridden(by_name.get(str(stage.name))) for stage in of_template]
+    template_names = {stage.name for stage in of_template}
+    stages = [stage for stage in overridden_stages if not stage.left_empty]
+    stages += [stage for stage in own_stages if stage.name not in template_names]
     content = {**file.plain, "stages": [stage.content for stage in stages]}
-    marks = {at: mark for at, mark in file.parsed.marks.items() if at[:1] != ("stages",) or len(at) == 1}
+    marks = {path: mark for path, mark in file.parsed.marks.items() if path[:1] != ("stages",) or len(path) == 1}
     for number, stage in enumerate(stages):
         marks |= stage.marks(file, number)
     places = {(number, key): stage.place_of(key) for number, stage in enumerate(stages) for key in PARTS}
@@ -96,26 +96,26 @@ class _Stage:
     def name(self) -> object:
         return self.content.get("name") if isinstance(self.content, dict) else None
 
-    def overridden(self, by: "_Stage | None") -> "_Stage":
-        if by is None or not isinstance(by.content, dict) or not isinstance(self.content, dict):
+    def overridden(self, override: "_Stage | None") -> "_Stage":
+        if override is None or not isinstance(override.content, dict) or not isinstance(self.content, dict):
             return self
-        content = {key: value for key, value in {**self.content, **by.content}.items() if value is not None}
-        return _Stage(content, self.place, by)
+        content = {key: value for key, value in {**self.content, **override.content}.items() if value is not None}
+        return _Stage(content, self.place, override)
 
     def place_of(self, key: str) -> TemplatePosition:
-        over = self.over
-        return (over.place if over and key in over.content else self.place).within(key)
+        override = self.over
+        return (override.place if override and key in override.content else self.place).within(key)
 
     def marks(self, file: PlainFile, number: int) -> Iterator[tuple[FieldPath, FieldMark]]:
         """Lines of own content; of the template's content the line that names it."""
-        place = (self.over or self).place
-        if place.file is not file:
+        position = (self.over or self).place
+        if position.file is not file:
             yield ("stages", number), file.parsed.marks.get(("template",), FieldMark(1, 0))
             return
-        depth = len(place.path)
-        for at, mark in file.parsed.marks.items():
-            if at[:depth] == place.path:
-                yield ("stages", number, *at[depth:]), mark
+        depth = len(position.path)
+        for path, mark in file.parsed.marks.items():
+            if path[:depth] == position.path:
+                yield ("stages", number, *path[depth:]), mark
 
 
 def _stages(file: PlainFile) -> Iterator[tuple[int, Any]]:
@@ -154,10 +154,10 @@ def kick_off_file(folder: Path, name: str, fields: Collection[str]) -> PlainFile
     return file
 
 
-def person_of(place: str) -> tuple[int, str | None] | None:
+def person_of(placeholder: str) -> tuple[int, str | None] | None:
     """Which asked person a placeholder is for, from 1, and which attribute: None for the id."""
-    found = _PERSON.fullmatch(place)
-    return (int(found[1]), found[2]) if found else None
+    match = _PERSON.fullmatch(placeholder)
+    return (int(match[1]), match[2]) if match else None
 
 
 def places_in(file: PlainFile) -> frozenset[str]:
@@ -172,13 +172,18 @@ def kick_off(file: PlainFile, id: str, values: Mapping[str, str]) -> PlainFile:
 def _wrong_places(plain: Mapping[str, Any], fields: Collection[str]) -> Iterator[tuple[FieldPath, Message]]:
     if "id" in plain:
         yield ("id",), FileFault.ID_FROM_ENDED.to_message()
-    found = list(places(plain))
-    for path, name in found:
+    placeholders = list(places(plain))
+    for path, name in placeholders:
         if not may_be_given(path):
             yield path, FileFault.NO_PLACE_HERE.to_message(place="{place}")
         elif name not in fields and name not in OF_THE_ENDED and not person_of(name):
-            known = (*OF_THE_ENDED, "person-1", *(f"person-1.{of}" for of in OF_A_PERSON), *fields)
-            helps = did_you_mean(name, known) or f"; there are {', '.join(known)}"
+            known_placeholders = (
+                *OF_THE_ENDED,
+                "person-1",
+                *(f"person-1.{attribute}" for attribute in OF_A_PERSON),
+                *fields,
+            )
+            helps = did_you_mean(name, known_placeholders) or f"; there are {', '.join(known_placeholders)}"
             yield path, FileFault.NOBODY_FILLS.to_message(place=f"{{{name}}}", hint=helps)
-    for name in set(fields).difference(name for _, name in found):
+    for name in set(fields).difference(name for _, name in placeholders):
         yield (), FileFault.LACKS_PLACE.to_message(place=f"{{{name}}}")

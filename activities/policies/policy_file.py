@@ -164,7 +164,7 @@ class OperationEntry(FileModel):
 def _of_an_archive(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ARCHIVES or parts.query or parts.fragment or ".." in parts.path.split("/"):
-        raise FileFault.NO_ARCHIVE.error(schemes=", ".join(f"{one}://" for one in ARCHIVES))
+        raise FileFault.NO_ARCHIVE.error(schemes=", ".join(f"{scheme}://" for scheme in ARCHIVES))
     if parts.password:
         raise FileFault.PASSWORD_IN_FILE.error()
     return url
@@ -297,14 +297,14 @@ def senseless(resolved: Resolved, within: timedelta | None = None) -> Senseless:
         yield ("escalation",), FileFault.NOBODY_TO_ESCALATE_TO.to_message()
 
 
-def self_serving(resolved: Resolved, asking: str | None, asked: frozenset[str]) -> Senseless:
+def self_serving(resolved: Resolved, asking: str | None, asked_ids: frozenset[str]) -> Senseless:
     """What cannot work for this requester and those asked: nobody is their own alternate."""
     escalation = resolved.policy.escalation
     if escalation is None:
         return
     if asking in escalation.alternates and resolved.layer("escalation.alternates") == REQUEST:
         yield ("escalation", "alternates"), FileFault.OWN_ALTERNATE.to_message(person=asking)
-    elif set(escalation.to) == {"alternates"} and escalation.alternates and _named(escalation) <= {asking, *asked}:
+    elif set(escalation.to) == {"alternates"} and escalation.alternates and _named(escalation) <= {asking, *asked_ids}:
         yield ("escalation", "alternates"), FileFault.NO_OTHER_ALTERNATE.to_message()
 
 
@@ -332,14 +332,14 @@ def _after_closing(resolved: Resolved) -> Senseless:
     overdue, grace = resolved.policy.overdue, resolved.policy.grace
     if overdue is None or not resolved.policy.expires:
         return
-    most = length(grace) // length(overdue.every)
-    asked = max(resolved.rank(resolved.layer(part)) for part in ("overdue.every", "overdue.most"))
-    if length(overdue.every) >= length(grace) and asked >= resolved.rank(resolved.layer("grace")):
+    reminder_count = length(grace) // length(overdue.every)
+    highest_rank = max(resolved.rank(resolved.layer(part)) for part in ("overdue.every", "overdue.most"))
+    if length(overdue.every) >= length(grace) and highest_rank >= resolved.rank(resolved.layer("grace")):
         yield ("overdue",), FileFault.OVERDUE_AFTER_CLOSING.to_message(span=overdue.every, grace=grace)
-    if overdue.most is None and most > OVERDUE_AT_MOST:
+    if overdue.most is None and reminder_count > OVERDUE_AT_MOST:
         yield (
             ("overdue", "every"),
-            FileFault.TOO_MANY_OVERDUE.to_message(count=most, grace=grace, most=OVERDUE_AT_MOST),
+            FileFault.TOO_MANY_OVERDUE.to_message(count=reminder_count, grace=grace, most=OVERDUE_AT_MOST),
         )
 
 
@@ -361,8 +361,8 @@ class _Room:
 
     def lacks(self, time: timedelta, parts: Iterable[str]) -> bool:
         """Whether the parts take longer, and a layer that knew the time says so."""
-        asked = max(self._resolved.rank(self._resolved.layer(part)) for part in parts)
-        return time >= self._time and asked >= self._rank
+        highest_rank = max(self._resolved.rank(self._resolved.layer(part)) for part in parts)
+        return time >= self._time and highest_rank >= self._rank
 
 
 def _reachable(escalation: Escalation) -> bool:
