@@ -45,10 +45,10 @@ class MemberRequest:
     async def store_input(self, store: Store) -> SignatureInput:
         workflow_id, digest = Kind.REQUEST.workflow_id(self.given.brief.id), self.given.fingerprint
         signers = SignersFile.of([self.person], [self.given.brief.people[0].person])
-        kept = await store.keep_input(workflow_id, digest, signers, {"message": self.message})
-        return self.given.replace(brief=self.given.brief.replace(message=kept.get("message")))
+        stored_texts = await store.keep_input(workflow_id, digest, signers, {"message": self.message})
+        return self.given.replace(brief=self.given.brief.replace(message=stored_texts.get("message")))
 
-    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None: ...
+    async def store_for_pages(self, store: Store, workflow_input: FollowUpInput) -> None: ...
 
 
 def request_of(
@@ -127,11 +127,11 @@ class BatchFacts:
 class BatchJob:
     """One activity's part of a batch."""
 
-    def __init__(self, client: Client, store: Store, batch: Batch, told: BatchFacts, limits: BatchLimits) -> None:
+    def __init__(self, client: Client, store: Store, batch: Batch, facts: BatchFacts, limits: BatchLimits) -> None:
         self._client = client
         self._store = store
         self._batch, self._order = batch, batch.order
-        self._told = told
+        self._told = facts
         self._limits = limits
         self._began_at = time.monotonic()
         self._ends_at = self._began_at + limits.seconds
@@ -145,27 +145,27 @@ class BatchJob:
         """Begin no more; running calls finish."""
         self._stopped.set()
 
-    async def run(self, members: Sequence[Member], of: int) -> BatchResult:
-        """Process these members, which follow the start position, `of` so many; raises errors of commands and
+    async def run(self, members: Sequence[Member], member_count: int) -> BatchResult:
+        """Process these members, which follow the start position, `member_count` in all; raises errors of commands and
         starts.
         """
         first = self._batch.after
         while self._place < first + len(members) and not self._is_to_end:
-            some = members[self._place - first : self._place - first + AT_ONCE]
-            if self._batch.work is BatchWork.START and not await self._has_room(len(some)):
+            chunk = members[self._place - first : self._place - first + AT_ONCE]
+            if self._batch.work is BatchWork.START and not await self._has_room(len(chunk)):
                 break
-            began, seen = time.monotonic(), await self._process(some)
-            self._count(seen, len(some))
+            began, outcomes = time.monotonic(), await self._process(chunk)
+            self._count(outcomes, len(chunk))
             if self._batch.work is not BatchWork.START:
-                told = len(seen) - seen.count(None)
-                await self._pause(began + told / _COMMANDS_A_SECOND - time.monotonic())
-        over = self._place >= of
-        return BatchResult(after=self._place, done=self._done, refused=self._refused, over=over, full=self._full)
+                sent_count = len(outcomes) - outcomes.count(None)
+                await self._pause(began + sent_count / _COMMANDS_A_SECOND - time.monotonic())
+        is_over = self._place >= member_count
+        return BatchResult(after=self._place, done=self._done, refused=self._refused, over=is_over, full=self._full)
 
-    def _count(self, seen: Sequence[bool | None], many: int) -> None:
-        self._place += many
-        self._done += seen.count(True)
-        self._refused += seen.count(False)
+    def _count(self, outcomes: Sequence[bool | None], processed_count: int) -> None:
+        self._place += processed_count
+        self._done += outcomes.count(True)
+        self._refused += outcomes.count(False)
         self._report_position()
 
     def _report_position(self) -> None:
@@ -177,21 +177,21 @@ class BatchJob:
         ending = activity.in_activity() and activity.is_worker_shutdown()
         # Workers may have been unavailable while there was time to begin.
         now = time.monotonic()
-        until = self._batch.until
-        late = until is not None and self._given_out + timedelta(seconds=now - self._began_at) >= until
+        ends_at = self._batch.until
+        late = ends_at is not None and self._given_out + timedelta(seconds=now - self._began_at) >= ends_at
         return self._stopped.is_set() or ending or late or now >= self._ends_at
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopped.wait(), max(seconds, 0))
 
-    async def _has_room(self, many: int) -> bool:
+    async def _has_room(self, request_count: int) -> bool:
         # Wait until few enough requests wait for Core Signature. False if the activity has to end first, or is `full`
         # because none of them was created for a while.
         least, in_vain = self._limits.ahead + 1, 0
         while not self._is_to_end:
             waiting = await self._told.visibility.waiting(self._order.campaign.id)
-            if waiting + many <= self._limits.ahead:
+            if waiting + request_count <= self._limits.ahead:
                 return True
             least, in_vain = min(least, waiting), 0 if waiting < least else in_vain + 1
             if in_vain >= self._limits.patience:
@@ -200,16 +200,16 @@ class BatchJob:
             await self._pause(_CHECK_EVERY)
         return False
 
-    async def _process(self, some: Sequence[Member]) -> list[bool | None]:
+    async def _process(self, members: Sequence[Member]) -> list[bool | None]:
         """For each member: True if something was done, False if refused, None if there was nothing to do."""
         if self._batch.work is BatchWork.START:
-            return await _all([self._start(one) for one in some])
-        requests = {self._workflow_id(one): one for one in some if not one.row.says}
-        ended = await self._store.outcomes.of_ended(tuple(requests))
-        left = [one for id, one in requests.items() if id not in ended]
+            return await _all([self._start(member) for member in members])
+        requests = {self._workflow_id(member): member for member in members if not member.row.says}
+        ended_ids = await self._store.outcomes.of_ended(tuple(requests))
+        open_members = [member for id, member in requests.items() if id not in ended_ids]
         if self._batch.work is not BatchWork.END:
-            left = [one for one in left if one.asked]
-        return await _all([self._send_command(one) for one in left])
+            open_members = [member for member in open_members if member.asked]
+        return await _all([self._send_command(member) for member in open_members])
 
     async def _start(self, member: Member) -> bool | None:
         if not member.asked:
@@ -220,8 +220,8 @@ class BatchJob:
         order = self._order
         prepared = request_of(order.campaign, order.fingerprint, member, person, self._told.message)
         try:
-            again = self._batch.change is not None  # A terminated request is started anew with its open document.
-            await admit(prepared).start(self._client, self._store, parent=order.workflow_id, again=again)
+            is_restart = self._batch.change is not None  # A terminated request is started anew with its open document.
+            await admit(prepared).start(self._client, self._store, parent=order.workflow_id, again=is_restart)
         except (launch.IdTaken, launch.NotItsOwn, launch.BrokenOff) as refused:
             activity.logger.warning("member not asked", extra={"row": member.row.number, "why": type(refused).__name__})
             return False
@@ -240,44 +240,48 @@ class BatchJob:
     async def _send_command(self, member: Member) -> bool | None:
         batch = self._batch
         workflow_id = self._workflow_id(member)
-        wanted: Cancellation | Extension | ReminderNow
+        command: Cancellation | Extension | ReminderNow
         match batch.work:
             case BatchWork.END:
-                wanted = Cancellation(actor=batch.actor, reason=batch.reason)
+                command = Cancellation(actor=batch.actor, reason=batch.reason)
             case BatchWork.REMIND:
-                wanted = ReminderNow(actor=batch.actor, force=batch.force)
+                command = ReminderNow(actor=batch.actor, force=batch.force)
             case _:
-                wanted = Extension(actor=batch.actor, due=member.due, reason=self._told.reason)
+                command = Extension(actor=batch.actor, due=member.due, reason=self._told.reason)
         op = f"campaign-{batch.change or batch.reminder}"
-        accepted = await send_if_open(self._client, workflow_id, wanted, op)
-        if accepted is None and isinstance(wanted, Cancellation):
-            return await self._end(member, workflow_id, wanted) or None
+        accepted = await send_if_open(self._client, workflow_id, command, op)
+        if accepted is None and isinstance(command, Cancellation):
+            return await self._end(member, workflow_id, command) or None
         return accepted
 
-    async def _end(self, member: Member, workflow_id: str, wanted: Cancellation) -> bool:
+    async def _end(self, member: Member, workflow_id: str, cancellation: Cancellation) -> bool:
         order, person = self._order, self._told.people.get(member.person)
-        by = order.workflow_id
-        if await end_terminated(self._client, self._store, workflow_id, wanted, order.now, begun_by=by):
+        campaign_workflow = order.workflow_id
+        if await end_terminated(
+            self._client, self._store, workflow_id, cancellation, order.now, begun_by=campaign_workflow
+        ):
             return True
         if not member.seen_to(order) or await executions.found(self._client, workflow_id) is not None:
             return False
-        given = forgotten(order, member, person)
-        return await end_forgotten(self._client, self._store, given, wanted, order.now, parent=by)
+        request_input = forgotten(order, member, person)
+        return await end_forgotten(
+            self._client, self._store, request_input, cancellation, order.now, parent=campaign_workflow
+        )
 
 
 def _progress(batch: Batch) -> tuple[int, int, int]:
     """Where to continue, by the heartbeat of an earlier attempt."""
-    known = activity.info().heartbeat_details if activity.in_activity() else ()
-    place, done, refused = known if len(known) == _PROGRESS else (batch.after, 0, 0)
-    return max(place, batch.after), done, refused
+    heartbeat = activity.info().heartbeat_details if activity.in_activity() else ()
+    position, done_count, refused = heartbeat if len(heartbeat) == _PROGRESS else (batch.after, 0, 0)
+    return max(position, batch.after), done_count, refused
 
 
 async def _all(calls: Sequence[Coroutine[Any, Any, bool | None]]) -> list[bool | None]:
     """The results, once all calls have ended; then raises the first failure. A start left running could not be
     ended.
     """
-    found = await asyncio.gather(*calls, return_exceptions=True)
-    for one in found:
-        if isinstance(one, BaseException):
-            raise one
-    return [one for one in found if not isinstance(one, BaseException)]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]

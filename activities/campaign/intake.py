@@ -59,15 +59,15 @@ class CampaignChecks(RequestChecks):
 
     def table(self, name: str) -> None:
         """Read the named table beside the file."""
-        found = self.read
-        if found is None:
+        table = self.read
+        if table is None:
             try:
-                found = population.read(self.folder / Path(name), secret=self.secret)
+                table = population.read(self.folder / Path(name), secret=self.secret)
             except FileFaults as faults:
-                found = faults
-        if isinstance(found, FileFaults):
-            raise ValueError(found.first)
-        self.given = found
+                table = faults
+        if isinstance(table, FileFaults):
+            raise ValueError(table.first)
+        self.given = table
 
 
 def _checks(info: ValidationInfo) -> CampaignChecks:
@@ -125,7 +125,7 @@ class AudienceEntry(FileModel):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if sum(one is not None for one in (self.group, self.file, self.people)) != 1:
+        if sum(way is not None for way in (self.group, self.file, self.people)) != 1:
             raise FileFault.NEEDS_AUDIENCE.error()
         return self
 
@@ -201,7 +201,7 @@ def _in_year(plain: Any, year: int) -> Any:
     if isinstance(plain, dict):
         return {key: _in_year(value, year) for key, value in plain.items()}
     if isinstance(plain, list):
-        return [_in_year(one, year) for one in plain]
+        return [_in_year(entry, year) for entry in plain]
     return plain.replace(YEAR, str(year)) if isinstance(plain, str) else plain
 
 
@@ -232,10 +232,10 @@ class PreparedCampaign:
         if self.rows.rows:
             await store.audiences.freeze(self.rows.rows)
         texts = {"message": campaign.message}
-        kept = await store.keep_input(workflow_id, self.given.fingerprint, self.rows.kept, texts)
-        return self.given.replace(campaign=campaign.replace(message=kept.get("message")))
+        stored_texts = await store.keep_input(workflow_id, self.given.fingerprint, self.rows.kept, texts)
+        return self.given.replace(campaign=campaign.replace(message=stored_texts.get("message")))
 
-    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None: ...
+    async def store_for_pages(self, store: Store, workflow_input: FollowUpInput) -> None: ...
 
 
 async def prepare_campaign(
@@ -253,12 +253,12 @@ async def prepare_campaign(
     plain = await intake.read_as(Kind.CAMPAIGN, written)
     plain = _of_year(plain, now)
     named = plain.plain if isinstance(plain.plain, dict) else {}
-    found = await intake.KnownPersons.look_up(directory, frozenset(_persons(named)))
+    known_persons = await intake.KnownPersons.look_up(directory, frozenset(_persons(named)))
     checks = CampaignChecks(
         folder=plain.folder,
         documents=sources.documents,
         catalogue=sources.catalogue,
-        found=found,
+        found=known_persons,
         closing=(),
         now=now,
         unknown=await _unknown_groups(named, directory),
@@ -267,10 +267,10 @@ async def prepare_campaign(
     )
     file, policy = await intake.checked(plain, CampaignFile, checks, directory)
     owner = await directory.person(intake.person_of(file.owner))
-    given = _given(file, policy.resolved.policy, checks, owner, now)
-    over = given.campaign.due < now.date() - timedelta(days=1)
-    overdue = plain.faults([(("opens",), FileFault.WINDOW_PAST.to_message())]) if over else None
-    return PreparedCampaign(given, checks.given, checks.pdf, overdue)
+    campaign_input = _given(file, policy.resolved.policy, checks, owner, now)
+    is_over = campaign_input.campaign.due < now.date() - timedelta(days=1)
+    overdue = plain.faults([(("opens",), FileFault.WINDOW_PAST.to_message())]) if is_over else None
+    return PreparedCampaign(campaign_input, checks.given, checks.pdf, overdue)
 
 
 CHECKS[Kind.CAMPAIGN] = prepare_campaign
@@ -291,11 +291,11 @@ async def _read_table(
 
 def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Person, now: datetime) -> CampaignInput:
     opens_at = _opening(file.opens, owner, now)
-    each = _asking(policy, file)
-    due = opens_at.astimezone(owner.tz).date() + timedelta(days=days_of(each.window))
+    request_policy = _asking(policy, file)
+    due = opens_at.astimezone(owner.tz).date() + timedelta(days=days_of(request_policy.window))
     digest = _fingerprint(file, checks)
     joiners = file.joiners.rule if file.joiners else Joiners.IGNORE
-    within = file.joiners.within if file.joiners else None
+    joiner_window = file.joiners.within if file.joiners else None
     campaign = Campaign(
         id=launch.own_id(file, digest),
         kind=file.kind,
@@ -311,12 +311,12 @@ def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Pe
         ),
         opens_at=opens_at,
         due=due,
-        grace=days_of(each.grace),
+        grace=days_of(request_policy.grace),
         joiners=joiners,
-        within=days_of(within or each.window),
+        within=days_of(joiner_window or request_policy.window),
         leavers=file.leavers,
         message=file.message,
-        asking=each,
+        asking=request_policy,
         report_columns=file.report_columns,
     )
     return CampaignInput(campaign=campaign, policy=policy, fingerprint=digest, subscribers=file.subscribers)

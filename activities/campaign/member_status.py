@@ -74,10 +74,13 @@ class OpenMembers:
 
     @property
     def states(self) -> dict[str, MemberState]:
-        found = {id: _STATES.get(status, GOES_ON) for id, status in self.status.items()}
+        states = {id: _STATES.get(status, GOES_ON) for id, status in self.status.items()}
         refused = dict.fromkeys(self.refused, _REFUSED)
-        broken = {id: MemberState(MemberStatus.FAILED, _BROKEN_OFF.format(how)) for id, how in self.broken.items()}
-        return {**found, **refused, **broken}
+        broken = {
+            id: MemberState(MemberStatus.FAILED, _BROKEN_OFF.format(run_status))
+            for id, run_status in self.broken.items()
+        }
+        return {**states, **refused, **broken}
 
 
 class MemberVisibility(Protocol):
@@ -108,10 +111,10 @@ class TemporalMemberVisibility:
         return await self._found(campaign, executions.OPEN)
 
     async def unusual_of(self, campaign: str) -> OpenMembers:
-        words = ", ".join(f"'{status}'" for status in _STATES)
-        found = await self._found(campaign, f"({executions.OPEN} AND {names.STATUS.name} IN ({words}))")
+        unusual_statuses = ", ".join(f"'{status}'" for status in _STATES)
+        unusual = await self._found(campaign, f"({executions.OPEN} AND {names.STATUS.name} IN ({unusual_statuses}))")
         # A broken-off run may have a successor, which is among the open ones.
-        return await self.open_of(campaign) if found.broken else found
+        return await self.open_of(campaign) if unusual.broken else unusual
 
     async def going_on(self, campaign: str) -> int:
         return (await self.client.count_workflows(f"{_requests_query(campaign)} AND {executions.OPEN}")).count
@@ -129,9 +132,11 @@ class TemporalMemberVisibility:
                 broken[id] = str(run.status)
             else:
                 status[id] = run.known.get(names.STATUS) or ""
-                waits, why = status[id] == Status.CONVERTING, run.known.get(names.PROBLEM)
-                refused |= {id} if waits and why == Code.REFUSED else set()
-        return OpenMembers(status, {id: how for id, how in broken.items() if id not in status}, frozenset(refused))
+                waits, problem = status[id] == Status.CONVERTING, run.known.get(names.PROBLEM)
+                refused |= {id} if waits and problem == Code.REFUSED else set()
+        return OpenMembers(
+            status, {id: run_status for id, run_status in broken.items() if id not in status}, frozenset(refused)
+        )
 
     async def waiting(self, campaign: str) -> int:
         converting = f"{names.STATUS.name} = '{Status.CONVERTING}' AND {executions.OPEN} AND {_NOT_REFUSED}"
@@ -153,10 +158,10 @@ class MemberStatuses:
 
     async def look_up(self, order: CampaignOrder) -> MemberLines:
         """If as many requests are open as should be, visibility lists only the unusual ones."""
-        known = await self.visibility.unusual_of(order.campaign.id)
-        lines = self.store.outcomes.running(order).knowing(known.states)
-        silent = (await lines.tally()).counts.told - sum(one == GOES_ON for one in known.states.values())
-        if await self.visibility.going_on(order.campaign.id) == silent + len(known.status):
+        unusual = await self.visibility.unusual_of(order.campaign.id)
+        lines = self.store.outcomes.running(order).knowing(unusual.states)
+        silent = (await lines.tally()).counts.told - sum(state == GOES_ON for state in unusual.states.values())
+        if await self.visibility.going_on(order.campaign.id) == silent + len(unusual.status):
             return lines
         return await self.look_closely(order, await self.visibility.open_of(order.campaign.id))
 
@@ -165,24 +170,24 @@ class MemberStatuses:
         processed, since a batch may have failed before reporting its position.
         """
         states, lines = known.states, self.store.outcomes.running(order)
-        asked = UNRECORDED if unseen else (MemberStatus.TOLD,)
-        async for some in lines.batches(only_open=True):
-            lost = [line for line in some if line.status in asked and line.request not in states]
+        looked_up_statuses = UNRECORDED if unseen else (MemberStatus.TOLD,)
+        async for batch in lines.batches(only_open=True):
+            lost = [line for line in batch if line.status in looked_up_statuses and line.request not in states]
             for begin in range(0, len(lost), _ASKED_AT_ONCE):
                 few = lost[begin : begin + _ASKED_AT_ONCE]
                 members = await self.store.audiences.of_requests(order.workflow_id, [line.request for line in few])
-                own = [members[line.request].fingerprint(order.fingerprint) for line in few]
-                found = await asyncio.gather(*map(self._found, few, own))
-                states |= {line.request: state for line, state in zip(few, found, strict=True) if state}
+                fingerprints = [members[line.request].fingerprint(order.fingerprint) for line in few]
+                described_states = await asyncio.gather(*map(self._found, few, fingerprints))
+                states |= {line.request: state for line, state in zip(few, described_states, strict=True) if state}
         return lines.knowing(states)
 
     async def _found(self, line: MemberOutcome, fingerprint: str) -> MemberState | None:
         """By the workflow itself, since visibility may lag; None if that is open."""
-        found = await executions.found(self.client, Kind.REQUEST.workflow_id(line.request))
-        if found is None:
+        run = await executions.found(self.client, Kind.REQUEST.workflow_id(line.request))
+        if run is None:
             return MemberState(MemberStatus.NOT_STARTED) if line.status == MemberStatus.NOT_TOLD else _LOST
-        if await found.memo(names.MEMO_FINGERPRINT) != fingerprint:
+        if await run.memo(names.MEMO_FINGERPRINT) != fingerprint:
             return MemberState(MemberStatus.FAILED, ANOTHERS)
-        if found.status.broken_off:
-            return MemberState(MemberStatus.FAILED, _BROKEN_OFF.format(found.status))
+        if run.status.broken_off:
+            return MemberState(MemberStatus.FAILED, _BROKEN_OFF.format(run.status))
         return None

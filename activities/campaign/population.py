@@ -114,15 +114,15 @@ class AudienceTables:
     async def read(self, path: Path, *, secret: SecretStr | None, content: bytes) -> AudienceFile:
         """As `read`; `secret` is the same at each call."""
         async with self._one_at_a_time:
-            found = self._last
-            if found is None or found.digest != hashlib.sha256(content).hexdigest():
+            audience_file = self._last
+            if audience_file is None or audience_file.digest != hashlib.sha256(content).hexdigest():
                 self._last = None
-                found = await asyncio.to_thread(read, path, secret=secret, content=content)
-            self._last = found
+                audience_file = await asyncio.to_thread(read, path, secret=secret, content=content)
+            self._last = audience_file
             if self._forgets:
                 self._forgets.cancel()
             self._forgets = asyncio.get_running_loop().call_later(TABLE_REMEMBERED_SECONDS, self._forget)
-            return found
+            return audience_file
 
     def _forget(self) -> None:
         self._last = None
@@ -162,8 +162,8 @@ def _row(line: int, cells: dict[str, str], people: dict[str, Reachable], secret:
         return MemberRow(line, "", says=_stored(FileFault.CELL_NO_ID.to_message(column=no_id)))
     person, in_full = cells.get("person"), [name for name in IN_FULL if name in cells]
     if person and in_full:
-        both = FileFault.PERSON_AND_FULL.to_message(field="person", other=in_full[0], fields="person")
-        return MemberRow(line, "", says=_stored(both))
+        conflict = FileFault.PERSON_AND_FULL.to_message(field="person", other=in_full[0], fields="person")
+        return MemberRow(line, "", says=_stored(conflict))
     if person:
         return _by_id(line, person, cells)
     if missing := [name for name in _NEEDED if name not in cells]:
@@ -203,28 +203,28 @@ def _stored(message: Message, column: str = "") -> str:
     return message.of_column(column).model_dump_json()
 
 
-async def audience(source: AudienceSource, given: AudienceFile, directory: Company) -> list[MemberRow]:
+async def audience(source: AudienceSource, audience_file: AudienceFile, directory: Company) -> list[MemberRow]:
     """The rows to freeze now: the group's current members, else those given."""
     if source.group is not None:
-        given = of_people(await directory.group(source.group))
-    return await placed(given.rows, given.people, directory)
+        audience_file = of_people(await directory.group(source.group))
+    return await placed(audience_file.rows, audience_file.people, directory)
 
 
 async def placed(rows: Iterable[MemberRow], people: Mapping[str, Reachable], directory: Company) -> list[MemberRow]:
     """The rows with department and manager, or with why they cannot be asked."""
-    given = list(rows)
-    places = await directory.places({row.person for row in given if not row.says})
-    return [row if row.person in people else _with_position(row, places.get(row.person)) for row in given]
+    member_rows = list(rows)
+    places = await directory.places({row.person for row in member_rows if not row.says})
+    return [row if row.person in people else _with_position(row, places.get(row.person)) for row in member_rows]
 
 
-def _with_position(row: MemberRow, place: CompanyPosition | None) -> MemberRow:
+def _with_position(row: MemberRow, position: CompanyPosition | None) -> MemberRow:
     if row.says:
         return row
-    if place is None:
+    if position is None:
         return row._replace(says=_stored(FileFault.ROW_NOT_IN_DIRECTORY.to_message(person=row.person)))
     if len(row.person) > PERSON_AT_MOST:
         return row._replace(says=_stored(FileFault.LONG_ID.to_message(most=PERSON_AT_MOST)))
-    return row._replace(department=row.department or place.department, manager=row.manager or place.manager)
+    return row._replace(department=row.department or position.department, manager=row.manager or position.manager)
 
 
 LEAVE_AT_ONCE_AT_MOST: Final = 20
@@ -249,37 +249,37 @@ class Population:
     async def of(cls, campaign: Campaign, members: AsyncIterator[Sequence[Member]], directory: Company) -> Self | None:
         """None if no member is in the directory, or the group no longer exists."""
         await caught_up(directory)
-        there = await _group(campaign, directory)
-        if there is None:
+        group_members = await _group(campaign, directory)
+        if group_members is None:
             return None
-        now, listed, asked = set(there), set[str](), 0
-        left, joined, dropped = list[str](), list[str](), list[str]()
-        async for some in members:
-            own = [one for one in some if one.person and not stands_in_full(one.person)]
-            listed |= {one.person for one in own}
+        now, listed, asked_count = set(group_members), set[str](), 0
+        leavers, joined, dropped = list[str](), list[str](), list[str]()
+        async for batch in members:
+            directory_members = [member for member in batch if member.person and not stands_in_full(member.person)]
+            listed |= {member.person for member in directory_members}
             if campaign.source.group is None:
-                now |= set(await directory.places(one.person for one in own))
-            left += [one.person for one in own if one.asked and one.person not in now]
-            joined += [one.person for one in some if one.joined_by]
-            dropped += [one.person for one in some if one.out is ChangeKind.LEFT]
-            asked += sum(one.asked for one in some)
+                now |= set(await directory.places(member.person for member in directory_members))
+            leavers += [member.person for member in directory_members if member.asked and member.person not in now]
+            joined += [member.person for member in batch if member.joined_by]
+            dropped += [member.person for member in batch if member.out is ChangeKind.LEFT]
+            asked_count += sum(member.asked for member in batch)
         if campaign.source.group is None and not listed:
             return None
         listed -= set(dropped)
-        came = tuple(id for id in there if id not in listed)
-        return cls(len(now), came, tuple(left), tuple(joined), tuple(dropped), asked)
+        newcomers = tuple(id for id in group_members if id not in listed)
+        return cls(len(now), newcomers, tuple(leavers), tuple(joined), tuple(dropped), asked_count)
 
     def plain(self, campaign: Campaign, opening: int) -> dict[str, Any]:
         """For the record: sizes, and decisions about joiners and leavers."""
         added = dict.fromkeys(self.joined, "added")
         decided = [*added.items(), *((id, "ignored") for id in self.came if id not in added)]
-        kept = "left too late" if campaign.leavers is Leavers.DROP else "kept"
-        gone = [(id, "dropped") for id in self.dropped] + [(id, kept) for id in self.left]
+        leaver_decision = "left too late" if campaign.leavers is Leavers.DROP else "kept"
+        leaver_decisions = [(id, "dropped") for id in self.dropped] + [(id, leaver_decision) for id in self.left]
         return {
             "opening": opening,
             "close": self.now if campaign.source.group else None,
-            "came": [{"person": id, "decided": what} for id, what in decided],
-            "left": [{"person": id, "decided": what} for id, what in gone],
+            "came": [{"person": id, "decided": decision} for id, decision in decided],
+            "left": [{"person": id, "decided": decision} for id, decision in leaver_decisions],
         }
 
 
@@ -330,35 +330,39 @@ async def moved(
         return []
     moves: list[PopulationChange] = []
     today = await owners_day(campaign.requester, look.order.now, directory)
-    done = await lines.done_among((*population.came, *population.left))
-    came = [id for id in population.came if id not in done][: AUDIENCE_AT_MOST - (await lines.tally()).counts.total]
-    if campaign.joiners is Joiners.ADD and came and today <= look.due:
-        moves += await _joined(look, population, came, today, directory)
-    left = [id for id in population.left if id not in done]
+    done_ids = await lines.done_among((*population.came, *population.left))
+    newcomers = [id for id in population.came if id not in done_ids][
+        : AUDIENCE_AT_MOST - (await lines.tally()).counts.total
+    ]
+    if campaign.joiners is Joiners.ADD and newcomers and today <= look.due:
+        moves += await _joined(look, population, newcomers, today, directory)
+    leavers = [id for id in population.left if id not in done_ids]
     leave_at_most = max(LEAVE_AT_ONCE_AT_MOST, population.asked // LEAVE_AT_ONCE_SHARE)
-    if campaign.leavers is Leavers.DROP and left and len(left) <= leave_at_most:
-        moves.append(PopulationChange(ChangeKind.LEFT, tuple(MemberRow(0, id) for id in left)))
+    if campaign.leavers is Leavers.DROP and leavers and len(leavers) <= leave_at_most:
+        moves.append(PopulationChange(ChangeKind.LEFT, tuple(MemberRow(0, id) for id in leavers)))
     return moves
 
 
 async def _joined(
-    look: DailyCheck, population: Population, came: Sequence[str], today: date, directory: Company
+    look: DailyCheck, population: Population, newcomers: Sequence[str], today: date, directory: Company
 ) -> list[PopulationChange]:
     """Those who can be asked, by last day: counted from when they joined, else were first seen."""
-    gone, campaign = frozenset(population.dropped), look.order.campaign
+    dropped_ids, campaign = frozenset(population.dropped), look.order.campaign
     opened = await owners_day(campaign.requester, campaign.opens_at, directory)
-    places, found = await directory.places(came), dict[date, list[MemberRow]]()
-    for row in await placed([MemberRow(0, id) for id in came], {}, directory):
+    places, rows_by_due = await directory.places(newcomers), dict[date, list[MemberRow]]()
+    for row in await placed([MemberRow(0, id) for id in newcomers], {}, directory):
         if not row.says:
-            found.setdefault(_last_day(campaign, places[row.person].joined, opened, today), []).append(row)
+            rows_by_due.setdefault(_last_day(campaign, places[row.person].joined, opened, today), []).append(row)
     return [
-        PopulationChange(ChangeKind.JOINED, tuple(some), sum(row.person not in gone for row in some), due)
-        for due, some in sorted(found.items())
+        PopulationChange(
+            ChangeKind.JOINED, tuple(due_rows), sum(row.person not in dropped_ids for row in due_rows), due
+        )
+        for due, due_rows in sorted(rows_by_due.items())
     ]
 
 
 def _last_day(campaign: Campaign, joined: date | None, opened: date, today: date) -> date:
-    within = timedelta(days=campaign.within)
-    since = joined if joined and opened <= joined <= today else today
+    window = timedelta(days=campaign.within)
+    start = joined if joined and opened <= joined <= today else today
     # First seen after their time was over: it counts from now.
-    return since + within if since + within > today else today + within
+    return start + window if start + window > today else today + window

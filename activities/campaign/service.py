@@ -80,9 +80,9 @@ def missing_by_manager(missing: Mapping[tuple[str, str, date | None], int], toda
     owner.
     """
     people, overdue = Counter[str](), Counter[str]()
-    for (_, manager, due), many in missing.items():
-        people[manager] += many
-        overdue[manager] += many if due and due < today else 0
+    for (_, manager, due), count in missing.items():
+        people[manager] += count
+        overdue[manager] += count if due and due < today else 0
     return [ManagerDigest(manager, people[manager], overdue[manager]) for manager in sorted(people) if manager]
 
 
@@ -94,16 +94,18 @@ def digest_is_due(today: date, due: date) -> bool:
 def digests(campaign: Campaign, managers: Sequence[ManagerDigest], day: int) -> tuple[NotificationOrder, ...]:
     """One notice for each manager and day."""
     return tuple(
-        _notice(campaign, f"{NotificationType.DIGEST}-{day}", one.manager).replace(
-            count=one.people, overdue=one.overdue
+        _notice(campaign, f"{NotificationType.DIGEST}-{day}", digest.manager).replace(
+            count=digest.people, overdue=digest.overdue
         )
-        for one in managers
+        for digest in managers
     )
 
 
-def progress(campaign: Campaign, missing: int, of: int, day: int) -> NotificationOrder:
+def progress(campaign: Campaign, missing: int, total: int, day: int) -> NotificationOrder:
     """The owner's weekly notice."""
-    return _notice(campaign, f"{NotificationType.PROGRESS}-{day}", campaign.requester).replace(count=missing, total=of)
+    return _notice(campaign, f"{NotificationType.PROGRESS}-{day}", campaign.requester).replace(
+        count=missing, total=total
+    )
 
 
 def _notice(campaign: Campaign, stage: str, person: str) -> NotificationOrder:
@@ -118,13 +120,13 @@ async def send_notices(
     """Send notices without retry: tomorrow there is another digest, and a push service that is down delays no campaign.
     Stops once the attempt is cancelled.
     """
-    left = notices
+    unsent = notices
     try:
-        while left and not is_cancelled():
-            report = await push.deliver(Delivery(subject=campaign.subject, notices=left, others_told=True, now=now))
-            left = tuple(one for one in left if one.key in report.open_notices)
+        while unsent and not is_cancelled():
+            report = await push.deliver(Delivery(subject=campaign.subject, notices=unsent, others_told=True, now=now))
+            unsent = tuple(notice for notice in unsent if notice.key in report.open_notices)
     except ApplicationError as failure:
-        activity.logger.warning("people not told of a campaign", extra={"people": len(left), "why": failure.type})
+        activity.logger.warning("people not told of a campaign", extra={"people": len(unsent), "why": failure.type})
 
 
 def is_cancelled() -> bool:
@@ -134,8 +136,8 @@ def is_cancelled() -> bool:
 
 async def of_directory(directory: Company, managers: Sequence[ManagerDigest]) -> list[ManagerDigest]:
     """The managers whom the directory has: a table may contain anything."""
-    places = await directory.places([one.manager for one in managers])
-    return [one for one in managers if one.manager in places]
+    places = await directory.places([digest.manager for digest in managers])
+    return [digest for digest in managers if digest.manager in places]
 
 
 _CLOSED: Final = Cancellation(actor="countersign", reason=CLOSED)
@@ -191,24 +193,24 @@ class CampaignPeopleService(CampaignPeople):
             return {}
         # Read each time: people erased meanwhile must not be asked.
         content = await self.store.people.read(campaign.workflow_id)
-        found = await asyncio.to_thread(SignersFile.model_validate_json, content) if content else None
-        return found.signers if found else {}
+        signers_file = await asyncio.to_thread(SignersFile.model_validate_json, content) if content else None
+        return signers_file.signers if signers_file else {}
 
     async def run_batch(self, batch: Batch) -> BatchResult:
         with _failing():
             campaign = batch.order.campaign
-            members, of = await self.store.audiences.members_of(batch, self.limits.members)
+            members, member_count = await self.store.audiences.members_of(batch, self.limits.members)
             people, message = await self._in_full(campaign), await self._words(batch.order, campaign.message)
-            told = BatchFacts(self._visibility, people, message, await self._reason(batch))
-            job = BatchJob(self.client, self.store, batch, told, self.limits)
-            return await unbroken(job.run(members, of), job.stop)
+            facts = BatchFacts(self._visibility, people, message, await self._reason(batch))
+            job = BatchJob(self.client, self.store, batch, facts, self.limits)
+            return await unbroken(job.run(members, member_count), job.stop)
 
     async def _words(self, order: CampaignOrder, reference: str | None) -> str:
         """The user text of a reference, empty if erased."""
         if not reference:
             return ""
-        words = await words_of(self.store, order.workflow_id, reference)
-        return "" if words in (ERASED, DAMAGED) else words
+        text = await words_of(self.store, order.workflow_id, reference)
+        return "" if text in (ERASED, DAMAGED) else text
 
     async def _reason(self, batch: Batch) -> str:
         """Why one member has until later; why everybody has is told in the campaign alone."""
@@ -251,10 +253,10 @@ class CampaignPeopleService(CampaignPeople):
         """Ask again those with corrected rows or failed requests."""
         await caught_up(self.directory)
         lines = await self._standings.look_closely(order, await self._visibility.open_of(order.campaign.id))
-        faulty, asked = list[MemberOutcome](), set[str]()
-        async for some in lines.batches():
-            faulty += [line for line in some if line.status in _FAULTY]
-            asked |= {line.person for line in some if line.status not in _FAULTY or member_status.is_refused(line)}
+        faulty, asked_ids = list[MemberOutcome](), set[str]()
+        async for batch in lines.batches():
+            faulty += [line for line in batch if line.status in _FAULTY]
+            asked_ids |= {line.person for line in batch if line.status not in _FAULTY or member_status.is_refused(line)}
         failed = [line for line in faulty if change.person in (None, line.person)]
         if not failed:
             of_person = await lines.of_person(change.person) if change.person else []
@@ -262,18 +264,18 @@ class CampaignPeopleService(CampaignPeople):
         people = await self._in_full(order.campaign)
         rows = (MemberRow(line.row, line.person, line.department, line.manager) for line in failed if line.person)
         mended = await placed(rows, people, self.directory)
-        right = tuple(row for row in repeated(mended) if not row.says and row.person not in asked)
+        right = tuple(row for row in repeated(mended) if not row.says and row.person not in asked_ids)
         if not right:
             return ChangeResult(refused=Rejection.NOBODY_MENDED.to_message())
-        left = {line.person for line in faulty if member_status.is_left(line)}
-        taken_up = tuple(row.person for row in right if row.person in left)
+        left_ids = {line.person for line in faulty if member_status.is_left(line)}
+        taken_up = tuple(row.person for row in right if row.person in left_ids)
         return await self._store_change(order, change, right, taken_up)
 
     async def _store_change(
         self,
         order: CampaignOrder,
         change: AudienceChange,
-        about: tuple[MemberRow, ...] = (),
+        rows: tuple[MemberRow, ...] = (),
         taken_up: tuple[str, ...] = (),
     ) -> ChangeResult:
         """Store the change after those that the order knows, its free text separately."""
@@ -281,8 +283,8 @@ class CampaignPeopleService(CampaignPeople):
             workflow_id = order.workflow_id
             reason = await self.store.texts.keep(workflow_id, f"change-{change.number}", change.reason)
             change = change.replace(reason=str(reason))
-        sha256 = await self.store.audiences.write(order, AudienceAmendment(change, about, order.changed, taken_up))
-        return ChangeResult(change=change.replace(reason=""), sha256=sha256, people=len(about), due=change.due)
+        sha256 = await self.store.audiences.write(order, AudienceAmendment(change, rows, order.changed, taken_up))
+        return ChangeResult(change=change.replace(reason=""), sha256=sha256, people=len(rows), due=change.due)
 
     async def check(self, look: DailyCheck) -> DailyCheckResult:
         began = time.monotonic()
@@ -291,9 +293,9 @@ class CampaignPeopleService(CampaignPeople):
             lines = await self._standings.look_up(look.order)
             counts = (await lines.tally()).counts
             changes = () if look.after else await self._apply_moves(look, lines)
-            after = await self._notify_managers(look, lines, counts)
+            last_notified = await self._notify_managers(look, lines, counts)
         ago = timedelta(seconds=time.monotonic() - began)
-        return DailyCheckResult(changes=changes, counts=counts, after=after, over=not after, ago=ago)
+        return DailyCheckResult(changes=changes, counts=counts, after=last_notified, over=not last_notified, ago=ago)
 
     async def _apply_moves(self, look: DailyCheck, lines: MemberLines) -> tuple[ChangeResult, ...]:
         """Who joined and left since, as a chain of changes."""
@@ -318,13 +320,15 @@ class CampaignPeopleService(CampaignPeople):
         if not counts.open or not digest_is_due(today, look.due):
             return ""
         managers = missing_by_manager(await lines.missing(), today)
-        left = [one for one in await of_directory(self.directory, managers) if one.manager > _last_notified(look)]
-        for begin in range(0, len(left), DIGESTS_AT_ONCE):
+        digests_left = [
+            digest for digest in await of_directory(self.directory, managers) if digest.manager > _last_notified(look)
+        ]
+        for begin in range(0, len(digests_left), DIGESTS_AT_ONCE):
             if begin and (is_cancelled() or activity.is_worker_shutdown() or time.monotonic() >= ends_at):
-                return left[begin - 1].manager
-            some = left[begin : begin + DIGESTS_AT_ONCE]
-            await send_notices(self.push, campaign, digests(campaign, some, look.day), now)
-            activity.heartbeat(some[-1].manager)
+                return digests_left[begin - 1].manager
+            chunk = digests_left[begin : begin + DIGESTS_AT_ONCE]
+            await send_notices(self.push, campaign, digests(campaign, chunk, look.day), now)
+            activity.heartbeat(chunk[-1].manager)
         return ""
 
     async def settle(self, settle: SettleOrder) -> OutcomeCounts:
@@ -333,10 +337,10 @@ class CampaignPeopleService(CampaignPeople):
             audiences, campaign = self.store.audiences, order.campaign
             await audiences.verify(order)
             _balance(await audiences.up_to_date(order), settle.expected)
-            known = await self._visibility.open_of(campaign.id)
-            for request in sorted(known.refused):
+            open_members = await self._visibility.open_of(campaign.id)
+            for request in sorted(open_members.refused):
                 await self._end_unaccepted(request)
-            let_go = replace(known, refused=frozenset())
+            let_go = replace(open_members, refused=frozenset())
             lines = await self._standings.look_closely(order, let_go, unseen=True)
             lines = await _never_ended(lines) if settle.final else await self._end_left(order, lines)
             counts = (await lines.tally()).counts
@@ -347,7 +351,7 @@ class CampaignPeopleService(CampaignPeople):
             lines = lines.knowing(lines.states)
             if (await lines.tally()).counts != counts:
                 return OutcomeCounts(counts=counts)
-            changes = [one.change.model_dump(mode="json") for one in await audiences.changes(order)]
+            changes = [amendment.change.model_dump(mode="json") for amendment in await audiences.changes(order)]
             population = await Population.of(campaign, audiences.members(order.workflow_id), self.directory)
             head = {
                 "version": _FORM,
@@ -357,38 +361,44 @@ class CampaignPeopleService(CampaignPeople):
                 "changes": changes,
             }
             outcomes = await self.store.outcomes.write(order.workflow_id, head, lines.batches())
-        came, left = (len(population.came), len(population.left)) if population else (0, 0)
+        newcomer_count, leaver_count = (len(population.came), len(population.left)) if population else (0, 0)
         return OutcomeCounts(
-            counts=counts, outcomes=outcomes, came=came, left=left, people_now=population and population.now
+            counts=counts,
+            outcomes=outcomes,
+            came=newcomer_count,
+            left=leaver_count,
+            people_now=population and population.now,
         )
 
     async def _end_left(self, order: CampaignOrder, lines: MemberLines) -> MemberLines:
         """End some of the broken-off requests; their records show the result next time."""
         states, people = dict(lines.states), await self._in_full(order.campaign)
-        left = [
+        left_ids = [
             id
             for id, state in (await lines.stated()).items()
             if member_status.is_broken_off(state) or member_status.is_lost(state)
         ]
-        for begin in range(0, len(left[: self.limits.members]), AT_ONCE):
-            some = left[begin : min(begin + AT_ONCE, self.limits.members)]
-            members = await self.store.audiences.of_requests(order.workflow_id, some)
-            ends = (self._end(order, members[id], states[id], people) for id in some)
-            states |= dict(zip(some, await asyncio.gather(*ends), strict=True))
-        return lines.knowing({**states, **dict.fromkeys(left[self.limits.members :], member_status.GOES_ON)})
+        for begin in range(0, len(left_ids[: self.limits.members]), AT_ONCE):
+            chunk = left_ids[begin : min(begin + AT_ONCE, self.limits.members)]
+            members = await self.store.audiences.of_requests(order.workflow_id, chunk)
+            ends = (self._end(order, members[id], states[id], people) for id in chunk)
+            states |= dict(zip(chunk, await asyncio.gather(*ends), strict=True))
+        return lines.knowing({**states, **dict.fromkeys(left_ids[self.limits.members :], member_status.GOES_ON)})
 
     async def _end(
         self, order: CampaignOrder, member: Member, state: MemberState, people: Mapping[str, Reachable]
     ) -> MemberState:
         """The state of a request that is being ended; unchanged if it cannot be."""
-        by = order.workflow_id
+        campaign_workflow = order.workflow_id
         if member_status.is_broken_off(state):
             id = Kind.REQUEST.workflow_id(member.request(order.campaign.id))
-            await end_terminated(self.client, self.store, id, _CLOSED, order.now, begun_by=by)
+            await end_terminated(self.client, self.store, id, _CLOSED, order.now, begun_by=campaign_workflow)
             return member_status.GOES_ON
-        given = forgotten(order, member, people.get(member.person))
-        ended = await end_forgotten(self.client, self.store, given, _CLOSED, order.now, parent=by)
-        return member_status.GOES_ON if ended else state
+        request_input = forgotten(order, member, people.get(member.person))
+        is_ended = await end_forgotten(
+            self.client, self.store, request_input, _CLOSED, order.now, parent=campaign_workflow
+        )
+        return member_status.GOES_ON if is_ended else state
 
     async def _end_unaccepted(self, request: str) -> None:
         """End a request that Core Signature never accepted: it would retry forever."""
@@ -397,8 +407,8 @@ class CampaignPeopleService(CampaignPeople):
 
 async def _never_ended(lines: MemberLines) -> MemberLines:
     states = dict(lines.states)
-    async for some in lines.batches(only_open=True):
-        states |= {line.request: _NEVER_ENDED for line in some if line.open}
+    async for batch in lines.batches(only_open=True):
+        states |= {line.request: _NEVER_ENDED for line in batch if line.open}
     return lines.knowing(states)
 
 
@@ -409,8 +419,8 @@ def _balance(people: int, expected: int) -> None:
 
 def _last_notified(look: DailyCheck) -> str:
     """The manager whom an earlier attempt notified last, else where the check continues."""
-    known = activity.info().heartbeat_details if activity.in_activity() else ()
-    return max(look.after, *known) if known else look.after
+    heartbeat = activity.info().heartbeat_details if activity.in_activity() else ()
+    return max(look.after, *heartbeat) if heartbeat else look.after
 
 
 @contextmanager

@@ -111,9 +111,13 @@ class SeriesEntry(FileModel):
 
 def series_of(plain: PlainFile) -> Series:
     """The series of a file; `FileFaults` unless it can open each year."""
-    said = plain.validate(SeriesEntry)
+    entry = plain.validate(SeriesEntry)
     return Series(
-        id=said.id, kind=said.kind, title=said.document.name or said.id, owner=person_of(said.owner), yearly=said.yearly
+        id=entry.id,
+        kind=entry.kind,
+        title=entry.document.name or entry.id,
+        owner=person_of(entry.owner),
+        yearly=entry.yearly,
     )
 
 
@@ -124,12 +128,12 @@ def opening_on(plain: PlainFile, day: date) -> PlainFile:
 
 def own_edition(plain: PlainFile, content: YearContent, last: YearContent | None) -> None:
     """`FileFaults` unless the document is this year's: with version and effective date, and unlike last year's."""
-    document, before = plain.plain["document"], last.file["document"] if last else {}
+    document, last_document = plain.plain["document"], last.file["document"] if last else {}
     faults: list[tuple[FieldPath, Message]] = []
     for name in ("version", "effective"):
         if not document.get(name):
             faults.append((("document", name), FileFault.NO_DOCUMENT_OF_YEAR.to_message()))
-        elif document[name] == before.get(name):
+        elif document[name] == last_document.get(name):
             faults.append((("document", name), FileFault.FILE_OF_LAST_YEAR.to_message(file=document[name])))
     if last and set(content.documents.values()) & set(last.documents.values()):
         faults.append((("document", "file"), FileFault.DOCUMENT_OF_LAST_YEAR.to_message()))
@@ -144,9 +148,9 @@ class Openings:
     series: Series
     owner: Person
 
-    def first_year(self, since: datetime) -> int:
+    def first_year(self, earliest_at: datetime) -> int:
         """The year of the first opening on or after the day of an instant."""
-        day = since.astimezone(self.owner.tz).date()
+        day = earliest_at.astimezone(self.owner.tz).date()
         return day.year if opening_day(self.series.yearly, day.year) >= day else day.year + 1
 
     def opens_at(self, year: int) -> datetime:
@@ -167,24 +171,24 @@ class CampaignYearsService(CampaignYears):
     directory: Directory
     policies: Path
 
-    async def open(self, asked: YearToOpen) -> YearSeen:
+    async def open(self, order: YearToOpen) -> YearSeen:
         with failing_as_application_errors():
-            await self._forget_given_up(asked.series, asked.now.date())
-            openings = Openings(asked.series, await self.directory.person(asked.series.owner))
-            year = await self._year(openings, asked)
-            content, last = await YearContent.read(self.store, asked.series, year), asked.last
-            seen = YearSeen(
+            await self._forget_given_up(order.series, order.now.date())
+            openings = Openings(order.series, await self.directory.person(order.series.owner))
+            year = await self._year(openings, order)
+            content, last = await YearContent.read(self.store, order.series, year), order.last
+            outcome = YearSeen(
                 year=year,
                 opens_at=openings.opens_at(year),
                 given=content is not None,
                 told=last.told if last and last.year == year else (),
             )
-            if content is None or asked.now < seen.opens_at - STARTED_AHEAD:
-                return seen
+            if content is None or order.now < outcome.opens_at - STARTED_AHEAD:
+                return outcome
             try:
-                return seen.replace(campaign=await self._start(openings, year, content, asked.now))
+                return outcome.replace(campaign=await self._start(openings, year, content, order.now))
             except (FileFaults, path.IdTaken, path.BrokenOff, DocumentMissing, DirectoryFailure) as refused:
-                return seen.replace(refused=refused.in_short if isinstance(refused, FileFaults) else str(refused))
+                return outcome.replace(refused=refused.in_short if isinstance(refused, FileFaults) else str(refused))
 
     async def _forget_given_up(self, series: Series, today: date) -> None:
         """Drop the content, with its people, of years that can open no more, also if the owner has left."""
@@ -194,13 +198,13 @@ class CampaignYearsService(CampaignYears):
                 if content and not content.started:
                     await self.store.audiences.keep_year(series.schedule_id, year, b"")
 
-    async def _year(self, openings: Openings, asked: YearToOpen) -> int:
+    async def _year(self, openings: Openings, order: YearToOpen) -> int:
         """The year to open: one whose day is over while it waits or has content, else the next."""
-        late, last = openings.first_year(asked.now - timedelta(days=LATE_DAYS_AT_MOST)), asked.last
-        if last and last.year == late and last.campaign is None and last.opens_at <= asked.now:
+        late, last = openings.first_year(order.now - timedelta(days=LATE_DAYS_AT_MOST)), order.last
+        if last and last.year == late and last.campaign is None and last.opens_at <= order.now:
             return late
-        content = await YearContent.read(self.store, asked.series, late)
-        return late if content and not content.started else openings.first_year(asked.now)
+        content = await YearContent.read(self.store, order.series, late)
+        return late if content and not content.started else openings.first_year(order.now)
 
     async def _start(self, openings: Openings, year: int, content: YearContent, now: datetime) -> str:
         """The workflow id of the campaign with this content, which was perhaps started before."""

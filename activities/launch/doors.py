@@ -92,9 +92,9 @@ class AdmittedStart:
     prepared: Any
     actor: str | None = None
 
-    async def start(self, client: Client, store: Store, **how: Any) -> StartResult:
+    async def start(self, client: Client, store: Store, **options: Any) -> StartResult:
         """As `launch.start`."""
-        return await launch.start(client, store, self.prepared, actor=self.actor, **how)
+        return await launch.start(client, store, self.prepared, actor=self.actor, **options)
 
 
 def admit(prepared: PreparedStart, caller: StartCaller = OURS) -> AdmittedStart:
@@ -142,9 +142,9 @@ class Intake:
         caller: StartCaller = OURS,
         *,
         now: datetime | None = None,
-        **more: Any,
+        **options: Any,
     ) -> AdmittedStart:
-        """A file that is right, ready to be started; starts nothing. `more` is what the check of the kind takes. Raises
-        `FileFaults` with all faults, `DirectoryFailure`, `NotPermitted`.
+        """A file that is right, ready to be started; starts nothing. `options` are what the check of the kind takes.
+        Raises `FileFaults` with all faults, `DirectoryFailure`, `NotPermitted`.
         """
-        return admit(await CHECKS[kind](plain, await self.sources(documents, now), **more), caller)
+        return admit(await CHECKS[kind](plain, await self.sources(documents, now), **options), caller)

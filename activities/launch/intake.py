@@ -73,17 +73,17 @@ async def _person_or_why(directory: Directory, id: str) -> Person | UnknownPerso
 class _NoTeam(UnknownPerson):
     """A group that cannot ask for anything, and why."""
 
-    def __init__(self, word: str, message: Message) -> None:
-        super().__init__(word)
+    def __init__(self, team: str, message: Message) -> None:
+        super().__init__(team)
         self.message = message
 
     def __str__(self) -> str:
         return self.message.english
 
 
-def _refuse_crowd(word: str, group: str, members: int) -> None:
+def _refuse_crowd(team: str, group: str, members: int) -> None:
     if members > TEAM_AT_MOST:
-        raise _NoTeam(word, FileFault.CROWD.to_message(group=group, count=members, most=TEAM_AT_MOST))
+        raise _NoTeam(team, FileFault.CROWD.to_message(group=group, count=members, most=TEAM_AT_MOST))
 
 
 class Team(NamedTuple):
@@ -169,9 +169,9 @@ class FileChecks(ABC):
         day = self.near(due)
         self.overdue = day < (self.now - timedelta(days=2)).date() or self._instant(due) <= self.now
 
-    def near(self, when: date | datetime) -> date:
+    def near(self, day_or_instant: date | datetime) -> date:
         """The day; refuses one too far away."""
-        day = when.date() if isinstance(when, datetime) else when
+        day = day_or_instant.date() if isinstance(day_or_instant, datetime) else day_or_instant
         if day > (self.now + HORIZON).date():
             raise FileFault.DISTANT_DAY.error()
         return day
@@ -189,11 +189,11 @@ def maps(plain: Any, field: str) -> Iterator[dict[str, Any]]:
     return (item for item in items if isinstance(item, dict)) if isinstance(items, list) else iter(())
 
 
-def closing_times(entries: Iterable[Mapping[str, Any]], found: KnownPersons) -> tuple[tuple[ZoneInfo, time], ...]:
+def closing_times(entries: Iterable[Mapping[str, Any]], persons: KnownPersons) -> tuple[tuple[ZoneInfo, time], ...]:
     """Ends of the working days of those asked, as far as known before validation."""
     ends = []
     for entry in entries:
-        person, zone = found.persons.get(str(entry.get("person"))), entry.get("zone")
+        person, zone = persons.persons.get(str(entry.get("person"))), entry.get("zone")
         if person is not None:
             ends.append((person.tz, person.working_hours[1]))
         elif isinstance(zone, str) and zone in zones():
@@ -205,7 +205,7 @@ async def strangers(policy: Policy, directory: Directory) -> list[tuple[FieldPat
     """Fields of a policy that name unknown persons or groups, each with the reason."""
     named = list(_persons(policy))
     unknown = (await KnownPersons.look_up(directory, frozenset(id for _, id in named))).unknown
-    persons = [(at, unknown[id]) for at, id in named if id in unknown]
+    persons = [(field_path, unknown[id]) for field_path, id in named if id in unknown]
     return [*persons, *[group async for group in _unknown_groups(policy, directory)]]
 
 
@@ -279,7 +279,7 @@ def asker_named(plain: Any, field: str) -> object:
     """The word for who asks, of an unvalidated file."""
     written = plain.get(field) if isinstance(plain, dict) else None
     try:
-        return person_of(word) if isinstance(word := asking_word(written), str) else None
+        return person_of(asker) if isinstance(asker := asking_word(written), str) else None
     except ValueError:
         return None
 
@@ -291,19 +291,19 @@ def person_of(asker: str) -> str:
 
 def asking(asker: str) -> dict[str, Any]:
     """The fields of a subject that say who asks."""
-    known: dict[str, Any] = {"requester": person_of(asker)}
-    return known | {"notify_all": True} if asker != known["requester"] else known
+    fields: dict[str, Any] = {"requester": person_of(asker)}
+    return fields | {"notify_all": True} if asker != fields["requester"] else fields
 
 
-def _asks(word: str, info: ValidationInfo) -> str:
-    checks_of(info).person(person_of(word))
-    return word
+def _asks(asker: str, info: ValidationInfo) -> str:
+    checks_of(info).person(person_of(asker))
+    return asker
 
 
-def _asker_written(word: str) -> str:
-    if not _ASKS.fullmatch(word):
+def _asker_written(asker: str) -> str:
+    if not _ASKS.fullmatch(asker):
         raise FileFault.NO_ASKER.error(example="{group: sales}")
-    return word
+    return asker
 
 
 AskerWord = Annotated[str, BeforeValidator(asking_word), AfterValidator(_asker_written)]
@@ -342,8 +342,11 @@ class SomebodyEntry(FileModel):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         ways = (*self.others, "person")
-        given = [name for name in (*ways, *_IN_FULL) if getattr(self, name) is not None]
-        named, in_full = [name for name in given if name in ways], [name for name in given if name not in ways]
+        filled_fields = [name for name in (*ways, *_IN_FULL) if getattr(self, name) is not None]
+        named, in_full = (
+            [name for name in filled_fields if name in ways],
+            [name for name in filled_fields if name not in ways],
+        )
         if len(named) + bool(in_full) > 1:
             raise FileFault.PERSON_AND_FULL.error(field=named[0], other=(*named, *in_full)[1], fields=", ".join(ways))
         if not named and (missing := [name for name in _IN_FULL[:3] if name not in in_full]):
@@ -447,14 +450,18 @@ class FilePolicy:
             *self.checks.catalogue.never_called(self.resolved.policy),
             *await strangers(self.resolved.policy, directory),
         ]
-        return [*self._senseless(), *(self._placed(at, why) for at, why in of_the_whole), *self._told_twice()]
+        return [
+            *self._senseless(),
+            *(self._placed(field_path, fault) for field_path, fault in of_the_whole),
+            *self._told_twice(),
+        ]
 
     def _senseless(self) -> Senseless:
         """Faults that the file causes; the kind alone was checked with its catalogue."""
         right, due = self.checks.right, self.checks.right["due"]
-        within = None if due is None or self.checks.overdue else self.checks.time_until(due)
-        for at, why in self.checks.catalogue.faults(right["kind"], self.checks.layer, within):
-            yield ("policy", *at), why
+        time_left = None if due is None or self.checks.overdue else self.checks.time_until(due)
+        for field_path, fault in self.checks.catalogue.faults(right["kind"], self.checks.layer, time_left):
+            yield ("policy", *field_path), fault
 
     def _open_for_ever(self) -> Senseless:
         if self.checks.closes and not self.resolved.policy.expires:
@@ -473,21 +480,21 @@ class FilePolicy:
 
     def _told_twice(self) -> Senseless:
         names = (target.target for target in self.resolved.policy.handoff)
-        taken = dict.fromkeys(names, FileFault.SUBSCRIBER_IS_TARGET)
+        fault_by_name = dict.fromkeys(names, FileFault.SUBSCRIBER_IS_TARGET)
         for position, subscriber in enumerate(self.checks.right.get("subscribers", ())):
-            if subscriber in taken:
-                yield ("subscribers", position), taken[subscriber].to_message(name=subscriber)
-            taken.setdefault(subscriber, FileFault.GIVEN_TWICE)
+            if subscriber in fault_by_name:
+                yield ("subscribers", position), fault_by_name[subscriber].to_message(name=subscriber)
+            fault_by_name.setdefault(subscriber, FileFault.GIVEN_TWICE)
 
 
 async def read_as(kind: Kind, written: FileText | PlainFile) -> PlainFile:
     """Parse a file; `FileFaults` also for a file of another kind, naming the command that starts it."""
     plain = written if isinstance(written, PlainFile) else await asyncio.to_thread(written.parse)
-    meant = [one for one in kinds() if not _fields(plain.plain).isdisjoint(one.spec.marks)]
+    meant = [candidate for candidate in kinds() if not _fields(plain.plain).isdisjoint(candidate.spec.marks)]
     if len(meant) == 1 and kind not in meant:
-        other = meant[0]
+        intended = meant[0]
         message = FileFault.OTHER_KIND_OF_FILE.to_message(
-            other=other.with_article, kind=kind, command=other.spec.command
+            other=intended.with_article, kind=kind, command=intended.spec.command
         )
         raise plain.faults([((), message)])
     return plain

@@ -63,8 +63,8 @@ class PreparedStart(Protocol):
         """Store personal data, and return the input without it. Idempotent."""
         ...
 
-    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
-        """Store what pages show while Temporal and Core Signature are unavailable; `given` is from `store_input`.
+    async def store_for_pages(self, store: Store, workflow_input: FollowUpInput) -> None:
+        """Store what pages show while Temporal and Core Signature are away; `workflow_input` is from `store_input`.
         Idempotent.
         """
         ...
@@ -73,12 +73,12 @@ class PreparedStart(Protocol):
 class IdTaken(Exception):
     """The id belongs to other content."""
 
-    def __init__(self, what: WorkflowName) -> None:
+    def __init__(self, name: WorkflowName) -> None:
         super().__init__(
-            f"{what.id} is the id of another {what.kind} with other content; leave the id out of the file or choose a "
-            f"new one (countersign {what.kind.spec.command} show {what.id} tells about the one that has it)"
+            f"{name.id} is the id of another {name.kind} with other content; leave the id out of the file or choose a "
+            f"new one (countersign {name.kind.spec.command} show {name.id} tells about the one that has it)"
         )
-        self.id = what.id
+        self.id = name.id
 
 
 class NotItsOwn(Exception):
@@ -93,25 +93,25 @@ class NotItsOwn(Exception):
 class BrokenOff(Exception):
     """Its workflow failed or was terminated; `left` if it can be started again."""
 
-    def __init__(self, what: WorkflowName, how: RunStatus) -> None:
-        helps = f"countersign {what.kind.spec.command} show {what.id} tells how far it came"
-        self.left = how is RunStatus.TERMINATED
+    def __init__(self, name: WorkflowName, status: RunStatus) -> None:
+        helps = f"countersign {name.kind.spec.command} show {name.id} tells how far it came"
+        self.left = status is RunStatus.TERMINATED
         if self.left:
-            helps = f"start it with --again to {what.kind.spec.again}"
-        super().__init__(f"{what.id}: its workflow was {how} and nobody goes on with it; {helps}")
-        self.id = what.id
+            helps = f"start it with --again to {name.kind.spec.again}"
+        super().__init__(f"{name.id}: its workflow was {status} and nobody goes on with it; {helps}")
+        self.id = name.id
 
 
 class SentAfterReview(BrokenOff):
     """Begun anew, its reviewers would be asked about what is at Core Signature already."""
 
-    def __init__(self, what: WorkflowName) -> None:
-        super().__init__(what, RunStatus.TERMINATED)
+    def __init__(self, name: WorkflowName) -> None:
+        super().__init__(name, RunStatus.TERMINATED)
         self.left = False
-        word = what.kind.spec.command
+        command_word = name.kind.spec.command
         self.args = (
-            f"{what.id}: it was sent after its review, which cannot be begun once more; end it (countersign {word} "
-            f"cancel {what.id}), and start it under another id",
+            f"{name.id}: it was sent after its review, which cannot be begun once more; end it "
+            f"(countersign {command_word} cancel {name.id}), and start it under another id",
         )
 
 
@@ -165,48 +165,56 @@ async def start(
     `NotItsOwn` for an id outside its parent's, `BrokenOff` for a broken-off workflow; with `again` a terminated one is
     started anew.
     """
-    what, digest = _name_of(prepared), prepared.given.fingerprint
-    if parent is not None and owner_in(what.id) != parent.partition(":")[2]:
-        raise NotItsOwn(what.id, parent)
-    if record := await _recorded(store, what):
-        return _recognise(what, digest, record)
-    by = starter or Starter(client.start_workflow)
-    before = await _in_temporal(client, what) if again or by.joins else None
-    if before is not None and not (again and before.can_be_taken_up_by(prepared)):
-        known = _recognise(what, digest, before)
-        if not (by.joins and before.status.open):
-            return known
+    workflow_name, digest = _name_of(prepared), prepared.given.fingerprint
+    if parent is not None and owner_in(workflow_name.id) != parent.partition(":")[2]:
+        raise NotItsOwn(workflow_name.id, parent)
+    if record := await _recorded(store, workflow_name):
+        return _recognise(workflow_name, digest, record)
+    chosen_starter = starter or Starter(client.start_workflow)
+    earlier = await _in_temporal(client, workflow_name) if again or chosen_starter.joins else None
+    if earlier is not None and not (again and earlier.can_be_taken_up_by(prepared)):
+        result = _recognise(workflow_name, digest, earlier)
+        if not (chosen_starter.joins and earlier.status.open):
+            return result
     elif prepared.overdue is not None:
-        return _recognise(what, digest, before or await _in_temporal(client, what), prepared.overdue)
-    if before is not None and await _was_sent_after_review(store, prepared.given):
-        raise SentAfterReview(what)
-    if before is None:
-        await _refuse_other_content(client, store, what, digest)
-    given = await prepared.store_input(store)
-    handle = await _start_workflow(by, what, given, parent, before if again else None, delay=delay)
-    if handle is None or by.joins:
+        return _recognise(workflow_name, digest, earlier or await _in_temporal(client, workflow_name), prepared.overdue)
+    if earlier is not None and await _was_sent_after_review(store, prepared.given):
+        raise SentAfterReview(workflow_name)
+    if earlier is None:
+        await _refuse_other_content(client, store, workflow_name, digest)
+    workflow_input = await prepared.store_input(store)
+    handle = await _start_workflow(
+        chosen_starter, workflow_name, workflow_input, parent, earlier if again else None, delay=delay
+    )
+    if handle is None or chosen_starter.joins:
         # Of two concurrent joins with different content, one is refused now.
         try:
-            known = _recognise(what, digest, await _in_temporal(client, what) or await _recorded(store, what))
+            result = _recognise(
+                workflow_name,
+                digest,
+                await _in_temporal(client, workflow_name) or await _recorded(store, workflow_name),
+            )
         except IdTaken:
-            await store.forget_input(what.workflow_id, digest)
+            await store.forget_input(workflow_name.workflow_id, digest)
             raise
     else:
-        known = StartResult(what.id, handle.id, handle.result_run_id or "", created=True)
-    begun = store.starts.begin(what.workflow_id, start_of(given, parent, datetime.now(UTC), actor))
-    choosing = store.people.choose(what.workflow_id, digest)
-    await asyncio.gather(begun, choosing, prepared.store_for_pages(store, given))
-    return known
+        result = StartResult(workflow_name.id, handle.id, handle.result_run_id or "", created=True)
+    recording = store.starts.begin(
+        workflow_name.workflow_id, start_of(workflow_input, parent, datetime.now(UTC), actor)
+    )
+    choosing = store.people.choose(workflow_name.workflow_id, digest)
+    await asyncio.gather(recording, choosing, prepared.store_for_pages(store, workflow_input))
+    return result
 
 
 async def recognise(
-    client: Client, store: Store, what: WorkflowName, fingerprint: str, unknown: Exception
+    client: Client, store: Store, workflow_name: WorkflowName, fingerprint: str, unknown: Exception
 ) -> StartResult:
     """The workflow started from this content, though the file is no longer valid. Raises `unknown` if there is none,
     else as `start`.
     """
-    known = await _recorded(store, what) or await _in_temporal(client, what)
-    return _recognise(what, fingerprint, known, unknown)
+    earlier = await _recorded(store, workflow_name) or await _in_temporal(client, workflow_name)
+    return _recognise(workflow_name, fingerprint, earlier, unknown)
 
 
 async def forget_refused(client: Client, store: Store, now: datetime) -> int:
@@ -226,36 +234,43 @@ async def forget_refused(client: Client, store: Store, now: datetime) -> int:
 
 
 async def restart(
-    client: Client, store: Store, what: WorkflowName, given: FollowUpInput, *, forgotten_of: str | None = None
+    client: Client,
+    store: Store,
+    workflow_name: WorkflowName,
+    workflow_input: FollowUpInput,
+    *,
+    forgotten_of: str | None = None,
 ) -> None:
     """Start a broken-off workflow anew; others are left alone. One that Temporal does not know is started only as a
     part of `forgotten_of`.
     """
-    before = await _in_temporal(client, what)
-    nobodys = before.status.broken_off if before else forgotten_of is not None
-    if nobodys and not await _recorded(store, what):
-        parent = None if before else forgotten_of
-        await _start_workflow(Starter(client.start_workflow), what, given, parent, before, delay=timedelta())
+    earlier = await _in_temporal(client, workflow_name)
+    nobodys = earlier.status.broken_off if earlier else forgotten_of is not None
+    if nobodys and not await _recorded(store, workflow_name):
+        parent = None if earlier else forgotten_of
+        await _start_workflow(
+            Starter(client.start_workflow), workflow_name, workflow_input, parent, earlier, delay=timedelta()
+        )
 
 
-def start_of(given: FollowUpInput, parent: str | None, now: datetime, actor: str | None = None) -> Start:
-    subject = given.subject
-    document = given.brief.document.sha256 if isinstance(given, SignatureInput) else None
-    return Start(subject.kind, subject.title, given.people, subject.requester, parent, now, actor, document)
+def start_of(workflow_input: FollowUpInput, parent: str | None, now: datetime, actor: str | None = None) -> Start:
+    subject = workflow_input.subject
+    document = workflow_input.brief.document.sha256 if isinstance(workflow_input, SignatureInput) else None
+    return Start(subject.kind, subject.title, workflow_input.people, subject.requester, parent, now, actor, document)
 
 
-async def _refuse_other_content(client: Client, store: Store, what: WorkflowName, fingerprint: str) -> None:
+async def _refuse_other_content(client: Client, store: Store, workflow_name: WorkflowName, fingerprint: str) -> None:
     """Raise `IdTaken` before anything is stored; of two starts at the same time one is refused afterwards."""
-    if await store.starts.known([what.workflow_id]):
-        run = await _in_temporal(client, what)
+    if await store.starts.known([workflow_name.workflow_id]):
+        run = await _in_temporal(client, workflow_name)
         if run is not None and run.fingerprint != fingerprint:
-            raise IdTaken(what)
+            raise IdTaken(workflow_name)
 
 
-async def _was_sent_after_review(store: Store, given: FollowUpInput) -> bool:
-    if not isinstance(given, SignatureInput) or not given.brief.reviewers:
+async def _was_sent_after_review(store: Store, workflow_input: FollowUpInput) -> bool:
+    if not isinstance(workflow_input, SignatureInput) or not workflow_input.brief.reviewers:
         return False
-    return await store.starts.claimed_for(given.subject.workflow_id) is not None
+    return await store.starts.claimed_for(workflow_input.subject.workflow_id) is not None
 
 
 def _name_of(prepared: PreparedStart) -> WorkflowName:
@@ -276,64 +291,64 @@ class _EarlierStart(BaseModel):
         return self.status is RunStatus.TERMINATED and self.fingerprint == prepared.given.fingerprint
 
 
-async def _recorded(store: Store, what: WorkflowName) -> _EarlierStart | None:
-    record = await store.records.read(what.workflow_id)
+async def _recorded(store: Store, workflow_name: WorkflowName) -> _EarlierStart | None:
+    record = await store.records.read(workflow_name.workflow_id)
     return _EarlierStart.model_validate_json(record) if record is not None else None
 
 
-async def _in_temporal(client: Client, what: WorkflowName) -> _EarlierStart | None:
-    found = await executions.found(client, what.workflow_id)
-    if found is None:
+async def _in_temporal(client: Client, workflow_name: WorkflowName) -> _EarlierStart | None:
+    run = await executions.found(client, workflow_name.workflow_id)
+    if run is None:
         return None
     return _EarlierStart(
-        fingerprint=await found.memo(names.MEMO_FINGERPRINT),
-        run_id=found.run_id,
-        status=found.status,
-        parent=found.known.get(names.PARENT),
-        origin=await found.memo(names.MEMO_ORIGIN) or None,
+        fingerprint=await run.memo(names.MEMO_FINGERPRINT),
+        run_id=run.run_id,
+        status=run.status,
+        parent=run.known.get(names.PARENT),
+        origin=await run.memo(names.MEMO_ORIGIN) or None,
     )
 
 
 def _recognise(
-    what: WorkflowName, fingerprint: str, known: _EarlierStart | None, unknown: Exception | None = None
+    workflow_name: WorkflowName, fingerprint: str, known: _EarlierStart | None, unknown: Exception | None = None
 ) -> StartResult:
     if known is None and unknown is not None:
         raise unknown
     if known is None or known.fingerprint != fingerprint:
-        raise IdTaken(what)
+        raise IdTaken(workflow_name)
     if known.status.broken_off:
-        raise BrokenOff(what, known.status)
-    return StartResult(what.id, what.workflow_id, known.run_id, created=False)
+        raise BrokenOff(workflow_name, known.status)
+    return StartResult(workflow_name.id, workflow_name.workflow_id, known.run_id, created=False)
 
 
 async def _start_workflow(
     starter: Starter,
-    what: WorkflowName,
-    given: FollowUpInput,
+    workflow_name: WorkflowName,
+    workflow_input: FollowUpInput,
     parent: str | None,
-    before: _EarlierStart | None,
+    earlier: _EarlierStart | None,
     *,
     delay: timedelta,
 ) -> Any | None:
     """The starter's handle, None if another start was first."""
-    subject, parent = given.subject, parent or (before.parent if before else None)
+    subject, parent = workflow_input.subject, parent or (earlier.parent if earlier else None)
     # A restart keeps the origin, so that its entry point can still show and end it.
-    origin = starter.origin or (before.origin if before else None)
-    memo = {names.MEMO_FINGERPRINT: given.fingerprint, names.MEMO_DOCUMENT: subject.title}
+    origin = starter.origin or (earlier.origin if earlier else None)
+    memo = {names.MEMO_FINGERPRINT: workflow_input.fingerprint, names.MEMO_DOCUMENT: subject.title}
     # FAIL, not USE_EXISTING: running and closed workflows are then recognised by the same comparison, and only the
     # start that made the workflow reports `created` (the SDK does not tell whether an existing one was used).
     conflict = WorkflowIDConflictPolicy.USE_EXISTING if starter.joins else WorkflowIDConflictPolicy.FAIL
-    reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY if before else WorkflowIDReusePolicy.REJECT_DUPLICATE
+    reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY if earlier else WorkflowIDReusePolicy.REJECT_DUPLICATE
     try:
         return await starter.start_workflow(
-            what.kind.spec.workflow,
-            given,
-            id=what.workflow_id,
-            task_queue=queue_of(what.kind, parent),
+            workflow_name.kind.spec.workflow,
+            workflow_input,
+            id=workflow_name.workflow_id,
+            task_queue=queue_of(workflow_name.kind, parent),
             id_reuse_policy=reuse,
             id_conflict_policy=conflict,
             memo=memo | ({names.MEMO_ORIGIN: origin} if origin else {}),
-            search_attributes=search_attributes(given, parent, datetime.now(UTC) + delay),
+            search_attributes=search_attributes(workflow_input, parent, datetime.now(UTC) + delay),
             static_summary=summary(subject.kind, subject.title),
             priority=priority(subject.kind, urgent=subject.urgent, parent=parent),
             start_delay=delay or None,
@@ -342,20 +357,20 @@ async def _start_workflow(
         return None
 
 
-def search_attributes(given: FollowUpInput, parent: str | None, begins: datetime) -> TypedSearchAttributes:
-    subject = given.subject
+def search_attributes(workflow_input: FollowUpInput, parent: str | None, begins: datetime) -> TypedSearchAttributes:
+    subject = workflow_input.subject
     pairs: list[SearchAttributePair[Any]] = [
-        SearchAttributePair(names.STATUS, given.first_status),
+        SearchAttributePair(names.STATUS, workflow_input.first_status),
         SearchAttributePair(names.KIND, subject.kind),
-        SearchAttributePair(names.STAGE, given.first_stage),
+        SearchAttributePair(names.STAGE, workflow_input.first_stage),
         SearchAttributePair(names.REQUESTER, subject.requester),
     ]
     if parent is not None:
         pairs.append(SearchAttributePair(names.PARENT, parent))
-    if asked := listed_people(given.first_asked):
-        pairs += [SearchAttributePair(names.WAITING_FOR, asked), SearchAttributePair(names.TURN_AT, begins)]
-    if given.teams:
-        pairs.append(SearchAttributePair(names.TEAMS, listed_people(given.teams)))
+    if first_asked := listed_people(workflow_input.first_asked):
+        pairs += [SearchAttributePair(names.WAITING_FOR, first_asked), SearchAttributePair(names.TURN_AT, begins)]
+    if workflow_input.teams:
+        pairs.append(SearchAttributePair(names.TEAMS, listed_people(workflow_input.teams)))
     return TypedSearchAttributes(pairs)
 
 
@@ -368,32 +383,44 @@ _FORGOTTEN: Final = "there was neither a workflow nor a record of it"
 
 
 async def end_terminated(
-    client: Client, store: Store, workflow_id: str, wanted: Cancellation, now: datetime, *, begun_by: str | None = None
+    client: Client,
+    store: Store,
+    workflow_id: str,
+    cancellation: Cancellation,
+    now: datetime,
+    *,
+    begun_by: str | None = None,
 ) -> bool:
     """Cancel a terminated request's document by a new run that only cancels, from the stored input; idempotent. A
     document signed meanwhile ends as signed. False if not broken off, started by another than `begun_by`, or a task.
     """
-    what, found = named(workflow_id), await executions.found(client, workflow_id)
-    if what is None or not what.kind.spec.document or found is None:
+    workflow_name, run = named(workflow_id), await executions.found(client, workflow_id)
+    if workflow_name is None or not workflow_name.kind.spec.document or run is None:
         return False
-    if not found.status.broken_off or (begun_by and found.known.get(names.PARENT) != begun_by):
+    if not run.status.broken_off or (begun_by and run.known.get(names.PARENT) != begun_by):
         return False
-    given = await executions.began_with(client, found, SignatureInput)
-    why = None if found.status is executions.RunStatus.TERMINATED else f"it had {found.status}"
-    await restart(client, store, what, _to_be_ended(given, wanted, now, why))
+    request_input = await executions.began_with(client, run, SignatureInput)
+    explanation = None if run.status is executions.RunStatus.TERMINATED else f"it had {run.status}"
+    await restart(client, store, workflow_name, _to_be_ended(request_input, cancellation, now, explanation))
     return True
 
 
 async def end_forgotten(
-    client: Client, store: Store, given: SignatureInput, wanted: Cancellation, now: datetime, *, parent: str
+    client: Client,
+    store: Store,
+    request_input: SignatureInput,
+    cancellation: Cancellation,
+    now: datetime,
+    *,
+    parent: str,
 ) -> bool:
-    """End a request that Temporal has forgotten, like a terminated one; `given` is its input. Idempotent. False if the
-    server refuses such a start.
+    """End a request that Temporal has forgotten, like a terminated one, by its input. Idempotent. False if the server
+    refuses such a start.
     """
-    what = WorkflowName(Kind.REQUEST, given.brief.id)
-    to_be_ended = _to_be_ended(given, wanted, now, _FORGOTTEN)
+    workflow_name = WorkflowName(Kind.REQUEST, request_input.brief.id)
+    to_be_ended = _to_be_ended(request_input, cancellation, now, _FORGOTTEN)
     try:
-        await restart(client, store, what, to_be_ended, forgotten_of=parent)
+        await restart(client, store, workflow_name, to_be_ended, forgotten_of=parent)
     except RPCError as error:
         if error.status is not RPCStatusCode.INVALID_ARGUMENT:
             raise
@@ -401,7 +428,11 @@ async def end_forgotten(
     return True
 
 
-def _to_be_ended(given: SignatureInput, wanted: Cancellation, now: datetime, why: str | None) -> SignatureInput:
-    memory = SignatureState.begin(given.brief.replace(reviewers=()), now).note(now, EventType.TERMINATED, None, why)
-    ending = commands.attributed(commands.cancel(memory, wanted, now), memory, wanted)
-    return given.replace(carried=ending)
+def _to_be_ended(
+    request_input: SignatureInput, cancellation: Cancellation, now: datetime, why: str | None
+) -> SignatureInput:
+    memory = SignatureState.begin(request_input.brief.replace(reviewers=()), now).note(
+        now, EventType.TERMINATED, None, why
+    )
+    ending = commands.attributed(commands.cancel(memory, cancellation, now), memory, cancellation)
+    return request_input.replace(carried=ending)

@@ -65,7 +65,9 @@ class RequestChecks(FileChecks):
     @property
     def concerned(self) -> ConcernedPersons:
         signers = self.right.get("signers", ())
-        return ConcernedPersons(self.right.get("requester"), frozenset(one.person for one in signers if one.person))
+        return ConcernedPersons(
+            self.right.get("requester"), frozenset(signer.person for signer in signers if signer.person)
+        )
 
     def document(self, file: str) -> None:
         self.pdf = self.documents.read(self.folder, file)
@@ -74,8 +76,8 @@ class RequestChecks(FileChecks):
 def persons_named(plain: Any) -> frozenset[str]:
     if not isinstance(plain, dict):
         return frozenset()
-    asked = (*maps(plain, "signers"), *maps(plain, "reviewers"))
-    named = [asker_named(plain, "requester"), *(one.get("person") for one in asked)]
+    people = (*maps(plain, "signers"), *maps(plain, "reviewers"))
+    named = [asker_named(plain, "requester"), *(entry.get("person") for entry in people)]
     return frozenset(id for id in named if isinstance(id, str))
 
 
@@ -258,13 +260,15 @@ class PreparedRequest:
             await store.files.put(self.document)
         brief = request.brief
         texts = {"message": brief.message, "prefill": brief.prefill}
-        kept = await store.keep_input(workflow_id, request.fingerprint, self.signers, texts, self.file)
-        return request.replace(brief=brief.replace(message=kept.get("message"), prefill=kept.get("prefill")))
+        stored_texts = await store.keep_input(workflow_id, request.fingerprint, self.signers, texts, self.file)
+        return request.replace(
+            brief=brief.replace(message=stored_texts.get("message"), prefill=stored_texts.get("prefill"))
+        )
 
-    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
+    async def store_for_pages(self, store: Store, workflow_input: FollowUpInput) -> None:
         """For the reviewers the cover sheet, which is else stored when the document is created at the provider."""
-        if isinstance(given, SignatureInput) and given.brief.reviewers:
-            await CoverSheet.keep(store, given.brief)
+        if isinstance(workflow_input, SignatureInput) and workflow_input.brief.reviewers:
+            await CoverSheet.keep(store, workflow_input.brief)
 
 
 async def prepare_request(written: FileText | PlainFile, sources: Sources) -> PreparedRequest:
@@ -275,17 +279,17 @@ async def prepare_request(written: FileText | PlainFile, sources: Sources) -> Pr
     plain = await read_as(Kind.REQUEST, written)
     asker = asker_named(plain.plain, "requester")
     asking = frozenset[object](await askers(directory, asker) if isinstance(asker, str) else ())
-    groups = {one["group"] for one in maps(plain.plain, "reviewers") if isinstance(one.get("group"), str)}
+    groups = {entry["group"] for entry in maps(plain.plain, "reviewers") if isinstance(entry.get("group"), str)}
     teams = {name: await Team.look_up(directory, name, asking) for name in sorted(groups)}
-    found = await KnownPersons.look_up(directory, persons_named(plain.plain))
+    persons = await KnownPersons.look_up(directory, persons_named(plain.plain))
     checks = RequestChecks(
         asking=asking,
         teams=teams,
         folder=plain.folder,
         documents=sources.documents,
         catalogue=sources.catalogue,
-        found=found,
-        closing=closing_times(maps(plain.plain, "signers"), found),
+        found=persons,
+        closing=closing_times(maps(plain.plain, "signers"), persons),
         now=sources.now,
     )
     file, policy = await checked(plain, RequestFile, checks, directory, of_parent=sources.of_parent)
@@ -296,13 +300,13 @@ CHECKS[Kind.REQUEST] = prepare_request
 
 
 def _prepared(
-    file: RequestFile, found: CheckedPolicy, checks: RequestChecks, secret: SecretStr | None
+    file: RequestFile, checked_policy: CheckedPolicy, checks: RequestChecks, secret: SecretStr | None
 ) -> PreparedRequest:
     pdf = checks.pdf
-    document, policy = _document(file.document, pdf), found.resolved.policy
+    document, policy = _document(file.document, pdf), checked_policy.resolved.policy
     as_sent = canonical(file, document.sha256)
     digest = hashlib.sha256(as_sent).hexdigest()
-    id, in_full = launch.own_id(file, digest), tuple(one.in_full for one in file.signers)
+    id, in_full = launch.own_id(file, digest), tuple(entry.in_full for entry in file.signers)
     ids = ids_in_full(in_full, Kind.REQUEST.workflow_id(id), secret)
     brief = SignatureBrief(
         id=id,
@@ -318,7 +322,9 @@ def _prepared(
         lock_screen=policy.lock_screen,
     )
     request = SignatureInput(brief=brief, policy=policy, due=file.due, fingerprint=digest, subscribers=file.subscribers)
-    return PreparedRequest(request, found.resolved, pdf, SignersFile.of(in_full, ids), found.overdue, as_sent)
+    return PreparedRequest(
+        request, checked_policy.resolved, pdf, SignersFile.of(in_full, ids), checked_policy.overdue, as_sent
+    )
 
 
 def canonical(file: RequestFile, document_sha256: str | None) -> bytes:
@@ -340,14 +346,14 @@ def _document(entry: DocumentEntry, pdf: bytes | None) -> Document:
 def reviewers_of(entries: Sequence[ReviewerEntry], teams: Mapping[str, Team]) -> tuple[Reviewer, ...]:
     """Each person once: whoever is named is left out of groups, and who is in two groups belongs to the first."""
     named = {entry.person for entry in entries if entry.person}
-    found: dict[str, Reviewer] = {}
+    reviewer_by_person: dict[str, Reviewer] = {}
     for position, entry in enumerate(entries, start=1):
         order, team = entry.order or position, entry.group if entry.rule is GroupRule.FIRST else None
         people = (entry.person,) if entry.person else teams[entry.group or ""].members
-        for one in people:
-            if one == entry.person or one not in {*named, *found}:
-                found[one] = Reviewer(person=one, order=order, team=team or "")
-    return tuple(found.values())
+        for person in people:
+            if person == entry.person or person not in {*named, *reviewer_by_person}:
+                reviewer_by_person[person] = Reviewer(person=person, order=order, team=team or "")
+    return tuple(reviewer_by_person.values())
 
 
 def _signers(file: RequestFile, ids: tuple[str | None, ...]) -> tuple[Participant, ...]:

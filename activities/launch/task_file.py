@@ -38,32 +38,32 @@ class TaskChecks(intake.FileChecks):
     @classmethod
     async def look_up(cls, plain: Any, sources: Sources) -> Self:
         directory, fields = sources.directory, plain if isinstance(plain, dict) else {}
-        owner, who = intake.asker_named(plain, "owner"), fields.get("who")
-        who = who if isinstance(who, dict) else {}
-        team = await intake.Team.look_up(directory, who.get("group"), frozenset({owner}))
-        asked = [who, *({"person": id} for id in team.members)]
-        named = (owner, *(one.get("person") for one in (*asked, *intake.maps(plain, "colleagues"))))
-        found = await intake.KnownPersons.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
-        closing = intake.closing_times(asked, found)
-        return cls(catalogue=sources.catalogue, found=found, closing=closing, now=sources.now, owner=owner, team=team)
+        owner, assignee = intake.asker_named(plain, "owner"), fields.get("who")
+        assignee = assignee if isinstance(assignee, dict) else {}
+        team = await intake.Team.look_up(directory, assignee.get("group"), frozenset({owner}))
+        assignees = [assignee, *({"person": id} for id in team.members)]
+        named = (owner, *(entry.get("person") for entry in (*assignees, *intake.maps(plain, "colleagues"))))
+        persons = await intake.KnownPersons.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
+        closing = intake.closing_times(assignees, persons)
+        return cls(catalogue=sources.catalogue, found=persons, closing=closing, now=sources.now, owner=owner, team=team)
 
     @property
     def concerned(self) -> intake.ConcernedPersons:
         """The owner, and everybody of the directory who is asked."""
-        who = self.right.get("who")
-        asked = self.asked(who) if who and who.in_full is None else ()
-        return intake.ConcernedPersons(self.right.get("owner"), frozenset(asked))
+        assignee = self.right.get("who")
+        assignee_ids = self.asked(assignee) if assignee and assignee.in_full is None else ()
+        return intake.ConcernedPersons(self.right.get("owner"), frozenset(assignee_ids))
 
     @property
     def layer(self) -> PolicyLayer | None:
-        layer, within = super().layer, self.right["within"]
-        return layer if within is None else (layer or PolicyLayer()).model_copy(update={"window": within})
+        layer, window = super().layer, self.right["within"]
+        return layer if window is None else (layer or PolicyLayer()).model_copy(update={"window": window})
 
-    def asked(self, who: "WhoEntry") -> tuple[str, ...]:
+    def asked(self, entry: "WhoEntry") -> tuple[str, ...]:
         """Ids of those asked; empty for a person described in full."""
-        if who.group is not None:
+        if entry.group is not None:
             return self.team.members
-        return (who.person,) if who.person else ()
+        return (entry.person,) if entry.person else ()
 
     def person_once(self, id: str) -> str:
         person = self.person(id)
@@ -141,7 +141,7 @@ class TaskFile(intake.AskingFile):
     @property
     def in_full(self) -> tuple[Reachable | None, ...]:
         """People described in full in the order of their ids: who is asked, then colleagues."""
-        return (self.who.in_full, *(one.in_full for one in self.colleagues))
+        return (self.who.in_full, *(colleague.in_full for colleague in self.colleagues))
 
     _right_people = field_validator("who", "owner", "within")(intake.right)
 
@@ -169,12 +169,14 @@ class PreparedTask:
     async def store_input(self, store: Store) -> TaskInput:
         """Stores people and text, under the fingerprint; of several starts of one id at most one will run."""
         task = self.given.task
-        kept = await store.keep_input(task.workflow_id, self.given.fingerprint, self.people, {"text": task.text})
-        return self.given.replace(task=task.replace(text=kept.get("text", "")))
+        stored_texts = await store.keep_input(
+            task.workflow_id, self.given.fingerprint, self.people, {"text": task.text}
+        )
+        return self.given.replace(task=task.replace(text=stored_texts.get("text", "")))
 
-    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
-        if isinstance(given, TaskInput):
-            await TaskCover.keep(store, given.task)
+    async def store_for_pages(self, store: Store, workflow_input: FollowUpInput) -> None:
+        if isinstance(workflow_input, TaskInput):
+            await TaskCover.keep(store, workflow_input.task)
 
 
 async def prepare_task(written: FileText | PlainFile, sources: Sources) -> PreparedTask:
@@ -184,33 +186,33 @@ async def prepare_task(written: FileText | PlainFile, sources: Sources) -> Prepa
     directory = sources.directory
     plain = await intake.read_as(Kind.TASK, written)
     checks = await TaskChecks.look_up(plain.plain, sources)
-    file, found = await intake.checked(plain, TaskFile, checks, directory, of_parent=sources.of_parent)
-    return _prepared(file, found, checks.asked(file.who), directory.secret)
+    file, checked_policy = await intake.checked(plain, TaskFile, checks, directory, of_parent=sources.of_parent)
+    return _prepared(file, checked_policy, checks.asked(file.who), directory.secret)
 
 
 CHECKS[Kind.TASK] = prepare_task
 
 
 def _prepared(
-    file: TaskFile, found: intake.CheckedPolicy, asked: tuple[str, ...], secret: SecretStr | None
+    file: TaskFile, checked_policy: intake.CheckedPolicy, assignee_ids: tuple[str, ...], secret: SecretStr | None
 ) -> PreparedTask:
-    policy = found.resolved.policy
+    policy = checked_policy.resolved.policy
     digest = launch.fingerprint(file.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"id"}))
     id = launch.own_id(file, digest)
     ids = ids_in_full(file.in_full, Kind.TASK.workflow_id(id), secret)
-    first, others = ids[0], zip(file.colleagues, ids[1:], strict=True)
+    first, colleague_entries = ids[0], zip(file.colleagues, ids[1:], strict=True)
     task = Task(
         id=id,
         kind=file.kind,
         title=file.title,
         text=file.text,
         **intake.asking(file.owner),
-        people=tuple(Participant(person=id, role=Role.DO) for id in asked or filter(None, (first,))),
-        colleagues=tuple(one.person or id or "" for one, id in others),
+        people=tuple(Participant(person=id, role=Role.DO) for id in assignee_ids or filter(None, (first,))),
+        colleagues=tuple(entry.person or id or "" for entry, id in colleague_entries),
         group=file.who.group or "",
         answer=file.answer.field if file.answer else None,
         urgent=policy.urgent,
         lock_screen=policy.lock_screen,
     )
-    given = TaskInput(task=task, policy=policy, due=file.due, fingerprint=digest, subscribers=file.subscribers)
-    return PreparedTask(given, found.resolved, SignersFile.of(file.in_full, ids), found.overdue)
+    task_input = TaskInput(task=task, policy=policy, due=file.due, fingerprint=digest, subscribers=file.subscribers)
+    return PreparedTask(task_input, checked_policy.resolved, SignersFile.of(file.in_full, ids), checked_policy.overdue)
