@@ -31,21 +31,21 @@ class PartWords(BaseModel):
 
     def somebody(self, entry: Any) -> Any:
         """A person's entry with the id in place of a word."""
-        word = entry.get("person") if isinstance(entry, dict) else None
-        if not isinstance(word, str):
+        person = entry.get("person") if isinstance(entry, dict) else None
+        if not isinstance(person, str):
             return entry
-        if word == CUSTOMER:
+        if person == CUSTOMER:
             return {**self.customer, **{key: value for key, value in entry.items() if key != "person"}}
-        if word == OWNER:
+        if person == OWNER:
             return {**{key: value for key, value in entry.items() if key != "person"}, **asked_of(self.owner)}
-        return {**entry, "person": self.teams[word]} if word in self.teams else entry
+        return {**entry, "person": self.teams[person]} if person in self.teams else entry
 
     def in_file(self, file: Mapping[str, Any]) -> dict[str, Any]:
         """A part's file with ids in place of words."""
         named = dict(file)
         for key in PEOPLE_OF_PARTS:
             if isinstance(people := file.get(key), list):
-                named[key] = [self.somebody(one) for one in people]
+                named[key] = [self.somebody(entry) for entry in people]
         if "who" in file:
             named["who"] = self.somebody(file["who"])
         return named
@@ -82,9 +82,9 @@ def people_of(file: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return file.get("signers") or [*filter(None, [file.get("who")]), *file.get("colleagues", ())]
 
 
-def identity(somebody: Mapping[str, Any]) -> str:
+def identity(entry: Mapping[str, Any]) -> str:
     """Equal for equal persons, wherever their entry is."""
-    return str(somebody.get("person") or somebody.get("email", "")).casefold()
+    return str(entry.get("person") or entry.get("email", "")).casefold()
 
 
 class OnboardingContent(BaseModel):
@@ -112,9 +112,9 @@ class OnboardingContent(BaseModel):
         return f"{title}: {self.customer}"[:200] if self.customer else title
 
     @classmethod
-    async def read(cls, store: Store, workflow_id: str, word: str) -> Self:
+    async def read(cls, store: Store, workflow_id: str, reference: str) -> Self:
         """Raises `StoreFailure` if it is gone."""
-        return cls.model_validate_json(await _text(store, workflow_id, word))
+        return cls.model_validate_json(await _text(store, workflow_id, reference))
 
 
 async def keep_part(store: Store, workflow_id: str, name: str, content: PartContent) -> str:
@@ -122,22 +122,22 @@ async def keep_part(store: Store, workflow_id: str, name: str, content: PartCont
     return str(await store.texts.keep(workflow_id, name, content.model_dump_json()))
 
 
-async def read_part(store: Store, workflow_id: str, word: str) -> PartContent:
+async def read_part(store: Store, workflow_id: str, reference: str) -> PartContent:
     """A part's replacement content."""
-    return PartContent.model_validate_json(await _text(store, workflow_id, word))
+    return PartContent.model_validate_json(await _text(store, workflow_id, reference))
 
 
-async def read_what(store: Store, workflow_id: str, word: str, part: str) -> PartContent:
+async def read_what(store: Store, workflow_id: str, reference: str, part: str) -> PartContent:
     """A part's content by a reference to its own replacement or to the onboarding's content."""
-    kept = json.loads(await _text(store, workflow_id, word))
-    if "parts" not in kept:
-        return PartContent.model_validate(kept)
-    whole = OnboardingContent.model_validate(kept)
-    return whole.parts[part].model_copy(update={"words": whole.words})
+    stored = json.loads(await _text(store, workflow_id, reference))
+    if "parts" not in stored:
+        return PartContent.model_validate(stored)
+    content = OnboardingContent.model_validate(stored)
+    return content.parts[part].model_copy(update={"words": content.words})
 
 
-async def _text(store: Store, workflow_id: str, word: str) -> str:
-    reference = Reference.read(word)
+async def _text(store: Store, workflow_id: str, reference_text: str) -> str:
+    reference = Reference.read(reference_text)
     text = await store.texts.read(workflow_id, reference) if reference else None
     if text is None:
         raise StoreFailure(f"what the parts of {workflow_id.partition(':')[2]} are started from is not in the store")
@@ -147,9 +147,9 @@ async def _text(store: Store, workflow_id: str, word: str) -> str:
 class KeptDocuments(LocalDocuments):
     """Documents already in memory."""
 
-    def __init__(self, found: Mapping[str, bytes]) -> None:
+    def __init__(self, content_by_name: Mapping[str, bytes]) -> None:
         super().__init__(max_megabytes=0)
-        self._found = found
+        self._found = content_by_name
 
     def read(self, folder: Path, file: str) -> bytes:
         if file not in self._found:

@@ -48,20 +48,20 @@ class OnboardingChecks(intake.FileChecks):
         directory, fields = sources.directory, plain if isinstance(plain, dict) else {}
         customer, teams = fields.get("customer"), fields.get("teams")
         entries = [customer] if isinstance(customer, dict) else []
-        entries += [one for entry in entries for one in intake.maps(entry, "colleagues")]
+        entries += [colleague for entry in entries for colleague in intake.maps(entry, "colleagues")]
         teams = teams if isinstance(teams, dict) else {}
         owner = intake.asker_named(plain, "owner")
-        named = (owner, *(one.get("person") for one in entries), *teams.values())
-        found = await intake.KnownPersons.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
+        named = (owner, *(entry.get("person") for entry in entries), *teams.values())
+        persons = await intake.KnownPersons.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
         groups = {}
         for team in teams.values():
-            if isinstance(team, str) and team in found.unknown and (members := await _members(directory, team)):
+            if isinstance(team, str) and team in persons.unknown and (members := await _members(directory, team)):
                 groups[team] = members
         group = group_of(owner) if isinstance(owner, str) else None
         owners = await _members(directory, group) if group else (str(owner),)
         return cls(
             catalogue=sources.catalogue,
-            found=found,
+            found=persons,
             closing=(),
             now=sources.now,
             groups=groups,
@@ -170,19 +170,21 @@ class OnboardingFile(intake.AskingFile):
     @field_validator("teams")
     @classmethod
     def _known_teams(cls, teams: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        told: set[str] = set()
+        recipients: set[str] = set()
         for name, id in teams.items():
             if name in (CUSTOMER, OWNER):
                 raise FileFault.TEAM_NAME_TAKEN.error(team=name)
-            told |= {*_checks(info).team(id)}
-        if len(told) > intake.PEOPLE_AT_MOST:
-            raise FileFault.TEAMS_TOO_LARGE.error(count=len(told), most=intake.PEOPLE_AT_MOST)
+            recipients |= {*_checks(info).team(id)}
+        if len(recipients) > intake.PEOPLE_AT_MOST:
+            raise FileFault.TEAMS_TOO_LARGE.error(count=len(recipients), most=intake.PEOPLE_AT_MOST)
         return teams
 
     @field_validator("stages")
     @classmethod
     def _not_too_many(cls, stages: tuple[StageEntry, ...]) -> tuple[StageEntry, ...]:
-        parts = sum(len(one.agreements) + len(one.tasks) + len(one.steps) + len(one.notices) for one in stages)
+        parts = sum(
+            len(stage.agreements) + len(stage.tasks) + len(stage.steps) + len(stage.notices) for stage in stages
+        )
         if parts > PARTS_AT_MOST:
             raise FileFault.TOO_MANY_PARTS.error(count=parts, most=PARTS_AT_MOST)
         names = [stage.name for stage in stages]
@@ -190,8 +192,8 @@ class OnboardingFile(intake.AskingFile):
             raise FileFault.GIVEN_TWICE.error(name=twice)
         return stages
 
-    def people_of(self, word: str) -> str:
+    def people_of(self, team: str) -> str:
         """The directory id or group behind a word of the file; `ValueError` for an unknown team."""
-        if word not in self.teams:
-            raise FileFault.NO_TEAM.error(team=word, hint=did_you_mean(word, self.teams))
-        return self.teams[word]
+        if team not in self.teams:
+            raise FileFault.NO_TEAM.error(team=team, hint=did_you_mean(team, self.teams))
+        return self.teams[team]

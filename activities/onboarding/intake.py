@@ -69,12 +69,17 @@ class PartDraft:
     text: str = ""
     """Text of news."""
 
-    def faults(self, found: FileFaults) -> FileFaults:
+    def faults(self, faults: FileFaults) -> FileFaults:
         """Faults of the part's file, as faults of the onboarding file."""
-        at = written_path(self.place.path)
+        part_path = written_path(self.place.path)
         return FileFaults(
-            type(one)(one.file, one.line, f"{at}.{path}" if (path := self._written(one.path)) else at, one.message)
-            for one in found.faults
+            type(fault)(
+                fault.file,
+                fault.line,
+                f"{part_path}.{path}" if (path := self._written(fault.path)) else part_path,
+                fault.message,
+            )
+            for fault in faults.faults
         )
 
     def _written(self, path: str) -> str:
@@ -102,11 +107,11 @@ class PartDrafts:
     def read(self) -> None:
         for number, stage in enumerate(self.file.stages):
             drafts: list[PartDraft] = []
-            for key, what in _LISTS.items():
-                for at, entry in enumerate(getattr(stage, key)):
-                    self._add(drafts, what, entry, self.merged.places[number, key].within(at))
-            for at, notice in enumerate(stage.notices):
-                self._add(drafts, PartKind.NOTICE, notice, self.merged.places[number, "notices"].within(at))
+            for key, part_kind in _LISTS.items():
+                for index, entry in enumerate(getattr(stage, key)):
+                    self._add(drafts, part_kind, entry, self.merged.places[number, key].within(index))
+            for index, notice in enumerate(stage.notices):
+                self._add(drafts, PartKind.NOTICE, notice, self.merged.places[number, "notices"].within(index))
             self.stages.append(drafts)
 
     @property
@@ -121,19 +126,21 @@ class PartDrafts:
         for drafts in self.stages:
             yield from drafts
 
-    def _add(self, drafts: list[PartDraft], what: PartKind, entry: Any, place: TemplatePosition) -> None:
-        self._counts[what] = self._counts.get(what, 0) + 1
+    def _add(self, drafts: list[PartDraft], part_kind: PartKind, entry: Any, position: TemplatePosition) -> None:
+        self._counts[part_kind] = self._counts.get(part_kind, 0) + 1
         try:
-            plan = PartPlan(id=self._id(what, entry), what=what, number=len(drafts) + 1, title="")
+            plan = PartPlan(id=self._id(part_kind, entry), what=part_kind, number=len(drafts) + 1, title="")
             drafts.append(
-                self._notice(plan, entry, place) if what is PartKind.NOTICE else self._part(plan, entry, place)
+                self._notice(plan, entry, position)
+                if part_kind is PartKind.NOTICE
+                else self._part(plan, entry, position)
             )
         except _PartFault as wrong:
-            self.wrong.append(place.file.faults([((*place.path, *wrong.at), wrong.message)]))
+            self.wrong.append(position.file.faults([((*position.path, *wrong.at), wrong.message)]))
 
-    def _id(self, what: PartKind, entry: Any) -> str:
-        given = entry.id if isinstance(entry, NoticeEntry) else entry.get("id")
-        id = f"{what}-{self._counts[what]}" if given is None else given
+    def _id(self, part_kind: PartKind, entry: Any) -> str:
+        own_id = entry.id if isinstance(entry, NoticeEntry) else entry.get("id")
+        id = f"{part_kind}-{self._counts[part_kind]}" if own_id is None else own_id
         if not isinstance(id, str) or not re.fullmatch(SHORT_ID, id):
             raise _PartFault(("id",), FileFault.NO_SHORT_ID.to_message(most=ID_AT_MOST))
         if id in self._ids:
@@ -141,21 +148,21 @@ class PartDrafts:
         self._ids.add(id)
         return id
 
-    def _notice(self, plan: PartPlan, entry: NoticeEntry, place: TemplatePosition) -> PartDraft:
+    def _notice(self, plan: PartPlan, entry: NoticeEntry, position: TemplatePosition) -> PartDraft:
         people = self._recipients(entry.to)
         title = f"Notice to {re.sub('[-_]', ' ', entry.to)}"
-        return PartDraft(plan.replace(title=title, team=entry.to, asked=people), place, text=entry.text)
+        return PartDraft(plan.replace(title=title, team=entry.to, asked=people), position, text=entry.text)
 
-    def _recipients(self, word: str) -> tuple[str, ...]:
-        if word == CUSTOMER:
+    def _recipients(self, recipient: str) -> tuple[str, ...]:
+        if recipient == CUSTOMER:
             return (self.customer_id,)
-        if word == OWNER:
+        if recipient == OWNER:
             return (self.file.owner,)
-        return self.checks.team(self._team(word, "to"))
+        return self.checks.team(self._team(recipient, "to"))
 
-    def _team(self, word: object, at: str) -> str:
+    def _team(self, team: object, at: str) -> str:
         try:
-            return self.file.people_of(str(word))
+            return self.file.people_of(str(team))
         except ValueError as unknown:
             raise _PartFault((at,), unknown.args[0]) from None
 
@@ -167,13 +174,13 @@ class PartDrafts:
     def contacts(self) -> tuple[str, ...]:
         """Ids of the customer and their colleagues."""
         everyone = (self.file.customer, *self.file.customer.colleagues)
-        return tuple(one.person or id or "" for one, id in zip(everyone, self.in_full, strict=True))
+        return tuple(entry.person or id or "" for entry, id in zip(everyone, self.in_full, strict=True))
 
     @property
     def people(self) -> bytes | None:
         """The people described in full, as stored."""
         return SignersFile.of(
-            (one.in_full for one in (self.file.customer, *self.file.customer.colleagues)), self.in_full
+            (entry.in_full for entry in (self.file.customer, *self.file.customer.colleagues)), self.in_full
         )
 
     @property
@@ -181,94 +188,114 @@ class PartDrafts:
         """The customer and their colleagues, as a part names them."""
         return tuple(map(_plain, (self.file.customer, *self.file.customer.colleagues)))
 
-    def _part(self, plan: PartPlan, entry: dict[str, Any], place: TemplatePosition) -> PartDraft:
+    def _part(self, plan: PartPlan, entry: dict[str, Any], position: TemplatePosition) -> PartDraft:
         for key in _OURS.keys() & entry.keys():
             if _OURS[key] is not plan.what:
-                other, part = f"a {_OURS[key]}", _with_article(plan.what)
-                raise _PartFault((key,), FileFault.FIELD_OF_OTHER_PART.to_message(other=other, part=part))
-        own = {key: value for key, value in entry.items() if key not in ("id", *_OURS)}
+                other_part, part = f"a {_OURS[key]}", _with_article(plan.what)
+                raise _PartFault((key,), FileFault.FIELD_OF_OTHER_PART.to_message(other=other_part, part=part))
+        own_fields = {key: value for key, value in entry.items() if key not in ("id", *_OURS)}
         for key in PEOPLE_OF_PARTS:
-            if isinstance(people := own.get(key), list):
-                own[key] = [self._one_of(key, place, one) for place, one in enumerate(people)]
+            if isinstance(people := own_fields.get(key), list):
+                own_fields[key] = [self._one_of(key, index, person) for index, person in enumerate(people)]
         match plan.what:
             case PartKind.AGREEMENT:
-                file = {"requester": self.file.owner, **own}
-                known = self._agreement_plan(plan, entry, file)
+                file = {"requester": self.file.owner, **own_fields}
+                complete_plan = self._agreement_plan(plan, entry, file)
             case PartKind.TASK:
-                file = self._task(own, entry)
-                known = self._task_plan(plan, entry, file)
+                file = self._task(own_fields, entry)
+                complete_plan = self._task_plan(plan, entry, file)
             case _:
-                place_of = self._contact(own["who"]) if own.get("who") is not None else 0
-                file = self._step(own, entry, place_of)
-                known = plan.replace(team=CUSTOMER, asked=(self.contacts[place_of],))
-        title = own.get("title") if plan.what is not PartKind.AGREEMENT else _document_name(own)
-        told = known.replace(title=str(title or plan.id), kind=str(file.get("kind", "")))
-        return PartDraft(told, place, place.holding(file))
+                place_of = self._contact(own_fields["who"]) if own_fields.get("who") is not None else 0
+                file = self._step(own_fields, entry, place_of)
+                complete_plan = plan.replace(team=CUSTOMER, asked=(self.contacts[place_of],))
+        title = own_fields.get("title") if plan.what is not PartKind.AGREEMENT else _document_name(own_fields)
+        titled_plan = complete_plan.replace(title=str(title or plan.id), kind=str(file.get("kind", "")))
+        return PartDraft(titled_plan, position, position.holding(file))
 
     def _agreement_plan(self, plan: PartPlan, entry: dict[str, Any], file: dict[str, Any]) -> PartPlan:
-        words, people = _persons(entry), _persons(file)
-        if CUSTOMER in words or self.file.customer.person in people:
+        person_words, people = _persons(entry), _persons(file)
+        if CUSTOMER in person_words or self.file.customer.person in people:
             return plan.replace(team=CUSTOMER, asked=(self.customer_id,))
-        return plan.replace(team=words[0], asked=(people[0],)) if words and words[0] and people[0] else plan
+        return (
+            plan.replace(team=person_words[0], asked=(people[0],))
+            if person_words and person_words[0] and people[0]
+            else plan
+        )
 
-    def _one_of(self, key: str, place: int, entry: Any) -> Any:
+    def _one_of(self, key: str, index: int, entry: Any) -> Any:
         """One of a list of people; only reviewers can be a group."""
         named = self._somebody(entry)
         if key != "reviewers" and isinstance(named, dict) and "group" in named and "group" not in entry:
-            raise _PartFault((key, place, "person"), FileFault.GROUP_HERE.to_message(group=entry["person"]))
+            raise _PartFault((key, index, "person"), FileFault.GROUP_HERE.to_message(group=entry["person"]))
         return named
 
     def _somebody(self, entry: Any) -> Any:
         """Somebody who is asked, with the person or group in place of a word."""
-        words = PartWords(customer=self._customer, owner=self.file.owner, teams=self.file.teams)
-        named = words.somebody(entry)
+        part_words = PartWords(customer=self._customer, owner=self.file.owner, teams=self.file.teams)
+        named = part_words.somebody(entry)
         id = named.get("person") if isinstance(named, dict) else None
         if not isinstance(id, str) or id not in self.checks.groups:
             return named
         return {**{key: value for key, value in named.items() if key != "person"}, "group": id}
 
-    def _task(self, own: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
-        who = own.get("who")
-        if "team" in entry and who is not None:
+    def _task(self, own_fields: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+        assignee = own_fields.get("who")
+        if "team" in entry and assignee is not None:
             raise _PartFault((), FileFault.ONLY_ONE.to_message(field="team", other="who"))
         if "team" in entry:
             id = self._team(entry["team"], "team")
-            who = {"group": id} if id in self.checks.groups else {"person": id}
-        who = self._somebody(who)
-        if who is None:
+            assignee = {"group": id} if id in self.checks.groups else {"person": id}
+        assignee = self._somebody(assignee)
+        if assignee is None:
             teams = ", ".join(self.file.teams)
-            needed = FileFault.NEEDS_TEAM.to_message(teams=teams) if teams else FileFault.NEEDS_TEAMS.to_message()
-            raise _PartFault((), needed)
-        owner = self.deputy if who == asked_of(self.file.owner) else self.file.owner
-        return {"kind": TEAM_TASK, "owner": owner, **own, "who": who}
+            fault = FileFault.NEEDS_TEAM.to_message(teams=teams) if teams else FileFault.NEEDS_TEAMS.to_message()
+            raise _PartFault((), fault)
+        owner = self.deputy if assignee == asked_of(self.file.owner) else self.file.owner
+        return {"kind": TEAM_TASK, "owner": owner, **own_fields, "who": assignee}
 
     def _task_plan(self, plan: PartPlan, entry: dict[str, Any], file: dict[str, Any]) -> PartPlan:
-        who = file["who"] if isinstance(file["who"], dict) else {}
-        asked = who.get("person") or who.get("group")
-        known = plan.replace(team=entry.get("team"), tell_customer=self._flag(entry, "tell_customer"))
-        if identity(who) == identity(self.contacts_plain[0]):
-            return known.replace(team=CUSTOMER, asked=(self.customer_id,))
-        return known.replace(asked=(asked,)) if isinstance(asked, str) else known
+        assignee = file["who"] if isinstance(file["who"], dict) else {}
+        assignee_id = assignee.get("person") or assignee.get("group")
+        task_plan = plan.replace(team=entry.get("team"), tell_customer=self._flag(entry, "tell_customer"))
+        if identity(assignee) == identity(self.contacts_plain[0]):
+            return task_plan.replace(team=CUSTOMER, asked=(self.customer_id,))
+        return task_plan.replace(asked=(assignee_id,)) if isinstance(assignee_id, str) else task_plan
 
-    def _contact(self, who: Any) -> int:
+    def _contact(self, assignee: Any) -> int:
         """Index of the person whom a step asks: `customer`, an id, or an address."""
-        if who == {"person": CUSTOMER}:
+        if assignee == {"person": CUSTOMER}:
             return 0
-        for place, one in enumerate(self.contacts_plain):
-            if isinstance(who, dict) and who.keys() & {"person", "email"} and who.items() <= one.items():
-                return place
-        known = [CUSTOMER, *(str(one.get("person") or one["email"]) for one in self.contacts_plain)]
-        raise _PartFault(("who",), FileFault.NOT_THE_CUSTOMER.to_message(people=", ".join(dict.fromkeys(known))))
+        for index, contact in enumerate(self.contacts_plain):
+            if (
+                isinstance(assignee, dict)
+                and assignee.keys() & {"person", "email"}
+                and assignee.items() <= contact.items()
+            ):
+                return index
+        known_contacts = [
+            CUSTOMER,
+            *(str(contact.get("person") or contact["email"]) for contact in self.contacts_plain),
+        ]
+        raise _PartFault(
+            ("who",), FileFault.NOT_THE_CUSTOMER.to_message(people=", ".join(dict.fromkeys(known_contacts)))
+        )
 
-    def _step(self, own: dict[str, Any], entry: dict[str, Any], asked: int) -> dict[str, Any]:
-        """The task file of a step for the contact at index `asked`."""
-        step = {"kind": CUSTOMER_STEP, "owner": self.file.owner, **own, "who": self.contacts_plain[asked]}
-        if "delegate" in entry and "colleagues" in own:
+    def _step(self, own_fields: dict[str, Any], entry: dict[str, Any], contact_index: int) -> dict[str, Any]:
+        """The task file of a step for the contact at index `contact_index`."""
+        step = {
+            "kind": CUSTOMER_STEP,
+            "owner": self.file.owner,
+            **own_fields,
+            "who": self.contacts_plain[contact_index],
+        }
+        if "delegate" in entry and "colleagues" in own_fields:
             raise _PartFault((), FileFault.ONLY_ONE.to_message(field="colleagues", other="delegate"))
         if self._flag(entry, "delegate"):
             if not self.file.customer.colleagues:
                 raise _PartFault(("delegate",), FileFault.NEEDS_COLLEAGUES.to_message())
-            step["colleagues"] = [one for place, one in enumerate(self.contacts_plain) if place != asked]
+            step["colleagues"] = [
+                contact for index, contact in enumerate(self.contacts_plain) if index != contact_index
+            ]
         return step
 
     def _flag(self, entry: dict[str, Any], name: str) -> bool:
@@ -282,8 +309,8 @@ class PartDrafts:
         return _plain(self.file.customer)
 
 
-def _with_article(what: PartKind) -> str:
-    return f"an {what}" if what is PartKind.AGREEMENT else f"a {what}"
+def _with_article(part_kind: PartKind) -> str:
+    return f"an {part_kind}" if part_kind is PartKind.AGREEMENT else f"a {part_kind}"
 
 
 class _PartFault(Exception):
@@ -292,21 +319,21 @@ class _PartFault(Exception):
         self.at, self.message = at, message
 
 
-def _plain(somebody: Any) -> dict[str, Any]:
-    if somebody.person is not None:
-        return {"person": somebody.person}
-    in_full: dict[str, Any] = somebody.in_full.model_dump(mode="json", by_alias=True, exclude_unset=True)
+def _plain(entry: Any) -> dict[str, Any]:
+    if entry.person is not None:
+        return {"person": entry.person}
+    in_full: dict[str, Any] = entry.in_full.model_dump(mode="json", by_alias=True, exclude_unset=True)
     return in_full
 
 
 def _persons(file: Mapping[str, Any]) -> list[Any]:
     """Signer ids of an agreement in order; None for people described in full."""
     signers = file.get("signers")
-    return [one.get("person") for one in signers if isinstance(one, dict)] if isinstance(signers, list) else []
+    return [signer.get("person") for signer in signers if isinstance(signer, dict)] if isinstance(signers, list) else []
 
 
-def _document_name(own: Mapping[str, Any]) -> str | None:
-    document = own.get("document")
+def _document_name(fields: Mapping[str, Any]) -> str | None:
+    document = fields.get("document")
     if not isinstance(document, dict):
         return None
     name, file = document.get("name"), document.get("file")
@@ -335,13 +362,13 @@ class PreparedOnboarding:
         for document in self.documents.values():
             await store.files.put(document)
         texts = {"parts": self.content.model_dump_json()} | {f"news-{id}": text for id, text in self.texts.items()}
-        kept = await store.keep_input(workflow_id, digest, self.people, texts)
+        stored_texts = await store.keep_input(workflow_id, digest, self.people, texts)
         return self.given.replace(
-            onboarding=self.given.onboarding.replace(content=kept["parts"]),
-            stages=tuple(_with_texts(stage, kept) for stage in self.given.stages),
+            onboarding=self.given.onboarding.replace(content=stored_texts["parts"]),
+            stages=tuple(_with_texts(stage, stored_texts) for stage in self.given.stages),
         )
 
-    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None: ...
+    async def store_for_pages(self, store: Store, workflow_input: FollowUpInput) -> None: ...
 
 
 PreparedPart = request_file.PreparedRequest | task_file.PreparedTask
@@ -358,14 +385,14 @@ async def prepare_onboarding(written: FileText | PlainFile, sources: Sources) ->
     directory, templates = sources.directory, sources.templates
     plain = await read_as(Kind.ONBOARDING, written)
     template = await asyncio.to_thread(read_template, plain, templates) if templates else None
-    whole = merged(plain, template)
-    checks = await OnboardingChecks.look_up(whole.file.plain, sources)
-    file, found = await checked(whole.file, OnboardingFile, checks, directory)
-    deputy = await _deputy(whole.file, file, checks, directory)
-    drafts = PartDrafts(file, whole, checks, deputy, _in_full(plain, file, directory))
+    merged_template = merged(plain, template)
+    checks = await OnboardingChecks.look_up(merged_template.file.plain, sources)
+    file, checked_policy = await checked(merged_template.file, OnboardingFile, checks, directory)
+    deputy = await _deputy(merged_template.file, file, checks, directory)
+    drafts = PartDrafts(file, merged_template, checks, deputy, _in_full(plain, file, directory))
     drafts.read()
     parts = await _parts(drafts, sources)
-    return _prepared(plain, drafts, parts, found.resolved.policy)
+    return _prepared(plain, drafts, parts, checked_policy.resolved.policy)
 
 
 CHECKS[Kind.ONBOARDING] = prepare_onboarding
@@ -401,7 +428,10 @@ def _onboarding_input(
 ) -> OnboardingInput:
     file = drafts.file
     id = file.id or f"onboarding-{digest[:12]}"
-    teams, groups = (one for team in file.teams.values() for one in drafts.checks.team(team)), drafts.checks.groups
+    teams, groups = (
+        (person for team in file.teams.values() for person in drafts.checks.team(team)),
+        drafts.checks.groups,
+    )
     onboarding = Onboarding(
         id=id,
         kind=file.kind,
@@ -411,7 +441,7 @@ def _onboarding_input(
         urgent=policy.urgent,
         lock_screen=policy.lock_screen,
         quiet=NotificationBudget(most=file.quiet.most, per=file.quiet.per, people=drafts.contacts),
-        told=tuple(dict.fromkeys(one for one in teams if one not in drafts.checks.owners)),
+        told=tuple(dict.fromkeys(person for person in teams if person not in drafts.checks.owners)),
         teams=tuple(dict.fromkeys(group_word(id) if id in groups else id for id in file.teams.values())),
     )
     return OnboardingInput(
@@ -448,8 +478,10 @@ def _members(plan: PartPlan, part: PreparedPart, drafts: PartDrafts) -> Iterator
     """A team's people; customers by the ids that both onboarding and part use."""
     people = part.given.subject.people
     if plan.team == CUSTOMER:
-        own = (one.person for one, is_customer in zip(people, _customers(plan, drafts), strict=False) if is_customer)
-        yield from dict.fromkeys((drafts.customer_id, *own))
+        own_ids = (
+            entry.person for entry, is_customer in zip(people, _customers(plan, drafts), strict=False) if is_customer
+        )
+        yield from dict.fromkeys((drafts.customer_id, *own_ids))
     elif plan.team is not None:
         yield from (member for id in plan.asked for member in drafts.checks.groups.get(id, (id,)))
 
@@ -458,13 +490,13 @@ def _customers(plan: PartPlan, drafts: PartDrafts) -> Iterator[bool]:
     """For each of a part's people, whether they are the customer."""
     [file] = (draft.file.plain for draft in drafts.all if draft.plan.id == plan.id and draft.file)
     customer = identity(drafts.contacts_plain[0])
-    return (identity(one) == customer for one in people_of(file))
+    return (identity(entry) == customer for entry in people_of(file))
 
 
-async def prepare_part(what: PartKind, file: PlainFile, sources: Sources) -> PreparedPart:
+async def prepare_part(part_kind: PartKind, file: PlainFile, sources: Sources) -> PreparedPart:
     """The part as it would be started alone; raises as its kind's `prepare` function."""
     of_parent = replace(sources, of_parent=True)
-    if what is PartKind.AGREEMENT:
+    if part_kind is PartKind.AGREEMENT:
         return await request_file.prepare_request(file, of_parent)
     return await task_file.prepare_task(file, of_parent)
 
@@ -487,7 +519,7 @@ async def _parts(drafts: PartDrafts, sources: Sources) -> dict[str, PreparedPart
 
 def _in_full(plain: PlainFile, file: OnboardingFile, directory: Directory) -> tuple[str | None, ...]:
     """Ids of the customer's people who are described in full."""
-    everyone = (one.in_full for one in (file.customer, *file.customer.colleagues))
+    everyone = (entry.in_full for entry in (file.customer, *file.customer.colleagues))
     id = file.id or launch.fingerprint(plain.plain)
     return ids_in_full(everyone, Kind.ONBOARDING.workflow_id(id), directory.secret)
 
@@ -495,7 +527,7 @@ def _in_full(plain: PlainFile, file: OnboardingFile, directory: Directory) -> tu
 async def _deputy(plain: PlainFile, file: OnboardingFile, checks: OnboardingChecks, directory: Directory) -> str:
     """Who is notified while a decision of the owner waits: the manager, else a team member."""
     owner = await directory.person(person_of(file.owner))
-    teams = (one for id in file.teams.values() for one in checks.team(id))
+    teams = (person for id in file.teams.values() for person in checks.team(id))
     deputy = next((id for id in (owner.manager, owner.delegate, *teams) if id and id not in checks.owners), None)
     if deputy is None and group_of(file.owner):
         return file.owner  # The others of the group hear it.
@@ -529,14 +561,14 @@ def fingerprint_of(written: PlainFile, documents: LocalDocuments) -> str:
 
 def _fingerprint(plain: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
     """Of the file without its id, with documents by hash; templates do not count."""
-    own = {key: value for key, value in plain.items() if key != "id"}
+    content = {key: value for key, value in plain.items() if key != "id"}
     return launch.fingerprint(
-        {**own, "documents": {name: hashes[name] for name in _named_documents(plain) if name in hashes}}
+        {**content, "documents": {name: hashes[name] for name in _named_documents(plain) if name in hashes}}
     )
 
 
 def _named_documents(plain: Mapping[str, Any]) -> Iterator[str]:
-    for agreement in (one for stage in maps(plain, "stages") for one in maps(stage, "agreements")):
+    for agreement in (entry for stage in maps(plain, "stages") for entry in maps(stage, "agreements")):
         document = agreement.get("document")
         if isinstance(document, dict) and isinstance(name := document.get("file"), str):
             yield name
@@ -564,12 +596,12 @@ class RestartedPart:
     before: PartContent
 
     @classmethod
-    async def read(cls, store: Store, onboarding: str, what: PartKind, line: PartLine) -> Self:
+    async def read(cls, store: Store, onboarding: str, part_kind: PartKind, line: PartLine) -> Self:
         """The part of this line of an onboarding; `NothingToDecide` if it was not started yet."""
         if line.content is None:
             raise NothingToDecide(f"{line.id} is {line.state}: there is nothing to decide about it")
         workflow_id = Kind.ONBOARDING.workflow_id(onboarding)
-        return cls(store, workflow_id, what, await read_what(store, workflow_id, line.content, line.id))
+        return cls(store, workflow_id, part_kind, await read_what(store, workflow_id, line.content, line.id))
 
     async def from_file(self, file: PlainFile, sources: Sources) -> str:
         """Store a checked replacement file; returns the reference. Raises as `prepare_part`."""
@@ -579,19 +611,19 @@ class RestartedPart:
             content = self._with_ids(content)
         return await self._store_content(file.saying(content), sources)
 
-    async def with_signers(self, others: Mapping[str, str], sources: Sources) -> str:
+    async def with_signers(self, replacements: Mapping[str, str], sources: Sources) -> str:
         """Store the content with signers exchanged by id; returns the reference. Idempotent; raises `NoSuchSigner`."""
-        known = self._signers(sources.directory.secret)
-        ids = [id for id, _ in known]
-        wanted = {_at_position(old, ids): new for old, new in others.items()}
-        for old, new in wanted.items():
-            if old not in ids and new not in ids:
-                raise NoSuchSigner(f"{old} is no signer of it: {', '.join(ids) or 'it has none'}")
-        signers = [_with_new_signer(entry, wanted.get(id)) for id, entry in known]
+        signer_entries = self._signers(sources.directory.secret)
+        ids = [id for id, _ in signer_entries]
+        new_by_old = {_at_position(former_id, ids): new for former_id, new in replacements.items()}
+        for former_id, new in new_by_old.items():
+            if former_id not in ids and new not in ids:
+                raise NoSuchSigner(f"{former_id} is no signer of it: {', '.join(ids) or 'it has none'}")
+        signers = [_with_new_signer(entry, new_by_old.get(id)) for id, entry in signer_entries]
         documents = await self.before.read_documents(self.store)
-        kept = self.before.model_copy(update={"file": self._with_ids({**self.before.file, "signers": signers})})
+        content = self.before.model_copy(update={"file": self._with_ids({**self.before.file, "signers": signers})})
         return await self._store_content(
-            kept.plain(self.workflow_id.partition(":")[2]), replace(sources, documents=documents)
+            content.plain(self.workflow_id.partition(":")[2]), replace(sources, documents=documents)
         )
 
     def _with_ids(self, file: dict[str, Any]) -> dict[str, Any]:
@@ -604,7 +636,7 @@ class RestartedPart:
     def _signers(self, secret: SecretStr | None) -> list[tuple[str, Any]]:
         """Signers by the request's ids; without a secret, those described in full by position."""
         entries = self.before.file.get("signers") or ()
-        return [(_id_of(one, place, secret), one) for place, one in enumerate(entries, start=1)]
+        return [(_id_of(entry, position, secret), entry) for position, entry in enumerate(entries, start=1)]
 
     async def _store_content(self, file: PlainFile, sources: Sources) -> str:
         part = await prepare_part(self.what, file, sources)
@@ -624,10 +656,10 @@ def _id_of(entry: Mapping[str, Any], position: int, secret: SecretStr | None) ->
     return id_of_address(str(entry.get("email")), secret) if secret else position_word(position)
 
 
-def _at_position(word: str, ids: Sequence[str]) -> str:
+def _at_position(signer: str, ids: Sequence[str]) -> str:
     """The id at the position of `signer-2`; other words unchanged."""
-    position = position_of(word)
-    return ids[position - 1] if position and position <= len(ids) else word
+    position = position_of(signer)
+    return ids[position - 1] if position and position <= len(ids) else signer
 
 
 def _with_new_signer(entry: Mapping[str, Any], new: str | None) -> Mapping[str, Any]:

@@ -97,18 +97,22 @@ class OnboardingPartsService(OnboardingParts):
             content = await OnboardingContent.read(self.store, workflow_id, order.content)
             sources = await self._sources()
             ahead = await self._rehearsed(order)
-            found = [await self._start(order, one, content, sources, ahead) for one in order.parts]
-            away = [one for one in found if isinstance(one, StoreAway)]
-            if len(away) == len(found) > 0:
-                raise away[0]
-            living = [one for one in found if isinstance(one, path.StartResult)]
+            results = [await self._start(order, part, content, sources, ahead) for part in order.parts]
+            failures = [result for result in results if isinstance(result, StoreAway)]
+            if len(failures) == len(results) > 0:
+                raise failures[0]
+            living = [result for result in results if isinstance(result, path.StartResult)]
             if ahead:
-                await asyncio.gather(*(self._begin(one.workflow_id, ahead) for one in living if one.created))
-            seen = await asyncio.gather(*(self._subscribe(order, one.workflow_id) for one in living if not one.created))
+                await asyncio.gather(*(self._begin(part.workflow_id, ahead) for part in living if part.created))
+            ended_parts = await asyncio.gather(
+                *(self._subscribe(order, part.workflow_id) for part in living if not part.created)
+            )
         return PartsSeen(
-            parts=tuple(one for one in (*found, *seen) if isinstance(one, PartSeen)),
-            away=tuple(part.id for part, one in zip(order.parts, found, strict=True) if isinstance(one, StoreAway)),
-            begun=tuple(PartBegun(id=one.id, asked=one.asked) for one in living if isinstance(one, _Begun)),
+            parts=tuple(outcome for outcome in (*results, *ended_parts) if isinstance(outcome, PartSeen)),
+            away=tuple(
+                part.id for part, result in zip(order.parts, results, strict=True) if isinstance(result, StoreAway)
+            ),
+            begun=tuple(PartBegun(id=part.id, asked=part.asked) for part in living if isinstance(part, _Begun)),
         )
 
     async def _sources(self) -> Sources:
@@ -123,57 +127,59 @@ class OnboardingPartsService(OnboardingParts):
         """The started part, why it is refused, or that the store is unavailable."""
         try:
             return await self._started(order, part, content, sources, ahead)
-        except path.IdTaken as taken:
-            return await self._asked(order, part) or _refused(part, str(taken), resumable=False)
+        except path.IdTaken as conflict:
+            return await self._asked(order, part) or _refused(part, str(conflict), resumable=False)
         except (path.NotItsOwn, path.BrokenOff) as refused:
             return _refused(part, str(refused), resumable=isinstance(refused, path.BrokenOff) and refused.left)
-        except StoreAway as away:
-            return away
+        except StoreAway as failure:
+            return failure
         except StoreFailure as lost:
             return _refused(part, str(lost), resumable=part.again)
 
     async def _started(
         self, order: PartsToStart, part: PartToStart, content: OnboardingContent, sources: Sources, ahead: timedelta
     ) -> PartSeen | path.StartResult:
-        kept, what = await self._content(order, part, content)
+        part_content, part_kind = await self._content(order, part, content)
         try:
-            joined = await self._checked(order, part, content, (kept, what), sources)
+            joined = await self._checked(order, part, content, (part_content, part_kind), sources)
             parent = order.workflow_id
             started = await admit(joined).start(self.client, self.store, parent=parent, again=part.again, delay=ahead)
             return _Begun(**vars(started), asked=joined.given.first_turn[:PEOPLE_AT_MOST])
         except (FileFaults, DocumentMissing, DocumentDamaged) as faults:
             # It may have been started while its content was valid: by an earlier attempt, or alone.
-            says = faults.in_short if isinstance(faults, FileFaults) else str(faults)
+            explanation = faults.in_short if isinstance(faults, FileFaults) else str(faults)
             try:
-                known = WorkflowName(what.runs_as or Kind.TASK, part.id)
-                return await path.recognise(self.client, self.store, known, kept.fingerprint, faults)
+                workflow_name = WorkflowName(part_kind.runs_as or Kind.TASK, part.id)
+                return await path.recognise(self.client, self.store, workflow_name, part_content.fingerprint, faults)
             except (FileFaults, DocumentMissing, DocumentDamaged):
-                return _refused(part, says, resumable=part.again)
+                return _refused(part, explanation, resumable=part.again)
             except path.BrokenOff as broken:
-                return _refused(part, says, resumable=broken.left)
+                return _refused(part, explanation, resumable=broken.left)
 
     async def _checked(
         self,
         order: PartsToStart,
         part: PartToStart,
         content: OnboardingContent,
-        of: tuple[PartContent, PartKind],
+        content_and_kind: tuple[PartContent, PartKind],
         sources: Sources,
     ) -> PreparedPart:
-        """A part ready to start from the content and kind in `of`; raises the faults of its file or document."""
-        kept, what = of
-        sources = replace(sources, documents=await kept.read_documents(self.store))
-        return _joined(await prepare_part(what, kept.plain(part.id), sources), order, part, kept, content)
+        """A part ready to start from its content and kind; raises the faults of its file or document."""
+        part_content, part_kind = content_and_kind
+        sources = replace(sources, documents=await part_content.read_documents(self.store))
+        return _joined(
+            await prepare_part(part_kind, part_content.plain(part.id), sources), order, part, part_content, content
+        )
 
     async def _asked(self, order: PartsToStart, part: PartToStart) -> path.StartResult | None:
         """The decision task started by an earlier attempt, recognised even if its text differs by now."""
         if part.after is None:
             return None
-        what = WorkflowName(Kind.TASK, part.id)
-        found = await runs.found(self.client, what.workflow_id)
-        if found is None or found.known.get(names.PARENT) != order.workflow_id:
+        workflow_name = WorkflowName(Kind.TASK, part.id)
+        run = await runs.found(self.client, workflow_name.workflow_id)
+        if run is None or run.known.get(names.PARENT) != order.workflow_id:
             return None
-        return path.StartResult(what.id, what.workflow_id, found.run_id, created=False)
+        return path.StartResult(workflow_name.id, workflow_name.workflow_id, run.run_id, created=False)
 
     async def _rehearsed(self, order: PartsToStart) -> timedelta:
         """How far a rehearsal has moved the onboarding's clock, zero if only the worker's clock is off. An activity
@@ -207,8 +213,8 @@ class OnboardingPartsService(OnboardingParts):
         """The task to decide about a part, in the owner's language, with the reason of its ending."""
         title = str(_title_of(content.parts[part.part], part.part))
         say = (await language_of(self.directory, person_of(content.owner), order.workflow_id)).say
-        why = " ".join(filter(None, (say(_ended_as(part), fault=part.says), await self._reasons(part))))
-        text = f"{title}: {why}\n\n{say(_PLEASE_DECIDE)}"
+        ending = " ".join(filter(None, (say(_ended_as(part), fault=part.says), await self._reasons(part))))
+        text = f"{title}: {ending}\n\n{say(_PLEASE_DECIDE)}"
         return PartContent(
             file={
                 "kind": DECISION,
@@ -225,56 +231,60 @@ class OnboardingPartsService(OnboardingParts):
             return ""
         workflow_id = kind.workflow_id(part.after)
         content = await self.store.records.read(workflow_id)
-        shown = SettledRecord.model_validate_json(content).show if content else None
-        given = shown.reasons.values() if shown else ()
-        words = await words_of_all(self.store, workflow_id, given)
-        return " ".join(words[reason] for reason in given if words[reason] not in (ERASED, DAMAGED))
+        view = SettledRecord.model_validate_json(content).show if content else None
+        reasons = view.reasons.values() if view else ()
+        text_by_reason = await words_of_all(self.store, workflow_id, reasons)
+        return " ".join(text_by_reason[reason] for reason in reasons if text_by_reason[reason] not in (ERASED, DAMAGED))
 
     async def _subscribe(self, order: PartsToStart, workflow_id: str) -> PartSeen | None:
         """Subscribe the onboarding to a part that already existed; how it ended, if it has."""
-        wanted = Subscription(actor=_BY, workflow=order.workflow_id)
-        if says := await try_command(self.client, workflow_id, wanted, order.onboarding):
-            activity.logger.warning("part not subscribed to", extra={"workflow": workflow_id, "says": says})
+        subscription = Subscription(actor=_BY, workflow=order.workflow_id)
+        if refusal := await try_command(self.client, workflow_id, subscription, order.onboarding):
+            activity.logger.warning("part not subscribed to", extra={"workflow": workflow_id, "says": refusal})
         return await self._look_at(workflow_id)
 
     async def read(self, parts: PartsToLookAt) -> PartsSeen:
         with failing_as_application_errors():
-            seen = await asyncio.gather(*(self._look_at(id) for id in parts.parts))
-        return PartsSeen(parts=tuple(one for one in seen if one is not None))
+            parts_seen = await asyncio.gather(*(self._look_at(id) for id in parts.parts))
+        return PartsSeen(parts=tuple(part for part in parts_seen if part is not None))
 
     async def _look_at(self, workflow_id: str) -> PartSeen | None:
-        what = named(workflow_id)
-        if what is None:
+        workflow_name = named(workflow_id)
+        if workflow_name is None:
             return None
         if content := await self.store.records.read(workflow_id):
-            return _ended(what.id, SettledRecord.model_validate_json(content).show)
-        found = await runs.found(self.client, workflow_id)
-        left = found is None or found.status is runs.RunStatus.TERMINATED
-        return PartSeen(id=what.id, broken=True, resumable=left) if found is None or found.status.broken_off else None
+            return _ended(workflow_name.id, SettledRecord.model_validate_json(content).show)
+        run = await runs.found(self.client, workflow_id)
+        is_restartable = run is None or run.status is runs.RunStatus.TERMINATED
+        return (
+            PartSeen(id=workflow_name.id, broken=True, resumable=is_restartable)
+            if run is None or run.status.broken_off
+            else None
+        )
 
     async def end(self, parts: PartsToEnd) -> None:
-        wanted = (
+        command = (
             Done(actor=parts.actor, note=parts.reason, decided=True)
             if parts.done
             else Cancellation(actor=parts.actor, reason=parts.reason, told=parts.told)
         )
         with failing_as_application_errors():
-            await asyncio.gather(*(self._end(id, wanted, parts) for id in parts.parts))
+            await asyncio.gather(*(self._end(id, command, parts) for id in parts.parts))
 
-    async def _end(self, workflow_id: str, wanted: Done | Cancellation, parts: PartsToEnd) -> None:
-        found, begun_by = await runs.found(self.client, workflow_id), parts.begun_by
-        if found is None and parts.begun and isinstance(wanted, Cancellation):
-            agreements = {Kind.REQUEST.workflow_id(one.id): one for one in parts.begun.parts}
+    async def _end(self, workflow_id: str, command: Done | Cancellation, parts: PartsToEnd) -> None:
+        run, begun_by = await runs.found(self.client, workflow_id), parts.begun_by
+        if run is None and parts.begun and isinstance(command, Cancellation):
+            agreements = {Kind.REQUEST.workflow_id(part.id): part for part in parts.begun.parts}
             if (part := agreements.get(workflow_id)) and not await self.store.records.read(workflow_id):
-                await self._end_forgotten(parts.begun, part, wanted)
-        if found is None or (begun_by and found.known.get(names.PARENT) != begun_by):
+                await self._end_forgotten(parts.begun, part, command)
+        if run is None or (begun_by and run.known.get(names.PARENT) != begun_by):
             return
-        if found.status.broken_off and isinstance(wanted, Cancellation):
-            await end_terminated(self.client, self.store, workflow_id, wanted, self.now())
-        elif says := await send_command(self.client, workflow_id, wanted, _BY):
-            activity.logger.info("part not ended", extra={"workflow": workflow_id, "says": says})
+        if run.status.broken_off and isinstance(command, Cancellation):
+            await end_terminated(self.client, self.store, workflow_id, command, self.now())
+        elif refusal := await send_command(self.client, workflow_id, command, _BY):
+            activity.logger.info("part not ended", extra={"workflow": workflow_id, "says": refusal})
 
-    async def _end_forgotten(self, order: PartsToStart, part: PartToStart, wanted: Cancellation) -> None:
+    async def _end_forgotten(self, order: PartsToStart, part: PartToStart, cancellation: Cancellation) -> None:
         # End the document of an agreement without workflow and record, by its stored content. Content that is erased or
         # invalid by now is only logged: a retry would not help.
         sources = await self._sources()
@@ -286,31 +296,39 @@ class OnboardingPartsService(OnboardingParts):
         except (FileFaults, StoreFailure) as lost:
             activity.logger.error("forgotten part not ended", extra={"part": part.id, "says": type(lost).__name__})
             return
-        if isinstance(given := checked.given, SignatureInput):
+        if isinstance(request_input := checked.given, SignatureInput):
             # Nobody is asked any more: the message stays in the erasable store.
-            given = given.replace(brief=given.brief.replace(message=None))
-            by = order.workflow_id
-            await end_forgotten(self.client, self.store, given, wanted, self.now(), parent=by)
+            request_input = request_input.replace(brief=request_input.brief.replace(message=None))
+            onboarding_workflow = order.workflow_id
+            await end_forgotten(
+                self.client, self.store, request_input, cancellation, self.now(), parent=onboarding_workflow
+            )
 
 
-def _ahead(now: datetime | None, here: datetime) -> timedelta:
+def _ahead(now: datetime | None, own_now: datetime) -> timedelta:
     """How far the onboarding's clock is ahead of ours; zero if its time is only that of the scheduling."""
-    ahead = now - here if now else timedelta()
+    ahead = now - own_now if now else timedelta()
     return ahead if ahead > _CLOCKS_DIFFER else timedelta()
 
 
 def _joined(
-    prepared: PreparedPart, order: PartsToStart, part: PartToStart, kept: PartContent, content: OnboardingContent
+    prepared: PreparedPart,
+    order: PartsToStart,
+    part: PartToStart,
+    part_content: PartContent,
+    content: OnboardingContent,
 ) -> PreparedPart:
     """The part with what the onboarding adds outside its fingerprint: subscription, notification budget, origin, the
     customer's name in its title, and the subject of a decision task.
     """
-    given = prepared.given
-    others = tuple(one for one in given.subscribers if one != order.workflow_id)
-    told = given.policy.tell_requester
+    workflow_input = prepared.given
+    subscribers = tuple(subscriber for subscriber in workflow_input.subscribers if subscriber != order.workflow_id)
+    tell_requester = workflow_input.policy.tell_requester
     # The owner follows the onboarding: a part's start is news only if its own file wants it.
-    policy = given.policy.replace(tell_requester=told.replace(started=told.started and kept.tells_of_its_start))
-    changes: dict[str, Any] = {"subscribers": (*others, order.workflow_id), "quiet": order.quiet}
+    policy = workflow_input.policy.replace(
+        tell_requester=tell_requester.replace(started=tell_requester.started and part_content.tells_of_its_start)
+    )
+    changes: dict[str, Any] = {"subscribers": (*subscribers, order.workflow_id), "quiet": order.quiet}
     if not isinstance(prepared, PreparedRequest):
         decides = ToDecide(onboarding=order.onboarding, part=part.part) if part.after else None
         task = prepared.given.task
@@ -322,10 +340,10 @@ def _joined(
     return replace(prepared, request=prepared.request.replace(brief=brief, policy=policy, **changes))
 
 
-def _teams(policy: Policy, told: tuple[str, ...]) -> Iterator[Target]:
+def _teams(policy: Policy, team_members: tuple[str, ...]) -> Iterator[Target]:
     """The teams that the agreement's own policy does not notify."""
-    known = {target.person for target in policy.handoff} | {target.target for target in policy.handoff}
-    return (Target(target=person, person=person) for person in told if person not in known)
+    notified = {target.person for target in policy.handoff} | {target.target for target in policy.handoff}
+    return (Target(target=person, person=person) for person in team_members if person not in notified)
 
 
 def _title_of(content: PartContent, part: str) -> object:
@@ -340,9 +358,9 @@ def _ended_as(part: PartToStart) -> str:
     return _NOT_STARTED if part.says else _BROKEN_OFF
 
 
-def _ended(id: str, shown: Shown) -> PartSeen:
-    declined = next((line.person for line in shown.lines if line.state == SignerState.DECLINED), None)
-    return PartSeen(id=id, status=shown.status, by=declined)
+def _ended(id: str, view: Shown) -> PartSeen:
+    declined = next((line.person for line in view.lines if line.state == SignerState.DECLINED), None)
+    return PartSeen(id=id, status=view.status, by=declined)
 
 
 def _refused(part: PartToStart, says: str, *, resumable: bool) -> PartSeen:
