@@ -11,22 +11,26 @@ from workflows.names import WORKFLOW_QUEUE
 
 async def ensure_endpoint(client: Client, name: str) -> SetUp:
     """Create the endpoint to our worker; one of this name with another target is left alone."""
-    what = f"Nexus endpoint {name}"
+    title = f"Nexus endpoint {name}"
     try:
-        there = await found(client, name)
-        if there is None:
+        endpoint = await found(client, name)
+        if endpoint is None:
             spec = EndpointSpec(name=name, target=EndpointTarget(worker=_ours(client)))
             await client.operator_service.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
-            return SetUp(what, Made.CREATED)
+            return SetUp(title, Made.CREATED)
     except RPCError as error:
         if error.status in NOT_OURS_TO_MAKE:
-            return SetUp(what, Made.NOT_PERMITTED, "only for workflows of other teams: docs/nexus.md says who makes it")
+            return SetUp(
+                title, Made.NOT_PERMITTED, "only for workflows of other teams: docs/nexus.md says who makes it"
+            )
         if error.status is RPCStatusCode.ALREADY_EXISTS:
-            return SetUp(what, Made.EXISTS)
-        return SetUp(what, Made.FAILED, error.message)
-    if leads_here(client, there):
-        return SetUp(what, Made.EXISTS)
-    return SetUp(what, Made.FAILED, f"it leads to {leads_to(there)}: set COUNTERSIGN_NEXUS_ENDPOINT to another name")
+            return SetUp(title, Made.EXISTS)
+        return SetUp(title, Made.FAILED, error.message)
+    if leads_here(client, endpoint):
+        return SetUp(title, Made.EXISTS)
+    return SetUp(
+        title, Made.FAILED, f"it leads to {leads_to(endpoint)}: set COUNTERSIGN_NEXUS_ENDPOINT to another name"
+    )
 
 
 async def found(client: Client, name: str) -> Endpoint | None:

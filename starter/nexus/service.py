@@ -106,21 +106,21 @@ def own_faults(faults: FileFaults) -> str:
     """Faults of the request itself, a line each, without values, since the caller's history keeps them; empty if they
     are faults of our own files.
     """
-    own = list(dict.fromkeys(map(_caller_line, (one for one in faults.faults if one.file == NAME))))
-    more = len(own) - TOLD_AT_MOST
-    return "\n".join([*own[:TOLD_AT_MOST], *([f"and {more:,} more"] if more > 0 else [])])
+    lines = list(dict.fromkeys(map(_caller_line, (fault for fault in faults.faults if fault.file == NAME))))
+    unlisted_count = len(lines) - TOLD_AT_MOST
+    return "\n".join([*lines[:TOLD_AT_MOST], *([f"and {unlisted_count:,} more"] if unlisted_count > 0 else [])])
 
 
 def _caller_line(fault: Fault) -> str:
-    ours = takewhile(lambda step: step.partition("[")[0] in _fields(), fault.path.split("."))
-    return f"{'.'.join(ours) or NAME}: {_without_values(fault.message)}"
+    own_steps = takewhile(lambda step: step.partition("[")[0] in _fields(), fault.path.split("."))
+    return f"{'.'.join(own_steps) or NAME}: {_without_values(fault.message)}"
 
 
 @cache
 def _fields() -> frozenset[str]:
     """All field names; other steps of a path are the caller's words."""
-    whole = RequestFile.model_json_schema()
-    return frozenset(name for part in (whole, *whole["$defs"].values()) for name in part.get("properties", ())) | {
+    schema = RequestFile.model_json_schema()
+    return frozenset(name for part in (schema, *schema["$defs"].values()) for name in part.get("properties", ())) | {
         "pdf"
     }
 
@@ -213,55 +213,55 @@ class SignaturesHandler:
     async def cancel(self, ctx: StartOperationContext, input: Any) -> RequestStanding:
         """End a request of this endpoint; CONFLICT if it has ended."""
         with errors_for_the_caller():
-            wanted = validated_input(_CANCEL, input)
-            if not wanted.reason.strip():
+            cancel_input = validated_input(_CANCEL, input)
+            if not cancel_input.reason.strip():
                 raise HandlerError("reason: is missing", type=HandlerErrorType.BAD_REQUEST)
-            if fault := reason_fault(wanted.reason, "what is given"):
+            if fault := reason_fault(cancel_input.reason, "what is given"):
                 raise HandlerError(f"reason: {fault.english}", type=HandlerErrorType.BAD_REQUEST)
-            what = await self.ours(wanted.id)
-            if says := await self.end(what, wanted.reason, f"nexus-{ctx.request_id}"):
-                raise HandlerError(says, type=HandlerErrorType.CONFLICT)
-            shown = await self._shown(what)
+            workflow_name = await self.ours(cancel_input.id)
+            if refusal := await self.end(workflow_name, cancel_input.reason, f"nexus-{ctx.request_id}"):
+                raise HandlerError(refusal, type=HandlerErrorType.CONFLICT)
+            view = await self._shown(workflow_name)
             # A closed workflow answers no update, without an error.
-            if shown.status.ended and shown.status is not Status.CANCELLED:
-                raise HandlerError(f"too late: the request is {shown.status}", type=HandlerErrorType.CONFLICT)
-            if shown.trouble is not None and RunStatus(shown.trouble).broken_off and not shown.status.ended:
+            if view.status.ended and view.status is not Status.CANCELLED:
+                raise HandlerError(f"too late: the request is {view.status}", type=HandlerErrorType.CONFLICT)
+            if view.trouble is not None and RunStatus(view.trouble).broken_off and not view.status.ended:
                 raise HandlerError(_BROKEN_OFF, type=HandlerErrorType.CONFLICT)
-            return of_shown(shown)
+            return of_shown(view)
 
     async def ours(self, id: str) -> WorkflowName:
         """The request of this id, if it came through this operation's endpoint."""
-        what = WorkflowName(Kind.REQUEST, id)
-        if not is_request_id(id) or await self._origin(what) != origin():
+        workflow_name = WorkflowName(Kind.REQUEST, id)
+        if not is_request_id(id) or await self._origin(workflow_name) != origin():
             raise HandlerError("id: no request of this endpoint has it", type=HandlerErrorType.NOT_FOUND)
-        return what
+        return workflow_name
 
-    async def end(self, what: WorkflowName, reason: str, op: str) -> str | None:
+    async def end(self, workflow_name: WorkflowName, reason: str, op: str) -> str | None:
         """End it, once for each `op`; the reason if it is too late."""
-        wanted = Cancellation(actor=origin(), known_by=KnownBy.NEXUS, reason=reason)
-        return await send_command(self.client, what.workflow_id, wanted, op, within=ANSWERS_WITHIN)
+        cancellation = Cancellation(actor=origin(), known_by=KnownBy.NEXUS, reason=reason)
+        return await send_command(self.client, workflow_name.workflow_id, cancellation, op, within=ANSWERS_WITHIN)
 
-    async def settlement(self, what: WorkflowName) -> Settlement:
+    async def settlement(self, workflow_name: WorkflowName) -> Settlement:
         """By its record; UNAVAILABLE while there is none, CONFLICT if its version is too old."""
-        record = await self._record(what)
+        record = await self._record(workflow_name)
         if record is None:
             raise HandlerError("its record is not there", type=HandlerErrorType.UNAVAILABLE)
         if not isinstance(record.settled, Settled):
             raise HandlerError(_TOO_OLD, type=HandlerErrorType.CONFLICT)
         return of_settled(record.settled)
 
-    async def _record(self, what: WorkflowName) -> SettledRecord | None:
-        content = await self.store.records.read(what.workflow_id)
+    async def _record(self, workflow_name: WorkflowName) -> SettledRecord | None:
+        content = await self.store.records.read(workflow_name.workflow_id)
         return SettledRecord.model_validate_json(content) if content is not None else None
 
-    async def _origin(self, what: WorkflowName) -> str | None:
-        if record := await self._record(what):
+    async def _origin(self, workflow_name: WorkflowName) -> str | None:
+        if record := await self._record(workflow_name):
             return record.origin
-        found = await executions.found(self.client, what.workflow_id)
-        return await found.memo(MEMO_ORIGIN) if found else None
+        run = await executions.found(self.client, workflow_name.workflow_id)
+        return await run.memo(MEMO_ORIGIN) if run else None
 
-    async def _shown(self, what: WorkflowName) -> RequestShow:
-        return await lookup.look(self.client, self.store, what.id, within=ANSWERS_WITHIN)
+    async def _shown(self, workflow_name: WorkflowName) -> RequestShow:
+        return await lookup.look(self.client, self.store, workflow_name.id, within=ANSWERS_WITHIN)
 
 
 class RequestSignature(TemporalOperationHandler[Any, Settlement]):
@@ -282,14 +282,14 @@ class RequestSignature(TemporalOperationHandler[Any, Settlement]):
     ) -> TemporalOperationResult[Settlement]:
         service, attached = self._service, []
 
-        async def attach(*what: Any, **how: Any) -> None:
-            attached.append(await client.start_workflow(*what, **how))
+        async def attach(*arguments: Any, **options: Any) -> None:
+            attached.append(await client.start_workflow(*arguments, **options))
 
         file, documents = read(content)
         intake = Intake(service.directory, service.catalogue)
         admitted = await intake.check(Kind.REQUEST, file, documents, TrustedCaller(origin()))
-        by = Starter(partial(attach, result_type=Settlement), joins=True, origin=origin())
-        started = await admitted.start(service.client, service.store, starter=by)
+        starter = Starter(partial(attach, result_type=Settlement), joins=True, origin=origin())
+        started = await admitted.start(service.client, service.store, starter=starter)
         if attached:
             return attached[0]
         return TemporalOperationResult.sync(await service.settlement(WorkflowName(Kind.REQUEST, started.id)))
@@ -297,9 +297,9 @@ class RequestSignature(TemporalOperationHandler[Any, Settlement]):
     async def cancel_workflow_run(self, ctx: CancelOperationContext, options: CancelWorkflowRunOptions) -> None:
         """End the request; a caller who joined a request of another origin cannot."""
         with errors_for_the_caller():
-            what = named(options.workflow_id)
-            if what is not None and what.kind.spec.document:
-                await self._service.end(await self._service.ours(what.id), _CALLER_LEFT, "nexus-operation")
+            workflow_name = named(options.workflow_id)
+            if workflow_name is not None and workflow_name.kind.spec.document:
+                await self._service.end(await self._service.ours(workflow_name.id), _CALLER_LEFT, "nexus-operation")
 
 
 def origin() -> str:
@@ -315,8 +315,8 @@ def errors_for_the_caller() -> Iterator[None]:
     except HandlerError:
         raise
     except FileFaults as faults:
-        if says := own_faults(faults):
-            raise HandlerError(says, type=HandlerErrorType.BAD_REQUEST) from None
+        if lines := own_faults(faults):
+            raise HandlerError(lines, type=HandlerErrorType.BAD_REQUEST) from None
         _LOGGER.error("operation not done", why=faults.in_short)
         raise HandlerError("catalogue or people are faulty", type=HandlerErrorType.UNAVAILABLE) from None
     except IdTaken:
@@ -338,27 +338,27 @@ def validated_input(as_type: TypeAdapter[Given], input: object) -> Given:
     try:
         return as_type.validate_python(input)
     except ValidationError as error:
-        faults = [(".".join(map(str, one["loc"])) or "input", one["msg"]) for one in error.errors()]
-        says = "\n".join(f"{field}: {why}" for field, why in faults)
-        raise HandlerError(says, type=HandlerErrorType.BAD_REQUEST) from None
+        faults = [(".".join(map(str, detail["loc"])) or "input", detail["msg"]) for detail in error.errors()]
+        lines = "\n".join(f"{field}: {explanation}" for field, explanation in faults)
+        raise HandlerError(lines, type=HandlerErrorType.BAD_REQUEST) from None
 
 
 def of_settled(settled: Settled) -> Settlement:
     return _SETTLEMENT.validate_python(settled.model_dump(mode="json"))
 
 
-def of_shown(shown: RequestShow) -> RequestStanding:
-    step = shown.next
+def of_shown(view: RequestShow) -> RequestStanding:
+    step = view.next
     return RequestStanding(
-        id=shown.id,
-        kind=shown.kind,
-        status=shown.status,
-        waiting_for=[one.person for one in shown.waiting_for],
+        id=view.id,
+        kind=view.kind,
+        status=view.status,
+        waiting_for=[line.person for line in view.waiting_for],
         next=step.what if step else None,
         next_at=_instant(step.at) if step else None,
-        due_at=_instant(shown.due_at),
-        problem=shown.problem.code if shown.problem else None,
-        partial=shown.partial,
+        due_at=_instant(view.due_at),
+        problem=view.problem.code if view.problem else None,
+        partial=view.partial,
     )
 
 

@@ -119,26 +119,26 @@ class CampaignForm(DraftForm):
     async def _with_audience(self, draft: Draft, posted: PostedDocuments) -> Filled:
         content, files, fields = dict(draft.content), dict(draft.files), posted.fields
         audience, uploaded = dict(content.get("audience") or {}), posted.files.get(_TABLE)
-        act, _, about = fields.get("do", "").partition(":")
-        found = dict[str, Any]()
+        act, _, target = fields.get("do", "").partition(":")
+        matches = dict[str, Any]()
         if uploaded is None and act in ("find", "enter", "next") and fields.get("find", "").strip():
-            found = await self.people.find(fields["find"], groups=True, people=False)
-            if only := found["only"]:
-                (act, _, about), found = only.partition(":"), {}
+            matches = await self.people.find(fields["find"], groups=True, people=False)
+            if only := matches["only"]:
+                (act, _, target), matches = only.partition(":"), {}
         if uploaded is not None:
             files.pop(audience.get("file", ""), None)
             name = file_name(uploaded, "audience.csv")
             audience, files[name] = {"file": name}, await self.drafts.put(uploaded.content)
         elif act == "group":
             files.pop(audience.get("file", ""), None)
-            audience = {"group": about}
+            audience = {"group": target}
         elif act == "remove":
             files.pop(audience.get("file", ""), None)
             audience = {}
         content["audience"] = audience
         put(content, "joiners", {"rule": "add"} if "joiners" in fields and "group" in audience else None)
         put(content, "leavers", "drop" if "leavers" in fields and "group" in audience else None)
-        return Filled(content, files, {}, found)
+        return Filled(content, files, {}, matches)
 
 
 def _rows(rows: Iterable[NotedRow], language: Language) -> list[NotedRow]:

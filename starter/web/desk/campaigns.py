@@ -52,9 +52,9 @@ _DIGITS: Final = 6
 _MEDIA_TYPES: Final = {"csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8"}
 
 
-async def _spreadsheet(found: CampaignReport) -> AsyncIterator[str]:
+async def _spreadsheet(report: CampaignReport) -> AsyncIterator[str]:
     yield BYTE_ORDER_MARK
-    async for piece in found.table():
+    async for piece in report.table():
         yield piece
 
 
@@ -121,108 +121,108 @@ class Campaigns:
         ]
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
-        seen = await self._seen(request, visitor)
-        if seen is None:
+        access = await self._seen(request, visitor)
+        if access is None:
             return await self._responses.inside(NOT_THERE, visitor)
-        query, said = request.query_params, _done_message(request, visitor)
+        query, message = request.query_params, _done_message(request, visitor)
         return await self._page(
-            seen, visitor, _parse_offset(query.get("from", "")), said=said, back=query.get("list", "")
+            access, visitor, _parse_offset(query.get("from", "")), said=message, back=query.get("list", "")
         )
 
     async def remind(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
         """Remind one missing person, or all shown."""
-        seen = await self._seen(request, visitor)
-        if seen is None or not seen.may_remind:
+        access = await self._seen(request, visitor)
+        if access is None or not access.may_remind:
             return await self._responses.inside(NOT_THERE, visitor)
         begin, person = _parse_offset(form.get("from", "")), form.get("person")
-        lines = await (seen.people.of_person(person) if person else seen.people.missing(begin))
+        lines = await (access.people.of_person(person) if person else access.people.missing(begin))
         if person and not lines:
             return await self._responses.inside(NOT_THERE, visitor)
         open_ones = [line for line in lines if line.open]
         op = self._responses.guard.op(visitor.name, form)
         reminded = await self._remind(await campaign.looked_at(self._shared.context.client, open_ones), visitor, op)
         if reminded.refusal and not reminded.done:
-            return await self._page(seen, visitor, begin, reminded, token=form["token"])
+            return await self._page(access, visitor, begin, reminded, token=form["token"])
         return self._responses.renderer.to_desk(
-            f"{seen.path}?from={begin}&reminded={reminded.done}&of={reminded.asked}"
+            f"{access.path}?from={begin}&reminded={reminded.done}&of={reminded.asked}"
         )
 
     async def report(self, request: Request, visitor: Visitor) -> Response:
         """The report with everybody's names, as the command writes it."""
-        seen, form = await self._seen(request, visitor), request.url.path.rpartition(".")[2]
-        whole = await self._whole_picture(seen) if seen and Right.TEXTS in seen.rights else None
-        if seen is None or whole is None:
+        access, form = await self._seen(request, visitor), request.url.path.rpartition(".")[2]
+        picture = await self._whole_picture(access) if access and Right.TEXTS in access.rights else None
+        if access is None or picture is None:
             return await self._responses.inside(NOT_THERE, visitor)
         try:
-            found = await campaign_report.of_picture(
-                self._shared.context.store, whole, directory=self._shared.directory
+            report = await campaign_report.of_picture(
+                self._shared.context.store, picture, directory=self._shared.directory
             )
         except Refusal:  # no worker answers that knows its audience
-            return self._responses.renderer.to_desk(seen.path)
-        name = f"{seen.shown.id}.{form}"
+            return self._responses.renderer.to_desk(access.path)
+        name = f"{access.shown.id}.{form}"
         headers = {**self._responses.renderer.headers, "content-disposition": f'attachment; filename="{name}"'}
-        return StreamingResponse(_FORMS[form](found), media_type=_MEDIA_TYPES[form], headers=headers)
+        return StreamingResponse(_FORMS[form](report), media_type=_MEDIA_TYPES[form], headers=headers)
 
     async def _remind(self, missing: Sequence[campaign.MissingMember], visitor: Visitor, op: str) -> Carried:
         command = ReminderNow(actor=visitor.id)
-        orders = [(one.line.request, command) for one in missing if one.can_be_reminded]
+        orders = [(member.line.request, command) for member in missing if member.can_be_reminded]
         return await carry_out(orders, self._send, op, visitor.reader.language)
 
     async def _seen(self, request: Request, visitor: Visitor) -> CampaignAccess | None:
         """None when it does not concern the visitor."""
-        what = WorkflowName(Kind.CAMPAIGN, request.path_params["id"])
-        shown = await self._shared.look(what.reference) if is_request_id(what.id) else None
-        if shown is None:
+        workflow_name = WorkflowName(Kind.CAMPAIGN, request.path_params["id"])
+        view = await self._shared.look(workflow_name.reference) if is_request_id(workflow_name.id) else None
+        if view is None:
             return None
-        shown = of_type(CampaignShow, shown)
+        view = of_type(CampaignShow, view)
         role = await self._shared.roles.of(visitor.id)
-        rights = await self._files.rights(role, shown)
+        rights = await self._files.rights(role, view)
         if Right.WHOLE in rights:
-            whole = await self._pictures(what.reference, what.reference)
-            return await _everything(whole, rights, role) if whole else None
-        people = await campaign.managed(self._shared.context.store, shown, visitor.id, role.reports)
-        return CampaignAccess(shown, people, Rights.of((Standing.ABOVE_ASKED,)), role) if people else None
+            picture = await self._pictures(workflow_name.reference, workflow_name.reference)
+            return await _everything(picture, rights, role) if picture else None
+        people = await campaign.managed(self._shared.context.store, view, visitor.id, role.reports)
+        return CampaignAccess(view, people, Rights.of((Standing.ABOVE_ASKED,)), role) if people else None
 
-    async def _whole_picture(self, seen: CampaignAccess) -> campaign.CampaignPicture | None:
-        reference = WorkflowName(Kind.CAMPAIGN, seen.shown.id).reference
+    async def _whole_picture(self, access: CampaignAccess) -> campaign.CampaignPicture | None:
+        reference = WorkflowName(Kind.CAMPAIGN, access.shown.id).reference
         return await self._pictures(reference, reference)
 
     async def _picture(self, reference: str) -> campaign.CampaignPicture | None:
-        shown, context = await self._shared.look(reference), self._shared.context
-        return await campaign.pictured(context.client, context.store, of_type(CampaignShow, shown)) if shown else None
+        view, context = await self._shared.look(reference), self._shared.context
+        return await campaign.pictured(context.client, context.store, of_type(CampaignShow, view)) if view else None
 
-    async def _drawn(self, asked: str) -> Markup:
+    async def _drawn(self, key: str) -> Markup:
         """The chart for `<language> <campaign>`."""
-        code, _, reference = asked.partition(" ")
-        whole, now = await self._pictures(reference, reference), self._shared.clock()
-        if whole is None:
+        code, _, reference = key.partition(" ")
+        picture, now = await self._pictures(reference, reference), self._shared.clock()
+        if picture is None:
             return Markup()
-        ahead = None if whole.shown.status.ended else now
-        curve, counts = await whole.drawn(ahead), (await whole.tally()).counts
-        return campaign_chart(whole.shown, curve, counts, language=Language.of(code))
+        ahead = None if picture.shown.status.ended else now
+        curve, counts = await picture.drawn(ahead), (await picture.tally()).counts
+        return campaign_chart(picture.shown, curve, counts, language=Language.of(code))
 
     async def _page(
-        self, seen: CampaignAccess, visitor: Visitor, begin: int, reminded: Carried | None = None, **more: str
+        self, access: CampaignAccess, visitor: Visitor, begin: int, reminded: Carried | None = None, **options: str
     ) -> Response:
         """A form whose reminder is unsure keeps its `token`."""
-        back = list_address(more.get("back", ""))
-        people, language, frame = seen.people, visitor.reader.language, await self._responses.frame(visitor)
-        names = PeopleNames(self._shared.directory, Kind.CAMPAIGN.workflow_id(seen.shown.id))
-        some = await campaign.looked_at(self._shared.context.client, await people.missing(begin))
-        deeds = seen.steps if seen.everything else ()
-        exempts = any(one.action is Action.EXEMPT for one in deeds)
-        today = await owners_day(seen.shown.requester, self._shared.clock(), self._shared.directory)
+        back = list_address(options.get("back", ""))
+        people, language, frame = access.people, visitor.reader.language, await self._responses.frame(visitor)
+        names = PeopleNames(self._shared.directory, Kind.CAMPAIGN.workflow_id(access.shown.id))
+        members = await campaign.looked_at(self._shared.context.client, await people.missing(begin))
+        deeds = access.steps if access.everything else ()
+        exempts = any(form.action is Action.EXEMPT for form in deeds)
+        today = await owners_day(access.shown.requester, self._shared.clock(), self._shared.directory)
         return self._responses.renderer.page(
             "campaign.html",
             visitor.reader.language,
             frame=frame,
             status=reminded.status if reminded else 200,
-            it=await self._told(seen, visitor, names),
+            it=await self._told(access, visitor, names),
             list=Tab(back or View.CAMPAIGNS, language.say(LABELS[View((back or View.CAMPAIGNS).partition("?")[0])])),
-            everything=seen.everything,
-            sentences=_sentences(seen, visitor),
+            everything=access.everything,
+            sentences=_sentences(access, visitor),
             so_far=(people.counts.done, people.counts.wanted),
-            rows=[await self._row(one, seen, visitor, names, today) for one in some],
+            rows=[await self._row(member, access, visitor, names, today) for member in members],
             missing=people.count,
             ended=people.ended,
             exempt=language.say(ACTIONS[Action.EXEMPT].label) if exempts else "",
@@ -230,35 +230,35 @@ class Campaigns:
             shown_at_most=campaign.SHOWN_AT_MOST,
             looked_at=people.counts.total if people.more else 0,
             deeds=[
-                (one.address, language.say(one.spec.label), one.spec.grave)
-                for one in deeds
-                if one.action is not Action.EXEMPT  # of one member, in their row
+                (form.address, language.say(form.spec.label), form.spec.grave)
+                for form in deeds
+                if form.action is not Action.EXEMPT  # of one member, in their row
             ],
             refusal=reminded.refusal if reminded else "",
-            said=more.get("said", ""),
-            token=more.get("token") or frame.token,
-            **await self._whole(seen, visitor),
-            **await self._not_asked(seen, visitor, names),
+            said=options.get("said", ""),
+            token=options.get("token") or frame.token,
+            **await self._whole(access, visitor),
+            **await self._not_asked(access, visitor, names),
         )
 
-    async def _whole(self, seen: CampaignAccess, visitor: Visitor) -> dict[str, Any]:
+    async def _whole(self, access: CampaignAccess, visitor: Visitor) -> dict[str, Any]:
         """Figures for those with all rights."""
-        shown = seen.shown if seen.everything else None
-        groups = await seen.people.departments() if shown else ()
+        view = access.shown if access.everything else None
+        groups = await access.people.departments() if view else ()
         departments = [group for group in groups if group.counts.wanted]
-        asked = f"{visitor.reader.language.code} {Kind.CAMPAIGN.workflow_id(seen.shown.id)}"
+        chart_key = f"{visitor.reader.language.code} {Kind.CAMPAIGN.workflow_id(access.shown.id)}"
         return {
-            "chart": await self._charts(f"{asked} {shown.counted_at}", asked) if shown else "",
-            "counts": _counts(shown.counts, visitor) if shown else [],
-            "as_of": visitor.reader.moment(shown.counted_at) if shown and shown.counted_at else "",
+            "chart": await self._charts(f"{chart_key} {view.counted_at}", chart_key) if view else "",
+            "counts": _counts(view.counts, visitor) if view else [],
+            "as_of": visitor.reader.moment(view.counted_at) if view and view.counted_at else "",
             "departments": departments[:DEPARTMENTS_AT_MOST],
             "other_departments": max(0, len(departments) - DEPARTMENTS_AT_MOST),
         }
 
-    async def _not_asked(self, seen: CampaignAccess, visitor: Visitor, names: PeopleNames) -> dict[str, Any]:
+    async def _not_asked(self, access: CampaignAccess, visitor: Visitor, names: PeopleNames) -> dict[str, Any]:
         """The rows behind the problem that not everyone could be asked."""
         language = visitor.reader.language
-        lines = await seen.people.faulty() if seen.everything else []
+        lines = await access.people.faulty() if access.everything else []
         [problem] = problems_of(language, None, AttentionCode.NOT_ASKED, None)
         rows = [
             {
@@ -269,37 +269,37 @@ class Campaigns:
             }
             for line in lines
         ]
-        hidden_count = seen.people.counts.faulty - len(rows)
+        hidden_count = access.people.counts.faulty - len(rows)
         return {"not_asked": rows, "not_asked_more": hidden_count, "not_asked_problem": problem}
 
-    async def _told(self, seen: CampaignAccess, visitor: Visitor, names: PeopleNames) -> FollowUpText:
-        titled = seen.everything or await self._shared.kinds.lets_titles_be_read(seen.shown.kind)
+    async def _told(self, access: CampaignAccess, visitor: Visitor, names: PeopleNames) -> FollowUpText:
+        titled = access.everything or await self._shared.kinds.lets_titles_be_read(access.shown.kind)
         return await build_text(
-            seen.shown,
+            access.shown,
             visitor,
             names.of,
             self._shared.clock(),
-            kind=await self._shared.kinds.label(seen.shown.kind, visitor.reader.language),
-            rights=seen.rights,
+            kind=await self._shared.kinds.label(access.shown.kind, visitor.reader.language),
+            rights=access.rights,
             titled=titled,
         )
 
     async def _row(
-        self, one: campaign.MissingMember, seen: CampaignAccess, visitor: Visitor, names: PeopleNames, today: date
+        self, member: campaign.MissingMember, access: CampaignAccess, visitor: Visitor, names: PeopleNames, today: date
     ) -> MissingRow:
-        reader, now, line = visitor.reader, self._shared.clock(), one.line
-        due = reader.shortly(one.due_at, now) if one.due_at else line.due
-        since = reader.shortly(one.since, now) if one.since else ""
-        state = chip_of(StateOwner.MEMBER, one.state, reader.language)
+        reader, now, line = visitor.reader, self._shared.clock(), member.line
+        due = reader.shortly(member.due_at, now) if member.due_at else line.due
+        since_text = reader.shortly(member.since, now) if member.since else ""
+        state = chip_of(StateOwner.MEMBER, member.state, reader.language)
         name = await names.in_full(line.person, line.request)
-        reminded = one.can_be_reminded and seen.may_remind
-        return MissingRow(line.person, name, state, since, due, one.overdue(now, today), reminded)
+        reminded = member.can_be_reminded and access.may_remind
+        return MissingRow(line.person, name, state, since_text, due, member.overdue(now, today), reminded)
 
 
-async def _everything(whole: campaign.CampaignPicture, rights: Rights, role: ReaderRole) -> CampaignAccess:
-    counts = (await whole.tally()).counts
-    people = campaign.MissingPeople(whole.lines, counts, ended=whole.shown.status.ended)
-    return CampaignAccess(whole.shown, people, rights, role)
+async def _everything(picture: campaign.CampaignPicture, rights: Rights, role: ReaderRole) -> CampaignAccess:
+    counts = (await picture.tally()).counts
+    people = campaign.MissingPeople(picture.lines, counts, ended=picture.shown.status.ended)
+    return CampaignAccess(picture.shown, people, rights, role)
 
 
 def _parse_offset(text: str) -> int:
@@ -311,33 +311,35 @@ def _done_message(request: Request, visitor: Visitor) -> str:
     query, language = request.query_params, visitor.reader.language
     if "reminded" not in query:
         return done_message(query.get("done", ""), Kind.CAMPAIGN, visitor)
-    done, asked = _parse_offset(query["reminded"]), _parse_offset(query.get("of", ""))
-    said = language.say_count("{count} person is being reminded.", "{count} people are being reminded.", done)
-    others = language.say("The others were told within the hour, or have acknowledged meanwhile.")
-    return f"{said} {others}" if asked > done else said
+    done_count, order_count = _parse_offset(query["reminded"]), _parse_offset(query.get("of", ""))
+    done_text = language.say_count(
+        "{count} person is being reminded.", "{count} people are being reminded.", done_count
+    )
+    others_text = language.say("The others were told within the hour, or have acknowledged meanwhile.")
+    return f"{done_text} {others_text}" if order_count > done_count else done_text
 
 
-def _sentences(seen: CampaignAccess, visitor: Visitor) -> tuple[str, ...]:
-    shown, people, reader = seen.shown, seen.people, visitor.reader
-    say_count, done, everybody = reader.language.say_count, people.counts.done, people.counts.wanted
-    if shown.frozen is None and not shown.status.ended:
-        return (reader.language.say("It opens on {when}.", when=reader.instant(shown.opens_at)),)
-    if seen.everything:
-        how = say_count(
-            "{count} of {all} has acknowledged.", "{count} of {all} have acknowledged.", done, all=everybody
+def _sentences(access: CampaignAccess, visitor: Visitor) -> tuple[str, ...]:
+    view, people, reader = access.shown, access.people, visitor.reader
+    say_count, done_count, everybody = reader.language.say_count, people.counts.done, people.counts.wanted
+    if view.frozen is None and not view.status.ended:
+        return (reader.language.say("It opens on {when}.", when=reader.instant(view.opens_at)),)
+    if access.everything:
+        progress = say_count(
+            "{count} of {all} has acknowledged.", "{count} of {all} have acknowledged.", done_count, all=everybody
         )
     else:
-        how = say_count(
+        progress = say_count(
             "{count} of your {all} people has acknowledged.",
             "{count} of your {all} people have acknowledged.",
-            done,
+            done_count,
             all=everybody,
         )
-    if shown.status.ended:
-        return (how, *ending_sentences(shown.status, reader.language, Kind.CAMPAIGN))
-    last = reader.language.say("The last day is {date}.", date=reader.date(shown.due))
-    late = reader.language.say("Late acknowledgements are accepted until {date}.", date=reader.date(shown.last_day))
-    return (how, last, late) if shown.last_day > shown.due else (how, last)
+    if view.status.ended:
+        return (progress, *ending_sentences(view.status, reader.language, Kind.CAMPAIGN))
+    last = reader.language.say("The last day is {date}.", date=reader.date(view.due))
+    late = reader.language.say("Late acknowledgements are accepted until {date}.", date=reader.date(view.last_day))
+    return (progress, last, late) if view.last_day > view.due else (progress, last)
 
 
 def _counts(counts: Counts, visitor: Visitor) -> list[tuple[str, int]]:

@@ -110,12 +110,12 @@ class DraftPages:
     async def buttons(self, visitor: Visitor) -> tuple[NewButton, ...]:
         """For what somebody may begin."""
         say = visitor.reader.language.say
-        found = [(what, form) for what, form in self._forms.items() if await form.startable(visitor)]
-        return tuple(NewButton(f"new/{what}", say(form.heading)) for what, form in found)
+        forms = [(kind, form) for kind, form in self._forms.items() if await form.startable(visitor)]
+        return tuple(NewButton(f"new/{kind}", say(form.heading)) for kind, form in forms)
 
     async def rows(self, visitor: Visitor, now: datetime) -> tuple[DraftRow, ...]:
         """Their drafts that can still be sent."""
-        say, found = visitor.reader.language.say, await self._drafts.of(visitor.id)
+        say, drafts = visitor.reader.language.say, await self._drafts.of(visitor.id)
         return tuple(
             DraftRow(
                 f"drafts/{draft.type}/{draft.id}/{form.steps[0].name}",
@@ -123,7 +123,7 @@ class DraftPages:
                 title_of(draft),
                 visitor.reader.shortly(draft.changed_at, now),
             )
-            for draft in found
+            for draft in drafts
             if (form := self._forms.get(draft.type))
         )
 
@@ -155,8 +155,8 @@ class DraftPages:
         if "check" in request.query_params:
             faults |= (await self._checked(form, draft, visitor)).faults
         if "large" in request.query_params:
-            most = self._starts.settings.signature.max_upload_mb
-            faults["document.file"] = FileFault.UPLOAD_TOO_LARGE.to_message(most=most)
+            limit = self._starts.settings.signature.max_upload_mb
+            faults["document.file"] = FileFault.UPLOAD_TOO_LARGE.to_message(most=limit)
         filled = Filled(dict(draft.content), draft.files, faults, {}, request.query_params.get("at", ""))
         news = _NEWS.get(request.query_params.get("news", ""), "")
         return await self._page(form, step, draft, visitor, filled, news=news)
@@ -188,24 +188,24 @@ class DraftPages:
     ) -> Response:
         """Take over what was posted, then go on, or show the step once more."""
         filled = await form.fill(step, draft, posted, visitor)
-        kept = await self._kept(draft._replace(content=filled.content, files=filled.files))
-        if kept is None:
+        saved = await self._kept(draft._replace(content=filled.content, files=filled.files))
+        if saved is None:
             return self._to(draft, step.name, "news=changed")
         match _act(posted):
             case "save":
                 return self._saved()
             case "back":
-                return self._to(kept, _before(form, step).name)
+                return self._to(saved, _before(form, step).name)
             case "next" if not filled.found:
-                return await self._go_on(form, step, kept, visitor, filled)
+                return await self._go_on(form, step, saved, visitor, filled)
         if filled.found or filled.faults:
-            return await self._page(form, step, kept, visitor, filled, status=422 if filled.faults else 200)
-        return self._to(kept, step.name, f"at={filled.at}" if filled.at else "")
+            return await self._page(form, step, saved, visitor, filled, status=422 if filled.faults else 200)
+        return self._to(saved, step.name, f"at={filled.at}" if filled.at else "")
 
     async def _go_on(self, form: DraftForm, step: Step, draft: Draft, visitor: Visitor, filled: Filled) -> Response:
         """To the next step, if this one is right."""
-        found = (await self._checked(form, draft, visitor)).faults
-        faults = {path: says for path, says in found.items() if step.has(path)} | dict(filled.faults)
+        file_faults = (await self._checked(form, draft, visitor)).faults
+        faults = {path: fault for path, fault in file_faults.items() if step.has(path)} | dict(filled.faults)
         if not faults:
             return self._to(draft, _behind(form, step).name)
         return await self._page(form, step, draft, visitor, replace(filled, faults=faults), status=422)
@@ -220,9 +220,9 @@ class DraftPages:
     async def _checked(self, form: DraftForm, draft: Draft, visitor: Visitor) -> Checked:
         role = await self._shared.roles.of(visitor.id)
         documents = GivenDocuments(self._starts.settings.signature.max_upload_mb)
-        for name, kept in draft.files.items():
+        for name, draft_file in draft.files.items():
             try:
-                documents.content[name] = await self._drafts.content(kept)
+                documents.content[name] = await self._drafts.content(draft_file)
             except DocumentMissing:
                 documents.content[name] = FileFault.FILE_GONE.to_message()
         body = Body(form.file(draft, visitor), documents)
@@ -239,7 +239,7 @@ class DraftPages:
                 None, dict(_at_their_fields(faults.faults)) | ({} if is_theirs else {form.asker: _NO_MEMBER})
             )
         except ApiProblem as problem:
-            return Checked(None, {one.field: one.message for one in problem.errors})
+            return Checked(None, {field_fault.field: field_fault.message for field_fault in problem.errors})
         overdue = admitted.prepared.overdue
         return Checked(admitted, dict(_at_their_fields(overdue.faults)) if overdue else {})
 
@@ -258,10 +258,10 @@ class DraftPages:
         for step in form.steps:
             if any(map(step.has, checked.faults)):
                 return self._to(draft, step.name, "check=1")
-        shown = await form.preview(checked.ready.prepared, visitor) if checked.ready else _NO_PLAN
+        plan_values = await form.preview(checked.ready.prepared, visitor) if checked.ready else _NO_PLAN
         filled = Filled(dict(draft.content), draft.files, {**checked.faults, **missing})
-        step, says = form.steps[-1], _NEWS.get(news, "")
-        return await self._page(form, step, draft, visitor, filled, news=says, status=status, plan=shown)
+        step, message = form.steps[-1], _NEWS.get(news, "")
+        return await self._page(form, step, draft, visitor, filled, news=message, status=status, plan=plan_values)
 
     async def _send(
         self, request: Request, form: DraftForm, draft: Draft, visitor: Visitor, posted: PostedDocuments
@@ -276,15 +276,15 @@ class DraftPages:
             return await self._plan(form, draft, visitor)
         if missing := await form.unconfirmed(admitted.prepared, posted.fields):
             return await self._plan(form, draft, visitor, status=422, missing=missing)
-        what = WorkflowName(form.kind, admitted.prepared.given.subject.id)
+        workflow_name = WorkflowName(form.kind, admitted.prepared.given.subject.id)
         try:
             await admitted.start(self._shared.context.client, self._shared.context.store)
         except FileFaults:
             return await self._plan(form, draft, visitor)
         except (IdTaken, BrokenOff):
             pass  # It was sent from another window, as it was there: that is shown.
-        await self._drafts.sent(draft, what.workflow_id, self._shared.clock())
-        return self._to_started(what.workflow_id)
+        await self._drafts.sent(draft, workflow_name.workflow_id, self._shared.clock())
+        return self._to_started(workflow_name.workflow_id)
 
     async def _page(
         self,
@@ -301,7 +301,7 @@ class DraftPages:
         language, filled = visitor.reader.language, filled or Filled(dict(draft.content), draft.files)
         draft = draft._replace(content=filled.content, files=filled.files)
         faults = {step.whole.get(path, path): fault_text(language, message) for path, message in filled.faults.items()}
-        here = form.steps.index(step)
+        current_position = form.steps.index(step)
         return self._renderer.page(
             step.template,
             language,
@@ -310,14 +310,17 @@ class DraftPages:
             heading=language.say(form.heading),
             step=step,
             last=step is form.steps[-1],
-            track=[(one.name, language.say(one.title), _place(n, here)) for n, one in enumerate(form.steps)],
+            track=[
+                (form_step.name, language.say(form_step.title), _place(n, current_position))
+                for n, form_step in enumerate(form.steps)
+            ],
             address=f"drafts/{draft.type}/{draft.id}",
             draft=draft,
             content=filled.content,
             title=title_of(draft),
             value=lambda path: value_of(filled.content, path),
             faults=faults,
-            elsewhere={path: says for path, says in faults.items() if not step.has(path)},
+            elsewhere={path: text for path, text in faults.items() if not step.has(path)},
             news=language.say(news) if news else "",
             found=filled.found,
             at=filled.at,
@@ -346,8 +349,8 @@ class DraftPages:
         return self._responses.renderer.to_desk()
 
     def _to_started(self, workflow_id: str) -> Response:
-        what = named(workflow_id)
-        return self._responses.renderer.to_desk(f"{at_desk(what)}?done=sent" if what else "")
+        workflow_name = named(workflow_id)
+        return self._responses.renderer.to_desk(f"{at_desk(workflow_name)}?done=sent" if workflow_name else "")
 
 
 def _at_their_fields(faults: Sequence[Fault]) -> Iterator[tuple[str, Message]]:
@@ -362,7 +365,7 @@ def _at_their_fields(faults: Sequence[Fault]) -> Iterator[tuple[str, Message]]:
 
 def _step(form: DraftForm | None, request: Request) -> Step | None:
     name = request.path_params["step"]
-    return next((one for one in form.steps if one.name == name), None) if form else None
+    return next((step for step in form.steps if step.name == name), None) if form else None
 
 
 def _act(posted: PostedDocuments) -> str:
@@ -379,5 +382,5 @@ def _behind(form: DraftForm, step: Step) -> Step:
     return form.steps[form.steps.index(step) + 1]
 
 
-def _place(number: int, here: int) -> str:
-    return "here" if number == here else "good" if number < here else ""
+def _place(number: int, current_position: int) -> str:
+    return "here" if number == current_position else "good" if number < current_position else ""

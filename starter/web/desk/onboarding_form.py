@@ -57,8 +57,8 @@ class OnboardingForm(DraftForm):
     async def shown(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
         templates = await self._templates()
         if step.name == _CUSTOMER.name:
-            somebody = {**person_in_full(visitor), **(draft.content.get("customer") or {})}
-            row = await self.people.row({key: text for key, text in somebody.items() if key != "role"}, visitor)
+            customer = {**person_in_full(visitor), **(draft.content.get("customer") or {})}
+            row = await self.people.row({key: text for key, text in customer.items() if key != "role"}, visitor)
             named = [(name, _in_words(name)) for name in templates]
             return {**await self.choices(visitor), "templates": named, "row": row, "languages": languages()}
         if step.name == _PARTS.name:
@@ -78,14 +78,14 @@ class OnboardingForm(DraftForm):
 
     async def _with_parts(self, draft: Draft, posted: PostedDocuments) -> Filled:
         stages = (await self._templates()).get(draft.content.get("template", ""), [])
-        act, *about = posted.fields.get("do", "").split(":")
+        act, *arguments = posted.fields.get("do", "").split(":")
         content = copy.deepcopy(dict(draft.content))
         faults, matches_by_path = dict[str, Message](), dict[str, Any]()
         for number, name in enumerate(await self._teams(stages)):
-            path, pressed = f"teams.{name}", about[-1:] == [str(number)]
+            path, pressed = f"teams.{name}", arguments[-1:] == [str(number)]
             typed = " ".join(posted.fields.get(path, value_of(content, path)).split())
             if pressed and act in ("add", "group", "remove"):
-                typed = about[0] if act != "remove" else ""
+                typed = arguments[0] if act != "remove" else ""
             elif typed and not await self.people.chosen(typed):
                 offer = await self.people.find(typed, groups=True)
                 if only := offer["only"]:
@@ -114,17 +114,17 @@ class OnboardingForm(DraftForm):
 
     async def _team(self, name: str, draft: Draft, language: Language) -> Mapping[str, str]:
         """The field of a team: whom it names, else the words that name nobody yet."""
-        words = value_of(draft.content, f"teams.{name}")
-        team = await self.people.chosen(words) if words else {}
+        typed = value_of(draft.content, f"teams.{name}")
+        team = await self.people.chosen(typed) if typed else {}
         size = int(team.get("count") or 0)
         size_text = language.say_count("{count} person", "{count} people", size) if size else ""
-        label = {"label": _in_words(name), "path": f"teams.{name}", "words": words}
+        label = {"label": _in_words(name), "path": f"teams.{name}", "words": typed}
         return {**label, "name": team.get("name", ""), "about": size_text}
 
     async def _teams(self, stages: list[Any]) -> list[str]:
         """The words of which the file has to say who they are, in their order."""
-        words = (word for word in _words_of(stages) if word not in (CUSTOMER, OWNER))
-        return [word for word in dict.fromkeys(words) if not await self.people.known(word)]
+        people_words = (person_word for person_word in _words_of(stages) if person_word not in (CUSTOMER, OWNER))
+        return [person_word for person_word in dict.fromkeys(people_words) if not await self.people.known(person_word)]
 
     async def _templates(self) -> dict[str, list[Any]]:
         """The stages of each template beside the catalogue, by its name."""
@@ -132,7 +132,7 @@ class OnboardingForm(DraftForm):
 
 
 def _read(catalogue: Path) -> dict[str, list[Any]]:
-    found = dict[str, list[Any]]()
+    stages_by_template = dict[str, list[Any]]()
     for file in sorted(catalogue.parent.glob("*.yaml"))[:TEMPLATES_AT_MOST]:
         if file == catalogue:
             continue
@@ -141,22 +141,22 @@ def _read(catalogue: Path) -> dict[str, list[Any]]:
         except FileFaults:
             continue
         if isinstance(plain, dict) and isinstance(plain.get("stages"), list) and "customer" not in plain:
-            found[file.stem] = plain["stages"]
-    return found
+            stages_by_template[file.stem] = plain["stages"]
+    return stages_by_template
 
 
 def _parts_of(stages: list[Any]) -> Iterator[dict[str, Any]]:
     for stage in stages:
         if isinstance(stage, dict):
             for key in PARTS:
-                yield from (one for one in stage.get(key) or () if isinstance(one, dict))
+                yield from (part for part in stage.get(key) or () if isinstance(part, dict))
 
 
 def _words_of(stages: list[Any]) -> Iterator[str]:
     """Teams and people, as its parts call them."""
     for part in _parts_of(stages):
-        named = (part.get("team"), part.get("to"), *(one.get("person") for one in part.get("signers") or ()))
-        yield from (str(word) for word in named if word)
+        named = (part.get("team"), part.get("to"), *(signer.get("person") for signer in part.get("signers") or ()))
+        yield from (str(person_word) for person_word in named if person_word)
 
 
 def _files_of(stages: list[Any]) -> dict[str, str]:

@@ -81,18 +81,18 @@ class RequestForm(DraftForm):
                 return {**await self.choices(visitor), **self._document.shown(draft, language)}
             case _SIGNERS.name:
                 roles = [(role.value, language.say(label)) for role, label in _ROLES.items()]
-                shown = await self._signers.shown(draft.content, visitor)
-                return {**shown, "roles": roles, "languages": languages()}
+                signer_values = await self._signers.shown(draft.content, visitor)
+                return {**signer_values, "roles": roles, "languages": languages()}
             case _REVIEW.name:
                 rules = [(rule.value, language.say(label)) for rule, label in _RULES.items()]
-                shown = await self._reviewers.shown(draft.content, visitor)
+                signer_values = await self._reviewers.shown(draft.content, visitor)
                 rounds = await self.kinds.rounds_of_review(draft.content.get("kind", ""))
-                return {**shown, "rules": rules, "rounds": rounds}
+                return {**signer_values, "rules": rules, "rounds": rounds}
         return {}
 
     async def preview(self, prepared: Any, visitor: Visitor) -> Mapping[str, Any]:
-        at, directory, brief = self.starts.clock(), self.starts.directory, prepared.request.brief
-        plan = await calendar.plan(prepared, directory, at, _signing(brief.people), None)
+        now, directory, brief = self.starts.clock(), self.starts.directory, prepared.request.brief
+        plan = await calendar.plan(prepared, directory, now, _signing(brief.people), None)
         view = PlanView(visitor, self.people.names)
         return await view.of_request(plan, prepared.signers, reviewed=bool(brief.reviewers))
 
@@ -106,6 +106,8 @@ def _signing(people: Sequence[Participant]) -> dict[str, str]:
     """Those who have to act before the last ones are asked, of whom the plan shows as well what it is if they do; none
     if they are many.
     """
-    last = max(one.order for one in people if one.role is not Role.COPY)
-    earlier = [one.person for one in people if one.order < last and one.role is not Role.COPY]
+    last = max(participant.order for participant in people if participant.role is not Role.COPY)
+    earlier = [
+        participant.person for participant in people if participant.order < last and participant.role is not Role.COPY
+    ]
     return dict.fromkeys(earlier, _SIGNED_AFTER) if len(earlier) <= EARLIER_AT_MOST else {}

@@ -37,9 +37,9 @@ class TaskForm(DraftForm):
             required = (draft.content.get("answer") or {}).get("required", True)
             return {**await self.choices(visitor), "required": required, "lines_at_most": ANSWER_LINES_AT_MOST}
         if step is _WHO:
-            who = draft.content.get("who") or {}
-            row = await self.people.row(who, visitor) if who and "group" not in who else None
-            return {"row": row, "group": who.get("group", ""), "languages": languages()}
+            assignee = draft.content.get("who") or {}
+            row = await self.people.row(assignee, visitor) if assignee and "group" not in assignee else None
+            return {"row": row, "group": assignee.get("group", ""), "languages": languages()}
         return {}
 
     async def preview(self, prepared: Any, visitor: Visitor) -> Mapping[str, Any]:
@@ -48,32 +48,32 @@ class TaskForm(DraftForm):
 
     async def _with_people(self, draft: Draft, fields: Mapping[str, str], visitor: Visitor) -> Filled:
         content = with_fields(dict(draft.content), fields, "due")
-        who = content.get("who") or {}
-        if "email" in who or "name" in who:
+        assignee = content.get("who") or {}
+        if "email" in assignee or "name" in assignee:
             for name in IN_FULL:
-                put(who, name, " ".join(fields.get(f"who.{name}", "").split()))
-            content["who"] = {"name": "", **who}
-        act, _, about = fields.get("do", "").partition(":")
-        found, at = dict[str, Any](), ""
+                put(assignee, name, " ".join(fields.get(f"who.{name}", "").split()))
+            content["who"] = {"name": "", **assignee}
+        act, _, target = fields.get("do", "").partition(":")
+        matches, focused_field = dict[str, Any](), ""
         if act in ("find", "enter", "next") and fields.get("find", "").strip():
-            found = await self.people.find(fields["find"], groups=True)
-            if only := found["only"]:
-                (act, _, about), found = only.partition(":"), {}
+            matches = await self.people.find(fields["find"], groups=True)
+            if only := matches["only"]:
+                (act, _, target), matches = only.partition(":"), {}
         match act:
-            case "add" if await self.people.known(about):
-                content["who"] = {"person": about}
+            case "add" if await self.people.known(target):
+                content["who"] = {"person": target}
             case "group":
-                content["who"] = {"group": about}
+                content["who"] = {"group": target}
             case "full":
                 content["who"] = {name: text for name, text in person_in_full(visitor).items() if name != "role"}
-                at = "who.name"
+                focused_field = "who.name"
             case "remove":
                 content.pop("who", None)
-        return Filled(content, draft.files, {}, found, at)
+        return Filled(content, draft.files, {}, matches, focused_field)
 
 
-def _described(before: Mapping[str, Any], fields: Mapping[str, str]) -> Content:
-    content = with_fields(copy.deepcopy(dict(before)), fields, "kind", "owner", "title", "answer.label")
+def _described(content_before: Mapping[str, Any], fields: Mapping[str, str]) -> Content:
+    content = with_fields(copy.deepcopy(dict(content_before)), fields, "kind", "owner", "title", "answer.label")
     put(content, "text", lines_of(fields.get("text", "")))
     if "answer" in content:
         lines = fields.get("answer.lines", "")
