@@ -23,11 +23,11 @@ class InWords(StrEnum):
 
     english: str
 
-    def __new__(cls, word: str, english: str = "") -> Self:
+    def __new__(cls, code: str, english: str = "") -> Self:
         """`value` is the word in histories and records; the text defaults to it."""
-        one = str.__new__(cls, word)
-        one._value_, one.english = word, english or word
-        return one
+        member = str.__new__(cls, code)
+        member._value_, member.english = code, english or code
+        return member
 
     def says(self, **values: object) -> str:
         return self.english.format(**values)

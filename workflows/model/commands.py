@@ -56,14 +56,14 @@ class KnownBy(StrEnum):
 
     def actor(self, name: str, ran_as: str | None = None) -> str:
         """`sign-in:ada`, `claimed:ada (root@host)`; a program's name has the word already."""
-        known = name if name.startswith(f"{self}:") else f"{self}:{name}"
-        return f"{known} ({ran_as})" if ran_as and ran_as != name else known
+        qualified_name = name if name.startswith(f"{self}:") else f"{self}:{name}"
+        return f"{qualified_name} ({ran_as})" if ran_as and ran_as != name else qualified_name
 
     @classmethod
     def name_in(cls, actor: str) -> str:
         """The name in what `actor` gives; of a program with its word."""
-        known, colon, name = actor.partition(":")
-        return name.partition(" (")[0] if colon and known in (cls.SIGN_IN, cls.LINK, cls.OIDC, cls.CLAIMED) else actor
+        prefix, colon, name = actor.partition(":")
+        return name.partition(" (")[0] if colon and prefix in (cls.SIGN_IN, cls.LINK, cls.OIDC, cls.CLAIMED) else actor
 
 
 _WHY: Final = "Why; recorded in the timeline."
@@ -125,12 +125,12 @@ class Cancellation(Command):
     def read(cls, of_the_run: str) -> Self:
         """From `of_the_run`, or free text of the Web UI."""
         try:
-            known = cls.model_validate_json(of_the_run)
+            cancellation = cls.model_validate_json(of_the_run)
         except ValueError:
-            known = None
-        if known is None or not known.actor or name_fault(known.actor):
+            cancellation = None
+        if cancellation is None or not cancellation.actor or name_fault(cancellation.actor):
             return cls(actor="temporal", reason=cleaned(of_the_run))
-        return known.replace(reason=cleaned(known.reason))
+        return cancellation.replace(reason=cleaned(cancellation.reason))
 
 
 class ReminderNow(Command):

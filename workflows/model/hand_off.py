@@ -126,11 +126,11 @@ class Settled(EndedFacts):
     def acted(self) -> tuple[str, ...]:
         declined = self.outcome is Status.DECLINED
         states = (SignerState.DECLINED,) if declined else (SignerState.SIGNED, SignerState.APPROVED)
-        return tuple(one.person for one in self.signers if one.state in states)
+        return tuple(signer.person for signer in self.signers if signer.state in states)
 
     @property
     def declined_by(self) -> str | None:
-        return next((name_told(one.person) for one in self.signers if one.state is SignerState.DECLINED), None)
+        return next((name_told(signer.person) for signer in self.signers if signer.state is SignerState.DECLINED), None)
 
 
 class SettledPerson(Model):
@@ -226,15 +226,15 @@ def escalated_of(kind: Kind) -> type[Escalated]:
     return cast("type[Escalated]", _FACTS[Escalated, kind])
 
 
-def _by_kind(told: Any, plain: ValidatorFunctionWrapHandler) -> Facts:
+def _by_kind(content: Any, plain: ValidatorFunctionWrapHandler) -> Facts:
     """Facts as the model of what they are about; an escalation has a number, an ending has none."""
-    if isinstance(told, dict):
-        about = next((kind for kind in kinds() if kind in told), None)
-        if about is None:
+    if isinstance(content, dict):
+        kind_key = next((kind for kind in kinds() if kind in content), None)
+        if kind_key is None:
             raise ValueError("facts of no kind that is known")
-        return (escalated_of(about) if "number" in told else ended_of(about)).model_validate(told)
-    known: Facts = plain(told)
-    return known
+        return (escalated_of(kind_key) if "number" in content else ended_of(kind_key)).model_validate(content)
+    facts: Facts = plain(content)
+    return facts
 
 
 AnyEnded = Annotated[SerializeAsAny[EndedFacts], WrapValidator(_by_kind)]

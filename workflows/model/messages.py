@@ -73,19 +73,19 @@ class Message(Model):
     @property
     def english(self) -> str:
         """The English sentence; the code alone if it comes from newer code."""
-        words = {name: _IN_ENGLISH[name](str(self.values[name])) for name in _IN_ENGLISH if name in self.values}
-        sentence = MESSAGES[self.code].format(**{**self.values, **words}) if self.code in MESSAGES else self.code
+        text_by_name = {name: _IN_ENGLISH[name](str(self.values[name])) for name in _IN_ENGLISH if name in self.values}
+        sentence = MESSAGES[self.code].format(**{**self.values, **text_by_name}) if self.code in MESSAGES else self.code
         places = [str(self.values[name]) for name in ("in_table", "in_column") if name in self.values]
-        more = f" (and {self.values['others']} more)" if "others" in self.values else ""
-        return ": ".join([*places, sentence]) + more
+        others_text = f" (and {self.values['others']} more)" if "others" in self.values else ""
+        return ": ".join([*places, sentence]) + others_text
 
     def of_column(self, column: str) -> Self:
         """About this column of a table."""
         return self._with(in_column=column)
 
-    def of_table(self, place: str, others: int) -> Self:
+    def of_table(self, location: str, other_count: int) -> Self:
         """About this place in a file that another one names, and how many other faults it has."""
-        return self._with(in_table=place, others=others)
+        return self._with(in_table=location, others=other_count)
 
     def _with(self, **values: str | int) -> Self:
         return self.replace(values={**self.values, **{name: value for name, value in values.items() if value}})
@@ -99,10 +99,10 @@ def join_english(messages: Iterable[Message]) -> str:
 class MessageCode(InWords):
     """Codes with their English sentences; each is entered in `MESSAGES`."""
 
-    def __init__(self, word: str, english: str = "") -> None:
+    def __init__(self, code: str, english: str = "") -> None:
         # The workflow sandbox imports a kind's module again: the same code with the same sentence is no second message.
-        if MESSAGES.setdefault(word, english or word) != (english or word):
-            raise TypeError(f"two messages have the code {word}")
+        if MESSAGES.setdefault(code, english or code) != (english or code):
+            raise TypeError(f"two messages have the code {code}")
 
     def to_message(self, **values: object) -> Message:
         """The message with these values, numbers as such and all else as text."""

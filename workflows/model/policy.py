@@ -98,7 +98,11 @@ class PlaceholderValue(Model):
 
 def _as_written(fields: object) -> object:
     """Accept a mapping, as in a file, for the pairs."""
-    return [{"place": place, "text": text} for place, text in fields.items()] if isinstance(fields, dict) else fields
+    return (
+        [{"place": placeholder, "text": text} for placeholder, text in fields.items()]
+        if isinstance(fields, dict)
+        else fields
+    )
 
 
 class StartTarget(Model):
@@ -155,7 +159,9 @@ class Target(Model):
 
     def hears_of(self, kind: Kind, status: Status) -> bool:
         """Whether it is called for this ending: by default for signed and done, unless the kind tells every ending."""
-        default = [one for one in Status if one.ended] if kind.spec.every_ending else [Status.SIGNED, Status.DONE]
+        default = (
+            [status for status in Status if status.ended] if kind.spec.every_ending else [Status.SIGNED, Status.DONE]
+        )
         return status in (self.on or default)
 
     @property
@@ -216,12 +222,12 @@ class Policy(Model):
     """How long after the end the signed files are kept; None is for good."""
 
 
-def end_of_retention(ended: datetime, keep: str) -> datetime:
+def end_of_retention(ended_at: datetime, keep: str) -> datetime:
     """When a retention time is over; a month without the day ends with its last."""
     count, unit = int(keep[:-1]), keep[-1]
     if unit == "d":
-        return ended + timedelta(days=count)
-    at = ended.astimezone(UTC)
-    years, month = divmod(at.month - 1 + count * (12 if unit == "y" else 1), 12)
-    day = min(at.day, monthrange(at.year + years, month + 1)[1])
-    return at.replace(year=at.year + years, month=month + 1, day=day)
+        return ended_at + timedelta(days=count)
+    utc_instant = ended_at.astimezone(UTC)
+    years, month = divmod(utc_instant.month - 1 + count * (12 if unit == "y" else 1), 12)
+    day = min(utc_instant.day, monthrange(utc_instant.year + years, month + 1)[1])
+    return utc_instant.replace(year=utc_instant.year + years, month=month + 1, day=day)

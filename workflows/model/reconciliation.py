@@ -99,7 +99,10 @@ class ReconciliationResult(Model):
         if self.ahead:
             lines.append(self.of_the_future)
         if self.mended:
-            rows = [f"| {one.request} | {one.event} | {one.at:%Y-%m-%d %H:%M:%S} |" for one in self.mended]
+            rows = [
+                f"| {callback.request} | {callback.event} | {callback.at:%Y-%m-%d %H:%M:%S} |"
+                for callback in self.mended
+            ]
             lines.append("\n".join(("| Request | Missed | At (UTC) |", "| --- | --- | --- |", *rows)))
         if self.told > len(self.mended):
             lines.append(f"and {self.told - len(self.mended):,} more")
@@ -131,5 +134,5 @@ class ReconciliationResult(Model):
 
 
 def _reasons(documents: Iterable[NotAdopted]) -> str:
-    rows = [f"| {one.document} | {one.why} |" for one in documents]
+    rows = [f"| {refusal.document} | {refusal.why} |" for refusal in documents]
     return "\n".join(("| Document | Why |", "| --- | --- |", *rows))

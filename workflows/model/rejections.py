@@ -168,19 +168,19 @@ _TO_LINES: Final = dict.fromkeys(map(ord, _HIDDEN | _LAYOUT), "\n")
 _MORE: Final = "…"
 
 
-def text_fault(text: str, what: str) -> Message | None:
+def text_fault(text: str, field: str) -> Message | None:
     """Why a required text is refused, else None."""
-    return reason_fault(text, what) if text.strip() else Rejection.EMPTY.to_message(what=what)
+    return reason_fault(text, field) if text.strip() else Rejection.EMPTY.to_message(what=field)
 
 
-def reason_fault(text: str, what: str = "the reason") -> Message | None:
+def reason_fault(text: str, field: str = "the reason") -> Message | None:
     """Why an optional text is refused, else None."""
-    return _fault(text, what, TEXT_AT_MOST, _HIDDEN)
+    return _fault(text, field, TEXT_AT_MOST, _HIDDEN)
 
 
-def name_fault(name: str, what: str = "the name of who wants it") -> Message | None:
+def name_fault(name: str, field: str = "the name of who wants it") -> Message | None:
     """Why a name is refused, else None; it appears inside sentences."""
-    return _fault(name, what, NAME_AT_MOST, _HIDDEN | _LAYOUT)
+    return _fault(name, field, NAME_AT_MOST, _HIDDEN | _LAYOUT)
 
 
 def plain(text: str) -> str:
@@ -205,21 +205,25 @@ def name_told(name: str) -> str:
     return in_one_line(cleaned(name))[:NAME_AT_MOST]
 
 
-def clipped(text: str, most: int) -> str:
-    """The text, or its beginning with an ellipsis, within `most` bytes of JSON."""
-    if _bytes(text) <= most:
+def clipped(text: str, byte_limit: int) -> str:
+    """The text, or its beginning with an ellipsis, within `byte_limit` bytes of JSON."""
+    if _bytes(text) <= byte_limit:
         return text
-    kept = text[:most]
-    while _bytes(kept + _MORE) > most:
-        kept = kept[: -max(1, (_bytes(kept + _MORE) - most) // 6)]
-    return kept + _MORE
+    shortened = text[:byte_limit]
+    while _bytes(shortened + _MORE) > byte_limit:
+        shortened = shortened[: -max(1, (_bytes(shortened + _MORE) - byte_limit) // 6)]
+    return shortened + _MORE
 
 
-def _fault(text: str, what: str, at_most: int, hidden: frozenset[str]) -> Message | None:
+def _fault(text: str, field: str, at_most: int, hidden: frozenset[str]) -> Message | None:
     if len(text) > at_most:
-        return Rejection.TOO_LONG.to_message(what=what, most=at_most)
-    found = next((char for char in text if char in hidden or _is_half(char)), None)
-    return Rejection.UNSEEN.to_message(what=what, character=f"U+{ord(found):04X}") if found else None
+        return Rejection.TOO_LONG.to_message(what=field, most=at_most)
+    hidden_character = next((char for char in text if char in hidden or _is_half(char)), None)
+    return (
+        Rejection.UNSEEN.to_message(what=field, character=f"U+{ord(hidden_character):04X}")
+        if hidden_character
+        else None
+    )
 
 
 def _is_half(char: str) -> bool:

@@ -105,9 +105,9 @@ def group_word(group: str) -> str:
     return f"{_GROUP}{group}"
 
 
-def group_of(word: str) -> str | None:
+def group_of(person: str) -> str | None:
     """The group of `group:sales`; None for a person's id."""
-    return word.removeprefix(_GROUP) if word.startswith(_GROUP) else None
+    return person.removeprefix(_GROUP) if person.startswith(_GROUP) else None
 
 
 class Participant(Model):

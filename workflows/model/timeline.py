@@ -172,17 +172,17 @@ class TimelineEntry(Model):
     @property
     def because(self) -> str:
         """Reason and actor in English."""
-        why = self.why or ""
-        words = why if self.said else why_words(why)
-        by = self.actor or self.by
-        return ", ".join(filter(None, (words, by and f"by {by}")))
+        reason = self.why or ""
+        reason_text = reason if self.said else why_words(reason)
+        actor = self.actor or self.by
+        return ", ".join(filter(None, (reason_text, actor and f"by {actor}")))
 
     @model_validator(mode="before")
     @classmethod
-    def _in_words_at_least(cls, told: Any) -> Any:
-        if isinstance(told, dict) and "what" in told and told.get("happened") not in _KNOWN:
-            return told | {"happened": told["what"]}
-        return told
+    def _in_words_at_least(cls, content: Any) -> Any:
+        if isinstance(content, dict) and "what" in content and content.get("happened") not in _KNOWN:
+            return content | {"happened": content["what"]}
+        return content
 
 
 class Reassignment(Model):
@@ -206,9 +206,9 @@ class Reassignment(Model):
         return self.reason is EscalationReason.MANUAL
 
 
-def handing_over(signer: str, to: str) -> str:
+def handing_over(signer: str, successor: str) -> str:
     """From and to in words."""
-    return f"{signer} to {to}"
+    return f"{signer} to {successor}"
 
 
 class AskedQuestion(Model):

@@ -379,8 +379,8 @@ class FollowUpShow(Model):
         return self.of
 
     @classmethod
-    def outside(cls, facts: "FollowUpShow", title: str, stage: str, begun: datetime) -> Self:
-        """The view from what is known without the workflow: `stage` of the search attributes, `begun` of the run."""
+    def outside(cls, facts: "FollowUpShow", title: str, stage: str, started_at: datetime) -> Self:
+        """The view from what is known without the workflow: `stage` of the search attributes."""
         return cls.model_validate({**dict(facts), "title": title})
 
     @property
@@ -408,10 +408,10 @@ class RequestShow(FollowUpShow):
     """What reviewers did in each round."""
 
     def with_files(self, files: KeptFiles, missing: Problem | None) -> Self:
-        shown = self.replace(signed_document=files.document, signing_log=files.signing_log)
+        view = self.replace(signed_document=files.document, signing_log=files.signing_log)
         if missing is None:
-            return shown
-        return shown.replace(problem=self.problem or missing, says=f"{self.says}; not kept yet: {missing.says}")
+            return view
+        return view.replace(problem=self.problem or missing, says=f"{self.says}; not kept yet: {missing.says}")
 
     @property
     def kept_files(self) -> KeptFiles:
@@ -424,15 +424,19 @@ class RequestShow(FollowUpShow):
 
     @property
     def asked_alone(self) -> bool:
-        asked = [one for one in self.signers if one.role is not Role.COPY and one.state is not SignerState.REASSIGNED]
-        return len(asked) == 1
+        open_signers = [
+            signer
+            for signer in self.signers
+            if signer.role is not Role.COPY and signer.state is not SignerState.REASSIGNED
+        ]
+        return len(open_signers) == 1
 
     @property
     def reasons(self) -> Mapping[str, str]:
         return {line.person: line.reason for line in self.signers if line.reason}
 
     @classmethod
-    def outside(cls, facts: FollowUpShow, title: str, stage: str, begun: datetime) -> Self:
+    def outside(cls, facts: FollowUpShow, title: str, stage: str, started_at: datetime) -> Self:
         return cls(**dict(facts), document=title)
 
     @property
@@ -442,8 +446,8 @@ class RequestShow(FollowUpShow):
 
     @property
     def unapproved(self) -> bool:
-        over = (SignerState.APPROVED, SignerState.SPARED, SignerState.EXEMPT, SignerState.REASSIGNED)
-        return any(one.state not in over for one in self.present_reviews)
+        settled_states = (SignerState.APPROVED, SignerState.SPARED, SignerState.EXEMPT, SignerState.REASSIGNED)
+        return any(review.state not in settled_states for review in self.present_reviews)
 
     @property
     def reviewed_versions(self) -> tuple[DocumentVersion, ...]:
@@ -455,19 +459,21 @@ class RequestShow(FollowUpShow):
 
     @property
     def to_be_revised(self) -> bool:
-        turns = (one for one in self.present_reviews if one.state is SignerState.TURN)
-        return not self.status.ended and any(one.role is Role.REVISE for one in turns)
+        turns = (review for review in self.present_reviews if review.state is SignerState.TURN)
+        return not self.status.ended and any(turn.role is Role.REVISE for turn in turns)
 
     @property
     def present_reviews(self) -> tuple[ReviewLine, ...]:
         """Of the last round."""
-        return tuple(one for one in self.reviews if one.round == len(self.versions))
+        return tuple(review for review in self.reviews if review.round == len(self.versions))
 
     @property
     def asked_people(self) -> tuple[str, ...]:
         """Reviewers as well."""
         handed_over = SignerState.REASSIGNED
-        people = (one.person for one in (*self.signers, *self.reviews) if one.state is not handed_over)
+        people = (
+            participant.person for participant in (*self.signers, *self.reviews) if participant.state is not handed_over
+        )
         return tuple(dict.fromkeys(people))
 
     @property
@@ -535,8 +541,8 @@ class PartTurn(Model):
     waiting_for: tuple[WaitingFor, ...] = ()
     asks: WaitingFor | None = None
 
-    def is_as(self, other: "PartTurn") -> bool:
-        return (self.waiting_for, self.asks) == (other.waiting_for, other.asks)
+    def is_as(self, turn: "PartTurn") -> bool:
+        return (self.waiting_for, self.asks) == (turn.waiting_for, turn.asks)
 
 
 class WaitingPart(WaitingFor):
@@ -567,7 +573,7 @@ class OnboardingShow(FollowUpShow):
 
     @property
     def asked_people(self) -> tuple[str, ...]:
-        return tuple(one.person for one in self.waiting_for)
+        return tuple(person.person for person in self.waiting_for)
 
     @property
     def previewed(self) -> str:
@@ -587,7 +593,7 @@ class OnboardingShow(FollowUpShow):
         return (self.customer, *self.colleagues)
 
     @classmethod
-    def outside(cls, facts: FollowUpShow, title: str, stage: str, begun: datetime) -> Self:
+    def outside(cls, facts: FollowUpShow, title: str, stage: str, started_at: datetime) -> Self:
         return cls(**dict(facts), title=title, stage=stage)
 
 
@@ -631,19 +637,19 @@ class CampaignShow(FollowUpShow):
         return last_day_before(self.closes_at) if self.closes_at else self.due
 
     @classmethod
-    def outside(cls, facts: FollowUpShow, title: str, stage: str, begun: datetime) -> Self:
-        return cls(**dict(facts), title=title, opens_at=begun, due=begun.date())
+    def outside(cls, facts: FollowUpShow, title: str, stage: str, started_at: datetime) -> Self:
+        return cls(**dict(facts), title=title, opens_at=started_at, due=started_at.date())
 
 
 AnyShow = TypeVar("AnyShow", bound=FollowUpShow)
 
 
-def _by_type(shown: Any, plain: ValidatorFunctionWrapHandler) -> FollowUpShow:
+def _by_type(content: Any, plain: ValidatorFunctionWrapHandler) -> FollowUpShow:
     """A view as the model of its kind."""
-    if isinstance(shown, dict):
-        return view_of(Kind(shown.get("type", ""))).model_validate(shown)
-    known: FollowUpShow = plain(shown)
-    return known
+    if isinstance(content, dict):
+        return view_of(Kind(content.get("type", ""))).model_validate(content)
+    view: FollowUpShow = plain(content)
+    return view
 
 
 Shown = Annotated[SerializeAsAny[FollowUpShow], WrapValidator(_by_type)]
