@@ -44,7 +44,7 @@ from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.callback_health import CallbackAlarm
 from activities.reconciliation.figures import FigureCounter
 from activities.reconciliation.service import ReconciliationService
-from activities.records.processes import Role
+from activities.records.processes import ProcessRole
 from activities.retention.service import DailyRetention
 from activities.schedule.planner import PolicyPlanner
 from activities.temporal.clock import WorkerClock, moved_on
@@ -76,17 +76,17 @@ class NotSetUp(Refusal):
     """The namespace lacks what every workflow task needs."""
 
 
-def composed(chosen: Settings, open_clients: Clients, client: Client) -> dict[str, list[Any]]:
+def composed(settings: Settings, open_clients: Clients, client: Client) -> dict[str, list[Any]]:
     """The activities of each task queue, by the settings."""
     return activities_of(
         open_clients,
         client,
-        chosen.policies,
-        oncall=chosen.oncall,
-        company=chosen.company,
-        notices=(chosen.notices.most, chosen.notices.per),
-        silent_after=chosen.webhook.silent_after if chosen.webhook.url else None,
-        adopts=(chosen.adopt_kind, chosen.adopt_requester) if chosen.adopt == "on" else None,
+        settings.policies,
+        oncall=settings.oncall,
+        company=settings.company,
+        notices=(settings.notices.most, settings.notices.per),
+        silent_after=settings.webhook.silent_after if settings.webhook.url else None,
+        adopts=(settings.adopt_kind, settings.adopt_requester) if settings.adopt == "on" else None,
     )
 
 
@@ -138,6 +138,76 @@ def activities_of(
         SWEEP_QUEUE: sweep.activities(),
         EVIDENCE_QUEUE: evidence.activities(),
     }
+
+
+async def run(settings: Settings, ready_file: Path | None, pools: Sequence[Pool]) -> None:
+    """Work until SIGTERM or Ctrl-C; waits for the server."""
+    stop = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
+    health = ProcessHealth()
+    async with answer_probes(settings.health_bind, health) as probes, working(settings, stop, pools, health) as ready:
+        if ready:
+            _LOGGER.info("ready", queues=pollers.queues_of(pools), build_id=settings.build_id, probes=probes or None)
+            if ready_file:
+                await asyncio.to_thread(ready_file.write_text, "ready\n")
+            await stop.wait()
+            health.drain()
+            _LOGGER.info("draining", grace_seconds=GRACE.total_seconds())
+
+
+@asynccontextmanager
+async def working(
+    settings: Settings, stop: asyncio.Event, pools: Sequence[Pool] = tuple(Pool), health: ProcessHealth | None = None
+) -> AsyncIterator[bool]:
+    """The workers of these pools running, and looked at for `health`; False if `stop` was set before."""
+    role = ProcessRole.WORKER if Pool.CORE_SIGNATURE in pools else ProcessRole.POOL
+    async with AsyncExitStack() as open_things:
+        process_telemetry = open_things.enter_context(
+            telemetry.started(settings.surroundings.otel, service="countersign-worker", metrics=True)
+        )
+        metrics.begin(process_telemetry.runtime.metric_meter, ExportingProcess.WORKER, _kinds(settings.policies))
+        client = await _unless(
+            stop, connect_patiently(settings, identity=pace.new_identity(role), telemetry=process_telemetry)
+        )
+        if client is None:
+            yield False
+            return
+        with refusing(client.namespace):
+            missing = await missing_search_attributes(client)
+        if missing:
+            raise NotSetUp(f"search attributes are missing: {', '.join(missing)}; make them with `countersign init`")
+        open_clients = await open_things.enter_async_context(clients.opened(settings))
+        if not await _unless(stop, until_usable(open_clients.store.database)):
+            yield False
+            return
+        await open_things.enter_async_context(figures.exported(open_clients.store))
+        await open_things.enter_async_context(_paced(client, open_clients, settings, role))
+        activities = composed(settings, open_clients, client)
+        catalogue = partial(clients.catalogue, settings)
+        signatures = SignaturesHandler(client, open_clients.store, open_clients.directory, catalogue)
+        clock = WorkerClock(client.identity, open_clients.store, moved_on(client))
+        slots = paced_slots(open_clients.pace)
+        temporal_workers = workers(client, activities, slots, settings, [signatures], pools=pools, interceptors=[clock])
+        await open_things.enter_async_context(at_work(temporal_workers))
+        open_things.enter_context(checking_open_workflows(client, pools))
+        if settings.build_id is None:  # A version is listed once it is current, which only a ready worker's is.
+            await pollers.until_listed(client, client.identity, pools)
+        if health and settings.health_bind:
+            look = partial(_look, temporal_workers, slots, pollers.LastPolls(client))
+            await open_things.enter_async_context(watch(health, look))
+        yield True
+
+
+def main() -> None:
+    """`python worker.py`, the same as `countersign worker`."""
+    parser = argparse.ArgumentParser(description="Works on signature requests until it is told to stop.")
+    parser.add_argument("--ready-file", type=Path, help="written once the worker polls for tasks")
+    parser.add_argument("--json", action="store_true", help="log in JSON on a terminal, too")
+    parser.add_argument("--queues", type=_pools, default=tuple(Pool), help="those it works on; default: all")
+    options = parser.parse_args()
+    processes.load_kinds()
+    asyncio.run(run(on_duty(*NEEDS, json=options.json), options.ready_file, options.queues))
 
 
 def _kinds(policies: Path) -> tuple[str, ...]:
@@ -212,68 +282,11 @@ def _notices(
     )
 
 
-async def run(chosen: Settings, ready_file: Path | None, pools: Sequence[Pool]) -> None:
-    """Work until SIGTERM or Ctrl-C; waits for the server."""
-    stop = asyncio.Event()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
-    health = ProcessHealth()
-    async with answer_probes(chosen.health_bind, health) as probes, working(chosen, stop, pools, health) as ready:
-        if ready:
-            _LOGGER.info("ready", queues=pollers.queues_of(pools), build_id=chosen.build_id, probes=probes or None)
-            if ready_file:
-                await asyncio.to_thread(ready_file.write_text, "ready\n")
-            await stop.wait()
-            health.drain()
-            _LOGGER.info("draining", grace_seconds=GRACE.total_seconds())
-
-
-@asynccontextmanager
-async def working(
-    chosen: Settings, stop: asyncio.Event, pools: Sequence[Pool] = tuple(Pool), health: ProcessHealth | None = None
-) -> AsyncIterator[bool]:
-    """The workers of these pools running, and looked at for `health`; False if `stop` was set before."""
-    role = Role.WORKER if Pool.CORE_SIGNATURE in pools else Role.POOL
-    async with AsyncExitStack() as open_things:
-        process_telemetry = open_things.enter_context(
-            telemetry.started(chosen.around.otel, service="countersign-worker", metrics=True)
-        )
-        metrics.begin(process_telemetry.runtime.metric_meter, ExportingProcess.WORKER, _kinds(chosen.policies))
-        client = await _unless(
-            stop, connect_patiently(chosen, identity=pace.new_identity(role), telemetry=process_telemetry)
-        )
-        if client is None:
-            yield False
-            return
-        with refusing(client.namespace):
-            missing = await missing_search_attributes(client)
-        if missing:
-            raise NotSetUp(f"search attributes are missing: {', '.join(missing)}; make them with `countersign init`")
-        open_clients = await open_things.enter_async_context(clients.opened(chosen))
-        if not await _unless(stop, until_usable(open_clients.store.database)):
-            yield False
-            return
-        await open_things.enter_async_context(figures.exported(open_clients.store))
-        await open_things.enter_async_context(_paced(client, open_clients, chosen, role))
-        activities = composed(chosen, open_clients, client)
-        catalogue = partial(clients.catalogue, chosen)
-        signatures = SignaturesHandler(client, open_clients.store, open_clients.directory, catalogue)
-        clock = WorkerClock(client.identity, open_clients.store, moved_on(client))
-        slots = paced_slots(open_clients.pace)
-        temporal_workers = workers(client, activities, slots, chosen, [signatures], pools=pools, interceptors=[clock])
-        await open_things.enter_async_context(at_work(temporal_workers))
-        open_things.enter_context(checking_open_workflows(client, pools))
-        if chosen.build_id is None:  # A version is listed once it is current, which only a ready worker's is.
-            await pollers.until_listed(client, client.identity, pools)
-        if health and chosen.health_bind:
-            look = partial(_look, temporal_workers, slots, pollers.LastPolls(client))
-            await open_things.enter_async_context(watch(health, look))
-        yield True
-
-
-def _paced(client: Client, open_clients: Clients, settings: Settings, role: Role) -> AbstractAsyncContextManager[None]:
+def _paced(
+    client: Client, open_clients: Clients, settings: Settings, role: ProcessRole
+) -> AbstractAsyncContextManager[None]:
     me = partial(clients.running, settings, role, client.identity)
-    return pace.kept(client, open_clients.store.processes, open_clients.pace, settings.signature.max_rps, me)
+    return pace.keep_share(client, open_clients.store.processes, open_clients.pace, settings.signature.max_rps, me)
 
 
 async def _look(
@@ -292,20 +305,9 @@ async def _unless(stop: asyncio.Event, connecting: Coroutine[Any, Any, R]) -> R 
     return None
 
 
-def main() -> None:
-    """`python worker.py`, the same as `countersign worker`."""
-    parser = argparse.ArgumentParser(description="Works on signature requests until it is told to stop.")
-    parser.add_argument("--ready-file", type=Path, help="written once the worker polls for tasks")
-    parser.add_argument("--json", action="store_true", help="log in JSON on a terminal, too")
-    parser.add_argument("--queues", type=_pools, default=tuple(Pool), help="those it works on; default: all")
-    options = parser.parse_args()
-    processes.load_kinds()
-    asyncio.run(run(on_duty(*NEEDS, json=options.json), options.ready_file, options.queues))
-
-
-def _pools(words: str) -> tuple[Pool, ...]:
+def _pools(names: str) -> tuple[Pool, ...]:
     try:
-        return pollers.pools_of(words)
+        return pollers.pools_of(names)
     except ValueError as fault:
         raise argparse.ArgumentTypeError(str(fault)) from fault
 

@@ -8,37 +8,28 @@ from itertools import islice
 from typing import ClassVar, Final
 
 ID_PATTERN: Final = r"(?!\.+$)[A-Za-z0-9._-]{1,100}"
-
 _COMPARED_AT_MOST: Final = 2_000
 """Words compared in full, about 10 ms; of more only those with a similar beginning and length."""
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`, did you mean order?`, or empty."""
-    close = nearest(word, known, most=1)
-    return f", did you mean {close[0]}?" if close else ""
-
-
-def nearest(word: str, known: Iterable[str], *, most: int) -> list[str]:
-    """The similar known words, best first."""
-    candidates = list(known)
-    if len(candidates) > _COMPARED_AT_MOST:
-        alike = (
-            candidate for candidate in candidates if candidate[:1] == word[:1] and abs(len(candidate) - len(word)) <= 2
-        )
-        candidates = list(islice(alike, _COMPARED_AT_MOST))
-    return _close_matches(word, tuple(candidates), most)
-
-
-@lru_cache(maxsize=256)
-def _close_matches(text: str, candidates: tuple[str, ...], limit: int) -> list[str]:
-    # A file of thousands often has one mistake thousands of times.
-    return get_close_matches(text, candidates, n=limit, cutoff=0.6)
-
-
 HIDDEN: Final = "…"
 _WORD: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9._/+-]{1,39}|[0-9]{1,3}")
 _QUOTED: Final = re.compile(r"'(?!<[a-z ]+>'|[^A-Za-z0-9']{1,2}'|\\[a-z]')[^']*'|('[^']*')")
+
+
+def did_you_mean(text: str, known_words: Iterable[str]) -> str:
+    """`, did you mean order?`, or empty."""
+    close = nearest(text, known_words, limit=1)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def nearest(text: str, known_words: Iterable[str], *, limit: int) -> list[str]:
+    """The similar known words, best first."""
+    candidates = list(known_words)
+    if len(candidates) > _COMPARED_AT_MOST:
+        alike = (
+            candidate for candidate in candidates if candidate[:1] == text[:1] and abs(len(candidate) - len(text)) <= 2
+        )
+        candidates = list(islice(alike, _COMPARED_AT_MOST))
+    return _close_matches(text, tuple(candidates), limit)
 
 
 def quotable(text: str) -> bool:
@@ -46,7 +37,7 @@ def quotable(text: str) -> bool:
     return _WORD.fullmatch(text) is not None
 
 
-def word(text: str) -> str:
+def quote(text: str) -> str:
     """The text if `quotable`, else an ellipsis."""
     return text if quotable(text) else HIDDEN
 
@@ -65,8 +56,8 @@ class StoreAway(StoreFailure):
 
     what: ClassVar = "store"
 
-    def __init__(self, why: str) -> None:
-        super().__init__(f"the {self.what} cannot be used: {why}")
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the {self.what} cannot be used: {reason}")
 
 
 class DatabaseAway(StoreAway):
@@ -76,11 +67,12 @@ class DatabaseAway(StoreAway):
 class SchemaMismatch(StoreFailure):
     """The database has the schema of another version."""
 
-    def __init__(self, there: str | None, needed: str) -> None:
-        older = there is None or there < needed
+    def __init__(self, version: str | None, required_version: str) -> None:
+        older = version is None or version < required_version
         helps = "`countersign database upgrade` brings it up" if older else "start the version that upgraded it"
         super().__init__(
-            f"the database has {f'schema {there}' if there else 'no schema'}, this needs {needed}: {helps}"
+            f"the database has {f'schema {version}' if version else 'no schema'}, "
+            f"this needs {required_version}: {helps}"
         )
 
 
@@ -116,3 +108,9 @@ class TextDamaged(StoreFailure):
 class RecordConflict(StoreFailure):
     def __init__(self, id: str) -> None:
         super().__init__(f"the store already has another record {id}: records are written once and never changed")
+
+
+@lru_cache(maxsize=256)
+def _close_matches(text: str, candidates: tuple[str, ...], limit: int) -> list[str]:
+    # A file of thousands often has one mistake thousands of times.
+    return get_close_matches(text, candidates, n=limit, cutoff=0.6)

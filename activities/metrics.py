@@ -30,6 +30,10 @@ SERVICES_AT_MOST: Final = 10
 WORDS_AT_MOST: Final = 24
 """Operations, or answers, that are told apart."""
 SECONDS: Final = "seconds"
+HOUR: Final = 3600
+DAY: Final = 24 * HOUR
+CODES: Final = (*(code for code in Code if not code.terminal), *AttentionCode)
+_DAYS: Final = (HOUR, 4 * HOUR, 8 * HOUR, *(days * DAY for days in (1, 2, 3, 5, 7, 10, 14, 21, 30, 60, 90)))
 
 
 class ExportingProcess(StrEnum):
@@ -43,27 +47,27 @@ class ExportingProcess(StrEnum):
 class Label:
     """A label that takes its known values, and further ones until there are `most`; then each is `OTHER`."""
 
-    def __init__(self, name: str, known: Iterable[str] = (), most: int = 0) -> None:
+    def __init__(self, name: str, known_values: Iterable[str] = (), limit: int = 0) -> None:
         self.name = name
-        self._always = tuple(map(str, known))
-        self._known = dict.fromkeys(self._always)
-        self.most = most or len(self._known)
+        self._always = tuple(map(str, known_values))
+        self._known_values = dict.fromkeys(self._always)
+        self.limit = limit or len(self._known_values)
 
     @property
-    def known(self) -> tuple[str, ...]:
-        return tuple(self._known)
+    def known_values(self) -> tuple[str, ...]:
+        return tuple(self._known_values)
 
     def forget(self) -> None:
         """Know only what is always known."""
-        self._known = dict.fromkeys(self._always)
+        self._known_values = dict.fromkeys(self._always)
 
-    def value(self, given: str) -> str:
-        given = str(given)
-        if given not in self._known:
-            if len(self._known) >= self.most:
+    def value(self, text: str) -> str:
+        text = str(text)
+        if text not in self._known_values:
+            if len(self._known_values) >= self.limit:
                 return OTHER
-            self._known[given] = None
-        return given
+            self._known_values[text] = None
+        return text
 
 
 @dataclass(eq=False)
@@ -92,27 +96,27 @@ class Metric:
         """How many combinations of labels it may have."""
         combinations = 1
         for label in self.labels:
-            combinations *= label.most + 1
+            combinations *= label.limit + 1
         return combinations
 
     def begin(self, meter: MetricMeter) -> None:
         """Take the instrument from the meter, and export what is known at 0."""
         raise NotImplementedError
 
-    def values(self, given: Mapping[str, str]) -> dict[str, str]:
-        return {label.name: label.value(given[label.name]) for label in self.labels}
+    def values(self, label_values: Mapping[str, str]) -> dict[str, str]:
+        return {label.name: label.value(label_values[label.name]) for label in self.labels}
 
-    def known(self) -> Iterable[dict[str, str]]:
+    def list_series(self) -> Iterable[dict[str, str]]:
         names = [label.name for label in self.labels]
-        series = self.first or product(*(label.known for label in self.labels))
+        series = self.first or product(*(label.known_values for label in self.labels))
         return (dict(zip(names, label_values, strict=True)) for label_values in series)
-
-
-_ALL: Final[dict[str, Metric]] = {}
 
 
 def declared() -> tuple[Metric, ...]:
     return tuple(_ALL.values())
+
+
+_ALL: Final[dict[str, Metric]] = {}
 
 
 class Counter(Metric):
@@ -122,7 +126,7 @@ class Counter(Metric):
 
     def begin(self, meter: MetricMeter) -> None:
         self.bound = meter.create_counter(self.name, self.says, self.unit)
-        for values in self.known():
+        for values in self.list_series():
             self.bound.add(0, values)
 
     def add(self, count: int = 1, /, **labels: str) -> None:
@@ -141,7 +145,7 @@ class Gauge(Metric):
         """Values by the values of the labels, in their order."""
         if self.bound is None:
             return
-        sums: dict[tuple[str, ...], int] = {tuple(values.values()): 0 for values in self.known()}
+        sums: dict[tuple[str, ...], int] = {tuple(values.values()): 0 for values in self.list_series()}
         for label_values, count in counts.items():
             key = tuple(label.value(value) for label, value in zip(self.labels, label_values, strict=True))
             sums[key] = sums.get(key, 0) + count
@@ -231,25 +235,16 @@ class TargetKind(StrEnum):
     PERSON = "person"
 
 
-HOUR: Final = 3600
-DAY: Final = 24 * HOUR
-KIND: Final = Label("kind", most=KINDS_AT_MOST)
-_ENDINGS: Final = Label("outcome", (status for status in Status if status.ended))
-_STATES: Final = Label("state", (status for status in Status if not status.ended))
-_AFTER: Final = Label("after", Effect)
-CODES: Final = (*(code for code in Code if not code.terminal), *AttentionCode)
-_SERVICE: Final = Label("service", most=SERVICES_AT_MOST)
-_OPERATION: Final = Label("operation", most=WORDS_AT_MOST)
-
-# --- what people care about
-
+KIND: Final = Label("kind", limit=KINDS_AT_MOST)
 STARTED: Final = Counter("countersign_started", "Follow-ups that were started", (KIND,))
+_ENDINGS: Final = Label("outcome", (status for status in Status if status.has_ended))
 SETTLED: Final = Counter("countersign_settled", "Follow-ups that ended, by their outcome", (KIND, _ENDINGS))
+_STATES: Final = Label("state", (status for status in Status if not status.has_ended))
 OPEN: Final = Gauge("countersign_open", "Follow-ups that are open, by their status", (KIND, _STATES))
+_AFTER: Final = Label("after", Effect)
 SIGNED: Final = Counter(
     "countersign_signed", "Requests that were signed by all, by the strongest notice that came before", (KIND, _AFTER)
 )
-_DAYS: Final = (HOUR, 4 * HOUR, 8 * HOUR, *(days * DAY for days in (1, 2, 3, 5, 7, 10, 14, 21, 30, 60, 90)))
 TIME_TO_SIGN: Final = Histogram(
     "countersign_time_to_sign",
     "From the start of a request until it was signed by all, by the strongest notice that came before",
@@ -293,31 +288,28 @@ LATE: Final = Histogram(
     buckets=(1, 5, 10, 30, 60, 120, 300, 900, HOUR, 6 * HOUR, DAY),
 )
 """Recorded by the workflow, with its replay-safe meter."""
-
-# --- how the work goes
-
 CALLBACKS: Final = Counter(
     "countersign_callbacks",
     "Callbacks of Core Signature, by our answer",
-    (Label("answer", most=WORDS_AT_MOST),),
+    (Label("answer", limit=WORDS_AT_MOST),),
     ExportingProcess.WEB,
 )
 HOOKS: Final = Counter(
     "countersign_hooks",
     "Calls that begin onboardings, by our answer",
-    (Label("answer", most=WORDS_AT_MOST),),
+    (Label("answer", limit=WORDS_AT_MOST),),
     ExportingProcess.WEB,
 )
 DEVICES: Final = Counter(
     "countersign_devices",
     "Calls that register phones, by our answer",
-    (Label("answer", most=WORDS_AT_MOST),),
+    (Label("answer", limit=WORDS_AT_MOST),),
     ExportingProcess.WEB,
 )
 CODEC_CALLS: Final = Counter(
     "countersign_codec_calls",
     "Calls of the Web UI and the command line that have payloads decoded, by our answer",
-    (Label("answer", most=WORDS_AT_MOST),),
+    (Label("answer", limit=WORDS_AT_MOST),),
     process=ExportingProcess.WEB,
 )
 HAND_OFFS: Final = Gauge(
@@ -343,6 +335,8 @@ INCIDENTS: Final = Gauge(
 )
 COUNTED_AT: Final = Gauge("countersign_counted_timestamp_seconds", "When the gauges were counted, in Unix time")
 """Of a gauge Core exports no unit, so that its name has it."""
+_SERVICE: Final = Label("service", limit=SERVICES_AT_MOST)
+_OPERATION: Final = Label("operation", limit=WORDS_AT_MOST)
 PROVIDER_CALLS: Final = Counter(
     "countersign_provider_calls",
     "Calls to Core Signature and to push services",

@@ -28,6 +28,11 @@ from starter.temporal import plugin
 from starter.temporal.connection import connect, refusing
 from workflows.names import WORKFLOW_QUEUES
 
+_QUEUES: Final = ", ".join(f"'{queue}'" for queue in WORKFLOW_QUEUES)
+_OPEN: Final = f"TaskQueue IN ({_QUEUES}) AND {executions.OPEN}"
+_NONDETERMINISM: Final = re.compile(r"Nondeterminism error: [^\"]+")
+_LONGEST: Final = 300
+
 
 class TaskFailed(Exception):
     """The code failed a workflow task, with type and message."""
@@ -52,12 +57,6 @@ class NotingRunner(SandboxedWorkflowRunner):
 
         run.activate = watched  # type: ignore[method-assign]
         return run
-
-
-_QUEUES: Final = ", ".join(f"'{queue}'" for queue in WORKFLOW_QUEUES)
-_OPEN: Final = f"TaskQueue IN ({_QUEUES}) AND {executions.OPEN}"
-_NONDETERMINISM: Final = re.compile(r"Nondeterminism error: [^\"]+")
-_LONGEST: Final = 300
 
 
 @dataclass(frozen=True)

@@ -91,33 +91,6 @@ def faults_of(manifest: Manifest, deploy: Path) -> Iterator[str]:
         yield from _by_kubernetes({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {}, "spec": spec})
 
 
-def _by_kubernetes(manifest: Manifest) -> Iterator[str]:
-    import kubernetes_validate  # noqa: PLC0415  of developers only
-
-    try:
-        kubernetes_validate.validate(dict(manifest), KUBERNETES, strict=True)
-    except (kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError) as fault:
-        path = ".".join(str(part) for part in getattr(fault, "path", ()))
-        yield f"{path}: {_first_line(getattr(fault, 'message', '') or str(fault))}"
-
-
-def _by_our_schema(manifest: Manifest, deploy: Path) -> Iterator[str]:
-    import jsonschema  # noqa: PLC0415  of developers only
-
-    schema = YAML(typ="safe").load(deploy / "kustomize" / "custom-resources.schema.yaml")
-    kind_schemas = [
-        schema_of_kind
-        for schema_of_kind in schema["oneOf"]
-        if schema_of_kind["properties"]["kind"]["const"] == manifest["kind"]
-    ]
-    if not kind_schemas:
-        yield "no schema knows this kind"
-    for kind_schema in kind_schemas:
-        of_kind = {"$defs": schema["$defs"], "type": "object", "required": schema["required"], **kind_schema}
-        for fault in jsonschema.Draft202012Validator(of_kind).iter_errors(dict(manifest)):
-            yield f"{fault.json_path}: {_first_line(fault.message)}"
-
-
 def dockerfile(deploy: Path) -> Iterator[str]:
     for file in deploy.glob("image/Dockerfile"):
         yield from _run_check("hadolint", str(file))
@@ -181,6 +154,33 @@ def grafana(deploy: Path) -> Iterator[str]:
             yield f"{dashboard.name}: apiVersion must be 1"
 
 
+def _by_kubernetes(manifest: Manifest) -> Iterator[str]:
+    import kubernetes_validate  # noqa: PLC0415  of developers only
+
+    try:
+        kubernetes_validate.validate(dict(manifest), KUBERNETES, strict=True)
+    except (kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError) as fault:
+        path = ".".join(str(part) for part in getattr(fault, "path", ()))
+        yield f"{path}: {_first_line(getattr(fault, 'message', '') or str(fault))}"
+
+
+def _by_our_schema(manifest: Manifest, deploy: Path) -> Iterator[str]:
+    import jsonschema  # noqa: PLC0415  of developers only
+
+    schema = YAML(typ="safe").load(deploy / "kustomize" / "custom-resources.schema.yaml")
+    kind_schemas = [
+        schema_of_kind
+        for schema_of_kind in schema["oneOf"]
+        if schema_of_kind["properties"]["kind"]["const"] == manifest["kind"]
+    ]
+    if not kind_schemas:
+        yield "no schema knows this kind"
+    for kind_schema in kind_schemas:
+        of_kind = {"$defs": schema["$defs"], "type": "object", "required": schema["required"], **kind_schema}
+        for fault in jsonschema.Draft202012Validator(of_kind).iter_errors(dict(manifest)):
+            yield f"{fault.json_path}: {_first_line(fault.message)}"
+
+
 CHECKS: Final = (
     Check("compose.yaml", compose),
     Check("kustomize", cluster),
@@ -202,6 +202,23 @@ def main() -> int:
     return int(any(wrong for _, wrong in results))
 
 
+def run(program: str, *arguments: str, env: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run a tool of this machine to its end; raises `ToolMissing`. `env` is added to ours."""
+    python_folder = Path(sys.executable).parent
+    path = os.pathsep.join((str(python_folder), os.environ.get("PATH", os.defpath), "/usr/sbin"))
+    binary = shutil.which(program, path=path)
+    if binary is None:
+        raise ToolMissing(program)
+    return subprocess.run(  # noqa: S603  a tool of this machine, on files of ours
+        (binary, *arguments),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_WITHIN,
+        env={**os.environ, **(env or {})},
+    )
+
+
 def _checked(check: Check, *, required: bool) -> tuple[list[str], bool]:
     """Lines for people, and whether something is wrong."""
     try:
@@ -221,23 +238,6 @@ def _run_check(program: str, *arguments: str, env: Mapping[str, str] | None = No
     if ran.returncode:
         output_lines = [line for line in (ran.stdout + ran.stderr).splitlines() if line.strip()]
         yield from output_lines or [f"{program} ends with {ran.returncode}"]
-
-
-def run(program: str, *arguments: str, env: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
-    """Run a tool of this machine to its end; raises `ToolMissing`. `env` is added to ours."""
-    python_folder = Path(sys.executable).parent
-    path = os.pathsep.join((str(python_folder), os.environ.get("PATH", os.defpath), "/usr/sbin"))
-    binary = shutil.which(program, path=path)
-    if binary is None:
-        raise ToolMissing(program)
-    return subprocess.run(  # noqa: S603  a tool of this machine, on files of ours
-        (binary, *arguments),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_WITHIN,
-        env={**os.environ, **(env or {})},
-    )
 
 
 def _first_line(text: str) -> str:

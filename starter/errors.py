@@ -28,7 +28,7 @@ class Refusal(Exception):
         self.message = message
 
 
-class Terminated(SystemExit):
+class Termination(SystemExit):
     """SIGTERM, raised in the main thread so that `finally` blocks run. A `SystemExit` passes through the event loop;
     other exceptions would be kept for the running task.
     """

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from activities.people.language import Language
-from activities.records.outcomes import DONE, MemberLines, MemberOutcome, Tally, lately
+from activities.records.outcomes import DONE, MemberLines, MemberOutcome, OutcomeTally, lately
 from activities.records.store import Store
 from starter.queries import campaign_report as report
 from starter.queries.campaign import Curve, Point
@@ -16,8 +16,8 @@ from workflows.model.campaign import Counts
 from workflows.model.views import CampaignShow
 
 
-def tally(lines: Iterable[MemberOutcome]) -> Tally:
-    return Tally(Counter((line.status, line.department, line.manager) for line in lines))
+def tally(lines: Iterable[MemberOutcome]) -> OutcomeTally:
+    return OutcomeTally(Counter((line.status, line.department, line.manager) for line in lines))
 
 
 def counted(lines: Iterable[MemberOutcome]) -> Counts:

@@ -31,7 +31,7 @@ from activities.http.client import make_client
 from activities.http.transport import Guard
 from tests.golden.schemas import EVENTS, schema, validator
 from tests.markdown import ROOT, blocks
-from workflows.model.hand_off import EndedFacts, Escalated
+from workflows.model.hand_off import EndedFacts, EscalationData
 from workflows.model.policy import Target
 
 PAGE: Final = (ROOT / "docs" / "hand-off.md").read_text()
@@ -59,7 +59,7 @@ def test_there_is_a_whole_body_of_every_event(event: str) -> None:
     [plain] = [body for body in standard if not is_personal(body["data"])]
     data = plain["data"]
     facts = EVENTS[event].model_validate(data)
-    assert isinstance(facts, EndedFacts | Escalated)
+    assert isinstance(facts, EndedFacts | EscalationData)
     assert data_of(facts) == data
     assert plain.keys() == {"type", "timestamp", "data"} and plain["timestamp"] == data["at"]
 

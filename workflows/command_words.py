@@ -9,15 +9,6 @@ from typing import Final
 
 import workflows.names as names
 
-
-class Surface(StrEnum):
-    """Where people and programs give commands."""
-
-    COMMAND = "command"
-    API = "API"
-    DESK = "desk"
-
-
 HELP: Final[Mapping[str, str]] = {
     names.REMIND: "Notify everybody whose turn it is, now.",
     names.DELEGATE: "Ask somebody else instead; a request is forwarded at Core Signature, too. The old link becomes "
@@ -64,6 +55,16 @@ PENDING: Final[Mapping[str, str]] = {
     names.RETRY: _SEE_TO,
 }
 """What a receipt says of a word that is recorded and still to be carried out."""
+
+
+class Surface(StrEnum):
+    """Where people and programs give commands."""
+
+    COMMAND = "command"
+    API = "API"
+    DESK = "desk"
+
+
 ELSEWHERE: Final[Mapping[tuple[Surface, str], str]] = {
     (Surface.COMMAND, names.SNOOZE): "somebody asked puts it off on their own page, or their program by the API",
     (Surface.DESK, names.SNOOZE): "somebody asked puts it off on their own page",

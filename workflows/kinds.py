@@ -111,7 +111,7 @@ class KindSpec:
     """The fields that only its files have."""
     commands: tuple[str, ...]
     """What people may do while it is open (`workflows/command_words.py`), as the desk shows it."""
-    again: str
+    again_label: str
     """What `start --again` does with a terminated one."""
     begins: str = "open"
     """The first status."""
@@ -174,7 +174,7 @@ Kind.REQUEST = register(
         command="request",
         marks=("signers", "requester"),
         commands=(REVISE, REVIEW, ANSWER, *_FOLLOWED_UP, EXEMPT, REPLAY, CANCEL),
-        again="take its living document up again",
+        again_label="take its living document up again",
         begins="converting",
         link="sign",
         document=True,
@@ -194,7 +194,7 @@ Kind.TASK = register(
         command="task",
         marks=("who", "title"),
         commands=(DONE, BLOCK, ANSWER, UNBLOCK, *_FOLLOWED_UP, WAIVE, REPLAY, CANCEL),
-        again="ask everybody anew",
+        again_label="ask everybody anew",
         link="do",
     ),
 )
@@ -211,7 +211,7 @@ Kind.ONBOARDING = register(
         command="onboard",
         marks=("customer", "stages"),
         commands=(DECIDE, TAKE, REPLAY, CANCEL),
-        again="go on with its parts",
+        again_label="go on with its parts",
         pages=PagesFor.PEOPLE,
         renews_links=True,
         has_parts=True,
@@ -230,7 +230,7 @@ Kind.CAMPAIGN = register(
         command="campaign",
         marks=("audience",),
         commands=(TAKE, REMIND, EXTEND, RETRY, EXEMPT, REPLAY, CANCEL),
-        again="go on with its requests",
+        again_label="go on with its requests",
         pages=PagesFor.NOBODY,
         has_parts=True,
         every_ending=True,

@@ -45,7 +45,6 @@ URGENT: Final = 1
 """The priority key of what goes first."""
 BULK: Final = 5
 """The priority key of what goes last."""
-
 SIGNATURE_REQUEST: Final = "SignatureRequest"
 REQUEST_PREFIX: Final = "signature-request"
 """What stands before the colon in the workflow id of a request."""
@@ -107,13 +106,11 @@ TAKE: Final = "take"
 SHOW: Final = "show"
 PLANNING: Final = "planning"
 OPERATION: Final = "operation"
-
 MEMO_FINGERPRINT: Final = "fingerprint"
 MEMO_DOCUMENT: Final = "document"
 """The name of the document, so that a list needs no query a row; encrypted like every payload where there are keys."""
 MEMO_ORIGIN: Final = "origin"
 """The door that it came through, when it was not ours: only through that one it is shown and cancelled there."""
-
 STATUS: Final = SearchAttributeKey.for_keyword("CsStatus")
 KIND: Final = SearchAttributeKey.for_keyword("CsKind")
 PARENT: Final = SearchAttributeKey.for_keyword("CsParent")
@@ -142,10 +139,8 @@ SEARCH_ATTRIBUTES: Final = (
     HANDOFF,
     TEAMS,
 )
-
 LATENESS: Final = "countersign_notification_lateness"
 """The histogram of how late planned notifications are sent."""
-
 _ADOPTED: Final = "adopted-"
 _HEX: Final = frozenset("0123456789abcdef")
 
@@ -159,13 +154,6 @@ def adopted_document(request: str) -> str | None:
     """The document uuid of an adopted request's id; None for a request that we sent."""
     uuid = request.removeprefix(_ADOPTED)
     return uuid if uuid != request and _is_uuid(uuid) else None
-
-
-def _is_uuid(text: str) -> bool:
-    """Whether it is a lower-case uuid, with all hyphens or none."""
-    digits = text.replace("-", "")
-    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
-    return len(digits) == 32 and _HEX.issuperset(digits) and text in (digits, "-".join(parts))
 
 
 def nexus_call_workflow_id(key: str) -> str:
@@ -221,3 +209,10 @@ def handoff_key(request: str, target: str) -> str:
 def webhook_id(key: str) -> str:
     """The `webhook-id` of a call, the same on every attempt; without dots (Standard Webhooks)."""
     return f"msg_{base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()).decode()[:22]}"
+
+
+def _is_uuid(text: str) -> bool:
+    """Whether it is a lower-case uuid, with all hyphens or none."""
+    digits = text.replace("-", "")
+    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    return len(digits) == 32 and _HEX.issuperset(digits) and text in (digits, "-".join(parts))

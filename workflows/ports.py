@@ -13,12 +13,19 @@ from workflows.model.absence import AbsenceOrder, AbsenceReport
 from workflows.model.evidence import EvidenceOrder, KeptFiles
 from workflows.model.hand_off import HandoffReport
 from workflows.model.notifications import Delivery, DeliveryReport, SignInOrder, SignInReport
-from workflows.model.onboarding import PartsSeen, PartsToEnd, PartsToLookAt, PartsToStart
+from workflows.model.onboarding import PartSnapshots, PartsToEnd, PartsToLookAt, PartsToStart
 from workflows.model.reconciliation import ReconciliationOrder, ReconciliationResult
 from workflows.model.records import HandoffBatch, RecordedHandOff, ReplayOrder
 from workflows.model.retention import RetentionOrder, RetentionResult
 from workflows.model.schedule import PlanningInput, Schedule, StandIn, StandInReport
-from workflows.model.signature import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Observation
+from workflows.model.signature import (
+    CancelOrder,
+    CreateOrder,
+    ForwardOrder,
+    ForwardReport,
+    Observation,
+    ReportedDocument,
+)
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -64,19 +71,19 @@ class SignatureService(Port):
 
     @asks("create_signature_request")
     @abstractmethod
-    async def create(self, order: CreateOrder) -> DocumentSeen:
+    async def create(self, order: CreateOrder) -> ReportedDocument:
         """Create document and request, or adopt those of an earlier attempt, by `external_id`. Fails with
         `id_used_before` for a foreign or ended document.
         """
 
     @asks("observe_document")
     @abstractmethod
-    async def observe(self, observation: Observation) -> DocumentSeen:
+    async def observe(self, observation: Observation) -> ReportedDocument:
         """Read the document."""
 
     @asks("cancel_signature_request")
     @abstractmethod
-    async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
+    async def cancel(self, order: CancelOrder) -> ReportedDocument | None:
         """Cancel at the provider and read again; None when the provider never had it. Signed stays signed."""
 
     @asks("forward_signer")
@@ -173,14 +180,14 @@ class OnboardingParts(Port):
 
     @asks("start_parts")
     @abstractmethod
-    async def start(self, order: PartsToStart) -> PartsSeen:
+    async def start(self, order: PartsToStart) -> PartSnapshots:
         """Start each part, or recognise it, subscribed to by the onboarding. Impossible ones are refused in words.
         Retryable failures are raised if they concern all parts, else reported.
         """
 
     @asks("read_parts")
     @abstractmethod
-    async def read(self, parts: PartsToLookAt) -> PartsSeen:
+    async def read(self, parts: PartsToLookAt) -> PartSnapshots:
         """Status of ended parts by Temporal and their records; open ones are left out."""
 
     @asks("end_parts")
@@ -225,7 +232,7 @@ class CampaignYears(Port):
 
     @asks("open_year")
     @abstractmethod
-    async def open(self, year: campaign.YearToOpen) -> campaign.YearSeen:
+    async def open(self, year: campaign.YearToOpen) -> campaign.YearCheck:
         """Start the year's campaign a day before it opens, or recognise it; if it cannot, say why in words."""
 
 

@@ -47,13 +47,13 @@ class AbsenceNewsTeller(AbsenceNewsService):
             told_count, token = 0, b""
             while True:
                 runs, token = await executions.page_of(self._client, _concerned(row.person), size=PAGE, token=token)
-                told_count += await self._told([run.id for run in runs], row)
+                told_count += await self._tell_all([run.id for run in runs], row)
                 await self._store.absences.note_told(row, told_count, None if token else datetime.now(UTC))
                 if not token:
                     return AbsenceReport(told=told_count)
                 activity.heartbeat()
 
-    async def _told(self, workflow_ids: list[str], row: AbsenceRow) -> int:
+    async def _tell_all(self, workflow_ids: list[str], row: AbsenceRow) -> int:
         actor = (row.ended_by if row.ended_at else row.entered_by) or ""
         news = AbsenceNews(
             person=row.person,
@@ -80,15 +80,6 @@ class AbsenceNewsTeller(AbsenceNewsService):
         return True
 
 
-def _concerned(person: str) -> str:
-    """Of those that wait for more people than are named each decides for itself."""
-    types = ", ".join(f"'{kind.spec.workflow}'" for kind in kinds() if not kind.spec.has_parts)
-    waits = f"{names.WAITING_FOR.name} IN ('{person}', '{_MORE}')"
-    codes = ", ".join(f"'{code}'" for code in _UNANSWERED)
-    asks = f"({names.REQUESTER.name} = '{person}' AND {names.PROBLEM.name} IN ({codes}))"
-    return f"{executions.OPEN} AND WorkflowType IN ({types}) AND ({waits} OR {asks})"
-
-
 async def begin(client: Client, row: AbsenceRow) -> None:
     """Begin to tell of the last change of an absence, once at a time; raises `RPCError`."""
     order = AbsenceOrder(id=row.id, back=row.ended_at is not None)
@@ -110,3 +101,12 @@ async def begin_overdue(client: Client, store: Store, now: datetime) -> int:
     for row in untold:
         await begin(client, row)
     return len(untold)
+
+
+def _concerned(person: str) -> str:
+    """Of those that wait for more people than are named each decides for itself."""
+    types = ", ".join(f"'{kind.spec.workflow}'" for kind in kinds() if not kind.spec.has_parts)
+    waits = f"{names.WAITING_FOR.name} IN ('{person}', '{_MORE}')"
+    codes = ", ".join(f"'{code}'" for code in _UNANSWERED)
+    asks = f"({names.REQUESTER.name} = '{person}' AND {names.PROBLEM.name} IN ({codes}))"
+    return f"{executions.OPEN} AND WorkflowType IN ({types}) AND ({waits} OR {asks})"

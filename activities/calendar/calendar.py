@@ -15,21 +15,27 @@ from workflows.model.file_faults import FileFault
 _END_OF_WORKING_DAY: Final = time(18)
 _CALENDAR: Final = {"d": timedelta(days=1), "w": timedelta(weeks=1)}
 _ABSOLUTE: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1)}
+_ISO_COUNTRY: Final = 2
+_ISO_SUBDIVISION: Final = 3
+_WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_CLOCK: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 
 
-def after(start: datetime, duration: str, zone: ZoneInfo, *, then: str | None = None, times: int = 0) -> datetime:
+def add_duration(
+    start: datetime, duration: str, zone: ZoneInfo, *, repeated: str | None = None, times: int = 0
+) -> datetime:
     """`duration` after `start`, then `times` times `then`, as one step of local time."""
     days, hours = _parts(duration)
-    if then is not None:
-        more_days, more_hours = _parts(then)
+    if repeated is not None:
+        more_days, more_hours = _parts(repeated)
         days, hours = days + times * more_days, hours + times * more_hours
-    return _moved(start, days, zone) + hours
+    return _move_days(start, days, zone) + hours
 
 
-def before(end: datetime, duration: str, zone: ZoneInfo) -> datetime:
+def subtract_duration(end: datetime, duration: str, zone: ZoneInfo) -> datetime:
     """`duration` before `end`."""
     days, hours = _parts(duration)
-    return _moved(end, -days, zone) - hours
+    return _move_days(end, -days, zone) - hours
 
 
 def latest_end_of_day(day: date, closing: Iterable[tuple[ZoneInfo, time]]) -> datetime:
@@ -66,28 +72,6 @@ def is_of_days(duration: str) -> bool:
     return duration[-1] in _CALENDAR
 
 
-def _parts(duration: str) -> tuple[timedelta, timedelta]:
-    count, unit = int(duration[:-1]), duration[-1]
-    if unit in _CALENDAR:
-        return count * _CALENDAR[unit], timedelta()
-    return timedelta(), count * _ABSOLUTE[unit]
-
-
-def _moved(start: datetime, days: timedelta, zone: ZoneInfo) -> datetime:
-    if not days:
-        return start.astimezone(UTC)
-    return _resolve(start.astimezone(zone).replace(tzinfo=None) + days, zone)
-
-
-def _resolve(wall: datetime, zone: ZoneInfo) -> datetime:
-    # fold=0 is the first of two, and in a gap the offset from before it: exactly what is promised above.
-    return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
-
-
-_ISO_COUNTRY: Final = 2
-_ISO_SUBDIVISION: Final = 3
-
-
 @cache
 def public_holidays(calendar: str, year: int) -> Mapping[date, str]:
     country, _, subdivision = calendar.partition("-")
@@ -102,21 +86,6 @@ def known_calendar(calendar: str) -> str:
     except NotImplementedError:
         raise FileFault.UNKNOWN_CALENDAR.error(calendar=calendar, hint=_instead(calendar)) from None
     return calendar
-
-
-def _instead(calendar: str) -> str:
-    country, _, subdivision = calendar.partition("-")
-    countries = {code: codes for code, codes in list_supported_countries().items() if len(code) == _ISO_COUNTRY}
-    if not subdivision or country not in countries:
-        return did_you_mean(country, countries) or ", known are countries such as NL and subdivisions such as DE-BY"
-    subdivisions = ", ".join(
-        sorted(code for code in countries[country] if code.isalnum() and len(code) <= _ISO_SUBDIVISION)
-    )
-    return f", the subdivisions of {country} are {subdivisions or 'all alike'}"
-
-
-_WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_CLOCK: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 
 
 @cache
@@ -134,6 +103,35 @@ def weekdays(text: str) -> frozenset[int]:
     if any(end not in _WEEKDAYS for part in parts for end in part) or any(len(part) > 2 for part in parts):
         raise FileFault.NO_WEEKDAYS.error()
     return frozenset(day for first, *last in parts for day in _from_to(first, last[0] if last else first))
+
+
+def _parts(duration: str) -> tuple[timedelta, timedelta]:
+    count, unit = int(duration[:-1]), duration[-1]
+    if unit in _CALENDAR:
+        return count * _CALENDAR[unit], timedelta()
+    return timedelta(), count * _ABSOLUTE[unit]
+
+
+def _move_days(start: datetime, days: timedelta, zone: ZoneInfo) -> datetime:
+    if not days:
+        return start.astimezone(UTC)
+    return _resolve(start.astimezone(zone).replace(tzinfo=None) + days, zone)
+
+
+def _resolve(wall: datetime, zone: ZoneInfo) -> datetime:
+    # fold=0 is the first of two, and in a gap the offset from before it: exactly what is promised above.
+    return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+
+
+def _instead(calendar: str) -> str:
+    country, _, subdivision = calendar.partition("-")
+    countries = {code: codes for code, codes in list_supported_countries().items() if len(code) == _ISO_COUNTRY}
+    if not subdivision or country not in countries:
+        return did_you_mean(country, countries) or ", known are countries such as NL and subdivisions such as DE-BY"
+    subdivisions = ", ".join(
+        sorted(code for code in countries[country] if code.isalnum() and len(code) <= _ISO_SUBDIVISION)
+    )
+    return f", the subdivisions of {country} are {subdivisions or 'all alike'}"
 
 
 def _from_to(first: str, last: str) -> list[int]:

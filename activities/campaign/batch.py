@@ -26,27 +26,48 @@ from activities.temporal.commands import send_if_open
 from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind
 from workflows.model.campaign import Batch, BatchResult, BatchWork, Campaign, CampaignOrder
-from workflows.model.commands import Cancellation, Extension, ReminderNow
+from workflows.model.commands import Cancellation, Extension, ReminderCommand
 from workflows.model.signature import SignatureBrief
 from workflows.model.subject import Participant, Role
 from workflows.signature.state import SignatureInput
+
+MEMBERS_AT_MOST: Final = 1_000
+"""Members processed by one activity."""
+BATCH_SECONDS: Final = 150.0
+"""Longest run of one activity: other campaigns may wait that long for its slot. Each costs the campaign six events, and
+reaches 150 people at one call a second.
+"""
+AHEAD_AT_MOST: Final = 50
+"""Requests of one campaign that may wait for Core Signature. Urgent requests overtake those that wait in Temporal, not
+those that a worker has begun: they were created after 53 s with 200 waiting, after 5 s with 50, on a busy laptop, and
+the campaign was no slower.
+"""
+AT_ONCE: Final = 25
+"""Members processed concurrently, after which the position is reported to Temporal."""
+_COMMANDS_A_SECOND: Final = 50
+"""Requests ended, extended or reminded; their calls to Core Signature wait in its queue."""
+_CHECK_EVERY: Final = 1.0
+"""Seconds."""
+PATIENCE: Final = 10
+"""Checks for room without progress, after which the batch gives its slot away."""
+_PROGRESS: Final = 3
 
 
 @dataclass(frozen=True)
 class MemberRequest:
     """A `PreparedStart` whose document the campaign has stored; `message` is the owner's text."""
 
-    given: SignatureInput
+    workflow_input: SignatureInput
     person: Reachable | None = field(default=None, repr=False)
     """Set for a person described in full in the table."""
     message: str = ""
     overdue: FileFaults | None = None
 
     async def store_input(self, store: Store) -> SignatureInput:
-        workflow_id, digest = Kind.REQUEST.workflow_id(self.given.brief.id), self.given.fingerprint
-        signers = SignersFile.of([self.person], [self.given.brief.people[0].person])
+        workflow_id, digest = Kind.REQUEST.workflow_id(self.workflow_input.brief.id), self.workflow_input.fingerprint
+        signers = SignersFile.dump_signers([self.person], [self.workflow_input.brief.people[0].person])
         stored_texts = await store.keep_input(workflow_id, digest, signers, {"message": self.message})
-        return self.given.replace(brief=self.given.brief.replace(message=stored_texts.get("message")))
+        return self.workflow_input.replace(brief=self.workflow_input.brief.replace(message=stored_texts.get("message")))
 
     async def store_for_pages(self, store: Store, workflow_input: FollowUpInput) -> None: ...
 
@@ -76,29 +97,7 @@ def request_of(
 
 def forgotten(order: CampaignOrder, member: Member, person: Reachable | None) -> SignatureInput:
     """The input of a member's request without workflow and record. Stores nothing: erased people stay erased."""
-    return request_of(order.campaign, order.fingerprint, member, person).given
-
-
-MEMBERS_AT_MOST: Final = 1_000
-"""Members processed by one activity."""
-BATCH_SECONDS: Final = 150.0
-"""Longest run of one activity: other campaigns may wait that long for its slot. Each costs the campaign six events, and
-reaches 150 people at one call a second.
-"""
-AHEAD_AT_MOST: Final = 50
-"""Requests of one campaign that may wait for Core Signature. Urgent requests overtake those that wait in Temporal, not
-those that a worker has begun: they were created after 53 s with 200 waiting, after 5 s with 50, on a busy laptop, and
-the campaign was no slower.
-"""
-AT_ONCE: Final = 25
-"""Members processed concurrently, after which the position is reported to Temporal."""
-_COMMANDS_A_SECOND: Final = 50
-"""Requests ended, extended or reminded; their calls to Core Signature wait in its queue."""
-_CHECK_EVERY: Final = 1.0
-"""Seconds."""
-PATIENCE: Final = 10
-"""Checks for room without progress, after which the batch gives its slot away."""
-_PROGRESS: Final = 3
+    return request_of(order.campaign, order.fingerprint, member, person).workflow_input
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ class BatchJob:
         self._client = client
         self._store = store
         self._batch, self._order = batch, batch.order
-        self._told = facts
+        self._facts = facts
         self._limits = limits
         self._began_at = time.monotonic()
         self._ends_at = self._began_at + limits.seconds
@@ -139,7 +138,7 @@ class BatchJob:
         self._given_out = activity.info().started_time if activity.in_activity() else datetime.now(UTC)
         self._stopped = asyncio.Event()
         self._full = False
-        self._place, self._done, self._refused = _progress(batch)
+        self._position, self._done_count, self._refused = _progress(batch)
 
     def stop(self) -> None:
         """Begin no more; running calls finish."""
@@ -150,8 +149,8 @@ class BatchJob:
         starts.
         """
         first = self._batch.after
-        while self._place < first + len(members) and not self._is_to_end:
-            chunk = members[self._place - first : self._place - first + AT_ONCE]
+        while self._position < first + len(members) and not self._is_to_end:
+            chunk = members[self._position - first : self._position - first + AT_ONCE]
             if self._batch.work is BatchWork.START and not await self._has_room(len(chunk)):
                 break
             began, outcomes = time.monotonic(), await self._process(chunk)
@@ -159,18 +158,20 @@ class BatchJob:
             if self._batch.work is not BatchWork.START:
                 sent_count = len(outcomes) - outcomes.count(None)
                 await self._pause(began + sent_count / _COMMANDS_A_SECOND - time.monotonic())
-        is_over = self._place >= member_count
-        return BatchResult(after=self._place, done=self._done, refused=self._refused, over=is_over, full=self._full)
+        is_over = self._position >= member_count
+        return BatchResult(
+            after=self._position, done=self._done_count, refused=self._refused, over=is_over, full=self._full
+        )
 
     def _count(self, outcomes: Sequence[bool | None], processed_count: int) -> None:
-        self._place += processed_count
-        self._done += outcomes.count(True)
+        self._position += processed_count
+        self._done_count += outcomes.count(True)
         self._refused += outcomes.count(False)
         self._report_position()
 
     def _report_position(self) -> None:
         if activity.in_activity():
-            activity.heartbeat(self._place, self._done, self._refused)
+            activity.heartbeat(self._position, self._done_count, self._refused)
 
     @property
     def _is_to_end(self) -> bool:
@@ -190,7 +191,7 @@ class BatchJob:
         # because none of them was created for a while.
         least, in_vain = self._limits.ahead + 1, 0
         while not self._is_to_end:
-            waiting = await self._told.visibility.waiting(self._order.campaign.id)
+            waiting = await self._facts.visibility.waiting(self._order.campaign.id)
             if waiting + request_count <= self._limits.ahead:
                 return True
             least, in_vain = min(least, waiting), 0 if waiting < least else in_vain + 1
@@ -208,20 +209,20 @@ class BatchJob:
         ended_ids = await self._store.outcomes.of_ended(tuple(requests))
         open_members = [member for id, member in requests.items() if id not in ended_ids]
         if self._batch.work is not BatchWork.END:
-            open_members = [member for member in open_members if member.asked]
+            open_members = [member for member in open_members if member.is_asked]
         return await _all([self._send_command(member) for member in open_members])
 
     async def _start(self, member: Member) -> bool | None:
-        if not member.asked:
+        if not member.is_asked:
             return None
-        person = self._told.people.get(member.person)
+        person = self._facts.people.get(member.person)
         if person is None and stands_in_full(member.person):
             return False  # Erased meanwhile: their address is unknown.
         order = self._order
-        prepared = request_of(order.campaign, order.fingerprint, member, person, self._told.message)
+        prepared = request_of(order.campaign, order.fingerprint, member, person, self._facts.message)
         try:
             is_restart = self._batch.change is not None  # A terminated request is started anew with its open document.
-            await admit(prepared).start(self._client, self._store, parent=order.workflow_id, again=is_restart)
+            await admit(prepared).start(self._client, self._store, parent=order.workflow_id, is_restart=is_restart)
         except (launch.IdTaken, launch.NotItsOwn, launch.BrokenOff) as refused:
             activity.logger.warning("member not asked", extra={"row": member.row.number, "why": type(refused).__name__})
             return False
@@ -240,14 +241,14 @@ class BatchJob:
     async def _send_command(self, member: Member) -> bool | None:
         batch = self._batch
         workflow_id = self._workflow_id(member)
-        command: Cancellation | Extension | ReminderNow
+        command: Cancellation | Extension | ReminderCommand
         match batch.work:
             case BatchWork.END:
                 command = Cancellation(actor=batch.actor, reason=batch.reason)
             case BatchWork.REMIND:
-                command = ReminderNow(actor=batch.actor, force=batch.force)
+                command = ReminderCommand(actor=batch.actor, force=batch.force)
             case _:
-                command = Extension(actor=batch.actor, due=member.due, reason=self._told.reason)
+                command = Extension(actor=batch.actor, due=member.due, reason=self._facts.reason)
         op = f"campaign-{batch.change or batch.reminder}"
         accepted = await send_if_open(self._client, workflow_id, command, op)
         if accepted is None and isinstance(command, Cancellation):
@@ -255,13 +256,13 @@ class BatchJob:
         return accepted
 
     async def _end(self, member: Member, workflow_id: str, cancellation: Cancellation) -> bool:
-        order, person = self._order, self._told.people.get(member.person)
+        order, person = self._order, self._facts.people.get(member.person)
         campaign_workflow = order.workflow_id
         if await end_terminated(
             self._client, self._store, workflow_id, cancellation, order.now, begun_by=campaign_workflow
         ):
             return True
-        if not member.seen_to(order) or await executions.found(self._client, workflow_id) is not None:
+        if not member.seen_to(order) or await executions.find_run(self._client, workflow_id) is not None:
             return False
         request_input = forgotten(order, member, person)
         return await end_forgotten(

@@ -46,7 +46,7 @@ class CampaignChecks(RequestChecks):
     secret: SecretStr | None = None
     read: AudienceFile | FileFaults | None = None
     """Its table, if already read, or why it cannot be."""
-    given: AudienceFile = NOBODY
+    audience_file: AudienceFile = NOBODY
 
     @property
     def concerned(self) -> intake.ConcernedPersons:
@@ -67,13 +67,7 @@ class CampaignChecks(RequestChecks):
                 table = faults
         if isinstance(table, FileFaults):
             raise ValueError(table.first)
-        self.given = table
-
-
-def _checks(info: ValidationInfo) -> CampaignChecks:
-    if not isinstance(info.context, CampaignChecks):
-        raise TypeError("a campaign file is validated with CampaignChecks")
-    return info.context
+        self.audience_file = table
 
 
 def whole_days(span: str | None) -> str | None:
@@ -120,7 +114,7 @@ class AudienceEntry(FileModel):
     @classmethod
     def _listed(cls, people: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         if people is not None:
-            _checks(info).given = population.of_people(people)
+            _checks(info).audience_file = population.of_people(people)
         return people
 
     @model_validator(mode="after")
@@ -137,6 +131,12 @@ class JoinersEntry(FileModel):
     within: Span | None = None
 
     _days = field_validator("within")(whole_days)
+
+
+def _checks(info: ValidationInfo) -> CampaignChecks:
+    if not isinstance(info.context, CampaignChecks):
+        raise TypeError("a campaign file is validated with CampaignChecks")
+    return info.context
 
 
 class CampaignFile(intake.AskingFile):
@@ -165,7 +165,7 @@ class CampaignFile(intake.AskingFile):
     @classmethod
     def _is_near(cls, opens: date | datetime | None, info: ValidationInfo) -> date | datetime | None:
         if opens is not None:
-            _checks(info).near(opens)
+            _checks(info).refuse_distant(opens)
         return opens
 
     @field_validator("yearly")
@@ -197,14 +197,6 @@ def of_year(plain: PlainFile, year: int) -> PlainFile:
     return plain.saying(_in_year(plain.plain, year))
 
 
-def _in_year(plain: Any, year: int) -> Any:
-    if isinstance(plain, dict):
-        return {key: _in_year(value, year) for key, value in plain.items()}
-    if isinstance(plain, list):
-        return [_in_year(entry, year) for entry in plain]
-    return plain.replace(YEAR, str(year)) if isinstance(plain, str) else plain
-
-
 def opening_day(yearly: str, year: int) -> date:
     """The opening day of a yearly campaign; `ValueError` for 29 February."""
     try:
@@ -217,7 +209,7 @@ def opening_day(yearly: str, year: int) -> date:
 class PreparedCampaign:
     """A fully checked campaign file; nothing is stored or started yet."""
 
-    given: CampaignInput
+    workflow_input: CampaignInput
     rows: AudienceFile = field(repr=False)
     """Of a table or list; None for a group, whose members are read at the opening."""
     document: bytes | None = field(repr=False)
@@ -226,14 +218,16 @@ class PreparedCampaign:
 
     async def store_input(self, store: Store) -> CampaignInput:
         """Stores document, rows, people described in full, and message."""
-        workflow_id, campaign = self.given.campaign.workflow_id, self.given.campaign
+        workflow_id, campaign = self.workflow_input.campaign.workflow_id, self.workflow_input.campaign
         if self.document is not None:
             await store.files.put(self.document)
         if self.rows.rows:
             await store.audiences.freeze(self.rows.rows)
         texts = {"message": campaign.message}
-        stored_texts = await store.keep_input(workflow_id, self.given.fingerprint, self.rows.kept, texts)
-        return self.given.replace(campaign=campaign.replace(message=stored_texts.get("message")))
+        stored_texts = await store.keep_input(
+            workflow_id, self.workflow_input.fingerprint, self.rows.signers_json, texts
+        )
+        return self.workflow_input.replace(campaign=campaign.replace(message=stored_texts.get("message")))
 
     async def store_for_pages(self, store: Store, workflow_input: FollowUpInput) -> None: ...
 
@@ -258,7 +252,7 @@ async def prepare_campaign(
         folder=plain.folder,
         documents=sources.documents,
         catalogue=sources.catalogue,
-        found=known_persons,
+        persons=known_persons,
         closing=(),
         now=now,
         unknown=await _unknown_groups(named, directory),
@@ -267,10 +261,18 @@ async def prepare_campaign(
     )
     file, policy = await intake.checked(plain, CampaignFile, checks, directory)
     owner = await directory.person(intake.person_of(file.owner))
-    campaign_input = _given(file, policy.resolved.policy, checks, owner, now)
+    campaign_input = _build_input(file, policy.resolved.policy, checks, owner, now)
     is_over = campaign_input.campaign.due < now.date() - timedelta(days=1)
     overdue = plain.faults([(("opens",), FileFault.WINDOW_PAST.to_message())]) if is_over else None
-    return PreparedCampaign(campaign_input, checks.given, checks.pdf, overdue)
+    return PreparedCampaign(campaign_input, checks.audience_file, checks.pdf, overdue)
+
+
+def _in_year(plain: Any, year: int) -> Any:
+    if isinstance(plain, dict):
+        return {key: _in_year(value, year) for key, value in plain.items()}
+    if isinstance(plain, list):
+        return [_in_year(entry, year) for entry in plain]
+    return plain.replace(YEAR, str(year)) if isinstance(plain, str) else plain
 
 
 CHECKS[Kind.CAMPAIGN] = prepare_campaign
@@ -289,7 +291,9 @@ async def _read_table(
         return faults
 
 
-def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Person, now: datetime) -> CampaignInput:
+def _build_input(
+    file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Person, now: datetime
+) -> CampaignInput:
     opens_at = _opening(file.opens, owner, now)
     request_policy = _asking(policy, file)
     due = opens_at.astimezone(owner.tz).date() + timedelta(days=days_of(request_policy.window))
@@ -307,7 +311,7 @@ def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Pe
         document=_document(file, checks.pdf),
         source=AudienceSource(
             group=file.audience.group,
-            rows=None if file.audience.group else hashlib.sha256(dumped(checks.given.rows)).hexdigest(),
+            rows=None if file.audience.group else hashlib.sha256(dumped(checks.audience_file.rows)).hexdigest(),
         ),
         opens_at=opens_at,
         due=due,
@@ -368,7 +372,7 @@ def _fingerprint(file: CampaignFile, checks: CampaignChecks) -> str:
         content["document"] = {**content["document"], "sha256": hashlib.sha256(checks.pdf).hexdigest()}
         del content["document"]["file"]
     if file.audience.file is not None:
-        content["audience"] = {"sha256": checks.given.digest}
+        content["audience"] = {"sha256": checks.audience_file.digest}
     return launch.fingerprint(content)
 
 

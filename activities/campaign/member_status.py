@@ -29,7 +29,7 @@ _HOPEFUL: Final = " AND ".join(f"{names.PROBLEM.name} != '{code}'" for code in (
 _NOT_REFUSED: Final = f"({names.PROBLEM.name} IS NULL OR ({_HOPEFUL}))"
 """A refused person, or one who left the people file, waits for an operator: others must not wait for them."""
 _BROKEN_OFF: Final = "its workflow was {}"
-_BROKEN: Final = {_BROKEN_OFF.format(one) for one in executions.RunStatus if one.broken_off}
+_BROKEN: Final = {_BROKEN_OFF.format(status) for status in executions.RunStatus if status.broken_off}
 _LOST: Final = MemberState(MemberStatus.FAILED, "there is neither a workflow nor a record of it")
 _REFUSED: Final = MemberState(MemberStatus.FAILED, "Core Signature refuses it: `request show` says why")
 _STATES: Final[Mapping[str, MemberState]] = {
@@ -108,18 +108,20 @@ class TemporalMemberVisibility:
     client: Client
 
     async def open_of(self, campaign: str) -> OpenMembers:
-        return await self._found(campaign, executions.OPEN)
+        return await self._query_requests(campaign, executions.OPEN)
 
     async def unusual_of(self, campaign: str) -> OpenMembers:
         unusual_statuses = ", ".join(f"'{status}'" for status in _STATES)
-        unusual = await self._found(campaign, f"({executions.OPEN} AND {names.STATUS.name} IN ({unusual_statuses}))")
+        unusual = await self._query_requests(
+            campaign, f"({executions.OPEN} AND {names.STATUS.name} IN ({unusual_statuses}))"
+        )
         # A broken-off run may have a successor, which is among the open ones.
         return await self.open_of(campaign) if unusual.broken else unusual
 
     async def going_on(self, campaign: str) -> int:
         return (await self.client.count_workflows(f"{_requests_query(campaign)} AND {executions.OPEN}")).count
 
-    async def _found(self, campaign: str, going_on: str) -> OpenMembers:
+    async def _query_requests(self, campaign: str, going_on: str) -> OpenMembers:
         query = (
             f"{_requests_query(campaign)} AND ({going_on} OR ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut'))"
         )
@@ -131,8 +133,8 @@ class TemporalMemberVisibility:
             if run.status.broken_off:
                 broken[id] = str(run.status)
             else:
-                status[id] = run.known.get(names.STATUS) or ""
-                waits, problem = status[id] == Status.CONVERTING, run.known.get(names.PROBLEM)
+                status[id] = run.search_attributes.get(names.STATUS) or ""
+                waits, problem = status[id] == Status.CONVERTING, run.search_attributes.get(names.PROBLEM)
                 refused |= {id} if waits and problem == Code.REFUSED else set()
         return OpenMembers(
             status, {id: run_status for id, run_status in broken.items() if id not in status}, frozenset(refused)
@@ -142,10 +144,6 @@ class TemporalMemberVisibility:
         converting = f"{names.STATUS.name} = '{Status.CONVERTING}' AND {executions.OPEN} AND {_NOT_REFUSED}"
         query = f"{_requests_query(campaign)} AND {converting}"
         return (await self.client.count_workflows(query)).count
-
-
-def _requests_query(campaign: str) -> str:
-    return f"{names.PARENT.name} = '{Kind.CAMPAIGN.workflow_id(campaign)}'"
 
 
 @dataclass(frozen=True)
@@ -165,11 +163,13 @@ class MemberStatuses:
             return lines
         return await self.look_closely(order, await self.visibility.open_of(order.campaign.id))
 
-    async def look_closely(self, order: CampaignOrder, known: OpenMembers, *, unseen: bool = False) -> MemberLines:
+    async def look_closely(
+        self, order: CampaignOrder, open_members: OpenMembers, *, unseen: bool = False
+    ) -> MemberLines:
         """By all that are `known`, and Temporal where one should be open and is not. `unseen` includes those not yet
         processed, since a batch may have failed before reporting its position.
         """
-        states, lines = known.states, self.store.outcomes.running(order)
+        states, lines = open_members.states, self.store.outcomes.running(order)
         looked_up_statuses = UNRECORDED if unseen else (MemberStatus.TOLD,)
         async for batch in lines.batches(only_open=True):
             lost = [line for line in batch if line.status in looked_up_statuses and line.request not in states]
@@ -177,13 +177,13 @@ class MemberStatuses:
                 few = lost[begin : begin + _ASKED_AT_ONCE]
                 members = await self.store.audiences.of_requests(order.workflow_id, [line.request for line in few])
                 fingerprints = [members[line.request].fingerprint(order.fingerprint) for line in few]
-                described_states = await asyncio.gather(*map(self._found, few, fingerprints))
+                described_states = await asyncio.gather(*map(self._describe_request, few, fingerprints))
                 states |= {line.request: state for line, state in zip(few, described_states, strict=True) if state}
         return lines.knowing(states)
 
-    async def _found(self, line: MemberOutcome, fingerprint: str) -> MemberState | None:
+    async def _describe_request(self, line: MemberOutcome, fingerprint: str) -> MemberState | None:
         """By the workflow itself, since visibility may lag; None if that is open."""
-        run = await executions.found(self.client, Kind.REQUEST.workflow_id(line.request))
+        run = await executions.find_run(self.client, Kind.REQUEST.workflow_id(line.request))
         if run is None:
             return MemberState(MemberStatus.NOT_STARTED) if line.status == MemberStatus.NOT_TOLD else _LOST
         if await run.memo(names.MEMO_FINGERPRINT) != fingerprint:
@@ -191,3 +191,7 @@ class MemberStatuses:
         if run.status.broken_off:
             return MemberState(MemberStatus.FAILED, _BROKEN_OFF.format(run.status))
         return None
+
+
+def _requests_query(campaign: str) -> str:
+    return f"{names.PARENT.name} = '{Kind.CAMPAIGN.workflow_id(campaign)}'"

@@ -50,6 +50,9 @@ PERSON_AT_MOST: Final = 47
 """Characters of an id: with the campaign's it is the id of a request."""
 TABLE_REMEMBERED_SECONDS: Final = 600
 """How long the table that was read last is remembered after its last use."""
+LEAVE_AT_ONCE_AT_MOST: Final = 20
+LEAVE_AT_ONCE_SHARE: Final = 4
+"""One in so many of those asked: if more would leave at once, the people file is suspect and nobody is dropped."""
 
 
 class AudienceFile(NamedTuple):
@@ -61,7 +64,7 @@ class AudienceFile(NamedTuple):
     """SHA-256 of the table's bytes."""
 
     @property
-    def kept(self) -> bytes | None:
+    def signers_json(self) -> bytes | None:
         """The people described in full as stored, None if none."""
         return SignersFile(signers=self.people).model_dump_json(by_alias=True).encode() if self.people else None
 
@@ -91,7 +94,7 @@ def read(path: Path, *, secret: SecretStr | None, content: bytes | None = None) 
     is no table, or lacks id columns.
     """
     content = bytes_of(path, at_most=TABLE_BYTES_AT_MOST) if content is None else content
-    table = Table.of(str(path), content, rows_at_most=AUDIENCE_AT_MOST, lenient=True)
+    table = Table.from_bytes(str(path), content, rows_at_most=AUDIENCE_AT_MOST, lenient=True)
     columns = _columns(table)
     people: dict[str, Reachable] = {}
     rows = [MemberRow(fault.line or 0, "", says=_stored(fault.message, fault.path)) for fault in table.faults]
@@ -131,8 +134,124 @@ class AudienceTables:
 def count(path: Path) -> int:
     """The number of rows, valid or not; raises as `read`."""
     content = bytes_of(path, at_most=TABLE_BYTES_AT_MOST)
-    table = Table.of(str(path), content, rows_at_most=AUDIENCE_AT_MOST, lenient=True)
+    table = Table.from_bytes(str(path), content, rows_at_most=AUDIENCE_AT_MOST, lenient=True)
     return len(table.rows) + len(table.faults)
+
+
+async def audience(source: AudienceSource, audience_file: AudienceFile, directory: Company) -> list[MemberRow]:
+    """The rows to freeze now: the group's current members, else those given."""
+    if source.group is not None:
+        audience_file = of_people(await directory.group(source.group))
+    return await placed(audience_file.rows, audience_file.people, directory)
+
+
+async def placed(rows: Iterable[MemberRow], people: Mapping[str, Reachable], directory: Company) -> list[MemberRow]:
+    """The rows with department and manager, or with why they cannot be asked."""
+    member_rows = list(rows)
+    places = await directory.places({row.person for row in member_rows if not row.says})
+    return [row if row.person in people else _with_position(row, places.get(row.person)) for row in member_rows]
+
+
+@dataclass(frozen=True)
+class Population:
+    """Today's group, or the directory's part of a list, compared with the audience."""
+
+    now: int
+    newcomers: tuple[str, ...]
+    leavers: tuple[str, ...]
+    joined: tuple[str, ...]
+    """Who came and was added."""
+    dropped: tuple[str, ...]
+    asked_count: int
+    """Members who are to acknowledge."""
+
+    @classmethod
+    async def compare(
+        cls, campaign: Campaign, members: AsyncIterator[Sequence[Member]], directory: Company
+    ) -> Self | None:
+        """None if no member is in the directory, or the group no longer exists."""
+        await caught_up(directory)
+        group_members = await _group(campaign, directory)
+        if group_members is None:
+            return None
+        now, listed, asked_count = set(group_members), set[str](), 0
+        leavers, joined, dropped = list[str](), list[str](), list[str]()
+        async for batch in members:
+            directory_members = [member for member in batch if member.person and not stands_in_full(member.person)]
+            listed |= {member.person for member in directory_members}
+            if campaign.source.group is None:
+                now |= set(await directory.places(member.person for member in directory_members))
+            leavers += [member.person for member in directory_members if member.is_asked and member.person not in now]
+            joined += [member.person for member in batch if member.joined_by]
+            dropped += [member.person for member in batch if member.removal is ChangeKind.LEFT]
+            asked_count += sum(member.is_asked for member in batch)
+        if campaign.source.group is None and not listed:
+            return None
+        listed -= set(dropped)
+        newcomers = tuple(id for id in group_members if id not in listed)
+        return cls(len(now), newcomers, tuple(leavers), tuple(joined), tuple(dropped), asked_count)
+
+    def plain(self, campaign: Campaign, opening: int) -> dict[str, Any]:
+        """For the record: sizes, and decisions about joiners and leavers."""
+        added = dict.fromkeys(self.joined, "added")
+        decided = [*added.items(), *((id, "ignored") for id in self.newcomers if id not in added)]
+        leaver_decision = "left too late" if campaign.leavers is Leavers.DROP else "kept"
+        leaver_decisions = [(id, "dropped") for id in self.dropped] + [(id, leaver_decision) for id in self.leavers]
+        return {
+            "opening": opening,
+            "close": self.now if campaign.source.group else None,
+            "came": [{"person": id, "decided": decision} for id, decision in decided],
+            "left": [{"person": id, "decided": decision} for id, decision in leaver_decisions],
+        }
+
+
+async def owners_day(owner_id: str, now: datetime, directory: Directory) -> date:
+    """The date in the zone of the owner, whose days the window counts; in UTC for an unknown owner."""
+    try:
+        owner = await directory.person(owner_id)
+    except DirectoryFailure:
+        return now.astimezone(UTC).date()
+    return now.astimezone(owner.tz).date()
+
+
+async def caught_up(directory: Company) -> None:
+    """Wait until a changed people file is read; a faulty one keeps its last good state."""
+    with suppress(UnusablePeople):
+        await directory.up_to_date()
+
+
+class PopulationChange(NamedTuple):
+    """People who joined or left, with their rows; `new` were never in the audience, `due` is their last day."""
+
+    what: ChangeKind
+    rows: tuple[MemberRow, ...]
+    new: int = 0
+    due: date | None = None
+
+
+async def find_changes(
+    look: DailyCheck, members: AsyncIterator[Sequence[Member]], lines: MemberLines, directory: Company
+) -> list[PopulationChange]:
+    """Who joined and left since, as far as the campaign file wants it, without those who have acknowledged. Nobody
+    while the people file is faulty; no leavers if a large part would leave at once.
+    """
+    campaign = look.order.campaign
+    population = await Population.compare(campaign, members, directory)
+    if population is None or directory.warning:
+        return []
+    moves: list[PopulationChange] = []
+    today = await owners_day(campaign.requester, look.order.now, directory)
+    done_ids = await lines.done_among((*population.newcomers, *population.leavers))
+    newcomers = [id for id in population.newcomers if id not in done_ids][
+        : AUDIENCE_AT_MOST - (await lines.tally()).counts.total
+    ]
+    if campaign.joiners is Joiners.ADD and newcomers and today <= look.due:
+        moves += await _joined(look, population, newcomers, today, directory)
+    leavers = [id for id in population.leavers if id not in done_ids]
+    leave_at_most = max(LEAVE_AT_ONCE_AT_MOST, population.asked_count // LEAVE_AT_ONCE_SHARE)
+    if campaign.leavers is Leavers.DROP and leavers and len(leavers) <= leave_at_most:
+        moves.append(PopulationChange(ChangeKind.LEFT, tuple(MemberRow(0, id) for id in leavers)))
+    return moves
 
 
 def _columns(table: Table) -> dict[str, str]:
@@ -147,7 +266,7 @@ def _columns(table: Table) -> dict[str, str]:
     faults = [
         FileFault.NEARLY_A_COLUMN.to_message(name=name, column=close[0])
         for name in strangers
-        if (close := nearest(name, COLUMNS, most=1))
+        if (close := nearest(name, COLUMNS, limit=1))
     ]
     faults += [FileFault.COLUMN_TWICE.to_message(column=name) for name in COLUMNS if names.count(name) > 1]
     if not faults and "person" not in names and not set(_NEEDED) <= set(names):
@@ -203,20 +322,6 @@ def _stored(message: Message, column: str = "") -> str:
     return message.of_column(column).model_dump_json()
 
 
-async def audience(source: AudienceSource, audience_file: AudienceFile, directory: Company) -> list[MemberRow]:
-    """The rows to freeze now: the group's current members, else those given."""
-    if source.group is not None:
-        audience_file = of_people(await directory.group(source.group))
-    return await placed(audience_file.rows, audience_file.people, directory)
-
-
-async def placed(rows: Iterable[MemberRow], people: Mapping[str, Reachable], directory: Company) -> list[MemberRow]:
-    """The rows with department and manager, or with why they cannot be asked."""
-    member_rows = list(rows)
-    places = await directory.places({row.person for row in member_rows if not row.says})
-    return [row if row.person in people else _with_position(row, places.get(row.person)) for row in member_rows]
-
-
 def _with_position(row: MemberRow, position: CompanyPosition | None) -> MemberRow:
     if row.says:
         return row
@@ -225,77 +330,6 @@ def _with_position(row: MemberRow, position: CompanyPosition | None) -> MemberRo
     if len(row.person) > PERSON_AT_MOST:
         return row._replace(says=_stored(FileFault.LONG_ID.to_message(most=PERSON_AT_MOST)))
     return row._replace(department=row.department or position.department, manager=row.manager or position.manager)
-
-
-LEAVE_AT_ONCE_AT_MOST: Final = 20
-LEAVE_AT_ONCE_SHARE: Final = 4
-"""One in so many of those asked: if more would leave at once, the people file is suspect and nobody is dropped."""
-
-
-@dataclass(frozen=True)
-class Population:
-    """Today's group, or the directory's part of a list, compared with the audience."""
-
-    now: int
-    came: tuple[str, ...]
-    left: tuple[str, ...]
-    joined: tuple[str, ...]
-    """Who came and was added."""
-    dropped: tuple[str, ...]
-    asked: int
-    """Members who are to acknowledge."""
-
-    @classmethod
-    async def of(cls, campaign: Campaign, members: AsyncIterator[Sequence[Member]], directory: Company) -> Self | None:
-        """None if no member is in the directory, or the group no longer exists."""
-        await caught_up(directory)
-        group_members = await _group(campaign, directory)
-        if group_members is None:
-            return None
-        now, listed, asked_count = set(group_members), set[str](), 0
-        leavers, joined, dropped = list[str](), list[str](), list[str]()
-        async for batch in members:
-            directory_members = [member for member in batch if member.person and not stands_in_full(member.person)]
-            listed |= {member.person for member in directory_members}
-            if campaign.source.group is None:
-                now |= set(await directory.places(member.person for member in directory_members))
-            leavers += [member.person for member in directory_members if member.asked and member.person not in now]
-            joined += [member.person for member in batch if member.joined_by]
-            dropped += [member.person for member in batch if member.out is ChangeKind.LEFT]
-            asked_count += sum(member.asked for member in batch)
-        if campaign.source.group is None and not listed:
-            return None
-        listed -= set(dropped)
-        newcomers = tuple(id for id in group_members if id not in listed)
-        return cls(len(now), newcomers, tuple(leavers), tuple(joined), tuple(dropped), asked_count)
-
-    def plain(self, campaign: Campaign, opening: int) -> dict[str, Any]:
-        """For the record: sizes, and decisions about joiners and leavers."""
-        added = dict.fromkeys(self.joined, "added")
-        decided = [*added.items(), *((id, "ignored") for id in self.came if id not in added)]
-        leaver_decision = "left too late" if campaign.leavers is Leavers.DROP else "kept"
-        leaver_decisions = [(id, "dropped") for id in self.dropped] + [(id, leaver_decision) for id in self.left]
-        return {
-            "opening": opening,
-            "close": self.now if campaign.source.group else None,
-            "came": [{"person": id, "decided": decision} for id, decision in decided],
-            "left": [{"person": id, "decided": decision} for id, decision in leaver_decisions],
-        }
-
-
-async def owners_day(owner_id: str, now: datetime, directory: Directory) -> date:
-    """The date in the zone of the owner, whose days the window counts; in UTC for an unknown owner."""
-    try:
-        owner = await directory.person(owner_id)
-    except DirectoryFailure:
-        return now.astimezone(UTC).date()
-    return now.astimezone(owner.tz).date()
-
-
-async def caught_up(directory: Company) -> None:
-    """Wait until a changed people file is read; a faulty one keeps its last good state."""
-    with suppress(UnusablePeople):
-        await directory.up_to_date()
 
 
 async def _group(campaign: Campaign, directory: Company) -> dict[str, None] | None:
@@ -307,40 +341,6 @@ async def _group(campaign: Campaign, directory: Company) -> dict[str, None] | No
     except UnknownGroup:
         # A group exists while it has members: an empty one cannot be told apart from a renamed one.
         return None
-
-
-class PopulationChange(NamedTuple):
-    """People who joined or left, with their rows; `new` were never in the audience, `due` is their last day."""
-
-    what: ChangeKind
-    rows: tuple[MemberRow, ...]
-    new: int = 0
-    due: date | None = None
-
-
-async def moved(
-    look: DailyCheck, members: AsyncIterator[Sequence[Member]], lines: MemberLines, directory: Company
-) -> list[PopulationChange]:
-    """Who joined and left since, as far as the campaign file wants it, without those who have acknowledged. Nobody
-    while the people file is faulty; no leavers if a large part would leave at once.
-    """
-    campaign = look.order.campaign
-    population = await Population.of(campaign, members, directory)
-    if population is None or directory.warning:
-        return []
-    moves: list[PopulationChange] = []
-    today = await owners_day(campaign.requester, look.order.now, directory)
-    done_ids = await lines.done_among((*population.came, *population.left))
-    newcomers = [id for id in population.came if id not in done_ids][
-        : AUDIENCE_AT_MOST - (await lines.tally()).counts.total
-    ]
-    if campaign.joiners is Joiners.ADD and newcomers and today <= look.due:
-        moves += await _joined(look, population, newcomers, today, directory)
-    leavers = [id for id in population.left if id not in done_ids]
-    leave_at_most = max(LEAVE_AT_ONCE_AT_MOST, population.asked // LEAVE_AT_ONCE_SHARE)
-    if campaign.leavers is Leavers.DROP and leavers and len(leavers) <= leave_at_most:
-        moves.append(PopulationChange(ChangeKind.LEFT, tuple(MemberRow(0, id) for id in leavers)))
-    return moves
 
 
 async def _joined(

@@ -17,7 +17,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.campaign import member_status
 from activities.campaign.batch import AT_ONCE, BATCH_LIMITS, BatchFacts, BatchJob, BatchLimits, forgotten
-from activities.campaign.population import NOBODY, Population, caught_up, moved, owners_day, placed
+from activities.campaign.population import NOBODY, Population, caught_up, find_changes, owners_day, placed
 from activities.campaign.population import AudienceFile as GivenAudience
 from activities.campaign.population import audience as audience_of
 from activities.errors import DocumentDamaged, DocumentMissing
@@ -65,6 +65,11 @@ DIGESTS_AT_ONCE: Final = 50
 """Managers notified in one delivery."""
 TELLING_SECONDS: Final = 300.0
 """Longest time for notifying managers in one check; continuing costs another count of all members."""
+_CLOSED: Final = Cancellation(actor="countersign", reason=CLOSED)
+_FAULTY: Final = (MemberStatus.FAILED, MemberStatus.ERROR)
+_NEVER_ENDED: Final = MemberState(MemberStatus.FAILED, "was still open when the record was made")
+_FORM: Final = 1
+"""Of a campaign's record."""
 
 
 class ManagerDigest(NamedTuple):
@@ -108,12 +113,6 @@ def progress(campaign: Campaign, missing: int, total: int, day: int) -> Notifica
     )
 
 
-def _notice(campaign: Campaign, stage: str, person: str) -> NotificationOrder:
-    return NotificationOrder(
-        key=notice_key(campaign.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN
-    )
-
-
 async def send_notices(
     push: PushService, campaign: Campaign, notices: tuple[NotificationOrder, ...], now: datetime
 ) -> None:
@@ -140,21 +139,6 @@ async def of_directory(directory: Company, managers: Sequence[ManagerDigest]) ->
     return [digest for digest in managers if digest.manager in places]
 
 
-_CLOSED: Final = Cancellation(actor="countersign", reason=CLOSED)
-_FAULTY: Final = (MemberStatus.FAILED, MemberStatus.ERROR)
-_NEVER_ENDED: Final = MemberState(MemberStatus.FAILED, "was still open when the record was made")
-_FORM: Final = 1
-"""Of a campaign's record."""
-
-
-def _nobody_failed(person: str | None, lines: Sequence[MemberOutcome]) -> Message:
-    if person is None:
-        return Rejection.NOBODY_FAILED.to_message()
-    if not lines:
-        return Rejection.NOT_IN_AUDIENCE.to_message(person=person)
-    return Rejection.NOT_FAILED.to_message(person=person, state=lines[0].status)
-
-
 @dataclass
 class CampaignPeopleService(CampaignPeople):
     client: Client
@@ -172,7 +156,7 @@ class CampaignPeopleService(CampaignPeople):
         campaign = order.campaign
         with _failing():
             await self.directory.up_to_date()
-            frozen = await audience_of(campaign.source, await self._given(campaign), self.directory)
+            frozen = await audience_of(campaign.source, await self._read_audience_file(campaign), self.directory)
             if len(frozen) > AUDIENCE_AT_MOST:
                 raise final_failure(Code.REFUSED, f"{len(frozen):,} people are more than {AUDIENCE_AT_MOST:,}")
             sha256 = await self.store.audiences.freeze(frozen)
@@ -181,7 +165,7 @@ class CampaignPeopleService(CampaignPeople):
             await self.store.audiences.up_to_date(order.replace(frozen=audience))
         return audience
 
-    async def _given(self, campaign: Campaign) -> GivenAudience:
+    async def _read_audience_file(self, campaign: Campaign) -> GivenAudience:
         """The content of its table or list."""
         if campaign.source.rows is None:
             return NOBODY
@@ -200,12 +184,12 @@ class CampaignPeopleService(CampaignPeople):
         with _failing():
             campaign = batch.order.campaign
             members, member_count = await self.store.audiences.members_of(batch, self.limits.members)
-            people, message = await self._in_full(campaign), await self._words(batch.order, campaign.message)
+            people, message = await self._in_full(campaign), await self._read_text(batch.order, campaign.message)
             facts = BatchFacts(self._visibility, people, message, await self._reason(batch))
             job = BatchJob(self.client, self.store, batch, facts, self.limits)
             return await unbroken(job.run(members, member_count), job.stop)
 
-    async def _words(self, order: CampaignOrder, reference: str | None) -> str:
+    async def _read_text(self, order: CampaignOrder, reference: str | None) -> str:
         """The user text of a reference, empty if erased."""
         if not reference:
             return ""
@@ -217,7 +201,7 @@ class CampaignPeopleService(CampaignPeople):
         if batch.work is not BatchWork.EXTEND or not batch.change:
             return ""
         change = (await self.store.audiences.changes(batch.order))[batch.change - 1].change
-        return await self._words(batch.order, change.reason) if change.person else ""
+        return await self._read_text(batch.order, change.reason) if change.person else ""
 
     async def change(self, changing: ChangeOrder) -> ChangeResult:
         order, change = changing.order, changing.change
@@ -227,7 +211,7 @@ class CampaignPeopleService(CampaignPeople):
                 case ChangeKind.EXEMPT | ChangeKind.EXTENDED if change.person:
                     return await self._of_one(order, change, change.person)
                 case ChangeKind.AGAIN:
-                    return await self._again(order, change)
+                    return await self._ask_again(order, change)
                 case _:
                     return await self._store_change(order, change)
 
@@ -236,10 +220,10 @@ class CampaignPeopleService(CampaignPeople):
         member = await self.store.audiences.of_person(order.workflow_id, person)
         if member is None:
             return ChangeResult(refused=Rejection.NOT_IN_AUDIENCE.to_message(person=person))
-        if member.out is not None:
-            return ChangeResult(refused=Rejection.OUT_ALREADY.to_message(person=person, state=member.out))
-        [line] = await self.store.outcomes.running(order).at([member.place]).read()
-        if line.done:
+        if member.removal is not None:
+            return ChangeResult(refused=Rejection.OUT_ALREADY.to_message(person=person, state=member.removal))
+        [line] = await self.store.outcomes.running(order).at_places([member.position]).read()
+        if line.has_acknowledged:
             return ChangeResult(refused=Rejection.HAS_ACTED.to_message(person=person, state="acknowledged"))
         if change.due and not line.open:
             return ChangeResult(
@@ -249,7 +233,7 @@ class CampaignPeopleService(CampaignPeople):
             return ChangeResult(refused=Rejection.HAS_LATER.to_message(person=person, day=member.due))
         return await self._store_change(order, change, (member.row._replace(says=""),))
 
-    async def _again(self, order: CampaignOrder, change: AudienceChange) -> ChangeResult:
+    async def _ask_again(self, order: CampaignOrder, change: AudienceChange) -> ChangeResult:
         """Ask again those with corrected rows or failed requests."""
         await caught_up(self.directory)
         lines = await self._standings.look_closely(order, await self._visibility.open_of(order.campaign.id))
@@ -302,7 +286,7 @@ class CampaignPeopleService(CampaignPeople):
         changes: list[ChangeResult] = []
         order = look.order
         members = self.store.audiences.members(order.workflow_id)
-        for move in await moved(look, members, lines, self.directory):
+        for move in await find_changes(look, members, lines, self.directory):
             number = order.changes + 1
             change = AudienceChange(number=number, what=move.what, by="countersign", at=order.now, due=move.due)
             changed = await self._store_change(order, change, move.rows)
@@ -352,7 +336,7 @@ class CampaignPeopleService(CampaignPeople):
             if (await lines.tally()).counts != counts:
                 return OutcomeCounts(counts=counts)
             changes = [amendment.change.model_dump(mode="json") for amendment in await audiences.changes(order)]
-            population = await Population.of(campaign, audiences.members(order.workflow_id), self.directory)
+            population = await Population.compare(campaign, audiences.members(order.workflow_id), self.directory)
             head = {
                 "version": _FORM,
                 "campaign": campaign.id,
@@ -361,7 +345,7 @@ class CampaignPeopleService(CampaignPeople):
                 "changes": changes,
             }
             outcomes = await self.store.outcomes.write(order.workflow_id, head, lines.batches())
-        newcomer_count, leaver_count = (len(population.came), len(population.left)) if population else (0, 0)
+        newcomer_count, leaver_count = (len(population.newcomers), len(population.leavers)) if population else (0, 0)
         return OutcomeCounts(
             counts=counts,
             outcomes=outcomes,
@@ -403,6 +387,20 @@ class CampaignPeopleService(CampaignPeople):
     async def _end_unaccepted(self, request: str) -> None:
         """End a request that Core Signature never accepted: it would retry forever."""
         await send_command(self.client, Kind.REQUEST.workflow_id(request), _CLOSED, "campaign-closed")
+
+
+def _notice(campaign: Campaign, stage: str, person: str) -> NotificationOrder:
+    return NotificationOrder(
+        key=notice_key(campaign.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN
+    )
+
+
+def _nobody_failed(person: str | None, lines: Sequence[MemberOutcome]) -> Message:
+    if person is None:
+        return Rejection.NOBODY_FAILED.to_message()
+    if not lines:
+        return Rejection.NOT_IN_AUDIENCE.to_message(person=person)
+    return Rejection.NOT_FAILED.to_message(person=person, state=lines[0].status)
 
 
 async def _never_ended(lines: MemberLines) -> MemberLines:

@@ -28,7 +28,7 @@ from activities.people.person import Person
 from activities.records.store import Store
 from activities.temporal.failures import failing_as_application_errors
 from workflows.kinds import Kind
-from workflows.model.campaign import LATE_DAYS_AT_MOST, YEAR, Series, YearSeen, YearToOpen
+from workflows.model.campaign import LATE_DAYS_AT_MOST, YEAR, Series, YearCheck, YearToOpen
 from workflows.model.file_faults import FileFault
 from workflows.model.messages import Message
 from workflows.ports import CampaignYears
@@ -48,8 +48,8 @@ class YearContent(PartContent):
     started: bool = False
 
     @classmethod
-    def of(cls, plain: Any, prepared: PreparedCampaign, table: bytes | None) -> Self:
-        sha256, rows = prepared.given.campaign.document.sha256, prepared.rows
+    def from_prepared(cls, plain: Any, prepared: PreparedCampaign, table: bytes | None) -> Self:
+        sha256, rows = prepared.workflow_input.campaign.document.sha256, prepared.rows
         documents = {plain["document"]["file"]: sha256} if sha256 else {}
         return cls(file=plain, documents=documents, people=len(rows.rows), table_sha256=rows.digest, table=table)
 
@@ -157,9 +157,9 @@ class Openings:
         day = opening_day(self.series.yearly, year)
         return at_clock(day, self.owner.working_hours[0], self.owner.tz).astimezone(UTC)
 
-    def day(self, year: int, at: datetime) -> date:
+    def day(self, year: int, instant: datetime) -> date:
         """The day on which a year's campaign can open at an instant: its own, or a later one."""
-        return max(opening_day(self.series.yearly, year), at.astimezone(self.owner.tz).date())
+        return max(opening_day(self.series.yearly, year), instant.astimezone(self.owner.tz).date())
 
 
 @dataclass
@@ -171,13 +171,13 @@ class CampaignYearsService(CampaignYears):
     directory: Directory
     policies: Path
 
-    async def open(self, order: YearToOpen) -> YearSeen:
+    async def open(self, order: YearToOpen) -> YearCheck:
         with failing_as_application_errors():
             await self._forget_given_up(order.series, order.now.date())
             openings = Openings(order.series, await self.directory.person(order.series.owner))
             year = await self._year(openings, order)
             content, last = await YearContent.read(self.store, order.series, year), order.last
-            outcome = YearSeen(
+            outcome = YearCheck(
                 year=year,
                 opens_at=openings.opens_at(year),
                 given=content is not None,
@@ -215,7 +215,7 @@ class CampaignYearsService(CampaignYears):
             opening_on(content.plain(id), openings.day(year, now)),
             await content.read_documents(self.store),
         )
-        intake = Intake.of(self.policies, self.directory)
+        intake = Intake.from_settings(self.policies, self.directory)
         admitted = await intake.check(Kind.CAMPAIGN, plain, documents, now=now, table=content.table)
         started = await admitted.start(self.client, self.store)
         await content.once_started.keep(self.store, openings.series, year)

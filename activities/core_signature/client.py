@@ -30,6 +30,16 @@ from workflows.names import adopted_document
 PIECE: Final = 3 << 16
 """Bytes of a document in memory at a time; divisible by three, so that base64 pieces join without padding."""
 _FIELD: Final = "file_from_content"
+CALLBACKS: Final = "/callbacks/core-signature/"
+"""Path of the callback endpoint; a document whose `events_callback_url` has it was made by a Countersign."""
+NAME: Final = "Core Signature"
+UPLOAD_DEADLINE: Final = 40.0
+"""Seconds: a document may have 27 MB on the wire."""
+_CONNECTIONS: Final = 60
+"""More than concurrent calls of one process: waiting for a connection would count as waiting for the answer."""
+MOST_PAGES: Final = 50
+"""Of a list filtered by one id, which normally has one document; all are read within a few seconds."""
+_NO_SUCH_PATH: Final = (404, 405)
 
 
 class UploadContent(Protocol):
@@ -75,10 +85,6 @@ class Upload:
         yield self._tail
 
 
-CALLBACKS: Final = "/callbacks/core-signature/"
-"""Path of the callback endpoint; a document whose `events_callback_url` has it was made by a Countersign."""
-
-
 class Dialect(StrEnum):
     """Whose paths are called; SignRequest is the ancestor of Core Signature's API."""
 
@@ -117,16 +123,6 @@ class CoreSignatureConfig:
     forward_paths: tuple[str, ...] = ("forward_signer",)
 
 
-NAME: Final = "Core Signature"
-UPLOAD_DEADLINE: Final = 40.0
-"""Seconds: a document may have 27 MB on the wire."""
-_CONNECTIONS: Final = 60
-"""More than concurrent calls of one process: waiting for a connection would count as waiting for the answer."""
-MOST_PAGES: Final = 50
-"""Of a list filtered by one id, which normally has one document; all are read within a few seconds."""
-_NO_SUCH_PATH: Final = (404, 405)
-
-
 class RequestAction(StrEnum):
     """Actions whose path differs between tenants (docs/core-signature.md, Actions)."""
 
@@ -136,11 +132,11 @@ class RequestAction(StrEnum):
 
 
 @dataclass(frozen=True)
-class Listed(Generic[AnyWire]):
+class ResultPage(Generic[AnyWire]):
     """One page of a list."""
 
-    found: list[AnyWire]
-    more: bool
+    resources: list[AnyWire]
+    has_more: bool
 
 
 async def if_found(document: Awaitable[WireDocument]) -> WireDocument | None:
@@ -272,7 +268,7 @@ class CoreSignatureClient:
 
     # --- events
 
-    async def events(self, page: int = 1, **filters: str | int | bool) -> Listed[WireEvent]:
+    async def events(self, page: int = 1, **filters: str | int | bool) -> ResultPage[WireEvent]:
         """One page of events, newest first (filters: docs/core-signature.md, Events)."""
         return await self._page("/events/", WireEvent, page, filters)
 
@@ -298,18 +294,18 @@ class CoreSignatureClient:
     async def _all(self, path: str, kind: type[AnyWire], query: Query) -> AsyncIterator[AnyWire]:
         for number in range(1, MOST_PAGES + 1):
             listed = await self._page(path, kind, number, query)
-            for resource in listed.found:
+            for resource in listed.resources:
                 yield resource
-            if not (listed.found and listed.more):
+            if not (listed.resources and listed.has_more):
                 return
         # The document may be on a page that was not read: "not found" would create it a second time.
         raise ServiceFailure(NAME, Cause.ENDLESS, f"a list of more than {MOST_PAGES} pages")
 
-    async def _page(self, path: str, kind: type[AnyWire], number: int, query: Query) -> Listed[AnyWire]:
+    async def _page(self, path: str, kind: type[AnyWire], number: int, query: Query) -> ResultPage[AnyWire]:
         page_query = {**query, "page": number, "limit": self.config.page_size}
         answer = await self._service.call("GET", path, query=page_query, operation=f"list_{path.strip('/')}")
         page = read(WirePage, answer)
-        return Listed([parse(kind, item, answer) for item in page.results], page.more)
+        return ResultPage([parse(kind, item, answer) for item in page.results], page.has_more)
 
     async def _act(
         self, action: RequestAction, request: str, body: Mapping[str, Any] | None = None, private: Iterable[str] = ()

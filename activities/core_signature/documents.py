@@ -17,14 +17,13 @@ from activities.records.store import Store
 from activities.temporal.failures import final_failure, passing_failure
 from workflows.kinds import Kind
 from workflows.model.rejections import in_one_line
-from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
+from workflows.model.signature import ReportedDocument, ReportedSigner, SignerState
 from workflows.model.subject import Code, Participant, Role, Roster, Status, Subject
 
 LONGEST_REASON: Final = 500
 FORWARDED: Final = "forwarded"
 """Reason for a signer who was replaced at Core Signature by an unknown person."""
 _NONE_REPLACED: Final[Mapping[str, str]] = MappingProxyType({})
-
 STATUSES: Final = {
     "co": Status.CONVERTING,
     "ne": Status.CONVERTING,
@@ -40,6 +39,8 @@ STATUSES: Final = {
     "es": Status.FAILED,
 }
 _CODES: Final = {"ec": Code.CONVERT_ERROR, "es": Code.SENDING_ERROR}
+_BOUNCED: Final = "signer_email_bounced"
+_LONGEST_SAYS: Final = 500
 
 
 def document_seen(
@@ -49,7 +50,7 @@ def document_seen(
     *,
     bounced: AbstractSet[str] = frozenset(),
     replaced: Mapping[str, str] = _NONE_REPLACED,
-) -> DocumentSeen:
+) -> ReportedDocument:
     """The document as a workflow sees it; `places` were sent, `bounced` are failed addresses, `replaced` has reasons by
     signer.
     """
@@ -57,12 +58,14 @@ def document_seen(
     entries = signers_of(document)
     entry_by_person = match(roster.people, places, entries)
     roll = _DocumentFacts(status, bounced, frozenset(folded(snapshot.email) for snapshot in places), replaced)
-    return DocumentSeen(
+    return ReportedDocument(
         document=document.uuid,
         status=status,
         raw=(clean(document.status) or "")[:20],
-        signers=tuple(roll.seen(signer, entry_by_person[signer.person]) for signer in roster.people),
-        turn=None if status and status.ended else min((entry.order for entry in entries if entry.open), default=None),
+        signers=tuple(roll.read_signer(signer, entry_by_person[signer.person]) for signer in roster.people),
+        turn=None
+        if status and status.has_ended
+        else min((entry.order for entry in entries if entry.open), default=None),
         code=_CODES.get(document.status),
     )
 
@@ -75,53 +78,12 @@ def signers_of(document: WireDocument) -> tuple[WireSigner, ...]:
 def signers_not_told(document: WireDocument, roster: Roster, places: Sequence[SignerSnapshot]) -> tuple[str, ...]:
     """Signers of an ended document whose act is unknown. Empty if nobody was asked."""
     status = STATUSES.get(document.status)
-    if status is None or not status.ended or status is Status.FAILED:
+    if status is None or not status.has_ended or status is Status.FAILED:
         return ()
     if document.request is None and status is not Status.SIGNED:
         return ()
     lost = missing(roster.people, places, match(roster.people, places, signers_of(document)))
     return tuple(signer.person for signer in lost if signer.role is not Role.COPY)
-
-
-@dataclass(frozen=True)
-class _DocumentFacts:
-    """What is known of a document besides its signers' entries."""
-
-    status: Status | None
-    bounced: AbstractSet[str]
-    ours: AbstractSet[str]
-    replaced: Mapping[str, str]
-
-    def seen(self, signer: Participant, said: WireSigner | None) -> SignerSeen:
-        if signer.role is Role.COPY:
-            state = SignerState.COPIED if self.status is Status.SIGNED else SignerState.WAITING
-            return SignerSeen(person=signer.person, state=state)
-        if said is not None and said.signed:
-            state = SignerState.APPROVED if signer.role is Role.APPROVE else SignerState.SIGNED
-            return SignerSeen(person=signer.person, state=state, at=said.signed_on)
-        if said is not None and said.declined:
-            reason = clean(said.message)
-            return SignerSeen(person=signer.person, state=SignerState.DECLINED, at=said.declined_on, reason=reason)
-        if signer.person in self.replaced or (said is not None and said.forwarded):
-            return self._replaced_signer(signer, said)
-        return SignerSeen(person=signer.person, state=self._open_state(said))
-
-    def _replaced_signer(self, signer: Participant, entry: WireSigner | None) -> SignerSeen:
-        forwarded_to = entry.forwarded_to_email if entry else None
-        by_themselves = FORWARDED if forwarded_to and folded(forwarded_to) not in self.ours else None
-        return SignerSeen(
-            person=signer.person,
-            state=SignerState.REASSIGNED,
-            at=entry.forwarded_on if entry else None,
-            reason=self.replaced.get(signer.person, by_themselves),
-        )
-
-    def _open_state(self, entry: WireSigner | None) -> SignerState:
-        if entry is None:
-            return SignerState.WAITING
-        if entry.viewed:
-            return SignerState.VIEWED
-        return SignerState.BOUNCED if folded(entry.email) in self.bounced else SignerState.WAITING
 
 
 def clean(reason: str | None) -> str | None:
@@ -140,7 +102,7 @@ def mailed_and_silent(document: WireDocument) -> bool:
 def has_ended(document: WireDocument) -> bool:
     """Whether it can no longer be signed, declined or cancelled."""
     status = STATUSES.get(document.status)
-    return status is not None and status.ended
+    return status is not None and status.has_ended
 
 
 def most_likely(documents: Sequence[WireDocument], name: str) -> WireDocument | None:
@@ -241,17 +203,13 @@ def _comparable(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", name).split())
 
 
-_BOUNCED: Final = "signer_email_bounced"
-_LONGEST_SAYS: Final = 500
-
-
 class DocumentReader:
     """Reads single documents; raises `ServiceFailure`, and `ApplicationError` for contradictory answers."""
 
-    def __init__(self, client: CoreSignatureClient, lookup: Lookup, asked: SignerSnapshots) -> None:
+    def __init__(self, client: CoreSignatureClient, lookup: Lookup, snapshots: SignerSnapshots) -> None:
         self._client = client
         self._lookup = lookup
-        self._asked = asked
+        self._snapshots = snapshots
 
     async def unless_gone(self, roster: Roster, uuid: str) -> WireDocument | None:
         """The document as it is now, None if it is certainly gone: a single 404 is not enough."""
@@ -271,17 +229,17 @@ class DocumentReader:
             )
         return document
 
-    async def seen(
+    async def read_snapshot(
         self,
         document: WireDocument,
         roster: Roster,
         replaced: Mapping[str, str] = _NONE_REPLACED,
         places: Places | None = None,
-    ) -> DocumentSeen:
+    ) -> ReportedDocument:
         """With bounced mails. `places` if already read. Fails with `provider_unsure` if it has ended and a signer's act
         is unknown.
         """
-        places = await self._asked.of(roster.id) if places is None else places
+        places = await self._snapshots.read_snapshots(roster.id) if places is None else places
         if untold := signers_not_told(document, roster, places):
             explanation = (
                 f"the document has ended at Core Signature, which does not tell what became of {', '.join(untold)}"
@@ -306,6 +264,47 @@ class DocumentReader:
             )  # A failed read of the bounces must not fail the read of the document; they are read the next time.
         return frozenset(
             folded(event.signer)
-            for event in listed.found
+            for event in listed.resources
             if event.signer and event.event_type == _BOUNCED and event.document == document.uuid
         )
+
+
+@dataclass(frozen=True)
+class _DocumentFacts:
+    """What is known of a document besides its signers' entries."""
+
+    status: Status | None
+    bounced: AbstractSet[str]
+    own_addresses: AbstractSet[str]
+    replaced: Mapping[str, str]
+
+    def read_signer(self, signer: Participant, entry: WireSigner | None) -> ReportedSigner:
+        if signer.role is Role.COPY:
+            state = SignerState.COPIED if self.status is Status.SIGNED else SignerState.WAITING
+            return ReportedSigner(person=signer.person, state=state)
+        if entry is not None and entry.signed:
+            state = SignerState.APPROVED if signer.role is Role.APPROVE else SignerState.SIGNED
+            return ReportedSigner(person=signer.person, state=state, at=entry.signed_on)
+        if entry is not None and entry.declined:
+            reason = clean(entry.message)
+            return ReportedSigner(person=signer.person, state=SignerState.DECLINED, at=entry.declined_on, reason=reason)
+        if signer.person in self.replaced or (entry is not None and entry.forwarded):
+            return self._replaced_signer(signer, entry)
+        return ReportedSigner(person=signer.person, state=self._open_state(entry))
+
+    def _replaced_signer(self, signer: Participant, entry: WireSigner | None) -> ReportedSigner:
+        forwarded_to = entry.forwarded_to_email if entry else None
+        by_themselves = FORWARDED if forwarded_to and folded(forwarded_to) not in self.own_addresses else None
+        return ReportedSigner(
+            person=signer.person,
+            state=SignerState.REASSIGNED,
+            at=entry.forwarded_on if entry else None,
+            reason=self.replaced.get(signer.person, by_themselves),
+        )
+
+    def _open_state(self, entry: WireSigner | None) -> SignerState:
+        if entry is None:
+            return SignerState.WAITING
+        if entry.viewed:
+            return SignerState.VIEWED
+        return SignerState.BOUNCED if folded(entry.email) in self.bounced else SignerState.WAITING

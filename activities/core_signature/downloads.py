@@ -9,7 +9,7 @@ import httpx
 from activities.core_signature.wire import WireFile
 from activities.documents.files import SIGNED, Files
 from activities.http.client import failure_of_error
-from activities.http.transport import AddressRefused, Guard
+from activities.http.transport import Guard, RefusedAddress
 from activities.records.evidence import SignedFile
 
 MEGABYTE: Final = 1_000_000
@@ -25,11 +25,11 @@ class FileRefused(Exception):
 class DocumentDownloads:
     """`guard` has the hosts of links, `most` is the largest file in bytes."""
 
-    def __init__(self, client: httpx.AsyncClient, guard: Guard, files: Files, most: int) -> None:
+    def __init__(self, client: httpx.AsyncClient, guard: Guard, files: Files, limit: int) -> None:
         self._client = client
         self._guard = guard
         self._files = files
-        self._most = most
+        self._limit = limit
 
     async def fetch(self, file: WireFile, seconds: float) -> SignedFile:
         """The file in the store, unaltered, whose length and hash are as announced; raises `FileRefused`."""
@@ -41,8 +41,8 @@ class DocumentDownloads:
         except TimeoutError:
             raise FileRefused(f"did not come within {seconds:.0f} s") from None
         except httpx.HTTPError as error:
-            raise FileRefused(f"broke off: {failure_of_error(_FROM, error).says}") from None
-        except AddressRefused as refusal:
+            raise FileRefused(f"broke off: {failure_of_error(_FROM, error).explanation}") from None
+        except RefusedAddress as refusal:
             raise FileRefused(f"has a link that must not be called: {refusal}") from None
         except OSError:
             raise FileRefused("has a link whose host has no address") from None
@@ -61,7 +61,7 @@ class DocumentDownloads:
             self._check_head(answer)
             async for piece in answer.aiter_raw(_PIECE):
                 await incoming.write(piece)
-                if incoming.size > self._most:
+                if incoming.size > self._limit:
                     raise FileRefused(self._too_large())
             if incoming.size == 0:
                 raise FileRefused("is empty")
@@ -74,9 +74,9 @@ class DocumentDownloads:
         if not answer.is_success:
             raise FileRefused(f"was refused to us: HTTP {answer.status_code}")
         announced = answer.headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > self._most:
+        if announced.isdecimal() and int(announced) > self._limit:
             raise FileRefused(self._too_large())
 
     def _too_large(self) -> str:
-        limit_mb = self._most // MEGABYTE
+        limit_mb = self._limit // MEGABYTE
         return f"has more than {limit_mb} MB: COUNTERSIGN_SIGNATURE_MAX_DOWNLOAD_MB sets the bound"

@@ -59,6 +59,11 @@ def request_body(
     return body | _sender(requester, people, config)
 
 
+def embed_user(request: str, person: str) -> str:
+    """The user of a signing page, without personal data; the same on every attempt."""
+    return hashlib.sha256(f"{request}/{person}".encode()).hexdigest()[:24]
+
+
 def _tag(id: str, value: str) -> dict[str, Any]:
     """A tag is a box, a day or a text."""
     if value in _TICKS:
@@ -107,11 +112,6 @@ def _signer(
 def _pdf_name(file_name: str) -> str:
     """With the extension by which Core Signature detects the format; the content was checked to be a PDF."""
     return file_name if file_name.casefold().endswith(".pdf") else f"{file_name}.pdf"
-
-
-def embed_user(request: str, person: str) -> str:
-    """The user of a signing page, without personal data; the same on every attempt."""
-    return hashlib.sha256(f"{request}/{person}".encode()).hexdigest()[:24]
 
 
 def _name(name: str, style: NameStyle) -> dict[str, str]:

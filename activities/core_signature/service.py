@@ -15,8 +15,8 @@ from activities.core_signature.signers import (
     SignerAssignment,
     SignerSnapshot,
     SignerSnapshots,
-    beside,
     folded,
+    insert_successors,
     match,
     stand_ins_of,
 )
@@ -38,10 +38,10 @@ from workflows.model.schedule import EscalationReason
 from workflows.model.signature import (
     CancelOrder,
     CreateOrder,
-    DocumentSeen,
     ForwardOrder,
     ForwardReport,
     Observation,
+    ReportedDocument,
     SignatureBrief,
     Substitution,
 )
@@ -50,6 +50,12 @@ from workflows.names import adopted_document
 from workflows.ports import SignatureService
 
 _CONFLICT = 409
+CALLS_TO_CREATE: Final = 3
+"""The look-up, the document, its request."""
+CALLS_TO_READ: Final = 1
+CALLS_ABOUT_BOUNCES: Final = 1
+"""With each read, while a mail to a signer who has not reacted may still bounce."""
+_REFUSED_BY_STATE: Final = (400, 409)
 
 
 @dataclass(frozen=True)
@@ -58,30 +64,30 @@ class Handover:
 
     order: ForwardOrder
     document: WireDocument
-    old: WireSigner | None
+    former_entry: WireSigner | None
     new: WireSigner | None
 
     @property
-    def done(self) -> bool:
+    def is_done(self) -> bool:
         """Whether this order or an earlier attempt put the new person in the place."""
-        if self.new is None or (self.old is not None and not self.old.forwarded):
+        if self.new is None or (self.former_entry is not None and not self.former_entry.forwarded):
             return False
-        if self.old is None or self.old.forwarded_to_email is None:
+        if self.former_entry is None or self.former_entry.forwarded_to_email is None:
             return not self._already_asked
-        return folded(self.old.forwarded_to_email) == folded(self.new.email)
+        return folded(self.former_entry.forwarded_to_email) == folded(self.new.email)
 
     @property
     def obstacle(self) -> Message | None:
         """Why it is impossible, None if possible."""
-        if self.old and (self.old.signed or self.old.declined):
+        if self.former_entry and (self.former_entry.signed or self.former_entry.declined):
             return Rejection.HAS_ACTED.to_message(
-                person=self.order.from_, state="signed" if self.old.signed else "declined"
+                person=self.order.from_, state="signed" if self.former_entry.signed else "declined"
             )
         if has_ended(self.document):
             return Rejection.HAS_ENDED.to_message(status=documents.STATUSES[self.document.status])
-        if self.old is None:
+        if self.former_entry is None:
             return Rejection.UNKNOWN_THERE.to_message(person=self.order.from_)
-        if self.old.forwarded:
+        if self.former_entry.forwarded:
             return Rejection.HAS_HANDED_OVER.to_message(person=self.order.from_)
         is_involved = self._already_asked or self.new is not None
         rejection = Rejection.ASKED_ALREADY.to_message(person=self.order.to, awaited="signer")
@@ -96,9 +102,9 @@ class Forwarding:
     """Carries out forward orders. Raises `ServiceFailure`, `DirectoryFailure` and `ApplicationError`."""
 
     def __init__(
-        self, client: CoreSignatureClient, documents: DocumentReader, directory: Directory, asked: SignerSnapshots
+        self, client: CoreSignatureClient, documents: DocumentReader, directory: Directory, snapshots: SignerSnapshots
     ) -> None:
-        self._asked = asked
+        self._snapshots = snapshots
         self._client = client
         self.reader = documents
         self._directory = directory
@@ -107,15 +113,15 @@ class Forwarding:
         if refused := _impossible(order):
             return ForwardReport(refused=refused)
         try:
-            successor = (await self._directory.person(order.to, order.subject.workflow_id)).about(order.subject.kind)
+            successor = (await self._directory.person(order.to, order.subject.workflow_id)).for_kind(order.subject.kind)
         except UnknownPerson as unknown:
             return ForwardReport(refused=unknown.message)
         handover = await self._read_handover(order, successor.email)
-        if handover.done:
+        if handover.is_done:
             return await self._success_report(handover)
         if obstacle := handover.obstacle or (order.present_at and successor.absence_refusal(order.present_at)):
             return await self._refusal_report(handover, obstacle)
-        await self._asked.keep(order.subject.id, [_replacement_snapshot(order, successor.email)])
+        await self._snapshots.keep(order.subject.id, [_replacement_snapshot(order, successor.email)])
         return await self._ask(handover, successor.email)
 
     async def _ask(self, handover: Handover, address: str) -> ForwardReport:
@@ -123,21 +129,21 @@ class Forwarding:
         new_handover = await self._read_handover(handover.order, address)
         if refusal is None and new_handover.new is None:
             raise failures.passing_failure(Code.UNREACHABLE, "Core Signature does not show yet who was asked instead")
-        if refusal is None or new_handover.done:
+        if refusal is None or new_handover.is_done:
             return await self._success_report(new_handover)
         if refusal.status == _CONFLICT and new_handover.obstacle is None:
             raise refusal
         return await self._refusal_report(
-            new_handover, new_handover.obstacle or Rejection.REFUSED_THERE.to_message(says=refusal.says)
+            new_handover, new_handover.obstacle or Rejection.REFUSED_THERE.to_message(says=refusal.explanation)
         )
 
     async def _refusal(self, handover: Handover, address: str) -> ServiceFailure | None:
         """Forward; Core Signature's refusal, None on success."""
-        if handover.old is None or handover.document.request is None:
+        if handover.former_entry is None or handover.document.request is None:
             raise ValueError("only a signer of a request can be replaced")
         try:
             await self._client.forward(
-                handover.document.request.uuid, handover.old.email, address, handover.order.reason
+                handover.document.request.uuid, handover.former_entry.email, address, handover.order.reason
             )
         except ServiceFailure as failure:
             if failure.status != _CONFLICT and failures.verdict(failure).code is not Code.REFUSED:
@@ -148,47 +154,25 @@ class Forwarding:
     async def _read_handover(self, order: ForwardOrder, address: str) -> Handover:
         document = await self.reader.existing(order.subject, order.document)
         signers = documents.signers_of(document)
-        places = (*await self._asked.of(order.subject.id), _replacement_snapshot(order, address))
+        places = (*await self._snapshots.read_snapshots(order.subject.id), _replacement_snapshot(order, address))
         addresses = {folded(snapshot.email) for snapshot in places if snapshot.person == order.to}
         new = [entry for entry in signers if entry.needs_to_sign and folded(entry.email) in addresses]
-        former_entry = match(beside(order.subject, {order.from_: order.to}).people, places, signers)[order.from_]
-        return Handover(order, document, old=former_entry, new=new[-1] if new else None)
+        former_entry = match(insert_successors(order.subject, {order.from_: order.to}).people, places, signers)[
+            order.from_
+        ]
+        return Handover(order, document, former_entry=former_entry, new=new[-1] if new else None)
 
     async def _success_report(self, handover: Handover) -> ForwardReport:
         order = handover.order
-        roster = beside(order.subject, {order.from_: order.to})
-        return ForwardReport(seen=await self.reader.seen(handover.document, roster, {order.from_: order.reason}))
+        roster = insert_successors(order.subject, {order.from_: order.to})
+        return ForwardReport(
+            seen=await self.reader.read_snapshot(handover.document, roster, {order.from_: order.reason})
+        )
 
     async def _refusal_report(self, handover: Handover, reason: Message) -> ForwardReport:
-        return ForwardReport(seen=await self.reader.seen(handover.document, handover.order.subject), refused=reason)
-
-
-def _replacement_snapshot(order: ForwardOrder, email: str) -> SignerSnapshot:
-    former_signer = next(signer for signer in order.subject.people if signer.person == order.from_)
-    return SignerSnapshot(
-        person=order.to, order=former_signer.order, role=former_signer.role, email=email, instead_of=order.from_
-    )
-
-
-def _impossible(order: ForwardOrder) -> Message | None:
-    role = next((signer.role for signer in order.subject.people if signer.person == order.from_), None)
-    if role is None:
-        return Rejection.NOT_ASKED.to_message(person=order.from_, awaited="signer", subject="request")
-    if role is Role.COPY:
-        return Rejection.ONLY_COPIED.to_message(person=order.from_)
-    if order.to == order.subject.requester:
-        return Rejection.ASKED_FOR_IT.to_message(
-            person=order.to, what="this request and cannot sign it for somebody else"
+        return ForwardReport(
+            seen=await self.reader.read_snapshot(handover.document, handover.order.subject), refused=reason
         )
-    return None
-
-
-CALLS_TO_CREATE: Final = 3
-"""The look-up, the document, its request."""
-CALLS_TO_READ: Final = 1
-CALLS_ABOUT_BOUNCES: Final = 1
-"""With each read, while a mail to a signer who has not reacted may still bounce."""
-_REFUSED_BY_STATE: Final = (400, 409)
 
 
 class CoreSignatureService(SignatureService):
@@ -197,14 +181,14 @@ class CoreSignatureService(SignatureService):
     def __init__(self, client: CoreSignatureClient, directory: Directory, store: Store) -> None:
         self._client = client
         self._lookup = Lookup(client, store)
-        self._asked = SignerSnapshots(store)
-        self.reader = DocumentReader(client, self._lookup, self._asked)
-        self._forwarding = Forwarding(client, self.reader, directory, self._asked)
+        self._snapshots = SignerSnapshots(store)
+        self.reader = DocumentReader(client, self._lookup, self._snapshots)
+        self._forwarding = Forwarding(client, self.reader, directory, self._snapshots)
         self._stand_ins = CoreStandIns(directory)
         self._directory = directory
         self._store = store
 
-    async def create(self, order: CreateOrder) -> DocumentSeen:
+    async def create(self, order: CreateOrder) -> ReportedDocument:
         """Looks up first on every attempt: after a reset, attempt numbers prove nothing."""
         brief, still_ours = order.brief, Lease.of_this_attempt()
         with failures.failing_as_application_errors():
@@ -219,10 +203,10 @@ class CoreSignatureService(SignatureService):
                 document = await self._send(order, document, still_ours)
             return await self._seen_as_sent(brief, document)
 
-    async def observe(self, observation: Observation) -> DocumentSeen:
+    async def observe(self, observation: Observation) -> ReportedDocument:
         return await self.read(observation.roster, observation.document)
 
-    async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
+    async def cancel(self, order: CancelOrder) -> ReportedDocument | None:
         """A document that nobody was asked to sign yet is deleted."""
         with failures.failing_as_application_errors():
             document = await self._to_cancel(order)
@@ -233,7 +217,7 @@ class CoreSignatureService(SignatureService):
                     await self._client.delete_document(document.uuid)
                     return None
                 document = await self._cancelled(document.uuid, document.request.uuid)
-            return await self.reader.seen(document, order.subject)
+            return await self.reader.read_snapshot(document, order.subject)
 
     async def forward(self, order: ForwardOrder) -> ForwardReport:
         """A refusal also has the document, if it was read: it may explain the refusal."""
@@ -243,22 +227,22 @@ class CoreSignatureService(SignatureService):
             ESCALATIONS.add(kind=order.subject.kind, action="reassign")
         return report
 
-    async def read(self, roster: Roster, document: str) -> DocumentSeen:
+    async def read(self, roster: Roster, document: str) -> ReportedDocument:
         """The document as it is now; fails with `document_deleted`."""
         with failures.failing_as_application_errors():
-            return await self.reader.seen(await self.reader.existing(roster, document), roster)
+            return await self.reader.read_snapshot(await self.reader.existing(roster, document), roster)
 
     async def _send(self, order: CreateOrder, document: WireDocument | None, still_ours: StillOurs) -> WireDocument:
         """Create the missing document or request; the signers are stored before anything can have been sent."""
         brief = order.brief.replace(message=await self._text(order.brief, order.brief.message))
         cast = await self._stand_ins.at_sending(brief, await self._people(brief), order.now)
-        reachable = await self._reachable(cast.asked)
+        reachable = await self._reachable(cast.people_asked)
         places = cast.places(reachable)
         with failures.again_after(self._client.config.list_lag):
             if document is None:
                 document = await self._make_document(order, places, still_ours)
             else:
-                await self._asked.keep(brief.id, places)
+                await self._snapshots.keep(brief.id, places)
             return await self._ask(document, cast, reachable, still_ours) if _is_unasked(document) else document
 
     async def _text(self, brief: SignatureBrief, stored_text: str | None) -> str | None:
@@ -266,11 +250,11 @@ class CoreSignatureService(SignatureService):
         reference = Reference.read(stored_text or "")
         return await self._store.texts.read(Kind.REQUEST.workflow_id(brief.id), reference) if reference else stored_text
 
-    async def _seen_as_sent(self, subject: Subject, document: WireDocument) -> DocumentSeen:
-        places = await self._asked.of(subject.id)
+    async def _seen_as_sent(self, subject: Subject, document: WireDocument) -> ReportedDocument:
+        places = await self._snapshots.read_snapshots(subject.id)
         instead = stand_ins_of(subject, places, documents.signers_of(document))
         replaced = dict.fromkeys(instead, EscalationReason.ABSENCE)
-        snapshot = await self.reader.seen(document, beside(subject, instead), replaced, places)
+        snapshot = await self.reader.read_snapshot(document, insert_successors(subject, instead), replaced, places)
         return snapshot.replace(
             substituted=tuple(Substitution(from_=signer, to=stand_in) for signer, stand_in in instead.items())
         )
@@ -281,7 +265,7 @@ class CoreSignatureService(SignatureService):
         content = await self._store.files.open(sha256) if sha256 else None
         # In any order: until the document is created, none has an effect.
         await asyncio.gather(
-            self._asked.keep(brief.id, places),
+            self._snapshots.keep(brief.id, places),
             CoverSheet.keep(self._store, brief),
             self._store.starts.claim(Kind.REQUEST.workflow_id(brief.id), order.fingerprint),
         )
@@ -291,7 +275,7 @@ class CoreSignatureService(SignatureService):
     async def _ask(
         self, document: WireDocument, cast: SignerAssignment, reachable: Collection[str], still_ours: StillOurs
     ) -> WireDocument:
-        people = cast.asked
+        people = cast.people_asked
         url = self._client.document_url(document.uuid)
         requester = await self._requester(cast.brief_as_asked)
         body = orders.request_body(
@@ -347,6 +331,26 @@ class CoreSignatureService(SignatureService):
         devices = {id: await self._directory.devices(person) for id, person in people.items()}
         now = datetime.now(UTC)
         return frozenset(id for id, living in devices.items() if any(not device.unseen(now) for device in living))
+
+
+def _replacement_snapshot(order: ForwardOrder, email: str) -> SignerSnapshot:
+    former_signer = next(signer for signer in order.subject.people if signer.person == order.from_)
+    return SignerSnapshot(
+        person=order.to, order=former_signer.order, role=former_signer.role, email=email, instead_of=order.from_
+    )
+
+
+def _impossible(order: ForwardOrder) -> Message | None:
+    role = next((signer.role for signer in order.subject.people if signer.person == order.from_), None)
+    if role is None:
+        return Rejection.NOT_ASKED.to_message(person=order.from_, awaited="signer", subject="request")
+    if role is Role.COPY:
+        return Rejection.ONLY_COPIED.to_message(person=order.from_)
+    if order.to == order.subject.requester:
+        return Rejection.ASKED_FOR_IT.to_message(
+            person=order.to, what="this request and cannot sign it for somebody else"
+        )
+    return None
 
 
 def _is_unasked(document: WireDocument) -> bool:

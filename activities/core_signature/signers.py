@@ -17,6 +17,14 @@ from workflows.kinds import Kind
 from workflows.model.signature import SignatureBrief
 from workflows.model.subject import Participant, Role, Roster
 
+Entries = Mapping[str, WireSigner | None]
+"""The provider's entry of each of our signers."""
+AnyRoster = TypeVar("AnyRoster", bound=Roster)
+FARTHEST: Final = 3
+"""Length of a chain of delegates that is searched."""
+Test: TypeAlias = Callable[[Person], bool]
+Delegate: TypeAlias = Callable[[Person], str | None]
+
 
 class SignerSnapshot(BaseModel):
     """A person who was asked; `instead_of` is the signer whom they replaced, at sending or later."""
@@ -33,7 +41,6 @@ class SignerSnapshot(BaseModel):
 
 
 Places = tuple[SignerSnapshot, ...]
-_PLACES: Final = TypeAdapter(Places)
 
 
 class SignerSnapshots:
@@ -51,28 +58,18 @@ class SignerSnapshots:
         if stand_ins := [snapshot.person for snapshot in places if snapshot.instead_of]:
             await self._store.starts.came_in(workflow_id, stand_ins)
 
-    async def of(self, request: str) -> Places:
+    async def read_snapshots(self, request: str) -> Places:
         """Everyone ever sent for a request."""
-        contents = await self._store.people.asked(Kind.REQUEST.workflow_id(request))
+        contents = await self._store.people.list_asked(Kind.REQUEST.workflow_id(request))
         return tuple(snapshot for content in contents for snapshot in _places(content))
 
 
-def _places(content: bytes) -> Places:
-    try:
-        return _PLACES.validate_json(content)
-    except ValidationError:
-        # The exception's text would repeat addresses.
-        raise StoreFailure("who was asked to sign this request cannot be read from the store") from None
-
-
-Entries = Mapping[str, WireSigner | None]
-"""The provider's entry of each of our signers."""
-
-
-def match(signers: Sequence[Participant], places: Sequence[SignerSnapshot], said: Sequence[WireSigner]) -> Entries:
+def match(
+    signers: Sequence[Participant], places: Sequence[SignerSnapshot], wire_signers: Sequence[WireSigner]
+) -> Entries:
     """The provider's entry of each of our signers, None where ambiguous."""
     # A sender who also signs is listed twice: the entry that must sign comes last and wins.
-    entries = sorted(said, key=lambda entry: entry.needs_to_sign)
+    entries = sorted(wire_signers, key=lambda entry: entry.needs_to_sign)
     entry_by_person = {signer.person: _entry_as_sent(signer, places, entries) for signer in signers}
     claimed = [entry for entry in entry_by_person.values() if entry is not None]
     # The sender whom the provider adds has no order.
@@ -86,41 +83,19 @@ def match(signers: Sequence[Participant], places: Sequence[SignerSnapshot], said
 
 
 def missing(
-    signers: Sequence[Participant], places: Sequence[SignerSnapshot], found: Entries
+    signers: Sequence[Participant], places: Sequence[SignerSnapshot], entry_by_person: Entries
 ) -> tuple[Participant, ...]:
     """The signers without an entry who should have one; replaced signers have none."""
     known_people = {signer.person for signer in signers}
     replaced = {snapshot.instead_of for snapshot in places if snapshot.person in known_people}
-    return tuple(signer for signer in signers if found[signer.person] is None and signer.person not in replaced)
+    return tuple(
+        signer for signer in signers if entry_by_person[signer.person] is None and signer.person not in replaced
+    )
 
 
 def folded(email: str) -> str:
     """An address normalised for comparison."""
     return email.strip().casefold()
-
-
-def _entry_as_sent(
-    signer: Participant, places: Sequence[SignerSnapshot], entries: Sequence[WireSigner]
-) -> WireSigner | None:
-    theirs = [snapshot for snapshot in places if snapshot.person == signer.person]
-    addresses = {folded(snapshot.email) for snapshot in theirs}
-    users = {snapshot.embed_user for snapshot in theirs if snapshot.embed_user}
-    by_address = [entry for entry in entries if folded(entry.email) in addresses]
-    by_user = [entry for entry in entries if entry.embed_url_user_id in users]
-    # A signer who was replaced back and forth is listed twice too, the current entry last.
-    return next(reversed(by_address or by_user), None)
-
-
-def _entry_by_order(
-    signer: Participant, lost: Sequence[Participant], strangers: Sequence[WireSigner]
-) -> WireSigner | None:
-    signs = signer.role is not Role.COPY
-    peers = [peer for peer in lost if (peer.order, peer.role is not Role.COPY) == (signer.order, signs)]
-    candidates = [entry for entry in strangers if (entry.order, entry.needs_to_sign) == (signer.order, signs)]
-    return candidates[0] if peers == [signer] and len(candidates) == 1 else None
-
-
-AnyRoster = TypeVar("AnyRoster", bound=Roster)
 
 
 @dataclass(frozen=True)
@@ -132,7 +107,7 @@ class SignerAssignment:
     stand_ins: Mapping[str, Person]
 
     @property
-    def asked(self) -> dict[str, Person]:
+    def people_asked(self) -> dict[str, Person]:
         """Those whom Core Signature asks, by id, in the order of the signers."""
         people = [self.stand_ins.get(signer, person) for signer, person in self.people.items()]
         return {person.id: person for person in people}
@@ -152,7 +127,7 @@ class SignerAssignment:
                 person=sent.person,
                 order=sent.order,
                 role=sent.role,
-                email=self.asked[sent.person].email,
+                email=self.people_asked[sent.person].email,
                 embed_user=_page_user(self.brief.id, sent) if sent.person in reachable else None,
                 instead_of=named.person if named.person != sent.person else None,
             )
@@ -160,13 +135,11 @@ class SignerAssignment:
         )
 
 
-def _page_user(request: str, signer: Participant) -> str | None:
-    return None if signer.role is Role.COPY else embed_user(request, signer.person)
-
-
-def stand_ins_of(roster: Roster, places: Sequence[SignerSnapshot], said: Sequence[WireSigner]) -> dict[str, str]:
+def stand_ins_of(
+    roster: Roster, places: Sequence[SignerSnapshot], wire_signers: Sequence[WireSigner]
+) -> dict[str, str]:
     """Whom Core Signature asked instead of each signer, as decided at sending."""
-    addresses = {folded(entry.email) for entry in said if entry.needs_to_sign}
+    addresses = {folded(entry.email) for entry in wire_signers if entry.needs_to_sign}
     people_there = {snapshot.person for snapshot in places if folded(snapshot.email) in addresses}
     named = {signer.person for signer in roster.people} - people_there
     return {
@@ -176,7 +149,7 @@ def stand_ins_of(roster: Roster, places: Sequence[SignerSnapshot], said: Sequenc
     }
 
 
-def beside(roster: AnyRoster, successors: Mapping[str, str]) -> AnyRoster:
+def insert_successors(roster: AnyRoster, successors: Mapping[str, str]) -> AnyRoster:
     """The request with each successor right after the signer whom they replace, as a workflow knows them."""
     known_people = {signer.person for signer in roster.people}
 
@@ -191,11 +164,8 @@ def beside(roster: AnyRoster, successors: Mapping[str, str]) -> AnyRoster:
     )
 
 
-FARTHEST: Final = 3
-"""Length of a chain of delegates that is searched."""
-
-Test: TypeAlias = Callable[[Person], bool]
-Delegate: TypeAlias = Callable[[Person], str | None]
+def _page_user(request: str, signer: Participant) -> str | None:
+    return None if signer.role is Role.COPY else embed_user(request, signer.person)
 
 
 class CoreStandIns:
@@ -210,10 +180,10 @@ class CoreStandIns:
         """Replaces signers who are absent at `now`; nobody is absent if it is None."""
 
         def present(person: Person) -> bool:
-            return now is None or brief.in_person or not person.about(brief.kind).absent_at(now)
+            return now is None or brief.in_person or not person.for_kind(brief.kind).absent_at(now)
 
         def find_delegate(person: Person) -> str | None:
-            return person.about(brief.kind).delegate_at(now) if now else person.delegate
+            return person.for_kind(brief.kind).delegate_at(now) if now else person.delegate
 
         return SignerAssignment(brief, people, await self._find_stand_ins(brief, people, present, find_delegate))
 
@@ -243,3 +213,35 @@ class CoreStandIns:
             if present(person):
                 return person
         return None
+
+
+_PLACES: Final = TypeAdapter(Places)
+
+
+def _places(content: bytes) -> Places:
+    try:
+        return _PLACES.validate_json(content)
+    except ValidationError:
+        # The exception's text would repeat addresses.
+        raise StoreFailure("who was asked to sign this request cannot be read from the store") from None
+
+
+def _entry_as_sent(
+    signer: Participant, places: Sequence[SignerSnapshot], entries: Sequence[WireSigner]
+) -> WireSigner | None:
+    theirs = [snapshot for snapshot in places if snapshot.person == signer.person]
+    addresses = {folded(snapshot.email) for snapshot in theirs}
+    users = {snapshot.embed_user for snapshot in theirs if snapshot.embed_user}
+    by_address = [entry for entry in entries if folded(entry.email) in addresses]
+    by_user = [entry for entry in entries if entry.embed_url_user_id in users]
+    # A signer who was replaced back and forth is listed twice too, the current entry last.
+    return next(reversed(by_address or by_user), None)
+
+
+def _entry_by_order(
+    signer: Participant, lost: Sequence[Participant], strangers: Sequence[WireSigner]
+) -> WireSigner | None:
+    signs = signer.role is not Role.COPY
+    peers = [peer for peer in lost if (peer.order, peer.role is not Role.COPY) == (signer.order, signs)]
+    candidates = [entry for entry in strangers if (entry.order, entry.needs_to_sign) == (signer.order, signs)]
+    return candidates[0] if peers == [signer] and len(candidates) == 1 else None

@@ -13,7 +13,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.documents import STATUSES, clean, has_ended
 from activities.core_signature.signers import SignerSnapshot, match
 from activities.core_signature.wire import WireDocument, WireRequest, WireSigner
-from workflows.model.signature import SignerSeen, SignerState
+from workflows.model.signature import ReportedSigner, SignerState
 from workflows.model.subject import Participant, Status
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -25,6 +25,8 @@ r"""URLs in which every parser finds the same host: browsers take `\\` for `/`, 
 letters; `urlsplit` does only some of it.
 """
 _log = structlog.get_logger(__name__)
+FindPlaces: TypeAlias = Callable[[Sequence[WireSigner]], Sequence[SignerSnapshot]]
+"""The signers as we know them, among those whom Core Signature lists."""
 
 
 class SigningState(StrEnum):
@@ -53,14 +55,10 @@ class SigningPage:
     approves: bool = False
     outcome: Status | None = None
     """How the request ended; None while open."""
-    act: SignerSeen | None = None
+    act: ReportedSigner | None = None
     """What this signer did, if they have acted."""
     alone: bool = False
     """Whether there is no other signer."""
-
-
-FindPlaces: TypeAlias = Callable[[Sequence[WireSigner]], Sequence[SignerSnapshot]]
-"""The signers as we know them, among those whom Core Signature lists."""
 
 
 async def signing_page(client: CoreSignatureClient, request: str, person: str, places: FindPlaces) -> SigningPage:
@@ -103,13 +101,13 @@ def _ended_page(document: WireDocument, person: str, places: FindPlaces) -> Sign
     return SigningPage(SigningState.ENDED, document.name, outcome=outcome, act=act, alone=alone)
 
 
-def _act_seen(signer: WireSigner, person: str) -> SignerSeen | None:
+def _act_seen(signer: WireSigner, person: str) -> ReportedSigner | None:
     if signer.signed:
         state = SignerState.APPROVED if signer.approve_only else SignerState.SIGNED
-        return SignerSeen(person=person, state=state, at=signer.signed_on)
+        return ReportedSigner(person=person, state=state, at=signer.signed_on)
     if signer.declined:
         reason = clean(signer.message)
-        return SignerSeen(person=person, state=SignerState.DECLINED, at=signer.declined_on, reason=reason)
+        return ReportedSigner(person=person, state=SignerState.DECLINED, at=signer.declined_on, reason=reason)
     return None
 
 

@@ -13,10 +13,15 @@ from workflows.names import adopted_document, adopted_id
 
 _UUID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 _REQUEST_NAMES: Final = ("signrequest", "signature_request")
+Flag = Annotated[bool, BeforeValidator(lambda value: value is True)]
+Uuid = Annotated[str, Field(pattern=rf"^{_UUID.pattern}$")]
 
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+Text = Annotated[str | None, BeforeValidator(_text)]
 
 
 def _instant(value: object) -> datetime | None:
@@ -30,26 +35,15 @@ def _instant(value: object) -> datetime | None:
         return None
 
 
-def _number(value: object) -> int:
-    return value if isinstance(value, int) else 0
-
-
-def _flag(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def _objects(value: object) -> list[Any]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-Text = Annotated[str | None, BeforeValidator(_text)]
-Flag = Annotated[bool, BeforeValidator(lambda value: value is True)]
 Instant = Annotated[datetime | None, BeforeValidator(_instant)]
-Uuid = Annotated[str, Field(pattern=rf"^{_UUID.pattern}$")]
 
 
 class Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
 class WireInput(Wire):
@@ -72,6 +66,14 @@ class WireInput(Wire):
             case "c":
                 return self.checkbox_value
         return None
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _objects(value: object) -> list[Any]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 class WireSigner(Wire):
@@ -199,7 +201,7 @@ class WirePage(Wire):
     """One page of a list; `more` if another follows."""
 
     results: list[Any]
-    more: bool = Field(validation_alias="next")
+    has_more: bool = Field(validation_alias="next")
 
     @model_validator(mode="before")
     @classmethod

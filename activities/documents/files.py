@@ -26,7 +26,6 @@ from activities.errors import DocumentDamaged, DocumentMissing, StoreAway, Store
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
 DOCUMENTS: Final = "documents"
 """Shelf of documents to sign: erasable."""
 AUDIENCES: Final = "audiences"
@@ -79,7 +78,7 @@ class Files:
         """Whether it is a local folder."""
         self._limit: Final = {"timeout": CALL_SECONDS} if isinstance(self._files, AsyncFileSystem) else {}
         self._threads = ThreadPoolExecutor(CALLS_AT_ONCE, "files")
-        self._whole: dict[str, None] = {}
+        self._verified: dict[str, None] = {}
         self._swept_at = -_LEFT_AFTER
 
     @property
@@ -106,7 +105,7 @@ class Files:
         sha256 = (await asyncio.to_thread(hashlib.sha256, content)).hexdigest()
         name = f"{shelf}/{sha256}"
         is_stored = await self._size(name) == len(content)
-        if is_stored and name in self._whole:
+        if is_stored and name in self._verified:
             return sha256
         if is_stored and await self._is_whole(sha256, shelf):
             await self._in_thread(self._settle_now, name)
@@ -138,7 +137,7 @@ class Files:
     async def remove(self, sha256: str, shelf: str = DOCUMENTS) -> None:
         """Erase a file, if it exists."""
         await self._in_thread(self._remove_now, f"{shelf}/{sha256}")
-        self._whole.pop(f"{shelf}/{sha256}", None)
+        self._verified.pop(f"{shelf}/{sha256}", None)
 
     async def pieces(
         self, name: str, size: int, length: int, through: Callable[[bytes], R], start: int = 0
@@ -168,9 +167,9 @@ class Files:
         return True
 
     def _remember_whole(self, name: str) -> None:
-        self._whole[name] = None
-        if len(self._whole) > REMEMBERED_AT_MOST:
-            del self._whole[next(iter(self._whole))]
+        self._verified[name] = None
+        if len(self._verified) > REMEMBERED_AT_MOST:
+            del self._verified[next(iter(self._verified))]
 
     async def _in_thread(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         try:
@@ -268,6 +267,15 @@ class Files:
                         leftover.unlink()
 
 
+def make_private(folder: Path) -> None:
+    """Contents are for the user of the processes only; an existing folder keeps its mode."""
+    for above in reversed((folder, *folder.parents)):
+        # `mkdir(parents=True)` would give the mode to the last folder only.
+        if not above.exists():
+            above.mkdir(mode=0o700, exist_ok=True)
+            _sync_folder(above.parent)
+
+
 def _append(file: Path, content: bytes) -> None:
     with file.open("ab") as stream:
         stream.write(content)
@@ -294,15 +302,6 @@ def _opened(url: str) -> tuple[AbstractFileSystem, str]:
     except ValueError as error:
         raise StoreFailure("COUNTERSIGN_STORE: must be a path or an fsspec URL such as s3://bucket/folder") from error
     return files, str(root)
-
-
-def make_private(folder: Path) -> None:
-    """Contents are for the user of the processes only; an existing folder keeps its mode."""
-    for above in reversed((folder, *folder.parents)):
-        # `mkdir(parents=True)` would give the mode to the last folder only.
-        if not above.exists():
-            above.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(above.parent)
 
 
 def _sync_folder(folder: Path) -> None:

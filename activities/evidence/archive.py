@@ -42,9 +42,9 @@ _MORE: Final = 0xFFFFFFFF
 class NoPack(Exception):
     """Not as a pack is written: in which part, what was expected, what was found."""
 
-    def __init__(self, part: str, expected: str, found: str) -> None:
-        super().__init__(f"{part}: expected {expected}, found {found}")
-        self.part, self.expected, self.found = part, expected, found
+    def __init__(self, part: str, expected: str, actual: str) -> None:
+        super().__init__(f"{part}: expected {expected}, found {actual}")
+        self.part, self.expected, self.actual = part, expected, actual
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class PackPart:
     content: bytes | StoredFile | Path
 
     @classmethod
-    def of(cls, name: str, content: bytes, media_type: str = "application/json") -> "PackPart":
+    def from_content(cls, name: str, content: bytes, media_type: str = "application/json") -> "PackPart":
         return cls(name, media_type, len(content), sha256_of(content), content)
 
     @classmethod
@@ -97,13 +97,6 @@ async def write_archive(target: Path, parts: Sequence[PackPart]) -> int:
     finally:
         aside.unlink(missing_ok=True)
     return size
-
-
-def _info(part: PackPart) -> ZipInfo:
-    info = ZipInfo(part.name, _WITHOUT_DATE)
-    info.compress_type, info.create_system, info.file_size = ZIP_STORED, 3, part.size
-    info.external_attr = _MODE << 16
-    return info
 
 
 class PackReader:
@@ -153,6 +146,18 @@ def reading(file: IO[bytes]) -> Iterator[PackReader]:
         raise NoPack("the file", "a zip", f"none: {type(error).__name__}") from error
     with archive:
         yield PackReader(archive, _checked(archive, file))
+
+
+def is_name(name: str) -> bool:
+    """Whether a part may have it: nothing outside of the pack, and nothing that a terminal would obey."""
+    return _NAME.fullmatch(name) is not None
+
+
+def _info(part: PackPart) -> ZipInfo:
+    info = ZipInfo(part.name, _WITHOUT_DATE)
+    info.compress_type, info.create_system, info.file_size = ZIP_STORED, 3, part.size
+    info.external_attr = _MODE << 16
+    return info
 
 
 def _check_end(file: IO[bytes], length: int) -> None:
@@ -235,11 +240,6 @@ def _end(count: int, size: int, offset: int) -> bytes:
         end64 += _END64_LOCATOR.pack(b"PK\6\7", 0, offset + size, 1)
     short = min(count, 0xFFFF)
     return end64 + _END.pack(b"PK\5\6", 0, 0, short, short, min(size, _MORE), min(offset, _MORE), 0)
-
-
-def is_name(name: str) -> bool:
-    """Whether a part may have it: nothing outside of the pack, and nothing that a terminal would obey."""
-    return _NAME.fullmatch(name) is not None
 
 
 def _check_entry(info: ZipInfo, name: str) -> None:

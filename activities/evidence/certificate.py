@@ -28,45 +28,45 @@ _CAMPAIGN = {
 }
 
 
-@cache
-def _template() -> Template:
-    loader = FileSystemLoader(Path(__file__).parent)
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("certificate.html")
-
-
-def page(shown: FollowUpShow, record: SettledRecord, sha256: str) -> bytes:
+def page(view: FollowUpShow, record: SettledRecord, sha256: str) -> bytes:
     """From the record and what was added to it; the same for the same. `sha256` is the record's."""
     settled: dict[str, Any] = record.settled.model_dump() if record.settled else {}
-    campaign = [(label, getattr(shown, name, None)) for name, label in _CAMPAIGN.items()]
-    counts = getattr(shown, "counts", None)
-    facts = [(label, _said(value)) for label, value in campaign if value]
+    campaign = [(label, getattr(view, name, None)) for name, label in _CAMPAIGN.items()]
+    counts = getattr(view, "counts", None)
+    facts = [(label, _format_fact(value)) for label, value in campaign if value]
     facts += [(name.replace("_", " "), str(number)) for name, number in counts if number] if counts else []
     document = _template().render(
-        title=shown.title,
-        kind=shown.kind,
-        type=str(shown.type),
-        id=shown.id,
-        requester=shown.requester,
-        status=str(shown.status),
-        ended_at=_said(settled.get("at")),
+        title=view.title,
+        kind=view.kind,
+        type=str(view.type),
+        id=view.id,
+        requester=view.requester,
+        status=str(view.status),
+        ended_at=_format_fact(settled.get("at")),
         hashes=[
             ("the record", sha256),
             ("the request as validated (fingerprint)", record.fingerprint),
             *((label, settled[name]) for name, label in _HASHES.items() if settled.get(name)),
         ],
-        people=list(_people(shown)),
+        people=list(_people(view)),
         escalations=[
             {
                 "from_": escalation.from_,
                 "to": escalation.to,
                 "reason": str(escalation.reason),
-                "at": _said(escalation.at),
+                "at": _format_fact(escalation.at),
             }
-            for escalation in shown.escalations
+            for escalation in view.escalations
         ],
         facts=facts if counts else [],
     )
     return document.encode()
+
+
+@cache
+def _template() -> Template:
+    loader = FileSystemLoader(Path(__file__).parent)
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("certificate.html")
 
 
 def _people(view: FollowUpShow) -> Iterator[dict[str, str]]:
@@ -81,13 +81,13 @@ def _people(view: FollowUpShow) -> Iterator[dict[str, str]]:
         yield {
             "person": line.person,
             "state": str(line.state),
-            "at": _said(line.at),
+            "at": _format_fact(line.at),
             "channels": ", ".join(sorted(channels)),
             "reminders": f"{reminders}×" if reminders else "",
         }
 
 
-def _said(value: object) -> str:
+def _format_fact(value: object) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     return str(value) if value else ""

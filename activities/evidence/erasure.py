@@ -46,23 +46,25 @@ class ErasureResult:
 
 
 async def erase(
-    store: Store, person: str, by: str, reason: str, at: datetime, *, dry_run: bool = False
+    store: Store, person: str, actor: str, reason: str, erased_at: datetime, *, dry_run: bool = False
 ) -> ErasureResult:
     """Erase all that is known of a person; idempotent. What still runs, or is held, is noted, and erased by the day
     after its end or release.
     """
     ended_ids, waiting, reason_by_id, devices = dict[str, None](), dict[str, None](), dict[str, str](), 0
-    async for batch in store.erasures.ended(person):
+    async for batch in store.erasures.list_ended(person):
         new = [workflow_id for workflow_id in batch if workflow_id not in ended_ids]
         ended_ids |= dict.fromkeys(new)
-        reason_by_id |= await store.holds.held(new)
+        reason_by_id |= await store.holds.find_held(new)
         if not dry_run:
-            await _carry_out_all(store, [Erasure(workflow_id, person, by, reason, at, at) for workflow_id in new])
+            await _carry_out_all(
+                store, [Erasure(workflow_id, person, actor, reason, erased_at, erased_at) for workflow_id in new]
+            )
     async for batch in store.erasures.running(person):
         waiting |= dict.fromkeys(batch)
         if not dry_run:
             for workflow_id in batch:
-                await store.erasures.wait(Erasure(workflow_id, person, by, reason, at))
+                await store.erasures.wait(Erasure(workflow_id, person, actor, reason, erased_at))
     if not dry_run:
         devices = await store.erasures.devices(person)
         await store.absences.erase(person)
@@ -70,22 +72,6 @@ async def erase(
         await store.database.empty_log()
     erased = tuple(sorted(ended_ids.keys() - reason_by_id.keys()))
     return ErasureResult(person, erased, tuple(waiting), reason_by_id, devices, dry_run)
-
-
-async def _carry_out_all(store: Store, erasures: Sequence[Erasure]) -> int:
-    """How many were carried out."""
-    done_count = 0
-    for batch in chunks(erasures, PICTURES_AT_ONCE):
-        ids = [erasure.workflow_id for erasure in batch]
-        held_ids = await store.holds.held(ids)
-        # Pictures first: whoever is killed in between finds them again with what is still to be erased.
-        for sha256 in await store.erasures.pictures(
-            [workflow_id for workflow_id in ids if workflow_id not in held_ids]
-        ):
-            await store.files.remove(sha256, PICTURES)
-        for erasure in batch:
-            done_count += await carry_out(store, erasure)
-    return done_count
 
 
 async def erase_due(store: Store, now: datetime) -> int:
@@ -127,6 +113,22 @@ async def carry_out(store: Store, erasure: Erasure) -> bool:
     documents = [json.loads(content) for content in contents if content]
     texts = {name for document in documents for name in _texts_of(document, erasure.person)}
     return await store.erasures.carry_out(erasure, texts)
+
+
+async def _carry_out_all(store: Store, erasures: Sequence[Erasure]) -> int:
+    """How many were carried out."""
+    done_count = 0
+    for batch in chunks(erasures, PICTURES_AT_ONCE):
+        ids = [erasure.workflow_id for erasure in batch]
+        held_ids = await store.holds.find_held(ids)
+        # Pictures first: whoever is killed in between finds them again with what is still to be erased.
+        for sha256 in await store.erasures.pictures(
+            [workflow_id for workflow_id in ids if workflow_id not in held_ids]
+        ):
+            await store.files.remove(sha256, PICTURES)
+        for erasure in batch:
+            done_count += await carry_out(store, erasure)
+    return done_count
 
 
 def _texts_of(value: Any, person: str, *, theirs: bool = False) -> Iterator[str]:

@@ -29,6 +29,7 @@ _NAMES: Final = ("signal_name", "marker_name", "attempt")
 _NAMED: Final = ("activity_type", "workflow_type", "task_queue")
 _TEXTS: Final = ("message", "stack_trace", "reason")
 """Texts of failures and of people, which are treated as payloads."""
+_LOCAL: Final = "core_local_activity"
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,15 @@ class HistoryEnd:
         return run_id == self.run_id and scheduled.activity_id == self.activity_id
 
 
-async def histories(client: Client, workflow_id: str, until: HistoryEnd) -> list[RunHistory]:
+async def histories(client: Client, workflow_id: str, end: HistoryEnd) -> list[RunHistory]:
     """Of all runs that Temporal knows or that one of these follows, oldest first."""
     run_ids = [run.run_id async for run in _listed(client, workflow_id)]
-    ids_to_read, events_by_run = list(dict.fromkeys([until.run_id, *run_ids])), dict[str, tuple[HistoryEvent, ...]]()
+    ids_to_read, events_by_run = list(dict.fromkeys([end.run_id, *run_ids])), dict[str, tuple[HistoryEvent, ...]]()
     for run_id in ids_to_read:  # Grows by those that one of them names.
         if len(events_by_run) == RUNS_AT_MOST:
             break
-        events_by_run[run_id] = await _events(client, workflow_id, run_id, until)
-        ids_to_read += [run_id for run_id in _before(events_by_run[run_id]) if run_id not in ids_to_read]
+        events_by_run[run_id] = await _events(client, workflow_id, run_id, end)
+        ids_to_read += [run_id for run_id in _list_earlier_runs(events_by_run[run_id]) if run_id not in ids_to_read]
     oldest_first = sorted(
         events_by_run,
         key=lambda run_id: events_by_run[run_id][0].event_time.ToNanoseconds() if events_by_run[run_id] else 0,
@@ -69,9 +70,30 @@ async def histories(client: Client, workflow_id: str, until: HistoryEnd) -> list
         RunHistory(KeptRun(run_id=run_id, not_kept=TOO_MANY)) for run_id in ids_to_read if run_id not in events_by_run
     ]
     read_runs = [
-        await _kept(client.data_converter, n, run_id, events_by_run[run_id]) for n, run_id in enumerate(oldest_first, 1)
+        await _keep_run(client.data_converter, n, run_id, events_by_run[run_id])
+        for n, run_id in enumerate(oldest_first, 1)
     ]
     return [*unread_runs, *read_runs]
+
+
+async def last_result(converter: DataConverter, runs: list[RunHistory], activity: str) -> bytes | None:
+    """The last result of an activity of this name, local or not, as JSON; None without a readable one."""
+    for history in reversed(runs):
+        scheduled: set[int] = set()
+        results: list[Payloads] = []
+        for event in history.events:
+            if event.activity_task_scheduled_event_attributes.activity_type.name == activity:
+                scheduled.add(event.event_id)
+            completed = event.activity_task_completed_event_attributes
+            if completed.scheduled_event_id in scheduled:
+                results.append(completed.result)
+            marker = event.marker_recorded_event_attributes
+            if marker.marker_name == _LOCAL and await _is_of(converter, marker.details["data"], activity):
+                results.append(marker.details["result"])
+        for result in reversed(results):
+            if (data := await _decoded(converter, result)) is not None:
+                return data
+    return None
 
 
 async def _listed(client: Client, workflow_id: str) -> AsyncIterator[executions.Run]:
@@ -96,7 +118,7 @@ async def _events(client: Client, workflow_id: str, run_id: str, end: HistoryEnd
     return tuple(events)
 
 
-def _before(events: tuple[HistoryEvent, ...]) -> Iterator[str]:
+def _list_earlier_runs(events: tuple[HistoryEvent, ...]) -> Iterator[str]:
     """The runs that this one names as its own past."""
     if events:
         began = events[0].workflow_execution_started_event_attributes
@@ -106,7 +128,7 @@ def _before(events: tuple[HistoryEvent, ...]) -> Iterator[str]:
         )
 
 
-async def _kept(converter: DataConverter, number: int, run_id: str, events: tuple[HistoryEvent, ...]) -> RunHistory:
+async def _keep_run(converter: DataConverter, number: int, run_id: str, events: tuple[HistoryEvent, ...]) -> RunHistory:
     if not events:
         return RunHistory(KeptRun(run_id=run_id, not_kept=FORGOTTEN))
     event_lines, payloads, decoded = [], [], True
@@ -192,11 +214,11 @@ def _is_id(path: str) -> bool:
 def _leaves(event: HistoryEvent) -> Iterator[tuple[str, Payload | str | int]]:
     attribute = event.WhichOneof("attributes")
     if attribute is not None:
-        yield from _below("", getattr(event, attribute))
-    yield from _below("user_metadata", event.user_metadata)
+        yield from _list_leaves("", getattr(event, attribute))
+    yield from _list_leaves("user_metadata", event.user_metadata)
 
 
-def _below(path: str, message: Message) -> Iterator[tuple[str, Payload | str | int]]:
+def _list_leaves(path: str, message: Message) -> Iterator[tuple[str, Payload | str | int]]:
     for described, value in message.ListFields():
         yield from _of_field(f"{path}.{described.name}".lstrip("."), described, value)
 
@@ -205,7 +227,7 @@ def _of_field(path: str, described: FieldDescriptor, value: Any) -> Iterator[tup
     if isinstance(value, Payload):
         yield path, value
     elif isinstance(value, Message):
-        yield from _below(path, value)
+        yield from _list_leaves(path, value)
     elif isinstance(value, Mapping):
         for key in sorted(value):
             yield from _of_field(f"{path}.{key}", described, value[key])
@@ -215,29 +237,6 @@ def _of_field(path: str, described: FieldDescriptor, value: Any) -> Iterator[tup
     elif not isinstance(value, bytes | float):
         for position, element in enumerate(value):
             yield from _of_field(f"{path}.{position}", described, element)
-
-
-_LOCAL: Final = "core_local_activity"
-
-
-async def last_result(converter: DataConverter, runs: list[RunHistory], activity: str) -> bytes | None:
-    """The last result of an activity of this name, local or not, as JSON; None without a readable one."""
-    for history in reversed(runs):
-        scheduled: set[int] = set()
-        results: list[Payloads] = []
-        for event in history.events:
-            if event.activity_task_scheduled_event_attributes.activity_type.name == activity:
-                scheduled.add(event.event_id)
-            completed = event.activity_task_completed_event_attributes
-            if completed.scheduled_event_id in scheduled:
-                results.append(completed.result)
-            marker = event.marker_recorded_event_attributes
-            if marker.marker_name == _LOCAL and await _is_of(converter, marker.details["data"], activity):
-                results.append(marker.details["result"])
-        for result in reversed(results):
-            if (data := await _decoded(converter, result)) is not None:
-                return data
-    return None
 
 
 async def _is_of(converter: DataConverter, details: Payloads, activity: str) -> bool:

@@ -57,9 +57,9 @@ _SIGNED: Final = ("type", "id", "status", "finished", "amendment", "erasures", "
 class NotEnded(Exception):
     """It has no record: it still runs, or was broken off, or is unknown."""
 
-    def __init__(self, what: WorkflowName) -> None:
-        super().__init__(f"the {what.kind} {what.id} has no record: it still runs, or is not known")
-        self.what = what
+    def __init__(self, workflow_name: WorkflowName) -> None:
+        super().__init__(f"the {workflow_name.kind} {workflow_name.id} has no record: it still runs, or is not known")
+        self.workflow_name = workflow_name
 
 
 @dataclass(frozen=True)
@@ -95,22 +95,22 @@ class Packer:
     key: EvidenceKey
 
     async def export(
-        self, what: WorkflowName, target: Path, *, documents: bool = False, so_far: FollowUpShow | None = None
+        self, workflow_name: WorkflowName, target: Path, *, documents: bool = False, so_far: FollowUpShow | None = None
     ) -> ExportedPack:
         """Write the pack of what has ended, or with `so_far` of what is known of it by now. Raises `NotEnded`,
         `StoreFailure`, and `OSError` for the target.
         """
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         try:
-            gathered = await self._gathered(what, work, documents=documents, so_far=so_far)
-            manifest = _manifest(what, gathered)
-            sealed = await self._seal(what, manifest)
+            gathered = await self._gathered(workflow_name, work, documents=documents, so_far=so_far)
+            manifest = _manifest(workflow_name, gathered)
+            sealed = await self._seal(workflow_name, manifest)
             size = await write_archive(target, [*gathered.parts, *sealed])
         finally:
             shutil.rmtree(work, ignore_errors=True)
         return ExportedPack(
-            id=what.id,
-            type=str(what.kind),
+            id=workflow_name.id,
+            type=str(workflow_name.kind),
             file=str(target),
             sha256=sha256_of(manifest),
             bytes=size,
@@ -128,20 +128,20 @@ class Packer:
         if content is None and so_far is None:
             raise NotEnded(workflow_name)
         show = json.loads(content)["show"] if content else json.loads(so_far.model_dump_json()) if so_far else {}
-        erasures = [erasure._asdict() for erasure in await self.store.erasures.of(workflow_name.workflow_id)]
+        erasures = [erasure._asdict() for erasure in await self.store.erasures.list_done(workflow_name.workflow_id)]
         gathered.facts |= {"status": show["status"], "finished": content is not None, "erasures": len(erasures)}
         if erasures:
-            gathered.parts.append(PackPart.of("erasures.json", canonical(to_jsonable_python(erasures))))
+            gathered.parts.append(PackPart.from_content("erasures.json", canonical(to_jsonable_python(erasures))))
         if content is None:
-            gathered.parts.append(PackPart.of(SO_FAR, canonical(show)))
+            gathered.parts.append(PackPart.from_content(SO_FAR, canonical(show)))
         async for part in self._amendments(workflow_name.workflow_id, gathered):
             gathered.parts.append(part)
         if content is not None:
             gathered.parts += await self._of_record(workflow_name.workflow_id, content)
         gathered.parts += await self._erasable(workflow_name.workflow_id)
-        gathered.parts += await self._kept(workflow_name.workflow_id)
+        gathered.parts += await self._collect_kept(workflow_name.workflow_id)
         gathered.parts += [part async for part in self._of_provider(workflow_name.workflow_id, gathered)]
-        if campaign := await CampaignRecord.of(self.store, workflow_name.workflow_id, show):
+        if campaign := await CampaignRecord.from_show(self.store, workflow_name.workflow_id, show):
             gathered.parts += [part async for part in campaign.parts(self.store, work)]
             if documents:
                 await self._of_members(campaign, gathered)
@@ -154,7 +154,7 @@ class Packer:
         async for contents in self.store.records.amendments(workflow_id):
             for content in contents:
                 number = json.loads(content).get("number", number + 1)
-                yield PackPart.of(f"{AMENDMENTS}{number:06d}.json", content)
+                yield PackPart.from_content(f"{AMENDMENTS}{number:06d}.json", content)
         gathered.facts["amendment"] = number
 
     async def _of_record(self, workflow_id: str, content: bytes) -> list[PackPart]:
@@ -167,15 +167,18 @@ class Packer:
         document = json.loads(view.model_dump_json(include=parts, by_alias=True))
         hand_offs = document.pop("handoffs")
         return [
-            PackPart.of(RECORD, content),
-            PackPart.of("timeline.json", canonical(document)),
-            PackPart.of("hand-offs.json", canonical(hand_offs)),
-            PackPart.of("certificate.html", certificate.page(view, record, sha256_of(content)), "text/html"),
+            PackPart.from_content(RECORD, content),
+            PackPart.from_content("timeline.json", canonical(document)),
+            PackPart.from_content("hand-offs.json", canonical(hand_offs)),
+            PackPart.from_content("certificate.html", certificate.page(view, record, sha256_of(content)), "text/html"),
         ]
 
     async def _erasable(self, workflow_id: str) -> list[PackPart]:
         """Names, addresses and texts: in parts of their own, for they can be erased."""
-        in_full, asked_contents = await self.store.people.read(workflow_id), await self.store.people.asked(workflow_id)
+        in_full, asked_contents = (
+            await self.store.people.read(workflow_id),
+            await self.store.people.list_asked(workflow_id),
+        )
         people = {
             "in_full": json.loads(in_full) if in_full else None,
             "asked": [json.loads(content) for content in sorted(asked_contents)],
@@ -186,26 +189,26 @@ class Packer:
             for text in await self.store.texts.all(workflow_id)
             if not _is_of(text.name, refused)
         }
-        return [PackPart.of(PEOPLE, canonical(people)), PackPart.of(TEXTS, canonical(texts))]
+        return [PackPart.from_content(PEOPLE, canonical(people)), PackPart.from_content(TEXTS, canonical(texts))]
 
-    async def _kept(self, workflow_id: str) -> list[PackPart]:
+    async def _collect_kept(self, workflow_id: str) -> list[PackPart]:
         """What was kept at the end beside the record; parts of it may have been erased."""
         content = await self.store.evidence.read(workflow_id)
         if content is None:
             return []
-        parts = [PackPart.of(EVIDENCE, content)]
+        parts = [PackPart.from_content(EVIDENCE, content)]
         evidence = json.loads(content)
         for name, value in (
             ("policy.json", evidence["request"].get("policy")),
             ("schedule.json", evidence.get("schedule")),
         ):
             if value is not None:
-                parts.append(PackPart.of(name, canonical(value)))
+                parts.append(PackPart.from_content(name, canonical(value)))
         refused = await self.store.people.refused(workflow_id)
         for name in await self.store.evidence.parts(workflow_id):
             part = None if _is_of(name, refused) else await self.store.evidence.part(workflow_id, name)
             if part is not None:
-                parts.append(PackPart.of(name_of(name)[0], part, name_of(name)[1]))
+                parts.append(PackPart.from_content(name_of(name)[0], part, name_of(name)[1]))
         return parts
 
     async def _of_provider(self, workflow_id: str, gathered: _PackContent) -> AsyncIterator[PackPart]:
@@ -215,7 +218,7 @@ class Packer:
         if signed is None:
             return
         if signed.provider is not None:
-            yield PackPart.of("provider.json", canonical(dict(signed.provider)))
+            yield PackPart.from_content("provider.json", canonical(dict(signed.provider)))
         for name, file in ((SIGNED_DOCUMENT, signed.document), (SIGNING_LOG, signed.log)):
             if file is None:
                 if signed.why is not None:
@@ -289,7 +292,23 @@ class Packer:
         if envelope is None:
             signed = statement(PREDICATE, {MANIFEST: sha256}, {name: facts[name] for name in _SIGNED})
             envelope = await self.store.seals.keep(sha256, self.key.envelope(signed))
-        return [PackPart.of(MANIFEST, manifest), PackPart.of(ENVELOPE, envelope)]
+        return [PackPart.from_content(MANIFEST, manifest), PackPart.from_content(ENVELOPE, envelope)]
+
+
+def name_of(part: str) -> tuple[str, str]:
+    """Name and type of a part of what was kept at the end (activities/records/evidence.py)."""
+    prefix, _, number = part.partition("-")
+    match prefix:
+        case "file":
+            return REQUEST, "application/json"
+        case "fields":
+            return FILLED_IN, "application/json"
+        case "people":
+            return IDENTITIES, _LINES
+        case "history" | "payloads":
+            return f"{prefix}/{number}.jsonl", _LINES
+        case _:
+            return f"kept/{part}", "application/octet-stream"
 
 
 def _manifest(workflow_name: WorkflowName, gathered: _PackContent) -> bytes:
@@ -316,22 +335,6 @@ def _is_of(name: str, starts: Collection[str]) -> bool:
 
 def _is_erasable(name: str) -> bool:
     return name in _ERASABLE or name.startswith((PAYLOADS, DOCUMENTS))
-
-
-def name_of(kept: str) -> tuple[str, str]:
-    """Name and type of a part of what was kept at the end (activities/records/evidence.py)."""
-    prefix, _, number = kept.partition("-")
-    match prefix:
-        case "file":
-            return REQUEST, "application/json"
-        case "fields":
-            return FILLED_IN, "application/json"
-        case "people":
-            return IDENTITIES, _LINES
-        case "history" | "payloads":
-            return f"{prefix}/{number}.jsonl", _LINES
-        case _:
-            return f"kept/{kept}", "application/octet-stream"
 
 
 def _sha256(file: Path) -> str:

@@ -67,10 +67,12 @@ class EvidenceKeeper(EvidenceService):
         info = activity.info()
         began_at, allowed = asyncio.get_running_loop().time(), info.start_to_close_timeout
         deadline = began_at + (allowed.total_seconds() if allowed else 60.0) - FOR_THE_REST
-        signed, own_fault = await asyncio.gather(self._theirs(order, info, deadline), _why_not(self._ours(order, info)))
+        signed, own_fault = await asyncio.gather(
+            self._theirs(order, info, deadline), _why_not(self._keep_own(order, info))
+        )
         # An attempt days after the end: somebody may have been erased meanwhile.
         erased = await _why_not(self._erased_again(info.workflow_id or ""))
-        files = KeptFiles(document=_kept(signed.document), signing_log=_kept(signed.log))
+        files = KeptFiles(document=_kept_file(signed.document), signing_log=_kept_file(signed.log))
         missing = signed.why or own_fault or erased
         if missing is None:
             return files
@@ -125,7 +127,7 @@ class EvidenceKeeper(EvidenceService):
         return SignedDocument(signed[0] if signed else None, log_file, provider, stored.at, "; ".join(faults) or None)
 
     async def _ids(self, request: str, read: WireDocument) -> dict[str, object]:
-        places = await SignerSnapshots(self._store).of(request)
+        places = await SignerSnapshots(self._store).read_snapshots(request)
         people = {folded(snapshot.email): snapshot.person for snapshot in places}
         signers = (
             {"person": people[folded(signer.email)], "uuid": signer.uuid}
@@ -140,13 +142,13 @@ class EvidenceKeeper(EvidenceService):
 
     # --- what we know
 
-    async def _ours(self, order: EvidenceOrder, info: activity.Info) -> None:
+    async def _keep_own(self, order: EvidenceOrder, info: activity.Info) -> None:
         workflow_id = info.workflow_id or ""
         if await self._store.evidence.read(workflow_id) is None:
             await self._gathered(workflow_id, order, info)
 
     async def _erased_again(self, workflow_id: str) -> None:
-        erasures = await self._store.erasures.of(workflow_id)
+        erasures = await self._store.erasures.list_done(workflow_id)
         for erasure in erasures:
             await carry_out(self._store, erasure)
         if erasures:
@@ -155,7 +157,7 @@ class EvidenceKeeper(EvidenceService):
     async def _gathered(self, workflow_id: str, order: EvidenceOrder, info: activity.Info) -> None:
         end = HistoryEnd(info.workflow_run_id or "", info.activity_id)
         runs = await history.histories(self._temporal, workflow_id, end)
-        signature_input = await self._given(runs, end)
+        signature_input = await self._read_input(runs, end)
         people = (
             signature_input.brief.requester,
             *(participant.person for participant in signature_input.brief.people),
@@ -194,7 +196,7 @@ class EvidenceKeeper(EvidenceService):
             manager=profile.manager,
         )
 
-    async def _given(self, runs: list[RunHistory], end: HistoryEnd) -> SignatureInput:
+    async def _read_input(self, runs: list[RunHistory], end: HistoryEnd) -> SignatureInput:
         """The input of the present run."""
         [events] = [run.events for run in runs if run.run.run_id == end.run_id]
         began = events[0].workflow_execution_started_event_attributes
@@ -241,5 +243,5 @@ def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _kept(file: SignedFile | None) -> KeptFile | None:
+def _kept_file(file: SignedFile | None) -> KeptFile | None:
     return KeptFile(sha256=file.sha256, bytes=file.bytes) if file else None

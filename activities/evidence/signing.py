@@ -61,13 +61,13 @@ class PublicKeys:
             raise UnusableKey(f"{file}: has more than {KEY_BYTES_AT_MOST:,} bytes, which no file of keys has")
         try:
             if _BEGINS not in text:
-                return cls.of([_private(text.encode()).public_key()])
-            return cls.of([_public(_BEGINS + block) for block in text.split(_BEGINS)[1:]])
+                return cls.from_keys([_private(text.encode()).public_key()])
+            return cls.from_keys([_public(_BEGINS + block) for block in text.split(_BEGINS)[1:]])
         except (ValueError, TypeError, UnsupportedAlgorithm):
             raise UnusableKey(f"{file}: must have Ed25519 keys in PEM") from None
 
     @classmethod
-    def of(cls, keys: Collection[Ed25519PublicKey]) -> Self:
+    def from_keys(cls, keys: Collection[Ed25519PublicKey]) -> Self:
         return cls({id_of(key): key for key in keys})
 
 
@@ -131,34 +131,6 @@ class EvidenceKey:
         return canonical({"payload": _base64(payload), "payloadType": PAYLOAD_TYPE, "signatures": [signature]})
 
 
-def _write_new(file: Path, content: bytes) -> None:
-    """Whole or not at all, and never over another one."""
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())
-        with suppress(FileExistsError):
-            os.link(aside, file)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _private(pem: bytes) -> Ed25519PrivateKey:
-    key = load_pem_private_key(pem, None)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError("another kind of key")
-    return key
-
-
-def _public(pem: str) -> Ed25519PublicKey:
-    key = load_pem_public_key(pem.encode())
-    if not isinstance(key, Ed25519PublicKey):
-        raise ValueError("another kind of key")
-    return key
-
-
 def statement(predicate_type: str, digests: Mapping[str, str], predicate: Mapping[str, Any]) -> dict[str, Any]:
     """An in-toto Statement about files by their SHA-256."""
     subject = [{"name": name, "digest": {"sha256": sha256}} for name, sha256 in digests.items()]
@@ -189,9 +161,9 @@ class OpenedEnvelope:
 class NotSigned(ValueError):
     """The envelope does not hold: expected, found."""
 
-    def __init__(self, expected: str, found: str) -> None:
-        super().__init__(f"expected {expected}, found {found}")
-        self.expected, self.found = expected, found
+    def __init__(self, expected: str, actual: str) -> None:
+        super().__init__(f"expected {expected}, found {actual}")
+        self.expected, self.actual = expected, actual
 
 
 def opened(content: bytes, predicate_type: str, trusted: PublicKeys | None) -> OpenedEnvelope:
@@ -222,9 +194,37 @@ def is_trusted(key: Ed25519PublicKey, trusted: PublicKeys | None) -> bool:
     return trusted is not None and id_of(key) in trusted.keys
 
 
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode()
-
-
 def sha256_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _write_new(file: Path, content: bytes) -> None:
+    """Whole or not at all, and never over another one."""
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        with suppress(FileExistsError):
+            os.link(aside, file)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _private(pem: bytes) -> Ed25519PrivateKey:
+    key = load_pem_private_key(pem, None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError("another kind of key")
+    return key
+
+
+def _public(pem: str) -> Ed25519PublicKey:
+    key = load_pem_public_key(pem.encode())
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError("another kind of key")
+    return key
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()

@@ -106,9 +106,9 @@ class VerifiedPack:
         """By which two packs of one id are told apart."""
         return self.finished, self.amendment, self.erasures, self.documents + self.removed, self.removed
 
-    def fault(self, part: str, expected: str, found: str) -> None:
+    def fault(self, part: str, expected: str, actual: str) -> None:
         if len(self.faults) < FAULTS_AT_MOST:
-            self.faults.append(PackFault(*map(_readable, (part, expected, found))))
+            self.faults.append(PackFault(*map(_readable, (part, expected, actual))))
 
 
 def _readable(text: str) -> str:
@@ -125,22 +125,34 @@ def verify(file: Path, keys: PublicKeys | None = None) -> VerifiedPack:
     return result
 
 
+def newer_of(first_pack: VerifiedPack, other_pack: VerifiedPack) -> str:
+    """Of two packs of one id, which is newer, in words; of one age, in which parts they differ."""
+    if first_pack.version == other_pack.version:
+        names = sorted(first_pack.listed.keys() | other_pack.listed.keys())
+        differ = [name for name in names if first_pack.listed.get(name) != other_pack.listed.get(name)]
+        ellipsis = ", …" if len(differ) > DIFFERENCES_AT_MOST else ""
+        difference = f", and differ in {', '.join(differ[:DIFFERENCES_AT_MOST])}{ellipsis}" if differ else ""
+        return f"both are of {_describe_age(first_pack)}{difference}"
+    newer, older = sorted((first_pack, other_pack), key=lambda pack: pack.version, reverse=True)
+    return f"{newer.file} is newer: {_describe_age(newer)}; {older.file}: {_describe_age(older)}"
+
+
 def _check(pack: IO[bytes], result: VerifiedPack, keys: PublicKeys | None) -> None:
     try:
         with reading(pack) as reader:
             _Check(reader, result, keys).run()
     except NoPack as fault:
-        result.fault(fault.part, fault.expected, fault.found)
+        result.fault(fault.part, fault.expected, fault.actual)
     except NotSigned as fault:
-        result.fault(ENVELOPE, fault.expected, fault.found)
+        result.fault(ENVELOPE, fault.expected, fault.actual)
     except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         # Signed by whom it may be: what it says of itself need not have the shape that ours has.
         result.fault("its parts", "JSON of the known shape", type(error).__name__)
 
 
 class _Check:
-    def __init__(self, reader: PackReader, found: VerifiedPack, keys: PublicKeys | None) -> None:
-        self.reader, self.found, self.keys = reader, found, keys
+    def __init__(self, reader: PackReader, result: VerifiedPack, keys: PublicKeys | None) -> None:
+        self.reader, self.result, self.keys = reader, result, keys
         self.bad = set[str]()
 
     def run(self) -> None:
@@ -148,36 +160,36 @@ class _Check:
         self._signature(content)
         manifest = _manifest(content)
         for name in _MARKS:
-            setattr(self.found, name, manifest[name])
-        self.found.lacks = manifest.get("lacks", {})
+            setattr(self.result, name, manifest[name])
+        self.result.lacks = manifest.get("lacks", {})
         listed: dict[str, Any] = manifest["parts"]
         for name in self.reader.entries.keys() - listed.keys() - {*_BESIDE}:
-            self.found.fault(name, "nothing: the manifest does not list it", "a part")
+            self.result.fault(name, "nothing: the manifest does not list it", "a part")
         for name, entry in listed.items():
             self._part(name, entry)
-        self.found.listed = {name: entry["sha256"] for name, entry in listed.items()}
-        self.found.parts, self.found.bytes = len(listed), sum(entry["bytes"] for entry in listed.values())
-        if not self.found.faults:
+        self.result.listed = {name: entry["sha256"] for name, entry in listed.items()}
+        self.result.parts, self.result.bytes = len(listed), sum(entry["bytes"] for entry in listed.values())
+        if not self.result.faults:
             self._meaning(listed)
 
     def _signature(self, manifest: bytes) -> None:
         envelope = opened(self.reader.read(ENVELOPE, ENVELOPE_BYTES_AT_MOST), PREDICATE, self.keys)
-        self.found.key, self.found.trusted = envelope.key, envelope.trusted
+        self.result.key, self.result.trusted = envelope.key, envelope.trusted
         if (digest := envelope.digest(MANIFEST)) != sha256_of(manifest):
             raise NoPack(MANIFEST, f"SHA-256 {digest}", sha256_of(manifest))
 
     def _part(self, name: str, entry: Mapping[str, Any]) -> None:
         if name not in self.reader.entries:
-            self.found.fault(name, f"a part of {entry['bytes']:,} bytes", "nothing")
+            self.result.fault(name, f"a part of {entry['bytes']:,} bytes", "nothing")
             return
         if self.reader.size(name) != entry["bytes"]:
-            self.found.fault(name, f"{entry['bytes']:,} bytes", f"{self.reader.size(name):,}")
+            self.result.fault(name, f"{entry['bytes']:,} bytes", f"{self.reader.size(name):,}")
             return
         digest = hashlib.sha256()
         for piece in self.reader.pieces(name):
             digest.update(piece)
         if digest.hexdigest() != entry["sha256"]:
-            self.found.fault(name, f"SHA-256 {entry['sha256']}", digest.hexdigest())
+            self.result.fault(name, f"SHA-256 {entry['sha256']}", digest.hexdigest())
 
     def _meaning(self, listed: Mapping[str, Any]) -> None:
         """Whether the parts agree with each other. Each is as it was signed; this tells what was signed wrong."""
@@ -186,37 +198,37 @@ class _Check:
             self._record(record["show"], record.get("settled") or {}, listed)
             if AUDIENCE in listed:
                 self._campaign(record["show"], listed)
-        elif self.found.finished:
-            self.found.fault(RECORD, "the record of what has ended", "nothing")
+        elif self.result.finished:
+            self.result.fault(RECORD, "the record of what has ended", "nothing")
         self._numbers([name for name in listed if name.startswith(AMENDMENTS)])
         if TEXTS in listed:
             self._texts()
         if EVIDENCE in listed:
-            self._kept(self._json(EVIDENCE), listed)
+            self._check_kept(self._json(EVIDENCE), listed)
         for name in listed:
             if name.startswith(PARTS):
                 self._nested(name)
 
     def _record(self, show: Mapping[str, Any], settled: Mapping[str, Any], listed: Mapping[str, Any]) -> None:
         """It is of the id and status that the manifest says, and names the provider's files by hash."""
-        self._expect(RECORD, "the record of", self.found.id, show.get("id"))
-        self._expect(MANIFEST, "the status of the record", show.get("status"), self.found.status)
+        self._expect(RECORD, "the record of", self.result.id, show.get("id"))
+        self._expect(MANIFEST, "the status of the record", show.get("status"), self.result.status)
         for name, key in ((SIGNED_DOCUMENT, "document"), (SIGNING_LOG, "signing_log")):
             if name in listed and (file := settled.get(key)):
                 self._expect(name, "SHA-256", file["sha256"], listed[name]["sha256"])
 
     def _numbers(self, names: list[str]) -> None:
         last = max((int(name.removeprefix(AMENDMENTS).removesuffix(".json")) for name in names), default=0)
-        if last != self.found.amendment:
-            self.found.fault(AMENDMENTS, f"number {self.found.amendment} as the last", str(last))
+        if last != self.result.amendment:
+            self.result.fault(AMENDMENTS, f"number {self.result.amendment} as the last", str(last))
 
     def _texts(self) -> None:
         for name, text in self._json(TEXTS).items():
             content = bytes.fromhex(text["random"]) + text["text"].encode()
             if sha256_of(content) != text["sha256"]:
-                self.found.fault(TEXTS, f"{name} with SHA-256 {text['sha256']}", sha256_of(content))
+                self.result.fault(TEXTS, f"{name} with SHA-256 {text['sha256']}", sha256_of(content))
 
-    def _kept(self, evidence: Mapping[str, Any], listed: Mapping[str, Any]) -> None:
+    def _check_kept(self, evidence: Mapping[str, Any], listed: Mapping[str, Any]) -> None:
         """Histories, identities and payloads, as far as they are not erased, against the hashes that were kept."""
         for run in evidence["runs"]:
             if (name := _part_of(run.get("history"))) in listed:
@@ -226,7 +238,7 @@ class _Check:
             identity_hashes = {sha256_of(line[:-1]) for line in self._lines(IDENTITIES)}
             kept_hashes = {identity["sha256"] for identity in evidence["people"]}
             if strangers := identity_hashes - kept_hashes:
-                self.found.fault(IDENTITIES, "people whose hashes were kept", f"{len(strangers)} others")
+                self.result.fault(IDENTITIES, "people whose hashes were kept", f"{len(strangers)} others")
 
     def _payloads(self, history: str, name: str, listed: Mapping[str, Any]) -> None:
         if name not in listed:
@@ -236,20 +248,20 @@ class _Check:
             payload = json.loads(line)
             content = payload["text"].encode() if "text" in payload else base64.b64decode(payload.get("base64", ""))
             if (digest := sha256_of(bytes.fromhex(payload["random"]) + content)) not in kept_hashes:
-                self.found.fault(name, f"payloads of {history}", f"one with SHA-256 {digest}")
+                self.result.fault(name, f"payloads of {history}", f"one with SHA-256 {digest}")
                 return
 
     def _campaign(self, show: Mapping[str, Any], listed: Mapping[str, Any]) -> None:
         if (frozen := show["frozen"]["sha256"]) != listed[AUDIENCE]["sha256"]:
-            self.found.fault(AUDIENCE, f"SHA-256 {frozen}", listed[AUDIENCE]["sha256"])
+            self.result.fault(AUDIENCE, f"SHA-256 {frozen}", listed[AUDIENCE]["sha256"])
         previous: str | None = None
         for name in sorted(name for name in listed if name.startswith(CHANGES)):
             stated = self._json(name).get("before")
             if stated != previous:
-                self.found.fault(name, f"the change behind {previous}", f"one behind {stated}")
+                self.result.fault(name, f"the change behind {previous}", f"one behind {stated}")
             previous = listed[name]["sha256"]
         if previous != show.get("changed"):
-            self.found.fault(CHANGES, f"{show.get('changed')} as the last change", str(previous))
+            self.result.fault(CHANGES, f"{show.get('changed')} as the last change", str(previous))
         if OUTCOMES in listed:
             self._outcomes(show)
 
@@ -270,7 +282,7 @@ class _Check:
 
     def _expect(self, part: str, label: str, expected: object, actual: object) -> None:
         if expected != actual:
-            self.found.fault(part, f"{label}: {expected}", str(actual))
+            self.result.fault(part, f"{label}: {expected}", str(actual))
 
     def _lines(self, name: str, at_most: int = PAYLOAD_BYTES_AT_MOST) -> Iterator[bytes]:
         remainder = b""
@@ -286,10 +298,10 @@ class _Check:
         inner = VerifiedPack(name)
         with self.reader.open(name) as pack:
             _check(pack, inner, self.keys)
-        if self.found.trusted and not inner.trusted:
-            self.found.trusted, self.found.key = False, inner.key
+        if self.result.trusted and not inner.trusted:
+            self.result.trusted, self.result.key = False, inner.key
         for fault in inner.faults:
-            self.found.fault(f"{name}: {fault.part}", fault.expected, fault.found)
+            self.result.fault(f"{name}: {fault.part}", fault.expected, fault.found)
 
     def _json(self, name: str) -> dict[str, Any]:
         content = self.reader.read(name, PART_BYTES_AT_MOST)
@@ -326,19 +338,7 @@ def _manifest(content: bytes) -> dict[str, Any]:
     return dict(manifest)
 
 
-def newer_of(one: VerifiedPack, other: VerifiedPack) -> str:
-    """Of two packs of one id, which is newer, in words; of one age, in which parts they differ."""
-    if one.version == other.version:
-        names = sorted(one.listed.keys() | other.listed.keys())
-        differ = [name for name in names if one.listed.get(name) != other.listed.get(name)]
-        ellipsis = ", …" if len(differ) > DIFFERENCES_AT_MOST else ""
-        difference = f", and differ in {', '.join(differ[:DIFFERENCES_AT_MOST])}{ellipsis}" if differ else ""
-        return f"both are of {_said(one)}{difference}"
-    newer, older = sorted((one, other), key=lambda pack: pack.version, reverse=True)
-    return f"{newer.file} is newer: {_said(newer)}; {older.file}: {_said(older)}"
-
-
-def _said(pack: VerifiedPack) -> str:
+def _describe_age(pack: VerifiedPack) -> str:
     if not pack.finished:
         return "what was known before the end"
     files = f", {pack.documents} files of the provider" if pack.documents else ""

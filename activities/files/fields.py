@@ -27,43 +27,15 @@ _NO_PLACES: Final = frozenset({"Factory", "localtime", "posixrules"})
 """Names in some machines' zone folders that are no zones, or differ from machine to machine."""
 _UNSEEN: Final = frozenset({"Cf", "Mn", "Zs"})
 _BLANK_LETTERS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-
-
-def _matching(pattern: str, fault: FileFault) -> AfterValidator:
-    compiled = re.compile(pattern)
-
-    def check(text: str) -> str:
-        if not compiled.fullmatch(text):
-            raise fault.error()
-        return text
-
-    return AfterValidator(check)
-
-
-def _one_line(text: str) -> str:
-    stripped = text.strip()
-    if "\n" in stripped or "\t" in stripped:
-        raise FileFault.SEVERAL_LINES.error()
-    if not stripped:
-        raise FileFault.BLANK.error()
-    if all(unicodedata.category(character) in _UNSEEN or character in _BLANK_LETTERS for character in stripped):
-        raise FileFault.INVISIBLE.error()
-    return stripped
-
-
-def _duration(text: str) -> str:
-    if longer_than_days(text, HORIZON.days):
-        raise FileFault.LONG_DURATION.error()
-    return text
-
-
-def _retention(text: str) -> str:
-    if not re.fullmatch(r"[1-9][0-9]{0,4}[dmy]", text) or int(text[:-1]) > _CENTURY[text[-1]]:
-        raise FileFault.NO_RETENTION.error()
-    return text
-
-
 _CENTURY: Final = {"d": 36_500, "m": 1_200, "y": 100}
+Message: TypeAlias = Annotated[str, Field(max_length=4000)]
+_AGES_AGO: Final = date(1900, 1, 1)
+_FOR_GOOD: Final = date(9000, 1, 1)
+"""People write 9999-12-31 for "never"; the calendar's last days do not exist in every zone."""
+UTC_ZONE: Final = ZoneInfo("UTC")
+_PLACE: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+_BRACES: Final = {"{{": "{", "}}": "}"}
+_LEFT_OUT: Final = object()
 
 
 def known_zone(name: str) -> str:
@@ -79,14 +51,6 @@ def known_zone(name: str) -> str:
 def zones() -> frozenset[str]:
     """All IANA time zones, except those that differ from machine to machine."""
     return frozenset(available_timezones()) - _NO_PLACES
-
-
-def _locale(tag: str) -> str:
-    try:
-        Locale.parse(tag, sep="-" if "-" in tag else "_")
-    except (ValueError, UnknownLocaleError):
-        raise FileFault.NO_LOCALE.error() from None
-    return tag
 
 
 def web_url(url: str) -> str:
@@ -107,6 +71,88 @@ def web_url(url: str) -> str:
     return url
 
 
+def _matching(pattern: str, fault: FileFault) -> AfterValidator:
+    compiled = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise fault.error()
+        return text
+
+    return AfterValidator(check)
+
+
+Id: TypeAlias = Annotated[str, _matching(ID_PATTERN, FileFault.NO_ID)]
+KindId: TypeAlias = Annotated[str, _matching(r"(?!\.+$)[A-Za-z0-9._-]{1,87}", FileFault.NO_KIND_ID)]
+"""Short enough that `<kind>-<12 hex>` is an id."""
+WorkflowId: TypeAlias = Annotated[str, _matching(r"[!-~]{1,255}", FileFault.NO_WORKFLOW_ID)]
+
+
+def _one_line(text: str) -> str:
+    stripped = text.strip()
+    if "\n" in stripped or "\t" in stripped:
+        raise FileFault.SEVERAL_LINES.error()
+    if not stripped:
+        raise FileFault.BLANK.error()
+    if all(unicodedata.category(character) in _UNSEEN or character in _BLANK_LETTERS for character in stripped):
+        raise FileFault.INVISIBLE.error()
+    return stripped
+
+
+Name: TypeAlias = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+FileName: TypeAlias = Annotated[str, Field(max_length=1000), AfterValidator(_one_line)]
+Email: TypeAlias = Annotated[
+    str,
+    Field(max_length=254),
+    _matching(r"[^\s@<>\"',;][^\s@<>\",;]*@[^\s@<>\"',;]+\.[^\s@<>\"',;]+", FileFault.NO_EMAIL),
+]
+"""Apostrophes are allowed inside, as in o'brien@…, not at the beginning."""
+Phone: TypeAlias = Annotated[str, _matching(r"\+[0-9][0-9 ]{5,19}", FileFault.NO_PHONE_NUMBER)]
+DeviceToken: TypeAlias = Annotated[str, _matching(r"[!-~]{1,4096}", FileFault.NO_DEVICE_TOKEN)]
+Zone: TypeAlias = Annotated[str, AfterValidator(known_zone)]
+
+
+def _locale(tag: str) -> str:
+    try:
+        Locale.parse(tag, sep="-" if "-" in tag else "_")
+    except (ValueError, UnknownLocaleError):
+        raise FileFault.NO_LOCALE.error() from None
+    return tag
+
+
+LocaleTag: TypeAlias = Annotated[str, AfterValidator(_locale)]
+CalendarCode: TypeAlias = Annotated[
+    str,
+    _matching(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", FileFault.NO_CALENDAR),
+    AfterValidator(known_calendar),
+]
+
+
+def _duration(text: str) -> str:
+    if longer_than_days(text, HORIZON.days):
+        raise FileFault.LONG_DURATION.error()
+    return text
+
+
+Span: TypeAlias = Annotated[str, _matching(r"[1-9][0-9]{0,3}[mhdw]", FileFault.NO_DURATION), AfterValidator(_duration)]
+"""A duration of at most two years."""
+SpanOrNone: TypeAlias = Annotated[
+    str, _matching(r"0d|[1-9][0-9]{0,3}[mhdw]", FileFault.NO_DURATION_OR_NONE), AfterValidator(_duration)
+]
+"""A duration or `0d`."""
+
+
+def _retention(text: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,4}[dmy]", text) or int(text[:-1]) > _CENTURY[text[-1]]:
+        raise FileFault.NO_RETENTION.error()
+    return text
+
+
+Retention: TypeAlias = Annotated[str, AfterValidator(_retention)]
+"""Days, months (`m`) or years."""
+Url: TypeAlias = Annotated[str, Field(max_length=2000), AfterValidator(web_url)]
+
+
 def _day_or_instant(written: object) -> object:
     if not isinstance(written, str):
         raise FileFault.NO_DAY.error()
@@ -123,44 +169,8 @@ def _instant(written: str) -> datetime:
     return instant.astimezone(UTC)
 
 
-Id: TypeAlias = Annotated[str, _matching(ID_PATTERN, FileFault.NO_ID)]
-KindId: TypeAlias = Annotated[str, _matching(r"(?!\.+$)[A-Za-z0-9._-]{1,87}", FileFault.NO_KIND_ID)]
-"""Short enough that `<kind>-<12 hex>` is an id."""
-WorkflowId: TypeAlias = Annotated[str, _matching(r"[!-~]{1,255}", FileFault.NO_WORKFLOW_ID)]
-Name: TypeAlias = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
-FileName: TypeAlias = Annotated[str, Field(max_length=1000), AfterValidator(_one_line)]
-Message: TypeAlias = Annotated[str, Field(max_length=4000)]
-Email: TypeAlias = Annotated[
-    str,
-    Field(max_length=254),
-    _matching(r"[^\s@<>\"',;][^\s@<>\",;]*@[^\s@<>\"',;]+\.[^\s@<>\"',;]+", FileFault.NO_EMAIL),
-]
-"""Apostrophes are allowed inside, as in o'brien@…, not at the beginning."""
-Phone: TypeAlias = Annotated[str, _matching(r"\+[0-9][0-9 ]{5,19}", FileFault.NO_PHONE_NUMBER)]
-DeviceToken: TypeAlias = Annotated[str, _matching(r"[!-~]{1,4096}", FileFault.NO_DEVICE_TOKEN)]
-Zone: TypeAlias = Annotated[str, AfterValidator(known_zone)]
-LocaleTag: TypeAlias = Annotated[str, AfterValidator(_locale)]
-CalendarCode: TypeAlias = Annotated[
-    str,
-    _matching(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", FileFault.NO_CALENDAR),
-    AfterValidator(known_calendar),
-]
-Span: TypeAlias = Annotated[str, _matching(r"[1-9][0-9]{0,3}[mhdw]", FileFault.NO_DURATION), AfterValidator(_duration)]
-"""A duration of at most two years."""
-SpanOrNone: TypeAlias = Annotated[
-    str, _matching(r"0d|[1-9][0-9]{0,3}[mhdw]", FileFault.NO_DURATION_OR_NONE), AfterValidator(_duration)
-]
-"""A duration or `0d`."""
-Retention: TypeAlias = Annotated[str, AfterValidator(_retention)]
-"""Days, months (`m`) or years."""
-Url: TypeAlias = Annotated[str, Field(max_length=2000), AfterValidator(web_url)]
 DayOrInstant: TypeAlias = Annotated[datetime | date, BeforeValidator(_day_or_instant)]
 """A bare date stays a date, since its meaning depends on the field; instants are in UTC."""
-
-
-_AGES_AGO: Final = date(1900, 1, 1)
-_FOR_GOOD: Final = date(9000, 1, 1)
-"""People write 9999-12-31 for "never"; the calendar's last days do not exist in every zone."""
 
 
 def _within_calendar(day_or_instant: date | datetime) -> date | datetime:
@@ -169,7 +179,6 @@ def _within_calendar(day_or_instant: date | datetime) -> date | datetime:
 
 
 Moment: TypeAlias = Annotated[DayOrInstant, AfterValidator(_within_calendar)]
-UTC_ZONE: Final = ZoneInfo("UTC")
 
 
 def begin(day_or_instant: date | datetime, zone: ZoneInfo) -> datetime:
@@ -184,11 +193,6 @@ def end(day_or_instant: date | datetime, zone: ZoneInfo) -> datetime:
         if isinstance(day_or_instant, datetime)
         else start_of_day(day_or_instant + timedelta(days=1), zone)
     )
-
-
-_PLACE: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
-_BRACES: Final = {"{{": "{", "}}": "}"}
-_LEFT_OUT: Final = object()
 
 
 def filled(content: Any, values: Mapping[str, str]) -> Any:

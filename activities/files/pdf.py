@@ -12,13 +12,14 @@ MEGABYTE: Final = 1024 * 1024
 _MAGIC: Final = b"%PDF-"
 _ENCRYPTED: Final = re.compile(rb"/Encrypt\s*(?:<<|[0-9]+\s+[0-9]+\s+R\b)")
 """In the trailer, which is never compressed or encrypted itself."""
-
 _INFORMATION: Final = re.compile(rb"/Info\s+([0-9]{1,10})\s+([0-9]{1,5})\s+R\b")
 _TITLE: Final = re.compile(rb"/Title\s*(?:\(((?:[^()\\]|\\.)*)\)|<([0-9A-Fa-f\s]*)>)", re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\(?:([0-7]{1,3})|(\r\n|.))", re.DOTALL)
 _ESCAPED: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"", b"f": b"", b"\n": b"", b"\r": b"", b"\r\n": b""}
 _INFORMATION_AT_MOST: Final = 16 * 1024
 _NAME_OF_A_FILE: Final = re.compile(r"\.\w{2,4}$|^untitled", re.IGNORECASE)
+MEGABYTES_AT_ONCE: Final = 256
+"""All documents of one start together, in memory until its last request is started."""
 
 
 def name_of(file: str, content: bytes | None) -> str:
@@ -26,6 +27,47 @@ def name_of(file: str, content: bytes | None) -> str:
     ending.
     """
     return (content and _title(content)) or PurePosixPath(file).stem
+
+
+def read_pdf(folder: Path, file: str, max_megabytes: int, working_folder: Path | None = None) -> bytes:
+    """The bytes of a PDF inside `folder`, else inside `working_folder`; `ValueError` says why it cannot be sent."""
+    try:
+        content = _content(_resolve(folder, file, working_folder), file, max_megabytes)
+    except OSError as error:
+        raise FileFault.UNREADABLE.error(why=error.strerror) from None
+    check_pdf(content, max_megabytes)
+    return content
+
+
+def check_pdf(content: bytes, max_megabytes: int) -> None:
+    """`ValueError` if these bytes cannot be sent."""
+    if not content:
+        raise FileFault.EMPTY_FILE.error()
+    if not content.startswith(_MAGIC):
+        raise FileFault.NO_PDF.error()
+    if _ENCRYPTED.search(content):
+        raise FileFault.PDF_WITH_PASSWORD.error()
+    _check_size(len(content), max_megabytes)
+
+
+class LocalDocuments:
+    """Reads PDFs beside the file that names them, or anywhere below `below`."""
+
+    def __init__(self, max_megabytes: int, fallback_folder: Path | None = None) -> None:
+        self._max_megabytes = max_megabytes
+        self._fallback_folder = fallback_folder
+        self._read: dict[tuple[Path, str], bytes] = {}
+        self._size = 0
+
+    def read(self, folder: Path, file: str) -> bytes:
+        """The bytes of a document named in a file of `folder`; errors as `read_pdf`."""
+        if (folder, file) not in self._read:
+            content = read_pdf(folder, file, self._max_megabytes, self._fallback_folder)
+            if self._size + len(content) > MEGABYTES_AT_ONCE * MEGABYTE:
+                raise FileFault.DOCUMENTS_TOO_LARGE.error(most=MEGABYTES_AT_ONCE)
+            self._size += len(content)
+            self._read[folder, file] = content
+        return self._read[folder, file]
 
 
 def _title(content: bytes) -> str:
@@ -58,27 +100,6 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 def _from_digits(digits: bytes) -> bytes:
     plain = b"".join(digits.split())
     return bytes.fromhex((plain + b"0" * (len(plain) % 2)).decode())
-
-
-def read_pdf(folder: Path, file: str, max_megabytes: int, working_folder: Path | None = None) -> bytes:
-    """The bytes of a PDF inside `folder`, else inside `working_folder`; `ValueError` says why it cannot be sent."""
-    try:
-        content = _content(_resolve(folder, file, working_folder), file, max_megabytes)
-    except OSError as error:
-        raise FileFault.UNREADABLE.error(why=error.strerror) from None
-    check_pdf(content, max_megabytes)
-    return content
-
-
-def check_pdf(content: bytes, max_megabytes: int) -> None:
-    """`ValueError` if these bytes cannot be sent."""
-    if not content:
-        raise FileFault.EMPTY_FILE.error()
-    if not content.startswith(_MAGIC):
-        raise FileFault.NO_PDF.error()
-    if _ENCRYPTED.search(content):
-        raise FileFault.PDF_WITH_PASSWORD.error()
-    _check_size(len(content), max_megabytes)
 
 
 def _content(path: Path, file: str, max_megabytes: int) -> bytes:
@@ -119,27 +140,3 @@ def _resolve(folder: Path, file: str, working_folder: Path | None) -> Path:
     if existing is None and len(inside) < len(paths):
         raise FileFault.OUTSIDE_FOLDER.error()
     return existing or paths[0]
-
-
-MEGABYTES_AT_ONCE: Final = 256
-"""All documents of one start together, in memory until its last request is started."""
-
-
-class LocalDocuments:
-    """Reads PDFs beside the file that names them, or anywhere below `below`."""
-
-    def __init__(self, max_megabytes: int, below: Path | None = None) -> None:
-        self._max_megabytes = max_megabytes
-        self._below = below
-        self._read: dict[tuple[Path, str], bytes] = {}
-        self._size = 0
-
-    def read(self, folder: Path, file: str) -> bytes:
-        """The bytes of a document named in a file of `folder`; errors as `read_pdf`."""
-        if (folder, file) not in self._read:
-            content = read_pdf(folder, file, self._max_megabytes, self._below)
-            if self._size + len(content) > MEGABYTES_AT_ONCE * MEGABYTE:
-                raise FileFault.DOCUMENTS_TOO_LARGE.error(most=MEGABYTES_AT_ONCE)
-            self._size += len(content)
-            self._read[folder, file] = content
-        return self._read[folder, file]

@@ -19,22 +19,6 @@ from activities.files.yaml_lines import cleaned
 from workflows.model.file_faults import FileFault
 from workflows.model.messages import Message
 
-
-@contextmanager
-def whole(path: Path, *, encoding: str = "utf-8") -> Iterator[TextIO]:
-    """Write a text file atomically; its folder must exist. Raises `OSError`."""
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "is no file")
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding=encoding, newline="") as stream:
-            yield stream
-        Path(unfinished).replace(path)
-    except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
-        raise
-
-
 ROWS_AT_MOST: Final = 10_000
 TABLE_BYTES_AT_MOST: Final = 16 * 1024 * 1024
 _CELL_AT_MOST: Final = 10_000
@@ -46,6 +30,21 @@ no effect.
 _BEGINS: Final = '\t\r"=+-@'
 _SEPARATED: Final = re.compile(r"[;,\t\r\n]")
 _BYTE_ORDER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+
+
+@contextmanager
+def open_atomically(path: Path, *, encoding: str = "utf-8") -> Iterator[TextIO]:
+    """Write a text file atomically; its folder must exist. Raises `OSError`."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is no file")
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding=encoding, newline="") as stream:
+            yield stream
+        Path(unfinished).replace(path)
+    except BaseException:
+        Path(unfinished).unlink(missing_ok=True)
+        raise
 
 
 @dataclass(frozen=True)
@@ -69,10 +68,10 @@ class Table:
     @classmethod
     def read(cls, path: Path) -> Self:
         """A file's table, at most `ROWS_AT_MOST` rows; else `FileFaults` with all faults."""
-        return cls.of(str(path), bytes_of(path, at_most=TABLE_BYTES_AT_MOST))
+        return cls.from_bytes(str(path), bytes_of(path, at_most=TABLE_BYTES_AT_MOST))
 
     @classmethod
-    def of(cls, name: str, content: bytes, *, rows_at_most: int = ROWS_AT_MOST, lenient: bool = False) -> Self:
+    def from_bytes(cls, name: str, content: bytes, *, rows_at_most: int = ROWS_AT_MOST, lenient: bool = False) -> Self:
         """The table of these bytes; if `lenient`, faulty rows go to `faults`."""
         if len(content) > TABLE_BYTES_AT_MOST:
             raise _fault(
@@ -108,7 +107,7 @@ def write(
     encoding: str = "utf-8-sig",
 ) -> None:
     """Write a table atomically, with formulas disarmed."""
-    with whole(path, encoding=encoding) as stream:
+    with open_atomically(path, encoding=encoding) as stream:
         put(stream, columns, rows, delimiter=delimiter)
 
 

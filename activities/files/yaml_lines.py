@@ -22,7 +22,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from activities.errors import HIDDEN, without_quotes, word
+from activities.errors import HIDDEN, quote, without_quotes
 from workflows.model.file_faults import FileFault
 from workflows.model.messages import Message
 
@@ -362,7 +362,7 @@ def _tag(event: ScalarEvent) -> str:
 
 
 def _readable_tag(tag: str) -> str:
-    return f"!!{word(tag.removeprefix(_TAG))}" if tag.startswith(_TAG) else f"!{HIDDEN}"
+    return f"!!{quote(tag.removeprefix(_TAG))}" if tag.startswith(_TAG) else f"!{HIDDEN}"
 
 
 def _unescape_json_surrogates(text: str) -> str:

@@ -35,14 +35,6 @@ _SENT_BY: Final[dict[str, dict[str, Any]]] = {"s3": {"default_block_size": 5 << 
 _EXTRAS: Final = {"s3": "pip install 'countersign[s3]'"}
 
 
-class _TryAgain(Exception):
-    """The next attempt may do it."""
-
-
-class _Refused(Exception):
-    """No attempt can."""
-
-
 class Archives:
     """Writes to what lies below the URLs `allowed`: a request file may name a target, and must not choose any place."""
 
@@ -57,21 +49,21 @@ class Archives:
             return None
         return "COUNTERSIGN_HANDOFF_ARCHIVES does not name this address"
 
-    async def write(self, target: Target, archive: ArchiveTarget, subject: Subject, told: Told) -> HandoffResult:
+    async def write(self, target: Target, archive: ArchiveTarget, subject: Subject, news: Told) -> HandoffResult:
         """Write the signed document; done as well if it is there already. A document that is not kept yet is retried,
         one that was erased and a place that another file has are not.
         """
         if reason := self.refusal(archive):
             return HandoffResult(target=target.target, ok=False, why=reason)
         try:
-            if not subject.type.spec.document or not isinstance(told, EndedFacts):
-                raise _Refused("there is no document of this")
+            if not subject.type.spec.document or not isinstance(news, EndedFacts):
+                raise _RefusedUpload("there is no document of this")
             async with asyncio.timeout(SECONDS):
-                await self._write(archive.url, path_of(archive, subject, told), subject)
+                await self._write(archive.url, path_of(archive, subject, news), subject)
         except DocumentMissing:
             return HandoffResult(target=target.target, ok=False, gone=True, why="the signed document was erased")
         except Exception as failure:  # Libraries of file systems raise anything, with anything in the text.
-            is_final = isinstance(failure, _Refused)
+            is_final = isinstance(failure, _RefusedUpload)
             return HandoffResult(target=target.target, ok=False, gone=is_final, why=said_of(failure, archive.url))
         return HandoffResult(target=target.target, ok=True)
 
@@ -86,7 +78,7 @@ class Archives:
             if stored_sha256 is None:
                 await self._put(files, location, file, aside=_protocol(url) in _MOVES)
             elif stored_sha256 != file.sha256:
-                raise _Refused("another file has this name; it is not replaced")
+                raise _RefusedUpload("another file has this name; it is not replaced")
         finally:
             if connection := getattr(files, "client", None):
                 await self._in_thread(connection.close)
@@ -114,7 +106,7 @@ class Archives:
 
 def said_of(failure: Exception, url: str) -> str:
     """What failed, without the texts of libraries."""
-    if isinstance(failure, _TryAgain | _Refused):
+    if isinstance(failure, _TryAgain | _RefusedUpload):
         return str(failure)
     if isinstance(failure, TimeoutError):
         return f"not written within {SECONDS:.0f} s"
@@ -122,13 +114,13 @@ def said_of(failure: Exception, url: str) -> str:
     return f"needs {missing}" if missing else type(failure).__name__
 
 
-def path_of(archive: ArchiveTarget, subject: Subject, told: EndedFacts) -> str:
+def path_of(archive: ArchiveTarget, subject: Subject, news: EndedFacts) -> str:
     """The file's path below the address; ids and kinds are names of files as they are."""
-    instant = told.at
+    instant = news.at
     return archive.path.format(
-        kind=told.kind,
+        kind=news.kind,
         id=subject.id,
-        outcome=told.outcome.value,
+        outcome=news.outcome.value,
         year=f"{instant:%Y}",
         month=f"{instant:%m}",
         day=f"{instant:%d}",
@@ -140,6 +132,14 @@ def open_archive(url: str) -> tuple[AbstractFileSystem, str]:
     options = {**STORE_OPTIONS.get(_protocol(url), {}), **_SENT_BY.get(_protocol(url), {})}
     files, root = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
     return files, str(root)
+
+
+class _TryAgain(Exception):
+    """The next attempt may do it."""
+
+
+class _RefusedUpload(Exception):
+    """No attempt can."""
 
 
 def _protocol(url: str) -> str:

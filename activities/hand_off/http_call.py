@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from activities.documents.files import StoredFile
 from activities.hand_off.downloads import DownloadLinks
 from activities.http.client import failure_of_error, seconds_to_wait
-from activities.http.transport import AddressRefused, Guard
+from activities.http.transport import Guard, RefusedAddress
 from activities.people.directory import Directory, UnknownPerson
 from activities.records.downloads import LinkName
 from activities.records.evidence import FIELDS, KeptFileName
@@ -40,6 +40,32 @@ PING: Final = "ping"
 CONTENT_TYPES: Final[Mapping[Format, str]] = {
     Format.STANDARD: "application/json",
     Format.CLOUDEVENTS: "application/cloudevents+json; charset=utf-8",
+}
+DEADLINE: Final = 10.0
+"""Seconds for a whole call, name resolution included."""
+ATTACHED_DEADLINE: Final = 45.0
+"""The same for a call with a document."""
+_PIECE: Final = 1 << 16
+_SECRETS_BEGIN: Final = "whsec_"
+CALLS_AT_ONCE: Final = 10
+"""Concurrent calls of one target at one host: a hanging target holds up only its own calls."""
+CONNECTIONS_AT_ONCE: Final = 200
+"""Connections to all targets together: twenty targets may hang before others are affected."""
+PATIENCE: Final = 5.0
+"""Seconds for which a call waits for a free place at its target."""
+HELD_FOR: Final = 300.0
+"""Minimum seconds before a call without a place is retried, at most twice as many, so that held calls do not all return
+at once.
+"""
+_GONE: Final = 410
+_CONTROL: Final = "webhook-delivery"
+"""Response header by which a receiver controls further calls. Proposed for Standard Webhooks
+(standard-webhooks/standard-webhooks#291), not in 1.0.0; some senders already use it.
+"""
+_DISABLE: Final = "disable"
+_CONTROLS: Final = {
+    "abort-message": "and it wants no further attempt (webhook-delivery: abort-message)",
+    _DISABLE: "it wants no more calls (webhook-delivery: disable)",
 }
 
 
@@ -72,10 +98,10 @@ class PersonalAnswer(Model):
     text: str
 
 
-def data_of(told: Told) -> dict[str, Any]:
+def data_of(news: Told) -> dict[str, Any]:
     """The event's `data` without personal fields (docs/schemas)."""
-    derived = told.derived if isinstance(told, EndedFacts) else {}
-    return {**told.model_dump(mode="json"), **derived}
+    derived = news.derived if isinstance(news, EndedFacts) else {}
+    return {**news.model_dump(mode="json"), **derived}
 
 
 def people_in(fields: Mapping[str, Any]) -> str | None:
@@ -83,16 +109,10 @@ def people_in(fields: Mapping[str, Any]) -> str | None:
     return next((name for name in ("signers", "people") if name in fields), None)
 
 
-def ping(target: Target, id: str, at: datetime) -> dict[str, Any]:
+def ping(target: Target, id: str, called_at: datetime) -> dict[str, Any]:
     """The body of a test call, to check that the target answers and can verify our signature."""
-    attributes = {"id": id, "type": PING, "subject": target.name, "time": at.isoformat()}
+    attributes = {"id": id, "type": PING, "subject": target.name, "time": called_at.isoformat()}
     return _enveloped(target.format, attributes, {"version": 1, "target": target.name})
-
-
-def _enveloped(format: Format, attributes: Mapping[str, str], data: dict[str, Any]) -> dict[str, Any]:
-    if format is Format.STANDARD:
-        return {"type": attributes["type"], "timestamp": attributes["time"], "data": data}
-    return {"specversion": "1.0", "source": SOURCE, **attributes, "datacontenttype": "application/json", "data": data}
 
 
 @dataclass(frozen=True)
@@ -103,14 +123,14 @@ class Events:
     store: Store
     links: DownloadLinks | None = None
 
-    async def body(self, target: Target, id: str, subject: Subject, told: Told, now: datetime) -> dict[str, Any]:
+    async def body(self, target: Target, id: str, subject: Subject, news: Told, now: datetime) -> dict[str, Any]:
         """The body of the call with this `webhook-id`, equal at every attempt until its links have expired."""
-        data = data_of(told)
+        data = data_of(news)
         data |= await self._linked(data, subject.workflow_id, target.name, now)
         if target.personal:
             data |= await self._personal(data, subject)
         spec = subject.type.spec
-        type_ = spec.event if isinstance(told, EndedFacts) else spec.escalated_event
+        type_ = spec.event if isinstance(news, EndedFacts) else spec.escalated_event
         attributes = {"id": id, "type": type_, "subject": subject.reference, "time": data["at"]}
         return _enveloped(target.format, attributes, data)
 
@@ -127,13 +147,15 @@ class Events:
         personal, people_key = PersonalTitle(title=subject.title).model_dump(), people_in(data)
         if people_key is None:
             return personal
-        view = await self._shown(subject)
+        view = await self._read_view(subject)
         reasons = await self._reasons(subject, view)
         personal |= await self._answer(subject, view) | await self._fields(data, subject)
-        people = [{**entry, **await self._of(entry["person"], subject, reasons)} for entry in data[people_key]]
+        people = [
+            {**entry, **await self._describe_person(entry["person"], subject, reasons)} for entry in data[people_key]
+        ]
         return {**personal, people_key: people}
 
-    async def _of(self, person: str, subject: Subject, reasons: Mapping[str, str]) -> dict[str, str]:
+    async def _describe_person(self, person: str, subject: Subject, reasons: Mapping[str, str]) -> dict[str, str]:
         personal = Personal(reason=reasons.get(person))
         try:
             profile = await self.directory.person(person, subject.workflow_id)
@@ -143,7 +165,7 @@ class Events:
             personal = personal.replace(name=profile.name, email=profile.email)
         return personal.model_dump(exclude_none=True)
 
-    async def _shown(self, subject: Subject) -> Shown | None:
+    async def _read_view(self, subject: Subject) -> Shown | None:
         content = await self.store.records.read(subject.workflow_id)
         return SettledRecord.model_validate_json(content).show if content else None
 
@@ -167,36 +189,8 @@ class Events:
         return {person: reason for person, reason in reasons.items() if reason not in (ERASED, DAMAGED)}
 
 
-DEADLINE: Final = 10.0
-"""Seconds for a whole call, name resolution included."""
-ATTACHED_DEADLINE: Final = 45.0
-"""The same for a call with a document."""
-_PIECE: Final = 1 << 16
-_SECRETS_BEGIN: Final = "whsec_"
-CALLS_AT_ONCE: Final = 10
-"""Concurrent calls of one target at one host: a hanging target holds up only its own calls."""
-CONNECTIONS_AT_ONCE: Final = 200
-"""Connections to all targets together: twenty targets may hang before others are affected."""
-PATIENCE: Final = 5.0
-"""Seconds for which a call waits for a free place at its target."""
-HELD_FOR: Final = 300.0
-"""Minimum seconds before a call without a place is retried, at most twice as many, so that held calls do not all return
-at once.
-"""
-_GONE: Final = 410
-_CONTROL: Final = "webhook-delivery"
-"""Response header by which a receiver controls further calls. Proposed for Standard Webhooks
-(standard-webhooks/standard-webhooks#291), not in 1.0.0; some senders already use it.
-"""
-_DISABLE: Final = "disable"
-_CONTROLS: Final = {
-    "abort-message": "and it wants no further attempt (webhook-delivery: abort-message)",
-    _DISABLE: "it wants no more calls (webhook-delivery: disable)",
-}
-
-
 @dataclass(frozen=True)
-class Body:
+class CallBody:
     """The event, alone or as the first part of a form with a file as the second; equal at each attempt."""
 
     before: bytes
@@ -205,7 +199,7 @@ class Body:
     after: bytes = b""
 
     @classmethod
-    def of(cls, event: bytes, media_type: str, id: str, file: StoredFile | None) -> Self:
+    def from_event(cls, event: bytes, media_type: str, id: str, file: StoredFile | None) -> Self:
         if file is None:
             return cls(event, media_type)
         boundary = f"countersign-{hashlib.sha256(id.encode()).hexdigest()[:32]}"
@@ -243,34 +237,9 @@ class HttpTargetsConfig:
     secrets: Mapping[str, Sequence[SecretStr]] = field(default_factory=dict)
 
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
 def wall_clock() -> datetime:
     """Time of sending, signed; the receiver compares it with its own clock. Never a business time."""
     return datetime.now(UTC)
-
-
-class _Places:
-    """Limits concurrent calls to one target. While the target is slow, no call waits for a free place."""
-
-    def __init__(self) -> None:
-        self._free = asyncio.Semaphore(CALLS_AT_ONCE)
-        self._late = False
-
-    async def acquire(self) -> bool:
-        """Take a place; False if none became free in time."""
-        try:
-            async with asyncio.timeout(0 if self._late else PATIENCE):
-                return await self._free.acquire()
-        except TimeoutError:
-            return False
-
-    def release(self, seconds: float) -> None:
-        """Release a place after a call that took `seconds`."""
-        self._late = seconds >= PATIENCE
-        self._free.release()
 
 
 class HttpTargets:
@@ -287,7 +256,7 @@ class HttpTargets:
         self._secrets = config.secrets
         self._guard = guard
         self._now = now
-        self._places = WeakValueDictionary[tuple[str, str], _Places]()
+        self._places = WeakValueDictionary[tuple[str, str], _CallLimit]()
 
     async def call(
         self, target: Target, id: str, payload: Mapping[str, object], attached: StoredFile | None = None
@@ -296,9 +265,9 @@ class HttpTargets:
         unless the response forbids it; refused addresses are retried too. Held without a free place.
         """
         host = urlsplit(target.url or "").netloc
-        places = self._places.setdefault((target.name, host), _Places())
+        places = self._places.setdefault((target.name, host), _CallLimit())
         if not await places.acquire():
-            return _held(target, id, "as many calls as it gets at once wait for its answer")
+            return _hold(target, id, "as many calls as it gets at once wait for its answer")
         began = _now()
         try:
             return await self._call(target, id, payload, attached)
@@ -309,20 +278,20 @@ class HttpTargets:
         self, target: Target, id: str, payload: Mapping[str, object], attached: StoredFile | None
     ) -> HandoffResult:
         event = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
-        body = Body.of(event, CONTENT_TYPES[target.format], id, attached)
+        body = CallBody.from_event(event, CONTENT_TYPES[target.format], id, attached)
         try:
             async with asyncio.timeout(DEADLINE if attached is None else ATTACHED_DEADLINE):
                 return await self._post(target, await self._headers(target, id, body), body)
-        except AddressRefused as refusal:
+        except RefusedAddress as refusal:
             return HandoffResult(target=target.target, ok=False, why=f"address refused: {refusal}")
         except httpx.PoolTimeout:
-            return _held(target, id, "as many calls as are made at once wait for an answer")
+            return _hold(target, id, "as many calls as are made at once wait for an answer")
         except httpx.HTTPError as error:
-            return HandoffResult(target=target.target, ok=False, why=failure_of_error(target.target, error).says)
+            return HandoffResult(target=target.target, ok=False, why=failure_of_error(target.target, error).explanation)
         except OSError:  # also a time-out
             return HandoffResult(target=target.target, ok=False, why="no answer")
 
-    async def _post(self, target: Target, headers: Mapping[str, str], body: Body) -> HandoffResult:
+    async def _post(self, target: Target, headers: Mapping[str, str], body: CallBody) -> HandoffResult:
         destination = await self._guard.check(target.url or "")
         async with self._client.stream(
             "POST",
@@ -334,7 +303,7 @@ class HttpTargets:
         ) as answer:
             return self._result(target.target, answer)
 
-    async def _headers(self, target: Target, id: str, body: Body) -> dict[str, str]:
+    async def _headers(self, target: Target, id: str, body: CallBody) -> dict[str, str]:
         timestamp = str(int(self._now().timestamp()))
         headers = {"content-type": body.content_type, "content-length": str(body.size)}
         signed = await body.signatures(f"{id}.{timestamp}.".encode(), self._secrets.get(target.name, ()))
@@ -357,12 +326,43 @@ class HttpTargets:
         )
 
 
-def _held(target: Target, id: str, reason: str) -> HandoffResult:
-    wait = HELD_FOR + jitter(id, target.name, timedelta(seconds=HELD_FOR)).total_seconds()
-    return HandoffResult(target=target.target, ok=False, held=True, why=f"not called yet: {reason}", retry_after=wait)
-
-
 async def send_ping(targets: HttpTargets, target: Target) -> HandoffResult:
     """Send a test event, signed as every other, under an id of its own."""
     id = webhook_id(f"ping/{uuid.uuid4().hex}/{target.target}")
     return await targets.call(target, id, ping(target, id, wall_clock()))
+
+
+def _enveloped(format: Format, attributes: Mapping[str, str], data: dict[str, Any]) -> dict[str, Any]:
+    if format is Format.STANDARD:
+        return {"type": attributes["type"], "timestamp": attributes["time"], "data": data}
+    return {"specversion": "1.0", "source": SOURCE, **attributes, "datacontenttype": "application/json", "data": data}
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+class _CallLimit:
+    """Limits concurrent calls to one target. While the target is slow, no call waits for a free place."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._late = False
+
+    async def acquire(self) -> bool:
+        """Take a place; False if none became free in time."""
+        try:
+            async with asyncio.timeout(0 if self._late else PATIENCE):
+                return await self._free.acquire()
+        except TimeoutError:
+            return False
+
+    def release(self, seconds: float) -> None:
+        """Release a place after a call that took `seconds`."""
+        self._late = seconds >= PATIENCE
+        self._free.release()
+
+
+def _hold(target: Target, id: str, reason: str) -> HandoffResult:
+    wait = HELD_FOR + jitter(id, target.name, timedelta(seconds=HELD_FOR)).total_seconds()
+    return HandoffResult(target=target.target, ok=False, held=True, why=f"not called yet: {reason}", retry_after=wait)

@@ -17,7 +17,7 @@ from activities.temporal.commands import send_command
 from activities.temporal.executions import Run
 from workflows import names
 from workflows.kinds import Kind
-from workflows.model.commands import ReminderNow
+from workflows.model.commands import ReminderCommand
 from workflows.model.subject import Subject
 
 LOOKED_AT_MOST: Final = 20
@@ -32,10 +32,10 @@ async def remind_of_next(client: Client, signed: Subject) -> None:
         return
     try:
         run = await runs.described(client, signed.workflow_id)
-        if not (run.known.get(names.PARENT) or "").startswith(_CAMPAIGNS):
+        if not (run.search_attributes.get(names.PARENT) or "").startswith(_CAMPAIGNS):
             return
         if (following := await _next(client, signed.workflow_id, person)) is not None:
-            await send_command(client, following.id, ReminderNow(actor="countersign"), op_of(signed.id))
+            await send_command(client, following.id, ReminderCommand(actor="countersign"), op_of(signed.id))
     except (RPCError, ApplicationError) as failure:
         activity.logger.warning("nobody was reminded of what is next", extra={"says": type(failure).__name__})
 
@@ -48,5 +48,7 @@ def op_of(signed: str) -> str:
 async def _next(client: Client, signed: str, person: str) -> Run | None:
     waits = f"{names.WAITING_FOR.name} = '{person}' AND {names.PARENT.name} STARTS_WITH '{_CAMPAIGNS}'"
     waiting_runs, _ = await runs.page_of(client, f"{waits} AND {runs.OPEN}", size=LOOKED_AT_MOST)
-    other_runs = [run for run in waiting_runs if run.id != signed and run.known.get(names.DUE_AT) is not None]
-    return min(other_runs, key=lambda run: str(run.known.get(names.DUE_AT)), default=None)
+    other_runs = [
+        run for run in waiting_runs if run.id != signed and run.search_attributes.get(names.DUE_AT) is not None
+    ]
+    return min(other_runs, key=lambda run: str(run.search_attributes.get(names.DUE_AT)), default=None)

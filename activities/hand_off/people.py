@@ -12,7 +12,7 @@ from activities.people.directory import Directory
 from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.notifier import AT_MOST
 from workflows.model.hand_off import EndedFacts, HandoffCall, HandoffResult, Told
-from workflows.model.notifications import Delivered, Delivery, NoticeAction, NotificationOrder, NotificationOutcome
+from workflows.model.notifications import Delivery, DeliveryResult, NoticeAction, NotificationOrder, NotificationOutcome
 from workflows.model.records import HandoffBatch
 from workflows.model.schedule import Reason
 from workflows.model.subject import Status, Subject, group_of
@@ -34,21 +34,21 @@ class HandOffPeople:
     directory: Directory
     oncall: str = ""
 
-    async def to_group(self, call: HandoffCall, group: str, batch: HandoffBatch, told: Told) -> HandoffResult:
+    async def to_group(self, call: HandoffCall, group: str, batch: HandoffBatch, news: Told) -> HandoffResult:
         """Notify members not reached before. A large group takes several calls of one attempt; the last one has the
         result.
         """
         members = await self.directory.group(group)
         if crowd := too_many(len({*members, *call.reached})):
-            return not_done(call, crowd, gone=True)
-        everyone = tuple(notice_of(batch.subject, person, told) for person in members)
+            return not_done(call, crowd, is_final=True)
+        everyone = tuple(notice_of(batch.subject, person, news) for person in members)
         missing = tuple(notice for notice in everyone if notice.person not in call.reached)
         untried = tuple(notice for notice in missing if notice.person not in call.missed)
         now = untried[:AT_MOST]
         if not missing:
             return HandoffResult(target=call.target.target, ok=True)
         try:
-            report = await self.push.deliver(_delivery(call, batch, now, _outcome(told)))
+            report = await self.push.deliver(_delivery(call, batch, now, _outcome(news)))
             result, open_notices = _pushed(call, report.delivered, report.retry_after), report.open_notices
         except ApplicationError as failure:
             result, open_notices = refused(call, failure), ()
@@ -58,7 +58,7 @@ class HandOffPeople:
         return _in_group(_with_the_missed(call, result), len(everyone), told_before)
 
     async def alert(
-        self, call: HandoffCall, batch: HandoffBatch, told: Told, notice: NotificationOrder
+        self, call: HandoffCall, batch: HandoffBatch, news: Told, notice: NotificationOrder
     ) -> HandoffResult:
         """Notify the requester and the person on call that a target will never be reached."""
         people = dict.fromkeys(filter(None, (notice.person, self.oncall)))
@@ -68,13 +68,13 @@ class HandOffPeople:
         missing = tuple(notice for notice in everyone if notice.person not in call.reached)
         if not missing:
             return HandoffResult(target=call.target.target, ok=True)
-        return await self.to(call, batch, told, missing)
+        return await self.notify(call, batch, news, missing)
 
-    async def to(
-        self, call: HandoffCall, batch: HandoffBatch, told: Told, notices: tuple[NotificationOrder, ...]
+    async def notify(
+        self, call: HandoffCall, batch: HandoffBatch, news: Told, notices: tuple[NotificationOrder, ...]
     ) -> HandoffResult:
         """Notify these people."""
-        outcome = None if notices[0].stage == NotificationType.UNDELIVERED else _outcome(told)
+        outcome = None if notices[0].stage == NotificationType.UNDELIVERED else _outcome(news)
         notices = tuple(
             notice.replace(reached=call.reached) if group_of(notice.person) else notice for notice in notices
         )
@@ -87,12 +87,23 @@ def too_many(members: int) -> str | None:
     return f"{members:,} members, and a target has at most {GROUP_AT_MOST:,}" if members > GROUP_AT_MOST else None
 
 
-def notice_of(subject: Subject, person: str, told: Told) -> NotificationOrder:
+def notice_of(subject: Subject, person: str, news: Told) -> NotificationOrder:
     """The notification for a target person or a member of a target group."""
-    stage = NotificationType.SETTLED if isinstance(told, EndedFacts) else stages.news(told.number)
+    stage = NotificationType.SETTLED if isinstance(news, EndedFacts) else stages.news(news.number)
     return NotificationOrder(
         key=notice_key(subject.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN
     )
+
+
+def refused(call: HandoffCall, failure: ApplicationError) -> HandoffResult:
+    """A retryable result for a target that an activity could not reach."""
+    pause = failure.next_retry_delay or timedelta()
+    return not_done(call, failure.message, retry_after=pause.total_seconds())
+
+
+def not_done(call: HandoffCall, reason: str, *, is_final: bool = False, retry_after: float = 0) -> HandoffResult:
+    """A failed result; `gone` is final, otherwise retried after `retry_after` seconds."""
+    return HandoffResult(target=call.target.target, ok=False, gone=is_final, why=reason, retry_after=retry_after)
 
 
 def _delivery(
@@ -112,7 +123,7 @@ def _outcome(news: Told) -> Status | None:
     return news.outcome if isinstance(news, EndedFacts) else None
 
 
-def _pushed(call: HandoffCall, lines: Sequence[Delivered], retry_after: float) -> HandoffResult:
+def _pushed(call: HandoffCall, lines: Sequence[DeliveryResult], retry_after: float) -> HandoffResult:
     """Done when everyone with a phone was reached, or a withdrawal has nothing to remove."""
     target = call.target.target
     withdrawal = call.notice is not None and call.notice.action is NoticeAction.WITHDRAW
@@ -155,14 +166,3 @@ def _in_group(result: HandoffResult, members: int, told_before: int) -> HandoffR
     if not told_count or told_count == members:
         return result
     return result.replace(partly=True, why=f"{members - told_count} of {members} not reached: {result.why or SEE_LOG}")
-
-
-def refused(call: HandoffCall, failure: ApplicationError) -> HandoffResult:
-    """A retryable result for a target that an activity could not reach."""
-    pause = failure.next_retry_delay or timedelta()
-    return not_done(call, failure.message, retry_after=pause.total_seconds())
-
-
-def not_done(call: HandoffCall, why: str, *, gone: bool = False, retry_after: float = 0) -> HandoffResult:
-    """A failed result; `gone` is final, otherwise retried after `retry_after` seconds."""
-    return HandoffResult(target=call.target.target, ok=False, gone=gone, why=why, retry_after=retry_after)

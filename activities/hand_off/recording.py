@@ -10,7 +10,7 @@ from activities import metrics
 from activities.errors import RecordConflict
 from activities.people.directory import Directory, DirectoryFailure
 from activities.people.ids import stands_in_full
-from activities.records.facts import Facts, last_to_act
+from activities.records.facts import OutcomeFacts, last_to_act
 from activities.records.store import Store
 from activities.records.user_texts import apart, keep_page
 from workflows.follow_up.notification_types import NotificationType, kind_of
@@ -23,7 +23,7 @@ from workflows.model.subject import Status
 from workflows.model.views import Shown
 
 
-async def write_before(store: Store, batch: HandoffBatch, directory: Directory | None = None) -> Facts | None:
+async def write_before(store: Store, batch: HandoffBatch, directory: Directory | None = None) -> OutcomeFacts | None:
     """Page, record and results that are not written yet; the facts of a record that is new. Without a directory they
     name no department.
     """
@@ -35,9 +35,9 @@ async def write_before(store: Store, batch: HandoffBatch, directory: Directory |
     return first
 
 
-def count_settled(shown: Shown, facts: Facts) -> None:
+def count_settled(view: Shown, facts: OutcomeFacts) -> None:
     """Count an ending whose record was written just now, for the first time."""
-    kind, outcome = shown.kind, shown.status
+    kind, outcome = view.kind, view.status
     metrics.SETTLED.add(kind=kind, outcome=outcome)
     metrics.TIME_TO_END.record(facts.seconds, kind=kind, outcome=outcome)
     if outcome.fulfilled and facts.late:
@@ -47,9 +47,13 @@ def count_settled(shown: Shown, facts: Facts) -> None:
     if facts.brought:
         metrics.ESCALATIONS_BROUGHT.add(kind=kind, by=facts.brought)
     if outcome is Status.SIGNED:
-        effect = _strongest(shown)
+        effect = _strongest(view)
         metrics.SIGNED.add(kind=kind, after=effect)
         metrics.TIME_TO_SIGN.record(facts.seconds, kind=kind, after=effect)
+
+
+async def write_results(store: Store, batch: HandoffBatch, report: HandoffReport, written_at: datetime) -> None:
+    await _amend(store, batch.subject.workflow_id, amendment(batch, report, written_at))
 
 
 def _strongest(view: Shown) -> metrics.Effect:
@@ -62,11 +66,9 @@ def _strongest(view: Shown) -> metrics.Effect:
     return metrics.Effect.REMINDER if reminded else metrics.Effect.NOTHING
 
 
-async def write_results(store: Store, batch: HandoffBatch, report: HandoffReport, at: datetime) -> None:
-    await _amend(store, batch.subject.workflow_id, amendment(batch, report, at))
-
-
-async def _write(store: Store, workflow_id: str, record: SettledRecord, directory: Directory | None) -> Facts | None:
+async def _write(
+    store: Store, workflow_id: str, record: SettledRecord, directory: Directory | None
+) -> OutcomeFacts | None:
     facts = await _facts(store, workflow_id, record, directory)
     stored_record = record.replace(show=await apart(store, workflow_id, record.show))
     try:
@@ -78,7 +80,9 @@ async def _write(store: Store, workflow_id: str, record: SettledRecord, director
     return facts if first else None
 
 
-async def _facts(store: Store, workflow_id: str, record: SettledRecord, directory: Directory | None) -> Facts | None:
+async def _facts(
+    store: Store, workflow_id: str, record: SettledRecord, directory: Directory | None
+) -> OutcomeFacts | None:
     """Of what has ended, with all its notices."""
     if record.settled is None:
         return None
@@ -87,7 +91,7 @@ async def _facts(store: Store, workflow_id: str, record: SettledRecord, director
         view = completed(view, map(LogPage.model_validate_json, pages))
     last = last_to_act(view)
     department = await _department(directory, last.person) if directory and last else ""
-    return Facts.of(view, record.settled.at, department)
+    return OutcomeFacts.from_view(view, record.settled.at, department)
 
 
 async def _department(directory: Directory, person: str) -> str:

@@ -13,7 +13,7 @@ from workflows.model import hand_off
 from workflows.model.subject import Status
 
 EVENTS: Final[Mapping[str, type[BaseModel]]] = {
-    Kind.REQUEST.spec.event: hand_off.Settled,
+    Kind.REQUEST.spec.event: hand_off.SettledRequest,
     Kind.TASK.spec.event: hand_off.SettledTask,
     Kind.ONBOARDING.spec.event: hand_off.SettledOnboarding,
     Kind.CAMPAIGN.spec.event: hand_off.SettledCampaign,
@@ -23,7 +23,31 @@ EVENTS: Final[Mapping[str, type[BaseModel]]] = {
 """The model of each event's data."""
 
 
-class _Sent(GenerateJsonSchema):
+def schema(event: str) -> dict[str, Any]:
+    """The schema of an event's data, with what `personal` and links of files add, which may be missing."""
+    document = _schema_of(EVENTS[event])
+    fields, parts = document["properties"], document["$defs"]
+    fields["version"] = {"const": EVENTS[event].model_fields["version"].default}
+    if "outcome" in fields:
+        fields["outcome"] = {"enum": [status for status in parts.pop("Status")["enum"] if Status(status).has_ended]}
+    fields |= _schema_of(PersonalTitle)["properties"]
+    if event == Kind.REQUEST.spec.event:
+        fields["signed_sha256"] = fields["document_sha256"]
+        document["required"].append("signed_sha256")
+        fields["fields"] = {"type": "array", "items": _schema_of(PersonalField)}
+        parts["KeptFile"]["properties"] |= {
+            "url": {"type": "string", "format": "uri"},
+            "expires_at": {"type": "string", "format": "date-time"},
+        }
+    if event == Kind.TASK.spec.event:
+        fields["answer"] = _schema_of(PersonalAnswer)
+    if people_key := people_in(fields):
+        person = parts[fields[people_key]["items"]["$ref"].rpartition("/")[2]]
+        person["properties"] |= {name: {"type": "string"} for name in Personal.model_fields}
+    return {"$schema": GenerateJsonSchema.schema_dialect, **document, "title": f"The data of {event}"}
+
+
+class _SentFields(GenerateJsonSchema):
     """Every field is always sent, also where it has its default."""
 
     def field_is_required(
@@ -43,29 +67,5 @@ class _Sent(GenerateJsonSchema):
         return {key: constraint for key, constraint in super().enum_schema(schema).items() if key in ("enum", "type")}
 
 
-def schema(event: str) -> dict[str, Any]:
-    """The schema of an event's data, with what `personal` and links of files add, which may be missing."""
-    document = _schema_of(EVENTS[event])
-    fields, parts = document["properties"], document["$defs"]
-    fields["version"] = {"const": EVENTS[event].model_fields["version"].default}
-    if "outcome" in fields:
-        fields["outcome"] = {"enum": [status for status in parts.pop("Status")["enum"] if Status(status).ended]}
-    fields |= _schema_of(PersonalTitle)["properties"]
-    if event == Kind.REQUEST.spec.event:
-        fields["signed_sha256"] = fields["document_sha256"]
-        document["required"].append("signed_sha256")
-        fields["fields"] = {"type": "array", "items": _schema_of(PersonalField)}
-        parts["KeptFile"]["properties"] |= {
-            "url": {"type": "string", "format": "uri"},
-            "expires_at": {"type": "string", "format": "date-time"},
-        }
-    if event == Kind.TASK.spec.event:
-        fields["answer"] = _schema_of(PersonalAnswer)
-    if people_key := people_in(fields):
-        person = parts[fields[people_key]["items"]["$ref"].rpartition("/")[2]]
-        person["properties"] |= {name: {"type": "string"} for name in Personal.model_fields}
-    return {"$schema": GenerateJsonSchema.schema_dialect, **document, "title": f"The data of {event}"}
-
-
 def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    return model.model_json_schema(mode="serialization", schema_generator=_Sent)
+    return model.model_json_schema(mode="serialization", schema_generator=_SentFields)

@@ -52,7 +52,7 @@ _HAVE_IT = (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
 
 
 @dataclass(frozen=True)
-class ToldBefore:
+class EarlierRecipients:
     """Who was already told, by the settled record: a workflow that was reset ends a second time."""
 
     settled: AnyEnded | None
@@ -147,7 +147,7 @@ class HandOffService(Handoff):
         self._archives = archives or Archives(store, ())
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
-        batch, workflow_id = batch.whole(), batch.subject.workflow_id
+        batch, workflow_id = batch.with_record_facts(), batch.subject.workflow_id
         with failing_as_application_errors():
             first = await write_before(self._store, batch, self._directory)
             signed = batch.settled is not None and batch.settled.outcome is Status.SIGNED
@@ -156,12 +156,12 @@ class HandOffService(Handoff):
             if first and signed and batch.subject.type.spec.document:
                 await remind_of_next(self._temporal, batch.subject)
             is_repeated = not first and any(not call.replay for call in batch.calls)
-            told_before = await ToldBefore.read(self._store, workflow_id) if is_repeated else None
+            told_before = await EarlierRecipients.read(self._store, workflow_id) if is_repeated else None
         turns = Turns(self._pace)
         return await unbroken(self._hand_off(batch, told_before, turns), turns.stop)
 
-    async def read(self, ended: ReplayOrder) -> RecordedHandOff:
-        workflow_id = ended.named.workflow_id
+    async def read(self, replay: ReplayOrder) -> RecordedHandOff:
+        workflow_id = replay.named.workflow_id
         with failing_as_application_errors():
             content = await self._store.records.read(workflow_id)
             later = await amendments_of(self._store, workflow_id)
@@ -171,7 +171,9 @@ class HandOffService(Handoff):
         lines = originals_and_last(amended(record.show, later).handoffs)
         return RecordedHandOff(order=order_of(record, later), lines=lines, batches=later.number)
 
-    async def _hand_off(self, batch: HandoffBatch, told_before: ToldBefore | None, turns: Turns) -> HandoffReport:
+    async def _hand_off(
+        self, batch: HandoffBatch, told_before: EarlierRecipients | None, turns: Turns
+    ) -> HandoffReport:
         """A target that was not begun in time has no result: it stays due for the next batch."""
         if told_before is not None:
             batch = told_before.continuing(batch)
@@ -179,7 +181,7 @@ class HandOffService(Handoff):
         results = [result for call in batch.calls if (result := told_before.result(call))] if told_before else []
         known_targets = {result.target for result in results}
         calls = tuple(call for call in batch.calls if call.target.target not in known_targets)
-        turn_results = await turns.each(calls, lambda call: self._result(call, batch, _news(call, batch, link)))
+        turn_results = await turns.call_each(calls, lambda call: self._result(call, batch, _news(call, batch, link)))
         report = HandoffReport(results=(*results, *turn_results.results), number=batch.number if told_before else 0)
         if calls:
             report = report.replace(recorded=await self._amend_record(batch, report))
@@ -213,7 +215,7 @@ class HandOffService(Handoff):
                 return HandoffResult(target=call.target.target, ok=False, held=True, why=reason)
             return await self._tell(call, batch, news)
         except UnknownGroup as failure:
-            return not_done(call, str(failure), gone=True)
+            return not_done(call, str(failure), is_final=True)
         except (DirectoryFailure, StoreFailure) as failure:
             return not_done(call, str(failure))
         except ApplicationError as failure:
@@ -236,7 +238,7 @@ class HandOffService(Handoff):
         notice = call.notice or notice_of(subject, target.person or "", news)
         if notice.stage == NotificationType.UNDELIVERED:
             return await self._people.alert(call, batch, news, notice)
-        return await self._people.to(call, batch, news, (notice,))
+        return await self._people.notify(call, batch, news, (notice,))
 
     async def _document(self, subject: Subject) -> StoredFile | None:
         """The signed document, None while it is not kept and after its erasure."""
@@ -269,7 +271,7 @@ class HandOffService(Handoff):
                 return HandoffResult(
                     target=call.target.target, ok=is_expected, gone=not is_expected, why=WORKFLOW_CLOSED
                 )
-            return not_done(call, f"Temporal: {error.status.name}", gone=error.status in _HOPELESS)
+            return not_done(call, f"Temporal: {error.status.name}", is_final=error.status in _HOPELESS)
         return HandoffResult(target=call.target.target, ok=True)
 
 

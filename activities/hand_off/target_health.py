@@ -12,7 +12,7 @@ from typing import Final
 from temporalio import activity
 
 from activities.errors import StoreFailure
-from activities.notifications.alerts import KeptAlerts, OnCallAlerts, Watched
+from activities.notifications.alerts import IncidentSubject, KeptAlerts, OnCallAlerts
 from activities.records.incidents import TARGETS, About, Incident, Incidents
 from activities.records.store import Store
 from workflows.follow_up.notification_types import NotificationType
@@ -27,6 +27,12 @@ FRESH: Final = 10.0
 """Seconds for which a process caches that a target works."""
 KNOWN_AT_MOST: Final = 1_000
 """Target addresses that a process caches as working."""
+_STAGES: Final = (
+    NotificationType.HANDOFF_RECOVERED,
+    NotificationType.HANDOFF_FAILING,
+    NotificationType.HANDOFF_DEAD,
+    NotificationType.HANDOFF_DEAD,
+)
 
 
 class TargetState(StrEnum):
@@ -38,27 +44,18 @@ class TargetState(StrEnum):
     DISABLED = "disabled"
 
 
-_STAGES: Final = (
-    NotificationType.HANDOFF_RECOVERED,
-    NotificationType.HANDOFF_FAILING,
-    NotificationType.HANDOFF_DEAD,
-    NotificationType.HANDOFF_DEAD,
-)
-_GRADES: Final = tuple(TargetState)
+def state_of(incident: Incident) -> TargetState:
+    return _GRADES[incident.grade]
 
 
-def state_of(known: Incident) -> TargetState:
-    return _GRADES[known.grade]
-
-
-def after_call(known: Incident, call: HandoffCall, result: HandoffResult, now: datetime) -> Incident:
+def after_call(incident: Incident, call: HandoffCall, result: HandoffResult, now: datetime) -> Incident:
     """The condition of a target after a call; disabled or dead does not become failing again."""
-    became = _became(state_of(known), call, result)
-    return known if became is state_of(known) else becoming(known, became, now, result.why)
+    became = _became(state_of(incident), call, result)
+    return incident if became is state_of(incident) else becoming(incident, became, now, result.why)
 
 
-def becoming(known: Incident, state: TargetState, now: datetime, why: str | None) -> Incident:
-    return known.becomes(_GRADES.index(state), now).replace(why=why)
+def becoming(incident: Incident, state: TargetState, now: datetime, reason: str | None) -> Incident:
+    return incident.becomes(_GRADES.index(state), now).replace(why=reason)
 
 
 async def enable(incidents: Incidents, name: str, now: datetime) -> None:
@@ -73,20 +70,8 @@ def address_of(target: Target) -> str:
     return hashlib.sha256(way.encode()).hexdigest()[:16]
 
 
-def about(target: Target) -> About:
+def find_topic(target: Target) -> About:
     return About(TARGETS, target.name, address_of(target))
-
-
-def _became(state: TargetState, call: HandoffCall, result: HandoffResult) -> TargetState:
-    if result.disabled:
-        return TargetState.DISABLED
-    if result.ok:
-        return TargetState.WORKING
-    if state is TargetState.DISABLED:
-        return state
-    if state_after(result, call.attempt) is HandoffState.DEAD:
-        return TargetState.DEAD
-    return TargetState.FAILING if state is TargetState.WORKING and call.attempt >= FAILING_FROM else state
 
 
 def is_watched(target: Target) -> bool:
@@ -108,17 +93,17 @@ class TargetHealth:
         """Why a target is not called now, or None. Raises `StoreFailure`."""
         if not is_watched(target):
             return None
-        incident = await self._of(about(target))
+        incident = await self._read_incident(find_topic(target))
         if state_of(incident) is not TargetState.DISABLED:
             return None
         return (
             f"not called: {incident.why}; `countersign handoff retry --now --target {target.name}` has it called again"
         )
 
-    async def learn(self, told: Iterable[tuple[HandoffCall, HandoffResult]], now: datetime) -> None:
+    async def learn(self, call_results: Iterable[tuple[HandoffCall, HandoffResult]], now: datetime) -> None:
         """Store what the results say of their targets, and alert on-call of changes."""
         on_call = self._on_call
-        for call, result in told:
+        for call, result in call_results:
             if is_watched(call.target) and not result.held:
                 try:
                     # Each try takes time: once they were not reached, on-call hears of the others later.
@@ -132,15 +117,15 @@ class TargetHealth:
         def becomes(incident: Incident) -> Incident:
             return after_call(incident, call, result, now)
 
-        topic, name = about(call.target), call.target.name
-        incident = await self._of(topic)
+        topic, name = find_topic(call.target), call.target.name
+        incident = await self._read_incident(topic)
         if becomes(incident) == incident and not incident.has_news(now):
             return None
         self._working.pop(topic, None)
-        watched = Watched(f"handoff-{name}", "handoff", name, _STAGES)
+        watched = IncidentSubject(f"handoff-{name}", "handoff", name, _STAGES)
         return await KeptAlerts(self._incidents, on_call).learn(topic, watched, becomes, now)
 
-    async def _of(self, topic: About) -> Incident:
+    async def _read_incident(self, topic: About) -> Incident:
         now = asyncio.get_running_loop().time()
         if now - self._working.get(topic, -FRESH) < FRESH:
             return Incident()
@@ -150,3 +135,18 @@ class TargetHealth:
                 self._working.clear()
             self._working[topic] = now
         return incident
+
+
+_GRADES: Final = tuple(TargetState)
+
+
+def _became(state: TargetState, call: HandoffCall, result: HandoffResult) -> TargetState:
+    if result.disabled:
+        return TargetState.DISABLED
+    if result.ok:
+        return TargetState.WORKING
+    if state is TargetState.DISABLED:
+        return state
+    if state_after(result, call.attempt) is HandoffState.DEAD:
+        return TargetState.DEAD
+    return TargetState.FAILING if state is TargetState.WORKING and call.attempt >= FAILING_FROM else state

@@ -45,6 +45,9 @@ DEPTH_AT_MOST: Final = 10
 _HOPELESS: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED)
 _HASH: Final = 16
 """Hexadecimal digits that tell apart onboardings of targets with one name."""
+LOOKED_FOR: Final = timedelta(seconds=10)
+"""How long an attempt waits for the operation to begin; the next one looks again."""
+_NOT_OURS_TO_LOOK: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
 
 
 def onboarding_id(key: str, target: str) -> str:
@@ -58,14 +61,6 @@ def workflow_id(reference: str, target: str) -> str:
     return f"{reference}.{target}"
 
 
-class _NotOurs(Exception):
-    """Another starter has taken the workflow id."""
-
-
-class _Endless(Exception):
-    """Onboardings would start each other in a circle."""
-
-
 @dataclass(frozen=True)
 class StartTargets:
     """`policies` is the catalogue, read anew for each onboarding like the files beside it."""
@@ -76,14 +71,14 @@ class StartTargets:
     policies: Path
     now: Clock = wall_clock
 
-    async def start(self, target: Target, start: StartTarget, subject: Subject, told: Told) -> HandoffResult:
+    async def start(self, target: Target, start: StartTarget, subject: Subject, news: Told) -> HandoffResult:
         """Start the workflow or find it started. Faults in a file are retried, since they can be corrected."""
         try:
             if start.workflow:
-                await self._start_workflow(target, start.workflow, start.queue or "", subject, told)
+                await self._start_workflow(target, start.workflow, start.queue or "", subject, news)
             else:
                 fields = {form_field.place: form_field.text for form_field in start.fields}
-                await self._start_onboarding(target, start.onboarding or "", fields, subject, told)
+                await self._start_onboarding(target, start.onboarding or "", fields, subject, news)
         except launch.IdTaken:
             # The id cannot be taken by others: the first attempt started it from a file that has changed since.
             pass
@@ -128,11 +123,12 @@ class StartTargets:
             await launch.recognise(self.client, self.store, WorkflowName(Kind.ONBOARDING, id), "", faults)
 
     async def _prepared(self, file: PlainFile, depth: int) -> PreparedOnboarding:
-        intake = Intake.of(self.policies, self.directory, self.now)
+        intake = Intake.from_settings(self.policies, self.directory, self.now)
         prepared: PreparedOnboarding = (await intake.check(Kind.ONBOARDING, file)).prepared
-        onboarding_input = prepared.given
+        onboarding_input = prepared.workflow_input
         return replace(
-            prepared, given=onboarding_input.replace(onboarding=onboarding_input.onboarding.replace(depth=depth))
+            prepared,
+            workflow_input=onboarding_input.replace(onboarding=onboarding_input.onboarding.replace(depth=depth)),
         )
 
     async def _values(self, placeholders: frozenset[str], subject: Subject, news: Told) -> Mapping[str, str]:
@@ -148,12 +144,12 @@ class StartTargets:
         return {
             **facts,
             **{
-                placeholder: await self._of(number, attribute, subject)
+                placeholder: await self._read_attribute(number, attribute, subject)
                 for placeholder, (number, attribute) in people.items()
             },
         }
 
-    async def _of(self, number: int, attribute: str | None, subject: Subject) -> str:
+    async def _read_attribute(self, number: int, attribute: str | None, subject: Subject) -> str:
         if number > len(subject.people):
             return ""
         id = subject.people[number - 1].person
@@ -166,11 +162,6 @@ class StartTargets:
         return str(getattr(person, attribute) or "")
 
 
-LOOKED_FOR: Final = timedelta(seconds=10)
-"""How long an attempt waits for the operation to begin; the next one looks again."""
-_NOT_OURS_TO_LOOK: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
-
-
 @dataclass(frozen=True)
 class NexusOperations:
     """Calls each operation once: a retry finds the first attempt's call."""
@@ -178,15 +169,15 @@ class NexusOperations:
     client: Client
     looked_for: timedelta = LOOKED_FOR
 
-    async def call(self, target: Target, wanted: NexusOperation, subject: Subject, told: Told) -> HandoffResult:
+    async def call(self, target: Target, operation: NexusOperation, subject: Subject, news: Told) -> HandoffResult:
         """Done once the operation has started, in any attempt; dead when its handler refuses it."""
         key = key_of(target, subject.reference)
-        order = OperationOrder(operation=wanted, told=told, key=key)
+        order = OperationOrder(operation=operation, told=news, key=key)
         try:
             # A workflow that names a missing endpoint would be stuck.
-            if not await self._is_there(wanted.endpoint):
-                return _not_done(target, f"there is no Nexus endpoint {wanted.endpoint}")
-            return await self._begun(target, await self._start(order))
+            if not await self._is_there(operation.endpoint):
+                return _not_done(target, f"there is no Nexus endpoint {operation.endpoint}")
+            return await self._await_start(target, await self._start(order))
         except WorkflowAlreadyStartedError:
             return HandoffResult(target=target.target, ok=True)
         except RPCError as error:
@@ -205,7 +196,7 @@ class NexusOperations:
             rpc_timeout=self.looked_for,
         )
 
-    async def _begun(self, target: Target, call: WorkflowHandle[object, object]) -> HandoffResult:
+    async def _await_start(self, target: Target, call: WorkflowHandle[object, object]) -> HandoffResult:
         try:
             await asyncio.wait_for(call.result(), self.looked_for.total_seconds())
         except TimeoutError:
@@ -224,15 +215,23 @@ class NexusOperations:
         return bool(answer.endpoints)
 
 
+class _NotOurs(Exception):
+    """Another starter has taken the workflow id."""
+
+
+class _Endless(Exception):
+    """Onboardings would start each other in a circle."""
+
+
 def _refused(target: Target, failure: WorkflowFailureError) -> HandoffResult:
     """The result by type of refusal: the handler's text may name people."""
     cause = failure.cause.cause if isinstance(failure.cause, NexusOperationError) else None
     if isinstance(cause, HandlerError):
-        return _not_done(target, f"its handler: {cause.type.value}", gone=not cause.retryable)
+        return _not_done(target, f"its handler: {cause.type.value}", is_final=not cause.retryable)
     if isinstance(cause, ApplicationError):
-        return _not_done(target, "the operation has failed", gone=True)
+        return _not_done(target, "the operation has failed", is_final=True)
     return _not_done(target, "nobody has taken the operation in time")
 
 
-def _not_done(target: Target, reason: str, *, gone: bool = False) -> HandoffResult:
-    return HandoffResult(target=target.target, ok=False, gone=gone, why=reason)
+def _not_done(target: Target, reason: str, *, is_final: bool = False) -> HandoffResult:
+    return HandoffResult(target=target.target, ok=False, gone=is_final, why=reason)

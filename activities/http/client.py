@@ -29,11 +29,15 @@ HEADERS: Final = {"user-agent": "countersign", "accept": "application/json", "ac
 _BEGINNING: Final = 1024
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 _NOT_CONNECTED: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-
 PATH_IN_TRACES: Final = "countersign.path_in_traces"
 """Marks a request whose path may be in traces; of others only the host, since a path may be secret."""
-
 Query = Mapping[str, str | int | bool]
+_RESULTS: Final = {
+    401: CallResult.UNAUTHORISED,
+    403: CallResult.UNAUTHORISED,
+    404: CallResult.NOT_FOUND,
+    429: CallResult.LIMITED,
+}
 
 
 class Cause(StrEnum):
@@ -58,17 +62,17 @@ class ServiceFailure(Exception):
         self,
         service: str,
         cause: Cause,
-        says: str,
+        explanation: str,
         *,
         status: int | None = None,
         retry_after: float | None = None,
         error_code: str | None = None,
         never_asked: bool = False,
     ) -> None:
-        super().__init__(clip(f"{service} {_what_it_did(cause, status)}: {says}", LONGEST_TEXT))
+        super().__init__(clip(f"{service} {_what_it_did(cause, status)}: {explanation}", LONGEST_TEXT))
         self.service = service
         self.cause = cause
-        self.says = says
+        self.explanation = explanation
         self.status = status
         self.retry_after = retry_after
         self.error_code = error_code
@@ -84,21 +88,13 @@ class ServiceFailure(Exception):
         """The same, with at least these seconds to wait."""
         wait = max(seconds, self.retry_after or 0.0)
         return ServiceFailure(
-            self.service, self.cause, self.says, status=self.status, retry_after=wait, error_code=self.error_code
+            self.service, self.cause, self.explanation, status=self.status, retry_after=wait, error_code=self.error_code
         )
 
     @property
     def may_have_acted(self) -> bool:
         """Whether the call may have had an effect nevertheless."""
         return self.cause in (Cause.NO_ANSWER, Cause.UNREADABLE) or self.status == 408 or (self.status or 0) >= 500
-
-
-def _what_it_did(cause: Cause, status: int | None) -> str:
-    if cause in (Cause.LATER, Cause.BOUND):
-        return "was not called"
-    if cause is Cause.ENDLESS:
-        return "has answered without an end"
-    return f"answered {status}" if status else "could not be reached"
 
 
 @dataclass(frozen=True)
@@ -130,7 +126,7 @@ def make_client(
     *,
     auth: httpx.Auth | None = None,
     max_connections: int = 20,
-    most: int = MOST_BYTES,
+    limit_bytes: int = MOST_BYTES,
     trust: ssl.SSLContext | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> httpx.AsyncClient:
@@ -139,12 +135,22 @@ def make_client(
     """
     return httpx.AsyncClient(
         auth=auth,
-        transport=capped_transport(max_connections=max_connections, most=most, trust=trust, transport=transport),
+        transport=capped_transport(
+            max_connections=max_connections, limit_bytes=limit_bytes, trust=trust, transport=transport
+        ),
         timeout=TIMEOUT,
         headers=HEADERS,
         follow_redirects=False,
         trust_env=False,
     )
+
+
+def _what_it_did(cause: Cause, status: int | None) -> str:
+    if cause in (Cause.LATER, Cause.BOUND):
+        return "was not called"
+    if cause is Cause.ENDLESS:
+        return "has answered without an end"
+    return f"answered {status}" if status else "could not be reached"
 
 
 class Service:
@@ -227,14 +233,6 @@ class Service:
         await self._client.aclose()
 
 
-_RESULTS: Final = {
-    401: CallResult.UNAUTHORISED,
-    403: CallResult.UNAUTHORISED,
-    404: CallResult.NOT_FOUND,
-    429: CallResult.LIMITED,
-}
-
-
 @contextmanager
 def counted(service: str, operation: str) -> Iterator[None]:
     """Count the call that is made in the block, by its result."""
@@ -244,14 +242,6 @@ def counted(service: str, operation: str) -> Iterator[None]:
         PROVIDER_CALLS.add(service=service, operation=operation, outcome=_result_of(failure))
         raise
     PROVIDER_CALLS.add(service=service, operation=operation, outcome=CallResult.DONE)
-
-
-def _result_of(failure: ServiceFailure) -> CallResult:
-    if failure.cause in (Cause.LATER, Cause.BOUND):
-        return CallResult.NOT_CALLED
-    if failure.cause is not Cause.STATUS or failure.status is None:
-        return CallResult.NO_ANSWER
-    return _RESULTS.get(failure.status, CallResult.FAILED if failure.status >= 500 else CallResult.REFUSED)
 
 
 def failure_of_response(service: str, response: httpx.Response, private: Iterable[str] = ()) -> ServiceFailure:
@@ -280,15 +270,6 @@ def no_answer_within(seconds: float, service: str) -> ServiceFailure:
     return ServiceFailure(service, Cause.NO_ANSWER, f"no complete answer within {seconds:g} s")
 
 
-def _instant(http_date: str) -> datetime | None:
-    """The instant of an HTTP date, by default UTC; None if invalid."""
-    try:
-        written = parsedate_to_datetime(http_date)
-    except (ValueError, OverflowError):
-        return None
-    return written if written.tzinfo else written.replace(tzinfo=UTC)
-
-
 def retry_after_of(response: httpx.Response) -> float | None:
     """Seconds of `Retry-After`, or None."""
     return seconds_to_wait(response.headers.get("retry-after"), datetime.now(UTC))
@@ -304,6 +285,23 @@ def seconds_to_wait(header: str | None, now: datetime) -> float | None:
         return min(float(header), LONGEST_WAIT)
     retry_at = _instant(header)
     return None if retry_at is None else min(max(0.0, (retry_at - now).total_seconds()), LONGEST_WAIT)
+
+
+def _result_of(failure: ServiceFailure) -> CallResult:
+    if failure.cause in (Cause.LATER, Cause.BOUND):
+        return CallResult.NOT_CALLED
+    if failure.cause is not Cause.STATUS or failure.status is None:
+        return CallResult.NO_ANSWER
+    return _RESULTS.get(failure.status, CallResult.FAILED if failure.status >= 500 else CallResult.REFUSED)
+
+
+def _instant(http_date: str) -> datetime | None:
+    """The instant of an HTTP date, by default UTC; None if invalid."""
+    try:
+        written = parsedate_to_datetime(http_date)
+    except (ValueError, OverflowError):
+        return None
+    return written if written.tzinfo else written.replace(tzinfo=UTC)
 
 
 def _certificate_refused(error: BaseException) -> bool:

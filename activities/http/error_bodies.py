@@ -16,6 +16,18 @@ _DEEPEST: Final = 6
 _MOST_OF_A_PAGE: Final = 300
 _TAG: Final = re.compile(r"/?[a-z]*", re.IGNORECASE)
 _UNSEEN: Final = ("script", "style")
+BLANK: Final = "[redacted]"
+LONGEST_TEXT: Final = 2048
+"""The longest text of a provider that is kept: 2 KiB of UTF-8."""
+_PATTERNS: Final = (
+    re.compile(r"(?<=://)[^\s/@]{1,256}@"),  # credentials in an address
+    re.compile(r"[^\s@<>\"'(),:;\[\]/][^\s@<>\"(),:;\[\]/]{0,63}@[^\s@<>\"'(),:;\[\]/?]{1,255}"),  # e-mail addresses
+    re.compile(r"(?<=\?)[^\s\"'<>?]*=[^\s\"'<>]*"),  # queries of addresses
+    re.compile(r"(?i)\b(?:bearer|basic|token)\s+[A-Za-z0-9._~+/=-]{8,}"),
+    re.compile(r"\beyJ[A-Za-z0-9_.=-]{10,}"),  # JSON web tokens
+    re.compile(r"\+\d[\d\s().-]{6,20}\d"),  # telephone numbers
+    re.compile(r"[A-Za-z0-9_~+/=-]{40,}"),  # keys, device tokens, base64
+)
 
 
 @dataclass(frozen=True)
@@ -41,16 +53,34 @@ def explain(body: bytes) -> Explanation:
     return explanation if explanation.says.strip() else replace(explanation, says="no explanation")
 
 
+def redact(text: str, private: Iterable[str] = ()) -> str:
+    """One printable line of at most 2 KiB, without the `private` strings, addresses, tokens and queries."""
+    line = in_one_line(text)
+    for secret in sorted((value for value in private if len(value) > 2), key=len, reverse=True):
+        line = re.sub(re.escape(secret), BLANK, line, flags=re.IGNORECASE)
+    for pattern in _PATTERNS:
+        line = pattern.sub(BLANK, line)
+    return clip(line.strip(), LONGEST_TEXT)
+
+
+def clip(text: str, most_bytes: int) -> str:
+    """At most `most_bytes` of UTF-8, cut between characters, with an ellipsis."""
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= most_bytes:
+        return encoded.decode()
+    return encoded[: most_bytes - 3].decode("utf-8", "ignore") + "…"
+
+
 def _plain(text: str) -> str:
     if not text:
         return "an empty body"
     if not text.startswith("<"):
         return text
-    page_text = " ".join(html.unescape(_words(text)).split())
+    page_text = " ".join(html.unescape(_read_words(text)).split())
     return f"a page of HTML: {page_text[:_MOST_OF_A_PAGE]}"
 
 
-def _words(page: str) -> str:
+def _read_words(page: str) -> str:
     # A page's title, else its words, in one pass, since bodies may be made to be slow.
     parts, unseen = [], ""
     for part in page.split("<"):
@@ -143,36 +173,3 @@ def _listed(value: object) -> list[Any]:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
-
-
-BLANK: Final = "[redacted]"
-LONGEST_TEXT: Final = 2048
-"""The longest text of a provider that is kept: 2 KiB of UTF-8."""
-
-_PATTERNS: Final = (
-    re.compile(r"(?<=://)[^\s/@]{1,256}@"),  # credentials in an address
-    re.compile(r"[^\s@<>\"'(),:;\[\]/][^\s@<>\"(),:;\[\]/]{0,63}@[^\s@<>\"'(),:;\[\]/?]{1,255}"),  # e-mail addresses
-    re.compile(r"(?<=\?)[^\s\"'<>?]*=[^\s\"'<>]*"),  # queries of addresses
-    re.compile(r"(?i)\b(?:bearer|basic|token)\s+[A-Za-z0-9._~+/=-]{8,}"),
-    re.compile(r"\beyJ[A-Za-z0-9_.=-]{10,}"),  # JSON web tokens
-    re.compile(r"\+\d[\d\s().-]{6,20}\d"),  # telephone numbers
-    re.compile(r"[A-Za-z0-9_~+/=-]{40,}"),  # keys, device tokens, base64
-)
-
-
-def redact(text: str, private: Iterable[str] = ()) -> str:
-    """One printable line of at most 2 KiB, without the `private` strings, addresses, tokens and queries."""
-    line = in_one_line(text)
-    for secret in sorted((value for value in private if len(value) > 2), key=len, reverse=True):
-        line = re.sub(re.escape(secret), BLANK, line, flags=re.IGNORECASE)
-    for pattern in _PATTERNS:
-        line = pattern.sub(BLANK, line)
-    return clip(line.strip(), LONGEST_TEXT)
-
-
-def clip(text: str, most_bytes: int) -> str:
-    """At most `most_bytes` of UTF-8, cut between characters, with an ellipsis."""
-    encoded = text.encode("utf-8", "replace")
-    if len(encoded) <= most_bytes:
-        return encoded.decode()
-    return encoded[: most_bytes - 3].decode("utf-8", "ignore") + "…"

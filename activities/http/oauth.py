@@ -199,6 +199,15 @@ class Bearer(httpx.Auth):
         return ServiceFailure(self._service, Cause.UNREADABLE, "expected a token, got something else", status=status)
 
 
+def lifetime(expires_in: object) -> float:
+    """Seconds by `expires_in`; `UNSTATED_LIFE` unless it is a finite number."""
+    try:
+        stated = float(expires_in)  # type: ignore[arg-type]  # what is no number is caught
+    except (TypeError, ValueError, OverflowError):
+        return UNSTATED_LIFE
+    return stated if math.isfinite(stated) else UNSTATED_LIFE
+
+
 async def _is_of_the_token(refusal: httpx.Response) -> bool:
     return explain(await refusal.aread()).error_code not in _OF_OTHERS
 
@@ -215,12 +224,3 @@ def _as_json(client: Any, _: str, url: str, headers: Any, body: bytes) -> tuple[
     headers["Content-Type"] = "application/json"
     secret = {"client_id": client.client_id, "client_secret": client.client_secret}
     return url, headers, json.dumps({**fields, **secret}).encode()
-
-
-def lifetime(expires_in: object) -> float:
-    """Seconds by `expires_in`; `UNSTATED_LIFE` unless it is a finite number."""
-    try:
-        stated = float(expires_in)  # type: ignore[arg-type]  # what is no number is caught
-    except (TypeError, ValueError, OverflowError):
-        return UNSTATED_LIFE
-    return stated if math.isfinite(stated) else UNSTATED_LIFE

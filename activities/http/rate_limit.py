@@ -35,14 +35,14 @@ class Urgency(IntEnum):
 
 
 @dataclass(frozen=True)
-class Caller:
+class RateLimitCaller:
     """A caller's urgency, and its deadline on the loop's clock."""
 
     urgency: int = Urgency.ORDINARY
     gives_up_at: float | None = None
 
 
-CALLER: Final[ContextVar[Caller | None]] = ContextVar("caller", default=None)
+CALLER: Final[ContextVar[RateLimitCaller | None]] = ContextVar("caller", default=None)
 
 
 class TurnTooLate(Exception):
@@ -65,8 +65,8 @@ class RateLimiter:
         self._opened = True
         self._line: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = count()
-        self._given = 0
-        self._asked = 0
+        self._turns_given = 0
+        self._turns_asked = 0
         self._alarm: asyncio.TimerHandle | None = None
 
     @property
@@ -74,13 +74,13 @@ class RateLimiter:
         return self._rate
 
     @property
-    def held(self) -> bool:
+    def is_held(self) -> bool:
         """Whether everybody waits because the service asked for it."""
         return self._held_until > _now()
 
     @property
-    def asked(self) -> int:
-        return self._asked
+    def turns_asked(self) -> int:
+        return self._turns_asked
 
     @property
     def waiting(self) -> bool:
@@ -108,11 +108,11 @@ class RateLimiter:
 
     async def turn(self) -> None:
         """Wait for a turn; raises `TurnTooLate`."""
-        caller = CALLER.get() or Caller()
+        caller = CALLER.get() or RateLimitCaller()
         gives_up_at = _now() + PATIENCE if caller.gives_up_at is None else caller.gives_up_at
         if _now() + self._expected_wait(caller.urgency) > gives_up_at:
             raise self._later(caller)
-        self._asked += 1
+        self._turns_asked += 1
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._line, (caller.urgency, next(self._numbers), turn))
         self._serve()
@@ -122,7 +122,7 @@ class RateLimiter:
         except TimeoutError:
             raise self._later(caller) from None
 
-    def _later(self, caller: Caller) -> TurnTooLate:
+    def _later(self, caller: RateLimitCaller) -> TurnTooLate:
         hold_seconds = self._held_until - _now()
         return TurnTooLate(hold_seconds if hold_seconds > 0 else min(_LOOK_AGAIN, self._expected_wait(caller.urgency)))
 
@@ -138,16 +138,16 @@ class RateLimiter:
     def _serve(self) -> None:
         """Give the available turns, and set the alarm for the next one."""
         self._count()
-        while self._line and self._opened and not self.held and self._turns >= 1 - _A_HAIR:
+        while self._line and self._opened and not self.is_held and self._turns >= 1 - _A_HAIR:
             turn = self._next()
             if not turn.done():
                 turn.set_result(None)
                 self._turns -= 1
-                self._given += 1
+                self._turns_given += 1
         self._set_alarm()
 
     def _next(self) -> asyncio.Future[None]:
-        if (self._given + 1) % _OLDEST_EVERY:
+        if (self._turns_given + 1) % _OLDEST_EVERY:
             return heapq.heappop(self._line)[2]
         oldest = min(self._line, key=lambda waiting: waiting[1])
         self._line.remove(oldest)

@@ -20,80 +20,16 @@ from activities.errors import did_you_mean
 
 MOST_BYTES: Final = 10_000_000
 MOST_ERROR_BYTES: Final = 65_536
-
-
-def capped_transport(
-    *,
-    max_connections: int = 20,
-    most: int = MOST_BYTES,
-    trust: ssl.SSLContext | None = None,
-    transport: httpx.AsyncBaseTransport | None = None,
-) -> httpx.AsyncBaseTransport:
-    """Answers are limited to `most` bytes, error bodies to `MOST_ERROR_BYTES`."""
-    return _CappedTransport(transport or Network(trust or _public_authorities(), max_connections), most)
-
-
-@cache
-def _public_authorities() -> ssl.SSLContext:
-    # Read once: a hundred certificates take longer than many a call, and each token has its own client.
-    return httpx.create_ssl_context(trust_env=False)
-
-
-class _CappedTransport(httpx.AsyncBaseTransport):
-    def __init__(self, network: httpx.AsyncBaseTransport, most: int) -> None:
-        self._network = network
-        self._most = most
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await self._network.handle_async_request(request)
-        if not isinstance(response.stream, httpx.AsyncByteStream):
-            raise TypeError("an asynchronous transport is expected")
-        limit_bytes = self._most if response.is_success else MOST_ERROR_BYTES
-        response.stream = _CappedStream(response.stream, limit_bytes, truncate=not response.is_success)
-        if response.headers.get("content-encoding", "identity") != "identity":
-            await response.aclose()
-            raise httpx.DecodingError("a compressed answer, which nobody asked for")
-        return response
-
-    async def aclose(self) -> None:
-        await self._network.aclose()
-
-
-class _CappedStream(httpx.AsyncByteStream):
-    """A body cut at its cap: error bodies are truncated, others are refused."""
-
-    def __init__(self, stream: httpx.AsyncByteStream, most: int, *, truncate: bool) -> None:
-        self._stream = stream
-        self._most = most
-        self._truncate = truncate
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        remaining = self._most
-        async for chunk in self._stream:
-            yield chunk[:remaining]
-            remaining -= len(chunk)
-            if remaining < 0 and self._truncate:
-                return
-            if remaining < 0:
-                raise httpx.DecodingError(f"an answer of more than {self._most // 1_000_000} MB")
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port to IP addresses; raises `OSError` if there are none."""
-
 LOOKUPS_AT_ONCE: Final = 20
 """Concurrent look-ups, each in a thread; others wait within their call's deadline."""
-
 _SHOWN: Final = 5
 """Allowed hosts named in a refusal."""
 _UNICAST: Final = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("2000::/3"))
 """Global unicast: of IPv6 one eighth, of IPv4 all that is not listed below."""
-
 _SPECIAL: Final = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -107,9 +43,24 @@ _SPECIAL: Final = tuple(
 """IANA's special-purpose registries with multicast (RFC 6890, 9637), since Python's `is_global` differs between
 versions; 6bone's old range; and the public metadata address of a cloud.
 """
+# Below the 5 s after which common servers drop an idle connection, which would look like a lost answer.
+_KEEP_ALIVE: Final = 3.0
+_NEXT_ADDRESS_AFTER: Final = 0.25
+"""Seconds before a host's next address is tried in parallel (RFC 8305)."""
 
 
-class AddressRefused(Exception):
+def capped_transport(
+    *,
+    max_connections: int = 20,
+    limit_bytes: int = MOST_BYTES,
+    trust: ssl.SSLContext | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> httpx.AsyncBaseTransport:
+    """Answers are limited to `most` bytes, error bodies to `MOST_ERROR_BYTES`."""
+    return _CappedTransport(transport or Network(trust or _public_authorities(), max_connections), limit_bytes)
+
+
+class RefusedAddress(Exception):
     """This URL must not be called; the text has the rule, without path or query."""
 
 
@@ -127,13 +78,13 @@ class SystemResolver:
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(LOOKUPS_AT_ONCE)
-        self._asked: dict[str, asyncio.Task[Sequence[str]]] = {}
+        self._lookups: dict[str, asyncio.Task[Sequence[str]]] = {}
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
-        if host not in self._asked:
-            self._asked[host] = asyncio.create_task(self._ask(host, port))
-            self._asked[host].add_done_callback(partial(self._answered, host))
-        return await asyncio.shield(self._asked[host])
+        if host not in self._lookups:
+            self._lookups[host] = asyncio.create_task(self._ask(host, port))
+            self._lookups[host].add_done_callback(partial(self._answered, host))
+        return await asyncio.shield(self._lookups[host])
 
     async def _ask(self, host: str, port: int) -> Sequence[str]:
         async with self._places:
@@ -142,24 +93,9 @@ class SystemResolver:
             return await answer
 
     def _answered(self, host: str, lookup: asyncio.Task[Sequence[str]]) -> None:
-        del self._asked[host]
+        del self._lookups[host]
         if not lookup.cancelled():
             lookup.exception()  # perhaps nobody waits for it any more
-
-
-def _look_up(host: str, port: int, answer: asyncio.Future[Sequence[str]]) -> None:
-    try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        settle = partial(_settle, answer, answer.set_result, [str(address[0]) for *_, address in addresses])
-    except Exception as failure:  # any exception reaches the caller: a look-up slot must not be lost
-        settle = partial(_settle, answer, answer.set_exception, failure)
-    with suppress(RuntimeError):  # the loop has ended meanwhile
-        answer.get_loop().call_soon_threadsafe(settle)
-
-
-def _settle(answer: asyncio.Future[Sequence[str]], settle: Callable[[Any], None], outcome: object) -> None:
-    if not answer.done():
-        settle(outcome)
 
 
 class Guard:
@@ -179,7 +115,7 @@ class Guard:
         host = ""
         try:
             url = _parsed(address)
-            host, port = _place(url)
+            host, port = _split_host(url)
             listed = self._lists(host, port)
             if self._allowed and not listed:
                 allowed_hosts = ", ".join(sorted(self._allowed)[:_SHOWN])
@@ -187,14 +123,14 @@ class Guard:
                 return f"{host} is not listed in {self._setting}{meant}"
             if is_address(host):
                 self._check_addresses([ipaddress.ip_address(host)], listed=listed, encrypted=url.scheme == "https")
-        except AddressRefused as refused:
+        except RefusedAddress as refused:
             return f"{host}: {refused}" if host else str(refused)
         return None
 
     async def check(self, address: str) -> Destination:
         """The address to connect to; raises `AddressRefused`, or `OSError` without an address."""
         url = _parsed(address)
-        host, port = _place(url)
+        host, port = _split_host(url)
         listed = self._lists(host, port)
         if self._allowed and not listed:
             _refuse(f"the host is not listed in {self._setting}")
@@ -220,6 +156,97 @@ class Guard:
             _refuse("there is no such host name")
 
 
+def is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_public(address: IpAddress) -> bool:
+    """Whether it is a public address; an embedded IPv4 address counts."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        return is_public(address.ipv4_mapped)
+    return _is_in(address, _UNICAST) and not _is_in(address, _SPECIAL)
+
+
+class Network(httpx.AsyncHTTPTransport):
+    """httpx's transport with our name resolution, for which it has no argument."""
+
+    def __init__(self, trust: ssl.SSLContext, max_connections: int) -> None:
+        super().__init__(verify=trust, trust_env=False)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=trust,
+            max_connections=max_connections,
+            keepalive_expiry=_KEEP_ALIVE,
+            network_backend=_Connections(),
+        )
+
+
+@cache
+def _public_authorities() -> ssl.SSLContext:
+    # Read once: a hundred certificates take longer than many a call, and each token has its own client.
+    return httpx.create_ssl_context(trust_env=False)
+
+
+class _CappedTransport(httpx.AsyncBaseTransport):
+    def __init__(self, network: httpx.AsyncBaseTransport, limit_bytes: int) -> None:
+        self._network = network
+        self._limit_bytes = limit_bytes
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._network.handle_async_request(request)
+        if not isinstance(response.stream, httpx.AsyncByteStream):
+            raise TypeError("an asynchronous transport is expected")
+        limit_bytes = self._limit_bytes if response.is_success else MOST_ERROR_BYTES
+        response.stream = _CappedStream(response.stream, limit_bytes, truncate=not response.is_success)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            await response.aclose()
+            raise httpx.DecodingError("a compressed answer, which nobody asked for")
+        return response
+
+    async def aclose(self) -> None:
+        await self._network.aclose()
+
+
+class _CappedStream(httpx.AsyncByteStream):
+    """A body cut at its cap: error bodies are truncated, others are refused."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, limit_bytes: int, *, truncate: bool) -> None:
+        self._stream = stream
+        self._limit_bytes = limit_bytes
+        self._truncate = truncate
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        remaining = self._limit_bytes
+        async for chunk in self._stream:
+            yield chunk[:remaining]
+            remaining -= len(chunk)
+            if remaining < 0 and self._truncate:
+                return
+            if remaining < 0:
+                raise httpx.DecodingError(f"an answer of more than {self._limit_bytes // 1_000_000} MB")
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def _look_up(host: str, port: int, answer: asyncio.Future[Sequence[str]]) -> None:
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        settle = partial(_settle, answer, answer.set_result, [str(address[0]) for *_, address in addresses])
+    except Exception as failure:  # any exception reaches the caller: a look-up slot must not be lost
+        settle = partial(_settle, answer, answer.set_exception, failure)
+    with suppress(RuntimeError):  # the loop has ended meanwhile
+        answer.get_loop().call_soon_threadsafe(settle)
+
+
+def _settle(answer: asyncio.Future[Sequence[str]], settle: Callable[[Any], None], outcome: object) -> None:
+    if not answer.done():
+        settle(outcome)
+
+
 def _parsed(address: str) -> httpx.URL:
     try:
         url = httpx.URL(address)
@@ -234,7 +261,7 @@ def _parsed(address: str) -> httpx.URL:
     return url
 
 
-def _place(url: httpx.URL) -> tuple[str, int]:
+def _split_host(url: httpx.URL) -> tuple[str, int]:
     return url.raw_host.decode("ascii").rstrip("."), url.port or (443 if url.scheme == "https" else 80)
 
 
@@ -244,48 +271,16 @@ def _spellings(host: str, port: int) -> set[str]:
     return {bare, bracketed, f"{bracketed}:{port}"}
 
 
-def is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def is_public(address: IpAddress) -> bool:
-    """Whether it is a public address; an embedded IPv4 address counts."""
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        return is_public(address.ipv4_mapped)
-    return _within(address, _UNICAST) and not _within(address, _SPECIAL)
-
-
-def _within(address: IpAddress, networks: Iterable[IpNetwork]) -> bool:
+def _is_in(address: IpAddress, networks: Iterable[IpNetwork]) -> bool:
     return any(address in network for network in networks)
 
 
 def _refuse(rule: str) -> NoReturn:
-    raise AddressRefused(rule)
+    raise RefusedAddress(rule)
 
 
-# Below the 5 s after which common servers drop an idle connection, which would look like a lost answer.
-_KEEP_ALIVE: Final = 3.0
-_NEXT_ADDRESS_AFTER: Final = 0.25
-"""Seconds before a host's next address is tried in parallel (RFC 8305)."""
 _RESOLVERS: Final = WeakKeyDictionary[asyncio.AbstractEventLoop, SystemResolver]()
 """One per event loop, shared by its clients."""
-
-
-class Network(httpx.AsyncHTTPTransport):
-    """httpx's transport with our name resolution, for which it has no argument."""
-
-    def __init__(self, trust: ssl.SSLContext, max_connections: int) -> None:
-        super().__init__(verify=trust, trust_env=False)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=trust,
-            max_connections=max_connections,
-            keepalive_expiry=_KEEP_ALIVE,
-            network_backend=_Connections(),
-        )
 
 
 class _Connections(httpcore.AsyncNetworkBackend):

@@ -23,6 +23,10 @@ from workflows.kinds import Kind
 
 MAX_UPLOAD_MEGABYTES: Final = 20
 Clock = Callable[[], datetime]
+CHECKS: Final[dict[Kind, Callable[..., Awaitable[PreparedStart]]]] = {}
+"""How a file of each kind is checked: `(written, sources)`, with what else the kind knows. Each kind adds its own where
+it is described. Raises `FileFaults` with all faults, and `DirectoryFailure`.
+"""
 
 
 def wall_clock() -> datetime:
@@ -42,12 +46,6 @@ class Sources:
     documents: LocalDocuments = field(default_factory=lambda: LocalDocuments(MAX_UPLOAD_MEGABYTES))
     templates: Path | None = None
     of_parent: bool = False
-
-
-CHECKS: Final[dict[Kind, Callable[..., Awaitable[PreparedStart]]]] = {}
-"""How a file of each kind is checked: `(written, sources)`, with what else the kind knows. Each kind adds its own where
-it is described. Raises `FileFaults` with all faults, and `DirectoryFailure`.
-"""
 
 
 class StartCaller(Protocol):
@@ -99,7 +97,7 @@ class AdmittedStart:
 
 def admit(prepared: PreparedStart, caller: StartCaller = OURS) -> AdmittedStart:
     """Raises `NotPermitted`."""
-    subject = prepared.given.subject
+    subject = prepared.workflow_input.subject
     if not caller.may_begin(subject.kind, subject.requester):
         raise NotPermitted(subject.kind, subject.requester)
     return AdmittedStart(prepared, caller.actor)
@@ -115,7 +113,7 @@ class Intake:
     templates: Path | None = None
 
     @classmethod
-    def of(cls, policies: Path, directory: Directory, clock: Clock = wall_clock) -> Self:
+    def from_settings(cls, policies: Path, directory: Directory, clock: Clock = wall_clock) -> Self:
         """With the catalogue of a file, and the templates beside it."""
         return cls(directory, partial(Catalogue.read, policies), clock, policies.parent)
 

@@ -28,7 +28,7 @@ from activities.files.yaml_lines import FieldPath
 from activities.people.directory import TEAM_AT_MOST, Directory, UnknownGroup, UnknownPerson
 from activities.people.ids import stands_in_full
 from activities.people.person import USUAL_HOURS, Person, PushDevice, Reachable
-from activities.policies.cascade import REQUEST, Resolved
+from activities.policies.cascade import REQUEST, ResolvedPolicy
 from activities.policies.catalogue import Catalogue, UnknownKind
 from activities.policies.policy_file import PolicyLayer, Senseless, self_serving
 from workflows.follow_up.next_step import HORIZON
@@ -40,6 +40,12 @@ from workflows.model.subject import group_of, group_word
 
 PEOPLE_AT_MOST: Final = 100
 """Who is asked to sign, to review or to do something."""
+Value = TypeVar("Value")
+_IN_FULL: Final = ("name", "email", "zone", "locale", "phone", "devices")
+_TO_ALL: Final = ":all"
+"""Behind the word of a group whose rule is `all`."""
+_ASKS: Final = re.compile(rf"{ID_PATTERN}|group:{ID_PATTERN}(?:{_TO_ALL})?")
+_OF_PART: Final = re.compile(r".+\.[0-9]+\.[0-9]+(?:\.r[0-9]+|\.decide)*")
 
 
 @dataclass(frozen=True)
@@ -57,33 +63,6 @@ class KnownPersons:
             {person.id: person for person in answers if isinstance(person, Person)},
             {missing.id: missing.message for missing in answers if isinstance(missing, UnknownPerson)},
         )
-
-
-async def _person_or_why(directory: Directory, id: str) -> Person | UnknownPerson:
-    try:
-        if group := group_of(id):
-            _refuse_crowd(id, group, len(await directory.group(group)))
-        return await directory.person(id)
-    except UnknownPerson as missing:
-        return missing
-    except UnknownGroup as missing:
-        return _NoTeam(id, missing.message)
-
-
-class _NoTeam(UnknownPerson):
-    """A group that cannot ask for anything, and why."""
-
-    def __init__(self, team: str, message: Message) -> None:
-        super().__init__(team)
-        self.message = message
-
-    def __str__(self) -> str:
-        return self.message.english
-
-
-def _refuse_crowd(team: str, group: str, members: int) -> None:
-    if members > TEAM_AT_MOST:
-        raise _NoTeam(team, FileFault.CROWD.to_message(group=group, count=members, most=TEAM_AT_MOST))
 
 
 class Team(NamedTuple):
@@ -113,7 +92,34 @@ class ConcernedPersons(NamedTuple):
     """The requester and those who are asked, as far as the file is valid."""
 
     asking: str | None
-    asked: frozenset[str]
+    asked_ids: frozenset[str]
+
+
+async def _person_or_why(directory: Directory, id: str) -> Person | UnknownPerson:
+    try:
+        if group := group_of(id):
+            _refuse_crowd(id, group, len(await directory.group(group)))
+        return await directory.person(id)
+    except UnknownPerson as missing:
+        return missing
+    except UnknownGroup as missing:
+        return _NoTeam(id, missing.message)
+
+
+class _NoTeam(UnknownPerson):
+    """A group that cannot ask for anything, and why."""
+
+    def __init__(self, team: str, message: Message) -> None:
+        super().__init__(team)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message.english
+
+
+def _refuse_crowd(team: str, group: str, members: int) -> None:
+    if members > TEAM_AT_MOST:
+        raise _NoTeam(team, FileFault.CROWD.to_message(group=group, count=members, most=TEAM_AT_MOST))
 
 
 @dataclass
@@ -128,7 +134,7 @@ class FileChecks(ABC):
     """Whether it ends some day, whatever its policy says."""
 
     catalogue: Catalogue
-    found: KnownPersons
+    persons: KnownPersons
     closing: tuple[tuple[ZoneInfo, time], ...]
     now: datetime
     overdue: bool = field(default=False, kw_only=True)
@@ -148,17 +154,17 @@ class FileChecks(ABC):
     def kind(self, kind: str) -> str:
         """Refuse a kind that the catalogue does not have."""
         try:
-            return self.catalogue.known(kind, closes=self.closes)
+            return self.catalogue.require_kind(kind, closes=self.closes)
         except UnknownKind as unknown:
             raise ValueError(unknown.message) from None
 
     def person(self, id: str) -> Person:
         """Refuse a person whom the directory does not have."""
-        if id in self.found.unknown:
-            raise ValueError(self.found.unknown[id])
-        return self.found.persons[id]
+        if id in self.persons.unknown:
+            raise ValueError(self.persons.unknown[id])
+        return self.persons.persons[id]
 
-    def once(self, identity: str, repeated: Message) -> None:
+    def refuse_repeated(self, identity: str, repeated: Message) -> None:
         """Refuse a second asked person with the same id or address."""
         if identity in self.asked_already:
             raise ValueError(repeated)
@@ -166,10 +172,10 @@ class FileChecks(ABC):
 
     def due(self, due: date | datetime) -> None:
         """Refuse one too far away; remember a past one, which a started request may have."""
-        day = self.near(due)
+        day = self.refuse_distant(due)
         self.overdue = day < (self.now - timedelta(days=2)).date() or self._instant(due) <= self.now
 
-    def near(self, day_or_instant: date | datetime) -> date:
+    def refuse_distant(self, day_or_instant: date | datetime) -> date:
         """The day; refuses one too far away."""
         day = day_or_instant.date() if isinstance(day_or_instant, datetime) else day_or_instant
         if day > (self.now + HORIZON).date():
@@ -209,29 +215,6 @@ async def strangers(policy: Policy, directory: Directory) -> list[tuple[FieldPat
     return [*persons, *[group async for group in _unknown_groups(policy, directory)]]
 
 
-def _persons(policy: Policy) -> Iterator[tuple[FieldPath, str]]:
-    if (escalation := policy.escalation) is not None:
-        for position, id in enumerate(escalation.alternates):
-            yield ("escalation", "alternates", position), id
-        if escalation.fallback is not None:
-            yield ("escalation", "fallback"), escalation.fallback
-    for position, target in enumerate(policy.handoff):
-        if target.person is not None:
-            yield ("handoff", position, "person"), target.person
-
-
-async def _unknown_groups(policy: Policy, directory: Directory) -> AsyncIterator[tuple[FieldPath, Message]]:
-    for position, target in enumerate(policy.handoff):
-        try:
-            await directory.group(target.group) if target.group is not None else ()
-        except UnknownGroup as unknown:
-            yield ("handoff", position, "group"), unknown.message
-
-
-Value = TypeVar("Value")
-_IN_FULL: Final = ("name", "email", "zone", "locale", "phone", "devices")
-
-
 def checks_of(info: ValidationInfo) -> FileChecks:
     if not isinstance(info.context, FileChecks):
         raise TypeError("a file is validated with what it is checked against")
@@ -249,9 +232,6 @@ def _in_directory(id: str, info: ValidationInfo) -> str:
 
 
 PersonId = Annotated[Id, AfterValidator(_in_directory)]
-_TO_ALL: Final = ":all"
-"""Behind the word of a group whose rule is `all`."""
-_ASKS: Final = re.compile(rf"{ID_PATTERN}|group:{ID_PATTERN}(?:{_TO_ALL})?")
 
 
 class GroupRule(StrEnum):
@@ -295,9 +275,23 @@ def asking(asker: str) -> dict[str, Any]:
     return fields | {"notify_all": True} if asker != fields["requester"] else fields
 
 
-def _asks(asker: str, info: ValidationInfo) -> str:
-    checks_of(info).person(person_of(asker))
-    return asker
+def _persons(policy: Policy) -> Iterator[tuple[FieldPath, str]]:
+    if (escalation := policy.escalation) is not None:
+        for position, id in enumerate(escalation.alternates):
+            yield ("escalation", "alternates", position), id
+        if escalation.fallback is not None:
+            yield ("escalation", "fallback"), escalation.fallback
+    for position, target in enumerate(policy.handoff):
+        if target.person is not None:
+            yield ("handoff", position, "person"), target.person
+
+
+async def _unknown_groups(policy: Policy, directory: Directory) -> AsyncIterator[tuple[FieldPath, Message]]:
+    for position, target in enumerate(policy.handoff):
+        try:
+            await directory.group(target.group) if target.group is not None else ()
+        except UnknownGroup as unknown:
+            yield ("handoff", position, "group"), unknown.message
 
 
 def _asker_written(asker: str) -> str:
@@ -308,6 +302,13 @@ def _asker_written(asker: str) -> str:
 
 AskerWord = Annotated[str, BeforeValidator(asking_word), AfterValidator(_asker_written)]
 """A person's id, or the word for a group; of nobody who must be known."""
+
+
+def _asks(asker: str, info: ValidationInfo) -> str:
+    checks_of(info).person(person_of(asker))
+    return asker
+
+
 AskerId = Annotated[AskerWord, AfterValidator(_asks)]
 """The same of somebody known."""
 
@@ -321,7 +322,7 @@ def asked_of(asker: str) -> dict[str, str]:
 class SomebodyEntry(FileModel):
     """Somebody who is asked: by directory id, or described in full."""
 
-    others: ClassVar[tuple[str, ...]] = ()
+    other_ways: ClassVar[tuple[str, ...]] = ()
     """Other fields that say who is asked."""
 
     person: Id | None = None
@@ -341,7 +342,7 @@ class SomebodyEntry(FileModel):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        ways = (*self.others, "person")
+        ways = (*self.other_ways, "person")
         filled_fields = [name for name in (*ways, *_IN_FULL) if getattr(self, name) is not None]
         named, in_full = (
             [name for name in filled_fields if name in ways],
@@ -386,7 +387,7 @@ File = TypeVar("File", bound=AskingFile)
 class CheckedPolicy(NamedTuple):
     """The policy of a valid file; `overdue` says why it can be recognised but no longer started."""
 
-    resolved: Resolved
+    resolved: ResolvedPolicy
     overdue: FileFaults | None
 
 
@@ -400,32 +401,11 @@ async def checked(
     if file and file.id and not of_parent and await _is_given_by_parent(file.id, directory):
         faults += plain.faults([(("id",), FileFault.ID_OF_PARENT.to_message(id=file.id))])
     overdue = plain.faults([(("due",), FileFault.PAST_DAY.to_message())] if checks.overdue else ())
-    if (policy := FilePolicy.of(checks)) is not None:
+    if (policy := FilePolicy.from_checks(checks)) is not None:
         faults += plain.faults(await policy.faults(directory))
     if file is None or policy is None or faults.faults:
         raise faults + overdue
     return file, CheckedPolicy(policy.resolved, overdue if overdue.faults else None)
-
-
-_OF_PART: Final = re.compile(r".+\.[0-9]+\.[0-9]+(?:\.r[0-9]+|\.decide)*")
-
-
-async def _is_given_by_parent(id: str, directory: Directory) -> bool:
-    """Whether it is `X.<number>.<number>`, or `X.<person>`, also of a further attempt or of the decision about it."""
-    member = re.sub(r"\.r[0-9]+$", "", id.partition(".")[2])
-    if _OF_PART.fullmatch(id) or stands_in_full(member):
-        return True
-    try:
-        return bool(member and await directory.person(member))
-    except UnknownPerson:
-        return False
-
-
-def _validated(plain: PlainFile, model: type[File], checks: FileChecks) -> tuple[File | None, FileFaults]:
-    try:
-        return plain.validate(model, checks), FileFaults(())
-    except FileFaults as faults:
-        return None, faults
 
 
 @dataclass(frozen=True)
@@ -433,10 +413,10 @@ class FilePolicy:
     """The policy of a file whose kind, policy and due date are valid, whatever else is wrong."""
 
     checks: FileChecks
-    resolved: Resolved
+    resolved: ResolvedPolicy
 
     @classmethod
-    def of(cls, checks: FileChecks) -> Self | None:
+    def from_checks(cls, checks: FileChecks) -> Self | None:
         """The policy of the file, None if unknown."""
         if not checks.right.keys() >= checks.made_of:
             return None
@@ -467,13 +447,13 @@ class FilePolicy:
         if self.checks.closes and not self.resolved.policy.expires:
             yield ("expires",), FileFault.NEVER_CLOSES.to_message()
 
-    def _placed(self, at: FieldPath, why: Message) -> tuple[FieldPath, Message]:
+    def _placed(self, path: FieldPath, reason: Message) -> tuple[FieldPath, Message]:
         """The fault at the field that causes it: of the file's policy, or its kind."""
         kind = self.checks.right["kind"]
-        layer = self.resolved.layer(".".join(step for step in at if isinstance(step, str)))
+        layer = self.resolved.layer(".".join(step for step in path if isinstance(step, str)))
         if layer == REQUEST:
-            return ("policy", *at), why
-        values = {"kind": kind, "field": written_path(at), "why": why}
+            return ("policy", *path), reason
+        values = {"kind": kind, "field": written_path(path), "why": reason}
         if layer == kind:
             return ("kind",), FileFault.KIND_UNUSABLE.to_message(**values)
         return ("kind",), FileFault.KIND_ABOVE_UNUSABLE.to_message(layer=layer, **values)
@@ -498,6 +478,24 @@ async def read_as(kind: Kind, written: FileText | PlainFile) -> PlainFile:
         )
         raise plain.faults([((), message)])
     return plain
+
+
+async def _is_given_by_parent(id: str, directory: Directory) -> bool:
+    """Whether it is `X.<number>.<number>`, or `X.<person>`, also of a further attempt or of the decision about it."""
+    member = re.sub(r"\.r[0-9]+$", "", id.partition(".")[2])
+    if _OF_PART.fullmatch(id) or stands_in_full(member):
+        return True
+    try:
+        return bool(member and await directory.person(member))
+    except UnknownPerson:
+        return False
+
+
+def _validated(plain: PlainFile, model: type[File], checks: FileChecks) -> tuple[File | None, FileFaults]:
+    try:
+        return plain.validate(model, checks), FileFaults(())
+    except FileFaults as faults:
+        return None, faults
 
 
 def _fields(plain: Any) -> set[str]:

@@ -44,13 +44,14 @@ REFUSED_KEPT: Final = timedelta(days=1)
 """How long a start may take before what it stored is taken for a leftover."""
 _SUMMARY_BYTES: Final = 160
 """The server keeps 400 bytes of a summary, after the codec has encrypted it."""
+_FORGOTTEN: Final = "there was neither a workflow nor a record of it"
 
 
 class PreparedStart(Protocol):
     """A fully checked file; nothing is stored or started yet."""
 
     @property
-    def given(self) -> FollowUpInput:
+    def workflow_input(self) -> FollowUpInput:
         """The workflow's input."""
         ...
 
@@ -95,9 +96,9 @@ class BrokenOff(Exception):
 
     def __init__(self, name: WorkflowName, status: RunStatus) -> None:
         helps = f"countersign {name.kind.spec.command} show {name.id} tells how far it came"
-        self.left = status is RunStatus.TERMINATED
-        if self.left:
-            helps = f"start it with --again to {name.kind.spec.again}"
+        self.is_restartable = status is RunStatus.TERMINATED
+        if self.is_restartable:
+            helps = f"start it with --again to {name.kind.spec.again_label}"
         super().__init__(f"{name.id}: its workflow was {status} and nobody goes on with it; {helps}")
         self.id = name.id
 
@@ -107,7 +108,7 @@ class SentAfterReview(BrokenOff):
 
     def __init__(self, name: WorkflowName) -> None:
         super().__init__(name, RunStatus.TERMINATED)
-        self.left = False
+        self.is_restartable = False
         command_word = name.kind.spec.command
         self.args = (
             f"{name.id}: it was sent after its review, which cannot be begun once more; end it "
@@ -153,7 +154,7 @@ async def start(
     *,
     actor: str | None = None,
     parent: str | None = None,
-    again: bool = False,
+    is_restart: bool = False,
     delay: timedelta = timedelta(),
     starter: Starter | None = None,
 ) -> StartResult:
@@ -165,26 +166,26 @@ async def start(
     `NotItsOwn` for an id outside its parent's, `BrokenOff` for a broken-off workflow; with `again` a terminated one is
     started anew.
     """
-    workflow_name, digest = _name_of(prepared), prepared.given.fingerprint
+    workflow_name, digest = _name_of(prepared), prepared.workflow_input.fingerprint
     if parent is not None and owner_in(workflow_name.id) != parent.partition(":")[2]:
         raise NotItsOwn(workflow_name.id, parent)
     if record := await _recorded(store, workflow_name):
         return _recognise(workflow_name, digest, record)
     chosen_starter = starter or Starter(client.start_workflow)
-    earlier = await _in_temporal(client, workflow_name) if again or chosen_starter.joins else None
-    if earlier is not None and not (again and earlier.can_be_taken_up_by(prepared)):
+    earlier = await _in_temporal(client, workflow_name) if is_restart or chosen_starter.joins else None
+    if earlier is not None and not (is_restart and earlier.can_be_taken_up_by(prepared)):
         result = _recognise(workflow_name, digest, earlier)
         if not (chosen_starter.joins and earlier.status.open):
             return result
     elif prepared.overdue is not None:
         return _recognise(workflow_name, digest, earlier or await _in_temporal(client, workflow_name), prepared.overdue)
-    if earlier is not None and await _was_sent_after_review(store, prepared.given):
+    if earlier is not None and await _was_sent_after_review(store, prepared.workflow_input):
         raise SentAfterReview(workflow_name)
     if earlier is None:
         await _refuse_other_content(client, store, workflow_name, digest)
     workflow_input = await prepared.store_input(store)
     handle = await _start_workflow(
-        chosen_starter, workflow_name, workflow_input, parent, earlier if again else None, delay=delay
+        chosen_starter, workflow_name, workflow_input, parent, earlier if is_restart else None, delay=delay
     )
     if handle is None or chosen_starter.joins:
         # Of two concurrent joins with different content, one is refused now.
@@ -259,9 +260,77 @@ def start_of(workflow_input: FollowUpInput, parent: str | None, now: datetime, a
     return Start(subject.kind, subject.title, workflow_input.people, subject.requester, parent, now, actor, document)
 
 
+def search_attributes(workflow_input: FollowUpInput, parent: str | None, begins: datetime) -> TypedSearchAttributes:
+    subject = workflow_input.subject
+    pairs: list[SearchAttributePair[Any]] = [
+        SearchAttributePair(names.STATUS, workflow_input.first_status),
+        SearchAttributePair(names.KIND, subject.kind),
+        SearchAttributePair(names.STAGE, workflow_input.first_stage),
+        SearchAttributePair(names.REQUESTER, subject.requester),
+    ]
+    if parent is not None:
+        pairs.append(SearchAttributePair(names.PARENT, parent))
+    if first_asked := listed_people(workflow_input.first_asked):
+        pairs += [SearchAttributePair(names.WAITING_FOR, first_asked), SearchAttributePair(names.TURN_AT, begins)]
+    if workflow_input.teams:
+        pairs.append(SearchAttributePair(names.TEAMS, listed_people(workflow_input.teams)))
+    return TypedSearchAttributes(pairs)
+
+
+def summary(kind: str, title: str) -> str:
+    """`customer-contract: Master services agreement`; no names of people."""
+    return f"{kind}: {title}".encode()[:_SUMMARY_BYTES].decode(errors="ignore")
+
+
+async def end_terminated(
+    client: Client,
+    store: Store,
+    workflow_id: str,
+    cancellation: Cancellation,
+    now: datetime,
+    *,
+    begun_by: str | None = None,
+) -> bool:
+    """Cancel a terminated request's document by a new run that only cancels, from the stored input; idempotent. A
+    document signed meanwhile ends as signed. False if not broken off, started by another than `begun_by`, or a task.
+    """
+    workflow_name, run = named(workflow_id), await executions.find_run(client, workflow_id)
+    if workflow_name is None or not workflow_name.kind.spec.document or run is None:
+        return False
+    if not run.status.broken_off or (begun_by and run.search_attributes.get(names.PARENT) != begun_by):
+        return False
+    request_input = await executions.began_with(client, run, SignatureInput)
+    explanation = None if run.status is executions.RunStatus.TERMINATED else f"it had {run.status}"
+    await restart(client, store, workflow_name, _to_be_ended(request_input, cancellation, now, explanation))
+    return True
+
+
+async def end_forgotten(
+    client: Client,
+    store: Store,
+    request_input: SignatureInput,
+    cancellation: Cancellation,
+    now: datetime,
+    *,
+    parent: str,
+) -> bool:
+    """End a request that Temporal has forgotten, like a terminated one, by its input. Idempotent. False if the server
+    refuses such a start.
+    """
+    workflow_name = WorkflowName(Kind.REQUEST, request_input.brief.id)
+    to_be_ended = _to_be_ended(request_input, cancellation, now, _FORGOTTEN)
+    try:
+        await restart(client, store, workflow_name, to_be_ended, forgotten_of=parent)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.INVALID_ARGUMENT:
+            raise
+        return False
+    return True
+
+
 async def _refuse_other_content(client: Client, store: Store, workflow_name: WorkflowName, fingerprint: str) -> None:
     """Raise `IdTaken` before anything is stored; of two starts at the same time one is refused afterwards."""
-    if await store.starts.known([workflow_name.workflow_id]):
+    if await store.starts.find_known([workflow_name.workflow_id]):
         run = await _in_temporal(client, workflow_name)
         if run is not None and run.fingerprint != fingerprint:
             raise IdTaken(workflow_name)
@@ -274,7 +343,7 @@ async def _was_sent_after_review(store: Store, workflow_input: FollowUpInput) ->
 
 
 def _name_of(prepared: PreparedStart) -> WorkflowName:
-    subject = prepared.given.subject
+    subject = prepared.workflow_input.subject
     return WorkflowName(subject.type, subject.id)
 
 
@@ -288,7 +357,7 @@ class _EarlierStart(BaseModel):
     origin: str | None = None
 
     def can_be_taken_up_by(self, prepared: PreparedStart) -> bool:
-        return self.status is RunStatus.TERMINATED and self.fingerprint == prepared.given.fingerprint
+        return self.status is RunStatus.TERMINATED and self.fingerprint == prepared.workflow_input.fingerprint
 
 
 async def _recorded(store: Store, workflow_name: WorkflowName) -> _EarlierStart | None:
@@ -297,28 +366,28 @@ async def _recorded(store: Store, workflow_name: WorkflowName) -> _EarlierStart 
 
 
 async def _in_temporal(client: Client, workflow_name: WorkflowName) -> _EarlierStart | None:
-    run = await executions.found(client, workflow_name.workflow_id)
+    run = await executions.find_run(client, workflow_name.workflow_id)
     if run is None:
         return None
     return _EarlierStart(
         fingerprint=await run.memo(names.MEMO_FINGERPRINT),
         run_id=run.run_id,
         status=run.status,
-        parent=run.known.get(names.PARENT),
+        parent=run.search_attributes.get(names.PARENT),
         origin=await run.memo(names.MEMO_ORIGIN) or None,
     )
 
 
 def _recognise(
-    workflow_name: WorkflowName, fingerprint: str, known: _EarlierStart | None, unknown: Exception | None = None
+    workflow_name: WorkflowName, fingerprint: str, earlier: _EarlierStart | None, unknown: Exception | None = None
 ) -> StartResult:
-    if known is None and unknown is not None:
+    if earlier is None and unknown is not None:
         raise unknown
-    if known is None or known.fingerprint != fingerprint:
+    if earlier is None or earlier.fingerprint != fingerprint:
         raise IdTaken(workflow_name)
-    if known.status.broken_off:
-        raise BrokenOff(workflow_name, known.status)
-    return StartResult(workflow_name.id, workflow_name.workflow_id, known.run_id, created=False)
+    if earlier.status.broken_off:
+        raise BrokenOff(workflow_name, earlier.status)
+    return StartResult(workflow_name.id, workflow_name.workflow_id, earlier.run_id, created=False)
 
 
 async def _start_workflow(
@@ -357,82 +426,11 @@ async def _start_workflow(
         return None
 
 
-def search_attributes(workflow_input: FollowUpInput, parent: str | None, begins: datetime) -> TypedSearchAttributes:
-    subject = workflow_input.subject
-    pairs: list[SearchAttributePair[Any]] = [
-        SearchAttributePair(names.STATUS, workflow_input.first_status),
-        SearchAttributePair(names.KIND, subject.kind),
-        SearchAttributePair(names.STAGE, workflow_input.first_stage),
-        SearchAttributePair(names.REQUESTER, subject.requester),
-    ]
-    if parent is not None:
-        pairs.append(SearchAttributePair(names.PARENT, parent))
-    if first_asked := listed_people(workflow_input.first_asked):
-        pairs += [SearchAttributePair(names.WAITING_FOR, first_asked), SearchAttributePair(names.TURN_AT, begins)]
-    if workflow_input.teams:
-        pairs.append(SearchAttributePair(names.TEAMS, listed_people(workflow_input.teams)))
-    return TypedSearchAttributes(pairs)
-
-
-def summary(kind: str, title: str) -> str:
-    """`customer-contract: Master services agreement`; no names of people."""
-    return f"{kind}: {title}".encode()[:_SUMMARY_BYTES].decode(errors="ignore")
-
-
-_FORGOTTEN: Final = "there was neither a workflow nor a record of it"
-
-
-async def end_terminated(
-    client: Client,
-    store: Store,
-    workflow_id: str,
-    cancellation: Cancellation,
-    now: datetime,
-    *,
-    begun_by: str | None = None,
-) -> bool:
-    """Cancel a terminated request's document by a new run that only cancels, from the stored input; idempotent. A
-    document signed meanwhile ends as signed. False if not broken off, started by another than `begun_by`, or a task.
-    """
-    workflow_name, run = named(workflow_id), await executions.found(client, workflow_id)
-    if workflow_name is None or not workflow_name.kind.spec.document or run is None:
-        return False
-    if not run.status.broken_off or (begun_by and run.known.get(names.PARENT) != begun_by):
-        return False
-    request_input = await executions.began_with(client, run, SignatureInput)
-    explanation = None if run.status is executions.RunStatus.TERMINATED else f"it had {run.status}"
-    await restart(client, store, workflow_name, _to_be_ended(request_input, cancellation, now, explanation))
-    return True
-
-
-async def end_forgotten(
-    client: Client,
-    store: Store,
-    request_input: SignatureInput,
-    cancellation: Cancellation,
-    now: datetime,
-    *,
-    parent: str,
-) -> bool:
-    """End a request that Temporal has forgotten, like a terminated one, by its input. Idempotent. False if the server
-    refuses such a start.
-    """
-    workflow_name = WorkflowName(Kind.REQUEST, request_input.brief.id)
-    to_be_ended = _to_be_ended(request_input, cancellation, now, _FORGOTTEN)
-    try:
-        await restart(client, store, workflow_name, to_be_ended, forgotten_of=parent)
-    except RPCError as error:
-        if error.status is not RPCStatusCode.INVALID_ARGUMENT:
-            raise
-        return False
-    return True
-
-
 def _to_be_ended(
-    request_input: SignatureInput, cancellation: Cancellation, now: datetime, why: str | None
+    request_input: SignatureInput, cancellation: Cancellation, now: datetime, reason: str | None
 ) -> SignatureInput:
     memory = SignatureState.begin(request_input.brief.replace(reviewers=()), now).note(
-        now, EventType.TERMINATED, None, why
+        now, EventType.TERMINATED, None, reason
     )
     ending = commands.attributed(commands.cancel(memory, cancellation, now), memory, cancellation)
     return request_input.replace(carried=ending)

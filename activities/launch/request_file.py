@@ -38,7 +38,7 @@ from activities.launch.intake import (
 from activities.people.directory import askers
 from activities.people.ids import ids_in_full
 from activities.people.person import SignersFile
-from activities.policies.cascade import Resolved
+from activities.policies.cascade import ResolvedPolicy
 from activities.records.cover_sheet import CoverSheet
 from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
@@ -48,6 +48,11 @@ from workflows.model.signature import Document, Reviewer, SignatureBrief
 from workflows.model.subject import Participant, Role
 from workflows.names import adopted_document
 from workflows.signature.state import SignatureInput
+
+PREFILLED_AT_MOST: Final = 100
+"""Tags of one document that are filled in; texts of up to 4,000 characters."""
+REVIEWERS_AT_MOST: Final = 20
+"""Entries, people or groups."""
 
 
 @dataclass
@@ -79,12 +84,6 @@ def persons_named(plain: Any) -> frozenset[str]:
     people = (*maps(plain, "signers"), *maps(plain, "reviewers"))
     named = [asker_named(plain, "requester"), *(entry.get("person") for entry in people)]
     return frozenset(id for id in named if isinstance(id, str))
-
-
-def _checks(info: ValidationInfo) -> RequestChecks:
-    if not isinstance(info.context, RequestChecks):
-        raise TypeError("a request file is validated with RequestChecks")
-    return info.context
 
 
 class DocumentEntry(FileModel):
@@ -120,19 +119,19 @@ class SignerEntry(SomebodyEntry):
 
     @field_validator("person")
     @classmethod
-    def _once(cls, id: str | None, info: ValidationInfo) -> str | None:
+    def _refuse_repeated_signer(cls, id: str | None, info: ValidationInfo) -> str | None:
         if id is not None:
             checks = _checks(info)
             address = checks.person(id).email.casefold()
-            checks.once(id, FileFault.SIGNER_TWICE.to_message(person=id))
-            checks.once(address, FileFault.ADDRESS_OF_SIGNER.to_message())
+            checks.refuse_repeated(id, FileFault.SIGNER_TWICE.to_message(person=id))
+            checks.refuse_repeated(address, FileFault.ADDRESS_OF_SIGNER.to_message())
         return id
 
     @field_validator("email")
     @classmethod
     def _own_address(cls, email: str | None, info: ValidationInfo) -> str | None:
         if email is not None:
-            _checks(info).once(email.casefold(), FileFault.ADDRESS_OF_SIGNER.to_message())
+            _checks(info).refuse_repeated(email.casefold(), FileFault.ADDRESS_OF_SIGNER.to_message())
         return email
 
 
@@ -152,7 +151,7 @@ class ReviewerEntry(FileModel):
             if id in checks.asking:
                 raise FileFault.REVIEWS_OWN.error(person=id)
             # A signer may review it as well.
-            checks.once(f"reviewer {id}", FileFault.REVIEWER_TWICE.to_message(person=id))
+            checks.refuse_repeated(f"reviewer {id}", FileFault.REVIEWER_TWICE.to_message(person=id))
         return id
 
     @field_validator("group")
@@ -162,7 +161,7 @@ class ReviewerEntry(FileModel):
             checks = _checks(info)
             if refused := checks.teams[name].refused:
                 raise ValueError(refused)
-            checks.once(f"reviewers {name}", FileFault.REVIEWERS_TWICE.to_message(group=name))
+            checks.refuse_repeated(f"reviewers {name}", FileFault.REVIEWERS_TWICE.to_message(group=name))
         return name
 
     @model_validator(mode="after")
@@ -180,12 +179,12 @@ def _as_text(value: object) -> object:
 
 TagValue: TypeAlias = Annotated[Message, BeforeValidator(_as_text)]
 """A text, a day, or `true` or `false` for a box."""
-PREFILLED_AT_MOST: Final = 100
-"""Tags of one document that are filled in; texts of up to 4,000 characters."""
 
 
-REVIEWERS_AT_MOST: Final = 20
-"""Entries, people or groups."""
+def _checks(info: ValidationInfo) -> RequestChecks:
+    if not isinstance(info.context, RequestChecks):
+        raise TypeError("a request file is validated with RequestChecks")
+    return info.context
 
 
 class RequestFile(AskingFile):
@@ -232,7 +231,7 @@ class PreparedRequest:
     """A fully checked request file; nothing is stored or started yet."""
 
     request: SignatureInput
-    resolved: Resolved
+    resolved: ResolvedPolicy
     """Its policy, and the layer of each value."""
     document: bytes | None = field(repr=False)
     """The PDF, None for a template."""
@@ -248,7 +247,7 @@ class PreparedRequest:
         return self.request.brief.id
 
     @property
-    def given(self) -> SignatureInput:
+    def workflow_input(self) -> SignatureInput:
         return self.request
 
     async def store_input(self, store: Store) -> SignatureInput:
@@ -288,7 +287,7 @@ async def prepare_request(written: FileText | PlainFile, sources: Sources) -> Pr
         folder=plain.folder,
         documents=sources.documents,
         catalogue=sources.catalogue,
-        found=persons,
+        persons=persons,
         closing=closing_times(maps(plain.plain, "signers"), persons),
         now=sources.now,
     )
@@ -297,6 +296,28 @@ async def prepare_request(written: FileText | PlainFile, sources: Sources) -> Pr
 
 
 CHECKS[Kind.REQUEST] = prepare_request
+
+
+def canonical(file: RequestFile, document_sha256: str | None) -> bytes:
+    """The file as canonical JSON, without its id, with the document by hash; its SHA-256 is the fingerprint."""
+    content = file.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"id": True})
+    if document_sha256 is not None:
+        content["document"] = {**content["document"], "sha256": document_sha256}
+        del content["document"]["file"]
+    return rfc8785.dumps(content)
+
+
+def reviewers_of(entries: Sequence[ReviewerEntry], teams: Mapping[str, Team]) -> tuple[Reviewer, ...]:
+    """Each person once: whoever is named is left out of groups, and who is in two groups belongs to the first."""
+    named = {entry.person for entry in entries if entry.person}
+    reviewer_by_person: dict[str, Reviewer] = {}
+    for position, entry in enumerate(entries, start=1):
+        order, team = entry.order or position, entry.group if entry.rule is GroupRule.FIRST else None
+        people = (entry.person,) if entry.person else teams[entry.group or ""].members
+        for person in people:
+            if person == entry.person or person not in {*named, *reviewer_by_person}:
+                reviewer_by_person[person] = Reviewer(person=person, order=order, team=team or "")
+    return tuple(reviewer_by_person.values())
 
 
 def _prepared(
@@ -323,17 +344,8 @@ def _prepared(
     )
     request = SignatureInput(brief=brief, policy=policy, due=file.due, fingerprint=digest, subscribers=file.subscribers)
     return PreparedRequest(
-        request, checked_policy.resolved, pdf, SignersFile.of(in_full, ids), checked_policy.overdue, as_sent
+        request, checked_policy.resolved, pdf, SignersFile.dump_signers(in_full, ids), checked_policy.overdue, as_sent
     )
-
-
-def canonical(file: RequestFile, document_sha256: str | None) -> bytes:
-    """The file as canonical JSON, without its id, with the document by hash; its SHA-256 is the fingerprint."""
-    content = file.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"id": True})
-    if document_sha256 is not None:
-        content["document"] = {**content["document"], "sha256": document_sha256}
-        del content["document"]["file"]
-    return rfc8785.dumps(content)
 
 
 def _document(entry: DocumentEntry, pdf: bytes | None) -> Document:
@@ -341,19 +353,6 @@ def _document(entry: DocumentEntry, pdf: bytes | None) -> Document:
         return Document(template=entry.template)
     digest = hashlib.sha256(pdf).hexdigest()
     return Document(sha256=digest, size=len(pdf), file_name=PurePosixPath(entry.file).name)
-
-
-def reviewers_of(entries: Sequence[ReviewerEntry], teams: Mapping[str, Team]) -> tuple[Reviewer, ...]:
-    """Each person once: whoever is named is left out of groups, and who is in two groups belongs to the first."""
-    named = {entry.person for entry in entries if entry.person}
-    reviewer_by_person: dict[str, Reviewer] = {}
-    for position, entry in enumerate(entries, start=1):
-        order, team = entry.order or position, entry.group if entry.rule is GroupRule.FIRST else None
-        people = (entry.person,) if entry.person else teams[entry.group or ""].members
-        for person in people:
-            if person == entry.person or person not in {*named, *reviewer_by_person}:
-                reviewer_by_person[person] = Reviewer(person=person, order=order, team=team or "")
-    return tuple(reviewer_by_person.values())
 
 
 def _signers(file: RequestFile, ids: tuple[str | None, ...]) -> tuple[Participant, ...]:

@@ -11,7 +11,7 @@ from activities.launch import intake, launch
 from activities.launch.doors import CHECKS, Sources
 from activities.people.ids import ids_in_full
 from activities.people.person import Reachable, SignersFile
-from activities.policies.cascade import Resolved
+from activities.policies.cascade import ResolvedPolicy
 from activities.policies.policy_file import PolicyLayer
 from activities.records.cover_sheet import TaskCover
 from activities.records.store import Store
@@ -45,13 +45,15 @@ class TaskChecks(intake.FileChecks):
         named = (owner, *(entry.get("person") for entry in (*assignees, *intake.maps(plain, "colleagues"))))
         persons = await intake.KnownPersons.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
         closing = intake.closing_times(assignees, persons)
-        return cls(catalogue=sources.catalogue, found=persons, closing=closing, now=sources.now, owner=owner, team=team)
+        return cls(
+            catalogue=sources.catalogue, persons=persons, closing=closing, now=sources.now, owner=owner, team=team
+        )
 
     @property
     def concerned(self) -> intake.ConcernedPersons:
         """The owner, and everybody of the directory who is asked."""
         assignee = self.right.get("who")
-        assignee_ids = self.asked(assignee) if assignee and assignee.in_full is None else ()
+        assignee_ids = self.assignee_ids(assignee) if assignee and assignee.in_full is None else ()
         return intake.ConcernedPersons(self.right.get("owner"), frozenset(assignee_ids))
 
     @property
@@ -59,7 +61,7 @@ class TaskChecks(intake.FileChecks):
         layer, window = super().layer, self.right["within"]
         return layer if window is None else (layer or PolicyLayer()).model_copy(update={"window": window})
 
-    def asked(self, entry: "WhoEntry") -> tuple[str, ...]:
+    def assignee_ids(self, entry: "WhoEntry") -> tuple[str, ...]:
         """Ids of those asked; empty for a person described in full."""
         if entry.group is not None:
             return self.team.members
@@ -69,20 +71,14 @@ class TaskChecks(intake.FileChecks):
         person = self.person(id)
         if id == self.owner:
             raise FileFault.ASKS_THE_OWNER.error(person=id)
-        self.once(id, FileFault.ASKED_TWICE.to_message(person=id))
+        self.refuse_repeated(id, FileFault.ASKED_TWICE.to_message(person=id))
         self.address_once(person.email)
         return id
 
     def address_once(self, email: str) -> str:
         """Refuse a repeated address: a person could hand over to themselves."""
-        self.once(email.casefold(), FileFault.ADDRESS_OF_ASKED.to_message())
+        self.refuse_repeated(email.casefold(), FileFault.ADDRESS_OF_ASKED.to_message())
         return email
-
-
-def _checks(info: ValidationInfo) -> TaskChecks:
-    if not isinstance(info.context, TaskChecks):
-        raise TypeError("a task file is validated with TaskChecks")
-    return info.context
 
 
 class AskedEntry(intake.SomebodyEntry):
@@ -99,10 +95,16 @@ class AskedEntry(intake.SomebodyEntry):
         return email and _checks(info).address_once(email)
 
 
+def _checks(info: ValidationInfo) -> TaskChecks:
+    if not isinstance(info.context, TaskChecks):
+        raise TypeError("a task file is validated with TaskChecks")
+    return info.context
+
+
 class WhoEntry(AskedEntry):
     """Everybody of a group, or one person."""
 
-    others: ClassVar[tuple[str, ...]] = ("group",)
+    other_ways: ClassVar[tuple[str, ...]] = ("group",)
 
     group: Id | None = None
 
@@ -158,8 +160,8 @@ class TaskFile(intake.AskingFile):
 class PreparedTask:
     """A fully checked task file; nothing is started yet."""
 
-    given: TaskInput
-    resolved: Resolved
+    workflow_input: TaskInput
+    resolved: ResolvedPolicy
     """Its policy, and the layer of each value."""
     people: bytes | None = field(default=None, repr=False)
     """People described in full as stored, None if all are in the directory."""
@@ -168,11 +170,11 @@ class PreparedTask:
 
     async def store_input(self, store: Store) -> TaskInput:
         """Stores people and text, under the fingerprint; of several starts of one id at most one will run."""
-        task = self.given.task
+        task = self.workflow_input.task
         stored_texts = await store.keep_input(
-            task.workflow_id, self.given.fingerprint, self.people, {"text": task.text}
+            task.workflow_id, self.workflow_input.fingerprint, self.people, {"text": task.text}
         )
-        return self.given.replace(task=task.replace(text=stored_texts.get("text", "")))
+        return self.workflow_input.replace(task=task.replace(text=stored_texts.get("text", "")))
 
     async def store_for_pages(self, store: Store, workflow_input: FollowUpInput) -> None:
         if isinstance(workflow_input, TaskInput):
@@ -187,7 +189,7 @@ async def prepare_task(written: FileText | PlainFile, sources: Sources) -> Prepa
     plain = await intake.read_as(Kind.TASK, written)
     checks = await TaskChecks.look_up(plain.plain, sources)
     file, checked_policy = await intake.checked(plain, TaskFile, checks, directory, of_parent=sources.of_parent)
-    return _prepared(file, checked_policy, checks.asked(file.who), directory.secret)
+    return _prepared(file, checked_policy, checks.assignee_ids(file.who), directory.secret)
 
 
 CHECKS[Kind.TASK] = prepare_task
@@ -215,4 +217,6 @@ def _prepared(
         lock_screen=policy.lock_screen,
     )
     task_input = TaskInput(task=task, policy=policy, due=file.due, fingerprint=digest, subscribers=file.subscribers)
-    return PreparedTask(task_input, checked_policy.resolved, SignersFile.of(file.in_full, ids), checked_policy.overdue)
+    return PreparedTask(
+        task_input, checked_policy.resolved, SignersFile.dump_signers(file.in_full, ids), checked_policy.overdue
+    )

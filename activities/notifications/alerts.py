@@ -23,10 +23,15 @@ from workflows.ports import PushService
 
 NEWS_WITHIN: Final = 20.0
 """Seconds after which no alert is begun."""
+HEARD_WITHIN: Final = 5.0
+"""Seconds of a notice's time for alerting on-call."""
+FRESH: Final = 60.0
+"""Seconds for which a process assumes that all workers know what it has learnt."""
+_STAGES: Final = (NotificationType.PUSH_RECOVERED, NotificationType.PUSH_REFUSED)
 
 
 @dataclass(frozen=True)
-class Watched:
+class IncidentSubject:
     """What an incident is about; `stages` are its notifications by grade, `id` is the key on phones and in ledgers."""
 
     id: str
@@ -43,27 +48,29 @@ class OnCallAlerts:
     person: str
     seconds: float = NEWS_WITHIN
 
-    async def tell(self, incident: Incident, of: Watched, now: datetime) -> Incident:
+    async def tell(self, incident: Incident, watched: IncidentSubject, now: datetime) -> Incident:
         """The incident after on-call was told of its news, if there are any; undelivered news stay news.
 
         Equal alerts have one key, and show as one notice on a phone.
         """
         if not incident.has_news(now):
             return incident
-        stage = of.stages[incident.grade]
-        key = notice_key(of.id, f"{stage}-{incident.since or now:%Y%m%d%H%M%S%f}", self.person)
+        stage = watched.stages[incident.grade]
+        key = notice_key(watched.id, f"{stage}-{incident.since or now:%Y%m%d%H%M%S%f}", self.person)
         notice = NotificationOrder(key=key, stage=stage, person=self.person, action=NoticeAction.OPEN)
-        subject = Subject(id=of.id, kind=of.kind, title=of.title, requester=self.person, people=())
-        return incident.heard(now) if await self._told(subject, notice, now) else incident
+        subject = Subject(id=watched.id, kind=watched.kind, title=watched.title, requester=self.person, people=())
+        return incident.heard(now) if await self._send_notice(subject, notice, now) else incident
 
     async def hears_too(self, delivery: Delivery, notice: NotificationOrder, now: datetime) -> bool:
         """Send on-call a requester's notice that perhaps only an operator can resolve."""
         key = notice_key(delivery.subject.id, notice.stage, self.person)
-        return await self._told(
+        return await self._send_notice(
             delivery.subject, notice.replace(person=self.person, key=key), now, delivery.first_run_id
         )
 
-    async def _told(self, subject: Subject, notice: NotificationOrder, now: datetime, first_run_id: str = "") -> bool:
+    async def _send_notice(
+        self, subject: Subject, notice: NotificationOrder, now: datetime, first_run_id: str = ""
+    ) -> bool:
         try:
             async with asyncio.timeout(self.seconds):
                 report = await self.push.deliver(
@@ -87,37 +94,33 @@ class KeptAlerts:
     on_call: OnCallAlerts | None
     pause: float = 0.0
 
-    async def learn(self, about: About, of: Watched, becomes: Change, now: datetime) -> bool | None:
+    async def learn(self, topic: About, watched: IncidentSubject, becomes: Change, now: datetime) -> bool | None:
         """Keep what an incident becomes; whether on-call was reached, None if nothing was sent.
 
         One worker tells at a time, and then looks for news that others left to it; one that dies is replaced.
         """
         reached, on_call = None, self.on_call
-        previous, incident = await self.incidents.change(about, lambda incident: self._taken(becomes(incident), now))
+        previous, incident = await self.incidents.change(
+            topic, lambda incident: self._claim_telling(becomes(incident), now)
+        )
         while on_call and incident.telling_until not in (None, previous.telling_until):
-            told_incident = await on_call.tell(incident, of, now)
+            told_incident = await on_call.tell(incident, watched, now)
             if told_incident == incident:
-                await self.incidents.change(about, lambda incident: incident.telling(self.pause))
+                await self.incidents.change(topic, lambda incident: incident.telling(self.pause))
                 return False
             reached = True
-            previous, incident = await self.incidents.change(about, self._after(told_incident, now))
+            previous, incident = await self.incidents.change(topic, self._record_telling(told_incident, now))
         return reached
 
-    def _taken(self, incident: Incident, now: datetime) -> Incident:
+    def _claim_telling(self, incident: Incident, now: datetime) -> Incident:
         """With the telling of its news taken on by this worker, unless another one is at it."""
         free = incident.telling_until is None or incident.telling_until <= datetime.now(UTC)
         may_tell = self.on_call and free and incident.has_news(now)
         return incident.telling(2 * self.on_call.seconds) if self.on_call and may_tell else incident
 
-    def _after(self, told_incident: Incident, now: datetime) -> Change:
+    def _record_telling(self, told_incident: Incident, now: datetime) -> Change:
         heard = {"told": told_incident.told, "over_at": told_incident.over_at, "telling_until": None}
-        return lambda incident: self._taken(incident.replace(**heard), now)
-
-
-HEARD_WITHIN: Final = 5.0
-"""Seconds of a notice's time for alerting on-call."""
-FRESH: Final = 60.0
-"""Seconds for which a process assumes that all workers know what it has learnt."""
+        return lambda incident: self._claim_telling(incident.replace(**heard), now)
 
 
 class Credential(StrEnum):
@@ -131,14 +134,6 @@ class Credential(StrEnum):
     """The push service's keys for browsers."""
 
 
-_STAGES: Final = (NotificationType.PUSH_RECOVERED, NotificationType.PUSH_REFUSED)
-_WATCHED: Final = {
-    Credential.OURS: Watched("push-credentials", "push", "Push", _STAGES),
-    Credential.APPLE: Watched("push-credentials-apple", "push", "Apple (APNs)", _STAGES),
-    Credential.WEB: Watched("push-credentials-web", "push", "Web Push", _STAGES),
-}
-
-
 class CredentialsAlarm:
     """Alerts of refused credentials; its failures never cost a notice its result."""
 
@@ -147,12 +142,12 @@ class CredentialsAlarm:
         self._one_at_a_time = asyncio.Lock()
         self._learnt: dict[tuple[Credential, bool], float] = {}
 
-    async def learn(self, said: Mapping[Credential, bool], now: datetime) -> None:
+    async def learn(self, accepted_by_credential: Mapping[Credential, bool], now: datetime) -> None:
         """Record whether each credential was accepted; send at most one alert, undelivered ones next time."""
         if self._one_at_a_time.locked():
             return
         async with self._one_at_a_time:
-            for credential, accepted in said.items():
+            for credential, accepted in accepted_by_credential.items():
                 if not self._is_fresh(credential, accepted) and await self._learn(credential, accepted, now):
                     return
 
@@ -162,14 +157,14 @@ class CredentialsAlarm:
 
     async def _learn(self, credential: Credential, accepted: bool, now: datetime) -> bool:
         try:
-            return await self._told(credential, accepted, now)
+            return await self._send_alert(credential, accepted, now)
         except StoreFailure as failure:
             activity.logger.error("news of our credentials not told", extra={"says": str(failure)})
             return False
         finally:
             self._learnt[credential, accepted] = asyncio.get_running_loop().time()
 
-    async def _told(self, credential: Credential, accepted: bool, now: datetime) -> bool:
+    async def _send_alert(self, credential: Credential, accepted: bool, now: datetime) -> bool:
         def becomes(incident: Incident) -> Incident:
             return incident.becomes(0 if accepted else 1, now)
 
@@ -178,3 +173,10 @@ class CredentialsAlarm:
         if becomes(incident) == incident and not incident.has_news(now):
             return False
         return await self._alerts.learn(topic, watched, becomes, now) is not None
+
+
+_WATCHED: Final = {
+    Credential.OURS: IncidentSubject("push-credentials", "push", "Push", _STAGES),
+    Credential.APPLE: IncidentSubject("push-credentials-apple", "push", "Apple (APNs)", _STAGES),
+    Credential.WEB: IncidentSubject("push-credentials-web", "push", "Web Push", _STAGES),
+}

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from activities.calendar.calendar import after
+from activities.calendar.calendar import add_duration
 from activities.files.fields import UTC_ZONE
 from activities.people.person import Person
-from activities.records.budgets import Joined, Limit, Slot, SlotRequest, Wait
+from activities.records.budgets import BudgetWait, JoinedNotice, Limit, SendPermit, SlotRequest
 from activities.records.store import Store
 from workflows.follow_up.notification_types import is_by_hand, is_rationed
 from workflows.model.messages import duration_words
@@ -18,11 +18,11 @@ from workflows.model.schedule import Reason
 class BudgetSlot:
     """The notice may be sent, and speaks for `others`."""
 
-    others: int = 0
+    other_count: int = 0
     request: SlotRequest | None = field(default=None, repr=False)
 
 
-Answer = BudgetSlot | Joined | HeldBack | Reason
+Answer = BudgetSlot | JoinedNotice | HeldBack | Reason
 """A slot, or why not: `Reason` ends a requested reminder, which is sent now or never."""
 
 
@@ -31,13 +31,13 @@ class NotificationBudgets:
     its customer. Raises `StoreFailure`, so that nothing is sent or lost while the store is unavailable.
     """
 
-    def __init__(self, store: Store, most: int = 0, per: str = "1h") -> None:
+    def __init__(self, store: Store, limit: int = 0, per: str = "1h") -> None:
         self._store = store
-        self._most = most
+        self._max_count = limit
         self._per = per
 
     async def ask(
-        self, delivery: Delivery, notice: NotificationOrder, person: Person, *, alone: bool, told: bool
+        self, delivery: Delivery, notice: NotificationOrder, person: Person, *, alone: bool, is_told: bool
     ) -> Answer:
         """Request a slot. A notice sent `alone` cannot speak for others; one already `told` always counts."""
         now, counts = delivery.now, is_rationed(notice.stage) and not delivery.subject.urgent
@@ -50,17 +50,17 @@ class NotificationBudgets:
             notice.key,
             now,
             alone=alone,
-            told=told,
+            is_told=is_told,
             waits=not is_by_hand(notice.stage),
         )
-        match await self._store.budgets.ask(request, Limit(limit, after(now, per, person.tz))):
-            case Slot(other_count):
+        match await self._store.budgets.ask(request, Limit(limit, add_duration(now, per, person.tz))):
+            case SendPermit(other_count):
                 return BudgetSlot(other_count, request)
-            case Joined() as joined:
+            case JoinedNotice() as joined:
                 return joined
-            case Wait() if not request.waits:
+            case BudgetWait() if not request.waits:
                 return Reason.QUIET
-            case Wait(ends_at):
+            case BudgetWait(ends_at):
                 return HeldBack(
                     key=notice.key,
                     stage=notice.stage,
@@ -74,14 +74,14 @@ class NotificationBudgets:
 
     async def frees_at(self, person: str, now: datetime) -> datetime | None:
         """When somebody may be notified again who has had `most` notices; None if that is now."""
-        limit = Limit(self._most, after(now, self._per, UTC_ZONE))
-        return await self._store.budgets.frees_at(person, limit, now) if self._most else None
+        limit = Limit(self._max_count, add_duration(now, self._per, UTC_ZONE))
+        return await self._store.budgets.frees_at(person, limit, now) if self._max_count else None
 
     async def accepted(self, slot: BudgetSlot) -> None:
         """Record the delivery; until then the others do not count as notified."""
-        if slot.others and slot.request:
+        if slot.other_count and slot.request:
             await self._store.budgets.accepted(slot.request)
 
     def _limit(self, delivery: Delivery, person: str) -> tuple[int, str]:
         quiet = delivery.quiet
-        return (quiet.most, quiet.per) if quiet and person in quiet.people else (self._most, self._per)
+        return (quiet.most, quiet.per) if quiet and person in quiet.people else (self._max_count, self._per)

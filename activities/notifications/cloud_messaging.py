@@ -10,7 +10,7 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from activities.http.client import HttpAnswer, Service, ServiceFailure
-from activities.notifications.message import Message, fitted, wire_size
+from activities.notifications.message import NotificationMessage, fitted, wire_size
 from activities.notifications.phones import SendQuota
 from activities.notifications.push_services import MessageFate, MessageResult, fate_of
 from workflows.model.notifications import Channel
@@ -24,7 +24,6 @@ JOB_AT_MOST: Final = 200
 """Characters of a job id; longer ones are not queried."""
 _DELIVERIES_AT_MOST: Final = 10
 """A job of ours has one address."""
-
 Json = dict[str, Any]
 
 
@@ -46,11 +45,11 @@ class CloudMessaging:
         pair = f"{user}:{password.get_secret_value()}".encode()
         self._basic = f"Basic {base64.b64encode(pair).decode()}"
 
-    async def mail(self, address: str, message: Message, reference: str) -> MessageResult:
+    async def mail(self, address: str, message: NotificationMessage, reference: str) -> MessageResult:
         """`reference` names the mail in the service's records."""
         return await self._send(_MAILS, mail_body(address, message), reference, private=(address,))
 
-    async def text(self, phone: str, message: Message, reference: str) -> MessageResult:
+    async def text(self, phone: str, message: NotificationMessage, reference: str) -> MessageResult:
         """Send an SMS to a number such as `+31 20 555 0100`."""
         return await self._send(_TEXTS, text_body(phone, message), reference, private=(phone, number_of(phone)))
 
@@ -70,7 +69,7 @@ class CloudMessaging:
         await self._service.aclose()
 
     async def _send(self, path: str, body: Json, reference: str, *, private: tuple[str, ...]) -> MessageResult:
-        return await self._quota.one(lambda: self._call(path, body, reference, private))
+        return await self._quota.send_in_turn(lambda: self._call(path, body, reference, private))
 
     async def _call(self, path: str, body: Json, reference: str, private: tuple[str, ...]) -> MessageResult:
         headers = {"authorization": self._basic, "x-mra-submitid": reference}
@@ -95,6 +94,34 @@ class CloudMessaging:
             return _fate_in(answer.json())
         except ServiceFailure:
             return MessageFate.PENDING
+
+
+def mail_body(address: str, message: NotificationMessage) -> Json:
+    """One plain-text mail: text and link of the notice."""
+    text = f"{message.body}\n\n{message.link}\n"
+    return {
+        "options": {"email_options": {"subject": message.title}},
+        "destinations": [{"ref": message.key, "email": address}],
+        "body": [
+            {
+                "name": "notice.txt",
+                "type": "text/plain",
+                "charset": "UTF-8",
+                "data": base64.b64encode(text.encode()).decode(),
+            }
+        ],
+    }
+
+
+def text_body(phone: str, message: NotificationMessage) -> Json:
+    """One SMS, at most `SMS_AT_MOST` bytes."""
+    small = fitted(message, lambda candidate: wire_size(_text(candidate)), SMS_AT_MOST)
+    return {"options": {}, "destinations": [{"sms": number_of(phone)}], "sms_text": _text(small)}
+
+
+def number_of(phone: str) -> str:
+    """The number in the service's format, 0031…"""
+    return "00" + "".join(filter(str.isdigit, phone))
 
 
 def _job(answer: HttpAnswer) -> str | None:
@@ -125,33 +152,5 @@ def _last_state(delivery: Any) -> object:
     return last.get("state") if isinstance(last, dict) else None
 
 
-def mail_body(address: str, message: Message) -> Json:
-    """One plain-text mail: text and link of the notice."""
-    text = f"{message.body}\n\n{message.link}\n"
-    return {
-        "options": {"email_options": {"subject": message.title}},
-        "destinations": [{"ref": message.key, "email": address}],
-        "body": [
-            {
-                "name": "notice.txt",
-                "type": "text/plain",
-                "charset": "UTF-8",
-                "data": base64.b64encode(text.encode()).decode(),
-            }
-        ],
-    }
-
-
-def text_body(phone: str, message: Message) -> Json:
-    """One SMS, at most `SMS_AT_MOST` bytes."""
-    small = fitted(message, lambda candidate: wire_size(_text(candidate)), SMS_AT_MOST)
-    return {"options": {}, "destinations": [{"sms": number_of(phone)}], "sms_text": _text(small)}
-
-
-def number_of(phone: str) -> str:
-    """The number in the service's format, 0031…"""
-    return "00" + "".join(filter(str.isdigit, phone))
-
-
-def _text(message: Message) -> str:
+def _text(message: NotificationMessage) -> str:
     return f"{message.title}. {message.body} {message.link}"

@@ -19,6 +19,14 @@ from workflows.kinds import Kind, WorkflowName, kinds, referred
 
 _NONCE_BYTES: Final = 12
 _SEALED: Final = re.compile(r"[A-Za-z0-9_-]{40,768}")
+_CONTEXT: Final = b"countersign/link/v1"
+_SEPARATOR: Final = "\n"
+"""Never in ids (docs/files.md, Values)."""
+FIRST_SERIAL: Final = "0"
+"""The serial of links that were never renewed."""
+LINK_DAYS_AT_MOST: Final = 90
+"""Days after its notice until a link ends, if its request has not ended before."""
+_MARK_BYTES: Final = 8
 
 
 class BadSeal(ValueError):
@@ -56,20 +64,6 @@ class Seal:
     def digest(self, plain: bytes) -> bytes:
         """A keyed hash of 32 bytes."""
         return hmac.digest(self._nonce_key, plain, hashlib.sha256)
-
-
-def _encode(sealed: bytes) -> str:
-    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")
-
-
-_CONTEXT: Final = b"countersign/link/v1"
-_SEPARATOR: Final = "\n"
-"""Never in ids (docs/files.md, Values)."""
-FIRST_SERIAL: Final = "0"
-"""The serial of links that were never renewed."""
-LINK_DAYS_AT_MOST: Final = 90
-"""Days after its notice until a link ends, if its request has not ended before."""
-_MARK_BYTES: Final = 8
 
 
 class LinkUse(StrEnum):
@@ -137,7 +131,7 @@ def serial_of(workflow_id: str, person: str) -> str:
     return f"links/{workflow_id}/{person}"
 
 
-def beside(link: str) -> str:
+def build_relative_link(link: str) -> str:
     """The link relative to another page of ours, so that a proxy may add a path prefix."""
     return "/".join(("..", *link.split("/")[-2:]))
 
@@ -163,7 +157,7 @@ class SigningLinks:
         noticed_on: date | None = None,
         order: int = 0,
         email: str = "",
-        until: datetime | None = None,
+        expires_at: datetime | None = None,
         through: Through | None = None,
     ) -> str:
         """The person's page: `LINK_BASE/open/<ref>`, byte-equal each time on one day; a task has its own path. A signer
@@ -171,7 +165,7 @@ class SigningLinks:
         """
         page, day = referred(request).kind.spec.page, noticed_on or datetime.now(UTC).date()
         content = [use, request, person, day.isoformat(), str(order), self.mark_of(email) if email else "", serial]
-        content += [str(int(until.timestamp())) if until else ""]
+        content += [str(int(expires_at.timestamp())) if expires_at else ""]
         content += [through.onboarding, through.person] if through else []
         return f"{self._base}/{page}/{self._seal.seal(_SEPARATOR.join(content))}"
 
@@ -183,7 +177,7 @@ class SigningLinks:
         """The address of a desk page, or of the desk; requires a sign-in."""
         return f"{self._base}/desk/{at_desk(referred(reference))}" if reference else f"{self._base}/desk"
 
-    def asked(self) -> str:
+    def own_requests_page(self) -> str:
         """The list of own requests at the desk."""
         return f"{self._base}/desk/asked"
 
@@ -199,12 +193,16 @@ class SigningLinks:
             raise BadLink("not a link of ours") from None
 
 
-def at_desk(what: WorkflowName) -> str:
+def at_desk(workflow_name: WorkflowName) -> str:
     """The path of a request's or task's page below `/desk`."""
-    return f"{what.kind.spec.desk}/{what.id}"
+    return f"{workflow_name.kind.spec.desk}/{workflow_name.id}"
 
 
 def named_at_desk(path: str) -> WorkflowName | None:
     """The request or task whose desk page has this path, None for other pages."""
     section, _, subpath = path.partition("/")
     return next((WorkflowName(kind, subpath.partition("/")[0]) for kind in kinds() if kind.spec.desk == section), None)
+
+
+def _encode(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")

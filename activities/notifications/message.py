@@ -22,7 +22,6 @@ from workflows.model.subject import LockScreen, Status
 
 LIFETIME: Final = timedelta(days=28)
 """The longest FCM keeps a notice for a phone that is off: newer ones replace it, ended ones are withdrawn."""
-
 _TEXT_AT_MOST: Final = 600
 """Bytes of a person's free text."""
 _ELLIPSIS: Final = "…"
@@ -38,7 +37,7 @@ _WIRE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
-class Message:
+class NotificationMessage:
     """`heading` has `{document}` in place of the name. A newer message with the same `key` replaces it on the screen, a
     `withdrawal` removes it.
     """
@@ -97,7 +96,7 @@ def compose(
     serial: str = FIRST_SERIAL,
     email: str = "",
     at_rest: bool = False,
-) -> Message:
+) -> NotificationMessage:
     """In the reader's language and zone. The first line of `text` (free text), after the notice's own title if it has
     one, is the title, unless the lock screen shows little. `serial` and `email` are for the reader's links; `at_rest`:
     outside their working hours.
@@ -105,7 +104,7 @@ def compose(
     use, reference = _USES.get(notice.action, LinkUse.VIEW), delivery.subject.reference
     first, _, later_lines = text.strip().partition("\n")
     heading, body = _texts(delivery, notice, reader, company, later_lines.strip())
-    return Message(
+    return NotificationMessage(
         heading=heading,
         body=body,
         document=words.unturned(": ".join(filter(None, (notice.title, first))) or delivery.subject.title),
@@ -120,50 +119,23 @@ def compose(
     )
 
 
-def _day_and_order(delivery: Delivery, notice: NotificationOrder) -> dict[str, Any]:
-    order = next(
-        (participant.order for participant in delivery.subject.people if participant.person == notice.person), 0
-    )
-    return {"noticed_on": delivery.now.astimezone(UTC).date() if delivery.now else None, "order": order}
-
-
-def _at_desk(delivery: Delivery, notice: NotificationOrder, links: SigningLinks) -> str:
-    """The desk page to follow it; for a bulk start, the list."""
-    if is_quiet(notice.stage) and notice.count is not None:
-        return links.asked()
-    return links.desk(None if is_for_on_call(notice.stage) else delivery.subject.reference)
-
-
-def _leads_to_the_desk(delivery: Delivery, notice: NotificationOrder) -> bool:
-    """Whether the recipient has no page of their own: in onboardings only customers have one, in campaigns nobody."""
-    match delivery.subject.type.spec.pages:
-        case PagesFor.NOBODY:
-            return True
-        case PagesFor.PEOPLE:
-            return all(notice.person != participant.person for participant in delivery.subject.people)
-        case PagesFor.ALL:
-            return is_quiet(notice.stage) or is_for_on_call(notice.stage)
-        case pages:
-            assert_never(pages)
-
-
 def speaking_for(
-    message: Message, others: int, reader: Reader, company: str = "", listed: str | None = None
-) -> Message:
+    message: NotificationMessage, other_count: int, reader: Reader, company: str = "", listed: str | None = None
+) -> NotificationMessage:
     """The message with the number of things that wait for its reader. The link leads to the page where they are
     `listed`, else to the first.
     """
-    if not others:
+    if not other_count:
         return message
     say = reader.language
-    heading = say.say_count("{count} thing waits for you", "{count} things wait for you", others + 1)
+    heading = say.say_count("{count} thing waits for you", "{count} things wait for you", other_count + 1)
     first = say.say("Please begin with the one that opens here.")
     body = say.say("Please open the list.") if listed else first
     summary = replace(message, heading=heading, body=_BETWEEN.join(filter(None, (words.isolated(company), body))))
     return replace(summary, link=listed, action=NoticeAction.OPEN) if listed else summary
 
 
-def fitted(message: Message, size: Callable[[Message], int], limit: int) -> Message:
+def fitted(message: NotificationMessage, size: Callable[[NotificationMessage], int], limit: int) -> NotificationMessage:
     """The message with its document name cut so that `size` is at most `limit` bytes."""
     excess = size(message) - limit
     if excess <= 0:
@@ -191,13 +163,40 @@ def wire_size(value: object) -> int:
     return len(encoded) - 2 if isinstance(value, str) else len(encoded)
 
 
+def _day_and_order(delivery: Delivery, notice: NotificationOrder) -> dict[str, Any]:
+    order = next(
+        (participant.order for participant in delivery.subject.people if participant.person == notice.person), 0
+    )
+    return {"noticed_on": delivery.now.astimezone(UTC).date() if delivery.now else None, "order": order}
+
+
+def _at_desk(delivery: Delivery, notice: NotificationOrder, links: SigningLinks) -> str:
+    """The desk page to follow it; for a bulk start, the list."""
+    if is_quiet(notice.stage) and notice.count is not None:
+        return links.own_requests_page()
+    return links.desk(None if is_for_on_call(notice.stage) else delivery.subject.reference)
+
+
+def _leads_to_the_desk(delivery: Delivery, notice: NotificationOrder) -> bool:
+    """Whether the recipient has no page of their own: in onboardings only customers have one, in campaigns nobody."""
+    match delivery.subject.type.spec.pages:
+        case PagesFor.NOBODY:
+            return True
+        case PagesFor.PEOPLE:
+            return all(notice.person != participant.person for participant in delivery.subject.people)
+        case PagesFor.ALL:
+            return is_quiet(notice.stage) or is_for_on_call(notice.stage)
+        case pages:
+            assert_never(pages)
+
+
 def _texts(delivery: Delivery, notice: NotificationOrder, reader: Reader, company: str, text: str) -> tuple[str, str]:
     if notice.action is NoticeAction.WITHDRAW:
         return "", ""
     brief, language = delivery.subject, reader.language
     remaining = delivery.due_at - delivery.now if delivery.due_at and delivery.now else None
     text_of_type = _own_ending(delivery, notice) or _words_of(delivery, notice)
-    phrase = text_of_type.told(language, notice, words.lead_of(notice.stage, remaining))
+    phrase = text_of_type.translate(language, notice, words.lead_of(notice.stage, remaining))
     heading = phrase.title if brief.lock_screen is LockScreen.GENERIC else phrase.named
     if brief.urgent and not phrase.closing:
         heading = language.say("Urgent · {title}", title=heading)
@@ -221,9 +220,9 @@ def _words_of(delivery: Delivery, notice: NotificationOrder) -> words.Notificati
         notice.stage,
         notice.action,
         delivery.outcome,
-        of=brief.type,
+        subject_kind=brief.type,
         to_requester=(notice.of_team or notice.person) == brief.requester,
         overdue=bool(delivery.due_at and delivery.now and delivery.due_at <= delivery.now),
         in_review=bool(brief.round),
-        again=brief.round > 1,
+        is_repeated=brief.round > 1,
     )

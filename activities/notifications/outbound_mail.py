@@ -11,7 +11,7 @@ from temporalio import activity
 from activities.errors import StoreFailure
 from activities.http.client import Cause, ServiceFailure
 from activities.notifications.cloud_messaging import CloudMessaging
-from activities.notifications.message import Message
+from activities.notifications.message import NotificationMessage
 from activities.notifications.phones import SendSlots
 from activities.notifications.push_services import MessageFate, MessageResult
 from activities.people.person import Person
@@ -20,6 +20,11 @@ from activities.records.outbound_mail import OutboundMail
 from activities.records.store import Store
 from workflows.follow_up.notification_types import NotificationType, is_for_on_call, is_other_channel, is_quiet
 from workflows.model.notifications import Channel, Delivery, NoticeAction, NotificationOrder
+
+ASKED: Final = (NoticeAction.SIGN, NoticeAction.APPROVE)
+_REFERENCE_LENGTH: Final = 32
+_ASKED_AGAIN: Final = ((4, 5), (60, 60), (3600, 900))
+"""Seconds: a pending message of at most this age is queried again after so long, three times in all."""
 
 
 class SendOnce:
@@ -45,7 +50,7 @@ class SendOnce:
         self, due: Mapping[str, OutboundMail], now: datetime, sent: MessageResult
     ) -> tuple[OutboundMail, MessageResult]:
         """Record the result; a message that may have been accepted keeps its state from before the attempt."""
-        tried_mail = next(iter(due.values())).tried(now)
+        tried_mail = next(iter(due.values())).count_attempt(now)
         failure = sent.failure
         if failure is None:
             accepted_mail = tried_mail.replace(taken=True, job=sent.job)
@@ -54,7 +59,7 @@ class SendOnce:
         if failure.did_nothing:
             await self._note(due)
             return tried_mail, sent
-        if all(mail.tried(now).given_up for mail in due.values()):
+        if all(mail.count_attempt(now).given_up for mail in due.values()):
             return tried_mail, MessageResult(MessageFate.UNKNOWN, failure)
         return tried_mail, MessageResult(MessageFate.LATER, failure.not_before(tried_mail.pause))
 
@@ -64,26 +69,6 @@ class SendOnce:
             await self._stored.note(mails)
         except StoreFailure as failure:
             activity.logger.error("what became of a mail was not noted", extra={"says": str(failure)})
-
-
-def _not_sent(mails: Iterable[OutboundMail], now: datetime) -> MessageResult:
-    """The result for messages of which none is sent now."""
-    open_ = [mail for mail in mails if not mail.taken]
-    if not open_:
-        return MessageResult(MessageFate.ACCEPTED)
-    waits = [mail.wait(now) for mail in open_ if not mail.given_up]
-    if not waits:
-        return MessageResult(MessageFate.UNKNOWN)
-    explanation = "it may have been sent a moment ago, and is not sent again yet"
-    return MessageResult(
-        MessageFate.LATER, ServiceFailure("the mail", Cause.LATER, explanation, retry_after=max(waits))
-    )
-
-
-ASKED: Final = (NoticeAction.SIGN, NoticeAction.APPROVE)
-_REFERENCE_LENGTH: Final = 32
-_ASKED_AGAIN: Final = ((4, 5), (60, 60), (3600, 900))
-"""Seconds: a pending message of at most this age is queried again after so long, three times in all."""
 
 
 class Fallback(StrEnum):
@@ -108,16 +93,30 @@ def fallback_of(delivery: Delivery, notice: NotificationOrder, *, messaging: boo
     return Fallback.NOBODY if nothing else Fallback.MESSAGING
 
 
+def _not_sent(mails: Iterable[OutboundMail], now: datetime) -> MessageResult:
+    """The result for messages of which none is sent now."""
+    open_ = [mail for mail in mails if not mail.taken]
+    if not open_:
+        return MessageResult(MessageFate.ACCEPTED)
+    waits = [mail.wait(now) for mail in open_ if not mail.given_up]
+    if not waits:
+        return MessageResult(MessageFate.UNKNOWN)
+    explanation = "it may have been sent a moment ago, and is not sent again yet"
+    return MessageResult(
+        MessageFate.LATER, ServiceFailure("the mail", Cause.LATER, explanation, retry_after=max(waits))
+    )
+
+
 class OutboundMailSender:
     """Sends by `messaging`, `once` for each notice; None means no such channel."""
 
-    def __init__(self, messaging: CloudMessaging | None, once: SendOnce) -> None:
+    def __init__(self, messaging: CloudMessaging | None, send_once: SendOnce) -> None:
         self._messaging = messaging
-        self._once = once
+        self._send_once = send_once
         self._places = SendSlots()
 
     @property
-    def there(self) -> bool:
+    def is_available(self) -> bool:
         return self._messaging is not None
 
     def may_reach(self, person: Person, only: Collection[str] | None = None) -> bool:
@@ -125,16 +124,16 @@ class OutboundMailSender:
         return self._messaging is not None and (only is None or address_of(person) in only)
 
     async def send(
-        self, person: Person, message: Message, reference: str, *, urgent: bool, confirmed: bool = False
+        self, person: Person, message: NotificationMessage, reference: str, *, urgent: bool, confirmed: bool = False
     ) -> tuple[Channel, MessageResult]:
         """SMS for urgent notices to people with a number, else mail; attempts share the `reference`. With `confirmed`
         the delivery is queried. Raises `StoreFailure` if nothing is sent.
         """
         channel = Channel.SMS if urgent and person.phone else Channel.MAIL
-        mail, sent = await self._once.send(
+        mail, sent = await self._send_once.send(
             [reference],
             channel,
-            lambda: self._places.one(lambda: self._sent(channel, person, message, reference)),
+            lambda: self._places.send_in_slot(lambda: self._sent(channel, person, message, reference)),
         )
         if sent.failure:
             activity.logger.warning("%s to %s: %s, %s", mail.channel, address_of(person), sent.fate, sent.failure)
@@ -154,7 +153,9 @@ class OutboundMailSender:
             else 0,
         )
 
-    async def _sent(self, channel: Channel, person: Person, message: Message, reference: str) -> MessageResult:
+    async def _sent(
+        self, channel: Channel, person: Person, message: NotificationMessage, reference: str
+    ) -> MessageResult:
         if self._messaging is None:
             raise RuntimeError("whoever may not be reached is not written to")
         if channel is Channel.SMS and person.phone:
@@ -176,8 +177,8 @@ def reference_in(delivery: Delivery, notice: NotificationOrder) -> str:
     return reference_of(notice.key, delivery.subject.reference, first_run, str(delivery.replay or ""))
 
 
-def reference_of(key: str, *of: str) -> str:
+def reference_of(key: str, *names: str) -> str:
     """A notice's name at cloud messaging; reveals neither request nor person. `of` tells apart a task and a request
     with one id.
     """
-    return hashlib.sha256("/".join((*filter(None, of), key)).encode()).hexdigest()[:_REFERENCE_LENGTH]
+    return hashlib.sha256("/".join((*filter(None, names), key)).encode()).hexdigest()[:_REFERENCE_LENGTH]

@@ -14,9 +14,9 @@ from typing import Final
 
 from temporalio import activity
 
-from activities.http.rate_limit import CALLER, Caller, RateLimiter, TurnTooLate
+from activities.http.rate_limit import CALLER, RateLimitCaller, RateLimiter, TurnTooLate
 from activities.notifications.alerts import Credential
-from activities.notifications.message import Message
+from activities.notifications.message import NotificationMessage
 from activities.notifications.push_services import MessageFate, MessageResult, PushDialect, no_place, too_soon
 from activities.notifications.results import Messages
 from activities.people.directory import Directory, DirectoryFailure
@@ -27,7 +27,6 @@ AT_ONCE: Final = 20
 """Concurrent messages of this process: its client has as many connections."""
 LINE: Final = 15.0
 """Seconds a message waits for a slot; then it stays open, as for a busy service."""
-
 PER_SECOND: Final = 1_000.0
 """Messages of this process: FCM takes 600,000 a minute of a project (docs/core-signature.md, FCM)."""
 HELD_LINE: Final = 4.0
@@ -35,13 +34,15 @@ HELD_LINE: Final = 4.0
 QUOTA_PAUSE: Final = 60.0
 """Seconds without sending after a 429 that does not say how long."""
 PAUSE_AT_MOST: Final = 3600.0
-
 PER_MINUTE: Final = 240
 """FCM's limit for one Android device (docs/core-signature.md, FCM)."""
 WAITING_AT_MOST: Final = 10_000
 """Remembered turns of messages to one device; further ones get a turn when they are retried."""
 _MINUTE: Final = 60.0
 _TOO_MANY: Final = 429
+MANY: Final = 3
+"""Devices of another project in a row, from which on our credentials are at fault."""
+_OF_PLATFORM: Final = {Platform.IOS: Credential.APPLE, Platform.WEB: Credential.WEB}
 
 
 # Workers do not share a 429. Each gets its own with its next message, at no cost of quota (docs/core-signature.md,
@@ -53,9 +54,9 @@ class SendQuota:
     def __init__(self, per_second: float = PER_SECOND) -> None:
         self._pacer = RateLimiter(per_second, burst=per_second)
 
-    async def one(self, send: Callable[[], Awaitable[MessageResult]]) -> MessageResult:
+    async def send_in_turn(self, send: Callable[[], Awaitable[MessageResult]]) -> MessageResult:
         """Send in turn, or give up if its turn comes too late."""
-        caller = CALLER.get() or Caller()
+        caller = CALLER.get() or RateLimitCaller()
         deadline = asyncio.get_running_loop().time() + HELD_LINE
         token = CALLER.set(replace(caller, gives_up_at=min(deadline, caller.gives_up_at or deadline)))
         try:
@@ -79,7 +80,7 @@ class SendSlots:
         self._line: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = count()
 
-    async def one(self, send: Callable[[], Awaitable[MessageResult]]) -> MessageResult:
+    async def send_in_slot(self, send: Callable[[], Awaitable[MessageResult]]) -> MessageResult:
         """Send once there is a slot, or give up."""
         try:
             async with asyncio.timeout(LINE):
@@ -96,7 +97,7 @@ class SendSlots:
             self._free -= 1
             return
         slot: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        urgency = (CALLER.get() or Caller()).urgency
+        urgency = (CALLER.get() or RateLimitCaller()).urgency
         heapq.heappush(self._line, (urgency, next(self._numbers), slot))
         try:
             await slot
@@ -121,7 +122,7 @@ class _Line:
     sent: deque[float] = field(default_factory=deque)
     waiting: dict[str, float] = field(default_factory=dict)
 
-    def at(self, now: float) -> None:
+    def drop_expired(self, now: float) -> None:
         """Drop expired entries; a message more than a minute late loses its turn."""
         while self.sent and self.sent[0] <= now - _MINUTE:
             self.sent.popleft()
@@ -151,7 +152,7 @@ class DeviceLimiter:
         self._forget(now - _MINUTE)
         line = self._lines.setdefault(device, _Line())
         self._lines.move_to_end(device)
-        line.at(now)
+        line.drop_expired(now)
         turn = line.waiting.get(message)
         if turn is not None and turn > now:
             return turn - now
@@ -173,11 +174,6 @@ class DeviceLimiter:
         """Drop devices last sent to before this time; the order is by last send."""
         while self._lines and next(iter(self._lines.values())).last <= cutoff:
             self._lines.popitem(last=False)
-
-
-MANY: Final = 3
-"""Devices of another project in a row, from which on our credentials are at fault."""
-_OF_PLATFORM: Final = {Platform.IOS: Credential.APPLE, Platform.WEB: Credential.WEB}
 
 
 class DeviceSender:
@@ -211,22 +207,22 @@ class DeviceSender:
         living = await self._directory.devices(person)
         return [device for device in living if only is None or device_hash(device.value) in only]
 
-    async def send(self, person: Person, devices: Sequence[PushDevice], message: Message) -> Messages:
+    async def send(self, person: Person, devices: Sequence[PushDevice], message: NotificationMessage) -> Messages:
         """Send to `devices` concurrently."""
         if (dialect := self._dialect) is None:
             return ()
         return tuple(await asyncio.gather(*(self._send(dialect, person, device, message) for device in devices)))
 
     async def _send(
-        self, dialect: PushDialect, person: Person, push_device: PushDevice, message: Message
+        self, dialect: PushDialect, person: Person, push_device: PushDevice, message: NotificationMessage
     ) -> tuple[str, MessageResult]:
-        sent = await self._limiter.project.one(
-            lambda: self._places.one(lambda: self._send_to_device(dialect, person, push_device, message))
+        sent = await self._limiter.project.send_in_turn(
+            lambda: self._places.send_in_slot(lambda: self._send_to_device(dialect, person, push_device, message))
         )
         return device_hash(push_device.value), sent
 
     async def _send_to_device(
-        self, dialect: PushDialect, person: Person, push_device: PushDevice, message: Message
+        self, dialect: PushDialect, person: Person, push_device: PushDevice, message: NotificationMessage
     ) -> MessageResult:
         device = device_hash(push_device.value)
         if wait := self._limiter.seconds_to_wait(device, message.key):

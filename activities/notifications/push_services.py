@@ -17,12 +17,20 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 
 from activities.http.client import Cause, Service, ServiceFailure, make_client
 from activities.http.oauth import Bearer, Credentials, Token
-from activities.notifications.message import LIFETIME, Message, fitted, wire_size
+from activities.notifications.message import LIFETIME, NotificationMessage, fitted, wire_size
 from activities.people.person import AddressKind
 from activities.temporal.failures import verdict
 from workflows.model.subject import Code
 
 _WRONG_ADDRESS: Final = (404, 405)
+LIMIT: Final = 4096
+"""Bytes of one message, keys and values; we also count braces and target, to be safe."""
+SEND_PATH: Final = "/v1/projects/{project}/messages:send"
+_TTL: Final = str(int(LIFETIME.total_seconds()))
+Json = dict[str, Any]
+SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
+GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_BAD_REQUEST: Final = 400
 
 
 class MessageFate(StrEnum):
@@ -88,7 +96,9 @@ class MessageResult:
 class PushDialect(Protocol):
     """The HTTP protocol of a push service, without Temporal and persons."""
 
-    async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
+    async def send(
+        self, address: str, message: NotificationMessage, kind: AddressKind = AddressKind.TOKEN
+    ) -> MessageResult:
         """Send `message` to one device; never raises for an error response or a missing one."""
         ...
 
@@ -108,9 +118,11 @@ def fate_of(failure: ServiceFailure) -> MessageResult:
     return MessageResult(MessageFate.REFUSED if refused else MessageFate.UNAUTHORISED, failure)
 
 
-def too_soon(seconds: float, says: str = "as many messages this minute as one device may get") -> MessageResult:
+def too_soon(seconds: float, explanation: str = "as many messages this minute as one device may get") -> MessageResult:
     """The outcome of a message that we hold back."""
-    return MessageResult(MessageFate.LATER, ServiceFailure("push limiter", Cause.BOUND, says, retry_after=seconds))
+    return MessageResult(
+        MessageFate.LATER, ServiceFailure("push limiter", Cause.BOUND, explanation, retry_after=seconds)
+    )
 
 
 def no_place() -> MessageResult:
@@ -120,15 +132,6 @@ def no_place() -> MessageResult:
     )
 
 
-LIMIT: Final = 4096
-"""Bytes of one message, keys and values; we also count braces and target, to be safe."""
-SEND_PATH: Final = "/v1/projects/{project}/messages:send"
-
-_TTL: Final = str(int(LIFETIME.total_seconds()))
-
-Json = dict[str, Any]
-
-
 class FcmPush:
     """Sends to one device at a time; the client of `service` adds the bearer token."""
 
@@ -136,7 +139,9 @@ class FcmPush:
         self._service = service
         self._path = send_path.replace("{project}", project)
 
-    async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
+    async def send(
+        self, address: str, message: NotificationMessage, kind: AddressKind = AddressKind.TOKEN
+    ) -> MessageResult:
         """`address` is a registration token or installation id."""
         body = fcm_body(address, message, kind)
         try:
@@ -159,81 +164,11 @@ class FcmPush:
         await self._service.aclose()
 
 
-def fcm_body(address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> Json:
+def fcm_body(address: str, message: NotificationMessage, kind: AddressKind = AddressKind.TOKEN) -> Json:
     """The body of one send, at most `LIMIT` bytes."""
     recipient = {kind.value: address}
     small = fitted(message, lambda candidate: wire_size(_message(recipient, candidate)), LIMIT)
     return {"validate_only": False, "message": _message(recipient, small)}
-
-
-def _message(recipient: Json, message: Message) -> Json:
-    addressed = {**recipient, "data": message.data}
-    if message.withdrawal:
-        return {**addressed, **_silent(message)}
-    return {**addressed, "notification": {"title": message.title, "body": message.body}, **_visible(message)}
-
-
-def _visible(message: Message) -> Json:
-    if message.quiet:
-        return _quiet(message)
-    web: Json = {"headers": {"TTL": _TTL, "Urgency": "high", "Topic": message.key}}
-    if message.link.startswith("https://"):
-        web["fcm_options"] = {"link": message.link}
-    return {
-        "android": {"priority": "HIGH", "ttl": f"{_TTL}s", "notification": {"tag": message.key}},
-        "apns": {
-            "headers": {"apns-priority": "10", "apns-collapse-id": message.key},
-            "payload": {"aps": {"sound": "default"}},
-        },
-        "webpush": web,
-    }
-
-
-def _quiet(message: Message) -> Json:
-    web: Json = {
-        "headers": {"TTL": _TTL, "Urgency": "very-low", "Topic": message.key},
-        "notification": {"silent": True},
-    }
-    if message.link.startswith("https://"):
-        web["fcm_options"] = {"link": message.link}
-    return {
-        "android": {
-            "priority": "NORMAL",
-            "ttl": f"{_TTL}s",
-            "notification": {"tag": message.key, "notification_priority": "PRIORITY_LOW"},
-        },
-        "apns": {
-            "headers": {"apns-priority": "5", "apns-collapse-id": message.key},
-            "payload": {"aps": {"interruption-level": "passive"}},
-        },
-        "webpush": web,
-    }
-
-
-def _silent(message: Message) -> Json:
-    """Data only: the app removes the notice with this key. Apple requires priority 5 for such messages."""
-    return {
-        "android": {"priority": "HIGH", "ttl": f"{_TTL}s"},
-        "apns": {
-            "headers": {"apns-priority": "5", "apns-collapse-id": message.key},
-            "payload": {"aps": {"content-available": 1}},
-        },
-        "webpush": {"headers": {"TTL": _TTL, "Urgency": "normal", "Topic": message.key}},
-    }
-
-
-def _fate(failure: ServiceFailure) -> MessageResult:
-    if failure.error_code == "UNREGISTERED":
-        return MessageResult(MessageFate.UNREGISTERED, failure)
-    if failure.error_code == "SENDER_ID_MISMATCH":
-        return MessageResult(MessageFate.OTHER_SENDER, failure)
-    if failure.error_code == "THIRD_PARTY_AUTH_ERROR":
-        return MessageResult(MessageFate.PLATFORM, failure)
-    return fate_of(failure)
-
-
-SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
-GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
 class BadServiceAccount(ValueError):
@@ -324,11 +259,6 @@ class ServiceAccountBearer(Bearer):
         return assertion
 
 
-"""Bytes of one request: the gateway hands its content on to FCM."""
-
-_BAD_REQUEST: Final = 400
-
-
 class AppWorksPush:
     """Sends to one user at a time, as the application `app` with its shared secret `app_key`."""
 
@@ -339,7 +269,9 @@ class AppWorksPush:
         self._app_key = app_key
         self._clock = clock
 
-    async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
+    async def send(
+        self, address: str, message: NotificationMessage, kind: AddressKind = AddressKind.TOKEN
+    ) -> MessageResult:
         """Send to all devices of the user `address`; `kind` is ignored."""
         key = self._app_key.get_secret_value()
         try:
@@ -373,13 +305,79 @@ class AppWorksPush:
         await self._service.aclose()
 
 
-def appworks_body(user: str, message: Message, app: str, created: int) -> Json:
+def appworks_body(user: str, message: NotificationMessage, app: str, created: int) -> Json:
     """The body of one send, at most `LIMIT` bytes; `created` is in seconds since the epoch."""
     small = fitted(message, lambda candidate: wire_size(_body(user, candidate, app, created)), LIMIT)
     return _body(user, small, app, created)
 
 
-def _body(user: str, message: Message, app: str, created: int) -> Json:
+def _message(recipient: Json, message: NotificationMessage) -> Json:
+    addressed = {**recipient, "data": message.data}
+    if message.withdrawal:
+        return {**addressed, **_silent(message)}
+    return {**addressed, "notification": {"title": message.title, "body": message.body}, **_visible(message)}
+
+
+def _visible(message: NotificationMessage) -> Json:
+    if message.quiet:
+        return _quiet(message)
+    web: Json = {"headers": {"TTL": _TTL, "Urgency": "high", "Topic": message.key}}
+    if message.link.startswith("https://"):
+        web["fcm_options"] = {"link": message.link}
+    return {
+        "android": {"priority": "HIGH", "ttl": f"{_TTL}s", "notification": {"tag": message.key}},
+        "apns": {
+            "headers": {"apns-priority": "10", "apns-collapse-id": message.key},
+            "payload": {"aps": {"sound": "default"}},
+        },
+        "webpush": web,
+    }
+
+
+def _quiet(message: NotificationMessage) -> Json:
+    web: Json = {
+        "headers": {"TTL": _TTL, "Urgency": "very-low", "Topic": message.key},
+        "notification": {"silent": True},
+    }
+    if message.link.startswith("https://"):
+        web["fcm_options"] = {"link": message.link}
+    return {
+        "android": {
+            "priority": "NORMAL",
+            "ttl": f"{_TTL}s",
+            "notification": {"tag": message.key, "notification_priority": "PRIORITY_LOW"},
+        },
+        "apns": {
+            "headers": {"apns-priority": "5", "apns-collapse-id": message.key},
+            "payload": {"aps": {"interruption-level": "passive"}},
+        },
+        "webpush": web,
+    }
+
+
+def _silent(message: NotificationMessage) -> Json:
+    """Data only: the app removes the notice with this key. Apple requires priority 5 for such messages."""
+    return {
+        "android": {"priority": "HIGH", "ttl": f"{_TTL}s"},
+        "apns": {
+            "headers": {"apns-priority": "5", "apns-collapse-id": message.key},
+            "payload": {"aps": {"content-available": 1}},
+        },
+        "webpush": {"headers": {"TTL": _TTL, "Urgency": "normal", "Topic": message.key}},
+    }
+
+
+def _fate(failure: ServiceFailure) -> MessageResult:
+    if failure.error_code == "UNREGISTERED":
+        return MessageResult(MessageFate.UNREGISTERED, failure)
+    if failure.error_code == "SENDER_ID_MISMATCH":
+        return MessageResult(MessageFate.OTHER_SENDER, failure)
+    if failure.error_code == "THIRD_PARTY_AUTH_ERROR":
+        return MessageResult(MessageFate.PLATFORM, failure)
+    return fate_of(failure)
+
+
+def _body(user: str, message: NotificationMessage, app: str, created: int) -> Json:
     texts = {} if message.withdrawal else {"title": message.title, "summary": message.body}
     tag = {} if message.withdrawal else {"notification": {"tag": message.key}}
     apple = "5" if message.withdrawal or message.quiet else "10"

@@ -12,8 +12,8 @@ from activities.people.directory import DirectoryAway, DirectoryFailure
 from activities.temporal.failures import directory_failure, to_application_error
 from workflows.model.notifications import (
     Channel,
-    Delivered,
     DeliveryReport,
+    DeliveryResult,
     DeviceOutcome,
     HeldBack,
     NoticeAction,
@@ -22,7 +22,7 @@ from workflows.model.notifications import (
     PostponedNotification,
 )
 from workflows.model.schedule import Reason
-from workflows.model.signature import DocumentSeen
+from workflows.model.signature import ReportedDocument
 
 FAILURE_REASONS: Final = {
     MessageFate.LATER: Reason.UNREACHABLE,
@@ -60,18 +60,18 @@ class NoticeResult:
     channel: Channel = Channel.PUSH
 
     @property
-    def line(self) -> Delivered | None:
+    def line(self) -> DeliveryResult | None:
         """Its line in the notification log, None as long as it is to be sent later."""
         return None
 
-    def to_line(self, outcome: NotificationOutcome, why: str | None) -> Delivered:
-        return Delivered(
+    def to_line(self, outcome: NotificationOutcome, reason: str | None) -> DeliveryResult:
+        return DeliveryResult(
             key=self.notice.key,
             stage=self.notice.stage,
             person=self.notice.person,
             channel=self.channel,
             outcome=outcome,
-            why=why,
+            why=reason,
             devices=tuple(
                 DeviceOutcome(
                     device=device,
@@ -89,11 +89,11 @@ class NoticeResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sent(NoticeResult):
+class SentNotice(NoticeResult):
     """Ended as its messages did; without any, the person has no device."""
 
     @property
-    def line(self) -> Delivered:
+    def line(self) -> DeliveryResult:
         fates = {sent.fate for _, sent in self.messages}
         if MessageFate.ACCEPTED in fates:
             return self.to_line(self.delivered, None)
@@ -104,31 +104,31 @@ class Sent(NoticeResult):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MailDue(Sent):
+class MailDue(SentNotice):
     """No device has it for sure: Core Signature is to mail the signer."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended(NoticeResult):
+class EndedNotice(NoticeResult):
     """Ended with an outcome that its messages do not show."""
 
     outcome: NotificationOutcome
     why: str | None = None
 
     @property
-    def line(self) -> Delivered:
+    def line(self) -> DeliveryResult:
         return self.to_line(self.outcome, self.why)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failed(NoticeResult):
+class FailedNotice(NoticeResult):
     """An error prevented it; a temporary one is retried."""
 
     why: Reason
     error: ApplicationError
 
     @property
-    def line(self) -> Delivered:
+    def line(self) -> DeliveryResult:
         return self.to_line(NotificationOutcome.FAILED, self.why)
 
     @property
@@ -137,17 +137,17 @@ class Failed(NoticeResult):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Postponed(NoticeResult):
+class PostponedNotice(NoticeResult):
     """A planned notice that is planned anew."""
 
     why: Reason
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held(NoticeResult):
+class HeldNotice(NoticeResult):
     """Tried again when the bound that holds it back has room."""
 
-    held: HeldBack
+    held_back: HeldBack
 
 
 def fail_by_directory(
@@ -156,15 +156,15 @@ def fail_by_directory(
     *,
     messages: Messages = (),
     channel: Channel = Channel.PUSH,
-) -> Failed:
+) -> FailedNotice:
     reason = Reason.UNREACHABLE if isinstance(failure, DirectoryAway) else Reason.DIRECTORY
-    return Failed(notice=notice, messages=messages, channel=channel, why=reason, error=directory_failure(failure))
+    return FailedNotice(notice=notice, messages=messages, channel=channel, why=reason, error=directory_failure(failure))
 
 
 def build_report(
     results: Sequence[NoticeResult],
-    seen: DocumentSeen | None,
-    left: Sequence[NotificationOrder],
+    document: ReportedDocument | None,
+    unsent_notices: Sequence[NotificationOrder],
     *,
     stragglers: bool,
 ) -> DeliveryReport:
@@ -172,7 +172,7 @@ def build_report(
     of `stragglers` are not raised.
     """
     lines = tuple(line for result in results if (line := result.line))
-    failed = [result for result in results if isinstance(result, Failed) and result.is_open]
+    failed = [result for result in results if isinstance(result, FailedNotice) and result.is_open]
     if not any(line.outcome in _DELIVERED for line in lines):
         # A call that leaves notices open has notified somebody, so that repeated calls come to an end.
         _raise_worst(failed if stragglers else results)
@@ -181,23 +181,23 @@ def build_report(
     return DeliveryReport(
         delivered=lines,
         open_devices=tuple(device for device, _ in open_messages),
-        open_notices=tuple(notice.key for notice in (*left, *(result.notice for result in failed))),
+        open_notices=tuple(notice.key for notice in (*unsent_notices, *(result.notice for result in failed))),
         waits=waits,
         retry_after=max(waits, default=0),
-        seen=seen,
-        put_off=tuple(_to_postponed(result) for result in results if isinstance(result, Postponed)),
-        held=tuple(result.held for result in results if isinstance(result, Held)),
+        seen=document,
+        put_off=tuple(_to_postponed(result) for result in results if isinstance(result, PostponedNotice)),
+        held=tuple(result.held_back for result in results if isinstance(result, HeldNotice)),
     )
 
 
 def _raise_worst(results: Sequence[NoticeResult]) -> None:
     messages = [sent for result in results for _, sent in result.messages]
     errors = [to_application_error(sent.failure) for sent in messages if sent.fate in OPEN_FATES and sent.failure]
-    errors += [result.error for result in results if isinstance(result, Failed)]
+    errors += [result.error for result in results if isinstance(result, FailedNotice)]
     if errors:
         raise max(errors, key=lambda error: (error.non_retryable, error.next_retry_delay or timedelta()))
 
 
-def _to_postponed(result: Postponed) -> PostponedNotification:
+def _to_postponed(result: PostponedNotice) -> PostponedNotification:
     notice = result.notice
     return PostponedNotification(key=notice.key, stage=notice.stage, person=notice.person, why=result.why)

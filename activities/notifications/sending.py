@@ -9,7 +9,14 @@ from activities.notifications.budget import NotificationBudgets
 from activities.notifications.outbound_mail import Fallback, OutboundMailSender, address_of
 from activities.notifications.phones import DeviceSender
 from activities.notifications.preparation import PreparedNotification
-from activities.notifications.results import Failed, MailDue, Messages, NoticeResult, Sent, fail_by_directory
+from activities.notifications.results import (
+    FailedNotice,
+    MailDue,
+    Messages,
+    NoticeResult,
+    SentNotice,
+    fail_by_directory,
+)
 from activities.people.directory import DirectoryFailure
 from activities.records.devices import device_hash
 from activities.temporal.failures import passing_failure
@@ -35,9 +42,9 @@ class NotificationSender:
 
     async def _send(self, prepared: PreparedNotification) -> NoticeResult:
         if not prepared.devices:
-            return await self._send_mail(prepared, Sent(notice=prepared.notice))
+            return await self._send_mail(prepared, SentNotice(notice=prepared.notice))
         messages = await self.phones.send(prepared.person, prepared.devices, prepared.message)
-        sent = Sent(notice=prepared.notice, messages=messages)
+        sent = SentNotice(notice=prepared.notice, messages=messages)
         if prepared.fallback is Fallback.NOBODY or not self._needs_mail(prepared, messages):
             return sent
         try:
@@ -54,12 +61,12 @@ class NotificationSender:
     def _needs_mail(self, prepared: PreparedNotification, messages: Messages) -> bool:
         """Whether no reliable device accepted it, or may accept it: a device long unseen accepts everything."""
         in_use = {device_hash(device.value) for device in prepared.devices if not device.unseen(_now())}
-        if prepared.again and not in_use:
+        if prepared.retried_devices and not in_use:
             # They were mailed at the first sending, so only an open mail is sent again.
-            return self.outbound.may_reach(prepared.person, prepared.again)
+            return self.outbound.may_reach(prepared.person, prepared.retried_devices)
         return all(sent.fate.hopeless for device, sent in messages if device in in_use)
 
-    async def _send_mail(self, prepared: PreparedNotification, sent: Sent) -> NoticeResult:
+    async def _send_mail(self, prepared: PreparedNotification, sent: SentNotice) -> NoticeResult:
         """Also send by cloud messaging, if available: the address counts like one more phone."""
         if not self.outbound.may_reach(prepared.person):
             return sent
@@ -70,7 +77,7 @@ class NotificationSender:
             )
         except StoreFailure as failure:
             error = passing_failure(Code.UNREACHABLE, str(failure))
-            return Failed(notice=sent.notice, messages=sent.messages, why=Reason.UNREACHABLE, error=error)
+            return FailedNotice(notice=sent.notice, messages=sent.messages, why=Reason.UNREACHABLE, error=error)
         return replace(sent, messages=(*sent.messages, (address_of(prepared.person), mail)), channel=channel)
 
 

@@ -24,14 +24,15 @@ from activities.records.user_texts import keep_page
 from activities.temporal.failures import directory_failure, failing_as_application_errors, passing_failure
 from activities.temporal.leases import PACE, TurnLimits, Turns, unbroken
 from workflows.follow_up.notification_types import NotificationType, is_quiet, kind_of
-from workflows.model.notifications import Delivered, Delivery, DeliveryReport, NoticeAction, NotificationOrder
+from workflows.model.notifications import Delivery, DeliveryReport, DeliveryResult, NoticeAction, NotificationOrder
 from workflows.model.schedule import Reason
-from workflows.model.signature import DocumentSeen
+from workflows.model.signature import ReportedDocument
 from workflows.model.subject import Code, Roster
 from workflows.ports import PushService
 
-ReadDocument = Callable[[Roster, str], Awaitable[DocumentSeen]]
+ReadDocument = Callable[[Roster, str], Awaitable[ReportedDocument]]
 """Reads the document from Core Signature; raises `ApplicationError`."""
+_REMINDERS: Final = (NotificationType.REMINDER, NotificationType.SNOOZE, NotificationType.OVERDUE)
 
 
 class NotificationService(PushService):
@@ -64,7 +65,7 @@ class NotificationService(PushService):
         self._sender = NotificationSender(phones, outbound, budgets)
         self._directory = directory
         self._phones = phones
-        self._once = send_once
+        self._send_once = send_once
         self._read = read
         self._mail = mail
         self._pace = pace
@@ -77,7 +78,7 @@ class NotificationService(PushService):
         """A delivery for open devices reports nothing of notices without any."""
         turns = Turns(self._pace, self._clock)
         try:
-            to_each = await TeamDelivery.of(delivery, self._directory)
+            to_each = await TeamDelivery.from_delivery(delivery, self._directory)
         except DirectoryFailure as failure:
             raise directory_failure(failure) from failure
         return to_each.gathered(await unbroken(self._deliver(to_each.delivery, turns), turns.stop))
@@ -96,7 +97,7 @@ class NotificationService(PushService):
             unsent_notices, due = unsent_notices + [result.notice for result in due], []
         elif unsent_notices and not (results or due):
             raise passing_failure(Code.UNREACHABLE, "nobody could be told in time")
-        by_mail, mailed = await self._mail.send(delivery, due, self._once, self._phones)
+        by_mail, mailed = await self._mail.send(delivery, due, self._send_once, self._phones)
         stragglers = delivery.devices is not None or delivery.others_told or turns.stopped
         ordered = _in_order([*results, *by_mail], delivery.notices)
         report = build_report(ordered, document, unsent_notices, stragglers=stragglers)
@@ -112,15 +113,15 @@ class NotificationService(PushService):
                 await self._store.starts.came_in(delivery.subject.workflow_id, newcomers)
 
     async def _send(
-        self, delivery: Delivery, document: DocumentSeen | None, turns: Turns, *, quiet: bool
+        self, delivery: Delivery, document: ReportedDocument | None, turns: Turns, *, quiet: bool
     ) -> tuple[list[NoticeResult], list[NotificationOrder]]:
         """Results in the order of the notices, and the notices that were not begun in time."""
         notices = [notice for notice in delivery.notices if is_quiet(notice.stage) is quiet]
-        prepared = await turns.each(notices, lambda notice: self._preparation.prepare(delivery, notice, document))
+        prepared = await turns.call_each(notices, lambda notice: self._preparation.prepare(delivery, notice, document))
         ready = [result for result in prepared.results if isinstance(result, PreparedNotification)]
-        sent = await turns.each(ready, self._sender.send)
+        sent = await turns.call_each(ready, self._sender.send)
         results = [result for result in prepared.results if isinstance(result, NoticeResult)] + sent.results
-        unsent_notices = prepared.left + [ready.notice for ready in sent.left]
+        unsent_notices = prepared.unstarted + [ready.notice for ready in sent.unstarted]
         return _in_order(results, delivery.notices), unsent_notices
 
     async def _alert_on_call(self, delivery: Delivery, now: datetime) -> None:
@@ -161,10 +162,7 @@ def _in_order(results: Sequence[NoticeResult], notices: Sequence[NotificationOrd
     return sorted(results, key=lambda result: places.get(result.notice.key, len(places)))
 
 
-_REMINDERS: Final = (NotificationType.REMINDER, NotificationType.SNOOZE, NotificationType.OVERDUE)
-
-
-def _count(kind: str, line: Delivered) -> None:
+def _count(kind: str, line: DeliveryResult) -> None:
     """Count a line of the notification log."""
     NOTIFICATIONS.add(channel=line.channel, outcome=line.outcome)
     stage = kind_of(line.stage) if line.reached else None

@@ -11,7 +11,7 @@ from temporalio import activity
 from activities.errors import StoreFailure
 from activities.notifications.cloud_messaging import CloudMessaging
 from activities.notifications.links import BadSeal, Seal
-from activities.notifications.message import Message, screen_key
+from activities.notifications.message import NotificationMessage, screen_key
 from activities.notifications.outbound_mail import OutboundMailSender, SendOnce, reference_of
 from activities.notifications.phones import DeviceLimiter, DeviceSender
 from activities.notifications.push_services import MessageFate, PushDialect
@@ -28,6 +28,9 @@ from workflows.ports import SignInService
 _CONTEXT: Final = b"countersign/sign-in/v1"
 _DIGITS: Final = 6
 _ASK_LENGTH: Final = 32
+_STAGE: Final = "sign-in"
+_TITLE: Final = phrase("Sign in")
+_BODY: Final = phrase("Tap to sign in, or type {code} where you asked for it. Nobody else ever needs this number.")
 
 
 class BadSignInLink(ValueError):
@@ -43,8 +46,8 @@ class SignInLink:
     until: datetime
 
     @classmethod
-    def of(cls, order: SignInOrder) -> Self:
-        return cls(order.person, order.ask, order.until.astimezone(UTC).replace(microsecond=0))
+    def from_order(cls, order: SignInOrder) -> Self:
+        return cls(order.person, order.ask, order.expires_at.astimezone(UTC).replace(microsecond=0))
 
     @property
     def asked_at(self) -> datetime:
@@ -88,11 +91,6 @@ def _text(link: SignInLink) -> str:
     return f"{link.person}\n{link.ask}\n{int(link.until.timestamp())}"
 
 
-_STAGE: Final = "sign-in"
-_TITLE: Final = phrase("Sign in")
-_BODY: Final = phrase("Tap to sign in, or type {code} where you asked for it. Nobody else ever needs this number.")
-
-
 class SignInMessages(SignInService):
     """Sends in one dialect and by `messaging`; None means no such channel."""
 
@@ -114,7 +112,7 @@ class SignInMessages(SignInService):
     async def send(self, order: SignInOrder) -> SignInReport:
         try:
             person = await self._directory.person(order.person)
-            told_count = await self._tell(person, self._message(person, SignInLink.of(order)), order)
+            told_count = await self._tell(person, self._message(person, SignInLink.from_order(order)), order)
         except UnknownPerson:
             return SignInReport()
         except DirectoryFailure as failure:
@@ -135,7 +133,7 @@ class SignInMessages(SignInService):
             raise directory_failure(failure) from failure
         return SignInReport(told=sum(result.fate is MessageFate.ACCEPTED for _, result in sent))
 
-    async def _tell(self, person: Person, message: Message, order: SignInOrder) -> int:
+    async def _tell(self, person: Person, message: NotificationMessage, order: SignInOrder) -> int:
         devices = await self._phones.living(person)
         sent = await self._phones.send(person, devices, message)
         if told_count := sum(result.fate is MessageFate.ACCEPTED for _, result in sent):
@@ -147,9 +145,9 @@ class SignInMessages(SignInService):
         _, mail = await self._outbound.send(person, message, reference, urgent=False)
         return int(mail.fate is MessageFate.ACCEPTED)
 
-    def _message(self, person: Person, link: SignInLink) -> Message:
-        language = Reader.of(person).language
-        return Message(
+    def _message(self, person: Person, link: SignInLink) -> NotificationMessage:
+        language = Reader.from_person(person).language
+        return NotificationMessage(
             heading=language.say(_TITLE),
             body=language.say(_BODY, code=self._links.code(link)),
             document="Countersign",
@@ -161,9 +159,9 @@ class SignInMessages(SignInService):
         )
 
 
-def _withdrawal(person: Person, order: SignInOrder) -> Message:
+def _withdrawal(person: Person, order: SignInOrder) -> NotificationMessage:
     key = _key(person, order.ask)
-    return Message("", "", "", request="", stage=_STAGE, key=key, link="", action=NoticeAction.WITHDRAW)
+    return NotificationMessage("", "", "", request="", stage=_STAGE, key=key, link="", action=NoticeAction.WITHDRAW)
 
 
 def _key(person: Person, ask: str) -> str:

@@ -17,13 +17,13 @@ from activities.notifications.push_services import MessageFate, MessageResult, f
 from activities.notifications.results import (
     FAILURE_REASONS,
     OPEN_FATES,
-    Ended,
-    Failed,
-    Held,
+    EndedNotice,
+    FailedNotice,
+    HeldNotice,
     MailDue,
     Messages,
     NoticeResult,
-    Postponed,
+    PostponedNotice,
     fail_by_directory,
 )
 from activities.people.directory import Directory, DirectoryFailure, UnknownPerson, asking_the_store
@@ -48,32 +48,32 @@ CALLS_TO_MAIL_AGAIN: Final = 2
 
 
 class NotMailed(Exception):
-    """No mail is known to have been requested; `why` goes into the notification log."""
+    """No mail is known to have been requested; `reason` goes into the notification log."""
 
-    why: Reason
+    reason: Reason
 
 
 class OthersAsleep(NotMailed):
     """The mail would also reach someone who must not be notified now."""
 
-    why = Reason.OTHERS_ASLEEP
+    reason = Reason.OTHERS_ASLEEP
 
 
 class UnconfirmedMail(NotMailed):
     """All allowed attempts were used without a confirmation."""
 
-    why = Reason.UNCONFIRMED
+    reason = Reason.UNCONFIRMED
 
 
 class MailedRecently(NotMailed):
     """Core Signature was asked to mail this document a moment ago, and would drop the mail."""
 
-    why = Reason.MAILED_RECENTLY
+    reason = Reason.MAILED_RECENTLY
 
-    def __init__(self, now: datetime, until: datetime) -> None:
-        super().__init__(self.why)
+    def __init__(self, now: datetime, free_at: datetime) -> None:
+        super().__init__(self.reason)
         self._now = now
-        self._until = until
+        self._free_at = free_at
 
     def hold_back(self, notice: NotificationOrder) -> HeldBack:
         return HeldBack(
@@ -82,9 +82,9 @@ class MailedRecently(NotMailed):
             person=notice.person,
             channel=Channel.MAIL,
             outcome=NotificationOutcome.SUPPRESSED,
-            why=self.why,
+            why=self.reason,
             at=self._now,
-            until=self._until,
+            until=self._free_at,
             says=f"one mail of its document in {MAILS_APART // timedelta(minutes=1)} minutes",
         )
 
@@ -92,19 +92,19 @@ class MailedRecently(NotMailed):
 class SignerMail:
     """Has Core Signature mail signers, `once` for each notice."""
 
-    def __init__(self, client: CoreSignatureClient, directory: Directory, asked: SignerSnapshots) -> None:
+    def __init__(self, client: CoreSignatureClient, directory: Directory, signer_snapshots: SignerSnapshots) -> None:
         self._client = client
         self._directory = directory
-        self._asked = asked
+        self._signer_snapshots = signer_snapshots
 
     async def send(
-        self, delivery: Delivery, due: Sequence[MailDue], once: SendOnce, phones: DeviceSender
+        self, delivery: Delivery, due: Sequence[MailDue], send_once: SendOnce, phones: DeviceSender
     ) -> tuple[list[NoticeResult], bool]:
         """One mail for all that are due: their results and those of the others whom it reached, and whether it was
         requested.
         """
         try:
-            co_signers = await self._request(delivery, [result.notice for result in due], once) if due else None
+            co_signers = await self._request(delivery, [result.notice for result in due], send_once) if due else None
         except (ServiceFailure, DirectoryFailure, NotMailed) as failure:
             return [_fail(result, failure) for result in due], False
         results: list[NoticeResult] = [_accept(result.notice, messages=result.messages) for result in due]
@@ -172,7 +172,7 @@ class SignerMail:
     async def _entries(self, subject: Subject, request: WireRequest) -> Entries:
         """The provider's entry of each signer, by the snapshot sent."""
         with asking_the_store():
-            return match(subject.people, await self._asked.of(subject.id), request.signers)
+            return match(subject.people, await self._signer_snapshots.read_snapshots(subject.id), request.signers)
 
     async def _signers(self, subject: Subject) -> dict[str, Person]:
         person_by_id: dict[str, Person] = {}
@@ -191,9 +191,9 @@ def _may_hear(person: Person, delivery: Delivery) -> bool:
     return delivery.now is not None and by_day(person.tz).open_at(delivery.now)
 
 
-def _accept(notice: NotificationOrder, reason: str | None = None, messages: Messages = ()) -> Ended:
+def _accept(notice: NotificationOrder, reason: str | None = None, messages: Messages = ()) -> EndedNotice:
     accepted = NotificationOutcome.ACCEPTED
-    return Ended(notice=notice, messages=messages, channel=Channel.MAIL, outcome=accepted, why=reason)
+    return EndedNotice(notice=notice, messages=messages, channel=Channel.MAIL, outcome=accepted, why=reason)
 
 
 def _to_co_signer(notice: NotificationOrder, request: str, person: str, *, has_phone: bool) -> NotificationOrder:
@@ -208,20 +208,20 @@ def _to_co_signer(notice: NotificationOrder, request: str, person: str, *, has_p
 def _fail(due: MailDue, failure: ServiceFailure | DirectoryFailure | NotMailed) -> NoticeResult:
     notice, messages = due.notice, due.messages
     if isinstance(failure, OthersAsleep) and notice.movable:
-        return Postponed(notice=notice, messages=messages, why=failure.why)
+        return PostponedNotice(notice=notice, messages=messages, why=failure.reason)
     if isinstance(failure, MailedRecently):
-        return Held(notice=notice, messages=messages, held=failure.hold_back(notice))
+        return HeldNotice(notice=notice, messages=messages, held_back=failure.hold_back(notice))
     if isinstance(failure, DirectoryFailure):
         return fail_by_directory(notice, failure, messages=messages, channel=Channel.MAIL)
     if isinstance(failure, NotMailed):
-        return _fail_for_good(due, failure.why)
+        return _fail_for_good(due, failure.reason)
     fate = fate_of(failure).fate
     if fate not in OPEN_FATES:
         return _fail_for_good(due, FAILURE_REASONS[fate])
     reason, error = FAILURE_REASONS[fate], to_application_error(failure)
-    return Failed(notice=notice, messages=messages, channel=Channel.MAIL, why=reason, error=error)
+    return FailedNotice(notice=notice, messages=messages, channel=Channel.MAIL, why=reason, error=error)
 
 
-def _fail_for_good(due: MailDue, reason: Reason) -> Ended:
+def _fail_for_good(due: MailDue, reason: Reason) -> EndedNotice:
     failed = NotificationOutcome.FAILED
-    return Ended(notice=due.notice, messages=due.messages, channel=Channel.MAIL, outcome=failed, why=reason)
+    return EndedNotice(notice=due.notice, messages=due.messages, channel=Channel.MAIL, outcome=failed, why=reason)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from activities.people.directory import TEAM_AT_MOST, Directory, UnknownGroup
 from workflows.model.notifications import (
-    Delivered,
     Delivery,
     DeliveryReport,
+    DeliveryResult,
     HeldBack,
     NotificationOrder,
     NotificationOutcome,
@@ -37,14 +37,14 @@ class TeamDelivery:
     teams: tuple[TeamNotice, ...] = ()
 
     @classmethod
-    async def of(cls, delivery: Delivery, directory: Directory) -> "TeamDelivery":
+    async def from_delivery(cls, delivery: Delivery, directory: Directory) -> "TeamDelivery":
         """Raises `DirectoryFailure`."""
         notices, teams = list[NotificationOrder](), list[TeamNotice]()
         for order in delivery.notices:
             if (group := group_of(order.person)) is None:
                 notices.append(order)
                 continue
-            people = _told(order, await _members(directory, group), delivery)
+            people = _choose_members(order, await _members(directory, group), delivery)
             teams.append(TeamNotice(order, tuple(order.for_member(person) for person in people)))
             notices += teams[-1].members
         return cls(delivery.replace(notices=tuple(notices)) if teams else delivery, tuple(teams))
@@ -52,7 +52,7 @@ class TeamDelivery:
     def gathered(self, report: DeliveryReport) -> DeliveryReport:
         """The report with a line for each group, which is open while one of its members is."""
         for team in self.teams:
-            report = _with_line(team, report, again=self.delivery.devices is not None)
+            report = _with_line(team, report, is_repeated=self.delivery.devices is not None)
         return report
 
 
@@ -64,7 +64,7 @@ async def _members(directory: Directory, group: str) -> tuple[str, ...]:
         return ()
 
 
-def _told(order: NotificationOrder, members: Sequence[str], delivery: Delivery) -> tuple[str, ...]:
+def _choose_members(order: NotificationOrder, members: Sequence[str], delivery: Delivery) -> tuple[str, ...]:
     """Who hears it: the one who has taken it on, as long as they are in the group, else all."""
     taker = _taker(delivery.subject, members)
     people = (taker,) if taker else tuple(members)
@@ -76,7 +76,7 @@ def _taker(subject: Subject, members: Sequence[str]) -> str | None:
     return subject.taken_by if subject.taken_by in members and not subject.notify_all else None
 
 
-def _with_line(team: TeamNotice, report: DeliveryReport, *, again: bool) -> DeliveryReport:
+def _with_line(team: TeamNotice, report: DeliveryReport, *, is_repeated: bool) -> DeliveryReport:
     keys = team.keys
     open_keys = [key for key in report.open_notices if key in keys]
     other_lines = tuple(line for line in report.delivered if line.key not in open_keys)
@@ -92,7 +92,7 @@ def _with_line(team: TeamNotice, report: DeliveryReport, *, again: bool) -> Deli
         held=tuple(notice for notice in report.held if notice.key not in keys),
         put_off=tuple(notice for notice in report.put_off if notice.key not in keys),
     )
-    if open_keys or (again and not lines):
+    if open_keys or (is_repeated and not lines):
         return trimmed_report
     if not lines and not team.order.reached and (held_notices or put_off):
         return _waiting(team.order, trimmed_report, held_notices, put_off)
@@ -113,16 +113,16 @@ def _waiting(
     return report.replace(put_off=(*report.put_off, absent))
 
 
-def _suppressed(missed: Sequence[HeldBack | PostponedNotification]) -> Iterator[Delivered]:
+def _suppressed(missed: Sequence[HeldBack | PostponedNotification]) -> Iterator[DeliveryResult]:
     """Others of the group were told."""
     for notice in missed:
         reason = notice.why or Reason.QUIET
-        yield Delivered(
+        yield DeliveryResult(
             key=notice.key, stage=notice.stage, person=notice.person, outcome=NotificationOutcome.SUPPRESSED, why=reason
         )
 
 
-def _line(order: NotificationOrder, lines: Sequence[Delivered], open_devices: Sequence[str]) -> Delivered:
+def _line(order: NotificationOrder, lines: Sequence[DeliveryResult], open_devices: Sequence[str]) -> DeliveryResult:
     """Of the group: it was told if one of it was; `devices` are those worth another try."""
     told_outcomes = (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
     best = next((line for line in lines if line.outcome in told_outcomes), None)
@@ -133,6 +133,6 @@ def _line(order: NotificationOrder, lines: Sequence[Delivered], open_devices: Se
     elif worst:
         outcome = worst.outcome
     devices = tuple(device for line in lines for device in line.devices if device.device in open_devices)
-    return Delivered(
+    return DeliveryResult(
         key=order.key, stage=order.stage, person=order.person, outcome=outcome, why=reason, devices=devices
     )

@@ -17,6 +17,32 @@ from workflows.kinds import Kind
 from workflows.model.notifications import NoticeAction, NotificationOrder
 from workflows.model.subject import Status
 
+_LAST_DAY: Final = "last day"
+_LEADS: Final[Mapping[str | None, str]] = {
+    NotificationType.REMINDER: phrase("Reminder: {what}"),
+    NotificationType.FALLBACK: phrase("Reminder: {what}"),
+    NotificationType.SNOOZE: phrase("As you asked: {what}"),
+    NotificationType.WARNING: phrase("Due soon: {what}"),
+    _LAST_DAY: phrase("Last day: {what}"),
+    NotificationType.OVERDUE: phrase("Overdue: {what}"),
+    NotificationType.ANSWER: phrase("Answered: {what}"),
+    NotificationType.ESCALATION: phrase("Asked instead: {what}"),
+    NotificationType.ESCALATED: phrase("Escalated: {what}"),
+}
+"""By type, so that no later notice looks like the first one."""
+_DEEDS: Final = {
+    "Sign: {document}": phrase("sign {document}"),
+    "Approve: {document}": phrase("approve {document}"),
+    "Read: {document}": phrase("read {document}"),
+    "Ready to review: {document}": phrase("review {document}"),
+    "Changes asked for: {document}": phrase("change {document}"),
+    "To do: {document}": "{document}",
+}
+"""A first notice's title, behind the first words of a later one."""
+_ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
+_TURNING: Final = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
+_RIGHT_TO_LEFT: Final = regex.compile(r"[\p{Bidi_Class=R}\p{Bidi_Class=AL}\p{Bidi_Class=AN}]")
+
 
 @dataclass(frozen=True)
 class NotificationText:
@@ -30,7 +56,9 @@ class NotificationText:
     closing: bool = False
     counts: Callable[[Language, NotificationOrder], str] | None = None
 
-    def told(self, language: Language, notice: NotificationOrder | None = None, lead: str = "") -> "NotificationText":
+    def translate(
+        self, language: Language, notice: NotificationOrder | None = None, lead: str = ""
+    ) -> "NotificationText":
         """Translated, with the numbers of `notice`; `lead` begins the named title of a later notice."""
         title, named = language.say(self.title), language.say(self.named)
         if lead and (deed := _DEEDS.get(self.named)):
@@ -39,6 +67,51 @@ class NotificationText:
             title = self.counts(language, notice)
             named = language.say("{what}: {document}", what=title, document="{document}")
         return replace(self, title=title, named=named, body=language.say(self.body) if self.body else "")
+
+
+def lead_of(stage: str, remaining: timedelta | None) -> str:
+    """The first words of a later notice, `left` before it is due; empty for a first one."""
+    type: str | None = kind_of(stage)
+    if type == NotificationType.WARNING and remaining is not None and remaining <= timedelta(days=1):
+        type = _LAST_DAY if remaining > timedelta() else NotificationType.OVERDUE
+    return _LEADS.get(type, "")
+
+
+ByAction = Mapping[NoticeAction, NotificationText]
+
+
+@dataclass(frozen=True)
+class KindTexts:
+    """The texts of one kind, by stage and by outcome; `first` also serves unknown stages."""
+
+    stages: Mapping[str, ByAction]
+    endings: Mapping[str, NotificationText]
+    in_review: "KindTexts | None" = None
+    """The same before it is sent."""
+
+    @classmethod
+    def read(cls, table: Mapping[str, Any]) -> "KindTexts":
+        """As `words.toml` has them."""
+        stages = {stage: _by_action(text) for stage, text in table["asks"].items()}
+        stages |= {stage: _by_action(text, closing=True) for stage, text in table["tells"].items()}
+        endings = {outcome: _text(text, closing=True) for outcome, text in table["ended"].items()}
+        review = cls.read(table["review"]) if "review" in table else None
+        review_texts = review and cls({**stages, **review.stages}, {**endings, **review.endings})
+        return cls(stages, endings, review_texts)
+
+    def choose_text(
+        self, stage: str, action: NoticeAction, *, to_requester: bool, overdue: bool, is_repeated: bool = False
+    ) -> NotificationText:
+        stage_kind: str | None = kind_of(stage)
+        if stage_kind == NotificationType.READY and is_repeated:
+            stage_kind = "again"
+        if stage_kind == NotificationType.WARNING and overdue:
+            stage_kind = NotificationType.OVERDUE
+        elif stage_kind == NotificationType.ESCALATION and to_requester:
+            stage_kind = "nobody_left"
+        elif stage_kind == NotificationType.UNANSWERED and not to_requester:
+            stage_kind = "unanswered_by_others"
+        return self.stages.get(stage_kind or "first", self.stages["first"])[action]
 
 
 def _of_a_manager(language: Language, notice: NotificationOrder) -> str:
@@ -71,75 +144,6 @@ _COUNTS: Final = {
     "How far your campaign has come": _of_an_owner,
 }
 """Titles that are told with numbers."""
-
-
-_LAST_DAY: Final = "last day"
-_LEADS: Final[Mapping[str | None, str]] = {
-    NotificationType.REMINDER: phrase("Reminder: {what}"),
-    NotificationType.FALLBACK: phrase("Reminder: {what}"),
-    NotificationType.SNOOZE: phrase("As you asked: {what}"),
-    NotificationType.WARNING: phrase("Due soon: {what}"),
-    _LAST_DAY: phrase("Last day: {what}"),
-    NotificationType.OVERDUE: phrase("Overdue: {what}"),
-    NotificationType.ANSWER: phrase("Answered: {what}"),
-    NotificationType.ESCALATION: phrase("Asked instead: {what}"),
-    NotificationType.ESCALATED: phrase("Escalated: {what}"),
-}
-"""By type, so that no later notice looks like the first one."""
-_DEEDS: Final = {
-    "Sign: {document}": phrase("sign {document}"),
-    "Approve: {document}": phrase("approve {document}"),
-    "Read: {document}": phrase("read {document}"),
-    "Ready to review: {document}": phrase("review {document}"),
-    "Changes asked for: {document}": phrase("change {document}"),
-    "To do: {document}": "{document}",
-}
-"""A first notice's title, behind the first words of a later one."""
-
-
-def lead_of(stage: str, left: timedelta | None) -> str:
-    """The first words of a later notice, `left` before it is due; empty for a first one."""
-    type: str | None = kind_of(stage)
-    if type == NotificationType.WARNING and left is not None and left <= timedelta(days=1):
-        type = _LAST_DAY if left > timedelta() else NotificationType.OVERDUE
-    return _LEADS.get(type, "")
-
-
-ByAction = Mapping[NoticeAction, NotificationText]
-
-
-@dataclass(frozen=True)
-class KindTexts:
-    """The texts of one kind, by stage and by outcome; `first` also serves unknown stages."""
-
-    stages: Mapping[str, ByAction]
-    endings: Mapping[str, NotificationText]
-    in_review: "KindTexts | None" = None
-    """The same before it is sent."""
-
-    @classmethod
-    def read(cls, told: Mapping[str, Any]) -> "KindTexts":
-        """As `words.toml` has them."""
-        stages = {stage: _by_action(text) for stage, text in told["asks"].items()}
-        stages |= {stage: _by_action(text, closing=True) for stage, text in told["tells"].items()}
-        endings = {outcome: _text(text, closing=True) for outcome, text in told["ended"].items()}
-        review = cls.read(told["review"]) if "review" in told else None
-        review_texts = review and cls({**stages, **review.stages}, {**endings, **review.endings})
-        return cls(stages, endings, review_texts)
-
-    def words(
-        self, stage: str, action: NoticeAction, *, to_requester: bool, overdue: bool, again: bool = False
-    ) -> NotificationText:
-        stage_kind: str | None = kind_of(stage)
-        if stage_kind == NotificationType.READY and again:
-            stage_kind = "again"
-        if stage_kind == NotificationType.WARNING and overdue:
-            stage_kind = NotificationType.OVERDUE
-        elif stage_kind == NotificationType.ESCALATION and to_requester:
-            stage_kind = "nobody_left"
-        elif stage_kind == NotificationType.UNANSWERED and not to_requester:
-            stage_kind = "unanswered_by_others"
-        return self.stages.get(stage_kind or "first", self.stages["first"])[action]
 
 
 def _by_action(texts: Any, *, closing: bool = False) -> ByAction:
@@ -178,31 +182,26 @@ def extracted(file: BinaryIO, *_: object, options: object) -> Iterator[tuple[int
             waiting += node.values() if isinstance(node, Mapping) else node
 
 
-_ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
-_TURNING: Final = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
-_RIGHT_TO_LEFT: Final = regex.compile(r"[\p{Bidi_Class=R}\p{Bidi_Class=AL}\p{Bidi_Class=AN}]")
-
-
 def words_for(
     stage: str,
     action: NoticeAction,
     outcome: Status | None,
     *,
-    of: Kind = Kind.REQUEST,
+    subject_kind: Kind = Kind.REQUEST,
     to_requester: bool = False,
     overdue: bool = False,
     in_review: bool = False,
-    again: bool = False,
+    is_repeated: bool = False,
 ) -> NotificationText:
     """With an `outcome` that of the ending. A stage may have numbers (`reminder-2`, `warning-2d.2`); unknown stages use
     the first notice's text. An escalation back to the requester says that nobody is left. `again` is a later round of a
     review.
     """
-    texts = TEXTS[of].in_review if in_review else None
-    texts = texts or TEXTS[of]
+    texts = TEXTS[subject_kind].in_review if in_review else None
+    texts = texts or TEXTS[subject_kind]
     if outcome and (ending := texts.endings.get(outcome)):
         return ending
-    return texts.words(stage, action, to_requester=to_requester, overdue=overdue, again=again)
+    return texts.choose_text(stage, action, to_requester=to_requester, overdue=overdue, is_repeated=is_repeated)
 
 
 def unturned(name: str) -> str:

@@ -29,7 +29,7 @@ class PartWords(BaseModel):
     owner: str
     teams: Mapping[str, str] = {}
 
-    def somebody(self, entry: Any) -> Any:
+    def resolve_person(self, entry: Any) -> Any:
         """A person's entry with the id in place of a word."""
         person = entry.get("person") if isinstance(entry, dict) else None
         if not isinstance(person, str):
@@ -45,9 +45,9 @@ class PartWords(BaseModel):
         named = dict(file)
         for key in PEOPLE_OF_PARTS:
             if isinstance(people := file.get(key), list):
-                named[key] = [self.somebody(entry) for entry in people]
+                named[key] = [self.resolve_person(entry) for entry in people]
         if "who" in file:
-            named["who"] = self.somebody(file["who"])
+            named["who"] = self.resolve_person(file["who"])
         return named
 
 
@@ -61,7 +61,7 @@ class PartContent(BaseModel):
     file: Mapping[str, Any]
     documents: Mapping[str, str] = {}
     fingerprint: str = ""
-    words: PartWords | None = None
+    part_words: PartWords | None = None
 
     @property
     def tells_of_its_start(self) -> bool:
@@ -102,7 +102,7 @@ class OnboardingContent(BaseModel):
     parts: Mapping[str, PartContent]
 
     @property
-    def words(self) -> PartWords | None:
+    def part_words(self) -> PartWords | None:
         if not self.contacts:
             return None
         return PartWords(customer=self.contacts[0], owner=self.owner, teams=self.teams)
@@ -133,7 +133,20 @@ async def read_what(store: Store, workflow_id: str, reference: str, part: str) -
     if "parts" not in stored:
         return PartContent.model_validate(stored)
     content = OnboardingContent.model_validate(stored)
-    return content.parts[part].model_copy(update={"words": content.words})
+    return content.parts[part].model_copy(update={"words": content.part_words})
+
+
+class KeptDocuments(LocalDocuments):
+    """Documents already in memory."""
+
+    def __init__(self, content_by_name: Mapping[str, bytes]) -> None:
+        super().__init__(max_megabytes=0)
+        self._content_by_name = content_by_name
+
+    def read(self, folder: Path, file: str) -> bytes:
+        if file not in self._content_by_name:
+            raise ValueError("is not in the store any more")
+        return self._content_by_name[file]
 
 
 async def _text(store: Store, workflow_id: str, reference_text: str) -> str:
@@ -142,16 +155,3 @@ async def _text(store: Store, workflow_id: str, reference_text: str) -> str:
     if text is None:
         raise StoreFailure(f"what the parts of {workflow_id.partition(':')[2]} are started from is not in the store")
     return text
-
-
-class KeptDocuments(LocalDocuments):
-    """Documents already in memory."""
-
-    def __init__(self, content_by_name: Mapping[str, bytes]) -> None:
-        super().__init__(max_megabytes=0)
-        self._found = content_by_name
-
-    def read(self, folder: Path, file: str) -> bytes:
-        if file not in self._found:
-            raise ValueError("is not in the store any more")
-        return self._found[file]

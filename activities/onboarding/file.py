@@ -25,7 +25,6 @@ PARTS_AT_MOST: Final = 400
 TEAMS_AT_MOST: Final = 50
 COLLEAGUES_AT_MOST: Final = 20
 ID_AT_MOST: Final = 48
-
 SHORT_ID: Final = rf"[A-Za-z0-9_-]{{1,{ID_AT_MOST}}}"
 ShortId = Annotated[str, Field(pattern=rf"^{SHORT_ID}$")]
 """Prefix of other ids, so without a dot."""
@@ -61,7 +60,7 @@ class OnboardingChecks(intake.FileChecks):
         owners = await _members(directory, group) if group else (str(owner),)
         return cls(
             catalogue=sources.catalogue,
-            found=persons,
+            persons=persons,
             closing=(),
             now=sources.now,
             groups=groups,
@@ -81,6 +80,15 @@ class OnboardingChecks(intake.FileChecks):
         return members
 
 
+class ContactEntry(intake.SomebodyEntry):
+    """A person of the customer, by directory id or described in full."""
+
+    @field_validator("person")
+    @classmethod
+    def _check_person(cls, id: str | None, info: ValidationInfo) -> str | None:
+        return id and _checks(info).person(id).id
+
+
 async def _members(directory: Directory, group: str) -> tuple[str, ...]:
     try:
         return await directory.group(group)
@@ -92,15 +100,6 @@ def _checks(info: ValidationInfo) -> OnboardingChecks:
     if not isinstance(info.context, OnboardingChecks):
         raise TypeError("an onboarding file is validated with OnboardingChecks")
     return info.context
-
-
-class ContactEntry(intake.SomebodyEntry):
-    """A person of the customer, by directory id or described in full."""
-
-    @field_validator("person")
-    @classmethod
-    def _known(cls, id: str | None, info: ValidationInfo) -> str | None:
-        return id and _checks(info).person(id).id
 
 
 class CustomerEntry(ContactEntry):

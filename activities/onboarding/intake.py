@@ -57,6 +57,9 @@ CUSTOMER_STEP: Final = "customer-step"
 _LISTS: Final = {"agreements": PartKind.AGREEMENT, "tasks": PartKind.TASK, "steps": PartKind.STEP}
 _OURS: Final = {"team": PartKind.TASK, "tell_customer": PartKind.TASK, "delegate": PartKind.STEP}
 """Keys of a part that its own file does not have, and the kinds of parts that may have them."""
+PreparedPart = request_file.PreparedRequest | task_file.PreparedTask
+_DEFAULTS: Final = ("kind", "requester", "owner", "who", "colleagues")
+"""Fields that a replacement file may omit."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +67,14 @@ class PartDraft:
     """A part and its own file; None for news."""
 
     plan: PartPlan
-    place: TemplatePosition
+    position: TemplatePosition
     file: PlainFile | None = None
     text: str = ""
     """Text of news."""
 
     def faults(self, faults: FileFaults) -> FileFaults:
         """Faults of the part's file, as faults of the onboarding file."""
-        part_path = written_path(self.place.path)
+        part_path = written_path(self.position.path)
         return FileFaults(
             type(fault)(
                 fault.file,
@@ -109,9 +112,9 @@ class PartDrafts:
             drafts: list[PartDraft] = []
             for key, part_kind in _LISTS.items():
                 for index, entry in enumerate(getattr(stage, key)):
-                    self._add(drafts, part_kind, entry, self.merged.places[number, key].within(index))
+                    self._add(drafts, part_kind, entry, self.merged.places[number, key].at_step(index))
             for index, notice in enumerate(stage.notices):
-                self._add(drafts, PartKind.NOTICE, notice, self.merged.places[number, "notices"].within(index))
+                self._add(drafts, PartKind.NOTICE, notice, self.merged.places[number, "notices"].at_step(index))
             self.stages.append(drafts)
 
     @property
@@ -136,7 +139,7 @@ class PartDrafts:
                 else self._part(plan, entry, position)
             )
         except _PartFault as wrong:
-            self.wrong.append(position.file.faults([((*position.path, *wrong.at), wrong.message)]))
+            self.wrong.append(position.file.faults([((*position.path, *wrong.path), wrong.message)]))
 
     def _id(self, part_kind: PartKind, entry: Any) -> str:
         own_id = entry.id if isinstance(entry, NoticeEntry) else entry.get("id")
@@ -160,11 +163,11 @@ class PartDrafts:
             return (self.file.owner,)
         return self.checks.team(self._team(recipient, "to"))
 
-    def _team(self, team: object, at: str) -> str:
+    def _team(self, team: object, key: str) -> str:
         try:
             return self.file.people_of(str(team))
         except ValueError as unknown:
-            raise _PartFault((at,), unknown.args[0]) from None
+            raise _PartFault((key,), unknown.args[0]) from None
 
     @property
     def customer_id(self) -> str:
@@ -179,7 +182,7 @@ class PartDrafts:
     @property
     def people(self) -> bytes | None:
         """The people described in full, as stored."""
-        return SignersFile.of(
+        return SignersFile.dump_signers(
             (entry.in_full for entry in (self.file.customer, *self.file.customer.colleagues)), self.in_full
         )
 
@@ -224,15 +227,15 @@ class PartDrafts:
 
     def _one_of(self, key: str, index: int, entry: Any) -> Any:
         """One of a list of people; only reviewers can be a group."""
-        named = self._somebody(entry)
+        named = self._resolve_person(entry)
         if key != "reviewers" and isinstance(named, dict) and "group" in named and "group" not in entry:
             raise _PartFault((key, index, "person"), FileFault.GROUP_HERE.to_message(group=entry["person"]))
         return named
 
-    def _somebody(self, entry: Any) -> Any:
+    def _resolve_person(self, entry: Any) -> Any:
         """Somebody who is asked, with the person or group in place of a word."""
         part_words = PartWords(customer=self._customer, owner=self.file.owner, teams=self.file.teams)
-        named = part_words.somebody(entry)
+        named = part_words.resolve_person(entry)
         id = named.get("person") if isinstance(named, dict) else None
         if not isinstance(id, str) or id not in self.checks.groups:
             return named
@@ -245,7 +248,7 @@ class PartDrafts:
         if "team" in entry:
             id = self._team(entry["team"], "team")
             assignee = {"group": id} if id in self.checks.groups else {"person": id}
-        assignee = self._somebody(assignee)
+        assignee = self._resolve_person(assignee)
         if assignee is None:
             teams = ", ".join(self.file.teams)
             fault = FileFault.NEEDS_TEAM.to_message(teams=teams) if teams else FileFault.NEEDS_TEAMS.to_message()
@@ -309,14 +312,62 @@ class PartDrafts:
         return _plain(self.file.customer)
 
 
+@dataclass(frozen=True)
+class PreparedOnboarding:
+    """A fully checked onboarding; nothing is stored or started yet."""
+
+    workflow_input: OnboardingInput
+    content: OnboardingContent = field(repr=False)
+    documents: Mapping[str, bytes] = field(repr=False)
+    """PDFs of its agreements, by SHA-256."""
+    people: bytes | None = field(repr=False)
+    texts: Mapping[str, str] = field(repr=False)
+    """Texts of its news, by part id."""
+    parts: Mapping[str, "PreparedPart"] = field(repr=False)
+    """Agreements, tasks and steps, each as it would be started alone."""
+    overdue: FileFaults | None = None
+    """Why it can be recognised but no longer started."""
+
+    async def store_input(self, store: Store) -> OnboardingInput:
+        """Stores documents, people and the parts' content, under the fingerprint."""
+        workflow_id, digest = self.workflow_input.onboarding.workflow_id, self.workflow_input.fingerprint
+        for document in self.documents.values():
+            await store.files.put(document)
+        texts = {"parts": self.content.model_dump_json()} | {f"news-{id}": text for id, text in self.texts.items()}
+        stored_texts = await store.keep_input(workflow_id, digest, self.people, texts)
+        return self.workflow_input.replace(
+            onboarding=self.workflow_input.onboarding.replace(content=stored_texts["parts"]),
+            stages=tuple(_with_texts(stage, stored_texts) for stage in self.workflow_input.stages),
+        )
+
+    async def store_for_pages(self, store: Store, workflow_input: FollowUpInput) -> None: ...
+
+
+async def prepare_onboarding(written: FileText | PlainFile, sources: Sources) -> PreparedOnboarding:
+    """Check an onboarding file with every part; starts nothing. Raises `FileFaults` with all faults, and
+    `DirectoryFailure`. A part's past due date is in `overdue`.
+    """
+    directory, templates = sources.directory, sources.templates
+    plain = await read_as(Kind.ONBOARDING, written)
+    template = await asyncio.to_thread(read_template, plain, templates) if templates else None
+    merged_template = merged(plain, template)
+    checks = await OnboardingChecks.look_up(merged_template.file.plain, sources)
+    file, checked_policy = await checked(merged_template.file, OnboardingFile, checks, directory)
+    deputy = await _deputy(merged_template.file, file, checks, directory)
+    drafts = PartDrafts(file, merged_template, checks, deputy, _in_full(plain, file, directory))
+    drafts.read()
+    parts = await _parts(drafts, sources)
+    return _prepared(plain, drafts, parts, checked_policy.resolved.policy)
+
+
 def _with_article(part_kind: PartKind) -> str:
     return f"an {part_kind}" if part_kind is PartKind.AGREEMENT else f"a {part_kind}"
 
 
 class _PartFault(Exception):
-    def __init__(self, at: FieldPath, message: Message) -> None:
+    def __init__(self, path: FieldPath, message: Message) -> None:
         super().__init__(message)
-        self.at, self.message = at, message
+        self.path, self.message = path, message
 
 
 def _plain(entry: Any) -> dict[str, Any]:
@@ -340,157 +391,11 @@ def _document_name(fields: Mapping[str, Any]) -> str | None:
     return str(name) if name else str(file).rpartition("/")[2].removesuffix(".pdf") if file else None
 
 
-@dataclass(frozen=True)
-class PreparedOnboarding:
-    """A fully checked onboarding; nothing is stored or started yet."""
-
-    given: OnboardingInput
-    content: OnboardingContent = field(repr=False)
-    documents: Mapping[str, bytes] = field(repr=False)
-    """PDFs of its agreements, by SHA-256."""
-    people: bytes | None = field(repr=False)
-    texts: Mapping[str, str] = field(repr=False)
-    """Texts of its news, by part id."""
-    parts: Mapping[str, "PreparedPart"] = field(repr=False)
-    """Agreements, tasks and steps, each as it would be started alone."""
-    overdue: FileFaults | None = None
-    """Why it can be recognised but no longer started."""
-
-    async def store_input(self, store: Store) -> OnboardingInput:
-        """Stores documents, people and the parts' content, under the fingerprint."""
-        workflow_id, digest = self.given.onboarding.workflow_id, self.given.fingerprint
-        for document in self.documents.values():
-            await store.files.put(document)
-        texts = {"parts": self.content.model_dump_json()} | {f"news-{id}": text for id, text in self.texts.items()}
-        stored_texts = await store.keep_input(workflow_id, digest, self.people, texts)
-        return self.given.replace(
-            onboarding=self.given.onboarding.replace(content=stored_texts["parts"]),
-            stages=tuple(_with_texts(stage, stored_texts) for stage in self.given.stages),
-        )
-
-    async def store_for_pages(self, store: Store, workflow_input: FollowUpInput) -> None: ...
-
-
-PreparedPart = request_file.PreparedRequest | task_file.PreparedTask
-
-
 def _with_texts(stage: StagePlan, texts: Mapping[str, str]) -> StagePlan:
     return stage.replace(parts=tuple(part.replace(text=texts.get(f"news-{part.id}")) for part in stage.parts))
 
 
-async def prepare_onboarding(written: FileText | PlainFile, sources: Sources) -> PreparedOnboarding:
-    """Check an onboarding file with every part; starts nothing. Raises `FileFaults` with all faults, and
-    `DirectoryFailure`. A part's past due date is in `overdue`.
-    """
-    directory, templates = sources.directory, sources.templates
-    plain = await read_as(Kind.ONBOARDING, written)
-    template = await asyncio.to_thread(read_template, plain, templates) if templates else None
-    merged_template = merged(plain, template)
-    checks = await OnboardingChecks.look_up(merged_template.file.plain, sources)
-    file, checked_policy = await checked(merged_template.file, OnboardingFile, checks, directory)
-    deputy = await _deputy(merged_template.file, file, checks, directory)
-    drafts = PartDrafts(file, merged_template, checks, deputy, _in_full(plain, file, directory))
-    drafts.read()
-    parts = await _parts(drafts, sources)
-    return _prepared(plain, drafts, parts, checked_policy.resolved.policy)
-
-
 CHECKS[Kind.ONBOARDING] = prepare_onboarding
-
-
-def _prepared(
-    plain: PlainFile, drafts: PartDrafts, parts: Mapping[str, PreparedPart], policy: Policy
-) -> PreparedOnboarding:
-    file = drafts.file
-    content = OnboardingContent(
-        owner=file.owner,
-        deputy=drafts.deputy,
-        customer=file.customer.company or file.id or "",
-        contacts=drafts.contacts_plain,
-        teams=file.teams,
-        parts={draft.plan.id: content_of(draft.file.plain, parts[draft.plan.id]) for draft in drafts.all if draft.file},
-    )
-    hashes = {name: sha256 for part in content.parts.values() for name, sha256 in part.documents.items()}
-    overdue = [part.overdue.faults for part in parts.values() if part.overdue]
-    return PreparedOnboarding(
-        given=_onboarding_input(drafts, parts, policy, _fingerprint(plain.plain, hashes)),
-        content=content,
-        documents={_sha256(pdf): pdf for part in parts.values() if (pdf := _pdf(part)) is not None},
-        people=drafts.people,
-        texts={draft.plan.id: draft.text for draft in drafts.all if draft.text},
-        parts=parts,
-        overdue=FileFaults(fault for faults in overdue for fault in faults) if overdue else None,
-    )
-
-
-def _onboarding_input(
-    drafts: PartDrafts, parts: Mapping[str, PreparedPart], policy: Policy, digest: str
-) -> OnboardingInput:
-    file = drafts.file
-    id = file.id or f"onboarding-{digest[:12]}"
-    teams, groups = (
-        (person for team in file.teams.values() for person in drafts.checks.team(team)),
-        drafts.checks.groups,
-    )
-    onboarding = Onboarding(
-        id=id,
-        kind=file.kind,
-        title=file.customer.company or id,
-        **asking(file.owner),
-        people=tuple(Participant(person=person, role=Role.DO) for person in drafts.contacts),
-        urgent=policy.urgent,
-        lock_screen=policy.lock_screen,
-        quiet=NotificationBudget(most=file.quiet.most, per=file.quiet.per, people=drafts.contacts),
-        told=tuple(dict.fromkeys(person for person in teams if person not in drafts.checks.owners)),
-        teams=tuple(dict.fromkeys(group_word(id) if id in groups else id for id in file.teams.values())),
-    )
-    return OnboardingInput(
-        onboarding=onboarding,
-        policy=policy,
-        fingerprint=digest,
-        subscribers=file.subscribers,
-        stages=tuple(_with_people(stage, drafts, parts) for stage in drafts.plans),
-    )
-
-
-def _with_people(stage: StagePlan, drafts: PartDrafts, parts: Mapping[str, PreparedPart]) -> StagePlan:
-    """The stage with whom each part asks first, and its teams' members."""
-    return stage.replace(
-        parts=tuple(
-            plan.replace(
-                title=_title(plan, parts[plan.id]),
-                asked=parts[plan.id].given.first_turn[:PEOPLE_AT_MOST],
-                members=tuple(_members(plan, parts[plan.id], drafts))[:PEOPLE_AT_MOST],
-            )
-            if plan.id in parts
-            else plan
-            for plan in stage.parts
-        )
-    )
-
-
-def _title(plan: PartPlan, part: PreparedPart) -> str:
-    """An agreement is called as its document is."""
-    return part.given.subject.title if plan.what is PartKind.AGREEMENT else plan.title
-
-
-def _members(plan: PartPlan, part: PreparedPart, drafts: PartDrafts) -> Iterator[str]:
-    """A team's people; customers by the ids that both onboarding and part use."""
-    people = part.given.subject.people
-    if plan.team == CUSTOMER:
-        own_ids = (
-            entry.person for entry, is_customer in zip(people, _customers(plan, drafts), strict=False) if is_customer
-        )
-        yield from dict.fromkeys((drafts.customer_id, *own_ids))
-    elif plan.team is not None:
-        yield from (member for id in plan.asked for member in drafts.checks.groups.get(id, (id,)))
-
-
-def _customers(plan: PartPlan, drafts: PartDrafts) -> Iterator[bool]:
-    """For each of a part's people, whether they are the customer."""
-    [file] = (draft.file.plain for draft in drafts.all if draft.plan.id == plan.id and draft.file)
-    customer = identity(drafts.contacts_plain[0])
-    return (identity(entry) == customer for entry in people_of(file))
 
 
 async def prepare_part(part_kind: PartKind, file: PlainFile, sources: Sources) -> PreparedPart:
@@ -501,81 +406,19 @@ async def prepare_part(part_kind: PartKind, file: PlainFile, sources: Sources) -
     return await task_file.prepare_task(file, of_parent)
 
 
-async def _parts(drafts: PartDrafts, sources: Sources) -> dict[str, PreparedPart]:
-    parts, wrong = {}, list(drafts.wrong)
-    for draft in drafts.all:
-        if draft.file is None:
-            continue
-        try:
-            part = await prepare_part(draft.plan.what, draft.file, sources)
-        except FileFaults as faults:
-            wrong.append(draft.faults(faults))
-        else:
-            parts[draft.plan.id] = replace(part, overdue=draft.faults(part.overdue)) if part.overdue else part
-    if wrong:
-        raise FileFaults(fault for faults in wrong for fault in faults.faults)
-    return parts
-
-
-def _in_full(plain: PlainFile, file: OnboardingFile, directory: Directory) -> tuple[str | None, ...]:
-    """Ids of the customer's people who are described in full."""
-    everyone = (entry.in_full for entry in (file.customer, *file.customer.colleagues))
-    id = file.id or launch.fingerprint(plain.plain)
-    return ids_in_full(everyone, Kind.ONBOARDING.workflow_id(id), directory.secret)
-
-
-async def _deputy(plain: PlainFile, file: OnboardingFile, checks: OnboardingChecks, directory: Directory) -> str:
-    """Who is notified while a decision of the owner waits: the manager, else a team member."""
-    owner = await directory.person(person_of(file.owner))
-    teams = (person for id in file.teams.values() for person in checks.team(id))
-    deputy = next((id for id in (owner.manager, owner.delegate, *teams) if id and id not in checks.owners), None)
-    if deputy is None and group_of(file.owner):
-        return file.owner  # The others of the group hear it.
-    if deputy is None:
-        raise plain.faults([(("owner",), FileFault.OWNER_ALONE.to_message(owner=file.owner))])
-    return deputy
-
-
 def content_of(file: Mapping[str, Any], part: PreparedPart) -> PartContent:
     """A checked part's content; its document must be stored separately."""
     document = file.get("document")
     name = document.get("file") if isinstance(document, dict) else None
     pdf = _pdf(part)
     documents = {name: _sha256(pdf)} if name and pdf is not None else {}
-    return PartContent(file=file, documents=documents, fingerprint=part.given.fingerprint)
-
-
-def _pdf(part: PreparedPart) -> bytes | None:
-    return part.document if isinstance(part, request_file.PreparedRequest) else None
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    return PartContent(file=file, documents=documents, fingerprint=part.workflow_input.fingerprint)
 
 
 def fingerprint_of(written: PlainFile, documents: LocalDocuments) -> str:
     """As `prepare_onboarding` computes it, also for a file that is no longer valid; `ValueError` if unknown."""
     hashes = {name: _sha256(documents.read(written.folder, name)) for name in _named_documents(written.plain)}
     return _fingerprint(written.plain, hashes)
-
-
-def _fingerprint(plain: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
-    """Of the file without its id, with documents by hash; templates do not count."""
-    content = {key: value for key, value in plain.items() if key != "id"}
-    return launch.fingerprint(
-        {**content, "documents": {name: hashes[name] for name in _named_documents(plain) if name in hashes}}
-    )
-
-
-def _named_documents(plain: Mapping[str, Any]) -> Iterator[str]:
-    for agreement in (entry for stage in maps(plain, "stages") for entry in maps(stage, "agreements")):
-        document = agreement.get("document")
-        if isinstance(document, dict) and isinstance(name := document.get("file"), str):
-            yield name
-
-
-_DEFAULTS: Final = ("kind", "requester", "owner", "who", "colleagues")
-"""Fields that a replacement file may omit."""
 
 
 class NoSuchSigner(ValueError):
@@ -627,7 +470,7 @@ class RestartedPart:
         )
 
     def _with_ids(self, file: dict[str, Any]) -> dict[str, Any]:
-        return self.before.words.in_file(file) if self.before.words else file
+        return self.before.part_words.in_file(file) if self.before.part_words else file
 
     @property
     def _defaults(self) -> dict[str, Any]:
@@ -645,9 +488,162 @@ class RestartedPart:
         if isinstance(part, PreparedRequest) and part.document is not None:
             await self.store.files.put(part.document)
         content = content_of({key: value for key, value in file.plain.items() if key != "id"}, part)
-        content = content.model_copy(update={"words": self.before.words})
+        content = content.model_copy(update={"words": self.before.part_words})
         digest = hashlib.sha256(content.model_dump_json().encode()).hexdigest()
         return await keep_part(self.store, self.workflow_id, f"part-{digest[:16]}", content)
+
+
+def _prepared(
+    plain: PlainFile, drafts: PartDrafts, parts: Mapping[str, PreparedPart], policy: Policy
+) -> PreparedOnboarding:
+    file = drafts.file
+    content = OnboardingContent(
+        owner=file.owner,
+        deputy=drafts.deputy,
+        customer=file.customer.company or file.id or "",
+        contacts=drafts.contacts_plain,
+        teams=file.teams,
+        parts={draft.plan.id: content_of(draft.file.plain, parts[draft.plan.id]) for draft in drafts.all if draft.file},
+    )
+    hashes = {name: sha256 for part in content.parts.values() for name, sha256 in part.documents.items()}
+    overdue = [part.overdue.faults for part in parts.values() if part.overdue]
+    return PreparedOnboarding(
+        workflow_input=_onboarding_input(drafts, parts, policy, _fingerprint(plain.plain, hashes)),
+        content=content,
+        documents={_sha256(pdf): pdf for part in parts.values() if (pdf := _pdf(part)) is not None},
+        people=drafts.people,
+        texts={draft.plan.id: draft.text for draft in drafts.all if draft.text},
+        parts=parts,
+        overdue=FileFaults(fault for faults in overdue for fault in faults) if overdue else None,
+    )
+
+
+def _onboarding_input(
+    drafts: PartDrafts, parts: Mapping[str, PreparedPart], policy: Policy, digest: str
+) -> OnboardingInput:
+    file = drafts.file
+    id = file.id or f"onboarding-{digest[:12]}"
+    teams, groups = (
+        (person for team in file.teams.values() for person in drafts.checks.team(team)),
+        drafts.checks.groups,
+    )
+    onboarding = Onboarding(
+        id=id,
+        kind=file.kind,
+        title=file.customer.company or id,
+        **asking(file.owner),
+        people=tuple(Participant(person=person, role=Role.DO) for person in drafts.contacts),
+        urgent=policy.urgent,
+        lock_screen=policy.lock_screen,
+        quiet=NotificationBudget(most=file.quiet.most, per=file.quiet.per, people=drafts.contacts),
+        told=tuple(dict.fromkeys(person for person in teams if person not in drafts.checks.owners)),
+        teams=tuple(dict.fromkeys(group_word(id) if id in groups else id for id in file.teams.values())),
+    )
+    return OnboardingInput(
+        onboarding=onboarding,
+        policy=policy,
+        fingerprint=digest,
+        subscribers=file.subscribers,
+        stages=tuple(_with_people(stage, drafts, parts) for stage in drafts.plans),
+    )
+
+
+def _with_people(stage: StagePlan, drafts: PartDrafts, parts: Mapping[str, PreparedPart]) -> StagePlan:
+    """The stage with whom each part asks first, and its teams' members."""
+    return stage.replace(
+        parts=tuple(
+            plan.replace(
+                title=_title(plan, parts[plan.id]),
+                asked=parts[plan.id].workflow_input.first_turn[:PEOPLE_AT_MOST],
+                members=tuple(_members(plan, parts[plan.id], drafts))[:PEOPLE_AT_MOST],
+            )
+            if plan.id in parts
+            else plan
+            for plan in stage.parts
+        )
+    )
+
+
+def _title(plan: PartPlan, part: PreparedPart) -> str:
+    """An agreement is called as its document is."""
+    return part.workflow_input.subject.title if plan.what is PartKind.AGREEMENT else plan.title
+
+
+def _members(plan: PartPlan, part: PreparedPart, drafts: PartDrafts) -> Iterator[str]:
+    """A team's people; customers by the ids that both onboarding and part use."""
+    people = part.workflow_input.subject.people
+    if plan.team == CUSTOMER:
+        own_ids = (
+            entry.person for entry, is_customer in zip(people, _customers(plan, drafts), strict=False) if is_customer
+        )
+        yield from dict.fromkeys((drafts.customer_id, *own_ids))
+    elif plan.team is not None:
+        yield from (member for id in plan.asked for member in drafts.checks.groups.get(id, (id,)))
+
+
+def _customers(plan: PartPlan, drafts: PartDrafts) -> Iterator[bool]:
+    """For each of a part's people, whether they are the customer."""
+    [file] = (draft.file.plain for draft in drafts.all if draft.plan.id == plan.id and draft.file)
+    customer = identity(drafts.contacts_plain[0])
+    return (identity(entry) == customer for entry in people_of(file))
+
+
+async def _parts(drafts: PartDrafts, sources: Sources) -> dict[str, PreparedPart]:
+    parts, wrong = {}, list(drafts.wrong)
+    for draft in drafts.all:
+        if draft.file is None:
+            continue
+        try:
+            part = await prepare_part(draft.plan.what, draft.file, sources)
+        except FileFaults as faults:
+            wrong.append(draft.faults(faults))
+        else:
+            parts[draft.plan.id] = replace(part, overdue=draft.faults(part.overdue)) if part.overdue else part
+    if wrong:
+        raise FileFaults(fault for faults in wrong for fault in faults.faults)
+    return parts
+
+
+def _in_full(plain: PlainFile, file: OnboardingFile, directory: Directory) -> tuple[str | None, ...]:
+    """Ids of the customer's people who are described in full."""
+    everyone = (entry.in_full for entry in (file.customer, *file.customer.colleagues))
+    id = file.id or launch.fingerprint(plain.plain)
+    return ids_in_full(everyone, Kind.ONBOARDING.workflow_id(id), directory.secret)
+
+
+async def _deputy(plain: PlainFile, file: OnboardingFile, checks: OnboardingChecks, directory: Directory) -> str:
+    """Who is notified while a decision of the owner waits: the manager, else a team member."""
+    owner = await directory.person(person_of(file.owner))
+    teams = (person for id in file.teams.values() for person in checks.team(id))
+    deputy = next((id for id in (owner.manager, owner.delegate, *teams) if id and id not in checks.owners), None)
+    if deputy is None and group_of(file.owner):
+        return file.owner  # The others of the group hear it.
+    if deputy is None:
+        raise plain.faults([(("owner",), FileFault.OWNER_ALONE.to_message(owner=file.owner))])
+    return deputy
+
+
+def _pdf(part: PreparedPart) -> bytes | None:
+    return part.document if isinstance(part, request_file.PreparedRequest) else None
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _fingerprint(plain: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
+    """Of the file without its id, with documents by hash; templates do not count."""
+    content = {key: value for key, value in plain.items() if key != "id"}
+    return launch.fingerprint(
+        {**content, "documents": {name: hashes[name] for name in _named_documents(plain) if name in hashes}}
+    )
+
+
+def _named_documents(plain: Mapping[str, Any]) -> Iterator[str]:
+    for agreement in (entry for stage in maps(plain, "stages") for entry in maps(stage, "agreements")):
+        document = agreement.get("document")
+        if isinstance(document, dict) and isinstance(name := document.get("file"), str):
+            yield name
 
 
 def _id_of(entry: Mapping[str, Any], position: int, secret: SecretStr | None) -> str:

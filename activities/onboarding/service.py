@@ -36,13 +36,13 @@ from workflows import names
 from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.view import PEOPLE_AT_MOST
 from workflows.kinds import Kind, WorkflowName, named
-from workflows.model.commands import Cancellation, Done, Subscription
+from workflows.model.commands import Cancellation, Subscription, TaskCompletion
 from workflows.model.notifications import NoticeAction
 from workflows.model.onboarding import (
     PartBegun,
     PartKind,
-    PartSeen,
-    PartsSeen,
+    PartSnapshot,
+    PartSnapshots,
     PartsToEnd,
     PartsToLookAt,
     PartsToStart,
@@ -71,13 +71,6 @@ _NOT_STARTED: Final = phrase("It could not be started: {fault}.")
 _BROKEN_OFF: Final = phrase("It was broken off.")
 
 
-@dataclass(frozen=True)
-class _Begun(path.StartResult):
-    """A started or recognised part; `asked` are those it asks first."""
-
-    asked: tuple[str, ...] = ()
-
-
 @dataclass
 class OnboardingPartsService(OnboardingParts):
     """Starts parts by the one start path; `policies` is the catalogue, read anew for each order."""
@@ -88,7 +81,7 @@ class OnboardingPartsService(OnboardingParts):
     policies: Path
     now: Clock = wall_clock
 
-    async def start(self, order: PartsToStart) -> PartsSeen:
+    async def start(self, order: PartsToStart) -> PartSnapshots:
         """Starts one after the other, since each may have a document in memory. Then moves all clocks, and asks the
         parts that existed before, concurrently.
         """
@@ -107,30 +100,32 @@ class OnboardingPartsService(OnboardingParts):
             ended_parts = await asyncio.gather(
                 *(self._subscribe(order, part.workflow_id) for part in living if not part.created)
             )
-        return PartsSeen(
-            parts=tuple(outcome for outcome in (*results, *ended_parts) if isinstance(outcome, PartSeen)),
+        return PartSnapshots(
+            parts=tuple(outcome for outcome in (*results, *ended_parts) if isinstance(outcome, PartSnapshot)),
             away=tuple(
                 part.id for part, result in zip(order.parts, results, strict=True) if isinstance(result, StoreAway)
             ),
-            begun=tuple(PartBegun(id=part.id, asked=part.asked) for part in living if isinstance(part, _Begun)),
+            begun=tuple(PartBegun(id=part.id, asked=part.first_asked) for part in living if isinstance(part, _Begun)),
         )
 
     async def _sources(self) -> Sources:
         try:
-            return await Intake.of(self.policies, self.directory, self.now).sources()
+            return await Intake.from_settings(self.policies, self.directory, self.now).sources()
         except FileFaults as faults:
             raise passing_failure(Code.PLANNING, f"the catalogue is faulty: {faults.in_short}") from None
 
     async def _start(
         self, order: PartsToStart, part: PartToStart, content: OnboardingContent, sources: Sources, ahead: timedelta
-    ) -> PartSeen | path.StartResult | StoreAway:
+    ) -> PartSnapshot | path.StartResult | StoreAway:
         """The started part, why it is refused, or that the store is unavailable."""
         try:
             return await self._started(order, part, content, sources, ahead)
         except path.IdTaken as conflict:
-            return await self._asked(order, part) or _refused(part, str(conflict), resumable=False)
+            return await self._find_decision_task(order, part) or _refused(part, str(conflict), resumable=False)
         except (path.NotItsOwn, path.BrokenOff) as refused:
-            return _refused(part, str(refused), resumable=isinstance(refused, path.BrokenOff) and refused.left)
+            return _refused(
+                part, str(refused), resumable=isinstance(refused, path.BrokenOff) and refused.is_restartable
+            )
         except StoreAway as failure:
             return failure
         except StoreFailure as lost:
@@ -138,13 +133,15 @@ class OnboardingPartsService(OnboardingParts):
 
     async def _started(
         self, order: PartsToStart, part: PartToStart, content: OnboardingContent, sources: Sources, ahead: timedelta
-    ) -> PartSeen | path.StartResult:
+    ) -> PartSnapshot | path.StartResult:
         part_content, part_kind = await self._content(order, part, content)
         try:
             joined = await self._checked(order, part, content, (part_content, part_kind), sources)
             parent = order.workflow_id
-            started = await admit(joined).start(self.client, self.store, parent=parent, again=part.again, delay=ahead)
-            return _Begun(**vars(started), asked=joined.given.first_turn[:PEOPLE_AT_MOST])
+            started = await admit(joined).start(
+                self.client, self.store, parent=parent, is_restart=part.again, delay=ahead
+            )
+            return _Begun(**vars(started), first_asked=joined.workflow_input.first_turn[:PEOPLE_AT_MOST])
         except (FileFaults, DocumentMissing, DocumentDamaged) as faults:
             # It may have been started while its content was valid: by an earlier attempt, or alone.
             explanation = faults.in_short if isinstance(faults, FileFaults) else str(faults)
@@ -154,7 +151,7 @@ class OnboardingPartsService(OnboardingParts):
             except (FileFaults, DocumentMissing, DocumentDamaged):
                 return _refused(part, explanation, resumable=part.again)
             except path.BrokenOff as broken:
-                return _refused(part, explanation, resumable=broken.left)
+                return _refused(part, explanation, resumable=broken.is_restartable)
 
     async def _checked(
         self,
@@ -171,13 +168,13 @@ class OnboardingPartsService(OnboardingParts):
             await prepare_part(part_kind, part_content.plain(part.id), sources), order, part, part_content, content
         )
 
-    async def _asked(self, order: PartsToStart, part: PartToStart) -> path.StartResult | None:
+    async def _find_decision_task(self, order: PartsToStart, part: PartToStart) -> path.StartResult | None:
         """The decision task started by an earlier attempt, recognised even if its text differs by now."""
         if part.after is None:
             return None
         workflow_name = WorkflowName(Kind.TASK, part.id)
-        run = await runs.found(self.client, workflow_name.workflow_id)
-        if run is None or run.known.get(names.PARENT) != order.workflow_id:
+        run = await runs.find_run(self.client, workflow_name.workflow_id)
+        if run is None or run.search_attributes.get(names.PARENT) != order.workflow_id:
             return None
         return path.StartResult(workflow_name.id, workflow_name.workflow_id, run.run_id, created=False)
 
@@ -236,48 +233,48 @@ class OnboardingPartsService(OnboardingParts):
         text_by_reason = await words_of_all(self.store, workflow_id, reasons)
         return " ".join(text_by_reason[reason] for reason in reasons if text_by_reason[reason] not in (ERASED, DAMAGED))
 
-    async def _subscribe(self, order: PartsToStart, workflow_id: str) -> PartSeen | None:
+    async def _subscribe(self, order: PartsToStart, workflow_id: str) -> PartSnapshot | None:
         """Subscribe the onboarding to a part that already existed; how it ended, if it has."""
         subscription = Subscription(actor=_BY, workflow=order.workflow_id)
         if refusal := await try_command(self.client, workflow_id, subscription, order.onboarding):
             activity.logger.warning("part not subscribed to", extra={"workflow": workflow_id, "says": refusal})
         return await self._look_at(workflow_id)
 
-    async def read(self, parts: PartsToLookAt) -> PartsSeen:
+    async def read(self, parts: PartsToLookAt) -> PartSnapshots:
         with failing_as_application_errors():
             parts_seen = await asyncio.gather(*(self._look_at(id) for id in parts.parts))
-        return PartsSeen(parts=tuple(part for part in parts_seen if part is not None))
+        return PartSnapshots(parts=tuple(part for part in parts_seen if part is not None))
 
-    async def _look_at(self, workflow_id: str) -> PartSeen | None:
+    async def _look_at(self, workflow_id: str) -> PartSnapshot | None:
         workflow_name = named(workflow_id)
         if workflow_name is None:
             return None
         if content := await self.store.records.read(workflow_id):
-            return _ended(workflow_name.id, SettledRecord.model_validate_json(content).show)
-        run = await runs.found(self.client, workflow_id)
+            return _build_ended_part(workflow_name.id, SettledRecord.model_validate_json(content).show)
+        run = await runs.find_run(self.client, workflow_id)
         is_restartable = run is None or run.status is runs.RunStatus.TERMINATED
         return (
-            PartSeen(id=workflow_name.id, broken=True, resumable=is_restartable)
+            PartSnapshot(id=workflow_name.id, broken=True, resumable=is_restartable)
             if run is None or run.status.broken_off
             else None
         )
 
     async def end(self, parts: PartsToEnd) -> None:
         command = (
-            Done(actor=parts.actor, note=parts.reason, decided=True)
+            TaskCompletion(actor=parts.actor, note=parts.reason, decided=True)
             if parts.done
             else Cancellation(actor=parts.actor, reason=parts.reason, told=parts.told)
         )
         with failing_as_application_errors():
             await asyncio.gather(*(self._end(id, command, parts) for id in parts.parts))
 
-    async def _end(self, workflow_id: str, command: Done | Cancellation, parts: PartsToEnd) -> None:
-        run, begun_by = await runs.found(self.client, workflow_id), parts.begun_by
+    async def _end(self, workflow_id: str, command: TaskCompletion | Cancellation, parts: PartsToEnd) -> None:
+        run, begun_by = await runs.find_run(self.client, workflow_id), parts.begun_by
         if run is None and parts.begun and isinstance(command, Cancellation):
             agreements = {Kind.REQUEST.workflow_id(part.id): part for part in parts.begun.parts}
             if (part := agreements.get(workflow_id)) and not await self.store.records.read(workflow_id):
                 await self._end_forgotten(parts.begun, part, command)
-        if run is None or (begun_by and run.known.get(names.PARENT) != begun_by):
+        if run is None or (begun_by and run.search_attributes.get(names.PARENT) != begun_by):
             return
         if run.status.broken_off and isinstance(command, Cancellation):
             await end_terminated(self.client, self.store, workflow_id, command, self.now())
@@ -296,13 +293,20 @@ class OnboardingPartsService(OnboardingParts):
         except (FileFaults, StoreFailure) as lost:
             activity.logger.error("forgotten part not ended", extra={"part": part.id, "says": type(lost).__name__})
             return
-        if isinstance(request_input := checked.given, SignatureInput):
+        if isinstance(request_input := checked.workflow_input, SignatureInput):
             # Nobody is asked any more: the message stays in the erasable store.
             request_input = request_input.replace(brief=request_input.brief.replace(message=None))
             onboarding_workflow = order.workflow_id
             await end_forgotten(
                 self.client, self.store, request_input, cancellation, self.now(), parent=onboarding_workflow
             )
+
+
+@dataclass(frozen=True)
+class _Begun(path.StartResult):
+    """A started or recognised part; `asked` are those it asks first."""
+
+    first_asked: tuple[str, ...] = ()
 
 
 def _ahead(now: datetime | None, own_now: datetime) -> timedelta:
@@ -321,7 +325,7 @@ def _joined(
     """The part with what the onboarding adds outside its fingerprint: subscription, notification budget, origin, the
     customer's name in its title, and the subject of a decision task.
     """
-    workflow_input = prepared.given
+    workflow_input = prepared.workflow_input
     subscribers = tuple(subscriber for subscriber in workflow_input.subscribers if subscriber != order.workflow_id)
     tell_requester = workflow_input.policy.tell_requester
     # The owner follows the onboarding: a part's start is news only if its own file wants it.
@@ -331,9 +335,9 @@ def _joined(
     changes: dict[str, Any] = {"subscribers": (*subscribers, order.workflow_id), "quiet": order.quiet}
     if not isinstance(prepared, PreparedRequest):
         decides = ToDecide(onboarding=order.onboarding, part=part.part) if part.after else None
-        task = prepared.given.task
+        task = prepared.workflow_input.task
         task = task.replace(title=content.add_customer(task.title), depth=order.depth, decides=decides)
-        return replace(prepared, given=prepared.given.replace(task=task, policy=policy, **changes))
+        return replace(prepared, workflow_input=prepared.workflow_input.replace(task=task, policy=policy, **changes))
     policy = policy.replace(handoff=(*policy.handoff, *_teams(policy, order.told)))
     brief = prepared.request.brief
     brief = brief.replace(title=content.add_customer(brief.title), depth=order.depth)
@@ -354,14 +358,14 @@ def _title_of(content: PartContent, part: str) -> object:
 
 def _ended_as(part: PartToStart) -> str:
     if part.status and part.what.runs_as:
-        return words_for(NotificationType.SETTLED, NoticeAction.OPEN, part.status, of=part.what.runs_as).body
+        return words_for(NotificationType.SETTLED, NoticeAction.OPEN, part.status, subject_kind=part.what.runs_as).body
     return _NOT_STARTED if part.says else _BROKEN_OFF
 
 
-def _ended(id: str, view: Shown) -> PartSeen:
+def _build_ended_part(id: str, view: Shown) -> PartSnapshot:
     declined = next((line.person for line in view.lines if line.state == SignerState.DECLINED), None)
-    return PartSeen(id=id, status=view.status, by=declined)
+    return PartSnapshot(id=id, status=view.status, by=declined)
 
 
-def _refused(part: PartToStart, says: str, *, resumable: bool) -> PartSeen:
-    return PartSeen(id=part.id, says=says[:_SAYS_AT_MOST], resumable=resumable)
+def _refused(part: PartToStart, message: str, *, resumable: bool) -> PartSnapshot:
+    return PartSnapshot(id=part.id, says=message[:_SAYS_AT_MOST], resumable=resumable)

@@ -26,6 +26,8 @@ CHAIN_AT_MOST: Final = 50
 """People who act one for the other, as far as a circle is looked for."""
 _ID_BYTES: Final = 6
 _log = structlog.get_logger(__name__)
+Lookup = Callable[[str], Person | None]
+"""Somebody of the people file, with the absences that it has."""
 
 
 class KnownAbsences:
@@ -42,7 +44,7 @@ class KnownAbsences:
         self._reading: asyncio.Task[None] | None = None
         self.warning: str | None = None
 
-    async def of(self, person: str) -> tuple[EnteredAbsence, ...]:
+    async def find_absences(self, person: str) -> tuple[EnteredAbsence, ...]:
         now = self._seconds()
         if self._reading is None and (self._read_at is None or now - self._read_at >= SEEN_WITHIN.total_seconds()):
             self._reading, self._began_at = asyncio.create_task(self._read(now)), now
@@ -93,17 +95,13 @@ class WantedAbsence:
 class AbsenceRefused(Exception):
     """With the name of the field that is wrong."""
 
-    def __init__(self, why: Message, field: str) -> None:
-        super().__init__(why.english)
-        self.message = why
+    def __init__(self, refusal: Message, field: str) -> None:
+        super().__init__(refusal.english)
+        self.message = refusal
         self.field = field
 
 
-Lookup = Callable[[str], Person | None]
-"""Somebody of the people file, with the absences that it has."""
-
-
-def refuse_unfit(row: AbsenceRow, known: Lookup) -> None:
+def refuse_unfit(row: AbsenceRow, lookup: Lookup) -> None:
     """Raises `AbsenceRefused` for what is wrong with an absence by itself."""
     day = row.ends_at.date().isoformat()
     if row.begins_at >= row.ends_at:
@@ -112,7 +110,7 @@ def refuse_unfit(row: AbsenceRow, known: Lookup) -> None:
         raise AbsenceRefused(Rejection.PAST.to_message(day=day), "until")
     if row.ends_at > row.entered_at + HORIZON:
         raise AbsenceRefused(Rejection.TOO_FAR.to_message(day=day), "until")
-    if row.acts is not None and known(row.acts) is None:
+    if row.acts is not None and lookup(row.acts) is None:
         raise AbsenceRefused(UnknownPerson(row.acts).message, "acts")
 
 
@@ -120,27 +118,27 @@ def refuse_unfit(row: AbsenceRow, known: Lookup) -> None:
 class Judgement:
     """Whether the person who is to act can, beside the absences of others at the same time."""
 
-    wanted: AbsenceRow
-    known: Lookup
+    absence: AbsenceRow
+    lookup: Lookup
 
     def __call__(self, other_absences: Sequence[AbsenceRow]) -> Message | None:
-        acts = self.wanted.acts
+        acts = self.absence.acts
         if acts is None:
             return None
-        overlapping = [absence for absence in other_absences if absence.overlaps(self.wanted)]
+        overlapping = [absence for absence in other_absences if absence.overlaps(self.absence)]
         if circle := self._circle(acts, overlapping):
             return Rejection.DELEGATES_IN_A_CIRCLE.to_message(circle=" → ".join(circle))
         spans = [(absence.begins_at, absence.ends_at) for absence in overlapping if absence.person == acts]
-        person = self.known(acts)
+        person = self.lookup(acts)
         spans += person.absences if person else ()
         is_away_throughout = any(
-            begins <= self.wanted.begins_at and self.wanted.ends_at <= ends for begins, ends in spans
+            begins <= self.absence.begins_at and self.absence.ends_at <= ends for begins, ends in spans
         )
         return Rejection.AWAY.to_message(person=acts) if is_away_throughout else None
 
     def _circle(self, acts: str, overlapping: Sequence[AbsenceRow]) -> tuple[str, ...]:
         """From the person back to them, each acting for the one before; empty without a circle."""
-        first = self.wanted.person
+        first = self.absence.person
         chains: list[tuple[str, ...]] = [(first, acts)]
         chain_members = {acts}
         for chain in chains:  # It grows meanwhile.
@@ -154,11 +152,11 @@ class Judgement:
 
     def _substitutes(self, id: str, overlapping: Sequence[AbsenceRow]) -> Iterator[str]:
         """Who acts for somebody while the absence lasts."""
-        person = self.known(id)
+        person = self.lookup(id)
         delegate = person.delegate if person else None
         named = [row.acts or delegate for row in overlapping if row.person == id]
         if person and any(
-            begins < self.wanted.ends_at and self.wanted.begins_at < ends for begins, ends in person.absences
+            begins < self.absence.ends_at and self.absence.begins_at < ends for begins, ends in person.absences
         ):
             named.append(delegate)
         yield from (substitute for substitute in named if substitute)

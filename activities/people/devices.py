@@ -12,7 +12,7 @@ from typing import Final
 
 from activities.people.ids import stands_in_full
 from activities.people.person import Person, PushDevice
-from activities.records.devices import DevicesOfPerson, InvalidMark, Registered, StoredDevice, device_hash
+from activities.records.devices import DevicesOfPerson, InvalidMark, RegistrationResult, StoredDevice, device_hash
 from activities.records.store import Store
 
 SENT_TO_AT_MOST: Final = 20
@@ -29,7 +29,7 @@ class KnownDevice:
     """Valid if `gone`, the reason, is None."""
 
     device: PushDevice
-    gone: str | None = None
+    invalid_reason: str | None = None
     gone_at: datetime | None = None
 
 
@@ -38,7 +38,7 @@ class _Recent:
     """Cached devices of a person, valid for these devices of the people file."""
 
     of: tuple[PushDevice, ...]
-    known: tuple[KnownDevice, ...]
+    devices: tuple[KnownDevice, ...]
     until: float
 
 
@@ -60,15 +60,15 @@ class Devices:
         self._in_file = in_file
         self._recent: OrderedDict[str, _Recent] = OrderedDict()
 
-    async def known(self, person: Person) -> tuple[KnownDevice, ...]:
+    async def list_devices(self, person: Person) -> tuple[KnownDevice, ...]:
         """Those of the people file in its order, then registered ones, the last seen first."""
         recent = self._recent.get(person.id)
         if recent is None or recent.of != person.devices or recent.until <= self._clock():
             recent = _Recent(person.devices, await self._read(person), self._clock() + FRESH_SECONDS)
             self._remember(person.id, recent)
-        return recent.known
+        return recent.devices
 
-    async def register(self, person: str, device: PushDevice, now: datetime) -> Registered:
+    async def register(self, person: str, device: PushDevice, now: datetime) -> RegistrationResult:
         """Replaces the former fields. An invalid device becomes valid, unless its date is no later than the mark."""
         device_row = StoredDevice(device.value, device.kind, device.platform, device.registered)
         registered = await self._store.devices.register(person, device_row, now)
@@ -84,24 +84,24 @@ class Devices:
 
     async def supersede(self, person: Person, address: str, now: datetime) -> None:
         """The person's phone has a new address: send no more to this one, whoever owned it."""
-        await self._mark(person, address, InvalidMark("replaced", now), own=True)
+        await self._mark(person, address, InvalidMark("replaced", now), becomes_owner=True)
 
     async def mark_gone(self, person: Person, device: PushDevice, reason: str) -> None:
         await self._mark(person, device.value, InvalidMark(reason, datetime.now(UTC), device.registered))
 
-    async def _mark(self, person: Person, address: str, mark: InvalidMark, *, own: bool = False) -> None:
+    async def _mark(self, person: Person, address: str, mark: InvalidMark, *, becomes_owner: bool = False) -> None:
         in_file = any(entry.value == address for entry in person.devices)
-        await self._store.devices.mark(person.id, address, mark, unknown=in_file, own=own)
+        await self._store.devices.mark(person.id, address, mark, unknown=in_file, becomes_owner=becomes_owner)
         self._recent.pop(person.id, None)
 
     async def _make_room(self, person: str) -> None:
-        if surplus := await self._store.devices.beyond(person, KEPT_AT_MOST):
+        if surplus := await self._store.devices.list_older(person, KEPT_AT_MOST):
             # One in the people file would return to an earlier owner.
             disowned = [row.address for row in surplus if not await self._in_file(row.address)]
             await self._store.devices.forget(person, surplus, disowned)
 
     async def _read(self, person: Person) -> tuple[KnownDevice, ...]:
-        stored = await self._store.devices.of(person.id, [entry.value for entry in person.devices])
+        stored = await self._store.devices.read_person(person.id, [entry.value for entry in person.devices])
         # People described in full share ids across files: nothing is registered for them.
         registered = () if stands_in_full(person.id) else stored.registered
         registered_by_address = {device.value: device for device in map(_device, registered)}
@@ -130,10 +130,13 @@ def _judged(device: PushDevice, stored: DevicesOfPerson, person: str, *, in_file
 
 def _at_most(devices: Iterable[KnownDevice]) -> list[KnownDevice]:
     devices = list(devices)
-    living = [entry for entry in devices if entry.gone is None]
+    living = [entry for entry in devices if entry.invalid_reason is None]
     # Entries of the file are deliberate; of others the last seen is first.
     surplus = living[SENT_TO_AT_MOST:]
-    return [replace(entry, gone="gave way to those seen later") if entry in surplus else entry for entry in devices]
+    return [
+        replace(entry, invalid_reason="gave way to those seen later") if entry in surplus else entry
+        for entry in devices
+    ]
 
 
 def _later(written: PushDevice, registered: PushDevice | None) -> PushDevice:

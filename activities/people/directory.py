@@ -33,6 +33,11 @@ READ_AT_ONCE_AT_MOST: Final = 256 * 1024
 """Bytes read in a thread, in a quarter of a second; a larger file is read in its own process."""
 _FORM: Final = 1
 """Version of the stored index."""
+TEAM_AT_MOST: Final = 100
+"""Of a group that asks for something, the members who are told: a larger group is refused at the start, of one that
+grows the first of the people file are told."""
+COLLEAGUES_AT_MOST: Final = 20
+"""Colleagues listed on a page; larger numbers are searched by name."""
 
 
 class CompanyPosition(NamedTuple):
@@ -41,7 +46,7 @@ class CompanyPosition(NamedTuple):
     joined: date | None = None
 
     @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> Self:
+    def from_entry(cls, entry: Mapping[str, Any]) -> Self:
         joined = entry.get("joined")
         return cls(
             entry.get("department") or "",
@@ -58,7 +63,7 @@ class PeopleIndex:
     groups: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, people: tuple[Person, ...]) -> Self:
+    def from_people(cls, people: tuple[Person, ...]) -> Self:
         plain = {person.id: person.model_dump(mode="json", by_alias=True, exclude_defaults=True) for person in people}
         return cls(plain, by_group(people))
 
@@ -168,13 +173,13 @@ def name_of(content: bytes) -> str:
 def read(path: Path, content: bytes) -> PeopleIndex:
     """The index of a people file; raises `FileFaults`."""
     try:
-        written = FileText.of(path, content, at_most=PEOPLE_FILE_AT_MOST)
-        return PeopleIndex.of(PeopleFile.of(written.parse()).people)
+        written = FileText.from_bytes(path, content, at_most=PEOPLE_FILE_AT_MOST)
+        return PeopleIndex.from_people(PeopleFile.from_plain_file(written.parse()).people)
     except FileFaults:
         raise
     except Exception as error:
         # Its text may repeat names and addresses.
-        raise _ours(path, error) from error
+        raise _convert_error(path, error) from error
 
 
 def read_apart(path: Path, content: bytes) -> bytes:
@@ -183,23 +188,10 @@ def read_apart(path: Path, content: bytes) -> bytes:
         with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as apart:
             index_bytes = apart.submit(_read_there, path, content).result()
     except BrokenProcessPool as error:
-        raise _ours(path, error) from error
+        raise _convert_error(path, error) from error
     if isinstance(index_bytes, bytes):
         return index_bytes
     raise FileFaults(index_bytes)
-
-
-def _read_there(path: Path, content: bytes) -> bytes | tuple[Fault, ...]:
-    # Returns faults: exceptions would lose them between processes.
-    try:
-        return read(path, content).dumped()
-    except FileFaults as faults:
-        return faults.faults
-
-
-def _ours(path: Path, error: Exception) -> FileFaults:
-    message = FileFault.READ_BADLY.to_message(error=type(error).__name__)
-    return FileFaults((Fault(str(path), None, "", message),))
 
 
 class DirectoryFailure(Exception):
@@ -230,8 +222,8 @@ class UnusablePeople(DirectoryFailure):
 
 
 class UnknownPerson(DirectoryFailure):
-    def __init__(self, id: str, hint: str = "", where: str = "the directory") -> None:
-        self.message = Rejection.NOT_IN_DIRECTORY.to_message(person=id, where=where, hint=hint)
+    def __init__(self, id: str, hint: str = "", source: str = "the directory") -> None:
+        self.message = Rejection.NOT_IN_DIRECTORY.to_message(person=id, where=source, hint=hint)
         super().__init__(self.message.english)
         self.id = id
 
@@ -293,13 +285,6 @@ class Company(Directory, Protocol):
         ...
 
 
-TEAM_AT_MOST: Final = 100
-"""Of a group that asks for something, the members who are told: a larger group is refused at the start, of one that
-grows the first of the people file are told."""
-COLLEAGUES_AT_MOST: Final = 20
-"""Colleagues listed on a page; larger numbers are searched by name."""
-
-
 @dataclass(frozen=True)
 class Colleagues:
     people: tuple[Person, ...] = ()
@@ -307,6 +292,19 @@ class Colleagues:
 
 
 class Office(Directory, Protocol):
-    async def colleagues(self, id: str, words: str = "", also: str = "") -> Colleagues:
+    async def colleagues(self, id: str, name_query: str = "", also: str = "") -> Colleagues:
         """Colleagues whose name has all `words`, and the one with id `also`. Without words all, if few."""
         ...
+
+
+def _read_there(path: Path, content: bytes) -> bytes | tuple[Fault, ...]:
+    # Returns faults: exceptions would lose them between processes.
+    try:
+        return read(path, content).dumped()
+    except FileFaults as faults:
+        return faults.faults
+
+
+def _convert_error(path: Path, error: Exception) -> FileFaults:
+    message = FileFault.READ_BADLY.to_message(error=type(error).__name__)
+    return FileFaults((Fault(str(path), None, "", message),))

@@ -53,7 +53,7 @@ class FileDirectory:
         """`secret` derives the ids of people described in full."""
         self.secret = secret
         self._file = file
-        self._place = f"{socket.gethostname()}:{file.absolute()}"
+        self._location = f"{socket.gethostname()}:{file.absolute()}"
         self._store = store
         self._devices = Devices(store)
         self.absences: Final = KnownAbsences(store.absences)
@@ -75,7 +75,7 @@ class FileDirectory:
         person = _of_file(index, id)
         if person is None:
             raise UnknownPerson(id, did_you_mean(id, index.entries), self._file.name)
-        return person.with_absences(await self.absences.of(id))
+        return person.with_absences(await self.absences.find_absences(id))
 
     async def file(self) -> Callable[[str], Person | None]:
         """People as the file has them."""
@@ -84,10 +84,10 @@ class FileDirectory:
     async def _team(self, team: str, group: str) -> Person:
         members = (await self._current()).groups.get(group)
         if not members:
-            raise UnknownPerson(team, where=self._file.name)
+            raise UnknownPerson(team, source=self._file.name)
         return (await self.person(members[0])).for_team(team)
 
-    async def some(self, limit: int) -> list[str]:
+    async def list_first_ids(self, limit: int) -> list[str]:
         """Ids of the first people of the file."""
         return list(islice((await self._current()).entries, limit))
 
@@ -103,7 +103,7 @@ class FileDirectory:
 
     async def places(self, ids: Iterable[str]) -> Mapping[str, CompanyPosition]:
         entries = (await self._current()).entries
-        return {id: CompanyPosition.of(entries[id]) for id in ids if id in entries}
+        return {id: CompanyPosition.from_entry(entries[id]) for id in ids if id in entries}
 
     async def registered(self) -> frozenset[str]:
         with asking_the_store():
@@ -135,9 +135,9 @@ class FileDirectory:
         id = query if query in index.entries else index.ids_by_address.get(query.casefold())
         return await self.person(id) if id is not None else None
 
-    async def search(self, words: str, limit: int) -> tuple[Person, ...]:
+    async def search(self, query: str, limit: int) -> tuple[Person, ...]:
         """The first people whose name, id or address has all the words in it; nobody without words."""
-        index, query_words = await self._current(), foldable(words).split()
+        index, query_words = await self._current(), foldable(query).split()
         texts = await asyncio.to_thread(lambda: index.searched)
         matching_ids = (id for id, text in texts if all(query_word in text for query_word in query_words))
         return await self._people(tuple(islice(matching_ids, limit))) if query_words else ()
@@ -146,9 +146,9 @@ class FileDirectory:
         """How many people there are in each group, by name."""
         return {name: len(members) for name, members in (await self._current()).groups.items()}
 
-    async def colleagues(self, id: str, words: str = "", also: str = "") -> Colleagues:
+    async def colleagues(self, id: str, name_query: str = "", also: str = "") -> Colleagues:
         index = await self._current()
-        colleague_ids, query_words = index.colleagues(id), words.casefold().split()
+        colleague_ids, query_words = index.colleagues(id), name_query.casefold().split()
         if also in colleague_ids:
             return Colleagues(await self._people((also,)), len(colleague_ids))
         named = (
@@ -172,11 +172,11 @@ class FileDirectory:
         return tuple(report_ids)
 
     async def devices(self, person: Person) -> tuple[PushDevice, ...]:
-        return tuple(entry.device for entry in await self.known_devices(person) if entry.gone is None)
+        return tuple(entry.device for entry in await self.known_devices(person) if entry.invalid_reason is None)
 
     async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
         with asking_the_store():
-            return await self._devices.known(person)
+            return await self._devices.list_devices(person)
 
     async def has_device(self, address: str) -> bool:
         """Whether the file has this address, for any person."""
@@ -226,13 +226,13 @@ class FileDirectory:
         if not READ_AT_ONCE_AT_MOST < len(content) <= PEOPLE_FILE_AT_MOST:
             return await asyncio.to_thread(people_index.read, self._file, content)
         name = people_index.name_of(content)
-        if stored_index := await self._kept(name):
+        if stored_index := await self._load_kept_index(name):
             return stored_index
         dumped = await asyncio.to_thread(people_index.read_apart, self._file, content)
         await self._keep(name, dumped)
         return await asyncio.to_thread(people_index.loaded, dumped)
 
-    async def _kept(self, name: str) -> PeopleIndex | None:
+    async def _load_kept_index(self, name: str) -> PeopleIndex | None:
         try:
             content = await self._store.people.index(name)
         except StoreFailure as failure:
@@ -246,7 +246,7 @@ class FileDirectory:
 
     async def _keep(self, name: str, dumped: bytes) -> None:
         try:
-            await self._store.people.keep_index(self._place, name, dumped)
+            await self._store.people.keep_index(self._location, name, dumped)
         except StoreFailure as failure:
             _log.warning("the store keeps no people: their file is read again by others", says=str(failure))
 

@@ -21,7 +21,6 @@ ENGLISH: Final = "en"
 DOMAIN: Final = "countersign"
 LOCALES: Final = Path(__file__).with_name("locales")
 LANGUAGES: Final = (ENGLISH, "nl", "de", "fr", "es")
-
 # CLDR's `en` is American; without a region it is read in many countries, so the day precedes the month.
 _ENGLISH_LOCALE: Final = Locale("en", "150")
 
@@ -34,7 +33,7 @@ class Language:
     locale: Locale
 
     @classmethod
-    def of(cls, tag: str) -> Self:
+    def from_tag(cls, tag: str) -> Self:
         """The language of a locale such as `de-AT`; English if unsupported or invalid."""
         try:
             locale = Locale.parse(tag, sep="-" if "-" in tag else "_")
@@ -50,7 +49,9 @@ class Language:
     @classmethod
     def accepted(cls, header: str) -> Self:
         """The best match for an `Accept-Language` header."""
-        languages = (cls.of(tag) for tag in _wanted(header) if tag.partition("-")[0].casefold() in LANGUAGES)
+        languages = (
+            cls.from_tag(tag) for tag in _parse_accepted_tags(header) if tag.partition("-")[0].casefold() in LANGUAGES
+        )
         return next(languages, cls.english())
 
     def say(self, text: str, /, **values: object) -> str:
@@ -67,6 +68,10 @@ class Language:
         return format_list(list(items), locale=self.locale)
 
 
+def catalogue_path(code: str) -> Path:
+    return LOCALES / code / "LC_MESSAGES" / f"{DOMAIN}.po"
+
+
 @cache
 def _catalogue(code: str) -> NullTranslations:
     if code == ENGLISH:
@@ -79,11 +84,7 @@ def _catalogue(code: str) -> NullTranslations:
     return GNUTranslations(compiled)
 
 
-def catalogue_path(code: str) -> Path:
-    return LOCALES / code / "LC_MESSAGES" / f"{DOMAIN}.po"
-
-
-def _wanted(header: str) -> list[str]:
+def _parse_accepted_tags(header: str) -> list[str]:
     """Tags of the header, best first, without weight 0 or invalid ones."""
     weighed = [
         (_weight(weight), tag.strip()) for tag, _, weight in (entry.partition(";") for entry in header.split(","))

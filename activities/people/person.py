@@ -35,6 +35,10 @@ from workflows.model.messages import Message
 from workflows.model.rejections import Rejection
 from workflows.model.subject import group_of
 
+UNSEEN_FOR: Final = timedelta(days=30)
+"""A device not seen for so long may be unused: it is sent to, and another channel as well."""
+USUAL_HOURS: Final = "09:00-18:00"
+
 
 class Platform(StrEnum):
     ANDROID = "android"
@@ -47,10 +51,6 @@ class AddressKind(StrEnum):
 
     TOKEN = "token"  # noqa: S105  a word, no secret
     FID = "fid"
-
-
-UNSEEN_FOR: Final = timedelta(days=30)
-"""A device not seen for so long may be unused: it is sent to, and another channel as well."""
 
 
 class PushDevice(FileModel):
@@ -78,32 +78,19 @@ class PushDevice(FileModel):
         return begin(self.registered_at, UTC_ZONE) if self.registered_at else None
 
     @property
-    def seen(self) -> datetime | None:
+    def last_seen_at(self) -> datetime | None:
         """When the app was last seen; a bare date begins in UTC."""
         return begin(self.seen_at, UTC_ZONE) if self.seen_at else None
 
     def unseen(self, now: datetime) -> bool:
         """Whether its app was not seen for long; False if unknown."""
-        return self.seen is not None and now - self.seen >= UNSEEN_FOR
+        return self.last_seen_at is not None and now - self.last_seen_at >= UNSEEN_FOR
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:
         if (self.token is None) is (self.fid is None):
             raise FileFault.EXACTLY_ONE.error(fields="token, fid")
         return self
-
-
-USUAL_HOURS: Final = "09:00-18:00"
-
-
-def _hours(text: str) -> str:
-    clock_hours(text)
-    return text
-
-
-def _days(text: str) -> str:
-    weekdays(text)
-    return text
 
 
 class Absence(FileModel):
@@ -193,7 +180,7 @@ class PeopleKnown:
     tokens_seen: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, plain: Any) -> Self:
+    def from_plain(cls, plain: Any) -> Self:
         """Ids and managers of the plain value, without invalid ids, so that no message shows other content."""
         people = plain.get("people") if isinstance(plain, dict) else None
         entries = [entry for entry in people if isinstance(entry, dict)] if isinstance(people, list) else []
@@ -216,6 +203,16 @@ class PeopleKnown:
             chain.append(above)
             above = self.managers.get(above)
         return (*chain, id) if above == id else ()
+
+
+def _hours(text: str) -> str:
+    clock_hours(text)
+    return text
+
+
+def _days(text: str) -> str:
+    weekdays(text)
+    return text
 
 
 class Person(Reachable):
@@ -256,10 +253,10 @@ class Person(Reachable):
         """Pairs of the first instant and the first one after."""
         return tuple(absence.span(self.tz) for absence in self.absent)
 
-    def absent_at(self, at: datetime) -> bool:
-        return any(begin <= at < end for begin, end in self.absences)
+    def absent_at(self, instant: datetime) -> bool:
+        return any(begin <= instant < end for begin, end in self.absences)
 
-    def about(self, kind: str) -> Self:
+    def for_kind(self, kind: str) -> Self:
         """As a follow-up of this kind sees them: without absences that are of other kinds."""
         present = tuple(absence for absence in self.absent if absence.is_of(kind))
         return self if len(present) == len(self.absent) else self.model_copy(update={"absent": present})
@@ -267,17 +264,17 @@ class Person(Reachable):
     def with_absences(self, entered: tuple[EnteredAbsence, ...]) -> Self:
         return self.model_copy(update={"absent": (*self.absent, *entered)}) if entered else self
 
-    def delegate_at(self, at: datetime) -> str | None:
+    def delegate_at(self, instant: datetime) -> str | None:
         """Who acts for them then: whom the absence of the fewest kinds names, among equals the last entered one, else
         the delegate of the file.
         """
         spans = ((absence.span(self.tz), absence) for absence in reversed(self.absent))
-        naming = [absence for (begins, ends), absence in spans if absence.substitute and begins <= at < ends]
+        naming = [absence for (begins, ends), absence in spans if absence.substitute and begins <= instant < ends]
         return min(naming, key=lambda absence: absence.breadth).substitute if naming else self.delegate
 
-    def absence_refusal(self, at: datetime) -> Message | None:
+    def absence_refusal(self, instant: datetime) -> Message | None:
         """The refusal if absent then, without the end of the absence, which is private."""
-        return Rejection.AWAY_UNLESS_FORCED.to_message(person=self.id) if self.absent_at(at) else None
+        return Rejection.AWAY_UNLESS_FORCED.to_message(person=self.id) if self.absent_at(instant) else None
 
     @field_validator("id")
     @classmethod
@@ -328,12 +325,12 @@ class PeopleFile(FileModel):
     @classmethod
     def read(cls, path: Path) -> Self:
         """Raises `FileFaults`."""
-        return cls.of(FileText.read(path).parse())
+        return cls.from_plain_file(FileText.read(path).parse())
 
     @classmethod
-    def of(cls, file: PlainFile) -> Self:
+    def from_plain_file(cls, file: PlainFile) -> Self:
         """Raises `FileFaults`."""
-        return file.validate(cls, PeopleKnown.of(file.plain))
+        return file.validate(cls, PeopleKnown.from_plain(file.plain))
 
 
 class SignersFile(FileModel):
@@ -342,7 +339,7 @@ class SignersFile(FileModel):
     signers: Mapping[str, Reachable]
 
     @classmethod
-    def of(cls, named: Iterable[Reachable | None], ids: Iterable[str | None]) -> bytes | None:
+    def dump_signers(cls, named: Iterable[Reachable | None], ids: Iterable[str | None]) -> bytes | None:
         """As stored; None if all are of the directory."""
         pairs = zip(ids, named, strict=True)
         signers = {id: signer for id, signer in pairs if signer is not None and id is not None}

@@ -20,6 +20,13 @@ Day: TypeAlias = date
 """A reader has a method of the name of its type."""
 _CITY: Final = "VVV"
 _OFFSET: Final = "ZZZZ"
+_NEAR: Final = timedelta(days=7)
+"""Working days are counted up to here; beyond only the date is named."""
+_ONE_DAY: Final = timedelta(days=1)
+_NEXT_DAYS: Final = {0: phrase("today {clock}"), 1: phrase("tomorrow {clock}")}
+_LAST_DAYS: Final = {0: phrase("today {clock}"), 1: phrase("yesterday {clock}")}
+_DAYS: Final = {-1: phrase("yesterday"), 0: phrase("today"), 1: phrase("tomorrow")}
+"""Names of days by distance."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +42,9 @@ class Reader:
     """Their id, if it is known."""
 
     @classmethod
-    def of(cls, person: Person) -> Self:
+    def from_person(cls, person: Person) -> Self:
         return cls(
-            Language.of(person.locale),
+            Language.from_tag(person.locale),
             person.tz,
             _working_days(person.weekdays, person.calendar),
             person.working_hours[0],
@@ -62,7 +69,7 @@ class Reader:
 
     def instant(self, instant: datetime) -> str:
         """`Fri, 11 Dec 2026, 18:00 (Amsterdam)`."""
-        return f"{self._written(instant, _DATE)} ({self._place(instant)})"
+        return f"{self._written(instant, _DATE)} ({self._zone_name(instant)})"
 
     def shortly(self, instant: datetime, now: datetime | None) -> str:
         """`Fri, 11 Dec, 18:00`, with the year if other than that of `now`."""
@@ -86,7 +93,7 @@ class Reader:
         clock = format_time(instant, "short", tzinfo=self.zone, locale=locale)
         return f"{locale.datetime_formats['medium'].format(clock, day)}"
 
-    def moment(self, instant: datetime) -> str:
+    def instant_without_zone(self, instant: datetime) -> str:
         """`Fri, 11 Dec 2026, 18:00`, for lists that name the zone once."""
         return self.instant(instant).rpartition(" (")[0]
 
@@ -94,14 +101,22 @@ class Reader:
         """`18:00`."""
         return format_time(instant, "short", tzinfo=self.zone, locale=self.language.locale)
 
-    def place(self, instant: datetime) -> str:
-        return self._place(instant)
+    def zone_name(self, instant: datetime) -> str:
+        return self._zone_name(instant)
 
-    def _place(self, instant: datetime) -> str:
+    def _zone_name(self, instant: datetime) -> str:
         # The city; the offset for zones without one, since the sign of `Etc/GMT+5` is inverted.
         pattern = _OFFSET if self.zone.key.removeprefix("Etc/").startswith("GMT") else _CITY
         # Cities are named alike in all regions of a language, and some of Babel's regions lack them.
         return format_datetime(instant, pattern, tzinfo=self.zone, locale=self.language.code).rpartition("/")[2]
+
+
+async def language_of(directory: Directory, person: str, workflow_id: str | None = None) -> Language:
+    """The person's language; English while the directory fails."""
+    try:
+        return Language.from_tag((await directory.person(person, workflow_id)).locale)
+    except DirectoryFailure:
+        return Language.english()
 
 
 def _working_days(days: frozenset[int], calendar: str | None) -> Callable[[date], bool]:
@@ -109,23 +124,6 @@ def _working_days(days: frozenset[int], calendar: str | None) -> Callable[[date]
         return day.weekday() in days and not (calendar and day in public_holidays(calendar, day.year))
 
     return works
-
-
-async def language_of(directory: Directory, person: str, workflow_id: str | None = None) -> Language:
-    """The person's language; English while the directory fails."""
-    try:
-        return Language.of((await directory.person(person, workflow_id)).locale)
-    except DirectoryFailure:
-        return Language.english()
-
-
-_NEAR: Final = timedelta(days=7)
-"""Working days are counted up to here; beyond only the date is named."""
-_ONE_DAY: Final = timedelta(days=1)
-_NEXT_DAYS: Final = {0: phrase("today {clock}"), 1: phrase("tomorrow {clock}")}
-_LAST_DAYS: Final = {0: phrase("today {clock}"), 1: phrase("yesterday {clock}")}
-_DAYS: Final = {-1: phrase("yesterday"), 0: phrase("today"), 1: phrase("tomorrow")}
-"""Names of days by distance."""
 
 
 def due_sentence(due_at: datetime, reader: Reader, now: datetime | None = None, *, short: bool = False) -> str:
@@ -154,11 +152,11 @@ def due_sentence(due_at: datetime, reader: Reader, now: datetime | None = None, 
 class Deadline:
     """A due date such as `tomorrow 18:00` or `in 3 days, Tuesday`, with the exact instant."""
 
-    words: str
+    relative_text: str
     exact: str
 
     @classmethod
-    def of(cls, due_at: datetime, reader: Reader, now: datetime) -> Self:
+    def from_due_at(cls, due_at: datetime, reader: Reader, now: datetime) -> Self:
         return cls(_ahead(due_at, reader, now) if due_at > now else _ago(due_at, reader, now), reader.instant(due_at))
 
     @classmethod
@@ -174,21 +172,26 @@ class Deadline:
         say = reader.language.say
         if due_at > now:
             return cls(say("Due {when}", when=_ahead(due_at, reader, now)), reader.instant(due_at))
-        return cls(say("Overdue since {when}", when=_behind(due_at, reader, now)), reader.instant(due_at))
+        return cls(say("Overdue since {when}", when=_describe_lateness(due_at, reader, now)), reader.instant(due_at))
 
 
-def _ahead(at: datetime, reader: Reader, now: datetime) -> str:
-    language, days = reader.language, (reader.day(at) - reader.day(now)).days
+def is_due_on_the_day_of(now: datetime, due_at: datetime, reader: Reader) -> bool:
+    """Whether it is due today in the reader's time zone."""
+    return reader.day(due_at) == reader.day(now)
+
+
+def _ahead(due_at: datetime, reader: Reader, now: datetime) -> str:
+    language, days = reader.language, (reader.day(due_at) - reader.day(now)).days
     if days in _NEXT_DAYS:
-        return language.say(_NEXT_DAYS[days], clock=reader.clock(at))
-    return _in_days(days, _day(reader.day(at), reader, now), language)
+        return language.say(_NEXT_DAYS[days], clock=reader.clock(due_at))
+    return _in_days(days, _day(reader.day(due_at), reader, now), language)
 
 
-def _ago(at: datetime, reader: Reader, now: datetime) -> str:
-    language, days = reader.language, (reader.day(now) - reader.day(at)).days
+def _ago(instant: datetime, reader: Reader, now: datetime) -> str:
+    language, days = reader.language, (reader.day(now) - reader.day(instant)).days
     if days in _LAST_DAYS:
-        return language.say(_LAST_DAYS[days], clock=reader.clock(at))
-    return _in_days(-days, _day(reader.day(at), reader, now), language)
+        return language.say(_LAST_DAYS[days], clock=reader.clock(instant))
+    return _in_days(-days, _day(reader.day(instant), reader, now), language)
 
 
 def _in_days(days: int, day: str, language: Language) -> str:
@@ -197,19 +200,14 @@ def _in_days(days: int, day: str, language: Language) -> str:
     return language.say_count("{count} day ago, {day}", "{count} days ago, {day}", -days, day=day)
 
 
-def _behind(at: datetime, reader: Reader, now: datetime) -> str:
-    days = (reader.day(now) - reader.day(at)).days
-    return _ago(at, reader, now) if days in _LAST_DAYS else _day(reader.day(at), reader, now)
+def _describe_lateness(due_at: datetime, reader: Reader, now: datetime) -> str:
+    days = (reader.day(now) - reader.day(due_at)).days
+    return _ago(due_at, reader, now) if days in _LAST_DAYS else _day(reader.day(due_at), reader, now)
 
 
 def _day(day: date, reader: Reader, now: datetime) -> str:
     is_near = abs(day - reader.day(now)) < _NEAR
     return reader.weekday(day) if is_near else reader.date_in_short(day, now)
-
-
-def is_due_on_the_day_of(now: datetime, due_at: datetime, reader: Reader) -> bool:
-    """Whether it is due today in the reader's time zone."""
-    return reader.day(due_at) == reader.day(now)
 
 
 def _working_days_left(due_at: datetime, reader: Reader, now: datetime) -> int:

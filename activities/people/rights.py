@@ -28,7 +28,7 @@ class May(StrEnum):
 
 
 @dataclass(frozen=True)
-class Right:
+class TokenRight:
     """`of` is a kind of the catalogue; empty: any. `requester` as well."""
 
     may: May
@@ -56,13 +56,13 @@ class Right:
 
 
 @dataclass(frozen=True)
-class Rights:
-    all: tuple[Right, ...] = ()
+class TokenRights:
+    all: tuple[TokenRight, ...] = ()
 
     @classmethod
     def read(cls, written: Iterable[str]) -> Self:
         """Raises `ValueError`, also for none and too many."""
-        rights = tuple(dict.fromkeys(Right.read(text) for text in written))
+        rights = tuple(dict.fromkeys(TokenRight.read(text) for text in written))
         if not rights or len(rights) > RIGHTS_AT_MOST:
             raise ValueError(f"{len(rights) or 'no'} rights were given: from 1 to {RIGHTS_AT_MOST} are expected")
         return cls(rights)
@@ -73,8 +73,8 @@ class Rights:
 
     def permit(self, may: May, kind: str = "", requester: str = "") -> bool:
         """Whether one of them covers it; an empty limit asks for all kinds, or all requesters."""
-        asked_right = Right(may, kind, requester)
+        asked_right = TokenRight(may, kind, requester)
         return any(right.covers(asked_right) for right in self.all)
 
-    def to(self, may: May) -> tuple[Right, ...]:
+    def find_rights(self, may: May) -> tuple[TokenRight, ...]:
         return tuple(right for right in self.all if right.may is may)

@@ -30,7 +30,7 @@ Layer: TypeAlias = tuple[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Resolved:
+class ResolvedPolicy:
     """A policy, its layers' names from the lowest, and the layer of each field."""
 
     policy: Policy
@@ -48,7 +48,7 @@ class Resolved:
         return len(self.layers) if layer == REQUEST else self.layers.index(layer)
 
 
-def resolve(layers: Iterable[Layer]) -> Resolved:
+def resolve(layers: Iterable[Layer]) -> ResolvedPolicy:
     merged: dict[str, Any] = {}
     sources: dict[str, str] = {}
     names = []
@@ -60,7 +60,7 @@ def resolve(layers: Iterable[Layer]) -> Resolved:
                 del sources[covered]
             sources[field] = name
     _second_trigger_first(merged, sources)
-    return Resolved(Policy.model_validate({**_DEFAULTS, **_without_nulls(merged)}), tuple(names), sources)
+    return ResolvedPolicy(Policy.model_validate({**_DEFAULTS, **_without_nulls(merged)}), tuple(names), sources)
 
 
 def without_trigger(layers: Iterable[Layer]) -> bool:
@@ -81,10 +81,10 @@ def _second_trigger_first(merged: dict[str, Any], sources: dict[str, str]) -> No
         sources[first], sources[second] = sources.get(second, DEFAULT), sources.get(first, DEFAULT)
 
 
-def _without_nulls(merged: Mapping[str, Any], within: str = "") -> dict[str, Any]:
+def _without_nulls(merged: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for key, value in merged.items():
-        field = f"{within}{key}"
+        field = f"{prefix}{key}"
         if isinstance(value, dict):
             fields[key] = _without_nulls(value, f"{field}.")
         elif value is not None or field in _OFF:
@@ -100,9 +100,9 @@ def _merge(lower_layer: dict[str, Any], above: Mapping[str, Any]) -> dict[str, A
     return merged
 
 
-def _fields(written: Mapping[str, Any], within: str = "") -> Iterator[str]:
+def _fields(written: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     for key, value in written.items():
         if isinstance(value, Mapping) and value:
-            yield from _fields(value, f"{within}{key}.")
+            yield from _fields(value, f"{prefix}{key}.")
         else:
-            yield f"{within}{key}"
+            yield f"{prefix}{key}"

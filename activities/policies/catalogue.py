@@ -18,7 +18,7 @@ from activities.errors import did_you_mean
 from activities.files.fields import Id, KindId, Name
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
 from activities.people.language import ENGLISH, Language, phrase
-from activities.policies.cascade import REQUEST, Layer, Resolved, resolve, without_trigger
+from activities.policies.cascade import REQUEST, Layer, ResolvedPolicy, resolve, without_trigger
 from activities.policies.onboarding_template import kick_off_file
 from activities.policies.policy_file import PolicyLayer, Senseless, senseless
 from workflows.model.file_faults import FileFault
@@ -32,6 +32,17 @@ _OURS: Final[Mapping[str, str]] = {
 }
 """Of the kinds that exist without a catalogue."""
 _BETWEEN: Final = re.compile(r"[-_.]+")
+_STARTERS_AT_MOST: Final = 100
+GROUPS_AT_MOST: Final = 20
+"""Groups that may look at one kind."""
+_DEEPEST: Final = 20
+_PARSED_AT_MOST: Final = 4
+"""Cached parsed catalogues."""
+_NAMED_AT_MOST: Final = 20
+"""Kinds named in a refusal."""
+Uncalled = Callable[[str], str | None]
+"""Why a URL is never called, or None."""
+_OPEN_END: Final = {"warnings": ["1d"], "expires": False}
 
 
 class KindLabel(FileModel):
@@ -45,16 +56,20 @@ class KindLabel(FileModel):
 
     @model_validator(mode="after")
     def _in_some_language(self) -> Self:
-        if not any(self._said.values()):
+        if not any(self._text_by_language.values()):
             raise FileFault.NO_LABEL.error(example="{en: Customer contract}")
         return self
 
     @property
-    def _said(self) -> dict[str, str]:
+    def _text_by_language(self) -> dict[str, str]:
         return {code: text for code, text in self if text}
 
     def say(self, language: Language) -> str:
-        return self._said.get(language.code) or self._said.get(ENGLISH) or next(iter(self._said.values()))
+        return (
+            self._text_by_language.get(language.code)
+            or self._text_by_language.get(ENGLISH)
+            or next(iter(self._text_by_language.values()))
+        )
 
 
 def label_of(kind: str, written: KindLabel | None, language: Language) -> str:
@@ -81,38 +96,11 @@ class StarterEntry(FileModel):
         return self
 
 
-def _starters(written: object) -> object:
-    if isinstance(written, str):
-        if written != "everyone":
-            raise FileFault.NO_STARTERS.error(example="[{group: sales}, {person: legal-desk}]")
-        return ({"everyone": True},)
-    return written
-
-
-_STARTERS_AT_MOST: Final = 100
-GROUPS_AT_MOST: Final = 20
-"""Groups that may look at one kind."""
-_DEEPEST: Final = 20
-_PARSED_AT_MOST: Final = 4
-"""Cached parsed catalogues."""
-_NAMED_AT_MOST: Final = 20
-"""Kinds named in a refusal."""
-Uncalled = Callable[[str], str | None]
-"""Why a URL is never called, or None."""
-
-
 class UnknownKind(LookupError):
-    def __init__(self, kind: str, known: Collection[str], file: str = "the catalogue") -> None:
-        helps = did_you_mean(kind, known) or f"; it has {', '.join(_some(known))}"
+    def __init__(self, kind: str, kinds: Collection[str], file: str = "the catalogue") -> None:
+        helps = did_you_mean(kind, kinds) or f"; it has {', '.join(_list_kinds(kinds))}"
         self.message = FileFault.NO_KIND_OF_CATALOGUE.to_message(kind=kind, where=file, hint=helps)
         super().__init__(self.message.english)
-
-
-def _some(known: Collection[str]) -> Iterator[str]:
-    named = _NAMED_AT_MOST if len(known) > _NAMED_AT_MOST + 1 else len(known)
-    yield from islice(known, named)
-    if unnamed_count := len(known) - named:
-        yield f"and {unnamed_count} more"
 
 
 @dataclass(frozen=True)
@@ -120,7 +108,7 @@ class KindsKnown:
     written: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, plain: Any) -> Self:
+    def from_plain(cls, plain: Any) -> Self:
         kinds = plain.get("kinds") if isinstance(plain, dict) else None
         return cls(kinds if isinstance(kinds, dict) else {})
 
@@ -154,6 +142,14 @@ class GroupEntry(FileModel):
     group: Id
 
 
+def _starters(written: object) -> object:
+    if isinstance(written, str):
+        if written != "everyone":
+            raise FileFault.NO_STARTERS.error(example="[{group: sales}, {person: legal-desk}]")
+        return ({"everyone": True},)
+    return written
+
+
 class CatalogueKind(PolicyLayer):
     """A kind's own layer, above the kind that it extends."""
 
@@ -180,16 +176,15 @@ class CatalogueFile(FileModel):
     kinds: dict[KindId, CatalogueKind] = Field(min_length=1)
 
     @classmethod
-    def right_kinds(cls, known: KindsKnown) -> dict[str, CatalogueKind]:
+    def right_kinds(cls, kinds_known: KindsKnown) -> dict[str, CatalogueKind]:
         """Of a faulty file, the kinds without faults in themselves and what they extend."""
         right: dict[str, CatalogueKind] = {}
-        for name, written in known.written.items():
+        for name, written in kinds_known.written.items():
             with suppress(ValidationError):
-                right |= cls.model_validate({"kinds": {name: written}}, context=known).kinds
-        return {name: kind for name, kind in right.items() if right.keys() >= {*known.lineage(name)}}
+                right |= cls.model_validate({"kinds": {name: written}}, context=kinds_known).kinds
+        return {name: kind for name, kind in right.items() if right.keys() >= {*kinds_known.lineage(name)}}
 
 
-_OPEN_END: Final = {"warnings": ["1d"], "expires": False}
 ALWAYS_THERE: Final[Mapping[str, CatalogueKind]] = {
     name: CatalogueKind.model_validate(written)
     for name, written in {
@@ -228,7 +223,7 @@ class Catalogue:
         uncalled: Uncalled | None = None,
     ) -> None:
         self._uncalled = uncalled
-        self._own = tuple(kinds)
+        self._own_kinds = tuple(kinds)
         self._kinds = {**ALWAYS_THERE, **kinds}
         self._file = file
         self._folder = folder
@@ -239,7 +234,7 @@ class Catalogue:
         work.
         """
         file = _parsed(FileText.read(path))
-        kinds_known, all_faults = KindsKnown.of(file.plain), FileFaults(())
+        kinds_known, all_faults = KindsKnown.from_plain(file.plain), FileFaults(())
         try:
             catalogue = cls(file.validate(CatalogueFile, kinds_known).kinds, Path(path).name, file.folder, uncalled)
         except FileFaults as faults:
@@ -255,7 +250,7 @@ class Catalogue:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        return self._own
+        return self._own_kinds
 
     def has_label(self, kind: str) -> bool:
         return self._kinds[kind].label is not None
@@ -266,15 +261,15 @@ class Catalogue:
 
     def visible_to(self, kind: str) -> frozenset[str]:
         """The groups that may look at all of this kind, of the nearest kind above it that says so."""
-        layers = (self._kinds[name] for name in self._lineage(self.known(kind)))
+        layers = (self._kinds[name] for name in self._lineage(self.require_kind(kind)))
         entries = next((layer.visible_to for layer in layers if "visible_to" in layer.model_fields_set), None)
         return frozenset(entry.group for entry in entries or ())
 
-    def known(self, kind: str, *, closes: bool = False) -> str:
+    def require_kind(self, kind: str, *, closes: bool = False) -> str:
         """The kind's name, or `UnknownKind`, which suggests kinds that fit `closes`."""
         if kind not in self._kinds:
-            fit = [name for name in self._own if not closes or self.closes(name)]
-            raise UnknownKind(kind, fit or self._own, self._file)
+            fit = [name for name in self._own_kinds if not closes or self.closes(name)]
+            raise UnknownKind(kind, fit or self._own_kinds, self._file)
         return kind
 
     def closes(self, kind: str) -> bool:
@@ -283,20 +278,20 @@ class Catalogue:
 
     def starters(self, kind: str) -> tuple[StarterEntry, ...]:
         """Who may begin it without a command, as the nearest layer says; raises `UnknownKind`."""
-        layers = (self._kinds[name] for name in self._lineage(self.known(kind)))
+        layers = (self._kinds[name] for name in self._lineage(self.require_kind(kind)))
         return next((layer.may_start or () for layer in layers if "may_start" in layer.model_fields_set), ())
 
-    def faults(self, kind: str, override: PolicyLayer | None = None, within: timedelta | None = None) -> Senseless:
+    def faults(self, kind: str, override: PolicyLayer | None = None, time_left: timedelta | None = None) -> Senseless:
         """Why the resolved policy cannot work; `within` is the time until the request's own due date."""
         layers = list(self._written(kind, override))
         if without_trigger(layers):
             yield ("escalation",), FileFault.ESCALATION_WITHOUT_TRIGGER.to_message()
         else:
-            yield from senseless(resolved := resolve(layers), within)
+            yield from senseless(resolved := resolve(layers), time_left)
             if resolved.layer("handoff") == layers[-1][0]:
                 yield from self._not_to_be_started(resolved.policy)
 
-    def resolve(self, kind: str, override: PolicyLayer | None = None) -> Resolved:
+    def resolve(self, kind: str, override: PolicyLayer | None = None) -> ResolvedPolicy:
         """A request's policy and its layers; raises `UnknownKind`."""
         return resolve(self._written(kind, override))
 
@@ -316,7 +311,7 @@ class Catalogue:
                     yield ("handoff", position, "start", "onboarding"), faults.first
 
     def _written(self, kind: str, override: PolicyLayer | None) -> Iterator[Layer]:
-        for name in reversed(self._lineage(self.known(kind))):
+        for name in reversed(self._lineage(self.require_kind(kind))):
             yield name, _written(self._kinds[name])
         if override is not None:
             yield REQUEST, _written(override)
@@ -326,6 +321,13 @@ class Catalogue:
         while (parent := self._kinds[chain[-1]].extends) is not None:
             chain.append(parent)
         return chain
+
+
+def _list_kinds(kinds: Collection[str]) -> Iterator[str]:
+    named = _NAMED_AT_MOST if len(kinds) > _NAMED_AT_MOST + 1 else len(kinds)
+    yield from islice(kinds, named)
+    if unnamed_count := len(kinds) - named:
+        yield f"and {unnamed_count} more"
 
 
 @lru_cache(maxsize=_PARSED_AT_MOST)

@@ -17,6 +17,14 @@ from workflows.model.messages import Message
 
 PARTS: Final = ("agreements", "tasks", "steps", "notices")
 _SUFFIX: Final = ".yaml"
+OF_THE_ENDED: Final = ("id", "kind", "title", "requester", "outcome")
+"""Placeholders for what has ended."""
+OF_A_PERSON: Final = ("name", "email", "zone", "locale", "phone")
+_PERSON: Final = re.compile(rf"person-([1-9][0-9]{{0,2}})(?:\.({'|'.join(OF_A_PERSON)}))?")
+_GIVEN: Final = frozenset(
+    {"company", "name", "person", "email", "zone", "locale", "phone", "owner", "title", "text", "message", "due"}
+)
+_NEVER: Final = frozenset({"policy", "handoff"})
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,7 @@ class TemplatePosition:
     file: PlainFile
     path: FieldPath
 
-    def within(self, *steps: str | int) -> "TemplatePosition":
+    def at_step(self, *steps: str | int) -> "TemplatePosition":
         return TemplatePosition(self.file, (*self.path, *steps))
 
     def holding(self, content: Mapping[str, Any]) -> PlainFile:
@@ -80,63 +88,6 @@ def merged(file: PlainFile, template: PlainFile | None) -> MergedTemplate:
     return MergedTemplate(PlainFile(file.name, file.folder, Parsed(content, marks, file.parsed.flaws)), places)
 
 
-@dataclass(frozen=True)
-class _Stage:
-    """A stage's content and positions; lists of an overridden one come from two files."""
-
-    content: Any
-    place: TemplatePosition
-    over: "_Stage | None" = None
-
-    @property
-    def left_empty(self) -> bool:
-        return self.over is not None and not any(self.content.get(key) for key in PARTS)
-
-    @property
-    def name(self) -> object:
-        return self.content.get("name") if isinstance(self.content, dict) else None
-
-    def overridden(self, override: "_Stage | None") -> "_Stage":
-        if override is None or not isinstance(override.content, dict) or not isinstance(self.content, dict):
-            return self
-        content = {key: value for key, value in {**self.content, **override.content}.items() if value is not None}
-        return _Stage(content, self.place, override)
-
-    def place_of(self, key: str) -> TemplatePosition:
-        override = self.over
-        return (override.place if override and key in override.content else self.place).within(key)
-
-    def marks(self, file: PlainFile, number: int) -> Iterator[tuple[FieldPath, FieldMark]]:
-        """Lines of own content; of the template's content the line that names it."""
-        position = (self.over or self).place
-        if position.file is not file:
-            yield ("stages", number), file.parsed.marks.get(("template",), FieldMark(1, 0))
-            return
-        depth = len(position.path)
-        for path, mark in file.parsed.marks.items():
-            if path[:depth] == position.path:
-                yield ("stages", number, *path[depth:]), mark
-
-
-def _stages(file: PlainFile) -> Iterator[tuple[int, Any]]:
-    stages = file.plain.get("stages") if isinstance(file.plain, dict) else None
-    yield from enumerate(stages) if isinstance(stages, list) else ()
-
-
-OF_THE_ENDED: Final = ("id", "kind", "title", "requester", "outcome")
-"""Placeholders for what has ended."""
-OF_A_PERSON: Final = ("name", "email", "zone", "locale", "phone")
-_PERSON: Final = re.compile(rf"person-([1-9][0-9]{{0,2}})(?:\.({'|'.join(OF_A_PERSON)}))?")
-_GIVEN: Final = frozenset(
-    {"company", "name", "person", "email", "zone", "locale", "phone", "owner", "title", "text", "message", "due"}
-)
-_NEVER: Final = frozenset({"policy", "handoff"})
-
-
-class _AnyMap(FileModel):
-    model_config = ConfigDict(extra="allow")
-
-
 def may_be_given(path: FieldPath) -> bool:
     """Whether a field may be filled by a placeholder: texts, persons and dates may."""
     names = [step for step in path if isinstance(step, str)]
@@ -167,6 +118,53 @@ def places_in(file: PlainFile) -> frozenset[str]:
 def kick_off(file: PlainFile, id: str, values: Mapping[str, str]) -> PlainFile:
     """The unvalidated onboarding file of that id, with values for its placeholders."""
     return TemplatePosition(file, ()).holding({"id": id, **(filled(file.plain, values) or {})})
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A stage's content and positions; lists of an overridden one come from two files."""
+
+    content: Any
+    position: TemplatePosition
+    override: "_Stage | None" = None
+
+    @property
+    def left_empty(self) -> bool:
+        return self.override is not None and not any(self.content.get(key) for key in PARTS)
+
+    @property
+    def name(self) -> object:
+        return self.content.get("name") if isinstance(self.content, dict) else None
+
+    def overridden(self, override: "_Stage | None") -> "_Stage":
+        if override is None or not isinstance(override.content, dict) or not isinstance(self.content, dict):
+            return self
+        content = {key: value for key, value in {**self.content, **override.content}.items() if value is not None}
+        return _Stage(content, self.position, override)
+
+    def place_of(self, key: str) -> TemplatePosition:
+        override = self.override
+        return (override.position if override and key in override.content else self.position).at_step(key)
+
+    def marks(self, file: PlainFile, number: int) -> Iterator[tuple[FieldPath, FieldMark]]:
+        """Lines of own content; of the template's content the line that names it."""
+        position = (self.override or self).position
+        if position.file is not file:
+            yield ("stages", number), file.parsed.marks.get(("template",), FieldMark(1, 0))
+            return
+        depth = len(position.path)
+        for path, mark in file.parsed.marks.items():
+            if path[:depth] == position.path:
+                yield ("stages", number, *path[depth:]), mark
+
+
+def _stages(file: PlainFile) -> Iterator[tuple[int, Any]]:
+    stages = file.plain.get("stages") if isinstance(file.plain, dict) else None
+    yield from enumerate(stages) if isinstance(stages, list) else ()
+
+
+class _AnyMap(FileModel):
+    model_config = ConfigDict(extra="allow")
 
 
 def _wrong_places(plain: Mapping[str, Any], fields: Collection[str]) -> Iterator[tuple[FieldPath, Message]]:

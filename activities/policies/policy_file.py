@@ -12,7 +12,7 @@ from activities.calendar.calendar import clock_hours, length
 from activities.files.fields import Id, Name, Retention, Span, SpanOrNone, Url, WorkflowId
 from activities.files.reading import FileModel
 from activities.files.yaml_lines import FieldPath
-from activities.policies.cascade import REQUEST, Resolved
+from activities.policies.cascade import REQUEST, ResolvedPolicy
 from workflows.model.file_faults import FileFault
 from workflows.model.messages import Message
 from workflows.model.policy import OVERDUE_AT_MOST, ROUNDS_AT_MOST, Escalation, EscalationAction, EvidenceLevel, Format
@@ -28,36 +28,6 @@ _ENDPOINT: Final = r"[A-Za-z]([A-Za-z0-9-]{0,198}[A-Za-z0-9])?"
 ARCHIVES: Final = ("s3", "file")
 ARCHIVED_BY: Final = ("kind", "id", "outcome", "year", "month", "day")
 _WAYS: Final = ("person", "group", "url", "workflow", "start", "nexus", "archive")
-
-
-def _trigger(text: str) -> str:
-    if text != "used-up" and not _SPAN.fullmatch(text) and not _SHARE.fullmatch(text):
-        raise FileFault.NO_TRIGGER.error()
-    return text
-
-
-def _share_or_span(text: str) -> str:
-    if not _SPAN.fullmatch(text) and not _SHARE.fullmatch(text):
-        raise FileFault.NO_SHARE.error()
-    return text
-
-
-def _opening_hours(text: str) -> str:
-    if text not in ("working", "any"):
-        try:
-            clock_hours(text)
-        except ValueError:
-            raise FileFault.NO_HOURS.error() from None
-    return text
-
-
-def _known_telling(written: object) -> object:
-    if written == "digest":
-        raise FileFault.NO_DIGEST.error()
-    return written
-
-
-Trigger: TypeAlias = Annotated[str, AfterValidator(_trigger)]
 Occasion: TypeAlias = Literal[
     Status.SIGNED,
     Status.DONE,
@@ -70,6 +40,17 @@ Occasion: TypeAlias = Literal[
     "escalated",
 ]
 ChainLink: TypeAlias = Literal["alternates", "delegate", "manager"]
+Senseless: TypeAlias = Iterator[tuple[FieldPath, Message]]
+"""Fields of the policy, each with what is wrong."""
+
+
+def _trigger(text: str) -> str:
+    if text != "used-up" and not _SPAN.fullmatch(text) and not _SHARE.fullmatch(text):
+        raise FileFault.NO_TRIGGER.error()
+    return text
+
+
+Trigger: TypeAlias = Annotated[str, AfterValidator(_trigger)]
 
 
 class ReminderLayer(FileModel):
@@ -102,11 +83,23 @@ class QuestionLayer(FileModel):
     pause: Span | None = None
 
 
+def _share_or_span(text: str) -> str:
+    if not _SPAN.fullmatch(text) and not _SHARE.fullmatch(text):
+        raise FileFault.NO_SHARE.error()
+    return text
+
+
 class ReviewLayer(FileModel):
     """Rounds of review, and when each is due."""
 
     most: int | None = Field(default=None, ge=1, le=ROUNDS_AT_MOST)
     within: Annotated[str, AfterValidator(_share_or_span)] | None = None
+
+
+def _known_telling(written: object) -> object:
+    if written == "digest":
+        raise FileFault.NO_DIGEST.error()
+    return written
 
 
 class TellRequesterLayer(FileModel):
@@ -241,6 +234,15 @@ class TargetEntry(FileModel):
         return self
 
 
+def _opening_hours(text: str) -> str:
+    if text not in ("working", "any"):
+        try:
+            clock_hours(text)
+        except ValueError:
+            raise FileFault.NO_HOURS.error() from None
+    return text
+
+
 class PolicyLayer(FileModel):
     """One layer of the cascade: unset comes from below, `null` removes that."""
 
@@ -280,13 +282,9 @@ class PolicyLayer(FileModel):
         return targets
 
 
-Senseless: TypeAlias = Iterator[tuple[FieldPath, Message]]
-"""Fields of the policy, each with what is wrong."""
-
-
-def senseless(resolved: Resolved, within: timedelta | None = None) -> Senseless:
+def senseless(resolved: ResolvedPolicy, time_left: timedelta | None = None) -> Senseless:
     """What cannot work for any signer; `within` is the time until the request's own due date."""
-    yield from _too_late(resolved, within)
+    yield from _too_late(resolved, time_left)
     yield from _after_closing(resolved)
     escalation = resolved.policy.escalation
     if escalation is None:
@@ -297,7 +295,7 @@ def senseless(resolved: Resolved, within: timedelta | None = None) -> Senseless:
         yield ("escalation",), FileFault.NOBODY_TO_ESCALATE_TO.to_message()
 
 
-def self_serving(resolved: Resolved, asking: str | None, asked_ids: frozenset[str]) -> Senseless:
+def self_serving(resolved: ResolvedPolicy, asking: str | None, asked_ids: frozenset[str]) -> Senseless:
     """What cannot work for this requester and those asked: nobody is their own alternate."""
     escalation = resolved.policy.escalation
     if escalation is None:
@@ -308,8 +306,8 @@ def self_serving(resolved: Resolved, asking: str | None, asked_ids: frozenset[st
         yield ("escalation", "alternates"), FileFault.NO_OTHER_ALTERNATE.to_message()
 
 
-def _too_late(resolved: Resolved, within: timedelta | None) -> Senseless:
-    policy, room = resolved.policy, _Room(resolved, within)
+def _too_late(resolved: ResolvedPolicy, time_left: timedelta | None) -> Senseless:
+    policy, room = resolved.policy, _Room(resolved, time_left)
     if (reminders := policy.reminders) is not None:
         last = length(reminders.first) + (reminders.most - 1) * length(reminders.every)
         parts = ("reminders.first", "reminders.every", "reminders.most")
@@ -327,7 +325,7 @@ def _too_late(resolved: Resolved, within: timedelta | None) -> Senseless:
             yield ("escalation", name), FileFault.PASSES_DUE.to_message(span=trigger, window=room.window)
 
 
-def _after_closing(resolved: Resolved) -> Senseless:
+def _after_closing(resolved: ResolvedPolicy) -> Senseless:
     """Overdue reminders need a grace period, which one layer must provide."""
     overdue, grace = resolved.policy.overdue, resolved.policy.grace
     if overdue is None or not resolved.policy.expires:
@@ -353,11 +351,11 @@ def _timed(escalation: Escalation | None) -> Iterator[tuple[str, str]]:
 class _Room:
     """The time until the due date, and the layer that sets it."""
 
-    def __init__(self, resolved: Resolved, within: timedelta | None) -> None:
+    def __init__(self, resolved: ResolvedPolicy, time_left: timedelta | None) -> None:
         self._resolved = resolved
-        self._time = length(resolved.policy.window) if within is None else within
-        self.window = resolved.policy.window if within is None else _in_full_units(within)
-        self._rank = resolved.rank(REQUEST) if within is not None else resolved.rank(resolved.layer("window"))
+        self._time = length(resolved.policy.window) if time_left is None else time_left
+        self.window = resolved.policy.window if time_left is None else _in_full_units(time_left)
+        self._rank = resolved.rank(REQUEST) if time_left is not None else resolved.rank(resolved.layer("window"))
 
     def lacks(self, time: timedelta, parts: Iterable[str]) -> bool:
         """Whether the parts take longer, and a layer that knew the time says so."""

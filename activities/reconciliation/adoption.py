@@ -32,7 +32,7 @@ from activities.records.cover_sheet import CoverSheet
 from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind
-from workflows.model.reconciliation import NotAdopted
+from workflows.model.reconciliation import AdoptionRefusal
 from workflows.model.signature import Document
 from workflows.model.subject import Role, Status
 from workflows.names import adopted_id
@@ -47,9 +47,9 @@ _NAMELESS: Final = "Document"
 class NotYetAdoptable(Exception):
     """A temporary obstacle, retried later; `of_all` if it affects every document. `why` names no person."""
 
-    def __init__(self, why: str, *, of_all: bool = True) -> None:
+    def __init__(self, reason: str, *, of_all: bool = True) -> None:
         super().__init__()
-        self.why = why[:LONGEST_WHY]
+        self.reason = reason[:LONGEST_WHY]
         self.of_all = of_all
 
 
@@ -58,25 +58,25 @@ class AdoptedRequest:
     """A `PreparedStart` whose document exists at Core Signature."""
 
     checked: PreparedRequest = field(repr=False)
-    given: SignatureInput
+    workflow_input: SignatureInput
     places: Places = field(repr=False)
     overdue: FileFaults | None = None
 
     async def store_input(self, store: Store) -> SignatureInput:
         """Stores people described in full, the addresses that were asked, and that the document is ours."""
-        workflow_id = self.given.brief.workflow_id
+        workflow_id = self.workflow_input.brief.workflow_id
         await asyncio.gather(
-            store.keep_input(workflow_id, self.given.fingerprint, self.checked.signers, {}),
-            SignerSnapshots(store).keep(self.given.brief.id, self.places),
+            store.keep_input(workflow_id, self.workflow_input.fingerprint, self.checked.signers, {}),
+            SignerSnapshots(store).keep(self.workflow_input.brief.id, self.places),
             store.starts.claim(workflow_id),
         )
-        return self.given
+        return self.workflow_input
 
-    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
+    async def store_for_pages(self, store: Store, follow_up_input: FollowUpInput) -> None:
         """Stores the cover sheet, which also marks the document as adopted after Temporal has forgotten a broken-off
         request.
         """
-        await CoverSheet.keep(store, self.given.brief)
+        await CoverSheet.keep(store, self.workflow_input.brief)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Adoption:
     kind: str
     requester: str
 
-    async def adopt(self, document: str, now: datetime) -> str | NotAdopted | None:
+    async def adopt(self, document: str, now: datetime) -> str | AdoptionRefusal | None:
         """The request's id, or why it cannot be adopted; None if ended, unsent, sent by others, ours, or broken off.
         Idempotent. Raises `NotYetAdoptable`.
         """
@@ -106,7 +106,7 @@ class Adoption:
         except DirectoryFailure as failure:
             raise NotYetAdoptable(str(failure)) from failure
         except FileFaults as faults:
-            return NotAdopted(document=document, why=faults.faults[0].says)
+            return AdoptionRefusal(document=document, why=faults.faults[0].says)
         except path.BrokenOff:
             return None
 
@@ -115,7 +115,7 @@ class Adoption:
             return (await admit(prepared).start(self.temporal, self.store)).id
         except path.IdTaken:
             # An earlier attempt has started it, when the document had other signers.
-            await prepared.store_for_pages(self.store, prepared.given)
+            await prepared.store_for_pages(self.store, prepared.workflow_input)
             return None
 
     async def _read(self, document: str) -> WireDocument:
@@ -148,8 +148,8 @@ class Adoption:
 
     async def _sources(self, now: datetime) -> Sources:
         try:
-            sources = await Intake.of(self.policies, self.directory).sources(now=now)
-            sources.catalogue.known(self.kind)
+            sources = await Intake.from_settings(self.policies, self.directory).sources(now=now)
+            sources.catalogue.require_kind(self.kind)
         except FileFaults as faults:
             raise NotYetAdoptable(faults.in_short) from faults
         except UnknownKind as unknown:

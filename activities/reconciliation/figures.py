@@ -22,8 +22,8 @@ from activities.alerts import (
     TARGET_FAILING,
 )
 from activities.errors import StoreFailure
-from activities.notifications.alerts import KeptAlerts, OnCallAlerts, Watched
-from activities.reconciliation.callback_health import CallbackHealth, ClockSeen
+from activities.notifications.alerts import IncidentSubject, KeptAlerts, OnCallAlerts
+from activities.reconciliation.callback_health import CallbackClockSkew, CallbackHealth
 from activities.records.incidents import PROBLEMS, PUSH, TARGETS, About, Incident
 from activities.records.store import Store
 from activities.temporal.executions import OPEN
@@ -53,7 +53,7 @@ _STAGES: Final = (NotificationType.PROBLEM_OVER, NotificationType.PROBLEM_LASTS)
 _LOGGER: Final = structlog.get_logger("countersign.figures")
 
 
-class Figures(Model):
+class CurrentFigures(Model):
     """Counts at one instant: open follow-ups by kind and status, problems by code, hand-offs by state, incidents by
     alert. Starts were counted up to `started_until`.
     """
@@ -99,7 +99,7 @@ class FigureCounter:
             return
         try:
             async with asyncio.timeout(COUNTED_WITHIN):
-                previous = await kept(self.store)
+                previous = await read_figures(self.store)
                 figures = await self._with_problems(previous, now)
                 if metrics.exported_here():
                     figures = await self._with_all(figures, silence, now)
@@ -111,13 +111,13 @@ class FigureCounter:
         except (RPCError, RuntimeError, StoreFailure, TimeoutError) as failure:
             _LOGGER.warning("nothing was counted", why=type(failure).__name__)
 
-    async def _with_problems(self, previous: Figures | None, now: datetime) -> Figures:
-        figures = previous or Figures(at=now, started_until=now - _SETTLE)
-        counts = await self._each({code: _is(names.PROBLEM.name, code) for code in metrics.CODES})
+    async def _with_problems(self, previous: CurrentFigures | None, now: datetime) -> CurrentFigures:
+        figures = previous or CurrentFigures(at=now, started_until=now - _SETTLE)
+        counts = await self._count_each({code: _is(names.PROBLEM.name, code) for code in metrics.CODES})
         since_by_code = {code: figures.problems_since.get(code, now) for code, count in counts.items() if count}
         return figures.replace(problems=counts, problems_since=since_by_code)
 
-    async def _with_all(self, previous: Figures, silence: CallbackHealth, now: datetime) -> Figures:
+    async def _with_all(self, previous: CurrentFigures, silence: CallbackHealth, now: datetime) -> CurrentFigures:
         started_until = max(previous.started_until, now - _SETTLE)
         for kind, count in (await self.store.starts.counts(previous.started_until, started_until)).items():
             metrics.STARTED.add(count, kind=kind)
@@ -129,7 +129,7 @@ class FigureCounter:
             incidents=await self._incidents(silence, now),
         )
 
-    async def _tell(self, figures: Figures, now: datetime) -> None:
+    async def _tell(self, figures: CurrentFigures, now: datetime) -> None:
         """Alert on-call once when a problem has lasted, and once when none does any more."""
         if self.on_call is None:
             return
@@ -150,16 +150,16 @@ class FigureCounter:
         if incident == previous and not previous.has_news(now):
             return
         title = incident.why or "requests"
-        await alerts.learn(topic, Watched("problems", "problem", title, _STAGES), becomes, now)
+        await alerts.learn(topic, IncidentSubject("problems", "problem", title, _STAGES), becomes, now)
 
     async def _open(self) -> tuple[tuple[str, str, int], ...]:
         """Kinds that the catalogue does not have are one, without a name of theirs."""
         rows: list[tuple[str, str, int]] = []
-        living = [status for status in Status if not status.ended]
-        altogether = await self._each({status: _is(names.STATUS.name, status) for status in living})
+        living = [status for status in Status if not status.has_ended]
+        altogether = await self._count_each({status: _is(names.STATUS.name, status) for status in living})
         for status, total in altogether.items():
             kinds = list(self.kinds())[: metrics.KINDS_AT_MOST] if total else []
-            by_kind = await self._each(
+            by_kind = await self._count_each(
                 {kind: f"{_is(names.STATUS.name, status)} AND {_is(names.KIND.name, kind)}" for kind in kinds}
             )
             rows += [(kind, status, count) for kind, count in by_kind.items() if count]
@@ -169,7 +169,7 @@ class FigureCounter:
 
     async def _hand_offs(self, now: datetime) -> Mapping[str, int]:
         waits = f"({_is(names.STAGE.name, 'settled')} OR {_is(names.HANDOFF.name, HandoffState.PENDING)})"
-        open_ones = await self._each(
+        open_ones = await self._count_each(
             {HandoffState.PENDING: waits, HandoffState.DEAD: _is(names.HANDOFF.name, HandoffState.DEAD)}
         )
         dead = await self.store.hand_offs.dead_since(now - DEAD_FOR)
@@ -178,7 +178,7 @@ class FigureCounter:
     async def _incidents(self, silence: CallbackHealth, now: datetime) -> Mapping[str, int]:
         targets = [incident.grade for _, incident in await self.store.incidents.open(TARGETS)]
         dead = sum(grade >= _TARGET_DEAD_FROM for grade in targets)
-        clock = await ClockSeen.latest(self.store)
+        clock = await CallbackClockSkew.latest(self.store)
         return {
             CALLBACKS_MISSING.name: int(silence.incident.grade > 0),
             CLOCK_BEHIND.name: int(clock is not None and clock.holds(now)),
@@ -187,7 +187,7 @@ class FigureCounter:
             PUSH_REFUSED.name: len(await self.store.incidents.open(PUSH)),
         }
 
-    async def _each(self, queries: Mapping[str, str]) -> dict[str, int]:
+    async def _count_each(self, queries: Mapping[str, str]) -> dict[str, int]:
         semaphore = asyncio.Semaphore(_AT_ONCE)
 
         async def count_open(query: str) -> int:
@@ -198,15 +198,11 @@ class FigureCounter:
         return dict(zip(queries, await asyncio.gather(*counts), strict=True))
 
 
-def _is(attribute: str, value: str) -> str:
-    return f"{attribute} = '{value}'"
-
-
-async def kept(store: Store) -> Figures | None:
+async def read_figures(store: Store) -> CurrentFigures | None:
     """What was counted last, None if nothing was; raises `StoreFailure`."""
     content = await store.notes.figures()
     try:
-        return Figures.model_validate_json(content) if content else None
+        return CurrentFigures.model_validate_json(content) if content else None
     except ValidationError:
         return None
 
@@ -225,10 +221,14 @@ async def exported(store: Store) -> AsyncIterator[None]:
         await asyncio.gather(exporting, return_exceptions=True)
 
 
+def _is(attribute: str, value: str) -> str:
+    return f"{attribute} = '{value}'"
+
+
 async def _export(store: Store) -> None:
     while True:
         try:
-            if (figures := await kept(store)) is not None:
+            if (figures := await read_figures(store)) is not None:
                 figures.export()
         except StoreFailure:
             pass  # It is counted, and waited for, where the database is called.

@@ -21,13 +21,13 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.absence.service import begin_overdue
-from activities.core_signature.client import CoreSignatureClient, Listed, if_found
+from activities.core_signature.client import CoreSignatureClient, ResultPage, if_found
 from activities.core_signature.wire import WireEvent
 from activities.errors import ID_PATTERN, StoreFailure
 from activities.http.client import ServiceFailure
 from activities.metrics import MENDS
 from activities.reconciliation.adoption import Adoption, NotYetAdoptable
-from activities.reconciliation.callback_health import CallbackAlarm, CallbackHealth, ClockSeen
+from activities.reconciliation.callback_health import CallbackAlarm, CallbackClockSkew, CallbackHealth
 from activities.reconciliation.figures import FigureCounter
 from activities.records.store import Store
 from activities.temporal import executions
@@ -38,8 +38,8 @@ from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.reconciliation import (
     SHOWN_AT_MOST,
+    AdoptionRefusal,
     CorrectedRequest,
-    NotAdopted,
     ReconciliationOrder,
     ReconciliationResult,
 )
@@ -54,6 +54,37 @@ JUDGED_REMEMBERED: Final = 5_000
 """Documents that are judged once for each event; one that is forgotten is judged again."""
 GIVEN_UP_AFTER: Final = timedelta(days=1)
 """How long a document that is not shown is asked for."""
+NAMES_REMEMBERED: Final = 5_000
+"""Documents of which it is known; one that is forgotten is read once more with its next event."""
+PAGES_AT_MOST: Final = 20
+"""Pages of one part."""
+PART_SECONDS: Final = 45.0
+"""How long a part begins pages, and looks at documents to adopt them: what was begun last ends within its attempt."""
+AGAIN: Final = timedelta(minutes=10)
+"""Before the place that was reached, all is looked at once more: an event may be listed late, clocks may differ."""
+YOUNG: Final = timedelta(seconds=10)
+"""The callback of an event that is younger may be on its way; the next sweep has it."""
+TOLD_REMEMBERED: Final = 20_000
+"""Requests that are not told again; one that is forgotten is, of each older event, and reads its document each time."""
+_JITTER: Final = timedelta(seconds=5)
+"""Events less apart may stand in any order: clocks differ."""
+_TELLING: Final = 4
+"""Of fewer events one that was recorded late would be half."""
+_SURE: Final = 5
+"""Events at the end of a page by which it is known that what follows was looked at before."""
+_TIMELESS: Final = "the events that Core Signature lists have no time: they cannot be swept"
+_OLDEST_FIRST: Final = "Core Signature lists events oldest first: they cannot be swept"
+_IDS_AT_MOST: Final = 50
+"""Ids of one query."""
+FIRST_LOOK: Final = timedelta(days=30)
+"""How far the first sweep looks back."""
+_AT_ONCE: Final = 25
+ADOPTED_AT_MOST: Final = 50
+"""Documents that one part looks at to adopt them, each by one call of Core Signature."""
+_LONGEST_ID: Final = 64
+_SWEPT: Final = "swept-"
+_LONGEST_TYPE: Final = 100
+_A_WORD: Final = re.compile(r"\w{1,40}", re.ASCII)
 
 
 class RejectedDocument(Model):
@@ -75,11 +106,11 @@ class UnmanagedDocuments(Model):
     refused: dict[str, RejectedDocument] = Field(default_factory=dict)
     judged: dict[str, AwareDatetime] = Field(default_factory=dict)
 
-    def met(self, found: Mapping[str, datetime]) -> Self:
+    def add_documents(self, event_at_by_document: Mapping[str, datetime]) -> Self:
         """Add documents with events; a judged one is judged again only after another event."""
         news = {
             uuid: event_at
-            for uuid, event_at in found.items()
+            for uuid, event_at in event_at_by_document.items()
             if uuid not in self.waiting and (uuid not in self.judged or event_at > self.judged[uuid])
         }
         room = WAITING_AT_MOST - len(self.waiting)
@@ -101,29 +132,25 @@ class UnmanagedDocuments(Model):
         remaining = {other_uuid: event_at for other_uuid, event_at in self.waiting.items() if other_uuid != uuid}
         return self.replace(waiting={**remaining, uuid: self.waiting[uuid]})
 
-    def refuse(self, uuid: str, why: str, now: datetime) -> Self:
+    def refuse(self, uuid: str, reason: str, now: datetime) -> Self:
         """Move this one to the end; it is judged once the refusal has lasted too long."""
         refused_since = self.refused[uuid].since if uuid in self.refused else now
         if now - refused_since >= GIVEN_UP_AFTER:
             return self.judge(uuid)
-        refused = {**self.refused, uuid: RejectedDocument(since=refused_since, last=now, why=why)}
+        refused = {**self.refused, uuid: RejectedDocument(since=refused_since, last=now, why=reason)}
         return self.postpone(uuid).replace(refused=refused)
 
-    def since(self, floor: datetime) -> Self:
+    def drop_before(self, floor: datetime) -> Self:
         """Without judged documents whose events are no longer read."""
         lately = {uuid: judged_at for uuid, judged_at in self.judged.items() if judged_at >= floor}
         return self.replace(judged=newest(lately, JUDGED_REMEMBERED))
 
 
-def newest(instants: Mapping[str, datetime], most: int) -> dict[str, datetime]:
-    return dict(sorted(instants.items(), key=lambda pair: pair[1])[-most:])
+def newest(instants: Mapping[str, datetime], limit: int) -> dict[str, datetime]:
+    return dict(sorted(instants.items(), key=lambda pair: pair[1])[-limit:])
 
 
-NAMES_REMEMBERED: Final = 5_000
-"""Documents of which it is known; one that is forgotten is read once more with its next event."""
-
-
-class Names(Model):
+class ExternalIds(Model):
     """`external_id` by document uuid, empty for none."""
 
     known: Mapping[str, str] = Field(default_factory=dict)
@@ -133,18 +160,18 @@ class Names(Model):
         external_ids = {document: id for document, id in self.known.items() if document != uuid} | {uuid: external_id}
         return self.replace(known=dict(list(external_ids.items())[-NAMES_REMEMBERED:]))
 
-    def of(self, event: WireEvent) -> WireEvent:
+    def name_event(self, event: WireEvent) -> WireEvent:
         """The event with its `external_id`."""
         id = self.known.get(event.document or "") if event.unsaid else None
         return event.model_copy(update={"external_id": id}) if id else event
 
-    def wanted(self, events: Sequence[WireEvent], before: datetime) -> list[str]:
+    def list_documents_to_read(self, events: Sequence[WireEvent], latest_at: datetime) -> list[str]:
         """Documents to read: of events that a request may have missed, and of the newest callback that arrived.
 
         The latter shows that callbacks arrive at all.
         """
         unknown = [event for event in events if event.unsaid and event.document and event.document not in self.known]
-        unheard = [event for event in unknown if not heard(event) and event.timestamp and event.timestamp <= before]
+        unheard = [event for event in unknown if not heard(event) and event.timestamp and event.timestamp <= latest_at]
         arrived = [event for event in unknown if event.delivered][:1]
         return list(dict.fromkeys(event.document for event in (*unheard, *arrived) if event.document))
 
@@ -156,26 +183,6 @@ def heard(event: WireEvent) -> bool:
     """
     has_reached = event.delivered and not event.unsaid and event.event_type not in FINAL
     return event.event_type in WITHOUT_EFFECT or has_reached
-
-
-PAGES_AT_MOST: Final = 20
-"""Pages of one part."""
-PART_SECONDS: Final = 45.0
-"""How long a part begins pages, and looks at documents to adopt them: what was begun last ends within its attempt."""
-AGAIN: Final = timedelta(minutes=10)
-"""Before the place that was reached, all is looked at once more: an event may be listed late, clocks may differ."""
-YOUNG: Final = timedelta(seconds=10)
-"""The callback of an event that is younger may be on its way; the next sweep has it."""
-TOLD_REMEMBERED: Final = 20_000
-"""Requests that are not told again; one that is forgotten is, of each older event, and reads its document each time."""
-_JITTER: Final = timedelta(seconds=5)
-"""Events less apart may stand in any order: clocks differ."""
-_TELLING: Final = 4
-"""Of fewer events one that was recorded late would be half."""
-_SURE: Final = 5
-"""Events at the end of a page by which it is known that what follows was looked at before."""
-_TIMELESS: Final = "the events that Core Signature lists have no time: they cannot be swept"
-_OLDEST_FIRST: Final = "Core Signature lists events oldest first: they cannot be swept"
 
 
 @dataclass(frozen=True)
@@ -202,23 +209,23 @@ class PassMark(Model):
     strangers: UnmanagedDocuments = UnmanagedDocuments()
     silence: CallbackHealth = CallbackHealth()
     under_way: UnfinishedPass | None = None
-    names: Names = Names()
+    names: ExternalIds = ExternalIds()
 
     @property
     def floor(self) -> datetime:
         """The time before which events need not be read."""
         return self.until - AGAIN
 
-    def over(self, newest: datetime | None) -> "PassMark":
+    def finish(self, newest: datetime | None) -> "PassMark":
         """After the pass has finished."""
         seen_until = max(self.until, newest or self.until)
         floor = seen_until - AGAIN
         lately = {request: told_at for request, told_at in self.told.items() if told_at >= floor}
-        return self.replace(until=seen_until, told=lately, strangers=self.strangers.since(floor), under_way=None)
+        return self.replace(until=seen_until, told=lately, strangers=self.strangers.drop_before(floor), under_way=None)
 
     def goes_on(self, under_way: UnfinishedPass | None) -> "PassMark":
         """With a pass to continue, or None to begin anew."""
-        return self.replace(strangers=self.strangers.since(self.floor), under_way=under_way)
+        return self.replace(strangers=self.strangers.drop_before(self.floor), under_way=under_way)
 
 
 @dataclass
@@ -227,14 +234,14 @@ class Pass:
 
     signature: CoreSignatureClient
     limits: PassLimits
-    begun: PassMark
+    start_mark: PassMark
     now: datetime
-    told: dict[str, datetime] = field(default_factory=dict)
+    told_at_by_request: dict[str, datetime] = field(default_factory=dict)
     mended: list[CorrectedRequest] = field(default_factory=list)
     not_told: list[str] = field(default_factory=list)
     adopted: list[str] = field(default_factory=list)
-    not_adopted: list[NotAdopted] = field(default_factory=list)
-    hindered: list[NotAdopted] = field(default_factory=list)
+    not_adopted: list[AdoptionRefusal] = field(default_factory=list)
+    hindered: list[AdoptionRefusal] = field(default_factory=list)
     pages: int = 0
     events: int = 0
     unnamed: int = 0
@@ -244,9 +251,13 @@ class Pass:
     is_over: bool = False
 
     def __post_init__(self) -> None:
-        self.told |= self.begun.told
-        self.strangers, self.silence, self.names = self.begun.strangers, self.begun.silence, self.begun.names
-        going_on = self.begun.under_way
+        self.told_at_by_request |= self.start_mark.told
+        self.strangers, self.silence, self.names = (
+            self.start_mark.strangers,
+            self.start_mark.silence,
+            self.start_mark.names,
+        )
+        going_on = self.start_mark.under_way
         self._page = going_on.page if going_on else 1
         self.newest = going_on.newest if going_on else None
         self._ends_at = time.monotonic() + self.limits.seconds
@@ -265,10 +276,10 @@ class Pass:
             elif not self.pages:
                 raise
             return None  # What was looked at is remembered; the next part meets the failure first.
-        return self._taken(listed)
+        return self._accept_page(listed)
 
-    def _taken(self, listed: Listed[WireEvent]) -> list[WireEvent]:
-        events, has_more = listed.found, listed.more
+    def _accept_page(self, listed: ResultPage[WireEvent]) -> list[WireEvent]:
+        events, has_more = listed.resources, listed.has_more
         dated = [(event.timestamp, event) for event in events if event.timestamp]
         past_instants = [event_at for event_at, _ in dated if event_at <= self.now]
         if events and not dated:
@@ -277,7 +288,7 @@ class Pass:
         if has_more and _oldest_first(past_instants):
             raise final_failure(Code.PROVIDER_UNSURE, _OLDEST_FIRST)
         # What is to happen yet says nothing of how far was looked: all that happens before would count as seen.
-        fresh = [event for event_at, event in dated if self.begun.floor <= event_at <= self.now]
+        fresh = [event for event_at, event in dated if self.start_mark.floor <= event_at <= self.now]
         self.ahead += sum(event_at > self.now + AGAIN for event_at, _ in dated)
         if dated:
             self.newest = self.newest or max(past_instants, default=self.now)
@@ -287,7 +298,7 @@ class Pass:
         self._page += 1
         # A few events may have been recorded late: what stands behind them is not older for that.
         self.is_over = not has_more or (
-            bool(dated) and all(event_at < self.begun.floor for event_at, _ in dated[-_SURE:])
+            bool(dated) and all(event_at < self.start_mark.floor for event_at, _ in dated[-_SURE:])
         )
         return fresh
 
@@ -304,12 +315,12 @@ class Pass:
     @property
     def mark(self) -> PassMark:
         """The position for the next part. The last page is read again, since deletions move events up."""
-        told_at_by_request = newest(self.told, TOLD_REMEMBERED)
-        mark = self.begun.replace(
+        told_at_by_request = newest(self.told_at_by_request, TOLD_REMEMBERED)
+        mark = self.start_mark.replace(
             told=told_at_by_request, strangers=self.strangers, silence=self.silence, names=self.names
         )
         if self.is_over:
-            return mark.over(self.newest)
+            return mark.finish(self.newest)
         return mark.goes_on(self._under_way)
 
     @property
@@ -320,8 +331,8 @@ class Pass:
         rereads_page = self._cut or self.pages > 1
         return UnfinishedPass(page=max(1, self._page - rereads_page), newest=self.newest)
 
-    def swept(self, left: PassMark) -> ReconciliationResult:
-        refused = (NotAdopted(document=uuid, why=refusal.why) for uuid, refusal in self.strangers.refused.items())
+    def swept(self, mark: PassMark) -> ReconciliationResult:
+        refused = (AdoptionRefusal(document=uuid, why=refusal.why) for uuid, refusal in self.strangers.refused.items())
         return ReconciliationResult(
             pages=self.pages,
             events=self.events,
@@ -337,20 +348,10 @@ class Pass:
             not_adopted=tuple(self.not_adopted[:SHOWN_AT_MOST]),
             waiting=len(self.strangers.waiting),
             not_yet=(*self.hindered, *refused)[:SHOWN_AT_MOST],
-            until=left.until,
+            until=mark.until,
             reached=self.reached,
             over=self.is_over,
         )
-
-
-def _oldest_first(instants: Sequence[datetime]) -> bool:
-    """Whether most of a page's later half is newer than all of its first half; some events are recorded late."""
-    half = len(instants) // 2
-    return len(instants) >= _TELLING and max(instants[:half]) < median_low(instants[half:]) - _JITTER
-
-
-_IDS_AT_MOST: Final = 50
-"""Ids of one query."""
 
 
 class OpenRequests(Protocol):
@@ -360,7 +361,7 @@ class OpenRequests(Protocol):
         """`CsStatus` of the open ones."""
         ...
 
-    async def known(self, ids: Sequence[str]) -> AbstractSet[str]:
+    async def find_known(self, ids: Sequence[str]) -> AbstractSet[str]:
         """Those that Temporal knows, open or closed."""
         ...
 
@@ -372,9 +373,12 @@ class TemporalOpenRequests:
     client: Client
 
     async def among(self, ids: Sequence[str]) -> Mapping[str, str]:
-        return {id: run.known.get(names.STATUS) or "" async for id, run in self._listed(ids, f" AND {executions.OPEN}")}
+        return {
+            id: run.search_attributes.get(names.STATUS) or ""
+            async for id, run in self._listed(ids, f" AND {executions.OPEN}")
+        }
 
-    async def known(self, ids: Sequence[str]) -> AbstractSet[str]:
+    async def find_known(self, ids: Sequence[str]) -> AbstractSet[str]:
         return {id async for id, _ in self._listed(ids)}
 
     async def _listed(self, ids: Sequence[str], also: str = "") -> AsyncIterator[tuple[str, executions.Run]]:
@@ -385,15 +389,10 @@ class TemporalOpenRequests:
                 yield run.id.partition(":")[2], run
 
 
-FIRST_LOOK: Final = timedelta(days=30)
-"""How far the first sweep looks back."""
-_AT_ONCE: Final = 25
-ADOPTED_AT_MOST: Final = 50
-"""Documents that one part looks at to adopt them, each by one call of Core Signature."""
-_LONGEST_ID: Final = 64
-_SWEPT: Final = "swept-"
-_LONGEST_TYPE: Final = 100
-_A_WORD: Final = re.compile(r"\w{1,40}", re.ASCII)
+def _oldest_first(instants: Sequence[datetime]) -> bool:
+    """Whether most of a page's later half is newer than all of its first half; some events are recorded late."""
+    half = len(instants) // 2
+    return len(instants) >= _TELLING and max(instants[:half]) < median_low(instants[half:]) - _JITTER
 
 
 class ReconciliationService(EventReconciliation):
@@ -440,8 +439,10 @@ class ReconciliationService(EventReconciliation):
         while not part.is_over and (events := await part.next_page()) is not None:
             await self._heed(events, part, now - self._limits.young)
         if self._alarm and part.is_over and not part.is_to_end:
-            part.silence = await self._alarm.told(part.silence, now)
-            part.silence = await self._alarm.told_of_clock(part.silence, await ClockSeen.latest(self._store), now)
+            part.silence = await self._alarm.alert_of_silence(part.silence, now)
+            part.silence = await self._alarm.told_of_clock(
+                part.silence, await CallbackClockSkew.latest(self._store), now
+            )
         mark = await self._remember(part)
         if part.ahead:
             activity.logger.warning("events have a time that is to come", extra={"events": part.ahead})
@@ -476,7 +477,7 @@ class ReconciliationService(EventReconciliation):
 
     async def _heed(self, page_events: Sequence[WireEvent], part: Pass, latest_at: datetime) -> None:
         events = await self._named(page_events, part, latest_at)
-        unheard = _unheard(events, part.told, latest_at)
+        unheard = _unheard(events, part.told_at_by_request, latest_at)
         mended = await self._tell(unheard, part)
         part.mended += mended
         if self._alarm:
@@ -486,16 +487,16 @@ class ReconciliationService(EventReconciliation):
         if self._adoption is None:
             return
         part.unnamed = 0  # The uuid of a document is name enough.
-        known_ids = await self._known(events)
+        known_ids = await self._find_known_ids(events)
         strange = _strange(events, known_ids)
-        part.mended += await self._tell(_unheard(strange, part.told, latest_at), part)
-        part.strangers = part.strangers.met(_not_adopted_yet(strange, known_ids))
+        part.mended += await self._tell(_unheard(strange, part.told_at_by_request, latest_at), part)
+        part.strangers = part.strangers.add_documents(_not_adopted_yet(strange, known_ids))
 
     async def _named(self, events: Sequence[WireEvent], part: Pass, latest_at: datetime) -> list[WireEvent]:
         """With the ids of documents known by address only, as far as time allows; the next part goes on with this
         page.
         """
-        for number, uuid in enumerate(part.names.wanted(events, latest_at)):
+        for number, uuid in enumerate(part.names.list_documents_to_read(events, latest_at)):
             if part.is_to_end:
                 part.cut_short()
                 break
@@ -508,7 +509,7 @@ class ReconciliationService(EventReconciliation):
                 break
             if document is not None:
                 part.names = part.names.learnt(uuid, document.external_id or "")
-        named = [part.names.of(event) for event in events]
+        named = [part.names.name_event(event) for event in events]
         part.unnamed -= sum(named_event is not event for named_event, event in zip(named, events, strict=True))
         return named
 
@@ -519,7 +520,7 @@ class ReconciliationService(EventReconciliation):
         of the tenant have events too.
         """
         arrived = {event.external_id: event.timestamp for event in reversed(events) if _arrived(event, silence)}
-        own_ids = await self._open.known(sorted(id for id in arrived if id)) if arrived else ()
+        own_ids = await self._open.find_known(sorted(id for id in arrived if id)) if arrived else ()
         for arrived_at in (arrived_at for id, arrived_at in arrived.items() if id in own_ids and arrived_at):
             silence = silence.heard_of(arrived_at)
         for event in missed:
@@ -527,10 +528,10 @@ class ReconciliationService(EventReconciliation):
                 silence = silence.missed(event.timestamp)
         return silence
 
-    async def _known(self, events: Sequence[WireEvent]) -> AbstractSet[str]:
+    async def _find_known_ids(self, events: Sequence[WireEvent]) -> AbstractSet[str]:
         """The ids of these events' requests that Temporal knows."""
         ids = {id for event in events for id in (event.external_id, adopted_id(event.document)) if id}
-        return await self._open.known(sorted(id for id in ids if re.fullmatch(ID_PATTERN, id)))
+        return await self._open.find_known(sorted(id for id in ids if re.fullmatch(ID_PATTERN, id)))
 
     async def _adopt(self, adoption: Adoption, part: Pass, now: datetime) -> None:
         """Judge waiting documents while there is time. One that is not shown waits on, for a day at most; if none can
@@ -544,14 +545,14 @@ class ReconciliationService(EventReconciliation):
             except NotYetAdoptable as hindrance:
                 if hindrance.of_all:
                     part.strangers = part.strangers.postpone(document)
-                    part.hindered.append(NotAdopted(document=document, why=hindrance.why))
+                    part.hindered.append(AdoptionRefusal(document=document, why=hindrance.reason))
                     return
-                part.strangers = part.strangers.refuse(document, hindrance.why, now)
+                part.strangers = part.strangers.refuse(document, hindrance.reason, now)
                 if document not in part.strangers.waiting:
-                    part.not_adopted.append(NotAdopted(document=document, why=f"{hindrance.why}, for a day"))
+                    part.not_adopted.append(AdoptionRefusal(document=document, why=f"{hindrance.reason}, for a day"))
                 continue
             part.strangers = part.strangers.judge(document)
-            if isinstance(became, NotAdopted):
+            if isinstance(became, AdoptionRefusal):
                 part.not_adopted.append(became)
             elif became:
                 part.adopted.append(became)
@@ -585,7 +586,7 @@ class ReconciliationService(EventReconciliation):
         mended = [mended for mended in await asyncio.gather(*map(tell_request, waiting)) if mended]
         if failures:
             raise failures[0]
-        part.told |= {correction.request: correction.at for correction in mended}
+        part.told_at_by_request |= {correction.request: correction.at for correction in mended}
         return mended
 
     async def _signal(self, id: str, event: WireEvent) -> CorrectedRequest | None:
@@ -653,4 +654,4 @@ def _arrived(event: WireEvent, silence: CallbackHealth) -> bool:
 
 
 def _has_ended(status: str) -> bool:
-    return status in set(Status) and Status(status).ended
+    return status in set(Status) and Status(status).has_ended

@@ -41,18 +41,18 @@ class AbsenceRow(NamedTuple):
     told: int = 0
 
     @property
-    def says(self) -> tuple[Any, ...]:
+    def content_key(self) -> tuple[Any, ...]:
         """What two that say the same have in common."""
         return self.person, self.begins_at, self.ends_at, self.acts, self.kinds
 
-    def overlaps(self, other: "AbsenceRow") -> bool:
+    def overlaps(self, row: "AbsenceRow") -> bool:
         """Whether both are of one instant and one kind."""
-        same_time = self.begins_at < other.ends_at and other.begins_at < self.ends_at
-        return same_time and (not self.kinds or not other.kinds or not set(self.kinds).isdisjoint(other.kinds))
+        same_time = self.begins_at < row.ends_at and row.begins_at < self.ends_at
+        return same_time and (not self.kinds or not row.kinds or not set(self.kinds).isdisjoint(row.kinds))
 
-    def coincides(self, other: "AbsenceRow") -> bool:
+    def coincides(self, row: "AbsenceRow") -> bool:
         """Whether person, days and kinds are equal."""
-        return self._span_and_kinds == other._span_and_kinds
+        return self._span_and_kinds == row._span_and_kinds
 
     @property
     def _span_and_kinds(self) -> tuple[Any, ...]:
@@ -83,7 +83,7 @@ class StoredAbsences:
         query = select(ABSENCES).where(*_not_over(now)).order_by(_IS.entered_at, _IS.id)
         return [_row(row) for row in await self._database.rows(query.limit(ABSENCES_AT_MOST))]
 
-    async def of(self, person: str, now: datetime) -> list[AbsenceRow]:
+    async def for_person(self, person: str, now: datetime) -> list[AbsenceRow]:
         """Those of one person that are not over, by their begin."""
         query = select(ABSENCES).where(_IS.person == person, *_not_over(now)).order_by(_IS.begins_at, _IS.id)
         return [_row(row) for row in await self._database.rows(query.limit(OF_A_PERSON_AT_MOST))]
@@ -92,30 +92,32 @@ class StoredAbsences:
         row = await self._database.first(select(ABSENCES).where(_IS.id == id))
         return _row(row) if row else None
 
-    async def enter(self, wanted: AbsenceRow, judge: Judge) -> EnteredRow:
+    async def enter(self, absence: AbsenceRow, judge: Judge) -> EnteredRow:
         """Keep it in place of one with the same person, days and kinds, beside others; one that says the same stays.
         One after another, so that no two together are what `judge` refuses.
         """
-        now = wanted.entered_at
+        now = absence.entered_at
 
         def change(connection: Connection) -> EnteredRow:
             in_turn(connection, _ONE_AFTER_ANOTHER)
-            same_time = _IS.begins_at < wanted.ends_at, _IS.ends_at > wanted.begins_at
+            same_time = _IS.begins_at < absence.ends_at, _IS.ends_at > absence.begins_at
             query = select(ABSENCES).where(*_not_over(now), *same_time).limit(ABSENCES_AT_MOST)
             rows = [_row(row) for row in connection.execute(query)]
-            if equal_row := next((row for row in rows if row.says == wanted.says), None):
+            if equal_row := next((row for row in rows if row.content_key == absence.content_key), None):
                 return EnteredRow(equal_row)
-            replaced = [row for row in rows if row.coincides(wanted)]
-            if refusal := judge([row for row in rows if row not in replaced]) or _crowded(connection, wanted, replaced):
-                return EnteredRow(wanted, refusal)
+            replaced = [row for row in rows if row.coincides(absence)]
+            if refusal := judge([row for row in rows if row not in replaced]) or _crowded(
+                connection, absence, replaced
+            ):
+                return EnteredRow(absence, refusal)
             # Follow-ups that hear of the new one need not hear of its predecessor.
-            _end(connection, replaced, wanted.entered_by, now, told_at=now)
-            connection.execute(ABSENCES.insert(), {**wanted._asdict(), "kinds": list(wanted.kinds)})
-            return EnteredRow(wanted)
+            _end(connection, replaced, absence.entered_by, now, told_at=now)
+            connection.execute(ABSENCES.insert(), {**absence._asdict(), "kinds": list(absence.kinds)})
+            return EnteredRow(absence)
 
         return await self._database.write(change)
 
-    async def end(self, person: str, by: str, now: datetime, id: str = "") -> list[AbsenceRow]:
+    async def end(self, person: str, actor: str, now: datetime, id: str = "") -> list[AbsenceRow]:
         """End all of a person, or one; those that were not over."""
         id_condition = (_IS.id == id,) if id else ()
 
@@ -125,23 +127,23 @@ class StoredAbsences:
                 select(ABSENCES).where(_IS.person == person, *_not_over(now), *id_condition).limit(OF_A_PERSON_AT_MOST)
             )
             rows = [_row(row) for row in connection.execute(query)]
-            _end(connection, rows, by, now)
-            return [row._replace(ended_at=now, ended_by=by, told_at=None, told=0) for row in rows]
+            _end(connection, rows, actor, now)
+            return [row._replace(ended_at=now, ended_by=actor, told_at=None, told=0) for row in rows]
 
         return await self._database.write(change)
 
-    async def untold(self, before: datetime) -> list[AbsenceRow]:
+    async def untold(self, instant: datetime) -> list[AbsenceRow]:
         """Changes before an instant of which open follow-ups have not all heard, the oldest first."""
         changed = func.coalesce(_IS.ended_at, _IS.entered_at)
-        query = select(ABSENCES).where(_IS.told_at.is_(None), changed < before).order_by(changed, _IS.id)
+        query = select(ABSENCES).where(_IS.told_at.is_(None), changed < instant).order_by(changed, _IS.id)
         return [_row(row) for row in await self._database.rows(query.limit(UNTOLD_AT_MOST))]
 
-    async def note_told(self, row: AbsenceRow, told: int, at: datetime | None) -> None:
+    async def note_told(self, row: AbsenceRow, told_count: int, told_at: datetime | None) -> None:
         """How many have heard of this change so far; with `at` it was all of them. Nothing if it was changed again."""
         unchanged = and_(
             _IS.id == row.id, _IS.ended_at.is_(None) if row.ended_at is None else _IS.ended_at == row.ended_at
         )
-        await self._database.change(ABSENCES.update().where(unchanged).values(told=told, told_at=at))
+        await self._database.change(ABSENCES.update().where(unchanged).values(told=told_count, told_at=told_at))
 
     async def erase(self, person: str) -> int:
         """Drop all of a person, and their id from those of others; how many were dropped."""

@@ -25,7 +25,7 @@ class Rate:
     per_second: float
 
     @property
-    def each(self) -> float:
+    def seconds_per_token(self) -> float:
         """Seconds until a token is back."""
         return 1 / self.per_second
 
@@ -36,11 +36,11 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Allowed:
+class Allowance:
     """Whether a token was taken: seconds to `wait` until there is one, 0 if it was, and the tokens left."""
 
     wait: float = 0.0
-    left: int = 0
+    remaining: int = 0
 
 
 class SharedAllowances:
@@ -49,21 +49,21 @@ class SharedAllowances:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def take(self, name: str, rate: Rate, now: datetime) -> Allowed:
+    async def take(self, name: str, rate: Rate, now: datetime) -> Allowance:
         """Take a token of the bucket of this name. A server's clock counts instead of `now`, for machines differ."""
         key, latest = _key(name), rate.full_after + _A_HAIR
 
-        def change(connection: Connection) -> Allowed:
+        def change(connection: Connection) -> Allowance:
             server_now = _clock(connection, now)
-            full_at = case((_BUCKET.full_at > server_now, _BUCKET.full_at), else_=server_now) + rate.each
-            taking = insert_into(connection, ALLOWANCES).values(name=key, full_at=server_now + rate.each)
+            full_at = case((_BUCKET.full_at > server_now, _BUCKET.full_at), else_=server_now) + rate.seconds_per_token
+            taking = insert_into(connection, ALLOWANCES).values(name=key, full_at=server_now + rate.seconds_per_token)
             taking = taking.on_conflict_do_update(
                 index_elements=[_BUCKET.name], set_={"full_at": full_at}, where=full_at - server_now <= latest
             )
             if row := connection.execute(taking.returning(_BUCKET.full_at - server_now)).first():
-                return Allowed(left=int((latest - row[0]) / rate.each))
+                return Allowance(remaining=int((latest - row[0]) / rate.seconds_per_token))
             empty_for = connection.execute(select(_BUCKET.full_at - server_now).where(_BUCKET.name == key)).scalar_one()
-            return Allowed(wait=float(empty_for) + rate.each - rate.full_after)
+            return Allowance(wait=float(empty_for) + rate.seconds_per_token - rate.full_after)
 
         return await self._database.statement(change)
 

@@ -61,26 +61,26 @@ class Member:
 
     row: MemberRow
     due: date
-    given: date | None = None
+    due_on_joining: date | None = None
     attempt: int = 1
-    out: ChangeKind | None = None
+    removal: ChangeKind | None = None
     reason: str = ""
     joined_by: int = 0
     asked_by: int = 0
-    place: int = 0
+    position: int = 0
 
     @property
     def person(self) -> str:
         return self.row.person
 
     @property
-    def asked(self) -> bool:
+    def is_asked(self) -> bool:
         """Whether a request exists or is to be made."""
-        return not self.row.says and self.out is None
+        return not self.row.says and self.removal is None
 
     def seen_to(self, order: CampaignOrder) -> bool:
         """Whether a batch has passed a member who may be asked and has no request yet."""
-        return self.asked_by <= order.changes_asked if self.asked_by else self.place < order.asked
+        return self.asked_by <= order.changes_asked if self.asked_by else self.position < order.asked
 
     def request(self, campaign: str) -> str:
         """The id of their request, distinct for each attempt, whatever their own id ends in."""
@@ -126,37 +126,33 @@ class AudienceAmendment:
         """A member whom the change names, after it."""
         change = self.change
         match change.what:
-            case ChangeKind.LEFT if member.asked:
-                return replace(member, out=change.what)
+            case ChangeKind.LEFT if member.is_asked:
+                return replace(member, removal=change.what)
             # Also for people who could not be asked; only one row of a person listed twice.
-            case ChangeKind.EXEMPT if member.out is None and member.row.number == row.number:
-                return replace(member, out=change.what, reason=change.reason)
-            case ChangeKind.AGAIN if member.out is None and member.row.number == row.number:
+            case ChangeKind.EXEMPT if member.removal is None and member.row.number == row.number:
+                return replace(member, removal=change.what, reason=change.reason)
+            case ChangeKind.AGAIN if member.removal is None and member.row.number == row.number:
                 another = member.person not in self.taken_up and not member.row.says
                 return replace(member, row=row, attempt=member.attempt + another, asked_by=change.number)
             case ChangeKind.EXTENDED if change.due and change.due > member.due:
-                return replace(member, given=member.given or member.due, due=change.due)
-            case ChangeKind.JOINED if change.due and member.out is ChangeKind.LEFT:
+                return replace(member, due_on_joining=member.due_on_joining or member.due, due=change.due)
+            case ChangeKind.JOINED if change.due and member.removal is ChangeKind.LEFT:
                 # A person who had left is asked in another attempt.
-                new_attempt = replace(self.joined(row, member.place), attempt=member.attempt + 1)
+                new_attempt = replace(self.joined(row, member.position), attempt=member.attempt + 1)
                 return replace(new_attempt, row=row._replace(number=member.row.number))
         return member
 
-    def joined(self, row: MemberRow, place: int) -> Member:
+    def joined(self, row: MemberRow, position: int) -> Member:
         """A new member."""
         number, due = self.change.number, self.change.due
         if due is None:
             raise ValueError("whoever joins has a last day")
-        return Member(row, due, joined_by=number, asked_by=number, place=place)
+        return Member(row, due, joined_by=number, asked_by=number, position=position)
 
 
 def dumped(rows: Iterable[MemberRow]) -> bytes:
     """As canonical JSON."""
     return _json({"version": _FORM, "rows": list(rows)})
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
 def repeated(rows: Iterable[MemberRow]) -> Iterator[MemberRow]:
@@ -171,21 +167,25 @@ def repeated(rows: Iterable[MemberRow]) -> Iterator[MemberRow]:
             yield row
 
 
-def due_by(at: Any = None, number: Any = None, of: FromClause = MEMBERS) -> Any:
+def due_by(instant: Any = None, number: Any = None, table: FromClause = MEMBERS) -> Any:
     """The last day of a member as of an instant, or after a change."""
-    change, member = AUDIENCE_CHANGES.c, of.c
+    change, member = AUDIENCE_CHANGES.c, table.c
     latest_extension = select(func.max(change.due)).where(
         change.campaign == member.campaign,
         change.what == ChangeKind.EXTENDED,
         change.number > member.joined_by,
         or_(change.person.is_(None), change.person == member.person),
-        change.at <= at if number is None else change.number <= number,
+        change.at <= instant if number is None else change.number <= number,
     )
     first, last = (
         func.coalesce(member.given, member.due),
         latest_extension.correlate_except(AUDIENCE_CHANGES).scalar_subquery(),
     )
     return case((member.given.is_(None), member.due), (last > first, last), else_=first)
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
 class Audiences:
@@ -259,7 +259,7 @@ class Audiences:
         for first in range(0, len(rows), MEMBERS_AT_ONCE):
             batch = rows[first : first + MEMBERS_AT_ONCE]
             members = [
-                Member(row, order.campaign.due, place=position) for position, row in enumerate(batch, start=first)
+                Member(row, order.campaign.due, position=position) for position, row in enumerate(batch, start=first)
             ]
             await self._database.write(partial(_add, order=order, members=members))
         for amendment in changes:
@@ -294,24 +294,24 @@ class Audiences:
     async def members(self, campaign: str) -> AsyncIterator[list[Member]]:
         """All, in order, some at a time."""
         last_place = -1
-        while members := await self._found(campaign, MEMBERS.c.place > last_place, limit=MEMBERS_AT_ONCE):
+        while members := await self._select_members(campaign, MEMBERS.c.place > last_place, limit=MEMBERS_AT_ONCE):
             yield members
-            last_place = members[-1].place
+            last_place = members[-1].position
 
     async def of_person(self, campaign: str, person: str) -> Member | None:
         """The member with this id; of a person listed twice, the one who is asked."""
-        members = await self._found(campaign, MEMBERS.c.person == person)
+        members = await self._select_members(campaign, MEMBERS.c.person == person)
         return next((member for member in members if not member.row.says), members[0] if members else None)
 
     async def of_requests(self, campaign: str, requests: Sequence[str]) -> dict[str, Member]:
         """By the id of their request; the caller bounds their number."""
         members: list[Member] = []
         for workflow_ids in chunks([Kind.REQUEST.workflow_id(request) for request in requests], MEMBERS_AT_ONCE):
-            members += await self._found(campaign, MEMBERS.c.request.in_(workflow_ids), MEMBERS.c.says == "")
+            members += await self._select_members(campaign, MEMBERS.c.request.in_(workflow_ids), MEMBERS.c.says == "")
         id = campaign.partition(":")[2]
         return {member.request(id): member for member in members}
 
-    async def members_of(self, batch: Batch, many: int) -> tuple[list[Member], int]:
+    async def members_of(self, batch: Batch, limit: int) -> tuple[list[Member], int]:
         """A batch's next members, and how many there are in all. Those to end or extend have the request and the day
         of the batch's change, since who has come back has another request.
         """
@@ -326,7 +326,7 @@ class Audiences:
         if named is None or (named.what == ChangeKind.EXTENDED and named.person is None):
             # All members: a batch continues by position, and those to ask may differ by then.
             statement = select(*columns).where(MEMBERS.c.campaign == campaign, MEMBERS.c.place >= batch.after)
-            return _read(await self._database.rows(statement.order_by(MEMBERS.c.place).limit(many))), members
+            return _read(await self._database.rows(statement.order_by(MEMBERS.c.place).limit(limit))), members
         changed_member = CHANGED_MEMBERS.c
         in_change = changed_member.campaign == campaign, changed_member.number == number
         joined = CHANGED_MEMBERS.join(
@@ -335,7 +335,7 @@ class Audiences:
         attempt = MEMBERS.c.attempt if asks else changed_member.attempt
         statement = select(*columns, attempt.label("attempt_then")).select_from(joined).where(*in_change)
         rows = await self._database.rows(
-            statement.where(changed_member.nth >= batch.after).order_by(changed_member.nth).limit(many)
+            statement.where(changed_member.nth >= batch.after).order_by(changed_member.nth).limit(limit)
         )
         count = await self._database.first(select(func.count()).select_from(CHANGED_MEMBERS).where(*in_change))
         members_then = [
@@ -359,7 +359,7 @@ class Audiences:
         query = select(YEARS.c.workflow_id).distinct().order_by(YEARS.c.workflow_id).limit(SERIES_AT_MOST)
         return tuple(row.workflow_id for row in await self._database.rows(query))
 
-    async def _found(self, campaign: str, *conditions: Any, limit: int | None = None) -> list[Member]:
+    async def _select_members(self, campaign: str, *conditions: Any, limit: int | None = None) -> list[Member]:
         statement = select(*_columns(MEMBERS.c.due)).where(MEMBERS.c.campaign == campaign, *conditions)
         return _read(await self._database.rows(statement.order_by(MEMBERS.c.place).limit(limit)))
 
@@ -405,16 +405,16 @@ def _values(order: CampaignOrder, member: Member) -> dict[str, Any]:
     row, request = member.row, member.request(order.campaign.id)
     return {
         "campaign": order.workflow_id,
-        "place": member.place,
+        "place": member.position,
         "row": row.number,
         "person": row.person,
         "department": row.department,
         "manager": row.manager,
         "says": row.says,
-        "given": member.given,
+        "given": member.due_on_joining,
         "due": member.due,
         "attempt": member.attempt,
-        "out": member.out,
+        "out": member.removal,
         "reason": member.reason,
         "joined_by": member.joined_by,
         "asked_by": member.asked_by,
@@ -437,7 +437,7 @@ def _finish(connection: Connection, campaign: str, head: str) -> int:
 def _add(connection: Connection, order: CampaignOrder, members: Sequence[Member]) -> None:
     """Write new members behind those that are there; raises `DatabaseAway` if another process does as well."""
     audience = AUDIENCES.c
-    unchanged = audience.campaign == order.workflow_id, audience.members == members[0].place
+    unchanged = audience.campaign == order.workflow_id, audience.members == members[0].position
     if not connection.execute(
         AUDIENCES.update().where(*unchanged).values(members=audience.members + len(members))
     ).rowcount:
@@ -458,7 +458,7 @@ def _apply(connection: Connection, order: CampaignOrder, amendment: AudienceAmen
         named_members += _read(connection.execute(named))
     changed = [
         (found_member, amendment.changed(found_member, rows[found_member.person]))
-        for found_member in sorted(named_members, key=lambda found_member: found_member.place)
+        for found_member in sorted(named_members, key=lambda found_member: found_member.position)
     ]
     if news := [_values(order, current) for former, current in changed if current != former]:
         key = member.campaign == bindparam("in_campaign"), member.place == bindparam("at_place")
@@ -482,7 +482,7 @@ def _apply(connection: Connection, order: CampaignOrder, amendment: AudienceAmen
     if changed_members:
         numbers = {"campaign": campaign, "number": change.number}
         noted = [
-            {**numbers, "nth": nth, "place": changed_member.place, "attempt": changed_member.attempt}
+            {**numbers, "nth": nth, "place": changed_member.position, "attempt": changed_member.attempt}
             for nth, changed_member in enumerate(changed_members)
         ]
         connection.execute(insert(CHANGED_MEMBERS), noted)

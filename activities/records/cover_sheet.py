@@ -55,7 +55,7 @@ class CoverSheet(Model):
         )
         await store.starts.keep_cover(Kind.REQUEST.workflow_id(brief.id), sheet.model_dump_json(by_alias=True).encode())
 
-    def shown(self, request: str) -> RequestShow:
+    def to_show(self, request: str) -> RequestShow:
         """A `partial` `request show`, whose states mean nothing."""
         lines = (
             SignerLine(person=signer.person, order=signer.order, role=signer.role, state=SignerState.WAITING)
@@ -90,7 +90,7 @@ class TaskCover(Model):
         await store.starts.keep_cover(task.workflow_id, cover.model_dump_json(by_alias=True).encode())
 
     @classmethod
-    async def shown(cls, store: Store, id: str) -> TaskShow | None:
+    async def read_show(cls, store: Store, id: str) -> TaskShow | None:
         """A `partial` `task show`, whose states mean nothing; None if never started, `ValueError` for a sheet of newer
         code.
         """

@@ -50,7 +50,6 @@ from activities.records import schema
 R = TypeVar("R")
 Key = Mapping[Column[Any], Any]
 """Values of the columns of a key."""
-
 STATEMENT_SECONDS: Final = 5.0
 """Longest run of a statement, of a wait for a lock or a connection, and of a connection attempt."""
 CALL_SECONDS: Final = 4 * STATEMENT_SECONDS
@@ -87,6 +86,13 @@ _GLANCE: Final = 0.01
 _WRITES: Final = "writes"
 _COUNTED: Final = {"preserve_rowcount": True}
 """Without it SQLAlchemy asks PostgreSQL's driver only for changed and deleted rows, not for inserted ones."""
+_BEGAN: Final = "began"
+_CONNECTING: Final = re.compile(r"[^\n]*failed: (?:FATAL: *)?([^\n]+)")
+_QUOTED: Final = re.compile(r"\"[^\"]*\"")
+_UNSAID: Final = {
+    PoolTimeout: "all connections are in use",
+    TimeoutError: f"no answer within {CALL_SECONDS:.0f} s",
+}
 
 
 class _Isolation(StrEnum):
@@ -102,11 +108,7 @@ class _Change:
     """Of a local file; waits for its writer."""
 
     make: Callable[[Connection], Any]
-    done: Future[Any] = field(default_factory=Future)
-
-
-class _OneOfSeveral(Exception):
-    """A change failed that others were to be written with."""
+    future: Future[Any] = field(default_factory=Future)
 
 
 class Database:
@@ -221,7 +223,7 @@ class Database:
                 return await call
         except (DBAPIError, PoolTimeout, OSError) as error:
             DATABASE_AWAY.add()
-            raise DatabaseAway(_why(error)) from error
+            raise DatabaseAway(_describe_error(error)) from error
 
     async def statement(self, change: Callable[[Connection], R]) -> R:
         """The result of a change that one statement makes."""
@@ -234,26 +236,26 @@ class Database:
         self._waiting.append(waiting)
         # Not at once: changes that are gathered are then written together.
         asyncio.get_running_loop().call_soon(self._writers.submit, self._write_waiting)
-        return await self._answer(asyncio.wrap_future(waiting.done))
+        return await self._answer(asyncio.wrap_future(waiting.future))
 
     def _write_waiting(self) -> None:
         """Whatever waits for the writer, up to a limit."""
         changes = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER_AT_MOST))]
-        self._write([change for change in changes if change.done.set_running_or_notify_cancel()])
+        self._write([change for change in changes if change.future.set_running_or_notify_cancel()])
 
     def _write(self, changes: Sequence[_Change]) -> None:
         """In one transaction; if one of several fails, each in its own."""
         try:
-            results = self._run(partial(_made, changes), _Isolation.ALONE) if changes else []
+            results = self._run(partial(_make, changes), _Isolation.ALONE) if changes else []
         except _OneOfSeveral:
             for change in changes:
                 self._write([change])
         except Exception as error:
             for change in changes:
-                change.done.set_exception(error)
+                change.future.set_exception(error)
         else:
             for change, result in zip(changes, results, strict=True):
-                change.done.set_result(result)
+                change.future.set_result(result)
 
     def _run(self, call: Callable[[Connection], R], isolation: _Isolation) -> R:
         if not self._usable:
@@ -261,7 +263,7 @@ class Database:
         ends = time.monotonic() + STATEMENT_SECONDS
         while True:
             try:
-                with self._begun(isolation) as connection:
+                with self._begin(isolation) as connection:
                     return call(connection)
             except DBAPIError as error:
                 if getattr(error.orig, "sqlstate", None) not in _CAME_BETWEEN or time.monotonic() > ends:
@@ -270,7 +272,7 @@ class Database:
             time.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311  no secret
 
     @contextmanager
-    def _begun(self, isolation: _Isolation) -> Iterator[Connection]:
+    def _begin(self, isolation: _Isolation) -> Iterator[Connection]:
         options = {_WRITES: isolation is not _Isolation.SNAPSHOT} if self.local else {"isolation_level": isolation}
         self._check_file()
         with self._engine.connect().execution_options(**options) as connection, connection.begin():
@@ -290,7 +292,7 @@ class Database:
         """Create the schema of a new local file; compare any other."""
         self._make_private()
         identity = _identity(self._path) if self.local else None
-        with self._begun(_Isolation.STATEMENT) as connection:
+        with self._begin(_Isolation.STATEMENT) as connection:
             version = _version(connection)
             if version is None and self.local:
                 for statement in _creation():
@@ -316,7 +318,7 @@ class Database:
         from activities.records.migrations import upgrade  # noqa: PLC0415  Alembic is what only this needs
 
         self._make_private()
-        with self._begun(_Isolation.STATEMENT) as connection:
+        with self._begin(_Isolation.STATEMENT) as connection:
             connection.info["until"] = math.inf
             for statement in () if self.local else _ALONE:
                 connection.exec_driver_sql(statement)
@@ -334,18 +336,9 @@ def in_turn(connection: Connection, name: str) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
-def _made(changes: Sequence[_Change], connection: Connection) -> list[Any]:
-    if len(changes) == 1:
-        return [changes[0].make(connection)]
-    try:
-        return [change.make(connection) for change in changes]
-    except Exception as error:
-        raise _OneOfSeveral from error
-
-
-def chunks(many: Sequence[R], size: int) -> Iterator[Sequence[R]]:
+def chunks(elements: Sequence[R], size: int) -> Iterator[Sequence[R]]:
     """Parts of at most `size`, for statements that name each of many."""
-    return (many[first : first + size] for first in range(0, len(many), size))
+    return (elements[first : first + size] for first in range(0, len(elements), size))
 
 
 def insert_new(connection: Connection, table: Table, **values: Any) -> bool:
@@ -368,6 +361,19 @@ def insert_into(connection: Connection, table: Table) -> Any:
     from sqlalchemy.dialects import postgresql  # noqa: PLC0415  takes a command on a local file 40 ms
 
     return postgresql.insert(table)
+
+
+class _OneOfSeveral(Exception):
+    """A change failed that others were to be written with."""
+
+
+def _make(changes: Sequence[_Change], connection: Connection) -> list[Any]:
+    if len(changes) == 1:
+        return [changes[0].make(connection)]
+    try:
+        return [change.make(connection) for change in changes]
+    except Exception as error:
+        raise _OneOfSeveral from error
 
 
 def _identity(file: str) -> tuple[int, int] | None:
@@ -482,9 +488,6 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-_BEGAN: Final = "began"
-
-
 def _count_statements(engine: Engine) -> None:
     """Count what is executed, and for how long; by the pool's own thread."""
 
@@ -504,11 +507,7 @@ def _count_statements(engine: Engine) -> None:
     event.listen(engine, "handle_error", failed)
 
 
-_CONNECTING: Final = re.compile(r"[^\n]*failed: (?:FATAL: *)?([^\n]+)")
-_QUOTED: Final = re.compile(r"\"[^\"]*\"")
-
-
-def _why(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     """What is wrong, without statement and values."""
     if not isinstance(error, DBAPIError):
         return (isinstance(error, OSError) and error.strerror) or _UNSAID.get(type(error), type(error).__name__)
@@ -519,9 +518,3 @@ def _why(error: Exception) -> str:
     # PostgreSQL's may quote values, but for those of an attempt to connect.
     connecting = None if getattr(original, "sqlstate", None) else _CONNECTING.search(str(original))
     return _QUOTED.sub("…", connecting[1]) if connecting else type(original).__name__
-
-
-_UNSAID: Final = {
-    PoolTimeout: "all connections are in use",
-    TimeoutError: f"no answer within {CALL_SECONDS:.0f} s",
-}

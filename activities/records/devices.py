@@ -50,13 +50,13 @@ class StoredDevice:
 
 
 @dataclass(frozen=True)
-class Registered:
+class RegistrationResult:
     device: str
     new: bool
     """False: it was known, and is confirmed."""
-    moved: bool
+    has_moved: bool
     """It belonged to another person."""
-    gone: str | None = None
+    reason: str | None = None
     """Why nothing is sent: it was marked invalid after this registration."""
 
 
@@ -104,7 +104,7 @@ class StoredDevices:
 
         return await self._database.read(ask)
 
-    async def of(self, person: str, also: Sequence[str] = ()) -> DevicesOfPerson:
+    async def read_person(self, person: str, also: Sequence[str] = ()) -> DevicesOfPerson:
         """What is stored of a person's registered devices, and of these other addresses."""
         named = [_sha256(address) for address in also]
 
@@ -123,14 +123,14 @@ class StoredDevices:
 
         return await self._database.read(ask)
 
-    async def register(self, person: str, device: StoredDevice, now: datetime) -> Registered:
+    async def register(self, person: str, device: StoredDevice, now: datetime) -> RegistrationResult:
         """Replaces the former fields, and the owner. Without a date it is registered now, unless it is known and
         valid.
         """
 
-        def change(connection: Connection) -> Registered:
+        def change(connection: Connection) -> RegistrationResult:
             sha256 = _sha256(device.address)
-            row = connection.execute(_one(person, device.address)).first()
+            row = connection.execute(_select_device(person, device.address)).first()
             mark, registered_row = _mark(row), row if row and row.address else None
             former_at = (
                 registered_row.registered_at
@@ -139,26 +139,28 @@ class StoredDevices:
             )
             registered_at = min(device.registered_at or former_at or now, now)
             owner = connection.scalar(select(_OWNER.person).where(_OWNER.address_sha256 == sha256))
-            _own(connection, person, device.address)
+            _set_owner(connection, person, device.address)
             values = {"address": device.address, "kind": device.kind, "platform": device.platform}
             key = {_ROW.person: person, _ROW.address_sha256: sha256}
             replace(connection, DEVICES, key, **values, registered_at=registered_at, seen_at=now)
             reason = mark.reason if mark and mark.holds(registered_at) else None
-            return Registered(sha256[:_HASH_LENGTH], registered_row is None, owner not in (None, person), reason)
+            return RegistrationResult(
+                sha256[:_HASH_LENGTH], registered_row is None, owner not in (None, person), reason
+            )
 
         return await self._database.write(change)
 
     async def mark(
-        self, person: str, address: str, mark: InvalidMark, *, unknown: bool = False, own: bool = False
+        self, person: str, address: str, mark: InvalidMark, *, unknown: bool = False, becomes_owner: bool = False
     ) -> None:
         """Mark a device invalid; an `unknown` one as well. With `own` the person becomes its owner."""
 
         def change(connection: Connection) -> None:
-            if own:
-                _own(connection, person, address)
+            if becomes_owner:
+                _set_owner(connection, person, address)
             if unknown:
                 insert_new(connection, DEVICES, person=person, address_sha256=_sha256(address))
-            row = connection.execute(_one(person, address)).first()
+            row = connection.execute(_select_device(person, address)).first()
             former_mark = _mark(row)
             if row and not (former_mark and (former_mark.of or former_mark.at) > (mark.of or mark.at)):
                 values = {"gone": mark.reason, "gone_at": mark.at, "gone_of": mark.of}
@@ -166,10 +168,12 @@ class StoredDevices:
 
         await self._database.write(change)
 
-    async def beyond(self, person: str, kept: int) -> tuple[StoredDevice, ...]:
+    async def list_older(self, person: str, kept_count: int) -> tuple[StoredDevice, ...]:
         """Registered devices seen before the `kept` last ones."""
         query = select(DEVICES).where(_ROW.person == person, _ROW.address.is_not(None))
-        rows = await self._database.rows(query.order_by(_ROW.seen_at.desc()).offset(kept).limit(FORGOTTEN_AT_MOST))
+        rows = await self._database.rows(
+            query.order_by(_ROW.seen_at.desc()).offset(kept_count).limit(FORGOTTEN_AT_MOST)
+        )
         return tuple(map(_device, rows))
 
     async def forget(self, person: str, devices: Sequence[StoredDevice], disowned: Collection[str]) -> None:
@@ -186,7 +190,7 @@ class StoredDevices:
         await self._database.write(change)
 
 
-def _own(connection: Connection, person: str, address: str) -> None:
+def _set_owner(connection: Connection, person: str, address: str) -> None:
     replace(connection, DEVICE_OWNERS, {_OWNER.address_sha256: _sha256(address)}, person=person)
 
 
@@ -194,7 +198,7 @@ def _is(person: str, address: str) -> ColumnElement[bool]:
     return and_(_ROW.person == person, _ROW.address_sha256 == _sha256(address))
 
 
-def _one(person: str, address: str) -> Any:
+def _select_device(person: str, address: str) -> Any:
     return select(DEVICES).where(_is(person, address))
 
 

@@ -122,13 +122,13 @@ class Downloads:
 
         await self._database.write(change)
 
-    async def of(self, workflow_id: str) -> tuple[Download, ...]:
+    async def list_downloads(self, workflow_id: str) -> tuple[Download, ...]:
         """The newest, in the order of time."""
         query = select(DOWNLOADS).where(_DOWNLOAD.workflow_id == workflow_id)
         rows = await self._database.rows(query.order_by(_DOWNLOAD.at.desc()).limit(LISTED_AT_MOST))
         return tuple(Download(row.at, row.who, KeptFileName(row.file), Way(row.way)) for row in reversed(rows))
 
-    async def since(self, instant: datetime) -> list[tuple[str, Download]]:
+    async def list_since(self, instant: datetime) -> list[tuple[str, Download]]:
         """Those after it, each with its workflow id, in the order of time; a limited number."""
         query = select(DOWNLOADS).where(_DOWNLOAD.at > instant).order_by(_DOWNLOAD.at).limit(LISTED_AT_MOST)
         rows = await self._database.rows(query)

@@ -80,7 +80,7 @@ class Drafts:
         rows = await self._database.rows(select(DRAFT_FILES).where(_FILE.draft == id).limit(FILES_AT_MOST))
         return _draft(row)._replace(files={file.name: DraftFile(file.sha256, file.size) for file in rows})
 
-    async def of(self, author: str) -> tuple[Draft, ...]:
+    async def list_drafts(self, author: str) -> tuple[Draft, ...]:
         """Those not sent, the last changed first, without their files."""
         query = select(DRAFTS).where(_DRAFT.author == author, _DRAFT.started.is_(None))
         rows = await self._database.rows(query.order_by(_DRAFT.changed_at.desc(), _DRAFT.id).limit(DRAFTS_AT_MOST))
@@ -126,12 +126,12 @@ class Drafts:
         while await self._drop(select(_DRAFT.id).where(_DRAFT.author == author).limit(DROPPED_AT_MOST)):
             pass
 
-    async def drop(self, now: datetime, gone: Callable[[str], Awaitable[bool]]) -> int:
+    async def drop(self, now: datetime, is_gone: Callable[[str], Awaitable[bool]]) -> int:
         """Remove what was not changed for 30 days, and all of authors who are `gone`, a limited number; how many."""
         old_drafts = select(_DRAFT.id).where(_DRAFT.changed_at < now - KEPT_FOR).limit(DROPPED_AT_MOST)
         dropped = await self._drop(old_drafts)
         async for author in self._authors():
-            if await gone(author):
+            if await is_gone(author):
                 dropped += await self._drop(select(_DRAFT.id).where(_DRAFT.author == author).limit(DROPPED_AT_MOST))
         return dropped
 

@@ -36,13 +36,13 @@ from workflows.names import REQUEST_PREFIX
 
 COUNTED_AT_MOST: Final = 10_000
 """Records that are counted for a list."""
-ENDINGS: Final = tuple(status for status in Status if status.ended)
+ENDINGS: Final = tuple(status for status in Status if status.has_ended)
 _IS: Final = RECORDS.c
 _DEAD: Final = select(HAND_OFFS.c.workflow_id).where(HAND_OFFS.c.target == HAND_OFFS.c.name)
 _MISSING: Final = select(SIGNED_DOCUMENTS.c.workflow_id).where(SIGNED_DOCUMENTS.c.why.is_not(None))
 
 
-class Place(NamedTuple):
+class PagePosition(NamedTuple):
     """Where a page ended."""
 
     ended_at: datetime
@@ -71,7 +71,7 @@ class ListFilter:
     people: tuple[str, ...] = ()
     teams: tuple[str, ...] = ()
     of_campaigns: bool = True
-    asked: bool = False
+    includes_asked: bool = False
     """Also what runs and waits for others, if `person` was asked from its start on."""
     unnamed: tuple[str, ...] = ()
     """Those of `people` whose turn says nothing of a title, unless its kind is of `named_kinds`."""
@@ -91,7 +91,7 @@ class ListFilter:
     @property
     def has_records(self) -> bool:
         """Whether something that has ended may be in the list."""
-        return not self.overdue and (not self.statuses or any(status.ended for status in self.statuses))
+        return not self.overdue and (not self.statuses or any(status.has_ended for status in self.statuses))
 
     def names_title(self, kind: str, requester: str, waiting: Iterable[str], teams: Iterable[str]) -> bool:
         """Whether the title of one in this list may be shown, searched and sorted by."""
@@ -121,9 +121,9 @@ class ListFilter:
             return (*product((ListOf.ASKED, ListOf.REQUESTED), self.people), *of_teams)
         return ((ListOf.ALL, ""),) if self.requester is None else ((ListOf.REQUESTED, self.requester),)
 
-    def has(self, of: ListOf, facet: Facet) -> bool:
+    def has(self, list_type: ListOf, facet: Facet) -> bool:
         """Whether some of this facet in such a list may be wanted."""
-        is_asked_list = of is ListOf.ASKED or (of is ListOf.ALL and bool(self.person or self.people))
+        is_asked_list = list_type is ListOf.ASKED or (list_type is ListOf.ALL and bool(self.person or self.people))
         return (
             facet.type in self.types
             and facet.status in (self.statuses or ENDINGS)
@@ -132,20 +132,20 @@ class ListFilter:
             and (self.of_campaigns or is_asked_list or not facet.of_campaign)
         )
 
-    def narrowing(self, here: Any) -> Iterator[ColumnElement[bool]]:
+    def narrowing(self, columns: Any) -> Iterator[ColumnElement[bool]]:
         """What the lists above do not see to, of a record or its entry in one of them."""
         by_list = not self.few
         if self.person is not None and not by_list:
-            yield _is_in(here, ListOf.ASKED, self.person)
+            yield _is_in(columns, ListOf.ASKED, self.person)
         if self.requester is not None and not (by_list and self.person is None and not self.people):
-            yield _is_in(here, ListOf.REQUESTED, self.requester)
+            yield _is_in(columns, ListOf.REQUESTED, self.requester)
         if self.people and not (by_list and self.person is None):
-            asked_for = _is_in(here, ListOf.REQUESTED, *self.people)
-            alone = true() if self.of_campaigns else ~here.facet.startswith(f"{OF_CAMPAIGN} ")
-            of_teams = [_is_in(here, ListOf.TEAM, *self.teams)] if self.teams else []
-            yield or_(*self._asked(here), and_(asked_for, alone), *of_teams)
+            asked_for = _is_in(columns, ListOf.REQUESTED, *self.people)
+            alone = true() if self.of_campaigns else ~columns.facet.startswith(f"{OF_CAMPAIGN} ")
+            of_teams = [_is_in(columns, ListOf.TEAM, *self.teams)] if self.teams else []
+            yield or_(*self._list_asked_conditions(columns), and_(asked_for, alone), *of_teams)
 
-    def _asked(self, columns: Any) -> Iterator[ColumnElement[bool]]:
+    def _list_asked_conditions(self, columns: Any) -> Iterator[ColumnElement[bool]]:
         # A search must not say which titles have its words.
         unnamed = self.unnamed if self.search else ()
         yield _is_in(columns, ListOf.ASKED, *(person for person in self.people if person not in unnamed))
@@ -172,29 +172,21 @@ class EndedRow(NamedTuple):
     missing: bool
 
     @property
-    def place(self) -> Place:
-        return Place(self.ended_at, self.workflow_id)
+    def page_position(self) -> PagePosition:
+        return PagePosition(self.ended_at, self.workflow_id)
 
 
-_ROW: Final = (
-    *(_IS[name] for name in EndedRow._fields[:-3]),
-    FOLLOW_UPS.c.started_at,
-    _DEAD.where(HAND_OFFS.c.workflow_id == _IS.workflow_id).correlate(RECORDS).exists().label("dead"),
-    _MISSING.where(SIGNED_DOCUMENTS.c.workflow_id == _IS.workflow_id).correlate(RECORDS).exists().label("missing"),
-)
-
-
-class Ended:
+class EndedFollowUps:
     """Raises `DatabaseAway`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, wanted: ListFilter, size: int, after: Place | None = None) -> list[EndedRow]:
+    async def page(self, list_filter: ListFilter, size: int, position: PagePosition | None = None) -> list[EndedRow]:
         """Up to `size` rows behind `after`, newest first; fewer only at the end."""
 
         def ask(connection: Connection) -> list[EndedRow]:
-            page = _newest(connection, wanted, size, after).subquery()
+            page = _newest(connection, list_filter, size, position).subquery()
             query = (
                 select(*_ROW)
                 .select_from(page.join(RECORDS, _IS.workflow_id == page.c.workflow_id))
@@ -205,24 +197,32 @@ class Ended:
 
         return await self._database.read(ask)
 
-    async def count(self, wanted: ListFilter) -> int:
+    async def count(self, list_filter: ListFilter) -> int:
         """How many, at most `COUNTED_AT_MOST` and one."""
 
         def ask(connection: Connection) -> int:
-            if wanted.few:
-                matching = _among(connection, wanted)
+            if list_filter.few:
+                matching = _among(connection, list_filter)
             else:
-                part, entry = _parts(connection, wanted).subquery(), RECORD_LISTS.c
+                part, entry = _parts(connection, list_filter).subquery(), RECORD_LISTS.c
                 entries = part.outerjoin(RECORD_LISTS, and_(*_are(entry, part.c)))  # outer: see `_newest`
-                matching = select(entry.workflow_id).select_from(entries).where(*wanted.narrowing(entry))
-            matching = matching.distinct() if len(wanted.lists) > 1 else matching
+                matching = select(entry.workflow_id).select_from(entries).where(*list_filter.narrowing(entry))
+            matching = matching.distinct() if len(list_filter.lists) > 1 else matching
             counted = select(func.count()).select_from(matching.limit(COUNTED_AT_MOST + 1).subquery())
             return int(connection.execute(counted).scalar_one())
 
         return await self._database.read(ask)
 
 
-def _newest(connection: Connection, list_filter: ListFilter, size: int, position: Place | None) -> Select[Any]:
+_ROW: Final = (
+    *(_IS[name] for name in EndedRow._fields[:-3]),
+    FOLLOW_UPS.c.started_at,
+    _DEAD.where(HAND_OFFS.c.workflow_id == _IS.workflow_id).correlate(RECORDS).exists().label("dead"),
+    _MISSING.where(SIGNED_DOCUMENTS.c.workflow_id == _IS.workflow_id).correlate(RECORDS).exists().label("missing"),
+)
+
+
+def _newest(connection: Connection, list_filter: ListFilter, size: int, position: PagePosition | None) -> Select[Any]:
     """The places of up to `size` behind `position`, newest first."""
     if list_filter.few:
         return _page_of(_among(connection, list_filter), size, position)
@@ -279,7 +279,7 @@ def _leaps(connection: Connection, lists: Sequence[tuple[ListOf, str]]) -> CTE:
     return leaps.union_all(select(leaps.c.of, leaps.c.person, following).where(leaps.c.facet.is_not(None)))
 
 
-def _with_newest(part: Select[Any], size: int, position: Place | None) -> Select[Any]:
+def _with_newest(part: Select[Any], size: int, position: PagePosition | None) -> Select[Any]:
     """Those of the parts that can be on a page: as many instants are newer than what they have, each of another record.
     Not as many parts: one record may be the newest of several. The instant of `position` is not of the page.
     """
@@ -306,7 +306,7 @@ def _are(entry: Any, part: Any) -> list[ColumnElement[bool]]:
     return [entry.of == part.of, entry.person == part.person, entry.facet == part.facet]
 
 
-def _page_of(places: Select[Any], size: int, position: Place | None = None) -> Select[Any]:
+def _page_of(places: Select[Any], size: int, position: PagePosition | None = None) -> Select[Any]:
     columns = list(places.selected_columns)
     if position is not None:
         places = places.where(tuple_(*columns) < tuple_(*position, types=[column.type for column in columns]))

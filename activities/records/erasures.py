@@ -11,7 +11,7 @@ from sqlalchemy import Connection, exists, literal, or_, select, tuple_
 
 from activities.records.database import Database, insert_new
 from activities.records.evidence import FIELDS
-from activities.records.holds import held
+from activities.records.holds import find_held
 from activities.records.schema import (
     DEVICE_OWNERS,
     DEVICES,
@@ -25,7 +25,7 @@ from activities.records.schema import (
     STAND_INS,
     START_WORDS,
     TEXTS,
-    Instant,
+    InstantType,
 )
 from activities.records.settled import CONCERNED
 from activities.records.starts import words_of
@@ -50,22 +50,17 @@ class Erasure(NamedTuple):
     done_at: datetime | None = None
 
 
-_ROW: Final = tuple(_IS[name] for name in Erasure._fields)
-
-
-def without(value: Any, person: str) -> Any:
+def remove_person(value: Any, person: str) -> Any:
     """JSON without objects of a person, and without what has their id as its key."""
     if isinstance(value, list):
-        return [without(child, person) for child in value if not _is_of(child, person)]
+        return [remove_person(child, person) for child in value if not _is_of(child, person)]
     if isinstance(value, dict):
         return {
-            key: without(child, person) for key, child in value.items() if key != person and not _is_of(child, person)
+            key: remove_person(child, person)
+            for key, child in value.items()
+            if key != person and not _is_of(child, person)
         }
     return value
-
-
-def _is_of(value: Any, person: str) -> bool:
-    return isinstance(value, dict) and person in (value.get("person"), value.get("id"))
 
 
 class Erasures:
@@ -74,7 +69,7 @@ class Erasures:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def ended(self, person: str) -> AsyncIterator[list[str]]:
+    async def list_ended(self, person: str) -> AsyncIterator[list[str]]:
         """What has ended and names them: asked, requester, told, or in an escalation; some at a time."""
         lists = RECORD_LISTS.c
         for list_type in CONCERNED:
@@ -87,7 +82,7 @@ class Erasures:
             while rows:
                 yield [row.workflow_id for row in rows]
                 last = rows[-1]
-                behind = tuple_(literal(last.facet), literal(last.ended_at, Instant), literal(last.workflow_id))
+                behind = tuple_(literal(last.facet), literal(last.ended_at, InstantType), literal(last.workflow_id))
                 rows = await self._database.rows(query.where(position > behind))
 
     async def running(self, person: str) -> AsyncIterator[list[str]]:
@@ -111,16 +106,16 @@ class Erasures:
             yield [row.workflow_id for row in rows]
             rows = await self._database.rows(later.where(stand_in.workflow_id > rows[-1].workflow_id))
 
-    async def of(self, workflow_id: str) -> list[Erasure]:
+    async def list_done(self, workflow_id: str) -> list[Erasure]:
         """Those that were carried out, in order."""
         query = select(*_ROW).where(_IS.workflow_id == workflow_id, _IS.done_at.is_not(None))
         rows = await self._database.rows(query.order_by(_IS.at, _IS.person).limit(ERASURES_AT_MOST))
         return [Erasure(*row) for row in rows]
 
-    async def due(self, after: tuple[str, str]) -> list[Erasure]:
+    async def due(self, position: tuple[str, str]) -> list[Erasure]:
         """Some of those that wait and whose follow-up has ended, behind a place."""
         record = exists().where(RECORDS.c.workflow_id == _IS.workflow_id)
-        behind = or_(_IS.workflow_id > after[0], (_IS.workflow_id == after[0]) & (_IS.person > after[1]))
+        behind = or_(_IS.workflow_id > position[0], (_IS.workflow_id == position[0]) & (_IS.person > position[1]))
         query = select(*_ROW).where(_IS.done_at.is_(None), record, behind)
         rows = await self._database.rows(query.order_by(_IS.workflow_id, _IS.person).limit(PENDING_AT_ONCE))
         return [Erasure(*row) for row in rows]
@@ -137,7 +132,7 @@ class Erasures:
 
         def change(connection: Connection) -> bool:
             done_at = connection.execute(select(_IS.done_at).where(*key)).scalar()
-            if done_at != erasure.done_at and held(connection, [erasure.workflow_id]):
+            if done_at != erasure.done_at and find_held(connection, [erasure.workflow_id]):
                 insert_new(connection, ERASURES, **erasure._replace(done_at=None)._asdict())
                 return False
             _erase_people(connection, erasure)
@@ -173,11 +168,18 @@ class Erasures:
         return [row.first_page for row in await self._database.rows(query.distinct())]
 
 
+_ROW: Final = tuple(_IS[name] for name in Erasure._fields)
+
+
+def _is_of(value: Any, person: str) -> bool:
+    return isinstance(value, dict) and person in (value.get("person"), value.get("id"))
+
+
 def _erase_people(connection: Connection, erasure: Erasure) -> None:
     asked_people, full = PEOPLE_ASKED.c, PEOPLE_IN_FULL.c
     for row in connection.execute(select(PEOPLE_ASKED).where(asked_people.workflow_id == erasure.workflow_id)).all():
         document = json.loads(row.content)
-        if (remaining := without(document, erasure.person)) != document:
+        if (remaining := remove_person(document, erasure.person)) != document:
             same_row = asked_people.workflow_id == erasure.workflow_id, asked_people.sha256 == row.sha256
             connection.execute(PEOPLE_ASKED.delete().where(*same_row))
             content = json.dumps(remaining, ensure_ascii=False).encode()
@@ -186,7 +188,7 @@ def _erase_people(connection: Connection, erasure: Erasure) -> None:
                 insert_new(connection, PEOPLE_ASKED, **named, content=content)
     for row in connection.execute(select(PEOPLE_IN_FULL).where(full.workflow_id == erasure.workflow_id)).all():
         document = json.loads(row.content or b"{}")
-        remaining = without(document, erasure.person)
+        remaining = remove_person(document, erasure.person)
         same_row = full.workflow_id == erasure.workflow_id, full.fingerprint == row.fingerprint
         if remaining != document:
             content = json.dumps(remaining, ensure_ascii=False).encode()

@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, literal, select, tuple_
 
 from activities.records.database import Database, chunks, insert_new
-from activities.records.holds import held
-from activities.records.schema import EVIDENCE, EVIDENCE_PARTS, SEALS, SIGNED_DOCUMENTS, Instant
+from activities.records.holds import find_held
+from activities.records.schema import EVIDENCE, EVIDENCE_PARTS, SEALS, SIGNED_DOCUMENTS, InstantType
 
 READ_AT_ONCE: Final = 500
 """Follow-ups of one statement."""
@@ -26,8 +26,6 @@ _WHY_CHARACTERS: Final = 500
 _OF: Final = EVIDENCE_PARTS.c
 _SIGNED: Final = SIGNED_DOCUMENTS.c
 _SEAL: Final = SEALS.c
-
-
 FIELDS: Final = "fields"
 """The name of the part with what signers filled in, JSON `[{id, value}]`: erasable."""
 
@@ -89,9 +87,9 @@ class Evidence:
 
     # --- what the provider gave
 
-    async def keep_signed(self, workflow_id: str, signed: SignedDocument, at: datetime) -> None:
+    async def keep_signed(self, workflow_id: str, signed: SignedDocument, fetched_at: datetime) -> None:
         """Add what was fetched; what is there already stays, and so does a complete one."""
-        new: dict[str, Any] = {"at": at, "why": signed.why and signed.why[:_WHY_CHARACTERS]}
+        new: dict[str, Any] = {"at": fetched_at, "why": signed.why and signed.why[:_WHY_CHARACTERS]}
         for part, file in (("document", signed.document), ("log", signed.log)):
             if file is not None:
                 new |= {f"{part}_sha256": file.sha256, f"{part}_bytes": file.bytes}
@@ -121,13 +119,13 @@ class Evidence:
 
     # --- what is not to be kept for good
 
-    async def due(self, now: datetime, after: tuple[datetime, str] | None = None) -> list[DueFiles]:
+    async def due(self, now: datetime, position: tuple[datetime, str] | None = None) -> list[DueFiles]:
         """Some of those whose files are to be removed by now, behind a place."""
         place_columns = tuple_(_SIGNED.keep_until, _SIGNED.workflow_id)
         query = select(_SIGNED.keep_until, _SIGNED.workflow_id, _SIGNED.document_sha256, _SIGNED.log_sha256)
         query = query.where(_SIGNED.keep_until < now).order_by(_SIGNED.keep_until, _SIGNED.workflow_id)
-        if after is not None:
-            query = query.where(place_columns > tuple_(literal(after[0], Instant), literal(after[1])))
+        if position is not None:
+            query = query.where(place_columns > tuple_(literal(position[0], InstantType), literal(position[1])))
         rows = await self._database.rows(query.limit(READ_AT_ONCE))
         return [DueFiles(row[0], row[1], tuple(filter(None, row[2:]))) for row in rows]
 
@@ -137,7 +135,7 @@ class Evidence:
         """
 
         def change(connection: Connection) -> set[str]:
-            free = set(workflow_ids) - held(connection, workflow_ids).keys()
+            free = set(workflow_ids) - find_held(connection, workflow_ids).keys()
             new = SIGNED_DOCUMENTS.update().where(_SIGNED.workflow_id.in_(free), _SIGNED.removed_at.is_(None))
             connection.execute(new.values(removed_at=now))
             connection.execute(EVIDENCE_PARTS.delete().where(_OF.workflow_id.in_(free), _OF.name == FIELDS))
@@ -160,9 +158,9 @@ class Evidence:
 
     # --- our own evidence
 
-    async def keep(self, workflow_id: str, content: bytes, parts: Mapping[str, bytes], at: datetime) -> bool:
+    async def keep(self, workflow_id: str, content: bytes, parts: Mapping[str, bytes], kept_at: datetime) -> bool:
         """Write content and parts, once; whether this call wrote them."""
-        row = {"content": content, "sha256": hashlib.sha256(content).hexdigest(), "at": at}
+        row = {"content": content, "sha256": hashlib.sha256(content).hexdigest(), "at": kept_at}
         deflated = await asyncio.to_thread(lambda: {name: zlib.compress(part, 9) for name, part in parts.items()})
 
         def change(connection: Connection) -> bool:
@@ -196,12 +194,6 @@ class Evidence:
         return tuple(row.name for row in await self._database.rows(query.limit(PARTS_AT_MOST)))
 
 
-def _signed(row: Any) -> SignedDocument:
-    document = SignedFile(row.document_sha256, row.document_bytes) if row.document_sha256 else None
-    log = SignedFile(row.log_sha256, row.log_bytes) if row.log_sha256 else None
-    return SignedDocument(document, log, row.provider, row.at, row.why, row.keep_until, row.removed_at)
-
-
 class Seals:
     """Signatures of evidence packs, by the SHA-256 of their manifest: made once, given again. Raises `DatabaseAway`."""
 
@@ -222,3 +214,9 @@ class Seals:
             return bytes(connection.execute(stored).scalar_one())
 
         return await self._database.write(change)
+
+
+def _signed(row: Any) -> SignedDocument:
+    document = SignedFile(row.document_sha256, row.document_bytes) if row.document_sha256 else None
+    log = SignedFile(row.log_sha256, row.log_bytes) if row.log_sha256 else None
+    return SignedDocument(document, log, row.provider, row.at, row.why, row.keep_until, row.removed_at)

@@ -19,10 +19,31 @@ from workflows.model.timeline import EventType, TimelineEntry
 from workflows.model.views import AssigneeLine, Shown, SignerLine
 
 Line: TypeAlias = SignerLine | AssigneeLine
+_ACTED: Final = (SignerState.SIGNED, SignerState.APPROVED, SignerState.DECLINED, "done")
+_TO_ACT: Final = (
+    NotificationType.READY,
+    NotificationType.REMINDER,
+    NotificationType.SNOOZE,
+    NotificationType.FALLBACK,
+    NotificationType.WARNING,
+    NotificationType.OVERDUE,
+    NotificationType.ESCALATED,
+    NotificationType.ANSWER,
+    NotificationType.MAIL,
+    NotificationType.LINK,
+)
+_NUMBERED: Final = (NotificationType.REMINDER, NotificationType.WARNING)
+"""Which of them it was is of interest."""
+_OF_PROVIDER: Final = (Code.UNREACHABLE, Code.REFUSED, Code.PROVIDER_UNSURE)
+_STOPS_NOTHING: Final = (Code.DIRECTORY,)
+"""An outdated people file is noted, and people are asked all the same."""
+_ASKS: Final = (EventType.QUESTION_ASKED, EventType.BLOCKED)
+_ANSWERS: Final = (EventType.QUESTION_ANSWERED, EventType.UNBLOCKED, EventType.WENT_ON)
+_ACTS: Final = (EventType.SIGNED, EventType.APPROVED, EventType.DECLINED, EventType.DONE, EventType.HANDED_OVER)
 
 
 @dataclass(frozen=True)
-class Facts:
+class OutcomeFacts:
     """Of one that has ended. Times are seconds.
 
     `seconds` are from its start to the last act, else to its end; `turn_seconds` from the turn of whoever it ended
@@ -45,27 +66,27 @@ class Facts:
     waited: Mapping[Holder, float] | None = None
 
     @classmethod
-    def of(cls, shown: Shown, settled_at: datetime, department: str = "") -> "Facts":
+    def from_view(cls, view: Shown, settled_at: datetime, department: str = "") -> "OutcomeFacts":
         """From its view at the settlement, with all its lines."""
-        began = min((entry.at for entry in shown.timeline), default=settled_at)
-        last = last_to_act(shown)
+        began = min((entry.at for entry in view.timeline), default=settled_at)
+        last = last_to_act(view)
         ended_at = max(began, last.at if last and last.at else settled_at)
-        escalated = [escalation for escalation in shown.escalations if escalation.reason is EscalationReason.ESCALATION]
-        brought = _brought(shown, {escalation.to for escalation in escalated}) if escalated else None
+        escalated = [escalation for escalation in view.escalations if escalation.reason is EscalationReason.ESCALATION]
+        brought = _brought(view, {escalation.to for escalation in escalated}) if escalated else None
         helped = brought in (Brought.ALTERNATE, Brought.SIGNER)
         return cls(
-            type=shown.type.spec.prefix,
-            kind=shown.kind,
-            status=shown.status,
+            type=view.type.spec.prefix,
+            kind=view.kind,
+            status=view.status,
             ended_at=settled_at,
-            late=shown.late,
+            late=view.late,
             seconds=_seconds(began, ended_at),
             department=department,
-            turn_seconds=_seconds(_turn(shown, last, began, ended_at), ended_at) if last else None,
-            notice=_notice(shown, last.person, ended_at) if last and shown.status.fulfilled else None,
+            turn_seconds=_seconds(_turn(view, last, began, ended_at), ended_at) if last else None,
+            notice=_notice(view, last.person, ended_at) if last and view.status.fulfilled else None,
             brought=brought,
             brought_seconds=_seconds(min(escalation.at for escalation in escalated), ended_at) if helped else None,
-            waited=None if shown.type.spec.has_parts else _waited(shown, began, ended_at),
+            waited=None if view.type.spec.has_parts else _waited(view, began, ended_at),
         )
 
     @property
@@ -83,24 +104,21 @@ class Facts:
         }
 
 
-def write_facts(connection: Connection, workflow_id: str, facts: Facts) -> None:
+def write_facts(connection: Connection, workflow_id: str, facts: OutcomeFacts) -> None:
     """The first one counts, as of the record."""
     insert_new(connection, FACTS, workflow_id=workflow_id, **facts.row)
 
 
-_ACTED: Final = (SignerState.SIGNED, SignerState.APPROVED, SignerState.DECLINED, "done")
-
-
-def last_to_act(shown: Shown) -> Line | None:
+def last_to_act(view: Shown) -> Line | None:
     """With whom it ended: who acted last, else the first who still had to; nobody before it was sent to anybody."""
-    if shown.unapproved:
+    if view.unapproved:
         return None
-    acted = [line for line in shown.lines if line.state in _ACTED and line.at]
-    if shown.status.fulfilled or shown.status is Status.DECLINED:
+    acted = [line for line in view.lines if line.state in _ACTED and line.at]
+    if view.status.fulfilled or view.status is Status.DECLINED:
         return max(acted, key=_acted_at, default=None)
     still = (
         line
-        for line in shown.lines
+        for line in view.lines
         if line not in acted and line.role is not Role.COPY and line.state != SignerState.REASSIGNED
     )
     # Without the instant at which its slot was closed: nobody acted then.
@@ -126,22 +144,6 @@ def _turn(view: Shown, last: Line, began: datetime, ended_at: datetime) -> datet
     ]
     acted_before = [line.at for line in view.lines if line.order < last.order and line.state in _ACTED and line.at]
     return max(instant for instant in (began, *sent, *handed_over, *acted_before) if instant <= ended_at)
-
-
-_TO_ACT: Final = (
-    NotificationType.READY,
-    NotificationType.REMINDER,
-    NotificationType.SNOOZE,
-    NotificationType.FALLBACK,
-    NotificationType.WARNING,
-    NotificationType.OVERDUE,
-    NotificationType.ESCALATED,
-    NotificationType.ANSWER,
-    NotificationType.MAIL,
-    NotificationType.LINK,
-)
-_NUMBERED: Final = (NotificationType.REMINDER, NotificationType.WARNING)
-"""Which of them it was is of interest."""
 
 
 def _notice(view: Shown, person: str, ended_at: datetime) -> str | None:
@@ -175,14 +177,6 @@ def _waited(view: Shown, began: datetime, ended_at: datetime) -> dict[Holder, fl
     for (begins_at, holder), (ends_at, _) in pairwise([*_turns(view, began), (ended_at, Holder.US)]):
         waited[holder] += _seconds(begins_at, min(ends_at, ended_at))
     return waited
-
-
-_OF_PROVIDER: Final = (Code.UNREACHABLE, Code.REFUSED, Code.PROVIDER_UNSURE)
-_STOPS_NOTHING: Final = (Code.DIRECTORY,)
-"""An outdated people file is noted, and people are asked all the same."""
-_ASKS: Final = (EventType.QUESTION_ASKED, EventType.BLOCKED)
-_ANSWERS: Final = (EventType.QUESTION_ANSWERED, EventType.UNBLOCKED, EventType.WENT_ON)
-_ACTS: Final = (EventType.SIGNED, EventType.APPROVED, EventType.DECLINED, EventType.DONE, EventType.HANDED_OVER)
 
 
 @dataclass

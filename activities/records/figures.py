@@ -21,6 +21,9 @@ NOTICES_AT_MOST: Final = 30
 PEOPLE_AT_MOST: Final = 5_000
 """Whose figures are asked for together."""
 _IS: Final = FACTS.c
+GROUPS_READ_AT_MOST: Final = 20_000
+"""Groups of all types together."""
+_ENDINGS: Final = tuple(status for status in Status if status.has_ended)
 
 
 class GroupBy(StrEnum):
@@ -41,7 +44,7 @@ class Scope:
     """What was asked for by these people, and where these were asked; by id."""
 
     requesters: tuple[str, ...] = ()
-    asked: tuple[str, ...] = ()
+    asked_people: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class FactFilter:
 class GroupFigures:
     """Of a type, or one group of it. Times are seconds, None where nothing was fulfilled."""
 
-    ended: int = 0
+    ended_count: int = 0
     fulfilled: int = 0
     late: int = 0
     """Of those that were fulfilled."""
@@ -91,7 +94,7 @@ class PeriodFigures:
     notices: Mapping[str, Mapping[str, int]]
     """By type: what was heard last before it was fulfilled, the most frequent first."""
     escalated: Mapping[str, EscalatedFigures]
-    more: Mapping[str, int]
+    omitted_count_by_type: Mapping[str, int]
     """By type: groups that are left out."""
 
 
@@ -101,9 +104,9 @@ class EndedFigures:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of(self, wanted: FactFilter, by: GroupBy) -> PeriodFigures:
+    async def count(self, fact_filter: FactFilter, group_by: GroupBy) -> PeriodFigures:
         """All of a period, each type by groups. Of a department the times count from the turn of its people."""
-        return await self._database.read(lambda connection: _figures(connection, wanted, by))
+        return await self._database.read(lambda connection: _figures(connection, fact_filter, group_by))
 
     async def has_asked(self, people: Collection[str]) -> bool:
         """Whether something has ended that one of them had asked for."""
@@ -116,8 +119,8 @@ def _figures(connection: Connection, fact_filter: FactFilter, group_by: GroupBy)
     of_department = group_by is GroupBy.DEPARTMENT or fact_filter.department is not None
     times = _IS.turn_seconds if of_department else _IS.seconds
     groups = _counted(connection, fact_filter, _IS[group_by])
-    totals = _whole(groups)
-    figures = {**totals, **_most(groups, group_by)}
+    totals = _add_up(groups)
+    figures = {**totals, **_choose_groups(groups, group_by)}
     for column in (None, _IS[group_by]):
         for key, (median, p90) in _quantiles(connection, fact_filter, column, times).items():
             if key in figures:
@@ -128,13 +131,13 @@ def _figures(connection: Connection, fact_filter: FactFilter, group_by: GroupBy)
     return PeriodFigures(figures, _notices(connection, fact_filter), _escalated(connection, fact_filter), hidden_counts)
 
 
-def _whole(groups: Mapping[Key, GroupFigures]) -> dict[Key, GroupFigures]:
+def _add_up(groups: Mapping[Key, GroupFigures]) -> dict[Key, GroupFigures]:
     """What all groups of a type have together."""
     totals: dict[Key, GroupFigures] = {}
     for (type_, _), figures in groups.items():
         total = totals.get(Key(type_, None), GroupFigures())
         totals[Key(type_, None)] = GroupFigures(
-            total.ended + figures.ended,
+            total.ended_count + figures.ended_count,
             total.fulfilled + figures.fulfilled,
             total.late + figures.late,
             dict(Counter(total.endings) + Counter(figures.endings)),
@@ -143,21 +146,16 @@ def _whole(groups: Mapping[Key, GroupFigures]) -> dict[Key, GroupFigures]:
     return totals
 
 
-def _most(groups: Mapping[Key, GroupFigures], group_by: GroupBy) -> dict[Key, GroupFigures]:
+def _choose_groups(groups: Mapping[Key, GroupFigures], group_by: GroupBy) -> dict[Key, GroupFigures]:
     """Of each type as many as are shown, in their order."""
     newest = group_by is GroupBy.MONTH
     order = sorted(groups, key=lambda key: key.group or "", reverse=newest)
     if not newest:
-        order.sort(key=lambda key: -groups[key].ended)
+        order.sort(key=lambda key: -groups[key].ended_count)
     keys_by_type: dict[str, list[Key]] = {}
     for key in order:
         keys_by_type.setdefault(key.type, []).append(key)
     return {key: groups[key] for keys in keys_by_type.values() for key in keys[:GROUPS_AT_MOST]}
-
-
-GROUPS_READ_AT_MOST: Final = 20_000
-"""Groups of all types together."""
-_ENDINGS: Final = tuple(status for status in Status if status.ended)
 
 
 def _counted(connection: Connection, fact_filter: FactFilter, group: Column[Any]) -> dict[Key, GroupFigures]:
@@ -246,6 +244,6 @@ def _in_scope(scope: Scope) -> ColumnElement[bool]:
     listed = RECORD_LISTS.c
     parts: list[Select[Any]] = [
         select(listed.workflow_id).where(listed.of == list_type, listed.person.in_(people[:PEOPLE_AT_MOST]))
-        for list_type, people in ((ListOf.REQUESTED, scope.requesters), (ListOf.ASKED, scope.asked))
+        for list_type, people in ((ListOf.REQUESTED, scope.requesters), (ListOf.ASKED, scope.asked_people))
     ]
     return or_(*(_IS.workflow_id.in_(part) for part in parts))

@@ -51,11 +51,11 @@ class HandOffs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def dead(self, since: datetime | None = None, target: str | None = None) -> AsyncIterator[DeadHandOff]:
+    async def dead(self, earliest: datetime | None = None, target: str | None = None) -> AsyncIterator[DeadHandOff]:
         """Those that died since, of this target or policy name; by workflow id."""
         query = self._of_ended(_ROW.workflow_id, _ROW.target, _ROW.at)
-        if since is not None:
-            query = query.where(_ROW.at >= since)
+        if earliest is not None:
+            query = query.where(_ROW.at >= earliest)
         if target is not None:
             query = query.where(or_(_ROW.target == target, _ROW.name == target))
         position = tuple_(_ROW.workflow_id, _ROW.target)

@@ -31,16 +31,13 @@ class Hold(NamedTuple):
     released_at: datetime | None = None
 
 
-_ROW: Final = tuple(_IS[name] for name in Hold._fields)
-
-
 class Holds:
     """Raises `DatabaseAway`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def place(self, workflow_id: str, reason: str, by: str, at: datetime) -> bool:
+    async def place_hold(self, workflow_id: str, reason: str, actor: str, placed_at: datetime) -> bool:
         """Hold it for this reason; False if it is held for that already."""
 
         def change(connection: Connection) -> bool:
@@ -49,17 +46,19 @@ class Holds:
             if connection.execute(select(_IS.number).where(*same_hold)).first():
                 return False
             number = (connection.execute(select(func.max(_IS.number)).where(of_workflow)).scalar() or 0) + 1
-            return insert_new(connection, HOLDS, **Hold(workflow_id, number, reason, by, at)._asdict())
+            return insert_new(connection, HOLDS, **Hold(workflow_id, number, reason, actor, placed_at)._asdict())
 
         return await self._database.write(change)
 
-    async def release(self, workflow_id: str, reason: str, by: str, at: datetime) -> bool:
+    async def release(self, workflow_id: str, reason: str, actor: str, released_at: datetime) -> bool:
         """Release its hold for this reason; False if there is none."""
         same_hold = _IS.workflow_id == workflow_id, _IS.reason == reason, _IS.released_at.is_(None)
-        changed = await self._database.change(HOLDS.update().where(*same_hold).values(released_by=by, released_at=at))
+        changed = await self._database.change(
+            HOLDS.update().where(*same_hold).values(released_by=actor, released_at=released_at)
+        )
         return changed > 0
 
-    async def of(self, workflow_id: str) -> tuple[Hold, ...]:
+    async def list_holds(self, workflow_id: str) -> tuple[Hold, ...]:
         """Its own and those of the onboarding or campaign that it belongs to, in the order of time."""
 
         def ask(connection: Connection) -> tuple[Hold, ...]:
@@ -70,14 +69,14 @@ class Holds:
 
         return await self._database.read(ask)
 
-    async def held(self, workflow_ids: Sequence[str]) -> dict[str, str]:
+    async def find_held(self, workflow_ids: Sequence[str]) -> dict[str, str]:
         """Those that must not lose anything, each with the reason of a hold; the caller bounds their number."""
-        return await self._database.read(lambda connection: held(connection, workflow_ids))
+        return await self._database.read(lambda connection: find_held(connection, workflow_ids))
 
-    async def page(self, after: tuple[str, int] = ("", 0)) -> list[Hold]:
+    async def page(self, position: tuple[str, int] = ("", 0)) -> list[Hold]:
         """Some of all that are open, by workflow id, behind a place."""
         place_columns = tuple_(_IS.workflow_id, _IS.number)
-        behind = place_columns > tuple_(*after, types=[_IS.workflow_id.type, _IS.number.type])
+        behind = place_columns > tuple_(*position, types=[_IS.workflow_id.type, _IS.number.type])
         query = select(*_ROW).where(_IS.released_at.is_(None), behind).order_by(_IS.workflow_id, _IS.number)
         return [Hold(*row) for row in await self._database.rows(query.limit(LISTED_AT_ONCE))]
 
@@ -89,7 +88,7 @@ def is_held(workflow_id: ColumnElement[str]) -> ColumnElement[bool]:
     return exists().where(_IS.released_at.is_(None), is_of_workflow)
 
 
-def held(connection: Connection, workflow_ids: Sequence[str]) -> dict[str, str]:
+def find_held(connection: Connection, workflow_ids: Sequence[str]) -> dict[str, str]:
     """As `Holds.held`, within a transaction."""
     reason_by_id: dict[str, str] = {}
     for ids in chunks(workflow_ids, READ_AT_ONCE):
@@ -101,6 +100,9 @@ def held(connection: Connection, workflow_ids: Sequence[str]) -> dict[str, str]:
             if reason := next((reasons[name] for name in (workflow_id, *wholes[workflow_id]) if name in reasons), None):
                 reason_by_id[workflow_id] = reason
     return reason_by_id
+
+
+_ROW: Final = tuple(_IS[name] for name in Hold._fields)
 
 
 def _wholes(connection: Connection, workflow_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:

@@ -43,8 +43,8 @@ class Incident(Model):
     why: str | None = None
     telling_until: AwareDatetime | None = None
 
-    def becomes(self, grade: int, since: datetime) -> Self:
-        return self if grade == self.grade else self.replace(grade=grade, since=since)
+    def becomes(self, grade: int, changed_at: datetime) -> Self:
+        return self if grade == self.grade else self.replace(grade=grade, since=changed_at)
 
     def has_news(self, now: datetime) -> bool:
         """Whether on-call is to be told."""
@@ -77,8 +77,8 @@ class Incidents:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def read(self, about: About) -> Incident:
-        return _incident(await self._database.first(_known(about)))
+    async def read(self, topic: About) -> Incident:
+        return _incident(await self._database.first(_select_incident(topic)))
 
     async def open(self, kind: str) -> tuple[tuple[About, Incident], ...]:
         """Those that are not over."""
@@ -86,24 +86,24 @@ class Incidents:
         rows = await self._database.rows(query.order_by(_ROW.name, _ROW.address).limit(OPEN_AT_MOST))
         return tuple((About(row.kind, row.name, row.address), _incident(row)) for row in rows)
 
-    async def change(self, about: About, change: Change) -> tuple[Incident, Incident]:
+    async def change(self, topic: About, change: Change) -> tuple[Incident, Incident]:
         """Before and after a change, which no other change comes between."""
 
         def write(connection: Connection) -> tuple[Incident, Incident]:
-            key, now = about._asdict(), datetime.now(UTC)
+            key, now = topic._asdict(), datetime.now(UTC)
             new = insert_new(connection, INCIDENTS, **key, **Incident().model_dump(), at=now)
-            former = _incident(connection.execute(_known(about).with_for_update()).first())
+            former = _incident(connection.execute(_select_incident(topic).with_for_update()).first())
             changed = change(former)
-            connection.execute(INCIDENTS.update().where(*_is(about)).values(**changed.model_dump(), at=now))
+            connection.execute(INCIDENTS.update().where(*_is(topic)).values(**changed.model_dump(), at=now))
             if new:
-                connection.execute(_beyond(about))
+                connection.execute(_delete_oldest(topic))
             return former, changed
 
         return await self._database.write(write)
 
-    async def regrade(self, kind: str, name: str, was: int, becomes: int, now: datetime) -> None:
+    async def regrade(self, kind: str, name: str, former_grade: int, becomes: int, now: datetime) -> None:
         """Change the grade at all addresses, of which on-call needs no telling."""
-        update = INCIDENTS.update().where(_ROW.kind == kind, _ROW.name == name, _ROW.grade == was)
+        update = INCIDENTS.update().where(_ROW.kind == kind, _ROW.name == name, _ROW.grade == former_grade)
         await self._database.change(update.values(grade=becomes, told=becomes, since=now))
 
     async def drop_over(self, now: datetime) -> int:
@@ -116,11 +116,11 @@ def _is(topic: About) -> tuple[Any, ...]:
     return _ROW.kind == topic.kind, _ROW.name == topic.name, _ROW.address == topic.address
 
 
-def _known(topic: About) -> Any:
+def _select_incident(topic: About) -> Any:
     return select(INCIDENTS).where(*_is(topic))
 
 
-def _beyond(topic: About) -> Any:
+def _delete_oldest(topic: About) -> Any:
     """The statement that leaves the addresses that changed last."""
     of_it = _ROW.kind == topic.kind, _ROW.name == topic.name
     last = select(_ROW.address).where(*of_it).order_by(_ROW.at.desc()).limit(ADDRESSES_AT_MOST)

@@ -40,18 +40,20 @@ class LogPages:
         rows = await self._database.rows(statement.limit(PAGES_AT_MOST))
         return tuple(row.content for row in sorted(rows, key=lambda row: _numbers(row.name)))
 
-    async def mark_opened(self, workflow_id: str, person: str, at: datetime) -> None:
+    async def mark_opened(self, workflow_id: str, person: str, opened_at: datetime) -> None:
         """Record that a person opened it; the first time counts."""
 
         def change(connection: Connection) -> None:
-            opening = insert_into(connection, OPENED).values(workflow_id=workflow_id, person=person, at=at)
-            connection.execute(opening.on_conflict_do_update(index_elements=_READER, set_={"at": at}, where=_NEVER))
+            opening = insert_into(connection, OPENED).values(workflow_id=workflow_id, person=person, at=opened_at)
+            connection.execute(
+                opening.on_conflict_do_update(index_elements=_READER, set_={"at": opened_at}, where=_NEVER)
+            )
 
         await self._database.statement(change)
 
-    async def mark_acted(self, workflow_id: str, person: str, at: datetime) -> None:
+    async def mark_acted(self, workflow_id: str, person: str, acted_at: datetime) -> None:
         """Record that a person pressed a button, whatever came of it."""
-        await self._database.replace(OPENED, dict(zip(_READER, (workflow_id, person), strict=True)), acted_at=at)
+        await self._database.replace(OPENED, dict(zip(_READER, (workflow_id, person), strict=True)), acted_at=acted_at)
 
     async def acted(self, workflow_id: str, person: str) -> datetime | None:
         """When a person last pressed a button."""

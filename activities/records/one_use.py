@@ -33,10 +33,10 @@ class OneUse:
         old_entries = select(ONE_USE.c.day, ONE_USE.c.name).where(ONE_USE.c.day < (now - USED_KEPT).date())
         return await self._database.drop(ONE_USE, old_entries.limit(USED_DROPPED_AT_MOST))
 
-    async def serial(self, of: str) -> str:
+    async def serial(self, holder: str) -> str:
         """The serial that a person's sessions or links must have; empty until first renewed."""
-        row = await self._database.first(select(SERIALS.c.serial).where(SERIALS.c.of == of))
+        row = await self._database.first(select(SERIALS.c.serial).where(SERIALS.c.of == holder))
         return row.serial if row else ""
 
-    async def replace_serial(self, of: str, serial: str) -> None:
-        await self._database.replace(SERIALS, {SERIALS.c.of: of}, serial=serial)
+    async def replace_serial(self, holder: str, serial: str) -> None:
+        await self._database.replace(SERIALS, {SERIALS.c.of: holder}, serial=serial)

@@ -55,7 +55,7 @@ class OutboundMail(Model):
         """Seconds between the last attempt and the next."""
         return AGAIN_AFTER[min(self.tries, len(AGAIN_AFTER)) - 1]
 
-    def tried(self, now: datetime) -> Self:
+    def count_attempt(self, now: datetime) -> Self:
         """The state before another attempt."""
         return self.replace(tries=self.tries + 1, at=now)
 
@@ -77,7 +77,8 @@ class StoredOutboundMail:
                 for reference in references
             }
             _keep(
-                connection, {reference: mail.tried(now) for reference, mail in former_mails.items() if mail.is_due(now)}
+                connection,
+                {reference: mail.count_attempt(now) for reference, mail in former_mails.items() if mail.is_due(now)},
             )
             return former_mails
 

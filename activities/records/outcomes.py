@@ -49,6 +49,10 @@ LAST_DAYS: Final = timedelta(days=7)
 _REQUEST: Final = Kind.REQUEST.workflow_id("")
 _OVER_AFTER: Final = timedelta(hours=36)
 """From its beginning in UTC until a day is over everywhere on earth."""
+ANOTHERS: Final = "another request had its id already"
+"""Why a person was not asked."""
+TERMINATED: Final = "its workflow was terminated"
+_CANCELLED: Final = "{}, and its document was cancelled"
 
 
 class MemberStatus(StrEnum):
@@ -77,10 +81,6 @@ NOT_WANTED: Final = (MemberStatus.EXEMPT, MemberStatus.DROPPED, MemberStatus.ERR
 """They are not to acknowledge."""
 UNRECORDED: Final = (MemberStatus.NOT_TOLD, MemberStatus.TOLD)
 """Without a record: what is known of their request counts."""
-ANOTHERS: Final = "another request had its id already"
-"""Why a person was not asked."""
-TERMINATED: Final = "its workflow was terminated"
-_CANCELLED: Final = "{}, and its document was cancelled"
 
 
 class MemberOutcome(NamedTuple):
@@ -112,7 +112,7 @@ class MemberOutcome(NamedTuple):
         return Message.model_validate_json(self.reason) if self.status == MemberStatus.ERROR else None
 
     @property
-    def done(self) -> bool:
+    def has_acknowledged(self) -> bool:
         """Whether they have acknowledged."""
         return self.status in DONE
 
@@ -133,45 +133,38 @@ class OutcomeGroup(Model):
     @property
     def missing(self) -> int:
         """Members whose acknowledgement is due and missing."""
-        return self.counts.wanted - self.counts.done
+        return self.counts.required_count - self.counts.done_count
 
 
 @dataclass(frozen=True)
-class Tally:
+class OutcomeTally:
     """How many members of a status, department and manager there are, and how many have acknowledged lately."""
 
-    many: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    count_by_cell: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     lately: int = 0
 
     @property
     def counts(self) -> Counts:
-        return _counts((cell[0], count) for cell, count in self.many.items())
+        return _counts((cell[0], count) for cell, count in self.count_by_cell.items())
 
     @property
     def departments(self) -> tuple[OutcomeGroup, ...]:
-        return self._by(1)
+        return self._group_by(1)
 
     @property
     def managers(self) -> tuple[OutcomeGroup, ...]:
-        return self._by(2)
+        return self._group_by(2)
 
-    def _by(self, cell_index: int) -> tuple[OutcomeGroup, ...]:
+    def _group_by(self, cell_index: int) -> tuple[OutcomeGroup, ...]:
         """Ordered by name; empty if nobody has one."""
         groups: dict[str, list[tuple[str, int]]] = {}
-        for cell, count in self.many.items():
+        for cell, count in self.count_by_cell.items():
             groups.setdefault(cell[cell_index], []).append((cell[0], count))
         return (
             tuple(OutcomeGroup(name=name, counts=_counts(groups[name])) for name in sorted(groups))
             if any(groups)
             else ()
         )
-
-
-def _counts(status_counts: Iterable[tuple[str, int]]) -> Counts:
-    counts = Counter[str]()
-    for status, count in status_counts:
-        counts[status] += count
-    return Counts(**counts)
 
 
 def lately(opens_at: datetime, now: datetime) -> datetime:
@@ -184,6 +177,13 @@ def worst_first(groups: Iterable[OutcomeGroup]) -> tuple[OutcomeGroup, ...]:
     return tuple(sorted(groups, key=lambda group: -group.missing))
 
 
+def _counts(status_counts: Iterable[tuple[str, int]]) -> Counts:
+    counts = Counter[str]()
+    for status, count in status_counts:
+        counts[status] += count
+    return Counts(**counts)
+
+
 class MemberLines:
     """The lines of some members of a campaign, in audience order. `states` of requests without a record, by their ids,
     count for members that the database has as told or not told.
@@ -194,27 +194,27 @@ class MemberLines:
         database: Database,
         lines: Select[Any],
         states: Mapping[str, MemberState] | None = None,
-        since: datetime | None = None,
+        since_instant: datetime | None = None,
     ) -> None:
-        self._database, self._select, self._since = database, lines, since
+        self._database, self._select, self._since_instant = database, lines, since_instant
         self._lines = lines.subquery()
         self.states: Final = states or {}
-        self._tally: Tally | None = None
+        self._tally: OutcomeTally | None = None
 
     def knowing(self, states: Mapping[str, MemberState]) -> Self:
         """The same with other states."""
-        return type(self)(self._database, self._select, states, self._since)
+        return type(self)(self._database, self._select, states, self._since_instant)
 
-    def at(self, places: Collection[int]) -> Self:
+    def at_places(self, places: Collection[int]) -> Self:
         """Only those at some places."""
         query = self._select.where(self._select.selected_columns.place.in_(places))
-        return type(self)(self._database, query, self.states, self._since)
+        return type(self)(self._database, query, self.states, self._since_instant)
 
-    async def tally(self) -> Tally:
+    async def tally(self) -> OutcomeTally:
         """Counts by status, department and manager; read once."""
         if self._tally is None:
             line = self._lines.c
-            self._tally = Tally(*await self._counted(line.department, line.manager))
+            self._tally = OutcomeTally(*await self._counted(line.department, line.manager))
         return self._tally
 
     async def missing(self) -> Mapping[tuple[str, str, date | None], int]:
@@ -245,7 +245,7 @@ class MemberLines:
     async def of_person(self, person: str) -> list[MemberOutcome]:
         """More than one where they were listed twice."""
         line = self._lines.c
-        return await self._some(select(self._lines).where(line.person == person).order_by(line.place))
+        return await self._select_lines(select(self._lines).where(line.person == person).order_by(line.place))
 
     async def done_among(self, people: Sequence[str]) -> set[str]:
         """Who of these has acknowledged."""
@@ -255,26 +255,28 @@ class MemberLines:
             done_people |= {row.person for row in await self._database.rows(query)}
         return done_people
 
-    async def still_open(self, first: int, many: int) -> list[MemberOutcome]:
+    async def still_open(self, first: int, limit: int) -> list[MemberOutcome]:
         """Some of those who still may acknowledge, earliest last day first."""
         line = self._lines.c
         ended_ids = [_REQUEST + id for id, state in self.states.items() if state.status not in OPEN][:NAMED_AT_MOST]
         statement = select(self._lines).where(line.status.in_(OPEN), line.workflow_id.not_in(ended_ids))
-        return await self._some(statement.order_by(line.due, line.row, line.place).offset(first).limit(many))
+        return await self._select_lines(statement.order_by(line.due, line.row, line.place).offset(first).limit(limit))
 
-    async def faulty(self, many: int) -> list[MemberOutcome]:
+    async def faulty(self, limit: int) -> list[MemberOutcome]:
         """Some of those who could not be asked."""
         line = self._lines.c
         statuses = (MemberStatus.FAILED, MemberStatus.ERROR)
-        return await self._some(select(self._lines).where(line.status.in_(statuses)).order_by(line.place).limit(many))
+        return await self._select_lines(
+            select(self._lines).where(line.status.in_(statuses)).order_by(line.place).limit(limit)
+        )
 
-    async def never_acknowledged(self, first: int, many: int) -> list[MemberOutcome]:
+    async def never_acknowledged(self, first: int, limit: int) -> list[MemberOutcome]:
         """Some of those who were to acknowledge and did not, in the order of the audience."""
         line = self._lines.c
         statement = select(self._lines).where(line.status.not_in((*DONE, *NOT_WANTED)))
-        return await self._some(statement.order_by(line.row, line.place).offset(first).limit(many))
+        return await self._select_lines(statement.order_by(line.row, line.place).offset(first).limit(limit))
 
-    async def below(self, manager: str, people: Collection[str], at_most: int) -> list[int]:
+    async def list_reports(self, manager: str, people: Collection[str], at_most: int) -> list[int]:
         """The places of some of those who have this manager, or are among these."""
         line, places = self._lines.c, set[int]()
         for condition in (
@@ -287,7 +289,7 @@ class MemberLines:
                 break
         return sorted(places)[:at_most]
 
-    async def each(self, apart: int) -> list[tuple[int, datetime]]:
+    async def sample_acknowledgements(self, apart: int) -> list[tuple[int, datetime]]:
         """Of all acknowledgements by time each so-manieth: its number, and when; and the last one."""
         line = self._lines.c
         numbered = select(line.signed_at, func.row_number().over(order_by=line.signed_at).label("nth"))
@@ -299,7 +301,7 @@ class MemberLines:
     async def _counted(self, *columns: Any) -> tuple[dict[Any, int], int]:
         line = self._lines.c
         cells = line.status, *columns
-        late = line.signed_at > self._since if self._since else false()
+        late = line.signed_at > self._since_instant if self._since_instant else false()
         signed = func.sum(case((and_(line.status.in_(DONE), late), 1), else_=0))
         counted = await self._database.rows(select(*cells, func.count(), signed).group_by(*cells))
         counts = {tuple(row[:-2]): row[-2] for row in counted}
@@ -317,7 +319,7 @@ class MemberLines:
             for row in await self._database.rows(named.where(line.status.in_(UNRECORDED))):
                 yield row.workflow_id.removeprefix(_REQUEST), *row[1:]
 
-    async def _some(self, statement: Select[Any]) -> list[MemberOutcome]:
+    async def _select_lines(self, statement: Select[Any]) -> list[MemberOutcome]:
         return [self._read(row) for row in await self._database.rows(statement)]
 
     def _read(self, row: Any) -> MemberOutcome:
@@ -325,7 +327,14 @@ class MemberLines:
         _, number, person, workflow_id, status, sent_at, signed_at, *details, due = row
         late, reminders, reason, department, manager = details
         line = MemberOutcome(
-            *(number, person, workflow_id.removeprefix(_REQUEST), status, _said(sent_at), _said(signed_at)),
+            *(
+                number,
+                person,
+                workflow_id.removeprefix(_REQUEST),
+                status,
+                _format_instant(sent_at),
+                _format_instant(signed_at),
+            ),
             *(bool(late), reminders, reason, department, manager, due.isoformat() if due else ""),
         )
         state = self.states.get(line.request) if line.status in UNRECORDED else None
@@ -354,7 +363,7 @@ class Outcomes:
 
     def running(self, order: CampaignOrder) -> MemberLines:
         """The lines by records alone, of a campaign as the order knows it."""
-        return MemberLines(self._database, _running(order), since=lately(order.campaign.opens_at, order.now))
+        return MemberLines(self._database, _running(order), since_instant=lately(order.campaign.opens_at, order.now))
 
     async def write(self, campaign: str, head: Mapping[str, Any], lines: AsyncIterator[Sequence[MemberOutcome]]) -> str:
         """Store the record of a campaign; returns the SHA-256 of its lines: the head, then one a member."""
@@ -408,6 +417,46 @@ def line_of(outcome: MemberOutcome) -> bytes:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode() + b"\n"
 
 
+def write_outcome(connection: Connection, workflow_id: str, record: Any) -> None:
+    """Note what the settled record of a member's request says of them, in the record's transaction; nothing for a
+    record of another shape.
+    """
+    show = (record.get("show") if isinstance(record, dict) else None) or {}
+    if not show.get("signers"):
+        return
+    signer = next((line for line in show["signers"] if line.get("state") != "reassigned"), show["signers"][0])
+    delivered = [
+        notification for notification in show.get("notifications", ()) if notification["outcome"] == "accepted"
+    ]
+    status, reason = _ending(show, signer)
+    is_done = status in DONE
+    signed_at, settled_at = (
+        _instant(signer.get("at") if is_done else None),
+        _instant((record.get("settled") or {}).get("at")),
+    )
+    ended_at = signed_at or settled_at
+    # Its due date was never planned.
+    over_day = (ended_at - _OVER_AFTER).astimezone(UTC).date() if ended_at and is_done and _terminated(show) else None
+    insert_new(
+        connection,
+        OUTCOMES,
+        workflow_id=workflow_id,
+        fingerprint=record.get("fingerprint", ""),
+        status=status,
+        sent_at=_instant(
+            next((notification["at"] for notification in delivered if notification["stage"] == "ready"), None)
+        ),
+        signed_at=signed_at,
+        late=is_done and bool(signer.get("late")),
+        reminders=sum(
+            notification["stage"].startswith(("reminder", "warning", "overdue")) for notification in delivered
+        ),
+        reason=reason,
+        at=settled_at,
+        over_day=over_day,
+    )
+
+
 def _add(connection: Connection, rows: list[dict[str, Any]]) -> None:
     connection.execute(insert(OUTCOME_LINES), rows)
 
@@ -432,7 +481,7 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
 
 
-def _said(instant: datetime | None) -> str:
+def _format_instant(instant: datetime | None) -> str:
     return instant.isoformat().replace("+00:00", "Z") if instant else ""
 
 
@@ -447,13 +496,13 @@ def _running(order: CampaignOrder) -> Select[Any]:
     is_done = and_(is_own, outcome.status.in_(DONE))
     wrong = and_(member.says != "", member.out.is_(None))
     # Extended after they had acknowledged, or could have: the day that they had then counts.
-    due_then = due_by(at=func.coalesce(outcome.signed_at, outcome.at))
+    due_then = due_by(instant=func.coalesce(outcome.signed_at, outcome.at))
     # Looked up apart, for few: without it an index has all that counts.
     member_alias = MEMBERS.alias("same")
     overdue = exists().where(
         member_alias.c.campaign == member.campaign,
         member_alias.c.place == member.place,
-        due_by(at=func.coalesce(outcome.signed_at, outcome.at), of=member_alias) <= outcome.over_day,
+        due_by(instant=func.coalesce(outcome.signed_at, outcome.at), table=member_alias) <= outcome.over_day,
     )
     late = and_(is_done, outcome.over_day.is_not(None), overdue)
     is_out = and_(member.out.is_not(None), not_(is_done))
@@ -500,46 +549,6 @@ _ENDINGS: Final = {
     Status.CANCELLED: MemberStatus.CANCELLED,
     Status.FAILED: MemberStatus.FAILED,
 }
-
-
-def write_outcome(connection: Connection, workflow_id: str, record: Any) -> None:
-    """Note what the settled record of a member's request says of them, in the record's transaction; nothing for a
-    record of another shape.
-    """
-    show = (record.get("show") if isinstance(record, dict) else None) or {}
-    if not show.get("signers"):
-        return
-    signer = next((line for line in show["signers"] if line.get("state") != "reassigned"), show["signers"][0])
-    delivered = [
-        notification for notification in show.get("notifications", ()) if notification["outcome"] == "accepted"
-    ]
-    status, reason = _ending(show, signer)
-    is_done = status in DONE
-    signed_at, settled_at = (
-        _instant(signer.get("at") if is_done else None),
-        _instant((record.get("settled") or {}).get("at")),
-    )
-    ended_at = signed_at or settled_at
-    # Its due date was never planned.
-    over_day = (ended_at - _OVER_AFTER).astimezone(UTC).date() if ended_at and is_done and _terminated(show) else None
-    insert_new(
-        connection,
-        OUTCOMES,
-        workflow_id=workflow_id,
-        fingerprint=record.get("fingerprint", ""),
-        status=status,
-        sent_at=_instant(
-            next((notification["at"] for notification in delivered if notification["stage"] == "ready"), None)
-        ),
-        signed_at=signed_at,
-        late=is_done and bool(signer.get("late")),
-        reminders=sum(
-            notification["stage"].startswith(("reminder", "warning", "overdue")) for notification in delivered
-        ),
-        reason=reason,
-        at=settled_at,
-        over_day=over_day,
-    )
 
 
 def _ending(show: Mapping[str, Any], signer: Mapping[str, Any]) -> tuple[MemberStatus, str]:

@@ -55,14 +55,14 @@ class StoredPeople:
         rows = await self._database.rows(query.order_by(_IN_FULL.chosen.desc()).limit(STARTS_AT_MOST))
         return tuple(row.fingerprint for row in rows if not row.chosen) if any(row.chosen for row in rows) else ()
 
-    async def unchosen(self, before: datetime, after: tuple[str, str]) -> list[tuple[str, str]]:
+    async def unchosen(self, stored_before: datetime, position: tuple[str, str]) -> list[tuple[str, str]]:
         """Up to `UNCHOSEN_AT_ONCE` starts that were stored before an instant and are not chosen, after this key: the
         workflow id and the beginning of the fingerprint of each.
         """
         key_columns = tuple_(_IN_FULL.workflow_id, _IN_FULL.fingerprint)
         query = select(_IN_FULL.workflow_id, _IN_FULL.fingerprint).order_by(_IN_FULL.workflow_id, _IN_FULL.fingerprint)
-        query = query.where(_IN_FULL.chosen.is_(False), _IN_FULL.stored_at < before)
-        behind = key_columns > tuple_(*map(literal, after))
+        query = query.where(_IN_FULL.chosen.is_(False), _IN_FULL.stored_at < stored_before)
+        behind = key_columns > tuple_(*map(literal, position))
         return [tuple(row) for row in await self._database.rows(query.where(behind).limit(UNCHOSEN_AT_ONCE))]
 
     async def add_asked(self, workflow_id: str, content: bytes) -> None:
@@ -70,20 +70,22 @@ class StoredPeople:
         sha256 = hashlib.sha256(content).hexdigest()
         await self._database.insert(PEOPLE_ASKED, workflow_id=workflow_id, sha256=sha256, content=content)
 
-    async def asked(self, workflow_id: str) -> tuple[bytes, ...]:
+    async def list_asked(self, workflow_id: str) -> tuple[bytes, ...]:
         """All ever sent, unordered."""
         statement = select(PEOPLE_ASKED.c.content).where(PEOPLE_ASKED.c.workflow_id == workflow_id)
         return tuple(row.content for row in await self._database.rows(statement.limit(ASKED_AT_MOST)))
 
-    async def keep_index(self, place: str, name: str, content: bytes) -> None:
+    async def keep_index(self, location: str, name: str, content: bytes) -> None:
         """Replace the index of the people file at this place, without former addresses; `name` is the file's content.
         Those of other places go after a day: a machine that is still there makes its own again.
         """
         now = datetime.now(UTC)
-        old_indexes = PEOPLE_INDEX.delete().where(PEOPLE_INDEX.c.place != place, PEOPLE_INDEX.c.at < now - INDEX_KEPT)
+        old_indexes = PEOPLE_INDEX.delete().where(
+            PEOPLE_INDEX.c.place != location, PEOPLE_INDEX.c.at < now - INDEX_KEPT
+        )
 
         def change(connection: Connection) -> None:
-            replace(connection, PEOPLE_INDEX, {PEOPLE_INDEX.c.place: place}, name=name, content=content, at=now)
+            replace(connection, PEOPLE_INDEX, {PEOPLE_INDEX.c.place: location}, name=name, content=content, at=now)
             connection.execute(old_indexes)
 
         await self._database.write(change)

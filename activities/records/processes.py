@@ -21,7 +21,7 @@ RUNNING_AT_MOST: Final = 1_000
 _ROW: Final = PROCESSES.c
 
 
-class Role(StrEnum):
+class ProcessRole(StrEnum):
     WORKER = "worker"
     """Works on the calls to Core Signature."""
     POOL = "pool worker"
@@ -34,15 +34,12 @@ class Process:
     """A process and what it runs with: its version, and the hashes of its files, empty for one that it lacks."""
 
     identity: str
-    role: Role
+    role: ProcessRole
     host: str
     version: str
     people: str = ""
     catalogue: str = ""
     mappings: str = ""
-
-
-_FIELDS: Final = [_ROW[field.name] for field in fields(Process)]
 
 
 class Processes:
@@ -63,12 +60,14 @@ class Processes:
         """The others have its share from now on."""
         await self._database.change(PROCESSES.delete().where(_ROW.identity == identity))
 
-    async def count(self) -> Counter[Role]:
+    async def count(self) -> Counter[ProcessRole]:
         """How many of each role run."""
 
-        def ask(connection: Connection) -> Counter[Role]:
+        def ask(connection: Connection) -> Counter[ProcessRole]:
             running = select(_ROW.role, func.count()).where(_ROW.seen_at > _ago(connection, LEASE))
-            return Counter({Role(role): count for role, count in connection.execute(running.group_by(_ROW.role))})
+            return Counter(
+                {ProcessRole(role): count for role, count in connection.execute(running.group_by(_ROW.role))}
+            )
 
         return await self._database.read(ask)
 
@@ -78,13 +77,16 @@ class Processes:
         def ask(connection: Connection) -> Sequence[Process]:
             running = select(*_FIELDS).where(_ROW.seen_at > _ago(connection, LEASE))
             result = connection.execute(running.order_by(_ROW.role, _ROW.host, _ROW.identity).limit(RUNNING_AT_MOST))
-            return [Process(**{**row, "role": Role(row["role"])}) for row in result.mappings()]
+            return [Process(**{**row, "role": ProcessRole(row["role"])}) for row in result.mappings()]
 
         return await self._database.read(ask)
 
     async def drop(self, now: datetime) -> int:
         """Remove rows of processes that have not run for a day; how many."""
         return await self._database.change(PROCESSES.delete().where(_ROW.seen_at < now - KEPT))
+
+
+_FIELDS: Final = [_ROW[field.name] for field in fields(Process)]
 
 
 def _ago(connection: Connection, span: timedelta = timedelta()) -> Any:

@@ -29,10 +29,12 @@ class Receipts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def keep(self, workflow_id: str, op: str, receipt: KeptReceipt, at: datetime) -> None:
+    async def keep(self, workflow_id: str, op: str, receipt: KeptReceipt, answered_at: datetime) -> None:
         """Keep an answer for 30 days; a later one replaces it."""
         key = {_ROW.workflow_id: workflow_id, _ROW.op: op}
-        await self._database.replace(RECEIPTS, key, fingerprint=receipt.fingerprint, answer=receipt.answer, at=at)
+        await self._database.replace(
+            RECEIPTS, key, fingerprint=receipt.fingerprint, answer=receipt.answer, at=answered_at
+        )
 
     async def read(self, workflow_id: str, op: str) -> KeptReceipt | None:
         query = select(_ROW.fingerprint, _ROW.answer).where(_ROW.workflow_id == workflow_id, _ROW.op == op)

@@ -26,6 +26,9 @@ from sqlalchemy import Text as AnyText
 
 NEWEST: Final = "0001"
 """The version of the schema that this code works with. `0003_0002` is the third, which code of the second can use."""
+METADATA: Final = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "fk": "fk_%(table_name)s_%(column_0_N_name)s"}
+)
 
 
 def usable(version: str | None) -> bool:
@@ -33,11 +36,6 @@ def usable(version: str | None) -> bool:
     number, _, oldest = (version or "").partition("_")
     own_number = NEWEST.partition("_")[0]
     return number >= own_number >= (oldest or number)
-
-
-METADATA: Final = MetaData(
-    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "fk": "fk_%(table_name)s_%(column_0_N_name)s"}
-)
 
 
 class Text(TypeDecorator[str]):
@@ -50,7 +48,7 @@ class Text(TypeDecorator[str]):
         return dialect.type_descriptor(AnyText(collation=None if dialect.name == "sqlite" else "C"))
 
 
-class Instant(TypeDecorator[datetime]):
+class InstantType(TypeDecorator[datetime]):
     """An instant, read back in UTC. SQLite has no type for it: a text of fixed length, which sorts by time."""
 
     impl = AnyText
@@ -73,10 +71,7 @@ class Instant(TypeDecorator[datetime]):
         return datetime.fromisoformat(value) if isinstance(value, str) else value.astimezone(UTC)
 
 
-_BY_BYTES: Final = Text().with_variant(Text(collation="C"), "postgresql")
-"""A text that is compared by range: in the order of its bytes in both."""
 VERSION: Final = Table("alembic_version", METADATA, Column("version_num", Text, primary_key=True))
-
 FOLLOW_UPS: Final = Table(
     "follow_ups",
     METADATA,
@@ -87,7 +82,7 @@ FOLLOW_UPS: Final = Table(
     Column("people", JSON),
     Column("requester", Text),
     Column("parent", Text),
-    Column("started_at", Instant),
+    Column("started_at", InstantType),
     Column("actor", Text),
     Column("cover", LargeBinary),
     Column("first_page", Text),
@@ -99,18 +94,18 @@ FOLLOW_UPS: Final = Table(
     Index(None, "document_sha256", "started_at"),
     comment="what is known of a follow-up from its start on; people by id; never a state",
 )
-
+_BY_BYTES: Final = Text().with_variant(Text(collation="C"), "postgresql")
+"""A text that is compared by range: in the order of its bytes in both."""
 START_WORDS: Final = Table(
     "start_words",
     METADATA,
     Column("workflow_id", ForeignKey(FOLLOW_UPS.c.workflow_id), nullable=False),
     Column("word", _BY_BYTES, nullable=False),
-    Column("started_at", Instant, nullable=False),
+    Column("started_at", InstantType, nullable=False),
     PrimaryKeyConstraint("workflow_id", "word"),
     Index(None, "word", "started_at", "workflow_id"),
     comment="the words of a follow-up's title, people and id, by which it is found",
 )
-
 STAND_INS: Final = Table(
     "stand_ins",
     METADATA,
@@ -119,7 +114,6 @@ STAND_INS: Final = Table(
     PrimaryKeyConstraint("person", "workflow_id"),
     comment="who came into a follow-up after its start, by escalation, delegation or absence",
 )
-
 RECORDS: Final = Table(
     "records",
     METADATA,
@@ -129,27 +123,25 @@ RECORDS: Final = Table(
     Column("problem", Text),
     Column("title", Text, nullable=False),
     Column("requester", Text, nullable=False),
-    Column("due_at", Instant),
-    Column("ended_at", Instant, nullable=False),
+    Column("due_at", InstantType),
+    Column("ended_at", InstantType, nullable=False),
     Column("facet", Text, nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("sha256", Text, nullable=False),
     comment="settled records, written once; facet: type, kind, status and whether of a campaign, in one word",
 )
-
 RECORD_LISTS: Final = Table(
     "record_lists",
     METADATA,
     Column("of", Text, nullable=False),
     Column("person", Text, nullable=False),
     Column("facet", Text, nullable=False),
-    Column("ended_at", Instant, nullable=False),
+    Column("ended_at", InstantType, nullable=False),
     Column("workflow_id", ForeignKey(RECORDS.c.workflow_id), nullable=False),
     PrimaryKeyConstraint("of", "person", "facet", "ended_at", "workflow_id"),
     sqlite_with_rowid=False,
     comment="the lists that a record is in: of all, of each person asked, of who asked; people by directory id",
 )
-
 FACTS: Final = Table(
     "facts",
     METADATA,
@@ -159,7 +151,7 @@ FACTS: Final = Table(
     Column("department", Text, nullable=False),
     Column("month", Text, nullable=False),
     Column("status", Text, nullable=False),
-    Column("ended_at", Instant, nullable=False),
+    Column("ended_at", InstantType, nullable=False),
     Column("fulfilled", Boolean, nullable=False),
     Column("late", Boolean, nullable=False),
     Column("seconds", Double, nullable=False),
@@ -175,7 +167,6 @@ FACTS: Final = Table(
     Index(None, "ended_at"),
     comment="what is counted of each that has ended; nobody is named, not even by id",
 )
-
 AMENDMENTS: Final = Table(
     "amendments",
     METADATA,
@@ -185,7 +176,6 @@ AMENDMENTS: Final = Table(
     PrimaryKeyConstraint("workflow_id", "number"),
     comment="what happened after a record: hand-offs and their results",
 )
-
 ERASURES: Final = Table(
     "erasures",
     METADATA,
@@ -193,13 +183,12 @@ ERASURES: Final = Table(
     Column("person", Text, nullable=False),
     Column("by", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    Column("at", Instant, nullable=False),
-    Column("done_at", Instant),
+    Column("at", InstantType, nullable=False),
+    Column("done_at", InstantType),
     PrimaryKeyConstraint("workflow_id", "person"),
     Index(None, "done_at", "workflow_id", "person"),
     comment="of whom something was erased, or is to be once it has ended",
 )
-
 HOLDS: Final = Table(
     "holds",
     METADATA,
@@ -207,13 +196,12 @@ HOLDS: Final = Table(
     Column("number", Integer, nullable=False),
     Column("reason", Text, nullable=False),
     Column("by", Text, nullable=False),
-    Column("at", Instant, nullable=False),
+    Column("at", InstantType, nullable=False),
     Column("released_by", Text),
-    Column("released_at", Instant),
+    Column("released_at", InstantType),
     PrimaryKeyConstraint("workflow_id", "number"),
     comment="legal holds: while one is not released, nothing of the follow-up and its parts is removed",
 )
-
 SEALS: Final = Table(
     "seals",
     METADATA,
@@ -221,7 +209,6 @@ SEALS: Final = Table(
     Column("envelope", LargeBinary, nullable=False),
     comment="signatures of evidence packs",
 )
-
 LOG_PAGES: Final = Table(
     "log_pages",
     METADATA,
@@ -231,18 +218,16 @@ LOG_PAGES: Final = Table(
     PrimaryKeyConstraint("workflow_id", "name"),
     comment="pages of the notification log that a workflow has moved here",
 )
-
 OPENED: Final = Table(
     "opened",
     METADATA,
     Column("workflow_id", Text, nullable=False),
     Column("person", Text, nullable=False),
-    Column("at", Instant),
-    Column("acted_at", Instant),
+    Column("at", InstantType),
+    Column("acted_at", InstantType),
     PrimaryKeyConstraint("workflow_id", "person"),
     comment="when a person first opened it, and last pressed a button of its pages",
 )
-
 TEXTS: Final = Table(
     "texts",
     METADATA,
@@ -253,20 +238,18 @@ TEXTS: Final = Table(
     PrimaryKeyConstraint("workflow_id", "name"),
     comment="what people wrote; erasable, records refer to it",
 )
-
 PEOPLE_IN_FULL: Final = Table(
     "people_in_full",
     METADATA,
     Column("workflow_id", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("chosen", Boolean, nullable=False, default=False),
-    Column("stored_at", Instant, nullable=False),
+    Column("stored_at", InstantType, nullable=False),
     Column("content", LargeBinary),
     PrimaryKeyConstraint("workflow_id", "fingerprint"),
     Index(None, "chosen", "stored_at"),
     comment="starts of a follow-up, and the people whom their files describe in full; chosen: the start that runs",
 )
-
 PEOPLE_ASKED: Final = Table(
     "people_asked",
     METADATA,
@@ -276,17 +259,15 @@ PEOPLE_ASKED: Final = Table(
     PrimaryKeyConstraint("workflow_id", "sha256"),
     comment="names and addresses as sent to the provider; erasable",
 )
-
 PEOPLE_INDEX: Final = Table(
     "people_index",
     METADATA,
     Column("place", Text, primary_key=True),
     Column("name", Text, nullable=False),
     Column("content", LargeBinary, nullable=False),
-    Column("at", Instant, nullable=False),
+    Column("at", InstantType, nullable=False),
     comment="each machine's people file as read last, by the hash of its content",
 )
-
 YEARS: Final = Table(
     "years",
     METADATA,
@@ -296,24 +277,22 @@ YEARS: Final = Table(
     PrimaryKeyConstraint("workflow_id", "year"),
     comment="what a yearly campaign opens with; erasable",
 )
-
 OUTCOMES: Final = Table(
     "outcomes",
     METADATA,
     Column("workflow_id", Text, primary_key=True),
     Column("fingerprint", Text, nullable=False),
     Column("status", Text, nullable=False),
-    Column("sent_at", Instant),
-    Column("signed_at", Instant),
+    Column("sent_at", InstantType),
+    Column("signed_at", InstantType),
     Column("late", Boolean, nullable=False),
     Column("reminders", Integer, nullable=False),
     Column("reason", Text, nullable=False),
-    Column("at", Instant),
+    Column("at", InstantType),
     Column("over_day", Date),
     sqlite_with_rowid=False,
     comment="what a member's settled record says; over_day: the last day over by then, if it knew none",
 )
-
 AUDIENCES: Final = Table(
     "audiences",
     METADATA,
@@ -322,7 +301,6 @@ AUDIENCES: Final = Table(
     Column("members", Integer, nullable=False),
     comment="the SHA-256 of the last change, or of the frozen rows, that the members are of; empty while written",
 )
-
 MEMBERS: Final = Table(
     "members",
     METADATA,
@@ -360,7 +338,6 @@ MEMBERS: Final = Table(
     sqlite_with_rowid=False,
     comment="everybody who ever was in a campaign's audience, after its changes",
 )
-
 AUDIENCE_CHANGES: Final = Table(
     "audience_changes",
     METADATA,
@@ -368,14 +345,13 @@ AUDIENCE_CHANGES: Final = Table(
     Column("number", Integer, nullable=False),
     Column("what", Text, nullable=False),
     Column("person", Text),
-    Column("at", Instant, nullable=False),
+    Column("at", InstantType, nullable=False),
     Column("due", Date),
     Column("content", LargeBinary, nullable=False),
     Column("sha256", Text, nullable=False),
     PrimaryKeyConstraint("campaign", "number"),
     comment="changes of an audience; each content names the SHA-256 of the one before",
 )
-
 CHANGED_MEMBERS: Final = Table(
     "changed_members",
     METADATA,
@@ -387,7 +363,6 @@ CHANGED_MEMBERS: Final = Table(
     PrimaryKeyConstraint("campaign", "number", "nth"),
     comment="the members that a change is about, with their attempt as of then",
 )
-
 OUTCOME_LISTS: Final = Table(
     "outcome_lists",
     METADATA,
@@ -398,7 +373,6 @@ OUTCOME_LISTS: Final = Table(
     Index(None, "campaign"),
     comment="the record of a campaign that has ended; without SHA-256 while it is written",
 )
-
 OUTCOME_LINES: Final = Table(
     "outcome_lines",
     METADATA,
@@ -408,8 +382,8 @@ OUTCOME_LINES: Final = Table(
     Column("person", Text, nullable=False),
     Column("request", Text, nullable=False),
     Column("status", Text, nullable=False),
-    Column("sent_at", Instant),
-    Column("signed_at", Instant),
+    Column("sent_at", InstantType),
+    Column("signed_at", InstantType),
     Column("late", Boolean, nullable=False),
     Column("reminders", Integer, nullable=False),
     Column("reason", Text, nullable=False),
@@ -422,7 +396,6 @@ OUTCOME_LINES: Final = Table(
     sqlite_with_rowid=False,
     comment="how each member stood when the record was made",
 )
-
 SIGNED_DOCUMENTS: Final = Table(
     "signed_documents",
     METADATA,
@@ -432,27 +405,25 @@ SIGNED_DOCUMENTS: Final = Table(
     Column("log_sha256", Text),
     Column("log_bytes", Integer),
     Column("provider", JSON),
-    Column("at", Instant, nullable=False),
+    Column("at", InstantType, nullable=False),
     Column("why", Text),
-    Column("keep_until", Instant),
-    Column("removed_at", Instant),
+    Column("keep_until", InstantType),
+    Column("removed_at", InstantType),
     Index(None, "why"),
     Index(None, "keep_until", "workflow_id"),
     Index(None, "document_sha256"),
     Index(None, "log_sha256"),
     comment="what the provider gave of an ended request: files by hash, until when, its ids; why: what is missing",
 )
-
 EVIDENCE: Final = Table(
     "evidence",
     METADATA,
     Column("workflow_id", Text, primary_key=True),
     Column("content", LargeBinary, nullable=False),
     Column("sha256", Text, nullable=False),
-    Column("at", Instant, nullable=False, index=True),
+    Column("at", InstantType, nullable=False, index=True),
     comment="what was kept of a follow-up at its end, written once: request, plan, identities by id, runs",
 )
-
 EVIDENCE_PARTS: Final = Table(
     "evidence_parts",
     METADATA,
@@ -462,7 +433,6 @@ EVIDENCE_PARTS: Final = Table(
     PrimaryKeyConstraint("workflow_id", "name"),
     comment="parts of evidence, deflated: histories without payloads; file, payloads and names, which are erasable",
 )
-
 DOWNLOAD_LINKS: Final = Table(
     "download_links",
     METADATA,
@@ -471,19 +441,18 @@ DOWNLOAD_LINKS: Final = Table(
     Column("file", Text, nullable=False),
     Column("number", Integer, nullable=False),
     Column("token_sha256", Text, unique=True),
-    Column("expires_at", Instant, nullable=False),
+    Column("expires_at", InstantType, nullable=False),
     Column("downloads", Integer, nullable=False),
     Column("revoked_by", Text),
-    Column("revoked_at", Instant),
+    Column("revoked_at", InstantType),
     PrimaryKeyConstraint("workflow_id", "target", "file"),
     comment="link of a target to a kept file: how often issued, who revoked it; without a hash revoked",
 )
-
 DOWNLOADS: Final = Table(
     "downloads",
     METADATA,
     Column("workflow_id", Text, nullable=False),
-    Column("at", Instant, nullable=False),
+    Column("at", InstantType, nullable=False),
     Column("who", Text, nullable=False),
     Column("file", Text, nullable=False),
     Column("way", Text, nullable=False),
@@ -491,18 +460,16 @@ DOWNLOADS: Final = Table(
     Index(None, "at"),
     comment="who downloaded a kept file, and how; people by id",
 )
-
 HAND_OFFS: Final = Table(
     "hand_offs",
     METADATA,
     Column("workflow_id", Text, nullable=False),
     Column("target", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("at", Instant, nullable=False),
+    Column("at", InstantType, nullable=False),
     PrimaryKeyConstraint("workflow_id", "target"),
     comment="hand-offs that were given up, at what instant; `name` is the policy's, also for an escalation",
 )
-
 INCIDENTS: Final = Table(
     "incidents",
     METADATA,
@@ -510,17 +477,16 @@ INCIDENTS: Final = Table(
     Column("name", Text, nullable=False),
     Column("address", Text, nullable=False),
     Column("grade", Integer, nullable=False),
-    Column("since", Instant),
+    Column("since", InstantType),
     Column("told", Integer, nullable=False),
-    Column("over_at", Instant),
+    Column("over_at", InstantType),
     Column("why", Text),
-    Column("telling_until", Instant),
-    Column("at", Instant, nullable=False),
+    Column("telling_until", InstantType),
+    Column("at", InstantType, nullable=False),
     PrimaryKeyConstraint("kind", "name", "address"),
     Index(None, "kind", "grade"),
     comment="what on-call hears of: targets by the hash of their address, and push credentials",
 )
-
 DEVICES: Final = Table(
     "devices",
     METADATA,
@@ -529,15 +495,14 @@ DEVICES: Final = Table(
     Column("address", Text),
     Column("kind", Text),
     Column("platform", Text),
-    Column("registered_at", Instant),
-    Column("seen_at", Instant),
+    Column("registered_at", InstantType),
+    Column("seen_at", InstantType),
     Column("gone", Text),
-    Column("gone_at", Instant),
-    Column("gone_of", Instant),
+    Column("gone_at", InstantType),
+    Column("gone_of", InstantType),
     PrimaryKeyConstraint("person", "address_sha256"),
     comment="devices that the company's app registered; an address is a secret, null for one of the people file",
 )
-
 DEVICE_OWNERS: Final = Table(
     "device_owners",
     METADATA,
@@ -545,20 +510,18 @@ DEVICE_OWNERS: Final = Table(
     Column("person", Text, nullable=False),
     comment="the one person whom an address belongs to",
 )
-
 OUTBOUND_MAIL: Final = Table(
     "outbound_mail",
     METADATA,
     Column("reference", Text, primary_key=True),
     Column("tries", Integer, nullable=False),
-    Column("at", Instant, nullable=False),
+    Column("at", InstantType, nullable=False),
     Column("channel", Text, nullable=False),
     Column("taken", Boolean, nullable=False),
     Column("job", Text),
     Index(None, "at"),
     comment="emails and SMS, noted before they are sent",
 )
-
 ONE_USE: Final = Table(
     "one_use",
     METADATA,
@@ -567,7 +530,6 @@ ONE_USE: Final = Table(
     PrimaryKeyConstraint("day", "name"),
     comment="links and codes that were used",
 )
-
 ALLOWANCES: Final = Table(
     "allowances",
     METADATA,
@@ -575,7 +537,6 @@ ALLOWANCES: Final = Table(
     Column("full_at", Double, nullable=False, index=True),
     comment="token buckets that are not full, by the second since 1970 from which they are",
 )
-
 SERIALS: Final = Table(
     "serials",
     METADATA,
@@ -583,15 +544,14 @@ SERIALS: Final = Table(
     Column("serial", Text, nullable=False),
     comment="the serial that sessions or links must have",
 )
-
 NOTICES: Final = Table(
     "notices",
     METADATA,
     Column("person", Text, nullable=False),
     Column("workflow_id", Text, nullable=False),
     Column("key", Text, nullable=False),
-    Column("at", Instant),
-    Column("until", Instant, nullable=False),
+    Column("at", InstantType),
+    Column("until", InstantType, nullable=False),
     Column("accepted", Boolean, nullable=False, default=False),
     Column("joined_into", Text),
     PrimaryKeyConstraint("person", "workflow_id", "key"),
@@ -600,7 +560,6 @@ NOTICES: Final = Table(
     Index(None, "until"),
     comment="notices that count `until` then in a person's budget, wait (no `at`), or were joined into another",
 )
-
 PROCESSES: Final = Table(
     "processes",
     METADATA,
@@ -611,11 +570,10 @@ PROCESSES: Final = Table(
     Column("people", Text, nullable=False),
     Column("catalogue", Text, nullable=False),
     Column("mappings", Text, nullable=False),
-    Column("seen_at", Instant, nullable=False),
+    Column("seen_at", InstantType, nullable=False),
     Index(None, "role", "seen_at"),
     comment="workers and web processes that run, with the hashes of their files",
 )
-
 RECEIPTS: Final = Table(
     "receipts",
     METADATA,
@@ -623,44 +581,41 @@ RECEIPTS: Final = Table(
     Column("op", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("answer", Text, nullable=False),
-    Column("at", Instant, nullable=False, index=True),
+    Column("at", InstantType, nullable=False, index=True),
     PrimaryKeyConstraint("workflow_id", "op"),
     comment="answers of commands by hand, for 30 days",
 )
-
 TOKENS: Final = Table(
     "tokens",
     METADATA,
     Column("name", Text, primary_key=True),
     Column("token_sha256", Text, unique=True),
     Column("may", JSON, nullable=False),
-    Column("made_at", Instant, nullable=False),
+    Column("made_at", InstantType, nullable=False),
     Column("made_by", Text, nullable=False),
-    Column("used_at", Instant),
-    Column("revoked_at", Instant),
+    Column("used_at", InstantType),
+    Column("revoked_at", InstantType),
     comment="tokens of programs that call the API, with their rights; without a hash it was revoked",
 )
-
 ABSENCES: Final = Table(
     "absences",
     METADATA,
     Column("id", Text, primary_key=True),
     Column("person", Text, nullable=False),
-    Column("begins_at", Instant, nullable=False),
-    Column("ends_at", Instant, nullable=False),
+    Column("begins_at", InstantType, nullable=False),
+    Column("ends_at", InstantType, nullable=False),
     Column("acts", Text),
     Column("kinds", JSON, nullable=False),
-    Column("entered_at", Instant, nullable=False),
+    Column("entered_at", InstantType, nullable=False),
     Column("entered_by", Text, nullable=False),
-    Column("ended_at", Instant),
+    Column("ended_at", InstantType),
     Column("ended_by", Text),
-    Column("told_at", Instant),
+    Column("told_at", InstantType),
     Column("told", Integer, nullable=False),
     Index(None, "ends_at"),
     Index(None, "person", "ends_at"),
     comment="absences that people entered, beside those of the people file; told: open follow-ups that heard",
 )
-
 DRAFTS: Final = Table(
     "drafts",
     METADATA,
@@ -669,12 +624,11 @@ DRAFTS: Final = Table(
     Column("type", Text, nullable=False),
     Column("content", JSON, nullable=False),
     Column("version", Integer, nullable=False),
-    Column("changed_at", Instant, nullable=False, index=True),
+    Column("changed_at", InstantType, nullable=False, index=True),
     Column("started", Text),
     Index(None, "author", "changed_at"),
     comment="what somebody writes at the desk and has not sent, for 30 days; once sent it only has the workflow id",
 )
-
 DRAFT_FILES: Final = Table(
     "draft_files",
     METADATA,
@@ -685,17 +639,15 @@ DRAFT_FILES: Final = Table(
     PrimaryKeyConstraint("draft", "name"),
     comment="the files of a draft, which are in the store under their hash",
 )
-
 UPLOADS: Final = Table(
     "uploads",
     METADATA,
     Column("caller", Text, nullable=False),
     Column("sha256", Text, nullable=False),
-    Column("at", Instant, nullable=False, index=True),
+    Column("at", InstantType, nullable=False, index=True),
     PrimaryKeyConstraint("caller", "sha256"),
     comment="who uploaded a document by the API, for 7 days; within these a start may name it by its hash",
 )
-
 NOTES: Final = Table(
     "notes",
     METADATA,

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from activities.errors import RecordConflict, RecordDamaged
 from activities.records.database import Database, chunks, insert_new, replace
-from activities.records.facts import Facts, write_facts
+from activities.records.facts import OutcomeFacts, write_facts
 from activities.records.hand_offs import keep_lines
 from activities.records.outcomes import write_outcome
 from activities.records.schema import AMENDMENTS, FOLLOW_UPS, LOG_PAGES, RECORD_LISTS, RECORDS
@@ -28,6 +28,8 @@ RECORDS_AT_ONCE: Final = 500
 OF_CAMPAIGN: Final = "campaign"
 """The first word of facets of requests of campaigns."""
 _IS: Final = RECORDS.c
+NAMES: Final = ("person", "who", "by", "from", "to", "requester")
+"""Fields with the id of a person."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class RecordFacts:
     """People and groups that may look at it."""
 
     @classmethod
-    def of(cls, record: Any) -> Self:
+    def from_record(cls, record: Any) -> Self:
         """From its JSON; empty for another shape."""
         show = record.get("show") if isinstance(record, dict) else None
         if not show:
@@ -67,10 +69,6 @@ class RecordFacts:
         )
 
 
-def _instant(text: Any) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
-
-
 class ListOf(StrEnum):
     """The lists that a record is in; `person` is empty in the list of all."""
 
@@ -85,8 +83,6 @@ class ListOf(StrEnum):
 
 CONCERNED: Final = (ListOf.ASKED, ListOf.REQUESTED, ListOf.NAMED)
 """The lists of a person."""
-NAMES: Final = ("person", "who", "by", "from", "to", "requester")
-"""Fields with the id of a person."""
 
 
 class Facet(NamedTuple):
@@ -121,7 +117,7 @@ class Records:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def write(self, workflow_id: str, content: bytes, facts: Facts | None = None) -> bool:
+    async def write(self, workflow_id: str, content: bytes, facts: OutcomeFacts | None = None) -> bool:
         """Write the settled record once, with its facts; whether this call wrote it. `RecordConflict` for other
         content.
         """
@@ -150,7 +146,7 @@ class Records:
             content_by_id |= {row.workflow_id: row.content for row in await self._database.rows(statement)}
         return [content_by_id.get(workflow_id) for workflow_id in workflow_ids]
 
-    async def known(self, workflow_ids: Sequence[str]) -> set[str]:
+    async def find_recorded(self, workflow_ids: Sequence[str]) -> set[str]:
         """Those that have a record."""
         queries = (select(_IS.workflow_id).where(_IS.workflow_id.in_(s)) for s in chunks(workflow_ids, RECORDS_AT_ONCE))
         return {row.workflow_id for query in queries for row in await self._database.rows(query)}
@@ -185,10 +181,12 @@ class Records:
                 return
 
 
-def write_record(connection: Connection, workflow_id: str, content: bytes, facts: Facts | None = None) -> str | None:
+def write_record(
+    connection: Connection, workflow_id: str, content: bytes, facts: OutcomeFacts | None = None
+) -> str | None:
     """Insert a record with what is looked up and counted of it; the SHA-256 of the one that is there already."""
     record, sha256 = json.loads(content), hashlib.sha256(content).hexdigest()
-    record_facts = RecordFacts.of(record)
+    record_facts = RecordFacts.from_record(record)
     workflow_name = named(workflow_id)
     owner = owner_in(workflow_name.id) if workflow_name else None
     facet = Facet(
@@ -211,16 +209,6 @@ def write_record(connection: Connection, workflow_id: str, content: bytes, facts
     if owner:  # Not `of_campaign`: a start that was killed has left no row to tell it by.
         write_outcome(connection, workflow_id, record)
     return None
-
-
-def _lists(facts: RecordFacts, named_too: Collection[str]) -> Iterator[tuple[ListOf, str]]:
-    yield ListOf.ALL, ""
-    asked_people = facts.people - {""}
-    yield from ((ListOf.ASKED, person) for person in sorted(asked_people))
-    if facts.requester:
-        yield ListOf.REQUESTED, facts.requester
-    yield from ((ListOf.TEAM, team) for team in dict.fromkeys(facts.teams))
-    yield from ((ListOf.NAMED, person) for person in sorted({*named_too} - asked_people - {facts.requester, ""}))
 
 
 def people_in(value: Any) -> set[str]:
@@ -248,6 +236,20 @@ def list_named(connection: Connection, workflow_id: str, people: Collection[str]
         listed_people = set(connection.execute(listed).scalars())
         if new := [common | {"of": ListOf.NAMED, "person": person} for person in batch if person not in listed_people]:
             connection.execute(RECORD_LISTS.insert(), new)
+
+
+def _instant(text: Any) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _lists(facts: RecordFacts, named_too: Collection[str]) -> Iterator[tuple[ListOf, str]]:
+    yield ListOf.ALL, ""
+    asked_people = facts.people - {""}
+    yield from ((ListOf.ASKED, person) for person in sorted(asked_people))
+    if facts.requester:
+        yield ListOf.REQUESTED, facts.requester
+    yield from ((ListOf.TEAM, team) for team in dict.fromkeys(facts.teams))
+    yield from ((ListOf.NAMED, person) for person in sorted({*named_too} - asked_people - {facts.requester, ""}))
 
 
 def _is_of_campaign(connection: Connection, workflow_id: str) -> bool:

@@ -46,7 +46,7 @@ class Start:
     document_sha256: str | None = None
     """Of the document that it was started with."""
 
-    def words(self, workflow_id: str) -> tuple[str, ...]:
+    def list_terms(self, workflow_id: str) -> tuple[str, ...]:
         """Those of all people, of whom its file bounds the number: who is not found cannot be erased."""
         texts = words_of(workflow_id.partition(":")[2], self.title)[:WORDS_AT_MOST]
         return tuple(dict.fromkeys((*texts, *words_of(self.requester, *self.people))))
@@ -59,15 +59,15 @@ def words_of(*texts: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(re.findall(r"[^\W_]+", plain)))
 
 
-class Found(NamedTuple):
+class StartMatches(NamedTuple):
     """Workflow ids, newest first."""
 
     ids: tuple[str, ...]
-    more: bool
+    has_more: bool
     """Whether there may be others: more words find them."""
 
 
-class Starts:
+class StartRecords:
     """Raises `DatabaseAway`."""
 
     def __init__(self, database: Database) -> None:
@@ -80,7 +80,7 @@ class Starts:
         row |= {"type": workflow_id.partition(":")[0], "people": list(start.people)}
         word_rows = [
             {"workflow_id": workflow_id, "word": term, "started_at": start.started_at}
-            for term in start.words(workflow_id)
+            for term in start.list_terms(workflow_id)
         ]
 
         def change(connection: Connection) -> None:
@@ -107,7 +107,7 @@ class Starts:
 
     async def started_at(self, workflow_id: str) -> datetime | None:
         """None if it is not known."""
-        instant: datetime | None = await self._known(workflow_id, FOLLOW_UPS.c.started_at)
+        instant: datetime | None = await self._read_column(workflow_id, FOLLOW_UPS.c.started_at)
         return instant
 
     async def with_document(self, sha256: str) -> tuple[str, ...]:
@@ -116,23 +116,23 @@ class Starts:
         rows = await self._database.rows(query.order_by(FOLLOW_UPS.c.started_at.desc()).limit(OF_A_DOCUMENT_AT_MOST))
         return tuple(row.workflow_id for row in rows)
 
-    async def with_actor(self, shown: AnyShow) -> AnyShow:
+    async def with_actor(self, view: AnyShow) -> AnyShow:
         """With who started it in the first entry of its timeline."""
-        actor = await self._known(shown.type.workflow_id(shown.id), FOLLOW_UPS.c.actor)
-        if actor is None or not shown.timeline or shown.timeline[0].happened != EventType.STARTED:
-            return shown
-        first, *later_entries = shown.timeline
-        return shown.replace(timeline=(first.replace(actor=actor), *later_entries))
+        actor = await self._read_column(view.type.workflow_id(view.id), FOLLOW_UPS.c.actor)
+        if actor is None or not view.timeline or view.timeline[0].happened != EventType.STARTED:
+            return view
+        first, *later_entries = view.timeline
+        return view.replace(timeline=(first.replace(actor=actor), *later_entries))
 
-    async def counts(self, after: datetime, until: datetime) -> Mapping[str, int]:
+    async def counts(self, after_instant: datetime, until_instant: datetime) -> Mapping[str, int]:
         """How many were started after the one instant and not after the other, by kind; the most frequent kinds."""
         column, count = FOLLOW_UPS.c, func.count().label("many")
-        between = column.started_at > after, column.started_at <= until
+        between = column.started_at > after_instant, column.started_at <= until_instant
         query = select(column.kind, count).where(*between).group_by(column.kind).order_by(count.desc())
         rows = await self._database.rows(query.limit(COUNTED_KINDS_AT_MOST))
         return {row.kind: row.many for row in rows}
 
-    async def known(self, workflow_ids: Sequence[str]) -> set[str]:
+    async def find_known(self, workflow_ids: Sequence[str]) -> set[str]:
         """Those that `search` can find; the caller bounds their number."""
         query = select(FOLLOW_UPS.c.workflow_id).where(
             FOLLOW_UPS.c.workflow_id.in_(workflow_ids), FOLLOW_UPS.c.started_at.is_not(None)
@@ -141,13 +141,13 @@ class Starts:
 
     async def search(
         self, text: str, types: Iterable[str], *, kind: str | None = None, requester: str | None = None
-    ) -> Found:
+    ) -> StartMatches:
         """Those of these types that have words that begin with each word of the text."""
         prefixes = words_of(text)[:SEARCHED_WORDS_AT_MOST]
         facts = {"kind": kind, "requester": requester}
         narrowed = [FOLLOW_UPS.c[name] == value for name, value in facts.items() if value is not None]
 
-        def ask(connection: Connection) -> Found:
+        def ask(connection: Connection) -> StartMatches:
             counts = {prefix: _count(connection, prefix) for prefix in prefixes}
             rarest = min(counts, key=lambda prefix: counts[prefix])
             start_word = START_WORDS.c
@@ -165,9 +165,9 @@ class Starts:
                 .limit(FOUND_AT_MOST + 1)
             )
             ids = tuple(row.workflow_id for row in connection.execute(query))
-            return Found(ids[:FOUND_AT_MOST], len(ids) > FOUND_AT_MOST or counts[rarest] >= LOOKED_AT_MOST)
+            return StartMatches(ids[:FOUND_AT_MOST], len(ids) > FOUND_AT_MOST or counts[rarest] >= LOOKED_AT_MOST)
 
-        return await self._database.read(ask) if prefixes else Found((), more=False)
+        return await self._database.read(ask) if prefixes else StartMatches((), has_more=False)
 
     async def running(self, person: str, types: Iterable[str]) -> tuple[str, ...]:
         """Those of these types that have no record yet and ask this person, or did so later, newest first."""
@@ -209,7 +209,7 @@ class Starts:
 
     async def cover(self, workflow_id: str) -> bytes | None:
         """None if nothing was created."""
-        content: bytes | None = await self._known(workflow_id, FOLLOW_UPS.c.cover)
+        content: bytes | None = await self._read_column(workflow_id, FOLLOW_UPS.c.cover)
         return content
 
     async def keep_first_page(self, workflow_id: str, sha256: str, document: str) -> None:
@@ -237,13 +237,13 @@ class Starts:
 
     async def claimed_for(self, workflow_id: str) -> str | None:
         """The fingerprint of the claim; None if what the provider has is not ours."""
-        fingerprint: str | None = await self._known(workflow_id, FOLLOW_UPS.c.claimed_for)
+        fingerprint: str | None = await self._read_column(workflow_id, FOLLOW_UPS.c.claimed_for)
         return fingerprint
 
     async def _keep(self, workflow_id: str, **values: Any) -> None:
         await self._database.replace(FOLLOW_UPS, {FOLLOW_UPS.c.workflow_id: workflow_id}, **values)
 
-    async def _known(self, workflow_id: str, column: Any) -> Any:
+    async def _read_column(self, workflow_id: str, column: Any) -> Any:
         row = await self._database.first(select(column).where(FOLLOW_UPS.c.workflow_id == workflow_id))
         return row[0] if row else None
 

@@ -18,7 +18,7 @@ from activities.records.database import Database, insert_new
 from activities.records.devices import StoredDevices
 from activities.records.downloads import Downloads
 from activities.records.drafts import Drafts
-from activities.records.ended import Ended
+from activities.records.ended import EndedFollowUps
 from activities.records.erasures import Erasures
 from activities.records.evidence import Evidence, Seals, file_part
 from activities.records.figures import EndedFigures
@@ -35,7 +35,7 @@ from activities.records.processes import Processes
 from activities.records.receipts import Receipts
 from activities.records.schema import EVIDENCE_PARTS, PEOPLE_IN_FULL, TEXTS
 from activities.records.settled import Records
-from activities.records.starts import Starts
+from activities.records.starts import StartRecords
 from activities.records.texts import Reference, Texts, keep_texts
 from activities.records.tokens import Tokens
 from activities.records.uploads import Uploads
@@ -52,7 +52,7 @@ class Store:
     def __init__(self, files: str, database: str | None = None) -> None:  # noqa: PLR0915  a line a noun
         self.files: Final = Files(files)
         """Documents and tables by hash."""
-        self.database: Final = Database(database or _beside(self.files))
+        self.database: Final = Database(database or _default_database(self.files))
         self.records: Final = Records(self.database)
         """Settled records and their amendments."""
         self.erasures: Final = Erasures(self.database)
@@ -61,7 +61,7 @@ class Store:
         """Legal holds."""
         self.seals: Final = Seals(self.database)
         """Signatures of evidence packs."""
-        self.ended: Final = Ended(self.database)
+        self.ended_follow_ups: Final = EndedFollowUps(self.database)
         """Lists of records."""
         self.figures: Final = EndedFigures(self.database)
         """What is counted of them."""
@@ -69,7 +69,7 @@ class Store:
         """What is kept at the end beside the record: signed documents, histories, identities."""
         self.downloads: Final = Downloads(self.database)
         """Links to kept files, and who downloaded them."""
-        self.starts: Final = Starts(self.database)
+        self.starts: Final = StartRecords(self.database)
         """What is known of a follow-up from its start on."""
         self.log_pages: Final = LogPages(self.database)
         """Pages of the notification log."""
@@ -159,7 +159,7 @@ def store_at(files: str, database: str) -> Store:
     return Store(files, database)
 
 
-def _beside(files: Files) -> str:
+def _default_database(files: Files) -> str:
     if not files.local:
         raise StoreFailure("files elsewhere need a database that is named: COUNTERSIGN_DATABASE")
     return f"sqlite:///{Path(files.root) / DATABASE_FILE}"

@@ -29,13 +29,13 @@ class Reference:
     sha256: str
 
     @classmethod
-    def read(cls, word: str) -> "Reference | None":
+    def read(cls, text: str) -> "Reference | None":
         """None for a word that is no reference."""
-        match = re.fullmatch(r"([a-z0-9-]+)#([0-9a-f]{64})", word)
+        match = re.fullmatch(r"([a-z0-9-]+)#([0-9a-f]{64})", text)
         return cls(match[1], match[2]) if match else None
 
     @classmethod
-    def of(cls, name: str, random: bytes, text: str) -> "Reference":
+    def from_text(cls, name: str, random: bytes, text: str) -> "Reference":
         return cls(name, hashlib.sha256(random + text.encode()).hexdigest())
 
     def __str__(self) -> str:
@@ -49,7 +49,7 @@ class StoredText(NamedTuple):
 
     @property
     def sha256(self) -> str:
-        return Reference.of(self.name, self.random, self.text).sha256
+        return Reference.from_text(self.name, self.random, self.text).sha256
 
 
 class Texts:
@@ -81,12 +81,12 @@ class Texts:
         """The texts, None for erased ones; without damaged ones."""
         row_by_name: dict[str, Any] = {}
         for names in chunks([reference.name for reference in references], READ_AT_ONCE):
-            row_by_name |= {row.name: row for row in await self._database.rows(_found(workflow_id, *names))}
+            row_by_name |= {row.name: row for row in await self._database.rows(_select_texts(workflow_id, *names))}
         rows = {reference: row_by_name.get(reference.name) for reference in references}
         return {
             reference: row and row.text
             for reference, row in rows.items()
-            if row is None or Reference.of(reference.name, row.random, row.text) == reference
+            if row is None or Reference.from_text(reference.name, row.random, row.text) == reference
         }
 
     async def all(self, workflow_id: str) -> list[StoredText]:
@@ -99,20 +99,20 @@ class Texts:
 def keep_texts(
     workflow_id: str, texts: Iterable[tuple[str, str]], connection: Connection
 ) -> Mapping[tuple[str, str], Reference]:
-    return {named: _kept(connection, workflow_id, *named, secrets.token_bytes(RANDOM_BYTES)) for named in texts}
+    return {named: _keep_text(connection, workflow_id, *named, secrets.token_bytes(RANDOM_BYTES)) for named in texts}
 
 
-def _kept(connection: Connection, workflow_id: str, name: str, text: str, random: bytes) -> Reference:
+def _keep_text(connection: Connection, workflow_id: str, name: str, text: str, random: bytes) -> Reference:
     free, number = name, 1
     while not insert_new(connection, TEXTS, workflow_id=workflow_id, name=free, text=text, random=random):
-        former_row = connection.execute(_found(workflow_id, free)).one()
+        former_row = connection.execute(_select_texts(workflow_id, free)).one()
         if former_row.text == text:
-            return Reference.of(free, former_row.random, text)
+            return Reference.from_text(free, former_row.random, text)
         number += 1
         free = f"{name}-{number}"
-    return Reference.of(free, random, text)
+    return Reference.from_text(free, random, text)
 
 
-def _found(workflow_id: str, *names: str) -> Any:
+def _select_texts(workflow_id: str, *names: str) -> Any:
     query = select(TEXTS.c.name, TEXTS.c.text, TEXTS.c.random)
     return query.where(TEXTS.c.workflow_id == workflow_id, TEXTS.c.name.in_(names))

@@ -46,12 +46,12 @@ class Tokens:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def make(self, name: str, may: Sequence[str], by: str, now: datetime) -> str:
+    async def make(self, name: str, may: Sequence[str], actor: str, now: datetime) -> str:
         """A new token, which nobody can read again. A name that was revoked may be given anew. Raises `NameTaken`,
         `TooManyTokens`.
         """
         token = PREFIX + secrets.token_urlsafe(_BYTES)
-        values = {"may": list(may), "made_at": now, "made_by": by, "used_at": None, "revoked_at": None}
+        values = {"may": list(may), "made_at": now, "made_by": actor, "used_at": None, "revoked_at": None}
 
         def change(connection: Connection) -> str:
             former_row = connection.execute(select(TOKENS).where(_ROW.name == name)).first()
@@ -88,9 +88,9 @@ class Tokens:
         return tuple(map(_row, rows))
 
 
-def _row(row: Any) -> TokenRow:
-    return TokenRow(row.name, tuple(row.may), row.made_at, row.made_by, row.used_at, row.revoked_at)
-
-
 def sha256_of(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def _row(row: Any) -> TokenRow:
+    return TokenRow(row.name, tuple(row.may), row.made_at, row.made_by, row.used_at, row.revoked_at)

@@ -26,34 +26,34 @@ _Change: TypeAlias = Callable[[str, str], str]
 """From a text's name and value to its replacement."""
 
 
-async def apart(store: Store, workflow_id: str, told: Told) -> Told:
+async def apart(store: Store, workflow_id: str, model: Told) -> Told:
     """Store the texts, and replace them by references; idempotent. Raises `StoreFailure`."""
-    references = await store.texts.keep_many(workflow_id, _texts_of(told))
-    return _changed(told, lambda name, text: str(references[name, text]))
+    references = await store.texts.keep_many(workflow_id, _texts_of(model))
+    return _changed(model, lambda name, text: str(references[name, text]))
 
 
-async def together(store: Store, workflow_id: str, told: Told) -> Told:
+async def together(store: Store, workflow_id: str, model: Told) -> Told:
     """Replace references by texts, as far as not erased; a task's own text was stored separately from the start. Raises
     `StoreFailure`.
     """
-    alone = {name: value for name, value in vars(told).items() if isinstance(value, str)}
-    texts = await words_of_all(store, workflow_id, [*alone.values(), *(text for _, text in _texts_of(told))])
-    changed = _changed(told, lambda _, text: texts[text])
+    alone = {name: value for name, value in vars(model).items() if isinstance(value, str)}
+    texts = await words_of_all(store, workflow_id, [*alone.values(), *(text for _, text in _texts_of(model))])
+    changed = _changed(model, lambda _, text: texts[text])
     return changed.replace(**{name: texts[value] for name, value in alone.items() if texts[value] != value})
 
 
-async def words_of_all(store: Store, workflow_id: str, words: Iterable[str]) -> Mapping[str, str]:
+async def words_of_all(store: Store, workflow_id: str, texts: Iterable[str]) -> Mapping[str, str]:
     """The texts of references; other words are returned unchanged, from records before texts were separated."""
-    references = {text: Reference.read(text) for text in words}
+    references = {text: Reference.read(text) for text in texts}
     stored_texts = await store.texts.read_many(
         workflow_id, [reference for reference in references.values() if reference]
     )
-    return {text: _shown(stored_texts, reference) if reference else text for text, reference in references.items()}
+    return {text: _show_text(stored_texts, reference) if reference else text for text, reference in references.items()}
 
 
-async def words_of(store: Store, workflow_id: str, word: str) -> str:
+async def words_of(store: Store, workflow_id: str, text: str) -> str:
     """The text of one."""
-    return (await words_of_all(store, workflow_id, [word]))[word]
+    return (await words_of_all(store, workflow_id, [text]))[text]
 
 
 async def keep_page(store: Store, workflow_id: str, page: LogPage | None) -> None:
@@ -78,7 +78,7 @@ async def amendments_of(store: Store, workflow_id: str) -> Amendment:
     return amendment
 
 
-def _shown(text_by_reference: Mapping[Reference, str | None], reference: Reference) -> str:
+def _show_text(text_by_reference: Mapping[Reference, str | None], reference: Reference) -> str:
     text = text_by_reference.get(reference, DAMAGED)
     return ERASED if text is None else text
 
@@ -96,19 +96,19 @@ def _texts_of(model: Model) -> list[tuple[str, str]]:
 
 def _changed(model: Told, change: _Change) -> Told:
     fields = {name: getattr(model, name) for name in type(model).model_fields}
-    return model.replace(**{name: _within(value, change) for name, value in fields.items() if _has_words(value)})
+    return model.replace(**{name: _replace_texts(value, change) for name, value in fields.items() if _has_words(value)})
 
 
 def _has_words(value: object) -> bool:
     return isinstance(value[0] if isinstance(value, tuple) and value else value, _SPOKEN)
 
 
-def _within(value: Any, change: _Change) -> Any:
+def _replace_texts(value: Any, change: _Change) -> Any:
     if isinstance(value, tuple):
-        return tuple(_within(element, change) for element in value)
+        return tuple(_replace_texts(element, change) for element in value)
     match value:
         case AskedQuestion():
-            return _asked(value, change)
+            return _replace_question(value, change)
         case ReviewLine():
             name = f"review-{value.round}-{value.order}"
             return value.replace(reason=value.reason and change(name, value.reason))
@@ -120,7 +120,7 @@ def _within(value: Any, change: _Change) -> Any:
             return _happened(value, change)
 
 
-def _asked(question: AskedQuestion, change: _Change) -> AskedQuestion:
+def _replace_question(question: AskedQuestion, change: _Change) -> AskedQuestion:
     text = change(f"question-{question.number}", question.text)
     answer = question.answer
     return question.replace(text=text, answer=answer and change(f"answer-{question.number}", answer))

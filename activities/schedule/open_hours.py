@@ -40,7 +40,7 @@ class OpenSlot:
     def __contains__(self, instant: datetime) -> bool:
         return self.opens <= instant < self.closes
 
-    def without(self, gap: "OpenSlot") -> Iterator["OpenSlot"]:
+    def subtract(self, gap: "OpenSlot") -> Iterator["OpenSlot"]:
         for part in (
             OpenSlot(self.opens, min(self.closes, gap.opens)),
             OpenSlot(max(self.opens, gap.closes), self.closes),
@@ -67,7 +67,7 @@ class OpenHours:
         return cls(person.tz, clock, person.weekdays, person.calendar, absences)
 
     @classmethod
-    def of(cls, person: Person, policy: Policy) -> Self:
+    def for_person(cls, person: Person, policy: Policy) -> Self:
         """When the policy permits notices. Urgent policies ignore quiet hours, but not absences."""
         if policy.urgent or policy.hours == ANY:
             return cls(person.tz, absences=tuple(OpenSlot(*absence) for absence in person.absences))
@@ -78,10 +78,10 @@ class OpenHours:
         stretch = _stretch(self.zone, self.clock, self.days, self.calendar, day)
         slots: Iterable[OpenSlot] = (stretch,) if stretch else ()
         for absence in self._absences_in(stretch):
-            slots = [part for slot in slots for part in slot.without(absence)]
+            slots = [part for slot in slots for part in slot.subtract(absence)]
         return tuple(slots)
 
-    def within(self, span: OpenSlot) -> Iterator[OpenSlot]:
+    def find_parts(self, span: OpenSlot) -> Iterator[OpenSlot]:
         day, last = self.local_day(span.opens), self.local_day(span.closes)
         while day <= last:
             for slot in self.slots(day):
@@ -90,16 +90,16 @@ class OpenHours:
                     yield part
             day += _DAY
 
-    def open_at(self, at: datetime) -> bool:
-        return any(at in slot for slot in self.slots(self.local_day(at)))
+    def open_at(self, instant: datetime) -> bool:
+        return any(instant in slot for slot in self.slots(self.local_day(instant)))
 
-    def next_slot(self, at: datetime, before: datetime) -> OpenSlot | None:
+    def next_slot(self, instant: datetime, latest_at: datetime) -> OpenSlot | None:
         """The stretch that contains `at`, else the next that opens before `before`."""
-        day, last = self.local_day(at), self.local_day(before)
+        day, last = self.local_day(instant), self.local_day(latest_at)
         while day <= last:
             for slot in self.slots(day):
-                if slot.closes > at:
-                    return slot if max(slot.opens, at) < before else None
+                if slot.closes > instant:
+                    return slot if max(slot.opens, instant) < latest_at else None
             day = self._day_after(day)
         return None
 
@@ -110,39 +110,39 @@ class OpenHours:
         )
         return OpenSlot(slot.opens, following.closes) if following else slot
 
-    def last_day(self, before: date, since: datetime) -> OpenSlot | None:
+    def last_day(self, before_date: date, earliest_at: datetime) -> OpenSlot | None:
         """The first open stretch of the last working day before a day, if it opens after `since`."""
-        day, first = before - _DAY, self.local_day(since)
+        day, first = before_date - _DAY, self.local_day(earliest_at)
         while day >= first:
             if slots := self.slots(day):
-                return slots[0] if slots[0].opens > since else None
+                return slots[0] if slots[0].opens > earliest_at else None
             day = self._day_before(day)
         return None
 
-    def last_slot(self, before: datetime, since: datetime) -> OpenSlot | None:
+    def last_slot(self, latest_at: datetime, earliest_at: datetime) -> OpenSlot | None:
         """The last stretch that is partly between two instants."""
-        day, first = self.local_day(before), self.local_day(since)
+        day, first = self.local_day(latest_at), self.local_day(earliest_at)
         while day >= first:
-            if slots := [slot for slot in self.slots(day) if slot.opens < before and slot.closes > since]:
+            if slots := [slot for slot in self.slots(day) if slot.opens < latest_at and slot.closes > earliest_at]:
                 return slots[-1]
             day = self._day_before(day)
         return None
 
-    def local_day(self, at: datetime) -> date:
-        return at.astimezone(self.zone).date()
+    def local_day(self, instant: datetime) -> date:
+        return instant.astimezone(self.zone).date()
 
-    def absent_at(self, at: datetime) -> bool:
-        return any(at in absence for absence in self.absences)
+    def absent_at(self, instant: datetime) -> bool:
+        return any(instant in absence for absence in self.absences)
 
-    def absence_matters(self, at: datetime, before: datetime) -> bool:
+    def absence_matters(self, instant: datetime, latest_at: datetime) -> bool:
         """Whether an absence, not only the hours, prevents the next notice."""
-        slot = replace(self, absences=()).next_slot(at, before)
-        return self.absent_at(at if slot is None else max(at, slot.opens))
+        slot = replace(self, absences=()).next_slot(instant, latest_at)
+        return self.absent_at(instant if slot is None else max(instant, slot.opens))
 
-    def why_closed(self, at: datetime) -> Message:
+    def why_closed(self, instant: datetime) -> Message:
         """Why the person may not be notified at a closed instant."""
-        day = self.local_day(at)
-        if self.absent_at(at):
+        day = self.local_day(instant)
+        if self.absent_at(instant):
             return PlanReason.ABSENT.to_message()
         if holiday := self._holiday(day):
             return PlanReason.HOLIDAY.to_message(holiday=holiday)
@@ -151,28 +151,30 @@ class OpenHours:
         opens, closes = self.clock or (time(), time())
         return PlanReason.OUTSIDE_HOURS.to_message(hours=f"{opens:%H:%M}-{closes:%H:%M}")
 
-    def keep(self, moment: ScheduledAction, now: datetime, before: datetime) -> ScheduledAction:
+    def keep(self, action: ScheduledAction, now: datetime, latest_at: datetime) -> ScheduledAction:
         """Moved into the recipient's hours, if any are left. A missed or failed action waits for them, so that an
         outage that ends at night wakes nobody. Without hours only a last warning is sent.
         """
         # After the end of the wait the hours that are open now are the last.
-        slot = self.next_slot(max(moment.at, now), max(before, now + _A_SECOND))
-        last_word = moment.kind is ActionType.WARN
+        slot = self.next_slot(max(action.at, now), max(latest_at, now + _A_SECOND))
+        last_word = action.kind is ActionType.WARN
         if slot is None:
-            return self.drop(moment, now, before) if moment.at < now and not last_word else moment
-        opens_again = not last_word or self.next_slot(slot.closes, before)
+            return self.drop(action, now, latest_at) if action.at < now and not last_word else action
+        opens_again = not last_word or self.next_slot(slot.closes, latest_at)
         ends = opens_again and not self.open_at(slot.closes)
-        return moment.replace(
-            held_until=slot.opens if moment.at < now < slot.opens else None, open_until=slot.closes if ends else None
+        return action.replace(
+            held_until=slot.opens if action.at < now < slot.opens else None, open_until=slot.closes if ends else None
         )
 
-    def drop(self, moment: ScheduledAction, at: datetime, before: datetime, *, late: bool = False) -> ScheduledAction:
+    def drop(
+        self, action: ScheduledAction, instant: datetime, latest_at: datetime, *, late: bool = False
+    ) -> ScheduledAction:
         """The action dropped, since there are no open hours between `at` and the end of the wait."""
-        reason = Reason.ABSENT if self.absence_matters(at, before) else Reason.QUIET_HOURS
-        return moment.dropped(reason, no_hours(late=late))
+        reason = Reason.ABSENT if self.absence_matters(instant, latest_at) else Reason.QUIET_HOURS
+        return action.dropped(reason, no_hours(late=late))
 
     @cached_property
-    def _away(self) -> tuple[OpenSlot, ...]:
+    def _merged_absences(self) -> tuple[OpenSlot, ...]:
         merged_absences: list[OpenSlot] = []
         for absence in sorted(self.absences, key=lambda slot: slot.opens):
             if merged_absences and absence.opens <= merged_absences[-1].closes:
@@ -186,7 +188,9 @@ class OpenHours:
     def _absences_in(self, span: OpenSlot | None) -> Iterator[OpenSlot]:
         if span is None:
             return
-        for absence in self._away[bisect_right(self._away, span.opens, key=lambda slot: slot.closes) :]:
+        for absence in self._merged_absences[
+            bisect_right(self._merged_absences, span.opens, key=lambda slot: slot.closes) :
+        ]:
             if absence.opens >= span.closes:
                 return
             yield absence

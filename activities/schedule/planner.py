@@ -14,13 +14,13 @@ from operator import itemgetter
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from activities.calendar.calendar import after, is_of_days, latest_end_of_day, share
+from activities.calendar.calendar import add_duration, is_of_days, latest_end_of_day, share
 from activities.people.directory import Directory, DirectoryFailure, UnknownPerson, askers
 from activities.people.person import Person
 from activities.schedule.escalation import escalation, told_of
 from activities.schedule.open_hours import OpenHours
 from activities.schedule.reminders import fallback, last_warnings, reminders
-from activities.schedule.turn import NOBODY, Others, SilentTurn, Span
+from activities.schedule.turn import NOBODY, CoSigners, SilentTurn, Span
 from activities.temporal.failures import directory_failure, passing_failure
 from workflows.follow_up import notification_types
 from workflows.follow_up.next_step import HORIZON
@@ -48,6 +48,12 @@ REMINDERS_AT_ONCE: Final = 200
 """Reminders in one schedule, shared by everyone whose turn it is."""
 AT_LEAST: Final = 2
 """Of each of them, however many they are."""
+_EACH: Final = "1d"
+"""From the question to its reminder, and from that to somebody else."""
+_EACH_WHEN_URGENT: Final = "1h"
+_AT_MOST: Final = "4w"
+"""Who is to hear of it in no hours within this is not waited for."""
+_ORDER: Final = list(ActionType)
 
 
 def nearest(schedule: Schedule, planning: PlanningInput) -> Schedule:
@@ -76,144 +82,17 @@ def nearest(schedule: Schedule, planning: PlanningInput) -> Schedule:
     )
 
 
-def _by_person(
-    actions: Iterable[ScheduledAction], number: Callable[[ScheduledAction], int]
-) -> dict[str, list[ScheduledAction]]:
-    actions_by_person: dict[str, list[ScheduledAction]] = {}
-    for action in actions:
-        if number(action):
-            actions_by_person.setdefault(action.person, []).append(action)
-    return {person: sorted(reminders, key=number) for person, reminders in actions_by_person.items()}
-
-
-def _number(revision: int, action: ScheduledAction) -> int:
-    return reminder_number(action.stage, revision) or 0
-
-
-_EACH: Final = "1d"
-"""From the question to its reminder, and from that to somebody else."""
-_EACH_WHEN_URGENT: Final = "1h"
-_AT_MOST: Final = "4w"
-"""Who is to hear of it in no hours within this is not waited for."""
-
-
 async def about_question(planning: PlanningInput, directory: Directory) -> list[ScheduledAction]:
     """The actions of the open question; one without open hours carries the reason."""
     if planning.question is None:
         return []
-    question = await _OpenQuestion.of(planning, planning.question, directory)
+    question = await _OpenQuestion.from_planning(planning, planning.question, directory)
     reminder = question.reminder()
     return [
         reminder,
         await question.somebody_else(reminder),
         *([question.end()] if planning.question.stops_clocks else []),
     ]
-
-
-@dataclass(frozen=True)
-class _OpenQuestion:
-    planning: PlanningInput
-    question: OpenQuestion
-    directory: Directory
-    requester: Person | None
-    """None when they have left the directory; the days are then those of whoever asked."""
-    there: ZoneInfo
-
-    @classmethod
-    async def of(cls, planning: PlanningInput, question: OpenQuestion, directory: Directory) -> "_OpenQuestion":
-        requester = await _known(directory, planning.subject.requester, planning.subject.kind)
-        person = requester or await directory.person(question.person, planning.subject.workflow_id)
-        return cls(planning, question, directory, requester, person.tz)
-
-    def reminder(self) -> ScheduledAction:
-        """To the requester; an absent one is not waited for."""
-        question_reason = PlanReason.QUESTION.to_message(number=self.question.number, person=self.question.person)
-        reasons = question_reason, PlanReason.NO_ANSWER.to_message(span=self._each)
-        stage = notification_types.unanswered(self.question.number)
-        reminder = self._moment(ActionType.QUESTION, self._later(self.question.at), stage, *reasons)
-        if self.requester is None:
-            return reminder.dropped(Reason.UNKNOWN_PERSON, PlanReason.NOT_IN_THE_DIRECTORY.to_message())
-        if self.requester.absent_at(reminder.at):
-            return reminder.dropped(Reason.ABSENT, PlanReason.ABSENT.to_message())
-        return self._opened(reminder, self.requester)
-
-    async def somebody_else(self, reminder: ScheduledAction) -> ScheduledAction:
-        """To someone who can answer, else to the requester again."""
-        action_at = reminder.at if reminder.suppressed else self._later(reminder.at)
-        skipped = [_why_skipped(reminder.suppressed).to_message(person=reminder.to)] if reminder.suppressed else []
-        recipient, role = self.requester, PlanReason.TO_REQUESTER_AGAIN
-        for id, candidate_role in self._candidates():
-            person = await _known(self.directory, id, self.planning.subject.kind)
-            why_not = await self._unsuitable(person, action_at) if person else PlanReason.NOT_TO_STRANGER
-            if why_not is None:
-                recipient, role = person, candidate_role
-                break
-            skipped.append(why_not.to_message(person=id))
-        still_open = PlanReason.QUESTION_STILL_OPEN.to_message(number=self.question.number)
-        to_whom = role.to_message(
-            person=recipient.id if recipient else reminder.to, other=self.planning.subject.requester
-        )
-        stage = notification_types.unanswered(self.question.number, again=True)
-        action = self._moment(ActionType.QUESTION, action_at, stage, still_open, to_whom, *skipped)
-        if recipient is None:
-            return action.dropped(Reason.UNKNOWN_PERSON, PlanReason.NOBODY_KNOWN.to_message())
-        return self._opened(action.replace(to=recipient.id), recipient)
-
-    def end(self) -> ScheduledAction:
-        pause = self.planning.policy.question.pause
-        reason = PlanReason.QUESTION_NOT_ANSWERED.to_message(number=self.question.number, span=pause)
-        return self._moment(ActionType.GO_ON, after(self.question.at, pause, self.there), "go-on", reason)
-
-    @property
-    def _each(self) -> str:
-        return _EACH_WHEN_URGENT if self.planning.policy.urgent else _EACH
-
-    def _later(self, instant: datetime) -> datetime:
-        return after(instant, self._each, self.there)
-
-    def _moment(self, kind: ActionType, action_at: datetime, stage: str, *reasons: Message) -> ScheduledAction:
-        requester = self.planning.subject.requester
-        return ScheduledAction(
-            at=action_at, kind=kind, stage=stage, person=self.question.person, to=requester, reasons=reasons
-        )
-
-    def _opened(self, action: ScheduledAction, person: Person) -> ScheduledAction:
-        hours, now = OpenHours.of(person, self.planning.policy), self.planning.now
-        latest_at = after(max(action.at, now), _AT_MOST, person.tz)
-        slot = hours.next_slot(action.at, latest_at)
-        if slot is None:
-            return hours.drop(action, action.at, latest_at)
-        if action.at not in slot:
-            action = action.moved(slot.opens, PlanReason.INTO_HOURS_OF.to_message(person=person.id))
-        return hours.keep(action, now, latest_at)
-
-    def _candidates(self) -> Iterator[tuple[str, PlanReason]]:
-        if self.requester and self.requester.manager:
-            yield self.requester.manager, PlanReason.TO_MANAGER
-        escalation = self.planning.policy.escalation
-        if escalation and escalation.fallback:
-            yield escalation.fallback, PlanReason.TO_FALLBACK
-
-    async def _unsuitable(self, person: Person, instant: datetime) -> PlanReason | None:
-        if person.id == self.question.person:
-            return PlanReason.NOT_TO_ASKER
-        if person.absent_at(instant):
-            return PlanReason.NOT_TO_ABSENT
-        return None if await self.directory.devices(person) else PlanReason.NOT_TO_PHONELESS
-
-
-def _why_skipped(reason: Reason) -> PlanReason:
-    return PlanReason.NOT_TO_STRANGER if reason is Reason.UNKNOWN_PERSON else PlanReason.NOT_TO_ABSENT
-
-
-async def _known(directory: Directory, id: str, kind: str) -> Person | None:
-    try:
-        return (await directory.person(id)).about(kind)
-    except UnknownPerson:
-        return None
-
-
-_ORDER: Final = list(ActionType)
 
 
 class PolicyPlanner(Planner, StandInFinder):
@@ -229,7 +108,7 @@ class PolicyPlanner(Planner, StandInFinder):
     async def check(self, stand_in: StandIn) -> StandInReport:
         """Fails with `directory` when nobody can be looked up."""
         try:
-            person = (await self._directory.person(stand_in.person, stand_in.beside)).about(stand_in.kind)
+            person = (await self._directory.person(stand_in.person, stand_in.beside)).for_kind(stand_in.kind)
             is_asker = person.id in await askers(self._directory, stand_in.reviewed_for)
         except UnknownPerson as stranger:
             return StandInReport(refused=stranger.message)
@@ -262,7 +141,7 @@ class PolicyPlanner(Planner, StandInFinder):
             actions += await (
                 self._about_missing(planning, turn, span)
                 if turn.person in missing
-                else self._about(planning, turn, span, people)
+                else self._plan_turn(planning, turn, span, people)
             )
             await asyncio.sleep(0)  # A crowd is planned one by one: whoever waits for the loop gets it in between.
         actions.sort(key=lambda action: (action.at, _ORDER.index(action.kind), action.person))
@@ -276,7 +155,7 @@ class PolicyPlanner(Planner, StandInFinder):
             missing=missing,
         )
 
-    async def _about(
+    async def _plan_turn(
         self, planning: PlanningInput, turn: Turn, span: Span, people: Mapping[str, Person]
     ) -> list[ScheduledAction]:
         person = people[turn.person]
@@ -286,7 +165,9 @@ class PolicyPlanner(Planner, StandInFinder):
             if other_turn is not turn and other_turn.person in people
         ]
         mailed_along = await self._mailed_along(planning, person, other_signers)
-        silence = SilentTurn.of(planning, self._directory, turn, span, there=person, others=mailed_along)
+        silence = SilentTurn.for_turn(
+            planning, self._directory, turn, span, calendar_owner=person, co_signers=mailed_along
+        )
         warnings = last_warnings(silence)
         nudges, late, wait, alerts = await _follow_up(silence, warnings)
         switches = await self._other_channel(silence, person, [*warnings, *nudges])
@@ -308,7 +189,7 @@ class PolicyPlanner(Planner, StandInFinder):
         """A signer who left the directory gets no notices; their silence still counts, in the requester's hours."""
         requester = await self._directory.person(planning.subject.requester, planning.subject.workflow_id)
         calendar_owner = requester.model_copy(update={"absent": ()})
-        silence = SilentTurn.of(planning, self._directory, turn, span, there=calendar_owner)
+        silence = SilentTurn.for_turn(planning, self._directory, turn, span, calendar_owner=calendar_owner)
         return (await _alerts((silence, []), (silence.overdue, []), []))[1]
 
     async def _span(self, planning: PlanningInput, people: Mapping[str, Person]) -> Span:
@@ -318,7 +199,7 @@ class PolicyPlanner(Planner, StandInFinder):
             return Span(_review_due(planning, due_at, signers), due_at)
         if not planning.policy.expires:
             return Span(due_at, due_at + HORIZON)
-        return Span(due_at, after(due_at, planning.policy.grace, signers[0].tz))
+        return Span(due_at, add_duration(due_at, planning.policy.grace, signers[0].tz))
 
     async def _signers(self, planning: PlanningInput) -> dict[str, Person]:
         """The signers whom the directory knows; one who left does not stop the others."""
@@ -326,10 +207,10 @@ class PolicyPlanner(Planner, StandInFinder):
         for signer in planning.subject.people:
             with suppress(UnknownPerson):
                 person = await self._directory.person(signer.person, planning.subject.workflow_id)
-                person_by_id[signer.person] = person.about(planning.subject.kind)
+                person_by_id[signer.person] = person.for_kind(planning.subject.kind)
         return person_by_id
 
-    async def _mailed_along(self, planning: PlanningInput, person: Person, other_signers: list[Person]) -> Others:
+    async def _mailed_along(self, planning: PlanningInput, person: Person, other_signers: list[Person]) -> CoSigners:
         """The others whom each mail to this signer also reaches."""
         if (
             planning.policy.urgent
@@ -338,7 +219,126 @@ class PolicyPlanner(Planner, StandInFinder):
             or await self._has_phone(person, planning.now)
         ):
             return NOBODY
-        return Others.of(other_signers, planning.policy)
+        return CoSigners.from_people(other_signers, planning.policy)
+
+
+def _by_person(
+    actions: Iterable[ScheduledAction], number: Callable[[ScheduledAction], int]
+) -> dict[str, list[ScheduledAction]]:
+    actions_by_person: dict[str, list[ScheduledAction]] = {}
+    for action in actions:
+        if number(action):
+            actions_by_person.setdefault(action.person, []).append(action)
+    return {person: sorted(reminders, key=number) for person, reminders in actions_by_person.items()}
+
+
+def _number(revision: int, action: ScheduledAction) -> int:
+    return reminder_number(action.stage, revision) or 0
+
+
+@dataclass(frozen=True)
+class _OpenQuestion:
+    planning: PlanningInput
+    question: OpenQuestion
+    directory: Directory
+    requester: Person | None
+    """None when they have left the directory; the days are then those of whoever asked."""
+    zone: ZoneInfo
+
+    @classmethod
+    async def from_planning(
+        cls, planning: PlanningInput, question: OpenQuestion, directory: Directory
+    ) -> "_OpenQuestion":
+        requester = await _find_person(directory, planning.subject.requester, planning.subject.kind)
+        person = requester or await directory.person(question.person, planning.subject.workflow_id)
+        return cls(planning, question, directory, requester, person.tz)
+
+    def reminder(self) -> ScheduledAction:
+        """To the requester; an absent one is not waited for."""
+        question_reason = PlanReason.QUESTION.to_message(number=self.question.number, person=self.question.person)
+        reasons = question_reason, PlanReason.NO_ANSWER.to_message(span=self._interval)
+        stage = notification_types.unanswered(self.question.number)
+        reminder = self._build_action(ActionType.QUESTION, self._later(self.question.at), stage, *reasons)
+        if self.requester is None:
+            return reminder.dropped(Reason.UNKNOWN_PERSON, PlanReason.NOT_IN_THE_DIRECTORY.to_message())
+        if self.requester.absent_at(reminder.at):
+            return reminder.dropped(Reason.ABSENT, PlanReason.ABSENT.to_message())
+        return self._opened(reminder, self.requester)
+
+    async def somebody_else(self, reminder: ScheduledAction) -> ScheduledAction:
+        """To someone who can answer, else to the requester again."""
+        action_at = reminder.at if reminder.suppressed else self._later(reminder.at)
+        skipped = [_why_skipped(reminder.suppressed).to_message(person=reminder.to)] if reminder.suppressed else []
+        recipient, role = self.requester, PlanReason.TO_REQUESTER_AGAIN
+        for id, candidate_role in self._candidates():
+            person = await _find_person(self.directory, id, self.planning.subject.kind)
+            why_not = await self._unsuitable(person, action_at) if person else PlanReason.NOT_TO_STRANGER
+            if why_not is None:
+                recipient, role = person, candidate_role
+                break
+            skipped.append(why_not.to_message(person=id))
+        still_open = PlanReason.QUESTION_STILL_OPEN.to_message(number=self.question.number)
+        to_whom = role.to_message(
+            person=recipient.id if recipient else reminder.to, other=self.planning.subject.requester
+        )
+        stage = notification_types.unanswered(self.question.number, to_alternate=True)
+        action = self._build_action(ActionType.QUESTION, action_at, stage, still_open, to_whom, *skipped)
+        if recipient is None:
+            return action.dropped(Reason.UNKNOWN_PERSON, PlanReason.NOBODY_KNOWN.to_message())
+        return self._opened(action.replace(to=recipient.id), recipient)
+
+    def end(self) -> ScheduledAction:
+        pause = self.planning.policy.question.pause
+        reason = PlanReason.QUESTION_NOT_ANSWERED.to_message(number=self.question.number, span=pause)
+        return self._build_action(ActionType.GO_ON, add_duration(self.question.at, pause, self.zone), "go-on", reason)
+
+    @property
+    def _interval(self) -> str:
+        return _EACH_WHEN_URGENT if self.planning.policy.urgent else _EACH
+
+    def _later(self, instant: datetime) -> datetime:
+        return add_duration(instant, self._interval, self.zone)
+
+    def _build_action(self, kind: ActionType, action_at: datetime, stage: str, *reasons: Message) -> ScheduledAction:
+        requester = self.planning.subject.requester
+        return ScheduledAction(
+            at=action_at, kind=kind, stage=stage, person=self.question.person, to=requester, reasons=reasons
+        )
+
+    def _opened(self, action: ScheduledAction, person: Person) -> ScheduledAction:
+        hours, now = OpenHours.for_person(person, self.planning.policy), self.planning.now
+        latest_at = add_duration(max(action.at, now), _AT_MOST, person.tz)
+        slot = hours.next_slot(action.at, latest_at)
+        if slot is None:
+            return hours.drop(action, action.at, latest_at)
+        if action.at not in slot:
+            action = action.move(slot.opens, PlanReason.INTO_HOURS_OF.to_message(person=person.id))
+        return hours.keep(action, now, latest_at)
+
+    def _candidates(self) -> Iterator[tuple[str, PlanReason]]:
+        if self.requester and self.requester.manager:
+            yield self.requester.manager, PlanReason.TO_MANAGER
+        escalation = self.planning.policy.escalation
+        if escalation and escalation.fallback:
+            yield escalation.fallback, PlanReason.TO_FALLBACK
+
+    async def _unsuitable(self, person: Person, instant: datetime) -> PlanReason | None:
+        if person.id == self.question.person:
+            return PlanReason.NOT_TO_ASKER
+        if person.absent_at(instant):
+            return PlanReason.NOT_TO_ABSENT
+        return None if await self.directory.devices(person) else PlanReason.NOT_TO_PHONELESS
+
+
+def _why_skipped(reason: Reason) -> PlanReason:
+    return PlanReason.NOT_TO_STRANGER if reason is Reason.UNKNOWN_PERSON else PlanReason.NOT_TO_ABSENT
+
+
+async def _find_person(directory: Directory, id: str, kind: str) -> Person | None:
+    try:
+        return (await directory.person(id)).for_kind(kind)
+    except UnknownPerson:
+        return None
 
 
 async def _follow_up(
@@ -375,7 +375,7 @@ def _due_at(planning: PlanningInput, signers: Sequence[Person]) -> datetime:
     if isinstance(planning.due, datetime):
         return planning.due.astimezone(UTC)
     window, zone = planning.policy.window, signers[0].tz
-    ends_at = after(planning.window_from, window, zone)
+    ends_at = add_duration(planning.window_from, window, zone)
     last_day = ends_at.astimezone(zone).date()
     day, people = planning.due or last_day, signers
     if planning.due is None and not planning.policy.urgent and not planning.subject.type.spec.document:
@@ -400,7 +400,7 @@ def _review_due(planning: PlanningInput, due_at: datetime, reviewers: Sequence[P
         begins = min(planning.window_from, due_at)
         ends_at = starts_at + (share(begins, due_at, int(review_time.removesuffix("%"))) - begins)
     else:
-        ends_at = after(starts_at, review_time, zone)
+        ends_at = add_duration(starts_at, review_time, zone)
     if ends_at - starts_at >= _DAY:
         day = ends_at.astimezone(zone).date()
         ends_at = latest_end_of_day(day, ((reviewer.tz, reviewer.working_hours[1]) for reviewer in reviewers))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from activities.calendar.calendar import after, at_clock, before, is_of_days, start_of_day
+from activities.calendar.calendar import add_duration, at_clock, is_of_days, start_of_day, subtract_duration
 from activities.schedule.open_hours import OpenSlot
 from activities.schedule.turn import SilentTurn, by_day
 from workflows.follow_up import notification_types
@@ -22,79 +22,118 @@ from workflows.model.schedule import ActionType, Reason, ScheduledAction
 
 _A_DAY: Final = timedelta(days=1)
 _A_MINUTE: Final = timedelta(minutes=1)
+ON_THE_DAY: Final = "0d"
+_AN_INSTANT: Final = timedelta(microseconds=1)
 
 
-def mailed(silence: SilentTurn, moment: ScheduledAction, heard_at: datetime | None) -> ScheduledAction:
+def mailed(silence: SilentTurn, action: ScheduledAction, heard_at: datetime | None) -> ScheduledAction:
     """A notice at the time of its mail; `heard_at` is the time of the one before."""
-    if moment.suppressed is not None or silence.others.awake_at(moment.at):
-        return moment
-    if best := _best(silence, _next_day(silence, moment.at)):
+    if action.suppressed is not None or silence.co_signers.awake_at(action.at):
+        return action
+    if best := _best(silence, _next_day(silence, action.at)):
         slot = best[0]
-        return moment.moved(silence.spread(max(slot.opens, moment.at), slot), _together(silence))
-    return _all_the_same(silence, moment, heard_at)
+        return action.move(silence.spread(max(slot.opens, action.at), slot), _together(silence))
+    return _all_the_same(silence, action, heard_at)
 
 
 def warned(silence: SilentTurn, warning: ScheduledAction) -> ScheduledAction:
     """A last warning at the time of its mail, never later than planned, and never omitted."""
-    if warning.suppressed is not None or silence.others.awake_at(warning.at):
+    if warning.suppressed is not None or silence.co_signers.awake_at(warning.at):
         return warning
     day = OpenSlot(max(silence.came_at, warning.at - _A_DAY), warning.at)
-    if best := _best(silence, silence.hours.within(day)):
+    if best := _best(silence, silence.hours.find_parts(day)):
         slot = best[-1]
         latest = max(slot.opens, slot.closes - _A_MINUTE)
-        return warning.moved(silence.spread_ahead(latest, slot), _together(silence))
+        return warning.move(silence.spread_ahead(latest, slot), _together(silence))
     return _waking(silence, warning, PlanReason.NO_BETTER_TIME)
 
 
-def _best(silence: SilentTurn, own_slots: Iterable[OpenSlot]) -> list[OpenSlot]:
-    return silence.others.best(own_slots, by_day(silence.hours.zone))
-
-
-def _next_day(silence: SilentTurn, instant: datetime) -> list[OpenSlot]:
-    """The rest of the signer's hours today, and those of their next day."""
-    today = silence.hours.next_slot(instant, silence.until)
-    if today is None:
-        return []
-    tomorrow = silence.hours.next_slot(today.closes, silence.until)
-    days = [today, tomorrow] if tomorrow else [today]
-    return [OpenSlot(max(day.opens, instant), min(day.closes, silence.until)) for day in days]
-
-
-def _all_the_same(silence: SilentTurn, action: ScheduledAction, heard_at: datetime | None) -> ScheduledAction:
-    rhythm = silence.policy.reminders
-    heard = max((instant for instant in (heard_at, silence.heard_at) if instant is not None), default=None)
-    if rhythm is None or heard is None or after(heard, rhythm.every, silence.hours.zone) > action.at:
-        return action.dropped(Reason.OTHERS_ASLEEP, PlanReason.OTHERS_ASLEEP.to_message(people=silence.others))
-    return _waking(silence, action, PlanReason.NOTHING_REACHED)
-
-
-def _waking(silence: SilentTurn, action: ScheduledAction, because: PlanReason) -> ScheduledAction:
-    may_wake = PlanReason.MAY_WAKE.to_message(people=silence.others)
-    return action.replace(wakes_others=True, reasons=(*action.reasons, may_wake, because.to_message()))
-
-
-def _together(silence: SilentTurn) -> Message:
-    return PlanReason.DAY_FOR_OTHERS.to_message(people=silence.others)
-
-
 def reminders(
-    silence: SilentTurn, others: list[ScheduledAction], alert: datetime | None = None
+    silence: SilentTurn, other_notices: list[ScheduledAction], alert: datetime | None = None
 ) -> list[ScheduledAction]:
     """Every reminder and snooze; dropped ones have a reason. `others` are planned notices: last warnings, and for late
     reminders all in time. `alert` is an escalation: no reminder coincides with it, or leaves no time before it.
     """
-    snoozes = [silence.held(mailed(silence, snooze, None)) for snooze in _snoozes(silence, others)]
+    snoozes = [silence.keep_to_own_hours(mailed(silence, snooze, None)) for snooze in _snoozes(silence, other_notices)]
     rhythm = silence.policy.reminders
     if rhythm is None:
         return snoozes
-    warned = [] if silence.late else [action.at for action in others if action.suppressed is None]
-    nudges = [action.at for action in (*others, *snoozes) if action.suppressed is None]
-    last_word = min(warned, default=silence.until)
+    warned = [] if silence.late else [action.at for action in other_notices if action.suppressed is None]
+    nudges = [action.at for action in (*other_notices, *snoozes) if action.suppressed is None]
+    last_word = min(warned, default=silence.ends_at)
     planned = list(_Series(silence, rhythm, last_word, [*nudges], alert).all())
     unplanned = silence.heard_besides((*nudges, *(reminder.at for reminder in planned if reminder.suppressed is None)))
     if unplanned:
         planned = list(_Series(silence, rhythm, last_word, [*nudges, *unplanned], alert).all())
     return [*snoozes, *planned]
+
+
+def last_warnings(silence: SilentTurn) -> list[ScheduledAction]:
+    """Every warning of the policy, the nearest to the due date first; dropped ones carry their reason."""
+    warnings: list[ScheduledAction] = []
+    nearer: list[tuple[str, datetime]] = []
+    for ahead in sorted(silence.policy.warnings, key=lambda ahead: _nearness(silence, ahead), reverse=True):
+        placed = warned(silence, _placed(silence, _nominal(silence, ahead)))
+        if placed.suppressed is None and (reason := _too_soon(silence, ahead, placed.at, nearer)):
+            placed = placed.dropped(Reason.TOO_SOON, reason)
+        if placed.suppressed is None:
+            nearer.append((ahead, placed.at))
+        warnings.append(silence.keep_to_own_hours(placed))
+    return warnings
+
+
+def fallback(silence: SilentTurn, nudges: Iterable[ScheduledAction]) -> list[ScheduledAction]:
+    """The switch to another channel, in open hours and an hour from `nudges`; none if the policy has none. Its need is
+    checked at that time.
+    """
+    wait = silence.policy.fallback_after
+    if wait is None:
+        return []
+    switch_at = add_duration(silence.since, wait, silence.hours.zone)
+    switch = silence.build_action(
+        ActionType.FALLBACK, switch_at, NotificationType.FALLBACK, PlanReason.NOT_OPENED.to_message(span=wait)
+    )
+    # Other signers may get the mail as well, where it is Core Signature's.
+    switch = switch.replace(wakes_others=True)
+    if switch_at >= silence.closes:
+        return [switch.dropped(Reason.SUPERSEDED, PlanReason.PAST_CLOSING.to_message())]
+    slot = silence.hours.next_slot(switch_at, silence.closes)
+    if slot is None:
+        return [silence.closed(switch, switch_at)]
+    if switch_at not in slot:
+        switch = switch.move(silence.spread(slot.opens, slot), *_moved_from(silence, switch_at))
+    return [silence.keep_to_own_hours(_apart(switch, nudges, slot))]
+
+
+def _best(silence: SilentTurn, own_slots: Iterable[OpenSlot]) -> list[OpenSlot]:
+    return silence.co_signers.best(own_slots, by_day(silence.hours.zone))
+
+
+def _next_day(silence: SilentTurn, instant: datetime) -> list[OpenSlot]:
+    """The rest of the signer's hours today, and those of their next day."""
+    today = silence.hours.next_slot(instant, silence.ends_at)
+    if today is None:
+        return []
+    tomorrow = silence.hours.next_slot(today.closes, silence.ends_at)
+    days = [today, tomorrow] if tomorrow else [today]
+    return [OpenSlot(max(day.opens, instant), min(day.closes, silence.ends_at)) for day in days]
+
+
+def _all_the_same(silence: SilentTurn, action: ScheduledAction, heard_at: datetime | None) -> ScheduledAction:
+    rhythm = silence.policy.reminders
+    heard = max((instant for instant in (heard_at, silence.heard_at) if instant is not None), default=None)
+    if rhythm is None or heard is None or add_duration(heard, rhythm.every, silence.hours.zone) > action.at:
+        return action.dropped(Reason.OTHERS_ASLEEP, PlanReason.OTHERS_ASLEEP.to_message(people=silence.co_signers))
+    return _waking(silence, action, PlanReason.NOTHING_REACHED)
+
+
+def _waking(silence: SilentTurn, action: ScheduledAction, because: PlanReason) -> ScheduledAction:
+    may_wake = PlanReason.MAY_WAKE.to_message(people=silence.co_signers)
+    return action.replace(wakes_others=True, reasons=(*action.reasons, may_wake, because.to_message()))
+
+
+def _together(silence: SilentTurn) -> Message:
+    return PlanReason.DAY_FOR_OTHERS.to_message(people=silence.co_signers)
 
 
 @dataclass(frozen=True)
@@ -110,29 +149,29 @@ class _Series:
 
     def all(self) -> Iterator[ScheduledAction]:
         """Each counts from the one before, even a dropped one."""
-        remind_at = after(self.silence.since, self.rhythm.first, self.silence.hours.zone)
+        remind_at = add_duration(self.silence.since, self.rhythm.first, self.silence.hours.zone)
         for number in range(1, self.rhythm.most + 1):
-            if self.silence.late and remind_at >= self.silence.until:
+            if self.silence.late and remind_at >= self.silence.ends_at:
                 return
             placed = self._placed(_reminder(self.silence, self.rhythm, number, remind_at), is_first=number == 1)
             if placed.suppressed is None:
                 self.nudges.append(placed.at)
-            yield self.silence.held(placed)
-            remind_at = self._after(placed.at)
+            yield self.silence.keep_to_own_hours(placed)
+            remind_at = self._next_after(placed.at)
 
     def _placed(self, reminder: ScheduledAction, *, is_first: bool) -> ScheduledAction:
         """The reminder at the first possible time, else dropped for what held it back.
 
         Terminates: each try passes one of finitely many notices.
         """
-        first = self._tried(reminder, spread=is_first)
+        first = self._try_time(reminder, spread=is_first)
         candidate = first
         while (later := self._after_what_keeps_back(candidate)) is not None:
             put_off = PlanReason.PUT_OFF.to_message(when=self.silence.local(first.at))
-            candidate = self._tried(reminder.moved(later, put_off, first.reasons[-1]))
+            candidate = self._try_time(reminder.move(later, put_off, first.reasons[-1]))
         return first if candidate.suppressed else candidate
 
-    def _tried(self, reminder: ScheduledAction, *, spread: bool = False) -> ScheduledAction:
+    def _try_time(self, reminder: ScheduledAction, *, spread: bool = False) -> ScheduledAction:
         opened = _opened(self.silence, reminder, spread=spread)
         return self._uncrowded(mailed(self.silence, opened, self._heard_before(opened.at)))
 
@@ -140,15 +179,15 @@ class _Series:
         """When to try again; None if it can be sent, is in the log already, or has no time left."""
         retry_at: datetime | None = None
         if reminder.suppressed is Reason.SNOOZED:
-            retry_at = self._after(self.silence.snoozes[-1].until)
+            retry_at = self._next_after(self.silence.snoozes[-1].until)
         elif reminder.suppressed is Reason.OTHERS_ASLEEP:
             heard = max(filter(None, (self._heard_before(reminder.at), self.silence.heard_at)), default=None)
-            retry_at = heard and self._after(heard)
+            retry_at = heard and self._next_after(heard)
         elif reminder.suppressed is Reason.TOO_SOON:
             close = [nudge for nudge in self.nudges if too_close(reminder.at, (nudge,))]
             if self.alert is not None and self._is_for_the_alert(reminder.at):
                 close.append(self.alert)
-            retry_at = max((max(self._after(nudge), nudge + APART) for nudge in close), default=None)
+            retry_at = max((max(self._next_after(nudge), nudge + APART) for nudge in close), default=None)
         return retry_at if retry_at and retry_at > reminder.at and not self.silence.has_had(reminder) else None
 
     def _uncrowded(self, reminder: ScheduledAction) -> ScheduledAction:
@@ -168,28 +207,28 @@ class _Series:
     def _heard_before(self, instant: datetime) -> datetime | None:
         return max((nudge for nudge in self.nudges if nudge < instant), default=None)
 
-    def _after(self, instant: datetime) -> datetime:
-        return after(instant, self.rhythm.every, self.silence.hours.zone)
+    def _next_after(self, instant: datetime) -> datetime:
+        return add_duration(instant, self.rhythm.every, self.silence.hours.zone)
 
 
 def _reminder(silence: SilentTurn, rhythm: Reminders, number: int, remind_at: datetime) -> ScheduledAction:
     if silence.late:
         stage = notification_types.overdue(number, silence.planning.revision)
         reason = PlanReason.OVERDUE_REMINDER.to_message(when=silence.local(silence.due), span=rhythm.every)
-        return silence.moment(ActionType.OVERDUE, remind_at, stage, reason)
+        return silence.build_action(ActionType.OVERDUE, remind_at, stage, reason)
     code, span = (PlanReason.FIRST_REMINDER, rhythm.first) if number == 1 else (PlanReason.NEXT_REMINDER, rhythm.every)
     reason = code.to_message(number=number, most=rhythm.most, span=span)
-    return silence.moment(ActionType.REMIND, remind_at, notification_types.reminder(number), reason)
+    return silence.build_action(ActionType.REMIND, remind_at, notification_types.reminder(number), reason)
 
 
 def _snoozes(silence: SilentTurn, other_notices: list[ScheduledAction]) -> Iterator[ScheduledAction]:
     planned = [notice.at for notice in other_notices if notice.suppressed is None]
     for snooze in filter(silence.has, silence.snoozes):
         reason = PlanReason.SNOOZED.to_message(when=silence.local(snooze.until))
-        action = silence.moment(ActionType.REMIND, snooze.until, notification_types.snooze(snooze.number), reason)
+        action = silence.build_action(ActionType.REMIND, snooze.until, notification_types.snooze(snooze.number), reason)
         if snooze != silence.snoozes[-1]:
             action = action.dropped(Reason.SNOOZED, PlanReason.CHOSE_ANOTHER_TIME.to_message())
-        elif snooze.until >= silence.until:
+        elif snooze.until >= silence.ends_at:
             action = action.dropped(Reason.SUPERSEDED, silence.past_end)
         elif too_close(snooze.until, planned):
             action = action.dropped(Reason.TOO_SOON, PlanReason.WARNING_WITHIN_THE_HOUR.to_message())
@@ -199,14 +238,14 @@ def _snoozes(silence: SilentTurn, other_notices: list[ScheduledAction]) -> Itera
 def _opened(silence: SilentTurn, reminder: ScheduledAction, *, spread: bool) -> ScheduledAction:
     """In the next open hours, also for one they snoozed; a reminder that counts from another is spread with that."""
     hours, nominal = silence.hours, reminder.at
-    if nominal >= silence.until:
+    if nominal >= silence.ends_at:
         return reminder.dropped(Reason.SUPERSEDED, PlanReason.PAST_DUE.to_message())
-    slot = hours.next_slot(nominal, silence.until)
+    slot = hours.next_slot(nominal, silence.ends_at)
     if slot is None:
         return silence.closed(reminder, nominal)
     slot = hours.unbroken(slot)
     if nominal not in slot:
-        reminder = reminder.moved(silence.spread(slot.opens, slot), *_moved_from(silence, nominal))
+        reminder = reminder.move(silence.spread(slot.opens, slot), *_moved_from(silence, nominal))
     elif spread:
         reminder = reminder.replace(at=silence.spread(nominal, slot))
     if silence.snoozes and nominal < silence.snoozes[-1].until and reminder.at < _every_after(silence):
@@ -224,25 +263,7 @@ def _moved_from(
 def _every_after(silence: SilentTurn) -> datetime:
     """One `every` after the last snooze."""
     snoozed_until, rhythm = silence.snoozes[-1].until, silence.policy.reminders
-    return after(snoozed_until, rhythm.every, silence.hours.zone) if rhythm else snoozed_until
-
-
-ON_THE_DAY: Final = "0d"
-_AN_INSTANT: Final = timedelta(microseconds=1)
-
-
-def last_warnings(silence: SilentTurn) -> list[ScheduledAction]:
-    """Every warning of the policy, the nearest to the due date first; dropped ones carry their reason."""
-    warnings: list[ScheduledAction] = []
-    nearer: list[tuple[str, datetime]] = []
-    for ahead in sorted(silence.policy.warnings, key=lambda ahead: _nearness(silence, ahead), reverse=True):
-        placed = warned(silence, _placed(silence, _nominal(silence, ahead)))
-        if placed.suppressed is None and (reason := _too_soon(silence, ahead, placed.at, nearer)):
-            placed = placed.dropped(Reason.TOO_SOON, reason)
-        if placed.suppressed is None:
-            nearer.append((ahead, placed.at))
-        warnings.append(silence.held(placed))
-    return warnings
+    return add_duration(snoozed_until, rhythm.every, silence.hours.zone) if rhythm else snoozed_until
 
 
 def _too_soon(
@@ -263,31 +284,31 @@ def _nearness(silence: SilentTurn, ahead: str) -> tuple[datetime, bool]:
     """The sort key of warnings; the one on the day counts as nearest, also where it moves to an earlier day."""
     if ahead != ON_THE_DAY:
         return _ahead(silence, ahead)[0], False
-    zone, day = silence.hours.zone, silence.hours.local_day(silence.until - _AN_INSTANT)
+    zone, day = silence.hours.zone, silence.hours.local_day(silence.ends_at - _AN_INSTANT)
     return start_of_day(day, zone), True
 
 
 def _nominal(silence: SilentTurn, ahead: str) -> ScheduledAction:
     warning_at, reason = _on_the_day(silence) if ahead == ON_THE_DAY else _ahead(silence, ahead)
-    return silence.moment(
+    return silence.build_action(
         ActionType.WARN, warning_at, notification_types.warning(ahead, silence.planning.revision), reason
     )
 
 
 def _ahead(silence: SilentTurn, ahead: str) -> tuple[datetime, Message]:
-    return before(silence.until, ahead, silence.hours.zone), PlanReason.BEFORE_DUE.to_message(span=ahead)
+    return subtract_duration(silence.ends_at, ahead, silence.hours.zone), PlanReason.BEFORE_DUE.to_message(span=ahead)
 
 
 def _on_the_day(silence: SilentTurn) -> tuple[datetime, Message]:
     """When their hours open on that day, or on the last working day before the due date."""
-    hours, day = silence.hours, silence.hours.local_day(silence.until - _AN_INSTANT)
+    hours, day = silence.hours, silence.hours.local_day(silence.ends_at - _AN_INSTANT)
     slots = hours.slots(day)
-    if slots and slots[0].opens < silence.until:
+    if slots and slots[0].opens < silence.ends_at:
         return slots[0].opens, PlanReason.ON_DUE_DAY.to_message()
     if earlier := hours.last_day(day, silence.came_at):
         return earlier.opens, PlanReason.ON_LAST_WORKING_DAY.to_message()
-    usual = at_clock(day, hours.clock[0], hours.zone) if hours.clock else silence.until
-    return usual if usual < silence.until else start_of_day(day, hours.zone), PlanReason.ON_DUE_DAY.to_message()
+    usual = at_clock(day, hours.clock[0], hours.zone) if hours.clock else silence.ends_at
+    return usual if usual < silence.ends_at else start_of_day(day, hours.zone), PlanReason.ON_DUE_DAY.to_message()
 
 
 def _placed(silence: SilentTurn, warning: ScheduledAction) -> ScheduledAction:
@@ -306,9 +327,9 @@ def _on_its_day(silence: SilentTurn, warning: ScheduledAction, day: OpenSlot) ->
     if day.opens <= warning.at <= day.closes:
         return warning.replace(at=silence.spread_ahead(warning.at, day))
     if warning.at > day.closes > silence.came_at:
-        return warning.moved(silence.spread_ahead(day.closes, day), PlanReason.INTO_WORKING_HOURS.to_message())
-    if warning.at < day.opens < silence.until and (opens_at := _opening(silence, day)):
-        return warning.moved(opens_at, PlanReason.INTO_WORKING_HOURS.to_message())
+        return warning.move(silence.spread_ahead(day.closes, day), PlanReason.INTO_WORKING_HOURS.to_message())
+    if warning.at < day.opens < silence.ends_at and (opens_at := _opening(silence, day)):
+        return warning.move(opens_at, PlanReason.INTO_WORKING_HOURS.to_message())
     return warning
 
 
@@ -316,12 +337,12 @@ def _from_a_day_off(silence: SilentTurn, warning: ScheduledAction) -> ScheduledA
     """On the next working day if that leaves time to act, else on the last before."""
     hours = silence.hours
     today = hours.local_day(warning.at)
-    later = hours.next_slot(warning.at, silence.until)
+    later = hours.next_slot(warning.at, silence.ends_at)
     if later and (opens_at := _opening(silence, later)):
-        return warning.moved(opens_at, *_moved_from(silence, warning.at))
+        return warning.move(opens_at, *_moved_from(silence, warning.at))
     if earlier := hours.last_day(today, silence.came_at):
         reasons = _moved_from(silence, warning.at, PlanReason.MOVED_EARLIER)
-        return warning.moved(silence.spread(earlier.opens, earlier), *reasons)
+        return warning.move(silence.spread(earlier.opens, earlier), *reasons)
     whole_day = OpenSlot(*(start_of_day(day, hours.zone) for day in (today, today + timedelta(days=1))))
     return warning.replace(at=silence.spread_ahead(warning.at, whole_day))
 
@@ -333,35 +354,12 @@ def _opening(silence: SilentTurn, slot: OpenSlot) -> datetime | None:
     )
 
 
-def fallback(silence: SilentTurn, nudges: Iterable[ScheduledAction]) -> list[ScheduledAction]:
-    """The switch to another channel, in open hours and an hour from `nudges`; none if the policy has none. Its need is
-    checked at that time.
-    """
-    wait = silence.policy.fallback_after
-    if wait is None:
-        return []
-    switch_at = after(silence.since, wait, silence.hours.zone)
-    switch = silence.moment(
-        ActionType.FALLBACK, switch_at, NotificationType.FALLBACK, PlanReason.NOT_OPENED.to_message(span=wait)
-    )
-    # Other signers may get the mail as well, where it is Core Signature's.
-    switch = switch.replace(wakes_others=True)
-    if switch_at >= silence.closes:
-        return [switch.dropped(Reason.SUPERSEDED, PlanReason.PAST_CLOSING.to_message())]
-    slot = silence.hours.next_slot(switch_at, silence.closes)
-    if slot is None:
-        return [silence.closed(switch, switch_at)]
-    if switch_at not in slot:
-        switch = switch.moved(silence.spread(slot.opens, slot), *_moved_from(silence, switch_at))
-    return [silence.held(_apart(switch, nudges, slot))]
-
-
 def _apart(switch: ScheduledAction, nudges: Iterable[ScheduledAction], slot: OpenSlot) -> ScheduledAction:
     switch_at = switch.at
     for nudge in sorted(action.at for action in nudges if action.suppressed is None):
         switch_at = nudge + APART if too_close(switch_at, (nudge,)) else switch_at
     return (
-        switch.moved(switch_at, PlanReason.APART.to_message())
+        switch.move(switch_at, PlanReason.APART.to_message())
         if switch_at != switch.at and switch_at in slot
         else switch
     )

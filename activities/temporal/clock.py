@@ -20,12 +20,11 @@ from workflows.follow_up.options import CLOCKS_APART
 LOOKED_AT_EVERY: Final = 60.0
 """Seconds. The smallest difference in them counts, since a busy worker begins activities late."""
 _LOGGER: Final = structlog.get_logger("countersign.worker")
-
 WasMoved = Callable[[str], Awaitable[bool]]
 """Whether a workflow's clock was moved; its activities are then scheduled by that clock."""
 
 
-class WorkerClockSeen(BaseModel):
+class WorkerClockSkew(BaseModel):
     """Seconds by which a worker's clock is ahead (negative: behind); `at` is server time."""
 
     model_config = ConfigDict(frozen=True)
@@ -62,23 +61,23 @@ class WorkerClock(Interceptor):
         self._clock = clock
         self._seconds = seconds
         self._least: timedelta | None = None
-        self._since = seconds()
+        self._since_seconds = seconds()
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        return _Compared(super().intercept_activity(next), self)
+        return _Comparison(super().intercept_activity(next), self)
 
     async def compare(self, given_out: datetime, workflow_id: str) -> None:
         """Record an activity scheduled at `given_out` that begins now."""
         ahead = self._clock() - given_out
         if self._least is None or abs(ahead) < abs(self._least):
             self._least = ahead
-        if self._seconds() - self._since < LOOKED_AT_EVERY:
+        if self._seconds() - self._since_seconds < LOOKED_AT_EVERY:
             return
-        least, self._least, self._since = self._least, None, self._seconds()
+        least, self._least, self._since_seconds = self._least, None, self._seconds()
         if abs(least) <= CLOCKS_APART or await self._is_moved(workflow_id):
             return
         _LOGGER.error("the clock of this worker is off", seconds_ahead=int(least.total_seconds()))
-        reading = WorkerClockSeen(worker=self._worker, ahead=int(least.total_seconds()), at=given_out)
+        reading = WorkerClockSkew(worker=self._worker, ahead=int(least.total_seconds()), at=given_out)
         try:
             await self._store.notes.note_worker_clock(reading.model_dump_json().encode())
         except StoreFailure as failure:
@@ -92,7 +91,17 @@ class WorkerClock(Interceptor):
             return True
 
 
-class _Compared(ActivityInboundInterceptor):
+def moved_on(client: Client) -> WasMoved:
+    """A check that asks this server."""
+
+    async def was_moved(workflow_id: str) -> bool:
+        handle = client.get_workflow_handle(workflow_id)
+        return await TimeSkipper(client).get_time_skipping_info(handle) is not None
+
+    return was_moved
+
+
+class _Comparison(ActivityInboundInterceptor):
     def __init__(self, next: ActivityInboundInterceptor, clock: WorkerClock) -> None:
         super().__init__(next)
         self._clock = clock
@@ -102,13 +111,3 @@ class _Compared(ActivityInboundInterceptor):
         if not info.is_local:  # Local activities are scheduled by the worker itself.
             await self._clock.compare(info.started_time, info.workflow_id or "")
         return await super().execute_activity(input)
-
-
-def moved_on(client: Client) -> WasMoved:
-    """A check that asks this server."""
-
-    async def was_moved(workflow_id: str) -> bool:
-        handle = client.get_workflow_handle(workflow_id)
-        return await TimeSkipper(client).get_time_skipping_info(handle) is not None
-
-    return was_moved

@@ -9,12 +9,36 @@ from temporalio.service import RPCError
 from activities.temporal.executions import about_a_pause, about_its_task, about_the_workflow
 from activities.temporal.failures import failing_as_application_errors, passing_failure
 from activities.temporal.updates import answered
-from workflows.model.commands import UPDATES, AnyCommand, Cancellation, Done
+from workflows.model.commands import UPDATES, AnyCommand, Cancellation, TaskCompletion
 from workflows.model.subject import Code
 
 ANSWERS_WITHIN: Final = timedelta(seconds=10)
 _NOBODY: Final = ""
 """Reason if no worker answers."""
+
+
+async def send_command(
+    client: Client, workflow_id: str, command: AnyCommand, op: str, *, time_limit: timedelta = ANSWERS_WITHIN
+) -> str | None:
+    """Send a command, once for each `op`; None if accepted or closed, else why it was rejected. Without an answer
+    `within` the time, a `Cancellation` cancels the run; other commands raise a retryable `ApplicationError`.
+    """
+    return await _send_or_cancel(client, workflow_id, command, op, time_limit) or None
+
+
+async def send_if_open(client: Client, workflow_id: str, command: AnyCommand, op: str) -> bool | None:
+    """Like `send_command`: whether it was accepted, None if the workflow has closed."""
+    refusal = await _send_or_cancel(client, workflow_id, command, op, ANSWERS_WITHIN)
+    return None if refusal == _NOBODY else refusal is None
+
+
+async def try_command(client: Client, workflow_id: str, command: AnyCommand, op: str) -> str | None:
+    """Like `send_command` for an optional command: a missing answer is a reason too."""
+    with failing_as_application_errors():
+        try:
+            return await _send(client, workflow_id, command, op, ANSWERS_WITHIN) or None
+        except _Unanswered as silent:
+            return str(silent)
 
 
 class _Unanswered(Exception):
@@ -23,21 +47,6 @@ class _Unanswered(Exception):
 
 class _PausedWorkflow(_Unanswered):
     """The workflow is paused and answers only after it is resumed; it must not delay others."""
-
-
-async def send_command(
-    client: Client, workflow_id: str, wanted: AnyCommand, op: str, *, within: timedelta = ANSWERS_WITHIN
-) -> str | None:
-    """Send a command, once for each `op`; None if accepted or closed, else why it was rejected. Without an answer
-    `within` the time, a `Cancellation` cancels the run; other commands raise a retryable `ApplicationError`.
-    """
-    return await _send_or_cancel(client, workflow_id, wanted, op, within) or None
-
-
-async def send_if_open(client: Client, workflow_id: str, wanted: AnyCommand, op: str) -> bool | None:
-    """Like `send_command`: whether it was accepted, None if the workflow has closed."""
-    refusal = await _send_or_cancel(client, workflow_id, wanted, op, ANSWERS_WITHIN)
-    return None if refusal == _NOBODY else refusal is None
 
 
 async def _send_or_cancel(
@@ -51,18 +60,9 @@ async def _send_or_cancel(
                 await _cancel(client, workflow_id, command, time_limit)
                 return None
             # Work that is done by then must not end as cancelled, nor stay open.
-            if isinstance(silent, _PausedWorkflow) and not isinstance(command, Done):
+            if isinstance(silent, _PausedWorkflow) and not isinstance(command, TaskCompletion):
                 return str(silent)
             raise passing_failure(Code.UNREACHABLE, str(silent)) from None
-
-
-async def try_command(client: Client, workflow_id: str, wanted: AnyCommand, op: str) -> str | None:
-    """Like `send_command` for an optional command: a missing answer is a reason too."""
-    with failing_as_application_errors():
-        try:
-            return await _send(client, workflow_id, wanted, op, ANSWERS_WITHIN) or None
-        except _Unanswered as silent:
-            return str(silent)
 
 
 async def _send(client: Client, workflow_id: str, command: AnyCommand, op: str, time_limit: timedelta) -> str | None:

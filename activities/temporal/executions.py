@@ -23,6 +23,13 @@ from temporalio.common import SearchAttributeKey
 from temporalio.converter import DataConverter, WorkflowSerializationContext
 from temporalio.service import RPCError, RPCStatusCode
 
+OPEN: Final = "CloseTime IS NULL"
+"""Query for open runs, on all servers: `Running` leaves out paused ones, which older servers do not know."""
+PAGE: Final = 1_000
+"""Runs of one page: the server's maximum."""
+Given = TypeVar("Given")
+Value = TypeVar("Value", str, int, float, bool, datetime, Sequence[str])
+
 
 def about_the_workflow(error: RPCError) -> bool:
     """Whether a workflow was not found; a missing namespace has the same status code."""
@@ -61,21 +68,6 @@ def about_this_one_alone(error: RPCError) -> bool:
     if error.status in {RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION}:
         return True
     return _exhausted(error, ResourceExhaustedCause.RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW)
-
-
-def _exhausted(error: RPCError, cause: ResourceExhaustedCause.ValueType) -> bool:
-    if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
-        return False
-    failure = ResourceExhaustedFailure()
-    return any(detail.Unpack(failure) and failure.cause == cause for detail in error.grpc_status.details)
-
-
-OPEN: Final = "CloseTime IS NULL"
-"""Query for open runs, on all servers: `Running` leaves out paused ones, which older servers do not know."""
-PAGE: Final = 1_000
-"""Runs of one page: the server's maximum."""
-Given = TypeVar("Given")
-Value = TypeVar("Value", str, int, float, bool, datetime, Sequence[str])
 
 
 class RunStatus(StrEnum):
@@ -137,16 +129,16 @@ class Run:
     status: RunStatus
     started_at: datetime
     attributes: SearchAttributes
-    kept: Memo = field(repr=False)
+    encoded_memo: Memo = field(repr=False)
     converter: DataConverter = field(repr=False, compare=False)
 
     @property
-    def known(self) -> Attributes:
+    def search_attributes(self) -> Attributes:
         return Attributes(self.attributes)
 
     async def memo(self, key: str) -> str:
         """A text of its memo, or empty."""
-        return await self._text(self.kept.fields[key]) if key in self.kept.fields else ""
+        return await self._text(self.encoded_memo.fields[key]) if key in self.encoded_memo.fields else ""
 
     async def _text(self, payload: Payload) -> str:
         [text] = await self.converter.decode([payload], [str])
@@ -185,7 +177,7 @@ async def described(client: Client, workflow_id: str) -> Description:
     return Description(**vars(_run(client, raw.workflow_execution_info)), raw=raw)
 
 
-async def found(client: Client, workflow_id: str) -> Description | None:
+async def find_run(client: Client, workflow_id: str) -> Description | None:
     """The last run, None if there is none; other `RPCError`s are raised."""
     try:
         return await described(client, workflow_id)
@@ -195,11 +187,11 @@ async def found(client: Client, workflow_id: str) -> Description | None:
         raise
 
 
-async def began_with(client: Client, run: Run, what: type[Given]) -> Given:
+async def began_with(client: Client, run: Run, input_type: type[Given]) -> Given:
     """The input of a run."""
     events = client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history_events(page_size=1)
     began = (await anext(events)).workflow_execution_started_event_attributes
-    [workflow_input] = await run.converter.decode(began.input.payloads, [what])
+    [workflow_input] = await run.converter.decode(began.input.payloads, [input_type])
     return cast(Given, workflow_input)
 
 
@@ -232,6 +224,13 @@ async def page_of(client: Client, query: str, *, size: int, token: bytes = b"") 
     return [_run(client, info) for info in response.executions], response.next_page_token
 
 
+def _exhausted(error: RPCError, cause: ResourceExhaustedCause.ValueType) -> bool:
+    if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
+        return False
+    failure = ResourceExhaustedFailure()
+    return any(detail.Unpack(failure) and failure.cause == cause for detail in error.grpc_status.details)
+
+
 def _run(client: Client, info: WorkflowExecutionInfo) -> Run:
     id = info.execution.workflow_id
     context = WorkflowSerializationContext(namespace=client.namespace, workflow_id=id)
@@ -241,7 +240,7 @@ def _run(client: Client, info: WorkflowExecutionInfo) -> Run:
         status=_status(info.status),
         started_at=info.start_time.ToDatetime(UTC),
         attributes=info.search_attributes,
-        kept=info.memo,
+        encoded_memo=info.memo,
         converter=client.data_converter.with_context(context),
     )
 

@@ -18,6 +18,11 @@ from activities.people.directory import DirectoryAway, DirectoryFailure
 from workflows.follow_up.options import LONGEST_WAIT
 from workflows.model.subject import Code
 
+_BENIGN: Final = ApplicationErrorCategory.BENIGN
+"""Expected: no traceback in the log, and no problem of the waiting workflow (workflows/follow_up/calls.py)."""
+_WAITS_AT_MOST: Final = 60.0
+"""Longest wait in seconds of an activity's own retries."""
+
 
 @dataclass(frozen=True)
 class FailureVerdict:
@@ -26,39 +31,6 @@ class FailureVerdict:
     code: Code
     passes: bool = False
     at_least: float | None = None
-
-
-_LATER: Final = FailureVerdict(Code.UNREACHABLE, passes=True)
-_NEVER: Final = FailureVerdict(Code.UNREACHABLE)
-_REFUSED: Final = FailureVerdict(Code.REFUSED)
-_UNAUTHORISED: Final = FailureVerdict(Code.UNAUTHORISED)
-
-# In this order: the code in the body, the reason for no usable answer, the status.
-_BY_ERROR_CODE: Final = {
-    "QUOTA_EXCEEDED": FailureVerdict(Code.UNREACHABLE, passes=True, at_least=60),
-    "UNAVAILABLE": _LATER,
-    "INTERNAL": _LATER,
-    "UNSPECIFIED_ERROR": _LATER,
-    "THIRD_PARTY_AUTH_ERROR": _UNAUTHORISED,
-    "SENDER_ID_MISMATCH": FailureVerdict(Code.PUSH_MISMATCH),
-    "UNREGISTERED": _REFUSED,
-    "INVALID_ARGUMENT": _REFUSED,
-    "invalid_client": _UNAUTHORISED,
-    "invalid_grant": _UNAUTHORISED,
-    "invalid_scope": _UNAUTHORISED,
-    "unauthorized_client": _UNAUTHORISED,
-    "access_denied": _UNAUTHORISED,
-    "temporarily_unavailable": _LATER,
-}
-_BY_CAUSE: Final = {
-    Cause.NO_ANSWER: _LATER,
-    Cause.UNREADABLE: _LATER,
-    Cause.LATER: _LATER,
-    Cause.BOUND: _LATER,
-    Cause.UNTRUSTED: _NEVER,
-    Cause.ENDLESS: FailureVerdict(Code.PROVIDER_UNSURE),
-}
-_BY_STATUS: Final = {401: _UNAUTHORISED, 403: _UNAUTHORISED, 408: _LATER, 409: _LATER, 425: _LATER, 429: _LATER}
 
 
 def verdict(failure: ServiceFailure) -> FailureVerdict:
@@ -70,12 +42,6 @@ def verdict(failure: ServiceFailure) -> FailureVerdict:
     if status >= 500 or status in _BY_STATUS:
         return _BY_STATUS.get(status, _LATER)
     return _NEVER if status < 400 else _REFUSED
-
-
-_BENIGN: Final = ApplicationErrorCategory.BENIGN
-"""Expected: no traceback in the log, and no problem of the waiting workflow (workflows/follow_up/calls.py)."""
-_WAITS_AT_MOST: Final = 60.0
-"""Longest wait in seconds of an activity's own retries."""
 
 
 def to_application_error(failure: ServiceFailure, at_least: float | None = None) -> ApplicationError:
@@ -94,14 +60,14 @@ def to_application_error(failure: ServiceFailure, at_least: float | None = None)
     )
 
 
-def final_failure(code: Code, says: str) -> ApplicationError:
+def final_failure(code: Code, explanation: str) -> ApplicationError:
     """A failure that is not retried, since only a person can resolve it."""
-    return ApplicationError(says, type=code, non_retryable=True)
+    return ApplicationError(explanation, type=code, non_retryable=True)
 
 
-def passing_failure(code: Code, says: str) -> ApplicationError:
+def passing_failure(code: Code, explanation: str) -> ApplicationError:
     """A failure that is retried."""
-    return ApplicationError(says, type=code)
+    return ApplicationError(explanation, type=code)
 
 
 def directory_failure(failure: DirectoryFailure) -> ApplicationError:
@@ -138,6 +104,38 @@ def again_after(seconds: float) -> Iterator[None]:
         if not failure.may_have_acted:
             raise
         raise to_application_error(failure, at_least=seconds) from None
+
+
+_LATER: Final = FailureVerdict(Code.UNREACHABLE, passes=True)
+_NEVER: Final = FailureVerdict(Code.UNREACHABLE)
+_REFUSED: Final = FailureVerdict(Code.REFUSED)
+_UNAUTHORISED: Final = FailureVerdict(Code.UNAUTHORISED)
+# In this order: the code in the body, the reason for no usable answer, the status.
+_BY_ERROR_CODE: Final = {
+    "QUOTA_EXCEEDED": FailureVerdict(Code.UNREACHABLE, passes=True, at_least=60),
+    "UNAVAILABLE": _LATER,
+    "INTERNAL": _LATER,
+    "UNSPECIFIED_ERROR": _LATER,
+    "THIRD_PARTY_AUTH_ERROR": _UNAUTHORISED,
+    "SENDER_ID_MISMATCH": FailureVerdict(Code.PUSH_MISMATCH),
+    "UNREGISTERED": _REFUSED,
+    "INVALID_ARGUMENT": _REFUSED,
+    "invalid_client": _UNAUTHORISED,
+    "invalid_grant": _UNAUTHORISED,
+    "invalid_scope": _UNAUTHORISED,
+    "unauthorized_client": _UNAUTHORISED,
+    "access_denied": _UNAUTHORISED,
+    "temporarily_unavailable": _LATER,
+}
+_BY_CAUSE: Final = {
+    Cause.NO_ANSWER: _LATER,
+    Cause.UNREADABLE: _LATER,
+    Cause.LATER: _LATER,
+    Cause.BOUND: _LATER,
+    Cause.UNTRUSTED: _NEVER,
+    Cause.ENDLESS: FailureVerdict(Code.PROVIDER_UNSURE),
+}
+_BY_STATUS: Final = {401: _UNAUTHORISED, 403: _UNAUTHORISED, 408: _LATER, 409: _LATER, 425: _LATER, 429: _LATER}
 
 
 def _spread(seconds: float) -> timedelta:

@@ -19,11 +19,12 @@ from workflows.model.subject import Code
 
 StillOurs = Callable[[], Awaitable[None]]
 """Returns while no other attempt can have begun, else raises an `ApplicationError`."""
-
 _ASKED_PER_LIFE: Final = 3
 _ANSWERS_WITHIN: Final = 3.0
 """Seconds."""
 _FOR_EVER: Final = timedelta.max
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 async def nobody_else() -> None:
@@ -81,17 +82,6 @@ class Lease:
             raise passing_failure(Code.UNREACHABLE, "the time of this attempt is over")
 
 
-async def _heartbeat(client: Client, token: bytes) -> None:
-    request = RecordActivityTaskHeartbeatRequest(
-        namespace=client.namespace, task_token=token, identity=client.service_client.config.identity
-    )
-    await client.workflow_service.record_activity_task_heartbeat(request)
-
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
 @dataclass(frozen=True)
 class TurnLimits:
     """Number of concurrent calls; no call begins after `begin` seconds, none is awaited after `end`."""
@@ -110,7 +100,7 @@ class TurnResults(Generic[Item, Result]):
     """Results in the order of the items, and the items not begun or not finished in time."""
 
     results: list[Result] = field(default_factory=list)
-    left: list[Item] = field(default_factory=list)
+    unstarted: list[Item] = field(default_factory=list)
 
 
 class Turns:
@@ -125,7 +115,7 @@ class Turns:
         """Begin no more; running calls finish."""
         self.stopped = True
 
-    async def each(
+    async def call_each(
         self, items: Sequence[Item], call: Callable[[Item], Coroutine[Any, Any, Result]]
     ) -> TurnResults[Item, Result]:
         """Call for each item; an exception of `call` is raised after the others have ended."""
@@ -169,3 +159,10 @@ async def unbroken(work: Awaitable[Result], stop: Callable[[], None]) -> Result:
             if working.cancelled():
                 raise
             stop()
+
+
+async def _heartbeat(client: Client, token: bytes) -> None:
+    request = RecordActivityTaskHeartbeatRequest(
+        namespace=client.namespace, task_token=token, identity=client.service_client.config.identity
+    )
+    await client.workflow_service.record_activity_task_heartbeat(request)

@@ -15,12 +15,12 @@ _PASSED_OVER: Final = "UnprocessedUpdate"
 """The server's failure type if a worker completed a task without answering the update in it."""
 
 
-async def answered(ask: Callable[[], Awaitable[T]], within: timedelta) -> T:
+async def answered(ask: Callable[[], Awaitable[T]], wait: timedelta) -> T:
     """The result of the update that `ask` sends under a fixed id; resent while a worker drops it. Raises
     `WorkflowUpdateFailedError` or `TimeoutError`.
     """
     try:
-        async with asyncio.timeout(within.total_seconds()):
+        async with asyncio.timeout(wait.total_seconds()):
             while True:
                 try:
                     return await ask()

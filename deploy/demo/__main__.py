@@ -9,7 +9,7 @@ from deploy.local.stack import in_one_line
 from starter.boot import exits
 from starter.boot.refusals import REFUSALS
 from starter.cli.printing import print_answer
-from starter.errors import Exit, Terminated
+from starter.errors import Exit, Termination
 from starter.telemetry import logs
 
 
@@ -32,7 +32,7 @@ async def _play_demo(*, keep: bool, quiet: bool) -> DemoResult:
     except asyncio.CancelledError:
         if (current_task := asyncio.current_task()) and current_task.cancelling():
             raise
-        raise Terminated(Exit.TERMINATED) from None
+        raise Termination(Exit.TERMINATED) from None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from typing import Final
 from activities.evidence.signing import PublicKeys
 from activities.evidence.verification import verify
 from deploy.demo.chromium import chromium, executable
-from deploy.demo.scene import NotSeen
+from deploy.demo.scene import StepFailure
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 _WITHIN: Final = 20.0
@@ -87,10 +87,10 @@ async def _run(*arguments: str, folder: Path) -> tuple[int, str]:
         output, _ = await asyncio.wait_for(process.communicate(), _WITHIN)
     except TimeoutError:
         process.kill()
-        raise NotSeen(f"an answer of {arguments[0]} within {_WITHIN:.0f} s", "none") from None
+        raise StepFailure(f"an answer of {arguments[0]} within {_WITHIN:.0f} s", "none") from None
     return process.returncode or 0, output.decode(errors="replace")
 
 
 def _expect_that(holds: bool, verifier: str, explanation: str) -> None:
     if not holds:
-        raise NotSeen(f"a pack that holds for {verifier}", explanation.strip()[-300:])
+        raise StepFailure(f"a pack that holds for {verifier}", explanation.strip()[-300:])

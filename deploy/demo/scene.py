@@ -26,6 +26,10 @@ from workflows.model.views import OnboardingShow, RequestShow
 from workflows.names import SHOW
 
 _MOST_REDIRECTS = 5
+_SEEN_WITHIN: Final = 15.0
+_GLANCE: Final = 0.1
+Entry = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass
@@ -94,6 +98,13 @@ class Browser:
         raise Refusal("a page that sends its visitor round in circles")
 
 
+class StepFailure(Refusal):
+    """A step failed: what was expected, and what was there instead."""
+
+    def __init__(self, expected: str, instead: str) -> None:
+        super().__init__(f"expected {expected}, but saw {instead}")
+
+
 class _FormReader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -122,27 +133,13 @@ def _title(text: str) -> str:
     return after_start.partition("</title>")[0].strip() or "without a title"
 
 
-_SEEN_WITHIN: Final = 15.0
-_GLANCE: Final = 0.1
-
-Entry = dict[str, Any]
-T = TypeVar("T")
-
-
-class NotSeen(Refusal):
-    """A step failed: what was expected, and what was there instead."""
-
-    def __init__(self, expected: str, instead: str) -> None:
-        super().__init__(f"expected {expected}, but saw {instead}")
-
-
 class Scene:
     def __init__(self, context: Context, settings: Settings) -> None:
-        if settings.around.dev is None:
+        if settings.surroundings.dev is None:
             raise Refusal("the demo plays on a laptop stack only")
         self.context = context
         self.settings = settings
-        self.addresses = settings.around.dev
+        self.addresses = settings.surroundings.dev
         self.onboarding = ""
         self._browser = Browser()
         self._sandbox = Service("the sandbox", self.addresses.sandbox, make_client())
@@ -278,7 +275,7 @@ class Scene:
                     await asyncio.sleep(_GLANCE)
                     finding = await probe()
         except TimeoutError:
-            raise NotSeen(expected, await self._instead()) from None
+            raise StepFailure(expected, await self._instead()) from None
         return finding
 
     async def _instead(self) -> str:

@@ -24,7 +24,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from activities.http.client import ServiceFailure
 from deploy.demo.proof import describe_verification
-from deploy.demo.scene import NotSeen, Scene
+from deploy.demo.scene import Scene, StepFailure
 from deploy.local.environment import LOOPBACK, looks_of
 from deploy.local.folder import DataFolder
 from deploy.local.stack import planned
@@ -48,8 +48,9 @@ ALTERNATE: Final = "operating-officer"
 OWNER: Final = "account-executive"
 TEAM: Final = "operations-desk"
 OFFICE: Final = ZoneInfo("Europe/Amsterdam")
-
 Play = Callable[[Scene], Awaitable[str]]
+_PREFIX: Final = "countersign-demo-"
+_DATE_WIDTH: Final = len("Wed 25 Nov 13:22 UTC")
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ async def _start(scene: Scene) -> str:
     started = await requests.start(scene.context, prepared)
     scene.onboarding = started.id
     if not started.created:
-        raise NotSeen("a new onboarding", f"{started.id}, which was there before")
+        raise StepFailure("a new onboarding", f"{started.id}, which was there before")
     return f"the account executive starts {started.id}: two agreements, the account, the customer's details, a welcome"
 
 
@@ -74,7 +75,7 @@ async def _created(scene: Scene) -> str:
         facts = {"external_id": request}
         await scene.wait_until(f"the request {request}", partial(scene.ledger, "request_created", **facts))
         if (document_count := len(await scene.ledger("document_created", **facts))) != 1:
-            raise NotSeen("exactly one document", f"{document_count} documents")
+            raise StepFailure("exactly one document", f"{document_count} documents")
     await scene.wait_until("the status sent", partial(_status, scene, Status.SENT))
     return "Core Signature has both documents and their requests, each once"
 
@@ -113,7 +114,7 @@ async def _stage(scene: Scene, name: str, description: str) -> str:
     await scene.wait_until(f"the stage {name}", partial(_in_stage, scene, name))
     page = await scene.opens(scene.journey_link)
     if f"Stage 2 of 4: {name}" not in page.text:
-        raise NotSeen(f"{name} on the customer's page", f"a page without it ({page.status})")
+        raise StepFailure(f"{name} on the customer's page", f"a page without it ({page.status})")
     return description
 
 
@@ -126,7 +127,7 @@ async def _task_done(scene: Scene, person: str, part: str, subject: str, descrip
 async def _next_day(scene: Scene) -> str:
     await scene.forward(timedelta(days=1))
     if await scene.pushes(CUSTOMER, "reminder-1"):
-        raise NotSeen("no reminder on the first day", "one")
+        raise StepFailure("no reminder on the first day", "one")
     return "a day passes; nobody is reminded yet"
 
 
@@ -136,14 +137,16 @@ async def _completed(scene: Scene) -> str:
     state_by_part = {part["id"]: part["state"] for part in body["data"]["parts"]}
     expected = {"services": "signed", "data": "signed", "account": "done", "billing": "done"}
     if (body["type"], len(calls), state_by_part) != ("onboarding.completed", 1, expected):
-        raise NotSeen(f"one call onboarding.completed with {expected}", f"{len(calls)} calls, the last {body['type']}")
+        raise StepFailure(
+            f"one call onboarding.completed with {expected}", f"{len(calls)} calls, the last {body['type']}"
+        )
     return "the CRM is called once, with how every part ended"
 
 
 async def _reminder(scene: Scene, number: int) -> str:
     reminded_at = (await scene.forward_to_next("remind")).astimezone(OFFICE)
     if not (reminded_at.weekday() < 5 and 9 <= reminded_at.hour < 18):
-        raise NotSeen("a reminder in working hours", f"{reminded_at:%a %H:%M} in {OFFICE.key}")
+        raise StepFailure("a reminder in working hours", f"{reminded_at:%a %H:%M} in {OFFICE.key}")
     description = f"{reminded_at:%A %H:%M} at the office: reminder {number} of 3"
     return await _request_notice(scene, EXECUTIVE, f"reminder-{number}", description)
 
@@ -156,7 +159,7 @@ async def _escalation(scene: Scene) -> str:
     )
     view = await scene.query_request()
     if [(entry.from_, entry.to) for entry in view.escalations] != [(EXECUTIVE, ALTERNATE)]:
-        raise NotSeen(f"one escalation from {EXECUTIVE} to {ALTERNATE}", f"{len(view.escalations)} others")
+        raise StepFailure(f"one escalation from {EXECUTIVE} to {ALTERNATE}", f"{len(view.escalations)} others")
     return description
 
 
@@ -164,7 +167,7 @@ async def _old_link_dead(scene: Scene) -> str:
     pushes = await scene.pushes(EXECUTIVE, "ready")
     page = await scene.opens(pushes[-1]["data"]["link"])
     if "Read and sign" in page.text:
-        raise NotSeen("a dead link", "a page that still offers to sign")
+        raise StepFailure("a dead link", "a page that still offers to sign")
     return "the chief executive's link no longer leads to a signature"
 
 
@@ -191,10 +194,10 @@ async def _finance(scene: Scene) -> str:
     try:
         body = Webhook(secret).verify(calls[-1]["raw"], calls[-1]["headers"])
     except (WebhookVerificationError, ValueError) as wrong:
-        raise NotSeen("a call signed with the secret of finance", f"a wrong signature ({wrong})") from None
+        raise StepFailure("a call signed with the secret of finance", f"a wrong signature ({wrong})") from None
     data: dict[str, Any] = body["data"]
     if (data["request"], data["outcome"]) != (scene.request, "signed"):
-        raise NotSeen(f"{scene.request} signed", f"{data['request']} {data['outcome']}")
+        raise StepFailure(f"{scene.request} signed", f"{data['request']} {data['outcome']}")
     await _target_done(scene, "finance")
     return "finance is called over HTTP; the signature of the call is verified"
 
@@ -205,7 +208,7 @@ async def _document(scene: Scene) -> str:
     [call, *_] = await scene.ledger("downstream", target="finance")
     document_link = json.loads(call["raw"])["data"]["document"]
     if document_link is None:
-        raise NotSeen("the signed document in the event", "an event without it")
+        raise StepFailure("the signed document in the event", "an event without it")
     hashes = {
         "Core Signature": await scene.hash_at_core_signature(),
         "the customer's page": sha256(await scene.downloads(notice["data"]["link"])).hexdigest(),
@@ -213,7 +216,9 @@ async def _document(scene: Scene) -> str:
         "the event's link": sha256(await scene.fetches(document_link["url"])).hexdigest(),
     }
     if None in hashes.values() or len(set(hashes.values())) != 1:
-        raise NotSeen("one document everywhere", ", ".join(f"{location}: {hash}" for location, hash in hashes.items()))
+        raise StepFailure(
+            "one document everywhere", ", ".join(f"{location}: {hash}" for location, hash in hashes.items())
+        )
     short_hash = document_link["sha256"][:12]
     return f"the customer downloads the signed PDF, finance has the same from its link: SHA-256 {short_hash}…"
 
@@ -248,7 +253,7 @@ async def _part_is(scene: Scene, part: str, state: str) -> bool:
 
 async def _in_stage(scene: Scene, name: str) -> bool:
     view = await scene.journey()
-    return view.stage == name and not view.status.ended
+    return view.stage == name and not view.status.has_ended
 
 
 async def _status(scene: Scene, status: Status) -> bool:
@@ -359,25 +364,11 @@ STORY: Final = (
 )
 
 
-_PREFIX: Final = "countersign-demo-"
-
-
 def fresh() -> Path:
     """Removes earlier demo folders without a running stack."""
     for earlier in _own_folders():
         DataFolder(earlier).discard()
     return Path(tempfile.mkdtemp(prefix=_PREFIX))
-
-
-def _own_folders() -> Iterator[Path]:
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with suppress(FileNotFoundError):
-            status = folder.lstat()
-            if S_ISDIR(status.st_mode) and status.st_uid == os.getuid():
-                yield folder
-
-
-_DATE_WIDTH: Final = len("Wed 25 Nov 13:22 UTC")
 
 
 class StepResult(Model):
@@ -441,21 +432,12 @@ def verdict(result: DemoResult) -> Group:
     return Group(Text(), line)
 
 
-def _days(steps: tuple[StepResult, ...]) -> int:
-    dates = [step.at for step in steps if step.at]
-    return (max(dates) - min(dates)).days if dates else 0
-
-
-def _date(instant: datetime | None) -> str:
-    return f"{instant.astimezone(UTC):%a %d %b %H:%M} UTC" if instant else ""
-
-
 async def run(*, keep: bool, quiet: bool) -> DemoResult:
     """With `keep` the stack stays until Ctrl-C. Raises `StackFailure`."""
     began = monotonic()
     report = StoryReport(quiet=quiet)
     folder = await asyncio.to_thread(fresh)
-    async with planned(folder, LOOPBACK, looks_of(os.environ)) as stack, stack.up(report.say):
+    async with planned(folder, LOOPBACK, looks_of(os.environ)) as stack, stack.start(report.say):
         async with _scene(folder) as scene:
             steps = [step async for step in _play_all(scene, report)]
             result = DemoResult(
@@ -468,6 +450,23 @@ async def run(*, keep: bool, quiet: bool) -> DemoResult:
             report.say("\nCtrl-C ends the stack")
             raise await stack.until_one_ends()
     return result
+
+
+def _own_folders() -> Iterator[Path]:
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(FileNotFoundError):
+            status = folder.lstat()
+            if S_ISDIR(status.st_mode) and status.st_uid == os.getuid():
+                yield folder
+
+
+def _days(steps: tuple[StepResult, ...]) -> int:
+    dates = [step.at for step in steps if step.at]
+    return (max(dates) - min(dates)).days if dates else 0
+
+
+def _date(instant: datetime | None) -> str:
+    return f"{instant.astimezone(UTC):%a %d %b %H:%M} UTC" if instant else ""
 
 
 @asynccontextmanager

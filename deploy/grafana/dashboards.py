@@ -27,6 +27,13 @@ from grafana_foundation_sdk.models.dashboard import DataSourceRef
 FOLDER: Final = Path(__file__).parent
 _WIDTH: Final = 24
 _SOURCE: Final = DataSourceRef(type_val="prometheus", uid="$source")
+_SLOTS: Final = "min by (task_queue, worker_type) (temporal_worker_task_slots_available)"
+_FIRING: Final = 'ALERTS{alertstate="firing"}'
+_NOT_SIGNED: Final = (
+    'sum by (kind) (increase(countersign_settled_total{outcome!~"signed|done"}[30d]))'
+    " / (sum by (kind) (increase(countersign_settled_total[30d])) > 0)"
+)
+_LAST: Final = ReduceDataOptions().calcs(["lastNotNull"]).values(False)
 
 
 @dataclass(frozen=True)
@@ -79,13 +86,6 @@ def _polls(metric: str) -> str:
 
 
 _POLLS_WITH_A_TASK: Final = f"{_polls('poll_success')} / ({_polls('poll_success')} + {_polls('poll_timeouts')})"
-_SLOTS: Final = "min by (task_queue, worker_type) (temporal_worker_task_slots_available)"
-_FIRING: Final = 'ALERTS{alertstate="firing"}'
-_NOT_SIGNED: Final = (
-    'sum by (kind) (increase(countersign_settled_total{outcome!~"signed|done"}[30d]))'
-    " / (sum by (kind) (increase(countersign_settled_total[30d])) > 0)"
-)
-
 OPERATIONS: Final = Dashboard(
     uid="countersign-operations",
     title="Countersign: operations",
@@ -430,6 +430,11 @@ def render(dashboard: Dashboard) -> str:
     return JSONEncoder(sort_keys=True, indent=2).encode(builder.build()) + "\n"
 
 
+def main() -> None:
+    for dashboard in DASHBOARDS:
+        dashboard.file.write_text(render(dashboard))
+
+
 def _build(panel: Panel) -> Stat | BarGauge | TimeSeries:
     if panel.now and panel.width < _WIDTH // 3:
         built: Stat | BarGauge | TimeSeries = Stat().reduce_options(_LAST)
@@ -449,14 +454,6 @@ def _build(panel: Panel) -> Stat | BarGauge | TimeSeries:
         target = Dataquery().expr(query).legend_format(legend_format).ref_id(chr(ord("A") + number))
         built.with_target(target.instant() if panel.now else target.range())
     return built
-
-
-_LAST: Final = ReduceDataOptions().calcs(["lastNotNull"]).values(False)
-
-
-def main() -> None:
-    for dashboard in DASHBOARDS:
-        dashboard.file.write_text(render(dashboard))
 
 
 if __name__ == "__main__":

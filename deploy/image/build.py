@@ -36,15 +36,6 @@ def buildah(*arguments: str) -> str:
     return typed.stdout.strip()
 
 
-@cache
-def _buildah() -> Sequence[str]:
-    """Layers lie over each other where this machine mounts them so, else each is a whole copy."""
-    common = (program("buildah"), f"--root={_CACHE / 'storage'}", f"--runroot={_CACHE / 'run'}")
-    overlay_command = (*common, "--storage-driver=overlay")
-    usable = subprocess.run([*overlay_command, "info"], capture_output=True, check=False).returncode == 0  # noqa: S603
-    return overlay_command if usable else (*common, "--storage-driver=vfs")
-
-
 def build(context: Path, tag: str, base: str, version: str, revision: str) -> str:
     """Build the image of the sources in `context`; the name it got."""
     name = f"{IMAGE}:{tag}"
@@ -110,6 +101,38 @@ def revision_of(name: str = "HEAD") -> str:
     return typed.stdout.strip() if typed.returncode == 0 else ""
 
 
+def program(name: str) -> str:
+    """Where it is; ends with how to have it."""
+    path = shutil.which(name)
+    if path is None:
+        sys.exit(f"{name} is missing; Debian: apt-get install buildah netavark mmdebstrap runc")
+    return path
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make image", description=__doc__)
+    parser.add_argument("--base", default="", help="the base's name, or `local` to make one; default: the Dockerfile's")
+    parser.add_argument("--tag", default="latest", help="what the image is called; default: latest")
+    options = parser.parse_args()
+    revision = revision_of()
+    try:
+        name = build(ROOT, options.tag, options.base, version_of(revision), revision)
+    except subprocess.CalledProcessError as failure:
+        hint = "" if options.base else "; where no registry is reached: make image BASE=local"
+        sys.exit(f"not built: {Path(failure.cmd[0]).name} ended with {failure.returncode}{hint}")
+    print(f"{name} {version_of(revision)}")  # noqa: T201  the answer
+    return 0
+
+
+@cache
+def _buildah() -> Sequence[str]:
+    """Layers lie over each other where this machine mounts them so, else each is a whole copy."""
+    common = (program("buildah"), f"--root={_CACHE / 'storage'}", f"--runroot={_CACHE / 'run'}")
+    overlay_command = (*common, "--storage-driver=overlay")
+    usable = subprocess.run([*overlay_command, "info"], capture_output=True, check=False).returncode == 0  # noqa: S603
+    return overlay_command if usable else (*common, "--storage-driver=vfs")
+
+
 @contextmanager
 def _secrets() -> Iterator[Sequence[Path]]:
     """How this machine's pip reaches the package index, and the certificates that it trusts."""
@@ -136,29 +159,6 @@ def _pip_settings() -> dict[str, str]:
         for name in ("index-url", "extra-index-url", "trusted-host", "proxy", "cert")
         if pip_settings.get(name)
     }
-
-
-def program(name: str) -> str:
-    """Where it is; ends with how to have it."""
-    path = shutil.which(name)
-    if path is None:
-        sys.exit(f"{name} is missing; Debian: apt-get install buildah netavark mmdebstrap runc")
-    return path
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="make image", description=__doc__)
-    parser.add_argument("--base", default="", help="the base's name, or `local` to make one; default: the Dockerfile's")
-    parser.add_argument("--tag", default="latest", help="what the image is called; default: latest")
-    options = parser.parse_args()
-    revision = revision_of()
-    try:
-        name = build(ROOT, options.tag, options.base, version_of(revision), revision)
-    except subprocess.CalledProcessError as failure:
-        hint = "" if options.base else "; where no registry is reached: make image BASE=local"
-        sys.exit(f"not built: {Path(failure.cmd[0]).name} ended with {failure.returncode}{hint}")
-    print(f"{name} {version_of(revision)}")  # noqa: T201  the answer
-    return 0
 
 
 if __name__ == "__main__":

@@ -41,6 +41,12 @@ def main() -> int:
     return int(bool(faults))
 
 
+def fits(licence: str) -> bool:
+    """Whether each part of a licence, or one of its choices, is allowed."""
+    choices = licence.replace(" OR ", ";").split(";")
+    return any(all(part.strip(" ()").startswith(ALLOWED) for part in choice.split(" AND ")) for choice in choices)
+
+
 def _of_dockerfile() -> Iterator[str]:
     yield from _failed([str(_BIN / "hadolint"), "deploy/image/Dockerfile"])
 
@@ -63,12 +69,6 @@ def _of_packages() -> Iterator[str]:
     for package in json.loads(process.stdout):
         if package["Name"] not in ALSO and not fits(package["License"]):
             yield f"{package['Name']}: {package['License']} is not among the licences of {Path(__file__).name}"
-
-
-def fits(licence: str) -> bool:
-    """Whether each part of a licence, or one of its choices, is allowed."""
-    choices = licence.replace(" OR ", ";").split(";")
-    return any(all(part.strip(" ()").startswith(ALLOWED) for part in choice.split(" AND ")) for choice in choices)
 
 
 def _of_secrets() -> Iterator[str]:

@@ -55,8 +55,27 @@ async def serve(planning: AbstractAsyncContextManager[RunningStack], *, as_json:
         say("ending worker, receiver, sandbox, Temporal server …")
 
 
+def start_words(data: Path) -> str:
+    if data == DATA_DIR.absolute():
+        return f", from this folder or below: countersign request start {DATA_DIR / example.REQUEST}"
+    named, file = (shlex.quote(str(path)) for path in (data, data / example.REQUEST))
+    return f": countersign --dev {named} request start {file}"
+
+
+def activation(path: str | None = None) -> Iterator[str]:
+    """Commands to type first, if this `PATH` lacks our command."""
+    activate = Path(sys.prefix, "bin", "activate")
+    if shutil.which("countersign", path=path) is None and activate.is_file():
+        yield f"(first, for the command to be found there: . {shlex.quote(str(activate))})"
+
+
+def usual_data(shell: Mapping[str, str] = os.environ) -> Path:
+    """The data folder without `--data`."""
+    return Path(shell.get("COUNTERSIGN_DATA_DIR", "").strip() or DATA_DIR)
+
+
 async def _run_until_end(stack: RunningStack, say: Say, *, as_json: bool) -> None:
-    async with stack.up(say):
+    async with stack.start(say):
         _print_addresses(stack.plan, as_json=as_json)
         raise await stack.until_one_ends(say)
 
@@ -79,25 +98,6 @@ def _print_addresses(stack: Stack, *, as_json: bool) -> None:
         "Ctrl-C ends everything; the data stays for the next start.",
     ):
         _say(line)
-
-
-def start_words(data: Path) -> str:
-    if data == DATA_DIR.absolute():
-        return f", from this folder or below: countersign request start {DATA_DIR / example.REQUEST}"
-    named, file = (shlex.quote(str(path)) for path in (data, data / example.REQUEST))
-    return f": countersign --dev {named} request start {file}"
-
-
-def activation(path: str | None = None) -> Iterator[str]:
-    """Commands to type first, if this `PATH` lacks our command."""
-    activate = Path(sys.prefix, "bin", "activate")
-    if shutil.which("countersign", path=path) is None and activate.is_file():
-        yield f"(first, for the command to be found there: . {shlex.quote(str(activate))})"
-
-
-def usual_data(shell: Mapping[str, str] = os.environ) -> Path:
-    """The data folder without `--data`."""
-    return Path(shell.get("COUNTERSIGN_DATA_DIR", "").strip() or DATA_DIR)
 
 
 def _parser() -> argparse.ArgumentParser:

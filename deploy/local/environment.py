@@ -43,6 +43,11 @@ _TENANT = "acme"
 _COMPANY = "Northwind"
 _LOGO = "northwind.svg"
 _CONTACT = "legal-desk@supplier.test"
+REQUEST: Final = Path("example", "msa.yaml")
+"""The example request in the data folder."""
+_SOURCE: Final = Path(__file__).parent.with_name("examples")
+_SANDBOX: Final = re.compile(r"https?://[^/\s\"']+(?=/_sandbox/)")
+LOOPBACK: Final = "127.0.0.1"
 
 
 def base(shell: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -130,6 +135,38 @@ def metrics(host: str, port: int, shell: Mapping[str, str] = os.environ) -> dict
     return {"OTEL_EXPORTER_PROMETHEUS_HOST": bracketed, "OTEL_EXPORTER_PROMETHEUS_PORT": str(port)}
 
 
+def looks_of(shell: Mapping[str, str]) -> dict[str, str]:
+    """The shell without settings that change more than the appearance."""
+    return {
+        name: text for name, text in shell.items() if not name.startswith(PREFIX) or name.removeprefix(PREFIX) in LOOKS
+    }
+
+
+def lay_out(data: Path, sandbox: str) -> None:
+    """Write missing examples; in existing ones update the sandbox's address."""
+    folder = (data / REQUEST).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in _SOURCE.iterdir():
+        target = folder / source.name
+        if not target.exists():
+            _write(source, target, sandbox)
+        elif source.suffix == ".yaml":
+            _readdress(target, sandbox)
+
+
+def only_loopback(host: str) -> str:
+    """The loopback address of `host`; `StackFailure` for any other."""
+    try:
+        address = ipaddress.ip_address(LOOPBACK if host == "localhost" else host)
+    except ValueError:
+        address = None
+    if address is None or not address.is_loopback:
+        raise StackFailure(
+            f"{host} is not a loopback address: the dev server skips security checks, so it stays on this machine"
+        )
+    return str(address)
+
+
 def _looks(folder: Path, given_settings: Mapping[str, str]) -> dict[str, str]:
     """The company of the examples, and first pages of documents if the library is installed. Another company's name
     gets neither our logo nor our contact.
@@ -187,13 +224,6 @@ def _of_codec(folder_state: FolderState, host: str) -> dict[str, str]:
     }
 
 
-def looks_of(shell: Mapping[str, str]) -> dict[str, str]:
-    """The shell without settings that change more than the appearance."""
-    return {
-        name: text for name, text in shell.items() if not name.startswith(PREFIX) or name.removeprefix(PREFIX) in LOOKS
-    }
-
-
 def _read_given_settings(shell: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Our settings in the shell, with absolute paths; `StackFailure` for those that the stack sets itself."""
     own_settings = {name: text.strip() for name, text in shell.items() if name.startswith(PREFIX) and text.strip()}
@@ -211,24 +241,6 @@ def _plain(name: str) -> str:
     return name.removeprefix(PREFIX)
 
 
-REQUEST: Final = Path("example", "msa.yaml")
-"""The example request in the data folder."""
-_SOURCE: Final = Path(__file__).parent.with_name("examples")
-_SANDBOX: Final = re.compile(r"https?://[^/\s\"']+(?=/_sandbox/)")
-
-
-def lay_out(data: Path, sandbox: str) -> None:
-    """Write missing examples; in existing ones update the sandbox's address."""
-    folder = (data / REQUEST).parent
-    folder.mkdir(parents=True, exist_ok=True)
-    for source in _SOURCE.iterdir():
-        target = folder / source.name
-        if not target.exists():
-            _write(source, target, sandbox)
-        elif source.suffix == ".yaml":
-            _readdress(target, sandbox)
-
-
 def _write(source: Path, target: Path, sandbox: str) -> None:
     if source.suffix == ".yaml":
         target.write_text(Template(source.read_text()).substitute(SANDBOX=sandbox))
@@ -241,19 +253,3 @@ def _readdress(file: Path, sandbox: str) -> None:
     new_text = _SANDBOX.sub(lambda _: sandbox, old_text)
     if new_text != old_text:
         file.write_bytes(new_text.encode(errors="surrogateescape"))
-
-
-LOOPBACK: Final = "127.0.0.1"
-
-
-def only_loopback(host: str) -> str:
-    """The loopback address of `host`; `StackFailure` for any other."""
-    try:
-        address = ipaddress.ip_address(LOOPBACK if host == "localhost" else host)
-    except ValueError:
-        address = None
-    if address is None or not address.is_loopback:
-        raise StackFailure(
-            f"{host} is not a loopback address: the dev server skips security checks, so it stays on this machine"
-        )
-    return str(address)

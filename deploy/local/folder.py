@@ -79,13 +79,6 @@ class FolderState:
     secrets: Secrets
 
 
-class _EarlierState(BaseModel):
-    """`kept.json` of an earlier start, perhaps of another version."""
-
-    ports: Mapping[str, Annotated[int, Field(ge=1, le=65535)]] = {}
-    secrets: Mapping[str, str] = {}
-
-
 class DataFolder:
     """One folder, used by one stack at a time."""
 
@@ -154,6 +147,13 @@ class DataFolder:
             yield
         finally:
             self.dev_file.unlink(missing_ok=True)
+
+
+class _EarlierState(BaseModel):
+    """`kept.json` of an earlier start, perhaps of another version."""
+
+    ports: Mapping[str, Annotated[int, Field(ge=1, le=65535)]] = {}
+    secrets: Mapping[str, str] = {}
 
 
 def _hold(host: str, wished: int | None, held_ports: ExitStack) -> int:

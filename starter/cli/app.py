@@ -28,7 +28,7 @@ class Group:
     """The commands below one word, each as `module:function`: of this folder, or with the full name of a module."""
 
     help: str
-    words: Mapping[str, str]
+    commands: Mapping[str, str]
 
 
 _OF_COUNTERSIGN: Final = {
@@ -49,9 +49,9 @@ _OF_COUNTERSIGN: Final = {
 _FOLLOWED_UP: Final = ("answer", "take", "resume", "remind", "extend", "delegate", "pause", "ask", "replay", "cancel")
 
 
-def _described(kind: str, *words: str) -> dict[str, str]:
+def _described(kind: str, *command_words: str) -> dict[str, str]:
     """Words of a kind as their one description has them, which no other word waits for; a test compares both."""
-    return {command_word: f"operations:{kind}_{command_word}" for command_word in words}
+    return {command_word: f"operations:{kind}_{command_word}" for command_word in command_words}
 
 
 GROUPS: Final[dict[str, Group]] = {
@@ -135,7 +135,7 @@ GROUPS: Final[dict[str, Group]] = {
         {
             "devices": "people:devices",
             "sign-out": "people:sign_out",
-            "away": "people:away",
+            "away": "people:enter_absence",
             "back": "people:back",
         },
     ),
@@ -236,7 +236,7 @@ def register(app: App) -> None:
 
 def _add_group(app: App, group_name: str) -> None:
     group = LazyApp(name=group_name, help=GROUPS[group_name].help)
-    for name, path in GROUPS[group_name].words.items():
+    for name, path in GROUPS[group_name].commands.items():
         _add(group, name, path)
     app.command(group)
 
@@ -299,12 +299,6 @@ app = LazyApp(
 register(app)
 
 
-def _refusals() -> tuple[type[Exception], ...]:
-    from starter.boot.refusals import REFUSALS  # noqa: PLC0415  their imports are heavy, and needed only when a command failed
-
-    return REFUSALS
-
-
 def main() -> NoReturn:
     """Run what was typed and end the process with its code."""
     typed = sys.argv[1:]
@@ -316,6 +310,12 @@ def main() -> NoReturn:
         service=first_word == "webhook",
         until_stopped=first_word in ("worker", "dev"),
     )
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    from starter.boot.refusals import REFUSALS  # noqa: PLC0415  their imports are heavy, and needed only when a command failed
+
+    return REFUSALS
 
 
 def _called(typed: list[str]) -> object:

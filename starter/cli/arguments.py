@@ -5,6 +5,20 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+Id = Annotated[str, Parameter(help="Its id, or its whole workflow id.")]
+AsJson = Annotated[bool, Parameter(name="--json")]
+"""The parameter `--json` that every command takes."""
+As = Annotated[str | None, Parameter("--as", help="Who acts; default: COUNTERSIGN_ACTOR, else user@host.")]
+Watch = Annotated[
+    bool,
+    Parameter(
+        name="--watch",
+        help="Read it again every few seconds and redraw it, until Ctrl-C; with --json a line whenever it has changed.",
+    ),
+]
+ReadyFile = Annotated[Path | None, Parameter(help="A file that is written when the process is ready.")]
+JsonLog = Annotated[bool, Parameter(name="--json", help="Log in JSON on a terminal, too.")]
+
 
 def _known_option(_: object, value: str | None) -> None:
     if value is not None and value.startswith("-") and value != "-":
@@ -13,24 +27,6 @@ def _known_option(_: object, value: str | None) -> None:
 
 RequestFile = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_known_option)]
 """`-` is standard input, and a mistyped option is not taken for a file."""
-
-Id = Annotated[str, Parameter(help="Its id, or its whole workflow id.")]
-
-AsJson = Annotated[bool, Parameter(name="--json")]
-"""The parameter `--json` that every command takes."""
-
-As = Annotated[str | None, Parameter("--as", help="Who acts; default: COUNTERSIGN_ACTOR, else user@host.")]
-
-Watch = Annotated[
-    bool,
-    Parameter(
-        name="--watch",
-        help="Read it again every few seconds and redraw it, until Ctrl-C; with --json a line whenever it has changed.",
-    ),
-]
-
-ReadyFile = Annotated[Path | None, Parameter(help="A file that is written when the process is ready.")]
-JsonLog = Annotated[bool, Parameter(name="--json", help="Log in JSON on a terminal, too.")]
 
 
 def csv_or_json(**typed: object) -> None:

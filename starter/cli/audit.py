@@ -19,7 +19,7 @@ from activities.evidence.signing import PublicKeys, UnusableKey
 from activities.evidence.verification import VerifiedPack, newer_of, verify
 from activities.people.directory import DirectoryFailure
 from activities.people.ids import id_of_address
-from activities.records.ended import ListFilter, Place
+from activities.records.ended import ListFilter, PagePosition
 from activities.records.holds import Hold
 from activities.records.store import Store
 from starter.boot import clients, evidence
@@ -46,15 +46,15 @@ UNCONFIRMED: Final = "Unchanged, but signed by a key that you have not confirmed
 class Selection:
     """What is exported: one by its id, or all that filters find."""
 
-    wanted: ListFilter
+    filters: ListFilter
     since: datetime | None = None
 
     async def ids(self, store: Store) -> list[WorkflowName]:
-        return [name async for name in self._found(store)]
+        return [name async for name in self._matching(store)]
 
-    async def _found(self, store: Store) -> AsyncIterator[WorkflowName]:
-        cursor: Place | None = None
-        while rows := await store.ended.page(self.wanted, LISTED_AT_ONCE, cursor):
+    async def _matching(self, store: Store) -> AsyncIterator[WorkflowName]:
+        cursor: PagePosition | None = None
+        while rows := await store.ended_follow_ups.page(self.filters, LISTED_AT_ONCE, cursor):
             for row in rows:
                 if self.since and row.ended_at < self.since:
                     return
@@ -62,7 +62,7 @@ class Selection:
                     yield name
             if len(rows) < LISTED_AT_ONCE:
                 return
-            cursor = rows[-1].place
+            cursor = rows[-1].page_position
 
 
 async def export(
@@ -116,81 +116,22 @@ async def export(
     else:
         filters = ListFilter(kind=kind, person=person, requester=requester, statuses=tuple(status or ()), search=search)
         written = await _export_many(
-            packer, await chosen(store, filters, since), output, documents=documents, quiet=json
+            packer, await select_ended(store, filters, since), output, documents=documents, quiet=json
         )
     print_answer(written, _exported(written), as_json=json)
 
 
-async def chosen(store: Store, filters: ListFilter, since: datetime | None) -> Selection:
+async def select_ended(store: Store, filters: ListFilter, ended_since: datetime | None) -> Selection:
     """What has ended of what is wanted, since that day; `Refusal` where that cannot be said."""
     refuse_impossible_ids(filters)
     if not filters.has_records:
         raise Refusal("only what has ended is exported by filters: --status of an ending")
     if filters.search:
         result = await store.starts.search(filters.search, filters.types)
-        if result.more:
+        if result.has_more:
             raise Refusal("more were found than are looked at: further words of --search narrow it")
         filters = replace(filters, ids=result.ids)
-    return Selection(filters, since and since.astimezone())
-
-
-async def _export_one(
-    settings: Settings, packer: Packer, typed: str, output: Path, *, documents: bool, so_far: bool
-) -> ExportedPack:
-    name = await _ended(packer.store, typed)
-    if name is None and not so_far:
-        raise Refusal(f"{typed} has no record: it still runs, or is not known (--so-far writes what there is by now)")
-    try:
-        if name is not None:
-            return await packer.export(name, output, documents=documents)
-        name = named(typed) or WorkflowName(Kind.REQUEST, typed)
-        async with opened(settings) as context:
-            view = await look_at(context.client, context.store, name)
-        return await packer.export(name, output, documents=documents, so_far=view)
-    except NotEnded as error:
-        raise Refusal(f"{error} (--so-far writes what there is by now)") from None
-    except OSError as error:
-        raise Refusal(f"{output}: {error.strerror}") from error
-
-
-async def _ended(store: Store, typed: str) -> WorkflowName | None:
-    """The one with a record that has this id; `Refusal` for an id of two."""
-    candidates = [name] if (name := named(typed)) else [WorkflowName(kind, typed) for kind in kinds()]
-    if not all(is_request_id(candidate.id) for candidate in candidates):
-        raise Refusal(f'"{typed}" is no id: expected 1-100 characters of A-Z a-z 0-9 . _ -, or a whole workflow id')
-    recorded_ids = await store.records.known([candidate.workflow_id for candidate in candidates])
-    matches = [candidate for candidate in candidates if candidate.workflow_id in recorded_ids]
-    if len(matches) > 1:
-        raise Refusal(f"{typed} is the id of several: {' or '.join(match.workflow_id for match in matches)}")
-    return matches[0] if matches else None
-
-
-async def _export_many(
-    packer: Packer, selection: Selection, folder: Path, *, documents: bool, quiet: bool
-) -> list[ExportedPack]:
-    names = await selection.ids(packer.store)
-    written = list[ExportedPack]()
-    try:
-        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-        with progress("writing packs", quiet=quiet, total=len(names)) as bar:
-            for name in names:
-                written.append(await packer.export(name, folder / f"{name.id}.zip", documents=documents))
-                bar(advance=1)
-    except OSError as error:
-        raise Refusal(f"{folder}: {error.strerror} ({len(written):,} of {len(names):,} packs were written)") from error
-    return written
-
-
-def _exported(written: Sequence[ExportedPack]) -> Group | Text:
-    if not written:
-        return Text("No such requests have ended")
-    table = Rows("id", "file", "parts", "bytes", "amendment", "note", whole=("id", "file"))
-    for pack in written:
-        amendment = f"{pack.amendment}" + (f", erasure {pack.erasures}" if pack.erasures else "")
-        table.add(
-            pack.id, pack.file, f"{pack.parts:,}", f"{pack.bytes:,}", amendment, "" if pack.finished else "unfinished"
-        )
-    return Group(Text(f"{len(written):,} evidence packs" if len(written) > 1 else "The evidence pack", "bold"), table)
+    return Selection(filters, ended_since and ended_since.astimezone())
 
 
 @dataclass(frozen=True)
@@ -213,9 +154,9 @@ class Verification:
     notes: list[str]
 
     @classmethod
-    def of(cls, found: VerifiedPack) -> "Verification":
-        faults = [{"part": fault.part, "expected": fault.expected, "found": fault.found} for fault in found.faults]
-        fields = {name: getattr(found, name) for name in cls.__annotations__ if name != "faults"}
+    def from_pack(cls, pack: VerifiedPack) -> "Verification":
+        faults = [{"part": fault.part, "expected": fault.expected, "found": fault.found} for fault in pack.faults]
+        fields = {name: getattr(pack, name) for name in cls.__annotations__ if name != "faults"}
         return cls(**fields, faults=faults)
 
 
@@ -250,36 +191,11 @@ async def verify_packs(
     for first, second in combinations(results, 2):
         if first.ok and second.ok and first.workflow_id == second.workflow_id:
             first.notes.append(newer_of(first, second))
-    answers = [Verification.of(result) for result in results]
+    answers = [Verification.from_pack(result) for result in results]
     print_answer(answers, Group(*(_verified(answer) for answer in answers)), as_json=json)
     if not all(answer.ok for answer in answers):
         return Exit.REFUSED
     return Exit.DONE if all(answer.trusted for answer in answers) else Exit.UNCONFIRMED
-
-
-def _keys(settings: Settings, key: Path | None) -> PublicKeys | None:
-    if key is None:
-        return evidence.trusted_keys(settings)
-    try:
-        return PublicKeys.read(key)
-    except UnusableKey as fault:
-        raise Refusal(str(fault)) from None
-
-
-def _verified(answer: Verification) -> Group:
-    notes = map(Text, answer.notes)
-    if not answer.ok:
-        table = Rows("part", "expected", "found", whole=("part",))
-        for fault in answer.faults:
-            table.add(fault["part"], fault["expected"], fault["found"])
-        return Group(Text(f"{answer.file} does not hold", "bold red"), table, *notes)
-    subject = f"{answer.type} {answer.id} · {answer.status}" + ("" if answer.finished else " · unfinished")
-    holds = f"{subject} · {answer.parts:,} parts · amendment {answer.amendment}"
-    if answer.trusted:
-        key = f"signed by the key {answer.key}"
-        return Group(Text(f"{answer.file} holds: {holds}", "bold green"), Text(key), *notes)
-    key = f"signed by the key {answer.key}: compare it with the published one, or give that by --key"
-    return Group(Text(UNCONFIRMED, "bold yellow"), Text(f"{answer.file}: {holds}"), Text(key), *notes)
 
 
 async def hold(
@@ -317,66 +233,16 @@ async def hold(
         print_answer([_hold_as_json(hold) for hold in listed], _holds(listed), as_json=json)
         return
     actor, now = claimed_actor(settings, as_), datetime.now(UTC)
-    name = await _begun(store, id)
+    name = await _find_begun(store, id)
     if release:
         await store.holds.release(name.workflow_id, await _to_release(store, name, reason), actor, now)
-    elif reason and not await store.holds.place(name.workflow_id, reason, actor, now):
+    elif reason and not await store.holds.place_hold(name.workflow_id, reason, actor, now):
         note("it is held for this reason already")
-    holds = await store.holds.of(name.workflow_id)
+    holds = await store.holds.list_holds(name.workflow_id)
     is_held = any(hold.released_at is None for hold in holds)
     answer = {"id": name.id, "workflow_id": name.workflow_id, "held": is_held, "holds": list(map(_hold_as_json, holds))}
     sentence = f"The {name.kind} {name.id} is {'on legal hold' if is_held else 'not held any more'}"
     print_answer(answer, Group(Text(sentence, "bold"), _holds(holds)), as_json=json)
-
-
-async def _to_release(store: Store, name: WorkflowName, reason: str | None) -> str:
-    """The reason of its hold that is meant; `Refusal` if there is none, or if it is one of several."""
-    open_holds = [hold for hold in await store.holds.of(name.workflow_id) if not hold.released_at]
-    own_reasons = [hold.reason for hold in open_holds if hold.workflow_id == name.workflow_id]
-    if not own_reasons:
-        helps = f": {open_holds[0].workflow_id} is, and it is a part of that" if open_holds else ""
-        raise Refusal(f"the {name.kind} {name.id} is not on hold by itself{helps}")
-    if reason is None and len(own_reasons) > 1:
-        raise Refusal(f"it is held for several reasons, --reason names one of them: {'; '.join(own_reasons)}")
-    if reason is not None and reason not in own_reasons:
-        raise Refusal(f'it is not held for the reason "{reason}", but for: {"; ".join(own_reasons)}')
-    return reason or own_reasons[0]
-
-
-async def _open_holds(store: Store) -> AsyncIterator[Hold]:
-    cursor = "", 0
-    while page := await store.holds.page(cursor):
-        for hold in page:
-            yield hold
-        cursor = page[-1].workflow_id, page[-1].number
-
-
-async def _begun(store: Store, typed: str) -> WorkflowName:
-    """The one of this id that has begun or ended; `Refusal` for none and for an id of two."""
-    if name := await _ended(store, typed):
-        return name
-    candidates = [name] if (name := named(typed)) else [WorkflowName(kind, typed) for kind in kinds()]
-    started_ids = await store.starts.known([candidate.workflow_id for candidate in candidates])
-    matches = [candidate for candidate in candidates if candidate.workflow_id in started_ids]
-    if len(matches) > 1:
-        raise Refusal(f"{typed} is the id of several: {' or '.join(match.workflow_id for match in matches)}")
-    if not matches:
-        raise Refusal(f"{typed} is not known: nothing of this id has begun")
-    return matches[0]
-
-
-def _hold_as_json(hold: Hold) -> dict[str, object]:
-    return {name: value for name, value in hold._asdict().items() if name != "number"}
-
-
-def _holds(holds: Sequence[Hold]) -> Rows | Text:
-    if not holds:
-        return Text("Nothing is on legal hold")
-    table = Rows("held", "since", "by", "reason", "released", whole=("held",))
-    for hold in holds:
-        released = f"{hold.released_at:%Y-%m-%d %H:%M} by {hold.released_by}" if hold.released_at else ""
-        table.add(hold.workflow_id, f"{hold.at:%Y-%m-%d %H:%M}", hold.by, hold.reason, released)
-    return table
 
 
 async def erase(*, person: str, reason: str, dry_run: bool = False, as_: As = None, json: AsJson = False) -> None:
@@ -403,6 +269,140 @@ async def erase(*, person: str, reason: str, dry_run: bool = False, as_: As = No
         raise Refusal(f"--person takes an id, as records name people{await _ids_of_address(settings, store, person)}")
     erased = await erase_person(store, person, actor, reason, now, dry_run=dry_run)
     print_answer({**vars(erased), "stays": STAYS}, _erased(erased), as_json=json)
+
+
+async def _export_one(
+    settings: Settings, packer: Packer, typed: str, output: Path, *, documents: bool, so_far: bool
+) -> ExportedPack:
+    name = await _find_ended(packer.store, typed)
+    if name is None and not so_far:
+        raise Refusal(f"{typed} has no record: it still runs, or is not known (--so-far writes what there is by now)")
+    try:
+        if name is not None:
+            return await packer.export(name, output, documents=documents)
+        name = named(typed) or WorkflowName(Kind.REQUEST, typed)
+        async with opened(settings) as context:
+            view = await look_at(context.client, context.store, name)
+        return await packer.export(name, output, documents=documents, so_far=view)
+    except NotEnded as error:
+        raise Refusal(f"{error} (--so-far writes what there is by now)") from None
+    except OSError as error:
+        raise Refusal(f"{output}: {error.strerror}") from error
+
+
+async def _find_ended(store: Store, typed: str) -> WorkflowName | None:
+    """The one with a record that has this id; `Refusal` for an id of two."""
+    candidates = [name] if (name := named(typed)) else [WorkflowName(kind, typed) for kind in kinds()]
+    if not all(is_request_id(candidate.id) for candidate in candidates):
+        raise Refusal(f'"{typed}" is no id: expected 1-100 characters of A-Z a-z 0-9 . _ -, or a whole workflow id')
+    recorded_ids = await store.records.find_recorded([candidate.workflow_id for candidate in candidates])
+    matches = [candidate for candidate in candidates if candidate.workflow_id in recorded_ids]
+    if len(matches) > 1:
+        raise Refusal(f"{typed} is the id of several: {' or '.join(match.workflow_id for match in matches)}")
+    return matches[0] if matches else None
+
+
+async def _export_many(
+    packer: Packer, selection: Selection, folder: Path, *, documents: bool, quiet: bool
+) -> list[ExportedPack]:
+    names = await selection.ids(packer.store)
+    written = list[ExportedPack]()
+    try:
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        with progress("writing packs", quiet=quiet, total=len(names)) as bar:
+            for name in names:
+                written.append(await packer.export(name, folder / f"{name.id}.zip", documents=documents))
+                bar(advance=1)
+    except OSError as error:
+        raise Refusal(f"{folder}: {error.strerror} ({len(written):,} of {len(names):,} packs were written)") from error
+    return written
+
+
+def _exported(written: Sequence[ExportedPack]) -> Group | Text:
+    if not written:
+        return Text("No such requests have ended")
+    table = Rows("id", "file", "parts", "bytes", "amendment", "note", whole_columns=("id", "file"))
+    for pack in written:
+        amendment = f"{pack.amendment}" + (f", erasure {pack.erasures}" if pack.erasures else "")
+        table.add(
+            pack.id, pack.file, f"{pack.parts:,}", f"{pack.bytes:,}", amendment, "" if pack.finished else "unfinished"
+        )
+    return Group(Text(f"{len(written):,} evidence packs" if len(written) > 1 else "The evidence pack", "bold"), table)
+
+
+def _keys(settings: Settings, key: Path | None) -> PublicKeys | None:
+    if key is None:
+        return evidence.trusted_keys(settings)
+    try:
+        return PublicKeys.read(key)
+    except UnusableKey as fault:
+        raise Refusal(str(fault)) from None
+
+
+def _verified(answer: Verification) -> Group:
+    notes = map(Text, answer.notes)
+    if not answer.ok:
+        table = Rows("part", "expected", "found", whole_columns=("part",))
+        for fault in answer.faults:
+            table.add(fault["part"], fault["expected"], fault["found"])
+        return Group(Text(f"{answer.file} does not hold", "bold red"), table, *notes)
+    subject = f"{answer.type} {answer.id} · {answer.status}" + ("" if answer.finished else " · unfinished")
+    holds = f"{subject} · {answer.parts:,} parts · amendment {answer.amendment}"
+    if answer.trusted:
+        key = f"signed by the key {answer.key}"
+        return Group(Text(f"{answer.file} holds: {holds}", "bold green"), Text(key), *notes)
+    key = f"signed by the key {answer.key}: compare it with the published one, or give that by --key"
+    return Group(Text(UNCONFIRMED, "bold yellow"), Text(f"{answer.file}: {holds}"), Text(key), *notes)
+
+
+async def _to_release(store: Store, name: WorkflowName, reason: str | None) -> str:
+    """The reason of its hold that is meant; `Refusal` if there is none, or if it is one of several."""
+    open_holds = [hold for hold in await store.holds.list_holds(name.workflow_id) if not hold.released_at]
+    own_reasons = [hold.reason for hold in open_holds if hold.workflow_id == name.workflow_id]
+    if not own_reasons:
+        helps = f": {open_holds[0].workflow_id} is, and it is a part of that" if open_holds else ""
+        raise Refusal(f"the {name.kind} {name.id} is not on hold by itself{helps}")
+    if reason is None and len(own_reasons) > 1:
+        raise Refusal(f"it is held for several reasons, --reason names one of them: {'; '.join(own_reasons)}")
+    if reason is not None and reason not in own_reasons:
+        raise Refusal(f'it is not held for the reason "{reason}", but for: {"; ".join(own_reasons)}')
+    return reason or own_reasons[0]
+
+
+async def _open_holds(store: Store) -> AsyncIterator[Hold]:
+    cursor = "", 0
+    while page := await store.holds.page(cursor):
+        for hold in page:
+            yield hold
+        cursor = page[-1].workflow_id, page[-1].number
+
+
+async def _find_begun(store: Store, typed: str) -> WorkflowName:
+    """The one of this id that has begun or ended; `Refusal` for none and for an id of two."""
+    if name := await _find_ended(store, typed):
+        return name
+    candidates = [name] if (name := named(typed)) else [WorkflowName(kind, typed) for kind in kinds()]
+    started_ids = await store.starts.find_known([candidate.workflow_id for candidate in candidates])
+    matches = [candidate for candidate in candidates if candidate.workflow_id in started_ids]
+    if len(matches) > 1:
+        raise Refusal(f"{typed} is the id of several: {' or '.join(match.workflow_id for match in matches)}")
+    if not matches:
+        raise Refusal(f"{typed} is not known: nothing of this id has begun")
+    return matches[0]
+
+
+def _hold_as_json(hold: Hold) -> dict[str, object]:
+    return {name: value for name, value in hold._asdict().items() if name != "number"}
+
+
+def _holds(holds: Sequence[Hold]) -> Rows | Text:
+    if not holds:
+        return Text("Nothing is on legal hold")
+    table = Rows("held", "since", "by", "reason", "released", whole_columns=("held",))
+    for hold in holds:
+        released = f"{hold.released_at:%Y-%m-%d %H:%M} by {hold.released_by}" if hold.released_at else ""
+        table.add(hold.workflow_id, f"{hold.at:%Y-%m-%d %H:%M}", hold.by, hold.reason, released)
+    return table
 
 
 async def _ids_of_address(settings: Settings, store: Store, address: str) -> str:

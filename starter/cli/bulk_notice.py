@@ -34,22 +34,6 @@ def joined(prepared: Sequence[path.PreparedStart]) -> list[path.PreparedStart]:
     ]
 
 
-def _hears(start: path.PreparedStart) -> str | None:
-    """Who is silently notified of the sending; None if they are asked themselves."""
-    if not isinstance(start, PreparedRequest) or not start.request.policy.tell_requester.started:
-        return None
-    brief = start.request.brief
-    return None if brief.requester in {person.person for person in brief.people} else brief.requester
-
-
-def _silent(start: PreparedRequest) -> PreparedRequest:
-    if _hears(start) is None:
-        return start
-    policy = start.request.policy
-    quiet = policy.replace(tell_requester=policy.tell_requester.replace(started=False))
-    return replace(start, request=start.request.replace(policy=quiet))
-
-
 async def tell(client: Client, sent: Iterable[PreparedRequest]) -> None:
     """Notify each requester once of those started now; a worker does it."""
     sent_by_requester: defaultdict[str, list[PreparedRequest]] = defaultdict(list)
@@ -66,27 +50,6 @@ async def tell(client: Client, sent: Iterable[PreparedRequest]) -> None:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 static_summary=f"sent at once: {len(theirs)}",
             )
-
-
-def _delivery(requester: str, sent: Sequence[PreparedRequest]) -> Delivery:
-    briefs = [start.request.brief for start in sent]
-    titles, kinds = {brief.title for brief in briefs}, {brief.kind for brief in briefs}
-    named = len(titles) == 1 and all(brief.lock_screen is LockScreen.FULL for brief in briefs)
-    ids = "\n".join(sorted(brief.id for brief in briefs))
-    subject = Subject(
-        id=f"together-{hashlib.sha256(ids.encode()).hexdigest()[:12]}",
-        type=Kind.REQUEST,
-        kind=kinds.pop() if len(kinds) == 1 else _SEVERAL,
-        title=titles.pop() if len(titles) == 1 else _SEVERAL,
-        requester=requester,
-        people=(),
-        lock_screen=LockScreen.FULL if named else LockScreen.GENERIC,
-    )
-    key = names.notice_key(subject.id, NotificationType.FOLLOW, requester)
-    notice = NotificationOrder(
-        key=key, stage=NotificationType.FOLLOW, person=requester, action=NoticeAction.OPEN, count=len(briefs)
-    )
-    return Delivery(subject=subject, notices=(notice,), others_told=True)
 
 
 class NoticesOf(Model):
@@ -111,17 +74,54 @@ def notices(prepared: Sequence[PreparedRequest]) -> list[NoticesOf]:
     return [NoticesOf(person=person, at_once=at_once[person], later=later[person]) for person in everybody]
 
 
+def _hears(start: path.PreparedStart) -> str | None:
+    """Who is silently notified of the sending; None if they are asked themselves."""
+    if not isinstance(start, PreparedRequest) or not start.request.policy.tell_requester.started:
+        return None
+    brief = start.request.brief
+    return None if brief.requester in {person.person for person in brief.people} else brief.requester
+
+
+def _silent(start: PreparedRequest) -> PreparedRequest:
+    if _hears(start) is None:
+        return start
+    policy = start.request.policy
+    quiet = policy.replace(tell_requester=policy.tell_requester.replace(started=False))
+    return replace(start, request=start.request.replace(policy=quiet))
+
+
+def _delivery(requester: str, sent: Sequence[PreparedRequest]) -> Delivery:
+    briefs = [start.request.brief for start in sent]
+    titles, kinds = {brief.title for brief in briefs}, {brief.kind for brief in briefs}
+    named = len(titles) == 1 and all(brief.lock_screen is LockScreen.FULL for brief in briefs)
+    ids = "\n".join(sorted(brief.id for brief in briefs))
+    subject = Subject(
+        id=f"together-{hashlib.sha256(ids.encode()).hexdigest()[:12]}",
+        type=Kind.REQUEST,
+        kind=kinds.pop() if len(kinds) == 1 else _SEVERAL,
+        title=titles.pop() if len(titles) == 1 else _SEVERAL,
+        requester=requester,
+        people=(),
+        lock_screen=LockScreen.FULL if named else LockScreen.GENERIC,
+    )
+    key = names.notice_key(subject.id, NotificationType.FOLLOW, requester)
+    notice = NotificationOrder(
+        key=key, stage=NotificationType.FOLLOW, person=requester, action=NoticeAction.OPEN, count=len(briefs)
+    )
+    return Delivery(subject=subject, notices=(notice,), others_told=True)
+
+
 def _turns(start: PreparedRequest) -> tuple[list[str], list[str]]:
     """Whose turn is first, and whose is later; people described in full count per request."""
     brief = start.request.brief
     acting = [person for person in brief.people if person.role is not Role.COPY]
     first = min((person.order for person in acting), default=0)
-    name_by_person = {person: _known(person.person, brief.id) for person in acting}
+    name_by_person = {person: _qualify(person.person, brief.id) for person in acting}
     return (
         [name_by_person[person] for person in acting if person.order == first],
         [name_by_person[person] for person in acting if person.order != first],
     )
 
 
-def _known(person: str, request: str) -> str:
+def _qualify(person: str, request: str) -> str:
     return f"{request}/{person}" if stands_in_full(person) else person

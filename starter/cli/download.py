@@ -23,7 +23,7 @@ from activities.records.store import Store
 from starter.boot import clients
 from starter.boot.startup import ready
 from starter.cli.arguments import As, AsJson
-from starter.cli.audit import chosen
+from starter.cli.audit import select_ended
 from starter.cli.known_people import claimed_actor
 from starter.cli.printing import note, print_answer, progress
 from starter.cli.terminal import Rows
@@ -90,64 +90,13 @@ async def download(
         names = [WorkflowName(Kind.REQUEST, id_of(Kind.REQUEST, id))]
     else:
         filters = ListFilter(kind=kind, person=person, requester=requester, search=search)
-        names = await (await chosen(store, filters, since)).ids(store)
+        names = await (await select_ended(store, filters, since)).ids(store)
     written = await _downloads(store, names, file, output, actor, quiet=json)
     if id is not None and written[0].why:
         raise Refusal(f"{written[0].id}: {written[0].why}")
     print_answer(written, _table(written), as_json=json)
     if missing := [result for result in written if result.why]:
         note(f"{len(missing):,} of {len(written):,} have no such file")
-
-
-async def _downloads(
-    store: Store, requests: Iterable[WorkflowName], file: KeptFileName, folder: Path, actor: str, *, quiet: bool
-) -> list[DownloadResult]:
-    names, written = list(requests), list[DownloadResult]()
-    try:
-        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-        with progress("downloading", quiet=quiet, total=len(names)) as bar:
-            for name in names:
-                written.append(await _one(store, name, file, folder, actor))
-                bar(advance=1)
-    except OSError as error:
-        raise Refusal(f"{folder}: {error.strerror} ({len(written):,} of {len(names):,} were written)") from error
-    return written
-
-
-async def _one(store: Store, name: WorkflowName, file: KeptFileName, folder: Path, actor: str) -> DownloadResult:
-    try:
-        stored = await kept_file(store, name.workflow_id, file)
-        if stored is None:
-            return DownloadResult(name.id, why="no such file is kept, or not yet")
-        await store.downloads.note(name.workflow_id, Download(datetime.now(UTC), actor, file, Way.COMMAND))
-        path = folder / f"{name.id}-{file.value.replace('_', '-')}.pdf"
-        await _write(stored, path)
-    except DocumentMissing:
-        return DownloadResult(name.id, why="the file was erased")
-    except DocumentDamaged:
-        return DownloadResult(name.id, why="the file is damaged in the store")
-    return DownloadResult(name.id, path, stored.sha256, stored.size)
-
-
-async def _write(stored: StoredFile, path: Path) -> None:
-    """Whole or not at all."""
-    opened, half = await asyncio.to_thread(tempfile.mkstemp, dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(opened, "wb") as file:
-            async for piece in stored.pieces(_PIECE):
-                file.write(piece)
-        await asyncio.to_thread(os.replace, half, path)
-    except BaseException:
-        await asyncio.to_thread(os.unlink, half)
-        raise
-
-
-def _table(written: Iterable[DownloadResult]) -> Group | Text:
-    table = Rows("id", "file", "bytes", "SHA-256", whole=("id", "file"))
-    lines = list(written)
-    for result in lines:
-        table.add(result.id, str(result.file or result.why), f"{result.bytes:,}", result.sha256 or "")
-    return Group(table) if lines else Text("No such requests have ended")
 
 
 async def links(id: str, /, *, revoke: bool = False, as_: As = None, json: AsJson = False) -> None:
@@ -176,13 +125,64 @@ async def links(id: str, /, *, revoke: bool = False, as_: As = None, json: AsJso
         note(f"{revoked:,} revoked")
 
 
+async def _downloads(
+    store: Store, requests: Iterable[WorkflowName], file: KeptFileName, folder: Path, actor: str, *, quiet: bool
+) -> list[DownloadResult]:
+    names, written = list(requests), list[DownloadResult]()
+    try:
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        with progress("downloading", quiet=quiet, total=len(names)) as bar:
+            for name in names:
+                written.append(await _download(store, name, file, folder, actor))
+                bar(advance=1)
+    except OSError as error:
+        raise Refusal(f"{folder}: {error.strerror} ({len(written):,} of {len(names):,} were written)") from error
+    return written
+
+
+async def _download(store: Store, name: WorkflowName, file: KeptFileName, folder: Path, actor: str) -> DownloadResult:
+    try:
+        stored = await kept_file(store, name.workflow_id, file)
+        if stored is None:
+            return DownloadResult(name.id, why="no such file is kept, or not yet")
+        await store.downloads.note(name.workflow_id, Download(datetime.now(UTC), actor, file, Way.COMMAND))
+        path = folder / f"{name.id}-{file.value.replace('_', '-')}.pdf"
+        await _write(stored, path)
+    except DocumentMissing:
+        return DownloadResult(name.id, why="the file was erased")
+    except DocumentDamaged:
+        return DownloadResult(name.id, why="the file is damaged in the store")
+    return DownloadResult(name.id, path, stored.sha256, stored.size)
+
+
+async def _write(stored: StoredFile, path: Path) -> None:
+    """Whole or not at all."""
+    opened, half = await asyncio.to_thread(tempfile.mkstemp, dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(opened, "wb") as file:
+            async for piece in stored.pieces(_PIECE):
+                file.write(piece)
+        await asyncio.to_thread(os.replace, half, path)
+    except BaseException:
+        await asyncio.to_thread(os.unlink, half)
+        raise
+
+
+def _table(written: Iterable[DownloadResult]) -> Group | Text:
+    table = Rows("id", "file", "bytes", "SHA-256", whole_columns=("id", "file"))
+    lines = list(written)
+    for result in lines:
+        table.add(result.id, str(result.file or result.why), f"{result.bytes:,}", result.sha256 or "")
+    return Group(table) if lines else Text("No such requests have ended")
+
+
 def _as_json(row: DownloadLinkRow) -> dict[str, object]:
     names = ("target", "file", "number", "expires_at", "downloads", "revoked_by", "revoked_at")
     return {name: getattr(row, name) for name in names} | {"revoked": row.token_sha256 is None}
 
 
 def _of_links(rows: Iterable[DownloadLinkRow], now: datetime) -> Group | Text:
-    table, lines = Rows("target", "file", "number", "until", "downloads", whole=("target",)), list(rows)
+    table, lines = Rows("target", "file", "number", "until", "downloads", whole_columns=("target",)), list(rows)
     for row in lines:
         ends = f"{row.expires_at:%Y-%m-%d %H:%M} UTC{'' if row.expires_at > now else ', expired'}"
         validity = "revoked" if row.token_sha256 is None else ends

@@ -22,7 +22,7 @@ from starter.boot.startup import ready
 from starter.cli.arguments import AsJson
 from starter.cli.printing import note, print_answer, progress
 from starter.cli.tables import state_of
-from starter.cli.terminal import Instant, Rows
+from starter.cli.terminal import PrintedInstant, Rows
 from starter.config.environment import DevStack
 from starter.config.settings import Settings
 from starter.errors import Refusal
@@ -50,7 +50,7 @@ class Call(Model):
     body: Any
 
     @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> "Call":
+    def from_entry(cls, entry: Mapping[str, Any]) -> "Call":
         """From a ledger entry."""
         body, headers, became = entry["body"], entry["headers"], entry.get("forwarded") or {}
         return cls(
@@ -65,19 +65,20 @@ class Call(Model):
         )
 
     @property
-    def taken(self) -> bool:
+    def is_taken(self) -> bool:
         """Whether the receiver accepted it."""
         return self.status is not None and 200 <= self.status < 300
 
 
 def stack_of(settings: Settings) -> DevStack:
     """The selected laptop stack; raises `Refusal`."""
-    if settings.around.dev is None:
+    if settings.surroundings.dev is None:
         reason = (
-            settings.around.passed_over or "start `countersign dev`, or name its folder: `countersign --dev FOLDER …`"
+            settings.surroundings.passed_over
+            or "start `countersign dev`, or name its folder: `countersign --dev FOLDER …`"
         )
         raise Refusal(f"hand-off calls are forwarded on the laptop stack only: {reason}")
-    return settings.around.dev
+    return settings.surroundings.dev
 
 
 def secrets_of(stack: DevStack) -> Mapping[str, str]:
@@ -87,78 +88,21 @@ def secrets_of(stack: DevStack) -> Mapping[str, str]:
 
 
 @asynccontextmanager
-async def forwarding(stack: DevStack, to: str, stop: asyncio.Event) -> AsyncIterator[AsyncIterator[Call]]:
+async def forwarding(stack: DevStack, address: str, stop: asyncio.Event) -> AsyncIterator[AsyncIterator[Call]]:
     """Forward calls until `stop` is set, yielding each once answered."""
     async with make_client() as client:
         sandbox = _Sandbox(client, stack.sandbox)
-        last_number = await sandbox.want(to)
+        last_number = await sandbox.want(address)
         try:
-            yield _calls(sandbox, to, last_number, stop)
+            yield _calls(sandbox, address, last_number, stop)
         finally:
             await sandbox.end()
 
 
-async def _calls(sandbox: "_Sandbox", address: str, last_number: int, stop: asyncio.Event) -> AsyncIterator[Call]:
-    while not stop.is_set():
-        await _rest(stop)
-        for entry in await sandbox.ledger(last_number):
-            last_number = entry["n"]
-            if entry["type"] == _DOWNSTREAM:
-                yield Call.of(entry)
-        await sandbox.want(address)
-
-
-async def _rest(stop: asyncio.Event) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), EVERY)
-    except TimeoutError:
-        return
-
-
-class _Sandbox:
-    """The sandbox's control API; raises `Refusal`."""
-
-    def __init__(self, client: httpx.AsyncClient, base: str) -> None:
-        self._client = client
-        self._base = f"{base}/_sandbox"
-
-    async def want(self, to: str) -> int:
-        """Renew the lease; the ledger's last number."""
-        answer = await self._ask("POST", "/forward", {"to": to})
-        if answer.status_code >= 400:
-            raise Refusal(f"{to} is no address that calls could be forwarded to, such as http://127.0.0.1:3000/hooks")
-        last_number: int = answer.json()["after"]
-        return last_number
-
-    async def ledger(self, after: int) -> list[dict[str, Any]]:
-        entries: list[dict[str, Any]] = (await self._ask("GET", f"/ledger?after={after}")).json()
-        return entries
-
-    async def end(self) -> None:
-        """End the lease."""
-        try:
-            await self._client.request("DELETE", f"{self._base}/forward")
-        except httpx.HTTPError:
-            return
-
-    async def _ask(self, method: str, path: str, body: object = None) -> httpx.Response:
-        try:
-            return await self._client.request(method, f"{self._base}{path}", json=body)
-        except httpx.HTTPError as error:
-            raise Refusal("the laptop stack has ended: its sandbox gives no answer") from error
-
-
-class Hurried(Model):
+class RetryResult(Model):
     """The answer of `handoff retry --now`: how many runs were signalled."""
 
     told: int
-
-
-def _ago(_: type, tokens: Sequence[Token]) -> timedelta:
-    match = re.fullmatch(r"([1-9][0-9]{0,3})([hdw])", tokens[0].value)
-    if not match:
-        raise ValueError(f"{tokens[0].value} is not a time such as 12h, 2d or 1w")
-    return int(match[1]) * {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}[match[2]]
 
 
 async def list_(
@@ -213,10 +157,17 @@ async def retry(
         with _bar("telling", quiet=json) as show_count:
             count = await replays.hurry(context, target, show_count)
     print_answer(
-        Hurried(told=count),
+        RetryResult(told=count),
         Text(f"{count:,} {'is' if count == 1 else 'are'} trying now" if count else "Nothing waits to be tried"),
         as_json=json,
     )
+
+
+def _ago(_: type, tokens: Sequence[Token]) -> timedelta:
+    match = re.fullmatch(r"([1-9][0-9]{0,3})([hdw])", tokens[0].value)
+    if not match:
+        raise ValueError(f"{tokens[0].value} is not a time such as 12h, 2d or 1w")
+    return int(match[1]) * {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}[match[2]]
 
 
 async def replay(
@@ -254,10 +205,10 @@ async def replay(
                 return await replays.replay(context, target, order)
 
             targets = replays.all_dead(context, died_since, target)
-            result = await replays.replay_each(targets, replay_target, lambda so_far: show_count(so_far.seen))
-        if target is not None and not result.seen:
+            result = await replays.replay_each(targets, replay_target, lambda so_far: show_count(so_far.total_count))
+        if target is not None and not result.total_count:
             await replays.refuse_unknown(context, target, await asyncio.to_thread(_of_catalogue, settings))
-    print_answer(result, _came(result), as_json=json)
+    print_answer(result, _result_view(result), as_json=json)
 
 
 async def listen(
@@ -289,12 +240,64 @@ async def listen(
             sys.stdout.flush()  # Each line is flushed, for readers of a pipe.
 
 
+async def _calls(sandbox: "_Sandbox", address: str, last_number: int, stop: asyncio.Event) -> AsyncIterator[Call]:
+    while not stop.is_set():
+        await _wait(stop)
+        for entry in await sandbox.ledger(last_number):
+            last_number = entry["n"]
+            if entry["type"] == _DOWNSTREAM:
+                yield Call.from_entry(entry)
+        await sandbox.want(address)
+
+
+async def _wait(stop: asyncio.Event) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), EVERY)
+    except TimeoutError:
+        return
+
+
+class _Sandbox:
+    """The sandbox's control API; raises `Refusal`."""
+
+    def __init__(self, client: httpx.AsyncClient, base: str) -> None:
+        self._client = client
+        self._base = f"{base}/_sandbox"
+
+    async def want(self, address: str) -> int:
+        """Renew the lease; the ledger's last number."""
+        answer = await self._ask("POST", "/forward", {"to": address})
+        if answer.status_code >= 400:
+            raise Refusal(
+                f"{address} is no address that calls could be forwarded to, such as http://127.0.0.1:3000/hooks"
+            )
+        last_number: int = answer.json()["after"]
+        return last_number
+
+    async def ledger(self, last_number: int) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = (await self._ask("GET", f"/ledger?after={last_number}")).json()
+        return entries
+
+    async def end(self) -> None:
+        """End the lease."""
+        try:
+            await self._client.request("DELETE", f"{self._base}/forward")
+        except httpx.HTTPError:
+            return
+
+    async def _ask(self, method: str, path: str, body: object = None) -> httpx.Response:
+        try:
+            return await self._client.request(method, f"{self._base}{path}", json=body)
+        except httpx.HTTPError as error:
+            raise Refusal("the laptop stack has ended: its sandbox gives no answer") from error
+
+
 def _call(call: Call) -> Text:
     became = f"HTTP {call.status}" if call.status is not None else f"no answer ({call.error})"
     signed = "" if call.signed else ", unsigned"
     return Text.assemble(
         f"{call.at}  {call.target}  {call.type}  {call.webhook_id}{signed}  ",
-        (became, "green" if call.taken else "red"),
+        (became, "green" if call.is_taken else "red"),
     )
 
 
@@ -314,18 +317,18 @@ def _of_catalogue(settings: Settings) -> Addresses:
 def _table(rows: Sequence[TargetLine]) -> Rows | Text:
     if not rows:
         return Text("Every target has heard of everything")
-    table = Rows("target", "is", "waiting", "failing", "dead", "since", "next", "why", whole=("target",))
+    table = Rows("target", "is", "waiting", "failing", "dead", "since", "next", "why", whole_columns=("target",))
     for row in rows:
         counts = (str(count or "") for count in (row.waiting, row.failing, row.dead))
         # It counts as working until three attempts have failed.
         untold = row.state is TargetState.WORKING and row.waiting and row.why
         state = Text("not told yet", "yellow") if untold else state_of(row.state)
-        table.add(row.target, state, *counts, Instant(row.since), Instant(row.next), row.why or "")
+        table.add(row.target, state, *counts, PrintedInstant(row.since), PrintedInstant(row.next), row.why or "")
     return table
 
 
-def _came(result: ReplayedDead) -> Group:
-    if not result.seen:
+def _result_view(result: ReplayedDead) -> Group:
+    if not result.total_count:
         return Group(Text("Nothing is dead"))
     parts = [Text(f"{result.told:,} were told", "green" if result.told else "")]
     if result.tried:

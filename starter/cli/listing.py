@@ -72,7 +72,7 @@ class ListFilters:
         str, Parameter(help="Only those whose title, people or id have words that begin with each of these words.")
     ] = ""
 
-    def wanted(self, *of: Kind) -> ListFilter:
+    def to_filter(self, *of_kinds: Kind) -> ListFilter:
         """Those of these kinds, else of all; the requests of campaigns only if a filter narrows them."""
         return ListFilter(
             attention=self.attention,
@@ -81,7 +81,7 @@ class ListFilters:
             person=self.person,
             requester=self.requester,
             overdue=self.overdue,
-            types=tuple(kind.spec.prefix for kind in of or kinds()),
+            types=tuple(kind.spec.prefix for kind in of_kinds or kinds()),
             of_campaigns=bool(self.kind or self.person or self.search),
             search=self.search,
         )
@@ -118,7 +118,7 @@ class Listing:
             Print `[{id, kind, status, problem, attention, due_at, trouble, document, requester, stage,
             waiting_for, since, overdue, open, started_at, workflow_id}]`.
         """
-        filters_ = filters.wanted(self.kind)
+        filters_ = filters.to_filter(self.kind)
         if watch:
             await self._watch(filters_, limit or WATCHED_AT_MOST, json=json)
         else:
@@ -167,7 +167,7 @@ async def _unknown(settings: Settings, context: Context, filters: ListFilter) ->
     if filters.kind is not None:
         with suppress(FileFaults):
             try:
-                Catalogue.read(settings.policies).known(filters.kind)
+                Catalogue.read(settings.policies).require_kind(filters.kind)
             except UnknownKind as unknown:
                 faults.append(str(unknown))
     for person in filter(None, (filters.person, filters.requester) if settings.people else ()):
@@ -190,13 +190,18 @@ def _asides(page: pages.LinesPage, worker: SetUpPart, filters: ListFilter) -> It
         yield f"worker: {worker.says}"
 
 
+requests = Listing(Kind.REQUEST).list_
+tasks = Listing(Kind.TASK).list_
+onboardings = Listing(Kind.ONBOARDING).list_
+
+
 class _OfCampaigns(Listing):
     async def waiting(self, client: Client) -> list[str]:
         """The yearly campaigns that cannot open, by the last look of each."""
         started_since = datetime.now(UTC) - _LATEST_LOOK
         query = f"WorkflowType = '{names.CAMPAIGN_OPENING}' AND StartTime > '{started_since:%Y-%m-%dT%H:%M:%SZ}'"
         looks = sorted([run async for run in runs.listed(client, query)], key=lambda run: run.started_at)
-        last = {run.known.get(_SCHEDULED_BY): run.known.get(names.STAGE) for run in looks}
+        last = {run.search_attributes.get(_SCHEDULED_BY): run.search_attributes.get(names.STAGE) for run in looks}
         message = (
             "waits for its content: countersign campaign schedule FILE --year YEAR gives it; its details say what is "
             "wrong"
@@ -204,9 +209,6 @@ class _OfCampaigns(Listing):
         return [f"{id} {message}" for id, stage in last.items() if stage == CONTENT_MISSING]
 
 
-requests = Listing(Kind.REQUEST).list_
-tasks = Listing(Kind.TASK).list_
-onboardings = Listing(Kind.ONBOARDING).list_
 campaigns = _OfCampaigns(Kind.CAMPAIGN).list_
 
 

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from activities.campaign.population import COLUMNS
-from activities.policies.cascade import Resolved
+from activities.policies.cascade import ResolvedPolicy
 from activities.policies.catalogue import Catalogue
 from starter.boot import clients
 from starter.boot.startup import ready
@@ -42,9 +42,30 @@ signers:                       # one after the other; those with the same "order
 {policy}
 # subscribers: []              # workflow ids that get the signal "signature_settled"
 """
+_STDOUT = "-"
+SAYS: Final = {
+    "person": "An id of the people file; then the columns of somebody in full stay empty",
+    "name": "Of somebody who is in no people file: as it is written to them",
+    "email": "Theirs; the same address is the same person, whatever else the rows say",
+    "zone": "Their time zone, such as Europe/Amsterdam: they are reminded by day",
+    "locale": "The language they are told in, such as nl; empty is en",
+    "phone": "Their number with the country, such as +31201234567; may be empty",
+    "manager": "Who hears that they have not acknowledged: an id of the people file; empty is that of the people file",
+    "department": "What the report counts them under; empty is that of the people file",
+}
+_EXAMPLES: Final = (
+    {"person": "chief-executive"},
+    {
+        "name": "Ada Example",
+        "email": "ada@example.com",
+        "zone": "Europe/Amsterdam",
+        "locale": "nl",
+        "department": "sales",
+    },
+)
 
 
-def written(kind: str, resolved: Resolved, *, name: str, requester: str, signers: tuple[str, ...]) -> str:
+def written(kind: str, resolved: ResolvedPolicy, *, name: str, requester: str, signers: tuple[str, ...]) -> str:
     """The file's text; `name` is the file's name."""
     policy = resolved.policy.model_dump(mode="json", by_alias=True, exclude={"handoff", "urgent"}, exclude_none=True)
     return _FILE.format(
@@ -59,20 +80,7 @@ def written(kind: str, resolved: Resolved, *, name: str, requester: str, signers
     )
 
 
-def _flow(value: object) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    return f'"{value}"' if ":" in str(value) else str(value)
-
-
-_STDOUT = "-"
-
-
-class Written(Model):
+class WrittenFile(Model):
     """The answer of `request new`."""
 
     file: str
@@ -106,7 +114,7 @@ async def new(
     settings = ready(Need.PEOPLE)
     resolved = _of_requests(await asyncio.to_thread(Catalogue.read, settings.policies), kind)
     directory = clients.directory(settings, clients.store(settings))
-    sample_ids = await directory.some(3)
+    sample_ids = await directory.list_first_ids(3)
     for named in (*(signer or ()), *((requester,) if requester else ())):
         await directory.person(named)
     signers = tuple(signer or sample_ids[:1])
@@ -118,49 +126,7 @@ async def new(
         return
     _keep(Path(name), text)
     next_step = f"put the document beside it, then: countersign request plan {name}"
-    print_answer(Written(file=name, kind=kind), Text(f"✓ {name}\n{next_step}"), as_json=json)
-
-
-def _of_requests(catalogue: Catalogue, kind: str) -> Resolved:
-    try:
-        resolved = catalogue.resolve(catalogue.known(kind, closes=True))
-    except LookupError as unknown:
-        raise Refusal(str(unknown)) from None
-    if not resolved.policy.expires:
-        raise Refusal(f'"{kind}" is a kind of tasks: it never expires, and a request closes some day')
-    return resolved
-
-
-def _keep(path: Path, text: str) -> None:
-    try:
-        with path.open("x", encoding="utf-8") as stream:
-            stream.write(text)
-    except FileExistsError:
-        raise Refusal(f"{path} is there already: name another file with --output") from None
-    except OSError as error:
-        raise Refusal(f"{path} cannot be written: {error.strerror}") from error
-
-
-SAYS: Final = {
-    "person": "An id of the people file; then the columns of somebody in full stay empty",
-    "name": "Of somebody who is in no people file: as it is written to them",
-    "email": "Theirs; the same address is the same person, whatever else the rows say",
-    "zone": "Their time zone, such as Europe/Amsterdam: they are reminded by day",
-    "locale": "The language they are told in, such as nl; empty is en",
-    "phone": "Their number with the country, such as +31201234567; may be empty",
-    "manager": "Who hears that they have not acknowledged: an id of the people file; empty is that of the people file",
-    "department": "What the report counts them under; empty is that of the people file",
-}
-_EXAMPLES: Final = (
-    {"person": "chief-executive"},
-    {
-        "name": "Ada Example",
-        "email": "ada@example.com",
-        "zone": "Europe/Amsterdam",
-        "locale": "nl",
-        "department": "sales",
-    },
-)
+    print_answer(WrittenFile(file=name, kind=kind), Text(f"✓ {name}\n{next_step}"), as_json=json)
 
 
 class Column(Model):
@@ -185,3 +151,33 @@ def template(*, json: AsJson = False) -> None:
     table.writeheader()
     table.writerows(_EXAMPLES)
     note("each row is somebody: an id of the people file, or name, email and zone; --json explains the columns")
+
+
+def _flow(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return f'"{value}"' if ":" in str(value) else str(value)
+
+
+def _of_requests(catalogue: Catalogue, kind: str) -> ResolvedPolicy:
+    try:
+        resolved = catalogue.resolve(catalogue.require_kind(kind, closes=True))
+    except LookupError as unknown:
+        raise Refusal(str(unknown)) from None
+    if not resolved.policy.expires:
+        raise Refusal(f'"{kind}" is a kind of tasks: it never expires, and a request closes some day')
+    return resolved
+
+
+def _keep(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise Refusal(f"{path} is there already: name another file with --output") from None
+    except OSError as error:
+        raise Refusal(f"{path} cannot be written: {error.strerror}") from error

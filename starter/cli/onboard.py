@@ -31,8 +31,11 @@ from starter.web.http.bodies import NotReadable, parse
 from starter.web.intake.hook_mapping import MappedOnboarding, MappingFailed, SourceMapping
 from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.base import Model
-from workflows.model.commands import Answer, Decision, Done, PartOutcome, Unblock
+from workflows.model.commands import Answer, Decision, PartOutcome, TaskCompletion, Unblock
 from workflows.model.views import OnboardingShow
+
+Part = Annotated[str, Parameter(help="The part's id, as the file or `onboard show` has it.")]
+Person = Annotated[str | None, Parameter(help="Somebody of the customer, by the id in the onboarding; the customer.")]
 
 
 async def running(context: Context, typed: str, part: str) -> WorkflowName:
@@ -52,9 +55,9 @@ async def task_of(context: Context, typed: str, part: str) -> WorkflowName:
     return name
 
 
-async def answer_to(context: Context, what: WorkflowName, actor: str, text: str) -> Answer:
+async def answer_to(context: Context, name: WorkflowName, actor: str, text: str) -> Answer:
     """The answer to what a part waits for: a question, or why somebody cannot go on."""
-    question = (await look_at(context.client, context.store, what)).question
+    question = (await look_at(context.client, context.store, name)).question
     command = Unblock if question is not None and question.blocks else Answer
     return command(actor=actor, text=text)
 
@@ -62,35 +65,34 @@ async def answer_to(context: Context, what: WorkflowName, actor: str, text: str)
 async def replaced(settings: Settings, context: Context, typed: str, part: str, file: str) -> str:
     """Keep another file for a part, checked in full; its reference. `FileFaults` with everything that is wrong."""
     written = (await asyncio.to_thread(FileText.read, file)).parse()
-    part_start, sources = await _again(settings, context, typed, part)
+    part_start, sources = await _read_part(settings, context, typed, part)
     try:
         return await part_start.from_file(written, sources)
     except UnusablePeople as unusable:
         raise unusable.faults from None
 
 
-async def with_signers(settings: Settings, context: Context, typed: str, part: str, others: Mapping[str, str]) -> str:
+async def with_signers(
+    settings: Settings, context: Context, typed: str, part: str, successors: Mapping[str, str]
+) -> str:
     """Keep what an agreement was started from with other signers; its reference."""
-    part_start, sources = await _again(settings, context, typed, part)
+    part_start, sources = await _read_part(settings, context, typed, part)
     try:
-        return await part_start.with_signers(others, sources)
+        return await part_start.with_signers(successors, sources)
     except NoSuchSigner as nobody:
         raise Refusal(f"{part}: {nobody}") from None
     except UnusablePeople as unusable:
         raise unusable.faults from None
 
 
-async def _again(settings: Settings, context: Context, typed: str, part: str) -> tuple[RestartedPart, Sources]:
-    documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
+async def _read_part(settings: Settings, context: Context, typed: str, part: str) -> tuple[RestartedPart, Sources]:
+    documents = LocalDocuments(settings.signature.max_upload_mb, fallback_folder=Path.cwd())
     sources = await clients.intake(settings, clients.directory(settings, context.store)).sources(documents)
     line, name = await part_of(context, typed, part)
     try:
         return await RestartedPart.read(context.store, id_of(Kind.ONBOARDING, typed), name, line), sources
     except NothingToDecide as nothing:
         raise Refusal(str(nothing)) from None
-
-
-Part = Annotated[str, Parameter(help="The part's id, as the file or `onboard show` has it.")]
 
 
 def _exchanges(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
@@ -101,7 +103,7 @@ def _exchanges(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
     return typed
 
 
-async def _kept(id: str, part: str, file: str | None, exchanges: Sequence[str]) -> str:
+async def _keep_content(id: str, part: str, file: str | None, exchanges: Sequence[str]) -> str:
     """Keep what a part is started from: another file, or what it was with other signers; its reference."""
     settings = ready(Need.PEOPLE)
     async with opened(settings) as context:
@@ -124,7 +126,7 @@ class _OnboardWords(OperationWords):
         waive: bool = False,
         stop: bool = False,
         reason: str = "",
-        manner: CommonOptions = PLAIN,
+        options: CommonOptions = PLAIN,
     ) -> None:
         """Decide about a part that was declined, expired or terminated: resend, replace, waive or stop.
 
@@ -143,7 +145,7 @@ class _OnboardWords(OperationWords):
         reason
             Why; recorded in the timeline.
         """
-        content = await _kept(id, part, replace, signer) if replace or signer else None
+        content = await _keep_content(id, part, replace, signer) if replace or signer else None
         choice = (
             PartOutcome.RESEND
             if resend
@@ -157,9 +159,9 @@ class _OnboardWords(OperationWords):
         def decision(actor: str) -> Decision:
             return Decision(actor=actor, part=part, choice=choice, reason=reason, content=content)
 
-        await self.carry_out(id, decision, manner)
+        await self.carry_out(id, decision, options)
 
-    async def done(self, id: Id, part: Part, /, *, note: str = "", manner: CommonOptions = PLAIN) -> None:
+    async def mark_done(self, id: Id, part: Part, /, *, note: str = "", options: CommonOptions = PLAIN) -> None:
         """Mark a task or a step of it as done.
 
         Parameters
@@ -169,7 +171,9 @@ class _OnboardWords(OperationWords):
         """
         async with opened(ready()) as context:
             task = await task_of(context, id, part)
-        await OperationWords(task.kind).carry_out(task.id, lambda actor: Done(actor=actor, note=note), manner)
+        await OperationWords(task.kind).carry_out(
+            task.id, lambda actor: TaskCompletion(actor=actor, note=note), options
+        )
 
     async def say(
         self,
@@ -178,21 +182,18 @@ class _OnboardWords(OperationWords):
         text: Annotated[str, Parameter(help="At most 1,000 characters.")],
         /,
         *,
-        manner: CommonOptions = PLAIN,
+        options: CommonOptions = PLAIN,
     ) -> None:
         """Answer the open question of a part, or say that its obstacle is removed."""
         settings = ready()
         async with opened(settings) as context:
             name = await running(context, id, part)
-            command = await answer_to(context, name, settings.claimed(manner.as_), text)
-        await OperationWords(name.kind).carry_out(name.id, lambda _: command, manner)
+            command = await answer_to(context, name, settings.claimed(options.as_), text)
+        await OperationWords(name.kind).carry_out(name.id, lambda _: command, options)
 
 
 _WORDS = _OnboardWords(Kind.ONBOARDING)
-decide, done, answer = _WORDS.decide, _WORDS.done, _WORDS.say
-
-
-Person = Annotated[str | None, Parameter(help="Somebody of the customer, by the id in the onboarding; the customer.")]
+decide, done, answer = _WORDS.decide, _WORDS.mark_done, _WORDS.say
 
 
 async def link(id: Id, /, *, person: Person = None, renew: bool = False, json: AsJson = False) -> None:
@@ -234,7 +235,7 @@ async def preview(
     )
 
 
-class Mapped(Model):
+class MappedEvent(Model):
     """The answer of `onboard map`; no id if the mapping skips the event."""
 
     id: str | None = None
@@ -255,20 +256,20 @@ async def map_deal(sample: RequestFile, /, *, source: str, json: AsJson = False)
         Print `{id, file, faults}`.
     """
     settings = ready(Need.PEOPLE)
-    mapped = await asyncio.to_thread(_taken, settings, source, sample)
+    mapped = await asyncio.to_thread(_map, settings, source, sample)
     if mapped is None:
-        print_answer(Mapped(), Text("no onboarding: the mapping's when lets this event pass by"), as_json=json)
+        print_answer(MappedEvent(), Text("no onboarding: the mapping's when lets this event pass by"), as_json=json)
         return Exit.DONE
     faults = await _faults(settings, mapped)
     if json:
-        print_answer(Mapped(id=mapped.id, file=mapped.file.plain, faults=faults), "", as_json=True)
+        print_answer(MappedEvent(id=mapped.id, file=mapped.file.plain, faults=faults), "", as_json=True)
     else:
         dump(mapped.file.plain, sys.stdout)
         note("\n".join(faults) or f"right: it would be started as {mapped.id}")
     return Exit.REFUSED if faults else Exit.DONE
 
 
-def _taken(settings: Settings, source: str, sample: str) -> MappedOnboarding | None:
+def _map(settings: Settings, source: str, sample: str) -> MappedOnboarding | None:
     if settings.hook.mappings is None:
         raise Refusal("COUNTERSIGN_HOOK_MAPPINGS: is missing")
     if not SOURCE.fullmatch(source):

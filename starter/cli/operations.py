@@ -41,6 +41,7 @@ _ABSOLUTE: Final[TypeAdapter[datetime | date]] = TypeAdapter(DayOrInstant)
 _FROM_NOW: Final = re.compile(r"\+([1-9][0-9]{0,2})([hdw])")
 _NAMED: Final = re.compile(r"(?P<day>[a-z]+)(?: (?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d))?")
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_OTHER_NAMES: Final = {"signer": ("--signer", "--person")}
 
 
 def due_of(typed: str, now: datetime, zone: tzinfo | None = None) -> datetime | date:
@@ -59,20 +60,6 @@ def due_of(typed: str, now: datetime, zone: tzinfo | None = None) -> datetime | 
         return _ABSOLUTE.validate_python(typed)
     except ValidationError as error:
         raise ValueError(f"{error.errors()[0]['ctx']['error']}, or +7d, tomorrow, friday 17:00") from None
-
-
-def _from_now(number: int, unit: str, now: datetime, zone: tzinfo | None) -> datetime | date:
-    if unit == "h":
-        return (now + timedelta(hours=number)).replace(second=0, microsecond=0)
-    return now.astimezone(zone).date() + timedelta(days=number * (7 if unit == "w" else 1))
-
-
-def _day(day_name: str, today: date) -> date | None:
-    if day_name in ("today", "tomorrow"):
-        return today + timedelta(days=day_name == "tomorrow")
-    meant = [number for number, name in enumerate(_WEEKDAYS) if day_name in (name, name[:3])]
-    # Today's weekday means the next one.
-    return today + timedelta(days=(meant[0] - today.weekday() - 1) % 7 + 1) if meant else None
 
 
 def _wait(_: type, tokens: Sequence[Token]) -> timedelta:
@@ -108,6 +95,20 @@ def is_due(_: object, typed: str) -> None:
     due_of(typed, datetime.now(UTC))
 
 
+def _from_now(number: int, unit: str, now: datetime, zone: tzinfo | None) -> datetime | date:
+    if unit == "h":
+        return (now + timedelta(hours=number)).replace(second=0, microsecond=0)
+    return now.astimezone(zone).date() + timedelta(days=number * (7 if unit == "w" else 1))
+
+
+def _day(day_name: str, today: date) -> date | None:
+    if day_name in ("today", "tomorrow"):
+        return today + timedelta(days=day_name == "tomorrow")
+    meant = [number for number, name in enumerate(_WEEKDAYS) if day_name in (name, name[:3])]
+    # Today's weekday means the next one.
+    return today + timedelta(days=(meant[0] - today.weekday() - 1) % 7 + 1) if meant else None
+
+
 @dataclass(frozen=True)
 class OperationWords:
     """Commands that change an open one of one kind."""
@@ -121,7 +122,7 @@ class OperationWords:
         *,
         due: Annotated[str, Parameter(validator=is_due)],
         reason: str = "",
-        manner: CommonOptions = PLAIN,
+        options: CommonOptions = PLAIN,
     ) -> None:
         """Move the due date; warnings and reminders are planned anew.
 
@@ -139,28 +140,28 @@ class OperationWords:
             if due.lstrip().startswith("+"):
                 await commands.refuse_earlier(context, self.kind, id, due, due_at)
 
-        await self.carry_out(id, lambda actor: Extension(actor=actor, due=due_at, reason=reason), manner, first=later)
+        await self.carry_out(id, lambda actor: Extension(actor=actor, due=due_at, reason=reason), options, first=later)
 
     async def carry_out(
         self,
         id: str,
         command_of: Callable[[str], AnyCommand],
-        manner: CommonOptions,
+        options: CommonOptions,
         first: Callable[[Context], Awaitable[None]] | None = None,
     ) -> None:
         """Carry out the command made by `command_of` for its actor, and print the result. `first` may refuse what needs
         a look at it, beside what the directory refuses.
         """
         settings = ready()
-        actor = settings.claimed(manner.as_)
+        actor = settings.claimed(options.as_)
         command = command_of(actor).replace(known_by=KnownBy.CLAIMED, ran_as=settings.ran_as)
-        async with opened(settings) as context, patience("recorded; carrying it out", quiet=manner.json):
+        async with opened(settings) as context, patience("recorded; carrying it out", quiet=options.json):
             if first is not None:
                 await first(context)
             await self._refuse_people(context, id, command)
             command = await self._with_ids(context, id, command)
-            receipt = await commands.make(context, id, command, op=manner.op, kind=self.kind, wait=manner.wait)
-        printing.print_answer(receipt, _told(receipt), as_json=manner.json)
+            receipt = await commands.make(context, id, command, op=options.op, kind=self.kind, wait=options.wait)
+        printing.print_answer(receipt, _receipt_view(receipt), as_json=options.json)
 
     async def _refuse_people(self, context: Context, id: str, command: AnyCommand) -> None:
         """Refuse whom only the directory knows to be the wrong one."""
@@ -191,23 +192,15 @@ class OperationWords:
         return command.replace(**{name: lookup.at_position(view, position) for name, position in positions.items()})
 
 
-def _told(receipt: Receipt) -> Group:
-    # The result, then the request's status once it is done, since it changes until then.
-    if receipt.state is OperationState.OPEN:
-        return Group(Sentence(f"asked for, still to be done: {receipt.detail}", "yellow"))
-    lines = [Sentence(f"✓ {receipt.detail}", "green")] if receipt.detail else []
-    return Group(*lines, Sentence(receipt.says))
-
-
-def described(words: OperationWords, word: str) -> Callable[..., Awaitable[None]]:
+def described(operations: OperationWords, command_word: str) -> Callable[..., Awaitable[None]]:
     """The command of a word, by its description: its explanation, its arguments with their help."""
-    model = COMMANDS[word]
+    model = COMMANDS[command_word]
     fields = {name: field for name, field in model.model_fields.items() if name not in OURS}
 
     async def carry_out(id: str, manner: CommonOptions = PLAIN, **typed: Any) -> None:
         sender = {"actor": ""} if issubclass(model, Command) else {}
         command = model.model_validate({**typed, **sender})
-        await words.carry_out(id, lambda actor: command.replace(actor=actor) if sender else command, manner)
+        await operations.carry_out(id, lambda actor: command.replace(actor=actor) if sender else command, manner)
 
     options = [
         inspect.Parameter(
@@ -222,11 +215,16 @@ def described(words: OperationWords, word: str) -> Callable[..., Awaitable[None]
     common = [inspect.Parameter("manner", inspect.Parameter.KEYWORD_ONLY, default=PLAIN, annotation=CommonOptions)]
     carry_out.__signature__ = inspect.Signature([*id_parameter, *options, *common])  # type: ignore[attr-defined]
     carry_out.__annotations__ = {}
-    carry_out.__doc__ = explain(words.kind, word)
+    carry_out.__doc__ = explain(operations.kind, command_word)
     return carry_out
 
 
-_OTHER_NAMES: Final = {"signer": ("--signer", "--person")}
+def _receipt_view(receipt: Receipt) -> Group:
+    # The result, then the request's status once it is done, since it changes until then.
+    if receipt.state is OperationState.OPEN:
+        return Group(Sentence(f"asked for, still to be done: {receipt.detail}", "yellow"))
+    lines = [Sentence(f"✓ {receipt.detail}", "green")] if receipt.detail else []
+    return Group(*lines, Sentence(receipt.says))
 
 
 def __getattr__(name: str) -> Callable[..., Awaitable[None]]:

@@ -22,7 +22,7 @@ from starter.cli.arguments import As, AsJson
 from starter.cli.known_people import claimed_actor
 from starter.cli.operations import due_of, is_due
 from starter.cli.printing import patience, print_answer
-from starter.cli.terminal import Facts, Instant, Rows, ZoneLine
+from starter.cli.terminal import FactTable, PrintedInstant, Rows, ZoneLine
 from starter.config.settings import Need
 from starter.errors import Refusal
 from starter.queries import lists, lookup
@@ -59,18 +59,18 @@ class DeviceLine(Model):
     gone_at: AwareDatetime | None
 
     @classmethod
-    def of(cls, known: KnownDevice, now: datetime) -> "DeviceLine":
-        device = known.device
+    def from_device(cls, registered: KnownDevice, now: datetime) -> "DeviceLine":
+        device = registered.device
         return cls(
             device=device_hash(device.value),
             kind=device.kind,
             platform=device.platform,
             registered_at=device.registered,
-            seen_at=device.seen,
-            reachable=known.gone is None,
+            seen_at=device.last_seen_at,
+            reachable=registered.invalid_reason is None,
             unseen=device.unseen(now),
-            gone=known.gone,
-            gone_at=known.gone_at,
+            gone=registered.invalid_reason,
+            gone_at=registered.gone_at,
         )
 
 
@@ -113,7 +113,7 @@ async def person_show(
     now = now or datetime.now(UTC)
     person = await directory.person(id)
     page = await lists.page(context, ListFilter(person=id, statuses=LIVING), size=WAITING_AT_MOST, now=now)
-    views = await asyncio.gather(*(_shown(context, line.id) for line in page.lines))
+    views = await asyncio.gather(*(_look_at(context, line.id) for line in page.lines))
     return PersonShow(
         id=person.id,
         zone=person.zone,
@@ -125,31 +125,11 @@ async def person_show(
         delegate=person.delegate,
         groups=person.groups,
         absences=(await Absences(context, directory).show(id, now)).absences,
-        devices=tuple(DeviceLine.of(device, now) for device in await directory.known_devices(person)),
+        devices=tuple(DeviceLine.from_device(device, now) for device in await directory.known_devices(person)),
         waiting=page.lines,
         waiting_in_all=page.total,
         notices=_notices(id, views),
     )
-
-
-async def _shown(context: Context, request: str) -> RequestShow:
-    return await lookup.look(context.client, context.store, request, within=_ANSWERS_WITHIN)
-
-
-def _notices(person: str, requests: Iterable[RequestShow]) -> tuple[NotificationLine, ...]:
-    lines = [
-        NotificationLine(
-            at=notification.at,
-            request=view.id,
-            stage=notification.stage,
-            channel=notification.channel,
-            outcome=outcome_words(notification),
-        )
-        for view in requests
-        for notification in view.notifications
-        if notification.person == person and not is_needless(notification)
-    ]
-    return tuple(sorted(lines, key=lambda line: line.at, reverse=True)[:NOTICES_AT_MOST])
 
 
 async def show(person: Annotated[str, Parameter(help="An id of the directory.")], /, *, json: AsJson = False) -> None:
@@ -169,27 +149,11 @@ async def show(person: Annotated[str, Parameter(help="An id of the directory.")]
     print_answer(view, Group(*_view(view)), as_json=json)
 
 
-def _view(view: PersonShow) -> Iterator[RenderableType]:
-    yield _facts(view)
-    devices = device_rows(view.devices)
-    yield from (Text(""), devices) if devices else (Text("\nNo device: nothing is pushed to them", "yellow"),)
-    yield from (Text(""), tables.of_list(view.waiting)) if view.waiting else (Text("\nNothing waits for them"),)
-    if further := view.waiting_in_all - len(view.waiting):
-        yield Text(f"and {further:,} more: countersign request list --person {view.id}", "dim")
-    notices = Rows("told", "request", "stage", "outcome", whole=("request",))
-    for notice in view.notices:
-        notices.add(Instant(notice.at), notice.request, notice.stage, f"{notice.channel}: {notice.outcome}")
-    if notices:
-        yield from (Text(""), notices)
-    if not view.waiting:
-        yield ZoneLine()
-
-
 def device_rows(devices: Iterable[DeviceLine]) -> Rows:
     """A row for each device, with why nothing is sent to it."""
-    rows = Rows("device", "kind", "platform", "registered", "seen", "", whole=("device",))
+    rows = Rows("device", "kind", "platform", "registered", "seen", "", whole_columns=("device",))
     for line in devices:
-        dates = [Instant(instant) if instant else "" for instant in (line.registered_at, line.seen_at)]
+        dates = [PrintedInstant(instant) if instant else "" for instant in (line.registered_at, line.seen_at)]
         rows.add(line.device, line.kind, line.platform, *dates, _how_it_is(line))
     return rows
 
@@ -198,20 +162,6 @@ def _how_it_is(line: DeviceLine) -> Text:
     if line.gone is not None:
         return Text(f"given up: {line.gone}", "red")
     return Text("not seen for 30 days", "yellow") if line.unseen else Text("")
-
-
-def _facts(view: PersonShow) -> Facts:
-    facts = Facts()
-    facts.add("person", view.id)
-    facts.add("works", " ".join(filter(None, (view.days, view.hours, view.zone, view.calendar))))
-    for absence in view.absences:
-        facts.add("absent", absence.words, "yellow")
-    for name, value in (("manager", view.manager), ("delegate", view.delegate), ("language", view.locale)):
-        if value:
-            facts.add(name, value)
-    if view.groups:
-        facts.add("groups", ", ".join(view.groups))
-    return facts
 
 
 class PersonDevices(Model):
@@ -236,7 +186,9 @@ async def devices(
     settings = ready(Need.PEOPLE)
     directory = clients.directory(settings, clients.store(settings))
     recipient = await directory.person(person)
-    lines = tuple(DeviceLine.of(device, datetime.now(UTC)) for device in await directory.known_devices(recipient))
+    lines = tuple(
+        DeviceLine.from_device(device, datetime.now(UTC)) for device in await directory.known_devices(recipient)
+    )
     content = (
         device_rows(lines) if lines else Text(f"{recipient.id} has no device: nothing is pushed to them", "yellow")
     )
@@ -269,7 +221,7 @@ async def sign_out(
     )
 
 
-async def away(
+async def enter_absence(
     person: Annotated[str, Parameter(help="An id of the directory.")],
     /,
     *,
@@ -335,11 +287,68 @@ async def back(
     print_answer(view, _absences_view(view), as_json=json)
 
 
+async def _look_at(context: Context, request: str) -> RequestShow:
+    return await lookup.look(context.client, context.store, request, time_limit=_ANSWERS_WITHIN)
+
+
+def _notices(person: str, requests: Iterable[RequestShow]) -> tuple[NotificationLine, ...]:
+    lines = [
+        NotificationLine(
+            at=notification.at,
+            request=view.id,
+            stage=notification.stage,
+            channel=notification.channel,
+            outcome=outcome_words(notification),
+        )
+        for view in requests
+        for notification in view.notifications
+        if notification.person == person and not is_needless(notification)
+    ]
+    return tuple(sorted(lines, key=lambda line: line.at, reverse=True)[:NOTICES_AT_MOST])
+
+
+def _view(view: PersonShow) -> Iterator[RenderableType]:
+    yield _facts(view)
+    devices = device_rows(view.devices)
+    yield from (Text(""), devices) if devices else (Text("\nNo device: nothing is pushed to them", "yellow"),)
+    yield from (Text(""), tables.of_list(view.waiting)) if view.waiting else (Text("\nNothing waits for them"),)
+    if further := view.waiting_in_all - len(view.waiting):
+        yield Text(f"and {further:,} more: countersign request list --person {view.id}", "dim")
+    notices = Rows("told", "request", "stage", "outcome", whole_columns=("request",))
+    for notice in view.notices:
+        notices.add(PrintedInstant(notice.at), notice.request, notice.stage, f"{notice.channel}: {notice.outcome}")
+    if notices:
+        yield from (Text(""), notices)
+    if not view.waiting:
+        yield ZoneLine()
+
+
+def _facts(view: PersonShow) -> FactTable:
+    facts = FactTable()
+    facts.add("person", view.id)
+    facts.add("works", " ".join(filter(None, (view.days, view.hours, view.zone, view.calendar))))
+    for absence in view.absences:
+        facts.add("absent", absence.describe, "yellow")
+    for name, value in (("manager", view.manager), ("delegate", view.delegate), ("language", view.locale)):
+        if value:
+            facts.add(name, value)
+    if view.groups:
+        facts.add("groups", ", ".join(view.groups))
+    return facts
+
+
 def _absences_view(view: AbsencesShow) -> RenderableType:
     if not view.absences:
         return Text(f"{view.person} has no absence")
-    rows = Rows("absence", "from", "until", "acts", "kinds", "entered by", whole=("absence",))
+    rows = Rows("absence", "from", "until", "acts", "kinds", "entered by", whole_columns=("absence",))
     for absence in view.absences:
         kinds, author = ", ".join(absence.kinds) or "all", absence.entered_by or "the people file"
-        rows.add(absence.id or "", Instant(absence.begins), Instant(absence.ends), absence.acts or "", kinds, author)
+        rows.add(
+            absence.id or "",
+            PrintedInstant(absence.begins),
+            PrintedInstant(absence.ends),
+            absence.acts or "",
+            kinds,
+            author,
+        )
     return Group(rows, ZoneLine())

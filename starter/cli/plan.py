@@ -14,7 +14,7 @@ from starter.boot.startup import ready
 from starter.cli import start_files
 from starter.cli.arguments import AsJson, RequestFile
 from starter.cli.printing import print_answer
-from starter.cli.terminal import Cell, Instant, Rows, Sentence, ZoneLine
+from starter.cli.terminal import Cell, PrintedInstant, Rows, Sentence, ZoneLine
 from starter.config.settings import Need, Settings
 from starter.errors import Refusal
 from starter.plan import calendar
@@ -39,6 +39,7 @@ _MARKS: Final = {
     ChangeKindOfAction.REMOVED: ("-", "red"),
     ChangeKindOfAction.MOVED: ("~", "yellow"),
 }
+Prepared = TypeVar("Prepared", bound=launch.PreparedStart)
 
 
 def of_plan(plan: RequestPlan, zone: tzinfo | None = None) -> Group:
@@ -56,142 +57,8 @@ def of_campaign(plan: CampaignPlan, zone: tzinfo | None = None) -> Group:
     return Group(*_campaign(plan, zone))
 
 
-def of_difference(found: Difference) -> Group:
-    return Group(*_difference(found))
-
-
-def _plan(plan: RequestPlan, zone: tzinfo | None) -> Iterator[RenderableType]:
-    yield Text(f"{plan.id}: {plan.document} ({plan.kind})", "bold")
-    closes = f", closing {_utc(plan.closes_at)}" if plan.closes_at != plan.due_at else ""
-    yield Sentence(f"if it were sent {_utc(plan.at)}, due {_utc(plan.due_at)}{closes}", zone=zone)
-    yield ZoneLine(zone)
-    for branch in plan.branches:
-        yield Text(f"\nIf {branch.says}: {branch.outcome}", "bold")
-        yield _calendar(branch, zone)
-        yield WeekCalendar(branch, zone)
-    yield Text("\nPolicy", "bold")
-    policy = Rows("value", "is", "from")
-    for field in plan.policy:
-        policy.add(field.field, _value(field.value), field.layer)
-    yield policy
-
-
-def _onboarding(plan: OnboardingPlan, zone: tzinfo | None) -> Iterator[RenderableType]:
-    yield Text(f"{plan.id}: {plan.customer} ({plan.kind})", "bold")
-    yield Sentence(f"if it were started {_utc(plan.at)} and {plan.assumed.words}: done {_utc(plan.ends_at)}", zone=zone)
-    yield ZoneLine(zone)
-    for stage in plan.stages:
-        yield Text(f"\n{stage.name}", "bold")
-        yield Sentence(f"from {_utc(stage.begins_at)} to {_utc(stage.ends_at)}", "dim", zone=zone)
-        table = Rows("when", "part", "what", "to", "why", whole=("part", "to"))
-        lines = [(line, part) for part in stage.parts for line in part.lines if not line.suppressed]
-        for line, part in sorted(lines, key=lambda pair: pair[0].at):
-            instant = Instant(line.at, weekday=True, zone=zone)
-            table.add(instant, part.id, stage_words(line.stage), line.to, Text(line.why, "dim"))
-        yield table
-        due = Rows("part", "title", "due", "ends", "outcome", whole=("part", "due"))
-        for part in stage.parts:
-            ends = Instant(part.ends_at, weekday=True, zone=zone)
-            due.add(part.id, part.title, Instant(part.due_at, weekday=True, zone=zone), ends, part.outcome)
-        yield due
-
-
-def _campaign(plan: CampaignPlan, zone: tzinfo | None) -> Iterator[RenderableType]:
-    audience = plan.who
-    yield Text(f"{plan.id}: {plan.document} ({plan.kind}), owned by {plan.owner}", "bold")
-    last_day = last_day_before(plan.closes_at)
-    late = f"late until {last_day}" if last_day > plan.due else ""
-    yield Sentence(", ".join(filter(None, (f"opens {_utc(plan.opens_at)}", f"last day {plan.due}", late))), zone=zone)
-    hear = "manager hears" if audience.managers == 1 else "managers hear"
-    yield Text(
-        f"{audience.asked:,} of {audience.rows:,} would be asked: {audience.by_phone:,} by push, "
-        f"{audience.by_mail:,} have no living device and get Core Signature's mail; "
-        f"{audience.managers:,} {hear} who has not acknowledged"
-    )
-    yield from _said("would not be asked", audience.errors)
-    yield from _said("would not be reached in time", audience.not_reached)
-    if plan.like:
-        alike = f", one of {plan.alike:,} who have the same days" if plan.alike > 1 else ""
-        yield Text(f"\nWhat somebody who never acts would hear: {plan.like}{alike}", "bold")
-        yield ZoneLine(zone)
-    table = Rows("when", "what", "to", "why", whole=("what", "to"))
-    for line in plan.lines:
-        style = "dim strike" if line.suppressed else ""
-        reason = f"not sent: {why_words(line.suppressed)}; {line.why}" if line.suppressed else line.why
-        table.add(
-            Instant(line.at, style, weekday=True, zone=zone), Text(line.stage, style), line.to, Text(reason, "dim")
-        )
-    yield table
-    yield Text(f"\nCore Signature, at {plan.calls_a_second:g} calls a second", "bold")
-    calls = Rows("document", "calls to open", "hours", "calls if nobody acts", "hours", "MB sent", whole=("document",))
-    for estimate in plan.calls:
-        opening, all_calls = f"{estimate.opening:,}", f"{estimate.if_nobody_acts:,}"
-        hours, all_hours = (f"{hours:g}" if hours else "<0.01" for hours in (estimate.opening_hours, estimate.hours))
-        calls.add(estimate.document, opening, hours, all_calls, all_hours, f"{estimate.megabytes:,.1f}")
-    yield calls
-
-
-def _said(heading: str, people: Sequence[NotedRow]) -> Iterator[RenderableType]:
-    if not people:
-        return
-    yield Text(f"\n{len(people):,} {heading}", "bold red")
-    table = Rows("row", "person", "why", whole=("row", "person"))
-    for row in people[:ROWS_SHOWN_AT_MOST]:
-        table.add(f"{row.row}", row.person, row.says)
-    yield table
-    if (remaining := len(people) - ROWS_SHOWN_AT_MOST) > 0:
-        yield Text(f"and {remaining:,} more: --json has them all", "dim")
-
-
-def _calendar(branch: Branch, zone: tzinfo | None) -> Rows:
-    table = Rows("when", "what", "to", "why", whole=("what", "to"))
-    for line in branch.lines:
-        style = "dim strike" if line.suppressed else ""
-        reason = f"not sent: {why_words(line.suppressed)}; {line.why}" if line.suppressed else line.why
-        subject = f", about {line.person}" if line.person != line.to else ""
-        layer = f" [{line.layer}]" if line.layer else ""
-        instant = Instant(line.at, style, weekday=True, zone=zone)
-        table.add(instant, Text(line.stage, style), line.to, Text(f"{reason}{subject}{layer}", "dim"))
-    return table
-
-
-def _difference(difference: Difference) -> Iterator[RenderableType]:
-    yield Text(f"{difference.id}: what the file would change", "bold")
-    if difference.due_before != difference.due_after:
-        yield Text(f"due {_utc(difference.due_before)} → {_utc(difference.due_after)}")
-    for field in difference.policy:
-        yield Text(f"policy {field.field}: {_value(field.before)} → {_value(field.after)}")
-    if not difference.changes:
-        yield Text("every notice that is planned stays as it is")
-        return
-    table = Rows("", "notice", "before", "after", "why")
-    for change in difference.changes:
-        table.add(*_changed(change))
-    yield table
-    yield ZoneLine()
-
-
-def _changed(change: ScheduleChange) -> tuple[Cell, ...]:
-    mark, colour = _MARKS[change.what]
-    notice = f"{change.stage} to {change.to}"
-    return Text(mark, colour), Text(notice, colour), Instant(change.before), Instant(change.after), change.why
-
-
-def _utc(instant: datetime) -> str:
-    return f"{instant:%a %d %b %Y %H:%M} UTC"
-
-
-def _value(value: Any) -> str:
-    if value is None:
-        return "off"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return (
-            ", ".join(str(entry.get("target", entry)) if isinstance(entry, dict) else str(entry) for entry in value)
-            or "none"
-        )
-    return str(value)
+def of_difference(difference: Difference) -> Group:
+    return Group(*_difference(difference))
 
 
 def _as_typed(parse: Callable[[str], object]) -> Callable[[Any, Any], None]:
@@ -202,6 +69,14 @@ def _as_typed(parse: Callable[[str], object]) -> Callable[[Any, Any], None]:
     return check
 
 
+def _instant(text: str) -> datetime:
+    return calendar.sending_time(text, None, datetime.now(UTC))
+
+
+At = Annotated[str | None, Parameter(validator=_as_typed(_instant))]
+Zone = Annotated[str | None, Parameter(validator=_as_typed(calendar.zone_of))]
+
+
 def _signing(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
     # A converter, since a validator would show the arguments as a Python tuple.
     typed = tuple(token.value for token in tokens)
@@ -209,13 +84,6 @@ def _signing(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
     return typed
 
 
-def _instant(text: str) -> datetime:
-    return calendar.sending_time(text, None, datetime.now(UTC))
-
-
-Prepared = TypeVar("Prepared", bound=launch.PreparedStart)
-At = Annotated[str | None, Parameter(validator=_as_typed(_instant))]
-Zone = Annotated[str | None, Parameter(validator=_as_typed(calendar.zone_of))]
 Signs = Annotated[tuple[str, ...], Parameter(converter=_signing)]
 
 
@@ -294,7 +162,7 @@ async def onboarding(
     directory = clients.directory(settings, clients.store(settings))
     read = start_files.read_rows_files(settings, Kind.ONBOARDING, [file], now=begins, directory=directory)
     prepared = _only(await read, file)
-    assumed = journey.Assumed(signed_after=signed_after, done_after=done_after)
+    assumed = journey.Assumptions(signed_after=signed_after, done_after=done_after)
     onboarding_plan = await journey.plan(prepared, directory, begins, assumed, shown_zone)
     print_answer(onboarding_plan, of_onboarding(onboarding_plan, shown_zone), as_json=json)
 
@@ -323,10 +191,157 @@ async def campaign(file: RequestFile, /, *, at: At = None, zone: Zone = None, js
     print_answer(campaign_plan, of_campaign(campaign_plan, shown_zone), as_json=json)
 
 
+def _plan(plan: RequestPlan, zone: tzinfo | None) -> Iterator[RenderableType]:
+    yield Text(f"{plan.id}: {plan.document} ({plan.kind})", "bold")
+    closes = f", closing {_utc(plan.closes_at)}" if plan.closes_at != plan.due_at else ""
+    yield Sentence(f"if it were sent {_utc(plan.at)}, due {_utc(plan.due_at)}{closes}", zone=zone)
+    yield ZoneLine(zone)
+    for branch in plan.branches:
+        yield Text(f"\nIf {branch.says}: {branch.outcome}", "bold")
+        yield _calendar(branch, zone)
+        yield WeekCalendar(branch, zone)
+    yield Text("\nPolicy", "bold")
+    policy = Rows("value", "is", "from")
+    for field in plan.policy:
+        policy.add(field.field, _value(field.value), field.layer)
+    yield policy
+
+
+def _onboarding(plan: OnboardingPlan, zone: tzinfo | None) -> Iterator[RenderableType]:
+    yield Text(f"{plan.id}: {plan.customer} ({plan.kind})", "bold")
+    yield Sentence(
+        f"if it were started {_utc(plan.at)} and {plan.assumed.describe}: done {_utc(plan.ends_at)}", zone=zone
+    )
+    yield ZoneLine(zone)
+    for stage in plan.stages:
+        yield Text(f"\n{stage.name}", "bold")
+        yield Sentence(f"from {_utc(stage.begins_at)} to {_utc(stage.ends_at)}", "dim", zone=zone)
+        table = Rows("when", "part", "what", "to", "why", whole_columns=("part", "to"))
+        lines = [(line, part) for part in stage.parts for line in part.lines if not line.suppressed]
+        for line, part in sorted(lines, key=lambda pair: pair[0].at):
+            instant = PrintedInstant(line.at, weekday=True, zone=zone)
+            table.add(instant, part.id, stage_words(line.stage), line.to, Text(line.why, "dim"))
+        yield table
+        due = Rows("part", "title", "due", "ends", "outcome", whole_columns=("part", "due"))
+        for part in stage.parts:
+            ends = PrintedInstant(part.ends_at, weekday=True, zone=zone)
+            due.add(part.id, part.title, PrintedInstant(part.due_at, weekday=True, zone=zone), ends, part.outcome)
+        yield due
+
+
+def _campaign(plan: CampaignPlan, zone: tzinfo | None) -> Iterator[RenderableType]:
+    audience = plan.who
+    yield Text(f"{plan.id}: {plan.document} ({plan.kind}), owned by {plan.owner}", "bold")
+    last_day = last_day_before(plan.closes_at)
+    late = f"late until {last_day}" if last_day > plan.due else ""
+    yield Sentence(", ".join(filter(None, (f"opens {_utc(plan.opens_at)}", f"last day {plan.due}", late))), zone=zone)
+    hear = "manager hears" if audience.managers == 1 else "managers hear"
+    yield Text(
+        f"{audience.asked:,} of {audience.rows:,} would be asked: {audience.by_phone:,} by push, "
+        f"{audience.by_mail:,} have no living device and get Core Signature's mail; "
+        f"{audience.managers:,} {hear} who has not acknowledged"
+    )
+    yield from _noted_rows("would not be asked", audience.errors)
+    yield from _noted_rows("would not be reached in time", audience.not_reached)
+    if plan.like:
+        alike = f", one of {plan.alike:,} who have the same days" if plan.alike > 1 else ""
+        yield Text(f"\nWhat somebody who never acts would hear: {plan.like}{alike}", "bold")
+        yield ZoneLine(zone)
+    table = Rows("when", "what", "to", "why", whole_columns=("what", "to"))
+    for line in plan.lines:
+        style = "dim strike" if line.suppressed else ""
+        reason = f"not sent: {why_words(line.suppressed)}; {line.why}" if line.suppressed else line.why
+        table.add(
+            PrintedInstant(line.at, style, weekday=True, zone=zone),
+            Text(line.stage, style),
+            line.to,
+            Text(reason, "dim"),
+        )
+    yield table
+    yield Text(f"\nCore Signature, at {plan.calls_a_second:g} calls a second", "bold")
+    calls = Rows(
+        "document", "calls to open", "hours", "calls if nobody acts", "hours", "MB sent", whole_columns=("document",)
+    )
+    for estimate in plan.calls:
+        opening, all_calls = f"{estimate.opening:,}", f"{estimate.if_nobody_acts:,}"
+        hours, all_hours = (f"{hours:g}" if hours else "<0.01" for hours in (estimate.opening_hours, estimate.hours))
+        calls.add(estimate.document, opening, hours, all_calls, all_hours, f"{estimate.megabytes:,.1f}")
+    yield calls
+
+
+def _noted_rows(heading: str, people: Sequence[NotedRow]) -> Iterator[RenderableType]:
+    if not people:
+        return
+    yield Text(f"\n{len(people):,} {heading}", "bold red")
+    table = Rows("row", "person", "why", whole_columns=("row", "person"))
+    for row in people[:ROWS_SHOWN_AT_MOST]:
+        table.add(f"{row.row}", row.person, row.says)
+    yield table
+    if (remaining := len(people) - ROWS_SHOWN_AT_MOST) > 0:
+        yield Text(f"and {remaining:,} more: --json has them all", "dim")
+
+
+def _calendar(branch: Branch, zone: tzinfo | None) -> Rows:
+    table = Rows("when", "what", "to", "why", whole_columns=("what", "to"))
+    for line in branch.lines:
+        style = "dim strike" if line.suppressed else ""
+        reason = f"not sent: {why_words(line.suppressed)}; {line.why}" if line.suppressed else line.why
+        subject = f", about {line.person}" if line.person != line.to else ""
+        layer = f" [{line.layer}]" if line.layer else ""
+        instant = PrintedInstant(line.at, style, weekday=True, zone=zone)
+        table.add(instant, Text(line.stage, style), line.to, Text(f"{reason}{subject}{layer}", "dim"))
+    return table
+
+
+def _difference(difference: Difference) -> Iterator[RenderableType]:
+    yield Text(f"{difference.id}: what the file would change", "bold")
+    if difference.due_before != difference.due_after:
+        yield Text(f"due {_utc(difference.due_before)} → {_utc(difference.due_after)}")
+    for field in difference.policy:
+        yield Text(f"policy {field.field}: {_value(field.before)} → {_value(field.after)}")
+    if not difference.changes:
+        yield Text("every notice that is planned stays as it is")
+        return
+    table = Rows("", "notice", "before", "after", "why")
+    for change in difference.changes:
+        table.add(*_changed(change))
+    yield table
+    yield ZoneLine()
+
+
+def _changed(change: ScheduleChange) -> tuple[Cell, ...]:
+    mark, colour = _MARKS[change.what]
+    notice = f"{change.stage} to {change.to}"
+    return (
+        Text(mark, colour),
+        Text(notice, colour),
+        PrintedInstant(change.before),
+        PrintedInstant(change.after),
+        change.why,
+    )
+
+
+def _utc(instant: datetime) -> str:
+    return f"{instant:%a %d %b %Y %H:%M} UTC"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "off"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return (
+            ", ".join(str(entry.get("target", entry)) if isinstance(entry, dict) else str(entry) for entry in value)
+            or "none"
+        )
+    return str(value)
+
+
 def _only(prepared: Sequence[Any], file: str) -> Any:
     first, *further = prepared
     if further:
-        kind = first.given.subject.type
+        kind = first.workflow_input.subject.type
         raise Refusal(f"{file} has {len(further) + 1} {kind}s: one plan is of one")
     return first
 

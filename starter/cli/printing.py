@@ -19,13 +19,13 @@ _PATIENCE: Final = 1.0
 
 
 @asynccontextmanager
-async def patience(says: str, *, quiet: bool = False) -> AsyncIterator[None]:
+async def patience(message: str, *, quiet: bool = False) -> AsyncIterator[None]:
     """A spinner on a terminal when the block takes longer than a second."""
     console = Terminal(stderr=True)
     if quiet or not console.is_terminal:
         yield
         return
-    status = console.status(says)
+    status = console.status(message)
     starting = asyncio.get_running_loop().call_later(_PATIENCE, status.start)
     try:
         yield
@@ -44,9 +44,9 @@ def progress(doing: str, *, quiet: bool, total: int | None = None) -> Iterator[C
         yield partial(bar.update, bar.add_task(doing, total=total))
 
 
-def note(says: str) -> None:
+def note(message: str) -> None:
     """A remark beside the answer, on standard error."""
-    Terminal(file=sys.stderr, highlight=False, markup=False, emoji=False).print(Text(says), soft_wrap=True)
+    Terminal(file=sys.stderr, highlight=False, markup=False, emoji=False).print(Text(message), soft_wrap=True)
 
 
 def print_answer(value: object, view: RenderableType, *, as_json: bool, link: str | None = None) -> None:

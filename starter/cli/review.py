@@ -16,7 +16,7 @@ from workflows.model.commands import ReviewAnswer, Revision
 
 class _ReviewWords(OperationWords):
     async def review(
-        self, id: Id, /, *, approve: bool = False, changes: str = "", manner: CommonOptions = PLAIN
+        self, id: Id, /, *, approve: bool = False, changes: str = "", options: CommonOptions = PLAIN
     ) -> None:
         """Answer as a reviewer (--as): approve the document, or ask for changes before it is sent.
 
@@ -27,9 +27,9 @@ class _ReviewWords(OperationWords):
         changes
             What to change, at most 1,000 characters, for the requester.
         """
-        await self.carry_out(id, lambda actor: ReviewAnswer(actor=actor, approve=approve, changes=changes), manner)
+        await self.carry_out(id, lambda actor: ReviewAnswer(actor=actor, approve=approve, changes=changes), options)
 
-    async def revise(self, id: Id, /, *, file: Path, changes: str = "", manner: CommonOptions = PLAIN) -> None:
+    async def revise(self, id: Id, /, *, file: Path, changes: str = "", options: CommonOptions = PLAIN) -> None:
         """Give the next version for the reviewers, after one has asked for changes.
 
         Parameters
@@ -46,7 +46,7 @@ class _ReviewWords(OperationWords):
         async def stored(context: Context) -> None:
             await context.store.files.put(content)
 
-        await self.carry_out(id, lambda actor: command.replace(actor=actor), manner, first=stored)
+        await self.carry_out(id, lambda actor: command.replace(actor=actor), options, first=stored)
 
 
 def _read(file: Path, max_megabytes: int) -> bytes:

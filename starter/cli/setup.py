@@ -18,10 +18,10 @@ from starter.cli.arguments import AsJson
 from starter.cli.doctor import examination
 from starter.cli.doctor.examination import examine, try_targets
 from starter.cli.printing import patience, print_answer, progress
-from starter.cli.terminal import Instant, Rows, Sentence
+from starter.cli.terminal import PrintedInstant, Rows, Sentence
 from starter.errors import Exit
 from starter.nexus.endpoint import ensure_endpoint
-from starter.queries.fast_forward import Forwarded, forward, forward_to_next, span
+from starter.queries.fast_forward import ForwardedClock, forward, forward_to_next, span
 from starter.queries.filters import id_of
 from starter.queries.lost_records import Recovery, recover
 from starter.temporal.connection import connected, opened
@@ -30,7 +30,7 @@ from starter.temporal.retention import ensure_retention
 from starter.temporal.search_attributes import ensure_search_attributes
 from workflows.follow_up.view import stamp
 from workflows.kinds import Kind, WorkflowName
-from workflows.model.reconciliation import NotAdopted, ReconciliationResult
+from workflows.model.reconciliation import AdoptionRefusal, ReconciliationResult
 
 _COLUMNS: Final = (
     "Temporal's Web UI keeps its columns in each browser: Workflows, Configure Columns, add CsProblem and CsStage"
@@ -72,7 +72,7 @@ async def upgrade(*, json: AsJson = False) -> None:
         Print `{database, before, now}`: the schema that it had, null without one, and the one that it has.
     """
     upgraded = await upgraded_database(ready())
-    print_answer(upgraded, Text(upgraded.says), as_json=json)
+    print_answer(upgraded, Text(upgraded.sentence), as_json=json)
 
 
 async def doctor(
@@ -134,73 +134,6 @@ async def reconcile(
     print_answer(swept, _view(swept), as_json=json)
 
 
-async def _recover(*, json: bool) -> None:
-    async with opened(ready()) as context:
-        with progress("looking at histories", quiet=json) as bar:
-
-            def report(progress_so_far: Recovery, total: int) -> None:
-                bar(
-                    description=f"{progress_so_far.written:,} records written",
-                    total=total,
-                    completed=progress_so_far.looked_at,
-                )
-
-            recovery = await recover(context.client, context.store, report)
-    print_answer(recovery, _of_recovery(recovery), as_json=json)
-
-
-def _of_recovery(recovery: Recovery) -> Group:
-    summary = f"{recovery.looked_at:,} workflows were looked at, {recovery.written:,} records written"
-    parts: list[Text | Rows] = [Text(summary, "bold" if recovery.written else "")]
-    if recovery.missing:
-        parts.append(Text(f"{recovery.missing:,} have ended and have no record", "yellow"))
-        table = Rows("workflow", "why", whole=("workflow",))
-        for missing in recovery.not_found:
-            table.add(missing.id, missing.why)
-        parts.append(table)
-    return Group(*parts)
-
-
-def _view(swept: ReconciliationResult) -> Group:
-    table = Rows("request", "missed", "at", whole=("request",))
-    for event in swept.mended:
-        table.add(event.request, event.event, Instant(event.at))
-    events = f"{swept.events:,} events were looked at"
-    summary = (
-        f"{events}, {swept.told:,} requests are told of what they missed" if swept.told else f"{events}: nothing missed"
-    )
-    parts: list[Text | Rows] = [Text(summary, "bold"), table] if swept.told else [Text(summary)]
-    if swept.untold:
-        parts.append(Text(swept.of_the_deaf, "yellow"))
-    if swept.unnamed:
-        parts.append(Text(f"{swept.unnamed:,} events do not say whose document they are about", "yellow"))
-    if swept.ahead:
-        parts.append(Text(swept.of_the_future, "yellow"))
-    parts += list(_of_documents(swept))
-    if not swept.over:
-        parts.append(Text("More is left: the next sweep goes on, or `countersign reconcile` again", "yellow"))
-    return Group(*parts)
-
-
-def _of_documents(swept: ReconciliationResult) -> Iterator[Text | Rows]:
-    if swept.adopted:
-        yield Text(f"{swept.adoptions:,} documents that were sent by hand are followed up: {', '.join(swept.adopted)}")
-    if swept.not_adopted:
-        yield Text(f"{swept.refusals:,} documents that were sent by hand cannot be followed up", "yellow")
-        yield _reasons(swept.not_adopted)
-    if swept.waiting:
-        yield Text(f"{swept.waiting:,} documents that were sent by hand wait for a later sweep", "yellow")
-    if swept.not_yet:
-        yield _reasons(swept.not_yet)
-
-
-def _reasons(documents: Iterable[NotAdopted]) -> Rows:
-    table = Rows("document", "why", whole=("document",))
-    for refusal in documents:
-        table.add(refusal.document, refusal.why)
-    return table
-
-
 def _is_span(_: object, value: str | None) -> None:
     if value is not None:
         span(value)
@@ -241,7 +174,7 @@ class ClockWords:
         async with opened(ready()) as context, patience("moving the clock", quiet=json):
             move = forward_to_next(context.client, id) if to_next else forward(context.client, id, span(duration or ""))
             forwarded = await move
-        print_answer(forwarded, _moved(forwarded), as_json=json)
+        print_answer(forwarded, _forwarded_sentence(forwarded), as_json=json)
 
 
 fast_forward = ClockWords().fast_forward
@@ -251,6 +184,73 @@ fast_forward_onboarding = ClockWords(Kind.ONBOARDING).fast_forward
 fast_forward_campaign = ClockWords(Kind.CAMPAIGN).fast_forward
 
 
-def _moved(forwarded: Forwarded) -> Sentence:
+async def _recover(*, json: bool) -> None:
+    async with opened(ready()) as context:
+        with progress("looking at histories", quiet=json) as bar:
+
+            def report(progress_so_far: Recovery, total: int) -> None:
+                bar(
+                    description=f"{progress_so_far.written:,} records written",
+                    total=total,
+                    completed=progress_so_far.looked_at,
+                )
+
+            recovery = await recover(context.client, context.store, report)
+    print_answer(recovery, _of_recovery(recovery), as_json=json)
+
+
+def _of_recovery(recovery: Recovery) -> Group:
+    summary = f"{recovery.looked_at:,} workflows were looked at, {recovery.written:,} records written"
+    parts: list[Text | Rows] = [Text(summary, "bold" if recovery.written else "")]
+    if recovery.missing:
+        parts.append(Text(f"{recovery.missing:,} have ended and have no record", "yellow"))
+        table = Rows("workflow", "why", whole_columns=("workflow",))
+        for missing in recovery.not_found:
+            table.add(missing.id, missing.why)
+        parts.append(table)
+    return Group(*parts)
+
+
+def _view(swept: ReconciliationResult) -> Group:
+    table = Rows("request", "missed", "at", whole_columns=("request",))
+    for event in swept.mended:
+        table.add(event.request, event.event, PrintedInstant(event.at))
+    events = f"{swept.events:,} events were looked at"
+    summary = (
+        f"{events}, {swept.told:,} requests are told of what they missed" if swept.told else f"{events}: nothing missed"
+    )
+    parts: list[Text | Rows] = [Text(summary, "bold"), table] if swept.told else [Text(summary)]
+    if swept.untold:
+        parts.append(Text(swept.of_the_deaf, "yellow"))
+    if swept.unnamed:
+        parts.append(Text(f"{swept.unnamed:,} events do not say whose document they are about", "yellow"))
+    if swept.ahead:
+        parts.append(Text(swept.of_the_future, "yellow"))
+    parts += list(_of_documents(swept))
+    if not swept.over:
+        parts.append(Text("More is left: the next sweep goes on, or `countersign reconcile` again", "yellow"))
+    return Group(*parts)
+
+
+def _of_documents(swept: ReconciliationResult) -> Iterator[Text | Rows]:
+    if swept.adopted:
+        yield Text(f"{swept.adoptions:,} documents that were sent by hand are followed up: {', '.join(swept.adopted)}")
+    if swept.not_adopted:
+        yield Text(f"{swept.refusals:,} documents that were sent by hand cannot be followed up", "yellow")
+        yield _reasons(swept.not_adopted)
+    if swept.waiting:
+        yield Text(f"{swept.waiting:,} documents that were sent by hand wait for a later sweep", "yellow")
+    if swept.not_yet:
+        yield _reasons(swept.not_yet)
+
+
+def _reasons(documents: Iterable[AdoptionRefusal]) -> Rows:
+    table = Rows("document", "why", whole_columns=("document",))
+    for refusal in documents:
+        table.add(refusal.document, refusal.why)
+    return table
+
+
+def _forwarded_sentence(forwarded: ForwardedClock) -> Sentence:
     reached = "" if forwarded.reached else "; it ended on the way"
     return Sentence(f"{forwarded.id}: its clock is at {stamp(forwarded.now)}{reached}")

@@ -28,9 +28,9 @@ class Show:
     names_people: ClassVar[bool] = True
     """Whether it names those who stand in full in its file; where parts ask the people, they have ids of the parts."""
 
-    async def look(self, context: Context, id: str, *, whole: bool) -> Shown:
+    async def look(self, context: Context, id: str, *, in_full: bool) -> Shown:
         """Everything known of it."""
-        return await lookup.show_of(self.kind, context, id, whole=whole)
+        return await lookup.show_of(self.kind, context, id, in_full=in_full)
 
     async def show(self, id: Id, /, *, all: bool = False, watch: Watch = False, json: AsJson = False) -> None:
         """Show what it waits for, until when, what happens next, and what was done.
@@ -46,44 +46,51 @@ class Show:
             Print everything as JSON.
         """
         if watch:
-            await self._watch(id, whole=all, json=json)
+            await self._watch(id, in_full=all, json=json)
             return
         async with opened(ready()) as context:
             async with patience(f"asking the {self.kind}", quiet=json):
-                view = await self.look(context, id, whole=all)
+                view = await self.look(context, id, in_full=all)
                 with suppress(StoreFailure):
                     view = await lookup.with_holds(context.store, view)
             name = WorkflowName(self.kind, view.id)
             url = await lookup.web_ui_page(context, name)
             names = await names_in_full(context.store, name) if self.names_people and not json else {}
         in_full = all or not Terminal().is_terminal
-        print_answer(view, showing.of_shown(view, whole=in_full, names=names), as_json=json, link=url)
+        print_answer(view, showing.of_shown(view, in_full=in_full, names=names), as_json=json, link=url)
 
-    async def _watch(self, id: str, *, whole: bool, json: bool) -> None:
+    async def _watch(self, id: str, *, in_full: bool, json: bool) -> None:
         from starter.cli.watching import watch  # noqa: PLC0415  what is printed once waits for no screen
 
         names: dict[str, str] = {}
         async with opened(ready()) as context:
 
             async def read() -> Shown:
-                view = await self.look(context, id, whole=whole)
+                view = await self.look(context, id, in_full=in_full)
                 if self.names_people and not (json or names):
                     names.update(await names_in_full(context.store, WorkflowName(self.kind, view.id)))
                 return view
 
             await watch(
                 read,
-                lambda view: showing.of_shown(view, whole=whole or not Terminal().is_terminal, names=names),
+                lambda view: showing.of_shown(view, in_full=in_full or not Terminal().is_terminal, names=names),
                 as_json=json,
-                over=lambda view: view.status.ended,
+                is_over=lambda view: view.status.has_ended,
             )
+
+
+request = Show(Kind.REQUEST).show
+task = Show(Kind.TASK).show
 
 
 class _OfOnboardings(Show):
     names_people = False
 
-    async def look(self, context: Context, id: str, *, whole: bool) -> Shown:
-        return await composed.show(context, id, whole=whole)
+    async def look(self, context: Context, id: str, *, in_full: bool) -> Shown:
+        return await composed.show(context, id, in_full=in_full)
+
+
+onboarding = _OfOnboardings(Kind.ONBOARDING).show
 
 
 class _OfCampaigns(Show):
@@ -104,11 +111,8 @@ class _OfCampaigns(Show):
         """
         await super().show(id, all=all, watch=watch, json=json)
 
-    async def look(self, context: Context, id: str, *, whole: bool) -> Shown:
-        return await campaigns.show(context, id, whole=whole)
+    async def look(self, context: Context, id: str, *, in_full: bool) -> Shown:
+        return await campaigns.show(context, id, in_full=in_full)
 
 
-request = Show(Kind.REQUEST).show
-task = Show(Kind.TASK).show
-onboarding = _OfOnboardings(Kind.ONBOARDING).show
 campaign = _OfCampaigns(Kind.CAMPAIGN).show

@@ -34,7 +34,7 @@ class StartWords:
     """The command `start` of one kind, and its dry run."""
 
     kind: Kind
-    told: Callable[[Any], Model]
+    dry_run_of: Callable[[Any], Model]
     table: Callable[[Sequence[Any]], Group]
 
     async def start(
@@ -77,11 +77,11 @@ class StartWords:
             prepared = await many.read_rows_files(settings, self.kind, files)
         if dry_run:
             _refuse_late(prepared)
-            print_answer([self.told(start) for start in prepared], self.table(prepared), as_json=json)
+            print_answer([self.dry_run_of(start) for start in prepared], self.table(prepared), as_json=json)
             return Exit.DONE
         if rows is None and len(prepared) == 1:
-            return await _start_one(settings, prepared[0], again=again, json=json)
-        return await _start_several(settings, prepared, rows, again=again, json=json)
+            return await _start_one(settings, prepared[0], restart=again, json=json)
+        return await _start_several(settings, prepared, rows, restart=again, json=json)
 
 
 def _refuse_late(prepared: Sequence[path.PreparedStart]) -> None:
@@ -90,9 +90,9 @@ def _refuse_late(prepared: Sequence[path.PreparedStart]) -> None:
         raise FileFaults(too_late)
 
 
-request = StartWords(Kind.REQUEST, many.RequestDryRun.of, tables.of_dry_run).start
-campaign = StartWords(Kind.CAMPAIGN, many.CampaignDryRun.of, many.campaign_dry_run).start
-onboarding = StartWords(Kind.ONBOARDING, many.OnboardingDryRun.of, many.onboarding_dry_run).start
+request = StartWords(Kind.REQUEST, many.RequestDryRun.from_prepared, tables.of_dry_run).start
+campaign = StartWords(Kind.CAMPAIGN, many.CampaignDryRun.from_prepared, many.campaign_dry_run).start
+onboarding = StartWords(Kind.ONBOARDING, many.OnboardingDryRun.from_prepared, many.onboarding_dry_run).start
 
 
 async def task(file: RequestFile, /, *, again: bool = False, json: AsJson = False) -> Exit:
@@ -110,7 +110,22 @@ async def task(file: RequestFile, /, *, again: bool = False, json: AsJson = Fals
         Print `{id, workflow_id, run_id, created, url}`.
     """
     settings = ready(Need.PEOPLE)
-    return await _start_one(settings, await many.read(settings, file, kind=Kind.TASK), again=again, json=json)
+    return await _start_one(settings, await many.read(settings, file, kind=Kind.TASK), restart=again, json=json)
+
+
+async def list_used_up_budgets(settings: Settings, context: Context, prepared: path.PreparedStart) -> list[str]:
+    """Whose first notification will wait because they have had many, in words; nothing while the database is away."""
+    notices, now = settings.notices, datetime.now(UTC)
+    budgets = NotificationBudgets(context.store, notices.most, notices.per)
+    people = () if prepared.workflow_input.policy.urgent else prepared.workflow_input.first_turn[:PEOPLE_AT_MOST]
+    try:
+        frees = [(person, await budgets.frees_at(person, now)) for person in people]
+    except StoreFailure:
+        return []
+    predicate = f"had {notices.most} notices in {duration_words(notices.per)}, so the next waits until"
+    return [
+        f"{person} {predicate} {stamp(frees_at)} (COUNTERSIGN_NOTICES_MOST)" for person, frees_at in frees if frees_at
+    ]
 
 
 class _Rows(NamedTuple):
@@ -128,49 +143,36 @@ class _Rows(NamedTuple):
         note(f"each row, its id and its link: {self.result}")
 
 
-async def _start_one(settings: Settings, prepared: path.PreparedStart, *, again: bool, json: bool) -> Exit:
+async def _start_one(settings: Settings, prepared: path.PreparedStart, *, restart: bool, json: bool) -> Exit:
     async with opened(settings) as context:
         waits = await list_used_up_budgets(settings, context, prepared)
-        started = await many.start(context, prepared, again=again)
-        ending = None if started.created or json else await _ended(context, prepared)
+        started = await many.start(context, prepared, restart=restart)
+        ending = None if started.created or json else await _describe_end(context, prepared)
     print_answer(started, tables.of_start(started, ending), as_json=json, link=started.url)
     for warning in waits if started.created else ():
         note(warning)
     return Exit.DONE
 
 
-async def list_used_up_budgets(settings: Settings, context: Context, prepared: path.PreparedStart) -> list[str]:
-    """Whose first notification will wait because they have had many, in words; nothing while the database is away."""
-    notices, now = settings.notices, datetime.now(UTC)
-    budgets = NotificationBudgets(context.store, notices.most, notices.per)
-    people = () if prepared.given.policy.urgent else prepared.given.first_turn[:PEOPLE_AT_MOST]
-    try:
-        frees = [(person, await budgets.frees_at(person, now)) for person in people]
-    except StoreFailure:
-        return []
-    predicate = f"had {notices.most} notices in {duration_words(notices.per)}, so the next waits until"
-    return [
-        f"{person} {predicate} {stamp(frees_at)} (COUNTERSIGN_NOTICES_MOST)" for person, frees_at in frees if frees_at
-    ]
-
-
-async def _ended(context: Context, prepared: path.PreparedStart) -> str | None:
+async def _describe_end(context: Context, prepared: path.PreparedStart) -> str | None:
     """How an earlier one has ended; None while open."""
-    subject = prepared.given.subject
+    subject = prepared.workflow_input.subject
     view = await lookup.look_at(context.client, context.store, WorkflowName(subject.type, subject.id))
-    return view.says if view.status.ended else None
+    return view.says if view.status.has_ended else None
 
 
 async def _start_several(
-    settings: Settings, prepared: Sequence[path.PreparedStart], rows: _Rows | None, *, again: bool, json: bool
+    settings: Settings, prepared: Sequence[path.PreparedStart], rows: _Rows | None, *, restart: bool, json: bool
 ) -> Exit:
     outcomes = [StartOutcome(start) for start in prepared]
     try:
-        await _start_all(settings, prepared, outcomes, again=again, quiet=json)
+        await _start_all(settings, prepared, outcomes, restart=restart, quiet=json)
     finally:
         if rows is not None:
             rows.write(outcomes)
-    print_answer([outcome.answer for outcome in outcomes], tables.of_many(outcomes, each=rows is None), as_json=json)
+    print_answer(
+        [outcome.answer for outcome in outcomes], tables.of_many(outcomes, list_all=rows is None), as_json=json
+    )
     return Exit.DONE if all(outcome.started for outcome in outcomes) else Exit.REFUSED
 
 
@@ -179,7 +181,7 @@ async def _start_all(
     prepared: Sequence[path.PreparedStart],
     outcomes: list[StartOutcome],
     *,
-    again: bool,
+    restart: bool,
     quiet: bool,
 ) -> None:
     with progress("starting", quiet=quiet, total=len(prepared)) as bar:
@@ -189,4 +191,4 @@ async def _start_all(
             bar(advance=1)
 
         async with opened(settings) as context:
-            await many.start_many(context, prepared, again=again, done=report)
+            await many.start_many(context, prepared, restart=restart, report=report)

@@ -28,17 +28,21 @@ from activities.people.directory import Directory, UnusablePeople
 from starter.boot import clients
 from starter.boot.refusals import REFUSALS
 from starter.cli import bulk_notice
-from starter.cli.terminal import Instant, Rows
+from starter.cli.terminal import PrintedInstant, Rows
 from starter.config.settings import Settings
 from starter.errors import Refusal
 from starter.queries.lookup import show
-from starter.temporal.connection import Context, TemporalRefused
+from starter.temporal.connection import Context, TemporalRefusal
 from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.file_faults import FileFault
 from workflows.model.messages import Message
 
 __all__ = ["StartAnswer", "checked", "read", "show", "start"]
+AT_ONCE: Final = 32
+"""Concurrent starts."""
+FILES_AT_MOST: Final = 10_000
+"""Files of one start."""
 
 
 class StartAnswer(Model):
@@ -55,7 +59,7 @@ async def read(settings: Settings, file: str, *, kind: Kind = Kind.REQUEST, now:
     """Check a file in full (`-`: standard input), by default as of now; what the check of its kind returns. Needs no
     server. Raises `FileFaults`, also for catalogue and people file.
     """
-    return await FileIntake.of(settings, now).check(kind, await asyncio.to_thread(FileText.read, file))
+    return await FileIntake.from_settings(settings, now).check(kind, await asyncio.to_thread(FileText.read, file))
 
 
 async def checked(settings: Settings, content: Mapping[str, object], *, folder: Path) -> PreparedRequest:
@@ -63,7 +67,7 @@ async def checked(settings: Settings, content: Mapping[str, object], *, folder: 
     `FileFaults` without lines.
     """
     text = FileText("request", folder, json.dumps(content, ensure_ascii=False))
-    prepared: PreparedRequest = await FileIntake.of(settings).check(Kind.REQUEST, text)
+    prepared: PreparedRequest = await FileIntake.from_settings(settings).check(Kind.REQUEST, text)
     return prepared
 
 
@@ -76,9 +80,9 @@ class FileIntake:
     now: datetime | None
 
     @classmethod
-    def of(cls, settings: Settings, now: datetime | None = None, directory: Directory | None = None) -> Self:
+    def from_settings(cls, settings: Settings, now: datetime | None = None, directory: Directory | None = None) -> Self:
         directory = directory or clients.directory(settings, clients.store(settings))
-        documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
+        documents = LocalDocuments(settings.signature.max_upload_mb, fallback_folder=Path.cwd())
         return cls(clients.intake(settings, directory), documents, now)
 
     async def check(self, kind: Kind, written: FileText | PlainFile) -> Any:
@@ -102,7 +106,7 @@ class FileIntake:
             except FileFaults as file_faults:
                 faults.append(file_faults)
                 continue
-            subject, fingerprint = start.given.subject, start.given.fingerprint
+            subject, fingerprint = start.workflow_input.subject, start.workflow_input.fingerprint
             if ids.setdefault(subject.id, fingerprint) != fingerprint:
                 taken = FileFault.ID_OF_START.to_message(id=subject.id, kind=subject.type)
                 faults.append(file.faults([(("id",), taken)]))
@@ -110,13 +114,13 @@ class FileIntake:
         return prepared, faults
 
 
-async def start(context: Context, prepared: launch.PreparedStart, *, again: bool = False) -> StartAnswer:
+async def start(context: Context, prepared: launch.PreparedStart, *, restart: bool = False) -> StartAnswer:
     """Start it, or recognise the one started from the same content; for programs as well
     (`starter/examples/start_from_orders.py`). Idempotent, and safe in parallel for different requests. Nobody is
-    notified yet when it returns. Raises `IdTaken`, and `BrokenOff` unless it was terminated and `again` is set.
+    notified yet when it returns. Raises `IdTaken`, and `BrokenOff` unless it was terminated and `restart` is set.
     """
     caller = TrustedCaller(context.actor)
-    started = await admit(prepared, caller).start(context.client, context.store, again=again)
+    started = await admit(prepared, caller).start(context.client, context.store, is_restart=restart)
     return StartAnswer(
         id=started.id,
         workflow_id=started.workflow_id,
@@ -134,7 +138,7 @@ class Template:
     table: Table
 
     @classmethod
-    def of(cls, written: FileText, table: Table) -> Self:
+    def from_template(cls, written: FileText, table: Table) -> Self:
         """`FileFaults` for an invalid file, or an unknown column."""
         file = written.parse()
         flaws = [Fault(file.name, flaw.line, written_path(flaw.path), flaw.message) for flaw in file.parsed.flaws]
@@ -177,12 +181,6 @@ class Template:
         )
 
 
-AT_ONCE: Final = 32
-"""Concurrent starts."""
-FILES_AT_MOST: Final = 10_000
-"""Files of one start."""
-
-
 @dataclass(frozen=True)
 class StartOutcome:
     """The result of one of many; `started` is None on failure, with `says`."""
@@ -193,11 +191,11 @@ class StartOutcome:
 
     @property
     def id(self) -> str:
-        return self.prepared.given.subject.id
+        return self.prepared.workflow_input.subject.id
 
     @property
     def kind(self) -> Kind:
-        return self.prepared.given.subject.type
+        return self.prepared.workflow_input.subject.type
 
     @property
     def created(self) -> bool:
@@ -205,7 +203,7 @@ class StartOutcome:
         return self.started is not None and self.started.created
 
     @property
-    def words(self) -> str:
+    def sentence(self) -> str:
         if self.started is None:
             return self.says
         return "started" if self.started.created else "was there before"
@@ -215,7 +213,7 @@ class StartOutcome:
         """For programs."""
         if self.started is None:
             return ManyAnswer(id=self.id, workflow_id=self.kind.workflow_id(self.id), says=self.says)
-        return ManyAnswer(**dict(self.started), says=self.words)
+        return ManyAnswer(**dict(self.started), says=self.sentence)
 
 
 class RequestDryRun(Model):
@@ -228,7 +226,7 @@ class RequestDryRun(Model):
     signers: tuple[str, ...]
 
     @classmethod
-    def of(cls, prepared: PreparedRequest) -> "RequestDryRun":
+    def from_prepared(cls, prepared: PreparedRequest) -> "RequestDryRun":
         brief = prepared.request.brief
         people = tuple(person.person for person in brief.people)
         return cls(id=brief.id, kind=brief.kind, document=brief.title, requester=brief.requester, signers=people)
@@ -259,7 +257,7 @@ async def read_rows_files(
     plain = [text.parse() for file in files for text in await asyncio.to_thread(_documents, file)]
     if len(plain) > FILES_AT_MOST:
         raise Refusal(f"{len(plain):,} at once are more than {FILES_AT_MOST:,}: divide them")
-    prepared, faults = await FileIntake.of(settings, now, directory).check_many(kind, plain)
+    prepared, faults = await FileIntake.from_settings(settings, now, directory).check_many(kind, plain)
     if faults:
         raise FileFaults(fault for file_faults in faults for fault in file_faults.faults)
     return prepared
@@ -268,8 +266,8 @@ async def read_rows_files(
 async def read_table(settings: Settings, kind: Kind, template: str, table: Table) -> list[Any]:
     """Check the template's file for every row, in order. Raises `FileFaults`."""
     written = await asyncio.to_thread(FileText.read, template)
-    filled = Template.of(written, table)
-    prepared, faults = await FileIntake.of(settings).check_many(kind, filled.files())
+    filled = Template.from_template(written, table)
+    prepared, faults = await FileIntake.from_settings(settings).check_many(kind, filled.files())
     if faults:
         raise filled.common(faults)
     return prepared
@@ -279,8 +277,8 @@ async def start_many(
     context: Context,
     prepared: Sequence[launch.PreparedStart],
     *,
-    again: bool = False,
-    done: Callable[[int, StartOutcome], None],
+    restart: bool = False,
+    report: Callable[[int, StartOutcome], None],
 ) -> None:
     """Start or recognise them; `done` gets each result with its position. A refused one holds up no other. Requesters
     of several get one notice. If Temporal is gone the rest is left: start them again.
@@ -294,10 +292,10 @@ async def start_many(
             if is_disconnected.is_set():
                 return
             start = starts[number]
-            outcome = await _started(context, start, again=again, gone=is_disconnected)
+            outcome = await _started(context, start, restart=restart, is_disconnected=is_disconnected)
             if isinstance(start, PreparedRequest) and start is not prepared[number] and outcome.created:
                 sent.append(start)
-            done(number, outcome)
+            report(number, outcome)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(min(AT_ONCE, len(prepared))):
@@ -310,26 +308,10 @@ def write_results(path: Path, table: Table, outcomes: Sequence[StartOutcome]) ->
     """Write each row with its id, link and result."""
     own_columns = (next((str(outcome.kind) for outcome in outcomes), Kind.REQUEST), "link", "result")
     rows = (
-        (outcome.id, outcome.started.url or "" if outcome.started else "", outcome.words, *row.cells.values())
+        (outcome.id, outcome.started.url or "" if outcome.started else "", outcome.sentence, *row.cells.values())
         for row, outcome in zip(table.rows, outcomes, strict=True)
     )
     write(path, (*own_columns, *table.columns), rows, delimiter=table.delimiter)
-
-
-async def _started(
-    context: Context, prepared: launch.PreparedStart, *, again: bool, gone: asyncio.Event
-) -> StartOutcome:
-    try:
-        return StartOutcome(prepared, await start(context, prepared, again=again))
-    except RPCError as error:
-        gone.set()
-        return StartOutcome(prepared, None, f"not started: {TemporalRefused(error, context.client.namespace)}")
-    except (Refusal, *REFUSALS) as refused:
-        return StartOutcome(prepared, None, " ".join(str(refused).split()))
-
-
-def _documents(file: str) -> list[FileText]:
-    return list(FileText.read(file).documents())
 
 
 class CampaignDryRun(Model):
@@ -346,8 +328,8 @@ class CampaignDryRun(Model):
     due: date
 
     @classmethod
-    def of(cls, prepared: PreparedCampaign) -> "CampaignDryRun":
-        campaign, rows = prepared.given.campaign, prepared.rows.rows
+    def from_prepared(cls, prepared: PreparedCampaign) -> "CampaignDryRun":
+        campaign, rows = prepared.workflow_input.campaign, prepared.rows.rows
         return cls(
             id=campaign.id,
             kind=campaign.kind,
@@ -362,9 +344,11 @@ class CampaignDryRun(Model):
 
 
 def campaign_dry_run(prepared: Sequence[PreparedCampaign]) -> Group:
-    table = Rows("campaign", "document", "owner", "audience", "wrong rows", "opens", "due", whole=("campaign", "owner"))
-    for dry_run in map(CampaignDryRun.of, prepared):
-        opens, errors = Instant(dry_run.opens_at), f"{dry_run.errors:,}" if dry_run.errors else ""
+    table = Rows(
+        "campaign", "document", "owner", "audience", "wrong rows", "opens", "due", whole_columns=("campaign", "owner")
+    )
+    for dry_run in map(CampaignDryRun.from_prepared, prepared):
+        opens, errors = PrintedInstant(dry_run.opens_at), f"{dry_run.errors:,}" if dry_run.errors else ""
         table.add(dry_run.id, dry_run.document, dry_run.owner, dry_run.audience, errors, opens, f"{dry_run.due}")
     campaigns = "1 campaign" if len(prepared) == 1 else f"{len(prepared):,} campaigns"
     return Group(Text(f"All correct: {campaigns} would be started; nothing was started", "bold"), table)
@@ -381,8 +365,8 @@ class OnboardingDryRun(Model):
     parts: int
 
     @classmethod
-    def of(cls, prepared: PreparedOnboarding) -> "OnboardingDryRun":
-        onboarding_input, onboarding = prepared.given, prepared.given.onboarding
+    def from_prepared(cls, prepared: PreparedOnboarding) -> "OnboardingDryRun":
+        onboarding_input, onboarding = prepared.workflow_input, prepared.workflow_input.onboarding
         return cls(
             id=onboarding.id,
             kind=onboarding.kind,
@@ -394,8 +378,24 @@ class OnboardingDryRun(Model):
 
 
 def onboarding_dry_run(prepared: Sequence[PreparedOnboarding]) -> Group:
-    table = Rows("onboarding", "customer", "owner", "stages", "parts", whole=("onboarding", "owner"))
-    for dry_run in map(OnboardingDryRun.of, prepared):
+    table = Rows("onboarding", "customer", "owner", "stages", "parts", whole_columns=("onboarding", "owner"))
+    for dry_run in map(OnboardingDryRun.from_prepared, prepared):
         table.add(dry_run.id, dry_run.customer, dry_run.owner, ", ".join(dry_run.stages), f"{dry_run.parts}")
     onboardings = "1 onboarding" if len(prepared) == 1 else f"{len(prepared):,} onboardings"
     return Group(Text(f"All correct: {onboardings} would be started; nothing was started", "bold"), table)
+
+
+async def _started(
+    context: Context, prepared: launch.PreparedStart, *, restart: bool, is_disconnected: asyncio.Event
+) -> StartOutcome:
+    try:
+        return StartOutcome(prepared, await start(context, prepared, restart=restart))
+    except RPCError as error:
+        is_disconnected.set()
+        return StartOutcome(prepared, None, f"not started: {TemporalRefusal(error, context.client.namespace)}")
+    except (Refusal, *REFUSALS) as refused:
+        return StartOutcome(prepared, None, " ".join(str(refused).split()))
+
+
+def _documents(file: str) -> list[FileText]:
+    return list(FileText.read(file).documents())

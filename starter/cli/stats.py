@@ -16,6 +16,8 @@ from starter.cli.printing import print_answer
 from starter.cli.terminal import Rows
 from starter.queries import figures
 
+_WORTH_SAYING: Final = 0.01
+
 
 async def stats(
     *,
@@ -52,7 +54,7 @@ async def stats(
         people, living}], fewest}`; `now` and `before` are `{ended, in_time, late, declined, expired, waived, cancelled,
         failed, median_seconds, p90_seconds, lost[{holder, seconds, share}], few}`.
     """
-    query = figures.FiguresWanted(by or GroupBy.KIND, kind, department, since, until)
+    query = figures.FigureQuery(by or GroupBy.KIND, kind, department, since, until)
     counted = await _figures(query)
     if csv:
         sys.stdout.write(figures.spreadsheet(counted))
@@ -60,21 +62,29 @@ async def stats(
         print_answer(counted, figures_view(counted), as_json=json)
 
 
-async def _figures(query: figures.FiguresWanted) -> figures.Figures:
+def figures_view(report: figures.Figures) -> Group:
+    """A table for each type, what notices and escalations brought, and the reach."""
+    period = f"{report.since} to {report.until}, beside {report.before_since} to {report.before_until}"
+    if not report.types:
+        return Group(Text(f"Nothing has ended: {period}"), *_reach_view(report))
+    parts = [part for type_figures in report.types for part in _type_view(type_figures, report)]
+    return Group(Text(period, "dim"), *parts, *_reach_view(report))
+
+
+def long(seconds: float) -> str:
+    """A time in words: `3 d 4 h`, `5 h 10 min`, `2 min`."""
+    minutes = round(seconds / 60)
+    days, hours, minutes = minutes // 1440, minutes % 1440 // 60, minutes % 60
+    pieces = [f"{days} d" * bool(days), f"{hours} h" * bool(hours), f"{minutes} min" * (not days and bool(minutes))]
+    return " ".join(filter(None, pieces)) or "0 min"
+
+
+async def _figures(query: figures.FigureQuery) -> figures.Figures:
     """By the database alone: neither Temporal nor a worker is asked."""
     settings = ready()
     store = clients.store(settings)
     directory = clients.directory(settings, store) if settings.people else None
     return await figures.gather_figures(store, directory, query, datetime.now(UTC))
-
-
-def figures_view(found: figures.Figures) -> Group:
-    """A table for each type, what notices and escalations brought, and the reach."""
-    period = f"{found.since} to {found.until}, beside {found.before_since} to {found.before_until}"
-    if not found.types:
-        return Group(Text(f"Nothing has ended: {period}"), *_reach_view(found))
-    parts = [part for type_figures in found.types for part in _type_view(type_figures, found)]
-    return Group(Text(period, "dim"), *parts, *_reach_view(found))
 
 
 def _type_view(type_figures: figures.TypeFigures, report: figures.Figures) -> Iterator[RenderableType]:
@@ -86,13 +96,13 @@ def _type_view(type_figures: figures.TypeFigures, report: figures.Figures) -> It
         previous_counts = (line.before.in_time, line.before.late, line.before.declined, line.before.expired)
         table.add(
             name,
-            _beside(f"{line.now.ended:,}", f"{line.before.ended:,}"),
+            _with_previous(f"{line.now.ended:,}", f"{line.before.ended:,}"),
             *(
-                _beside(_percent(line.now, now), _percent(line.before, previous))
+                _with_previous(_percent(line.now, now), _percent(line.before, previous))
                 for now, previous in zip(shares, previous_counts, strict=True)
             ),
-            _beside(_time(line.now, line.now.median_seconds), _time(line.before, line.before.median_seconds)),
-            _beside(_time(line.now, line.now.p90_seconds), _time(line.before, line.before.p90_seconds)),
+            _with_previous(_time(line.now, line.now.median_seconds), _time(line.before, line.before.median_seconds)),
+            _with_previous(_time(line.now, line.now.p90_seconds), _time(line.before, line.before.p90_seconds)),
             ", ".join(f"{lost.holder} {_share(lost.share)}" for lost in line.now.lost if lost.share >= _WORTH_SAYING),
         )
     yield table
@@ -114,10 +124,7 @@ def _type_view(type_figures: figures.TypeFigures, report: figures.Figures) -> It
         )
 
 
-_WORTH_SAYING: Final = 0.01
-
-
-def _beside(now: str, previous: str) -> str:
+def _with_previous(now: str, previous: str) -> str:
     """The figure, and in brackets that of the period before."""
     return f"{now} ({previous})" if previous else now
 
@@ -145,11 +152,3 @@ def _reach_view(report: figures.Figures) -> Iterator[RenderableType]:
             name = line.department or "no department"
             table.add(name, f"{line.people:,}", f"{line.living:,}", _share(line.living / line.people))
         yield table
-
-
-def long(seconds: float) -> str:
-    """A time in words: `3 d 4 h`, `5 h 10 min`, `2 min`."""
-    minutes = round(seconds / 60)
-    days, hours, minutes = minutes // 1440, minutes % 1440 // 60, minutes % 60
-    pieces = [f"{days} d" * bool(days), f"{hours} h" * bool(hours), f"{minutes} min" * (not days and bool(minutes))]
-    return " ".join(filter(None, pieces)) or "0 min"

@@ -12,7 +12,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.text import Text
 
 from activities.records.outcomes import OutcomeGroup
-from starter.cli.terminal import Cell, Facts, Instant, Rows, Sentence, ZoneLine
+from starter.cli.terminal import Cell, FactTable, PrintedInstant, Rows, Sentence, ZoneLine
 from starter.queries.campaign import CampaignOverview, Forecast
 from starter.queries.lookup import is_outcome, told_once
 from workflows.campaign.view import bar
@@ -62,31 +62,111 @@ _BAD: Final = ("declined", "changes", "cancelled", "expired", "failed", "dead", 
 Line = TypeVar("Line", bound=SignerLine | AssigneeLine)
 Names: TypeAlias = Mapping[str, str]
 """Names of people by id."""
+_NAMED_AT_MOST: Final = 100
+"""Starts listed with links; of more only those that were not started."""
+_PEOPLE_AT_MOST: Final = 20
+"""People listed in a dry run's count of notices."""
 
 
-def of_shown(shown: Shown, *, whole: bool = True, names: Names = MappingProxyType({})) -> Group:
+def of_shown(view: Shown, *, in_full: bool = True, names: Names = MappingProxyType({})) -> Group:
     """A summary, then everything; without `whole` only the newest entries. `names` are of people whose ids say
     nothing.
     """
-    return Group(*_shown(shown, whole, names))
+    return Group(*_view_parts(view, in_full, names))
 
 
-def state_of(state: str, words: str = "") -> Text:
+def state_of(state: str, label: str = "") -> Text:
     """A state in its colour."""
-    return Text(words or state, "green" if state in _GOOD else "red" if state in _BAD else "")
+    return Text(label or state, "green" if state in _GOOD else "red" if state in _BAD else "")
 
 
-def _shown(view: Shown, in_full: bool, names: Names) -> Iterator[RenderableType]:
-    yield Sentence(_in_names(view.says, names), "bold")
-    yield ZoneLine()
-    yield _facts(view, names)
-    yield from TABLES[view.type].people(view, in_full, names)
-    yield from _section(("asked", "person", "question", "answer"), map(_question, view.questions))
-    yield from _section(("target", "state", "attempts", "at", "why"), map(_hand_off, _untold(view)))
-    happened = list(_happened(view))
-    newest = happened if in_full else happened[-TABLES[view.type].newest :]
-    yield from _section(("at", "what", "who", "why"), newest)
-    yield from _left_out(view, len(happened) - len(newest))
+def assignees(view: FollowUpShow, in_full: bool, names: Names) -> Iterator[RenderableType]:
+    """Who was asked, and how each has answered; without `whole` of many those who have not acted yet."""
+    people = view.lines if in_full else _pressing(view.lines)
+    yield from _section(("asked", "state", "at"), (_assignee(person, names) for person in people))
+    yield from _further_line(len(view.lines) - len(people), "people")
+
+
+@dataclass(frozen=True)
+class SideBySideTables:
+    """Tables side by side, or below each other on a narrow terminal."""
+
+    tables: Sequence[Rows]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if console.is_terminal:
+            yield Columns(self.tables, padding=(0, 4))
+        else:
+            yield from self.tables
+
+
+def of_start(started: "StartAnswer", ending: str | None = None) -> Group:
+    """Whether it was started or found, how that one `ended`, and how to see it."""
+    kind = name.kind if (name := named(started.workflow_id)) else Kind.REQUEST
+    outcome = "started" if started.created else f"was there before: the same {kind}, not started again"
+    return Group(
+        Text(f"{started.id} {outcome}", "bold"),
+        *([Sentence(ending, "yellow")] if ending else []),
+        Text(f"countersign {kind.spec.command} show {started.id}", "dim"),
+    )
+
+
+def of_dry_run(prepared: "Sequence[PreparedRequest]") -> Group:
+    """What would be started, and the notices of each person."""
+    from starter.cli.bulk_notice import notices  # noqa: PLC0415  whoever lists requests does not wait for what starts them
+
+    table = Rows(
+        "request", "document", "kind", "requester", "signers", "due", whole_columns=("request", "kind", "requester")
+    )
+    for start in prepared:
+        brief, due = start.request.brief, start.request.due
+        signers = tuple(person.person for person in brief.people)
+        due_cell = PrintedInstant(due) if isinstance(due, datetime) else str(due or "")
+        table.add(brief.id, brief.title, brief.kind, brief.requester, signers, due_cell)
+    requests = "1 request" if len(prepared) == 1 else f"{len(prepared):,} requests"
+    head = Text(f"All correct: {requests} would be started; nothing was started", "bold")
+    return Group(head, table, Text("Notices, without reminders:", "bold"), _of_notices(notices(prepared)))
+
+
+def of_many(outcomes: "Sequence[StartOutcome]", *, list_all: bool) -> Group:
+    """Of more than a hundred only those that were not started."""
+    started = sum(outcome.started is not None and outcome.started.created for outcome in outcomes)
+    existing = sum(outcome.started is not None and not outcome.started.created for outcome in outcomes)
+    failed = [outcome for outcome in outcomes if outcome.started is None]
+    counts = [f"{started:,} started"]
+    counts += [f"{existing:,} were there before"] if existing else []
+    counts += [f"{len(failed):,} not started"] if failed else []
+    named = outcomes if list_all and len(outcomes) <= _NAMED_AT_MOST else failed
+    kind = next((str(outcome.kind) for outcome in named), "")
+    table = Rows(kind, "result", "link", whole_columns=(kind,))
+    for outcome in named[:_NAMED_AT_MOST]:
+        link = outcome.started.url if outcome.started else None
+        table.add(outcome.id, Text(outcome.sentence, "" if outcome.started else "red"), link or "")
+    return Group(Text(", ".join(counts), "bold"), *([table] if named else []))
+
+
+def of_list(lines: "Iterable[RequestLine]", kind: Kind = Kind.REQUEST) -> Group:
+    return Group(TABLES[kind].rows(lines), ZoneLine())
+
+
+@dataclass(frozen=True, kw_only=True)
+class KindTables(Generic[AnyShow]):
+    """What the command prints of a kind: `about` its first lines, `people` its tables with or without all rows, `rows`
+    the list.
+    """
+
+    facts: Callable[[AnyShow], Iterable[tuple[str, str]]]
+    people: Callable[[AnyShow, bool, Names], Iterator[RenderableType]]
+    rows: Callable[["Iterable[RequestLine]"], Rows]
+    newest: int = _NEWEST
+    """Lines of what happened, unless all are asked for."""
+    deadlines: bool = True
+    """Whether its due date and its close are said, which `about` may have said already."""
+
+
+def rows_of(kind: Kind, title: str, asking: str) -> Callable[["Iterable[RequestLine]"], Rows]:
+    """The usual list of a kind; `title` is the head of the column of what it is about, `asking` of who asked for it."""
+    return partial(_rows, kind, title, asking)
 
 
 def _signers(view: RequestShow, in_full: bool, names: Names) -> Iterator[RenderableType]:
@@ -96,14 +176,7 @@ def _signers(view: RequestShow, in_full: bool, names: Names) -> Iterator[Rendera
     yield from _section(("version", "reviewer", "state", "at", "says"), rows)
     signers = view.signers if in_full else _pressing(view.signers)
     yield from _section(("signer", "role", "state", "at"), (_signer(signer, names) for signer in signers))
-    yield from _beyond(len(view.signers) - len(signers), "signers")
-
-
-def assignees(shown: FollowUpShow, whole: bool, names: Names) -> Iterator[RenderableType]:
-    """Who was asked, and how each has answered; without `whole` of many those who have not acted yet."""
-    people = shown.lines if whole else _pressing(shown.lines)
-    yield from _section(("asked", "state", "at"), (_assignee(person, names) for person in people))
-    yield from _beyond(len(shown.lines) - len(people), "people")
+    yield from _further_line(len(view.signers) - len(signers), "signers")
 
 
 def _stages(view: OnboardingShow, in_full: bool, names: Names) -> Iterator[RenderableType]:
@@ -117,7 +190,7 @@ def _groups(view: CampaignShow, in_full: bool, names: Names) -> Iterator[Rendera
         if tables := [
             _missing(heading, groups, in_full) for heading, groups in named if any(group.missing for group in groups)
         ]:
-            yield from (Text(""), Beside(tables))
+            yield from (Text(""), SideBySideTables(tables))
 
 
 def _missing(heading: str, groups: Sequence[OutcomeGroup], in_full: bool) -> Rows:
@@ -125,49 +198,15 @@ def _missing(heading: str, groups: Sequence[OutcomeGroup], in_full: bool) -> Row
     missing = [group for group in groups if group.missing]
     listed = missing if in_full else missing[:_WORST]
     for group in listed:
-        table.add(group.name or "–", f"{group.missing:,}", f"{group.counts.wanted:,}")
+        table.add(group.name or "–", f"{group.missing:,}", f"{group.counts.required_count:,}")
     if further := len(missing) - len(listed):
         table.add(f"and {further:,} more", "", "")
     return table
 
 
-@dataclass(frozen=True)
-class Beside:
-    """Tables side by side, or below each other on a narrow terminal."""
-
-    tables: Sequence[Rows]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if console.is_terminal:
-            yield Columns(self.tables, padding=(0, 4))
-        else:
-            yield from self.tables
-
-
-def _beyond(count: int, noun: str) -> Iterator[RenderableType]:
+def _further_line(count: int, noun: str) -> Iterator[RenderableType]:
     if count:
         yield Text(f"and {count} more {noun} (--all has them)", "dim")
-
-
-def _facts(view: Shown, names: Names) -> Facts:
-    facts = Facts()
-    for label, text in TABLES[view.type].about(view):
-        if text:
-            facts.add(label, text)
-    for waiting in view.waiting_for[:_WAITING]:
-        facts.add("waiting for", f"{_named(_who(waiting), names)}, since {stamp(waiting.since)}")
-    if (further := len(view.waiting_for) - _WAITING) > 0:
-        facts.add("waiting for", f"{further} more (--json has them)")
-    if view.next:
-        facts.add("next", " ".join(filter(None, (view.next.what, stamp(view.next.at), f"({view.next.why})"))))
-    if TABLES[view.type].deadlines:
-        for label, instant in deadlines(view):
-            facts.add(label, stamp(instant))
-    if view.problem:
-        facts.add("problem", f"{view.problem.code}: {view.problem.says}", "red")
-    for remark in view.attention:
-        facts.add("attention", f"{remark.code}, since {stamp(remark.since)}: {remark.says}", "yellow")
-    return facts
 
 
 def _parts(view: OnboardingShow) -> Iterator[tuple[Cell, ...]]:
@@ -175,27 +214,37 @@ def _parts(view: OnboardingShow) -> Iterator[tuple[Cell, ...]]:
     waiting = {turn.part: turn for turn in reversed(view.waiting_for)}
     for stage in view.stages:
         is_done = stage.state == "done"
-        yield stage.name, "", state_of(stage.state), "", Instant(stage.since), Instant(stage.at if is_done else None)
+        yield (
+            stage.name,
+            "",
+            state_of(stage.state),
+            "",
+            PrintedInstant(stage.since),
+            PrintedInstant(stage.at if is_done else None),
+        )
         for part in stage.parts:
             turn = waiting.get(part.id)
-            with_whom, waiting_since = (_who(turn, of_part=True), turn.since) if turn else (part.team or "", part.since)
-            part_end = Instant(part.at or part.due_at)
-            yield "", f"{part.id}: {part.title}", state_of(_state(part)), with_whom, Instant(waiting_since), part_end
+            with_whom, waiting_since = (
+                (_name_waiting(turn, of_part=True), turn.since) if turn else (part.team or "", part.since)
+            )
+            part_end = PrintedInstant(part.at or part.due_at)
+            yield (
+                "",
+                f"{part.id}: {part.title}",
+                state_of(_state(part)),
+                with_whom,
+                PrintedInstant(waiting_since),
+                part_end,
+            )
         for news in stage.notices:
-            yield "", f"{news.id}: {news.title}", state_of(news.state), news.to, Instant(news.at), ""
+            yield "", f"{news.id}: {news.title}", state_of(news.state), news.to, PrintedInstant(news.at), ""
 
 
-def _who(waiting: WaitingFor, *, of_part: bool = False) -> str:
+def _name_waiting(waiting: WaitingFor, *, of_part: bool = False) -> str:
     if not isinstance(waiting, WaitingPart):
         return waiting.person
     name = waiting.person if waiting.who == waiting.person else f"{waiting.person} ({waiting.who})"
     return name if of_part else f"{name}: {waiting.what}"
-
-
-def _in_names(sentence: str, names: Names) -> str:
-    for id, name in names.items():
-        sentence = sentence.replace(id, name)
-    return sentence
 
 
 def _named(id: str, names: Names) -> str:
@@ -213,32 +262,8 @@ def _pressing(signers: tuple[Line, ...]) -> tuple[Line, ...]:
     return tuple(sorted(signers, key=lambda line: line.state in _GOOD)[:_SIGNERS])
 
 
-def _happened(view: FollowUpShow) -> Iterator[tuple[Cell, ...]]:
-    """Timeline and notices as one list, oldest first; both of one notice are joined."""
-    notices = [line for line in view.notifications if not is_needless(line)]
-    handed_off = [line for line in view.handoffs if line.state is HandoffState.DONE]
-    reported = {*map(told_entry, notices), *map(handed_off_entry, handed_off)}
-    entries: list[tuple[datetime, tuple[Cell, ...]]] = [
-        *((entry.at, _event(entry)) for entry in told_once(view.timeline) if entry not in reported),
-        *((line.at, _notice(line)) for line in notices),
-        *((line.at, (Instant(line.at), "told downstream", _target(line), line.key)) for line in handed_off),
-    ]
-    return (row for _, row in sorted(entries, key=lambda entry: entry[0]))
-
-
-def _untold(view: FollowUpShow) -> Iterator[HandoffLine]:
-    return (line for line in view.handoffs if line.state is not HandoffState.DONE)
-
-
-def _left_out(view: FollowUpShow, older: int) -> Iterator[RenderableType]:
-    if older + view.earlier > 0:
-        yield Text(f"and {older + view.earlier} earlier (--all has them)", "dim")
-    if needless := sum(map(is_needless, view.notifications)):
-        yield Text(f"and {needless} planned ones that were not needed any more (--json has them)", "dim")
-
-
 def _section(columns: tuple[str, ...], rows: Iterable[tuple[Cell, ...]]) -> Iterator[RenderableType]:
-    table = Rows(*columns, whole=_IDS)
+    table = Rows(*columns, whole_columns=_IDS)
     for row in rows:
         table.add(*row)
     if table:
@@ -251,7 +276,7 @@ def _signer(line: SignerLine, names: Names) -> tuple[Cell, ...]:
         f"{line.order}. {_named(line.person, names)}",
         line.role,
         state_of(line.state, line.state.english),
-        Instant(line.at),
+        PrintedInstant(line.at),
     )
 
 
@@ -263,114 +288,26 @@ def _review(line: ReviewLine, version: DocumentVersion, names: Names) -> tuple[C
         f"{version.number} · {(version.sha256 or '')[:12]}",
         f"{_named(line.person, names)}{team}",
         state_of(line.state, label),
-        Instant(line.at),
+        PrintedInstant(line.at),
         reason,
     )
 
 
 def _assignee(line: SignerLine | AssigneeLine, names: Names) -> tuple[Cell, ...]:
-    return _named(line.person, names), state_of(line.state), Instant(line.at)
-
-
-def _notice(line: Notification) -> tuple[Cell, ...]:
-    return Instant(line.at), stage_words(line.stage), line.person, f"{line.channel}: {outcome_words(line)}"
-
-
-def _question(question: AskedQuestion) -> tuple[Cell, ...]:
-    return Instant(question.at), question.person, question.text, question.answer or Text("not answered yet", "yellow")
-
-
-def _hand_off(line: HandoffLine) -> tuple[Cell, ...]:
-    next_attempt = f"again {stamp(line.due_at)}" if line.due_at and line.attempts else ""
-    reason = ", ".join(filter(None, (line.why, next_attempt, line.key)))
-    return _target(line), state_of(line.state), str(line.attempts), Instant(line.at), reason
-
-
-def _target(line: HandoffLine) -> str:
-    return f"{line.target} (replay {line.replay})" if line.replay else line.target
-
-
-def _event(entry: TimelineEntry) -> tuple[Cell, ...]:
-    event = "signed by everybody" if entry.happened == EventType.SIGNED and is_outcome(entry) else entry.what
-    return Instant(entry.at), event, entry.who or "", entry.because
-
-
-_NAMED_AT_MOST: Final = 100
-"""Starts listed with links; of more only those that were not started."""
-
-_PEOPLE_AT_MOST: Final = 20
-"""People listed in a dry run's count of notices."""
-
-
-def of_start(started: "StartAnswer", ended: str | None = None) -> Group:
-    """Whether it was started or found, how that one `ended`, and how to see it."""
-    kind = name.kind if (name := named(started.workflow_id)) else Kind.REQUEST
-    outcome = "started" if started.created else f"was there before: the same {kind}, not started again"
-    return Group(
-        Text(f"{started.id} {outcome}", "bold"),
-        *([Sentence(ended, "yellow")] if ended else []),
-        Text(f"countersign {kind.spec.command} show {started.id}", "dim"),
-    )
-
-
-def of_dry_run(prepared: "Sequence[PreparedRequest]") -> Group:
-    """What would be started, and the notices of each person."""
-    from starter.cli.bulk_notice import notices  # noqa: PLC0415  whoever lists requests does not wait for what starts them
-
-    table = Rows("request", "document", "kind", "requester", "signers", "due", whole=("request", "kind", "requester"))
-    for start in prepared:
-        brief, due = start.request.brief, start.request.due
-        signers = tuple(person.person for person in brief.people)
-        due_cell = Instant(due) if isinstance(due, datetime) else str(due or "")
-        table.add(brief.id, brief.title, brief.kind, brief.requester, signers, due_cell)
-    requests = "1 request" if len(prepared) == 1 else f"{len(prepared):,} requests"
-    head = Text(f"All correct: {requests} would be started; nothing was started", "bold")
-    return Group(head, table, Text("Notices, without reminders:", "bold"), _of_notices(notices(prepared)))
-
-
-def _of_notices(recipients: "Sequence[NoticesOf]") -> Group:
-    """Notices by person, most first; the rest of many in one row."""
-    table = Rows("person", "at once", "later", whole=("person",))
-    for recipient in recipients[:_PEOPLE_AT_MOST]:
-        table.add(recipient.person, f"{recipient.at_once:,}", f"{recipient.later:,}")
-    remaining = recipients[_PEOPLE_AT_MOST:]
-    max_notices = max((recipient.at_once + recipient.later for recipient in remaining), default=0)
-    remark = [Text(f"and {len(remaining):,} more people, {max_notices:,} at most each", "dim")] if remaining else []
-    return Group(table, *remark)
-
-
-def of_many(outcomes: "Sequence[StartOutcome]", *, each: bool) -> Group:
-    """Of more than a hundred only those that were not started."""
-    started = sum(outcome.started is not None and outcome.started.created for outcome in outcomes)
-    existing = sum(outcome.started is not None and not outcome.started.created for outcome in outcomes)
-    failed = [outcome for outcome in outcomes if outcome.started is None]
-    counts = [f"{started:,} started"]
-    counts += [f"{existing:,} were there before"] if existing else []
-    counts += [f"{len(failed):,} not started"] if failed else []
-    named = outcomes if each and len(outcomes) <= _NAMED_AT_MOST else failed
-    kind = next((str(outcome.kind) for outcome in named), "")
-    table = Rows(kind, "result", "link", whole=(kind,))
-    for outcome in named[:_NAMED_AT_MOST]:
-        link = outcome.started.url if outcome.started else None
-        table.add(outcome.id, Text(outcome.words, "" if outcome.started else "red"), link or "")
-    return Group(Text(", ".join(counts), "bold"), *([table] if named else []))
-
-
-def of_list(lines: "Iterable[RequestLine]", kind: Kind = Kind.REQUEST) -> Group:
-    return Group(TABLES[kind].rows(lines), ZoneLine())
+    return _named(line.person, names), state_of(line.state), PrintedInstant(line.at)
 
 
 def _rows(kind: Kind, title: str, asking: str, lines: "Iterable[RequestLine]") -> Rows:
     # Each with who has to act, since when and until when; the columns of what it is about and who asked are named.
     table = Rows(
         kind, title, "kind", "status", "waiting for", "since", "due", asking, "problem",
-        whole=(kind, "kind", "status", asking), spare=("kind", asking),
+        whole_columns=(kind, "kind", "status", asking), spare=("kind", asking),
     )  # fmt: skip
     for line in lines:
         problem = _problem(line)
         style = "bold red" if line.overdue else ""
-        due = Text(f"{line.last_day}", style) if line.last_day else Instant(line.due_at, style)
-        waiting_since = Instant(line.since, ago=True)
+        due = Text(f"{line.last_day}", style) if line.last_day else PrintedInstant(line.due_at, style)
+        waiting_since = PrintedInstant(line.since, ago=True)
         waiting, status = line.waiting_for, state_of(line.status)
         table.add(line.id, line.document, line.kind, status, waiting, waiting_since, due, line.requester, problem)
     return table
@@ -379,36 +316,16 @@ def _rows(kind: Kind, title: str, asking: str, lines: "Iterable[RequestLine]") -
 def _of_onboardings(lines: "Iterable[RequestLine]") -> Rows:
     # With stage, who is waited for, and since when.
     table = Rows(
-        "onboarding", "customer", "stage", "with", "since", "status", "problem", whole=("onboarding", "status")
+        "onboarding", "customer", "stage", "with", "since", "status", "problem", whole_columns=("onboarding", "status")
     )
     for line in lines:
-        with_whom, waiting_since = tuple(dict.fromkeys(line.waiting_for)), Instant(line.since, ago=True)
+        with_whom, waiting_since = tuple(dict.fromkeys(line.waiting_for)), PrintedInstant(line.since, ago=True)
         table.add(line.id, line.document, line.stage, with_whom, waiting_since, state_of(line.status), _problem(line))
     return table
 
 
 def _problem(line: "RequestLine") -> Text:
     return Text(", ".join(dict.fromkeys(filter(None, (line.problem, line.attention, line.trouble)))), "red")
-
-
-@dataclass(frozen=True, kw_only=True)
-class KindTables(Generic[AnyShow]):
-    """What the command prints of a kind: `about` its first lines, `people` its tables with or without all rows, `rows`
-    the list.
-    """
-
-    about: Callable[[AnyShow], Iterable[tuple[str, str]]]
-    people: Callable[[AnyShow, bool, Names], Iterator[RenderableType]]
-    rows: Callable[["Iterable[RequestLine]"], Rows]
-    newest: int = _NEWEST
-    """Lines of what happened, unless all are asked for."""
-    deadlines: bool = True
-    """Whether its due date and its close are said, which `about` may have said already."""
-
-
-def rows_of(kind: Kind, title: str, asking: str) -> Callable[["Iterable[RequestLine]"], Rows]:
-    """The usual list of a kind; `title` is the head of the column of what it is about, `asking` of who asked for it."""
-    return partial(_rows, kind, title, asking)
 
 
 def _head(view: FollowUpShow) -> tuple[str, str]:
@@ -426,8 +343,8 @@ def _of_campaign(view: CampaignShow) -> Iterator[tuple[str, str]]:
     yield "window", ", ".join(filter(None, window_parts))
     counts = view.counts
     if counts.total:
-        share = f"{100 * counts.done // counts.wanted} %, " if counts.wanted else ""
-        yield "progress", f"{bar(counts)} {share}{counts.done:,} of {counts.wanted:,}"
+        share = f"{100 * counts.done_count // counts.required_count} %, " if counts.required_count else ""
+        yield "progress", f"{bar(counts)} {share}{counts.done_count:,} of {counts.required_count:,}"
         yield "people", ", ".join(f"{count:,} {label}" for label, count in counts.in_words)
     if isinstance(view, CampaignOverview) and view.forecast:
         yield "forecast", _in_words(view.forecast)
@@ -439,35 +356,35 @@ def _in_words(forecast: Forecast) -> str:
     return f"at this pace about {forecast.missing:,} will not have acknowledged at the close"
 
 
-def _kept(file: KeptFile | None) -> str:
+def _describe_file(file: KeptFile | None) -> str:
     return f"{file.bytes:,} bytes, SHA-256 {file.sha256}" if file else ""
 
 
-def _day(at: datetime) -> str:
-    return f"{at:%a %d %b %Y}"
+def _day(instant: datetime) -> str:
+    return f"{instant:%a %d %b %Y}"
 
 
 TABLES: Final[dict[Kind, KindTables[Any]]] = {
     Kind.REQUEST: KindTables[RequestShow](
-        about=lambda view: (
+        facts=lambda view: (
             _head(view),
             ("document", view.document),
-            ("signed document", _kept(view.signed_document)),
-            ("signing log", _kept(view.signing_log)),
+            ("signed document", _describe_file(view.signed_document)),
+            ("signing log", _describe_file(view.signing_log)),
         ),
         people=_signers,
         rows=rows_of(Kind.REQUEST, "document", "requester"),
     ),
     Kind.TASK: KindTables[TaskShow](
-        about=lambda view: (_head(view), ("title", view.title), ("text", view.text)),
+        facts=lambda view: (_head(view), ("title", view.title), ("text", view.text)),
         people=assignees,
         rows=rows_of(Kind.TASK, "title", "owner"),
     ),
     Kind.ONBOARDING: KindTables[OnboardingShow](
-        about=lambda view: (_head(view), ("customer", view.title)), people=_stages, rows=_of_onboardings
+        facts=lambda view: (_head(view), ("customer", view.title)), people=_stages, rows=_of_onboardings
     ),
     Kind.CAMPAIGN: KindTables[CampaignShow](
-        about=_of_campaign,
+        facts=_of_campaign,
         people=_groups,
         rows=rows_of(Kind.CAMPAIGN, "document", "owner"),
         newest=2,
@@ -475,3 +392,106 @@ TABLES: Final[dict[Kind, KindTables[Any]]] = {
     ),
 }
 """What the command prints of each kind; a further kind adds its own."""
+
+
+def _view_parts(view: Shown, in_full: bool, names: Names) -> Iterator[RenderableType]:
+    yield Sentence(_in_names(view.says, names), "bold")
+    yield ZoneLine()
+    yield _facts(view, names)
+    yield from TABLES[view.type].people(view, in_full, names)
+    yield from _section(("asked", "person", "question", "answer"), map(_question, view.questions))
+    yield from _section(("target", "state", "attempts", "at", "why"), map(_hand_off, _untold(view)))
+    happened = list(_happened(view))
+    newest = happened if in_full else happened[-TABLES[view.type].newest :]
+    yield from _section(("at", "what", "who", "why"), newest)
+    yield from _left_out(view, len(happened) - len(newest))
+
+
+def _facts(view: Shown, names: Names) -> FactTable:
+    facts = FactTable()
+    for label, text in TABLES[view.type].facts(view):
+        if text:
+            facts.add(label, text)
+    for waiting in view.waiting_for[:_WAITING]:
+        facts.add("waiting for", f"{_named(_name_waiting(waiting), names)}, since {stamp(waiting.since)}")
+    if (further := len(view.waiting_for) - _WAITING) > 0:
+        facts.add("waiting for", f"{further} more (--json has them)")
+    if view.next:
+        facts.add("next", " ".join(filter(None, (view.next.what, stamp(view.next.at), f"({view.next.why})"))))
+    if TABLES[view.type].deadlines:
+        for label, instant in deadlines(view):
+            facts.add(label, stamp(instant))
+    if view.problem:
+        facts.add("problem", f"{view.problem.code}: {view.problem.says}", "red")
+    for remark in view.attention:
+        facts.add("attention", f"{remark.code}, since {stamp(remark.since)}: {remark.says}", "yellow")
+    return facts
+
+
+def _in_names(sentence: str, names: Names) -> str:
+    for id, name in names.items():
+        sentence = sentence.replace(id, name)
+    return sentence
+
+
+def _happened(view: FollowUpShow) -> Iterator[tuple[Cell, ...]]:
+    """Timeline and notices as one list, oldest first; both of one notice are joined."""
+    notices = [line for line in view.notifications if not is_needless(line)]
+    handed_off = [line for line in view.handoffs if line.state is HandoffState.DONE]
+    reported = {*map(told_entry, notices), *map(handed_off_entry, handed_off)}
+    entries: list[tuple[datetime, tuple[Cell, ...]]] = [
+        *((entry.at, _event(entry)) for entry in told_once(view.timeline) if entry not in reported),
+        *((line.at, _notice(line)) for line in notices),
+        *((line.at, (PrintedInstant(line.at), "told downstream", _target(line), line.key)) for line in handed_off),
+    ]
+    return (row for _, row in sorted(entries, key=lambda entry: entry[0]))
+
+
+def _untold(view: FollowUpShow) -> Iterator[HandoffLine]:
+    return (line for line in view.handoffs if line.state is not HandoffState.DONE)
+
+
+def _left_out(view: FollowUpShow, older: int) -> Iterator[RenderableType]:
+    if older + view.earlier > 0:
+        yield Text(f"and {older + view.earlier} earlier (--all has them)", "dim")
+    if needless := sum(map(is_needless, view.notifications)):
+        yield Text(f"and {needless} planned ones that were not needed any more (--json has them)", "dim")
+
+
+def _notice(line: Notification) -> tuple[Cell, ...]:
+    return PrintedInstant(line.at), stage_words(line.stage), line.person, f"{line.channel}: {outcome_words(line)}"
+
+
+def _question(question: AskedQuestion) -> tuple[Cell, ...]:
+    return (
+        PrintedInstant(question.at),
+        question.person,
+        question.text,
+        question.answer or Text("not answered yet", "yellow"),
+    )
+
+
+def _hand_off(line: HandoffLine) -> tuple[Cell, ...]:
+    next_attempt = f"again {stamp(line.due_at)}" if line.due_at and line.attempts else ""
+    reason = ", ".join(filter(None, (line.why, next_attempt, line.key)))
+    return _target(line), state_of(line.state), str(line.attempts), PrintedInstant(line.at), reason
+
+
+def _target(line: HandoffLine) -> str:
+    return f"{line.target} (replay {line.replay})" if line.replay else line.target
+
+
+def _event(entry: TimelineEntry) -> tuple[Cell, ...]:
+    event = "signed by everybody" if entry.happened == EventType.SIGNED and is_outcome(entry) else entry.what
+    return PrintedInstant(entry.at), event, entry.who or "", entry.because
+
+
+def _of_notices(recipients: "Sequence[NoticesOf]") -> Group:
+    """Notices by person, most first; the rest of many in one row."""
+    table = Rows("person", "at once", "later", whole_columns=("person",))
+    for recipient in recipients[:_PEOPLE_AT_MOST]:
+        table.add(recipient.person, f"{recipient.at_once:,}", f"{recipient.later:,}")
+    remaining = recipients[_PEOPLE_AT_MOST:]
+    max_notices = max((recipient.at_once + recipient.later for recipient in remaining), default=0)
+    remark = [Text(f"and {len(remaining):,} more people, {max_notices:,} at most each", "dim")] if remaining else []
+    return Group(table, *remark)

@@ -13,12 +13,12 @@ from starter.boot.startup import ready
 from starter.cli.arguments import AsJson, Id
 from starter.cli.listing import EVERYTHING, ListFilters
 from starter.cli.printing import note, print_answer
-from starter.cli.terminal import Instant, Terminal, plain
+from starter.cli.terminal import PrintedInstant, Terminal, plain
 from starter.cli.watching import AWAY, print_line, rounds
 from starter.config.settings import Need
 from starter.errors import Refusal
 from starter.queries import lookup
-from starter.queries.tail import Happening, Tail
+from starter.queries.tail import Tail, TailLine
 from starter.temporal.connection import opened
 from workflows.model.base import Model
 
@@ -38,7 +38,7 @@ async def tail(
         Print `{at, type, id, kind, status, happened, what, about, who, why, actor}`, one line each.
     """
     async with opened(ready()) as context:
-        following, console = Tail(context, filters.wanted()), Terminal(highlight=False, markup=False, emoji=False)
+        following, console = Tail(context, filters.to_filter()), Terminal(highlight=False, markup=False, emoji=False)
         is_following = False
         async for _ in rounds():
             try:
@@ -54,14 +54,6 @@ async def tail(
             for event in happened:
                 print_line(event) if json else _tell(console, event)
             sys.stdout.flush()
-
-
-def _tell(console: Terminal, event: Happening) -> None:
-    sentence = " ".join(
-        filter(None, (event.what, event.who, event.why and f"({event.why})", event.actor and f"by {event.actor}"))
-    )
-    local_time = console.local(event.at) if console.is_terminal else plain(Instant(event.at))
-    console.print(Text(f"{local_time}  {event.type} {event.id}  {sentence}"), soft_wrap=True)
 
 
 class OpenedPage(Model):
@@ -90,6 +82,14 @@ async def open_page(id: Id, /, *, web_ui: bool = False, json: AsJson = False) ->
         raise Refusal(f"{name.id}: the address of the Web UI is not known, or Temporal has forgotten its workflow")
     answer = OpenedPage(id=name.id, url=page, opened=await asyncio.to_thread(_in_browser, page))
     print_answer(answer, Text("opened in the browser" if answer.opened else "no browser here"), as_json=json, link=page)
+
+
+def _tell(console: Terminal, event: TailLine) -> None:
+    sentence = " ".join(
+        filter(None, (event.what, event.who, event.why and f"({event.why})", event.actor and f"by {event.actor}"))
+    )
+    local_time = console.local(event.at) if console.is_terminal else plain(PrintedInstant(event.at))
+    console.print(Text(f"{local_time}  {event.type} {event.id}  {sentence}"), soft_wrap=True)
 
 
 def _in_browser(page: str) -> bool:

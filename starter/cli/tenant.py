@@ -118,7 +118,7 @@ def _summarise(trial: Trial, folder: Path) -> TrialAnswer:
 
 
 def _build_table(facts: Sequence[FactFinding]) -> Rows:
-    table = Rows("", "id", "fact", "seen", "setting", whole=("id",))
+    table = Rows("", "id", "fact", "seen", "setting", whole_columns=("id",))
     for verdict, mark in _MARKS.items():
         for finding in (finding for finding in facts if finding.verdict is verdict):
             reason = f"{verdict}: {finding.says}" if finding.says else str(verdict)

@@ -22,10 +22,16 @@ UNBROKEN: Final = 100_000
 _NAMED: Final = 2
 """Ids of a cell on their own lines; of more only the number."""
 _STAMP: Final = re.compile(r"\b[A-Z][a-z]{2} \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d UTC\b")
+Cell: TypeAlias = "str | Text | PrintedInstant | tuple[str, ...]"
+"""A text, an instant, or ids, which are not broken."""
+_WORD: Final = 32
+"""Longest unbroken word in columns."""
+_TEXT: Final = 10
+"""Least columns of a readable text."""
 
 
 @dataclass(frozen=True)
-class Instant:
+class PrintedInstant:
     """An instant: local and short for people (or how long ago), RFC 3339 in UTC for programs."""
 
     at: datetime | None
@@ -36,17 +42,13 @@ class Instant:
     """A zone other than the terminal's."""
 
 
-Cell: TypeAlias = "str | Text | Instant | tuple[str, ...]"
-"""A text, an instant, or ids, which are not broken."""
-
-
 class Terminal(Console):
     """A console whose reader may close the pipe (exits.py). Instants are in `zone`, by default this machine's; the year
     of `now` is omitted.
     """
 
-    def __init__(self, *, zone: tzinfo | None = None, now: datetime | None = None, **how: Any) -> None:
-        super().__init__(**how)
+    def __init__(self, *, zone: tzinfo | None = None, now: datetime | None = None, **options: Any) -> None:
+        super().__init__(**options)
         self.zone = zone
         self.now = now or datetime.now(UTC)
 
@@ -87,15 +89,15 @@ class Sentence:
         yield Text(_localised(console, self._text, self._zone), self._style)
 
 
-class Facts:
+class FactTable:
     """Labels, each with values."""
 
     def __init__(self) -> None:
         self._facts: list[tuple[str, str | Text, str]] = []
 
-    def add(self, name: str, says: str | Text, style: str = "") -> None:
+    def add(self, name: str, value: str | Text, style: str = "") -> None:
         """A label may have several values."""
-        self._facts.append((name, says, style))
+        self._facts.append((name, value, style))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if not console.is_terminal:
@@ -149,28 +151,16 @@ def longest_word(text: str) -> int:
 
 def plain(cell: Cell) -> str:
     """A cell for programs: one line without tabs."""
-    if isinstance(cell, Instant):
+    if isinstance(cell, PrintedInstant):
         return cell.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if cell.at else ""
     if isinstance(cell, tuple):
         return ",".join(cell)
     return " ".join((cell if isinstance(cell, str) else cell.plain).split())
 
 
-def _localised(console: Console, text: str, zone: tzinfo | None = None) -> str:
-    """Instants, as `workflows.follow_up.view.stamp` writes them, in the reader's zone."""
-    if not console.is_terminal or not isinstance(console, Terminal):
-        return text
-
-    def local(match: re.Match[str]) -> str:
-        instant = datetime.strptime(match[0], "%a %d %b %Y %H:%M UTC").replace(tzinfo=UTC)
-        return f"{instant.astimezone(zone or console.zone):%a} {console.local(instant, zone)}"
-
-    return _STAMP.sub(local, text)
-
-
 def lines(console: Console, cell: Cell) -> Text:
     """A cell for people."""
-    if isinstance(cell, Instant):
+    if isinstance(cell, PrintedInstant):
         if cell.at is None or not isinstance(console, Terminal):
             return Text()
         day = f"{cell.at.astimezone(cell.zone or console.zone):%a} " if cell.weekday else ""
@@ -181,20 +171,14 @@ def lines(console: Console, cell: Cell) -> Text:
     return Text(cell) if isinstance(cell, str) else cell
 
 
-_WORD: Final = 32
-"""Longest unbroken word in columns."""
-_TEXT: Final = 10
-"""Least columns of a readable text."""
-
-
 class Rows:
     """A table that never breaks ids and instants, without empty columns. Without room texts are folded, then `spare`
     columns left out with a remark, then rows become lists of facts.
     """
 
-    def __init__(self, *columns: str, whole: Sequence[str] = (), spare: Sequence[str] = ()) -> None:
+    def __init__(self, *columns: str, whole_columns: Sequence[str] = (), spare: Sequence[str] = ()) -> None:
         self._columns = columns
-        self._whole = whole
+        self._whole_columns = whole_columns
         self._spare = spare
         self._rows: list[tuple[Cell, ...]] = []
 
@@ -208,7 +192,7 @@ class Rows:
         if not console.is_terminal:
             yield from with_tabs([self._columns, *self._rows])
             return
-        columns = self._shown(console, options)
+        columns = self._columns_for(console, options)
         spare = [column.header for name in self._spare for column in columns if column.header == name]
         for dropped in range(len(spare) + 1):
             missed = spare[len(spare) - dropped :]
@@ -221,9 +205,9 @@ class Rows:
         yield from _as_facts(columns)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        return Measurement.get(console, options, _table(self._shown(console, options)))
+        return Measurement.get(console, options, _table(self._columns_for(console, options)))
 
-    def _shown(self, console: Console, options: ConsoleOptions) -> list[Column]:
+    def _columns_for(self, console: Console, options: ConsoleOptions) -> list[Column]:
         numbers = [n for n in range(len(self._columns)) if not self._rows or any(plain(row[n]) for row in self._rows)]
         table = Table(*(self._columns[number] for number in numbers))
         for row in self._rows:
@@ -236,11 +220,23 @@ class Rows:
     def _give_room(self, number: int, column: Column) -> None:
         name, texts = self._columns[number], [str(text) for text in (column.header, *column.cells)]
         longest = max((cell_len(line) for text in texts for line in text.splitlines()), default=0)
-        if name in self._whole or any(isinstance(row[number], Instant | tuple) for row in self._rows):
+        if name in self._whole_columns or any(isinstance(row[number], PrintedInstant | tuple) for row in self._rows):
             column.no_wrap, column.min_width = True, longest
         else:
             column.overflow = "fold"
             column.min_width = max(min(_WORD, max(map(longest_word, texts))), min(longest, _TEXT))
+
+
+def _localised(console: Console, text: str, zone: tzinfo | None = None) -> str:
+    """Instants, as `workflows.follow_up.view.stamp` writes them, in the reader's zone."""
+    if not console.is_terminal or not isinstance(console, Terminal):
+        return text
+
+    def local(match: re.Match[str]) -> str:
+        instant = datetime.strptime(match[0], "%a %d %b %Y %H:%M UTC").replace(tzinfo=UTC)
+        return f"{instant.astimezone(zone or console.zone):%a} {console.local(instant, zone)}"
+
+    return _STAMP.sub(local, text)
 
 
 def _table(columns: Iterable[Column]) -> Table:
@@ -260,11 +256,11 @@ def _fits(console: Console, options: ConsoleOptions, table: Table) -> bool:
     return Segment.get_line_length(head) <= options.max_width
 
 
-def _as_facts(columns: Sequence[Column]) -> Iterator[Facts | Text]:
+def _as_facts(columns: Sequence[Column]) -> Iterator[FactTable | Text]:
     for number, row in enumerate(zip(*(column.cells for column in columns), strict=True)):
         if number:
             yield Text("")
-        facts = Facts()
+        facts = FactTable()
         for column, cell in zip(columns, row, strict=True):
             if isinstance(cell, Text) and cell:
                 facts.add(str(column.header), cell)

@@ -9,14 +9,14 @@ from cyclopts import Parameter
 from pydantic import AwareDatetime
 from rich.text import Text
 
-from activities.people.rights import Rights
+from activities.people.rights import TokenRights
 from activities.policies.catalogue import Catalogue, UnknownKind
 from activities.records.tokens import NameTaken, TokenRow, TooManyTokens
 from starter.boot import clients
 from starter.boot.startup import ready
 from starter.cli.arguments import AsJson
 from starter.cli.printing import print_answer
-from starter.cli.terminal import Instant, Rows
+from starter.cli.terminal import PrintedInstant, Rows
 from starter.config.settings import Settings
 from starter.errors import Refusal
 from workflows.model.base import Model
@@ -28,14 +28,6 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 def _is_name(_: object, name: str) -> None:
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name} is no name of a token: expected 1-40 characters of a-z, 0-9 and -, such as crm")
-
-
-def _are_rights(_: object, written: str) -> None:
-    Rights.read(_listed(written))
-
-
-def _listed(written: str) -> list[str]:
-    return [right.strip() for right in written.split(",")]
 
 
 Name = Annotated[str, Parameter(help="Its name, such as crm: the timeline has it as token:crm.", validator=_is_name)]
@@ -52,7 +44,7 @@ class TokenLine(Model):
     revoked_at: AwareDatetime | None
 
     @classmethod
-    def of(cls, row: TokenRow) -> "TokenLine":
+    def from_row(cls, row: TokenRow) -> "TokenLine":
         return cls(**row._asdict())
 
 
@@ -71,6 +63,10 @@ class RevokedToken(Model):
     revoked: bool
 
 
+def _are_rights(_: object, written: str) -> None:
+    TokenRights.read(_listed(written))
+
+
 async def new(name: Name, /, *, may: Annotated[str, Parameter(validator=_are_rights)], json: AsJson = False) -> None:
     """Make a token by which a program calls the API. It is printed only once: we store its hash alone.
 
@@ -82,7 +78,7 @@ async def new(name: Name, /, *, may: Annotated[str, Parameter(validator=_are_rig
     json
         Print `{name, may, token}`.
     """
-    settings, rights = ready(), Rights.read(_listed(may))
+    settings, rights = ready(), TokenRights.read(_listed(may))
     await asyncio.to_thread(_refuse_unknown_kinds, settings, rights)
     actor = KnownBy.CLAIMED.actor(settings.acting, settings.ran_as)
     try:
@@ -94,17 +90,6 @@ async def new(name: Name, /, *, may: Annotated[str, Parameter(validator=_are_rig
     print_answer(new_token, message, as_json=json)
 
 
-def _refuse_unknown_kinds(settings: Settings, rights: Rights) -> None:
-    kinds = [right.of for right in rights.all if right.of]
-    if kinds:
-        catalogue = Catalogue.read(settings.policies)
-        for kind in kinds:
-            try:
-                catalogue.known(kind)
-            except UnknownKind as unknown:
-                raise Refusal(f"--may: {unknown}") from None
-
-
 async def list_(*, json: AsJson = False) -> None:
     """List the tokens by name, with their rights and when each was used last.
 
@@ -113,10 +98,15 @@ async def list_(*, json: AsJson = False) -> None:
     json
         Print `[{name, may, made_at, made_by, used_at, revoked_at}]`.
     """
-    lines = [TokenLine.of(row) for row in await clients.store(ready()).tokens.all()]
-    table = Rows("name", "may", "made", "by", "used", "revoked", whole=("name",))
+    lines = [TokenLine.from_row(row) for row in await clients.store(ready()).tokens.all()]
+    table = Rows("name", "may", "made", "by", "used", "revoked", whole_columns=("name",))
     for line in lines:
-        cells = (Instant(line.made_at), line.made_by, Instant(line.used_at), Instant(line.revoked_at))
+        cells = (
+            PrintedInstant(line.made_at),
+            line.made_by,
+            PrintedInstant(line.used_at),
+            PrintedInstant(line.revoked_at),
+        )
         table.add(line.name, ", ".join(line.may), *cells)
     print_answer(lines, table if lines else Text("No tokens"), as_json=json)
 
@@ -135,3 +125,18 @@ async def revoke(name: Name, /, *, json: AsJson = False) -> None:
         raise Refusal(f"there is no token {name}: countersign token list has them")
     message = f"The token {name} counts no more" if revoked else f"The token {name} was revoked already"
     print_answer(RevokedToken(name=name, revoked=revoked), Text(message), as_json=json)
+
+
+def _listed(written: str) -> list[str]:
+    return [right.strip() for right in written.split(",")]
+
+
+def _refuse_unknown_kinds(settings: Settings, rights: TokenRights) -> None:
+    kinds = [right.of for right in rights.all if right.of]
+    if kinds:
+        catalogue = Catalogue.read(settings.policies)
+        for kind in kinds:
+            try:
+                catalogue.require_kind(kind)
+            except UnknownKind as unknown:
+                raise Refusal(f"--may: {unknown}") from None

@@ -26,8 +26,8 @@ _SHARE: Final = 4
 """The pause is as many times longer than the read before it, so that watching takes little of the server."""
 AWAY: Final = (RPCError, StoreFailure, TimeoutError)
 """What passes: the next read may succeed."""
-
 Seen = TypeVar("Seen")
+_View = Callable[[Any], RenderableType]
 
 
 async def rounds() -> AsyncIterator[None]:
@@ -53,7 +53,7 @@ async def watch(
     view: Callable[[Seen], RenderableType],
     *,
     as_json: bool,
-    over: Callable[[Seen], bool] = lambda _: False,
+    is_over: Callable[[Seen], bool] = lambda _: False,
 ) -> None:
     """Read and redraw until it is `over`. Programs get a line of JSON, or what people would read, whenever it differs
     from the line before. What fails but once is tried again; the first read raises.
@@ -69,12 +69,14 @@ async def watch(
                 note(f"not to be read at {datetime.now(UTC):%H:%M:%S} UTC, trying again: {type(failure).__name__}")
                 continue
             show(reading, view, reading != last)
-            if over(reading):
+            if is_over(reading):
                 return
             last = reading
 
 
-_View = Callable[[Any], RenderableType]
+def print_line(value: object) -> None:
+    """A model as one line of JSON."""
+    sys.stdout.write(json.dumps(to_jsonable_python(value, by_alias=True), ensure_ascii=False) + "\n")
 
 
 @contextmanager
@@ -98,8 +100,3 @@ def _screen(*, as_json: bool) -> Iterator[Callable[[Any, _View, bool], None]]:
             live.update(Group(view(reading), Text(""), Text(read_at, "dim")), refresh=True)
 
         yield redraw
-
-
-def print_line(value: object) -> None:
-    """A model as one line of JSON."""
-    sys.stdout.write(json.dumps(to_jsonable_python(value, by_alias=True), ensure_ascii=False) + "\n")

@@ -46,12 +46,12 @@ class Surroundings:
 class Variables:
     """Our variables without prefix, those of other systems, and faults."""
 
-    ours: Mapping[str, str] = field(repr=False)
+    settings: Mapping[str, str] = field(repr=False)
     surroundings: Surroundings
     faults: tuple[str, ...]
 
 
-def gather(environment: Mapping[str, str], known: Collection[str], secret: Collection[str]) -> Variables:
+def gather(environment: Mapping[str, str], known_names: Collection[str], secret: Collection[str]) -> Variables:
     """Read `environment`; names are given without prefix. Empty variables count as unset."""
     variables = {name: text.strip() for name, text in environment.items() if text.strip()}
     faults: list[str] = []
@@ -59,7 +59,28 @@ def gather(environment: Mapping[str, str], known: Collection[str], secret: Colle
     merged = _with_defaults(variables, dev.env if dev else {})
     temporal, otel = _named("TEMPORAL_", merged), _named("OTEL_", variables)
     surroundings = Surroundings(temporal, otel, dev, "" if dev or faults else _passed_over(variables))
-    return Variables(_read_ours(merged, known, secret, faults), surroundings, tuple(faults))
+    return Variables(_read_ours(merged, known_names, secret, faults), surroundings, tuple(faults))
+
+
+def point_at(environment: MutableMapping[str, str], note: Path) -> None:
+    """Make an environment select the laptop stack of this note. The stack's values win, except for those that concern
+    only the reader.
+    """
+    try:
+        stack_names = json.loads(note.read_text())["env"].keys() - _OF_THE_READER
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        stack_names = set()  # `gather` names the damaged note.
+    for name in tuple(environment):
+        server = name.startswith("TEMPORAL_") and name not in VERSIONING
+        if server or name in stack_names or name.removesuffix(_FILE) in stack_names:
+            del environment[name]
+    environment[f"{PREFIX}DATA_DIR"] = str(note.parent)
+
+
+def dev_folder(folder: Path) -> Path:
+    """The data folder for `--dev FOLDER`: itself, or the usual one in it."""
+    usual = folder / DATA_DIR
+    return usual if (usual / DEV_FILE).is_file() else folder
 
 
 def _named(prefix: str, variables: Mapping[str, str]) -> dict[str, str]:
@@ -99,27 +120,6 @@ def _dev_file(variables: Mapping[str, str]) -> Path | None:
     return next((note for note in notes if note.is_file() and note.stat().st_uid == os.getuid()), None)
 
 
-def point_at(environment: MutableMapping[str, str], note: Path) -> None:
-    """Make an environment select the laptop stack of this note. The stack's values win, except for those that concern
-    only the reader.
-    """
-    try:
-        stack_names = json.loads(note.read_text())["env"].keys() - _OF_THE_READER
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        stack_names = set()  # `gather` names the damaged note.
-    for name in tuple(environment):
-        server = name.startswith("TEMPORAL_") and name not in VERSIONING
-        if server or name in stack_names or name.removesuffix(_FILE) in stack_names:
-            del environment[name]
-    environment[f"{PREFIX}DATA_DIR"] = str(note.parent)
-
-
-def dev_folder(folder: Path) -> Path:
-    """The data folder for `--dev FOLDER`: itself, or the usual one in it."""
-    usual = folder / DATA_DIR
-    return usual if (usual / DEV_FILE).is_file() else folder
-
-
 def _with_defaults(variables: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:
     """`variables` win, also with `NAME_FILE` over a default's `NAME`, and vice versa."""
     set_names = {name.removesuffix(_FILE) for name in variables}
@@ -129,7 +129,7 @@ def _with_defaults(variables: Mapping[str, str], defaults: Mapping[str, str]) ->
 
 
 def _read_ours(
-    merged: Mapping[str, str], known: Collection[str], secret: Collection[str], faults: list[str]
+    merged: Mapping[str, str], known_names: Collection[str], secret: Collection[str], faults: list[str]
 ) -> dict[str, str]:
     values: dict[str, str] = {}
     for variable in sorted(merged):
@@ -137,10 +137,10 @@ def _read_ours(
         of_file = name.removesuffix(_FILE)
         if name == variable:
             continue
-        if name in known:
+        if name in known_names:
             values[name] = merged[variable]
         elif of_file == name or of_file not in secret:
-            faults.append(f"{variable}: no such setting{_did_you_mean(name, known)}")
+            faults.append(f"{variable}: no such setting{_did_you_mean(name, known_names)}")
         elif f"{PREFIX}{of_file}" in merged:
             faults.append(f"{variable}: set either this or {PREFIX}{of_file}, not both")
         else:
@@ -159,6 +159,6 @@ def _content(variable: str, path: Path, faults: list[str]) -> str:
     return text
 
 
-def _did_you_mean(name: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
+def _did_you_mean(name: str, known_names: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, known_names, n=1)
     return f"; did you mean {PREFIX}{close[0]}?" if close else ""

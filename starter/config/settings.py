@@ -48,6 +48,13 @@ from starter.errors import Refusal
 UNSET: Final = SecretStr("")
 MOST_LIST_LAG: Final = timedelta(seconds=20)
 """A look-up sleeps for the lag inside an attempt of 30 s (workflows/follow_up/options.py), with calls around it."""
+MESSAGING: Final = ("MRA_URL", "MRA_USER", "MRA_PASSWORD")
+"""All of them, or none: then there is no such channel."""
+_NO_STACK: Final = (
+    "no stack runs on this folder: `countersign dev` starts one that has all settings, and `countersign --dev DIR …` "
+    "works with one in another folder"
+)
+_POLICIES: Final = Path(__file__).parent.with_name("policies.yaml")
 
 
 class SettingsGroup(BaseModel):
@@ -56,7 +63,7 @@ class SettingsGroup(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     @property
-    def needed(self) -> tuple[str, ...]:
+    def required(self) -> tuple[str, ...]:
         """Required settings, given the others."""
         return ()
 
@@ -107,7 +114,7 @@ class SignatureSettings(SettingsGroup):
     page_size: int = Field(100, ge=1, le=100, description="Page size of lists")
 
     @property
-    def needed(self) -> tuple[str, ...]:
+    def required(self) -> tuple[str, ...]:
         client = ("url", "token_url", "client_id", "client_secret")
         return (*client, "username", "password") if self.grant == "password" else client
 
@@ -144,7 +151,7 @@ class PushSettings(SettingsGroup):
     app_key: SecretStr = Field(UNSET, description="Shared secret of the service at the AppWorks gateway")
 
     @property
-    def needed(self) -> tuple[str, ...]:
+    def required(self) -> tuple[str, ...]:
         if self.dialect == "off":
             return ()
         if self.dialect == "appworks":
@@ -169,7 +176,7 @@ class WebhookSettings(SettingsGroup):
     segment: Segment = Field(UNSET, description="Unguessable last part of the callback path")
 
     @property
-    def needed(self) -> tuple[str, ...]:
+    def required(self) -> tuple[str, ...]:
         """Those of the callbacks."""
         return ("segment", "secrets") if self.mode == "hmac" else ("segment",)
 
@@ -226,64 +233,12 @@ class Need(StrEnum):
 
 OF_WORKER: Final = (Need.SIGNATURE, Need.PUSH, Need.MESSAGING, Need.CALLBACKS, Need.LINKS, Need.PEOPLE, Need.ADOPTION)
 OF_RECEIVER: Final = (Need.RECEIVER, Need.LINKS, Need.SIGNATURE, Need.PEOPLE, Need.CODEC)
-MESSAGING: Final = ("MRA_URL", "MRA_USER", "MRA_PASSWORD")
-"""All of them, or none: then there is no such channel."""
 
 
-_ALWAYS: Final = {
-    Need.LINKS: ("LINK_BASE", "LINK_SECRET"),
-    Need.PEOPLE: ("PEOPLE",),
-    Need.SUBSCRIPTIONS: ("WEBHOOK_URL", "WEBHOOK_SEGMENT"),
-}
-
-
-def missing(needs: tuple[Need, ...], found: "Settings") -> tuple[str, ...]:
+def missing(needs: tuple[Need, ...], settings: "Settings") -> tuple[str, ...]:
     """Unset settings (names without prefix) that `needs` require, each once, in the order of the needs."""
-    required = dict.fromkeys(name for need in needs for name in _required(need, found))
-    return tuple(name for name in required if name not in found.told)
-
-
-def _required(need: Need, settings: "Settings") -> tuple[str, ...]:
-    match need:
-        case Need.SIGNATURE | Need.PUSH:
-            return _of(need, (settings.signature if need is Need.SIGNATURE else settings.push).needed)
-        case Need.RECEIVER:
-            return _of("webhook", settings.webhook.needed)
-        case Need.MESSAGING:
-            return MESSAGING if any(name in settings.told for name in MESSAGING) else ()
-        case Need.ADOPTION | Need.CODEC:
-            return _of_switch(need, settings)
-        case Need.CALLBACKS:
-            return _ALWAYS[Need.SUBSCRIPTIONS] if settings.signature.callback_style == "document" else ()
-        case _:
-            return _ALWAYS[need]
-
-
-def _of_switch(need: Need, settings: "Settings") -> tuple[str, ...]:
-    if need is Need.CODEC:
-        return _of_codec(settings) if settings.codec == "on" else ()
-    return ("ADOPT_KIND", "ADOPT_REQUESTER") if settings.adopt == "on" else ()
-
-
-def _of_codec(settings: "Settings") -> tuple[str, ...]:
-    if settings.oidc.issuer:
-        return ("PAYLOAD_KEYS", "CODEC_ORIGIN", "OIDC_AUDIENCE", "OPERATORS")
-    if settings.codec_open:
-        return ("PAYLOAD_KEYS", "CODEC_ORIGIN")
-    return ("PAYLOAD_KEYS",) if settings.codec_token else ("PAYLOAD_KEYS", "OIDC_ISSUER")
-
-
-def _of(group: str, settings: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f"{group}_{name}".upper() for name in settings)
-
-
-_NO_STACK: Final = (
-    "no stack runs on this folder: `countersign dev` starts one that has all settings, and `countersign --dev DIR …` "
-    "works with one in another folder"
-)
-
-
-_POLICIES: Final = Path(__file__).parent.with_name("policies.yaml")
+    required = dict.fromkeys(name for need in needs for name in _required(need, settings))
+    return tuple(name for name in required if name not in settings.explicit)
 
 
 class SettingsError(Refusal):
@@ -366,7 +321,7 @@ class Settings(BaseSettings):
         description="Where worker and web process answer `/healthz` and `/readyz` beside their work; unset: nowhere",
     )
     nexus_endpoint: EndpointName = Field("countersign", description="Nexus endpoint for workflows of other teams")
-    around: Surroundings = Surroundings()
+    surroundings: Surroundings = Surroundings()
 
     @classmethod
     def settings_customise_sources(
@@ -421,15 +376,15 @@ class Settings(BaseSettings):
     @property
     def build_id(self) -> str | None:
         """Worker Versioning: this worker's build; None if unversioned."""
-        return self.around.temporal.get("TEMPORAL_WORKER_BUILD_ID")
+        return self.surroundings.temporal.get("TEMPORAL_WORKER_BUILD_ID")
 
     @property
     def deployment_name(self) -> str:
         """Worker Versioning: the build's deployment."""
-        return self.around.temporal.get("TEMPORAL_DEPLOYMENT_NAME", "countersign")
+        return self.surroundings.temporal.get("TEMPORAL_DEPLOYMENT_NAME", "countersign")
 
     @property
-    def told(self) -> dict[str, object]:
+    def explicit(self) -> dict[str, object]:
         """Every setting with a value, by its name without the prefix."""
         return {name: value for name, value in _values(self) if value}
 
@@ -447,32 +402,12 @@ def load(*needs: Need, environment: Mapping[str, str] | None = None) -> Settings
     variables = gather(os.environ if environment is None else environment, fields, secret)
     settings, wrong = _validated(variables)
     # A malformed setting is not missing; but valid text may be empty, such as a list of no secrets.
-    malformed = variables.ours if variables.faults or wrong else ()
+    malformed = variables.settings if variables.faults or wrong else ()
     lines = tuple(_missing_lines(needs, settings, but=malformed))
     faults = (*variables.faults, *wrong.values(), *lines)
     if faults:
         raise SettingsError(faults, way_out=_stack_hint(variables))
     return settings
-
-
-def _stack_hint(variables: Variables) -> str:
-    if passed_over := variables.surroundings.passed_over:
-        return passed_over
-    return "" if variables.ours or variables.faults else _NO_STACK
-
-
-def _validated(variables: Variables) -> tuple[Settings, dict[str, str]]:
-    """The settings, and a line for each malformed one, which has its default."""
-    wrong: dict[str, str] = {}
-    while True:
-        texts = {name: text for name, text in variables.ours.items() if name not in wrong}
-        try:
-            settings = Settings(**_nested(texts), around=variables.surroundings)
-        except ValidationError as error:
-            lines = [_line(fault) for fault in error.errors(include_input=False, include_url=False)]
-            wrong |= {line.partition(":")[0].removeprefix(PREFIX): line for line in lines}
-        else:
-            return settings, wrong
 
 
 def choose_stack(folder: Path) -> None:
@@ -489,8 +424,75 @@ def named_fields() -> Iterator[tuple[str, FieldInfo]]:
         group = field.annotation
         if isinstance(group, type) and issubclass(group, SettingsGroup):
             yield from ((_joined(name, part), inner) for part, inner in group.model_fields.items())
-        elif name != "around":
+        elif name != "surroundings":
             yield name.upper(), field
+
+
+def is_secret(annotation: object) -> bool:
+    if annotation in (SecretStr, SecretBytes, PayloadKey):
+        return True
+    return any(is_secret(part) for part in get_args(annotation))
+
+
+_ALWAYS: Final = {
+    Need.LINKS: ("LINK_BASE", "LINK_SECRET"),
+    Need.PEOPLE: ("PEOPLE",),
+    Need.SUBSCRIPTIONS: ("WEBHOOK_URL", "WEBHOOK_SEGMENT"),
+}
+
+
+def _required(need: Need, settings: "Settings") -> tuple[str, ...]:
+    match need:
+        case Need.SIGNATURE | Need.PUSH:
+            return _prefixed(need, (settings.signature if need is Need.SIGNATURE else settings.push).required)
+        case Need.RECEIVER:
+            return _prefixed("webhook", settings.webhook.required)
+        case Need.MESSAGING:
+            return MESSAGING if any(name in settings.explicit for name in MESSAGING) else ()
+        case Need.ADOPTION | Need.CODEC:
+            return _of_switch(need, settings)
+        case Need.CALLBACKS:
+            return _ALWAYS[Need.SUBSCRIPTIONS] if settings.signature.callback_style == "document" else ()
+        case _:
+            return _ALWAYS[need]
+
+
+def _of_switch(need: Need, settings: "Settings") -> tuple[str, ...]:
+    if need is Need.CODEC:
+        return _of_codec(settings) if settings.codec == "on" else ()
+    return ("ADOPT_KIND", "ADOPT_REQUESTER") if settings.adopt == "on" else ()
+
+
+def _of_codec(settings: "Settings") -> tuple[str, ...]:
+    if settings.oidc.issuer:
+        return ("PAYLOAD_KEYS", "CODEC_ORIGIN", "OIDC_AUDIENCE", "OPERATORS")
+    if settings.codec_open:
+        return ("PAYLOAD_KEYS", "CODEC_ORIGIN")
+    return ("PAYLOAD_KEYS",) if settings.codec_token else ("PAYLOAD_KEYS", "OIDC_ISSUER")
+
+
+def _prefixed(group: str, settings: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{group}_{name}".upper() for name in settings)
+
+
+def _stack_hint(variables: Variables) -> str:
+    if passed_over := variables.surroundings.passed_over:
+        return passed_over
+    return "" if variables.settings or variables.faults else _NO_STACK
+
+
+def _validated(variables: Variables) -> tuple[Settings, dict[str, str]]:
+    """The settings, and a line for each malformed one, which has its default."""
+    wrong: dict[str, str] = {}
+    while True:
+        texts = {name: text for name, text in variables.settings.items() if name not in wrong}
+        try:
+            settings = Settings(**_nested(texts), surroundings=variables.surroundings)
+        except ValidationError as error:
+            lines = [_line(fault) for fault in error.errors(include_input=False, include_url=False)]
+            wrong |= {line.partition(":")[0].removeprefix(PREFIX): line for line in lines}
+        else:
+            return settings, wrong
 
 
 def _joined(group: str, part: str) -> str:
@@ -503,12 +505,6 @@ def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
             yield from ((_joined(name, part), inner) for part, inner in value)
         else:
             yield name.upper(), value
-
-
-def is_secret(annotation: object) -> bool:
-    if annotation in (SecretStr, SecretBytes, PayloadKey):
-        return True
-    return any(is_secret(part) for part in get_args(annotation))
 
 
 def _nested(texts: Mapping[str, str]) -> dict[str, Any]:

@@ -82,10 +82,18 @@ def _address(text: str) -> str:
     return text.rstrip("/")
 
 
+Address = Annotated[str, AfterValidator(_address)]
+"""https, or http to loopback; no trailing slash; empty is unset."""
+
+
 def _origin(text: str) -> str:
     if urlsplit(text).path:
         raise wrong("must be an address without a path, as in the browser's address bar up to the first single /")
     return text.lower()
+
+
+Origin = Annotated[str, AfterValidator(_address), AfterValidator(_origin)]
+"""The same without a path."""
 
 
 def _name(text: str) -> str:
@@ -94,10 +102,17 @@ def _name(text: str) -> str:
     return text.strip()
 
 
+Name = Annotated[str, AfterValidator(_name)]
+
+
 def _contact(text: str) -> str:
     if len(text) > CONTACT_AT_MOST or not text.isprintable():
         raise wrong(f"must be at most {CONTACT_AT_MOST} characters that can be seen")
     return text.strip()
+
+
+Contact = Annotated[str, AfterValidator(_contact)]
+"""One line shown to people; empty is unset."""
 
 
 def _span(value: object) -> object:
@@ -109,10 +124,17 @@ def _span(value: object) -> object:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
+Span = Annotated[timedelta, BeforeValidator(_span)]
+
+
 def _duration(value: str) -> str:
     if not re.fullmatch(r"[1-9][0-9]{0,3}[mhd]", value):
         raise wrong("must be a duration like 30m, 1h or 1d")
     return value
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+"""Of minutes, hours or days, which are days of a calendar."""
 
 
 def _span_or_off(value: object) -> object:
@@ -124,10 +146,16 @@ def _span_or_off(value: object) -> object:
         raise wrong(f"{fault.message()}, or off") from None
 
 
+SpanOrOff = Annotated[timedelta | None, BeforeValidator(_span_or_off)]
+
+
 def _commas(value: object) -> object:
     if not isinstance(value, str):
         return value
     return tuple(part for part in (part.strip() for part in value.split(",")) if part)
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_commas)]
 
 
 def _hosts(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -137,11 +165,26 @@ def _hosts(value: tuple[str, ...]) -> tuple[str, ...]:
     return hosts
 
 
+Hosts = Annotated[tuple[str, ...], BeforeValidator(_commas), AfterValidator(_hosts)]
+
+
 def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
     try:
         return tuple(str(ipaddress.ip_network(network)) for network in value)
     except ValueError:
         raise wrong("must be a comma-separated list of IP addresses or networks like 10.0.0.0/8") from None
+
+
+Networks = Annotated[tuple[str, ...], BeforeValidator(_commas), AfterValidator(_networks)]
+
+
+def _endpoint(text: str) -> str:
+    if not _ENDPOINT.fullmatch(text):
+        raise wrong("must be 1-64 characters of A-Z a-z 0-9 -, a letter first and no - last")
+    return text
+
+
+EndpointName = Annotated[str, AfterValidator(_endpoint)]
 
 
 def _header(text: str) -> str:
@@ -150,10 +193,7 @@ def _header(text: str) -> str:
     return text
 
 
-def _endpoint(text: str) -> str:
-    if not _ENDPOINT.fullmatch(text):
-        raise wrong("must be 1-64 characters of A-Z a-z 0-9 -, a letter first and no - last")
-    return text
+HeaderName = Annotated[str, AfterValidator(_header)]
 
 
 def _bind(value: object) -> object:
@@ -165,16 +205,35 @@ def _bind(value: object) -> object:
     return Bind(host.strip("[]"), int(port))
 
 
+Listen = Annotated[Bind, BeforeValidator(_bind)]
+Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_commas)]
+
+
+def _long_enough(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if not all(len(key.get_secret_value()) >= KEY_CHARACTERS_AT_LEAST for key in keys):
+        raise wrong(f"must be keys of at least {KEY_CHARACTERS_AT_LEAST} characters, comma-separated")
+    return keys
+
+
+CallerKeys = Annotated[tuple[SecretStr, ...], BeforeValidator(_commas), AfterValidator(_long_enough)]
+
+
 def _segment(value: SecretStr) -> SecretStr:
     if value and not _SEGMENT.fullmatch(value.get_secret_value()):
         raise wrong("must be 22 to 128 letters, digits, '-' or '_' (at least 128 random bits)")
     return value
 
 
+Segment = Annotated[SecretStr, AfterValidator(_segment)]
+
+
 def _link_secret(value: SecretStr) -> SecretStr:
     if value and len(value.get_secret_value().encode()) < _LINK_SECRET_BYTES:
         raise wrong(f"must be at least {_LINK_SECRET_BYTES} bytes long, from a random source")
     return value
+
+
+LinkSecret = Annotated[SecretStr, AfterValidator(_link_secret)]
 
 
 def _named_pairs(value: str) -> list[tuple[str, str]]:
@@ -213,6 +272,9 @@ def _handoff_secrets(value: object) -> object:
     return secrets
 
 
+HandoffSecrets = Annotated[Mapping[str, tuple[SecretStr, ...]], BeforeValidator(_handoff_secrets)]
+
+
 def _hook_secrets(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -228,10 +290,7 @@ def _hook_secrets(value: object) -> object:
     return secrets
 
 
-def _long_enough(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    if not all(len(key.get_secret_value()) >= KEY_CHARACTERS_AT_LEAST for key in keys):
-        raise wrong(f"must be keys of at least {KEY_CHARACTERS_AT_LEAST} characters, comma-separated")
-    return keys
+HookSecrets = Annotated[Mapping[str, tuple[SecretStr, ...]], BeforeValidator(_hook_secrets)]
 
 
 def _payload_keys(value: object) -> object:
@@ -245,27 +304,4 @@ def _payload_keys(value: object) -> object:
     return tuple(keys)
 
 
-Address = Annotated[str, AfterValidator(_address)]
-"""https, or http to loopback; no trailing slash; empty is unset."""
-Origin = Annotated[str, AfterValidator(_address), AfterValidator(_origin)]
-"""The same without a path."""
-Name = Annotated[str, AfterValidator(_name)]
-Contact = Annotated[str, AfterValidator(_contact)]
-"""One line shown to people; empty is unset."""
-Span = Annotated[timedelta, BeforeValidator(_span)]
-Duration = Annotated[str, AfterValidator(_duration)]
-"""Of minutes, hours or days, which are days of a calendar."""
-SpanOrOff = Annotated[timedelta | None, BeforeValidator(_span_or_off)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_commas)]
-Hosts = Annotated[tuple[str, ...], BeforeValidator(_commas), AfterValidator(_hosts)]
-Networks = Annotated[tuple[str, ...], BeforeValidator(_commas), AfterValidator(_networks)]
-EndpointName = Annotated[str, AfterValidator(_endpoint)]
-HeaderName = Annotated[str, AfterValidator(_header)]
-Listen = Annotated[Bind, BeforeValidator(_bind)]
-Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_commas)]
-CallerKeys = Annotated[tuple[SecretStr, ...], BeforeValidator(_commas), AfterValidator(_long_enough)]
-Segment = Annotated[SecretStr, AfterValidator(_segment)]
-LinkSecret = Annotated[SecretStr, AfterValidator(_link_secret)]
-HandoffSecrets = Annotated[Mapping[str, tuple[SecretStr, ...]], BeforeValidator(_handoff_secrets)]
-HookSecrets = Annotated[Mapping[str, tuple[SecretStr, ...]], BeforeValidator(_hook_secrets)]
 PayloadKeys = Annotated[tuple[PayloadKey, ...], BeforeValidator(_payload_keys)]

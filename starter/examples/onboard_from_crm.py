@@ -24,15 +24,15 @@ async def main(mapping: Path, deals: list[object]) -> None:
     settings = ready(Need.PEOPLE)
     directory = clients.directory(settings, clients.store(settings))
     source = SourceMapping.read(mapping.parent, mapping.stem)
-    taken = [one for one in map(source.file_of, deals) if one is not None]
+    mapped_deals = [mapped_deal for mapped_deal in map(source.file_of, deals) if mapped_deal is not None]
     intake, documents = clients.intake(settings, directory), LocalDocuments(settings.signature.max_upload_mb)
-    admitted = [await intake.check(Kind.ONBOARDING, one.file, documents) for one in taken]
+    admitted = [await intake.check(Kind.ONBOARDING, mapped_deal.file, documents) for mapped_deal in mapped_deals]
     async with opened(settings) as context:
-        for one in admitted:
-            started = await requests.start(context, one.prepared)
+        for start in admitted:
+            started = await requests.start(context, start.prepared)
             print(started.id, "started" if started.created else "was there before")  # noqa: T201  its whole answer
 
 
 if __name__ == "__main__":
-    said = Path(sys.argv[2]).read_bytes()
-    exits.run(lambda: asyncio.run(main(Path(sys.argv[1]), parse(said))), refusals=lambda: REFUSALS)
+    export = Path(sys.argv[2]).read_bytes()
+    exits.run(lambda: asyncio.run(main(Path(sys.argv[1]), parse(export))), refusals=lambda: REFUSALS)

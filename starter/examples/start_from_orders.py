@@ -21,8 +21,8 @@ async def main(folder: Path, orders: list[dict[str, str]]) -> None:
     settings = ready(Need.PEOPLE)
     prepared = [await requests.checked(settings, request_of(order), folder=folder) for order in orders]
     async with opened(settings) as context:
-        for one in prepared:
-            started = await requests.start(context, one)
+        for start in prepared:
+            started = await requests.start(context, start)
             print(started.id, "started" if started.created else "was there before")  # noqa: T201  its whole answer
 
 

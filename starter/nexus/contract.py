@@ -24,7 +24,7 @@ class Signer:
 
 
 @dataclass
-class KeptFile:
+class SettlementFile:
     """A file that is kept of it, `bytes` long."""
 
     sha256: str
@@ -48,9 +48,9 @@ class Settlement:
     """Counts what a reader must know of."""
     late: bool = False
     """Somebody acted after the due date."""
-    document: KeptFile | None = None
+    document: SettlementFile | None = None
     """The signed or declined document, None while it is not kept."""
-    signing_log: KeptFile | None = None
+    signing_log: SettlementFile | None = None
     signed_sha256: str | None = None
     """Of the signed document; `document_sha256` is that of the document as it was sent."""
 

@@ -5,7 +5,7 @@ from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest, ListNe
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from starter.temporal.search_attributes import NOT_OURS_TO_MAKE, Made, SetUp
+from starter.temporal.search_attributes import NOT_OURS_TO_MAKE, SetUp, SetUpResult
 from workflows.names import WORKFLOW_QUEUE
 
 
@@ -13,27 +13,27 @@ async def ensure_endpoint(client: Client, name: str) -> SetUp:
     """Create the endpoint to our worker; one of this name with another target is left alone."""
     title = f"Nexus endpoint {name}"
     try:
-        endpoint = await found(client, name)
+        endpoint = await find_endpoint(client, name)
         if endpoint is None:
-            spec = EndpointSpec(name=name, target=EndpointTarget(worker=_ours(client)))
+            spec = EndpointSpec(name=name, target=EndpointTarget(worker=_build_target(client)))
             await client.operator_service.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
-            return SetUp(title, Made.CREATED)
+            return SetUp(title, SetUpResult.CREATED)
     except RPCError as error:
         if error.status in NOT_OURS_TO_MAKE:
             return SetUp(
-                title, Made.NOT_PERMITTED, "only for workflows of other teams: docs/nexus.md says who makes it"
+                title, SetUpResult.NOT_PERMITTED, "only for workflows of other teams: docs/nexus.md says who makes it"
             )
         if error.status is RPCStatusCode.ALREADY_EXISTS:
-            return SetUp(title, Made.EXISTS)
-        return SetUp(title, Made.FAILED, error.message)
+            return SetUp(title, SetUpResult.EXISTS)
+        return SetUp(title, SetUpResult.FAILED, error.message)
     if leads_here(client, endpoint):
-        return SetUp(title, Made.EXISTS)
+        return SetUp(title, SetUpResult.EXISTS)
     return SetUp(
-        title, Made.FAILED, f"it leads to {leads_to(endpoint)}: set COUNTERSIGN_NEXUS_ENDPOINT to another name"
+        title, SetUpResult.FAILED, f"it leads to {leads_to(endpoint)}: set COUNTERSIGN_NEXUS_ENDPOINT to another name"
     )
 
 
-async def found(client: Client, name: str) -> Endpoint | None:
+async def find_endpoint(client: Client, name: str) -> Endpoint | None:
     """The endpoint of this name, or None; `RPCError` without permission."""
     answer = await client.operator_service.list_nexus_endpoints(ListNexusEndpointsRequest(name=name))
     return next(iter(answer.endpoints), None)
@@ -41,7 +41,7 @@ async def found(client: Client, name: str) -> Endpoint | None:
 
 def leads_here(client: Client, endpoint: Endpoint) -> bool:
     """Whether its target is our workflow queue in this namespace."""
-    return endpoint.spec.target.worker == _ours(client)
+    return endpoint.spec.target.worker == _build_target(client)
 
 
 def leads_to(endpoint: Endpoint) -> str:
@@ -50,5 +50,5 @@ def leads_to(endpoint: Endpoint) -> str:
     return f"queue {worker.task_queue} of {worker.namespace}" if worker.task_queue else "another address"
 
 
-def _ours(client: Client) -> EndpointTarget.Worker:
+def _build_target(client: Client) -> EndpointTarget.Worker:
     return EndpointTarget.Worker(namespace=client.namespace, task_queue=WORKFLOW_QUEUE)

@@ -59,7 +59,7 @@ from starter.queries.filters import is_request_id
 from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.commands import Cancellation, KnownBy
 from workflows.model.file_faults import FileFault
-from workflows.model.hand_off import Settled
+from workflows.model.hand_off import SettledRequest
 from workflows.model.messages import Message
 from workflows.model.records import SettledRecord
 from workflows.model.rejections import reason_fault
@@ -85,6 +85,19 @@ _OUR_VALUES: Final = frozenset(
     }
 )
 """Codes whose values are words of the format and sizes."""
+ANSWERS_WITHIN: Final = timedelta(seconds=4)
+"""For a workflow to answer; the caller's server waits ten seconds, and then retries."""
+SERVICE: Final = "signatures"
+Given = TypeVar("Given")
+_CONTENT: Final = TypeAdapter(RequestFields)
+_ID: Final = TypeAdapter(str)
+_CANCEL: Final = TypeAdapter(Cancel)
+_SETTLEMENT: Final = TypeAdapter(Settlement)
+_CALLER_LEFT: Final = "the workflow that asked for it cancelled the operation"
+_BROKEN_OFF: Final = "id: the workflow of this request was broken off, and nobody goes on with it"
+_TOO_OLD: Final = "id: this request has ended, and its record is of a time in which how was not kept for an operation"
+_UNAVAILABLE_ERRORS: Final = (RPCError, StoreFailure, DirectoryFailure, ApplicationError, RuntimeError, OSError)
+_LOGGER: Final = structlog.get_logger("countersign.nexus")
 
 
 def read(content: dict[str, Any]) -> tuple[PlainFile, KeptDocuments]:
@@ -109,73 +122,6 @@ def own_faults(faults: FileFaults) -> str:
     lines = list(dict.fromkeys(map(_caller_line, (fault for fault in faults.faults if fault.file == NAME))))
     unlisted_count = len(lines) - TOLD_AT_MOST
     return "\n".join([*lines[:TOLD_AT_MOST], *([f"and {unlisted_count:,} more"] if unlisted_count > 0 else [])])
-
-
-def _caller_line(fault: Fault) -> str:
-    own_steps = takewhile(lambda step: step.partition("[")[0] in _fields(), fault.path.split("."))
-    return f"{'.'.join(own_steps) or NAME}: {_without_values(fault.message)}"
-
-
-@cache
-def _fields() -> frozenset[str]:
-    """All field names; other steps of a path are the caller's words."""
-    schema = RequestFile.model_json_schema()
-    return frozenset(name for part in (schema, *schema["$defs"].values()) for name in part.get("properties", ())) | {
-        "pdf"
-    }
-
-
-def _without_values(message: Message) -> str:
-    """The sentence if its values are ours or sizes, else its code."""
-    if message.code in _OUR_VALUES or all(isinstance(value, int) for value in message.values.values()):
-        return message.english
-    return f"is not right ({message.code})"
-
-
-def _plain(content: dict[str, Any]) -> PlainFile:
-    return PlainFile(NAME, Path(), Parsed(content, {}, ()))
-
-
-def _unsupported_fields(content: dict[str, Any]) -> Iterator[tuple[FieldPath, Message]]:
-    document, policy = content.get("document"), content.get("policy")
-    if isinstance(document, dict) and "file" in document:
-        yield ("document", "file"), FileFault.NO_FILE_IN_CALL.to_message()
-    if isinstance(document, dict) and "pdf" in document and not document.get("name"):
-        yield ("document", "name"), FileFault.MISSING.to_message()
-    for position, signer in enumerate(maps(content, "signers")):
-        if "person" not in signer:
-            yield ("signers", position), FileFault.NO_PERSON_ID.to_message()
-    if "subscribers" in content:
-        yield ("subscribers",), FileFault.HEARD_BY_ANSWER.to_message()
-    if isinstance(policy, dict) and "handoff" in policy:
-        yield ("policy", "handoff"), FileFault.HEARD_BY_ANSWER.to_message()
-
-
-def _pdf(text: object) -> bytes:
-    if not isinstance(text, str):
-        raise FileFault.NOT_BASE64.error()
-    try:
-        content = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise FileFault.NOT_BASE64.error() from None
-    check_pdf(content, PDF_MEGABYTES_AT_MOST)
-    return content
-
-
-ANSWERS_WITHIN: Final = timedelta(seconds=4)
-"""For a workflow to answer; the caller's server waits ten seconds, and then retries."""
-SERVICE: Final = "signatures"
-
-Given = TypeVar("Given")
-_CONTENT: Final = TypeAdapter(RequestFields)
-_ID: Final = TypeAdapter(str)
-_CANCEL: Final = TypeAdapter(Cancel)
-_SETTLEMENT: Final = TypeAdapter(Settlement)
-_CALLER_LEFT: Final = "the workflow that asked for it cancelled the operation"
-_BROKEN_OFF: Final = "id: the workflow of this request was broken off, and nobody goes on with it"
-_TOO_OLD: Final = "id: this request has ended, and its record is of a time in which how was not kept for an operation"
-_UNAVAILABLE_ERRORS: Final = (RPCError, StoreFailure, DirectoryFailure, ApplicationError, RuntimeError, OSError)
-_LOGGER: Final = structlog.get_logger("countersign.nexus")
 
 
 @nexusrpc.service(name=SERVICE)
@@ -207,7 +153,7 @@ class SignaturesHandler:
     @sync_operation
     async def show(self, ctx: StartOperationContext, input: Any) -> RequestStanding:
         with errors_for_the_caller():
-            return of_shown(await self._shown(await self.ours(validated_input(_ID, input))))
+            return of_shown(await self._load_view(await self.find_own_request(validated_input(_ID, input))))
 
     @sync_operation
     async def cancel(self, ctx: StartOperationContext, input: Any) -> RequestStanding:
@@ -218,18 +164,18 @@ class SignaturesHandler:
                 raise HandlerError("reason: is missing", type=HandlerErrorType.BAD_REQUEST)
             if fault := reason_fault(cancel_input.reason, "what is given"):
                 raise HandlerError(f"reason: {fault.english}", type=HandlerErrorType.BAD_REQUEST)
-            workflow_name = await self.ours(cancel_input.id)
+            workflow_name = await self.find_own_request(cancel_input.id)
             if refusal := await self.end(workflow_name, cancel_input.reason, f"nexus-{ctx.request_id}"):
                 raise HandlerError(refusal, type=HandlerErrorType.CONFLICT)
-            view = await self._shown(workflow_name)
+            view = await self._load_view(workflow_name)
             # A closed workflow answers no update, without an error.
-            if view.status.ended and view.status is not Status.CANCELLED:
+            if view.status.has_ended and view.status is not Status.CANCELLED:
                 raise HandlerError(f"too late: the request is {view.status}", type=HandlerErrorType.CONFLICT)
-            if view.trouble is not None and RunStatus(view.trouble).broken_off and not view.status.ended:
+            if view.trouble is not None and RunStatus(view.trouble).broken_off and not view.status.has_ended:
                 raise HandlerError(_BROKEN_OFF, type=HandlerErrorType.CONFLICT)
             return of_shown(view)
 
-    async def ours(self, id: str) -> WorkflowName:
+    async def find_own_request(self, id: str) -> WorkflowName:
         """The request of this id, if it came through this operation's endpoint."""
         workflow_name = WorkflowName(Kind.REQUEST, id)
         if not is_request_id(id) or await self._origin(workflow_name) != origin():
@@ -239,14 +185,14 @@ class SignaturesHandler:
     async def end(self, workflow_name: WorkflowName, reason: str, op: str) -> str | None:
         """End it, once for each `op`; the reason if it is too late."""
         cancellation = Cancellation(actor=origin(), known_by=KnownBy.NEXUS, reason=reason)
-        return await send_command(self.client, workflow_name.workflow_id, cancellation, op, within=ANSWERS_WITHIN)
+        return await send_command(self.client, workflow_name.workflow_id, cancellation, op, time_limit=ANSWERS_WITHIN)
 
     async def settlement(self, workflow_name: WorkflowName) -> Settlement:
         """By its record; UNAVAILABLE while there is none, CONFLICT if its version is too old."""
         record = await self._record(workflow_name)
         if record is None:
             raise HandlerError("its record is not there", type=HandlerErrorType.UNAVAILABLE)
-        if not isinstance(record.settled, Settled):
+        if not isinstance(record.settled, SettledRequest):
             raise HandlerError(_TOO_OLD, type=HandlerErrorType.CONFLICT)
         return of_settled(record.settled)
 
@@ -257,11 +203,32 @@ class SignaturesHandler:
     async def _origin(self, workflow_name: WorkflowName) -> str | None:
         if record := await self._record(workflow_name):
             return record.origin
-        run = await executions.found(self.client, workflow_name.workflow_id)
+        run = await executions.find_run(self.client, workflow_name.workflow_id)
         return await run.memo(MEMO_ORIGIN) if run else None
 
-    async def _shown(self, workflow_name: WorkflowName) -> RequestShow:
-        return await lookup.look(self.client, self.store, workflow_name.id, within=ANSWERS_WITHIN)
+    async def _load_view(self, workflow_name: WorkflowName) -> RequestShow:
+        return await lookup.look(self.client, self.store, workflow_name.id, time_limit=ANSWERS_WITHIN)
+
+
+def _caller_line(fault: Fault) -> str:
+    own_steps = takewhile(lambda step: step.partition("[")[0] in _fields(), fault.path.split("."))
+    return f"{'.'.join(own_steps) or NAME}: {_without_values(fault.message)}"
+
+
+@cache
+def _fields() -> frozenset[str]:
+    """All field names; other steps of a path are the caller's words."""
+    schema = RequestFile.model_json_schema()
+    return frozenset(name for part in (schema, *schema["$defs"].values()) for name in part.get("properties", ())) | {
+        "pdf"
+    }
+
+
+def _without_values(message: Message) -> str:
+    """The sentence if its values are ours or sizes, else its code."""
+    if message.code in _OUR_VALUES or all(isinstance(value, int) for value in message.values.values()):
+        return message.english
+    return f"is not right ({message.code})"
 
 
 class RequestSignature(TemporalOperationHandler[Any, Settlement]):
@@ -299,7 +266,9 @@ class RequestSignature(TemporalOperationHandler[Any, Settlement]):
         with errors_for_the_caller():
             workflow_name = named(options.workflow_id)
             if workflow_name is not None and workflow_name.kind.spec.document:
-                await self._service.end(await self._service.ours(workflow_name.id), _CALLER_LEFT, "nexus-operation")
+                await self._service.end(
+                    await self._service.find_own_request(workflow_name.id), _CALLER_LEFT, "nexus-operation"
+                )
 
 
 def origin() -> str:
@@ -343,7 +312,7 @@ def validated_input(as_type: TypeAdapter[Given], input: object) -> Given:
         raise HandlerError(lines, type=HandlerErrorType.BAD_REQUEST) from None
 
 
-def of_settled(settled: Settled) -> Settlement:
+def of_settled(settled: SettledRequest) -> Settlement:
     return _SETTLEMENT.validate_python(settled.model_dump(mode="json"))
 
 
@@ -362,5 +331,35 @@ def of_shown(view: RequestShow) -> RequestStanding:
     )
 
 
-def _instant(at: datetime | None) -> str | None:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at else None
+def _plain(content: dict[str, Any]) -> PlainFile:
+    return PlainFile(NAME, Path(), Parsed(content, {}, ()))
+
+
+def _unsupported_fields(content: dict[str, Any]) -> Iterator[tuple[FieldPath, Message]]:
+    document, policy = content.get("document"), content.get("policy")
+    if isinstance(document, dict) and "file" in document:
+        yield ("document", "file"), FileFault.NO_FILE_IN_CALL.to_message()
+    if isinstance(document, dict) and "pdf" in document and not document.get("name"):
+        yield ("document", "name"), FileFault.MISSING.to_message()
+    for position, signer in enumerate(maps(content, "signers")):
+        if "person" not in signer:
+            yield ("signers", position), FileFault.NO_PERSON_ID.to_message()
+    if "subscribers" in content:
+        yield ("subscribers",), FileFault.HEARD_BY_ANSWER.to_message()
+    if isinstance(policy, dict) and "handoff" in policy:
+        yield ("policy", "handoff"), FileFault.HEARD_BY_ANSWER.to_message()
+
+
+def _pdf(text: object) -> bytes:
+    if not isinstance(text, str):
+        raise FileFault.NOT_BASE64.error()
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise FileFault.NOT_BASE64.error() from None
+    check_pdf(content, PDF_MEGABYTES_AT_MOST)
+    return content
+
+
+def _instant(instant: datetime | None) -> str | None:
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z") if instant else None

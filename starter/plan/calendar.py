@@ -18,12 +18,12 @@ from activities.people.devices import KnownDevice
 from activities.people.directory import Directory, UnknownPerson
 from activities.people.ids import position_of, stands_in_full
 from activities.people.person import Person, PushDevice, SignersFile
-from activities.policies.cascade import REQUEST, Resolved
+from activities.policies.cascade import REQUEST, ResolvedPolicy
 from activities.schedule.planner import PolicyPlanner
 from activities.temporal import executions as runs
 from activities.temporal.executions import RunStatus
 from starter.errors import Refusal
-from starter.plan.rehearsal import Happening, Rehearsal
+from starter.plan.rehearsal import Rehearsal, RehearsedEvent
 from starter.queries.filters import request_id
 from starter.temporal.connection import Context
 from workflows import names
@@ -36,7 +36,6 @@ from workflows.model.schedule import ActionType, PlanningInput, Reason, Schedule
 from workflows.model.subject import Participant, Status
 
 _SIGNING: Final = re.compile(r"([A-Za-z0-9._-]{1,100})@\+([1-9][0-9]{0,3}[mhdw])")
-
 _MORNING: Final = time(9)
 _FIELDS: Final[Mapping[ActionType | None, str]] = {
     ActionType.REMIND: "reminders.every",
@@ -48,9 +47,10 @@ _FIELDS: Final[Mapping[ActionType | None, str]] = {
     ActionType.EXPIRE: "grace",
 }
 """The policy field behind each kind of action."""
+_WITHIN: Final = timedelta(seconds=5)
 
 
-class _Explained(Model):
+class _WithReasons(Model):
     """With reasons, in JSON also as a sentence."""
 
     reasons: tuple[Message, ...]
@@ -62,7 +62,7 @@ class _Explained(Model):
         return join_english(self.reasons)
 
 
-class PlanLine(_Explained):
+class PlanLine(_WithReasons):
     """`local` is on the clock of `zone`: the recipient's, unless one was given."""
 
     at: AwareDatetime
@@ -153,12 +153,6 @@ def signing(texts: Sequence[str]) -> dict[str, str]:
     return duration_by_signer
 
 
-def _at_position(typed: str, people: Sequence[Participant]) -> str:
-    """The id at the position of `signer-2`; other words unchanged."""
-    position = position_of(typed)
-    return people[position - 1].person if position and position <= len(people) else typed
-
-
 def zone_of(name: str | None) -> ZoneInfo | None:
     """`ValueError` if there is no such zone."""
     return ZoneInfo(known_zone(name)) if name else None
@@ -225,78 +219,18 @@ def policy_fields(policy: Policy) -> Iterator[tuple[str, Any]]:
     return _fields(policy.model_dump(mode="json", by_alias=True))
 
 
-def _growing_prefixes(signing: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    names = list(signing)
-    for count in range(len(names) + 1):
-        yield {name: signing[name] for name in names[:count]}
-
-
-async def _branch(
-    prepared: PreparedRequest,
-    directory: Directory,
-    starts_at: datetime,
-    signing: Mapping[str, str],
-    zone: ZoneInfo | None,
-    *,
-    reviewed: bool = True,
-) -> Branch:
-    rehearsal = Rehearsal(prepared.request, starts_at, directory, signing, reviewed=reviewed)
-    outcome, happenings = await rehearsal.play()
-    lines = []
-    for happening in happenings:
-        local_zone = zone or (await directory.person(happening.to, prepared.request.brief.workflow_id)).tz
-        lines.append(line_of(happening, local_zone, _layer(happening, prepared)))
-    reviewers = frozenset(reviewer.person for reviewer in prepared.request.brief.reviewers)
-    title = _branch_title(signing, outcome, reviewers) if reviewed else "nobody reviews it"
-    return Branch(says=title, outcome=outcome, lines=tuple(lines))
-
-
-def _branch_title(signing: Mapping[str, str], outcome: Status, reviewers: frozenset[str]) -> str:
-    if not signing:
-        return "its reviewers approve it, and nobody else acts" if reviewers else "nobody acts"
-    actions = ", ".join(
-        f"{person} {'approves' if person in reviewers else 'signs'} after {duration_words(duration)}"
-        for person, duration in signing.items()
-    )
-    return actions if outcome is Status.SIGNED else f"{actions}, then nobody acts"
-
-
-def line_of(happening: Happening, zone: ZoneInfo, layer: str | None = None) -> PlanLine:
+def line_of(happening: RehearsedEvent, zone: ZoneInfo, layer: str | None = None) -> PlanLine:
     return PlanLine(
         at=happening.at,
         local=happening.at.astimezone(zone).isoformat(timespec="minutes"),
         zone=zone.key,
         stage=happening.stage,
-        person=happening.about,
+        person=happening.person,
         to=happening.to,
         reasons=happening.reasons,
         layer=layer,
         suppressed=happening.suppressed,
     )
-
-
-def _layer(happening: Happening, prepared: PreparedRequest) -> str | None:
-    """The layer that causes it; a due date of the request itself is above them all."""
-    field = "reminders.first" if happening.stage == stages.reminder(1) else _FIELDS.get(happening.kind)
-    if happening.kind is ActionType.EXPIRE and prepared.request.policy.grace == WHEN_DUE:
-        return REQUEST if prepared.request.due is not None else prepared.resolved.layer("window")
-    return prepared.resolved.layer(field) if field else None
-
-
-def _values(resolved: Resolved) -> Iterator[PolicyValue]:
-    for field, value in policy_fields(resolved.policy):
-        yield PolicyValue(field=field, value=value, layer=resolved.layer(field))
-
-
-def _fields(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _fields(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-_WITHIN: Final = timedelta(seconds=5)
 
 
 class ChangeKindOfAction(StrEnum):
@@ -305,7 +239,7 @@ class ChangeKindOfAction(StrEnum):
     MOVED = "moved"
 
 
-class ScheduleChange(_Explained):
+class ScheduleChange(_WithReasons):
     """A changed notice: `before` and `after` are its instants."""
 
     what: ChangeKindOfAction
@@ -356,6 +290,69 @@ async def compare(context: Context, prepared: PreparedRequest, directory: Direct
             )
         ),
     )
+
+
+def _at_position(typed: str, people: Sequence[Participant]) -> str:
+    """The id at the position of `signer-2`; other words unchanged."""
+    position = position_of(typed)
+    return people[position - 1].person if position and position <= len(people) else typed
+
+
+def _growing_prefixes(signing: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    names = list(signing)
+    for count in range(len(names) + 1):
+        yield {name: signing[name] for name in names[:count]}
+
+
+async def _branch(
+    prepared: PreparedRequest,
+    directory: Directory,
+    starts_at: datetime,
+    signing: Mapping[str, str],
+    zone: ZoneInfo | None,
+    *,
+    reviewed: bool = True,
+) -> Branch:
+    rehearsal = Rehearsal(prepared.request, starts_at, directory, signing, reviewed=reviewed)
+    outcome, happenings = await rehearsal.play()
+    lines = []
+    for happening in happenings:
+        local_zone = zone or (await directory.person(happening.to, prepared.request.brief.workflow_id)).tz
+        lines.append(line_of(happening, local_zone, _layer(happening, prepared)))
+    reviewers = frozenset(reviewer.person for reviewer in prepared.request.brief.reviewers)
+    title = _branch_title(signing, outcome, reviewers) if reviewed else "nobody reviews it"
+    return Branch(says=title, outcome=outcome, lines=tuple(lines))
+
+
+def _branch_title(signing: Mapping[str, str], outcome: Status, reviewers: frozenset[str]) -> str:
+    if not signing:
+        return "its reviewers approve it, and nobody else acts" if reviewers else "nobody acts"
+    actions = ", ".join(
+        f"{person} {'approves' if person in reviewers else 'signs'} after {duration_words(duration)}"
+        for person, duration in signing.items()
+    )
+    return actions if outcome is Status.SIGNED else f"{actions}, then nobody acts"
+
+
+def _layer(happening: RehearsedEvent, prepared: PreparedRequest) -> str | None:
+    """The layer that causes it; a due date of the request itself is above them all."""
+    field = "reminders.first" if happening.stage == stages.reminder(1) else _FIELDS.get(happening.kind)
+    if happening.kind is ActionType.EXPIRE and prepared.request.policy.grace == WHEN_DUE:
+        return REQUEST if prepared.request.due is not None else prepared.resolved.layer("window")
+    return prepared.resolved.layer(field) if field else None
+
+
+def _values(resolved: ResolvedPolicy) -> Iterator[PolicyValue]:
+    for field, value in policy_fields(resolved.policy):
+        yield PolicyValue(field=field, value=value, layer=resolved.layer(field))
+
+
+def _fields(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _fields(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 async def _planning(context: Context, id: str) -> PlanningInput:

@@ -22,7 +22,7 @@ from activities.people.directory import Company
 from activities.people.person import Person, Reachable, SignersFile
 from activities.records.audiences import Member, MemberRow
 from starter.plan.calendar import PlanLine, PlannedDirectory, line_of
-from starter.plan.rehearsal import Happening, Rehearsal
+from starter.plan.rehearsal import Rehearsal, RehearsedEvent
 from starter.temporal.rates import OF_RECEIVER
 from workflows.campaign.state import CampaignState
 from workflows.follow_up.notification_types import NotificationType, is_nudge
@@ -111,11 +111,11 @@ async def plan(
     """The plan of a checked campaign that starts at `starts_at`; `FileFaults` for one that is over by then."""
     if prepared.overdue is not None:
         raise prepared.overdue
-    campaign = prepared.given.campaign
-    audience = await _Audience.of(prepared, directory, max(starts_at, campaign.opens_at))
+    campaign = prepared.workflow_input.campaign
+    audience = await _Audience.from_prepared(prepared, directory, max(starts_at, campaign.opens_at))
     typical, alike = audience.typical
     heard = await _member_events(typical, prepared, directory, audience.opens_at) if typical else []
-    preview = await audience.who(directory)
+    preview = await audience.preview_audience(directory)
     owner = await directory.person(campaign.requester)
     campaign_events = _campaign_events(prepared, audience, owner, preview.managers)
     happenings = sorted([*campaign_events, *heard], key=lambda happening: happening.at)
@@ -147,7 +147,7 @@ class _AskedMember(NamedTuple):
     full: Reachable | None
 
     @classmethod
-    async def of(
+    async def from_row(
         cls, row: MemberRow, prepared: PreparedCampaign, directory: Company, registered: frozenset[str]
     ) -> Self:
         if full := prepared.rows.people.get(row.person):
@@ -168,57 +168,57 @@ class _Audience:
     """The audience as frozen now, and the time span in which absences matter."""
 
     rows: Sequence[MemberRow]
-    asked: Sequence[_AskedMember]
+    members: Sequence[_AskedMember]
     opens_at: datetime
     closes_at: datetime
 
     @classmethod
-    async def of(cls, prepared: PreparedCampaign, directory: Company, opens_at: datetime) -> Self:
-        campaign = prepared.given.campaign
+    async def from_prepared(cls, prepared: PreparedCampaign, directory: Company, opens_at: datetime) -> Self:
+        campaign = prepared.workflow_input.campaign
         frozen = await rows.audience(campaign.source, prepared.rows, directory)
         registered = await directory.registered()
         members, sound = list[_AskedMember](), [row for row in frozen if not row.says]
         for number, row in enumerate(sound):
-            members.append(await _AskedMember.of(row, prepared, directory, registered))
+            members.append(await _AskedMember.from_row(row, prepared, directory, registered))
             if number % _STRIDE == 0:
                 await asyncio.sleep(0)
         return cls(frozen, members, opens_at, CampaignState.begin(campaign, opens_at).closes_at or opens_at)
 
     @property
     def by_phone(self) -> int:
-        return sum(member.has_phone for member in self.asked)
+        return sum(member.has_phone for member in self.members)
 
     @property
     def by_mail(self) -> int:
-        return len(self.asked) - self.by_phone
+        return len(self.members) - self.by_phone
 
     @property
     def typical(self) -> tuple[_AskedMember | None, int]:
         """A present member with the most common working days, and how many share them."""
-        present_members = [member for member in self.asked if not self._absences(member)] or self.asked
+        present_members = [member for member in self.members if not self._absences(member)] or self.members
         if not present_members:
             return None, 0
         [(calendar, _)] = Counter(member.calendar for member in present_members).most_common(1)
-        alike = sum(member.calendar == calendar for member in self.asked)
+        alike = sum(member.calendar == calendar for member in self.members)
         return next(member for member in present_members if member.calendar == calendar), alike
 
     def _absences(self, member: _AskedMember) -> list[tuple[datetime, datetime]]:
         return [(begin, end) for begin, end in member.person.absences if begin < self.closes_at and end > self.opens_at]
 
-    async def who(self, directory: Company) -> AudiencePreview:
-        managers = await directory.places({member.row.manager for member in self.asked if member.row.manager})
+    async def preview_audience(self, directory: Company) -> AudiencePreview:
+        managers = await directory.places({member.row.manager for member in self.members if member.row.manager})
         return AudiencePreview(
             rows=len(self.rows),
-            asked=len(self.asked),
+            asked=len(self.members),
             by_phone=self.by_phone,
             by_mail=self.by_mail,
             managers=len(managers),
             errors=tuple(NotedRow.from_message(row, fault) for row in self.rows if (fault := row.fault)),
-            not_reached=tuple(self._away()),
+            not_reached=tuple(self._list_unreached()),
         )
 
-    def _away(self) -> Iterator[NotedRow]:
-        for member in self.asked:
+    def _list_unreached(self) -> Iterator[NotedRow]:
+        for member in self.members:
             for begin, end in self._absences(member):
                 if begin <= self.opens_at and end >= self.closes_at:
                     last = end.astimezone(member.person.tz).date()
@@ -227,45 +227,49 @@ class _Audience:
 
 async def _member_events(
     asked_member: _AskedMember, prepared: PreparedCampaign, directory: Company, opens_at: datetime
-) -> list[Happening]:
+) -> list[RehearsedEvent]:
     """What a member who never acts would hear; the campaign reports the end."""
-    campaign_request, member = prepared.given, Member(asked_member.row, prepared.given.campaign.due)
-    request = request_of(campaign_request.campaign, campaign_request.fingerprint, member, asked_member.full).given
-    planned_directory = PlannedDirectory(directory, SignersFile.of([asked_member.full], [asked_member.row.person]))
+    campaign_request, member = prepared.workflow_input, Member(asked_member.row, prepared.workflow_input.campaign.due)
+    request = request_of(
+        campaign_request.campaign, campaign_request.fingerprint, member, asked_member.full
+    ).workflow_input
+    planned_directory = PlannedDirectory(
+        directory, SignersFile.dump_signers([asked_member.full], [asked_member.row.person])
+    )
     _, happened = await Rehearsal(request, opens_at, planned_directory, {}).play()
     due_at = (await Rehearsal(request, opens_at, planned_directory, {}).first_schedule()).due_at
     signer = request.brief.people[0].person
     theirs = [happening for happening in happened if happening.to == signer and happening.kind is not ActionType.EXPIRE]
-    theirs.append(Happening(due_at, DUE, signer, signer, (PlanReason.WINDOW_ENDS.to_message(),)))
-    return [replace(happening, about=asked_member.row.person, to=asked_member.row.person) for happening in theirs]
+    theirs.append(RehearsedEvent(due_at, DUE, signer, signer, (PlanReason.WINDOW_ENDS.to_message(),)))
+    return [replace(happening, person=asked_member.row.person, to=asked_member.row.person) for happening in theirs]
 
 
-def _nudges(heard: Sequence[Happening]) -> int:
+def _nudges(heard: Sequence[RehearsedEvent]) -> int:
     return sum(is_nudge(happening.stage) and happening.suppressed is None for happening in heard)
 
 
 def _campaign_events(
     prepared: PreparedCampaign, audience: _Audience, owner: Person, managers: int
-) -> Iterator[Happening]:
+) -> Iterator[RehearsedEvent]:
     """The campaign's own actions: opening, daily checks with notices, closing."""
     opens_at = audience.opens_at
-    course = CampaignState.begin(prepared.given.campaign.replace(opens_at=opens_at), opens_at)
-    yield Happening(opens_at, OPENS, EVERYBODY, EVERYBODY, (PlanReason.AUDIENCE_FROZEN.to_message(),))
+    course = CampaignState.begin(prepared.workflow_input.campaign.replace(opens_at=opens_at), opens_at)
+    yield RehearsedEvent(opens_at, OPENS, EVERYBODY, EVERYBODY, (PlanReason.AUDIENCE_FROZEN.to_message(),))
     while course.look_due_at < audience.closes_at:
         checked_at, day = course.look_due_at, course.daily.days + 1
         if course.weekly:
             weekly = (PlanReason.WEEKLY.to_message(),)
-            yield Happening(checked_at, f"{NotificationType.PROGRESS}-{day}", owner.id, owner.id, weekly)
+            yield RehearsedEvent(checked_at, f"{NotificationType.PROGRESS}-{day}", owner.id, owner.id, weekly)
         if managers and digest_is_due(checked_at.astimezone(owner.tz).date(), course.window.everybodys_due):
             of_their_people = (PlanReason.OF_THEIR_PEOPLE.to_message(),)
-            yield Happening(checked_at, f"{NotificationType.DIGEST}-{day}", MANAGERS, MANAGERS, of_their_people)
-        course = course.within("daily", days=day)
-    yield Happening(audience.closes_at, CLOSES, owner.id, owner.id, (PlanReason.RECORD_MADE.to_message(),))
+            yield RehearsedEvent(checked_at, f"{NotificationType.DIGEST}-{day}", MANAGERS, MANAGERS, of_their_people)
+        course = course.update_part("daily", days=day)
+    yield RehearsedEvent(audience.closes_at, CLOSES, owner.id, owner.id, (PlanReason.RECORD_MADE.to_message(),))
 
 
 def _estimates(audience: _Audience, nudges: int, calls_a_second: float, size: int) -> Iterator[CallEstimate]:
     """Calls if the file is uploaded for each member, and for a template: as many, but no bytes."""
-    asked_count, by_phone, by_mail = len(audience.asked), audience.by_phone, audience.by_mail
+    asked_count, by_phone, by_mail = len(audience.members), audience.by_phone, audience.by_mail
     opening = asked_count * CALLS_TO_CREATE  # Callbacks replace further reads.
     of_mail = CALLS_TO_READ + CALLS_ABOUT_BOUNCES + CALLS_TO_MAIL_AGAIN
     call_count = opening + nudges * (by_phone * CALLS_TO_READ + by_mail * of_mail)

@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime
 
-from activities.calendar.calendar import after
+from activities.calendar.calendar import add_duration
 from activities.launch.request_file import PreparedRequest
 from activities.launch.task_file import PreparedTask
 from activities.onboarding.intake import PreparedOnboarding
 from activities.people.directory import Directory
 from activities.schedule.planner import PolicyPlanner
 from starter.plan.calendar import PlanLine, PlannedDirectory, line_of
-from starter.plan.rehearsal import Happening, Rehearsal
+from starter.plan.rehearsal import Rehearsal, RehearsedEvent
 from workflows.follow_up.input import planning_of
 from workflows.follow_up.notification_types import NotificationType
 from workflows.model.base import Model
@@ -30,14 +30,14 @@ _DONE: Final = "done"
 _NOTICE: Final = "notice"
 
 
-class Assumed(Model):
+class Assumptions(Model):
     """How long after their turn people act."""
 
     signed_after: str
     done_after: str
 
     @property
-    def words(self) -> str:
+    def describe(self) -> str:
         signed_after, done_after = duration_words(self.signed_after), duration_words(self.done_after)
         return f"everybody signs after {signed_after} and does their part after {done_after}"
 
@@ -70,22 +70,22 @@ class OnboardingPlan(Model):
     kind: str
     customer: str
     at: AwareDatetime
-    assumed: Assumed
+    assumed: Assumptions
     ends_at: AwareDatetime
     stages: tuple[PlannedStage, ...]
 
 
 async def plan(
-    prepared: PreparedOnboarding, directory: Directory, starts_at: datetime, assumed: Assumed, zone: ZoneInfo | None
+    prepared: PreparedOnboarding, directory: Directory, starts_at: datetime, assumed: Assumptions, zone: ZoneInfo | None
 ) -> OnboardingPlan:
     """The calendar of a checked onboarding that starts at `starts_at`; `FileFaults` if a part is over by then."""
     if prepared.overdue is not None:
         raise prepared.overdue
     calendar, stages, now = _Calendar(prepared, directory, assumed, zone), [], starts_at
-    for stage in prepared.given.stages:
+    for stage in prepared.workflow_input.stages:
         stages.append(await calendar.stage(stage, now))
         now = stages[-1].ends_at
-    onboarding = prepared.given.onboarding
+    onboarding = prepared.workflow_input.onboarding
     return OnboardingPlan(
         id=onboarding.id,
         kind=onboarding.kind,
@@ -99,7 +99,7 @@ async def plan(
 
 class _Calendar:
     def __init__(
-        self, prepared: PreparedOnboarding, directory: Directory, assumed: Assumed, zone: ZoneInfo | None
+        self, prepared: PreparedOnboarding, directory: Directory, assumed: Assumptions, zone: ZoneInfo | None
     ) -> None:
         self._prepared = prepared
         self._directory = directory
@@ -119,9 +119,11 @@ class _Calendar:
                 return await self._task(plan, task, begins_at)
             case _:
                 begins = (PlanReason.STAGE_BEGINS.to_message(),)
-                happenings = (Happening(begins_at, _NOTICE, person, person, begins) for person in plan.asked)
+                happenings = (RehearsedEvent(begins_at, _NOTICE, person, person, begins) for person in plan.asked)
                 planned_directory = PlannedDirectory(self._directory, self._prepared.people)
-                lines = await self._lines(happenings, planned_directory, self._prepared.given.subject.workflow_id)
+                lines = await self._lines(
+                    happenings, planned_directory, self._prepared.workflow_input.subject.workflow_id
+                )
                 return _planned(plan, None, begins_at, Status.DONE, lines)
 
     async def _agreement(self, plan: PartPlan, prepared: PreparedRequest, begins_at: datetime) -> PlannedPart:
@@ -135,25 +137,25 @@ class _Calendar:
         return _planned(plan, due_at, ends_at, outcome, lines)
 
     async def _task(self, plan: PartPlan, prepared: PreparedTask, begins_at: datetime) -> PlannedPart:
-        request, planned_directory = prepared.given, PlannedDirectory(self._directory, prepared.people)
+        request, planned_directory = prepared.workflow_input, PlannedDirectory(self._directory, prepared.people)
         task = request.task
         planning = planning_of(request, request.subject, TaskState.begin(task, begins_at), begins_at)
         schedule = await PolicyPlanner(planned_directory).calendar(planning)
         first = await planned_directory.person(task.people[0].person, task.workflow_id)
-        done_at = after(begins_at, self._assumed.done_after, first.tz)
+        done_at = add_duration(begins_at, self._assumed.done_after, first.tz)
         theirs = (PlanReason.THEIR_TURN.to_message(),)
         happened = [
-            Happening(begins_at, NotificationType.READY, assignee.person, assignee.person, theirs)
+            RehearsedEvent(begins_at, NotificationType.READY, assignee.person, assignee.person, theirs)
             for assignee in task.people
         ]
-        happened += [Happening.planned(action) for action in schedule.actions if action.at < done_at]
+        happened += [RehearsedEvent.planned(action) for action in schedule.actions if action.at < done_at]
         later = (PlanReason.DONE_LATER.to_message(span=self._assumed.done_after),)
-        happened.append(Happening(done_at, _DONE, first.id, task.requester, later))
+        happened.append(RehearsedEvent(done_at, _DONE, first.id, task.requester, later))
         lines = await self._lines(happened, planned_directory, task.workflow_id)
         return _planned(plan, schedule.due_at, done_at, Status.DONE, lines)
 
     async def _lines(
-        self, happened: Iterable[Happening], directory: Directory, workflow_id: str
+        self, happened: Iterable[RehearsedEvent], directory: Directory, workflow_id: str
     ) -> tuple[PlanLine, ...]:
         return tuple(
             [

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
 
-from activities.calendar.calendar import after
+from activities.calendar.calendar import add_duration
 from activities.core_signature.signers import CoreStandIns
 from activities.people.directory import Directory
 from activities.schedule.planner import PolicyPlanner
@@ -15,10 +15,10 @@ from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.notifications import alerts, announcement, nudges
 from workflows.model.commands import ReviewAnswer
 from workflows.model.messages import Message
-from workflows.model.notifications import Channel, Delivered, NotificationOrder, NotificationOutcome
+from workflows.model.notifications import Channel, DeliveryResult, NotificationOrder, NotificationOutcome
 from workflows.model.plan_reasons import PlanReason
 from workflows.model.schedule import ActionType, Reason, Schedule, ScheduledAction
-from workflows.model.signature import DocumentSeen, SignerSeen, SignerState, Substitution
+from workflows.model.signature import ReportedDocument, ReportedSigner, SignerState, Substitution
 from workflows.model.subject import Role, Status, Subject
 from workflows.model.timeline import Reassignment
 from workflows.signature.review import review
@@ -35,14 +35,14 @@ _UNPLANNED: Final[Mapping[str, PlanReason]] = {
 
 
 @dataclass(frozen=True)
-class Happening:
+class RehearsedEvent:
     """A simulated event: `stage` as in the notification log, `to` is notified, `about` is the signer or reviewer. For
     a signature or an approval `to` is who acts.
     """
 
     at: datetime
     stage: str
-    about: str
+    person: str
     to: str
     reasons: tuple[Message, ...]
     kind: ActionType | None = None
@@ -76,18 +76,18 @@ class Rehearsal:
         self._directory = directory
         self._signing = signing
         self._progress = SignatureState.begin(request.brief, started_at)
-        self._happened: list[Happening] = []
+        self._happened: list[RehearsedEvent] = []
         self._handed: dict[str, ScheduledAction] = {}
-        self._left_out: dict[tuple[str, str], Happening] = {}
+        self._left_out: dict[tuple[str, str], RehearsedEvent] = {}
 
-    async def play(self) -> tuple[Status, tuple[Happening, ...]]:
+    async def play(self) -> tuple[Status, tuple[RehearsedEvent, ...]]:
         """How it ends, and everything until then in the order of time."""
         await self._review()
-        if not self._progress.status.ended:
+        if not self._progress.status.has_ended:
             await self._send()
-        while not self._progress.status.ended:
+        while not self._progress.status.has_ended:
             await self._follow_up()
-        happened = {(happening.stage, happening.about) for happening in self._happened}
+        happened = {(happening.stage, happening.person) for happening in self._happened}
         left_out = [happening for notice, happening in self._left_out.items() if notice not in happened]
         return self._progress.status, tuple(sorted([*self._happened, *left_out], key=lambda happening: happening.at))
 
@@ -98,7 +98,7 @@ class Rehearsal:
         return await self._agenda()
 
     async def _review(self) -> None:
-        while self._progress.round and not self._progress.status.ended:
+        while self._progress.round and not self._progress.status.has_ended:
             await self._follow_up()
 
     async def _send(self) -> None:
@@ -137,7 +137,7 @@ class Rehearsal:
             case next_step.Escalate(moments):
                 self._escalate(moments)
             case next_step.Expire(action):
-                self._happened.append(Happening.planned(action, self._now))
+                self._happened.append(RehearsedEvent.planned(action, self._now))
                 self._keep_suppressed(lambda _: True)
                 self._expire(action)
             case next_step.Wait(action) if action is not None:
@@ -172,7 +172,7 @@ class Rehearsal:
         late = [PlanReason.LATE.to_message()] if due_at is not None and self._now > due_at else []
         for person in people:
             self._note(SIGNED, person, PlanReason.AFTER_THEIR_TURN.to_message(span=self._signing[person]), *late)
-        signed = tuple(SignerSeen(person=person, state=self._signature_of(person)) for person in people)
+        signed = tuple(ReportedSigner(person=person, state=self._signature_of(person)) for person in people)
         self._observe(Status.SENT, signers=signed)
         if self._progress.slots.complete:
             self._observe(Status.SIGNED)
@@ -181,7 +181,7 @@ class Rehearsal:
             )
 
     def _note(self, stage: str, person: str, *reasons: Message) -> None:
-        self._happened.append(Happening(self._now, stage, person, person, reasons))
+        self._happened.append(RehearsedEvent(self._now, stage, person, person, reasons))
 
     def _escalate(self, moments: tuple[ScheduledAction, ...]) -> None:
         handed = tuple(filter(self._progress.hands_over, moments))
@@ -193,7 +193,7 @@ class Rehearsal:
         self._progress = self._progress.to_reassign(*reassignments).alerted(alerted, self._now)
 
     def _hand_over(self, reassignment: Reassignment) -> None:
-        self._happened.append(Happening.planned(self._handed[reassignment.from_], self._now))
+        self._happened.append(RehearsedEvent.planned(self._handed[reassignment.from_], self._now))
         self._progress = self._progress.reassigned(reassignment, self._now)
 
     def _announce(self, notices: tuple[NotificationOrder, ...]) -> None:
@@ -207,27 +207,27 @@ class Rehearsal:
         self._deliver(notices)
 
     def _notify(self, moments: tuple[ScheduledAction, ...], notices: tuple[NotificationOrder, ...]) -> None:
-        self._happened += [Happening.planned(action, self._now) for action in moments]
+        self._happened += [RehearsedEvent.planned(action, self._now) for action in moments]
         self._deliver(notices)
 
     def _deliver(self, notices: tuple[NotificationOrder, ...]) -> None:
         lines = (
-            Delivered(
+            DeliveryResult(
                 key=n.key, stage=n.stage, person=n.person, channel=Channel.PUSH, outcome=NotificationOutcome.ACCEPTED
             )
             for n in notices
         )
-        self._progress = self._progress.told(tuple(lines), self._now)
+        self._progress = self._progress.record_results(tuple(lines), self._now)
 
     def _keep_suppressed(self, is_over: Callable[[ScheduledAction], bool]) -> None:
         """Keep suppressed actions that are over, since the next plan no longer has them."""
         for action in self._progress.plan.schedule.dropped if self._progress.plan.schedule else ():
             if is_over(action):
-                self._left_out[action.stage, action.person] = Happening.planned(action)
+                self._left_out[action.stage, action.person] = RehearsedEvent.planned(action)
 
     def _observe(self, status: Status, **details: Any) -> None:
         self._progress = self._progress.observe(
-            DocumentSeen(document=_DOCUMENT, status=status, raw=status, **details), self._now
+            ReportedDocument(document=_DOCUMENT, status=status, raw=status, **details), self._now
         )
 
     async def _agenda(self) -> Schedule:
@@ -243,11 +243,11 @@ class Rehearsal:
                 acts_at_by_person |= {turn.person: max(due_at, self._now)} if self._reviewed and due_at else {}
             elif turn.person in self._signing:
                 zone = (await self._directory.person(turn.person, self._request.brief.workflow_id)).tz
-                acts_at_by_person[turn.person] = after(turn.since, self._signing[turn.person], zone)
+                acts_at_by_person[turn.person] = add_duration(turn.since, self._signing[turn.person], zone)
         return acts_at_by_person
 
     def _signature_of(self, person: str) -> SignerState:
-        signer = self._progress.slots.of(person)
+        signer = self._progress.slots.find(person)
         return SignerState.APPROVED if signer is not None and signer.role is Role.APPROVE else SignerState.SIGNED
 
     @property

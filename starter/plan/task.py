@@ -9,7 +9,7 @@ from activities.launch.task_file import PreparedTask
 from activities.people.directory import Directory
 from activities.schedule.planner import PolicyPlanner
 from starter.plan.calendar import PlanLine, PlannedDirectory, line_of
-from starter.plan.rehearsal import Happening
+from starter.plan.rehearsal import RehearsedEvent
 from workflows.follow_up.input import planning_of
 from workflows.follow_up.notification_types import NotificationType
 from workflows.model.base import Model
@@ -33,16 +33,18 @@ async def plan(prepared: PreparedTask, directory: Directory, starts_at: datetime
     """`FileFaults` for a task that is overdue by `starts_at`."""
     if prepared.overdue is not None:
         raise prepared.overdue
-    request, task = prepared.given, prepared.given.task
+    request, task = prepared.workflow_input, prepared.workflow_input.task
     planned_directory = PlannedDirectory(directory, prepared.people)
     planning = planning_of(request, request.subject, TaskState.begin(task, starts_at), starts_at)
     schedule = await PolicyPlanner(planned_directory).calendar(planning)
     theirs = (PlanReason.THEIR_TURN.to_message(),)
     ready_notices = [
-        Happening(starts_at, NotificationType.READY, assignee.person, assignee.person, theirs)
+        RehearsedEvent(starts_at, NotificationType.READY, assignee.person, assignee.person, theirs)
         for assignee in task.people
     ]
-    planned = [Happening.planned(action) for action in (*schedule.actions, *schedule.dropped) if action.at >= starts_at]
+    planned = [
+        RehearsedEvent.planned(action) for action in (*schedule.actions, *schedule.dropped) if action.at >= starts_at
+    ]
     happened = sorted([*ready_notices, *planned], key=lambda happening: happening.at)[:LINES_AT_MOST]
     lines = [
         line_of(happening, (await planned_directory.person(happening.to, task.workflow_id)).tz)

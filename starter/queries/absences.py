@@ -42,7 +42,7 @@ class AbsenceLine(Model):
     told_at: AwareDatetime | None = None
 
     @property
-    def words(self) -> str:
+    def describe(self) -> str:
         acts = f", {self.acts} acts" if self.acts else ""
         kinds = f", for {', '.join(self.kinds)}" if self.kinds else ""
         return f"{stamp(self.begins)} to {stamp(self.ends)}{acts}{kinds}"
@@ -67,7 +67,7 @@ class Absences:
         person = await self.directory.person(id)
         spans = [absence.span(person.tz) for absence in person.absent if not absence.was_entered]
         lines = [AbsenceLine(begins=begins, ends=ends) for begins, ends in spans if ends > now]
-        lines += map(_line, await self.context.store.absences.of(id, now))
+        lines += map(_line, await self.context.store.absences.for_person(id, now))
         is_away = any(line.begins <= now < line.ends for line in lines)
         return AbsencesShow(
             person=id, away=is_away, absences=tuple(sorted(lines, key=lambda line: (line.begins, line.ends)))
@@ -89,10 +89,10 @@ class Absences:
             await self._tell([entered.row])
         return await self.show(id, now)
 
-    async def end(self, id: str, by: str, now: datetime, absence: str = "") -> AbsencesShow:
+    async def end(self, id: str, actor: str, now: datetime, absence: str = "") -> AbsencesShow:
         """End all absences that were entered for a person, or one."""
         await self.directory.person(id)
-        ended_rows = await self.context.store.absences.end(id, by, now, absence)
+        ended_rows = await self.context.store.absences.end(id, actor, now, absence)
         self.directory.absences.forget()
         await self._tell(ended_rows)
         return await self.show(id, now)

@@ -16,7 +16,7 @@ from activities.records.outcomes import (
     MemberOutcome,
     MemberStatus,
     OutcomeGroup,
-    Tally,
+    OutcomeTally,
     lately,
     worst_first,
 )
@@ -43,13 +43,17 @@ _FEWEST: Final = 3
 _NOBODY: Final = 0.5
 """People."""
 _STEPS: Final = 24
+MINE_AT_MOST: Final = 1_000
+"""People read for one manager: the first of the audience."""
+SHOWN_AT_MOST: Final = 50
+"""Missing people of one page; Temporal is asked only about these."""
 
 
 class Point(NamedTuple):
     """How many had acknowledged by an instant."""
 
     at: datetime
-    done: float
+    done_count: float
 
 
 class Forecast(Model):
@@ -65,7 +69,7 @@ class Curve:
     campaign that has ended. `steps` are by when, oldest first, if it is to be drawn.
     """
 
-    done: int
+    done_count: int
     lately: int
     open: int
     opens_at: datetime
@@ -74,19 +78,19 @@ class Curve:
     steps: Sequence[Point] = ()
 
     @classmethod
-    def of(cls, tally: Tally, view: CampaignShow, closes_at: datetime, now: datetime | None) -> Self:
-        return cls(tally.counts.done, tally.lately, tally.counts.open, view.opens_at, closes_at, now)
+    def from_tally(cls, tally: OutcomeTally, view: CampaignShow, closes_at: datetime, now: datetime | None) -> Self:
+        return cls(tally.counts.done_count, tally.lately, tally.counts.open, view.opens_at, closes_at, now)
 
     async def drawn(self, lines: MemberLines) -> Self:
         """With its steps."""
-        steps = await lines.each(math.ceil(self.done / POINTS_AT_MOST) or 1)
+        steps = await lines.sample_acknowledgements(math.ceil(self.done_count / POINTS_AT_MOST) or 1)
         return replace(self, steps=[Point(reached_at, nth) for nth, reached_at in steps])
 
     def points(self) -> list[Point]:
         """A step at each acknowledgement from the opening until now, or the close; equal for equal lines."""
         ends_at = min(self.now, self.closes_at) if self.now else self.closes_at
         last = max(ends_at, self.steps[-1].at) if self.steps else ends_at
-        return [Point(self.opens_at, 0), *self.steps, Point(last, self.done)]
+        return [Point(self.opens_at, 0), *self.steps, Point(last, self.done_count)]
 
     @property
     def forecast(self) -> Forecast | None:
@@ -109,12 +113,12 @@ class Curve:
             time_left = self.closes_at - self.now
             for step in range(_STEPS + 1):
                 passed = time_left * (step / _STEPS)
-                yield Point(self.now + passed, self.done + self.open - self._missing(staying, passed))
+                yield Point(self.now + passed, self.done_count + self.open - self._missing(staying, passed))
 
     @property
     def _staying(self) -> float | None:
         """The share of the missing that is still missing after `LAST_DAYS`."""
-        if self.now is None or not self.open or self.now >= self.closes_at or self.done < _FEWEST:
+        if self.now is None or not self.open or self.now >= self.closes_at or self.done_count < _FEWEST:
             return None
         looked_at = self.now - lately(self.opens_at, self.now)
         if looked_at < _SOONEST:
@@ -134,7 +138,7 @@ class CampaignOverview(CampaignShow):
     forecast: Forecast | None = None
 
 
-def overview(view: CampaignShow, tally: Tally, curve: Curve | None = None) -> CampaignOverview:
+def overview(view: CampaignShow, tally: OutcomeTally, curve: Curve | None = None) -> CampaignOverview:
     return CampaignOverview(
         **dict(view),
         departments=worst_first(tally.departments),
@@ -147,21 +151,21 @@ def overview(view: CampaignShow, tally: Tally, curve: Curve | None = None) -> Ca
 class CampaignPicture:
     """A campaign and its members' lines; none before its audience is frozen."""
 
-    shown: CampaignShow
+    view: CampaignShow
     lines: MemberLines | None = field(default=None, repr=False)
     population: dict[str, Any] | None = field(default=None, repr=False)
     changes: Sequence[dict[str, Any]] = field(default=(), repr=False)
     order: CampaignOrder | None = field(default=None, repr=False)
     """Of one that runs: what its activities are told."""
 
-    async def tally(self) -> Tally:
-        return await self.lines.tally() if self.lines else Tally()
+    async def tally(self) -> OutcomeTally:
+        return await self.lines.tally() if self.lines else OutcomeTally()
 
     async def curve(self, now: datetime | None) -> Curve | None:
         """As of an instant, None for one that has ended; None before anybody is asked."""
-        if self.lines is None or self.shown.closes_at is None:
+        if self.lines is None or self.view.closes_at is None:
             return None
-        return Curve.of(await self.lines.tally(), self.shown, self.shown.closes_at, now)
+        return Curve.from_tally(await self.lines.tally(), self.view, self.view.closes_at, now)
 
     async def drawn(self, now: datetime | None) -> Curve | None:
         """The same with its steps."""
@@ -187,43 +191,17 @@ async def pictured(client: Client, store: Store, view: CampaignShow) -> Campaign
     return CampaignPicture(recounted(view, (await lines.tally()).counts, order.now), lines, order=order)
 
 
-async def _order(store: Store, view: CampaignShow) -> CampaignOrder | None:
-    """What its activities are told; None before its audience is frozen. `DocumentMissing` without its members."""
-    if view.frozen is None or view.campaign is None:
-        return None
-    is_ended = view.status.ended
-    order = CampaignOrder(
-        campaign=view.campaign,
-        frozen=view.frozen,
-        changed=view.changed,
-        changes=view.changes,
-        fingerprint=view.fingerprint,
-        asked=view.frozen.rows if is_ended else view.asked,
-        changes_asked=view.changes if is_ended else view.changes_asked,
-        now=datetime.now(UTC),
-    )
-    if not (await store.audiences.head(order.workflow_id))[0]:
-        raise DocumentMissing(view.frozen.sha256)
-    return order
-
-
-async def of(context: Context, typed: str) -> CampaignPicture:
+async def load_picture(context: Context, typed: str) -> CampaignPicture:
     """The same by an id as typed; `Unknown` suggests similar ids."""
     async with suggesting(context.client):
         return await picture(context.client, context.store, id_of(Kind.CAMPAIGN, typed))
 
 
-async def show(context: Context, typed: str, *, whole: bool = False) -> CampaignOverview:
-    campaign_picture = await of(context, typed)
-    view = await complete(context.store, campaign_picture.shown) if whole else campaign_picture.shown
-    curve = None if view.status.ended else await campaign_picture.curve(view.counted_at)
+async def show(context: Context, typed: str, *, in_full: bool = False) -> CampaignOverview:
+    campaign_picture = await load_picture(context, typed)
+    view = await complete(context.store, campaign_picture.view) if in_full else campaign_picture.view
+    curve = None if view.status.has_ended else await campaign_picture.curve(view.counted_at)
     return overview(view, await campaign_picture.tally(), curve)
-
-
-MINE_AT_MOST: Final = 1_000
-"""People read for one manager: the first of the audience."""
-SHOWN_AT_MOST: Final = 50
-"""Missing people of one page; Temporal is asked only about these."""
 
 
 @dataclass(frozen=True)
@@ -233,19 +211,19 @@ class MissingPeople:
     lines: MemberLines | None
     """None before anybody is asked."""
     counts: Counts
-    more: bool = False
-    ended: bool = False
+    has_more: bool = False
+    has_ended: bool = False
 
     @property
     def count(self) -> int:
         """How many are missing: of a campaign that has ended, who never acknowledged."""
-        return self.counts.wanted - self.counts.done if self.ended else self.counts.open
+        return self.counts.required_count - self.counts.done_count if self.has_ended else self.counts.open
 
     async def missing(self, first: int) -> list[MemberOutcome]:
         """A page of them; while it runs, earliest last day first."""
         if self.lines is None:
             return []
-        return await (self.lines.never_acknowledged if self.ended else self.lines.still_open)(first, SHOWN_AT_MOST)
+        return await (self.lines.never_acknowledged if self.has_ended else self.lines.still_open)(first, SHOWN_AT_MOST)
 
     async def faulty(self) -> list[MemberOutcome]:
         """Those who could not be asked, the first of them."""
@@ -269,24 +247,24 @@ class MissingMember:
 
     @property
     def state(self) -> MemberStatus:
-        if self.run and self.run.known.get(names.STATUS) == Status.VIEWED:
+        if self.run and self.run.search_attributes.get(names.STATUS) == Status.VIEWED:
             return MemberStatus.OPENED
         return MemberStatus(self.line.status)
 
     @property
     def can_be_reminded(self) -> bool:
         """Whether they were asked, and it is their turn."""
-        return self.run is not None and bool(self.run.known.all_of(names.WAITING_FOR))
+        return self.run is not None and bool(self.run.search_attributes.all_of(names.WAITING_FOR))
 
     @property
-    def since(self) -> datetime | None:
+    def waiting_since(self) -> datetime | None:
         """Since when they are asked."""
-        return self.run.known.get(names.TURN_AT) if self.run else None
+        return self.run.search_attributes.get(names.TURN_AT) if self.run else None
 
     @property
     def due_at(self) -> datetime | None:
         """Their due instant on their own calendar; None if only the day is known."""
-        return self.run.known.get(names.DUE_AT) if self.run else None
+        return self.run.search_attributes.get(names.DUE_AT) if self.run else None
 
     def overdue(self, now: datetime, today: date) -> bool:
         """`today` is the owner's date, for a member of whom only the day is known."""
@@ -305,11 +283,11 @@ async def managed(
         lines = store.outcomes.running(order)
     else:
         return None
-    places = await lines.below(manager, subordinates, MINE_AT_MOST + 1)
+    places = await lines.list_reports(manager, subordinates, MINE_AT_MOST + 1)
     if not places:
         return None
-    own_lines = lines.at(places[:MINE_AT_MOST])
-    return MissingPeople(own_lines, (await own_lines.tally()).counts, len(places) > MINE_AT_MOST, view.status.ended)
+    own_lines = lines.at_places(places[:MINE_AT_MOST])
+    return MissingPeople(own_lines, (await own_lines.tally()).counts, len(places) > MINE_AT_MOST, view.status.has_ended)
 
 
 async def looked_at(client: Client, lines: Sequence[MemberOutcome]) -> list[MissingMember]:
@@ -326,7 +304,7 @@ async def looked_at(client: Client, lines: Sequence[MemberOutcome]) -> list[Miss
 class SoFar:
     """How many have acknowledged of those asked, and how many still may."""
 
-    done: int
+    done_count: int
     all: int
     open: int
 
@@ -334,8 +312,8 @@ class SoFar:
 async def so_far(client: Client, view: CampaignShow) -> SoFar:
     """By the campaign's last count, and who has signed or ended since; reads no records."""
     counts = view.counts
-    if view.status.ended or view.frozen is None or view.counted_at is None:
-        return SoFar(counts.done, counts.wanted, counts.open)
+    if view.status.has_ended or view.frozen is None or view.counted_at is None:
+        return SoFar(counts.done_count, counts.required_count, counts.open)
     of_campaign = f"{names.PARENT.name} = '{Kind.CAMPAIGN.workflow_id(view.id)}'"
     since_count = f"CloseTime > '{view.counted_at.isoformat()}'"
     signed = (
@@ -343,4 +321,24 @@ async def so_far(client: Client, view: CampaignShow) -> SoFar:
     ).count
     living = await TemporalMemberVisibility(client).going_on(view.id)
     waiting = max(0, view.frozen.rows - view.asked)
-    return SoFar(min(counts.done + signed, counts.wanted), counts.wanted, living + waiting)
+    return SoFar(min(counts.done_count + signed, counts.required_count), counts.required_count, living + waiting)
+
+
+async def _order(store: Store, view: CampaignShow) -> CampaignOrder | None:
+    """What its activities are told; None before its audience is frozen. `DocumentMissing` without its members."""
+    if view.frozen is None or view.campaign is None:
+        return None
+    is_ended = view.status.has_ended
+    order = CampaignOrder(
+        campaign=view.campaign,
+        frozen=view.frozen,
+        changed=view.changed,
+        changes=view.changes,
+        fingerprint=view.fingerprint,
+        asked=view.frozen.rows if is_ended else view.asked,
+        changes_asked=view.changes if is_ended else view.changes_asked,
+        now=datetime.now(UTC),
+    )
+    if not (await store.audiences.head(order.workflow_id))[0]:
+        raise DocumentMissing(view.frozen.sha256)
+    return order

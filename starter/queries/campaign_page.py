@@ -27,7 +27,7 @@ async def pieces(report: CampaignReport) -> AsyncIterator[str]:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"minute": _minute, "words": _words}
+    environment.filters |= {"minute": _minute, "words": _spell_out}
     counts = report.tally.counts
     page = environment.get_template("report.html").render(
         report=report,
@@ -40,7 +40,7 @@ async def pieces(report: CampaignReport) -> AsyncIterator[str]:
             if groups
         ],
         policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'",
-        chart=campaign_chart(report.shown, report.curve, report.tally.counts),
+        chart=campaign_chart(report.view, report.curve, report.tally.counts),
         # Our own markup: must not be escaped.
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
@@ -59,7 +59,7 @@ def _minute(instant: str) -> str:
     return instant[:16].replace("T", " ")
 
 
-def _words(name: str) -> str:
+def _spell_out(name: str) -> str:
     return name.replace("_", " ")
 
 

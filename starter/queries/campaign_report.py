@@ -18,7 +18,7 @@ from activities.errors import did_you_mean
 from activities.files.table import text
 from activities.people.directory import Directory, DirectoryFailure
 from activities.people.ids import stands_in_full
-from activities.records.outcomes import MemberOutcome, MemberStatus, Tally
+from activities.records.outcomes import MemberOutcome, MemberStatus, OutcomeTally
 from activities.records.store import Store
 from activities.records.user_texts import ERASED, words_of
 from starter.errors import Refusal
@@ -31,43 +31,49 @@ from workflows.model.rejections import Rejection
 from workflows.model.views import CampaignShow
 
 DEFAULT: Final = ("name", "email")
+COLUMNS: Final = (
+    *("person", "request", "status", "sent_at", "signed_at", "late", "reminders", "reason"),
+    *("row", "department", "manager", "due"),
+)
+"""Outside contract: they stay, in this order; more may follow."""
+_INSTANTS: Final = ("sent_at", "signed_at", "due")
 
 
 @dataclass(frozen=True)
-class Names:
+class NameColumns:
     """Columns of names, and their cells by id; empty for `--no-names`."""
 
     columns: tuple[str, ...] = ()
-    known: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    names_by_person: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     async def add(self, people: Iterable[str], directory: Directory | None) -> None:
         """Those of the directory."""
         for person in people if directory else ():
-            if directory and person and person not in self.known and not stands_in_full(person):
+            if directory and person and person not in self.names_by_person and not stands_in_full(person):
                 with suppress(DirectoryFailure):
-                    self.known[person] = self._cells(vars(await directory.person(person)))
+                    self.names_by_person[person] = self._cells(vars(await directory.person(person)))
 
     def add_table(self, content: bytes) -> None:
         """The people of a table, without erased ones; they were validated when they were stored."""
-        self.known.update((id, self._cells(person)) for id, person in loads(content)["signers"].items())
+        self.names_by_person.update((id, self._cells(person)) for id, person in loads(content)["signers"].items())
 
     def _cells(self, person: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(str(person[name] or "") for name in self.columns)
 
     def cells(self, person: str) -> dict[str, str]:
         """A member's cells: `(erased)` for a person of the table who was erased."""
-        member_names = self.known.get(person)
+        member_names = self.names_by_person.get(person)
         if member_names is None:
             return dict.fromkeys(self.columns, ERASED if stands_in_full(person) else "")
         return dict(zip(self.columns, member_names, strict=True))
 
 
-NO_NAMES: Final = Names()
+NO_NAMES: Final = NameColumns()
 
 
-async def names_of(store: Store, campaign: str, columns: tuple[str, ...]) -> Names:
+async def names_of(store: Store, campaign: str, columns: tuple[str, ...]) -> NameColumns:
     """Names of the people in a campaign's table."""
-    names, content = Names(columns), await store.people.read(Kind.CAMPAIGN.workflow_id(campaign))
+    names, content = NameColumns(columns), await store.people.read(Kind.CAMPAIGN.workflow_id(campaign))
     if content:
         await asyncio.to_thread(names.add_table, content)
     return names
@@ -97,14 +103,6 @@ async def member_of(store: Store, view: CampaignShow, typed: str, directory: Dir
     raise Refusal(f"nothing was changed: {refusal}{did_you_mean(typed, tuple(ids))}")
 
 
-COLUMNS: Final = (
-    *("person", "request", "status", "sent_at", "signed_at", "late", "reminders", "reason"),
-    *("row", "department", "manager", "due"),
-)
-"""Outside contract: they stay, in this order; more may follow."""
-_INSTANTS: Final = ("sent_at", "signed_at", "due")
-
-
 class ReportHead(Model):
     """The document, owner, window, and hashes of the records. `as_of` is the time of the counts while it is open."""
 
@@ -128,14 +126,14 @@ class ReportHead(Model):
 class CampaignReport:
     """A campaign's members some at a time, with the texts of people in place of references."""
 
-    shown: CampaignShow
+    view: CampaignShow
     head: ReportHead
-    tally: Tally
+    tally: OutcomeTally
     curve: Curve | None
     population: dict[str, Any] | None
     changes: Sequence[dict[str, Any]]
     batches: Callable[[], AsyncIterator[Sequence[MemberOutcome]]]
-    names: Names = NO_NAMES
+    names: NameColumns = NO_NAMES
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -144,14 +142,14 @@ class CampaignReport:
         return (person, *self.names.columns, *other_columns)
 
     def plain_line(self, line: MemberOutcome) -> dict[str, Any]:
-        value_by_column = {**_known(line), **self.names.cells(line.person)}
+        value_by_column = {**_known_columns(line), **self.names.cells(line.person)}
         return {
             name: value_by_column[name] or None if name in _INSTANTS else value_by_column[name] for name in self.columns
         }
 
     def cells(self, lines: Sequence[MemberOutcome]) -> Iterator[tuple[str, ...]]:
         for line in lines:
-            value_by_column = {**_known(line), "late": "true" if line.late else "false"}
+            value_by_column = {**_known_columns(line), "late": "true" if line.late else "false"}
             person, *other_cells = [
                 "" if value_by_column[name] is None else str(value_by_column[name]) for name in COLUMNS
             ]
@@ -183,9 +181,13 @@ class CampaignReport:
         yield "]}\n"
 
 
-async def of(context: Context, typed: str, *, names: bool = True, directory: Directory | None = None) -> CampaignReport:
+async def load_report(
+    context: Context, typed: str, *, names: bool = True, directory: Directory | None = None
+) -> CampaignReport:
     """By an id as typed, as `of_picture`."""
-    return await of_picture(context.store, await campaign.of(context, typed), names=names, directory=directory)
+    return await of_picture(
+        context.store, await campaign.load_picture(context, typed), names=names, directory=directory
+    )
 
 
 async def of_picture(
@@ -194,11 +196,11 @@ async def of_picture(
     """`Refusal` if it would be incomplete, the document errors if it is not as it was written. With `names`, of the
     table or the `directory`.
     """
-    view = picture.shown
+    view = picture.view
     _refuse_parts(view)
     if view.outcomes is not None:
         await store.outcomes.verify(view.outcomes)
-    report = await made(store, picture)
+    report = await build_report(store, picture)
     if not names:
         return report
     member_names = await names_of(store, view.id, view.campaign.report_columns if view.campaign else DEFAULT)
@@ -211,13 +213,8 @@ async def of_picture(
     return replace(report, names=member_names, batches=named)
 
 
-def _refuse_parts(view: CampaignShow) -> None:
-    if view.partial and view.outcomes is None:
-        raise Refusal(f"{view.id}: no worker answers that knows its audience: start `countersign worker`")
-
-
-async def made(store: Store, picture: CampaignPicture) -> CampaignReport:
-    shown, workflow_id = picture.shown, Kind.CAMPAIGN.workflow_id(picture.shown.id)
+async def build_report(store: Store, picture: CampaignPicture) -> CampaignReport:
+    view, workflow_id = picture.view, Kind.CAMPAIGN.workflow_id(picture.view.id)
     changes = picture.changes
     if picture.order:
         changes = [
@@ -231,9 +228,43 @@ async def made(store: Store, picture: CampaignPicture) -> CampaignReport:
             async for lines in picture.lines.batches():
                 yield await _spoken(store, workflow_id, lines)
 
-    head = head_of(shown)
+    head = head_of(view)
     curve = await picture.drawn(head.as_of)
-    return CampaignReport(shown, head, await picture.tally(), curve, picture.population, spoken, batches)
+    return CampaignReport(view, head, await picture.tally(), curve, picture.population, spoken, batches)
+
+
+def head_of(view: CampaignShow) -> ReportHead:
+    return ReportHead(
+        id=view.id,
+        document=view.title,
+        version=view.version,
+        effective=view.effective,
+        approver=view.approver,
+        owner=view.requester,
+        opens_at=view.opens_at,
+        due=view.due,
+        closes_at=view.closes_at,
+        status=view.status,
+        as_of=None if view.status.has_ended else view.counted_at,
+        document_sha256=view.campaign and view.campaign.document.sha256,
+        audience_sha256=view.frozen and view.frozen.sha256,
+        outcomes_sha256=view.outcomes,
+    )
+
+
+async def audit_sample(
+    batches: AsyncIterator[Sequence[MemberOutcome]], sample_size: int, seed: str
+) -> list[MemberOutcome]:
+    """A uniform random sample of at most `sample_size` lines; smaller samples of a seed are prefixes of larger ones."""
+    best: list[MemberOutcome] = []
+    async for lines in batches:
+        best = nsmallest(sample_size, [*best, *lines], key=lambda line: _sampling_key(line, seed))
+    return best
+
+
+def _refuse_parts(view: CampaignShow) -> None:
+    if view.partial and view.outcomes is None:
+        raise Refusal(f"{view.id}: no worker answers that knows its audience: start `countersign worker`")
 
 
 async def _spoken(store: Store, campaign: str, lines: list[MemberOutcome]) -> list[MemberOutcome]:
@@ -256,39 +287,10 @@ def _home(campaign: str, line: MemberOutcome) -> str:
     )
 
 
-def head_of(view: CampaignShow) -> ReportHead:
-    return ReportHead(
-        id=view.id,
-        document=view.title,
-        version=view.version,
-        effective=view.effective,
-        approver=view.approver,
-        owner=view.requester,
-        opens_at=view.opens_at,
-        due=view.due,
-        closes_at=view.closes_at,
-        status=view.status,
-        as_of=None if view.status.ended else view.counted_at,
-        document_sha256=view.campaign and view.campaign.document.sha256,
-        audience_sha256=view.frozen and view.frozen.sha256,
-        outcomes_sha256=view.outcomes,
-    )
-
-
-def _known(line: MemberOutcome) -> dict[str, Any]:
+def _known_columns(line: MemberOutcome) -> dict[str, Any]:
     """Times of notices and reminders come from the settled record, so before it there are none."""
     return {**line._asdict(), "reminders": None} if line.open else line._asdict()
 
 
-async def audit_sample(
-    batches: AsyncIterator[Sequence[MemberOutcome]], sample_size: int, seed: str
-) -> list[MemberOutcome]:
-    """A uniform random sample of at most `sample_size` lines; smaller samples of a seed are prefixes of larger ones."""
-    best: list[MemberOutcome] = []
-    async for lines in batches:
-        best = nsmallest(sample_size, [*best, *lines], key=lambda line: _place(line, seed))
-    return best
-
-
-def _place(line: MemberOutcome, seed: str) -> bytes:
+def _sampling_key(line: MemberOutcome, seed: str) -> bytes:
     return hashlib.sha256(f"{seed}/{line.row}/{line.person}".encode()).digest()

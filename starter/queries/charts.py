@@ -28,7 +28,6 @@ _WIDTH, _HEIGHT, _BAR_WIDTH, _BAR_HEIGHT = 640, 220, 640, 54
 _DAY_TICKS_AT_MOST, _COUNT_TICKS_AT_MOST = 8, 5
 _SECONDS_A_DAY: Final = 86_400
 _DUE, _CLOSES = phrase("due"), phrase("closes")
-
 LineName = Callable[[TypeFigures, FiguresLine], str]
 """What people call a line of figures."""
 
@@ -46,22 +45,11 @@ class Tick:
 class DurationBar:
     """A line of figures: median, ninth decile and the earlier median as lengths, and all three in words."""
 
-    words: str
+    label: str
     top: int
     median: float
     ninth_decile: float
     median_before: float | None
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def campaign_chart(
@@ -73,7 +61,36 @@ def campaign_chart(
     """
     if curve is None or not counts.total:
         return Markup()
-    return _render_curve(view, curve, counts.wanted or 1, language or Language.english())
+    return _render_curve(view, curve, counts.required_count or 1, language or Language.english())
+
+
+def durations_chart(figures: Figures, name: LineName, language: Language) -> Markup:
+    """The medians of each line as SVG; empty if nothing was fulfilled. The page has them as a table, too."""
+    lines = [
+        (name(type_figures, line), line)
+        for type_figures in figures.types
+        for line in (type_figures.total, *type_figures.groups[:GROUPS_DRAWN_AT_MOST])
+        if line.now.median_seconds is not None and line.now.p90_seconds is not None
+    ]
+    if not lines:
+        return Markup()
+    seconds = [line.now.p90_seconds or 0 for _, line in lines] + [line.before.median_seconds or 0 for _, line in lines]
+    longest_days = max(1.0, max(seconds) / _SECONDS_A_DAY)
+    bars = [_bar(title, line, number, longest_days, language) for number, (title, line) in enumerate(lines)]
+    label = f"{language.say(DURATIONS_TITLE)}: {'; '.join(bar.label for bar in bars)}"
+    page = _environment().get_template("durations.html")
+    return Markup(page.render(bars=bars, words=label, width=_BAR_WIDTH, height=_BAR_HEIGHT * len(bars)))  # noqa: S704
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def _render_curve(view: CampaignShow, curve: Curve, people: int, language: Language) -> Markup:
@@ -89,7 +106,7 @@ def _render_curve(view: CampaignShow, curve: Curve, people: int, language: Langu
         return round(_HEIGHT * (1 - min(count, people) / people), 1)
 
     line = " ".join(_steps(points, x, y))
-    done_count, people_count = (format_decimal(number, locale=language.locale) for number in (curve.done, people))
+    done_count, people_count = (format_decimal(number, locale=language.locale) for number in (curve.done_count, people))
     return Markup(  # noqa: S704  rendered with autoescape
         _environment()
         .get_template("curve.html")
@@ -131,7 +148,7 @@ def _count_by(instant: datetime, points: Sequence[Point], language: Language) ->
     """How many have acknowledged by then; empty for an instant that is still to come."""
     if instant > points[-1].at:
         return ""
-    count = max(point.done for point in points if point.at <= instant)
+    count = max(point.done_count for point in points if point.at <= instant)
     return format_decimal(round(count), locale=language.locale)
 
 
@@ -159,24 +176,6 @@ def _noon(day: date) -> datetime:
 
 def _day(instant: datetime, language: Language) -> str:
     return str(format_skeleton("MMMd", instant, locale=language.locale))
-
-
-def durations_chart(figures: Figures, name: LineName, language: Language) -> Markup:
-    """The medians of each line as SVG; empty if nothing was fulfilled. The page has them as a table, too."""
-    lines = [
-        (name(type_figures, line), line)
-        for type_figures in figures.types
-        for line in (type_figures.total, *type_figures.groups[:GROUPS_DRAWN_AT_MOST])
-        if line.now.median_seconds is not None and line.now.p90_seconds is not None
-    ]
-    if not lines:
-        return Markup()
-    seconds = [line.now.p90_seconds or 0 for _, line in lines] + [line.before.median_seconds or 0 for _, line in lines]
-    longest_days = max(1.0, max(seconds) / _SECONDS_A_DAY)
-    bars = [_bar(title, line, number, longest_days, language) for number, (title, line) in enumerate(lines)]
-    label = f"{language.say(DURATIONS_TITLE)}: {'; '.join(bar.words for bar in bars)}"
-    page = _environment().get_template("durations.html")
-    return Markup(page.render(bars=bars, words=label, width=_BAR_WIDTH, height=_BAR_HEIGHT * len(bars)))  # noqa: S704
 
 
 def _bar(title: str, line: FiguresLine, number: int, longest_days: float, language: Language) -> DurationBar:

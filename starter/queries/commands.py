@@ -39,12 +39,12 @@ from starter.errors import Refusal
 from starter.queries import lookup
 from starter.queries.filters import id_of
 from starter.temporal import pollers
-from starter.temporal.connection import Context, TemporalRefused
+from starter.temporal.connection import Context, TemporalRefusal
 from workflows import names
 from workflows.follow_up.commands import day_words
 from workflows.hand_off.state import ReplayInput
 from workflows.kinds import Kind, WorkflowName
-from workflows.model.commands import UPDATES, AnyCommand, Cancellation, Command, Done, Replay, Waiver
+from workflows.model.commands import UPDATES, AnyCommand, Cancellation, Command, Replay, TaskCompletion, Waiver
 from workflows.model.messages import Message
 from workflows.model.receipts import ID_AT_MOST, OTHER_CONTENT, OperationState, Receipt, digest_of
 from workflows.model.records import ReplayOrder, SettledRecord
@@ -56,57 +56,6 @@ from workflows.names import URGENT
 OVERTAKES_AFTER: Final = timedelta(seconds=2)
 """Mostly the answer takes a tenth of that."""
 _TOLD_WITHIN: Final = timedelta(seconds=5)
-
-
-@asynccontextmanager
-async def overtaking(client: Client, workflow_id: str) -> AsyncIterator[None]:
-    """Raise a workflow's priority while a person waits for its answer, which thousands of queued starts would delay by
-    minutes; then restore it. Activities keep theirs. No effect on servers that cannot, or without a worker.
-    """
-    original_priority = _OriginalPriority()
-    first = asyncio.create_task(_go_first(client, workflow_id, original_priority))
-    try:
-        yield
-    finally:
-        if original_priority.before is None:
-            first.cancel()
-        with suppress(asyncio.CancelledError, RPCError, RuntimeError):
-            await first
-        if original_priority.before is not None:
-            await _set_priority(client, workflow_id, original_priority.before)
-
-
-@dataclass
-class _OriginalPriority:
-    """The original priority; None while unchanged."""
-
-    before: PrioritySet | None = None
-
-
-async def _go_first(client: Client, workflow_id: str, original_priority: _OriginalPriority) -> None:
-    await asyncio.sleep(OVERTAKES_AFTER.total_seconds())
-    if not await pollers.somebody(client):
-        return
-    description = await runs.described(client, workflow_id)
-    priority = description.raw.workflow_execution_info.priority
-    if description.status.open and priority.priority_key != URGENT:
-        original_priority.before = priority
-        await _set_priority(client, workflow_id, PrioritySet(priority_key=URGENT, fairness_key=priority.fairness_key))
-
-
-async def _set_priority(client: Client, workflow_id: str, priority: PrioritySet) -> None:
-    with suppress(RPCError):
-        await client.workflow_service.update_workflow_execution_options(
-            UpdateWorkflowExecutionOptionsRequest(
-                namespace=client.namespace,
-                workflow_execution=WorkflowExecution(workflow_id=workflow_id),
-                workflow_execution_options=WorkflowExecutionOptions(priority=priority),
-                update_mask=FieldMask(paths=["priority"]),
-            ),
-            timeout=_TOLD_WITHIN,
-        )
-
-
 RECORDED_WITHIN: Final = timedelta(seconds=20)
 CARRIED_OUT_WITHIN: Final = timedelta(seconds=20)
 """How long the outcome is awaited by default."""
@@ -125,6 +74,24 @@ _NO_ANSWER: Final = (
     RPCStatusCode.RESOURCE_EXHAUSTED,
     RPCStatusCode.UNAVAILABLE,
 )
+
+
+@asynccontextmanager
+async def overtaking(client: Client, workflow_id: str) -> AsyncIterator[None]:
+    """Raise a workflow's priority while a person waits for its answer, which thousands of queued starts would delay by
+    minutes; then restore it. Activities keep theirs. No effect on servers that cannot, or without a worker.
+    """
+    original_priority = _OriginalPriority()
+    first = asyncio.create_task(_go_first(client, workflow_id, original_priority))
+    try:
+        yield
+    finally:
+        if original_priority.before is None:
+            first.cancel()
+        with suppress(asyncio.CancelledError, RPCError, RuntimeError):
+            await first
+        if original_priority.before is not None:
+            await _set_priority(client, workflow_id, original_priority.before)
 
 
 @dataclass(frozen=True)
@@ -155,7 +122,7 @@ class NotAdmitted(Refusal):
         super().__init__(
             f"{subject_id}: nothing was changed: {reason}" if subject_id else f"nothing was changed: {reason}"
         )
-        self.why = reason
+        self.reason = reason
 
 
 class NotConfirmed(Refusal):
@@ -173,7 +140,7 @@ async def send(
     op: str,
     *,
     kind: Kind = Kind.REQUEST,
-    within: timedelta = RECORDED_WITHIN,
+    time_limit: timedelta = RECORDED_WITHIN,
     begin: Begin | None = None,
     update_id: str = "",
 ) -> Receipt:
@@ -183,11 +150,11 @@ async def send(
     workflow, id = WorkflowName(kind, id), update_id or _update_id(command, op)
     try:
         async with overtaking(client, workflow.workflow_id):
-            receipt = await answered(lambda: _ask(client, workflow, command, id, begin), within)
+            receipt = await answered(lambda: _ask(client, workflow, command, id, begin), time_limit)
     except TimeoutError:
         raise NotConfirmed(op) from None
     except WorkflowUpdateFailedError as failure:
-        raise CommandRefused(_why(failure, kind)) from None
+        raise CommandRefused(_read_refusal(failure, kind)) from None
     except RuntimeError as error:  # a lazy client that finds no server
         raise NotConfirmed(op) from error
     except RPCError as error:
@@ -196,6 +163,147 @@ async def send(
     if receipt.digest != digest_of(command):
         raise CommandRefused(OTHER_CONTENT)
     return receipt
+
+
+async def carry_out(
+    client: Client,
+    id: str,
+    command: AnyCommand,
+    op: str,
+    *,
+    kind: Kind = Kind.REQUEST,
+    time_limit: timedelta = RECORDED_WITHIN,
+    wait: timedelta = CARRIED_OUT_WITHIN,
+    begin: Begin | None = None,
+    update_id: str = "",
+) -> Receipt:
+    """Send a command, and wait up to `wait` for its outcome, which may still be open. Raises as `send`."""
+    update_id = update_id or _update_id(command, op)
+    receipt = await send(client, id, command, op, kind=kind, time_limit=time_limit, begin=begin, update_id=update_id)
+    handle = client.get_workflow_handle(begin.workflow_id if begin else kind.workflow_id(id))
+    outcome = await _outcome(handle, update_id, receipt, wait)
+    if outcome.state is OperationState.REFUSED:
+        raise CommandRefused(outcome.refusal or _not_done(kind))
+    return outcome
+
+
+async def make(
+    context: Context,
+    id: str,
+    command: AnyCommand,
+    *,
+    op: str | None = None,
+    kind: Kind = Kind.REQUEST,
+    time_limit: timedelta = RECORDED_WITHIN,
+    wait: timedelta = CARRIED_OUT_WITHIN,
+) -> Receipt:
+    """Carry out an operator's command, once for each `op` of its caller, by default the command's own; see `carry_out`.
+    One that is repeated within 30 days has its former answer, also when the workflow has ended or was forgotten;
+    another one under the same `op` is refused.
+    """
+    by_hand = command if isinstance(command, Command) else None
+    id, op = id_of(kind, id), op or (by_hand and by_hand.op) or secrets.token_hex(6)
+    if fault := _unnamed(by_hand, op):
+        raise Refusal(fault.english, fault)
+    if by_hand:
+        command = by_hand.replace(op=op)
+    workflow = WorkflowName(kind, id)
+    try:
+        former = await _former(context.store, workflow, command, op)
+        if former and former.state is not OperationState.OPEN:
+            return former
+        receipt = (await _deliver_command(context, workflow, command, op, time_limit=time_limit, wait=wait)).replace(
+            op=op
+        )
+    except CommandRefused as refused:
+        raise CommandRefused(refused.message, id) from None
+    except NotAdmitted as refused:
+        raise NotAdmitted(refused.reason, id) from None
+    except NotRunning:
+        if former:
+            return await _became(context.client, workflow, command, former)
+        async with lookup.suggesting(context.client):
+            view = await _view_of_ended(context, workflow, command)
+        sentence, digest = view.says, digest_of(command)
+        receipt = Receipt(id=id, status=view.status, op=op, says=sentence, state=OperationState.DONE, digest=digest)
+    await _keep(context.store, workflow, command, receipt)
+    return receipt
+
+
+def refuse_own(person: str, asking: frozenset[str]) -> None:
+    """Refuse an exemption by one of those who ask, whom the workflow does not know of a group."""
+    if person in asking:
+        raise CommandRefused(Rejection.EXEMPTS_OWN.to_message(person=person))
+
+
+def refuse_outsider(person: str, asker: str, members: frozenset[str]) -> None:
+    """Refuse somebody who is not of the group that asks, whose members the workflow does not know."""
+    if (group := group_of(asker)) and person not in members:
+        raise CommandRefused(Rejection.NOT_IN_GROUP.to_message(person=person, group=group))
+
+
+async def refuse_earlier(context: Context, kind: Kind, typed: str, typed_due: str, new_due: datetime | date) -> None:
+    """Refuse a relative due date (`typed_due`) that would shorten an extension."""
+    view = await lookup.show_of(kind, context, typed)
+    due = view.due_at
+    if due is None or view.status.has_ended:
+        return
+    if new_due < due if isinstance(new_due, datetime) else new_due < due.date():
+        day, due_day = day_words(new_due), day_words(due)
+        raise CommandRefused(Rejection.EARLIER_THAN_DUE.to_message(words=typed_due, day=day, due=due_day), view.id)
+
+
+async def hand_off_again(context: Context, workflow: WorkflowName, priority: Priority = Priority.default) -> Begin:
+    """How to start the workflow that repeats the hand-off of an ended one, one per id. `Refusal` without a record."""
+    content = await context.store.records.read(workflow.workflow_id)
+    if content is None:
+        async with lookup.suggesting(context.client):
+            view = await lookup.look_at(context.client, context.store, workflow)
+        raise Refusal(f"{workflow.id}: it has no record of an ending: {view.says}")
+    status = SettledRecord.model_validate_json(content).show.status
+    workflow_id = names.hand_off_workflow_id(workflow.reference)
+    operation = partial(
+        WithStartWorkflowOperation[Any, Any],
+        names.HAND_OFF,
+        ReplayInput(ended=ReplayOrder(type=workflow.kind, id=workflow.id), status=status),
+        id=workflow_id,
+        task_queue=names.WORKFLOW_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary=f"hand off once more: {workflow.reference}",
+        priority=priority,
+    )
+    return Begin(workflow_id, operation)
+
+
+@dataclass
+class _OriginalPriority:
+    """The original priority; None while unchanged."""
+
+    before: PrioritySet | None = None
+
+
+async def _go_first(client: Client, workflow_id: str, original_priority: _OriginalPriority) -> None:
+    await asyncio.sleep(OVERTAKES_AFTER.total_seconds())
+    if not await pollers.is_polled(client):
+        return
+    description = await runs.described(client, workflow_id)
+    priority = description.raw.workflow_execution_info.priority
+    if description.status.open and priority.priority_key != URGENT:
+        original_priority.before = priority
+        await _set_priority(client, workflow_id, PrioritySet(priority_key=URGENT, fairness_key=priority.fairness_key))
+
+
+async def _set_priority(client: Client, workflow_id: str, priority: PrioritySet) -> None:
+    with suppress(RPCError):
+        await client.workflow_service.update_workflow_execution_options(
+            UpdateWorkflowExecutionOptionsRequest(
+                namespace=client.namespace,
+                workflow_execution=WorkflowExecution(workflow_id=workflow_id),
+                workflow_execution_options=WorkflowExecutionOptions(priority=priority),
+                update_mask=FieldMask(paths=["priority"]),
+            ),
+            timeout=_TOLD_WITHIN,
+        )
 
 
 async def _ask(client: Client, workflow: WorkflowName, command: AnyCommand, id: str, begin: Begin | None) -> Receipt:
@@ -221,75 +329,12 @@ def _named_update_id(command: AnyCommand, op: str) -> str:
     return f"op-{op}-{sha256(caller.encode()).hexdigest()[:_CALLER_CHARACTERS]}"
 
 
-async def carry_out(
-    client: Client,
-    id: str,
-    command: AnyCommand,
-    op: str,
-    *,
-    kind: Kind = Kind.REQUEST,
-    within: timedelta = RECORDED_WITHIN,
-    wait: timedelta = CARRIED_OUT_WITHIN,
-    begin: Begin | None = None,
-    update_id: str = "",
-) -> Receipt:
-    """Send a command, and wait up to `wait` for its outcome, which may still be open. Raises as `send`."""
-    update_id = update_id or _update_id(command, op)
-    receipt = await send(client, id, command, op, kind=kind, within=within, begin=begin, update_id=update_id)
-    handle = client.get_workflow_handle(begin.workflow_id if begin else kind.workflow_id(id))
-    outcome = await _outcome(handle, update_id, receipt, wait)
-    if outcome.state is OperationState.REFUSED:
-        raise CommandRefused(outcome.refusal or _not_done(kind))
-    return outcome
-
-
-async def make(
-    context: Context,
-    id: str,
-    command: AnyCommand,
-    *,
-    op: str | None = None,
-    kind: Kind = Kind.REQUEST,
-    within: timedelta = RECORDED_WITHIN,
-    wait: timedelta = CARRIED_OUT_WITHIN,
-) -> Receipt:
-    """Carry out an operator's command, once for each `op` of its caller, by default the command's own; see `carry_out`.
-    One that is repeated within 30 days has its former answer, also when the workflow has ended or was forgotten;
-    another one under the same `op` is refused.
-    """
-    by_hand = command if isinstance(command, Command) else None
-    id, op = id_of(kind, id), op or (by_hand and by_hand.op) or secrets.token_hex(6)
-    if fault := _unnamed(by_hand, op):
-        raise Refusal(fault.english, fault)
-    if by_hand:
-        command = by_hand.replace(op=op)
-    workflow = WorkflowName(kind, id)
-    try:
-        former = await _former(context.store, workflow, command, op)
-        if former and former.state is not OperationState.OPEN:
-            return former
-        receipt = (await _made(context, workflow, command, op, within=within, wait=wait)).replace(op=op)
-    except CommandRefused as refused:
-        raise CommandRefused(refused.message, id) from None
-    except NotAdmitted as refused:
-        raise NotAdmitted(refused.why, id) from None
-    except NotRunning:
-        if former:
-            return await _became(context.client, workflow, command, former)
-        async with lookup.suggesting(context.client):
-            view = await _ended(context, workflow, command)
-        sentence, digest = view.says, digest_of(command)
-        receipt = Receipt(id=id, status=view.status, op=op, says=sentence, state=OperationState.DONE, digest=digest)
-    await _keep(context.store, workflow, command, receipt)
-    return receipt
-
-
-async def _made(
-    context: Context, workflow: WorkflowName, command: AnyCommand, op: str, *, within: timedelta, wait: timedelta
+async def _deliver_command(
+    context: Context, workflow: WorkflowName, command: AnyCommand, op: str, *, time_limit: timedelta, wait: timedelta
 ) -> Receipt:
     (kind, id), update_id = workflow, _named_update_id(command, op)
     deliver = partial(
-        carry_out, context.client, id, command, op, kind=kind, within=within, wait=wait, update_id=update_id
+        carry_out, context.client, id, command, op, kind=kind, time_limit=time_limit, wait=wait, update_id=update_id
     )
     try:
         return await deliver()
@@ -330,51 +375,6 @@ async def _became(client: Client, workflow: WorkflowName, command: AnyCommand, f
     return outcome.replace(op=former.op)
 
 
-def refuse_own(person: str, asking: frozenset[str]) -> None:
-    """Refuse an exemption by one of those who ask, whom the workflow does not know of a group."""
-    if person in asking:
-        raise CommandRefused(Rejection.EXEMPTS_OWN.to_message(person=person))
-
-
-def refuse_outsider(person: str, asker: str, members: frozenset[str]) -> None:
-    """Refuse somebody who is not of the group that asks, whose members the workflow does not know."""
-    if (group := group_of(asker)) and person not in members:
-        raise CommandRefused(Rejection.NOT_IN_GROUP.to_message(person=person, group=group))
-
-
-async def refuse_earlier(context: Context, kind: Kind, typed: str, typed_due: str, new_due: datetime | date) -> None:
-    """Refuse a relative due date (`typed_due`) that would shorten an extension."""
-    view = await lookup.show_of(kind, context, typed)
-    due = view.due_at
-    if due is None or view.status.ended:
-        return
-    if new_due < due if isinstance(new_due, datetime) else new_due < due.date():
-        day, due_day = day_words(new_due), day_words(due)
-        raise CommandRefused(Rejection.EARLIER_THAN_DUE.to_message(words=typed_due, day=day, due=due_day), view.id)
-
-
-async def hand_off_again(context: Context, workflow: WorkflowName, priority: Priority = Priority.default) -> Begin:
-    """How to start the workflow that repeats the hand-off of an ended one, one per id. `Refusal` without a record."""
-    content = await context.store.records.read(workflow.workflow_id)
-    if content is None:
-        async with lookup.suggesting(context.client):
-            view = await lookup.look_at(context.client, context.store, workflow)
-        raise Refusal(f"{workflow.id}: it has no record of an ending: {view.says}")
-    status = SettledRecord.model_validate_json(content).show.status
-    workflow_id = names.hand_off_workflow_id(workflow.reference)
-    operation = partial(
-        WithStartWorkflowOperation[Any, Any],
-        names.HAND_OFF,
-        ReplayInput(ended=ReplayOrder(type=workflow.kind, id=workflow.id), status=status),
-        id=workflow_id,
-        task_queue=names.WORKFLOW_QUEUE,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        static_summary=f"hand off once more: {workflow.reference}",
-        priority=priority,
-    )
-    return Begin(workflow_id, operation)
-
-
 async def _outcome(handle: WorkflowHandle[Any, Any], id: str, receipt: Receipt, wait: timedelta) -> Receipt:
     """The last receipt, once carried out or the time is over; an absent worker changes nothing."""
     pause = _FIRST_GLANCE
@@ -396,18 +396,18 @@ def _unnamed(command: Command | None, op: str) -> Message | None:
     return (name_fault(command.actor, "--as") if command else None) or name_fault(op, "--op")
 
 
-async def _ended(context: Context, workflow: WorkflowName, command: AnyCommand) -> Shown:
+async def _view_of_ended(context: Context, workflow: WorkflowName, command: AnyCommand) -> Shown:
     """A closed one that ended as wanted; else too late."""
     view = await lookup.look_at(context.client, context.store, workflow)
     if _has_come_about(view, command):
         return view
     outcome = f"too late, the {workflow.kind} is {view.status}"
-    raise NotRunning(f"{workflow.id}: {outcome if view.status.ended else view.says}")
+    raise NotRunning(f"{workflow.id}: {outcome if view.status.has_ended else view.says}")
 
 
 def _has_come_about(view: Shown, command: AnyCommand) -> bool:
     """Whoever wants it ended need not have been the first; whoever says it is done must be."""
-    if isinstance(command, Done):
+    if isinstance(command, TaskCompletion):
         return view.ended_by == command.actor
     return (type(command), view.status) in ((Cancellation, Status.CANCELLED), (Waiver, Status.WAIVED))
 
@@ -421,10 +421,10 @@ def _not_taken(error: RPCError, workflow: WorkflowName, op: str, namespace: str)
         return NotConfirmed(op, f"Temporal: {error.message}")
     if error.status in _NO_ANSWER:
         return NotConfirmed(op)
-    return NotRunning(workflow.id) if about_the_workflow(error) else TemporalRefused(error, namespace)
+    return NotRunning(workflow.id) if about_the_workflow(error) else TemporalRefusal(error, namespace)
 
 
-def _why(failure: WorkflowUpdateFailedError, kind: Kind) -> Message:
+def _read_refusal(failure: WorkflowUpdateFailedError, kind: Kind) -> Message:
     details = failure.cause.details if isinstance(failure.cause, ApplicationError) else ()
     return Message.model_validate(details[0]) if details else _not_done(kind)
 

@@ -45,7 +45,7 @@ _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 Handle = WorkflowHandle[Any, Any]
 
 
-class Forwarded(Model):
+class ForwardedClock(Model):
     """The clock of a request or a task; `reached` is False if it ended before the target."""
 
     id: str
@@ -61,7 +61,7 @@ def span(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-async def forward(client: Client, id: str, duration: timedelta, *, within: timedelta = WITHIN) -> Forwarded:
+async def forward(client: Client, id: str, duration: timedelta, *, time_limit: timedelta = WITHIN) -> ForwardedClock:
     """Move one clock by `duration`, and wait until everything on the way is done. `id` is a request's or
     workflow id; an onboarding or campaign moves its open parts. `Refusal` if the server cannot, it is unknown or
     closed, an activity is retried, or `within` of real time is over.
@@ -71,45 +71,45 @@ async def forward(client: Client, id: str, duration: timedelta, *, within: timed
     skipper = TimeSkipper(client)
     try:
         if workflow.kind.spec.has_parts:
-            return await _Together(skipper, workflow, within).forward(duration)
+            return await _FollowUpGroup(skipper, workflow, time_limit).forward(duration)
         described = await runs.described(client, handle.id)
         if not described.status.open:
             raise _not_open(workflow)
         _refuse_to_hurry(described, workflow)
-        reached = await _moved(skipper, handle, workflow, duration, within)
-        return Forwarded(id=workflow.id, now=await skipper.get_current_time(handle), reached=reached)
+        reached = await _move_clock(skipper, handle, workflow, duration, time_limit)
+        return ForwardedClock(id=workflow.id, now=await skipper.get_current_time(handle), reached=reached)
     except RPCError as error:
         raise _in_words(error, workflow) from error
 
 
-async def forward_to_next(client: Client, id: str, *, within: timedelta = WITHIN) -> Forwarded:
+async def forward_to_next(client: Client, id: str, *, time_limit: timedelta = WITHIN) -> ForwardedClock:
     """To the next event, of any open part; `Refusal` if it has no time, and as `forward`."""
     workflow = followed_up(id)
     handle = client.get_workflow_handle(workflow.workflow_id)
     skipper = TimeSkipper(client)
     try:
-        view = await _at_rest(client, handle, workflow, within)
+        view = await _at_rest(client, handle, workflow, time_limit)
         now = await skipper.get_current_time(handle)
         next_at = view.next.at if view.next else None
-        if workflow.kind.spec.has_parts and (first := await _Together(skipper, workflow, within).first()):
+        if workflow.kind.spec.has_parts and (first := await _FollowUpGroup(skipper, workflow, time_limit).first()):
             next_at = first
     except RPCError as error:
         raise _in_words(error, workflow) from error
     if next_at is None:
         reason = view.next.why if view.next else view.says
         raise Refusal(f"{workflow.id}: nothing is to come at a time of its own ({reason})")
-    return await forward(client, id, max(next_at - now, timedelta(0)) + JUST_AFTER, within=within)
+    return await forward(client, id, max(next_at - now, timedelta(0)) + JUST_AFTER, time_limit=time_limit)
 
 
 @dataclass
-class _Together:
+class _FollowUpGroup:
     """An onboarding with its open parts, or a campaign with its open requests; each has its own clock."""
 
     skipper: TimeSkipper
     what: WorkflowName
     within: timedelta
 
-    async def forward(self, duration: timedelta) -> Forwarded:
+    async def forward(self, duration: timedelta) -> ForwardedClock:
         """Move all clocks to one instant, the earliest timer first; parts that begin meanwhile are included."""
         handle = self.skipper.client.get_workflow_handle(self.what.workflow_id)
         if await self._clock(self.what) is None:
@@ -122,16 +122,16 @@ class _Together:
             raise await _too_slow(self.skipper, handle, self.what, self.within) from None
         except ExceptionGroup as several:
             raise several.exceptions[0] from None
-        return Forwarded(id=self.what.id, now=await self.skipper.get_current_time(handle), reached=reached)
+        return ForwardedClock(id=self.what.id, now=await self.skipper.get_current_time(handle), reached=reached)
 
     async def first(self) -> datetime | None:
         """The next event of any of them; None if nothing has a time."""
-        wakes = [await self._wakes(workflow, _NEVER) for workflow in await self._behind(_NEVER)]
+        wakes = [await self._wakes(workflow, _NEVER) for workflow in await self._list_late_parts(_NEVER)]
         return min((wakes_at for wakes_at in wakes if wakes_at != _NEVER), default=None)
 
     async def _all(self, target: datetime) -> bool:
         """Move all; False if it ended on the way."""
-        while behind := await self._behind(target):
+        while behind := await self._list_late_parts(target):
             wakes = {workflow: await self._wakes(workflow, target) for workflow in behind}
             first = min(wakes.values())
             early = [workflow for workflow, wakes_at in wakes.items() if first in (wakes_at, target)]
@@ -141,7 +141,7 @@ class _Together:
                 return False
         return True
 
-    async def _behind(self, target: datetime) -> list[WorkflowName]:
+    async def _list_late_parts(self, target: datetime) -> list[WorkflowName]:
         """Those whose clock is not there yet."""
         query = f"{names.PARENT.name} = '{self.what.workflow_id}' AND {runs.OPEN}"
         listed = [named(run.id) async for run in runs.listed(self.skipper.client, query)]
@@ -165,7 +165,7 @@ class _Together:
         begins = (await runs.described(self.skipper.client, handle.id)).raw.workflow_execution_info.execution_time
         next_at: datetime | None = begins.ToDatetime(UTC)
         if next_at is None or next_at <= now:
-            view = await _shown(handle, workflow, self.within)
+            view = await _query_view(handle, workflow, self.within)
             next_at = view.next.at if view.next else None
         return min(max(next_at, now) + JUST_AFTER, target) if next_at else target
 
@@ -174,7 +174,7 @@ class _Together:
         handle = self.skipper.client.get_workflow_handle(workflow.workflow_id)
         duration = target - await self.skipper.get_current_time(handle)
         try:
-            return duration <= timedelta() or await _moved(self.skipper, handle, workflow, duration, self.within)
+            return duration <= timedelta() or await _move_clock(self.skipper, handle, workflow, duration, self.within)
         except RPCError as error:
             if about_the_workflow(error):
                 return False
@@ -183,12 +183,12 @@ class _Together:
 
 async def _at_rest(client: Client, handle: Handle, workflow: WorkflowName, time_limit: timedelta) -> FollowUpShow:
     """Its state once it has a next time or no running work: while it is being created, nothing is planned."""
-    view = await _shown(handle, workflow, time_limit)
+    view = await _query_view(handle, workflow, time_limit)
     with suppress(TimeoutError):
         async with asyncio.timeout(time_limit.total_seconds()):
             while view.next is None or view.next.at is None:
                 busy = _is_at_work(await runs.described(client, handle.id))
-                view = await _shown(handle, workflow, time_limit)
+                view = await _query_view(handle, workflow, time_limit)
                 if not busy:
                     break
                 await asyncio.sleep(_GLANCE)
@@ -201,7 +201,7 @@ def _is_at_work(described: Description) -> bool:
     return raw.HasField("pending_workflow_task") or any(activity.attempt <= 1 for activity in raw.pending_activities)
 
 
-async def _shown(handle: Handle, workflow: WorkflowName, time_limit: timedelta) -> FollowUpShow:
+async def _query_view(handle: Handle, workflow: WorkflowName, time_limit: timedelta) -> FollowUpShow:
     """Its state; one just started is queried again until it has begun."""
     try:
         async with asyncio.timeout(time_limit.total_seconds()):
@@ -218,7 +218,7 @@ async def _shown(handle: Handle, workflow: WorkflowName, time_limit: timedelta) 
         raise Refusal(f"{workflow.id}: has not begun within {time_limit.total_seconds():.0f} s") from None
 
 
-async def _moved(
+async def _move_clock(
     skipper: TimeSkipper, handle: Handle, workflow: WorkflowName, duration: timedelta, time_limit: timedelta
 ) -> bool:
     move = asyncio.create_task(skipper.fast_forward(handle, duration))

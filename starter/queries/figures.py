@@ -25,6 +25,9 @@ FEWEST: Final = 3
 """Of fewer no times are told by department: they would be somebody's own."""
 DEPARTMENTS_AT_MOST: Final = 100
 """Of the reach; those with most people."""
+_OTHERWISE: Final = (Status.DECLINED, Status.EXPIRED, Status.WAIVED, Status.CANCELLED, Status.FAILED)
+COLUMNS: Final = ("of", "by", "group", "measure", "now", "before")
+"""Outside contract: they stay, in this order; more may follow."""
 
 
 class LostTime(Model):
@@ -72,7 +75,7 @@ class FiguresLine(Model):
     before: Measures = Measures()
 
 
-class NoticeLine(Model):
+class NoticeEffect(Model):
     """How many were signed or done after hearing this last."""
 
     notice: str
@@ -97,7 +100,7 @@ class TypeFigures(Model):
     total: FiguresLine
     groups: tuple[FiguresLine, ...] = ()
     more_groups: int = 0
-    notices: tuple[NoticeLine, ...] = ()
+    notices: tuple[NoticeEffect, ...] = ()
     escalations: EscalationFigures = EscalationFigures()
     escalations_before: EscalationFigures = EscalationFigures()
 
@@ -126,7 +129,7 @@ class Figures(Model):
 
 
 @dataclass(frozen=True)
-class FiguresWanted:
+class FigureQuery:
     """Days are whole ones in UTC, `until` the last."""
 
     by: GroupBy = GroupBy.KIND
@@ -144,13 +147,13 @@ class FiguresWanted:
                 raise Refusal(f"the period ends on {last_day}, before it begins on {first_day}")
             if (last_day - first_day).days > DAYS_AT_MOST:
                 raise Refusal(f"from {first_day} to {last_day} are more than {DAYS_AT_MOST:,} days")
-            self.before(first_day, last_day)
+            self.find_period_before(first_day, last_day)
             last_day + timedelta(days=1)
         except OverflowError:
             raise Refusal(f"{last_day} is too early or too late") from None
         return first_day, last_day
 
-    def before(self, first_day: date, last_day: date) -> tuple[date, date]:
+    def find_period_before(self, first_day: date, last_day: date) -> tuple[date, date]:
         """The period before: as long, or by month a year earlier, so that each month has its own."""
         if self.by is GroupBy.MONTH:
             return _year_earlier(first_day), _year_earlier(last_day)
@@ -165,6 +168,47 @@ class FiguresWanted:
             return group
         year, _, month = group.partition("-")
         return f"{int(year) - 1:04}-{month}"
+
+
+async def gather_figures(
+    store: Store,
+    directory: FileDirectory | None,
+    query: FigureQuery,
+    now: datetime,
+    *,
+    scope: Scope | None = None,
+    reach_of: Collection[str] | None = None,
+) -> Figures:
+    """The figures of a scope, or of everybody; with a directory the reach of `reach_of`, or of everybody. Raises
+    `Refusal`, `DatabaseAway`, `DirectoryFailure`.
+    """
+    first_day, last_day = query.period(now.astimezone(UTC).date())
+    earlier = query.find_period_before(first_day, last_day)
+    present, earlier_figures, reached = await asyncio.gather(
+        store.figures.count(query.filter(first_day, last_day, scope), query.by),
+        store.figures.count(query.filter(*earlier, scope), query.by),
+        _reach(directory, reach_of, query.department),
+    )
+    return Figures(
+        since=first_day,
+        until=last_day,
+        before_since=earlier[0],
+        before_until=earlier[1],
+        by=query.by,
+        kind=query.kind,
+        department=query.department,
+        types=tuple(_types(present, earlier_figures, query)),
+        reach=reached,
+    )
+
+
+def spreadsheet(figures: Figures) -> str:
+    """All of it as a table (CSV): a line a measure. `now` is from `since` to `until`."""
+    period = [
+        ("period", "", "", "since", figures.since, figures.before_since),
+        ("period", "", "", "until", figures.until, figures.before_until),
+    ]
+    return text(_cells(line) for line in (COLUMNS, *period, *_table(figures)))
 
 
 def _usual(group_by: GroupBy, last_day: date) -> date:
@@ -185,38 +229,6 @@ def _begin(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-async def gather_figures(
-    store: Store,
-    directory: FileDirectory | None,
-    query: FiguresWanted,
-    now: datetime,
-    *,
-    scope: Scope | None = None,
-    reach_of: Collection[str] | None = None,
-) -> Figures:
-    """The figures of a scope, or of everybody; with a directory the reach of `reach_of`, or of everybody. Raises
-    `Refusal`, `DatabaseAway`, `DirectoryFailure`.
-    """
-    first_day, last_day = query.period(now.astimezone(UTC).date())
-    earlier = query.before(first_day, last_day)
-    present, earlier_figures, reached = await asyncio.gather(
-        store.figures.of(query.filter(first_day, last_day, scope), query.by),
-        store.figures.of(query.filter(*earlier, scope), query.by),
-        _reach(directory, reach_of, query.department),
-    )
-    return Figures(
-        since=first_day,
-        until=last_day,
-        before_since=earlier[0],
-        before_until=earlier[1],
-        by=query.by,
-        kind=query.kind,
-        department=query.department,
-        types=tuple(_types(present, earlier_figures, query)),
-        reach=reached,
-    )
-
-
 async def _reach(
     directory: FileDirectory | None, people: Collection[str] | None, department: str | None
 ) -> tuple[ReachLine, ...]:
@@ -231,7 +243,7 @@ async def _reach(
     return tuple(sorted(lines, key=lambda line: (-line.people, line.department))[:DEPARTMENTS_AT_MOST])
 
 
-def _types(now: PeriodFigures, earlier_figures: PeriodFigures, query: FiguresWanted) -> Iterator[TypeFigures]:
+def _types(now: PeriodFigures, earlier_figures: PeriodFigures, query: FigureQuery) -> Iterator[TypeFigures]:
     """In the order of the kinds; those of which something has ended."""
     for kind in kinds():
         prefix = kind.spec.prefix
@@ -247,9 +259,9 @@ def _types(now: PeriodFigures, earlier_figures: PeriodFigures, query: FiguresWan
             type=kind,
             total=total,
             groups=tuple(_lines(prefix, now, earlier_figures, query)),
-            more_groups=now.more.get(prefix, 0),
+            more_groups=now.omitted_count_by_type.get(prefix, 0),
             notices=tuple(
-                NoticeLine(notice=notice, now=count, before=notices.get(notice, 0))
+                NoticeEffect(notice=notice, now=count, before=notices.get(notice, 0))
                 for notice, count in now.notices.get(prefix, {}).items()
             ),
             escalations=_escalations(now.escalated.get(prefix)),
@@ -258,7 +270,7 @@ def _types(now: PeriodFigures, earlier_figures: PeriodFigures, query: FiguresWan
 
 
 def _lines(
-    prefix: str, now: PeriodFigures, earlier_figures: PeriodFigures, query: FiguresWanted
+    prefix: str, now: PeriodFigures, earlier_figures: PeriodFigures, query: FigureQuery
 ) -> Iterator[FiguresLine]:
     hidden = query.by is GroupBy.DEPARTMENT or query.department is not None
     for key, group in now.groups.items():
@@ -274,16 +286,13 @@ def _measures(group: GroupFigures | None, *, hidden: bool) -> Measures:
     if group is None:
         return Measures()
     ends = {status.value: group.endings.get(status, 0) for status in _OTHERWISE}
-    few = hidden and group.ended > 0 and group.fulfilled < FEWEST
-    measures = Measures(ended=group.ended, in_time=group.fulfilled - group.late, late=group.late, few=few, **ends)
+    few = hidden and group.ended_count > 0 and group.fulfilled < FEWEST
+    measures = Measures(ended=group.ended_count, in_time=group.fulfilled - group.late, late=group.late, few=few, **ends)
     if few:
         return measures
     return measures.replace(
         median_seconds=_rounded(group.median), p90_seconds=_rounded(group.p90), lost=tuple(_lost(group.waited))
     )
-
-
-_OTHERWISE: Final = (Status.DECLINED, Status.EXPIRED, Status.WAIVED, Status.CANCELLED, Status.FAILED)
 
 
 def _lost(waited: Mapping[Holder, float]) -> Iterator[LostTime]:
@@ -302,19 +311,6 @@ def _escalations(escalated: EscalatedFigures | None) -> EscalationFigures:
 
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 1)
-
-
-COLUMNS: Final = ("of", "by", "group", "measure", "now", "before")
-"""Outside contract: they stay, in this order; more may follow."""
-
-
-def spreadsheet(figures: Figures) -> str:
-    """All of it as a table (CSV): a line a measure. `now` is from `since` to `until`."""
-    period = [
-        ("period", "", "", "since", figures.since, figures.before_since),
-        ("period", "", "", "until", figures.until, figures.before_until),
-    ]
-    return text(_cells(line) for line in (COLUMNS, *period, *_table(figures)))
 
 
 def _table(figures: Figures) -> Iterator[Sequence[Any]]:

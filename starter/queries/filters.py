@@ -18,6 +18,22 @@ from workflows import names
 from workflows.kinds import Kind, WorkflowName, kinds, named
 from workflows.model.subject import Status, group_of
 
+_BROKEN_OFF: Final = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
+_LIVING: Final = f"({executions.OPEN} OR {_BROKEN_OFF})"
+"""What has no record: it runs, or it was broken off."""
+_IN_TROUBLE: Final = f"({executions.OPEN} AND {names.PROBLEM.name} IS NOT NULL)"
+_NEWER_WORDS: Final = (STUCK, "ExecutionStatus = 'Paused'")
+"""Unknown to older servers, which refuse the whole query."""
+_NOT_OF_A_CAMPAIGN: Final = (
+    f"({names.PARENT.name} IS NULL OR {names.PARENT.name} NOT STARTS_WITH '{Kind.CAMPAIGN.workflow_id('')}')"
+)
+LIVING: Final = tuple(status for status in Status if not status.has_ended)
+SETTLED: Final = "settled"
+"""The stage in which nobody has to act any more."""
+_LOOKED_AT: Final = 1_000
+"""The newest ones among which a similar id is searched."""
+_NAMED: Final = 3
+
 
 def is_request_id(text: str) -> bool:
     """Whether it is a possible request id; others could be paths in the store."""
@@ -49,20 +65,6 @@ def followed_up(typed: str) -> WorkflowName:
     return WorkflowName(kind, id_of(kind, typed))
 
 
-_BROKEN_OFF: Final = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
-_LIVING: Final = f"({executions.OPEN} OR {_BROKEN_OFF})"
-"""What has no record: it runs, or it was broken off."""
-_IN_TROUBLE: Final = f"({executions.OPEN} AND {names.PROBLEM.name} IS NOT NULL)"
-_NEWER_WORDS: Final = (STUCK, "ExecutionStatus = 'Paused'")
-"""Unknown to older servers, which refuse the whole query."""
-_NOT_OF_A_CAMPAIGN: Final = (
-    f"({names.PARENT.name} IS NULL OR {names.PARENT.name} NOT STARTS_WITH '{Kind.CAMPAIGN.workflow_id('')}')"
-)
-LIVING: Final = tuple(status for status in Status if not status.ended)
-SETTLED: Final = "settled"
-"""The stage in which nobody has to act any more."""
-
-
 class Lateness(Enum):
     """Which part of a set; two queries, because visibility does not sort."""
 
@@ -91,6 +93,20 @@ def refuse_impossible_ids(list_filter: ListFilter) -> None:
     for option, id in (*named, *(("people", person) for person in (*list_filter.people, *list_filter.teams))):
         if id is not None and not is_request_id(group_of(id) or id):
             raise Refusal(f"{option}: {id!r} cannot be an id, which has 1-100 characters of A-Z a-z 0-9 . _ -")
+
+
+def among(query: str, ids: tuple[str, ...]) -> str:
+    """The query restricted to these workflow ids."""
+    return f"({query}) AND WorkflowId IN ({_quoted(*ids)})"
+
+
+async def hint(client: Client, workflow: WorkflowName) -> str:
+    """`, did you mean msa-0042?`, or empty."""
+    newest_runs, _ = await executions.page_of(
+        client, f"WorkflowType = '{workflow.kind.spec.workflow}'", size=_LOOKED_AT
+    )
+    similar_ids = nearest(workflow.id, (run.id.partition(":")[2] for run in newest_runs), limit=_NAMED)
+    return f", did you mean {' or '.join(similar_ids)}?" if similar_ids else ""
 
 
 def _narrowing(list_filter: ListFilter) -> Iterator[str]:
@@ -129,11 +145,6 @@ def _turns(list_filter: ListFilter, people: str) -> str:
     return of_named + (f"({waiting} IN ({people}) AND {names.KIND.name} IN ({kinds})) OR " if kinds else "")
 
 
-def among(query: str, ids: tuple[str, ...]) -> str:
-    """The query restricted to these workflow ids."""
-    return f"({query}) AND WorkflowId IN ({_quoted(*ids)})"
-
-
 def _lateness(late: Lateness, instant: datetime) -> Iterator[str]:
     due, stage, now = names.DUE_AT.name, names.STAGE.name, f"'{instant.astimezone(UTC).isoformat()}'"
     if late is Lateness.OVERDUE:
@@ -155,17 +166,3 @@ async def _understands(client: Client, query: str) -> bool:
             return False
         raise
     return True
-
-
-_LOOKED_AT: Final = 1_000
-"""The newest ones among which a similar id is searched."""
-_NAMED: Final = 3
-
-
-async def hint(client: Client, workflow: WorkflowName) -> str:
-    """`, did you mean msa-0042?`, or empty."""
-    newest_runs, _ = await executions.page_of(
-        client, f"WorkflowType = '{workflow.kind.spec.workflow}'", size=_LOOKED_AT
-    )
-    similar_ids = nearest(workflow.id, (run.id.partition(":")[2] for run in newest_runs), most=_NAMED)
-    return f", did you mean {' or '.join(similar_ids)}?" if similar_ids else ""

@@ -21,7 +21,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.records.database import chunks
-from activities.records.ended import COUNTED_AT_MOST, EndedRow, ListFilter, Place
+from activities.records.ended import COUNTED_AT_MOST, EndedRow, ListFilter, PagePosition
 from activities.temporal import executions
 from activities.temporal.executions import Run, RunStatus
 from starter.errors import Refusal
@@ -39,6 +39,18 @@ from workflows.model.views import AttentionCode
 
 MORE: Final = "+more"
 """In `waiting_for`: there are others."""
+_VALUE_AT_MOST: Final = 100
+"""Characters of what a list is sorted by: cursors have it."""
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+SORTED_AT_MOST: Final = 1_000
+"""Largest sorted set, the server's limit of a page."""
+NAMED_AT_ONCE: Final = 100
+"""Workflow ids of one query."""
+DESCRIBED_AT_ONCE: Final = 20
+"""Broken-off runs that are looked at together."""
+_CURSOR_AT_MOST: Final = 4_096
+_TOKEN_UNREAD: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNKNOWN)
+_NO_CURSOR: Final = "this is not where a page of the list ended: begin at its first page"
 
 
 class RequestLine(Model):
@@ -89,7 +101,7 @@ class RequestLine(Model):
 
 
 async def line_of(run: Run, now: datetime) -> RequestLine:
-    attributes, paused = run.known, run.status is RunStatus.PAUSED
+    attributes, paused = run.search_attributes, run.status is RunStatus.PAUSED
     code, due = attributes.get(names.PROBLEM), attributes.get(names.DUE_AT)
     workflow = named(run.id)
     waiting = attributes.all_of(names.WAITING_FOR)
@@ -137,33 +149,11 @@ def line_of_ended(row: EndedRow) -> RequestLine:
 
 
 def is_overdue(run: Run, now: datetime) -> bool:
-    due, stage = run.known.get(names.DUE_AT), run.known.get(names.STAGE)
+    due, stage = run.search_attributes.get(names.DUE_AT), run.search_attributes.get(names.STAGE)
     return run.status.open and due is not None and due < now and stage not in (None, SETTLED)
 
 
-_VALUE_AT_MOST: Final = 100
-"""Characters of what a list is sorted by: cursors have it."""
-_NEVER: Final = datetime.max.replace(tzinfo=UTC)
-
-
-def _urgency(run: Run, now: datetime) -> str:
-    """A key, each another: overdue, the longest first; open, by due date; broken off, newest first. Open ones without
-    due date are onboardings: problems first, then the longest waiting.
-    """
-    if run.status.open:
-        due, waiting_since = run.known.get(names.DUE_AT) or _NEVER, run.known.get(names.TURN_AT) or _NEVER
-        is_calm = run.known.get(names.PROBLEM) is None
-    else:
-        due, waiting_since, is_calm = _NEVER, _NEVER - (run.started_at - datetime.min.replace(tzinfo=UTC)), True
-    flags = f"{not is_overdue(run, now):d}{not run.status.open:d}"
-    return f"{flags} {_sortable(due)} {is_calm:d} {_sortable(waiting_since)} {run.id}"
-
-
-def _sortable(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-class Order(StrEnum):
+class ListOrder(StrEnum):
     """How what runs is sorted, up to `SORTED_AT_MOST`; what has ended follows, newest first."""
 
     URGENCY = "urgency"
@@ -185,7 +175,7 @@ class _RowKeys(NamedTuple):
 
 @dataclass(frozen=True)
 class Sorting:
-    by: Order = Order.URGENCY
+    by: ListOrder = ListOrder.URGENCY
     descending: bool = False
 
     def arrange(self, rows: Iterable[_RowKeys], passed: Collection[str], current: str) -> list[_RowKeys]:
@@ -203,56 +193,31 @@ class Sorting:
     async def value(self, run: Run, list_filter: ListFilter) -> str:
         """What it is sorted by; empty if there is none, and for a title that may not be known."""
         match self.by:
-            case Order.URGENCY:
+            case ListOrder.URGENCY:
                 return ""
-            case Order.TITLE if not _is_named(run, list_filter):
+            case ListOrder.TITLE if not _is_named(run, list_filter):
                 return ""
-            case Order.TITLE:
+            case ListOrder.TITLE:
                 return (await _document(run) or run.id).casefold()[:_VALUE_AT_MOST]
-            case Order.REQUESTER:
-                return run.known.get(names.REQUESTER) or ""
-            case Order.SINCE:
-                instant = run.known.get(names.TURN_AT) if run.status.open else None
-            case Order.DUE:
-                instant = run.known.get(names.DUE_AT)
+            case ListOrder.REQUESTER:
+                return run.search_attributes.get(names.REQUESTER) or ""
+            case ListOrder.SINCE:
+                instant = run.search_attributes.get(names.TURN_AT) if run.status.open else None
+            case ListOrder.DUE:
+                instant = run.search_attributes.get(names.DUE_AT)
         return _sortable(instant) if instant else ""
+
+
+def _sortable(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 BY_URGENCY: Final = Sorting()
 
 
-def _is_named(run: Run, list_filter: ListFilter) -> bool:
-    kind, requester = run.known.get(names.KIND) or "", run.known.get(names.REQUESTER) or ""
-    return list_filter.names_title(kind, requester, run.known.all_of(names.WAITING_FOR), run.known.all_of(names.TEAMS))
-
-
 def waits_for(waiting: Iterable[str], people: frozenset[str]) -> str:
     """The first of these people for whom it waits, or empty."""
     return next((person for person in waiting if person in people), "")
-
-
-async def _document(run: Run) -> str:
-    try:
-        return await run.memo(names.MEMO_DOCUMENT)
-    except CodecError:
-        return ""
-
-
-def _trouble(run: Run) -> str | None:
-    if run.status.broken_off or run.status is RunStatus.PAUSED:
-        return run.status
-    return "stuck" if run.status is RunStatus.RUNNING and REPORTED in run.known else None
-
-
-SORTED_AT_MOST: Final = 1_000
-"""Largest sorted set, the server's limit of a page."""
-NAMED_AT_ONCE: Final = 100
-"""Workflow ids of one query."""
-DESCRIBED_AT_ONCE: Final = 20
-"""Broken-off runs that are looked at together."""
-_CURSOR_AT_MOST: Final = 4_096
-_TOKEN_UNREAD: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNKNOWN)
-_NO_CURSOR: Final = "this is not where a page of the list ended: begin at its first page"
 
 
 class LinesPage(Model):
@@ -266,6 +231,88 @@ class LinesPage(Model):
     more: bool = False
     """Whether they were not all counted."""
     in_order: bool
+
+
+async def page(
+    context: Context,
+    list_filter: ListFilter,
+    *,
+    size: int = 50,
+    cursor: str | None = None,
+    now: datetime | None = None,
+    sorting: Sorting = BY_URGENCY,
+) -> LinesPage:
+    """Up to `size` lines from the cursor, all pages with the same `sorting`. `Refusal` for an invalid cursor."""
+    lines: list[RequestLine] = []
+    listing, has_more = await _List.from_filter(context, list_filter, sorting)
+    try:
+        first = _Cursor.read(cursor) if cursor else await _start(listing, now or datetime.now(UTC))
+        following: _Cursor | None = first
+        while following is not None and len(lines) < size:
+            page_lines, following = await _READ[following.part](
+                listing, following, min(size - len(lines), SORTED_AT_MOST)
+            )
+            lines += page_lines
+    except (RPCError, ValueError, OverflowError) as error:
+        if cursor and (not isinstance(error, RPCError) or error.status in _TOKEN_UNREAD):
+            raise Refusal(_NO_CURSOR) from error
+        raise
+    return LinesPage(
+        lines=tuple(lines),
+        cursor=following.written() if following else None,
+        total=first.total,
+        more=first.more or has_more,
+        in_order=first.in_order,
+    )
+
+
+async def everything(
+    context: Context, list_filter: ListFilter, *, now: datetime | None = None
+) -> AsyncIterator[RequestLine]:
+    """All lines, read page by page."""
+    cursor = None
+    while True:
+        lines_page = await page(context, list_filter, size=SORTED_AT_MOST, cursor=cursor, now=now)
+        for line in lines_page.lines:
+            yield line
+        if (cursor := lines_page.cursor) is None:
+            return
+
+
+def _urgency(run: Run, now: datetime) -> str:
+    """A key, each another: overdue, the longest first; open, by due date; broken off, newest first. Open ones without
+    due date are onboardings: problems first, then the longest waiting.
+    """
+    if run.status.open:
+        due, waiting_since = (
+            run.search_attributes.get(names.DUE_AT) or _NEVER,
+            run.search_attributes.get(names.TURN_AT) or _NEVER,
+        )
+        is_calm = run.search_attributes.get(names.PROBLEM) is None
+    else:
+        due, waiting_since, is_calm = _NEVER, _NEVER - (run.started_at - datetime.min.replace(tzinfo=UTC)), True
+    flags = f"{not is_overdue(run, now):d}{not run.status.open:d}"
+    return f"{flags} {_sortable(due)} {is_calm:d} {_sortable(waiting_since)} {run.id}"
+
+
+def _is_named(run: Run, list_filter: ListFilter) -> bool:
+    kind, requester = run.search_attributes.get(names.KIND) or "", run.search_attributes.get(names.REQUESTER) or ""
+    return list_filter.names_title(
+        kind, requester, run.search_attributes.all_of(names.WAITING_FOR), run.search_attributes.all_of(names.TEAMS)
+    )
+
+
+async def _document(run: Run) -> str:
+    try:
+        return await run.memo(names.MEMO_DOCUMENT)
+    except CodecError:
+        return ""
+
+
+def _trouble(run: Run) -> str | None:
+    if run.status.broken_off or run.status is RunStatus.PAUSED:
+        return run.status
+    return "stuck" if run.status is RunStatus.RUNNING and REPORTED in run.search_attributes else None
 
 
 class _Part(StrEnum):
@@ -310,119 +357,86 @@ _Read: TypeAlias = tuple[list[RequestLine], _Cursor | None]
 """Lines, and where to go on."""
 
 
-async def page(
-    context: Context,
-    wanted: ListFilter,
-    *,
-    size: int = 50,
-    cursor: str | None = None,
-    now: datetime | None = None,
-    sorting: Sorting = BY_URGENCY,
-) -> LinesPage:
-    """Up to `size` lines from the cursor, all pages with the same `sorting`. `Refusal` for an invalid cursor."""
-    lines: list[RequestLine] = []
-    listing, has_more = await _List.of(context, wanted, sorting)
-    try:
-        first = _Cursor.read(cursor) if cursor else await _start(listing, now or datetime.now(UTC))
-        following: _Cursor | None = first
-        while following is not None and len(lines) < size:
-            page_lines, following = await _READ[following.part](
-                listing, following, min(size - len(lines), SORTED_AT_MOST)
-            )
-            lines += page_lines
-    except (RPCError, ValueError, OverflowError) as error:
-        if cursor and (not isinstance(error, RPCError) or error.status in _TOKEN_UNREAD):
-            raise Refusal(_NO_CURSOR) from error
-        raise
-    return LinesPage(
-        lines=tuple(lines),
-        cursor=following.written() if following else None,
-        total=first.total,
-        more=first.more or has_more,
-        in_order=first.in_order,
-    )
-
-
 @dataclass
 class _List:
     """What is read for one page: `living` is what runs or was broken off, by its keys, once it has been read."""
 
     context: Context
-    wanted: ListFilter
+    list_filter: ListFilter
     sorting: Sorting
     living: dict[_RowKeys, Run] | None = None
 
     @classmethod
-    async def of(cls, context: Context, list_filter: ListFilter, sorting: Sorting) -> tuple[Self, bool]:
+    async def from_filter(cls, context: Context, list_filter: ListFilter, sorting: Sorting) -> tuple[Self, bool]:
         """With the ids of what its words find, and whether there may be others."""
         if not list_filter.search:
             return cls(context, list_filter, sorting), False
         # Of what everybody was asked only the newest are found: with the words of their id, what was asked of them.
-        texts = [list_filter.search, *([f"{list_filter.search} {list_filter.person}"] if list_filter.asked else [])]
+        texts = [
+            list_filter.search,
+            *([f"{list_filter.search} {list_filter.person}"] if list_filter.includes_asked else []),
+        ]
         search = partial(
             context.store.starts.search, types=list_filter.types, kind=list_filter.kind, requester=list_filter.requester
         )
         results = [await search(text) for text in texts]
         ids = tuple(dict.fromkeys(id for result in results for id in result.ids))
-        return cls(context, replace(list_filter, ids=ids), sorting), results[-1].more
+        return cls(context, replace(list_filter, ids=ids), sorting), results[-1].has_more
 
     async def acted_in(self, cursor: _Cursor) -> list[Run]:
         """Of what runs or was broken off, what asks the person, whether or not it waits for them."""
-        person, ids = self.wanted.person, self.wanted.ids
-        if person is None or not self.wanted.asked:
+        person, ids = self.list_filter.person, self.list_filter.ids
+        if person is None or not self.list_filter.includes_asked:
             return []
-        theirs = await self.context.store.starts.running(person, self.wanted.types)
-        query = await visibility_query(self.context.client, replace(self.wanted, person=None), cursor.at)
+        theirs = await self.context.store.starts.running(person, self.list_filter.types)
+        query = await visibility_query(self.context.client, replace(self.list_filter, person=None), cursor.at)
         return await _among(
             self.context.client, query, [workflow_id for workflow_id in theirs if ids is None or workflow_id in ids]
         )
 
     async def keys_of(self, run: Run, cursor: _Cursor) -> _RowKeys:
-        people = frozenset(self.wanted.people if self.wanted.by_person else ())
-        person = waits_for(run.known.all_of(names.WAITING_FOR), people)
-        return _RowKeys(person, await self.sorting.value(run, self.wanted), _urgency(run, cursor.at))
+        people = frozenset(self.list_filter.people if self.list_filter.by_person else ())
+        person = waits_for(run.search_attributes.all_of(names.WAITING_FOR), people)
+        return _RowKeys(person, await self.sorting.value(run, self.list_filter), _urgency(run, cursor.at))
 
     async def query(self, cursor: _Cursor) -> str:
         """Of what runs or was broken off, in this part."""
         late = Lateness(cursor.part) if cursor.part in (_Part.OVERDUE, _Part.IN_TIME) else Lateness.ANY
-        return await visibility_query(self.context.client, self.wanted, cursor.at, late)
-
-
-async def everything(
-    context: Context, list_filter: ListFilter, *, now: datetime | None = None
-) -> AsyncIterator[RequestLine]:
-    """All lines, read page by page."""
-    cursor = None
-    while True:
-        lines_page = await page(context, list_filter, size=SORTED_AT_MOST, cursor=cursor, now=now)
-        for line in lines_page.lines:
-            yield line
-        if (cursor := lines_page.cursor) is None:
-            return
+        return await visibility_query(self.context.client, self.list_filter, cursor.at, late)
 
 
 async def _start(listing: _List, now: datetime) -> _Cursor:
-    store, has_records = listing.context.store, listing.wanted.has_records
+    store, has_records = listing.context.store, listing.list_filter.has_records
     cursor = _Cursor(at=now, part=_Part.SORTED, in_order=True)
-    counted, living_count = await asyncio.gather(_recorded(listing), _known(listing, cursor))
+    counted, living_count = await asyncio.gather(_recorded(listing), _count_living(listing, cursor))
     cursor = cursor.replace(total=min(counted, COUNTED_AT_MOST), more=counted > COUNTED_AT_MOST)
     if living_count > SORTED_AT_MOST or not await _read_living(listing, cursor):
         return cursor.replace(part=_Part.OVERDUE, in_order=False, total=cursor.total + living_count)
     living = (listing.living or {}).values()
-    recorded = tuple(run.id for run in living if run.known.get(names.STAGE) == SETTLED or run.status.broken_off)
-    twice = await store.ended.count(replace(listing.wanted, ids=recorded)) if has_records and recorded else 0
+    recorded = tuple(
+        run.id for run in living if run.search_attributes.get(names.STAGE) == SETTLED or run.status.broken_off
+    )
+    twice = (
+        await store.ended_follow_ups.count(replace(listing.list_filter, ids=recorded))
+        if has_records and recorded
+        else 0
+    )
     return cursor.replace(total=cursor.total + len(living) - twice)
 
 
 async def _recorded(listing: _List) -> int:
-    return await listing.context.store.ended.count(listing.wanted) if listing.wanted.has_records else 0
+    return (
+        await listing.context.store.ended_follow_ups.count(listing.list_filter)
+        if listing.list_filter.has_records
+        else 0
+    )
 
 
-async def _known(listing: _List, cursor: _Cursor) -> int:
+async def _count_living(listing: _List, cursor: _Cursor) -> int:
     """How many run or were broken off, of ids that are named 0: to read more than are sorted takes several times as
     long as to count them.
     """
-    if listing.wanted.ids is not None:
+    if listing.list_filter.ids is not None:
         return 0
     return (await listing.context.client.count_workflows(await listing.query(cursor))).count
 
@@ -432,8 +446,8 @@ async def _read_living(listing: _List, cursor: _Cursor) -> bool:
     if listing.living is not None:
         return True
     query = await listing.query(cursor)
-    if listing.wanted.ids is not None:
-        runs, token = await _among(listing.context.client, query, listing.wanted.ids), b""
+    if listing.list_filter.ids is not None:
+        runs, token = await _among(listing.context.client, query, listing.list_filter.ids), b""
     else:
         runs, token = await executions.page_of(listing.context.client, query, size=SORTED_AT_MOST)
     if token and cursor.urgency:
@@ -449,7 +463,7 @@ async def _read_living(listing: _List, cursor: _Cursor) -> bool:
 async def _sorted(listing: _List, cursor: _Cursor, size: int) -> _Read:
     if not await _read_living(listing, cursor):
         raise Refusal(_NO_CURSOR)
-    living, people = listing.living or {}, listing.wanted.people
+    living, people = listing.living or {}, listing.list_filter.people
     passed = {people[number] for number in cursor.passed if 0 <= number < len(people)}
     # Sorted among the others, the last row of the page before is where this one begins, wherever that row is now.
     last = _RowKeys(cursor.person, cursor.value, cursor.urgency)
@@ -458,7 +472,7 @@ async def _sorted(listing: _List, cursor: _Cursor, size: int) -> _Read:
     page = following[:size]
     lines = [await line_of(living[row], cursor.at) for row in page]
     if page == following:
-        return lines, _behind(listing, cursor)
+        return lines, _find_ended_start(listing, cursor)
     end = page[-1]
     passed = (passed | {cursor.person} | {row.person for row in page}) - {end.person}
     numbers = tuple(number for number, person in enumerate(people) if person in passed)
@@ -472,27 +486,31 @@ async def _of_the_server(listing: _List, cursor: _Cursor, size: int) -> _Read:
     lines = [await line_of(run, cursor.at) for run in await _without_records(listing, runs, cursor)]
     if token:
         return lines, cursor.replace(token=base64.b64encode(token).decode())
-    if cursor.part is _Part.OVERDUE and not listing.wanted.overdue:
+    if cursor.part is _Part.OVERDUE and not listing.list_filter.overdue:
         return lines, cursor.replace(part=_Part.IN_TIME, token="")
-    return lines, _behind(listing, cursor)
+    return lines, _find_ended_start(listing, cursor)
 
 
-def _behind(listing: _List, cursor: _Cursor) -> _Cursor | None:
+def _find_ended_start(listing: _List, cursor: _Cursor) -> _Cursor | None:
     """Where what has ended begins, None if none of it is wanted."""
-    if not listing.wanted.has_records:
+    if not listing.list_filter.has_records:
         return None
     return _Cursor(at=cursor.at, part=_Part.ENDED, in_order=cursor.in_order, total=cursor.total, more=cursor.more)
 
 
-async def _ended(listing: _List, cursor: _Cursor, size: int) -> _Read:
+async def _read_records(listing: _List, cursor: _Cursor, size: int) -> _Read:
     """Records; what is listed before them, as it ended before the first page and still tells its targets, is left
     out.
     """
-    if not listing.wanted.has_records:
+    if not listing.list_filter.has_records:
         return [], None
-    last_place = Place(cursor.ended_at, cursor.ended) if cursor.ended_at else None
-    rows = await listing.context.store.ended.page(listing.wanted, size, last_place)
-    query = await listing.query(cursor) if listing.wanted.attention or listing.wanted.asked else executions.OPEN
+    last_place = PagePosition(cursor.ended_at, cursor.ended) if cursor.ended_at else None
+    rows = await listing.context.store.ended_follow_ups.page(listing.list_filter, size, last_place)
+    query = (
+        await listing.query(cursor)
+        if listing.list_filter.attention or listing.list_filter.includes_asked
+        else executions.OPEN
+    )
     runs = await _among(listing.context.client, query, [row.workflow_id for row in rows if row.ended_at <= cursor.at])
     earlier_ids = {run.id for run in await _without_records(listing, runs, cursor)}
     lines = [line_of_ended(row) for row in rows if row.workflow_id not in earlier_ids]
@@ -504,7 +522,7 @@ _READ: Final = {
     _Part.SORTED: _sorted,
     _Part.OVERDUE: _of_the_server,
     _Part.IN_TIME: _of_the_server,
-    _Part.ENDED: _ended,
+    _Part.ENDED: _read_records,
 }
 
 
@@ -522,14 +540,18 @@ async def _without_records(listing: _List, runs: list[Run], cursor: _Cursor) -> 
     last, as after a reset, or that have a record: these have ended, unless they are to be looked at because of how they
     were broken off.
     """
-    settled = tuple(run.id for run in runs if run.known.get(names.STAGE) == SETTLED)
-    if listing.wanted.has_records and settled:
-        rows = await listing.context.store.ended.page(replace(listing.wanted, ids=settled), len(settled))
+    settled = tuple(run.id for run in runs if run.search_attributes.get(names.STAGE) == SETTLED)
+    if listing.list_filter.has_records and settled:
+        rows = await listing.context.store.ended_follow_ups.page(
+            replace(listing.list_filter, ids=settled), len(settled)
+        )
         ended_since = {row.workflow_id for row in rows if row.ended_at > cursor.at}
         runs = [run for run in runs if run.id not in ended_since]
     broken = [run for run in runs if run.status.broken_off]
     recorded_ids = (
-        set() if listing.wanted.attention else await listing.context.store.records.known([run.id for run in broken])
+        set()
+        if listing.list_filter.attention
+        else await listing.context.store.records.find_recorded([run.id for run in broken])
     )
     broken = [run for run in broken if run.id not in recorded_ids]
     last: set[str] = set()

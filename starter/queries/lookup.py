@@ -37,7 +37,7 @@ from workflows.model.views import (
     Attention,
     AttentionCode,
     FollowUpShow,
-    Next,
+    NextAction,
     NextStep,
     RequestShow,
     Shown,
@@ -61,14 +61,25 @@ _DOWNLOADED: Final = {
     KeptFileName.SIGNING_LOG: EventType.LOG_DOWNLOADED,
 }
 _PAUSED_WHY: Final = "somebody paused the workflow in Temporal: unpause it in the Web UI"
+SYSTEMS: Final = {"core-signature": "Core Signature", "countersign": "Countersign", "temporal": "Temporal"}
+"""Actors that are no persons; the same in every language."""
+OUTCOMES: Final = (EventType.SIGNED, EventType.DONE, EventType.DECLINED, EventType.WAIVED)
+"""Events that say how it ended."""
+_CAME_TRUE: Final[Mapping[str, EventType]] = {
+    EventType.CANCELLATION_ASKED: EventType.CANCELLED,
+    EventType.HAND_OVER_ASKED: EventType.HANDED_OVER,
+}
+"""Commands, and the events that confirm them."""
+_SOON: Final = timedelta(minutes=1)
+"""A command confirmed later than this is an entry of its own."""
 
 
-class Unknown(Refusal):
+class UnknownFollowUp(Refusal):
     """Neither Temporal nor the records know it."""
 
     def __init__(self, workflow: WorkflowName, hint: str = "") -> None:
         super().__init__(f"no {workflow.kind} {workflow.id}: neither Temporal nor the records know it{hint}")
-        self.what = workflow
+        self.workflow = workflow
 
 
 @asynccontextmanager
@@ -76,95 +87,50 @@ async def suggesting(client: Client) -> AsyncIterator[None]:
     """Adds similar ids to `Unknown`."""
     try:
         yield
-    except Unknown as unknown:
+    except UnknownFollowUp as unknown:
         from starter.queries.filters import hint  # noqa: PLC0415  a list is what hardly any word needs
 
-        raise Unknown(unknown.what, await hint(client, unknown.what)) from None
+        raise UnknownFollowUp(unknown.workflow, await hint(client, unknown.workflow)) from None
 
 
-async def show(context: Context, typed: str, *, whole: bool = False) -> RequestShow:
+async def show(context: Context, typed: str, *, in_full: bool = False) -> RequestShow:
     """Everything known of a request; `partial` if no worker answers. `Refusal` for an unknown id."""
-    return await show_as(RequestShow, context, typed, whole=whole)
+    return await show_as(RequestShow, context, typed, in_full=in_full)
 
 
-async def show_as(view: type[AnyShow], context: Context, typed: str, *, whole: bool = False) -> AnyShow:
+async def show_as(view: type[AnyShow], context: Context, typed: str, *, in_full: bool = False) -> AnyShow:
     """Everything known of one of the view's kind; see `show`."""
-    return of_type(view, await show_of(view.of, context, typed, whole=whole))
+    return of_type(view, await show_of(view.of, context, typed, in_full=in_full))
 
 
-async def show_of(kind: Kind, context: Context, typed: str, *, whole: bool = False) -> Shown:
+async def show_of(kind: Kind, context: Context, typed: str, *, in_full: bool = False) -> Shown:
     """As `show`, for any kind."""
     async with suggesting(context.client):
         view = await look_at(context.client, context.store, WorkflowName(kind, id_of(kind, typed)))
-    return await complete(context.store, view) if whole else view
+    return await complete(context.store, view) if in_full else view
 
 
-async def look(client: Client, store: Store, id: str, *, within: timedelta = _WORKER_ANSWERS_WITHIN) -> RequestShow:
+async def look(client: Client, store: Store, id: str, *, time_limit: timedelta = _WORKER_ANSWERS_WITHIN) -> RequestShow:
     """The best answer about a request; raises `Unknown`."""
-    return of_type(RequestShow, await look_at(client, store, WorkflowName(Kind.REQUEST, id), within=within))
+    return of_type(RequestShow, await look_at(client, store, WorkflowName(Kind.REQUEST, id), time_limit=time_limit))
 
 
 async def look_at(
-    client: Client, store: Store, workflow: WorkflowName, *, within: timedelta = _WORKER_ANSWERS_WITHIN
+    client: Client, store: Store, workflow: WorkflowName, *, time_limit: timedelta = _WORKER_ANSWERS_WITHIN
 ) -> Shown:
     """The best answer for any kind; raises `Unknown`, and `StoreFailure` if stored texts cannot be read."""
-    view = await together(store, workflow.workflow_id, await _found(client, store, workflow, within))
+    view = await together(store, workflow.workflow_id, await _find_view(client, store, workflow, time_limit))
     return await _with_downloads(store, await _with_starter(store, view))
-
-
-async def _with_starter(store: Store, view: Shown) -> Shown:
-    """With who started it, unless the database is away."""
-    with suppress(StoreFailure, TimeoutError):
-        async with asyncio.timeout(_STARTER_WITHIN):
-            return await store.starts.with_actor(view)
-    return view
-
-
-async def _with_downloads(store: Store, view: Shown) -> Shown:
-    """With the newest downloads of what is kept of it and the last revocation of its links, which are in neither its
-    record nor its amendments.
-    """
-    if not view.kept_files.any:
-        return view
-    workflow_id = view.type.workflow_id(view.id)
-    downloaded = [
-        TimelineEntry(at=download.at, happened=_DOWNLOADED[download.file], who=download.who)
-        for download in await store.downloads.of(workflow_id)
-    ]
-    revoked = {(link.revoked_at, link.revoked_by or "") for link in await store.downloads.links(workflow_id)}
-    revocations = [
-        _by_hand(revoked_at, EventType.LINKS_REVOKED, revoked_by) for revoked_at, revoked_by in revoked if revoked_at
-    ]
-    return _with(view, [*downloaded, *revocations])
 
 
 async def with_holds(store: Store, view: Shown) -> Shown:
     """With its legal holds and their reasons, which are for operators alone."""
     noted = list[TimelineEntry]()
-    for hold in await store.holds.of(view.type.workflow_id(view.id)):
+    for hold in await store.holds.list_holds(view.type.workflow_id(view.id)):
         noted.append(_by_hand(hold.at, EventType.ON_HOLD, hold.by).replace(why=hold.reason, said=True))
         if hold.released_at:
             noted.append(_by_hand(hold.released_at, EventType.HOLD_RELEASED, hold.released_by or ""))
-    return _with(view, noted)
-
-
-def _by_hand(happened_at: datetime, happened: EventType, actor: str) -> TimelineEntry:
-    return TimelineEntry(at=happened_at, happened=happened, who=KnownBy.name_in(actor), actor=actor)
-
-
-def _with(view: Shown, noted: Iterable[TimelineEntry]) -> Shown:
-    return view.replace(timeline=tuple(sorted([*view.timeline, *noted], key=lambda entry: entry.at)))
-
-
-async def _found(client: Client, store: Store, workflow: WorkflowName, time_limit: timedelta) -> Shown:
-    described = await executions.found(client, workflow.workflow_id)
-    if described is None:
-        return await _forgotten(store, workflow)
-    if described.status is RunStatus.PAUSED:
-        return _paused(await _outside(store, workflow, described), described)
-    settled_view = None if described.status.open else await recorded(store, workflow)
-    view = settled_view or await _asked(client, workflow, time_limit) or await _outside(store, workflow, described)
-    return _marked(view, described.status) if described.status.broken_off else view
+    return _add_entries(view, noted)
 
 
 def at_position(view: Shown, typed: str) -> str:
@@ -178,14 +144,16 @@ async def whichever(context: Context, typed: str) -> WorkflowName:
     if named(typed):
         return followed_up(typed)
     possible = [WorkflowName(kind, id_of(kind, typed)) for kind in kinds()]
-    known_ids = await context.store.starts.known([workflow.workflow_id for workflow in possible])
-    described = await asyncio.gather(*(executions.found(context.client, workflow.workflow_id) for workflow in possible))
+    known_ids = await context.store.starts.find_known([workflow.workflow_id for workflow in possible])
+    described = await asyncio.gather(
+        *(executions.find_run(context.client, workflow.workflow_id) for workflow in possible)
+    )
     matches = [
         workflow for workflow, run in zip(possible, described, strict=True) if run or workflow.workflow_id in known_ids
     ]
     if not matches:
         async with suggesting(context.client):
-            raise Unknown(possible[0])
+            raise UnknownFollowUp(possible[0])
     if len(matches) > 1:
         raise Refusal(f"{typed} is the id of several: {', '.join(workflow.workflow_id for workflow in matches)}")
     return matches[0]
@@ -195,42 +163,8 @@ async def web_ui_page(context: Context, workflow: WorkflowName) -> str | None:
     """The Web UI's page with the answer of its present run; None if unknown."""
     if context.web_ui is None:
         return None
-    run = await executions.found(context.client, workflow.workflow_id)
+    run = await executions.find_run(context.client, workflow.workflow_id)
     return context.url(workflow.workflow_id, run.run_id) if run else None
-
-
-async def _asked(client: Client, workflow: WorkflowName, time_limit: timedelta) -> Shown | None:
-    """The workflow's answer, None without a worker, which shows early if nobody polls."""
-    query = asyncio.create_task(_queried(client, workflow, time_limit))
-    try:
-        await asyncio.wait({query}, timeout=_NOBODY_AFTER)
-        return await query if query.done() or await pollers.somebody(client) else None
-    finally:
-        query.cancel()
-
-
-async def _queried(client: Client, workflow: WorkflowName, time_limit: timedelta) -> Shown | None:
-    handle = client.get_workflow_handle(workflow.workflow_id)
-    try:
-        view: Shown = await handle.query(names.SHOW, result_type=view_of(workflow.kind), rpc_timeout=time_limit)
-    except WorkflowQueryFailedError:
-        return None
-    except ValidationError:
-        raise
-    except ValueError:
-        return None  # Paused meanwhile: the rejection has a status that the SDK does not know.
-    except RPCError as error:
-        if error.status in _NO_WORKER:
-            return None
-        raise
-    return view
-
-
-async def _forgotten(store: Store, workflow: WorkflowName) -> Shown:
-    record = await recorded(store, workflow)
-    if record is None:
-        raise Unknown(workflow)
-    return record
 
 
 async def recorded(store: Store, workflow: WorkflowName) -> Shown | None:
@@ -246,7 +180,7 @@ async def recorded(store: Store, workflow: WorkflowName) -> Shown | None:
         return full_view
     removed_at = signed.removed_at
     removed = [TimelineEntry(at=removed_at, happened=EventType.FILES_REMOVED)] if removed_at else []
-    return _with(full_view.with_files(*kept_of(signed)), removed)
+    return _add_entries(full_view.with_files(*kept_of(signed)), removed)
 
 
 def kept_of(signed: SignedDocument) -> tuple[KeptFiles, Problem | None]:
@@ -272,78 +206,9 @@ def of_type(expected: type[AnyShow], view: FollowUpShow) -> AnyShow:
     return view
 
 
-async def _outside(store: Store, workflow: WorkflowName, described: Description) -> Shown:
-    if record := await recorded(store, workflow):
-        return record.replace(partial=True)
-    attributes = described.known
-    kind = attributes.get(names.KIND) or ""
-    status = Status(attributes.get(names.STATUS) or workflow.kind.spec.begins)
-    facts = FollowUpShow(
-        id=workflow.id,
-        kind=kind,
-        requester=attributes.get(names.REQUESTER) or "",
-        status=status,
-        problem=_problem(attributes.get(names.PROBLEM), described),
-        attention=_attention(attributes.get(names.PROBLEM), described),
-        next=Next(what=NextStep.WAIT, at=None, why="no worker answers: start `countersign worker`"),
-        due_at=attributes.get(names.DUE_AT),
-        says=f"No worker answers; when one last did, the {workflow.kind} was {status}",
-        partial=True,
-    )
-    title = (await described.summary()).removeprefix(f"{kind}: ")
-    return view_of(workflow.kind).outside(facts, title, attributes.get(names.STAGE) or "", described.started_at)
-
-
-def _problem(code: str | None, described: Description) -> Problem | None:
-    if code is None or needs_attention(code):
-        return None
-    return Problem(code=Code(code), since=described.started_at, says=_KNOWS_MORE)
-
-
-def _attention(code: str | None, described: Description) -> tuple[Attention, ...]:
-    if code is None or not needs_attention(code):
-        return ()
-    return (Attention(code=AttentionCode(code), since=described.started_at, says=_KNOWS_MORE),)
-
-
 def needs_attention(code: str | None) -> bool:
     """Whether a `CsProblem` value is no problem, but needs an operator."""
     return code in list(AttentionCode)
-
-
-def _marked(view: AnyShow, run_status: RunStatus) -> AnyShow:
-    # Marks a broken-off one, whose last state would read as open.
-    sentence = f"The workflow was {run_status} and does nothing more; before that: {view.says}"
-    return view.replace(next=None, waiting_for=(), choices=(), says=sentence, trouble=run_status)
-
-
-def _paused(view: AnyShow, described: Description) -> AnyShow:
-    """A paused workflow answers no query: what is known without it."""
-    paused_since = described.paused_at or described.started_at
-    sentence = (
-        f"The workflow is paused in Temporal since {stamp(paused_since)}, so nobody is told anything; "
-        f"it was {view.status}"
-    )
-    paused = Attention(code=AttentionCode.PAUSED, since=paused_since, says=_PAUSED_WHY)
-    return view.replace(
-        next=Next(what=NextStep.WAIT, at=None, why=_PAUSED_WHY),
-        attention=(paused, *(reason for reason in view.attention if reason.code is not AttentionCode.PAUSED)),
-        says=sentence,
-        trouble=described.status,
-    )
-
-
-SYSTEMS: Final = {"core-signature": "Core Signature", "countersign": "Countersign", "temporal": "Temporal"}
-"""Actors that are no persons; the same in every language."""
-OUTCOMES: Final = (EventType.SIGNED, EventType.DONE, EventType.DECLINED, EventType.WAIVED)
-"""Events that say how it ended."""
-_CAME_TRUE: Final[Mapping[str, EventType]] = {
-    EventType.CANCELLATION_ASKED: EventType.CANCELLED,
-    EventType.HAND_OVER_ASKED: EventType.HANDED_OVER,
-}
-"""Commands, and the events that confirm them."""
-_SOON: Final = timedelta(minutes=1)
-"""A command confirmed later than this is an entry of its own."""
 
 
 def told_once(timeline: Sequence[TimelineEntry]) -> list[TimelineEntry]:
@@ -366,6 +231,143 @@ def told_once(timeline: Sequence[TimelineEntry]) -> list[TimelineEntry]:
 def is_outcome(entry: TimelineEntry) -> bool:
     """Whether an entry says how it ended."""
     return entry.happened in OUTCOMES and (not entry.who or entry.who in SYSTEMS)
+
+
+async def _with_starter(store: Store, view: Shown) -> Shown:
+    """With who started it, unless the database is away."""
+    with suppress(StoreFailure, TimeoutError):
+        async with asyncio.timeout(_STARTER_WITHIN):
+            return await store.starts.with_actor(view)
+    return view
+
+
+async def _with_downloads(store: Store, view: Shown) -> Shown:
+    """With the newest downloads of what is kept of it and the last revocation of its links, which are in neither its
+    record nor its amendments.
+    """
+    if not view.kept_files.any:
+        return view
+    workflow_id = view.type.workflow_id(view.id)
+    downloaded = [
+        TimelineEntry(at=download.at, happened=_DOWNLOADED[download.file], who=download.who)
+        for download in await store.downloads.list_downloads(workflow_id)
+    ]
+    revoked = {(link.revoked_at, link.revoked_by or "") for link in await store.downloads.links(workflow_id)}
+    revocations = [
+        _by_hand(revoked_at, EventType.LINKS_REVOKED, revoked_by) for revoked_at, revoked_by in revoked if revoked_at
+    ]
+    return _add_entries(view, [*downloaded, *revocations])
+
+
+def _by_hand(happened_at: datetime, happened: EventType, actor: str) -> TimelineEntry:
+    return TimelineEntry(at=happened_at, happened=happened, who=KnownBy.name_in(actor), actor=actor)
+
+
+def _add_entries(view: Shown, noted: Iterable[TimelineEntry]) -> Shown:
+    return view.replace(timeline=tuple(sorted([*view.timeline, *noted], key=lambda entry: entry.at)))
+
+
+async def _find_view(client: Client, store: Store, workflow: WorkflowName, time_limit: timedelta) -> Shown:
+    described = await executions.find_run(client, workflow.workflow_id)
+    if described is None:
+        return await _forgotten(store, workflow)
+    if described.status is RunStatus.PAUSED:
+        return _paused(await _outside(store, workflow, described), described)
+    settled_view = None if described.status.open else await recorded(store, workflow)
+    view = (
+        settled_view or await _ask_workflow(client, workflow, time_limit) or await _outside(store, workflow, described)
+    )
+    return _marked(view, described.status) if described.status.broken_off else view
+
+
+async def _ask_workflow(client: Client, workflow: WorkflowName, time_limit: timedelta) -> Shown | None:
+    """The workflow's answer, None without a worker, which shows early if nobody polls."""
+    query = asyncio.create_task(_queried(client, workflow, time_limit))
+    try:
+        await asyncio.wait({query}, timeout=_NOBODY_AFTER)
+        return await query if query.done() or await pollers.is_polled(client) else None
+    finally:
+        query.cancel()
+
+
+async def _queried(client: Client, workflow: WorkflowName, time_limit: timedelta) -> Shown | None:
+    handle = client.get_workflow_handle(workflow.workflow_id)
+    try:
+        view: Shown = await handle.query(names.SHOW, result_type=view_of(workflow.kind), rpc_timeout=time_limit)
+    except WorkflowQueryFailedError:
+        return None
+    except ValidationError:
+        raise
+    except ValueError:
+        return None  # Paused meanwhile: the rejection has a status that the SDK does not know.
+    except RPCError as error:
+        if error.status in _NO_WORKER:
+            return None
+        raise
+    return view
+
+
+async def _forgotten(store: Store, workflow: WorkflowName) -> Shown:
+    record = await recorded(store, workflow)
+    if record is None:
+        raise UnknownFollowUp(workflow)
+    return record
+
+
+async def _outside(store: Store, workflow: WorkflowName, described: Description) -> Shown:
+    if record := await recorded(store, workflow):
+        return record.replace(partial=True)
+    attributes = described.search_attributes
+    kind = attributes.get(names.KIND) or ""
+    status = Status(attributes.get(names.STATUS) or workflow.kind.spec.begins)
+    facts = FollowUpShow(
+        id=workflow.id,
+        kind=kind,
+        requester=attributes.get(names.REQUESTER) or "",
+        status=status,
+        problem=_problem(attributes.get(names.PROBLEM), described),
+        attention=_attention(attributes.get(names.PROBLEM), described),
+        next=NextAction(what=NextStep.WAIT, at=None, why="no worker answers: start `countersign worker`"),
+        due_at=attributes.get(names.DUE_AT),
+        says=f"No worker answers; when one last did, the {workflow.kind} was {status}",
+        partial=True,
+    )
+    title = (await described.summary()).removeprefix(f"{kind}: ")
+    return view_of(workflow.kind).outside(facts, title, attributes.get(names.STAGE) or "", described.started_at)
+
+
+def _problem(code: str | None, described: Description) -> Problem | None:
+    if code is None or needs_attention(code):
+        return None
+    return Problem(code=Code(code), since=described.started_at, says=_KNOWS_MORE)
+
+
+def _attention(code: str | None, described: Description) -> tuple[Attention, ...]:
+    if code is None or not needs_attention(code):
+        return ()
+    return (Attention(code=AttentionCode(code), since=described.started_at, says=_KNOWS_MORE),)
+
+
+def _marked(view: AnyShow, run_status: RunStatus) -> AnyShow:
+    # Marks a broken-off one, whose last state would read as open.
+    sentence = f"The workflow was {run_status} and does nothing more; before that: {view.says}"
+    return view.replace(next=None, waiting_for=(), choices=(), says=sentence, trouble=run_status)
+
+
+def _paused(view: AnyShow, described: Description) -> AnyShow:
+    """A paused workflow answers no query: what is known without it."""
+    paused_since = described.paused_at or described.started_at
+    sentence = (
+        f"The workflow is paused in Temporal since {stamp(paused_since)}, so nobody is told anything; "
+        f"it was {view.status}"
+    )
+    paused = Attention(code=AttentionCode.PAUSED, since=paused_since, says=_PAUSED_WHY)
+    return view.replace(
+        next=NextAction(what=NextStep.WAIT, at=None, why=_PAUSED_WHY),
+        attention=(paused, *(reason for reason in view.attention if reason.code is not AttentionCode.PAUSED)),
+        says=sentence,
+        trouble=described.status,
+    )
 
 
 def _confirmation(timeline: Sequence[TimelineEntry], number: int) -> int | None:

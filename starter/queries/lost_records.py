@@ -76,8 +76,8 @@ async def recover(client: Client, store: Store, report_progress: Callable[[Recov
 
 async def _recover_some(client: Client, store: Store, runs: Sequence[Run], recovery: Recovery) -> Recovery:
     ids = [run.id for run in runs]
-    unknown = set(ids) - await store.starts.known(ids)
-    unrecorded_ids = set(ids) - await store.records.known(ids)
+    unknown = set(ids) - await store.starts.find_known(ids)
+    unrecorded_ids = set(ids) - await store.records.find_recorded(ids)
     for first in range(0, len(runs), HISTORIES_AT_ONCE):
         run_batch = runs[first : first + HISTORIES_AT_ONCE]
         # First: a record takes from it whether it is of a campaign.
@@ -94,12 +94,12 @@ async def _recover_some(client: Client, store: Store, runs: Sequence[Run], recov
 
 
 def _has_ended(run: Run) -> bool:
-    return not run.status.open or run.known.get(names.STAGE) == SETTLED
+    return not run.status.open or run.search_attributes.get(names.STAGE) == SETTLED
 
 
 async def _is_over(client: Client, run: Run) -> bool:
     """Whether it is closed, and was not started anew."""
-    last = await executions.found(client, run.id)
+    last = await executions.find_run(client, run.id)
     return last is None or (last.run_id == run.run_id and not last.status.open)
 
 
@@ -115,7 +115,7 @@ async def _recover_start(client: Client, store: Store, run: Run) -> bool:
         start_input = await executions.began_with(client, run, _inputs()[referred(run.id).kind.spec.workflow])
     except (CodecError, RPCError, ValidationError):
         return False
-    await store.starts.begin(run.id, start_of(start_input, run.known.get(names.PARENT), run.started_at))
+    await store.starts.begin(run.id, start_of(start_input, run.search_attributes.get(names.PARENT), run.started_at))
     return True
 
 

@@ -29,11 +29,11 @@ from workflows import names
 from workflows.follow_up.turn_signal import turn_of
 from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.base import Model
-from workflows.model.onboarding import PartKind, PartSeen
+from workflows.model.onboarding import PartKind, PartSnapshot
 from workflows.model.subject import Status, group_of
 from workflows.model.views import (
     Attention,
-    Next,
+    NextAction,
     OnboardingShow,
     PartLine,
     PartTurn,
@@ -61,6 +61,8 @@ TRIES_AT_MOST: Final = 9
 PARTS_AT_MOST: Final = 1_000
 """Records of its parts that are read."""
 _NOT_SAID: Final = (Refusal, RPCError, StoreFailure, ValueError)
+PREVIEW_FOR: Final = timedelta(minutes=30)
+"""Lifetime of a preview link."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,11 @@ class PartHeard:
     status: Status
     due_at: AwareDatetime | None
     turn: PartTurn
-    next: Next | None = None
+    next: NextAction | None = None
     attention: tuple[Attention, ...] = ()
 
     @classmethod
-    def said(cls, view_of_part: Shown, now: datetime) -> Self:
+    def from_view(cls, view_of_part: Shown, now: datetime) -> Self:
         """By the part itself."""
         return cls(
             view_of_part.status,
@@ -101,14 +103,16 @@ async def composed(client: Client, store: Store, id: str) -> OnboardingShow:
     onboarding = of_type(OnboardingShow, await look_at(client, store, WorkflowName(Kind.ONBOARDING, id)))
     if onboarding.partial and not onboarding.stages:
         onboarding = await _without_its_answer(client, store, onboarding)
-    return joined(onboarding, await _heard(client, store, onboarding)) if not onboarding.status.ended else onboarding
+    return (
+        joined(onboarding, await _heard(client, store, onboarding)) if not onboarding.status.has_ended else onboarding
+    )
 
 
-async def show(context: Context, typed: str, *, whole: bool = False) -> OnboardingShow:
+async def show(context: Context, typed: str, *, in_full: bool = False) -> OnboardingShow:
     """The same by an id as typed; `Unknown` suggests similar ids."""
     async with suggesting(context.client):
         onboarding = await composed(context.client, context.store, id_of(Kind.ONBOARDING, typed))
-    return await complete(context.store, onboarding) if whole else onboarding
+    return await complete(context.store, onboarding) if in_full else onboarding
 
 
 async def part_of(context: Context, typed: str, part: str) -> tuple[PartLine, PartKind]:
@@ -128,6 +132,102 @@ async def part_of(context: Context, typed: str, part: str) -> tuple[PartLine, Pa
     return parts[part]
 
 
+@dataclass(frozen=True)
+class KnownPart:
+    """What is known of a part's workflow without its answer; `status` once it has ended."""
+
+    since: datetime
+    status: Status | None = None
+    at: datetime | None = None
+    first_people: tuple[str, ...] = ()
+
+
+def retold(
+    request: OnboardingInput, stage: str, known_parts: Mapping[str, KnownPart], begun_at: datetime
+) -> OnboardingState:
+    """The state as far as it follows from the present stage and from what is known of its parts, by workflow id."""
+    journey, entered_at = (
+        request.carried or OnboardingState.begin(request.onboarding, request.stages, begun_at),
+        begun_at,
+    )
+    reached = journey.stages.names.index(stage) if stage in journey.stages.names else journey.stages.current
+    for present in request.stages[journey.stages.current : reached + 1]:
+        stage_parts = [_find_known_part(part, known_parts) for _, part in journey.parts_of_stage(present)]
+        journey = journey.enter(
+            min((known_part.since for _, known_part in stage_parts if known_part), default=entered_at)
+        )
+        for part, known_part in stage_parts:
+            journey = _with_known(journey, part, known_part, known_parts) if known_part else journey
+        if journey.stages.current < reached:
+            entered_at = max(
+                (known_part.at for _, known_part in stage_parts if known_part and known_part.at), default=entered_at
+            )
+            for plan, part in journey.parts_of_stage(present):
+                journey = (
+                    journey.told_of(part, PartNews.NOTICE, entered_at) if plan.what is PartKind.NOTICE else journey
+                )
+            journey = journey.leave(entered_at)
+    return journey
+
+
+def joined(onboarding: OnboardingShow, heard: dict[str, PartHeard]) -> OnboardingShow:
+    """The onboarding with the state of its parts, by id. Pure."""
+    stages = tuple(_with_parts(stage, heard) for stage in onboarding.stages)
+    waiting = tuple(_waiting(onboarding, stages, heard))
+    attention = tuple(
+        reason.replace(says=f"{part}: {reason.says}") for part, report in heard.items() for reason in report.attention
+    )
+    return onboarding.replace(
+        stages=stages,
+        waiting_for=waiting,
+        next=_next(onboarding, heard),
+        attention=(*onboarding.attention, *attention),
+    )
+
+
+def open_parts(onboarding: OnboardingShow) -> Iterator[PartLine]:
+    """In the order of the file."""
+    return (part for stage in onboarding.stages for part in stage.parts if part.state == _OPEN and part.workflow)
+
+
+class PageLink(Model):
+    """A link to the customer's page of an onboarding; `until` is its expiry."""
+
+    id: str
+    person: str
+    link: str
+    until: AwareDatetime | None = None
+
+
+async def page_link(
+    store: Store, links: SigningLinks, onboarding: OnboardingShow, person: str | None, *, renew: bool
+) -> PageLink:
+    """A customer's link; with `renew` a new one, and earlier ones become invalid."""
+    member, workflow = _of_customer(onboarding, person), WorkflowName(Kind.ONBOARDING, onboarding.id)
+    serial_key = serial_of(workflow.workflow_id, member)
+    if renew:
+        await store.one_use.replace_serial(serial_key, secrets.token_hex(8))
+    serial = await store.one_use.serial(serial_key) or FIRST_SERIAL
+    return PageLink(id=onboarding.id, person=member, link=links.link(workflow.reference, member, LinkUse.VIEW, serial))
+
+
+def preview_link(
+    links: SigningLinks, onboarding: OnboardingShow, person: str | None = None, now: datetime | None = None
+) -> PageLink:
+    """A short-lived link to the page as the customer sees it, without actions."""
+    member, expires_at = (
+        _of_customer(onboarding, person),
+        (now or datetime.now(UTC)).replace(microsecond=0) + PREVIEW_FOR,
+    )
+    reference = WorkflowName(Kind.ONBOARDING, onboarding.id).reference
+    return PageLink(
+        id=onboarding.id,
+        person=member,
+        link=links.link(reference, member, LinkUse.PREVIEW, expires_at=expires_at),
+        until=expires_at,
+    )
+
+
 async def _without_its_answer(client: Client, store: Store, onboarding: OnboardingShow) -> OnboardingShow:
     """With its stages, by its input, the records of ended parts, and visibility of open ones."""
     workflow_id = Kind.ONBOARDING.workflow_id(onboarding.id)
@@ -138,30 +238,20 @@ async def _without_its_answer(client: Client, store: Store, onboarding: Onboardi
         return onboarding
     query = f"{names.PARENT.name} = '{workflow_id}' AND {executions.OPEN}"
     known_parts = {part_run.id: _of_open(part_run) async for part_run in executions.listed(client, query)}
-    rows = await store.ended.page(ListFilter(_PARTS, ids=_runs(request)), PARTS_AT_MOST)
+    rows = await store.ended_follow_ups.page(ListFilter(_PARTS, ids=_runs(request)), PARTS_AT_MOST)
     known_parts |= {row.workflow_id: _of_ended(row) for row in rows if row.workflow_id not in known_parts}
     retold_view = view.show(request, retold(request, onboarding.stage, known_parts, run.started_at), datetime.now(UTC))
     kept_fields = ("status", "problem", "attention", "next", "due_at", "says", "trouble", "partial")
     return retold_view.replace(**{name: getattr(onboarding, name) for name in kept_fields})
 
 
-@dataclass(frozen=True)
-class PartKnown:
-    """What is known of a part's workflow without its answer; `status` once it has ended."""
-
-    since: datetime
-    status: Status | None = None
-    at: datetime | None = None
-    asked: tuple[str, ...] = ()
+def _of_open(run: executions.Run) -> KnownPart:
+    people = tuple(id for id in run.search_attributes.all_of(names.WAITING_FOR) if id != MORE and group_of(id) is None)
+    return KnownPart(run.search_attributes.get(names.TURN_AT) or run.started_at, first_people=people)
 
 
-def _of_open(run: executions.Run) -> PartKnown:
-    people = tuple(id for id in run.known.all_of(names.WAITING_FOR) if id != MORE and group_of(id) is None)
-    return PartKnown(run.known.get(names.TURN_AT) or run.started_at, asked=people)
-
-
-def _of_ended(row: EndedRow) -> PartKnown:
-    return PartKnown(row.started_at or row.ended_at, Status(row.status), row.ended_at)
+def _of_ended(row: EndedRow) -> KnownPart:
+    return KnownPart(row.started_at or row.ended_at, Status(row.status), row.ended_at)
 
 
 def _runs(request: OnboardingInput) -> tuple[str, ...]:
@@ -176,35 +266,7 @@ def _tries(part: PartProgress) -> Iterator[PartProgress]:
     return (part.replace(tries=number) for number in range(part.tries + TRIES_AT_MOST, part.tries - 1, -1))
 
 
-def retold(
-    request: OnboardingInput, stage: str, known_parts: Mapping[str, PartKnown], begun_at: datetime
-) -> OnboardingState:
-    """The state as far as it follows from the present stage and from what is known of its parts, by workflow id."""
-    journey, entered_at = (
-        request.carried or OnboardingState.begin(request.onboarding, request.stages, begun_at),
-        begun_at,
-    )
-    reached = journey.stages.names.index(stage) if stage in journey.stages.names else journey.stages.current
-    for present in request.stages[journey.stages.current : reached + 1]:
-        stage_parts = [_found(part, known_parts) for _, part in journey.of(present)]
-        journey = journey.enter(
-            min((known_part.since for _, known_part in stage_parts if known_part), default=entered_at)
-        )
-        for part, known_part in stage_parts:
-            journey = _with_known(journey, part, known_part, known_parts) if known_part else journey
-        if journey.stages.current < reached:
-            entered_at = max(
-                (known_part.at for _, known_part in stage_parts if known_part and known_part.at), default=entered_at
-            )
-            for plan, part in journey.of(present):
-                journey = (
-                    journey.told_of(part, PartNews.NOTICE, entered_at) if plan.what is PartKind.NOTICE else journey
-                )
-            journey = journey.leave(entered_at)
-    return journey
-
-
-def _found(part: PartProgress, known_parts: Mapping[str, PartKnown]) -> tuple[PartProgress, PartKnown | None]:
+def _find_known_part(part: PartProgress, known_parts: Mapping[str, KnownPart]) -> tuple[PartProgress, KnownPart | None]:
     runs = (
         (attempt, known_parts.get(attempt.runs_as.workflow_id(attempt.run)) if attempt.runs_as else None)
         for attempt in _tries(part)
@@ -213,36 +275,20 @@ def _found(part: PartProgress, known_parts: Mapping[str, PartKnown]) -> tuple[Pa
 
 
 def _with_known(
-    journey: OnboardingState, part: PartProgress, known_part: PartKnown, known_parts: Mapping[str, PartKnown]
+    journey: OnboardingState, part: PartProgress, known_part: KnownPart, known_parts: Mapping[str, KnownPart]
 ) -> OnboardingState:
     updated = journey.with_part(part.id, lambda _: part)
-    updated = updated.begun(part, known_part.since, known_part.asked) if part.state is PartState.COMING else updated
+    updated = (
+        updated.begin_part(part, known_part.since, known_part.first_people)
+        if part.state is PartState.COMING
+        else updated
+    )
     if known_part.status is None:
         return updated
-    updated = updated.seen(
-        PartSeen(id=part.run, status=known_part.status, at=known_part.at), known_part.at or known_part.since
+    updated = updated.merge_report(
+        PartSnapshot(id=part.run, status=known_part.status, at=known_part.at), known_part.at or known_part.since
     )
     return updated.asked_about(part) if Kind.TASK.workflow_id(part.next_decision) in known_parts else updated
-
-
-def joined(shown: OnboardingShow, heard: dict[str, PartHeard]) -> OnboardingShow:
-    """The onboarding with the state of its parts, by id. Pure."""
-    stages = tuple(_with_parts(stage, heard) for stage in shown.stages)
-    waiting = tuple(_waiting(shown, stages, heard))
-    attention = tuple(
-        reason.replace(says=f"{part}: {reason.says}") for part, report in heard.items() for reason in report.attention
-    )
-    return shown.replace(
-        stages=stages,
-        waiting_for=waiting,
-        next=_next(shown, heard),
-        attention=(*shown.attention, *attention),
-    )
-
-
-def open_parts(onboarding: OnboardingShow) -> Iterator[PartLine]:
-    """In the order of the file."""
-    return (part for stage in onboarding.stages for part in stage.parts if part.state == _OPEN and part.workflow)
 
 
 async def _heard(client: Client, store: Store, onboarding: OnboardingShow) -> dict[str, PartHeard]:
@@ -270,8 +316,8 @@ async def _ask(client: Client, store: Store, parts: Iterable[PartLine], report_b
             if (workflow := named(part.workflow or "")) is None:
                 continue
             try:
-                part_view = await look_at(client, store, workflow, within=_PART_ANSWERS_WITHIN)
-                report_by_part[part.id] = PartHeard.said(part_view, datetime.now(UTC))
+                part_view = await look_at(client, store, workflow, time_limit=_PART_ANSWERS_WITHIN)
+                report_by_part[part.id] = PartHeard.from_view(part_view, datetime.now(UTC))
             except _NOT_SAID:
                 continue
 
@@ -310,59 +356,17 @@ def _waiting(
         report, part = heard.get(id), parts.get(id)
         if report is None or part is None or part.state != _OPEN:
             yield from waiting_parts
-        elif not report.status.ended:
+        elif not report.status.has_ended:
             yield from tuple(waiting_for(part, report.turn, onboarding.requester)) or waiting_parts
 
 
-def _next(onboarding: OnboardingShow, heard: dict[str, PartHeard]) -> Next | None:
+def _next(onboarding: OnboardingShow, heard: dict[str, PartHeard]) -> NextAction | None:
     """The next time at which a part does something by itself."""
-    nearest: tuple[datetime, Next] | None = None
+    nearest: tuple[datetime, NextAction] | None = None
     for id, report in heard.items():
         if report.next and report.next.at and (nearest is None or report.next.at < nearest[0]):
             nearest = report.next.at, report.next.replace(why=f"{id}: {report.next.why}")
     return nearest[1] if nearest and onboarding.problem is None else onboarding.next
-
-
-PREVIEW_FOR: Final = timedelta(minutes=30)
-"""Lifetime of a preview link."""
-
-
-class PageLink(Model):
-    """A link to the customer's page of an onboarding; `until` is its expiry."""
-
-    id: str
-    person: str
-    link: str
-    until: AwareDatetime | None = None
-
-
-async def page_link(
-    store: Store, links: SigningLinks, onboarding: OnboardingShow, person: str | None, *, renew: bool
-) -> PageLink:
-    """A customer's link; with `renew` a new one, and earlier ones become invalid."""
-    member, workflow = _of_customer(onboarding, person), WorkflowName(Kind.ONBOARDING, onboarding.id)
-    serial_key = serial_of(workflow.workflow_id, member)
-    if renew:
-        await store.one_use.replace_serial(serial_key, secrets.token_hex(8))
-    serial = await store.one_use.serial(serial_key) or FIRST_SERIAL
-    return PageLink(id=onboarding.id, person=member, link=links.link(workflow.reference, member, LinkUse.VIEW, serial))
-
-
-def preview_link(
-    links: SigningLinks, onboarding: OnboardingShow, person: str | None = None, now: datetime | None = None
-) -> PageLink:
-    """A short-lived link to the page as the customer sees it, without actions."""
-    member, expires_at = (
-        _of_customer(onboarding, person),
-        (now or datetime.now(UTC)).replace(microsecond=0) + PREVIEW_FOR,
-    )
-    reference = WorkflowName(Kind.ONBOARDING, onboarding.id).reference
-    return PageLink(
-        id=onboarding.id,
-        person=member,
-        link=links.link(reference, member, LinkUse.PREVIEW, until=expires_at),
-        until=expires_at,
-    )
 
 
 def _of_customer(onboarding: OnboardingShow, person: str | None) -> str:

@@ -10,16 +10,6 @@ from workflows.kinds import WorkflowName, named
 from workflows.model.base import Model
 
 
-class _Person(Model):
-    name: str
-
-
-class _People(Model):
-    """The part of `activities.people.person.SignersFile` with names, without importing the file readers."""
-
-    signers: Mapping[str, _Person]
-
-
 async def names_in_full(store: Store, workflow: WorkflowName) -> Mapping[str, str]:
     """Names of people described in full in its file, by id (`p-<12 hex>`). Empty if there are none, they were erased,
     or the store does not answer.
@@ -35,6 +25,16 @@ async def names_in_full(store: Store, workflow: WorkflowName) -> Mapping[str, st
 async def name_people(store: Store, lines: Iterable[RequestLine]) -> tuple[RequestLine, ...]:
     """The lines with names in place of the ids of people described in full."""
     return tuple([await _name_people_of(store, line) for line in lines])
+
+
+class _Person(Model):
+    name: str
+
+
+class _People(Model):
+    """The part of `activities.people.person.SignersFile` with names, without importing the file readers."""
+
+    signers: Mapping[str, _Person]
 
 
 async def _name_people_of(store: Store, line: RequestLine) -> RequestLine:

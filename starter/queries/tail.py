@@ -31,7 +31,7 @@ _LATER: Final = timedelta(seconds=3)
 """After a step was due, until it can be seen."""
 
 
-class Happening(Model):
+class TailLine(Model):
     """One line of `countersign tail`: an entry of a timeline, and of what it is."""
 
     at: AwareDatetime
@@ -47,7 +47,7 @@ class Happening(Model):
     actor: str | None = None
 
     @classmethod
-    def of(cls, entry: TimelineEntry, view: Shown) -> "Happening":
+    def from_entry(cls, entry: TimelineEntry, view: Shown) -> "TailLine":
         return cls(
             at=entry.at,
             type=str(view.type),
@@ -68,25 +68,25 @@ class Tail:
 
     def __init__(self, context: Context, list_filter: ListFilter) -> None:
         self._context = context
-        self._wanted = list_filter
-        self._since = self._downloads_until = datetime.now(UTC)
+        self._list_filter = list_filter
+        self._started_at = self._downloads_until = datetime.now(UTC)
         self._lines: dict[str, RequestLine] = {}
         """By workflow id, as they were when their view was read last."""
         self._due: dict[str, datetime] = {}
         """When the next step of one is due."""
-        self._told: dict[str, frozenset[TimelineEntry]] = {}
+        self._entries_told: dict[str, frozenset[TimelineEntry]] = {}
         self._began = False
 
-    async def news(self) -> list[Happening]:
+    async def news(self) -> list[TailLine]:
         """What has happened, the oldest first. Raises `RPCError`, `StoreFailure`."""
-        page = await lists.page(self._context, self._wanted, size=FOLLOWED_AT_MOST)
+        page = await lists.page(self._context, self._list_filter, size=FOLLOWED_AT_MOST)
         lines = {line.workflow_id: line for line in page.lines}
         if not self._began:
             self._began = True
             # What has ended by now is over; what runs is read once, to know when its next step is due.
             self._lines = {id: line for id, line in lines.items() if not line.open}
         self._forget(lines)
-        happened: list[Happening] = []
+        happened: list[TailLine] = []
         for workflow_ids in chunks(await self._worth_a_look(lines), _AT_ONCE):
             views = await asyncio.gather(*map(self._view, workflow_ids))
             for id, view in zip(workflow_ids, views, strict=True):
@@ -96,7 +96,7 @@ class Tail:
         return sorted(happened, key=lambda happening: happening.at)
 
     def _forget(self, lines: Iterable[str]) -> None:
-        for memory in (self._lines, self._due, self._told):
+        for memory in (self._lines, self._due, self._entries_told):
             for id in memory.keys() - set(lines):
                 del memory[id]
 
@@ -104,7 +104,7 @@ class Tail:
         now = datetime.now(UTC)
         changed = [id for id, line in lines.items() if self._lines.get(id) != line]
         due = [id for id, due_at in self._due.items() if due_at <= now]
-        loaded = await self._context.store.downloads.since(self._downloads_until)
+        loaded = await self._context.store.downloads.list_since(self._downloads_until)
         self._downloads_until = max((download.at for _, download in loaded), default=self._downloads_until)
         ids = dict.fromkeys([*(id for id, _ in loaded if id in lines), *due, *changed])
         return list(ids)[:LOOKS_AT_MOST]
@@ -116,17 +116,17 @@ class Tail:
             return None
         try:
             return await self._read(workflow)
-        except (lookup.Unknown, RPCError, StoreFailure):
+        except (lookup.UnknownFollowUp, RPCError, StoreFailure):
             return None
 
     async def _read(self, workflow: WorkflowName) -> Shown:
         context = self._context
-        return await lookup.look_at(context.client, context.store, workflow, within=_ANSWERS_WITHIN)
+        return await lookup.look_at(context.client, context.store, workflow, time_limit=_ANSWERS_WITHIN)
 
-    def _new_of(self, id: str, view: Shown) -> list[Happening]:
+    def _new_of(self, id: str, view: Shown) -> list[TailLine]:
         """What its timeline has that was not told yet; of one that is new here, what came since the beginning."""
-        former_entries, timeline = self._told.get(id), frozenset(view.timeline)
-        self._told[id] = timeline
+        former_entries, timeline = self._entries_told.get(id), frozenset(view.timeline)
+        self._entries_told[id] = timeline
         next_at = view.next.at if view.next else None
         if next_at is None:
             self._due.pop(id, None)
@@ -135,4 +135,8 @@ class Tail:
         new = (
             entry for entry in lookup.told_once(view.timeline) if former_entries is None or entry not in former_entries
         )
-        return [Happening.of(entry, view) for entry in new if former_entries is not None or entry.at >= self._since]
+        return [
+            TailLine.from_entry(entry, view)
+            for entry in new
+            if former_entries is not None or entry.at >= self._started_at
+        ]

@@ -31,7 +31,7 @@ from workflows.follow_up.outbox import dead_lines, policy_name
 from workflows.kinds import WorkflowName, kinds, named
 from workflows.model.base import Model
 from workflows.model.commands import Replay
-from workflows.model.hand_off import HandoffLine, HandOffNow, HandoffState
+from workflows.model.hand_off import HandoffLine, HandoffState, ImmediateHandOff
 from workflows.model.policy import Target
 from workflows.model.receipts import OperationState
 from workflows.model.rejections import Rejection
@@ -43,6 +43,24 @@ QUERIES_AT_ONCE: Final = 20
 _ANSWERS_WITHIN: Final = timedelta(seconds=5)
 DEAD_WHILE_OPEN: Final = f"{executions.OPEN} AND {names.HANDOFF.name} = '{HandoffState.DEAD}'"
 """Query for open runs with a dead escalation target, which have no record yet."""
+REPLAYS_AT_ONCE: Final = 10
+"""Replays requested whose first attempt has no result yet."""
+FAILING_NAMED_AT_MOST: Final = 20
+"""Targets that accepted nothing, named in the answer."""
+IN_VAIN_AT_MOST: Final = 20
+"""Failed replays of one target, without success, after which the rest is left."""
+TRIED_WITHIN: Final = timedelta(seconds=15)
+"""How long each first attempt is awaited."""
+PRIORITY: Final = Priority(priority_key=BULK, fairness_key="replay")
+"""Behind anything a person waits for, beside campaigns."""
+ASKED_AT_MOST: Final = 2_000
+"""Runs queried for a list, which says if there are more."""
+TARGETS_AT_MOST: Final = 1_000
+"""Rows of a list: every subscriber is a target."""
+NAMED_AT_MOST: Final = 20
+"""Targets named in the error for an unknown one."""
+Addresses = Mapping[str, Collection[str]]
+"""A target's present addresses in the catalogue, by name."""
 
 
 def tells() -> str:
@@ -66,7 +84,7 @@ class TellingRun(Model):
     @property
     def dead_while_open(self) -> tuple[HandoffLine, ...]:
         """Dead escalations; empty once it has ended, when the database has them."""
-        if self.status.ended:
+        if self.status.has_ended:
             return ()
         pending_targets = {line.target for line in self.pending}
         return tuple(line for line in dead_lines(self.handoffs) if line.target not in pending_targets)
@@ -84,7 +102,7 @@ async def chunks(client: Client, query: str | None = None) -> AsyncIterator[list
         yield chunk
 
 
-async def asked(client: Client, workflow_id: str) -> TellingRun | None:
+async def ask_run(client: Client, workflow_id: str) -> TellingRun | None:
     """One run's answer; None without a worker."""
     with suppress(RPCError, WorkflowQueryFailedError, ValueError):
         handle = client.get_workflow_handle(workflow_id)
@@ -94,19 +112,7 @@ async def asked(client: Client, workflow_id: str) -> TellingRun | None:
 
 
 async def asked_each(client: Client, chunk: list[str]) -> list[TellingRun | None]:
-    return list(await asyncio.gather(*(asked(client, workflow_id) for workflow_id in chunk)))
-
-
-REPLAYS_AT_ONCE: Final = 10
-"""Replays requested whose first attempt has no result yet."""
-FAILING_NAMED_AT_MOST: Final = 20
-"""Targets that accepted nothing, named in the answer."""
-IN_VAIN_AT_MOST: Final = 20
-"""Failed replays of one target, without success, after which the rest is left."""
-TRIED_WITHIN: Final = timedelta(seconds=15)
-"""How long each first attempt is awaited."""
-PRIORITY: Final = Priority(priority_key=BULK, fairness_key="replay")
-"""Behind anything a person waits for, beside campaigns."""
+    return list(await asyncio.gather(*(ask_run(client, workflow_id) for workflow_id in chunk)))
 
 
 class ReplayResult(StrEnum):
@@ -152,7 +158,7 @@ class ReplayedDead(Model):
     failing: tuple[str, ...] = ()
 
     @property
-    def seen(self) -> int:
+    def total_count(self) -> int:
         return self.told + self.tried + self.refused + self.left
 
 
@@ -245,16 +251,6 @@ async def replay(context: Context, dead: DeadTarget, replay_command: Replay) -> 
     return ReplayResult.TOLD if receipt.state is OperationState.DONE else ReplayResult.TRIED
 
 
-ASKED_AT_MOST: Final = 2_000
-"""Runs queried for a list, which says if there are more."""
-TARGETS_AT_MOST: Final = 1_000
-"""Rows of a list: every subscriber is a target."""
-NAMED_AT_MOST: Final = 20
-"""Targets named in the error for an unknown one."""
-Addresses = Mapping[str, Collection[str]]
-"""A target's present addresses in the catalogue, by name."""
-
-
 class TargetLine(Model):
     """Counts of waiting, repeatedly `failing` and dead hand-offs. `since` is the oldest, `next` the next retry, `why`
     the last error.
@@ -279,14 +275,14 @@ class TargetLine(Model):
             why=line.why or self.why,
         )
 
-    def is_as(self, known: Incident) -> "TargetLine":
+    def is_as(self, incident: Incident) -> "TargetLine":
         """With the condition at one address: the worst counts."""
-        state = max(self.state, state_of(known), key=list(TargetState).index)
-        return self.replace(state=state, since=_earlier(self.since, known.since), why=self.why or known.why)
+        state = max(self.state, state_of(incident), key=list(TargetState).index)
+        return self.replace(state=state, since=_earlier(self.since, incident.since), why=self.why or incident.why)
 
-    def died(self, at: datetime, count: int = 1) -> "TargetLine":
+    def died(self, died_at: datetime, count: int = 1) -> "TargetLine":
         """With more dead, the first of them then."""
-        return self.replace(dead=self.dead + count, since=_earlier(self.since, at))
+        return self.replace(dead=self.dead + count, since=_earlier(self.since, died_at))
 
 
 class Targets(Model):
@@ -309,14 +305,14 @@ async def standing(
             for line in telling.pending:
                 _update_line(line_by_target, line.target, partial(TargetLine.waits, line=line))
             for line in telling.dead_while_open:
-                _update_line(line_by_target, line.target, partial(TargetLine.died, at=line.at))
+                _update_line(line_by_target, line.target, partial(TargetLine.died, died_at=line.at))
         report_progress(asked_count)
     for dead in await context.store.hand_offs.dead_counts():
-        _update_line(line_by_target, dead.name, partial(TargetLine.died, at=dead.since, count=dead.dead))
+        _update_line(line_by_target, dead.name, partial(TargetLine.died, died_at=dead.since, count=dead.dead))
     for target_address, incident in await context.store.incidents.open(TARGETS):
         waits = target_address.name in line_by_target and line_by_target[target_address.name].waiting
         if waits or target_address.address in of_catalogue.get(target_address.name, (target_address.address,)):
-            _update_line(line_by_target, target_address.name, partial(TargetLine.is_as, known=incident))
+            _update_line(line_by_target, target_address.name, partial(TargetLine.is_as, incident=incident))
     rows = sorted(line_by_target.values(), key=lambda row: (-row.dead, -row.waiting, row.target))
     return Targets(targets=tuple(rows), unseen=unseen)
 
@@ -347,13 +343,19 @@ async def hurry(context: Context, target: str | None, report_progress: Callable[
     return signalled_count
 
 
+def targets_of(catalogue: Catalogue) -> list[Target]:
+    """All targets, each once."""
+    resolved = (catalogue.resolve(kind).policy for kind in catalogue.kinds)
+    return list({_way(target): target for policy in resolved for target in policy.handoff}.values())
+
+
 async def _signal(client: Client, workflow_id: str, target: str | None) -> bool:
     """Whether a run was signalled; one that does not wait for the target is left alone."""
-    telling = await asked(client, workflow_id) if target is not None else None
+    telling = await ask_run(client, workflow_id) if target is not None else None
     if telling is not None and not any(target in (line.target, policy_name(line.target)) for line in telling.pending):
         return False
     with suppress(RPCError):  # It has ended meanwhile.
-        await client.get_workflow_handle(workflow_id).signal(names.HAND_OFF_NOW, HandOffNow(target=target))
+        await client.get_workflow_handle(workflow_id).signal(names.HAND_OFF_NOW, ImmediateHandOff(target=target))
         return True
     return False
 
@@ -367,12 +369,6 @@ def _update_line(line_by_target: dict[str, TargetLine], name: str, change: Calla
 
 def _earlier(first: datetime | None, second: datetime | None) -> datetime | None:
     return min((instant for instant in (first, second) if instant is not None), default=None)
-
-
-def targets_of(catalogue: Catalogue) -> list[Target]:
-    """All targets, each once."""
-    resolved = (catalogue.resolve(kind).policy for kind in catalogue.kinds)
-    return list({_way(target): target for policy in resolved for target in policy.handoff}.values())
 
 
 def _way(target: Target) -> str:

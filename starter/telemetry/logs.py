@@ -34,6 +34,44 @@ _SECRET_WORDS: Final = (
     "phone",
 )
 """A value whose name has one of these words is hidden entirely."""
+_CONTROLS: Final = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233), " ")
+_MULTI_LINE: Final = frozenset({"exception", "stack"})
+_QUIET: Final = ("httpx", "httpcore", "uvicorn.access", "asyncio", "opentelemetry", "fsspec")
+"""Loggers that repeat ours, or log whole URLs."""
+_NOT_FOR_LINES: Final = ("temporal_log", "color_message")
+
+
+def redacted(text: str) -> str:
+    """`text` without anything that looks like a secret, an e-mail address or a signing link."""
+    for mark, pattern, substitute in _PATTERNS:
+        if mark in text:
+            text = pattern.sub(substitute, text)
+    return text
+
+
+def redact_event(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor that redacts, and removes control characters."""
+    return {name: _value(name, value) for name, value in event.items()}
+
+
+def configure(level: str = "info", *, stream: TextIO | None = None, json: bool | None = None) -> None:
+    """Log from `level` on to `stream` (default stderr). `json` None: unless it is a terminal. Replaces an earlier
+    configuration.
+    """
+    stream = stream or sys.stderr
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_formatter(json=not stream.isatty() if json is None else json))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    _log_like_temporal()
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *_shared(), ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
 
 
 def _blank_marked(match: re.Match[str]) -> str:
@@ -63,25 +101,10 @@ _PATTERNS: Final = (
     ("/", re.compile(r"(/(?:open|journey|task|campaign|desk/in|callbacks/core-signature)/)[\w.~=-]+"), rf"\1{BLANK}"),
 )
 """What a text has in which a pattern matches, the pattern, and what stands in the place of a match."""
-_CONTROLS: Final = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233), " ")
-_MULTI_LINE: Final = frozenset({"exception", "stack"})
-
-
-def redacted(text: str) -> str:
-    """`text` without anything that looks like a secret, an e-mail address or a signing link."""
-    for mark, pattern, substitute in _PATTERNS:
-        if mark in text:
-            text = pattern.sub(substitute, text)
-    return text
-
-
-def redact_event(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor that redacts, and removes control characters."""
-    return {name: _value(name, value) for name, value in event.items()}
 
 
 def _value(name: str, value: object) -> object:
-    if any(word in name.lower() for word in _SECRET_WORDS) and value is not None:
+    if any(secret_word in name.lower() for secret_word in _SECRET_WORDS) and value is not None:
         return BLANK
     match value:
         case str():
@@ -94,32 +117,6 @@ def _value(name: str, value: object) -> object:
             return value
         case _:
             return redacted(str(value).translate(_CONTROLS))
-
-
-_QUIET: Final = ("httpx", "httpcore", "uvicorn.access", "asyncio", "opentelemetry", "fsspec")
-"""Loggers that repeat ours, or log whole URLs."""
-
-_NOT_FOR_LINES: Final = ("temporal_log", "color_message")
-
-
-def configure(level: str = "info", *, stream: TextIO | None = None, json: bool | None = None) -> None:
-    """Log from `level` on to `stream` (default stderr). `json` None: unless it is a terminal. Replaces an earlier
-    configuration.
-    """
-    stream = stream or sys.stderr
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(_formatter(json=not stream.isatty() if json is None else json))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    _log_like_temporal()
-    structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *_shared(), ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
 
 
 def _log_like_temporal() -> None:

@@ -13,7 +13,7 @@ class TelemetryError(Refusal):
     """`OTEL_*` asks for something unavailable."""
 
 
-def wanted(otel: Mapping[str, str], signal: str) -> str:
+def read_exporter_name(otel: Mapping[str, str], signal: str) -> str:
     """The exporter that `OTEL_<signal>_EXPORTER` names; an endpoint alone means `otlp`."""
     endpoints = (_ENDPOINT, f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
     return otel.get(f"OTEL_{signal}_EXPORTER", "otlp" if any(name in otel for name in endpoints) else "none")

@@ -46,38 +46,9 @@ class RequestTraces(Interceptor):
         return _OutboundTraces(super().intercept_client(next))
 
 
-class _OutboundTraces(OutboundInterceptor):
-    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
-        with _trace_of(input.id):
-            return await super().start_workflow(input)
-
-    async def signal_workflow(self, input: SignalWorkflowInput) -> None:
-        with _trace_of(input.id):
-            await super().signal_workflow(input)
-
-    async def start_workflow_update(self, input: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:
-        with _trace_of(input.id):
-            return await super().start_workflow_update(input)
-
-
 def trace_id_of(workflow_id: str) -> int:
     """128 bits; the workflow id cannot be read from them."""
     return int.from_bytes(hashlib.sha256(workflow_id.encode()).digest()[:16])
-
-
-@contextmanager
-def _trace_of(workflow_id: str) -> Iterator[None]:
-    """Spans of the block are in the trace of this follow-up; of other workflows, in that of their caller."""
-    if named(workflow_id) is None:
-        yield
-        return
-    id = trace_id_of(workflow_id)
-    root = SpanContext(id, id & (2**64 - 1), is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
-    token = context.attach(set_span_in_context(NonRecordingSpan(root)))
-    try:
-        yield
-    finally:
-        context.detach(token)
 
 
 @contextmanager
@@ -95,26 +66,6 @@ def traced_http(provider: TracerProvider) -> Iterator[None]:
         instrumentor.uninstrument()
 
 
-def _hook(span: Span, request: object) -> None:
-    if not isinstance(span, ReadableSpan) or not span.attributes:
-        return
-    ours = PATH_IN_TRACES in (getattr(request, "extensions", None) or {})
-    for name in _ADDRESSES:
-        address = span.attributes.get(name)
-        if isinstance(address, str):
-            span.set_attribute(name, _shown(address, path=ours))
-
-
-def _shown(address: str, *, path: bool) -> str:
-    whole = urlsplit(address)
-    host = whole.netloc.rpartition("@")[2]
-    return whole._replace(netloc=host, path=whole.path if path else "", query="", fragment="").geturl()
-
-
-async def _async_hook(span: Span, request: object) -> None:
-    _hook(span, request)
-
-
 @contextmanager
 def exported(otel: Mapping[str, str], exporter: str, service: str) -> Iterator[tuple[Interceptor, ...]]:
     """Interceptors that write spans; open ones are flushed at the end of the block."""
@@ -126,6 +77,55 @@ def exported(otel: Mapping[str, str], exporter: str, service: str) -> Iterator[t
             yield RequestTraces(), TracingInterceptor(provider.get_tracer("countersign"))
     finally:
         provider.shutdown()
+
+
+class _OutboundTraces(OutboundInterceptor):
+    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
+        with _trace_of(input.id):
+            return await super().start_workflow(input)
+
+    async def signal_workflow(self, input: SignalWorkflowInput) -> None:
+        with _trace_of(input.id):
+            await super().signal_workflow(input)
+
+    async def start_workflow_update(self, input: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:
+        with _trace_of(input.id):
+            return await super().start_workflow_update(input)
+
+
+@contextmanager
+def _trace_of(workflow_id: str) -> Iterator[None]:
+    """Spans of the block are in the trace of this follow-up; of other workflows, in that of their caller."""
+    if named(workflow_id) is None:
+        yield
+        return
+    id = trace_id_of(workflow_id)
+    root = SpanContext(id, id & (2**64 - 1), is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    token = context.attach(set_span_in_context(NonRecordingSpan(root)))
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+def _hook(span: Span, request: object) -> None:
+    if not isinstance(span, ReadableSpan) or not span.attributes:
+        return
+    shows_path = PATH_IN_TRACES in (getattr(request, "extensions", None) or {})
+    for name in _ADDRESSES:
+        address = span.attributes.get(name)
+        if isinstance(address, str):
+            span.set_attribute(name, _redact_address(address, path=shows_path))
+
+
+def _redact_address(address: str, *, path: bool) -> str:
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=host, path=parts.path if path else "", query="", fragment="").geturl()
+
+
+async def _async_hook(span: Span, request: object) -> None:
+    _hook(span, request)
 
 
 def _exporter(otel: Mapping[str, str], name: str) -> SpanExporter:

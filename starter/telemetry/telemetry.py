@@ -20,7 +20,7 @@ from temporalio.runtime import (
 )
 
 from activities.metrics import buckets
-from starter.telemetry.otel import TelemetryError, endpoint_of, headers_of, wanted
+from starter.telemetry.otel import TelemetryError, endpoint_of, headers_of, read_exporter_name
 
 _BUCKETS: Final = {
     **buckets(),
@@ -45,7 +45,7 @@ def started(otel: Mapping[str, str], *, service: str, metrics: bool = False) -> 
     """
     otel = {} if otel.get("OTEL_SDK_DISABLED", "").lower() == "true" else otel
     service = otel.get("OTEL_SERVICE_NAME", service)
-    runtime, traces = _runtime(otel, service, metrics=metrics), wanted(otel, "TRACES")
+    runtime, traces = _runtime(otel, service, metrics=metrics), read_exporter_name(otel, "TRACES")
     if traces == "none":
         yield Telemetry(runtime)
         return
@@ -72,7 +72,7 @@ def _runtime(otel: Mapping[str, str], service: str, *, metrics: bool) -> Runtime
 
 
 def _metrics(otel: Mapping[str, str]) -> OpenTelemetryConfig | PrometheusConfig | None:
-    match wanted(otel, "METRICS"):
+    match read_exporter_name(otel, "METRICS"):
         case "none":
             return None
         case "prometheus":

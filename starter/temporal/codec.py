@@ -27,6 +27,9 @@ from temporalio.converter import (
 from starter.config.values import PayloadKey
 
 _JSON = SchemaSerializer(any_schema())
+ENCODING: Final = b"binary/encrypted"
+_KEY_ID: Final = "encryption-key-id"
+_NONCE_BYTES: Final = 12
 
 
 class TersePayloadConverter(PydanticJSONPlainPayloadConverter):
@@ -91,11 +94,6 @@ class _PayloadConverter(CompositePayloadConverter):
 
 terse_data_converter = DataConverter(payload_converter_class=_PayloadConverter)
 """For client, worker and replayer."""
-
-
-ENCODING: Final = b"binary/encrypted"
-_KEY_ID: Final = "encryption-key-id"
-_NONCE_BYTES: Final = 12
 
 
 class CodecError(Exception):

@@ -33,17 +33,20 @@ _PATIENCE: Final = timedelta(seconds=5)
 _PAUSES: Final = (1, 2, 4, 8, 15)
 R = TypeVar("R")
 _REFUSED: Final = ("Unauthenticated", "PermissionDenied")
+_ANSWER: Final = "user-metadata"
+"""The page of the Web UI with a workflow's own details."""
+_SILENT: Final = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 
 
 class TemporalUnreachable(Refusal):
     """No Temporal server answered at `address`."""
 
-    def __init__(self, address: str, why: str) -> None:
-        super().__init__(f"no Temporal server at {address}: {why}")
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"no Temporal server at {address}: {reason}")
         self.address = address
 
 
-class TemporalMisconfigured(Refusal):
+class TemporalConfigurationError(Refusal):
     """`TEMPORAL_*` or its file is unusable."""
 
 
@@ -59,7 +62,7 @@ async def connect(
     """`identity` shows in the Web UI. Raises `TemporalUnreachable` without an answer within `patience`,
     `TemporalMisconfigured` if refused. A `lazy` client connects at its first call; workers cannot use one.
     """
-    config = connect_config(settings.around.temporal)
+    config = connect_config(settings.surroundings.temporal)
     address = config.setdefault("target_host", _LOCAL)
     interceptors = telemetry.interceptors if telemetry else ()
     try:
@@ -77,12 +80,12 @@ async def connect(
         raise TemporalUnreachable(address, _hint(settings, "no answer")) from None
     except (RuntimeError, RPCError) as error:
         if any(code in str(error) for code in _REFUSED):
-            raise TemporalMisconfigured(
+            raise TemporalConfigurationError(
                 f"{address} refuses our credentials (TEMPORAL_API_KEY, TEMPORAL_TLS_*)"
             ) from error
         raise TemporalUnreachable(address, _hint(settings, _reason(error))) from error
     except ValueError as error:
-        raise TemporalMisconfigured(f"TEMPORAL_ADDRESS: must be host:port ({error})") from error
+        raise TemporalConfigurationError(f"TEMPORAL_ADDRESS: must be host:port ({error})") from error
 
 
 async def connect_patiently(settings: Settings, *, identity: str, telemetry: Telemetry | None = None) -> Client:
@@ -94,7 +97,7 @@ async def connect_patiently(settings: Settings, *, identity: str, telemetry: Tel
     return await patiently("temporal", connecting, TemporalUnreachable)
 
 
-async def patiently(what: str, call: Callable[[], Awaitable[R]], away: type[Exception]) -> R:
+async def patiently(subject: str, call: Callable[[], Awaitable[R]], failure_type: type[Exception]) -> R:
     """Call until it is not `away`, and log the waiting; cancel it to give up."""
     import structlog  # noqa: PLC0415  no command waits for what only processes need
 
@@ -102,31 +105,33 @@ async def patiently(what: str, call: Callable[[], Awaitable[R]], away: type[Exce
     for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
         try:
             return await call()
-        except away as error:
-            logger.warning(f"waiting for {what}", why=str(error), next_attempt_in=f"{pause}s")
+        except failure_type as error:
+            logger.warning(f"waiting for {subject}", why=str(error), next_attempt_in=f"{pause}s")
         await asyncio.sleep(pause)
     raise AssertionError
 
 
 def temporal_host(settings: Settings) -> str:
     """The host of the server that is meant; raises `TemporalMisconfigured`."""
-    address = connect_config(settings.around.temporal).get("target_host", _LOCAL)
+    address = connect_config(settings.surroundings.temporal).get("target_host", _LOCAL)
     return urlsplit(f"//{address}").hostname or address
 
 
 def connect_config(temporal: Mapping[str, str]) -> ClientConnectConfig:
     """From `TEMPORAL_*` and the profile file. Raises `TemporalMisconfigured`, also for insecure settings."""
     if "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION" in temporal:
-        raise TemporalMisconfigured("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION: not supported, certificates are verified")
+        raise TemporalConfigurationError(
+            "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION: not supported, certificates are verified"
+        )
     file = temporal.get("TEMPORAL_CONFIG_FILE")
     if file and not Path(file).is_file():
-        raise TemporalMisconfigured(f"TEMPORAL_CONFIG_FILE: no such file: {file}")
+        raise TemporalConfigurationError(f"TEMPORAL_CONFIG_FILE: no such file: {file}")
     try:
         config = ClientConfig.load_client_connect_config(config_file_strict=True, override_env_vars=dict(temporal))
     except Exception as error:  # the bridge's ConfigError has no public name
-        raise TemporalMisconfigured(f"TEMPORAL_*: {' '.join(str(error).split())}") from error
+        raise TemporalConfigurationError(f"TEMPORAL_*: {' '.join(str(error).split())}") from error
     if config.get("api_key") and config.get("tls") is False:
-        raise TemporalMisconfigured(
+        raise TemporalConfigurationError(
             "TEMPORAL_TLS=false together with TEMPORAL_API_KEY would send the key in clear text"
         )
     return config
@@ -136,17 +141,13 @@ def web_ui(settings: Settings) -> str | None:
     """Base URL of the Web UI: as set, of the laptop stack, Temporal Cloud or a local server; else None."""
     if settings.web_ui:
         return settings.web_ui
-    if settings.around.dev:
-        return settings.around.dev.web_ui.rstrip("/")
-    address = connect_config(settings.around.temporal).get("target_host", _LOCAL)
+    if settings.surroundings.dev:
+        return settings.surroundings.dev.web_ui.rstrip("/")
+    address = connect_config(settings.surroundings.temporal).get("target_host", _LOCAL)
     host = urlsplit(f"//{address}").hostname or ""
     if host.endswith((".tmprl.cloud", ".api.temporal.io")):
         return "https://cloud.temporal.io"
     return "http://localhost:8233" if host in ("localhost", "127.0.0.1", "::1") else None
-
-
-_ANSWER: Final = "user-metadata"
-"""The page of the Web UI with a workflow's own details."""
 
 
 def web_ui_link(base: str, namespace: str, workflow_id: str, run_id: str | None = None) -> str:
@@ -155,27 +156,7 @@ def web_ui_link(base: str, namespace: str, workflow_id: str, run_id: str | None 
     return "/".join([base.rstrip("/"), *parts, *([quote(run_id, safe=""), _ANSWER] if run_id else [])])
 
 
-def _reason(error: Exception) -> str:
-    text = str(error)
-    if "Connection refused" in text:
-        return "connection refused"
-    if "dns error" in text:
-        return "the host name is not known"
-    return " ".join(text.removeprefix("Failed client connect: ").split())[:300]
-
-
-def _hint(settings: Settings, why: str) -> str:
-    if settings.around.dev:
-        return f"{why} (address from {settings.data_dir / DEV_FILE}; start `countersign dev` again)"
-    if "TEMPORAL_ADDRESS" not in settings.around.temporal:
-        return f"{why} (set TEMPORAL_ADDRESS, or start `countersign dev`)"
-    return why
-
-
-_SILENT: Final = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
-
-
-class TemporalRefused(Refusal):
+class TemporalRefusal(Refusal):
     """Temporal's refusal, with what to do if known."""
 
     def __init__(self, error: RPCError, namespace: str) -> None:
@@ -188,15 +169,7 @@ def refusing(namespace: str) -> Iterator[None]:
     try:
         yield
     except RPCError as error:
-        raise TemporalRefused(error, namespace) from error
-
-
-def _sentence(error: RPCError, namespace: str) -> str:
-    if about_the_namespace(error):
-        return f"namespace {namespace} does not exist: make it, or set TEMPORAL_NAMESPACE"
-    heard = "did not answer:" if error.status in _SILENT else "answered"
-    status, message = error.status.name.lower().replace("_", " "), " ".join(error.message.split())
-    return f"Temporal {heard} {status}" + (f": {message}" if message else "")
+        raise TemporalRefusal(error, namespace) from error
 
 
 @dataclass(frozen=True)
@@ -231,7 +204,32 @@ async def opened(settings: Settings) -> AsyncIterator[Context]:
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[Client]:
     """The client of one command; raises `TemporalUnreachable`, and `TemporalRefused` for unexpected errors."""
-    with telemetry.started(settings.around.otel, service="countersign") as client_telemetry:
+    with telemetry.started(settings.surroundings.otel, service="countersign") as client_telemetry:
         client = await connect(settings, identity=settings.acting, telemetry=client_telemetry)
         with refusing(client.namespace):
             yield client
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if "Connection refused" in text:
+        return "connection refused"
+    if "dns error" in text:
+        return "the host name is not known"
+    return " ".join(text.removeprefix("Failed client connect: ").split())[:300]
+
+
+def _hint(settings: Settings, reason: str) -> str:
+    if settings.surroundings.dev:
+        return f"{reason} (address from {settings.data_dir / DEV_FILE}; start `countersign dev` again)"
+    if "TEMPORAL_ADDRESS" not in settings.surroundings.temporal:
+        return f"{reason} (set TEMPORAL_ADDRESS, or start `countersign dev`)"
+    return reason
+
+
+def _sentence(error: RPCError, namespace: str) -> str:
+    if about_the_namespace(error):
+        return f"namespace {namespace} does not exist: make it, or set TEMPORAL_NAMESPACE"
+    heard = "did not answer:" if error.status in _SILENT else "answered"
+    status, message = error.status.name.lower().replace("_", " "), " ".join(error.message.split())
+    return f"Temporal {heard} {status}" + (f": {message}" if message else "")

@@ -26,6 +26,11 @@ from workflows.names import WORKFLOW_QUEUES
 
 FURTHER: Final[list[type[Any]]] = []
 """The workflows of further kinds, each added by its kind's own module."""
+_OURS: Final = "workflows"
+"""Its modules are not imported anew for each run, which took 4 ms; a test reads their source for what the sandbox would
+refuse.
+"""
+_RESTRICTIONS: Final = SandboxRestrictions.default.with_passthrough_modules(_OURS)
 
 
 def workflows() -> tuple[type[Any], ...]:
@@ -59,13 +64,6 @@ def workflows() -> tuple[type[Any], ...]:
     )
 
 
-_OURS: Final = "workflows"
-"""Its modules are not imported anew for each run, which took 4 ms; a test reads their source for what the sandbox would
-refuse.
-"""
-_RESTRICTIONS: Final = SandboxRestrictions.default.with_passthrough_modules(_OURS)
-
-
 @dataclass(frozen=True)
 class TaskSandbox(SandboxedWorkflowRunner):
     """The SDK's sandbox, entered only for the tasks of a run: the SDK also enters it for each payload, which took a
@@ -79,15 +77,6 @@ class TaskSandbox(SandboxedWorkflowRunner):
         run.get_serialization_context = lambda command_info: None  # type: ignore[method-assign]
         run.get_external_store_context = lambda command_info: nobody  # type: ignore[method-assign]
         return run
-
-
-def _for_tasks(runner: WorkflowRunner | None) -> WorkflowRunner:
-    """Replaces the SDK's own sandbox, with its restrictions; other runners stay."""
-    if runner is None:
-        return TaskSandbox()
-    if type(runner) is SandboxedWorkflowRunner:
-        return TaskSandbox(runner.restrictions.with_passthrough_modules(_OURS))
-    return runner
 
 
 class CountersignPlugin(SimplePlugin):
@@ -115,3 +104,12 @@ class CountersignPlugin(SimplePlugin):
         configured = super().configure_replayer(config)
         configured["workflows"] = [*configured.get("workflows", ()), *workflows()]
         return configured
+
+
+def _for_tasks(runner: WorkflowRunner | None) -> WorkflowRunner:
+    """Replaces the SDK's own sandbox, with its restrictions; other runners stay."""
+    if runner is None:
+        return TaskSandbox()
+    if type(runner) is SandboxedWorkflowRunner:
+        return TaskSandbox(runner.restrictions.with_passthrough_modules(_OURS))
+    return runner

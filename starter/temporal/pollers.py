@@ -17,6 +17,14 @@ from temporalio.service import RPCError
 from activities.errors import did_you_mean
 from workflows import names
 
+FRESH: Final = timedelta(seconds=75)
+"""A living worker polls again within the server's 60 s; an idle one was 56 s old, measured."""
+LISTED_AT_MOST: Final = timedelta(seconds=5)
+"""How long a worker waits to be listed: at a low rate it polls only for calls that get a turn."""
+_LOOKS_EVERY: Final = 0.05
+ENDED_AFTER: Final = timedelta(minutes=3)
+"""Three polls, after which a process that the server still lists with the same last poll is taken to have stopped."""
+
 
 class Pool(Enum):
     """What `--queues` names: queues that belong together."""
@@ -27,15 +35,15 @@ class Pool(Enum):
     CORE_SIGNATURE = ("core-signature", names.URGENT_SIGNATURE_QUEUE, names.SIGNATURE_QUEUE, names.EVIDENCE_QUEUE)
     RECONCILIATION = ("reconciliation", names.SWEEP_QUEUE)
 
-    def __init__(self, word: str, *queues: str) -> None:
-        self.word = word
+    def __init__(self, label: str, *queues: str) -> None:
+        self.label = label
         self.queues = queues
 
 
-def pools_of(words: str) -> tuple[Pool, ...]:
+def pools_of(names: str) -> tuple[Pool, ...]:
     """The pools of a comma-separated list; ValueError, with what would be right, for a word that is none."""
-    pool_by_name = {pool.word: pool for pool in Pool}
-    named = [name.strip() for name in words.split(",") if name.strip()]
+    pool_by_name = {pool.label: pool for pool in Pool}
+    named = [name.strip() for name in names.split(",") if name.strip()]
     choices = f"there are {', '.join(pool_by_name)}"
     if unknown := next((name for name in named if name not in pool_by_name), None):
         raise ValueError(f"no queues are called {unknown}{did_you_mean(unknown, pool_by_name)}; {choices}")
@@ -48,37 +56,9 @@ def queues_of(pools: Iterable[Pool]) -> list[str]:
     return [queue for pool in pools for queue in pool.queues]
 
 
-def _type_of(queue: str) -> TaskQueueType.ValueType:
-    """The type of which a worker is seen to poll it."""
-    if queue in names.WORKFLOW_QUEUES:
-        return TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
-    return TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
-
-
-FRESH: Final = timedelta(seconds=75)
-"""A living worker polls again within the server's 60 s; an idle one was 56 s old, measured."""
-LISTED_AT_MOST: Final = timedelta(seconds=5)
-"""How long a worker waits to be listed: at a low rate it polls only for calls that get a turn."""
-_LOOKS_EVERY: Final = 0.05
-
-
-async def asking(client: Client, queue: str, since: datetime) -> set[str]:
+async def asking(client: Client, queue: str, polled_since: datetime) -> set[str]:
     """Pollers of a queue since `since`; the server remembers dead ones for five minutes. Raises `RPCError`."""
-    return {identity for identity, polled_at in await _listed(client, queue) if polled_at >= since}
-
-
-async def _listed(client: Client, queue: str) -> Sequence[tuple[str, datetime]]:
-    """Pollers of a queue, each with the server's time of its last poll."""
-    answer = await client.workflow_service.describe_task_queue(
-        DescribeTaskQueueRequest(
-            namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=_type_of(queue)
-        )
-    )
-    return [(poller.identity, poller.last_access_time.ToDatetime(UTC)) for poller in answer.pollers]
-
-
-ENDED_AFTER: Final = timedelta(minutes=3)
-"""Three polls, after which a process that the server still lists with the same last poll is taken to have stopped."""
+    return {identity for identity, polled_at in await _listed(client, queue) if polled_at >= polled_since}
 
 
 class LastPolls:
@@ -91,7 +71,7 @@ class LastPolls:
         self._clock = clock
         self._changed: dict[str, tuple[datetime, float]] = {}
 
-    async def ended(self, queues: Collection[str]) -> Sequence[str]:
+    async def find_ended(self, queues: Collection[str]) -> Sequence[str]:
         """Those of these queues that this process polls no more. Raises `RPCError`; then all polls are forgotten, since
         a poller also has to reach the server again first.
         """
@@ -112,7 +92,7 @@ class LastPolls:
         return max((polled_at for identity, polled_at in listed if identity == self._client.identity), default=None)
 
 
-async def somebody(client: Client) -> bool:
+async def is_polled(client: Client) -> bool:
     """Whether a worker polls for workflows, or it is unknown."""
     try:
         return bool(await asking(client, names.WORKFLOW_QUEUE, datetime.now(UTC) - FRESH))
@@ -129,6 +109,23 @@ async def until_listed(client: Client, identity: str, pools: Iterable[Pool] = Po
                     await asyncio.sleep(_LOOKS_EVERY)
             return True
     return False
+
+
+def _type_of(queue: str) -> TaskQueueType.ValueType:
+    """The type of which a worker is seen to poll it."""
+    if queue in names.WORKFLOW_QUEUES:
+        return TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+    return TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+
+
+async def _listed(client: Client, queue: str) -> Sequence[tuple[str, datetime]]:
+    """Pollers of a queue, each with the server's time of its last poll."""
+    answer = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=_type_of(queue)
+        )
+    )
+    return [(poller.identity, poller.last_access_time.ToDatetime(UTC)) for poller in answer.pollers]
 
 
 async def _is_listed(client: Client, identity: str, queue: str) -> bool:

@@ -20,7 +20,7 @@ from temporalio.service import RPCError
 
 from activities.errors import StoreFailure
 from activities.http.rate_limit import BURST, RateLimiter
-from activities.records.processes import LEASE, Process, Processes, Role
+from activities.records.processes import LEASE, Process, Processes, ProcessRole
 from workflows.names import SIGNATURE_QUEUE
 
 COUNTED_EVERY: Final = 1.0
@@ -52,16 +52,16 @@ class RateShare:
     burst: float = BURST
 
     @classmethod
-    def of(cls, role: Role, rate: float, running: Mapping[Role, int]) -> "RateShare":
+    def for_role(cls, role: ProcessRole, rate: float, running: Mapping[ProcessRole, int]) -> "RateShare":
         """That of each of this role, while so many of each role run."""
         count = max(1, running.get(role, 0))
         match role:
-            case Role.WEB:
+            case ProcessRole.WEB:
                 return cls(OF_RECEIVER * rate / count, max(1.0, BURST / count))
-            case Role.POOL:
+            case ProcessRole.POOL:
                 return cls(OF_POOLS * rate / count, 1.0)
-            case Role.WORKER:
-                remaining_share = 1 - OF_RECEIVER - (OF_POOLS if running.get(Role.POOL) else 0)
+            case ProcessRole.WORKER:
+                remaining_share = 1 - OF_RECEIVER - (OF_POOLS if running.get(ProcessRole.POOL) else 0)
                 return cls(remaining_share * rate / count, min(BURST, max(1.0, _BURSTS * rate / count)))
 
 
@@ -73,9 +73,9 @@ class RateRecord:
     set_live: bool
 
 
-def new_identity(role: Role) -> str:
+def new_identity(role: ProcessRole) -> str:
     """Distinct for each process, so that each counts once."""
-    return f"countersign-{'worker' if role is Role.POOL else role}-{secrets.token_hex(3)}"
+    return f"countersign-{'worker' if role is ProcessRole.POOL else role}-{secrets.token_hex(3)}"
 
 
 async def read(client: Client, configured: float) -> RateRecord:
@@ -95,7 +95,7 @@ async def read(client: Client, configured: float) -> RateRecord:
 
 
 @asynccontextmanager
-async def kept(
+async def keep_share(
     client: Client, processes: Processes, pace: RateLimiter, configured: float, me: Callable[[], Process]
 ) -> AsyncIterator[None]:
     """Keep the pace to this process's share while the block runs, by the setting until the first reading. `me` says
@@ -123,14 +123,14 @@ class Keeper:
     event loop.
     """
 
-    def __init__(self, pace: RateLimiter, role: Role, rate: float) -> None:
+    def __init__(self, pace: RateLimiter, role: ProcessRole, rate: float) -> None:
         self._pace = pace
         self._role = role
         self._rate = rate
-        self._running: Mapping[Role, int] = {}
+        self._running: Mapping[ProcessRole, int] = {}
         self._began_at = self._changed_at = _now()
         self._listed_at: float | None = None
-        if role is not Role.WEB:
+        if role is not ProcessRole.WEB:
             pace.close()
         self.adjust()
 
@@ -139,14 +139,14 @@ class Keeper:
         return self._pace
 
     @property
-    def role(self) -> Role:
+    def role(self) -> ProcessRole:
         return self._role
 
-    def adjust(self, *, rate: float | None = None, running: Mapping[Role, int] | None = None) -> None:
+    def adjust(self, *, rate: float | None = None, running: Mapping[ProcessRole, int] | None = None) -> None:
         """Take the share of this rate, or of those that run, itself among them."""
         self._rate = self._rate if rate is None else rate
         self._running = self._running if running is None else running
-        share, now = RateShare.of(self._role, self._rate, self._running), _now()
+        share, now = RateShare.for_role(self._role, self._rate, self._running), _now()
         if share.rate != self._pace.rate:
             _LOGGER.info("pace of Core Signature", calls_per_second=round(share.rate, 3))
             self._changed_at = now
@@ -158,7 +158,7 @@ class Keeper:
     def begin_calls(self) -> None:
         """Begin once nobody else shares the rate, or has counted this process too, or `UNLISTED_AT_MOST` has passed."""
         now, listed = _now(), self._listed_at
-        alone = sum(count for role, count in self._running.items() if role is not Role.WEB) <= 1
+        alone = sum(count for role, count in self._running.items() if role is not ProcessRole.WEB) <= 1
         counted = listed is not None and (alone or now - listed >= COUNTED_EVERY)
         if counted or now - self._began_at >= UNLISTED_AT_MOST:
             self._pace.open()

@@ -47,7 +47,7 @@ async def read_corrected(client: Client, run: str) -> int:
     return result.told
 
 
-async def sweep_now(client: Client, seen: Callable[[ReconciliationResult], None]) -> ReconciliationResult:
+async def sweep_now(client: Client, report: Callable[[ReconciliationResult], None]) -> ReconciliationResult:
     """Start a run, or join a running one, and wait for its end; `seen` gets the progress."""
     handle: WorkflowHandle[object, ReconciliationResult] = await client.start_workflow(
         names.RECONCILIATION,
@@ -60,7 +60,7 @@ async def sweep_now(client: Client, seen: Callable[[ReconciliationResult], None]
     )
     result = asyncio.create_task(handle.result())
     try:
-        await _watch(handle, result, seen)
+        await _watch(handle, result, report)
         return result.result()
     except WorkflowFailureError as failure:
         cause = failure.cause

@@ -18,7 +18,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from starter.temporal.search_attributes import NOT_OURS_TO_MAKE, Made, SetUp
+from starter.temporal.search_attributes import NOT_OURS_TO_MAKE, SetUp, SetUpResult
 from workflows import names
 
 
@@ -57,7 +57,7 @@ class RepeatedRun:
     workflow: str
     order: object
     summary: str
-    every: timedelta
+    interval: timedelta
     offset: timedelta | None = None
 
     @property
@@ -70,8 +70,8 @@ class RepeatedRun:
                 task_queue=names.WORKFLOW_QUEUE,
                 static_summary=self.summary,
             ),
-            spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=self.every, offset=self.offset)]),
-            policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=self.every),
+            spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=self.interval, offset=self.offset)]),
+            policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=self.interval),
         )
 
 
@@ -79,30 +79,32 @@ async def ensure(client: Client, run: RepeatedRun) -> SetUp:
     """Create or correct its schedule; a paused one stays paused."""
     name = f"schedule {run.id}"
     try:
-        return SetUp(name, await _made(client, run.id, run.schedule))
+        return SetUp(name, await _ensure_schedule(client, run.id, run.schedule))
     except RPCError as error:
         if error.status not in NOT_OURS_TO_MAKE:
-            return SetUp(name, Made.FAILED, error.message)
-        return SetUp(name, Made.NOT_PERMITTED, "have it made by whoever runs the namespace, with `countersign init`")
+            return SetUp(name, SetUpResult.FAILED, error.message)
+        return SetUp(
+            name, SetUpResult.NOT_PERMITTED, "have it made by whoever runs the namespace, with `countersign init`"
+        )
 
 
-async def _made(client: Client, id: str, schedule: Schedule) -> Made:
+async def _ensure_schedule(client: Client, id: str, schedule: Schedule) -> SetUpResult:
     try:
         await client.create_schedule(id, schedule)
     except ScheduleAlreadyRunningError:
         return await _update(client, id, schedule)
-    return Made.CREATED
+    return SetUpResult.CREATED
 
 
-async def _update(client: Client, id: str, schedule: Schedule) -> Made:
-    outcome = Made.EXISTS
+async def _update(client: Client, id: str, schedule: Schedule) -> SetUpResult:
+    outcome = SetUpResult.EXISTS
 
     async def updated(current: ScheduleUpdateInput) -> ScheduleUpdate | None:
         nonlocal outcome
         existing = current.description.schedule
         if _comparable(existing) == _comparable(schedule):
             return None
-        outcome, schedule.state = Made.MENDED, existing.state
+        outcome, schedule.state = SetUpResult.MENDED, existing.state
         return ScheduleUpdate(schedule)
 
     await client.get_schedule_handle(id).update(updated)

@@ -19,7 +19,7 @@ REPORTED: Final = SearchAttributeKey.for_keyword_list("TemporalReportedProblems"
 STUCK: Final = f"ExecutionStatus = 'Running' AND {REPORTED.name} IS NOT NULL"
 
 
-class Made(StrEnum):
+class SetUpResult(StrEnum):
     EXISTS = "exists"
     CREATED = "created"
     MENDED = "mended"
@@ -29,7 +29,7 @@ class Made(StrEnum):
 
     @property
     def usable(self) -> bool:
-        return self in (Made.EXISTS, Made.CREATED, Made.MENDED)
+        return self in (SetUpResult.EXISTS, SetUpResult.CREATED, SetUpResult.MENDED)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class SetUp:
     """Something created or found; `says` explains a failure and what to do."""
 
     name: str
-    made: Made
+    made: SetUpResult
     says: str = ""
 
 
@@ -84,24 +84,24 @@ async def _answers(client: Client, name: str) -> bool:
 async def _ensured(client: Client, key: SearchAttributeKey[Any], existing: dict[str, int]) -> SetUp:
     if key.name in existing:
         if existing[key.name] == _type(key):
-            return SetUp(key.name, Made.EXISTS)
-        return SetUp(key.name, Made.OTHER_TYPE, "use another namespace, or remove the attribute there")
+            return SetUp(key.name, SetUpResult.EXISTS)
+        return SetUp(key.name, SetUpResult.OTHER_TYPE, "use another namespace, or remove the attribute there")
     type_by_name = {key.name: IndexedValueType.ValueType(_type(key))}
     request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=type_by_name)
     try:
         await client.operator_service.add_search_attributes(request)
     except RPCError as error:
         return _refused(key.name, error)
-    return SetUp(key.name, Made.CREATED)
+    return SetUp(key.name, SetUpResult.CREATED)
 
 
 def _refused(name: str, error: RPCError) -> SetUp:
     if error.status == RPCStatusCode.ALREADY_EXISTS:
-        return SetUp(name, Made.EXISTS)
+        return SetUp(name, SetUpResult.EXISTS)
     if error.status in NOT_OURS_TO_MAKE:
         return SetUp(
             name,
-            Made.NOT_PERMITTED,
+            SetUpResult.NOT_PERMITTED,
             "have it made by whoever runs the namespace; in Temporal Cloud: docs/cluster.md#cloud",
         )
-    return SetUp(name, Made.FAILED, error.message)
+    return SetUp(name, SetUpResult.FAILED, error.message)

@@ -50,6 +50,15 @@ OPERATIONS_AT_ONCE: Final = 20
 """Nexus operations being started, shown or cancelled; waiting for a signature takes no slot."""
 BATCH_HEARD_EVERY: Final = timedelta(seconds=2)
 """How soon a batch learns that its campaign is to end."""
+LISTED_AT_MOST: Final = 20_000
+"""Open workflows of each kind that are listed, newest first."""
+ASKED_AT_MOST: Final = 100
+"""Of each kind, the oldest first, which are the furthest from today's code."""
+_AT_ONCE: Final = 4
+_ANSWERS_WITHIN: Final = timedelta(seconds=15)
+_WAKES: Final = "look_again"
+"""A signal without handler: it causes a workflow task, which is all that is needed."""
+_LOGGER: Final = structlog.get_logger("countersign.worker")
 
 
 def paced_slots(calls: RateLimiter) -> dict[str, PacedSlots]:
@@ -69,7 +78,7 @@ def workers(
     client: Client,
     activities: Mapping[str, list[Any]],
     slots: Mapping[str, PacedSlots],
-    chosen: Settings,
+    settings: Settings,
     services: Sequence[Any] = (),
     *,
     pools: Iterable[Pool] = Pool,
@@ -81,7 +90,7 @@ def workers(
         "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
         "workflow_task_poller_behavior": PollerBehaviorAutoscaling(),
         "interceptors": interceptors,
-        **_versioning(chosen),
+        **_versioning(settings),
     }
     of_queue: dict[str, dict[str, Any]] = {
         names.WORKFLOW_QUEUE: {
@@ -107,64 +116,27 @@ def workers(
     )
 
 
-def _taking(activities: PacedSlots) -> WorkerTuner:
-    unused = FixedSizeSlotSupplier(1)
-    return WorkerTuner.create_composite(
-        workflow_supplier=unused,
-        activity_supplier=activities,
-        local_activity_supplier=unused,
-        nexus_supplier=unused,
-    )
-
-
-def _versioning(settings: Settings) -> dict[str, Any]:
-    if settings.build_id is None:
-        return {}
-    return {
-        "deployment_config": WorkerDeploymentConfig(
-            version=WorkerDeploymentVersion(settings.deployment_name, settings.build_id),
-            use_worker_versioning=True,
-            default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
-        )
-    }
-
-
 @asynccontextmanager
-async def at_work(them: Sequence[Worker]) -> AsyncIterator[None]:
+async def at_work(running_workers: Sequence[Worker]) -> AsyncIterator[None]:
     """Polls with all of them; at the end they shut down together, within one grace."""
     async with AsyncExitStack() as polling:
-        for worker in them:
+        for worker in running_workers:
             await polling.enter_async_context(worker)
         # One after the other, the first would take new work while the last drains, each with its own grace.
-        polling.push_async_callback(_shut_down, them)
+        polling.push_async_callback(_shut_down, running_workers)
         yield
 
 
-async def _shut_down(all_workers: Sequence[Worker]) -> None:
-    await asyncio.gather(*(worker.shutdown() for worker in all_workers))
-
-
-async def stopped(them: Iterable[Worker], slots: Mapping[str, PacedSlots], sightings: LastPolls) -> str:
+async def stopped(polling_workers: Iterable[Worker], slots: Mapping[str, PacedSlots], sightings: LastPolls) -> str:
     """Why these workers have to be begun anew, or empty. Raises `RPCError`. A queue all of whose places are taken is
     rightly not polled; of batches, which take places for minutes, it is not known.
     """
-    queues = {worker.task_queue: worker.is_running for worker in them}
+    queues = {worker.task_queue: worker.is_running for worker in polling_workers}
     if ended_queues := [queue for queue, runs in queues.items() if not runs]:
         return f"the worker on {', '.join(ended_queues)} has ended"
     due = [queue for queue in queues if queue in names.WORKFLOW_QUEUES or (queue in slots and slots[queue].polls)]
-    silent = await sightings.ended(due)
+    silent = await sightings.find_ended(due)
     return f"{', '.join(silent)} is polled no more" if silent else ""
-
-
-LISTED_AT_MOST: Final = 20_000
-"""Open workflows of each kind that are listed, newest first."""
-ASKED_AT_MOST: Final = 100
-"""Of each kind, the oldest first, which are the furthest from today's code."""
-_AT_ONCE: Final = 4
-_ANSWERS_WITHIN: Final = timedelta(seconds=15)
-_WAKES: Final = "look_again"
-"""A signal without handler: it causes a workflow task, which is all that is needed."""
-_LOGGER: Final = structlog.get_logger("countersign.worker")
 
 
 @contextmanager
@@ -197,6 +169,32 @@ async def woken(client: Client, queues: Collection[str] = names.WORKFLOW_QUEUES)
             if queue in queues:
                 await asyncio.gather(*(wake_if_stuck(run) for run in await _of_each_day(client, kind, queue)))
     return tuple(sorted(woken_ids))
+
+
+def _taking(activities: PacedSlots) -> WorkerTuner:
+    unused = FixedSizeSlotSupplier(1)
+    return WorkerTuner.create_composite(
+        workflow_supplier=unused,
+        activity_supplier=activities,
+        local_activity_supplier=unused,
+        nexus_supplier=unused,
+    )
+
+
+def _versioning(settings: Settings) -> dict[str, Any]:
+    if settings.build_id is None:
+        return {}
+    return {
+        "deployment_config": WorkerDeploymentConfig(
+            version=WorkerDeploymentVersion(settings.deployment_name, settings.build_id),
+            use_worker_versioning=True,
+            default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+        )
+    }
+
+
+async def _shut_down(all_workers: Sequence[Worker]) -> None:
+    await asyncio.gather(*(worker.shutdown() for worker in all_workers))
 
 
 async def _quietly(client: Client, queues: Collection[str]) -> None:

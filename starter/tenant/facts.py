@@ -8,9 +8,22 @@ from enum import StrEnum
 from typing import Any, Final
 
 from activities.core_signature.documents import STATUSES
-from starter.tenant.recording import Exchange, Recording
+from starter.tenant.recording import HttpExchange, Recording
 from starter.tenant.scrubbing import FOREIGN
 from workflows.model.base import Model
+
+Judge = Callable[[Recording], str | None]
+"""The difference in words, empty if the fact holds; None if the recording cannot tell."""
+_UNFORESEEN: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError)
+"""What reading a strange answer may raise: the other facts are judged nevertheless."""
+_REFUSED: Final = ("bad_hash", "malformed", "too_old", "outside_window", "clock_behind")
+_NOT_SIGNED: Final = "the document was neither signed nor declined in time"
+_NO_CALLBACK: Final = "no callback came to the trial"
+_NO_PUSH: Final = "nobody's device was named with --person, or another service pushes"
+_NO_ENDPOINT: Final = ("301", "302", "307", "308", "404", "405", "no answer")
+_BAD_CLIENT: Final = ("401", "invalid_client", "invalid_request")
+_BAD_GRANT: Final = ("unsupported_grant_type", "unauthorized_client", "invalid_scope")
+_SCOPE: Final = ("SIGNATURE_SCOPE", "SIGNATURE_SUBSCRIPTION")
 
 
 class Verdict(StrEnum):
@@ -29,10 +42,6 @@ class FactFinding(Model):
     settings: tuple[str, ...] = ()
 
 
-Judge = Callable[[Recording], str | None]
-"""The difference in words, empty if the fact holds; None if the recording cannot tell."""
-
-
 @dataclass(frozen=True)
 class Fact:
     """`settings` without prefix; `unseen` is why a trial may not see it."""
@@ -43,32 +52,16 @@ class Fact:
     unseen: str = "the trial did not get so far"
 
 
-_UNFORESEEN: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError)
-"""What reading a strange answer may raise: the other facts are judged nevertheless."""
-
-
 def judge_recording(recording: Recording) -> tuple[FactFinding, ...]:
     return tuple(_judge_fact(id, fact, recording) for id, fact in FACTS.items())
 
 
-def _judge_fact(id: str, fact: Fact, recording: Recording) -> FactFinding:
-    try:
-        difference = fact.judge(recording)
-    except _UNFORESEEN:
-        difference = "the answer has an unforeseen form: look into answers.json"
-    if not difference:
-        verdict, reason = (Verdict.HOLDS, "") if difference is not None else (Verdict.NOT_SEEN, fact.unseen)
-        return FactFinding(id=id, fact=fact.text, verdict=verdict, says=reason)
-    settings = tuple(f"COUNTERSIGN_{name}" for name in fact.settings)
-    return FactFinding(id=id, fact=fact.text, verdict=Verdict.DIFFERS, says=difference, settings=settings)
-
-
-def _judge_all(calls: Sequence[Exchange], difference: Callable[[Exchange], str]) -> str | None:
+def _judge_all(calls: Sequence[HttpExchange], difference: Callable[[HttpExchange], str]) -> str | None:
     """The difference of the first call that has one."""
     return next(filter(None, map(difference, calls)), "") if calls else None
 
 
-def _describe(call: Exchange) -> str:
+def _describe(call: HttpExchange) -> str:
     return f"answered {call.status}" if call.status else "no answer"
 
 
@@ -80,9 +73,6 @@ def _accepts(step: str, service: str = "core") -> Judge:
         return ("" if any(call.ok for call in calls) else _describe(calls[-1])) if calls else None
 
     return judge
-
-
-# --- tokens and lists
 
 
 def _grants_token(*refusals: str) -> Judge:
@@ -118,7 +108,7 @@ def _filters_by(name: str) -> Judge:
     return judge
 
 
-def _list_foreign(call: Exchange) -> list[dict[str, Any]]:
+def _list_foreign(call: HttpExchange) -> list[dict[str, Any]]:
     return [item for item in call.results if item.get("external_id") == FOREIGN]
 
 
@@ -133,9 +123,6 @@ def _judge_list_lag(recording: Recording) -> str | None:
 
 def _judge_rate(recording: Recording) -> str | None:
     return _judge_all(recording.calls("core"), lambda call: "answered 429" if call.status == 429 else "")
-
-
-# --- documents and their signers
 
 
 def _documents(recording: Recording, step: str = "") -> list[Mapping[str, Any]]:
@@ -209,17 +196,11 @@ def _judge_statuses(recording: Recording) -> str | None:
     return (f"{', '.join(unknown)}: the code has to learn them" if unknown else "") if statuses else None
 
 
-# --- callbacks and pushes
-
-
 def _judge_callback_address(recording: Recording) -> str | None:
     if recording.calls("callback"):
         return ""
     has_listened = recording.settings.get("listens") and recording.calls("core", "end")
     return "none came: it is ignored, or not reached" if has_listened else None
-
-
-_REFUSED: Final = ("bad_hash", "malformed", "too_old", "outside_window", "clock_behind")
 
 
 def _judge_signature(recording: Recording) -> str | None:
@@ -238,14 +219,6 @@ def _pushes_by(dialect: str) -> Judge:
     accepts = _accepts("push", "push")
     return lambda recording: accepts(recording) if recording.settings.get("push") == dialect else None
 
-
-_NOT_SIGNED: Final = "the document was neither signed nor declined in time"
-_NO_CALLBACK: Final = "no callback came to the trial"
-_NO_PUSH: Final = "nobody's device was named with --person, or another service pushes"
-_NO_ENDPOINT: Final = ("301", "302", "307", "308", "404", "405", "no answer")
-_BAD_CLIENT: Final = ("401", "invalid_client", "invalid_request")
-_BAD_GRANT: Final = ("unsupported_grant_type", "unauthorized_client", "invalid_scope")
-_SCOPE: Final = ("SIGNATURE_SCOPE", "SIGNATURE_SUBSCRIPTION")
 
 FACTS: Final[Mapping[str, Fact]] = {
     "T2": Fact("the token endpoint is there", _grants_token(*_NO_ENDPOINT), ("SIGNATURE_TOKEN_URL",)),
@@ -289,3 +262,15 @@ FACTS: Final[Mapping[str, Fact]] = {
     "F1": Fact("FCM takes a message", _pushes_by("fcm_v1"), ("PUSH_URL", "PUSH_SEND_PATH", "PUSH_PROJECT"), _NO_PUSH),
     "W1": Fact("AppWorks takes a message", _pushes_by("appworks"), ("PUSH_URL", "PUSH_APP", "PUSH_APP_KEY"), _NO_PUSH),
 }
+
+
+def _judge_fact(id: str, fact: Fact, recording: Recording) -> FactFinding:
+    try:
+        difference = fact.judge(recording)
+    except _UNFORESEEN:
+        difference = "the answer has an unforeseen form: look into answers.json"
+    if not difference:
+        verdict, reason = (Verdict.HOLDS, "") if difference is not None else (Verdict.NOT_SEEN, fact.unseen)
+        return FactFinding(id=id, fact=fact.text, verdict=verdict, says=reason)
+    settings = tuple(f"COUNTERSIGN_{name}" for name in fact.settings)
+    return FactFinding(id=id, fact=fact.text, verdict=Verdict.DIFFERS, says=difference, settings=settings)

@@ -25,7 +25,7 @@ ANSWER_AT_MOST: Final = 1_000_000
 _KEPT_OF_FOREIGN_ITEMS: Final = ("uuid", "status", "event_type", "timestamp")
 
 
-class Exchange(Model):
+class HttpExchange(Model):
     """One call and its answer, so many seconds after the trial began; a callback is a call to us. `status` is None
     without an answer.
     """
@@ -60,9 +60,9 @@ class Recording(Model):
     """All that a trial has seen; `settings` are those of its client, without secrets."""
 
     settings: Mapping[str, Any] = Field(default_factory=dict)
-    exchanges: tuple[Exchange, ...] = ()
+    exchanges: tuple[HttpExchange, ...] = ()
 
-    def calls(self, service: str, step: str = "", method: str = "") -> list[Exchange]:
+    def calls(self, service: str, step: str = "", method: str = "") -> list[HttpExchange]:
         calls = (call for call in self.exchanges if call.service == service)
         return [call for call in calls if step in ("", call.step) and method in ("", call.method)]
 
@@ -88,14 +88,14 @@ class Recorder:
     token_urls: frozenset[str] = frozenset()
     scrubber: Scrubber = field(default_factory=Scrubber)
     step: str = ""
-    exchanges: list[Exchange] = field(default_factory=list)
+    exchanges: list[HttpExchange] = field(default_factory=list)
     own_ids: set[str] = field(default_factory=set)
     _began: float = field(default_factory=time.monotonic)
 
     def record(self, service: str, **parts: Any) -> None:
         if len(self.exchanges) < EXCHANGES_AT_MOST:
             seconds = round(time.monotonic() - self._began, 2)
-            self.exchanges.append(Exchange(step=self.step, service=service, seconds=seconds, **parts))
+            self.exchanges.append(HttpExchange(step=self.step, service=service, seconds=seconds, **parts))
 
     def record_call(self, service: str, request: httpx.Request, response: httpx.Response | None) -> None:
         parts: dict[str, Any] = {"status": None, "body": None, "method": request.method}

@@ -26,7 +26,7 @@ from activities.http.oauth import Bearer
 from activities.http.rate_limit import RateLimiter
 from activities.http.transport import capped_transport
 from activities.notifications.config import open_dialect
-from activities.notifications.message import Message
+from activities.notifications.message import NotificationMessage
 from activities.people.person import AddressKind, Person, PushDevice
 from starter.boot import clients
 from starter.boot.probes import CannotListen
@@ -229,7 +229,7 @@ class Trial:
         dialect = open_dialect(clients.push_config(self._settings.push), transport=self._transport("push"))
         if device is None or dialect is None:
             return
-        message = Message(
+        message = NotificationMessage(
             heading="{document}",
             body="This message shows that pushes arrive.",
             document=TITLE,

@@ -36,7 +36,7 @@ class AbsenceText:
     acts: str
     kinds: str
     entered: str
-    told: str
+    told_text: str
     id: str
 
 
@@ -52,11 +52,11 @@ class AwayVisit:
     token: str
     back: str
     form: Mapping[str, str]
-    done: str = ""
+    confirmation: str = ""
     refusal: str = ""
 
     @property
-    def own(self) -> bool:
+    def is_own(self) -> bool:
         return self.person.id == self.visitor
 
     @property
@@ -84,12 +84,12 @@ class AwayForms:
         view = await self._absences.show(person.id, self.clock())
         colleagues = await self.directory.colleagues(person.id)
         delegate = await self._name(person.delegate) if person.delegate else ""
-        confirmation = _DONE.get(visit.done, "")
+        confirmation = _DONE.get(visit.confirmation, "")
         return {
             "visit": visit,
             "heading": await self._heading(view, visit),
             "done": say(confirmation) if confirmation else "",
-            "absences": [await self._told(line, visit) for line in view.absences],
+            "absences": [await self._absence_text(line, visit) for line in view.absences],
             "colleagues": [(colleague.id, colleague.name) for colleague in colleagues.people],
             "nobody": say("{name}, as usual", name=isolated(delegate)) if delegate else say("Nobody"),
             "kinds": await self._kinds_concerning(visit),
@@ -104,13 +104,13 @@ class AwayForms:
         say, now, name = visit.reader.language.say, self.clock(), isolated(visit.person.name)
         present = [line for line in view.absences if not line.kinds and line.begins <= now < line.ends]
         if not present:
-            return say("I am away") if visit.own else say("{name} is away", name=name)
+            return say("I am away") if visit.is_own else say("{name} is away", name=name)
         last_day = visit.reader.day(max(line.ends for line in present) - timedelta(seconds=1))
         day = visit.reader.date_in_short(last_day, now)
         entered = [line for line in present if line.acts and line.entered_at]
         last_entered = max(entered, key=lambda line: line.entered_at or now, default=None)
         acts = last_entered.acts if last_entered else visit.person.delegate
-        prefix = "" if visit.own else f"{name} · "
+        prefix = "" if visit.is_own else f"{name} · "
         if acts is None:
             return prefix + say("Away until {day}", day=day)
         return prefix + say("Away until {day}; {name} sees to it", day=day, name=isolated(await self._name(acts)))
@@ -124,7 +124,7 @@ class AwayForms:
     async def enter(self, visit: AwayVisit) -> str:
         """Why it is refused, in the reader's words; empty when it was entered."""
         try:
-            absence, kinds = await self._wanted(visit.form), await self._kinds.choices(visit.reader.language)
+            absence, kinds = await self._read_form(visit.form), await self._kinds.choices(visit.reader.language)
             known_kinds = [kind for kind, _ in kinds]
             now = self.clock()
             await self._absences.enter(visit.person.id, absence, visit.actor, now, kinds=known_kinds or None)
@@ -137,7 +137,7 @@ class AwayForms:
         id = visit.form.get("absence", "")
         await self._absences.end(visit.person.id, visit.actor, self.clock(), id)
 
-    async def _wanted(self, form: Mapping[str, str]) -> WantedAbsence:
+    async def _read_form(self, form: Mapping[str, str]) -> WantedAbsence:
         acts, kind = form.get("acts", "").strip(), form.get("kind", "")
         person = await self.directory.named(acts) if acts else None
         if acts and person is None:
@@ -145,7 +145,7 @@ class AwayForms:
         days = (_day(form.get("from", ""), "from"), _day(form.get("until", ""), "until"))
         return WantedAbsence(*days, person.id if person else None, (kind,) if kind else ())
 
-    async def _told(self, line: AbsenceLine, visit: AwayVisit) -> AbsenceText:
+    async def _absence_text(self, line: AbsenceLine, visit: AwayVisit) -> AbsenceText:
         language, reader = visit.reader.language, visit.reader
         begins, ends = reader.day(line.begins), reader.day(line.ends - timedelta(seconds=1))
         kinds = [await self._kinds.label(kind, language) for kind in line.kinds]
@@ -157,7 +157,7 @@ class AwayForms:
             acts=language.say("{name} acts", name=isolated(await self._name(line.acts))) if line.acts else "",
             kinds=language.enumerate(kinds),
             entered=await self._entered(line, visit),
-            told=""
+            told_text=""
             if line.id is None
             else counted
             if line.told_at

@@ -25,8 +25,8 @@ from activities.core_signature.signers import SignerSnapshots
 from activities.http.rate_limit import RateLimiter
 from activities.metrics import ExportingProcess
 from activities.people.devices import Devices
-from activities.reconciliation.callback_health import ClockSeen
-from activities.records.processes import Role
+from activities.reconciliation.callback_health import CallbackClockSkew
+from activities.records.processes import ProcessRole
 from activities.records.store import Store
 from starter.boot import clients
 from starter.boot.databases import until_usable
@@ -42,7 +42,7 @@ from starter.web.absences import AwayForms
 from starter.web.acting.forms import FormGuard
 from starter.web.acting.versions import Versions
 from starter.web.api.api import Api
-from starter.web.api.starting import Starts
+from starter.web.api.starting import StartIntake
 from starter.web.desk.desk import make_desk
 from starter.web.downloads import KeptFileAnswers, PersonalFiles, TargetDownloads
 from starter.web.http.bodies import HEADERS
@@ -86,39 +86,6 @@ async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
         await _serve(settings, stop, health, ready_file)
 
 
-async def _serve(settings: Settings, stop: asyncio.Event, health: ProcessHealth, ready_file: Path | None) -> None:
-    with telemetry.started(settings.around.otel, service=_IDENTITY, metrics=True) as process_telemetry:
-        metrics.begin(process_telemetry.runtime.metric_meter, ExportingProcess.WEB)
-        client = await temporal.connect(settings, identity=_IDENTITY, telemetry=process_telemetry, lazy=True)
-        calls = RateLimiter(settings.signature.max_rps)
-        signatures = CoreSignatureClient(clients.signature_config(settings), pace=calls)
-        store = clients.store(settings)
-        me = partial(clients.running, settings, Role.WEB, pace.new_identity(Role.WEB))
-        keeping = pace.kept(client, store.processes, calls, settings.signature.max_rps, me)
-        async with aclosing(signatures), keeping:
-            database = asyncio.create_task(until_usable(store.database))
-            routes = routes_of(settings, client, store, signatures, usable=database.done)
-            look = partial(_look, callbacks.TemporalSignals(client), database.done)
-            async with (
-                listening(make_app(routes), settings.webhook.bind, proxies=settings.webhook.proxies) as url,
-                watch(health, look) if settings.health_bind else nullcontext(),
-            ):
-                _announce(url, ready_file)
-                await _until(stop, database)
-                health.drain()
-                _LOGGER.info("closing")
-
-
-async def _until(stop: asyncio.Event, database: asyncio.Task[bool]) -> None:
-    """Until told to stop; raises `SchemaMismatch` as soon as that is known."""
-    stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait({stopped, database}, return_when=asyncio.FIRST_COMPLETED)
-    if database.done():
-        database.result()
-    await stopped
-    database.cancel()
-
-
 def routes_of(
     settings: Settings,
     client: Client,
@@ -136,7 +103,7 @@ def routes_of(
     send, look, snapshots = partial(carry_out, context, KnownBy.LINK), ViewReader(client, store), SignerSnapshots(store)
     at_desk = partial(carry_out, context, KnownBy.SIGN_IN)
     page_people = PagePeople(people, store, settings.company, settings.signature.from_email)
-    brand = Brand.of(settings.company, settings.company_logo, settings.contact)
+    brand = Brand.from_settings(settings.company, settings.company_logo, settings.contact)
     roles = ReaderRoles(people, settings.operators, KindCatalogue(settings.policies))
     links, answers = clients.links(settings), KeptFileAnswers(store)
     files = PersonalFiles(store, roles, answers)
@@ -147,10 +114,10 @@ def routes_of(
         store,
         signatures,
         guard,
-        asked=snapshots,
+        snapshots=snapshots,
         look=look,
         send=send,
-        who=page_people,
+        people=page_people,
         files=files,
         versions=versions,
         brand=brand,
@@ -160,7 +127,7 @@ def routes_of(
     journeys = Journeys(links, people, store, guard, look=look, send=send, brand=brand)
     behind = callbacks.ClockBehind(partial(note_clock, store))
     receiver = callbacks.CallbackReceiver(rules_of(settings), settings.webhook.segment, signals, behind=behind)
-    starts = Starts(settings, store, people)
+    starts = StartIntake(settings, store, people)
     desk = make_desk(settings, context, people, guard, at_desk, roles=roles, files=files, starts=starts, brand=brand)
     hooks = Hooks(HookSource.all_of(settings), OnboardingStarter(settings, client, store, people))
     devices = DeviceReceiver(settings.devices_keys, Devices(store, in_file=people.has_device), people)
@@ -187,12 +154,12 @@ async def carry_out(
     kind, id = referred(reference)
     command = command.replace(known_by=known_by)
     wait = _HANDED_OVER_WITHIN if watched else timedelta()
-    return await commands.make(context, id, command, op=op, kind=kind, within=_COMMAND_WITHIN, wait=wait)
+    return await commands.make(context, id, command, op=op, kind=kind, time_limit=_COMMAND_WITHIN, wait=wait)
 
 
-async def note_clock(store: Store, behind: timedelta, at: datetime) -> None:
+async def note_clock(store: Store, behind: timedelta, noticed_at: datetime) -> None:
     """Has the next reconciliation alert on-call."""
-    sighting = ClockSeen(behind=int(behind.total_seconds()), at=at)
+    sighting = CallbackClockSkew(behind=int(behind.total_seconds()), at=noticed_at)
     await store.notes.note_clock(sighting.model_dump_json().encode())
 
 
@@ -204,7 +171,7 @@ def receiver_routes(
     """
 
     async def ready(_: Request) -> Response:
-        reason = (await _look(signals, usable)).away
+        reason = (await _look(signals, usable)).unready
         return PlainTextResponse(reason or "ready", 503 if reason else 200, HEADERS)
 
     return [
@@ -214,17 +181,50 @@ def receiver_routes(
     ]
 
 
-async def _look(signals: callbacks.SignalPort, usable: Callable[[], bool]) -> ProbeResult:
-    if not usable():
-        return ProbeResult(away="the database has not been reached yet")
-    return ProbeResult(away="" if await signals.reachable() else "temporal is not reachable")
-
-
 def make_app(routes: list[BaseRoute]) -> Starlette:
     """A trailing slash makes another path."""
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     return app
+
+
+async def _serve(settings: Settings, stop: asyncio.Event, health: ProcessHealth, ready_file: Path | None) -> None:
+    with telemetry.started(settings.surroundings.otel, service=_IDENTITY, metrics=True) as process_telemetry:
+        metrics.begin(process_telemetry.runtime.metric_meter, ExportingProcess.WEB)
+        client = await temporal.connect(settings, identity=_IDENTITY, telemetry=process_telemetry, lazy=True)
+        calls = RateLimiter(settings.signature.max_rps)
+        signatures = CoreSignatureClient(clients.signature_config(settings), pace=calls)
+        store = clients.store(settings)
+        me = partial(clients.running, settings, ProcessRole.WEB, pace.new_identity(ProcessRole.WEB))
+        keeping = pace.keep_share(client, store.processes, calls, settings.signature.max_rps, me)
+        async with aclosing(signatures), keeping:
+            database = asyncio.create_task(until_usable(store.database))
+            routes = routes_of(settings, client, store, signatures, usable=database.done)
+            look = partial(_look, callbacks.TemporalSignals(client), database.done)
+            async with (
+                listening(make_app(routes), settings.webhook.bind, proxies=settings.webhook.proxies) as url,
+                watch(health, look) if settings.health_bind else nullcontext(),
+            ):
+                _announce(url, ready_file)
+                await _wait_until(stop, database)
+                health.drain()
+                _LOGGER.info("closing")
+
+
+async def _wait_until(stop: asyncio.Event, database: asyncio.Task[bool]) -> None:
+    """Until told to stop; raises `SchemaMismatch` as soon as that is known."""
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({stopped, database}, return_when=asyncio.FIRST_COMPLETED)
+    if database.done():
+        database.result()
+    await stopped
+    database.cancel()
+
+
+async def _look(signals: callbacks.SignalPort, usable: Callable[[], bool]) -> ProbeResult:
+    if not usable():
+        return ProbeResult(unready="the database has not been reached yet")
+    return ProbeResult(unready="" if await signals.reachable() else "temporal is not reachable")
 
 
 async def _healthy(_: Request) -> Response:

@@ -25,11 +25,11 @@ from activities.records.downloads import Download, Way
 from activities.records.evidence import KeptFileName
 from activities.records.store import Store
 from starter.queries.lookup import complete
-from starter.web.http.allowances import Buckets, Places
+from starter.web.http.allowances import Buckets, ConcurrencyLimit
 from starter.web.http.serving import holder_of
 from starter.web.rights import ReaderRole, ReaderRoles, Right, Rights, rights_of
 from starter.web.screens.rendering import PRIVATE
-from starter.web.screens.screens import ERASED, ERASED_HERE, NO_FILE, NOT_KNOWN_NOW, FileLink, FilesOffered, ScreenDraft
+from starter.web.screens.screens import ERASED, ERASED_HERE, NO_FILE, NOT_KNOWN_NOW, FileLink, OfferedFiles, ScreenDraft
 from workflows.kinds import named
 from workflows.model.evidence import KeptFile
 from workflows.model.views import RequestShow, Shown
@@ -48,10 +48,14 @@ _NOT_KEPT: Final = "There is no such file: it is not kept, or not yet."
 _ERASED: Final = "This file was erased."
 _LATER: Final = "Not possible at the moment. Please try again."
 _LOGGER: Final = structlog.get_logger("countersign.downloads")
+FILE_PATHS: Final = {name: name.value.replace("_", "-") for name in KeptFileName}
+"""The last part of their addresses."""
+_NAMES: Final = {path: name for name, path in FILE_PATHS.items()}
+_SCREENS: Final = {404: NO_FILE, 410: ERASED, 503: NOT_KNOWN_NOW}
 
 
 @dataclass(frozen=True)
-class FileWanted:
+class FileRequest:
     """A file of an ended request, and who wants it, how they are known."""
 
     workflow_id: str
@@ -72,7 +76,69 @@ class FileWanted:
         return f"{name.id if name else 'document'}-{suffix}"
 
 
-class _Streamed(StreamingResponse):
+class KeptFileAnswers:
+    """Answers with kept files, whole or in one range; whoever downloads is noted."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._store = store
+        self._clock = clock
+        self.places = ConcurrencyLimit(AT_ONCE)
+        self._noted = Buckets(_NOTED_EVERY, clock)
+
+    async def answer(self, request: Request, file_request: FileRequest) -> Response:
+        """The file; 404 if it is not kept, 410 if it was erased, 416 for a range outside it, 503 while the store is
+        away or too many download at once.
+        """
+        holder = holder_of(request.client.host) if request.client else ""
+        if not self.places.take(holder):
+            return _plain_response(_LATER, 503)
+        leave = partial(self.places.leave, holder)
+        answer: Response | None = None
+        try:
+            answer = await self._answer(request, file_request, leave)
+        except DocumentMissing:
+            return _plain_response(_ERASED, 410)
+        except StoreFailure as failure:
+            _LOGGER.warning("no file", why=str(failure))
+            return _plain_response(_LATER, 503)
+        finally:
+            if not isinstance(answer, _FileStream):
+                leave()
+        return answer
+
+    async def _answer(self, request: Request, file_request: FileRequest, leave: Callable[[], None]) -> Response:
+        file = (
+            await self._store.files.open(file_request.sent)
+            if file_request.sent
+            else await kept_file(self._store, file_request.workflow_id, file_request.file)
+        )
+        if file is None:
+            return _plain_response(_NOT_KEPT, 404)
+        # RFC 9110, 13.1.5: a range of another file than the caller has the beginning of is answered by the whole file.
+        is_same = request.headers.get("if-range", _tag(file)) == _tag(file)
+        span = _span(request.headers.get("range") if is_same else None, file.size)
+        if span is None:
+            return _plain_response("", 416, {"content-range": f"bytes */{file.size}"})
+        headers = _headers(file_request, file, span)
+        status = 206 if "content-range" in headers else 200
+        if request.method == "HEAD":
+            return Response(status_code=status, headers=headers)
+        if not file_request.version and self._is_news(file_request, span):
+            download = Download(self._clock(), file_request.who, file_request.file, file_request.way)
+            await self._store.downloads.note(file_request.workflow_id, download, file_request.token_sha256)
+        is_full = len(span) == file.size
+        pieces = file.pieces(_PIECE) if is_full else file.part(span.start, span.stop, _PIECE)
+        return _FileStream(pieces, status, headers, leave)
+
+    def _is_news(self, file_request: FileRequest, span: range) -> bool:
+        """Whether it is noted: not each range of one download, and yet somebody who never asks for the first byte."""
+        first = not self._noted.wait(
+            f"{file_request.workflow_id} {file_request.file} {file_request.way} {file_request.who}"
+        )
+        return first or span.start == 0
+
+
+class _FileStream(StreamingResponse):
     """Pieces of a file; `leave` is called after the last one, or when the reader has gone."""
 
     def __init__(
@@ -88,74 +154,6 @@ class _Streamed(StreamingResponse):
             self._leave()
 
 
-class KeptFileAnswers:
-    """Answers with kept files, whole or in one range; whoever downloads is noted."""
-
-    def __init__(self, store: Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._store = store
-        self._clock = clock
-        self.places = Places(AT_ONCE)
-        self._noted = Buckets(_NOTED_EVERY, clock)
-
-    async def answer(self, request: Request, wanted: FileWanted) -> Response:
-        """The file; 404 if it is not kept, 410 if it was erased, 416 for a range outside it, 503 while the store is
-        away or too many download at once.
-        """
-        holder = holder_of(request.client.host) if request.client else ""
-        if not self.places.take(holder):
-            return _said(_LATER, 503)
-        leave = partial(self.places.leave, holder)
-        answer: Response | None = None
-        try:
-            answer = await self._answer(request, wanted, leave)
-        except DocumentMissing:
-            return _said(_ERASED, 410)
-        except StoreFailure as failure:
-            _LOGGER.warning("no file", why=str(failure))
-            return _said(_LATER, 503)
-        finally:
-            if not isinstance(answer, _Streamed):
-                leave()
-        return answer
-
-    async def _answer(self, request: Request, file_request: FileWanted, leave: Callable[[], None]) -> Response:
-        file = (
-            await self._store.files.open(file_request.sent)
-            if file_request.sent
-            else await kept_file(self._store, file_request.workflow_id, file_request.file)
-        )
-        if file is None:
-            return _said(_NOT_KEPT, 404)
-        # RFC 9110, 13.1.5: a range of another file than the caller has the beginning of is answered by the whole file.
-        is_same = request.headers.get("if-range", _tag(file)) == _tag(file)
-        span = _span(request.headers.get("range") if is_same else None, file.size)
-        if span is None:
-            return _said("", 416, {"content-range": f"bytes */{file.size}"})
-        headers = _headers(file_request, file, span)
-        status = 206 if "content-range" in headers else 200
-        if request.method == "HEAD":
-            return Response(status_code=status, headers=headers)
-        if not file_request.version and self._is_news(file_request, span):
-            download = Download(self._clock(), file_request.who, file_request.file, file_request.way)
-            await self._store.downloads.note(file_request.workflow_id, download, file_request.token_sha256)
-        is_full = len(span) == file.size
-        pieces = file.pieces(_PIECE) if is_full else file.part(span.start, span.stop, _PIECE)
-        return _Streamed(pieces, status, headers, leave)
-
-    def _is_news(self, file_request: FileWanted, span: range) -> bool:
-        """Whether it is noted: not each range of one download, and yet somebody who never asks for the first byte."""
-        first = not self._noted.wait(
-            f"{file_request.workflow_id} {file_request.file} {file_request.way} {file_request.who}"
-        )
-        return first or span.start == 0
-
-
-FILE_PATHS: Final = {name: name.value.replace("_", "-") for name in KeptFileName}
-"""The last part of their addresses."""
-_NAMES: Final = {path: name for name, path in FILE_PATHS.items()}
-_SCREENS: Final = {404: NO_FILE, 410: ERASED, 503: NOT_KNOWN_NOW}
-
-
 class PersonalFiles:
     """Kept files for the people who may have them, of a follow-up as a page has seen it."""
 
@@ -164,22 +162,22 @@ class PersonalFiles:
         self._roles = roles
         self._answers = answers
 
-    async def rights(self, role: ReaderRole, shown: Shown) -> Rights:
+    async def rights(self, role: ReaderRole, view: Shown) -> Rights:
         """As `rights_of`, also while a long log of what has ended is in the store. Raises `StoreFailure`."""
-        return rights_of(role, await complete(self._store, shown) if shown.status.ended else shown)
+        return rights_of(role, await complete(self._store, view) if view.status.has_ended else view)
 
-    async def permitted(self, person: str, shown: Shown) -> bool:
+    async def permitted(self, person: str, view: Shown) -> bool:
         """Without the directory it is known of nobody whose manager or operator they are. Raises `StoreFailure`."""
         try:
-            role = await self._roles.of(person)
+            role = await self._roles.role_of(person)
         except DirectoryFailure:
             role = ReaderRole(person)
-        return Right.DOWNLOAD in await self.rights(role, shown)
+        return Right.DOWNLOAD in await self.rights(role, view)
 
-    async def offered(self, shown: Shown, page: str, language: Language) -> FilesOffered:
+    async def offered(self, view: Shown, page: str, language: Language) -> OfferedFiles:
         """Links below the path `page`, of those that were not erased."""
         links, erased = [], False
-        for name, file in _kept(shown):
+        for name, file in _kept_files(view):
             try:
                 await self._store.files.open(file.sha256, SIGNED)
             except DocumentMissing:
@@ -187,27 +185,27 @@ class PersonalFiles:
                 continue
             except StoreFailure as failure:
                 _LOGGER.warning("not known whether it is there", why=str(failure))
-            links.append(FileLink(f"{page}/{FILE_PATHS[name]}", language.say(_label(name, shown))))
-        return FilesOffered(tuple(links), language.say(ERASED_HERE) if erased else "")
+            links.append(FileLink(f"{page}/{FILE_PATHS[name]}", language.say(_label(name, view))))
+        return OfferedFiles(tuple(links), language.say(ERASED_HERE) if erased else "")
 
-    async def answer(self, request: Request, shown: Shown, person: str, way: Way) -> Response | ScreenDraft:
+    async def answer(self, request: Request, view: Shown, person: str, way: Way) -> Response | ScreenDraft:
         """The file with which the address ends, for somebody who may have it; else the screen that says why not."""
         name = _NAMES[request.url.path.rpartition("/")[2]]
-        return await self.answer_with(request, FileWanted(shown.type.workflow_id(shown.id), name, person, way))
+        return await self.answer_with(request, FileRequest(view.type.workflow_id(view.id), name, person, way))
 
-    async def answer_with(self, request: Request, wanted: FileWanted) -> Response | ScreenDraft:
-        answer = await self._answers.answer(request, wanted)
+    async def answer_with(self, request: Request, file_request: FileRequest) -> Response | ScreenDraft:
+        answer = await self._answers.answer(request, file_request)
         return _SCREENS.get(answer.status_code, answer)
 
     async def version(
-        self, request: Request, shown: RequestShow, person: str, way: Way, number: int = 0
+        self, request: Request, view: RequestShow, person: str, way: Way, number: int = 0
     ) -> Response | ScreenDraft:
         """A version of the document in review, by default the last, for somebody who may have it."""
-        match = next((version for version in reversed(shown.versions) if number in (0, version.number)), None)
+        match = next((version for version in reversed(view.versions) if number in (0, version.number)), None)
         if match is None:
             return NO_FILE
-        file_request = FileWanted(
-            shown.type.workflow_id(shown.id),
+        file_request = FileRequest(
+            view.type.workflow_id(view.id),
             KeptFileName.DOCUMENT,
             person,
             way,
@@ -216,17 +214,6 @@ class PersonalFiles:
         )
         answer = await self._answers.answer(request, file_request)
         return _SCREENS.get(answer.status_code, answer)
-
-
-def _kept(view: Shown) -> Iterator[tuple[KeptFileName, KeptFile]]:
-    files = {KeptFileName.DOCUMENT: view.kept_files.document, KeptFileName.SIGNING_LOG: view.kept_files.signing_log}
-    yield from ((name, file) for name, file in files.items() if file)
-
-
-def _label(name: KeptFileName, view: Shown) -> str:
-    if name is KeptFileName.SIGNING_LOG:
-        return phrase("Signing log")
-    return phrase("Download the signed document") if view.status.fulfilled else phrase("Download the document")
 
 
 class TargetDownloads:
@@ -245,19 +232,30 @@ class TargetDownloads:
 
     async def download(self, request: Request) -> Response:
         if wait := self._calls.wait(holder_of(request.client.host) if request.client else ""):
-            return _said(_LATER, 429, {"retry-after": str(int(wait) + 1)})
+            return _plain_response(_LATER, 429, {"retry-after": str(int(wait) + 1)})
         try:
             linked = await linked_file(self._store, request.path_params["token"], self._clock())
         except StoreFailure as failure:
             _LOGGER.warning("no link", why=str(failure))
-            return _said(_LATER, 503)
+            return _plain_response(_LATER, 503)
         if linked is None:
-            return _said(_NOTHING, 404)
-        file_request = FileWanted(linked.workflow_id, linked.file, linked.target, Way.LINK, linked.token_sha256)
+            return _plain_response(_NOTHING, 404)
+        file_request = FileRequest(linked.workflow_id, linked.file, linked.target, Way.LINK, linked.token_sha256)
         return await self._files.answer(request, file_request)
 
 
-def _headers(file_request: FileWanted, file: StoredFile, span: range) -> dict[str, str]:
+def _kept_files(view: Shown) -> Iterator[tuple[KeptFileName, KeptFile]]:
+    files = {KeptFileName.DOCUMENT: view.kept_files.document, KeptFileName.SIGNING_LOG: view.kept_files.signing_log}
+    yield from ((name, file) for name, file in files.items() if file)
+
+
+def _label(name: KeptFileName, view: Shown) -> str:
+    if name is KeptFileName.SIGNING_LOG:
+        return phrase("Signing log")
+    return phrase("Download the signed document") if view.status.fulfilled else phrase("Download the document")
+
+
+def _headers(file_request: FileRequest, file: StoredFile, span: range) -> dict[str, str]:
     ranged = {"content-range": f"bytes {span.start}-{span.stop - 1}/{file.size}"} if len(span) < file.size else {}
     return {
         **_HEADERS,
@@ -288,5 +286,5 @@ def _span(header: str | None, size: int) -> range | None:
     return range(int(first), end + 1) if end >= int(first) else range(size)
 
 
-def _said(says: str, status: int, headers: dict[str, str] | None = None) -> Response:
-    return PlainTextResponse(says, status, headers={**_HEADERS, **(headers or {})})
+def _plain_response(text: str, status: int, headers: dict[str, str] | None = None) -> Response:
+    return PlainTextResponse(text, status, headers={**_HEADERS, **(headers or {})})

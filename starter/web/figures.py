@@ -7,7 +7,7 @@ from typing import Self
 
 from activities.records.figures import GroupBy, Scope
 from starter.errors import Refusal
-from starter.queries.figures import FiguresWanted
+from starter.queries.figures import FigureQuery
 from starter.web.rights import ReaderRole
 
 WORD_AT_MOST = 100
@@ -22,7 +22,7 @@ class FiguresAccess:
     reach: tuple[str, ...] | None
 
     @classmethod
-    def of(cls, role: ReaderRole) -> Self:
+    def of_role(cls, role: ReaderRole) -> Self:
         """An operator sees everybody's; others of what they, their teams and their people asked for, and their people
         were asked.
         """
@@ -31,19 +31,19 @@ class FiguresAccess:
         return cls(Scope((*sorted(role.known_as), *role.reports), role.reports), role.reports)
 
 
-def wanted_of(query: Mapping[str, str]) -> FiguresWanted:
+def wanted_of(query: Mapping[str, str]) -> FigureQuery:
     """From the query of a page; an unknown grouping is by kind. Raises `Refusal` for what is no day."""
     grouping = query.get("by", "")
-    return FiguresWanted(
+    return FigureQuery(
         by=GroupBy(grouping) if grouping in list(GroupBy) else GroupBy.KIND,
-        kind=_word(query.get("kind", "")),
-        department=_word(query.get("department", "")),
+        kind=_stripped(query.get("kind", "")),
+        department=_stripped(query.get("department", "")),
         since=_day(query.get("since", "")),
         until=_day(query.get("until", "")),
     )
 
 
-def _word(text: str) -> str | None:
+def _stripped(text: str) -> str | None:
     return text.strip()[:WORD_AT_MOST] or None
 
 

@@ -17,6 +17,8 @@ from workflows.model.subject import group_word
 from workflows.model.views import Shown
 from workflows.task.state import AssigneeState
 
+_THEIR_TURN: Final = (SignerState.TURN, SignerState.VIEWED, SignerState.BOUNCED, AssigneeState.ASKED)
+
 
 class Right(StrEnum):
     """An action on a request, task, onboarding or campaign, or concerning a person."""
@@ -111,12 +113,6 @@ RIGHTS: Final[Mapping[Standing, frozenset[Right]]] = {
 """docs/rights.md is the same table; what a kind does not have, such as the files of a task, nobody has of it."""
 FOR_THEIR_PEOPLE: Final = (Standing.ABOVE_ASKED,)
 """Standings whose commands concern the places of their people alone."""
-_THEIR_TURN: Final = (SignerState.TURN, SignerState.VIEWED, SignerState.BOUNCED, AssigneeState.ASKED)
-_TOKENS: Final = {
-    May.READ: Standing.PROGRAM_READ,
-    May.CHANGE: Standing.PROGRAM_CHANGE,
-    May.START: Standing.PROGRAM_START,
-}
 
 
 @dataclass(frozen=True)
@@ -127,7 +123,7 @@ class Rights:
     theirs: frozenset[Right] = frozenset()
 
     @classmethod
-    def of(cls, standings: Collection[Standing]) -> "Rights":
+    def from_standings(cls, standings: Collection[Standing]) -> "Rights":
         """All that these allow together."""
         unlimited, theirs = frozenset[Right](), frozenset[Right]()
         for standing in standings:
@@ -153,7 +149,7 @@ class ReaderRole:
     """Kinds of the catalogue that they may begin."""
 
     @cached_property
-    def below(self) -> frozenset[str]:
+    def subordinates(self) -> frozenset[str]:
         return frozenset(self.reports)
 
     @cached_property
@@ -171,7 +167,7 @@ class ReaderRole:
 class TokenRole:
     """A program, and what its token says."""
 
-    rights: token_rights.Rights
+    rights: token_rights.TokenRights
 
 
 class KindsOfRole(Protocol):
@@ -190,7 +186,7 @@ class ReaderRoles:
         self._operators = operators
         self._catalogue = catalogue
 
-    async def of(self, person: str) -> ReaderRole:
+    async def role_of(self, person: str) -> ReaderRole:
         """Raises `DirectoryFailure`."""
         reports, groups = await self._directory.reports(person), await self._directory.groups_of(person)
         role = ReaderRole(person, reports, operator=self._operators in groups, groups=groups)
@@ -203,24 +199,24 @@ def may_start(role: ReaderRole, starters: Iterable[StarterEntry]) -> bool:
     return any(entry.everyone or entry.person == role.person or entry.group in role.groups for entry in starters)
 
 
-def rights_of(who: ReaderRole | TokenRole, shown: Shown) -> Rights:
+def rights_of(caller: ReaderRole | TokenRole, view: Shown) -> Rights:
     """What somebody may do with this one. `shown` has all its notices (`starter.queries.lookup.complete`)."""
-    if isinstance(who, TokenRole):
-        return _of_token(who, shown.kind, shown.requester)
-    rights = Rights.of(tuple(_standings(who, shown)))
-    return replace(rights, theirs=frozenset()) if who.below.isdisjoint(in_turn(shown)) else rights
+    if isinstance(caller, TokenRole):
+        return _of_token(caller, view.kind, view.requester)
+    rights = Rights.from_standings(tuple(_standings(caller, view)))
+    return replace(rights, theirs=frozenset()) if caller.subordinates.isdisjoint(in_turn(view)) else rights
 
 
-def in_turn(shown: Shown) -> tuple[str, ...]:
+def in_turn(view: Shown) -> tuple[str, ...]:
     """Whose turn it is: their places can be handed over."""
-    return tuple(line.person for line in shown.lines if line.state in _THEIR_TURN)
+    return tuple(line.person for line in view.lines if line.state in _THEIR_TURN)
 
 
-def rights_to_begin(who: ReaderRole | TokenRole, kind: str, requester: str) -> Rights:
+def rights_to_begin(caller: ReaderRole | TokenRole, kind: str, requester: str) -> Rights:
     """What somebody may do with one of this kind of the catalogue that does not exist yet."""
-    if isinstance(who, TokenRole):
-        return _of_token(who, kind, requester)
-    return Rights.of((Standing.STARTER,) if kind in who.starts and may_ask_as(who, requester) else ())
+    if isinstance(caller, TokenRole):
+        return _of_token(caller, kind, requester)
+    return Rights.from_standings((Standing.STARTER,) if kind in caller.starts and may_ask_as(caller, requester) else ())
 
 
 def may_ask_as(role: ReaderRole, requester: object) -> bool:
@@ -244,20 +240,29 @@ class RoleCaller:
         return Right.BEGIN in rights_to_begin(self.role, kind, requester)
 
 
-def rights_concerning(who: ReaderRole | TokenRole, person: str) -> Rights:
+def rights_concerning(caller: ReaderRole | TokenRole, person: str) -> Rights:
     """What somebody may do that concerns a person of the directory; a token with limits nothing."""
-    if isinstance(who, TokenRole):
-        return _of_token(who, "", "")
+    if isinstance(caller, TokenRole):
+        return _of_token(caller, "", "")
     standings = {
-        Standing.OPERATOR: who.operator,
-        Standing.THEMSELVES: person == who.person,
-        Standing.ABOVE: person in who.below,
+        Standing.OPERATOR: caller.operator,
+        Standing.THEMSELVES: person == caller.person,
+        Standing.ABOVE: person in caller.subordinates,
     }
-    return Rights.of([standing for standing, holds in standings.items() if holds])
+    return Rights.from_standings([standing for standing, holds in standings.items() if holds])
+
+
+_TOKENS: Final = {
+    May.READ: Standing.PROGRAM_READ,
+    May.CHANGE: Standing.PROGRAM_CHANGE,
+    May.START: Standing.PROGRAM_START,
+}
 
 
 def _of_token(role: TokenRole, kind: str, requester: str) -> Rights:
-    return Rights.of([standing for may, standing in _TOKENS.items() if role.rights.permit(may, kind, requester)])
+    return Rights.from_standings(
+        [standing for may, standing in _TOKENS.items() if role.rights.permit(may, kind, requester)]
+    )
 
 
 def _standings(role: ReaderRole, view: Shown) -> Iterator[Standing]:
@@ -269,19 +274,19 @@ def _standings(role: ReaderRole, view: Shown) -> Iterator[Standing]:
         yield Standing.OPERATOR
     if view.requester in role.known_as:
         yield Standing.REQUESTER
-    if view.requester in role.below:
+    if view.requester in role.subordinates:
         yield Standing.ABOVE_REQUESTER
     if role.person in acting:
         yield Standing.ASKED
     if role.person in replaced:
         yield Standing.REPLACED
-    elif role.person not in acting and role.person in _told(view):
+    elif role.person not in acting and role.person in _notified(view):
         yield Standing.TOLD
     if any(review.person == role.person and review.state != SignerState.REASSIGNED for review in view.all_reviews):
         yield Standing.REVIEWER
-    if not role.below.isdisjoint(acting):
+    if not role.subordinates.isdisjoint(acting):
         yield Standing.ABOVE_ASKED
-    if not role.below.isdisjoint(replaced):
+    if not role.subordinates.isdisjoint(replaced):
         yield Standing.ABOVE_REPLACED
     if not role.known_as.isdisjoint(view.read_by):
         yield Standing.TEAM
@@ -289,7 +294,7 @@ def _standings(role: ReaderRole, view: Shown) -> Iterator[Standing]:
         yield Standing.VISIBLE
 
 
-def _told(view: Shown) -> set[str]:
+def _notified(view: Shown) -> set[str]:
     """Whom the hand-off told of the ending."""
     settled = (line for line in view.notifications if kind_of(line.stage) is NotificationType.SETTLED)
     return {line.person for line in settled if line.reached}

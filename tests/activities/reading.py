@@ -9,4 +9,4 @@ def reading(
 ) -> Reader:
     """Somebody who reads this locale on a clock of this zone, and works on these days."""
     person = Person(id="reader", name="Reader", email="reader@example.test", zone=zone, days=days, calendar=calendar)
-    return Reader.of(person.model_copy(update={"locale": locale}))
+    return Reader.from_person(person.model_copy(update={"locale": locale}))

@@ -80,7 +80,7 @@ def test_without_an_exporter_nothing_is_counted() -> None:
     metrics.STARTED.add(kind="nda")
     metrics.TIME_TO_SIGN.record(3, kind="nda", after="nothing")
     metrics.OPEN.set_all({("nda", "sent"): 1})
-    assert metrics.KIND.known == ()
+    assert metrics.KIND.known_values == ()
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_call_is_counted_by_what_became_of_it(failure: dict[str, object] | Non
         try:
             with counted("Core Signature", "read_document"):
                 if failure is not None:
-                    raise ServiceFailure("Core Signature", says="canary", **failure)  # type: ignore[arg-type]
+                    raise ServiceFailure("Core Signature", explanation="canary", **failure)  # type: ignore[arg-type]
         except ServiceFailure:
             pass
         assert counted_here.counts(calls=True) == {

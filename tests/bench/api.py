@@ -214,7 +214,7 @@ async def _living(full_stack: Town, started: list[str]) -> int:
 
     async def lives(id: str) -> bool:
         async with places:
-            execution = await executions.found(full_stack.context.client, Kind.REQUEST.workflow_id(id))
+            execution = await executions.find_run(full_stack.context.client, Kind.REQUEST.workflow_id(id))
         return execution is not None and execution.status is RunStatus.RUNNING
 
     return sum(await asyncio.gather(*map(lives, started)))

@@ -36,7 +36,7 @@ from activities.records.settled import write_record
 from activities.records.store import Store
 from starter.cli.campaign import FORMS, write
 from starter.queries.campaign import CampaignPicture, overview
-from starter.queries.campaign_report import DEFAULT, made, names_of
+from starter.queries.campaign_report import DEFAULT, build_report, names_of
 from tests.bench.table import surroundings
 from workflows.campaign.state import last_instant
 from workflows.kinds import Kind
@@ -251,7 +251,7 @@ def _report(form: str) -> Callable[[AudienceWorkspace], Any]:
         await workspace.store.outcomes.verify(sha256)
         lines, population, changes, *_ = await workspace.store.outcomes.record(sha256)
         view = _make_view(order, Status.DONE, (await lines.tally()).counts).replace(outcomes=sha256)
-        report = await made(workspace.store, CampaignPicture(view, lines, population, changes))
+        report = await build_report(workspace.store, CampaignPicture(view, lines, population, changes))
         await write(
             workspace.folder / f"report{form}", replace(report, names=await names_of(workspace.store, view.id, DEFAULT))
         )

@@ -352,7 +352,9 @@ async def raw(people: int, say: Say) -> Told:
         campaign_input: CampaignInput = await ready.store_input(full_stack.context.store)
         campaign = campaign_input.campaign
         members = [Member(MemberRow(number, person), campaign.due) for number, person in enumerate(everybody, start=1)]
-        request_inputs = [request_of(campaign, campaign_input.fingerprint, member, None).given for member in members]
+        request_inputs = [
+            request_of(campaign, campaign_input.fingerprint, member, None).workflow_input for member in members
+        ]
         began = datetime.now(UTC)
         starting = asyncio.create_task(
             campaign_floor.start_raw(full_stack.context.client, request_inputs, campaign.workflow_id)

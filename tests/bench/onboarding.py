@@ -25,12 +25,12 @@ from tests.bench.stakeholders import PromptHandoff, PromptPushService
 from tests.servers import real_server
 from workflows import names
 from workflows.kinds import Kind
-from workflows.model.hand_off import Settled, SettledTask
+from workflows.model.hand_off import SettledRequest, SettledTask
 from workflows.model.onboarding import (
     Onboarding,
     PartKind,
     PartPlan,
-    PartsSeen,
+    PartSnapshots,
     PartsToEnd,
     PartsToLookAt,
     PartsToStart,
@@ -66,13 +66,13 @@ _STAGES: Final = (
 class PromptParts(OnboardingParts):
     """Parts that live as soon as they are started."""
 
-    async def start(self, order: PartsToStart) -> PartsSeen:
+    async def start(self, order: PartsToStart) -> PartSnapshots:
         """All of them live."""
-        return PartsSeen(parts=())
+        return PartSnapshots(parts=())
 
-    async def read(self, parts: PartsToLookAt) -> PartsSeen:
+    async def read(self, parts: PartsToLookAt) -> PartSnapshots:
         """None has ended."""
-        return PartsSeen(parts=())
+        return PartSnapshots(parts=())
 
     async def end(self, parts: PartsToEnd) -> None:
         """Nobody ends the measured parts."""
@@ -196,7 +196,7 @@ async def _run_onboarding(client: Client, of_ours: bool, id: str, signers: int) 
             if not of_ours:
                 await handle.signal("ended", part_id)
             elif part_kind is PartKind.AGREEMENT:
-                settled = Settled(
+                settled = SettledRequest(
                     request=part_id, kind="contract", outcome=Status.SIGNED, at=_NOW, external_id=part_id, signers=()
                 )
                 await handle.signal(names.SIGNATURE_SETTLED, settled)

@@ -22,7 +22,7 @@ from rich.text import Text
 from temporalio import activity, workflow
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.notifications.message import Message
+from activities.notifications.message import NotificationMessage
 from activities.notifications.push_services import fcm_body
 from starter.boot import clients
 from starter.cli import start_files
@@ -199,7 +199,9 @@ class ByHand:
     @activity.defn(name="tell")
     async def tell(self, pair: Pair) -> None:
         """One message to one phone."""
-        message = Message("Sign: {document}", "Until Friday", "MSA", "hand", "ready", "k", _LINK, NoticeAction.SIGN)
+        message = NotificationMessage(
+            "Sign: {document}", "Until Friday", "MSA", "hand", "ready", "k", _LINK, NoticeAction.SIGN
+        )
         path = self._settings.push.send_path.replace("{project}", self._settings.push.project)
         await self._post(path, fcm_body(tokens(pair.person)[0], message), self._push)
         self.told_at = time.monotonic()

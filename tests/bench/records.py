@@ -33,7 +33,7 @@ from starter.temporal.connection import Context
 from starter.web.desk.access import PEOPLE_AT_MOST
 from tests.servers import real_server
 from workflows.kinds import Kind, WorkflowName, kinds
-from workflows.model.hand_off import Settled
+from workflows.model.hand_off import SettledRequest
 from workflows.model.records import SettledRecord
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
@@ -249,7 +249,7 @@ def _record(id: str) -> bytes:
         ),
         says="Signed by everybody",
     )
-    settled = Settled.about(
+    settled = SettledRequest.from_id(
         id, external_id=id, kind="customer-contract", outcome=Status.SIGNED, at=ended_at, document_sha256="0" * 64
     )
     record = SettledRecord(fingerprint="f" * 64, run_id="r", show=view, settled=settled)

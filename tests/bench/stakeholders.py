@@ -9,9 +9,9 @@ from workflows.model.hand_off import HandoffCall, HandoffReport, HandoffResult
 from workflows.model.messages import Message
 from workflows.model.notifications import (
     Channel,
-    Delivered,
     Delivery,
     DeliveryReport,
+    DeliveryResult,
     DeviceOutcome,
     NoticeAction,
     NotificationOrder,
@@ -22,11 +22,11 @@ from workflows.model.schedule import ActionType, PlanningInput, Schedule, Schedu
 from workflows.model.signature import (
     CancelOrder,
     CreateOrder,
-    DocumentSeen,
     ForwardOrder,
     ForwardReport,
     Observation,
-    SignerSeen,
+    ReportedDocument,
+    ReportedSigner,
     SignerState,
 )
 from workflows.model.subject import Participant, Status
@@ -43,15 +43,15 @@ _RAW: Final = {Status.SENT: "se", Status.SIGNED: "si"}
 class PromptSignatureService(SignatureService):
     """A provider whose document is sent as soon as it is made, and signed when somebody reads it."""
 
-    async def create(self, order: CreateOrder) -> DocumentSeen:
+    async def create(self, order: CreateOrder) -> ReportedDocument:
         """Made and sent."""
         return _document(order.brief.people)
 
-    async def observe(self, observation: Observation) -> DocumentSeen:
+    async def observe(self, observation: Observation) -> ReportedDocument:
         """Signed by everyone."""
         return _document(observation.roster.people, signed_at=activity.info().scheduled_time)
 
-    async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
+    async def cancel(self, order: CancelOrder) -> ReportedDocument | None:
         """Nobody cancels the measured request."""
         raise AssertionError(f"{order.subject.id} was cancelled")
 
@@ -95,16 +95,16 @@ class PromptHandoff(Handoff):
         return RecordedHandOff()
 
 
-def _document(signers: tuple[Participant, ...], signed_at: datetime | None = None) -> DocumentSeen:
+def _document(signers: tuple[Participant, ...], signed_at: datetime | None = None) -> ReportedDocument:
     status, state = (Status.SIGNED, SignerState.SIGNED) if signed_at else (Status.SENT, SignerState.TURN)
-    signers_seen = tuple(SignerSeen(person=signer.person, state=state, at=signed_at) for signer in signers)
-    return DocumentSeen(document=_DOCUMENT, status=status, raw=_RAW[status], signers=signers_seen)
+    signers_seen = tuple(ReportedSigner(person=signer.person, state=state, at=signed_at) for signer in signers)
+    return ReportedDocument(document=_DOCUMENT, status=status, raw=_RAW[status], signers=signers_seen)
 
 
-def _delivered(notice: NotificationOrder) -> Delivered:
+def _delivered(notice: NotificationOrder) -> DeliveryResult:
     outcome = NotificationOutcome.WITHDRAWN if notice.action is NoticeAction.WITHDRAW else NotificationOutcome.ACCEPTED
     devices = tuple(DeviceOutcome(device=device, outcome=outcome) for device in ("5f1c09ab37de", "c2708e41d96b"))
-    return Delivered(
+    return DeliveryResult(
         key=notice.key,
         stage=notice.stage,
         person=notice.person,

@@ -24,7 +24,7 @@ from tests.bench.task_floor import FLOOR, PEOPLE, TaskFloor
 from tests.servers import real_server
 from workflows import names
 from workflows.kinds import Kind
-from workflows.model.commands import Done
+from workflows.model.commands import TaskCompletion
 from workflows.model.policy import Policy, Target
 from workflows.model.subject import Participant, Role, Task
 from workflows.task.state import TaskInput
@@ -101,7 +101,7 @@ async def measure() -> TaskComparison:
             FLOOR, "t-floor", id="task:floor", task_queue=names.WORKFLOW_QUEUE, memo={names.MEMO_FINGERPRINT: "f"}
         )
         await asyncio.gather(*(clock.wait_for_reminders(env.client, handle) for handle in (product, floor)))
-        await product.execute_update(names.DONE, Done(actor=PEOPLE[0]), id="done-1")
+        await product.execute_update(names.DONE, TaskCompletion(actor=PEOPLE[0]), id="done-1")
         await floor.execute_update("done", PEOPLE[0], id="done-1")
         await asyncio.gather(product.result(), floor.result())
         return TaskComparison(

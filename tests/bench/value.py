@@ -16,12 +16,12 @@ from rich.text import Text
 from sqlalchemy import text
 
 from activities.metrics import Holder
-from activities.records.facts import Facts
+from activities.records.facts import OutcomeFacts
 from activities.records.figures import GroupBy, Scope
 from activities.records.schema import FACTS, METADATA, RECORD_LISTS, RECORDS
 from activities.records.settled import Facet, ListOf
 from activities.records.store import Store
-from starter.queries.figures import FiguresWanted, gather_figures
+from starter.queries.figures import FigureQuery, gather_figures
 from workflows.kinds import Kind
 from workflows.model.subject import Status
 
@@ -105,7 +105,7 @@ async def _ms(store: Store, grouping: GroupBy, scope: Scope | None) -> float:
     period_starts_on = (_NOW - _PERIOD).date() + timedelta(days=1)
     began = time.perf_counter()
     figures_found = await gather_figures(
-        store, None, FiguresWanted(by=grouping, since=period_starts_on), _NOW, scope=scope
+        store, None, FigureQuery(by=grouping, since=period_starts_on), _NOW, scope=scope
     )
     took = 1000 * (time.perf_counter() - began)
     assert figures_found.types
@@ -132,7 +132,7 @@ def _row(number: int, rows: int, chance: random.Random) -> tuple[dict[str, Any],
     kind, type_ = chance.choice(_KINDS), chance.choice((Kind.REQUEST, Kind.REQUEST, Kind.TASK))
     fulfilled_status = Status.SIGNED if type_ is not Kind.TASK else Status.DONE
     status = chance.choices((fulfilled_status, Status.DECLINED, Status.EXPIRED), (90, 4, 6))[0]
-    facts = Facts(
+    facts = OutcomeFacts(
         type=type_.spec.prefix,
         kind=kind,
         status=status,

@@ -310,7 +310,7 @@ async def _link_sent(stage: Stage) -> None:
 
 
 async def _preview_over(stage: Stage) -> None:
-    link = stage.pages.links.link(ACME, FIRST, LinkUse.PREVIEW, until=NOW)
+    link = stage.pages.links.link(ACME, FIRST, LinkUse.PREVIEW, expires_at=NOW)
     await stage.open(link.removeprefix(paging.PUBLIC))
 
 

@@ -32,7 +32,7 @@ LEFT: Final = "wanted => document.querySelector(wanted).getBoundingClientRect().
 @pytest_asyncio.fixture(loop_scope="session")
 async def campaign(browser: Browser) -> AsyncIterator[Page]:
     """The parts of a campaign's page that are wide: its line, of thousands, and the row of what one can do."""
-    drawn = chart(some_show(), list(make_outcomes_of_all_kinds(9_000)), language=Language.of("de"))
+    drawn = chart(some_show(), list(make_outcomes_of_all_kinds(9_000)), language=Language.from_tag("de"))
     deeds = "".join(f'<li><a href="#">{label}</a></li>' for label in ("Remind now", "Move the due date", "Hand over"))
     async with page_of(browser) as opened_page:
         await opened_page.set_content(f"""<meta name="viewport" content="width=device-width"><style>{STYLES}</style>
@@ -71,7 +71,7 @@ async def test_what_one_can_do_stands_in_line_with_what_it_is_about(campaign: Pa
 async def test_the_view_that_is_open_is_on_the_screen_of_a_phone(
     browser: Browser, width: int, current_view: View
 ) -> None:
-    say = Language.of("de").say
+    say = Language.from_tag("de").say
     tabs = "".join(
         f'<li><a href="#"{" aria-current=page" * (view is current_view)}>{say(label)}</a></li>'
         for view, label in LABELS.items()

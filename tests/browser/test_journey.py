@@ -96,7 +96,7 @@ async def test_without_scripts_the_page_is_whole_and_looked_at_again_by_hand(
 
 
 async def test_a_preview_has_nothing_to_press_and_every_language_fits(phone: Phone, customer: paging.Phone) -> None:
-    preview = link(customer, use=LinkUse.PREVIEW, until=NOW + timedelta(minutes=5))
+    preview = link(customer, use=LinkUse.PREVIEW, expires_at=NOW + timedelta(minutes=5))
     await phone.open(make_address(customer, preview))
     await expect(part(phone, "Your turn").get_by_role("link")).to_have_count(0)
     await phone.is_usable()

@@ -14,9 +14,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 @pytest.mark.parametrize("code", LANGUAGES)
 async def test_all_views_stand_in_one_row_that_scrolls_on_a_phone(browser: Browser, code: str) -> None:
-    language = Language.of(code)
+    language = Language.from_tag(code)
     tabs = tuple(Tab(view, language.say(LABELS[view]), view is View.CAMPAIGNS) for view in View)
-    answer = Renderer(desk="/desk").screen(NOT_THERE.told(language), frame=Frame("Anna", tabs, "token"))
+    answer = Renderer(desk="/desk").screen(NOT_THERE.in_language(language), frame=Frame("Anna", tabs, "token"))
     async with page_of(browser) as opened_page:
         for width in (NARROWEST, WIDTH):
             await opened_page.set_viewport_size({"width": width, "height": 800})

@@ -123,14 +123,14 @@ async def test_where_a_request_stands(stage: Stage) -> None:
     problem = Problem(code=Code.DIRECTORY, since=paging.NOW, says="the directory does not answer")
     for status in Status:
         stage.pages.watch.now += FRESH_SECONDS
-        stage.know(status=status, problem=None if status.ended else problem)
+        stage.know(status=status, problem=None if status.has_ended else problem)
         await stage.open(stage.pages.link(REQUESTER, LinkUse.VIEW))
         await expect(stage.phone.screen(ScreenName.STANDING)).to_be_visible()
         await stage.phone.is_usable()
 
 
 async def test_what_is_left_of_a_link(stage: Stage) -> None:
-    for outcome in [status for status in Status if status.ended]:
+    for outcome in [status for status in Status if status.has_ended]:
         stage.pages.watch.now += FRESH_SECONDS
         stage.know(status=outcome)
         await stage.open(stage.pages.link())

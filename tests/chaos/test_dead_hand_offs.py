@@ -19,6 +19,6 @@ async def test_twenty_thousand_are_replayed_within_the_same_bounds(tmp_path: Pat
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert (result.told, result.seen) == (DEAD, DEAD)
+    assert (result.told, result.total_count) == (DEAD, DEAD)
     assert replays.most_in_flight <= REPLAYS_AT_ONCE
     assert peak < BYTES_AT_MOST

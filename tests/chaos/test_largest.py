@@ -45,7 +45,7 @@ async def test_a_hundred_signers_with_fifty_reminders_each_live_whole(note: Note
         for _ in range(3 * DAYS):
             if len(reminded(town)) == MANY * DAYS:
                 break
-            await forward(env.client, story.handle.id, timedelta(days=1), within=PATIENCE)
+            await forward(env.client, story.handle.id, timedelta(days=1), time_limit=PATIENCE)
             await eventually(only_waits, timeout_seconds=60)
         town.signatures.status = Status.SIGNED
         await story.callback("signed")

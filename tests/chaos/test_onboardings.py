@@ -27,7 +27,7 @@ from tests.servers import real_server
 from tests.workflows.follow_up.test_largest import PAYLOAD_AT_MOST, RUN_AT_MOST, payloads
 from tests.workflows.onboarding.stage import OnboardingStory, a_file, start_onboarding
 from workflows.kinds import Kind
-from workflows.model.commands import UPDATES, Done
+from workflows.model.commands import UPDATES, TaskCompletion
 from workflows.model.subject import Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.timeout(1800)]
@@ -115,9 +115,9 @@ async def test_an_onboarding_of_four_hundred_parts_comes_to_its_end(tmp_path: Pa
 async def stage_is_done(onboarding: OnboardingStory, number: int) -> None:
     """Have all that runs side by side in a stage done at once."""
     view = await onboarding.wait_until(lambda view: all(part.state == "open" for part in view.stages[number].parts))
-    command = Done(actor="operations-desk")
+    command = TaskCompletion(actor="operations-desk")
     handles = [onboarding.client.get_workflow_handle(part.workflow or "") for part in view.stages[number].parts]
-    await asyncio.gather(*(handle.execute_update(UPDATES[Done], command) for handle in handles))
+    await asyncio.gather(*(handle.execute_update(UPDATES[TaskCompletion], command) for handle in handles))
 
 
 async def sizes(onboarding: OnboardingStory) -> list[list[int]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.records.processes import LEASE, Role
+from activities.records.processes import LEASE, ProcessRole
 from starter.boot import processes as modules
 from starter.cli.start_files import start
 from starter.temporal import rates as pace
@@ -137,7 +137,7 @@ async def more_workers(town: Town, count: int) -> AsyncIterator[None]:
 
 
 async def share_the_queue(town: Town, workers: int) -> bool:
-    return (await town.context.store.processes.count())[Role.WORKER] == workers
+    return (await town.context.store.processes.count())[ProcessRole.WORKER] == workers
 
 
 async def all_asked(town: Town, count: int) -> bool:

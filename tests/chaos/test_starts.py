@@ -109,5 +109,5 @@ async def use_command(town: Town, kind: Kind, id: str, command: AnyCommand | Non
         await lookup.show_of(kind, town.context, id)
     else:
         await commands.send(
-            town.context.client, id, command, secrets.token_hex(4), kind=kind, within=timedelta(minutes=3)
+            town.context.client, id, command, secrets.token_hex(4), kind=kind, time_limit=timedelta(minutes=3)
         )

@@ -14,7 +14,7 @@ from tests.chaos.conftest import Note
 from tests.faults.population import colleague
 from tests.faults.town import WORKER, Town, eventually, start_town
 from workflows.kinds import Kind, WorkflowName
-from workflows.model.commands import Done
+from workflows.model.commands import TaskCompletion
 from workflows.model.hand_off import SettledTask
 from workflows.model.policy import Policy
 from workflows.model.subject import Participant, Role, Status, Task
@@ -67,7 +67,7 @@ async def _live(town: Town, name: str, number: int) -> SettledTask:
         return sum(line.stage == "ready" for line in (await _read_view(town, name)).notifications) == len(assignees)
 
     await eventually(both_told, timeout_seconds=120)
-    updates = [handle.execute_update(DONE, Done(actor=person), id=f"done-{person}") for person in assignees]
+    updates = [handle.execute_update(DONE, TaskCompletion(actor=person), id=f"done-{person}") for person in assignees]
     answers = await asyncio.gather(*updates, return_exceptions=True)
     refused = [answer for answer in answers if isinstance(answer, BaseException)]
     assert all(isinstance(refusal, WorkflowUpdateFailedError) for refusal in refused)

@@ -64,7 +64,7 @@ def test_each_service_of_compose_would_start(service: str, tmp_path: Path) -> No
     assert set(containers) == set(SERVICES)
     settings = load_settings(containers[service], tmp_path)
     assert not [*foreign(containers[service])]
-    assert settings.told.keys() >= {"DATABASE", "PAYLOAD_KEYS", "POLICIES", "COMPANY"}
+    assert settings.explicit.keys() >= {"DATABASE", "PAYLOAD_KEYS", "POLICIES", "COMPANY"}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -72,7 +72,7 @@ def test_each_container_of_the_cluster_would_start(overlay: str, tmp_path: Path)
     containers = list(of_cluster(HERE / "kustomize" / "overlays" / overlay))
     assert len(containers) == len(SERVICES)
     for container in containers:
-        assert load_settings(container, tmp_path).told.keys() >= {"DATABASE", "STORE", "PAYLOAD_KEYS"}
+        assert load_settings(container, tmp_path).explicit.keys() >= {"DATABASE", "STORE", "PAYLOAD_KEYS"}
         assert not [*foreign(container)], container.where
 
 
@@ -97,7 +97,7 @@ def test_every_secret_that_not_everybody_has_can_be_given(tmp_path: Path) -> Non
     web = of_compose(dict.fromkeys(names, "./secrets/any"))["web"]
     settings_told = load_settings(
         replace(web, environment={**web.environment, "COUNTERSIGN_CODEC": "on"}), tmp_path
-    ).told
+    ).explicit
     assert {"HANDOFF_SECRETS", "HOOK_SECRETS", "PUSH_CREDENTIALS_FILE", "CODEC_TOKEN"} <= settings_told.keys()
 
 

@@ -182,7 +182,7 @@ async def cancel_campaign(
 
 async def read_record(town: Town, id: str) -> CampaignShow:
     """Let the window of a campaign pass, and wait until it has its record."""
-    await forward(town.context.client, Kind.CAMPAIGN.workflow_id(id), _WINDOW, within=timedelta(hours=1))
+    await forward(town.context.client, Kind.CAMPAIGN.workflow_id(id), _WINDOW, time_limit=timedelta(hours=1))
     return await wait_until(town, id, lambda view: view.outcomes)
 
 

@@ -145,7 +145,7 @@ class CampaignEvidence:
     def ended_at(self) -> datetime | None:
         """When it came to its end, None while it goes on."""
         ends = (entry.at for entry in reversed(self.view.timeline) if entry.what == self.view.status)
-        return next(ends, None) if self.view.status.ended else None
+        return next(ends, None) if self.view.status.has_ended else None
 
     def entries_by_request(self, entry_type: str) -> dict[str, list[Entry]]:
         """The entries of one type, by the request they are about."""
@@ -243,7 +243,7 @@ async def gather_campaign(town: Town, id: str, kills: int = 0) -> CampaignEviden
     events = [event async for event in client.get_workflow_handle(workflow_id).fetch_history_events()]
     picture = await composed.picture(client, town.context.store, id)
     return CampaignEvidence(
-        view=picture.shown,
+        view=picture.view,
         lines=tuple(await picture.lines.read()) if picture.lines else (),
         runs=tuple(PartRun(run.id, run.started_at) for run in listed if run.status is not RunStatus.CONTINUED_AS_NEW),
         waiting=frozenset(run.id.partition(":")[2] for run in listed if run.status.open),

@@ -12,7 +12,7 @@ from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, a_request, begin, workers
-from workflows.model.hand_off import Settled
+from workflows.model.hand_off import SettledRequest
 from workflows.model.signature import ProviderEvent
 from workflows.model.subject import Participant, Status
 
@@ -66,7 +66,7 @@ async def flood(count: int, server: Sequence[str] = ()) -> Flooded:
         if await _deliver(env.client, request.brief.id, end) is SignalResult.TAKEN:
             # Else one of the flood was read after the signature, and told of it.
             sent.append(end.id)
-        settled: Settled = await story.handle.result()
+        settled: SettledRequest = await story.handle.result()
         runs = [await _signalled(env.client, story, run) for run in await runs_of(env.client, story)]
         return Flooded(
             outcome=settled.outcome,

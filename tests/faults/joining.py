@@ -16,7 +16,7 @@ from starter.cli import start_files
 from tests.faults.population import REQUESTER, colleague
 from tests.faults.town import TEMPORAL, WORKER, Town, eventually
 from workflows.kinds import Kind
-from workflows.model.commands import UPDATES, Done
+from workflows.model.commands import UPDATES, TaskCompletion
 from workflows.model.views import OnboardingShow, PartLine
 from workflows.names import SHOW
 
@@ -93,7 +93,7 @@ async def _do(town: Town, part: PartLine) -> bool:
         return bool(waiting) and await town.vendor.sign(waiting[0])
     person = CUSTOMER if part.team == "customer" else TEAM
     handle = town.context.client.get_workflow_handle(workflow_id)
-    await handle.execute_update(UPDATES[Done], Done(actor=person), id=f"done-{part.id}")
+    await handle.execute_update(UPDATES[TaskCompletion], TaskCompletion(actor=person), id=f"done-{part.id}")
     return True
 
 

@@ -192,7 +192,7 @@ def _sums(campaign: CampaignEvidence) -> Iterator[Violation]:
     yield from (
         Violation(Invariant.SUMS, id, f"{person} stands there twice") for person, count in people.items() if count > 1
     )
-    if view.status.ended and counts.open:
+    if view.status.has_ended and counts.open:
         yield Violation(Invariant.SUMS, id, f"ended, and {counts.open} are open")
 
 
@@ -324,7 +324,7 @@ def _notices_taken(evidence: Evidence, life: RequestEvidence) -> Iterator[Violat
     notified = {(line.stage, line.person) for line in life.view.notifications}
     for signer in life.view.signers:
         had_turn = signer.state not in (SignerState.WAITING, SignerState.COPIED) and signer.role is not Role.COPY
-        if had_turn and ("ready", signer.person) not in notified and not life.view.status.ended:
+        if had_turn and ("ready", signer.person) not in notified and not life.view.status.has_ended:
             yield Violation(Invariant.NOTICES, life.request, f"{signer.person} was never told")
     pushed = {(push["data"]["stage"], device_hash(push["token"])) for push in evidence.entries("push", life.request)}
     for line in life.view.notifications:
@@ -453,7 +453,7 @@ def _trail(_: Evidence, life: RequestEvidence) -> Iterator[Violation]:
     if instants != sorted(instants):
         yield Violation(Invariant.TRAIL, life.request, "the timeline goes back")
     endings = [entry.what for entry in life.view.timeline if entry.what in [status.value for status in Status]]
-    endings = [ending for ending in endings if Status(ending).ended and not _is_of_a_signer(life, ending)]
+    endings = [ending for ending in endings if Status(ending).has_ended and not _is_of_a_signer(life, ending)]
     if len(endings) > 1:
         yield Violation(Invariant.TRAIL, life.request, f"ended more than once: {endings}")
 

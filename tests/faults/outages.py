@@ -16,7 +16,7 @@ from tests.servers import PUNCTUAL_TIMERS, real_server
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import Story, a_request, begin, workers
 from workflows import names
-from workflows.model.commands import UPDATES, AnyCommand, Cancellation, Delegation, Extension, ReminderNow
+from workflows.model.commands import UPDATES, AnyCommand, Cancellation, Delegation, Extension, ReminderCommand
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.signature import SignerState
 from workflows.model.subject import Code, Status
@@ -103,8 +103,8 @@ async def outage(events: int) -> Survived:
 def _make_commands(due: datetime) -> Sequence[AnyCommand]:
     return (
         Delegation(actor=ACTOR, signer="customer-signer", to=DEPUTY),
-        ReminderNow(actor=ACTOR, force=True),
-        ReminderNow(actor=ACTOR, force=True),
+        ReminderCommand(actor=ACTOR, force=True),
+        ReminderCommand(actor=ACTOR, force=True),
         *(Extension(actor=ACTOR, due=due + timedelta(hours=number)) for number in range(EXTENSIONS)),
     )
 

@@ -95,7 +95,7 @@ async def test_rows_that_are_wrong_and_one_that_the_provider_refuses_hold_up_nob
 
 async def has_counts(town: Town, id: str, **counts: int) -> bool:
     """Whether so many stand so."""
-    actual_counts = (await picture(town, id)).shown.counts
+    actual_counts = (await picture(town, id)).view.counts
     return {name: getattr(actual_counts, name) for name in counts} == counts
 
 

@@ -133,14 +133,14 @@ async def test_a_terminated_request_is_taken_up_again_with_its_living_document(s
         prepared = await shared.prepared(name, colleague(25))
         first = await start_files.start(shared.context, prepared)
         await shared.until_shown(name, lambda view: view.notifications)
-        with_nothing_to_take_up = await start_files.start(shared.context, prepared, again=True)
+        with_nothing_to_take_up = await start_files.start(shared.context, prepared, restart=True)
         assert (with_nothing_to_take_up.created, with_nothing_to_take_up.run_id) == (False, first.run_id)
         await shared.handle(name).terminate("by hand")
         with pytest.raises(BrokenOff, match=f"{name}: its workflow was terminated .* start it with --again"):
             await start_files.start(shared.context, prepared)
         if signed_meanwhile:
             await shared.sign(name)
-        restarted = await start_files.start(shared.context, prepared, again=True)
+        restarted = await start_files.start(shared.context, prepared, restart=True)
         assert restarted.created and restarted.run_id != first.run_id
         if not signed_meanwhile:
             await shared.until_shown(name, lambda view: view.status is Status.SENT)
@@ -153,7 +153,7 @@ async def test_other_content_takes_no_terminated_request_up(shared: Town) -> Non
     await shared.ask("other-content", colleague(26))
     await shared.handle("other-content").terminate("by hand")
     with pytest.raises(IdTaken):
-        await start_files.start(shared.context, await shared.prepared("other-content", colleague(27)), again=True)
+        await start_files.start(shared.context, await shared.prepared("other-content", colleague(27)), restart=True)
 
 
 async def _is_created(town: Town, name: str) -> bool:

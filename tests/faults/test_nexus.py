@@ -25,7 +25,7 @@ from starter.cli import start_files
 from starter.examples.nexus_caller import QUEUE, Order
 from starter.nexus.contract import Cancel, RequestStanding, Settlement
 from starter.nexus.endpoint import ensure_endpoint
-from starter.temporal.search_attributes import Made
+from starter.temporal.search_attributes import SetUpResult
 from starter.temporal.workers import OPERATIONS_AT_ONCE
 from tests.activities.hand_off.test_operations import ArchiveHandler
 from tests.faults.population import LONER, PATIENT, PDF, REQUESTER, colleague
@@ -224,7 +224,7 @@ async def test_who_cancels_the_operation_cancels_the_request_and_hears_how_it_en
 async def test_a_request_is_shown_and_cancelled_through_its_own_endpoint_and_no_other(team: Team) -> None:
     """N4: so also when it has ended; what the command has started is no caller's, not even of one who waits for it."""
     town = team.town
-    assert (await ensure_endpoint(town.context.client, "elsewhere")).made is Made.CREATED
+    assert (await ensure_endpoint(town.context.client, "elsewhere")).made is SetUpResult.CREATED
     handle = await team.asks("request_signature", request("of-sales", colleague(42)))
     await eventually(lambda: town.vendor.waiting("of-sales"))
     standing = await eventually(lambda: _once_waiting(team, "of-sales"))
@@ -260,7 +260,7 @@ async def test_what_is_taken_up_again_is_still_shown_and_cancelled_through_its_e
         assert (refused.type, "broken off" in refused.message) == (HandlerErrorType.CONFLICT, True)
         assert "countersign" not in refused.message
     prepared = await start_files.checked(town.settings, file_of(request_fields), folder=town.folder.path / "files")
-    await start_files.start(town.context, prepared, again=True)
+    await start_files.start(town.context, prepared, restart=True)
     await eventually(lambda: _once_waiting(team, "begun-again"))
     await team.hears("cancel", Cancel("begun-again", "the customer has left"))
     [view] = await wait_for_ends(town, ["begun-again"])

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from activities.records.processes import Role
+from activities.records.processes import ProcessRole
 from deploy.local.processes import RunningProgram, answers
 from starter.cli.doctor.temporal import rate
 from starter.temporal.pollers import FRESH, asking
@@ -102,7 +102,11 @@ async def test_a_campaign_is_worked_on_by_its_own_pool_and_by_no_worker_on_reque
     assert worked & theirs == set()
     assert own_workers < worked
     assert theirs < await workers_of(town, "beside-a-campaign")
-    assert await town.context.store.processes.count() == {Role.WORKER: 2, Role.POOL: 2, Role.WEB: 1}
+    assert await town.context.store.processes.count() == {
+        ProcessRole.WORKER: 2,
+        ProcessRole.POOL: 2,
+        ProcessRole.WEB: 1,
+    }
     part = await rate(town.context.client, 5, town.context.store)
     assert "2 workers share eight tenths, 2 workers on other queues share a tenth, one web process has" in part.says
 

@@ -14,7 +14,7 @@ from sqlalchemy import Boolean, Column, Connection, Date, Double, Integer, Large
 
 from activities.records import schema
 from activities.records.database import Database, insert_new
-from activities.records.schema import METADATA, Instant
+from activities.records.schema import METADATA, InstantType
 from activities.records.store import Store
 
 TABLES: Final = [table for table in METADATA.sorted_tables if table is not schema.VERSION]
@@ -55,7 +55,7 @@ def _value(column: Column[Any], number: int, version: int) -> Any:
     instant = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=number, microseconds=version)
     dice = random.Random(f"{column.name}/{number}/{version}")  # noqa: S311  no secret
     match column.type:
-        case Instant():
+        case InstantType():
             return instant
         case Date():
             return instant.date()

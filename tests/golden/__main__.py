@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from tests.golden import samples, schemas
 from tests.golden.boundary import of_all_kinds
 from workflows.kinds import Kind, kinds
-from workflows.model.hand_off import EndedFacts, Escalated
+from workflows.model.hand_off import EndedFacts, EscalationData
 from workflows.model.views import FollowUpShow
 
 _SIMPLE = ("5d", 3, 1.5, True, False, "2026-11-02T09:00:00Z", "2026-11-02", "PT1H")
@@ -92,7 +92,7 @@ def _candidates(name: str, annotation: Any) -> Iterator[Any]:
         yield from ([value] for value in _candidates(name, get_args(annotation)[0]))
     elif origin is dict:
         yield {"person": "ada", "count": 2}
-    elif annotation in (FollowUpShow, EndedFacts, Escalated):
+    elif annotation in (FollowUpShow, EndedFacts, EscalationData):
         yield from map(_invented_model, of_all_kinds(annotation))
     elif annotation is Kind:
         yield from reversed(kinds())

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from temporalio import workflow
 
 from starter.temporal.plugin import workflows
-from workflows.model.hand_off import EndedFacts, Escalated
+from workflows.model.hand_off import EndedFacts, EscalationData
 from workflows.model.records import SettledRecord
 from workflows.model.views import FollowUpShow
 from workflows.ports import Port
@@ -65,7 +65,7 @@ def of_all_kinds(model: type[BaseModel]) -> list[type[BaseModel]]:
 
 
 def _types(annotation: Any) -> Iterator[type[Any]]:
-    if annotation in (FollowUpShow, EndedFacts, Escalated):
+    if annotation in (FollowUpShow, EndedFacts, EscalationData):
         yield from of_all_kinds(annotation)
     elif isinstance(annotation, type) and not get_args(annotation):
         yield annotation

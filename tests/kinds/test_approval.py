@@ -46,7 +46,7 @@ from tests.workflows.fakes import World
 from tests.workflows.stage import NO_OFFER, Story
 from workflows.hand_off.workflow import HandOffWorkflow
 from workflows.kinds import kinds, named
-from workflows.model.commands import Done, Waiver
+from workflows.model.commands import TaskCompletion, Waiver
 from workflows.model.policy import Policy, Target
 from workflows.model.records import SettledRecord
 from workflows.model.subject import Participant, Role, Status
@@ -132,7 +132,7 @@ async def test_it_is_started_once_and_its_words_lead_to_its_page(tmp_path: Path)
     async with start_approval(world, tmp_path) as story:
         repeated = await launch.start(story.env.client, Store(tmp_path.as_uri()), prepared(approval()))
         assert not repeated.created
-        await story.send_command(Done(actor=ENGINEER))
+        await story.send_command(TaskCompletion(actor=ENGINEER))
         await story.handle.result()
     delivery = world.push.deliveries[0]
     notice = delivery.notices[0]
@@ -238,7 +238,7 @@ async def test_the_page_on_a_phone_asks_for_yes_or_no(tmp_path: Path) -> None:
         await phone_app.press(link)
         await phone_app.post_option(link, Action.WAIVE, text="It is too dear.")
         assert [command for command, _ in phone_app.recorder.commands] == [
-            Done(actor=FIRST),
+            TaskCompletion(actor=FIRST),
             Waiver(actor=FIRST, reason="It is too dear."),
         ]
         phone_app.views[REFERENCE] = make_view(FIRST, status=Status.DECLINED, choices=())

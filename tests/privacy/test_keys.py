@@ -11,7 +11,7 @@ from starter.config.values import PayloadKey
 from starter.temporal.codec import CodecError, data_converter
 from tests.servers import own_namespace
 from tests.versions.stage import Living, Surroundings, deploy_workers, eventually, start_request
-from workflows.model.hand_off import Settled
+from workflows.model.hand_off import SettledRequest
 from workflows.model.subject import Status
 
 pytestmark = pytest.mark.real_server
@@ -32,7 +32,7 @@ async def test_keys_come_and_turn_in_mid_life_and_nothing_is_lost_before_a_key_i
         await wait_until_notified(surroundings, "chief-executive")
     later = with_keys(client, SECOND, FIRST)
     async with deploy_workers(later, surroundings):
-        handle = later.get_workflow_handle(request.handle.id, result_type=Settled)
+        handle = later.get_workflow_handle(request.handle.id, result_type=SettledRequest)
         assert (await Living(handle, surroundings).signed_by_all()).outcome is Status.SIGNED
     history = await handle.fetch_history()
 

@@ -26,7 +26,7 @@ from tests.faults.population import PDF, REQUESTER, colleague
 from tests.faults.town import eventually
 from tests.rehearsal.machines import WEB, WORKERS, Installation
 from workflows.kinds import Kind, WorkflowName
-from workflows.model.commands import UPDATES, Done
+from workflows.model.commands import UPDATES, TaskCompletion
 from workflows.model.subject import Status
 
 REQUESTS, TASKS, ONBOARDINGS, PEOPLE = 50, 10, 3, 100
@@ -221,8 +221,8 @@ async def _task(installed: Installation, name: str, number: int) -> None:
 
     await _repeat_until_taken(begin)
     handle = installed.context.client.get_workflow_handle(Kind.TASK.workflow_id(name))
-    command = Done(actor=colleague(number))
-    await _repeat_until_taken(lambda: handle.execute_update(UPDATES[Done], command, id=f"done-{name}"))
+    command = TaskCompletion(actor=colleague(number))
+    await _repeat_until_taken(lambda: handle.execute_update(UPDATES[TaskCompletion], command, id=f"done-{name}"))
     await handle.result()
 
 

@@ -148,10 +148,10 @@ async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
             store,
             signatures,
             guard,
-            asked=SignerSnapshots(store),
+            snapshots=SignerSnapshots(store),
             look=ViewReader(client, store),
             send=partial(commands.carry_out, client),
-            who=PagePeople(town.directory, store, own_settings.company),
+            people=PagePeople(town.directory, store, own_settings.company),
             files=PersonalFiles(store, roles, KeptFileAnswers(store)),
             versions=Versions(store, own_settings.signature.max_upload_mb),
         )
@@ -184,7 +184,7 @@ async def _by_page(town: Town, view: RequestShow, browser: httpx.AsyncClient) ->
         return await browser.get(links.link(view.id, person, use))
 
     english = text_of((await page(REQUESTER, LinkUse.VIEW)).text)
-    assert ("Due" in english) is (view.due_at is not None and not view.status.ended)
+    assert ("Due" in english) is (view.due_at is not None and not view.status.has_ended)
     dutch = text_of((await page(DUTCH, LinkUse.VIEW)).text)
     called = {signer.person: (await town.directory.person(signer.person, view.id)).name for signer in view.signers}
     assert [fact for fact in _told_to_requester(view, _select_awaited(view, called)) if fact not in english] == []
@@ -193,7 +193,7 @@ async def _by_page(town: Town, view: RequestShow, browser: httpx.AsyncClient) ->
     opened = {line.person: await page(line.person, LinkUse.SIGN) for line in view.signers}
     acted = {line.person for line in view.signers if line.state in _ACTED}
     people_without_page = {person for person, response in opened.items() if response.status_code == httpx.codes.GONE}
-    assert people_without_page == (opened.keys() - acted if view.status.ended else set())
+    assert people_without_page == (opened.keys() - acted if view.status.has_ended else set())
     assert [person for person in acted if _make_receipt(view, person) not in text_of(opened[person].text)] == []
     if view.status is not Status.CONVERTING:
         people_asked = {person for person, response in opened.items() if form_of(response.text)}
@@ -208,16 +208,18 @@ def _make_receipt(view: RequestShow, person: str) -> str:
     """What is read by who has acted, in English."""
     [line] = [signer for signer in view.signers if signer.person == person]
     acted_at_text = (
-        Reader(Language.of("en"), ZoneInfo("Europe/Amsterdam"), lambda _: True).instant(line.at) if line.at else ""
+        Reader(Language.from_tag("en"), ZoneInfo("Europe/Amsterdam"), lambda _: True).instant(line.at)
+        if line.at
+        else ""
     )
     return f"You {_ACTED[line.state]} {view.document} on {acted_at_text}."
 
 
 def _told_to_requester(view: RequestShow, names_by_person: dict[str, str]) -> list[str]:
     """What the requester's page tells: names and instants, else what is in the way."""
-    reader = Reader(Language.of("en"), ZoneInfo("Europe/Amsterdam"), lambda _: True)
+    reader = Reader(Language.from_tag("en"), ZoneInfo("Europe/Amsterdam"), lambda _: True)
     following = view.next
-    if view.status.ended or view.status is Status.CONVERTING:
+    if view.status.has_ended or view.status is Status.CONVERTING:
         return []
     if following and following.at and (following.what is not NextStep.WAIT or view.question):
         return [reader.instant(following.at), *names_by_person.values()]
@@ -231,8 +233,8 @@ def _told_to_requester(view: RequestShow, names_by_person: dict[str, str]) -> li
 
 def _facts(view: RequestShow, names_by_person: dict[str, str]) -> list[str]:
     """What the Dutch page tells in its own words: people and instants, and nothing of why."""
-    reader = Reader(Language.of("nl"), ZoneInfo("Europe/Amsterdam"), lambda _: True)
-    if view.status.ended:
+    reader = Reader(Language.from_tag("nl"), ZoneInfo("Europe/Amsterdam"), lambda _: True)
+    if view.status.has_ended:
         refused = [
             f"{names_by_person[signer.person]} heeft het geweigerd."
             for signer in view.signers
@@ -292,7 +294,7 @@ def _make_line(view: RequestShow) -> RequestLine:
 
 
 def _stage(view: RequestShow) -> str:
-    if view.status.ended:
+    if view.status.has_ended:
         return "settled"
     if any(entry.reason is EscalationReason.ESCALATION for entry in view.escalations):
         return "escalated"

@@ -152,7 +152,7 @@ def test_people_see_the_first_page_a_logo_and_a_contact_unless_the_shell_has_its
     stack_settings = environment.of_countersign(folder_state, folder, HOST, {})
     assert stack_settings["COUNTERSIGN_PREVIEW"] == "on"
     assert int(stack_settings["COUNTERSIGN_NOTICES_MOST"]) > 5, "who tries things out starts many"
-    assert Brand.of(
+    assert Brand.from_settings(
         stack_settings["COUNTERSIGN_COMPANY"],
         Path(stack_settings["COUNTERSIGN_COMPANY_LOGO"]),
         stack_settings["COUNTERSIGN_CONTACT"],

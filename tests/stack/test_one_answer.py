@@ -12,7 +12,7 @@ from tests.faults.population import PATIENT, colleague, tokens
 from tests.faults.town import Town, start_town
 from tests.faults.vendor import CALLBACK, SENDS
 from tests.stack.everywhere import DUTCH, check_record, everywhere
-from workflows.model.commands import Answer, AnyCommand, Extension, NotNow, PauseCommand, Question, Resumption
+from workflows.model.commands import Answer, AnyCommand, Extension, PauseCommand, Question, Resumption, SnoozeCommand
 from workflows.model.subject import Code
 from workflows.model.views import RequestShow
 
@@ -125,7 +125,7 @@ async def test_put_off_reassigned_extended_warned_and_expired(full_stack: Town) 
     await full_stack.ask("expired", FIRST, policy=HANDED_OVER)
     view_at_start = await full_stack.until_shown("expired", lambda view: view.notifications)
     turn_at = view_at_start.waiting_for[0].since
-    await send_command(full_stack, "expired", NotNow(person=FIRST, until=turn_at + 5 * DAY))
+    await send_command(full_stack, "expired", SnoozeCommand(person=FIRST, until=turn_at + 5 * DAY))
     put_off = await everywhere(full_stack, "expired")
     assert put_off.next and put_off.next.at == turn_at + 5 * DAY
     # The one reminder, which the "not now" kept back, comes on the 8th day, and three days later it is used up.

@@ -60,7 +60,7 @@ def endings(diary: Path) -> list[str]:
 async def test_it_is_found_while_it_works_and_ends_with_the_server_last(diary: Path, folder: Path) -> None:
     running = stack(diary, folder)
     lines: list[str] = []
-    async with running.up(lines.append):
+    async with running.start(lines.append):
         assert (folder / "dev.json").exists()
         assert running.failures == ()
     assert not (folder / "dev.json").exists()
@@ -73,7 +73,7 @@ async def test_it_is_found_while_it_works_and_ends_with_the_server_last(diary: P
 async def test_one_that_does_not_start_is_named_alone_and_the_others_end(diary: Path, folder: Path) -> None:
     running = stack(diary, folder, worker="raise SystemExit('out of paper')")
     with pytest.raises(StackFailure, match=r"Worker ended by itself \(exit code 1\).*\n  out of paper"):
-        async with running.up(lambda _: None):
+        async with running.start(lambda _: None):
             raise AssertionError("it is not up")
     await running.tear_down()
     assert endings(diary) == ["receiver", "server"]
@@ -81,7 +81,7 @@ async def test_one_that_does_not_start_is_named_alone_and_the_others_end(diary: 
 
 async def test_one_that_ends_while_all_work_is_named(diary: Path, folder: Path) -> None:
     running = stack(diary, folder, worker="import pathlib, sys; pathlib.Path(sys.argv[2]).touch(); input()")
-    async with running.up(lambda _: None):
+    async with running.start(lambda _: None):
         failure = await running.until_one_ends()
         assert str(failure).startswith("Worker ended by itself (exit code 1)")
         assert [str(failure_of_stack) for failure_of_stack in running.failures] == [str(failure)]
@@ -105,7 +105,7 @@ def reviving(diary: Path, folder: Path, body: str, clock: Callable[[], float] = 
 async def test_a_worker_that_is_killed_is_started_again_with_a_line(diary: Path, folder: Path) -> None:
     running = reviving(diary, folder, DILIGENT)
     lines: asyncio.Queue[str] = asyncio.Queue()
-    async with running.up(lambda _: None):
+    async with running.start(lambda _: None):
         watching = asyncio.create_task(running.until_one_ends(lines.put_nowait))
         running.kill("worker")
         assert await lines.get() == "Worker ended by itself (signal SIGKILL): it is started again"
@@ -117,7 +117,7 @@ async def test_a_worker_that_is_killed_is_started_again_with_a_line(diary: Path,
 async def test_a_worker_that_dies_time_after_time_stays_down_and_the_others_go_on(diary: Path, folder: Path) -> None:
     running = reviving(diary, folder, DYING)
     lines_said: asyncio.Queue[str] = asyncio.Queue()
-    async with running.up(lambda _: None):
+    async with running.start(lambda _: None):
         watching = asyncio.create_task(running.until_one_ends(lines_said.put_nowait))
         lines = [await lines_said.get()]
         while "stays down" not in lines[-1]:
@@ -137,7 +137,7 @@ async def test_a_worker_that_gets_ready_late_is_waited_for(
     monkeypatch.setattr(stack_module, "SLOW_AFTER", 0.0)
     running = stack(diary, folder, worker="import time; time.sleep(0.3)\n" + DILIGENT)
     lines: list[str] = []
-    async with running.up(lines.append):
+    async with running.start(lines.append):
         assert [line.split()[0] for line in lines if "waited for as long as it runs" in line][-1] == "Worker"
         assert lines[-1].startswith("Worker           ready after")
     await running.tear_down()
@@ -154,7 +154,7 @@ async def test_a_server_that_ends_while_the_worker_gets_ready_ends_the_start(
 
     monkeypatch.setattr(stack_module, "SLOW_AFTER", 0.0)
     with pytest.raises(StackFailure, match=r"Server ended by itself \(signal SIGKILL\)"):
-        async with running.up(kill_server):
+        async with running.start(kill_server):
             raise AssertionError("it is not up")
     await running.tear_down()
 
@@ -174,7 +174,7 @@ async def test_a_worker_that_dies_now_and_then_is_started_again_each_time(diary:
         if sum(said_line.endswith("it is started again") for said_line in lines) > 2 * REVIVED_AT_MOST:
             raise Enough
 
-    async with running.up(lambda _: None):
+    async with running.start(lambda _: None):
         with pytest.raises(Enough):
             await running.until_one_ends(say)
     await running.tear_down()
@@ -182,7 +182,7 @@ async def test_a_worker_that_dies_now_and_then_is_started_again_each_time(diary:
 
 async def test_the_server_is_not_started_again_behind_everybodys_back(diary: Path, folder: Path) -> None:
     running = reviving(diary, folder, DILIGENT)
-    async with running.up(lambda _: None):
+    async with running.start(lambda _: None):
         running.kill("server")
         assert str(await running.until_one_ends(lambda _: None)).startswith("Server ended by itself")
     await running.tear_down()

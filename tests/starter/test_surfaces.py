@@ -24,11 +24,11 @@ WORDS = sorted({command for kind in KINDS for command in kind.spec.commands})
 
 
 def on_command_line(kind: Kind, command: str) -> bool:
-    return command in GROUPS[kind.spec.command].words and (kind, command) not in OF_PARTS
+    return command in GROUPS[kind.spec.command].commands and (kind, command) not in OF_PARTS
 
 
 def at_desk(kind: Kind, command: str) -> bool:
-    return ActionForm.of(command, kind) is not None
+    return ActionForm.from_address(command, kind) is not None
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.calls import Calls, Condition, Wake, Watch
     from workflows.follow_up.next_step import Step, Wait
     from workflows.follow_up.workflow import Steps
-    from workflows.model.hand_off import Settled
+    from workflows.model.hand_off import SettledRequest
     from workflows.model.policy import Reminders
     from workflows.model.schedule import PlanningInput
     from workflows.model.signature import Observation
@@ -31,7 +31,7 @@ class Unchanged(SignatureRequestWorkflow):
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: SignatureInput) -> Settled:
+    async def run(self, request: SignatureInput) -> SettledRequest:
         return await super().run(request)
 
 
@@ -50,7 +50,7 @@ class ThatNeedsMore(Unchanged):
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: RequestWithMore) -> Settled:  # type: ignore[override]
+    async def run(self, request: RequestWithMore) -> SettledRequest:  # type: ignore[override]
         return await super().run(request)
 
 
@@ -63,7 +63,7 @@ class WithOneMoreActivity(Unchanged):
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: SignatureInput) -> Settled:
+    async def run(self, request: SignatureInput) -> SettledRequest:
         return await super().run(request)
 
     async def follow_up(self, over: Condition = lambda: False) -> None:
@@ -84,7 +84,7 @@ class WithOneMoreActivityBehindAPatch(WithOneMoreActivity):
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: SignatureInput) -> Settled:
+    async def run(self, request: SignatureInput) -> SettledRequest:
         return await super().run(request)
 
     async def _look_again(self) -> None:
@@ -107,16 +107,16 @@ class WithoutATimer(Unchanged):
         self.steps = _StepsWithoutATimer(self)
 
     @workflow.run
-    async def run(self, request: SignatureInput) -> Settled:
+    async def run(self, request: SignatureInput) -> SettledRequest:
         return await super().run(request)
 
 
 class _CallsOfHalfTheWait(Calls[SignatureState]):
-    async def until(
+    async def wait_until(
         self, deadline: datetime | None, summary: str, unless: Watch | None = None, *, midway: bool = False
     ) -> Wake:
         now = workflow.now()
-        return await super().until(deadline and now + (deadline - now) / 2, summary, unless, midway=midway)
+        return await super().wait_until(deadline and now + (deadline - now) / 2, summary, unless, midway=midway)
 
 
 @workflow.defn(name=SIGNATURE_REQUEST)
@@ -129,7 +129,7 @@ class WithHalfTheWait(Unchanged):
         self.calls = _CallsOfHalfTheWait(self)
 
     @workflow.run
-    async def run(self, request: SignatureInput) -> Settled:
+    async def run(self, request: SignatureInput) -> SettledRequest:
         return await super().run(request)
 
 
@@ -142,7 +142,7 @@ class WithHasteInItsInput(Unchanged):
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: SignatureInput) -> Settled:
+    async def run(self, request: SignatureInput) -> SettledRequest:
         return await super().run(request)
 
     @workflow.query(name=PLANNING)
@@ -166,7 +166,7 @@ class WithMoreInItsQuestions(Unchanged):
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: SignatureInput) -> Settled:
+    async def run(self, request: SignatureInput) -> SettledRequest:
         return await super().run(request)
 
     @workflow.query(name=PLANNING)
@@ -183,7 +183,7 @@ class WithAFaultAfterSending(Unchanged):
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: SignatureInput) -> Settled:
+    async def run(self, request: SignatureInput) -> SettledRequest:
         return await super().run(request)
 
     async def follow_up(self, over: Condition = lambda: False) -> None:

@@ -17,7 +17,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 
 from tests.golden.boundary import answers, questions
-from workflows.model.hand_off import Settled
+from workflows.model.hand_off import SettledRequest
 
 _ROUGHLY = timedelta(minutes=1)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -45,7 +45,7 @@ def _promise(event: HistoryEvent) -> dict[str, Any] | None:
         planned = event.marker_recorded_event_attributes.details["result"]
         return {"plans": _first(planned, answers()[_PLAN])} if planned.payloads else None
     if event.HasField("workflow_execution_completed_event_attributes"):
-        return {"ends": _first(event.workflow_execution_completed_event_attributes.result, Settled)}
+        return {"ends": _first(event.workflow_execution_completed_event_attributes.result, SettledRequest)}
     return None
 
 

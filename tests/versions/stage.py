@@ -22,7 +22,7 @@ from tests.versions.changed import WorkflowCode
 from tests.workflows.fakes import FakeEvidence, FakeHandoff, FakePlanner, FakePushService, FakeSignatureService, refusal
 from tests.workflows.stage import a_request
 from workflows.kinds import Kind
-from workflows.model.hand_off import Settled
+from workflows.model.hand_off import SettledRequest
 from workflows.model.signature import ProviderEvent
 from workflows.model.subject import Code, Status
 from workflows.names import (
@@ -76,7 +76,7 @@ class Surroundings:
 class Living:
     """A request whose life a deploy must not disturb."""
 
-    handle: WorkflowHandle[SignatureRequestWorkflow, Settled]
+    handle: WorkflowHandle[SignatureRequestWorkflow, SettledRequest]
     surroundings: Surroundings
 
     async def build(self) -> str:
@@ -109,7 +109,7 @@ class Living:
 
         await eventually(has_visited)
 
-    async def signed_by_all(self) -> Settled:
+    async def signed_by_all(self) -> SettledRequest:
         """Everybody signs; how it ends."""
         for signer in a_request().brief.people:
             self.surroundings.signatures.sign(signer.person)

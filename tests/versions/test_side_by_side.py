@@ -14,7 +14,7 @@ from tests.versions.changed import Unchanged, WithMoreInItsQuestions, WorkflowCo
 from tests.versions.stage import Living, Surroundings, deploy_workers, eventually, start_request
 from tests.workflows.fakes import FakePlanner, refusal
 from tests.workflows.stage import a_request
-from workflows.model.hand_off import Settled
+from workflows.model.hand_off import SettledRequest
 from workflows.model.subject import Code, Status
 
 pytestmark = pytest.mark.real_server
@@ -53,7 +53,7 @@ async def through_both(request: Living) -> None:
     await eventually(has_both)
 
 
-async def sign_all(surroundings: Surroundings, requests: list[Living]) -> list[Settled]:
+async def sign_all(surroundings: Surroundings, requests: list[Living]) -> list[SettledRequest]:
     """Everybody signs what all of these requests read: they share one document."""
     for signer in a_request().brief.people:
         surroundings.signatures.sign(signer.person)

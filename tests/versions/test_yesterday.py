@@ -18,7 +18,7 @@ from workflows.campaign.state import CampaignInput
 from workflows.hand_off.state import ReplayInput
 from workflows.model.absence import AbsenceOrder
 from workflows.model.campaign import Series
-from workflows.model.hand_off import HandOffNow, OperationOrder, Settled, SettledTask
+from workflows.model.hand_off import ImmediateHandOff, OperationOrder, SettledRequest, SettledTask
 from workflows.model.notifications import Delivery, SignInOrder
 from workflows.model.reconciliation import Reconciliation
 from workflows.model.retention import RetentionOrder
@@ -62,9 +62,9 @@ INPUTS: dict[str, Any] = {
 }
 SIGNALS = {
     PROVIDER_EVENT: ProviderEvent,
-    SIGNATURE_SETTLED: Settled,
+    SIGNATURE_SETTLED: SettledRequest,
     TASK_SETTLED: SettledTask,
-    HAND_OFF_NOW: HandOffNow,
+    HAND_OFF_NOW: ImmediateHandOff,
 }
 RELEASED = sorted(path for path in corpus.FOLDER.glob("*.json.gz") if not path.name.startswith("bad-"))
 

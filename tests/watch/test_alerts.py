@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from activities.alerts import ALERTS, OF_INCIDENTS, Alert
 from activities.notifications.words import TEXTS
-from activities.reconciliation.figures import Figures
+from activities.reconciliation.figures import CurrentFigures
 from deploy.grafana.dashboards import DASHBOARDS, render
 from tests.watch.promql import metrics_in
 from workflows.follow_up.notification_types import NotificationType, is_for_on_call
@@ -50,7 +50,7 @@ def test_an_alert_has_the_same_words_everywhere(alert: Alert) -> None:
 
 
 def _title(type: NotificationType) -> str:
-    return TEXTS[Kind.REQUEST].words(type, NoticeAction.OPEN, to_requester=True, overdue=False).title
+    return TEXTS[Kind.REQUEST].choose_text(type, NoticeAction.OPEN, to_requester=True, overdue=False).title
 
 
 def test_whatever_on_call_hears_by_push_is_in_the_list() -> None:
@@ -69,7 +69,7 @@ def test_the_runbook_says_of_an_alert_what_it_means_how_to_see_it_and_what_to_do
 def test_incidents_are_exported_by_the_names_of_their_alerts() -> None:
     named = set(re.findall(r'countersign_incidents\{alert="(\w+)"\}', (FOLDER / "rules.yaml").read_text()))
     assert named == {alert.name for alert in OF_INCIDENTS}
-    assert Figures.model_fields["incidents"]
+    assert CurrentFigures.model_fields["incidents"]
 
 
 @pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.uid)

@@ -16,9 +16,9 @@ from workflows.model.hand_off import HandoffReport, HandoffResult
 from workflows.model.messages import Message
 from workflows.model.notifications import (
     Channel,
-    Delivered,
     Delivery,
     DeliveryReport,
+    DeliveryResult,
     DeviceOutcome,
     NoticeAction,
     NotificationOrder,
@@ -40,11 +40,11 @@ from workflows.model.schedule import (
 from workflows.model.signature import (
     CancelOrder,
     CreateOrder,
-    DocumentSeen,
     ForwardOrder,
     ForwardReport,
     Observation,
-    SignerSeen,
+    ReportedDocument,
+    ReportedSigner,
     SignerState,
     Substitution,
 )
@@ -60,7 +60,7 @@ class FakeSignatureService(SignatureService):
     """A provider whose document the story moves by hand."""
 
     status: Status = Status.SENT
-    signers: list[SignerSeen] = field(default_factory=list)
+    signers: list[ReportedSigner] = field(default_factory=list)
     code: Code | None = None
     substituted: dict[str, str] = field(default_factory=dict)
     mails_endings: bool = True
@@ -76,11 +76,11 @@ class FakeSignatureService(SignatureService):
     create_gate: asyncio.Event | None = None
     never_had_it: bool = False
 
-    def sees(self, roster: Roster) -> DocumentSeen:
+    def sees(self, roster: Roster) -> ReportedDocument:
         """The document as a read would find it now: of signers only those whom the request names can be told."""
         named = {signer.person for signer in roster.people}
         signers = tuple(signer for signer in self.signers if signer.person in named)
-        return DocumentSeen(
+        return ReportedDocument(
             document=DOCUMENT,
             status=self.status,
             raw=self.status[:2],
@@ -91,9 +91,9 @@ class FakeSignatureService(SignatureService):
 
     def sign(self, person: str, state: SignerState = SignerState.SIGNED) -> None:
         """Let a signer act."""
-        self.signers.append(SignerSeen(person=person, state=state))
+        self.signers.append(ReportedSigner(person=person, state=state))
 
-    async def create(self, order: CreateOrder) -> DocumentSeen:
+    async def create(self, order: CreateOrder) -> ReportedDocument:
         self.created.append(order)
         self.creating.set()
         if self.create_gate is not None:
@@ -102,7 +102,7 @@ class FakeSignatureService(SignatureService):
         stand_ins = tuple(Substitution(from_=absent, to=delegate) for absent, delegate in self.substituted.items())
         return self.sees(order.brief).replace(substituted=stand_ins)
 
-    async def observe(self, observation: Observation) -> DocumentSeen:
+    async def observe(self, observation: Observation) -> ReportedDocument:
         self.observations.append(observation)
         self.observing.set()
         if self.gate is not None:
@@ -110,12 +110,12 @@ class FakeSignatureService(SignatureService):
         self._fail()
         return self.sees(observation.roster)
 
-    async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
+    async def cancel(self, order: CancelOrder) -> ReportedDocument | None:
         self.cancelled.append(order)
         self._fail()
         if self.never_had_it:
             return None
-        if not self.status.ended:
+        if not self.status.has_ended:
             self.status = Status.CANCELLED
         return self.sees(order.subject)
 
@@ -124,7 +124,7 @@ class FakeSignatureService(SignatureService):
         self._fail()
         if self.forward_refusals:
             return ForwardReport(seen=self.sees(order.subject), refused=self.forward_refusals.pop(0))
-        if not self.status.ended:
+        if not self.status.has_ended:
             self.sign(order.from_, SignerState.REASSIGNED)
         return ForwardReport(seen=self.sees(order.subject))
 
@@ -171,7 +171,7 @@ class FakePushService(PushService):
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
         if self.directory is None:
             return await self._deliver(delivery)
-        to_each = await TeamDelivery.of(delivery, self.directory)
+        to_each = await TeamDelivery.from_delivery(delivery, self.directory)
         return to_each.gathered(await self._deliver(to_each.delivery))
 
     async def _deliver(self, delivery: Delivery) -> DeliveryReport:
@@ -195,7 +195,7 @@ class FakePushService(PushService):
             else set()
         )
         pushed_notices = [
-            notice for notice in delivery.notices if not (document and document.status and document.status.ended)
+            notice for notice in delivery.notices if not (document and document.status and document.status.has_ended)
         ]
         pushed_notices = [notice for notice in pushed_notices if (notice.about or notice.person) not in acted]
         pushed_notices = [notice for notice in pushed_notices if notice.person not in self.without_phone]
@@ -208,7 +208,7 @@ class FakePushService(PushService):
         left_open, self.open_once = (*self.open_once, *deaf), []
         return DeliveryReport(
             delivered=tuple(
-                Delivered(
+                DeliveryResult(
                     key=notice.key,
                     stage=notice.stage,
                     person=notice.person,
@@ -216,7 +216,7 @@ class FakePushService(PushService):
                     why=reason,
                 )
                 if (reason := self.fails.get(notice.stage))
-                else Delivered(
+                else DeliveryResult(
                     key=notice.key,
                     stage=notice.stage,
                     person=notice.person,
@@ -337,7 +337,7 @@ class FakeHandoff(Handoff):
         return self.record
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
-        batch = batch.whole()
+        batch = batch.with_record_facts()
         if batch.unrecorded is not None:
             if not self._takes():
                 raise refusal(Code.UNREACHABLE)
@@ -414,9 +414,9 @@ def _outcome(notice: NotificationOrder, deaf: Collection[str]) -> NotificationOu
     return NotificationOutcome.WITHDRAWN if notice.action is NoticeAction.WITHDRAW else NotificationOutcome.ACCEPTED
 
 
-def _make_missed(notice: NotificationOrder) -> Delivered:
+def _make_missed(notice: NotificationOrder) -> DeliveryResult:
     reason = Reason.UNREACHABLE
-    return Delivered(
+    return DeliveryResult(
         key=notice.key, stage=notice.stage, person=notice.person, outcome=NotificationOutcome.FAILED, why=reason
     )
 

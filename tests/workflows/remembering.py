@@ -3,7 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from workflows.model.hand_off import Settled
+    from workflows.model.hand_off import SettledRequest
     from workflows.names import SIGNATURE_REQUEST
     from workflows.signature.state import SignatureInput
     from workflows.signature.workflow import SignatureRequestWorkflow
@@ -18,7 +18,7 @@ class RememberingWorkflow(SignatureRequestWorkflow):
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: SignatureInput) -> Settled:
+    async def run(self, request: SignatureInput) -> SettledRequest:
         """As ever."""
         return await super().run(request)
 

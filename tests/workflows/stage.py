@@ -24,11 +24,11 @@ from tests.workflows.remembering import RememberingWorkflow
 from workflows.hand_off.workflow import HandOffWorkflow
 from workflows.kinds import Kind
 from workflows.model.commands import UPDATES, AnyCommand
-from workflows.model.hand_off import Settled
-from workflows.model.notifications import Channel, Delivered, NotificationOutcome
+from workflows.model.hand_off import SettledRequest
+from workflows.model.notifications import Channel, DeliveryResult, NotificationOutcome
 from workflows.model.policy import Policy, Target, TellRequester
 from workflows.model.receipts import OperationState, Receipt
-from workflows.model.signature import Document, DocumentSeen, ProviderEvent, SignatureBrief
+from workflows.model.signature import Document, ProviderEvent, ReportedDocument, SignatureBrief
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.views import RequestShow
 from workflows.names import EVIDENCE_QUEUE, PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE, notice_key
@@ -97,16 +97,16 @@ def silent_for(request: SignatureInput, silence: timedelta) -> SignatureInput:
     """A request whose first signer was told `silence` ago, as a continue-as-new would carry it."""
     told_at = datetime.now(UTC) - silence
     first = request.brief.people[0].person
-    ready = Delivered(
+    ready = DeliveryResult(
         key=notice_key(request.brief.id, "ready", first),
         stage="ready",
         person=first,
         channel=Channel.PUSH,
         outcome=NotificationOutcome.ACCEPTED,
     )
-    sent = DocumentSeen(document=DOCUMENT, status=Status.SENT, raw="se")
+    sent = ReportedDocument(document=DOCUMENT, status=Status.SENT, raw="se")
     return request.replace(
-        carried=SignatureState.begin(request.brief, told_at).observe(sent, told_at).told((ready,), told_at)
+        carried=SignatureState.begin(request.brief, told_at).observe(sent, told_at).record_results((ready,), told_at)
     )
 
 
@@ -193,7 +193,7 @@ class Story:
 
     env: WorkflowEnvironment
     world: World
-    handle: WorkflowHandle[SignatureRequestWorkflow, Settled]
+    handle: WorkflowHandle[SignatureRequestWorkflow, SettledRequest]
     glances: int = _GLANCES
 
     async def read_view(self) -> RequestShow:
@@ -284,7 +284,7 @@ async def begin(env: WorkflowEnvironment, world: World, request: SignatureInput)
 
 async def _start(
     env: WorkflowEnvironment, request: SignatureInput, event: ProviderEvent | None = None
-) -> WorkflowHandle[SignatureRequestWorkflow, Settled]:
+) -> WorkflowHandle[SignatureRequestWorkflow, SettledRequest]:
     return await env.client.start_workflow(
         SignatureRequestWorkflow.run,
         request,

@@ -22,11 +22,11 @@ class BulkNoticeWorkflow:
         for pause in (None, *options.DEVICE_RETRY_PAUSES):
             if pause is not None:
                 await workflow.sleep(pause)
-            open_notices = await self._told(delivery.replace(notices=open_notices, now=workflow.now()))
+            open_notices = await self._deliver(delivery.replace(notices=open_notices, now=workflow.now()))
             if not open_notices:
                 return
 
-    async def _told(self, delivery: Delivery) -> tuple[NotificationOrder, ...]:
+    async def _deliver(self, delivery: Delivery) -> tuple[NotificationOrder, ...]:
         try:
             report = await workflow.execute_activity_method(
                 PushService.deliver,

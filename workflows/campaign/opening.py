@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.notification_types import NotificationType
     from workflows.follow_up.view import stamp
     from workflows.kinds import Kind
-    from workflows.model.campaign import YEAR, Series, YearSeen, YearToOpen
+    from workflows.model.campaign import YEAR, Series, YearCheck, YearToOpen
     from workflows.model.notifications import Delivery, NoticeAction, NotificationOrder
     from workflows.model.subject import Subject
     from workflows.names import CAMPAIGN_OPENING, STAGE, notice_key
@@ -29,9 +29,9 @@ class CampaignOpeningWorkflow:
     """One check; the schedule hands its result to the next day's."""
 
     @workflow.run
-    async def run(self, series: Series) -> YearSeen:
+    async def run(self, series: Series) -> YearCheck:
         """Open the year's campaign once it is due; notify the owner once a month before, and of giving up."""
-        last = workflow.get_last_completion_result(YearSeen) if workflow.has_last_completion_result() else None
+        last = workflow.get_last_completion_result(YearCheck) if workflow.has_last_completion_result() else None
         if last and last.is_given_up(workflow.now()):
             last = await self._tell(series, last, NotificationType.UNOPENED)
         year = await self._look(series, last)
@@ -41,7 +41,7 @@ class CampaignOpeningWorkflow:
         self._publish(year)
         return year
 
-    async def _look(self, series: Series, last: YearSeen | None) -> YearSeen:
+    async def _look(self, series: Series, last: YearCheck | None) -> YearCheck:
         order = YearToOpen(series=series, now=workflow.now(), last=last)
         try:
             return await workflow.execute_activity_method(
@@ -49,14 +49,14 @@ class CampaignOpeningWorkflow:
                 order,
                 summary="open the year, or look for what is missing",
                 priority=workflow.info().priority,
-                **options.within(_LOOK_WITHIN, options.LOOK),
+                **options.limit_time(_LOOK_WITHIN, options.LOOK),
             )
         except ActivityError as error:
             if is_cancelled_exception(error) or last is None:
                 raise
             return last.replace(refused=f"{error.cause}")
 
-    async def _tell(self, series: Series, year: YearSeen, stage: str) -> YearSeen:
+    async def _tell(self, series: Series, year: YearCheck, stage: str) -> YearCheck:
         """Notify the owner, once; a failed notification is repeated the next day."""
         if stage in year.told:
             return year
@@ -80,14 +80,14 @@ class CampaignOpeningWorkflow:
             return year
         return year.replace(told=(*year.told, stage))
 
-    def _publish(self, year: YearSeen) -> None:
+    def _publish(self, year: YearCheck) -> None:
         missing = year.is_missing(workflow.now())
         stage = "settled" if year.campaign else CONTENT_MISSING if missing else "scheduled"
         workflow.upsert_search_attributes([STAGE.value_set(stage)])
         workflow.set_current_details(_details(year))
 
 
-def _details(year: YearSeen) -> str:
+def _details(year: YearCheck) -> str:
     if year.campaign:
         return f"{year.year} was opened: `{year.campaign}`"
     if year.given and not year.refused:

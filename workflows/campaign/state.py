@@ -22,7 +22,7 @@ from workflows.model.campaign import (
     FrozenAudience,
     OutcomeCounts,
 )
-from workflows.model.commands import Exemption, Extension, ReminderNow, Retry
+from workflows.model.commands import Exemption, Extension, ReminderCommand, Retry
 from workflows.model.messages import Message
 from workflows.model.rejections import Rejection, name_fault, text_fault
 from workflows.model.subject import Status, Subject
@@ -51,6 +51,15 @@ _EVENTS_OF_ONE: Final = {
     ChangeKind.AGAIN: EventType.MEMBER_RETRY_ASKED,
 }
 """The former of one member."""
+_WORDS: Final = FollowUpWords(
+    subject="campaign",
+    awaited="request",
+    awaited_action="everybody's acknowledgement",
+    not_the_owner="it and cannot be asked",
+    cancelling="end its open requests",
+)
+_OF_IDS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+_ID_AT_MOST: Final = 100
 
 
 class Reminder(Model):
@@ -135,7 +144,7 @@ class DailyChecks(Model):
     told_to: str = ""
 
 
-class Tally(Model):
+class CountState(Model):
     """The last counts; at the closing the outcome and how often it was waited for open requests."""
 
     counts: Counts = Counts()
@@ -145,25 +154,16 @@ class Tally(Model):
     waits: int = 0
 
 
-_WORDS: Final = FollowUpWords(
-    subject="campaign",
-    awaited="request",
-    wanted="everybody's acknowledgement",
-    not_the_owner="it and cannot be asked",
-    cancelling="end its open requests",
-)
-
-
 class CampaignState(LifecycleState):
     @property
-    def words(self) -> FollowUpWords:
+    def vocabulary(self) -> FollowUpWords:
         return _WORDS
 
     window: Window
     audience: Audience = Audience()
     jobs: Jobs = Jobs()
     daily: DailyChecks = DailyChecks()
-    tally: Tally = Tally()
+    tally: CountState = CountState()
 
     @classmethod
     def begin(cls, campaign: Campaign, now: datetime) -> Self:
@@ -207,48 +207,52 @@ class CampaignState(LifecycleState):
 
     def froze(self, frozen: FrozenAudience, now: datetime) -> Self:
         updated = (
-            self.within("audience", frozen=frozen, members=frozen.rows)
-            .within("jobs", running=(RunningBatch(work=BatchWork.START),))
-            .within("tally", counts=Counts(not_told=frozen.rows - frozen.errors, errors=frozen.errors), counted_at=now)
+            self.update_part("audience", frozen=frozen, members=frozen.rows)
+            .update_part("jobs", running=(RunningBatch(work=BatchWork.START),))
+            .update_part(
+                "tally", counts=Counts(not_told=frozen.rows - frozen.errors, errors=frozen.errors), counted_at=now
+            )
         )
-        return updated.note(now, EventType.FROZEN, None, frozen.sha256[:12], about=frozen.rows)
+        return updated.note(now, EventType.FROZEN, None, frozen.sha256[:12], about_id=frozen.rows)
 
     def batch_done(self, result: BatchResult, now: datetime) -> Self:
         batch, *later_jobs = self.jobs.running
         on = batch.replace(after=result.after, done=batch.done + result.done, refused=batch.refused + result.refused)
         on = on.full(batch.after, now) if result.full else on.replace(in_vain=0, again_at=None)
         asked_up_to = result.after if batch.change is None and batch.work is BatchWork.START else self.audience.asked
-        updated = self.within("audience", asked=asked_up_to).within(
+        updated = self.update_part("audience", asked=asked_up_to).update_part(
             "jobs", running=(*later_jobs,) if result.over else (on, *later_jobs)
         )
         if not result.over:
             return updated
         if on.change and on.work is BatchWork.START:
-            updated = updated.within("audience", changes_asked=on.change.number)
+            updated = updated.update_part("audience", changes_asked=on.change.number)
         if on.reminder:
-            says = EventType.WALKED_REMIND.says(about=str(on.done))
-            updated = updated.replace(commands=updated.commands.done(REMIND, says))
+            says = EventType.WALKED_REMIND.format_english(about=str(on.done))
+            updated = updated.replace(commands=updated.commands.mark_done(REMIND, says))
         refused = f"{on.refused} could not be" if on.refused else None
         summary = ", ".join(filter(None, (on.change.what if on.change else None, refused))) or None
-        return updated.note(now, EventType(f"walked_{on.work}"), None, summary, about=on.done)
+        return updated.note(now, EventType(f"walked_{on.work}"), None, summary, about_id=on.done)
 
-    def left(self, now: datetime) -> Self:
+    def drop_interrupted_job(self, now: datetime) -> Self:
         """Drop the first batch job, which the closing interrupted."""
         batch, *later_jobs = self.jobs.running
-        updated = self.within("jobs", running=(*later_jobs,))
+        updated = self.update_part("jobs", running=(*later_jobs,))
         if batch.reminder:
             updated = updated.replace(commands=updated.commands.refused(REMIND, CLOSING))
-        return updated.note(now, EventType(f"left_{batch.work}"), None, CLOSING, about=batch.after)
+        return updated.note(now, EventType(f"left_{batch.work}"), None, CLOSING, about_id=batch.after)
 
     def change_asked(self, kind: ChangeKind, sender: str, now: datetime, **details: object) -> Self:
         """Queue a requested change; it gets its number when it is stored."""
         change = AudienceChange(number=0, what=kind, by=sender, at=now).replace(**details)
-        updated, (asked_for, _) = self.within("jobs", waiting=(*self.jobs.waiting, change)), _EVENTS_OF[kind]
+        updated, (asked_for, _) = self.update_part("jobs", waiting=(*self.jobs.waiting, change)), _EVENTS_OF[kind]
         if change.person and (of_one := _EVENTS_OF_ONE.get(kind)):
             reason = change.reason or None
-            return updated.note(now, of_one, change.person, reason, about=change.due or "", said=True, by=sender)
+            return updated.note(
+                now, of_one, change.person, reason, about_id=change.due or "", is_quote=True, sender=sender
+            )
         return updated.note(
-            now, asked_for, sender, change.reason or None, about=change.person or change.due or "", said=True
+            now, asked_for, sender, change.reason or None, about_id=change.person or change.due or "", is_quote=True
         )
 
     @property
@@ -260,13 +264,13 @@ class CampaignState(LifecycleState):
         """The first queued change was stored or refused."""
         change, *later_changes = self.jobs.waiting
         command_word, person = _WORD_OF[change.what], change.person or ""
-        updated = self.within("jobs", waiting=tuple(later_changes))
+        updated = self.update_part("jobs", waiting=tuple(later_changes))
         if changed.change is None:
-            refusal = changed.refused or Rejection.NOT_DONE.to_message(subject=self.words.subject)
+            refusal = changed.refused or Rejection.NOT_DONE.to_message(subject=self.vocabulary.subject)
             refused_state = updated.replace(commands=self.commands.refused(command_word, refusal, person))
             return refused_state.note(now, _EVENTS_OF[change.what][1], change.person, refusal)
         accepted_state = updated.replace(
-            commands=self.commands.done(command_word, _says(changed.change, changed.people), person)
+            commands=self.commands.mark_done(command_word, _describe_change(changed.change, changed.people), person)
         )
         return accepted_state.changed(changed, now)
 
@@ -276,33 +280,37 @@ class CampaignState(LifecycleState):
         if change is None:
             return self
         updated = (
-            self.within(
+            self.update_part(
                 "audience", changes=change.number, head=changed.sha256, members=self.audience.members + changed.new
             )
-            .within(
+            .update_part(
                 "window",
-                everybodys_due=self._moved(change),
+                everybodys_due=self._move_due(change),
                 last_due=max(self.window.last_due, changed.due or self.window.last_due),
             )
-            .within("jobs", running=self._with(RunningBatch(work=change.what.work, change=change.replace(reason=""))))
+            .update_part(
+                "jobs", running=self._add_batch(RunningBatch(work=change.what.work, change=change.replace(reason="")))
+            )
         )
-        return updated.note(now, _event_of(change), change.person, None, about=_about(change, changed.people))
+        return updated.note(
+            now, _event_of(change), change.person, None, about_id=_subject_of_change(change, changed.people)
+        )
 
     def with_reminder(self, sender: str, *, force: bool, now: datetime) -> Self:
         """One that is being sent serves later requests too."""
         if any(batch.reminder for batch in self.jobs.running):
             return self
         reminder = Reminder(number=self.jobs.reminders + 1, by=sender, force=force)
-        batches = self._with(RunningBatch(work=BatchWork.REMIND, reminder=reminder))
-        return self.within("jobs", reminders=reminder.number, running=batches).note(
+        batches = self._add_batch(RunningBatch(work=BatchWork.REMIND, reminder=reminder))
+        return self.update_part("jobs", reminders=reminder.number, running=batches).note(
             now, EventType.REMINDER_ASKED, sender, None
         )
 
-    def _with(self, batch: RunningBatch) -> tuple[RunningBatch, ...]:
+    def _add_batch(self, batch: RunningBatch) -> tuple[RunningBatch, ...]:
         """Batch jobs with one more; those that wait for Core Signature do not delay others."""
         return tuple(sorted((*self.jobs.running, batch), key=lambda job: job.work is BatchWork.START))
 
-    def _moved(self, change: AudienceChange) -> date:
+    def _move_due(self, change: AudienceChange) -> date:
         extended = change.due if change.what is ChangeKind.EXTENDED and not change.person else None
         return max(self.window.everybodys_due, extended or self.window.everybodys_due)
 
@@ -310,15 +318,19 @@ class CampaignState(LifecycleState):
         updated = self
         for change in looked.changes:
             updated = updated.changed(change, now)
-        counted = updated.within("tally", counts=looked.counts, counted_at=now - looked.ago)
+        counted = updated.update_part("tally", counts=looked.counts, counted_at=now - looked.ago)
         if not looked.over:
-            return counted.within("daily", told_to=looked.after)
-        return counted.within("daily", days=self.daily.days + 1, missed=0, told_to="")
+            return counted.update_part("daily", told_to=looked.after)
+        return counted.update_part("daily", days=self.daily.days + 1, missed=0, told_to="")
 
     def missed_looks(self, now: datetime) -> Self:
         """Of missed daily checks only one is made up for."""
         late = (now - self.look_due_at) // timedelta(days=1)
-        return self.within("daily", days=self.daily.days + late, missed=self.daily.missed + late) if late > 0 else self
+        return (
+            self.update_part("daily", days=self.daily.days + late, missed=self.daily.missed + late)
+            if late > 0
+            else self
+        )
 
     @property
     def unfinished(self) -> bool:
@@ -331,7 +343,9 @@ class CampaignState(LifecycleState):
             return self
         batches = (RunningBatch(work=BatchWork.END),) if self.audience.frozen else ()
         waits = 0 if self.lifecycle.ending else self.tally.waits
-        return self.within("jobs", running=batches, waiting=()).within("tally", ends_everybody=True, waits=waits)
+        return self.update_part("jobs", running=batches, waiting=()).update_part(
+            "tally", ends_everybody=True, waits=waits
+        )
 
     @property
     def closing(self) -> bool:
@@ -339,14 +353,14 @@ class CampaignState(LifecycleState):
         return self.tally.ends_everybody or self.tally.waits > 0
 
     def waited(self) -> Self:
-        return self.within("tally", waits=self.tally.waits + 1)
+        return self.update_part("tally", waits=self.tally.waits + 1)
 
     def tallied(self, tally: OutcomeCounts, now: datetime) -> Self:
-        return self.within("tally", counts=tally.counts, counted_at=now, outcome=tally)
+        return self.update_part("tally", counts=tally.counts, counted_at=now, outcome=tally)
 
 
-def _says(change: AudienceChange, people: int) -> str:
-    return _event_of(change).says(about=_about(change, people))
+def _describe_change(change: AudienceChange, people: int) -> str:
+    return _event_of(change).format_english(about=_subject_of_change(change, people))
 
 
 def _event_of(change: AudienceChange) -> EventType:
@@ -354,7 +368,7 @@ def _event_of(change: AudienceChange) -> EventType:
     return EventType.MEMBER_EXTENDED if of_one else EventType(change.what)
 
 
-def _about(change: AudienceChange, people: int) -> str:
+def _subject_of_change(change: AudienceChange, people: int) -> str:
     return str(change.due if change.what is ChangeKind.EXTENDED else people)
 
 
@@ -369,20 +383,11 @@ class CampaignInput(FollowUpInput):
         return self.campaign.subject
 
 
-_OF_IDS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
-_ID_AT_MOST: Final = 100
-
-
 def refuse_exempt(state: CampaignState, command: Exemption, now: datetime) -> Message | None:
     """Why no member can be exempted now; whether this one can be, only the record knows."""
     if refusal := _not_now(state, command.actor, now) or text_fault(command.reason, "the reason"):
         return refusal
     return _no_id(command.person)
-
-
-def _no_id(person: str) -> Message | None:
-    is_id = _OF_IDS.issuperset(person) and 0 < len(person) <= _ID_AT_MOST
-    return None if is_id else Rejection.NO_MEMBER_ID.to_message()
 
 
 def exempt(state: CampaignState, command: Exemption, now: datetime) -> CampaignState:
@@ -416,14 +421,19 @@ def retry(state: CampaignState, command: Retry, now: datetime) -> CampaignState:
     return state.change_asked(ChangeKind.AGAIN, command.actor, now, person=command.person or None)
 
 
-def refuse_remind(state: CampaignState, command: ReminderNow, now: datetime) -> Message | None:
+def refuse_remind(state: CampaignState, command: ReminderCommand, now: datetime) -> Message | None:
     """Why nobody can be reminded now; who was notified within the hour, only their requests know."""
     return _not_open(state, command.actor, now)
 
 
-def remind(state: CampaignState, command: ReminderNow, now: datetime) -> CampaignState:
+def remind(state: CampaignState, command: ReminderCommand, now: datetime) -> CampaignState:
     """Begin the batch job that reminds everybody who has not acknowledged."""
     return state.with_reminder(command.actor, force=command.force, now=now)
+
+
+def _no_id(person: str) -> Message | None:
+    is_id = _OF_IDS.issuperset(person) and 0 < len(person) <= _ID_AT_MOST
+    return None if is_id else Rejection.NO_MEMBER_ID.to_message()
 
 
 def _not_open(state: CampaignState, actor: str, now: datetime) -> Message | None:

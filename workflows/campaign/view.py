@@ -8,7 +8,7 @@ from workflows.campaign.state import CampaignInput, CampaignState
 from workflows.follow_up.view import stamp
 from workflows.model.campaign import Counts, last_day_before
 from workflows.model.hand_off import SettledCampaign
-from workflows.model.views import CampaignShow, Next, NextStep
+from workflows.model.views import CampaignShow, NextAction, NextStep
 
 _BAR: Final = 20
 
@@ -17,7 +17,7 @@ def show(request: CampaignInput, state: CampaignState, now: datetime) -> Campaig
     """The view at `now`; its counts are as of the last check."""
     campaign, tally = request.campaign, state.tally.outcome
     facts = dict(follow_up.facts(request.subject, state, now))
-    following = facts["next"] if state.status.ended or state.problems.current else _next(state)
+    following = facts["next"] if state.status.has_ended or state.problems.current else _next(state)
     return CampaignShow(
         **{
             **facts,
@@ -66,8 +66,8 @@ def settled(request: CampaignInput, state: CampaignState) -> SettledCampaign:
 def details(view: CampaignShow, namespace: str, workflow_id: str) -> str:
     """Web UI details in Markdown: progress bar, counts, link to its requests."""
     counts = view.counts
-    lines = [f"### {view.says}", "", f"`{bar(counts)}` {counts.done} of {counts.wanted}", ""]
-    if view.asked and 0 < counts.not_told == counts.wanted:
+    lines = [f"### {view.says}", "", f"`{bar(counts)}` {counts.done_count} of {counts.required_count}", ""]
+    if view.asked and 0 < counts.not_told == counts.required_count:
         # The opening has asked them since; "not asked yet" would read like an outage until the first check.
         lines.append(f"- asked: {view.asked}; how each stands is counted once a day, and by `campaign show`")
     else:
@@ -83,37 +83,8 @@ def details(view: CampaignShow, namespace: str, workflow_id: str) -> str:
 
 def bar(counts: Counts) -> str:
     """A fraction as a bar of characters."""
-    filled = _BAR * counts.done // counts.wanted if counts.wanted else 0
+    filled = _BAR * counts.done_count // counts.required_count if counts.required_count else 0
     return "█" * filled + "░" * (_BAR - filled)
-
-
-def _next(state: CampaignState) -> Next:
-    if state.audience.frozen is None:
-        return Next(what=NextStep.WAIT, at=state.window.opens_at, why="it opens")
-    if state.lifecycle.ending:
-        return Next(what=NextStep.END, at=None, why="its open requests are being ended")
-    if state.jobs.running:
-        batch = state.jobs.running[0]
-        return Next(what=NextStep.WAIT, at=batch.again_at, why=f"{batch.work}: {batch.after} seen to")
-    if state.closes_at and state.look_due_at < state.closes_at:
-        return Next(
-            what=NextStep.WAIT,
-            at=state.look_due_at,
-            why="the daily look: who joined, who left, who is still to acknowledge",
-        )
-    return Next(what=NextStep.EXPIRE, at=state.closes_at, why="it closes, and the record is made")
-
-
-def _sentence(state: CampaignState, ended_or_troubled: str) -> str:
-    if state.status.ended or state.problems.current:
-        return ended_or_troubled
-    if state.lifecycle.ending:
-        return f"Being {state.lifecycle.ending.outcome}: its open requests are ended first"
-    if state.audience.frozen is None:
-        return f"Opens {stamp(state.window.opens_at)}"
-    if state.phase == "opening":
-        return f"Opening: {state.audience.asked} of {state.audience.frozen.rows} seen to"
-    return how_far(state.tally.counts, state.closes_at, as_of=state.tally.counted_at)
 
 
 def recounted(view: CampaignShow, counts: Counts, counted_at: datetime) -> CampaignShow:
@@ -127,4 +98,33 @@ def how_far(counts: Counts, closes_at: datetime | None, *, as_of: datetime | Non
     """The sentence of an open campaign; `as_of` is when the counts were made, None for now."""
     closing_clause = f"; open until {last_day_before(closes_at):%a %d %b %Y}" if closes_at else ""
     acknowledged = f"had acknowledged on {stamp(as_of)}" if as_of else "have acknowledged"
-    return f"{counts.done} of {counts.wanted} {acknowledged}{closing_clause}"
+    return f"{counts.done_count} of {counts.required_count} {acknowledged}{closing_clause}"
+
+
+def _next(state: CampaignState) -> NextAction:
+    if state.audience.frozen is None:
+        return NextAction(what=NextStep.WAIT, at=state.window.opens_at, why="it opens")
+    if state.lifecycle.ending:
+        return NextAction(what=NextStep.END, at=None, why="its open requests are being ended")
+    if state.jobs.running:
+        batch = state.jobs.running[0]
+        return NextAction(what=NextStep.WAIT, at=batch.again_at, why=f"{batch.work}: {batch.after} seen to")
+    if state.closes_at and state.look_due_at < state.closes_at:
+        return NextAction(
+            what=NextStep.WAIT,
+            at=state.look_due_at,
+            why="the daily look: who joined, who left, who is still to acknowledge",
+        )
+    return NextAction(what=NextStep.EXPIRE, at=state.closes_at, why="it closes, and the record is made")
+
+
+def _sentence(state: CampaignState, ended_or_troubled: str) -> str:
+    if state.status.has_ended or state.problems.current:
+        return ended_or_troubled
+    if state.lifecycle.ending:
+        return f"Being {state.lifecycle.ending.outcome}: its open requests are ended first"
+    if state.audience.frozen is None:
+        return f"Opens {stamp(state.window.opens_at)}"
+    if state.phase == "opening":
+        return f"Opening: {state.audience.asked} of {state.audience.frozen.rows} seen to"
+    return how_far(state.tally.counts, state.closes_at, as_of=state.tally.counted_at)

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.lifecycle import LifecycleWorkflow, command_update
     from workflows.kinds import Kind
     from workflows.model import campaign
-    from workflows.model.commands import AnyCommand, Exemption, Extension, ReminderNow, Retry
+    from workflows.model.commands import AnyCommand, Exemption, Extension, ReminderCommand, Retry
     from workflows.model.hand_off import SettledCampaign
     from workflows.model.messages import Message
     from workflows.model.receipts import Receipt
@@ -58,7 +58,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
     async def open(self) -> None:
         """Freeze the audience at the opening hour."""
         while self.state.audience.frozen is None and self._goes_on:
-            await self.calls.until(self.state.window.opens_at, "the opening", unless=self._ending)
+            await self.calls.wait_until(self.state.window.opens_at, "the opening", unless=self._ending)
             frozen = None
             if workflow.now() >= self.state.window.opens_at and not self._is_over:
                 frozen = await self.calls.call(
@@ -83,21 +83,21 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
             if workflow.now() >= self.state.look_due_at and not self._is_over:
                 await self._look()
             if not news():
-                await self.calls.until(self._next_at, "the daily look, or the end")
+                await self.calls.wait_until(self._next_at, "the daily look, or the end")
             self.calls.continue_as_new_if_suggested()
 
     async def close(self) -> None:
         """Count the outcomes and write the list, once; waits for open requests within a bound."""
-        while not self.state.status.ended:
+        while not self.state.status.has_ended:
             await self._end_everybody()
             tally = await self._settle()
             if tally.outcomes or self.state.audience.frozen is None:
-                self.state = self.state.end(self._outcome(tally), workflow.now(), by="countersign")
+                self.state = self.state.end(self._outcome(tally), workflow.now(), decided_by="countersign")
                 return
             pause = WAITS[self.state.tally.waits]
             self.state = self.state.waited()
             unless = nothing if self.state.lifecycle.ending else self._ending
-            await self.calls.until(
+            await self.calls.wait_until(
                 workflow.now() + pause, "requests that should have ended", unless=unless, midway=True
             )
             self.calls.continue_as_new_if_suggested()
@@ -119,7 +119,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
 
     @property
     def _goes_on(self) -> bool:
-        return self.state.lifecycle.ending is None and not self.state.status.ended
+        return self.state.lifecycle.ending is None and not self.state.status.has_ended
 
     @property
     def _is_over(self) -> bool:
@@ -180,7 +180,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         batch = self.state.jobs.running[0]
         asks = batch.work is campaign.BatchWork.START
         if asks and self._is_over:
-            self.state = self.state.left(workflow.now())
+            self.state = self.state.drop_interrupted_job(workflow.now())
             return
         if batch.again_at and workflow.now() < batch.again_at:
             return
@@ -202,7 +202,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         if result is not None:
             self.state = self.state.batch_done(result, workflow.now())
         elif self._goes_on:
-            self.state = self.state.left(workflow.now())
+            self.state = self.state.drop_interrupted_job(workflow.now())
 
     async def _look(self) -> None:
         """The daily check; a late one replaces the missed ones."""
@@ -243,7 +243,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
     @workflow.query(name=SHOW, description="How far it has come: counts, the window, what was done")
     def show(self) -> CampaignShow:
         """The view from the state alone."""
-        return self.shown(self.state, workflow.now())
+        return self.build_view(self.state, workflow.now())
 
     @command_update(name=EXEMPT, description="Somebody of the audience need not acknowledge, and why")
     def exempt(self, command: Exemption) -> Receipt:
@@ -261,7 +261,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         return self.accept(changes.retry, command)
 
     @command_update(name=REMIND, description="Remind everybody who has not acknowledged, now")
-    def remind(self, command: ReminderNow) -> Receipt:
+    def remind(self, command: ReminderCommand) -> Receipt:
         """Remind the members whose requests are open."""
         return self.accept(changes.remind, command)
 
@@ -274,7 +274,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
                 return changes.refuse_later(self.state, command, now)
             case Retry():
                 return changes.refuse_retry(self.state, command, now)
-            case ReminderNow():
+            case ReminderCommand():
                 return changes.refuse_remind(self.state, command, now)
         return super().refusal(command)
 
@@ -285,7 +285,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
     def settled(self) -> SettledCampaign:
         return views.settled(self.request, self.state)
 
-    def shown(self, state: CampaignState, now: datetime) -> CampaignShow:
+    def build_view(self, state: CampaignState, now: datetime) -> CampaignShow:
         return views.show(self.request, state, now)
 
     def details(self, view: Any) -> str:

@@ -28,6 +28,12 @@ from workflows.model.base import Model
 from workflows.model.subject import Code
 
 _SAYS_AT_MOST = 500
+Input = TypeVar("Input")
+Result = TypeVar("Result")
+Carried = TypeVar("Carried", bound=CallerState)
+Condition = Callable[[], bool]
+Watch = Callable[[], Condition]
+"""Begins to watch for something and gives the condition that tells whether it has happened since."""
 
 
 @dataclass(frozen=True)
@@ -58,21 +64,6 @@ def call_failure_of(failure: FailureError, unexpected: Code = Code.UNREACHABLE) 
     return CallFailure(unexpected, f"unexpected {kind} in {name}: see the worker's log")
 
 
-def _of_time_out(name: str, time_out: TimedOut) -> CallFailure:
-    last = time_out.cause
-    if isinstance(last, ApplicationError) and last.type in list(Code):
-        return CallFailure(Code(last.type), last.message[:_SAYS_AT_MOST], last.next_retry_delay or timedelta())
-    return CallFailure(Code.UNREACHABLE, f"no answer to {name} in time")
-
-
-Input = TypeVar("Input")
-Result = TypeVar("Result")
-Carried = TypeVar("Carried", bound=CallerState)
-Condition = Callable[[], bool]
-Watch = Callable[[], Condition]
-"""Begins to watch for something and gives the condition that tells whether it has happened since."""
-
-
 class Wake(Enum):
     """Why a wait ended: deadline or news."""
 
@@ -98,11 +89,7 @@ def nothing() -> Condition:
     return lambda: False
 
 
-def _unchanged(value: Input) -> Input:
-    return value
-
-
-class Caller(Protocol[Carried]):
+class CallingWorkflow(Protocol[Carried]):
     """What `Calls` needs of its workflow. Handlers replace the frozen `state`; its replacement is news to waits."""
 
     state: Carried
@@ -122,12 +109,16 @@ def first_run_id() -> str:
     return workflow.info().first_execution_run_id
 
 
+def _unchanged(value: Input) -> Input:
+    return value
+
+
 class Calls(Generic[Carried]):
     """The activity calls and waits of one workflow, over weeks; its state names the current problem."""
 
-    def __init__(self, owner: Caller[Carried]) -> None:
+    def __init__(self, owner: CallingWorkflow[Carried]) -> None:
         self._owner = owner
-        self._left: RetryPause | None = None
+        self._interrupted_pause: RetryPause | None = None
 
     def continue_as_new_if_suggested(self) -> None:
         """Continue as new when the history is long. No caller is left waiting: updates are answered when recorded."""
@@ -181,7 +172,7 @@ class Calls(Generic[Carried]):
                 wait = failure.retry_after if failure.bound else max(probe, failure.retry_after)
                 pause = RetryPause(resumes, probes, failure, workflow.now() + wait)
             if await self._pause(pause, unless) is Wake.NEWS:
-                self._left = pause
+                self._interrupted_pause = pause
                 break
             pause = None
         self._owner.state = self._owner.state.break_off_problem(workflow.now())
@@ -191,7 +182,7 @@ class Calls(Generic[Carried]):
         """The pause of an interrupted call of the same key, if it is not over."""
         if not key:
             return None
-        pause, self._left = self._left, None
+        pause, self._interrupted_pause = self._interrupted_pause, None
         return pause if pause and pause.is_of(key, workflow.now()) else None
 
     async def _pause(self, pause: RetryPause, unless: Watch) -> Wake:
@@ -199,9 +190,9 @@ class Calls(Generic[Carried]):
         if not failure.bound:
             self.report(failure, pause.until)
         reason = "no more is taken for now" if failure.bound else str(failure.code)
-        return await self.until(pause.until, f"{reason}: try again", unless)
+        return await self.wait_until(pause.until, f"{reason}: try again", unless)
 
-    async def once(
+    async def attempt_once(
         self,
         method: Callable[[Any, Input], Awaitable[Result]],
         input: Input,
@@ -219,7 +210,7 @@ class Calls(Generic[Carried]):
         """Stop the clocks with this problem; the call is repeated at `probe_at`."""
         self._owner.state = self._owner.state.report_problem(failure.code, failure.says, workflow.now(), probe_at)
 
-    async def until(
+    async def wait_until(
         self, deadline: datetime | None, summary: str, unless: Watch | None = None, *, midway: bool = False
     ) -> Wake:
         """Wait for the deadline (None: for ever) or for `unless` (default: any news), whichever is first.
@@ -297,3 +288,10 @@ def despite_cancellation(
                 self.cancelled(workflow.cancellation_reason() or "")
 
     return shielded
+
+
+def _of_time_out(name: str, time_out: TimedOut) -> CallFailure:
+    last = time_out.cause
+    if isinstance(last, ApplicationError) and last.type in list(Code):
+        return CallFailure(Code(last.type), last.message[:_SAYS_AT_MOST], last.next_retry_delay or timedelta())
+    return CallFailure(Code.UNREACHABLE, f"no answer to {name} in time")

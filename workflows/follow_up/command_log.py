@@ -27,7 +27,7 @@ class CommandLog(Model):
 
     entries: tuple[Operation, ...] = ()
 
-    def of(self, id: str) -> Operation | None:
+    def find_operation(self, id: str) -> Operation | None:
         return next((operation for operation in self.entries if operation.id == id), None)
 
     @property
@@ -44,13 +44,13 @@ class CommandLog(Model):
         )
         return self.replace(entries=tuple(operation for operation in entries if operation is not dropped))
 
-    def done(self, command_word: str, result: str, subject_id: str = "") -> Self:
+    def mark_done(self, command_word: str, result: str, subject_id: str = "") -> Self:
         """Mark all of this command word (and `subject_id`) as done, with the result."""
-        return self._close(command_word, subject_id, partial(_finish, says=result))
+        return self._close(command_word, subject_id, partial(_finish, result=result))
 
     def refused(self, command_word: str, refusal: Message, subject_id: str = "") -> Self:
         """Mark all of this command word (and `subject_id`) as refused, with the reason."""
-        return self._close(command_word, subject_id, partial(_refuse, why=refusal))
+        return self._close(command_word, subject_id, partial(_refuse, refusal=refusal))
 
     def refuse(self, id: str, refusal: Message) -> Self:
         entries = (_refuse(operation, refusal) if operation.id == id else operation for operation in self.entries)
@@ -60,7 +60,7 @@ class CommandLog(Model):
         """Close open operations as done or too late; replays stay open."""
         if not self.open:
             return self
-        updated = self.done(_COMMAND_OF[status], str(status)) if status in _COMMAND_OF else self
+        updated = self.mark_done(_COMMAND_OF[status], str(status)) if status in _COMMAND_OF else self
         late = Rejection.TOO_LATE.to_message(subject=subject, status=status)
         entries = (operation if operation.what == REPLAY else _refuse(operation, late) for operation in updated.entries)
         return updated.replace(entries=tuple(entries))
@@ -76,10 +76,10 @@ class CommandLog(Model):
         )
 
 
-def _finish(operation: Operation, says: str) -> Operation:
+def _finish(operation: Operation, result: str) -> Operation:
     if operation.state is not OperationState.OPEN:
         return operation
-    return operation.replace(state=OperationState.DONE, says=clipped(says, _SAYS_AT_MOST))
+    return operation.replace(state=OperationState.DONE, says=clipped(result, _SAYS_AT_MOST))
 
 
 def _shorten(refusal: Message) -> Message:
@@ -90,7 +90,7 @@ def _shorten(refusal: Message) -> Message:
     return refusal.replace(values=values)
 
 
-def _refuse(operation: Operation, why: Message) -> Operation:
+def _refuse(operation: Operation, refusal: Message) -> Operation:
     if operation.state is not OperationState.OPEN:
         return operation
-    return operation.replace(state=OperationState.REFUSED, says="", refusal=_shorten(why))
+    return operation.replace(state=OperationState.REFUSED, says="", refusal=_shorten(refusal))

@@ -22,13 +22,13 @@ from workflows.model.commands import (
     Ending,
     Exemption,
     Extension,
-    NotNow,
     PauseCommand,
     Question,
-    ReminderNow,
+    ReminderCommand,
     Replay,
     Resumption,
     Retry,
+    SnoozeCommand,
     Stop,
     StopKind,
     Take,
@@ -40,7 +40,7 @@ from workflows.model.rejections import NAMES_AT_MOST, Rejection, clipped, name_f
 from workflows.model.schedule import ActionType, EscalationReason, Reason, Snooze
 from workflows.model.subject import Status, Subject, group_of
 from workflows.model.timeline import AskedQuestion, AskedReminder, EventType, Reassignment, handing_over
-from workflows.model.views import Next
+from workflows.model.views import NextAction
 from workflows.names import EXTEND
 
 REASSIGNMENTS_AT_MOST = 10
@@ -48,12 +48,18 @@ TAKEN_AT_MOST: Final = 50
 """Times that one of a group takes one request on; of each the others' notices are withdrawn."""
 _OF_DUE_DATE = (ActionType.WARN, ActionType.OVERDUE)
 """Notices of one due date, which mean nothing once it is another."""
+QUESTIONS_AT_MOST: Final = 50
+"""Of one request or task, with what has blocked somebody: all of them are remembered, and shown each time."""
+_SENTENCE_AT_MOST: Final = 240
+"""Bytes, as the next one."""
+_REASON_AT_MOST: Final = 60
+_OUTSTANDING_AT_MOST: Final = 3
 
 
 def refuse_cancel(state: LifecycleState, command: Cancellation) -> Message | None:
     """A repeated cancellation is accepted."""
-    if state.status.ended and state.status is not Status.CANCELLED:
-        return Rejection.TOO_LATE.to_message(subject=state.words.subject, status=state.status)
+    if state.status.has_ended and state.status is not Status.CANCELLED:
+        return Rejection.TOO_LATE.to_message(subject=state.vocabulary.subject, status=state.status)
     return unfit(command.actor, command.reason) or (
         None if command.reason.strip() else Rejection.NO_REASON.to_message()
     )
@@ -61,9 +67,9 @@ def refuse_cancel(state: LifecycleState, command: Cancellation) -> Message | Non
 
 def cancel(state: State, command: Cancellation, now: datetime) -> State:
     """The first cancellation counts."""
-    if state.lifecycle.ending or state.status.ended:
+    if state.lifecycle.ending or state.status.has_ended:
         return state
-    noted_state = state.note(now, EventType.CANCELLATION_ASKED, command.actor, command.reason, said=True)
+    noted_state = state.note(now, EventType.CANCELLATION_ASKED, command.actor, command.reason, is_quote=True)
     return noted_state.close(
         Ending(outcome=Status.CANCELLED, who=command.actor, why=command.reason, told=command.told), now
     )
@@ -77,24 +83,24 @@ def refuse_take(state: LifecycleState, command: Take, subject: Subject) -> Messa
     if subject.notify_all:
         return Rejection.ALL_HEAR.to_message()
     if state.lifecycle.times_taken >= TAKEN_AT_MOST:
-        return Rejection.TAKEN_TOO_OFTEN.to_message(subject=state.words.subject)
+        return Rejection.TAKEN_TOO_OFTEN.to_message(subject=state.vocabulary.subject)
     is_taken = state.lifecycle.taken_by == command.person
     return Rejection.TAKEN_ALREADY.to_message(person=command.person) if is_taken else None
 
 
 def take(state: State, command: Take, now: datetime) -> State:
     times = state.lifecycle.times_taken + 1
-    updated = state.within("lifecycle", taken_by=command.person, times_taken=times)
+    updated = state.update_part("lifecycle", taken_by=command.person, times_taken=times)
     return updated.note(now, EventType.TAKEN, command.person, None)
 
 
-def refuse_remind(state: FollowUpState, command: ReminderNow, now: datetime) -> Message | None:
+def refuse_remind(state: FollowUpState, command: ReminderCommand, now: datetime) -> Message | None:
     if refusal := living_refusal(state) or unfit(command.actor):
         return refusal
     if not state.slots.pending:
         return Rejection.NOBODYS_TURN.to_message()
     if state.clock.stop(StopKind.PAUSE):
-        return Rejection.PAUSED.to_message(subject=state.words.subject)
+        return Rejection.PAUSED.to_message(subject=state.vocabulary.subject)
     people = [signer.person for signer in state.slots.pending]
     notified_at = [
         n.at for n in state.notifications.remembered if n.person in people and n.outcome is NotificationOutcome.ACCEPTED
@@ -104,12 +110,14 @@ def refuse_remind(state: FollowUpState, command: ReminderNow, now: datetime) -> 
     return None
 
 
-def remind(state: Following, command: ReminderNow, now: datetime) -> Following:
+def remind(state: Following, command: ReminderCommand, now: datetime) -> Following:
     """Request a reminder for everyone whose turn it is; a pending one serves later requests too."""
     if state.plan.reminder:
         return state
     number = state.plan.reminders_asked + 1
-    updated = state.within("plan", reminders_asked=number, reminder=AskedReminder(number=number, who=command.actor))
+    updated = state.update_part(
+        "plan", reminders_asked=number, reminder=AskedReminder(number=number, who=command.actor)
+    )
     return updated.note(now, EventType.REMINDER_ASKED, command.actor, None)
 
 
@@ -128,13 +136,13 @@ def delegate(state: Following, command: Delegation, now: datetime) -> Following:
     repetitions = tuple(
         candidate
         for candidate in state.escalations.wanted
-        if candidate.by_hand and candidate.about == reassignment.about
+        if candidate.by_hand and candidate.subject_key == reassignment.subject_key
     )
     if any(repetition.force >= command.force for repetition in repetitions):
         return state
     remaining = tuple(reassignment for reassignment in state.escalations.wanted if reassignment not in repetitions)
-    updated = state.within("escalations", wanted=(*remaining, reassignment))
-    return updated.note(now, EventType.HAND_OVER_ASKED, command.signer, None, about=command.to, by=command.actor)
+    updated = state.update_part("escalations", wanted=(*remaining, reassignment))
+    return updated.note(now, EventType.HAND_OVER_ASKED, command.signer, None, about_id=command.to, sender=command.actor)
 
 
 def refuse_extend(state: LifecycleState, command: Extension, now: datetime) -> Message | None:
@@ -160,10 +168,10 @@ def extend(state: Following, command: Extension, now: datetime) -> Following:
     open_ = tuple(action for action in state.unsent if action.kind in _OF_DUE_DATE)
     updated = state.suppress(open_, Reason.SUPERSEDED, now)
     updated = updated.without_devices(lambda device: device.moment is not None and device.moment.kind in _OF_DUE_DATE)
-    replanned_state = updated.within("plan", due=command.due, revision=state.plan.revision + 1).replan()
+    replanned_state = updated.update_part("plan", due=command.due, revision=state.plan.revision + 1).replan()
     reason = command.reason or None
     return replanned_state.note(
-        now, EventType.DUE_MOVED, command.actor, reason, about=day_words(command.due), said=reason is not None
+        now, EventType.DUE_MOVED, command.actor, reason, about_id=day_words(command.due), is_quote=reason is not None
     )
 
 
@@ -177,7 +185,7 @@ def refuse_pause(state: FollowUpState, command: PauseCommand) -> Message | None:
 def pause(state: Following, command: PauseCommand, now: datetime) -> Following:
     stop = Stop(kind=StopKind.PAUSE, since=now, who=command.actor, says=command.reason)
     paused = state.replace(clock=state.clock.with_stop(stop))
-    return paused.note(now, EventType.PAUSED, command.actor, command.reason or None, said=True)
+    return paused.note(now, EventType.PAUSED, command.actor, command.reason or None, is_quote=True)
 
 
 def refuse_resume(state: FollowUpState, command: Resumption) -> Message | None:
@@ -211,7 +219,7 @@ def reminded_at(state: FollowUpState, person: str, now: datetime) -> datetime | 
     return reminder_instants[-1] if reminder_instants and reminder_instants[-1] > now else None
 
 
-def refuse_snooze(state: FollowUpState, policy: Policy, command: NotNow, now: datetime) -> Message | None:
+def refuse_snooze(state: FollowUpState, policy: Policy, command: SnoozeCommand, now: datetime) -> Message | None:
     if refusal := not_their_turn(state, command.person):
         return refusal
     if not snoozes_left(state, policy, command.person):
@@ -227,44 +235,22 @@ def refuse_snooze(state: FollowUpState, policy: Policy, command: NotNow, now: da
     return (Rejection.AFTER_CLOSING if state.is_overdue(now) else Rejection.AFTER_WARNING).to_message()
 
 
-def snooze(state: Following, command: NotNow, now: datetime) -> Following:
+def snooze(state: Following, command: SnoozeCommand, now: datetime) -> Following:
     """No reminder before then, and one then."""
     number = 1 + sum(snooze.person == command.person for snooze in state.plan.snoozes)
     new_snooze = Snooze(person=command.person, until=command.until, number=number)
-    updated = state.within("plan", snoozes=(*state.plan.snoozes, new_snooze)).replan()
-    return updated.note(now, EventType.SNOOZED, command.person, None, about=day_words(command.until))
+    updated = state.update_part("plan", snoozes=(*state.plan.snoozes, new_snooze)).replan()
+    return updated.note(now, EventType.SNOOZED, command.person, None, about_id=day_words(command.until))
 
 
 def living_refusal(state: LifecycleState) -> Message | None:
-    if state.status.ended:
-        return Rejection.TOO_LATE.to_message(subject=state.words.subject, status=state.status)
+    if state.status.has_ended:
+        return Rejection.TOO_LATE.to_message(subject=state.vocabulary.subject, status=state.status)
     if state.lifecycle.ending is None:
         return None
-    return Rejection.TOO_LATE.to_message(subject=state.words.subject, status=f"being {state.lifecycle.ending.outcome}")
-
-
-def _cannot_give(state: FollowUpState, person: str) -> Message | None:
-    signer = state.slots.of(person)
-    if signer is None:
-        vocabulary = state.words
-        return Rejection.NOT_ASKED.to_message(person=person, awaited=vocabulary.awaited, subject=vocabulary.subject)
-    if signer.replaced:
-        return Rejection.HAS_HANDED_OVER.to_message(person=person)
-    if signer.acted:
-        return Rejection.HAS_ACTED.to_message(person=person, state=signer.state)
-    return None if signer.turn_at else Rejection.NOT_YET_THEIR_TURN.to_message(person=person)
-
-
-def _cannot_take(state: FollowUpState, person: str, requester: str) -> Message | None:
-    if person == requester:
-        return Rejection.ASKED_FOR_IT.to_message(person=person, what=state.words.not_the_owner)
-    if slot := state.slots.of(person):
-        rejection = Rejection.ASKED_BEFORE if slot.replaced else Rejection.ASKED_ALREADY
-        return rejection.to_message(person=person, awaited=state.words.awaited)
-    handed_over = sum(slot.replaced for slot in state.slots.everyone)
-    handed_over += sum(reassignment.by_hand for reassignment in state.escalations.wanted)
-    too_often = Rejection.HANDED_OVER_TOO_OFTEN.to_message(subject=state.words.subject)
-    return too_often if handed_over >= REASSIGNMENTS_AT_MOST else None
+    return Rejection.TOO_LATE.to_message(
+        subject=state.vocabulary.subject, status=f"being {state.lifecycle.ending.outcome}"
+    )
 
 
 def not_their_turn(state: FollowUpState, person: str) -> Message | None:
@@ -285,10 +271,6 @@ def day_words(due: datetime | date) -> str:
     return f"{due.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if isinstance(due, datetime) else due.isoformat()
 
 
-QUESTIONS_AT_MOST: Final = 50
-"""Of one request or task, with what has blocked somebody: all of them are remembered, and shown each time."""
-
-
 def refuse_ask(state: FollowUpState, command: Question) -> Message | None:
     if refusal := not_their_turn(state, command.person):
         return refusal
@@ -306,7 +288,7 @@ def ask(state: Following, command: Question, now: datetime) -> Following:
     """Stop the clocks until the requester answers or the policy's time for it is over."""
     number = state.questions.next_number
     updated = ask_of(state, command.person, command.text, now)
-    return updated.note(now, EventType.QUESTION_ASKED, command.person, None, about=number)
+    return updated.note(now, EventType.QUESTION_ASKED, command.person, None, about_id=number)
 
 
 def ask_of(state: Following, person: str, text: str, now: datetime, *, blocks: bool = False) -> Following:
@@ -314,7 +296,7 @@ def ask_of(state: Following, person: str, text: str, now: datetime, *, blocks: b
     number = state.questions.next_number
     question = AskedQuestion(number=number, person=person, text=text.strip(), at=now, blocks=blocks)
     stop = Stop(kind=StopKind.QUESTION, since=now, who=person)
-    updated = state.replace(questions=state.questions.asked(question)).replan()
+    updated = state.replace(questions=state.questions.add_question(question)).replan()
     return updated.replace(clock=updated.clock.with_stop(stop))
 
 
@@ -324,7 +306,7 @@ def refuse_answer(state: FollowUpState, command: Answer, *, blocks: bool = False
         return refusal
     question = state.questions.open(state.slots)
     if question is None or question.blocks is not blocks:
-        return (Rejection.NOT_BLOCKED if blocks else Rejection.NO_QUESTION).to_message(subject=state.words.subject)
+        return (Rejection.NOT_BLOCKED if blocks else Rejection.NO_QUESTION).to_message(subject=state.vocabulary.subject)
     return reason_fault(command.text, "the note") if blocks else text_fault(command.text, "the answer")
 
 
@@ -338,13 +320,7 @@ def answer(state: Following, command: Answer, now: datetime) -> Following:
     updated = updated.replace(questions=state.questions.answered(question.number, command.text.strip())).replan()
     updated = updated.go_on(StopKind.QUESTION, now)
     event_type = EventType.UNBLOCKED if question.blocks else EventType.QUESTION_ANSWERED
-    return updated.note(now, event_type, command.actor, None, about=question.number)
-
-
-_SENTENCE_AT_MOST: Final = 240
-"""Bytes, as the next one."""
-_REASON_AT_MOST: Final = 60
-_OUTSTANDING_AT_MOST: Final = 3
+    return updated.note(now, event_type, command.actor, None, about_id=question.number)
 
 
 class ReceiptView(Protocol):
@@ -355,7 +331,7 @@ class ReceiptView(Protocol):
         """The state in one sentence."""
 
     @property
-    def next(self) -> Next | None:
+    def next(self) -> NextAction | None:
         """What happens next."""
 
 
@@ -375,13 +351,80 @@ def recorded(state: State, id: str, command: AnyCommand, now: datetime) -> State
         at=now,
         by=command.sender,
         state=receipts.OperationState.OPEN if to_do else receipts.OperationState.DONE,
-        says=to_do or _done(state, command),
-        about=_about(command),
+        says=to_do or _describe_result(state, command),
+        about=_read_subject_id(command),
     )
     return state.replace(commands=state.commands.record(operation))
 
 
-def _about(command: AnyCommand) -> str:
+def update_id() -> str:
+    """The id of the update that is being handled."""
+    info = workflow.current_update_info()
+    if info is None:
+        raise RuntimeError("commands come by updates only")
+    return info.id
+
+
+def refused(operations: CommandLog, id: str, command: AnyCommand, refusal: Message | None) -> Message | None:
+    """Why a command is refused, else None; a repetition of an accepted one passes, unless its content differs."""
+    operation = operations.find_operation(id)
+    if operation is not None:
+        return None if operation.digest == receipts.digest_of(command) else receipts.OTHER_CONTENT
+    if fault := refusal or _unfit(command):
+        return fault
+    return (
+        None
+        if len(id.encode()) <= receipts.ID_AT_MOST
+        else Rejection.OP_TOO_LONG.to_message(op=id[: receipts.ID_AT_MOST])
+    )
+
+
+def receipt(state: LifecycleState, view: ReceiptView, operation: receipts.Operation) -> receipts.Receipt:
+    """The receipt of an operation: its state and the request's."""
+    waiting = state.commands.open
+    return receipts.Receipt(
+        id=state.id,
+        status=state.current_status,
+        op=operation.id.removeprefix(f"{operation.what}-"),
+        says=clipped(view.says, _SENTENCE_AT_MOST),
+        state=operation.state,
+        detail=operation.detail,
+        refusal=operation.refusal,
+        digest=operation.digest,
+        next=_short(view.next) if view.next else None,
+        outstanding=tuple(
+            receipts.OutstandingCommand(what=operation.what, since=operation.at.replace(microsecond=0))
+            for operation in waiting[:_OUTSTANDING_AT_MOST]
+        ),
+        further=len(waiting[_OUTSTANDING_AT_MOST:]),
+    )
+
+
+def _cannot_give(state: FollowUpState, person: str) -> Message | None:
+    signer = state.slots.find(person)
+    if signer is None:
+        vocabulary = state.vocabulary
+        return Rejection.NOT_ASKED.to_message(person=person, awaited=vocabulary.awaited, subject=vocabulary.subject)
+    if signer.replaced:
+        return Rejection.HAS_HANDED_OVER.to_message(person=person)
+    if signer.acted:
+        return Rejection.HAS_ACTED.to_message(person=person, state=signer.state)
+    return None if signer.turn_at else Rejection.NOT_YET_THEIR_TURN.to_message(person=person)
+
+
+def _cannot_take(state: FollowUpState, person: str, requester: str) -> Message | None:
+    if person == requester:
+        return Rejection.ASKED_FOR_IT.to_message(person=person, what=state.vocabulary.not_the_owner)
+    if slot := state.slots.find(person):
+        rejection = Rejection.ASKED_BEFORE if slot.replaced else Rejection.ASKED_ALREADY
+        return rejection.to_message(person=person, awaited=state.vocabulary.awaited)
+    handed_over = sum(slot.replaced for slot in state.slots.everyone)
+    handed_over += sum(reassignment.by_hand for reassignment in state.escalations.wanted)
+    too_often = Rejection.HANDED_OVER_TOO_OFTEN.to_message(subject=state.vocabulary.subject)
+    return too_often if handed_over >= REASSIGNMENTS_AT_MOST else None
+
+
+def _read_subject_id(command: AnyCommand) -> str:
     match command:
         case Delegation():
             return handing_over(command.signer, command.to)
@@ -395,45 +438,23 @@ def _about(command: AnyCommand) -> str:
 def _to_do(state: LifecycleState, command: AnyCommand) -> str | None:
     match command:
         case Cancellation():
-            return None if state.status.ended else state.words.cancelling
+            return None if state.status.has_ended else state.vocabulary.cancelling
         case Exemption() | Retry() if isinstance(state, FollowUpState):
             return None
         case Extension():
             pending = PENDING[EXTEND].format(due=day_words(command.due))
             return pending if state.is_extended_later else None
     pending = PENDING.get(UPDATES[type(command)], "")
-    return pending.format(about=_about(command)) or None
+    return pending.format(about=_read_subject_id(command)) or None
 
 
-def _done(state: LifecycleState, command: AnyCommand) -> str:
+def _describe_result(state: LifecycleState, command: AnyCommand) -> str:
     match command:
         case Cancellation():
             return state.status
         case Extension():
             return f"due {day_words(command.due)}"
     return state.timeline.entries[-1].what
-
-
-def update_id() -> str:
-    """The id of the update that is being handled."""
-    info = workflow.current_update_info()
-    if info is None:
-        raise RuntimeError("commands come by updates only")
-    return info.id
-
-
-def refused(operations: CommandLog, id: str, command: AnyCommand, refusal: Message | None) -> Message | None:
-    """Why a command is refused, else None; a repetition of an accepted one passes, unless its content differs."""
-    operation = operations.of(id)
-    if operation is not None:
-        return None if operation.digest == receipts.digest_of(command) else receipts.OTHER_CONTENT
-    if fault := refusal or _unfit(command):
-        return fault
-    return (
-        None
-        if len(id.encode()) <= receipts.ID_AT_MOST
-        else Rejection.OP_TOO_LONG.to_message(op=id[: receipts.ID_AT_MOST])
-    )
 
 
 def _unfit(command: AnyCommand) -> Message | None:
@@ -452,27 +473,6 @@ def _unfit_names(names: tuple[str, ...], field: str) -> Message | None:
     return next(filter(None, (name_fault(name, field) for name in names)), None)
 
 
-def receipt(state: LifecycleState, view: ReceiptView, operation: receipts.Operation) -> receipts.Receipt:
-    """The receipt of an operation: its state and the request's."""
-    waiting = state.commands.open
-    return receipts.Receipt(
-        id=state.id,
-        status=state.current_status,
-        op=operation.id.removeprefix(f"{operation.what}-"),
-        says=clipped(view.says, _SENTENCE_AT_MOST),
-        state=operation.state,
-        detail=operation.detail,
-        refusal=operation.refusal,
-        digest=operation.digest,
-        next=_short(view.next) if view.next else None,
-        outstanding=tuple(
-            receipts.Outstanding(what=operation.what, since=operation.at.replace(microsecond=0))
-            for operation in waiting[:_OUTSTANDING_AT_MOST]
-        ),
-        further=len(waiting[_OUTSTANDING_AT_MOST:]),
-    )
-
-
-def _short(following: Next) -> Next:
+def _short(following: NextAction) -> NextAction:
     due_at = following.at.replace(microsecond=0) if following.at else None
     return following.replace(at=due_at, why=clipped(following.why, _REASON_AT_MOST))

@@ -30,7 +30,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.ports import Handoff
 
 
-async def hand_off(owner: LifecycleWorkflow[State], over: Condition = lambda: True) -> None:
+BACKGROUND: Final = "background"
+"""The task that hands escalations off."""
+
+
+async def hand_off(owner: LifecycleWorkflow[State], is_over: Condition = lambda: True) -> None:
     """Call every target until each is done or dead; the timers are the workflow's own, so the outbox knows every
     attempt. Replays are taken until `over` as well.
 
@@ -42,8 +46,10 @@ async def hand_off(owner: LifecycleWorkflow[State], over: Condition = lambda: Tr
     await _store_record(owner)
     # Includes workflows that subscribed meanwhile.
     owner.state = open_hand_off(owner.request, owner.state)
-    while (due_at := owner.state.outbox.open_at(workflow.now())) is not None or not over():
-        await owner.calls.until(due_at, "hand-off again", unless=lambda: _either(due_sooner(owner), over))
+    while (due_at := owner.state.outbox.open_at(workflow.now())) is not None or not is_over():
+        await owner.calls.wait_until(
+            due_at, "hand-off again", unless=lambda: _join_conditions(due_sooner(owner), is_over)
+        )
         now = workflow.now()
         if not owner.state.outbox.is_due(now):
             continue
@@ -54,7 +60,7 @@ async def hand_off(owner: LifecycleWorkflow[State], over: Condition = lambda: Tr
             # The amendment has the same instant.
             updated = handed_off(owner.subject, owner.state, report.results, now)
             outbox = remembered(updated.outbox, batch, report, now)
-            owner.state = updated.within("lifecycle", recorded=True).replace(outbox=outbox).paged(batch.page)
+            owner.state = updated.update_part("lifecycle", recorded=True).replace(outbox=outbox).paged(batch.page)
     owner.publish()
 
 
@@ -62,44 +68,6 @@ def due_sooner(owner: LifecycleWorkflow[State]) -> Condition:
     """A condition: a hand-off is due sooner than before."""
     former_instant = owner.state.outbox.next_at
     return lambda: owner.state.outbox.next_at != former_instant
-
-
-def _either(condition: Condition, change: Condition) -> Condition:
-    """One is true, or the other has become so."""
-    former_value = change()
-    return lambda: condition() or change() != former_value
-
-
-async def _store_pages(owner: LifecycleWorkflow[State]) -> None:
-    """Store the pages that do not fit into the batch with the record."""
-    while len(owner.state.notifications.leaving) > LINES_AT_MOST:
-        batch = page_batch(owner.subject, owner.settled(), owner.state)
-        if await owner.calls.call(Handoff.hand_off, batch, options.HAND_OFF, "store the notification log") is not None:
-            owner.state = owner.state.paged(batch.page)
-
-
-async def _store_record(owner: LifecycleWorkflow[State]) -> None:
-    if not (owner.state.lifecycle.recorded or owner.state.outbox.opened):
-        batch = _with_record(owner, page_batch(owner.subject, owner.settled(), owner.state))
-        if await owner.calls.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the record") is not None:
-            owner.state = owner.state.within("lifecycle", recorded=True).paged(batch.page)
-
-
-def _with_record(owner: LifecycleWorkflow[State], batch: HandoffBatch) -> HandoffBatch:
-    """The batch with the settled record, unless that is stored already."""
-    record = settled_record(owner.request, owner.state, first_run_id(), owner.shown)
-    if record is None:
-        return batch
-    return batch.replace(
-        record=record.replace(origin=workflow.memo_value(MEMO_ORIGIN, None, type_hint=str)),
-        document=owner.state.document_id,
-        targets=owner.state.outbox.targets,
-        escalated=tuple(target for target in owner.request.policy.handoff if ESCALATED in target.on),
-    )
-
-
-BACKGROUND: Final = "background"
-"""The task that hands escalations off."""
 
 
 class BackgroundHandOff(Generic[Following]):
@@ -158,6 +126,40 @@ class BackgroundHandOff(Generic[Following]):
             await workflow.wait_condition(due_sooner(self._owner), timeout=pause, timeout_summary=summary)
         except TimeoutError:
             pass
+
+
+def _join_conditions(condition: Condition, change: Condition) -> Condition:
+    """One is true, or the other has become so."""
+    former_value = change()
+    return lambda: condition() or change() != former_value
+
+
+async def _store_pages(owner: LifecycleWorkflow[State]) -> None:
+    """Store the pages that do not fit into the batch with the record."""
+    while len(owner.state.notifications.leaving) > LINES_AT_MOST:
+        batch = page_batch(owner.subject, owner.settled(), owner.state)
+        if await owner.calls.call(Handoff.hand_off, batch, options.HAND_OFF, "store the notification log") is not None:
+            owner.state = owner.state.paged(batch.page)
+
+
+async def _store_record(owner: LifecycleWorkflow[State]) -> None:
+    if not (owner.state.lifecycle.recorded or owner.state.outbox.opened):
+        batch = _with_record(owner, page_batch(owner.subject, owner.settled(), owner.state))
+        if await owner.calls.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the record") is not None:
+            owner.state = owner.state.update_part("lifecycle", recorded=True).paged(batch.page)
+
+
+def _with_record(owner: LifecycleWorkflow[State], batch: HandoffBatch) -> HandoffBatch:
+    """The batch with the settled record, unless that is stored already."""
+    record = settled_record(owner.request, owner.state, first_run_id(), owner.build_view)
+    if record is None:
+        return batch
+    return batch.replace(
+        record=record.replace(origin=workflow.memo_value(MEMO_ORIGIN, None, type_hint=str)),
+        document=owner.state.document_id,
+        targets=owner.state.outbox.targets,
+        escalated=tuple(target for target in owner.request.policy.handoff if ESCALATED in target.on),
+    )
 
 
 async def _call(batch: HandoffBatch) -> HandoffReport:

@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.state import State
     from workflows.follow_up.view import details, publish
     from workflows.model.commands import AnyCommand, Cancellation, Replay, Subscription, Take, Unsubscription
-    from workflows.model.hand_off import AnyEnded, HandOffNow
+    from workflows.model.hand_off import AnyEnded, ImmediateHandOff
     from workflows.model.messages import Message
     from workflows.model.receipts import Receipt
     from workflows.model.subject import Subject
@@ -82,12 +82,12 @@ class LifecycleWorkflow(ABC, Generic[State]):
         """The facts to hand off."""
 
     @abstractmethod
-    def shown(self, state: State, now: datetime) -> Shown:
+    def build_view(self, state: State, now: datetime) -> Shown:
         """The view of this state at an instant."""
 
     @workflow.query(name=OPERATION, description="What became of an update, by its id; nothing when it is forgotten")
     def operation(self, id: str) -> Receipt | None:
-        operation = self.state.commands.of(id)
+        operation = self.state.commands.find_operation(id)
         return receipt(self.state, self.show(), operation) if operation else None
 
     @command_update(name=CANCEL, description="End it. What people have done by then stays done")
@@ -116,7 +116,7 @@ class LifecycleWorkflow(ABC, Generic[State]):
         return self.accept(record.ask, command)
 
     @workflow.signal(name=HAND_OFF_NOW, description="Try targets at once that would be tried later")
-    def hand_off_now(self, hand_off_request: HandOffNow) -> None:
+    def hand_off_now(self, hand_off_request: ImmediateHandOff) -> None:
         outbox = self.state.outbox.hurried(hand_off_request.target, workflow.now())
         if outbox is not self.state.outbox:
             self.state = self.state.replace(outbox=outbox)
@@ -144,7 +144,7 @@ class LifecycleWorkflow(ABC, Generic[State]):
     def accept(self, carry_out: Callable[[State, OneCommand, datetime], State], command: OneCommand) -> Receipt:
         """Record a command's effect on the state, once per update id: the server forgets the ids at continue-as-new."""
         id, now = update_id(), workflow.now()
-        if self.state.commands.of(id) is None:
+        if self.state.commands.find_operation(id) is None:
             changed = attributed(carry_out(self.state, command, now), self.state, command)
             self.state = recorded(changed, id, command, now)
         accepted = self.operation(id)
@@ -154,7 +154,7 @@ class LifecycleWorkflow(ABC, Generic[State]):
 
     def publish(self) -> None:
         """Bring search attributes and Web UI details up to date."""
-        view = self.shown(self.state, workflow.now())
+        view = self.build_view(self.state, workflow.now())
         publish(self.state, view, self.details(view))
 
     def details(self, view: Shown) -> str:

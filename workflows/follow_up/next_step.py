@@ -60,19 +60,19 @@ class AskAgain:
 class GoOn:
     """Restart the clocks although the question was not answered."""
 
-    moment: ScheduledAction
+    action: ScheduledAction
 
 
 @dataclass(frozen=True)
 class Expire:
-    moment: ScheduledAction
+    action: ScheduledAction
 
 
 @dataclass(frozen=True)
 class Wait:
     """Nothing is due before `moment`; None when nothing is planned."""
 
-    moment: ScheduledAction | None
+    action: ScheduledAction | None
 
 
 Step = Remind | Escalate | AskAgain | GoOn | Expire | Wait
@@ -88,9 +88,9 @@ def next_step(schedule: Schedule, state: FollowUpState, now: datetime) -> Step:
     written = frozenset(
         line.person for line in state.notifications.remembered if line.reached and line.channel is not Channel.PUSH
     )
-    logged_keys = state.notifications.known
+    logged_keys = state.notifications.logged_keys
     ahead = [
-        _held(action, schedule, state, now)
+        _postpone_held(action, schedule, state, now)
         for action in schedule.actions
         if _is_open(action, pending, escalated, written)
         and _is_time(action, state)
@@ -114,7 +114,7 @@ def next_step(schedule: Schedule, state: FollowUpState, now: datetime) -> Step:
 def is_used_up(schedule: Schedule, state: FollowUpState) -> bool:
     """Whether a pending person's planned reminders are all logged, and more are to be planned."""
     waiting = {unplanned.person for unplanned in schedule.more} & {signer.person for signer in state.slots.pending}
-    logged_keys = state.notifications.known
+    logged_keys = state.notifications.logged_keys
     unfinished_people = {
         action.person
         for action in schedule.actions
@@ -141,6 +141,114 @@ def is_overtaken(step: Step, state: FollowUpState, now: datetime) -> bool:
             return any(now - line.at < APART for line in lines)
         case _:
             return False
+
+
+@dataclass(frozen=True)
+class ReassignSlot:
+    reassignment: Reassignment
+
+
+@dataclass(frozen=True)
+class PlanSchedule:
+    pass
+
+
+@dataclass(frozen=True)
+class Pause:
+    stop: Stop
+
+
+@dataclass(frozen=True)
+class Announce:
+    notices: tuple[NotificationOrder, ...]
+
+
+@dataclass(frozen=True)
+class ImmediateReminder:
+    pass
+
+
+@dataclass(frozen=True)
+class RetryDevices:
+    devices: tuple[PendingDevice, ...]
+
+
+Move = Precondition | ReassignSlot | PlanSchedule | Pause | Announce | ImmediateReminder | RetryDevices | Step
+
+
+def next_action(state: FollowUpState, announcement: tuple[NotificationOrder, ...], now: datetime) -> Move:
+    """The first move at `now`; total: at least a wait."""
+    return next(moves(state, announcement, now))
+
+
+def moves(state: FollowUpState, announcement: tuple[NotificationOrder, ...], now: datetime) -> Iterator[Move]:
+    """All moves due at `now`, in order: act on the known, announce events, follow the schedule, retry devices."""
+    due = tuple(order for order in announcement if not state.is_held(order, now))
+    for move in before_the_agenda(state, due):
+        if not (isinstance(move, ImmediateReminder) and is_reminder_held_back(state, now)):
+            yield move
+    if state.plan.schedule is not None:
+        step = next_step(state.plan.schedule, state, now)
+        if isinstance(step, Wait) and (devices := state.retries(now)):
+            yield RetryDevices(devices)
+        yield step
+
+
+def list_requested_reminders(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...]:
+    reminder = state.plan.reminder
+    if reminder is None:
+        return ()
+    stage = notification_types.reminder_by_hand(reminder.number)
+    reasons = (PlanReason.REQUESTED.to_message(person=reminder.who),)
+    return tuple(
+        ScheduledAction(
+            at=now, kind=ActionType.REMIND, stage=stage, person=signer.person, to=signer.person, reasons=reasons
+        )
+        for signer in state.slots.pending
+        if (stage, signer.person) not in state.notifications.stages
+    )
+
+
+def select_sendable_reminders(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...]:
+    """Those of the requested reminders that no recent mail holds back."""
+    return tuple(
+        action
+        for action in list_requested_reminders(state, now)
+        if not state.notifications.waits_for_mail(action.to, now)
+    )
+
+
+def is_reminder_held_back(state: FollowUpState, now: datetime) -> bool:
+    """Whether a recent mail holds back all requested reminders that are left."""
+    return bool(list_requested_reminders(state, now)) and not select_sendable_reminders(state, now)
+
+
+def before_the_agenda(state: FollowUpState, announcement: tuple[NotificationOrder, ...] = ()) -> Iterator[Move]:
+    """The moves that precede the schedule; none waits for an instant."""
+    yield from state.preconditions()
+    yield from map(ReassignSlot, state.escalations.wanted)
+    if state.plan.schedule is None or is_used_up(state.plan.schedule, state):
+        yield PlanSchedule()
+    if stop := state.clock.stop(StopKind.PAUSE):
+        yield Pause(stop)
+    if announcement:
+        yield Announce(announcement)
+    if state.plan.reminder:
+        yield ImmediateReminder()
+
+
+def next_moment(state: FollowUpState, now: datetime) -> ScheduledAction | None:
+    """The next scheduled action that people notice; None when nothing more is planned."""
+    if state.plan.schedule is None:
+        return None
+    match next_step(state.plan.schedule, state, now):
+        case Wait(action) | Expire(action) | GoOn(action):
+            return action
+        case Remind((), caught_up, too_soon):
+            # This step notifies nobody: look at the one after it.
+            return next_moment(state.left_out(caught_up, too_soon, now), now)
+        case Remind(moments) | Escalate(moments) | AskAgain(moments):
+            return min(moments, key=lambda action: action.at)
 
 
 def _heard_since_the_plan(action: ScheduledAction, state: FollowUpState) -> list[Notification]:
@@ -184,7 +292,7 @@ def _is_open(
             return action.person in pending
 
 
-def _held(action: ScheduledAction, schedule: Schedule, state: FollowUpState, now: datetime) -> ScheduledAction:
+def _postpone_held(action: ScheduledAction, schedule: Schedule, state: FollowUpState, now: datetime) -> ScheduledAction:
     if action.kind is ActionType.EXPIRE:
         return _waiting_for_the_last_word(action, schedule, state)
     retry_instants = [postponement.until for postponement in state.plan.postponed if postponement.person == action.to]
@@ -275,111 +383,3 @@ def _says_enough(line: Notification, nudge: ScheduledAction) -> bool:
     if nudge.kind is not ActionType.WARN:
         return True
     return notification_types.is_warning(line.stage) and notification_types.of_one_due_date(line.stage, nudge.stage)
-
-
-@dataclass(frozen=True)
-class ReassignSlot:
-    wanted: Reassignment
-
-
-@dataclass(frozen=True)
-class PlanSchedule:
-    pass
-
-
-@dataclass(frozen=True)
-class Paused:
-    stop: Stop
-
-
-@dataclass(frozen=True)
-class Announce:
-    notices: tuple[NotificationOrder, ...]
-
-
-@dataclass(frozen=True)
-class RemindNow:
-    pass
-
-
-@dataclass(frozen=True)
-class RetryDevices:
-    devices: tuple[PendingDevice, ...]
-
-
-Move = Precondition | ReassignSlot | PlanSchedule | Paused | Announce | RemindNow | RetryDevices | Step
-
-
-def next_action(state: FollowUpState, announcement: tuple[NotificationOrder, ...], now: datetime) -> Move:
-    """The first move at `now`; total: at least a wait."""
-    return next(moves(state, announcement, now))
-
-
-def moves(state: FollowUpState, announcement: tuple[NotificationOrder, ...], now: datetime) -> Iterator[Move]:
-    """All moves due at `now`, in order: act on the known, announce events, follow the schedule, retry devices."""
-    due = tuple(order for order in announcement if not state.is_held(order, now))
-    for move in before_the_agenda(state, due):
-        if not (isinstance(move, RemindNow) and is_reminder_held_back(state, now)):
-            yield move
-    if state.plan.schedule is not None:
-        step = next_step(state.plan.schedule, state, now)
-        if isinstance(step, Wait) and (devices := state.retries(now)):
-            yield RetryDevices(devices)
-        yield step
-
-
-def list_requested_reminders(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...]:
-    reminder = state.plan.reminder
-    if reminder is None:
-        return ()
-    stage = notification_types.reminder_by_hand(reminder.number)
-    reasons = (PlanReason.REQUESTED.to_message(person=reminder.who),)
-    return tuple(
-        ScheduledAction(
-            at=now, kind=ActionType.REMIND, stage=stage, person=signer.person, to=signer.person, reasons=reasons
-        )
-        for signer in state.slots.pending
-        if (stage, signer.person) not in state.notifications.stages
-    )
-
-
-def select_sendable_reminders(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...]:
-    """Those of the requested reminders that no recent mail holds back."""
-    return tuple(
-        action
-        for action in list_requested_reminders(state, now)
-        if not state.notifications.waits_for_mail(action.to, now)
-    )
-
-
-def is_reminder_held_back(state: FollowUpState, now: datetime) -> bool:
-    """Whether a recent mail holds back all requested reminders that are left."""
-    return bool(list_requested_reminders(state, now)) and not select_sendable_reminders(state, now)
-
-
-def before_the_agenda(state: FollowUpState, announcement: tuple[NotificationOrder, ...] = ()) -> Iterator[Move]:
-    """The moves that precede the schedule; none waits for an instant."""
-    yield from state.preconditions()
-    yield from map(ReassignSlot, state.escalations.wanted)
-    if state.plan.schedule is None or is_used_up(state.plan.schedule, state):
-        yield PlanSchedule()
-    if stop := state.clock.stop(StopKind.PAUSE):
-        yield Paused(stop)
-    if announcement:
-        yield Announce(announcement)
-    if state.plan.reminder:
-        yield RemindNow()
-
-
-def next_moment(state: FollowUpState, now: datetime) -> ScheduledAction | None:
-    """The next scheduled action that people notice; None when nothing more is planned."""
-    if state.plan.schedule is None:
-        return None
-    match next_step(state.plan.schedule, state, now):
-        case Wait(action) | Expire(action) | GoOn(action):
-            return action
-        case Remind((), caught_up, too_soon):
-            # This step notifies nobody: look at the one after it.
-            return next_moment(state.left_out(caught_up, too_soon, now), now)
-        case Remind(moments) | Escalate(moments) | AskAgain(moments):
-            return min(moments, key=lambda action: action.at)

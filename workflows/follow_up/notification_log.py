@@ -15,8 +15,8 @@ from workflows.follow_up.options import DEVICE_RETRY_PAUSES, wait_asked_for
 from workflows.model.base import Model
 from workflows.model.notifications import (
     Channel,
-    Delivered,
     DeliveryReport,
+    DeliveryResult,
     HeldBack,
     NoticeAction,
     Notification,
@@ -31,8 +31,9 @@ LINES_AT_MOST: Final = 200
 """Lines, and timeline entries, in the state."""
 _KEPT: Final = LINES_AT_MOST // 2
 """Lines kept when others leave, so that they leave by the hundred."""
-
 _Series: TypeAlias = tuple[str, str, str]
+PENDING_DEVICES_AT_MOST: Final = 100
+"""Notifications with devices to retry; older ones are given up."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,6 @@ class LogEntry:
             return True
         series, number = _place_of(key)
         return number <= self.last.get(series, -1)
-
-
-PENDING_DEVICES_AT_MOST: Final = 100
-"""Notifications with devices to retry; older ones are given up."""
 
 
 class PendingDevice(Model):
@@ -94,21 +91,24 @@ class PendingDevices(Model):
         """When the next later one is due."""
         return min((device.at for device in self.entries if now < device.at), default=None)
 
-    def tried(
-        self, tried: Iterable[PendingDevice], lines: Iterable[Delivered], still_open: Iterable[PendingDevice]
+    def record_attempts(
+        self,
+        attempted_devices: Iterable[PendingDevice],
+        lines: Iterable[DeliveryResult],
+        still_open: Iterable[PendingDevice],
     ) -> Self:
         """After `tried`, of which some have `lines` and some are `still_open`."""
-        keys = {device.key for device in tried}
+        keys = {device.key for device in attempted_devices}
         stage_by_person = {line.person: line.stage for line in lines if line.key in keys}
-        return self.without(lambda device: device.key in keys or _is_replaced(device.notice, stage_by_person))._with(
-            still_open
-        )
+        return self.drop(
+            lambda device: device.key in keys or _is_replaced(device.notice, stage_by_person)
+        )._add_devices(still_open)
 
-    def without(self, is_dropped: Callable[[PendingDevice], bool]) -> Self:
+    def drop(self, is_dropped: Callable[[PendingDevice], bool]) -> Self:
         entries = tuple(device for device in self.entries if not is_dropped(device))
         return self if len(entries) == len(self.entries) else self.replace(entries=entries)
 
-    def _with(self, devices: Iterable[PendingDevice]) -> Self:
+    def _add_devices(self, devices: Iterable[PendingDevice]) -> Self:
         added = tuple(devices)
         return self.replace(entries=(*self.entries, *added)[-PENDING_DEVICES_AT_MOST:]) if added else self
 
@@ -142,7 +142,7 @@ class NotificationLog(Model):
         return frozenset((line.stage, line.person) for line in self.remembered)
 
     @property
-    def shown(self) -> tuple[Notification, ...]:
+    def last_shown(self) -> tuple[Notification, ...]:
         """The last notification that each person's phone shows, unless withdrawn."""
         shown_outcomes = (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
         last = {line.person: line for line in self.remembered if line.outcome in shown_outcomes}
@@ -173,11 +173,11 @@ class NotificationLog(Model):
         return min((notification.until for notification in self.held if now < notification.until), default=None)
 
     @property
-    def known(self) -> LogEntry:
+    def logged_keys(self) -> LogEntry:
         last = {_series_of(mark): _place_of(mark.key)[1] for mark in self.marks}
         return LogEntry(frozenset(line.key for line in self.leaving + self.lines), last)
 
-    def with_lines(self, lines: Iterable[Delivered], now: datetime) -> Self:
+    def with_lines(self, lines: Iterable[DeliveryResult], now: datetime) -> Self:
         """After these results; a later result of one key completes the earlier line."""
         by_key = {line.key: line for line in self.lines}
         for line in lines:
@@ -203,7 +203,7 @@ class NotificationLog(Model):
         """Whether a recent mail holds back the notifications of a person."""
         return any(line.person == person and line.holds_all and now < line.until for line in self.held)
 
-    def without(self, keys: frozenset[str]) -> Self:
+    def drop_keys(self, keys: frozenset[str]) -> Self:
         """Without failed lines of these keys: they are sent again."""
         return self.replace(
             lines=tuple(
@@ -216,10 +216,10 @@ class NotificationLog(Model):
 
     def put_away(self) -> Self:
         """Without lines, which leave for the store; what was to be withdrawn still is."""
-        withdrawals = self.devices.without(lambda device: device.notice.action is not NoticeAction.WITHDRAW)
+        withdrawals = self.devices.drop(lambda device: device.notice.action is not NoticeAction.WITHDRAW)
         return self.replace(lines=(), marks=(), held=(), devices=withdrawals, leaving=self.leaving + self.lines)
 
-    def leaving_with(self, lines: Iterable[Delivered], now: datetime) -> Self:
+    def leaving_with(self, lines: Iterable[DeliveryResult], now: datetime) -> Self:
         """With results of before that go to the store at once."""
         late = tuple(Notification(**dict(line), at=now) for line in lines)
         return self.replace(leaving=self.leaving + late) if late else self
@@ -231,6 +231,48 @@ class NotificationLog(Model):
         rested_on = (line.replace(devices=()) for line in leaving if not notification_types.is_handed_off(line.stage))
         marks = {_series_of(line): line for line in (*self.marks, *rested_on)}
         return self.replace(lines=lines, marks=tuple(marks.values()), leaving=self.leaving + leaving)
+
+
+def suppressed(request: str, moments: Iterable[ScheduledAction], reason: Reason) -> tuple[DeliveryResult, ...]:
+    """Lines for planned notifications that are not sent; the planner's reason takes precedence over `reason`."""
+    return tuple(
+        DeliveryResult(
+            key=key_of(request, action),
+            stage=action.stage,
+            person=action.to,
+            channel=Channel.PUSH,
+            outcome=NotificationOutcome.SUPPRESSED,
+            why=action.suppressed or reason,
+        )
+        for action in moments
+        if action.kind.tells
+    )
+
+
+def key_of(request: str, action: ScheduledAction) -> str:
+    if action.kind is ActionType.ESCALATE:
+        return alert_key(request, action.stage, action.to, action.person)
+    return notice_key(request, action.stage, action.to)
+
+
+def explained(lines: tuple[DeliveryResult, ...], moments: tuple[ScheduledAction, ...]) -> tuple[DeliveryResult, ...]:
+    """The delivered lines, with the plan's reason where the delivery gave none."""
+    return tuple(line.replace(why=line.why or _planned_because(line, moments)) for line in lines)
+
+
+def left_open(
+    attempts: Iterable[PendingDevice], report: DeliveryReport | None, now: datetime
+) -> Iterator[PendingDevice]:
+    """What is retried, and when; the report is None if the call failed."""
+    lines = {line.key: line for line in report.delivered} if report else {}
+    for attempt in attempts:
+        if report is None or attempt.key in report.open_notices:
+            devices = attempt.devices
+        else:
+            devices = _devices_to_retry(lines.get(attempt.key), report.open_devices)
+        if devices and attempt.tries < len(DEVICE_RETRY_PAUSES):
+            retry_at = now + max(DEVICE_RETRY_PAUSES[attempt.tries], _requested_wait(report, devices))
+            yield attempt.replace(devices=devices, tries=attempt.tries + 1, at=retry_at)
 
 
 def _series_of(line: Notification) -> _Series:
@@ -251,39 +293,12 @@ def _place_of(key: str) -> tuple[_Series, int]:
     return (series, person, subject_ids[0] if subject_ids else ""), number
 
 
-def suppressed(request: str, moments: Iterable[ScheduledAction], reason: Reason) -> tuple[Delivered, ...]:
-    """Lines for planned notifications that are not sent; the planner's reason takes precedence over `reason`."""
-    return tuple(
-        Delivered(
-            key=key_of(request, action),
-            stage=action.stage,
-            person=action.to,
-            channel=Channel.PUSH,
-            outcome=NotificationOutcome.SUPPRESSED,
-            why=action.suppressed or reason,
-        )
-        for action in moments
-        if action.kind.tells
-    )
-
-
-def key_of(request: str, action: ScheduledAction) -> str:
-    if action.kind is ActionType.ESCALATE:
-        return alert_key(request, action.stage, action.to, action.person)
-    return notice_key(request, action.stage, action.to)
-
-
-def explained(lines: tuple[Delivered, ...], moments: tuple[ScheduledAction, ...]) -> tuple[Delivered, ...]:
-    """The delivered lines, with the plan's reason where the delivery gave none."""
-    return tuple(line.replace(why=line.why or _planned_because(line, moments)) for line in lines)
-
-
-def _planned_because(line: Delivered, moments: tuple[ScheduledAction, ...]) -> str | None:
+def _planned_because(line: DeliveryResult, moments: tuple[ScheduledAction, ...]) -> str | None:
     request = line.key.partition("/")[0]
-    return next((action.why for action in moments if key_of(request, action) == line.key), None)
+    return next((action.reason_text for action in moments if key_of(request, action) == line.key), None)
 
 
-def _completed(earlier: Delivered | None, later: Delivered) -> Delivered:
+def _completed(earlier: DeliveryResult | None, later: DeliveryResult) -> DeliveryResult:
     if earlier is None:
         return later
     devices = {result.device: result for result in (*earlier.devices, *later.devices)}
@@ -293,22 +308,7 @@ def _completed(earlier: Delivered | None, later: Delivered) -> Delivered:
     )
 
 
-def left_open(
-    attempts: Iterable[PendingDevice], report: DeliveryReport | None, now: datetime
-) -> Iterator[PendingDevice]:
-    """What is retried, and when; the report is None if the call failed."""
-    lines = {line.key: line for line in report.delivered} if report else {}
-    for attempt in attempts:
-        if report is None or attempt.key in report.open_notices:
-            devices = attempt.devices
-        else:
-            devices = _left(lines.get(attempt.key), report.open_devices)
-        if devices and attempt.tries < len(DEVICE_RETRY_PAUSES):
-            retry_at = now + max(DEVICE_RETRY_PAUSES[attempt.tries], _asked(report, devices))
-            yield attempt.replace(devices=devices, tries=attempt.tries + 1, at=retry_at)
-
-
-def _asked(report: DeliveryReport | None, devices: tuple[str, ...]) -> timedelta:
+def _requested_wait(report: DeliveryReport | None, devices: tuple[str, ...]) -> timedelta:
     """The longest wait that these devices asked for; older reports have one value for all."""
     waits = dict(zip(report.open_devices, report.waits, strict=False)) if report else {}
     together = report.retry_after if report and not waits else 0
@@ -321,6 +321,6 @@ def _is_replaced(notice: NotificationOrder, stage_by_person: Mapping[str, str]) 
     return later and not is_other_channel(notice.stage)
 
 
-def _left(line: Delivered | None, open_devices: tuple[str, ...]) -> tuple[str, ...]:
+def _devices_to_retry(line: DeliveryResult | None, open_devices: tuple[str, ...]) -> tuple[str, ...]:
     failed = (result.device for result in line.devices if result.outcome is NotificationOutcome.FAILED) if line else ()
     return tuple(device for device in failed if device in open_devices)

@@ -5,6 +5,13 @@
 from enum import StrEnum
 from typing import Final
 
+MAILED_ALONG: Final = "mail-along"
+"""A mail of Core Signature meant for another signer."""
+REMINDED_ALONG: Final = "reminder-along"
+"""The same to a person without a phone: it counts as a reminder."""
+_OVERDUE_FROM: Final = 1_000
+"""Base of the numbers of overdue reminders, above those before the due date."""
+
 
 class NotificationType(StrEnum):
     """The first word of every stage name, or all of it."""
@@ -52,48 +59,8 @@ class NotificationType(StrEnum):
     NEWS = "news"
 
 
-_FOR_ON_CALL: Final = (
-    NotificationType.UNCALLED,
-    NotificationType.CALLED,
-    NotificationType.CLOCK_BEHIND,
-    NotificationType.HANDOFF_FAILING,
-    NotificationType.HANDOFF_DEAD,
-    NotificationType.HANDOFF_RECOVERED,
-    NotificationType.PUSH_REFUSED,
-    NotificationType.PUSH_RECOVERED,
-    NotificationType.PROBLEM_LASTS,
-    NotificationType.PROBLEM_OVER,
-)
-
-MAILED_ALONG: Final = "mail-along"
-"""A mail of Core Signature meant for another signer."""
-REMINDED_ALONG: Final = "reminder-along"
-"""The same to a person without a phone: it counts as a reminder."""
-
 WITHDRAWAL_OF_BEFORE: Final = f"{NotificationType.WITHDRAWAL}-review"
 """Of a notice of the review, once it is over or in its next round."""
-
-_BY_WORD: Final = {stage.value: stage for stage in NotificationType}
-_NUDGES: Final = (
-    NotificationType.REMINDER,
-    NotificationType.SNOOZE,
-    NotificationType.WARNING,
-    NotificationType.OVERDUE,
-    NotificationType.ESCALATED,
-)
-_RATIONED: Final = (
-    NotificationType.READY,
-    NotificationType.REMINDER,
-    NotificationType.WARNING,
-    NotificationType.OVERDUE,
-    NotificationType.ESCALATION,
-    NotificationType.ESCALATED,
-)
-"""Counted by budgets; answers and chosen times are not."""
-_BY_HAND: Final = f"{NotificationType.REMINDER}-manual-"
-_LAST_WORDS: Final = (NotificationType.WARNING, NotificationType.OVERDUE)
-_OVERDUE_FROM: Final = 1_000
-"""Base of the numbers of overdue reminders, above those before the due date."""
 
 
 def reminder(number: int) -> str:
@@ -142,9 +109,9 @@ def question(number: int, *, blocks: bool = False) -> str:
     return f"blocked-{number}" if blocks else f"question-{number}"
 
 
-def unanswered(number: int, *, again: bool = False) -> str:
+def unanswered(number: int, *, to_alternate: bool = False) -> str:
     """A question is still open: to the requester, and with `again` to an alternate."""
-    return f"unanswered-{number}.2" if again else f"unanswered-{number}"
+    return f"unanswered-{number}.2" if to_alternate else f"unanswered-{number}"
 
 
 def not_sent(number: int) -> str:
@@ -157,14 +124,14 @@ def answer(number: int) -> str:
 
 def of_question(number: int) -> tuple[str, ...]:
     """All types that say that a question is open."""
-    return question(number), question(number, blocks=True), unanswered(number), unanswered(number, again=True)
+    return question(number), question(number, blocks=True), unanswered(number), unanswered(number, to_alternate=True)
 
 
 def news(escalation: int) -> str:
     return f"news-{escalation}"
 
 
-def taken(times: int) -> str:
+def taken_stage(times: int) -> str:
     """Withdraws the notification of what another of the group has taken on."""
     return f"withdrawal-taken-{times}"
 
@@ -237,6 +204,39 @@ def is_last_word(stage: str) -> bool:
 
 def of_one_due_date(warning: str, other_warning: str) -> bool:
     return warning.partition(".")[2] == other_warning.partition(".")[2]
+
+
+_FOR_ON_CALL: Final = (
+    NotificationType.UNCALLED,
+    NotificationType.CALLED,
+    NotificationType.CLOCK_BEHIND,
+    NotificationType.HANDOFF_FAILING,
+    NotificationType.HANDOFF_DEAD,
+    NotificationType.HANDOFF_RECOVERED,
+    NotificationType.PUSH_REFUSED,
+    NotificationType.PUSH_RECOVERED,
+    NotificationType.PROBLEM_LASTS,
+    NotificationType.PROBLEM_OVER,
+)
+_BY_WORD: Final = {stage.value: stage for stage in NotificationType}
+_NUDGES: Final = (
+    NotificationType.REMINDER,
+    NotificationType.SNOOZE,
+    NotificationType.WARNING,
+    NotificationType.OVERDUE,
+    NotificationType.ESCALATED,
+)
+_RATIONED: Final = (
+    NotificationType.READY,
+    NotificationType.REMINDER,
+    NotificationType.WARNING,
+    NotificationType.OVERDUE,
+    NotificationType.ESCALATION,
+    NotificationType.ESCALATED,
+)
+"""Counted by budgets; answers and chosen times are not."""
+_BY_HAND: Final = f"{NotificationType.REMINDER}-manual-"
+_LAST_WORDS: Final = (NotificationType.WARNING, NotificationType.OVERDUE)
 
 
 def _of_due_date(revision: int) -> str:

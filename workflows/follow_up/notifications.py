@@ -20,6 +20,9 @@ from workflows.model.subject import Subject, group_of
 from workflows.model.timeline import EventType
 from workflows.names import alert_key, notice_key
 
+SUBSCRIBERS_AT_MOST: Final = 50
+"""Besides as many named by the file."""
+
 
 def nudges(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[NotificationOrder, ...]:
     """Notifications to signers about their own turn: reminders, warnings, escalated; each with its own stage."""
@@ -52,24 +55,9 @@ def reminded_words(state: FollowUpState) -> str:
     return f"{summary}; not {', '.join(missed)}" if missed else summary
 
 
-def _planned(state: FollowUpState, action_planned: ScheduledAction, action: NoticeAction) -> NotificationOrder:
-    return NotificationOrder(
-        key=key_of(state.notice_id, action_planned),
-        stage=action_planned.stage,
-        person=action_planned.to,
-        action=action,
-        movable=True,
-        wakes_others=action_planned.wakes_others,
-    )
-
-
 def notice_to(subject: Subject, stage: str, person: str, action: NoticeAction) -> NotificationOrder:
     key = notice_key(subject.notice_id, stage, person)
     return NotificationOrder(key=key, stage=stage, person=person, action=action)
-
-
-SUBSCRIBERS_AT_MOST: Final = 50
-"""Besides as many named by the file."""
 
 
 def announcement(request: FollowUpInput, subject: Subject, state: FollowUpState) -> tuple[NotificationOrder, ...]:
@@ -84,7 +72,7 @@ def announcement(request: FollowUpInput, subject: Subject, state: FollowUpState)
         *_reports(request, subject, state),
         *_offered(request, subject, state),
     ]
-    logged_keys = state.notifications.known
+    logged_keys = state.notifications.logged_keys
     return tuple(notice for notice in notices if notice.key not in logged_keys)
 
 
@@ -128,10 +116,10 @@ def subscribe(state: State, command: Subscription, now: datetime) -> State:
     notified_targets = (entry.target.target for entry in state.outbox.entries)
     if command.workflow in state.outbox.subscribers or command.workflow in notified_targets:
         return state
-    updated = state.within(
+    updated = state.update_part(
         "outbox",
         subscribers=(*state.outbox.subscribers, command.workflow),
-        unsubscribed=_without(state.outbox.unsubscribed, command.workflow),
+        unsubscribed=_remove_workflow(state.outbox.unsubscribed, command.workflow),
     )
     if updated.outbox.opened:
         updated = updated.replace(outbox=updated.outbox.joined_by(subscriber(command.workflow), now))
@@ -144,24 +132,35 @@ def refuse_unsubscribe(request: FollowUpInput, state: LifecycleState, command: U
         return fault
     if command.workflow in request.subscribers and command.workflow == onboarding_of(request, state):
         return Rejection.WAITS_FOR_PART.to_message(workflow=command.workflow)
-    if not state.status.ended:
+    if not state.status.has_ended:
         return None
-    return Rejection.SUBSCRIBERS_HEAR.to_message(subject=state.words.subject, status=state.status)
+    return Rejection.SUBSCRIBERS_HEAR.to_message(subject=state.vocabulary.subject, status=state.status)
 
 
 def unsubscribe(request: FollowUpInput, state: State, command: Unsubscription, now: datetime) -> State:
     """Harmless if not subscribed."""
-    updated = state.within("outbox", subscribers=_without(state.outbox.subscribers, command.workflow))
+    updated = state.update_part("outbox", subscribers=_remove_workflow(state.outbox.subscribers, command.workflow))
     if command.workflow in request.subscribers and command.workflow not in state.outbox.unsubscribed:
-        updated = updated.within("outbox", unsubscribed=(*state.outbox.unsubscribed, command.workflow))
+        updated = updated.update_part("outbox", unsubscribed=(*state.outbox.unsubscribed, command.workflow))
     return (
         state
         if updated == state
-        else updated.note(now, EventType.UNSUBSCRIBED, command.workflow, None, by=command.actor)
+        else updated.note(now, EventType.UNSUBSCRIBED, command.workflow, None, sender=command.actor)
     )
 
 
-def _without(workflows: tuple[str, ...], workflow_id: str) -> tuple[str, ...]:
+def _planned(state: FollowUpState, action_planned: ScheduledAction, action: NoticeAction) -> NotificationOrder:
+    return NotificationOrder(
+        key=key_of(state.notice_id, action_planned),
+        stage=action_planned.stage,
+        person=action_planned.to,
+        action=action,
+        movable=True,
+        wakes_others=action_planned.wakes_others,
+    )
+
+
+def _remove_workflow(workflows: tuple[str, ...], workflow_id: str) -> tuple[str, ...]:
     return tuple(other_workflow_id for other_workflow_id in workflows if other_workflow_id != workflow_id)
 
 
@@ -223,7 +222,7 @@ def _questions_gone(subject: Subject, state: FollowUpState) -> list[Notification
         notice_to(subject, notification_types.question_gone(question.number), line.person, NoticeAction.WITHDRAW)
         for question in state.questions.present
         if question.answer is not None or question.holder not in pending
-        for line in state.notifications.shown
+        for line in state.notifications.last_shown
         if line.stage in notification_types.of_question(question.number) and group_of(line.person) is None
     ]
 
@@ -234,8 +233,10 @@ def _taken_on(subject: Subject, state: FollowUpState) -> list[NotificationOrder]
         return []
     to_team = {line.stage for line in state.notifications.remembered if group_of(line.person)}
     return [
-        notice_to(subject, notification_types.taken(state.lifecycle.times_taken), line.person, NoticeAction.WITHDRAW)
-        for line in state.notifications.shown
+        notice_to(
+            subject, notification_types.taken_stage(state.lifecycle.times_taken), line.person, NoticeAction.WITHDRAW
+        )
+        for line in state.notifications.last_shown
         if line.stage in to_team and group_of(line.person) is None and line.person != state.lifecycle.taken_by
     ]
 
@@ -256,7 +257,7 @@ def _offered(request: FollowUpInput, subject: Subject, state: FollowUpState) -> 
     """At the start: tells the requester where to follow it, unless they are asked themselves."""
     first = bool(state.slots.pending) and not state.notifications.remembered
     is_wanted = request.policy.tell_requester.started and not request.told_together
-    if not (first and is_wanted) or subject.round or state.slots.of(subject.requester):
+    if not (first and is_wanted) or subject.round or state.slots.find(subject.requester):
         return []
     return [notice_to(subject, NotificationType.FOLLOW, subject.requester, NoticeAction.OPEN)]
 
@@ -277,6 +278,6 @@ def _is_no_news(request: FollowUpInput, state: LifecycleState, person: str) -> b
 def _concerned(request: FollowUpInput, state: LifecycleState) -> tuple[str, ...]:
     """Who hears of the ending. A requester to whom it is no news only if their phone shows anything."""
     requester = request.subject.requester
-    shows = any(line.person == requester for line in state.notifications.shown)
+    shows = any(line.person == requester for line in state.notifications.last_shown)
     first = (requester,) if shows or not _is_no_news(request, state, requester) else ()
     return tuple(dict.fromkeys((*first, *state.concerned())))

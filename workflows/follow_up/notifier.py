@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.state import State
     from workflows.model.notifications import Delivery, DeliveryReport, NotificationOrder
     from workflows.model.schedule import ScheduledAction
-    from workflows.model.signature import DocumentSeen
+    from workflows.model.signature import ReportedDocument
     from workflows.names import LATENESS
     from workflows.ports import PushService
 
@@ -23,6 +23,8 @@ AT_MOST: Final = 100
 
 All signers of an ordinary request are in one call, because Core Signature's mail goes to all of them at once.
 """
+Merge = Callable[[ReportedDocument, datetime | None], bool]
+"""Merges the document that a delivery read, asked for at an instant; whether it has news."""
 
 
 def left_of(notices: tuple[NotificationOrder, ...], report: DeliveryReport) -> tuple[NotificationOrder, ...]:
@@ -30,7 +32,7 @@ def left_of(notices: tuple[NotificationOrder, ...], report: DeliveryReport) -> t
     return tuple(n for n in notices[:AT_MOST] if n.key in report.open_notices) + notices[AT_MOST:]
 
 
-def again(delivery: Delivery, pending: tuple[PendingDevice, ...]) -> Delivery:
+def narrow_to_retries(delivery: Delivery, pending: tuple[PendingDevice, ...]) -> Delivery:
     """The delivery of these retries: their devices alone."""
     devices = dict.fromkeys(device for retry in pending for device in retry.devices)
     return delivery.replace(notices=tuple(retry.notice for retry in pending), devices=tuple(devices))
@@ -45,11 +47,7 @@ def in_words(delivery: Delivery) -> str:
     return "; ".join(f"{stage} → {', '.join(people)}" for stage, people in people_by_stage.items())[:200]
 
 
-Merge = Callable[[DocumentSeen, datetime | None], bool]
-"""Merges the document that a delivery read, asked for at an instant; whether it has news."""
-
-
-def _no_document(document: DocumentSeen, asked_at: datetime | None) -> bool:
+def _no_document(document: ReportedDocument, asked_at: datetime | None) -> bool:
     return False
 
 
@@ -104,11 +102,11 @@ class Notifier(Generic[State]):
             self._owner.state = forgotten.missed_hours(moments, workflow.now())
             return
         planned = tuple(device.moment for device in pending if device.moment)
-        delivery = again(self._delivery((), planned), pending)
+        delivery = narrow_to_retries(self._delivery((), planned), pending)
         takes_priority = self._priority(planned)
         activity_options = options.at_once(options.NUDGE if delivery.document else options.NOTIFY)
         summary = f"again: {in_words(delivery)}"[:200]
-        report = await self._owner.calls.once(
+        report = await self._owner.calls.attempt_once(
             PushService.deliver, delivery, activity_options, summary, unless=lambda: takes_priority
         )
         if report is not None:
@@ -118,7 +116,7 @@ class Notifier(Generic[State]):
                 self._merge(report.seen, delivery.now)
         elif not takes_priority():
             still_open = tuple(left_open(pending, None, workflow.now()))
-            self._owner.state = self._owner.state.tried(pending, (), still_open)
+            self._owner.state = self._owner.state.record_attempts(pending, (), still_open)
 
     def _delivery(self, notices: tuple[NotificationOrder, ...], planned: tuple[ScheduledAction, ...]) -> Delivery:
         state = self._owner.state

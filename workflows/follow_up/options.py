@@ -15,6 +15,27 @@ LIST_LAG: Final = timedelta(seconds=10)
 _ATTEMPTS: Final = 6
 """Counted, not timed: a queue held back by the rate limit must not look like an unavailable provider."""
 _HEARTBEAT: Final = LIST_LAG + timedelta(seconds=2)
+SOON: Final = timedelta(seconds=1)
+EVIDENCE_LASTS: Final = timedelta(days=3)
+"""How long the provider is asked for what is to be kept."""
+PROBE_FIRST: Final = timedelta(seconds=30)
+PROBE_AT_MOST: Final = timedelta(minutes=15)
+LOOK_AGAIN: Final = timedelta(days=7)
+"""Time after which a document is read without a callback, which may have been lost."""
+LOOK_AGAIN_IN_DOUBT: Final = timedelta(minutes=1)
+"""The same if it does not show what a callback reported: once."""
+LOOK_AGAIN_UNSENT: Final = timedelta(hours=1)
+"""The same while it is being converted; each read is paid for."""
+DEVICE_RETRY_PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
+"""Pauses before retries of open devices, in the background; then `failed`."""
+OPERATION_TAKEN_WITHIN: Final = timedelta(minutes=1)
+"""A Nexus operation not begun by then is retried by the hand-off."""
+LONGEST_WAIT: Final = 3600.0
+"""Longest seconds of a service's retry-after."""
+RUN_AT_MOST: Final = 2 * 1024 * 1024
+"""Bytes of a history after which a request continues as new."""
+CLOCKS_APART: Final = timedelta(seconds=5)
+"""Skew from which the clock of a machine is reported; instants that are compared come from the server's clock."""
 
 
 class ActivityOptions(TypedDict):
@@ -53,8 +74,6 @@ def _options(
     )
 
 
-SOON: Final = timedelta(seconds=1)
-
 # An attempt that may have made something asks for the lag itself (activities/temporal/failures.py, `again_after`),
 # and one whose worker died times out after a heartbeat interval longer than it.
 CREATE: Final = _options(names.SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=60))
@@ -65,7 +84,6 @@ CREATE_FIRST: Final = ActivityOptions(
 OBSERVE: Final = _options(names.SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
 CANCEL: Final = _options(names.SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
 FORWARD: Final = _options(names.SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
-
 # A delivery ends itself well before its timeout, and a cancelled one begins nothing more: what it
 # sent is in its result and the log in either case (activities/temporal/leases.py).
 NUDGE: Final = _options(names.SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=180))
@@ -75,15 +93,12 @@ HAND_OFF_ASIDE: Final = ActivityOptions(**{**HAND_OFF, "cancellation_type": Acti
 """In the background: an ending interrupts it, and interrupted targets are called again."""
 SIGN_IN: Final = _options(None, SOON, attempt=timedelta(seconds=30))
 PLAN: Final = _options(None, SOON, attempt=timedelta(seconds=10))
-
 # A batch ends itself after some minutes or some hundreds of people (activities/campaign/batch.py).
 BATCH: Final = _options(names.BATCH_QUEUE, SOON, attempt=timedelta(minutes=15), heartbeat=timedelta(seconds=15))
-
 LOOK: Final = ActivityOptions(
     **{**BATCH, "retry_policy": RetryPolicy(initial_interval=SOON, maximum_interval=timedelta(minutes=15))}
 )
 """For the daily check of a yearly campaign, which bounds its attempts by time."""
-
 ABSENCE: Final = ActivityOptions(
     **{
         **_options(None, SOON, attempt=timedelta(minutes=10)),
@@ -92,7 +107,6 @@ ABSENCE: Final = ActivityOptions(
     }
 )
 """For telling open follow-ups of an absence; after that the sweep begins it anew."""
-
 DAY: Final = ActivityOptions(
     **{
         **_options(None, SOON, attempt=timedelta(minutes=30), heartbeat=None),
@@ -101,13 +115,8 @@ DAY: Final = ActivityOptions(
     }
 )
 """For what is removed each day, until the next day is near."""
-
 # A part of a reconciliation ends itself well before that (activities/reconciliation/service.py).
 SWEEP: Final = _options(names.SWEEP_QUEUE, SOON, attempt=timedelta(seconds=120))
-
-
-EVIDENCE_LASTS: Final = timedelta(days=3)
-"""How long the provider is asked for what is to be kept."""
 EVIDENCE: Final = ActivityOptions(
     **{
         **_options(names.EVIDENCE_QUEUE, SOON, attempt=timedelta(seconds=60)),
@@ -130,7 +139,7 @@ def evidence_later(time_left: timedelta) -> ActivityOptions:
     }
 
 
-def within(time: timedelta, activity_options: ActivityOptions) -> ActivityOptions:
+def limit_time(time: timedelta, activity_options: ActivityOptions) -> ActivityOptions:
     """With so much time for all attempts together."""
     return {**activity_options, "schedule_to_close_timeout": time}
 
@@ -151,9 +160,6 @@ PLAN_LOCALLY: Final = LocalActivityOptions(
     start_to_close_timeout=timedelta(seconds=3), retry_policy=RetryPolicy(maximum_attempts=1)
 )
 
-PROBE_FIRST: Final = timedelta(seconds=30)
-PROBE_AT_MOST: Final = timedelta(minutes=15)
-
 
 def probe_pause(probes: int) -> timedelta:
     """Pause before retry number `probes` (from 0): 30 s, doubling, at most 15 min."""
@@ -161,29 +167,6 @@ def probe_pause(probes: int) -> timedelta:
     return min(doubled, PROBE_AT_MOST)
 
 
-LOOK_AGAIN: Final = timedelta(days=7)
-"""Time after which a document is read without a callback, which may have been lost."""
-LOOK_AGAIN_IN_DOUBT: Final = timedelta(minutes=1)
-"""The same if it does not show what a callback reported: once."""
-LOOK_AGAIN_UNSENT: Final = timedelta(hours=1)
-"""The same while it is being converted; each read is paid for."""
-
-DEVICE_RETRY_PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
-"""Pauses before retries of open devices, in the background; then `failed`."""
-
-OPERATION_TAKEN_WITHIN: Final = timedelta(minutes=1)
-"""A Nexus operation not begun by then is retried by the hand-off."""
-LONGEST_WAIT: Final = 3600.0
-"""Longest seconds of a service's retry-after."""
-
-
 def wait_asked_for(seconds: float) -> timedelta:
     """A service's retry-after in seconds, bounded: histories may contain any number."""
     return timedelta(seconds=max(0.0, min(LONGEST_WAIT, seconds)))
-
-
-RUN_AT_MOST: Final = 2 * 1024 * 1024
-"""Bytes of a history after which a request continues as new."""
-
-CLOCKS_APART: Final = timedelta(seconds=5)
-"""Skew from which the clock of a machine is reported; instants that are compared come from the server's clock."""

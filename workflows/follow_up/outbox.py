@@ -18,6 +18,22 @@ from workflows.names import handoff_key, webhook_id
 
 REPLAYS_AT_MOST: Final = 20
 """Replay lines of one target in a view; all are stored."""
+RETRY_AFTER = tuple(
+    timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+)
+"""Pauses between attempts as Standard Webhooks 1.0.0 recommends: ten attempts in about 75 hours."""
+HELD_FOR: Final = timedelta(days=1)
+"""Interval of checks whether a disabled target is enabled; these are no attempts."""
+AT_MOST: Final = 100
+"""Targets of one batch: their results stay far below the limit of a payload."""
+GROUPS_AT_ONCE: Final = 2
+"""Groups of one batch: each notifies a hundred people, and has two hundred lines."""
+GROUPS_AT_MOST: Final = 9
+"""Partly notified groups: their reached members are remembered, so no further one begins."""
+ESCALATIONS_AT_MOST: Final = 100
+"""Waiting lines of escalations: later escalations get theirs when fewer wait. As many finished ones are remembered; all
+are stored.
+"""
 
 
 def escalation_of(target: str) -> int:
@@ -62,30 +78,6 @@ def dead_lines(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
     return tuple(line for line in last.values() if line.state is HandoffState.DEAD)
 
 
-RETRY_AFTER = tuple(
-    timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
-)
-"""Pauses between attempts as Standard Webhooks 1.0.0 recommends: ten attempts in about 75 hours."""
-
-HELD_FOR: Final = timedelta(days=1)
-"""Interval of checks whether a disabled target is enabled; these are no attempts."""
-
-AT_MOST: Final = 100
-"""Targets of one batch: their results stay far below the limit of a payload."""
-
-GROUPS_AT_ONCE: Final = 2
-"""Groups of one batch: each notifies a hundred people, and has two hundred lines."""
-
-GROUPS_AT_MOST: Final = 9
-"""Partly notified groups: their reached members are remembered, so no further one begins."""
-
-
-ESCALATIONS_AT_MOST: Final = 100
-"""Waiting lines of escalations: later escalations get theirs when fewer wait. As many finished ones are remembered; all
-are stored.
-"""
-
-
 class OutboxEntry(Model):
     """`at` is its last change, `due_at` its next attempt while pending. `notice` marks a person notified of the ending;
     `alert` the one notified of a dead target; `quiet` one whose phone only withdraws.
@@ -111,7 +103,7 @@ class OutboxEntry(Model):
     """While pending: who was notified, so that nobody is twice."""
 
     @property
-    def begun(self) -> bool:
+    def is_begun(self) -> bool:
         """Whether it is a group of which some people were notified and others not yet."""
         return self.target.group is not None and self.due_at is not None and bool(self.reached or self.missed)
 
@@ -194,8 +186,8 @@ class Outbox(Model):
     def _pending(self) -> tuple[OutboxEntry, ...]:
         """Without groups that wait for another group."""
         open_ = [e for e in self.entries if e.due_at is not None]
-        room = max(0, GROUPS_AT_MOST - sum(1 for e in open_ if e.begun))
-        fresh = sorted((e.due_at or e.at, n) for n, e in enumerate(open_) if e.target.group and not e.begun)
+        room = max(0, GROUPS_AT_MOST - sum(1 for e in open_ if e.is_begun))
+        fresh = sorted((e.due_at or e.at, n) for n, e in enumerate(open_) if e.target.group and not e.is_begun)
         waiting = {n for _, n in fresh[room:]}
         return tuple(e for n, e in enumerate(open_) if n not in waiting)
 
@@ -257,13 +249,8 @@ class Outbox(Model):
     def record(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
         """After these results; an entry without a result is unchanged."""
         by_target = {result.target: result for result in results}
-        entries = tuple(_after(e, by_target.get(e.target.target), now) for e in self.entries)
+        entries = tuple(_apply_result(e, by_target.get(e.target.target), now) for e in self.entries)
         return self.replace(entries=entries, batches=self.batches + 1)
-
-
-def _waits(entry: OutboxEntry, target: str | None, now: datetime) -> bool:
-    is_selected = target is None or target in (entry.target.target, entry.target.name)
-    return is_selected and entry.due_at is not None and entry.due_at > now
 
 
 def subscriber(workflow_id: str) -> Target:
@@ -290,7 +277,12 @@ def state_after(result: HandoffResult, attempts: int) -> HandoffState:
     return HandoffState.DONE if result.partly else HandoffState.DEAD
 
 
-def _after(entry: OutboxEntry, result: HandoffResult | None, now: datetime) -> OutboxEntry:
+def _waits(entry: OutboxEntry, target: str | None, now: datetime) -> bool:
+    is_selected = target is None or target in (entry.target.target, entry.target.name)
+    return is_selected and entry.due_at is not None and entry.due_at > now
+
+
+def _apply_result(entry: OutboxEntry, result: HandoffResult | None, now: datetime) -> OutboxEntry:
     if result is None or entry.due_at is None:
         return entry
     if result.held:

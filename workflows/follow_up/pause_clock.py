@@ -86,7 +86,7 @@ class CallerState(Model):
     problems: Problems = Problems()
     timeline: Timeline = Timeline()
 
-    def within(self, part: str, **changes: object) -> Self:
+    def update_part(self, part: str, **changes: object) -> Self:
         """A copy with `changes` in one of its parts."""
         return self.replace(**{part: getattr(self, part).replace(**changes)})
 
@@ -126,7 +126,7 @@ class CallerState(Model):
         # An outage that alternates between codes gets one entry per code.
         if former_problem and code in noted:
             return updated
-        return updated.note(now, EventType.PROBLEM, None, explanation, about=code)
+        return updated.note(now, EventType.PROBLEM, None, explanation, about_id=code)
 
     def resolve_problem(self, now: datetime) -> Self:
         """The problem is over: clear it, with a line in the timeline."""
@@ -138,21 +138,21 @@ class CallerState(Model):
     def break_off_problem(self, now: datetime) -> Self:
         """The failing call was interrupted: if it fails again, it is the same outage."""
         updated = self._without_problem(now)
-        return updated if updated is self else updated.within("problems", broken_off=self.problems.current)
+        return updated if updated is self else updated.update_part("problems", broken_off=self.problems.current)
 
     def forget_broken_off(self, now: datetime) -> Self:
         """Forget an interrupted problem: the call has succeeded since or is no longer needed."""
         problem = self.problems.broken_off
         if problem is None:
             return self
-        updated = self.within("problems", broken_off=None)
+        updated = self.update_part("problems", broken_off=None)
         paused = self.clock.stop(StopKind.PAUSE) is not None
         return updated if paused else updated.note(now, EventType.MENDED, None, problem.code)
 
     def _without_problem(self, now: datetime) -> Self:
         if self.clock.stop(StopKind.PROBLEM) is None:
             return self
-        return self.within("problems", current=None, probe_at=None).go_on(StopKind.PROBLEM, now)
+        return self.update_part("problems", current=None, probe_at=None).go_on(StopKind.PROBLEM, now)
 
     def note(
         self,
@@ -161,18 +161,18 @@ class CallerState(Model):
         person: str | None,
         reason: str | Message | None,
         *,
-        about: object = "",
-        said: bool = False,
-        by: str | None = None,
+        about_id: object = "",
+        is_quote: bool = False,
+        sender: str | None = None,
         actor: str | None = None,
     ) -> Self:
         """Add a timeline entry, with our reason or a person's text (`said`); `by` is the actor, `actor` also says how
         that is known.
         """
-        said, refusal = said and reason is not None, reason if isinstance(reason, Message) else None
+        is_quote, refusal = is_quote and reason is not None, reason if isinstance(reason, Message) else None
         reason_text = reason.english if isinstance(reason, Message) else reason
         entry = TimelineEntry(
-            at=now, happened=happened, about=str(about), who=person, why=reason_text, said=said, by=by
+            at=now, happened=happened, about=str(about_id), who=person, why=reason_text, said=is_quote, by=sender
         )
         entry = entry.replace(refusal=refusal) if refusal else entry
         return self.replace(timeline=self.timeline.with_entry(entry.replace(actor=actor) if actor else entry))

@@ -45,6 +45,9 @@ from workflows.model.timeline import EscalationEntry, EventType, TimelineEntry
 from workflows.model.views import AnyShow, Shown
 from workflows.names import REPLAY
 
+_NAMES_AT_MOST: Final = 300
+"""Bytes."""
+
 
 def settled_record(
     request: FollowUpInput, state: State, run_id: str, show: Callable[[State, datetime], Shown]
@@ -150,15 +153,11 @@ def amended(view: AnyShow, later: Amendment) -> AnyShow:
     )
 
 
-_NAMES_AT_MOST: Final = 300
-"""Bytes."""
-
-
 def refuse(state: LifecycleState, command: Replay) -> Message | None:
     if fault := name_fault(command.actor) or name_fault(command.target, "--target"):
         return fault
-    if not state.status.ended and command.target not in _last(state.outbox):
-        return Rejection.NO_HAND_OFF_YET.to_message(subject=state.words.subject, status=state.status)
+    if not state.status.has_ended and command.target not in _last(state.outbox):
+        return Rejection.NO_HAND_OFF_YET.to_message(subject=state.vocabulary.subject, status=state.status)
     return refuse_of(state.outbox, command)
 
 
@@ -193,7 +192,7 @@ def refuse_closed(outbox: Outbox, command: Replay) -> Message | None:
 
 def ask(state: State, command: Replay, now: datetime) -> State:
     updated = state.replace(outbox=replayed(state.outbox, command, now))
-    return updated.note(now, EventType.REPLAY_ASKED, command.target, None, by=command.actor)
+    return updated.note(now, EventType.REPLAY_ASKED, command.target, None, sender=command.actor)
 
 
 def replayed(outbox: Outbox, command: Replay, now: datetime) -> Outbox:
@@ -213,7 +212,7 @@ def replayed(outbox: Outbox, command: Replay, now: datetime) -> Outbox:
     return outbox.replace(entries=(*remaining, fresh))
 
 
-def over(operations: CommandLog, outbox: Outbox, results: tuple[HandoffResult, ...]) -> CommandLog:
+def close_replays(operations: CommandLog, outbox: Outbox, results: tuple[HandoffResult, ...]) -> CommandLog:
     """After replays: done, or refused with the last answer."""
     attempted = {result.target for result in results}
     for entry in outbox.entries:
@@ -221,7 +220,7 @@ def over(operations: CommandLog, outbox: Outbox, results: tuple[HandoffResult, .
         if name not in attempted:
             continue
         if entry.replay and entry.state is HandoffState.DONE:
-            operations = operations.done(REPLAY, f"told {name}" + (f": {entry.why}" if entry.why else ""), name)
+            operations = operations.mark_done(REPLAY, f"told {name}" + (f": {entry.why}" if entry.why else ""), name)
         elif entry.replay and entry.state is HandoffState.DEAD:
             refusal = Rejection.NOT_TOLD.to_message(target=name, answer=entry.why or "no answer")
             operations = operations.refused(REPLAY, refusal, name)
@@ -242,37 +241,6 @@ def outbox_of(recalled: RecordedHandOff) -> Outbox:
         if name not in called_targets
     ]
     return Outbox(of=order.subject.reference, entries=(*called_entries, *never), batches=recalled.batches)
-
-
-def _of_escalations(order: HandOffOrder, lines: Sequence[HandoffLine]) -> Iterator[Target]:
-    """Targets of those lines that are of a recorded escalation."""
-    policy = {target.name: target for target in order.escalated}
-    for line in lines:
-        number, target = escalation_of(line.target), policy.get(Target(target=line.target).name)
-        if target is not None and 0 < number <= len(order.escalations):
-            yield target.of_escalation(number)
-
-
-def _given_up(target: Target | None, line: HandoffLine) -> OutboxEntry:
-    state = HandoffState.DEAD if line.state is HandoffState.PENDING else line.state
-    return OutboxEntry(
-        target=target or Target(target=line.target),
-        state=state,
-        attempts=line.attempts,
-        at=line.at,
-        why=line.why,
-        replay=line.replay,
-        by=line.by,
-        escalation=escalation_of(line.target),
-    )
-
-
-def _is_asked_for(entry: OutboxEntry) -> bool:
-    return entry.state is HandoffState.PENDING and entry.replay > 0 and entry.attempts == 0
-
-
-def _last(outbox: Outbox) -> dict[str, OutboxEntry]:
-    return {entry.target.target: entry for entry in outbox.entries if not entry.notice}
 
 
 def hand_off_batch(subject: Subject, settled: AnyEnded | None, state: LifecycleState, now: datetime) -> HandoffBatch:
@@ -333,7 +301,7 @@ def page_batch(subject: Subject, settled: AnyEnded, state: LifecycleState) -> Ha
 def handed_off(subject: Subject, state: State, results: tuple[HandoffResult, ...], now: datetime) -> State:
     """After the results; after the end the requester is notified once of dead targets."""
     updated = state.handed_off(results, now)
-    updated = updated.replace(commands=over(updated.commands, updated.outbox, results))
+    updated = updated.replace(commands=close_replays(updated.commands, updated.outbox, results))
     if not updated.outbox.opened:
         return updated
     return updated.replace(outbox=updated.outbox.alerting(subject.requester, now))
@@ -358,6 +326,37 @@ def targets_in_words(batch: HandoffBatch) -> str:
     """The called targets for the Web UI, about 200 characters at most."""
     names = ", ".join(call.target.target for call in batch.calls)
     return f"tell {names[:190]}" if names else "record who was told"
+
+
+def _of_escalations(order: HandOffOrder, lines: Sequence[HandoffLine]) -> Iterator[Target]:
+    """Targets of those lines that are of a recorded escalation."""
+    policy = {target.name: target for target in order.escalated}
+    for line in lines:
+        number, target = escalation_of(line.target), policy.get(Target(target=line.target).name)
+        if target is not None and 0 < number <= len(order.escalations):
+            yield target.of_escalation(number)
+
+
+def _given_up(target: Target | None, line: HandoffLine) -> OutboxEntry:
+    state = HandoffState.DEAD if line.state is HandoffState.PENDING else line.state
+    return OutboxEntry(
+        target=target or Target(target=line.target),
+        state=state,
+        attempts=line.attempts,
+        at=line.at,
+        why=line.why,
+        replay=line.replay,
+        by=line.by,
+        escalation=escalation_of(line.target),
+    )
+
+
+def _is_asked_for(entry: OutboxEntry) -> bool:
+    return entry.state is HandoffState.PENDING and entry.replay > 0 and entry.attempts == 0
+
+
+def _last(outbox: Outbox) -> dict[str, OutboxEntry]:
+    return {entry.target.target: entry for entry in outbox.entries if not entry.notice}
 
 
 def _notice_of(entry: OutboxEntry, subject: Subject) -> NotificationOrder | None:
@@ -388,4 +387,4 @@ def _escalated(subject: Subject, escalations: Sequence[EscalationEntry], number:
         "to": entry.to,
         "reason": entry.reason,
     }
-    return escalated_of(subject.type).about(subject.id, **facts)
+    return escalated_of(subject.type).from_id(subject.id, **facts)

@@ -68,7 +68,7 @@ class Slots(Model, Generic[AnySlot_co]):
         """The pending slots as the planner's `Turn`s."""
         return tuple(Turn(person=p.person, since=p.clock_from, came_at=p.turn_at) for p in self.pending if p.clock_from)
 
-    def of(self, person: str) -> AnySlot_co | None:
+    def find(self, person: str) -> AnySlot_co | None:
         return next((slot for slot in self.everyone if slot.person == person), None)
 
 
@@ -98,11 +98,12 @@ class Escalations(Model):
         remaining = (
             candidate
             for candidate in self.wanted
-            if candidate.about != reassignment.about and (candidate.by_hand or candidate.to != reassignment.to)
+            if candidate.subject_key != reassignment.subject_key
+            and (candidate.by_hand or candidate.to != reassignment.to)
         )
         return self.replace(entries=(*self.entries, entry), wanted=tuple(remaining))
 
-    def without(self, reassignment: Reassignment) -> Self:
+    def drop(self, reassignment: Reassignment) -> Self:
         return self.replace(wanted=tuple(candidate for candidate in self.wanted if candidate != reassignment))
 
 
@@ -119,7 +120,7 @@ class Questions(Model):
     def open(self, slots: Slots[Slot]) -> AskedQuestion | None:
         """The question that waits for an answer; none of a person who has acted."""
         for question in self.present:
-            holder = slots.of(question.holder)
+            holder = slots.find(question.holder)
             if question.answer is None and holder is not None and not holder.acted:
                 return question
         return None
@@ -128,7 +129,7 @@ class Questions(Model):
     def next_number(self) -> int:
         return len(self.entries) + 1
 
-    def asked(self, question: AskedQuestion) -> Self:
+    def add_question(self, question: AskedQuestion) -> Self:
         return self.replace(entries=(*self.entries, question))
 
     def answered(self, number: int, answer: str) -> Self:
@@ -142,7 +143,7 @@ class Questions(Model):
         """The unanswered questions of the present holder of a slot."""
         return tuple(question for question in self.present if question.answer is None and question.holder == person)
 
-    def moved(self, person: str, successor: str) -> Self:
+    def move_to(self, person: str, successor: str) -> Self:
         """Unanswered questions move with the slot; a reassignment answers an obstacle."""
         moved_by_number = {
             question.number: question.replace(answer="") if question.blocks else question.replace(to=successor)

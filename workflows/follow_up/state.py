@@ -34,9 +34,9 @@ from workflows.model.commands import Ending, Problem, StopKind
 from workflows.model.hand_off import HandoffResult
 from workflows.model.messages import Message
 from workflows.model.notifications import (
-    Delivered,
     Delivery,
     DeliveryReport,
+    DeliveryResult,
     HeldBack,
     LogPage,
     NoticeAction,
@@ -70,7 +70,7 @@ class FollowUpWords:
 
     subject: str
     awaited: str
-    wanted: str
+    awaited_action: str
     not_the_owner: str
     """Refusal of an action that the requester cannot do."""
     cancelling: str
@@ -109,7 +109,7 @@ class LifecycleState(CallerState):
 
     @property
     @abstractmethod
-    def words(self) -> FollowUpWords: ...
+    def vocabulary(self) -> FollowUpWords: ...
 
     @property
     def id(self) -> str:
@@ -148,7 +148,7 @@ class LifecycleState(CallerState):
         return None
 
     def is_overdue(self, now: datetime) -> bool:
-        return not self.status.ended and self.due_at is not None and now >= self.due_at
+        return not self.status.has_ended and self.due_at is not None and now >= self.due_at
 
     @property
     def escalated(self) -> tuple[EscalationEntry, ...]:
@@ -192,7 +192,7 @@ class LifecycleState(CallerState):
             notifications=self.notifications.paged_out(page.number, len(page.lines)),
         )
 
-    def told(self, lines: tuple[Delivered, ...], now: datetime) -> Self:
+    def record_results(self, lines: tuple[DeliveryResult, ...], now: datetime) -> Self:
         """Log these results."""
         return self.replace(notifications=self.notifications.with_lines(lines, now))
 
@@ -202,7 +202,7 @@ class LifecycleState(CallerState):
         updated = self.replace(notifications=self.notifications.with_held(notices))
         for notice in notices:
             if notice.key not in held_keys:
-                updated = updated.note(now, EventType.HELD_BACK, notice.person, notice.says, about=notice.stage)
+                updated = updated.note(now, EventType.HELD_BACK, notice.person, notice.says, about_id=notice.stage)
         return updated
 
     def delivered(
@@ -211,21 +211,24 @@ class LifecycleState(CallerState):
         """Record the results of a delivery, and the devices to retry."""
         lines = report.final_lines
         updated = self.forget_sent(frozenset(notice.key for notice in report.put_off)).paged(delivery.page)
-        updated = updated.postpone(report.put_off, now).told(lines, now).held_back(report.held, now)
+        updated = updated.postpone(report.put_off, now).record_results(lines, now).held_back(report.held, now)
         if report.mailed:
-            updated = updated.within("notifications", mailed_at=now)
-        return updated.tried(attempts, lines, tuple(left_open(attempts, report, now)))
+            updated = updated.update_part("notifications", mailed_at=now)
+        return updated.record_attempts(attempts, lines, tuple(left_open(attempts, report, now)))
 
-    def tried(
-        self, attempts: tuple[PendingDevice, ...], lines: tuple[Delivered, ...], still_open: tuple[PendingDevice, ...]
+    def record_attempts(
+        self,
+        attempts: tuple[PendingDevice, ...],
+        lines: tuple[DeliveryResult, ...],
+        still_open: tuple[PendingDevice, ...],
     ) -> Self:
-        return self.with_devices(self.notifications.devices.tried(attempts, lines, still_open))
+        return self.with_devices(self.notifications.devices.record_attempts(attempts, lines, still_open))
 
     def with_devices(self, devices: PendingDevices) -> Self:
-        return self.within("notifications", devices=devices)
+        return self.update_part("notifications", devices=devices)
 
     def without_devices(self, is_dropped: Callable[[PendingDevice], bool]) -> Self:
-        return self.with_devices(self.notifications.devices.without(is_dropped))
+        return self.with_devices(self.notifications.devices.drop(is_dropped))
 
     def retries(self, now: datetime) -> tuple[PendingDevice, ...]:
         return self.notifications.devices.due(now)
@@ -233,7 +236,7 @@ class LifecycleState(CallerState):
     def forget_sent(self, keys: frozenset[str]) -> Self:
         """Give up retries of these keys; failed ones lose their line, so that they are sent again."""
         updated = self.without_devices(lambda device: device.key in keys)
-        return updated.replace(notifications=updated.notifications.without(keys))
+        return updated.replace(notifications=updated.notifications.drop_keys(keys))
 
     def postpone(self, notices: tuple[PostponedNotification, ...], now: datetime) -> Self:
         """Record that planned notifications were not sent because their recipients are unavailable."""
@@ -248,29 +251,32 @@ class LifecycleState(CallerState):
 
     def close(self, ending: Ending, now: datetime) -> Self:
         """Request this ending; the first request counts. Kinds without a provider end at once."""
-        return self if self.lifecycle.ending or self.status.ended else self.within("lifecycle", ending=ending)
+        return self if self.lifecycle.ending or self.status.has_ended else self.update_part("lifecycle", ending=ending)
 
-    def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
+    def end(self, status: Status, now: datetime, decided_by: str, problem: Problem | None = None) -> Self:
         """End with this status: open commands are done or too late."""
         ending = self.lifecycle.ending
         updated = self.replace(
-            lifecycle=self.lifecycle.replace(status=status, settled_at=now, ended_by=by),
+            lifecycle=self.lifecycle.replace(status=status, settled_at=now, ended_by=decided_by),
             problems=self.problems.replace(current=problem, broken_off=None, probe_at=None),
             clock=self.clock.replace(stops=(), stopped_at=None),
             notifications=self.notifications.replace(held=(), devices=PendingDevices()),
-            commands=self.commands.end(status, self.words.subject),
+            commands=self.commands.end(status, self.vocabulary.subject),
         )
         if ending and ending.outcome is status:
             is_quote = status is Status.CANCELLED or (status in _WITH_WORDS and bool(ending.why))
-            return updated.note(now, EventType(status), ending.who, ending.why, said=is_quote)
-        return updated.note(now, EventType(status), by, problem.code if problem else None)
+            return updated.note(now, EventType(status), ending.who, ending.why, is_quote=is_quote)
+        return updated.note(now, EventType(status), decided_by, problem.code if problem else None)
 
     def fail(self, code: Code, explanation: str, now: datetime) -> Self:
         """End because of a failure that cannot be fixed; an ended state is unchanged."""
-        if self.status.ended:
+        if self.status.has_ended:
             return self
         return self.end(
-            Status.FAILED, now, by=self.words.decides, problem=Problem(code=code, since=now, says=explanation)
+            Status.FAILED,
+            now,
+            decided_by=self.vocabulary.decides,
+            problem=Problem(code=code, since=now, says=explanation),
         )
 
     def at_settlement(self) -> Self:
@@ -293,7 +299,7 @@ class LifecycleState(CallerState):
     def handed_off(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
         """Record results of targets, and of notifications among them."""
         lines = tuple(line for result in results for line in result.delivered)
-        return self.replace(outbox=self.outbox.record(results, now)).told(lines, now)
+        return self.replace(outbox=self.outbox.record(results, now)).record_results(lines, now)
 
 
 State = TypeVar("State", bound=LifecycleState)
@@ -389,9 +395,9 @@ class FollowUpState(LifecycleState):
     def attention(self) -> Iterator[Attention]:
         if question := self.questions.open(self.slots):
             code = AttentionCode.BLOCKED if question.blocks else AttentionCode.QUESTION_OPEN
-            yield Attention(code=code, since=question.at, says=question.words)
+            yield Attention(code=code, since=question.at, says=question.description)
         if pause := self.clock.stop(StopKind.PAUSE):
-            yield Attention(code=AttentionCode.PAUSED, since=pause.since, says=pause.words)
+            yield Attention(code=AttentionCode.PAUSED, since=pause.since, says=pause.description)
 
     @property
     def tells_of_success(self) -> bool:
@@ -399,7 +405,7 @@ class FollowUpState(LifecycleState):
         return False
 
     def hears_of_success(self, person: str) -> bool:
-        return self.tells_of_success or self.slots.of(person) is None
+        return self.tells_of_success or self.slots.find(person) is None
 
     def was_asked(self, slot: Slot) -> bool:
         """Whether this person hears of the ending because it was their turn."""
@@ -410,11 +416,11 @@ class FollowUpState(LifecycleState):
         has_it = self._still_shows if self.status.fulfilled and not self.tells_of_success else self._hears_of_end
         people = [slot.person for slot in self.slots.everyone if has_it(slot)]
         # A new holder counts like any other: perhaps it never was their turn.
-        alerted = [entry.to for entry in self.escalated if self.slots.of(entry.to) is None]
-        of_teams = {line.stage for line in self.notifications.shown if group_of(line.person)}
+        alerted = [entry.to for entry in self.escalated if self.slots.find(entry.to) is None]
+        of_teams = {line.stage for line in self.notifications.last_shown if group_of(line.person)}
         unanswered = (
             line.person
-            for line in self.notifications.shown
+            for line in self.notifications.last_shown
             if notification_types.kind_of(line.stage) is NotificationType.UNANSWERED and line.stage not in of_teams
         )
         return (*people, *alerted, *unanswered)
@@ -452,7 +458,7 @@ class FollowUpState(LifecycleState):
     @property
     def unsent(self) -> tuple[ScheduledAction, ...]:
         """Planned notifications without a log line."""
-        logged_keys = self.notifications.known
+        logged_keys = self.notifications.logged_keys
         return tuple(action for action in self.plan.ever_planned if key_of(self.notice_id, action) not in logged_keys)
 
     def heard_of(self, news: AbsenceNews, requester: str, now: datetime) -> Self:
@@ -460,7 +466,7 @@ class FollowUpState(LifecycleState):
         waited_for = {slot.person for slot in self.slots.pending}
         if self.questions.open(self.slots):
             waited_for.add(requester)
-        if self.status.ended or news.person not in waited_for:
+        if self.status.has_ended or news.person not in waited_for:
             return self
         happened = EventType.BACK if news.back else EventType.AWAY
         theirs = (entry for entry in reversed(self.timeline.entries) if entry.who == news.person)
@@ -469,16 +475,16 @@ class FollowUpState(LifecycleState):
         return (
             planned
             if last is happened
-            else planned.note(now, happened, news.person, None, by=news.by, actor=news.actor)
+            else planned.note(now, happened, news.person, None, sender=news.by, actor=news.actor)
         )
 
     def replan(self) -> Self:
         """Have everything planned again; planned notifications without a log line are kept."""
-        return self.within("plan", schedule=None, planned_once=self.unsent[-_PLANNED_ONCE_AT_MOST:])
+        return self.update_part("plan", schedule=None, planned_once=self.unsent[-_PLANNED_ONCE_AT_MOST:])
 
     def shifted(self, stopped_at: datetime, now: datetime) -> Self:
         slots, plan = self.slots.shift(stopped_at, now), self.plan.shifted(stopped_at, now)
-        return self.replace(slots=slots).replan().within("plan", window_from=plan.window_from)
+        return self.replace(slots=slots).replan().update_part("plan", window_from=plan.window_from)
 
     def go_on(self, kind: StopKind, now: datetime) -> Self:
         """See `CallerState`; reminders of a closed question are dropped."""
@@ -500,19 +506,19 @@ class FollowUpState(LifecycleState):
             planned_at=now,
             planned_once=tuple(action for action in self.unsent if (action.stage, action.person) not in present),
         )
-        commands = self.commands.done(EXTEND, f"due {schedule.due_at:%Y-%m-%d %H:%M} UTC")
+        commands = self.commands.mark_done(EXTEND, f"due {schedule.due_at:%Y-%m-%d %H:%M} UTC")
         updated = self.replace(plan=plan, commands=commands)
         if self.clock.stop(StopKind.PROBLEM):
             return updated
         if schedule.doubt is None:
-            return updated.within("problems", current=None, probe_at=None)
+            return updated.update_part("problems", current=None, probe_at=None)
         present_problem = self.problems.current
         problem = present_problem or Problem(code=Code.DIRECTORY, since=now, says=schedule.doubt)
-        doubted = updated.within("problems", current=problem, probe_at=now + _DOUBT_LASTS)
+        doubted = updated.update_part("problems", current=problem, probe_at=now + _DOUBT_LASTS)
         return (
             doubted
             if present_problem
-            else doubted.note(now, EventType.PROBLEM, None, schedule.doubt, about=problem.code)
+            else doubted.note(now, EventType.PROBLEM, None, schedule.doubt, about_id=problem.code)
         )
 
     def delivered(
@@ -532,7 +538,7 @@ class FollowUpState(LifecycleState):
         updated = updated.replace(plan=updated.plan.without_old_postponed(now))
         for notice in notices:
             if all(postponement.person != notice.person for postponement in updated.plan.postponed):
-                updated = updated.note(now, EventType.PUT_OFF, notice.person, notice.why, about=notice.stage)
+                updated = updated.note(now, EventType.PUT_OFF, notice.person, notice.why, about_id=notice.stage)
             updated = updated.replace(plan=updated.plan.with_postponed(notice.person, now))
         return updated
 
@@ -542,28 +548,31 @@ class FollowUpState(LifecycleState):
         for action in moments:
             if key_of(self.notice_id, action) not in logged:
                 updated = updated.replan()
-                updated = updated.note(now, EventType.PUT_OFF, action.to, Reason.QUIET_HOURS, about=action.stage)
+                updated = updated.note(now, EventType.PUT_OFF, action.to, Reason.QUIET_HOURS, about_id=action.stage)
         return updated
 
     def retries(self, now: datetime) -> tuple[PendingDevice, ...]:
         """While a question waits, of nudges none but its own."""
         devices = self.notifications.devices
         if self.clock.stop(StopKind.QUESTION):
-            devices = devices.without(
+            devices = devices.drop(
                 lambda device: device.moment is not None and device.moment.kind is not ActionType.QUESTION
             )
         return devices.due(now)
 
-    def tried(
-        self, attempts: tuple[PendingDevice, ...], lines: tuple[Delivered, ...], still_open: tuple[PendingDevice, ...]
+    def record_attempts(
+        self,
+        attempts: tuple[PendingDevice, ...],
+        lines: tuple[DeliveryResult, ...],
+        still_open: tuple[PendingDevice, ...],
     ) -> Self:
         """A failed alert is planned again, for somebody else."""
-        updated = super().tried(attempts, lines, still_open)
+        updated = super().record_attempts(attempts, lines, still_open)
         alerts = any(attempt.moment and attempt.moment.kind is ActionType.ESCALATE for attempt in attempts)
         return updated.replan() if alerts and updated.notifications.failed_alerts else updated
 
     def suppress(self, moments: tuple[ScheduledAction, ...], reason: Reason, now: datetime) -> Self:
-        return self.told(suppressed(self.notice_id, moments, reason), now)
+        return self.record_results(suppressed(self.notice_id, moments, reason), now)
 
     def left_out(
         self, missed: tuple[ScheduledAction, ...], too_soon: tuple[ScheduledAction, ...], now: datetime
@@ -585,10 +594,10 @@ class FollowUpState(LifecycleState):
 
     def alerted(self, moments: tuple[ScheduledAction, ...], now: datetime) -> Self:
         entries = (EscalationEntry(from_=m.person, to=m.to, reason=m.reason, at=now) for m in moments)
-        return self.within("escalations", entries=(*self.escalated, *entries))
+        return self.update_part("escalations", entries=(*self.escalated, *entries))
 
     def to_reassign(self, *reassignments: Reassignment) -> Self:
-        return self.within("escalations", wanted=self.escalations.wanted + reassignments)
+        return self.update_part("escalations", wanted=self.escalations.wanted + reassignments)
 
     def hands_over(self, action: ScheduledAction) -> bool:
         """Whether an escalation is to reassign a slot and that is still possible."""
@@ -596,12 +605,14 @@ class FollowUpState(LifecycleState):
 
     def obstacle(self, reassignment: Reassignment) -> Message | None:
         """Why nobody can take this slot any more: of simultaneous reassignments the first counts."""
-        slot = self.slots.of(reassignment.from_)
+        slot = self.slots.find(reassignment.from_)
         if slot is None or slot.acted:
             return Rejection.HAS_HANDED_OVER.to_message(person=reassignment.from_)
-        is_taken = self.slots.of(reassignment.to) is not None
+        is_taken = self.slots.find(reassignment.to) is not None
         return (
-            Rejection.ASKED_ALREADY.to_message(person=reassignment.to, awaited=self.words.awaited) if is_taken else None
+            Rejection.ASKED_ALREADY.to_message(person=reassignment.to, awaited=self.vocabulary.awaited)
+            if is_taken
+            else None
         )
 
     def handed_over(self, reassignment: Reassignment, refused: Message | None, now: datetime) -> Self:
@@ -619,25 +630,27 @@ class FollowUpState(LifecycleState):
         updated = updated.replace(
             slots=updated.slots.reassign(reassignment.from_, reassignment.to, now),
             escalations=self.escalations.reassigned(reassignment, now),
-            commands=self.commands.done(DELEGATE, f"handed over to {reassignment.to}", reassignment.about),
+            commands=self.commands.mark_done(DELEGATE, f"handed over to {reassignment.to}", reassignment.subject_key),
         )
         updated = updated.replan().note(
             now,
             EventType.HANDED_OVER,
             reassignment.from_,
             reassignment.reason,
-            about=reassignment.to,
-            by=reassignment.who,
+            about_id=reassignment.to,
+            sender=reassignment.who,
         )
         return updated._with_open_question(reassignment, now)
 
     def not_reassigned(self, refused: Reassignment, refusal: Message, now: datetime) -> Self:
         """A reassignment failed; after an escalation, an alert is planned instead."""
-        updated = self.replace(escalations=self.escalations.without(refused))
-        updated = updated.note(now, EventType.NOT_HANDED_OVER, refused.from_, refusal, about=refused.to, by=refused.who)
+        updated = self.replace(escalations=self.escalations.drop(refused))
+        updated = updated.note(
+            now, EventType.NOT_HANDED_OVER, refused.from_, refusal, about_id=refused.to, sender=refused.who
+        )
         if refused.by_hand:
-            return updated.replace(commands=self.commands.refused(DELEGATE, refusal, refused.about))
-        return updated.within("escalations", refused=(*self.escalations.refused, refused.from_)).replan()
+            return updated.replace(commands=self.commands.refused(DELEGATE, refusal, refused.subject_key))
+        return updated.update_part("escalations", refused=(*self.escalations.refused, refused.from_)).replan()
 
     def turned_to(self, slots: Slots[Slot], now: datetime) -> Self:
         """The same with other slots. What was planned for those of before is given up, and the lines about them leave
@@ -647,7 +660,9 @@ class FollowUpState(LifecycleState):
         closed = self.giving_up(everyone, Reason.SUPERSEDED, now).go_on(StopKind.QUESTION, now)
         commands = closed.commands.refused(REMIND, _NEXT_TURN)
         for reassignment in closed.escalations.wanted:
-            commands = commands.refused(DELEGATE, _NEXT_TURN, reassignment.about) if reassignment.by_hand else commands
+            commands = (
+                commands.refused(DELEGATE, _NEXT_TURN, reassignment.subject_key) if reassignment.by_hand else commands
+            )
         plan = closed.plan
         return closed.replace(
             slots=slots,
@@ -660,18 +675,20 @@ class FollowUpState(LifecycleState):
 
     def reminded(self, result: str) -> Self:
         """The requested reminder was sent; its operation says whom it reached."""
-        return self.within("plan", reminder=None).replace(commands=self.commands.done(REMIND, result))
+        return self.update_part("plan", reminder=None).replace(commands=self.commands.mark_done(REMIND, result))
 
     def expire(self, action: ScheduledAction, now: datetime) -> Self:
         """Request the end because the time is over; an earlier request to end keeps its outcome."""
-        return self.close(Ending(outcome=Status.EXPIRED, who="countersign", why=action.why), now)
+        return self.close(Ending(outcome=Status.EXPIRED, who="countersign", why=action.reason_text), now)
 
-    def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
+    def end(self, status: Status, now: datetime, decided_by: str, problem: Problem | None = None) -> Self:
         """Also closes planned notifications."""
         everyone = tuple(slot.person for slot in self.slots.everyone)
         closed = self.giving_up(everyone, Reason.SETTLED, now)
-        closed = closed.within("plan", schedule=None, planned_once=(), reminder=None).within("escalations", wanted=())
-        return super(FollowUpState, closed).end(status, now, by, problem)
+        closed = closed.update_part("plan", schedule=None, planned_once=(), reminder=None).update_part(
+            "escalations", wanted=()
+        )
+        return super(FollowUpState, closed).end(status, now, decided_by, problem)
 
     def answering_themselves(self, person: str, now: datetime) -> Self:
         """Close the open question of a person who acted or was replaced."""
@@ -683,14 +700,14 @@ class FollowUpState(LifecycleState):
         waits = self.questions.waiting_of(reassignment.from_)
         if not waits:
             return self.answering_themselves(reassignment.from_, now)
-        updated = self.replace(questions=self.questions.moved(reassignment.from_, reassignment.to))
+        updated = self.replace(questions=self.questions.move_to(reassignment.from_, reassignment.to))
         blocks = [question for question in waits if question.blocks]
         for question in blocks:
-            updated = updated.note(now, EventType.UNBLOCKED, reassignment.who, None, about=question.number)
+            updated = updated.note(now, EventType.UNBLOCKED, reassignment.who, None, about_id=question.number)
         if blocks:
             return updated.answering_themselves(reassignment.from_, now)
         stops = (s.replace(who=reassignment.to) if s.kind is StopKind.QUESTION else s for s in updated.clock.stops)
-        return updated.within("clock", stops=tuple(stops))
+        return updated.update_part("clock", stops=tuple(stops))
 
     def giving_up(
         self, people: tuple[str, ...], reason: Reason, now: datetime, but: tuple[ActionType, ...] = ()
@@ -707,7 +724,7 @@ class FollowUpState(LifecycleState):
             and (action.suppressed is None or action.at <= now)
         )
         remaining = tuple(action for action in unsent if action.person not in people)
-        updated = self.within("plan", planned_once=remaining)
+        updated = self.update_part("plan", planned_once=remaining)
         updated = updated.replace(notifications=updated.notifications.without_held(people))
         return updated.without_devices(lambda device: device.concerns(people)).suppress(given_up, reason, now)
 

@@ -19,7 +19,7 @@ _AS_EXPECTED_WITHIN: Final = timedelta(minutes=1)
 
 def onboarding_of(request: FollowUpInput, state: LifecycleState) -> str | None:
     """Workflow id of the subscribed onboarding that it is a part of, else None."""
-    onboarding_id = request.subject.whole
+    onboarding_id = request.subject.onboarding_workflow_id
     hears = (
         onboarding_id in (*request.subscribers, *state.outbox.subscribers)
         and onboarding_id not in state.outbox.unsubscribed
@@ -45,19 +45,19 @@ class TurnSignal:
     """Sends the signal once per turn, and anew in each history: the last one may not have left the previous one."""
 
     def __init__(self) -> None:
-        self._told: PartTurn | None = None
+        self._last_turn: PartTurn | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     def send(self, request: FollowUpInput, state: FollowUpState, view: FollowUpShow) -> None:
         """Tell the onboarding of a new turn; it hears of the end by the hand-off."""
         onboarding = onboarding_of(request, state)
-        if onboarding is None or state.status.ended:
+        if onboarding is None or state.status.has_ended:
             return
         turn, first_run = turn_of(view, workflow.now()), workflow.info().continued_run_id is None
-        if self._told is None and first_run and is_as_expected(request, state, turn):
+        if self._last_turn is None and first_run and is_as_expected(request, state, turn):
             return
-        if self._told is None or not turn.is_as(self._told):
-            self._told = turn
+        if self._last_turn is None or not turn.is_as(self._last_turn):
+            self._last_turn = turn
             # Keep a reference: an unreferenced task may be garbage-collected.
             self._tasks = [task for task in self._tasks if not task.done()]
             self._tasks.append(asyncio.create_task(_signal(onboarding, turn), name="turn"))

@@ -11,18 +11,18 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 from workflows.follow_up.commands import latest_snoozes, reminded_at, snoozes_left
-from workflows.follow_up.next_step import Paused, before_the_agenda, next_moment
+from workflows.follow_up.next_step import Pause, before_the_agenda, next_moment
 from workflows.follow_up.notification_types import stage_words
 from workflows.follow_up.outbox import dead_lines, dead_of
 from workflows.follow_up.state import FollowUpState, LifecycleState, Precondition
 from workflows.model.commands import Stop, StopKind
 from workflows.model.hand_off import HandoffLine, HandoffState
-from workflows.model.notifications import Delivered, HeldBack, Notification, NotificationOutcome
+from workflows.model.notifications import DeliveryResult, HeldBack, Notification, NotificationOutcome
 from workflows.model.policy import Policy
 from workflows.model.schedule import ActionType, EscalationReason, Reason, why_words
 from workflows.model.subject import Status, Subject, group_word
 from workflows.model.timeline import EventType, TimelineEntry
-from workflows.model.views import Attention, AttentionCode, Choices, FollowUpShow, Next, NextStep, WaitingFor
+from workflows.model.views import Attention, AttentionCode, Choices, FollowUpShow, NextAction, NextStep, WaitingFor
 from workflows.names import DUE_AT, EXTEND, HANDOFF, PROBLEM, STAGE, STATUS, TURN_AT, WAITING_FOR
 
 PEOPLE_AT_MOST: Final = 20
@@ -30,6 +30,32 @@ PEOPLE_AT_MOST: Final = 20
 PEOPLE_BYTES_AT_MOST: Final = 1_500
 """Its bytes as JSON: with more than 2,048 the server fails the start or the workflow task (measured)."""
 _MORE: Final = "+more"
+_BECAME = {
+    NotificationOutcome.ACCEPTED: EventType.TOLD,
+    NotificationOutcome.SUPPRESSED: EventType.SUPPRESSED,
+    NotificationOutcome.FAILED: EventType.NOT_TOLD,
+    NotificationOutcome.WITHDRAWN: EventType.TAKEN_OFF,
+}
+_NEXT_STEPS = {
+    ActionType.REMIND: NextStep.REMIND,
+    ActionType.WARN: NextStep.WARN,
+    ActionType.OVERDUE: NextStep.REMIND,
+    ActionType.ESCALATE: NextStep.ESCALATE,
+    ActionType.FALLBACK: NextStep.REMIND,
+    # To the signer it is one more nudge; `why` says who was alerted.
+    ActionType.ESCALATED: NextStep.REMIND,
+    ActionType.QUESTION: NextStep.QUESTION,
+    ActionType.GO_ON: NextStep.WAIT,
+    ActionType.EXPIRE: NextStep.EXPIRE,
+}
+_NEXT_WORDS = {
+    NextStep.REMIND: "a reminder follows",
+    NextStep.WARN: "a last warning follows",
+    NextStep.ESCALATE: "it is escalated",
+    NextStep.QUESTION: "who is to answer is told again",
+    NextStep.EXPIRE: "it expires",
+}
+_NO_OTHER_INSTANT: Final = timedelta(minutes=1)
 
 
 def listed_people(people: Iterable[str]) -> list[str]:
@@ -42,14 +68,9 @@ def listed_people(people: Iterable[str]) -> list[str]:
     return listed
 
 
-def _as_json(ids: Iterable[str]) -> int:
-    """Bytes of a JSON list of these ids, in which nothing needs to be escaped."""
-    return sum(len(f'"{id}", ') for id in ids)
-
-
 def attention_of(state: LifecycleState) -> tuple[Attention, ...]:
     """One reason per code at most, most pressing first."""
-    if state.status.ended:
+    if state.status.has_ended:
         return dead_hand_offs(dead_of(state.outbox.lines))
     urgency = list(AttentionCode)
     reasons = (*state.attention(), *dead_hand_offs(dead_lines(state.outbox.lines)))
@@ -65,8 +86,8 @@ def dead_hand_offs(dead: Sequence[HandoffLine]) -> tuple[Attention, ...]:
 
 def facts(subject: Subject, state: LifecycleState, now: datetime) -> FollowUpShow:
     """The view's common fields at `now`."""
-    problem = None if state.status.ended else _of_problem(state)
-    following = _next_handoff(state) if state.status.ended else problem.next if problem else None
+    problem = None if state.status.has_ended else _of_problem(state)
+    following = _next_handoff(state) if state.status.has_ended else problem.next if problem else None
     return FollowUpShow(
         id=subject.id,
         kind=subject.kind,
@@ -85,7 +106,7 @@ def facts(subject: Subject, state: LifecycleState, now: datetime) -> FollowUpSho
         escalations=state.escalated,
         handoffs=state.outbox.lines,
         timeline=_timeline(state),
-        says=_ended_sentence(state, following) if state.status.ended else problem.says if problem else "",
+        says=_ended_sentence(state, following) if state.status.has_ended else problem.says if problem else "",
     )
 
 
@@ -97,7 +118,7 @@ def follow_up_facts(subject: Subject, policy: Policy, state: FollowUpState, now:
         question=state.questions.open(state.slots),
         answered=tuple(question for question in state.questions.entries if question.answer is not None),
     )
-    if state.status.ended:
+    if state.status.has_ended:
         return view
     standstill = _standstill(state)
     following = _next(state, standstill, now)
@@ -141,13 +162,13 @@ def stamp(instant: datetime | None) -> str:
     return instant.strftime("%a %d %b %Y %H:%M UTC") if instant else ""
 
 
-def outcome_words(line: Delivered) -> str:
+def outcome_words(line: DeliveryResult) -> str:
     """A notification's outcome, with the reason when it was not simply accepted."""
     devices = f" on {len(line.devices)} device{'s' if len(line.devices) > 1 else ''}" if line.devices else ""
     return f"{line.outcome}{devices}" + (f" ({why_words(line.why)})" if line.why else "")
 
 
-def is_needless(line: Delivered) -> bool:
+def is_needless(line: DeliveryResult) -> bool:
     """Whether a planned notification was left out because its purpose was reached; views omit it."""
     return line.outcome is NotificationOutcome.SUPPRESSED and line.why in (
         Reason.SIGNED,
@@ -155,6 +176,71 @@ def is_needless(line: Delivered) -> bool:
         Reason.SETTLED,
         Reason.SUPERSEDED,
     )
+
+
+def told_entry(line: Notification) -> TimelineEntry:
+    happened = _BECAME[line.outcome]
+    return TimelineEntry(at=line.at, happened=happened, about=line.stage, who=line.person, why=line.why)
+
+
+def handed_off_entry(line: HandoffLine) -> TimelineEntry:
+    happened = EventType(f"replay_{line.state}" if line.replay else f"hand_off_{line.state}")
+    replay_number = str(line.replay) if line.replay else ""
+    return TimelineEntry(
+        at=line.at, happened=happened, about=replay_number, who=line.target, why=line.why, actor=line.by
+    )
+
+
+def with_dead_targets(ending: str, lines: Iterable[HandoffLine]) -> str:
+    """The sentence about an ending, with its dead targets."""
+    dead = [line.target for line in dead_of(lines)]
+    return f"{ending}; could not tell {', '.join(dead)}" if dead else ending
+
+
+def stage_of(state: LifecycleState) -> str:
+    """`CsStage`: `escalated` after an escalation, `settled`, else the kind's phase."""
+    if state.status.has_ended:
+        return "settled"
+    if any(entry.reason is EscalationReason.ESCALATION for entry in state.present_escalations):
+        return "escalated"
+    return state.phase
+
+
+def trouble_code(view: FollowUpShow) -> str | None:
+    """`CsProblem`: the problem, else the most pressing attention."""
+    if view.problem:
+        return view.problem.code
+    return view.attention[0].code if view.attention else None
+
+
+def unfinished_hand_off(view: FollowUpShow) -> HandoffState | None:
+    """Before the end: whether a target of an escalation is dead or waits for a retry."""
+    if view.status.has_ended:
+        return None
+    if dead_lines(view.handoffs):
+        return HandoffState.DEAD
+    waits = any(line.state is HandoffState.PENDING and line.why for line in view.handoffs)
+    return HandoffState.PENDING if waits else None
+
+
+def publish(state: LifecycleState, view: FollowUpShow, details: str) -> None:
+    """Update details and search attributes, only on changes, since an upsert is an event and an action."""
+    workflow.set_current_details(details)
+    updates = [
+        *_keyword(STATUS, state.current_status),
+        *_keyword(STAGE, stage_of(state)),
+        *_keyword(PROBLEM, trouble_code(view)),
+        *_keyword(HANDOFF, unfinished_hand_off(view)),
+        *_due(state.due_at),
+        *_turn(view),
+    ]
+    if updates:
+        workflow.upsert_search_attributes(updates)
+
+
+def _as_json(ids: Iterable[str]) -> int:
+    """Bytes of a JSON list of these ids, in which nothing needs to be escaped."""
+    return sum(len(f'"{id}", ') for id in ids)
 
 
 def _waiting_for(state: FollowUpState) -> tuple[WaitingFor, ...]:
@@ -177,26 +263,26 @@ class _Standstill:
     what: NextStep = NextStep.WAIT
 
     @property
-    def next(self) -> Next:
-        return Next(what=self.what, at=self.at, why=self.why)
+    def next(self) -> NextAction:
+        return NextAction(what=self.what, at=self.at, why=self.why)
 
 
-def _next(state: FollowUpState, standstill: _Standstill | None, now: datetime) -> Next | None:
+def _next(state: FollowUpState, standstill: _Standstill | None, now: datetime) -> NextAction | None:
     if standstill and not standstill.for_a_question:
         return standstill.next
     if state.plan.schedule is None:
-        return Next(what=NextStep.WAIT, at=None, why="the next steps are being planned")
+        return NextAction(what=NextStep.WAIT, at=None, why="the next steps are being planned")
     action = next_moment(state, now)
-    if (notice := _held(state, now)) and (action is None or notice.until <= action.at):
+    if (notice := _find_held_notice(state, now)) and (action is None or notice.until <= action.at):
         reason = f"{notice.stage} for {notice.person} is held: {notice.says}"
-        return Next(what=NextStep.HELD, at=notice.until, why=reason, to=notice.person)
+        return NextAction(what=NextStep.HELD, at=notice.until, why=reason, to=notice.person)
     if action is None:
-        return Next(what=NextStep.WAIT, at=None, why="nothing more is planned")
+        return NextAction(what=NextStep.WAIT, at=None, why="nothing more is planned")
     recipient = action.to if action.kind is ActionType.QUESTION else None
-    return Next(what=_NEXT_STEPS[action.kind], at=action.at, why=action.why, to=recipient)
+    return NextAction(what=_NEXT_STEPS[action.kind], at=action.at, why=action.reason_text, to=recipient)
 
 
-def _held(state: FollowUpState, now: datetime) -> HeldBack | None:
+def _find_held_notice(state: FollowUpState, now: datetime) -> HeldBack | None:
     held_notices = (notice for notice in state.notifications.held if now < notice.until)
     return min(held_notices, key=lambda notice: notice.until, default=None)
 
@@ -216,11 +302,11 @@ def _standstill(state: FollowUpState) -> _Standstill | None:
     for move in before_the_agenda(state):
         match move:
             case Precondition.CLOSE if state.lifecycle.ending:
-                sentence = f"Being {state.lifecycle.ending.outcome}{state.words.closing}"
+                sentence = f"Being {state.lifecycle.ending.outcome}{state.vocabulary.closing}"
                 return _Standstill(sentence, sentence, what=NextStep.END)
             case Precondition.PREPARE:
-                return _Standstill(state.words.preparing, state.words.preparing, state.problems.probe_at)
-            case Paused(stop):
+                return _Standstill(state.vocabulary.preparing, state.vocabulary.preparing, state.problems.probe_at)
+            case Pause(stop):
                 return _stopped(state, stop)
     question = state.clock.stop(StopKind.QUESTION)
     return _stopped(state, question) if question else None
@@ -228,19 +314,19 @@ def _standstill(state: FollowUpState) -> _Standstill | None:
 
 def _stopped(state: FollowUpState, stop: Stop) -> _Standstill:
     question = state.questions.open(state.slots) if stop.kind is StopKind.QUESTION else None
-    reason = question.words if question and question.blocks else stop.words
-    waiting = f"Waiting for {_people(state)}; reminders are paused{_until(state, stop)}"
+    reason = question.description if question and question.blocks else stop.description
+    waiting = f"Waiting for {_people(state)}; reminders are paused{_until_clause(state, stop)}"
     sentence = f"{'Nobody is asked yet' if state.preparing else waiting}: {reason}"
     return _Standstill(sentence, reason, for_a_question=stop.kind is StopKind.QUESTION)
 
 
-def _until(state: FollowUpState, stop: Stop) -> str:
+def _until_clause(state: FollowUpState, stop: Stop) -> str:
     moments = state.plan.actions if stop.kind is StopKind.QUESTION else ()
     return next((f" until {stamp(action.at)}" for action in moments if action.kind is ActionType.GO_ON), "")
 
 
 def _choices(policy: Policy, state: FollowUpState, now: datetime) -> tuple[Choices, ...]:
-    if state.status.ended or state.lifecycle.ending:
+    if state.status.has_ended or state.lifecycle.ending:
         return ()
     latest = latest_snoozes(state, now)
     return tuple(
@@ -256,12 +342,12 @@ def _choices(policy: Policy, state: FollowUpState, now: datetime) -> tuple[Choic
     )
 
 
-def _next_handoff(state: LifecycleState) -> Next | None:
+def _next_handoff(state: LifecycleState) -> NextAction | None:
     next_at = state.outbox.next_at
     if next_at is None:
         return None
     open_targets = [e.target.person if e.notice else e.target.target for e in state.outbox.entries if e.due_at]
-    return Next(what=NextStep.HAND_OFF, at=next_at, why=f"telling {', '.join(filter(None, open_targets))}")
+    return NextAction(what=NextStep.HAND_OFF, at=next_at, why=f"telling {', '.join(filter(None, open_targets))}")
 
 
 def _timeline(state: LifecycleState) -> tuple[TimelineEntry, ...]:
@@ -286,56 +372,16 @@ def _in_order(*entries: TimelineEntry) -> tuple[TimelineEntry, ...]:
     return tuple(sorted(entries, key=lambda entry: entry.at))
 
 
-def told_entry(line: Notification) -> TimelineEntry:
-    happened = _BECAME[line.outcome]
-    return TimelineEntry(at=line.at, happened=happened, about=line.stage, who=line.person, why=line.why)
-
-
-def handed_off_entry(line: HandoffLine) -> TimelineEntry:
-    happened = EventType(f"replay_{line.state}" if line.replay else f"hand_off_{line.state}")
-    replay_number = str(line.replay) if line.replay else ""
-    return TimelineEntry(
-        at=line.at, happened=happened, about=replay_number, who=line.target, why=line.why, actor=line.by
-    )
-
-
-_BECAME = {
-    NotificationOutcome.ACCEPTED: EventType.TOLD,
-    NotificationOutcome.SUPPRESSED: EventType.SUPPRESSED,
-    NotificationOutcome.FAILED: EventType.NOT_TOLD,
-    NotificationOutcome.WITHDRAWN: EventType.TAKEN_OFF,
-}
-_NEXT_STEPS = {
-    ActionType.REMIND: NextStep.REMIND,
-    ActionType.WARN: NextStep.WARN,
-    ActionType.OVERDUE: NextStep.REMIND,
-    ActionType.ESCALATE: NextStep.ESCALATE,
-    ActionType.FALLBACK: NextStep.REMIND,
-    # To the signer it is one more nudge; `why` says who was alerted.
-    ActionType.ESCALATED: NextStep.REMIND,
-    ActionType.QUESTION: NextStep.QUESTION,
-    ActionType.GO_ON: NextStep.WAIT,
-    ActionType.EXPIRE: NextStep.EXPIRE,
-}
-_NEXT_WORDS = {
-    NextStep.REMIND: "a reminder follows",
-    NextStep.WARN: "a last warning follows",
-    NextStep.ESCALATE: "it is escalated",
-    NextStep.QUESTION: "who is to answer is told again",
-    NextStep.EXPIRE: "it expires",
-}
-
-
-def _sentence(state: FollowUpState, standstill: _Standstill | None, following: Next | None, now: datetime) -> str:
+def _sentence(state: FollowUpState, standstill: _Standstill | None, following: NextAction | None, now: datetime) -> str:
     if standstill:
         return standstill.says
     next_clause = ""
     if following and following.at and following.what in _NEXT_WORDS:
         next_clause = f"; {_NEXT_WORDS[following.what]} {stamp(following.at)}"
-    elif following and (notice := _held(state, now)) and notice.until == following.at:
+    elif following and (notice := _find_held_notice(state, now)) and notice.until == following.at:
         next_clause = f"; {notice.stage} for {notice.person} is held until {stamp(notice.until)}: {notice.says}"
     if state.preparing:
-        return f"{state.words.preparing}, nobody is asked yet{next_clause}"
+        return f"{state.vocabulary.preparing}, nobody is asked yet{next_clause}"
     return f"Waiting for {_people(state)}{_until_due(state, now)}{next_clause}"
 
 
@@ -349,63 +395,13 @@ def _until_due(state: FollowUpState, now: datetime) -> str:
     return f" until {stamp(state.due_at)}" if state.due_at else ""
 
 
-def _ended_sentence(state: LifecycleState, following: Next | None) -> str:
+def _ended_sentence(state: LifecycleState, following: NextAction | None) -> str:
     ending = f"{state.status.capitalize()} {stamp(state.lifecycle.settled_at)}"
     if state.status is Status.FAILED and state.problems.current:
-        ending += f": {state.words.failures.get(state.problems.current.code, state.problems.current.says)}"
+        ending += f": {state.vocabulary.failures.get(state.problems.current.code, state.problems.current.says)}"
     if following:
         return f"{ending}; {following.why}"
     return with_dead_targets(ending, state.outbox.lines)
-
-
-def with_dead_targets(ending: str, lines: Iterable[HandoffLine]) -> str:
-    """The sentence about an ending, with its dead targets."""
-    dead = [line.target for line in dead_of(lines)]
-    return f"{ending}; could not tell {', '.join(dead)}" if dead else ending
-
-
-_NO_OTHER_INSTANT: Final = timedelta(minutes=1)
-
-
-def stage_of(state: LifecycleState) -> str:
-    """`CsStage`: `escalated` after an escalation, `settled`, else the kind's phase."""
-    if state.status.ended:
-        return "settled"
-    if any(entry.reason is EscalationReason.ESCALATION for entry in state.present_escalations):
-        return "escalated"
-    return state.phase
-
-
-def trouble_code(view: FollowUpShow) -> str | None:
-    """`CsProblem`: the problem, else the most pressing attention."""
-    if view.problem:
-        return view.problem.code
-    return view.attention[0].code if view.attention else None
-
-
-def unfinished_hand_off(view: FollowUpShow) -> HandoffState | None:
-    """Before the end: whether a target of an escalation is dead or waits for a retry."""
-    if view.status.ended:
-        return None
-    if dead_lines(view.handoffs):
-        return HandoffState.DEAD
-    waits = any(line.state is HandoffState.PENDING and line.why for line in view.handoffs)
-    return HandoffState.PENDING if waits else None
-
-
-def publish(state: LifecycleState, view: FollowUpShow, details: str) -> None:
-    """Update details and search attributes, only on changes, since an upsert is an event and an action."""
-    workflow.set_current_details(details)
-    updates = [
-        *_keyword(STATUS, state.current_status),
-        *_keyword(STAGE, stage_of(state)),
-        *_keyword(PROBLEM, trouble_code(view)),
-        *_keyword(HANDOFF, unfinished_hand_off(view)),
-        *_due(state.due_at),
-        *_turn(view),
-    ]
-    if updates:
-        workflow.upsert_search_attributes(updates)
 
 
 def _keyword(key: SearchAttributeKey[str], value: str | None) -> list[SearchAttributeUpdate]:  # type: ignore[type-arg]

@@ -26,11 +26,11 @@ with workflow.unsafe.imports_passed_through():
         AnyCommand,
         Delegation,
         Extension,
-        NotNow,
         PauseCommand,
         Question,
-        ReminderNow,
+        ReminderCommand,
         Resumption,
+        SnoozeCommand,
         StopKind,
     )
     from workflows.model.messages import Message
@@ -62,9 +62,9 @@ class FollowUpWorkflow(LifecycleWorkflow[Following]):
     async def reassign(self, reassignment: Reassignment) -> None:
         """Reassign a slot, or record why it cannot be done."""
 
-    async def follow_up(self, over: Condition = lambda: False) -> None:
+    async def follow_up(self, is_over: Condition = lambda: False) -> None:
         """The main loop: move by move, until the end, or until it is `over` with these slots."""
-        while not (self.state.status.ended or over()):
+        while not (self.state.status.has_ended or is_over()):
             self.background.start()
             notices = notifications.announcement(self.request, self.subject, self.state)
             match next_step.next_action(self.state, notices, workflow.now()):
@@ -74,23 +74,23 @@ class FollowUpWorkflow(LifecycleWorkflow[Following]):
                     await self.reassign(reassignment)
                 case next_step.PlanSchedule():
                     await self.steps.plan()
-                case next_step.Paused(stop):
+                case next_step.Pause(stop):
                     await self.steps.wait(None, f"paused by {stop.who}")
                 case next_step.Announce(notices):
                     await self.notifier.notify(notices)
-                case next_step.RemindNow():
+                case next_step.ImmediateReminder():
                     await self.steps.remind_now()
                 case next_step.RetryDevices(devices):
                     await self.notifier.retry(devices)
                 case step:
                     await self.steps.take(step)
             self.calls.continue_as_new_if_suggested()
-        if self.state.status.ended:
+        if self.state.status.has_ended:
             self.background.stop()
 
     def publish(self) -> None:
         """Bring search attributes and details up to date; tell the onboarding that it is a part of of a new turn."""
-        view = self.shown(self.state, workflow.now())
+        view = self.build_view(self.state, workflow.now())
         publish(self.state, view, self.details(view))
         self.turn_signal.send(self.request, self.state, view)
 
@@ -99,7 +99,7 @@ class FollowUpWorkflow(LifecycleWorkflow[Following]):
         return planning_of(self.request, self.subject, self.state, workflow.now())
 
     @command_update(name=REMIND, description="Tell everyone whose turn it is")
-    def remind(self, command: ReminderNow) -> Receipt:
+    def remind(self, command: ReminderCommand) -> Receipt:
         return self.accept(commands.remind, command)
 
     @command_update(
@@ -117,7 +117,7 @@ class FollowUpWorkflow(LifecycleWorkflow[Following]):
     def refusal(self, command: AnyCommand) -> Message | None:
         state, now = self.state, workflow.now()
         match command:
-            case ReminderNow():
+            case ReminderCommand():
                 refusal = commands.refuse_remind(state, command, now)
             case Delegation():
                 refusal = commands.refuse_delegate(state, command, self.subject.requester)
@@ -127,7 +127,7 @@ class FollowUpWorkflow(LifecycleWorkflow[Following]):
                 refusal = commands.refuse_pause(state, command)
             case Resumption():
                 refusal = commands.refuse_resume(state, command)
-            case NotNow():
+            case SnoozeCommand():
                 refusal = commands.refuse_snooze(state, self.request.policy, command, now)
             case Question():
                 refusal = commands.refuse_ask(state, command)
@@ -150,7 +150,7 @@ class FollowUpWorkflow(LifecycleWorkflow[Following]):
         return self.accept(commands.resume, command)
 
     @command_update(name=SNOOZE, description="Remind a signer at a time of their own")
-    def snooze(self, command: NotNow) -> Receipt:
+    def snooze(self, command: SnoozeCommand) -> Receipt:
         return self.accept(commands.snooze, command)
 
     @command_update(name=ASK, description="Ask the requester something; reminders are paused until it is answered")
@@ -187,7 +187,7 @@ class Steps(Generic[Following]):
                 await owner.notifier.notify(notifications.asked_again(owner.state, moments), planned=moments)
             case next_step.GoOn(action):
                 updated = owner.state.go_on(StopKind.QUESTION, now)
-                owner.state = updated.note(now, EventType.WENT_ON, None, action.why)
+                owner.state = updated.note(now, EventType.WENT_ON, None, action.reason_text)
             case next_step.Expire(action):
                 owner.state = owner.state.expire(action, now)
             case next_step.Wait(action):
@@ -236,7 +236,9 @@ class Steps(Generic[Following]):
         """Wait for the action's instant; replan first if the plan is in doubt."""
         doubt = self._owner.state.problems.probe_at
         if doubt is None or (action and action.at < doubt):
-            await self.wait(action.at if action else None, _wait_words(action, self._owner.state.words.wanted))
+            await self.wait(
+                action.at if action else None, _wait_words(action, self._owner.state.vocabulary.awaited_action)
+            )
         elif await self.wait(doubt, "the people file is faulty: plan anew") is WakeUpKind.DEADLINE:
             self._owner.state = self._owner.state.replan()
 
@@ -246,7 +248,7 @@ class Steps(Generic[Following]):
         wake_up = owner.state.wake_up(workflow.now(), deadline)
         summary = _WAKE_UP_WORDS.get(wake_up.rings_for, summary) if wake_up else summary
         owner.background.at_rest = True
-        wake = await owner.calls.until(wake_up.at if wake_up else None, summary)
+        wake = await owner.calls.wait_until(wake_up.at if wake_up else None, summary)
         owner.background.at_rest = False
         reason = wake_up.rings_for if wake_up and wake is Wake.DEADLINE else None
         match reason:
@@ -289,4 +291,4 @@ class Steps(Generic[Following]):
 
 
 def _wait_words(action: ScheduledAction | None, awaited: str) -> str:
-    return f"{action.stage} for {action.person}: {action.why}"[:200] if action else f"for {awaited}"
+    return f"{action.stage} for {action.person}: {action.reason_text}"[:200] if action else f"for {awaited}"

@@ -6,7 +6,7 @@ from typing import Final, Self
 from workflows.follow_up.command_log import CommandLog
 from workflows.follow_up.outbox import Outbox
 from workflows.follow_up.pause_clock import CallerState
-from workflows.follow_up.record import outbox_of, over, refuse_closed, remembered, replayed
+from workflows.follow_up.record import close_replays, outbox_of, refuse_closed, remembered, replayed
 from workflows.model.base import Model
 from workflows.model.commands import Replay
 from workflows.model.hand_off import HandoffReport
@@ -58,7 +58,7 @@ class ReplayState(CallerState):
         """Decide each request: a new line in the outbox, or the reason why not."""
         operations, outbox = self.commands, self.outbox
         for replay_request in self.asked:
-            operation = operations.of(replay_request.id)
+            operation = operations.find_operation(replay_request.id)
             if operation is None or operation.state is not OperationState.OPEN:
                 continue  # An earlier request for the same was carried out meanwhile.
             refusal = refuse_closed(outbox, replay_request.command) if self.order else _NO_RECORD
@@ -68,9 +68,9 @@ class ReplayState(CallerState):
                 operations = operations.refuse(replay_request.id, refusal)
         return self.replace(asked=(), commands=operations, outbox=outbox)
 
-    def told(self, batch: HandoffBatch, report: HandoffReport, now: datetime) -> Self:
+    def record_report(self, batch: HandoffBatch, report: HandoffReport, now: datetime) -> Self:
         outbox = remembered(self.outbox.record(report.results, now), batch, report, now)
-        return self.replace(outbox=outbox, commands=over(self.commands, outbox, report.results))
+        return self.replace(outbox=outbox, commands=close_replays(self.commands, outbox, report.results))
 
     def given_up(self, refusal: Message) -> Self:
         operations = self.commands

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.record import batch_again, targets_in_words
     from workflows.hand_off.state import ReplayInput, ReplayState
     from workflows.model.commands import Replay
-    from workflows.model.hand_off import HandOffNow, OperationOrder, ReplayedFacts
+    from workflows.model.hand_off import ImmediateHandOff, OperationOrder, ReplayedFacts
     from workflows.model.receipts import Operation, OperationState, Receipt
     from workflows.model.rejections import Rejection, name_fault
     from workflows.names import HAND_OFF, HAND_OFF_NOW, NEXUS_CALL, OPERATION, REPLAY, SHOW
@@ -33,7 +33,7 @@ class HandOffWorkflow:
     def __init__(self, request: ReplayInput) -> None:
         self.state = request.carried or ReplayState()
         self.calls = Calls(self)
-        self._given = request
+        self._input = request
 
     @workflow.run
     @despite_cancellation
@@ -45,7 +45,7 @@ class HandOffWorkflow:
             due_at = self.state.outbox.open_at(workflow.now())
             if due_at is None:
                 break
-            await self.calls.until(due_at, "hand-off again")
+            await self.calls.wait_until(due_at, "hand-off again")
             await self._tell()
         await self._record_although_given_up()
         self.publish()
@@ -55,7 +55,7 @@ class HandOffWorkflow:
         if self.state.read:
             return
         recorded = await self.calls.call(
-            Handoff.read, self._given.ended, options.HAND_OFF, "read the record", self.given_up
+            Handoff.read, self._input.ended, options.HAND_OFF, "read the record", self.given_up
         )
         if recorded is not None:
             self.state = self.state.recalled(recorded)
@@ -70,20 +70,20 @@ class HandOffWorkflow:
             Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch), self.given_up
         )
         if report is not None:
-            self.state = self.state.told(batch, report, now)
+            self.state = self.state.record_report(batch, report, now)
 
     async def _record_although_given_up(self) -> None:
         """One attempt: a cancelled run does not wait for the store."""
         state = self.state
         if state.order is not None and state.outbox.unrecorded is not None:
             batch = batch_again(state.order, state.outbox, workflow.now()).replace(calls=())
-            await self.calls.once(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
+            await self.calls.attempt_once(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
 
     @workflow.update(name=REPLAY, description="Hand off to a target once more")
     def replay(self, command: Replay) -> Receipt:
         """Record the request; the record decides."""
         id = update_id()
-        if self.state.commands.of(id) is None:
+        if self.state.commands.find_operation(id) is None:
             self.state = self.state.requested(id, command, workflow.now())
         accepted = self.operation(id)
         if accepted is None:
@@ -101,22 +101,22 @@ class HandOffWorkflow:
         )
 
     @workflow.signal(name=HAND_OFF_NOW, description="Try targets at once that would be tried later")
-    def hand_off_now(self, hand_off_request: HandOffNow) -> None:
+    def hand_off_now(self, hand_off_request: ImmediateHandOff) -> None:
         """Make the next attempts due now."""
         self.state = self.state.replace(outbox=self.state.outbox.hurried(hand_off_request.target, workflow.now()))
 
     @workflow.query(name=OPERATION, description="What became of an update, by its id; nothing when it is forgotten")
     def operation(self, id: str) -> Receipt | None:
         """The receipt of an operation now."""
-        operation = self.state.commands.of(id)
+        operation = self.state.commands.find_operation(id)
         return self._receipt(operation) if operation else None
 
     def _receipt(self, operation: Operation) -> Receipt:
         op = operation.id.removeprefix(f"{REPLAY}-")
         explanation = operation.says if operation.state is OperationState.OPEN else ""
         return Receipt(
-            id=self._given.ended.id,
-            status=self._given.status,
+            id=self._input.ended.id,
+            status=self._input.status,
             op=op,
             says=explanation,
             state=operation.state,
@@ -130,8 +130,8 @@ class HandOffWorkflow:
         """All lines of its hand-off."""
         state = self.state
         return ReplayedFacts(
-            id=self._given.ended.id,
-            status=self._given.status,
+            id=self._input.ended.id,
+            status=self._input.status,
             handoffs=state.outbox.lines,
             problem=state.problems.current,
         )
@@ -144,7 +144,7 @@ class HandOffWorkflow:
         workflow.set_current_details("\n".join(lines))
 
     def carried_over(self) -> ReplayInput:
-        return self._given.replace(carried=self.state)
+        return self._input.replace(carried=self.state)
 
     def given_up(self) -> Condition:
         """The watch for a cancellation."""

@@ -29,5 +29,5 @@ class InWords(StrEnum):
         member._value_, member.english = code, english or code
         return member
 
-    def says(self, **values: object) -> str:
+    def format_english(self, **values: object) -> str:
         return self.english.format(**values)

@@ -252,7 +252,7 @@ class Counts(Model):
         return sum(dict(self).values())
 
     @property
-    def wanted(self) -> int:
+    def required_count(self) -> int:
         """Members who are to acknowledge: total without exempt members and rows that name nobody."""
         return self.total - self.exempt - self.dropped - self.errors
 
@@ -262,7 +262,7 @@ class Counts(Model):
         return self.not_told + self.told + self.opened
 
     @property
-    def done(self) -> int:
+    def done_count(self) -> int:
         """Members who acknowledged."""
         return self.acknowledged + self.late
 
@@ -337,7 +337,7 @@ LATE_DAYS_AT_MOST: Final = 182
 """How long after its day a campaign still opens late; after that the opening of the next year is nearer."""
 
 
-class YearSeen(Model):
+class YearCheck(Model):
     """A look at a yearly campaign: the year to open, and why it was not opened.
 
     `given` says whether its content is stored, `campaign` is the workflow id that was started, `refused` why nothing
@@ -369,4 +369,4 @@ class YearToOpen(Model):
 
     series: Series
     now: AwareDatetime
-    last: YearSeen | None = None
+    last: YearCheck | None = None

@@ -37,6 +37,12 @@ from workflows.names import (
     WAIVE,
 )
 
+_WHY: Final = "Why; recorded in the timeline."
+OURS: Final = ("actor", "by", "known_by", "ran_as", "op", "told", "decided", "content")
+"""Fields of commands that whoever gives them does not fill."""
+PERSONS: Final = ("actor", "signer", "person", "to")
+"""Fields of commands that name a person."""
+
 
 class KnownBy(StrEnum):
     """How it is known who sends a command or starts something."""
@@ -64,9 +70,6 @@ class KnownBy(StrEnum):
         """The name in what `actor` gives; of a program with its word."""
         prefix, colon, name = actor.partition(":")
         return name.partition(" (")[0] if colon and prefix in (cls.SIGN_IN, cls.LINK, cls.OIDC, cls.CLAIMED) else actor
-
-
-_WHY: Final = "Why; recorded in the timeline."
 
 
 class AnyCommand(Model):
@@ -133,7 +136,7 @@ class Cancellation(Command):
         return cancellation.replace(reason=cleaned(cancellation.reason))
 
 
-class ReminderNow(Command):
+class ReminderCommand(Command):
     """Update `remind`: remind everyone whose turn it is; `force` even within the hour of the last reminder."""
 
     force: bool = Field(False, description="Also those who were notified within the hour.")
@@ -168,7 +171,7 @@ class Resumption(Command):
     """Update `resume`."""
 
 
-class NotNow(ParticipantCommand):
+class SnoozeCommand(ParticipantCommand):
     """Update `snooze`: remind a signer at `until` and not before."""
 
     until: AwareDatetime = Field(description="When they are reminded, with its offset.")
@@ -206,7 +209,7 @@ class Unsubscription(Subscription):
     """Update `unsubscribe`: do not signal this workflow, even if the file names it."""
 
 
-class Done(Command):
+class TaskCompletion(Command):
     """Update `done`: the task is done, with a comment; `decided` the decision that it asked for was made."""
 
     note: str = Field("", description="A note for the timeline.")
@@ -240,7 +243,7 @@ class PartOutcome(StrEnum):
     STOP = "stop"
 
     @property
-    def again(self) -> bool:
+    def is_restart(self) -> bool:
         """Whether the part is started once more."""
         return self in (PartOutcome.RESEND, PartOutcome.REPLACE)
 
@@ -306,18 +309,18 @@ class Revision(Command):
 
 UPDATES: Final[Mapping[type[AnyCommand], str]] = {
     Cancellation: CANCEL,
-    ReminderNow: REMIND,
+    ReminderCommand: REMIND,
     Delegation: DELEGATE,
     Extension: EXTEND,
     PauseCommand: PAUSE,
     Resumption: RESUME,
-    NotNow: SNOOZE,
+    SnoozeCommand: SNOOZE,
     Question: ASK,
     Answer: ANSWER,
     Subscription: SUBSCRIBE,
     Unsubscription: UNSUBSCRIBE,
     Replay: REPLAY,
-    Done: DONE,
+    TaskCompletion: DONE,
     Waiver: WAIVE,
     Block: BLOCK,
     Unblock: UNBLOCK,
@@ -331,10 +334,6 @@ UPDATES: Final[Mapping[type[AnyCommand], str]] = {
 }
 """The update that takes each."""
 COMMANDS: Final[Mapping[str, type[AnyCommand]]] = {word: command for command, word in UPDATES.items()}
-OURS: Final = ("actor", "by", "known_by", "ran_as", "op", "told", "decided", "content")
-"""Fields of commands that whoever gives them does not fill."""
-PERSONS: Final = ("actor", "signer", "person", "to")
-"""Fields of commands that name a person."""
 
 
 class StopKind(StrEnum):
@@ -354,7 +353,7 @@ class Stop(Model):
     says: str = ""
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         if self.kind is StopKind.QUESTION:
             return f"a question of {self.who} waits for an answer"
         return f"paused by {self.who}" + (f": {self.says}" if self.says else "")

@@ -11,7 +11,7 @@ from workflows.model.base import Model
 from workflows.model.campaign import Counts
 from workflows.model.commands import Problem
 from workflows.model.evidence import KeptFile
-from workflows.model.notifications import Delivered, NotificationOrder
+from workflows.model.notifications import DeliveryResult, NotificationOrder
 from workflows.model.onboarding import PartKind
 from workflows.model.policy import NexusOperation, Target
 from workflows.model.rejections import name_told
@@ -56,7 +56,7 @@ class SettledSigner(Model):
     at: AwareDatetime | None = None
 
 
-class Facts(Model):
+class EventData(Model):
     """What a target hears: the `data` of an event, which has its id under the word of its kind.
 
     The facts of a kind name it by `of`, which registers them for that kind.
@@ -70,15 +70,15 @@ class Facts(Model):
             _FACTS[cls.__base__, cls.of] = cls
 
     @classmethod
-    def about(cls, id: str, **facts: Any) -> Self:
+    def from_id(cls, id: str, **facts: Any) -> Self:
         """The facts of the one with this id."""
         return cls(**{cls.of: id}, **facts)
 
 
-_FACTS: Final[dict[tuple[type | None, Kind], type[Facts]]] = {}
+_FACTS: Final[dict[tuple[type | None, Kind], type[EventData]]] = {}
 
 
-class EndedFacts(Facts):
+class EndedFacts(EventData):
     """How something ended: the `data` of the HTTP hand-off and the argument of subscribers' signal (docs/schemas/).
 
     `version` rises when readers must change: fields are only ever added.
@@ -103,7 +103,7 @@ class EndedFacts(Facts):
         return {}
 
 
-class Settled(EndedFacts):
+class SettledRequest(EndedFacts):
     """The facts of a settled request, as `signature_settled` tells them."""
 
     of: ClassVar[Kind] = Kind.REQUEST
@@ -181,7 +181,7 @@ class SettledCampaign(EndedFacts):
     outcomes_sha256: str | None = None
 
 
-class Escalated(Facts):
+class EscalationData(EventData):
     """An escalation: the `data` of that event.
 
     `number` counts the escalations and reassignments of one request or task.
@@ -197,7 +197,7 @@ class Escalated(Facts):
     reason: EscalationReason
 
 
-class EscalatedRequest(Escalated):
+class EscalatedRequest(EscalationData):
     """Of a request, as `signature_escalated` tells it."""
 
     of: ClassVar[Kind] = Kind.REQUEST
@@ -205,11 +205,11 @@ class EscalatedRequest(Escalated):
     external_id: str
 
     @classmethod
-    def about(cls, id: str, **facts: Any) -> Self:
-        return super().about(id, external_id=id, **facts)
+    def from_id(cls, id: str, **facts: Any) -> Self:
+        return super().from_id(id, external_id=id, **facts)
 
 
-class EscalatedTask(Escalated):
+class EscalatedTask(EscalationData):
     """Of a task, as `task_escalated` tells it."""
 
     of: ClassVar[Kind] = Kind.TASK
@@ -221,25 +221,25 @@ def ended_of(kind: Kind) -> type[EndedFacts]:
     return cast("type[EndedFacts]", _FACTS[EndedFacts, kind])
 
 
-def escalated_of(kind: Kind) -> type[Escalated]:
+def escalated_of(kind: Kind) -> type[EscalationData]:
     """The facts of an escalation of this kind."""
-    return cast("type[Escalated]", _FACTS[Escalated, kind])
+    return cast("type[EscalationData]", _FACTS[EscalationData, kind])
 
 
-def _by_kind(content: Any, plain: ValidatorFunctionWrapHandler) -> Facts:
+def _by_kind(content: Any, plain: ValidatorFunctionWrapHandler) -> EventData:
     """Facts as the model of what they are about; an escalation has a number, an ending has none."""
     if isinstance(content, dict):
         kind_key = next((kind for kind in kinds() if kind in content), None)
         if kind_key is None:
             raise ValueError("facts of no kind that is known")
         return (escalated_of(kind_key) if "number" in content else ended_of(kind_key)).model_validate(content)
-    facts: Facts = plain(content)
+    facts: EventData = plain(content)
     return facts
 
 
 AnyEnded = Annotated[SerializeAsAny[EndedFacts], WrapValidator(_by_kind)]
-AnyEscalated = Annotated[SerializeAsAny[Escalated], WrapValidator(_by_kind)]
-Told = Annotated[SerializeAsAny[EndedFacts | Escalated], WrapValidator(_by_kind)]
+AnyEscalated = Annotated[SerializeAsAny[EscalationData], WrapValidator(_by_kind)]
+Told = Annotated[SerializeAsAny[EndedFacts | EscalationData], WrapValidator(_by_kind)]
 """What a target hears."""
 
 
@@ -275,7 +275,7 @@ class HandoffResult(Model):
     called again; or there is no place for the call, and it is tried again after `retry_after`."""
     why: str | None = None
     retry_after: float = 0
-    delivered: tuple[Delivered, ...] = ()
+    delivered: tuple[DeliveryResult, ...] = ()
     more: bool = False
     """Some of a large group are still to be told: at once, in the same attempt."""
     missed: tuple[str, ...] = ()
@@ -286,7 +286,7 @@ class HandoffResult(Model):
     """The record says so, as after a reset: it was not called, and has its line already."""
 
 
-class HandOffNow(Model):
+class ImmediateHandOff(Model):
     """Signal `hand_off_now`: call a target, or all, at once."""
 
     target: str | None = None

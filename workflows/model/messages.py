@@ -16,9 +16,9 @@ from workflows.model.base import InWords, Model
 
 MESSAGES: Final[dict[str, str]] = {}
 """The English sentence of each code, with its placeholders."""
-
-
 _UNITS: Final = {"m": "minute", "h": "hour", "d": "day", "w": "week"}
+DURATIONS: Final = ("span", "window", "grace")
+"""Values that are durations."""
 
 
 def phrase(text: str) -> str:
@@ -41,19 +41,6 @@ def parse_zoned(value: str) -> tuple[datetime, str]:
     """The instant, and its zone."""
     instant, _, zone = value.removesuffix("]").partition("[")
     return datetime.fromisoformat(instant), zone
-
-
-def _instant_words(value: str) -> str:
-    instant, zone = parse_zoned(value)
-    return f"{instant:%a %d %b %H:%M} ({zone.rpartition('/')[2].replace('_', ' ')})"
-
-
-DURATIONS: Final = ("span", "window", "grace")
-"""Values that are durations."""
-_IN_ENGLISH: Final[Mapping[str, Callable[[str], str]]] = {
-    **dict.fromkeys(DURATIONS, duration_words),
-    "when": _instant_words,
-}
 
 
 class Message(Model):
@@ -81,19 +68,30 @@ class Message(Model):
 
     def of_column(self, column: str) -> Self:
         """About this column of a table."""
-        return self._with(in_column=column)
+        return self._add_values(in_column=column)
 
     def of_table(self, location: str, other_count: int) -> Self:
         """About this place in a file that another one names, and how many other faults it has."""
-        return self._with(in_table=location, others=other_count)
+        return self._add_values(in_table=location, others=other_count)
 
-    def _with(self, **values: str | int) -> Self:
+    def _add_values(self, **values: str | int) -> Self:
         return self.replace(values={**self.values, **{name: value for name, value in values.items() if value}})
 
 
 def join_english(messages: Iterable[Message]) -> str:
     """Several messages about the same, in one line."""
     return "; ".join(map(str, messages))
+
+
+def _instant_words(value: str) -> str:
+    instant, zone = parse_zoned(value)
+    return f"{instant:%a %d %b %H:%M} ({zone.rpartition('/')[2].replace('_', ' ')})"
+
+
+_IN_ENGLISH: Final[Mapping[str, Callable[[str], str]]] = {
+    **dict.fromkeys(DURATIONS, duration_words),
+    "when": _instant_words,
+}
 
 
 class MessageCode(InWords):

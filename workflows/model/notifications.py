@@ -9,16 +9,17 @@ from pydantic import AwareDatetime, Field
 from workflows.model.base import Model
 from workflows.model.policy import Duration
 from workflows.model.schedule import Reason, is_joined
-from workflows.model.signature import DocumentSeen
+from workflows.model.signature import ReportedDocument
 from workflows.model.subject import Status, Subject
 from workflows.model.timeline import TimelineEntry
 
 QUIET_AT_MOST: Final = 20
 """The largest budget that an onboarding gives its customer."""
-
-
 MAILS_APART: Final = timedelta(minutes=10)
 """Between two mails of one document that are sent again: Core Signature drops the second one without a word."""
+VALID_FOR: Final = timedelta(minutes=10)
+ONE_MESSAGE_EVERY: Final = timedelta(minutes=1)
+"""To one browser."""
 
 
 class NotificationBudget(Model):
@@ -97,7 +98,7 @@ class DeviceOutcome(Model):
     outcome: NotificationOutcome = NotificationOutcome.ACCEPTED
 
 
-class Delivered(Model):
+class DeliveryResult(Model):
     key: str
     stage: str
     person: str
@@ -112,7 +113,7 @@ class Delivered(Model):
         return self.outcome is NotificationOutcome.ACCEPTED or is_joined(self.why)
 
 
-class Notification(Delivered):
+class Notification(DeliveryResult):
     at: AwareDatetime
 
 
@@ -181,27 +182,22 @@ class DeliveryReport(Model):
     time, or failed for a reason of their own.
     """
 
-    delivered: tuple[Delivered, ...] = ()
+    delivered: tuple[DeliveryResult, ...] = ()
     open_devices: tuple[str, ...] = ()
     open_notices: tuple[str, ...] = ()
     waits: tuple[float, ...] = ()
     retry_after: float = 0
     """The longest of them."""
-    seen: DocumentSeen | None = None
+    seen: ReportedDocument | None = None
     put_off: tuple[PostponedNotification, ...] = ()
     held: tuple[HeldBack, ...] = ()
     mailed: bool = False
     """Whether Core Signature was asked to mail the document again."""
 
     @property
-    def final_lines(self) -> tuple[Delivered, ...]:
+    def final_lines(self) -> tuple[DeliveryResult, ...]:
         """Open notifications have no line yet."""
         return tuple(line for line in self.delivered if line.key not in self.open_notices)
-
-
-VALID_FOR: Final = timedelta(minutes=10)
-ONE_MESSAGE_EVERY: Final = timedelta(minutes=1)
-"""To one browser."""
 
 
 class SignInOrder(Model):
@@ -214,7 +210,7 @@ class SignInOrder(Model):
     """Whether it was used: then its notice is withdrawn."""
 
     @property
-    def until(self) -> datetime:
+    def expires_at(self) -> datetime:
         """When link and code expire."""
         return self.at + VALID_FOR
 

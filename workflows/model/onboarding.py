@@ -111,7 +111,7 @@ class PartsToStart(Model):
         return Kind.ONBOARDING.workflow_id(self.onboarding)
 
 
-class PartSeen(Model):
+class PartSnapshot(Model):
     """A part's workflow: `status` once ended, `says` why it could not be started. `broken` if terminated or failed;
     `resumable`: its document may be open.
     """
@@ -153,9 +153,9 @@ class PartBegun(Model):
     asked: tuple[str, ...] = ()
 
 
-class PartsSeen(Model):
+class PartSnapshots(Model):
     """`away` are ids that a retry may start, `begun` those started now or before."""
 
-    parts: tuple[PartSeen, ...]
+    parts: tuple[PartSnapshot, ...]
     away: tuple[str, ...] = ()
     begun: tuple[PartBegun, ...] = ()

@@ -13,7 +13,6 @@ from workflows.model.subject import LockScreen, Status
 
 Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}[mhdw]$")]
 """`90m`, `4h`, `3d`, `2w`; days and weeks are calendar days in the recipient's zone (docs/files.md, Values)."""
-
 Ahead = Annotated[str, Field(pattern=r"^(0d|[1-9][0-9]{0,3}[mhdw])$")]
 """Time before the due date; `0d` is on its day."""
 Grace = Annotated[str, Field(pattern=r"^(0d|[1-9][0-9]{0,3}[mhdw])$")]
@@ -24,6 +23,10 @@ WHEN_DUE: Final = "0d"
 """No grace."""
 OVERDUE_AT_MOST: Final = 100
 """Overdue reminders of a signer for one due date."""
+ROUNDS_AT_MOST: Final = 20
+"""Of a review."""
+ESCALATED: Final = "escalated"
+"""The event that targets may hear before the end: an escalation."""
 
 
 class Reminders(Model):
@@ -69,10 +72,6 @@ class QuestionPause(Model):
     pause: Duration = "3d"
 
 
-ROUNDS_AT_MOST: Final = 20
-"""Of a review."""
-
-
 class Reviews(Model):
     """Rounds of review before a request ends `declined`. Each is due `within` a duration, or a share of the time from
     the start to the due date (`25%`).
@@ -116,10 +115,6 @@ class StartTarget(Model):
     queue: str | None = None
 
 
-ESCALATED: Final = "escalated"
-"""The event that targets may hear before the end: an escalation."""
-
-
 class NexusOperation(Model):
     """A Nexus operation that receives the hand-off."""
 
@@ -160,7 +155,9 @@ class Target(Model):
     def hears_of(self, kind: Kind, status: Status) -> bool:
         """Whether it is called for this ending: by default for signed and done, unless the kind tells every ending."""
         default = (
-            [status for status in Status if status.ended] if kind.spec.every_ending else [Status.SIGNED, Status.DONE]
+            [status for status in Status if status.has_ended]
+            if kind.spec.every_ending
+            else [Status.SIGNED, Status.DONE]
         )
         return status in (self.on or default)
 

@@ -10,7 +10,7 @@ from workflows.model.base import Model
 from workflows.model.messages import Message
 from workflows.model.rejections import Rejection
 from workflows.model.subject import Status
-from workflows.model.views import Next
+from workflows.model.views import NextAction
 
 ID_AT_MOST: Final = 64
 """Bytes of an operation's id, with its word."""
@@ -48,7 +48,7 @@ class Operation(Model):
         return self.refusal.english if self.refusal else self.says
 
 
-class Outstanding(Model):
+class OutstandingCommand(Model):
     """An accepted command not carried out yet, and since when."""
 
     what: str
@@ -68,8 +68,8 @@ class Receipt(Model):
     detail: str = ""
     refusal: Message | None = None
     digest: str = ""
-    next: Next | None = None
-    outstanding: tuple[Outstanding, ...] = ()
+    next: NextAction | None = None
+    outstanding: tuple[OutstandingCommand, ...] = ()
     further: int = 0
 
 

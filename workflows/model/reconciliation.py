@@ -33,7 +33,7 @@ class CorrectedRequest(Model):
     at: AwareDatetime
 
 
-class NotAdopted(Model):
+class AdoptionRefusal(Model):
     """A document sent by hand that cannot be adopted, now or ever; `why` names no person."""
 
     document: str
@@ -57,9 +57,9 @@ class ReconciliationResult(Model):
     adoptions: int = 0
     adopted: tuple[str, ...] = ()
     refusals: int = 0
-    not_adopted: tuple[NotAdopted, ...] = ()
+    not_adopted: tuple[AdoptionRefusal, ...] = ()
     waiting: int = 0
-    not_yet: tuple[NotAdopted, ...] = ()
+    not_yet: tuple[AdoptionRefusal, ...] = ()
     until: AwareDatetime | None = None
     reached: AwareDatetime | None = None
     over: bool = False
@@ -133,6 +133,6 @@ class ReconciliationResult(Model):
             yield _reasons(self.not_yet)
 
 
-def _reasons(documents: Iterable[NotAdopted]) -> str:
+def _reasons(documents: Iterable[AdoptionRefusal]) -> str:
     rows = [f"| {refusal.document} | {refusal.why} |" for refusal in documents]
     return "\n".join(("| Document | Why |", "| --- | --- |", *rows))

@@ -91,7 +91,7 @@ class HandoffBatch(Model):
     first_run_id: str = ""
     """See `Delivery`."""
 
-    def whole(self) -> Self:
+    def with_record_facts(self) -> Self:
         """With the record's facts and hand-off order, which a history has once: as parts of the batch."""
         if self.record is None or self.settled is None:
             return self

@@ -9,6 +9,21 @@ from typing import Final
 
 from workflows.model.messages import Message, MessageCode, phrase
 
+TEXT_AT_MOST: Final = 1_000
+"""Characters of a reason, a question or an answer: all of them stay in the memory of the request."""
+NAME_AT_MOST: Final = 200
+"""Characters of the name of who wants something."""
+NAMES_AT_MOST: Final = 20
+"""People whom one command names."""
+_CONTROLS: Final = (*range(9), *range(0x0B, 0x20), *range(0x7F, 0xA0))
+_TURNING: Final = (0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+_HIDDEN: Final = frozenset(map(chr, (*_CONTROLS, *_TURNING)))
+"""What moves a terminal's cursor, or turns the direction of whatever follows."""
+_LAYOUT: Final = frozenset("\t\n")
+"""What a text of several lines may have and a name may not."""
+_TO_LINES: Final = dict.fromkeys(map(ord, _HIDDEN | _LAYOUT), "\n")
+_MORE: Final = "…"
+
 
 class Rejection(MessageCode):
     """Why a command is refused."""
@@ -150,22 +165,6 @@ class Rejection(MessageCode):
     )
     TOO_MANY_KINDS = "too_many_kinds", "more than {most} kinds"
     NO_KIND = "no_kind", '"{kind}" is no kind of the catalogue{hint}'
-
-
-TEXT_AT_MOST: Final = 1_000
-"""Characters of a reason, a question or an answer: all of them stay in the memory of the request."""
-NAME_AT_MOST: Final = 200
-"""Characters of the name of who wants something."""
-NAMES_AT_MOST: Final = 20
-"""People whom one command names."""
-_CONTROLS: Final = (*range(9), *range(0x0B, 0x20), *range(0x7F, 0xA0))
-_TURNING: Final = (0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
-_HIDDEN: Final = frozenset(map(chr, (*_CONTROLS, *_TURNING)))
-"""What moves a terminal's cursor, or turns the direction of whatever follows."""
-_LAYOUT: Final = frozenset("\t\n")
-"""What a text of several lines may have and a name may not."""
-_TO_LINES: Final = dict.fromkeys(map(ord, _HIDDEN | _LAYOUT), "\n")
-_MORE: Final = "…"
 
 
 def text_fault(text: str, field: str) -> Message | None:

@@ -90,17 +90,13 @@ def joined_into(key: str) -> str:
     return f"{_JOINED_INTO}{key}"
 
 
-def is_joined(why: str | None) -> bool:
-    return why is not None and why.startswith(_JOINED_INTO)
+def is_joined(reason: str | None) -> bool:
+    return reason is not None and reason.startswith(_JOINED_INTO)
 
 
-_JOINED_INTO: Final = f"{Reason.JOINED} into "
-_REASONS: Final[Mapping[str, InWords]] = {one.value: one for one in (*Reason, *EscalationReason)}
-
-
-def why_words(why: str) -> str:
+def why_words(reason: str) -> str:
     """A reason in English; an unknown one is returned unchanged."""
-    return _REASONS[why].english if why in _REASONS else why
+    return _REASONS[reason].english if reason in _REASONS else reason
 
 
 class ScheduledAction(Model):
@@ -130,7 +126,7 @@ class ScheduledAction(Model):
     """A mail that other signers get too, perhaps at night."""
 
     @property
-    def why(self) -> str:
+    def reason_text(self) -> str:
         """The reasons in English."""
         return join_english(self.reasons)
 
@@ -143,9 +139,9 @@ class ScheduledAction(Model):
         """A copy that will not be sent."""
         return self.replace(suppressed=reason, reasons=(*self.reasons, because))
 
-    def moved(self, at: datetime, *because: Message) -> Self:
+    def move(self, instant: datetime, *because: Message) -> Self:
         """A copy at another instant."""
-        return self.replace(at=at, reasons=(*self.reasons, *because))
+        return self.replace(at=instant, reasons=(*self.reasons, *because))
 
 
 class RemainingReminders(Model):
@@ -261,3 +257,7 @@ class PlanningInput(Model):
     """Of a review: a duration, or a share of the time until the request is due, in which those whose turn it is are to
     act. The request is open until it is due.
     """
+
+
+_JOINED_INTO: Final = f"{Reason.JOINED} into "
+_REASONS: Final[Mapping[str, InWords]] = {one.value: one for one in (*Reason, *EscalationReason)}

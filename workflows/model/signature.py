@@ -9,6 +9,13 @@ from workflows.model.base import InWords, Model
 from workflows.model.messages import Message
 from workflows.model.subject import Code, Participant, Role, Roster, Status, Subject
 
+WITHOUT_EFFECT: Final = ("converted", "downloaded", "signer_downloaded", "signer_viewed_email", "signrequest_received")
+"""Events without effect here (docs/core-signature.md, Events); each read costs two billable actions."""
+SENT: Final = "sent"
+SIGNER_SIGNED: Final = "signer_signed"
+FINAL: Final = ("signed", "declined", "cancelled", "expired", "convert_error", "sending_error")
+"""Events after which the document does not change."""
+
 
 class SignerState(InWords):
     """Where one signer stands."""
@@ -81,7 +88,7 @@ class SignatureBrief(Subject):
         return Subject(**{name: getattr(self, name) for name in Subject.model_fields})
 
 
-class SignerSeen(Model):
+class ReportedSigner(Model):
     """One signer as the provider reports them, matched to our person."""
 
     person: str
@@ -97,7 +104,7 @@ class Substitution(Model):
     to: str
 
 
-class DocumentSeen(Model):
+class ReportedDocument(Model):
     """As read from the API, the only trusted source (docs/core-signature.md, Callbacks). `status` None is an unknown
     code: the previous one is kept and `raw` goes into the timeline.
     """
@@ -105,7 +112,7 @@ class DocumentSeen(Model):
     document: str
     status: Status | None
     raw: str
-    signers: tuple[SignerSeen, ...] = ()
+    signers: tuple[ReportedSigner, ...] = ()
     turn: int | None = None
     """The lowest open order, perhaps of a foreign signer."""
     code: Code | None = None
@@ -113,14 +120,6 @@ class DocumentSeen(Model):
     """Creation: absent signers, and their delegates."""
     mails_endings: bool = True
     """Whether Core Signature mails everybody the ending."""
-
-
-WITHOUT_EFFECT: Final = ("converted", "downloaded", "signer_downloaded", "signer_viewed_email", "signrequest_received")
-"""Events without effect here (docs/core-signature.md, Events); each read costs two billable actions."""
-SENT: Final = "sent"
-SIGNER_SIGNED: Final = "signer_signed"
-FINAL: Final = ("signed", "declined", "cancelled", "expired", "convert_error", "sending_error")
-"""Events after which the document does not change."""
 
 
 class ProviderEvent(Model):
@@ -176,5 +175,5 @@ class ForwardOrder(Model):
 class ForwardReport(Model):
     """The document after the forwarding; `refused` says why nothing was changed, with the document if read."""
 
-    seen: DocumentSeen | None = None
+    seen: ReportedDocument | None = None
     refused: Message | None = None

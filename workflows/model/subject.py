@@ -7,6 +7,8 @@ from workflows.kinds import Kind, WorkflowName
 from workflows.model.base import Model
 from workflows.names import noticed_as
 
+_GROUP: Final = "group:"
+
 
 class Status(StrEnum):
     """Status of a follow-up; `rank` never goes back (docs/core-signature.md, Statuses).
@@ -30,7 +32,7 @@ class Status(StrEnum):
     FAILED = "failed"
 
     @property
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         return self.rank == len(_LIVING)
 
     @property
@@ -41,9 +43,6 @@ class Status(StrEnum):
     def rank(self) -> int:
         """Order of progress; all endings rank alike."""
         return _LIVING.index(self) if self in _LIVING else len(_LIVING)
-
-
-_LIVING = (Status.OPEN, Status.REVIEW, Status.CONVERTING, Status.SENT, Status.VIEWED)
 
 
 class Role(StrEnum):
@@ -84,20 +83,11 @@ class Code(StrEnum):
         return self in _TERMINAL
 
 
-_TERMINAL: Final = (
-    *(Code.ID_USED_BEFORE, Code.DOCUMENT_DELETED, Code.CONVERT_ERROR, Code.SENDING_ERROR),
-    Code.NOT_OPENED,
-)
-
-
 class LockScreen(StrEnum):
     """What a notification shows on a locked phone: the document's name, or only the action."""
 
     FULL = "full"
     GENERIC = "generic"
-
-
-_GROUP: Final = "group:"
 
 
 def group_word(group: str) -> str:
@@ -160,7 +150,7 @@ class Subject(Roster):
         return noticed_as(self.id, self.round)
 
     @property
-    def whole(self) -> str | None:
+    def onboarding_workflow_id(self) -> str | None:
         """Workflow id of the onboarding `ID` if its own id is `ID.PART`."""
         owner, dot, _ = self.id.partition(".")
         return Kind.ONBOARDING.workflow_id(owner) if dot else None
@@ -213,3 +203,10 @@ class Task(Subject):
     @property
     def subject(self) -> Subject:
         return Subject(**{name: getattr(self, name) for name in Subject.model_fields})
+
+
+_LIVING = (Status.OPEN, Status.REVIEW, Status.CONVERTING, Status.SENT, Status.VIEWED)
+_TERMINAL: Final = (
+    *(Code.ID_USED_BEFORE, Code.DOCUMENT_DELETED, Code.CONVERT_ERROR, Code.SENDING_ERROR),
+    Code.NOT_OPENED,
+)

@@ -133,9 +133,6 @@ class EventType(InWords):
     LEFT = "left", "left: {about}"
 
 
-_KNOWN: Final = frozenset(EventType)
-
-
 class EscalationEntry(Model):
     """Who was asked or alerted instead of the signer `from_`."""
 
@@ -167,7 +164,7 @@ class TimelineEntry(Model):
     @property
     def what(self) -> str:
         """The event in English."""
-        return self.happened.says(about=self.about) if isinstance(self.happened, EventType) else self.happened
+        return self.happened.format_english(about=self.about) if isinstance(self.happened, EventType) else self.happened
 
     @property
     def because(self) -> str:
@@ -196,7 +193,7 @@ class Reassignment(Model):
     """Whether they are to be asked although they are away."""
 
     @property
-    def about(self) -> str:
+    def subject_key(self) -> str:
         """From and to, as the command log tells reassignments apart."""
         return handing_over(self.from_, self.to)
 
@@ -232,7 +229,7 @@ class AskedQuestion(Model):
         return self.to or self.person
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """An open question or obstacle in words."""
         if self.blocks:
             return f"blocked by {self.person}"
@@ -251,3 +248,6 @@ class AskedReminder(Model):
 
     number: int
     who: str
+
+
+_KNOWN: Final = frozenset(EventType)

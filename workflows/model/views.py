@@ -18,6 +18,8 @@ from workflows.model.signature import DocumentVersion, SignerState
 from workflows.model.subject import Role, Status, ToDecide
 from workflows.model.timeline import AskedQuestion, EscalationEntry, TimelineEntry
 
+_VIEWS: Final[dict[Kind, type["FollowUpShow"]]] = {}
+
 
 class SignerLine(Model):
     """A signer in a view."""
@@ -182,16 +184,13 @@ class NextStep(StrEnum):
     WAIT = "wait"
 
 
-class Next(Model):
+class NextAction(Model):
     """What happens next, and why; `at` is None for an open wait, `to` a recipient who is no signer."""
 
     what: NextStep
     at: AwareDatetime | None
     why: str
     to: str | None = None
-
-
-_VIEWS: Final[dict[Kind, type["FollowUpShow"]]] = {}
 
 
 def view_of(kind: Kind) -> type["FollowUpShow"]:
@@ -217,7 +216,7 @@ class FollowUpShow(Model):
     attention: tuple[Attention, ...] = ()
     """What needs somebody although nothing is broken, the most pressing first."""
     waiting_for: tuple[WaitingFor, ...] = ()
-    next: Next | None = None
+    next: NextAction | None = None
     due_at: AwareDatetime | None = None
     closes_at: AwareDatetime | None = None
     late: bool = False
@@ -239,7 +238,7 @@ class FollowUpShow(Model):
 
     @property
     def overdue(self) -> bool:
-        return self.late and not self.status.ended
+        return self.late and not self.status.has_ended
 
     if TYPE_CHECKING:  # A field of most kinds, which a property of this class would hide.
 
@@ -460,7 +459,7 @@ class RequestShow(FollowUpShow):
     @property
     def to_be_revised(self) -> bool:
         turns = (review for review in self.present_reviews if review.state is SignerState.TURN)
-        return not self.status.ended and any(turn.role is Role.REVISE for turn in turns)
+        return not self.status.has_ended and any(turn.role is Role.REVISE for turn in turns)
 
     @property
     def present_reviews(self) -> tuple[ReviewLine, ...]:

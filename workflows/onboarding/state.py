@@ -16,7 +16,7 @@ from workflows.follow_up.state import FollowUpWords, Lifecycle, LifecycleState
 from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.commands import Decision, Problem
-from workflows.model.onboarding import Onboarding, PartKind, PartPlan, PartSeen, PartToStart, StagePlan
+from workflows.model.onboarding import Onboarding, PartKind, PartPlan, PartSnapshot, PartToStart, StagePlan
 from workflows.model.subject import Status, Subject
 from workflows.model.timeline import EventType
 from workflows.model.views import Attention, AttentionCode, PartTurn, WaitingFor
@@ -25,11 +25,27 @@ TURNS_AT_MOST: Final = 20
 """Turns of one part that are remembered: of a longer way through it only the last."""
 ASKED_AT_MOST: Final = 20
 """How often the owner is asked about one part, should the tasks to decide end without a decision."""
-
 TOLD_TOGETHER_AT_MOST: Final = 50
 """Persons who hear of a cancellation once; each of its parts gets their names."""
 DECISION: Final = "onboarding-decision"
 """The kind of the catalogue that tasks to decide are."""
+_LOOKS: Final = (1, 2, 4, 7)
+"""Days after which parts of which nothing was heard are looked at; the last one from then on."""
+_ENDED: Final = {
+    Status.SIGNED: EventType.PART_SIGNED,
+    Status.DONE: EventType.PART_DONE,
+    Status.WAIVED: EventType.PART_WAIVED,
+    Status.DECLINED: EventType.PART_DECLINED,
+    Status.EXPIRED: EventType.PART_EXPIRED,
+    Status.CANCELLED: EventType.PART_CANCELLED,
+}
+_WORDS: Final = FollowUpWords(
+    subject="onboarding",
+    awaited="part",
+    awaited_action="its parts",
+    not_the_owner="it and cannot be asked",
+    cancelling="end its open parts",
+)
 
 
 class PartState(StrEnum):
@@ -42,7 +58,7 @@ class PartState(StrEnum):
     STOPPED = "stopped"
 
     @property
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Whether the stage no longer waits for it."""
         return self in (PartState.DONE, PartState.WAIVED, PartState.STOPPED)
 
@@ -156,19 +172,19 @@ class PartProgress(Model):
             return self
         return self.replace(turns=(*self.turns, turn)[-TURNS_AT_MOST:])
 
-    def hears(self, report: PartSeen) -> bool:
+    def hears(self, report: PartSnapshot) -> bool:
         """Whether this changes anything: a later success still counts after a failure or termination."""
         if self.state is PartState.UNDECIDED:
             return report.status is not None and (report.status.fulfilled or report.status is Status.WAIVED)
-        return not self.state.over
+        return not self.state.is_over
 
-    def after(self, command: Decision, now: datetime) -> Self:
+    def apply_decision(self, command: Decision, now: datetime) -> Self:
         """The part after its owner's decision: waived, or to be started again under a new id.
 
         A terminated one is resumed instead, because a new one would be a second document to sign.
         """
         turns = self._turns_until_decided(command.actor)
-        if not command.choice.again:
+        if not command.choice.is_restart:
             return self.replace(state=PartState.WAIVED, at=now, turns=turns, deciding=False, resumable=False)
         restarted = self.replace(state=PartState.COMING, turns=turns, deciding=False, unasked=False)
         restarted = restarted.replace(status=None, says="", since=None, at=None)
@@ -201,24 +217,6 @@ def decided_onboarding(task: str) -> str | None:
         places.pop()
     onboarding = ".".join(places[:-2])
     return onboarding if onboarding and all(index.isdecimal() for index in places[-2:]) else None
-
-
-def _is_round(segment: str) -> bool:
-    return segment.startswith("r") and segment[1:].isdecimal()
-
-
-_LOOKS: Final = (1, 2, 4, 7)
-"""Days after which parts of which nothing was heard are looked at; the last one from then on."""
-
-
-_ENDED: Final = {
-    Status.SIGNED: EventType.PART_SIGNED,
-    Status.DONE: EventType.PART_DONE,
-    Status.WAIVED: EventType.PART_WAIVED,
-    Status.DECLINED: EventType.PART_DECLINED,
-    Status.EXPIRED: EventType.PART_EXPIRED,
-    Status.CANCELLED: EventType.PART_CANCELLED,
-}
 
 
 class Stages(Model):
@@ -272,10 +270,10 @@ class WorkflowsToEnd(Model):
     def with_decided(self, *ids: str) -> Self:
         return self.replace(decided=(*self.decided, *ids))
 
-    def tried(self, ids: tuple[str, ...], *, ended: bool) -> Self:
+    def record_attempt(self, ids: tuple[str, ...], *, is_ended: bool) -> Self:
         """These tasks have ended, or linger."""
         updated = self.replace(decided=tuple(task_id for task_id in self.decided if task_id not in ids))
-        return updated if ended else updated.replace(lingering=(*updated.lingering, *ids))
+        return updated if is_ended else updated.replace(lingering=(*updated.lingering, *ids))
 
     def to_retry(self) -> Self:
         """Lingering tasks are tried again."""
@@ -292,18 +290,9 @@ class Links(Model):
         return self.replace(wanted=tuple(person for person in self.wanted if person not in people), sent=self.sent + 1)
 
 
-_WORDS: Final = FollowUpWords(
-    subject="onboarding",
-    awaited="part",
-    wanted="its parts",
-    not_the_owner="it and cannot be asked",
-    cancelling="end its open parts",
-)
-
-
 class OnboardingState(LifecycleState):
     @property
-    def words(self) -> FollowUpWords:
+    def vocabulary(self) -> FollowUpWords:
         return _WORDS
 
     stages: Stages
@@ -334,7 +323,7 @@ class OnboardingState(LifecycleState):
             waiting_since = min(part.at for part in waiting if part.at)
             yield Attention(code=AttentionCode.DECISION, since=waiting_since, says=sentence)
 
-    def of(self, stage: StagePlan) -> tuple[tuple[PartPlan, PartProgress], ...]:
+    def parts_of_stage(self, stage: StagePlan) -> tuple[tuple[PartPlan, PartProgress], ...]:
         """The parts of a stage, each with its plan."""
         part_by_id = {part.id: part for part in self.parts}
         return tuple((plan, part_by_id[plan.id]) for plan in stage.parts)
@@ -347,7 +336,12 @@ class OnboardingState(LifecycleState):
 
     def waiting_for_several(self, stages: Sequence[StagePlan]) -> tuple[str, ...]:
         """Persons for whom several open parts wait."""
-        open_ = [(plan, part) for stage in stages for plan, part in self.of(stage) if part.state is PartState.OPEN]
+        open_ = [
+            (plan, part)
+            for stage in stages
+            for plan, part in self.parts_of_stage(stage)
+            if part.state is PartState.OPEN
+        ]
         counts = Counter(person for plan, part in open_ for person in (part.people or plan.asked))
         return tuple(person for person, parts in counts.items() if parts > 1)[:TOLD_TOGETHER_AT_MOST]
 
@@ -381,18 +375,18 @@ class OnboardingState(LifecycleState):
         if len(self.stages.entered) > self.stages.current:
             return self
         entered = self.replace(stages=self.stages.enter(now))
-        return entered.note(now, EventType.STAGE_BEGUN, None, None, about=self.phase)
+        return entered.note(now, EventType.STAGE_BEGUN, None, None, about_id=self.phase)
 
     def leave(self, now: datetime) -> Self:
-        updated = self.within("stages", current=self.stages.current + 1)
-        return updated.note(now, EventType.STAGE_DONE, None, None, about=self.phase)
+        updated = self.update_part("stages", current=self.stages.current + 1)
+        return updated.note(now, EventType.STAGE_DONE, None, None, about_id=self.phase)
 
     def with_part(self, id: str, change: Callable[[PartProgress], PartProgress]) -> Self:
         return self.replace(parts=tuple(change(part) if part.id == id else part for part in self.parts))
 
-    def begun(self, part: PartProgress, now: datetime, asked: tuple[str, ...] = ()) -> Self:
+    def begin_part(self, part: PartProgress, now: datetime, first_people: tuple[str, ...] = ()) -> Self:
         """A part was started; `asked` are people asked first where they differ from the plan."""
-        people = tuple(WaitingFor(person=person, since=now) for person in asked)
+        people = tuple(WaitingFor(person=person, since=now) for person in first_people)
         first = (PartTurn(id=part.run, at=now, waiting_for=people),) if people else ()
 
         def changed(progress: PartProgress) -> PartProgress:
@@ -400,7 +394,7 @@ class OnboardingState(LifecycleState):
             turns = progress.turns if progress.turn else (*progress.turns, *first)[-TURNS_AT_MOST:]
             return progress.replace(state=PartState.OPEN, since=now, at=None, says="", turns=turns)
 
-        return self.with_part(part.id, changed).note(now, EventType.PART_BEGUN, None, None, about=part.id)
+        return self.with_part(part.id, changed).note(now, EventType.PART_BEGUN, None, None, about_id=part.id)
 
     def heard(self, turn: PartTurn) -> Self:
         """Record a turn that a part or decision task reported."""
@@ -410,20 +404,22 @@ class OnboardingState(LifecycleState):
     def asked_about(self, part: PartProgress) -> Self:
         return self.with_part(part.id, lambda progress: progress.replace(asked=progress.asked + 1, deciding=True))
 
-    def seen(self, seen: PartSeen, now: datetime) -> Self:
+    def merge_report(self, snapshot: PartSnapshot, now: datetime) -> Self:
         """Record a workflow's status, signalled or read: ended, terminated, or not started."""
         for part in self.parts:
-            if part.decision == seen.id and part.deciding:
-                return self._decision_ended(part, seen, now)
-            if part.run == seen.id and part.hears(seen):
-                return self._ended(part, seen, now)
+            if part.decision == snapshot.id and part.deciding:
+                return self._decision_ended(part, snapshot, now)
+            if part.run == snapshot.id and part.hears(snapshot):
+                return self._end_part(part, snapshot, now)
         return self
 
-    def _decision_ended(self, part: PartProgress, report: PartSeen, now: datetime) -> Self:
+    def _decision_ended(self, part: PartProgress, report: PartSnapshot, now: datetime) -> Self:
         updated = self.with_part(part.id, lambda progress: progress.replace(deciding=False, unasked=bool(report.says)))
-        return updated.note(now, EventType.NOBODY_ASKED, None, report.says, about=part.id) if report.says else updated
+        return (
+            updated.note(now, EventType.NOBODY_ASKED, None, report.says, about_id=part.id) if report.says else updated
+        )
 
-    def _ended(self, part: PartProgress, report: PartSeen, now: datetime) -> Self:
+    def _end_part(self, part: PartProgress, report: PartSnapshot, now: datetime) -> Self:
         state = _state_after(report)
         explanation = report.says or ("its workflow was broken off" if report.broken else "")
         changed = {
@@ -437,7 +433,7 @@ class OnboardingState(LifecycleState):
         }
         updated = self.replace(to_end=self.to_end.with_decided(*part.open_decisions))
         updated = updated.with_part(part.id, lambda progress: progress.replace(**changed))
-        return updated.note(now, happened(report), None, report.says or None, about=part.id, by=report.by)
+        return updated.note(now, happened(report), None, report.says or None, about_id=part.id, sender=report.by)
 
     def told_of(self, part: PartProgress, news: PartNews, now: datetime) -> Self:
         """People were notified of this event; a part that is only news is done by that."""
@@ -456,20 +452,22 @@ class OnboardingState(LifecycleState):
         part = self.part(command.part)
         if part is None:
             return self
-        decided = part.after(command, now)
+        decided = part.apply_decision(command, now)
         to_end = self.to_end.with_decided(*part.open_decisions)
         abandoned = () if decided.resumable else part.abandoned
         to_end = to_end.replace(abandoned=(*to_end.abandoned, *abandoned))
         return self.replace(to_end=to_end).with_part(part.id, lambda _: decided)
 
-    def tried_to_end(self, tasks: tuple[str, ...], *, ended: bool, now: datetime) -> Self:
+    def tried_to_end(self, tasks: tuple[str, ...], *, is_ended: bool, now: datetime) -> Self:
         """These decision tasks have ended; the rest is tried again at a check within a day."""
-        updated = self.replace(to_end=self.to_end.tried(tasks, ended=ended))
-        return updated if ended else updated.replace(stages=self.stages.look_soon(now))
+        updated = self.replace(to_end=self.to_end.record_attempt(tasks, is_ended=is_ended))
+        return updated if is_ended else updated.replace(stages=self.stages.look_soon(now))
 
-    def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
-        parts = tuple(part if part.state.over else part.replace(state=PartState.STOPPED, at=now) for part in self.parts)
-        updated = super().end(status, now, by, problem)
+    def end(self, status: Status, now: datetime, decided_by: str, problem: Problem | None = None) -> Self:
+        parts = tuple(
+            part if part.state.is_over else part.replace(state=PartState.STOPPED, at=now) for part in self.parts
+        )
+        updated = super().end(status, now, decided_by, problem)
         parts = tuple(part.replace(deciding=False) for part in parts)
         return updated.replace(parts=parts, to_end=WorkflowsToEnd(told_together=self.to_end.told_together))
 
@@ -478,14 +476,14 @@ def tasks(ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(map(Kind.TASK.workflow_id, ids))
 
 
-def happened(report: PartSeen) -> EventType:
+def happened(report: PartSnapshot) -> EventType:
     """The event type for a part's status."""
     if report.status is None:
         return EventType.PART_NOT_STARTED if report.says else EventType.PART_BROKEN_OFF
     return _ENDED.get(report.status, EventType.PART_FAILED)  # A signal may contain anything.
 
 
-def _state_after(report: PartSeen) -> PartState:
+def _state_after(report: PartSnapshot) -> PartState:
     if report.status is Status.WAIVED:
         return PartState.WAIVED
     return PartState.DONE if report.status and report.status.fulfilled else PartState.UNDECIDED
@@ -514,3 +512,7 @@ class OnboardingInput(FollowUpInput):
     @property
     def teams(self) -> tuple[str, ...]:
         return self.onboarding.teams
+
+
+def _is_round(segment: str) -> bool:
+    return segment.startswith("r") and segment[1:].isdecimal()

@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.notifier import Notifier
     from workflows.kinds import Kind
     from workflows.model.commands import AnyCommand, Decision, Ending, NewLink, PartOutcome
-    from workflows.model.hand_off import Settled, SettledOnboarding, SettledTask
+    from workflows.model.hand_off import SettledOnboarding, SettledRequest, SettledTask
     from workflows.model.messages import Message
     from workflows.model.notifications import NoticeAction, NotificationOrder
     from workflows.model.onboarding import (
@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
         PartBegun,
         PartKind,
         PartPlan,
-        PartSeen,
+        PartSnapshot,
         PartsToEnd,
         PartsToLookAt,
         PartsToStart,
@@ -44,9 +44,21 @@ with workflow.unsafe.imports_passed_through():
     from workflows.ports import OnboardingParts
 
 
+TRIES_AT_MOST: Final = 20
+"""How often a part is started."""
+AT_ONCE: Final = 20
+"""Parts that one activity starts, looks at or ends."""
+_WHY_AT_MOST: Final = 900
+"""Bytes of the reason for which a part is ended."""
+_DECIDED: Final = "decided"
+"""The reason for which a task to decide is ended."""
+_WITHOUT: Final = "the onboarding goes on without it"
+"""The reason for which a part is ended that was terminated and that nobody takes up."""
+
+
 def to_start(journey: OnboardingState, stage: StagePlan) -> tuple[PartToStart, ...]:
     """Parts to start, and decision tasks for failed ones."""
-    parts = [(plan, part) for plan, part in journey.of(stage) if plan.what is not PartKind.NOTICE]
+    parts = [(plan, part) for plan, part in journey.parts_of_stage(stage) if plan.what is not PartKind.NOTICE]
     begin = [
         PartToStart(part=part.id, id=part.run, what=plan.what, content=part.content, again=part.resumable)
         for plan, part in parts
@@ -67,8 +79,8 @@ def to_start(journey: OnboardingState, stage: StagePlan) -> tuple[PartToStart, .
     return (*begin, *ask)
 
 
-def begun(
-    journey: OnboardingState, started: PartToStart, *, refused: bool, now: datetime, asked: tuple[str, ...] = ()
+def record_start(
+    journey: OnboardingState, started: PartToStart, *, refused: bool, now: datetime, first_people: tuple[str, ...] = ()
 ) -> OnboardingState:
     """The state after starts: started or refused; meanwhile a part may have ended or been decided about.
 
@@ -80,12 +92,12 @@ def begun(
     if started.after is None:
         # A part may report before its start is answered: then it has ended already.
         lives = part.state is PartState.COMING and part.run == started.id and not refused
-        return journey.begun(part, now, asked) if lives else journey
+        return journey.begin_part(part, now, first_people) if lives else journey
     if part.state is PartState.UNDECIDED and part.run == started.after:
         return journey.asked_about(part)
     if refused or started.id in journey.to_end.decided:
         return journey
-    return journey.within("to_end", decided=(*journey.to_end.decided, started.id))
+    return journey.update_part("to_end", decided=(*journey.to_end.decided, started.id))
 
 
 def others_asked(stage: StagePlan, started: PartToStart, begun_parts: tuple[PartBegun, ...]) -> tuple[str, ...]:
@@ -108,11 +120,7 @@ def may_have_begun(journey: OnboardingState, stages: tuple[StagePlan, ...]) -> t
 
 def is_over(journey: OnboardingState, stage: StagePlan) -> bool:
     """Whether a stage waits for nothing."""
-    return all(part.state.over for _, part in journey.of(stage))
-
-
-TRIES_AT_MOST: Final = 20
-"""How often a part is started."""
+    return all(part.state.is_over for _, part in journey.parts_of_stage(stage))
 
 
 def refuse_decide(journey: OnboardingState, command: Decision) -> Message | None:
@@ -124,23 +132,10 @@ def refuse_decide(journey: OnboardingState, command: Decision) -> Message | None
             part=command.part[:100], parts=", ".join(part.id for part in journey.parts[:20])
         )
     if part.state is not PartState.UNDECIDED:
-        return Rejection.NOTHING_TO_DECIDE.to_message(part=part.id, state=_stands(part))
-    if not command.choice.again:
+        return Rejection.NOTHING_TO_DECIDE.to_message(part=part.id, state=_describe_state(part))
+    if not command.choice.is_restart:
         return text_fault(command.reason, "the reason")
     return _refuse_again(part, command) or reason_fault(command.reason, "the reason")
-
-
-def _stands(part: PartProgress) -> str:
-    if part.state is PartState.COMING and part.tries > 1:
-        return "to be started again by a decision that was made already"
-    return str(part.state if part.state is PartState.WAIVED else part.status or part.state)
-
-
-def _refuse_again(part: PartProgress, command: Decision) -> Message | None:
-    if command.choice is PartOutcome.REPLACE and command.content is None:
-        return Rejection.NO_FILE.to_message()
-    often = part.tries >= TRIES_AT_MOST
-    return Rejection.STARTED_TOO_OFTEN.to_message(part=part.id, count=part.tries) if often else None
 
 
 def refuse_send_link(journey: OnboardingState, command: NewLink, customers: tuple[str, ...]) -> Message | None:
@@ -153,14 +148,14 @@ def send_link(journey: OnboardingState, command: NewLink, now: datetime) -> Onbo
     """Request the actor's link; a pending one serves as well."""
     if command.actor in journey.links.wanted:
         return journey
-    return journey.within("links", wanted=(*journey.links.wanted, command.actor)).note(
+    return journey.update_part("links", wanted=(*journey.links.wanted, command.actor)).note(
         now, EventType.LINK_ASKED, command.actor, None
     )
 
 
 def decide(journey: OnboardingState, command: Decision, now: datetime) -> OnboardingState:
     decided = EventType(f"decided_{command.choice}")
-    updated = journey.note(now, decided, command.actor, command.reason or None, about=command.part, said=True)
+    updated = journey.note(now, decided, command.actor, command.reason or None, about_id=command.part, is_quote=True)
     if command.choice is PartOutcome.STOP:
         return updated.close(Ending(outcome=Status.CANCELLED, who=command.actor, why=command.reason), now)
     return updated.decide(command, now)
@@ -168,19 +163,10 @@ def decide(journey: OnboardingState, command: Decision, now: datetime) -> Onboar
 
 def news_of(journey: OnboardingState, stage: StagePlan) -> Iterator[tuple[PartPlan, PartProgress, PartNews]]:
     """Unannounced events of a stage's parts, in order."""
-    for plan, part in journey.of(stage):
+    for plan, part in journey.parts_of_stage(stage):
         for news in _news(plan, part):
             if news not in part.told:
                 yield plan, part, news
-
-
-def _news(plan: PartPlan, part: PartProgress) -> Iterator[PartNews]:
-    if plan.what is PartKind.NOTICE:
-        yield PartNews.NOTICE
-    if plan.tell_customer and part.since is not None:
-        yield PartNews.BEGUN
-        if part.state is PartState.DONE:
-            yield PartNews.FINISHED
 
 
 def notices_of(onboarding: Onboarding, plan: PartPlan, part_news: PartNews) -> Iterator[NotificationOrder]:
@@ -198,22 +184,6 @@ def notices_of(onboarding: Onboarding, plan: PartPlan, part_news: PartNews) -> I
 def link_notices(onboarding: Onboarding, journey: OnboardingState) -> tuple[NotificationOrder, ...]:
     stage = f"{NotificationType.LINK}-{journey.links.sent + 1}"
     return tuple(_notice(onboarding, stage, person) for person in journey.links.wanted)
-
-
-def _notice(onboarding: Onboarding, stage: str, person: str) -> NotificationOrder:
-    return NotificationOrder(
-        key=names.notice_key(onboarding.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN
-    )
-
-
-AT_ONCE: Final = 20
-"""Parts that one activity starts, looks at or ends."""
-_WHY_AT_MOST: Final = 900
-"""Bytes of the reason for which a part is ended."""
-_DECIDED: Final = "decided"
-"""The reason for which a task to decide is ended."""
-_WITHOUT: Final = "the onboarding goes on without it"
-"""The reason for which a part is ended that was terminated and that nobody takes up."""
 
 
 @workflow.defn(name=names.CUSTOMER_ONBOARDING)
@@ -268,7 +238,7 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
     async def complete(self) -> None:
         """End it: as requested, after ending the open parts, or because every stage is done."""
         self._forget_look()
-        if self.state.status.ended:
+        if self.state.status.has_ended:
             return
         if ending := self.state.lifecycle.ending:
             # The reason, clipped to what each part accepts.
@@ -277,21 +247,27 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
             owner, lingering = self.request.onboarding.requester, self.state.left_behind
             together = self.state.waiting_for_several(self.request.stages)
             together = tuple(person for person in together if person != owner)
-            self.state = self.state.within("to_end", told_together=together)
+            self.state = self.state.update_part("to_end", told_together=together)
             notified_people = (owner, *together)
-            await self._end((*self.state.open_workflows, *lingering), ending.who, reason, told=notified_people)
+            await self._end(
+                (*self.state.open_workflows, *lingering), ending.who, reason, notified_people=notified_people
+            )
             unanswered = may_have_begun(self.state, self.request.stages)
             await self._end(
-                (*self.state.to_end.tasks, *unanswered), ending.who, reason, if_ours=True, told=notified_people
+                (*self.state.to_end.tasks, *unanswered),
+                ending.who,
+                reason,
+                if_ours=True,
+                notified_people=notified_people,
             )
-            self.state = self.state.end(ending.outcome, workflow.now(), by=ending.who)
+            self.state = self.state.end(ending.outcome, workflow.now(), decided_by=ending.who)
         else:
             await self._end(self.state.to_end.tasks, self.request.onboarding.requester, _DECIDED, if_ours=True)
-            self.state = self.state.end(Status.DONE, workflow.now(), by="countersign")
+            self.state = self.state.end(Status.DONE, workflow.now(), decided_by="countersign")
 
     @property
     def _goes_on(self) -> bool:
-        return self.state.lifecycle.ending is None and not self.state.status.ended
+        return self.state.lifecycle.ending is None and not self.state.status.has_ended
 
     @property
     def _speaks_its_last(self) -> bool:
@@ -314,7 +290,9 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
             refused, now = {part.id for part in report.parts if part.says}, workflow.now()
             for start in (start for start in batch if start.id not in report.away):
                 first_people = others_asked(stage, start, report.begun)
-                self.state = begun(self.state, start, refused=start.id in refused, now=now, asked=first_people)
+                self.state = record_start(
+                    self.state, start, refused=start.id in refused, now=now, first_people=first_people
+                )
             self._saw(report.parts)
 
     def _order(self, parts: tuple[PartToStart, ...]) -> PartsToStart:
@@ -329,9 +307,9 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
             parts=parts,
         )
 
-    def _saw(self, parts: Iterable[PartSeen]) -> None:
+    def _saw(self, parts: Iterable[PartSnapshot]) -> None:
         for report in parts:
-            self.state = self.state.seen(report, workflow.now())
+            self.state = self.state.merge_report(report, workflow.now())
 
     async def _end_decided(self) -> None:
         """One attempt: a task that Temporal does not end holds up nothing else."""
@@ -353,13 +331,13 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
                 is_ended = False
             if not self._goes_on:
                 return  # Cancelled: `complete` ends them with the parts.
-            self.state = self.state.tried_to_end(batch, ended=is_ended, now=workflow.now())
+            self.state = self.state.tried_to_end(batch, is_ended=is_ended, now=workflow.now())
 
     async def _end_abandoned(self) -> None:
         """Before a new start, for people would have two documents to sign."""
         if abandoned := self.state.to_end.abandoned:
             await self._end(abandoned, self.request.onboarding.requester, _WITHOUT)
-            self.state = self.state.within("to_end", abandoned=self.state.to_end.abandoned[len(abandoned) :])
+            self.state = self.state.update_part("to_end", abandoned=self.state.to_end.abandoned[len(abandoned) :])
 
     async def _end(
         self,
@@ -368,7 +346,7 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
         reason: str,
         *,
         if_ours: bool = False,
-        told: tuple[str, ...] = (),
+        notified_people: tuple[str, ...] = (),
     ) -> None:
         begun_by = workflow.info().workflow_id if if_ours else None
         for batch in _in_batches(tuple(workflow_ids)):
@@ -379,7 +357,7 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
                 actor=actor,
                 reason=reason,
                 begun_by=begun_by,
-                told=told,
+                told=notified_people,
                 begun=self._order(agreements) if agreements else None,
             )
             await self.calls.call(OnboardingParts.end, order, options.HAND_OFF, _ending_of(batch))
@@ -414,7 +392,7 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
             pause = max(self.state.stages.next_look - workflow.now(), timedelta())
             self._look = asyncio.ensure_future(workflow.sleep(pause, summary="look at the open parts"))
         again_at = self.state.notifications.devices.next_at(workflow.now())
-        await self.calls.until(
+        await self.calls.wait_until(
             again_at, "the phones left open", lambda: lambda: news() or self._look is None or self._look.done()
         )
         if news() or self._look is None or not self._look.done():
@@ -434,17 +412,17 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
 
     @workflow.query(name=names.SHOW, description="The stages, who is waited for, and all that was done")
     def show(self) -> OnboardingShow:
-        return self.shown(self.state, workflow.now())
+        return self.build_view(self.state, workflow.now())
 
     @workflow.signal(name=names.SIGNATURE_SETTLED, description="A signature request of it has ended")
-    def signature_settled(self, settled: Settled) -> None:
+    def signature_settled(self, settled: SettledRequest) -> None:
         """An agreement has ended."""
-        self._saw((PartSeen(id=settled.request, status=settled.outcome, at=settled.at, by=settled.declined_by),))
+        self._saw((PartSnapshot(id=settled.request, status=settled.outcome, at=settled.at, by=settled.declined_by),))
 
     @workflow.signal(name=names.TASK_SETTLED, description="A task of it has ended")
     def task_settled(self, settled: SettledTask) -> None:
         """A task, a step of the customer's or a decision task has ended."""
-        self._saw((PartSeen(id=settled.task, status=settled.outcome, at=settled.at),))
+        self._saw((PartSnapshot(id=settled.task, status=settled.outcome, at=settled.at),))
 
     @workflow.signal(name=names.PART_TURN, description="Somebody else is waited for in a part of it")
     def part_turn(self, turn: PartTurn) -> None:
@@ -481,11 +459,39 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
     def settled(self) -> SettledOnboarding:
         return views.settled(self.request, self.state)
 
-    def shown(self, state: OnboardingState, now: datetime) -> OnboardingShow:
+    def build_view(self, state: OnboardingState, now: datetime) -> OnboardingShow:
         return views.show(self.request, state, now)
 
     def details(self, view: Any) -> str:
         return views.details(view, workflow.info().namespace)
+
+
+def _describe_state(part: PartProgress) -> str:
+    if part.state is PartState.COMING and part.tries > 1:
+        return "to be started again by a decision that was made already"
+    return str(part.state if part.state is PartState.WAIVED else part.status or part.state)
+
+
+def _refuse_again(part: PartProgress, command: Decision) -> Message | None:
+    if command.choice is PartOutcome.REPLACE and command.content is None:
+        return Rejection.NO_FILE.to_message()
+    often = part.tries >= TRIES_AT_MOST
+    return Rejection.STARTED_TOO_OFTEN.to_message(part=part.id, count=part.tries) if often else None
+
+
+def _news(plan: PartPlan, part: PartProgress) -> Iterator[PartNews]:
+    if plan.what is PartKind.NOTICE:
+        yield PartNews.NOTICE
+    if plan.tell_customer and part.since is not None:
+        yield PartNews.BEGUN
+        if part.state is PartState.DONE:
+            yield PartNews.FINISHED
+
+
+def _notice(onboarding: Onboarding, stage: str, person: str) -> NotificationOrder:
+    return NotificationOrder(
+        key=names.notice_key(onboarding.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN
+    )
 
 
 def _in_batches(parts: tuple[str, ...]) -> Iterable[tuple[str, ...]]:

@@ -51,10 +51,10 @@ class RequestEvidence:
             )
         except FailureError as failure:
             files, explanation = _files_of(failure) or former_files, call_failure_of(failure).says
-            evidence = owner.state.document.evidence.missing(files, explanation, workflow.now(), over=last)
+            evidence = owner.state.document.evidence.missing(files, explanation, workflow.now(), is_final=last)
         else:
-            evidence = owner.state.document.evidence.kept(files_kept)
-        owner.state = owner.state.within("document", evidence=evidence)
+            evidence = owner.state.document.evidence.with_kept_files(files_kept)
+        owner.state = owner.state.update_part("document", evidence=evidence)
         if last:
             owner.publish()
 

@@ -35,13 +35,13 @@ def review(request: SignatureInput, state: SignatureState, command: ReviewAnswer
     sender = command.actor if command.actor != reviewer else None
     if command.approve:
         answered = _acted(state, reviewer, SignerState.APPROVED, now)
-        noted = answered.note(now, EventType.APPROVED, reviewer, None, by=sender)
+        noted = answered.note(now, EventType.APPROVED, reviewer, None, sender=sender)
         return _sent_if_approved(request, noted, now)
     changes = command.changes.strip()
     answered = _acted(state, reviewer, SignerState.CHANGES, now, changes)
-    noted = answered.note(now, EventType.CHANGES_ASKED, reviewer, changes, said=True, by=sender)
+    noted = answered.note(now, EventType.CHANGES_ASKED, reviewer, changes, is_quote=True, sender=sender)
     if state.round >= request.policy.review.most:
-        return noted.end(Status.DECLINED, now, by=reviewer)
+        return noted.end(Status.DECLINED, now, decided_by=reviewer)
     return noted.replace(slots=noted.slots.revise(request.brief.requester, now))
 
 
@@ -69,9 +69,9 @@ def refuse_exempt(state: SignatureState, command: Exemption, requester: str) -> 
         return refusal
     if _person(command.actor) == requester:
         return Rejection.EXEMPTS_OWN.to_message(person=requester)
-    slot = state.slots.of(command.person)
+    slot = state.slots.find(command.person)
     if slot is None or slot.role is not Role.REVIEW:
-        vocabulary = state.words
+        vocabulary = state.vocabulary
         return Rejection.NOT_ASKED.to_message(
             person=command.person, awaited=vocabulary.awaited, subject=vocabulary.subject
         )
@@ -88,7 +88,7 @@ def exempt(request: SignatureInput, state: SignatureState, command: Exemption, n
     """The others decide."""
     updated = _acted(state, command.person, SignerState.EXEMPT, now)
     reason = command.reason.strip()
-    noted = updated.note(now, EventType.REVIEWER_EXEMPT, command.person, reason, said=True, by=command.actor)
+    noted = updated.note(now, EventType.REVIEWER_EXEMPT, command.person, reason, is_quote=True, sender=command.actor)
     return _sent_if_approved(request, noted, now)
 
 
@@ -120,7 +120,7 @@ def _acted(
 
 
 def _was_over(state: SignatureState, slot: SignerSlot) -> bool:
-    former_slot = state.slots.of(slot.person)
+    former_slot = state.slots.find(slot.person)
     return former_slot is not None and former_slot.acted
 
 

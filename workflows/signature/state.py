@@ -19,8 +19,8 @@ from workflows.follow_up.view import follow_up_facts
 from workflows.model.base import Model
 from workflows.model.commands import Problem, StopKind
 from workflows.model.evidence import KeptFiles
-from workflows.model.hand_off import Settled, SettledSigner
-from workflows.model.notifications import Delivered, NoticeAction
+from workflows.model.hand_off import SettledRequest, SettledSigner
+from workflows.model.notifications import DeliveryResult, NoticeAction
 from workflows.model.plan_reasons import PlanReason
 from workflows.model.policy import WHEN_DUE, Overdue
 from workflows.model.schedule import ActionType, EscalationReason, PlanningInput, Reason, ScheduledAction
@@ -28,12 +28,12 @@ from workflows.model.signature import (
     SENT,
     SIGNER_SIGNED,
     Document,
-    DocumentSeen,
     DocumentVersion,
     ProviderEvent,
+    ReportedDocument,
+    ReportedSigner,
     Reviewer,
     SignatureBrief,
-    SignerSeen,
     SignerState,
 )
 from workflows.model.subject import Code, Participant, Role, Status, Subject
@@ -58,6 +58,52 @@ _RANK = {
 }
 _ACTED = 4
 _SIGNED = (SignerState.SIGNED, SignerState.APPROVED)
+_LOOKS_OF_AN_HOUR = 8
+"""Reads of a document in conversion after `probe_pause`s, which takes more than an hour only by a failure."""
+_HEARD_AFTER = (timedelta(hours=1), timedelta(days=1), timedelta(days=3), timedelta(days=7))
+"""Time after creation when the requester is told that it is unsent."""
+_MADE_WITHIN = timedelta(minutes=15)
+"""Usual time from start to creation."""
+BELIEVED_WITHIN: Final = timedelta(minutes=1)
+"""Age of a callback `sent` that is believed without reading the document."""
+EVENTS_REMEMBERED = 100
+"""Enough to recognise a repeated callback; an older one causes a read without effect."""
+ID_AT_MOST = 64
+"""Characters of an event's id; of a longer one its digest is remembered."""
+_NEVER_SENT = (Status.CONVERTING, Status.FAILED, Status.CANCELLED)
+"""States that a document cannot have passed without being sent."""
+_NO_NEWS = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED)
+"""Signer states without a timeline entry; a reassignment has its own."""
+_ACTIONS = {
+    Role.SIGN: NoticeAction.SIGN,
+    Role.APPROVE: NoticeAction.APPROVE,
+    Role.COPY: NoticeAction.OPEN,
+    Role.REVIEW: NoticeAction.REVIEW,
+    Role.REVISE: NoticeAction.REVISE,
+}
+_WORDS: Final = FollowUpWords(
+    subject="request",
+    awaited="signer",
+    awaited_action="a signature",
+    not_the_owner="the signature and cannot give it",
+    cancelling="cancel it at Core Signature",
+    closing=" at Core Signature",
+    decides="core-signature",
+    preparing="Core Signature is preparing the document",
+    failures={
+        Code.ID_USED_BEFORE: "the id was used before at Core Signature",
+        Code.DOCUMENT_DELETED: "the document was deleted at Core Signature",
+        Code.CONVERT_ERROR: "Core Signature could not convert the document",
+        Code.SENDING_ERROR: "Core Signature could not send the document",
+    },
+)
+_REVIEW_WORDS: Final = FollowUpWords(
+    subject="request",
+    awaited="reviewer",
+    awaited_action="a review",
+    not_the_owner="the review and cannot give it",
+    cancelling="end it",
+)
 
 
 class SignerSlot(Slot):
@@ -120,7 +166,7 @@ class SignerSlots(Slots[SignerSlot]):
 
     def reviewed(self, person: str, state: SignerState, now: datetime, reason: str | None = None) -> Self:
         """A reviewer has acted: of their team nobody else needs to, and of a document to be changed nobody does."""
-        reviewer_slot = self.of(person)
+        reviewer_slot = self.find(person)
         team, changes = reviewer_slot.team if reviewer_slot else "", state is SignerState.CHANGES
 
         def update_slot(slot: SignerSlot) -> SignerSlot:
@@ -161,7 +207,7 @@ class SignerSlots(Slots[SignerSlot]):
 
     def record(
         self,
-        provider_signers: tuple[SignerSeen, ...],
+        provider_signers: tuple[ReportedSigner, ...],
         now: datetime,
         turn: int | None = None,
         known_since: datetime | None = None,
@@ -177,8 +223,8 @@ class SignerSlots(Slots[SignerSlot]):
 
     def reassign(self, person: str, successor: str, now: datetime) -> Self:
         """With its turn; idempotent."""
-        former_slot = self.of(person)
-        if former_slot is None or self.of(successor) is not None:
+        former_slot = self.find(person)
+        if former_slot is None or self.find(successor) is not None:
             return self
         turn_at = now if former_slot.turn_at else None
         state = SignerState.TURN if former_slot.turn_at else SignerState.WAITING
@@ -219,31 +265,6 @@ class SignerSlots(Slots[SignerSlot]):
         return self.replace(signers=tuple(_with_turn(s, now) if s.order == turn else s for s in self.signers))
 
 
-def _with_turn(signer: SignerSlot, now: datetime) -> SignerSlot:
-    if not signer.expected or signer.acted or signer.turn_at:
-        return signer
-    state = SignerState.TURN if signer.state is SignerState.WAITING else signer.state
-    return signer.replace(state=state, turn_at=now, clock_from=now)
-
-
-def _recorded(
-    signer: SignerSlot, provider_signer: SignerSeen | None, now: datetime, known_since: datetime | None
-) -> SignerSlot:
-    if provider_signer is None or signer.acted or _RANK[provider_signer.state] <= _RANK[signer.state]:
-        return signer
-    acted_at = provider_signer.at or now
-    signed_at = max(acted_at, known_since or acted_at) if provider_signer.state in _SIGNED else None
-    return signer.replace(state=provider_signer.state, at=acted_at, reason=provider_signer.reason, signed_at=signed_at)
-
-
-_LOOKS_OF_AN_HOUR = 8
-"""Reads of a document in conversion after `probe_pause`s, which takes more than an hour only by a failure."""
-_HEARD_AFTER = (timedelta(hours=1), timedelta(days=1), timedelta(days=3), timedelta(days=7))
-"""Time after creation when the requester is told that it is unsent."""
-_MADE_WITHIN = timedelta(minutes=15)
-"""Usual time from start to creation."""
-
-
 class UnconfirmedSignature(Model):
     """Whether callbacks have `told` of a signature since the last reading, and whether that reading showed none
     (`in_doubt`), so that the document is read once more.
@@ -255,28 +276,9 @@ class UnconfirmedSignature(Model):
     def hinted(self, event: ProviderEvent) -> Self:
         return self.replace(told=True) if event.type == SIGNER_SIGNED else self
 
-    def read(self, *, told: bool, shows: bool) -> Self:
+    def read(self, *, had_callbacks: bool, shows: bool) -> Self:
         """After a reading; `told` says whether it was for callbacks of a signature."""
-        return self.replace(in_doubt=told and not shows)
-
-
-BELIEVED_WITHIN: Final = timedelta(minutes=1)
-"""Age of a callback `sent` that is believed without reading the document."""
-EVENTS_REMEMBERED = 100
-"""Enough to recognise a repeated callback; an older one causes a read without effect."""
-ID_AT_MOST = 64
-"""Characters of an event's id; of a longer one its digest is remembered."""
-_NEVER_SENT = (Status.CONVERTING, Status.FAILED, Status.CANCELLED)
-"""States that a document cannot have passed without being sent."""
-_NO_NEWS = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED)
-"""Signer states without a timeline entry; a reassignment has its own."""
-_ACTIONS = {
-    Role.SIGN: NoticeAction.SIGN,
-    Role.APPROVE: NoticeAction.APPROVE,
-    Role.COPY: NoticeAction.OPEN,
-    Role.REVIEW: NoticeAction.REVIEW,
-    Role.REVISE: NoticeAction.REVISE,
-}
+        return self.replace(in_doubt=had_callbacks and not shows)
 
 
 class EvidenceState(Model):
@@ -290,15 +292,15 @@ class EvidenceState(Model):
     problem: Problem | None = None
     over: bool = False
 
-    def kept(self, files: KeptFiles) -> Self:
+    def with_kept_files(self, files: KeptFiles) -> Self:
         """All that was wanted is there."""
         return self.replace(files=files, in_time=self.in_time or files, problem=None, over=True)
 
-    def missing(self, files: KeptFiles, explanation: str, now: datetime, *, over: bool) -> Self:
+    def missing(self, files: KeptFiles, explanation: str, now: datetime, *, is_final: bool) -> Self:
         """Only these files are there."""
         began_at = self.problem.since if self.problem else now
         problem = Problem(code=Code.EVIDENCE, since=began_at, says=explanation)
-        return self.replace(files=files, in_time=self.in_time or files, problem=problem, over=over)
+        return self.replace(files=files, in_time=self.in_time or files, problem=problem, over=is_final)
 
 
 class Review(Model):
@@ -320,7 +322,7 @@ class Review(Model):
         """Who reviewed or gave earlier versions."""
         return (*(line.person for line in self.earlier), *(line.by for line in self.versions))
 
-    def begun(self, document: Document, editor: str, now: datetime) -> Self:
+    def with_version(self, document: Document, editor: str, now: datetime) -> Self:
         """With the version of the next round."""
         version = DocumentVersion(**dict(document), number=len(self.versions) + 1, at=now, by=editor)
         return self.replace(versions=(*self.versions, version))
@@ -367,49 +369,39 @@ class DocumentState(Model):
             events_seen=(*self.events_seen, *new)[-EVENTS_REMEMBERED:],
         )
 
-    def seen(self, seen: DocumentSeen, now: datetime, asked_at: datetime | None) -> Self:
+    def merge_document(self, document: ReportedDocument, now: datetime, asked_at: datetime | None) -> Self:
         """The document was read; `asked_at` is when the reading began."""
         return self.replace(
-            id=seen.document,
+            id=document.document,
             made_at=self.made_at or now,
             read_at=now,
             known_since=asked_at or self.known_since,
-            mails_endings=seen.mails_endings,
+            mails_endings=document.mails_endings,
         )
 
 
-_WORDS: Final = FollowUpWords(
-    subject="request",
-    awaited="signer",
-    wanted="a signature",
-    not_the_owner="the signature and cannot give it",
-    cancelling="cancel it at Core Signature",
-    closing=" at Core Signature",
-    decides="core-signature",
-    preparing="Core Signature is preparing the document",
-    failures={
-        Code.ID_USED_BEFORE: "the id was used before at Core Signature",
-        Code.DOCUMENT_DELETED: "the document was deleted at Core Signature",
-        Code.CONVERT_ERROR: "Core Signature could not convert the document",
-        Code.SENDING_ERROR: "Core Signature could not send the document",
-    },
-)
+def _with_turn(signer: SignerSlot, now: datetime) -> SignerSlot:
+    if not signer.expected or signer.acted or signer.turn_at:
+        return signer
+    state = SignerState.TURN if signer.state is SignerState.WAITING else signer.state
+    return signer.replace(state=state, turn_at=now, clock_from=now)
 
 
-_REVIEW_WORDS: Final = FollowUpWords(
-    subject="request",
-    awaited="reviewer",
-    wanted="a review",
-    not_the_owner="the review and cannot give it",
-    cancelling="end it",
-)
+def _recorded(
+    signer: SignerSlot, provider_signer: ReportedSigner | None, now: datetime, known_since: datetime | None
+) -> SignerSlot:
+    if provider_signer is None or signer.acted or _RANK[provider_signer.state] <= _RANK[signer.state]:
+        return signer
+    acted_at = provider_signer.at or now
+    signed_at = max(acted_at, known_since or acted_at) if provider_signer.state in _SIGNED else None
+    return signer.replace(state=provider_signer.state, at=acted_at, reason=provider_signer.reason, signed_at=signed_at)
 
 
 class SignatureState(FollowUpState):
     """The state of one request."""
 
     @property
-    def words(self) -> FollowUpWords:
+    def vocabulary(self) -> FollowUpWords:
         return _REVIEW_WORDS if self.round else _WORDS
 
     slots: SignerSlots
@@ -421,7 +413,7 @@ class SignatureState(FollowUpState):
         if brief.reviewers:
             lifecycle = Lifecycle(id=brief.id, started_at=now, status=Status.REVIEW)
             slots, plan = SignerSlots.review(brief.reviewers, now), Plan(window_from=now)
-            document = DocumentState(review=Review().begun(brief.document, brief.requester, now))
+            document = DocumentState(review=Review().with_version(brief.document, brief.requester, now))
             new = cls(lifecycle=lifecycle, slots=slots, plan=plan, document=document)
         else:
             lifecycle = Lifecycle(id=brief.id, started_at=now, status=Status.CONVERTING)
@@ -458,7 +450,7 @@ class SignatureState(FollowUpState):
     @property
     def is_to_be_made(self) -> bool:
         """Whether the document is still to be created."""
-        return not (self.round or self.document.id or self.lifecycle.ending or self.status.ended)
+        return not (self.round or self.document.id or self.lifecycle.ending or self.status.has_ended)
 
     def is_late_to_be_made(self, now: datetime) -> bool:
         """Whether its creation is overdue because of an outage or a pause."""
@@ -490,12 +482,12 @@ class SignatureState(FollowUpState):
 
     def action_of(self, person: str) -> NoticeAction:
         """The action of a signer's role."""
-        signer = self.slots.of(person)
+        signer = self.slots.find(person)
         return _ACTIONS[signer.role] if signer else NoticeAction.OPEN
 
     def text_for(self, person: str) -> str | None:
         """For the requester what is to be changed, for reviewers of a later version what has changed."""
-        slot = self.slots.of(person)
+        slot = self.slots.find(person)
         if slot and slot.role is Role.REVISE:
             return next((row.reason for row in self.slots.signers if row.state is SignerState.CHANGES), None)
         if slot and slot.role is Role.REVIEW:
@@ -520,20 +512,25 @@ class SignatureState(FollowUpState):
 
     def hands_over(self, action: ScheduledAction) -> bool:
         """A new version is the requester's to give, whatever the policy says of signers."""
-        slot = self.slots.of(action.person)
+        slot = self.slots.find(action.person)
         return super().hands_over(action) and (slot is None or slot.role is not Role.REVISE)
 
-    def told(self, lines: tuple[Delivered, ...], now: datetime) -> Self:
+    def record_results(self, lines: tuple[DeliveryResult, ...], now: datetime) -> Self:
         """Results of a round that was over meanwhile go to the store."""
         late = tuple(line for line in lines if not self._is_of_now(line.key))
-        updated = super().told(tuple(line for line in lines if line not in late), now)
+        updated = super().record_results(tuple(line for line in lines if line not in late), now)
         return updated.replace(notifications=updated.notifications.leaving_with(late, now)) if late else updated
 
-    def tried(
-        self, attempts: tuple[PendingDevice, ...], lines: tuple[Delivered, ...], still_open: tuple[PendingDevice, ...]
+    def record_attempts(
+        self,
+        attempts: tuple[PendingDevice, ...],
+        lines: tuple[DeliveryResult, ...],
+        still_open: tuple[PendingDevice, ...],
     ) -> Self:
         """Of a round that was over meanwhile nothing is tried again."""
-        return super().tried(attempts, lines, tuple(device for device in still_open if self._is_of_now(device.key)))
+        return super().record_attempts(
+            attempts, lines, tuple(device for device in still_open if self._is_of_now(device.key))
+        )
 
     def _is_of_now(self, key: str) -> bool:
         return key.partition("/")[0] in (self.id, self.notice_id)
@@ -564,7 +561,7 @@ class SignatureState(FollowUpState):
         yield from super().attention()
         started_at = self.lifecycle.started_at
         if self.stuck:
-            sentence = f"{self.words.preparing}, and nobody is asked before it has"
+            sentence = f"{self.vocabulary.preparing}, and nobody is asked before it has"
             yield Attention(code=AttentionCode.NOT_ASKED, since=self.document.made_at or started_at, says=sentence)
         bounced = [signer for signer in self.slots.pending if signer.state is SignerState.BOUNCED]
         if bounced:
@@ -581,12 +578,12 @@ class SignatureState(FollowUpState):
 
     def was_asked(self, slot: Slot) -> bool:
         """Copies were not asked, but hear of a signed document."""
-        signer = self.slots.of(slot.person)
+        signer = self.slots.find(slot.person)
         is_copied = signer is not None and signer.role is Role.COPY and self.status is Status.SIGNED
         return super().was_asked(slot) or is_copied
 
     def acted_late(self, slot: Slot) -> bool:
-        signer = self.slots.of(slot.person)
+        signer = self.slots.find(slot.person)
         if signer is None or signer.signed_at is None or self.due_at is None:
             return False
         return signer.signed_at > self.due_at
@@ -598,12 +595,12 @@ class SignatureState(FollowUpState):
 
     def to_look(self) -> Self:
         """Have the document read; before anybody was asked no new plan is needed."""
-        return (self if self.stuck else super().to_look()).within("document", unread=True)
+        return (self if self.stuck else super().to_look()).update_part("document", unread=True)
 
     def carried_over(self) -> Self:
         """The next run reads the document first: a callback between runs may be lost."""
         unread = self.document.id is not None and not self.lifecycle.recorded
-        return super().carried_over().within("document", unread=unread)
+        return super().carried_over().update_part("document", unread=unread)
 
     def expire(self, action: ScheduledAction, now: datetime) -> Self:
         """The reason says that nobody was asked."""
@@ -622,17 +619,17 @@ class SignatureState(FollowUpState):
         document = self.document if self.lifecycle.recorded else self.document.told_by(event, sent=sent)
         return self if document is self.document else self.replace(document=document)
 
-    def begun(self, now: datetime) -> Self:
+    def begin_review(self, now: datetime) -> Self:
         """The signers are asked, by what a callback has said."""
-        return self.within("document", said_sent=False).within("lifecycle", status=Status.SENT)._sent(now)
+        return self.update_part("document", said_sent=False).update_part("lifecycle", status=Status.SENT)._sent(now)
 
-    def observe(self, provider_document: DocumentSeen, now: datetime, asked_at: datetime | None = None) -> Self:
+    def observe(self, provider_document: ReportedDocument, now: datetime, asked_at: datetime | None = None) -> Self:
         """Merge the document as read; states never go back and an ending stays.
 
         `asked_at` is when the reading began.
         """
-        read = self.replace(document=self.document.seen(provider_document, now, asked_at))
-        if self.status.ended:
+        read = self.replace(document=self.document.merge_document(provider_document, now, asked_at))
+        if self.status.has_ended:
             return read
         status = _status(self, provider_document)
         substituted = read._substituted(provider_document, now)
@@ -641,11 +638,11 @@ class SignatureState(FollowUpState):
         updated = sent._with_signers(provider_document, now, self.document.known_since)._noting_unknown(
             provider_document, now
         )
-        if status.ended:
+        if status.has_ended:
             return updated._end(status, now, provider_document.code)
-        return updated.within("lifecycle", status=status)
+        return updated.update_part("lifecycle", status=status)
 
-    def would_change(self, provider_document: DocumentSeen) -> bool:
+    def would_change(self, provider_document: ReportedDocument) -> bool:
         """Whether merging this document changes a status of request or signer."""
         merged = self.observe(provider_document, self.lifecycle.started_at)
         return (merged.status, _states(merged)) != (self.status, _states(self))
@@ -655,16 +652,16 @@ class SignatureState(FollowUpState):
         number = self.round
         turned = self.turned_to(SignerSlots.expect(people), now)
         review = self._put_away().replace(approved=True)
-        sending = turned.within("lifecycle", status=Status.CONVERTING).within("document", review=review)
-        return sending.within("plan", window_from=now).note(now, EventType.REVIEWED, None, None, about=number)
+        sending = turned.update_part("lifecycle", status=Status.CONVERTING).update_part("document", review=review)
+        return sending.update_part("plan", window_from=now).note(now, EventType.REVIEWED, None, None, about_id=number)
 
     def revised(self, document: Document, editor: str, now: datetime, changes: str | None) -> Self:
         """A new version was given, with `changes` as against the last: the next round begins."""
         turned = self.turned_to(SignerSlots.review(self.slots.reviewers, now), now)
         updated = self.replace(slots=self.slots.revised(now, changes))
-        review = updated._put_away().begun(document, editor, now)
-        next_round = turned.within("document", review=review)
-        return next_round.note(now, EventType.REVISED, editor, changes, about=review.round, said=True)
+        review = updated._put_away().with_version(document, editor, now)
+        next_round = turned.update_part("document", review=review)
+        return next_round.note(now, EventType.REVISED, editor, changes, about_id=review.round, is_quote=True)
 
     def _put_away(self) -> Review:
         """The review with what was done in this round, and whose phones still show its notices."""
@@ -672,7 +669,7 @@ class SignatureState(FollowUpState):
         stage = notification_types.WITHDRAWAL_OF_BEFORE
         withdrawn_people = {line.person for line in self.notifications.remembered if line.stage == stage}
         notified_people = (
-            line.person for line in self.notifications.shown if line.stage != NotificationType.REASSIGNED
+            line.person for line in self.notifications.last_shown if line.stage != NotificationType.REASSIGNED
         )
         to_withdraw = dict.fromkeys(
             (*(person for person in self.review.to_withdraw if person not in withdrawn_people), *notified_people)
@@ -688,12 +685,12 @@ class SignatureState(FollowUpState):
 
     def at_settlement(self) -> Self:
         """A file that comes later is told by what is kept, and so is one that is missing."""
-        return super().at_settlement().within("document", evidence=self.document.evidence.replace(problem=None))
+        return super().at_settlement().update_part("document", evidence=self.document.evidence.replace(problem=None))
 
-    def _substituted(self, provider_document: DocumentSeen, now: datetime) -> Self:
+    def _substituted(self, provider_document: ReportedDocument, now: datetime) -> Self:
         updated = self
         for substitution in provider_document.substituted:
-            if updated.slots.of(substitution.to) is None:
+            if updated.slots.find(substitution.to) is None:
                 absence = EscalationReason.ABSENCE
                 reassignment = Reassignment(
                     from_=substitution.from_, to=substitution.to, reason=absence, who="countersign"
@@ -704,11 +701,15 @@ class SignatureState(FollowUpState):
     def _sent(self, now: datetime) -> Self:
         if self.document.sent_at is not None:
             return self
-        updated = self.within("problems", probe_at=None).within("document", sent_at=now).within("plan", window_from=now)
+        updated = (
+            self.update_part("problems", probe_at=None)
+            .update_part("document", sent_at=now)
+            .update_part("plan", window_from=now)
+        )
         updated = updated.replace(slots=self.slots.begin(now)).replan()
         return updated.note(now, EventType.SENT, "core-signature", None)
 
-    def _with_signers(self, provider_document: DocumentSeen, now: datetime, known_since: datetime | None) -> Self:
+    def _with_signers(self, provider_document: ReportedDocument, now: datetime, known_since: datetime | None) -> Self:
         slots = self.slots.record(provider_document.signers, now, provider_document.turn, known_since)
         if slots == self.slots:
             return self
@@ -716,7 +717,7 @@ class SignatureState(FollowUpState):
         for former_signer, updated_signer in zip(self.slots.signers, slots.signers, strict=True):
             if updated_signer.state is not former_signer.state and updated_signer.state not in _NO_NEWS:
                 updated = updated.note(
-                    now, EventType(updated_signer.state), updated_signer.person, updated_signer.reason, said=True
+                    now, EventType(updated_signer.state), updated_signer.person, updated_signer.reason, is_quote=True
                 )
             if updated_signer.acted and not former_signer.acted:
                 updated = updated.giving_up((updated_signer.person,), Reason.SIGNED, now)
@@ -733,13 +734,13 @@ class SignatureState(FollowUpState):
         problem = current if current and current.code is code else None
         if code is not None and problem is None:
             problem = Problem(code=code, since=now, says=f"Core Signature reports {code}")
-        return self.end(status, now, by=self.words.decides, problem=problem)
+        return self.end(status, now, decided_by=self.vocabulary.decides, problem=problem)
 
-    def _noting_unknown(self, provider_document: DocumentSeen, now: datetime) -> Self:
+    def _noting_unknown(self, provider_document: ReportedDocument, now: datetime) -> Self:
         if provider_document.status is not None or provider_document.raw == self.document.raw:
             return self
-        updated = self.within("document", raw=provider_document.raw)
-        return updated.note(now, EventType.UNKNOWN_STATUS, "core-signature", None, about=provider_document.raw)
+        updated = self.update_part("document", raw=provider_document.raw)
+        return updated.note(now, EventType.UNKNOWN_STATUS, "core-signature", None, about_id=provider_document.raw)
 
 
 def _known_as(id: str) -> str:
@@ -750,7 +751,7 @@ def _states(state: SignatureState) -> tuple[SignerState, ...]:
     return tuple(signer.state for signer in state.slots.signers)
 
 
-def _status(state: SignatureState, provider_document: DocumentSeen) -> Status:
+def _status(state: SignatureState, provider_document: ReportedDocument) -> Status:
     if provider_document.status is None or provider_document.status.rank < state.status.rank:
         return state.status
     if provider_document.status is Status.CANCELLED and state.lifecycle.ending:
@@ -831,25 +832,13 @@ def kept_in_words(files: KeptFiles) -> str:
     return "\n".join(["\n", "**Kept**", "", *lines]) if lines else ""
 
 
-def _line(state: SignatureState, signer: SignerSlot) -> SignerLine:
-    return SignerLine(
-        person=signer.person,
-        order=signer.order,
-        role=signer.role,
-        state=signer.state,
-        at=signer.at,
-        late=state.acted_late(signer),
-        reason=signer.reason,
-    )
-
-
-def settled(brief: SignatureBrief, state: SignatureState) -> Settled:
+def settled(brief: SignatureBrief, state: SignatureState) -> SettledRequest:
     """The facts to hand off."""
     if state.lifecycle.settled_at is None:
         raise ValueError("the request has not ended")
     files = state.document.evidence.in_time or KeptFiles()
     signers = SignerSlots.expect(brief.people) if state.round else state.slots
-    return Settled(
+    return SettledRequest(
         request=brief.id,
         kind=brief.kind,
         outcome=state.status,
@@ -860,4 +849,16 @@ def settled(brief: SignatureBrief, state: SignatureState) -> Settled:
         signing_log=files.signing_log,
         signers=tuple(SettledSigner(person=s.person, state=s.state, at=s.at) for s in signers.signers),
         late=any(map(state.acted_late, signers.signers)),
+    )
+
+
+def _line(state: SignatureState, signer: SignerSlot) -> SignerLine:
+    return SignerLine(
+        person=signer.person,
+        order=signer.order,
+        role=signer.role,
+        state=signer.state,
+        at=signer.at,
+        late=state.acted_late(signer),
+        reason=signer.reason,
     )

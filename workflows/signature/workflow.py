@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.workflow import FollowUpWorkflow
     from workflows.model import signature
     from workflows.model.commands import AnyCommand, Exemption, ReviewAnswer, Revision, StopKind
-    from workflows.model.hand_off import Settled
+    from workflows.model.hand_off import SettledRequest
     from workflows.model.messages import Message
     from workflows.model.receipts import Receipt
     from workflows.model.subject import Subject
@@ -54,7 +54,7 @@ class ProviderDocument:
         owner = self._owner
         while owner.state.is_to_be_made:
             if stop := owner.state.clock.stop(StopKind.PAUSE):
-                await owner.calls.until(None, f"paused by {stop.who}")
+                await owner.calls.wait_until(None, f"paused by {stop.who}")
             elif self._is_to_be_planned_first():
                 await owner.steps.plan()
             elif expiry := owner.state.expiry_by(workflow.now()):
@@ -77,14 +77,16 @@ class ProviderDocument:
 
     async def read(self) -> None:
         owner, had_callbacks, asked_at = self._owner, self._owner.state.document.unconfirmed.told, workflow.now()
-        owner.state = owner.state.within("document", unread=False, said_sent=False, unconfirmed=UnconfirmedSignature())
+        owner.state = owner.state.update_part(
+            "document", unread=False, said_sent=False, unconfirmed=UnconfirmedSignature()
+        )
         observation = signature.Observation(roster=self.brief.roster, document=owner.state.document.id or "")
         document = await owner.calls.call(SignatureService.observe, observation, options.OBSERVE, "read the document")
         if document is not None:
             former_state, merged = owner.state, owner.state.observe(document, workflow.now(), asked_at)
-            shows = merged.status.ended or merged.slots.acted != former_state.slots.acted
-            owner.state = merged.within(
-                "document", unconfirmed=merged.document.unconfirmed.read(told=had_callbacks, shows=shows)
+            shows = merged.status.has_ended or merged.slots.acted != former_state.slots.acted
+            owner.state = merged.update_part(
+                "document", unconfirmed=merged.document.unconfirmed.read(had_callbacks=had_callbacks, shows=shows)
             )
 
     async def cancel(self) -> None:
@@ -95,17 +97,17 @@ class ProviderDocument:
         )
         document = await owner.calls.call(SignatureService.cancel, order, options.CANCEL, "cancel at Core Signature")
         if document is not None:
-            owner.state = owner.state.within("document", id=document.document, unread=True)
-        elif not owner.state.status.ended:
+            owner.state = owner.state.update_part("document", id=document.document, unread=True)
+        elif not owner.state.status.has_ended:
             owner.state = owner.state.end_unseen(workflow.now())
 
     async def await_conversion(self) -> None:
         """Wait for the `sent` callback; read at intervals in case it was lost."""
         owner = self._owner
         probe_at = workflow.now() + options.probe_pause(owner.state.problems.probes)
-        owner.state = owner.state.within("problems", probe_at=probe_at)
-        if await owner.calls.until(probe_at, "Core Signature converts the document") is Wake.DEADLINE:
-            owner.state = owner.state.within("problems", probes=owner.state.problems.probes + 1).within(
+        owner.state = owner.state.update_part("problems", probe_at=probe_at)
+        if await owner.calls.wait_until(probe_at, "Core Signature converts the document") is Wake.DEADLINE:
+            owner.state = owner.state.update_part("problems", probes=owner.state.problems.probes + 1).update_part(
                 "document", unread=True
             )
 
@@ -172,14 +174,14 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
 
     @workflow.run
     @despite_cancellation
-    async def run(self, request: SignatureInput) -> Settled:
+    async def run(self, request: SignatureInput) -> SettledRequest:
         """Run to the end; a cancellation of the run is handled like the update `cancel`."""
         if self.state.round:
-            await self.follow_up(over=lambda: not self.state.round)
+            await self.follow_up(is_over=lambda: not self.state.round)
         await self.document.send()
         await self.follow_up()
         await self.evidence.keep()
-        await hand_off(self, over=self.evidence.is_over)
+        await hand_off(self, is_over=self.evidence.is_over)
         return self.settled()
 
     @workflow.signal(name=PROVIDER_EVENT, description="Core Signature says that something happened; it is then read")
@@ -189,7 +191,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
 
     @workflow.query(name=SHOW, description="Waiting for whom, until when, what happens next, and all that was done")
     def show(self) -> RequestShow:
-        return self.shown(self.state, workflow.now())
+        return self.build_view(self.state, workflow.now())
 
     @command_update(name=REVIEW, description="A reviewer approves the document, or asks for changes")
     def review(self, command: ReviewAnswer) -> Receipt:
@@ -219,7 +221,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
             case Precondition.LOOK:
                 await self.document.read()
             case Precondition.BEGIN:
-                self.state = self.state.begun(workflow.now())
+                self.state = self.state.begin_review(workflow.now())
             case Precondition.CLOSE if self.state.round:
                 self.state = self.state.end_unseen(workflow.now())
             case Precondition.CLOSE:
@@ -238,11 +240,11 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
             if report.seen is not None:
                 self.merge_observation(report.seen)
 
-    def merge_observation(self, document: signature.DocumentSeen, asked_at: datetime | None = None) -> bool:
+    def merge_observation(self, document: signature.ReportedDocument, asked_at: datetime | None = None) -> bool:
         """Whether a document that another call has read has news; it is then read again, for the record."""
         news = self.state.would_change(document)
         known_since = self.state.document.known_since if news else asked_at or self.state.document.known_since
-        self.state = self.state.within(
+        self.state = self.state.update_part(
             "document", read_at=workflow.now(), known_since=known_since, unread=self.state.document.unread or news
         )
         return news
@@ -255,8 +257,8 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
     def details(self, view: FollowUpShow) -> str:
         return super().details(view) + kept_in_words(self.state.document.evidence.files)
 
-    def settled(self) -> Settled:
+    def settled(self) -> SettledRequest:
         return settled(self.document.brief, self.state)
 
-    def shown(self, state: SignatureState, now: datetime) -> RequestShow:
+    def build_view(self, state: SignatureState, now: datetime) -> RequestShow:
         return show(self.request.replace(brief=self.document.brief), state, now)

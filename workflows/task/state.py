@@ -12,7 +12,7 @@ from workflows.follow_up.plan import Plan
 from workflows.follow_up.slots import Slot, Slots
 from workflows.follow_up.state import FollowUpState, FollowUpWords, Lifecycle
 from workflows.follow_up.view import follow_up_facts
-from workflows.model.commands import Block, Delegation, Done, Ending, Problem, Waiver
+from workflows.model.commands import Block, Delegation, Ending, Problem, TaskCompletion, Waiver
 from workflows.model.hand_off import SettledPerson, SettledTask
 from workflows.model.messages import Message
 from workflows.model.notifications import NoticeAction
@@ -20,6 +20,14 @@ from workflows.model.rejections import Rejection, name_fault, reason_fault, text
 from workflows.model.subject import Participant, Role, Status, Subject, Task, group_word
 from workflows.model.timeline import EventType
 from workflows.model.views import AssigneeLine, GivenAnswer, TaskShow
+
+_WORDS: Final = FollowUpWords(
+    subject="task",
+    awaited="assignee",
+    awaited_action="somebody to do it",
+    not_the_owner="it and cannot be asked to do it",
+    cancelling="end it",
+)
 
 
 class AssigneeState(StrEnum):
@@ -55,7 +63,7 @@ class AssigneeSlots(Slots[AssigneeSlot]):
     @classmethod
     def ask(cls, people: tuple[str, ...], now: datetime) -> Self:
         """Everybody's turn begins at once."""
-        return cls(people=tuple(_asked(person, now) for person in people))
+        return cls(people=tuple(_ask_assignee(person, now) for person in people))
 
     @property
     def everyone(self) -> tuple[AssigneeSlot, ...]:
@@ -63,43 +71,36 @@ class AssigneeSlots(Slots[AssigneeSlot]):
 
     def reassign(self, person: str, successor: str, now: datetime) -> Self:
         """Ask `successor` instead of `person`; idempotent."""
-        former_slot = self.of(person)
-        if former_slot is None or self.of(successor) is not None:
+        former_slot = self.find(person)
+        if former_slot is None or self.find(successor) is not None:
             return self
         replaced_slot = former_slot.replace(state=AssigneeState.REASSIGNED, at=now)
-        pairs = ((replaced_slot, _asked(successor, now)) if slot is former_slot else (slot,) for slot in self.people)
+        pairs = (
+            (replaced_slot, _ask_assignee(successor, now)) if slot is former_slot else (slot,) for slot in self.people
+        )
         return self.replace(people=tuple(slot for pair in pairs for slot in pair))
 
     def shift(self, stopped_at: datetime, now: datetime) -> Self:
         return self.replace(people=tuple(slot.shifted(stopped_at, now) for slot in self.people))
 
-    def end(self, by: str | None, now: datetime) -> Self:
+    def end(self, doer: str | None, now: datetime) -> Self:
         """Expect nothing more of anybody; `by` is who did it."""
 
         def end_slot(slot: AssigneeSlot) -> AssigneeSlot:
             if slot.acted:
                 return slot
-            return slot.replace(state=AssigneeState.DONE if slot.person == by else AssigneeState.SPARED, at=now)
+            return slot.replace(state=AssigneeState.DONE if slot.person == doer else AssigneeState.SPARED, at=now)
 
         return self.replace(people=tuple(end_slot(slot) for slot in self.people))
 
 
-def _asked(person: str, now: datetime) -> AssigneeSlot:
+def _ask_assignee(person: str, now: datetime) -> AssigneeSlot:
     return AssigneeSlot(person=person, turn_at=now, clock_from=now)
-
-
-_WORDS: Final = FollowUpWords(
-    subject="task",
-    awaited="assignee",
-    wanted="somebody to do it",
-    not_the_owner="it and cannot be asked to do it",
-    cancelling="end it",
-)
 
 
 class TaskState(FollowUpState):
     @property
-    def words(self) -> FollowUpWords:
+    def vocabulary(self) -> FollowUpWords:
         return _WORDS
 
     slots: AssigneeSlots
@@ -131,22 +132,22 @@ class TaskState(FollowUpState):
 
     def close(self, ending: Ending, now: datetime) -> Self:
         """End at once: no provider decides."""
-        if self.status.ended:
+        if self.status.has_ended:
             return self
-        return self.within("lifecycle", ending=ending).end(ending.outcome, now, by=ending.who)
+        return self.update_part("lifecycle", ending=ending).end(ending.outcome, now, decided_by=ending.who)
 
-    def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
-        doer = by if status is Status.DONE else None
-        updated = super().end(status, now, by, problem)
+    def end(self, status: Status, now: datetime, decided_by: str, problem: Problem | None = None) -> Self:
+        doer = decided_by if status is Status.DONE else None
+        updated = super().end(status, now, decided_by, problem)
         return updated.replace(slots=updated.slots.end(doer, now))
 
 
-def refuse_done(state: TaskState, command: Done) -> Message | None:
+def refuse_done(state: TaskState, command: TaskCompletion) -> Message | None:
     """The actor need not be an assignee."""
     return living_refusal(state) or name_fault(command.actor) or reason_fault(command.note, "the note")
 
 
-def done(state: TaskState, command: Done, now: datetime) -> TaskState:
+def finish(state: TaskState, command: TaskCompletion, now: datetime) -> TaskState:
     """The first to do it ends it for all."""
     return state.close(Ending(outcome=Status.DONE, who=command.actor, why=command.note), now)
 
@@ -159,15 +160,15 @@ def waive(state: TaskState, command: Waiver, now: datetime) -> TaskState:
     return state.close(Ending(outcome=Status.WAIVED, who=command.actor, why=command.reason), now)
 
 
-def refuse_undecided(task: Task, command: Done | Waiver) -> Message | None:
+def refuse_undecided(task: Task, command: TaskCompletion | Waiver) -> Message | None:
     """Why a decision task does not end by `done` without a decision: it would only be started again."""
     decision = task.decides
-    if decision is None or (isinstance(command, Done) and command.decided):
+    if decision is None or (isinstance(command, TaskCompletion) and command.decided):
         return None
     return Rejection.TO_DECIDE.to_message(command=decision.command)
 
 
-def refuse_unanswered(task: Task, command: Done) -> Message | None:
+def refuse_unanswered(task: Task, command: TaskCompletion) -> Message | None:
     """Why a task with an answer field is not done without an answer."""
     answer_field = task.answer
     if answer_field is None or not answer_field.required or command.note.strip():
@@ -195,7 +196,7 @@ def refuse_block(state: TaskState, command: Block) -> Message | None:
 def block(state: TaskState, command: Block, now: datetime) -> TaskState:
     """Ask the owner to remove the obstacle; followed up and bounded in time like a question."""
     updated = ask_of(state, command.person, command.because, now, blocks=True)
-    return updated.note(now, EventType.BLOCKED, command.person, command.because.strip(), said=True)
+    return updated.note(now, EventType.BLOCKED, command.person, command.because.strip(), is_quote=True)
 
 
 class TaskInput(FollowUpInput):
@@ -236,13 +237,6 @@ def show(request: TaskInput, state: TaskState, now: datetime) -> TaskShow:
     )
 
 
-def _answer(task: Task, state: TaskState) -> GivenAnswer | None:
-    if task.answer is None:
-        return None
-    ending = state.lifecycle.ending if state.status is Status.DONE else None
-    return GivenAnswer(**dict(task.answer), text=(ending.why or None) if ending else None)
-
-
 def settled(task: Task, state: TaskState) -> SettledTask:
     """The facts to hand off."""
     if state.lifecycle.settled_at is None or state.lifecycle.ended_by is None:
@@ -257,3 +251,10 @@ def settled(task: Task, state: TaskState) -> SettledTask:
         people=tuple(SettledPerson(person=slot.person, state=slot.state, at=slot.at) for slot in people),
         late=any(map(state.acted_late, people)),
     )
+
+
+def _answer(task: Task, state: TaskState) -> GivenAnswer | None:
+    if task.answer is None:
+        return None
+    ending = state.lifecycle.ending if state.status is Status.DONE else None
+    return GivenAnswer(**dict(task.answer), text=(ending.why or None) if ending else None)

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.lifecycle import command_update
     from workflows.follow_up.state import Precondition
     from workflows.follow_up.workflow import FollowUpWorkflow
-    from workflows.model.commands import AnyCommand, Block, Delegation, Done, Unblock, Waiver
+    from workflows.model.commands import AnyCommand, Block, Delegation, TaskCompletion, Unblock, Waiver
     from workflows.model.hand_off import SettledTask
     from workflows.model.messages import Message
     from workflows.model.receipts import Receipt
@@ -43,12 +43,12 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
 
     @workflow.query(name=SHOW, description="Waiting for whom, until when, what happens next, and all that was done")
     def show(self) -> TaskShow:
-        return self.shown(self.state, workflow.now())
+        return self.build_view(self.state, workflow.now())
 
     @command_update(name=DONE, description="Somebody has done it, which ends it for everybody")
-    def done(self, command: Done) -> Receipt:
+    def complete(self, command: TaskCompletion) -> Receipt:
         """End it; the first to do it counts."""
-        return self.accept(tasks.done, command)
+        return self.accept(tasks.finish, command)
 
     @command_update(name=WAIVE, description="Nobody needs to do it any more, and why")
     def waive(self, command: Waiver) -> Receipt:
@@ -71,7 +71,7 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
     def refusal(self, command: AnyCommand) -> Message | None:
         task = self.request.task
         match command:
-            case Done():
+            case TaskCompletion():
                 undecided, unanswered = tasks.refuse_undecided(task, command), tasks.refuse_unanswered(task, command)
                 return tasks.refuse_done(self.state, command) or undecided or unanswered
             case Waiver():
@@ -96,5 +96,5 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
     def settled(self) -> SettledTask:
         return settled(self.request.task, self.state)
 
-    def shown(self, state: TaskState, now: datetime) -> TaskShow:
+    def build_view(self, state: TaskState, now: datetime) -> TaskShow:
         return show(self.request, state, now)

@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 HERE: Final = Path(__file__).parent
 
 
-def upgrade(connection: Connection, to: str = "head") -> None:
+def upgrade(connection: Connection, revision: str = "head") -> None:
     """Run the missing migrations, in the caller's transaction: if it is killed, the schema is that of before."""
-    command.upgrade(config(connection), to)
+    command.upgrade(config(connection), revision)
 
 
 def config(connection: Connection) -> Config:

@@ -60,7 +60,7 @@ class ControlApi:
         last_seen_number = request.query_params.get("after", "0")
         if not last_seen_number.isdecimal() or len(last_seen_number) > LONGEST_NUMBER:
             raise HttpRefusal.because(400, "after has to be a number")
-        return JSONResponse(self._state.ledger.after(int(last_seen_number)))
+        return JSONResponse(self._state.ledger.list_entries_after(int(last_seen_number)))
 
     async def faults(self, request: Request) -> Response:
         """POST arms one, GET lists all, DELETE clears all."""

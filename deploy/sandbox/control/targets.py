@@ -85,7 +85,7 @@ class HandOffTargets:
             return Response(status_code=204)
         self._receiver = str((await read_body(request, ReceiverAddress)).to)
         self._forwards_until = self._state.clock() + LEASE
-        return JSONResponse({"after": len(self._state.ledger.after(0))}, 201)
+        return JSONResponse({"after": len(self._state.ledger.list_entries_after(0))}, 201)
 
     async def _call(self, receiver: str, body: bytes, received: Mapping[str, str]) -> ReceiverAnswer:
         headers = {name: received[name] for name in FORWARDED_HEADERS if name in received}

@@ -34,6 +34,47 @@ EMAIL = re.compile(r"[^@\s<>()\[\],;:\"]+@[^@\s<>()\[\],;:\"]+\.[^@\s<>()\[\],;:
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 LONGEST_TEXT = 255
 REQUIRED = "This field is required."
+SOURCES = ("file_from_content", "file_from_url", "template")
+DOCUMENT_PATH = re.compile(r"/api/v1/documents/([0-9a-f-]{36})/")
+NO_LINK = "Invalid hyperlink - Object does not exist."
+LONGEST_MESSAGE = 10_000
+FARTHEST_ORDER = 1_000
+DEFAULT_LIMIT = 10
+MOST = 100
+LONGEST_NUMBER = 9
+T = TypeVar("T")
+FILTERS = {
+    "document__uuid": "document",
+    "document__external_id": "external_id",
+    "event_type": "event_type",
+    "status": "status",
+}
+ACTIONS = {"short": ("cancel", "resend", "forward")}
+"""Names of cancel, resend and forward that are not made of the resource's."""
+EVENT_TYPES = frozenset(
+    {
+        "convert_error",
+        "converted",
+        "sending_error",
+        "sent",
+        "declined",
+        "cancelled",
+        "expired",
+        "signed",
+        "viewed",
+        "downloaded",
+        "signer_signed",
+        "signer_email_bounced",
+        "signer_viewed_email",
+        "signer_viewed",
+        "signer_forwarded",
+        "signer_downloaded",
+        "signrequest_received",
+    }
+)
+DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Core Signature stand-in: API</title>
+<h1>Core Signature stand-in</h1><p>Documents, signature-requests, events and webhooks live under <code>/api/v1/</code>
+and want a bearer token of <code>/tenants/{tenant}/oauth2/token</code>.</p></html>"""
 
 
 class Fields:
@@ -145,13 +186,6 @@ async def read_fields(request: Request) -> Fields:
     return Fields(body)
 
 
-SOURCES = ("file_from_content", "file_from_url", "template")
-DOCUMENT_PATH = re.compile(r"/api/v1/documents/([0-9a-f-]{36})/")
-NO_LINK = "Invalid hyperlink - Object does not exist."
-LONGEST_MESSAGE = 10_000
-FARTHEST_ORDER = 1_000
-
-
 def read_document(fields: Fields, max_upload_mb: int) -> NewDocument:
     """Usable only without recorded errors (`fields.check()`)."""
     content, file_name = _source(fields, max_upload_mb)
@@ -166,29 +200,6 @@ def read_document(fields: Fields, max_upload_mb: int) -> NewDocument:
         link_expire_days=fields.integer("link_expire_days", least=1),
         prefilled=_prefilled(fields),
     )
-
-
-def _prefilled(fields: Fields) -> list[dict[str, Any]]:
-    """Values of tags by their ids."""
-    raw = fields.raw("prefill_tags")
-    if raw is None:
-        return []
-    if not isinstance(raw, list):
-        fields.fail("prefill_tags", "Expected a list of items.")
-        return []
-    tags = [Fields(item if isinstance(item, dict) else {}) for item in raw]
-    read = [
-        {
-            "external_id": tag.text("external_id", required=True),
-            "text": tag.text("text", longest=LONGEST_MESSAGE),
-            "checkbox_value": tag.flag("checkbox_value") if tag.has("checkbox_value") else None,
-            "date_value": tag.text("date_value", longest=10),
-        }
-        for tag in tags
-    ]
-    if any(tag.errors for tag in tags):
-        fields.errors["prefill_tags"] = [tag.errors for tag in tags]
-    return read
 
 
 def read_request(fields: Fields, settings: SandboxSettings, document: str) -> CoreRequest:
@@ -233,81 +244,6 @@ def find_document(fields: Fields, database: Database) -> CoreDocument:
     return document
 
 
-def _source(fields: Fields, max_upload_mb: int) -> tuple[bytes, str]:
-    named_sources = [name for name in SOURCES if fields.has(name)]
-    if len(named_sources) != 1:
-        fields.fail("non_field_errors", f"Exactly one of {', '.join(SOURCES)} is required.")
-        return b"", ""
-    if named_sources == ["file_from_content"]:
-        return _uploaded(fields, max_upload_mb)
-    address = fields.url(named_sources[0]) or ""
-    # Nothing is fetched: the sandbox calls only callback addresses.
-    return f"Document made from {address}".encode(), (fields.text("name") or "template") + ".txt"
-
-
-def _uploaded(fields: Fields, max_upload_mb: int) -> tuple[bytes, str]:
-    name = fields.text("file_from_content_name", required=True) or ""
-    if name and "." not in name:
-        fields.fail("file_from_content_name", "The file name needs an extension.")
-    try:
-        content = b64decode(fields.raw("file_from_content"), validate=True)
-    except (Base64Error, TypeError, ValueError):
-        fields.fail("file_from_content", "Invalid base64 content.")
-        return b"", name
-    if not content:
-        fields.fail("file_from_content", "The submitted file is empty.")
-    if len(content) > max_upload_mb * 1_000_000:
-        fields.fail("file_from_content", f"The file is larger than {max_upload_mb} MB.")
-    return content, name
-
-
-def _signers(fields: Fields, names: str) -> list[CoreSigner]:
-    raw = fields.raw("signers")
-    if not isinstance(raw, list):
-        fields.fail("signers", REQUIRED if raw is None else "Expected a list of items.")
-        return []
-    read = [_signer(item, names) for item in raw]
-    if any(errors for _, errors in read):
-        fields.errors["signers"] = [errors for _, errors in read]
-    signers = [signer for signer, _ in read]
-    emails = [signer.email.lower() for signer in signers]
-    if len(set(emails)) < len(emails) and "signers" not in fields.errors:
-        fields.fail("signers", "Each signer needs an e-mail address of their own.")
-    return signers
-
-
-def _signer(item: Any, names: str) -> tuple[CoreSigner, dict[str, Any]]:
-    if not isinstance(item, dict):
-        return CoreSigner(email=""), {"non_field_errors": ["Invalid data. Expected a dictionary."]}
-    fields = Fields(item)
-    order = fields.integer("order") or 0
-    if order > FARTHEST_ORDER:
-        fields.fail("order", f"Ensure this value is less than or equal to {FARTHEST_ORDER}.")
-    full, parts = fields.text("full_name"), (fields.text("first_name"), fields.text("last_name"))
-    joined = " ".join(part for part in parts if part)
-    signer = CoreSigner(
-        email=fields.email("email", required=True),
-        full_name=joined if names == "first_last" else full or joined,
-        order=order,
-        needs_to_sign=fields.flag("needs_to_sign", default=True),
-        approve_only=fields.flag("approve_only"),
-        notify_only=fields.flag("notify_only"),
-        in_person=fields.flag("in_person"),
-        language=fields.text("language"),
-        embed_url_user_id=fields.text("embed_url_user_id"),
-        redirect_url=fields.url("redirect_url"),
-        redirect_url_declined=fields.url("redirect_url_declined"),
-    )
-    return signer, fields.errors
-
-
-DEFAULT_LIMIT = 10
-MOST = 100
-LONGEST_NUMBER = 9
-
-T = TypeVar("T")
-
-
 def filters(request: Request, settings: SandboxSettings) -> Mapping[str, str]:
     """Empty if the sandbox ignores filters."""
     return {} if settings.ignores_filters else request.query_params
@@ -331,15 +267,6 @@ def page(request: Request, views: Views, records: Sequence[T], show: Callable[[T
         "previous": link(number - 1),
         "results": [show(item) for item in records[(number - 1) * limit : number * limit]],
     }
-
-
-def _number(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name)
-    if not text:
-        return default
-    if not text.isdecimal() or len(text) > LONGEST_NUMBER or int(text) < 1:
-        raise HttpRefusal.because(404, "Invalid page.")
-    return int(text)
 
 
 class DocumentsApi:
@@ -412,14 +339,6 @@ class Downloads:
         return Response(content, media_type=kind, headers={"cache-control": "private, no-store"})
 
 
-FILTERS = {
-    "document__uuid": "document",
-    "document__external_id": "external_id",
-    "event_type": "event_type",
-    "status": "status",
-}
-
-
 class EventsApi:
     def __init__(self, core: CoreSignature) -> None:
         self._core = core
@@ -452,15 +371,6 @@ class EventsApi:
             if event.timestamp <= listed_until and event.document not in deleted_documents
         ]
         return [event for event in listed if all(_text(event, name) == values[name] for name in values)]
-
-
-def _text(event: CoreEvent, field: str) -> str:
-    value = getattr(event, field)
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-ACTIONS = {"short": ("cancel", "resend", "forward")}
-"""Names of cancel, resend and forward that are not made of the resource's."""
 
 
 class RequestsApi:
@@ -544,29 +454,6 @@ class RequestsApi:
         return core_request
 
 
-EVENT_TYPES = frozenset(
-    {
-        "convert_error",
-        "converted",
-        "sending_error",
-        "sent",
-        "declined",
-        "cancelled",
-        "expired",
-        "signed",
-        "viewed",
-        "downloaded",
-        "signer_signed",
-        "signer_email_bounced",
-        "signer_viewed_email",
-        "signer_viewed",
-        "signer_forwarded",
-        "signer_downloaded",
-        "signrequest_received",
-    }
-)
-
-
 class WebhooksApi:
     def __init__(self, core: CoreSignature) -> None:
         self._core = core
@@ -600,22 +487,6 @@ class WebhooksApi:
             hooks.drop(hook)
             return Response(status_code=204)
         return JSONResponse(self._core.views.webhook(hook))
-
-
-def _read(fields: Fields, webhook: Webhook | None) -> dict[str, str]:
-    event_type = fields.text("event_type", required=webhook is None)
-    if event_type is not None and event_type not in EVENT_TYPES:
-        fields.fail("event_type", f'"{event_type}" is not a valid choice.')
-    callback_url = fields.url("callback_url", required=webhook is None)
-    name = fields.text("name")
-    fields.check()
-    read = {"event_type": event_type, "callback_url": callback_url, "name": name}
-    return {key: value for key, value in read.items() if value is not None}
-
-
-DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Core Signature stand-in: API</title>
-<h1>Core Signature stand-in</h1><p>Documents, signature-requests, events and webhooks live under <code>/api/v1/</code>
-and want a bearer token of <code>/tenants/{tenant}/oauth2/token</code>.</p></html>"""
 
 
 class BearerGuard:
@@ -654,3 +525,119 @@ def core_routes(core: CoreSignature) -> list[BaseRoute]:
         Mount("/api/v1", Router(api, redirect_slashes=False), middleware=[Middleware(BearerGuard, tokens=core.tokens)]),
         *Downloads(core).routes(),
     ]
+
+
+def _prefilled(fields: Fields) -> list[dict[str, Any]]:
+    """Values of tags by their ids."""
+    raw = fields.raw("prefill_tags")
+    if raw is None:
+        return []
+    if not isinstance(raw, list):
+        fields.fail("prefill_tags", "Expected a list of items.")
+        return []
+    tags = [Fields(item if isinstance(item, dict) else {}) for item in raw]
+    read = [
+        {
+            "external_id": tag.text("external_id", required=True),
+            "text": tag.text("text", longest=LONGEST_MESSAGE),
+            "checkbox_value": tag.flag("checkbox_value") if tag.has("checkbox_value") else None,
+            "date_value": tag.text("date_value", longest=10),
+        }
+        for tag in tags
+    ]
+    if any(tag.errors for tag in tags):
+        fields.errors["prefill_tags"] = [tag.errors for tag in tags]
+    return read
+
+
+def _source(fields: Fields, max_upload_mb: int) -> tuple[bytes, str]:
+    named_sources = [name for name in SOURCES if fields.has(name)]
+    if len(named_sources) != 1:
+        fields.fail("non_field_errors", f"Exactly one of {', '.join(SOURCES)} is required.")
+        return b"", ""
+    if named_sources == ["file_from_content"]:
+        return _uploaded(fields, max_upload_mb)
+    address = fields.url(named_sources[0]) or ""
+    # Nothing is fetched: the sandbox calls only callback addresses.
+    return f"Document made from {address}".encode(), (fields.text("name") or "template") + ".txt"
+
+
+def _uploaded(fields: Fields, max_upload_mb: int) -> tuple[bytes, str]:
+    name = fields.text("file_from_content_name", required=True) or ""
+    if name and "." not in name:
+        fields.fail("file_from_content_name", "The file name needs an extension.")
+    try:
+        content = b64decode(fields.raw("file_from_content"), validate=True)
+    except (Base64Error, TypeError, ValueError):
+        fields.fail("file_from_content", "Invalid base64 content.")
+        return b"", name
+    if not content:
+        fields.fail("file_from_content", "The submitted file is empty.")
+    if len(content) > max_upload_mb * 1_000_000:
+        fields.fail("file_from_content", f"The file is larger than {max_upload_mb} MB.")
+    return content, name
+
+
+def _signers(fields: Fields, names: str) -> list[CoreSigner]:
+    raw = fields.raw("signers")
+    if not isinstance(raw, list):
+        fields.fail("signers", REQUIRED if raw is None else "Expected a list of items.")
+        return []
+    read = [_signer(item, names) for item in raw]
+    if any(errors for _, errors in read):
+        fields.errors["signers"] = [errors for _, errors in read]
+    signers = [signer for signer, _ in read]
+    emails = [signer.email.lower() for signer in signers]
+    if len(set(emails)) < len(emails) and "signers" not in fields.errors:
+        fields.fail("signers", "Each signer needs an e-mail address of their own.")
+    return signers
+
+
+def _signer(item: Any, names: str) -> tuple[CoreSigner, dict[str, Any]]:
+    if not isinstance(item, dict):
+        return CoreSigner(email=""), {"non_field_errors": ["Invalid data. Expected a dictionary."]}
+    fields = Fields(item)
+    order = fields.integer("order") or 0
+    if order > FARTHEST_ORDER:
+        fields.fail("order", f"Ensure this value is less than or equal to {FARTHEST_ORDER}.")
+    full, parts = fields.text("full_name"), (fields.text("first_name"), fields.text("last_name"))
+    joined = " ".join(part for part in parts if part)
+    signer = CoreSigner(
+        email=fields.email("email", required=True),
+        full_name=joined if names == "first_last" else full or joined,
+        order=order,
+        needs_to_sign=fields.flag("needs_to_sign", default=True),
+        approve_only=fields.flag("approve_only"),
+        notify_only=fields.flag("notify_only"),
+        in_person=fields.flag("in_person"),
+        language=fields.text("language"),
+        embed_url_user_id=fields.text("embed_url_user_id"),
+        redirect_url=fields.url("redirect_url"),
+        redirect_url_declined=fields.url("redirect_url_declined"),
+    )
+    return signer, fields.errors
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name)
+    if not text:
+        return default
+    if not text.isdecimal() or len(text) > LONGEST_NUMBER or int(text) < 1:
+        raise HttpRefusal.because(404, "Invalid page.")
+    return int(text)
+
+
+def _text(event: CoreEvent, field: str) -> str:
+    value = getattr(event, field)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _read(fields: Fields, webhook: Webhook | None) -> dict[str, str]:
+    event_type = fields.text("event_type", required=webhook is None)
+    if event_type is not None and event_type not in EVENT_TYPES:
+        fields.fail("event_type", f'"{event_type}" is not a valid choice.')
+    callback_url = fields.url("callback_url", required=webhook is None)
+    name = fields.text("name")
+    fields.check()
+    read = {"event_type": event_type, "callback_url": callback_url, "name": name}
+    return {key: value for key, value in read.items() if value is not None}

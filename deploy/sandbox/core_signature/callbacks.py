@@ -75,7 +75,7 @@ class Callbacks:
                 self._attempt_at(delivery.due, event, delivery)
 
     def _attempt_at(self, due: float, event: CoreEvent, delivery: EventDelivery) -> None:
-        self._state.jobs.at(due, lambda: self._spawn(self._deliver(event, delivery)))
+        self._state.jobs.schedule(due, lambda: self._spawn(self._deliver(event, delivery)))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -92,7 +92,7 @@ class Callbacks:
                 self._delayed.append((event, delivery))
             case ArmedFault(fault=FaultKind.DELAY):
                 later = self._settings.clock() + (DEFAULT_DELAY if fault.delay is None else fault.delay)
-                self._state.jobs.at(later, lambda: self._spawn(self._send(event, delivery, fault)))
+                self._state.jobs.schedule(later, lambda: self._spawn(self._send(event, delivery, fault)))
             case _:
                 await self._send(event, delivery, fault)
 

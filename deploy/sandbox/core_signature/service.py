@@ -204,9 +204,9 @@ class CoreSignature:
 
     def _watch(self, document: CoreDocument) -> None:
         if document.status is CoreStatus.CONVERTING:
-            self.state.jobs.at(document.converts_at, lambda: self._convert(document))
+            self.state.jobs.schedule(document.converts_at, lambda: self._convert(document))
         if document.expires_at is not None and document.status in UNFINISHED:
-            self.state.jobs.at(document.expires_at, lambda: self._expire_when_due(document))
+            self.state.jobs.schedule(document.expires_at, lambda: self._expire_when_due(document))
 
     def _expire_when_due(self, document: CoreDocument) -> None:
         if self.state.database.documents.get(document.uuid) is document:

@@ -22,6 +22,34 @@ from deploy.sandbox.state.records import (
 from deploy.sandbox.state.settings import Clock, SandboxSettings
 
 Json = dict[str, Any]
+PLAIN_SIGNER_FIELDS = (
+    "order",
+    "needs_to_sign",
+    "approve_only",
+    "notify_only",
+    "in_person",
+    "language",
+    "redirect_url",
+    "redirect_url_declined",
+    "emailed",
+    "email_viewed",
+    "viewed",
+    "message",
+    "forwarded_to_email",
+    "forwarded_reason",
+)
+PLAIN_REQUEST_FIELDS = (
+    "who",
+    "subject",
+    "message",
+    "from_email",
+    "from_email_name",
+    "send_reminders",
+    "disable_emails",
+    "is_being_prepared",
+    "redirect_url",
+    "redirect_url_declined",
+)
 
 
 def event_hash(secret: str, event_time: str, event_type: str) -> str:
@@ -229,33 +257,3 @@ class Views:
     def _team(self) -> Json:
         tenant = self._settings.tenant
         return {"name": tenant, "subdomain": tenant, "url": self.url(f"/api/v1/teams/{tenant}/")}
-
-
-PLAIN_SIGNER_FIELDS = (
-    "order",
-    "needs_to_sign",
-    "approve_only",
-    "notify_only",
-    "in_person",
-    "language",
-    "redirect_url",
-    "redirect_url_declined",
-    "emailed",
-    "email_viewed",
-    "viewed",
-    "message",
-    "forwarded_to_email",
-    "forwarded_reason",
-)
-PLAIN_REQUEST_FIELDS = (
-    "who",
-    "subject",
-    "message",
-    "from_email",
-    "from_email_name",
-    "send_reminders",
-    "disable_emails",
-    "is_being_prepared",
-    "redirect_url",
-    "redirect_url_declined",
-)

@@ -21,7 +21,6 @@ from deploy.sandbox.state.ledger import EntryType
 from deploy.sandbox.state.state import SandboxState
 
 Header = tuple[bytes, bytes]
-
 HUGE_BYTES = 12_000_000
 DEFAULT_DATE_AHEAD = 2.0
 HTML = "<!doctype html><html><head><title>{0}</title></head><body><h1>{0}</h1><hr>nginx</body></html>"
@@ -36,6 +35,24 @@ DETAILS = {
     502: "Bad gateway.",
     503: "Service temporarily unavailable, try again later.",
 }
+# SO_LINGER with zero seconds: closing sends RST instead of FIN and discards unsent data.
+NO_LINGER = struct.pack("ii", 1, 0)
+DEFAULT_SLOW = 3.0
+DEFAULT_DRIP = 1.0
+GIANT_MEGABYTES = 300
+BIGGEST_BODY = 80_000_000
+BIGGEST_RECORDED = 65_536
+SECRET_FIELDS = frozenset({"client_secret", "password", "refresh_token", "access_token", "assertion"})
+CONTENT_FIELDS = frozenset({"file_from_content"})
+RECORDED_HEADERS = ("content-type", "user-agent", "idempotency-key", "x-request-id", "traceparent")
+RECORDED_PREFIXES = ("webhook-", "x-idempotency-", "x-mra-")
+TARGETS = "/_sandbox/targets/"
+UNRECORDED = ("/_sandbox/", "/inbox/", "/assets/", "/favicon.ico", "/healthz")
+# A page may be framed by the application, and must not contain anything foreign.
+POLICY = (
+    b"default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    b"form-action 'self'; base-uri 'none'"
+)
 
 
 @dataclass(frozen=True)
@@ -70,39 +87,6 @@ def answer_of_fault(  # noqa: PLR0911  a table
             return _error(fault, int(kind.value), path, now)
         case _:
             return None
-
-
-def _error(fault: ArmedFault, status: int, path: str, now: float) -> SandboxAnswer:
-    dialect = fault.shape or dialect_of(path)
-    detail = DETAILS[status].format(_wait(fault))
-    if dialect == "html":
-        return _html(status, detail)
-    answer = _json(status, error_body(dialect, status, detail, fault.error_code))
-    if fault.retry_after is None:
-        return answer
-    value = formatdate(ceil(now + _wait(fault)), usegmt=True) if fault.retry_after == "date" else str(_wait(fault))
-    return answer.with_headers((b"retry-after", value.encode()))
-
-
-def _wait(fault: ArmedFault) -> int:
-    if isinstance(fault.retry_after, int):
-        return fault.retry_after
-    return ceil(DEFAULT_DATE_AHEAD if fault.delay is None else fault.delay)
-
-
-def _json(status: int, body: dict[str, Any]) -> SandboxAnswer:
-    return SandboxAnswer(status, ((b"content-type", b"application/json"),), json.dumps(body).encode())
-
-
-def _html(status: int, title: str) -> SandboxAnswer:
-    return SandboxAnswer(status, ((b"content-type", b"text/html; charset=utf-8"),), HTML.format(title).encode())
-
-
-# SO_LINGER with zero seconds: closing sends RST instead of FIN and discards unsent data.
-NO_LINGER = struct.pack("ii", 1, 0)
-DEFAULT_SLOW = 3.0
-DEFAULT_DRIP = 1.0
-GIANT_MEGABYTES = 300
 
 
 class ClientConnection:
@@ -186,24 +170,7 @@ class ClientConnection:
             pass
 
 
-def _delay(fault: ArmedFault | None, default: float) -> float:
-    return default if fault is None or fault.delay is None else fault.delay
-
-
-BIGGEST_BODY = 80_000_000
-BIGGEST_RECORDED = 65_536
-SECRET_FIELDS = frozenset({"client_secret", "password", "refresh_token", "access_token", "assertion"})
-CONTENT_FIELDS = frozenset({"file_from_content"})
-RECORDED_HEADERS = ("content-type", "user-agent", "idempotency-key", "x-request-id", "traceparent")
-RECORDED_PREFIXES = ("webhook-", "x-idempotency-", "x-mra-")
-TARGETS = "/_sandbox/targets/"
-UNRECORDED = ("/_sandbox/", "/inbox/", "/assets/", "/favicon.ico", "/healthz")
 TOO_LARGE = SandboxAnswer(413, ((b"content-type", b"application/json"),), b'{"detail":"Request body too large."}')
-# A page may be framed by the application, and must not contain anything foreign.
-POLICY = (
-    b"default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    b"form-action 'self'; base-uri 'none'"
-)
 
 
 @dataclass(frozen=True)
@@ -325,6 +292,45 @@ class Front:
         )
 
 
+def redacted(value: Any) -> Any:
+    """The value without secrets, with files reduced to name and hash."""
+    if isinstance(value, list):
+        return [redacted(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: _redacted_field(name, inner) for name, inner in value.items()}
+
+
+def _error(fault: ArmedFault, status: int, path: str, now: float) -> SandboxAnswer:
+    dialect = fault.shape or dialect_of(path)
+    detail = DETAILS[status].format(_wait(fault))
+    if dialect == "html":
+        return _html(status, detail)
+    answer = _json(status, error_body(dialect, status, detail, fault.error_code))
+    if fault.retry_after is None:
+        return answer
+    value = formatdate(ceil(now + _wait(fault)), usegmt=True) if fault.retry_after == "date" else str(_wait(fault))
+    return answer.with_headers((b"retry-after", value.encode()))
+
+
+def _wait(fault: ArmedFault) -> int:
+    if isinstance(fault.retry_after, int):
+        return fault.retry_after
+    return ceil(DEFAULT_DATE_AHEAD if fault.delay is None else fault.delay)
+
+
+def _json(status: int, body: dict[str, Any]) -> SandboxAnswer:
+    return SandboxAnswer(status, ((b"content-type", b"application/json"),), json.dumps(body).encode())
+
+
+def _html(status: int, title: str) -> SandboxAnswer:
+    return SandboxAnswer(status, ((b"content-type", b"text/html; charset=utf-8"),), HTML.format(title).encode())
+
+
+def _delay(fault: ArmedFault | None, default: float) -> float:
+    return default if fault is None or fault.delay is None else fault.delay
+
+
 def _joined_answer(sent: list[Message]) -> SandboxAnswer:
     start = next(message for message in sent if message["type"] == "http.response.start")
     headers = tuple((name, value) for name, value in start["headers"] if name != b"content-length")
@@ -351,15 +357,6 @@ def _body_to_record(request: RecordedRequest) -> Any:
     except (ValueError, RecursionError):
         return {"unreadable_bytes": len(request.body)}
     return body if len(json.dumps(body)) <= BIGGEST_RECORDED else {"bytes": len(request.body)}
-
-
-def redacted(value: Any) -> Any:
-    """The value without secrets, with files reduced to name and hash."""
-    if isinstance(value, list):
-        return [redacted(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {name: _redacted_field(name, inner) for name, inner in value.items()}
 
 
 def _redacted_field(name: str, value: Any) -> Any:

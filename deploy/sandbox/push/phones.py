@@ -14,6 +14,11 @@ from deploy.sandbox.state.ledger import EntryType
 from deploy.sandbox.state.records import Push, SandboxDevice
 from deploy.sandbox.state.state import SandboxState
 
+TOKEN = re.compile(r"(?P<person>[A-Za-z0-9._-]+)~\d+")
+INSTALLATION = re.compile(r"(?P<person>[A-Za-z0-9._-]+)~fid\d+")
+WITHDRAW = "withdraw"
+Json = dict[str, Any]
+
 
 class FcmRefusal(Exception):
     """With HTTP status and body; `error_code` is FCM's own."""
@@ -36,13 +41,6 @@ class FcmRefusal(Exception):
 
     def body(self) -> dict[str, Any]:
         return fcm_error(self.status, self.message, self.error_code, self.field)
-
-
-TOKEN = re.compile(r"(?P<person>[A-Za-z0-9._-]+)~\d+")
-INSTALLATION = re.compile(r"(?P<person>[A-Za-z0-9._-]+)~fid\d+")
-WITHDRAW = "withdraw"
-
-Json = dict[str, Any]
 
 
 class DeviceState(StrEnum):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 
 CALLBACK = "CALLBACK"
 CALLBACK_METHODS = frozenset({CALLBACK, "POST", "*"})
+Positive = Annotated[int, Field(ge=1)]
 
 
 class FaultKind(StrEnum):
@@ -91,7 +92,6 @@ def _to_text(value: object) -> object:
     return str(value) if isinstance(value, int) else value
 
 
-Positive = Annotated[int, Field(ge=1)]
 Kind = Annotated[FaultKind, BeforeValidator(_to_text)]
 
 

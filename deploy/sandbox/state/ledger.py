@@ -78,5 +78,5 @@ class SandboxLedger:
         self._entries.append(json.loads(text, parse_constant=str))
         self._database.execute("INSERT INTO ledger VALUES (?, ?)", (n, text))
 
-    def after(self, n: int) -> list[Entry]:
+    def list_entries_after(self, n: int) -> list[Entry]:
         return self._entries[max(n, 0) :]

@@ -27,7 +27,7 @@ class JobQueue:
         self._numbers = count()
         self._changed = asyncio.Event()
 
-    def at(self, due: float, job: Job) -> None:
+    def schedule(self, due: float, job: Job) -> None:
         heapq.heappush(self._jobs, (due, next(self._numbers), job))
         self._changed.set()
 

@@ -30,7 +30,7 @@ from activities.temporal import executions as runs
 from starter.boot import clients
 from starter.cli.doctor import own, temporal
 from starter.cli.doctor.health import Examination, PartHealth, SetUpPart, doubtful, fine, looked, wrong
-from starter.cli.doctor.own import COUNTED_WITHIN, within
+from starter.cli.doctor.own import COUNTED_WITHIN, limit_time
 from starter.cli.terminal import Rows
 from starter.config.settings import OF_RECEIVER, OF_WORKER, Need, Settings, SettingsError
 from starter.errors import Refusal
@@ -40,28 +40,161 @@ from starter.temporal.connection import connected
 from starter.temporal.search_attributes import SetUp
 from workflows.model.policy import StartTarget, Target
 
+_MARKS: Final = {
+    PartHealth.OK: ("✓", "green"),
+    PartHealth.WARNING: ("!", "yellow"),
+    PartHealth.WRONG: ("✗", "bold red"),
+}
+TRIED_AT_ONCE: Final = 10
+"""A hanging one takes ten seconds."""
+
 
 async def examine(settings: Settings) -> Examination:
     """Run all checks, in seconds, without raising; changes nothing but the store's test object."""
     if nowhere := await _nowhere(settings):
         return Examination(ok=False, parts=(nowhere,))
-    groups = await asyncio.gather(_temporal(settings), _signature(settings), _own(settings))
+    groups = await asyncio.gather(_temporal(settings), _signature(settings), _check_own_parts(settings))
     parts = (_set(settings), *(part for group in groups for part in group))
     return Examination(ok=all(part.state is not PartHealth.WRONG for part in parts), parts=parts)
 
 
+def of_set_up(results: Iterable[SetUp]) -> Rows:
+    """A row for each thing that the namespace must have."""
+    table = Rows("in the namespace", "", "")
+    for result in results:
+        table.add(result.name, Text(result.made, "" if result.made.usable else "red"), result.says)
+    return table
+
+
+def of_examination(examined: Examination, heading: str = "part") -> Rows:
+    """A row for each `what`."""
+    table = Rows("", heading, "")
+    for part in examined.parts:
+        table.add(Text(*_MARKS[part.state]), part.part, part.says)
+    return table
+
+
+async def try_targets(settings: Settings) -> Examination:
+    """One part for each target, in the order of the catalogue; starts nothing, and tells nobody of an ending."""
+    try:
+        catalogue = await asyncio.to_thread(Catalogue.read, settings.policies)
+    except FileFaults as faults:
+        return Examination(ok=False, parts=(wrong("policies", str(faults)),))
+    parts = await _check_targets(settings, targets_of(catalogue))
+    if not parts:
+        parts = [doubtful("hand-off", f"no kind of {settings.policies} has a hand-off target")]
+    return Examination(ok=all(part.state is not PartHealth.WRONG for part in parts), parts=tuple(parts))
+
+
+@dataclass(frozen=True)
+class TargetCheckContext:
+    """What targets are checked with; a text as `temporal` is why it is unavailable."""
+
+    downstream: HttpTargets
+    signed: frozenset[str]
+    directory: Directory
+    temporal: Client | str
+    seconds: float = COUNTED_WITHIN
+
+    async def check_target(self, target: Target) -> SetUpPart:
+        if target.url:
+            return await self._called(target, target.url)
+        if target.workflow:
+            return await self._running(target.target, target.workflow)
+        if target.start:
+            return await self._to_start(target.target, target.start)
+        if target.nexus:
+            return await self._offered(target.target, target.nexus.endpoint)
+        return await self._reached(target)
+
+    async def _called(self, target: Target, url: str) -> SetUpPart:
+        host, result = urlsplit(url).hostname or "", await send_ping(self.downstream, target)
+        if not result.ok or result.disabled:
+            return wrong(target.target, f"{host}: {result.why}")
+        if target.name in self.signed:
+            return fine(target.target, f"{host} took a signed ping")
+        return doubtful(
+            target.target, f"{host} took a ping, unsigned: COUNTERSIGN_HANDOFF_SECRETS has no secret for {target.name}"
+        )
+
+    async def _running(self, name: str, workflow: str) -> SetUpPart:
+        if isinstance(self.temporal, str):
+            return wrong(name, self.temporal)
+        try:
+            run = await runs.find_run(self.temporal, workflow)
+        except RPCError as error:
+            return wrong(name, f"Temporal: {error.status.name}")
+        if run is None:
+            return doubtful(name, f"{workflow} does not run: until it does, every hand-off to it is dead")
+        if run.status.open:
+            return fine(name, f"{workflow} runs")
+        return doubtful(name, f"{workflow} has ended: every hand-off to it is dead")
+
+    async def _to_start(self, name: str, start: StartTarget) -> SetUpPart:
+        if start.onboarding:
+            return fine(name, f"{start.onboarding} is there, and all its placeholders are filled")
+        if isinstance(self.temporal, str):
+            return wrong(name, self.temporal)
+        queue = TaskQueue(name=start.queue or "")
+        request = DescribeTaskQueueRequest(
+            namespace=self.temporal.namespace,
+            task_queue=queue,
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+        try:
+            answer = await self.temporal.workflow_service.describe_task_queue(request)
+        except RPCError as error:
+            return wrong(name, f"Temporal: {error.status.name}")
+        if answer.pollers:
+            return fine(name, f"a worker polls {start.queue}")
+        return doubtful(name, f"no worker polls {start.queue}: what is started there waits")
+
+    async def _offered(self, name: str, endpoint_name: str) -> SetUpPart:
+        if isinstance(self.temporal, str):
+            return wrong(name, self.temporal)
+        try:
+            nexus_endpoint = await endpoint.find_endpoint(self.temporal, endpoint_name)
+        except RPCError as error:
+            return doubtful(name, f"not known whether endpoint {endpoint_name} exists: {error.status.name}")
+        if nexus_endpoint is None:
+            return wrong(name, f"there is no Nexus endpoint {endpoint_name}")
+        return fine(name, f"endpoint {endpoint_name} is there; whether its team is at work shows when it is called")
+
+    async def _reached(self, target: Target) -> SetUpPart:
+        recipient = target.group or target.person or ""
+        try:
+            async with limit_time(self.seconds):
+                ids = await self.directory.group(target.group) if target.group else (recipient,)
+                if crowd := too_many(len(ids)):
+                    return wrong(target.target, f"{recipient}: {crowd}")
+                people = [await self.directory.person(id) for id in ids]
+                devices = await asyncio.gather(*map(self.directory.devices, people))
+        except DirectoryFailure as failure:
+            return wrong(target.target, str(failure))
+        except TimeoutError:
+            return doubtful(target.target, f"{recipient}: the store is too slow to say who has a device")
+        if not people:
+            return wrong(target.target, f"the group {recipient} has nobody in it")
+        if target.group:
+            recipient = f"{len(people)} people of {recipient}"
+        if deviceless_count := devices.count(()):
+            lacking = f"{deviceless_count} without a device" if target.group else "without a device"
+            return doubtful(target.target, f"{recipient}: {lacking}")
+        return fine(target.target, f"{recipient}, with a device each")
+
+
 async def _nowhere(settings: Settings) -> SetUpPart | None:
     """The common cause of all failures: nothing is set and no stack runs here, or it is gone or not selected."""
-    if settings.around.dev:
+    if settings.surroundings.dev:
         temporal_side = (await _temporal(settings))[0]
         if temporal_side.state is PartHealth.WRONG:
             return wrong("stack", f"{temporal_side.says}: the stack of `countersign dev` is gone; start it again")
         return None
     if settings.signature.url or settings.push.url or settings.people or settings.link_base:
         return None
-    if settings.around.passed_over:
-        return wrong("stack", settings.around.passed_over)
-    if settings.around.temporal:
+    if settings.surroundings.passed_over:
+        return wrong("stack", settings.surroundings.passed_over)
+    if settings.surroundings.temporal:
         return None
     return wrong(
         "stack",
@@ -120,7 +253,7 @@ async def _signature(settings: Settings) -> list[SetUpPart]:
         return parts
 
 
-async def _own(settings: Settings) -> list[SetUpPart]:
+async def _check_own_parts(settings: Settings) -> list[SetUpPart]:
     return [
         await looked("push", partial(_push, settings)),
         await looked("cloud messaging", partial(_messaging, settings)),
@@ -195,62 +328,23 @@ def _address(client: Client) -> str:
     return f"{client.service_client.config.target_host}, as {client.identity}"
 
 
-_MARKS: Final = {
-    PartHealth.OK: ("✓", "green"),
-    PartHealth.WARNING: ("!", "yellow"),
-    PartHealth.WRONG: ("✗", "bold red"),
-}
-
-
-def of_set_up(results: Iterable[SetUp]) -> Rows:
-    """A row for each thing that the namespace must have."""
-    table = Rows("in the namespace", "", "")
-    for result in results:
-        table.add(result.name, Text(result.made, "" if result.made.usable else "red"), result.says)
-    return table
-
-
-def of_examination(examined: Examination, what: str = "part") -> Rows:
-    """A row for each `what`."""
-    table = Rows("", what, "")
-    for part in examined.parts:
-        table.add(Text(*_MARKS[part.state]), part.part, part.says)
-    return table
-
-
-TRIED_AT_ONCE: Final = 10
-"""A hanging one takes ten seconds."""
-
-
-async def try_targets(settings: Settings) -> Examination:
-    """One part for each target, in the order of the catalogue; starts nothing, and tells nobody of an ending."""
-    try:
-        catalogue = await asyncio.to_thread(Catalogue.read, settings.policies)
-    except FileFaults as faults:
-        return Examination(ok=False, parts=(wrong("policies", str(faults)),))
-    parts = await _tried(settings, targets_of(catalogue))
-    if not parts:
-        parts = [doubtful("hand-off", f"no kind of {settings.policies} has a hand-off target")]
-    return Examination(ok=all(part.state is not PartHealth.WRONG for part in parts), parts=tuple(parts))
-
-
-async def _tried(settings: Settings, targets: list[Target]) -> list[SetUpPart]:
+async def _check_targets(settings: Settings, targets: list[Target]) -> list[SetUpPart]:
     async with make_client() as calls, _client_if_needed(settings, targets) as temporal:
         directory = clients.directory(settings, clients.store(settings))
         signed = frozenset(settings.handoff.secrets)
-        trial = Trial(clients.downstream(settings, calls), signed, directory, temporal)
+        trial = TargetCheckContext(clients.downstream(settings, calls), signed, directory, temporal)
         room = asyncio.Semaphore(TRIED_AT_ONCE)
 
         async def tried(target: Target) -> SetUpPart:
             async with room:
-                return await looked(target.target, partial(trial.of, target))
+                return await looked(target.target, partial(trial.check_target, target))
 
         return list(await asyncio.gather(*map(tried, targets)))
 
 
 @asynccontextmanager
 async def _client_if_needed(settings: Settings, targets: list[Target]) -> AsyncIterator[Client | str]:
-    if not any(one.workflow or one.nexus or (one.start and one.start.workflow) for one in targets):
+    if not any(target.workflow or target.nexus or (target.start and target.start.workflow) for target in targets):
         yield "no target needs it"
         return
     connecting = connected(settings)
@@ -263,100 +357,3 @@ async def _client_if_needed(settings: Settings, targets: list[Target]) -> AsyncI
         yield client
     finally:
         await connecting.__aexit__(None, None, None)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What targets are checked with; a text as `temporal` is why it is unavailable."""
-
-    downstream: HttpTargets
-    signed: frozenset[str]
-    directory: Directory
-    temporal: Client | str
-    seconds: float = COUNTED_WITHIN
-
-    async def of(self, target: Target) -> SetUpPart:
-        if target.url:
-            return await self._called(target, target.url)
-        if target.workflow:
-            return await self._running(target.target, target.workflow)
-        if target.start:
-            return await self._to_start(target.target, target.start)
-        if target.nexus:
-            return await self._offered(target.target, target.nexus.endpoint)
-        return await self._reached(target)
-
-    async def _called(self, target: Target, url: str) -> SetUpPart:
-        host, result = urlsplit(url).hostname or "", await send_ping(self.downstream, target)
-        if not result.ok or result.disabled:
-            return wrong(target.target, f"{host}: {result.why}")
-        if target.name in self.signed:
-            return fine(target.target, f"{host} took a signed ping")
-        return doubtful(
-            target.target, f"{host} took a ping, unsigned: COUNTERSIGN_HANDOFF_SECRETS has no secret for {target.name}"
-        )
-
-    async def _running(self, name: str, workflow: str) -> SetUpPart:
-        if isinstance(self.temporal, str):
-            return wrong(name, self.temporal)
-        try:
-            found = await runs.found(self.temporal, workflow)
-        except RPCError as error:
-            return wrong(name, f"Temporal: {error.status.name}")
-        if found is None:
-            return doubtful(name, f"{workflow} does not run: until it does, every hand-off to it is dead")
-        if found.status.open:
-            return fine(name, f"{workflow} runs")
-        return doubtful(name, f"{workflow} has ended: every hand-off to it is dead")
-
-    async def _to_start(self, name: str, start: StartTarget) -> SetUpPart:
-        if start.onboarding:
-            return fine(name, f"{start.onboarding} is there, and all its placeholders are filled")
-        if isinstance(self.temporal, str):
-            return wrong(name, self.temporal)
-        queue = TaskQueue(name=start.queue or "")
-        asked = DescribeTaskQueueRequest(
-            namespace=self.temporal.namespace,
-            task_queue=queue,
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-        )
-        try:
-            answer = await self.temporal.workflow_service.describe_task_queue(asked)
-        except RPCError as error:
-            return wrong(name, f"Temporal: {error.status.name}")
-        if answer.pollers:
-            return fine(name, f"a worker polls {start.queue}")
-        return doubtful(name, f"no worker polls {start.queue}: what is started there waits")
-
-    async def _offered(self, name: str, wanted: str) -> SetUpPart:
-        if isinstance(self.temporal, str):
-            return wrong(name, self.temporal)
-        try:
-            there = await endpoint.found(self.temporal, wanted)
-        except RPCError as error:
-            return doubtful(name, f"not known whether endpoint {wanted} exists: {error.status.name}")
-        if there is None:
-            return wrong(name, f"there is no Nexus endpoint {wanted}")
-        return fine(name, f"endpoint {wanted} is there; whether its team is at work shows when it is called")
-
-    async def _reached(self, target: Target) -> SetUpPart:
-        whom = target.group or target.person or ""
-        try:
-            async with within(self.seconds):
-                ids = await self.directory.group(target.group) if target.group else (whom,)
-                if crowd := too_many(len(ids)):
-                    return wrong(target.target, f"{whom}: {crowd}")
-                people = [await self.directory.person(id) for id in ids]
-                devices = await asyncio.gather(*map(self.directory.devices, people))
-        except DirectoryFailure as failure:
-            return wrong(target.target, str(failure))
-        except TimeoutError:
-            return doubtful(target.target, f"{whom}: the store is too slow to say who has a device")
-        if not people:
-            return wrong(target.target, f"the group {whom} has nobody in it")
-        if target.group:
-            whom = f"{len(people)} people of {whom}"
-        if without := devices.count(()):
-            lacking = f"{without} without a device" if target.group else "without a device"
-            return doubtful(target.target, f"{whom}: {lacking}")
-        return fine(target.target, f"{whom}, with a device each")

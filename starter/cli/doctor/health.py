@@ -37,18 +37,18 @@ class Examination(Model):
 Look = Callable[[], Awaitable[SetUpPart]]
 
 
-def fine(part: str, says: str) -> SetUpPart:
-    return SetUpPart(part=part, state=PartHealth.OK, says=says)
+def fine(part: str, explanation: str) -> SetUpPart:
+    return SetUpPart(part=part, state=PartHealth.OK, says=explanation)
 
 
-def doubtful(part: str, says: str) -> SetUpPart:
+def doubtful(part: str, explanation: str) -> SetUpPart:
     """A warning: the rest works."""
-    return SetUpPart(part=part, state=PartHealth.WARNING, says=says)
+    return SetUpPart(part=part, state=PartHealth.WARNING, says=explanation)
 
 
-def wrong(part: str, says: str) -> SetUpPart:
+def wrong(part: str, explanation: str) -> SetUpPart:
     """It does not work until somebody acts."""
-    return SetUpPart(part=part, state=PartHealth.WRONG, says=says)
+    return SetUpPart(part=part, state=PartHealth.WRONG, says=explanation)
 
 
 async def looked(part: str, look: Look) -> SetUpPart:

@@ -23,7 +23,7 @@ from activities.records.database import Database
 from activities.records.processes import Process
 from activities.records.starts import words_of
 from activities.records.store import Store
-from activities.temporal.clock import WorkerClockSeen
+from activities.temporal.clock import WorkerClockSkew
 from starter.boot import subscriptions as boot_subscriptions
 from starter.cli.doctor.health import SetUpPart, doubtful, fine, wrong
 from starter.config.settings import Settings
@@ -37,6 +37,16 @@ _SEEN_LATELY: Final = timedelta(minutes=10)
 _WORD_OF_A_NAME: Final = 3
 TRIED_WITHIN: Final = 10.0
 """Seconds for all store checks: an unavailable server may never answer."""
+_COMPARED: Final = {
+    "version": "version of Countersign",
+    "people": "people file",
+    "catalogue": "catalogue",
+    "mappings": "hook mappings",
+}
+RETRIED_FOR: Final = timedelta(hours=2, minutes=30)
+"""How long Core Signature repeats a callback with the time of its event (docs/core-signature.md, Callbacks)."""
+_SECRETS: Final = "COUNTERSIGN_HANDOFF_SECRETS"
+_SKEW_WRONG: Final = timedelta(minutes=2)
 
 
 async def people(path: Path | None, oncall: str = "", *, store: Store, seconds: float = COUNTED_WITHIN) -> SetUpPart:
@@ -48,20 +58,20 @@ async def people(path: Path | None, oncall: str = "", *, store: Store, seconds: 
     file = await asyncio.to_thread(PeopleFile.read, path)
     if oncall and oncall not in {person.id for person in file.people}:
         return wrong("people", f"{path} has no {oncall}, who is notified of problems (COUNTERSIGN_ONCALL)")
-    says = f"{path}: {len(file.people)} people"
-    without = {person.id for person in file.people if not person.devices}
-    if not without:
-        return fine("people", says)
+    text = f"{path}: {len(file.people)} people"
+    mail_ids = {person.id for person in file.people if not person.devices}
+    if not mail_ids:
+        return fine("people", text)
     try:
-        async with within(seconds):
-            without -= await store.devices.people()
+        async with limit_time(seconds):
+            mail_ids -= await store.devices.people()
     except TimeoutError:
         return doubtful(
-            "people", f"{says}, {len(without)} without a device in it; the store is too slow to count those of apps"
+            "people", f"{text}, {len(mail_ids)} without a device in it; the store is too slow to count those of apps"
         )
-    if not without:
-        return fine("people", f"{says}, each with a device")
-    return doubtful("people", f"{says}, {len(without)} without a device (they get mail only)")
+    if not mail_ids:
+        return fine("people", f"{text}, each with a device")
+    return doubtful("people", f"{text}, {len(mail_ids)} without a device (they get mail only)")
 
 
 async def ids(path: Path | None) -> SetUpPart:
@@ -79,12 +89,6 @@ async def ids(path: Path | None) -> SetUpPart:
     )
 
 
-def _tells_the_name(person: Person) -> bool:
-    """Whether the id has a word of the name, of three letters at least."""
-    words = {word for word in words_of(person.name) if len(word) >= _WORD_OF_A_NAME}
-    return not words.isdisjoint(words_of(person.id.replace("_", "-")))
-
-
 def evidence_key(settings: Settings) -> SetUpPart:
     """Whether packs can be signed, by the user of this command."""
     try:
@@ -95,41 +99,22 @@ def evidence_key(settings: Settings) -> SetUpPart:
 
 async def worker_clock(store: Store, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
     """Whether a worker has lately measured a wrong clock."""
-    async with within(seconds):
-        seen = await WorkerClockSeen.latest(store)
-    if seen is None or datetime.now(UTC) - seen.at > _SEEN_LATELY:
+    async with limit_time(seconds):
+        skew = await WorkerClockSkew.latest(store)
+    if skew is None or datetime.now(UTC) - skew.at > _SEEN_LATELY:
         return fine("worker clock", f"no worker is more than {CLOCKS_APART.seconds} s off")
-    how = "ahead of" if seen.ahead > 0 else "behind"
-    return wrong("worker clock", f"worker {seen.worker} is {abs(seen.ahead)} s {how} Temporal's: set its clock")
-
-
-_COMPARED: Final = {
-    "version": "version of Countersign",
-    "people": "people file",
-    "catalogue": "catalogue",
-    "mappings": "hook mappings",
-}
+    direction = "ahead of" if skew.ahead > 0 else "behind"
+    return wrong("worker clock", f"worker {skew.worker} is {abs(skew.ahead)} s {direction} Temporal's: set its clock")
 
 
 async def machines(store: Store, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
     """Whether all processes run with the same."""
-    async with within(seconds):
+    async with limit_time(seconds):
         running = await store.processes.running()
-    differ = "; ".join(filter(None, (_differing(running, field, words) for field, words in _COMPARED.items())))
+    differ = "; ".join(filter(None, (_differing(running, field, label) for field, label in _COMPARED.items())))
     if differ:
         return doubtful("machines", f"{differ}: give all of them the same")
     return fine("machines", f"{len(running)} processes run, with the same version and files")
-
-
-def _differing(running: Sequence[Process], field: str, words: str) -> str:
-    """Which processes have another one of this than others, empty if none."""
-    groups: dict[str, set[str]] = {}
-    for process in running:
-        if found := getattr(process, field):
-            groups.setdefault(found, set()).add(f"{process.role} on {process.host}")
-    if len(groups) < 2:
-        return ""
-    return f"the {words} differs: {' / '.join(sorted(', '.join(sorted(group)) for group in groups.values()))}"
 
 
 async def files(store: Store, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
@@ -140,18 +125,8 @@ async def database(store: Store, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
     return await _used("database", store.database, "is reached, and has the schema of this version", seconds)
 
 
-async def _used(part: str, what: Files | Database, says: str, seconds: float) -> SetUpPart:
-    try:
-        async with within(seconds):
-            await what.check()
-    except TimeoutError:
-        return wrong(part, f"{what.address} does not answer within {seconds:g} s: is it mounted, or reachable, here?")
-    shared = "; processes on other machines need a shared one" if what.local else ""
-    return fine(part, f"{what.address} {says}{shared}")
-
-
 @asynccontextmanager
-async def within(seconds: float) -> AsyncIterator[None]:
+async def limit_time(seconds: float) -> AsyncIterator[None]:
     """`TimeoutError` after so long, without waiting for a hanging thread."""
     try:
         async with asyncio.timeout(seconds):
@@ -164,23 +139,10 @@ async def within(seconds: float) -> AsyncIterator[None]:
 async def policies(path: Path, people: Path | None) -> SetUpPart:
     """Whether the catalogue is valid, and whom its `may_start` names in vain."""
     catalogue = await asyncio.to_thread(Catalogue.read, path)
-    says = f"{path}: {len(catalogue.kinds)} kinds"
+    summary = f"{path}: {len(catalogue.kinds)} kinds"
     if strangers := await asyncio.to_thread(_unknown_starters, catalogue, people):
-        says += f"; may_start names {', '.join(strangers)}, whom the people file does not have"
-    return fine("policies", says)
-
-
-def _unknown_starters(catalogue: Catalogue, people: Path | None) -> list[str]:
-    starters = {one for kind in catalogue.kinds for one in catalogue.starters(kind) if not one.everyone}
-    if not starters or people is None:
-        return []
-    try:
-        known = PeopleFile.read(people).people
-    except FileFaults:
-        return []  # What is wrong with it is said of the people.
-    ids, groups = {one.id for one in known}, {group for one in known for group in one.groups}
-    named = {one.person for one in starters if one.person} - ids, {one.group for one in starters if one.group} - groups
-    return sorted(named[0] | {f"the group {one}" for one in named[1]})
+        summary += f"; may_start names {', '.join(strangers)}, whom the people file does not have"
+    return fine("policies", summary)
 
 
 async def adoption(settings: Settings) -> SetUpPart:
@@ -215,35 +177,13 @@ async def encryption(settings: Settings) -> SetUpPart:
     )
 
 
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-RETRIED_FOR: Final = timedelta(hours=2, minutes=30)
-"""How long Core Signature repeats a callback with the time of its event (docs/core-signature.md, Callbacks)."""
-
-
 def callbacks(settings: Settings) -> SetUpPart:
     """How Core Signature calls us, and whether a repeated callback is still accepted."""
     for worry in _repeats_are_refused(settings):
         return doubtful("callbacks", worry)
     subscribed = settings.signature.callback_style == "subscription"
-    how = "subscribed to once, for all documents" if subscribed else "asked for with each document"
-    return fine("callbacks", f"{how}; accepted for as long as Core Signature repeats them")
-
-
-def _repeats_are_refused(settings: Settings) -> Iterator[str]:
-    if settings.webhook.max_age < RETRIED_FOR:
-        yield (
-            "COUNTERSIGN_WEBHOOK_MAX_AGE is shorter than the 2.5 h for which Core Signature repeats a callback: "
-            "the last repeats are refused"
-        )
-
-
-_SECRETS: Final = "COUNTERSIGN_HANDOFF_SECRETS"
+    arrangement = "subscribed to once, for all documents" if subscribed else "asked for with each document"
+    return fine("callbacks", f"{arrangement}; accepted for as long as Core Signature repeats them")
 
 
 async def hand_off(settings: Settings) -> SetUpPart:
@@ -251,8 +191,8 @@ async def hand_off(settings: Settings) -> SetUpPart:
     called = await asyncio.to_thread(_called, settings.policies)
     signed = settings.handoff.secrets.keys()
     if not signed:
-        whose = _names(called) or "other systems"
-        return doubtful("hand-off", f"{_SECRETS} is empty: calls to {whose} go unsigned")
+        target_names = _names(called) or "other systems"
+        return doubtful("hand-off", f"{_SECRETS} is empty: calls to {target_names} go unsigned")
     unknown = _names(signed - called)
     aside = f"; no kind of the catalogue calls {unknown}, only a request file may" if unknown else ""
     if unsigned := _names(called - signed):
@@ -260,32 +200,19 @@ async def hand_off(settings: Settings) -> SetUpPart:
     return fine("hand-off", f"calls are signed for {_names(signed)}{aside}")
 
 
-def _called(policies: Path) -> set[str]:
-    catalogue = Catalogue.read(policies)
-    resolved = (catalogue.resolve(kind).policy for kind in catalogue.kinds)
-    return {target.target for policy in resolved for target in policy.handoff if target.url}
-
-
-def _names(targets: AbstractSet[str]) -> str:
-    return ", ".join(sorted(targets))
-
-
 async def codec(settings: Settings) -> SetUpPart:
     """Whether the Web UI can show what is encrypted, and to whom."""
     if settings.codec == "off":
-        shown = "ciphertext" if settings.payload_keys else "payloads, which are not encrypted"
-        return fine("codec", f"off: Temporal's Web UI shows {shown}")
+        content = "ciphertext" if settings.payload_keys else "payloads, which are not encrypted"
+        return fine("codec", f"off: Temporal's Web UI shows {content}")
     if settings.oidc.issuer:
         count = len((await keys_of(settings.oidc.issuer)).keys)
         keys = "1 key" if count == 1 else f"{count} keys"
-        who = f"members of {settings.operators}, by tokens of {settings.oidc.issuer}, which has {keys}"
+        readers = f"members of {settings.operators}, by tokens of {settings.oidc.issuer}, which has {keys}"
     else:
-        who = "this machine" if settings.codec_open else "nobody: COUNTERSIGN_OIDC_ISSUER is empty"
+        readers = "this machine" if settings.codec_open else "nobody: COUNTERSIGN_OIDC_ISSUER is empty"
     by_token = ", and whoever has COUNTERSIGN_CODEC_TOKEN" if settings.codec_token else ""
-    return fine("codec", f"pages of {settings.codec_origin or 'no Web UI'} decrypt for {who}{by_token}")
-
-
-_SKEW_WRONG: Final = timedelta(minutes=2)
+    return fine("codec", f"pages of {settings.codec_origin or 'no Web UI'} decrypt for {readers}{by_token}")
 
 
 async def token(client: CoreSignatureClient) -> SetUpPart:
@@ -304,24 +231,24 @@ async def clock(url: str) -> SetUpPart:
     if answered is None:
         return doubtful("clock", "Core Signature does not say its time")
     skew = abs(datetime.now(UTC) - answered)
-    says = f"{skew.total_seconds():.0f} s apart from Core Signature"
+    summary = f"{skew.total_seconds():.0f} s apart from Core Signature"
     if skew >= _SKEW_WRONG:
-        return wrong("clock", f"{says}: set the clock of this machine")
-    return doubtful("clock", says) if skew > CLOCKS_APART else fine("clock", says)
+        return wrong("clock", f"{summary}: set the clock of this machine")
+    return doubtful("clock", summary) if skew > CLOCKS_APART else fine("clock", summary)
 
 
 async def subscriptions(client: CoreSignatureClient, settings: Settings) -> SetUpPart:
     """Whether Core Signature calls us about all relevant events, without stale subscriptions of ours."""
     if missing := boot_subscriptions.lacking(settings):
         return wrong("subscriptions", missing)
-    found = await boot_subscriptions.standing(client, settings)
-    if found.missing:
+    state = await boot_subscriptions.standing(client, settings)
+    if state.missing:
         lost = "without it what signers do is seen by the sweep, within five minutes"
-        return doubtful("subscriptions", f"none for {', '.join(found.missing)}: run `countersign init`; {lost}")
-    if found.stale:
-        return doubtful("subscriptions", f"{len(found.stale)} of ours are not needed: run `countersign init`")
-    says = f"{len(boot_subscriptions.EVENTS)} types of events are told to our receiver"
-    return fine("subscriptions", "; ".join(filter(None, (says, found.of_others))))
+        return doubtful("subscriptions", f"none for {', '.join(state.missing)}: run `countersign init`; {lost}")
+    if state.stale:
+        return doubtful("subscriptions", f"{len(state.stale)} of ours are not needed: run `countersign init`")
+    summary = f"{len(boot_subscriptions.EVENTS)} types of events are told to our receiver"
+    return fine("subscriptions", "; ".join(filter(None, (summary, state.of_others))))
 
 
 async def push(dialect: PushDialect | None) -> SetUpPart:
@@ -335,8 +262,8 @@ async def messaging(channel: CloudMessaging | None, *, status_mails: bool) -> Se
     """Whether cloud messaging works; without it, who is not notified."""
     if channel is None:
         endings = "requester and alternates" if status_mails else "requester, alternates, and signers of an ending,"
-        says = f"COUNTERSIGN_MRA_URL is not set: without a device signers get Core Signature's mail, {endings} nothing"
-        return doubtful("cloud messaging", says)
+        text = f"COUNTERSIGN_MRA_URL is not set: without a device signers get Core Signature's mail, {endings} nothing"
+        return doubtful("cloud messaging", text)
     await channel.check()
     return fine("cloud messaging", "credentials are accepted")
 
@@ -347,16 +274,86 @@ async def receiver(url: str, signature_url: str) -> SetUpPart:
         return doubtful(
             "receiver", "COUNTERSIGN_WEBHOOK_URL is not set: what signers do is seen at the next nudge, or once a week"
         )
-    ours = await _time_of("the receiver", url, "/readyz")
+    our_time = await _time_of("the receiver", url, "/readyz")
     try:
         theirs = await _time_of("Core Signature", signature_url, "/api/v1/docs/")
     except ServiceFailure:  # which has a part of its own
         theirs = None
-    if ours and theirs and abs(skew := ours - theirs) > CLOCKS_APART:
-        how = "ahead of" if skew > timedelta() else "behind"
-        says = f"{url}: the clock of this receiver is {_span(abs(skew))} {how} Core Signature's"
-        return (wrong if abs(skew) >= _SKEW_WRONG else doubtful)("receiver", says)
+    if our_time and theirs and abs(skew := our_time - theirs) > CLOCKS_APART:
+        direction = "ahead of" if skew > timedelta() else "behind"
+        text = f"{url}: the clock of this receiver is {_span(abs(skew))} {direction} Core Signature's"
+        return (wrong if abs(skew) >= _SKEW_WRONG else doubtful)("receiver", text)
     return fine("receiver", f"{url} answers here and reaches Temporal; check that it is reached from outside")
+
+
+def _tells_the_name(person: Person) -> bool:
+    """Whether the id has a word of the name, of three letters at least."""
+    name_parts = {name_part for name_part in words_of(person.name) if len(name_part) >= _WORD_OF_A_NAME}
+    return not name_parts.isdisjoint(words_of(person.id.replace("_", "-")))
+
+
+def _differing(running: Sequence[Process], field: str, label: str) -> str:
+    """Which processes have another one of this than others, empty if none."""
+    groups: dict[str, set[str]] = {}
+    for process in running:
+        if fingerprint := getattr(process, field):
+            groups.setdefault(fingerprint, set()).add(f"{process.role} on {process.host}")
+    if len(groups) < 2:
+        return ""
+    return f"the {label} differs: {' / '.join(sorted(', '.join(sorted(group)) for group in groups.values()))}"
+
+
+async def _used(part: str, storage: Files | Database, statement: str, seconds: float) -> SetUpPart:
+    try:
+        async with limit_time(seconds):
+            await storage.check()
+    except TimeoutError:
+        return wrong(
+            part, f"{storage.address} does not answer within {seconds:g} s: is it mounted, or reachable, here?"
+        )
+    shared = "; processes on other machines need a shared one" if storage.local else ""
+    return fine(part, f"{storage.address} {statement}{shared}")
+
+
+def _unknown_starters(catalogue: Catalogue, people: Path | None) -> list[str]:
+    starters = {starter for kind in catalogue.kinds for starter in catalogue.starters(kind) if not starter.everyone}
+    if not starters or people is None:
+        return []
+    try:
+        persons = PeopleFile.read(people).people
+    except FileFaults:
+        return []  # What is wrong with it is said of the people.
+    ids, groups = {person.id for person in persons}, {group for person in persons for group in person.groups}
+    named = (
+        {starter.person for starter in starters if starter.person} - ids,
+        {starter.group for starter in starters if starter.group} - groups,
+    )
+    return sorted(named[0] | {f"the group {group_name}" for group_name in named[1]})
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _repeats_are_refused(settings: Settings) -> Iterator[str]:
+    if settings.webhook.max_age < RETRIED_FOR:
+        yield (
+            "COUNTERSIGN_WEBHOOK_MAX_AGE is shorter than the 2.5 h for which Core Signature repeats a callback: "
+            "the last repeats are refused"
+        )
+
+
+def _called(policies: Path) -> set[str]:
+    catalogue = Catalogue.read(policies)
+    resolved = (catalogue.resolve(kind).policy for kind in catalogue.kinds)
+    return {target.target for policy in resolved for target in policy.handoff if target.url}
+
+
+def _names(targets: AbstractSet[str]) -> str:
+    return ", ".join(sorted(targets))
 
 
 def _span(skew: timedelta) -> str:

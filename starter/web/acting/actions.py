@@ -21,6 +21,8 @@ from workflows.model.subject import Role, Status, group_of
 from workflows.model.views import AttentionCode, Shown, SignerLine
 from workflows.onboarding.state import DECISION, decided_onboarding
 
+_WHY: Final = phrase("Why")
+
 
 class Action(StrEnum):
     """The button of a form; at the desk the last part of an address."""
@@ -110,10 +112,10 @@ class ActionSpec:
     command: Callable[[PostedForm], commands.AnyCommand]
     hint: str = ""
     field: str = ""
-    needed: bool = True
+    is_needed: bool = True
     title: str = ""
     button: str = ""
-    done: str = ""
+    confirmation: str = ""
     force: str = ""
     grave: bool = False
 
@@ -146,10 +148,10 @@ def _delegation(posted: PostedForm) -> commands.Delegation:
     return commands.Delegation(actor=posted.actor, signer=posted.signer, to=posted.to, force=posted.force)
 
 
-def _not_now(posted: PostedForm) -> commands.NotNow:
+def _not_now(posted: PostedForm) -> commands.SnoozeCommand:
     if posted.until is None:
         raise CommandRefused(Rejection.CANNOT_WAIT.to_message())
-    return commands.NotNow(person=posted.actor, until=posted.until)
+    return commands.SnoozeCommand(person=posted.actor, until=posted.until)
 
 
 def _revision(posted: PostedForm) -> commands.Revision:
@@ -163,7 +165,6 @@ def _decision(action: Action) -> Callable[[PostedForm], commands.Decision]:
     return lambda form: commands.Decision(actor=form.actor, part=form.part, choice=choice, reason=form.text)
 
 
-_WHY: Final = phrase("Why")
 ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.LATER: ActionSpec(
         phrase("Not now"), (PageRole.ASKED,), _not_now, hint=phrase("The due date stays as it is.")
@@ -187,12 +188,12 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.DONE: ActionSpec(
         phrase("Mark as done"),
         (PageRole.ASKED,),
-        lambda form: commands.Done(actor=form.actor, note=form.text),
+        lambda form: commands.TaskCompletion(actor=form.actor, note=form.text),
         hint=phrase("It is then done for everybody who was asked. This cannot be taken back."),
         field=phrase("Your note"),
-        needed=False,
+        is_needed=False,
         title=phrase("Mark as done, with a note"),
-        done=phrase("It is done."),
+        confirmation=phrase("It is done."),
     ),
     Action.ANSWER: ActionSpec(
         phrase("Answer the question"),
@@ -201,7 +202,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
         hint=phrase("Whoever asked gets your answer, and reminders go on."),
         field=phrase("Your answer"),
         button=phrase("Send the answer"),
-        done=phrase("The answer is on its way."),
+        confirmation=phrase("The answer is on its way."),
     ),
     Action.UNBLOCK: ActionSpec(
         phrase("Clear the way"),
@@ -209,23 +210,23 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
         lambda form: commands.Unblock(actor=form.actor, text=form.text),
         hint=phrase("Whoever could not go on gets your words, and reminders go on."),
         field=phrase("How can it go on?"),
-        needed=False,
+        is_needed=False,
         button=phrase("It can go on"),
-        done=phrase("The way is clear."),
+        confirmation=phrase("The way is clear."),
     ),
     Action.TAKE: ActionSpec(
         phrase("See to it myself"),
         (PageRole.ASKING,),
         lambda form: commands.Take(actor=form.actor, person=form.actor),
         hint=phrase("Questions and news of it then come to you alone; the others of the group still see it here."),
-        done=phrase("You see to it now."),
+        confirmation=phrase("You see to it now."),
     ),
     Action.REMIND: ActionSpec(
         phrase("Remind now"),
         (),
-        lambda form: commands.ReminderNow(actor=form.actor, force=form.force),
+        lambda form: commands.ReminderCommand(actor=form.actor, force=form.force),
         hint=phrase("Everybody whose turn it is gets a reminder at once."),
-        done=phrase("A reminder is on its way."),
+        confirmation=phrase("A reminder is on its way."),
         force=phrase("Even if they were told within the hour"),
     ),
     Action.EXTEND: ActionSpec(
@@ -233,14 +234,14 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
         (),
         _extension,
         hint=phrase("It is due at the end of that working day. Warnings and reminders are planned anew."),
-        done=phrase("The due date was moved."),
+        confirmation=phrase("The due date was moved."),
     ),
     Action.DELEGATE: ActionSpec(
         phrase("Hand over"),
         (PageRole.ASKED,),
         _delegation,
         hint=phrase("Somebody else is asked instead, at Core Signature too: the old link stops working."),
-        done=phrase("It was handed over."),
+        confirmation=phrase("It was handed over."),
         force=phrase("Even if they are away"),
     ),
     Action.PAUSE: ActionSpec(
@@ -249,15 +250,15 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
         lambda form: commands.PauseCommand(actor=form.actor, reason=form.text),
         hint=phrase("Nobody is told anything and reminders are paused until somebody resumes it."),
         field=_WHY,
-        needed=False,
-        done=phrase("It is paused."),
+        is_needed=False,
+        confirmation=phrase("It is paused."),
     ),
     Action.RESUME: ActionSpec(
         phrase("Resume"),
         (),
         lambda form: commands.Resumption(actor=form.actor),
         hint=phrase("Reminders are planned anew."),
-        done=phrase("It has been resumed."),
+        confirmation=phrase("It has been resumed."),
     ),
     Action.WAIVE: ActionSpec(
         phrase("Waive the task"),
@@ -265,7 +266,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
         lambda form: commands.Waiver(actor=form.actor, reason=form.text),
         hint=phrase("It ends undone: nobody needs to do it any more, and everybody concerned is told."),
         field=_WHY,
-        done=phrase("It is waived."),
+        confirmation=phrase("It is waived."),
         grave=True,
     ),
     Action.CANCEL: ActionSpec(
@@ -276,7 +277,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
             "It ends for good, at Core Signature too, and everybody concerned is told. What is signed stays signed."
         ),
         field=_WHY,
-        done=phrase("It is being cancelled."),
+        confirmation=phrase("It is being cancelled."),
         grave=True,
     ),
     Action.EXEMPT: ActionSpec(
@@ -285,21 +286,21 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
         lambda form: commands.Exemption(actor=form.actor, person=form.signer, reason=form.text),
         hint=phrase("They need not acknowledge it, and are told so. The record says why."),
         field=_WHY,
-        done=phrase("They need not acknowledge it any more."),
+        confirmation=phrase("They need not acknowledge it any more."),
     ),
     Action.RETRY: ActionSpec(
         phrase("Ask again who could not be asked"),
         (),
         lambda form: commands.Retry(actor=form.actor),
         hint=phrase("Whoever could not be asked because of an error is asked once more."),
-        done=phrase("They are being asked again."),
+        confirmation=phrase("They are being asked again."),
     ),
     Action.REPLAY: ActionSpec(
         phrase("Hand off again"),
         (),
         lambda posted: commands.Replay(actor=posted.actor, target=posted.signer),
         hint=phrase("The ending is told once more to a system or person that could not be told."),
-        done=phrase("It was handed off again."),
+        confirmation=phrase("It was handed off again."),
     ),
     Action.APPROVE: ActionSpec(
         phrase("Approve"),
@@ -321,9 +322,9 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
         _revision,
         hint=phrase("All reviewers are asked again."),
         field=phrase("What has changed"),
-        needed=False,
+        is_needed=False,
         button=phrase("Send the new version"),
-        done=phrase("The reviewers are asked again."),
+        confirmation=phrase("The reviewers are asked again."),
     ),
     Action.AGAIN: ActionSpec(
         phrase("Send again"),
@@ -331,8 +332,8 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
         _decision(Action.AGAIN),
         hint=phrase("It begins once more as it was, and whoever is asked hears of it."),
         field=_WHY,
-        needed=False,
-        done=phrase("It begins once more."),
+        is_needed=False,
+        confirmation=phrase("It begins once more."),
     ),
     Action.GO_ON: ActionSpec(
         phrase("Go on without it"),
@@ -340,7 +341,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
         _decision(Action.GO_ON),
         hint=phrase("The stage no longer waits for it."),
         field=_WHY,
-        done=phrase("The onboarding goes on without it."),
+        confirmation=phrase("The onboarding goes on without it."),
         grave=True,
     ),
     Action.STOP: ActionSpec(
@@ -349,7 +350,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
         _decision(Action.STOP),
         hint=phrase("Its open parts end for good, no more begin, and everybody concerned is told."),
         field=_WHY,
-        done=phrase("It is being stopped."),
+        confirmation=phrase("It is being stopped."),
         grave=True,
     ),
 }
@@ -360,31 +361,31 @@ def parse_action(act: str) -> Action | None:
     return Action(act) if act in list(Action) else None
 
 
-def possible_actions(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, ...]:
+def possible_actions(view: Shown, among: tuple[Action, ...]) -> tuple[Action, ...]:
     """The actions `among` these that are possible now; none while no worker answers."""
-    if shown.partial or shown.trouble:
+    if view.partial or view.trouble:
         return ()
-    replay = (Action.REPLAY,) if Action.REPLAY in among and dead_targets(shown) else ()
-    if shown.status.ended:
+    replay = (Action.REPLAY,) if Action.REPLAY in among and dead_targets(view) else ()
+    if view.status.has_ended:
         return replay
-    paused = any(incident.code is AttentionCode.PAUSED for incident in shown.attention)
+    paused = any(incident.code is AttentionCode.PAUSED for incident in view.attention)
     # A task to decide that ends without a decision is asked again.
-    deciding = onboarding_to_decide(shown) is not None
+    deciding = onboarding_to_decide(view) is not None
     now = {
         Action.DONE: not deciding,
-        Action.ANSWER: bool(shown.question and not shown.question.blocks),
-        Action.UNBLOCK: bool(shown.question and shown.question.blocks),
+        Action.ANSWER: bool(view.question and not view.question.blocks),
+        Action.UNBLOCK: bool(view.question and view.question.blocks),
         Action.RESUME: paused,
-        Action.REVISE: shown.to_be_revised,
-        Action.TAKE: group_of(shown.requester) is not None and not shown.notify_all,
-        Action.REMIND: not paused and bool(shown.waiting_for or shown.member_counts.open),
-        Action.EXTEND: shown.due_at is not None,
-        Action.DELEGATE: bool(in_turn(shown)),
+        Action.REVISE: view.to_be_revised,
+        Action.TAKE: group_of(view.requester) is not None and not view.notify_all,
+        Action.REMIND: not paused and bool(view.waiting_for or view.member_counts.open),
+        Action.EXTEND: view.due_at is not None,
+        Action.DELEGATE: bool(in_turn(view)),
         Action.PAUSE: not paused,
         Action.WAIVE: not deciding,
         Action.CANCEL: not deciding,
-        Action.EXEMPT: shown.member_counts.open > 0 or bool(exemptable_reviewers(shown)),
-        Action.RETRY: shown.member_counts.faulty > 0,
+        Action.EXEMPT: view.member_counts.open > 0 or bool(exemptable_reviewers(view)),
+        Action.RETRY: view.member_counts.faulty > 0,
         Action.REPLAY: bool(replay),
     }
     return tuple(action for action in among if now[action])
@@ -395,22 +396,22 @@ def dead_targets(shown: Shown) -> tuple[str, ...]:
     return tuple(line.target for line in last_of(shown.handoffs) if line.state is HandoffState.DEAD)
 
 
-def exemptable_reviewers(shown: Shown) -> tuple[str, ...]:
+def exemptable_reviewers(view: Shown) -> tuple[str, ...]:
     """Who need not review it if somebody says so; nobody where nobody else would approve it then."""
-    lines = shown.lines if shown.status is Status.REVIEW else ()
+    lines = view.lines if view.status is Status.REVIEW else ()
     reviewers = [line for line in lines if isinstance(line, SignerLine) and line.role is Role.REVIEW]
     awaited = [reviewer.person for reviewer in reviewers if reviewer.state in (SignerState.WAITING, SignerState.TURN)]
     approved = any(reviewer.state is SignerState.APPROVED for reviewer in reviewers)
     return tuple(awaited) if approved or len(awaited) > 1 else ()
 
 
-def onboarding_to_decide(shown: Shown) -> WorkflowName | None:
+def onboarding_to_decide(view: Shown) -> WorkflowName | None:
     """The onboarding that a decision task is about."""
-    onboarding_id = decided_onboarding(shown.id) if shown.kind == DECISION else None
+    onboarding_id = decided_onboarding(view.id) if view.kind == DECISION else None
     return WorkflowName(Kind.ONBOARDING, onboarding_id) if onboarding_id else None
 
 
-def may_answer(shown: Shown, person: str) -> bool:
+def may_answer(view: Shown, person: str) -> bool:
     """Whether `PageRole.ANSWERING` holds for them."""
-    escalated_to = (line.person for line in shown.notifications if kind_of(line.stage) is NotificationType.UNANSWERED)
-    return person == shown.requester or person in escalated_to
+    escalated_to = (line.person for line in view.notifications if kind_of(line.stage) is NotificationType.UNANSWERED)
+    return person == view.requester or person in escalated_to

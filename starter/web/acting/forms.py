@@ -18,12 +18,23 @@ from starlette.requests import Request
 from activities.people.language import Language, phrase
 from starter.errors import Refusal
 from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed
-from starter.temporal.connection import TemporalRefused
+from starter.temporal.connection import TemporalRefusal
 from starter.web.acting.messages import message_text
 from starter.web.http.bodies import read_form
 from workflows.model.commands import AnyCommand
 from workflows.model.messages import Message
 from workflows.model.receipts import Receipt
+
+_UNSURE: Final = phrase("We could not confirm this yet. Send it again: it is done only once.")
+_NOT_ADMITTED: Final = phrase("This was not done: Temporal did not take it. Please try again in a minute.")
+_LOGGER: Final = structlog.get_logger("countersign.pages")
+Result = TypeVar("Result")
+_CONTEXT: Final = b"countersign/form/v1\n"
+_FROM_HERE: Final = ("same-origin", "none")
+_HIDDEN: Final = "null"
+"""`Origin` of a page whose referrer policy is `no-referrer`."""
+_NONCE_BYTES: Final = 12
+_OP_CHARACTERS: Final = 22
 
 
 class FormFault(Enum):
@@ -62,30 +73,24 @@ class FormFailure:
         """The HTTP status."""
         return 409 if self.fault is FailureReason.REFUSED else 503
 
-    def says(self, language: Language) -> str:
+    def phrase_in(self, language: Language) -> str:
         """The message on the form's page."""
         if self.fault is FailureReason.REFUSED:
             return language.say("This was not done: {why}.", why=refusal_text(language, self.why))
         return language.say(_UNSURE if self.fault is FailureReason.UNSURE else _NOT_ADMITTED)
 
 
-_UNSURE: Final = phrase("We could not confirm this yet. Send it again: it is done only once.")
-_NOT_ADMITTED: Final = phrase("This was not done: Temporal did not take it. Please try again in a minute.")
-_LOGGER: Final = structlog.get_logger("countersign.pages")
-Result = TypeVar("Result")
-
-
-async def send_form(sending: Awaitable[Result], about: str) -> Result | FormFailure:
+async def send_form(sending: Awaitable[Result], reference: str) -> Result | FormFailure:
     """The result of sending a form about this follow-up."""
     try:
         return await sending
     except CommandRefused as refused:
         return FormFailure(FailureReason.REFUSED, refused.message)
     except NotConfirmed as unsure:
-        _LOGGER.warning("form not confirmed", about=about, op=unsure.op)
+        _LOGGER.warning("form not confirmed", about=reference, op=unsure.op)
         return FormFailure(FailureReason.UNSURE)
-    except (NotAdmitted, TemporalRefused) as refused:
-        _LOGGER.warning("form not carried out", about=about, why=str(refused))
+    except (NotAdmitted, TemporalRefusal) as refused:
+        _LOGGER.warning("form not carried out", about=reference, why=str(refused))
         return FormFailure(FailureReason.NOT_ADMITTED)
     except Refusal:  # it does not run, or has no record to hand off
         return FormFailure(FailureReason.ENDED)
@@ -94,14 +99,6 @@ async def send_form(sending: Awaitable[Result], about: str) -> Result | FormFail
 def refusal_text(language: Language, refusal: Message | None) -> str:
     """A rejection in words for its reader; empty without one, in English if it comes from newer code."""
     return message_text(language, refusal) if refusal else ""
-
-
-_CONTEXT: Final = b"countersign/form/v1\n"
-_FROM_HERE: Final = ("same-origin", "none")
-_HIDDEN: Final = "null"
-"""`Origin` of a page whose referrer policy is `no-referrer`."""
-_NONCE_BYTES: Final = 12
-_OP_CHARACTERS: Final = 22
 
 
 class FormGuard:

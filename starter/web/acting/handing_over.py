@@ -17,12 +17,12 @@ class TakenAddresses:
     directory: Directory
     sender: str = ""
 
-    async def leave_out(self, people: tuple[Person, ...], shown: Shown) -> tuple[Person, ...]:
+    async def leave_out(self, people: tuple[Person, ...], view: Shown) -> tuple[Person, ...]:
         """Without those who have the address of a signer, the requester or the sender."""
-        taken_addresses = await self._of(shown) if people else frozenset()
+        taken_addresses = await self._addresses_of(view) if people else frozenset()
         return tuple(person for person in people if folded(person.email) not in taken_addresses)
 
-    async def _of(self, view: Shown) -> frozenset[str]:
+    async def _addresses_of(self, view: Shown) -> frozenset[str]:
         if not view.type.spec.document or view.status is Status.REVIEW:
             return frozenset()
         addresses = {self.sender}

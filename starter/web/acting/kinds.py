@@ -9,6 +9,8 @@ from starter.web.acting.actions import ACTIONS, Action, ActionSpec
 from workflows.command_words import Surface, offered
 from workflows.kinds import Kind
 
+_CANCEL: Final = ACTIONS[Action.CANCEL]
+
 
 @dataclass(frozen=True)
 class KindPage:
@@ -17,7 +19,7 @@ class KindPage:
     untitled: str
     """Its name for readers who may not know the title."""
     called: str
-    ended: str
+    ended_phrase: str
     lines: str
     """Heading of its people, or parts."""
     own_page: str
@@ -38,19 +40,18 @@ class KindPage:
     """Whether its owner decides there what becomes of its parts."""
     open: str = phrase("to be done")
     """Its status while open."""
-    many: str = ""
+    many_phrase: str = ""
     """Heading of several."""
     specs: Mapping[Action, ActionSpec] = field(default_factory=dict)
     """Actions whose words differ."""
 
 
-_CANCEL: Final = ACTIONS[Action.CANCEL]
 KIND_PAGES: Final[dict[Kind, KindPage]] = {
     Kind.REQUEST: KindPage(
         untitled=phrase("A document of kind {kind}"),
         called=phrase("Request {id}"),
-        many=phrase("Requests"),
-        ended=phrase("This request has ended"),
+        many_phrase=phrase("Requests"),
+        ended_phrase=phrase("This request has ended"),
         lines=phrase("Signers"),
         own_page=phrase("Open the document"),
         on_phones=True,
@@ -59,15 +60,15 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
                 ACTIONS[Action.EXEMPT],
                 label=phrase("Exempt a reviewer"),
                 hint=phrase("They need not review it: the others decide. The record says why."),
-                done=phrase("They need not review it any more."),
+                confirmation=phrase("They need not review it any more."),
             )
         },
     ),
     Kind.TASK: KindPage(
         untitled=phrase("A task of kind {kind}"),
         called=phrase("Task {id}"),
-        many=phrase("Tasks"),
-        ended=phrase("This task has ended"),
+        many_phrase=phrase("Tasks"),
+        ended_phrase=phrase("This task has ended"),
         lines=phrase("Who was asked"),
         own_page=phrase("Open the task"),
         waiting=phrase("Waiting to be done"),
@@ -82,15 +83,15 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
                 _CANCEL,
                 label=phrase("Cancel the task"),
                 hint=phrase("It ends for good, and everybody concerned is told."),
-                done=phrase("It was cancelled."),
+                confirmation=phrase("It was cancelled."),
             ),
         },
     ),
     Kind.ONBOARDING: KindPage(
         untitled=phrase("An onboarding"),
         called=phrase("Onboarding {id}"),
-        many=phrase("Onboardings"),
-        ended=phrase("This onboarding has ended"),
+        many_phrase=phrase("Onboardings"),
+        ended_phrase=phrase("This onboarding has ended"),
         lines=phrase("Parts"),
         own_page=phrase("Open the onboarding"),
         own_list="onboardings",
@@ -101,8 +102,8 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
     Kind.CAMPAIGN: KindPage(
         untitled=phrase("A campaign"),
         called=phrase("Campaign {id}"),
-        many=phrase("Campaigns"),
-        ended=phrase("This campaign has ended"),
+        many_phrase=phrase("Campaigns"),
+        ended_phrase=phrase("This campaign has ended"),
         lines=phrase("Audience"),
         own_page=phrase("Open the campaign"),
         own_list="campaigns",
@@ -124,7 +125,7 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
                 hint=phrase(
                     "Nobody else is asked, and open requests end for good. The record says who has acknowledged."
                 ),
-                done=phrase("It is being stopped."),
+                confirmation=phrase("It is being stopped."),
             ),
         },
     ),

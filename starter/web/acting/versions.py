@@ -28,7 +28,7 @@ _UNNAMED: Final = "document.pdf"
 class Versions:
     def __init__(self, store: Store, max_megabytes: int) -> None:
         self._store = store
-        self._most = max_megabytes
+        self._max_megabytes = max_megabytes
         self._limit = max_megabytes * MEGABYTE + _FIELDS
         self._incoming = IncomingBodies(AT_ONCE * self._limit)
 
@@ -36,13 +36,13 @@ class Versions:
         """The form with its file."""
         return await read_documents(request, self._incoming, limit=self._limit, seconds=UPLOAD_SECONDS)
 
-    async def kept(self, posted: PostedDocuments | None) -> Revision:
+    async def keep(self, posted: PostedDocuments | None) -> Revision:
         """The command, without its actor; raises `CommandRefused` for what cannot be sent, `StoreFailure`. None is
         one that is too large.
         """
         file = posted.files.get(FIELD) if posted else None
         try:
-            await asyncio.to_thread(check_pdf, file.content if file else b"", self._most)
+            await asyncio.to_thread(check_pdf, file.content if file else b"", self._max_megabytes)
         except ValueError:
             raise CommandRefused(Rejection.NO_VERSION.to_message()) from None
         content, name = (file.content, file.name) if file else (b"", "")
@@ -50,9 +50,9 @@ class Versions:
         return Revision(actor="", sha256=sha256, size=len(content), file_name=file_name(name))
 
 
-def file_name(given: str) -> str:
+def file_name(uploaded_name: str) -> str:
     """The name of an uploaded file, as it is kept."""
-    return in_one_line(PurePosixPath(given.replace("\\", "/")).name)[:NAME_AT_MOST] or _UNNAMED
+    return in_one_line(PurePosixPath(uploaded_name.replace("\\", "/")).name)[:NAME_AT_MOST] or _UNNAMED
 
 
 def is_multipart(request: Request) -> bool:

@@ -17,8 +17,8 @@ from starter.boot import clients
 from starter.config.settings import Settings
 from starter.queries.absences import KINDS_AT_MOST, Absences, AbsencesShow
 from starter.temporal.connection import Context
-from starter.web.api.callers import Caller, refuse_unseen
-from starter.web.api.problems import ApiProblem, Reason
+from starter.web.api.callers import ApiCaller, refuse_unseen
+from starter.web.api.problems import ApiProblem, ProblemType
 from starter.web.rights import Right, rights_concerning
 
 _ID: Final = "^[A-Za-z0-9._-]{1,100}$"
@@ -42,7 +42,7 @@ class AbsenceBody(BaseModel):
     kinds: tuple[KindId, ...] = Field(default=(), max_length=KINDS_AT_MOST, description="Of the catalogue; else all")
 
     @property
-    def wanted(self) -> WantedAbsence:
+    def to_wanted_absence(self) -> WantedAbsence:
         return WantedAbsence(self.from_, self.until, self.acts, self.kinds)
 
 
@@ -55,7 +55,7 @@ class AbsenceRoutes:
         self._clock = clock
 
     def add_to(self, app: FastAPI, problems: Callable[..., Mapping[int | str, dict[str, Any]]]) -> None:
-        path, body = "/people/{id}/absence", (Reason.MALFORMED, Reason.TOO_LARGE, Reason.OTHER_MEDIA)
+        path, body = "/people/{id}/absence", (ProblemType.MALFORMED, ProblemType.TOO_LARGE, ProblemType.OTHER_MEDIA)
         ways = (
             ("GET", self.show, "absence_show", "When somebody is away, by the people file and as entered", ()),
             (
@@ -73,7 +73,7 @@ class AbsenceRoutes:
                 handle,
                 methods=[method],
                 tags=["people"],
-                responses=dict(problems(Reason.NOT_FOUND, *reasons)),
+                responses=dict(problems(ProblemType.NOT_FOUND, *reasons)),
                 operation_id=name,
                 summary=summary,
             )
@@ -83,15 +83,15 @@ class AbsenceRoutes:
         try:
             return await self._absences.show(id, self._clock())
         except UnknownPerson:
-            raise ApiProblem(Reason.NOT_FOUND) from None
+            raise ApiProblem(ProblemType.NOT_FOUND) from None
 
     async def enter(self, request: Request, id: Person, body: AbsenceBody) -> AbsencesShow:
         actor = self._entering(request, id)
         kinds = (await asyncio.to_thread(clients.catalogue, self._settings)).kinds if body.kinds else None
         try:
-            return await self._absences.enter(id, body.wanted, actor, self._clock(), kinds=kinds)
+            return await self._absences.enter(id, body.to_wanted_absence, actor, self._clock(), kinds=kinds)
         except UnknownPerson:
-            raise ApiProblem(Reason.NOT_FOUND) from None
+            raise ApiProblem(ProblemType.NOT_FOUND) from None
         except AbsenceRefused as refused:
             raise ApiProblem.of_field(refused.field, str(refused), refused.message) from None
 
@@ -100,16 +100,16 @@ class AbsenceRoutes:
         try:
             return await self._absences.end(id, actor, self._clock(), absence)
         except UnknownPerson:
-            raise ApiProblem(Reason.NOT_FOUND) from None
+            raise ApiProblem(ProblemType.NOT_FOUND) from None
 
     def _entering(self, request: Request, id: str) -> str:
         caller = _caller(request)
         rights = rights_concerning(caller.role, id)
         if Right.AWAY not in rights:
             refuse_unseen(Right.PERSON in rights)
-            raise ApiProblem(Reason.NOT_ALLOWED)
+            raise ApiProblem(ProblemType.NOT_ALLOWED)
         return caller.actor
 
 
-def _caller(request: Request) -> Caller:
-    return cast(Caller, request.state.caller)
+def _caller(request: Request) -> ApiCaller:
+    return cast(ApiCaller, request.state.caller)

@@ -28,18 +28,18 @@ from activities.records.figures import GroupBy
 from starter.config.settings import Settings
 from starter.queries import commands, lists, lookup, onboarding
 from starter.queries.campaign_report import member_of
-from starter.queries.figures import Figures, FiguresWanted, gather_figures
+from starter.queries.figures import FigureQuery, Figures, gather_figures
 from starter.queries.lists import LinesPage
 from starter.temporal.connection import Context
 from starter.web.api.absences import AbsenceRoutes
-from starter.web.api.callers import Caller, Callers, refuse_unchanged, refuse_unseen, sees
+from starter.web.api.callers import ApiCaller, Callers, refuse_unchanged, refuse_unseen, sees
 from starter.web.api.description import REVISION_BODY, description_of, start_body
 from starter.web.api.door import CALLS_OF_A_CALLER, Door
 from starter.web.api.kinds import API_COMMANDS, COMPOSED, VIEWS, body_of, command_of, with_members
-from starter.web.api.problems import EXPECTED, ApiProblem, Reason, answered
-from starter.web.api.starting import PLANS, PartDecision, Started, Starts, Uploaded
+from starter.web.api.problems import EXPECTED, ApiProblem, ProblemType, answered
+from starter.web.api.starting import PLANS, PartDecision, StartedFollowUp, StartIntake, UploadedDocument
 from starter.web.api.uploads import NamedDocuments
-from starter.web.downloads import FileWanted, KeptFileAnswers
+from starter.web.downloads import FileRequest, KeptFileAnswers
 from starter.web.figures import WORD_AT_MOST
 from starter.web.http.allowances import Buckets
 from starter.web.http.bodies import HEADERS
@@ -75,6 +75,7 @@ Key = Annotated[
         description="Names this one change: repeated with the same key it is made once, for 30 days",
     ),
 ]
+_BODY: Final = (ProblemType.MALFORMED, ProblemType.TOO_LARGE, ProblemType.OTHER_MEDIA)
 
 
 def _is_day(written: object) -> object:
@@ -129,15 +130,6 @@ class PersonAnswer(BaseModel):
     delegate: str | None
 
 
-def _problems(*reasons: Reason) -> dict[int | str, dict[str, Any]]:
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
-    common_reasons = (Reason.UNKNOWN_CALLER, Reason.NOT_ALLOWED, Reason.INVALID, Reason.TOO_MANY, Reason.AWAY)
-    return {reason.status: {"description": reason.title, "content": content} for reason in (*common_reasons, *reasons)}
-
-
-_BODY: Final = (Reason.MALFORMED, Reason.TOO_LARGE, Reason.OTHER_MEDIA)
-
-
 class Api:
     """The routes below `/api/v1`; `rate` and `starts` bound the calls of one caller in this process."""
 
@@ -157,13 +149,13 @@ class Api:
         self._directory = directory
         self._files = files
         self._clock = clock
-        self._starting = Starts(settings, context.store, directory, clock)
+        self._starting = StartIntake(settings, context.store, directory, clock)
         self._starts = Buckets(starts, clock)
         self._absences = AbsenceRoutes(settings, context, directory, clock)
         self._counting = asyncio.Semaphore(FIGURES_AT_ONCE)
         roles = ReaderRoles(directory, settings.operators, KindCatalogue(settings.policies))
         callers = Callers(context.store, directory, roles, issuer, clock)
-        self._app = self._made()
+        self._app = self._build_app()
         self._door = Door(self._app, callers, clock, upload_megabytes=settings.signature.max_upload_mb, rate=rate)
         self._description: dict[str, Any] | None = None
 
@@ -182,7 +174,7 @@ class Api:
             self._description = description_of(self._app, ROOT)
         return self._description
 
-    def _made(self) -> FastAPI:
+    def _build_app(self) -> FastAPI:
         app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         for error in EXPECTED:
             app.add_exception_handler(error, answered)
@@ -202,7 +194,7 @@ class Api:
             self.person,
             methods=["GET"],
             tags=["people"],
-            responses=_problems(Reason.NOT_FOUND),
+            responses=_problems(ProblemType.NOT_FOUND),
             response_model=PersonAnswer,
             operation_id="person_show",
             summary="Somebody of the directory",
@@ -224,7 +216,7 @@ class Api:
             tags=["documents"],
             status_code=201,
             responses=_problems(*_BODY),
-            response_model=Uploaded,
+            response_model=UploadedDocument,
             operation_id="document_upload",
             summary="Upload a PDF that a start names by its hash",
             openapi_extra={
@@ -246,7 +238,7 @@ class Api:
             self.document,
             methods=["GET"],
             tags=["request"],
-            responses={**pdf_response, **_problems(Reason.NOT_FOUND)},
+            responses={**pdf_response, **_problems(ProblemType.NOT_FOUND)},
             response_class=Response,
             operation_id="request_document",
             summary="The signed document, once it is kept",
@@ -256,7 +248,7 @@ class Api:
             self.version,
             methods=["GET"],
             tags=["request"],
-            responses={**pdf_response, **_problems(Reason.NOT_FOUND)},
+            responses={**pdf_response, **_problems(ProblemType.NOT_FOUND)},
             response_class=Response,
             operation_id="request_version",
             summary="A version of a document that is or was reviewed",
@@ -268,7 +260,7 @@ class Api:
             tags=["request"],
             responses={
                 202: {"model": Receipt, "description": "Recorded; still to be done"},
-                **_problems(Reason.NOT_FOUND, Reason.REFUSED, *_BODY),
+                **_problems(ProblemType.NOT_FOUND, ProblemType.REFUSED, *_BODY),
             },
             response_model=Receipt,
             operation_id="request_revise",
@@ -294,8 +286,8 @@ class Api:
             self._start(kind),
             methods=["POST"],
             status_code=201,
-            responses={200: {"model": Started}, **_problems(Reason.REFUSED, *_BODY)},
-            response_model=Started,
+            responses={200: {"model": StartedFollowUp}, **_problems(ProblemType.REFUSED, *_BODY)},
+            response_model=StartedFollowUp,
             operation_id=f"{name}_start",
             summary=f"Start {kind.with_article}, or find the one started from the same content",
             openapi_extra=start_body(kind),
@@ -316,7 +308,7 @@ class Api:
             f"{path}/{{id}}",
             self._show(kind),
             methods=["GET"],
-            responses=_problems(Reason.NOT_FOUND),
+            responses=_problems(ProblemType.NOT_FOUND),
             response_model=VIEWS.get(kind, view_of(kind)),
             operation_id=f"{name}_show",
             summary="Everything known of it",
@@ -333,7 +325,7 @@ class Api:
             tags=[str(kind)],
             responses={
                 202: {"model": Receipt, "description": "Recorded; still to be done"},
-                **_problems(Reason.NOT_FOUND, Reason.REFUSED, *_BODY),
+                **_problems(ProblemType.NOT_FOUND, ProblemType.REFUSED, *_BODY),
             },
             response_model=Receipt,
             operation_id=f"{kind}_{command_word}",
@@ -361,7 +353,7 @@ class Api:
 
     def _show(self, kind: Kind) -> Callable[..., Awaitable[Response]]:
         async def show(request: Request, id: Id) -> Response:
-            view = await self._found(WorkflowName(kind, id))
+            view = await self._look_at(WorkflowName(kind, id))
             refuse_unseen(sees(_caller(request), view))
             return _json(await self._composed(view))
 
@@ -371,7 +363,7 @@ class Api:
         async def start(request: Request) -> Response:
             admitted = await self._admitted(request, kind)
             started = await admitted.start(self._context.client, self._context.store)
-            answer = Started(id=started.id, workflow_id=started.workflow_id, created=started.created)
+            answer = StartedFollowUp(id=started.id, workflow_id=started.workflow_id, created=started.created)
             headers = {"location": f"{ROOT}/{kind.spec.desk}/{started.id}"}
             return _json(answer, 201 if started.created else 200, headers)
 
@@ -387,9 +379,9 @@ class Api:
         """A start that is right and that the caller may make. Raises `ApiProblem`."""
         caller = _caller(request)
         if not caller.may_start_something:
-            raise ApiProblem(Reason.NOT_ALLOWED, "the caller may start nothing")
+            raise ApiProblem(ProblemType.NOT_ALLOWED, "the caller may start nothing")
         if wait := self._starts.wait(caller.actor):
-            raise ApiProblem(Reason.TOO_MANY, wait=wait)
+            raise ApiProblem(ProblemType.TOO_MANY, wait=wait)
         return await self._starting.read(kind, request, self._documents(caller), RoleCaller(caller.role, caller.actor))
 
     def _command(self, kind: Kind, right: Right, command: type[AnyCommand]) -> Callable[..., Awaitable[Response]]:
@@ -399,7 +391,7 @@ class Api:
 
         async def carry_out(request: Request, id: Id, body: model = default_body, key: Key = None) -> Response:
             caller, name = _caller(request), WorkflowName(kind, id)
-            view = await self._found(name)
+            view = await self._look_at(name)
             refuse_unchanged(caller, view, right)
             order = command_of(command, body, caller.name, caller.known_by)
             if isinstance(order, ReviewAnswer):
@@ -425,7 +417,7 @@ class Api:
             order,
             op=key or secrets.token_hex(6),
             kind=kind,
-            within=_COMMAND_WITHIN,
+            time_limit=_COMMAND_WITHIN,
             wait=_WATCHED,
         )
         return _json(receipt, 202 if receipt.state is OperationState.OPEN else 200)
@@ -448,10 +440,10 @@ class Api:
         except UnknownPerson as unknown:
             raise ApiProblem.of_field("to", str(unknown)) from None
 
-    def _documents(self, caller: Caller) -> NamedDocuments:
+    def _documents(self, caller: ApiCaller) -> NamedDocuments:
         return NamedDocuments(self._context, caller, self._clock())
 
-    async def _found(self, name: WorkflowName) -> Shown:
+    async def _look_at(self, name: WorkflowName) -> Shown:
         view = await lookup.look_at(self._context.client, self._context.store, name)
         return await lookup.complete(self._context.store, view)
 
@@ -462,27 +454,27 @@ class Api:
 
     async def document(self, request: Request, id: Id) -> Response:
         caller, name = _caller(request), WorkflowName(Kind.REQUEST, id)
-        refuse_unseen(Right.DOWNLOAD in rights_of(caller.role, await self._found(name)))
+        refuse_unseen(Right.DOWNLOAD in rights_of(caller.role, await self._look_at(name)))
         try:
             stored = await kept_file(self._context.store, name.workflow_id, KeptFileName.DOCUMENT)
         except DocumentMissing:
-            raise ApiProblem(Reason.NOT_FOUND, "the signed document was removed") from None
+            raise ApiProblem(ProblemType.NOT_FOUND, "the signed document was removed") from None
         if stored is None:
-            raise ApiProblem(Reason.NOT_FOUND, "the signed document is not kept, or not yet")
-        file_request = FileWanted(name.workflow_id, KeptFileName.DOCUMENT, caller.actor, Way.API)
+            raise ApiProblem(ProblemType.NOT_FOUND, "the signed document is not kept, or not yet")
+        file_request = FileRequest(name.workflow_id, KeptFileName.DOCUMENT, caller.actor, Way.API)
         return await self._files.answer(request, file_request)
 
     async def version(
         self, request: Request, id: Id, number: Annotated[int, Path(ge=1, le=ROUNDS_AT_MOST)]
     ) -> Response:
         caller, name = _caller(request), WorkflowName(Kind.REQUEST, id)
-        view = await self._found(name)
+        view = await self._look_at(name)
         rights = rights_of(caller.role, view).all
         refuse_unseen(Right.TEXTS in rights or rights >= {Right.REVIEW, Right.DOWNLOAD})
         reviewed = next((candidate for candidate in view.reviewed_versions if candidate.number == number), None)
         if reviewed is None:
-            raise ApiProblem(Reason.NOT_FOUND, "there is no such version")
-        file_request = FileWanted(
+            raise ApiProblem(ProblemType.NOT_FOUND, "there is no such version")
+        file_request = FileRequest(
             name.workflow_id,
             KeptFileName.DOCUMENT,
             caller.actor,
@@ -494,24 +486,24 @@ class Api:
 
     async def revise(self, request: Request, id: Id, key: Key = None) -> Response:
         caller, name = _caller(request), WorkflowName(Kind.REQUEST, id)
-        refuse_unchanged(caller, await self._found(name), Right.REVISE)
+        refuse_unchanged(caller, await self._look_at(name), Right.REVISE)
         version = await self._starting.version(request, self._documents(caller))
         order = version.replace(actor=caller.name, known_by=caller.known_by)
         return await self._carried_out(id, order, key, Kind.REQUEST)
 
     async def person(self, request: Request, id: Id) -> Response:
         if Right.PERSON not in rights_concerning(_caller(request).role, id):
-            raise ApiProblem(Reason.NOT_FOUND)
+            raise ApiProblem(ProblemType.NOT_FOUND)
         try:
             recipient = await self._directory.person(id)
         except UnknownPerson:
-            raise ApiProblem(Reason.NOT_FOUND) from None
+            raise ApiProblem(ProblemType.NOT_FOUND) from None
         fields = {name: getattr(recipient, name) for name in PersonAnswer.model_fields}
         return _json(PersonAnswer.model_validate(fields))
 
     async def figures(self, request: Request, query: Annotated[FiguresQuery, Query()]) -> Response:
         kind, access = _caller(request).figures(query.kind)
-        figures_query = FiguresWanted(query.by, kind, query.department, query.since, query.until)
+        figures_query = FigureQuery(query.by, kind, query.department, query.since, query.until)
         async with self._counting:
             counted = await gather_figures(
                 self._context.store,
@@ -526,12 +518,24 @@ class Api:
     async def upload(self, request: Request) -> Response:
         caller = _caller(request)
         if not caller.may_start_something:
-            raise ApiProblem(Reason.NOT_ALLOWED, "the caller may start nothing")
+            raise ApiProblem(ProblemType.NOT_ALLOWED, "the caller may start nothing")
         content = await request.body()
         self._starting.refuse_other(content)
         sha256 = await self._context.store.files.put(content)
         await self._context.store.uploads.note(caller.actor, sha256, self._clock())
-        return _json(Uploaded(sha256=sha256, size=len(content)), 201)
+        return _json(UploadedDocument(sha256=sha256, size=len(content)), 201)
+
+
+def _problems(*reasons: ProblemType) -> dict[int | str, dict[str, Any]]:
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+    common_reasons = (
+        ProblemType.UNKNOWN_CALLER,
+        ProblemType.NOT_ALLOWED,
+        ProblemType.INVALID,
+        ProblemType.TOO_MANY,
+        ProblemType.AWAY,
+    )
+    return {reason.status: {"description": reason.title, "content": content} for reason in (*common_reasons, *reasons)}
 
 
 async def _other_method(request: Request, _: Exception) -> Response:
@@ -539,11 +543,11 @@ async def _other_method(request: Request, _: Exception) -> Response:
     matching = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
     matching = [route for route in matching if not route.param_convertors] or matching
     allow = ", ".join(sorted({method for route in matching for method in route.methods}))
-    return ApiProblem(Reason.NO_SUCH_METHOD, headers={"allow": allow}).response
+    return ApiProblem(ProblemType.NO_SUCH_METHOD, headers={"allow": allow}).response
 
 
-def _caller(request: Request) -> Caller:
-    caller: Caller = request.state.caller
+def _caller(request: Request) -> ApiCaller:
+    caller: ApiCaller = request.state.caller
     return caller
 
 

@@ -8,13 +8,13 @@ from typing import Final, Protocol
 import structlog
 
 from activities.people.file_directory import FileDirectory
-from activities.people.rights import May, Rights
+from activities.people.rights import May, TokenRights
 from activities.records.figures import Scope
 from activities.records.store import Store
 from activities.records.tokens import PREFIX
-from starter.web.api.problems import ApiProblem, Reason
+from starter.web.api.problems import ApiProblem, ProblemType
 from starter.web.figures import FiguresAccess
-from starter.web.http.oidc import Issuer, IssuerAway, NotBelieved
+from starter.web.http.oidc import Issuer, IssuerUnavailable, RefusedToken
 from starter.web.rights import ReaderRole, ReaderRoles, Right, TokenRole, requesters_seen, rights_of
 from workflows.model.commands import KnownBy
 from workflows.model.views import Shown
@@ -24,7 +24,7 @@ _BEARER: Final = "bearer"
 _LOGGER: Final = structlog.get_logger("countersign.api")
 
 
-class Caller(Protocol):
+class ApiCaller(Protocol):
     """Somebody with rights (`starter.web.rights`)."""
 
     @property
@@ -67,7 +67,7 @@ class Caller(Protocol):
 @dataclass(frozen=True)
 class TokenCaller:
     token: str
-    rights: Rights
+    rights: TokenRights
     known_by: KnownBy = KnownBy.TOKEN
 
     @property
@@ -89,16 +89,16 @@ class TokenCaller:
 
     @property
     def may_start_something(self) -> bool:
-        return bool(self.rights.to(May.START))
+        return bool(self.rights.find_rights(May.START))
 
     @property
     def may_write(self) -> bool:
-        return self.may_start_something or bool(self.rights.to(May.CHANGE))
+        return self.may_start_something or bool(self.rights.find_rights(May.CHANGE))
 
     def narrowed(self, kind: str | None, requester: str | None) -> tuple[str | None, str | None]:
         if self.rights.permit(May.READ, kind or "", requester or ""):
             return kind, requester
-        readable = self.rights.to(May.READ)
+        readable = self.rights.find_rights(May.READ)
         matching = [
             grant
             for grant in readable
@@ -107,7 +107,9 @@ class TokenCaller:
         if len(matching) == 1:
             return matching[0].of or kind, matching[0].requester or requester
         limits = ", ".join(grant.written for grant in readable) or "nothing"
-        raise ApiProblem(Reason.NOT_ALLOWED, f"the token may read {limits}: filter by a kind and requester of these")
+        raise ApiProblem(
+            ProblemType.NOT_ALLOWED, f"the token may read {limits}: filter by a kind and requester of these"
+        )
 
     def figures(self, kind: str | None) -> tuple[str | None, FiguresAccess]:
         narrowed_kind, requester = self.narrowed(kind, None)
@@ -149,11 +151,11 @@ class PersonCaller:
             return kind, requester
         requester = requester or self.role.person
         if requester not in visible_requesters:
-            raise ApiProblem(Reason.NOT_ALLOWED, "only operators see what others ask for")
+            raise ApiProblem(ProblemType.NOT_ALLOWED, "only operators see what others ask for")
         return kind, requester
 
     def figures(self, kind: str | None) -> tuple[str | None, FiguresAccess]:
-        return kind, FiguresAccess.of(self.role)
+        return kind, FiguresAccess.of_role(self.role)
 
 
 class Callers:
@@ -173,53 +175,53 @@ class Callers:
         self._noted: dict[str, datetime] = {}
         """When the use of a token was noted; as many as there are tokens."""
 
-    async def of(self, authorization: str) -> Caller:
+    async def identify(self, authorization: str) -> ApiCaller:
         """Raises `ApiProblem`, `StoreFailure`, `DirectoryFailure`."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != _BEARER or not (token := token.strip()):
-            raise ApiProblem(Reason.UNKNOWN_CALLER)
+            raise ApiProblem(ProblemType.UNKNOWN_CALLER)
         if token.startswith(PREFIX):
             return await self._by_token(token)
         return await self._by_issuer(token)
 
-    async def _by_token(self, token: str) -> Caller:
+    async def _by_token(self, token: str) -> ApiCaller:
         row = await self._store.tokens.find(token)
         if row is None:
-            raise ApiProblem(Reason.UNKNOWN_CALLER)
+            raise ApiProblem(ProblemType.UNKNOWN_CALLER)
         now = self._clock()
         if now - self._noted.get(row.name, now - USE_NOTED_EVERY) >= USE_NOTED_EVERY:
             self._noted[row.name] = now
             await self._store.tokens.used(row.name, now)
-        return TokenCaller(row.name, Rights.read(row.may))
+        return TokenCaller(row.name, TokenRights.read(row.may))
 
-    async def _by_issuer(self, token: str) -> Caller:
+    async def _by_issuer(self, token: str) -> ApiCaller:
         if self._issuer is None:
-            raise ApiProblem(Reason.UNKNOWN_CALLER)
+            raise ApiProblem(ProblemType.UNKNOWN_CALLER)
         try:
-            person = await self._directory.named(await self._issuer.who(token))
-        except NotBelieved as refusal:
+            person = await self._directory.named(await self._issuer.identify(token))
+        except RefusedToken as refusal:
             _LOGGER.info("a token does not count", why=str(refusal))
-            raise ApiProblem(Reason.UNKNOWN_CALLER) from None
-        except IssuerAway:
-            raise ApiProblem(Reason.AWAY, "the issuer's keys cannot be read now", wait=60) from None
+            raise ApiProblem(ProblemType.UNKNOWN_CALLER) from None
+        except IssuerUnavailable:
+            raise ApiProblem(ProblemType.AWAY, "the issuer's keys cannot be read now", wait=60) from None
         if person is None:
-            raise ApiProblem(Reason.NOT_ALLOWED, "the token is of nobody in the directory, or of several")
-        return PersonCaller(await self._roles.of(person.id))
+            raise ApiProblem(ProblemType.NOT_ALLOWED, "the token is of nobody in the directory, or of several")
+        return PersonCaller(await self._roles.role_of(person.id))
 
 
-def refuse_unseen(seen: bool) -> None:
+def refuse_unseen(may_see: bool) -> None:
     """As if it were unknown, for whom may not see it. Raises `ApiProblem`."""
-    if not seen:
-        raise ApiProblem(Reason.NOT_FOUND)
+    if not may_see:
+        raise ApiProblem(ProblemType.NOT_FOUND)
 
 
-def sees(caller: Caller, shown: Shown) -> bool:
+def sees(caller: ApiCaller, view: Shown) -> bool:
     """All of it. `shown` has all its notices, once it has ended."""
-    return Right.TEXTS in rights_of(caller.role, shown)
+    return Right.TEXTS in rights_of(caller.role, view)
 
 
-def refuse_unchanged(caller: Caller, shown: Shown, right: Right) -> None:
+def refuse_unchanged(caller: ApiCaller, view: Shown, right: Right) -> None:
     """Raises `ApiProblem` for whoever may not change it."""
-    if right not in rights_of(caller.role, shown):
-        refuse_unseen(sees(caller, shown))
-        raise ApiProblem(Reason.NOT_ALLOWED)
+    if right not in rights_of(caller.role, view):
+        refuse_unseen(sees(caller, view))
+        raise ApiProblem(ProblemType.NOT_ALLOWED)

@@ -34,20 +34,6 @@ _OF_STAGES: Final[Mapping[str, tuple[type[FileModel], tuple[str, ...], Schema]]]
     "steps": (TaskFile, ("title",), {"delegate": {"type": "boolean"}}),
 }
 """The parts of a stage: the file of each, what it needs, and what else it takes."""
-
-
-def start_body(kind: Kind) -> Schema:
-    """The body of a start, as JSON or with its files."""
-    shape = {"$ref": _REF.format(model=FILES[kind].__name__)}
-    file = {"type": "string", "format": "binary"}
-    parts = {"type": "object", "properties": {WHOLE: shape}, "required": [WHOLE], "additionalProperties": file}
-    content = {
-        "application/json": {"schema": shape, "example": EXAMPLES[kind]},
-        "multipart/form-data": {"schema": parts, "encoding": {WHOLE: {"contentType": "application/json"}}},
-    }
-    return {"requestBody": {"required": True, "content": content}}
-
-
 REVISION_BODY: Final[Schema] = {
     "requestBody": {
         "required": True,
@@ -64,6 +50,18 @@ REVISION_BODY: Final[Schema] = {
     }
 }
 """The body of a new version: the PDF as a part, or as JSON names it."""
+
+
+def start_body(kind: Kind) -> Schema:
+    """The body of a start, as JSON or with its files."""
+    shape = {"$ref": _REF.format(model=FILES[kind].__name__)}
+    file = {"type": "string", "format": "binary"}
+    parts = {"type": "object", "properties": {WHOLE: shape}, "required": [WHOLE], "additionalProperties": file}
+    content = {
+        "application/json": {"schema": shape, "example": EXAMPLES[kind]},
+        "multipart/form-data": {"schema": parts, "encoding": {WHOLE: {"contentType": "application/json"}}},
+    }
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def description_of(app: FastAPI, root: str) -> Schema:

@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from activities.files.pdf import MEGABYTE
 from activities.records.allowances import Rate
-from starter.web.api.callers import Caller, Callers
-from starter.web.api.problems import EXPECTED, ApiProblem, Reason, problem_of
+from starter.web.api.callers import ApiCaller, Callers
+from starter.web.api.problems import EXPECTED, ApiProblem, ProblemType, problem_of
 from starter.web.http import bodies
 from starter.web.http.allowances import Buckets
 from starter.web.http.serving import holder_of
@@ -38,9 +38,9 @@ _MEDIA: Final = (_JSON, "application/pdf", "application/octet-stream", "multipar
 _HANGS_UP: Final = {"connection": "close"}
 """The rest of a body that stalled does not come."""
 _FAULTS: Final = {
-    bodies.BodyFault.TOO_LARGE: Reason.TOO_LARGE,
-    bodies.BodyFault.STALLED: Reason.MALFORMED,
-    bodies.BodyFault.CROWDED: Reason.TOO_MANY,
+    bodies.BodyFault.TOO_LARGE: ProblemType.TOO_LARGE,
+    bodies.BodyFault.STALLED: ProblemType.MALFORMED,
+    bodies.BodyFault.CROWDED: ProblemType.TOO_MANY,
 }
 
 
@@ -83,24 +83,24 @@ class Door:
             ):
                 await self._app(scope, bodies.replayed(body, receive), send)
         except _NoPlace:
-            await ApiProblem(Reason.TOO_MANY, wait=1).response(scope, receive, send)
+            await ApiProblem(ProblemType.TOO_MANY, wait=1).response(scope, receive, send)
 
-    async def _caller(self, request: Request) -> Caller:
+    async def _caller(self, request: Request) -> ApiCaller:
         """Who calls, and may. Raises `ApiProblem`."""
         try:
-            caller = await self._callers.of(request.headers.get("authorization", ""))
+            caller = await self._callers.identify(request.headers.get("authorization", ""))
         except ApiProblem:
             address = holder_of(request.client.host) if request.client else ""
             if wait := self._strangers.wait(address):
-                raise ApiProblem(Reason.TOO_MANY, wait=wait) from None
+                raise ApiProblem(ProblemType.TOO_MANY, wait=wait) from None
             raise
         if not (request.method in _READING or caller.may_write):
-            raise ApiProblem(Reason.NOT_ALLOWED)
+            raise ApiProblem(ProblemType.NOT_ALLOWED)
         if wait := self._calls.wait(caller.actor):
-            raise ApiProblem(Reason.TOO_MANY, wait=wait)
+            raise ApiProblem(ProblemType.TOO_MANY, wait=wait)
         return caller
 
-    async def _body(self, request: Request, caller: Caller) -> bytes:
+    async def _body(self, request: Request, caller: ApiCaller) -> bytes:
         media = _media(request)
         limit = JSON_AT_MOST if media == _JSON else self._upload
         body = await self._bodies.read(request, limit=limit, seconds=SECONDS, holder=caller.actor)
@@ -108,13 +108,13 @@ class Door:
             headers = {} if body is bodies.BodyFault.CROWDED else _HANGS_UP
             raise ApiProblem(_FAULTS[body], wait=1 if body is bodies.BodyFault.CROWDED else 0, headers=headers)
         if body and media not in _MEDIA:
-            raise ApiProblem(Reason.OTHER_MEDIA, f"expected one of {', '.join(_MEDIA)}")
+            raise ApiProblem(ProblemType.OTHER_MEDIA, f"expected one of {', '.join(_MEDIA)}")
         if body and media == _JSON:
             try:
                 bodies.refuse_bombs(body)
                 bodies.refuse_doubled_keys(body)
             except bodies.NotReadable as fault:
-                raise ApiProblem(Reason.MALFORMED, str(fault)) from None
+                raise ApiProblem(ProblemType.MALFORMED, str(fault)) from None
         return body
 
 
@@ -123,7 +123,7 @@ class _NoPlace(Exception):
 
 
 @contextmanager
-def _occupy_place(count_by_caller: Counter[str], caller: Caller, at_most: int) -> Iterator[None]:
+def _occupy_place(count_by_caller: Counter[str], caller: ApiCaller, at_most: int) -> Iterator[None]:
     """Take one of `at_most` places while the block runs; a caller gets at most half. Raises `_NoPlace`."""
     name = caller.actor
     if count_by_caller.total() >= at_most or count_by_caller[name] >= max(1, at_most // 2):

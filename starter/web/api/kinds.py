@@ -84,9 +84,9 @@ EXAMPLES: Final[Mapping[Kind, Mapping[str, Any]]] = {
 """The body of a start."""
 
 
-def with_members(shown: Shown) -> CampaignShow | None:
+def with_members(view: Shown) -> CampaignShow | None:
     """What has an audience, whose members commands name."""
-    return shown if isinstance(shown, CampaignShow) else None
+    return view if isinstance(view, CampaignShow) else None
 
 
 def body_of(command: type[AnyCommand]) -> type[BaseModel]:

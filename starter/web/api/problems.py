@@ -21,9 +21,9 @@ from activities.onboarding.intake import NothingToDecide
 from activities.people.directory import DirectoryFailure
 from starter.errors import Refusal
 from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
-from starter.queries.lookup import Unknown
+from starter.queries.lookup import UnknownFollowUp
 from starter.temporal.codec import CodecError
-from starter.temporal.connection import TemporalRefused
+from starter.temporal.connection import TemporalRefusal
 from starter.web.http.bodies import HEADERS
 from workflows.model.file_faults import FileFault
 from workflows.model.messages import Message
@@ -34,9 +34,13 @@ LATER: Final = 5
 """Seconds after which to call again, where nobody knows how long it takes."""
 _FIELDS_AT_MOST: Final = 100
 _LOGGER: Final = structlog.get_logger("countersign.api")
+_CODES: Final = (
+    "Why a command was refused, or what is wrong with a field (`errors[].code`). More may come:\n\n"
+    + "\n".join(f"- `{code}`: {code.english}" for code in (*Rejection, *FileFault))
+)
 
 
-class Reason(Enum):
+class ProblemType(Enum):
     """Why: the status, and what is said of it. Its name is in the problem's `type`."""
 
     MALFORMED = 400, "The body cannot be read"
@@ -80,19 +84,13 @@ class FieldFault(BaseModel):
         return Message(code=self.code, values=self.values or {})
 
 
-_CODES: Final = (
-    "Why a command was refused, or what is wrong with a field (`errors[].code`). More may come:\n\n"
-    + "\n".join(f"- `{code}`: {code.english}" for code in (*Rejection, *FileFault))
-)
-
-
 class ProblemDetails(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         json_schema_extra={
             "example": {
                 "type": "urn:countersign:invalid",
-                "title": Reason.INVALID.title,
+                "title": ProblemType.INVALID.title,
                 "status": 422,
                 "detail": "is missing",
                 "field": "requester",
@@ -116,7 +114,7 @@ class ApiProblem(Exception):
 
     def __init__(
         self,
-        reason: Reason,
+        reason: ProblemType,
         detail: str = "",
         errors: Iterable[FieldFault] = (),
         *,
@@ -133,12 +131,12 @@ class ApiProblem(Exception):
         self.message = message
 
     @classmethod
-    def of_field(cls, field: str, says: str, message: Message | None = None) -> "ApiProblem":
-        return cls(Reason.INVALID, says, [FieldFault(field=field, says=says)], message=message)
+    def of_field(cls, field: str, detail: str, message: Message | None = None) -> "ApiProblem":
+        return cls(ProblemType.INVALID, detail, [FieldFault(field=field, says=detail)], message=message)
 
     @classmethod
     def of_fault(cls, field: str, message: Message) -> "ApiProblem":
-        return cls(Reason.INVALID, errors=[FieldFault.from_message(field, message)])
+        return cls(ProblemType.INVALID, errors=[FieldFault.from_message(field, message)])
 
     @property
     def response(self) -> Response:
@@ -154,9 +152,9 @@ class ApiProblem(Exception):
             values=self.message.values if self.message else None,
         )
         headers = {**HEADERS, **self.headers}
-        if self.reason is Reason.UNKNOWN_CALLER:
+        if self.reason is ProblemType.UNKNOWN_CALLER:
             headers["www-authenticate"] = "Bearer"
-        if self.wait or self.reason in (Reason.TOO_MANY, Reason.AWAY):
+        if self.wait or self.reason in (ProblemType.TOO_MANY, ProblemType.AWAY):
             headers["retry-after"] = str(int(self.wait or LATER) + 1)
         content = problem.model_dump(mode="json", exclude_none=True)
         return JSONResponse(content, self.reason.status, headers, MEDIA_TYPE)
@@ -164,7 +162,7 @@ class ApiProblem(Exception):
 
 def of_faults(faults: FileFaults) -> ApiProblem:
     """Without lines and names of files, of which the caller has none."""
-    return ApiProblem(Reason.INVALID, errors=map(_field_fault, faults.faults))
+    return ApiProblem(ProblemType.INVALID, errors=map(_field_fault, faults.faults))
 
 
 def _field_fault(fault: Fault) -> FieldFault:
@@ -174,11 +172,11 @@ def _field_fault(fault: Fault) -> FieldFault:
 def _of_validation(error: RequestValidationError) -> ApiProblem:
     errors = error.errors()
     if any(error_detail["type"] == "json_invalid" for error_detail in errors):
-        return ApiProblem(Reason.MALFORMED, "the body is not JSON")
-    return ApiProblem(Reason.INVALID, errors=map(_said, errors))
+        return ApiProblem(ProblemType.MALFORMED, "the body is not JSON")
+    return ApiProblem(ProblemType.INVALID, errors=map(_fault_of_detail, errors))
 
 
-def _said(detail: Mapping[str, Any]) -> FieldFault:
+def _fault_of_detail(detail: Mapping[str, Any]) -> FieldFault:
     # The first step says where in the call it is: query, path, header, body.
     steps = [str(step) for step in detail["loc"][1:]]
     if not steps and detail["type"] == "missing":
@@ -188,7 +186,9 @@ def _said(detail: Mapping[str, Any]) -> FieldFault:
 
 
 def _of_http(error: HTTPException) -> ApiProblem:
-    reason = next((candidate for candidate in Reason if candidate.status == error.status_code), Reason.MALFORMED)
+    reason = next(
+        (candidate for candidate in ProblemType if candidate.status == error.status_code), ProblemType.MALFORMED
+    )
     return ApiProblem(reason, headers=error.headers)
 
 
@@ -196,9 +196,9 @@ def _in_api_words(text: str) -> str:
     return text.replace("--op", "Idempotency-Key").replace("with --force", "with force")
 
 
-def _away(error: Exception) -> ApiProblem:
+def _unavailable(error: Exception) -> ApiProblem:
     _LOGGER.warning("not answered", why=type(error).__name__)
-    return ApiProblem(Reason.AWAY)
+    return ApiProblem(ProblemType.AWAY)
 
 
 _PROBLEMS: Final[Mapping[type[Exception], Callable[[Any], ApiProblem]]] = {
@@ -206,29 +206,31 @@ _PROBLEMS: Final[Mapping[type[Exception], Callable[[Any], ApiProblem]]] = {
     RequestValidationError: _of_validation,
     HTTPException: _of_http,
     FileFaults: of_faults,
-    Unknown: lambda _: ApiProblem(Reason.NOT_FOUND),
-    CommandRefused: lambda error: ApiProblem(Reason.REFUSED, _in_api_words(str(error)), message=error.message),
-    NotPermitted: lambda error: ApiProblem(Reason.NOT_ALLOWED, str(error)),
-    NothingToDecide: lambda error: ApiProblem(Reason.REFUSED, str(error)),
-    NotRunning: lambda error: ApiProblem(Reason.REFUSED, _in_api_words(str(error))),
+    UnknownFollowUp: lambda _: ApiProblem(ProblemType.NOT_FOUND),
+    CommandRefused: lambda error: ApiProblem(ProblemType.REFUSED, _in_api_words(str(error)), message=error.message),
+    NotPermitted: lambda error: ApiProblem(ProblemType.NOT_ALLOWED, str(error)),
+    NothingToDecide: lambda error: ApiProblem(ProblemType.REFUSED, str(error)),
+    NotRunning: lambda error: ApiProblem(ProblemType.REFUSED, _in_api_words(str(error))),
     NotConfirmed: lambda error: ApiProblem(
-        Reason.AWAY, f"not confirmed, may still apply: repeat it with Idempotency-Key {error.op}"
+        ProblemType.AWAY, f"not confirmed, may still apply: repeat it with Idempotency-Key {error.op}"
     ),
     IdTaken: lambda error: ApiProblem(
-        Reason.REFUSED,
+        ProblemType.REFUSED,
         f"{error.id} is the id of another one with other content",
         [FieldFault(field="id", says="is the id of another one with other content")],
     ),
-    BrokenOff: lambda error: ApiProblem(Reason.REFUSED, f"{error.id}: its workflow was broken off; nobody goes on"),
-    TemporalRefused: _away,
-    Refusal: lambda error: ApiProblem(Reason.INVALID, _in_api_words(str(error)), message=error.message),
-    StoreFailure: _away,
-    DirectoryFailure: _away,
-    CodecError: _away,
-    RPCError: _away,
-    RuntimeError: _away,
-    TimeoutError: _away,
-    OSError: _away,
+    BrokenOff: lambda error: ApiProblem(
+        ProblemType.REFUSED, f"{error.id}: its workflow was broken off; nobody goes on"
+    ),
+    TemporalRefusal: _unavailable,
+    Refusal: lambda error: ApiProblem(ProblemType.INVALID, _in_api_words(str(error)), message=error.message),
+    StoreFailure: _unavailable,
+    DirectoryFailure: _unavailable,
+    CodecError: _unavailable,
+    RPCError: _unavailable,
+    RuntimeError: _unavailable,
+    TimeoutError: _unavailable,
+    OSError: _unavailable,
 }
 """The nearest class counts. A lazy client without a server raises `RuntimeError`."""
 EXPECTED: Final = tuple(_PROBLEMS)

@@ -32,7 +32,7 @@ from starter.boot import clients
 from starter.config.settings import Settings
 from starter.plan import calendar, campaign, onboarding, task
 from starter.web.acting.versions import file_name
-from starter.web.api.problems import ApiProblem, FieldFault, Reason
+from starter.web.api.problems import ApiProblem, FieldFault, ProblemType
 from starter.web.api.uploads import NamedDocuments
 from starter.web.http.bodies import NotReadable, PostedFile, refuse_bombs, unique_keys
 from workflows.kinds import Kind
@@ -50,13 +50,13 @@ WHOLE: Final = "start"
 """The part of a multipart body that has the JSON."""
 FILE: Final = "file"
 """The part of a multipart body that is a new version."""
-_ASSUMED: Final = onboarding.Assumed(signed_after="2d", done_after="2d")
+_ASSUMED: Final = onboarding.Assumptions(signed_after="2d", done_after="2d")
 """Of the plan of an onboarding."""
 _SAFE_AT_MOST: Final = 2**53
 """Whole numbers beyond it are others in other programs."""
 
 
-class Started(Model):
+class StartedFollowUp(Model):
     """The answer of a start; `created` is false if it was started before from the same content."""
 
     id: str
@@ -64,7 +64,7 @@ class Started(Model):
     created: bool
 
 
-class Uploaded(Model):
+class UploadedDocument(Model):
     """A document that a start may name by its `sha256`."""
 
     sha256: str
@@ -117,7 +117,7 @@ class RevisionBody(BaseModel):
     changes: str = ""
 
     @classmethod
-    def of(cls, plain: dict[str, Any]) -> Self:
+    def from_json(cls, plain: dict[str, Any]) -> Self:
         """Raises `RequestValidationError`, `ApiProblem`."""
         try:
             body = cls.model_validate(plain)
@@ -126,7 +126,7 @@ class RevisionBody(BaseModel):
                 [{**fault, "loc": ("body", *fault["loc"])} for fault in wrong.errors()]
             ) from None
         if (body.sha256 is None) == (body.base64 is None):
-            raise ApiProblem(Reason.INVALID, "either sha256 or base64 is needed")
+            raise ApiProblem(ProblemType.INVALID, "either sha256 or base64 is needed")
         return body
 
 
@@ -136,18 +136,18 @@ class GivenDocuments(LocalDocuments):
     def __init__(self, max_megabytes: int) -> None:
         super().__init__(max_megabytes)
         self.content: dict[str, bytes | Message] = {}
-        self._most = max_megabytes
+        self._max_megabytes = max_megabytes
 
     def read(self, folder: Path, file: str) -> bytes:
         content = self.content.get(file, FileFault.NOT_IN_BODY.to_message())
         if isinstance(content, Message):
             raise ValueError(content)
-        check_pdf(content, self._most)
+        check_pdf(content, self._max_megabytes)
         return content
 
 
 @dataclass
-class Body:
+class StartBody:
     """The JSON of a start, and the files that came with it."""
 
     plain: dict[str, Any]
@@ -156,14 +156,14 @@ class Body:
     """By the path of a `file` the path that the caller has written instead."""
 
     @classmethod
-    async def read(cls, request: Request, named: NamedDocuments, max_megabytes: int) -> "Body":
+    async def read(cls, request: Request, named: NamedDocuments, max_megabytes: int) -> "StartBody":
         """Raises `ApiProblem`, `StoreAway`."""
         documents = GivenDocuments(max_megabytes)
         text = await _parts(request, documents) if _has_parts(request) else await request.body()
-        return await cls.of(_json_object(text), documents, named)
+        return await cls.from_json(_json_object(text), documents, named)
 
     @classmethod
-    async def of(cls, plain: dict[str, Any], documents: GivenDocuments, named: NamedDocuments) -> "Body":
+    async def from_json(cls, plain: dict[str, Any], documents: GivenDocuments, named: NamedDocuments) -> "StartBody":
         """Raises `ApiProblem`, `StoreAway`."""
         body = cls(plain, documents)
         for path, entry in _entries(body.plain, ()):
@@ -202,7 +202,7 @@ class Body:
         errors = (
             FieldFault.from_message(self.written.get(fault.path, fault.path), fault.message) for fault in faults.faults
         )
-        return ApiProblem(Reason.INVALID, errors=errors)
+        return ApiProblem(ProblemType.INVALID, errors=errors)
 
 
 def _entries(plain: Any, path: FieldPath) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
@@ -234,7 +234,7 @@ def _has_parts(request: Request) -> bool:
     """Whether it is a multipart body, not JSON; raises `ApiProblem` for another one."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in ("", "application/json", "multipart/form-data"):
-        raise ApiProblem(Reason.OTHER_MEDIA, "expected application/json or multipart/form-data")
+        raise ApiProblem(ProblemType.OTHER_MEDIA, "expected application/json or multipart/form-data")
     return media == "multipart/form-data"
 
 
@@ -242,29 +242,7 @@ async def _form(request: Request) -> FormData:
     try:
         return await request.form(max_files=PARTS_AT_MOST, max_fields=PARTS_AT_MOST)
     except HTTPException as error:
-        raise ApiProblem(Reason.MALFORMED, error.detail) from None
-
-
-async def _file_part(request: Request) -> tuple[PostedFile, str]:
-    """The one file of a multipart body, and what has changed in it."""
-    form = await _form(request)
-    part, changes = form.get(FILE), form.get("changes")
-    name = part.filename or "" if isinstance(part, UploadFile) else ""
-    content = await part.read() if isinstance(part, UploadFile) else (part or "").encode()
-    await form.close()
-    if part is None:
-        raise ApiProblem.of_field(FILE, "is missing: the part with the PDF")
-    return PostedFile(file_name(name), content), changes if isinstance(changes, str) else ""
-
-
-async def _named_or_within(request: Request, named: NamedDocuments) -> tuple[PostedFile, str]:
-    """The new version that JSON names by its hash, or has, and what has changed in it."""
-    body = RevisionBody.of(_json_object(await request.body()))
-    way = "base64" if body.sha256 is None else "sha256"
-    content = await (_decoded(body.base64) if body.sha256 is None else named.read(body.sha256))
-    if isinstance(content, Message):
-        raise ApiProblem.of_fault(way, content)
-    return PostedFile(body.name, content), body.changes
+        raise ApiProblem(ProblemType.MALFORMED, error.detail) from None
 
 
 async def _parts(request: Request, documents: GivenDocuments) -> bytes:
@@ -285,15 +263,19 @@ def _json_object(text: bytes) -> dict[str, Any]:
     try:
         refuse_bombs(text)
         value = json.loads(
-            text, object_pairs_hook=unique_keys, parse_constant=_no_number, parse_int=_whole, parse_float=_fraction
+            text,
+            object_pairs_hook=unique_keys,
+            parse_constant=_no_number,
+            parse_int=_parse_integer,
+            parse_float=_fraction,
         )
         json.dumps(value, ensure_ascii=False).encode()
     except NotReadable as fault:
-        raise ApiProblem(Reason.MALFORMED, str(fault)) from None
+        raise ApiProblem(ProblemType.MALFORMED, str(fault)) from None
     except (ValueError, RecursionError):
-        raise ApiProblem(Reason.MALFORMED, "the body is not JSON in UTF-8") from None
+        raise ApiProblem(ProblemType.MALFORMED, "the body is not JSON in UTF-8") from None
     if not isinstance(value, dict):
-        raise ApiProblem(Reason.INVALID, "an object is expected, in the shape of a file")
+        raise ApiProblem(ProblemType.INVALID, "an object is expected, in the shape of a file")
     return value
 
 
@@ -301,20 +283,20 @@ def _no_number(constant: str) -> Any:
     raise ValueError(constant)
 
 
-def _whole(digits: str) -> int:
+def _parse_integer(digits: str) -> int:
     if len(digits) > len(str(_SAFE_AT_MOST)) + 1 or abs(int(digits)) > _SAFE_AT_MOST:
-        raise ApiProblem(Reason.INVALID, "a whole number is too large")
+        raise ApiProblem(ProblemType.INVALID, "a whole number is too large")
     return int(digits)
 
 
 def _fraction(digits: str) -> float:
     if not math.isfinite(number := float(digits)):
-        raise ApiProblem(Reason.INVALID, "a number is too large")
+        raise ApiProblem(ProblemType.INVALID, "a number is too large")
     return number
 
 
 @dataclass(frozen=True)
-class Starts:
+class StartIntake:
     """Checks the body of a start against our catalogue and people, as the command does with a file."""
 
     settings: Settings
@@ -329,13 +311,13 @@ class Starts:
 
     async def read(self, kind: Kind, request: Request, named: NamedDocuments, caller: StartCaller) -> AdmittedStart:
         """Raises `ApiProblem`, `NotPermitted`, `DirectoryFailure`, `StoreFailure`."""
-        body = await Body.read(request, named, self.settings.signature.max_upload_mb)
+        body = await StartBody.read(request, named, self.settings.signature.max_upload_mb)
         try:
             return await self.check(kind, body, caller)
         except FileFaults as faults:
             raise body.problem(faults) from None
 
-    async def check(self, kind: Kind, body: Body, caller: StartCaller) -> AdmittedStart:
+    async def check(self, kind: Kind, body: StartBody, caller: StartCaller) -> AdmittedStart:
         """Raises `FileFaults`, `ApiProblem`, `NotPermitted`, `DirectoryFailure`, `StoreFailure`."""
         plain = PlainFile(str(kind), Path(), parsed_values(body.plain))
         audience: dict[str, Any] = {"table": body.table, "tables": self.tables} if kind is Kind.CAMPAIGN else {}
@@ -344,7 +326,7 @@ class Starts:
     async def decided(self, part: RestartedPart, decision: PartDecision, named: NamedDocuments) -> str:
         """What a decision starts a part from anew, stored; its reference. Raises as `read`."""
         documents = GivenDocuments(self.settings.signature.max_upload_mb)
-        body = await Body.of(decision.replacement or {}, documents, named)
+        body = await StartBody.from_json(decision.replacement or {}, documents, named)
         sources = await self.intake.sources(documents)
         try:
             if decision.replacement is None:
@@ -370,33 +352,55 @@ class Starts:
         try:
             check_pdf(content, self.settings.signature.max_upload_mb)
         except ValueError as fault:
-            raise ApiProblem(Reason.INVALID, str(fault)) from None
+            raise ApiProblem(ProblemType.INVALID, str(fault)) from None
 
     async def plan(self, prepared: PreparedStart) -> Model:
         """What would happen, if nobody acted. Raises `ApiProblem`."""
-        find = PLANS.get(prepared.given.subject.type)
+        find = PLANS.get(prepared.workflow_input.subject.type)
         if find is None:
-            raise ApiProblem(Reason.NOT_FOUND)
+            raise ApiProblem(ProblemType.NOT_FOUND)
         return await find(self, prepared, self.clock())
 
 
-async def _plan_of_request(starts: Starts, prepared: Any, at: datetime) -> Model:
-    return await calendar.plan(prepared, starts.directory, at, {}, None)
+async def _file_part(request: Request) -> tuple[PostedFile, str]:
+    """The one file of a multipart body, and what has changed in it."""
+    form = await _form(request)
+    part, changes = form.get(FILE), form.get("changes")
+    name = part.filename or "" if isinstance(part, UploadFile) else ""
+    content = await part.read() if isinstance(part, UploadFile) else (part or "").encode()
+    await form.close()
+    if part is None:
+        raise ApiProblem.of_field(FILE, "is missing: the part with the PDF")
+    return PostedFile(file_name(name), content), changes if isinstance(changes, str) else ""
 
 
-async def _plan_of_onboarding(starts: Starts, prepared: Any, at: datetime) -> Model:
-    return await onboarding.plan(prepared, starts.directory, at, _ASSUMED, None)
+async def _named_or_within(request: Request, named: NamedDocuments) -> tuple[PostedFile, str]:
+    """The new version that JSON names by its hash, or has, and what has changed in it."""
+    body = RevisionBody.from_json(_json_object(await request.body()))
+    way = "base64" if body.sha256 is None else "sha256"
+    content = await (_decoded(body.base64) if body.sha256 is None else named.read(body.sha256))
+    if isinstance(content, Message):
+        raise ApiProblem.of_fault(way, content)
+    return PostedFile(body.name, content), body.changes
 
 
-async def _plan_of_campaign(starts: Starts, prepared: Any, at: datetime) -> Model:
-    return await campaign.plan(prepared, starts.directory, at, starts.settings.signature.max_rps, None)
+async def _plan_of_request(starts: StartIntake, prepared: Any, starts_at: datetime) -> Model:
+    return await calendar.plan(prepared, starts.directory, starts_at, {}, None)
 
 
-async def _plan_of_task(starts: Starts, prepared: Any, at: datetime) -> Model:
-    return await task.plan(prepared, starts.directory, at)
+async def _plan_of_onboarding(starts: StartIntake, prepared: Any, starts_at: datetime) -> Model:
+    return await onboarding.plan(prepared, starts.directory, starts_at, _ASSUMED, None)
 
 
-PLANS: Final[Mapping[Kind, Callable[[Starts, Any, datetime], Awaitable[Model]]]] = {
+async def _plan_of_campaign(starts: StartIntake, prepared: Any, starts_at: datetime) -> Model:
+    return await campaign.plan(prepared, starts.directory, starts_at, starts.settings.signature.max_rps, None)
+
+
+async def _plan_of_task(starts: StartIntake, prepared: Any, starts_at: datetime) -> Model:
+    return await task.plan(prepared, starts.directory, starts_at)
+
+
+PLANS: Final[Mapping[Kind, Callable[[StartIntake, Any, datetime], Awaitable[Model]]]] = {
     Kind.REQUEST: _plan_of_request,
     Kind.TASK: _plan_of_task,
     Kind.ONBOARDING: _plan_of_onboarding,

@@ -7,7 +7,7 @@ from datetime import datetime
 from activities.errors import DocumentMissing
 from starter.queries import lookup
 from starter.temporal.connection import Context
-from starter.web.api.callers import Caller
+from starter.web.api.callers import ApiCaller
 from starter.web.rights import Right, rights_of
 from workflows.kinds import WorkflowName, named
 from workflows.model.file_faults import FileFault
@@ -19,7 +19,7 @@ class NamedDocuments:
     """The documents that `caller` may name."""
 
     context: Context
-    caller: Caller
+    caller: ApiCaller
     now: datetime
 
     async def read(self, sha256: object) -> bytes | Message:
@@ -43,7 +43,7 @@ class NamedDocuments:
         return False
 
     async def _may_download(self, name: WorkflowName) -> bool:
-        with suppress(lookup.Unknown):
+        with suppress(lookup.UnknownFollowUp):
             view = await lookup.look_at(self.context.client, self.context.store, name)
             return Right.DOWNLOAD in rights_of(self.caller.role, await lookup.complete(self.context.store, view))
         return False

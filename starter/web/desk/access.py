@@ -81,13 +81,13 @@ class ActionForm:
     part: str = ""
 
     @classmethod
-    def of(cls, address: str, kind: Kind) -> Self | None:
+    def from_address(cls, address: str, kind: Kind) -> Self | None:
         """None for nonsense."""
         action = next((candidate for candidate in desk_actions(kind) if candidate == address), None)
         return cls(action, spec_of(action, kind)) if action else None
 
     @classmethod
-    def about(cls, part: str, choice: str) -> Self | None:
+    def for_part(cls, part: str, choice: str) -> Self | None:
         """A decision about a part; None for nonsense."""
         action = next((candidate for candidate, outcome in DECISIONS.items() if outcome == choice), None)
         return cls(action, ACTIONS[action], part) if action else None
@@ -98,20 +98,20 @@ class ActionForm:
         return f"{self.part}/{DECISIONS[self.action]}" if self.part else self.action.value
 
 
-def action_forms(shown: Shown, rights: Rights) -> Iterator[ActionForm]:
+def action_forms(view: Shown, rights: Rights) -> Iterator[ActionForm]:
     """What is possible now, with decisions about parts."""
-    now = possible_actions(shown, desk_actions(shown.type))
+    now = possible_actions(view, desk_actions(view.type))
     for action in now:
         if right_to(action) in rights.all | rights.theirs:
-            yield ActionForm(action, spec_of(action, shown.type))
-    if now and Right.DECIDE in rights and KIND_PAGES[shown.type].decides_parts:
-        undecided = [part.id for part in shown.parts if part.state == "undecided"]
+            yield ActionForm(action, spec_of(action, view.type))
+    if now and Right.DECIDE in rights and KIND_PAGES[view.type].decides_parts:
+        undecided = [part.id for part in view.parts if part.state == "undecided"]
         yield from (ActionForm(action, ACTIONS[action], part) for part in undecided for action in DECISIONS)
 
 
-def may_take(role: ReaderRole, shown: Shown) -> bool:
+def may_take(role: ReaderRole, view: Shown) -> bool:
     """Whether they are of the group that asks, and another sees to it, or nobody."""
-    return shown.requester in role.known_as and shown.taken_by != role.person
+    return view.requester in role.known_as and view.taken_by != role.person
 
 
 @dataclass(frozen=True)
@@ -119,13 +119,13 @@ class FollowUpAccess:
     """A follow-up and what the visitor may do with it."""
 
     what: WorkflowName
-    shown: Shown
+    view: Shown
     rights: Rights
     role: ReaderRole
 
     @property
     def people(self) -> frozenset[str]:
-        return self.role.below
+        return self.role.subordinates
 
     def list_behind(self, address: str, person: str) -> Tab:
         """The list that they came from, else the one in which it stands for them."""
@@ -135,11 +135,11 @@ class FollowUpAccess:
     def _usual_list(self, person: str) -> View:
         if own_list := KIND_PAGES[self.what.kind].own_list:
             return View(own_list)
-        if person == self.shown.requester:
+        if person == self.view.requester:
             return View.ASKED
-        if self.shown.requester in self.role.teams:
+        if self.view.requester in self.role.teams:
             return View.TEAMS
-        return View.PEOPLE if self.people.intersection(in_turn(self.shown)) else View.WAITING
+        return View.PEOPLE if self.people.intersection(in_turn(self.view)) else View.WAITING
 
     @property
     def path(self) -> str:
@@ -148,44 +148,42 @@ class FollowUpAccess:
 
     @property
     def steps(self) -> tuple[ActionForm, ...]:
-        forms = action_forms(self.shown, self.rights)
+        forms = action_forms(self.view, self.rights)
         return tuple(form for form in forms if self._fits(form.action))
 
     def _fits(self, action: Action) -> bool:
         """Whether it is for them, of those who may do it by their rights."""
         if action is Action.TAKE:
-            return may_take(self.role, self.shown)
+            return may_take(self.role, self.view)
         # Nobody exempts the reviewers of what they ask for themselves.
-        return action is not Action.EXEMPT or not (
-            self.shown.all_reviews and self.shown.requester in self.role.known_as
-        )
+        return action is not Action.EXEMPT or not (self.view.all_reviews and self.view.requester in self.role.known_as)
 
     def places(self, action: Action) -> tuple[str, ...]:
         """The people, or targets, of whom one is chosen for it."""
         if action is Action.EXEMPT:
-            return exemptable_reviewers(self.shown)
+            return exemptable_reviewers(self.view)
         if action is Action.REPLAY:
-            return dead_targets(self.shown)
+            return dead_targets(self.view)
         return self._takers if action is Action.DELEGATE else ()
 
     @property
     def _takers(self) -> tuple[str, ...]:
         """Whose place they may hand over."""
         everybody = Right.DELEGATE in self.rights
-        return tuple(person for person in in_turn(self.shown) if everybody or person in self.people)
+        return tuple(person for person in in_turn(self.view) if everybody or person in self.people)
 
     def permits(self, step: ActionForm, form: dict[str, str] | None = None) -> bool:
         """Whether their rights allow it; the workflow decides whether it is possible."""
         right = right_to(step.action)
         if right in self.rights.all:
-            return step.action is not Action.TAKE or self.shown.requester in self.role.known_as
+            return step.action is not Action.TAKE or self.view.requester in self.role.known_as
         of_whom = (form or {}).get("signer")
         concerns_all = form is None or step.action is Action.REMIND
         return right in self.rights.theirs and (
-            concerns_all or of_whom in self.people.intersection(self.shown.asked_people)
+            concerns_all or of_whom in self.people.intersection(self.view.asked_people)
         )
 
     def too_late(self, step: ActionForm) -> bool:
         """Whether their rights allowed it while it was the turn of one of their people."""
-        was_asked = not self.rights.theirs and not self.people.isdisjoint(self.shown.asked_people)
-        return was_asked and right_to(step.action) in Rights.of((Standing.ABOVE_ASKED,)).theirs
+        was_asked = not self.rights.theirs and not self.people.isdisjoint(self.view.asked_people)
+        return was_asked and right_to(step.action) in Rights.from_standings((Standing.ABOVE_ASKED,)).theirs

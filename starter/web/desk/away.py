@@ -17,7 +17,7 @@ from starter.web.rights import Right, rights_concerning
 from workflows.model.commands import KnownBy
 
 
-class Away:
+class AbsencePages:
     def __init__(self, shared: RequestContext) -> None:
         self._shared = shared
         self._responses = shared.responses
@@ -35,7 +35,7 @@ class Away:
         visit = await self._visit(request, visitor, {})
         if visit is None:
             return await self._responses.inside(NOT_THERE, visitor)
-        return await self._page(replace(visit, done=request.query_params.get("done", "")), visitor)
+        return await self._page(replace(visit, confirmation=request.query_params.get("done", "")), visitor)
 
     async def act(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
         visit = await self._visit(request, visitor, form)
@@ -58,7 +58,7 @@ class Away:
             person = await self._shared.directory.person(id)
         except UnknownPerson:
             return None
-        if Right.AWAY not in rights_concerning(await self._shared.roles.of(visitor.id), id):
+        if Right.AWAY not in rights_concerning(await self._shared.roles.role_of(visitor.id), id):
             return None
         address = renderer.at_desk(AWAY if id == visitor.id else f"{AWAY}/{id}")
         back = "" if id == visitor.id else renderer.at_desk(AWAY)
@@ -71,13 +71,13 @@ class Away:
             visitor.reader.language,
             status=409 if visit.refusal else 200,
             frame=await self._responses.frame(visitor, AWAY),
-            people=await self._people(visitor) if visit.own else [],
+            people=await self._people(visitor) if visit.is_own else [],
             **await self._forms.values(visit),
         )
 
     async def _people(self, visitor: Visitor) -> list[tuple[str, str]]:
         """The visitor's nearest people: the page of each, and the name."""
-        role, names = await self._shared.roles.of(visitor.id), PeopleNames(self._shared.directory)
+        role, names = await self._shared.roles.role_of(visitor.id), PeopleNames(self._shared.directory)
         at_desk = self._responses.renderer.at_desk
-        people = [(at_desk(f"{AWAY}/{id}"), await names.of(id)) for id in role.reports[:PEOPLE_AT_MOST]]
+        people = [(at_desk(f"{AWAY}/{id}"), await names.name_of(id)) for id in role.reports[:PEOPLE_AT_MOST]]
         return sorted(people, key=lambda pair: pair[1].casefold())

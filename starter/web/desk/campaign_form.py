@@ -12,7 +12,7 @@ from activities.records.drafts import Draft
 from starter.plan.campaign import NotedRow
 from starter.web.acting.messages import message_text
 from starter.web.desk.document_field import DocumentField, file_name, size_of
-from starter.web.desk.draft_forms import Content, DraftForm, Filled, Step, lines_of, put, with_fields
+from starter.web.desk.draft_forms import Content, DraftForm, FilledStep, Step, lines_of, put, with_fields
 from starter.web.desk.plan_view import PlanView
 from starter.web.desk.sessions import Visitor
 from starter.web.http.bodies import PostedDocuments
@@ -34,14 +34,14 @@ _DOCUMENT: Final = Step(
     phrase("Document"),
     "draft_campaign_document.html",
     ("kind", "document", "owner"),
-    whole={"document": "document.file"},
+    defaults={"document": "document.file"},
 )
 _AUDIENCE: Final = Step(
     "audience",
     phrase("Audience"),
     "draft_audience.html",
     ("audience", "joiners", "leavers"),
-    whole={"audience": _TABLE},
+    defaults={"audience": _TABLE},
 )
 _TIME: Final = Step("time", phrase("Time and message"), "draft_window.html", ("opens", "window", "grace", "message"))
 _PLAN: Final = Step("plan", phrase("Plan"), "draft_campaign_plan.html", ("without",))
@@ -56,7 +56,7 @@ class CampaignForm(DraftForm):
     def _document(self) -> DocumentField:
         return DocumentField(self.drafts, self.megabytes)
 
-    async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
+    async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> FilledStep:
         fields = posted.fields
         match step.name:
             case _DOCUMENT.name:
@@ -64,7 +64,7 @@ class CampaignForm(DraftForm):
                 content = with_fields(
                     dict(draft.content), fields, "kind", self.asker, *(f"document.{path}" for path in paths)
                 )
-                return await self._document.taken(draft, content, posted)
+                return await self._document.fill_in(draft, content, posted)
             case _AUDIENCE.name:
                 return await self._with_audience(draft, posted)
             case _:
@@ -72,13 +72,13 @@ class CampaignForm(DraftForm):
                 for path in ("window", "grace"):
                     put(content, path, f"{days}d" if (days := fields.get(path, "").strip()) else "")
                 put(content, "message", lines_of(fields.get("message", "")))
-                return Filled(content, draft.files)
+                return FilledStep(content, draft.files)
 
-    async def shown(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
+    async def template_values(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
         language = visitor.reader.language
         match step.name:
             case _DOCUMENT.name:
-                return {**await self.choices(visitor), **self._document.shown(draft, language)}
+                return {**await self.choices(visitor), **self._document.template_values(draft, language)}
             case _AUDIENCE.name:
                 audience = draft.content.get("audience") or {}
                 size = size_of(draft.files.get(audience.get("file", "")), language)
@@ -112,11 +112,11 @@ class CampaignForm(DraftForm):
         return {"without": FileFault.WRONG_ROWS.to_message()} if wrong and fields.get("without") != str(wrong) else {}
 
     async def _wrong_rows(self, prepared: PreparedCampaign) -> list[MemberRow]:
-        source = prepared.given.campaign.source
+        source = prepared.workflow_input.campaign.source
         rows = await population.audience(source, prepared.rows, self.starts.directory)
         return [row for row in rows if row.says]
 
-    async def _with_audience(self, draft: Draft, posted: PostedDocuments) -> Filled:
+    async def _with_audience(self, draft: Draft, posted: PostedDocuments) -> FilledStep:
         content, files, fields = dict(draft.content), dict(draft.files), posted.fields
         audience, uploaded = dict(content.get("audience") or {}), posted.files.get(_TABLE)
         act, _, target = fields.get("do", "").partition(":")
@@ -138,7 +138,7 @@ class CampaignForm(DraftForm):
         content["audience"] = audience
         put(content, "joiners", {"rule": "add"} if "joiners" in fields and "group" in audience else None)
         put(content, "leavers", "drop" if "leavers" in fields and "group" in audience else None)
-        return Filled(content, files, {}, matches)
+        return FilledStep(content, files, {}, matches)
 
 
 def _rows(rows: Iterable[NotedRow], language: Language) -> list[NotedRow]:

@@ -20,9 +20,9 @@ from starter.temporal.connection import Context
 from starter.web.acting.forms import FormGuard, Send
 from starter.web.acting.handing_over import TakenAddresses
 from starter.web.acting.versions import Versions
-from starter.web.api.starting import Starts
+from starter.web.api.starting import StartIntake
 from starter.web.desk import sessions
-from starter.web.desk.away import Away
+from starter.web.desk.away import AbsencePages
 from starter.web.desk.campaign_form import CampaignForm
 from starter.web.desk.campaigns import Campaigns
 from starter.web.desk.documents import OwnDocuments
@@ -37,7 +37,7 @@ from starter.web.desk.people_fields import PeopleFields
 from starter.web.desk.request_form import RequestForm
 from starter.web.desk.responses import OWN_PAGES, DeskResponses, RequestContext
 from starter.web.desk.task_form import TaskForm
-from starter.web.desk.together import Together
+from starter.web.desk.together import BulkCommands
 from starter.web.downloads import PersonalFiles
 from starter.web.intake.catalogue import KindCatalogue
 from starter.web.rights import ReaderRoles
@@ -64,9 +64,9 @@ class SignInPages:
         anybody, acting = self._responses.anybody, self._responses.acting
         return [
             Route("/desk/sign-in", anybody(self.ask), methods=["POST"]),
-            Route("/desk/code", anybody(self.asked), methods=["GET"]),
+            Route("/desk/code", anybody(self.show_code_form), methods=["GET"]),
             Route("/desk/code", anybody(self.enter), methods=["POST"]),
-            Route("/desk/in/{ref}", anybody(self.behind), methods=["GET"]),
+            Route("/desk/in/{ref}", anybody(self.show_sign_in_link), methods=["GET"]),
             Route("/desk/in/{ref}", anybody(self.come_in), methods=["POST"]),
             Route("/desk/sign-out", acting(self.leave), methods=["POST"]),
         ]
@@ -83,7 +83,7 @@ class SignInPages:
         self._cookies.keep_ask(answer, ask)
         return answer
 
-    async def asked(self, request: Request) -> Response:
+    async def show_code_form(self, request: Request) -> Response:
         if self._cookies.ask(request, self._clock()) is None:
             return self._responses.ask_who(request)
         return self._responses.card(ASKED, request, self._cookies.name_of(request))
@@ -101,13 +101,13 @@ class SignInPages:
             return self._let_in(entered, ask)
         return self._refused(request, name, entered)
 
-    async def behind(self, request: Request) -> Response:
+    async def show_sign_in_link(self, request: Request) -> Response:
         ref = request.path_params["ref"]
         try:
-            person = await self._sign_in.behind(ref)
+            person = await self._sign_in.find_person(ref)
         except BadSignInLink:
             return self._responses.card(SPENT, request)
-        return self._responses.said(BEHIND_LINK, Reader.of(person).language, ref, name=person.name)
+        return self._responses.draft_card(BEHIND_LINK, Reader.from_person(person).language, ref, name=person.name)
 
     async def come_in(self, request: Request) -> Response:
         """By a link, once."""
@@ -129,7 +129,7 @@ class SignInPages:
 
     def _asking(self, request: Request) -> sessions.SignInSource:
         address = request.client.host if request.client else ""
-        return sessions.SignInSource(address, self._cookies.known(request, self._clock()))
+        return sessions.SignInSource(address, self._cookies.last_person(request, self._clock()))
 
     def _let_in(self, session: sessions.Session, ask: sessions.SignInRequest | None) -> Response:
         target = ask.to if ask and ask.person == session.person else ""
@@ -138,15 +138,9 @@ class SignInPages:
         return answer
 
     def _refused(self, request: Request, name: str, wrong: sessions.WrongCode) -> Response:
-        if not wrong.left:
+        if not wrong.remaining:
             return self._responses.card(NOT_ASKED, request)
-        return self._responses.card(replace(ASKED, status=403, refusal=WRONG_CODE), request, name, left=wrong.left)
-
-
-def _is_page(path: str) -> bool:
-    """Whether it is a page of everybody or of a follow-up: the address is untrusted."""
-    name = named_at_desk(path)
-    return path in OWN_PAGES or (name is not None and is_request_id(name.id) and path == at_desk(name))
+        return self._responses.card(replace(ASKED, status=403, refusal=WRONG_CODE), request, name, left=wrong.remaining)
 
 
 class Desk:
@@ -166,7 +160,7 @@ class Desk:
         send: Send,
         roles: ReaderRoles,
         files: PersonalFiles,
-        starts: Starts,
+        starts: StartIntake,
         brand: Brand = OURS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
@@ -188,14 +182,14 @@ class Desk:
         with_script = Renderer(brand, desk=cookies.root, script=(TEMPLATES / "draft.js").read_text())
         self._drafts = DraftPages(shared, with_script, starts, people, forms)
         self._documents = OwnDocuments(shared, files)
-        self._lists = Lists(shared, self._documents, Overview(shared, self._drafts).told)
+        self._lists = Lists(shared, self._documents, Overview(shared, self._drafts).build)
         self._campaigns = Campaigns(shared, send, files, seconds)
         self._figures = FiguresPages(shared)
         versions = Versions(context.store, starts.settings.signature.max_upload_mb)
         taken_addresses = TakenAddresses(directory, starts.settings.signature.from_email)
-        self._follow_ups = FollowUps(shared, links, send, files, versions, taken=taken_addresses)
-        self._away = Away(shared)
-        self._together = Together(shared, self._follow_ups, send)
+        self._follow_ups = FollowUps(shared, links, send, files, versions, taken_addresses=taken_addresses)
+        self._away_pages = AbsencePages(shared)
+        self._together = BulkCommands(shared, self._follow_ups, send)
         self._entrance = SignInPages(self._responses, sign_in, cookies, clock)
 
     def routes(self) -> list[BaseRoute]:
@@ -208,7 +202,7 @@ class Desk:
             *self._campaigns.routes(),
             *self._together.routes(),
             *self._follow_ups.routes(),
-            *self._away.routes(),
+            *self._away_pages.routes(),
             *self._entrance.routes(),
             Route("/desk/{nothing:path}", self._responses.visitors(self.nowhere), methods=["GET"]),
         ]
@@ -232,7 +226,7 @@ def make_desk(
     *,
     roles: ReaderRoles,
     files: PersonalFiles,
-    starts: Starts,
+    starts: StartIntake,
     brand: Brand,
 ) -> Desk:
     client, store = context.client, context.store
@@ -259,3 +253,9 @@ def make_desk(
         starts=starts,
         brand=brand,
     )
+
+
+def _is_page(path: str) -> bool:
+    """Whether it is a page of everybody or of a follow-up: the address is untrusted."""
+    name = named_at_desk(path)
+    return path in OWN_PAGES or (name is not None and is_request_id(name.id) and path == at_desk(name))

@@ -9,7 +9,7 @@ from babel.numbers import format_decimal
 from activities.files.pdf import MEGABYTE, check_pdf
 from activities.people.language import Language
 from activities.records.drafts import Draft, DraftFile, Drafts
-from starter.web.desk.draft_forms import Content, Filled
+from starter.web.desk.draft_forms import Content, FilledStep
 from starter.web.http.bodies import PostedDocuments, PostedFile
 from workflows.model.messages import Message
 
@@ -22,7 +22,7 @@ class DocumentField:
         self._drafts = drafts
         self._megabytes = megabytes
 
-    async def taken(self, draft: Draft, content: Content, posted: PostedDocuments) -> Filled:
+    async def fill_in(self, draft: Draft, content: Content, posted: PostedDocuments) -> FilledStep:
         """The draft's new content with the uploaded PDF, if it is one; a template takes its place."""
         files, faults = dict(draft.files), dict[str, Message]()
         document, uploaded = content.get("document", {}), posted.files.get("document.file")
@@ -41,9 +41,9 @@ class DocumentField:
         elif document.get("template") and "file" in document:
             del document["file"]
             files.pop(previous_name, None)
-        return Filled(content, files, faults)
+        return FilledStep(content, files, faults)
 
-    def shown(self, draft: Draft, language: Language) -> Mapping[str, Any]:
+    def template_values(self, draft: Draft, language: Language) -> Mapping[str, Any]:
         """What the template of the step needs of it."""
         document = draft.content.get("document") or {}
         file = draft.files.get(document.get("file", ""))

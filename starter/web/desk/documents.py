@@ -19,9 +19,9 @@ from starter.web.desk.access import View
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.responses import RequestContext
 from starter.web.desk.sessions import Visitor
-from starter.web.downloads import FileWanted, PersonalFiles
+from starter.web.downloads import FileRequest, PersonalFiles
 from starter.web.rights import ReaderRole, Right
-from starter.web.screens.screens import NO_FILE, NO_FILES, FileLink, FilesOffered, PersonRow
+from starter.web.screens.screens import NO_FILE, NO_FILES, FileLink, OfferedFiles, PersonRow
 from starter.web.screens.status import STATES, Chip, StateOwner
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.signature import SignerState
@@ -62,27 +62,27 @@ class OwnDocuments:
         path, visitors = f"/desk/{View.MINE}/{{id}}/{_SENT}", self._shared.responses.visitors
         return [Route(path, visitors(self.download), methods=["GET"])]
 
-    def part_of(self, shown: Shown, person: str, reader: Reader, now: datetime) -> PersonRow | None:
+    def part_of(self, view: Shown, person: str, reader: Reader, now: datetime) -> PersonRow | None:
         """Where the person stands, and since when."""
-        reviews = (line for line in reversed(shown.all_reviews) if line.role is Role.REVIEW)
-        theirs = [line for line in (*shown.lines, *reviews) if line.person == person]
+        reviews = (line for line in reversed(view.all_reviews) if line.role is Role.REVIEW)
+        theirs = [line for line in (*view.lines, *reviews) if line.person == person]
         line = next(
             (candidate for candidate in theirs if candidate.state != SignerState.REASSIGNED), next(iter(theirs), None)
         )
-        if line is None or line.state not in _OWN or (line.state in _OPEN and shown.status.ended):
+        if line is None or line.state not in _OWN or (line.state in _OPEN and view.status.has_ended):
             return None
         look = STATES[StateOwner.PERSON][line.state][1]
         acted_at = reader.shortly(line.at, now) if line.at and line.state not in _OPEN else ""
         return PersonRow("", Chip(reader.language.say(_OWN[line.state]), look), acted_at)
 
-    async def files_of(self, shown: Shown, role: ReaderRole, language: Language) -> FilesOffered:
+    async def files_of(self, view: Shown, role: ReaderRole, language: Language) -> OfferedFiles:
         """What is kept of it; of a document that is not, as it was sent to them. Raises `StoreFailure`."""
-        if Right.DOWNLOAD not in await self._files.rights(role, shown):
+        if Right.DOWNLOAD not in await self._files.rights(role, view):
             return NO_FILES
-        if shown.kept_files.document or await self._sent(shown, role.person) is None:
-            return await self._files.offered(shown, at_desk(WorkflowName(shown.type, shown.id)), language)
-        link = FileLink(f"{View.MINE}/{shown.id}/{_SENT}", language.say(phrase("The document as it was sent")))
-        kept_files = await self._files.offered(shown, at_desk(WorkflowName(shown.type, shown.id)), language)
+        if view.kept_files.document or await self._sent(view, role.person) is None:
+            return await self._files.offered(view, at_desk(WorkflowName(view.type, view.id)), language)
+        link = FileLink(f"{View.MINE}/{view.id}/{_SENT}", language.say(phrase("The document as it was sent")))
+        kept_files = await self._files.offered(view, at_desk(WorkflowName(view.type, view.id)), language)
         return replace(kept_files, links=(link, *kept_files.links))
 
     async def download(self, request: Request, visitor: Visitor) -> Response:
@@ -92,7 +92,7 @@ class OwnDocuments:
         sent = await self._sent(view, visitor.id) if view and not view.partial else None
         if view is None or sent is None:
             return await responses.inside(NOT_THERE if view is None else NO_FILE, visitor)
-        file_request = FileWanted(Kind.REQUEST.workflow_id(id), KeptFileName.DOCUMENT, visitor.id, Way.DESK, sent=sent)
+        file_request = FileRequest(Kind.REQUEST.workflow_id(id), KeptFileName.DOCUMENT, visitor.id, Way.DESK, sent=sent)
         answer = await self._files.answer_with(request, file_request)
         return answer if isinstance(answer, Response) else await responses.inside(answer, visitor)
 

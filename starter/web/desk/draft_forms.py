@@ -13,7 +13,7 @@ from activities.files.yaml_lines import FieldPath
 from activities.launch.intake import GroupRule
 from activities.people.language import phrase
 from activities.records.drafts import Draft, DraftFile, Drafts
-from starter.web.api.starting import Starts
+from starter.web.api.starting import StartIntake
 from starter.web.desk.people_fields import PeopleFields
 from starter.web.desk.sessions import Visitor
 from starter.web.http.bodies import PostedDocuments
@@ -40,20 +40,20 @@ class Step:
     title: str
     template: str
     asks: tuple[str, ...] = ()
-    whole: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, path: str) -> bool:
         return any(path == field or path.startswith((f"{field}.", f"{field}[")) for field in self.asks)
 
 
 @dataclass(frozen=True)
-class Filled:
+class FilledStep:
     """What a posted step makes of a draft: `faults` by path, of what was not taken over; `found` is shown once more."""
 
     content: Content
     files: Mapping[str, DraftFile]
     faults: Mapping[str, Message] = field(default_factory=dict)
-    found: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
     at: str = ""
     """The button that gets the focus."""
 
@@ -69,7 +69,7 @@ class DraftForm(ABC):
     """The field of its file that says who asks."""
 
     def __init__(
-        self, drafts: Drafts, people: PeopleFields, kinds: KindCatalogue, roles: ReaderRoles, starts: Starts
+        self, drafts: Drafts, people: PeopleFields, kinds: KindCatalogue, roles: ReaderRoles, starts: StartIntake
     ) -> None:
         self.drafts = drafts
         self.people = people
@@ -80,7 +80,7 @@ class DraftForm(ABC):
 
     async def startable(self, visitor: Visitor) -> tuple[str, ...]:
         """The kinds of the catalogue that the visitor may begin with it."""
-        role = await self.roles.of(visitor.id)
+        role = await self.roles.role_of(visitor.id)
         return tuple([kind for kind in sorted(role.starts) if await self.suits(kind)])
 
     async def suits(self, kind: str) -> bool:
@@ -98,11 +98,11 @@ class DraftForm(ABC):
         return {"kinds": kinds, "asker": self.asker, "askers": askers}
 
     @abstractmethod
-    async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
+    async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> FilledStep:
         """Take over what was posted, whether or not it is right. Raises `StoreFailure`, `DirectoryFailure`."""
 
     @abstractmethod
-    async def shown(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
+    async def template_values(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
         """What the template of a step needs beside the content."""
 
     def file(self, draft: Draft, visitor: Visitor) -> Content:

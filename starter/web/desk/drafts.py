@@ -25,8 +25,8 @@ from activities.notifications.links import at_desk
 from activities.people.language import phrase
 from activities.records.drafts import Draft, TooManyDrafts
 from starter.web.api.problems import ApiProblem
-from starter.web.api.starting import Body, GivenDocuments, Starts
-from starter.web.desk.draft_forms import DraftForm, Filled, Step, title_of, value_of
+from starter.web.api.starting import GivenDocuments, StartBody, StartIntake
+from starter.web.desk.draft_forms import DraftForm, FilledStep, Step, title_of, value_of
 from starter.web.desk.fixed_screens import NOT_THERE, TOO_MANY_DRAFTS
 from starter.web.desk.people_fields import PeopleFields
 from starter.web.desk.plan_words import fault_text
@@ -84,7 +84,7 @@ class DraftPages:
         self,
         shared: RequestContext,
         renderer: Renderer,
-        starts: Starts,
+        starts: StartIntake,
         people: PeopleFields,
         forms: Sequence[DraftForm],
     ) -> None:
@@ -115,7 +115,7 @@ class DraftPages:
 
     async def rows(self, visitor: Visitor, now: datetime) -> tuple[DraftRow, ...]:
         """Their drafts that can still be sent."""
-        say, drafts = visitor.reader.language.say, await self._drafts.of(visitor.id)
+        say, drafts = visitor.reader.language.say, await self._drafts.list_drafts(visitor.id)
         return tuple(
             DraftRow(
                 f"drafts/{draft.type}/{draft.id}/{form.steps[0].name}",
@@ -143,7 +143,7 @@ class DraftPages:
         return answer
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
-        form, draft = await self._asked(request, visitor)
+        form, draft = await self._find_draft(request, visitor)
         step = _step(form, request)
         if form is None or draft is None or step is None:
             return await self._responses.inside(NOT_THERE, visitor)
@@ -157,19 +157,19 @@ class DraftPages:
         if "large" in request.query_params:
             limit = self._starts.settings.signature.max_upload_mb
             faults["document.file"] = FileFault.UPLOAD_TOO_LARGE.to_message(most=limit)
-        filled = Filled(dict(draft.content), draft.files, faults, {}, request.query_params.get("at", ""))
+        filled = FilledStep(dict(draft.content), draft.files, faults, {}, request.query_params.get("at", ""))
         news = _NEWS.get(request.query_params.get("news", ""), "")
         return await self._page(form, step, draft, visitor, filled, news=news)
 
     async def post(self, request: Request, visitor: Visitor, posted: PostedDocuments | None) -> Response:
-        form, draft = await self._asked(request, visitor)
+        form, draft = await self._find_draft(request, visitor)
         step = _step(form, request)
         if form is None or draft is None or step is None:
             return await self._responses.inside(NOT_THERE, visitor)
         if draft.started:
             return self._to_started(draft.started)
         if posted is None or posted.fields.get("version", "") != str(draft.version):
-            return self._to(draft, step.name, "news=changed" if posted else "large=1")
+            return self._redirect_to_step(draft, step.name, "news=changed" if posted else "large=1")
         if step is form.steps[-1]:
             return await self._send(request, form, draft, visitor, posted)
         try:
@@ -178,7 +178,7 @@ class DraftPages:
             return await self._responses.inside(TOO_MANY_DRAFTS, visitor)
 
     async def discard(self, request: Request, visitor: Visitor, posted: PostedDocuments | None) -> Response:
-        _, draft = await self._asked(request, visitor)
+        _, draft = await self._find_draft(request, visitor)
         if draft is not None and posted is not None and not draft.started:
             await self._drafts.discard(draft.id, visitor.id)
         return self._responses.renderer.to_desk()
@@ -188,29 +188,29 @@ class DraftPages:
     ) -> Response:
         """Take over what was posted, then go on, or show the step once more."""
         filled = await form.fill(step, draft, posted, visitor)
-        saved = await self._kept(draft._replace(content=filled.content, files=filled.files))
+        saved = await self._save_draft(draft._replace(content=filled.content, files=filled.files))
         if saved is None:
-            return self._to(draft, step.name, "news=changed")
+            return self._redirect_to_step(draft, step.name, "news=changed")
         match _act(posted):
             case "save":
                 return self._saved()
             case "back":
-                return self._to(saved, _before(form, step).name)
-            case "next" if not filled.found:
+                return self._redirect_to_step(saved, _find_previous_step(form, step).name)
+            case "next" if not filled.values:
                 return await self._go_on(form, step, saved, visitor, filled)
-        if filled.found or filled.faults:
+        if filled.values or filled.faults:
             return await self._page(form, step, saved, visitor, filled, status=422 if filled.faults else 200)
-        return self._to(saved, step.name, f"at={filled.at}" if filled.at else "")
+        return self._redirect_to_step(saved, step.name, f"at={filled.at}" if filled.at else "")
 
-    async def _go_on(self, form: DraftForm, step: Step, draft: Draft, visitor: Visitor, filled: Filled) -> Response:
+    async def _go_on(self, form: DraftForm, step: Step, draft: Draft, visitor: Visitor, filled: FilledStep) -> Response:
         """To the next step, if this one is right."""
         file_faults = (await self._checked(form, draft, visitor)).faults
         faults = {path: fault for path, fault in file_faults.items() if step.has(path)} | dict(filled.faults)
         if not faults:
-            return self._to(draft, _behind(form, step).name)
+            return self._redirect_to_step(draft, _find_next_step(form, step).name)
         return await self._page(form, step, draft, visitor, replace(filled, faults=faults), status=422)
 
-    async def _kept(self, draft: Draft) -> Draft | None:
+    async def _save_draft(self, draft: Draft) -> Draft | None:
         """The draft as it is kept; None if it was changed or sent meanwhile. Raises `TooManyDrafts`."""
         now = self._shared.clock()
         if draft.version == 0:
@@ -218,14 +218,14 @@ class DraftPages:
         return draft._replace(version=draft.version + 1) if await self._drafts.save(draft, now) else None
 
     async def _checked(self, form: DraftForm, draft: Draft, visitor: Visitor) -> Checked:
-        role = await self._shared.roles.of(visitor.id)
+        role = await self._shared.roles.role_of(visitor.id)
         documents = GivenDocuments(self._starts.settings.signature.max_upload_mb)
         for name, draft_file in draft.files.items():
             try:
                 documents.content[name] = await self._drafts.content(draft_file)
             except DocumentMissing:
                 documents.content[name] = FileFault.FILE_GONE.to_message()
-        body = Body(form.file(draft, visitor), documents)
+        body = StartBody(form.file(draft, visitor), documents)
         try:
             admitted = await self._starts.check(form.kind, body, RoleCaller(role, KnownBy.SIGN_IN.actor(visitor.id)))
         except NotPermitted as refused:
@@ -257,9 +257,9 @@ class DraftPages:
         checked = await self._checked(form, draft, visitor)
         for step in form.steps:
             if any(map(step.has, checked.faults)):
-                return self._to(draft, step.name, "check=1")
+                return self._redirect_to_step(draft, step.name, "check=1")
         plan_values = await form.preview(checked.ready.prepared, visitor) if checked.ready else _NO_PLAN
-        filled = Filled(dict(draft.content), draft.files, {**checked.faults, **missing})
+        filled = FilledStep(dict(draft.content), draft.files, {**checked.faults, **missing})
         step, message = form.steps[-1], _NEWS.get(news, "")
         return await self._page(form, step, draft, visitor, filled, news=message, status=status, plan=plan_values)
 
@@ -268,7 +268,11 @@ class DraftPages:
     ) -> Response:
         act = posted.fields.get("do", "")
         if act != "send":
-            return self._to(draft, _before(form, form.steps[-1]).name) if act == "back" else self._saved()
+            return (
+                self._redirect_to_step(draft, _find_previous_step(form, form.steps[-1]).name)
+                if act == "back"
+                else self._saved()
+            )
         if wait := await self._responses.too_often(request, visitor):
             return wait
         admitted = (await self._checked(form, draft, visitor)).ready
@@ -276,7 +280,7 @@ class DraftPages:
             return await self._plan(form, draft, visitor)
         if missing := await form.unconfirmed(admitted.prepared, posted.fields):
             return await self._plan(form, draft, visitor, status=422, missing=missing)
-        workflow_name = WorkflowName(form.kind, admitted.prepared.given.subject.id)
+        workflow_name = WorkflowName(form.kind, admitted.prepared.workflow_input.subject.id)
         try:
             await admitted.start(self._shared.context.client, self._shared.context.store)
         except FileFaults:
@@ -292,15 +296,17 @@ class DraftPages:
         step: Step,
         draft: Draft,
         visitor: Visitor,
-        filled: Filled | None = None,
+        filled: FilledStep | None = None,
         *,
         news: str = "",
         status: int = 200,
         plan: Mapping[str, Any] | None = None,
     ) -> Response:
-        language, filled = visitor.reader.language, filled or Filled(dict(draft.content), draft.files)
+        language, filled = visitor.reader.language, filled or FilledStep(dict(draft.content), draft.files)
         draft = draft._replace(content=filled.content, files=filled.files)
-        faults = {step.whole.get(path, path): fault_text(language, message) for path, message in filled.faults.items()}
+        faults = {
+            step.defaults.get(path, path): fault_text(language, message) for path, message in filled.faults.items()
+        }
         current_position = form.steps.index(step)
         return self._renderer.page(
             step.template,
@@ -311,7 +317,7 @@ class DraftPages:
             step=step,
             last=step is form.steps[-1],
             track=[
-                (form_step.name, language.say(form_step.title), _place(n, current_position))
+                (form_step.name, language.say(form_step.title), _step_class(n, current_position))
                 for n, form_step in enumerate(form.steps)
             ],
             address=f"drafts/{draft.type}/{draft.id}",
@@ -322,13 +328,13 @@ class DraftPages:
             faults=faults,
             elsewhere={path: text for path, text in faults.items() if not step.has(path)},
             news=language.say(news) if news else "",
-            found=filled.found,
+            found=filled.values,
             at=filled.at,
-            **await form.shown(step, draft, visitor),
+            **await form.template_values(step, draft, visitor),
             **(plan or {}),
         )
 
-    async def _asked(self, request: Request, visitor: Visitor) -> tuple[DraftForm | None, Draft | None]:
+    async def _find_draft(self, request: Request, visitor: Visitor) -> tuple[DraftForm | None, Draft | None]:
         """A draft of the visitor; a blank one under an id that nothing was posted to yet."""
         form, id = self._forms.get(request.path_params["what"]), request.path_params["id"]
         if form is None or not _ID.fullmatch(id) or not await form.startable(visitor):
@@ -341,7 +347,7 @@ class DraftPages:
     def _blank(self, form: DraftForm, visitor: Visitor, id: str) -> Draft:
         return Draft(id, visitor.id, str(form.kind), {}, 0, self._shared.clock())
 
-    def _to(self, draft: Draft, step: str, query: str = "") -> Response:
+    def _redirect_to_step(self, draft: Draft, step: str, query: str = "") -> Response:
         path = f"drafts/{draft.type}/{draft.id}/{step}"
         return self._responses.renderer.to_desk(f"{path}?{query}" if query else path)
 
@@ -374,13 +380,13 @@ def _act(posted: PostedDocuments) -> str:
     return "next" if act == "enter" and not posted.fields.get("find", "").strip() else act
 
 
-def _before(form: DraftForm, step: Step) -> Step:
+def _find_previous_step(form: DraftForm, step: Step) -> Step:
     return form.steps[max(0, form.steps.index(step) - 1)]
 
 
-def _behind(form: DraftForm, step: Step) -> Step:
+def _find_next_step(form: DraftForm, step: Step) -> Step:
     return form.steps[form.steps.index(step) + 1]
 
 
-def _place(number: int, current_position: int) -> str:
+def _step_class(number: int, current_position: int) -> str:
     return "here" if number == current_position else "good" if number < current_position else ""

@@ -17,9 +17,9 @@ from starter.errors import Refusal
 from starter.queries.charts import DURATIONS_TITLE, durations_chart
 from starter.queries.figures import (
     FEWEST,
+    FigureQuery,
     Figures,
     FiguresLine,
-    FiguresWanted,
     Measures,
     TypeFigures,
     gather_figures,
@@ -72,7 +72,7 @@ _ENDINGS: Final = (
 
 
 @dataclass(frozen=True)
-class Beside:
+class ComparedFigure:
     """A figure, and that of the period before; empty where there is none."""
 
     now: str
@@ -85,7 +85,7 @@ class Share:
 
     name: str
     share: float
-    said: Beside
+    figures: ComparedFigure
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,11 @@ class LineRow:
     """A kind, department or month."""
 
     name: str
-    ended: Beside
-    in_time: Beside
+    ended_figures: ComparedFigure
+    in_time: ComparedFigure
     otherwise: str
-    half: Beside
-    nine_of_ten: Beside
+    half: ComparedFigure
+    nine_of_ten: ComparedFigure
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class TypeSection:
 
     heading: str
     rows: tuple[LineRow, ...]
-    more: int
+    more_groups: int
     lost: tuple[Share, ...]
     notices: tuple[Share, ...]
     escalations: str
@@ -125,17 +125,17 @@ class FiguresPages:
             Route(f"/desk/{_PATH}/csv", visitors(self.csv), methods=["GET"]),
         ]
 
-    async def tabs(self, visitor: Visitor, here: str) -> tuple[Tab, ...]:
+    async def tabs(self, visitor: Visitor, current_page: str) -> tuple[Tab, ...]:
         """For managers, operators, and whoever asked for something that has ended."""
-        role = await self._shared.roles.of(visitor.id)
+        role = await self._shared.roles.role_of(visitor.id)
         store = self._shared.context.store
         if not (role.operator or role.reports or await store.figures.has_asked(role.known_as)):
             return ()
-        return (Tab(_PATH, visitor.reader.language.say(_LABEL), here == _PATH),)
+        return (Tab(_PATH, visitor.reader.language.say(_LABEL), current_page == _PATH),)
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
         language, refusal, counted = visitor.reader.language, "", None
-        query = FiguresWanted()
+        query = FigureQuery()
         try:
             query = wanted_of(request.query_params)
             counted = await self._gathered(query, visitor)
@@ -173,8 +173,8 @@ class FiguresPages:
         headers = {**self._responses.renderer.headers, "content-disposition": f'attachment; filename="{name}"'}
         return Response(_BYTE_ORDER_MARK + spreadsheet(counted), media_type="text/csv; charset=utf-8", headers=headers)
 
-    async def _gathered(self, query: FiguresWanted, visitor: Visitor) -> Figures:
-        access = FiguresAccess.of(await self._shared.roles.of(visitor.id))
+    async def _gathered(self, query: FigureQuery, visitor: Visitor) -> Figures:
+        access = FiguresAccess.of_role(await self._shared.roles.role_of(visitor.id))
         store, directory = self._shared.context.store, self._shared.directory
         async with self._turn:
             return await gather_figures(
@@ -188,23 +188,23 @@ class _Teller:
 
     language: Language
     kinds: Mapping[str, str]
-    found: Figures
+    figures: Figures
 
-    def section(self, one: TypeFigures) -> TypeSection:
+    def section(self, type_figures: TypeFigures) -> TypeSection:
         return TypeSection(
-            heading=_heading(one.type, self.language),
-            rows=tuple(self._row(one, line) for line in (one.total, *one.groups)),
-            more=one.more_groups,
-            lost=tuple(self._lost(one)),
-            notices=tuple(self._notices(one)),
-            escalations=self._escalations(one),
+            heading=_heading(type_figures.type, self.language),
+            rows=tuple(self._row(type_figures, line) for line in (type_figures.total, *type_figures.groups)),
+            more_groups=type_figures.more_groups,
+            lost=tuple(self._lost(type_figures)),
+            notices=tuple(self._notices(type_figures)),
+            escalations=self._escalations(type_figures),
         )
 
-    def named(self, one: TypeFigures, line: FiguresLine) -> str:
+    def named(self, type_figures: TypeFigures, line: FiguresLine) -> str:
         say = self.language.say
-        if line is one.total:
-            return _heading(one.type, self.language)
-        match self.found.by:
+        if line is type_figures.total:
+            return _heading(type_figures.type, self.language)
+        match self.figures.by:
             case GroupBy.KIND:
                 return self.kinds.get(line.group, line.group)
             case GroupBy.DEPARTMENT:
@@ -220,24 +220,24 @@ class _Teller:
         )
         return LineRow(
             name=self.language.say("All") if line is type_figures.total else self.named(type_figures, line),
-            ended=Beside(f"{now.ended:,}", f"{previous.ended:,}"),
-            in_time=Beside(self._percent(now, now.in_time), self._percent(previous, previous.in_time)),
+            ended_figures=ComparedFigure(f"{now.ended:,}", f"{previous.ended:,}"),
+            in_time=ComparedFigure(self._percent(now, now.in_time), self._percent(previous, previous.in_time)),
             otherwise=", ".join(shares),
-            half=Beside(self._time(now, now.median_seconds), self._time(previous, previous.median_seconds)),
-            nine_of_ten=Beside(self._time(now, now.p90_seconds), self._time(previous, previous.p90_seconds)),
+            half=ComparedFigure(self._time(now, now.median_seconds), self._time(previous, previous.median_seconds)),
+            nine_of_ten=ComparedFigure(self._time(now, now.p90_seconds), self._time(previous, previous.p90_seconds)),
         )
 
     def _lost(self, type_figures: TypeFigures) -> Iterator[Share]:
         previous_shares = {lost.holder: lost.share for lost in type_figures.total.before.lost}
         for lost in type_figures.total.now.lost:
             earlier = previous_shares.get(lost.holder)
-            figures = Beside(_percent(lost.share), "" if earlier is None else _percent(earlier))
+            figures = ComparedFigure(_percent(lost.share), "" if earlier is None else _percent(earlier))
             yield Share(self.language.say(HOLDERS[lost.holder]), lost.share, figures)
 
     def _notices(self, type_figures: TypeFigures) -> Iterator[Share]:
         total = sum(line.now for line in type_figures.notices)
         for line in type_figures.notices:
-            figures = Beside(f"{line.now:,}", f"{line.before:,}")
+            figures = ComparedFigure(f"{line.now:,}", f"{line.before:,}")
             yield Share(_notice(line.notice, self.language), line.now / total, figures)
 
     def _escalations(self, type_figures: TypeFigures) -> str:
@@ -283,7 +283,7 @@ def _percent(share: float) -> str:
 
 
 def _heading(kind: Kind, language: Language) -> str:
-    return language.say(KIND_PAGES[kind].many or kind)
+    return language.say(KIND_PAGES[kind].many_phrase or kind)
 
 
 def _notice(name: str, language: Language) -> str:
@@ -315,7 +315,7 @@ def _reach(counted: Figures, language: Language) -> Sequence[Share]:
         Share(
             line.department or language.say("without a department"),
             line.living / line.people,
-            Beside(language.say("{done} of {all}", done=line.living, all=line.people)),
+            ComparedFigure(language.say("{done} of {all}", done=line.living, all=line.people)),
         )
         for line in counted.reach
     ]

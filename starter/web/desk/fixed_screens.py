@@ -6,6 +6,8 @@ from typing import Final
 from activities.people.language import phrase
 from starter.web.screens.screens import NOT_WHOLE, Entry, MainButton, ScreenDraft
 
+WRONG_CODE: Final = phrase("That is not the number in the newest message. Tries left: {left}.")
+
 
 class DeskScreenName(StrEnum):
     SIGN_IN = "sign-in"
@@ -46,7 +48,6 @@ ASKED: Final = ScreenDraft(
     button=MainButton(None, phrase("Sign in"), entry=Entry("code", phrase("Six-digit number"), code=True), to="code"),
     home=True,
 )
-WRONG_CODE: Final = phrase("That is not the number in the newest message. Tries left: {left}.")
 BEHIND_LINK: Final = ScreenDraft(
     DeskScreenName.BEHIND_LINK,
     200,

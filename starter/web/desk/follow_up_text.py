@@ -18,7 +18,7 @@ from starter.web.acting.versions import VERSION
 from starter.web.desk.access import ActionForm
 from starter.web.desk.sessions import Visitor
 from starter.web.rights import Right, Rights
-from starter.web.screens.screens import Exchange, PersonRow
+from starter.web.screens.screens import AnsweredQuestion, PersonRow
 from starter.web.screens.status import (
     Chip,
     FindPerson,
@@ -235,42 +235,8 @@ REASON_TEXTS: Final[Mapping[str, str]] = {
     CLOSED: phrase("the campaign was closed"),
 }
 """Known reasons."""
-
-
 EVENTS_AT_MOST: Final = 500
 """Newest ones; `request show --all` has all."""
-
-
-@dataclass(frozen=True)
-class TimelineLine:
-    """`said` are somebody's own words, `notice` a notification, `machine` an automatic step; `known` is how its actor
-    is known.
-    """
-
-    day: date
-    at: str
-    what: str
-    why: str = ""
-    known: str = ""
-    said: bool = False
-    notice: bool = False
-    machine: bool = False
-
-
-@dataclass(frozen=True)
-class Lines:
-    """Consecutive lines; several automatic ones are `folded`."""
-
-    events: tuple[TimelineLine, ...]
-    folded: bool
-
-
-@dataclass(frozen=True)
-class Day:
-    name: str
-    lines: tuple[Lines, ...]
-
-
 _ENDED_WITH_WORDS: Final = (EventType.DONE, EventType.WAIVED)
 """Their `why` is a person's note or reason."""
 _OF_NOTICES: Final = (
@@ -317,119 +283,55 @@ _TOLD_BY_THE_MACHINE: Final = (NotificationType.FOLLOW, NotificationType.SETTLED
 _NEAR_DAYS: Final = {0: phrase("Today"), 1: phrase("Yesterday")}
 _ALWAYS: Final[Mapping[str, str]] = {EventType.HELD_BACK: Reason.QUIET}
 """The only possible reason."""
+PARTS_SHOWN_AT_MOST: Final = 100
+"""Of one stage; the rest are counted."""
+_DECLINED: Final = phrase("{who} declined, with these words:")
+
+
+@dataclass(frozen=True)
+class TimelineLine:
+    """`said` are somebody's own words, `notice` a notification, `machine` an automatic step; `known` is how its actor
+    is known.
+    """
+
+    day: date
+    at: str
+    what: str
+    why: str = ""
+    known_by_text: str = ""
+    is_said: bool = False
+    notice: bool = False
+    machine: bool = False
+
+
+@dataclass(frozen=True)
+class LineGroup:
+    """Consecutive lines; several automatic ones are `folded`."""
+
+    events: tuple[TimelineLine, ...]
+    folded: bool
+
+
+@dataclass(frozen=True)
+class Day:
+    name: str
+    lines: tuple[LineGroup, ...]
 
 
 async def by_day(
-    shown: Shown, reader: Reader, name: FindPerson, now: datetime, *, texts: bool = True
+    view: Shown, reader: Reader, name: FindPerson, now: datetime, *, texts: bool = True
 ) -> tuple[Day, ...]:
     """Newest first, in the reader's zone; without `texts` nothing that people wrote."""
-    lines = await timeline_lines(shown, reader, name)
-    lines = lines if texts else tuple(replace(line, why="") if line.said else line for line in lines)
+    lines = await timeline_lines(view, reader, name)
+    lines = lines if texts else tuple(replace(line, why="") if line.is_said else line for line in lines)
     days = groupby(lines, key=lambda event: event.day)
     return tuple(Day(_day_name(day, reader, now), tuple(_lines(events))) for day, events in days)
 
 
-def _lines(events: Iterable[TimelineLine]) -> Iterator[Lines]:
-    for machine, events_of_kind in groupby(events, key=lambda event: event.machine):
-        lines = tuple(events_of_kind)
-        yield Lines(lines, folded=machine and len(lines) > 1)
-
-
-def _day_name(day: date, reader: Reader, now: datetime) -> str:
-    written, day_name = reader.date(day), _NEAR_DAYS.get((reader.day(now) - day).days)
-    return f"{reader.language.say(day_name)} · {written}" if day_name else written
-
-
-async def timeline_lines(shown: Shown, reader: Reader, name: FindPerson) -> tuple[TimelineLine, ...]:
-    titles = _titles(shown)
-    entries = told_once(shown.timeline)[: -EVENTS_AT_MOST - 1 : -1]
+async def timeline_lines(view: Shown, reader: Reader, name: FindPerson) -> tuple[TimelineLine, ...]:
+    titles = _titles(view)
+    entries = told_once(view.timeline)[: -EVENTS_AT_MOST - 1 : -1]
     return tuple([await _event(entry, titles, reader, name) for entry in entries])
-
-
-def _titles(view: Shown) -> Mapping[str, str]:
-    """Titles of an onboarding's parts by id."""
-    return {part.id: part.title for part in view.parts}
-
-
-async def _event(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: FindPerson) -> TimelineLine:
-    say = reader.language.say
-    values, template = await _values(entry, titles, reader, name), _words(entry)
-    return TimelineLine(
-        day=reader.day(entry.at),
-        at=reader.clock(entry.at),
-        what=say(template, **values) if template else " ".join(filter(None, (entry.what, values.get("who")))),
-        why=await _why(entry, reader, name),
-        known=_known(entry, reader.language),
-        said=entry.said or entry.happened in _ENDED_WITH_WORDS,
-        notice=entry.happened in _OF_NOTICES,
-        machine=_is_of_the_machine(entry),
-    )
-
-
-def _known(entry: TimelineEntry, language: Language) -> str:
-    """How the actor of a call is known."""
-    known_by, _, actor = (entry.actor or "").partition(":")
-    account = actor.rpartition(" (")[2].removesuffix(")")
-    return language.say(KNOWN_TEXTS[known_by], account=account) if known_by in KNOWN_TEXTS else ""
-
-
-def _is_of_the_machine(entry: TimelineEntry) -> bool:
-    is_automatic = entry.happened == EventType.TOLD and kind_of(entry.about) in _TOLD_BY_THE_MACHINE
-    return is_automatic or entry.happened in _OF_THE_MACHINE
-
-
-async def _why(entry: TimelineEntry, reader: Reader, name: FindPerson) -> str:
-    """Text in brackets: a person's words, else a known reason and who wanted it.
-
-    Answers of services and rules of the planner are for operators.
-    """
-    written_reason, theirs = entry.why or "", entry.said or entry.happened in _ENDED_WITH_WORDS
-    if entry.happened not in EVENT_TEXTS or (theirs and entry.who not in SYSTEMS):
-        return written_reason
-    language = reader.language
-    if entry.happened == EventType.PROBLEM:
-        [text] = problems_of(language, entry.about, None, None)
-    else:
-        reason = REASON_TEXTS.get(
-            Reason.JOINED if is_joined(written_reason) else _ALWAYS.get(entry.happened, written_reason)
-        )
-        text = language.say(reason) if reason else refusal_text(language, entry.refusal)
-    is_another = entry.by not in (*SYSTEMS, entry.who, entry.actor)
-    wanted_by = language.say("by {who}", who=await name(entry.by)) if entry.by and is_another else ""
-    return ", ".join(filter(None, (text, wanted_by)))
-
-
-def _words(entry: TimelineEntry) -> str:
-    """Empty for an unknown entry, or one that lacks its person."""
-    if is_outcome(entry):
-        return OUTCOME_TEXTS[entry.happened]
-    template = EVENT_TEXTS.get(entry.happened, "")
-    if entry.happened == EventType.TOLD:
-        template = NOTIFICATION_TEXTS.get(kind_of(entry.about) or "", template)
-    return template if entry.who or "{who}" not in template else ""
-
-
-async def _values(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: FindPerson) -> dict[str, str]:
-    subject = entry.about
-    named = subject if entry.happened in _OF_STAGES else titles.get(subject, subject)
-    values = {"part": named, "count": subject, "code": subject, "when": _on_their_clock(subject, reader)}
-    if entry.happened in _OF_SOMEBODY_ELSE:
-        values |= dict.fromkeys(("to", "whom"), await name(subject))
-    return values | ({"who": SYSTEMS.get(entry.who) or await name(entry.who)} if entry.who else {})
-
-
-def _on_their_clock(written: str, reader: Reader) -> str:
-    """A day or a UTC instant of the timeline; other text unchanged."""
-    try:
-        if written.endswith(" UTC"):
-            return reader.moment(datetime.strptime(written, "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC))
-        return reader.date(date.fromisoformat(written))
-    except ValueError:
-        return written
-
-
-PARTS_SHOWN_AT_MOST: Final = 100
-"""Of one stage; the rest are counted."""
 
 
 @dataclass(frozen=True)
@@ -437,11 +339,11 @@ class VersionRows:
     """A version of a document in review; `changes` are what is new in it, `words` what was to be changed."""
 
     title: str
-    given: str
+    given_at: str
     path: str
     people: tuple[PersonRow, ...]
     changes: str
-    words: str
+    remark: str
 
 
 @dataclass(frozen=True)
@@ -466,11 +368,11 @@ class StageRows:
     state: Chip
     since: str
     parts: tuple[PartRow, ...]
-    more: str
+    more_text: str
 
 
 async def stages_of(
-    shown: OnboardingShow,
+    view: OnboardingShow,
     reader: Reader,
     name: FindPerson,
     now: datetime,
@@ -480,8 +382,8 @@ async def stages_of(
     reasons: Mapping[str, str],
 ) -> tuple[StageRows, ...]:
     """Why a part did not start only if the reader may know `everything`; `reasons` are why people declined, by part."""
-    texts, rows = _PartTexts(shown, reader, name, now, everything, steps, reasons), []
-    for stage in shown.stages:
+    texts, rows = _PartTexts(view, reader, name, now, everything, steps, reasons), []
+    for stage in view.stages:
         state = chip_of(StateOwner.STAGE, stage.state, reader.language)
         since_text = reader.shortly(stage.since, now) if stage.since and stage.state == "open" else ""
         parts = tuple([await texts.row(part) for part in stage.parts[:PARTS_SHOWN_AT_MOST]])
@@ -494,8 +396,188 @@ async def stages_of(
 
 
 @dataclass(frozen=True)
+class FollowUpText:
+    """What one reader is told; what they may not know is empty."""
+
+    path: str
+    id: str
+    title: str
+    kind: str
+    status: Chip
+    sentences: tuple[str, ...]
+    due: Deadline | None
+    overdue: bool
+    asked_by: str
+    taken_by: str
+    """Who of the group that asks sees to it."""
+    place_text: str
+    people_are: str
+    """Heading of `people`, with the number done."""
+    people: tuple[PersonRow, ...]
+    text: str = ""
+    """The task, in the requester's words."""
+    problems: tuple[str, ...] = ()
+    declined: str = ""
+    reason: str = ""
+    exchanges: tuple[AnsweredQuestion, ...] = ()
+    targets: tuple[PersonRow, ...] = ()
+    days: tuple[Day, ...] = ()
+    stages: tuple[StageRows, ...] = ()
+    versions: tuple[VersionRows, ...] = ()
+
+    @property
+    def to_decide(self) -> tuple[PartRow, ...]:
+        """Parts about which the reader may decide."""
+        return tuple(part for stage in self.stages for part in stage.parts if part.choices)
+
+
+async def build_text(
+    view: Shown,
+    visitor: Visitor,
+    name: FindPerson,
+    now: datetime,
+    *,
+    kind: str,
+    rights: Rights,
+    titled: bool,
+    steps: tuple[ActionForm, ...] = (),
+    reasons: Mapping[str, str] = MappingProxyType({}),
+) -> FollowUpText:
+    """As much as `rights` let them see; `titled` the title and content. `kind` is its name in their language."""
+    everything, texts = Right.WHOLE in rights, Right.TEXTS in rights
+    reader, workflow, name = (
+        visitor.reader,
+        WorkflowName(view.type, view.id),
+        _or_workflow(name, visitor.reader.language),
+    )
+    title = view.title or view.id if titled else reader.language.say(KIND_PAGES[workflow.kind].untitled, kind=kind)
+    called = {id: await name(id) for id in (*named_people(view), *(line.target for line in view.handoffs))}
+    base = FollowUpText(
+        path=at_desk(workflow),
+        id=view.id,
+        title=title,
+        kind=kind,
+        status=status_chip(view.status, reader.language, workflow.kind),
+        sentences=_sentences(view, reader, called, texts=texts)
+        if everything
+        else public_sentences(view, reader, called),
+        due=Deadline.sentence(view.due_at, reader, now) if view.due_at and not view.status.has_ended else None,
+        overdue=view.overdue,
+        asked_by=await _asker(view, name),
+        taken_by=await name(view.taken_by) if view.taken_by else "",
+        place_text=reader.zone_name(now),
+        people_are=_people_are(view, reader.language),
+        people=tuple([await _person(line, reader, name) for line in listed_lines(view)]),
+        text=view.instructions if titled else "",
+        stages=await stages_of(
+            of_type(OnboardingShow, view), reader, name, now, everything=everything, steps=steps, reasons=reasons
+        )
+        if view.in_stages and titled
+        else (),
+    )
+    if not everything:
+        return base
+    full_text = _with_problems(base, view, reader, called)
+    full_text = await _with_texts(full_text, view, reader, name) if texts else full_text
+    return replace(full_text, days=await by_day(view, reader, name, now, texts=texts))
+
+
+def _lines(events: Iterable[TimelineLine]) -> Iterator[LineGroup]:
+    for machine, events_of_kind in groupby(events, key=lambda event: event.machine):
+        lines = tuple(events_of_kind)
+        yield LineGroup(lines, folded=machine and len(lines) > 1)
+
+
+def _day_name(day: date, reader: Reader, now: datetime) -> str:
+    written, day_name = reader.date(day), _NEAR_DAYS.get((reader.day(now) - day).days)
+    return f"{reader.language.say(day_name)} · {written}" if day_name else written
+
+
+def _titles(view: Shown) -> Mapping[str, str]:
+    """Titles of an onboarding's parts by id."""
+    return {part.id: part.title for part in view.parts}
+
+
+async def _event(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: FindPerson) -> TimelineLine:
+    say = reader.language.say
+    values, template = await _values(entry, titles, reader, name), _template(entry)
+    return TimelineLine(
+        day=reader.day(entry.at),
+        at=reader.clock(entry.at),
+        what=say(template, **values) if template else " ".join(filter(None, (entry.what, values.get("who")))),
+        why=await _reason_text(entry, reader, name),
+        known_by_text=_known_by_text(entry, reader.language),
+        is_said=entry.said or entry.happened in _ENDED_WITH_WORDS,
+        notice=entry.happened in _OF_NOTICES,
+        machine=_is_of_the_machine(entry),
+    )
+
+
+def _known_by_text(entry: TimelineEntry, language: Language) -> str:
+    """How the actor of a call is known."""
+    known_by, _, actor = (entry.actor or "").partition(":")
+    account = actor.rpartition(" (")[2].removesuffix(")")
+    return language.say(KNOWN_TEXTS[known_by], account=account) if known_by in KNOWN_TEXTS else ""
+
+
+def _is_of_the_machine(entry: TimelineEntry) -> bool:
+    is_automatic = entry.happened == EventType.TOLD and kind_of(entry.about) in _TOLD_BY_THE_MACHINE
+    return is_automatic or entry.happened in _OF_THE_MACHINE
+
+
+async def _reason_text(entry: TimelineEntry, reader: Reader, name: FindPerson) -> str:
+    """Text in brackets: a person's words, else a known reason and who wanted it.
+
+    Answers of services and rules of the planner are for operators.
+    """
+    written_reason, theirs = entry.why or "", entry.said or entry.happened in _ENDED_WITH_WORDS
+    if entry.happened not in EVENT_TEXTS or (theirs and entry.who not in SYSTEMS):
+        return written_reason
+    language = reader.language
+    if entry.happened == EventType.PROBLEM:
+        [text] = problems_of(language, entry.about, None, None)
+    else:
+        reason = REASON_TEXTS.get(
+            Reason.JOINED if is_joined(written_reason) else _ALWAYS.get(entry.happened, written_reason)
+        )
+        text = language.say(reason) if reason else refusal_text(language, entry.refusal)
+    is_another = entry.by not in (*SYSTEMS, entry.who, entry.actor)
+    wanted_by = language.say("by {who}", who=await name(entry.by)) if entry.by and is_another else ""
+    return ", ".join(filter(None, (text, wanted_by)))
+
+
+def _template(entry: TimelineEntry) -> str:
+    """Empty for an unknown entry, or one that lacks its person."""
+    if is_outcome(entry):
+        return OUTCOME_TEXTS[entry.happened]
+    template = EVENT_TEXTS.get(entry.happened, "")
+    if entry.happened == EventType.TOLD:
+        template = NOTIFICATION_TEXTS.get(kind_of(entry.about) or "", template)
+    return template if entry.who or "{who}" not in template else ""
+
+
+async def _values(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: FindPerson) -> dict[str, str]:
+    subject = entry.about
+    named = subject if entry.happened in _OF_STAGES else titles.get(subject, subject)
+    values = {"part": named, "count": subject, "code": subject, "when": _on_their_clock(subject, reader)}
+    if entry.happened in _OF_SOMEBODY_ELSE:
+        values |= dict.fromkeys(("to", "whom"), await name(subject))
+    return values | ({"who": SYSTEMS.get(entry.who) or await name(entry.who)} if entry.who else {})
+
+
+def _on_their_clock(written: str, reader: Reader) -> str:
+    """A day or a UTC instant of the timeline; other text unchanged."""
+    try:
+        if written.endswith(" UTC"):
+            return reader.instant_without_zone(datetime.strptime(written, "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC))
+        return reader.date(date.fromisoformat(written))
+    except ValueError:
+        return written
+
+
+@dataclass(frozen=True)
 class _PartTexts:
-    shown: OnboardingShow
+    view: OnboardingShow
     reader: Reader
     name: FindPerson
     now: datetime
@@ -522,116 +604,26 @@ class _PartTexts:
     async def _details(self, part: PartLine) -> str:
         if part.state == "done" and part.at:
             return self.reader.shortly(part.at, self.now)
-        waiting = [turn for turn in self.shown.waiting_for if turn.part == part.id]
+        waiting = [turn for turn in self.view.waiting_for if turn.part == part.id]
         if part.state != "open" or not waiting:
-            return self._ended(part) if part.state == "undecided" else ""
-        return await self._with(waiting)
+            return self._ending(part) if part.state == "undecided" else ""
+        return await self._describe_wait(waiting)
 
     def _due(self, part: PartLine) -> Deadline | None:
-        awaited = part.state == "open" and any(turn.part == part.id for turn in self.shown.waiting_for)
+        awaited = part.state == "open" and any(turn.part == part.id for turn in self.view.waiting_for)
         return Deadline.sentence(part.due_at, self.reader, self.now) if part.due_at and awaited else None
 
-    def _ended(self, part: PartLine) -> str:
+    def _ending(self, part: PartLine) -> str:
         language = self.reader.language
         if part.status:
             return status_chip(part.status, language).text
         return language.say("could not be started") if part.since is None else language.say("was broken off")
 
-    async def _with(self, waiting: list[WaitingPart]) -> str:
+    async def _describe_wait(self, waiting: list[WaitingPart]) -> str:
         names = [await self.name(turn.person) for turn in waiting]
         people = self.reader.language.enumerate(dict.fromkeys(names))
         since_text = self.reader.shortly(min(turn.since for turn in waiting), self.now)
         return self.reader.language.say("with {people} since {since}", people=people, since=since_text)
-
-
-_DECLINED: Final = phrase("{who} declined, with these words:")
-
-
-@dataclass(frozen=True)
-class FollowUpText:
-    """What one reader is told; what they may not know is empty."""
-
-    path: str
-    id: str
-    title: str
-    kind: str
-    status: Chip
-    sentences: tuple[str, ...]
-    due: Deadline | None
-    overdue: bool
-    asked_by: str
-    taken_by: str
-    """Who of the group that asks sees to it."""
-    place: str
-    people_are: str
-    """Heading of `people`, with the number done."""
-    people: tuple[PersonRow, ...]
-    text: str = ""
-    """The task, in the requester's words."""
-    problems: tuple[str, ...] = ()
-    declined: str = ""
-    reason: str = ""
-    exchanges: tuple[Exchange, ...] = ()
-    targets: tuple[PersonRow, ...] = ()
-    days: tuple[Day, ...] = ()
-    stages: tuple[StageRows, ...] = ()
-    versions: tuple[VersionRows, ...] = ()
-
-    @property
-    def to_decide(self) -> tuple[PartRow, ...]:
-        """Parts about which the reader may decide."""
-        return tuple(part for stage in self.stages for part in stage.parts if part.choices)
-
-
-async def build_text(
-    shown: Shown,
-    visitor: Visitor,
-    name: FindPerson,
-    now: datetime,
-    *,
-    kind: str,
-    rights: Rights,
-    titled: bool,
-    steps: tuple[ActionForm, ...] = (),
-    reasons: Mapping[str, str] = MappingProxyType({}),
-) -> FollowUpText:
-    """As much as `rights` let them see; `titled` the title and content. `kind` is its name in their language."""
-    everything, texts = Right.WHOLE in rights, Right.TEXTS in rights
-    reader, workflow, name = (
-        visitor.reader,
-        WorkflowName(shown.type, shown.id),
-        _or_workflow(name, visitor.reader.language),
-    )
-    title = shown.title or shown.id if titled else reader.language.say(KIND_PAGES[workflow.kind].untitled, kind=kind)
-    called = {id: await name(id) for id in (*named_people(shown), *(line.target for line in shown.handoffs))}
-    base = FollowUpText(
-        path=at_desk(workflow),
-        id=shown.id,
-        title=title,
-        kind=kind,
-        status=status_chip(shown.status, reader.language, workflow.kind),
-        sentences=_sentences(shown, reader, called, texts=texts)
-        if everything
-        else public_sentences(shown, reader, called),
-        due=Deadline.sentence(shown.due_at, reader, now) if shown.due_at and not shown.status.ended else None,
-        overdue=shown.overdue,
-        asked_by=await _asker(shown, name),
-        taken_by=await name(shown.taken_by) if shown.taken_by else "",
-        place=reader.place(now),
-        people_are=_people_are(shown, reader.language),
-        people=tuple([await _person(line, reader, name) for line in listed_lines(shown)]),
-        text=shown.instructions if titled else "",
-        stages=await stages_of(
-            of_type(OnboardingShow, shown), reader, name, now, everything=everything, steps=steps, reasons=reasons
-        )
-        if shown.in_stages and titled
-        else (),
-    )
-    if not everything:
-        return base
-    full_text = _with_problems(base, shown, reader, called)
-    full_text = await _with_texts(full_text, shown, reader, name) if texts else full_text
-    return replace(full_text, days=await by_day(shown, reader, name, now, texts=texts))
 
 
 async def _asker(view: Shown, name: FindPerson) -> str:
@@ -663,7 +655,7 @@ def _people_are(view: Shown, language: Language) -> str:
 
 def _sentences(view: Shown, reader: Reader, called: NamesById, *, texts: bool) -> tuple[str, ...]:
     language = reader.language
-    if view.status.ended:
+    if view.status.has_ended:
         answered = _answered(view) if texts else ()
         return ending_sentences_of(view, language, called) + answered + hand_off_sentences(view, language, called)
     return unknown_sentences(view, language) or open_sentences(view, reader, called, texts=texts)
@@ -707,11 +699,11 @@ async def _version(version: DocumentVersion, view: Shown, reader: Reader, name: 
     lines = [review for review in view.all_reviews if review.round == version.number and review.role is Role.REVIEW]
     return VersionRows(
         title=reader.language.say("Version {number}", number=version.number),
-        given=reader.moment(version.at),
+        given_at=reader.instant_without_zone(version.at),
         path=f"{at_desk(WorkflowName(view.type, view.id))}/{VERSION}/{version.number}",
         people=tuple([await _person(review, reader, name) for review in lines]),
         changes=next((review.reason or "" for review in view.all_reviews if _brought(review, version)), ""),
-        words=next((review.reason for review in lines if review.reason), ""),
+        remark=next((review.reason for review in lines if review.reason), ""),
     )
 
 
@@ -719,14 +711,14 @@ def _brought(line: ReviewLine, version: DocumentVersion) -> bool:
     return line.state is SignerState.REVISED and line.round == version.number - 1
 
 
-async def _exchange(question: AskedQuestion, language: Language, name: FindPerson) -> Exchange:
+async def _exchange(question: AskedQuestion, language: Language, name: FindPerson) -> AnsweredQuestion:
     person = await name(question.person)
     asker = language.say("{person} cannot go on", person=person) if question.blocks else person
-    return Exchange(asker, question.text, answer_of(question, language))
+    return AnsweredQuestion(asker, question.text, answer_of(question, language))
 
 
 async def _person(line: SignerLine | AssigneeLine, reader: Reader, name: FindPerson) -> PersonRow:
-    acted_at = reader.moment(line.at) if line.at else ""
+    acted_at = reader.instant_without_zone(line.at) if line.at else ""
     return PersonRow(await name(line.person), chip_of(StateOwner.PERSON, line.state, reader.language), acted_at)
 
 

@@ -36,7 +36,7 @@ from starter.web.downloads import FILE_PATHS, PersonalFiles
 from starter.web.http.bodies import PostedDocuments
 from starter.web.rights import Right, in_turn
 from starter.web.screens.rendering import Tab
-from starter.web.screens.screens import NO_FILE, NO_FILES, FilesOffered
+from starter.web.screens.screens import NO_FILE, NO_FILES, OfferedFiles
 from workflows.kinds import Kind, WorkflowName, kinds, named
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.rejections import Rejection
@@ -66,9 +66,9 @@ class FollowUps:
         files: PersonalFiles,
         versions: Versions,
         *,
-        taken: TakenAddresses,
+        taken_addresses: TakenAddresses,
     ) -> None:
-        self._taken = taken
+        self._taken_addresses = taken_addresses
         self._shared = shared
         self._responses = shared.responses
         self._links = links
@@ -94,7 +94,7 @@ class FollowUps:
         ]
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
-        access = await self._seen(request, visitor)
+        access = await self._read_access(request, visitor)
         if access is None:
             return await self._responses.inside(NOT_THERE, visitor)
         leading = [step for step in access.steps if step.action is Action.REVISE]
@@ -102,7 +102,7 @@ class FollowUps:
             "follow_up.html",
             visitor.reader.language,
             frame=await self._responses.frame(visitor),
-            it=await self._told(access, visitor),
+            it=await self._build_text(access, visitor),
             list=self._list_behind(access, visitor, request),
             deeds=[
                 (choice.address, self._say(visitor, choice.spec.label), choice.spec.grave)
@@ -116,32 +116,32 @@ class FollowUps:
             own=self._own_page(access, visitor),
             preview=self._preview(access),
             files=await self._offered(access, visitor),
-            own_says=self._say(visitor, KIND_PAGES[(onboarding_to_decide(access.shown) or access.what).kind].own_page),
+            own_says=self._say(visitor, KIND_PAGES[(onboarding_to_decide(access.view) or access.what).kind].own_page),
             done=done_message(request.query_params.get("done", ""), access.what.kind, visitor),
         )
 
     async def download(self, request: Request, visitor: Visitor) -> Response:
-        access = await self._seen(request, visitor)
+        access = await self._read_access(request, visitor)
         if access is None:
             return await self._responses.inside(NOT_THERE, visitor)
-        if not (Right.DOWNLOAD in access.rights and access.shown.kept_files.any):
+        if not (Right.DOWNLOAD in access.rights and access.view.kept_files.any):
             return await self._responses.inside(NO_FILE, visitor)
-        answer = await self._files.answer(request, access.shown, visitor.id, Way.DESK)
+        answer = await self._files.answer(request, access.view, visitor.id, Way.DESK)
         return answer if isinstance(answer, Response) else await self._responses.inside(answer, visitor)
 
     async def version(self, request: Request, visitor: Visitor) -> Response:
         """A version of a document that is or was reviewed."""
-        access, number = await self._seen(request, visitor), request.path_params["number"]
+        access, number = await self._read_access(request, visitor), request.path_params["number"]
         if access is None or Right.TEXTS not in access.rights or not number.isascii() or not number.isdecimal():
             return await self._responses.inside(NOT_THERE, visitor)
-        view = of_type(RequestShow, access.shown)
+        view = of_type(RequestShow, access.view)
         answer = await self._files.version(request, view, visitor.id, Way.DESK, int(number[:_DIGITS]))
         return answer if isinstance(answer, Response) else await self._responses.inside(answer, visitor)
 
     async def revise(self, request: Request, visitor: Visitor, posted: PostedDocuments | None) -> Response:
         """Give a new version, once however often the form is sent; None is one that is too large."""
-        access = await self._seen(request, visitor)
-        step = ActionForm.of(Action.REVISE, access.what.kind) if access else None
+        access = await self._read_access(request, visitor)
+        step = ActionForm.from_address(Action.REVISE, access.what.kind) if access else None
         if access is None or step is None or not access.permits(step):
             return await self._responses.inside(NOT_THERE, visitor)
         form = dict(posted.fields) if posted else {}
@@ -159,13 +159,13 @@ class FollowUps:
         posted: PostedDocuments | None,
         form: dict[str, str],
     ) -> Receipt:
-        version = await self._versions.kept(posted)
+        version = await self._versions.keep(posted)
         op = self._responses.guard.op(visitor.name, {**form, FIELD: version.sha256})
         command = step.spec.command(PostedForm(visitor.id, form, version=version))
         return await self._send(access.what.reference, command.replace(op=op), op)
 
     async def ask(self, request: Request, visitor: Visitor) -> Response:
-        access, step = await self._seen(request, visitor), _step(request)
+        access, step = await self._read_access(request, visitor), _step(request)
         if access is None or step is None or not access.permits(step):
             return await self._responses.inside(NOT_THERE, visitor)
         if step not in access.steps:
@@ -174,7 +174,7 @@ class FollowUps:
 
     async def act(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
         """Carry it out, once however often the form is sent."""
-        access, step = await self._seen(request, visitor), _step(request)
+        access, step = await self._read_access(request, visitor), _step(request)
         if access is None or step is None:
             return await self._responses.inside(NOT_THERE, visitor)
         page = at_desk(access.what)
@@ -190,60 +190,62 @@ class FollowUps:
         return self._responses.renderer.to_desk(f"{page}?done={confirmation}")
 
     async def _sent(self, step: ActionForm, access: FollowUpAccess, visitor: Visitor, form: dict[str, str]) -> Receipt:
-        if step.action is Action.EXEMPT and access.shown.all_reviews:
-            refuse_own(visitor.id, await askers(self._shared.directory, access.shown.requester))
+        if step.action is Action.EXEMPT and access.view.all_reviews:
+            refuse_own(visitor.id, await askers(self._shared.directory, access.view.requester))
         successor = await self._taker(access, form.get("to", "")) if step.action is Action.DELEGATE else None
         posted = PostedForm(visitor.id, form, part=step.part, signer=form.get("signer", ""), to=successor)
         op = self._responses.guard.op(visitor.name, form)
         return await self._send(access.what.reference, step.spec.command(posted).replace(op=op), op)
 
-    async def _taker(self, access: FollowUpAccess, words: str) -> str | None:
+    async def _taker(self, access: FollowUpAccess, typed: str) -> str | None:
         """A colleague named by the task, else a person of the directory."""
-        if words in access.shown.delegates:
-            return words
-        person = await self._shared.directory.named(words)
+        if typed in access.view.delegates:
+            return typed
+        person = await self._shared.directory.named(typed)
         if person is not None:
             return person.id
-        people = await self._shared.directory.search(words, FOUND_AT_MOST + 1)
+        people = await self._shared.directory.search(typed, FOUND_AT_MOST + 1)
         if len(people) > 1:
             raise CommandRefused(Rejection.SEVERAL_OF_THAT_NAME.to_message())
         return people[0].id if people else None
 
-    async def _colleagues(self, access: FollowUpAccess, names: PeopleNames, words: str) -> list[tuple[str, str]]:
+    async def _colleagues(self, access: FollowUpAccess, names: PeopleNames, typed: str) -> list[tuple[str, str]]:
         """Whom to choose from: those that the task names, else whom the words find, without those who ask or are asked,
         and whom Core Signature would refuse.
         """
-        if access.shown.delegates or not words:
-            return [(person, await names.of(person)) for person in access.shown.delegates]
-        concerned = {access.shown.requester, *(line.person for line in access.shown.lines)}
-        people = await self._taken.leave_out(await self._shared.directory.search(words, FOUND_AT_MOST), access.shown)
+        if access.view.delegates or not typed:
+            return [(person, await names.name_of(person)) for person in access.view.delegates]
+        concerned = {access.view.requester, *(line.person for line in access.view.lines)}
+        people = await self._taken_addresses.leave_out(
+            await self._shared.directory.search(typed, FOUND_AT_MOST), access.view
+        )
         return [(person.id, person.name) for person in people if person.id not in concerned]
 
-    async def _seen(self, request: Request, visitor: Visitor) -> FollowUpAccess | None:
-        name = _what(request)
-        return await self.seen(name, visitor) if name and is_request_id(name.id) else None
+    async def _read_access(self, request: Request, visitor: Visitor) -> FollowUpAccess | None:
+        name = _workflow_name(request)
+        return await self.access_of(name, visitor) if name and is_request_id(name.id) else None
 
-    async def seen(self, what: WorkflowName, visitor: Visitor) -> FollowUpAccess | None:
+    async def access_of(self, name: WorkflowName, visitor: Visitor) -> FollowUpAccess | None:
         """None when it does not concern the visitor."""
-        view = await self._shared.look(what.reference)
+        view = await self._shared.look(name.reference)
         if view is None:
             return None
-        role = await self._shared.roles.of(visitor.id)
+        role = await self._shared.roles.role_of(visitor.id)
         rights = await self._files.rights(role, view)
         if role.operator:
             with suppress(StoreFailure):
                 view = await with_holds(self._shared.context.store, view)
-        return FollowUpAccess(what, view, rights, role) if Right.STATUS in rights else None
+        return FollowUpAccess(name, view, rights, role) if Right.STATUS in rights else None
 
-    async def _told(self, access: FollowUpAccess, visitor: Visitor) -> FollowUpText:
+    async def _build_text(self, access: FollowUpAccess, visitor: Visitor) -> FollowUpText:
         names = self._names(access)
         titled = await self._titled(access)
         return await build_text(
-            access.shown,
+            access.view,
             visitor,
-            names.of,
+            names.name_of,
             self._shared.clock(),
-            kind=await self._shared.kinds.label(access.shown.kind, visitor.reader.language),
+            kind=await self._shared.kinds.label(access.view.kind, visitor.reader.language),
             rights=access.rights,
             titled=titled,
             steps=access.steps,
@@ -253,7 +255,7 @@ class FollowUps:
     async def _reasons(self, access: FollowUpAccess) -> dict[str, str]:
         """Why parts were declined about which the visitor decides, by part."""
         to_decide = {step.part for step in access.steps if step.part}
-        runs = {part.id: named(part.workflow) for part in access.shown.parts if part.id in to_decide and part.workflow}
+        runs = {part.id: named(part.workflow) for part in access.view.parts if part.id in to_decide and part.workflow}
         looks = [(id, run) for id, run in runs.items() if run][:PARTS_SHOWN_AT_MOST]
         views = await asyncio.gather(*(self._shared.look(run.reference) for _, run in looks))
         reasons = (
@@ -263,14 +265,16 @@ class FollowUps:
         return dict(reasons)
 
     async def _titled(self, access: FollowUpAccess) -> bool:
-        return Right.TITLE in access.rights or await self._shared.kinds.lets_titles_be_read(access.shown.kind)
+        return Right.TITLE in access.rights or await self._shared.kinds.lets_titles_be_read(access.view.kind)
 
-    async def title(self, seen: FollowUpAccess, visitor: Visitor) -> str:
+    async def title(self, access: FollowUpAccess, visitor: Visitor) -> str:
         """What the visitor may call it."""
-        language, pages = visitor.reader.language, KIND_PAGES[seen.what.kind]
-        kind = await self._shared.kinds.label(seen.shown.kind, language)
+        language, pages = visitor.reader.language, KIND_PAGES[access.what.kind]
+        kind = await self._shared.kinds.label(access.view.kind, language)
         return (
-            (seen.shown.title or seen.shown.id) if await self._titled(seen) else language.say(pages.untitled, kind=kind)
+            (access.view.title or access.view.id)
+            if await self._titled(access)
+            else language.say(pages.untitled, kind=kind)
         )
 
     async def _asking(
@@ -279,42 +283,42 @@ class FollowUps:
         access: FollowUpAccess,
         visitor: Visitor,
         form: Mapping[str, str] = MappingProxyType({}),
-        why: FormFailure | None = None,
+        failure: FormFailure | None = None,
     ) -> Response:
         """The confirmation page; with the sent `form` and why it failed."""
         spec, language, names = step.spec, visitor.reader.language, self._names(access)
         say, frame = language.say, await self._responses.frame(visitor)
-        answer = access.shown.given_answer if step.action is Action.DONE else None
+        answer = access.view.given_answer if step.action is Action.DONE else None
         places = access.places(step.action)
         return self._responses.renderer.page(
             "act.html",
             language,
             frame=frame,
-            status=why.status if why else 200,
-            it=await self._told(access, visitor),
-            part=_title_of(step.part, access.shown),
+            status=failure.status if failure else 200,
+            it=await self._build_text(access, visitor),
+            part=_title_of(step.part, access.view),
             deed=step.address,
             label=say(spec.label),
             hint=say(spec.hint),
             field=answer.label if answer else say(spec.field) if spec.field else "",
-            needed=answer.required if answer else spec.needed,
+            needed=answer.required if answer else spec.is_needed,
             force=say(spec.force) if spec.force else "",
             grave=spec.grave,
-            question=access.shown.question,
-            due=form.get("due") or usual_due([access.shown], self._shared.clock()),
-            member=await names.of(form.get("signer", "")) if step.action is Action.EXEMPT and not places else "",
-            places=[(person, await names.of(person)) for person in places],
+            question=access.view.question,
+            due=form.get("due") or usual_due([access.view], self._shared.clock()),
+            member=await names.name_of(form.get("signer", "")) if step.action is Action.EXEMPT and not places else "",
+            places=[(person, await names.name_of(person)) for person in places],
             colleagues=await self._colleagues(access, names, form.get("to", "")),
             form=form,
             # What was not confirmed is sent again as the same change.
-            token=form["token"] if why and why.fault is not FailureReason.REFUSED else frame.token,
-            refusal=why.says(language) if why else "",
+            token=form["token"] if failure and failure.fault is not FailureReason.REFUSED else frame.token,
+            refusal=failure.phrase_in(language) if failure else "",
         )
 
-    async def _offered(self, access: FollowUpAccess, visitor: Visitor) -> FilesOffered:
+    async def _offered(self, access: FollowUpAccess, visitor: Visitor) -> OfferedFiles:
         if Right.DOWNLOAD not in access.rights:
             return NO_FILES
-        return await self._files.offered(access.shown, at_desk(access.what), visitor.reader.language)
+        return await self._files.offered(access.view, at_desk(access.what), visitor.reader.language)
 
     def _list_behind(self, access: FollowUpAccess, visitor: Visitor, request: Request) -> Tab:
         """Of a part the onboarding whose page led to it."""
@@ -331,48 +335,50 @@ class FollowUps:
 
     def _own_page(self, access: FollowUpAccess, visitor: Visitor) -> str:
         """The link for somebody whose turn it is; of a decision, the onboarding's desk page."""
-        if visitor.id not in in_turn(access.shown) or access.shown.status.ended:
+        if visitor.id not in in_turn(access.view) or access.view.status.has_ended:
             return ""
-        if onboarding := onboarding_to_decide(access.shown):
+        if onboarding := onboarding_to_decide(access.view):
             return self._links.desk(onboarding.reference)
-        use = LinkUse.REVIEW if access.shown.status is Status.REVIEW else use_of(access.what.kind)
+        use = LinkUse.REVIEW if access.view.status is Status.REVIEW else use_of(access.what.kind)
         return self._links.link(access.what.reference, visitor.id, use)
 
     def _preview(self, access: FollowUpAccess) -> str:
         """The customer's view, which has what people wrote."""
-        if Right.TEXTS not in access.rights or not access.shown.previewed:
+        if Right.TEXTS not in access.rights or not access.view.previewed:
             return ""
-        return preview_link(self._links, of_type(OnboardingShow, access.shown), now=self._shared.clock()).link
+        return preview_link(self._links, of_type(OnboardingShow, access.view), now=self._shared.clock()).link
 
     def _say(self, visitor: Visitor, text: str) -> str:
         return visitor.reader.language.say(text)
 
 
-def usual_due(shown: Iterable[Shown], now: datetime) -> str:
+def usual_due(views: Iterable[Shown], now: datetime) -> str:
     """The date that is offered for an extension: a week after the latest present one, or after today."""
-    latest = max([now, *(view.due_at for view in shown if view.due_at)])
+    latest = max([now, *(view.due_at for view in views if view.due_at)])
     return (latest + USUAL_EXTENSION).date().isoformat()
 
 
-def done_message(done: str, kind: Kind, visitor: Visitor) -> str:
+def done_message(confirmation: str, kind: Kind, visitor: Visitor) -> str:
     """The message about an action just done."""
     say = visitor.reader.language.say
-    if done in _NEWS:
-        return say(_NEWS[done])
-    step = (KIND_PAGES[kind].decides_parts and ActionForm.about("", done)) or ActionForm.of(done, kind)
-    return say(step.spec.done) if step else ""
+    if confirmation in _NEWS:
+        return say(_NEWS[confirmation])
+    step = (KIND_PAGES[kind].decides_parts and ActionForm.for_part("", confirmation)) or ActionForm.from_address(
+        confirmation, kind
+    )
+    return say(step.spec.confirmation) if step else ""
 
 
 def _title_of(part: str, view: Shown) -> str:
     return next((candidate.title for candidate in view.parts if candidate.id == part), "")
 
 
-def _what(request: Request) -> WorkflowName | None:
+def _workflow_name(request: Request) -> WorkflowName | None:
     return named_at_desk(request.url.path.removeprefix("/desk/"))
 
 
 def _step(request: Request) -> ActionForm | None:
-    name, params = _what(request), request.path_params
+    name, params = _workflow_name(request), request.path_params
     if "part" in params:
-        return ActionForm.about(params["part"], params["choice"])
-    return ActionForm.of(params["deed"], name.kind) if name else None
+        return ActionForm.for_part(params["part"], params["choice"])
+    return ActionForm.from_address(params["deed"], name.kind) if name else None

@@ -33,7 +33,7 @@ from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.rights import ReaderRole, requesters_seen
 from starter.web.screens.rendering import Tab
-from starter.web.screens.screens import NO_FILES, FilesOffered, PersonRow
+from starter.web.screens.screens import NO_FILES, OfferedFiles, PersonRow
 from starter.web.screens.status import STATES, Chip, StateOwner, problems_of, status_chip
 from workflows.kinds import Kind, kinds, named
 from workflows.model.subject import Status
@@ -42,6 +42,46 @@ from workflows.onboarding.state import DECISION
 
 OPEN: Final = "open"
 ANY: Final = "any"
+FindName = Callable[[str, str | None], Awaitable[str]]
+"""Also finds people of a workflow's file."""
+Look = Callable[["ListRow", RequestLine, Shown], Awaitable["ListRow"]]
+Label = Callable[[str, Language], Awaitable[str]]
+"""Name of a kind in a language."""
+HEAD: Final = (
+    phrase("Reference"),
+    phrase("Document or task"),
+    phrase("Kind"),
+    phrase("Status"),
+    phrase("Asked by"),
+    phrase("Waiting for"),
+    phrase("Since"),
+    phrase("Due"),
+    phrase("In the way"),
+)
+BYTE_ORDER_MARK: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
+"""The byte order mark, for spreadsheets."""
+PAGE_SIZE: Final = 50
+FILTERED_FROM: Final = 10
+"""Rows of a list that is offered a filter."""
+SEARCH_AT_MOST: Final = 200
+"""Characters of a search."""
+CAMPAIGNS_AT_ONCE: Final = 10
+_SO_FAR_SECONDS: Final = 4.0
+CSV_AT_MOST: Final = 50_000
+"""Rows of one file."""
+FindOverview = Callable[[Visitor, ReaderRole], Awaitable[object]]
+"""What stands above what waits for a visitor, on the first page after signing in (overview.py)."""
+_WAITED_FOR: Final = {
+    View.PEOPLE: phrase("Asked by your people"),
+    View.TEAMS: phrase("Asked by your teams"),
+}
+"""Views grouped by whom of theirs it waits for, and the heading of the rest."""
+_HEADS: Final = {
+    lists.ListOrder.TITLE: phrase("Document or task"),
+    lists.ListOrder.REQUESTER: phrase("Asked by"),
+    lists.ListOrder.SINCE: phrase("Waiting for"),
+    lists.ListOrder.DUE: phrase("Due"),
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +98,7 @@ class Filters:
     """A `lists.Order`, `-` before it for the other direction; empty for the usual one."""
 
     @classmethod
-    def of(cls, query: Mapping[str, str], view: View) -> "Filters":
+    def from_query(cls, query: Mapping[str, str], view: View) -> "Filters":
         """Ignores nonsense."""
         search = query.get("search", "").strip()[:SEARCH_AT_MOST]
         usual = ANY if view in (View.ATTENTION, View.MINE) or search else OPEN
@@ -71,10 +111,10 @@ class Filters:
             query.get("person", "").strip(),
             query.get("overdue") == "1",
             search,
-            sort if (sort := query.get("sort", "")).removeprefix("-") in list(lists.Order) else "",
+            sort if (sort := query.get("sort", "")).removeprefix("-") in list(lists.ListOrder) else "",
         )
 
-    def query(self, **more: str) -> str:
+    def query(self, **changes: str) -> str:
         """As a query string."""
         parameters = {
             "status": self.status,
@@ -85,7 +125,7 @@ class Filters:
             "search": self.search,
             "sort": self.sort,
         }
-        return urlencode({name: value for name, value in {**parameters, **more}.items() if value})
+        return urlencode({name: value for name, value in {**parameters, **changes}.items() if value})
 
     @property
     def narrows(self) -> bool:
@@ -94,7 +134,7 @@ class Filters:
     @property
     def sorting(self) -> lists.Sorting:
         order = self.sort.removeprefix("-")
-        return lists.Sorting(lists.Order(order), self.sort != order) if order else lists.BY_URGENCY
+        return lists.Sorting(lists.ListOrder(order), self.sort != order) if order else lists.BY_URGENCY
 
     def sorted_by(self, order: str) -> str:
         """As a query string, sorted by a head: the other way if it is already."""
@@ -131,31 +171,6 @@ def build_query(
     return replace(base, **_narrowing(view, visitor, role))
 
 
-def _narrowing(view: View, visitor: Visitor, role: ReaderRole) -> dict[str, Any]:
-    """What makes a view of all there is."""
-    known_as = (visitor.id, *sorted(role.teams))
-    requesters = (requesters_seen(role) or ())[:PEOPLE_AT_MOST]
-    looked_at = () if role.operator else known_as[:PEOPLE_AT_MOST]
-    unnamed = () if role.operator else role.reports
-    narrowing: dict[View, dict[str, Any]] = {
-        View.WAITING: {"person": visitor.id},
-        View.ASKED: {"requester": visitor.id},
-        View.MINE: {"person": visitor.id, "asked": True},
-        View.TEAMS: {"people": tuple(sorted(role.teams))[:PEOPLE_AT_MOST], "by_person": True},
-        View.PEOPLE: {"people": role.reports[:PEOPLE_AT_MOST], "by_person": True, "unnamed": unnamed},
-        View.SHARED: {"kinds": tuple(sorted(role.visible))},
-        View.ATTENTION: {"attention": True},
-        View.ONBOARDINGS: {
-            "people": requesters,
-            "teams": looked_at,
-            "unnamed": unnamed,
-            "types": (Kind.ONBOARDING.spec.prefix,),
-        },
-        View.CAMPAIGNS: {"people": requesters, "unnamed": unnamed, "types": (Kind.CAMPAIGN.spec.prefix,)},
-    }
-    return narrowing[view]
-
-
 @dataclass(frozen=True)
 class ListRow:
     """`path` is empty without a page."""
@@ -178,19 +193,12 @@ class ListRow:
     """Of a campaign."""
     opens: str = ""
     """Of a campaign that has not begun."""
-    own: PersonRow | None = None
+    own_part: PersonRow | None = None
     """What the visitor did with it, in the list of their documents."""
-    files: FilesOffered = NO_FILES
+    files: OfferedFiles = NO_FILES
     """Of these documents."""
     group: str = ""
     """Heading of a group of rows."""
-
-
-FindName = Callable[[str, str | None], Awaitable[str]]
-"""Also finds people of a workflow's file."""
-Look = Callable[["ListRow", RequestLine, Shown], Awaitable["ListRow"]]
-Label = Callable[[str, Language], Awaitable[str]]
-"""Name of a kind in a language."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +219,7 @@ class RowReader:
             asked_by=await self._asker(line),
             status=status_chip(line.status, language, name.kind if name else None),
             waiting_for=await self._people(line, titled=titled) if line.open else "",
-            since=self._since(line.since) if line.since and line.open and line.waiting_for else "",
+            since=self._since_text(line.since) if line.since and line.open and line.waiting_for else "",
             due=self._due(line),
             overdue=line.overdue,
             problems=problems_of(language, line.problem, line.attention, line.trouble),
@@ -229,12 +237,12 @@ class RowReader:
         if line.last_day:
             deadline = Deadline.of_day(line.last_day, self.reader, self.now)
         elif line.due_at:
-            deadline = Deadline.of(line.due_at, self.reader, self.now)
+            deadline = Deadline.from_due_at(line.due_at, self.reader, self.now)
         else:
             return None
-        return deadline if line.open and line.stage != SETTLED else replace(deadline, words="")
+        return deadline if line.open and line.stage != SETTLED else replace(deadline, relative_text="")
 
-    def _since(self, instant: datetime) -> str:
+    def _since_text(self, instant: datetime) -> str:
         """Never in the future: a request's clock may be moved."""
         return self.reader.language.say("since {when}", when=self.reader.shortly(min(instant, self.now), self.now))
 
@@ -248,21 +256,6 @@ class RowReader:
         )
 
 
-HEAD: Final = (
-    phrase("Reference"),
-    phrase("Document or task"),
-    phrase("Kind"),
-    phrase("Status"),
-    phrase("Asked by"),
-    phrase("Waiting for"),
-    phrase("Since"),
-    phrase("Due"),
-    phrase("In the way"),
-)
-BYTE_ORDER_MARK: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
-"""The byte order mark, for spreadsheets."""
-
-
 def csv_line(cells: Sequence[str], *, first: bool = False) -> str:
     """One line; titles are untrusted."""
     line = io.StringIO()
@@ -270,29 +263,14 @@ def csv_line(cells: Sequence[str], *, first: bool = False) -> str:
     return (BYTE_ORDER_MARK if first else "") + line.getvalue()
 
 
-PAGE_SIZE: Final = 50
-FILTERED_FROM: Final = 10
-"""Rows of a list that is offered a filter."""
-SEARCH_AT_MOST: Final = 200
-"""Characters of a search."""
-CAMPAIGNS_AT_ONCE: Final = 10
-_SO_FAR_SECONDS: Final = 4.0
-CSV_AT_MOST: Final = 50_000
-"""Rows of one file."""
-
-
 @dataclass(frozen=True)
 class ListPage:
     rows: tuple[ListRow, ...]
     total: int
-    more: str
+    next_page_query: str
     sorted: bool
     uncounted: bool = False
     """Whether there are more than `total`."""
-
-
-FindOverview = Callable[[Visitor, ReaderRole], Awaitable[object]]
-"""What stands above what waits for a visitor, on the first page after signing in (overview.py)."""
 
 
 class Lists:
@@ -313,15 +291,15 @@ class Lists:
         ]
 
     async def list(self, request: Request, visitor: Visitor) -> Response:
-        view, role = _view(request), await self._shared.roles.of(visitor.id)
+        view, role = _view(request), await self._shared.roles.role_of(visitor.id)
         if view not in views_of(role):
             return await self._responses.inside(NOT_THERE, visitor)
-        filters = await self._named(Filters.of(request.query_params, view))
+        filters = await self._named(Filters.from_query(request.query_params, view))
         say = visitor.reader.language.say
         page, refusal = ListPage((), 0, "", sorted=True), ""
         first_page = view is View.WAITING and not request.query_params
         try:
-            page = await self._found(view, visitor, role, filters, request.query_params.get("from"))
+            page = await self._read_page(view, visitor, role, filters, request.query_params.get("from"))
         except Refusal as refused:
             refusal = say(str(refused))
         return self._responses.renderer.page(
@@ -349,11 +327,11 @@ class Lists:
         )
 
     async def csv(self, request: Request, visitor: Visitor) -> Response:
-        view, role = _view(request), await self._shared.roles.of(visitor.id)
+        view, role = _view(request), await self._shared.roles.role_of(visitor.id)
         if view not in views_of(role):
             return await self._responses.inside(NOT_THERE, visitor)
         try:
-            filters = await self._named(Filters.of(request.query_params, view))
+            filters = await self._named(Filters.from_query(request.query_params, view))
             query = build_query(view, visitor, role, filters, await self._shared.kinds.named())
         except Refusal:
             return self._responses.renderer.to_desk(f"{view}?{request.url.query}")
@@ -364,9 +342,9 @@ class Lists:
         body = self._spreadsheet(view, visitor, query, first)
         return StreamingResponse(body, media_type="text/csv; charset=utf-8", headers=headers)
 
-    async def tabs(self, visitor: Visitor, here: str) -> tuple[Tab, ...]:
-        say, views = visitor.reader.language.say, views_of(await self._shared.roles.of(visitor.id))
-        return tuple(Tab(view, say(LABELS[view]), view == here) for view in views)
+    async def tabs(self, visitor: Visitor, current_page: str) -> tuple[Tab, ...]:
+        say, views = visitor.reader.language.say, views_of(await self._shared.roles.role_of(visitor.id))
+        return tuple(Tab(view, say(LABELS[view]), view == current_page) for view in views)
 
     async def _named(self, filters: Filters) -> Filters:
         """With the id of a person whose name or address was typed, if it is the only one."""
@@ -376,7 +354,7 @@ class Lists:
         people = (person,) if person else await self._shared.directory.search(filters.person, 2)
         return replace(filters, person=people[0].id) if len(people) == 1 else filters
 
-    async def _found(
+    async def _read_page(
         self, view: View, visitor: Visitor, role: ReaderRole, filters: Filters, cursor: str | None
     ) -> ListPage:
         now = self._shared.clock()
@@ -384,14 +362,14 @@ class Lists:
         page = await lists.page(
             self._shared.context, query, size=PAGE_SIZE, cursor=cursor, now=now, sorting=filters.sorting
         )
-        telling = RowReader(visitor.reader, PeopleNames(self._shared.directory).of, self._shared.kinds.label, now)
+        telling = RowReader(visitor.reader, PeopleNames(self._shared.directory).name_of, self._shared.kinds.label, now)
         rows = await _rows(page.lines, telling, view, query)
         if view in _WAITED_FOR:
             rows = await _grouped(rows, page.lines, telling, view, role)
         if view is View.CAMPAIGNS:
             rows = await self._looked_at(rows, page.lines, partial(self._so_far, telling))
         if view is View.MINE:
-            rows = await self._looked_at(rows, page.lines, partial(self._own, telling, role))
+            rows = await self._looked_at(rows, page.lines, partial(self._with_own_part, telling, role))
         next_query = filters.query(**{"from": page.cursor}) if page.cursor else ""
         return ListPage(rows, page.total, next_query, page.in_order, page.more)
 
@@ -416,14 +394,16 @@ class Lists:
         opens = telling.reader.instant(campaign.opens_at) if campaign.frozen is None and line.open else ""
         return replace(row, so_far=await so_far(self._shared.context.client, campaign), opens=opens)
 
-    async def _own(self, telling: RowReader, role: ReaderRole, row: ListRow, line: RequestLine, view: Shown) -> ListRow:
+    async def _with_own_part(
+        self, telling: RowReader, role: ReaderRole, row: ListRow, line: RequestLine, view: Shown
+    ) -> ListRow:
         part = self._documents.part_of(view, role.person, telling.reader, telling.now)
-        return replace(row, own=part, files=await self._documents.files_of(view, role, telling.reader.language))
+        return replace(row, own_part=part, files=await self._documents.files_of(view, role, telling.reader.language))
 
     async def _spreadsheet(
         self, view: View, visitor: Visitor, query: ListFilter, page: lists.LinesPage
     ) -> AsyncIterator[str]:
-        names, remaining = PeopleNames(self._shared.directory).of, CSV_AT_MOST
+        names, remaining = PeopleNames(self._shared.directory).name_of, CSV_AT_MOST
         telling = RowReader(visitor.reader, names, self._shared.kinds.label, self._shared.clock())
         yield csv_line([visitor.reader.language.say(title) for title in HEAD], first=True)
         while True:
@@ -439,6 +419,31 @@ class Lists:
             page = await lists.page(self._shared.context, query, size=lists.SORTED_AT_MOST, cursor=page.cursor)
 
 
+def _narrowing(view: View, visitor: Visitor, role: ReaderRole) -> dict[str, Any]:
+    """What makes a view of all there is."""
+    known_as = (visitor.id, *sorted(role.teams))
+    requesters = (requesters_seen(role) or ())[:PEOPLE_AT_MOST]
+    looked_at = () if role.operator else known_as[:PEOPLE_AT_MOST]
+    unnamed = () if role.operator else role.reports
+    narrowing: dict[View, dict[str, Any]] = {
+        View.WAITING: {"person": visitor.id},
+        View.ASKED: {"requester": visitor.id},
+        View.MINE: {"person": visitor.id, "includes_asked": True},
+        View.TEAMS: {"people": tuple(sorted(role.teams))[:PEOPLE_AT_MOST], "by_person": True},
+        View.PEOPLE: {"people": role.reports[:PEOPLE_AT_MOST], "by_person": True, "unnamed": unnamed},
+        View.SHARED: {"kinds": tuple(sorted(role.visible))},
+        View.ATTENTION: {"attention": True},
+        View.ONBOARDINGS: {
+            "people": requesters,
+            "teams": looked_at,
+            "unnamed": unnamed,
+            "types": (Kind.ONBOARDING.spec.prefix,),
+        },
+        View.CAMPAIGNS: {"people": requesters, "unnamed": unnamed, "types": (Kind.CAMPAIGN.spec.prefix,)},
+    }
+    return narrowing[view]
+
+
 async def _rows(lines: Sequence[RequestLine], telling: RowReader, view: View, query: ListFilter) -> tuple[ListRow, ...]:
     """With the titles that the visitor may know."""
     rows = []
@@ -448,13 +453,6 @@ async def _rows(lines: Sequence[RequestLine], telling: RowReader, view: View, qu
         titled = has_ended or query.names_title(line.kind, line.requester, line.waiting_for, line.teams)
         rows.append(telling.row(line, titled=titled))
     return tuple(await asyncio.gather(*rows))
-
-
-_WAITED_FOR: Final = {
-    View.PEOPLE: phrase("Asked by your people"),
-    View.TEAMS: phrase("Asked by your teams"),
-}
-"""Views grouped by whom of theirs it waits for, and the heading of the rest."""
 
 
 async def _grouped(
@@ -469,7 +467,7 @@ async def _grouped(
 
 
 async def _in_group(row: ListRow, line: RequestLine, telling: RowReader, view: View, role: ReaderRole) -> ListRow:
-    theirs = role.below if view is View.PEOPLE else role.teams
+    theirs = role.subordinates if view is View.PEOPLE else role.teams
     if line.open and (group_or_person := waits_for((line.asked_group, *line.waiting_for), theirs)):
         return replace(row, group=await telling.name(group_or_person, None))
     return replace(row, group=telling.reader.language.say(_WAITED_FOR[view]))
@@ -482,29 +480,21 @@ def _together(view: View, page: ListPage, visitor: Visitor) -> list[tuple[str, s
     return [(action, visitor.reader.language.say(label)) for action, label in together.LABELS.items()]
 
 
-_HEADS: Final = {
-    lists.Order.TITLE: phrase("Document or task"),
-    lists.Order.REQUESTER: phrase("Asked by"),
-    lists.Order.SINCE: phrase("Waiting for"),
-    lists.Order.DUE: phrase("Due"),
-}
-
-
 def _heads(view: View, page: ListPage, filters: Filters, visitor: Visitor) -> list[tuple[str, str, str]]:
     """Each with its words, the list sorted by it where it can be, and how it is sorted now."""
     say, labels = visitor.reader.language.say, dict(_HEADS)
     if view is View.ONBOARDINGS:
-        labels[lists.Order.TITLE] = phrase("Onboarding")
+        labels[lists.ListOrder.TITLE] = phrase("Onboarding")
     if view is View.ASKED:
-        del labels[lists.Order.REQUESTER]
+        del labels[lists.ListOrder.REQUESTER]
     if view is View.WAITING:
-        labels[lists.Order.SINCE] = phrase("Since")
+        labels[lists.ListOrder.SINCE] = phrase("Since")
     if view is View.MINE:
-        labels[lists.Order.SINCE] = phrase("Your part")
+        labels[lists.ListOrder.SINCE] = phrase("Your part")
     if view is View.CAMPAIGNS:
-        labels |= {lists.Order.TITLE: phrase("Document"), lists.Order.SINCE: phrase("Done")}
+        labels |= {lists.ListOrder.TITLE: phrase("Document"), lists.ListOrder.SINCE: phrase("Done")}
     now = {filters.sort.removeprefix("-"): "descending" if filters.sort.startswith("-") else "ascending"}
-    fixed = {lists.Order.SINCE} if view in (View.CAMPAIGNS, View.MINE) else set()
+    fixed = {lists.ListOrder.SINCE} if view in (View.CAMPAIGNS, View.MINE) else set()
     return [
         (say(text), filters.sorted_by(order) if page.sorted and order not in fixed else "", now.get(order, ""))
         for order, text in labels.items()

@@ -14,7 +14,7 @@ from activities.policies.onboarding_template import PARTS
 from activities.records.drafts import Draft
 from starter.plan.onboarding import OnboardingPlan
 from starter.web.desk.document_field import size_of
-from starter.web.desk.draft_forms import Content, DraftForm, Filled, Step, put, value_of, with_fields
+from starter.web.desk.draft_forms import Content, DraftForm, FilledStep, Step, put, value_of, with_fields
 from starter.web.desk.people_fields import IN_FULL, languages, person_in_full
 from starter.web.desk.sessions import Visitor
 from starter.web.http.bodies import PostedDocuments
@@ -29,7 +29,7 @@ _CUSTOMER: Final = Step(
     phrase("Customer"),
     "draft_customer.html",
     ("template", "customer", "owner"),
-    whole={"customer": "customer.name"},
+    defaults={"customer": "customer.name"},
 )
 _PARTS: Final = Step("parts", phrase("Teams and documents"), "draft_parts.html", ("teams", "documents"))
 _PLAN: Final = Step("plan", phrase("Plan"), "draft_onboarding_plan.html")
@@ -44,17 +44,17 @@ class OnboardingForm(DraftForm):
 
     async def startable(self, visitor: Visitor) -> tuple[str, ...]:
         """Its one kind, where there is a template to begin it from."""
-        role = await self.roles.of(visitor.id)
+        role = await self.roles.role_of(visitor.id)
         return (_OWN_KIND,) if _OWN_KIND in role.starts and await self._templates() else ()
 
-    async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
+    async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> FilledStep:
         if step.name == _CUSTOMER.name:
             paths = (f"customer.{name}" for name in ("company", *IN_FULL))
             content = with_fields(dict(draft.content), posted.fields, "template", self.asker, *paths)
-            return Filled(content, draft.files, {} if content.get("template") else {"template": _MISSING})
+            return FilledStep(content, draft.files, {} if content.get("template") else {"template": _MISSING})
         return await self._with_parts(draft, posted)
 
-    async def shown(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
+    async def template_values(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
         templates = await self._templates()
         if step.name == _CUSTOMER.name:
             customer = {**person_in_full(visitor), **(draft.content.get("customer") or {})}
@@ -74,9 +74,9 @@ class OnboardingForm(DraftForm):
 
     async def preview(self, prepared: Any, visitor: Visitor) -> Mapping[str, Any]:
         plan: Any = await self.starts.plan(prepared)
-        return {"stages": _shown(plan, visitor), "ends": visitor.reader.date(visitor.reader.day(plan.ends_at))}
+        return {"stages": _list_stages(plan, visitor), "ends": visitor.reader.date(visitor.reader.day(plan.ends_at))}
 
-    async def _with_parts(self, draft: Draft, posted: PostedDocuments) -> Filled:
+    async def _with_parts(self, draft: Draft, posted: PostedDocuments) -> FilledStep:
         stages = (await self._templates()).get(draft.content.get("template", ""), [])
         act, *arguments = posted.fields.get("do", "").split(":")
         content = copy.deepcopy(dict(draft.content))
@@ -86,7 +86,7 @@ class OnboardingForm(DraftForm):
             typed = " ".join(posted.fields.get(path, value_of(content, path)).split())
             if pressed and act in ("add", "group", "remove"):
                 typed = arguments[0] if act != "remove" else ""
-            elif typed and not await self.people.chosen(typed):
+            elif typed and not await self.people.describe(typed):
                 offer = await self.people.find(typed, groups=True)
                 if only := offer["only"]:
                     typed = only.partition(":")[2]
@@ -110,12 +110,12 @@ class OnboardingForm(DraftForm):
                 faults[f"documents[{number}]"] = _MISSING
         if act != "next":
             faults = {path: fault for path, fault in faults.items() if fault != _MISSING}
-        return Filled(content, files, faults, matches_by_path)
+        return FilledStep(content, files, faults, matches_by_path)
 
     async def _team(self, name: str, draft: Draft, language: Language) -> Mapping[str, str]:
         """The field of a team: whom it names, else the words that name nobody yet."""
         typed = value_of(draft.content, f"teams.{name}")
-        team = await self.people.chosen(typed) if typed else {}
+        team = await self.people.describe(typed) if typed else {}
         size = int(team.get("count") or 0)
         size_text = language.say_count("{count} person", "{count} people", size) if size else ""
         label = {"label": _in_words(name), "path": f"teams.{name}", "words": typed}
@@ -124,7 +124,9 @@ class OnboardingForm(DraftForm):
     async def _teams(self, stages: list[Any]) -> list[str]:
         """The words of which the file has to say who they are, in their order."""
         people_words = (person_word for person_word in _words_of(stages) if person_word not in (CUSTOMER, OWNER))
-        return [person_word for person_word in dict.fromkeys(people_words) if not await self.people.known(person_word)]
+        return [
+            person_word for person_word in dict.fromkeys(people_words) if not await self.people.is_known(person_word)
+        ]
 
     async def _templates(self) -> dict[str, list[Any]]:
         """The stages of each template beside the catalogue, by its name."""
@@ -178,7 +180,7 @@ def _in_words(key: str) -> str:
     return spaced[:1].upper() + spaced[1:]
 
 
-def _shown(plan: OnboardingPlan, visitor: Visitor) -> list[dict[str, Any]]:
+def _list_stages(plan: OnboardingPlan, visitor: Visitor) -> list[dict[str, Any]]:
     reader = visitor.reader
     return [
         {

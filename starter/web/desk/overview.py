@@ -49,12 +49,12 @@ class Bar:
     path: str
     count: int
     late: int
-    more: bool
+    has_further: bool
     parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True)
-class Told:
+class OverviewRows:
     bars: tuple[Bar, ...]
     buttons: tuple[NewButton, ...]
     drafts: tuple[DraftRow, ...]
@@ -69,7 +69,7 @@ class Overview:
         self._shared = shared
         self._drafts = drafts
 
-    async def told(self, visitor: Visitor, role: ReaderRole) -> Told:
+    async def build(self, visitor: Visitor, role: ReaderRole) -> OverviewRows:
         now = self._shared.clock()
         waiting, requested = await asyncio.gather(
             *(self._open(view, visitor, role) for view in (View.WAITING, View.ASKED))
@@ -80,7 +80,7 @@ class Overview:
             self._bar(say("Waiting for you"), View.WAITING, waiting, longest, visitor),
             self._bar(say("Waiting for others"), View.ASKED, requested, longest, visitor),
         )
-        return Told(bars, await self._drafts.buttons(visitor), await self._drafts.rows(visitor, now))
+        return OverviewRows(bars, await self._drafts.buttons(visitor), await self._drafts.rows(visitor, now))
 
     async def _open(self, view: View, visitor: Visitor, role: ReaderRole) -> LinesPage:
         query = build_query(view, visitor, role, Filters())

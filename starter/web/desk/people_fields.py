@@ -29,7 +29,7 @@ class PeopleFields:
     def names(self) -> PeopleNames:
         return PeopleNames(self._directory)
 
-    async def known(self, id: str) -> bool:
+    async def is_known(self, id: str) -> bool:
         try:
             return (await self._directory.named(id)) is not None
         except DirectoryFailure:
@@ -58,15 +58,15 @@ class PeopleFields:
             "only": exact if exact in presses else presses[0] if len(presses) == 1 else "",
         }
 
-    async def chosen(self, id: str) -> dict[str, str]:
+    async def describe(self, id: str) -> dict[str, str]:
         """Whom an id of a person or group means, with the group's size; empty for another text."""
-        if await self.known(id):
-            return {"name": await self.names.of(id), "count": ""}
+        if await self.is_known(id):
+            return {"name": await self.names.name_of(id), "count": ""}
         size = (await self._directory.groups()).get(id)
         return {"name": id, "count": str(size)} if size else {}
 
-    async def _groups(self, words: str) -> list[dict[str, Any]]:
-        typed_parts, sizes = foldable(words).split(), await self._directory.groups()
+    async def _groups(self, typed: str) -> list[dict[str, Any]]:
+        typed_parts, sizes = foldable(typed).split(), await self._directory.groups()
         matches = [name for name in sorted(sizes) if all(part in foldable(name) for part in typed_parts)]
         return [{"id": name, "count": sizes[name]} for name in matches[:FOUND_AT_MOST]]
 
@@ -78,14 +78,14 @@ class PeopleFields:
             group["about"] = visitor.reader.language.say_count("{count} person", "{count} people", group["count"])
         return JSONResponse({"people": [] if groups == "only" else matches["people"], "groups": matches["groups"]})
 
-    async def row(self, somebody: Mapping[str, Any], visitor: Visitor) -> dict[str, Any]:
+    async def row(self, entry: Mapping[str, Any], visitor: Visitor) -> dict[str, Any]:
         """Somebody on a form: of the directory with their name, a group, else in full with zones to choose from."""
-        id, group = somebody.get("person"), somebody.get("group")
+        id, group = entry.get("person"), entry.get("group")
         if group is not None:
-            return {"person": "", "group": group, "name": group, "rule": somebody.get("rule", "")}
+            return {"person": "", "group": group, "name": group, "rule": entry.get("rule", "")}
         if id is None:
-            return {"person": "", "group": "", **dict.fromkeys(IN_FULL, ""), **somebody, "zones": sorted(zones())}
-        return {"person": id, "group": "", "name": await self.names.of(id), "role": somebody.get("role", "")}
+            return {"person": "", "group": "", **dict.fromkeys(IN_FULL, ""), **entry, "zones": sorted(zones())}
+        return {"person": id, "group": "", "name": await self.names.name_of(id), "role": entry.get("role", "")}
 
 
 def languages() -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.records.drafts import Draft
-from starter.web.desk.draft_forms import Content, Filled, put
+from starter.web.desk.draft_forms import Content, FilledStep, put
 from starter.web.desk.people_fields import IN_FULL, PeopleFields, person_in_full
 from starter.web.desk.sessions import Visitor
 from workflows.model.file_faults import FileFault
@@ -21,7 +21,7 @@ class PeopleInOrder:
     path: str
     person: Mapping[str, str]
     """What a new entry of a person has beside them."""
-    again: FileFault
+    already_named_text: FileFault
     """The fault of a `person` who is in it already."""
     groups: bool = False
     """Whether it names groups instead of describing people in full."""
@@ -29,7 +29,7 @@ class PeopleInOrder:
     def entries(self, content: Mapping[str, Any]) -> list[Content]:
         return list(content.get(self.path) or ())
 
-    async def filled(self, draft: Draft, fields: Mapping[str, str], visitor: Visitor) -> Filled:
+    async def filled(self, draft: Draft, fields: Mapping[str, str], visitor: Visitor) -> FilledStep:
         """With the posted texts, and after the press on one of its buttons."""
         content = copy.deepcopy(dict(draft.content))
         entries = [_filled(entry, f"{self.path}[{n}]", fields) for n, entry in enumerate(self.entries(content))]
@@ -45,16 +45,16 @@ class PeopleInOrder:
                 entries.append(person_in_full(visitor))
                 position = f"{self.path}[{len(entries) - 1}].name"
             case "remove" | "up" | "down" | "move":
-                entries, together, position = _moved(act, target, entries, together)
+                entries, together, position = _move(act, target, entries, together)
         if new := await self._added(act, target):
             if target in (entry.get("person") or entry.get("group") for entry in entries):
-                faults["find"] = self.again.to_message(person=target)
+                faults["find"] = self.already_named_text.to_message(person=target)
             else:
                 entries.append(new)
         put(content, self.path, _in_order(entries, [*together, False]))
-        return Filled(content, draft.files, faults, matches, position)
+        return FilledStep(content, draft.files, faults, matches, position)
 
-    async def shown(self, content: Mapping[str, Any], visitor: Visitor) -> Mapping[str, Any]:
+    async def template_values(self, content: Mapping[str, Any], visitor: Visitor) -> Mapping[str, Any]:
         """What the template needs of it."""
         entries = self.entries(content)
         together = [n > 0 and entry.get("order") == entries[n - 1].get("order") for n, entry in enumerate(entries)]
@@ -62,7 +62,7 @@ class PeopleInOrder:
 
     async def _added(self, act: str, id: str) -> Content | None:
         """A new entry; None for nonsense, and without a press."""
-        if act == "add" and await self.people.known(id):
+        if act == "add" and await self.people.is_known(id):
             return {"person": id, **self.person}
         return {"group": id, "rule": "first"} if act == "group" and self.groups else None
 
@@ -77,7 +77,7 @@ def _filled(entry: Content, path: str, fields: Mapping[str, str]) -> Content:
     return {"name": "", **filled} if in_full else filled
 
 
-def _moved(
+def _move(
     act: str, target: str, entries: Sequence[Content], together: Sequence[bool]
 ) -> tuple[list[Content], list[bool], str]:
     """The entries after a press on a button of one; `move` has two places. Nonsense changes nothing."""

@@ -103,7 +103,7 @@ class PlanCalendar:
     folded: tuple[tuple[str, tuple[Notice, ...]], ...]
     """Those of the others."""
     folded_count: int
-    more: int
+    hidden_count: int
 
 
 class PlanView:
@@ -152,12 +152,16 @@ class PlanView:
         language = self._reader.language
         names = get_day_names("abbreviated", locale=language.locale)
         sorts = [(_LOOKS.get(sort, sort), language.say(label)) for sort, label in _SORTS.items()]
-        return {"weekdays": [names[number] for number in range(7)], "sorts": sorts, "city": self._reader.place(due_at)}
+        return {
+            "weekdays": [names[number] for number in range(7)],
+            "sorts": sorts,
+            "city": self._reader.zone_name(due_at),
+        }
 
     async def _calendar(
-        self, heading: str, lines: Sequence[PlanLine], due_at: datetime | None, known: dict[str, str]
+        self, heading: str, lines: Sequence[PlanLine], due_at: datetime | None, known_names: dict[str, str]
     ) -> PlanCalendar:
-        notices = [(line, await self._notice(line, known)) for line in lines[:SHOWN_AT_MOST]]
+        notices = [(line, await self._notice(line, known_names)) for line in lines[:SHOWN_AT_MOST]]
         rows = [*self._in_series(notices), *([self._due(due_at)] if due_at else ())]
         rows.sort(key=lambda row: (row.at, row.sort != _DUE))
         return PlanCalendar(
@@ -188,13 +192,13 @@ class PlanView:
                 sentence = self._series(unmoved[0].reasons[0], len(dates), last.day)
                 yield replace(first, why=unmoved[1].why, series=sentence)
 
-    def _series(self, why: Message, count: int, last: date) -> str:
+    def _series(self, reason: Message, count: int, last: date) -> str:
         language, day = self._reader.language, self._reader.date(last)
-        if interval := why.values.get("span"):
+        if interval := reason.values.get("span"):
             return language.say("every {span} until {day}", span=span_text(language, str(interval)), day=day)
         return language.say_count("{count} time until {day}", "{count} times until {day}", count, day=day)
 
-    async def _notice(self, line: PlanLine, known: dict[str, str]) -> Notice:
+    async def _notice(self, line: PlanLine, known_names: dict[str, str]) -> Notice:
         reader, language = self._reader, self._reader.language
         sort = _CLOSES if line.stage == _EXPIRY else APPROVED if line.stage == APPROVED else sort_of(line.stage)
         suppressed = REASON_TEXTS.get(line.suppressed) if line.suppressed else None
@@ -206,16 +210,18 @@ class PlanView:
             reader.clock(line.at),
             sort,
             language.say(_SORTS[sort]),
-            known.get(line.to) or await self._names.of(line.to),
-            await reasons_text(reader, line.reasons, known, self._names),
+            known_names.get(line.to) or await self._names.name_of(line.to),
+            await reasons_text(reader, line.reasons, known_names, self._names),
             _elsewhere(line, reader),
             language.say(suppressed) if suppressed else "",
         )
 
-    def _due(self, at: datetime) -> Notice:
+    def _due(self, instant: datetime) -> Notice:
         self._number += 1
         label = self._reader.language.say(_SORTS[_DUE])
-        return Notice(self._number, at, self._reader.day(at), self._reader.clock(at), _DUE, label, "", "")
+        return Notice(
+            self._number, instant, self._reader.day(instant), self._reader.clock(instant), _DUE, label, "", ""
+        )
 
 
 def _by_day(notices: Iterable[Notice]) -> dict[date, list[Notice]]:
@@ -241,7 +247,7 @@ def _elsewhere(line: PlanLine, reader: Reader) -> str:
         if their_reader.day(line.at) != reader.day(line.at)
         else their_reader.clock(line.at)
     )
-    return f"{clock} ({their_reader.place(line.at)})"
+    return f"{clock} ({their_reader.zone_name(line.at)})"
 
 
 def _weeks(by_day: dict[date, list[Notice]], reader: Reader) -> Iterator[Week]:

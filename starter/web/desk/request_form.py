@@ -8,7 +8,7 @@ from activities.people.language import phrase
 from activities.records.drafts import Draft
 from starter.plan import calendar
 from starter.web.desk.document_field import DocumentField
-from starter.web.desk.draft_forms import DraftForm, Filled, Step, lines_of, put, with_fields
+from starter.web.desk.draft_forms import DraftForm, FilledStep, Step, lines_of, put, with_fields
 from starter.web.desk.people_fields import languages
 from starter.web.desk.people_in_order import PeopleInOrder
 from starter.web.desk.plan_view import PlanView
@@ -23,7 +23,7 @@ _DOCUMENT: Final = Step(
     phrase("Document"),
     "draft_document.html",
     ("kind", "document", "requester"),
-    whole={"document": "document.file"},
+    defaults={"document": "document.file"},
 )
 _SIGNERS: Final = Step("signers", phrase("Signers"), "draft_signers.html", ("signers",))
 _REVIEW: Final = Step("review", phrase("Review"), "draft_reviewers.html", ("reviewers",))
@@ -61,7 +61,7 @@ class RequestForm(DraftForm):
     def _document(self) -> DocumentField:
         return DocumentField(self.drafts, self.megabytes)
 
-    async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
+    async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> FilledStep:
         match step.name:
             case _DOCUMENT.name:
                 return await self._with_document(draft, posted)
@@ -72,20 +72,20 @@ class RequestForm(DraftForm):
             case _:
                 content = with_fields(dict(draft.content), posted.fields, "due")
                 put(content, "message", lines_of(posted.fields.get("message", "")))
-                return Filled(content, draft.files)
+                return FilledStep(content, draft.files)
 
-    async def shown(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
+    async def template_values(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
         language = visitor.reader.language
         match step.name:
             case _DOCUMENT.name:
-                return {**await self.choices(visitor), **self._document.shown(draft, language)}
+                return {**await self.choices(visitor), **self._document.template_values(draft, language)}
             case _SIGNERS.name:
                 roles = [(role.value, language.say(label)) for role, label in _ROLES.items()]
-                signer_values = await self._signers.shown(draft.content, visitor)
+                signer_values = await self._signers.template_values(draft.content, visitor)
                 return {**signer_values, "roles": roles, "languages": languages()}
             case _REVIEW.name:
                 rules = [(rule.value, language.say(label)) for rule, label in _RULES.items()]
-                signer_values = await self._reviewers.shown(draft.content, visitor)
+                signer_values = await self._reviewers.template_values(draft.content, visitor)
                 rounds = await self.kinds.rounds_of_review(draft.content.get("kind", ""))
                 return {**signer_values, "rules": rules, "rounds": rounds}
         return {}
@@ -96,10 +96,10 @@ class RequestForm(DraftForm):
         view = PlanView(visitor, self.people.names)
         return await view.of_request(plan, prepared.signers, reviewed=bool(brief.reviewers))
 
-    async def _with_document(self, draft: Draft, posted: PostedDocuments) -> Filled:
+    async def _with_document(self, draft: Draft, posted: PostedDocuments) -> FilledStep:
         paths = ("kind", self.asker, "document.name", "document.template")
         content = with_fields(dict(draft.content), posted.fields, *paths)
-        return await self._document.taken(draft, content, posted)
+        return await self._document.fill_in(draft, content, posted)
 
 
 def _signing(people: Sequence[Participant]) -> dict[str, str]:

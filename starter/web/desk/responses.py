@@ -23,7 +23,7 @@ from activities.people.language import Language
 from activities.records.allowances import Rate
 from activities.records.store import Store
 from starter.temporal.codec import CodecError
-from starter.temporal.connection import Context, TemporalRefused
+from starter.temporal.connection import Context, TemporalRefusal
 from starter.web.acting.forms import FormFault, FormGuard
 from starter.web.desk.fixed_screens import AWAY, CUT_OFF, FOREIGN, SIGN_IN, TOO_OFTEN, UNSURE
 from starter.web.desk.sessions import Authenticator, Visitor
@@ -92,7 +92,7 @@ class DeskResponses:
                 return self._too_often(request, wait)
             try:
                 return await handle(request)
-            except (TemporalRefused, RPCError, TimeoutError, ConnectionError, CodecError) as error:
+            except (TemporalRefusal, RPCError, TimeoutError, ConnectionError, CodecError) as error:
                 return self._trouble(AWAY, request, error)
             except RuntimeError as error:  # a lazy client that finds no server
                 return self._trouble(AWAY, request, error)
@@ -179,20 +179,22 @@ class DeskResponses:
     def card(self, card: ScreenDraft, request: Request, ref: str = "", **values: object) -> Response:
         """A card in the browser's language, with a form token if `ref` is given."""
         language = Language.accepted(request.headers.get("accept-language", ""))
-        return self.said(card, language, ref, **values)
+        return self.draft_card(card, language, ref, **values)
 
-    def said(self, card: ScreenDraft, language: Language, ref: str = "", **values: object) -> Response:
+    def draft_card(self, card: ScreenDraft, language: Language, ref: str = "", **values: object) -> Response:
         token = self.guard.token(ref) if ref else ""
-        return self.renderer.screen(card.told(language, **values), token, Frame())
+        return self.renderer.screen(card.in_language(language, **values), token, Frame())
 
     async def inside(self, card: ScreenDraft, visitor: Visitor, **values: object) -> Response:
         """A card within the desk's frame."""
-        return self.renderer.screen(card.told(visitor.reader.language, **values), frame=await self.frame(visitor))
+        return self.renderer.screen(
+            card.in_language(visitor.reader.language, **values), frame=await self.frame(visitor)
+        )
 
-    async def frame(self, visitor: Visitor, here: str = "") -> Frame:
+    async def frame(self, visitor: Visitor, current_page: str = "") -> Frame:
         return Frame(
             visitor.person.name,
-            await self._tabs(visitor, here),
+            await self._tabs(visitor, current_page),
             self.guard.token(visitor.name),
         )
 
@@ -220,21 +222,21 @@ class RequestContext:
 class PeopleNames:
     """Names for one page; `beside` is the workflow with people described in full."""
 
-    def __init__(self, directory: FileDirectory, beside: str | None = None) -> None:
+    def __init__(self, directory: FileDirectory, workflow_id: str | None = None) -> None:
         self._directory = directory
-        self._beside = beside
-        self._known: dict[tuple[str, str | None], str] = {}
+        self._workflow_id = workflow_id
+        self._name_by_key: dict[tuple[str, str | None], str] = {}
 
     async def in_full(self, id: str, request: str) -> str:
         """Of a campaign's member, who may be described in full with their request."""
-        return await self.of(id, Kind.REQUEST.workflow_id(request))
+        return await self.name_of(id, Kind.REQUEST.workflow_id(request))
 
-    async def of(self, id: str, beside: str | None = None) -> str:
+    async def name_of(self, id: str, workflow_id: str | None = None) -> str:
         """The name, else the id."""
-        key = id, (beside or self._beside) if stands_in_full(id) else None
-        if key not in self._known:
+        key = id, (workflow_id or self._workflow_id) if stands_in_full(id) else None
+        if key not in self._name_by_key:
             try:
-                self._known[key] = (await self._directory.person(*key)).name
+                self._name_by_key[key] = (await self._directory.person(*key)).name
             except DirectoryFailure:
-                self._known[key] = id
-        return self._known[key]
+                self._name_by_key[key] = id
+        return self._name_by_key[key]

@@ -32,7 +32,7 @@ from activities.people.person import Person
 from activities.people.reader import Reader
 from activities.records.allowances import Rate
 from activities.records.store import Store
-from starter.temporal.connection import TemporalRefused
+from starter.temporal.connection import TemporalRefusal
 from starter.web.http.serving import holder_of
 from workflows import names
 from workflows.model.notifications import ONE_MESSAGE_EVERY, VALID_FOR, SignInOrder
@@ -45,6 +45,28 @@ _NONCE_BYTES: Final = 16
 _SESSION_BYTES: Final = 8
 _ID_LENGTH: Final = 100
 """Of the people file; cookies of unknown people have the same length."""
+_ASK: Final = "countersign-ask"
+_SESSION: Final = "countersign-desk"
+_KNOWN: Final = "countersign-known"
+TRIES_AT_MOST: Final = 5
+"""Codes that a browser may try."""
+_TRIES: Final = Rate(TRIES_AT_MOST, 1 / VALID_FOR.total_seconds())
+"""None comes back while a code is valid."""
+MESSAGES_FROM_AN_ADDRESS: Final = Rate(burst=5, per_second=1 / 3600)
+"""To one person, from unknown browsers."""
+MESSAGES_TO_A_PERSON: Final = Rate(burst=3, per_second=1 / 60)
+"""From all unknown browsers, and again from known ones."""
+MESSAGES_OF_A_DAY_AT_MOST: Final = 50
+"""The same, for a day."""
+_MESSAGES_OF_A_DAY: Final = Rate(MESSAGES_OF_A_DAY_AT_MOST, 1 / timedelta(days=1).total_seconds())
+"""None comes back on the day."""
+_NO_PERSON: Final = "nobody"
+ANSWER_AFTER: Final = 0.4
+"""Seconds, the same for everybody."""
+_TEMPORAL_SECONDS: Final = 5.0
+SendSignIn = Callable[[SignInOrder], Awaitable[None]]
+"""Has a worker send a sign-in message, or remove a used one; raises `TemporalRefused`."""
+_NOBODY: Final = f"WorkflowId = '{names.sign_in_workflow_id('', '')}'"
 
 
 @dataclass(frozen=True)
@@ -58,8 +80,8 @@ class SignInRequest:
     """The desk page to open, empty for the first one."""
 
     @classmethod
-    def new(cls, person: str, at: datetime, to: str = "") -> Self:
-        return cls(person, secrets.token_hex(_NONCE_BYTES), at.replace(microsecond=0), to)
+    def new(cls, person: str, started_at: datetime, target: str = "") -> Self:
+        return cls(person, secrets.token_hex(_NONCE_BYTES), started_at.replace(microsecond=0), target)
 
 
 @dataclass(frozen=True)
@@ -86,7 +108,7 @@ class Cookies:
         self._secure = parts.scheme == "https"
         self._asks = Seal(secret, b"countersign/desk/ask/v1")
         self._sessions = Seal(secret, b"countersign/desk/session/v1")
-        self._known = Seal(secret, b"countersign/desk/known/v1")
+        self._last_person_seal = Seal(secret, b"countersign/desk/known/v1")
 
     def ask(self, request: Request, now: datetime) -> SignInRequest | None:
         if (fields := _opened(self._asks, request.cookies.get(_ASK, ""), 4)) is None:
@@ -110,12 +132,12 @@ class Cookies:
         text = "\n".join((session.person, session.serial, str(int(session.since.timestamp())), session.nonce))
         self._set(response, _SESSION, self._sessions.seal(text), LONGEST_SESSION)
         last_person = "\n".join((session.person, str(int(session.since.timestamp()))))
-        self._set(response, _KNOWN, self._known.seal(last_person), KNOWN_FOR)
+        self._set(response, _KNOWN, self._last_person_seal.seal(last_person), KNOWN_FOR)
         self._drop(response, _ASK)
 
-    def known(self, request: Request, now: datetime) -> str:
+    def last_person(self, request: Request, now: datetime) -> str:
         """The last person to sign in with this browser; grants nothing."""
-        if (fields := _opened(self._known, request.cookies.get(_KNOWN, ""), 2)) is None:
+        if (fields := _opened(self._last_person_seal, request.cookies.get(_KNOWN, ""), 2)) is None:
             return ""
         person, signed_in_at = fields
         return person if _instant(signed_in_at) <= now < _instant(signed_in_at) + KNOWN_FOR else ""
@@ -150,41 +172,9 @@ async def sign_out_everywhere(store: Store, person: str) -> None:
     await store.one_use.replace_serial(serial_of(person), secrets.token_hex(8))
 
 
-_ASK: Final = "countersign-ask"
-_SESSION: Final = "countersign-desk"
-_KNOWN: Final = "countersign-known"
-
-
-def _opened(seal: Seal, sealed: str, fields: int) -> list[str] | None:
-    try:
-        parts = seal.open(sealed).split("\n")
-    except BadSeal:
-        return None
-    return parts if len(parts) == fields else None
-
-
-def _instant(text: str) -> datetime:
-    return datetime.fromtimestamp(int(text), UTC)
-
-
 def serial_of(person: str) -> str:
     """Where the store has a person's session serial."""
     return f"desk/sessions/{person}"
-
-
-TRIES_AT_MOST: Final = 5
-"""Codes that a browser may try."""
-_TRIES: Final = Rate(TRIES_AT_MOST, 1 / VALID_FOR.total_seconds())
-"""None comes back while a code is valid."""
-MESSAGES_FROM_AN_ADDRESS: Final = Rate(burst=5, per_second=1 / 3600)
-"""To one person, from unknown browsers."""
-MESSAGES_TO_A_PERSON: Final = Rate(burst=3, per_second=1 / 60)
-"""From all unknown browsers, and again from known ones."""
-MESSAGES_OF_A_DAY_AT_MOST: Final = 50
-"""The same, for a day."""
-_MESSAGES_OF_A_DAY: Final = Rate(MESSAGES_OF_A_DAY_AT_MOST, 1 / timedelta(days=1).total_seconds())
-"""None comes back on the day."""
-_NO_PERSON: Final = "nobody"
 
 
 @dataclass(frozen=True)
@@ -192,7 +182,7 @@ class SignInSource:
     """`known` signed in with this browser before, empty for nobody."""
 
     address: str = ""
-    known: str = ""
+    last_person: str = ""
 
 
 class AllowedMessages:
@@ -205,11 +195,11 @@ class AllowedMessages:
 
     async def take(self, person: str, asking: SignInSource, now: datetime) -> bool:
         """Whether a message may be sent; counts it. Raises `StoreFailure`."""
-        is_known_browser = asking.known == person
+        is_known_browser = asking.last_person == person
         counter = f"message {'known' if is_known_browser else 'asked'} {person}"
         if now < self._none_until.get(counter, now):
             return await self.nobody(now)
-        if not is_known_browser and await self._wait(_of(person, asking), MESSAGES_FROM_AN_ADDRESS, now):
+        if not is_known_browser and await self._wait(_counter_name(person, asking), MESSAGES_FROM_AN_ADDRESS, now):
             return False
         if wait := await self._wait(counter, MESSAGES_TO_A_PERSON, now):
             waiting = {name: free_at for name, free_at in self._none_until.items() if now < free_at}
@@ -223,30 +213,20 @@ class AllowedMessages:
 
     async def came_in(self, person: str, asking: SignInSource) -> None:
         """They are known where they ask from."""
-        await self._store.allowances.refill(_of(person, asking))
+        await self._store.allowances.refill(_counter_name(person, asking))
 
     async def _wait(self, name: str, rate: Rate, now: datetime) -> float:
         return (await self._store.allowances.take(name, rate, now)).wait
-
-
-def _of(person: str, asking: SignInSource) -> str:
-    return f"message {person} {holder_of(asking.address)}"
-
-
-ANSWER_AFTER: Final = 0.4
-"""Seconds, the same for everybody."""
-_TEMPORAL_SECONDS: Final = 5.0
-_ANYWHERE: Final = SignInSource()
-
-SendSignIn = Callable[[SignInOrder], Awaitable[None]]
-"""Has a worker send a sign-in message, or remove a used one; raises `TemporalRefused`."""
 
 
 @dataclass(frozen=True)
 class WrongCode:
     """A wrong code, and the tries left."""
 
-    left: int
+    remaining: int
+
+
+_ANYWHERE: Final = SignInSource()
 
 
 class SignIn:
@@ -261,7 +241,7 @@ class SignIn:
         reach: Callable[[], Awaitable[None]],
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._directory = directory
@@ -269,23 +249,23 @@ class SignIn:
         self._tell = tell
         self._reach = reach
         self._clock = clock
-        self._rest = rest
+        self._sleep = sleep
         self._messages = AllowedMessages(store)
 
     async def ask(
-        self, words: str, before: SignInRequest | None, to: str = "", asking: SignInSource = _ANYWHERE
+        self, typed: str, previous: SignInRequest | None, target: str = "", asking: SignInSource = _ANYWHERE
     ) -> SignInRequest:
         """Send a sign-in message to whom `words` name; returns what the browser keeps.
 
         Raises `DirectoryFailure`, `StoreFailure`, `TemporalRefused` also for unknown people.
         """
-        request, _ = await asyncio.gather(self._ask(words, before, to, asking), self._rest(ANSWER_AFTER))
+        request, _ = await asyncio.gather(self._ask(typed, previous, target, asking), self._sleep(ANSWER_AFTER))
         return request
 
     async def _ask(
-        self, words: str, previous: SignInRequest | None, target: str, asking: SignInSource
+        self, typed: str, previous: SignInRequest | None, target: str, asking: SignInSource
     ) -> SignInRequest:
-        person, now = await self._directory.named(words), self._clock()
+        person, now = await self._directory.named(typed), self._clock()
         id = person.id if person else ""
         if previous and previous.person == id and now < previous.at + ONE_MESSAGE_EVERY:
             return previous  # Its message is on its way, and this browser can use its code.
@@ -309,13 +289,13 @@ class SignIn:
         right = hmac.compare_digest(self._links.code(link).encode(), _digits(code).encode())
         person = await self._still_here(ask.person)
         if not right or person is None:
-            return WrongCode(attempt.left)
+            return WrongCode(attempt.remaining)
         if not await self._use(link):
             return WrongCode(0)
         await self._messages.came_in(person.id, asking)
         return await self._session(person)
 
-    async def behind(self, ref: str) -> Person:
+    async def find_person(self, ref: str) -> Person:
         """The person of a link, without a change; raises `BadSignInLink`, `DirectoryFailure`."""
         person = await self._still_here(self._links.open(ref, self._clock()).person)
         if person is None:
@@ -323,13 +303,13 @@ class SignIn:
         return person
 
     async def by_link(self, ref: str) -> Session:
-        """Sign in by a link, once; raises as `behind`, and `StoreFailure`."""
-        person, link = await self.behind(ref), self._links.open(ref, self._clock())
+        """Sign in by a link, once; raises as `find_person`, and `StoreFailure`."""
+        person, link = await self.find_person(ref), self._links.open(ref, self._clock())
         if not await self._use(link):
             raise BadSignInLink("it was used before")
         return await self._session(person)
 
-    async def stands(self, session: Session) -> Person | None:
+    async def person_of(self, session: Session) -> Person | None:
         """The person of a session, None when it was ended. Raises `DirectoryFailure`, `StoreFailure`."""
         serial, was_ended = await asyncio.gather(
             self._store.one_use.serial(serial_of(session.person)), self._store.one_use.was_used(*_ending(session))
@@ -344,7 +324,7 @@ class SignIn:
         """Use up a message; False if it was used. Failing to remove its notice stops nobody."""
         if not await self._store.one_use.use(link.asked_at.date(), f"{link.ask}-in"):
             return False
-        with suppress(TemporalRefused, RPCError, TimeoutError, ConnectionError, RuntimeError):
+        with suppress(TemporalRefusal, RPCError, TimeoutError, ConnectionError, RuntimeError):
             await self._tell(SignInOrder(person=link.person, ask=link.ask, at=link.asked_at, used=True))
         return True
 
@@ -388,25 +368,6 @@ def reachability_check(client: Client) -> Callable[[], Awaitable[None]]:
     return reach
 
 
-_NOBODY: Final = f"WorkflowId = '{names.sign_in_workflow_id('', '')}'"
-
-
-async def _is_answered(asking: Awaitable[object], namespace: str) -> None:
-    try:
-        await asking
-    except RPCError as error:
-        raise TemporalRefused(error, namespace) from error
-
-
-def _ending(session: Session) -> tuple[date, str]:
-    """Where the store has that a session was signed out."""
-    return session.since.astimezone(UTC).date(), f"{session.nonce}-out"
-
-
-def _digits(code: str) -> str:
-    return "".join(filter(str.isdigit, code))
-
-
 @dataclass(frozen=True)
 class Visitor:
     """Somebody signed in; `name` identifies their forms."""
@@ -420,6 +381,31 @@ class Visitor:
         return self.person.id
 
 
+def _opened(seal: Seal, sealed: str, fields: int) -> list[str] | None:
+    try:
+        parts = seal.open(sealed).split("\n")
+    except BadSeal:
+        return None
+    return parts if len(parts) == fields else None
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromtimestamp(int(text), UTC)
+
+
+def _counter_name(person: str, asking: SignInSource) -> str:
+    return f"message {person} {holder_of(asking.address)}"
+
+
+def _ending(session: Session) -> tuple[date, str]:
+    """Where the store has that a session was signed out."""
+    return session.since.astimezone(UTC).date(), f"{session.nonce}-out"
+
+
+def _digits(code: str) -> str:
+    return "".join(filter(str.isdigit, code))
+
+
 class Authenticator:
     def __init__(self, sign_in: SignIn, cookies: Cookies, clock: Callable[[], datetime]) -> None:
         self._sign_in = sign_in
@@ -429,5 +415,12 @@ class Authenticator:
     async def visitor(self, request: Request) -> Visitor | None:
         """The visitor; raises `DirectoryFailure`, `StoreFailure`."""
         session = self._cookies.session(request, self._clock())
-        person = await self._sign_in.stands(session) if session else None
-        return Visitor(person, Reader.of(person), self._cookies.name_of(request)) if person else None
+        person = await self._sign_in.person_of(session) if session else None
+        return Visitor(person, Reader.from_person(person), self._cookies.name_of(request)) if person else None
+
+
+async def _is_answered(asking: Awaitable[object], namespace: str) -> None:
+    try:
+        await asking
+    except RPCError as error:
+        raise TemporalRefusal(error, namespace) from error

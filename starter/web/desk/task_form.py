@@ -7,7 +7,7 @@ from typing import Any, Final
 from activities.launch.task_file import ANSWER_LINES_AT_MOST
 from activities.people.language import phrase
 from activities.records.drafts import Draft
-from starter.web.desk.draft_forms import Content, DraftForm, Filled, Step, lines_of, put, with_fields
+from starter.web.desk.draft_forms import Content, DraftForm, FilledStep, Step, lines_of, put, with_fields
 from starter.web.desk.people_fields import IN_FULL, languages, person_in_full
 from starter.web.desk.plan_view import PlanView
 from starter.web.desk.sessions import Visitor
@@ -27,12 +27,12 @@ class TaskForm(DraftForm):
     async def suits(self, kind: str) -> bool:
         return await self.kinds.stays_open(kind)
 
-    async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
+    async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> FilledStep:
         if step is _TASK:
-            return Filled(_described(draft.content, posted.fields), draft.files)
+            return FilledStep(_described(draft.content, posted.fields), draft.files)
         return await self._with_people(draft, posted.fields, visitor)
 
-    async def shown(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
+    async def template_values(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
         if step is _TASK:
             required = (draft.content.get("answer") or {}).get("required", True)
             return {**await self.choices(visitor), "required": required, "lines_at_most": ANSWER_LINES_AT_MOST}
@@ -46,7 +46,7 @@ class TaskForm(DraftForm):
         plan: Any = await self.starts.plan(prepared)
         return await PlanView(visitor, self.people.names).of_task(plan, prepared.people)
 
-    async def _with_people(self, draft: Draft, fields: Mapping[str, str], visitor: Visitor) -> Filled:
+    async def _with_people(self, draft: Draft, fields: Mapping[str, str], visitor: Visitor) -> FilledStep:
         content = with_fields(dict(draft.content), fields, "due")
         assignee = content.get("who") or {}
         if "email" in assignee or "name" in assignee:
@@ -60,7 +60,7 @@ class TaskForm(DraftForm):
             if only := matches["only"]:
                 (act, _, target), matches = only.partition(":"), {}
         match act:
-            case "add" if await self.people.known(target):
+            case "add" if await self.people.is_known(target):
                 content["who"] = {"person": target}
             case "group":
                 content["who"] = {"group": target}
@@ -69,7 +69,7 @@ class TaskForm(DraftForm):
                 focused_field = "who.name"
             case "remove":
                 content.pop("who", None)
-        return Filled(content, draft.files, {}, matches, focused_field)
+        return FilledStep(content, draft.files, {}, matches, focused_field)
 
 
 def _described(content_before: Mapping[str, Any], fields: Mapping[str, str]) -> Content:

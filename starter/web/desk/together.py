@@ -44,34 +44,34 @@ TOGETHER: Final = tuple(LABELS)
 
 
 @dataclass
-class Carried:
+class BulkResult:
     """Commands asked for and done, and why others were not; `refusal` and `status` are of the worst."""
 
-    asked: int
-    done: int = 0
+    order_count: int
+    done_count: int = 0
     refusal: str = ""
     status: int = 200
     refused: dict[str, str] = field(default_factory=dict)
     """Sentences by reference."""
 
-    def met(self, reference: str, why: FormFailure, language: Language) -> None:
-        self.refused[reference] = why.says(language)
-        if why.status > self.status:
-            self.refusal, self.status = why.says(language), why.status
+    def add_refusal(self, reference: str, failure: FormFailure, language: Language) -> None:
+        self.refused[reference] = failure.phrase_in(language)
+        if failure.status > self.status:
+            self.refusal, self.status = failure.phrase_in(language), failure.status
 
 
-async def carry_out(orders: Sequence[tuple[str, AnyCommand]], send: Send, op: str, language: Language) -> Carried:
+async def carry_out(orders: Sequence[tuple[str, AnyCommand]], send: Send, op: str, language: Language) -> BulkResult:
     """Send commands by reference, some at a time; stops when nobody answers in time. What has ended does not count."""
-    result = Carried(len(orders))
+    result = BulkResult(len(orders))
 
     async def send_order(reference: str, command: AnyCommand) -> None:
         sent = await send_form(send(reference, command.replace(op=op), op, watched=False), reference)
         if not isinstance(sent, FormFailure):
-            result.done += 1
+            result.done_count += 1
         elif sent.fault is FailureReason.ENDED:
-            result.asked -= 1
+            result.order_count -= 1
         else:
-            result.met(reference, sent, language)
+            result.add_refusal(reference, sent, language)
 
     try:
         async with asyncio.timeout(SECONDS_AT_MOST):
@@ -80,7 +80,7 @@ async def carry_out(orders: Sequence[tuple[str, AnyCommand]], send: Send, op: st
                 if result.status > _REFUSED:
                     break
     except TimeoutError:
-        result.met("", FormFailure(FailureReason.UNSURE), language)
+        result.add_refusal("", FormFailure(FailureReason.UNSURE), language)
     return result
 
 
@@ -95,7 +95,7 @@ class TickedRow:
     why: str = ""
 
 
-class Together:
+class BulkCommands:
     def __init__(self, shared: RequestContext, follow_ups: FollowUps, send: Send) -> None:
         self._shared = shared
         self._responses = shared.responses
@@ -127,33 +127,33 @@ class Together:
         except CommandRefused as refused:
             failure = FormFailure(FailureReason.REFUSED, refused.message)
             return await self._page(
-                action, ticked, visitor, form, back=back, refusal=failure.says(visitor.reader.language)
+                action, ticked, visitor, form, back=back, refusal=failure.phrase_in(visitor.reader.language)
             )
         carried = await carry_out(orders, self._send, op, visitor.reader.language)
         if carried.refused:
             return await self._page(action, ticked, visitor, form, back=back, carried=carried)
-        return self._responses.renderer.to_desk(_with_news(back, action, carried.done))
+        return self._responses.renderer.to_desk(_with_news(back, action, carried.done_count))
 
-    async def _ticked(self, paths: Iterable[str], action: Action, visitor: Visitor) -> "Ticked":
+    async def _ticked(self, paths: Iterable[str], action: Action, visitor: Visitor) -> "TickedRows":
         names = dict.fromkeys(name for path in paths if (name := named_at_desk(path)) and is_request_id(name.id))
         ticked, accesses = list(names)[:TICKED_AT_MOST], list[FollowUpAccess]()
         for first in range(0, len(ticked), AT_ONCE):
             accessed = await asyncio.gather(
-                *(self._follow_ups.seen(name, visitor) for name in ticked[first : first + AT_ONCE])
+                *(self._follow_ups.access_of(name, visitor) for name in ticked[first : first + AT_ONCE])
             )
             accesses += [access for access in accessed if access is not None]
-        return Ticked(action, tuple(accesses))
+        return TickedRows(action, tuple(accesses))
 
     async def _page(
         self,
         action: Action,
-        ticked: "Ticked",
+        ticked: "TickedRows",
         visitor: Visitor,
         form: Mapping[str, str] = MappingProxyType({}),
         *,
         back: str,
         refusal: str = "",
-        carried: Carried | None = None,
+        carried: BulkResult | None = None,
     ) -> Response:
         """The confirmation; after a press, with what was not done."""
         language, spec, frame = visitor.reader.language, ACTIONS[action], await self._responses.frame(visitor)
@@ -170,15 +170,15 @@ class Together:
             label=language.say(LABELS[action]),
             hint=language.say(spec.hint),
             field=language.say(spec.field) if spec.field else "",
-            needed=spec.needed,
+            needed=spec.is_needed,
             force=language.say(spec.force) if spec.force else "",
             grave=spec.grave,
             rows=[await self._row(access, visitor, refused) for access in remaining],
-            people=len({person for access in remaining for person in in_turn(access.shown)}),
+            people=len({person for access in remaining for person in in_turn(access.view)}),
             impossible=[await self._row(access, visitor, {}) for access in ticked.impossible],
-            done=carried.done if carried else 0,
+            done=carried.done_count if carried else 0,
             ticked=" ".join(access.path for access in (remaining if all_again else [])),
-            due=form.get("due") or usual_due((access.shown for access in remaining), self._shared.clock()),
+            due=form.get("due") or usual_due((access.view for access in remaining), self._shared.clock()),
             form=form,
             back=list_address(back),
             token=form["token"] if unsure else frame.token,
@@ -187,8 +187,8 @@ class Together:
 
     async def _row(self, access: FollowUpAccess, visitor: Visitor, refused: Mapping[str, str]) -> TickedRow:
         names = PeopleNames(self._shared.directory, access.what.workflow_id)
-        waiting, say = in_turn(access.shown), visitor.reader.language.say
-        people = [await names.of(person) for person in waiting[:NAMED_AT_MOST]]
+        waiting, say = in_turn(access.view), visitor.reader.language.say
+        people = [await names.name_of(person) for person in waiting[:NAMED_AT_MOST]]
         if len(waiting) > NAMED_AT_MOST:
             people.append(say("others"))
         title = await self._follow_ups.title(access, visitor)
@@ -198,31 +198,22 @@ class Together:
 
 
 @dataclass(frozen=True)
-class Ticked:
+class TickedRows:
     """What was ticked and may be seen by the visitor."""
 
     action: Action
-    seen: tuple[FollowUpAccess, ...]
+    accesses: tuple[FollowUpAccess, ...]
 
     @property
     def possible(self) -> tuple[FollowUpAccess, ...]:
-        return tuple(access for access in self.seen if self._step(access.what) in access.steps)
+        return tuple(access for access in self.accesses if self._step(access.what) in access.steps)
 
     @property
     def impossible(self) -> tuple[FollowUpAccess, ...]:
-        return tuple(access for access in self.seen if self._step(access.what) not in access.steps)
+        return tuple(access for access in self.accesses if self._step(access.what) not in access.steps)
 
     def _step(self, name: WorkflowName) -> ActionForm | None:
-        return ActionForm.of(self.action, name.kind)
-
-
-def _action(request: Request) -> Action | None:
-    return next((action for action in TOGETHER if action == request.path_params["action"]), None)
-
-
-def _with_news(back: str, action: Action, count: int) -> str:
-    view, _, query = list_address(back).partition("?")
-    return f"{view or View.WAITING}?{urlencode([*parse_qsl(query), ('together', action.value), ('done', str(count))])}"
+        return ActionForm.from_address(self.action, name.kind)
 
 
 def news_of(query: Mapping[str, str], language: Language) -> str:
@@ -243,3 +234,12 @@ def news_of(query: Mapping[str, str], language: Language) -> str:
             )
         case _:
             return language.say_count("{count} is being cancelled.", "{count} are being cancelled.", count)
+
+
+def _action(request: Request) -> Action | None:
+    return next((action for action in TOGETHER if action == request.path_params["action"]), None)
+
+
+def _with_news(back: str, action: Action, count: int) -> str:
+    view, _, query = list_address(back).partition("?")
+    return f"{view or View.WAITING}?{urlencode([*parse_qsl(query), ('together', action.value), ('done', str(count))])}"

@@ -36,7 +36,7 @@ _LOGGER: Final = structlog.get_logger("countersign.allowances")
 Clock = Callable[[], datetime]
 
 
-class Places:
+class ConcurrencyLimit:
     """So many at the same time, half of them of one holder."""
 
     def __init__(self, at_most: int) -> None:
@@ -66,34 +66,34 @@ class Buckets:
         self._rate = rate
         self._clock = clock
         self._at_most = at_most
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._level_by_name: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._left)
+        return len(self._level_by_name)
 
     def wait(self, name: str) -> float:
         """Take one: 0, else the seconds to wait."""
         now = self._clock().timestamp()
-        level, updated_at = self._left.pop(name, (float(self._rate.burst), now))
+        level, updated_at = self._level_by_name.pop(name, (float(self._rate.burst), now))
         level = min(self._rate.burst, level + max(0.0, now - updated_at) * self._rate.per_second)
         is_allowed = level >= 1
-        self._left[name] = (level - 1 if is_allowed else level, now)
+        self._level_by_name[name] = (level - 1 if is_allowed else level, now)
         self._forget(now)
         return 0.0 if is_allowed else (1 - level) / self._rate.per_second
 
     def look(self, name: str) -> float:
         """The same, taking none."""
-        level, updated_at = self._left.get(name, (float(self._rate.burst), 0.0))
+        level, updated_at = self._level_by_name.get(name, (float(self._rate.burst), 0.0))
         level = min(self._rate.burst, level + max(0.0, self._clock().timestamp() - updated_at) * self._rate.per_second)
         return 0.0 if level >= 1 else (1 - level) / self._rate.per_second
 
     def refill(self, name: str) -> None:
-        self._left.pop(name, None)
+        self._level_by_name.pop(name, None)
 
     def _forget(self, now: float) -> None:
         full = now - self._rate.full_after
-        while len(self._left) > self._at_most or next(iter(self._left.values()))[1] < full:
-            self._left.popitem(last=False)
+        while len(self._level_by_name) > self._at_most or next(iter(self._level_by_name.values()))[1] < full:
+            self._level_by_name.popitem(last=False)
 
 
 class SharedBuckets:
@@ -104,11 +104,11 @@ class SharedBuckets:
         self._kind = kind
         self._rate = rate
         self._clock = clock
-        self._own = Buckets(rate, clock)
+        self._own_buckets = Buckets(rate, clock)
 
     async def wait(self, name: str) -> float:
         """Take one: 0, else the seconds to wait."""
-        if wait := self._own.wait(name):
+        if wait := self._own_buckets.wait(name):
             return wait
         try:
             async with asyncio.timeout(COUNTED_WITHIN):
@@ -118,7 +118,7 @@ class SharedBuckets:
             return 0.0
 
     async def refill(self, name: str) -> None:
-        self._own.refill(name)
+        self._own_buckets.refill(name)
         try:
             await self._allowances.refill(f"{self._kind} {name}")
         except StoreFailure as failure:

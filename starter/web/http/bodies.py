@@ -30,6 +30,25 @@ ALTOGETHER_AT_MOST: Final = 8 * 1024 * 1024
 BODY_SECONDS: Final = 5.0
 SMALL: Final = 16 * 1024
 """Bytes of each body that large ones cannot take."""
+MOST_DEPTH: Final = 32
+MOST_VALUES: Final = 20_000
+"""A callback has hundreds; more cost memory."""
+MOST_KEYS: Final = 5_000
+"""Each unknown one is a fault with a sentence."""
+MOST_QUOTES: Final = 4 * MOST_VALUES
+"""Of names and texts."""
+# The closing quote may be missing, so that each character is looked at once, however the quotes are placed.
+_STRINGS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_BRACKETS: Final = re.compile(rb"[\[\]{}]")
+LONGEST: Final = 128 * 1024
+"""Ten times the longest text, escaped, so that too long ones are answered in words."""
+_MOST_FIELDS: Final = 8
+FORMS_AT_MOST: Final = 8 * 1024 * 1024
+"""Bytes of all forms being read."""
+FIELDS_AT_MOST: Final = 2_000
+"""Of a form with documents: a hundred signers have some each."""
+FILES_AT_MOST: Final = 5
+"""Of one form; a document is one."""
 
 
 class BodyFault(Enum):
@@ -46,13 +65,13 @@ class IncomingBodies:
     def __init__(
         self,
         altogether: float,
-        beyond: float = math.inf,
+        large_bytes: float = math.inf,
         *,
         of_one: float = math.inf,
         bodies_of_one: float = math.inf,
     ) -> None:
-        self._left = altogether
-        self._left_beyond = beyond
+        self._remaining = altogether
+        self._left_beyond = large_bytes
         self._of_one = of_one
         self._bodies_of_one = bodies_of_one
         self._bytes_by_holder = Counter[str]()
@@ -78,13 +97,13 @@ class IncomingBodies:
         growth = new_size - old_size
         large_growth = max(0, new_size - SMALL) - max(0, old_size - SMALL)
         is_within = (
-            growth <= self._left
+            growth <= self._remaining
             and large_growth <= self._left_beyond
             and self._bytes_by_holder[holder] + growth <= self._of_one
         )
         if growth > 0 and not is_within:
             return False
-        self._left -= growth
+        self._remaining -= growth
         self._left_beyond -= large_growth
         self._bytes_by_holder[holder] += growth
         return True
@@ -126,19 +145,6 @@ async def read_body(
         return fault or BodyFault.STALLED
     finally:
         resize(len(body), 0)
-
-
-MOST_DEPTH: Final = 32
-MOST_VALUES: Final = 20_000
-"""A callback has hundreds; more cost memory."""
-MOST_KEYS: Final = 5_000
-"""Each unknown one is a fault with a sentence."""
-MOST_QUOTES: Final = 4 * MOST_VALUES
-"""Of names and texts."""
-
-# The closing quote may be missing, so that each character is looked at once, however the quotes are placed.
-_STRINGS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-_BRACKETS: Final = re.compile(rb"[\[\]{}]")
 
 
 class NotReadable(ValueError):
@@ -205,18 +211,6 @@ def refuse_doubled_keys(body: bytes) -> None:
         return
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise NotReadable(f"{constant} is not JSON")
-
-
-LONGEST: Final = 128 * 1024
-"""Ten times the longest text, escaped, so that too long ones are answered in words."""
-_MOST_FIELDS: Final = 8
-FORMS_AT_MOST: Final = 8 * 1024 * 1024
-"""Bytes of all forms being read."""
-_INCOMING: Final = IncomingBodies(FORMS_AT_MOST)
-
-
 async def read_form(request: Request) -> dict[str, str] | None:
     """The fields; empty for other content, None when it was cut off."""
     body = await _INCOMING.read(request, limit=LONGEST)
@@ -227,12 +221,6 @@ async def read_form(request: Request) -> dict[str, str] | None:
     except ValueError:
         return {}
     return {name: values[0] for name, values in fields.items()}
-
-
-FIELDS_AT_MOST: Final = 2_000
-"""Of a form with documents: a hundred signers have some each."""
-FILES_AT_MOST: Final = 5
-"""Of one form; a document is one."""
 
 
 class PostedFile(NamedTuple):
@@ -311,3 +299,10 @@ class CallCounter:
 
     def count(self, outcome: CallOutcome) -> None:
         self._metric.add(answer=outcome.reason)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise NotReadable(f"{constant} is not JSON")
+
+
+_INCOMING: Final = IncomingBodies(FORMS_AT_MOST)

@@ -38,18 +38,12 @@ _PUBLIC: Final = ("RSA", "EC")
 _LOGGER: Final = structlog.get_logger("countersign.oidc")
 
 
-class NotBelieved(Exception):
+class RefusedToken(Exception):
     """The token says nothing that counts; the text is for the log and has nothing of it."""
 
 
-class IssuerAway(Exception):
+class IssuerUnavailable(Exception):
     """Nobody can be believed now: the keys have never been read, or for too long."""
-
-
-@dataclass(frozen=True)
-class _Keys:
-    known: KeySet
-    read_at: float
 
 
 class Issuer:
@@ -71,17 +65,17 @@ class Issuer:
         self._asked_at = float("-inf")
         self._asking = asyncio.Lock()
 
-    async def who(self, token: str) -> str:
+    async def identify(self, token: str) -> str:
         """What the claim of a genuine token says, such as an e-mail address. Raises `NotBelieved`, `IssuerAway`."""
         if len(token) > TOKEN_AT_MOST or token.count(".") != 2:
-            raise NotBelieved("not a signed token")
+            raise RefusedToken("not a signed token")
         claims = self._valid(await self._signed(token))
         identity = claims.get(self._claim)
         if not isinstance(identity, str) or not identity.strip():
-            raise NotBelieved(f"no claim {self._claim}")
+            raise RefusedToken(f"no claim {self._claim}")
         # Some issuers write it as a text.
         if self._claim == "email" and str(claims.get("email_verified", True)).lower() != "true":
-            raise NotBelieved("the address is not verified")
+            raise RefusedToken("the address is not verified")
         return identity.strip()
 
     async def _signed(self, token: str) -> dict[str, Any]:
@@ -102,7 +96,7 @@ class Issuer:
         try:
             rules.validate(claims)
         except (JoseError, ValueError, TypeError, OverflowError) as error:
-            raise NotBelieved(f"its claims do not count: {type(error).__name__}") from None
+            raise RefusedToken(f"its claims do not count: {type(error).__name__}") from None
         return claims
 
     async def _current(self, *, anew: bool = False) -> KeySet:
@@ -114,13 +108,13 @@ class Issuer:
                 await self._ask()
         if keys := self._counts:
             return keys
-        raise IssuerAway
+        raise IssuerUnavailable
 
     @property
     def _counts(self) -> KeySet | None:
         """The keys, if they are not too old."""
         keys = self._keys
-        return keys.known if keys and self._seconds() - keys.read_at < KEYS_WITHOUT_ISSUER_FOR else None
+        return keys.key_set if keys and self._seconds() - keys.read_at < KEYS_WITHOUT_ISSUER_FOR else None
 
     async def _ask(self) -> None:
         """Once in `ASKED_EVERY`."""
@@ -134,12 +128,40 @@ class Issuer:
             _LOGGER.warning("the issuer's keys cannot be read", why=str(failure) or "no answer in time")
 
 
-class _UnknownKey(NotBelieved):
-    """It is signed with a key that is not known here."""
-
-
 class IssuerUnusable(Refusal):
     """What the issuer says of itself cannot be used."""
+
+
+async def keys_of(issuer: str) -> KeySet:
+    """Its public keys for signatures, as they are now. Raises `ServiceFailure`, `IssuerUnusable`."""
+    configuration = await _fetch_json(issuer, _DISCOVERY)
+    keys_url = configuration.get("jwks_uri")
+    if configuration.get("issuer") not in (issuer, f"{issuer}/") or not isinstance(keys_url, str):
+        raise IssuerUnusable(f"{_DISCOVERY} is not of this issuer, or names no keys")
+    try:
+        parts = urlsplit(keys_url)
+    except ValueError:
+        raise IssuerUnusable("its keys are at no address") from None
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        raise IssuerUnusable("its keys are not at https")
+    path = keys_url[len(f"{parts.scheme}://{parts.netloc}") :]
+    listed = (await _fetch_json(f"{parts.scheme}://{parts.netloc}", path)).get("keys")
+    if not isinstance(listed, list):
+        raise IssuerUnusable("it lists no keys")
+    keys = [key for key_entry in listed[:KEYS_AT_MOST] if (key := _key_of(key_entry))]
+    if not keys:
+        raise IssuerUnusable("it lists no key of a kind that is known")
+    return KeySet(keys)
+
+
+@dataclass(frozen=True)
+class _Keys:
+    key_set: KeySet
+    read_at: float
+
+
+class _UnknownKey(RefusedToken):
+    """It is signed with a key that is not known here."""
 
 
 def _opened(token: str, keys: KeySet) -> dict[str, Any]:
@@ -151,29 +173,7 @@ def _opened(token: str, keys: KeySet) -> dict[str, Any]:
         raise _UnknownKey(f"its signature does not count: {type(error).__name__}") from None
 
 
-async def keys_of(issuer: str) -> KeySet:
-    """Its public keys for signatures, as they are now. Raises `ServiceFailure`, `IssuerUnusable`."""
-    configuration = await _said(issuer, _DISCOVERY)
-    keys_url = configuration.get("jwks_uri")
-    if configuration.get("issuer") not in (issuer, f"{issuer}/") or not isinstance(keys_url, str):
-        raise IssuerUnusable(f"{_DISCOVERY} is not of this issuer, or names no keys")
-    try:
-        parts = urlsplit(keys_url)
-    except ValueError:
-        raise IssuerUnusable("its keys are at no address") from None
-    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
-        raise IssuerUnusable("its keys are not at https")
-    path = keys_url[len(f"{parts.scheme}://{parts.netloc}") :]
-    listed = (await _said(f"{parts.scheme}://{parts.netloc}", path)).get("keys")
-    if not isinstance(listed, list):
-        raise IssuerUnusable("it lists no keys")
-    keys = [key for key_entry in listed[:KEYS_AT_MOST] if (key := _key_of(key_entry))]
-    if not keys:
-        raise IssuerUnusable("it lists no key of a kind that is known")
-    return KeySet(keys)
-
-
-async def _said(url: str, path: str) -> Mapping[str, Any]:
+async def _fetch_json(url: str, path: str) -> Mapping[str, Any]:
     async with make_client() as client:
         answer = (await Service("OpenID issuer", url, client).call("GET", path)).json()
     if not isinstance(answer, dict):

@@ -33,22 +33,6 @@ def holder_of(host: str) -> str:
     return str(address)
 
 
-class _Server(uvicorn.Server):
-    """Tells when it listens; ignores signals."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 @contextlib.asynccontextmanager
 async def listening(app: ASGIApp, bind: Bind, *, proxies: Sequence[str] = ()) -> AsyncIterator[str]:
     """Serve `app` until left; yields its address. Raises `CannotListen`.
@@ -68,6 +52,37 @@ async def listening(app: ASGIApp, bind: Bind, *, proxies: Sequence[str] = ()) ->
             await serving
 
 
+def peer_of(request: Request) -> str:
+    """The connected address, before proxies are believed; empty without one."""
+    peer = request.scope.get(_PEER)
+    return peer[0] if peer else ""
+
+
+def with_peer(app: ASGIApp) -> ASGIApp:
+    """Keep the peer before a proxy is believed."""
+
+    async def remembering(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, _PEER: scope.get("client")}, receive, send)
+
+    return remembering
+
+
+class _Server(uvicorn.Server):
+    """Tells when it listens; ignores signals."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 def _config(app: ASGIApp, proxies: Sequence[str]) -> uvicorn.Config:
     return uvicorn.Config(
         with_peer(_believing(app, proxies)),
@@ -82,22 +97,7 @@ def _config(app: ASGIApp, proxies: Sequence[str]) -> uvicorn.Config:
     )
 
 
-def peer_of(request: Request) -> str:
-    """The connected address, before proxies are believed; empty without one."""
-    peer = request.scope.get(_PEER)
-    return peer[0] if peer else ""
-
-
 def _believing(app: ASGIApp, proxies: Sequence[str]) -> ASGIApp:
     if not proxies:
         return app
     return ProxyHeadersMiddleware(app, trusted_hosts=list(proxies))  # type: ignore[arg-type, return-value]
-
-
-def with_peer(app: ASGIApp) -> ASGIApp:
-    """Keep the peer before a proxy is believed."""
-
-    async def remembering(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, _PEER: scope.get("client")}, receive, send)
-
-    return remembering

@@ -104,14 +104,14 @@ class SourceMapping:
             raise plain.faults((("onboarding", *path), fault) for path, fault in wrong)
         return cls(source, mapping_file, plain)
 
-    def file_of(self, said: Any) -> MappedOnboarding | None:
+    def file_of(self, event: Any) -> MappedOnboarding | None:
         """The onboarding file, None when `when` skips the event; raises `MappingFailed`."""
-        if not self._is_meant(said):
+        if not self._is_meant(event):
             return None
-        deal = _value(said, self.says.deal, DEAL_AT_MOST)
+        deal = _value(event, self.says.deal, DEAL_AT_MOST)
         if not deal:
             raise MappingFailed(f"{self.says.deal} is missing: it is the id of the deal")
-        values = {name: _value(said, entry.at) or entry.default for name, entry in self.says.take.items()}
+        values = {name: _value(event, entry.at) or entry.default for name, entry in self.says.take.items()}
         content = filled(self.says.onboarding, {DEAL: deal, **values})
         id = onboarding_id(self.source, deal)
         return MappedOnboarding(
@@ -120,7 +120,7 @@ class SourceMapping:
 
     def _is_meant(self, event: Any) -> bool:
         try:
-            return all(_at(event, path) == _written(value) for path, value in self.says.when.items())
+            return all(_text_at(event, path) == _written(value) for path, value in self.says.when.items())
         except MappingFailed:
             return False  # An event of another shape is another event.
 
@@ -133,11 +133,11 @@ def onboarding_id(source: str, deal: str) -> str:
     return f"{source}-_{hashlib.sha256(deal.encode()).hexdigest()[:24]}"
 
 
-def _wrong_places(says: MappingFile) -> Iterator[tuple[FieldPath, Message]]:
-    if "id" in says.onboarding:
+def _wrong_places(mapping_file: MappingFile) -> Iterator[tuple[FieldPath, Message]]:
+    if "id" in mapping_file.onboarding:
         yield ("id",), FileFault.ID_FROM_DEAL.to_message()
-    available = (DEAL, *says.take)
-    for path, name in places(says.onboarding):
+    available = (DEAL, *mapping_file.take)
+    for path, name in places(mapping_file.onboarding):
         if not may_be_given(path):
             yield path, FileFault.NOT_FROM_JSON.to_message()
         elif name not in available:
@@ -145,7 +145,7 @@ def _wrong_places(says: MappingFile) -> Iterator[tuple[FieldPath, Message]]:
 
 
 def _value(event: Any, path: str, at_most: int = VALUE_AT_MOST) -> str:
-    text, refused = cleaned(_at(event, path).strip())
+    text, refused = cleaned(_text_at(event, path).strip())
     if len(text) > at_most:
         refused = FileFault.LONG_CELL.to_message(most=at_most)
     if refused:
@@ -153,7 +153,7 @@ def _value(event: Any, path: str, at_most: int = VALUE_AT_MOST) -> str:
     return text
 
 
-def _at(node: Any, path: str) -> str:
+def _text_at(node: Any, path: str) -> str:
     for index, key in _STEP.findall(path):
         if index:
             node = node[int(index)] if isinstance(node, list) and int(index) < len(node) else None

@@ -57,58 +57,6 @@ SIGNATURES_AT_MOST: Final = 10
 """Of one call; several while a secret is rotated."""
 _BEARER: Final = "bearer "
 _ALGORITHM: Final = "sha256="
-
-
-def is_genuine(
-    headers: Mapping[str, str], body: bytes, secrets: Iterable[SecretStr], *, header: str | None, now: datetime
-) -> bool:
-    """Whether one of `secrets` signed the body; header names are lower-case."""
-    signatures = [
-        signature.encode("utf-8", "replace")
-        for signature in _given(headers, (header.lower(),) if header else SIGNATURE_HEADERS)
-    ]
-    expected = [
-        signature for secret in secrets for signature in _expected(secret.get_secret_value(), headers, body, now)
-    ]
-    # All are compared before one counts, so that the time taken does not tell which it was.
-    matches = [hmac.compare_digest(candidate.encode(), signature) for candidate in expected for signature in signatures]
-    return any(matches)
-
-
-def _given(headers: Mapping[str, str], signed_in: Iterable[str]) -> Iterator[str]:
-    bearer = headers.get("authorization", "")
-    if bearer[: len(_BEARER)].lower() == _BEARER:
-        yield f"{_BEARER}{bearer[len(_BEARER) :].strip()}"
-    for name in signed_in:
-        if signature := headers.get(name, "").strip():
-            yield f"{_ALGORITHM}{signature.removeprefix(_ALGORITHM)}"
-    yield from headers.get("webhook-signature", "").split(" ", SIGNATURES_AT_MOST)[:SIGNATURES_AT_MOST]
-
-
-def _expected(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -> Iterator[str]:
-    """The signatures that this secret may give, kept apart by scheme."""
-    yield f"{_BEARER}{secret}"
-    digest = hmac.digest(secret.encode(), body, hashlib.sha256)
-    yield f"{_ALGORITHM}{digest.hex()}"
-    yield f"{_ALGORITHM}{base64.b64encode(digest).decode()}"
-    sent = _instant(headers.get("webhook-timestamp", ""))
-    text = _text(body)
-    if secret.startswith(SIGNING_KEY) and sent and abs(now - sent) <= APART_AT_MOST and text is not None:
-        yield Webhook(secret).sign(msg_id=headers.get("webhook-id", ""), timestamp=sent, data=text)
-
-
-def _text(body: bytes) -> str | None:
-    """None stays None: as text it would have another body's signature."""
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return None
-
-
-def _instant(text: str) -> datetime | None:
-    return datetime.fromtimestamp(int(text), UTC) if text.isascii() and text.isdigit() and len(text) <= 11 else None
-
-
 TOLD_AT_MOST: Final = 20
 """About one onboarding."""
 _LOGGER: Final = structlog.get_logger("countersign.hooks")
@@ -120,6 +68,31 @@ _TEXT: Final = phrase(
 _PLEASE_LOOK: Final = phrase("Please look at the deal, and at the page of {id} at the desk.")
 _LIVES: Final = phrase("The onboarding goes on as it was started.")
 _HAS_ENDED: Final = phrase("The onboarding has ended, and nothing of it changes.")
+PATH: Final = "/hooks/onboarding/{source}"
+CALLS_AT_ONCE: Final = 500
+"""Complete and genuine ones; stalled strangers take no place."""
+STARTS_AT_ONCE: Final = 20
+"""Each may check hundreds of parts. Others wait."""
+START_SECONDS: Final = 15.0
+"""For a start and its wait."""
+_AWAY: Final = (RPCError, StoreFailure, DirectoryFailure, RuntimeError, OSError)
+"""Temporary; a lazy client without a server raises `RuntimeError`."""
+
+
+def is_genuine(
+    headers: Mapping[str, str], body: bytes, secrets: Iterable[SecretStr], *, header: str | None, now: datetime
+) -> bool:
+    """Whether one of `secrets` signed the body; header names are lower-case."""
+    signatures = [
+        signature.encode("utf-8", "replace")
+        for signature in _signatures(headers, (header.lower(),) if header else SIGNATURE_HEADERS)
+    ]
+    expected = [
+        signature for secret in secrets for signature in _expected(secret.get_secret_value(), headers, body, now)
+    ]
+    # All are compared before one counts, so that the time taken does not tell which it was.
+    matches = [hmac.compare_digest(candidate.encode(), signature) for candidate in expected for signature in signatures]
+    return any(matches)
 
 
 @dataclass(frozen=True)
@@ -130,7 +103,7 @@ class OtherContent:
     fingerprint: str
     deal: str
     source: str
-    others: tuple[str, ...]
+    alternates: tuple[str, ...]
     """People above the owner, where known."""
 
 
@@ -141,25 +114,30 @@ class ChangedDeals:
     directory: Directory
     intake: Intake
 
-    async def tell(self, other: OtherContent, *, now: datetime) -> None:
+    async def tell(self, changed_content: OtherContent, *, now: datetime) -> None:
         """Ask the current owner of the onboarding; raises what a start raises.
 
         An owner who cannot be asked is logged: the caller can do nothing.
         """
-        onboarding = other.onboarding
+        onboarding = changed_content.onboarding
         id_prefix = f"{onboarding.id}.changed-"
         earlier = await self.client.count_workflows(f"WorkflowId STARTS_WITH '{Kind.TASK.workflow_id(id_prefix)}'")
         if earlier.count >= TOLD_AT_MOST:
             _LOGGER.warning("deal changed too often to tell of it again", onboarding=onboarding.id)
             return
         owner, lives = await self._standing(onboarding.workflow_id)
-        alternates = other.others or await self._above(owner)
+        alternates = changed_content.alternates or await self._list_superiors(owner)
         say = (await language_of(self.directory, owner, onboarding.workflow_id)).say
-        explanation = say(_TEXT, deal=other.deal, source=other.source, standing=say(_LIVES if lives else _HAS_ENDED))
+        explanation = say(
+            _TEXT,
+            deal=changed_content.deal,
+            source=changed_content.source,
+            standing=say(_LIVES if lives else _HAS_ENDED),
+        )
         task = {
-            "id": f"{id_prefix}{other.fingerprint[:12]}",
+            "id": f"{id_prefix}{changed_content.fingerprint[:12]}",
             "kind": DECISION,
-            "title": say(_TITLE, id=onboarding.id, source=other.source),
+            "title": say(_TITLE, id=onboarding.id, source=changed_content.source),
             "text": f"{explanation}\n\n{say(_PLEASE_LOOK, id=onboarding.id)}",
             "who": asked_of(owner),
             "owner": next((alternate for alternate in alternates if alternate != owner), owner),
@@ -173,7 +151,7 @@ class ChangedDeals:
         except (launch.IdTaken, launch.BrokenOff):
             """They were asked before, with somebody else to hear of it, or somebody has put an end to it."""
 
-    async def _above(self, owner: str) -> tuple[str, ...]:
+    async def _list_superiors(self, owner: str) -> tuple[str, ...]:
         """Who is told when the owner's decision waits."""
         try:
             person = await self.directory.person(owner)
@@ -186,19 +164,7 @@ class ChangedDeals:
         if record := await self.store.records.read(workflow_id):
             return SettledRecord.model_validate_json(record).show.requester, False
         run = await executions.described(self.client, workflow_id)
-        return run.known.get(REQUESTER) or "", run.status.open
-
-
-PATH: Final = "/hooks/onboarding/{source}"
-CALLS_AT_ONCE: Final = 500
-"""Complete and genuine ones; stalled strangers take no place."""
-STARTS_AT_ONCE: Final = 20
-"""Each may check hundreds of parts. Others wait."""
-START_SECONDS: Final = 15.0
-"""For a start and its wait."""
-
-_AWAY: Final = (RPCError, StoreFailure, DirectoryFailure, RuntimeError, OSError)
-"""Temporary; a lazy client without a server raises `RuntimeError`."""
+        return run.search_attributes.get(REQUESTER) or "", run.status.open
 
 
 class HookCallOutcome(bodies.CallOutcome):
@@ -261,27 +227,27 @@ class OnboardingStarter:
     def intake(self) -> Intake:
         return clients.intake(self.settings, self.directory, self.clock)
 
-    async def start(self, source: str, taken: MappedOnboarding) -> launch.StartResult:
+    async def start(self, source: str, mapped: MappedOnboarding) -> launch.StartResult:
         """Start, or recognise a started one even if the deal has become invalid; then its owner is asked about new
         content.
         """
-        onboarding, hearers = WorkflowName(Kind.ONBOARDING, taken.id), tuple[str, ...]()
+        onboarding, hearers = WorkflowName(Kind.ONBOARDING, mapped.id), tuple[str, ...]()
         try:
             admitted = await self.intake.check(
-                Kind.ONBOARDING, taken.file, self.documents, TrustedCaller(KnownBy.HOOK.actor(source))
+                Kind.ONBOARDING, mapped.file, self.documents, TrustedCaller(KnownBy.HOOK.actor(source))
             )
         except FileFaults as faults:
-            digest = await self._fingerprint(taken.file, faults)
+            digest = await self._fingerprint(mapped.file, faults)
             starting = launch.recognise(self.client, self.store, onboarding, digest, faults)
         else:
             prepared: PreparedOnboarding = admitted.prepared
-            digest, hearers = prepared.given.fingerprint, (prepared.content.owner, prepared.content.deputy)
+            digest, hearers = prepared.workflow_input.fingerprint, (prepared.content.owner, prepared.content.deputy)
             starting = admitted.start(self.client, self.store)
         try:
             return await starting
         except launch.IdTaken:
             changed = ChangedDeals(self.client, self.store, self.directory, self.intake)
-            changed_content = OtherContent(onboarding, digest, taken.deal, source, hearers)
+            changed_content = OtherContent(onboarding, digest, mapped.deal, source, hearers)
             await changed.tell(changed_content, now=self.clock())
             raise
 
@@ -365,6 +331,40 @@ class Hooks:
             return HookAnswer(HookCallOutcome.NOT_STARTED)
         outcome = HookCallOutcome.CREATED if started.created else HookCallOutcome.KNOWN
         return HookAnswer(outcome, {"id": started.id, "created": started.created})
+
+
+def _signatures(headers: Mapping[str, str], signed_in: Iterable[str]) -> Iterator[str]:
+    bearer = headers.get("authorization", "")
+    if bearer[: len(_BEARER)].lower() == _BEARER:
+        yield f"{_BEARER}{bearer[len(_BEARER) :].strip()}"
+    for name in signed_in:
+        if signature := headers.get(name, "").strip():
+            yield f"{_ALGORITHM}{signature.removeprefix(_ALGORITHM)}"
+    yield from headers.get("webhook-signature", "").split(" ", SIGNATURES_AT_MOST)[:SIGNATURES_AT_MOST]
+
+
+def _expected(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -> Iterator[str]:
+    """The signatures that this secret may give, kept apart by scheme."""
+    yield f"{_BEARER}{secret}"
+    digest = hmac.digest(secret.encode(), body, hashlib.sha256)
+    yield f"{_ALGORITHM}{digest.hex()}"
+    yield f"{_ALGORITHM}{base64.b64encode(digest).decode()}"
+    sent = _instant(headers.get("webhook-timestamp", ""))
+    text = _text(body)
+    if secret.startswith(SIGNING_KEY) and sent and abs(now - sent) <= APART_AT_MOST and text is not None:
+        yield Webhook(secret).sign(msg_id=headers.get("webhook-id", ""), timestamp=sent, data=text)
+
+
+def _text(body: bytes) -> str | None:
+    """None stays None: as text it would have another body's signature."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _instant(text: str) -> datetime | None:
+    return datetime.fromtimestamp(int(text), UTC) if text.isascii() and text.isdigit() and len(text) <= 11 else None
 
 
 def _refused(mapping: SourceMapping, faults: FileFaults) -> HookAnswer:

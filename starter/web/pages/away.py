@@ -41,24 +41,24 @@ class AwayPages:
         return [Route(path, self.answer, methods=["GET"]), Route(path, self.answer, methods=["POST"])]
 
     async def answer(self, request: Request) -> Response:
-        visit = await self._visits.of(request)
+        visit = await self._visits.read(request)
         if isinstance(visit, Screen):
             return self._renderer.screen(visit)
         if visit.renewed or not may_be_away(visit.claim):
-            return self._told(RENEWED if visit.renewed else NOT_OURS, visit)
+            return self._card(RENEWED if visit.renewed else NOT_OURS, visit)
         try:
             return await (self._act(request, visit) if request.method == "POST" else self._page(visit))
         except (StoreFailure, DirectoryFailure) as failure:
             _LOGGER.warning("an absence is neither shown nor entered", why=str(failure))
-            return self._told(NOT_KNOWN_NOW, visit)
+            return self._card(NOT_KNOWN_NOW, visit)
 
     async def _act(self, request: Request, visit: PageVisit) -> Response:
         form = await self._guard.posted(visit.ref, request)
         if isinstance(form, FormFault):
-            return self._told(CUT_OFF if form is FormFault.CUT_OFF else FOREIGN_FORM, visit)
+            return self._card(CUT_OFF if form is FormFault.CUT_OFF else FOREIGN_FORM, visit)
         entering = self._entering(visit, form)
         if entering is None:
-            return self._told(NOT_KNOWN_NOW, visit)
+            return self._card(NOT_KNOWN_NOW, visit)
         if form.get("act") == "end":
             await self._forms.end(entering)
             return self._renderer.onward(f"{visit.ref}?done={ENDED}")
@@ -69,7 +69,7 @@ class AwayPages:
     async def _page(self, visit: PageVisit, form: Mapping[str, str] | None = None, refusal: str = "") -> Response:
         entering = self._entering(visit, form or {})
         if entering is None:
-            return self._told(NOT_KNOWN_NOW, visit)
+            return self._card(NOT_KNOWN_NOW, visit)
         values = await self._forms.values(replace(entering, refusal=refusal))
         status = 409 if refusal else 200
         return self._renderer.page("away.html", visit.reader.language, status=status, people=[], **values)
@@ -81,8 +81,16 @@ class AwayPages:
         back = f"../{referred(visit.claim.request).kind.spec.page}/{visit.ref}"
         token = self._guard.token(visit.ref)
         return AwayVisit(
-            visit.person, visit.reader, visit.claim.person, KnownBy.LINK, visit.ref, token, back, form, visit.done
+            visit.person,
+            visit.reader,
+            visit.claim.person,
+            KnownBy.LINK,
+            visit.ref,
+            token,
+            back,
+            form,
+            visit.confirmation,
         )
 
-    def _told(self, draft: ScreenDraft, visit: PageVisit) -> Response:
-        return self._renderer.screen(draft.told(visit.reader.language))
+    def _card(self, draft: ScreenDraft, visit: PageVisit) -> Response:
+        return self._renderer.screen(draft.in_language(visit.reader.language))

@@ -36,7 +36,7 @@ class FirstPages:
         self._store = store
         self._drawing = asyncio.Semaphore(DRAWN_AT_ONCE)
 
-    async def of(self, request: str, version: str | None = None) -> bytes | None:
+    async def read(self, request: str, version: str | None = None) -> bytes | None:
         """The PNG of the version with this SHA-256, else of the document as it is sent; None when there is none now."""
         workflow_id = Kind.REQUEST.workflow_id(request)
         try:

@@ -25,7 +25,7 @@ from activities.core_signature.signing_page import SigningPage, SigningState, si
 from activities.core_signature.wire import WireSigner
 from activities.errors import StoreFailure
 from activities.http.client import ServiceFailure
-from activities.notifications.links import LinkContent, LinkUse, SigningLinks, beside
+from activities.notifications.links import LinkContent, LinkUse, SigningLinks, build_relative_link
 from activities.people.directory import Directory
 from activities.records.downloads import Way
 from activities.records.store import Store
@@ -76,6 +76,9 @@ _CAN_SIGN: Final = (SigningState.OPEN, SigningState.BY_MAIL)
 MARK_SECONDS: Final = 1.0
 """For a note in the database, or a look at one, that no page needs."""
 Anything = TypeVar("Anything")
+PROVIDER_SECONDS: Final = 8.0
+_SENT: Final = "sent"
+_LOGGER: Final = structlog.get_logger("countersign.pages")
 
 
 class ActsOfReaders:
@@ -113,7 +116,7 @@ class ScreenBuilder:
     clock: Callable[[], datetime]
     pictures: bool
 
-    async def of(self, visit: PageVisit) -> Screen:
+    async def screen_of(self, visit: PageVisit) -> Screen:
         match visit.claim.use:
             case LinkUse.VIEW:
                 return await self._status(visit)
@@ -125,19 +128,19 @@ class ScreenBuilder:
                 return await self.signing(visit)
         assert_never(visit.claim.use)
 
-    async def signing(self, visit: PageVisit, found: SigningPage | None = None) -> Screen:
+    async def signing(self, visit: PageVisit, signing_page: SigningPage | None = None) -> Screen:
         """The signer's screen by Core Signature's answer `found`, else by our own data."""
-        view = await (self.anew(visit) if found else self.seen(visit))
+        view = await (self.anew(visit) if signing_page else self.read_view(visit))
         request = of_type(RequestShow, view) if view else None
         known_page = signing_page_of_view(request, visit.claim.person)
-        if known_page.state is SigningState.ENDED or found is None:
+        if known_page.state is SigningState.ENDED or signing_page is None:
             page = known_page
         else:
             # What we are waiting for at Core Signature is only not listed yet.
             page = (
-                replace(found, state=SigningState.PREPARING)
-                if request and found.state is SigningState.UNKNOWN
-                else found
+                replace(signing_page, state=SigningState.PREPARING)
+                if request and signing_page.state is SigningState.UNKNOWN
+                else signing_page
             )
         screen = link_screens.signing_screen(page, request.due_at if request else None, visit.reader, self.clock())
         screen = replace(screen, sentences=(*await self._unfollowed(visit, request), *screen.sentences))
@@ -152,13 +155,13 @@ class ScreenBuilder:
                 return replace(screen, files=await self.files.offered(view, visit.ref, visit.reader.language))
         return screen
 
-    async def may_download(self, visit: PageVisit, shown: Shown) -> bool:
+    async def may_download(self, visit: PageVisit, view: Shown) -> bool:
         """Raises `StoreFailure`."""
-        if visit.claim.use is LinkUse.PREVIEW or not shown.kept_files.any:
+        if visit.claim.use is LinkUse.PREVIEW or not view.kept_files.any:
             return False
-        return await self.files.permitted(visit.claim.person, shown)
+        return await self.files.permitted(visit.claim.person, view)
 
-    async def seen(self, visit: PageVisit) -> Shown | None:
+    async def read_view(self, visit: PageVisit) -> Shown | None:
         """Not from before their own last act, whichever web process it went through."""
         view = await self.look(visit.ref, visit.claim.request, await self.acts.last(visit.claim))
         return await self.who.as_asker(view, visit.claim.person) if view else None
@@ -184,9 +187,9 @@ class ScreenBuilder:
         )
 
     async def _doing(self, visit: PageVisit) -> Screen:
-        view = await self.seen(visit)
+        view = await self.read_view(visit)
         if view is None:
-            return NOT_KNOWN_NOW.told(visit.reader.language)
+            return NOT_KNOWN_NOW.in_language(visit.reader.language)
         called = await self.who.names_of(view)
         screen = link_screens.DOING[view.type](view, visit.claim.person, visit.reader, self.clock(), called)
         if screen.name is ScreenName.HANDED_OVER:
@@ -194,15 +197,15 @@ class ScreenBuilder:
         return await self._with_offers(screen, visit, view) if screen.name is ScreenName.DO else screen
 
     async def _reviewing(self, visit: PageVisit) -> Screen:
-        view = await self.seen(visit)
+        view = await self.read_view(visit)
         request = as_asker(of_type(RequestShow, view), visit.claim.person) if view else None
         if request is None or (request.partial and not request.reviews):
-            return NOT_KNOWN_NOW.told(visit.reader.language)
+            return NOT_KNOWN_NOW.in_language(visit.reader.language)
         screen = review_screen(request, visit.claim.person, visit.ref, visit.reader, self.clock())
         if screen.name is ScreenName.HANDED_OVER:
             return await self._handed_over(screen, visit, request)
         if screen.name not in (ScreenName.REVIEW, ScreenName.REVISE):
-            return await self._with_files(screen, visit, request) if request.status.ended else screen
+            return await self._with_files(screen, visit, request) if request.status.has_ended else screen
         screen = await self._with_offers(screen, visit, request)
         if screen.name is ScreenName.REVIEW:
             return screen
@@ -232,7 +235,7 @@ class ScreenBuilder:
         """The screen with asker, earlier wishes and options."""
         screen = await self._with_asker(screen, visit, view)
         screen = options.with_refusal(screen, view, visit.claim.person)
-        screen = options.with_banner(screen, visit.done, view, visit.claim.person, visit.reader)
+        screen = options.with_banner(screen, visit.confirmation, view, visit.claim.person, visit.reader)
         called = await self.who.names_of(view) if view.questions else {}
         screen = options.with_wishes_of(screen, view, visit.claim.person, visit.reader, called)
         return options.with_offers(screen, await self.offers_to(visit, view), visit.reader)
@@ -246,9 +249,9 @@ class ScreenBuilder:
         return replace(screen, asker=asker, picture=f"{visit.ref}/{PICTURE}" if reads else None)
 
     async def _status(self, visit: PageVisit) -> Screen:
-        view = await self.seen(visit)
+        view = await self.read_view(visit)
         if view is None:
-            return NOT_KNOWN_NOW.told(visit.reader.language)
+            return NOT_KNOWN_NOW.in_language(visit.reader.language)
         called = await self.who.names_of(view)
         screen = link_screens.status_screen(view, visit.claim.person, visit.reader, self.clock(), called)
         if view.type.spec.document and visit.claim.person != view.requester:
@@ -261,17 +264,17 @@ class ScreenBuilder:
         screen = await self._with_files(screen, visit, view)
         screen = options.with_questions(screen, view, visit.claim.person, called)
         screen = options.with_taker(screen, view, visit.claim.person, called)
-        screen = options.with_banner(screen, visit.done, view, visit.claim.person, visit.reader)
+        screen = options.with_banner(screen, visit.confirmation, view, visit.claim.person, visit.reader)
         return options.with_offers(screen, await self.offers_to(visit, view), visit.reader)
 
-    async def offers_to(self, visit: PageVisit, shown: Shown, taker: str = "") -> options.Offers:
+    async def offers_to(self, visit: PageVisit, view: Shown, taker: str = "") -> options.Offers:
         """`taker` is the chosen new person."""
         if visit.claim.use is LinkUse.VIEW:
-            return await self._with_take(options.offers_to_onlooker(shown, visit.claim.person), visit, shown)
-        if visit.claim.use is LinkUse.REVIEW and visit.claim.person == shown.requester:
-            return await self._with_take(NOTHING, visit, shown)
-        stand_ins = await self.who.stand_ins(shown, visit.person, visit.words, taker)
-        return options.offers_to_awaited(shown, visit.claim.person, stand_ins, visit.reader, self.clock())
+            return await self._with_take(options.offers_to_onlooker(view, visit.claim.person), visit, view)
+        if visit.claim.use is LinkUse.REVIEW and visit.claim.person == view.requester:
+            return await self._with_take(NOTHING, visit, view)
+        stand_ins = await self.who.stand_ins(view, visit.person, visit.typed, taker)
+        return options.offers_to_awaited(view, visit.claim.person, stand_ins, visit.reader, self.clock())
 
     async def _with_take(self, offers: options.Offers, visit: PageVisit, view: Shown) -> options.Offers:
         """For one of the group that asks: `view` has them in its place, so that is looked at once more."""
@@ -283,11 +286,6 @@ class ScreenBuilder:
         return replace(offers, take=True, taken_by=view.taken_by or "")
 
 
-PROVIDER_SECONDS: Final = 8.0
-_SENT: Final = "sent"
-_LOGGER: Final = structlog.get_logger("countersign.pages")
-
-
 class Pages:
     def __init__(
         self,
@@ -297,10 +295,10 @@ class Pages:
         signatures: CoreSignatureClient,
         guard: FormGuard,
         *,
-        asked: SignerSnapshots,
+        snapshots: SignerSnapshots,
         look: ReadView,
         send: Send,
-        who: PagePeople,
+        people: PagePeople,
         files: PersonalFiles,
         versions: Versions,
         brand: Brand = OURS,
@@ -311,14 +309,14 @@ class Pages:
         self._visits = Visits(links, directory, store, clock)
         self._links = links
         self._signatures = signatures
-        self._asked = asked
+        self._snapshots = snapshots
         self._look = ViewCache(look, seconds)
         self._send = send
         self._first_pages = first_pages
         self._files = files
         self._versions = versions
         self._acts = ActsOfReaders(store, clock)
-        self._screens = ScreenBuilder(self._look, self._acts, who, files, clock, pictures=first_pages is not None)
+        self._screens = ScreenBuilder(self._look, self._acts, people, files, clock, pictures=first_pages is not None)
         self._guard = guard
         self._clock = clock
         self._mail_pause = MailPause(store, clock)
@@ -338,61 +336,63 @@ class Pages:
         visit = await self._visit(request)
         if isinstance(visit, Response):
             return visit
-        view = await self._screens.seen(visit)
+        view = await self._screens.read_view(visit)
         if view is None or (view.partial and not view.kept_files.any):
-            return self._told(NOT_KNOWN_NOW, visit)
+            return self._card(NOT_KNOWN_NOW, visit)
         try:
             if not await self._screens.may_download(visit, view):
-                return self._told(NO_FILE, visit)
+                return self._card(NO_FILE, visit)
         except StoreFailure as failure:
             _LOGGER.warning("not known who may have it", request=visit.claim.request, why=str(failure))
-            return self._told(NOT_KNOWN_NOW, visit)
+            return self._card(NOT_KNOWN_NOW, visit)
         answer = await self._files.answer(request, view, visit.claim.person, Way.PAGE)
-        return answer if isinstance(answer, Response) else self._told(answer, visit)
+        return answer if isinstance(answer, Response) else self._card(answer, visit)
 
     async def version(self, request: Request) -> Response:
         """The document that is reviewed now."""
         visit = await self._visit(request)
         if isinstance(visit, Response):
             return visit
-        view = await self._screens.seen(visit)
+        view = await self._screens.read_view(visit)
         request_view = of_type(RequestShow, view) if view else None
         if (
             request_view is None
             or not may_read_version(request_view, visit.claim.person)
             or visit.claim.use is LinkUse.PREVIEW
         ):
-            return self._told(NO_FILE, visit)
+            return self._card(NO_FILE, visit)
         answer = await self._files.version(request, request_view, visit.claim.person, Way.PAGE)
-        return answer if isinstance(answer, Response) else self._told(answer, visit)
+        return answer if isinstance(answer, Response) else self._card(answer, visit)
 
     async def picture(self, request: Request) -> Response:
         visit = await self._visit(request)
         if isinstance(visit, Response):
             return visit
-        screen, view = await self._screens.of(visit), await self._screens.seen(visit)
+        screen, view = await self._screens.screen_of(visit), await self._screens.read_view(visit)
         version = view.reviewed_versions[-1].sha256 if view and view.reviewed_versions else None
         pages = self._first_pages if screen.picture else None
-        return self._renderer.picture(await pages.of(visit.claim.request, version) if pages else None)
+        return self._renderer.picture(await pages.read(visit.claim.request, version) if pages else None)
 
     async def open(self, request: Request) -> Response:
         visit = await self._visit(request)
         if isinstance(visit, Response):
             return visit
-        screen = await self._screens.of(visit)
+        screen = await self._screens.screen_of(visit)
         if screen.button and request.query_params.get("mail") == _SENT:
-            screen = replace(link_screens.MAIL_SENT.told(visit.reader.language), document=screen.document)
-        if parse_action(visit.done) and screen.banner is None:
+            screen = replace(link_screens.MAIL_SENT.in_language(visit.reader.language), document=screen.document)
+        if parse_action(visit.confirmation) and screen.banner is None:
             screen = await self._acknowledge(screen, visit)
-        return self._shown(screen, visit)
+        return self._respond(screen, visit)
 
     async def _acknowledge(self, screen: Screen, visit: PageVisit) -> Screen:
         """After a form whose command was recorded: say so where the page does not have its result yet."""
-        view = await self._screens.seen(visit)
+        view = await self._screens.read_view(visit)
         if view and not view.partial:
             return screen
-        _LOGGER.warning("form received, its result is not known yet", request=visit.claim.request, act=visit.done)
-        received = RECEIVED.told(visit.reader.language)
+        _LOGGER.warning(
+            "form received, its result is not known yet", request=visit.claim.request, act=visit.confirmation
+        )
+        received = RECEIVED.in_language(visit.reader.language)
         return received if screen.name is ScreenName.NO_ANSWER else replace(screen, banner=received.sentences[0])
 
     async def act(self, request: Request) -> Response:
@@ -403,12 +403,16 @@ class Pages:
             return await self._revise(visit, request)
         form = await self._guard.posted(visit.ref, request)
         if isinstance(form, FormFault):
-            return self._told(CUT_OFF if form is FormFault.CUT_OFF else FOREIGN_FORM, visit)
+            return self._card(CUT_OFF if form is FormFault.CUT_OFF else FOREIGN_FORM, visit)
         await self._acts.opened(visit.claim)
         if form.get("act") == Action.FIND:
-            return self._shown(await self._screens.of(replace(visit, words=plain(form.get("text", "")))), visit)
+            return self._respond(
+                await self._screens.screen_of(replace(visit, typed=plain(form.get("text", "")))), visit
+            )
         try:
-            return await (self._go_on if form.get("act") in (Action.SIGN, Action.RESEND) else self._wish)(visit, form)
+            return await (self._go_on if form.get("act") in (Action.SIGN, Action.RESEND) else self._carry_out)(
+                visit, form
+            )
         finally:
             self._look.forget(visit.ref)
             await self._acts.acted(visit.claim)  # Whoever has acted sees on the next page what that did.
@@ -417,12 +421,12 @@ class Pages:
         """Give a new version, once however often its form is sent."""
         posted = await self._versions.read(request)
         if isinstance(posted, BodyFault):
-            return self._told(CUT_OFF, visit)
+            return self._card(CUT_OFF, visit)
         if not self._guard.accepts(visit.ref, posted.fields.get("token", ""), request.headers):
-            return self._told(FOREIGN_FORM, visit)
+            return self._card(FOREIGN_FORM, visit)
         view = await self._screens.anew(visit)
         if view is None or view.partial:
-            return self._told(NOT_DONE, visit)
+            return self._card(NOT_DONE, visit)
         form = {**posted.fields, "act": Action.REVISE}
         try:
             sent = await send_form(self._revised(visit, view, posted, form), visit.claim.request)
@@ -431,7 +435,7 @@ class Pages:
             return self._onward(visit, form)
         except StoreFailure as failure:
             _LOGGER.warning("new version not kept", request=visit.claim.request, why=str(failure))
-            return self._told(NOT_DONE, visit)
+            return self._card(NOT_DONE, visit)
         finally:
             self._look.forget(visit.ref)
             await self._acts.acted(visit.claim)
@@ -440,7 +444,7 @@ class Pages:
         theirs = as_asker(of_type(RequestShow, view), visit.claim.person)
         if visit.claim.use is not LinkUse.REVIEW or choices_of(theirs, visit.claim.person) is None:
             raise CommandRefused(Rejection.NO_CHANGES_ASKED.to_message())
-        version = await self._versions.kept(posted)
+        version = await self._versions.keep(posted)
         command = ACTIONS[Action.REVISE].command(PostedForm(visit.claim.person, form, version=version))
         op = self._guard.op(visit.ref, {**form, FIELD: version.sha256})
         return await self._send(visit.claim.request, command, op)
@@ -457,8 +461,8 @@ class Pages:
                 return await self._mailed(page.request, visit)
         except (ServiceFailure, StoreFailure, TimeoutError) as failure:
             _LOGGER.warning("signing page not found out", request=visit.claim.request, why=str(failure))
-            return self._told(_no_answer(failure), visit)
-        return self._shown(await self._screens.signing(visit, page), visit)
+            return self._card(_no_answer(failure), visit)
+        return self._respond(await self._screens.signing(visit, page), visit)
 
     async def _mailed(self, request: str, visit: PageVisit) -> Response:
         """Relative, so that a proxy may use any path."""
@@ -467,36 +471,36 @@ class Pages:
                 await self._signatures.resend(request)
         return self._renderer.onward(f"{visit.ref}?mail={_SENT}")
 
-    async def _wish(self, visit: PageVisit, form: dict[str, str]) -> Response:
+    async def _carry_out(self, visit: PageVisit, form: dict[str, str]) -> Response:
         view = await self._screens.anew(visit)
         if view is None or view.partial:
             _LOGGER.warning("form not sent: the workflow does not answer", request=visit.claim.request)
-            return self._kept(NOT_DONE, visit, form)
+            return self._keep_form(NOT_DONE, visit, form)
         sent = await send_form(self._sent(visit, view, form), visit.claim.request)
         if isinstance(sent, FormFailure):
             return await self._not_done(sent, visit, form)
-        return self._taken(sent, visit, view, form) if sent else self._onward(visit, form)
+        return self._accepted(sent, visit, view, form) if sent else self._onward(visit, form)
 
     async def _sent(self, visit: PageVisit, view: Shown, form: dict[str, str]) -> Receipt | None:
         """None when the form asks for nothing."""
         offers = await self._screens.offers_to(visit, view, form.get("value", ""))
-        command = offers.wish(visit.claim.person, form)
+        command = offers.command_of(visit.claim.person, form)
         if command is None:
             return None
         target = offers.decides.reference if offers.decides and isinstance(command, Decision) else visit.claim.request
         return await self._send(target, command, self._guard.op(visit.ref, form))
 
-    async def _not_done(self, why: FormFailure, visit: PageVisit, form: dict[str, str]) -> Response:
-        if why.fault is FailureReason.ENDED:
+    async def _not_done(self, failure: FormFailure, visit: PageVisit, form: dict[str, str]) -> Response:
+        if failure.fault is FailureReason.ENDED:
             return self._onward(visit, form)
-        if why.fault is not FailureReason.REFUSED:
-            return self._kept(UNCERTAIN if why.fault is FailureReason.UNSURE else NOT_DONE, visit, form)
+        if failure.fault is not FailureReason.REFUSED:
+            return self._keep_form(UNCERTAIN if failure.fault is FailureReason.UNSURE else NOT_DONE, visit, form)
         self._look.forget(visit.ref)
-        return self._shown(options.show_failure(await self._screens.of(visit), why, form), visit)
+        return self._respond(options.show_failure(await self._screens.screen_of(visit), failure, form), visit)
 
-    def _taken(self, receipt: Receipt, visit: PageVisit, view: Shown, form: dict[str, str]) -> Response:
+    def _accepted(self, receipt: Receipt, visit: PageVisit, view: Shown, form: dict[str, str]) -> Response:
         if receipt.state is OperationState.OPEN:
-            return self._told(RECEIVED, visit)
+            return self._card(RECEIVED, visit)
         action = parse_action(form.get("act", ""))
         if action in DECISIONS:
             return self._renderer.screen(link_screens.decided_screen(action, view, visit.reader.language))
@@ -512,7 +516,7 @@ class Pages:
         stored: Places = ()
         failure: Exception | None = None
         try:
-            stored = await asyncio.wait_for(self._asked.of(claim.request), MARK_SECONDS)
+            stored = await asyncio.wait_for(self._snapshots.read_snapshots(claim.request), MARK_SECONDS)
         except (StoreFailure, TimeoutError) as error:
             failure = error
         async with asyncio.timeout(PROVIDER_SECONDS):
@@ -532,32 +536,34 @@ class Pages:
         return SignerSnapshot(person=claim.person, order=claim.order, role=Role.SIGN, email=email)
 
     async def _visit(self, request: Request) -> PageVisit | Response:
-        visit = await self._visits.of(request)
+        visit = await self._visits.read(request)
         if isinstance(visit, Screen):
             return self._renderer.screen(visit)
         if not KIND_PAGES[referred(visit.claim.request).kind].on_phones:
-            return self._told(NOT_OURS, visit)
+            return self._card(NOT_OURS, visit)
         return self._renewed(visit) if visit.renewed else visit
 
     def _renewed(self, visit: PageVisit) -> Response:
         """Its button posts to the page that gave the link, if any did."""
-        page, screen = self._visits.origin(visit.claim), RENEWED.told(visit.reader.language)
-        button = replace(screen.button, to=beside(page)) if screen.button and visit.claim.through else None
+        page, screen = self._visits.origin(visit.claim), RENEWED.in_language(visit.reader.language)
+        button = replace(screen.button, to=build_relative_link(page)) if screen.button and visit.claim.through else None
         return self._renderer.screen(replace(screen, button=button), self._guard.token(page.rpartition("/")[2]))
 
-    def _shown(self, screen: Screen, visit: PageVisit) -> Response:
+    def _respond(self, screen: Screen, visit: PageVisit) -> Response:
         if visit.claim.through:
-            screen = replace(screen, back=beside(self._visits.origin(visit.claim)))
+            screen = replace(screen, back=build_relative_link(self._visits.origin(visit.claim)))
         if visit.person and may_be_away(visit.claim):
-            screen = replace(screen, away=f"../{AWAY}/{visit.ref}", mine="../desk/mine")
+            screen = replace(screen, away_link=f"../{AWAY}/{visit.ref}", own_link="../desk/mine")
         return self._renderer.screen(screen, self._guard.token(visit.ref))
 
-    def _kept(self, draft: ScreenDraft, visit: PageVisit, form: dict[str, str]) -> Response:
+    def _keep_form(self, draft: ScreenDraft, visit: PageVisit, form: dict[str, str]) -> Response:
         """With the same form, which is the same change."""
-        return self._renderer.screen(options.restore_form(draft.told(visit.reader.language), form), form["token"])
+        return self._renderer.screen(
+            options.restore_form(draft.in_language(visit.reader.language), form), form["token"]
+        )
 
-    def _told(self, draft: ScreenDraft, visit: PageVisit) -> Response:
-        return self._renderer.screen(draft.told(visit.reader.language))
+    def _card(self, draft: ScreenDraft, visit: PageVisit) -> Response:
+        return self._renderer.screen(draft.in_language(visit.reader.language))
 
 
 def _no_answer(failure: Exception) -> ScreenDraft:

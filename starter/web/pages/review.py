@@ -32,7 +32,7 @@ _REVISE: Final = ScreenDraft(
         ACTIONS[Action.REVISE].button,
         ACTIONS[Action.REVISE].hint,
         field=ACTIONS[Action.REVISE].field,
-        needed=False,
+        is_needed=False,
         lines=3,
         upload=phrase("The new version (PDF)"),
     ),
@@ -78,21 +78,50 @@ _BETWEEN_VERSIONS: Final = (
 _TO_COME: Final = (SignerState.WAITING, SignerState.TURN)
 
 
-def review_screen(shown: RequestShow, person: str, ref: str, reader: Reader, now: datetime) -> Screen:
+def review_screen(view: RequestShow, person: str, ref: str, reader: Reader, now: datetime) -> Screen:
     """What somebody finds behind the link of a review; `ref` is the link's."""
-    language, line = reader.language, _line_of(shown, person)
+    language, line = reader.language, _line_of(view, person)
     if line is None:
-        return _STRANGER.told(language)
+        return _STRANGER.in_language(language)
     if line.state is SignerState.REASSIGNED:
-        return link_screens.HANDED_OVER.told(language)
-    if shown.status.ended and (line.state in _TO_COME or shown.unapproved):
-        return link_screens.ended_screen(shown.status, language, in_review=shown.unapproved)
-    if shown.status is Status.REVIEW and any(turn.person == person for turn in shown.waiting_for):
-        return _asking(shown, line, ref, reader, now)
-    return _told(shown, line, reader)
+        return link_screens.HANDED_OVER.in_language(language)
+    if view.status.has_ended and (line.state in _TO_COME or view.unapproved):
+        return link_screens.ended_screen(view.status, language, in_review=view.unapproved)
+    if view.status is Status.REVIEW and any(turn.person == person for turn in view.waiting_for):
+        return _asking(view, line, ref, reader, now)
+    return _acted_screen(view, line, reader)
 
 
-def _told(view: RequestShow, line: ReviewLine, reader: Reader) -> Screen:
+def as_asker(view: RequestShow, person: str) -> RequestShow:
+    """What waits for the group that asks waits for each of it; `shown` is as the person sees it."""
+    group = next((review.person for review in view.reviews if group_of(review.person)), None)
+    if group is None or view.requester != person:
+        return view
+
+    def theirs(lines: Any) -> Any:
+        return tuple(line.replace(person=person) if line.person == group else line for line in lines)
+
+    return view.replace(
+        reviews=theirs(view.reviews), waiting_for=theirs(view.waiting_for), choices=theirs(view.choices)
+    )
+
+
+def version_link(view: RequestShow, path: str, reader: Reader) -> FileLink | None:
+    """The way to the document that is reviewed now; `path` is the page's."""
+    if not view.versions:
+        return None
+    number = view.versions[-1].number
+    label = phrase("Read the document") if number == 1 else phrase("Read the document, version {number}")
+    return FileLink(f"{path}/{VERSION}", reader.language.say(label, number=number))
+
+
+def may_read_version(view: RequestShow, person: str) -> bool:
+    """Whether it is theirs to review, or they have asked for it."""
+    line = _line_of(view, person)
+    return person == view.requester or (line is not None and line.state is not SignerState.REASSIGNED)
+
+
+def _acted_screen(view: RequestShow, line: ReviewLine, reader: Reader) -> Screen:
     """What somebody has done, or that nothing is asked of them now."""
     language = reader.language
     match line.state:
@@ -103,47 +132,18 @@ def _told(view: RequestShow, line: ReviewLine, reader: Reader) -> Screen:
             nothing_left = language.say(comes if view.status is Status.REVIEW else sent)
             return replace(screen, ticked=True, comes=(nothing_left,))
         case SignerState.CHANGES:
-            return replace(_CHANGES.told(language), document=view.document, quote=line.reason or "")
+            return replace(_CHANGES.in_language(language), document=view.document, quote=line.reason or "")
         case SignerState.REVISED:
-            return replace(_REVISED.told(language), document=view.document)
+            return replace(_REVISED.in_language(language), document=view.document)
         case SignerState.WAITING:
-            return replace(_EARLY.told(language), document=view.document)
-    return replace(_SPARED.told(language), document=view.document)
-
-
-def as_asker(shown: RequestShow, person: str) -> RequestShow:
-    """What waits for the group that asks waits for each of it; `shown` is as the person sees it."""
-    group = next((review.person for review in shown.reviews if group_of(review.person)), None)
-    if group is None or shown.requester != person:
-        return shown
-
-    def theirs(lines: Any) -> Any:
-        return tuple(line.replace(person=person) if line.person == group else line for line in lines)
-
-    return shown.replace(
-        reviews=theirs(shown.reviews), waiting_for=theirs(shown.waiting_for), choices=theirs(shown.choices)
-    )
-
-
-def version_link(shown: RequestShow, path: str, reader: Reader) -> FileLink | None:
-    """The way to the document that is reviewed now; `path` is the page's."""
-    if not shown.versions:
-        return None
-    number = shown.versions[-1].number
-    label = phrase("Read the document") if number == 1 else phrase("Read the document, version {number}")
-    return FileLink(f"{path}/{VERSION}", reader.language.say(label, number=number))
-
-
-def may_read_version(shown: RequestShow, person: str) -> bool:
-    """Whether it is theirs to review, or they have asked for it."""
-    line = _line_of(shown, person)
-    return person == shown.requester or (line is not None and line.state is not SignerState.REASSIGNED)
+            return replace(_EARLY.in_language(language), document=view.document)
+    return replace(_SPARED.in_language(language), document=view.document)
 
 
 def _asking(view: RequestShow, line: ReviewLine, ref: str, reader: Reader, now: datetime) -> Screen:
     draft = _REVISE if line.role is Role.REVISE else _REVIEW if line.round == 1 else _REVIEW_AGAIN
     say = reader.language.say
-    screen = replace(draft.told(reader.language), document=view.document, reads=version_link(view, ref, reader))
+    screen = replace(draft.in_language(reader.language), document=view.document, reads=version_link(view, ref, reader))
     if line.role is Role.REVISE:
         screen = replace(screen, quote=_words_of(view, line.round, SignerState.CHANGES))
     else:

@@ -53,8 +53,8 @@ class PageVisit:
     claim: LinkContent
     person: Person | None
     reader: Reader
-    done: str = ""
-    words: str = ""
+    confirmation: str = ""
+    typed: str = ""
     """Name of the colleague to find."""
     renewed: bool = False
     """Whether a newer link exists, or it has ended."""
@@ -70,7 +70,7 @@ class Visits:
         self._clock = clock
         self._allowances = Allowances(store, clock)
 
-    async def of(self, request: Request) -> PageVisit | screens.Screen:
+    async def read(self, request: Request) -> PageVisit | screens.Screen:
         """The visitor, or the screen that refuses them. Without a person the browser gives the language."""
         ref = request.path_params["ref"]
         stranger = Reader.unknown(Language.accepted(request.headers.get("accept-language", "")))
@@ -79,10 +79,10 @@ class Visits:
         try:
             claim = self._links.open(ref)
         except BadLink:
-            return screens.NOT_OURS.told(stranger.language)
+            return screens.NOT_OURS.in_language(stranger.language)
         try:
             person = await self._directory.person(claim.person, claim.workflow_id)
-            visit = PageVisit(ref, claim, person, Reader.of(person), request.query_params.get(DONE, ""))
+            visit = PageVisit(ref, claim, person, Reader.from_person(person), request.query_params.get(DONE, ""))
         except DirectoryFailure:
             visit = PageVisit(ref, claim, None, stranger)
         if wait := await self._allowances.link(request, ref):
@@ -91,7 +91,7 @@ class Visits:
             return replace(visit, renewed=await self._renewed(claim))
         except StoreFailure as failure:
             _LOGGER.warning("link not looked up", request=claim.request, why=str(failure))
-            return screens.NOT_KNOWN_NOW.told(visit.reader.language)
+            return screens.NOT_KNOWN_NOW.in_language(visit.reader.language)
 
     def origin(self, claim: LinkContent) -> str:
         """The link of the onboarding page that gave this link, else its own status page."""
@@ -108,10 +108,6 @@ class Visits:
         return claim.serial != (await self._store.one_use.serial(claim.serial_at) or FIRST_SERIAL)
 
 
-def _too_often(wait: float, reader: Reader) -> screens.Screen:
-    return replace(screens.TOO_OFTEN.told(reader.language), retry_after=math.ceil(wait))
-
-
 @dataclass(frozen=True)
 class StandIns:
     people: tuple[Person, ...] = ()
@@ -121,15 +117,11 @@ class StandIns:
     """Whether nobody was found."""
 
 
-def _may_hand_over(view: Shown, person: str) -> bool:
-    return any(choices.person == person and choices.hand_over for choices in view.choices)
-
-
 class PagePeople:
     """Looks up people for a page; failures are left out."""
 
     def __init__(self, directory: Office, store: Store, company: str = "", sender: str = "") -> None:
-        self._taken = TakenAddresses(directory, sender)
+        self._taken_addresses = TakenAddresses(directory, sender)
         self._directory = directory
         self._store = store
         self._company = company
@@ -144,63 +136,63 @@ class PagePeople:
         approver = await self._name(cover.approver) if cover.approver else ""
         return replace(asker, version=cover.version, effective=cover.effective, approver=approver)
 
-    async def as_asker(self, shown: Shown, person: str) -> Shown:
+    async def as_asker(self, view: Shown, person: str) -> Shown:
         """As one of the group that asks sees it: as the requester; the same for others."""
-        return shown.replace(requester=person) if await self.asks_with(shown, person) else shown
+        return view.replace(requester=person) if await self.asks_with(view, person) else view
 
-    async def asks_with(self, shown: Shown, person: str) -> bool:
+    async def asks_with(self, view: Shown, person: str) -> bool:
         """Whether they are one of the group that asks."""
-        group = group_of(shown.requester)
+        group = group_of(view.requester)
         try:
             return group is not None and person in await self._directory.group(group)
         except DirectoryFailure:
             return False
 
-    async def stand_ins(self, shown: Shown, person: Person | None, words: str = "", also: str = "") -> StandIns:
+    async def stand_ins(self, view: Shown, person: Person | None, typed: str = "", also: str = "") -> StandIns:
         """Possible new persons: those a task names, else the deputy, else colleagues; none whom Core Signature would
         refuse. Colleagues are found by `words`, or `also` by id.
         """
-        possible = await self._possible(shown, person, words, also)
-        return replace(possible, people=await self._taken.leave_out(possible.people, shown))
+        possible = await self._possible(view, person, typed, also)
+        return replace(possible, people=await self._taken_addresses.leave_out(possible.people, view))
 
-    async def _possible(self, view: Shown, person: Person | None, words: str = "", also: str = "") -> StandIns:
+    async def _possible(self, view: Shown, person: Person | None, typed: str = "", also: str = "") -> StandIns:
         delegate = person.delegate if person else None
         named = view.delegates
         workflow_id = view.type.workflow_id(view.id)
         if person and not named and not delegate and _may_hand_over(view, person.id):
-            return await self._colleagues(person.id, words, also)
+            return await self._colleagues(person.id, typed, also)
         people = [await self._person(id, workflow_id) for id in named or filter(None, (delegate,))]
         return StandIns(tuple(person for person in people if person))
 
-    async def successors(self, shown: Shown, person: Person | None) -> tuple[Person, ...]:
+    async def successors(self, view: Shown, person: Person | None) -> tuple[Person, ...]:
         """Who took over, if the reader may know."""
-        successor_ids = [escalation.to for escalation in shown.escalations if person and escalation.from_ == person.id]
-        people = (await self._possible(shown, person)).people
+        successor_ids = [escalation.to for escalation in view.escalations if person and escalation.from_ == person.id]
+        people = (await self._possible(view, person)).people
         if not person or not successor_ids or any(person.id in successor_ids for person in people):
             return people
         return (await self._colleagues(person.id, "", successor_ids[-1])).people
 
-    async def _colleagues(self, person: str, words: str, also: str) -> StandIns:
+    async def _colleagues(self, person: str, typed: str, also: str) -> StandIns:
         try:
-            colleagues = await self._directory.colleagues(person, words, also)
+            colleagues = await self._directory.colleagues(person, typed, also)
         except DirectoryFailure:
             return StandIns()
-        looked = bool(words.strip())
+        looked = bool(typed.strip())
         return StandIns(
             colleagues.people, find=colleagues.total > COLLEAGUES_AT_MOST, nobody=looked and not colleagues.people
         )
 
-    async def names_of(self, shown: Shown) -> dict[str, str]:
+    async def names_of(self, view: Shown) -> dict[str, str]:
         """Names of the people shown, by id."""
-        workflow_id = shown.type.workflow_id(shown.id)
+        workflow_id = view.type.workflow_id(view.id)
         ids = {
-            *named_people(shown),
-            *shown.asked_people,
-            *(line.person for line in shown.lines),
-            *(question.person for question in shown.questions),
+            *named_people(view),
+            *view.asked_people,
+            *(line.person for line in view.lines),
+            *(question.person for question in view.questions),
         }
-        ids |= {shown.taken_by} if shown.taken_by else set()
-        ids |= {line.target for line in shown.handoffs}
+        ids |= {view.taken_by} if view.taken_by else set()
+        ids |= {line.target for line in view.handoffs}
         name_by_id = {id: await self._name(id, workflow_id) for id in ids}
         return {id: name for id, name in name_by_id.items() if name}
 
@@ -250,3 +242,11 @@ def edition_of(asker: screens.Asker, reader: Reader, now: datetime) -> tuple[str
     if asker.approver:
         sentences.append(say("Approved by {who}.", who=asker.approver))
     return tuple(sentences)
+
+
+def _too_often(wait: float, reader: Reader) -> screens.Screen:
+    return replace(screens.TOO_OFTEN.in_language(reader.language), retry_after=math.ceil(wait))
+
+
+def _may_hand_over(view: Shown, person: str) -> bool:
+    return any(choices.person == person and choices.hand_over for choices in view.choices)

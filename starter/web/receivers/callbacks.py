@@ -47,6 +47,20 @@ RECONCILE_AFTER: Final = timedelta(seconds=10)
 SUMMARY: Final = "a callback told of a document that nobody of ours sent"
 _PING_SECONDS: Final = 2.0
 _COMPLETED: Final = "already completed"
+MOST_AHEAD: Final = timedelta(minutes=5)
+_DIGITS: Final = re.compile(r"[0-9]{1,11}")
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_EVENT_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
+_LONGEST_TYPE: Final = 100
+NOTED_EVERY: Final = 60.0
+"""In seconds."""
+NOTED_WITHIN: Final = 10.0
+"""In seconds; the next callback notes it again."""
+NoteClock = Callable[[timedelta, datetime], Awaitable[None]]
+"""Stores by how much the clock is behind, and when."""
+_LOGGER: Final = structlog.get_logger("countersign.receiver")
+MOST_AT_ONCE: Final = 2000
+"""Complete and genuine ones."""
 
 
 class SignalResult(Enum):
@@ -71,14 +85,6 @@ class SignalPort(Protocol):
         ...
 
     async def reachable(self) -> bool: ...
-
-
-@dataclass(frozen=True)
-class _PendingHints:
-    """Hints that wait for a signal under way."""
-
-    events: dict[str, ProviderEvent]
-    receipt: asyncio.Task[SignalResult]
 
 
 class TemporalSignals:
@@ -150,33 +156,6 @@ class TemporalSignals:
             return False
 
 
-def _retrieve_result(receipt: asyncio.Task[SignalResult]) -> None:
-    """Reads the result of a future whose caller may be gone."""
-    if not receipt.cancelled():
-        receipt.exception()
-
-
-def _join_hints(events: Collection[ProviderEvent]) -> ProviderEvent:
-    """The newest, with the ids of the others; too many become one id."""
-    newest = max(events, key=lambda event: event.at)
-    if len(events) <= 1 + JOINED_AT_MOST:
-        return newest.replace(also=tuple(event.id for event in events if event is not newest))
-    return newest.replace(id=sha256("\n".join(sorted(event.id for event in events)).encode()).hexdigest())
-
-
-def _receipt(error: RPCError) -> SignalResult:
-    if not about_the_workflow(error):
-        raise SignalNotConfirmed(f"Temporal answered {error.status.name}") from error
-    return SignalResult.CLOSED if _COMPLETED in error.message else SignalResult.UNKNOWN
-
-
-MOST_AHEAD: Final = timedelta(minutes=5)
-_DIGITS: Final = re.compile(r"[0-9]{1,11}")
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
-_EVENT_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
-_LONGEST_TYPE: Final = 100
-
-
 class CallbackVerdict(bodies.CallOutcome):
     """The answer's status and the reason counted.
 
@@ -215,7 +194,7 @@ class Callback:
 
 
 @dataclass(frozen=True)
-class FutureDated:
+class FutureCallback:
     """A genuine callback from the future: our clock is `behind`. It is asked for again later."""
 
     behind: timedelta
@@ -235,7 +214,9 @@ class CallbackRules:
     unsigned: bool = False
     adopted: bool = False
 
-    def judge(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Callback | FutureDated | CallbackVerdict:
+    def judge(
+        self, headers: Mapping[str, str], body: bytes, now: datetime
+    ) -> Callback | FutureCallback | CallbackVerdict:
         """The callback, or why it is none; header names are lower-case."""
         claim = _claim(headers, body)
         if claim is None:
@@ -250,13 +231,13 @@ class CallbackRules:
             return CallbackVerdict.NOT_OURS
         return CallbackVerdict.WITHOUT_EFFECT if claim.event_type in WITHOUT_EFFECT else callback
 
-    def _outside(self, claim: "_Claim", age: timedelta) -> FutureDated | CallbackVerdict:
+    def _outside(self, claim: "_Claim", age: timedelta) -> FutureCallback | CallbackVerdict:
         """Whether it is too old or new; unsigned, the time is untrusted."""
         if self.unsigned:
             return CallbackVerdict.OUTSIDE_WINDOW
         if age > self.max_age:
             return CallbackVerdict.TOO_OLD
-        return FutureDated(-age, datetime.fromtimestamp(claim.time, UTC))
+        return FutureCallback(-age, datetime.fromtimestamp(claim.time, UTC))
 
 
 def event_hash(secret: str, event_time: str, event_type: str) -> str:
@@ -264,18 +245,56 @@ def event_hash(secret: str, event_time: str, event_type: str) -> str:
     return hmac.digest(secret.encode(), (event_time + event_type).encode(), hashlib.sha256).hex()
 
 
+class ClockBehind:
+    """Notes it in the background, one at a time."""
+
+    def __init__(self, note: NoteClock) -> None:
+        self._note = note
+        self._noting: asyncio.Task[None] | None = None
+        self._noted_at = -NOTED_EVERY
+
+    def report(self, behind: timedelta, noticed_at: datetime) -> None:
+        """A genuine callback told this time."""
+        now = asyncio.get_running_loop().time()
+        if now - self._noted_at < NOTED_EVERY or (self._noting and not self._noting.done()):
+            return
+        self._noted_at = now
+        _LOGGER.error("the clock of this receiver is behind", seconds=int(behind.total_seconds()))
+        self._noting = asyncio.create_task(self._noted(behind, noticed_at))
+
+    async def _noted(self, behind: timedelta, noticed_at: datetime) -> None:
+        try:
+            async with asyncio.timeout(NOTED_WITHIN):
+                await self._note(behind, noticed_at)
+        except Exception as failure:  # remote stores raise what they like
+            _LOGGER.warning("nobody on call hears of the clock yet", why=type(failure).__name__)
+
+
+@dataclass(frozen=True)
+class CallbackReply:
+    """Status only; `hang_up` closes the connection of a body that does not come."""
+
+    status: int
+    body: str
+    hang_up: bool = False
+
+    @classmethod
+    def for_verdict(cls, verdict: CallbackVerdict) -> "CallbackReply":
+        return cls(verdict.status, HTTPStatus(verdict.status).phrase, verdict.hangs_up)
+
+
 @dataclass(frozen=True)
 class _Claim:
     event_time: str
     event_type: str
-    said: Mapping[str, Any]
+    fields: Mapping[str, Any]
 
     @property
     def time(self) -> int:
         return int(self.event_time)
 
     def is_signed_with(self, secrets: Iterable[SecretStr]) -> bool:
-        event_hash_text = self.said.get("event_hash")
+        event_hash_text = self.fields.get("event_hash")
         if not isinstance(event_hash_text, str) or not _HASH.fullmatch(event_hash_text):
             return False
         expected = [event_hash(secret.get_secret_value(), self.event_time, self.event_type) for secret in secrets]
@@ -284,7 +303,7 @@ class _Claim:
         return any(matches)
 
     def callback(self, *, adopted: bool) -> Callback | None:
-        document = self.said.get("document")
+        document = self.fields.get("document")
         if address := _address_alone(document):
             return Callback((), self._event({"uuid": uuid_in(address)}), uuid_in(address))
         if not isinstance(document, dict):
@@ -304,7 +323,7 @@ class _Claim:
         return ProviderEvent(id=self._event_id(document), type=self.event_type, at=occurred_at)
 
     def _event_id(self, document: Mapping[str, Any]) -> str:
-        uuid = self.said.get("uuid")
+        uuid = self.fields.get("uuid")
         if isinstance(uuid, str) and _EVENT_ID.fullmatch(uuid):
             return uuid
         text = "\n".join((self.event_type, self.event_time, str(document.get("uuid"))))
@@ -343,57 +362,6 @@ def _decimal(value: object) -> str | None:
 def _is_word(event_type: str) -> bool:
     """Whether it looks like a type; unknown types may be new."""
     return 0 < len(event_type) <= _LONGEST_TYPE and event_type.isprintable()
-
-
-NOTED_EVERY: Final = 60.0
-"""In seconds."""
-NOTED_WITHIN: Final = 10.0
-"""In seconds; the next callback notes it again."""
-NoteClock = Callable[[timedelta, datetime], Awaitable[None]]
-"""Stores by how much the clock is behind, and when."""
-_LOGGER: Final = structlog.get_logger("countersign.receiver")
-
-
-class ClockBehind:
-    """Notes it in the background, one at a time."""
-
-    def __init__(self, note: NoteClock) -> None:
-        self._note = note
-        self._noting: asyncio.Task[None] | None = None
-        self._at = -NOTED_EVERY
-
-    def by(self, behind: timedelta, at: datetime) -> None:
-        """A genuine callback told this time."""
-        now = asyncio.get_running_loop().time()
-        if now - self._at < NOTED_EVERY or (self._noting and not self._noting.done()):
-            return
-        self._at = now
-        _LOGGER.error("the clock of this receiver is behind", seconds=int(behind.total_seconds()))
-        self._noting = asyncio.create_task(self._noted(behind, at))
-
-    async def _noted(self, behind: timedelta, at: datetime) -> None:
-        try:
-            async with asyncio.timeout(NOTED_WITHIN):
-                await self._note(behind, at)
-        except Exception as failure:  # remote stores raise what they like
-            _LOGGER.warning("nobody on call hears of the clock yet", why=type(failure).__name__)
-
-
-MOST_AT_ONCE: Final = 2000
-"""Complete and genuine ones."""
-
-
-@dataclass(frozen=True)
-class CallbackReply:
-    """Status only; `hang_up` closes the connection of a body that does not come."""
-
-    status: int
-    body: str
-    hang_up: bool = False
-
-    @classmethod
-    def of(cls, verdict: CallbackVerdict) -> "CallbackReply":
-        return cls(verdict.status, HTTPStatus(verdict.status).phrase, verdict.hangs_up)
 
 
 class CallbackReceiver:
@@ -445,20 +413,20 @@ class CallbackReceiver:
         finally:
             self._at_once -= 1
 
-    async def _judged(self, request: Request) -> Callback | FutureDated | CallbackVerdict:
+    async def _judged(self, request: Request) -> Callback | FutureCallback | CallbackVerdict:
         """Verifies at once, so that the body is freed before Temporal is asked."""
         body = await self._incoming.read(request, limit=bodies.MOST_BYTES, seconds=self._body_seconds)
         if isinstance(body, bodies.BodyFault):
             return CallbackVerdict.of_fault(body)
         return self._rules.judge(request.headers, body, self._clock())
 
-    async def _answered(self, judged: Callback | FutureDated | CallbackVerdict) -> CallbackReply:
+    async def _answered(self, judged: Callback | FutureCallback | CallbackVerdict) -> CallbackReply:
         match judged:
             case Callback():
                 return self._reply(await self._signalled(judged))
-            case FutureDated(behind, at):
+            case FutureCallback(behind, at):
                 if self._behind is not None:
-                    self._behind.by(behind, at)
+                    self._behind.report(behind, at)
                 return self._reply(CallbackVerdict.CLOCK_BEHIND)
             case verdict:
                 return self._reply(verdict)
@@ -492,4 +460,32 @@ class CallbackReceiver:
 
     def _reply(self, verdict: CallbackVerdict) -> CallbackReply:
         self._tally.count(verdict)
-        return CallbackReply.of(verdict)
+        return CallbackReply.for_verdict(verdict)
+
+
+@dataclass(frozen=True)
+class _PendingHints:
+    """Hints that wait for a signal under way."""
+
+    events: dict[str, ProviderEvent]
+    receipt: asyncio.Task[SignalResult]
+
+
+def _retrieve_result(receipt: asyncio.Task[SignalResult]) -> None:
+    """Reads the result of a future whose caller may be gone."""
+    if not receipt.cancelled():
+        receipt.exception()
+
+
+def _join_hints(events: Collection[ProviderEvent]) -> ProviderEvent:
+    """The newest, with the ids of the others; too many become one id."""
+    newest = max(events, key=lambda event: event.at)
+    if len(events) <= 1 + JOINED_AT_MOST:
+        return newest.replace(also=tuple(event.id for event in events if event is not newest))
+    return newest.replace(id=sha256("\n".join(sorted(event.id for event in events)).encode()).hexdigest())
+
+
+def _receipt(error: RPCError) -> SignalResult:
+    if not about_the_workflow(error):
+        raise SignalNotConfirmed(f"Temporal answered {error.status.name}") from error
+    return SignalResult.CLOSED if _COMPLETED in error.message else SignalResult.UNKNOWN

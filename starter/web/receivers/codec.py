@@ -30,7 +30,7 @@ from starter.config.values import is_loopback
 from starter.temporal.codec import AesGcmCodec, CodecError
 from starter.web.http import bodies
 from starter.web.http.allowances import Buckets, Clock
-from starter.web.http.oidc import Issuer, IssuerAway, NotBelieved
+from starter.web.http.oidc import Issuer, IssuerUnavailable, RefusedToken
 from starter.web.http.serving import holder_of, peer_of
 
 PATH: Final = "/codec/"
@@ -46,6 +46,7 @@ _ASKED_AGAIN_AFTER: Final = 86_400
 _LOOKS_PROXIED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 _INCOMING: Final = bodies.IncomingBodies(BYTES_ALTOGETHER_AT_MOST)
 _LOGGER: Final = structlog.get_logger("countersign.codec")
+Work = Callable[[Payload], Payload]
 
 
 class CodecOutcome(bodies.CallOutcome):
@@ -65,25 +66,6 @@ class CodecOutcome(bodies.CallOutcome):
     UNDECIDED = (503, "undecided")
 
 
-_SAYS: Final = {
-    CodecOutcome.MALFORMED: "the body has to be payloads as Temporal's remote codec protocol has them",
-    CodecOutcome.NOBODY: "a bearer token is needed, of the issuer or of COUNTERSIGN_CODEC_TOKEN",
-    CodecOutcome.OTHER_ORIGIN: "COUNTERSIGN_CODEC_ORIGIN names another address",
-    CodecOutcome.NO_OPERATOR: "the token is of nobody in the group of COUNTERSIGN_OPERATORS",
-    CodecOutcome.UNDECIDED: "who is an operator cannot be asked now: the issuer or the people file is away",
-}
-
-
-class _Refused(Exception):
-    def __init__(self, outcome: CodecOutcome, wait: float = 0) -> None:
-        super().__init__(outcome.reason)
-        self.outcome = outcome
-        self.wait = wait
-
-
-Work = Callable[[Payload], Payload]
-
-
 @dataclass(frozen=True)
 class CodecAccess:
     """Who may have payloads decrypted."""
@@ -99,7 +81,7 @@ class CodecAccess:
             return "command line" if self._is_ours(token) else await self._operator(token)
         if self.settings.codec_open and request.headers.get("origin") and _is_on_this_machine(request):
             return "this machine"
-        raise _Refused(CodecOutcome.NOBODY)
+        raise _RefusedRequest(CodecOutcome.NOBODY)
 
     def _is_ours(self, token: str) -> bool:
         token_bytes = token.encode("utf-8", "replace")
@@ -109,30 +91,20 @@ class CodecAccess:
 
     async def _operator(self, token: str) -> str:
         if self.issuer is None:
-            raise _Refused(CodecOutcome.NOBODY)
+            raise _RefusedRequest(CodecOutcome.NOBODY)
         try:
-            person = await self.directory.named(await self.issuer.who(token))
+            person = await self.directory.named(await self.issuer.identify(token))
             operators = await self.directory.group(self.settings.operators)
-        except NotBelieved as refusal:
+        except RefusedToken as refusal:
             _LOGGER.info("a token does not count", why=str(refusal))
-            raise _Refused(CodecOutcome.NOBODY) from None
+            raise _RefusedRequest(CodecOutcome.NOBODY) from None
         except UnknownGroup:
-            raise _Refused(CodecOutcome.NO_OPERATOR) from None
-        except (IssuerAway, DirectoryFailure):
-            raise _Refused(CodecOutcome.UNDECIDED, wait=60) from None
+            raise _RefusedRequest(CodecOutcome.NO_OPERATOR) from None
+        except (IssuerUnavailable, DirectoryFailure):
+            raise _RefusedRequest(CodecOutcome.UNDECIDED, wait=60) from None
         if person is None or person.id not in operators:
-            raise _Refused(CodecOutcome.NO_OPERATOR)
+            raise _RefusedRequest(CodecOutcome.NO_OPERATOR)
         return person.id
-
-
-def _is_on_this_machine(request: Request) -> bool:
-    """Neither another machine nor a proxy for one, and no name that leads here from elsewhere."""
-    try:
-        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    except ValueError:
-        return False
-    proxied = any(name in request.headers for name in _LOOKS_PROXIED)
-    return is_loopback(peer_of(request)) and is_loopback(host) and not proxied
 
 
 class CodecServer:
@@ -152,7 +124,7 @@ class CodecServer:
         self._tally = bodies.CallCounter(CODEC_CALLS, CodecOutcome)
         self._calls = Buckets(CALLS_OF_AN_ADDRESS, clock)
         self._refusals = Buckets(REFUSALS_OF_AN_ADDRESS, clock)
-        self._told = Buckets(_TOLD_EVERY, clock)
+        self._logged = Buckets(_TOLD_EVERY, clock)
 
     def routes(self) -> list[BaseRoute]:
         if self._codec is None:
@@ -165,8 +137,8 @@ class CodecServer:
     async def _answer(self, work: Work, request: Request) -> Response:
         body, headers = b"", dict(bodies.HEADERS)
         try:
-            outcome, body = await self._done(work, request)
-        except _Refused as refused:
+            outcome, body = await self._work_on(work, request)
+        except _RefusedRequest as refused:
             outcome = refused.outcome
             body = _SAYS.get(outcome, outcome.reason).encode()
             if outcome in (CodecOutcome.STALLED, CodecOutcome.TOO_LARGE):
@@ -194,41 +166,67 @@ class CodecServer:
     def _is_from_our_page(self, request: Request) -> bool:
         return bool(self._settings.codec_origin) and request.headers.get("origin") == self._settings.codec_origin
 
-    async def _done(self, work: Work, request: Request) -> tuple[CodecOutcome, bytes]:
+    async def _work_on(self, work: Work, request: Request) -> tuple[CodecOutcome, bytes]:
         address = holder_of(request.client.host) if request.client else ""
         if wait := self._calls.wait(address):
-            raise _Refused(CodecOutcome.TOO_MANY, wait)
+            raise _RefusedRequest(CodecOutcome.TOO_MANY, wait)
         if "origin" in request.headers and not self._is_from_our_page(request):
-            raise _Refused(CodecOutcome.OTHER_ORIGIN)
+            raise _RefusedRequest(CodecOutcome.OTHER_ORIGIN)
         if request.method == "OPTIONS":
             return CodecOutcome.MAY_CALL, b""
         caller = await self._admitted(request, address)
         payloads = await self._read(request)
         body = await asyncio.to_thread(_worked, work, payloads)
-        if not self._told.wait(caller):
+        if not self._logged.wait(caller):
             _LOGGER.info("payloads are decrypted or encrypted", by=caller)
         return CodecOutcome.DONE, body
 
     async def _admitted(self, request: Request, address: str) -> str:
         if wait := self._refusals.look(address):
-            raise _Refused(CodecOutcome.TOO_MANY, wait)
+            raise _RefusedRequest(CodecOutcome.TOO_MANY, wait)
         try:
             return await self._access.caller(request)
-        except _Refused as refused:
+        except _RefusedRequest as refused:
             if refused.outcome is not CodecOutcome.UNDECIDED:
                 self._refusals.wait(address)
             raise
 
     async def _read(self, request: Request) -> Payloads:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise _Refused(CodecOutcome.NOT_JSON)
+            raise _RefusedRequest(CodecOutcome.NOT_JSON)
         body = await _INCOMING.read(request, limit=BYTES_AT_MOST)
         if isinstance(body, bodies.BodyFault):
-            raise _Refused(CodecOutcome.of_fault(body))
+            raise _RefusedRequest(CodecOutcome.of_fault(body))
         try:
             return await asyncio.to_thread(_payloads, body)
         except (bodies.NotReadable, json_format.ParseError, ValueError):
-            raise _Refused(CodecOutcome.MALFORMED) from None
+            raise _RefusedRequest(CodecOutcome.MALFORMED) from None
+
+
+_SAYS: Final = {
+    CodecOutcome.MALFORMED: "the body has to be payloads as Temporal's remote codec protocol has them",
+    CodecOutcome.NOBODY: "a bearer token is needed, of the issuer or of COUNTERSIGN_CODEC_TOKEN",
+    CodecOutcome.OTHER_ORIGIN: "COUNTERSIGN_CODEC_ORIGIN names another address",
+    CodecOutcome.NO_OPERATOR: "the token is of nobody in the group of COUNTERSIGN_OPERATORS",
+    CodecOutcome.UNDECIDED: "who is an operator cannot be asked now: the issuer or the people file is away",
+}
+
+
+class _RefusedRequest(Exception):
+    def __init__(self, outcome: CodecOutcome, wait: float = 0) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+        self.wait = wait
+
+
+def _is_on_this_machine(request: Request) -> bool:
+    """Neither another machine nor a proxy for one, and no name that leads here from elsewhere."""
+    try:
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    except ValueError:
+        return False
+    proxied = any(name in request.headers for name in _LOOKS_PROXIED)
+    return is_loopback(peer_of(request)) and is_loopback(host) and not proxied
 
 
 def _payloads(body: bytes) -> Payloads:

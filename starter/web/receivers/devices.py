@@ -81,8 +81,8 @@ class DeviceAnswer:
     says: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def saying(cls, outcome: DeviceCallOutcome, says: str) -> "DeviceAnswer":
-        return cls(outcome, {"says": says})
+    def saying(cls, outcome: DeviceCallOutcome, sentence: str) -> "DeviceAnswer":
+        return cls(outcome, {"says": sentence})
 
 
 class DeviceReceiver:
@@ -131,7 +131,7 @@ class DeviceReceiver:
             body = await bodies.read_body(request.receive, limit=BYTES_AT_MOST, seconds=self._body_seconds)
             if isinstance(body, bodies.BodyFault):
                 return DeviceAnswer(DeviceCallOutcome.of_fault(body))
-            return await self._taken(request.path_params["person"], request.method, body)
+            return await self._handle(request.path_params["person"], request.method, body)
         finally:
             self._at_once -= 1
 
@@ -142,7 +142,7 @@ class DeviceReceiver:
         matches = [hmac.compare_digest(key.get_secret_value().encode(), given_bytes) for key in self._keys]
         return scheme.lower() == "bearer" and any(matches)
 
-    async def _taken(self, person: str, method: str, body: bytes) -> DeviceAnswer:
+    async def _handle(self, person: str, method: str, body: bytes) -> DeviceAnswer:
         try:
             fields = bodies.parse_object(body)
             call = Registration.model_validate(fields) if method == "PUT" else Withdrawal.model_validate(fields)
@@ -154,7 +154,7 @@ class DeviceReceiver:
             return DeviceAnswer.saying(DeviceCallOutcome.MALFORMED, _in_words(fault))
         try:
             owner = await self._directory.person(person)
-            return await self._kept(owner, call)
+            return await self._keep(owner, call)
         except UnknownPerson:
             return DeviceAnswer.saying(
                 DeviceCallOutcome.UNKNOWN_PERSON, "nobody of the people file has this id: call again once one has"
@@ -163,7 +163,7 @@ class DeviceReceiver:
             _LOGGER.warning("device not kept", why=str(failure))
             return DeviceAnswer(DeviceCallOutcome.NOT_KEPT)
 
-    async def _kept(self, person: Person, call: Registration | Withdrawal) -> DeviceAnswer:
+    async def _keep(self, person: Person, call: Registration | Withdrawal) -> DeviceAnswer:
         now = self._clock()
         if isinstance(call, Withdrawal):
             return DeviceAnswer(
@@ -172,9 +172,9 @@ class DeviceReceiver:
         registered = await self._devices.register(person.id, call.device, now)
         if call.replaces and call.replaces != call.value:
             await self._devices.supersede(person, call.replaces, now)
-        details = {"device": registered.device, **({"moved": True} if registered.moved else {})}
-        if registered.gone:
-            sentence = f"nothing is sent there: {registered.gone} since; without registered_at it is registered anew"
+        details = {"device": registered.device, **({"moved": True} if registered.has_moved else {})}
+        if registered.reason:
+            sentence = f"nothing is sent there: {registered.reason} since; without registered_at it is registered anew"
             return DeviceAnswer(DeviceCallOutcome.GONE, {**details, "says": sentence})
         return DeviceAnswer(DeviceCallOutcome.REGISTERED if registered.new else DeviceCallOutcome.SEEN, details)
 
@@ -187,11 +187,11 @@ def _in_words(fault: ValidationError) -> str:
     """Wrong fields and what would be right, without a value."""
     errors = fault.errors(include_input=False, include_url=False, include_context=False)
     return "; ".join(
-        f"{'.'.join(map(str, error['loc']))}: {_says(error['type'], error['msg'])}" for error in errors[:10]
+        f"{'.'.join(map(str, error['loc']))}: {_explain(error['type'], error['msg'])}" for error in errors[:10]
     )
 
 
-def _says(type: str, message: str) -> str:
+def _explain(type: str, message: str) -> str:
     match type:
         case "missing":
             return "is missing"

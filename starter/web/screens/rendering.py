@@ -39,6 +39,24 @@ _HEADERS: Final = {
     # Opened by itself, a drawing could run scripts in our name.
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
 }
+TEMPLATES: Final = Path(__file__).parents[1] / "templates"
+PRIVATE: Final = {
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "x-robots-tag": "noindex, nofollow",
+    "cross-origin-opener-policy": "same-origin",
+}
+"""Headers of every page."""
+_ENVIRONMENT: Final = Environment(
+    loader=FileSystemLoader(TEMPLATES),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+)
 
 
 class UnusableLogo(Refusal):
@@ -76,7 +94,7 @@ class Brand:
     contact: str = ""
 
     @classmethod
-    def of(cls, name: str, logo: Path | None, contact: str = "") -> "Brand":
+    def from_settings(cls, name: str, logo: Path | None, contact: str = "") -> "Brand":
         """Raises `UnusableLogo`."""
         return cls(name, Logo.read(logo) if logo else None, contact)
 
@@ -104,33 +122,13 @@ class Brand:
 OURS: Final = Brand()
 
 
-TEMPLATES: Final = Path(__file__).parents[1] / "templates"
-PRIVATE: Final = {
-    "cache-control": "no-store",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "x-robots-tag": "noindex, nofollow",
-    "cross-origin-opener-policy": "same-origin",
-}
-"""Headers of every page."""
-_ENVIRONMENT: Final = Environment(
-    loader=FileSystemLoader(TEMPLATES),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    auto_reload=False,
-)
-
-
 @dataclass(frozen=True)
 class Tab:
     """A view of the desk."""
 
     path: str
     label: str
-    here: bool = False
+    is_current: bool = False
 
 
 @dataclass(frozen=True)

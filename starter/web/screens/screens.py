@@ -11,6 +11,9 @@ from activities.people.reader import Deadline
 from starter.web.acting.actions import Action
 from starter.web.screens.status import Chip, Look
 
+ERASED_HERE: Final = phrase("What was kept of this document was erased here.")
+NOT_WHOLE: Final = phrase("What you sent did not arrive whole. Nothing was changed.")
+
 
 @dataclass(frozen=True)
 class Asker:
@@ -63,21 +66,6 @@ class ScreenName(StrEnum):
     PREVIEW_OVER = "preview-over"
 
 
-_STATES: Final[Mapping[str, tuple[str, Look]]] = {
-    ScreenName.PREPARING: (phrase("being prepared"), Look.CALM),
-    ScreenName.EARLY: (phrase("not your turn yet"), Look.CALM),
-    ScreenName.SIGN: (phrase("waits for you"), Look.OPEN),
-    ScreenName.APPROVE: (phrase("waits for you"), Look.OPEN),
-    ScreenName.REVIEW: (phrase("waits for you"), Look.OPEN),
-    ScreenName.REVISE: (phrase("waits for you"), Look.OPEN),
-    ScreenName.DO: (phrase("waits for you"), Look.OPEN),
-    ScreenName.BY_MAIL: (phrase("waits for you"), Look.OPEN),
-    ScreenName.ACTED: (phrase("done"), Look.GOOD),
-    ScreenName.HANDED_OVER: (phrase("handed over"), Look.CALM),
-}
-"""The reader's status by screen."""
-
-
 class ScreenTone(StrEnum):
     ASK = "ask"
     CALM = "calm"
@@ -105,7 +93,7 @@ class MainButton:
     hint: str = ""
     field: str | None = None
     """A text's label; further fields as in `PageOption`."""
-    needed: bool = True
+    is_needed: bool = True
     lines: int = 1
     text: str = ""
     entry: Entry | None = None
@@ -115,7 +103,7 @@ class MainButton:
     """Whether something else on the screen leads."""
     to: str = ""
 
-    def told(self, language: Language) -> "MainButton":
+    def in_language(self, language: Language) -> "MainButton":
         """Translated."""
         entry = replace(self.entry, label=language.say(self.entry.label)) if self.entry else None
         hint = language.say(self.hint) if self.hint else ""
@@ -145,7 +133,7 @@ class PageOption:
     choices: tuple[OptionButton, ...]
     field: str | None = None
     text: str = ""
-    needed: bool = True
+    is_needed: bool = True
     unfolded: bool = False
     leads: bool = False
     """Whether its button is the primary one, if the screen has none."""
@@ -154,7 +142,7 @@ class PageOption:
 
 
 @dataclass(frozen=True)
-class Exchange:
+class AnsweredQuestion:
     """A question or obstacle, who raised it, and its answer."""
 
     asker: str
@@ -180,14 +168,14 @@ class FileLink:
 
 
 @dataclass(frozen=True)
-class FilesOffered:
+class OfferedFiles:
     """The kept files that somebody may download; `erased` says so of those that are gone."""
 
     links: tuple[FileLink, ...] = ()
     erased: str = ""
 
 
-NO_FILES: Final = FilesOffered()
+NO_FILES: Final = OfferedFiles()
 
 
 class Nearness(StrEnum):
@@ -238,21 +226,21 @@ class Screen:
     refusal: str | None = None
     button: MainButton | None = None
     options: tuple[PageOption, ...] = ()
-    exchanges: tuple[Exchange, ...] = ()
+    exchanges: tuple[AnsweredQuestion, ...] = ()
     signers: tuple[PersonRow, ...] = ()
     signers_are: str = ""
     later_signers: tuple[PersonRow, ...] = ()
     """While others review it."""
     retry_after: int | None = None
     look_again: bool = False
-    files: FilesOffered = NO_FILES
+    files: OfferedFiles = NO_FILES
     back: str | None = None
     """The onboarding's page that issued the link."""
-    more: str | None = None
+    more_link: str | None = None
     """The requester's desk page."""
-    away: str | None = None
+    away_link: str | None = None
     """The reader's page "I am away"."""
-    mine: str | None = None
+    own_link: str | None = None
     """The list of their documents at the desk, which asks them to sign in."""
     home: bool = False
     """Whether there is a link to the desk."""
@@ -274,7 +262,7 @@ class ScreenDraft:
     tone: ScreenTone | None = None
     """Unless given by the status."""
 
-    def told(self, language: Language, **values: object) -> Screen:
+    def in_language(self, language: Language, **values: object) -> Screen:
         """Translated, with `values` for placeholders."""
         return Screen(
             language,
@@ -286,10 +274,25 @@ class ScreenDraft:
             refusal=language.say(self.refusal, **values) if self.refusal else None,
             home=self.home,
             state=_state_of(self.name, language),
-            button=self.button.told(language) if self.button else None,
+            button=self.button.in_language(language) if self.button else None,
             retry_after=self.retry_after,
             look_again=self.look_again,
         )
+
+
+_STATES: Final[Mapping[str, tuple[str, Look]]] = {
+    ScreenName.PREPARING: (phrase("being prepared"), Look.CALM),
+    ScreenName.EARLY: (phrase("not your turn yet"), Look.CALM),
+    ScreenName.SIGN: (phrase("waits for you"), Look.OPEN),
+    ScreenName.APPROVE: (phrase("waits for you"), Look.OPEN),
+    ScreenName.REVIEW: (phrase("waits for you"), Look.OPEN),
+    ScreenName.REVISE: (phrase("waits for you"), Look.OPEN),
+    ScreenName.DO: (phrase("waits for you"), Look.OPEN),
+    ScreenName.BY_MAIL: (phrase("waits for you"), Look.OPEN),
+    ScreenName.ACTED: (phrase("done"), Look.GOOD),
+    ScreenName.HANDED_OVER: (phrase("handed over"), Look.CALM),
+}
+"""The reader's status by screen."""
 
 
 def _state_of(name: StrEnum, language: Language) -> Chip | None:
@@ -337,7 +340,6 @@ TOO_OFTEN: Final = ScreenDraft(
     (phrase("Too many requests in a short time. Nothing is lost, and your link still works."),),
     retry_after=60,
 )
-ERASED_HERE: Final = phrase("What was kept of this document was erased here.")
 ERASED: Final = ScreenDraft(ScreenName.ERASED, 410, phrase("It was erased"), (ERASED_HERE,), tone=ScreenTone.CALM)
 NO_FILE: Final = ScreenDraft(
     ScreenName.NO_FILE,
@@ -348,7 +350,6 @@ NO_FILE: Final = ScreenDraft(
         phrase("If it stays like this, please ask whoever sent it to you."),
     ),
 )
-NOT_WHOLE: Final = phrase("What you sent did not arrive whole. Nothing was changed.")
 NOT_DONE: Final = ScreenDraft(
     ScreenName.NOT_DONE,
     503,

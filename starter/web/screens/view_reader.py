@@ -23,12 +23,20 @@ from workflows.model.views import Shown
 
 ReadView = Callable[[str], Awaitable[Shown | None]]
 """Reads a follow-up quickly and never raises; None when unknown."""
-
 CachedView = TypeVar("CachedView")
-
 FRESH_SECONDS: Final = 5.0
 RECENT_AT_MOST: Final = 500
 """Cached links; the oldest is dropped first."""
+_WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=1.5)
+_SECONDS: Final = 5.0
+_NOT_SAID: Final = (
+    *(Refusal, RPCError, RuntimeError, TimeoutError, StoreFailure),
+    CodecError,
+    # Of a newer worker, or a newer record: a word or a field that this process does not know.
+    ValueError,
+)
+_DESK_SECONDS: Final = 8.0
+_DESK_WORKER_WITHIN: Final = timedelta(seconds=2)
 
 
 class ViewCache(Generic[CachedView]):
@@ -75,22 +83,12 @@ class ViewCache(Generic[CachedView]):
         self._recent.pop(link, None)
 
 
-_WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=1.5)
-_SECONDS: Final = 5.0
-_NOT_SAID: Final = (
-    *(Refusal, RPCError, RuntimeError, TimeoutError, StoreFailure),
-    CodecError,
-    # Of a newer worker, or a newer record: a word or a field that this process does not know.
-    ValueError,
-)
-
-
 async def _no_cover(store: Store, id: str) -> None:
     return None
 
 
-async def _itself(client: Client, store: Store, name: WorkflowName, within: timedelta) -> Shown:
-    return await look_at(client, store, name, within=within)
+async def _itself(client: Client, store: Store, name: WorkflowName, wait: timedelta) -> Shown:
+    return await look_at(client, store, name, time_limit=wait)
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ class KindLook:
 
 async def _request_cover(store: Store, id: str) -> Shown | None:
     cover = await CoverSheet.read(store, id)
-    return cover.shown(id) if cover else None
+    return cover.to_show(id) if cover else None
 
 
 async def _with_parts(client: Client, store: Store, name: WorkflowName, _: timedelta) -> Shown:
@@ -117,7 +115,7 @@ async def _with_parts(client: Client, store: Store, name: WorkflowName, _: timed
 
 LOOKS: Final[dict[Kind, KindLook]] = {
     Kind.REQUEST: KindLook(_request_cover),
-    Kind.TASK: KindLook(TaskCover.shown),
+    Kind.TASK: KindLook(TaskCover.read_show),
     Kind.ONBOARDING: KindLook(look=_with_parts, in_a_row=2),
     Kind.CAMPAIGN: KindLook(),
 }
@@ -142,9 +140,9 @@ class ViewReader:
             async with asyncio.timeout(kind.in_a_row * self._seconds):
                 return await kind.look(self._client, self._store, name, _WORKER_ANSWERS_WITHIN)
         except _NOT_SAID:
-            return await self._kept(name)
+            return await self._read_record(name)
 
-    async def _kept(self, name: WorkflowName) -> Shown | None:
+    async def _read_record(self, name: WorkflowName) -> Shown | None:
         try:
             async with asyncio.timeout(self._seconds):
                 if settled := await recorded(self._store, name):
@@ -152,10 +150,6 @@ class ViewReader:
                 return await LOOKS[name.kind].cover(self._store, name.id)
         except _NOT_SAID:
             return None
-
-
-_DESK_SECONDS: Final = 8.0
-_DESK_WORKER_WITHIN: Final = timedelta(seconds=2)
 
 
 def desk_view_reader(context: Context) -> ReadView:

@@ -6,22 +6,22 @@ from zoneinfo import ZoneInfo, available_timezones
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.calendar.calendar import after, before, share
+from activities.calendar.calendar import add_duration, share, subtract_duration
 from tests.activities.book import AMSTERDAM
 
 
 def test_a_skipped_time_moves_on_by_the_gap_and_of_a_repeated_one_the_first_is_meant() -> None:
     zone = ZoneInfo(AMSTERDAM)
-    skipped = after(datetime(2027, 3, 27, 1, 30, tzinfo=UTC), "1d", zone)
+    skipped = add_duration(datetime(2027, 3, 27, 1, 30, tzinfo=UTC), "1d", zone)
     assert skipped == datetime(2027, 3, 28, 1, 30, tzinfo=UTC)
     assert skipped.astimezone(zone).hour == 3
-    repeated = after(datetime(2027, 10, 30, 0, 30, tzinfo=UTC), "1d", zone)
+    repeated = add_duration(datetime(2027, 10, 30, 0, 30, tzinfo=UTC), "1d", zone)
     assert repeated == datetime(2027, 10, 31, 0, 30, tzinfo=UTC)
 
 
 def test_a_gap_in_between_leaves_the_days_after_it_alone() -> None:
     zone = ZoneInfo(AMSTERDAM)
-    third = after(datetime(2027, 3, 27, 1, 30, tzinfo=UTC), "1d", zone, then="1d", times=1)
+    third = add_duration(datetime(2027, 3, 27, 1, 30, tzinfo=UTC), "1d", zone, repeated="1d", times=1)
     assert third.astimezone(zone).hour == 2
 
 
@@ -33,10 +33,10 @@ durations = st.builds(lambda count, unit: f"{count}{unit}", st.integers(1, 60), 
 
 @given(zones, instants, durations)
 def test_time_goes_on_in_every_zone(zone: ZoneInfo, start: datetime, duration: str) -> None:
-    steps = [after(start, duration, zone, then=duration, times=times) for times in range(4)]
+    steps = [add_duration(start, duration, zone, repeated=duration, times=times) for times in range(4)]
     assert steps == sorted(steps)
     assert all(step > start for step in steps)
-    assert before(start, duration, zone) < start
+    assert subtract_duration(start, duration, zone) < start
 
 
 @given(instants, instants, st.integers(1, 99))

@@ -19,7 +19,7 @@ from activities.campaign.service import CampaignPeopleService
 from activities.errors import DocumentDamaged, DocumentMissing
 from activities.records.audiences import AudienceAmendment, Member, MemberRow, due_by
 from activities.records.outcomes import MemberOutcome, MemberState, MemberStatus
-from activities.records.schema import MEMBERS, Instant
+from activities.records.schema import MEMBERS, InstantType
 from activities.records.store import Store
 from starter.queries.campaign import managed
 from tests.lines import counted, some_at_a_time, tally
@@ -68,7 +68,7 @@ class Frozen:
     async def create(cls, folder: Path, rows: Iterable[MemberRow] | None = None, url: str | None = None) -> Self:
         company = Company(folder, staff("p0"))
         company.store = Store(str(folder / "store"), url)
-        campaign_input = (await company.prepared(a_file(), NOW)).given
+        campaign_input = (await company.prepared(a_file(), NOW)).workflow_input
         rows = [MemberRow(number, f"p{number}") for number in range(10)] if rows is None else list(rows)
         frozen = FrozenAudience(sha256=await company.store.audiences.freeze(rows), rows=len(rows), errors=0, at=NOW)
         order = CampaignOrder(
@@ -89,7 +89,11 @@ class Frozen:
 
     async def due_at(self, person: str, instant: datetime) -> date:
         """Somebody's last day as of an instant."""
-        query = select(due_by(at=literal(instant, Instant()))).select_from(MEMBERS).where(MEMBERS.c.person == person)
+        query = (
+            select(due_by(instant=literal(instant, InstantType())))
+            .select_from(MEMBERS)
+            .where(MEMBERS.c.person == person)
+        )
         row = await self.store.database.first(query)
         assert row is not None
         return date.fromisoformat(str(row[0]))
@@ -122,7 +126,7 @@ async def test_a_walk_that_extends_goes_on_behind_the_same_person_though_another
     exempt = await extended.with_change(change(ChangeKind.EXEMPT, 2, person="p2"), MemberRow(2, "p2"))
     assert await exempt.list_batch_requests(BatchWork.EXTEND, 1) == requests_before
     assert await exempt.list_batch_requests(BatchWork.EXTEND, 1, after_row=3, limit=2) == ["conduct.p3", "conduct.p4"]
-    assert [member.person for member in await exempt.members() if not member.asked] == ["p2"]
+    assert [member.person for member in await exempt.members() if not member.is_asked] == ["p2"]
 
 
 async def test_a_day_that_was_moved_for_one_counts_for_nobody_else_and_from_when_it_was_moved(tmp_path: Path) -> None:
@@ -187,7 +191,7 @@ async def test_a_day_more_each_day_for_half_a_year_is_held_once_for_everybody(tm
     assert count(audience.store, "changed_members") == 0
     for _ in range(2):
         member = (await audience.members())[0]
-        assert (member.given, member.due) == (audience.order.campaign.due, began + timedelta(days=days))
+        assert (member.due_on_joining, member.due) == (audience.order.campaign.due, began + timedelta(days=days))
         assert await audience.due_at("p0", NOW + timedelta(days=days - 1)) == member.due - timedelta(days=1)
         await audience.store.audiences.write_members(audience.order)
 
@@ -196,10 +200,10 @@ async def test_members_are_those_of_the_changes_that_a_run_knows_whatever_anothe
     """A run that was reset, or gave a change up, goes on without it; another one takes its number."""
     frozen = await Frozen.create(tmp_path)
     exempt = await frozen.with_change(change(ChangeKind.EXEMPT, person="p1"), MemberRow(1, "p1"))
-    assert [member.out for member in (await exempt.members())[:3]] == [None, ChangeKind.EXEMPT, None]
-    assert [member.out for member in (await frozen.members())[:3]] == [None, None, None]
+    assert [member.removal for member in (await exempt.members())[:3]] == [None, ChangeKind.EXEMPT, None]
+    assert [member.removal for member in (await frozen.members())[:3]] == [None, None, None]
     another = await frozen.with_change(change(ChangeKind.EXEMPT, person="p2"), MemberRow(2, "p2"))
-    assert [member.out for member in (await another.members())[:3]] == [None, None, ChangeKind.EXEMPT]
+    assert [member.removal for member in (await another.members())[:3]] == [None, None, ChangeKind.EXEMPT]
     with pytest.raises(DocumentDamaged):
         await exempt.members()
 
@@ -208,7 +212,7 @@ async def test_a_change_that_is_written_twice_is_one_as_the_first_attempt_wrote_
     frozen = await Frozen.create(tmp_path)
     audience = await frozen.with_change(change(ChangeKind.LEFT), MemberRow(0, "p1"))
     repeated_members = await (await frozen.with_change(change(ChangeKind.LEFT), MemberRow(0, "p2"))).members()
-    assert [member.person for member in repeated_members if member.out] == ["p1"]
+    assert [member.person for member in repeated_members if member.removal] == ["p1"]
     assert await audience.members() == repeated_members
 
 
@@ -219,9 +223,9 @@ async def test_what_an_audience_is_made_of_is_verified(tmp_path: Path) -> None:
     assert altered(exempt.store, "UPDATE members SET department = 'x', out = NULL, says = 'x'") == 10
     await exempt.store.audiences.write_members(exempt.order)
     members = [
-        (member.person, member.out, member.row.says)
+        (member.person, member.removal, member.row.says)
         for member in await exempt.members()
-        if member.out or member.row.says
+        if member.removal or member.row.says
     ]
     assert members == [("p1", ChangeKind.EXEMPT, "")]
     statement = "UPDATE audience_changes SET content = CAST(replace(content, 'p1', 'p2') AS BLOB)"
@@ -441,7 +445,7 @@ async def test_the_owner_hears_each_week_though_the_look_of_its_last_day_was_mis
     tmp_path: Path, days: int, late: int, weekly: bool
 ) -> None:
     _, course = await make_course(tmp_path)
-    course = course.within("daily", days=days)
+    course = course.update_part("daily", days=days)
     course = course.missed_looks(course.look_due_at + timedelta(days=late, hours=1))
     assert (course.daily.days, course.weekly) == (days + late, weekly)
     next_course = course.looked(DailyCheckResult(counts=Counts()), NOW)
@@ -474,7 +478,7 @@ async def test_nothing_is_taken_once_the_record_is_being_made(tmp_path: Path) ->
 
 async def test_an_audience_is_changed_so_often_and_by_ids_alone(tmp_path: Path) -> None:
     _, course = await make_course(tmp_path)
-    often = course.within("audience", changes=CHANGES_AT_MOST)
+    often = course.update_part("audience", changes=CHANGES_AT_MOST)
     assert (
         english_of(campaign_state.refuse_retry(often, Retry(actor=OWNER), NOW))
         == "the audience was changed 1,000 times already"
@@ -486,7 +490,7 @@ async def test_an_audience_is_changed_so_often_and_by_ids_alone(tmp_path: Path) 
 
 async def test_an_audience_of_another_size_than_the_campaign_knows_of_is_no_record(tmp_path: Path) -> None:
     company = Company(tmp_path, staff("ada", "bo"))
-    campaign_input = (await company.prepared(a_file(), NOW)).given
+    campaign_input = (await company.prepared(a_file(), NOW)).workflow_input
     people = CampaignPeopleService(
         cast(Client, None), company.store, company.directory, cast(PushService, None), visibility=Ahead([])
     )

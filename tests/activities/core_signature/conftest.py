@@ -116,7 +116,7 @@ def arm(sandbox: RunningSandbox, **fault: Any) -> None:
 
 def entries(sandbox: RunningSandbox, kind: str) -> list[dict[str, Any]]:
     """The ledger's entries of one type."""
-    return [entry for entry in sandbox.state.ledger.after(0) if entry["type"] == kind]
+    return [entry for entry in sandbox.state.ledger.list_entries_after(0) if entry["type"] == kind]
 
 
 def calls(sandbox: RunningSandbox, path: str, method: str | None = None) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import PDF, act_as_signer, brief, build_upload_body
 from tests.plain_http import plain_client
-from workflows.model.signature import CancelOrder, CreateOrder, DocumentSeen, SignatureBrief
+from workflows.model.signature import CancelOrder, CreateOrder, ReportedDocument, SignatureBrief
 from workflows.model.subject import Code, Status
 
 
@@ -28,7 +28,7 @@ async def failure_of(act: Acting, service: CoreSignatureService, order: CancelOr
 @pytest.fixture
 async def order(service: CoreSignatureService, request_brief: SignatureBrief, act: Acting) -> CancelOrder:
     """The command to cancel a document that has been sent."""
-    document_state: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
+    document_state: ReportedDocument = await act(service.create, CreateOrder(brief=request_brief))
     return CancelOrder(subject=request_brief, document=document_state.document)
 
 

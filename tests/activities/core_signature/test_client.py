@@ -66,8 +66,8 @@ async def test_a_list_without_an_end_is_a_failure_and_not_the_end_of_the_list() 
 async def test_events_come_by_pages(client: CoreSignatureClient) -> None:
     document = await create_two_signer_document(client)
     listed = await client.events(document__uuid=document.uuid)
-    events = listed.found
-    assert not listed.more
+    events = listed.resources
+    assert not listed.has_more
     assert {"converted", "sent"} <= {event.event_type for event in events}
     assert {event.document for event in events} == {document.uuid}
     assert {event.external_id for event in events} == {"msa-0042"}

@@ -19,7 +19,7 @@ from tests.activities.core_signature.conftest import Acting, arm, calls, config_
 from tests.activities.core_signature.requests import PDF, brief, build_upload_body
 from tests.storage import writes
 from workflows.kinds import Kind
-from workflows.model.signature import CancelOrder, CreateOrder, Document, DocumentSeen, SignatureBrief, SignerState
+from workflows.model.signature import CancelOrder, CreateOrder, Document, ReportedDocument, SignatureBrief, SignerState
 from workflows.model.subject import Code, Participant, Role, Status
 
 
@@ -33,7 +33,7 @@ async def failure_of(act: Acting, service: CoreSignatureService, request: Signat
 async def test_a_document_and_its_request_are_made(
     sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
-    document_state: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
+    document_state: ReportedDocument = await act(service.create, CreateOrder(brief=request_brief))
     assert document_state.status is Status.CONVERTING
     assert [(signer.person, signer.state) for signer in document_state.signers] == [
         ("customer-signer", SignerState.WAITING),
@@ -158,7 +158,7 @@ async def test_thirty_lost_answers_and_a_lagging_list_make_thirty_documents(
         arm(sandbox, method="POST", path="/api/v1/documents/", fault="cut", times=20)
         arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="cut", times=10)
 
-        async def attempt(request: SignatureBrief) -> DocumentSeen | BaseException:
+        async def attempt(request: SignatureBrief) -> ReportedDocument | BaseException:
             return await ActivityEnvironment().run(service.create, CreateOrder(brief=request))
 
         first = await asyncio.gather(*map(attempt, briefs), return_exceptions=True)
@@ -166,7 +166,7 @@ async def test_thirty_lost_answers_and_a_lagging_list_make_thirty_documents(
         now += 11
         second = await asyncio.gather(*map(attempt, briefs))
         await client.aclose()
-        assert len({result.document for result in second if isinstance(result, DocumentSeen)}) == 30
+        assert len({result.document for result in second if isinstance(result, ReportedDocument)}) == 30
         assert len(entries(sandbox, "document_created")) == 30
         assert len(entries(sandbox, "request_created")) == 30
 

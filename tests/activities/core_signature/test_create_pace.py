@@ -14,7 +14,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.people.file_directory import FileDirectory
 from activities.records.people import StoredPeople
-from activities.records.starts import Starts
+from activities.records.starts import StartRecords
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.settings import SandboxSettings
@@ -22,7 +22,7 @@ from tests.activities.core_signature.conftest import Acting, arm, config_for, en
 from tests.activities.core_signature.requests import PDF, brief
 from workflows.follow_up import options
 from workflows.follow_up.calls import call_failure_of
-from workflows.model.signature import CreateOrder, DocumentSeen, SignatureBrief
+from workflows.model.signature import CreateOrder, ReportedDocument, SignatureBrief
 
 LAG = 10.0
 LISTS, REQUESTS = "/api/v1/documents/", "/api/v1/signature-requests/"
@@ -52,7 +52,7 @@ async def test_twenty_seconds_of_outage_and_four_garbled_answers_cost_about_a_mi
 ) -> None:
     client = CoreSignatureClient(config_for(sandbox, list_lag=LAG))
     service, retries, garbled = CoreSignatureService(client, directory, store), Retries(), 0
-    sent: DocumentSeen | None = None
+    sent: ReportedDocument | None = None
     while sent is None:
         if retries.clock < timedelta(seconds=20):
             arm(sandbox, method="GET", path=LISTS, fault="503")
@@ -106,7 +106,7 @@ async def test_after_a_worker_that_died_in_the_call_nothing_is_made_before_the_l
 ) -> None:
     now = 1_800_000_000.0
 
-    class Passing(Starts):
+    class Passing(StartRecords):
         """As many seconds go by as the lists may lag, once it is known that somebody was here before."""
 
         async def claimed_for(self, workflow_id: str) -> str | None:
@@ -125,7 +125,7 @@ async def test_after_a_worker_that_died_in_the_call_nothing_is_made_before_the_l
         with pytest.raises(ApplicationError):
             await ActivityEnvironment().run(service.create, order)
         # The next one comes at once, as after a time-out: nothing tells it what the one before had done.
-        document_state: DocumentSeen = await ActivityEnvironment().run(service.create, order)
+        document_state: ReportedDocument = await ActivityEnvironment().run(service.create, order)
         await client.aclose()
         [creation] = entries(sandbox, "document_created")
         assert creation["document"] == document_state.document
@@ -136,7 +136,7 @@ async def test_claim_and_cover_sheet_are_written_side_by_side_and_who_was_asked_
 ) -> None:
     barrier, reads = asyncio.Barrier(2), 0
 
-    class Together(Starts):
+    class Together(StartRecords):
         """None of the two is written before the other is to be."""
 
         async def keep_cover(self, workflow_id: str, content: bytes) -> None:
@@ -148,10 +148,10 @@ async def test_claim_and_cover_sheet_are_written_side_by_side_and_who_was_asked_
             await super().claim(workflow_id, fingerprint)
 
     class Counting(StoredPeople):
-        async def asked(self, workflow_id: str) -> tuple[bytes, ...]:
+        async def list_asked(self, workflow_id: str) -> tuple[bytes, ...]:
             nonlocal reads
             reads += 1
-            return await super().asked(workflow_id)
+            return await super().list_asked(workflow_id)
 
     store = Store(tmp_path_factory.mktemp("store").as_uri())
     store.starts, store.people = Together(store.database), Counting(store.database)  # type: ignore[misc]

@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
-from activities.core_signature.signers import SignerSnapshots, beside
+from activities.core_signature.signers import SignerSnapshots, insert_successors
 from activities.core_signature.signing_page import SigningState, signing_page
 from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
@@ -22,9 +22,9 @@ from tests.plain_http import plain_client
 from workflows.model.signature import (
     CancelOrder,
     CreateOrder,
-    DocumentSeen,
     ForwardOrder,
     ForwardReport,
+    ReportedDocument,
     SignatureBrief,
     SignerState,
 )
@@ -38,7 +38,7 @@ async def order(service: CoreSignatureService, request_brief: SignatureBrief, ac
     """A document that has been sent, and the command that the reviewer signs instead of the customer."""
     copy = Participant(person="archive", order=3, role=Role.COPY)
     brief = request_brief.replace(people=(*request_brief.people, copy))
-    document_state: DocumentSeen = await act(service.create, CreateOrder(brief=brief))
+    document_state: ReportedDocument = await act(service.create, CreateOrder(brief=brief))
     return ForwardOrder(
         subject=brief, document=document_state.document, from_="customer-signer", to="reviewer", reason="escalation"
     )
@@ -86,7 +86,7 @@ async def test_the_place_and_the_turn_are_the_new_signer_s(
         "signer_email_to_forward_to": REVIEWER,
         "forwarded_reason": "escalation",
     }
-    places = await SignerSnapshots(store).of("msa-0042")
+    places = await SignerSnapshots(store).read_snapshots("msa-0042")
     assert (
         await signing_page(client, "msa-0042", "customer-signer", lambda _: places)
     ).state is SigningState.HANDED_OVER
@@ -118,13 +118,13 @@ async def test_the_new_signer_signs_and_may_be_replaced_as_well(
     sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting
 ) -> None:
     await act(service.forward, order)
-    replaced_subject = beside(order.subject, {"customer-signer": "reviewer"})
+    replaced_subject = insert_successors(order.subject, {"customer-signer": "reviewer"})
     second_order = order.replace(subject=replaced_subject, from_="reviewer", to="bouncing", reason="manual")
     assert states(await act(service.forward, second_order))["reviewer"] is SignerState.REASSIGNED
     await act_as_signer(sandbox, "bounce-here@example.test", "sign")
     await act_as_signer(sandbox, EXECUTIVE, "sign")
-    document_state: DocumentSeen = await act(
-        service.read, beside(replaced_subject, {"reviewer": "bouncing"}), order.document
+    document_state: ReportedDocument = await act(
+        service.read, insert_successors(replaced_subject, {"reviewer": "bouncing"}), order.document
     )
     assert document_state.status is Status.SIGNED
     assert [(signer.person, signer.state) for signer in document_state.signers[:3]] == [
@@ -143,8 +143,8 @@ async def test_somebody_is_replaced_before_their_turn(
     assert [mail["to"] for mail in entries(sandbox, "mail") if mail["to"] == REVIEWER] == []
     await act_as_signer(sandbox, CUSTOMER, "sign")
     await act_as_signer(sandbox, REVIEWER, "sign")
-    document_state: DocumentSeen = await act(
-        service.read, beside(order.subject, {"chief-executive": "reviewer"}), order.document
+    document_state: ReportedDocument = await act(
+        service.read, insert_successors(order.subject, {"chief-executive": "reviewer"}), order.document
     )
     assert [signer.state for signer in document_state.signers] == [
         SignerState.SIGNED,
@@ -159,7 +159,7 @@ async def test_twice_is_once(
     sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting, knows_both: bool
 ) -> None:
     first = await act(service.forward, order)
-    brief = beside(order.subject, {"customer-signer": "reviewer"}) if knows_both else order.subject
+    brief = insert_successors(order.subject, {"customer-signer": "reviewer"}) if knows_both else order.subject
     assert await act(service.forward, order.replace(subject=brief)) == first
     assert count_forwards(sandbox) == 1
 
@@ -307,7 +307,7 @@ async def test_an_ended_request_has_no_places(
     assert english_of(report.refused) == refused
     assert report.seen is not None
     assert report.seen.status is not None
-    assert report.seen.status.ended
+    assert report.seen.status.has_ended
     assert count_forwards(sandbox) == 0
 
 

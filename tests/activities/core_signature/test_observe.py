@@ -19,7 +19,14 @@ from tests.activities.core_signature.conftest import Acting, arm, calls, config_
 from tests.activities.core_signature.requests import act_as_signer
 from tests.plain_http import plain_client
 from workflows.kinds import Kind
-from workflows.model.signature import CancelOrder, CreateOrder, DocumentSeen, Observation, SignatureBrief, SignerState
+from workflows.model.signature import (
+    CancelOrder,
+    CreateOrder,
+    Observation,
+    ReportedDocument,
+    SignatureBrief,
+    SignerState,
+)
 from workflows.model.subject import Code, Participant, Role, Status
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
@@ -30,7 +37,7 @@ def observation(brief: SignatureBrief, document: str) -> Observation:
     return Observation(roster=brief.roster, document=document)
 
 
-def states(document_state: DocumentSeen) -> Mapping[str, SignerState]:
+def states(document_state: ReportedDocument) -> Mapping[str, SignerState]:
     """Person → state."""
     return {signer.person: signer.state for signer in document_state.signers}
 
@@ -45,7 +52,7 @@ async def failure_of(act: Acting, service: CoreSignatureService, order: Observat
 @pytest.fixture
 async def document(service: CoreSignatureService, request_brief: SignatureBrief, act: Acting) -> str:
     """A document that has been sent."""
-    document_state: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
+    document_state: ReportedDocument = await act(service.create, CreateOrder(brief=request_brief))
     return document_state.document
 
 
@@ -105,7 +112,7 @@ async def test_a_404_of_a_new_document_that_is_not_listed_yet_is_not_believed(
     async with running(SandboxSettings(conversion_delay=0, list_lag=0.5)) as sandbox:
         client = CoreSignatureClient(config_for(sandbox, list_lag=0.6))
         service = CoreSignatureService(client, directory, store)
-        document_state: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
+        document_state: ReportedDocument = await act(service.create, CreateOrder(brief=request_brief))
         arm(sandbox, method="GET", path=f"/api/v1/documents/{document_state.document}/", fault="404")
         with pytest.raises(ApplicationError) as caught:
             if looks == "observe":

@@ -29,9 +29,9 @@ from tests.activities.core_signature.requests import brief
 from tests.messages import english_of
 from workflows.model.signature import (
     CreateOrder,
-    DocumentSeen,
     ForwardOrder,
     ForwardReport,
+    ReportedDocument,
     SignatureBrief,
     SignerState,
     Substitution,
@@ -116,7 +116,7 @@ async def test_both_are_told_and_the_stand_in_takes_order_role_and_link(
 ) -> None:
     signers = (Participant(person="chair", order=1, role=Role.APPROVE), Participant(person="stayer", order=2))
     order = CreateOrder(brief=request_brief.replace(people=signers), now=FIRST_DAY)
-    document_state: DocumentSeen = await act(service.create, order)
+    document_state: ReportedDocument = await act(service.create, order)
     assert document_state.substituted == (Substitution(from_="chair", to="deputy"),)
     assert [(signer.person, signer.state, signer.reason) for signer in document_state.signers] == [
         ("chair", SignerState.REASSIGNED, "absence"),
@@ -186,7 +186,7 @@ async def test_a_take_over_tells_what_was_decided_when_it_was_sent(
     with pytest.raises(ApplicationError):
         await act(service.create, order)
     (tmp_path / "people.yaml").write_text(PEOPLE.replace(old_text, new_text) if old_text else PEOPLE)
-    document_state: DocumentSeen = await act(service.create, order)
+    document_state: ReportedDocument = await act(service.create, order)
     assert document_state.substituted == (Substitution(from_="chair", to="second"),)
     assert addresses(sandbox) == ["second@x.test", "stayer@x.test"]
     assert await act(service.create, order) == document_state
@@ -197,7 +197,7 @@ async def test_a_request_made_meanwhile_tells_who_was_asked(
 ) -> None:
     arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="400", commit=True)
     order = CreateOrder(brief=asking(request_brief, "chair"), now=FIRST_DAY)
-    document_state: DocumentSeen = await act(service.create, order)
+    document_state: ReportedDocument = await act(service.create, order)
     assert document_state.substituted == (Substitution(from_="chair", to="deputy"),)
 
 
@@ -214,7 +214,7 @@ async def test_a_provider_that_does_not_repeat_the_signers_is_asked_for_them(
 
     client = Taciturn(config_for(sandbox))
     order = CreateOrder(brief=asking(request_brief, "chair"), now=FIRST_DAY)
-    document_state: DocumentSeen = await act(CoreSignatureService(client, directory, store).create, order)
+    document_state: ReportedDocument = await act(CoreSignatureService(client, directory, store).create, order)
     await client.aclose()
     assert document_state.substituted == (Substitution(from_="chair", to="deputy"),)
 
@@ -223,7 +223,7 @@ async def test_a_stand_in_can_be_replaced_but_not_by_the_one_they_stand_in_for(
     service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
     order = CreateOrder(brief=asking(request_brief, "chair"), now=FIRST_DAY)
-    document_state: DocumentSeen = await act(service.create, order)
+    document_state: ReportedDocument = await act(service.create, order)
     subject = request_brief.replace(
         people=(Participant(person="chair", order=1), Participant(person="deputy", order=1))
     )
@@ -286,10 +286,10 @@ async def test_whatever_an_earlier_attempt_meant_to_send_the_document_tells_who_
     people = {id: await office.person(id) for id in signers}
     sent = await CoreStandIns(office).at_sending(request, people, FIRST_DAY)
     never_sent = await CoreStandIns(Office(delegates, away_before)).at_sending(request, people, FIRST_DAY)
-    listed = [WireSigner(email=person.email, order=n) for n, person in enumerate(sent.asked.values(), 1)]
+    listed = [WireSigner(email=person.email, order=n) for n, person in enumerate(sent.people_asked.values(), 1)]
     places = (*never_sent.places(()), *sent.places(()))
     stand_in_by_person = stand_ins_of(request, places, listed)
     assert stand_in_by_person == {person: stand_in.id for person, stand_in in sent.stand_ins.items()}
-    assert len(sent.asked) == len(signers)
+    assert len(sent.people_asked) == len(signers)
     assert requester not in {stand_in.id for stand_in in sent.stand_ins.values()}
     assert not absent_people & {stand_in.id for stand_in in sent.stand_ins.values()}

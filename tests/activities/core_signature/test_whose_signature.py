@@ -19,9 +19,9 @@ from tests.activities.core_signature.test_observe import observation, states
 from workflows.model.signature import (
     CancelOrder,
     CreateOrder,
-    DocumentSeen,
     ForwardOrder,
     ForwardReport,
+    ReportedDocument,
     SignatureBrief,
     SignerState,
 )
@@ -41,7 +41,7 @@ def two(request_brief: SignatureBrief) -> SignatureBrief:
 @pytest.fixture
 async def document(service: CoreSignatureService, two: SignatureBrief, act: Acting) -> str:
     """Their document, sent."""
-    document_state: DocumentSeen = await act(service.create, CreateOrder(brief=two))
+    document_state: ReportedDocument = await act(service.create, CreateOrder(brief=two))
     return document_state.document
 
 
@@ -97,7 +97,7 @@ async def test_the_page_of_a_renamed_signer_is_open(
     client: CoreSignatureClient, store: Store, document: str, tmp_path: Path
 ) -> None:
     (tmp_path / "people.yaml").write_text(RENAMED)
-    places = await SignerSnapshots(store).of("msa-0042")
+    places = await SignerSnapshots(store).read_snapshots("msa-0042")
     assert (await signing_page(client, "msa-0042", "customer-signer", lambda _: places)).state is SigningState.BY_MAIL
     assert (await signing_page(client, "msa-0042", "archive", lambda _: places)).state is SigningState.STRANGER
 
@@ -126,7 +126,7 @@ async def test_what_was_sent_is_taken_over_over_a_faulty_people_file(
     faulty = tmp_path / "faulty.yaml"
     faulty.write_text("people: [{id: a}]")
     restarted = CoreSignatureService(client, FileDirectory(faulty, store), store)
-    document_state: DocumentSeen = await act(restarted.create, CreateOrder(brief=two))
+    document_state: ReportedDocument = await act(restarted.create, CreateOrder(brief=two))
     assert (document_state.document, len(document_state.signers)) == (document, 2)
 
 
@@ -153,7 +153,7 @@ async def test_an_address_that_was_corrected_between_two_attempts_is_known_in_bo
     with pytest.raises(ApplicationError):
         await act(service.create, CreateOrder(brief=two))
     (tmp_path / "people.yaml").write_text(RENAMED)
-    document_state: DocumentSeen = await act(service.create, CreateOrder(brief=two))
+    document_state: ReportedDocument = await act(service.create, CreateOrder(brief=two))
     [request_entry] = entries(sandbox, "request_created")
     assert request_entry["signers"] == ["c.signer@acme.test", "re.viewer@example.test"]
     await act_as_signer(sandbox, "c.signer@acme.test", "sign")
@@ -173,7 +173,7 @@ async def test_a_name_that_the_provider_changes_leaves_the_document_ours(
         await act(service.create, CreateOrder(brief=renamed_request))
     [stored_document] = sandbox.state.database.documents.where("msa-0042")
     stored_document.name = unicodedata.normalize("NFC", " ".join(name.split()))
-    document_state: DocumentSeen = await act(service.create, CreateOrder(brief=renamed_request))
+    document_state: ReportedDocument = await act(service.create, CreateOrder(brief=renamed_request))
     assert len(entries(sandbox, "document_created")) == 1
     cancelled = await act(service.cancel, CancelOrder(subject=renamed_request, document=None))
     assert (cancelled.document, cancelled.status) == (document_state.document, Status.CANCELLED)
@@ -196,7 +196,7 @@ async def test_between_ours_and_a_stranger_s_under_our_id_the_name_decides(
     two: SignatureBrief,
     act: Acting,
 ) -> None:
-    document_state: DocumentSeen = await act(service.create, CreateOrder(brief=two))
+    document_state: ReportedDocument = await act(service.create, CreateOrder(brief=two))
     await client.create_document({"name": "Other", "external_id": "msa-0042", "template": f"{sandbox.url}/t/"})
     assert (await act(service.create, CreateOrder(brief=two))).document == document_state.document
     cancelled = await act(service.cancel, CancelOrder(subject=two, document=None))
@@ -211,6 +211,6 @@ async def test_a_hundred_hand_overs_are_all_known(store: Store) -> None:
         )
         await snapshots.keep("msa-0042", [snapshot])
         await snapshots.keep("msa-0042", [snapshot])
-    assert {snapshot.instead_of for snapshot in await snapshots.of("msa-0042")} == {
+    assert {snapshot.instead_of for snapshot in await snapshots.read_snapshots("msa-0042")} == {
         f"p{number}" for number in range(100)
     }

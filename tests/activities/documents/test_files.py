@@ -229,7 +229,7 @@ async def test_of_ever_so_many_files_the_last_are_remembered() -> None:
     files = Files("memory://many")
     for number in range(10 * REMEMBERED_AT_MOST):
         await files.put(b"%d" % number)
-    assert len(files._whole) == REMEMBERED_AT_MOST
+    assert len(files._verified) == REMEMBERED_AT_MOST
 
 
 async def test_a_folder_that_cannot_be_used_says_why(tmp_path: Path) -> None:

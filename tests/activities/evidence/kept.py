@@ -15,7 +15,7 @@ from tests.lines import counted, some_at_a_time
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.campaign import AudienceChange, AudienceSource, Campaign, CampaignOrder, ChangeKind, FrozenAudience
 from workflows.model.evidence import KeptFile
-from workflows.model.hand_off import HandoffLine, HandoffState, Settled, SettledSigner
+from workflows.model.hand_off import HandoffLine, HandoffState, SettledRequest, SettledSigner
 from workflows.model.notifications import LogPage, Notification
 from workflows.model.policy import Policy
 from workflows.model.records import Amendment, SettledRecord
@@ -77,7 +77,7 @@ def make_request_of_signers(id: str, signer_count: int) -> RequestShow:
     )
 
 
-async def settle(store: Store, show: Shown, settled: Settled | None = None) -> None:
+async def settle(store: Store, show: Shown, settled: SettledRequest | None = None) -> None:
     """As `activities/hand_off/recording.py` writes it."""
     workflow_id = show.type.workflow_id(show.id)
     record = SettledRecord(fingerprint="f" * 64, run_id="run", show=await apart(store, workflow_id, show))
@@ -103,7 +103,7 @@ async def keep_signed_request(store: Store, id: str = MSA.id) -> WorkflowName:
         workflow_name.workflow_id, b'{"customer-signer":{"email":"ada@example.com","name":"Ada"}}'
     )
     signer = SettledSigner(person="chief-executive", state=SignerState.SIGNED, at=AT)
-    settled = Settled(
+    settled = SettledRequest(
         request=id,
         kind="customer-contract",
         outcome=Status.SIGNED,

@@ -71,7 +71,7 @@ class KeepEvidenceWorkflow:
         if order.people and not workflow.info().continued_run_id:
             workflow.continue_as_new(signature_input)
         await workflow.wait_condition(lambda: not self._waits or order.people != ("forgotten",))
-        activity_options = options.within(
+        activity_options = options.limit_time(
             timedelta(seconds=30 if order.people == ("killed",) else 10), options.EVIDENCE
         )
         activity_options["start_to_close_timeout"] = ATTEMPT if order.people == ("killed",) else timedelta(seconds=60)
@@ -222,7 +222,7 @@ async def _keeping(
     directory = FileDirectory(folder / "people.yaml", store)
     client = CoreSignatureClient(config_at(url, SandboxSettings()))
     service = CoreSignatureService(client, directory, store)
-    async with make_client(most=(MEGABYTES + 1) * MEGABYTE) as calls:
+    async with make_client(limit_bytes=(MEGABYTES + 1) * MEGABYTE) as calls:
         guard = Guard((url.removeprefix("http://"),), setting="COUNTERSIGN_SIGNATURE_DOWNLOAD_HOSTS")
         downloads = DocumentDownloads(calls, guard, store.files, MEGABYTES * MEGABYTE)
         yield client, service, store, EvidenceKeeper(service.reader, downloads, store, directory, temporal)

@@ -30,7 +30,7 @@ async def body() -> AsyncIterator[bytes]:
 async def open_downloads(folder: Path, limit_megabytes: int = 40) -> AsyncIterator[DocumentDownloads]:
     """Of a host that gives 20 MB."""
     transport = httpx.MockTransport(lambda _: httpx.Response(200, content=body()))
-    async with make_client(most=(limit_megabytes + 1) * MEGABYTE, transport=transport) as client:
+    async with make_client(limit_bytes=(limit_megabytes + 1) * MEGABYTE, transport=transport) as client:
         yield DocumentDownloads(client, Guard(("127.0.0.1:9",)), Files(str(folder)), limit_megabytes * MEGABYTE)
 
 

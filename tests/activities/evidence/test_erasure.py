@@ -25,7 +25,7 @@ from tests.activities.evidence.kept import AT, MSA, keep_evidence, keep_signed_r
 from tests.activities.evidence.test_pack import parts_of
 from tests.storage import connected, count
 from workflows.kinds import Kind
-from workflows.model.hand_off import Settled
+from workflows.model.hand_off import SettledRequest
 from workflows.model.notifications import LogPage, Notification
 from workflows.model.records import Amendment
 from workflows.model.retention import RetentionOrder
@@ -111,11 +111,11 @@ async def test_a_reviewer_is_found_as_asked_and_erased_with_their_words(tmp_path
         ),
     )
     with closing(Store(str(tmp_path / "kept"), database_url)) as store:
-        settled = Settled(request=MSA.id, external_id=MSA.id, kind=show.kind, outcome=Status.SIGNED, at=AT)
+        settled = SettledRequest(request=MSA.id, external_id=MSA.id, kind=show.kind, outcome=Status.SIGNED, at=AT)
         await settle(store, show, settled)
         await keep_evidence(store)
         ended_filter = ListFilter((Kind.REQUEST.spec.prefix,), person="rex")
-        assert [row.workflow_id for row in await store.ended.page(ended_filter, 10)] == [MSA.workflow_id]
+        assert [row.workflow_id for row in await store.ended_follow_ups.page(ended_filter, 10)] == [MSA.workflow_id]
         await packer(store, tmp_path).export(MSA, tmp_path / "before.zip")
         assert b"says Rex" in b"".join(parts_of(tmp_path / "before.zip").values())
         assert (await erase(store, "rex", "desk", "r", DAY)).erased == (MSA.workflow_id,)
@@ -140,8 +140,8 @@ async def test_what_still_runs_is_erased_by_the_day_after_its_end(tmp_path: Path
         await keep_signed_request(store)
         assert (await DailyRetention(store).apply(RetentionOrder(now=DAY))).erased == 1
         assert await erase_due(store, DAY) == 0
-        assert [erasure.person for erasure in await store.erasures.of(MSA.workflow_id)] == ["customer-signer"]
-        assert b"Ada" not in b"".join(await store.people.asked(MSA.workflow_id))
+        assert [erasure.person for erasure in await store.erasures.list_done(MSA.workflow_id)] == ["customer-signer"]
+        assert b"Ada" not in b"".join(await store.people.list_asked(MSA.workflow_id))
 
 
 async def test_whoever_is_named_anywhere_is_found_however_many_there_are(
@@ -209,7 +209,7 @@ async def test_nothing_of_an_erased_person_is_in_any_file_while_other_processes_
         await store.people.add_asked(workflow_name.workflow_id, asked_people)
         await store.keep_input(workflow_name.workflow_id, "f" * 64, full, {}, full)
         await store.people.choose(workflow_name.workflow_id, "f" * 64)
-        await reader.people.asked(workflow_name.workflow_id)
+        await reader.people.list_asked(workflow_name.workflow_id)
         assert _files_with(tmp_path, name) and _files_with(tmp_path, zlib.compress(full, 9))
         with _another_process(store.database) as process:
             erasure = Erasure(workflow_name.workflow_id, person, "desk", "r", DAY, DAY)

@@ -57,7 +57,7 @@ def parts_of(pack: Path) -> dict[str, bytes]:
 
 async def written(pack: Path, parts: dict[str, bytes]) -> Path:
     """A pack of other parts, laid out as ours are."""
-    await write_archive(pack, [PackPart.of(name, content) for name, content in parts.items()])
+    await write_archive(pack, [PackPart.from_content(name, content) for name, content in parts.items()])
     return pack
 
 

@@ -86,23 +86,23 @@ async def test_after_its_retention_the_day_removes_the_files_and_packs_say_so(
 async def test_nothing_is_removed_before_a_legal_hold_is_released(tmp_path: Path, database_url: str) -> None:
     with closing(Store(str(tmp_path / "kept"), database_url)) as store:
         workflow_id = await keep_signed_files(store)
-        assert await store.holds.place(workflow_id, "matter 7", "legal", AT)
-        assert not await store.holds.place(workflow_id, "matter 7", "legal", DAY), "held for that already"
-        assert await store.holds.place(workflow_id, "matter 8", "legal", DAY)
+        assert await store.holds.place_hold(workflow_id, "matter 7", "legal", AT)
+        assert not await store.holds.place_hold(workflow_id, "matter 7", "legal", DAY), "held for that already"
+        assert await store.holds.place_hold(workflow_id, "matter 8", "legal", DAY)
         assert await remove_due(store, DAY) == 0
         assert await store.holds.release(workflow_id, "matter 7", "chief", DAY)
         assert (await remove_due(store, DAY), len(list_stored_hashes(store))) == (0, 2), "of two holds one is left"
         await store.holds.release(workflow_id, "matter 8", "chief", DAY)
         assert not await store.holds.release(workflow_id, "matter 8", "chief", DAY), "released already"
-        first, second = await store.holds.of(workflow_id)
+        first, second = await store.holds.list_holds(workflow_id)
         assert (first.reason, first.by, first.at, first.released_by, first.released_at) == (
             *("matter 7", "legal", AT),
             *("chief", DAY),
         )
         assert second.released_at == DAY
         assert (await remove_due(store, DAY), list_stored_hashes(store)) == (1, set())
-        assert await store.holds.place(workflow_id, "matter 7", "legal", DAY), "released ones stay on record"
-        assert len(await store.holds.of(workflow_id)) == 3
+        assert await store.holds.place_hold(workflow_id, "matter 7", "legal", DAY), "released ones stay on record"
+        assert len(await store.holds.list_holds(workflow_id)) == 3
 
 
 async def test_the_hold_of_a_campaign_holds_its_requests(tmp_path: Path, database_url: str) -> None:
@@ -113,10 +113,10 @@ async def test_the_hold_of_a_campaign_holds_its_requests(tmp_path: Path, databas
         await store.starts.begin(alike, Start("k", "T", ("p",), "desk", None, AT))
         for id in ("conduct.ada", "conduct.killed", "conduct.msa"):
             await keep_signed_files(store, id, pdf=f"%PDF {id}".encode(), log=f"%PDF log {id}".encode())
-        await store.holds.place(CONDUCT.workflow_id, "matter 7", "legal", AT)
+        await store.holds.place_hold(CONDUCT.workflow_id, "matter 7", "legal", AT)
         assert (await remove_due(store, DAY), len(list_stored_hashes(store))) == (1, 4)
         assert (await store.evidence.signed(alike) or SignedDocument()).removed_at == DAY
-        assert [hold.workflow_id for hold in await store.holds.of(Kind.REQUEST.workflow_id("conduct.ada"))] == [
+        assert [hold.workflow_id for hold in await store.holds.list_holds(Kind.REQUEST.workflow_id("conduct.ada"))] == [
             CONDUCT.workflow_id
         ]
         [listed] = await store.holds.page()
@@ -135,9 +135,9 @@ async def test_more_than_a_statement_takes_are_removed_and_held_ones_stand_in_no
             for number in range(20)
         ]
         for workflow_id in ids[:5]:
-            await store.holds.place(workflow_id, "matter", "legal", AT)
+            await store.holds.place_hold(workflow_id, "matter", "legal", AT)
         assert (await remove_due(store, DAY), len(list_stored_hashes(store))) == (15, 10)
-        assert await store.holds.held(ids) == dict.fromkeys(ids[:5], "matter")
+        assert await store.holds.find_held(ids) == dict.fromkeys(ids[:5], "matter")
 
 
 async def test_a_file_that_two_requests_have_goes_with_the_last_of_them(tmp_path: Path, database_url: str) -> None:
@@ -192,17 +192,17 @@ async def test_an_erasure_waits_for_the_release_of_a_hold(tmp_path: Path, databa
         await keep_evidence(store)
         page = await store.files.put(b"a picture", PICTURES)
         await store.starts.keep_first_page(MSA.workflow_id, page, "sha")
-        await store.holds.place(MSA.workflow_id, "matter 7", "legal", AT)
+        await store.holds.place_hold(MSA.workflow_id, "matter 7", "legal", AT)
         dry = await erase(store, "customer-signer", "desk", "asked for it", DAY, dry_run=True)
         report = await erase(store, "customer-signer", "desk", "asked for it", DAY)
         other_id = Kind.REQUEST.workflow_id("msa-0043")
         assert (dry.erased, dry.held) == (report.erased, report.held) == ((other_id,), {MSA.workflow_id: "matter 7"})
-        assert b"Ada" in b"".join(await store.people.asked(MSA.workflow_id))
+        assert b"Ada" in b"".join(await store.people.list_asked(MSA.workflow_id))
         assert list_stored_hashes(store, PICTURES) == {page}
-        assert (await erase_due(store, DAY), await store.erasures.of(MSA.workflow_id)) == (0, [])
+        assert (await erase_due(store, DAY), await store.erasures.list_done(MSA.workflow_id)) == (0, [])
         await store.holds.release(MSA.workflow_id, "matter 7", "legal", DAY)
         assert await erase_due(store, DAY) == 1
-        assert b"Ada" not in b"".join(await store.people.asked(MSA.workflow_id))
+        assert b"Ada" not in b"".join(await store.people.list_asked(MSA.workflow_id))
         assert list_stored_hashes(store, PICTURES) == set()
 
 
@@ -214,12 +214,12 @@ async def test_a_hold_that_comes_while_it_is_erased_is_seen_at_the_last_instant(
         pictures = store.erasures.pictures
 
         async def meanwhile(workflow_ids: list[str]) -> list[str]:
-            await store.holds.place(MSA.workflow_id, "matter 7", "legal", AT)
+            await store.holds.place_hold(MSA.workflow_id, "matter 7", "legal", AT)
             return await pictures(workflow_ids)
 
         monkeypatch.setattr(store.erasures, "pictures", meanwhile)
         await erase(store, "customer-signer", "desk", "asked for it", DAY)
-        assert b"Ada" in b"".join(await store.people.asked(MSA.workflow_id))
+        assert b"Ada" in b"".join(await store.people.list_asked(MSA.workflow_id))
         assert altered(store, "UPDATE erasures SET reason = ? WHERE done_at IS NULL", "x") == 1
 
 

@@ -21,19 +21,19 @@ def office(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("file", ["papers/nda.pdf", "../papers/nda.pdf"])
 def test_a_document_may_lie_anywhere_below_the_working_folder(office: Path, file: str) -> None:
-    assert LocalDocuments(1, below=office).read(office / "requests", file) == PDF
+    assert LocalDocuments(1, fallback_folder=office).read(office / "requests", file) == PDF
 
 
 @pytest.mark.parametrize("file", ["../../secret.pdf", "papers/../../secret.pdf"])
 def test_no_document_lies_above_it(office: Path, file: str) -> None:
     with pytest.raises(ValueError, match="leads out of the folder of this file"):
-        LocalDocuments(1, below=office).read(office / "requests", file)
+        LocalDocuments(1, fallback_folder=office).read(office / "requests", file)
 
 
 def test_a_link_leads_nowhere_else(office: Path) -> None:
     (office / "papers" / "link.pdf").symlink_to(office.parent / "secret.pdf")
     with pytest.raises(ValueError, match="leads out of the folder of this file"):
-        LocalDocuments(1, below=office).read(office / "requests", "papers/link.pdf")
+        LocalDocuments(1, fallback_folder=office).read(office / "requests", "papers/link.pdf")
 
 
 def test_without_a_working_folder_it_lies_beside_its_file(office: Path) -> None:

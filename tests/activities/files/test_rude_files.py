@@ -64,14 +64,14 @@ def refusals(text: FileText) -> list[str]:
         folder=text.folder,
         documents=LocalDocuments(1),
         catalogue=Catalogue(CatalogueFile.model_validate(CATALOGUE_PLAIN).kinds),
-        found=found_here,
+        persons=found_here,
         closing=closing_times(maps(file.plain, "signers"), found_here),
         now=NOW - timedelta(days=1),
     )
     messages = []
     for model, context in (
-        (PeopleFile, PeopleKnown.of(file.plain)),
-        (CatalogueFile, KindsKnown.of(file.plain)),
+        (PeopleFile, PeopleKnown.from_plain(file.plain)),
+        (CatalogueFile, KindsKnown.from_plain(file.plain)),
         (RequestFile, checks),
     ):
         try:

@@ -14,7 +14,7 @@ ROWS = [{"person": "anna", "name": "Müller, Anna"}, {"person": "bo", "name": "B
 
 def faults_of(content: bytes) -> str:
     with pytest.raises(FileFaults) as refused:
-        Table.of("rows.csv", content)
+        Table.from_bytes("rows.csv", content)
     return str(refused.value)
 
 
@@ -22,14 +22,14 @@ def faults_of(content: bytes) -> str:
 @pytest.mark.parametrize("divider", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
 def test_whatever_a_spreadsheet_wrote_is_read(encoding: str, divider: str) -> None:
     text = TEXT.replace("Müller, Anna", "|").replace(",", divider).replace("|", "Müller, Anna")
-    table = Table.of("rows.csv", text.encode(encoding))
+    table = Table.from_bytes("rows.csv", text.encode(encoding))
     assert [dict(row.cells) for row in table.rows] == ROWS
     assert [row.line for row in table.rows] == [2, 4]
     assert table.delimiter == divider
 
 
 def test_a_spreadsheet_may_say_itself_what_divides_the_cells() -> None:
-    table = Table.of("rows.csv", b"sep=;\r\nperson;name\r\nanna;a,b,c\r\n")
+    table = Table.from_bytes("rows.csv", b"sep=;\r\nperson;name\r\nanna;a,b,c\r\n")
     assert [(row.line, dict(row.cells)) for row in table.rows] == [(3, {"person": "anna", "name": "a,b,c"})]
 
 
@@ -62,7 +62,7 @@ def test_a_table_as_large_and_as_long_as_may_be_is_read() -> None:
     rows = row * ROWS_AT_MOST
     name = b"a" * (TABLE_BYTES_AT_MOST - len(rows) - 1) + b"\n"
     assert len(name + rows) == TABLE_BYTES_AT_MOST
-    assert len(Table.of("rows.csv", name + rows).rows) == ROWS_AT_MOST
+    assert len(Table.from_bytes("rows.csv", name + rows).rows) == ROWS_AT_MOST
     assert faults_of(b"a" + name + rows) == "rows.csv: is larger than 16 MiB"
 
 

@@ -23,7 +23,7 @@ TABLE = b'person,name,second,due,unused\nanna,"Anna: [x]",chair,2026-12-11,1\nbo
 
 
 def template(text: str = TEMPLATE, table: bytes = TABLE) -> Template:
-    return Template.of(FileText("nda.yaml", Path(), text), Table.of("rows.csv", table))
+    return Template.from_template(FileText("nda.yaml", Path(), text), Table.from_bytes("rows.csv", table))
 
 
 def test_each_row_is_a_request_and_an_empty_cell_leaves_its_field_out() -> None:

@@ -14,7 +14,7 @@ from activities.policies.policy_file import ArchiveEntry
 from activities.records.evidence import SignedDocument, SignedFile
 from activities.records.store import Store
 from tests.activities.notifications.stage import brief
-from workflows.model.hand_off import EscalatedRequest, HandoffResult, Settled
+from workflows.model.hand_off import EscalatedRequest, HandoffResult, SettledRequest
 from workflows.model.policy import ArchiveTarget, Target
 from workflows.model.schedule import EscalationReason
 from workflows.model.subject import Status
@@ -22,7 +22,7 @@ from workflows.model.subject import Status
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 PDF = b"%PDF-1.7 " + bytes(range(256)) * 4_000
 MSA = brief().subject
-SETTLED = Settled(request=MSA.id, external_id=MSA.id, kind="customer-contract", outcome=Status.SIGNED, at=AT)
+SETTLED = SettledRequest(request=MSA.id, external_id=MSA.id, kind="customer-contract", outcome=Status.SIGNED, at=AT)
 PATH = "{kind}/{year}/{month}/{id}.{outcome}.pdf"
 WRITTEN = f"customer-contract/2026/12/{MSA.id}.signed.pdf"
 DONE = HandoffResult(target="archive", ok=True)
@@ -132,7 +132,7 @@ async def test_a_folder_that_is_away_and_a_library_that_is_missing_are_said(stor
 
 
 async def test_an_escalation_has_no_document(store: Store, tmp_path: Path) -> None:
-    escalated = EscalatedRequest.about(
+    escalated = EscalatedRequest.from_id(
         MSA.id, kind="k", at=AT, number=1, person="a", to="b", reason=EscalationReason.ESCALATION
     )
     archive_target = ArchiveTarget(url=tmp_path.as_uri(), path=PATH)

@@ -18,13 +18,13 @@ from activities.hand_off.archive import Archives
 from activities.records.evidence import SignedDocument, SignedFile
 from activities.records.store import Store
 from tests.activities.notifications.stage import brief
-from workflows.model.hand_off import HandoffResult, Settled
+from workflows.model.hand_off import HandoffResult, SettledRequest
 from workflows.model.policy import ArchiveTarget, Target
 from workflows.model.subject import Status
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 MSA = brief().subject
-SETTLED = Settled(request=MSA.id, external_id=MSA.id, kind="customer-contract", outcome=Status.SIGNED, at=AT)
+SETTLED = SettledRequest(request=MSA.id, external_id=MSA.id, kind="customer-contract", outcome=Status.SIGNED, at=AT)
 PDF = b"%PDF-1.7 " + bytes(range(256)) * 50_000
 """Of three pieces, as S3 takes them."""
 PLACE = f"archive/customer-contract/{MSA.id}.pdf"

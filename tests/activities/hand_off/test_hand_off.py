@@ -19,7 +19,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.hand_off import service as handoff
 from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
 from activities.hand_off.service import HandOffService
-from activities.hand_off.target_health import TargetState, about, becoming, enable, state_of
+from activities.hand_off.target_health import TargetState, becoming, enable, find_topic, state_of
 from activities.http.client import make_client
 from activities.http.transport import Guard
 from activities.notifications.service import NotificationService
@@ -60,10 +60,10 @@ from workflows.model.hand_off import (
     HandoffReport,
     HandoffResult,
     HandoffState,
-    Settled,
     SettledCampaign,
     SettledOnboarding,
     SettledPerson,
+    SettledRequest,
     SettledSigner,
     SettledTask,
 )
@@ -88,7 +88,7 @@ __all__ = ["a_worker", "core", "directory", "fcm", "links", "notices", "sandbox"
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 SECRET = "whsec_c2VjcmV0IG9mIGZpbmFuY2U="
-SETTLED = Settled(
+SETTLED = SettledRequest(
     request="msa-0042",
     kind="customer-contract",
     outcome=Status.SIGNED,
@@ -106,16 +106,16 @@ class Subscriber:
     """Ends with the first `signature_settled` it gets."""
 
     def __init__(self) -> None:
-        self._settled: Settled | None = None
+        self._settled: SettledRequest | None = None
 
     @workflow.run
-    async def run(self) -> Settled | None:
+    async def run(self) -> SettledRequest | None:
         """Wait for the news."""
         await workflow.wait_condition(lambda: self._settled is not None)
         return self._settled
 
     @workflow.signal(name=SIGNATURE_SETTLED)
-    def settled(self, settled: Settled) -> None:
+    def settled(self, settled: SettledRequest) -> None:
         """The news."""
         self._settled = settled
 
@@ -454,7 +454,9 @@ async def test_a_dead_target_is_listed_with_those_that_were_dead_before_once_it_
         await house.tell(house.hook("hr"), nobody, number=2, record=record(), at=AT)
     assert await house.dead() == ["board", "board/escalated-2"]
     dead = ListFilter((Kind.REQUEST.spec.prefix,), (Status.SIGNED,), "customer-contract", attention=True)
-    assert [row.workflow_id for row in await house.store.ended.page(dead, 2)] == ["signature-request:msa-0042"]
+    assert [row.workflow_id for row in await house.store.ended_follow_ups.page(dead, 2)] == [
+        "signature-request:msa-0042"
+    ]
 
 
 async def test_whoever_is_told_by_a_replay_under_the_same_key_is_dead_no_more(
@@ -673,7 +675,7 @@ async def test_whom_to_hand_off_to_once_more_is_in_the_record_with_all_that_beca
 
 
 async def test_a_target_that_wants_no_calls_gets_none_and_loses_nothing(house: House, sandbox: RunningSandbox) -> None:
-    incidents, target_key = house.store.incidents, about(house.hook("finance"))
+    incidents, target_key = house.store.incidents, find_topic(house.hook("finance"))
     await incidents.change(target_key, lambda incident: becoming(incident, TargetState.DISABLED, AT, "HTTP 410"))
     finance_result, archive_result = await house.tell(house.hook("finance"), house.hook("archive"), at=AT)
     assert (finance_result.ok, finance_result.held, archive_result.ok) == (False, True, True)

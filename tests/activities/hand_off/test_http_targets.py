@@ -25,7 +25,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from activities.documents.files import SIGNED
 from activities.hand_off import http_call as downstream
-from activities.hand_off.http_call import CALLS_AT_ONCE, HttpTargets, HttpTargetsConfig, _Places
+from activities.hand_off.http_call import CALLS_AT_ONCE, HttpTargets, HttpTargetsConfig, _CallLimit
 from activities.http.client import make_client
 from activities.http.transport import Guard
 from activities.records.store import Store
@@ -279,7 +279,7 @@ async def test_a_host_that_a_target_has_no_more_holds_up_no_calls_of_the_next_on
 
 
 async def test_nobody_waits_for_a_place_while_a_target_answers_late() -> None:
-    places = _Places()
+    places = _CallLimit()
     for _ in range(CALLS_AT_ONCE):
         assert await places.acquire()
     waiting = asyncio.create_task(places.acquire())
@@ -353,7 +353,7 @@ async def test_each_fault_of_a_receiver_has_its_result(monkeypatch: pytest.Monke
         caller = HttpTargets(client, HttpTargetsConfig(), Guard(hosts))
         arm_always(sandbox, fault, "/_sandbox/targets/*")
         result = await caller.call(FINANCE.replace(url=f"{sandbox.url}/_sandbox/targets/finance"), ID, PAYLOAD)
-        entries = sandbox.state.ledger.after(0)
+        entries = sandbox.state.ledger.list_entries_after(0)
     assert (result.ok, result.gone, result.why) == (fault in DONE, False, AGAIN.get(fault))
     assert (result.retry_after > 0) == (fault in ASKED_TO_WAIT)
     assert [entry["path"] for entry in entries if entry["type"] == "request"] == ["/_sandbox/targets/finance"]

@@ -15,7 +15,7 @@ from tests.workflows.campaign.stage import CampaignStory, a_file, staff, start_c
 from workflows import names
 from workflows.follow_up.command_log import CommandLog
 from workflows.follow_up.commands import refused
-from workflows.model.commands import ReminderNow
+from workflows.model.commands import ReminderCommand
 from workflows.model.subject import Status
 
 pytestmark = [pytest.mark.long, pytest.mark.real_server]
@@ -64,7 +64,7 @@ async def test_the_other_campaign_reminds_whoever_has_acknowledged_once_and_nobo
 
 def test_also_an_acknowledgement_of_the_longest_id_has_a_reminder_that_is_taken() -> None:
     first, second = (op_of(f"{'campaign'.ljust(48, 'c')}.{'person'.ljust(PERSON_AT_MOST - 1, 'p')}{n}") for n in "12")
-    reminder = ReminderNow(actor="countersign")
+    reminder = ReminderCommand(actor="countersign")
     assert refused(CommandLog(), f"{names.REMIND}-{first}", reminder, None) is None
     assert first != second
 

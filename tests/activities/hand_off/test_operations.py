@@ -20,7 +20,7 @@ from activities.hand_off.workflows import LOOKED_FOR, NexusOperations
 from tests.servers import own_namespace
 from tests.workflows import corpus
 from workflows.hand_off.workflow import NexusCallWorkflow
-from workflows.model.hand_off import HandoffResult, Settled
+from workflows.model.hand_off import HandoffResult, SettledRequest
 from workflows.model.policy import NexusOperation, Target
 from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Participant, Status
@@ -28,7 +28,7 @@ from workflows.names import WORKFLOW_QUEUE, nexus_call_workflow_id
 
 pytestmark = pytest.mark.real_server
 
-SETTLED = Settled(
+SETTLED = SettledRequest(
     request="msa", kind="contract", outcome=Status.SIGNED, at=datetime(2026, 12, 4, 9, tzinfo=UTC), external_id="msa"
 )
 BRIEF = SignatureBrief(

@@ -14,7 +14,7 @@ from activities.records.schema import FACTS
 from activities.records.store import Store
 from tests.activities.records.test_facts import days_later, make_notification, make_request_view, make_signed_line
 from tests.metering import metered
-from workflows.model.hand_off import Settled
+from workflows.model.hand_off import SettledRequest
 from workflows.model.notifications import LogPage
 from workflows.model.records import HandoffBatch, SettledRecord
 from workflows.model.schedule import EscalationReason
@@ -39,7 +39,7 @@ class Departments:
 def batch(**overrides: Any) -> HandoffBatch:
     view = make_request_view(make_signed_line("bob", 2), make_signed_line("eve", 5, order=2), **overrides)
     at_the_end = datetime(2026, 11, 8, tzinfo=UTC)
-    settled = Settled.about(
+    settled = SettledRequest.from_id(
         "r", external_id="r", kind="nda", outcome=Status.SIGNED, at=at_the_end, document_sha256="0" * 64
     )
     record = SettledRecord(fingerprint="f", run_id="1", show=view, settled=settled)

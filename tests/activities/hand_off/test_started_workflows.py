@@ -22,14 +22,14 @@ from activities.temporal import executions as runs
 from tests.markdown import ROOT, blocks
 from tests.servers import time_skipping
 from tests.workflows.onboarding.stage import AGREEMENTS, KINDS, LIVE, House
-from workflows.model.hand_off import HandoffResult, Settled
+from workflows.model.hand_off import HandoffResult, SettledRequest
 from workflows.model.policy import PlaceholderValue, StartTarget, Target
 from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Participant, Status
 from workflows.onboarding.state import OnboardingInput
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
-SETTLED = Settled(request="msa.0042", kind="contract", outcome=Status.SIGNED, at=AT, external_id="msa.0042")
+SETTLED = SettledRequest(request="msa.0042", kind="contract", outcome=Status.SIGNED, at=AT, external_id="msa.0042")
 BRIEF = SignatureBrief(
     id="msa.0042",
     kind="contract",
@@ -128,7 +128,7 @@ async def _depth_of(client: Client, id: str) -> int:
 
 async def test_what_is_known_of_those_who_were_asked_goes_into_its_places(house: House, client: Client) -> None:
     ada = Reachable.model_validate({"name": "Ada Ng", "email": "ada@acme.example", "zone": "Europe/Paris"})
-    home, in_full = BRIEF.workflow_id, SignersFile.of((None, ada), (None, "signer-2"))
+    home, in_full = BRIEF.workflow_id, SignersFile.dump_signers((None, ada), (None, "signer-2"))
     assert in_full is not None
     await house.store.people.keep(home, "digest", in_full)
     await house.store.people.choose(home, "digest")

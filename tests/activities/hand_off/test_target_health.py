@@ -11,9 +11,9 @@ from activities.hand_off.target_health import (
     FAILING_FROM,
     TargetHealth,
     TargetState,
-    about,
     after_call,
     enable,
+    find_topic,
     state_of,
 )
 from activities.notifications.links import SigningLinks
@@ -146,7 +146,7 @@ async def test_a_worker_that_dies_while_it_tells_is_replaced_and_tells_it_under_
     await learn(TargetHealth(store, push, "on-call"), DOWN, FAILING_FROM)
     links = SigningLinks("https://sign.example", SecretStr("l" * 32))
     first, second = (
-        compose(delivery, delivery.notices[0], Reader.of(make_person("on-call")), links, "Acme")
+        compose(delivery, delivery.notices[0], Reader.from_person(make_person("on-call")), links, "Acme")
         for delivery in push.deliveries
     )
     assert (first.key, first.title) == (second.key, "No hand-offs: finance")
@@ -162,7 +162,7 @@ async def test_what_is_over_is_forgotten_after_a_day(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     assert (await store.incidents.drop_over(now), await store.incidents.drop_over(now + timedelta(days=2))) == (0, 1)
     [(target_key, incident)] = await store.incidents.open(TARGETS)
-    assert (target_key, state_of(incident)) == (about(MOVED), DEAD)
+    assert (target_key, state_of(incident)) == (find_topic(MOVED), DEAD)
 
 
 async def test_whom_no_push_reaches_now_is_told_with_the_next_call(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ async def test_of_ten_times_as_many_addresses_a_target_keeps_those_that_changed_
     for number in range(10 * ADDRESSES_AT_MOST):
         await learn(health, GONE, target=FINANCE.replace(url=f"https://erp.example/{number}"))
     last = FINANCE.replace(url=f"https://erp.example/{10 * ADDRESSES_AT_MOST - 1}")
-    assert state_of(await store.incidents.read(about(last))) is DISABLED
+    assert state_of(await store.incidents.read(find_topic(last))) is DISABLED
     assert count(store, "incidents") == ADDRESSES_AT_MOST
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from activities.http.client import make_client
-from activities.http.transport import LOOKUPS_AT_ONCE, AddressRefused, Guard, Resolve, is_public
+from activities.http.transport import LOOKUPS_AT_ONCE, Guard, RefusedAddress, Resolve, is_public
 
 PUBLIC = "93.184.216.34"
 IANA_SPECIAL_PURPOSE = (
@@ -108,7 +108,7 @@ def resolving(*addresses: str) -> Resolve:
     ],
 )
 async def test_no_such_url_is_called(url: str) -> None:
-    with pytest.raises((AddressRefused, socket.gaierror)):
+    with pytest.raises((RefusedAddress, socket.gaierror)):
         await Guard(()).check(url)
 
 
@@ -127,12 +127,12 @@ async def test_no_such_url_is_called(url: str) -> None:
     ],
 )
 async def test_a_public_name_with_a_private_address_is_refused(address: str) -> None:
-    with pytest.raises(AddressRefused, match="a private address"):
+    with pytest.raises(RefusedAddress, match="a private address"):
         await Guard((), resolving(address)).check("https://rebinding.example/hook")
 
 
 async def test_one_private_address_among_public_ones_is_enough() -> None:
-    with pytest.raises(AddressRefused):
+    with pytest.raises(RefusedAddress):
         await Guard((), resolving(PUBLIC, "10.0.0.1")).check("https://mixed.example/hook")
 
 
@@ -157,7 +157,7 @@ async def test_a_listed_host_may_be_private(listed: str) -> None:
 
 @pytest.mark.parametrize("url", ["https://other.example/", "https://erp.example:8443/", "https://sub.erp.example/"])
 async def test_with_a_list_nothing_else_is_called(url: str) -> None:
-    with pytest.raises(AddressRefused, match="not listed"):
+    with pytest.raises(RefusedAddress, match="not listed"):
         await Guard(("erp.example:443",), resolving(PUBLIC)).check(url)
 
 
@@ -165,7 +165,7 @@ async def test_plain_http_goes_to_a_listed_loopback_address_only() -> None:
     checked_address = await Guard(("127.0.0.1:8080",)).check("http://127.0.0.1:8080/hook")
     assert str(checked_address.url) == "http://127.0.0.1:8080/hook"
     for url, address in (("http://127.0.0.1:8081/", "127.0.0.1"), ("http://127.0.0.1:8080/", "10.0.0.1")):
-        with pytest.raises(AddressRefused):
+        with pytest.raises(RefusedAddress):
             await Guard(("127.0.0.1:8080",), resolving(address)).check(url)
 
 
@@ -181,7 +181,7 @@ async def test_a_name_without_an_address_is_no_refusal_but_no_answer() -> None:
 
 @pytest.mark.parametrize("host", ["hooks..example.com", ".example.com", "a" * 64 + ".example.com"])
 async def test_a_host_that_cannot_be_is_refused_in_words(host: str) -> None:
-    with pytest.raises(AddressRefused, match="there is no such host name"):
+    with pytest.raises(RefusedAddress, match="there is no such host name"):
         await Guard(()).check(f"https://{host}/hook")
 
 
@@ -265,7 +265,7 @@ def test_a_process_ends_although_a_name_is_looked_up(monkeypatch: pytest.MonkeyP
 
 
 async def test_a_refusal_quotes_nothing_of_the_url() -> None:
-    with pytest.raises(AddressRefused) as refused:
+    with pytest.raises(RefusedAddress) as refused:
         await Guard(()).check("https://user:secret@erp.example/path?token=secret")
     assert "secret" not in str(refused.value)
 

@@ -111,7 +111,7 @@ class Flow:
 async def test_an_endless_answer_is_refused_at_the_limit() -> None:
     flow = Flow()
     failure = await failure_of(service(lambda _: httpx.Response(200, content=flow)))
-    assert (failure.cause, failure.says) == (Cause.UNREADABLE, "an answer of more than 10 MB")
+    assert (failure.cause, failure.explanation) == (Cause.UNREADABLE, "an answer of more than 10 MB")
     assert flow.sent_bytes <= MOST_BYTES + 50_000
 
 
@@ -180,7 +180,7 @@ async def test_silence_ends_at_the_deadline() -> None:
 
     async with listening(answer) as port, make_client() as client:
         failure = await failure_of(Service("x", f"http://127.0.0.1:{port}", client), deadline=0.1)
-    assert (failure.cause, failure.says) == (Cause.NO_ANSWER, "no complete answer within 0.1 s")
+    assert (failure.cause, failure.explanation) == (Cause.NO_ANSWER, "no complete answer within 0.1 s")
     assert not failure.did_nothing
 
 
@@ -212,7 +212,7 @@ async def test_what_a_failure_says_keeps_no_one_s_name() -> None:
         return httpx.Response(400, json={"signers": [{"full_name": ["'Ada Example' is no name of ada@x.test"]}]})
 
     failure = await failure_of(service(answer), private=("Ada Example",))
-    assert failure.says == "signers[0].full_name: '[redacted]' is no name of [redacted]"
+    assert failure.explanation == "signers[0].full_name: '[redacted]' is no name of [redacted]"
 
 
 async def test_something_else_than_json_is_unreadable() -> None:

@@ -199,7 +199,7 @@ async def test_no_token_is_a_failure_of_the_token_end_point(
     with pytest.raises(ServiceFailure) as caught:
         await bearer.check()
     failure = caught.value
-    assert (failure.service, failure.cause, failure.says) == ("the service token", cause, message)
+    assert (failure.service, failure.cause, failure.explanation) == ("the service token", cause, message)
     assert failure.error_code == code
 
 
@@ -236,7 +236,7 @@ def service_of(sandbox: RunningSandbox) -> Service:
 
 def requests(sandbox: RunningSandbox) -> list[str]:
     """The paths that were asked for."""
-    return [entry["path"] for entry in sandbox.state.ledger.after(0) if entry["type"] == "request"]
+    return [entry["path"] for entry in sandbox.state.ledger.list_entries_after(0) if entry["type"] == "request"]
 
 
 def test_secrets_are_not_shown() -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from activities.http.client import Cause, Service, ServiceFailure, make_client
-from activities.http.rate_limit import CALLER, Caller, RateLimiter, TurnTooLate, Urgency
+from activities.http.rate_limit import CALLER, RateLimitCaller, RateLimiter, TurnTooLate, Urgency
 from activities.temporal.failures import to_application_error
 from tests.workflows.lives.virtual_time import VirtualTime
 
@@ -31,7 +31,7 @@ async def call(
     pace: RateLimiter, called_at: list[float], urgency: int = Urgency.ORDINARY, patience_seconds: float = 1e6
 ) -> None:
     """One call that can wait, noting when it went."""
-    CALLER.set(Caller(urgency, now() + patience_seconds))
+    CALLER.set(RateLimitCaller(urgency, now() + patience_seconds))
     await pace.turn()
     called_at.append(now())
 
@@ -103,7 +103,7 @@ def test_a_crowd_beyond_what_can_be_served_in_time_is_sent_away_at_once_and_leav
         pace, counts_by_outcome = RateLimiter(1), Counter[str]()
 
         async def call_once() -> None:
-            CALLER.set(Caller(gives_up_at=8.5))
+            CALLER.set(RateLimitCaller(gives_up_at=8.5))
             try:
                 await pace.turn()
                 counts_by_outcome["went"] += 1
@@ -188,7 +188,7 @@ def test_of_a_tenant_that_has_had_enough_one_answer_is_heard_and_all_calls_wait_
 
         await call_once()
         await asyncio.gather(*(call_once() for _ in range(50)))
-        is_held, alone = pace.held, now()
+        is_held, alone = pace.is_held, now()
         await asyncio.sleep(100)
         await asyncio.gather(*(call_once() for _ in range(4)))
         await service.aclose()

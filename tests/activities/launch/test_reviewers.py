@@ -47,7 +47,7 @@ async def test_a_signer_may_review_and_the_cover_sheet_is_there_from_the_start(o
     cover = await CoverSheet.read(office.store, prepared.id)
     assert cover is not None and cover.sha256 == prepared.request.brief.document.sha256
     without_reviewers = await office.prepare(id="other")
-    await without_reviewers.store_for_pages(office.store, without_reviewers.given)
+    await without_reviewers.store_for_pages(office.store, without_reviewers.workflow_input)
     assert await CoverSheet.read(office.store, "other") is None
 
 

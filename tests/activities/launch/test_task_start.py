@@ -54,7 +54,7 @@ async def faults(desk: Desk, **changes: Any) -> str:
 
 
 async def test_a_team_is_its_people_but_for_the_owner_and_a_task_never_expires_by_itself(desk: Desk) -> None:
-    task_input = (await prepared(desk, subscribers=["customer-onboarding:acme"])).given
+    task_input = (await prepared(desk, subscribers=["customer-onboarding:acme"])).workflow_input
     task = task_input.task
     assert (task.id, task.kind, task.title, task.requester) == (
         "acme.account",
@@ -75,8 +75,12 @@ async def test_without_an_id_the_same_content_is_the_same_task_whoever_has_joine
     joiner = "  - {id: joiner, name: J, email: j@example.com, zone: Europe/Paris, groups: [all-staff]}\n"
     (desk.folder / "people.yaml").write_text(PEOPLE + joiner)
     repeated = await prepared(desk, id=None)
-    assert first.given.task.id == repeated.given.task.id == f"team-task-{first.given.fingerprint[:12]}"
-    assert len(repeated.given.task.people) == 2
+    assert (
+        first.workflow_input.task.id
+        == repeated.workflow_input.task.id
+        == f"team-task-{first.workflow_input.fingerprint[:12]}"
+    )
+    assert len(repeated.workflow_input.task.people) == 2
 
 
 async def test_who_stands_in_full_is_kept_beside_the_task_and_nowhere_else(desk: Desk) -> None:
@@ -116,15 +120,15 @@ async def test_no_more_colleagues_than_can_be_chosen_from(desk: Desk) -> None:
     def colleagues(count: int) -> list[dict[str, str]]:
         return [{"name": "C", "email": f"c{n}@example.org", "zone": "Asia/Tokyo"} for n in range(count)]
 
-    assert len((await prepared(desk, colleagues=colleagues(COLLEAGUES_AT_MOST))).given.task.colleagues) == 20
+    assert len((await prepared(desk, colleagues=colleagues(COLLEAGUES_AT_MOST))).workflow_input.task.colleagues) == 20
     assert "colleagues: has more than 20 entries" in await faults(desk, colleagues=colleagues(10 * COLLEAGUES_AT_MOST))
 
 
 async def test_an_answer_is_asked_for_by_a_field_with_its_limits(desk: Desk) -> None:
-    answer_field = (await prepared(desk, answer={"label": "Address"})).given.task.answer
+    answer_field = (await prepared(desk, answer={"label": "Address"})).workflow_input.task.answer
     assert answer_field == AnswerField(label="Address", required=True, lines=1)
     largest_field = {"label": "Address", "required": False, "lines": ANSWER_LINES_AT_MOST}
-    assert (await prepared(desk, answer=largest_field)).given.task.answer == AnswerField(**largest_field)
+    assert (await prepared(desk, answer=largest_field)).workflow_input.task.answer == AnswerField(**largest_field)
     for wrong, message in (
         ({"label": "Address", "lines": 10 * ANSWER_LINES_AT_MOST}, "answer.lines"),
         ({"lines": 4}, "answer.label"),
@@ -135,9 +139,9 @@ async def test_an_answer_is_asked_for_by_a_field_with_its_limits(desk: Desk) -> 
 
 async def test_the_time_that_a_file_gives_is_the_window_of_its_policy(desk: Desk) -> None:
     prepared_task = await prepared(desk, due=None, within="3d", policy={"reminders": {"first": "4h"}})
-    assert (prepared_task.given.due, prepared_task.given.policy.window) == (None, "3d")
-    assert prepared_task.given.policy.reminders is not None
-    assert prepared_task.given.policy.reminders.first == "4h"
+    assert (prepared_task.workflow_input.due, prepared_task.workflow_input.policy.window) == (None, "3d")
+    assert prepared_task.workflow_input.policy.reminders is not None
+    assert prepared_task.workflow_input.policy.reminders.first == "4h"
     assert "the last of 2 comes after 3 days" in await faults(
         desk, due=None, within="2d", policy={"reminders": {"every": "2d"}}
     )
@@ -197,12 +201,12 @@ async def test_a_team_of_more_than_a_hundred_is_refused(desk: Desk) -> None:
     )
     (desk.folder / "people.yaml").write_text(PEOPLE + crowd)
     assert "the group crowd has 101 people: at most 100 are allowed" in await faults(desk, who={"group": "crowd"})
-    assert len((await prepared(desk, who={"group": "crowd"}, owner="p7")).given.task.people) == 100
+    assert len((await prepared(desk, who={"group": "crowd"}, owner="p7")).workflow_input.task.people) == 100
 
 
 async def test_a_task_that_has_ended_is_known_by_its_record_alone(desk: Desk) -> None:
     ended_task, other_task = await prepared(desk), await prepared(desk, title="Create another")
-    record = {"version": 1, "fingerprint": ended_task.given.fingerprint, "run_id": "run-1", "show": {}}
+    record = {"version": 1, "fingerprint": ended_task.workflow_input.fingerprint, "run_id": "run-1", "show": {}}
     await desk.store.records.write("task:acme.account", json.dumps(record).encode())
     nowhere = await Client.connect("127.0.0.1:1", lazy=True)
     started = await start(nowhere, desk.store, ended_task)

@@ -115,8 +115,8 @@ async def test_a_group_of_five_thousand_is_refused_by_its_field(desk: Desk) -> N
 
 
 async def test_a_task_may_be_of_a_group_and_for_one_of_it(desk: Desk) -> None:
-    alone = (await desk.task({"group": "sales"}, who={"person": "eve"})).given.task
-    together = (await desk.task("group:sales:all", who={"group": "sales"})).given.task
+    alone = (await desk.task({"group": "sales"}, who={"person": "eve"})).workflow_input.task
+    together = (await desk.task("group:sales:all", who={"group": "sales"})).workflow_input.task
     assert (alone.requester, [participant.person for participant in alone.people]) == ("group:sales", ["eve"])
     assert (together.notify_all, [participant.person for participant in together.people]) == (True, ["eve", "bob"])
 

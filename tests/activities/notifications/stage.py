@@ -17,9 +17,9 @@ from deploy.sandbox.state.faults import ArmedFault
 from deploy.sandbox.state.records import SandboxDevice
 from workflows.follow_up.notification_log import PendingDevice, left_open
 from workflows.model.notifications import (
-    Delivered,
     Delivery,
     DeliveryReport,
+    DeliveryResult,
     NoticeAction,
     NotificationOrder,
     NotificationOutcome,
@@ -97,7 +97,7 @@ def mark(sandbox: RunningSandbox, token: str, state: str) -> None:
 
 def entries(sandbox: RunningSandbox, kind: str) -> list[dict[str, Any]]:
     """The ledger's entries of one type."""
-    return [entry for entry in sandbox.state.ledger.after(0) if entry["type"] == kind]
+    return [entry for entry in sandbox.state.ledger.list_entries_after(0) if entry["type"] == kind]
 
 
 def sends(sandbox: RunningSandbox) -> list[dict[str, Any]]:
@@ -118,16 +118,16 @@ def hashes(*tokens: str) -> tuple[str, ...]:
 def make_next_delivery(first_delivery: Delivery, report: DeliveryReport) -> Delivery:
     """What the workflow sends once more after this report."""
     pending_devices = [PendingDevice(notice=order, at=LONG_AGO) for order in first_delivery.notices]
-    return deliveries.again(first_delivery, tuple(left_open(pending_devices, report, LONG_AGO)))
+    return deliveries.narrow_to_retries(first_delivery, tuple(left_open(pending_devices, report, LONG_AGO)))
 
 
-def only(report: DeliveryReport) -> Delivered:
+def only(report: DeliveryReport) -> DeliveryResult:
     """The one line of a report."""
     (line,) = report.delivered
     return line
 
 
-def outcomes(line: Delivered) -> dict[str, NotificationOutcome]:
+def outcomes(line: DeliveryResult) -> dict[str, NotificationOutcome]:
     """What became of each device."""
     return {result.device: result.outcome for result in line.devices}
 

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from activities.notifications.config import AppWorksConfig, open_dialect
 from activities.notifications.links import SigningLinks
-from activities.notifications.message import Message, compose, wire_size
+from activities.notifications.message import NotificationMessage, compose, wire_size
 from activities.notifications.push_services import LIMIT, MessageFate, PushDialect, appworks_body
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.notifications.stage import brief, delivery, notice, pushes
@@ -15,7 +15,7 @@ from tests.activities.reading import reading
 from workflows.model.notifications import NoticeAction
 
 
-def message(action: NoticeAction = NoticeAction.SIGN, name: str = "Agreement") -> Message:
+def message(action: NoticeAction = NoticeAction.SIGN, name: str = "Agreement") -> NotificationMessage:
     order = notice("chief-executive", action=action)
     signing_delivery = delivery(
         order, subject=brief().replace(title=name), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC)

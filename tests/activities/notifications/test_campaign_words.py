@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from activities.notifications.links import SigningLinks
-from activities.notifications.message import Message, compose
+from activities.notifications.message import NotificationMessage, compose
 from activities.notifications.service import NotificationService
 from activities.people.language import LANGUAGES
 from deploy.sandbox.server import RunningSandbox
@@ -42,7 +42,7 @@ def digest(count: int, overdue: int = 0, *, stage: str = "digest-14", total: int
 
 def composed(
     links: SigningLinks, notice: NotificationOrder, locale: str = "en", lock_screen: LockScreen = LockScreen.FULL
-) -> Message:
+) -> NotificationMessage:
     return compose(Delivery(subject=subject(lock_screen), notices=(notice,)), notice, reading(locale), links)
 
 

@@ -10,7 +10,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.signers import SignerSnapshots
-from activities.notifications.message import Message
+from activities.notifications.message import NotificationMessage
 from activities.notifications.push_services import MessageFate, MessageResult
 from activities.notifications.service import NotificationService
 from activities.notifications.signer_mail import SignerMail
@@ -22,9 +22,9 @@ from tests.activities.notifications.stage import brief, notice
 from workflows.follow_up.notifier import AT_MOST, left_of
 from workflows.model.notifications import (
     Channel,
-    Delivered,
     Delivery,
     DeliveryReport,
+    DeliveryResult,
     DeviceOutcome,
     NoticeAction,
     NotificationOutcome,
@@ -44,7 +44,9 @@ class SlowPhones:
         self.sending = asyncio.Event()
         self.gate: asyncio.Event | None = None
 
-    async def send(self, token: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
+    async def send(
+        self, token: str, message: NotificationMessage, kind: AddressKind = AddressKind.TOKEN
+    ) -> MessageResult:
         self.sent.append(token)
         self.busy += 1
         self.most_at_once, began = max(self.most_at_once, self.busy), self.now
@@ -97,7 +99,7 @@ STAGE = Delivery(
 async def test_a_hundred_slow_phones_are_told_once_each_and_what_a_call_does_not_get_to_comes_back_open(
     crowd: NotificationService, phones: SlowPhones
 ) -> None:
-    delivered, open_notices, calls = list[Delivered](), STAGE.notices, 0
+    delivered, open_notices, calls = list[DeliveryResult](), STAGE.notices, 0
     while open_notices:
         began = phones.now
         report = await crowd.deliver(STAGE.replace(notices=open_notices[:AT_MOST], others_told=calls > 0))
@@ -138,7 +140,7 @@ async def test_a_worker_that_is_told_to_stop_begins_nobody_new(crowd: Notificati
 def test_a_report_of_the_most_recipients_with_the_most_phones_stays_below_256_kilobytes() -> None:
     id = "x" * 48
     lines = tuple(
-        Delivered(
+        DeliveryResult(
             key=f"{id}/reminder-10/{id}-{number}",
             stage="reminder-10",
             person=f"{id}-{number}",

@@ -178,7 +178,7 @@ async def test_a_customer_in_full_of_a_task_is_told_in_their_language_where_they
         people=(Participant(person="signer-1", role=Role.DO),),
     )
     buyer = Reachable(name="Buyer", email="buyer@acme.test", zone="UTC", locale="nl", devices=devices)
-    await store.people.keep(task.workflow_id, "f" * 64, SignersFile.of([buyer], ["signer-1"]) or b"")
+    await store.people.keep(task.workflow_id, "f" * 64, SignersFile.dump_signers([buyer], ["signer-1"]) or b"")
     order = notice("signer-1", action=NoticeAction.DO)
     line = only(await reaching.deliver(Delivery(subject=task.subject, notices=(order,))))
     assert (line.person, line.channel, line.outcome) == ("signer-1", channel, NotificationOutcome.ACCEPTED)
@@ -252,7 +252,7 @@ async def test_a_fault_of_the_channel_loses_nobody_and_buries_nothing(
     sandbox.state.faults.clear()
     assert only(await reaching.deliver(delivery(order))).outcome is NotificationOutcome.ACCEPTED
     assert list_messages(sandbox) == [("email", "requester@example.test")]
-    assert (await store.devices.of("requester", ["requester/letters"])).marks == {}
+    assert (await store.devices.read_person("requester", ["requester/letters"])).marks == {}
 
 
 async def test_of_several_the_one_whose_mail_failed_is_left_open_and_tried_again_alone(
@@ -340,7 +340,7 @@ async def test_credentials_that_are_refused_are_told_once_however_many_are_refus
     [mail] = entries(sandbox, "message")
     assert (mail["kind"], mail["to"]) == ("email", "alternate@example.test")
     assert "Please see to the credentials" in mail["text"]
-    assert (await store.devices.of("alternate", ["alternate~1"])).marks == {}
+    assert (await store.devices.read_person("alternate", ["alternate~1"])).marks == {}
     monkeypatch.setattr(credentials, "FRESH", 1e-6)
     later = worker()
     with pytest.raises(ApplicationError):

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from activities.http.client import Service, make_client
 from activities.notifications.links import SigningLinks
-from activities.notifications.message import Message, compose, wire_size
+from activities.notifications.message import NotificationMessage, compose, wire_size
 from activities.notifications.push_services import LIMIT, FcmPush, MessageFate, MessageResult, PushDialect, fcm_body
 from activities.people.person import AddressKind
 from deploy.sandbox.push.api import parse_request, payload_bytes, validate
@@ -24,7 +24,7 @@ TOKEN = "chief-executive~1"
 
 def message(
     action: NoticeAction = NoticeAction.SIGN, *, base: str = "https://sign.example", name: str = "Agreement"
-) -> Message:
+) -> NotificationMessage:
     order = notice("chief-executive", action=action)
     signing_delivery = delivery(
         order, subject=brief().replace(title=name), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC)

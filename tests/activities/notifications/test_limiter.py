@@ -6,7 +6,7 @@ import pytest
 
 import activities.notifications.phones as push_limiter
 from activities.http.client import Cause, ServiceFailure
-from activities.http.rate_limit import CALLER, Caller, Urgency
+from activities.http.rate_limit import CALLER, RateLimitCaller, Urgency
 from activities.notifications.phones import (
     AT_ONCE,
     HELD_LINE,
@@ -114,12 +114,12 @@ def test_one_429_pauses_everybody_for_as_long_as_asked_and_nobody_waits_inside_f
 ) -> None:
     async def story() -> None:
         quota, service, loop = SendQuota(), Service(over_quota(asks)), asyncio.get_running_loop()
-        await quota.one(service.send)
-        held_results = await asyncio.gather(*(quota.one(service.send) for _ in range(1_000)))
+        await quota.send_in_turn(service.send)
+        held_results = await asyncio.gather(*(quota.send_in_turn(service.send) for _ in range(1_000)))
         assert {result.fate for result in held_results} == {MessageFate.LATER}
         assert (service.sent, loop.time(), {result.wait for result in held_results}) == ([0.0], 0.0, {pause})
         await asyncio.sleep(pause)
-        assert (await quota.one(service.send)).fate is MessageFate.ACCEPTED
+        assert (await quota.send_in_turn(service.send)).fate is MessageFate.ACCEPTED
 
     lived(story())
 
@@ -129,11 +129,11 @@ def test_what_waits_for_the_end_of_a_pause_goes_by_its_urgency_and_no_longer_tha
         quota, service, sent_urgencies = SendQuota(), Service(over_quota(HELD_LINE - 1)), list[int]()
 
         async def send_once(urgency: int) -> None:
-            CALLER.set(Caller(urgency, 1e6))
-            assert (await quota.one(service.send)).fate is MessageFate.ACCEPTED
+            CALLER.set(RateLimitCaller(urgency, 1e6))
+            assert (await quota.send_in_turn(service.send)).fate is MessageFate.ACCEPTED
             sent_urgencies.append(urgency)
 
-        await quota.one(service.send)
+        await quota.send_in_turn(service.send)
         await asyncio.gather(*(send_once(urgency) for urgency in (Urgency.BULK, Urgency.ORDINARY, Urgency.URGENT)))
         assert min(service.sent[1:]) >= HELD_LINE - 1
         return sent_urgencies
@@ -144,12 +144,12 @@ def test_what_waits_for_the_end_of_a_pause_goes_by_its_urgency_and_no_longer_tha
 def test_who_gives_up_sooner_than_a_message_is_held_for_waits_no_longer_than_that() -> None:
     async def story() -> None:
         quota, service, loop = SendQuota(), Service(over_quota(HELD_LINE - 1)), asyncio.get_running_loop()
-        await quota.one(service.send)
-        CALLER.set(Caller(Urgency.URGENT, loop.time() + 1))
-        held_result = await quota.one(service.send)
+        await quota.send_in_turn(service.send)
+        CALLER.set(RateLimitCaller(Urgency.URGENT, loop.time() + 1))
+        held_result = await quota.send_in_turn(service.send)
         assert (held_result.fate, loop.time(), len(service.sent)) == (MessageFate.LATER, 0.0, 1)
-        CALLER.set(Caller(Urgency.URGENT, loop.time() + 1e6))
-        assert (await quota.one(service.send)).fate is MessageFate.ACCEPTED
+        CALLER.set(RateLimitCaller(Urgency.URGENT, loop.time() + 1e6))
+        assert (await quota.send_in_turn(service.send)).fate is MessageFate.ACCEPTED
         assert HELD_LINE - 1 <= loop.time() < HELD_LINE
 
     lived(story())
@@ -165,8 +165,8 @@ def test_of_ten_times_more_than_have_a_place_the_urgent_goes_first_and_who_leave
                 await gate.wait()
                 return MessageResult(MessageFate.ACCEPTED)
 
-            CALLER.set(Caller(urgency))
-            await places.one(send)
+            CALLER.set(RateLimitCaller(urgency))
+            await places.send_in_slot(send)
 
         bulk = [asyncio.create_task(send_once(Urgency.BULK)) for _ in range(10 * AT_ONCE)]
         await asyncio.sleep(0)
@@ -192,7 +192,7 @@ def test_what_a_device_may_not_get_holds_up_nobody_else() -> None:
                 too_soon(50), MessageResult(MessageFate.LATER, ServiceFailure("p", Cause.STATUS, "no", status=503))
             ),
         )
-        fates = [(await quota.one(service.send)).fate for _ in range(3)]
+        fates = [(await quota.send_in_turn(service.send)).fate for _ in range(3)]
         assert (fates, len(service.sent)) == ([MessageFate.LATER, MessageFate.LATER, MessageFate.ACCEPTED], 3)
 
     lived(story())

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from activities.notifications.links import LinkUse, SigningLinks
-from activities.notifications.message import Message, compose, fitted, screen_key, shorten, speaking_for, wire_size
+from activities.notifications.message import (
+    NotificationMessage,
+    compose,
+    fitted,
+    screen_key,
+    shorten,
+    speaking_for,
+    wire_size,
+)
 from activities.people.language import LANGUAGES
 from activities.people.reader import Reader
 from tests.activities.reading import reading
@@ -57,7 +65,7 @@ def composed(
     company: str = "",
     lock_screen: LockScreen = LockScreen.FULL,
     round: int = 0,
-) -> Message:
+) -> NotificationMessage:
     brief = SignatureBrief(
         id="msa-0042",
         kind="customer-contract",
@@ -242,7 +250,7 @@ def test_nobody_is_named(language: str) -> None:
     [
         status
         for status in Status
-        if status.ended and status not in (Status.DONE, Status.DONE_WITH_ERRORS, Status.WAIVED)
+        if status.has_ended and status not in (Status.DONE, Status.DONE_WITH_ERRORS, Status.WAIVED)
     ],
 )
 def test_every_ending_has_its_own_words_and_no_due_date(outcome: Status) -> None:
@@ -347,7 +355,7 @@ def test_a_fitted_message_is_within_the_limit_and_an_already_small_one_unchanged
     message = composed(name=name)
     limit = 2_000
 
-    def size(candidate: Message) -> int:
+    def size(candidate: NotificationMessage) -> int:
         return wire_size([candidate.title, candidate.body, candidate.data])
 
     small = fitted(message, size, limit)

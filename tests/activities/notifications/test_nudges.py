@@ -40,7 +40,7 @@ from workflows.model.notifications import (
     NotificationOrder,
     NotificationOutcome,
 )
-from workflows.model.signature import CreateOrder, DocumentSeen, SignatureBrief
+from workflows.model.signature import CreateOrder, ReportedDocument, SignatureBrief
 from workflows.model.subject import Code, Status
 
 PDF = b"%PDF-1.7\n%%EOF\n"
@@ -87,7 +87,7 @@ class SentRequest:
 async def sent(sandbox: RunningSandbox, signatures: CoreSignatureService, store: Store) -> SentRequest:
     """A request to the executive, the customer (who never had a phone) and the finance chief, all at once."""
     request = brief("chief-executive", "customer-signer", "finance-chief", sha256=await store.files.put(PDF))
-    document_state: DocumentSeen = await ActivityEnvironment().run(signatures.create, CreateOrder(brief=request))
+    document_state: ReportedDocument = await ActivityEnvironment().run(signatures.create, CreateOrder(brief=request))
     while document_state.status is not Status.SENT:
         document_state = await signatures.read(request, document_state.document)
     return SentRequest(request, document_state.document, sandbox)

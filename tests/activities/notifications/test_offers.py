@@ -4,7 +4,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.notifications.links import SigningLinks
-from activities.notifications.message import Message, compose
+from activities.notifications.message import NotificationMessage, compose
 from activities.notifications.push_services import appworks_body, fcm_body
 from activities.notifications.service import NotificationService
 from deploy.sandbox.push.api import parse_request, validate
@@ -18,7 +18,7 @@ ASKED = notice("chief-executive")
 OFFER = notice("legal-desk", "follow", NoticeAction.OPEN)
 
 
-def compose_offer(links: SigningLinks, kind: Kind = Kind.REQUEST) -> Message:
+def compose_offer(links: SigningLinks, kind: Kind = Kind.REQUEST) -> NotificationMessage:
     signing_delivery = delivery(ASKED, OFFER)
     return compose(
         signing_delivery.replace(subject=signing_delivery.subject.replace(type=kind)), OFFER, reading(), links

@@ -119,7 +119,7 @@ async def test_who_has_no_desk_opens_the_first_of_what_waits(
     buyer_in_full = Reachable(name="Buyer", email="buyer@acme.test", zone="UTC", devices=(phone,))
     for n in range(3):
         await store.people.keep(
-            make_delivery(n).subject.workflow_id, "f" * 64, SignersFile.of([buyer_in_full], [buyer]) or b""
+            make_delivery(n).subject.workflow_id, "f" * 64, SignersFile.dump_signers([buyer_in_full], [buyer]) or b""
         )
     notices = a_worker(budgets=NotificationBudgets(store, 1))
     for n in range(3):

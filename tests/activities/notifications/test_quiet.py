@@ -208,7 +208,7 @@ async def test_ten_times_the_budget_of_mails_that_were_sent_already_are_counted(
     async def ask(n: int) -> object:
         part_delivery = make_part_delivery(n)
         return await NotificationBudgets(store).ask(
-            part_delivery, part_delivery.notices[0], make_person(WHO), alone=True, told=True
+            part_delivery, part_delivery.notices[0], make_person(WHO), alone=True, is_told=True
         )
 
     places = await asyncio.gather(*(ask(n) for n in range(10 * QUIET.most)))

@@ -40,7 +40,7 @@ from workflows.model.subject import Code, Task
 
 async def buried_of(store: Store, token: str) -> InvalidMark | None:
     """Why one of the executive's devices was given up."""
-    return (await store.devices.of("chief-executive", [token])).marks.get(device_hash(token))
+    return (await store.devices.read_person("chief-executive", [token])).marks.get(device_hash(token))
 
 
 DUE = datetime(2026, 12, 11, 17, tzinfo=UTC)

@@ -51,7 +51,7 @@ async def test_every_device_of_theirs_gets_the_link_and_the_number(
     sign_in_order = order("chief-executive")
     assert await send(messages, sign_in_order) == 3
     pushes = entries(sandbox, "push")
-    way = SignInLink.of(sign_in_order)
+    way = SignInLink.from_order(sign_in_order)
     assert [push["token"] for push in pushes] == EXECUTIVES
     assert {push["link"] for push in pushes} == {WAYS.url(way)}
     assert all(WAYS.code(way) in push["text"] for push in pushes)
@@ -129,7 +129,7 @@ async def test_somebody_whom_nothing_reaches_is_tried_again(
 
 
 def test_a_way_in_is_opened_by_our_secret_alone_and_until_its_time_is_over() -> None:
-    way = SignInLink.of(order("chair"))
+    way = SignInLink.from_order(order("chair"))
     ref = WAYS.url(way).rpartition("/")[2]
     assert WAYS.open(ref, NOW) == way
     with pytest.raises(BadSignInLink):

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from activities.notifications.links import LinkUse, SigningLinks
-from activities.notifications.message import Message, compose, screen_key
+from activities.notifications.message import NotificationMessage, compose, screen_key
 from activities.people.language import LANGUAGES
 from tests.activities.reading import reading
 from workflows.follow_up import notification_types as stages
@@ -32,7 +32,7 @@ EVERY = [*((stage, DO) for stage in ASKED), *((stage, OPEN) for stage in (*OWNER
 
 def composed(
     stage: str, action: NoticeAction, person: str = "porter", outcome: Status | None = None, locale: str = "en"
-) -> Message:
+) -> NotificationMessage:
     notice = NotificationOrder(key=notice_key(TASK.id, stage, person), stage=stage, person=person, action=action)
     delivery = Delivery(subject=TASK.subject, notices=(notice,), outcome=outcome, due_at=DUE)
     return compose(delivery, notice, reading(locale), LINKS)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.notifications.message import Message
+from activities.notifications.message import NotificationMessage
 from activities.notifications.push_services import MessageFate, MessageResult
 from activities.notifications.service import NotificationService
 from activities.people.directory import TEAM_AT_MOST
@@ -22,10 +22,12 @@ class Phones:
     """A push service that takes all but those of `lost`."""
 
     def __init__(self) -> None:
-        self.sent: dict[str, Message] = {}
+        self.sent: dict[str, NotificationMessage] = {}
         self.lost: set[str] = set()
 
-    async def send(self, token: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
+    async def send(
+        self, token: str, message: NotificationMessage, kind: AddressKind = AddressKind.TOKEN
+    ) -> MessageResult:
         person = token.partition("~")[0]
         if person in self.lost:
             return MessageResult(MessageFate.REFUSED)

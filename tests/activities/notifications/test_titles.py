@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from activities.notifications import push_services as appworks
 from activities.notifications import push_services as fcm
 from activities.notifications.links import SigningLinks
-from activities.notifications.message import Message, compose, wire_size
+from activities.notifications.message import NotificationMessage, compose, wire_size
 from activities.people.language import LANGUAGES
 from deploy.sandbox.push.api import payload_bytes
 from tests.activities.notifications.stage import brief, delivery, notice
@@ -44,7 +44,7 @@ def _title(chance: random.Random) -> str:
     return "".join(chance.choices([letter for script in scripts for letter in script], k=length))
 
 
-def longest_notice(language: str) -> Message:
+def longest_notice(language: str) -> NotificationMessage:
     """The notice with the most words around the name."""
     order = notice("legal-desk", "escalation")
     escalation_delivery = delivery(
@@ -55,18 +55,18 @@ def longest_notice(language: str) -> Message:
     )
 
 
-def through_fcm(message: Message) -> int:
+def through_fcm(message: NotificationMessage) -> int:
     sent = fcm.fcm_body("chief-executive~1", message)["message"]
     return max(payload_bytes(sent), wire_size(sent))
 
 
-def through_appworks(message: Message) -> int:
+def through_appworks(message: NotificationMessage) -> int:
     return wire_size(appworks.appworks_body("chief-executive", message, "countersign", 1_796_000_000))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(("size", "limit"), [(through_fcm, fcm.LIMIT), (through_appworks, appworks.LIMIT)])
-def test_every_title_fits(language: str, size: Callable[[Message], int], limit: int) -> None:
+def test_every_title_fits(language: str, size: Callable[[NotificationMessage], int], limit: int) -> None:
     message = longest_notice(language)
     share = titles()[LANGUAGES.index(language) :: len(LANGUAGES)]
     sizes = [size(replace(message, document=title)) for title in share]

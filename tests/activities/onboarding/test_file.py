@@ -49,7 +49,7 @@ async def faults(folder: Path, file: dict[str, Any] | str) -> list[str]:
 
 async def test_a_file_becomes_stages_of_parts_that_are_named_and_numbered(tmp_path: Path) -> None:
     prepared = await House(tmp_path).prepared(a_file(*WHOLE))
-    parts = [(part.id, part.what, part.number) for stage in prepared.given.stages for part in stage.parts]
+    parts = [(part.id, part.what, part.number) for stage in prepared.workflow_input.stages for part in stage.parts]
     assert parts == [
         ("agreement-1", PartKind.AGREEMENT, 1),
         ("agreement-2", PartKind.AGREEMENT, 2),
@@ -57,7 +57,7 @@ async def test_a_file_becomes_stages_of_parts_that_are_named_and_numbered(tmp_pa
         ("billing", PartKind.STEP, 1),
         ("notice-1", PartKind.NOTICE, 1),
     ]
-    onboarding = prepared.given.onboarding
+    onboarding = prepared.workflow_input.onboarding
     assert (onboarding.title, onboarding.requester) == ("Acme", OWNER)
     assert onboarding.told == ("operations-desk", "success-desk")
     assert onboarding.teams == ("operations-desk", "success-desk")
@@ -73,7 +73,7 @@ async def test_each_part_is_what_it_would_be_if_it_were_started_alone(tmp_path: 
         FileText.read(tmp_path / "alone.yaml"),
         Sources(Catalogue.read(tmp_path / "catalogue.yaml"), house.directory, datetime.now(UTC)),
     )
-    assert onboarding.parts["agreement-1"].given.fingerprint == prepared_request.request.fingerprint
+    assert onboarding.parts["agreement-1"].workflow_input.fingerprint == prepared_request.request.fingerprint
 
 
 async def test_a_customer_may_stand_in_full_and_is_asked_in_every_part(tmp_path: Path) -> None:
@@ -82,13 +82,13 @@ async def test_a_customer_may_stand_in_full_and_is_asked_in_every_part(tmp_path:
     )
     prepared = await House(tmp_path).prepared(file)
     zoe, colleague = in_full(IN_FULL["email"]), in_full("b@c.example")
-    assert [participant.person for participant in prepared.given.onboarding.people] == [zoe, colleague]
-    assert "zoe@" not in prepared.given.model_dump_json()
+    assert [participant.person for participant in prepared.workflow_input.onboarding.people] == [zoe, colleague]
+    assert "zoe@" not in prepared.workflow_input.model_dump_json()
     table = tmp_path / "staff.csv"
     table.write_text("name,email,zone\nZoe,Zoe@elsewhere.example,Europe/Paris\n")
     assert [row.person for row in rows.read(table, secret=SECRET).rows] == [zoe], "in a campaign as well"
-    assert [participant.person for participant in prepared.parts["agreement-1"].given.subject.people] == [zoe]
-    assert [participant.person for participant in prepared.parts["billing"].given.subject.people] == [zoe]
+    assert [participant.person for participant in prepared.parts["agreement-1"].workflow_input.subject.people] == [zoe]
+    assert [participant.person for participant in prepared.parts["billing"].workflow_input.subject.people] == [zoe]
 
 
 @pytest.mark.parametrize("customer", [IN_FULL, {"person": "customer-signer"}], ids=["in full", "of the directory"])
@@ -96,8 +96,8 @@ async def test_without_a_company_an_onboarding_is_called_by_its_id_and_never_by_
     tmp_path: Path, customer: dict[str, Any]
 ) -> None:
     house = House(tmp_path)
-    assert (await house.prepared(a_file(LIVE, customer=customer))).given.onboarding.title == "acme"
-    nameless = (await house.prepared(a_file(LIVE, customer=customer, id=None))).given.onboarding
+    assert (await house.prepared(a_file(LIVE, customer=customer))).workflow_input.onboarding.title == "acme"
+    nameless = (await house.prepared(a_file(LIVE, customer=customer, id=None))).workflow_input.onboarding
     assert nameless.title == nameless.id
 
 
@@ -109,8 +109,10 @@ async def test_an_onboarding_gives_a_budget_to_the_customer_s_people_by_the_ids_
     stage = {"name": "agreements", "agreements": [an_agreement(), second]}
     prepared = await House(tmp_path).prepared(a_file(stage, DETAILS, customer=customer, quiet={"most": 2, "per": "1w"}))
     zoe, colleague = in_full(IN_FULL["email"]), in_full("b@c.example")
-    assert prepared.given.onboarding.quiet == NotificationBudget(most=2, per="1w", people=(zoe, colleague))
-    people = {id: [person.person for person in part.given.subject.people] for id, part in prepared.parts.items()}
+    assert prepared.workflow_input.onboarding.quiet == NotificationBudget(most=2, per="1w", people=(zoe, colleague))
+    people = {
+        id: [person.person for person in part.workflow_input.subject.people] for id, part in prepared.parts.items()
+    }
     assert (people["agreement-1"], people["agreement-2"][1], people["billing"]) == ([zoe], zoe, [zoe])
 
 
@@ -226,7 +228,7 @@ async def test_the_words_for_people_stand_for_whom_a_task_asks(
     prepared = await house_with_sales(tmp_path).prepared(file)
     content = prepared.content.parts["t"].file
     assert (content["who"], content["owner"]) == (expected_who, decides)
-    assert (prepared.given.stages[0].parts[0].team == "customer") is (assignee == {"person": "customer"})
+    assert (prepared.workflow_input.stages[0].parts[0].team == "customer") is (assignee == {"person": "customer"})
 
 
 async def test_the_words_for_people_stand_for_reviewers_and_colleagues_and_never_for_a_group_that_signs(
@@ -269,7 +271,7 @@ async def test_stages_of_a_template_are_overridden_by_name(tmp_path: Path) -> No
         DETAILS,
     ]
     prepared = await house.prepared(a_file(*own_stages, template="standard"))
-    assert [(stage.name, len(stage.parts)) for stage in prepared.given.stages] == [
+    assert [(stage.name, len(stage.parts)) for stage in prepared.workflow_input.stages] == [
         ("agreements", 1),
         ("account set-up", 1),
         ("your details", 1),
@@ -285,7 +287,7 @@ async def test_a_file_without_stages_takes_all_of_its_template(tmp_path: Path) -
     file = a_file(template="standard")
     del file["stages"]
     prepared = await house.prepared(file)
-    assert [stage.name for stage in prepared.given.stages] == ["agreements", "live"]
+    assert [stage.name for stage in prepared.workflow_input.stages] == ["agreements", "live"]
 
 
 async def test_a_group_may_own_it_and_all_its_parts(tmp_path: Path) -> None:
@@ -297,11 +299,14 @@ async def test_a_group_may_own_it_and_all_its_parts(tmp_path: Path) -> None:
     task = {"id": "call", "title": "Call them", "who": {"group": "sales"}}
     stages = (*WHOLE, {"name": "last", "tasks": [task]})
     prepared = await house.prepared(a_file(*stages, owner={"group": "sales", "rule": "all"}))
-    onboarding, parts = prepared.given.onboarding, prepared.parts
+    onboarding, parts = prepared.workflow_input.onboarding, prepared.parts
     assert (onboarding.requester, onboarding.notify_all) == ("group:sales", True)
     assert onboarding.told == ("operations-desk",), "who is of the group hears as the owner"
     assert prepared.content.deputy == "operations-desk"
-    owner_by_part = {id: (part.given.subject.requester, part.given.subject.notify_all) for id, part in parts.items()}
+    owner_by_part = {
+        id: (part.workflow_input.subject.requester, part.workflow_input.subject.notify_all)
+        for id, part in parts.items()
+    }
     assert owner_by_part.pop("call") == ("operations-desk", False), "of what the owner does, another hears"
     assert set(owner_by_part.values()) == {("group:sales", True)}
-    assert set(parts["call"].given.first_turn) == {OWNER, "success-desk"}
+    assert set(parts["call"].workflow_input.first_turn) == {OWNER, "success-desk"}

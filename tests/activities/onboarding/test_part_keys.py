@@ -74,7 +74,7 @@ async def prepare_with_part(list_name: str, part: dict[str, Any], folder: Path) 
 
 def has_effect(onboarding: PreparedOnboarding, key: str, value: Any) -> bool:  # noqa: PLR0911  a row each
     """Whether what a part says is in what it is started from, or in what the workflow knows of it."""
-    (plan,), (content,) = onboarding.given.stages[0].parts, onboarding.content.parts.values()
+    (plan,), (content,) = onboarding.workflow_input.stages[0].parts, onboarding.content.parts.values()
     part, file_value = next(iter(onboarding.parts.values())), content.file.get(key)
     match key:
         case "id":
@@ -88,11 +88,11 @@ def has_effect(onboarding: PreparedOnboarding, key: str, value: Any) -> bool:  #
         case "signers":
             return file_value == ([{"person": CUSTOMER}] if value == [{"person": "customer"}] else value)
         case "who" if value == {"person": "customer"}:
-            return file_value == {"person": CUSTOMER} and part.given.subject.people[0].person == CUSTOMER
+            return file_value == {"person": CUSTOMER} and part.workflow_input.subject.people[0].person == CUSTOMER
         case "who" if value == {"email": IN_FULL["email"]}:
             return file_value == IN_FULL
         case "who" if "person" in value:
-            people = tuple(participant.person for participant in part.given.subject.people)
+            people = tuple(participant.person for participant in part.workflow_input.subject.people)
             return file_value == value and plan.asked == people == (value["person"],)
         case _:
             return bool(file_value == value)

@@ -69,52 +69,52 @@ async def test_it_wins_over_the_file_only_where_it_says_more(tmp_path: Path) -> 
         "the delegate of the file, if nobody is named"
     )
     one_kind = cleo.with_absences((enter_absence("dan", kinds=("offer",)),))
-    assert one_kind.about("offer").delegate_at(NOW) == "dan"
-    assert one_kind.about("policy").delegate_at(NOW) == "ada"
-    assert one_kind.about("policy").absent_at(NOW), "the file has them away for everything"
+    assert one_kind.for_kind("offer").delegate_at(NOW) == "dan"
+    assert one_kind.for_kind("policy").delegate_at(NOW) == "ada"
+    assert one_kind.for_kind("policy").absent_at(NOW), "the file has them away for everything"
 
 
 async def test_of_two_at_once_the_one_for_fewer_kinds_names_who_acts(tmp_path: Path) -> None:
     narrow, wide = enter_absence("dan", ("office",), last=2), enter_absence("cleo")
     for order in ((narrow, wide), (wide, narrow)):
         ada = read_people(tmp_path)["ada"].with_absences(order)
-        assert [ada.about(kind).delegate_at(NOW) for kind in ("office", "offer")] == ["dan", "cleo"]
-        assert ada.about("office").delegate_at(NOW + 3 * DAY) == "cleo", "after the narrow one the wide one goes on"
+        assert [ada.for_kind(kind).delegate_at(NOW) for kind in ("office", "offer")] == ["dan", "cleo"]
+        assert ada.for_kind("office").delegate_at(NOW + 3 * DAY) == "cleo", "after the narrow one the wide one goes on"
 
 
 async def test_who_is_away_for_some_kinds_is_there_for_the_others(tmp_path: Path) -> None:
     ada = read_people(tmp_path)["ada"].with_absences((enter_absence(kinds=("offer",)),))
-    assert [ada.about(kind).absent_at(NOW) for kind in ("offer", "policy")] == [True, False]
-    assert ada.about("policy").absence_refusal(NOW) is None
+    assert [ada.for_kind(kind).absent_at(NOW) for kind in ("offer", "policy")] == [True, False]
+    assert ada.for_kind("policy").absence_refusal(NOW) is None
 
 
 async def test_another_process_knows_within_the_bound(tmp_path: Path) -> None:
     store, seconds = Store((tmp_path / "store").as_uri()), [0.0]
     absences = KnownAbsences(store.absences, lambda: seconds[0])
-    assert await absences.of("ada") == ()
+    assert await absences.find_absences("ada") == ()
     await store.absences.enter(make_absence(), accept)
     seconds[0] += SEEN_WITHIN.total_seconds() - 0.1
-    assert await absences.of("ada") == (), "it was read a moment ago"
+    assert await absences.find_absences("ada") == (), "it was read a moment ago"
     seconds[0] += 0.1
-    assert len(await absences.of("ada")) == 1
+    assert len(await absences.find_absences("ada")) == 1
     await store.absences.end("ada", "ada", NOW)
     absences.forget()
-    assert await absences.of("ada") == (), "the process that changed something knows at once"
+    assert await absences.find_absences("ada") == (), "the process that changed something knows at once"
 
 
 async def test_while_the_database_is_away_the_last_absences_stay_in_use_and_it_is_said(tmp_path: Path) -> None:
     store, seconds = Store((tmp_path / "store").as_uri()), [0.0]
     await store.absences.enter(make_absence(), accept)
     absences = KnownAbsences(store.absences, lambda: seconds[0])
-    assert len(await absences.of("ada")) == 1
+    assert len(await absences.find_absences("ada")) == 1
     assert absences.warning is None
     shutil.move(tmp_path / "store" / "countersign.sqlite3", tmp_path / "elsewhere")
     seconds[0] += SEEN_WITHIN.total_seconds()
-    assert len(await absences.of("ada")) == 1
+    assert len(await absences.find_absences("ada")) == 1
     assert absences.warning == "absences that people entered cannot be read"
     shutil.move(tmp_path / "elsewhere", tmp_path / "store" / "countersign.sqlite3")
     seconds[0] += SEEN_WITHIN.total_seconds()
-    await absences.of("ada")
+    await absences.find_absences("ada")
     assert absences.warning is None
 
 

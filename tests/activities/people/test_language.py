@@ -25,7 +25,7 @@ from tests.activities.reading import reading
     ],
 )
 def test_words_and_dates_are_always_of_the_same_language(tag: str, code: str, locale: str) -> None:
-    language = Language.of(tag)
+    language = Language.from_tag(tag)
     assert (language.code, str(language.locale)) == (code, locale)
 
 
@@ -50,7 +50,7 @@ def test_a_browser_is_answered_in_the_best_language_it_accepts(header: str, code
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_a_text_without_translation_is_said_in_english(code: str) -> None:
-    language = Language.of(code)
+    language = Language.from_tag(code)
     assert language.say("Nobody has translated {this}.", this="that") == "Nobody has translated that."
     assert language.say_count("{count} new thing", "{count} new things", 1) == "1 new thing"
     assert language.say_count("{count} new thing", "{count} new things", 2) == "2 new things"
@@ -58,14 +58,14 @@ def test_a_text_without_translation_is_said_in_english(code: str) -> None:
 
 def test_plural_forms_are_those_of_the_language() -> None:
     singular, plural = "Due in {count} working day: {when}.", "Due in {count} working days: {when}."
-    texts = {code: Language.of(code).say_count(singular, plural, 0, when="…") for code in ("de", "fr")}
+    texts = {code: Language.from_tag(code).say_count(singular, plural, 0, when="…") for code in ("de", "fr")}
     assert texts == {"de": "Frist in 0 Arbeitstagen: ….", "fr": "Échéance dans 0 jour ouvré\u00a0: …."}
 
 
 def test_lists_are_of_the_language() -> None:
-    assert Language.of("en").enumerate(["a", "b", "c"]) == "a, b and c"
-    assert Language.of("de").enumerate(["a", "b"]) == "a und b"
-    assert Language.of("es").enumerate(["a"]) == "a"
+    assert Language.from_tag("en").enumerate(["a", "b", "c"]) == "a, b and c"
+    assert Language.from_tag("de").enumerate(["a", "b"]) == "a und b"
+    assert Language.from_tag("es").enumerate(["a"]) == "a"
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
@@ -74,4 +74,4 @@ def test_every_regional_locale_of_our_languages_writes_an_instant(code: str) -> 
         if identifier.partition("_")[0] == code:
             written = reading(identifier).instant(DUE)
             assert "(" in written, identifier
-            assert Language.of(identifier).code == code
+            assert Language.from_tag(identifier).code == code

@@ -314,7 +314,7 @@ async def test_a_phone_that_registers_again_lives_again(tmp_path: Path, register
 async def test_who_stands_in_full_is_found_beside_their_own_workflow_only(tmp_path: Path, kind: Kind) -> None:
     store, home = Store(str(tmp_path / "store")), kind.workflow_id("r1")
     in_full = Reachable(name="Buyer", email="buyer@example.org", zone="Asia/Tokyo")
-    await store.people.keep(home, "a" * 64, SignersFile.of([None, in_full], [None, "signer-2"]) or b"")
+    await store.people.keep(home, "a" * 64, SignersFile.dump_signers([None, in_full], [None, "signer-2"]) or b"")
     directory = people(tmp_path)
     assert await directory.person("signer-2", home) == Person(id="signer-2", **dict(in_full))
     for id, home_of_lookup in (("signer-1", home), ("signer-2", f"{home}2"), ("signer-2", None)):

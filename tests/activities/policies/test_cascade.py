@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from activities.policies.cascade import Resolved
+from activities.policies.cascade import ResolvedPolicy
 from activities.policies.catalogue import Catalogue, CatalogueKind
 from activities.policies.policy_file import PolicyLayer
 from workflows.model.policy import Escalation, Policy, Reminders
@@ -30,7 +30,7 @@ BASE: dict[str, Any] = {
 }
 
 
-def resolve_override(override: dict[str, Any]) -> Resolved:
+def resolve_override(override: dict[str, Any]) -> ResolvedPolicy:
     kinds = {"base": CatalogueKind.model_validate(BASE), "kind": CatalogueKind(extends="base")}
     return Catalogue(kinds).resolve("kind", PolicyLayer.model_validate(override))
 

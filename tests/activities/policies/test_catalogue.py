@@ -370,12 +370,12 @@ def test_nothing_else_of_the_catalogue_stays_open_after_its_due_date() -> None:
 def test_kinds_that_never_close_are_offered_only_where_they_may_be_used() -> None:
     shipped = Catalogue.read(_SHIPPED)
     with pytest.raises(UnknownKind, match="team-task"):
-        shipped.known("nda")
+        shipped.require_kind("nda")
     with pytest.raises(UnknownKind) as offered:
-        shipped.known("nda", closes=True)
+        shipped.require_kind("nda", closes=True)
     assert not any(kind in str(offered.value) for kind in ("team-task", "customer-step", "customer-onboarding"))
     with pytest.raises(UnknownKind, match="did you mean team-task"):
-        shipped.known("team-tsk")
+        shipped.require_kind("team-tsk")
 
 
 def test_whoever_knows_no_kind_is_told_twenty_of_two_hundred() -> None:
@@ -414,7 +414,7 @@ def test_a_kind_is_called_by_its_label_in_the_language_of_its_reader_and_never_b
         "sales_deal.v2: {extends: base}",
         "team-task: {label: {fr: Chose}}",
     )
-    english, german, dutch = (Language.of(code) for code in ("en", "de-AT", "nl"))
+    english, german, dutch = (Language.from_tag(code) for code in ("en", "de-AT", "nl"))
     assert [kinds.label("base", language) for language in (english, german, dutch)] == [
         "Agreement",
         "Vereinbarung",
@@ -429,11 +429,13 @@ def test_a_kind_is_called_by_its_label_in_the_language_of_its_reader_and_never_b
 def test_every_kind_that_is_shipped_has_a_label_in_all_languages() -> None:
     kinds = Catalogue.read(_SHIPPED)
     for code in LANGUAGES:
-        labels = [kinds.label(kind, Language.of(code)) for kind in (*kinds.kinds, *ALWAYS_THERE)]
+        labels = [kinds.label(kind, Language.from_tag(code)) for kind in (*kinds.kinds, *ALWAYS_THERE)]
         assert not {*labels} & {*kinds.kinds, *ALWAYS_THERE}
     for code in LANGUAGES[1:]:
         untranslated = [
-            kind for kind in _KINDS if kinds.label(kind, Language.of(code)) == kinds.label(kind, Language.english())
+            kind
+            for kind in _KINDS
+            if kinds.label(kind, Language.from_tag(code)) == kinds.label(kind, Language.english())
         ]
         assert untranslated == []
 

@@ -33,7 +33,7 @@ from tests.activities.core_signature.requests import PDF
 from tests.activities.reconciliation.test_reconciliation import MINUTE, Office, office
 from tests.servers import time_skipping
 from workflows.kinds import Kind
-from workflows.model.reconciliation import NotAdopted
+from workflows.model.reconciliation import AdoptionRefusal
 from workflows.model.signature import CancelOrder, CreateOrder, Observation, SignerState
 from workflows.model.subject import Code, Role, Status
 from workflows.names import SIGNATURE_REQUEST, adopted_id
@@ -53,7 +53,7 @@ POLICIES: Final = "kinds:\n  contract: {window: 10d, reminders: {first: 2d, ever
 class Torn(Adoption):
     """Temporal is away by the time that something is to be adopted."""
 
-    async def adopt(self, document: str, now: datetime) -> str | NotAdopted | None:
+    async def adopt(self, document: str, now: datetime) -> str | AdoptionRefusal | None:
         """As it fails then."""
         raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
 
@@ -156,7 +156,7 @@ async def test_a_document_that_was_sent_by_hand_is_a_request_from_the_next_sweep
         await back_office.store.people.choose(Kind.REQUEST.workflow_id(brief.id), started.fingerprint)
         stranger = await back_office.adoption.directory.person(brief.people[1].person, brief.workflow_id)
         assert (stranger.name, stranger.locale, stranger.zone) == ("Gast Eins", "de", "Europe/Amsterdam")
-        stored = await SignerSnapshots(back_office.store).of(brief.id)
+        stored = await SignerSnapshots(back_office.store).read_snapshots(brief.id)
         page = await signing_page(back_office.signature, brief.id, "chief-executive", lambda _: stored)
         assert (page.state, page.document) == (SigningState.BY_MAIL, "Lease")
 
@@ -293,7 +293,7 @@ async def test_who_was_replaced_after_an_attempt_that_died_is_not_asked(tmp_path
         assert (
             await back_office.adoption.directory.person(guest, started.brief.workflow_id)
         ).email == "second@customer.test"
-        stored = await SignerSnapshots(back_office.store).of(started.brief.id)
+        stored = await SignerSnapshots(back_office.store).read_snapshots(started.brief.id)
         page = await signing_page(back_office.signature, started.brief.id, guest, lambda _: stored)
         assert page.state is SigningState.BY_MAIL
 
@@ -446,7 +446,7 @@ async def test_a_document_that_is_not_shown_is_asked_for_less_and_less_and_given
         assert GIVEN_UP_AFTER <= 5 * MINUTE * (len(sweeps) - 1) <= 2 * GIVEN_UP_AFTER
         assert len(calls(back_office.sandbox, "/documents/", "GET")) - looked <= 12
         [refused] = sweeps[-1].not_adopted
-        assert refused == NotAdopted(document=document.uuid, why="Core Signature answered 404, for a day")
+        assert refused == AdoptionRefusal(document=document.uuid, why="Core Signature answered 404, for a day")
         assert (await back_office.sweeps()).refusals == 0
 
 
@@ -513,7 +513,7 @@ async def test_an_attempt_that_dies_while_it_adopts_has_kept_whom_it_told(tmp_pa
 
 
 async def test_ten_times_as_many_as_a_part_looks_at_are_adopted_part_by_part() -> None:
-    waiting_documents = UnmanagedDocuments().met(
+    waiting_documents = UnmanagedDocuments().add_documents(
         {f"{number}": datetime.now(UTC) for number in range(10 * WAITING_AT_MOST)}
     )
     assert len(waiting_documents.waiting) == WAITING_AT_MOST
@@ -521,7 +521,7 @@ async def test_ten_times_as_many_as_a_part_looks_at_are_adopted_part_by_part() -
     first = next(iter(waiting_documents.waiting))
     assert list(waiting_documents.postpone(first).waiting)[-1] == first
     judged = waiting_documents.judge(first)
-    assert first not in judged.met({first: judged.judged[first]}).waiting
+    assert first not in judged.add_documents({first: judged.judged[first]}).waiting
 
 
 async def test_without_the_setting_nothing_changes(tmp_path: Path) -> None:

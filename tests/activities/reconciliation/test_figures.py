@@ -11,8 +11,8 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from activities.alerts import OF_INCIDENTS
 from activities.notifications.alerts import OnCallAlerts
-from activities.reconciliation.callback_health import CallbackHealth, ClockSeen
-from activities.reconciliation.figures import FigureCounter, Figures, exported, kept
+from activities.reconciliation.callback_health import CallbackClockSkew, CallbackHealth
+from activities.reconciliation.figures import CurrentFigures, FigureCounter, exported, read_figures
 from activities.records.incidents import PUSH, TARGETS, About, Incident
 from activities.records.starts import Start
 from activities.records.store import Store
@@ -55,7 +55,7 @@ async def test_reconciliation_counts_what_is_open_and_every_worker_exports_it(te
     await open_one(temporal, "c", status="open", kind="of-nobody", handoff="dead")
     for subject in (About(TARGETS, "crm"), About(PUSH, "ours")):
         await store.incidents.change(subject, lambda incident: incident.becomes(1, NOW))
-    behind = ClockSeen(behind=60, at=NOW - timedelta(minutes=59))
+    behind = CallbackClockSkew(behind=60, at=NOW - timedelta(minutes=59))
     await store.notes.note_clock(behind.model_dump_json().encode())
     silent = CallbackHealth(incident=Incident().becomes(1, NOW))
     counter = FigureCounter(temporal, store, lambda: ("nda", "offer-letter"))
@@ -92,19 +92,19 @@ async def test_reconciliation_counts_what_is_open_and_every_worker_exports_it(te
 
 async def test_what_cannot_be_counted_stays_what_it_was(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    figures_before = Figures(at=NOW, started_until=NOW)
+    figures_before = CurrentFigures(at=NOW, started_until=NOW)
     await store.notes.note_figures(figures_before.model_dump_json().encode())
     nobody = await Client.connect("127.0.0.1:9", lazy=True)
     with metered():
         await FigureCounter(nobody, store).count(CallbackHealth(), NOW + timedelta(minutes=5))
-    assert await kept(store) == figures_before
+    assert await read_figures(store) == figures_before
 
 
 @pytest.mark.real_server
 async def test_who_exports_no_metrics_counts_nothing(temporal: Client, tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     await FigureCounter(temporal, store).count(CallbackHealth(), NOW)
-    assert await kept(store) is None
+    assert await read_figures(store) is None
 
 
 @pytest.mark.real_server
@@ -118,7 +118,7 @@ async def test_an_unfinished_reconciliation_counts_and_leaves_the_instant_of_the
         await open_one(temporal, "a", status="sent", kind="nda")
         await until_open(temporal, 1)
         await counter.count(CallbackHealth(), NOW + timedelta(minutes=5), finished=False)
-    assert (figures := await kept(store)) is not None
+    assert (figures := await read_figures(store)) is not None
     assert (figures.at, figures.open) == (NOW, (("nda", "sent", 1),))
 
 

@@ -154,7 +154,7 @@ async def test_twenty_thousand_requests_are_remembered_to_have_been_told_and_of_
     async with aclosing(CoreSignatureClient(mock_config())) as client:
         for told_count, remembered in ((20_000, 20_000), (200_000, TOLD_REMEMBERED)):
             part = Pass(client, WHOLE, PassMark(until=NOW), NOW)
-            part.told = {f"r-{number}": NOW + timedelta(seconds=number) for number in range(told_count)}
+            part.told_at_by_request = {f"r-{number}": NOW + timedelta(seconds=number) for number in range(told_count)}
             told_requests = part.mark.told
             assert (len(told_requests), f"r-{told_count - 1}" in told_requests) == (remembered, True)
 

@@ -22,7 +22,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.callback_health import CallbackAlarm, CallbackHealth
 from activities.reconciliation.figures import FigureCounter
-from activities.reconciliation.service import NAMES_REMEMBERED, Names, PassLimits, PassMark, ReconciliationService
+from activities.reconciliation.service import NAMES_REMEMBERED, ExternalIds, PassLimits, PassMark, ReconciliationService
 from activities.records.store import Store
 from activities.retention.service import DailyRetention
 from deploy.sandbox.server import RunningSandbox, running
@@ -83,7 +83,7 @@ class OpenRequestIds:
         self.asked.append(ids)
         return {id: self.status[id] for id in ids if id in self.status}
 
-    async def known(self, ids: Sequence[str]) -> AbstractSet[str]:
+    async def find_known(self, ids: Sequence[str]) -> AbstractSet[str]:
         """See `OpenRequests`."""
         self.looked_up += [ids] if ids else []
         return {id for id in ids if id in self.status}
@@ -629,9 +629,11 @@ async def test_what_a_part_has_no_time_to_read_the_next_one_does(tmp_path: Path)
 
 
 def test_of_ten_times_as_many_documents_as_are_remembered_by_their_address_the_latest_are_known() -> None:
-    names = Names()
+    names = ExternalIds()
     for number in range(0, 10 * NAMES_REMEMBERED, NAMES_REMEMBERED // 2):
-        names = Names(known={**names.known, **{f"{number + offset}": "x" for offset in range(NAMES_REMEMBERED // 2)}})
+        names = ExternalIds(
+            known={**names.known, **{f"{number + offset}": "x" for offset in range(NAMES_REMEMBERED // 2)}}
+        )
         names = names.learnt(f"last-{number}", "x")
     assert len(names.known) == NAMES_REMEMBERED
     assert list(names.known)[-1] == f"last-{number}"

@@ -13,7 +13,7 @@ from activities.notifications.alerts import OnCallAlerts
 from activities.notifications.links import SigningLinks
 from activities.notifications.message import compose
 from activities.people.reader import Reader
-from activities.reconciliation.callback_health import CallbackAlarm, CallbackHealth, ClockSeen
+from activities.reconciliation.callback_health import CallbackAlarm, CallbackClockSkew, CallbackHealth
 from tests.activities.book import make_person
 from tests.activities.reconciliation.test_reconciliation import MINUTE, NOW, Office, office, wrong
 from tests.workflows.fakes import FakePushService, World, refusal
@@ -169,14 +169,14 @@ async def test_that_the_receiver_s_clock_is_behind_is_told_once_a_day_while_it_l
         started_at = back_office.now
         for minutes in (0, 5, 60 * 23, 60 * 25):
             back_office.now = started_at + minutes * MINUTE
-            clock_reading = ClockSeen(behind=11 * 60 + 20, at=back_office.now - 5 * MINUTE)
+            clock_reading = CallbackClockSkew(behind=11 * 60 + 20, at=back_office.now - 5 * MINUTE)
             await back_office.store.notes.note_clock(clock_reading.model_dump_json().encode())
             await back_office.sweeps()
         back_office.now += 3 * 24 * HOUR
         await back_office.sweeps()
         assert stages(push) == 2 * ["clock.behind → on-call"], "and no more once no callback says so"
         links = SigningLinks("https://sign.example", SecretStr("l" * 32))
-        reader = Reader.of(make_person("on-call"))
+        reader = Reader.from_person(make_person("on-call"))
         message = compose(push.deliveries[0], push.deliveries[0].notices[0], reader, links, "Acme")
         assert message.title == "Receiver's clock behind: 12 min"
 
@@ -190,7 +190,7 @@ async def test_that_clock_is_one_notice_a_day_however_often_nobody_takes_it(tmp_
         back_office.now = back_office.now.replace(hour=12)
         for _ in range(10):
             back_office.now += 5 * MINUTE
-            clock_reading = ClockSeen(behind=700, at=back_office.now)
+            clock_reading = CallbackClockSkew(behind=700, at=back_office.now)
             await back_office.store.notes.note_clock(clock_reading.model_dump_json().encode())
             await back_office.sweeps()
         keys = [notice.key for delivery in push.deliveries for notice in delivery.notices]
@@ -212,14 +212,14 @@ async def test_a_letter_tells_as_a_push_does() -> None:
     push = World().push
     push.by_mail = [NotificationType.UNCALLED]
     silent = CallbackHealth().missed(NOW).missed(NOW + 2 * HOUR)
-    assert (await CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR).told(silent, NOW)).incident.told
+    assert (await CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR).alert_of_silence(silent, NOW)).incident.told
 
 
 async def test_a_push_service_that_gives_no_answer_holds_up_no_sweep(tmp_path: Path) -> None:
     push = World().push
     push.gate = asyncio.Event()
     silent = CallbackHealth().missed(NOW).missed(NOW + 2 * HOUR)
-    hearing = CallbackAlarm(OnCallAlerts(push, "on-call", seconds=0), HOUR).told(silent, NOW)
+    hearing = CallbackAlarm(OnCallAlerts(push, "on-call", seconds=0), HOUR).alert_of_silence(silent, NOW)
     health = await ActivityEnvironment().run(lambda: hearing)
     assert (health.incident.grade, health.incident.told) == (1, 0)
 
@@ -256,10 +256,10 @@ def test_what_is_short_of_an_hour_is_none() -> None:
 async def test_the_notice_says_what_it_is_in_the_reader_s_language_and_leads_to_the_desk() -> None:
     push = World().push
     silent = CallbackHealth().missed(NOW).missed(NOW + 2 * HOUR)
-    assert (await CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR).told(silent, NOW)).incident.told
+    assert (await CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR).alert_of_silence(silent, NOW)).incident.told
     [delivery] = push.deliveries
     links = SigningLinks("https://sign.example", SecretStr("l" * 32))
-    reader = Reader.of(make_person("on-call").model_copy(update={"locale": "nl"}))
+    reader = Reader.from_person(make_person("on-call").model_copy(update={"locale": "nl"}))
     message = compose(delivery, delivery.notices[0], reader, links, "Acme")
     assert message.title == "Geen callbacks: Core Signature"
     assert message.body.startswith("Acme · Verzoeken horen enkele minuten te laat")

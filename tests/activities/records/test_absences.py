@@ -37,7 +37,7 @@ def accept(other_absences: Sequence[AbsenceRow]) -> None:
 
 
 async def ids(store: Store, person: str = "ada") -> list[str]:
-    return [absence.id for absence in await store.absences.of(person, NOW)]
+    return [absence.id for absence in await store.absences.for_person(person, NOW)]
 
 
 async def test_an_absence_replaces_only_one_of_the_same_person_days_and_kinds(store: Store) -> None:
@@ -108,7 +108,7 @@ async def test_what_was_changed_meanwhile_is_told_again(store: Store) -> None:
     row = make_absence("a1")
     await store.absences.enter(row, accept)
     await store.absences.note_told(row, 7, None)
-    assert [absence.told for absence in await store.absences.of("ada", NOW)] == [7]
+    assert [absence.told for absence in await store.absences.for_person("ada", NOW)] == [7]
     [ended_absence] = await store.absences.end("ada", "ada", NOW)
     await store.absences.note_told(row, 9, NOW)
     assert [(absence.id, absence.told) for absence in await store.absences.untold(NOW + DAY)] == [("a1", 0)]

@@ -10,7 +10,7 @@ import pytest
 
 from activities.errors import DatabaseAway
 from activities.records import budgets
-from activities.records.budgets import Joined, Limit, Slot, SlotRequest, Wait
+from activities.records.budgets import BudgetWait, JoinedNotice, Limit, SendPermit, SlotRequest
 from activities.records.store import Store
 from tests.storage import count
 
@@ -25,7 +25,7 @@ def store(tmp_path: Path, database_url: str) -> Iterator[Store]:
         yield opened_store
 
 
-async def ask(store: Store, number: int, later: timedelta = timedelta()) -> Slot | Joined | Wait:
+async def ask(store: Store, number: int, later: timedelta = timedelta()) -> SendPermit | JoinedNotice | BudgetWait:
     """One of many notices, each of a task of its own, five of which an hour somebody may get. It is asked again, as by
     Temporal, where another process has the file for longer than a statement waits.
     """
@@ -44,16 +44,16 @@ async def test_of_many_at_once_from_two_processes_as_many_have_a_slot_as_there_a
     with closing(Store(str(tmp_path / "store"), database_url)) as other_store:
         stores = (store, other_store)
         answers = await asyncio.gather(*(ask(stores[n % 2], n) for n in range(40)))
-        assert answers.count(Slot()) == 5
-        waits = [answer.until for answer in answers if isinstance(answer, Wait)]
+        assert answers.count(SendPermit()) == 5
+        waits = [answer.until for answer in answers if isinstance(answer, BudgetWait)]
         assert sorted(set(waits)) == [NOW + HOUR, NOW + LATE]
         assert waits.count(NOW + HOUR) == 1
-        waiting = [n for n, answer in enumerate(answers) if isinstance(answer, Wait)]
+        waiting = [n for n, answer in enumerate(answers) if isinstance(answer, BudgetWait)]
         later = await asyncio.gather(*(ask(stores[n % 2], n, LATE) for n in waiting))
-        [speaks] = [n for n, answer in zip(waiting, later, strict=True) if answer == Slot(34)]
+        [speaks] = [n for n, answer in zip(waiting, later, strict=True) if answer == SendPermit(34)]
         await other_store.budgets.accepted(request(speaks))
         joined_answers = await asyncio.gather(*(ask(stores[n % 2], n, LATE) for n in waiting if n != speaks))
-        assert set(joined_answers) == {Joined(f"t{speaks}/ready/ada")}
+        assert set(joined_answers) == {JoinedNotice(f"t{speaks}/ready/ada")}
 
 
 async def test_a_look_says_when_a_slot_is_free_and_takes_none(store: Store) -> None:
@@ -67,22 +67,22 @@ async def test_a_look_says_when_a_slot_is_free_and_takes_none(store: Store) -> N
 async def test_those_for_which_nobody_speaks_ask_by_fives(store: Store) -> None:
     """Core Signature's mails: ten times as many cost one more call each, not one an hour."""
 
-    async def mail(number: int, later: timedelta = timedelta()) -> Slot | Joined | Wait:
+    async def mail(number: int, later: timedelta = timedelta()) -> SendPermit | JoinedNotice | BudgetWait:
         now = NOW + later
         slot_request = SlotRequest("ada", f"task:t{number}", f"t{number}/ready/ada", now, alone=True)
         return await store.budgets.ask(slot_request, Limit(5, now + HOUR))
 
     answers = [await mail(n) for n in range(50)]
-    waits = {n: answer.until - NOW for n, answer in enumerate(answers) if isinstance(answer, Wait)}
+    waits = {n: answer.until - NOW for n, answer in enumerate(answers) if isinstance(answer, BudgetWait)}
     rounds = sorted(set(waits.values()))
     assert rounds == [n * HOUR + (n - 1) * budgets.AFTER_THE_FIRST for n in range(1, 10)]
     for wait in rounds:
-        assert [await mail(n, wait) for n, wait_of_mail in waits.items() if wait_of_mail == wait] == [Slot()] * 5
+        assert [await mail(n, wait) for n, wait_of_mail in waits.items() if wait_of_mail == wait] == [SendPermit()] * 5
 
 
 async def test_the_same_notice_has_the_same_slot(store: Store) -> None:
     for _ in range(20):
-        assert await ask(store, 1) == Slot()
+        assert await ask(store, 1) == SendPermit()
     assert count(store, "notices") == 1
 
 
@@ -90,8 +90,8 @@ async def test_a_clock_that_was_moved_far_ahead_holds_nobody_else(store: Store) 
     """On a laptop: one request lives in three days' time, and nobody knows of that anywhere else."""
     for n in range(5):
         await ask(store, n, timedelta(days=3))
-    assert await ask(store, 9) == Slot()
-    assert isinstance(await ask(store, 9, timedelta(days=3)), Wait)
+    assert await ask(store, 9) == SendPermit()
+    assert isinstance(await ask(store, 9, timedelta(days=3)), BudgetWait)
 
 
 async def test_rows_of_old_are_dropped_so_many_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

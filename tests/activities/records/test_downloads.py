@@ -56,7 +56,7 @@ async def test_each_download_is_noted_and_counted_for_its_link(store: Store) -> 
     by_page = Download(NOW + timedelta(hours=1), "chair", KeptFileName.SIGNING_LOG, Way.PAGE)
     await store.downloads.note(MSA, by_link, "hash-1")
     await store.downloads.note(MSA, by_page)
-    assert await store.downloads.of(MSA) == (by_link, by_page)
+    assert await store.downloads.list_downloads(MSA) == (by_link, by_page)
     [link] = await store.downloads.links(MSA)
     assert (link.target, link.downloads) == ("finance", 1)
 
@@ -65,7 +65,7 @@ async def test_of_ten_times_as_many_the_newest_are_listed_and_old_ones_are_dropp
     times = [NOW + timedelta(seconds=number) for number in range(3 * LISTED_AT_MOST)]
     for downloaded_at in times:
         await store.downloads.note(MSA, Download(downloaded_at, "chair", KeptFileName.DOCUMENT, Way.DESK))
-    assert [download.at for download in await store.downloads.of(MSA)] == times[-LISTED_AT_MOST:]
+    assert [download.at for download in await store.downloads.list_downloads(MSA)] == times[-LISTED_AT_MOST:]
     assert await store.downloads.drop(NOW + timedelta(days=DAYS_KEPT, seconds=10)) == 10
 
 
@@ -78,9 +78,9 @@ async def test_what_is_on_legal_hold_keeps_who_downloaded_it(store: Store) -> No
     for workflow_id in (MSA, member, other_id):
         await store.downloads.note(workflow_id, Download(NOW, "chair", KeptFileName.DOCUMENT, Way.DESK))
     for held_id in (MSA, campaign):
-        await store.holds.place(held_id, "matter 7", "legal", NOW)
+        await store.holds.place_hold(held_id, "matter 7", "legal", NOW)
     later = NOW + timedelta(days=DAYS_KEPT + 1)
-    assert (await store.downloads.drop(later), await store.downloads.of(other_id)) == (1, ())
+    assert (await store.downloads.drop(later), await store.downloads.list_downloads(other_id)) == (1, ())
     for held_id in (MSA, campaign):
         await store.holds.release(held_id, "matter 7", "legal", later)
     assert await store.downloads.drop(later) == 2

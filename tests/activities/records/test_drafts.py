@@ -46,8 +46,8 @@ async def test_a_draft_is_read_by_its_author_alone(store: Store) -> None:
     assert (draft.content, draft.version, draft.changed_at, draft.started) == (CONTENT, 1, NOW, None)
     assert await store.drafts.content(draft.files["nda.pdf"]) == b"%PDF-1.7"
     assert await store.drafts.read(draft.id, "bob") is None
-    assert [listed_draft.id for listed_draft in await store.drafts.of("ada")] == [draft.id]
-    assert await store.drafts.of("bob") == ()
+    assert [listed_draft.id for listed_draft in await store.drafts.list_drafts("ada")] == [draft.id]
+    assert await store.drafts.list_drafts("bob") == ()
 
 
 async def test_of_two_windows_the_second_does_not_overwrite_what_the_first_has_changed(store: Store) -> None:
@@ -68,7 +68,7 @@ async def test_what_was_sent_is_empty_and_says_what_came_of_it(store: Store) -> 
         {},
         "signature-request:nda-1",
     )
-    assert await store.drafts.of("ada") == ()
+    assert await store.drafts.list_drafts("ada") == ()
     assert not await store.drafts.save(stored_draft, LATER)
     with pytest.raises(DocumentMissing):
         await store.drafts.content(draft.files["nda.pdf"])
@@ -94,7 +94,7 @@ async def test_after_thirty_days_and_of_somebody_who_left_it_goes(store: Store) 
     assert await store.drafts.drop(NOW + timedelta(days=30), bob_has_left) == 1
     assert await store.drafts.read("1".rjust(12, "0"), "bob") is None
     assert await store.drafts.drop(NOW + timedelta(days=30, seconds=1), nobody_has_left) == 2
-    assert await store.drafts.of("ada") == await store.drafts.of("zoe") == ()
+    assert await store.drafts.list_drafts("ada") == await store.drafts.list_drafts("zoe") == ()
 
 
 async def test_beyond_the_bound_nobody_begins_another_one(store: Store) -> None:

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from activities.records import ended as module
-from activities.records.ended import EndedRow, ListFilter, Place
+from activities.records.ended import EndedRow, ListFilter, PagePosition
 from activities.records.starts import Start
 from activities.records.store import Store
 from tests.storage import altered
@@ -101,27 +101,27 @@ FILTERS = [
 
 @pytest.mark.long
 async def test_every_filter_lists_what_matches_newest_first_once_and_counts_it(store: Store) -> None:
-    everything = await store.ended.page(ListFilter(TYPES), MANY)
+    everything = await store.ended_follow_ups.page(ListFilter(TYPES), MANY)
     assert len(everything) == MANY
-    assert [row.place for row in everything] == sorted((row.place for row in everything), reverse=True)
+    assert [row.page_position for row in everything] == sorted((row.page_position for row in everything), reverse=True)
     for ended_filter in FILTERS:
         expected = [row for row in everything if matches(row, ended_filter)]
-        assert await store.ended.page(ended_filter, MANY) == expected, ended_filter
-        assert await store.ended.count(ended_filter) == len(expected), ended_filter
+        assert await store.ended_follow_ups.page(ended_filter, MANY) == expected, ended_filter
+        assert await store.ended_follow_ups.count(ended_filter) == len(expected), ended_filter
 
 
 @pytest.mark.parametrize("people", [(), ("bo", "hr")])
 async def test_a_page_goes_on_where_the_one_before_it_ended(store: Store, people: tuple[str, ...]) -> None:
     ended_filter, listed, last_place = ListFilter(TYPES, people=people), list[EndedRow](), None
-    while page := await store.ended.page(ended_filter, 7, last_place):
+    while page := await store.ended_follow_ups.page(ended_filter, 7, last_place):
         listed += page
-        last_place = Place(page[-1].ended_at, page[-1].workflow_id)
-    assert listed == await store.ended.page(ended_filter, MANY)
+        last_place = PagePosition(page[-1].ended_at, page[-1].workflow_id)
+    assert listed == await store.ended_follow_ups.page(ended_filter, MANY)
 
 
 async def test_more_than_are_counted_are_one_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "COUNTED_AT_MOST", 10)
-    assert await store.ended.count(ListFilter(TYPES)) == 11
+    assert await store.ended_follow_ups.count(ListFilter(TYPES)) == 11
 
 
 NOTHING = (False, False)
@@ -134,7 +134,7 @@ async def test_a_row_says_what_a_list_shows(store: Store) -> None:
     show = {"kind": "nda", "document": "Terms", "requester": "hr", "status": "failed", "due_at": NOW.isoformat()}
     content = {"show": show | {"problem": {"code": "document_deleted"}}, "settled": {"at": NOW.isoformat()}}
     await store.records.write("signature-request:r", json.dumps(content).encode())
-    assert await store.ended.page(ListFilter(TYPES), 2) == [
+    assert await store.ended_follow_ups.page(ListFilter(TYPES), 2) == [
         EndedRow(
             "signature-request:r", "nda", "failed", "document_deleted", "Terms", "hr", NOW, NOW, None, False, False
         )

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from activities.metrics import Brought, Holder
-from activities.records.facts import Facts, last_to_act
+from activities.records.facts import OutcomeFacts, last_to_act
 from workflows.kinds import Kind
 from workflows.model.notifications import Channel, Notification, NotificationOutcome
 from workflows.model.schedule import EscalationReason
@@ -51,13 +51,13 @@ def make_request_view(
     return RequestShow(id="r", kind="nda", status=status, signers=lines, timeline=timeline, **fields)
 
 
-def days(facts: Facts) -> dict[str, float]:
+def days(facts: OutcomeFacts) -> dict[str, float]:
     assert facts.waited is not None
     return {holder: round(seconds / 86_400, 3) for holder, seconds in facts.waited.items() if seconds}
 
 
 def test_a_request_takes_from_its_start_to_the_last_signature() -> None:
-    facts = Facts.of(
+    facts = OutcomeFacts.from_view(
         make_request_view(make_signed_line("bob", 2), make_signed_line("eve", 5, order=2)), days_later(5.5), "Legal"
     )
     assert facts.seconds == 5 * 86_400
@@ -73,7 +73,7 @@ def test_a_request_takes_from_its_start_to_the_last_signature() -> None:
 
 def test_a_turn_that_was_handed_over_begins_then() -> None:
     reassigned = SignerLine(person="bob", order=1, role=Role.SIGN, state=SignerState.REASSIGNED, at=days_later(3))
-    facts = Facts.of(
+    facts = OutcomeFacts.from_view(
         make_request_view(
             reassigned, make_signed_line("eve", 4), happened=(make_entry(3, EventType.HANDED_OVER, "bob", "eve"),)
         ),
@@ -95,7 +95,7 @@ def test_each_hour_is_of_whoever_had_the_ball() -> None:
         make_entry(6, EventType.PROBLEM, None, Code.DIRECTORY),
         make_entry(7, EventType.SIGNED, "bob"),
     )
-    facts = Facts.of(make_request_view(make_signed_line("bob", 7), happened=happened), days_later(7))
+    facts = OutcomeFacts.from_view(make_request_view(make_signed_line("bob", 7), happened=happened), days_later(7))
     assert days(facts) == {Holder.PROVIDER: 0.75, Holder.REQUESTER: 1, Holder.US: 0.75, Holder.SIGNER: 4.5}
     assert facts.waited and sum(facts.waited.values()) == pytest.approx(facts.seconds)
 
@@ -111,7 +111,7 @@ def test_a_review_is_of_the_reviewers_but_while_the_requester_writes_a_new_versi
     )
     view = make_request_view(make_signed_line("bob", 7), happened=happened)
     view = view.replace(timeline=tuple(entry for entry in view.timeline if entry.at != days_later(0.25)))
-    facts = Facts.of(view, days_later(7))
+    facts = OutcomeFacts.from_view(view, days_later(7))
     assert days(facts) == {Holder.REVIEWER: 2.5, Holder.REQUESTER: 2.5, Holder.PROVIDER: 0.5, Holder.SIGNER: 1.5}
     assert facts.turn_seconds == 1.5 * 86_400
 
@@ -122,14 +122,14 @@ def test_what_ends_in_its_review_ended_with_no_signer() -> None:
     view = make_request_view(status=Status.EXPIRED).replace(reviews=(waits,), versions=(version,))
     view = view.replace(signers=(SignerLine(person="bob", order=1, role=Role.SIGN, state=SignerState.WAITING),))
     view = view.replace(timeline=view.timeline[:1])
-    facts = Facts.of(view, days_later(30))
+    facts = OutcomeFacts.from_view(view, days_later(30))
     assert last_to_act(view) is None and days(facts) == {Holder.REVIEWER: 30}
 
 
 @pytest.mark.parametrize("closed", [EventType.WENT_ON, EventType.UNBLOCKED, EventType.SIGNED])
 def test_a_question_ends_with_its_answer_or_when_it_goes_on_without(closed: EventType) -> None:
     happened = (make_entry(1, EventType.BLOCKED, "bob"), make_entry(2, closed, "bob"))
-    facts = Facts.of(make_request_view(make_signed_line("bob", 3), happened=happened), days_later(3))
+    facts = OutcomeFacts.from_view(make_request_view(make_signed_line("bob", 3), happened=happened), days_later(3))
     assert days(facts)[Holder.REQUESTER] == 1
 
 
@@ -151,7 +151,7 @@ def test_the_last_notice_before_the_signature_brought_it(stages: list[tuple[floa
         make_notification("bob", 2.5, "reminder-8", reached=False),
     )
     assert (
-        Facts.of(
+        OutcomeFacts.from_view(
             make_request_view(make_signed_line("bob", 3), notifications=(*lines, *other_notifications)), days_later(3)
         ).notice
         == notice
@@ -180,7 +180,7 @@ def test_what_an_escalation_brought(person: str, status: Status, brought: Brough
         if status.fulfilled
         else make_signed_line(person, 5).replace(state=SignerState.VIEWED)
     )
-    facts = Facts.of(make_request_view(line, status=status, escalations=escalations), days_later(5))
+    facts = OutcomeFacts.from_view(make_request_view(line, status=status, escalations=escalations), days_later(5))
     assert facts.brought is brought
     assert facts.brought_seconds == (None if days is None else days * 86_400)
 
@@ -191,7 +191,7 @@ def test_what_ended_otherwise_ended_with_whoever_still_had_to_act() -> None:
     view = make_request_view(copied, make_signed_line("bob", 2), waits, status=Status.EXPIRED)
     last = last_to_act(view)
     assert last is not None and last.person == "eve"
-    facts = Facts.of(view, days_later(30))
+    facts = OutcomeFacts.from_view(view, days_later(30))
     assert (facts.seconds, facts.turn_seconds, facts.notice) == (30 * 86_400, 28 * 86_400, None)
 
 
@@ -204,24 +204,24 @@ def test_a_task_waits_for_its_assignees_from_the_start() -> None:
     view = TaskShow(id="t", kind="team-task", title="T", status=Status.DONE, people=people, timeline=timeline)
     last = last_to_act(view)
     assert last is not None and last.person == "eve"
-    assert days(Facts.of(view, days_later(1))) == {Holder.SIGNER: 1}
+    assert days(OutcomeFacts.from_view(view, days_later(1))) == {Holder.SIGNER: 1}
 
 
 def test_an_onboarding_has_its_time_and_leaves_the_waiting_to_its_parts() -> None:
     view = OnboardingShow(
         id="o", kind="customer", title="O", status=Status.DONE, timeline=(make_entry(0, EventType.STARTED),)
     )
-    facts = Facts.of(view, days_later(20))
+    facts = OutcomeFacts.from_view(view, days_later(20))
     assert (facts.seconds, facts.turn_seconds, facts.waited) == (20 * 86_400, None, None)
 
 
 def test_a_clock_that_was_moved_makes_no_time_negative() -> None:
-    facts = Facts.of(make_request_view(make_signed_line("bob", -3)), days_later(-3))
+    facts = OutcomeFacts.from_view(make_request_view(make_signed_line("bob", -3)), days_later(-3))
     assert facts.seconds == 0 and facts.turn_seconds == 0 and days(facts) == {}
 
 
 def test_the_row_names_nobody() -> None:
     lines = (make_notification("bob-4711", 1, "ready"),)
     view = make_request_view(make_signed_line("bob-4711", 3), notifications=lines, requester="ada-4711")
-    assert "4711" not in str(Facts.of(view, days_later(3)).row)
-    assert Kind.REQUEST.spec.prefix in str(Facts.of(view, days_later(3)).row)
+    assert "4711" not in str(OutcomeFacts.from_view(view, days_later(3)).row)
+    assert Kind.REQUEST.spec.prefix in str(OutcomeFacts.from_view(view, days_later(3)).row)

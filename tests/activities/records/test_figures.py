@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from activities.metrics import Brought, Holder
 from activities.records import figures as module
-from activities.records.facts import Facts
+from activities.records.facts import OutcomeFacts
 from activities.records.figures import FactFilter, GroupBy, Key, PeriodFigures, Scope
 from activities.records.store import Store
 from workflows.kinds import Kind
@@ -32,7 +32,7 @@ REQUEST, TASK = Kind.REQUEST.spec.prefix, Kind.TASK.spec.prefix
 class EndedFacts:
     """One that has ended, and whom it names."""
 
-    facts: Facts
+    facts: OutcomeFacts
     requester: str
     asked_person: str
 
@@ -40,7 +40,7 @@ class EndedFacts:
 def make_ended_facts(number: int, chance: random.Random) -> EndedFacts:
     status = chance.choice((Status.SIGNED, Status.SIGNED, Status.DECLINED, Status.EXPIRED))
     waited = {holder: float(chance.randrange(100)) for holder in Holder}
-    facts = Facts(
+    facts = OutcomeFacts(
         type=chance.choice((REQUEST, TASK)),
         kind=chance.choice(("nda", "msa", "offer")),
         status=status,
@@ -89,11 +89,13 @@ def select_by_filter(fact_filter: FactFilter) -> list[EndedFacts]:
         if fact_filter.since <= ended_facts.facts.ended_at < fact_filter.until
         and fact_filter.kind in (None, ended_facts.facts.kind)
         and fact_filter.department in (None, ended_facts.facts.department)
-        and (scope is None or ended_facts.requester in scope.requesters or ended_facts.asked_person in scope.asked)
+        and (
+            scope is None or ended_facts.requester in scope.requesters or ended_facts.asked_person in scope.asked_people
+        )
     ]
 
 
-def read_group(facts: Facts, grouping: GroupBy) -> str:
+def read_group(facts: OutcomeFacts, grouping: GroupBy) -> str:
     return {"kind": facts.kind, "department": facts.department, "month": f"{facts.ended_at:%Y-%m}"}[grouping]
 
 
@@ -106,7 +108,7 @@ def quantiles(values: Iterable[float | None]) -> tuple[float | None, float | Non
 
 def count_by_hand(fact_filter: FactFilter, grouping: GroupBy) -> dict[Key, tuple[object, ...]]:
     of_turn = grouping is GroupBy.DEPARTMENT or fact_filter.department is not None
-    facts_by_key: dict[Key, list[Facts]] = {}
+    facts_by_key: dict[Key, list[OutcomeFacts]] = {}
     for ended_facts in select_by_filter(fact_filter):
         for group in (None, read_group(ended_facts.facts, grouping)):
             facts_by_key.setdefault(Key(ended_facts.facts.type, group), []).append(ended_facts.facts)
@@ -128,7 +130,7 @@ def count_by_hand(fact_filter: FactFilter, grouping: GroupBy) -> dict[Key, tuple
 def to_plain_figures(figures: PeriodFigures) -> dict[Key, tuple[object, ...]]:
     return {
         key: (
-            group_figures.ended,
+            group_figures.ended_count,
             group_figures.fulfilled,
             group_figures.late,
             group_figures.endings.get(Status.EXPIRED, 0),
@@ -157,7 +159,7 @@ FILTERS = [
 async def test_the_database_counts_as_one_would_by_hand(store: Store) -> None:
     for fact_filter in FILTERS:
         for grouping in GroupBy:
-            assert to_plain_figures(await store.figures.of(fact_filter, grouping)) == count_by_hand(
+            assert to_plain_figures(await store.figures.count(fact_filter, grouping)) == count_by_hand(
                 fact_filter, grouping
             ), (
                 fact_filter,
@@ -166,7 +168,7 @@ async def test_the_database_counts_as_one_would_by_hand(store: Store) -> None:
 
 
 async def test_notices_and_escalations_are_counted_by_type(store: Store) -> None:
-    figures = await store.figures.of(WHOLE, GroupBy.KIND)
+    figures = await store.figures.count(WHOLE, GroupBy.KIND)
     of_type = [ended_facts.facts for ended_facts in select_by_filter(WHOLE) if ended_facts.facts.type == REQUEST]
     heard = [facts.notice for facts in of_type if facts.notice]
     assert figures.notices[REQUEST] == {notice: heard.count(notice) for notice in dict.fromkeys(heard)}
@@ -180,14 +182,14 @@ async def test_notices_and_escalations_are_counted_by_type(store: Store) -> None
 async def test_of_ten_times_the_groups_those_with_most_are_shown(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "GROUPS_AT_MOST", 1)
     for grouping in (GroupBy.KIND, GroupBy.MONTH):
-        figures = await store.figures.of(FactFilter(NOW - timedelta(days=30), NOW), grouping)
+        figures = await store.figures.count(FactFilter(NOW - timedelta(days=30), NOW), grouping)
         groups = {
-            key: group_figures.ended
+            key: group_figures.ended_count
             for key, group_figures in count_groups_by_hand(grouping).items()
             if key.type == REQUEST
         }
         shown_keys = [key for key in figures.groups if key.type == REQUEST and key.group is not None]
-        assert figures.more[REQUEST] == len(groups) - 1
+        assert figures.omitted_count_by_type[REQUEST] == len(groups) - 1
         newest = grouping is GroupBy.MONTH
         best = max(groups, key=lambda key: (key.group or "" if newest else "", groups[key]))
         assert shown_keys == [best]
@@ -198,16 +200,16 @@ def count_groups_by_hand(grouping: GroupBy) -> dict[Key, module.GroupFigures]:
     for ended_facts in ALL:
         key = Key(ended_facts.facts.type, read_group(ended_facts.facts, grouping))
         count_by_key[key] = count_by_key.get(key, 0) + 1
-    return {key: module.GroupFigures(ended=count) for key, count in count_by_key.items()}
+    return {key: module.GroupFigures(ended_count=count) for key, count in count_by_key.items()}
 
 
 async def test_a_record_that_is_written_again_counts_once(store: Store) -> None:
-    figures_before = to_plain_figures(await store.figures.of(WHOLE, GroupBy.KIND))
+    figures_before = to_plain_figures(await store.figures.count(WHOLE, GroupBy.KIND))
     facts = ALL[0].facts
     content = await store.records.read(f"{facts.type}:r-0")
     assert content is not None
     assert not await store.records.write(f"{facts.type}:r-0", content, facts)
-    assert to_plain_figures(await store.figures.of(WHOLE, GroupBy.KIND)) == figures_before
+    assert to_plain_figures(await store.figures.count(WHOLE, GroupBy.KIND)) == figures_before
 
 
 async def test_who_asked_for_something_that_has_ended_is_known(store: Store) -> None:

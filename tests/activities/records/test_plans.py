@@ -67,7 +67,7 @@ async def test_each_is_led_to_its_rows_by_an_index(tmp_path: Path, database_url:
         await store.starts.came_in(Kind.REQUEST.workflow_id("open"), ["chair"])
         await keep_signed_request(store)
         await keep_evidence(store)
-        await store.holds.place(CONDUCT.workflow_id, "matter 7", "legal", AT)
+        await store.holds.place_hold(CONDUCT.workflow_id, "matter 7", "legal", AT)
         with note_statements(store) as noted_statements:
             await told_later(store, MSA.workflow_id, 2)
             await erase(store, "chair", "desk", "asked for it", DAY)
@@ -75,7 +75,7 @@ async def test_each_is_led_to_its_rows_by_an_index(tmp_path: Path, database_url:
             await remove_due(store, DAY)
             await store.evidence.nobodys(["0" * 64])
             await store.evidence.are_removed([MSA.workflow_id])
-            await store.holds.of(MSA.workflow_id)
+            await store.holds.list_holds(MSA.workflow_id)
         statements = list(noted_statements)
         tables_by_statement = await store.database.read(
             lambda connection: {

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from activities.records.processes import KEPT, LEASE, Process, Role
+from activities.records.processes import KEPT, LEASE, Process, ProcessRole
 from activities.records.store import Store
 from starter.cli.doctor import own
 from starter.cli.doctor.health import PartHealth
 from tests.storage import altered, count
 
-WORKER = Process("worker-1", Role.WORKER, "alpha", "1.0", people="p1", catalogue="c1")
-WEB = Process("web-1", Role.WEB, "beta", "1.0", people="p1", catalogue="c1", mappings="m1")
+WORKER = Process("worker-1", ProcessRole.WORKER, "alpha", "1.0", people="p1", catalogue="c1")
+WEB = Process("web-1", ProcessRole.WEB, "beta", "1.0", people="p1", catalogue="c1", mappings="m1")
 
 
 @pytest.fixture
@@ -33,13 +33,13 @@ async def test_a_process_counts_while_it_renews_its_row_and_until_it_leaves(stor
         ("worker-1", "p2"),
         ("worker-2", "p1"),
     ]
-    assert await store.processes.count() == {Role.WORKER: 2, Role.WEB: 1}
+    assert await store.processes.count() == {ProcessRole.WORKER: 2, ProcessRole.WEB: 1}
     await store.processes.leave("worker-2")
-    assert await store.processes.count() == {Role.WORKER: 1, Role.WEB: 1}
+    assert await store.processes.count() == {ProcessRole.WORKER: 1, ProcessRole.WEB: 1}
     await _set_seen(store, LEASE)
     assert (await store.processes.count(), await store.processes.running()) == ({}, [])
     await store.processes.renew(WORKER)
-    assert await store.processes.count() == {Role.WORKER: 1}
+    assert await store.processes.count() == {ProcessRole.WORKER: 1}
 
 
 async def test_the_row_of_one_that_was_killed_is_gone_after_a_day(store: Store) -> None:

@@ -85,8 +85,8 @@ async def test_of_too_many_the_newest_are_found_and_it_says_so(store: Store, mon
         await store.starts.begin(Kind.REQUEST.workflow_id(f"r{number}"), start)
     search_result = await store.starts.search("mul", TYPES)
     assert search_result.ids == tuple(Kind.REQUEST.workflow_id(f"r{number}") for number in (4, 3, 2))
-    assert search_result.more
-    assert not (await store.starts.search("mulho", TYPES)).more
+    assert search_result.has_more
+    assert not (await store.starts.search("mulho", TYPES)).has_more
 
 
 def test_words_have_neither_case_nor_accents_and_stand_once() -> None:

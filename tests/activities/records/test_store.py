@@ -128,7 +128,7 @@ async def test_of_the_signers_of_several_starts_those_of_the_one_that_lives_are_
 async def test_of_what_was_sent_to_the_provider_equal_content_is_kept_once(store: Store) -> None:
     for content in (b"a", b"b", b"a"):
         await store.people.add_asked(R, content)
-    assert sorted(await store.people.asked(R)) == [b"a", b"b"]
+    assert sorted(await store.people.list_asked(R)) == [b"a", b"b"]
 
 
 async def test_machines_with_different_people_files_keep_an_index_each(store: Store) -> None:
@@ -191,7 +191,7 @@ async def test_whatever_its_id_begins_with_it_is_in_every_list(store: Store, id:
     assert await _dead(store, Kind.TASK) == []
     assert await store.devices.people() == {id}
     assert [dead_target.workflow_id async for dead_target in store.hand_offs.dead()] == [of_it]
-    assert [device.address for device in (await store.devices.of(id)).registered] == ["t"]
+    assert [device.address for device in (await store.devices.read_person(id)).registered] == ["t"]
     for state in (HandoffState.PENDING, HandoffState.DONE):
         await store.records.amend(of_it, 2, b"{}", [DEAD.replace(state=state, replay=1)])
         dead = state is HandoffState.PENDING
@@ -199,7 +199,10 @@ async def test_whatever_its_id_begins_with_it_is_in_every_list(store: Store, id:
 
 
 async def _dead(store: Store, kind: Kind) -> list[str]:
-    return [row.workflow_id for row in await store.ended.page(ListFilter((kind.spec.prefix,), attention=True), 10)]
+    return [
+        row.workflow_id
+        for row in await store.ended_follow_ups.page(ListFilter((kind.spec.prefix,), attention=True), 10)
+    ]
 
 
 async def test_names_and_addresses_are_for_the_user_of_the_process_only(tmp_path: Path) -> None:
@@ -214,8 +217,8 @@ async def test_why_a_device_is_invalid_is_kept_with_its_owner_and_replaced_by_a_
         mark = InvalidMark(reason, NOW + timedelta(days=day))
         await store.devices.mark("chair", "a", mark, unknown=True)
     await store.devices.mark("deputy", "a", mark)
-    assert dict((await store.devices.of("chair", ["a"])).marks) == {device_hash("a"): mark}
-    assert dict((await store.devices.of("deputy", ["a"])).marks) == {}
+    assert dict((await store.devices.read_person("chair", ["a"])).marks) == {device_hash("a"): mark}
+    assert dict((await store.devices.read_person("deputy", ["a"])).marks) == {}
     assert (await store.devices.people(), count(store, "devices")) == (frozenset(), 1)
 
 
@@ -223,12 +226,12 @@ async def test_an_address_belongs_to_whoever_registered_it_last_and_the_oldest_m
     phones = [StoredDevice(name, "token", "ios") for name in ("a", "b", "c")]
     for number, phone in enumerate(phones):
         assert (await store.devices.register("chair", phone, NOW + timedelta(days=number))).new
-    assert (await store.devices.register("deputy", phones[0], NOW)).moved
-    surplus = await store.devices.beyond("chair", 1)
+    assert (await store.devices.register("deputy", phones[0], NOW)).has_moved
+    surplus = await store.devices.list_older("chair", 1)
     assert [device.address for device in surplus] == ["b", "a"]
     await store.devices.register("chair", phones[1], NOW + timedelta(days=9))
     await store.devices.forget("chair", surplus, ["a", "b"])
-    remaining = await store.devices.of("chair", ["a"])
+    remaining = await store.devices.read_person("chair", ["a"])
     assert [device.address for device in remaining.registered] == ["b", "c"], "b was seen meanwhile"
     assert remaining.owners == {device_hash("a"): "deputy", device_hash("b"): "chair", device_hash("c"): "chair"}
 

@@ -25,13 +25,13 @@ async def test_drafts_of_those_who_left_are_removed_each_day(tmp_path: Path) -> 
             await store.drafts.begin(Draft(f"{number:012x}", author, "request", {}, 0, DAY))
         retention = DailyRetention(store, directory=FileDirectory(people, store))
         await retention.apply(RetentionOrder(now=DAY + timedelta(days=1)))
-        assert await store.drafts.of("bob") == ()
-        assert len(await store.drafts.of("ada")) == 1
+        assert await store.drafts.list_drafts("bob") == ()
+        assert len(await store.drafts.list_drafts("ada")) == 1
         people.write_text("people: [{id: ada")
         await retention.apply(RetentionOrder(now=DAY + timedelta(days=2)))
-        assert len(await store.drafts.of("ada")) == 1, "a directory that cannot be read removes no draft"
+        assert len(await store.drafts.list_drafts("ada")) == 1, "a directory that cannot be read removes no draft"
         await retention.apply(RetentionOrder(now=DAY + timedelta(days=31)))
-        assert await store.drafts.of("ada") == ()
+        assert await store.drafts.list_drafts("ada") == ()
 
 
 async def test_of_ten_times_as_many_rows_as_a_statement_drops_none_is_left(

@@ -23,7 +23,7 @@ AWAY = (Absence.model_validate({"from": "2026-11-01", "until": "2026-12-31"}),)
 async def find_alert(book: Book = BOOK, escalation: Escalation = DEFAULT, **overrides: Any) -> tuple[str, str]:
     agenda = await plan(Policy(escalation=escalation), book, **overrides)
     moment = next(moment for moment in agenda.actions if moment.kind is ActionType.ESCALATE)
-    return moment.to, moment.why.split("; ", 1)[1]
+    return moment.to, moment.reason_text.split("; ", 1)[1]
 
 
 async def test_alternates_come_first() -> None:
@@ -94,7 +94,7 @@ async def test_the_delegate_stands_in_for_the_absent_only() -> None:
 
 def make_chain(planned: PlanningInput, book: Book, escalation: Escalation, signer: str = "signer") -> Chain:
     turn, span = Turn(person=signer, since=SINCE), Span(SINCE, SINCE)
-    silence = SilentTurn.of(planned, book, turn, span, there=make_person(signer))
+    silence = SilentTurn.for_turn(planned, book, turn, span, calendar_owner=make_person(signer))
     return Chain(silence, escalation, SINCE)
 
 
@@ -205,7 +205,7 @@ async def test_a_requester_who_has_left_is_planned_for_in_the_hours_of_the_signe
     agenda = await plan(Policy(hours="working", escalation=DEFAULT), night_shift)
     moment = next(moment for moment in agenda.actions if moment.kind is ActionType.ESCALATE)
     assert (moment.to, moment.at.hour) == ("requester", 19)
-    assert moment.why.endswith("; requester is not in the directory, so the hours are those of signer")
+    assert moment.reason_text.endswith("; requester is not in the directory, so the hours are those of signer")
 
 
 def make_entered_absence(acts: str | None, first: str, last: str, *kinds: str) -> EnteredAbsence:

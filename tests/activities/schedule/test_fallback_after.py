@@ -19,10 +19,10 @@ async def test_nobody_is_told_by_another_way_unless_the_policy_says_so() -> None
 async def test_it_comes_so_long_after_the_turn_in_their_hours_with_the_reason() -> None:
     agenda = await plan(BARE.replace(fallback_after="1d"))
     assert lines(agenda) == ["Tue 11-03 09:00 fallback signer", "Wed 12-02 18:00 expiry requester"]
-    assert agenda.actions[0].why == "not opened 1 day after they were asked"
+    assert agenda.actions[0].reason_text == "not opened 1 day after they were asked"
     night = await plan(BARE.replace(fallback_after="14h"))
     assert lines(night)[0].startswith("Tue 11-03 09:")
-    assert "moved from Mon 02 Nov 23:00" in night.actions[0].why
+    assert "moved from Mon 02 Nov 23:00" in night.actions[0].reason_text
 
 
 @pytest.mark.parametrize(("delay", "reason"), [("31d", "fallback superseded"), ("30d", None)])

@@ -50,7 +50,7 @@ async def test_the_default_policy_in_working_hours() -> None:
         "Tue 12-01 17:48 warning-1d signer",
         "Wed 12-02 18:00 expiry requester",
     ]
-    assert find_stage(agenda, "reminder-2").why == (
+    assert find_stage(agenda, "reminder-2").reason_text == (
         "reminder 2 of 4, every 3 days; moved from Sun 08 Nov 09:12 (Amsterdam); not a working day"
     )
 
@@ -59,7 +59,9 @@ async def test_a_holiday_moves_reminders_and_says_so() -> None:
     easter = {"signer": datetime(2027, 3, 23, 12, tzinfo=UTC)}
     agenda = await plan(NUDGES_ONLY, make_book(), turns=easter, due=date(2027, 4, 30))
     assert lines(agenda)[0] == "Tue 03-30 09:12 reminder-1 signer"
-    assert "Fri 26 Mar 13:00 (Amsterdam); a public holiday (Good Friday)" in find_stage(agenda, "reminder-1").why
+    assert (
+        "Fri 26 Mar 13:00 (Amsterdam); a public holiday (Good Friday)" in find_stage(agenda, "reminder-1").reason_text
+    )
 
 
 async def test_the_night_is_the_recipients() -> None:
@@ -118,7 +120,7 @@ async def test_a_warning_a_week_ahead_that_falls_on_a_holiday_comes_the_day_afte
     policy = Policy(hours="working", reminders=None, warnings=("1w",), escalation=None)
     agenda = await plan(policy, make_book(), due=date(2027, 1, 1))
     assert lines(agenda)[0] == "Mon 12-28 09:12 warning-1w signer"
-    assert agenda.actions[0].why == (
+    assert agenda.actions[0].reason_text == (
         "1 week before the due date; moved from Fri 25 Dec 18:00 (Amsterdam); a public holiday (Christmas Day)"
     )
 
@@ -135,7 +137,7 @@ async def test_absence_moves_reminders_and_says_so() -> None:
     agenda = await plan(NUDGES_ONLY, absent_book)
     assert lines(agenda)[0] == "Thu 11-12 09:12 reminder-1 signer"
     assert describe_dropped(agenda) == []
-    assert "they are absent" in find_stage(agenda, "reminder-1").why
+    assert "they are absent" in find_stage(agenda, "reminder-1").reason_text
 
 
 async def test_absence_to_the_end_drops_reminders_and_brings_warnings_forward() -> None:
@@ -191,7 +193,9 @@ async def test_a_snooze_silences_reminders_until_its_instant_and_then_reminds() 
         "Mon 11-16 09:12 reminder-2 signer",
     ]
     assert describe_dropped(agenda) == []
-    assert "put off from Thu 05 Nov 09:12 (Amsterdam); they said not now" in find_stage(agenda, "reminder-1").why
+    assert (
+        "put off from Thu 05 Nov 09:12 (Amsterdam); they said not now" in find_stage(agenda, "reminder-1").reason_text
+    )
 
 
 async def test_of_two_snoozes_the_later_counts() -> None:
@@ -261,7 +265,7 @@ async def test_an_escalation_moved_ahead_that_is_planned_late_waits_for_the_morn
     policy = Policy(hours="working", reminders=None, warnings=(), escalation=Escalation(after="90%", or_=None))
     planning_input = planning(policy, due=_instant(due)).replace(now=_instant(at_night))
     escalation = find_stage(await PolicyPlanner(make_book()).plan(planning_input), "escalation")
-    assert "moved earlier" in escalation.why
+    assert "moved earlier" in escalation.reason_text
     assert escalation.at < planning_input.now
     assert escalation.held_until == (_instant(held_until) if held_until else None)
 
@@ -273,7 +277,7 @@ async def test_an_absent_signer_with_a_stand_in_is_not_waited_for(action: Escala
     escalation = find_stage(agenda, "escalation")
     assert lines(agenda)[0] == "Mon 11-02 09:12 escalation delegate"
     assert (escalation.action, escalation.reason) == (action, "absence")
-    assert escalation.why == "signer is absent; to delegate, the delegate of signer, who is absent"
+    assert escalation.reason_text == "signer is absent; to delegate, the delegate of signer, who is absent"
 
 
 async def test_an_absent_signer_without_a_stand_in_is_waited_for() -> None:

@@ -41,7 +41,7 @@ async def test_los_angeles_and_kolkata_are_reminded_when_the_other_is_awake(hour
         assert by_day(ZoneInfo(KOLKATA if nudge.person == "west" else LA)).open_at(nudge.at), nudge
         assert not nudge.wakes_others
     assert [action.stage for action in agenda.dropped if action.suppressed is Reason.OTHERS_ASLEEP] == []
-    assert any("whom Core Signature mails as well" in nudge.why for nudge in list_nudges(agenda))
+    assert any("whom Core Signature mails as well" in nudge.reason_text for nudge in list_nudges(agenda))
 
 
 async def test_of_two_warnings_that_are_mailed_on_one_day_the_nearer_one_is_kept() -> None:
@@ -74,7 +74,7 @@ async def test_where_it_is_never_day_for_all_it_goes_out_all_the_same_and_says_s
     reminded = {action.person for action in list_nudges(agenda) if action.kind is ActionType.REMIND}
     assert reminded == set(everybody)
     waking = [nudge for nudge in list_nudges(agenda) if nudge.wakes_others]
-    assert waking and all("although it may wake" in nudge.why for nudge in waking)
+    assert waking and all("although it may wake" in nudge.reason_text for nudge in waking)
 
 
 async def test_who_heard_something_within_the_rhythm_wakes_nobody() -> None:
@@ -85,7 +85,7 @@ async def test_who_heard_something_within_the_rhythm_wakes_nobody() -> None:
     first = [action for action in agenda.actions if action.stage == "reminder-1"]
     assert {nudge.person for nudge in first} == set(everybody)
     assert all(nudge.at >= heard + 2 * DAY for nudge in first), "one `every` after what they heard"
-    assert all("at no time of theirs is it day for" in nudge.why for nudge in first)
+    assert all("at no time of theirs is it day for" in nudge.reason_text for nudge in first)
 
 
 async def test_who_has_a_phone_is_reminded_at_their_own_time() -> None:
@@ -94,7 +94,7 @@ async def test_who_has_a_phone_is_reminded_at_their_own_time() -> None:
     agenda = await PolicyPlanner(people).plan(make_planning(WORKING, "west", "east"))
     first = next(action for action in agenda.actions if action.stage == "reminder-1" and action.person == "west")
     assert first.at.astimezone(ZoneInfo(LA)).hour == 9
-    assert "Core Signature" not in first.why
+    assert "Core Signature" not in first.reason_text
 
 
 async def test_an_urgent_mail_waits_for_nobody() -> None:
@@ -108,6 +108,6 @@ async def test_of_a_crowd_without_phones_the_reason_names_a_few() -> None:
     crowd = {f"p{number}": zones[number % len(zones)] for number in range(30)}
     people = Book(make_person("requester"), *(make_person(id, zone, devices=()) for id, zone in crowd.items()))
     agenda = await PolicyPlanner(people).plan(make_planning(WORKING, *crowd))
-    reasons = [nudge.why for nudge in list_nudges(agenda) if nudge.wakes_others]
+    reasons = [nudge.reason_text for nudge in list_nudges(agenda) if nudge.wakes_others]
     assert all("although it may wake p" in reason and ", …; " in reason for reason in reasons)
     assert max(map(len, reasons)) < 300

@@ -16,7 +16,7 @@ FAR = datetime(2028, 1, 1, tzinfo=UTC)
 
 
 def make_open_hours(policy: Policy = WORKING, **person: Any) -> OpenHours:
-    return OpenHours.of(make_person("signer", **person), policy)
+    return OpenHours.for_person(make_person("signer", **person), policy)
 
 
 def utc_instant(day: str, clock: str = "00:00") -> datetime:

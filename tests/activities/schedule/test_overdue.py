@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from activities.calendar.calendar import after
+from activities.calendar.calendar import add_duration
 from activities.policies.catalogue import Catalogue
 from activities.schedule.planner import PolicyPlanner
 from tests.activities.book import AMSTERDAM, BOOK, SINCE, Book, describe_dropped, lines, make_person, plan, planning
@@ -30,7 +30,7 @@ def find_line(agenda: Schedule, stage: str) -> str:
 async def test_without_a_grace_it_closes_when_it_is_due() -> None:
     agenda = await plan(due=FRIDAY)
     assert agenda.over_at == agenda.closes_at == agenda.due_at
-    assert agenda.actions[-1].why == "the due date has passed"
+    assert agenda.actions[-1].reason_text == "the due date has passed"
     assert all(action.kind is not ActionType.OVERDUE for action in (*agenda.actions, *agenda.dropped))
 
 
@@ -41,11 +41,11 @@ async def test_overdue_reminders_come_in_the_signers_hours_until_it_closes() -> 
         "Fri 11-20 09:12 overdue-2 signer",
         "Fri 11-20 18:00 expiry requester",
     ]
-    assert agenda.actions[0].why == (
+    assert agenda.actions[0].reason_text == (
         "overdue since Fri 13 Nov 18:00 (Amsterdam), every 3 days; "
         "moved from Mon 16 Nov 18:00 (Amsterdam); outside 09:00-18:00"
     )
-    assert agenda.actions[-1].why == "7 days after the due date"
+    assert agenda.actions[-1].reason_text == "7 days after the due date"
     assert (agenda.due_at, agenda.over_at) == (
         datetime(2026, 11, 13, 17, tzinfo=UTC),
         datetime(2026, 11, 20, 17, tzinfo=UTC),
@@ -102,7 +102,7 @@ async def test_a_warning_that_would_come_after_the_one_on_the_day_gives_way_to_i
     ]
     [left_out] = [action for action in agenda.dropped if action.kind is ActionType.WARN]
     assert (left_out.stage, left_out.suppressed) == ("warning-1d", Reason.TOO_SOON)
-    assert "nearer to the due date" in left_out.why
+    assert "nearer to the due date" in left_out.reason_text
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ async def test_who_is_absent_is_reminded_when_back_or_not_at_all() -> None:
     long_absence = {"from": "2026-11-16", "until": "2026-12-18"}
     agenda = await plan(LATE, Book(make_person("requester"), make_person("signer", absent=[long_absence])), due=FRIDAY)
     assert describe_dropped(agenda) == ["overdue-1 absent", "overdue-2 absent"]
-    assert agenda.dropped[0].why.endswith("no open hours before it closes")
+    assert agenda.dropped[0].reason_text.endswith("no open hours before it closes")
 
 
 async def test_overdue_reminders_keep_an_hour_from_each_other_and_from_what_came_before() -> None:
@@ -218,7 +218,7 @@ async def test_a_late_hand_over_leaves_a_working_day_and_says_why() -> None:
         escalation=Escalation(or_=None, action=EscalationAction.REASSIGN, alternates=("alternate",)),
     )
     [escalation] = [action for action in (await plan(policy, due=FRIDAY)).actions if action.kind is ActionType.ESCALATE]
-    assert escalation.why == (
+    assert escalation.reason_text == (
         "all 2 reminders are used up; to alternate, the named alternate; "
         "moved earlier, so that a working day is left to act"
     )
@@ -245,7 +245,7 @@ async def test_an_escalation_that_a_last_warning_keeps_back_comes_one_every_afte
         "Wed 11-11 09:12 escalated signer",
     ]
     [escalation] = [action for action in agenda.actions if action.kind is ActionType.ESCALATE]
-    assert escalation.why.startswith("no time was left before the due date; to manager, the manager of signer")
+    assert escalation.reason_text.startswith("no time was left before the due date; to manager, the manager of signer")
 
 
 @pytest.mark.parametrize(("day", "hour"), [(day, hour) for day in range(2, 9) for hour in (7, 11, 16)])
@@ -262,7 +262,7 @@ async def test_the_owner_of_a_decision_is_reminded_a_day_before_anybody_else_hea
         if action.kind in (ActionType.REMIND, ActionType.OVERDUE) and action.at < alert
     ]
     assert heard or day == 6, "of who is asked on a Friday all the time before the due date is a weekend"
-    assert all(alert >= after(heard_at, "1d", ZoneInfo(AMSTERDAM)) for heard_at in heard)
+    assert all(alert >= add_duration(heard_at, "1d", ZoneInfo(AMSTERDAM)) for heard_at in heard)
 
 
 async def test_what_days_off_keep_from_being_told_before_the_due_date_is_told_on_the_first_day_after_it() -> None:

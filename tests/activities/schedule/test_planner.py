@@ -26,7 +26,7 @@ async def test_the_default_policy() -> None:
         "Tue 12-01 17:48 warning-1d signer",
         "Wed 12-02 18:00 expiry requester",
     ]
-    assert [action.why for action in agenda.actions] == [
+    assert [action.reason_text for action in agenda.actions] == [
         "reminder 1 of 4, 3 days after the request arrived",
         "reminder 2 of 4, every 3 days",
         "reminder 3 of 4, every 3 days",
@@ -45,7 +45,7 @@ async def test_who_hears_of_an_alert_apart_from_a_warning_was_not_moved_into_wor
     policy = Policy(reminders=None, warnings=("23d",), escalation=Escalation(after="7d", or_=None))
     agenda = await plan(policy, due=datetime(2026, 12, 2, 8, 40, tzinfo=UTC))
     alert_notice = next(action for action in agenda.actions if action.kind is ActionType.ESCALATED)
-    assert (alert_notice.at.hour, alert_notice.why) == (9, "manager was alerted; apart from other notices")
+    assert (alert_notice.at.hour, alert_notice.reason_text) == (9, "manager was alerted; apart from other notices")
 
 
 async def test_nine_o_clock_stays_nine_o_clock_when_the_clocks_change() -> None:

@@ -41,7 +41,7 @@ async def test_a_reminder_moved_from_saturday_to_monday_is_followed_by_one_on_we
         "Fri 11-13 09:12 reminder-3",
         "Mon 11-16 09:12 reminder-4",
     ]
-    assert agenda.actions[3].why == (
+    assert agenda.actions[3].reason_text == (
         "reminder 4 of 4, every 2 days; moved from Sun 15 Nov 09:12 (Amsterdam); not a working day"
     )
 
@@ -203,7 +203,7 @@ async def test_nobody_is_escalated_before_one_every_after_a_reminder_that_somebo
     schedule_after = await PolicyPlanner(directory).plan(planning_input.replace(turns=turns))
     [escalation] = [action for action in schedule_after.actions if action.kind is ActionType.ESCALATE]
     assert escalation.at == datetime(2026, 11, 16, 10, tzinfo=UTC)
-    assert escalation.why.endswith("not before they have had 3 days since their last notice")
+    assert escalation.reason_text.endswith("not before they have had 3 days since their last notice")
 
 
 async def test_a_reminder_within_the_hour_of_one_that_somebody_asked_for_is_put_off_and_not_used_up() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities.calendar.calendar import after, before, length, start_of_day
+from activities.calendar.calendar import add_duration, length, start_of_day, subtract_duration
 from activities.files.fields import zones
 from activities.people.person import Absence, Person
 from activities.schedule.open_hours import OpenHours, OpenSlot
@@ -77,7 +77,7 @@ def assert_in_rhythm(agenda: Schedule, policy: Policy, signer: Person) -> None:
             action for action in (*agenda.actions, *agenda.dropped) if action.stage.startswith(f"{series_name}-")
         ]
         for earlier, later in pairwise(sorted(series_actions, key=lambda action: numbered(action.stage)[1])):
-            assert rhythm and later.at >= after(earlier.at, rhythm.every, signer.tz), later
+            assert rhythm and later.at >= add_duration(earlier.at, rhythm.every, signer.tz), later
 
 
 def assert_nothing_disappears(agenda: Schedule, policy: Policy) -> None:
@@ -95,13 +95,13 @@ def assert_nobody_is_woken(agenda: Schedule, policy: Policy, book: dict[str, Per
     """Reminders and escalations lie in the recipient's hours; a warning on a day off only if there was no other."""
     for action in (*select_series(agenda, "reminder"), *select_kinds(agenda, ActionType.OVERDUE, ActionType.ESCALATE)):
         if action.kind is not ActionType.ESCALATE or not policy.urgent:
-            hours = OpenHours.of(book[action.to], policy)
+            hours = OpenHours.for_person(book[action.to], policy)
             assert any(action.at in slot for slot in hours.slots(hours.local_day(action.at))), action
 
 
 def assert_warned_in_time(agenda: Schedule, policy: Policy, signer: Person, turn_starts_at: datetime) -> None:
     """No warning comes on a day off when there was a working day before it on which to send it."""
-    hours = OpenHours.of(signer, policy)
+    hours = OpenHours.for_person(signer, policy)
     for warning in select_kinds(agenda, ActionType.WARN) if not policy.urgent else []:
         day = hours.local_day(warning.at)
         assert hours.slots(day) or hours.last_day(day, turn_starts_at) is None, warning
@@ -114,11 +114,11 @@ def assert_warned_in_time(agenda: Schedule, policy: Policy, signer: Person, turn
 def assert_nothing_is_early(agenda: Schedule, policy: Policy, signer: Person, turn_starts_at: datetime) -> None:
     """The minutes of the spread come on top of what the policy says."""
     if policy.reminders and (reminders := select_series(agenda, "reminder")):
-        assert reminders[0].at >= after(turn_starts_at, policy.reminders.first, signer.tz), reminders[0]
+        assert reminders[0].at >= add_duration(turn_starts_at, policy.reminders.first, signer.tz), reminders[0]
     if policy.overdue and (reminders := select_series(agenda, "overdue")):
-        assert reminders[0].at >= after(max(turn_starts_at, agenda.due_at), policy.overdue.every, signer.tz), reminders[
-            0
-        ]
+        assert reminders[0].at >= add_duration(max(turn_starts_at, agenda.due_at), policy.overdue.every, signer.tz), (
+            reminders[0]
+        )
 
 
 def assert_time_to_act(agenda: Schedule, policy: Policy, signer: Person, turn_starts_at: datetime) -> None:
@@ -129,10 +129,10 @@ def assert_time_to_act(agenda: Schedule, policy: Policy, signer: Person, turn_st
             continue
         pause = find_pause(policy, late=alert.at >= agenda.due_at)
         for nudge in nudges:
-            assert nudge.at > alert.at or alert.at >= after(nudge.at, pause, signer.tz), (nudge, alert)
-        if "moved earlier" in alert.why:
-            assert alert.at >= after(turn_starts_at, pause, signer.tz), alert
-    hours = OpenHours.of(signer, policy)
+            assert nudge.at > alert.at or alert.at >= add_duration(nudge.at, pause, signer.tz), (nudge, alert)
+        if "moved earlier" in alert.reason_text:
+            assert alert.at >= add_duration(turn_starts_at, pause, signer.tz), alert
+    hours = OpenHours.for_person(signer, policy)
     for nudge in nudges if not policy.urgent else []:
         if nudge.kind is ActionType.WARN:
             asked_for = nominal(nudge, agenda, signer, hours)
@@ -157,13 +157,13 @@ def nominal(warning: ScheduledAction, agenda: Schedule, signer: Person, hours: O
     """When a warning comes by the policy alone."""
     ahead = warning.stage.removeprefix("warning-")
     if ahead != "0d":
-        return before(agenda.due_at, ahead, signer.tz)
+        return subtract_duration(agenda.due_at, ahead, signer.tz)
     return max(warning.at, start_of_day(hours.local_day(agenda.due_at), signer.tz))
 
 
 def open_time(hours: OpenHours, begin: datetime, end: datetime) -> timedelta:
     """How much of their hours lies between two instants."""
-    return sum((slot.closes - slot.opens for slot in hours.within(OpenSlot(begin, end))), timedelta())
+    return sum((slot.closes - slot.opens for slot in hours.find_parts(OpenSlot(begin, end))), timedelta())
 
 
 def switches(zone: ZoneInfo) -> list[datetime]:

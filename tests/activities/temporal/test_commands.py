@@ -23,7 +23,7 @@ from activities.temporal.commands import send_command, try_command
 from starter.temporal.connection import Context
 from tests.starter.queries.living import MSA, begin, desk_at
 from workflows.kinds import Kind
-from workflows.model.commands import AnyCommand, Cancellation, Done, ReminderNow
+from workflows.model.commands import AnyCommand, Cancellation, ReminderCommand, TaskCompletion
 from workflows.model.subject import Code
 
 pytestmark = pytest.mark.real_server
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.real_server
 ID = Kind.REQUEST.workflow_id(MSA)
 AT_ONCE = timedelta(seconds=0.5)
 CANCELLATION = Cancellation(actor="legal-desk", reason="They went elsewhere.")
-REMINDER = ReminderNow(actor="legal-desk")
+REMINDER = ReminderCommand(actor="legal-desk")
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def cancelled_with(client: Client) -> list[str]:
 
 async def test_a_cancellation_that_nobody_answers_keeps_who_wants_it_and_why(client: Client) -> None:
     for _ in range(2):
-        assert await send_command(client, ID, CANCELLATION, "op", within=AT_ONCE) is None
+        assert await send_command(client, ID, CANCELLATION, "op", time_limit=AT_ONCE) is None
     (cancellation_reason,) = await cancelled_with(client)
     assert Cancellation.read(cancellation_reason) == CANCELLATION
 
@@ -62,15 +62,15 @@ async def test_a_cancellation_that_nobody_answers_keeps_who_wants_it_and_why(cli
 async def test_no_words_that_are_encrypted_elsewhere_are_told_to_the_server(client: Client) -> None:
     config = client.config()
     config["data_converter"] = replace(config["data_converter"], payload_codec=Untouched())
-    assert await send_command(Client(**config), ID, CANCELLATION, "op", within=AT_ONCE) is None
+    assert await send_command(Client(**config), ID, CANCELLATION, "op", time_limit=AT_ONCE) is None
     (cancellation_reason,) = await cancelled_with(client)
     assert Cancellation.read(cancellation_reason) == CANCELLATION.replace(reason="")
 
 
-@pytest.mark.parametrize("command", [Done(actor="legal-desk"), REMINDER])
+@pytest.mark.parametrize("command", [TaskCompletion(actor="legal-desk"), REMINDER])
 async def test_what_else_nobody_answers_may_pass_and_cancels_nothing(client: Client, command: AnyCommand) -> None:
     with pytest.raises(ApplicationError, match="no worker answers") as failure:
-        await send_command(client, ID, command, "op", within=AT_ONCE)
+        await send_command(client, ID, command, "op", time_limit=AT_ONCE)
     assert (failure.value.type, failure.value.non_retryable) == (Code.UNREACHABLE, False)
     assert await cancelled_with(client) == []
 
@@ -85,7 +85,7 @@ async def test_of_a_pause_is_told_in_words_and_what_was_done_waits_for_its_end(c
         == "it is paused in Temporal"
     )
     with pytest.raises(ApplicationError, match="it is paused in Temporal"):
-        await send_command(client, ID, Done(actor="legal-desk"), "op")
+        await send_command(client, ID, TaskCompletion(actor="legal-desk"), "op")
     assert await cancelled_with(client) == []
     assert await send_command(client, ID, CANCELLATION, "op") is None
     assert len(await cancelled_with(client)) == 1
@@ -100,14 +100,14 @@ async def test_what_closes_before_it_is_cancelled_is_ended(client: Client) -> No
     async def closes(next: OutboundInterceptor) -> None:
         await next.terminate_workflow(TerminateWorkflowInput(ID, None, None, (), "", {}, None))
 
-    assert await send_command(before_a_cancellation(client, closes), ID, CANCELLATION, "op", within=AT_ONCE) is None
+    assert await send_command(before_a_cancellation(client, closes), ID, CANCELLATION, "op", time_limit=AT_ONCE) is None
 
 
 async def test_its_cancellation_takes_no_longer_than_it_may_take_to_answer(client: Client) -> None:
     """Who asks by Nexus waits ten seconds for both."""
     timeouts: list[timedelta | None] = []
     patched_client = before_a_cancellation(client, no_time, timeouts)
-    assert await send_command(patched_client, ID, CANCELLATION, "op", within=AT_ONCE) is None
+    assert await send_command(patched_client, ID, CANCELLATION, "op", time_limit=AT_ONCE) is None
     assert timeouts == [AT_ONCE]
 
 
@@ -120,7 +120,7 @@ async def test_a_server_that_is_away_when_it_is_to_cancel_is_a_failure_of_its_ow
         raise RPCError("canary", RPCStatusCode.UNAVAILABLE, b"")
 
     with pytest.raises(ApplicationError, match="Temporal: UNAVAILABLE") as failure:
-        await send_command(before_a_cancellation(client, fail_unavailable), ID, CANCELLATION, "op", within=AT_ONCE)
+        await send_command(before_a_cancellation(client, fail_unavailable), ID, CANCELLATION, "op", time_limit=AT_ONCE)
     assert (failure.value.type, failure.value.non_retryable) == (Code.UNREACHABLE, False)
 
 

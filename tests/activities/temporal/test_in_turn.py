@@ -34,7 +34,7 @@ async def tell_many() -> int:
         unwanted.set()
 
     async def work() -> int:
-        return len((await turns.each(range(100), tell)).results)
+        return len((await turns.call_each(range(100), tell)).results)
 
     return await unbroken(work(), stop)
 

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.records.store import Store
-from activities.temporal.clock import LOOKED_AT_EVERY, WorkerClock, WorkerClockSeen, moved_on
+from activities.temporal.clock import LOOKED_AT_EVERY, WorkerClock, WorkerClockSkew, moved_on
 from starter.cli.doctor import own
 from starter.cli.doctor.health import PartHealth
 from tests.servers import own_namespace
@@ -56,8 +56,8 @@ async def test_it_is_said_once_a_minute(tmp_path: Path, seconds: int) -> None:
             machine.passed += LOOKED_AT_EVERY
         await machine.works()
     assert [line["seconds_ahead"] for line in log] == [seconds] * 3
-    clock_reading = await WorkerClockSeen.latest(Store(str(tmp_path)))
-    assert clock_reading == WorkerClockSeen(worker="w-1", ahead=seconds, at=GIVEN_OUT)
+    clock_reading = await WorkerClockSkew.latest(Store(str(tmp_path)))
+    assert clock_reading == WorkerClockSkew(worker="w-1", ahead=seconds, at=GIVEN_OUT)
 
 
 async def test_what_begins_late_or_in_a_rehearsal_is_no_clock_that_is_off(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ async def test_what_begins_late_or_in_a_rehearsal_is_no_clock_that_is_off(tmp_pa
         machine.passed += LOOKED_AT_EVERY
         await machine.works()
     assert log == []
-    assert await WorkerClockSeen.latest(Store(str(tmp_path))) is None
+    assert await WorkerClockSkew.latest(Store(str(tmp_path))) is None
 
 
 @pytest.mark.parametrize(("seconds", "message"), [(600, "600 s ahead of"), (-600, "600 s behind")])
@@ -80,7 +80,7 @@ async def test_doctor_names_the_worker_until_it_is_well_for_ten_minutes(
     store, now = Store(str(tmp_path)), datetime.now(UTC)
     assert (await own.worker_clock(store)).state is PartHealth.OK
     for ago, state in ((timedelta(minutes=1), PartHealth.WRONG), (timedelta(minutes=11), PartHealth.OK)):
-        clock_reading = WorkerClockSeen(worker="7@host", ahead=seconds, at=now - ago)
+        clock_reading = WorkerClockSkew(worker="7@host", ahead=seconds, at=now - ago)
         await store.notes.note_worker_clock(clock_reading.model_dump_json().encode())
         part = await own.worker_clock(store)
         assert part.state is state

@@ -14,11 +14,11 @@ from starter.temporal.plugin import FURTHER
 from tests.kinds.approval.kind import APPROVAL, ApprovalShow
 from tests.kinds.approval.workflow import ApprovalInput, ApprovalWorkflow
 from workflows.follow_up.input import FollowUpInput
-from workflows.model.commands import Done, Waiver
+from workflows.model.commands import TaskCompletion, Waiver
 
 FURTHER.append(ApprovalWorkflow)
 TABLES[APPROVAL] = KindTables[ApprovalShow](
-    about=lambda view: (("approval", f"{view.id}  {view.kind}"), ("title", view.title)),
+    facts=lambda view: (("approval", f"{view.id}  {view.kind}"), ("title", view.title)),
     people=assignees,
     rows=rows_of(APPROVAL, "title", "owner"),
 )
@@ -33,7 +33,7 @@ GROUPS["approval"] = Group(
 class _Words(OperationWords):
     async def approve(self, id: Id, /, *, note: str = "", manner: CommonOptions = PLAIN) -> None:
         """Say yes."""
-        await self.carry_out(id, lambda actor: Done(actor=actor, note=note), manner)
+        await self.carry_out(id, lambda actor: TaskCompletion(actor=actor, note=note), manner)
 
     async def decline(self, id: Id, /, *, reason: str, manner: CommonOptions = PLAIN) -> None:
         """Say no."""
@@ -49,11 +49,11 @@ show, list = Show(APPROVAL).show, Listing(APPROVAL).list_
 class PreparedApproval:
     """What the start path takes: nothing of it is personal, and no page needs it while Temporal is down."""
 
-    given: ApprovalInput
+    workflow_input: ApprovalInput
     overdue: None = None
 
     async def store_input(self, store: Store) -> ApprovalInput:
-        return self.given
+        return self.workflow_input
 
     async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
         return None

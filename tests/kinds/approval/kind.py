@@ -3,7 +3,7 @@
 from typing import ClassVar, Final
 
 from workflows.kinds import Kind, KindSpec, register
-from workflows.model.hand_off import EndedFacts, Escalated
+from workflows.model.hand_off import EndedFacts, EscalationData
 from workflows.model.subject import Task
 from workflows.model.views import AssigneeLine, FollowUpShow
 from workflows.names import CANCEL, DONE, EXTEND, PAUSE, REMIND, REPLAY, RESUME, WAIVE
@@ -21,7 +21,7 @@ APPROVAL: Final = register(
         command="approval",
         marks=("approver",),
         commands=(DONE, WAIVE, REMIND, EXTEND, PAUSE, RESUME, REPLAY, CANCEL),
-        again="ask once more",
+        again_label="ask once more",
         link="do",
         every_ending=True,
     ),
@@ -59,7 +59,7 @@ class SettledApproval(EndedFacts):
     by: str
 
 
-class EscalatedApproval(Escalated):
+class EscalatedApproval(EscalationData):
     """Of an approval."""
 
     of: ClassVar[Kind] = APPROVAL

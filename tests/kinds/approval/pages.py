@@ -18,13 +18,13 @@ _NO = replace(
     label="Say no",
     on_page=(PageRole.ASKED,),
     hint="It ends, and whoever asked is told why.",
-    done="It was not approved.",
+    confirmation="It was not approved.",
 )
-_YES = replace(ACTIONS[Action.DONE], label="Say yes", title="", done="It was approved.")
+_YES = replace(ACTIONS[Action.DONE], label="Say yes", title="", confirmation="It was approved.")
 KIND_PAGES[APPROVAL] = KindPage(
     untitled="An approval",
     called="Approval {id}",
-    ended="This approval has ended",
+    ended_phrase="This approval has ended",
     lines="Who decides",
     own_page="Open the approval",
     waiting="Waiting for an approval",
@@ -45,11 +45,11 @@ def approval_screen(
     view: ApprovalShow, person: str, reader: Reader, now: datetime, called: NamesById = NO_NAMES
 ) -> Screen:
     """What the approver finds behind their link."""
-    if view.status.ended:
+    if view.status.has_ended:
         return ended_screen(view.status, reader.language, APPROVAL)
     if choices_of(view, person) is None:
         return status_screen(view, person, reader, now, called)
-    return replace(_ASKING.told(reader.language), document=view.title, text=view.text)
+    return replace(_ASKING.in_language(reader.language), document=view.title, text=view.text)
 
 
 DOING[APPROVAL] = approval_screen

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.lifecycle import command_update
     from workflows.follow_up.state import FollowUpWords, Precondition
     from workflows.follow_up.workflow import FollowUpWorkflow
-    from workflows.model.commands import AnyCommand, Delegation, Done, Ending, Waiver
+    from workflows.model.commands import AnyCommand, Delegation, Ending, TaskCompletion, Waiver
     from workflows.model.messages import Message, MessageCode
     from workflows.model.receipts import Receipt
     from workflows.model.subject import Status, Subject
@@ -27,7 +27,7 @@ class ApprovalRejection(MessageCode):
 _WORDS = FollowUpWords(
     subject="approval",
     awaited="approver",
-    wanted="somebody to approve it",
+    awaited_action="somebody to approve it",
     not_the_owner="it and cannot approve it",
     cancelling="end it",
 )
@@ -37,7 +37,7 @@ class ApprovalState(tasks.TaskState):
     """One person's slot, as a task has it."""
 
     @property
-    def words(self) -> FollowUpWords:
+    def vocabulary(self) -> FollowUpWords:
         return _WORDS
 
 
@@ -48,7 +48,7 @@ class ApprovalInput(tasks.TaskInput):
     carried: ApprovalState | None = None
 
 
-def say_yes(state: ApprovalState, command: Done, now: datetime) -> ApprovalState:
+def say_yes(state: ApprovalState, command: TaskCompletion, now: datetime) -> ApprovalState:
     return state.close(Ending(outcome=Status.DONE, who=command.actor, why=command.note), now)
 
 
@@ -78,10 +78,10 @@ class ApprovalWorkflow(FollowUpWorkflow[ApprovalState]):
 
     @workflow.query(name=SHOW)
     def show(self) -> ApprovalShow:
-        return self.shown(self.state, workflow.now())
+        return self.build_view(self.state, workflow.now())
 
     @command_update(name=DONE, description="The person says yes")
-    def done(self, command: Done) -> Receipt:
+    def done(self, command: TaskCompletion) -> Receipt:
         return self.accept(say_yes, command)
 
     @command_update(name=WAIVE, description="The person says no, and why")
@@ -90,7 +90,7 @@ class ApprovalWorkflow(FollowUpWorkflow[ApprovalState]):
 
     def refusal(self, command: AnyCommand) -> Message | None:
         match command:
-            case Done():
+            case TaskCompletion():
                 return tasks.refuse_done(self.state, command)
             case Waiver():
                 return tasks.refuse_waive(self.state, command)
@@ -112,5 +112,5 @@ class ApprovalWorkflow(FollowUpWorkflow[ApprovalState]):
         settlement = tasks.settled(self.request.task, self.state)
         return SettledApproval(approval=settlement.task, **dict(settlement))
 
-    def shown(self, state: ApprovalState, now: datetime) -> ApprovalShow:
+    def build_view(self, state: ApprovalState, now: datetime) -> ApprovalShow:
         return ApprovalShow(**dict(tasks.show(self.request, state, now)))

@@ -51,7 +51,7 @@ class Town:
 
     def forwarded(self) -> list[object]:
         """What the ledger says became of each call."""
-        entries = self.sandbox.state.ledger.after(0)
+        entries = self.sandbox.state.ledger.list_entries_after(0)
         return [entry.get("forwarded") for entry in entries if entry["type"] == "downstream"]
 
 
@@ -71,7 +71,7 @@ async def test_the_receiver_gets_the_very_bytes_and_its_answer_is_that_of_the_ta
     async with town() as forwarding_town:
         assert (await forwarding_town.call()).json() == {"received": True}
         assert (await forwarding_town.want(forwarding_town.receiver.url)).json() == {
-            "after": len(forwarding_town.sandbox.state.ledger.after(0))
+            "after": len(forwarding_town.sandbox.state.ledger.list_entries_after(0))
         }
         assert (await forwarding_town.call()).status_code == 204
         [(headers, body)] = forwarding_town.receiver.calls

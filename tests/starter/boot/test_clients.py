@@ -12,7 +12,7 @@ from activities.notifications.config import FcmConfig
 from activities.notifications.links import LinkUse
 from activities.notifications.push_services import AppWorksPush, FcmPush
 from activities.records.devices import device_hash
-from activities.records.processes import Role
+from activities.records.processes import ProcessRole
 from activities.records.store import Store
 from starter.boot import clients
 from starter.boot.clients import UnusableFile
@@ -151,7 +151,7 @@ async def test_the_store_of_the_directory_is_the_store_of_the_process(environmen
     person = await directory.person("legal-desk")
     await directory.mark_gone(person, person.devices[0], "UNREGISTERED")
     assert await directory.devices(person) == ()
-    dead = (await store.devices.of("legal-desk", ["legal-desk~1"])).marks.get(device_hash("legal-desk~1"))
+    dead = (await store.devices.read_person("legal-desk", ["legal-desk~1"])).marks.get(device_hash("legal-desk~1"))
     assert dead
 
 
@@ -160,12 +160,12 @@ def test_a_process_says_which_files_it_runs_with_now(environment: dict[str, str]
     mapping, people = tmp_path / "hooks" / "crm.yaml", tmp_path / "people.yaml"
     mapping.write_text("a")
     worker_settings = settings(environment, HOOK_MAPPINGS=str(tmp_path / "hooks"))
-    first, worker = (clients.running(worker_settings, role, "me") for role in (Role.WEB, Role.WORKER))
+    first, worker = (clients.running(worker_settings, role, "me") for role in (ProcessRole.WEB, ProcessRole.WORKER))
     assert (first.people, first.catalogue) == (worker.people, worker.catalogue)
     assert (bool(first.mappings), worker.mappings) == (True, "")
     mapping.write_text("other")
     people.write_text(f"{PEOPLE}# changed")
-    later = clients.running(worker_settings, Role.WEB, "me")
+    later = clients.running(worker_settings, ProcessRole.WEB, "me")
     assert (later.people != first.people, later.mappings != first.mappings) == (True, True)
     people.unlink()
-    assert clients.running(worker_settings, Role.WEB, "me").people == "unreadable"
+    assert clients.running(worker_settings, ProcessRole.WEB, "me").people == "unreadable"

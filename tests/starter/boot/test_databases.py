@@ -18,7 +18,7 @@ from starter.boot import clients, databases
 from starter.boot.databases import until_usable
 from starter.config.settings import load
 from starter.temporal import connection
-from starter.temporal.search_attributes import Made
+from starter.temporal.search_attributes import SetUpResult
 from starter.web import app as receiver
 from tests.glances import glances
 from tests.postgresql import PostgreSQL
@@ -58,10 +58,10 @@ def test_a_local_file_is_made_by_the_word_too(tmp_path: Path) -> None:
 async def test_what_is_set_up_says_how_the_database_is(empty: str, tmp_path: Path) -> None:
     settings = load(environment={**make_complete_environment(tmp_path), "COUNTERSIGN_DATABASE": empty})
     outcomes = [(await databases.ensure_schema(settings)).made for _ in range(2)]
-    assert outcomes == [Made.CREATED, Made.EXISTS]
+    assert outcomes == [SetUpResult.CREATED, SetUpResult.EXISTS]
     nowhere = {"COUNTERSIGN_DATABASE": "postgresql://a@127.0.0.1:1/b"}
     result = await databases.ensure_schema(load(environment={**make_complete_environment(tmp_path), **nowhere}))
-    assert (result.made, result.says) == (Made.FAILED, "the database cannot be used: Connection refused")
+    assert (result.made, result.says) == (SetUpResult.FAILED, "the database cannot be used: Connection refused")
 
 
 async def test_a_process_waits_for_a_database_that_is_away_and_says_so(

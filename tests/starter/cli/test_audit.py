@@ -213,5 +213,5 @@ def test_who_holds_releases_and_erases_is_recorded_with_the_user_and_host(desk: 
     assert (hold["by"], hold["released_by"]) == (f"claimed:legal-desk {origin}", f"claimed:chief {origin}")
     desk.json("erase", "--person", "customer-signer", "--reason", "asked for it", "--as", "privacy-desk")
     with desk.store() as store:
-        [erased] = asyncio.run(store.erasures.of(Kind.REQUEST.workflow_id("msa-0042")))
+        [erased] = asyncio.run(store.erasures.list_done(Kind.REQUEST.workflow_id("msa-0042")))
     assert erased.by == f"claimed:privacy-desk {origin}"

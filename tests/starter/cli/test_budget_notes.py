@@ -24,7 +24,7 @@ async def context(tmp_path: Path) -> AsyncIterator[Context]:
 
 
 def make_start(*people: str, urgent: bool = False) -> Any:
-    return SimpleNamespace(given=SimpleNamespace(policy=SimpleNamespace(urgent=urgent), first_turn=people))
+    return SimpleNamespace(workflow_input=SimpleNamespace(policy=SimpleNamespace(urgent=urgent), first_turn=people))
 
 
 async def test_start_says_who_has_had_as_many_notices_as_they_may(context: Context, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.settings import SandboxSettings
 from starter.cli.doctor import examination as doctor
-from starter.cli.doctor.examination import Trial, try_targets
+from starter.cli.doctor.examination import TargetCheckContext, try_targets
 from starter.cli.doctor.health import Examination, PartHealth
 from starter.config.settings import load
 from starter.nexus.endpoint import ensure_endpoint
@@ -108,7 +108,7 @@ async def test_a_target_that_took_the_ping_and_wants_no_more_calls_is_wrong() ->
     target = Target(target="finance", url="https://erp.example/hooks")
     async with make_client(transport=answers) as calls:
         downstream = HttpTargets(calls, HttpTargetsConfig(), Guard((), public))
-        part = await Trial(downstream, frozenset({"finance"}), NOBODY, "no server").of(target)
+        part = await TargetCheckContext(downstream, frozenset({"finance"}), NOBODY, "no server").check_target(target)
     assert (part.state, part.says) == (
         PartHealth.WRONG,
         "erp.example: it wants no more calls (webhook-delivery: disable)",
@@ -169,8 +169,10 @@ async def try_target(folder: Path, target: Target) -> tuple[PartHealth, str]:
     (folder / "people.yaml").write_text(json.dumps(PEOPLE))
     town = OddDirectory(folder / "people.yaml", Store(str(folder)))
     async with make_client() as calls:
-        trial = Trial(HttpTargets(calls, HttpTargetsConfig(), Guard(())), frozenset(), town, "not needed", seconds=0.1)
-        part = await trial.of(target)
+        trial = TargetCheckContext(
+            HttpTargets(calls, HttpTargetsConfig(), Guard(())), frozenset(), town, "not needed", seconds=0.1
+        )
+        part = await trial.check_target(target)
     return part.state, part.says
 
 
@@ -196,29 +198,29 @@ async def test_workflows_and_queues_are_looked_at(tmp_path: Path, dev_server: st
     archive = Target(target="archive", start=StartTarget(workflow="Archive", queue="archive"))
 
     async def at_work() -> bool:
-        return (await trial.of(archive)).says == "a worker polls archive"
+        return (await trial.check_target(archive)).says == "a worker polls archive"
 
     async def is_there(target: Target) -> bool:
-        return (await trial.of(target)).state is PartHealth.OK
+        return (await trial.check_target(target)).state is PartHealth.OK
 
     async with make_client() as calls:
-        trial = Trial(HttpTargets(calls, HttpTargetsConfig(), Guard(())), frozenset(), directory, client)
-        assert (await trial.of(acme)).says == "acme does not run: until it does, every hand-off to it is dead"
+        trial = TargetCheckContext(HttpTargets(calls, HttpTargetsConfig(), Guard(())), frozenset(), directory, client)
+        assert (await trial.check_target(acme)).says == "acme does not run: until it does, every hand-off to it is dead"
         handle = await client.start_workflow(Archive.run, {}, id="acme", task_queue="archive")
-        assert (await trial.of(acme)).says == "acme runs"
+        assert (await trial.check_target(acme)).says == "acme runs"
         await handle.terminate()
-        assert (await trial.of(acme)).state is PartHealth.WARNING
+        assert (await trial.check_target(acme)).state is PartHealth.WARNING
         keep = Target(
             target="keep", nexus=NexusOperation(endpoint=f"e-{client.namespace}", service="archive", operation="keep")
         )
-        assert (await trial.of(keep)).says == f"there is no Nexus endpoint e-{client.namespace}"
+        assert (await trial.check_target(keep)).says == f"there is no Nexus endpoint e-{client.namespace}"
         spec = EndpointSpec(
             name=f"e-{client.namespace}",
             target=EndpointTarget(worker=EndpointTarget.Worker(namespace=client.namespace, task_queue="archive")),
         )
         await client.operator_service.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
         assert await eventually(lambda: is_there(keep))
-        idle = await trial.of(archive)
+        idle = await trial.check_target(archive)
         assert idle.says == "no worker polls archive: what is started there waits"
         async with Worker(
             client, task_queue="archive", workflows=[Archive], workflow_runner=UnsandboxedWorkflowRunner()
@@ -233,11 +235,11 @@ async def test_of_an_operation_the_endpoint_is_looked_for(tmp_path: Path, dev_se
     name = f"e-{uuid.uuid4().hex[:12]}"
     target = Target(target="archive", nexus=NexusOperation(endpoint=name, service="archive", operation="keep"))
     async with make_client() as calls:
-        trial = Trial(HttpTargets(calls, HttpTargetsConfig(), Guard(())), frozenset(), directory, client)
-        missing = await trial.of(target)
+        trial = TargetCheckContext(HttpTargets(calls, HttpTargetsConfig(), Guard(())), frozenset(), directory, client)
+        missing = await trial.check_target(target)
         assert (missing.state, missing.says) == (PartHealth.WRONG, f"there is no Nexus endpoint {name}")
         await ensure_endpoint(client, name)
-        assert (await trial.of(target)).state is PartHealth.OK
+        assert (await trial.check_target(target)).state is PartHealth.OK
 
 
 async def test_a_catalogue_that_cannot_be_used_is_the_one_part_and_one_without_targets_says_so(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_the_signed_document_and_its_log_are_written_and_noted(desk: DownloadDes
     assert desk.types("download", "msa-0042", "-o", str(desk.folder / "out"), "--log")[0] == 0
     names = {"msa-0042-document.pdf", "msa-0042-signing-log.pdf"}
     assert {path.name for path in (desk.folder / "out").iterdir()} == names
-    first, second = desk.does(lambda store: store.downloads.of(MSA))
+    first, second = desk.does(lambda store: store.downloads.list_downloads(MSA))
     assert isinstance(first, Download)
     assert (first.who, first.way, first.file) == ("ada", Way.COMMAND, KeptFileName.DOCUMENT)
     assert ("@" in second.who, second.file) == (True, KeptFileName.SIGNING_LOG)

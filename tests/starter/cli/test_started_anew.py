@@ -22,7 +22,7 @@ async def test_a_terminated_task_asks_everybody_anew_and_is_shown_where_the_answ
     await context.client.get_workflow_handle(first.workflow_id).terminate()
     with pytest.raises(BrokenOff, match="start it with --again to ask everybody anew"):
         await start_files.start(context, task)
-    second = await start_files.start(context, task, again=True)
+    second = await start_files.start(context, task, restart=True)
     assert (second.created, second.run_id != first.run_id) == (True, True)
     page = await lookup.web_ui_page(context, WorkflowName(Kind.TASK, second.id))
     assert page == second.url and page is not None and page.endswith(f"/{second.run_id}/user-metadata")

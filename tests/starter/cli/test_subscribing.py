@@ -15,7 +15,7 @@ from starter.boot.subscriptions import EVENTS, NAME, ensure_subscriptions
 from starter.cli.doctor import own as vendors
 from starter.cli.doctor.health import PartHealth, SetUpPart
 from starter.config.settings import Settings, load
-from starter.temporal.search_attributes import Made
+from starter.temporal.search_attributes import SetUpResult
 
 BASE: Final = "https://sign.example/callbacks/core-signature/"
 ADDRESS: Final = f"{BASE}{'s' * 32}"
@@ -44,7 +44,7 @@ def list_subscriptions(sandbox: RunningSandbox) -> list[tuple[str, str]]:
     return sorted((webhook.event_type, webhook.callback_url) for webhook in sandbox.state.database.webhooks)
 
 
-async def subscribe(settings: Settings) -> tuple[Made, str]:
+async def subscribe(settings: Settings) -> tuple[SetUpResult, str]:
     [result] = await ensure_subscriptions(settings)
     return result.made, result.says
 
@@ -58,10 +58,10 @@ async def test_they_are_made_once_and_repeated_it_changes_nothing(tmp_path: Path
     async with tenant(tmp_path) as (sandbox, settings):
         part = await examine_subscriptions(settings)
         assert (part.state, "run `countersign init`" in part.says) == (PartHealth.WARNING, True)
-        assert await subscribe(settings) == (Made.CREATED, f"{len(EVENTS)} made, 0 removed")
+        assert await subscribe(settings) == (SetUpResult.CREATED, f"{len(EVENTS)} made, 0 removed")
         assert list_subscriptions(sandbox) == sorted((event_type, ADDRESS) for event_type in EVENTS)
         uuids = [webhook.uuid for webhook in sandbox.state.database.webhooks]
-        assert await subscribe(settings) == (Made.EXISTS, "")
+        assert await subscribe(settings) == (SetUpResult.EXISTS, "")
         assert [webhook.uuid for webhook in sandbox.state.database.webhooks] == uuids
         assert (await examine_subscriptions(settings)).state is PartHealth.OK
 
@@ -78,7 +78,7 @@ async def test_an_old_segment_a_double_and_an_unknown_type_go_and_what_is_missin
         ):
             hooks.save(Webhook(event_type=event_type, callback_url=address, name=name, created=1.0))
         assert "not needed" not in (await examine_subscriptions(settings)).says
-        assert await subscribe(settings) == (Made.MENDED, f"{len(EVENTS) - 1} made, 3 removed")
+        assert await subscribe(settings) == (SetUpResult.MENDED, f"{len(EVENTS) - 1} made, 3 removed")
         assert {address for _, address in list_subscriptions(sandbox)} == {ADDRESS, "https://erp.example/core"}
         assert len(list_subscriptions(sandbox)) == len(EVENTS) + 1
 
@@ -89,15 +89,15 @@ async def test_two_installations_on_one_tenant_leave_each_other_s_alone_and_say_
         other_settings = settings.model_copy(
             update={"webhook": settings.webhook.model_copy(update={"url": "https://staging.example:8443"})}
         )
-        assert await subscribe(settings) == (Made.CREATED, f"{len(EVENTS)} made, 0 removed")
+        assert await subscribe(settings) == (SetUpResult.CREATED, f"{len(EVENTS)} made, 0 removed")
         first_subscriptions = list_subscriptions(sandbox)
         remark = f"{len(EVENTS)} of a Countersign at sign.example are left alone: delete them if nobody is called there"
-        assert await subscribe(other_settings) == (Made.CREATED, f"{len(EVENTS)} made, 0 removed; {remark}")
+        assert await subscribe(other_settings) == (SetUpResult.CREATED, f"{len(EVENTS)} made, 0 removed; {remark}")
         assert set(first_subscriptions) < set(list_subscriptions(sandbox)) and len(
             list_subscriptions(sandbox)
         ) == 2 * len(EVENTS)
         result, detail = await subscribe(settings)
-        assert (result, "staging.example:8443" in detail, "s" * 32 in detail) == (Made.EXISTS, True, False)
+        assert (result, "staging.example:8443" in detail, "s" * 32 in detail) == (SetUpResult.EXISTS, True, False)
         part = await examine_subscriptions(settings)
         assert (part.state, detail in part.says) == (PartHealth.OK, True)
 
@@ -106,7 +106,7 @@ async def test_what_broke_off_is_gone_on_with_and_no_failure_tells_the_segment(t
     async with tenant(tmp_path) as (sandbox, settings):
         sandbox.state.faults.arm(ArmedFault(fault=FaultKind.BAD_REQUEST, path="*/webhooks/", method="POST", times=1))
         result, detail = await subscribe(settings)
-        assert (result, "s" * 32 in detail) == (Made.FAILED, False)
+        assert (result, "s" * 32 in detail) == (SetUpResult.FAILED, False)
         assert (await subscribe(settings))[0].usable
         assert len(list_subscriptions(sandbox)) == len(EVENTS)
 
@@ -116,7 +116,7 @@ async def test_nothing_is_subscribed_to_where_documents_name_their_address_or_se
         assert (await ensure_subscriptions(settings), list_subscriptions(sandbox)) == ((), [])
     async with tenant(tmp_path, WEBHOOK_URL="") as (sandbox, settings):
         result, detail = await subscribe(settings)
-        assert (result, list_subscriptions(sandbox)) == (Made.FAILED, [])
+        assert (result, list_subscriptions(sandbox)) == (SetUpResult.FAILED, [])
         assert detail.startswith("COUNTERSIGN_WEBHOOK_URL: is missing")
         assert (await examine_subscriptions(settings)).state is PartHealth.WRONG
 

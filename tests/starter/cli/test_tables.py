@@ -27,7 +27,7 @@ from workflows.model.notifications import Channel, Notification, NotificationOut
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
-from workflows.model.views import AssigneeLine, Next, NextStep, RequestShow, SignerLine, TaskShow, WaitingFor
+from workflows.model.views import AssigneeLine, NextAction, NextStep, RequestShow, SignerLine, TaskShow, WaitingFor
 
 AT = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 
@@ -133,7 +133,7 @@ def test_a_task_says_what_is_to_be_done_and_who_was_asked() -> None:
 async def test_whoever_stands_in_full_in_a_file_is_named_beside_their_id(tmp_path: Path) -> None:
     store, workflow_name = Store(tmp_path.as_uri()), WorkflowName(Kind.REQUEST, WHOLE.id)
     buyer = Reachable(name="Dolores Haze", email="buyer@example.org", zone="Europe/Paris")
-    await store.people.keep(workflow_name.workflow_id, "f" * 64, SignersFile.of([buyer], ["signer-1"]) or b"")
+    await store.people.keep(workflow_name.workflow_id, "f" * 64, SignersFile.dump_signers([buyer], ["signer-1"]) or b"")
     view = WHOLE.replace(
         signers=(WHOLE.signers[0].replace(person="signer-1"), WHOLE.signers[0]),
         waiting_for=(WaitingFor(person="signer-1", since=AT),),
@@ -151,7 +151,9 @@ async def test_a_list_names_people_who_stand_in_full_in_a_file(tmp_path: Path, k
     store, buyer = Store(tmp_path.as_uri()), "p-86a41ffdd689"
     line = RequestLine(id="acme", kind="nda", status="sent", workflow_id=kind.workflow_id("acme"))
     line = line.replace(waiting_for=(buyer, "operations-desk"))
-    content = SignersFile.of([Reachable(name="Dolores Haze", email="buyer@example.org", zone="Europe/Paris")], [buyer])
+    content = SignersFile.dump_signers(
+        [Reachable(name="Dolores Haze", email="buyer@example.org", zone="Europe/Paris")], [buyer]
+    )
     await store.people.keep(line.workflow_id, "f" * 64, content)
     unknown = line.replace(workflow_id=kind.workflow_id("other"))
     named, unnamed = await name_people(store, [line, unknown])
@@ -275,7 +277,7 @@ def make_ordinary_view() -> RequestShow:
     return WHOLE.replace(
         document="Master services agreement",
         waiting_for=(WaitingFor(person="chief-executive", since=AT),),
-        next=Next(what=NextStep.REMIND, at=AT, why="every 3 days, in the working hours of chief-executive"),
+        next=NextAction(what=NextStep.REMIND, at=AT, why="every 3 days, in the working hours of chief-executive"),
         due_at=AT,
         signers=tuple(signers),
         notifications=tuple(notices),
@@ -285,7 +287,7 @@ def make_ordinary_view() -> RequestShow:
 
 
 def test_an_ordinary_request_is_one_screen_with_one_list_of_what_happened_and_the_rest_is_counted() -> None:
-    lines = render(80, tables.of_shown(make_ordinary_view(), whole=False)).splitlines()
+    lines = render(80, tables.of_shown(make_ordinary_view(), in_full=False)).splitlines()
     assert len(lines) <= tables.SCREEN
     assert lines[-1] == "and 10 earlier (--all has them)"
     instants = [line[:12] for line in lines if re.match(r"\d\d Nov", line)]
@@ -365,7 +367,7 @@ def test_of_a_crowd_those_who_have_not_signed_are_shown_first() -> None:
         SignerLine(person=f"p{n}", order=1, role=Role.SIGN, state=SignerState.SIGNED if n < 90 else SignerState.TURN)
         for n in range(100)
     )
-    output = render(80, tables.of_shown(WHOLE.replace(signers=crowd), whole=False))
+    output = render(80, tables.of_shown(WHOLE.replace(signers=crowd), in_full=False))
     assert "p90" in output and "p95" in output and "p1 " not in output
     assert "and 94 more signers (--all has them)" in output
 

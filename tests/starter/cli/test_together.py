@@ -13,7 +13,7 @@ from activities.launch.request_file import PreparedRequest
 from activities.notifications.links import SigningLinks
 from activities.notifications.message import compose
 from activities.people.reader import Reader
-from activities.policies.cascade import Resolved
+from activities.policies.cascade import ResolvedPolicy
 from starter.cli import bulk_notice
 from starter.cli.bulk_notice import NoticesOf
 from tests.activities.book import make_person
@@ -37,7 +37,7 @@ def make_prepared_request(
     people = (Participant(person="signer-1"), Participant(person="chief-executive", order=2))
     request = a_request()
     brief = request.brief.replace(id=id, requester=requester, people=people, **overrides)
-    return PreparedRequest(request.replace(brief=brief, policy=policy), Resolved(policy, (), {}), None, None)
+    return PreparedRequest(request.replace(brief=brief, policy=policy), ResolvedPolicy(policy, (), {}), None, None)
 
 
 def list_silenced(*requests: PreparedRequest) -> list[str]:
@@ -61,7 +61,7 @@ def test_only_of_several_to_the_same_person_none_says_so_itself() -> None:
 
 def test_a_request_is_recognised_whether_it_was_one_of_several_or_not() -> None:
     first, _ = bulk_notice.joined([make_prepared_request("a"), make_prepared_request("b")])
-    assert first.given.fingerprint == make_prepared_request("a").given.fingerprint
+    assert first.workflow_input.fingerprint == make_prepared_request("a").workflow_input.fingerprint
 
 
 async def test_five_hundred_requests_are_one_notice_with_the_way_to_the_list() -> None:
@@ -95,7 +95,7 @@ def handle_of(client: Client, sent: list[PreparedRequest]):  # type: ignore[no-u
 def message(delivery: Delivery):  # type: ignore[no-untyped-def]
     """What a phone shows."""
     links = SigningLinks("https://link.example", SecretStr("l" * 32))
-    return compose(delivery, delivery.notices[0], Reader.of(make_person("legal-desk")), links)
+    return compose(delivery, delivery.notices[0], Reader.from_person(make_person("legal-desk")), links)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.people.rights import Rights
+from activities.people.rights import TokenRights
 from starter.boot import clients
 from starter.cli import token
 from starter.config.settings import Settings, load
@@ -33,7 +33,7 @@ async def test_a_token_is_shown_once(settings: Settings, capsys: pytest.CaptureF
     created_token = json.loads(capsys.readouterr().out)
     assert created_token | {"token": ""} == {"name": "crm", "may": ["start:offer-letter", "read"], "token": ""}
     stored_token = await clients.store(settings).tokens.find(created_token["token"])
-    assert stored_token and Rights.read(stored_token.may).written == tuple(created_token["may"])
+    assert stored_token and TokenRights.read(stored_token.may).written == tuple(created_token["may"])
     await token.list_(json=True)
     [line] = json.loads(capsys.readouterr().out)
     assert (line["name"], line["made_by"].startswith("claimed:ada ("), line["used_at"]) == ("crm", True, None)

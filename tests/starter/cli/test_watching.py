@@ -36,7 +36,7 @@ async def watch_readings(*readings: object, as_json: bool = True) -> None:
         return reading
 
     await watching.watch(
-        read, lambda reading: Text(f"seen {reading}"), as_json=as_json, over=lambda _: not remaining_readings
+        read, lambda reading: Text(f"seen {reading}"), as_json=as_json, is_over=lambda _: not remaining_readings
     )
 
 

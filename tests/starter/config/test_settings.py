@@ -237,7 +237,7 @@ def test_secrets_are_in_no_text_of_the_settings() -> None:
         "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={canary}",
     }
     settings = load(environment=environment)
-    text = f"{settings!r} {settings} {settings.around}"
+    text = f"{settings!r} {settings} {settings.surroundings}"
     assert "canary" not in text
     assert WHSEC not in text
     assert KEY not in text
@@ -266,8 +266,8 @@ def data_dir(tmp_path: Path) -> Path:
 
 def test_the_laptop_stack_is_the_default(data_dir: Path) -> None:
     settings = load(environment={"COUNTERSIGN_DATA_DIR": str(data_dir)})
-    assert settings.around.dev is not None
-    assert settings.around.temporal["TEMPORAL_ADDRESS"] == "127.0.0.1:40001"
+    assert settings.surroundings.dev is not None
+    assert settings.surroundings.temporal["TEMPORAL_ADDRESS"] == "127.0.0.1:40001"
     assert settings.signature.url == "http://127.0.0.1:40003"
 
 
@@ -287,7 +287,7 @@ def test_a_note_that_somebody_else_left_above_is_not_followed(data_dir: Path, mo
     (data_dir / "dev.json").rename(usual / "dev.json")
     monkeypatch.chdir(data_dir)
     monkeypatch.setattr("os.getuid", lambda: usual.stat().st_uid + 1)
-    assert load(environment={}).around.dev is None
+    assert load(environment={}).surroundings.dev is None
 
 
 def test_the_process_environment_wins_over_the_laptop_stack(data_dir: Path, tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_the_process_environment_wins_over_the_laptop_stack(data_dir: Path, tmp_
 @pytest.mark.parametrize("name", ["TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE"])
 def test_another_server_leaves_the_laptop_stack_alone(data_dir: Path, name: str) -> None:
     settings = load(environment={"COUNTERSIGN_DATA_DIR": str(data_dir), name: "prod"})
-    assert settings.around.dev is None
+    assert settings.surroundings.dev is None
     assert settings.signature.url == ""
 
 
@@ -318,7 +318,7 @@ def test_a_stack_that_is_left_alone_is_named_where_settings_are_missing(data_dir
     message = (
         f"{name} is set, so the stack of {data_dir} is not meant: unset it, or type `countersign --dev {data_dir} …`"
     )
-    assert str(refused.value).splitlines()[-1] == load(environment=environment).around.passed_over == message
+    assert str(refused.value).splitlines()[-1] == load(environment=environment).surroundings.passed_over == message
 
 
 def test_a_stack_that_is_named_on_the_command_line_wins_over_the_environment(
@@ -338,7 +338,7 @@ def test_a_stack_that_is_named_on_the_command_line_wins_over_the_environment(
     monkeypatch.setenv("COUNTERSIGN_DATA_DIR", "elsewhere")
     choose_stack(data_dir)
     settings = load()
-    assert settings.around.temporal == {"TEMPORAL_ADDRESS": "127.0.0.1:40001", "TEMPORAL_WORKER_BUILD_ID": "7"}
+    assert settings.surroundings.temporal == {"TEMPORAL_ADDRESS": "127.0.0.1:40001", "TEMPORAL_WORKER_BUILD_ID": "7"}
     assert settings.signature.url == "http://127.0.0.1:40003"
     assert settings.link_secret.get_secret_value() == "d" * 32
     assert settings.actor == "chair"

@@ -20,11 +20,11 @@ from starter.nexus import contract
 from starter.nexus import service as given
 from starter.nexus.endpoint import ensure_endpoint
 from starter.nexus.service import AsItComes, of_settled
-from starter.temporal.search_attributes import Made
+from starter.temporal.search_attributes import SetUpResult
 from tests.activities.launch.papers import NOW, REQUEST, Desk
 from tests.faults.population import PDF
 from tests.servers import own_namespace
-from workflows.model.hand_off import Settled, SettledSigner
+from workflows.model.hand_off import SettledRequest, SettledSigner
 
 WHOLE = {"kind": "customer-contract", "document": {"name": "Agreement", "pdf": base64.b64encode(PDF).decode()}}
 
@@ -123,11 +123,11 @@ def test_a_document_ten_times_too_large_is_refused_before_it_is_looked_at() -> N
 
 
 def test_the_contract_says_of_a_settlement_what_the_hand_off_says() -> None:
-    assert {field.name for field in fields(contract.Settlement)} == set(Settled.model_fields) - {"link"} | {
+    assert {field.name for field in fields(contract.Settlement)} == set(SettledRequest.model_fields) - {"link"} | {
         "signed_sha256"
     }
     assert {field.name for field in fields(contract.Signer)} == set(SettledSigner.model_fields)
-    settled = Settled.model_validate(
+    settled = SettledRequest.model_validate(
         {
             "request": "msa",
             "external_id": "msa",
@@ -161,10 +161,10 @@ async def test_the_endpoint_is_made_once_and_one_that_leads_elsewhere_is_left_al
     name = f"e-{uuid.uuid4().hex[:12]}"
     assert (await nexus(own_client, name)).says.startswith(f"no endpoint {name}: run `countersign init`")
     outcomes = [(await ensure_endpoint(own_client, name)).made for _ in range(2)]
-    assert outcomes == [Made.CREATED, Made.EXISTS]
+    assert outcomes == [SetUpResult.CREATED, SetUpResult.EXISTS]
     assert (await nexus(own_client, name)).state is PartHealth.OK
     refused, part = await ensure_endpoint(other_client, name), await nexus(other_client, name)
-    assert (refused.made, part.state) == (Made.FAILED, PartHealth.WARNING)
+    assert (refused.made, part.state) == (SetUpResult.FAILED, PartHealth.WARNING)
     assert f"leads to queue countersign of {own_client.namespace}" in refused.says
     assert (await nexus(own_client, name)).state is PartHealth.OK
 
@@ -182,6 +182,6 @@ async def test_where_nobody_may_make_an_endpoint_it_is_said_and_hinders_nothing(
     client, name = await own_namespace(dev_server), f"e-{uuid.uuid4().hex[:12]}"
     monkeypatch.setattr(client.operator_service, call, refused)
     result = await ensure_endpoint(client, name)
-    assert result.made is Made.NOT_PERMITTED
+    assert result.made is SetUpResult.NOT_PERMITTED
     assert result.says == "only for workflows of other teams: docs/nexus.md says who makes it"
     assert (await nexus(client, name)).state is PartHealth.WARNING

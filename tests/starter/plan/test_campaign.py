@@ -119,7 +119,10 @@ async def test_hours_follow_from_the_calls_and_the_rate(tmp_path: Path) -> None:
 async def test_it_agrees_with_a_dry_run_of_the_start(tmp_path: Path) -> None:
     company = Company(tmp_path, staff("ada"))
     prepared = await company.prepared(a_file(opens="2026-12-01", audience={"people": ["ada", "ada"]}), FRIDAY)
-    dry, plan = CampaignDryRun.of(prepared), await campaign.plan(prepared, company.directory, FRIDAY, 5, None)
+    dry, plan = (
+        CampaignDryRun.from_prepared(prepared),
+        await campaign.plan(prepared, company.directory, FRIDAY, 5, None),
+    )
     plan_fields = plan.model_dump()
     shared = ("id", "kind", "document", "owner", "opens_at", "due")
     assert {name: plan_fields[name] for name in shared} == dry.model_dump(include=set(shared))

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import pytest
 
-from starter.plan.rehearsal import SIGNED, Happening, Rehearsal
+from starter.plan.rehearsal import SIGNED, Rehearsal, RehearsedEvent
 from tests.workflows.lives.undisturbed import Undisturbed
 from workflows.follow_up.notification_types import NotificationType
 from workflows.model.notifications import NotificationOutcome
@@ -40,11 +40,11 @@ def test_what_was_planned_is_what_an_undisturbed_life_does(seed: int) -> None:
     assert left_out <= list_suppressed(life)
 
 
-def collect_planned_times(happenings: tuple[Happening, ...]) -> Notices:
+def collect_planned_times(happenings: tuple[RehearsedEvent, ...]) -> Notices:
     """What a plan says, without what only a plan speaks of and without the endings, which the hand-off tells."""
     spoken_of = (SIGNED, NotificationType.SETTLED, "expiry")
     sent = [happening for happening in happenings if not happening.suppressed and happening.stage not in spoken_of]
-    return {(happening.stage, happening.to, happening.about): happening.at for happening in sent}
+    return {(happening.stage, happening.to, happening.person): happening.at for happening in sent}
 
 
 def collect_lived_times(life: Undisturbed) -> Notices:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from starter.plan.onboarding import Assumed, OnboardingPlan, plan
+from starter.plan.onboarding import Assumptions, OnboardingPlan, plan
 from tests.activities.launch.papers import in_full
 from tests.starter.terminal import type_
 from tests.workflows.onboarding.stage import CUSTOMER, LIVE, OWNER, WHOLE, House, a_file, an_agreement
@@ -20,7 +20,7 @@ MONDAY = datetime(2026, 11, 2, 8, tzinfo=UTC)
 async def make_plan(folder: Path, file: dict[str, Any], signed: str = "2d", done_after: str = "2d") -> OnboardingPlan:
     house = House(folder)
     prepared = await house.prepared(file, MONDAY)
-    return await plan(prepared, house.directory, MONDAY, Assumed(signed_after=signed, done_after=done_after), None)
+    return await plan(prepared, house.directory, MONDAY, Assumptions(signed_after=signed, done_after=done_after), None)
 
 
 async def test_each_stage_begins_when_the_one_before_is_done_by_what_is_assumed(tmp_path: Path) -> None:

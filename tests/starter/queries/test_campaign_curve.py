@@ -95,30 +95,30 @@ def test_there_is_no_forecast_before_there_is_something_to_go_by(signed: list[fl
 
 def test_the_line_goes_on_from_where_it_is_to_what_the_forecast_says() -> None:
     first, *_, last = make_curve([8, 9, 10, 11, 12, 13, 13, 13, 13, 13], waiting=10, now=14).ahead()
-    assert (first.at, first.done) == (day(14), 10)
-    assert (last.at, round(last.done)) == (CLOSES, 15)
+    assert (first.at, first.done_count) == (day(14), 10)
+    assert (last.at, round(last.done_count)) == (CLOSES, 15)
 
 
 async def test_of_many_acknowledgements_some_are_drawn_and_the_last_is_true(tmp_path: Path) -> None:
     count = 10 * POINTS_AT_MOST + 1
     lines = await recorded(Store(str(tmp_path)), some_lines([20 * n / count for n in range(count)], waiting=5))
-    drawn = await Curve.of(await lines.tally(), some_show(), CLOSES, None).drawn(lines)
+    drawn = await Curve.from_tally(await lines.tally(), some_show(), CLOSES, None).drawn(lines)
     points = drawn.points()
     assert len(points) <= POINTS_AT_MOST + 2
     assert points[0] == (OPENS, 0) and points[-1] == (CLOSES, count)
-    assert [point.done for point in points] == sorted(point.done for point in points)
+    assert [point.done_count for point in points] == sorted(point.done_count for point in points)
     assert [point.at for point in points] == sorted(point.at for point in points)
 
 
 def test_one_who_acknowledges_at_the_last_moment_is_in_the_line() -> None:
     points = make_curve([1, 22], waiting=0).points()
-    assert [(point.at, point.done) for point in points[1:]] == [(day(1), 1), (day(22), 2), (day(22), 2)]
+    assert [(point.at, point.done_count) for point in points[1:]] == [(day(1), 1), (day(22), 2), (day(22), 2)]
 
 
 async def test_the_database_draws_the_line_that_the_lines_have(tmp_path: Path) -> None:
     lines = some_lines([1, 2, 2, 3, 5, 8, 13, 13.5], waiting=4)
     recorded_lines = await recorded(Store(str(tmp_path)), lines)
-    drawn = await Curve.of(await recorded_lines.tally(), some_show(), CLOSES, None).drawn(recorded_lines)
+    drawn = await Curve.from_tally(await recorded_lines.tally(), some_show(), CLOSES, None).drawn(recorded_lines)
     assert drawn == curve(lines, OPENS, CLOSES, None)
 
 
@@ -174,7 +174,7 @@ def test_a_living_campaign_has_its_forecast_in_the_picture_and_one_that_has_ende
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_the_picture_speaks_the_language_of_its_page(code: str) -> None:
-    language = Language.of(code)
+    language = Language.from_tag(code)
     picture = chart(some_show(), some_lines([1, 2, 3], waiting=4), language=language)
     svg = parse_chart(picture)
     texts = {text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")}

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from activities.records.outcomes import MemberOutcome, MemberStatus, Tally
+from activities.records.outcomes import MemberOutcome, MemberStatus, OutcomeTally
 from starter.cli import tables
 from starter.cli.tables import of_list
 from starter.cli.terminal import Terminal
@@ -21,7 +21,7 @@ from workflows.follow_up.view import stamp
 from workflows.kinds import Kind
 from workflows.model.campaign import Counts
 from workflows.model.timeline import EventType, TimelineEntry
-from workflows.model.views import Attention, AttentionCode, Next, NextStep
+from workflows.model.views import Attention, AttentionCode, NextAction, NextStep
 
 NOW = day(9)
 
@@ -41,7 +41,7 @@ def print_overview(
     console = Terminal(
         file=io.StringIO(), width=width, force_terminal=terminal, color_system=None, zone=UTC, now=NOW, highlight=False
     )
-    console.show(tables.of_shown(view, whole=show_all))
+    console.show(tables.of_shown(view, in_full=show_all))
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
@@ -88,7 +88,7 @@ def make_ordinary_overview() -> CampaignOverview:
         effective=OPENS.date(),
         approver="chair",
         says=f"1,529 of 8,503 have acknowledged; open until {day(20):%a %d %b %Y}",
-        next=Next(
+        next=NextAction(
             what=NextStep.WAIT, at=day(10), why="the daily look: who joined, who left, who is still to acknowledge"
         ),
         timeline=tuple(entries),
@@ -188,7 +188,11 @@ def test_whoever_need_not_and_rows_that_are_wrong_are_not_missing() -> None:
     ]
     output = "\n".join(print_overview(view))
     assert "50 %, 1 of 2" in output and "5 in wrong rows" in output
-    assert (desk := counted([*make_outcomes("sales", "ada", 1, 0, exempt_count=2), *wrong])).done == desk.wanted == 1
+    assert (
+        (desk := counted([*make_outcomes("sales", "ada", 1, 0, exempt_count=2), *wrong])).done_count
+        == desk.required_count
+        == 1
+    )
     assert "0 of 0" in "\n".join(print_overview(make_overview(wrong)))
 
 
@@ -228,7 +232,7 @@ def test_what_has_ended_has_no_forecast() -> None:
 
 def test_before_anybody_was_asked_there_is_nothing_to_count() -> None:
     output = "\n".join(
-        print_overview(overview(some_show().replace(counts=Counts(), opens_at=NOW + timedelta(days=3)), Tally()))
+        print_overview(overview(some_show().replace(counts=Counts(), opens_at=NOW + timedelta(days=3)), OutcomeTally()))
     )
     assert "window" in output
     assert "progress" not in output and "forecast" not in output

@@ -38,7 +38,7 @@ FORMS = (".csv", ".json", ".html")
 
 async def write_report_forms(context: Context, folder: Path) -> dict[str, bytes]:
     """The report in each of its forms."""
-    campaign_report = await report.of(context, "conduct")
+    campaign_report = await report.load_report(context, "conduct")
     for form in FORMS:
         await write(folder / f"report{form}", campaign_report)
     return {form: (folder / f"report{form}").read_bytes() for form in FORMS}
@@ -151,7 +151,7 @@ async def test_whoever_stands_in_a_table_has_a_name_in_each_form_until_they_are_
         await running_campaign.handle.result()
         context = Context(running_campaign.client, running_campaign.company.store)
         named = await write_report_forms(context, tmp_path)
-        nameless = await read_json(await report.of(context, "conduct", names=False))
+        nameless = await read_json(await report.load_report(context, "conduct", names=False))
         view = await running_campaign.read_view()
         zoe = await member_of(context.store, view, "Zoe@elsewhere.example ", None)
         assert altered(context.store, "DELETE FROM people_in_full")
@@ -177,7 +177,7 @@ async def test_whoever_is_in_the_directory_is_named_as_the_people_file_knows_the
     ) as running_campaign:
         await running_campaign.days_pass(8)
         await running_campaign.handle.result()
-        campaign_report = await report.of(
+        campaign_report = await report.load_report(
             Context(running_campaign.client, running_campaign.company.store),
             "conduct",
             directory=running_campaign.company.directory,

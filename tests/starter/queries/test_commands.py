@@ -24,7 +24,7 @@ from starter.cli import start_files
 from starter.errors import Refusal
 from starter.queries import commands
 from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
-from starter.temporal.connection import Context, TemporalRefused
+from starter.temporal.connection import Context, TemporalRefusal
 from tests.servers import own_namespace
 from tests.starter.queries.living import MSA, begin, wait_for_status, wait_until_signer_told
 from tests.storage import take_table_away
@@ -39,11 +39,11 @@ from workflows.model.commands import (
     Command,
     Delegation,
     Extension,
-    NotNow,
     PauseCommand,
     Question,
-    ReminderNow,
+    ReminderCommand,
     Resumption,
+    SnoozeCommand,
 )
 from workflows.model.receipts import OTHER_CONTENT, OperationState
 from workflows.model.rejections import Rejection
@@ -75,14 +75,14 @@ def in_days(days: int) -> datetime:
 async def test_every_command_is_taken_and_says_who_had_it(context: Context) -> None:
     due = in_days(20)
     operators: list[Command] = [
-        ReminderNow(actor=LEGAL, force=True),
+        ReminderCommand(actor=LEGAL, force=True),
         Extension(actor=LEGAL, due=due),
         PauseCommand(actor=LEGAL, reason="a question of price"),
         Resumption(actor=LEGAL),
         Delegation(actor=LEGAL, signer=SIGNER, to="customer-deputy"),
     ]
     async with sent_request(context):
-        await commands.send(context.client, MSA, NotNow(person=SIGNER, until=in_days(1)), "page-1")
+        await commands.send(context.client, MSA, SnoozeCommand(person=SIGNER, until=in_days(1)), "page-1")
         await commands.send(context.client, MSA, Question(person=SIGNER, text="Which annex?"), "page-2")
         await commands.make(context, MSA, Answer(actor=LEGAL, text="Annex B."))
         changed = [await commands.make(context, MSA, command) for command in operators]
@@ -105,9 +105,9 @@ async def test_every_command_is_taken_and_says_who_had_it(context: Context) -> N
 
 async def test_the_same_op_is_one_change_and_each_word_makes_its_own(context: Context) -> None:
     async with sent_request(context) as world:
-        first = await commands.make(context, MSA, ReminderNow(actor=LEGAL, force=True, op="op-1"))
-        repeated = await commands.make(context, MSA, ReminderNow(actor=LEGAL, force=True, op="op-1"))
-        second = await commands.make(context, MSA, ReminderNow(actor=LEGAL, force=True))
+        first = await commands.make(context, MSA, ReminderCommand(actor=LEGAL, force=True, op="op-1"))
+        repeated = await commands.make(context, MSA, ReminderCommand(actor=LEGAL, force=True, op="op-1"))
+        second = await commands.make(context, MSA, ReminderCommand(actor=LEGAL, force=True))
     assert (first.op, repeated.op) == ("op-1", "op-1")
     assert second.op not in ("", "op-1")
     assert [stage for stage, _ in world.push.stages()] == ["ready", "reminder-manual-1", "reminder-manual-2"]
@@ -129,7 +129,7 @@ async def test_an_op_names_one_command_of_its_caller(context: Context) -> None:
     ("command", "message"),
     [
         (Resumption(actor=LEGAL), "it is not paused"),
-        (ReminderNow(actor=LEGAL), "insist with --force"),
+        (ReminderCommand(actor=LEGAL), "insist with --force"),
         (Answer(actor=LEGAL, text="Annex B."), "no question is open"),
         (Extension(actor=LEGAL, due=datetime(2020, 1, 1, tzinfo=UTC)), "has passed"),
         (Extension(actor=LEGAL, due=date(2020, 1, 1)), "2020-01-01 has passed"),
@@ -230,18 +230,20 @@ async def test_a_command_for_what_somebody_terminated_says_so(context: Context) 
             await commands.make(context, MSA, PauseCommand(actor=LEGAL))
 
 
-@pytest.mark.parametrize("command", [CANCELLATION, ReminderNow(actor=LEGAL), Extension(actor=LEGAL, due=in_days(9))])
+@pytest.mark.parametrize(
+    "command", [CANCELLATION, ReminderCommand(actor=LEGAL), Extension(actor=LEGAL, due=in_days(9))]
+)
 async def test_a_command_nobody_confirms_says_how_to_repeat_it(context: Context, command: Command) -> None:
     await begin(context)
     with pytest.raises(NotConfirmed, match="not confirmed, may still apply: repeat with --op op-7"):
-        await commands.make(context, MSA, command.replace(op="op-7"), within=AT_ONCE)
+        await commands.make(context, MSA, command.replace(op="op-7"), time_limit=AT_ONCE)
 
 
 async def test_a_command_nobody_confirmed_is_made_once_when_it_is_repeated(context: Context) -> None:
     await begin(context)
     pause = PauseCommand(actor=LEGAL, op="op-7")
     with pytest.raises(NotConfirmed):
-        await commands.make(context, MSA, pause, within=AT_ONCE)
+        await commands.make(context, MSA, pause, time_limit=AT_ONCE)
     async with workers(context.client, World()):
         changed = await commands.make(context, MSA, pause)
         view = await start_files.show(context, MSA)
@@ -309,7 +311,7 @@ async def test_a_command_that_a_worker_passes_over_is_sent_again(context: Contex
     pending = [
         asyncio.create_task(commands.make(context, MSA, PauseCommand(actor=LEGAL, op="op-7"))),
         asyncio.create_task(
-            send_command(context.client, Kind.REQUEST.workflow_id(MSA), ReminderNow(actor=LEGAL), "look-1")
+            send_command(context.client, Kind.REQUEST.workflow_id(MSA), ReminderCommand(actor=LEGAL), "look-1")
         ),
     ]
     await pass_over(context, updates=2)
@@ -323,7 +325,7 @@ async def test_a_command_that_every_worker_passes_over_is_not_confirmed(context:
     await begin(context)
     over_and_over = asyncio.create_task(pass_over(context, updates=1_000))
     with pytest.raises(NotConfirmed, match="repeat with --op op-7"):
-        await commands.make(context, MSA, PauseCommand(actor=LEGAL, op="op-7"), within=timedelta(seconds=1))
+        await commands.make(context, MSA, PauseCommand(actor=LEGAL, op="op-7"), time_limit=timedelta(seconds=1))
     over_and_over.cancel()
 
 
@@ -345,7 +347,7 @@ async def test_who_is_cancelled_while_they_ask_is_cancelled_and_not_told_that_no
 
 async def test_what_temporal_does_not_take_is_said_in_its_words(context: Context) -> None:
     async with sent_request(context):
-        with pytest.raises(TemporalRefused, match=r"^Temporal answered invalid argument: .*length"):
+        with pytest.raises(TemporalRefusal, match=r"^Temporal answered invalid argument: .*length"):
             await commands.send(context.client, MSA, PauseCommand(actor=LEGAL), "x" * 2_000)
         assert "reminders are paused" not in (await start_files.show(context, MSA)).says
 
@@ -378,4 +380,4 @@ async def pass_over(context: Context, updates: int) -> None:
 async def test_without_a_server_nothing_is_confirmed() -> None:
     client = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
     with pytest.raises(NotConfirmed):
-        await commands.send(client, MSA, Question(person=SIGNER, text="Which annex?"), "page-1", within=AT_ONCE)
+        await commands.send(client, MSA, Question(person=SIGNER, text="Which annex?"), "page-1", time_limit=AT_ONCE)

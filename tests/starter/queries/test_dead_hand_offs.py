@@ -17,7 +17,7 @@ async def test_two_hundred_are_replayed_some_at_a_time_and_each_once(tmp_path: P
     store, replays = Store(str(tmp_path)), Replays(refused=frozenset({"r-00007"}))
     await many_dead(store, 200)
     outcome = await replays.all(store)
-    assert (outcome.told, outcome.refused, outcome.seen) == (199, 1, 200)
+    assert (outcome.told, outcome.refused, outcome.total_count) == (199, 1, 200)
     assert set(replays.replay_counts.values()) == {1}
     assert replays.most_in_flight <= REPLAYS_AT_ONCE
     second_replays = Replays()

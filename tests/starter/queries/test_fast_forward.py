@@ -99,7 +99,7 @@ async def test_what_was_started_a_moment_ago_is_asked_until_it_has_begun(client:
 async def test_what_does_not_begin_at_all_is_named(client: Client) -> None:
     await begin_later(client, timedelta(hours=1))
     with pytest.raises(Refusal, match="msa-0042: has not begun within 1 s"):
-        await forward_to_next(client, "msa-0042", within=timedelta(seconds=1))
+        await forward_to_next(client, "msa-0042", time_limit=timedelta(seconds=1))
 
 
 @pytest.mark.long
@@ -150,7 +150,7 @@ async def test_what_takes_too_long_is_named(client: Client) -> None:
         await asyncio.wait_for(world.signatures.observing.wait(), 10)
         try:
             with pytest.raises(Refusal, match=r"not there within 1 s.*it waits for observe_document"):
-                await forward(client, "msa-0042", timedelta(days=3), within=timedelta(seconds=1))
+                await forward(client, "msa-0042", timedelta(days=3), time_limit=timedelta(seconds=1))
         finally:
             world.signatures.gate.set()
 

@@ -7,7 +7,7 @@ import pytest
 from temporalio.testing import TimeSkipper
 
 from starter.errors import Refusal
-from starter.queries.fast_forward import _Together, forward, forward_to_next
+from starter.queries.fast_forward import _FollowUpGroup, forward, forward_to_next
 from starter.queries.filters import followed_up
 from tests.servers import PUNCTUAL_TIMERS, real_server
 from tests.workflows.onboarding.stage import (
@@ -71,7 +71,7 @@ async def test_days_pass_for_all_of_it_and_what_begins_later_begins_there(tmp_pa
 async def test_what_ends_just_before_its_clock_is_moved_has_ended_on_the_way(tmp_path: Path) -> None:
     """A campaign that writes its record takes seconds for that, in which its clock is looked at once more."""
     async with start_onboarding(tmp_path, a_file(DETAILS), server=real_server(*PUNCTUAL_TIMERS)) as journey:
-        together = _Together(TimeSkipper(journey.client), followed_up(journey.handle.id), timedelta(seconds=20))
+        together = _FollowUpGroup(TimeSkipper(journey.client), followed_up(journey.handle.id), timedelta(seconds=20))
         await journey.handle.terminate("the test wants it so")
         later = await together.skipper.get_current_time(journey.handle) + timedelta(days=1)
         assert await together._move(together.what, later) is False

@@ -13,13 +13,13 @@ from activities.people.devices import Devices
 from activities.people.file_directory import FileDirectory
 from activities.people.language import Language
 from activities.people.person import PushDevice
-from activities.records.facts import Facts
+from activities.records.facts import OutcomeFacts
 from activities.records.figures import GroupBy, Scope
 from activities.records.store import Store
 from starter.cli.stats import figures_view
 from starter.errors import Refusal
 from starter.queries.charts import durations_chart
-from starter.queries.figures import COLUMNS, Figures, FiguresWanted, gather_figures, spreadsheet
+from starter.queries.figures import COLUMNS, FigureQuery, Figures, gather_figures, spreadsheet
 from tests.activities.records.test_figures import EndedFacts, write
 from tests.starter.cli.test_tables import render
 from workflows.kinds import Kind
@@ -37,19 +37,19 @@ people:
 """
 
 
-def make_facts(ago: float, days: float = 1, *, status: Status = Status.SIGNED, **overrides: object) -> Facts:
+def make_facts(ago: float, days: float = 1, *, status: Status = Status.SIGNED, **overrides: object) -> OutcomeFacts:
     plain = {"type": Kind.REQUEST.spec.prefix, "kind": "nda", "late": False, "turn_seconds": days * DAY / 2}
-    return Facts(status=status, ended_at=NOW - timedelta(days=ago), seconds=days * DAY, **{**plain, **overrides})  # type: ignore[arg-type]
+    return OutcomeFacts(status=status, ended_at=NOW - timedelta(days=ago), seconds=days * DAY, **{**plain, **overrides})  # type: ignore[arg-type]
 
 
 async def figures(
-    folder: Path, *ended_facts: Facts, directory: FileDirectory | None = None, **options: object
+    folder: Path, *ended_facts: OutcomeFacts, directory: FileDirectory | None = None, **options: object
 ) -> Figures:
     store = Store(str(folder))
     for number, request_facts in enumerate(ended_facts):
         await write(store, number, EndedFacts(request_facts, "ada", "bo"))
     scope = options.pop("scope", None)
-    gathered_figures = await gather_figures(store, directory, FiguresWanted(**options), NOW, scope=scope)  # type: ignore[arg-type]
+    gathered_figures = await gather_figures(store, directory, FigureQuery(**options), NOW, scope=scope)  # type: ignore[arg-type]
     store.close()
     return gathered_figures
 
@@ -112,12 +112,15 @@ async def test_a_scope_sees_its_own(tmp_path: Path) -> None:
 )
 def test_a_period_that_cannot_be_counted_is_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(Refusal, match=message):
-        FiguresWanted(**options).period(NOW.date())  # type: ignore[arg-type]
+        FigureQuery(**options).period(NOW.date())  # type: ignore[arg-type]
 
 
 def test_the_leap_day_stands_beside_the_day_before_it() -> None:
-    figures_wanted = FiguresWanted(by=GroupBy.MONTH, since=date(2028, 2, 29), until=date(2028, 2, 29))
-    assert figures_wanted.before(date(2028, 2, 29), date(2028, 2, 29)) == (date(2027, 2, 28), date(2027, 2, 28))
+    figures_wanted = FigureQuery(by=GroupBy.MONTH, since=date(2028, 2, 29), until=date(2028, 2, 29))
+    assert figures_wanted.find_period_before(date(2028, 2, 29), date(2028, 2, 29)) == (
+        date(2027, 2, 28),
+        date(2027, 2, 28),
+    )
 
 
 async def test_the_reach_counts_living_devices_by_department(tmp_path: Path) -> None:
@@ -139,7 +142,7 @@ async def test_the_reach_counts_living_devices_by_department(tmp_path: Path) -> 
     store.close()
 
 
-def make_full_facts(department: str = "Legal") -> list[Facts]:
+def make_full_facts(department: str = "Legal") -> list[OutcomeFacts]:
     return [
         make_facts(
             number,
@@ -185,7 +188,7 @@ async def test_the_terminal_tells_each_type_and_what_helped(tmp_path: Path) -> N
 
 async def test_the_chart_of_durations_says_what_it_draws(tmp_path: Path) -> None:
     counted = await figures(tmp_path, *make_full_facts())
-    chart = durations_chart(counted, lambda _, line: line.group or "Alle", Language.of("de"))
+    chart = durations_chart(counted, lambda _, line: line.group or "Alle", Language.from_tag("de"))
     svg = fromstring(chart)  # noqa: S314  our own chart
     assert "nda: 3 Tage (zuvor: –)" in {element.text for element in svg.iter()}
     assert "nda: 3 Tage (zuvor: –)" in svg.get("aria-label", "")

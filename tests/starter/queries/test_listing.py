@@ -272,11 +272,11 @@ GROUPED: Final = ListFilter(people=("chair", "chief-executive", "customer-signer
 
 
 @pytest.mark.parametrize("descending", [False, True])
-@pytest.mark.parametrize("order", pages.Order)
+@pytest.mark.parametrize("order", pages.ListOrder)
 @pytest.mark.parametrize("list_filter", [ListFilter(), GROUPED], ids=["all", "grouped"])
 @pytest.mark.asyncio(loop_scope="module")
 async def test_pages_of_one_row_have_the_order_of_one_page(
-    desk: Context, list_filter: ListFilter, order: pages.Order, descending: bool
+    desk: Context, list_filter: ListFilter, order: pages.ListOrder, descending: bool
 ) -> None:
     all_at_once, single = [
         await in_pages(desk, list_filter, size, pages.Sorting(order, descending)) for size in (100, 1)

@@ -11,7 +11,7 @@ from starter.queries.lists import line_of_ended
 from starter.queries.lookup import recorded, with_holds
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.evidence import KeptFile
-from workflows.model.hand_off import Settled
+from workflows.model.hand_off import SettledRequest
 from workflows.model.records import SettledRecord
 from workflows.model.subject import Status
 from workflows.model.timeline import EventType
@@ -22,7 +22,7 @@ MSA = WorkflowName(Kind.REQUEST, "msa-0042")
 ATTENTION = ListFilter((Kind.REQUEST.spec.prefix,), attention=True)
 PDF, LOG = SignedFile("a" * 64, 20_000), SignedFile("b" * 64, 900)
 SHOW = RequestShow(id=MSA.id, kind="nda", document="Terms", requester="hr", status=Status.SIGNED, says="Signed")
-SETTLED = Settled(request=MSA.id, kind="nda", outcome=Status.SIGNED, at=AT, external_id=MSA.id)
+SETTLED = SettledRequest(request=MSA.id, kind="nda", outcome=Status.SIGNED, at=AT, external_id=MSA.id)
 
 
 async def test_what_is_not_kept_stays_in_attention_until_it_is(tmp_path: Path) -> None:
@@ -30,8 +30,8 @@ async def test_what_is_not_kept_stays_in_attention_until_it_is(tmp_path: Path) -
     record = SettledRecord(fingerprint="f", run_id="r", show=SHOW, settled=SETTLED)
     await store.records.write(MSA.workflow_id, record.model_dump_json(by_alias=True).encode())
     await store.evidence.keep_signed(MSA.workflow_id, SignedDocument(PDF, why="the signing log is not ready"), AT)
-    [row] = await store.ended.page(ATTENTION, 10)
-    assert (line_of_ended(row).problem, await store.ended.count(ATTENTION)) == ("evidence", 1)
+    [row] = await store.ended_follow_ups.page(ATTENTION, 10)
+    assert (line_of_ended(row).problem, await store.ended_follow_ups.count(ATTENTION)) == ("evidence", 1)
     view = await recorded(store, MSA)
     assert isinstance(view, RequestShow) and view.problem
     assert (view.problem.says, view.says) == (
@@ -40,7 +40,7 @@ async def test_what_is_not_kept_stays_in_attention_until_it_is(tmp_path: Path) -
     )
     assert (view.signed_document, view.signing_log) == (KeptFile(sha256="a" * 64, bytes=20_000), None)
     await store.evidence.keep_signed(MSA.workflow_id, SignedDocument(PDF, LOG), AT)
-    assert await store.ended.page(ATTENTION, 10) == []
+    assert await store.ended_follow_ups.page(ATTENTION, 10) == []
     complete_view = await recorded(store, MSA)
     assert isinstance(complete_view, RequestShow)
     assert (complete_view.problem, complete_view.says, complete_view.signing_log) == (
@@ -56,7 +56,7 @@ async def test_holds_and_what_was_removed_are_in_the_timeline(tmp_path: Path) ->
     record = SettledRecord(fingerprint="f", run_id="r", show=SHOW, settled=SETTLED)
     await store.records.write(MSA.workflow_id, record.model_dump_json(by_alias=True).encode())
     await store.evidence.keep_signed(MSA.workflow_id, SignedDocument(PDF, LOG, keep_until=AT), AT)
-    await store.holds.place(MSA.workflow_id, "matter 7", "claimed:legal (root@host)", AT)
+    await store.holds.place_hold(MSA.workflow_id, "matter 7", "claimed:legal (root@host)", AT)
     await store.holds.release(MSA.workflow_id, "matter 7", "claimed:chief", later)
     assert await remove_due(store, later) == 1
     view = await recorded(store, MSA)

@@ -16,7 +16,7 @@ from starter.temporal.connection import Context
 from tests.starter.queries.living import MSA, begin, wait_for_view, wait_until_signer_told
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
-from workflows.model.commands import Cancellation, Command, Delegation, Extension, PauseCommand, ReminderNow
+from workflows.model.commands import Cancellation, Command, Delegation, Extension, PauseCommand, ReminderCommand
 from workflows.model.receipts import OTHER_CONTENT, OperationState
 from workflows.model.subject import Code
 
@@ -78,7 +78,7 @@ async def test_more_than_ten_pending_changes_lock_nobody_out(context: Context, w
         service.failures = [refusal(Code.UNAUTHORISED) for _ in range(1_000)]
     due = datetime.now(UTC) + timedelta(days=50)
     operators: list[Command] = [Extension(actor=LEGAL, due=due + timedelta(days=day)) for day in range(IN_FLIGHT + 2)]
-    operators += [DELEGATION, ReminderNow(actor=LEGAL, force=True), Cancellation(actor=LEGAL, reason="not needed")]
+    operators += [DELEGATION, ReminderCommand(actor=LEGAL, force=True), Cancellation(actor=LEGAL, reason="not needed")]
     receipts = [await commands.make(context, MSA, command, wait=AT_ONCE) for command in operators]
     assert {receipt.state for receipt in receipts} == {OperationState.OPEN}
     assert receipts[-1].further == len(operators) - 3
@@ -95,7 +95,7 @@ async def test_what_the_server_does_not_admit_was_not_done_and_what_it_holds_may
 
     async def send(number: int) -> None:
         pause = PauseCommand(actor=LEGAL)
-        await commands.send(impatient, MSA, pause, f"op-{number}", within=timedelta(seconds=1))
+        await commands.send(impatient, MSA, pause, f"op-{number}", time_limit=timedelta(seconds=1))
 
     outcomes = await asyncio.gather(*map(send, range(IN_FLIGHT)), return_exceptions=True)
     assert [str(outcome).partition(":")[0] for outcome in outcomes] == ["not confirmed, may still apply"] * IN_FLIGHT

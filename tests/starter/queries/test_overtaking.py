@@ -32,7 +32,7 @@ async def test_what_somebody_waits_for_overtakes_the_crowd_and_then_has_its_plac
     monkeypatch.setattr(overtaking, "OVERTAKES_AFTER", timedelta(milliseconds=1))
     await start_crowd(context, "early")
     ahead = 2 * CROWD
-    while not await pollers.somebody(context.client):  # The queue has partitions, and one of them knows who asks.
+    while not await pollers.is_polled(context.client):  # The queue has partitions, and one of them knows who asks.
         await next_task(context)
         ahead -= 1
     await start_crowd(context, "crowd")
@@ -53,7 +53,7 @@ async def test_where_nobody_works_nothing_is_changed(context: Context, monkeypat
     monkeypatch.setattr(overtaking, "OVERTAKES_AFTER", timedelta(milliseconds=1))
     await begin(context)
     with pytest.raises(NotConfirmed):
-        await commands.send(context.client, MSA, PauseCommand(actor="ops"), "op-1", within=timedelta(seconds=1))
+        await commands.send(context.client, MSA, PauseCommand(actor="ops"), "op-1", time_limit=timedelta(seconds=1))
     assert await has_the_place(context, AS_STARTED)
 
 

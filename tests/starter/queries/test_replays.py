@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.hand_off.target_health import TargetState, about, address_of, becoming, state_of
+from activities.hand_off.target_health import TargetState, address_of, becoming, find_topic, state_of
 from starter.errors import Refusal
 from starter.queries import commands
 from starter.queries import targets as replays
@@ -114,7 +114,7 @@ async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: C
             lambda dead_target: replays.replay(context, dead_target, Replay(actor="ops", target="")),
             lambda _: None,
         )
-        assert (outcome.told, outcome.refused, outcome.seen) == (1, 1, 2)
+        assert (outcome.told, outcome.refused, outcome.total_count) == (1, 1, 2)
         assert world.handoff.calls["archive"] == 1
         hand_off_run = await context.client.get_workflow_handle(hand_off_workflow_id("gone-1")).describe()
         assert hand_off_run.raw_description.workflow_execution_info.priority.priority_key == BULK
@@ -124,14 +124,16 @@ async def test_an_address_that_the_catalogue_has_no_more_says_nothing_of_a_targe
     finance = Target(target="finance", url="https://erp.example/hooks")
     moved_target = finance.replace(url="https://moved.example/hooks")
     incidents = context.store.incidents
-    await incidents.change(about(finance), lambda incident: becoming(incident, TargetState.DISABLED, AT, "HTTP 410"))
+    await incidents.change(
+        find_topic(finance), lambda incident: becoming(incident, TargetState.DISABLED, AT, "HTTP 410")
+    )
     now, addresses_before = ({"finance": {address_of(target)}} for target in (moved_target, finance))
     assert (await target_status.standing(context, now)).targets == ()
     for of_catalogue in ({}, addresses_before):
         (row,) = (await target_status.standing(context, of_catalogue)).targets
         assert (row.target, row.state, row.why) == ("finance", TargetState.DISABLED, "HTTP 410")
     await target_status.hurry(context, "finance")
-    assert state_of(await incidents.read(about(finance))) is TargetState.FAILING, (
+    assert state_of(await incidents.read(find_topic(finance))) is TargetState.FAILING, (
         "called again wherever it wanted no calls"
     )
 
@@ -160,9 +162,9 @@ async def test_what_open_requests_could_not_tell_of_an_escalation_is_listed_trie
                 lambda dead_target: replays.replay(context, dead_target, Replay(actor="ops", target="")),
                 lambda _: None,
             )
-            assert (outcome.told, outcome.seen) == (told_of, seen_count)
+            assert (outcome.told, outcome.total_count) == (told_of, seen_count)
             await wait_for_targets(context, {})
-        assert not (await wait_until_signer_told(context)).status.ended
+        assert not (await wait_until_signer_told(context)).status.has_ended
 
 
 async def wait_for_targets(

@@ -27,7 +27,7 @@ from tests.storage import altered
 from tests.workflows.fakes import World
 from workflows import names
 from workflows.kinds import Kind
-from workflows.model.commands import AnyCommand, Block, Done, PauseCommand, Unblock
+from workflows.model.commands import AnyCommand, Block, PauseCommand, TaskCompletion, Unblock
 from workflows.model.subject import Status
 from workflows.model.views import TaskShow
 from workflows.task.workflow import TaskWorkflow
@@ -85,7 +85,7 @@ async def test_a_task_from_its_file_to_its_end(dev_server: str, tmp_path: Path) 
     second_start = await start_files.start(context, task)
     with pytest.raises(IdTaken):
         await start_files.start(context, other_task)
-    cover = await TaskCover.shown(context.store, ID)
+    cover = await TaskCover.read_show(context.store, ID)
     unworked = await wait_for_line(context)
     async with Worker(client, task_queue=queue, workflows=[TaskWorkflow], activities=activities):
         assert (await show_task(context)).waiting_for[0].person == CHIEF
@@ -99,9 +99,9 @@ async def test_a_task_from_its_file_to_its_end(dev_server: str, tmp_path: Path) 
         )
         async with asyncio.timeout(SOON.total_seconds()):
             await client.get_workflow_handle(f"task:{ID}").result()
-        repeated = await make(context, Done(actor=CHIEF, note="Made."), op="op-1")
+        repeated = await make(context, TaskCompletion(actor=CHIEF, note="Made."), op="op-1")
         with pytest.raises(NotRunning, match=r"acme.account: too late, the task is done"):
-            await make(context, Done(actor="legal-desk"))
+            await make(context, TaskCompletion(actor="legal-desk"))
         with pytest.raises(NotRunning, match="too late, the task is done"):
             await make(context, PauseCommand(actor="legal-desk"))
         with pytest.raises(Refusal, match='"signature-request:msa" is no task'):

@@ -16,7 +16,7 @@ from starter.temporal.connection import connect_config
 from starter.temporal.reconciliation import EVERY, ensure_schedule
 from starter.temporal.search_attributes import (
     NOT_OURS_TO_MAKE,
-    Made,
+    SetUpResult,
     ensure_search_attributes,
     missing_search_attributes,
 )
@@ -51,7 +51,7 @@ async def test_what_an_administrator_has_made_is_found_without_the_right_to_list
 ) -> None:
     client = await own_namespace(dev_server)
     refuse(monkeypatch, client.operator_service, "list_search_attributes", "add_search_attributes", status=status)
-    assert await ensure_attributes(client) == [Made.EXISTS] * len(NAMES)
+    assert await ensure_attributes(client) == [SetUpResult.EXISTS] * len(NAMES)
     assert await missing_search_attributes(client) == ()
 
 
@@ -68,7 +68,7 @@ async def test_what_nobody_has_made_is_named_with_the_page_that_says_how(
         status=RPCStatusCode.PERMISSION_DENIED,
     )
     results = await ensure_search_attributes(client)
-    assert [result.made for result in results] == [Made.NOT_PERMITTED] * len(NAMES)
+    assert [result.made for result in results] == [SetUpResult.NOT_PERMITTED] * len(NAMES)
     assert results[0].says.endswith("in Temporal Cloud: docs/cluster.md#cloud")
     assert await missing_search_attributes(client) == NAMES
 
@@ -77,7 +77,7 @@ async def test_what_nobody_has_made_is_named_with_the_page_that_says_how(
 async def test_two_who_set_up_at_once_both_succeed(dev_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     client = await bare_namespace(dev_server)
     refuse(monkeypatch, client.operator_service, "add_search_attributes", status=RPCStatusCode.ALREADY_EXISTS)
-    assert await ensure_attributes(client) == [Made.EXISTS] * len(NAMES)
+    assert await ensure_attributes(client) == [SetUpResult.EXISTS] * len(NAMES)
 
 
 @real
@@ -90,10 +90,10 @@ async def test_a_schedule_that_may_not_be_made_or_mended_is_said(
         await ensure_schedule(client)
         monkeypatch.setattr("starter.temporal.reconciliation.EVERY", 2 * EVERY)
     refuse(monkeypatch, client.workflow_service, call, status=RPCStatusCode.PERMISSION_DENIED)
-    assert (await ensure_schedule(client)).made is Made.NOT_PERMITTED
+    assert (await ensure_schedule(client)).made is SetUpResult.NOT_PERMITTED
 
 
-async def ensure_attributes(client: Client) -> Sequence[Made]:
+async def ensure_attributes(client: Client) -> Sequence[SetUpResult]:
     return [result.made for result in await ensure_search_attributes(client)]
 
 

@@ -16,7 +16,7 @@ from tests.servers import own_namespace
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request
 from workflows.kinds import Kind
-from workflows.model.hand_off import Settled
+from workflows.model.hand_off import SettledRequest
 from workflows.model.subject import Status
 from workflows.names import EVIDENCE_QUEUE, SIGNATURE_QUEUE, SIGNATURE_REQUEST, WORKFLOW_QUEUE
 
@@ -75,7 +75,7 @@ async def test_another_application_runs_reads_and_replays_a_request_with_the_plu
             a_request(),
             id=Kind.REQUEST.workflow_id("msa-0042"),
             task_queue=WORKFLOW_QUEUE,
-            result_type=Settled,
+            result_type=SettledRequest,
         )
         assert (await handle.result()).outcome is Status.SIGNED
     assert entered == [], "the sandbox is entered for tasks, and for no payload"

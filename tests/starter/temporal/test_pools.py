@@ -111,47 +111,47 @@ async def test_a_queue_that_is_polled_no_more_is_named_after_three_polls_and_unt
     sightings = server.sightings
     server.polls(*BOTH)
     for _ in range(3):
-        assert await sightings.ended(BOTH) == []
+        assert await sightings.find_ended(BOTH) == []
         server.passes(MINUTES / 3)
         server.polls(CAMPAIGN_QUEUE)
-    assert await sightings.ended(BOTH) == []
+    assert await sightings.find_ended(BOTH) == []
     server.passes(1)
-    assert await sightings.ended(BOTH) == [WORKFLOW_QUEUE]
+    assert await sightings.find_ended(BOTH) == [WORKFLOW_QUEUE]
     del server.polled[WORKFLOW_QUEUE]  # The server forgets it after five minutes.
     server.passes(MINUTES - 2)
-    assert await sightings.ended(BOTH) == [WORKFLOW_QUEUE]
+    assert await sightings.find_ended(BOTH) == [WORKFLOW_QUEUE]
     server.polls(*BOTH)
-    assert await sightings.ended(BOTH) == []
+    assert await sightings.find_ended(BOTH) == []
 
 
 async def test_after_an_outage_of_the_server_a_poll_has_its_time_again() -> None:
     server = Server()
     sightings = server.sightings
     server.polls(WORKFLOW_QUEUE)
-    assert await sightings.ended(BOTH) == []
+    assert await sightings.find_ended(BOTH) == []
     server.is_away = True
     for _ in range(12):
         server.passes(10)
         with pytest.raises(RPCError):
-            await sightings.ended(BOTH)
+            await sightings.find_ended(BOTH)
     server.is_away = False
     server.passes(MINUTES)
-    assert await sightings.ended(BOTH) == []
+    assert await sightings.find_ended(BOTH) == []
     server.passes(MINUTES + 1)
-    assert await sightings.ended(BOTH) == [WORKFLOW_QUEUE]
+    assert await sightings.find_ended(BOTH) == [WORKFLOW_QUEUE]
 
 
 async def test_what_the_server_never_listed_and_what_need_not_be_polled_is_not_named() -> None:
     server = Server()
     sightings = server.sightings
-    assert await sightings.ended(BOTH) == []
+    assert await sightings.find_ended(BOTH) == []
     server.passes(10 * MINUTES)
-    assert await sightings.ended(BOTH) == []
+    assert await sightings.find_ended(BOTH) == []
     server.polls(CAMPAIGN_QUEUE)
-    assert await sightings.ended(BOTH) == []
+    assert await sightings.find_ended(BOTH) == []
     server.passes(10 * MINUTES)
-    assert await sightings.ended([WORKFLOW_QUEUE]) == []
-    assert await sightings.ended(BOTH) == []
+    assert await sightings.find_ended([WORKFLOW_QUEUE]) == []
+    assert await sightings.find_ended(BOTH) == []
 
 
 @pytest.mark.real_server

@@ -18,7 +18,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.http.rate_limit import CALLER, RateLimiter, Urgency
-from activities.records.processes import KEPT, LEASE, Process, Role
+from activities.records.processes import KEPT, LEASE, Process, ProcessRole
 from activities.records.store import Store
 from activities.temporal.interceptors import PaceInterceptor, priority
 from starter.temporal import rates as pace
@@ -36,7 +36,7 @@ HALF_A_MINUTE = 30.0
 @pytest.mark.parametrize("workers", [1, 2, 6])
 def test_under_load_every_half_minute_has_its_calls_however_many_workers_share(rate: float, workers: int) -> None:
     """Before, 1.6 a second of a setting of 5: the server's rate was split over partitions and charged four calls."""
-    part = RateShare.of(Role.WORKER, rate, {Role.WORKER: workers})
+    part = RateShare.for_role(ProcessRole.WORKER, rate, {ProcessRole.WORKER: workers})
 
     async def story() -> list[float]:
         calls_each = int(rate * 60 / workers)
@@ -56,18 +56,20 @@ def test_under_load_every_half_minute_has_its_calls_however_many_workers_share(r
 
 
 def test_the_shares_of_all_are_the_whole_however_many_web_processes_there_are() -> None:
-    assert RateShare.of(Role.WORKER, 5, {Role.WORKER: 2}) == RateShare(2.25, 5)
-    assert RateShare.of(Role.WEB, 5, {Role.WEB: 1}) == RateShare(0.5, 5)
-    assert RateShare.of(Role.WORKER, 5, {Role.WORKER: 15}).burst == 2, "not five at once each of fifteen"
-    assert RateShare.of(Role.WEB, 5, {Role.WEB: 4}).burst == 1.25, "nor of web processes"
-    assert pace.new_identity(Role.WORKER) != pace.new_identity(Role.WORKER)
+    assert RateShare.for_role(ProcessRole.WORKER, 5, {ProcessRole.WORKER: 2}) == RateShare(2.25, 5)
+    assert RateShare.for_role(ProcessRole.WEB, 5, {ProcessRole.WEB: 1}) == RateShare(0.5, 5)
+    assert RateShare.for_role(ProcessRole.WORKER, 5, {ProcessRole.WORKER: 15}).burst == 2, (
+        "not five at once each of fifteen"
+    )
+    assert RateShare.for_role(ProcessRole.WEB, 5, {ProcessRole.WEB: 4}).burst == 1.25, "nor of web processes"
+    assert pace.new_identity(ProcessRole.WORKER) != pace.new_identity(ProcessRole.WORKER)
 
 
 @pytest.mark.parametrize(("workers", "pools", "web"), [(1, 0, 1), (2, 0, 3), (15, 0, 7), (2, 2, 1), (1, 3, 2)])
 def test_the_shares_of_every_split_are_the_whole(workers: int, pools: int, web: int) -> None:
-    running = {Role.WORKER: workers, Role.POOL: pools, Role.WEB: web}
+    running = {ProcessRole.WORKER: workers, ProcessRole.POOL: pools, ProcessRole.WEB: web}
     assert sum(
-        RateShare.of(role, 5, running).rate * process_count for role, process_count in running.items()
+        RateShare.for_role(role, 5, running).rate * process_count for role, process_count in running.items()
     ) == pytest.approx(5)
 
 
@@ -81,13 +83,13 @@ class WorkerCrowd:
 
     async def work(self, me: str, listed_after: float) -> None:
         """One worker that begins now."""
-        keeper = Keeper(pacer := RateLimiter(self.rate), Role.WORKER, self.rate)
+        keeper = Keeper(pacer := RateLimiter(self.rate), ProcessRole.WORKER, self.rate)
         for _ in range(1000):
             asyncio.ensure_future(call(pacer, self.call_times)).add_done_callback(lambda _: None)
         await asyncio.sleep(listed_after)
         self.rows.add(me)
         while True:
-            keeper.adjust(running={Role.WORKER: len(self.rows)})
+            keeper.adjust(running={ProcessRole.WORKER: len(self.rows)})
             await asyncio.sleep(pace.COUNTED_EVERY)
 
     def windows(self) -> list[float]:
@@ -125,7 +127,7 @@ def test_workers_that_begin_together_or_later_make_no_more_calls_in_all_than_the
 
 def test_a_newcomer_that_cannot_tell_of_itself_begins_after_all() -> None:
     async def story() -> float:
-        keeper = Keeper(pacer := RateLimiter(5), Role.WORKER, 5)
+        keeper = Keeper(pacer := RateLimiter(5), ProcessRole.WORKER, 5)
         call_times: list[float] = []
         waiting = asyncio.ensure_future(call(pacer, call_times))
         while not call_times:
@@ -142,11 +144,11 @@ def test_a_newcomer_begins_at_once_if_it_is_alone_else_when_the_others_have_coun
     other_count: int, begins: float
 ) -> None:
     async def story() -> float:
-        keeper = Keeper(pacer := RateLimiter(5), Role.WORKER, 5)
+        keeper = Keeper(pacer := RateLimiter(5), ProcessRole.WORKER, 5)
         call_times: list[float] = []
         waiting = asyncio.ensure_future(call(pacer, call_times))
         while not call_times:
-            keeper.adjust(running={Role.WORKER: other_count + 1})
+            keeper.adjust(running={ProcessRole.WORKER: other_count + 1})
             await asyncio.sleep(0.5)
         await waiting
         return call_times[0]
@@ -156,13 +158,13 @@ def test_a_newcomer_begins_at_once_if_it_is_alone_else_when_the_others_have_coun
 
 def test_a_rest_earns_one_call_until_the_share_was_the_same_for_ten_seconds() -> None:
     async def story() -> tuple[int, int]:
-        keeper = Keeper(pacer := RateLimiter(5), Role.WORKER, 5)
-        keeper.adjust(running={Role.WORKER: 1})
+        keeper = Keeper(pacer := RateLimiter(5), ProcessRole.WORKER, 5)
+        keeper.adjust(running={ProcessRole.WORKER: 1})
         await asyncio.sleep(9)
-        keeper.adjust(running={Role.WORKER: 1})
+        keeper.adjust(running={ProcessRole.WORKER: 1})
         early = await at_once(pacer)
         await asyncio.sleep(9)
-        keeper.adjust(running={Role.WORKER: 1})
+        keeper.adjust(running={ProcessRole.WORKER: 1})
         await asyncio.sleep(2)
         return early, await at_once(pacer)
 
@@ -185,7 +187,7 @@ async def test_the_rate_set_at_the_queue_is_in_force(tmp_path: Path) -> None:
         assert await pace.read(env.client, 5) == RateRecord(5, set_live=False)
         await set_queue_limit(env.client, 7)
         assert await pace.read(env.client, 5) == RateRecord(7, set_live=True)
-        async with paced_process(env.client, Store(str(tmp_path)), Role.WEB) as calls:
+        async with paced_process(env.client, Store(str(tmp_path)), ProcessRole.WEB) as calls:
             assert calls.rate == 0.5, "at once, as if the setting were it"
             await eventually(lambda: _is(calls, 0.7))
 
@@ -198,16 +200,16 @@ async def test_all_that_run_share_the_rate_and_one_that_stops_leaves_its_share_t
     client = await own_namespace(dev_server)
     stores = [Store(str(tmp_path)) for _ in range(2)]
     async with AsyncExitStack() as first:
-        worker = await first.enter_async_context(paced_process(client, stores[0], Role.WORKER))
-        web = await first.enter_async_context(paced_process(client, stores[0], Role.WEB))
+        worker = await first.enter_async_context(paced_process(client, stores[0], ProcessRole.WORKER))
+        web = await first.enter_async_context(paced_process(client, stores[0], ProcessRole.WEB))
         await eventually(lambda: _is(worker, 4.5))
         async with (
-            paced_process(client, stores[1], Role.WORKER) as second_worker,
-            paced_process(client, stores[1], Role.WEB) as other_web,
+            paced_process(client, stores[1], ProcessRole.WORKER) as second_worker,
+            paced_process(client, stores[1], ProcessRole.WEB) as other_web,
         ):
             for limiter, rate in ((worker, 2.25), (second_worker, 2.25), (web, 0.25), (other_web, 0.25)):
                 await eventually(partial(_is, limiter, rate))
-        assert (await stores[1].processes.count())[Role.WORKER] == 1
+        assert (await stores[1].processes.count())[ProcessRole.WORKER] == 1
         await eventually(lambda: _is(worker, 4.5))
         await eventually(lambda: _is(web, 0.5))
     assert count(stores[0], "processes") == 0
@@ -221,13 +223,13 @@ async def test_one_two_and_one_workers_of_pools_make_no_more_calls_than_one_work
     monkeypatch.setattr(pace, "COUNTED_EVERY", 0.01)
     client, store = await own_namespace(dev_server), Store(str(tmp_path))
     async with AsyncExitStack() as split:
-        roles = (Role.WORKER, Role.WORKER, Role.WEB)
+        roles = (ProcessRole.WORKER, ProcessRole.WORKER, ProcessRole.WEB)
         calls = [await split.enter_async_context(paced_process(client, store, role)) for role in roles]
         for limiter, rate in zip(calls, (2.25, 2.25, 0.5), strict=True):
             await eventually(partial(_is, limiter, rate))
         async with (
-            paced_process(client, store, Role.POOL) as requests,
-            paced_process(client, store, Role.POOL) as sweeps,
+            paced_process(client, store, ProcessRole.POOL) as requests,
+            paced_process(client, store, ProcessRole.POOL) as sweeps,
         ):
             for limiter, rate in zip((*calls, requests, sweeps), (2, 2, 0.5, 0.25, 0.25), strict=True):
                 await eventually(partial(_is, limiter, rate))
@@ -237,11 +239,11 @@ async def test_one_two_and_one_workers_of_pools_make_no_more_calls_than_one_work
 
 def test_a_worker_of_a_pool_calls_once_those_on_the_calls_have_counted_it() -> None:
     async def story() -> float:
-        keeper = Keeper(pacer := RateLimiter(5), Role.POOL, 5)
+        keeper = Keeper(pacer := RateLimiter(5), ProcessRole.POOL, 5)
         call_times: list[float] = []
         waiting = asyncio.ensure_future(call(pacer, call_times))
         while not call_times:
-            keeper.adjust(running={Role.WORKER: 1, Role.POOL: 1})
+            keeper.adjust(running={ProcessRole.WORKER: 1, ProcessRole.POOL: 1})
             await asyncio.sleep(0.5)
         await waiting
         return call_times[0]
@@ -255,8 +257,8 @@ async def test_one_that_was_killed_shares_until_its_lease_is_over_and_no_longer(
 ) -> None:
     monkeypatch.setattr(pace, "COUNTED_EVERY", 0.01)
     client, store = await own_namespace(dev_server), Store(str(tmp_path))
-    await store.processes.renew(Process("killed", Role.WORKER, "machine-1", "1"))
-    async with paced_process(client, store, Role.WORKER) as worker:
+    await store.processes.renew(Process("killed", ProcessRole.WORKER, "machine-1", "1"))
+    async with paced_process(client, store, ProcessRole.WORKER) as worker:
         await eventually(lambda: _is(worker, 2.25))
         expired_at = (datetime.now(UTC) - LEASE).isoformat(timespec="microseconds")
         altered(store, "UPDATE processes SET seen_at = ? WHERE identity = 'killed'", expired_at)
@@ -273,8 +275,8 @@ async def test_while_the_database_is_away_the_share_stays_what_it_was(
 ) -> None:
     monkeypatch.setattr(pace, "COUNTED_EVERY", 0.01)
     client, store = await own_namespace(dev_server), Store(str(tmp_path))
-    await store.processes.renew(Process("other", Role.WORKER, "machine-1", "1"))
-    async with paced_process(client, store, Role.WORKER) as worker:
+    await store.processes.renew(Process("other", ProcessRole.WORKER, "machine-1", "1"))
+    async with paced_process(client, store, ProcessRole.WORKER) as worker:
         await eventually(lambda: _is(worker, 2.25))
         with capture_logs() as logs, take_table_away(store, "processes"):
             await eventually(lambda: _is_told(logs, "who shares the rate cannot be read"))
@@ -290,7 +292,7 @@ async def test_a_rate_that_cannot_be_read_stays_what_it_was(tmp_path: Path, monk
         env = await server.enter_async_context(real_server())
         closing.push_async_callback(server.aclose)
         await set_queue_limit(env.client, 20)
-        async with paced_process(env.client, Store(str(tmp_path)), Role.WEB) as calls:
+        async with paced_process(env.client, Store(str(tmp_path)), ProcessRole.WEB) as calls:
             await eventually(lambda: _is(calls, 2))
             await server.aclose()
             with capture_logs() as logs:
@@ -351,11 +353,11 @@ async def _asked_for(client: Client, id: str) -> temporalio.api.common.v1.Priori
 
 
 @asynccontextmanager
-async def paced_process(client: Client, store: Store, role: Role) -> AsyncIterator[RateLimiter]:
+async def paced_process(client: Client, store: Store, role: ProcessRole) -> AsyncIterator[RateLimiter]:
     """The pace of one more process; the setting is 5."""
     me = Process(pace.new_identity(role), role, "machine-1", "1")
     calls = RateLimiter(1)
-    async with pace.kept(client, store.processes, calls, 5, lambda: me):
+    async with pace.keep_share(client, store.processes, calls, 5, lambda: me):
         yield calls
 
 

@@ -15,7 +15,7 @@ from starter.cli.doctor.health import PartHealth
 from starter.cli.doctor.temporal import sweeps
 from starter.errors import Refusal
 from starter.temporal.reconciliation import EVERY, ensure_schedule, sweep_now
-from starter.temporal.search_attributes import Made
+from starter.temporal.search_attributes import SetUpResult
 from tests.servers import own_namespace
 from tests.starter.terminal import type_
 from tests.versions.stage import eventually
@@ -54,7 +54,7 @@ async def test_the_schedule_is_made_once_mended_and_stays_paused(dev_server: str
     client = await own_namespace(dev_server)
     missing = await sweeps(client)
     assert (missing.state, missing.says.endswith("run `countersign init`")) == (PartHealth.WRONG, True)
-    assert [(await ensure_schedule(client)).made for _ in range(2)] == [Made.CREATED, Made.EXISTS]
+    assert [(await ensure_schedule(client)).made for _ in range(2)] == [SetUpResult.CREATED, SetUpResult.EXISTS]
     handle = client.get_schedule_handle(RECONCILIATION_SCHEDULE)
     await handle.pause()
 
@@ -63,7 +63,7 @@ async def test_the_schedule_is_made_once_mended_and_stays_paused(dev_server: str
         return ScheduleUpdate(update_input.description.schedule)
 
     await handle.update(spoilt)
-    assert [(await ensure_schedule(client)).made for _ in range(2)] == [Made.MENDED, Made.EXISTS]
+    assert [(await ensure_schedule(client)).made for _ in range(2)] == [SetUpResult.MENDED, SetUpResult.EXISTS]
     schedule = (await handle.describe()).schedule
     assert ([interval.every for interval in schedule.spec.intervals], schedule.state.paused) == ([EVERY], True)
     assert "paused: temporal schedule toggle --unpause" in (await sweeps(client)).says

@@ -15,7 +15,7 @@ from activities.retention.service import DailyRetention
 from starter.cli.doctor.health import PartHealth
 from starter.cli.doctor.temporal import retention
 from starter.temporal.retention import ensure_retention
-from starter.temporal.search_attributes import Made
+from starter.temporal.search_attributes import SetUpResult
 from tests.activities.evidence.kept import AT, MSA, keep_signed_request
 from tests.faults.town import eventually
 from tests.servers import own_namespace
@@ -31,7 +31,7 @@ async def test_the_schedule_is_made_once_and_comes_at_a_quarter_past_midnight(de
     missing = await retention(client)
     assert (missing.part, missing.state) == ("retention", PartHealth.WRONG)
     assert missing.says.endswith("run `countersign init`")
-    assert [(await ensure_retention(client)).made for _ in range(2)] == [Made.CREATED, Made.EXISTS]
+    assert [(await ensure_retention(client)).made for _ in range(2)] == [SetUpResult.CREATED, SetUpResult.EXISTS]
     described = await client.get_schedule_handle(RETENTION_SCHEDULE).describe()
     times = described.info.next_action_times[:3]
     assert {f"{run_time:%H:%M %Z}" for run_time in times} == {"00:15 UTC"}

@@ -19,7 +19,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from starter.config.settings import Settings, load
 from starter.temporal.connection import (
-    TemporalMisconfigured,
+    TemporalConfigurationError,
     TemporalUnreachable,
     connect,
     connect_config,
@@ -27,7 +27,7 @@ from starter.temporal.connection import (
     web_ui,
     web_ui_link,
 )
-from starter.temporal.search_attributes import Made, ensure_search_attributes, missing_search_attributes
+from starter.temporal.search_attributes import SetUpResult, ensure_search_attributes, missing_search_attributes
 from tests.servers import DEV_SERVER
 from workflows.names import SEARCH_ATTRIBUTES
 
@@ -105,7 +105,7 @@ def test_what_would_be_insecure_or_ignored_is_refused(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    with pytest.raises(TemporalMisconfigured) as refused:
+    with pytest.raises(TemporalConfigurationError) as refused:
         connect_config(temporal)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -115,7 +115,7 @@ def test_what_would_be_insecure_or_ignored_is_refused(
 def test_a_misspelt_key_of_the_profile_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "temporal.toml"
     file.write_text('[profile.default]\naddress = "a:1"\nnamespce = "x"\n')
-    with pytest.raises(TemporalMisconfigured, match="unknown field `namespce`"):
+    with pytest.raises(TemporalConfigurationError, match="unknown field `namespce`"):
         connect_config({"TEMPORAL_CONFIG_FILE": str(file)})
 
 
@@ -157,9 +157,9 @@ async def test_search_attributes_are_made_once_and_missed_while_they_are_not_the
         await _add_of_another_type(env.client, names[0])
         first = await ensure_search_attributes(env.client)
         assert [result.name for result in first] == list(names)
-        assert [result.made for result in first] == [Made.OTHER_TYPE] + [Made.CREATED] * (len(names) - 1)
+        assert [result.made for result in first] == [SetUpResult.OTHER_TYPE] + [SetUpResult.CREATED] * (len(names) - 1)
         second = await ensure_search_attributes(env.client)
-        assert [result.made for result in second] == [Made.OTHER_TYPE] + [Made.EXISTS] * (len(names) - 1)
+        assert [result.made for result in second] == [SetUpResult.OTHER_TYPE] + [SetUpResult.EXISTS] * (len(names) - 1)
         assert await missing_search_attributes(env.client) == names[:1]
 
 

@@ -9,14 +9,14 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.files.reading import FileFaults
 from activities.launch.request_file import PreparedRequest
-from activities.policies.cascade import Resolved
+from activities.policies.cascade import ResolvedPolicy
 from activities.records.ended import ListFilter
 from starter.cli import start_files
 from starter.config.settings import load
 from starter.queries import commands
 from starter.queries import lists as pages
 from starter.queries.fast_forward import forward, span
-from starter.temporal.connection import Context, TemporalRefused, opened, refusing
+from starter.temporal.connection import Context, TemporalRefusal, opened, refusing
 from starter.temporal.search_attributes import ensure_search_attributes
 from tests.starter.terminal import make_complete_environment, type_
 from tests.workflows.stage import a_request
@@ -41,7 +41,7 @@ WORDS: Final[dict[str, Word]] = {
 def make_prepared_request(overdue: FileFaults | None = None) -> PreparedRequest:
     """A request that only has to be started."""
     request = a_request(name=MSA)
-    return PreparedRequest(request, Resolved(request.policy, (), {}), None, None, overdue)
+    return PreparedRequest(request, ResolvedPolicy(request.policy, (), {}), None, None, overdue)
 
 
 @pytest.mark.parametrize("command", WORDS.values(), ids=WORDS)
@@ -50,7 +50,7 @@ async def test_a_namespace_that_does_not_exist_is_named_by_every_word(
 ) -> None:
     """For a request it reads as if nobody knew it, though it may live next door."""
     nowhere = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": "nowhere", "COUNTERSIGN_DATA_DIR": str(tmp_path)}
-    with pytest.raises(TemporalRefused, match=f"^{NOWHERE}$"):
+    with pytest.raises(TemporalRefusal, match=f"^{NOWHERE}$"):
         async with opened(load(environment=nowhere)) as context:
             await command(context)
 
@@ -78,7 +78,7 @@ async def test_that_is_the_one_line_of_command_and_process(
 async def test_any_other_answer_is_told_with_its_status_in_one_line(
     status: RPCStatusCode, message: str, expected_text: str
 ) -> None:
-    with pytest.raises(TemporalRefused) as refused, refusing("default"):
+    with pytest.raises(TemporalRefusal) as refused, refusing("default"):
         raise RPCError(message, status, b"")
     assert str(refused.value).startswith(expected_text)
     assert "\n" not in str(refused.value)

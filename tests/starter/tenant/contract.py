@@ -16,7 +16,7 @@ from activities.core_signature.wire import WireDocument, WireEvent, WireRequest,
 from activities.http.client import ServiceFailure
 from activities.http.oauth import Credentials
 from starter.tenant.listener import TEST_SECRET, judge_callback
-from starter.tenant.recording import Exchange, Recording
+from starter.tenant.recording import HttpExchange, Recording
 from starter.tenant.scrubbing import FOREIGN, HOST
 from starter.web.receivers.callbacks import CallbackRules
 
@@ -35,7 +35,7 @@ async def list_misread_answers(recording: Recording) -> list[str]:
     return misreadings
 
 
-async def _misread(recording: Recording, exchange: Exchange) -> str:
+async def _misread(recording: Recording, exchange: HttpExchange) -> str:
     call = _call(exchange)
     if call is None or isinstance(exchange.body, str):
         return ""
@@ -48,7 +48,7 @@ async def _misread(recording: Recording, exchange: Exchange) -> str:
     return "" if result == _meant(exchange) else f"read as {result!r}, meant is {_meant(exchange)!r}"
 
 
-def _call(exchange: Exchange) -> Callable[[CoreSignatureClient], Awaitable[Any]] | None:
+def _call(exchange: HttpExchange) -> Callable[[CoreSignatureClient], Awaitable[Any]] | None:
     """The client's call of this path; its result as `_meant` says it. None for calls that only a trial makes."""
     path = exchange.path.removeprefix(_API)
     uuid = path.split("/")[2] if path.count("/") > 2 else ""
@@ -70,7 +70,7 @@ def _call(exchange: Exchange) -> Callable[[CoreSignatureClient], Awaitable[Any]]
         return _of_request(await (client.create_request({}) if exchange.method == "POST" else client.request(uuid)))
 
     async def events(client: CoreSignatureClient) -> object:
-        return [(event.uuid, event.event_type, bool(event.timestamp)) for event in (await client.events()).found]
+        return [(event.uuid, event.event_type, bool(event.timestamp)) for event in (await client.events()).resources]
 
     async def acted(client: CoreSignatureClient) -> object:
         await client.cancel(uuid)
@@ -94,7 +94,7 @@ def _call(exchange: Exchange) -> Callable[[CoreSignatureClient], Awaitable[Any]]
     return calls.get((exchange.method, resource, bool(uuid)))
 
 
-def _client(recording: Recording, exchange: Exchange) -> CoreSignatureClient:
+def _client(recording: Recording, exchange: HttpExchange) -> CoreSignatureClient:
     """A client of a tenant that gives this one answer."""
     settings, body = recording.settings, exchange.body
     if isinstance(body, dict) and "next" in body:
@@ -119,7 +119,7 @@ def _client(recording: Recording, exchange: Exchange) -> CoreSignatureClient:
     return CoreSignatureClient(config, transport=httpx.MockTransport(answer))
 
 
-def _meant(exchange: Exchange) -> object:
+def _meant(exchange: HttpExchange) -> object:
     answer = exchange.answer
     path = exchange.path.removeprefix(_API)
     if "results" in answer:
@@ -239,7 +239,7 @@ def _list_objects(recording: Recording) -> Iterator[tuple[str, Json]]:
     yield from (("callback", call.sent) for call in recording.calls("callback"))
 
 
-def _of_answer(exchange: Exchange) -> Iterator[tuple[str, Json]]:
+def _of_answer(exchange: HttpExchange) -> Iterator[tuple[str, Json]]:
     resource = exchange.path.removeprefix(_API).split("/")[1]
     object_type = {"documents": "document", "events": "event"}.get(resource, "request")
     objects: Iterable[Json] = [dict(exchange.answer)] if exchange.answer else []

@@ -7,7 +7,7 @@ import pytest
 
 from starter.config.settings import named_fields
 from starter.tenant.facts import FACTS, Verdict, judge_recording
-from starter.tenant.recording import Exchange, Recording
+from starter.tenant.recording import HttpExchange, Recording
 from tests.markdown import ROOT
 
 PAGE: Final = (ROOT / "docs" / "core-signature.md").read_text()
@@ -72,7 +72,7 @@ def test_an_unforeseen_answer_ends_no_trial(body: Any) -> None:
     )
     paths = ("/token", "/api/v1/documents/", "/api/v1/documents/x/", "/api/v1/signature-requests/x/cancel/", "pdf")
     calls = [
-        Exchange(step=step, service=service, method=method, path=path, status=status, body=body, sent=body)
+        HttpExchange(step=step, service=service, method=method, path=path, status=status, body=body, sent=body)
         for step in steps
         for path in paths
         for method in ("GET", "POST")

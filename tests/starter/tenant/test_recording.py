@@ -5,11 +5,11 @@ import json
 import httpx
 import pytest
 
-from starter.tenant.recording import ANSWER_AT_MOST, EXCHANGES_AT_MOST, Exchange, Recorder, RecordingTransport
+from starter.tenant.recording import ANSWER_AT_MOST, EXCHANGES_AT_MOST, HttpExchange, Recorder, RecordingTransport
 from starter.tenant.scrubbing import ITEMS_AT_MOST, Scrubber
 
 
-def record(recorder: Recorder, body: object, path: str = "/api/v1/documents/") -> Exchange:
+def record(recorder: Recorder, body: object, path: str = "/api/v1/documents/") -> HttpExchange:
     """The exchange as it is kept."""
     request = httpx.Request("GET", f"https://core.tenant.example{path}")
     recorder.record_call("core", request, httpx.Response(200, content=json.dumps(body).encode()))

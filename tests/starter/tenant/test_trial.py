@@ -108,7 +108,7 @@ async def test_a_filter_that_is_ignored_is_named_and_no_other_document_is_kept(t
             for private_text in (foreign_uuid, "somebody.else", "Secret plan", "case-of-another")
             if private_text in recorded_text
         ] == []
-        calls = [entry for entry in sandbox.state.ledger.after(0) if entry["type"] == "request"]
+        calls = [entry for entry in sandbox.state.ledger.list_entries_after(0) if entry["type"] == "request"]
         assert [call for call in calls if call["method"] != "GET" and foreign_uuid in call["path"]] == []
 
 

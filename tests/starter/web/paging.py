@@ -188,7 +188,7 @@ class Phone:
 
     def entries(self, kind: str) -> list[dict[str, Any]]:
         """The ledger's entries of one type."""
-        return [entry for entry in self.sandbox.state.ledger.after(0) if entry["type"] == kind]
+        return [entry for entry in self.sandbox.state.ledger.list_entries_after(0) if entry["type"] == kind]
 
     async def _call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         settings = self.sandbox.state.settings
@@ -265,10 +265,10 @@ async def phone(
             store,
             signatures,
             guard,
-            asked=snapshots,
+            snapshots=snapshots,
             look=asking or look,
             send=recorder.send,
-            who=PagePeople(directory, store, "Acme", SENDER),
+            people=PagePeople(directory, store, "Acme", SENDER),
             files=PersonalFiles(store, roles, KeptFileAnswers(store, watch.clock)),
             versions=Versions(store, 1),
             brand=Brand("Acme", contact="help@supplier.test"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from activities.metrics import ExportingProcess
-from activities.reconciliation.callback_health import ClockSeen
+from activities.reconciliation.callback_health import CallbackClockSkew
 from activities.records.store import Store
 from starter.web.app import note_clock
 from starter.web.receivers.callbacks import CallbackReply, CallbackVerdict, SignalResult, event_hash
@@ -258,7 +258,7 @@ async def test_by_how_much_a_clock_is_behind_is_noted_once_a_minute_and_holds_no
 async def test_what_was_noted_of_the_clock_is_what_the_sweep_reads(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     await note_clock(store, timedelta(minutes=12), NOW)
-    clock_seen = ClockSeen.model_validate_json(await store.notes.clock() or b"")
+    clock_seen = CallbackClockSkew.model_validate_json(await store.notes.clock() or b"")
     assert (clock_seen.behind, clock_seen.at) == (720, NOW)
 
 
@@ -278,7 +278,7 @@ def test_only_what_we_are_to_blame_for_asks_to_be_called_again() -> None:
 
 
 def test_answers_say_nothing_of_the_reason() -> None:
-    assert {reply.status: reply.body for reply in map(CallbackReply.of, CallbackVerdict)} == {
+    assert {reply.status: reply.body for reply in map(CallbackReply.for_verdict, CallbackVerdict)} == {
         200: "OK",
         400: "Bad Request",
         401: "Unauthorized",

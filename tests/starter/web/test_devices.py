@@ -57,7 +57,10 @@ class DeviceApp:
 
     async def read_devices(self, person: str = "ada") -> dict[str, str | None]:
         fresh = Devices(self.store)
-        return {device.device.value: device.gone for device in await fresh.known(await self.directory.person(person))}
+        return {
+            device.device.value: device.invalid_reason
+            for device in await fresh.list_devices(await self.directory.person(person))
+        }
 
 
 @asynccontextmanager

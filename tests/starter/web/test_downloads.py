@@ -73,7 +73,7 @@ async def test_the_file_comes_whole_under_a_name_and_is_noted_once(receiver: Rec
     assert answer.headers["content-type"] == "application/pdf"
     assert answer.headers["etag"] == f'"{hashlib.sha256(PDF).hexdigest()}"'
     assert answer.headers["cache-control"] == "no-store"
-    [noted] = await receiver.store.downloads.of(MSA)
+    [noted] = await receiver.store.downloads.list_downloads(MSA)
     assert (noted.who, noted.way, noted.at) == ("finance", Way.LINK, NOW)
     assert [link.downloads for link in await receiver.store.downloads.links(MSA)] == [1]
 

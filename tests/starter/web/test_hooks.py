@@ -83,7 +83,7 @@ async def test_a_deal_begins_one_onboarding_however_often_and_late_it_is_sent(cl
     assert first == CREATED
     assert later_answers == [KNOWN, (200, {"outcome": "ignored"}), KNOWN, KNOWN]
     description = await runs.described(client, ACME)
-    assert description.known.get(REQUESTER) == "account-executive"
+    assert description.search_attributes.get(REQUESTER) == "account-executive"
     assert await sales.sends(deal(id="4712")) == (201, {"outcome": "created", "id": "crm-4712", "created": True})
 
 
@@ -98,7 +98,7 @@ async def test_other_content_is_refused_and_its_owner_is_asked_once_for_each(cli
     answers = [await sales.sends(body) for body in (DEAL, changed_deal, changed_deal, third, DEAL, changed_deal)]
     assert answers == [CREATED, CHANGED, CHANGED, CHANGED, KNOWN, CHANGED]
     task_runs = await tasks(client, 2)
-    assert {run.known.get(PARENT) for run in task_runs} == {ACME}
+    assert {run.search_attributes.get(PARENT) for run in task_runs} == {ACME}
     assert all(run.id.startswith("task:crm-4711.changed-") for run in task_runs)
     described = await runs.described(client, task_runs[0].id)
     assert await described.summary() == "onboarding-decision: Decide: crm-4711 has changed in crm"

@@ -17,8 +17,8 @@ from starter.web.http.oidc import (
     KEYS_WITHOUT_ISSUER_FOR,
     TOKEN_AT_MOST,
     Issuer,
-    IssuerAway,
-    NotBelieved,
+    IssuerUnavailable,
+    RefusedToken,
 )
 from tests.starter.web.issuing import AUDIENCE, FIRST, MISUSED, SECOND, SHARED, OpenIssuer, open_issuer
 
@@ -47,8 +47,8 @@ def make_verifier(issuer: OpenIssuer, waiting: Watch | None = None, **settings: 
 async def test_a_genuine_token_says_who_it_is_and_the_keys_are_asked_for_once(issuer: OpenIssuer) -> None:
     verifier = make_verifier(issuer)
     for _ in range(3):
-        assert await verifier.who(issuer.token(email=WHO)) == WHO
-    assert await verifier.who(issuer.token(email=WHO, aud=["others", AUDIENCE], iss=f"{issuer.url}/")) == WHO
+        assert await verifier.identify(issuer.token(email=WHO)) == WHO
+    assert await verifier.identify(issuer.token(email=WHO, aud=["others", AUDIENCE], iss=f"{issuer.url}/")) == WHO
     assert issuer.request_count == 1
 
 
@@ -56,18 +56,18 @@ async def test_many_callers_at_once_ask_the_issuer_once(issuer: OpenIssuer) -> N
     waiting = Watch()
     verifier, token = make_verifier(issuer, waiting), issuer.token(email=WHO)
     for request_count in (1, 2):
-        assert await asyncio.gather(*(verifier.who(token) for _ in range(50))) == [WHO] * 50
+        assert await asyncio.gather(*(verifier.identify(token) for _ in range(50))) == [WHO] * 50
         assert issuer.request_count == request_count
         waiting.seconds += KEYS_FOR
 
 
 @pytest.mark.parametrize("verified", [True, "true"])
 async def test_a_verified_address_counts(issuer: OpenIssuer, verified: object) -> None:
-    assert await make_verifier(issuer).who(issuer.token(email=WHO, email_verified=verified)) == WHO
+    assert await make_verifier(issuer).identify(issuer.token(email=WHO, email_verified=verified)) == WHO
 
 
 async def test_another_claim_may_say_it(issuer: OpenIssuer) -> None:
-    assert await make_verifier(issuer, claim="sub").who(issuer.token(sub="operator")) == "operator"
+    assert await make_verifier(issuer, claim="sub").identify(issuer.token(sub="operator")) == "operator"
 
 
 def make_claims_from_now(claims: dict[str, Any]) -> dict[str, Any]:
@@ -102,14 +102,14 @@ TIMES = ("exp", "nbf", "iat")
     ],
 )
 async def test_a_token_that_does_not_say_it_does_not_count(issuer: OpenIssuer, claims: dict[str, Any]) -> None:
-    with pytest.raises(NotBelieved) as refused:
-        await make_verifier(issuer).who(issuer.token(**{"email": WHO, **make_claims_from_now(claims)}))
+    with pytest.raises(RefusedToken) as refused:
+        await make_verifier(issuer).identify(issuer.token(**{"email": WHO, **make_claims_from_now(claims)}))
     assert WHO not in str(refused.value)
 
 
 @pytest.mark.parametrize("claims", [{"exp": -CLOCKS_APART + 20}, {"nbf": CLOCKS_APART - 20}])
 async def test_clocks_may_differ_by_a_minute(issuer: OpenIssuer, claims: dict[str, Any]) -> None:
-    assert await make_verifier(issuer).who(issuer.token(email=WHO, **make_claims_from_now(claims))) == WHO
+    assert await make_verifier(issuer).identify(issuer.token(email=WHO, **make_claims_from_now(claims))) == WHO
 
 
 async def test_what_the_issuer_has_not_signed_does_not_count(issuer: OpenIssuer) -> None:
@@ -126,24 +126,24 @@ async def test_what_the_issuer_has_not_signed_does_not_count(issuer: OpenIssuer)
         "x" * 10 * TOKEN_AT_MOST,
     ]
     for token in forged:
-        with pytest.raises(NotBelieved):
-            await verifier.who(token)
-    assert await verifier.who(genuine) == WHO
+        with pytest.raises(RefusedToken):
+            await verifier.identify(token)
+    assert await verifier.identify(genuine) == WHO
     assert issuer.request_count == 1, "however many unknown keys are named"
 
 
 async def test_a_new_key_is_asked_for_and_an_old_one_ends(issuer: OpenIssuer) -> None:
     waiting = Watch()
     verifier = make_verifier(issuer, waiting)
-    assert await verifier.who(issuer.token(email=WHO)) == WHO
+    assert await verifier.identify(issuer.token(email=WHO)) == WHO
     issuer.keys = [SECOND]
-    assert await verifier.who(issuer.token(email=WHO)) == WHO, "for as long as it is not asked again"
+    assert await verifier.identify(issuer.token(email=WHO)) == WHO, "for as long as it is not asked again"
     waiting.seconds += ASKED_EVERY
-    assert await verifier.who(issuer.token(SECOND, "ES256", email=WHO)) == WHO
-    with pytest.raises(NotBelieved):
-        await verifier.who(issuer.token(FIRST, email=WHO))
+    assert await verifier.identify(issuer.token(SECOND, "ES256", email=WHO)) == WHO
+    with pytest.raises(RefusedToken):
+        await verifier.identify(issuer.token(FIRST, email=WHO))
     waiting.seconds += KEYS_FOR
-    assert await verifier.who(issuer.token(SECOND, "ES256", email=WHO)) == WHO
+    assert await verifier.identify(issuer.token(SECOND, "ES256", email=WHO)) == WHO
     assert issuer.request_count == 3
 
 
@@ -151,20 +151,20 @@ async def test_while_the_issuer_is_away_its_last_keys_count_for_a_day(issuer: Op
     waiting = Watch()
     verifier = make_verifier(issuer, waiting)
     issuer.is_away = True
-    with capture_logs() as logs, pytest.raises(IssuerAway):
-        await verifier.who(issuer.token(email=WHO))
+    with capture_logs() as logs, pytest.raises(IssuerUnavailable):
+        await verifier.identify(issuer.token(email=WHO))
     assert logs[0]["event"] == "the issuer's keys cannot be read"
     issuer.is_away = False
-    with pytest.raises(IssuerAway):
-        await verifier.who(issuer.token(email=WHO))
+    with pytest.raises(IssuerUnavailable):
+        await verifier.identify(issuer.token(email=WHO))
     waiting.seconds += ASKED_EVERY
-    assert await verifier.who(issuer.token(email=WHO)) == WHO
+    assert await verifier.identify(issuer.token(email=WHO)) == WHO
     issuer.is_away = True
     waiting.seconds += KEYS_WITHOUT_ISSUER_FOR - 1
-    assert await verifier.who(issuer.token(email=WHO)) == WHO
+    assert await verifier.identify(issuer.token(email=WHO)) == WHO
     waiting.seconds += ASKED_EVERY
-    with pytest.raises(IssuerAway):
-        await verifier.who(issuer.token(email=WHO))
+    with pytest.raises(IssuerUnavailable):
+        await verifier.identify(issuer.token(email=WHO))
 
 
 @pytest.mark.parametrize(
@@ -180,13 +180,13 @@ async def test_while_the_issuer_is_away_its_last_keys_count_for_a_day(issuer: Op
 )
 async def test_an_issuer_that_says_nonsense_of_itself_is_away(issuer: OpenIssuer, overrides: dict[str, Any]) -> None:
     issuer.overrides = overrides
-    with pytest.raises(IssuerAway):
-        await make_verifier(issuer).who(issuer.token(email=WHO))
+    with pytest.raises(IssuerUnavailable):
+        await make_verifier(issuer).identify(issuer.token(email=WHO))
 
 
 async def test_of_ten_times_as_many_keys_as_are_kept_the_first_count(issuer: OpenIssuer) -> None:
     issuer.keys = [FIRST] * KEYS_AT_MOST + [SECOND] * 9 * KEYS_AT_MOST
     verifier = make_verifier(issuer)
-    assert await verifier.who(issuer.token(email=WHO)) == WHO
-    with pytest.raises(NotBelieved):
-        await verifier.who(issuer.token(SECOND, "ES256", email=WHO))
+    assert await verifier.identify(issuer.token(email=WHO)) == WHO
+    with pytest.raises(RefusedToken):
+        await verifier.identify(issuer.token(SECOND, "ES256", email=WHO))

@@ -12,12 +12,12 @@ from starter.queries.commands import CommandRefused, _named_update_id
 from starter.temporal.connection import Context
 from starter.web.app import carry_out
 from workflows.kinds import Kind
-from workflows.model.commands import KnownBy, ReminderNow
+from workflows.model.commands import KnownBy, ReminderCommand
 from workflows.model.receipts import OTHER_CONTENT, OperationState, Receipt, digest_of
 from workflows.model.subject import Status
 
 OP = "page-of-a-form"
-REMIND = ReminderNow(actor="ada", op=OP, known_by=KnownBy.SIGN_IN)
+REMIND = ReminderCommand(actor="ada", op=OP, known_by=KnownBy.SIGN_IN)
 KEPT = Receipt(id="msa", status=Status.SENT, op=OP, says="sent", state=OperationState.DONE, digest=digest_of(REMIND))
 
 
@@ -26,8 +26,8 @@ async def test_a_form_sent_again_has_the_kept_answer_without_temporal_and_no_oth
     kept_receipt = KeptReceipt(digest_of(REMIND), KEPT.model_dump_json())
     workflow_id = Kind.REQUEST.workflow_id("msa")
     await context.store.receipts.keep(workflow_id, _named_update_id(REMIND, OP), kept_receipt, datetime.now(UTC))
-    repeated_receipt = await carry_out(context, KnownBy.SIGN_IN, "msa", ReminderNow(actor="ada", op=OP), OP)
+    repeated_receipt = await carry_out(context, KnownBy.SIGN_IN, "msa", ReminderCommand(actor="ada", op=OP), OP)
     assert repeated_receipt == KEPT
     with pytest.raises(CommandRefused) as refused:
-        await carry_out(context, KnownBy.SIGN_IN, "msa", ReminderNow(actor="ada", op=OP, force=True), OP)
+        await carry_out(context, KnownBy.SIGN_IN, "msa", ReminderCommand(actor="ada", op=OP, force=True), OP)
     assert refused.value.message == OTHER_CONTENT

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from activities.people.rights import Rights as TokenRights
+from activities.people.rights import TokenRights
 from activities.policies.catalogue import StarterEntry
 from starter.web.rights import (
     ABOUT_PEOPLE,
@@ -183,7 +183,7 @@ def test_each_may_what_the_page_says(standing: Standing, kind: Kind) -> None:
 
 def test_the_page_has_every_role() -> None:
     assert set(TABLE) == set(RIGHTS) == set(Standing) == {*PEOPLE}
-    assert {standing: Rights.of((standing,)) for standing in Standing} == {
+    assert {standing: Rights.from_standings((standing,)) for standing in Standing} == {
         standing: Rights(frozenset(rights), frozenset(theirs)) for standing, (rights, theirs) in TABLE.items()
     }
 
@@ -217,7 +217,7 @@ def test_who_has_the_place_again_counts_as_asked() -> None:
     view = SHOWN.replace(
         signers=(*SHOWN.signers, SignerLine(person=FORMER, order=1, role=Role.SIGN, state=SignerState.SIGNED))
     )
-    assert rights_of(ReaderRole(FORMER), view) == Rights.of((Standing.ASKED,))
+    assert rights_of(ReaderRole(FORMER), view) == Rights.from_standings((Standing.ASKED,))
 
 
 def test_a_signer_who_is_told_of_the_ending_sees_no_more_than_before() -> None:
@@ -226,7 +226,9 @@ def test_a_signer_who_is_told_of_the_ending_sees_no_more_than_before() -> None:
 
 def test_of_a_group_that_asked_each_member_is_the_requester_and_nobody_is_above_it() -> None:
     view = SHOWN.replace(requester="group:sales")
-    assert rights_of(ReaderRole("eve", groups=frozenset({"sales"})), view) == Rights.of((Standing.REQUESTER,))
+    assert rights_of(ReaderRole("eve", groups=frozenset({"sales"})), view) == Rights.from_standings(
+        (Standing.REQUESTER,)
+    )
     assert rights_of(ReaderRole("boss", reports=("eve",)), view) == Rights()
 
 

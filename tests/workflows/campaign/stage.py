@@ -53,7 +53,7 @@ from workflows.campaign.state import CampaignInput
 from workflows.campaign.workflow import AcknowledgementCampaignWorkflow
 from workflows.kinds import Kind
 from workflows.model.hand_off import SettledCampaign
-from workflows.model.signature import ProviderEvent, SignerSeen, SignerState
+from workflows.model.signature import ProviderEvent, ReportedSigner, SignerState
 from workflows.model.subject import Code, Status
 from workflows.model.views import CampaignShow, RequestShow
 from workflows.names import (
@@ -133,8 +133,8 @@ class PolledVisibility:
             if run.status.broken_off:
                 broken[id] = str(run.status)
             elif run.status.open:
-                status[id] = run.known.get(names.STATUS) or ""
-                refused |= {id} if run.known.get(names.PROBLEM) == Code.REFUSED else set()
+                status[id] = run.search_attributes.get(names.STATUS) or ""
+                refused |= {id} if run.search_attributes.get(names.PROBLEM) == Code.REFUSED else set()
         return OpenMembers(status, broken, frozenset(refused))
 
     async def unusual_of(self, campaign: str) -> OpenMembers:
@@ -254,7 +254,7 @@ class CampaignStory(CommandStory):
         """Once everybody was seen to, and told."""
         view = await self.wait_until(lambda view: view.frozen and view.asked >= view.frozen.rows)
         for member in await self.members():
-            if member.asked:
+            if member.is_asked:
                 await self.wait_until_notified(member.person)
         await self.at_rest()
         return view
@@ -279,7 +279,7 @@ class CampaignStory(CommandStory):
         reason = None if outcome is Status.SIGNED else "I do not agree"
         self.provider.statuses[f"{self.id}.{person}"] = outcome
         self.provider.acted[f"{self.id}.{person}"] = [
-            SignerSeen(person=person, state=state, at=acted_at, reason=reason)
+            ReportedSigner(person=person, state=state, at=acted_at, reason=reason)
         ]
         event = ProviderEvent(id=uuid.uuid4().hex, type="signed", at=datetime.now(UTC))
         handle = self.client.get_workflow_handle(self.request(person))

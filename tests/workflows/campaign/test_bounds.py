@@ -72,7 +72,7 @@ class Ahead:
 async def make_course(folder: Path) -> tuple[Company, CampaignState]:
     company = Company(folder, staff("ada"))
     prepared = await company.prepared(a_file(opens="2026-12-01"), NOW)
-    course = CampaignState.begin(prepared.given.campaign, NOW)
+    course = CampaignState.begin(prepared.workflow_input.campaign, NOW)
     return company, course.froze(FrozenAudience(sha256="ab" * 32, rows=1, errors=0, at=NOW), NOW)
 
 
@@ -87,7 +87,7 @@ async def run_walk(
 ) -> tuple[BatchResult, Ahead]:
     """A walk over people whom nobody can ask: it starts nothing."""
     company, _ = await make_course(folder)
-    campaign_input = (await company.prepared(a_file(), NOW)).given
+    campaign_input = (await company.prepared(a_file(), NOW)).workflow_input
     walk = make_start_batch(campaign_input)
     ahead = Ahead(waiting_counts)
     job = BatchJob(cast(Client, None), company.store, walk, BatchFacts(ahead), limits)
@@ -134,7 +134,7 @@ async def test_there_is_looked_for_room_less_and_less_often_until_somebody_was_a
 async def test_a_walk_that_is_begun_when_the_campaign_has_closed_asks_nobody(tmp_path: Path) -> None:
     """No worker was there while there was time."""
     company, _ = await make_course(tmp_path)
-    campaign_input = (await company.prepared(a_file(), NOW)).given
+    campaign_input = (await company.prepared(a_file(), NOW)).workflow_input
     walk = make_start_batch(campaign_input).replace(until=datetime.now(UTC))
     job = BatchJob(cast(Client, None), company.store, walk, BatchFacts(Ahead([])), BatchLimits())
     batch_result = await job.run([Member(MemberRow(1, "ada"), campaign_input.campaign.due)], 1)
@@ -144,7 +144,7 @@ async def test_a_walk_that_is_begun_when_the_campaign_has_closed_asks_nobody(tmp
 async def test_that_a_campaign_has_closed_is_known_by_the_server_s_clock(tmp_path: Path) -> None:
     """Ours is years behind it."""
     company, _ = await make_course(tmp_path)
-    campaign_input = (await company.prepared(a_file(), NOW)).given
+    campaign_input = (await company.prepared(a_file(), NOW)).workflow_input
     closes = datetime.now(UTC) + timedelta(days=3650)
     env = ActivityEnvironment()
     env.info = replace(env.info, started_time=closes)
@@ -163,7 +163,7 @@ async def test_whoever_was_asked_before_is_asked_and_not_refused(tmp_path: Path)
     """A worker that died before it could say how far it came, or `start --again`: the walk goes over them once more."""
     async with time_skipping() as env:
         company, _ = await make_course(tmp_path)
-        campaign_input = (await company.prepared(a_file(), NOW)).given
+        campaign_input = (await company.prepared(a_file(), NOW)).workflow_input
         walk = make_start_batch(campaign_input)
         crowd = [Member(MemberRow(number, f"p{number}"), campaign_input.campaign.due) for number in range(30)]
         for _ in range(2):
@@ -190,7 +190,7 @@ class Server:
 
 async def run_walk_on(server: Server, folder: Path) -> BatchResult:
     company, _ = await make_course(folder)
-    campaign_input = (await company.prepared(a_file(), NOW)).given
+    campaign_input = (await company.prepared(a_file(), NOW)).workflow_input
     walk = make_start_batch(campaign_input)
     job = BatchJob(cast(Client, server), company.store, walk, BatchFacts(Ahead([0, 0])), BatchLimits())
     members = [
@@ -217,7 +217,7 @@ async def test_an_opening_more_than_two_years_away_is_no_day_that_is_meant(tmp_p
     company = Company(tmp_path, staff("ada"))
     with pytest.raises(FileFaults, match=r"opens: is more than two years away"):
         await company.prepared(a_file(opens=opens), NOW)
-    assert (await company.prepared(a_file(opens="2028-11-30"), NOW)).given.campaign.opens_at.year == 2028
+    assert (await company.prepared(a_file(opens="2028-11-30"), NOW)).workflow_input.campaign.opens_at.year == 2028
 
 
 async def test_a_campaign_with_reviewers_is_refused_with_what_it_has_instead(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_table_of_more_people_than_an_audience_has_is_refused_in_one_line(tmp_
 async def test_each_payload_of_a_campaign_of_ten_thousand_with_the_most_changes_is_below_1_mib(tmp_path: Path) -> None:
     """People stand in the store: a history has counts, positions, and the changes that are not carried out yet."""
     company, _ = await make_course(tmp_path)
-    campaign_input = (await company.prepared(a_file(), NOW)).given
+    campaign_input = (await company.prepared(a_file(), NOW)).workflow_input
     course = CampaignState.begin(campaign_input.campaign, NOW)
     course = course.froze(FrozenAudience(sha256="ab" * 32, rows=10_000, errors=0, at=NOW), NOW)
     for number in range(CHANGES_AT_MOST):

@@ -56,7 +56,7 @@ async def test_the_look_has_the_day_of_the_owner_also_while_it_is_another_in_utc
     """In Amsterdam, where the owner is, midnight is at 23:00 UTC: managers hear from two days before the last one."""
     company = Company(tmp_path, staff("ada", "bo"))
     file = a_file(opens="2026-11-12T09:00:00Z", window="14d")
-    campaign_input = (await company.prepared(file, datetime(2026, 11, 12, 8, tzinfo=UTC))).given
+    campaign_input = (await company.prepared(file, datetime(2026, 11, 12, 8, tzinfo=UTC))).workflow_input
     push, nobody = FakePushService(FakeSignatureService()), cast(Any, None)
     visibility = AllOpen(["ada", "bo"])
     service = CampaignPeopleService(nobody, company.store, company.directory, push, visibility=visibility)

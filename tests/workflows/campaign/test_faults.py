@@ -15,7 +15,7 @@ import workflows.campaign.state as course
 import workflows.follow_up.options as options
 from activities.campaign.batch import BatchLimits
 from activities.campaign.member_status import OpenMembers
-from activities.campaign.population import moved
+from activities.campaign.population import find_changes
 from activities.campaign.service import CampaignPeopleService
 from activities.launch import launch
 from activities.records.audiences import MemberRow
@@ -209,7 +209,7 @@ async def test_the_daily_look_of_a_campaign_that_was_cancelled_meanwhile_tells_n
     """Managers of 60, of whom the first is being told: the others are in the same call and in the next one."""
     heads = [a_person(f"head-{number:02}", groups=()) for number in range(60)]
     company = Company(tmp_path, [*staff(), *heads, *(a_person(f"one-{head['id']}", head["id"]) for head in heads)])
-    campaign_input = (await company.prepared(a_file())).given
+    campaign_input = (await company.prepared(a_file())).workflow_input
     everybody = [f"one-{manager['id']}" for manager in heads]
     push, nobody = Interrupted(FakeSignatureService(), at_most=1), cast(Any, None)
     people = CampaignPeopleService(nobody, company.store, company.directory, push, visibility=AllOpen(everybody))
@@ -308,7 +308,7 @@ async def test_the_audience_is_frozen_from_the_people_file_as_it_is_and_from_no_
     """Elsewhere a look-up does not wait for a changed file to be read; who is missing in an audience is not asked."""
     monkeypatch.setattr("activities.people.file_directory._PATIENCE", 0.0)
     company = Company(tmp_path, staff("ada"))
-    campaign_input = (await company.prepared(a_file())).given
+    campaign_input = (await company.prepared(a_file())).workflow_input
     nobody: Any = None
     people = CampaignPeopleService(nobody, company.store, company.directory, nobody)
     order = CampaignOrder(
@@ -328,7 +328,7 @@ async def test_who_has_joined_is_seen_by_the_people_file_as_it_is_and_a_faulty_o
     """Once it is read: the look of a day after an edit has nobody of the day before."""
     monkeypatch.setattr("activities.people.file_directory._PATIENCE", 0.0)
     company = Company(tmp_path, staff("ada"))
-    campaign_input = (await company.prepared(a_file(joiners={"rule": "add", "within": "7d"}))).given
+    campaign_input = (await company.prepared(a_file(joiners={"rule": "add", "within": "7d"}))).workflow_input
     now = datetime.now(UTC)
     order = CampaignOrder(campaign=campaign_input.campaign, fingerprint=campaign_input.fingerprint, now=now)
     audiences = company.store.audiences
@@ -337,7 +337,7 @@ async def test_who_has_joined_is_seen_by_the_people_file_as_it_is_and_a_faulty_o
     await audiences.up_to_date(order)
     look, lines = DailyCheck(order=order, day=1, due=in_days(now, 14)), company.store.outcomes.running(order)
     company.hires(a_person("newcomer"))
-    [joined] = await moved(look, audiences.members(order.workflow_id), lines, company.directory)
+    [joined] = await find_changes(look, audiences.members(order.workflow_id), lines, company.directory)
     assert [row.person for row in joined.rows] == ["newcomer"]
     company.hires(a_person("latecomer", manager="nobody-here"))
-    assert await moved(look, audiences.members(order.workflow_id), lines, company.directory) == []
+    assert await find_changes(look, audiences.members(order.workflow_id), lines, company.directory) == []

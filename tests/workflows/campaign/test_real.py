@@ -23,7 +23,7 @@ from tests.servers import PUNCTUAL_TIMERS, own_part, real_server
 from tests.workflows.campaign.stage import OWNER, CampaignOutcomes, CampaignStory, a_file, staff, start_campaign
 from workflows.model.campaign import CampaignOrder, SettleOrder
 from workflows.model.commands import Cancellation, Exemption
-from workflows.model.signature import SignerSeen, SignerState
+from workflows.model.signature import ReportedSigner, SignerState
 from workflows.model.subject import Status
 
 pytestmark = pytest.mark.long
@@ -78,8 +78,8 @@ async def test_whose_request_was_deleted_or_is_anothers_stands_as_failed_at_once
         "bo": "there is neither a workflow nor a record of it",
         "cas": "another request had its id already",
     }
-    assert (picture.shown.counts.acknowledged, picture.shown.errors) == (1, 2)
-    assert picture.shown.says.startswith("1 of 3 have acknowledged; open until ")
+    assert (picture.view.counts.acknowledged, picture.view.errors) == (1, 2)
+    assert picture.view.says.startswith("1 of 3 have acknowledged; open until ")
 
 
 @pytest.mark.real_server
@@ -94,7 +94,7 @@ async def test_of_what_temporal_has_forgotten_a_signature_counts_and_no_document
         await campaign.wait_until_opened()
         for person in ("ada", "bo", "cas"):
             await delete_workflow(campaign.client, campaign.request(person))
-        acted = SignerSeen(person="ada", state=SignerState.SIGNED, at=await campaign.now())
+        acted = ReportedSigner(person="ada", state=SignerState.SIGNED, at=await campaign.now())
         campaign.provider.statuses["conduct.ada"], campaign.provider.acted["conduct.ada"] = Status.SIGNED, [acted]
         await campaign.send_command(Exemption(actor=OWNER, person="cas", reason="on leave"))
         await eventually(lambda: is_cancelled(campaign, "cas"))
@@ -149,7 +149,7 @@ async def delete_workflow(client: Client, workflow_id: str, within_seconds: floa
     await client.workflow_service.delete_workflow_execution(deletion)
 
     async def probe() -> bool:
-        return await runs.found(client, workflow_id) is None
+        return await runs.find_run(client, workflow_id) is None
 
     await eventually(probe, within_seconds)
 
@@ -160,5 +160,5 @@ async def read_picture_with_failures(
     """Everyone by status once so many have failed, and all of them are told apart from who was broken off."""
     picture = await composed.picture(campaign.client, campaign.company.store, campaign.id)
     lines = await picture.lines.read() if picture.lines else []
-    told_apart = picture.shown.counts.failed == count and "was" not in "".join(line.reason for line in lines)
+    told_apart = picture.view.counts.failed == count and "was" not in "".join(line.reason for line in lines)
     return (picture, lines) if told_apart else None

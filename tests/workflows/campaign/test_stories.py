@@ -16,11 +16,11 @@ from activities.records.audiences import Member, MemberRow
 from tests.workflows.campaign.stage import OWNER, ZONE, a_file, a_person, in_days, staff, start_campaign
 from workflows.kinds import Kind
 from workflows.model.campaign import ChangeKind, Counts
-from workflows.model.commands import Cancellation, Exemption, Extension, ReminderNow, Retry
+from workflows.model.commands import Cancellation, Exemption, Extension, ReminderCommand, Retry
 from workflows.model.file_faults import FileFault
-from workflows.model.hand_off import Settled
+from workflows.model.hand_off import SettledRequest
 from workflows.model.receipts import OperationState, Receipt
-from workflows.model.signature import SignerSeen, SignerState
+from workflows.model.signature import ReportedSigner, SignerState
 from workflows.model.subject import Status
 from workflows.model.views import AttentionCode, CampaignShow
 from workflows.names import OPERATION, SHOW
@@ -113,8 +113,8 @@ async def test_the_silent_are_reminded_on_their_own_calendar_and_their_manager_h
         assert campaign.stages_sent_to("cas") == ["ready", "reminder-1", "reminder-2", "reminder-3"]
         await campaign.days_pass(20)
         await campaign.handle.result()
-        ends: list[Settled] = [
-            await campaign.client.get_workflow_handle(id, result_type=Settled).result() for id in OF_THE_SILENT
+        ends: list[SettledRequest] = [
+            await campaign.client.get_workflow_handle(id, result_type=SettledRequest).result() for id in OF_THE_SILENT
         ]
         last_end = max(settlement.at for settlement in ends)
     sent = [notice for delivery in campaign.push.deliveries for notice in delivery.notices]
@@ -291,11 +291,11 @@ async def test_everybody_who_has_not_acknowledged_is_reminded_once(tmp_path: Pat
     async with start_campaign(tmp_path, a_file(**A_WEEK), staff(*THREE), record="campaign-reminded") as campaign:
         await campaign.wait_until_opened()
         await campaign.end_request("ada")
-        receipt = await campaign.send_command(ReminderNow(actor=OWNER), op="remind-1")
+        receipt = await campaign.send_command(ReminderCommand(actor=OWNER), op="remind-1")
         assert (receipt.state, receipt.detail) == (OperationState.OPEN, "tell everyone whose turn it is")
         first = await campaign.wait_until(lambda view: list(reminders(view)))
         assert list(reminders(first)) == [("remind: seen to 0", "2 could not be")], "they were told within the hour"
-        await campaign.send_command(ReminderNow(actor=OWNER, force=True), op="remind-2")
+        await campaign.send_command(ReminderCommand(actor=OWNER, force=True), op="remind-2")
         await campaign.wait_until(lambda view: ("remind: seen to 2", None) in reminders(view))
         done = await campaign.handle.query(OPERATION, "remind-2", result_type=Receipt)
         assert (done.state, done.detail) == (OperationState.DONE, "remind: seen to 2")
@@ -440,7 +440,7 @@ async def test_of_what_somebody_terminated_no_document_is_left_to_be_signed(tmp_
         await campaign.send_command(Exemption(actor=OWNER, person="ada", reason="on leave"))
         await campaign.wait_until(lambda _: campaign.provider.statuses["conduct.ada"] is Status.CANCELLED)
         acted_at = await campaign.now() + timedelta(days=0 if cancelled else 6)
-        acted = SignerSeen(person="bo", state=SignerState.SIGNED, at=acted_at)
+        acted = ReportedSigner(person="bo", state=SignerState.SIGNED, at=acted_at)
         campaign.provider.statuses["conduct.bo"], campaign.provider.acted["conduct.bo"] = Status.SIGNED, [acted]
         if cancelled:
             await campaign.send_command(Cancellation(actor=OWNER, reason="the wrong version"))

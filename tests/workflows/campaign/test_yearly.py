@@ -49,7 +49,7 @@ from tests.workflows.onboarding.test_words import address_variables
 from tests.workflows.stage import is_at_work
 from workflows.campaign.opening import CONTENT_MISSING
 from workflows.kinds import Kind
-from workflows.model.campaign import AHEAD, LATE_DAYS_AT_MOST, YearSeen, YearToOpen
+from workflows.model.campaign import AHEAD, LATE_DAYS_AT_MOST, YearCheck, YearToOpen
 from workflows.names import CAMPAIGN_OPENING, CAMPAIGN_QUEUE, STAGE
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
@@ -84,7 +84,7 @@ class Years:
     async def from_file(cls, company: Company, file: dict[str, Any]) -> "Years":
         (company.folder / "yearly.yaml").write_text(json.dumps(file))
         plain = FileText.read(company.folder / "yearly.yaml").parse()
-        return cls(company, await Yearly.of(plain, company.directory))
+        return cls(company, await Yearly.read(plain, company.directory))
 
     async def give(self, client: Client, year: int, now: datetime, content: bytes = PDF) -> bool:
         """Give the content of a year as the command does."""
@@ -107,18 +107,18 @@ class YearlyOpening:
     years: Years
     year: int
     opens_at: datetime
-    handle: WorkflowHandle[Any, YearSeen]
+    handle: WorkflowHandle[Any, YearCheck]
 
     @property
     def stages_sent_to_owner(self) -> list[str]:
         """What the owner heard."""
         return [notice.stage for notice in self.stage.push.sent if notice.person == OWNER]
 
-    async def read_last_look(self) -> tuple[str, YearSeen]:
+    async def read_last_look(self) -> tuple[str, YearCheck]:
         """The run of the last look, and what it saw."""
         [first, *_] = (await self.handle.fetch_history()).events
         began = first.workflow_execution_started_event_attributes
-        [year_seen] = await self.stage.client.data_converter.decode(began.last_completion_result.payloads, [YearSeen])
+        [year_seen] = await self.stage.client.data_converter.decode(began.last_completion_result.payloads, [YearCheck])
         return began.continued_execution_run_id, year_seen
 
     async def read_stage(self) -> str | None:
@@ -159,13 +159,13 @@ async def start_yearly_opening(
         years = await Years.from_file(stage.company, a_yearly_file(day))
         if has_content:
             await years.give(stage.client, day.year, now)
-        handle: WorkflowHandle[Any, YearSeen] = await stage.client.start_workflow(
+        handle: WorkflowHandle[Any, YearCheck] = await stage.client.start_workflow(
             CAMPAIGN_OPENING,
             years.file.series,
             id=years.file.series.schedule_id,
             task_queue=CAMPAIGN_QUEUE,
             cron_schedule="0 12 * * *",
-            result_type=YearSeen,
+            result_type=YearCheck,
         )
         yield YearlyOpening(stage, years, day.year, years.file.opens_at(day.year), handle)
         await handle.terminate()
@@ -372,7 +372,7 @@ async def test_an_opening_that_is_near_is_told_at_once_and_opens_with_what_is_gi
             schedule_answer["years"][0]["given"],
             schedule_answer["years"][0]["version"],
         ) == (year, True, f"{year}.1")
-        opened = desk.client.get_workflow_handle(await wait_for_looks(handle, 2), result_type=YearSeen)
+        opened = desk.client.get_workflow_handle(await wait_for_looks(handle, 2), result_type=YearCheck)
         assert (await opened.result()).given
         assert (await desk.type_schedule("--year", str(year)))["created"] is False
     assert [notice.stage for notice in desk.stage.push.sent if notice.person == OWNER][:1] == ["content"]
@@ -425,7 +425,7 @@ async def test_a_year_whose_start_was_missed_opens_late_once_its_content_is_give
             (day.year, True),
             (day.year + 1, False),
         ]
-        opening = desk.client.get_workflow_handle(await wait_for_looks(handle, 2), result_type=YearSeen)
+        opening = desk.client.get_workflow_handle(await wait_for_looks(handle, 2), result_type=YearCheck)
         assert (await opening.result()).campaign == f"acknowledgement-campaign:conduct-{day.year}"
         await corpus.record("campaign-opening-late", opening)
         campaign_view = await desk.client.get_workflow_handle(f"acknowledgement-campaign:conduct-{day.year}").query(
@@ -591,7 +591,7 @@ async def test_it_is_no_campaign_that_is_started_by_hand(tmp_path: Path) -> None
     with pytest.raises(FileFaults, match=r"yearly: is opened by its schedule: `countersign campaign schedule FILE`"):
         await company.prepared(file, now)
     opened = await company.prepared({**file, "opens": "2026-12-01"}, now)
-    assert opened.given.campaign.opens_at.astimezone(AMSTERDAM).date() == (now + timedelta(days=3)).date()
+    assert opened.workflow_input.campaign.opens_at.astimezone(AMSTERDAM).date() == (now + timedelta(days=3)).date()
 
 
 def test_three_openings_are_previewed_without_a_server(tmp_path: Path) -> None:
@@ -628,7 +628,7 @@ def test_a_year_without_content_is_missed_from_one_very_instant_and_given_up_fro
 ) -> None:
     opens = datetime(2027, 1, 15, 8, tzinfo=UTC)
     instants = {"tells_at": opens - AHEAD, "given_up_at": opens + timedelta(days=LATE_DAYS_AT_MOST)}
-    year, now = YearSeen(year=2027, opens_at=opens), instants[instant] + timedelta(microseconds=offset_microseconds)
+    year, now = YearCheck(year=2027, opens_at=opens), instants[instant] + timedelta(microseconds=offset_microseconds)
     assert (year.is_missing(now), year.is_given_up(now)) == (missing, given_up)
 
 

@@ -17,11 +17,11 @@ from workflows.model.commands import (
     KnownBy,
     PauseCommand,
     Question,
-    ReminderNow,
+    ReminderCommand,
 )
 from workflows.model.receipts import digest_of
 from workflows.model.schedule import EscalationReason
-from workflows.model.signature import DocumentSeen
+from workflows.model.signature import ReportedDocument
 from workflows.model.subject import Participant, Status
 from workflows.model.timeline import EventType, Reassignment
 from workflows.signature.state import SignatureState
@@ -29,7 +29,7 @@ from workflows.signature.state import SignatureState
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 BRIEF = a_request(Participant(person="bob", order=1)).brief
 SENT = SignatureState.begin(BRIEF, START).observe(
-    DocumentSeen(document="d", status=Status.SENT, raw="se"), START + timedelta(hours=1)
+    ReportedDocument(document="d", status=Status.SENT, raw="se"), START + timedelta(hours=1)
 )
 NOW = START + timedelta(days=1)
 
@@ -83,7 +83,7 @@ def test_in_a_long_timeline_as_well() -> None:
 
 def test_a_command_that_came_true_at_once_is_told_once_with_its_actor() -> None:
     command = Cancellation(actor="ada", reason="Filled", known_by=KnownBy.CLAIMED, ran_as="root@build-7")
-    cancelled = carry_out(command).end(Status.CANCELLED, NOW, by="core-signature")
+    cancelled = carry_out(command).end(Status.CANCELLED, NOW, decided_by="core-signature")
     once_told_events = [(entry.happened, entry.actor) for entry in told_once(cancelled.timeline.entries)]
     assert once_told_events[-1] == (EventType.CANCELLED, "claimed:ada (root@build-7)")
     assert EventType.CANCELLATION_ASKED not in [happened for happened, _ in once_told_events]
@@ -100,7 +100,7 @@ def test_two_commands_that_one_event_confirms_are_told_once() -> None:
     assert EventType.HAND_OVER_ASKED not in [entry.happened for entry in once_told_events]
 
 
-@pytest.mark.parametrize("command", [PauseCommand(actor="ada"), ReminderNow(actor="ada")])
+@pytest.mark.parametrize("command", [PauseCommand(actor="ada"), ReminderCommand(actor="ada")])
 def test_a_repeated_command_is_the_same_whoever_sends_it_from_where(command: Command) -> None:
     repeated_command = command.replace(actor="bob", known_by=KnownBy.CLAIMED, ran_as="root@build-7", op="op-1")
     assert digest_of(repeated_command) == digest_of(command)

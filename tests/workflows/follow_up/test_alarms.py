@@ -19,9 +19,9 @@ def make_state(
     *, due_in: int | None = None, held_for: int | None = None, again_in: int | None = None
 ) -> SignatureState:
     """A request that was read now, is due in so many days, holds a notice back, and tries a phone again."""
-    progress = SignatureState.begin(a_request().brief, NOW).within("document", read_at=NOW)
+    progress = SignatureState.begin(a_request().brief, NOW).update_part("document", read_at=NOW)
     if due_in:
-        progress = progress.within("plan", due_at=NOW + timedelta(days=due_in), closes_at=NOW + timedelta(days=60))
+        progress = progress.update_part("plan", due_at=NOW + timedelta(days=due_in), closes_at=NOW + timedelta(days=60))
     if held_for:
         held_until = NOW + timedelta(days=held_for)
         held_notice = HeldBack(
@@ -31,7 +31,7 @@ def make_state(
     if again_in:
         notice = NotificationOrder(key="a/ready/chair", stage="ready", person="chair")
         pending_device = PendingDevice(notice=notice, devices=("phone",), at=NOW + timedelta(days=again_in))
-        progress = progress.within(
+        progress = progress.update_part(
             "notifications", devices=PendingDevices(entries=(pending_device, pending_device.replace(at=NOW)))
         )
     return progress

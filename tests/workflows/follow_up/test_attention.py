@@ -10,7 +10,7 @@ from workflows.follow_up.notifications import open_hand_off
 from workflows.follow_up.view import attention_of, trouble_code
 from workflows.model.commands import Answer, PauseCommand, Question
 from workflows.model.hand_off import HandoffResult
-from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
+from workflows.model.signature import ReportedDocument, ReportedSigner, SignerState
 from workflows.model.subject import Code, Status
 from workflows.model.views import AttentionCode
 from workflows.signature.state import SignatureState, show
@@ -24,17 +24,17 @@ def codes(progress: SignatureState) -> list[AttentionCode]:
 
 
 def bounce_mail(progress: SignatureState) -> SignatureState:
-    document = DocumentSeen(
+    document = ReportedDocument(
         document="d",
         status=Status.SENT,
         raw="se",
-        signers=(SignerSeen(person=FIRST, state=SignerState.BOUNCED, at=START),),
+        signers=(ReportedSigner(person=FIRST, state=SignerState.BOUNCED, at=START),),
     )
     return progress.observe(document, START)
 
 
 def make_signed_state() -> SignatureState:
-    document = DocumentSeen(document="d", status=Status.SIGNED, raw="si")
+    document = ReportedDocument(document="d", status=Status.SIGNED, raw="si")
     return open_hand_off(REQUEST, ASKED.observe(document, START))
 
 

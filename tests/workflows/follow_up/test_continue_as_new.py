@@ -13,7 +13,7 @@ from tests.servers import real_server
 from tests.workflows import corpus
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import Story, a_request, begin, workers
-from workflows.model.commands import Answer, Cancellation, Question, ReminderNow
+from workflows.model.commands import Answer, Cancellation, Question, ReminderCommand
 from workflows.model.receipts import OperationState
 from workflows.model.subject import Code, Participant, Status
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -135,7 +135,7 @@ async def test_reminded_asked_and_signed_across_fresh_runs_and_nobody_is_told_tw
         story = await begin(env, world, a_request())
         await wait_until_notified(world, "ready", "customer-signer")
         for number in range(1, 5):
-            command = ReminderNow(actor="legal-desk", force=True)
+            command = ReminderCommand(actor="legal-desk", force=True)
             await story.handle.execute_update(SignatureRequestWorkflow.remind, command, id=f"remind-{number}")
             await wait_until_done(story, f"remind-{number}")
         await wait_for_run(story, 2)
@@ -143,7 +143,7 @@ async def test_reminded_asked_and_signed_across_fresh_runs_and_nobody_is_told_tw
         question = Question(person="customer-signer", text="Which annex?")
         await story.handle.execute_update(SignatureRequestWorkflow.ask, question, id="ask")
         await wait_until_notified(world, "question-1", "legal-desk")
-        second_reminder = ReminderNow(actor="legal-desk", force=True)
+        second_reminder = ReminderCommand(actor="legal-desk", force=True)
         await story.handle.execute_update(SignatureRequestWorkflow.remind, second_reminder, id="remind-1")
         await story.handle.execute_update(
             SignatureRequestWorkflow.answer, Answer(actor="legal-desk", text="Annex B."), id="answer"

@@ -13,14 +13,14 @@ from workflows.follow_up.notifications import open_escalations, open_hand_off, s
 from workflows.follow_up.options import PROBE_FIRST
 from workflows.follow_up.outbox import ESCALATIONS_AT_MOST
 from workflows.follow_up.record import hand_off_batch, handed_off
-from workflows.model.commands import Delegation, ReminderNow, Replay, Subscription
+from workflows.model.commands import Delegation, ReminderCommand, Replay, Subscription
 from workflows.model.hand_off import (
     EscalatedRequest,
     EscalatedTask,
-    HandOffNow,
     HandoffReport,
     HandoffResult,
     HandoffState,
+    ImmediateHandOff,
 )
 from workflows.model.policy import ESCALATED, Policy, Target
 from workflows.model.receipts import OperationState, Receipt
@@ -46,7 +46,7 @@ class HangsBeforeTheEnd(FakeHandoff):
     """Its targets answer once there is an ending, and not before."""
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
-        if batch.whole().settled is None:
+        if batch.with_record_facts().settled is None:
             self.batches.append(batch)
             await asyncio.Event().wait()
         return await super().hand_off(batch)
@@ -58,7 +58,7 @@ async def _is_holding(anything: object) -> bool:
 
 async def _is_handed_off(story: Story) -> bool:
     view = await story.read_view()
-    return view.status.ended and all(line.state is HandoffState.DONE for line in view.handoffs)
+    return view.status.has_ended and all(line.state is HandoffState.DONE for line in view.handoffs)
 
 
 def settle(world: World) -> None:
@@ -156,7 +156,7 @@ async def test_a_target_that_never_heard_of_an_escalation_is_told_once_more_whil
         assert (await story.send_command(Replay(actor="ops", target="crm/escalated-2"))).state is OperationState.DONE
         await story.at_rest()
         view = await story.read_view()
-        assert (view.status.ended, view.attention, await read_listed_hand_off(story)) == (False, (), None)
+        assert (view.status.has_ended, view.attention, await read_listed_hand_off(story)) == (False, (), None)
     assert world.handoff.calls == {"crm/escalated-1": 3, "crm/escalated-2": 2}
 
 
@@ -188,7 +188,7 @@ async def test_what_was_tried_in_vain_is_found_in_lists_until_it_was_told_or_the
         await story.days_pass(12.5)
         assert await read_listed_hand_off(story) == HandoffState.PENDING
         world.handoff.down = set()
-        await story.handle.signal(HAND_OFF_NOW, HandOffNow(target="crm"))
+        await story.handle.signal(HAND_OFF_NOW, ImmediateHandOff(target="crm"))
         await story.days_pass(0.001)
         assert await read_listed_hand_off(story) is None
     world = World()
@@ -220,7 +220,7 @@ async def test_a_target_that_is_down_is_tried_again_for_three_days_while_people_
         view = await story.read_view()
         assert view.handoffs[0].state is HandoffState.DEAD
         assert [attention.code for attention in view.attention] == ["handoff_dead"]
-        assert not view.status.ended
+        assert not view.status.has_ended
         assert [stage for stage, _ in world.push.stages() if stage == "undelivered"] == []
 
 
@@ -258,7 +258,7 @@ async def test_what_targets_have_heard_while_the_story_waits_to_probe_breaks_tha
         await eventually(lambda: _is_holding(world.handoff.batches))
         world.push.failures = [refusal(Code.UNAUTHORISED)]
         delivery_count = len(world.push.deliveries)
-        reminding = asyncio.create_task(story.send_command(ReminderNow(actor="legal-desk", force=True)))
+        reminding = asyncio.create_task(story.send_command(ReminderCommand(actor="legal-desk", force=True)))
         await eventually(story.has_a_problem)
         await moving
         world.handoff.gate.set()
@@ -308,7 +308,7 @@ def escalations(count: int) -> tuple[EscalationEntry, ...]:
 @pytest.mark.long
 def test_however_many_escalations_there_are_only_so_many_lines_wait_or_are_remembered_and_none_is_lost() -> None:
     asked_request = request(*(CRM.replace(target=f"crm-{number}") for number in range(40)))
-    memory = SignatureState.begin(asked_request.brief, AT).within("escalations", entries=escalations(100))
+    memory = SignatureState.begin(asked_request.brief, AT).update_part("escalations", entries=escalations(100))
     told_targets, now = [], AT
     while True:
         memory = open_escalations(asked_request, memory, now)
@@ -327,13 +327,13 @@ def test_however_many_escalations_there_are_only_so_many_lines_wait_or_are_remem
 @pytest.mark.parametrize("targets", [(), (Target(target="hr", person="hr-desk"),)])
 def test_without_a_target_that_wants_it_nothing_is_opened(targets: tuple[Target, ...]) -> None:
     asked_request = a_request().replace(policy=Policy(handoff=targets))
-    memory = SignatureState.begin(asked_request.brief, AT).within("escalations", entries=escalations(3))
+    memory = SignatureState.begin(asked_request.brief, AT).update_part("escalations", entries=escalations(3))
     assert open_escalations(asked_request, memory, AT) is memory
 
 
 def test_of_a_task_it_is_told_as_well_by_its_own_id() -> None:
     asked_request = a_task(policy=Policy(handoff=(CRM,)))
-    memory = TaskState.begin(asked_request.task, AT).within("escalations", entries=escalations(1))
+    memory = TaskState.begin(asked_request.task, AT).update_part("escalations", entries=escalations(1))
     (call,) = hand_off_batch(asked_request.task, None, open_escalations(asked_request, memory, AT), AT).calls
     assert call.escalated == EscalatedTask(
         task="acme.account",
@@ -350,11 +350,13 @@ def test_of_a_task_it_is_told_as_well_by_its_own_id() -> None:
 def test_what_is_still_to_be_told_at_the_end_is_told_with_it() -> None:
     asked_request = request(ERP)
     memory = open_escalations(
-        asked_request, SignatureState.begin(asked_request.brief, AT).within("escalations", entries=escalations(1)), AT
+        asked_request,
+        SignatureState.begin(asked_request.brief, AT).update_part("escalations", entries=escalations(1)),
+        AT,
     )
     subscribed = subscribe(memory, Subscription(actor="a", workflow="w"), AT)
     assert [entry.target.target for entry in subscribed.outbox.entries] == ["erp/escalated-1"], "nothing has ended"
-    ended_state = open_hand_off(asked_request, subscribed.within("lifecycle", status=Status.SIGNED, settled_at=AT))
+    ended_state = open_hand_off(asked_request, subscribed.update_part("lifecycle", status=Status.SIGNED, settled_at=AT))
     assert open_hand_off(asked_request, ended_state) == ended_state
     names = [call.target.target for call in hand_off_batch(asked_request.brief, None, ended_state, AT).calls]
     assert names[:3] == ["erp/escalated-1", "erp", "w"]
@@ -364,8 +366,10 @@ def test_the_record_has_all_targets_of_the_ending_although_escalations_fill_the_
     targets = tuple(ERP.replace(target=f"t{number}") for number in range(ESCALATIONS_AT_MOST // 2))
     asked_request = request(*targets)
     memory = open_escalations(
-        asked_request, SignatureState.begin(asked_request.brief, AT).within("escalations", entries=escalations(2)), AT
+        asked_request,
+        SignatureState.begin(asked_request.brief, AT).update_part("escalations", entries=escalations(2)),
+        AT,
     )
-    ended_state = open_hand_off(asked_request, memory.within("lifecycle", status=Status.SIGNED, settled_at=AT))
+    ended_state = open_hand_off(asked_request, memory.update_part("lifecycle", status=Status.SIGNED, settled_at=AT))
     assert all(call.escalated for call in hand_off_batch(asked_request.brief, None, ended_state, AT).calls)
     assert ended_state.outbox.targets == targets

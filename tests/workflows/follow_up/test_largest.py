@@ -15,10 +15,10 @@ from workflows.follow_up.input import planning_of
 from workflows.follow_up.next_step import Remind, Wait, is_used_up, next_step
 from workflows.follow_up.notification_log import LINES_AT_MOST
 from workflows.follow_up.record import completed
-from workflows.model.notifications import Channel, Delivered, LogPage, NotificationOutcome
+from workflows.model.notifications import Channel, DeliveryResult, LogPage, NotificationOutcome
 from workflows.model.policy import Policy
 from workflows.model.schedule import ActionType, LastReminder, PlanningInput, Reason, Schedule, ScheduledAction, Turn
-from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
+from workflows.model.signature import ReportedDocument, ReportedSigner, SignerState
 from workflows.model.subject import Code, Participant, Status
 from workflows.model.timeline import EventType
 from workflows.names import notice_key
@@ -82,13 +82,13 @@ async def test_many_signers_with_many_reminders_live_whole(signers: int) -> None
     assert max(sum(event.ByteSize() for event in history.events) for history in histories) < RUN_AT_MOST
 
 
-LINE = Delivered(key="", stage="", person="", channel=Channel.PUSH, outcome=NotificationOutcome.ACCEPTED)
+LINE = DeliveryResult(key="", stage="", person="", channel=Channel.PUSH, outcome=NotificationOutcome.ACCEPTED)
 AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 
 
 def add_notification(progress: SignatureState, person: str, stage: str) -> SignatureState:
     line = LINE.replace(key=notice_key("msa-0042", stage, person), stage=stage, person=person)
-    return progress.told((line,), AT)
+    return progress.record_results((line,), AT)
 
 
 def test_ten_times_the_lines_are_remembered_by_their_last_and_all_leave_in_order() -> None:
@@ -109,8 +109,8 @@ def test_ten_times_the_lines_are_remembered_by_their_last_and_all_leave_in_order
         for number in range(1, 5 * LINES_AT_MOST + 1)
         for person in ("customer-signer", "chief-executive")
     ]
-    assert all(key in progress.notifications.known for key in kept_keys)
-    assert f"msa-0042/reminder-{5 * LINES_AT_MOST + 1}/customer-signer" not in progress.notifications.known
+    assert all(key in progress.notifications.logged_keys for key in kept_keys)
+    assert f"msa-0042/reminder-{5 * LINES_AT_MOST + 1}/customer-signer" not in progress.notifications.logged_keys
 
 
 def test_a_time_that_somebody_chose_before_another_keeps_its_own_line_also_when_the_later_one_was_first() -> None:
@@ -119,7 +119,7 @@ def test_a_time_that_somebody_chose_before_another_keeps_its_own_line_also_when_
         progress = add_notification(progress, "customer-signer", f"reminder-{number}")
     assert [mark.stage for mark in progress.notifications.marks] == ["snooze-2", f"reminder-{LINES_AT_MOST // 2}"]
     snoozes = [f"msa-0042/snooze-{number}/customer-signer" for number in (1, 2, 3)]
-    assert [key in progress.notifications.known for key in snoozes] == [False, True, False]
+    assert [key in progress.notifications.logged_keys for key in snoozes] == [False, True, False]
 
 
 def count_calls(doing: Callable[[], object]) -> int:
@@ -144,7 +144,7 @@ def decisions(people: int) -> int:
     names = [f"signer-{number}" for number in range(people)]
     signers = tuple(Participant(person=name, order=1) for name in names)
     progress = SignatureState.begin(a_request(*signers).brief, AT)
-    progress = progress.observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), AT)
+    progress = progress.observe(ReportedDocument(document="d", status=Status.SENT, raw="se"), AT)
     for number in range(1, 2 + 2 * LINES_AT_MOST // people):
         for name in names:
             progress = add_notification(progress, name, f"reminder-{number}")
@@ -167,7 +167,7 @@ def view_bytes(people: int) -> int:
     names = [f"signer-{number}" for number in range(people)]
     request = a_request(*(Participant(person=name, order=1) for name in names))
     progress = SignatureState.begin(request.brief, AT)
-    progress = progress.observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), AT)
+    progress = progress.observe(ReportedDocument(document="d", status=Status.SENT, raw="se"), AT)
     due = AT + timedelta(days=30)
     moments = tuple(
         ScheduledAction(
@@ -218,7 +218,7 @@ def test_what_was_forgotten_is_shown_in_its_place_and_once() -> None:
 def test_ten_times_the_timeline_stays_within_its_bound() -> None:
     progress = SignatureState.begin(a_request().brief, AT)
     for number in range(10 * LINES_AT_MOST):
-        progress = progress.note(AT, EventType.PROBLEM, None, None, about=number).paged(progress.page)
+        progress = progress.note(AT, EventType.PROBLEM, None, None, about_id=number).paged(progress.page)
         assert len(progress.timeline.entries) <= LINES_AT_MOST
         assert len(progress.timeline.leaving) <= LINES_AT_MOST
 
@@ -245,8 +245,8 @@ def test_what_the_calendar_forbids_leaves_no_line_before_it_was_due() -> None:
         to="customer-signer",
         suppressed=Reason.TOO_SOON,
     )
-    sent = DocumentSeen(document="d", status=Status.SENT, raw="se")
-    signer = SignerSeen(person="customer-signer", state=SignerState.SIGNED)
+    sent = ReportedDocument(document="d", status=Status.SENT, raw="se")
+    signer = ReportedSigner(person="customer-signer", state=SignerState.SIGNED)
     waiting = SignatureState.begin(a_request().brief, AT).observe(sent, AT)
     waiting = waiting.planned(Schedule(due_at=AT + timedelta(days=30), dropped=(dropped,)), AT)
     document = sent.replace(signers=(signer,))
@@ -307,8 +307,8 @@ def test_a_plan_that_is_used_up_is_followed_by_one_that_has_something_to_do(peop
     """Nobody plans for ever: right after a plan somebody is due, or there is time to wait."""
     names = [f"signer-{number}" for number in range(people)]
     request = a_request(*(Participant(person=name, order=1) for name in names))
-    signers = tuple(SignerSeen(person=name, state=SignerState.TURN) for name in names)
-    document = DocumentSeen(document="d", status=Status.SENT, raw="se", signers=signers)
+    signers = tuple(ReportedSigner(person=name, state=SignerState.TURN) for name in names)
+    document = ReportedDocument(document="d", status=Status.SENT, raw="se", signers=signers)
     progress = SignatureState.begin(request.brief, AT).observe(document, AT)
     whole_agenda = Schedule(due_at=AT + timedelta(days=reminders + 1), actions=_every_day(names, reminders))
     now, plans, told_of = AT, 0, 0
@@ -323,7 +323,7 @@ def test_a_plan_that_is_used_up_is_followed_by_one_that_has_something_to_do(peop
         match next_step(progress.plan.schedule, progress, now):
             case Remind(moments) if moments:
                 lines = tuple(_line(action) for action in moments)
-                progress = progress.paged(progress.page).told(lines, now)
+                progress = progress.paged(progress.page).record_results(lines, now)
                 told_of += len(lines)
             case Wait(next_action) if next_action:
                 assert next_action.at > now
@@ -347,6 +347,6 @@ def _every_day(names: list[str], reminders: int) -> tuple[ScheduledAction, ...]:
     )
 
 
-def _line(action: ScheduledAction) -> Delivered:
+def _line(action: ScheduledAction) -> DeliveryResult:
     key = notice_key("msa-0042", action.stage, action.to)
     return LINE.replace(key=key, stage=action.stage, person=action.to)

@@ -16,7 +16,7 @@ from tests.workflows.lives.life import Life
 from tests.workflows.lives.world import Sent
 from workflows.follow_up.notification_log import key_of
 from workflows.model.commands import StopKind
-from workflows.model.hand_off import HandoffState, Settled
+from workflows.model.hand_off import HandoffState, SettledRequest
 from workflows.model.notifications import NotificationOutcome
 from workflows.model.schedule import ActionType, EscalationReason, Schedule, ScheduledAction
 from workflows.model.signature import SignerState
@@ -70,7 +70,7 @@ def assert_systems_hear_of_every_escalation(life: Life) -> None:
         assert 1 <= lines[target].attempts <= life.world.told_systems.count(target)
 
 
-def assert_it_ended(life: Life, settled: Settled) -> None:
+def assert_it_ended(life: Life, settled: SettledRequest) -> None:
     """As the provider says, and everybody who must know was told."""
     end = life.history[-1][1]
     cancelled = (Status.CANCELLED, Status.EXPIRED)
@@ -88,7 +88,7 @@ def assert_it_ended(life: Life, settled: Settled) -> None:
 def assert_nobody_is_woken(life: Life) -> None:
     """Reminders, alerts and what the signer hears of them come in the recipient's hours, never while paused."""
     for sent in nudges(life, "reminder-", "overdue-", "escalat", "unanswered"):
-        hours = OpenHours.of(life.people[sent.person], life.policy)
+        hours = OpenHours.for_person(life.people[sent.person], life.policy)
         assert hours.open_at(sent.at) or hours.open_at(sent.at - TO_SEND), sent
     for sent in nudges(life, *NUDGES, "escalation"):
         stops = state_at(life, sent.at - TO_SEND).clock.stops
@@ -187,7 +187,7 @@ def assert_the_clocks_stand(life: Life) -> None:
             if signer.clock_from and signer.turn_at:
                 assert signer.turn_at <= signer.clock_from <= changed_at
         assert bool(progress.clock.stops) is (progress.clock.stopped_at is not None)
-        if progress.document.sent_at is None or progress.plan.window_from is None or progress.status.ended:
+        if progress.document.sent_at is None or progress.plan.window_from is None or progress.status.has_ended:
             continue
         if progress.clock.stops:
             standing_since = standing_since or max(

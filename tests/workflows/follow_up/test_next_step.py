@@ -9,11 +9,11 @@ from tests.workflows.stage import PARALLEL, a_request
 from workflows.follow_up.next_step import (
     Announce,
     Expire,
+    ImmediateReminder,
     Move,
-    Paused,
+    Pause,
     PlanSchedule,
     ReassignSlot,
-    RemindNow,
     RetryDevices,
     Wait,
     list_requested_reminders,
@@ -58,9 +58,9 @@ IN_ORDER: tuple[tuple[Move, tuple[str, dict[str, object]] | None], ...] = (
     (Precondition.CLOSE, ("lifecycle", {"ending": None})),
     (Precondition.PREPARE, ("lifecycle", {"status": Status.SENT})),
     (ReassignSlot(WANTED), ("escalations", {"wanted": ()})),
-    (Paused(PAUSE), ("clock", {"stops": ()})),
+    (Pause(PAUSE), ("clock", {"stops": ()})),
     (Announce(NEWS), None),
-    (RemindNow(), ("plan", {"reminder": None})),
+    (ImmediateReminder(), ("plan", {"reminder": None})),
     (RetryDevices((LEFT_OPEN,)), ("notifications", {"devices": PendingDevices()})),
     (Wait(EXPIRY), None),
 )
@@ -79,20 +79,20 @@ def test_once_it_is_done_what_comes_after_it_is_next(done_count: int) -> None:
         news = () if isinstance(move, Announce) else news
         if taken_away:
             part, changes = taken_away
-            memory = memory.within(part, **changes)
+            memory = memory.update_part(part, **changes)
     assert next_action(memory, news, START) == IN_ORDER[done_count][0]
 
 
 def test_what_is_planned_waits_for_no_phone_that_was_left_open() -> None:
-    memory = OPEN.within("clock", stops=()).within("plan", reminder=None)
+    memory = OPEN.update_part("clock", stops=()).update_part("plan", reminder=None)
     assert next_action(memory, (), START) == RetryDevices((LEFT_OPEN,))
     assert next_action(memory, (), EXPIRY.at) == Expire(EXPIRY)
     assert next_action(memory, (), START - timedelta(seconds=1)) == Wait(EXPIRY)
 
 
 def test_without_a_plan_it_is_planned_before_anybody_is_told() -> None:
-    unplanned = OPEN.within("plan", schedule=None)
-    assert [type(move) for move in moves(unplanned, NEWS, START)] == [PlanSchedule, Paused, Announce, RemindNow]
+    unplanned = OPEN.update_part("plan", schedule=None)
+    assert [type(move) for move in moves(unplanned, NEWS, START)] == [PlanSchedule, Pause, Announce, ImmediateReminder]
 
 
 @pytest.mark.parametrize("memory", [EVERYTHING, SENT, SignatureState.begin(a_request().brief, START)])
@@ -102,4 +102,4 @@ def test_there_is_always_a_next_move(memory: SignatureState) -> None:
 
 def test_a_reminder_by_hand_says_who_asked_for_it() -> None:
     actions = list_requested_reminders(EVERYTHING, START)
-    assert {action.why for action in actions} == {"asked for by legal-desk"}
+    assert {action.reason_text for action in actions} == {"asked for by legal-desk"}

@@ -9,8 +9,8 @@ from workflows.model.commands import Extension
 from workflows.model.messages import Message
 from workflows.model.notifications import (
     Channel,
-    Delivered,
     DeliveryReport,
+    DeliveryResult,
     DeviceOutcome,
     NoticeAction,
     NotificationOrder,
@@ -19,7 +19,7 @@ from workflows.model.notifications import (
 from workflows.model.policy import EscalationAction
 from workflows.model.rejections import Rejection
 from workflows.model.schedule import ActionType, EscalationReason, Reason, Schedule, ScheduledAction
-from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
+from workflows.model.signature import ReportedDocument, ReportedSigner, SignerState
 from workflows.model.subject import Status
 from workflows.model.timeline import Reassignment
 from workflows.signature.state import SignatureState
@@ -27,7 +27,7 @@ from workflows.signature.state import SignatureState
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 FIRST, SECOND = (signer.person for signer in PARALLEL)
 BRIEF = a_request(*PARALLEL).brief
-SENT = SignatureState.begin(BRIEF, START).observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), START)
+SENT = SignatureState.begin(BRIEF, START).observe(ReportedDocument(document="d", status=Status.SENT, raw="se"), START)
 DUE = START + timedelta(days=30)
 
 
@@ -49,9 +49,9 @@ ALERT = make_action(ActionType.ESCALATE, "escalation", FIRST, "chair")
 PLANNED = SENT.planned(Schedule(due_at=DUE, actions=(*REMINDERS, WARNING, ALERT), dropped=(DROPPED,)), START)
 
 
-def make_document(status: Status, **states: SignerState) -> DocumentSeen:
-    signers = tuple(SignerSeen(person=person.replace("_", "-"), state=state) for person, state in states.items())
-    return DocumentSeen(document="d", status=status, raw="x", signers=signers)
+def make_document(status: Status, **states: SignerState) -> ReportedDocument:
+    signers = tuple(ReportedSigner(person=person.replace("_", "-"), state=state) for person, state in states.items())
+    return ReportedDocument(document="d", status=status, raw="x", signers=signers)
 
 
 def lines(progress: SignatureState) -> dict[tuple[str, str], str | None]:
@@ -140,8 +140,8 @@ def test_a_phone_that_took_one_of_two_notices_is_given_the_other_alone() -> None
     assert (pending_device.key, pending_device.devices, pending_device.tries) == ("b", ("phone",), 1)
 
 
-def _make_delivered(key: str, outcome: NotificationOutcome) -> Delivered:
-    return Delivered(
+def _make_delivered(key: str, outcome: NotificationOutcome) -> DeliveryResult:
+    return DeliveryResult(
         key=key,
         stage="escalation",
         person="chair",

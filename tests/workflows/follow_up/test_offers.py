@@ -5,7 +5,7 @@ import pytest
 from tests.workflows.fakes import World
 from tests.workflows.stage import PARALLEL, TARGETS, a_request, start_story
 from tests.workflows.task.test_tasks import ADA, BEN, OPEN_END, OWNER, a_task, start_task
-from workflows.model.commands import Done
+from workflows.model.commands import TaskCompletion
 from workflows.model.notifications import NoticeAction
 from workflows.model.policy import Policy, TellRequester
 from workflows.model.subject import Participant, Status
@@ -71,6 +71,6 @@ async def test_the_owner_of_a_task_is_offered_to_follow_it_once() -> None:
     async with start_task(world, a_task(policy=OPEN_END.replace(tell_requester=TellRequester()))) as task:
         assert world.push.stages() == [("ready", ADA), ("ready", BEN), ("follow", OWNER)]
         assert len(world.push.deliveries) == 1
-        await task.send_command(Done(actor=ADA))
+        await task.send_command(TaskCompletion(actor=ADA))
         await task.handle.result()
         assert [stage for stage, _ in world.push.stages()].count("follow") == 1

@@ -20,11 +20,11 @@ from workflows.model.commands import (
     Cancellation,
     Delegation,
     Extension,
-    NotNow,
     PauseCommand,
     Question,
-    ReminderNow,
+    ReminderCommand,
     Resumption,
+    SnoozeCommand,
 )
 from workflows.model.notifications import NotificationOutcome
 from workflows.model.policy import EscalationAction
@@ -186,7 +186,7 @@ async def test_a_pause_over_a_weekend_moves_everything_by_its_length() -> None:
         assert view_before.due_at is not None
         await story.send_command(PauseCommand(actor="legal-desk", reason="new draft"))
         assert await read_refusal(story, PauseCommand(actor="x")) == "it was paused by legal-desk already"
-        assert await read_refusal(story, ReminderNow(actor="x")) == "the request is paused: resume it first"
+        assert await read_refusal(story, ReminderCommand(actor="x")) == "the request is paused: resume it first"
         await story.days_pass(5)
         paused = await story.read_view()
         assert paused.next is not None
@@ -238,10 +238,10 @@ async def test_a_reminder_by_hand_is_sent_at_once_but_not_twice_within_the_hour(
     world = World()
     async with start_story(world, record="reminded-open") as story:
         await story.days_pass(1)
-        await story.send_command(ReminderNow(actor="legal-desk"))
+        await story.send_command(ReminderCommand(actor="legal-desk"))
         assert world.push.stages()[-1] == ("reminder-manual-1", "customer-signer")
-        assert "insist with --force" in await read_refusal(story, ReminderNow(actor="legal-desk"))
-        await story.send_command(ReminderNow(actor="legal-desk", force=True))
+        assert "insist with --force" in await read_refusal(story, ReminderCommand(actor="legal-desk"))
+        await story.send_command(ReminderCommand(actor="legal-desk", force=True))
         assert world.push.stages()[-1] == ("reminder-manual-2", "customer-signer")
 
 
@@ -253,7 +253,7 @@ async def test_not_now_is_bounded_and_reminds_when_asked_to() -> None:
 
         async def not_now(days: float) -> object:
             snooze_until = sent + timedelta(days=days)
-            return await story.send_command(NotNow(person="customer-signer", until=snooze_until))
+            return await story.send_command(SnoozeCommand(person="customer-signer", until=snooze_until))
 
         await not_now(5)
         view = await story.read_view()
@@ -349,7 +349,7 @@ async def test_a_problem_that_news_interrupted_leaves_no_clock_standing() -> Non
         problem = (await story.read_view()).problem
         assert problem is not None
         snooze_until = sent + timedelta(days=5)
-        await story.send_command(NotNow(person="customer-signer", until=snooze_until))
+        await story.send_command(SnoozeCommand(person="customer-signer", until=snooze_until))
         world.push.failures = []
         await story.days_pass(8)
         view = await story.read_view()
@@ -395,7 +395,7 @@ async def test_a_reminder_by_hand_leaves_out_the_planned_one_within_the_hour() -
     world = World()
     async with start_story(world) as story:
         await story.days_pass(3 - 0.5 / 24)
-        await story.send_command(ReminderNow(actor="legal-desk"))
+        await story.send_command(ReminderCommand(actor="legal-desk"))
         await story.days_pass(1)
         view = await story.read_view()
     assert [stage for stage, _ in world.push.stages()] == ["ready", "reminder-manual-1"]
@@ -426,7 +426,7 @@ async def test_a_reminder_by_hand_comes_once_though_the_document_has_news() -> N
     async with start_story(world, a_request(*PARALLEL)) as story:
         await story.days_pass(1)
         world.signatures.sign("customer-signer", SignerState.VIEWED)
-        await story.send_command(ReminderNow(actor="legal-desk"))
+        await story.send_command(ReminderCommand(actor="legal-desk"))
         await story.days_pass(0.01)
     assert world.push.stages()[2:] == [
         ("reminder-manual-1", "customer-signer"),
@@ -439,7 +439,7 @@ async def test_a_reminder_by_hand_that_a_pause_interrupts_reaches_who_it_has_not
     async with start_story(world, a_request(*PARALLEL)) as story:
         await story.days_pass(1)
         world.push.deaf_once = ["chief-executive"]
-        reminded = await story.send_command(ReminderNow(actor="legal-desk"))
+        reminded = await story.send_command(ReminderCommand(actor="legal-desk"))
         assert reminded.detail == "told customer-signer; not yet chief-executive"
         await story.send_command(PauseCommand(actor="legal-desk"))
         await story.days_pass(0.01)
@@ -476,13 +476,13 @@ async def test_an_answer_is_of_no_use_to_somebody_who_has_signed() -> None:
     [
         (PauseCommand(actor="a", reason="x" * 1_001), "the reason is longer than 1000 characters"),
         (Cancellation(actor="a", reason="x" * 1_001), "the reason is longer than 1000 characters"),
-        (ReminderNow(actor="x" * 201), "the name of who wants it is longer than 200 characters"),
+        (ReminderCommand(actor="x" * 201), "the name of who wants it is longer than 200 characters"),
         (
             PauseCommand(actor="a", reason="a\x1b[31mred"),
             "the reason has the character U+001B, which people cannot see",
         ),
         (
-            ReminderNow(actor="x\u202ey"),
+            ReminderCommand(actor="x\u202ey"),
             "the name of who wants it has the character U+202E, which people cannot see",
         ),
         (Extension(actor="a", due=date(9999, 12, 31)), "9999-12-31 is more than two years away"),

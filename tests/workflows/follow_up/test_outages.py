@@ -16,7 +16,7 @@ from tests.faults.town import eventually
 from tests.workflows.fakes import FakePlanner, FakeSignatureService, World, refusal
 from tests.workflows.stage import NO_OFFER, Story, a_request, start_story
 from tests.workflows.task.test_tasks import ADA, a_task, start_task
-from workflows.model.commands import Answer, Delegation, Done, PauseCommand, Question, Resumption
+from workflows.model.commands import Answer, Delegation, PauseCommand, Question, Resumption, TaskCompletion
 from workflows.model.notifications import NotificationOutcome
 from workflows.model.policy import Escalation, Policy, QuestionPause, Reminders
 from workflows.model.receipts import OperationState
@@ -454,7 +454,7 @@ async def test_what_ends_while_a_hand_over_cannot_be_looked_up_has_ended() -> No
         hand_over = Delegation(actor=ADA, signer=ADA, to="carl")
         await task.handle.execute_update(TaskWorkflow.delegate, hand_over, id="over")
         await eventually(task.has_a_problem)
-        await task.send_command(Done(actor=ADA))
+        await task.send_command(TaskCompletion(actor=ADA))
         await task.handle.result()
         view = await task.read_task()
         assert (view.problem, [person.state for person in view.people]) == (None, ["done"])

@@ -7,7 +7,7 @@ import pytest
 from workflows.follow_up.outbox import RETRY_AFTER, Outbox
 from workflows.follow_up.record import hand_off_batch, handed_off
 from workflows.model.hand_off import HandoffResult
-from workflows.model.notifications import Channel, Delivered, NotificationOutcome
+from workflows.model.notifications import Channel, DeliveryResult, NotificationOutcome
 from workflows.model.policy import Target
 from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Participant, Status
@@ -25,16 +25,16 @@ BRIEF = SignatureBrief(
 )
 
 
-def line(person: str, outcome: NotificationOutcome) -> Delivered:
+def line(person: str, outcome: NotificationOutcome) -> DeliveryResult:
     key = notice_key("r", "settled", person)
-    return Delivered(key=key, stage="settled", person=person, channel=Channel.PUSH, outcome=outcome)
+    return DeliveryResult(key=key, stage="settled", person=person, channel=Channel.PUSH, outcome=outcome)
 
 
 def test_a_group_is_called_again_with_those_it_has_reached() -> None:
     targets = (Target(target="board", group="directors"), Target(target="hr", person="hr-desk"))
     ended_state = (
         SignatureState.begin(BRIEF, AT)
-        .within("lifecycle", status=Status.SIGNED, settled_at=AT)
+        .update_part("lifecycle", status=Status.SIGNED, settled_at=AT)
         .open_outbox(targets, ())
     )
     assert [call.reached for call in hand_off_batch(BRIEF, settled(BRIEF, ended_state), ended_state, AT).calls] == [
@@ -61,7 +61,7 @@ def test_whoever_must_hear_of_a_dead_target_is_told_once_and_not_again_by_a_repe
     targets = (Target(target="erp", url="https://erp.example"), Target(target="crm", url="https://crm.example"))
     ended_state = (
         SignatureState.begin(BRIEF, AT)
-        .within("lifecycle", status=Status.SIGNED, settled_at=AT)
+        .update_part("lifecycle", status=Status.SIGNED, settled_at=AT)
         .open_outbox(targets, ())
     )
     results = (HandoffResult(target="erp", ok=False, gone=True), HandoffResult(target="crm", ok=False))

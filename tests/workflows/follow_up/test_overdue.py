@@ -10,10 +10,10 @@ from tests.activities.book import Book, make_person
 from tests.workflows.fakes import World
 from tests.workflows.stage import NO_OFFER, Story, a_request, start_story
 from workflows.follow_up.view import stamp
-from workflows.model.commands import Extension, NotNow, PauseCommand, Resumption
+from workflows.model.commands import Extension, PauseCommand, Resumption, SnoozeCommand
 from workflows.model.notifications import NotificationOutcome
 from workflows.model.policy import Escalation, Overdue, Policy
-from workflows.model.signature import SignerSeen, SignerState
+from workflows.model.signature import ReportedSigner, SignerState
 from workflows.model.subject import Participant, Status
 from workflows.model.views import NextStep, RequestShow
 from workflows.signature.state import SignatureInput
@@ -55,7 +55,7 @@ def days_after_due(view: RequestShow, *stages: str) -> dict[str, float]:
 
 async def sign(story: Story, signed_at: datetime | None = None) -> None:
     """The only signer signs; Core Signature says when."""
-    story.world.signatures.signers.append(SignerSeen(person=SIGNER, state=SignerState.SIGNED, at=signed_at))
+    story.world.signatures.signers.append(ReportedSigner(person=SIGNER, state=SignerState.SIGNED, at=signed_at))
     story.world.signatures.status = Status.SIGNED
     await story.callback("signed")
 
@@ -115,7 +115,7 @@ async def test_signed_in_time_and_heard_of_late_is_not_late(grace: str) -> None:
         assert due_at is not None
         await story.move_clock_to(due_at - timedelta(hours=1))
         story.world.signatures.signers.append(
-            SignerSeen(person=SIGNER, state=SignerState.SIGNED, at=due_at - timedelta(minutes=5))
+            ReportedSigner(person=SIGNER, state=SignerState.SIGNED, at=due_at - timedelta(minutes=5))
         )
         story.world.signatures.status = Status.SIGNED
         settled = await story.handle.result()
@@ -180,9 +180,9 @@ async def test_not_now_after_the_due_date_reaches_to_the_closing_and_no_further(
         assert view.closes_at is not None
         assert view.choices[0].snooze_until == view.closes_at
         with pytest.raises(Exception, match="Workflow update failed") as refused:
-            await story.send_command(NotNow(person=SIGNER, until=view.closes_at + timedelta(minutes=1)))
+            await story.send_command(SnoozeCommand(person=SIGNER, until=view.closes_at + timedelta(minutes=1)))
         assert "that is after it closes" in str(refused.value.__cause__)
-        await story.send_command(NotNow(person=SIGNER, until=view.closes_at - DAY))
+        await story.send_command(SnoozeCommand(person=SIGNER, until=view.closes_at - DAY))
         await story.handle.result()
         view = await story.read_view()
     assert days_after_due(view, "overdue", "snooze") == {"snooze-1": 6.0}

@@ -11,7 +11,7 @@ from workflows.follow_up import commands as operations
 from workflows.follow_up import commands as questions
 from workflows.follow_up.record import settled_record
 from workflows.model.commands import Answer, Cancellation, PauseCommand, Question, Resumption
-from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
+from workflows.model.signature import ReportedDocument, ReportedSigner, SignerState
 from workflows.model.subject import Status
 from workflows.model.views import RequestShow
 from workflows.signature.state import SignatureState, show
@@ -33,8 +33,8 @@ def make_cancelled() -> SignatureState:
 
 
 def make_declined() -> SignatureState:
-    signer = SignerSeen(person=FIRST, state=SignerState.DECLINED, at=START, reason=f"because of {WORDS}")
-    document = DocumentSeen(document="d", status=Status.DECLINED, raw="de", signers=(signer,))
+    signer = ReportedSigner(person=FIRST, state=SignerState.DECLINED, at=START, reason=f"because of {WORDS}")
+    document = ReportedDocument(document="d", status=Status.DECLINED, raw="de", signers=(signer,))
     return ask_and_pause().observe(document, START)
 
 
@@ -60,6 +60,6 @@ def test_no_words_of_people_stand_anywhere_else_in_a_record(ended_state: Signatu
 
 
 def test_a_reason_of_ours_is_nobody_s_words() -> None:
-    expired = ask_and_pause().end(Status.EXPIRED, START, by="countersign")
+    expired = ask_and_pause().end(Status.EXPIRED, START, decided_by="countersign")
     said_events = [entry.what for entry in expired.timeline.entries if entry.said]
     assert said_events == ["paused"]

@@ -8,9 +8,9 @@ from workflows.follow_up.plan import LOOKED_AT_AGAIN, Plan
 from workflows.follow_up.slots import Escalations, Questions
 from workflows.model.commands import Stop, StopKind
 from workflows.model.messages import Message
-from workflows.model.notifications import Delivered, NotificationOutcome
+from workflows.model.notifications import DeliveryResult, NotificationOutcome
 from workflows.model.schedule import ActionType, EscalationReason, Reason, Schedule, ScheduledAction
-from workflows.model.signature import SENT, SIGNER_SIGNED, DocumentSeen, ProviderEvent
+from workflows.model.signature import SENT, SIGNER_SIGNED, ProviderEvent, ReportedDocument
 from workflows.model.subject import Status
 from workflows.model.timeline import AskedQuestion, EventType, Reassignment, TimelineEntry
 from workflows.onboarding.state import Stages, WorkflowsToEnd
@@ -81,36 +81,36 @@ def test_a_reassignment_makes_others_of_the_slot_and_escalations_to_the_same_per
     escalations = Escalations(wanted=(reassignment, to_bob, by_hand)).reassigned(reassignment, NOW)
     assert escalations.wanted == (by_hand,)
     assert [(entry.from_, entry.to) for entry in escalations.entries] == [("ann", "bob")]
-    assert escalations.without(by_hand).wanted == ()
+    assert escalations.drop(by_hand).wanted == ()
 
 
 def test_a_question_is_open_until_it_is_answered_or_its_holder_has_acted() -> None:
     slots = AssigneeSlots.ask(("ann", "bob"), NOW)
     question = AskedQuestion(number=1, person="ann", text="Which?", at=NOW)
-    questions = Questions().asked(question)
+    questions = Questions().add_question(question)
     assert questions.open(slots) == question
     assert questions.next_number == 2
     assert questions.answered(1, "This one").open(slots) is None
     assert questions.open(slots.end("ann", NOW)) is None
-    assert questions.moved("ann", "bob").waiting_of("bob")[0].person == "ann"
-    obstacle = Questions().asked(question.replace(blocks=True)).moved("ann", "bob")
+    assert questions.move_to("ann", "bob").waiting_of("bob")[0].person == "ann"
+    obstacle = Questions().add_question(question.replace(blocks=True)).move_to("ann", "bob")
     assert [entry.answer for entry in obstacle.entries] == [""]
 
 
 def test_what_a_phone_shows_is_the_last_notice_that_was_not_taken_off() -> None:
-    ready = Delivered(key="a/ready/ann", stage="ready", person="ann")
-    reminder = Delivered(key="a/reminder-1/ann", stage="reminder-1", person="ann")
-    withdrawal = Delivered(
+    ready = DeliveryResult(key="a/ready/ann", stage="ready", person="ann")
+    reminder = DeliveryResult(key="a/reminder-1/ann", stage="reminder-1", person="ann")
+    withdrawal = DeliveryResult(
         key="a/withdrawal/ann", stage="withdrawal", person="ann", outcome=NotificationOutcome.WITHDRAWN
     )
     log = NotificationLog().with_lines((ready, reminder), NOW)
-    assert [line.stage for line in log.shown] == ["reminder-1"]
-    assert log.with_lines((withdrawal,), NOW).shown == ()
+    assert [line.stage for line in log.last_shown] == ["reminder-1"]
+    assert log.with_lines((withdrawal,), NOW).last_shown == ()
     assert log.stages == {("ready", "ann"), ("reminder-1", "ann")}
 
 
 def test_an_alert_that_reached_nobody_has_failed() -> None:
-    alert = Delivered(
+    alert = DeliveryResult(
         key="a/escalation/chair/ann",
         stage="escalation",
         person="chair",
@@ -134,8 +134,8 @@ def test_a_callback_is_a_hint_once_and_of_many_the_last_are_known() -> None:
 
 
 def test_a_document_was_made_when_it_was_read_first() -> None:
-    seen_document = DocumentSeen(document="d", status=Status.SENT, raw="se")
-    document = DocumentState().seen(seen_document, NOW, None).seen(seen_document, NOW + DAY, NOW)
+    seen_document = ReportedDocument(document="d", status=Status.SENT, raw="se")
+    document = DocumentState().merge_document(seen_document, NOW, None).merge_document(seen_document, NOW + DAY, NOW)
     assert (document.made_at, document.read_at, document.known_since) == (NOW, NOW + DAY, NOW)
     assert document.unsent_for == DAY
 
@@ -153,7 +153,7 @@ def test_open_parts_are_looked_at_less_and_less_often_until_a_stage_begins() -> 
 
 def test_a_task_that_could_not_be_ended_lingers_until_the_next_look() -> None:
     decided = WorkflowsToEnd().with_decided("a", "b")
-    assert decided.tried(("a",), ended=True).tasks == ("task:b",)
-    lingering = decided.tried(("a",), ended=False)
+    assert decided.record_attempt(("a",), is_ended=True).tasks == ("task:b",)
+    lingering = decided.record_attempt(("a",), is_ended=False)
     assert (lingering.decided, lingering.lingering) == (("b",), ("a",))
     assert lingering.to_retry() == WorkflowsToEnd(decided=("b", "a"))

@@ -7,27 +7,27 @@ from workflows.follow_up import commands as operations
 from workflows.follow_up import commands as questions
 from workflows.model.commands import PauseCommand, Question, Resumption, StopKind
 from workflows.model.schedule import Schedule
-from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
+from workflows.model.signature import ReportedDocument, ReportedSigner, SignerState
 from workflows.model.subject import Code, Participant, Status
 from workflows.signature.state import SignatureState
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
 BRIEF = a_request(Participant(person="customer-signer", order=1), Participant(person="chair", order=1)).brief
-SENT = DocumentSeen(document="d", status=Status.SENT, raw="se")
+SENT = ReportedDocument(document="d", status=Status.SENT, raw="se")
 AGENDA = Schedule(due_at=START + 30 * DAY)
 DOUBTED = AGENDA.replace(doubt="people.yaml:3: unknown field")
 WAITING = SignatureState.begin(BRIEF, START).observe(SENT, START)
 
 
 def clock_of(progress: SignatureState, person: str) -> datetime | None:
-    signer = progress.slots.of(person)
+    signer = progress.slots.find(person)
     return signer.clock_from if signer else None
 
 
 def test_what_stood_for_a_question_moves_everybodys_clock_also_when_the_asker_signs_instead_of_waiting() -> None:
     questioned = questions.ask(WAITING, Question(person="customer-signer", text="Which annex?"), START + DAY)
-    signed = SENT.replace(signers=(SignerSeen(person="customer-signer", state=SignerState.SIGNED),))
+    signed = SENT.replace(signers=(ReportedSigner(person="customer-signer", state=SignerState.SIGNED),))
     state = questioned.observe(signed, START + 6 * DAY)
     assert state.clock.stops == ()
     assert clock_of(state, "chair") == START + 5 * DAY

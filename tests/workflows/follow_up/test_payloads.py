@@ -24,15 +24,15 @@ from workflows.follow_up.notification_log import (
     PendingDevices,
     key_of,
 )
-from workflows.follow_up.notifier import again
+from workflows.follow_up.notifier import narrow_to_retries
 from workflows.follow_up.outbox import GROUPS_AT_MOST, GROUPS_AT_ONCE, Outbox
 from workflows.follow_up.record import hand_off_batch, page_batch, settled_record
 from workflows.model.base import Model
 from workflows.model.hand_off import HandoffCall, HandoffResult, HandoffState
 from workflows.model.notifications import (
     Channel,
-    Delivered,
     Delivery,
+    DeliveryResult,
     DeviceOutcome,
     NotificationOrder,
     NotificationOutcome,
@@ -63,9 +63,9 @@ def test_the_memory_of_a_hundred_signers_that_goes_on_in_a_fresh_run() -> None:
     request = SignatureInput(brief=_brief(), policy=Policy())
     state = SignatureState.begin(request.brief, AT).planned(_agenda(), AT)
     for number in range(2 * LINES_AT_MOST // len(SIGNERS)):
-        state = state.told(tuple(_line(f"reminder-{number}", person) for person in SIGNERS), AT)
+        state = state.record_results(tuple(_line(f"reminder-{number}", person) for person in SIGNERS), AT)
     for number in range(LINES_AT_MOST):
-        state = state.note(AT, EventType.PUT_OFF, SIGNERS[number % 100], "x" * 160, about=f"reminder-{number}")
+        state = state.note(AT, EventType.PUT_OFF, SIGNERS[number % 100], "x" * 160, about_id=f"reminder-{number}")
     assert _bytes(request.replace(carried=state.carried_over())) < AT_MOST
 
 
@@ -76,13 +76,13 @@ def test_each_payload_of_a_hundred_signers_with_thirty_reminders_each() -> None:
     agenda = nearest(Schedule(due_at=AT, actions=_moments("reminder", 30)), _planning(request))
     state = SignatureState.begin(request.brief, AT).planned(agenda, AT)
     for number in range(30):
-        state = state.told(tuple(_line(f"reminder-{number}", person) for person in SIGNERS), AT)
+        state = state.record_results(tuple(_line(f"reminder-{number}", person) for person in SIGNERS), AT)
         for person in SIGNERS:
-            state = state.note(AT, EventType.PUT_OFF, person, "x" * 160, about=f"reminder-{number}")
+            state = state.note(AT, EventType.PUT_OFF, person, "x" * 160, about_id=f"reminder-{number}")
         assert _bytes(state.page or agenda) < AT_MOST
         assert _bytes(request.replace(carried=state.planned(agenda, AT).carried_over())) < AT_MOST
         state = state.paged(state.page).paged(state.page)
-    ended_state = state.end(Status.SIGNED, AT, by="core-signature")
+    ended_state = state.end(Status.SIGNED, AT, decided_by="core-signature")
     batch = page_batch(request.subject, settled(request.brief, ended_state), ended_state).replace(
         record=settled_record(request, ended_state, "run", _show(request))
     )
@@ -108,12 +108,12 @@ def test_what_the_memory_has_of_phones_left_open_and_the_call_that_tries_them_ag
     assert len(entries) == PENDING_DEVICES_AT_MOST
     empty_input = SignatureInput(brief=_brief(), policy=Policy(), carried=SignatureState.begin(_brief(), AT))
     crowded = empty_input.replace(
-        carried=SignatureState.begin(_brief(), AT).within("notifications", devices=PendingDevices(entries=entries))
+        carried=SignatureState.begin(_brief(), AT).update_part("notifications", devices=PendingDevices(entries=entries))
     )
     assert b"devices" not in empty_input.model_dump_json(exclude_defaults=True).encode()
     assert _bytes(crowded) - _bytes(empty_input) < AT_MOST // 2
     delivery = Delivery(subject=_brief(), notices=(), document="d", now=AT)
-    assert _bytes(again(delivery, entries)) < AT_MOST // 2
+    assert _bytes(narrow_to_retries(delivery, entries)) < AT_MOST // 2
 
 
 def test_the_memory_and_a_batch_while_as_many_groups_have_begun_as_may() -> None:
@@ -125,7 +125,7 @@ def test_the_memory_and_a_batch_while_as_many_groups_have_begun_as_may() -> None
         for entry in ledger.entries[:GROUPS_AT_MOST]
     )
     request = SignatureInput(brief=_brief(), policy=Policy())
-    state = SignatureState.begin(request.brief, AT).end(Status.SIGNED, AT, by="board")
+    state = SignatureState.begin(request.brief, AT).end(Status.SIGNED, AT, decided_by="board")
     state = state.replace(outbox=ledger.replace(entries=(*begun_calls, *ledger.entries[GROUPS_AT_MOST:])))
     batch = hand_off_batch(request.subject, None, state, AT)
     assert len(batch.calls) == GROUPS_AT_ONCE
@@ -137,7 +137,7 @@ def test_however_many_groups_are_told_so_many_have_begun_and_what_all_have_heard
     """Ten times as many as may begin, of each of which one phone never answers."""
     groups = tuple(Target(target=f"group-{n}", group=f"group-{n}") for n in range(10 * GROUPS_AT_MOST))
     request = SignatureInput(brief=_brief(), policy=Policy())
-    state, now = SignatureState.begin(request.brief, AT).end(Status.SIGNED, AT, by="board"), AT
+    state, now = SignatureState.begin(request.brief, AT).end(Status.SIGNED, AT, decided_by="board"), AT
     state = state.replace(outbox=Outbox.open(groups, (), AT))
     told_counts: Counter[str] = Counter()
     while due_at := state.outbox.next_at:
@@ -145,7 +145,7 @@ def test_however_many_groups_are_told_so_many_have_begun_and_what_all_have_heard
         batch = hand_off_batch(request.subject, None, state, now)
         assert 0 < len(batch.calls) <= GROUPS_AT_ONCE
         state = state.handed_off(tuple(_all_but_one(call, told_counts) for call in batch.calls), now).paged(batch.page)
-        assert sum(entry.begun for entry in state.outbox.entries) <= GROUPS_AT_MOST
+        assert sum(entry.is_begun for entry in state.outbox.entries) <= GROUPS_AT_MOST
         assert len(state.notifications.marks) + len(state.notifications.leaving) <= LINES_AT_MOST
     assert {entry.state for entry in state.outbox.entries} == {HandoffState.DONE}
     assert set(told_counts.values()) == {1} and len(told_counts) == 29 * len(groups)
@@ -236,9 +236,9 @@ def _stage(stage: str, kind: ActionType) -> tuple[ScheduledAction, ...]:
     )
 
 
-def _line(stage: str, person: str) -> Delivered:
+def _line(stage: str, person: str) -> DeliveryResult:
     devices = tuple(DeviceOutcome(device=f"{number:012}") for number in range(3))
-    return Delivered(
+    return DeliveryResult(
         key=notice_key("r" * 64, stage, person),
         stage=stage,
         person=person,

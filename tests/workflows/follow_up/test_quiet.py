@@ -13,7 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 from activities.notifications.budget import BudgetSlot, NotificationBudgets
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Person
-from activities.records.budgets import Joined
+from activities.records.budgets import JoinedNotice
 from activities.records.store import Store
 from activities.schedule.planner import PolicyPlanner
 from tests.servers import time_skipping
@@ -22,11 +22,11 @@ from tests.workflows.fakes import FakePushService, World
 from tests.workflows.stage import NO_OFFER, workers
 from tests.workflows.task.test_tasks import TaskStory
 from workflows.kinds import Kind
-from workflows.model.commands import Delegation, Done, ReminderNow
+from workflows.model.commands import Delegation, ReminderCommand, TaskCompletion
 from workflows.model.notifications import (
-    Delivered,
     Delivery,
     DeliveryReport,
+    DeliveryResult,
     HeldBack,
     NotificationBudget,
     NotificationOutcome,
@@ -62,17 +62,17 @@ class SparingPush(FakePushService):
         held_notices, stopped, sent, places = [], [], [], []
         for notice in delivery.notices:
             person = Person(id=notice.person, name="N", email="n@example.test", zone="UTC")
-            answer = await self.budget.ask(delivery, notice, person, alone=False, told=False)
+            answer = await self.budget.ask(delivery, notice, person, alone=False, is_told=False)
             match answer:
-                case BudgetSlot(others=other_count):
+                case BudgetSlot(other_count=other_count):
                     sent.append(notice)
                     places.append(answer)
                     self.joined += [(notice.key, other_count)] if other_count else []
                 case HeldBack():
                     held_notices.append(answer)
-                case Joined() | Reason():
+                case JoinedNotice() | Reason():
                     reason = answer if isinstance(answer, Reason) else joined_into(answer.into)
-                    line = Delivered(key=notice.key, stage=notice.stage, person=notice.person, why=reason)
+                    line = DeliveryResult(key=notice.key, stage=notice.stage, person=notice.person, why=reason)
                     stopped.append(line.replace(outcome=NotificationOutcome.SUPPRESSED))
         if sent and self.dies_after_counting:
             self.dies_after_counting -= 1
@@ -213,7 +213,7 @@ async def test_only_the_newest_of_what_was_held_is_told(tmp_path: Path) -> None:
     week = NotificationBudget(most=1, per="1w", people=(CUSTOMER,))
     async with start_onboarding(tmp_path) as onboarding:
         first = await onboarding.step(1, quiet=week)
-        await first.send_command(Done(actor=CUSTOMER))
+        await first.send_command(TaskCompletion(actor=CUSTOMER))
         second = await onboarding.step(2, quiet=week)
         await second.days_pass(6.9)
         assert onboarding.rung() == ["1 ready"]
@@ -239,7 +239,7 @@ async def test_a_worker_that_dies_between_counting_and_telling_takes_one_place(t
 async def test_a_step_that_is_done_while_its_notice_is_held_rings_no_more(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path) as onboarding:
         steps = [await onboarding.step(number) for number in range(1, 5)]
-        await steps[3].send_command(Done(actor=CUSTOMER))
+        await steps[3].send_command(TaskCompletion(actor=CUSTOMER))
         assert (await steps[3].handle.result()).outcome is Status.DONE
         await steps[0].days_pass(1.5)
         assert len([notification for notification in onboarding.rung() if notification.endswith("ready")]) == 3
@@ -275,7 +275,7 @@ def test_an_alert_that_is_held_is_forgotten_with_the_end() -> None:
     alert = HeldBack(key=key, stage="escalation", person=CUSTOMER, at=now, until=now + DAY, says="1 notice in 1 day")
     held_state = TaskState.begin(task, now).held_back((alert,), now)
     assert held_state.notifications.next_held(now) == now + DAY
-    assert held_state.end(Status.DONE, now, by=OWNER).notifications.next_held(now) is None
+    assert held_state.end(Status.DONE, now, decided_by=OWNER).notifications.next_held(now) is None
 
 
 async def test_whoever_is_asked_instead_is_spared_nothing_and_the_first_rings_no_more(tmp_path: Path) -> None:
@@ -322,7 +322,7 @@ async def test_a_reminder_by_hand_says_that_it_was_not_told(tmp_path: Path) -> N
     async with start_onboarding(tmp_path) as onboarding:
         steps = [await onboarding.step(number) for number in range(1, 4)]
         await steps[0].days_pass(0.2)
-        receipt = await steps[0].send_command(ReminderNow(actor=OWNER))
+        receipt = await steps[0].send_command(ReminderCommand(actor=OWNER))
         assert receipt.detail == f"told nobody; not {CUSTOMER} (quiet)"
 
 
@@ -335,6 +335,6 @@ async def test_a_held_notice_is_told_when_the_budget_frees(tmp_path: Path) -> No
         await held_task.days_pass(1.01)
         await wait_until_not_held(held_task)
         assert ready(await held_task.read_task()) == "accepted"
-        await held_task.send_command(Done(actor=CUSTOMER))
+        await held_task.send_command(TaskCompletion(actor=CUSTOMER))
         await held_task.handle.result()
         await corpus.record("task-held-back", held_task.handle)

@@ -24,7 +24,7 @@ from workflows.model.commands import (
     PartOutcome,
     PauseCommand,
     Question,
-    ReminderNow,
+    ReminderCommand,
 )
 from workflows.model.receipts import (
     ID_AT_MOST,
@@ -35,7 +35,7 @@ from workflows.model.receipts import (
     digest_of,
 )
 from workflows.model.rejections import NAME_AT_MOST, NAMES_AT_MOST, TEXT_AT_MOST, Rejection, cleaned, clipped
-from workflows.model.signature import DocumentSeen
+from workflows.model.signature import ReportedDocument
 from workflows.model.subject import Code, Participant, Status
 from workflows.signature.state import SignatureState, show
 
@@ -57,14 +57,14 @@ def count_bytes(value: object) -> int:
 def with_everything_pending(text: str) -> SignatureState:
     """A request of the longest ids and texts, in trouble, with every kind of command outstanding many times."""
     brief = a_request(*(Participant(person=person(n), order=1) for n in range(100)), name=LONGEST_ID).brief
-    sent = DocumentSeen(document="d", status=Status.SENT, raw="se")
+    sent = ReportedDocument(document="d", status=Status.SENT, raw="se")
     state = SignatureState.begin(brief, NOW).observe(sent, NOW).report_problem(Code.UNREACHABLE, text, NOW, NOW)
     actor, recipient = "a" * NAME_AT_MOST, person(777)
     for number in range(30):
         for command_word, effect, command in (
             ("delegate", operations.delegate, Delegation(actor=actor, signer=person(1), to=recipient)),
             ("extend", operations.extend, Extension(actor=actor, due=NOW + timedelta(days=number))),
-            ("remind", operations.remind, ReminderNow(actor=actor)),
+            ("remind", operations.remind, ReminderCommand(actor=actor)),
             ("cancel", operations.cancel, Cancellation(actor=actor, reason=text)),
         ):
             id = f"{command_word}-{number:03}".ljust(ID_AT_MOST, "x")
@@ -103,14 +103,14 @@ def test_a_ledger_full_of_what_is_open_still_takes_one_more() -> None:
     for number in range(OPERATIONS_REMEMBERED):
         ledger = ledger.record(Operation(id=str(number), what="extend", digest="", at=NOW, by="x"))
     one_more = Operation(id="more", what="pause", digest="", at=NOW, by="x", state=OperationState.DONE)
-    assert ledger.record(one_more).of("more") is not None
+    assert ledger.record(one_more).find_operation("more") is not None
 
 
 def test_a_digest_is_of_what_is_wanted_and_not_of_who_wants_it() -> None:
     command = PauseCommand(actor="a", reason="prices", op="1")
     assert digest_of(command) == digest_of(command.replace(actor="b", op=None))
     assert digest_of(command) != digest_of(command.replace(reason="holidays"))
-    assert digest_of(PauseCommand(actor="a")) != digest_of(ReminderNow(actor="a"))
+    assert digest_of(PauseCommand(actor="a")) != digest_of(ReminderCommand(actor="a"))
 
 
 @pytest.mark.parametrize("text", [WORST, FOUR_BYTES, "abc", "", "é" * 300])
@@ -217,7 +217,7 @@ def test_no_text_of_any_command_is_kept_that_is_too_long(command: type[AnyComman
 
 @pytest.mark.parametrize("recipient", ["d" * 10 * NAME_AT_MOST, "\x1b[2J"])
 def test_whom_to_hand_over_to_is_a_name(recipient: str) -> None:
-    document = DocumentSeen(document="d", status=Status.SENT, raw="se")
+    document = ReportedDocument(document="d", status=Status.SENT, raw="se")
     state = SignatureState.begin(a_request().brief, NOW).observe(document, NOW)
     command = Delegation(actor="legal-desk", signer="customer-signer", to=recipient)
     assert (english_of(operations.refuse_delegate(state, command, "legal-desk")) or "").startswith("--to ")
@@ -226,7 +226,7 @@ def test_whom_to_hand_over_to_is_a_name(recipient: str) -> None:
 def test_hand_overs_that_are_pending_count_as_well() -> None:
     """Each of them is a call of Core Signature that an outage keeps in the memory."""
     state = SignatureState.begin(a_request().brief, NOW).observe(
-        DocumentSeen(document="d", status=Status.SENT, raw="se"), NOW
+        ReportedDocument(document="d", status=Status.SENT, raw="se"), NOW
     )
     for number in range(10 * REASSIGNMENTS_AT_MOST):
         command = Delegation(actor="x", signer="customer-signer", to=f"deputy-{number}")

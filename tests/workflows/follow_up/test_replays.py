@@ -14,11 +14,11 @@ from workflows.model.commands import Replay
 from workflows.model.hand_off import (
     HandoffCall,
     HandoffLine,
-    HandOffNow,
     HandoffReport,
     HandoffResult,
     HandoffState,
-    Settled,
+    ImmediateHandOff,
+    SettledRequest,
 )
 from workflows.model.policy import Target
 from workflows.model.receipts import OperationState
@@ -107,7 +107,7 @@ def test_names_of_targets_that_there_are_fill_no_screen() -> None:
 
 
 SUBJECT = Subject(id="msa-0042", kind="nda", title="NDA", requester="legal-desk", people=())
-ENDED = Settled(request="msa-0042", external_id="msa-0042", kind="nda", outcome=Status.SIGNED, at=AT)
+ENDED = SettledRequest(request="msa-0042", external_id="msa-0042", kind="nda", outcome=Status.SIGNED, at=AT)
 
 
 @pytest.mark.parametrize(
@@ -212,12 +212,12 @@ async def test_what_would_be_tried_later_is_tried_at_once_when_somebody_says_so(
         await story.callback()
         await story.days_pass(0.2)
         call_count = world.handoff.calls["finance"]
-        await story.handle.signal(HAND_OFF_NOW, HandOffNow(target="hr"))
+        await story.handle.signal(HAND_OFF_NOW, ImmediateHandOff(target="hr"))
         await story.at_rest()
         assert world.handoff.calls["finance"] == call_count
         world.handoff.down = set()
         replayed_at = await story.env.get_current_time()
-        await story.handle.signal(HAND_OFF_NOW, HandOffNow(target="finance"))
+        await story.handle.signal(HAND_OFF_NOW, ImmediateHandOff(target="finance"))
         await story.handle.result()
         view = await story.read_view()
     finance = next(line for line in view.handoffs if line.target == "finance")

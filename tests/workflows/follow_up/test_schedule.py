@@ -10,17 +10,17 @@ from tests.workflows.stage import a_request
 from workflows.follow_up.next_step import Escalate, Expire, Remind, Step, Wait, is_overtaken, next_step
 from workflows.follow_up.notification_log import NotificationLog, key_of
 from workflows.model.messages import Message
-from workflows.model.notifications import Channel, Delivered, NotificationOutcome, PostponedNotification
+from workflows.model.notifications import Channel, DeliveryResult, NotificationOutcome, PostponedNotification
 from workflows.model.policy import EscalationAction
 from workflows.model.schedule import ActionType, Schedule, ScheduledAction
-from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
+from workflows.model.signature import ReportedDocument, ReportedSigner, SignerState
 from workflows.model.subject import Status
 from workflows.names import notice_key
 from workflows.signature.state import SignatureState
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 BRIEF = a_request().brief
-SENT = SignatureState.begin(BRIEF, START).observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), START)
+SENT = SignatureState.begin(BRIEF, START).observe(ReportedDocument(document="d", status=Status.SENT, raw="se"), START)
 FIRST = "customer-signer"
 
 
@@ -47,7 +47,7 @@ AGENDA = Schedule(due_at=EXPIRY.at, actions=(*REMINDERS, ESCALATION, HEARD, WARN
 
 def deliver_actions(progress: SignatureState, *moments: ScheduledAction) -> SignatureState:
     lines = [
-        Delivered(
+        DeliveryResult(
             key=notice_key(BRIEF.id, action.stage, action.person),
             stage=action.stage,
             person=action.person,
@@ -56,12 +56,12 @@ def deliver_actions(progress: SignatureState, *moments: ScheduledAction) -> Sign
         )
         for action in moments
     ]
-    return progress.told(tuple(lines), START)
+    return progress.record_results(tuple(lines), START)
 
 
 def sign_first(progress: SignatureState) -> SignatureState:
-    signed = SignerSeen(person=FIRST, state=SignerState.SIGNED)
-    return progress.observe(DocumentSeen(document="d", status=Status.SENT, raw="se", signers=(signed,)), START)
+    signed = ReportedSigner(person=FIRST, state=SignerState.SIGNED)
+    return progress.observe(ReportedDocument(document="d", status=Status.SENT, raw="se", signers=(signed,)), START)
 
 
 def test_who_was_put_off_is_not_tried_again_within_a_quarter_of_an_hour() -> None:
@@ -70,9 +70,9 @@ def test_who_was_put_off_is_not_tried_again_within_a_quarter_of_an_hour() -> Non
     put_off = SENT.postpone((refused,), now)
     assert put_off.plan.schedule is None
     second_step = next_step(AGENDA, put_off, now)
-    assert isinstance(second_step, Wait) and second_step.moment is not None
-    assert (second_step.moment.stage, second_step.moment.at - now) == ("reminder-1", timedelta(minutes=15))
-    once_more = put_off.postpone((refused,), second_step.moment.at)
+    assert isinstance(second_step, Wait) and second_step.action is not None
+    assert (second_step.action.stage, second_step.action.at - now) == ("reminder-1", timedelta(minutes=15))
+    once_more = put_off.postpone((refused,), second_step.action.at)
     assert [entry.what for entry in once_more.timeline.entries].count("reminder-1 put off") == 1
     assert len(once_more.plan.postponed) == 1
 
@@ -140,8 +140,8 @@ def test_what_was_missed_is_made_up_for_when_the_recipients_hours_open() -> None
     agenda = Schedule(due_at=EXPIRY.at, actions=(*held_reminders, REMINDERS[2], EXPIRY))
     waiting = next_step(agenda, SENT, REMINDERS[1].at + timedelta(hours=1))
     assert isinstance(waiting, Wait)
-    assert waiting.moment is not None
-    assert waiting.moment.at == opens
+    assert waiting.action is not None
+    assert waiting.action.at == opens
     step = next_step(agenda, SENT, opens)
     assert isinstance(step, Remind)
     assert ([m.stage for m in step.moments], [m.stage for m in step.caught_up]) == (["reminder-2"], ["reminder-1"])
@@ -187,10 +187,10 @@ def add_line(
     outcome: NotificationOutcome = NotificationOutcome.ACCEPTED,
 ) -> SignatureState:
     """With a line of this notice in the ledger."""
-    line = Delivered(
+    line = DeliveryResult(
         key=key_of(BRIEF.id, action), stage=action.stage, person=action.to, channel=Channel.PUSH, outcome=outcome
     )
-    return progress.told((line,), told_at)
+    return progress.record_results((line,), told_at)
 
 
 def test_an_alert_that_no_phone_could_take_is_not_sent_again_and_again() -> None:
@@ -238,7 +238,7 @@ def test_whose_place_is_handed_over_this_instant_is_not_reminded_of_it_first(ref
         action=EscalationAction.REASSIGN
     )
     agenda = Schedule(due_at=EXPIRY.at, actions=(REMINDERS[0], handing, EXPIRY))
-    silent = SENT.within("escalations", refused=(FIRST,)) if refused else SENT
+    silent = SENT.update_part("escalations", refused=(FIRST,)) if refused else SENT
     assert next_step(agenda, silent, handing.at) == (Remind((REMINDERS[0],)) if refused else Escalate((handing,)))
 
 

@@ -34,17 +34,17 @@ from workflows.follow_up.record import settled_record
 from workflows.follow_up.view import PEOPLE_AT_MOST, PEOPLE_BYTES_AT_MOST, details, listed_people, stage_of, stamp
 from workflows.model.commands import Extension
 from workflows.model.schedule import ActionType, EscalationReason, Schedule, ScheduledAction
-from workflows.model.signature import DocumentSeen
+from workflows.model.signature import ReportedDocument
 from workflows.model.subject import Status
 from workflows.model.timeline import Reassignment
-from workflows.model.views import Next, NextStep
+from workflows.model.views import NextAction, NextStep
 from workflows.signature.state import SignatureState, show
 
 REQUEST = a_request()
 
 
-def following(progress: SignatureState, agenda: Schedule, now: datetime) -> Next | None:
-    return show(REQUEST, progress.within("plan", schedule=agenda), now).next
+def following(progress: SignatureState, agenda: Schedule, now: datetime) -> NextAction | None:
+    return show(REQUEST, progress.update_part("plan", schedule=agenda), now).next
 
 
 @pytest.mark.parametrize(
@@ -66,13 +66,13 @@ def following(progress: SignatureState, agenda: Schedule, now: datetime) -> Next
 def test_the_next_step_has_a_word_of_the_contract(
     progress: SignatureState, now: datetime, next_step_kind: NextStep, planned: ScheduledAction
 ) -> None:
-    assert following(progress, AGENDA, now) == Next(what=next_step_kind, at=planned.at, why=planned.why)
+    assert following(progress, AGENDA, now) == NextAction(what=next_step_kind, at=planned.at, why=planned.reason_text)
 
 
 def test_what_is_only_written_down_is_not_what_comes_next() -> None:
     """An outage made the reminder pointless: nobody is told, and the request expires."""
     agenda = Schedule(due_at=EXPIRY.at, actions=(REMINDERS[0], EXPIRY))
-    assert following(SENT, agenda, EXPIRY.at) == Next(what=NextStep.EXPIRE, at=EXPIRY.at, why=EXPIRY.why)
+    assert following(SENT, agenda, EXPIRY.at) == NextAction(what=NextStep.EXPIRE, at=EXPIRY.at, why=EXPIRY.reason_text)
 
 
 @given(moments, st.floats(min_value=0, max_value=70, allow_nan=False), st.sampled_from([SENT, ALERTED, ALL_TOLD]))
@@ -80,7 +80,7 @@ def test_there_is_an_answer_to_every_plan_at_every_time(
     planned: list[ScheduledAction], day: float, progress: SignatureState
 ) -> None:
     agenda = Schedule(due_at=EXPIRY.at, actions=tuple(planned))
-    view = show(REQUEST, progress.within("plan", schedule=agenda), START + timedelta(days=day))
+    view = show(REQUEST, progress.update_part("plan", schedule=agenda), START + timedelta(days=day))
     assert view.says.startswith(f"Waiting for {FIRST}")
     assert view.next is not None
     assert view.next.what is not NextStep.HAND_OFF
@@ -130,7 +130,7 @@ def test_a_list_of_people_stays_within_what_a_search_attribute_takes(people: tup
 
 
 def test_the_record_says_how_it_ended_and_never_that_somebody_is_still_being_told() -> None:
-    signed = SENT.observe(DocumentSeen(document="d", status=Status.SIGNED, raw="si"), START)
+    signed = SENT.observe(ReportedDocument(document="d", status=Status.SIGNED, raw="si"), START)
     record = settled_record(REQUEST, open_hand_off(REQUEST, signed), "run", partial(show, REQUEST))
     assert record is not None
     assert (record.show.next, record.show.says) == (None, f"Signed {stamp(START)}")

@@ -12,16 +12,16 @@ from workflows.follow_up.commands import extend
 from workflows.follow_up.notification_log import PENDING_DEVICES_AT_MOST, PendingDevice, PendingDevices, left_open
 from workflows.model.commands import Answer, Extension, PauseCommand, Question, Resumption, Stop, StopKind
 from workflows.model.notifications import (
-    Delivered,
     Delivery,
     DeliveryReport,
+    DeliveryResult,
     DeviceOutcome,
     NotificationOrder,
     NotificationOutcome,
     PostponedNotification,
 )
 from workflows.model.schedule import ActionType, ScheduledAction
-from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
+from workflows.model.signature import ReportedDocument, ReportedSigner, SignerState
 from workflows.model.subject import Participant, Status
 from workflows.signature.state import SignatureInput, SignatureState
 
@@ -59,7 +59,7 @@ class Throttled(FakePushService):
         wait = (self.began_at + self.lasts - now).total_seconds() if open_ and self.told_to_wait else 0
         return report.replace(delivered=lines, open_devices=open_, retry_after=wait)
 
-    def _push_to_devices(self, line: Delivered, delivery: Delivery, elapsed: timedelta) -> Delivered:
+    def _push_to_devices(self, line: DeliveryResult, delivery: Delivery, elapsed: timedelta) -> DeliveryResult:
         if line.outcome in (NotificationOutcome.SUPPRESSED, NotificationOutcome.FAILED):
             return line
         if line.person in self.refused:
@@ -284,9 +284,9 @@ def make_pending_device(
 
 def make_state(*entries: PendingDevice) -> SignatureState:
     """A request of which these are left open."""
-    document = DocumentSeen(document="d", status=Status.SENT, raw="se")
+    document = ReportedDocument(document="d", status=Status.SENT, raw="se")
     sent = SignatureState.begin(a_request(*PARALLEL).brief, NOW).observe(document, NOW)
-    return sent.within("notifications", devices=PendingDevices(entries=entries))
+    return sent.update_part("notifications", devices=PendingDevices(entries=entries))
 
 
 OTHER = "chief-executive"
@@ -301,8 +301,11 @@ QUESTION = make_pending_device("legal-desk", "question-1")
 def sign_first(state: SignatureState) -> SignatureState:
     """The customer has signed."""
     return state.observe(
-        DocumentSeen(
-            document="d", status=Status.SENT, raw="se", signers=(SignerSeen(person=SIGNER, state=SignerState.SIGNED),)
+        ReportedDocument(
+            document="d",
+            status=Status.SENT,
+            raw="se",
+            signers=(ReportedSigner(person=SIGNER, state=SignerState.SIGNED),),
         ),
         NOW,
     )
@@ -313,7 +316,7 @@ def sign_first(state: SignatureState) -> SignatureState:
     [
         (sign_first, (WARNING, QUESTION)),
         (lambda state: extend(state, Extension(actor="a", due=NOW + timedelta(days=9)), NOW), (READY, ALERT, QUESTION)),
-        (lambda state: state.end(Status.CANCELLED, NOW, by="a"), ()),
+        (lambda state: state.end(Status.CANCELLED, NOW, decided_by="a"), ()),
         (lambda state: state.go_on(StopKind.QUESTION, NOW), (READY, ALERT, WARNING)),
         (lambda state: state.carried_over(), (READY, ALERT, WARNING, QUESTION)),
     ],
@@ -332,14 +335,14 @@ def test_while_a_question_waits_nobody_is_nudged_by_a_phone_left_open() -> None:
         clock=questioned.clock.with_stop(Stop(kind=StopKind.QUESTION, since=NOW, who=SIGNER))
     )
     assert questioned.retries(NOW) == (QUESTION, READY)
-    questioned = questioned.within("notifications", devices=PendingDevices(entries=(WARNING,)))
+    questioned = questioned.update_part("notifications", devices=PendingDevices(entries=(WARNING,)))
     assert questioned.retries(NOW) == ()
     assert questioned.notifications.devices.next_at(NOW) is None, "no alarm that finds nothing to do"
 
 
 def test_whose_phone_may_be_tried_at_once_does_not_wait_for_one_that_asks_for_an_hour() -> None:
     lines = tuple(
-        Delivered(
+        DeliveryResult(
             key=pending_device.key,
             stage="ready",
             person=pending_device.notice.person,
@@ -366,15 +369,19 @@ def test_whose_phone_may_be_tried_at_once_does_not_wait_for_one_that_asks_for_an
 
 def test_a_later_stage_is_what_a_phone_left_open_gets_and_ten_times_too_many_stay_within_the_bound() -> None:
     later = make_pending_device(OTHER, "overdue-1", ActionType.OVERDUE)
-    line = Delivered(key=later.key, stage=later.notice.stage, person=OTHER)
-    assert make_state(READY, WARNING).tried((later,), (line,), (later,)).notifications.devices.entries == (READY, later)
-    assert make_state(READY, WARNING).tried((later,), (), ()).notifications.devices.entries == (READY, WARNING), (
-        "was not told"
+    line = DeliveryResult(key=later.key, stage=later.notice.stage, person=OTHER)
+    assert make_state(READY, WARNING).record_attempts((later,), (line,), (later,)).notifications.devices.entries == (
+        READY,
+        later,
     )
+    assert make_state(READY, WARNING).record_attempts((later,), (), ()).notifications.devices.entries == (
+        READY,
+        WARNING,
+    ), "was not told"
     pending_devices = tuple(
         make_pending_device(f"signer-{number}", "ready") for number in range(10 * PENDING_DEVICES_AT_MOST)
     )
     assert (
-        make_state().tried(pending_devices, (), pending_devices).notifications.devices.entries
+        make_state().record_attempts(pending_devices, (), pending_devices).notifications.devices.entries
         == pending_devices[-PENDING_DEVICES_AT_MOST:]
     )

@@ -30,9 +30,9 @@ from workflows.model.commands import Replay
 from workflows.model.hand_off import HandoffLine, HandoffReport, HandoffResult, HandoffState, ReplayedFacts
 from workflows.model.notifications import (
     Channel,
-    Delivered,
     Delivery,
     DeliveryReport,
+    DeliveryResult,
     NotificationOrder,
     NotificationOutcome,
 )
@@ -76,9 +76,9 @@ class Phones(PushService):
             raise refusal(Code.UNREACHABLE)
         return DeliveryReport(delivered=lines)
 
-    def _deliver_notice(self, notice: NotificationOrder) -> Delivered:
+    def _deliver_notice(self, notice: NotificationOrder) -> DeliveryResult:
         channel = Channel.MAIL if notice.person in self.letters else Channel.PUSH
-        line = Delivered(
+        line = DeliveryResult(
             key=notice.key,
             stage=notice.stage,
             person=notice.person,
@@ -103,7 +103,7 @@ class OneGroup(FakeHandoff):
         [call] = batch.calls
         if len(self.batches) > 20:
             return HandoffReport(results=(HandoffResult(target=call.target.target, ok=True),))
-        batch = batch.whole()
+        batch = batch.with_record_facts()
         assert self.directory is not None and batch.settled is not None
         people = HandOffPeople(self.push, self.directory)
         return HandoffReport(results=(await people.to_group(call, "everybody", batch, batch.settled),))

@@ -22,13 +22,13 @@ from workflows.model.commands import (
     Cancellation,
     Delegation,
     Extension,
-    NotNow,
     PauseCommand,
     Question,
-    ReminderNow,
+    ReminderCommand,
     Resumption,
+    SnoozeCommand,
 )
-from workflows.model.hand_off import Settled
+from workflows.model.hand_off import SettledRequest
 from workflows.model.policy import ESCALATED, Escalation, EscalationAction, Overdue, Policy, Reminders, Target
 from workflows.model.signature import Document, ProviderEvent, SignatureBrief, SignerState
 from workflows.model.subject import Participant, Status
@@ -89,7 +89,7 @@ class Life:
         )
         self.runtime = Runtime(self.loop, self.random, self.world)
 
-    def live(self) -> Settled:
+    def live(self) -> SettledRequest:
         """Live it to its end."""
         self.loop.worker_outages = self._spans(5)
         self.runtime.renewals = sorted(self._sometime() for _ in range(self.random.choice([0, 0, 3])))
@@ -101,7 +101,7 @@ class Life:
                 self._workflow = None
                 self.loop.close()
 
-    async def _runs(self) -> Settled:
+    async def _runs(self) -> SettledRequest:
         request = self.request
         while True:
             carried = SignatureInput.model_validate_json(request.model_dump_json(by_alias=True))
@@ -148,7 +148,7 @@ class Life:
     def _snooze(self) -> None:
         snooze_until = self.loop.now() + timedelta(hours=self.random.choice([3, 24, 72]))
         for person in self._pending():
-            self._update("snooze", NotNow(person=person, until=snooze_until))
+            self._update("snooze", SnoozeCommand(person=person, until=snooze_until))
 
     def _extend(self) -> None:
         due = self.loop.now() + timedelta(days=self.random.randint(1, 30))
@@ -159,7 +159,7 @@ class Life:
             self._update("delegate", Delegation(actor="op", signer=person, to=self.random.choice(["deputy", "m1"])))
 
     def _remind(self) -> None:
-        self._update("remind", ReminderNow(actor="op"))
+        self._update("remind", ReminderCommand(actor="op"))
 
     def _cut_off(self) -> None:
         if self._workflow:

@@ -12,9 +12,9 @@ from tests.activities.book import Book
 from workflows.model.hand_off import HandoffReport, HandoffResult
 from workflows.model.notifications import (
     Channel,
-    Delivered,
     Delivery,
     DeliveryReport,
+    DeliveryResult,
     DeviceOutcome,
     NoticeAction,
     NotificationOrder,
@@ -26,11 +26,11 @@ from workflows.model.schedule import PlanningInput, Schedule
 from workflows.model.signature import (
     CancelOrder,
     CreateOrder,
-    DocumentSeen,
     ForwardOrder,
     ForwardReport,
     Observation,
-    SignerSeen,
+    ReportedDocument,
+    ReportedSigner,
     SignerState,
 )
 from workflows.model.subject import Code, Roster, Status
@@ -100,22 +100,22 @@ class World:
         self.agendas.append((self.now(), agenda))
         return agenda
 
-    async def create(self, order: CreateOrder) -> DocumentSeen:
+    async def create(self, order: CreateOrder) -> ReportedDocument:
         self._reach("core")
         if self.status is None:
             self.status = self.random.choice([Status.SENT, Status.CONVERTING])
             self.later(self.converted)
         return self._read_document(order.brief)
 
-    async def observe(self, observation: Observation) -> DocumentSeen:
+    async def observe(self, observation: Observation) -> ReportedDocument:
         self._reach("core")
         return self._read_document(observation.roster)
 
-    async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
+    async def cancel(self, order: CancelOrder) -> ReportedDocument | None:
         self._reach("core")
         if self.status is None:
             return None
-        self.status = self.status if self.status.ended else Status.CANCELLED
+        self.status = self.status if self.status.has_ended else Status.CANCELLED
         return self._read_document(order.subject)
 
     async def forward(self, order: ForwardOrder) -> ForwardReport:
@@ -163,17 +163,17 @@ class World:
 
     @property
     def _has_ended(self) -> bool:
-        return self.status is not None and self.status.ended
+        return self.status is not None and self.status.has_ended
 
-    def _read_document(self, roster: Roster) -> DocumentSeen:
+    def _read_document(self, roster: Roster) -> ReportedDocument:
         asked_people = [signer.person for signer in roster.people if signer.person in self.signers]
-        signers = tuple(SignerSeen(person=person, state=self.signers[person][0]) for person in asked_people)
+        signers = tuple(ReportedSigner(person=person, state=self.signers[person][0]) for person in asked_people)
         turn = min((order for state, order in self.signers.values() if state in OPEN), default=None)
-        return DocumentSeen(
+        return ReportedDocument(
             document="d", status=self.status, raw="x", signers=signers, turn=None if self._has_ended else turn
         )
 
-    def _tell(self, notice: NotificationOrder, delivery: Delivery) -> Delivered | None:
+    def _tell(self, notice: NotificationOrder, delivery: Delivery) -> DeliveryResult | None:
         if delivery.document and (reason := self._needless(notice)):
             return _line(notice, NotificationOutcome.SUPPRESSED, reason)
         devices = [f"{notice.person}~{number}" for number in range(self.phones.get(notice.person, 1))]
@@ -205,8 +205,8 @@ def _line(
     outcome: NotificationOutcome,
     reason: str | None = None,
     devices: Iterable[tuple[str, NotificationOutcome]] = (),
-) -> Delivered:
-    return Delivered(
+) -> DeliveryResult:
+    return DeliveryResult(
         key=notice.key,
         stage=notice.stage,
         person=notice.person,

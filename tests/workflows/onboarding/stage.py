@@ -37,11 +37,18 @@ from tests.workflows.command_story import CommandStory
 from tests.workflows.fakes import FakeEvidence, FakePushService, FakeSignatureService, refusal
 from tests.workflows.stage import TriesOnce, is_at_work
 from workflows.kinds import named
-from workflows.model.commands import UPDATES, AnyCommand, Done
+from workflows.model.commands import UPDATES, AnyCommand, TaskCompletion
 from workflows.model.hand_off import SettledOnboarding
 from workflows.model.receipts import Receipt
 from workflows.model.records import SettledRecord
-from workflows.model.signature import CancelOrder, CreateOrder, DocumentSeen, ProviderEvent, SignerSeen, SignerState
+from workflows.model.signature import (
+    CancelOrder,
+    CreateOrder,
+    ProviderEvent,
+    ReportedDocument,
+    ReportedSigner,
+    SignerState,
+)
 from workflows.model.subject import Code, Roster, Status
 from workflows.model.views import OnboardingShow, PartLine, Shown, TaskShow
 from workflows.names import EVIDENCE_QUEUE, PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE
@@ -112,16 +119,16 @@ class ManyDocuments(FakeSignatureService):
     """A provider that knows each request by its own document."""
 
     statuses: dict[str, Status] = field(default_factory=dict)
-    acted: dict[str, list[SignerSeen]] = field(default_factory=dict)
+    acted: dict[str, list[ReportedSigner]] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
     """The requests that it makes no document of."""
     gate: asyncio.Event | None = None
     """Nothing is made until it is set."""
 
-    def sees(self, roster: Roster) -> DocumentSeen:
+    def sees(self, roster: Roster) -> ReportedDocument:
         """The document of one request."""
         status = self.statuses.setdefault(roster.id, Status.SENT)
-        return DocumentSeen(
+        return ReportedDocument(
             document=f"document-of-{roster.id}",
             status=status,
             raw=status[:2],
@@ -129,7 +136,7 @@ class ManyDocuments(FakeSignatureService):
             mails_endings=True,
         )
 
-    async def create(self, order: CreateOrder) -> DocumentSeen:
+    async def create(self, order: CreateOrder) -> ReportedDocument:
         if self.gate:
             await self.gate.wait()
         if order.brief.id in self.refused:
@@ -137,11 +144,11 @@ class ManyDocuments(FakeSignatureService):
         self.created.append(order)
         return self.sees(order.brief)
 
-    async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
+    async def cancel(self, order: CancelOrder) -> ReportedDocument | None:
         self.cancelled.append(order)
         if order.subject.id not in self.statuses:
             return None
-        if not self.statuses[order.subject.id].ended:
+        if not self.statuses[order.subject.id].has_ended:
             self.statuses[order.subject.id] = Status.CANCELLED
         return self.sees(order.subject)
 
@@ -197,13 +204,13 @@ class OnboardingStory(CommandStory):
         id = workflow_id.partition(":")[2]
         self.provider.statuses[id] = outcome
         if reason is not None:
-            declined = SignerSeen(person=CUSTOMER, state=SignerState.DECLINED, reason=reason)
+            declined = ReportedSigner(person=CUSTOMER, state=SignerState.DECLINED, reason=reason)
             self.provider.acted[id] = [declined]
         await self.callback(workflow_id)
 
-    def provider_saw(self, person: str, state: SignerState) -> SignerSeen:
+    def provider_saw(self, person: str, state: SignerState) -> ReportedSigner:
         """What the provider says of a signer."""
-        return SignerSeen(person=person, state=state)
+        return ReportedSigner(person=person, state=state)
 
     async def callback(self, workflow_id: str) -> None:
         """What the receiver would signal."""
@@ -214,7 +221,7 @@ class OnboardingStory(CommandStory):
 
     async def complete_task(self, part: str, actor: str) -> None:
         """Let a task be done."""
-        await self.send_command_to(await self.wait_for_workflow(part), Done(actor=actor))
+        await self.send_command_to(await self.wait_for_workflow(part), TaskCompletion(actor=actor))
 
     async def send_command_to(self, workflow_id: str, command: AnyCommand) -> Receipt:
         """Have a command taken by one of the workflows."""
@@ -392,9 +399,10 @@ async def start_onboarding(
         keeping = Worker(client, task_queue=EVIDENCE_QUEUE, activities=FakeEvidence().activities())
         async with worker, signing, keeping:
             prepared = await house.prepared(file, await env.get_current_time())
-            onboarding_input = prepared.given
+            onboarding_input = prepared.workflow_input
             prepared = replace(
-                prepared, given=onboarding_input.replace(onboarding=onboarding_input.onboarding.replace(depth=depth))
+                prepared,
+                workflow_input=onboarding_input.replace(onboarding=onboarding_input.onboarding.replace(depth=depth)),
             )
             started = await launch.start(client, house.store, prepared)
             handle: WorkflowHandle[CustomerOnboardingWorkflow, SettledOnboarding]

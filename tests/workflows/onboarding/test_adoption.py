@@ -59,8 +59,8 @@ from tests.workflows.onboarding.stage import (
 from tests.workflows.onboarding.test_stories import ONE, decision, wait_for_decision
 from tests.workflows.stage import is_at_work
 from workflows.kinds import Kind
-from workflows.model.commands import UPDATES, AnyCommand, Cancellation, Decision, Done, PartOutcome
-from workflows.model.onboarding import PartKind, PartsSeen, PartsToEnd, PartsToStart, PartToStart
+from workflows.model.commands import UPDATES, AnyCommand, Cancellation, Decision, PartOutcome, TaskCompletion
+from workflows.model.onboarding import PartKind, PartSnapshots, PartsToEnd, PartsToStart, PartToStart
 from workflows.model.receipts import Receipt
 from workflows.model.subject import Code, Status
 from workflows.model.views import RequestShow, TaskShow
@@ -366,7 +366,7 @@ async def test_a_part_that_is_reset_goes_on_and_its_end_is_heard_once(tmp_path: 
                 request_id="reset-1",
             )
         )
-        await onboarding.send_command_to(billing, Done(actor=CUSTOMER))
+        await onboarding.send_command_to(billing, TaskCompletion(actor=CUSTOMER))
         assert (await onboarding.wait_for_end()).outcome is Status.DONE
         done_entries = [entry for entry in (await onboarding.read_view()).timeline if entry.what == "done: billing"]
     assert len(done_entries) == 1
@@ -426,7 +426,7 @@ async def test_a_terminated_onboarding_goes_on_with_its_parts_and_starts_none_tw
         prepared = await House(tmp_path).prepared(a_file(stage_of_two, SET_UP), datetime.now(UTC))
         with pytest.raises(path.BrokenOff, match="--again to go on with its parts"):
             await path.start(onboarding.client, onboarding.store, prepared)
-        restart = await path.start(onboarding.client, onboarding.store, prepared, again=True)
+        restart = await path.start(onboarding.client, onboarding.store, prepared, is_restart=True)
         assert restart.created
         await onboarding.wait_until(lambda view: view.stages[0].agreements[0].state == "done")
         assert (await onboarding.part("agreement-2")).state == "open"
@@ -451,7 +451,7 @@ async def test_erased_content_is_a_problem_and_it_goes_on_when_it_is_back(tmp_pa
     async with start_onboarding(tmp_path, a_file(*LATER)) as onboarding:
         billing = await onboarding.wait_for_workflow("billing")
         erase_parts(tmp_path)
-        await onboarding.send_command_to(billing, Done(actor=CUSTOMER))
+        await onboarding.send_command_to(billing, TaskCompletion(actor=CUSTOMER))
         view = await onboarding.wait_until(lambda view: view.problem)
         assert view.problem is not None and view.problem.code is Code.UNREACHABLE
         assert view.problem.says.endswith("are started from is not in the store")
@@ -467,7 +467,7 @@ async def test_an_onboarding_whose_content_is_gone_for_good_can_be_ended(tmp_pat
     async with start_onboarding(tmp_path, a_file(*LATER)) as onboarding:
         billing = await onboarding.wait_for_workflow("billing")
         erase_parts(tmp_path)
-        await onboarding.send_command_to(billing, Done(actor=CUSTOMER))
+        await onboarding.send_command_to(billing, TaskCompletion(actor=CUSTOMER))
         await onboarding.wait_until(lambda view: view.problem)
         await onboarding.send_command(Cancellation(actor=OWNER, reason="It was erased."))
         assert (await onboarding.wait_for_end()).outcome is Status.CANCELLED
@@ -494,7 +494,7 @@ class Unheard(OnboardingPartsService):
 
     silent: bool = True
 
-    async def start(self, order: PartsToStart) -> PartsSeen:
+    async def start(self, order: PartsToStart) -> PartSnapshots:
         """See the port."""
         started = await super().start(order)
         if self.silent and len(order.parts) > 1:
@@ -602,7 +602,7 @@ async def test_an_agreement_whose_document_is_not_there_any_more_holds_up_nothin
     async with start_onboarding(tmp_path, a_file(DETAILS, stage)) as onboarding:
         billing = await onboarding.wait_for_workflow("billing")
         spoil(in_store(tmp_path))
-        await onboarding.send_command_to(billing, Done(actor=CUSTOMER))
+        await onboarding.send_command_to(billing, TaskCompletion(actor=CUSTOMER))
         await onboarding.wait_until(lambda view: view.attention)
         await onboarding.end_agreement("agreement-2")
         message = (await onboarding.part("agreement-1")).says
@@ -622,7 +622,7 @@ async def test_an_agreement_whose_document_cannot_be_read_now_is_tried_again_and
         content = document.read_bytes()
         document.unlink()
         document.mkdir()  # what root cannot read either
-        await onboarding.send_command_to(billing, Done(actor=CUSTOMER))
+        await onboarding.send_command_to(billing, TaskCompletion(actor=CUSTOMER))
         await onboarding.wait_for_part("agreement-2")
         await onboarding.days_pass(1 / 1440)  # its attempts
         view = await onboarding.wait_until(lambda view: view.problem)
@@ -650,7 +650,7 @@ async def test_a_faulty_catalogue_is_a_problem_and_a_kind_that_it_lost_a_decisio
     async with start_onboarding(tmp_path, a_file(*LATER)) as onboarding:
         billing, catalogue = await onboarding.wait_for_workflow("billing"), tmp_path / "catalogue.yaml"
         catalogue.write_text("kinds: [")
-        await onboarding.send_command_to(billing, Done(actor=CUSTOMER))
+        await onboarding.send_command_to(billing, TaskCompletion(actor=CUSTOMER))
         await onboarding.days_pass(1 / 1440)  # its attempts
         lost_kind_view = await onboarding.wait_until(lambda lost_kind_view: lost_kind_view.problem)
         assert lost_kind_view.problem is not None
@@ -681,7 +681,7 @@ async def test_somebody_who_left_before_their_stage_came_is_a_decision_in_words(
     async with start_onboarding(tmp_path, a_file(DETAILS, SET_UP)) as onboarding:
         billing = await onboarding.wait_for_workflow("billing")
         remove_people(tmp_path, "operations-desk")
-        await onboarding.send_command_to(billing, Done(actor=CUSTOMER))
+        await onboarding.send_command_to(billing, TaskCompletion(actor=CUSTOMER))
         task = await wait_for_decision(onboarding, "account")
         await onboarding.send_command(decision(PartOutcome.WAIVE, "account", reason="Nobody is left."))
         assert (await onboarding.wait_for_end()).parts[1].state == "waived"
@@ -726,7 +726,7 @@ async def test_what_was_broken_off_and_is_signed_after_all_needs_no_decision(tmp
         await _wait_until(lambda: _is_waiting(onboarding, task))
         resumed = await prepare_lone_request(tmp_path)
         joined = replace(resumed, request=resumed.request.replace(subscribers=(onboarding.handle.id,)))
-        await path.start(onboarding.client, onboarding.store, joined, again=True)
+        await path.start(onboarding.client, onboarding.store, joined, is_restart=True)
         await sign_lone_request(onboarding)
         settlement = await onboarding.wait_for_end()
         assert (await onboarding.client.get_workflow_handle(task).result())["outcome"] == "done"
@@ -783,9 +783,9 @@ async def test_a_part_that_two_say_is_done_is_done_once(tmp_path: Path) -> None:
         account = await onboarding.wait_for_workflow("account")
         await onboarding.at_rest()
         handle = onboarding.client.get_workflow_handle(account)
-        commands = [Done(actor=actor) for actor in ("operations-desk", OWNER)]
+        commands = [TaskCompletion(actor=actor) for actor in ("operations-desk", OWNER)]
         await asyncio.gather(
-            *(handle.execute_update(UPDATES[Done], command) for command in commands), return_exceptions=True
+            *(handle.execute_update(UPDATES[TaskCompletion], command) for command in commands), return_exceptions=True
         )
         assert (await onboarding.wait_for_end()).outcome is Status.DONE
         done_entries = [entry for entry in (await onboarding.read_view()).timeline if entry.what == "done: account"]

@@ -7,7 +7,7 @@ import pytest
 
 from tests.messages import english_of
 from workflows.model.commands import Decision, PartOutcome
-from workflows.model.onboarding import Onboarding, PartKind, PartPlan, PartSeen, StagePlan
+from workflows.model.onboarding import Onboarding, PartKind, PartPlan, PartSnapshot, StagePlan
 from workflows.model.policy import Policy
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.views import PartTurn, WaitingFor
@@ -20,7 +20,7 @@ from workflows.onboarding.state import (
 )
 from workflows.onboarding.view import SHOWN_AT_MOST, details, show
 from workflows.onboarding.workflow import TRIES_AT_MOST, decide, refuse_decide, to_start
-from workflows.onboarding.workflow import begun as part_begun
+from workflows.onboarding.workflow import record_start as part_begun
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 WHO = Participant(person="customer-signer", role=Role.DO)
@@ -36,12 +36,12 @@ def an_input(parts: int = 1) -> OnboardingInput:
 def begin_all_parts(onboarding_input: OnboardingInput) -> OnboardingState:
     journey = OnboardingState.begin(onboarding_input.onboarding, onboarding_input.stages, NOW).enter(NOW)
     for part in journey.parts:
-        journey = journey.begun(part, NOW)
+        journey = journey.begin_part(part, NOW)
     return journey
 
 
 def end_first_part(journey: OnboardingState, status: Status) -> OnboardingState:
-    return journey.seen(PartSeen(id=journey.parts[0].run, status=status, at=NOW), NOW)
+    return journey.merge_report(PartSnapshot(id=journey.parts[0].run, status=status, at=NOW), NOW)
 
 
 def resend() -> Decision:
@@ -53,7 +53,7 @@ def test_a_part_is_tried_and_asked_about_only_so_often() -> None:
     [stage], journey, tries = onboarding_input.stages, begin_all_parts(onboarding_input), 0
     while (journey := end_first_part(journey, Status.DECLINED)) and refuse_decide(journey, resend()) is None:
         journey, tries = decide(journey, resend(), NOW), tries + 1
-        journey = journey.begun(journey.parts[0], NOW)
+        journey = journey.begin_part(journey.parts[0], NOW)
     assert (tries, journey.parts[0].run) == (TRIES_AT_MOST - 1, f"acme.1.1.r{TRIES_AT_MOST}")
     assert english_of(refuse_decide(journey, resend())) == f"part-1 was started {TRIES_AT_MOST} times already"
 
@@ -62,7 +62,7 @@ def test_a_part_is_tried_and_asked_about_only_so_often() -> None:
         for order in to_start(journey, stage):
             decision_ids.append(order.id)
             journey = journey.asked_about(journey.parts[0])
-        journey = journey.seen(PartSeen(id=journey.parts[0].decision, status=Status.DONE, at=NOW), NOW)
+        journey = journey.merge_report(PartSnapshot(id=journey.parts[0].decision, status=Status.DONE, at=NOW), NOW)
     assert len(decision_ids) == len({*decision_ids}) == ASKED_AT_MOST
     assert {decided_onboarding(task) for task in decision_ids} == {"acme"}
     other_ids = (
@@ -87,7 +87,9 @@ def test_a_part_is_tried_and_asked_about_only_so_often() -> None:
 def test_of_a_part_that_waits_for_a_decision_a_good_end_still_counts(status: Status | None, state: str) -> None:
     onboarding_input = an_input()
     declined = end_first_part(begin_all_parts(onboarding_input), Status.DECLINED)
-    answered = declined.seen(PartSeen(id=declined.parts[0].run, status=status, broken=status is None, at=NOW), NOW)
+    answered = declined.merge_report(
+        PartSnapshot(id=declined.parts[0].run, status=status, broken=status is None, at=NOW), NOW
+    )
     assert answered.parts[0].state == state
 
 
@@ -95,7 +97,7 @@ def test_a_part_that_is_sent_again_has_the_content_that_replaced_its_first_one()
     declined = end_first_part(begin_all_parts(an_input()), Status.DECLINED)
     replaced = decide(declined, Decision(actor="owner", part="part-1", choice=PartOutcome.REPLACE, content="c2"), NOW)
     assert replaced.parts[0].content == "c2"
-    resent = decide(end_first_part(replaced.begun(replaced.parts[0], NOW), Status.DECLINED), resend(), NOW)
+    resent = decide(end_first_part(replaced.begin_part(replaced.parts[0], NOW), Status.DECLINED), resend(), NOW)
     assert (resent.parts[0].content, resent.parts[0].run) == ("c2", "acme.1.1.r3")
 
 
@@ -128,7 +130,7 @@ def test_what_a_part_says_before_its_start_was_answered_is_not_forgotten() -> No
     onboarding_input = an_input()
     journey = OnboardingState.begin(onboarding_input.onboarding, onboarding_input.stages, NOW).enter(NOW)
     journey = journey.heard(turn("acme.1.1", 1, "chief-executive"))
-    journey = journey.begun(journey.parts[0], NOW, asked=("customer-signer",))
+    journey = journey.begin_part(journey.parts[0], NOW, first_people=("customer-signer",))
     assert [person for person, *_ in waiting_people(onboarding_input, journey)] == ["chief-executive"]
 
 
@@ -143,7 +145,9 @@ def test_who_was_given_a_decision_is_waited_for_instead_of_the_owner() -> None:
 def test_what_somebody_terminated_is_taken_up_as_it_was_and_other_content_gets_an_id_of_its_own() -> None:
     onboarding_input = an_input()
     [stage], [part] = onboarding_input.stages, begin_all_parts(onboarding_input).parts
-    journey = begin_all_parts(onboarding_input).seen(PartSeen(id=part.run, broken=True, resumable=True), NOW)
+    journey = begin_all_parts(onboarding_input).merge_report(
+        PartSnapshot(id=part.run, broken=True, resumable=True), NOW
+    )
     [order] = to_start(decide(journey, resend(), NOW), stage)
     assert (order.id, order.again) == ("acme.1.1", True)
     [order] = to_start(decide(journey, resend().replace(content="other-signer"), NOW), stage)
@@ -154,7 +158,7 @@ def test_what_somebody_terminated_is_taken_up_as_it_was_and_other_content_gets_a
         (),
         *[("signature-request:acme.1.1",)] * 2,
     ]
-    failed = begin_all_parts(onboarding_input).seen(PartSeen(id=part.run, broken=True), NOW)
+    failed = begin_all_parts(onboarding_input).merge_report(PartSnapshot(id=part.run, broken=True), NOW)
     [order] = to_start(decide(failed, resend(), NOW), stage)
     assert (order.id, order.again) == ("acme.1.1.r2", False)
 
@@ -164,7 +168,7 @@ def test_an_owner_who_cannot_be_asked_is_asked_again_after_a_look_and_not_before
     [stage], journey = onboarding_input.stages, end_first_part(begin_all_parts(onboarding_input), Status.DECLINED)
     [order] = to_start(journey, stage)
     journey = journey.asked_about(journey.parts[0])
-    journey = journey.seen(PartSeen(id=order.id, says="owner is not in people.yaml"), NOW)
+    journey = journey.merge_report(PartSnapshot(id=order.id, says="owner is not in people.yaml"), NOW)
     assert to_start(journey, stage) == ()
     assert [order.id for order in to_start(journey.looked(NOW), stage)] == ["acme.1.1.decide.r2"]
 
@@ -191,11 +195,11 @@ def test_a_task_to_decide_that_begins_although_its_part_is_signed_after_all_is_e
 
 def test_a_task_that_could_not_be_ended_is_to_be_ended_again_after_a_look_and_not_before() -> None:
     journey = decide(end_first_part(begin_all_parts(an_input()), Status.DECLINED), resend(), NOW)
-    journey = journey.looked(NOW).looked(NOW).tried_to_end(journey.to_end.decided, ended=False, now=NOW)
+    journey = journey.looked(NOW).looked(NOW).tried_to_end(journey.to_end.decided, is_ended=False, now=NOW)
     assert (journey.to_end.decided, journey.stages.next_look) == ((), NOW + timedelta(days=1))
     journey = journey.looked(NOW)
     assert journey.to_end.decided == ("acme.1.1.decide",)
-    assert journey.tried_to_end(journey.to_end.decided, ended=True, now=NOW).looked(NOW).to_end.decided == ()
+    assert journey.tried_to_end(journey.to_end.decided, is_ended=True, now=NOW).looked(NOW).to_end.decided == ()
 
 
 def test_of_many_parts_the_web_ui_shows_some_and_counts_the_rest() -> None:
@@ -208,7 +212,7 @@ def test_of_many_parts_the_web_ui_shows_some_and_counts_the_rest() -> None:
 def test_an_ending_is_heard_once_and_a_stranger_or_a_late_one_changes_nothing() -> None:
     journey = end_first_part(begin_all_parts(an_input(2)), Status.SIGNED)
     assert end_first_part(journey, Status.DECLINED) is journey
-    assert journey.seen(PartSeen(id="acme.9.9", status=Status.SIGNED), NOW) is journey
+    assert journey.merge_report(PartSnapshot(id="acme.9.9", status=Status.SIGNED), NOW) is journey
     assert [part.state for part in journey.parts] == ["done", "open"]
 
 
@@ -229,8 +233,8 @@ def end_after_five_minutes(onboarding_input: OnboardingInput, status: Status | N
     journey = begin_all_parts(onboarding_input).heard(turn("acme.1.1", 0, "customer-signer"))
     run = journey.parts[0].run
     ended_at = instant_after(5)
-    return journey.seen(
-        PartSeen(id=run, status=status, broken=status is None, resumable=status is None, at=ended_at), ended_at
+    return journey.merge_report(
+        PartSnapshot(id=run, status=status, broken=status is None, resumable=status is None, at=ended_at), ended_at
     )
 
 
@@ -244,8 +248,10 @@ def decide_part(journey: OnboardingState, choice: PartOutcome) -> OnboardingStat
 def signed_again(journey: OnboardingState) -> OnboardingState:
     """By the customer, 2 minutes after the decision."""
     [part] = journey.parts
-    journey = journey.begun(part, instant_after(8)).heard(turn(part.run, 8, "customer-signer"))
-    return journey.seen(PartSeen(id=part.run, status=Status.SIGNED, at=instant_after(10)), instant_after(10))
+    journey = journey.begin_part(part, instant_after(8)).heard(turn(part.run, 8, "customer-signer"))
+    return journey.merge_report(
+        PartSnapshot(id=part.run, status=Status.SIGNED, at=instant_after(10)), instant_after(10)
+    )
 
 
 _FAILED: Final = (Status.DECLINED, Status.EXPIRED, Status.CANCELLED, Status.FAILED, None)
@@ -268,7 +274,7 @@ def test_the_waits_of_a_stage_add_up_to_its_time_however_its_part_ended(
     journey = end_after_five_minutes(onboarding_input, status)
     if choice:
         journey = decide_part(journey, choice)
-        journey = signed_again(journey) if choice.again else journey
+        journey = signed_again(journey) if choice.is_restart else journey
     left_at = instant_after(minutes)
     view = show(onboarding_input, journey.leave(left_at), left_at)
     assert (view.stages[0].since, view.stages[0].at) == (NOW, left_at)

@@ -22,7 +22,7 @@ from tests.workflows.onboarding.stage import (
     start_onboarding,
 )
 from workflows.model.commands import Cancellation
-from workflows.model.hand_off import Settled, SettledSigner, SettledTask
+from workflows.model.hand_off import SettledRequest, SettledSigner, SettledTask
 from workflows.model.notifications import NoticeAction
 from workflows.model.rejections import NAME_AT_MOST
 from workflows.model.signature import SignerState
@@ -97,7 +97,7 @@ async def test_of_who_declined_no_more_is_kept_than_a_name_may_have(tmp_path: Pa
     nobody = "n" * NAME_AT_MOST * 10
     async with start_onboarding(tmp_path, a_file(AGREEMENTS)) as onboarding:
         agreement = (await onboarding.wait_for_workflow("agreement-1")).partition(":")[2]
-        settled = Settled(
+        settled = SettledRequest(
             request=agreement,
             external_id=agreement,
             kind="customer-contract",

@@ -28,12 +28,12 @@ from workflows.model.commands import (
     Cancellation,
     Decision,
     Delegation,
-    Done,
     PartOutcome,
     Question,
     ReviewAnswer,
     Revision,
     Subscription,
+    TaskCompletion,
     Unblock,
     Waiver,
 )
@@ -200,7 +200,7 @@ async def test_a_decision_that_waits_is_followed_up_and_asked_for_again_when_its
         # The reminder of the first day would come together with the escalation and gives way to it.
         assert {"ready", "escalated", "overdue-1"} <= stages
         assert ("escalation", "chair") in onboarding.notices_of(task), "the owner's manager"
-        for command in (Done(actor=OWNER), Waiver(actor=OWNER, reason="Never mind.")):
+        for command in (TaskCompletion(actor=OWNER), Waiver(actor=OWNER, reason="Never mind.")):
             with pytest.raises(WorkflowUpdateFailedError) as undecided:
                 await onboarding.send_command_to(task, command)
             assert str(undecided.value.cause) == (

@@ -6,7 +6,7 @@ from itertools import chain
 from workflows.model.campaign import BatchWork, ChangeKind
 from workflows.model.commands import PartOutcome
 from workflows.model.hand_off import HandoffState
-from workflows.model.onboarding import PartSeen
+from workflows.model.onboarding import PartSnapshot
 from workflows.model.signature import SignerState
 from workflows.model.subject import Status
 from workflows.model.timeline import EventType, TimelineEntry
@@ -20,7 +20,7 @@ def test_every_word_that_a_line_is_made_of_has_its_line() -> None:
     of_reviews = (SignerState.CHANGES, SignerState.SPARED)
     silent = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED, *of_reviews)
     event_words = chain(
-        (status for status in Status if status.ended),
+        (status for status in Status if status.has_ended),
         (state for state in SignerState if state not in silent),
         (f"{operation}_{state}" for operation in ("hand_off", "replay") for state in HandoffState),
         (f"{event}_{work}" for event in ("walked", "left") for work in BatchWork),
@@ -31,8 +31,8 @@ def test_every_word_that_a_line_is_made_of_has_its_line() -> None:
 
 
 def test_whoever_signals_the_end_of_a_part_may_say_anything() -> None:
-    assert happened(PartSeen(id="a", status=Status.DECLINED)) is EventType.PART_DECLINED
-    assert {happened(PartSeen(id="a", status=status)) for status in Status} <= set(EventType)
+    assert happened(PartSnapshot(id="a", status=Status.DECLINED)) is EventType.PART_DECLINED
+    assert {happened(PartSnapshot(id="a", status=status)) for status in Status} <= set(EventType)
 
 
 def test_a_line_says_what_it_is_about_and_is_read_back() -> None:

@@ -7,7 +7,7 @@ from tests.workflows.stage import a_request, start_story
 from workflows.model.commands import Cancellation, Delegation
 from workflows.model.notifications import NoticeAction
 from workflows.model.policy import Target, TellRequester
-from workflows.model.signature import SignerSeen, SignerState
+from workflows.model.signature import ReportedSigner, SignerState
 from workflows.model.subject import Code, Participant, Role, Status
 from workflows.signature.state import SignatureInput
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -78,7 +78,7 @@ async def test_whose_place_was_handed_over_is_told_of_that_and_not_of_the_end() 
 async def test_a_mail_that_came_back_alerts_the_requester_once() -> None:
     world = World()
     async with start_story(world, a_request()) as story:
-        world.signatures.signers.append(SignerSeen(person="customer-signer", state=SignerState.BOUNCED))
+        world.signatures.signers.append(ReportedSigner(person="customer-signer", state=SignerState.BOUNCED))
         for _ in range(2):
             await story.callback("signer_email_bounced")
             await story.days_pass(0.1)
@@ -159,7 +159,7 @@ async def test_signers_and_copies_hear_of_a_signed_request_from_us_where_core_ma
 async def test_what_their_phone_still_shows_of_a_signed_request_is_taken_off_without_a_sound() -> None:
     world = World()
     async with start_story(world, one_of_thousands()) as story:
-        world.signatures.signers.append(SignerSeen(person="customer-signer", state=SignerState.BOUNCED))
+        world.signatures.signers.append(ReportedSigner(person="customer-signer", state=SignerState.BOUNCED))
         await story.callback("signer_email_bounced")
         await story.days_pass(0.1)
         assert ("bounced", "legal-desk") in world.push.stages()

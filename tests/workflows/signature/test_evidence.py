@@ -12,9 +12,9 @@ from tests.workflows.stage import Story, a_request, start_story
 from workflows.follow_up.options import EVIDENCE_LASTS
 from workflows.model.commands import Problem, Replay
 from workflows.model.evidence import EvidenceOrder, KeptFiles
-from workflows.model.hand_off import Settled
+from workflows.model.hand_off import SettledRequest
 from workflows.model.policy import EvidenceLevel, end_of_retention
-from workflows.model.signature import DocumentSeen
+from workflows.model.signature import ReportedDocument
 from workflows.model.subject import Code, Status
 from workflows.signature.state import EvidenceState, SignatureState
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -40,10 +40,10 @@ async def sign_by_all(story: Story) -> None:
     await story.callback()
 
 
-def first_settlement(world: World) -> Settled:
+def first_settlement(world: World) -> SettledRequest:
     """What the first batch of the hand-off says."""
     settled = next(batch.settled for batch in world.handoff.batches if batch.calls)
-    assert isinstance(settled, Settled)
+    assert isinstance(settled, SettledRequest)
     return settled
 
 
@@ -119,7 +119,7 @@ async def test_a_replay_is_taken_while_the_files_are_waited_for() -> None:
         await story.days_pass(5 / 86_400)
         assert world.handoff.calls["finance"] == 2
         replayed = world.handoff.batches[-1].settled
-        assert isinstance(replayed, Settled) and replayed == first_settlement(world)
+        assert isinstance(replayed, SettledRequest) and replayed == first_settlement(world)
         await story.handle.result()
 
 
@@ -127,11 +127,11 @@ async def test_a_fresh_history_goes_on_with_what_is_left_of_the_three_days() -> 
     world, now = World(), datetime.now(UTC)
     world.signatures.status = Status.SIGNED
     request = a_request()
-    signed_document = DocumentSeen(document=DOCUMENT, status=Status.SIGNED, raw="si")
+    signed_document = ReportedDocument(document=DOCUMENT, status=Status.SIGNED, raw="si")
     problem = Problem(code=Code.EVIDENCE, since=now, says="the signing log is not ready")
     state = SignatureState.begin(request.brief, now).observe(signed_document, now)
     evidence = EvidenceState(in_time=KeptFiles(), problem=problem)
-    carried = state.within("document", evidence=evidence).carried_over()
+    carried = state.update_part("document", evidence=evidence).carried_over()
     async with start_story(world, request.replace(carried=carried)) as story:
         await story.handle.result()
         view = await story.read_view()

@@ -5,13 +5,13 @@ from datetime import timedelta
 from activities.notifications.signer_mail import MailedRecently
 from tests.workflows.fakes import FakePushService, World
 from tests.workflows.stage import Story, start_story
-from workflows.model.commands import UPDATES, ReminderNow
+from workflows.model.commands import UPDATES, ReminderCommand
 from workflows.model.notifications import MAILS_APART, Channel, Delivery, DeliveryReport, Notification
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.schedule import Reason
 from workflows.signature.workflow import SignatureRequestWorkflow
 
-REMIND_NOW = ReminderNow(actor="legal-desk", force=True)
+REMIND_NOW = ReminderCommand(actor="legal-desk", force=True)
 FIRST, SECOND = "reminder-manual-1", "reminder-manual-2"
 HALF: float = MAILS_APART / timedelta(days=1) / 2
 
@@ -35,7 +35,7 @@ async def test_a_reminder_shortly_after_a_mail_is_put_off_logged_and_sent_once()
     async with start_story(world) as story:
         assert (await story.send_command(REMIND_NOW)).state is OperationState.DONE
         await story.days_pass(HALF)
-        await story.handle.execute_update(UPDATES[ReminderNow], REMIND_NOW, id="again", result_type=Receipt)
+        await story.handle.execute_update(UPDATES[ReminderCommand], REMIND_NOW, id="again", result_type=Receipt)
         await story.days_pass(HALF / 2)
         line = await line_of(story, SECOND)
         assert (line.channel, line.outcome, line.why) == (Channel.MAIL, "suppressed", Reason.MAILED_RECENTLY)

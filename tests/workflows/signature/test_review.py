@@ -23,7 +23,7 @@ from workflows.model.commands import (
     ReviewAnswer,
     Revision,
 )
-from workflows.model.notifications import Delivered, NoticeAction, NotificationOutcome
+from workflows.model.notifications import DeliveryResult, NoticeAction, NotificationOutcome
 from workflows.model.policy import Reviews
 from workflows.model.receipts import Receipt
 from workflows.model.schedule import ActionType, EscalationReason, Reason, ScheduledAction
@@ -76,8 +76,8 @@ def deliver_announcement(request: SignatureInput, state: SignatureState) -> Sign
     for notice in announcement(request, subject_of(request, state), state):
         withdrawn = notice.action is NoticeAction.WITHDRAW
         outcome = NotificationOutcome.WITHDRAWN if withdrawn else NotificationOutcome.ACCEPTED
-        lines.append(Delivered(key=notice.key, stage=notice.stage, person=notice.person, outcome=outcome))
-    return state.told(tuple(lines), NOW)
+        lines.append(DeliveryResult(key=notice.key, stage=notice.stage, person=notice.person, outcome=outcome))
+    return state.record_results(tuple(lines), NOW)
 
 
 def test_reviewers_are_asked_in_order_and_of_a_group_the_first_decides() -> None:
@@ -187,8 +187,8 @@ def test_a_notice_that_was_on_its_way_when_its_round_ended_goes_to_the_store() -
     request = in_review(Reviewer(person=LEGAL))
     first_state = begin_state(request)
     state = review(request, first_state, YES(actor=LEGAL), NOW)
-    late = Delivered(key=f"{first_state.notice_id}/reminder-1/{LEGAL}", stage="reminder-1", person=LEGAL)
-    final_state = state.told((late,), NOW)
+    late = DeliveryResult(key=f"{first_state.notice_id}/reminder-1/{LEGAL}", stage="reminder-1", person=LEGAL)
+    final_state = state.record_results((late,), NOW)
     assert (final_state.notifications.lines, [line.key for line in final_state.notifications.leaving]) == (
         (),
         [late.key],

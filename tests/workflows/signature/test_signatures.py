@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflows.model.schedule import Schedule
-from workflows.model.signature import DocumentSeen, ProviderEvent, SignerSeen, SignerState
+from workflows.model.signature import ProviderEvent, ReportedDocument, ReportedSigner, SignerState
 from workflows.model.subject import Participant, Role, Status
 from workflows.signature.state import EVENTS_REMEMBERED, ID_AT_MOST, SignatureState, SignerSlots
 
@@ -25,8 +25,8 @@ def begin_slots() -> SignerSlots:
     return SignerSlots.expect(SIGNERS).begin(NOW)
 
 
-def make_reports(*pairs: tuple[str, SignerState]) -> tuple[SignerSeen, ...]:
-    return tuple(SignerSeen(person=person, state=state) for person, state in pairs)
+def make_reports(*pairs: tuple[str, SignerState]) -> tuple[ReportedSigner, ...]:
+    return tuple(ReportedSigner(person=person, state=state) for person, state in pairs)
 
 
 def test_the_turn_follows_the_order_and_the_same_number_means_in_parallel() -> None:
@@ -61,10 +61,10 @@ def test_before_it_was_sent_it_is_nobodys_turn() -> None:
 
 def test_whoever_takes_a_place_has_all_of_their_time_from_then_on() -> None:
     later = NOW + timedelta(days=20)
-    taken_slot = begin_slots().reassign("a", "e", later).of("e")
+    taken_slot = begin_slots().reassign("a", "e", later).find("e")
     assert taken_slot is not None
     assert (taken_slot.state, taken_slot.turn_at, taken_slot.clock_from) == (SignerState.TURN, later, later)
-    waits = begin_slots().reassign("c", "e", later).of("e")
+    waits = begin_slots().reassign("c", "e", later).find("e")
     assert waits is not None
     assert (waits.state, waits.turn_at, waits.clock_from) == (SignerState.WAITING, None, None)
 
@@ -101,7 +101,7 @@ def test_every_permutation_of_five_reports_ends_alike() -> None:
 
 def test_every_permutation_of_five_documents_ends_alike() -> None:
     documents = [
-        DocumentSeen(document="d", status=status, raw=status[:2])
+        ReportedDocument(document="d", status=status, raw=status[:2])
         for status in (Status.CONVERTING, Status.SENT, Status.VIEWED, Status.SIGNED, Status.VIEWED)
     ]
     from tests.workflows.stage import a_request
@@ -133,11 +133,11 @@ def test_a_hint_for_several_is_a_repeated_one_only_if_all_of_them_were_heard() -
     heard = (
         SignatureState.begin(a_request().brief, NOW)
         .notify_of(hint.replace(id="e-1", also=()), NOW)
-        .within("document", unread=False)
+        .update_part("document", unread=False)
     )
     assert heard.notify_of(hint, NOW).document.unread
     assert heard.notify_of(hint, NOW).document.events_seen == ("e-1", "e-2")
-    notified = heard.notify_of(hint, NOW).within("document", unread=False)
+    notified = heard.notify_of(hint, NOW).update_part("document", unread=False)
     assert notified.notify_of(hint, NOW) == notified
 
 
@@ -151,10 +151,12 @@ def test_who_signs_in_the_very_instant_of_the_due_date_is_in_time(offset_microse
         Schedule(due_at=due, closes_at=due + timedelta(days=9)), NOW
     )
     [first, *_] = sent.slots.places
-    signed = SignerSeen(person=first.person, state=SignerState.SIGNED, at=signed_at)
-    document = DocumentSeen(document="d", status=Status.SENT, raw="se", signers=(signed,))
-    observed = sent.observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), NOW).observe(document, signed_at)
-    slot = observed.slots.of(first.person)
+    signed = ReportedSigner(person=first.person, state=SignerState.SIGNED, at=signed_at)
+    document = ReportedDocument(document="d", status=Status.SENT, raw="se", signers=(signed,))
+    observed = sent.observe(ReportedDocument(document="d", status=Status.SENT, raw="se"), NOW).observe(
+        document, signed_at
+    )
+    slot = observed.slots.find(first.person)
     assert slot is not None and observed.acted_late(slot) is late
 
 
@@ -169,6 +171,6 @@ def test_of_ten_times_as_many_and_as_long_ids_as_are_remembered_a_request_keeps_
     assert len(heard.document.events_seen) == EVENTS_REMEMBERED
     assert {len(id) for id in heard.document.events_seen} == {ID_AT_MOST}
     assert len(heard.model_dump_json()) < 10_000
-    read = heard.within("document", unread=False)
+    read = heard.update_part("document", unread=False)
     assert read.notify_of(hint, NOW) is read
     assert read.notify_of(hint.replace(id="e-1", also=()), NOW).document.unread

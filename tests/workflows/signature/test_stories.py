@@ -16,7 +16,7 @@ from workflows.model.commands import Cancellation, PauseCommand, Resumption
 from workflows.model.hand_off import HandoffState
 from workflows.model.notifications import NoticeAction, NotificationOutcome
 from workflows.model.receipts import OperationState
-from workflows.model.signature import SignerSeen, SignerState
+from workflows.model.signature import ReportedSigner, SignerState
 from workflows.model.subject import Code, Participant, Status
 from workflows.model.views import AttentionCode
 
@@ -103,7 +103,7 @@ async def test_declined_tells_the_requester_and_earlier_signers_with_the_reason_
         await story.callback("signer_signed")
         await story.days_pass(0.1)
         world.signatures.signers.append(
-            SignerSeen(person="chief-executive", state=SignerState.DECLINED, reason="Clause 7 is missing")
+            ReportedSigner(person="chief-executive", state=SignerState.DECLINED, reason="Clause 7 is missing")
         )
         world.signatures.status = Status.DECLINED
         await story.callback("declined")

@@ -19,7 +19,7 @@ from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import World
 from tests.workflows.task.test_tasks import TaskStory, sent_stages
-from workflows.model.commands import Answer, Block, Delegation, Done, NotNow, Question, Unblock
+from workflows.model.commands import Answer, Block, Delegation, Question, SnoozeCommand, TaskCompletion, Unblock
 from workflows.model.receipts import OperationState
 from workflows.model.subject import Status
 from workflows.model.views import AttentionCode
@@ -97,7 +97,7 @@ async def test_a_customer_who_is_blocked_is_heard_and_the_clocks_stand_until_the
         assert view_after.due_at - view_before.due_at >= timedelta(days=2)
         await task.days_pass(4)
         assert ("reminder-1", BUYER) in sent_stages(world)
-        await task.send_command(Done(actor=BUYER))
+        await task.send_command(TaskCompletion(actor=BUYER))
         assert (await task.handle.result()).outcome is Status.DONE
 
 
@@ -121,7 +121,7 @@ async def test_a_customer_asks_and_puts_it_off_as_anybody_does(tmp_path: Path) -
         await task.send_command(Answer(actor=OWNER, text="The one on your orders."))
         await task.wait_until_notified("answer-1", BUYER)
         now = await task.env.get_current_time()
-        await task.send_command(NotNow(person=BUYER, until=now + timedelta(days=1)))
+        await task.send_command(SnoozeCommand(person=BUYER, until=now + timedelta(days=1)))
         await task.at_rest()
         assert (await task.read_task()).choices[0].reminded_at == now + timedelta(days=1)
 
@@ -141,7 +141,7 @@ async def test_a_customer_hands_over_to_a_named_colleague_and_to_nobody_else(tmp
         assert await task.read_refusal(Delegation(actor=BUYER, signer=OFFICE, to=BUYER)) == f"{BUYER} was asked before"
         await task.send_command(Delegation(actor=OFFICE, signer=OFFICE, to=ACCOUNTS))
         await task.wait_until_notified("ready", ACCOUNTS)
-        await task.send_command(Done(actor=ACCOUNTS))
+        await task.send_command(TaskCompletion(actor=ACCOUNTS))
         settlement = await task.handle.result()
         assert {person.person: person.state for person in settlement.people} == {
             BUYER: "reassigned",

@@ -24,14 +24,14 @@ from workflows.model.commands import (
     Block,
     Cancellation,
     Delegation,
-    Done,
     Ending,
     Extension,
-    NotNow,
     PauseCommand,
     Question,
-    ReminderNow,
+    ReminderCommand,
     Resumption,
+    SnoozeCommand,
+    TaskCompletion,
     Unblock,
     Waiver,
 )
@@ -113,7 +113,7 @@ async def test_all_are_asked_and_the_first_to_do_it_ends_it_for_all() -> None:
     async with start_task(world, record="task-done") as task:
         assert sorted(sent_stages(world)) == [("ready", ADA), ("ready", BEN)]
         assert (await task.read_task()).status is Status.OPEN
-        receipt = await task.send_command(Done(actor=BEN, note="It was there already."))
+        receipt = await task.send_command(TaskCompletion(actor=BEN, note="It was there already."))
         assert (receipt.status, receipt.state, receipt.detail) == (Status.DONE, OperationState.DONE, "done")
         settlement = await task.handle.result()
         assert (settlement.outcome, settlement.by, settlement.late) == (Status.DONE, BEN, False)
@@ -134,7 +134,7 @@ async def test_a_task_of_a_group_waits_for_the_group_as_well_as_for_its_people()
         assert list(waiting or ()) == ["group:operations", ADA, BEN]
         view = await task.read_task()
         assert (view.group, [waiting.person for waiting in view.waiting_for]) == ("operations", [ADA, BEN])
-        await task.send_command(Done(actor=BEN))
+        await task.send_command(TaskCompletion(actor=BEN))
         await task.handle.result()
         assert not (await task.handle.describe()).typed_search_attributes.get(WAITING_FOR)
 
@@ -151,7 +151,7 @@ async def test_a_task_stays_open_after_its_due_date_and_is_followed_up() -> None
             "overdue-2",
             "overdue-3",
         ]
-        await task.send_command(Done(actor=ADA))
+        await task.send_command(TaskCompletion(actor=ADA))
         assert (await task.handle.result()).late
 
 
@@ -164,7 +164,7 @@ def test_a_task_that_is_done_in_the_very_instant_of_the_due_date_is_done_in_time
     closed = state.close(
         Ending(outcome=Status.DONE, who=ADA, why=""), due + timedelta(microseconds=offset_microseconds)
     )
-    slot = closed.slots.of(ADA)
+    slot = closed.slots.find(ADA)
     assert slot is not None and closed.acted_late(slot) is late
 
 
@@ -219,7 +219,7 @@ async def test_who_is_not_asked_any_more_or_never_was_can_neither_block_nor_ask_
             for command in (
                 Block(person=person, because="There is no order form."),
                 Question(person=person, text="Which plan?"),
-                NotNow(person=person, until=NOW + timedelta(days=1)),
+                SnoozeCommand(person=person, until=NOW + timedelta(days=1)),
             ):
                 assert await task.read_refusal(command) == f"it is not {person}'s turn"
         view = await task.read_task()
@@ -273,9 +273,9 @@ async def test_what_asks_for_an_answer_is_not_done_without_it_and_the_answer_is_
     asking = asking.replace(task=asking.task.replace(answer=AnswerField(label="Address", lines=4)))
     async with start_task(world, asking, record="task-answered") as task:
         with pytest.raises(WorkflowUpdateFailedError) as refused:
-            await task.send_command(Done(actor=ADA, note="  "))
+            await task.send_command(TaskCompletion(actor=ADA, note="  "))
         assert "an answer is needed: Address" in str(refused.value.cause)
-        await task.send_command(Done(actor=ADA, note="1 Rue du Port"))
+        await task.send_command(TaskCompletion(actor=ADA, note="1 Rue du Port"))
         await task.handle.result()
         view = await task.handle.query(SHOW, result_type=TaskShow)
     assert view.answer == GivenAnswer(label="Address", lines=4, text="1 Rue du Port")
@@ -294,7 +294,7 @@ async def test_a_place_is_handed_over_to_who_is_there() -> None:
         assert (receipt.state, receipt.detail) == (OperationState.DONE, "handed over to dora")
         await task.wait_until_notified("ready", "dora")
         await task.wait_until_notified("reassigned", ADA)
-        await task.send_command(Done(actor="dora"))
+        await task.send_command(TaskCompletion(actor="dora"))
         settlement = await task.handle.result()
         assert {person.person: person.state for person in settlement.people} == {ADA: "reassigned", "dora": "done"}
 
@@ -350,13 +350,13 @@ async def test_it_can_be_paused_extended_reminded_and_put_off() -> None:
         await task.send_command(PauseCommand(actor=OWNER, reason="holidays"))
         assert "paused" in (await task.read_task()).says
         await task.send_command(Resumption(actor=OWNER))
-        await task.send_command(ReminderNow(actor=OWNER, force=True))
+        await task.send_command(ReminderCommand(actor=OWNER, force=True))
         await task.wait_until_notified("reminder-manual-1", ADA)
         later = datetime.now(UTC) + timedelta(days=60)
         await task.send_command(Extension(actor=OWNER, due=later))
         await task.at_rest()
         assert (await task.read_task()).due_at == later
-        await task.send_command(NotNow(person=ADA, until=datetime.now(UTC) + timedelta(days=2)))
+        await task.send_command(SnoozeCommand(person=ADA, until=datetime.now(UTC) + timedelta(days=2)))
         await task.at_rest()
         assert (await task.read_task()).choices[0].snoozes_left == 1
 
@@ -367,12 +367,14 @@ async def test_it_can_be_paused_extended_reminded_and_put_off() -> None:
 )
 def test_what_never_closes_is_not_put_off_for_longer_than_anything_is_planned(until_at: datetime) -> None:
     """No later instant can be planned, and the last ones of all cannot even be said in UTC."""
-    state = TaskState.begin(a_task(ADA).task, NOW - timedelta(days=9)).within("plan", due_at=NOW - timedelta(days=2))
+    state = TaskState.begin(a_task(ADA).task, NOW - timedelta(days=9)).update_part(
+        "plan", due_at=NOW - timedelta(days=2)
+    )
     assert state.is_overdue(NOW) and state.closes_at is None
     policy = Policy(expires=False, snooze=2)
-    refusal = operations.refuse_snooze(state, policy, NotNow(person=ADA, until=until_at), NOW)
+    refusal = operations.refuse_snooze(state, policy, SnoozeCommand(person=ADA, until=until_at), NOW)
     assert english_of(refusal) == f"{until_at.isoformat()} is more than two years away"
-    assert operations.refuse_snooze(state, policy, NotNow(person=ADA, until=NOW + HORIZON), NOW) is None
+    assert operations.refuse_snooze(state, policy, SnoozeCommand(person=ADA, until=NOW + HORIZON), NOW) is None
 
 
 async def test_who_cancels_the_run_itself_cancels_the_task() -> None:

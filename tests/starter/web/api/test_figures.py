@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from activities.records.facts import Facts
+from activities.records.facts import OutcomeFacts
 from starter.web.api.api import FIGURES_AT_ONCE
 from tests.activities.records.test_figures import EndedFacts, write
 from tests.starter.web.api.program import Program, program
@@ -21,7 +21,9 @@ NOWHERE: Any = None
 def make_ended_request(kind: str, requester: str) -> EndedFacts:
     ended_at = datetime.now(UTC) - timedelta(minutes=1)
     return EndedFacts(
-        Facts(Kind.REQUEST.spec.prefix, kind, Status.SIGNED, ended_at, late=False, seconds=60.0), requester, "bob"
+        OutcomeFacts(Kind.REQUEST.spec.prefix, kind, Status.SIGNED, ended_at, late=False, seconds=60.0),
+        requester,
+        "bob",
     )
 
 

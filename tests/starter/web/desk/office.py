@@ -21,7 +21,7 @@ from activities.records.store import Store
 from starter.config.settings import load
 from starter.temporal.connection import Context
 from starter.web.acting.forms import FormGuard
-from starter.web.api.starting import Starts
+from starter.web.api.starting import StartIntake
 from starter.web.app import make_app
 from starter.web.desk.desk import Desk
 from starter.web.desk.sessions import Cookies, SignIn
@@ -149,11 +149,11 @@ class Office:
 
     def link(self) -> str:
         """The link of the newest message, as the receiver gets it."""
-        return self.sign_in_links.url(SignInLink.of(self.orders[-1])).removeprefix(PUBLIC)
+        return self.sign_in_links.url(SignInLink.from_order(self.orders[-1])).removeprefix(PUBLIC)
 
     def code(self) -> str:
         """The number of the newest message."""
-        return self.sign_in_links.code(SignInLink.of(self.orders[-1]))
+        return self.sign_in_links.code(SignInLink.from_order(self.orders[-1]))
 
     async def ask(self, browser: Browser, person: str) -> httpx.Response:
         """Ask for a way in; the page that follows."""
@@ -188,7 +188,7 @@ async def office(
         new_office.tell,
         new_office.reach,
         clock=new_office.clock,
-        rest=_at_once,
+        sleep=_at_once,
     )
     roles = ReaderRoles(directory, "operations", KindCatalogue(catalogue))
     desk = Desk(
@@ -203,7 +203,7 @@ async def office(
         send=new_office.send,
         roles=roles,
         files=PersonalFiles(store, roles, KeptFileAnswers(store, new_office.clock)),
-        starts=Starts(load(environment=environment(folder, catalogue)), store, directory, new_office.clock),
+        starts=StartIntake(load(environment=environment(folder, catalogue)), store, directory, new_office.clock),
         brand=brand,
         clock=new_office.clock,
         seconds=new_office.seconds,

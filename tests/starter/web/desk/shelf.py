@@ -78,7 +78,7 @@ class Shelf:
             async with places:
                 await self._start_request(campaign, member)
 
-        open_members = [member for member in members if member.asked and member.person not in self.signed]
+        open_members = [member for member in members if member.is_asked and member.person not in self.signed]
         await asyncio.gather(*map(start, open_members))
 
         async def are_all_visible() -> bool:

@@ -32,7 +32,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Office]:
 
 
 async def list_absences(desk: Office, person: str) -> list[AbsenceRow]:
-    return await desk.store.absences.of(person, NOW)
+    return await desk.store.absences.for_person(person, NOW)
 
 
 async def enter(browser: Browser, path: str = "/desk/away", **fields: str) -> str:

@@ -55,7 +55,7 @@ async def test_a_campaign_of_a_group_shows_who_is_asked_when(desk: Office) -> No
         "Due",
     ):
         assert phrase in text, phrase
-    [draft] = await desk.store.drafts.of(REQUESTER)
+    [draft] = await desk.store.drafts.list_drafts(REQUESTER)
     assert draft.content["audience"] == {"group": "operations"}
     assert draft.content["joiners"] == {"rule": "add"}
     assert draft.content["window"] == "14d"
@@ -75,7 +75,7 @@ async def test_wrong_rows_are_named_by_their_lines_and_hold_the_start_until_they
         answer = await send_form(legal, page, "send", fields)
         assert answer.status_code == 422
         assert "Some rows are wrong" in text_of(answer)
-    [draft] = await desk.store.drafts.of(REQUESTER)
+    [draft] = await desk.store.drafts.list_drafts(REQUESTER)
     assert draft.started is None
     assert read_draft_form(page).buttons.count("send") == 1
 

@@ -56,7 +56,7 @@ async def test_an_onboarding_asks_for_what_its_template_names_and_shows_its_cale
     text = text_of(page)
     for phrase in ("agreements", "Master agreement", "set-up", "Create the account", "it is done on"):
         assert phrase in text, phrase
-    [draft] = await desk.store.drafts.of(REQUESTER)
+    [draft] = await desk.store.drafts.list_drafts(REQUESTER)
     assert draft.content["teams"] == {"operations": "operations"}
     stored_draft = await desk.store.drafts.read(draft.id, REQUESTER)
     assert stored_draft is not None
@@ -93,7 +93,7 @@ async def test_the_people_of_a_team_are_found_by_their_names_as_in_a_new_request
     page = await continue_draft(legal, page, "remove:1")
     page = await continue_draft(legal, page, "find:1", fields={"teams.customer-success": "ratio"})
     assert "operations 1 person" in text_of(page), "the only group that fits is taken"
-    [draft] = await desk.store.drafts.of(REQUESTER)
+    [draft] = await desk.store.drafts.list_drafts(REQUESTER)
     assert draft.content["teams"] == {"operations": "finance-desk", "customer-success": "operations"}
 
 

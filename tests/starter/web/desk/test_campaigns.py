@@ -40,7 +40,7 @@ from tests.starter.web.desk.office import (
 from tests.starter.web.desk.shelf import Shelf, audience
 from tests.starter.web.desk.test_lists import titles
 from workflows.model.campaign import Counts
-from workflows.model.commands import Cancellation, Exemption, ReminderNow
+from workflows.model.commands import Cancellation, Exemption, ReminderCommand
 from workflows.model.file_faults import FileFault
 from workflows.model.rejections import Rejection
 from workflows.model.subject import Status
@@ -159,7 +159,7 @@ async def test_a_manager_reminds_one_and_it_is_one_command_however_often_the_for
     form = read_reminder_form(await lead.get("/desk/campaigns/conduct"), ENGINEER)
     answers = [await lead.post("/desk/campaigns/conduct/remind-members", form) for _ in range(2)]
     [(request, command, op), (_, _, repeated_op)] = desk.commands
-    assert (request, command, op) == ("conduct.engineer", ReminderNow(actor=LEAD, op=op), repeated_op)
+    assert (request, command, op) == ("conduct.engineer", ReminderCommand(actor=LEAD, op=op), repeated_op)
     assert "1 person is being reminded." in text_of(await lead.get(inside(answers[1])))
 
 
@@ -282,7 +282,7 @@ async def test_the_owner_reminds_everybody_by_the_command_of_the_campaign(desk: 
     assert "Everybody who has not acknowledged gets a reminder at once." in text_of(asking)
     answer = await owner.press(asking, force="1")
     [(reference, command, op)] = desk.commands
-    assert (reference, command) == (CONDUCT, ReminderNow(actor=OWNER, force=True, op=op))
+    assert (reference, command) == (CONDUCT, ReminderCommand(actor=OWNER, force=True, op=op))
     assert "A reminder is on its way." in text_of(await owner.get(inside(answer)))
     assert (await (await desk.come_in(LEAD)).get("/desk/campaigns/conduct/remind")).status_code == 404
 

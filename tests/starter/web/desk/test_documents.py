@@ -107,7 +107,7 @@ async def test_it_has_what_waits_what_waits_for_others_and_what_is_past(desk: Of
 
 
 async def test_one_cursor_goes_through_all_of_it(context: Context, desk: Office) -> None:
-    list_filter, cursor, ids = ListFilter(person=SIGNER, asked=True), None, list[str]()
+    list_filter, cursor, ids = ListFilter(person=SIGNER, includes_asked=True), None, list[str]()
     for _ in range(5):
         page = await pages.page(context, list_filter, size=1, cursor=cursor, now=NOW)
         ids += [line.id for line in page.lines]

@@ -87,7 +87,7 @@ async def test_a_request_is_written_step_by_step_and_what_would_happen_is_a_cale
     ):
         assert phrase in text, phrase
     assert "send" in read_draft_form(page).buttons
-    [draft] = await desk.store.drafts.of(REQUESTER)
+    [draft] = await desk.store.drafts.list_drafts(REQUESTER)
     assert draft.content["message"] == "Before the kick-off,\nplease."
     assert draft.content["signers"][1]["name"] == FIVE_SCRIPTS
     assert [signer["order"] for signer in draft.content["signers"]] == [1, 2]
@@ -158,13 +158,13 @@ async def test_signers_are_ordered_by_buttons_and_asked_together_by_a_box(desk: 
     page = await continue_draft(ada, page, "down:0")
     assert re.search(r'value="down:1"[^>]* autofocus', page.text), "the button that was pressed has the focus"
     page = await continue_draft(ada, page, "move:2:0", {"signers[1].together": "1"})
-    [draft] = await desk.store.drafts.of(REQUESTER)
+    [draft] = await desk.store.drafts.list_drafts(REQUESTER)
     assert [signer["person"] for signer in draft.content["signers"]] == ["engineer", "lead", "chair"]
     assert [signer["order"] for signer in draft.content["signers"]] == [1, 1, 2]
     for nonsense in ("up:0", "up:99", "move:0:99", "move:x", "remove:", "add:nobody", "dance"):
         page = await continue_draft(ada, page, nonsense)
     assert (await send_form(ada, page, "add:chair")).status_code == 422
-    [draft] = await desk.store.drafts.of(REQUESTER)
+    [draft] = await desk.store.drafts.list_drafts(REQUESTER)
     assert len(draft.content["signers"]) == 3
 
 
@@ -203,7 +203,7 @@ async def test_reviewers_are_people_and_groups_in_their_order_and_the_calendar_h
         "Asked Owner it is their turn",
     ):
         assert phrase in text, phrase
-    [draft] = await desk.store.drafts.of(REQUESTER)
+    [draft] = await desk.store.drafts.list_drafts(REQUESTER)
     assert draft.content["reviewers"] == [
         {"person": MANAGER, "order": 1},
         {"group": "all-staff", "rule": "all", "order": 1},
@@ -239,7 +239,7 @@ async def test_something_is_asked_for_in_the_name_of_a_group_of_theirs_and_of_no
         if refused:
             assert re.search(r'id="f-requester-e">You are not in this group any more\.', answer.text)
             page = answer
-    [draft] = await desk.store.drafts.of(REQUESTER)
+    [draft] = await desk.store.drafts.list_drafts(REQUESTER)
     assert draft.content["requester"] == "group:all-staff:all"
     page = await continue_draft(ada, await ada.http.get(answer.headers["location"]), "add:chair")
     for _ in range(3):
@@ -255,7 +255,7 @@ async def test_a_group_may_own_what_is_begun(desk: Office, kind: str) -> None:
     assert page.status_code == 422
     answer = await send_form(owner, page, "save", {"owner": "group:all-staff"})
     assert answer.status_code == 303
-    [draft] = await desk.store.drafts.of(OWNER)
+    [draft] = await desk.store.drafts.list_drafts(OWNER)
     assert draft.content["owner"] == "group:all-staff"
 
 
@@ -267,7 +267,7 @@ async def test_a_draft_is_nobody_elses_and_two_windows_do_not_overwrite_each_oth
     await continue_draft(ada, page, "add:chair")
     late = await continue_draft(ada, page, "add:lead")
     assert "It was changed in another window meanwhile" in text_of(late)
-    [draft] = await desk.store.drafts.of(REQUESTER)
+    [draft] = await desk.store.drafts.list_drafts(REQUESTER)
     assert [signer["person"] for signer in draft.content["signers"]] == ["chair"]
     form = read_draft_form(late)
     foreign = await ada.http.post(form.action, files=[("token", (None, "x")), ("do", (None, "next"))])
@@ -280,7 +280,7 @@ async def test_of_somebody_who_left_the_draft_goes_with_the_daily_sweep(desk: Of
     page = await signers_page(ada)
     desk.people.write_text("people:\n  - {id: chair, name: Chair, email: chair@example.test, zone: Asia/Tokyo}\n")
     assert "Sign in" in (await ada.get(page.url.path)).text
-    [draft] = await desk.store.drafts.of(REQUESTER)
+    [draft] = await desk.store.drafts.list_drafts(REQUESTER)
 
     async def has_left(author: str) -> bool:
         return author == REQUESTER
@@ -302,7 +302,7 @@ async def test_a_kind_that_may_not_be_started_any_more_and_people_who_left_are_s
 async def test_what_is_wrong_and_has_no_field_is_said_on_the_last_page(desk: Office) -> None:
     ada = await desk.come_in(REQUESTER)
     page = await continue_draft(ada, await signers_page(ada), "add:chair")
-    [listed] = await desk.store.drafts.of(REQUESTER)
+    [listed] = await desk.store.drafts.list_drafts(REQUESTER)
     draft = await desk.store.drafts.read(listed.id, REQUESTER)
     assert draft is not None
     await desk.store.drafts.save(draft._replace(content={**draft.content, "odd": "x"}), desk.now)
@@ -314,7 +314,7 @@ async def test_drafts_are_kept_and_discarded_and_there_are_not_endlessly_many(de
     ada = await desk.come_in(REQUESTER)
     answer = await send_form(ada, await ada.get(NEW), "save", {**A_CONTRACT, "document.name": "An offer"})
     assert answer.headers["location"] == "/people/desk"
-    [draft] = await desk.store.drafts.of(REQUESTER)
+    [draft] = await desk.store.drafts.list_drafts(REQUESTER)
     page = await ada.get(f"/desk/drafts/request/{draft.id}/document")
     assert read_draft_form(page).fields["document.name"] == "An offer"
     discard = await ada.http.post(
@@ -322,7 +322,7 @@ async def test_drafts_are_kept_and_discarded_and_there_are_not_endlessly_many(de
         files=[("token", (None, read_draft_form(page).fields["token"]))],
         headers={"origin": "null", "sec-fetch-site": "same-origin"},
     )
-    assert discard.status_code == 303 and await desk.store.drafts.of(REQUESTER) == ()
+    assert discard.status_code == 303 and await desk.store.drafts.list_drafts(REQUESTER) == ()
     for number in range(DRAFTS_AT_MOST):
         await desk.store.drafts.begin(Draft(f"{number:012x}", REQUESTER, "request", {}, 0, desk.now))
     refused = await send_form(ada, await ada.get(NEW), fields=A_CONTRACT)
@@ -339,7 +339,7 @@ async def test_a_task_is_written_with_people_or_a_group_and_an_answer(desk: Offi
     page = await continue_draft(owner, page, fields={"find": "all-staff", "due": "2026-12-18"})
     text = text_of(page)
     assert "Legal Desk it is their turn" in text and "overdue since" in text
-    [draft] = await desk.store.drafts.of(OWNER)
+    [draft] = await desk.store.drafts.list_drafts(OWNER)
     assert draft.content == {
         "kind": "team-task",
         "title": "Hand out the keys",
@@ -394,7 +394,7 @@ async def test_a_form_of_many_fields_or_files_is_nobodys(desk: Office) -> None:
     files = [("document.file", AN_OFFER)] * 50
     headers = {"origin": "null", "sec-fetch-site": "same-origin"}
     assert (await ada.http.post(read_draft_form(page).action, files=files, headers=headers)).status_code == 403
-    assert await desk.store.drafts.of(REQUESTER) == ()
+    assert await desk.store.drafts.list_drafts(REQUESTER) == ()
 
 
 async def test_of_many_people_the_first_are_offered(desk: Office) -> None:
@@ -410,7 +410,7 @@ async def test_of_many_people_the_first_are_offered(desk: Office) -> None:
 async def test_the_name_of_a_file_is_cut_and_has_no_folder(desk: Office, name: str) -> None:
     ada = await desk.come_in(REQUESTER)
     await continue_draft(ada, await ada.get(NEW), "next", A_CONTRACT, (name, PDF, "application/pdf"))
-    [draft] = await desk.store.drafts.of(REQUESTER)
+    [draft] = await desk.store.drafts.list_drafts(REQUESTER)
     assert draft.content["document"]["file"] == "x" * 196 + ".pdf"
 
 
@@ -429,9 +429,9 @@ async def test_a_plan_of_two_years_is_cut_and_says_so(desk: Office) -> None:
     )
     lines = tuple(reminder.replace(at=instant) for instant in days)
     plan = TaskPlan(id="keys", kind="team-task", title="Keys", at=NOW, due_at=NOW, lines=lines)
-    view = PlanView(Visitor(chair, Reader.of(chair), "chair"), PeopleNames(directory))
+    view = PlanView(Visitor(chair, Reader.from_person(chair), "chair"), PeopleNames(directory))
     [calendar] = (await view.of_task(plan, None))["calendars"]
-    assert len(calendar.weeks) <= 30 and calendar.more == 1_350
+    assert len(calendar.weeks) <= 30 and calendar.hidden_count == 1_350
     assert sum(len(notices) for _, notices in (*calendar.days, *calendar.folded)) == 151
 
 
@@ -439,4 +439,4 @@ async def test_a_plan_of_two_years_is_cut_and_says_so(desk: Office) -> None:
     ("size", "size_text"), [(1, "1 kB"), (80_000, "78 kB"), (300_000, "0,3 MB"), (20 * MEGABYTE, "20,0 MB")]
 )
 def test_a_small_file_has_its_size_in_kilobytes(size: int, size_text: str) -> None:
-    assert size_of(DraftFile("0" * 64, size), Language.of("nl")) == size_text
+    assert size_of(DraftFile("0" * 64, size), Language.from_tag("nl")) == size_text

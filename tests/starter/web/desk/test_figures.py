@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from activities.metrics import Brought, Holder
-from activities.records.facts import Facts
+from activities.records.facts import OutcomeFacts
 from activities.records.figures import Scope
 from starter.web.figures import FiguresAccess
 from starter.web.rights import ReaderRole
@@ -37,9 +37,9 @@ DAY = 86_400.0
 ASKED: dict[str, tuple[str, str]] = {REQUESTER: (REQUESTER, SIGNER), OWNER: (OWNER, ENGINEER)}
 
 
-def make_signed_facts(days: float, ago: float = 1, kind: str = "nda", **overrides: Any) -> Facts:
+def make_signed_facts(days: float, ago: float = 1, kind: str = "nda", **overrides: Any) -> OutcomeFacts:
     plain: dict[str, Any] = {"notice": "reminder-2", "waited": {Holder.SIGNER: days * DAY}, "department": "Legal"}
-    return Facts(
+    return OutcomeFacts(
         type=Kind.REQUEST.spec.prefix,
         kind=kind,
         status=Status.SIGNED,
@@ -133,5 +133,5 @@ async def test_the_file_has_the_same_figures(desk: Office) -> None:
 
 def test_what_their_team_asked_for_counts_as_their_own() -> None:
     role = ReaderRole("ada", ("bo",), groups=frozenset({"sales"}))
-    assert FiguresAccess.of(role) == FiguresAccess(Scope(("ada", "group:sales", "bo"), ("bo",)), ("bo",))
-    assert FiguresAccess.of(replace(role, operator=True)) == FiguresAccess(None, None)
+    assert FiguresAccess.of_role(role) == FiguresAccess(Scope(("ada", "group:sales", "bo"), ("bo",)), ("bo",))
+    assert FiguresAccess.of_role(replace(role, operator=True)) == FiguresAccess(None, None)

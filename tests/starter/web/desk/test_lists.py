@@ -133,7 +133,7 @@ async def test_whose_turn_it_is_sees_what_waits_for_them_overdue_first(desk: Off
 @pytest.mark.long
 async def test_whoever_stands_in_full_in_a_file_is_named_in_its_line_and_in_the_file(desk: Office) -> None:
     buyer = Reachable(name="Buyer", email="buyer@example.org", zone="Asia/Tokyo")
-    signers = SignersFile.of([None, buyer], [None, "signer-2"]) or b""
+    signers = SignersFile.dump_signers([None, buyer], [None, "signer-2"]) or b""
     await desk.store.people.keep(Kind.REQUEST.workflow_id("soon"), "f" * 64, signers)
     legal = await desk.come_in(REQUESTER)
     assert "Waiting for Chair and Buyer since" in text_of(await legal.get("/desk/asked"))

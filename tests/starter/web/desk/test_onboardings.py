@@ -159,7 +159,7 @@ async def test_what_the_owner_decides_reaches_the_onboarding_once(
 ) -> None:
     owner = await desk.come_in(OWNER)
     asking = await owner.get(f"{PAGE}/msa/{choice}")
-    assert (" required" in asking.text) is not choice.again
+    assert (" required" in asking.text) is not choice.is_restart
     answer = await owner.press(asking, text=reason)
     await owner.press(asking, text=reason)
     [(reference, command, op), (_, _, repeated_op)] = desk.commands
@@ -215,5 +215,5 @@ async def test_of_ten_times_the_parts_of_a_stage_some_are_shown_and_the_others_c
     ("choice", "must"), [(PartOutcome.RESEND, False), (PartOutcome.WAIVE, True), (PartOutcome.STOP, True)], ids=str
 )
 def test_whoever_goes_on_without_a_part_or_stops_must_say_why(choice: PartOutcome, must: bool) -> None:
-    step = ActionForm.about("msa", choice)
-    assert step and step.spec.field == "Why" and step.spec.needed is must
+    step = ActionForm.for_part("msa", choice)
+    assert step and step.spec.field == "Why" and step.spec.is_needed is must

@@ -39,7 +39,7 @@ from workflows.model.commands import (
     Delegation,
     Extension,
     PauseCommand,
-    ReminderNow,
+    ReminderCommand,
     Resumption,
 )
 from workflows.model.evidence import KeptFile
@@ -50,7 +50,7 @@ from workflows.model.rejections import Rejection
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
-from workflows.model.views import Attention, AttentionCode, Next, NextStep, RequestShow, SignerLine, WaitingFor
+from workflows.model.views import Attention, AttentionCode, NextAction, NextStep, RequestShow, SignerLine, WaitingFor
 
 ID = "msa-0042"
 PAGE = f"/desk/requests/{ID}"
@@ -82,7 +82,7 @@ def make_request_view(**changes: Any) -> RequestShow:
         requester=REQUESTER,
         status=Status.SENT,
         waiting_for=(WaitingFor(person=SIGNER, since=NOW - timedelta(days=4)),),
-        next=Next(what=NextStep.REMIND, at=NOW + timedelta(days=1), why="x"),
+        next=NextAction(what=NextStep.REMIND, at=NOW + timedelta(days=1), why="x"),
         due_at=NOW + timedelta(days=14),
         signers=signers,
         timeline=TIMELINE,
@@ -174,7 +174,7 @@ async def test_a_manager_reminds_and_hands_over_what_waits_for_their_people_and_
     await manager.press(asking, signer=SIGNER, to="owner")
     commands = [command for _, command, _ in desk.commands]
     assert [(type(command), command.actor) for command in commands if isinstance(command, Command)] == [
-        (ReminderNow, DUTCH),
+        (ReminderCommand, DUTCH),
         (Delegation, DUTCH),
     ]
     refused = await manager.press(asking, signer="operator", to="owner")
@@ -219,7 +219,7 @@ async def test_the_signed_document_is_at_the_desk_for_those_whom_it_concerns(des
         answer = await browser.get(f"{PAGE}/document")
         assert (answer.status_code, answer.content) == (200, PDF)
         assert (await browser.get(f"{PAGE}/signing-log")).status_code == 404
-    noted = await desk.store.downloads.of(Kind.REQUEST.workflow_id(ID))
+    noted = await desk.store.downloads.list_downloads(Kind.REQUEST.workflow_id(ID))
     assert {(download.who, download.way) for download in noted} == {(person, Way.DESK) for person in may}
 
     told_page = text_of(await may[DUTCH].get(PAGE))
@@ -238,7 +238,7 @@ async def test_the_signed_document_is_at_the_desk_for_those_whom_it_concerns(des
 
 
 async def test_a_legal_hold_is_in_the_timeline_of_operators_alone(desk: Office) -> None:
-    await desk.store.holds.place(Kind.REQUEST.workflow_id(ID), "matter 7", "owner", NOW)
+    await desk.store.holds.place_hold(Kind.REQUEST.workflow_id(ID), "matter 7", "owner", NOW)
     desk.views[ID] = make_request_view()
     pages = {person: text_of(await (await desk.come_in(person)).get(PAGE)) for person in (OPERATOR, REQUESTER)}
     assert {person: ("legal hold" in page, "matter 7" in page) for person, page in pages.items()} == {
@@ -257,7 +257,7 @@ async def test_what_is_somebody_else_s_and_what_does_not_exist_look_alike(desk: 
 @pytest.mark.parametrize(
     ("deed", "fields", "command"),
     [
-        (Action.REMIND, {"force": "1"}, ReminderNow(actor=REQUESTER, force=True)),
+        (Action.REMIND, {"force": "1"}, ReminderCommand(actor=REQUESTER, force=True)),
         (Action.EXTEND, {"due": "2026-12-24"}, Extension(actor=REQUESTER, due=date(2026, 12, 24))),
         (
             Action.DELEGATE,
@@ -400,12 +400,14 @@ async def test_what_really_follows_is_told_and_to_whom(desk: Office) -> None:
         (NextStep.QUESTION, "Legal Desk will be told again on Fri, 27 Nov 2026, 15:00 (Amsterdam)"),
         (NextStep.HELD, "You will hear of it on Fri, 27 Nov 2026, 15:00"),
     ):
-        desk.views[ID] = make_request_view(next=Next(what=step, at=NOW + timedelta(days=1), why="x", to=REQUESTER))
+        desk.views[ID] = make_request_view(
+            next=NextAction(what=step, at=NOW + timedelta(days=1), why="x", to=REQUESTER)
+        )
         text = text_of(await legal.get(PAGE))
         assert phrase in text
         assert "A reminder follows" not in text
     question = AskedQuestion(number=1, person=SIGNER, text="Which annex?", at=NOW)
-    waits = Next(what=NextStep.WAIT, at=NOW + timedelta(days=1), why="question 1 of chair waits")
+    waits = NextAction(what=NextStep.WAIT, at=NOW + timedelta(days=1), why="question 1 of chair waits")
     desk.views[ID] = make_request_view(next=waits, question=question)
     assert "Reminders wait until Fri, 27 Nov 2026, 15:00 (Amsterdam) for the answer" in text_of(await legal.get(PAGE))
 
@@ -423,7 +425,7 @@ async def test_who_hears_of_the_ending_has_a_name_and_an_onboarding_is_called_on
 
 @pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
 def test_a_document_and_a_signer_have_words_of_their_own(code: str) -> None:
-    language = Language.of(code)
+    language = Language.from_tag(code)
     for status, state in ((Status.SIGNED, SignerState.SIGNED), (Status.DECLINED, SignerState.DECLINED)):
         assert status_chip(status, language).text != chip_of(StateOwner.PERSON, state, language).text
 

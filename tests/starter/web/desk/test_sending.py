@@ -32,7 +32,7 @@ async def open_plan(browser: Browser, name: str = "An offer") -> httpx.Response:
 
 
 async def read_draft(desk: Office, context: Context, author: str = REQUESTER) -> Draft:
-    [draft] = await context.store.drafts.of(author)
+    [draft] = await context.store.drafts.list_drafts(author)
     return draft
 
 
@@ -47,7 +47,7 @@ async def test_two_presses_in_two_windows_send_one_request_and_both_see_it(tmp_p
         handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(request))
         description = await handle.describe()
         assert description.run_id and await description.memo_value("document") == "An offer"
-        assert await context.store.drafts.of(REQUESTER) == ()
+        assert await context.store.drafts.list_drafts(REQUESTER) == ()
         repeated_answer = await ada.get(page.url.path)
         assert repeated_answer.headers["location"] == f"/people/desk/requests/{request}?done=sent"
 

@@ -12,7 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.errors import DatabaseAway
 from activities.notifications.sign_in import SignInLink, ask_of
 from activities.records.store import Store
-from starter.temporal.connection import Context, TemporalRefused
+from starter.temporal.connection import Context, TemporalRefusal
 from starter.web.desk.sessions import (
     LONGEST_SESSION,
     MESSAGES_FROM_AN_ADDRESS,
@@ -257,9 +257,9 @@ async def test_a_server_that_is_nowhere_is_a_page_that_says_so(tmp_path: Path) -
             answer = await browser.get(path)
             assert (answer.status_code, "Temporal" in text_of(answer)) == (503, True)
         order = SignInOrder(person=REQUESTER, ask="x", at=desk.now)
-        with pytest.raises((TemporalRefused, RuntimeError)):
+        with pytest.raises((TemporalRefusal, RuntimeError)):
             await sign_in_sender(nowhere)(order)
-        with pytest.raises((TemporalRefused, RuntimeError)):
+        with pytest.raises((TemporalRefusal, RuntimeError)):
             await reachability_check(nowhere)()
 
 
@@ -373,7 +373,7 @@ async def test_the_pages_speak_the_language_of_whoever_reads_them(desk: Office) 
 
 
 def _way(desk: Office, number: int) -> SignInLink:
-    return SignInLink.of(desk.orders[number])
+    return SignInLink.from_order(desk.orders[number])
 
 
 def _altered(text: str, index: int) -> str:

@@ -74,7 +74,7 @@ async def test_no_line_stands_as_the_timeline_has_it_for_people_who_run_the_syst
     for entry in (
         TimelineEntry(at=NOW, happened=event_type, about="2026-12-24", who="chair") for event_type in EventType
     ):
-        [event] = await render_lines(entry, language=Language.of("de"))
+        [event] = await render_lines(entry, language=Language.from_tag("de"))
         assert event.what not in (f"{entry.what} the chair", EVENT_TEXTS[entry.happened]), entry.happened
 
 
@@ -130,13 +130,13 @@ async def test_lines_stand_under_their_day_and_several_of_the_machine_are_folded
 async def test_a_line_says_how_its_actor_is_known(known_by: KnownBy) -> None:
     actor = known_by.actor("chair", "root@build-7")
     entry = TimelineEntry(at=NOW, happened=EventType.PAUSED, who="chair", actor=actor)
-    [english], [german] = await render_lines(entry), await render_lines(entry, language=Language.of("de"))
-    assert english.known and english.known != german.known
-    assert ("root@build-7" in english.known) == (known_by is KnownBy.CLAIMED)
+    [english], [german] = await render_lines(entry), await render_lines(entry, language=Language.from_tag("de"))
+    assert english.known_by_text and english.known_by_text != german.known_by_text
+    assert ("root@build-7" in english.known_by_text) == (known_by is KnownBy.CLAIMED)
     [claimed_line] = await render_lines(entry.replace(actor=KnownBy.CLAIMED.actor("root@build-7", "root@build-7")))
-    assert "root@build-7" in claimed_line.known
+    assert "root@build-7" in claimed_line.known_by_text
     [unnamed_line] = await render_lines(entry.replace(actor=None))
-    assert unnamed_line.known == ""
+    assert unnamed_line.known_by_text == ""
 
 
 def test_whatever_keeps_a_notice_back_is_said_in_words() -> None:
@@ -166,7 +166,7 @@ REASONED = (
 
 @pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
 async def test_reasons_are_said_in_the_readers_language_and_with_names(code: str) -> None:
-    language = Language.of(code)
+    language = Language.from_tag(code)
     events, english = await render_lines(*REASONED, language=language), await render_lines(*REASONED)
     assert [bool(event.why) for event in events] == [bool(english_event.why) for english_event in english]
     assert {bool(event.why) for event in events} == {True, False}
@@ -183,12 +183,15 @@ async def test_reasons_are_said_in_the_readers_language_and_with_names(code: str
 async def test_what_somebody_said_stands_as_it_is_also_where_it_reads_like_a_word_of_ours() -> None:
     entry = TimelineEntry(at=NOW, happened=EventType.CANCELLED, who="chair", why="absent", said=True)
     note = TimelineEntry(at=NOW, happened=EventType.DONE, who="chair", why="no question is open")
-    assert [event.why for event in await render_lines(entry, note, language=Language.of("de"))] == [note.why, "absent"]
+    assert [event.why for event in await render_lines(entry, note, language=Language.from_tag("de"))] == [
+        note.why,
+        "absent",
+    ]
 
 
 @pytest.mark.parametrize("system", ["countersign", "core-signature", "temporal"])
 async def test_no_system_has_done_what_people_do(system: str) -> None:
-    entries = [TimelineEntry(at=NOW, happened=EventType(status), who=system) for status in Status if status.ended]
+    entries = [TimelineEntry(at=NOW, happened=EventType(status), who=system) for status in Status if status.has_ended]
     for event in await render_lines(*entries):
         assert system not in event.what
         assert not event.what.startswith(("Countersign", "Core Signature", "Temporal"))

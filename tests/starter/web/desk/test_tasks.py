@@ -28,10 +28,10 @@ from workflows.model.commands import (
     Cancellation,
     Command,
     Delegation,
-    Done,
     Extension,
     PauseCommand,
     Replay,
+    TaskCompletion,
     Unblock,
     Waiver,
 )
@@ -39,7 +39,7 @@ from workflows.model.hand_off import HandoffLine, HandoffState
 from workflows.model.rejections import Rejection
 from workflows.model.subject import Status
 from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
-from workflows.model.views import AssigneeLine, Attention, AttentionCode, Next, NextStep, TaskShow, WaitingFor
+from workflows.model.views import AssigneeLine, Attention, AttentionCode, NextAction, NextStep, TaskShow, WaitingFor
 
 PAGE = "/desk/tasks/keys"
 STUCK = AskedQuestion(number=1, person=ENGINEER, text="No <key> fits.", at=NOW, blocks=True)
@@ -64,7 +64,7 @@ def make_task_view(**changes: Any) -> TaskShow:
         requester=OWNER,
         status=Status.OPEN,
         waiting_for=(WaitingFor(person=ENGINEER, since=NOW - timedelta(days=4)),),
-        next=Next(what=NextStep.REMIND, at=NOW + timedelta(days=1), why="x"),
+        next=NextAction(what=NextStep.REMIND, at=NOW + timedelta(days=1), why="x"),
         due_at=NOW + timedelta(days=14),
         people=(AssigneeLine(person=ENGINEER, state="asked"), AssigneeLine(person="chair", state="reassigned", at=NOW)),
         timeline=TIMELINE,
@@ -97,7 +97,7 @@ async def test_who_asked_reads_what_it_is_where_it_stands_and_what_happened_in_w
 
 async def test_a_customer_who_stands_in_full_is_named_and_why_they_cannot_go_on_stands_there(desk: Office) -> None:
     buyer = Reachable(name="Buyer", email="buyer@example.org", zone="Asia/Tokyo")
-    await desk.store.people.keep("task:keys", "f" * 64, SignersFile.of([buyer], ["signer-1"]) or b"")
+    await desk.store.people.keep("task:keys", "f" * 64, SignersFile.dump_signers([buyer], ["signer-1"]) or b"")
     desk.views["task:keys"] = make_task_view(
         people=(AssigneeLine(person="signer-1", state="asked"),), question=STUCK.replace(person="signer-1")
     )
@@ -110,7 +110,7 @@ async def test_the_owner_gives_a_step_to_a_colleague_whom_the_task_names_or_to_a
     desk: Office,
 ) -> None:
     office = Reachable(name="Back <i>office</i>", email="office@example.org", zone="Asia/Tokyo")
-    people = SignersFile.of([None, office], [None, "signer-2"]) or b""
+    people = SignersFile.dump_signers([None, office], [None, "signer-2"]) or b""
     await desk.store.people.keep("task:keys", "f" * 64, people)
     desk.views["task:keys"] = make_task_view(colleagues=("signer-2",))
     owner = await desk.come_in(OWNER)
@@ -167,7 +167,7 @@ async def test_a_manager_reads_neither_title_nor_text_that_is_for_no_locked_scre
 @pytest.mark.parametrize(
     ("deed", "fields", "command"),
     [
-        (Action.DONE, {"text": "Three are left."}, Done(actor=OWNER, note="Three are left.")),
+        (Action.DONE, {"text": "Three are left."}, TaskCompletion(actor=OWNER, note="Three are left.")),
         (Action.WAIVE, {"text": "Nobody moves in."}, Waiver(actor=OWNER, reason="Nobody moves in.")),
         (Action.CANCEL, {"text": "by mistake"}, Cancellation(actor=OWNER, reason="by mistake")),
         (Action.PAUSE, {"text": ""}, PauseCommand(actor=OWNER)),

@@ -57,7 +57,7 @@ async def test_one_of_the_group_takes_it_on_and_only_of_the_group_is_offered_it(
 
 def test_an_operator_outside_the_group_may_not_take_it_on() -> None:
     role = ReaderRole(OPERATOR, operator=True, groups=frozenset({"operations"}))
-    workflow_name, step = WorkflowName(Kind.REQUEST, ID), ActionForm.of("take", Kind.REQUEST)
+    workflow_name, step = WorkflowName(Kind.REQUEST, ID), ActionForm.from_address("take", Kind.REQUEST)
     assert step is not None
     requests = [make_request_view(requester=team) for team in (TEAM, "group:sales")]
     permitted = [

@@ -13,7 +13,7 @@ from starter.web.desk import together
 from starter.web.desk.together import AT_ONCE, TICKED_AT_MOST
 from tests.starter.web.desk.office import REQUESTER, SIGNER, Office, form_of, inside, office, text_of
 from tests.starter.web.desk.test_requests import make_request_view
-from workflows.model.commands import Cancellation, Extension, ReminderNow
+from workflows.model.commands import Cancellation, Extension, ReminderCommand
 from workflows.model.rejections import Rejection
 from workflows.model.subject import Status
 
@@ -45,7 +45,10 @@ async def test_the_confirmation_says_how_many_and_whom_and_what_cannot_be_done(d
     assert desk.commands == []
     answer = await legal.press(page)
     assert inside(answer) == "/people/desk/asked?kind=nda&together=remind&done=2"
-    assert [(id, type(command)) for id, command, _ in desk.commands] == [("msa-1", ReminderNow), ("msa-2", ReminderNow)]
+    assert [(id, type(command)) for id, command, _ in desk.commands] == [
+        ("msa-1", ReminderCommand),
+        ("msa-2", ReminderCommand),
+    ]
     parameters = dict(parse_qsl(inside(answer).partition("?")[2]))
     assert together.news_of(parameters, Language.english()) == "Reminders of 2 are on their way."
 

@@ -73,10 +73,10 @@ async def test_it_is_entered_on_the_phone_and_ended_there(visitor: Phone) -> Non
     assert f'href="../open/{page.url.path.rpartition("/")[2]}"' in page.text, "the way back"
     page_after = await visitor.press(page, **FIELDS)
     assert "The absence is entered." in page_after.text
-    [row] = await visitor.store.absences.of(FIRST, datetime.now(UTC))
+    [row] = await visitor.store.absences.for_person(FIRST, datetime.now(UTC))
     assert (row.acts, row.entered_by) == (None, f"link:{FIRST}")
     assert "The absence is ended." in (await visitor.press(page_after, act="end", absence=row.id)).text
-    assert await visitor.store.absences.of(FIRST, datetime.now(UTC)) == []
+    assert await visitor.store.absences.for_person(FIRST, datetime.now(UTC)) == []
 
 
 async def test_it_speaks_the_language_of_its_reader(visitor: Phone) -> None:

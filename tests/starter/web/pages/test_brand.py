@@ -20,7 +20,7 @@ SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'
 async def test_a_logo_is_served_as_what_it_is_and_can_run_nothing(tmp_path: Path, content: bytes, kind: str) -> None:
     file = tmp_path / "logo"
     file.write_bytes(content)
-    app = make_app(Brand.of("Acme", file).routes())
+    app = make_app(Brand.from_settings("Acme", file).routes())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as browser:
         answer = await browser.get(LOGO_PATH)
     assert (answer.content, answer.headers["content-type"]) == (content, kind)
@@ -42,17 +42,17 @@ def test_what_is_no_logo_is_refused_in_words(tmp_path: Path, content: bytes | No
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(UnusableLogo) as refused:
-        Brand.of("Acme", file)
+        Brand.from_settings("Acme", file)
     assert str(refused.value) == f"COUNTERSIGN_COMPANY_LOGO: {message}"
 
 
 def test_a_logo_as_large_as_may_be_is_taken_and_one_byte_more_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "logo"
     file.write_bytes(SVG.ljust(LOGO_AT_MOST))
-    assert Brand.of("Acme", file).logo is not None
+    assert Brand.from_settings("Acme", file).logo is not None
     file.write_bytes(SVG.ljust(LOGO_AT_MOST + 1))
     with pytest.raises(UnusableLogo, match="is larger than 256 KiB"):
-        Brand.of("Acme", file)
+        Brand.from_settings("Acme", file)
 
 
 async def test_without_a_logo_there_is_no_address_for_one_and_an_icon_all_the_same() -> None:
@@ -76,7 +76,7 @@ async def test_without_a_logo_there_is_no_address_for_one_and_an_icon_all_the_sa
     ],
 )
 def test_a_contact_leads_where_it_can_and_stays_words_where_it_cannot(contact: str, leads_to: str) -> None:
-    assert Brand.of("Acme", None, contact).contact_at == leads_to
+    assert Brand.from_settings("Acme", None, contact).contact_at == leads_to
 
 
 def test_a_contact_that_is_too_long_is_refused_in_words() -> None:

@@ -29,13 +29,13 @@ def test_every_state_has_its_words_and_a_look(owner: StateOwner, states: Iterabl
 
 def test_what_ended_well_looks_like_nothing_that_ended_otherwise() -> None:
     assert {LOOKS[status] for status in (Status.SIGNED, Status.DONE)} == {Look.GOOD}
-    other_looks = {LOOKS[status] for status in Status if status.ended} - {Look.GOOD}
+    other_looks = {LOOKS[status] for status in Status if status.has_ended} - {Look.GOOD}
     assert other_looks == {Look.NEAR, Look.BAD, Look.CALM}
-    assert Look.GOOD not in {LOOKS[status] for status in Status if not status.ended}
+    assert Look.GOOD not in {LOOKS[status] for status in Status if not status.has_ended}
 
 
 def test_a_chip_says_in_words_what_it_shows_and_a_state_of_a_later_version_is_calm() -> None:
-    german = Language.of("de")
+    german = Language.from_tag("de")
     assert status_chip(Status.SIGNED, german) == Chip("unterschrieben", Look.GOOD)
     assert status_chip(Status.OPEN, german, Kind.ONBOARDING).text != status_chip(Status.OPEN, german).text
     assert status_chip("revoked", german) == Chip("revoked", Look.CALM)

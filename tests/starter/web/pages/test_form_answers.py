@@ -18,29 +18,31 @@ from workflows.model.commands import (
     Block,
     Cancellation,
     Delegation,
-    Done,
     Extension,
-    NotNow,
     Question,
-    ReminderNow,
+    ReminderCommand,
     Resumption,
+    SnoozeCommand,
+    TaskCompletion,
 )
 from workflows.model.messages import DURATIONS, Message, MessageCode
 from workflows.model.plan_reasons import PlanReason
 from workflows.model.policy import Policy
 from workflows.model.rejections import TEXT_AT_MOST
-from workflows.model.signature import DocumentSeen
+from workflows.model.signature import ReportedDocument
 from workflows.model.subject import Participant, Status, Task, ToDecide
 from workflows.signature.state import SignatureState
 from workflows.task import state as tasks
 
 NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 SIGNER = "customer-signer"
-SEEN = DocumentSeen(document="d", status=Status.SENT, raw="se")
-SENT = SignatureState.begin(a_request().brief, NOW).observe(SEEN, NOW).within("plan", due_at=NOW + timedelta(days=30))
+SEEN = ReportedDocument(document="d", status=Status.SENT, raw="se")
+SENT = (
+    SignatureState.begin(a_request().brief, NOW).observe(SEEN, NOW).update_part("plan", due_at=NOW + timedelta(days=30))
+)
 A_TASK = Task(id="keys", kind="task", title="Keys", requester="legal-desk", people=(Participant(person=SIGNER),))
 TASK = tasks.TaskState.begin(A_TASK, NOW)
-GERMAN = Language.of("de")
+GERMAN = Language.from_tag("de")
 
 
 ALIKE = {PlanReason.DONE_LATER}
@@ -56,7 +58,7 @@ def test_each_code_has_a_sentence_for_pages_in_each_language(code: MessageCode) 
     message = code.to_message(**values)
     assert "{" not in message.english
     english = message_text(Language.english(), message)
-    for language in (Language.of(tag) for tag in LANGUAGES if tag != "en"):
+    for language in (Language.from_tag(tag) for tag in LANGUAGES if tag != "en"):
         text = message_text(language, message)
         assert "{" not in text
         assert text != english or code in ALIKE
@@ -71,16 +73,16 @@ def test_what_a_request_refuses_is_said_in_the_readers_language_without_ids_and_
     assert isinstance(told_state, SignatureState)
     long, later = "x" * (TEXT_AT_MOST + 1), NOW + timedelta(days=31)
     rejections = (
-        operations.refuse_snooze(SENT, Policy(snooze=0), NotNow(person=SIGNER, until=later), NOW),
-        operations.refuse_snooze(SENT, Policy(snooze=2), NotNow(person=SIGNER, until=NOW), NOW),
-        operations.refuse_snooze(SENT, Policy(snooze=2), NotNow(person=SIGNER, until=later), NOW),
-        operations.refuse_snooze(SENT, Policy(snooze=2), NotNow(person=SIGNER, until=NOW + 9 * HORIZON), NOW),
+        operations.refuse_snooze(SENT, Policy(snooze=0), SnoozeCommand(person=SIGNER, until=later), NOW),
+        operations.refuse_snooze(SENT, Policy(snooze=2), SnoozeCommand(person=SIGNER, until=NOW), NOW),
+        operations.refuse_snooze(SENT, Policy(snooze=2), SnoozeCommand(person=SIGNER, until=later), NOW),
+        operations.refuse_snooze(SENT, Policy(snooze=2), SnoozeCommand(person=SIGNER, until=NOW + 9 * HORIZON), NOW),
         questions.refuse_ask(state_with_question, Question(person=SIGNER, text="?")),
         questions.refuse_ask(SENT, Question(person=SIGNER, text=" ")),
         questions.refuse_ask(SENT, Question(person=SIGNER, text=long)),
         questions.refuse_answer(state_with_question, Answer(actor="legal-desk", text="\n")),
         questions.refuse_answer(SENT, Answer(actor="legal-desk", text="A.")),
-        operations.refuse_remind(told_state, ReminderNow(actor="legal-desk"), datetime.now(UTC)),
+        operations.refuse_remind(told_state, ReminderCommand(actor="legal-desk"), datetime.now(UTC)),
         operations.refuse_cancel(ended_state, Cancellation(actor="legal-desk", reason="because")),
         operations.refuse_cancel(SENT, Cancellation(actor="legal-desk", reason=" ")),
         operations.refuse_resume(SENT, Resumption(actor="legal-desk")),
@@ -90,12 +92,12 @@ def test_what_a_request_refuses_is_said_in_the_readers_language_without_ids_and_
         operations.refuse_delegate(SENT, Delegation(actor="legal-desk", signer=SIGNER, to="legal-desk"), "legal-desk"),
         operations.refuse_delegate(SENT, Delegation(actor="legal-desk", signer=SIGNER, to=SIGNER), "legal-desk"),
         tasks.refuse_block(stuck, Block(person=SIGNER, because="no key")),
-        tasks.refuse_undecided(deciding, Done(actor=SIGNER)),
+        tasks.refuse_undecided(deciding, TaskCompletion(actor=SIGNER)),
     )
     for rejection in rejections:
         assert rejection is not None
         for code in (code for code in LANGUAGES if code != "en"):
-            text = refusal_text(Language.of(code), rejection)
+            text = refusal_text(Language.from_tag(code), rejection)
             assert text and text != rejection.english, rejection
             for raw in (SIGNER, "ghost", "legal-desk", "countersign", "--", "acme"):
                 assert raw not in text

@@ -122,7 +122,7 @@ def task(person: str, id: str = "acme.1.3") -> TaskShow:
 
 def set_views(customer: Phone, show: OnboardingShow, *parts: RequestShow | TaskShow) -> None:
     """Our own side knows the onboarding, with what these parts say of themselves."""
-    heard_by_id = {part.id: PartHeard.said(part, NOW) for part in parts}
+    heard_by_id = {part.id: PartHeard.from_view(part, NOW) for part in parts}
     heard = {
         part.id: heard_by_id[workflow_name.id]
         for stage in show.stages
@@ -221,7 +221,7 @@ async def test_who_stands_in_full_is_found_in_each_part_by_whom_they_are(custome
     her = Reachable(name="Ada Ng", email="Ada@customer.example", zone="Europe/Amsterdam")
     for workflow, people in ((ACME, [her]), ("signature-request:acme.1.1", [None, her]), ("task:acme.1.3", [her])):
         ids = map(position_word, range(1, len(people) + 1))
-        await customer.store.people.keep(workflow, "f", SignersFile.of(people, ids) or b"")
+        await customer.store.people.keep(workflow, "f", SignersFile.dump_signers(people, ids) or b"")
         await customer.store.people.choose(workflow, "f")
     set_views(
         customer, make_onboarding_view(customer="signer-1", colleagues=()), request(1, "signer-2"), task("signer-1")
@@ -483,11 +483,11 @@ async def test_a_good_link_and_a_foreign_form_send_nothing(customer: Phone) -> N
 
 
 async def test_a_preview_shows_the_page_as_it_is_without_a_way_to_act_and_closes(customer: Phone) -> None:
-    path = link(customer, use=LinkUse.PREVIEW, until=NOW + timedelta(minutes=10))
+    path = link(customer, use=LinkUse.PREVIEW, expires_at=NOW + timedelta(minutes=10))
     page = (await customer.open(path)).text
     assert "A preview of what the customer sees." in text_of(page)
     assert MSA in sections(page)["yours"]
     assert list_part_links(page) == []
-    expired = await customer.open(link(customer, use=LinkUse.PREVIEW, until=NOW))
+    expired = await customer.open(link(customer, use=LinkUse.PREVIEW, expires_at=NOW))
     assert expired.status_code == 410
     assert "This preview is over" in text_of(expired.text)

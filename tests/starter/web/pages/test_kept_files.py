@@ -78,7 +78,7 @@ async def test_whoever_it_concerns_downloads_both_files(signer: Phone, person: s
         answer = await signer.open(f"{link}/{name}")
         assert (answer.status_code, answer.content) == (200, content)
         assert answer.headers["content-disposition"] == f'attachment; filename="{REQUEST}-{name}.pdf"'
-    noted = await signer.store.downloads.of(MSA)
+    noted = await signer.store.downloads.list_downloads(MSA)
     assert [(download.who, download.file, download.way) for download in noted] == [
         (person, "document", Way.PAGE),
         (person, "signing_log", Way.PAGE),

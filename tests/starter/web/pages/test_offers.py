@@ -11,7 +11,7 @@ from starter.queries.commands import CommandRefused
 from starter.web.acting.actions import Action
 from starter.web.pages.options import NOTHING, Offers, offers_to_awaited
 from starter.web.pages.visits import StandIns
-from workflows.model.commands import NotNow
+from workflows.model.commands import SnoozeCommand
 from workflows.model.rejections import plain
 from workflows.model.subject import Status
 from workflows.model.views import Choices, RequestShow
@@ -31,7 +31,7 @@ def make_view(**changes: Any) -> RequestShow:
 
 
 def make_offers(*stand_ins: Person, **changes: Any) -> Offers:
-    return offers_to_awaited(make_view(**changes), SIGNER, StandIns(stand_ins), Reader.of(person()), NOW)
+    return offers_to_awaited(make_view(**changes), SIGNER, StandIns(stand_ins), Reader.from_person(person()), NOW)
 
 
 def test_a_delegate_is_offered_unless_absent() -> None:
@@ -44,13 +44,16 @@ def test_a_delegate_is_offered_unless_absent() -> None:
 
 
 def test_a_signer_whose_turn_it_is_not_is_offered_nothing() -> None:
-    assert offers_to_awaited(make_view(), "somebody-else", StandIns((person(),)), Reader.of(person()), NOW) == NOTHING
+    assert (
+        offers_to_awaited(make_view(), "somebody-else", StandIns((person(),)), Reader.from_person(person()), NOW)
+        == NOTHING
+    )
 
 
 @pytest.mark.parametrize("act", [*Action, "", "nonsense"])
 def test_where_nothing_is_on_offer_no_form_is_a_command(act: str) -> None:
     form = {"act": act, "value": "2026-11-27T14:00:00+00:00", "text": "Which annex?"}
-    assert NOTHING.wish(SIGNER, form) is None
+    assert NOTHING.command_of(SIGNER, form) is None
 
 
 @pytest.mark.parametrize("snoozes_left", [2, 0])
@@ -58,7 +61,9 @@ def test_a_time_on_offer_is_a_command_and_the_same_one_sent_again_after_the_last
     """Whoever taps twice is told what their first tap has done, not that nothing is left."""
     times = make_offers().times
     form = {"act": Action.LATER, "value": times[0].at.isoformat()}
-    assert make_offers(snoozes_left=snoozes_left).wish(SIGNER, form) == NotNow(person=SIGNER, until=times[0].at)
+    assert make_offers(snoozes_left=snoozes_left).command_of(SIGNER, form) == SnoozeCommand(
+        person=SIGNER, until=times[0].at
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,7 +82,7 @@ def test_a_time_on_offer_is_a_command_and_the_same_one_sent_again_after_the_last
 )
 def test_a_time_that_is_not_on_offer_is_refused_in_words(snooze_until: str) -> None:
     with pytest.raises(CommandRefused, match="it cannot be put off until then any more"):
-        make_offers().wish(SIGNER, {"act": Action.LATER, "value": snooze_until})
+        make_offers().command_of(SIGNER, {"act": Action.LATER, "value": snooze_until})
 
 
 @pytest.mark.parametrize(

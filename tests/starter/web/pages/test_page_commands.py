@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.notifications.links import LinkUse
 from activities.people.directory import COLLEAGUES_AT_MOST
 from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
-from starter.temporal.connection import TemporalRefused
+from starter.temporal.connection import TemporalRefusal
 from starter.web.acting.actions import Action
 from tests.starter.web.paging import (
     CHAIR,
@@ -30,7 +30,7 @@ from tests.starter.web.paging import (
     text_of,
     values_of,
 )
-from workflows.model.commands import Answer, Delegation, NotNow, Question, Take
+from workflows.model.commands import Answer, Delegation, Question, SnoozeCommand, Take
 from workflows.model.notifications import Channel, Notification, NotificationOutcome
 from workflows.model.receipts import OperationState
 from workflows.model.rejections import Rejection
@@ -93,7 +93,7 @@ async def test_the_snooze_button_sends_its_time(signer: Phone) -> None:
     answer = await signer.post_option(signer.link(), Action.LATER, EVENING)
     assert (answer.status_code, answer.headers["location"]) == (303, f"{signer.link().rpartition('/')[2]}?done=later")
     [(command, op)] = signer.recorder.commands
-    assert command == NotNow(person=FIRST, until=datetime.fromisoformat(EVENING))
+    assert command == SnoozeCommand(person=FIRST, until=datetime.fromisoformat(EVENING))
     assert op.startswith("page-")
 
 
@@ -339,7 +339,7 @@ async def test_a_command_that_was_not_admitted_was_not_done(signer: Phone) -> No
 
 
 async def test_a_command_that_temporal_does_not_take_was_not_done_and_the_page_knows_no_more(signer: Phone) -> None:
-    signer.recorder.failure = TemporalRefused(RPCError("canary", RPCStatusCode.PERMISSION_DENIED, b""), "default")
+    signer.recorder.failure = TemporalRefusal(RPCError("canary", RPCStatusCode.PERMISSION_DENIED, b""), "default")
     answer = await signer.post_option(signer.link(), Action.ASK, text="Which annex?")
     assert (answer.status_code, "canary" in answer.text) == (503, False)
     assert "Your request was not carried out." in text_of(answer.text)

@@ -20,7 +20,7 @@ from workflows.model.schedule import ActionType
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.timeline import EventType, TimelineEntry
-from workflows.model.views import Attention, AttentionCode, Next, RequestShow, SignerLine, WaitingFor
+from workflows.model.views import Attention, AttentionCode, NextAction, RequestShow, SignerLine, WaitingFor
 
 REQUESTER = "legal-desk"
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
@@ -407,7 +407,7 @@ async def test_only_the_requester_sees_whom_of_ours_we_tell_of_the_ending(signer
 
 async def test_who_was_replaced_does_not_read_why_the_request_stands(signer: Phone) -> None:
     sentence = f"Waiting for {SECOND}; reminders are paused: paused by {REQUESTER}: perhaps insolvent"
-    standing = Next(what="wait", at=None, why=f"paused by {REQUESTER}: perhaps insolvent")
+    standing = NextAction(what="wait", at=None, why=f"paused by {REQUESTER}: perhaps insolvent")
     paused: dict[str, Any] = {
         "attention": (Attention(code=AttentionCode.PAUSED, since=DUE, says=standing.why),),
         "timeline": (TimelineEntry(at=DUE, happened=EventType.PAUSED, who=REQUESTER, why="Insolvent?", said=True),),
@@ -495,7 +495,8 @@ async def test_a_page_speaks_the_language_of_its_person(signer: Phone) -> None:
 
 async def test_an_onlooker_reads_in_their_language_where_it_stands(signer: Phone) -> None:
     signer.views[REQUEST] = make_view(
-        waiting_for=(WaitingFor(person=SECOND, since=DUE),), next=Next(what=ActionType.WARN, at=DUE, why="two days")
+        waiting_for=(WaitingFor(person=SECOND, since=DUE),),
+        next=NextAction(what=ActionType.WARN, at=DUE, why="two days"),
     )
     text = text_of((await signer.open(signer.link(DUTCH, LinkUse.VIEW))).text)
     assert "Wacht op Chief Executive. Op vr 11 dec 2026, 18:00 (Amsterdam) volgt een laatste waarschuwing." in text

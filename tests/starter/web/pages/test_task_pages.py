@@ -27,7 +27,17 @@ from tests.starter.web.paging import (
     text_of,
     values_of,
 )
-from workflows.model.commands import Answer, Block, Decision, Delegation, Done, NotNow, PartOutcome, Question, Unblock
+from workflows.model.commands import (
+    Answer,
+    Block,
+    Decision,
+    Delegation,
+    PartOutcome,
+    Question,
+    SnoozeCommand,
+    TaskCompletion,
+    Unblock,
+)
 from workflows.model.rejections import Rejection, plain, reason_fault
 from workflows.model.schedule import EscalationReason
 from workflows.model.subject import Status, ToDecide
@@ -163,18 +173,18 @@ async def test_one_tap_says_that_it_is_done_once_however_often_it_is_tapped(doer
     form = form_of((await doer.open(link(doer))).text)
     answers = await asyncio.gather(*(doer.post(link(doer), form) for _ in range(3)))
     assert {answer.headers["location"] for answer in answers} == {f"{link(doer).rpartition('/')[2]}?done=done"}
-    assert {command for command, _ in doer.recorder.commands} == {Done(actor=FIRST)}
+    assert {command for command, _ in doer.recorder.commands} == {TaskCompletion(actor=FIRST)}
     assert len({op for _, op in doer.recorder.commands}) == 1
 
 
 @pytest.mark.parametrize(
     ("act", "text", "command"),
     [
-        (Action.DONE, "Two are left.\u202e", Done(actor=FIRST, note="Two are left.")),
+        (Action.DONE, "Two are left.\u202e", TaskCompletion(actor=FIRST, note="Two are left.")),
         (Action.BLOCK, "No key fits.", Block(person=FIRST, because="No key fits.")),
         (Action.ASK, "Which door?", Question(person=FIRST, text="Which door?")),
         (Action.DELEGATE, "", Delegation(actor=FIRST, signer=FIRST, to="customer-deputy")),
-        (Action.LATER, "", NotNow(person=FIRST, until=datetime(2026, 11, 27, 14, 0, tzinfo=UTC))),
+        (Action.LATER, "", SnoozeCommand(person=FIRST, until=datetime(2026, 11, 27, 14, 0, tzinfo=UTC))),
     ],
 )
 async def test_each_form_is_one_command_of_whoever_was_asked(
@@ -267,7 +277,7 @@ async def customer(doer: Phone, **changes: Any) -> str:
         for name, locale in (("Buyer", "fr"), ("Back <i>office</i>", "en"), ("Accounts", "en"))
     ]
     ids = map(position_word, range(1, len(people) + 1))
-    await doer.store.people.keep(TASK, "f" * 64, SignersFile.of(people, ids) or b"")
+    await doer.store.people.keep(TASK, "f" * 64, SignersFile.dump_signers(people, ids) or b"")
     assignees = (AssigneeLine(person="signer-1", state="asked"),)
     view = make_view(choices("signer-1"), people=assignees, colleagues=("signer-2", "signer-3"))
     doer.views[TASK] = view.replace(**changes)
@@ -283,10 +293,10 @@ async def test_a_customer_who_stands_in_full_has_the_page_in_their_language_on_t
 @pytest.mark.parametrize(
     ("act", "text", "command"),
     [
-        (Action.DONE, "", Done(actor="signer-1")),
+        (Action.DONE, "", TaskCompletion(actor="signer-1")),
         (Action.BLOCK, "No key.", Block(person="signer-1", because="No key.")),
         (Action.ASK, "Which?", Question(person="signer-1", text="Which?")),
-        (Action.LATER, "", NotNow(person="signer-1", until=datetime(2026, 11, 27, 0, 0, tzinfo=UTC))),
+        (Action.LATER, "", SnoozeCommand(person="signer-1", until=datetime(2026, 11, 27, 0, 0, tzinfo=UTC))),
     ],
 )
 async def test_a_customer_s_forms_are_commands_of_their_own(
@@ -415,7 +425,7 @@ async def test_the_answer_that_a_task_asks_for_stands_in_front_and_sending_it_do
     answer = await doer.post(link(doer), form)
     assert (answer.status_code, [command for command, _ in doer.recorder.commands]) == (
         303,
-        [Done(actor=FIRST, note="1 Rue du Port")],
+        [TaskCompletion(actor=FIRST, note="1 Rue du Port")],
     )
     doer.recorder.failure = CommandRefused(Rejection.ANSWER_NEEDED.to_message(label="Address for <invoices>"))
     refused = await doer.post(link(doer), form)

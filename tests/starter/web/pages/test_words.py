@@ -23,7 +23,7 @@ from workflows.model.views import (
     Attention,
     AttentionCode,
     Choices,
-    Next,
+    NextAction,
     NextStep,
     RequestShow,
     SignerLine,
@@ -49,7 +49,7 @@ def make_view(**changes: Any) -> RequestShow:
         due_at=DUE,
         says="Waiting for chief-executive",
         waiting_for=(WaitingFor(person="chief-executive", since=NOW),),
-        next=Next(what=NextStep.REMIND, at=LATER, why="silent"),
+        next=NextAction(what=NextStep.REMIND, at=LATER, why="silent"),
         signers=tuple(
             SignerLine(person=f"signer-{n}", order=n, role=Role.SIGN, state=state)
             for n, state in enumerate(SignerState, start=1)
@@ -85,7 +85,7 @@ def words_of(screen: Screen) -> list[str]:
         screen.heading,
         *filter(None, [screen.signers_are]),
         *screen.sentences,
-        *([screen.due.words] if screen.due else []),
+        *([screen.due.relative_text] if screen.due else []),
         *([screen.state.text] if screen.state else []),
         *button,
         *rows,
@@ -101,10 +101,10 @@ def every_screen(code: str) -> list[Screen]:
         for approves in (False, True)
     ]
     pages.append(SigningPage(SigningState.BY_MAIL, document="Agreement", request="to be mailed alone"))
-    endings = [status for status in Status if status.ended]
+    endings = [status for status in Status if status.has_ended]
     drafts: list[ScreenDraft] = [NOT_OURS, FOREIGN_FORM, NO_ANSWER, NOT_KNOWN_NOW, MAIL_SENT]
     return [
-        *(draft.told(reader.language) for draft in drafts),
+        *(draft.in_language(reader.language) for draft in drafts),
         *(signing_screen(page, DUE, reader, NOW) for page in pages),
         *(ended_screen(outcome, reader.language) for outcome in [None, *endings]),
         *(status_screen(make_view(status=status), "legal-desk", reader, NOW) for status in Status),
@@ -151,7 +151,7 @@ OUTSIDE: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         {
             "says": "Problem unauthorised since Thu: canary",
             "problem": Problem(code=Code.UNAUTHORISED, since=LATER, says="canary"),
-            "next": Next(what=NextStep.WAIT, at=LATER, why="trying again: canary"),
+            "next": NextAction(what=NextStep.WAIT, at=LATER, why="trying again: canary"),
         },
         ("Since Fri, 11 Dec 2026, 09:00 (Amsterdam) something is in the way. Nothing is lost.",),
     ),
@@ -159,7 +159,7 @@ OUTSIDE: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         "a pause",
         {
             "says": "Waiting for chief-executive; reminders are paused: paused by canary: canary",
-            "next": Next(what=NextStep.WAIT, at=None, why="paused by canary: canary"),
+            "next": NextAction(what=NextStep.WAIT, at=None, why="paused by canary: canary"),
             "attention": (Attention(code=AttentionCode.PAUSED, since=NOW, says="paused by canary: canary"),),
             "timeline": (TimelineEntry(at=NOW, happened=EventType.PAUSED, who="canary", why="canary", said=True),),
         },
@@ -167,7 +167,7 @@ OUTSIDE: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ),
     (
         "a cancellation under way",
-        {"says": "Being cancelled at Core Signature", "next": Next(what=NextStep.END, at=None, why="canary")},
+        {"says": "Being cancelled at Core Signature", "next": NextAction(what=NextStep.END, at=None, why="canary")},
         ("It is being ended.",),
     ),
     (
@@ -229,17 +229,20 @@ def test_outsiders_read_facts_and_never_our_reasons_people_or_targets(
     ],
 )
 def test_what_happens_next_is_said_in_the_readers_language(kind: NextStep, sentence: str) -> None:
-    assert render_sentences(next=Next(what=kind, at=LATER, why="silent")) == ("Wacht op chief-executive.", sentence)
+    assert render_sentences(next=NextAction(what=kind, at=LATER, why="silent")) == (
+        "Wacht op chief-executive.",
+        sentence,
+    )
 
 
 def test_every_step_of_the_agenda_has_a_sentence() -> None:
     ahead = set(NextStep) - {NextStep.WAIT, NextStep.HAND_OFF, NextStep.END}
-    assert all(len(render_sentences(next=Next(what=step, at=LATER, why="silent"))) == 2 for step in ahead)
+    assert all(len(render_sentences(next=NextAction(what=step, at=LATER, why="silent"))) == 2 for step in ahead)
 
 
 def test_a_problem_is_told_with_who_can_mend_it_and_not_in_the_words_of_the_command() -> None:
     problem = Problem(code=Code.REFUSED, since=LATER, says="HTTP 403: look at COUNTERSIGN_SIGNATURE_SCOPE")
-    next_step = Next(what=NextStep.WAIT, at=LATER, why="trying again")
+    next_step = NextAction(what=NextStep.WAIT, at=LATER, why="trying again")
     since_text, mended = f"Sinds {WHEN} is er een belemmering:", render_sentences(problem=problem, next=next_step)[1]
     assert render_sentences(problem=problem, next=next_step) == (since_text, mended)
     assert mended == problems_of(reading("nl").language, Code.REFUSED, None, None)[0] != problem.says
@@ -269,7 +272,7 @@ def test_a_problem_is_told_with_who_can_mend_it_and_not_in_the_words_of_the_comm
         (
             {
                 "says": "Waiting for chief-executive; the clocks stand: paused by hr: canary",
-                "next": Next(what=NextStep.WAIT, at=None, why="canary"),
+                "next": NextAction(what=NextStep.WAIT, at=None, why="canary"),
                 "attention": (Attention(code=AttentionCode.PAUSED, since=NOW, says="canary"),),
                 "timeline": (TimelineEntry(at=NOW, happened=EventType.PAUSED, who="hr", why="Insolvent?", said=True),),
             },
@@ -294,7 +297,7 @@ def test_whoever_asked_reads_what_can_be_done_and_nothing_to_type(
 def test_while_a_question_waits_the_requester_reads_names_and_their_own_clock() -> None:
     question = AskedQuestion(number=1, person="chief-executive", text="Which annex?", at=NOW)
     sentence = "Waiting for chief-executive; reminders are paused until Fri 11 Dec 2026 08:00 UTC: a question"
-    view = make_view(question=question, says=sentence, next=Next(what=NextStep.WAIT, at=LATER, why="a question"))
+    view = make_view(question=question, says=sentence, next=NextAction(what=NextStep.WAIT, at=LATER, why="a question"))
     called = {"chief-executive": "Chief Executive"}
     for code, expected in (
         ("en", "Reminders wait until Fri, 11 Dec 2026, 09:00 (Amsterdam) for the answer to a question."),
@@ -306,16 +309,18 @@ def test_while_a_question_waits_the_requester_reads_names_and_their_own_clock() 
 
 def test_a_fault_of_the_people_file_stops_no_clock_so_what_follows_is_told() -> None:
     problem = Problem(code=Code.DIRECTORY, since=LATER, says="people.yaml:7: zone: unknown")
-    following = Next(what=NextStep.EXPIRE, at=LATER, why="silent")
+    following = NextAction(what=NextStep.EXPIRE, at=LATER, why="silent")
     assert render_sentences(problem=problem, next=following) == render_sentences(next=following)
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_a_standstill_is_told_in_the_readers_language_and_never_as_something_else(code: str) -> None:
-    ends = render_sentences(code, says="Being cancelled", next=Next(what=NextStep.END, at=None, why="being cancelled"))
+    ends = render_sentences(
+        code, says="Being cancelled", next=NextAction(what=NextStep.END, at=None, why="being cancelled")
+    )
     assert ends == (reading(code).language.say("It is being ended."),)
     unplanned = render_sentences(
-        code, says="being planned", waiting_for=(), next=Next(what=NextStep.WAIT, at=None, why="planned")
+        code, says="being planned", waiting_for=(), next=NextAction(what=NextStep.WAIT, at=None, why="planned")
     )
     assert unplanned == (reading(code).language.say("When it goes on is not known at the moment."),)
 
@@ -333,7 +338,7 @@ def test_the_heading_says_that_a_decision_is_waited_for() -> None:
 
 @pytest.mark.parametrize("person", ["legal-desk", "customer-deputy"])
 def test_who_has_heard_enough_is_not_told_so_about_themselves(person: str) -> None:
-    view = make_view(next=Next(what=NextStep.HELD, at=LATER, why="quiet", to=person))
+    view = make_view(next=NextAction(what=NextStep.HELD, at=LATER, why="quiet", to=person))
     reader = replace(reading("en"), id=person)
     sentences = status_screen(view, person, reader, NOW, {"legal-desk": "Legal"}).sentences
     assert f"You will hear of it on {reader.instant(LATER)}." in sentences
@@ -350,7 +355,7 @@ def test_who_has_heard_enough_is_not_told_so_about_themselves(person: str) -> No
 def test_what_follows_is_told_with_who_hears_it_and_outsiders_are_told_no_names(
     step: NextStep, named: str, unnamed: str
 ) -> None:
-    view = make_view(next=Next(what=step, at=LATER, why="open", to="legal-desk"))
+    view = make_view(next=NextAction(what=step, at=LATER, why="open", to="legal-desk"))
     called = {"legal-desk": "Legal"}
     inside = status_screen(view, "legal-desk", reading("en"), NOW, called).sentences[1]
     outside = status_screen(view, "customer-deputy", reading("en"), NOW, called).sentences[1]
@@ -377,7 +382,7 @@ def test_after_the_end_the_requester_reads_who_is_still_to_be_told(
 
 
 def test_an_ending_behind_a_dead_link_does_not_name_the_document() -> None:
-    assert ended_screen(Status.DECLINED, Language.of("es")).sentences == (
+    assert ended_screen(Status.DECLINED, Language.from_tag("es")).sentences == (
         "Un firmante lo ha rechazado.",
         "Ya no tiene que hacer nada más.",
     )
