@@ -133,7 +133,7 @@ async def read_what(store: Store, workflow_id: str, reference: str, part: str) -
     if "parts" not in stored:
         return PartContent.model_validate(stored)
     content = OnboardingContent.model_validate(stored)
-    return content.parts[part].model_copy(update={"words": content.part_words})
+    return content.parts[part].model_copy(update={"part_words": content.part_words})
 
 
 class KeptDocuments(LocalDocuments):

@@ -488,7 +488,7 @@ class RestartedPart:
         if isinstance(part, PreparedRequest) and part.document is not None:
             await self.store.files.put(part.document)
         content = content_of({key: value for key, value in file.plain.items() if key != "id"}, part)
-        content = content.model_copy(update={"words": self.before.part_words})
+        content = content.model_copy(update={"part_words": self.before.part_words})
         digest = hashlib.sha256(content.model_dump_json().encode()).hexdigest()
         return await keep_part(self.store, self.workflow_id, f"part-{digest[:16]}", content)
 

@@ -173,7 +173,7 @@ async def _of_one_run(
                     if (payloads := payloads_by_event.pop(completed.scheduled_event_id, None)) is not None:
                         [batch] = await run.converter.decode(payloads.payloads, [HandoffBatch])
                         [report] = await run.converter.decode(completed.result.payloads, [HandoffReport])
-                        hand_offs.append((batch.whole(), report))
+                        hand_offs.append((batch.with_record_facts(), report))
     except RPCError as error:
         if not executions.about_the_workflow(error):
             raise

@@ -74,7 +74,7 @@ async def test_rows_that_are_wrong_and_one_that_the_provider_refuses_hold_up_nob
     await eventually(lambda: has_counts(shared, "rude", failed=1, told=3))
     line_file = (await picture(shared, "rude")).lines
     lines = await line_file.read() if line_file else []
-    reasons = {line.row: line.reason for line in lines if line.status == MemberStatus.ERROR}
+    reasons = {line.row: str(line.fault) for line in lines if line.fault}
     assert list(reasons) == [3, 4, 5, 6, 7, 8]
     assert "address" in reasons[3]
     assert reasons[4] == "needs person, or name, email, zone (name missing)"

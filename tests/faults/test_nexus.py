@@ -287,7 +287,7 @@ async def test_what_is_wrong_is_told_by_the_name_of_the_field(team: Team) -> Non
     """N6: once, not again and again, and with nothing of what was given."""
     await team.town.ask("taken", colleague(45))
     wrong = {
-        "kind: no kind has this name": request("bad", colleague(45), kind=CANARY),
+        "kind: is not right (no_kind_id)": request("bad", colleague(45), kind=CANARY),
         "signers[0].person: is not right (not_in_directory)": request("bad", CANARY),
         "requester: is not right (not_in_directory)": request("bad", colleague(45), requester=REQUESTER[:-1]),
         "policy: unknown field": request("bad", colleague(45), policy={CANARY: CANARY}),
