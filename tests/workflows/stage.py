@@ -202,8 +202,9 @@ class Story:
     glances: int = _GLANCES
 
     async def read_view(self) -> RequestShow:
-        """What `request show` would say now. The test server may give a query to a worker that is just ending, which never
-        answers: it is asked again.
+        """What `request show` would say now.
+
+        The test server may give a query to a worker that is just ending, which never answers: it is asked again.
         """
         for _ in range(_UNANSWERED_AT_MOST):
             try:
