@@ -34,7 +34,7 @@ from starter.temporal.connection import Context
 from starter.web.api.absences import AbsenceRoutes
 from starter.web.api.callers import ApiCaller, Callers, refuse_unchanged, refuse_unseen, sees
 from starter.web.api.description import REVISION_BODY, description_of, start_body
-from starter.web.api.door import CALLS_OF_A_CALLER, Door
+from starter.web.api.door import CALLS_OF_A_CALLER, UNAUTHENTICATED_CALLS_OF_AN_ADDRESS, Door
 from starter.web.api.kinds import API_COMMANDS, COMPOSED, VIEWS, body_of, command_of, with_members
 from starter.web.api.problems import EXPECTED, ApiProblem, ProblemType, answered
 from starter.web.api.starting import PLANS, PartDecision, StartedFollowUp, StartIntake, UploadedDocument
@@ -143,6 +143,7 @@ class Api:
         *,
         rate: Rate = CALLS_OF_A_CALLER,
         starts: Rate = STARTS_OF_A_CALLER,
+        unauthenticated_rate: Rate = UNAUTHENTICATED_CALLS_OF_AN_ADDRESS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._context = context
@@ -156,7 +157,14 @@ class Api:
         roles = ReaderRoles(directory, settings.operators, KindCatalogue(settings.policies))
         callers = Callers(context.store, directory, roles, issuer, clock)
         self._app = self._build_app()
-        self._door = Door(self._app, callers, clock, upload_megabytes=settings.signature.max_upload_mb, rate=rate)
+        self._door = Door(
+            self._app,
+            callers,
+            clock,
+            upload_megabytes=settings.signature.max_upload_mb,
+            rate=rate,
+            unauthenticated_rate=unauthenticated_rate,
+        )
         self._description: dict[str, Any] | None = None
 
     def routes(self) -> list[BaseRoute]:

@@ -26,7 +26,7 @@ INCOMPLETE_OF_A_CALLER_AT_MOST: Final = 50
 SECONDS: Final = 30.0
 """For a body with documents; a small one has as long."""
 CALLS_OF_A_CALLER: Final = Rate(burst=300, per_second=100)
-STRANGERS_OF_AN_ADDRESS: Final = Rate(burst=60, per_second=1)
+UNAUTHENTICATED_CALLS_OF_AN_ADDRESS: Final = Rate(burst=60, per_second=1)
 """Calls with a token that does not count, or none."""
 CALLS_AT_ONCE: Final = 100
 """Complete ones, half of them of one caller."""
@@ -55,11 +55,12 @@ class Door:
         *,
         upload_megabytes: int,
         rate: Rate = CALLS_OF_A_CALLER,
+        unauthenticated_rate: Rate = UNAUTHENTICATED_CALLS_OF_AN_ADDRESS,
     ) -> None:
         self._app = app
         self._callers = callers
         self._calls = Buckets(rate, clock)
-        self._strangers = Buckets(STRANGERS_OF_AN_ADDRESS, clock)
+        self._unauthenticated = Buckets(unauthenticated_rate, clock)
         self._bodies = bodies.IncomingBodies(
             BODIES_AT_MOST, of_one=BODIES_AT_MOST / 2, bodies_of_one=INCOMPLETE_OF_A_CALLER_AT_MOST
         )
@@ -91,7 +92,7 @@ class Door:
             caller = await self._callers.identify(request.headers.get("authorization", ""))
         except ApiProblem:
             address = holder_of(request.client.host) if request.client else ""
-            if wait := self._strangers.wait(address):
+            if wait := self._unauthenticated.wait(address):
                 raise ApiProblem(ProblemType.TOO_MANY, wait=wait) from None
             raise
         if not (request.method in _READING or caller.may_write):

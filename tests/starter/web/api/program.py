@@ -111,6 +111,7 @@ async def program(
     *may: str,
     rate: Rate = UNBOUND,
     starts: Rate = UNBOUND,
+    unauthenticated_rate: Rate = UNBOUND,
 ) -> AsyncIterator[Program]:
     """With a token `crm` that has these rights, else all."""
     settings = load(environment=environment(folder, issuer))
@@ -119,7 +120,16 @@ async def program(
     context = Context(client, store)
     believed = Issuer(settings.oidc) if issuer else None
     directory = clients.directory(settings, store)
-    api = Api(settings, context, directory, believed, KeptFileAnswers(store), rate=rate, starts=starts)
+    api = Api(
+        settings,
+        context,
+        directory,
+        believed,
+        KeptFileAnswers(store),
+        rate=rate,
+        starts=starts,
+        unauthenticated_rate=unauthenticated_rate,
+    )
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(listening(make_app(api.routes()), Bind("127.0.0.1", 0)))
         http = await stack.enter_async_context(plain_client(url, timeout=60))

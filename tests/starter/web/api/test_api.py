@@ -400,17 +400,21 @@ async def test_beyond_the_rate_a_caller_is_told_when_to_call_again(client: Clien
         assert (await crm.calls("GET", "/tasks"))[0] == 200
 
 
-async def test_strangers_are_counted_by_their_address(crm: Program) -> None:
-    burst = door.STRANGERS_OF_AN_ADDRESS.burst
-    answers = [(await crm.calls("GET", "/requests", token="cst_x"))[0] for _ in range(burst + 5)]
-    assert answers[:burst] == [401] * burst and answers[-1] == 429
+async def test_strangers_are_counted_by_their_address(client: Client, tmp_path: Path) -> None:
+    limit = door.UNAUTHENTICATED_CALLS_OF_AN_ADDRESS
+    async with program(tmp_path, client, unauthenticated_rate=limit) as crm:
+        answers = [(await crm.calls("GET", "/requests", token="cst_x"))[0] for _ in range(limit.burst + 5)]
+    assert answers[: limit.burst] == [401] * limit.burst and answers[-1] == 429
 
 
 @pytest.mark.long
-async def test_a_token_that_counts_is_answered_while_others_at_its_address_guess(crm: Program) -> None:
-    guesses = await asyncio.gather(*(crm.calls("GET", "/requests", token="cst_x") for _ in range(70)))
-    assert 429 in {status for status, _ in guesses}
-    assert [(await crm.calls("GET", "/requests"))[0] for _ in range(15)] == [200] * 15
+async def test_a_token_that_counts_is_answered_while_others_at_its_address_guess(
+    client: Client, tmp_path: Path
+) -> None:
+    async with program(tmp_path, client, unauthenticated_rate=door.UNAUTHENTICATED_CALLS_OF_AN_ADDRESS) as crm:
+        guesses = await asyncio.gather(*(crm.calls("GET", "/requests", token="cst_x") for _ in range(70)))
+        assert 429 in {status for status, _ in guesses}
+        assert [(await crm.calls("GET", "/requests"))[0] for _ in range(15)] == [200] * 15
 
 
 @asynccontextmanager
