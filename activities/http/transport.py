@@ -99,8 +99,8 @@ class SystemResolver:
 
 
 class Guard:
-    """`allowed` has `host` or `host:port` entries; empty allows any public address. Private addresses must be
-    listed. `setting` names the list in refusals.
+    """`allowed` has `host`, `host:port` or `*.domain` entries; empty allows any public address. Private addresses must
+    be listed. `setting` names the list in refusals.
     """
 
     def __init__(
@@ -108,6 +108,7 @@ class Guard:
     ) -> None:
         self._setting = setting
         self._allowed = frozenset(entry.strip().lower().rstrip(".") for entry in allowed)
+        self._domains = tuple(entry[1:] for entry in self._allowed if entry.startswith("*."))
         self._resolve = resolve or SystemResolver()
 
     def refusal(self, address: str) -> str | None:
@@ -147,7 +148,7 @@ class Guard:
             _refuse(f"a private address must be listed in {self._setting}")
 
     def _lists(self, host: str, port: int) -> bool:
-        return not self._allowed.isdisjoint(_spellings(host, port))
+        return not self._allowed.isdisjoint(_spellings(host, port)) or host.lower().endswith(self._domains)
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
         try:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from activities.people.ids import stands_in_full
-from activities.people.person import Person, PushDevice
+from activities.people.person import AddressKind, Person, PushDevice, WebDevice
 from activities.records.devices import DevicesOfPerson, InvalidMark, RegistrationResult, StoredDevice, device_hash
 from activities.records.store import Store
 
@@ -19,6 +19,8 @@ SENT_TO_AT_MOST: Final = 20
 """Devices of a person that are sent to, the last seen first."""
 KEPT_AT_MOST: Final = 100
 """Stored devices of a person, also invalid ones; the one seen longest ago is dropped."""
+BROWSERS_AT_MOST: Final = 20
+"""Stored browsers of a person; the one seen longest ago is dropped."""
 FRESH_SECONDS: Final = 60.0
 REMEMBERED_AT_MOST: Final = 1_000
 """People whose devices are cached."""
@@ -70,10 +72,14 @@ class Devices:
 
     async def register(self, person: str, device: PushDevice, now: datetime) -> RegistrationResult:
         """Replaces the former fields. An invalid device becomes valid, unless its date is no later than the mark."""
-        device_row = StoredDevice(device.value, device.kind, device.platform, device.registered)
+        subscription = device.subscription if isinstance(device, WebDevice) else None
+        device_row = StoredDevice(
+            device.value, device.kind, device.platform, device.registered, subscription=subscription
+        )
         registered = await self._store.devices.register(person, device_row, now)
         if registered.new:
-            await self._make_room(person)
+            await self._make_room(person, KEPT_AT_MOST)
+            await self._make_room(person, BROWSERS_AT_MOST, AddressKind.WEB)
         self._recent.pop(person, None)
         return registered
 
@@ -89,13 +95,17 @@ class Devices:
     async def mark_gone(self, person: Person, device: PushDevice, reason: str) -> None:
         await self._mark(person, device.value, InvalidMark(reason, datetime.now(UTC), device.registered))
 
+    def forget_recent(self, person: str) -> None:
+        """Read this person's devices anew at the next look-up."""
+        self._recent.pop(person, None)
+
     async def _mark(self, person: Person, address: str, mark: InvalidMark, *, becomes_owner: bool = False) -> None:
         in_file = any(entry.value == address for entry in person.devices)
         await self._store.devices.mark(person.id, address, mark, unknown=in_file, becomes_owner=becomes_owner)
         self._recent.pop(person.id, None)
 
-    async def _make_room(self, person: str) -> None:
-        if surplus := await self._store.devices.list_older(person, KEPT_AT_MOST):
+    async def _make_room(self, person: str, kept_count: int, kind: AddressKind | None = None) -> None:
+        if surplus := await self._store.devices.list_older(person, kept_count, kind):
             # One in the people file would return to an earlier owner.
             disowned = [row.address for row in surplus if not await self._in_file(row.address)]
             await self._store.devices.forget(person, surplus, disowned)
@@ -147,5 +157,8 @@ def _later(written: PushDevice, registered: PushDevice | None) -> PushDevice:
 
 
 def _device(stored: StoredDevice) -> PushDevice:
-    plain = PushDevice.model_validate({stored.kind: stored.address, "platform": stored.platform})
+    if stored.subscription:
+        plain: PushDevice = WebDevice(subscription=stored.subscription)
+    else:
+        plain = PushDevice.model_validate({stored.kind: stored.address, "platform": stored.platform})
     return plain.model_copy(update={"registered_at": stored.registered_at, "seen_at": stored.seen_at})

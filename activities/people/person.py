@@ -30,6 +30,7 @@ from activities.files.fields import (
 )
 from activities.files.reading import TOLD_AT_MOST, FileModel, FileText, PlainFile
 from activities.people.ids import stands_in_full
+from activities.records.devices import WebSubscription
 from workflows.model.file_faults import FileFault
 from workflows.model.messages import Message
 from workflows.model.rejections import Rejection
@@ -47,10 +48,12 @@ class Platform(StrEnum):
 
 
 class AddressKind(StrEnum):
-    """FCM's kinds of device addresses: apps are moving from registration tokens to installation ids."""
+    """FCM's kinds of device addresses (apps are moving from registration tokens to installation ids), and ours."""
 
     TOKEN = "token"  # noqa: S105  a word, no secret
     FID = "fid"
+    WEB = "web"
+    """The endpoint of a browser's subscription, at the push service of its vendor."""
 
 
 class PushDevice(FileModel):
@@ -90,6 +93,25 @@ class PushDevice(FileModel):
     def _one_address(self) -> Self:
         if (self.token is None) is (self.fid is None):
             raise FileFault.EXACTLY_ONE.error(fields="token, fid")
+        return self
+
+
+class WebDevice(PushDevice):
+    """A browser that a person subscribed at the desk; never in a people file."""
+
+    platform: Platform = Platform.WEB
+    subscription: WebSubscription = Field(repr=False)
+
+    @property
+    def kind(self) -> AddressKind:
+        return AddressKind.WEB
+
+    @property
+    def value(self) -> str:
+        return self.subscription.endpoint
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
         return self
 
 

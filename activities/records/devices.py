@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
@@ -24,7 +24,23 @@ _OWNER: Final = DEVICE_OWNERS.c
 
 def device_hash(address: str) -> str:
     """A device's short name in notification logs and reports: 12 hex digits of SHA-256."""
-    return _sha256(address)[:_HASH_LENGTH]
+    return hash_address(address)[:_HASH_LENGTH]
+
+
+def hash_address(address: str) -> str:
+    """SHA-256 of a device's address, or of a subscription's endpoint."""
+    return hashlib.sha256(address.encode()).hexdigest()
+
+
+class WebSubscription(NamedTuple):
+    """What a browser subscribed with: where its push service takes messages (a secret), its keys for their encryption,
+    and our public key that it demands, all in base64url.
+    """
+
+    endpoint: str
+    p256dh: str
+    auth: str
+    vapid_key: str
 
 
 @dataclass(frozen=True)
@@ -47,6 +63,8 @@ class StoredDevice:
     platform: str
     registered_at: datetime | None = None
     seen_at: datetime | None = None
+    subscription: WebSubscription | None = None
+    """Of a browser; the address is its endpoint."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +124,7 @@ class StoredDevices:
 
     async def read_person(self, person: str, also: Sequence[str] = ()) -> DevicesOfPerson:
         """What is stored of a person's registered devices, and of these other addresses."""
-        named = [_sha256(address) for address in also]
+        named = [hash_address(address) for address in also]
 
         def ask(connection: Connection) -> DevicesOfPerson:
             theirs = select(DEVICES).where(
@@ -129,7 +147,7 @@ class StoredDevices:
         """
 
         def change(connection: Connection) -> RegistrationResult:
-            sha256 = _sha256(device.address)
+            sha256 = hash_address(device.address)
             row = connection.execute(_select_device(person, device.address)).first()
             mark, registered_row = _mark(row), row if row and row.address else None
             former_at = (
@@ -142,7 +160,8 @@ class StoredDevices:
             _set_owner(connection, person, device.address)
             values = {"address": device.address, "kind": device.kind, "platform": device.platform}
             key = {_ROW.person: person, _ROW.address_sha256: sha256}
-            replace(connection, DEVICES, key, **values, registered_at=registered_at, seen_at=now)
+            keys = _keys_of(device.subscription)
+            replace(connection, DEVICES, key, **values, **keys, registered_at=registered_at, seen_at=now)
             reason = mark.reason if mark and mark.holds(registered_at) else None
             return RegistrationResult(
                 sha256[:_HASH_LENGTH], registered_row is None, owner not in (None, person), reason
@@ -159,7 +178,7 @@ class StoredDevices:
             if becomes_owner:
                 _set_owner(connection, person, address)
             if unknown:
-                insert_new(connection, DEVICES, person=person, address_sha256=_sha256(address))
+                insert_new(connection, DEVICES, person=person, address_sha256=hash_address(address))
             row = connection.execute(_select_device(person, address)).first()
             former_mark = _mark(row)
             if row and not (former_mark and (former_mark.of or former_mark.at) > (mark.of or mark.at)):
@@ -168,9 +187,10 @@ class StoredDevices:
 
         await self._database.write(change)
 
-    async def list_older(self, person: str, kept_count: int) -> tuple[StoredDevice, ...]:
-        """Registered devices seen before the `kept` last ones."""
-        query = select(DEVICES).where(_ROW.person == person, _ROW.address.is_not(None))
+    async def list_older(self, person: str, kept_count: int, kind: str | None = None) -> tuple[StoredDevice, ...]:
+        """Registered devices, of one kind if given, seen before the last `kept_count` ones."""
+        of_kind = () if kind is None else (_ROW.kind == kind,)
+        query = select(DEVICES).where(_ROW.person == person, _ROW.address.is_not(None), *of_kind)
         rows = await self._database.rows(
             query.order_by(_ROW.seen_at.desc()).offset(kept_count).limit(FORGOTTEN_AT_MOST)
         )
@@ -184,18 +204,18 @@ class StoredDevices:
                 not_seen = and_(_is(person, device.address), _ROW.seen_at == device.seen_at)
                 removed_count = connection.execute(DEVICES.delete().where(not_seen)).rowcount
                 if removed_count and device.address in disowned:
-                    theirs = _OWNER.address_sha256 == _sha256(device.address), _OWNER.person == person
+                    theirs = _OWNER.address_sha256 == hash_address(device.address), _OWNER.person == person
                     connection.execute(DEVICE_OWNERS.delete().where(*theirs))
 
         await self._database.write(change)
 
 
 def _set_owner(connection: Connection, person: str, address: str) -> None:
-    replace(connection, DEVICE_OWNERS, {_OWNER.address_sha256: _sha256(address)}, person=person)
+    replace(connection, DEVICE_OWNERS, {_OWNER.address_sha256: hash_address(address)}, person=person)
 
 
 def _is(person: str, address: str) -> ColumnElement[bool]:
-    return and_(_ROW.person == person, _ROW.address_sha256 == _sha256(address))
+    return and_(_ROW.person == person, _ROW.address_sha256 == hash_address(address))
 
 
 def _select_device(person: str, address: str) -> Any:
@@ -203,12 +223,14 @@ def _select_device(person: str, address: str) -> Any:
 
 
 def _device(row: Any) -> StoredDevice:
-    return StoredDevice(row.address, row.kind, row.platform, row.registered_at, row.seen_at)
+    subscription = WebSubscription(row.address, row.p256dh, row.auth, row.vapid_key) if row.p256dh else None
+    return StoredDevice(row.address, row.kind, row.platform, row.registered_at, row.seen_at, subscription)
+
+
+def _keys_of(subscription: WebSubscription | None) -> dict[str, str | None]:
+    keys = subscription._asdict() if subscription else dict.fromkeys(WebSubscription._fields)
+    return {name: key for name, key in keys.items() if name != "endpoint"}
 
 
 def _mark(row: Any) -> InvalidMark | None:
     return InvalidMark(row.gone, row.gone_at, row.gone_of) if row and row.gone is not None else None
-
-
-def _sha256(address: str) -> str:
-    return hashlib.sha256(address.encode()).hexdigest()

@@ -18,6 +18,7 @@ from activities.records.schema import (
     ERASURES,
     EVIDENCE_PARTS,
     FOLLOW_UPS,
+    LINK_SUBSCRIPTIONS,
     PEOPLE_ASKED,
     PEOPLE_IN_FULL,
     RECORD_LISTS,
@@ -147,11 +148,13 @@ class Erasures:
         return await self._database.write(change)
 
     async def devices(self, person: str) -> int:
-        """Erase a person's devices; how many."""
+        """Erase a person's devices, also those behind links; how many."""
 
         def change(connection: Connection) -> int:
             connection.execute(DEVICE_OWNERS.delete().where(DEVICE_OWNERS.c.person == person))
-            return connection.execute(DEVICES.delete().where(DEVICES.c.person == person)).rowcount
+            linked = LINK_SUBSCRIPTIONS.delete().where(LINK_SUBSCRIPTIONS.c.person == person)
+            devices = DEVICES.delete().where(DEVICES.c.person == person)
+            return connection.execute(devices).rowcount + connection.execute(linked).rowcount
 
         return await self._database.write(change)
 
@@ -176,6 +179,8 @@ def _is_of(value: Any, person: str) -> bool:
 
 
 def _erase_people(connection: Connection, erasure: Erasure) -> None:
+    linked = LINK_SUBSCRIPTIONS.c.workflow_id == erasure.workflow_id, LINK_SUBSCRIPTIONS.c.person == erasure.person
+    connection.execute(LINK_SUBSCRIPTIONS.delete().where(*linked))
     asked_people, full = PEOPLE_ASKED.c, PEOPLE_IN_FULL.c
     for row in connection.execute(select(PEOPLE_ASKED).where(asked_people.workflow_id == erasure.workflow_id)).all():
         document = json.loads(row.content)

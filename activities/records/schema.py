@@ -495,13 +495,16 @@ DEVICES: Final = Table(
     Column("address", Text),
     Column("kind", Text),
     Column("platform", Text),
+    Column("p256dh", Text),
+    Column("auth", Text),
+    Column("vapid_key", Text),
     Column("registered_at", InstantType),
     Column("seen_at", InstantType),
     Column("gone", Text),
     Column("gone_at", InstantType),
     Column("gone_of", InstantType),
     PrimaryKeyConstraint("person", "address_sha256"),
-    comment="devices that the company's app registered; an address is a secret, null for one of the people file",
+    comment="devices of the company's app and browsers; an address is a secret, null for one of the people file",
 )
 DEVICE_OWNERS: Final = Table(
     "device_owners",
@@ -509,6 +512,31 @@ DEVICE_OWNERS: Final = Table(
     Column("address_sha256", Text, primary_key=True),
     Column("person", Text, nullable=False),
     comment="the one person whom an address belongs to",
+)
+LINK_SUBSCRIPTIONS: Final = Table(
+    "link_subscriptions",
+    METADATA,
+    Column("workflow_id", Text, nullable=False),
+    Column("endpoint_sha256", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("p256dh", Text, nullable=False),
+    Column("auth", Text, nullable=False),
+    Column("vapid_key", Text, nullable=False),
+    Column("seen_at", InstantType, nullable=False),
+    PrimaryKeyConstraint("workflow_id", "endpoint_sha256"),
+    Index(None, "endpoint_sha256"),
+    Index(None, "person"),
+    Index(None, "seen_at"),
+    comment="browsers behind a link, which get the notices of one follow-up; no devices of the person",
+)
+WEB_PUSH_KEYS: Final = Table(
+    "web_push_keys",
+    METADATA,
+    Column("public", Text, primary_key=True),
+    Column("private", Text, nullable=False),
+    Column("made_at", InstantType, nullable=False),
+    comment="key pairs that web pushes are signed with; the newest is for new subscriptions",
 )
 OUTBOUND_MAIL: Final = Table(
     "outbound_mail",

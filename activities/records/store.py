@@ -36,6 +36,7 @@ from activities.records.receipts import Receipts
 from activities.records.schema import EVIDENCE_PARTS, PEOPLE_IN_FULL, TEXTS
 from activities.records.settled import Records
 from activities.records.starts import StartRecords
+from activities.records.subscriptions import LinkSubscriptions, WebPushKeys
 from activities.records.texts import Reference, Texts, keep_texts
 from activities.records.tokens import Tokens
 from activities.records.uploads import Uploads
@@ -78,6 +79,9 @@ class Store:
         self.people: Final = StoredPeople(self.database)
         """People described in full, and the index of the people file."""
         self.devices: Final = StoredDevices(self.database)
+        self.link_subscriptions: Final = LinkSubscriptions(self.database)
+        """Browsers behind links."""
+        self.web_push_keys: Final = WebPushKeys(self.database)
         self.hand_offs: Final = HandOffs(self.database)
         self.incidents: Final = Incidents(self.database)
         """Targets and push credentials that are unwell."""

@@ -56,6 +56,7 @@ async def _drop_old_rows(store: Store, now: datetime) -> int:
         store.uploads.drop,
         store.downloads.drop,
         store.absences.drop_over,
+        store.link_subscriptions.drop,
     ):
         while dropped := await drop(now):
             count += dropped

@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -20,7 +20,7 @@ from activities.files.fields import DeviceToken
 from activities.metrics import DEVICES
 from activities.people.devices import Devices
 from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
-from activities.people.person import AddressKind, Person, Platform, PushDevice
+from activities.people.person import Person, Platform, PushDevice
 from starter.web.http import bodies
 
 PATH: Final = "/devices/{person}"
@@ -51,7 +51,7 @@ class DeviceCallOutcome(bodies.CallOutcome):
 class Registration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: AddressKind = AddressKind.TOKEN
+    kind: Literal["token", "fid"] = "token"
     value: Annotated[DeviceToken, Field(repr=False)]
     platform: Platform
     registered_at: AwareDatetime | None = None
@@ -61,7 +61,7 @@ class Registration(BaseModel):
 
     @property
     def device(self) -> PushDevice:
-        of_kind = {self.kind.value: self.value}
+        of_kind = {self.kind: self.value}
         return PushDevice.model_validate({**of_kind, "platform": self.platform}).model_copy(
             update={"registered_at": self.registered_at}
         )

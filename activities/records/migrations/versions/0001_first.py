@@ -97,13 +97,16 @@ def upgrade() -> None:
         sa.Column("address", schema.Text(), nullable=True),
         sa.Column("kind", schema.Text(), nullable=True),
         sa.Column("platform", schema.Text(), nullable=True),
+        sa.Column("p256dh", schema.Text(), nullable=True),
+        sa.Column("auth", schema.Text(), nullable=True),
+        sa.Column("vapid_key", schema.Text(), nullable=True),
         sa.Column("registered_at", schema.InstantType(), nullable=True),
         sa.Column("seen_at", schema.InstantType(), nullable=True),
         sa.Column("gone", schema.Text(), nullable=True),
         sa.Column("gone_at", schema.InstantType(), nullable=True),
         sa.Column("gone_of", schema.InstantType(), nullable=True),
         sa.PrimaryKeyConstraint("person", "address_sha256"),
-        comment="devices that the company's app registered; an address is a secret, null for one of the people file",
+        comment="devices of the company's app and browsers; an address is a secret, null for one of the people file",
     )
     op.create_table(
         "download_links",
@@ -277,6 +280,24 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("incidents", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_incidents_kind_grade"), ["kind", "grade"], unique=False)
+
+    op.create_table(
+        "link_subscriptions",
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.Column("endpoint_sha256", schema.Text(), nullable=False),
+        sa.Column("person", schema.Text(), nullable=False),
+        sa.Column("endpoint", schema.Text(), nullable=False),
+        sa.Column("p256dh", schema.Text(), nullable=False),
+        sa.Column("auth", schema.Text(), nullable=False),
+        sa.Column("vapid_key", schema.Text(), nullable=False),
+        sa.Column("seen_at", schema.InstantType(), nullable=False),
+        sa.PrimaryKeyConstraint("workflow_id", "endpoint_sha256"),
+        comment="browsers behind a link, which get the notices of one follow-up; no devices of the person",
+    )
+    with op.batch_alter_table("link_subscriptions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_link_subscriptions_endpoint_sha256"), ["endpoint_sha256"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_subscriptions_person"), ["person"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_subscriptions_seen_at"), ["seen_at"], unique=False)
 
     op.create_table(
         "log_pages",
@@ -552,6 +573,14 @@ def upgrade() -> None:
     with op.batch_alter_table("uploads", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_uploads_at"), ["at"], unique=False)
 
+    op.create_table(
+        "web_push_keys",
+        sa.Column("public", schema.Text(), nullable=False),
+        sa.Column("private", schema.Text(), nullable=False),
+        sa.Column("made_at", schema.InstantType(), nullable=False),
+        sa.PrimaryKeyConstraint("public"),
+        comment="key pairs that web pushes are signed with; the newest is for new subscriptions",
+    )
     op.create_table(
         "years",
         sa.Column("workflow_id", schema.Text(), nullable=False),
