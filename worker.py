@@ -104,7 +104,9 @@ def activities_of(
     """The activities of each task queue (workflows/follow_up/options.py). `adopts` is kind and requester of documents
     sent by hand, `notices` the budget of each person; `silent_after` the silence of callbacks that alerts on-call.
     """
-    signature = CoreSignatureService(open_clients.signature, open_clients.directory, open_clients.store)
+    signature = CoreSignatureService(
+        open_clients.signature, open_clients.directory, open_clients.store, open_clients.passwords
+    )
     limiter = DeviceLimiter()
     budgets = NotificationBudgets(open_clients.store, *notices)
     push = _notices(open_clients, signature, limiter, budgets, company=company, oncall=oncall)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from activities.core_signature.client import CoreSignatureConfig, NameStyle
 from activities.people.person import Person
 from workflows.model.signature import SignatureBrief
-from workflows.model.subject import Participant, Role
+from workflows.model.subject import Participant, Role, Verify
 
 LANGUAGES: Final = frozenset(
     {"en", "en-gb", "nl", "fr", "de", "he", "da", "fi", "hu", "it", "no", "pl", "pt", "es", "sv", "ru", "ja"}
@@ -17,6 +17,7 @@ LANGUAGES: Final = frozenset(
 _SAME_LANGUAGE: Final = {"nb": "no", "nn": "no", "iw": "he"}
 _LONGEST_SUBJECT: Final = 255
 _TICKS: Final = ("true", "false")
+NO_PASSWORDS: Final[Mapping[str, str]] = {}
 
 
 def document_body(brief: SignatureBrief, config: CoreSignatureConfig) -> dict[str, Any]:
@@ -39,9 +40,10 @@ def request_body(
     config: CoreSignatureConfig,
     *,
     requester: Person | None = None,
+    passwords: Mapping[str, str] = NO_PASSWORDS,
 ) -> dict[str, Any]:
-    """`reachable` people are notified by us on a device. Core Signature's reminders are off; its mails about endings
-    are a setting.
+    """`reachable` people are notified by us on a device, `passwords` are of signers who are verified by one. Core
+    Signature's reminders are off; its mails about endings are a setting.
     """
     body: dict[str, Any] = {
         "document": document_url,
@@ -51,6 +53,7 @@ def request_body(
         "send_reminders": False,
         "signers": [
             _signer(signer, people[signer.person], brief, signer.person in reachable, config.name_style)
+            | _verification(signer, people[signer.person], passwords)
             for signer in brief.people
         ],
     }
@@ -107,6 +110,17 @@ def _signer(
     if reachable and signer.role is not Role.COPY:
         body["embed_url_user_id"] = embed_user(brief.id, signer.person)
     return body
+
+
+def _verification(signer: Participant, person: Person, passwords: Mapping[str, str]) -> dict[str, str]:
+    """How Core Signature verifies the signer before it shows the document."""
+    match signer.verify:
+        case Verify.PHONE:
+            return {"verify_phone_number": "+" + "".join(filter(str.isdigit, person.phone or ""))}
+        case Verify.PASSWORD:
+            return {"password": passwords[signer.person]}
+        case None:
+            return {}
 
 
 def _pdf_name(file_name: str) -> str:

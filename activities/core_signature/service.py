@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from activities.core_signature import documents, orders
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.documents import DocumentReader, Lookup, has_ended
+from activities.core_signature.passwords import SignerPasswords
 from activities.core_signature.signers import (
     CoreStandIns,
     Places,
@@ -45,7 +46,7 @@ from workflows.model.signature import (
     SignatureBrief,
     Substitution,
 )
-from workflows.model.subject import Code, Role, Roster, Subject
+from workflows.model.subject import Code, Role, Roster, Subject, Verify
 from workflows.names import adopted_document
 from workflows.ports import SignatureService
 
@@ -178,8 +179,15 @@ class Forwarding:
 class CoreSignatureService(SignatureService):
     """The documents and requests of one tenant, by our ids. Failures: `activities/temporal/failures.py`."""
 
-    def __init__(self, client: CoreSignatureClient, directory: Directory, store: Store) -> None:
+    def __init__(
+        self,
+        client: CoreSignatureClient,
+        directory: Directory,
+        store: Store,
+        passwords: SignerPasswords | None = None,
+    ) -> None:
         self._client = client
+        self._passwords = passwords
         self._lookup = Lookup(client, store)
         self._snapshots = SignerSnapshots(store)
         self.reader = DocumentReader(client, self._lookup, self._snapshots)
@@ -236,6 +244,7 @@ class CoreSignatureService(SignatureService):
         """Create the missing document or request; the signers are stored before anything can have been sent."""
         brief = order.brief.replace(message=await self._text(order.brief, order.brief.message))
         cast = await self._stand_ins.at_sending(brief, await self._people(brief), order.now)
+        _refuse_without_phone(cast)
         reachable = await self._reachable(cast.people_asked)
         places = cast.places(reachable)
         with failures.again_after(self._client.config.list_lag):
@@ -278,11 +287,19 @@ class CoreSignatureService(SignatureService):
         people = cast.people_asked
         url = self._client.document_url(document.uuid)
         requester = await self._requester(cast.brief_as_asked)
+        passwords = self._derive_passwords(cast.brief_as_asked)
         body = orders.request_body(
-            url, cast.brief_as_asked, people, reachable, self._client.config, requester=requester
+            url,
+            cast.brief_as_asked,
+            people,
+            reachable,
+            self._client.config,
+            requester=requester,
+            passwords=passwords,
         )
         named = [*people.values(), *([requester] if requester else [])]
         private = [text for person in named for text in (person.email, person.name)]
+        private += [*passwords.values(), *_verified_numbers(body)]
         try:
             request = await self._client.create_request(body, private, still_ours)
         except ServiceFailure as failure:
@@ -296,6 +313,14 @@ class CoreSignatureService(SignatureService):
         if not request.signers:
             return await self._client.document(document.uuid)
         return document.model_copy(update={"request": request})
+
+    def _derive_passwords(self, brief: SignatureBrief) -> dict[str, str]:
+        """Of the signers whom Core Signature verifies by a password."""
+        if self._passwords is not None:
+            return self._passwords.derive_all(brief.id, brief.people)
+        if any(signer.verify is Verify.PASSWORD for signer in brief.people):
+            raise ValueError("passwords of signers need the secret from which they are derived")
+        return {}
 
     async def _to_cancel(self, order: CancelOrder) -> WireDocument | None:
         if order.document is not None:
@@ -331,6 +356,18 @@ class CoreSignatureService(SignatureService):
         devices = {id: await self._directory.devices(person) for id, person in people.items()}
         now = datetime.now(UTC)
         return frozenset(id for id, living in devices.items() if any(not device.unseen(now) for device in living))
+
+
+def _refuse_without_phone(cast: SignerAssignment) -> None:
+    """Nobody is asked without the verification that the file wants; the directory may have lost their number."""
+    for signer in cast.brief_as_asked.people:
+        if signer.verify is Verify.PHONE and not cast.people_asked[signer.person].phone:
+            explanation = f"{signer.person} has no phone number by which Core Signature could verify them"
+            raise failures.passing_failure(Code.DIRECTORY, explanation)
+
+
+def _verified_numbers(body: Mapping[str, Any]) -> list[str]:
+    return [signer["verify_phone_number"] for signer in body["signers"] if "verify_phone_number" in signer]
 
 
 def _replacement_snapshot(order: ForwardOrder, email: str) -> SignerSnapshot:

@@ -15,7 +15,7 @@ from activities.people.person import Person
 from activities.records.store import Store
 from workflows.kinds import Kind
 from workflows.model.signature import SignatureBrief
-from workflows.model.subject import Participant, Role, Roster
+from workflows.model.subject import Participant, Role, Roster, Verify
 
 Entries = Mapping[str, WireSigner | None]
 """The provider's entry of each of our signers."""
@@ -197,7 +197,9 @@ class CoreStandIns:
             if signer.role is Role.COPY or present(people[signer.person]):
                 continue
             stand_in = await self._first_delegate(people[signer.person], present, delegate)
-            if stand_in and stand_in.id != brief.requester and folded(stand_in.email) not in taken_addresses:
+            if stand_in is None or (signer.verify is Verify.PHONE and not stand_in.phone):
+                continue
+            if stand_in.id != brief.requester and folded(stand_in.email) not in taken_addresses:
                 stand_ins[signer.person] = stand_in
                 taken_addresses.add(folded(stand_in.email))
         return stand_ins

@@ -45,7 +45,7 @@ from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind
 from workflows.model.file_faults import FileFault
 from workflows.model.signature import Document, Reviewer, SignatureBrief
-from workflows.model.subject import Participant, Role
+from workflows.model.subject import Participant, Role, Verify
 from workflows.names import adopted_document
 from workflows.signature.state import SignatureInput
 
@@ -116,6 +116,18 @@ class SignerEntry(SomebodyEntry):
 
     order: int | None = Field(default=None, ge=1, le=100)
     role: Role = Role.SIGN
+    verify: Verify | None = None
+    """How Core Signature itself verifies them."""
+
+    @field_validator("verify")
+    @classmethod
+    def _can_be_verified(cls, verify: Verify | None, info: ValidationInfo) -> Verify | None:
+        if verify and info.data.get("role") is Role.COPY:
+            raise FileFault.VERIFIED_COPY.error()
+        id, phone = info.data.get("person"), info.data.get("phone")
+        if verify is Verify.PHONE and not (_checks(info).person(id).phone if id else phone):
+            raise FileFault.VERIFIED_WITHOUT_PHONE.error()
+        return verify
 
     @field_validator("person")
     @classmethod
@@ -357,6 +369,8 @@ def _document(entry: DocumentEntry, pdf: bytes | None) -> Document:
 
 def _signers(file: RequestFile, ids: tuple[str | None, ...]) -> tuple[Participant, ...]:
     return tuple(
-        Participant(person=entry.person or id or "", order=entry.order or position, role=entry.role)
+        Participant(
+            person=entry.person or id or "", order=entry.order or position, role=entry.role, verify=entry.verify
+        )
         for position, (entry, id) in enumerate(zip(file.signers, ids, strict=True), start=1)
     )

@@ -14,6 +14,7 @@ import httpx
 
 from activities.core_signature.client import CALLBACKS, CoreSignatureClient, CoreSignatureConfig, Dialect, NameStyle
 from activities.core_signature.downloads import MEGABYTE, DocumentDownloads
+from activities.core_signature.passwords import SignerPasswords
 from activities.hand_off.archive import Archives
 from activities.hand_off.downloads import DownloadLinks
 from activities.hand_off.http_call import CONNECTIONS_AT_ONCE, HttpTargets, HttpTargetsConfig
@@ -63,6 +64,7 @@ class Clients:
     download_links: DownloadLinks
     sign_in_links: SignInLinks
     signature: CoreSignatureClient
+    passwords: SignerPasswords
     pace: RateLimiter
     """The rate limiter of all calls of `signature`."""
     push: PushDialect | None
@@ -97,6 +99,7 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
             download_links=download_links(settings, open_store),
             sign_in_links=sign_in_links(settings),
             signature=signature,
+            passwords=signer_passwords(settings),
             pace=pace,
             push=push,
             messaging=messaging,
@@ -146,6 +149,11 @@ def links(settings: Settings) -> SigningLinks:
 def download_links(settings: Settings, store: Store) -> DownloadLinks:
     """Links of hand-off targets to kept files; needs `Need.LINKS`."""
     return DownloadLinks(store, settings.link_base, settings.link_secret, timedelta(days=settings.link_days))
+
+
+def signer_passwords(settings: Settings) -> SignerPasswords:
+    """Needs `Need.LINKS`."""
+    return SignerPasswords(settings.link_secret)
 
 
 def sign_in_links(settings: Settings) -> SignInLinks:

@@ -4,19 +4,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.console import Group
+from rich.text import Text
+
 from activities.errors import StoreFailure
 from starter.boot.startup import ready
 from starter.cli import tables as showing
 from starter.cli.arguments import AsJson, Id, Watch
 from starter.cli.printing import patience, print_answer
-from starter.cli.terminal import Terminal
+from starter.cli.terminal import Rows, Terminal
+from starter.config.settings import Need
 from starter.queries import campaign as campaigns
 from starter.queries import lookup
 from starter.queries import onboarding as composed
 from starter.queries.people_in_full import names_in_full
 from starter.temporal.connection import Context, opened
 from workflows.kinds import Kind, WorkflowName
-from workflows.model.views import Shown
+from workflows.model.views import RequestShow, Shown
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,41 @@ class Show:
             )
 
 
-request = Show(Kind.REQUEST).show
+class _OfRequests(Show):
+    async def show(
+        self, id: Id, /, *, all: bool = False, watch: Watch = False, passwords: bool = False, json: AsJson = False
+    ) -> None:
+        """Show what it waits for, until when, what happens next, and what was done.
+
+        Answers also when no worker runs (then marked `partial`) and when Temporal has deleted it
+        (from its settled record).
+
+        Parameters
+        ----------
+        all
+            The whole timeline, with what does not fit on the screen and what only the store has.
+        passwords
+            Only the passwords of signers with `verify: password`, for you to tell them.
+        json
+            Print everything as JSON.
+        """
+        if not passwords:
+            await super().show(id, all=all, watch=watch, json=json)
+            return
+        from activities.core_signature.passwords import SignerPasswords  # noqa: PLC0415  few ask for them
+
+        settings = ready(Need.LINKS)
+        async with opened(settings) as context:
+            view = lookup.of_type(RequestShow, await self.look(context, id, in_full=False))
+        password_by_person = SignerPasswords(settings.link_secret).derive_all(view.id, view.signers)
+        table = Rows("signer", "password", whole_columns=("password",))
+        for person, password in password_by_person.items():
+            table.add(person, password)
+        text = Group(table) if password_by_person else Text("No signer is verified by a password")
+        print_answer({"id": view.id, "passwords": password_by_person}, text, as_json=json)
+
+
+request = _OfRequests(Kind.REQUEST).show
 task = Show(Kind.TASK).show
 
 

@@ -242,6 +242,7 @@ FACTS: Final[Mapping[str, Fact]] = {
     "R1": Fact("a request is made with the document's URL", _accepts("ask"), ("SIGNATURE_DIALECT",)),
     "R5": Fact("a document shows its request, and the signer by their address", _judge_signer),
     "S5": Fact("a name comes back as it was sent", _judge_names, ("SIGNATURE_SIGNER_NAME_STYLE",)),
+    "S11": Fact("a signer may have a password", _accepts("verify")),
     "A1": Fact("cancel has a path that is set", _acts_by_path("cancel"), ("SIGNATURE_CANCEL_PATHS",)),
     "A2": Fact("the mail is sent again by a path that is set", _acts_by_path("resend"), ("SIGNATURE_RESEND_PATHS",)),
     "A3": Fact("a signer is replaced by a path that is set", _acts_by_path("forward"), ("SIGNATURE_FORWARD_PATHS",)),

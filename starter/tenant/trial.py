@@ -35,7 +35,7 @@ from starter.tenant.listener import Listener
 from starter.tenant.recording import Recorder, Recording, RecordingTransport
 from workflows.model.notifications import NoticeAction
 from workflows.model.signature import Document, SignatureBrief
-from workflows.model.subject import Participant, Role, Status
+from workflows.model.subject import Participant, Role, Status, Verify
 
 T = TypeVar("T")
 
@@ -43,6 +43,8 @@ PDF: Final = Path(__file__).with_name("trial.pdf").read_bytes()
 TITLE: Final = "Countersign trial"
 TEXT: Final = "A test of Countersign. Please sign it, or decline it: nothing follows from either."
 SIGNER: Final = "Test Signer"
+PASSWORD: Final = "countersign-try"  # noqa: S105
+"""Of a signer whom Core Signature is to verify: not checked, for nobody opens that document."""
 WITHIN: Final = 90.0
 """Seconds for what a tenant does by itself: listing, converting, calling back and repeating; also for the clean-up."""
 CLEANING_PAUSES: Final = (0.0, 1.0, 3.0)
@@ -79,7 +81,7 @@ class Trial:
         self._settings, self._plan, self._say = settings, plan, say
         self._config = clients.signature_config(settings)
         self._recorder = Recorder(frozenset((self._config.credentials.token_url, settings.push.token_url)))
-        self._recorder.scrubber.own_texts |= {TITLE, TEXT, SIGNER}
+        self._recorder.scrubber.own_texts |= {TITLE, TEXT, SIGNER, PASSWORD}
         pace, transport = RateLimiter(settings.signature.max_rps), self._transport("core")
         self._client = CoreSignatureClient(_with_likely_paths(self._config), pace=pace, transport=transport)
         http = make_client(auth=Bearer(NAME, self._config.credentials, transport=transport), transport=transport)
@@ -126,6 +128,7 @@ class Trial:
         if first.request:
             await self._read(first)
             await self._try_second()
+            await self._try_password()
         await self._push()
         if first.request:
             await self._await_signer(first)
@@ -145,12 +148,14 @@ class Trial:
 
     # --- steps
 
-    async def _send(self, create: str, look: str, ask: str, *, role: Role) -> TrialDocument:
+    async def _send(
+        self, create: str, look: str, ask: str, *, role: Role, verify: Verify | None = None
+    ) -> TrialDocument:
         document = TrialDocument(f"{self._name}-{len(self._documents) + 1}")
         self._documents.append(document)
         self._recorder.own_ids.add(document.id)
         self._recorder.scrubber.own_texts.add(document.id)
-        brief = _build_brief(document.id, role)
+        brief = _build_brief(document.id, role, verify)
         async with self._step(create, f"the document {document.id} is created"):
             content = {"file_from_content": base64.b64encode(PDF).decode()}
             body = orders.document_body(brief, self._config) | content
@@ -170,7 +175,8 @@ class Trial:
             {"id": "signer", "name": SIGNER, "email": address, "zone": "UTC", "locale": "en"}
         )
         reachable = {signer.id} if role is Role.APPROVE else set[str]()
-        body = orders.request_body(url, brief, {signer.id: signer}, reachable, self._config)
+        passwords = {signer.id: PASSWORD}
+        body = orders.request_body(url, brief, {signer.id: signer}, reachable, self._config, passwords=passwords)
         return (await self._client.create_request(body, (address, SIGNER))).uuid
 
     async def _poll(
@@ -223,6 +229,14 @@ class Trial:
             await self._client.delete_document(document.uuid)
             document.ending = "deleted"
             await if_found(self._client.document(document.uuid))
+
+    async def _try_password(self) -> None:
+        document = await self._send("verify", "verify", "verify", role=Role.SIGN, verify=Verify.PASSWORD)
+        if document.request:
+            async with self._step("delete", "it is cancelled and deleted"):
+                await self._client.cancel(document.request)
+                await self._client.delete_document(document.uuid)
+                document.ending = "deleted"
 
     async def _push(self) -> None:
         device = self._plan.device
@@ -332,7 +346,7 @@ def _is_sent(document: WireDocument) -> bool:
     return STATUSES.get(document.status) is not Status.CONVERTING
 
 
-def _build_brief(id: str, role: Role) -> SignatureBrief:
+def _build_brief(id: str, role: Role, verify: Verify | None) -> SignatureBrief:
     return SignatureBrief(
         id=id,
         kind="trial",
@@ -340,5 +354,5 @@ def _build_brief(id: str, role: Role) -> SignatureBrief:
         document=Document(sha256=hashlib.sha256(PDF).hexdigest(), size=len(PDF), file_name="countersign-trial.pdf"),
         message=TEXT,
         requester="trial",
-        people=(Participant(person="signer", order=1, role=role),),
+        people=(Participant(person="signer", order=1, role=role, verify=verify),),
     )

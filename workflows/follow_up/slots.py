@@ -35,6 +35,11 @@ class Slot(Model):
         """Whether it is their turn and they have not acted."""
         return self.turn_at is not None and not self.acted
 
+    @property
+    def is_verified(self) -> bool:
+        """Whether its holder has to prove who they are, so that nobody else can be asked instead."""
+        return False
+
     def shifted(self, stopped_at: datetime, now: datetime) -> Self:
         """With the clock moved by the time from `stopped_at`, or from its own start if later, until now."""
         if self.clock_from is None:

@@ -334,7 +334,7 @@ def _choices(policy: Policy, state: FollowUpState, now: datetime) -> tuple[Choic
             person=signer.person,
             snoozes_left=snoozes_left(state, policy, signer.person),
             snooze_until=latest[signer.person],
-            hand_over=policy.self_delegate,
+            hand_over=policy.self_delegate and not signer.is_verified,
             ask=state.questions.open(state.slots) is None,
             reminded_at=reminded_at(state, signer.person, now),
         )

@@ -135,6 +135,8 @@ class FileFault(MessageCode):
     PERSON_LACKS = auto(), "needs {fields}, or somebody in full ({missing} missing)"
     SIGNER_TWICE = auto(), "{person} is a signer of this request already"
     ADDRESS_OF_SIGNER = auto(), "has the e-mail address of another signer of this request"
+    VERIFIED_WITHOUT_PHONE = auto(), "needs the phone number of the signer, to which Core Signature sends a code"
+    VERIFIED_COPY = auto(), "is for those who sign or approve, not for a copy"
     REVIEWS_OWN = auto(), "{person} asks for it, and nobody reviews their own request"
     REVIEWER_TWICE = auto(), "{person} is a reviewer of this request already"
     REVIEWERS_TWICE = auto(), "the group {group} is among the reviewers already"

@@ -78,6 +78,11 @@ class Rejection(MessageCode):
     ENDS_BEFORE = "ends_before", "ends before it begins"
     TOO_MANY_ABSENCES = "too_many_absences", "{most} absences of {whom} were entered already"
     HANDED_OVER_TOO_OFTEN = "handed_over_too_often", "the {subject} was handed over too often already"
+    VERIFIED_PLACE = (
+        "verified_place",
+        "{person} has to prove who they are, and Core Signature would not ask that of another person: cancel it and "
+        "send it anew",
+    )
     REFUSED_THERE = "refused_there", phrase("Core Signature refuses it: {says}")
 
     NO_GROUP = "no_group", "no group asked for it, so there is nobody to take it on from"

@@ -90,6 +90,15 @@ class LockScreen(StrEnum):
     GENERIC = "generic"
 
 
+class Verify(StrEnum):
+    """How Core Signature itself verifies a signer before they see the document."""
+
+    PHONE = "phone"
+    """By a code that it sends to their number."""
+    PASSWORD = "password"  # noqa: S105
+    """By a word that the requester tells them."""
+
+
 def group_word(group: str) -> str:
     """How a group stands where a person's id could: `group:sales`, which is no id."""
     return f"{_GROUP}{group}"
@@ -106,6 +115,7 @@ class Participant(Model):
     person: str
     order: int = 1
     role: Role = Role.SIGN
+    verify: Verify | None = None
 
 
 class Roster(Model):

@@ -15,7 +15,7 @@ from workflows.model.evidence import KeptFile, KeptFiles
 from workflows.model.hand_off import HandoffLine
 from workflows.model.notifications import Notification
 from workflows.model.signature import DocumentVersion, SignerState
-from workflows.model.subject import Role, Status, ToDecide
+from workflows.model.subject import Role, Status, ToDecide, Verify
 from workflows.model.timeline import AskedQuestion, EscalationEntry, TimelineEntry
 
 _VIEWS: Final[dict[Kind, type["FollowUpShow"]]] = {}
@@ -33,6 +33,8 @@ class SignerLine(Model):
     """They signed after the due date."""
     reason: str | None = None
     """Why they declined, in their own words."""
+    verify: Verify | None = None
+    """How Core Signature verifies them."""
 
 
 class ReviewLine(SignerLine):

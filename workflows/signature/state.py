@@ -36,7 +36,7 @@ from workflows.model.signature import (
     SignatureBrief,
     SignerState,
 )
-from workflows.model.subject import Code, Participant, Role, Status, Subject
+from workflows.model.subject import Code, Participant, Role, Status, Subject, Verify
 from workflows.model.timeline import EventType, Reassignment
 from workflows.model.views import Attention, AttentionCode, RequestShow, ReviewLine, SignerLine
 from workflows.names import noticed_as
@@ -116,6 +116,7 @@ class SignerSlot(Slot):
     """When they signed or approved, for what is due: not before they were known not to have."""
     team: str = ""
     """Of a reviewer: of a team one suffices."""
+    verify: Verify | None = None
 
     @property
     def acted(self) -> bool:
@@ -130,6 +131,10 @@ class SignerSlot(Slot):
     def pending(self) -> bool:
         """Whether it is their turn, the request waits for them, and they have not acted."""
         return self.expected and super().pending
+
+    @property
+    def is_verified(self) -> bool:
+        return self.verify is not None
 
     @property
     def expected(self) -> bool:
@@ -153,7 +158,9 @@ class SignerSlots(Slots[SignerSlot]):
     @classmethod
     def expect(cls, signers: tuple[Participant, ...]) -> Self:
         """Before sending: nobody's turn."""
-        return cls(signers=tuple(SignerSlot(person=s.person, order=s.order, role=s.role) for s in signers))
+        return cls(
+            signers=tuple(SignerSlot(person=s.person, order=s.order, role=s.role, verify=s.verify) for s in signers)
+        )
 
     @classmethod
     def review(cls, reviewers: tuple[Reviewer, ...], now: datetime) -> Self:
@@ -236,6 +243,7 @@ class SignerSlots(Slots[SignerSlot]):
             turn_at=turn_at,
             clock_from=turn_at,
             team=former_slot.team,
+            verify=former_slot.verify,
         )
         replaced_slot = former_slot.replace(state=SignerState.REASSIGNED, at=now)
         return self.replace(
@@ -250,7 +258,10 @@ class SignerSlots(Slots[SignerSlot]):
     @property
     def places(self) -> tuple[Participant, ...]:
         """The signers for the request's view: a replacement directly behind the replaced."""
-        return tuple(Participant(person=signer.person, order=signer.order, role=signer.role) for signer in self.signers)
+        return tuple(
+            Participant(person=signer.person, order=signer.order, role=signer.role, verify=signer.verify)
+            for signer in self.signers
+        )
 
     @property
     def complete(self) -> bool:
@@ -861,4 +872,5 @@ def _line(state: SignatureState, signer: SignerSlot) -> SignerLine:
         at=signer.at,
         late=state.acted_late(signer),
         reason=signer.reason,
+        verify=signer.verify,
     )

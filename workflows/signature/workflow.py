@@ -15,10 +15,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.state import Precondition
     from workflows.follow_up.workflow import FollowUpWorkflow
     from workflows.model import signature
-    from workflows.model.commands import AnyCommand, Exemption, ReviewAnswer, Revision, StopKind
+    from workflows.model.commands import AnyCommand, Delegation, Exemption, ReviewAnswer, Revision, StopKind
     from workflows.model.hand_off import SettledRequest
     from workflows.model.messages import Message
     from workflows.model.receipts import Receipt
+    from workflows.model.rejections import Rejection
     from workflows.model.subject import Subject
     from workflows.model.timeline import Reassignment
     from workflows.model.views import FollowUpShow, RequestShow
@@ -207,6 +208,8 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
 
     def refusal(self, command: AnyCommand) -> Message | None:
         match command:
+            case Delegation() if refusal := self._hand_over_refusal(command.signer):
+                return refusal
             case ReviewAnswer():
                 return reviews.refuse_review(self.state, command, self.subject.requester)
             case Revision():
@@ -234,11 +237,19 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
         if self.state.round:
             await self.steps.reassign(reassignment)
             return
+        if refusal := self._hand_over_refusal(reassignment.from_):
+            self.state = self.state.handed_over(reassignment, refusal, workflow.now())
+            return
         report = await self.document.forward(reassignment)
         if report is not None:
             self.state = self.state.handed_over(reassignment, report.refused, workflow.now())
             if report.seen is not None:
                 self.merge_observation(report.seen)
+
+    def _hand_over_refusal(self, signer: str) -> Message | None:
+        """Of a place that Core Signature would forward without the verification of its signer."""
+        slot = self.state.slots.find(signer)
+        return Rejection.VERIFIED_PLACE.to_message(person=signer) if slot and slot.is_verified else None
 
     def merge_observation(self, document: signature.ReportedDocument, asked_at: datetime | None = None) -> bool:
         """Whether a document that another call has read has news; it is then read again, for the record."""

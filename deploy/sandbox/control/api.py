@@ -35,6 +35,10 @@ class TagInput(BaseModel):
     date_value: str | None = None
 
 
+class Verification(BaseModel):
+    word: str
+
+
 class Signing(BaseModel):
     inputs: list[TagInput] = []
 
@@ -108,7 +112,9 @@ class ControlApi:
         raise HttpRefusal.missing()
 
     async def act_as_signer(self, request: Request) -> Response:
-        """POST `view`, `sign` with optional `{inputs}` of tags, or `decline` with an optional `{reason}`."""
+        """POST `view`, `verify` with `{word}`, `sign` with optional `{inputs}` of tags, or `decline` with an optional
+        `{reason}`.
+        """
         case = self._state.database.signer(request.path_params["uuid"])
         if case is None:
             raise HttpRefusal.missing()
@@ -118,6 +124,8 @@ class ControlApi:
                 self._core.sign(case, [tag.model_dump() for tag in signing.inputs])
             case "view":
                 self._core.view(case)
+            case "verify":
+                self._core.verify(case, (await read_body(request, Verification)).word)
             case "decline":
                 body = await read_body(request, DeclineReason) if await request.body() else DeclineReason()
                 self._core.decline(case, body.reason)

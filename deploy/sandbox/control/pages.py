@@ -270,6 +270,7 @@ def _open_text(signer: CoreSigner, request: CoreRequest, document: CoreDocument)
     return READY if request.is_turn(signer) else WAITING
 
 
+WRONG_WORD = "This is not right."
 REASON_MISSING = "Please say why you decline: the sender gets to read it."
 LONGEST_REASON = 1_000
 
@@ -284,18 +285,27 @@ class SigningPages:
         return [Route("/sign/{uuid}", self.page, methods=["GET", "POST"])]
 
     async def page(self, request: Request) -> Response:
-        """GET shows the state and counts as viewed; POST `deed=sign|decline` acts and redirects to GET."""
+        """GET shows the state and counts as viewed; POST `deed=verify|sign|decline` acts and redirects to GET. A signer
+        who is to be verified sees nothing before.
+        """
         case = self._core.state.database.signer(request.path_params["uuid"])
         if request.method == "POST" and case is not None:
             return self._act(case, await request.form(), request)
         if case is not None and request.method == "GET":
-            self._core.view(case, by_mail=request.query_params.get("from") == "mail")
+            if case[0].is_to_be_verified and page_text(case) is READY:
+                self._core.ask_to_verify(case)
+            else:
+                self._core.view(case, by_mail=request.query_params.get("from") == "mail")
         return self._show(case)
 
     def _act(self, case: SigningCase, form: FormData, request: Request) -> Response:
         reason = str(form.get("reason", "")).strip()[:LONGEST_REASON]
         try:
             match form.get("deed"):
+                case "verify" if not case[0].is_verified_by(word := str(form.get("word", ""))):
+                    return self._show(case, problem=WRONG_WORD, status=403)
+                case "verify":
+                    self._core.verify(case, word)
                 case "sign":
                     self._core.sign(case)
                 case "decline" if reason:
@@ -309,8 +319,10 @@ class SigningPages:
 
     def _show(self, case: SigningCase | None, *, problem: str | None = None, status: int | None = None) -> Response:
         outcome = page_text(case)
-        values = {"outcome": outcome, "ready": outcome is READY, "problem": problem}
-        if case is not None and outcome is not REPLACED:
+        values: dict[str, object] = {"outcome": outcome, "ready": outcome is READY, "problem": problem, "verifies": ""}
+        if case is not None and outcome is READY and case[0].is_to_be_verified:
+            values |= {"verifies": "Your password" if case[0].password else "The code that was sent to your phone"}
+        elif case is not None and outcome is not REPLACED:
             values |= self._details(case)
         return render("sign.html", status or outcome.http_status, **values)
 

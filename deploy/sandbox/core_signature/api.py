@@ -612,10 +612,19 @@ def _signer(item: Any, names: str) -> tuple[CoreSigner, dict[str, Any]]:
         in_person=fields.flag("in_person"),
         language=fields.text("language"),
         embed_url_user_id=fields.text("embed_url_user_id"),
+        verify_phone_number=_phone_number(fields),
+        password=fields.text("password"),
         redirect_url=fields.url("redirect_url"),
         redirect_url_declined=fields.url("redirect_url_declined"),
     )
     return signer, fields.errors
+
+
+def _phone_number(fields: Fields) -> str | None:
+    number = fields.text("verify_phone_number")
+    if number is not None and not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
+        fields.fail("verify_phone_number", "The phone number entered is not valid.")
+    return number
 
 
 def _number(request: Request, name: str, default: int) -> int:

@@ -120,6 +120,22 @@ class CoreSignature:
             self._move(document, CoreStatus.VIEWED)
             self.callbacks.announce("viewed", document)
 
+    def ask_to_verify(self, case: SigningCase) -> None:
+        """Send the code of a signer who is verified by their number."""
+        signer, _, document = case
+        if signer.verify_phone_number and not signer.password:
+            number, code = signer.verify_phone_number, signer.verification_word
+            self._mail(document, number, kind="verification", subject="Your code at Core Signature", text=code)
+            self.state.ledger.write(EntryType.MESSAGE, job=None, kind="sms", to=number, text=code, reference=None)
+
+    def verify(self, case: SigningCase, word: str) -> None:
+        """Refuses another word than the signer's password or code."""
+        signer, request, _ = case
+        if not signer.is_verified_by(word):
+            raise HttpRefusal.because(403, "This is not what was sent to the signer.")
+        signer.verified = True
+        self.state.database.save_request(request)
+
     def sign(self, case: SigningCase, filled: Sequence[dict[str, Any]] = ()) -> None:
         """With what they put into tags; the first signer has those that were filled in before. The last one completes
         the document.
@@ -327,6 +343,8 @@ def _check_may_act(case: SigningCase) -> None:
         raise HttpRefusal.because(409, "This signer has nothing to do.")
     if not request.is_turn(signer):
         raise HttpRefusal.because(409, "It is not this signer's turn.")
+    if signer.is_to_be_verified:
+        raise HttpRefusal.because(403, "This signer has not been verified.")
 
 
 def _is_convertible(new: NewDocument) -> bool:

@@ -1,5 +1,6 @@
 """The sandbox's stored records. Instants are epoch seconds; every record has a `uuid`."""
 
+import hmac
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -61,6 +62,9 @@ class CoreSigner(SandboxRecord):
     in_person: bool = False
     language: str | None = None
     embed_url_user_id: str | None = None
+    verify_phone_number: str | None = None
+    password: str | None = None
+    verified: bool = False
     redirect_url: str | None = None
     redirect_url_declined: str | None = None
     is_sender: bool = False
@@ -75,6 +79,18 @@ class CoreSigner(SandboxRecord):
     forwarded_to_email: str | None = None
     forwarded_reason: str | None = None
     inputs: list[dict[str, Any]] = []
+
+    @property
+    def is_to_be_verified(self) -> bool:
+        return not self.verified and (self.verify_phone_number or self.password) is not None
+
+    @property
+    def verification_word(self) -> str:
+        """Their password, else the code that was sent to their number."""
+        return self.password or f"{int(self.uuid.replace('-', ''), 16) % 1_000_000:06}"
+
+    def is_verified_by(self, word: str) -> bool:
+        return hmac.compare_digest(word.strip().encode(), self.verification_word.encode())
 
     @property
     def open(self) -> bool:

@@ -33,6 +33,7 @@ PAGE_SENTENCES: Final[Mapping[str, str]] = {
     Rejection.UNKNOWN_THERE: phrase("Core Signature does not ask whoever is to be replaced"),
     Rejection.HAS_ACTED: phrase("they have acted already"),
     Rejection.HAS_HANDED_OVER: phrase("whoever is to be replaced has handed over already"),
+    Rejection.VERIFIED_PLACE: phrase("they have to prove who they are: cancel it, and send it anew to somebody else"),
     Rejection.NOT_YET_THEIR_TURN: phrase("it is not yet the turn of whoever is to be replaced"),
     Rejection.ASKED_FOR_IT: phrase("the new person is the one who asked for it"),
     Rejection.ASKED_BEFORE: phrase("the new person was asked before"),

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from activities.core_signature.passwords import SignerPasswords
 from activities.notifications.links import SigningLinks, at_desk, named_at_desk
 from activities.notifications.sign_in import BadSignInLink
 from activities.people.file_directory import FileDirectory
@@ -161,6 +162,7 @@ class Desk:
         roles: ReaderRoles,
         files: PersonalFiles,
         starts: StartIntake,
+        passwords: SignerPasswords,
         brand: Brand = OURS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
@@ -187,7 +189,9 @@ class Desk:
         self._figures = FiguresPages(shared)
         versions = Versions(context.store, starts.settings.signature.max_upload_mb)
         taken_addresses = TakenAddresses(directory, starts.settings.signature.from_email)
-        self._follow_ups = FollowUps(shared, links, send, files, versions, taken_addresses=taken_addresses)
+        self._follow_ups = FollowUps(
+            shared, links, send, files, versions, taken_addresses=taken_addresses, passwords=passwords
+        )
         self._away_pages = AbsencePages(shared)
         self._together = BulkCommands(shared, self._follow_ups, send)
         self._entrance = SignInPages(self._responses, sign_in, cookies, clock)
@@ -251,6 +255,7 @@ def make_desk(
         roles=roles,
         files=files,
         starts=starts,
+        passwords=clients.signer_passwords(settings),
         brand=brand,
     )
 

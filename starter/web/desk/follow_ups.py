@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from activities.core_signature.passwords import SignerPasswords
 from activities.errors import StoreFailure
 from activities.notifications.links import LinkUse, SigningLinks, at_desk, named_at_desk, use_of
 from activities.people.directory import askers
@@ -36,12 +37,12 @@ from starter.web.downloads import FILE_PATHS, PersonalFiles
 from starter.web.http.bodies import PostedDocuments
 from starter.web.rights import Right, in_turn
 from starter.web.screens.rendering import Tab
-from starter.web.screens.screens import NO_FILE, NO_FILES, OfferedFiles
+from starter.web.screens.screens import NO_FILE, NO_FILES, OfferedFiles, PersonRow
 from workflows.kinds import Kind, WorkflowName, kinds, named
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.rejections import Rejection
 from workflows.model.subject import Status
-from workflows.model.views import OnboardingShow, RequestShow, Shown
+from workflows.model.views import OnboardingShow, RequestShow, Shown, SignerLine
 
 _DIGITS: Final = 4
 """Of the number of a version."""
@@ -67,7 +68,9 @@ class FollowUps:
         versions: Versions,
         *,
         taken_addresses: TakenAddresses,
+        passwords: SignerPasswords,
     ) -> None:
+        self._passwords = passwords
         self._taken_addresses = taken_addresses
         self._shared = shared
         self._responses = shared.responses
@@ -115,6 +118,7 @@ class FollowUps:
             leading=next(((step.address, self._say(visitor, step.spec.label)) for step in leading), None),
             own=self._own_page(access, visitor),
             preview=self._preview(access),
+            passwords=await self._list_passwords(access),
             files=await self._offered(access, visitor),
             own_says=self._say(visitor, KIND_PAGES[(onboarding_to_decide(access.view) or access.what).kind].own_page),
             done=done_message(request.query_params.get("done", ""), access.what.kind, visitor),
@@ -251,6 +255,15 @@ class FollowUps:
             steps=access.steps,
             reasons=await self._reasons(access),
         )
+
+    async def _list_passwords(self, access: FollowUpAccess) -> list[PersonRow]:
+        """For the requester, who tells them to signers."""
+        view = access.view
+        if view.status.has_ended or view.requester not in access.role.known_as:
+            return []
+        verified = [line for line in view.lines if isinstance(line, SignerLine)]
+        names, password_by_person = self._names(access), self._passwords.derive_all(view.id, verified)
+        return [PersonRow(await names.name_of(person), at=password) for person, password in password_by_person.items()]
 
     async def _reasons(self, access: FollowUpAccess) -> dict[str, str]:
         """Why parts were declined about which the visitor decides, by part."""

@@ -32,7 +32,7 @@ async def test_what_is_assumed_holds_at_the_sandbox(tmp_path: Path) -> None:
     async with run_trial(tmp_path) as finished:
         assert finished.findings(Verdict.DIFFERS) == {}
         assert finished.findings(Verdict.NOT_SEEN).keys() == {"A5", "W1"}
-        assert [line.rpartition(": ")[2] for line in finished.trial.leftovers] == ["signed", "deleted"]
+        assert [line.rpartition(": ")[2] for line in finished.trial.leftovers] == ["signed", "deleted", "deleted"]
 
 
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, str], set[str]]] = {

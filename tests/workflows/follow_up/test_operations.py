@@ -31,7 +31,7 @@ from workflows.model.policy import EscalationAction
 from workflows.model.receipts import OperationState
 from workflows.model.rejections import Rejection
 from workflows.model.signature import SignerState
-from workflows.model.subject import Code, Status
+from workflows.model.subject import Code, Participant, Status, Verify
 
 
 async def read_refusal(story: Story, command: AnyCommand) -> str:
@@ -150,6 +150,21 @@ async def test_when_the_alternate_and_the_first_signer_both_sign_it_ends_once() 
     signed = [entry.who for entry in view.timeline if entry.what == "signed"]
     assert len(signed) == len(set(signed))
     assert set(world.handoff.calls.values()) == {1}
+
+
+async def test_a_place_that_core_signature_verifies_is_never_forwarded_but_alerted_about() -> None:
+    """A forwarded signer would not be verified."""
+    world = World()
+    world.planner.action = EscalationAction.REASSIGN
+    verified = Participant(person="customer-signer", verify=Verify.PASSWORD)
+    async with start_story(world, a_request(verified)) as story:
+        await story.days_pass(1)
+        command = Delegation(signer="customer-signer", to="customer-deputy", actor="legal-desk")
+        assert "has to prove who they are" in await read_refusal(story, command)
+        await story.days_pass(12.1)
+        view = await story.read_view()
+    assert (world.signatures.forwarded, view.signers[0].verify) == ([], Verify.PASSWORD)
+    assert ("escalation", "chair") in world.push.stages()
 
 
 async def test_an_escalation_core_signature_refuses_is_still_an_alert() -> None:

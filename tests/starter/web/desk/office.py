@@ -14,6 +14,7 @@ import httpx
 from pydantic import SecretStr
 
 import starter
+from activities.core_signature.passwords import SignerPasswords
 from activities.notifications.links import SigningLinks
 from activities.notifications.sign_in import SignInLink, SignInLinks
 from activities.people.file_directory import FileDirectory
@@ -204,6 +205,7 @@ async def office(
         roles=roles,
         files=PersonalFiles(store, roles, KeptFileAnswers(store, new_office.clock)),
         starts=StartIntake(load(environment=environment(folder, catalogue)), store, directory, new_office.clock),
+        passwords=SignerPasswords(SECRET),
         brand=brand,
         clock=new_office.clock,
         seconds=new_office.seconds,

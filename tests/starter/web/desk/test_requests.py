@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.core_signature.passwords import SignerPasswords
 from activities.documents.files import SIGNED
 from activities.people.language import LANGUAGES, Language
 from activities.records.downloads import Way
@@ -24,6 +25,7 @@ from tests.starter.web.desk.office import (
     NOW,
     OPERATOR,
     REQUESTER,
+    SECRET,
     SIGNER,
     Office,
     form_of,
@@ -48,7 +50,7 @@ from workflows.model.notifications import Notification
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.rejections import Rejection
 from workflows.model.signature import SignerState
-from workflows.model.subject import Role, Status
+from workflows.model.subject import Role, Status, Verify
 from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
 from workflows.model.views import Attention, AttentionCode, NextAction, NextStep, RequestShow, SignerLine, WaitingFor
 
@@ -112,6 +114,14 @@ async def test_who_asked_reads_where_it_stands_and_what_happened_in_words(desk: 
         "something newer Chair (as it is)",
     ):
         assert phrase in text
+
+
+async def test_who_asked_alone_reads_the_passwords_that_core_signature_asks_for(desk: Office) -> None:
+    line = SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.TURN, verify=Verify.PASSWORD)
+    desk.views[ID], password = make_request_view(signers=(line,)), SignerPasswords(SECRET).derive(ID, SIGNER)
+    assert password in text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
+    for person in (SIGNER, MANAGER, OPERATOR):
+        assert password not in (await (await desk.come_in(person)).get(PAGE)).text
 
 
 async def test_why_somebody_declined_is_told_to_who_asked_as_the_signer_was_promised(desk: Office) -> None:
