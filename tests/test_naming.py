@@ -18,6 +18,8 @@ def words(text: str) -> frozenset[str]:
 
 
 ROOT: Final = Path(__file__).parents[1]
+pytestmark = pytest.mark.long
+
 PRODUCT: Final = ("workflows", "activities", "starter", "deploy")
 SAYING_NOTHING: Final = words(
     "about after again all any around asked at away before begun below beside beyond both by came chosen "

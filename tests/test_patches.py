@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator, Mapping
 from functools import cache
 
+import pytest
+
 from tests.test_house import ROOT, TOP, files, module_of, parsed
 
 
@@ -88,6 +90,7 @@ def dead(tree: ast.Module, trees: Mapping[str, ast.Module]) -> list[str]:
     return [f"{line}: {name}" for line, name in patches_found if is_ours(name, trees) and not is_read(name, trees)]
 
 
+@pytest.mark.long
 def test_every_patch_is_of_a_name_that_the_product_reads() -> None:
     product = {module_of(file): parsed(file) for folder in TOP for file in files(folder)}
     texts = {str(file.relative_to(ROOT)): file.read_text() for file in (ROOT / "tests").rglob("*.py")}

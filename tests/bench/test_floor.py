@@ -65,6 +65,7 @@ async def test_a_request_takes_at_most_thirty_kilobytes_and_three_times_the_floo
     assert len(reading.input.payloads[0].data) <= 250, "a reading asks with ids"
 
 
+@pytest.mark.long
 async def test_a_request_costs_at_most_seventeen_actions_of_which_two_are_for_being_legible(
     histories: BothHistories,
 ) -> None:

@@ -110,6 +110,7 @@ def test_all_processes_together_fit_into_the_database() -> None:
     assert together < int(max_connections)
 
 
+@pytest.mark.long
 def test_versions_have_the_pods_of_the_deployments_they_stand_for() -> None:
     plain, versioned = overlay("prod")[0], overlay("versioned")[0]
     plain_templates = {

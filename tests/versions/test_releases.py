@@ -106,6 +106,7 @@ def test_what_a_release_has_written_and_this_code_would_not_read_is_named(
     assert bool(messages) is bool(expected_faults)
 
 
+@pytest.mark.long
 def test_a_release_is_frozen_once_and_today_s_code_reads_what_it_has_just_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 WORKFLOWS = sorted((Path(__file__).parents[2] / "workflows").rglob("*.py"))
 ALLOWED_ROOTS = {
     "abc", "asyncio", "base64", "calendar", "collections", "dataclasses", "datetime", "enum", "functools", "hashlib",
@@ -55,6 +57,7 @@ def test_the_guard_bites() -> None:
     assert _offences("y = {1, 2}") == ["line 1: a set display has no stable order"]
 
 
+@pytest.mark.long
 def test_importing_the_workflows_loads_no_third_party_library_beyond_their_own() -> None:
     """A worker that imports httpx into the sandbox pays for it with every workflow."""
     code = (

@@ -92,6 +92,7 @@ async def test_what_is_wrong_is_refused_and_fetched_by_the_next_attempt_with_a_f
         assert "http" not in refused[0], "a link is a secret"
 
 
+@pytest.mark.long
 async def test_of_300_mb_no_more_than_the_bound_is_read_and_nothing_is_left(dev_server: str, tmp_path: Path) -> None:
     async with stage_ended_request(tmp_path, await own_namespace(dev_server)) as msa:
         arm(msa.sandbox, method="GET", path="/dl/*/document.pdf", fault="giant", times=None)
@@ -104,6 +105,7 @@ async def test_of_300_mb_no_more_than_the_bound_is_read_and_nothing_is_left(dev_
         assert list((tmp_path / "store" / "unfinished").iterdir()) == []
 
 
+@pytest.mark.long
 async def test_a_link_to_another_host_is_never_called(dev_server: str, tmp_path: Path) -> None:
     async with stage_ended_request(tmp_path, await own_namespace(dev_server)) as msa:
         msa.sandbox.core_signature.views.base_url = "http://127.0.0.2"
@@ -162,6 +164,7 @@ async def test_a_run_that_temporal_has_forgotten_is_listed_and_stands_in_the_way
         assert await msa.lines("history-2")
 
 
+@pytest.mark.long
 async def test_evidence_is_kept_once_and_stays_when_the_provider_replaces_its_document(
     dev_server: str, tmp_path: Path
 ) -> None:

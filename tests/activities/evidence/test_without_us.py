@@ -86,6 +86,7 @@ async def test_sixty_lines_refuse_each_forged_layout(tmp_path: Path, packs: list
     assert accepted == []
 
 
+@pytest.mark.long
 async def test_sixty_lines_say_that_a_key_is_not_confirmed(tmp_path: Path, packs: list[Path]) -> None:
     key_in(tmp_path / "other")
     for keys in (["other/evidence.pem.pub"], []):

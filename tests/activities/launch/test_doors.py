@@ -37,6 +37,7 @@ def starts(tree: ast.Module) -> list[int]:
     return sorted([*of_module, *imported])
 
 
+@pytest.mark.long
 def test_nothing_but_the_one_intake_calls_the_start_of_a_workflow() -> None:
     found = {
         module_of(file): lines
@@ -59,6 +60,7 @@ def test_a_start_past_the_intake_is_found(code: str) -> None:
     assert starts(ast.parse(code)) == [2]
 
 
+@pytest.mark.long
 def test_every_kind_of_the_product_has_a_check() -> None:
     import activities.campaign.intake
     import activities.onboarding.intake  # noqa: F401

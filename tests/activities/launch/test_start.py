@@ -288,6 +288,7 @@ async def temporal(dev_server: str) -> Client:
     return await own_namespace(dev_server)
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_the_same_file_is_the_same_request_while_it_runs_and_after(desk: Desk, temporal: Client) -> None:
     prepared = await desk.prepare()

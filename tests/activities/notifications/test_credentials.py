@@ -105,6 +105,7 @@ class Heard:
         return [notice.stage for delivery in self.push.deliveries for notice in delivery.notices]
 
 
+@pytest.mark.long
 async def test_credentials_that_come_and_go_are_over_once_an_hour(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,6 +112,7 @@ async def test_a_hundred_slow_phones_are_told_once_each_and_what_a_call_does_not
     assert (calls, phones.most_at_once) == (3, 10)
 
 
+@pytest.mark.long
 async def test_a_delivery_that_is_no_longer_wanted_reports_what_it_has_sent_and_sends_no_more(
     crowd: NotificationService, phones: SlowPhones
 ) -> None:

@@ -128,6 +128,7 @@ class Twice:
         )
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_on_a_server_the_attempt_that_was_given_up_knows_it_and_the_next_one_goes_on(dev_server: str) -> None:
     second, messages = asyncio.Event(), asyncio.Queue[str]()

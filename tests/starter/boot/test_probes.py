@@ -170,6 +170,7 @@ async def exchange_bytes(url: str, sent_bytes: bytes) -> bytes:
         writer.close()
 
 
+@pytest.mark.long
 async def test_of_ten_times_as_many_silent_connections_none_is_held_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "ANSWERED_WITHIN", 0.5)
 

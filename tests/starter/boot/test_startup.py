@@ -5,10 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from starter.boot import processes as modules
 
 _SCRIPT = """
 import logging, sys
+import pytest
 from starter.cli import show
 from starter.boot.startup import ready
 ready()
@@ -19,6 +22,7 @@ logging.getLogger("temporalio.core").info("nobody asked")
 """
 
 
+@pytest.mark.long
 def test_a_command_sets_up_its_log_when_it_has_something_to_say(tmp_path: Path) -> None:
     process = subprocess.run(  # noqa: S603  our own interpreter
         [sys.executable, "-c", _SCRIPT],

@@ -38,6 +38,7 @@ async def test_try_without_a_signer_prints_each_fact_and_what_is_left(tmp_path: 
     assert Recording.read(tmp_path / "trial").exchanges
 
 
+@pytest.mark.long
 async def test_try_says_its_steps_while_it_runs_and_prints_a_table_at_the_end(tmp_path: Path) -> None:
     async with running(vendor()) as sandbox:
         process = await type_trial(

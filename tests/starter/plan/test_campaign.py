@@ -142,6 +142,7 @@ def make_environment(folder: Path) -> dict[str, str]:
     return {**environment, "COUNTERSIGN_POLICIES": str(folder / "catalogue.yaml"), "TEMPORAL_ADDRESS": "127.0.0.1:1"}
 
 
+@pytest.mark.long
 def test_it_needs_no_server_and_is_a_table_or_json(tmp_path: Path) -> None:
     company = Company(tmp_path, staff("ada", "bo"))
     people = ["ada", "bo", *(f"nobody-{number}" for number in range(30))]

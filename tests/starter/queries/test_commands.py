@@ -178,6 +178,7 @@ async def test_cancelling_what_is_signed_comes_too_late(context: Context) -> Non
             await commands.make(context, MSA, CANCELLATION)
 
 
+@pytest.mark.long
 async def test_a_command_for_what_has_ended_comes_too_late(context: Context) -> None:
     async with sent_request(context):
         await commands.make(context, MSA, CANCELLATION)

@@ -26,6 +26,7 @@ AS_STARTED = 0
 """Those of this file are started without a word about it."""
 
 
+@pytest.mark.long
 async def test_what_somebody_waits_for_overtakes_the_crowd_and_then_has_its_place_again(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,6 +95,7 @@ async def test_the_page_says_that_it_stands_still(context: Context) -> None:
     assert status_sentences(view, "an-onlooker", Reader.unknown(Language.accepted("en"))) == stands_still
 
 
+@pytest.mark.long
 async def test_its_clock_is_not_moved(context: Context) -> None:
     with pytest.raises(Refusal, match="msa-0042: the workflow is paused in Temporal"):
         await forward(context.client, MSA, timedelta(days=1))

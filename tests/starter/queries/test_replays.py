@@ -57,6 +57,7 @@ async def sign_request(context: Context, world: World, *, ends: bool = True) -> 
     world.handoff.record = make_record(line("finance", HandoffState.DEAD), line("hr", HandoffState.DONE, 1))
 
 
+@pytest.mark.long
 async def test_what_is_closed_is_handed_off_from_its_record_once_for_each_op(context: Context) -> None:
     world = World()
     async with workers(context.client, world):

@@ -234,6 +234,7 @@ async def reset_workflow(context: Context, run_id: str) -> None:
     )
 
 
+@pytest.mark.long
 async def test_a_request_whose_tasks_fail_is_in_attention(tmp_path: Path) -> None:
     async with desk_in(tmp_path, *AT_ONCE) as context, workers(context.client, World()):
         await begin(context)

@@ -316,6 +316,7 @@ class AskingWorkflow:
         return urgency
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_the_urgency_of_a_request_reaches_the_line_and_so_does_the_end_of_the_attempt(dev_server: str) -> None:
     seconds_left: list[float] = []

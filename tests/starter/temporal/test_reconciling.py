@@ -113,6 +113,7 @@ async def test_a_sweep_is_made_now_and_what_refuses_it_is_one_line(dev_server: s
             await sweep_now(client, results.append)
 
 
+@pytest.mark.long
 async def test_the_word_answers_people_and_programs(dev_server: str) -> None:
     client = await own_namespace(dev_server)
     workflow_worker, activity_worker = make_workers(client, MissedEvents())

@@ -202,6 +202,7 @@ async def test_large_bodies_share_a_bound_and_small_ones_have_room_beside_them()
     assert (await callbacks.answer(stalling.make_whole_request(padded_body))).status_code == 200
 
 
+@pytest.mark.long
 async def test_nobody_holds_a_body_while_temporal_is_asked() -> None:
     """Ten times as much as is held has come, all of it genuine, and every signal waits."""
     gate, body = asyncio.Event(), encode_body(make_callback())

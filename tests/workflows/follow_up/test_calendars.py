@@ -127,6 +127,7 @@ async def test_a_pause_over_a_weekend_moves_the_reminder_and_the_due_date_by_its
     assert (moved_by, f"{view_after.due_at.astimezone(london):%H:%M}") == (3 * DAY, "18:00")
 
 
+@pytest.mark.long
 async def test_three_signers_in_three_zones_are_reminded_in_their_own_working_hours_and_on_no_holiday() -> None:
     world = world_with(PEOPLE)
     policy = Policy(tell_requester=NO_OFFER, window="90d", hours="working", escalation=None, warnings=())
@@ -182,6 +183,7 @@ async def test_an_urgent_approval_is_reminded_and_handed_over_within_hours_at_an
         assert (await story.handle.result()).outcome is Status.SIGNED
 
 
+@pytest.mark.long
 async def test_rules_of_zones_and_holidays_that_a_deploy_changes_count_for_what_is_planned_from_then_on() -> None:
     """What was planned stays as it was recorded: no history is read by other rules than it was written by."""
     world, friday = world_with(PEOPLE), good_friday()

@@ -178,6 +178,7 @@ async def test_of_five_steps_three_ring_and_the_others_are_one_notice_when_the_b
         assert all(view.next and view.next.why == "planned as reminder-1" for view in now)
 
 
+@pytest.mark.long
 async def test_whoever_is_asked_for_too_much_in_an_hour_hears_of_the_rest_once(tmp_path: Path) -> None:
     """Eight tasks of no common onboarding: five are told, three are one notice when the hour is over."""
     apart = NotificationBudget()

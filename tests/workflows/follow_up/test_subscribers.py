@@ -78,6 +78,7 @@ async def test_an_ending_that_nobody_hears_of_is_on_record_and_whoever_subscribe
     assert [call.target.target for call in second.calls] == [ACME]
 
 
+@pytest.mark.long
 async def test_neither_too_many_nor_the_name_of_a_target_are_taken() -> None:
     async with start_story(World()) as story:
         await story.days_pass(0.1)

@@ -313,6 +313,7 @@ class Moves(OnboardingPartsService):
         await self.barrier.wait()
 
 
+@pytest.mark.long
 async def test_a_stop_leaves_alone_what_is_somebody_else_s(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(*LATER)) as onboarding:
         await path.start(onboarding.client, onboarding.store, await prepare_lone_request(tmp_path, "Somebody else's"))
@@ -502,6 +503,7 @@ class Unheard(OnboardingPartsService):
         return started
 
 
+@pytest.mark.long
 async def test_what_was_being_started_when_it_was_ended_is_ended_as_well(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(DETAILS, AGREEMENTS), service=Unheard) as onboarding:
         await onboarding.complete_task("billing", CUSTOMER)
@@ -613,6 +615,7 @@ async def test_an_agreement_whose_document_is_not_there_any_more_holds_up_nothin
     assert message.startswith(reason)
 
 
+@pytest.mark.long
 async def test_an_agreement_whose_document_cannot_be_read_now_is_tried_again_and_the_others_are_begun(
     tmp_path: Path,
 ) -> None:
@@ -778,6 +781,7 @@ async def test_of_two_owners_who_decide_at_once_one_wins_and_the_other_is_refuse
     assert len(decided) == 1
 
 
+@pytest.mark.long
 async def test_a_part_that_two_say_is_done_is_done_once(tmp_path: Path) -> None:
     async with start_onboarding(tmp_path, a_file(SET_UP, LIVE)) as onboarding:
         account = await onboarding.wait_for_workflow("account")

@@ -178,6 +178,7 @@ async def test_a_declined_agreement_is_replaced_and_the_others_go_on(tmp_path: P
     assert sorted(order.brief.id for order in onboarding.provider.created) == ["acme.1.1", "acme.1.1.r2", "acme.1.2"]
 
 
+@pytest.mark.long
 async def test_an_expired_agreement_is_waived(tmp_path: Path) -> None:
     stage = {"name": "agreements", "agreements": [an_agreement(kind="short")]}
     async with start_onboarding(tmp_path, a_file(stage, LIVE), record="onboarding-waived") as onboarding:
@@ -214,6 +215,7 @@ async def test_a_decision_that_waits_is_followed_up_and_asked_for_again_when_its
     assert (settlement.outcome, settlement.parts[0].state) == (Status.CANCELLED, "stopped")
 
 
+@pytest.mark.long
 async def test_a_question_of_the_customer_and_a_block_pause_only_their_own_part(tmp_path: Path) -> None:
     steps = {
         "name": "details",
@@ -258,6 +260,7 @@ async def test_a_step_is_handed_to_a_colleague_of_the_customer(tmp_path: Path) -
         assert (await onboarding.wait_for_end()).outcome is Status.DONE
 
 
+@pytest.mark.long
 async def test_a_stop_in_the_middle_ends_every_open_part_and_begins_nothing_more(tmp_path: Path) -> None:
     stage_of_two = {
         "name": "first",
@@ -413,6 +416,7 @@ async def test_it_goes_on_in_fresh_runs_with_parts_open_and_nobody_is_told_twice
     assert len(news) == 13
 
 
+@pytest.mark.long
 async def test_an_agreement_is_reviewed_first_and_its_customer_hears_nothing_of_that(tmp_path: Path) -> None:
     agreements = {"name": "agreements", "agreements": [an_agreement(reviewers=[{"person": "chair"}])]}
     async with start_onboarding(tmp_path, a_file(agreements, LIVE)) as onboarding:

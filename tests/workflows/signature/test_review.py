@@ -325,6 +325,7 @@ async def send_at_rest(story: Story, command: AnyCommand) -> Receipt:
     return receipt
 
 
+@pytest.mark.long
 async def test_one_round_of_changes_then_it_is_approved_sent_and_signed() -> None:
     world, request = World(), in_review()
     async with start_story(world, request, record="reviewed") as story:
@@ -372,6 +373,7 @@ async def test_one_round_of_changes_then_it_is_approved_sent_and_signed() -> Non
     assert set(world.evidence.orders[-1].people) >= {LEGAL, "zoe", EVE, SAM}
 
 
+@pytest.mark.long
 async def test_a_review_that_nobody_gives_is_escalated_and_expires_unsent_and_one_is_cancelled() -> None:
     world, request = World(), in_review(Reviewer(person=LEGAL))
     async with start_story(world, request, record="review-expired") as story:

@@ -264,6 +264,7 @@ async def test_a_target_down_for_two_days_never_delays_signed() -> None:
     assert world.handoff.calls["hr"] == 1
 
 
+@pytest.mark.long
 async def test_a_missing_subscriber_is_a_dead_target_and_a_deaf_one_dies_after_its_attempts() -> None:
     world = World()
     world.handoff.closed_targets = {"customer-onboarding:acme"}

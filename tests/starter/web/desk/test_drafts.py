@@ -374,6 +374,7 @@ async def test_a_reader_in_another_language_reads_all_of_it_in_theirs(desk: Offi
     assert "reminder" not in text and "Herinnering" in text
 
 
+@pytest.mark.long
 async def test_edits_are_bounded(desk: Office) -> None:
     ada = await desk.come_in(REQUESTER)
     page = await signers_page(ada)

@@ -186,6 +186,7 @@ async def test_my_teams_lists_what_waits_for_one_of_my_groups_and_names_the_grou
     assert "The document of accounts" in titles((await operator.get("/desk")).text), "it waits for each of them as well"
 
 
+@pytest.mark.long
 async def test_tasks_stand_beside_requests_in_one_order_and_lead_to_pages_of_their_own(desk: Office) -> None:
     engineer = await desk.come_in(ENGINEER)
     page = await engineer.get("/desk")

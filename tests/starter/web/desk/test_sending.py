@@ -66,6 +66,7 @@ async def test_two_people_who_press_send_at_once_have_a_request_each(tmp_path: P
             assert (await handle.describe()).typed_search_attributes[names.REQUESTER] == person
 
 
+@pytest.mark.long
 async def test_what_died_between_start_and_mark_is_sent_again_as_the_same_request(
     tmp_path: Path, context: Context
 ) -> None:

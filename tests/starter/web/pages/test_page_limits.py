@@ -37,6 +37,7 @@ def provider_calls(signer: Phone) -> int:
     return len([entry for entry in signer.entries("request") if "/oauth2/" not in entry["path"]])
 
 
+@pytest.mark.long
 async def test_100_looks_are_a_handful_of_queries_and_no_call_of_the_provider(signer: Phone) -> None:
     calls_before = provider_calls(signer)
     answers = []
