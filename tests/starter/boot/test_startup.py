@@ -11,7 +11,6 @@ from starter.boot import processes as modules
 
 _SCRIPT = """
 import logging, sys
-import pytest
 from starter.cli import show
 from starter.boot.startup import ready
 ready()
