@@ -47,7 +47,7 @@ from activities.reconciliation.service import ReconciliationService
 from activities.records.processes import ProcessRole
 from activities.retention.service import DailyRetention
 from activities.schedule.planner import PolicyPlanner
-from activities.temporal.clock import WorkerClock, moved_on
+from activities.temporal.clock import ClockSkewInterceptor, make_moved_clock_check
 from activities.temporal.interceptors import PacedSlots
 from starter.boot import clients, exits, processes
 from starter.boot.clients import Clients
@@ -188,7 +188,7 @@ async def working(
         activities = composed(settings, open_clients, client)
         catalogue = partial(clients.catalogue, settings)
         signatures = SignaturesHandler(client, open_clients.store, open_clients.directory, catalogue)
-        clock = WorkerClock(client.identity, open_clients.store, moved_on(client))
+        clock = ClockSkewInterceptor(client.identity, open_clients.store, make_moved_clock_check(client))
         slots = paced_slots(open_clients.pace)
         temporal_workers = workers(client, activities, slots, settings, [signatures], pools=pools, interceptors=[clock])
         await open_things.enter_async_context(at_work(temporal_workers))

@@ -12,9 +12,9 @@ from pydantic import BaseModel, TypeAdapter
 from activities.files.fields import DayOrInstant, Email, Id, KindId, LocaleTag, Name, Span, Url, Zone
 from activities.files.reading import FileText
 from activities.files.yaml_lines import parse
-from activities.launch.doors import Sources
+from activities.launch.doors import CheckContext
 from activities.launch.request_file import DocumentEntry, RequestFile, ReviewerEntry, SignerEntry, prepare_request
-from activities.launch.task_file import AnswerEntry, TaskFile, WhoEntry, prepare_task
+from activities.launch.task_file import AnswerEntry, AssigneeEntry, TaskFile, prepare_task
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Absence, PeopleFile, Person, PushDevice
 from activities.policies.catalogue import Catalogue, CatalogueKind
@@ -105,7 +105,7 @@ TABLES: Final = (
     Table("A reviewer", ReviewerEntry),
     Table("A task", TaskFile),
     Table("An answer", AnswerEntry),
-    Table("Who is asked", WhoEntry, also="A person in full"),
+    Table("Who is asked", AssigneeEntry, also="A person in full"),
 )
 
 
@@ -142,9 +142,9 @@ class Context:
         catalogue = Catalogue.read(self._folder / "catalogue.yaml")
         written = FileText.read(path)
         if "who" in written.parse().plain:
-            await prepare_task(written, Sources(catalogue, directory, NOW))
+            await prepare_task(written, CheckContext(catalogue, directory, NOW))
         else:
-            await prepare_request(written, Sources(catalogue, directory, NOW))
+            await prepare_request(written, CheckContext(catalogue, directory, NOW))
 
 
 @pytest.fixture

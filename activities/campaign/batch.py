@@ -95,7 +95,7 @@ def request_of(
     return MemberRequest(request, person, message)
 
 
-def forgotten(order: CampaignOrder, member: Member, person: Reachable | None) -> SignatureInput:
+def build_workflow_input(order: CampaignOrder, member: Member, person: Reachable | None) -> SignatureInput:
     """The input of a member's request without workflow and record. Stores nothing: erased people stay erased."""
     return request_of(order.campaign, order.fingerprint, member, person).workflow_input
 
@@ -223,7 +223,7 @@ class BatchJob:
         try:
             is_restart = self._batch.change is not None  # A terminated request is started anew with its open document.
             await admit(prepared).start(self._client, self._store, parent=order.workflow_id, is_restart=is_restart)
-        except (launch.IdTaken, launch.NotItsOwn, launch.BrokenOff) as refused:
+        except (launch.IdTaken, launch.ForeignPartId, launch.BrokenOff) as refused:
             activity.logger.warning("member not asked", extra={"row": member.row.number, "why": type(refused).__name__})
             return False
         except RPCError as error:
@@ -264,7 +264,7 @@ class BatchJob:
             return True
         if not member.seen_to(order) or await executions.find_run(self._client, workflow_id) is not None:
             return False
-        request_input = forgotten(order, member, person)
+        request_input = build_workflow_input(order, member, person)
         return await end_forgotten(
             self._client, self._store, request_input, cancellation, order.now, parent=campaign_workflow
         )

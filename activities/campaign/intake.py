@@ -17,7 +17,7 @@ from activities.files.fields import DayOrInstant, FileName, Id, KindId, Message,
 from activities.files.pdf import name_of
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
 from activities.launch import intake, launch
-from activities.launch.doors import CHECKS, Sources
+from activities.launch.doors import CHECKS, CheckContext
 from activities.launch.request_file import DocumentEntry, RequestChecks
 from activities.onboarding.file import ShortId
 from activities.people.directory import Directory, UnknownGroup
@@ -234,7 +234,7 @@ class PreparedCampaign:
 
 async def prepare_campaign(
     written: FileText | PlainFile,
-    sources: Sources,
+    sources: CheckContext,
     *,
     table: bytes | None = None,
     tables: AudienceTables | None = None,
@@ -259,7 +259,7 @@ async def prepare_campaign(
         secret=secret,
         read=await _read_table(plain, secret, table, tables or AudienceTables()) if table is not None else None,
     )
-    file, policy = await intake.checked(plain, CampaignFile, checks, directory)
+    file, policy = await intake.validate_file_and_policy(plain, CampaignFile, checks, directory)
     owner = await directory.person(intake.person_of(file.owner))
     campaign_input = _build_input(file, policy.resolved.policy, checks, owner, now)
     is_over = campaign_input.campaign.due < now.date() - timedelta(days=1)

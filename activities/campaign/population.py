@@ -78,7 +78,7 @@ class PersonEntry(BaseModel):
     department: Name = ""
 
 
-class FullEntry(Reachable):
+class FullPersonEntry(Reachable):
     """A row with a person described in full."""
 
     manager: Id | None = None
@@ -142,10 +142,12 @@ async def audience(source: AudienceSource, audience_file: AudienceFile, director
     """The rows to freeze now: the group's current members, else those given."""
     if source.group is not None:
         audience_file = of_people(await directory.group(source.group))
-    return await placed(audience_file.rows, audience_file.people, directory)
+    return await add_positions(audience_file.rows, audience_file.people, directory)
 
 
-async def placed(rows: Iterable[MemberRow], people: Mapping[str, Reachable], directory: Company) -> list[MemberRow]:
+async def add_positions(
+    rows: Iterable[MemberRow], people: Mapping[str, Reachable], directory: Company
+) -> list[MemberRow]:
     """The rows with department and manager, or with why they cannot be asked."""
     member_rows = list(rows)
     places = await directory.places({row.person for row in member_rows if not row.says})
@@ -246,7 +248,7 @@ async def find_changes(
         : AUDIENCE_AT_MOST - (await lines.tally()).counts.total
     ]
     if campaign.joiners is Joiners.ADD and newcomers and today <= look.due:
-        moves += await _joined(look, population, newcomers, today, directory)
+        moves += await _list_joined_changes(look, population, newcomers, today, directory)
     leavers = [id for id in population.leavers if id not in done_ids]
     leave_at_most = max(LEAVE_AT_ONCE_AT_MOST, population.asked_count // LEAVE_AT_ONCE_SHARE)
     if campaign.leavers is Leavers.DROP and leavers and len(leavers) <= leave_at_most:
@@ -289,9 +291,9 @@ def _row(line: int, cells: dict[str, str], people: dict[str, Reachable], secret:
         lacks = FileFault.ROW_LACKS.to_message(fields=", ".join(_NEEDED), missing=", ".join(missing))
         return MemberRow(line, "", says=_stored(lacks))
     try:
-        entry = FullEntry.model_validate(cells)
+        entry = FullPersonEntry.model_validate(cells)
     except ValidationError as error:
-        return MemberRow(line, "", says=_first_fault(error, FullEntry))
+        return MemberRow(line, "", says=_first_fault(error, FullPersonEntry))
     if secret is None:
         raise FileFaults([Fault("", line, "", FileFault.NO_LINK_SECRET.to_message())])
     id = id_of_address(entry.email, secret)
@@ -343,14 +345,14 @@ async def _group(campaign: Campaign, directory: Company) -> dict[str, None] | No
         return None
 
 
-async def _joined(
+async def _list_joined_changes(
     look: DailyCheck, population: Population, newcomers: Sequence[str], today: date, directory: Company
 ) -> list[PopulationChange]:
     """Those who can be asked, by last day: counted from when they joined, else were first seen."""
     dropped_ids, campaign = frozenset(population.dropped), look.order.campaign
     opened = await owners_day(campaign.requester, campaign.opens_at, directory)
     places, rows_by_due = await directory.places(newcomers), dict[date, list[MemberRow]]()
-    for row in await placed([MemberRow(0, id) for id in newcomers], {}, directory):
+    for row in await add_positions([MemberRow(0, id) for id in newcomers], {}, directory):
         if not row.says:
             rows_by_due.setdefault(_last_day(campaign, places[row.person].joined, opened, today), []).append(row)
     return [

@@ -16,8 +16,8 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from activities.campaign import member_status
-from activities.campaign.batch import AT_ONCE, BATCH_LIMITS, BatchFacts, BatchJob, BatchLimits, forgotten
-from activities.campaign.population import NOBODY, Population, caught_up, find_changes, owners_day, placed
+from activities.campaign.batch import AT_ONCE, BATCH_LIMITS, BatchFacts, BatchJob, BatchLimits, build_workflow_input
+from activities.campaign.population import NOBODY, Population, add_positions, caught_up, find_changes, owners_day
 from activities.campaign.population import AudienceFile as GivenAudience
 from activities.campaign.population import audience as audience_of
 from activities.errors import DocumentDamaged, DocumentMissing
@@ -247,7 +247,7 @@ class CampaignPeopleService(CampaignPeople):
             return ChangeResult(refused=_nobody_failed(change.person, of_person))
         people = await self._in_full(order.campaign)
         rows = (MemberRow(line.row, line.person, line.department, line.manager) for line in failed if line.person)
-        mended = await placed(rows, people, self.directory)
+        mended = await add_positions(rows, people, self.directory)
         right = tuple(row for row in repeated(mended) if not row.says and row.person not in asked_ids)
         if not right:
             return ChangeResult(refused=Rejection.NOBODY_MENDED.to_message())
@@ -378,7 +378,7 @@ class CampaignPeopleService(CampaignPeople):
             id = Kind.REQUEST.workflow_id(member.request(order.campaign.id))
             await end_terminated(self.client, self.store, id, _CLOSED, order.now, begun_by=campaign_workflow)
             return member_status.GOES_ON
-        request_input = forgotten(order, member, people.get(member.person))
+        request_input = build_workflow_input(order, member, people.get(member.person))
         is_ended = await end_forgotten(
             self.client, self.store, request_input, _CLOSED, order.now, parent=campaign_workflow
         )

@@ -215,7 +215,7 @@ class CampaignYearsService(CampaignYears):
             opening_on(content.plain(id), openings.day(year, now)),
             await content.read_documents(self.store),
         )
-        intake = Intake.from_settings(self.policies, self.directory)
+        intake = Intake.from_policies_file(self.policies, self.directory)
         admitted = await intake.check(Kind.CAMPAIGN, plain, documents, now=now, table=content.table)
         started = await admitted.start(self.client, self.store)
         await content.once_started.keep(self.store, openings.series, year)

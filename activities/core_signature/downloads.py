@@ -15,7 +15,7 @@ from activities.records.evidence import SignedFile
 MEGABYTE: Final = 1_000_000
 _PIECE: Final = 1 << 16
 """Bytes of a file in memory at a time."""
-_FROM: Final = "the link of Core Signature"
+_LINK_NAME: Final = "the link of Core Signature"
 
 
 class FileRefused(Exception):
@@ -37,17 +37,17 @@ class DocumentDownloads:
             raise FileRefused("is not ready at Core Signature")
         try:
             async with asyncio.timeout(seconds):
-                return await self._stored(file.pdf, file.security_hash)
+                return await self._download(file.pdf, file.security_hash)
         except TimeoutError:
             raise FileRefused(f"did not come within {seconds:.0f} s") from None
         except httpx.HTTPError as error:
-            raise FileRefused(f"broke off: {failure_of_error(_FROM, error).explanation}") from None
+            raise FileRefused(f"broke off: {failure_of_error(_LINK_NAME, error).explanation}") from None
         except RefusedAddress as refusal:
             raise FileRefused(f"has a link that must not be called: {refusal}") from None
         except OSError:
             raise FileRefused("has a link whose host has no address") from None
 
-    async def _stored(self, link: str, sha256: str) -> SignedFile:
+    async def _download(self, link: str, expected_sha256: str) -> SignedFile:
         destination = await self._guard.check(link)
         async with (
             self._client.stream(
@@ -65,7 +65,7 @@ class DocumentDownloads:
                     raise FileRefused(self._too_large())
             if incoming.size == 0:
                 raise FileRefused("is empty")
-            if not hmac.compare_digest(incoming.sha256, sha256):
+            if not hmac.compare_digest(incoming.sha256, expected_sha256):
                 raise FileRefused(f"has {incoming.size:,} bytes, but not the SHA-256 that Core Signature says")
             await incoming.keep(SIGNED)
             return SignedFile(incoming.sha256, incoming.size)

@@ -23,11 +23,11 @@ GROUP_AT_MOST: Final = 1_000
 """Members of a target group, with former members who were reached: all are remembered until everyone is notified."""
 NOBODY: Final = "nobody_to_tell"
 SEE_LOG: Final = "the notifications say why"
-_PASSES: Final = (Reason.UNREACHABLE, Reason.UNAUTHORISED, Reason.PUSH_MISMATCH, Reason.DIRECTORY)
+_TEMPORARY_REASONS: Final = (Reason.UNREACHABLE, Reason.UNAUTHORISED, Reason.PUSH_MISMATCH, Reason.DIRECTORY)
 
 
 @dataclass(frozen=True)
-class HandOffPeople:
+class HandOffNotifier:
     """Notifies people and groups; `oncall` also hears that a target is dead."""
 
     push: PushService
@@ -39,25 +39,27 @@ class HandOffPeople:
         result.
         """
         members = await self.directory.group(group)
-        if crowd := too_many(len({*members, *call.reached})):
-            return not_done(call, crowd, is_final=True)
+        if size_refusal := too_many(len({*members, *call.reached})):
+            return not_done(call, size_refusal, is_final=True)
         everyone = tuple(notice_of(batch.subject, person, news) for person in members)
         missing = tuple(notice for notice in everyone if notice.person not in call.reached)
         untried = tuple(notice for notice in missing if notice.person not in call.missed)
-        now = untried[:AT_MOST]
+        batch_notices = untried[:AT_MOST]
         if not missing:
             return HandoffResult(target=call.target.target, ok=True)
         try:
-            report = await self.push.deliver(_delivery(call, batch, now, _outcome(news)))
+            report = await self.push.deliver(_delivery(call, batch, batch_notices, _outcome(news)))
             result, open_notices = _pushed(call, report.delivered, report.retry_after), report.open_notices
         except ApplicationError as failure:
-            result, open_notices = refused(call, failure), ()
-        if open_notices or len(untried) > len(now):
-            return _to_be_continued(call, result, [notice for notice in now if notice.key not in open_notices])
+            result, open_notices = build_retryable_result(call, failure), ()
+        if open_notices or len(untried) > len(batch_notices):
+            return _to_be_continued(
+                call, result, [notice for notice in batch_notices if notice.key not in open_notices]
+            )
         told_before = len(everyone) - len(missing)
-        return _in_group(_with_the_missed(call, result), len(everyone), told_before)
+        return _note_partial_reach(_restore_transient_failure(call, result), len(everyone), told_before)
 
-    async def alert(
+    async def alert_of_dead_target(
         self, call: HandoffCall, batch: HandoffBatch, news: Told, notice: NotificationOrder
     ) -> HandoffResult:
         """Notify the requester and the person on call that a target will never be reached."""
@@ -82,9 +84,13 @@ class HandOffPeople:
         return _pushed(call, report.delivered, report.retry_after)
 
 
-def too_many(members: int) -> str | None:
+def too_many(member_count: int) -> str | None:
     """Why a group of this size is not notified, or None."""
-    return f"{members:,} members, and a target has at most {GROUP_AT_MOST:,}" if members > GROUP_AT_MOST else None
+    return (
+        f"{member_count:,} members, and a target has at most {GROUP_AT_MOST:,}"
+        if member_count > GROUP_AT_MOST
+        else None
+    )
 
 
 def notice_of(subject: Subject, person: str, news: Told) -> NotificationOrder:
@@ -95,7 +101,7 @@ def notice_of(subject: Subject, person: str, news: Told) -> NotificationOrder:
     )
 
 
-def refused(call: HandoffCall, failure: ApplicationError) -> HandoffResult:
+def build_retryable_result(call: HandoffCall, failure: ApplicationError) -> HandoffResult:
     """A retryable result for a target that an activity could not reach."""
     pause = failure.next_retry_delay or timedelta()
     return not_done(call, failure.message, retry_after=pause.total_seconds())
@@ -131,7 +137,7 @@ def _pushed(call: HandoffCall, lines: Sequence[DeliveryResult], retry_after: flo
     missed = [
         line.why for line in lines if line.outcome not in (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
     ]
-    passing = next((reason for reason in missed if reason in _PASSES), None)
+    passing = next((reason for reason in missed if reason in _TEMPORARY_REASONS), None)
     if passing:
         return HandoffResult(target=target, ok=False, why=passing, retry_after=retry_after, delivered=tuple(lines))
     reason = next(iter(missed), None if reached else NOBODY)
@@ -153,16 +159,18 @@ def _to_be_continued(
     )
 
 
-def _with_the_missed(call: HandoffCall, result: HandoffResult) -> HandoffResult:
+def _restore_transient_failure(call: HandoffCall, result: HandoffResult) -> HandoffResult:
     """The result of an attempt's last call, with the members whom earlier calls missed."""
     if call.transient and (result.ok or result.gone):
         return result.replace(ok=False, gone=False, why=call.transient)
     return result
 
 
-def _in_group(result: HandoffResult, members: int, told_before: int) -> HandoffResult:
+def _note_partial_reach(result: HandoffResult, member_count: int, told_before: int) -> HandoffResult:
     """The result for a group, with the number of members not reached; `told_before` were reached earlier."""
     told_count = told_before + sum(line.outcome is NotificationOutcome.ACCEPTED for line in result.delivered)
-    if not told_count or told_count == members:
+    if not told_count or told_count == member_count:
         return result
-    return result.replace(partly=True, why=f"{members - told_count} of {members} not reached: {result.why or SEE_LOG}")
+    return result.replace(
+        partly=True, why=f"{member_count - told_count} of {member_count} not reached: {result.why or SEE_LOG}"
+    )

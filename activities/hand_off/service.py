@@ -18,7 +18,7 @@ from activities.hand_off.archive import Archives
 from activities.hand_off.downloads import DownloadLinks, kept_file
 from activities.hand_off.http_call import Events, HttpTargets, data_of
 from activities.hand_off.next_acknowledgement import remind_of_next
-from activities.hand_off.people import HandOffPeople, not_done, notice_of, refused
+from activities.hand_off.people import HandOffNotifier, build_retryable_result, not_done, notice_of
 from activities.hand_off.recording import count_settled, write_before, write_results
 from activities.hand_off.target_health import TargetHealth
 from activities.hand_off.workflows import NexusOperations, StartTargets
@@ -139,7 +139,7 @@ class HandOffService(Handoff):
         self._document_url = document_url
         self._pace = pace
         self._directory = directory
-        self._people = HandOffPeople(push, directory, oncall)
+        self._people = HandOffNotifier(push, directory, oncall)
         self._events = Events(directory, store, links)
         self._operations = NexusOperations(temporal)
         self._health = TargetHealth(store, push, oncall)
@@ -219,7 +219,7 @@ class HandOffService(Handoff):
         except (DirectoryFailure, StoreFailure) as failure:
             return not_done(call, str(failure))
         except ApplicationError as failure:
-            return refused(call, failure)
+            return build_retryable_result(call, failure)
         except Exception as bug:
             activity.logger.exception("hand-off to %s failed", call.target.target)
             return not_done(call, f"our fault: {type(bug).__name__}")
@@ -237,7 +237,7 @@ class HandOffService(Handoff):
             return await self._people.to_group(call, target.group, batch, news)
         notice = call.notice or notice_of(subject, target.person or "", news)
         if notice.stage == NotificationType.UNDELIVERED:
-            return await self._people.alert(call, batch, news, notice)
+            return await self._people.alert_of_dead_target(call, batch, news, notice)
         return await self._people.notify(call, batch, news, (notice,))
 
     async def _document(self, subject: Subject) -> StoredFile | None:

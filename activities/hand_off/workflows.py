@@ -123,7 +123,7 @@ class StartTargets:
             await launch.recognise(self.client, self.store, WorkflowName(Kind.ONBOARDING, id), "", faults)
 
     async def _prepared(self, file: PlainFile, depth: int) -> PreparedOnboarding:
-        intake = Intake.from_settings(self.policies, self.directory, self.now)
+        intake = Intake.from_policies_file(self.policies, self.directory, self.now)
         prepared: PreparedOnboarding = (await intake.check(Kind.ONBOARDING, file)).prepared
         onboarding_input = prepared.workflow_input
         return replace(
@@ -202,7 +202,7 @@ class NexusOperations:
         except TimeoutError:
             return _not_done(target, "nobody has taken the operation yet")
         except WorkflowFailureError as failure:
-            return _refused(target, failure)
+            return _result_of_failure(target, failure)
         return HandoffResult(target=target.target, ok=True)
 
     async def _is_there(self, endpoint: str) -> bool:
@@ -223,7 +223,7 @@ class _Endless(Exception):
     """Onboardings would start each other in a circle."""
 
 
-def _refused(target: Target, failure: WorkflowFailureError) -> HandoffResult:
+def _result_of_failure(target: Target, failure: WorkflowFailureError) -> HandoffResult:
     """The result by type of refusal: the handler's text may name people."""
     cause = failure.cause.cause if isinstance(failure.cause, NexusOperationError) else None
     if isinstance(cause, HandlerError):

@@ -35,7 +35,7 @@ def wall_clock() -> datetime:
 
 
 @dataclass(frozen=True)
-class Sources:
+class CheckContext:
     """What a file is checked against, as of `now`. `templates` is the folder of those of onboardings, `of_parent` says
     that an onboarding checks its own part.
     """
@@ -44,8 +44,8 @@ class Sources:
     directory: Directory
     now: datetime
     documents: LocalDocuments = field(default_factory=lambda: LocalDocuments(MAX_UPLOAD_MEGABYTES))
-    templates: Path | None = None
-    of_parent: bool = False
+    templates_folder: Path | None = None
+    is_part_of_parent: bool = False
 
 
 class StartCaller(Protocol):
@@ -71,7 +71,7 @@ class TrustedCaller:
         return True
 
 
-OURS: Final = TrustedCaller()
+OWN_WORKFLOW_CALLER: Final = TrustedCaller()
 
 
 class NotPermitted(Exception):
@@ -95,7 +95,7 @@ class AdmittedStart:
         return await launch.start(client, store, self.prepared, actor=self.actor, **options)
 
 
-def admit(prepared: PreparedStart, caller: StartCaller = OURS) -> AdmittedStart:
+def admit(prepared: PreparedStart, caller: StartCaller = OWN_WORKFLOW_CALLER) -> AdmittedStart:
     """Raises `NotPermitted`."""
     subject = prepared.workflow_input.subject
     if not caller.may_begin(subject.kind, subject.requester):
@@ -108,24 +108,26 @@ class Intake:
     """Reads the catalogue anew for each check."""
 
     directory: Directory
-    catalogue: Callable[[], Catalogue]
+    read_catalogue: Callable[[], Catalogue]
     clock: Clock = wall_clock
     templates: Path | None = None
 
     @classmethod
-    def from_settings(cls, policies: Path, directory: Directory, clock: Clock = wall_clock) -> Self:
+    def from_policies_file(cls, policies: Path, directory: Directory, clock: Clock = wall_clock) -> Self:
         """With the catalogue of a file, and the templates beside it."""
         return cls(directory, partial(Catalogue.read, policies), clock, policies.parent)
 
     async def with_one_catalogue(self) -> Self:
         """For many files, with the catalogue as it is now. Raises `FileFaults` of the catalogue."""
-        catalogue = await asyncio.to_thread(self.catalogue)
-        return replace(self, catalogue=lambda: catalogue)
+        catalogue = await asyncio.to_thread(self.read_catalogue)
+        return replace(self, read_catalogue=lambda: catalogue)
 
-    async def sources(self, documents: LocalDocuments | None = None, now: datetime | None = None) -> Sources:
+    async def read_check_context(
+        self, documents: LocalDocuments | None = None, now: datetime | None = None
+    ) -> CheckContext:
         """Raises `FileFaults` of the catalogue."""
-        return Sources(
-            await asyncio.to_thread(self.catalogue),
+        return CheckContext(
+            await asyncio.to_thread(self.read_catalogue),
             self.directory,
             now or self.clock(),
             documents or LocalDocuments(MAX_UPLOAD_MEGABYTES),
@@ -135,9 +137,9 @@ class Intake:
     async def check(
         self,
         kind: Kind,
-        plain: FileText | PlainFile,
+        file: FileText | PlainFile,
         documents: LocalDocuments | None = None,
-        caller: StartCaller = OURS,
+        caller: StartCaller = OWN_WORKFLOW_CALLER,
         *,
         now: datetime | None = None,
         **options: Any,
@@ -145,4 +147,4 @@ class Intake:
         """A file that is right, ready to be started; starts nothing. `options` are what the check of the kind takes.
         Raises `FileFaults` with all faults, `DirectoryFailure`, `NotPermitted`.
         """
-        return admit(await CHECKS[kind](plain, await self.sources(documents, now), **options), caller)
+        return admit(await CHECKS[kind](file, await self.read_check_context(documents, now), **options), caller)

@@ -30,7 +30,7 @@ from activities.people.ids import stands_in_full
 from activities.people.person import USUAL_HOURS, Person, PushDevice, Reachable
 from activities.policies.cascade import REQUEST, ResolvedPolicy
 from activities.policies.catalogue import Catalogue, UnknownKind
-from activities.policies.policy_file import PolicyLayer, Senseless, self_serving
+from activities.policies.policy_file import PolicyFaults, PolicyLayer, find_self_serving_settings
 from workflows.follow_up.next_step import HORIZON
 from workflows.kinds import Kind, kinds
 from workflows.model.file_faults import FileFault
@@ -103,10 +103,10 @@ async def _person_or_why(directory: Directory, id: str) -> Person | UnknownPerso
     except UnknownPerson as missing:
         return missing
     except UnknownGroup as missing:
-        return _NoTeam(id, missing.message)
+        return _UnusableTeam(id, missing.message)
 
 
-class _NoTeam(UnknownPerson):
+class _UnusableTeam(UnknownPerson):
     """A group that cannot ask for anything, and why."""
 
     def __init__(self, team: str, message: Message) -> None:
@@ -119,7 +119,7 @@ class _NoTeam(UnknownPerson):
 
 def _refuse_crowd(team: str, group: str, members: int) -> None:
     if members > TEAM_AT_MOST:
-        raise _NoTeam(team, FileFault.CROWD.to_message(group=group, count=members, most=TEAM_AT_MOST))
+        raise _UnusableTeam(team, FileFault.CROWD.to_message(group=group, count=members, most=TEAM_AT_MOST))
 
 
 @dataclass
@@ -319,7 +319,7 @@ def asked_of(asker: str) -> dict[str, str]:
     return {"group": group} if group else {"person": asker}
 
 
-class SomebodyEntry(FileModel):
+class ParticipantEntry(FileModel):
     """Somebody who is asked: by directory id, or described in full."""
 
     other_ways: ClassVar[tuple[str, ...]] = ()
@@ -391,7 +391,7 @@ class CheckedPolicy(NamedTuple):
     overdue: FileFaults | None
 
 
-async def checked(
+async def validate_file_and_policy(
     plain: PlainFile, model: type[File], checks: FileChecks, directory: Directory, *, of_parent: bool = False
 ) -> tuple[File, CheckedPolicy]:
     """The validated file; `FileFaults` with all faults, `DirectoryFailure` if persons cannot be looked up. Only one
@@ -426,7 +426,7 @@ class FilePolicy:
         """Fields that make the policy impossible, each with the reason; raises `DirectoryFailure`."""
         of_the_whole = [
             *self._open_for_ever(),
-            *self_serving(self.resolved, *self.checks.concerned),
+            *find_self_serving_settings(self.resolved, *self.checks.concerned),
             *self.checks.catalogue.never_called(self.resolved.policy),
             *await strangers(self.resolved.policy, directory),
         ]
@@ -436,14 +436,14 @@ class FilePolicy:
             *self._told_twice(),
         ]
 
-    def _senseless(self) -> Senseless:
+    def _senseless(self) -> PolicyFaults:
         """Faults that the file causes; the kind alone was checked with its catalogue."""
         right, due = self.checks.right, self.checks.right["due"]
         time_left = None if due is None or self.checks.overdue else self.checks.time_until(due)
         for field_path, fault in self.checks.catalogue.faults(right["kind"], self.checks.layer, time_left):
             yield ("policy", *field_path), fault
 
-    def _open_for_ever(self) -> Senseless:
+    def _open_for_ever(self) -> PolicyFaults:
         if self.checks.closes and not self.resolved.policy.expires:
             yield ("expires",), FileFault.NEVER_CLOSES.to_message()
 
@@ -458,7 +458,7 @@ class FilePolicy:
             return ("kind",), FileFault.KIND_UNUSABLE.to_message(**values)
         return ("kind",), FileFault.KIND_ABOVE_UNUSABLE.to_message(layer=layer, **values)
 
-    def _told_twice(self) -> Senseless:
+    def _told_twice(self) -> PolicyFaults:
         names = (target.target for target in self.resolved.policy.handoff)
         fault_by_name = dict.fromkeys(names, FileFault.SUBSCRIBER_IS_TARGET)
         for position, subscriber in enumerate(self.checks.right.get("subscribers", ())):

@@ -82,7 +82,7 @@ class IdTaken(Exception):
         self.id = name.id
 
 
-class NotItsOwn(Exception):
+class ForeignPartId(Exception):
     """A part's id does not begin with the id of its onboarding or campaign."""
 
     def __init__(self, id: str, parent: str) -> None:
@@ -163,12 +163,12 @@ async def start(
 
     `actor` is who called, and how that is known (`KnownBy`), `parent` the workflow id of an onboarding or campaign,
     `delay` the time until the workflow begins, `starter` replaces the client. Raises `IdTaken` for other content,
-    `NotItsOwn` for an id outside its parent's, `BrokenOff` for a broken-off workflow; with `again` a terminated one is
-    started anew.
+    `ForeignPartId` for an id outside its parent's, `BrokenOff` for a broken-off workflow; with `again` a terminated one
+    is started anew.
     """
     workflow_name, digest = _name_of(prepared), prepared.workflow_input.fingerprint
     if parent is not None and owner_in(workflow_name.id) != parent.partition(":")[2]:
-        raise NotItsOwn(workflow_name.id, parent)
+        raise ForeignPartId(workflow_name.id, parent)
     if record := await _recorded(store, workflow_name):
         return _recognise(workflow_name, digest, record)
     chosen_starter = starter or Starter(client.start_workflow)

@@ -14,7 +14,7 @@ from activities.files.fields import FileName, Id, Message, Name, Url
 from activities.files.pdf import LocalDocuments, name_of
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
 from activities.launch import launch
-from activities.launch.doors import CHECKS, Sources
+from activities.launch.doors import CHECKS, CheckContext
 from activities.launch.intake import (
     PEOPLE_AT_MOST,
     AskerId,
@@ -24,16 +24,16 @@ from activities.launch.intake import (
     FileChecks,
     GroupRule,
     KnownPersons,
+    ParticipantEntry,
     PersonId,
-    SomebodyEntry,
     Team,
     asker_named,
     asking,
-    checked,
     closing_times,
     maps,
     read_as,
     right,
+    validate_file_and_policy,
 )
 from activities.people.directory import askers
 from activities.people.ids import ids_in_full
@@ -111,7 +111,7 @@ class DocumentEntry(FileModel):
         return self
 
 
-class SignerEntry(SomebodyEntry):
+class SignerEntry(ParticipantEntry):
     """A signer; Core Signature cannot tell apart two with one address."""
 
     order: int | None = Field(default=None, ge=1, le=100)
@@ -282,7 +282,7 @@ class PreparedRequest:
             await CoverSheet.keep(store, workflow_input.brief)
 
 
-async def prepare_request(written: FileText | PlainFile, sources: Sources) -> PreparedRequest:
+async def prepare_request(written: FileText | PlainFile, sources: CheckContext) -> PreparedRequest:
     """Check a request file in full; starts nothing. Raises `FileFaults` with all faults, and `DirectoryFailure`. A past
     due date, if the only fault, is in `overdue`.
     """
@@ -303,7 +303,9 @@ async def prepare_request(written: FileText | PlainFile, sources: Sources) -> Pr
         closing=closing_times(maps(plain.plain, "signers"), persons),
         now=sources.now,
     )
-    file, policy = await checked(plain, RequestFile, checks, directory, of_parent=sources.of_parent)
+    file, policy = await validate_file_and_policy(
+        plain, RequestFile, checks, directory, of_parent=sources.is_part_of_parent
+    )
     return _prepared(file, policy, checks, directory.secret)
 
 

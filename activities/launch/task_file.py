@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from activities.files.fields import Id, Message, Name, Span
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
 from activities.launch import intake, launch
-from activities.launch.doors import CHECKS, Sources
+from activities.launch.doors import CHECKS, CheckContext
 from activities.people.ids import ids_in_full
 from activities.people.person import Reachable, SignersFile
 from activities.policies.cascade import ResolvedPolicy
@@ -36,7 +36,7 @@ class TaskChecks(intake.FileChecks):
     team: intake.Team
 
     @classmethod
-    async def look_up(cls, plain: Any, sources: Sources) -> Self:
+    async def look_up(cls, plain: Any, sources: CheckContext) -> Self:
         directory, fields = sources.directory, plain if isinstance(plain, dict) else {}
         owner, assignee = intake.asker_named(plain, "owner"), fields.get("who")
         assignee = assignee if isinstance(assignee, dict) else {}
@@ -61,7 +61,7 @@ class TaskChecks(intake.FileChecks):
         layer, window = super().layer, self.right["within"]
         return layer if window is None else (layer or PolicyLayer()).model_copy(update={"window": window})
 
-    def assignee_ids(self, entry: "WhoEntry") -> tuple[str, ...]:
+    def assignee_ids(self, entry: "AssigneeEntry") -> tuple[str, ...]:
         """Ids of those asked; empty for a person described in full."""
         if entry.group is not None:
             return self.team.members
@@ -81,7 +81,7 @@ class TaskChecks(intake.FileChecks):
         return email
 
 
-class AskedEntry(intake.SomebodyEntry):
+class TaskPersonEntry(intake.ParticipantEntry):
     """A person who is asked, or to whom the task may be handed over."""
 
     @field_validator("person")
@@ -101,7 +101,7 @@ def _checks(info: ValidationInfo) -> TaskChecks:
     return info.context
 
 
-class WhoEntry(AskedEntry):
+class AssigneeEntry(TaskPersonEntry):
     """Everybody of a group, or one person."""
 
     other_ways: ClassVar[tuple[str, ...]] = ("group",)
@@ -134,11 +134,11 @@ class AnswerEntry(FileModel):
 class TaskFile(intake.AskingFile):
     title: Name
     text: Message = ""
-    who: WhoEntry
+    who: AssigneeEntry
     owner: intake.AskerId
     within: Span | None = None
     answer: AnswerEntry | None = None
-    colleagues: tuple[AskedEntry, ...] = Field(default=(), max_length=COLLEAGUES_AT_MOST)
+    colleagues: tuple[TaskPersonEntry, ...] = Field(default=(), max_length=COLLEAGUES_AT_MOST)
 
     @property
     def in_full(self) -> tuple[Reachable | None, ...]:
@@ -181,14 +181,16 @@ class PreparedTask:
             await TaskCover.keep(store, workflow_input.task)
 
 
-async def prepare_task(written: FileText | PlainFile, sources: Sources) -> PreparedTask:
+async def prepare_task(written: FileText | PlainFile, sources: CheckContext) -> PreparedTask:
     """Check a task file in full; starts nothing. Group members are those of now. Raises `FileFaults` with all faults,
     and `DirectoryFailure`. A past due date, if the only fault, is in `overdue`.
     """
     directory = sources.directory
     plain = await intake.read_as(Kind.TASK, written)
     checks = await TaskChecks.look_up(plain.plain, sources)
-    file, checked_policy = await intake.checked(plain, TaskFile, checks, directory, of_parent=sources.of_parent)
+    file, checked_policy = await intake.validate_file_and_policy(
+        plain, TaskFile, checks, directory, of_parent=sources.is_part_of_parent
+    )
     return _prepared(file, checked_policy, checks.assignee_ids(file.who), directory.secret)
 
 

@@ -20,7 +20,7 @@ PEOPLE_OF_PARTS: Final = ("signers", "reviewers", "colleagues")
 """Lists in a part's file in which the words stand for people."""
 
 
-class PartWords(BaseModel):
+class PartAliases(BaseModel):
     """The people behind the words `customer`, `owner` and team names."""
 
     model_config = ConfigDict(frozen=True)
@@ -61,7 +61,7 @@ class PartContent(BaseModel):
     file: Mapping[str, Any]
     documents: Mapping[str, str] = {}
     fingerprint: str = ""
-    part_words: PartWords | None = None
+    part_words: PartAliases | None = None
 
     @property
     def tells_of_its_start(self) -> bool:
@@ -74,7 +74,7 @@ class PartContent(BaseModel):
 
     async def read_documents(self, store: Store) -> LocalDocuments:
         """Its documents from the store; `StoreFailure` if one is missing."""
-        return KeptDocuments({name: await store.files.read(sha256) for name, sha256 in self.documents.items()})
+        return InMemoryDocuments({name: await store.files.read(sha256) for name, sha256 in self.documents.items()})
 
 
 def people_of(file: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -102,10 +102,10 @@ class OnboardingContent(BaseModel):
     parts: Mapping[str, PartContent]
 
     @property
-    def part_words(self) -> PartWords | None:
+    def part_words(self) -> PartAliases | None:
         if not self.contacts:
             return None
-        return PartWords(customer=self.contacts[0], owner=self.owner, teams=self.teams)
+        return PartAliases(customer=self.contacts[0], owner=self.owner, teams=self.teams)
 
     def add_customer(self, title: str) -> str:
         """A part's title with the name of the customer, within the limit of titles."""
@@ -127,7 +127,7 @@ async def read_part(store: Store, workflow_id: str, reference: str) -> PartConte
     return PartContent.model_validate_json(await _text(store, workflow_id, reference))
 
 
-async def read_what(store: Store, workflow_id: str, reference: str, part: str) -> PartContent:
+async def read_part_content(store: Store, workflow_id: str, reference: str, part: str) -> PartContent:
     """A part's content by a reference to its own replacement or to the onboarding's content."""
     stored = json.loads(await _text(store, workflow_id, reference))
     if "parts" not in stored:
@@ -136,7 +136,7 @@ async def read_what(store: Store, workflow_id: str, reference: str, part: str) -
     return content.parts[part].model_copy(update={"part_words": content.part_words})
 
 
-class KeptDocuments(LocalDocuments):
+class InMemoryDocuments(LocalDocuments):
     """Documents already in memory."""
 
     def __init__(self, content_by_name: Mapping[str, bytes]) -> None:

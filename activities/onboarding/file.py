@@ -10,7 +10,7 @@ from activities.errors import did_you_mean
 from activities.files.fields import Id, KindId, Message, Name, Span
 from activities.files.reading import FileModel
 from activities.launch import intake
-from activities.launch.doors import Sources
+from activities.launch.doors import CheckContext
 from activities.people.directory import Directory, UnknownGroup
 from workflows.model.file_faults import FileFault
 from workflows.model.notifications import QUIET_AT_MOST
@@ -42,7 +42,7 @@ class OnboardingChecks(intake.FileChecks):
     """The owner, or who is of the group that is."""
 
     @classmethod
-    async def look_up(cls, plain: Any, sources: Sources) -> Self:
+    async def look_up(cls, plain: Any, sources: CheckContext) -> Self:
         """Look up everybody whom the unvalidated file names."""
         directory, fields = sources.directory, plain if isinstance(plain, dict) else {}
         customer, teams = fields.get("customer"), fields.get("teams")
@@ -80,7 +80,7 @@ class OnboardingChecks(intake.FileChecks):
         return members
 
 
-class ContactEntry(intake.SomebodyEntry):
+class ContactEntry(intake.ParticipantEntry):
     """A person of the customer, by directory id or described in full."""
 
     @field_validator("person")

@@ -13,18 +13,18 @@ from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText, PlainFile, written_path
 from activities.files.yaml_lines import FieldPath
 from activities.launch import launch, request_file, task_file
-from activities.launch.doors import CHECKS, Sources
-from activities.launch.intake import asked_of, asking, checked, maps, person_of, read_as
+from activities.launch.doors import CHECKS, CheckContext
+from activities.launch.intake import asked_of, asking, maps, person_of, read_as, validate_file_and_policy
 from activities.launch.request_file import PreparedRequest
 from activities.onboarding.content import (
     PEOPLE_OF_PARTS,
     OnboardingContent,
+    PartAliases,
     PartContent,
-    PartWords,
     identity,
     keep_part,
     people_of,
-    read_what,
+    read_part_content,
 )
 from activities.onboarding.file import (
     CUSTOMER,
@@ -38,7 +38,7 @@ from activities.onboarding.file import (
 from activities.people.directory import Directory
 from activities.people.ids import id_of_address, ids_in_full, position_of, position_word
 from activities.people.person import SignersFile
-from activities.policies.onboarding_template import MergedTemplate, TemplatePosition, merged, read_template
+from activities.policies.onboarding_template import MergedTemplate, TemplatePosition, merge_template, read_template
 from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
 from workflows.follow_up.view import PEOPLE_AT_MOST
@@ -199,7 +199,9 @@ class PartDrafts:
         own_fields = {key: value for key, value in entry.items() if key not in ("id", *_OURS)}
         for key in PEOPLE_OF_PARTS:
             if isinstance(people := own_fields.get(key), list):
-                own_fields[key] = [self._one_of(key, index, person) for index, person in enumerate(people)]
+                own_fields[key] = [
+                    self._resolve_listed_person(key, index, person) for index, person in enumerate(people)
+                ]
         match plan.what:
             case PartKind.AGREEMENT:
                 file = {"requester": self.file.owner, **own_fields}
@@ -225,7 +227,7 @@ class PartDrafts:
             else plan
         )
 
-    def _one_of(self, key: str, index: int, entry: Any) -> Any:
+    def _resolve_listed_person(self, key: str, index: int, entry: Any) -> Any:
         """One of a list of people; only reviewers can be a group."""
         named = self._resolve_person(entry)
         if key != "reviewers" and isinstance(named, dict) and "group" in named and "group" not in entry:
@@ -234,7 +236,7 @@ class PartDrafts:
 
     def _resolve_person(self, entry: Any) -> Any:
         """Somebody who is asked, with the person or group in place of a word."""
-        part_words = PartWords(customer=self._customer, owner=self.file.owner, teams=self.file.teams)
+        part_words = PartAliases(customer=self._customer, owner=self.file.owner, teams=self.file.teams)
         named = part_words.resolve_person(entry)
         id = named.get("person") if isinstance(named, dict) else None
         if not isinstance(id, str) or id not in self.checks.groups:
@@ -343,16 +345,16 @@ class PreparedOnboarding:
     async def store_for_pages(self, store: Store, workflow_input: FollowUpInput) -> None: ...
 
 
-async def prepare_onboarding(written: FileText | PlainFile, sources: Sources) -> PreparedOnboarding:
+async def prepare_onboarding(written: FileText | PlainFile, sources: CheckContext) -> PreparedOnboarding:
     """Check an onboarding file with every part; starts nothing. Raises `FileFaults` with all faults, and
     `DirectoryFailure`. A part's past due date is in `overdue`.
     """
-    directory, templates = sources.directory, sources.templates
+    directory, templates = sources.directory, sources.templates_folder
     plain = await read_as(Kind.ONBOARDING, written)
     template = await asyncio.to_thread(read_template, plain, templates) if templates else None
-    merged_template = merged(plain, template)
+    merged_template = merge_template(plain, template)
     checks = await OnboardingChecks.look_up(merged_template.file.plain, sources)
-    file, checked_policy = await checked(merged_template.file, OnboardingFile, checks, directory)
+    file, checked_policy = await validate_file_and_policy(merged_template.file, OnboardingFile, checks, directory)
     deputy = await _deputy(merged_template.file, file, checks, directory)
     drafts = PartDrafts(file, merged_template, checks, deputy, _in_full(plain, file, directory))
     drafts.read()
@@ -398,9 +400,9 @@ def _with_texts(stage: StagePlan, texts: Mapping[str, str]) -> StagePlan:
 CHECKS[Kind.ONBOARDING] = prepare_onboarding
 
 
-async def prepare_part(part_kind: PartKind, file: PlainFile, sources: Sources) -> PreparedPart:
+async def prepare_part(part_kind: PartKind, file: PlainFile, sources: CheckContext) -> PreparedPart:
     """The part as it would be started alone; raises as its kind's `prepare` function."""
-    of_parent = replace(sources, of_parent=True)
+    of_parent = replace(sources, is_part_of_parent=True)
     if part_kind is PartKind.AGREEMENT:
         return await request_file.prepare_request(file, of_parent)
     return await task_file.prepare_task(file, of_parent)
@@ -421,11 +423,11 @@ def fingerprint_of(written: PlainFile, documents: LocalDocuments) -> str:
     return _fingerprint(written.plain, hashes)
 
 
-class NoSuchSigner(ValueError):
+class UnknownSigner(ValueError):
     """No signer has this id."""
 
 
-class NothingToDecide(Exception):
+class PartNotFailed(Exception):
     """A part has not failed, so that nothing is started in its place."""
 
 
@@ -440,13 +442,13 @@ class RestartedPart:
 
     @classmethod
     async def read(cls, store: Store, onboarding: str, part_kind: PartKind, line: PartLine) -> Self:
-        """The part of this line of an onboarding; `NothingToDecide` if it was not started yet."""
+        """The part of this line of an onboarding; `PartNotFailed` if it was not started yet."""
         if line.content is None:
-            raise NothingToDecide(f"{line.id} is {line.state}: there is nothing to decide about it")
+            raise PartNotFailed(f"{line.id} is {line.state}: there is nothing to decide about it")
         workflow_id = Kind.ONBOARDING.workflow_id(onboarding)
-        return cls(store, workflow_id, part_kind, await read_what(store, workflow_id, line.content, line.id))
+        return cls(store, workflow_id, part_kind, await read_part_content(store, workflow_id, line.content, line.id))
 
-    async def from_file(self, file: PlainFile, sources: Sources) -> str:
+    async def from_file(self, file: PlainFile, sources: CheckContext) -> str:
         """Store a checked replacement file; returns the reference. Raises as `prepare_part`."""
         content = file.plain
         if isinstance(content, dict):
@@ -454,14 +456,14 @@ class RestartedPart:
             content = self._with_ids(content)
         return await self._store_content(file.saying(content), sources)
 
-    async def with_signers(self, replacements: Mapping[str, str], sources: Sources) -> str:
-        """Store the content with signers exchanged by id; returns the reference. Idempotent; raises `NoSuchSigner`."""
+    async def with_signers(self, replacements: Mapping[str, str], sources: CheckContext) -> str:
+        """Store the content with signers exchanged by id; returns the reference. Idempotent; raises `UnknownSigner`."""
         signer_entries = self._signers(sources.directory.secret)
         ids = [id for id, _ in signer_entries]
         new_by_old = {_at_position(former_id, ids): new for former_id, new in replacements.items()}
         for former_id, new in new_by_old.items():
             if former_id not in ids and new not in ids:
-                raise NoSuchSigner(f"{former_id} is no signer of it: {', '.join(ids) or 'it has none'}")
+                raise UnknownSigner(f"{former_id} is no signer of it: {', '.join(ids) or 'it has none'}")
         signers = [_with_new_signer(entry, new_by_old.get(id)) for id, entry in signer_entries]
         documents = await self.before.read_documents(self.store)
         content = self.before.model_copy(update={"file": self._with_ids({**self.before.file, "signers": signers})})
@@ -481,7 +483,7 @@ class RestartedPart:
         entries = self.before.file.get("signers") or ()
         return [(_id_of(entry, position, secret), entry) for position, entry in enumerate(entries, start=1)]
 
-    async def _store_content(self, file: PlainFile, sources: Sources) -> str:
+    async def _store_content(self, file: PlainFile, sources: CheckContext) -> str:
         part = await prepare_part(self.what, file, sources)
         if part.overdue is not None:
             raise part.overdue
@@ -588,7 +590,7 @@ def _customers(plan: PartPlan, drafts: PartDrafts) -> Iterator[bool]:
     return (identity(entry) == customer for entry in people_of(file))
 
 
-async def _parts(drafts: PartDrafts, sources: Sources) -> dict[str, PreparedPart]:
+async def _parts(drafts: PartDrafts, sources: CheckContext) -> dict[str, PreparedPart]:
     parts, wrong = {}, list(drafts.wrong)
     for draft in drafts.all:
         if draft.file is None:

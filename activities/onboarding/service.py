@@ -16,7 +16,7 @@ from temporalio.testing import TimeSkipper
 from activities.errors import DocumentDamaged, DocumentMissing, StoreAway, StoreFailure
 from activities.files.reading import FileFaults
 from activities.launch import launch as path
-from activities.launch.doors import Clock, Intake, Sources, admit, wall_clock
+from activities.launch.doors import CheckContext, Clock, Intake, admit, wall_clock
 from activities.launch.intake import asked_of, person_of
 from activities.launch.launch import end_forgotten, end_terminated
 from activities.launch.request_file import PreparedRequest
@@ -29,7 +29,7 @@ from activities.people.reader import language_of
 from activities.records.store import Store
 from activities.records.user_texts import DAMAGED, ERASED, words_of_all
 from activities.temporal import executions as runs
-from activities.temporal.clock import moved_on
+from activities.temporal.clock import make_moved_clock_check
 from activities.temporal.commands import ANSWERS_WITHIN, send_command, try_command
 from activities.temporal.failures import failing_as_application_errors, passing_failure
 from workflows import names
@@ -39,7 +39,6 @@ from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.commands import Cancellation, Subscription, TaskCompletion
 from workflows.model.notifications import NoticeAction
 from workflows.model.onboarding import (
-    PartBegun,
     PartKind,
     PartSnapshot,
     PartSnapshots,
@@ -47,6 +46,7 @@ from workflows.model.onboarding import (
     PartsToLookAt,
     PartsToStart,
     PartToStart,
+    StartedPart,
 )
 from workflows.model.policy import Policy, Target
 from workflows.model.records import SettledRecord
@@ -105,34 +105,48 @@ class OnboardingPartsService(OnboardingParts):
             away=tuple(
                 part.id for part, result in zip(order.parts, results, strict=True) if isinstance(result, StoreAway)
             ),
-            begun=tuple(PartBegun(id=part.id, asked=part.first_asked) for part in living if isinstance(part, _Begun)),
+            begun=tuple(
+                StartedPart(id=part.id, asked=part.first_asked) for part in living if isinstance(part, _StartedPart)
+            ),
         )
 
-    async def _sources(self) -> Sources:
+    async def _sources(self) -> CheckContext:
         try:
-            return await Intake.from_settings(self.policies, self.directory, self.now).sources()
+            return await Intake.from_policies_file(self.policies, self.directory, self.now).read_check_context()
         except FileFaults as faults:
             raise passing_failure(Code.PLANNING, f"the catalogue is faulty: {faults.in_short}") from None
 
     async def _start(
-        self, order: PartsToStart, part: PartToStart, content: OnboardingContent, sources: Sources, ahead: timedelta
+        self,
+        order: PartsToStart,
+        part: PartToStart,
+        content: OnboardingContent,
+        sources: CheckContext,
+        ahead: timedelta,
     ) -> PartSnapshot | path.StartResult | StoreAway:
         """The started part, why it is refused, or that the store is unavailable."""
         try:
-            return await self._started(order, part, content, sources, ahead)
+            return await self._start_part(order, part, content, sources, ahead)
         except path.IdTaken as conflict:
-            return await self._find_decision_task(order, part) or _refused(part, str(conflict), resumable=False)
-        except (path.NotItsOwn, path.BrokenOff) as refused:
-            return _refused(
+            return await self._find_decision_task(order, part) or _build_refused_snapshot(
+                part, str(conflict), resumable=False
+            )
+        except (path.ForeignPartId, path.BrokenOff) as refused:
+            return _build_refused_snapshot(
                 part, str(refused), resumable=isinstance(refused, path.BrokenOff) and refused.is_restartable
             )
         except StoreAway as failure:
             return failure
         except StoreFailure as lost:
-            return _refused(part, str(lost), resumable=part.again)
+            return _build_refused_snapshot(part, str(lost), resumable=part.again)
 
-    async def _started(
-        self, order: PartsToStart, part: PartToStart, content: OnboardingContent, sources: Sources, ahead: timedelta
+    async def _start_part(
+        self,
+        order: PartsToStart,
+        part: PartToStart,
+        content: OnboardingContent,
+        sources: CheckContext,
+        ahead: timedelta,
     ) -> PartSnapshot | path.StartResult:
         part_content, part_kind = await self._content(order, part, content)
         try:
@@ -141,7 +155,7 @@ class OnboardingPartsService(OnboardingParts):
             started = await admit(joined).start(
                 self.client, self.store, parent=parent, is_restart=part.again, delay=ahead
             )
-            return _Begun(**vars(started), first_asked=joined.workflow_input.first_turn[:PEOPLE_AT_MOST])
+            return _StartedPart(**vars(started), first_asked=joined.workflow_input.first_turn[:PEOPLE_AT_MOST])
         except (FileFaults, DocumentMissing, DocumentDamaged) as faults:
             # It may have been started while its content was valid: by an earlier attempt, or alone.
             explanation = faults.in_short if isinstance(faults, FileFaults) else str(faults)
@@ -149,9 +163,9 @@ class OnboardingPartsService(OnboardingParts):
                 workflow_name = WorkflowName(part_kind.runs_as or Kind.TASK, part.id)
                 return await path.recognise(self.client, self.store, workflow_name, part_content.fingerprint, faults)
             except (FileFaults, DocumentMissing, DocumentDamaged):
-                return _refused(part, explanation, resumable=part.again)
+                return _build_refused_snapshot(part, explanation, resumable=part.again)
             except path.BrokenOff as broken:
-                return _refused(part, explanation, resumable=broken.is_restartable)
+                return _build_refused_snapshot(part, explanation, resumable=broken.is_restartable)
 
     async def _checked(
         self,
@@ -159,12 +173,12 @@ class OnboardingPartsService(OnboardingParts):
         part: PartToStart,
         content: OnboardingContent,
         content_and_kind: tuple[PartContent, PartKind],
-        sources: Sources,
+        sources: CheckContext,
     ) -> PreparedPart:
         """A part ready to start from its content and kind; raises the faults of its file or document."""
         part_content, part_kind = content_and_kind
         sources = replace(sources, documents=await part_content.read_documents(self.store))
-        return _joined(
+        return _add_onboarding_context(
             await prepare_part(part_kind, part_content.plain(part.id), sources), order, part, part_content, content
         )
 
@@ -189,7 +203,7 @@ class OnboardingPartsService(OnboardingParts):
         return timedelta()
 
     async def _was_moved(self, workflow_id: str) -> bool:
-        return await moved_on(self.client)(workflow_id)
+        return await make_moved_clock_check(self.client)(workflow_id)
 
     async def _begin(self, workflow_id: str, ahead: timedelta) -> None:
         """Move a part's clock to the rehearsal's time; on failure it begins by itself."""
@@ -303,7 +317,7 @@ class OnboardingPartsService(OnboardingParts):
 
 
 @dataclass(frozen=True)
-class _Begun(path.StartResult):
+class _StartedPart(path.StartResult):
     """A started or recognised part; `asked` are those it asks first."""
 
     first_asked: tuple[str, ...] = ()
@@ -315,7 +329,7 @@ def _ahead(now: datetime | None, own_now: datetime) -> timedelta:
     return ahead if ahead > _CLOCKS_DIFFER else timedelta()
 
 
-def _joined(
+def _add_onboarding_context(
     prepared: PreparedPart,
     order: PartsToStart,
     part: PartToStart,
@@ -367,5 +381,5 @@ def _build_ended_part(id: str, view: Shown) -> PartSnapshot:
     return PartSnapshot(id=id, status=view.status, by=declined)
 
 
-def _refused(part: PartToStart, message: str, *, resumable: bool) -> PartSnapshot:
+def _build_refused_snapshot(part: PartToStart, message: str, *, resumable: bool) -> PartSnapshot:
     return PartSnapshot(id=part.id, says=message[:_SAYS_AT_MOST], resumable=resumable)

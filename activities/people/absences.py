@@ -35,9 +35,9 @@ class KnownAbsences:
     what was read last, with a `warning`.
     """
 
-    def __init__(self, stored: StoredAbsences, seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stored: StoredAbsences, monotonic_clock: Callable[[], float] = time.monotonic) -> None:
         self._stored = stored
-        self._seconds = seconds
+        self._seconds = monotonic_clock
         self._by_person: Mapping[str, tuple[EnteredAbsence, ...]] = {}
         self._read_at: float | None = None
         self._began_at = 0.0
@@ -53,7 +53,7 @@ class KnownAbsences:
             await asyncio.wait({reading}, timeout=seconds_left)
         return self._by_person.get(person, ())
 
-    def forget(self) -> None:
+    def mark_stale(self) -> None:
         """Read again at the next look-up: this process has changed something."""
         self._read_at = None
 
@@ -83,13 +83,13 @@ class WantedAbsence:
 
     begins: date | datetime
     ends: date | datetime
-    acts: str | None = None
+    substitute: str | None = None
     kinds: tuple[str, ...] = ()
 
     def row(self, person: Person, entered_by: str, now: datetime) -> AbsenceRow:
         begins, ends = begin(self.begins, person.tz), end(self.ends, person.tz)
         id, kinds = secrets.token_hex(_ID_BYTES), tuple(sorted(set(self.kinds)))
-        return AbsenceRow(id, person.id, begins, ends, self.acts, kinds, now, entered_by)
+        return AbsenceRow(id, person.id, begins, ends, self.substitute, kinds, now, entered_by)
 
 
 class AbsenceRefused(Exception):
@@ -115,7 +115,7 @@ def refuse_unfit(row: AbsenceRow, lookup: Lookup) -> None:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class SubstituteCheck:
     """Whether the person who is to act can, beside the absences of others at the same time."""
 
     absence: AbsenceRow
@@ -136,11 +136,11 @@ class Judgement:
         )
         return Rejection.AWAY.to_message(person=acts) if is_away_throughout else None
 
-    def _circle(self, acts: str, overlapping: Sequence[AbsenceRow]) -> tuple[str, ...]:
+    def _circle(self, first_substitute: str, overlapping: Sequence[AbsenceRow]) -> tuple[str, ...]:
         """From the person back to them, each acting for the one before; empty without a circle."""
         first = self.absence.person
-        chains: list[tuple[str, ...]] = [(first, acts)]
-        chain_members = {acts}
+        chains: list[tuple[str, ...]] = [(first, first_substitute)]
+        chain_members = {first_substitute}
         for chain in chains:  # It grows meanwhile.
             if chain[-1] == first:
                 return chain

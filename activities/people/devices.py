@@ -36,7 +36,7 @@ class KnownDevice:
 
 
 @dataclass(frozen=True)
-class _Recent:
+class CachedDevices:
     """Cached devices of a person, valid for these devices of the people file."""
 
     of: tuple[PushDevice, ...]
@@ -60,13 +60,13 @@ class Devices:
         self._store = store
         self._clock = clock
         self._in_file = in_file
-        self._recent: OrderedDict[str, _Recent] = OrderedDict()
+        self._recent: OrderedDict[str, CachedDevices] = OrderedDict()
 
     async def list_devices(self, person: Person) -> tuple[KnownDevice, ...]:
         """Those of the people file in its order, then registered ones, the last seen first."""
         recent = self._recent.get(person.id)
         if recent is None or recent.of != person.devices or recent.until <= self._clock():
-            recent = _Recent(person.devices, await self._read(person), self._clock() + FRESH_SECONDS)
+            recent = CachedDevices(person.devices, await self._read(person), self._clock() + FRESH_SECONDS)
             self._remember(person.id, recent)
         return recent.devices
 
@@ -123,7 +123,7 @@ class Devices:
         ]
         return tuple(_at_most(judged))
 
-    def _remember(self, person: str, recent: _Recent) -> None:
+    def _remember(self, person: str, recent: CachedDevices) -> None:
         self._recent[person] = recent
         self._recent.move_to_end(person)
         if len(self._recent) > REMEMBERED_AT_MOST:

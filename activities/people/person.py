@@ -192,7 +192,7 @@ class Reachable(FileModel):
 
 
 @dataclass
-class PeopleKnown:
+class PeopleFileContext:
     """Validation context of a people file: everybody in it, before validation."""
 
     managers: Mapping[str, str | None]
@@ -301,7 +301,7 @@ class Person(Reachable):
     @field_validator("id")
     @classmethod
     def _unique(cls, id: str, info: ValidationInfo) -> str:
-        if isinstance(people_known := info.context, PeopleKnown):
+        if isinstance(people_known := info.context, PeopleFileContext):
             if stands_in_full(id):
                 raise FileFault.RESERVED_ID.error()
             if id in people_known.ids_seen:
@@ -312,7 +312,7 @@ class Person(Reachable):
     @field_validator("manager", "delegate")
     @classmethod
     def _somebody_here(cls, id: str | None, info: ValidationInfo) -> str | None:
-        if id is None or not isinstance(people_known := info.context, PeopleKnown):
+        if id is None or not isinstance(people_known := info.context, PeopleFileContext):
             return id
         return people_known.exists(id)
 
@@ -320,7 +320,7 @@ class Person(Reachable):
     @classmethod
     def _no_cycle(cls, manager: str | None, info: ValidationInfo) -> str | None:
         own_id = info.data.get("id")
-        if own_id is None or not isinstance(people_known := info.context, PeopleKnown):
+        if own_id is None or not isinstance(people_known := info.context, PeopleFileContext):
             return manager
         cycle = people_known.manager_cycle(own_id)
         # Reported once for the whole cycle, at one member.
@@ -331,7 +331,7 @@ class Person(Reachable):
     @field_validator("devices")
     @classmethod
     def _nobody_elses(cls, devices: tuple[PushDevice, ...], info: ValidationInfo) -> tuple[PushDevice, ...]:
-        if isinstance(people_known := info.context, PeopleKnown):
+        if isinstance(people_known := info.context, PeopleFileContext):
             tokens = [device.value for device in devices]
             if len(set(tokens)) < len(tokens) or people_known.tokens_seen & set(tokens):
                 raise FileFault.DEVICE_TWICE.error()
@@ -352,7 +352,7 @@ class PeopleFile(FileModel):
     @classmethod
     def from_plain_file(cls, file: PlainFile) -> Self:
         """Raises `FileFaults`."""
-        return file.validate(cls, PeopleKnown.from_plain(file.plain))
+        return file.validate(cls, PeopleFileContext.from_plain(file.plain))
 
 
 class SignersFile(FileModel):

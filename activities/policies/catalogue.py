@@ -20,7 +20,7 @@ from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
 from activities.people.language import ENGLISH, Language, phrase
 from activities.policies.cascade import REQUEST, Layer, ResolvedPolicy, resolve, without_trigger
 from activities.policies.onboarding_template import kick_off_file
-from activities.policies.policy_file import PolicyLayer, Senseless, senseless
+from activities.policies.policy_file import PolicyFaults, PolicyLayer, find_senseless_settings
 from workflows.model.file_faults import FileFault
 from workflows.model.policy import Policy
 
@@ -104,7 +104,7 @@ class UnknownKind(LookupError):
 
 
 @dataclass(frozen=True)
-class KindsKnown:
+class WrittenKinds:
     written: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -165,7 +165,7 @@ class CatalogueKind(PolicyLayer):
     @field_validator("extends")
     @classmethod
     def _leads_to_a_kind(cls, parent: str | None, info: ValidationInfo) -> str | None:
-        if parent is None or not isinstance(kinds_known := info.context, KindsKnown):
+        if parent is None or not isinstance(kinds_known := info.context, WrittenKinds):
             return parent
         return kinds_known.check(parent)
 
@@ -176,7 +176,7 @@ class CatalogueFile(FileModel):
     kinds: dict[KindId, CatalogueKind] = Field(min_length=1)
 
     @classmethod
-    def right_kinds(cls, kinds_known: KindsKnown) -> dict[str, CatalogueKind]:
+    def right_kinds(cls, kinds_known: WrittenKinds) -> dict[str, CatalogueKind]:
         """Of a faulty file, the kinds without faults in themselves and what they extend."""
         right: dict[str, CatalogueKind] = {}
         for name, written in kinds_known.written.items():
@@ -234,7 +234,7 @@ class Catalogue:
         work.
         """
         file = _parsed(FileText.read(path))
-        kinds_known, all_faults = KindsKnown.from_plain(file.plain), FileFaults(())
+        kinds_known, all_faults = WrittenKinds.from_plain(file.plain), FileFaults(())
         try:
             catalogue = cls(file.validate(CatalogueFile, kinds_known).kinds, Path(path).name, file.folder, uncalled)
         except FileFaults as faults:
@@ -281,13 +281,15 @@ class Catalogue:
         layers = (self._kinds[name] for name in self._lineage(self.require_kind(kind)))
         return next((layer.may_start or () for layer in layers if "may_start" in layer.model_fields_set), ())
 
-    def faults(self, kind: str, override: PolicyLayer | None = None, time_left: timedelta | None = None) -> Senseless:
+    def faults(
+        self, kind: str, override: PolicyLayer | None = None, time_left: timedelta | None = None
+    ) -> PolicyFaults:
         """Why the resolved policy cannot work; `within` is the time until the request's own due date."""
         layers = list(self._written(kind, override))
         if without_trigger(layers):
             yield ("escalation",), FileFault.ESCALATION_WITHOUT_TRIGGER.to_message()
         else:
-            yield from senseless(resolved := resolve(layers), time_left)
+            yield from find_senseless_settings(resolved := resolve(layers), time_left)
             if resolved.layer("handoff") == layers[-1][0]:
                 yield from self._not_to_be_started(resolved.policy)
 
@@ -295,13 +297,13 @@ class Catalogue:
         """A request's policy and its layers; raises `UnknownKind`."""
         return resolve(self._written(kind, override))
 
-    def never_called(self, policy: Policy) -> Senseless:
+    def never_called(self, policy: Policy) -> PolicyFaults:
         """Targets that are never called, each with the reason."""
         for position, target in enumerate(policy.handoff):
             if self._uncalled and target.url and (refusal := self._uncalled(target.url)):
                 yield ("handoff", position, "url"), FileFault.INVALID.to_message(says=refusal)
 
-    def _not_to_be_started(self, policy: Policy) -> Senseless:
+    def _not_to_be_started(self, policy: Policy) -> PolicyFaults:
         """Faults of onboarding files that targets start; each layer reports those it names."""
         for position, target in enumerate(policy.handoff):
             if self._folder and target.start and target.start.onboarding:

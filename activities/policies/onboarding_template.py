@@ -65,7 +65,7 @@ def read_template(file: PlainFile, folder: Path) -> PlainFile | None:
     return FileText.read(path_by_name[name]).parse()
 
 
-def merged(file: PlainFile, template: PlainFile | None) -> MergedTemplate:
+def merge_template(file: PlainFile, template: PlainFile | None) -> MergedTemplate:
     """Stages override the template's by name, others follow. Lists of a stage replace; null removes; an emptied stage
     is left out.
     """

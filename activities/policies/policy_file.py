@@ -40,7 +40,7 @@ Occasion: TypeAlias = Literal[
     "escalated",
 ]
 ChainLink: TypeAlias = Literal["alternates", "delegate", "manager"]
-Senseless: TypeAlias = Iterator[tuple[FieldPath, Message]]
+PolicyFaults: TypeAlias = Iterator[tuple[FieldPath, Message]]
 """Fields of the policy, each with what is wrong."""
 
 
@@ -282,7 +282,7 @@ class PolicyLayer(FileModel):
         return targets
 
 
-def senseless(resolved: ResolvedPolicy, time_left: timedelta | None = None) -> Senseless:
+def find_senseless_settings(resolved: ResolvedPolicy, time_left: timedelta | None = None) -> PolicyFaults:
     """What cannot work for any signer; `within` is the time until the request's own due date."""
     yield from _too_late(resolved, time_left)
     yield from _after_closing(resolved)
@@ -295,7 +295,7 @@ def senseless(resolved: ResolvedPolicy, time_left: timedelta | None = None) -> S
         yield ("escalation",), FileFault.NOBODY_TO_ESCALATE_TO.to_message()
 
 
-def self_serving(resolved: ResolvedPolicy, asking: str | None, asked_ids: frozenset[str]) -> Senseless:
+def find_self_serving_settings(resolved: ResolvedPolicy, asking: str | None, asked_ids: frozenset[str]) -> PolicyFaults:
     """What cannot work for this requester and those asked: nobody is their own alternate."""
     escalation = resolved.policy.escalation
     if escalation is None:
@@ -306,8 +306,8 @@ def self_serving(resolved: ResolvedPolicy, asking: str | None, asked_ids: frozen
         yield ("escalation", "alternates"), FileFault.NO_OTHER_ALTERNATE.to_message()
 
 
-def _too_late(resolved: ResolvedPolicy, time_left: timedelta | None) -> Senseless:
-    policy, room = resolved.policy, _Room(resolved, time_left)
+def _too_late(resolved: ResolvedPolicy, time_left: timedelta | None) -> PolicyFaults:
+    policy, room = resolved.policy, _TimeToDueDate(resolved, time_left)
     if (reminders := policy.reminders) is not None:
         last = length(reminders.first) + (reminders.most - 1) * length(reminders.every)
         parts = ("reminders.first", "reminders.every", "reminders.most")
@@ -325,7 +325,7 @@ def _too_late(resolved: ResolvedPolicy, time_left: timedelta | None) -> Senseles
             yield ("escalation", name), FileFault.PASSES_DUE.to_message(span=trigger, window=room.window)
 
 
-def _after_closing(resolved: ResolvedPolicy) -> Senseless:
+def _after_closing(resolved: ResolvedPolicy) -> PolicyFaults:
     """Overdue reminders need a grace period, which one layer must provide."""
     overdue, grace = resolved.policy.overdue, resolved.policy.grace
     if overdue is None or not resolved.policy.expires:
@@ -348,7 +348,7 @@ def _timed(escalation: Escalation | None) -> Iterator[tuple[str, str]]:
             yield name, trigger
 
 
-class _Room:
+class _TimeToDueDate:
     """The time until the due date, and the layer that sets it."""
 
     def __init__(self, resolved: ResolvedPolicy, time_left: timedelta | None) -> None:

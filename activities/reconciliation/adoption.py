@@ -22,7 +22,7 @@ from activities.errors import ID_PATTERN
 from activities.files.reading import FileFaults, FileText
 from activities.http.client import ServiceFailure
 from activities.launch import launch as path
-from activities.launch.doors import Intake, Sources, admit
+from activities.launch.doors import CheckContext, Intake, admit
 from activities.launch.request_file import PreparedRequest, prepare_request
 from activities.people.directory import DirectoryFailure
 from activities.people.file_directory import FileDirectory
@@ -102,7 +102,7 @@ class Adoption:
         try:
             if await self._lived(id) or await self._is_ours(wire_document) or not await self._is_from_us(request):
                 return None
-            return await self._started(await self._prepared(wire_document, id, request, now))
+            return await self._start_adopted(await self._prepared(wire_document, id, request, now))
         except DirectoryFailure as failure:
             raise NotYetAdoptable(str(failure)) from failure
         except FileFaults as faults:
@@ -110,7 +110,7 @@ class Adoption:
         except path.BrokenOff:
             return None
 
-    async def _started(self, prepared: AdoptedRequest) -> str | None:
+    async def _start_adopted(self, prepared: AdoptedRequest) -> str | None:
         try:
             return (await admit(prepared).start(self.temporal, self.store)).id
         except path.IdTaken:
@@ -146,9 +146,9 @@ class Adoption:
         sender, own_address = folded(request.from_email or ""), folded(self.signature.config.from_email or "")
         return bool(sender) and (sender == own_address or await self.directory.named(sender) is not None)
 
-    async def _sources(self, now: datetime) -> Sources:
+    async def _sources(self, now: datetime) -> CheckContext:
         try:
-            sources = await Intake.from_settings(self.policies, self.directory).sources(now=now)
+            sources = await Intake.from_policies_file(self.policies, self.directory).read_check_context(now=now)
             sources.catalogue.require_kind(self.kind)
         except FileFaults as faults:
             raise NotYetAdoptable(faults.in_short) from faults

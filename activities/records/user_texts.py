@@ -20,19 +20,19 @@ ERASED: Final = "(erased)"
 DAMAGED: Final = "(damaged)"
 """Shown instead of a damaged text."""
 
-Told = TypeVar("Told", bound=Model)
+HeardFacts = TypeVar("HeardFacts", bound=Model)
 _SPOKEN: Final = (AskedQuestion, TimelineEntry, SignerLine, GivenAnswer)
 _Change: TypeAlias = Callable[[str, str], str]
 """From a text's name and value to its replacement."""
 
 
-async def apart(store: Store, workflow_id: str, model: Told) -> Told:
+async def apart(store: Store, workflow_id: str, model: HeardFacts) -> HeardFacts:
     """Store the texts, and replace them by references; idempotent. Raises `StoreFailure`."""
     references = await store.texts.keep_many(workflow_id, _texts_of(model))
     return _changed(model, lambda name, text: str(references[name, text]))
 
 
-async def together(store: Store, workflow_id: str, model: Told) -> Told:
+async def together(store: Store, workflow_id: str, model: HeardFacts) -> HeardFacts:
     """Replace references by texts, as far as not erased; a task's own text was stored separately from the start. Raises
     `StoreFailure`.
     """
@@ -94,7 +94,7 @@ def _texts_of(model: Model) -> list[tuple[str, str]]:
     return texts
 
 
-def _changed(model: Told, change: _Change) -> Told:
+def _changed(model: HeardFacts, change: _Change) -> HeardFacts:
     fields = {name: getattr(model, name) for name in type(model).model_fields}
     return model.replace(**{name: _replace_texts(value, change) for name, value in fields.items() if _has_words(value)})
 

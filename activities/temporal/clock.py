@@ -20,7 +20,7 @@ from workflows.follow_up.options import CLOCKS_APART
 LOOKED_AT_EVERY: Final = 60.0
 """Seconds. The smallest difference in them counts, since a busy worker begins activities late."""
 _LOGGER: Final = structlog.get_logger("countersign.worker")
-WasMoved = Callable[[str], Awaitable[bool]]
+IsClockMoved = Callable[[str], Awaitable[bool]]
 """Whether a workflow's clock was moved; its activities are then scheduled by that clock."""
 
 
@@ -43,47 +43,47 @@ class WorkerClockSkew(BaseModel):
             return None
 
 
-class WorkerClock(Interceptor):
+class ClockSkewInterceptor(Interceptor):
     """Worker interceptor that compares the server's scheduling time with each activity's local start."""
 
     def __init__(
         self,
         worker: str,
         store: Store,
-        was_moved: WasMoved,
+        was_clock_moved: IsClockMoved,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        seconds: Callable[[], float] = time.monotonic,
+        monotonic_clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._worker = worker
         self._store = store
-        self._was_moved = was_moved
+        self._was_moved = was_clock_moved
         self._clock = clock
-        self._seconds = seconds
-        self._least: timedelta | None = None
-        self._since_seconds = seconds()
+        self._seconds = monotonic_clock
+        self._smallest_skew: timedelta | None = None
+        self._since_seconds = monotonic_clock()
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         return _Comparison(super().intercept_activity(next), self)
 
-    async def compare(self, given_out: datetime, workflow_id: str) -> None:
+    async def compare(self, server_started_at: datetime, workflow_id: str) -> None:
         """Record an activity scheduled at `given_out` that begins now."""
-        ahead = self._clock() - given_out
-        if self._least is None or abs(ahead) < abs(self._least):
-            self._least = ahead
+        ahead = self._clock() - server_started_at
+        if self._smallest_skew is None or abs(ahead) < abs(self._smallest_skew):
+            self._smallest_skew = ahead
         if self._seconds() - self._since_seconds < LOOKED_AT_EVERY:
             return
-        least, self._least, self._since_seconds = self._least, None, self._seconds()
-        if abs(least) <= CLOCKS_APART or await self._is_moved(workflow_id):
+        least, self._smallest_skew, self._since_seconds = self._smallest_skew, None, self._seconds()
+        if abs(least) <= CLOCKS_APART or await self._is_clock_moved(workflow_id):
             return
         _LOGGER.error("the clock of this worker is off", seconds_ahead=int(least.total_seconds()))
-        reading = WorkerClockSkew(worker=self._worker, ahead=int(least.total_seconds()), at=given_out)
+        reading = WorkerClockSkew(worker=self._worker, ahead=int(least.total_seconds()), at=server_started_at)
         try:
             await self._store.notes.note_worker_clock(reading.model_dump_json().encode())
         except StoreFailure as failure:
             _LOGGER.warning("doctor does not hear of the clock yet", why=str(failure))
 
-    async def _is_moved(self, workflow_id: str) -> bool:
+    async def _is_clock_moved(self, workflow_id: str) -> bool:
         """Whether the workflow's clock was moved; cached for a minute."""
         try:
             return await self._was_moved(workflow_id)
@@ -91,18 +91,18 @@ class WorkerClock(Interceptor):
             return True
 
 
-def moved_on(client: Client) -> WasMoved:
+def make_moved_clock_check(client: Client) -> IsClockMoved:
     """A check that asks this server."""
 
-    async def was_moved(workflow_id: str) -> bool:
+    async def was_clock_moved(workflow_id: str) -> bool:
         handle = client.get_workflow_handle(workflow_id)
         return await TimeSkipper(client).get_time_skipping_info(handle) is not None
 
-    return was_moved
+    return was_clock_moved
 
 
 class _Comparison(ActivityInboundInterceptor):
-    def __init__(self, next: ActivityInboundInterceptor, clock: WorkerClock) -> None:
+    def __init__(self, next: ActivityInboundInterceptor, clock: ClockSkewInterceptor) -> None:
         super().__init__(next)
         self._clock = clock
 

@@ -27,7 +27,7 @@ OPEN: Final = "CloseTime IS NULL"
 """Query for open runs, on all servers: `Running` leaves out paused ones, which older servers do not know."""
 PAGE: Final = 1_000
 """Runs of one page: the server's maximum."""
-Given = TypeVar("Given")
+InputT = TypeVar("InputT")
 Value = TypeVar("Value", str, int, float, bool, datetime, Sequence[str])
 
 
@@ -187,12 +187,12 @@ async def find_run(client: Client, workflow_id: str) -> Description | None:
         raise
 
 
-async def began_with(client: Client, run: Run, input_type: type[Given]) -> Given:
+async def began_with(client: Client, run: Run, input_type: type[InputT]) -> InputT:
     """The input of a run."""
     events = client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history_events(page_size=1)
     began = (await anext(events)).workflow_execution_started_event_attributes
     [workflow_input] = await run.converter.decode(began.input.payloads, [input_type])
-    return cast(Given, workflow_input)
+    return cast(InputT, workflow_input)
 
 
 async def newest(client: Client, query: str) -> Run | None:

@@ -213,7 +213,7 @@ def running(settings: Settings, role: ProcessRole, identity: str) -> Process:
         version=release(),
         people=_hash_of(settings.people) if settings.people else "",
         catalogue=_hash_of(settings.policies),
-        mappings=_joined(f"{mapping.name} {_hash_of(mapping)}" for mapping in mappings) if mappings else "",
+        mappings=_hash_lines(f"{mapping.name} {_hash_of(mapping)}" for mapping in mappings) if mappings else "",
     )
 
 
@@ -254,7 +254,7 @@ def _hash(file: Path, changed_at: int, size: int) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _joined(lines: Iterable[str]) -> str:
+def _hash_lines(lines: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

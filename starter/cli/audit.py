@@ -31,7 +31,7 @@ from starter.cli.terminal import Rows
 from starter.config.settings import Settings
 from starter.errors import Exit, Refusal
 from starter.queries.filters import is_request_id, refuse_impossible_ids
-from starter.queries.lookup import look_at
+from starter.queries.lookup import find_best_view
 from starter.temporal.connection import opened
 from workflows.kinds import Kind, WorkflowName, kinds, named
 from workflows.model.subject import Status
@@ -282,7 +282,7 @@ async def _export_one(
             return await packer.export(name, output, documents=documents)
         name = named(typed) or WorkflowName(Kind.REQUEST, typed)
         async with opened(settings) as context:
-            view = await look_at(context.client, context.store, name)
+            view = await find_best_view(context.client, context.store, name)
         return await packer.export(name, output, documents=documents, so_far=view)
     except NotEnded as error:
         raise Refusal(f"{error} (--so-far writes what there is by now)") from None

@@ -21,7 +21,7 @@ from activities.policies.catalogue import Catalogue
 from starter.boot.startup import ready
 from starter.cli.arguments import AsJson
 from starter.cli.printing import note, print_answer, progress
-from starter.cli.tables import state_of
+from starter.cli.tables import color_state
 from starter.cli.terminal import PrintedInstant, Rows
 from starter.config.environment import DevStack
 from starter.config.settings import Settings
@@ -322,7 +322,7 @@ def _table(rows: Sequence[TargetLine]) -> Rows | Text:
         counts = (str(count or "") for count in (row.waiting, row.failing, row.dead))
         # It counts as working until three attempts have failed.
         untold = row.state is TargetState.WORKING and row.waiting and row.why
-        state = Text("not told yet", "yellow") if untold else state_of(row.state)
+        state = Text("not told yet", "yellow") if untold else color_state(row.state)
         table.add(row.target, state, *counts, PrintedInstant(row.since), PrintedInstant(row.next), row.why or "")
     return table
 

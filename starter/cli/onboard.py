@@ -12,8 +12,8 @@ from rich.text import Text
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText
 from activities.files.yaml_lines import dump
-from activities.launch.doors import Sources
-from activities.onboarding.intake import NoSuchSigner, NothingToDecide, RestartedPart
+from activities.launch.doors import CheckContext
+from activities.onboarding.intake import PartNotFailed, RestartedPart, UnknownSigner
 from activities.people.directory import UnusablePeople
 from starter.boot import clients
 from starter.boot.startup import ready
@@ -24,7 +24,7 @@ from starter.config.settings import Need, Settings
 from starter.config.values import SOURCE
 from starter.errors import Exit, Refusal
 from starter.queries.filters import id_of
-from starter.queries.lookup import look_at, show_as
+from starter.queries.lookup import find_best_view, show_as
 from starter.queries.onboarding import page_link, part_of, preview_link
 from starter.temporal.connection import Context, opened
 from starter.web.http.bodies import NotReadable, parse
@@ -57,7 +57,7 @@ async def task_of(context: Context, typed: str, part: str) -> WorkflowName:
 
 async def answer_to(context: Context, name: WorkflowName, actor: str, text: str) -> Answer:
     """The answer to what a part waits for: a question, or why somebody cannot go on."""
-    question = (await look_at(context.client, context.store, name)).question
+    question = (await find_best_view(context.client, context.store, name)).question
     command = Unblock if question is not None and question.blocks else Answer
     return command(actor=actor, text=text)
 
@@ -79,19 +79,19 @@ async def with_signers(
     part_start, sources = await _read_part(settings, context, typed, part)
     try:
         return await part_start.with_signers(successors, sources)
-    except NoSuchSigner as nobody:
+    except UnknownSigner as nobody:
         raise Refusal(f"{part}: {nobody}") from None
     except UnusablePeople as unusable:
         raise unusable.faults from None
 
 
-async def _read_part(settings: Settings, context: Context, typed: str, part: str) -> tuple[RestartedPart, Sources]:
+async def _read_part(settings: Settings, context: Context, typed: str, part: str) -> tuple[RestartedPart, CheckContext]:
     documents = LocalDocuments(settings.signature.max_upload_mb, fallback_folder=Path.cwd())
-    sources = await clients.intake(settings, clients.directory(settings, context.store)).sources(documents)
+    sources = await clients.intake(settings, clients.directory(settings, context.store)).read_check_context(documents)
     line, name = await part_of(context, typed, part)
     try:
         return await RestartedPart.read(context.store, id_of(Kind.ONBOARDING, typed), name, line), sources
-    except NothingToDecide as nothing:
+    except PartNotFailed as nothing:
         raise Refusal(str(nothing)) from None
 
 

@@ -188,8 +188,10 @@ class OperationWords:
         if not positions:
             return command
         workflow = WorkflowName(self.kind, id_of(self.kind, id))
-        view = await lookup.look_at(context.client, context.store, workflow)
-        return command.replace(**{name: lookup.at_position(view, position) for name, position in positions.items()})
+        view = await lookup.find_best_view(context.client, context.store, workflow)
+        return command.replace(
+            **{name: lookup.resolve_position(view, position) for name, position in positions.items()}
+        )
 
 
 def described(operations: OperationWords, command_word: str) -> Callable[..., Awaitable[None]]:

@@ -288,7 +288,7 @@ async def back(
 
 
 async def _look_at(context: Context, request: str) -> RequestShow:
-    return await lookup.look(context.client, context.store, request, time_limit=_ANSWERS_WITHIN)
+    return await lookup.find_request_view(context.client, context.store, request, time_limit=_ANSWERS_WITHIN)
 
 
 def _notices(person: str, requests: Iterable[RequestShow]) -> tuple[NotificationLine, ...]:

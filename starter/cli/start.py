@@ -157,7 +157,7 @@ async def _start_one(settings: Settings, prepared: path.PreparedStart, *, restar
 async def _describe_end(context: Context, prepared: path.PreparedStart) -> str | None:
     """How an earlier one has ended; None while open."""
     subject = prepared.workflow_input.subject
-    view = await lookup.look_at(context.client, context.store, WorkflowName(subject.type, subject.id))
+    view = await lookup.find_best_view(context.client, context.store, WorkflowName(subject.type, subject.id))
     return view.says if view.status.has_ended else None
 
 

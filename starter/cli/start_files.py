@@ -38,7 +38,7 @@ from workflows.model.base import Model
 from workflows.model.file_faults import FileFault
 from workflows.model.messages import Message
 
-__all__ = ["StartAnswer", "checked", "read", "show", "start"]
+__all__ = ["StartAnswer", "check_request", "read", "show", "start"]
 AT_ONCE: Final = 32
 """Concurrent starts."""
 FILES_AT_MOST: Final = 10_000
@@ -62,7 +62,7 @@ async def read(settings: Settings, file: str, *, kind: Kind = Kind.REQUEST, now:
     return await FileIntake.from_settings(settings, now).check(kind, await asyncio.to_thread(FileText.read, file))
 
 
-async def checked(settings: Settings, content: Mapping[str, object], *, folder: Path) -> PreparedRequest:
+async def check_request(settings: Settings, content: Mapping[str, object], *, folder: Path) -> PreparedRequest:
     """Check a request made by a program, with the keys of a request file; its document is in `folder`. Raises
     `FileFaults` without lines.
     """
@@ -292,7 +292,7 @@ async def start_many(
             if is_disconnected.is_set():
                 return
             start = starts[number]
-            outcome = await _started(context, start, restart=restart, is_disconnected=is_disconnected)
+            outcome = await _try_start(context, start, restart=restart, is_disconnected=is_disconnected)
             if isinstance(start, PreparedRequest) and start is not prepared[number] and outcome.created:
                 sent.append(start)
             report(number, outcome)
@@ -385,7 +385,7 @@ def onboarding_dry_run(prepared: Sequence[PreparedOnboarding]) -> Group:
     return Group(Text(f"All correct: {onboardings} would be started; nothing was started", "bold"), table)
 
 
-async def _started(
+async def _try_start(
     context: Context, prepared: launch.PreparedStart, *, restart: bool, is_disconnected: asyncio.Event
 ) -> StartOutcome:
     try:

@@ -75,14 +75,14 @@ def of_shown(view: Shown, *, in_full: bool = True, names: Names = MappingProxyTy
     return Group(*_view_parts(view, in_full, names))
 
 
-def state_of(state: str, label: str = "") -> Text:
+def color_state(state: str, label: str = "") -> Text:
     """A state in its colour."""
     return Text(label or state, "green" if state in _GOOD else "red" if state in _BAD else "")
 
 
 def assignees(view: FollowUpShow, in_full: bool, names: Names) -> Iterator[RenderableType]:
     """Who was asked, and how each has answered; without `whole` of many those who have not acted yet."""
-    people = view.lines if in_full else _pressing(view.lines)
+    people = view.lines if in_full else _shorten_people(view.lines)
     yield from _section(("asked", "state", "at"), (_assignee(person, names) for person in people))
     yield from _further_line(len(view.lines) - len(people), "people")
 
@@ -136,13 +136,13 @@ def of_many(outcomes: "Sequence[StartOutcome]", *, list_all: bool) -> Group:
     counts = [f"{started:,} started"]
     counts += [f"{existing:,} were there before"] if existing else []
     counts += [f"{len(failed):,} not started"] if failed else []
-    named = outcomes if list_all and len(outcomes) <= _NAMED_AT_MOST else failed
-    kind = next((str(outcome.kind) for outcome in named), "")
+    listed = outcomes if list_all and len(outcomes) <= _NAMED_AT_MOST else failed
+    kind = next((str(outcome.kind) for outcome in listed), "")
     table = Rows(kind, "result", "link", whole_columns=(kind,))
-    for outcome in named[:_NAMED_AT_MOST]:
+    for outcome in listed[:_NAMED_AT_MOST]:
         link = outcome.started.url if outcome.started else None
         table.add(outcome.id, Text(outcome.sentence, "" if outcome.started else "red"), link or "")
-    return Group(Text(", ".join(counts), "bold"), *([table] if named else []))
+    return Group(Text(", ".join(counts), "bold"), *([table] if listed else []))
 
 
 def of_list(lines: "Iterable[RequestLine]", kind: Kind = Kind.REQUEST) -> Group:
@@ -156,25 +156,27 @@ class KindTables(Generic[AnyShow]):
     """
 
     facts: Callable[[AnyShow], Iterable[tuple[str, str]]]
-    people: Callable[[AnyShow, bool, Names], Iterator[RenderableType]]
+    tables: Callable[[AnyShow, bool, Names], Iterator[RenderableType]]
     rows: Callable[["Iterable[RequestLine]"], Rows]
     newest: int = _NEWEST
     """Lines of what happened, unless all are asked for."""
-    deadlines: bool = True
+    shows_deadlines: bool = True
     """Whether its due date and its close are said, which `about` may have said already."""
 
 
-def rows_of(kind: Kind, title: str, asking: str) -> Callable[["Iterable[RequestLine]"], Rows]:
+def make_rows_builder(
+    kind: Kind, subject_heading: str, asker_heading: str
+) -> Callable[["Iterable[RequestLine]"], Rows]:
     """The usual list of a kind; `title` is the head of the column of what it is about, `asking` of who asked for it."""
-    return partial(_rows, kind, title, asking)
+    return partial(_rows, kind, subject_heading, asker_heading)
 
 
-def _signers(view: RequestShow, in_full: bool, names: Names) -> Iterator[RenderableType]:
+def _show_reviewers_and_signers(view: RequestShow, in_full: bool, names: Names) -> Iterator[RenderableType]:
     """Its reviewers by version, then its signers."""
     versions = {version.number: version for version in view.versions}
     rows = (_review(review, versions[review.round], names) for review in view.reviews if review.round in versions)
     yield from _section(("version", "reviewer", "state", "at", "says"), rows)
-    signers = view.signers if in_full else _pressing(view.signers)
+    signers = view.signers if in_full else _shorten_people(view.signers)
     yield from _section(("signer", "role", "state", "at"), (_signer(signer, names) for signer in signers))
     yield from _further_line(len(view.signers) - len(signers), "signers")
 
@@ -186,9 +188,11 @@ def _stages(view: OnboardingShow, in_full: bool, names: Names) -> Iterator[Rende
 def _groups(view: CampaignShow, in_full: bool, names: Names) -> Iterator[RenderableType]:
     """People missing by department and by manager; nothing if nobody is."""
     if isinstance(view, CampaignOverview):
-        named = (("department", view.departments), ("manager", view.managers))
+        groups_by_heading = (("department", view.departments), ("manager", view.managers))
         if tables := [
-            _missing(heading, groups, in_full) for heading, groups in named if any(group.missing for group in groups)
+            _missing(heading, groups, in_full)
+            for heading, groups in groups_by_heading
+            if any(group.missing for group in groups)
         ]:
             yield from (Text(""), SideBySideTables(tables))
 
@@ -217,7 +221,7 @@ def _parts(view: OnboardingShow) -> Iterator[tuple[Cell, ...]]:
         yield (
             stage.name,
             "",
-            state_of(stage.state),
+            color_state(stage.state),
             "",
             PrintedInstant(stage.since),
             PrintedInstant(stage.at if is_done else None),
@@ -231,13 +235,13 @@ def _parts(view: OnboardingShow) -> Iterator[tuple[Cell, ...]]:
             yield (
                 "",
                 f"{part.id}: {part.title}",
-                state_of(_state(part)),
+                color_state(_state(part)),
                 with_whom,
                 PrintedInstant(waiting_since),
                 part_end,
             )
         for news in stage.notices:
-            yield "", f"{news.id}: {news.title}", state_of(news.state), news.to, PrintedInstant(news.at), ""
+            yield "", f"{news.id}: {news.title}", color_state(news.state), news.to, PrintedInstant(news.at), ""
 
 
 def _name_waiting(waiting: WaitingFor, *, of_part: bool = False) -> str:
@@ -255,7 +259,7 @@ def _state(part: PartLine) -> str:
     return str(part.status or part.state)
 
 
-def _pressing(signers: tuple[Line, ...]) -> tuple[Line, ...]:
+def _shorten_people(signers: tuple[Line, ...]) -> tuple[Line, ...]:
     """In a crowd those who have not acted come first."""
     if len(signers) <= _SIGNERS:
         return signers
@@ -275,7 +279,7 @@ def _signer(line: SignerLine, names: Names) -> tuple[Cell, ...]:
     return (
         f"{line.order}. {_named(line.person, names)}",
         line.role,
-        state_of(line.state, line.state.english),
+        color_state(line.state, line.state.english),
         PrintedInstant(line.at),
     )
 
@@ -287,28 +291,28 @@ def _review(line: ReviewLine, version: DocumentVersion, names: Names) -> tuple[C
     return (
         f"{version.number} · {(version.sha256 or '')[:12]}",
         f"{_named(line.person, names)}{team}",
-        state_of(line.state, label),
+        color_state(line.state, label),
         PrintedInstant(line.at),
         reason,
     )
 
 
 def _assignee(line: SignerLine | AssigneeLine, names: Names) -> tuple[Cell, ...]:
-    return _named(line.person, names), state_of(line.state), PrintedInstant(line.at)
+    return _named(line.person, names), color_state(line.state), PrintedInstant(line.at)
 
 
-def _rows(kind: Kind, title: str, asking: str, lines: "Iterable[RequestLine]") -> Rows:
+def _rows(kind: Kind, subject_heading: str, asker_heading: str, lines: "Iterable[RequestLine]") -> Rows:
     # Each with who has to act, since when and until when; the columns of what it is about and who asked are named.
     table = Rows(
-        kind, title, "kind", "status", "waiting for", "since", "due", asking, "problem",
-        whole_columns=(kind, "kind", "status", asking), spare=("kind", asking),
+        kind, subject_heading, "kind", "status", "waiting for", "since", "due", asker_heading, "problem",
+        whole_columns=(kind, "kind", "status", asker_heading), spare=("kind", asker_heading),
     )  # fmt: skip
     for line in lines:
         problem = _problem(line)
         style = "bold red" if line.overdue else ""
         due = Text(f"{line.last_day}", style) if line.last_day else PrintedInstant(line.due_at, style)
         waiting_since = PrintedInstant(line.since, ago=True)
-        waiting, status = line.waiting_for, state_of(line.status)
+        waiting, status = line.waiting_for, color_state(line.status)
         table.add(line.id, line.document, line.kind, status, waiting, waiting_since, due, line.requester, problem)
     return table
 
@@ -320,7 +324,9 @@ def _of_onboardings(lines: "Iterable[RequestLine]") -> Rows:
     )
     for line in lines:
         with_whom, waiting_since = tuple(dict.fromkeys(line.waiting_for)), PrintedInstant(line.since, ago=True)
-        table.add(line.id, line.document, line.stage, with_whom, waiting_since, state_of(line.status), _problem(line))
+        table.add(
+            line.id, line.document, line.stage, with_whom, waiting_since, color_state(line.status), _problem(line)
+        )
     return table
 
 
@@ -328,11 +334,11 @@ def _problem(line: "RequestLine") -> Text:
     return Text(", ".join(dict.fromkeys(filter(None, (line.problem, line.attention, line.trouble)))), "red")
 
 
-def _head(view: FollowUpShow) -> tuple[str, str]:
+def _build_identity_fact(view: FollowUpShow) -> tuple[str, str]:
     return view.type, f"{view.id}  {view.kind}"
 
 
-def _of_campaign(view: CampaignShow) -> Iterator[tuple[str, str]]:
+def _list_campaign_facts(view: CampaignShow) -> Iterator[tuple[str, str]]:
     """Its title, window, progress and forecast, with their labels."""
     yield "campaign", f"{view.id}  {view.kind}"
     in_force = f"in force from {view.effective}" if view.effective else ""
@@ -367,40 +373,40 @@ def _day(instant: datetime) -> str:
 TABLES: Final[dict[Kind, KindTables[Any]]] = {
     Kind.REQUEST: KindTables[RequestShow](
         facts=lambda view: (
-            _head(view),
+            _build_identity_fact(view),
             ("document", view.document),
             ("signed document", _describe_file(view.signed_document)),
             ("signing log", _describe_file(view.signing_log)),
         ),
-        people=_signers,
-        rows=rows_of(Kind.REQUEST, "document", "requester"),
+        tables=_show_reviewers_and_signers,
+        rows=make_rows_builder(Kind.REQUEST, "document", "requester"),
     ),
     Kind.TASK: KindTables[TaskShow](
-        facts=lambda view: (_head(view), ("title", view.title), ("text", view.text)),
-        people=assignees,
-        rows=rows_of(Kind.TASK, "title", "owner"),
+        facts=lambda view: (_build_identity_fact(view), ("title", view.title), ("text", view.text)),
+        tables=assignees,
+        rows=make_rows_builder(Kind.TASK, "title", "owner"),
     ),
     Kind.ONBOARDING: KindTables[OnboardingShow](
-        facts=lambda view: (_head(view), ("customer", view.title)), people=_stages, rows=_of_onboardings
+        facts=lambda view: (_build_identity_fact(view), ("customer", view.title)), tables=_stages, rows=_of_onboardings
     ),
     Kind.CAMPAIGN: KindTables[CampaignShow](
-        facts=_of_campaign,
-        people=_groups,
-        rows=rows_of(Kind.CAMPAIGN, "document", "owner"),
+        facts=_list_campaign_facts,
+        tables=_groups,
+        rows=make_rows_builder(Kind.CAMPAIGN, "document", "owner"),
         newest=2,
-        deadlines=False,
+        shows_deadlines=False,
     ),
 }
 """What the command prints of each kind; a further kind adds its own."""
 
 
 def _view_parts(view: Shown, in_full: bool, names: Names) -> Iterator[RenderableType]:
-    yield Sentence(_in_names(view.says, names), "bold")
+    yield Sentence(_replace_ids(view.says, names), "bold")
     yield ZoneLine()
     yield _facts(view, names)
-    yield from TABLES[view.type].people(view, in_full, names)
+    yield from TABLES[view.type].tables(view, in_full, names)
     yield from _section(("asked", "person", "question", "answer"), map(_question, view.questions))
-    yield from _section(("target", "state", "attempts", "at", "why"), map(_hand_off, _untold(view)))
+    yield from _section(("target", "state", "attempts", "at", "why"), map(_hand_off, _list_open_handoffs(view)))
     happened = list(_happened(view))
     newest = happened if in_full else happened[-TABLES[view.type].newest :]
     yield from _section(("at", "what", "who", "why"), newest)
@@ -418,7 +424,7 @@ def _facts(view: Shown, names: Names) -> FactTable:
         facts.add("waiting for", f"{further} more (--json has them)")
     if view.next:
         facts.add("next", " ".join(filter(None, (view.next.what, stamp(view.next.at), f"({view.next.why})"))))
-    if TABLES[view.type].deadlines:
+    if TABLES[view.type].shows_deadlines:
         for label, instant in deadlines(view):
             facts.add(label, stamp(instant))
     if view.problem:
@@ -428,7 +434,7 @@ def _facts(view: Shown, names: Names) -> FactTable:
     return facts
 
 
-def _in_names(sentence: str, names: Names) -> str:
+def _replace_ids(sentence: str, names: Names) -> str:
     for id, name in names.items():
         sentence = sentence.replace(id, name)
     return sentence
@@ -447,7 +453,7 @@ def _happened(view: FollowUpShow) -> Iterator[tuple[Cell, ...]]:
     return (row for _, row in sorted(entries, key=lambda entry: entry[0]))
 
 
-def _untold(view: FollowUpShow) -> Iterator[HandoffLine]:
+def _list_open_handoffs(view: FollowUpShow) -> Iterator[HandoffLine]:
     return (line for line in view.handoffs if line.state is not HandoffState.DONE)
 
 
@@ -474,7 +480,7 @@ def _question(question: AskedQuestion) -> tuple[Cell, ...]:
 def _hand_off(line: HandoffLine) -> tuple[Cell, ...]:
     next_attempt = f"again {stamp(line.due_at)}" if line.due_at and line.attempts else ""
     reason = ", ".join(filter(None, (line.why, next_attempt, line.key)))
-    return _target(line), state_of(line.state), str(line.attempts), PrintedInstant(line.at), reason
+    return _target(line), color_state(line.state), str(line.attempts), PrintedInstant(line.at), reason
 
 
 def _target(line: HandoffLine) -> str:

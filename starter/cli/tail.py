@@ -76,7 +76,7 @@ async def open_page(id: Id, /, *, web_ui: bool = False, json: AsJson = False) ->
     """
     settings = ready(Need.LINKS)
     async with opened(settings) as context:
-        name = await lookup.whichever(context, id)
+        name = await lookup.find_workflow_of_any_kind(context, id)
         page = await lookup.web_ui_page(context, name) if web_ui else clients.links(settings).desk(name.reference)
     if page is None:
         raise Refusal(f"{name.id}: the address of the Web UI is not known, or Temporal has forgotten its workflow")

@@ -423,7 +423,7 @@ def named_fields() -> Iterator[tuple[str, FieldInfo]]:
     for name, field in Settings.model_fields.items():
         group = field.annotation
         if isinstance(group, type) and issubclass(group, SettingsGroup):
-            yield from ((_joined(name, part), inner) for part, inner in group.model_fields.items())
+            yield from ((_build_setting_name(name, part), inner) for part, inner in group.model_fields.items())
         elif name != "surroundings":
             yield name.upper(), field
 
@@ -495,14 +495,14 @@ def _validated(variables: Variables) -> tuple[Settings, dict[str, str]]:
             return settings, wrong
 
 
-def _joined(group: str, part: str) -> str:
+def _build_setting_name(group: str, part: str) -> str:
     return f"{group}_{part.rstrip('_')}".upper()
 
 
 def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
     for name, value in settings:
         if isinstance(value, SettingsGroup):
-            yield from ((_joined(name, part), inner) for part, inner in value)
+            yield from ((_build_setting_name(name, part), inner) for part, inner in value)
         else:
             yield name.upper(), value
 

@@ -19,7 +19,7 @@ from starter.temporal.connection import opened
 async def main(folder: Path, orders: list[dict[str, str]]) -> None:
     """Check all orders first, so that nothing is started when one is wrong."""
     settings = ready(Need.PEOPLE)
-    prepared = [await requests.checked(settings, request_of(order), folder=folder) for order in orders]
+    prepared = [await requests.check_request(settings, request_of(order), folder=folder) for order in orders]
     async with opened(settings) as context:
         for start in prepared:
             started = await requests.start(context, start)

@@ -46,7 +46,7 @@ from activities.launch.doors import Intake, TrustedCaller
 from activities.launch.intake import maps
 from activities.launch.launch import BrokenOff, IdTaken, Starter
 from activities.launch.request_file import RequestFile
-from activities.onboarding.content import KeptDocuments
+from activities.onboarding.content import InMemoryDocuments
 from activities.people.directory import Directory, DirectoryFailure
 from activities.policies.catalogue import Catalogue
 from activities.records.store import Store
@@ -88,7 +88,7 @@ _OUR_VALUES: Final = frozenset(
 ANSWERS_WITHIN: Final = timedelta(seconds=4)
 """For a workflow to answer; the caller's server waits ten seconds, and then retries."""
 SERVICE: Final = "signatures"
-Given = TypeVar("Given")
+InputT = TypeVar("InputT")
 _CONTENT: Final = TypeAdapter(RequestFields)
 _ID: Final = TypeAdapter(str)
 _CANCEL: Final = TypeAdapter(Cancel)
@@ -100,7 +100,7 @@ _UNAVAILABLE_ERRORS: Final = (RPCError, StoreFailure, DirectoryFailure, Applicat
 _LOGGER: Final = structlog.get_logger("countersign.nexus")
 
 
-def read(content: dict[str, Any]) -> tuple[PlainFile, KeptDocuments]:
+def read(content: dict[str, Any]) -> tuple[PlainFile, InMemoryDocuments]:
     """The request file and its document; `FileFaults` for fields that no operation may have."""
     document, pdf = content.get("document"), b""
     faults = list(_unsupported_fields(content))
@@ -112,7 +112,7 @@ def read(content: dict[str, Any]) -> tuple[PlainFile, KeptDocuments]:
         document = {**{key: value for key, value in document.items() if key != "pdf"}, "file": _DOCUMENT}
     if faults:
         raise _plain(content).faults(faults)
-    return _plain({**content, "document": document} if pdf else content), KeptDocuments({_DOCUMENT: pdf})
+    return _plain({**content, "document": document} if pdf else content), InMemoryDocuments({_DOCUMENT: pdf})
 
 
 def own_faults(faults: FileFaults) -> str:
@@ -125,7 +125,7 @@ def own_faults(faults: FileFaults) -> str:
 
 
 @nexusrpc.service(name=SERVICE)
-class AsItComes:
+class UnvalidatedSignatures:
     """The contract with unvalidated inputs: for an input that it refuses, the SDK would repeat the content in the
     failure.
     """
@@ -135,7 +135,7 @@ class AsItComes:
     cancel: nexusrpc.Operation[Any, RequestStanding]
 
 
-@service_handler(service=AsItComes)
+@service_handler(service=UnvalidatedSignatures)
 @dataclass(frozen=True)
 class SignaturesHandler:
     """`catalogue` reads it, anew for each request."""
@@ -207,7 +207,7 @@ class SignaturesHandler:
         return await run.memo(MEMO_ORIGIN) if run else None
 
     async def _load_view(self, workflow_name: WorkflowName) -> RequestShow:
-        return await lookup.look(self.client, self.store, workflow_name.id, time_limit=ANSWERS_WITHIN)
+        return await lookup.find_request_view(self.client, self.store, workflow_name.id, time_limit=ANSWERS_WITHIN)
 
 
 def _caller_line(fault: Fault) -> str:
@@ -242,9 +242,9 @@ class RequestSignature(TemporalOperationHandler[Any, Settlement]):
     ) -> TemporalOperationResult[Settlement]:
         """Check, then start or join; one that has ended is answered from its record."""
         with errors_for_the_caller():
-            return await self._started(client, validated_input(_CONTENT, input))
+            return await self._start_request(client, validated_input(_CONTENT, input))
 
-    async def _started(
+    async def _start_request(
         self, client: TemporalNexusClient, content: RequestFields
     ) -> TemporalOperationResult[Settlement]:
         service, attached = self._service, []
@@ -302,7 +302,7 @@ def errors_for_the_caller() -> Iterator[None]:
         raise HandlerError(f"our fault: {type(bug).__name__}", type=HandlerErrorType.INTERNAL) from None
 
 
-def validated_input(as_type: TypeAdapter[Given], input: object) -> Given:
+def validated_input(as_type: TypeAdapter[InputT], input: object) -> InputT:
     """The validated input; BAD_REQUEST with the names of fields."""
     try:
         return as_type.validate_python(input)

@@ -117,7 +117,7 @@ class Rehearsal:
 
     async def _follow_up(self) -> None:
         """One step, as the workflow would take it."""
-        match next_step.next_action(
+        match next_step.find_next_move(
             self._progress, announcement(self._request, self._subject, self._progress), self._now
         ):
             case next_step.ReassignSlot(reassignment):
@@ -126,7 +126,7 @@ class Rehearsal:
                 self._progress = self._progress.planned(await self._agenda(), self._now)
             case next_step.Announce(notices):
                 self._announce(notices)
-            case next_step.Remind(moments) | next_step.Escalate(moments) if next_step.was_away(
+            case next_step.Remind(moments) | next_step.Escalate(moments) if next_step.spans_outage(
                 moments, self._progress, self._now
             ):
                 self._keep_suppressed(lambda action: action.at < self._now)

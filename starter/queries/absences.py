@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 
 from activities.absence.service import begin
 from activities.errors import did_you_mean
-from activities.people.absences import AbsenceRefused, Judgement, WantedAbsence, refuse_unfit
+from activities.people.absences import AbsenceRefused, SubstituteCheck, WantedAbsence, refuse_unfit
 from activities.people.file_directory import FileDirectory
 from activities.records.absences import AbsenceRow
 from starter.temporal.connection import Context
@@ -81,10 +81,10 @@ class Absences:
         _refuse_unknown_kinds(absence.kinds, kinds)
         row, people_file = absence.row(person, actor, now), await self.directory.file()
         refuse_unfit(row, people_file)
-        entered = await self.context.store.absences.enter(row, Judgement(row, people_file))
+        entered = await self.context.store.absences.enter(row, SubstituteCheck(row, people_file))
         if entered.refused is not None:
             raise AbsenceRefused(entered.refused, "acts" if row.acts else "until")
-        self.directory.absences.forget()
+        self.directory.absences.mark_stale()
         if entered.row.told_at is None:
             await self._tell([entered.row])
         return await self.show(id, now)
@@ -93,7 +93,7 @@ class Absences:
         """End all absences that were entered for a person, or one."""
         await self.directory.person(id)
         ended_rows = await self.context.store.absences.end(id, actor, now, absence)
-        self.directory.absences.forget()
+        self.directory.absences.mark_stale()
         await self._tell(ended_rows)
         return await self.show(id, now)
 

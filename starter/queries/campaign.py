@@ -24,7 +24,7 @@ from activities.records.store import Store
 from activities.temporal import executions as runs
 from activities.temporal.executions import Run
 from starter.queries.filters import among, id_of
-from starter.queries.lookup import complete, look_at, of_type, suggesting
+from starter.queries.lookup import find_best_view, load_earlier_entries, of_type, suggesting
 from starter.temporal.connection import Context
 from workflows import names
 from workflows.campaign.view import recounted
@@ -175,7 +175,7 @@ class CampaignPicture:
 
 async def picture(client: Client, store: Store, id: str) -> CampaignPicture:
     """Everything known; raises `Unknown`, and the document errors, since a partial record must not look whole."""
-    view = of_type(CampaignShow, await look_at(client, store, WorkflowName(Kind.CAMPAIGN, id)))
+    view = of_type(CampaignShow, await find_best_view(client, store, WorkflowName(Kind.CAMPAIGN, id)))
     return await pictured(client, store, view)
 
 
@@ -199,7 +199,7 @@ async def load_picture(context: Context, typed: str) -> CampaignPicture:
 
 async def show(context: Context, typed: str, *, in_full: bool = False) -> CampaignOverview:
     campaign_picture = await load_picture(context, typed)
-    view = await complete(context.store, campaign_picture.view) if in_full else campaign_picture.view
+    view = await load_earlier_entries(context.store, campaign_picture.view) if in_full else campaign_picture.view
     curve = None if view.status.has_ended else await campaign_picture.curve(view.counted_at)
     return overview(view, await campaign_picture.tally(), curve)
 

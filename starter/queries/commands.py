@@ -258,7 +258,7 @@ async def hand_off_again(context: Context, workflow: WorkflowName, priority: Pri
     content = await context.store.records.read(workflow.workflow_id)
     if content is None:
         async with lookup.suggesting(context.client):
-            view = await lookup.look_at(context.client, context.store, workflow)
+            view = await lookup.find_best_view(context.client, context.store, workflow)
         raise Refusal(f"{workflow.id}: it has no record of an ending: {view.says}")
     status = SettledRecord.model_validate_json(content).show.status
     workflow_id = names.hand_off_workflow_id(workflow.reference)
@@ -398,7 +398,7 @@ def _unnamed(command: Command | None, op: str) -> Message | None:
 
 async def _view_of_ended(context: Context, workflow: WorkflowName, command: AnyCommand) -> Shown:
     """A closed one that ended as wanted; else too late."""
-    view = await lookup.look_at(context.client, context.store, workflow)
+    view = await lookup.find_best_view(context.client, context.store, workflow)
     if _has_come_about(view, command):
         return view
     outcome = f"too late, the {workflow.kind} is {view.status}"

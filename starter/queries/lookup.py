@@ -65,7 +65,7 @@ SYSTEMS: Final = {"core-signature": "Core Signature", "countersign": "Countersig
 """Actors that are no persons; the same in every language."""
 OUTCOMES: Final = (EventType.SIGNED, EventType.DONE, EventType.DECLINED, EventType.WAIVED)
 """Events that say how it ended."""
-_CAME_TRUE: Final[Mapping[str, EventType]] = {
+_CONFIRMED_BY: Final[Mapping[str, EventType]] = {
     EventType.CANCELLATION_ASKED: EventType.CANCELLED,
     EventType.HAND_OVER_ASKED: EventType.HANDED_OVER,
 }
@@ -106,21 +106,25 @@ async def show_as(view: type[AnyShow], context: Context, typed: str, *, in_full:
 async def show_of(kind: Kind, context: Context, typed: str, *, in_full: bool = False) -> Shown:
     """As `show`, for any kind."""
     async with suggesting(context.client):
-        view = await look_at(context.client, context.store, WorkflowName(kind, id_of(kind, typed)))
-    return await complete(context.store, view) if in_full else view
+        view = await find_best_view(context.client, context.store, WorkflowName(kind, id_of(kind, typed)))
+    return await load_earlier_entries(context.store, view) if in_full else view
 
 
-async def look(client: Client, store: Store, id: str, *, time_limit: timedelta = _WORKER_ANSWERS_WITHIN) -> RequestShow:
+async def find_request_view(
+    client: Client, store: Store, id: str, *, time_limit: timedelta = _WORKER_ANSWERS_WITHIN
+) -> RequestShow:
     """The best answer about a request; raises `Unknown`."""
-    return of_type(RequestShow, await look_at(client, store, WorkflowName(Kind.REQUEST, id), time_limit=time_limit))
+    return of_type(
+        RequestShow, await find_best_view(client, store, WorkflowName(Kind.REQUEST, id), time_limit=time_limit)
+    )
 
 
-async def look_at(
+async def find_best_view(
     client: Client, store: Store, workflow: WorkflowName, *, time_limit: timedelta = _WORKER_ANSWERS_WITHIN
 ) -> Shown:
     """The best answer for any kind; raises `Unknown`, and `StoreFailure` if stored texts cannot be read."""
     view = await together(store, workflow.workflow_id, await _find_view(client, store, workflow, time_limit))
-    return await _with_downloads(store, await _with_starter(store, view))
+    return await _with_downloads_and_revocations(store, await _with_starter(store, view))
 
 
 async def with_holds(store: Store, view: Shown) -> Shown:
@@ -133,13 +137,13 @@ async def with_holds(store: Store, view: Shown) -> Shown:
     return _add_entries(view, noted)
 
 
-def at_position(view: Shown, typed: str) -> str:
+def resolve_position(view: Shown, typed: str) -> str:
     """The id at the position of `signer-2` in the file; other words unchanged."""
     position, ids = position_of(typed), view.people_in_file
     return ids[position - 1] if position and position <= len(ids) else typed
 
 
-async def whichever(context: Context, typed: str) -> WorkflowName:
+async def find_workflow_of_any_kind(context: Context, typed: str) -> WorkflowName:
     """The one with this id of any kind, or of this workflow id; `Refusal` for an id of several, or of none."""
     if named(typed):
         return followed_up(typed)
@@ -174,7 +178,7 @@ async def recorded(store: Store, workflow: WorkflowName) -> Shown | None:
     if content is None:
         return None
     view = await together(store, workflow_id, SettledRecord.model_validate_json(content).show)
-    full_view: Shown = amended(await complete(store, view), await amendments_of(store, workflow_id))
+    full_view: Shown = amended(await load_earlier_entries(store, view), await amendments_of(store, workflow_id))
     signed = await store.evidence.signed(workflow_id)
     if signed is None:
         return full_view
@@ -192,7 +196,7 @@ def kept_of(signed: SignedDocument) -> tuple[KeptFiles, Problem | None]:
     return KeptFiles(document=document, signing_log=log), missing or None
 
 
-async def complete(store: Store, view: AnyShow) -> AnyShow:
+async def load_earlier_entries(store: Store, view: AnyShow) -> AnyShow:
     """With the older notices and events that were moved to the store."""
     if not view.earlier:
         return view
@@ -218,7 +222,7 @@ def told_once(timeline: Sequence[TimelineEntry]) -> list[TimelineEntry]:
     declined = any(entry.happened == EventType.DECLINED and not is_outcome(entry) for entry in timeline)
     commands, actors = set[int](), dict[int, str | None]()
     for number, entry in enumerate(timeline):
-        if entry.happened in _CAME_TRUE and (confirmed := _confirmation(timeline, number)) is not None:
+        if entry.happened in _CONFIRMED_BY and (confirmed := _confirmation(timeline, number)) is not None:
             commands.add(number)
             actors[confirmed] = entry.actor
     return [
@@ -241,7 +245,7 @@ async def _with_starter(store: Store, view: Shown) -> Shown:
     return view
 
 
-async def _with_downloads(store: Store, view: Shown) -> Shown:
+async def _with_downloads_and_revocations(store: Store, view: Shown) -> Shown:
     """With the newest downloads of what is kept of it and the last revocation of its links, which are in neither its
     record nor its amendments.
     """
@@ -270,14 +274,16 @@ def _add_entries(view: Shown, noted: Iterable[TimelineEntry]) -> Shown:
 async def _find_view(client: Client, store: Store, workflow: WorkflowName, time_limit: timedelta) -> Shown:
     described = await executions.find_run(client, workflow.workflow_id)
     if described is None:
-        return await _forgotten(store, workflow)
+        return await _find_record(store, workflow)
     if described.status is RunStatus.PAUSED:
-        return _paused(await _outside(store, workflow, described), described)
+        return _mark_paused(await _describe_without_worker(store, workflow, described), described)
     settled_view = None if described.status.open else await recorded(store, workflow)
     view = (
-        settled_view or await _ask_workflow(client, workflow, time_limit) or await _outside(store, workflow, described)
+        settled_view
+        or await _ask_workflow(client, workflow, time_limit)
+        or await _describe_without_worker(store, workflow, described)
     )
-    return _marked(view, described.status) if described.status.broken_off else view
+    return _mark_broken_off(view, described.status) if described.status.broken_off else view
 
 
 async def _ask_workflow(client: Client, workflow: WorkflowName, time_limit: timedelta) -> Shown | None:
@@ -307,14 +313,14 @@ async def _queried(client: Client, workflow: WorkflowName, time_limit: timedelta
     return view
 
 
-async def _forgotten(store: Store, workflow: WorkflowName) -> Shown:
+async def _find_record(store: Store, workflow: WorkflowName) -> Shown:
     record = await recorded(store, workflow)
     if record is None:
         raise UnknownFollowUp(workflow)
     return record
 
 
-async def _outside(store: Store, workflow: WorkflowName, described: Description) -> Shown:
+async def _describe_without_worker(store: Store, workflow: WorkflowName, described: Description) -> Shown:
     if record := await recorded(store, workflow):
         return record.replace(partial=True)
     attributes = described.search_attributes
@@ -348,13 +354,13 @@ def _attention(code: str | None, described: Description) -> tuple[Attention, ...
     return (Attention(code=AttentionCode(code), since=described.started_at, says=_KNOWS_MORE),)
 
 
-def _marked(view: AnyShow, run_status: RunStatus) -> AnyShow:
+def _mark_broken_off(view: AnyShow, run_status: RunStatus) -> AnyShow:
     # Marks a broken-off one, whose last state would read as open.
     sentence = f"The workflow was {run_status} and does nothing more; before that: {view.says}"
     return view.replace(next=None, waiting_for=(), choices=(), says=sentence, trouble=run_status)
 
 
-def _paused(view: AnyShow, described: Description) -> AnyShow:
+def _mark_paused(view: AnyShow, described: Description) -> AnyShow:
     """A paused workflow answers no query: what is known without it."""
     paused_since = described.paused_at or described.started_at
     sentence = (
@@ -370,13 +376,13 @@ def _paused(view: AnyShow, described: Description) -> AnyShow:
     )
 
 
-def _confirmation(timeline: Sequence[TimelineEntry], number: int) -> int | None:
+def _confirmation(timeline: Sequence[TimelineEntry], index: int) -> int | None:
     """Which entry confirms a command at once."""
-    command = timeline[number]
+    command = timeline[index]
     confirmations = (
-        behind
-        for behind, later in enumerate(timeline[number + 1 :], start=number + 1)
-        if later.happened == _CAME_TRUE[command.happened]
+        index_later
+        for index_later, later in enumerate(timeline[index + 1 :], start=index + 1)
+        if later.happened == _CONFIRMED_BY[command.happened]
         and (command.who, command.about, command.by) == (later.who, later.about, later.by)
         and later.at - command.at < _SOON
     )

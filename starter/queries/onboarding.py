@@ -23,7 +23,7 @@ from activities.temporal import executions
 from starter.errors import Refusal
 from starter.queries.filters import id_of
 from starter.queries.lists import MORE, RequestLine, line_of
-from starter.queries.lookup import complete, look_at, of_type, suggesting
+from starter.queries.lookup import find_best_view, load_earlier_entries, of_type, suggesting
 from starter.temporal.connection import Context
 from workflows import names
 from workflows.follow_up.turn_signal import turn_of
@@ -100,7 +100,7 @@ async def composed(client: Client, store: Store, id: str) -> OnboardingShow:
     """Everything known of an onboarding; raises `Unknown`. Bounded in parts and time: others stay as the onboarding has
     them.
     """
-    onboarding = of_type(OnboardingShow, await look_at(client, store, WorkflowName(Kind.ONBOARDING, id)))
+    onboarding = of_type(OnboardingShow, await find_best_view(client, store, WorkflowName(Kind.ONBOARDING, id)))
     if onboarding.partial and not onboarding.stages:
         onboarding = await _without_its_answer(client, store, onboarding)
     return (
@@ -112,14 +112,14 @@ async def show(context: Context, typed: str, *, in_full: bool = False) -> Onboar
     """The same by an id as typed; `Unknown` suggests similar ids."""
     async with suggesting(context.client):
         onboarding = await composed(context.client, context.store, id_of(Kind.ONBOARDING, typed))
-    return await complete(context.store, onboarding) if in_full else onboarding
+    return await load_earlier_entries(context.store, onboarding) if in_full else onboarding
 
 
 async def part_of(context: Context, typed: str, part: str) -> tuple[PartLine, PartKind]:
     """A part by its id, as its onboarding knows it; `Refusal` if there is none."""
     async with suggesting(context.client):
         workflow = WorkflowName(Kind.ONBOARDING, id_of(Kind.ONBOARDING, typed))
-        onboarding = of_type(OnboardingShow, await look_at(context.client, context.store, workflow))
+        onboarding = of_type(OnboardingShow, await find_best_view(context.client, context.store, workflow))
     if not onboarding.stages:
         raise Refusal(f"{onboarding.id}: {onboarding.says}")
     parts: dict[str, tuple[PartLine, PartKind]] = {}
@@ -316,7 +316,7 @@ async def _ask(client: Client, store: Store, parts: Iterable[PartLine], report_b
             if (workflow := named(part.workflow or "")) is None:
                 continue
             try:
-                part_view = await look_at(client, store, workflow, time_limit=_PART_ANSWERS_WITHIN)
+                part_view = await find_best_view(client, store, workflow, time_limit=_PART_ANSWERS_WITHIN)
                 report_by_part[part.id] = PartHeard.from_view(part_view, datetime.now(UTC))
             except _NOT_SAID:
                 continue

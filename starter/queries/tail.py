@@ -121,7 +121,7 @@ class Tail:
 
     async def _read(self, workflow: WorkflowName) -> Shown:
         context = self._context
-        return await lookup.look_at(context.client, context.store, workflow, time_limit=_ANSWERS_WITHIN)
+        return await lookup.find_best_view(context.client, context.store, workflow, time_limit=_ANSWERS_WITHIN)
 
     def _new_of(self, id: str, view: Shown) -> list[TailLine]:
         """What its timeline has that was not told yet; of one that is new here, what came since the beginning."""

@@ -91,11 +91,11 @@ async def _ensured(client: Client, key: SearchAttributeKey[Any], existing: dict[
     try:
         await client.operator_service.add_search_attributes(request)
     except RPCError as error:
-        return _refused(key.name, error)
+        return _describe_refusal(key.name, error)
     return SetUp(key.name, SetUpResult.CREATED)
 
 
-def _refused(name: str, error: RPCError) -> SetUp:
+def _describe_refusal(name: str, error: RPCError) -> SetUp:
     if error.status == RPCStatusCode.ALREADY_EXISTS:
         return SetUp(name, SetUpResult.EXISTS)
     if error.status in NOT_OURS_TO_MAKE:

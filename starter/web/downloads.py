@@ -24,7 +24,7 @@ from activities.records.allowances import Rate
 from activities.records.downloads import Download, Way
 from activities.records.evidence import KeptFileName
 from activities.records.store import Store
-from starter.queries.lookup import complete
+from starter.queries.lookup import load_earlier_entries
 from starter.web.http.allowances import Buckets, ConcurrencyLimit
 from starter.web.http.serving import holder_of
 from starter.web.rights import ReaderRole, ReaderRoles, Right, Rights, rights_of
@@ -164,7 +164,7 @@ class PersonalFiles:
 
     async def rights(self, role: ReaderRole, view: Shown) -> Rights:
         """As `rights_of`, also while a long log of what has ended is in the store. Raises `StoreFailure`."""
-        return rights_of(role, await complete(self._store, view) if view.status.has_ended else view)
+        return rights_of(role, await load_earlier_entries(self._store, view) if view.status.has_ended else view)
 
     async def permitted(self, person: str, view: Shown) -> bool:
         """Without the directory it is known of nobody whose manager or operator they are. Raises `StoreFailure`."""

@@ -28,7 +28,7 @@ from activities.campaign.intake import PreparedCampaign, prepare_campaign
 from activities.campaign.member_status import OpenMembers
 from activities.campaign.service import CampaignPeopleService
 from activities.files.reading import FileText
-from activities.launch.doors import Sources
+from activities.launch.doors import CheckContext
 from activities.people.file_directory import FileDirectory
 from activities.policies.catalogue import Catalogue
 from activities.records.database import chunks
@@ -166,7 +166,7 @@ class AudienceWorkspace:
         directory = FileDirectory(self.folder / "people.yaml", self.store, secret)
         return await prepare_campaign(
             FileText.read(self.folder / "conduct.json"),
-            Sources(Catalogue.read(self.folder / "catalogue.yaml"), directory, _BEGAN),
+            CheckContext(Catalogue.read(self.folder / "catalogue.yaml"), directory, _BEGAN),
         )
 
     def note(self, name: str, model: Any) -> None:

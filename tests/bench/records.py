@@ -135,7 +135,9 @@ async def _of_one(client: Client, store: Store, rows: int) -> Figures:
     context = Context(client, store)
     list_ms_of_looks = [await _ms(partial(lists.page, context, list_filter)) for list_filter in _make_filters()]
     ids = [WorkflowName(Kind.REQUEST, f"written-{number}") for number in range(_LOOKS)]
-    show_ms_of_looks = [await _ms(partial(lookup.look_at, client, store, workflow_name)) for workflow_name in ids]
+    show_ms_of_looks = [
+        await _ms(partial(lookup.find_best_view, client, store, workflow_name)) for workflow_name in ids
+    ]
     allowed = await _allowances(store, min(rows, ALLOWANCES))
     engine = "SQLite" if store.database.local else "PostgreSQL"
     list_ms = quantiles(list_ms_of_looks, n=20)[-1]

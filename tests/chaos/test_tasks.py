@@ -40,7 +40,7 @@ async def test_a_task_that_two_have_done_at_once_ends_once_and_nobody_is_asked_t
             await town.start(WORKER)
         settlements = await asyncio.gather(*lives)
         views = [
-            await lookup.look_at(town.context.client, town.context.store, WorkflowName(Kind.TASK, name))
+            await lookup.find_best_view(town.context.client, town.context.store, WorkflowName(Kind.TASK, name))
             for name in names
         ]
     assert [settlement.outcome for settlement in settlements] == [Status.DONE] * TASKS

@@ -14,7 +14,7 @@ from temporalio.service import RPCError
 from activities.campaign.intake import PreparedCampaign, prepare_campaign
 from activities.files.reading import FileText
 from activities.launch import launch
-from activities.launch.doors import Sources
+from activities.launch.doors import CheckContext
 from activities.people.directory import UnknownGroup
 from activities.policies.catalogue import Catalogue
 from starter.queries import campaign as composed
@@ -80,7 +80,7 @@ async def prepare_campaign_file(
         await wait_until_known(town, content["audience"]["group"])
     file = town.folder.path / "files" / f"{id}.json"
     file.write_text(json.dumps({**content, "window": "14d", "policy": _POLICY, **fields}))
-    sources = Sources(Catalogue.read(town.settings.policies), town.directory, datetime.now(UTC))
+    sources = CheckContext(Catalogue.read(town.settings.policies), town.directory, datetime.now(UTC))
     return await prepare_campaign(FileText.read(file).parse(), sources)
 
 

@@ -198,7 +198,9 @@ async def test_two_that_ask_for_the_same_have_one_request_and_hear_the_same(team
 async def test_a_record_that_is_too_old_to_say_how_it_ended_says_so_once(team: Team) -> None:
     """N9: nobody waits for what never comes."""
     request_fields, town = request("of-old", colleague(49)), team.town
-    prepared = await start_files.checked(town.settings, file_of(request_fields), folder=town.folder.path / "files")
+    prepared = await start_files.check_request(
+        town.settings, file_of(request_fields), folder=town.folder.path / "files"
+    )
     view = RequestShow(id="of-old", kind="customer-contract", requester=REQUESTER, status=Status.SIGNED, says="Signed")
     record = SettledRecord(fingerprint=prepared.request.fingerprint, run_id="r", show=view)
     home = Kind.REQUEST.workflow_id("of-old")
@@ -259,7 +261,9 @@ async def test_what_is_taken_up_again_is_still_shown_and_cancelled_through_its_e
         refused = await team.is_refused(operation, operation_input)
         assert (refused.type, "broken off" in refused.message) == (HandlerErrorType.CONFLICT, True)
         assert "countersign" not in refused.message
-    prepared = await start_files.checked(town.settings, file_of(request_fields), folder=town.folder.path / "files")
+    prepared = await start_files.check_request(
+        town.settings, file_of(request_fields), folder=town.folder.path / "files"
+    )
     await start_files.start(town.context, prepared, restart=True)
     await eventually(lambda: _once_waiting(team, "begun-again"))
     await team.hears("cancel", Cancel("begun-again", "the customer has left"))
@@ -270,7 +274,7 @@ async def test_what_is_taken_up_again_is_still_shown_and_cancelled_through_its_e
 async def test_who_joined_what_is_not_theirs_may_wait_and_not_end_it(team: Team) -> None:
     """N5: the command started it; the operation goes on until somebody signs."""
     town = team.town
-    prepared = await start_files.checked(
+    prepared = await start_files.check_request(
         town.settings, file_of(request("joined", colleague(44))), folder=town.folder.path / "files"
     )
     await start_files.start(town.context, prepared)
@@ -337,7 +341,8 @@ async def test_another_team_hears_of_the_end_by_an_operation_of_theirs(team: Tea
     request_file = file_of(request("archived", colleague(47), policy={**PATIENT, "handoff": [target]}))
     async with Worker(team.client, task_queue=name, nexus_service_handlers=[archive]):
         await start_files.start(
-            town.context, await start_files.checked(town.settings, request_file, folder=town.folder.path / "files")
+            town.context,
+            await start_files.check_request(town.settings, request_file, folder=town.folder.path / "files"),
         )
         await town.sign("archived")
         [view] = await wait_for_ends(town, ["archived"])

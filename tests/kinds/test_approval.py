@@ -30,7 +30,7 @@ from starter.queries import lists, lookup
 from starter.temporal.connection import Context
 from starter.temporal.plugin import workflows
 from starter.web.acting.actions import Action
-from starter.web.desk.lists import RowReader
+from starter.web.desk.lists import RowFormatter
 from tests.faults.town import eventually
 from tests.kinds.approval.commands import prepared
 from tests.kinds.approval.kind import APPROVAL, Approval, ApprovalShow, EscalatedApproval, SettledApproval
@@ -221,7 +221,7 @@ async def test_it_is_a_row_of_the_lists_of_the_desk() -> None:
     line = lists.RequestLine(
         id="offer", kind="offer", status="open", document=TITLE, waiting_for=(ENGINEER,), workflow_id=REFERENCE
     )
-    reader = RowReader(Reader.unknown(Language.english()), named_so, label, NOW)
+    reader = RowFormatter(Reader.unknown(Language.english()), named_so, label, NOW)
     row = await reader.row(line)
     assert (row.path, row.title, row.waiting_for) == ("approvals/offer", TITLE, ENGINEER.title())
     assert (await reader.row(line, titled=False)).title == "An approval"

@@ -236,7 +236,9 @@ async def _onboarding(installed: Installation, name: str) -> None:
 async def _of_tasks(installed: Installation, names: Sequence[str]) -> Fate:
     twice = []
     for name in names:
-        view = await lookup.look_at(installed.context.client, installed.context.store, WorkflowName(Kind.TASK, name))
+        view = await lookup.find_best_view(
+            installed.context.client, installed.context.store, WorkflowName(Kind.TASK, name)
+        )
         heard = Counter(line.key for line in view.notifications)
         twice += [Violation(Invariant.NOTICES, name, key) for key, times in heard.items() if times > 1]
         if view.status is not Status.DONE:

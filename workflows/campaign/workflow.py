@@ -58,7 +58,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
     async def open(self) -> None:
         """Freeze the audience at the opening hour."""
         while self.state.audience.frozen is None and self._goes_on:
-            await self.calls.wait_until(self.state.window.opens_at, "the opening", unless=self._ending)
+            await self.calls.wait_until(self.state.window.opens_at, "the opening", unless=self._make_end_condition)
             frozen = None
             if workflow.now() >= self.state.window.opens_at and not self._is_over:
                 frozen = await self.calls.call(
@@ -66,7 +66,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
                     self._order,
                     options.BATCH,
                     "freeze",
-                    unless=self._ending,
+                    unless=self._make_end_condition,
                     judged=self._judged,
                 )
             if self._is_over and self._goes_on:
@@ -96,7 +96,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
                 return
             pause = WAITS[self.state.tally.waits]
             self.state = self.state.waited()
-            unless = nothing if self.state.lifecycle.ending else self._ending
+            unless = nothing if self.state.lifecycle.ending else self._make_end_condition
             await self.calls.wait_until(
                 workflow.now() + pause, "requests that should have ended", unless=unless, midway=True
             )
@@ -136,7 +136,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         """A failing freeze is final after the closing date."""
         return replace(failure, code=Code.NOT_OPENED) if self._goes_on and self._is_over else failure
 
-    def _ending(self) -> Condition:
+    def _make_end_condition(self) -> Condition:
         return lambda: not self._goes_on
 
     def _too_late(self) -> Condition:

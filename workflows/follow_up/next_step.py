@@ -20,7 +20,7 @@ from workflows.model.timeline import Reassignment
 _NUDGES = (ActionType.REMIND, ActionType.WARN, ActionType.OVERDUE)
 _LAST_WORDS = (ActionType.WARN, ActionType.OVERDUE)
 """Actions that are done even after the end, which waits for them."""
-_LAST_WORD = timedelta(hours=24)
+_LAST_WORD_GRACE = timedelta(hours=24)
 """How long an undelivered last warning delays the expiry."""
 HORIZON = timedelta(days=2 * 365)
 """Nothing is planned further ahead."""
@@ -41,23 +41,23 @@ class Remind:
     are only logged.
     """
 
-    moments: tuple[ScheduledAction, ...]
+    actions: tuple[ScheduledAction, ...]
     caught_up: tuple[ScheduledAction, ...] = ()
     too_soon: tuple[ScheduledAction, ...] = ()
 
 
 @dataclass(frozen=True)
 class Escalate:
-    moments: tuple[ScheduledAction, ...]
+    actions: tuple[ScheduledAction, ...]
 
 
 @dataclass(frozen=True)
 class AskAgain:
-    moments: tuple[ScheduledAction, ...]
+    actions: tuple[ScheduledAction, ...]
 
 
 @dataclass(frozen=True)
-class GoOn:
+class ResumeClocks:
     """Restart the clocks although the question was not answered."""
 
     action: ScheduledAction
@@ -75,7 +75,7 @@ class Wait:
     action: ScheduledAction | None
 
 
-Step = Remind | Escalate | AskAgain | GoOn | Expire | Wait
+Step = Remind | Escalate | AskAgain | ResumeClocks | Expire | Wait
 
 
 def next_step(schedule: Schedule, state: FollowUpState, now: datetime) -> Step:
@@ -89,29 +89,29 @@ def next_step(schedule: Schedule, state: FollowUpState, now: datetime) -> Step:
         line.person for line in state.notifications.remembered if line.reached and line.channel is not Channel.PUSH
     )
     logged_keys = state.notifications.logged_keys
-    ahead = [
+    open_actions = [
         _postpone_held(action, schedule, state, now)
         for action in schedule.actions
         if _is_open(action, pending, escalated, written)
-        and _is_time(action, state)
+        and _is_clock_running(action, state)
         and key_of(state.notice_id, action) not in logged_keys
     ]
-    due = [action for action in ahead if action.at <= now]
+    due = [action for action in open_actions if action.at <= now]
     leaving = frozenset(action.person for action in due if state.hands_over(action))
     if nudges := [action for action in due if action.kind in _NUDGES and action.person not in leaving]:
-        return _nudge(nudges, ahead, state, now, is_over=now >= schedule.over_at)
-    if heard := tuple(action for action in due if action.kind in (ActionType.ESCALATED, ActionType.FALLBACK)):
-        return Remind(heard)
+        return _nudge(nudges, open_actions, state, now, is_over=now >= schedule.over_at)
+    if due_notices := tuple(action for action in due if action.kind in (ActionType.ESCALATED, ActionType.FALLBACK)):
+        return Remind(due_notices)
     if escalations := tuple(action for action in due if action.kind is ActionType.ESCALATE):
         return Escalate(escalations)
     if unanswered := _about_a_question(due):
         return unanswered
     if expiry := next((action for action in due if action.kind is ActionType.EXPIRE), None):
         return Expire(expiry)
-    return Wait(min(ahead, key=lambda action: action.at, default=None))
+    return Wait(min(open_actions, key=lambda action: action.at, default=None))
 
 
-def is_used_up(schedule: Schedule, state: FollowUpState) -> bool:
+def needs_more_reminders(schedule: Schedule, state: FollowUpState) -> bool:
     """Whether a pending person's planned reminders are all logged, and more are to be planned."""
     waiting = {unplanned.person for unplanned in schedule.more} & {signer.person for signer in state.slots.pending}
     logged_keys = state.notifications.logged_keys
@@ -125,10 +125,10 @@ def is_used_up(schedule: Schedule, state: FollowUpState) -> bool:
     return bool(waiting - unfinished_people)
 
 
-def was_away(moments: tuple[ScheduledAction, ...], state: FollowUpState, now: datetime) -> bool:
+def spans_outage(actions: tuple[ScheduledAction, ...], state: FollowUpState, now: datetime) -> bool:
     """Whether an outage lies between plan and now, so that the recipients' hours must be checked again."""
-    late, planned_at = now - _LATE, state.plan.planned_at
-    return any(action.at < late for action in moments) and (planned_at is None or planned_at < late)
+    outage_before, planned_at = now - _LATE, state.plan.planned_at
+    return any(action.at < outage_before for action in actions) and (planned_at is None or planned_at < outage_before)
 
 
 def is_overtaken(step: Step, state: FollowUpState, now: datetime) -> bool:
@@ -176,7 +176,7 @@ class RetryDevices:
 Move = Precondition | ReassignSlot | PlanSchedule | Pause | Announce | ImmediateReminder | RetryDevices | Step
 
 
-def next_action(state: FollowUpState, announcement: tuple[NotificationOrder, ...], now: datetime) -> Move:
+def find_next_move(state: FollowUpState, announcement: tuple[NotificationOrder, ...], now: datetime) -> Move:
     """The first move at `now`; total: at least a wait."""
     return next(moves(state, announcement, now))
 
@@ -227,7 +227,7 @@ def before_the_agenda(state: FollowUpState, announcement: tuple[NotificationOrde
     """The moves that precede the schedule; none waits for an instant."""
     yield from state.preconditions()
     yield from map(ReassignSlot, state.escalations.wanted)
-    if state.plan.schedule is None or is_used_up(state.plan.schedule, state):
+    if state.plan.schedule is None or needs_more_reminders(state.plan.schedule, state):
         yield PlanSchedule()
     if stop := state.clock.stop(StopKind.PAUSE):
         yield Pause(stop)
@@ -237,16 +237,16 @@ def before_the_agenda(state: FollowUpState, announcement: tuple[NotificationOrde
         yield ImmediateReminder()
 
 
-def next_moment(state: FollowUpState, now: datetime) -> ScheduledAction | None:
+def find_next_noticed_action(state: FollowUpState, now: datetime) -> ScheduledAction | None:
     """The next scheduled action that people notice; None when nothing more is planned."""
     if state.plan.schedule is None:
         return None
     match next_step(state.plan.schedule, state, now):
-        case Wait(action) | Expire(action) | GoOn(action):
+        case Wait(action) | Expire(action) | ResumeClocks(action):
             return action
         case Remind((), caught_up, too_soon):
             # This step notifies nobody: look at the one after it.
-            return next_moment(state.left_out(caught_up, too_soon, now), now)
+            return find_next_noticed_action(state.left_out(caught_up, too_soon, now), now)
         case Remind(moments) | Escalate(moments) | AskAgain(moments):
             return min(moments, key=lambda action: action.at)
 
@@ -261,13 +261,13 @@ def _heard_since_the_plan(action: ScheduledAction, state: FollowUpState) -> list
     return [line for line in lines if line.at - planned.get((line.stage, line.person), planned_at) >= APART]
 
 
-def _about_a_question(due: list[ScheduledAction]) -> AskAgain | GoOn | None:
+def _about_a_question(due: list[ScheduledAction]) -> AskAgain | ResumeClocks | None:
     if reminders := tuple(action for action in due if action.kind is ActionType.QUESTION):
         return AskAgain(reminders)
-    return next((GoOn(action) for action in due if action.kind is ActionType.GO_ON), None)
+    return next((ResumeClocks(action) for action in due if action.kind is ActionType.GO_ON), None)
 
 
-def _is_time(action: ScheduledAction, state: FollowUpState) -> bool:
+def _is_clock_running(action: ScheduledAction, state: FollowUpState) -> bool:
     """Whether the clocks run for this action; a question's stop has its own end, and its reminders never repeat."""
     is_question_open = state.clock.stop(StopKind.QUESTION) is not None
     if action.kind is ActionType.QUESTION:
@@ -276,12 +276,12 @@ def _is_time(action: ScheduledAction, state: FollowUpState) -> bool:
 
 
 def _is_open(
-    action: ScheduledAction, pending: frozenset[str], escalated: frozenset[str], written: frozenset[str]
+    action: ScheduledAction, pending: frozenset[str], escalated: frozenset[str], reached_in_writing: frozenset[str]
 ) -> bool:
     """Whether the action still has a reason; `written` are people reached by mail or SMS."""
     match action.kind:
         case ActionType.FALLBACK:
-            return action.person in pending and action.person not in written
+            return action.person in pending and action.person not in reached_in_writing
         case ActionType.EXPIRE:
             return True
         case ActionType.ESCALATE:
@@ -296,23 +296,27 @@ def _postpone_held(action: ScheduledAction, schedule: Schedule, state: FollowUpS
     if action.kind is ActionType.EXPIRE:
         return _waiting_for_the_last_word(action, schedule, state)
     retry_instants = [postponement.until for postponement in state.plan.postponed if postponement.person == action.to]
-    enough = state.notifications.held_until(action.to, action.stage)
+    mail_held_until = state.notifications.held_until(action.to, action.stage)
     held_action = action.replace(
-        at=max(action.at, action.held_until or action.at, enough or action.at, *retry_instants)
+        at=max(action.at, action.held_until or action.at, mail_held_until or action.at, *retry_instants)
     )
-    return _apart(held_action, schedule, state, now) if action.kind is ActionType.ESCALATED else held_action
+    return _space_after_nudge(held_action, schedule, state, now) if action.kind is ActionType.ESCALATED else held_action
 
 
-def _apart(heard: ScheduledAction, schedule: Schedule, state: FollowUpState, now: datetime) -> ScheduledAction:
+def _space_after_nudge(
+    notice: ScheduledAction, schedule: Schedule, state: FollowUpState, now: datetime
+) -> ScheduledAction:
     """Moved to an hour after a coinciding nudge, if still within the person's hours."""
-    earliest_at = max(heard.at, now)
-    planned = [action.at for action in schedule.actions if action.person == heard.person and action.kind in _NUDGES]
-    nudged = [line.at for line in _nudges_of(heard.person, state)]
+    earliest_at = max(notice.at, now)
+    planned = [action.at for action in schedule.actions if action.person == notice.person and action.kind in _NUDGES]
+    nudged = [line.at for line in _nudges_of(notice.person, state)]
     later = max(
         (nudged_at + APART for nudged_at in (*planned, *nudged) if nudged_at < earliest_at + APART), default=earliest_at
     )
     return (
-        heard.replace(at=later) if earliest_at < later and (not heard.open_until or later < heard.open_until) else heard
+        notice.replace(at=later)
+        if earliest_at < later and (not notice.open_until or later < notice.open_until)
+        else notice
     )
 
 
@@ -334,18 +338,23 @@ def _waiting_for_the_last_word(expiry: ScheduledAction, schedule: Schedule, stat
 def _time_to_heed(warning: Notification, planned_at: datetime | None, over_at: datetime) -> timedelta:
     """How long nothing expires after this last warning: a late one leaves as much time as planned, at most a day."""
     if warning.outcome is NotificationOutcome.FAILED:
-        return _LAST_WORD
+        return _LAST_WORD_GRACE
     late = warning.reached and planned_at is not None and warning.at - planned_at > APART
-    return min(over_at - planned_at, _LAST_WORD) if late and planned_at is not None else timedelta()
+    return min(over_at - planned_at, _LAST_WORD_GRACE) if late and planned_at is not None else timedelta()
 
 
 def _nudge(
-    due: list[ScheduledAction], ahead: list[ScheduledAction], state: FollowUpState, now: datetime, *, is_over: bool
+    due: list[ScheduledAction],
+    open_actions: list[ScheduledAction],
+    state: FollowUpState,
+    now: datetime,
+    *,
+    is_over: bool,
 ) -> Remind:
-    soon = [action for action in ahead if action.kind in _NUDGES and now < action.at < now + APART]
+    soon = [action for action in open_actions if action.kind in _NUDGES and now < action.at < now + APART]
     timely = [action for action in (*due, *soon) if not is_over or action.kind in _LAST_WORDS]
-    latest = {action.person: action for action in sorted(timely, key=_weight)}
-    latest_due = tuple(action for action in latest.values() if action in due)
+    strongest = {action.person: action for action in sorted(timely, key=_weight)}
+    latest_due = tuple(action for action in strongest.values() if action in due)
     too_soon = tuple(
         action
         for action in latest_due
@@ -353,7 +362,7 @@ def _nudge(
         or _was_due_before_the_first_word(action, state)
     )
     return Remind(
-        moments=tuple(action for action in latest_due if action not in too_soon),
+        actions=tuple(action for action in latest_due if action not in too_soon),
         caught_up=tuple(action for action in due if action not in latest_due),
         too_soon=too_soon,
     )

@@ -11,7 +11,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 from workflows.follow_up.commands import latest_snoozes, reminded_at, snoozes_left
-from workflows.follow_up.next_step import Pause, before_the_agenda, next_moment
+from workflows.follow_up.next_step import Pause, before_the_agenda, find_next_noticed_action
 from workflows.follow_up.notification_types import stage_words
 from workflows.follow_up.outbox import dead_lines, dead_of
 from workflows.follow_up.state import FollowUpState, LifecycleState, Precondition
@@ -272,7 +272,7 @@ def _next(state: FollowUpState, standstill: _Standstill | None, now: datetime) -
         return standstill.next
     if state.plan.schedule is None:
         return NextAction(what=NextStep.WAIT, at=None, why="the next steps are being planned")
-    action = next_moment(state, now)
+    action = find_next_noticed_action(state, now)
     if (notice := _find_held_notice(state, now)) and (action is None or notice.until <= action.at):
         reason = f"{notice.stage} for {notice.person} is held: {notice.says}"
         return NextAction(what=NextStep.HELD, at=notice.until, why=reason, to=notice.person)

@@ -67,7 +67,7 @@ class FollowUpWorkflow(LifecycleWorkflow[Following]):
         while not (self.state.status.has_ended or is_over()):
             self.background.start()
             notices = notifications.announcement(self.request, self.subject, self.state)
-            match next_step.next_action(self.state, notices, workflow.now()):
+            match next_step.find_next_move(self.state, notices, workflow.now()):
                 case Precondition() as precondition:
                     await self.prepare(precondition)
                 case next_step.ReassignSlot(reassignment):
@@ -171,7 +171,7 @@ class Steps(Generic[Following]):
     async def take(self, step: next_step.Step) -> None:
         owner, now = self._owner, workflow.now()
         match step:
-            case next_step.Remind(due) | next_step.Escalate(due) | next_step.AskAgain(due) if next_step.was_away(
+            case next_step.Remind(due) | next_step.Escalate(due) | next_step.AskAgain(due) if next_step.spans_outage(
                 due, owner.state, now
             ):
                 owner.state = owner.state.replan()
@@ -185,7 +185,7 @@ class Steps(Generic[Following]):
                 await self._escalate(moments)
             case next_step.AskAgain(moments):
                 await owner.notifier.notify(notifications.asked_again(owner.state, moments), planned=moments)
-            case next_step.GoOn(action):
+            case next_step.ResumeClocks(action):
                 updated = owner.state.go_on(StopKind.QUESTION, now)
                 owner.state = updated.note(now, EventType.WENT_ON, None, action.reason_text)
             case next_step.Expire(action):

@@ -146,7 +146,7 @@ class PartsToEnd(Model):
     begun: PartsToStart | None = None
 
 
-class PartBegun(Model):
+class StartedPart(Model):
     """A started part; `asked` are those asked first, capped."""
 
     id: str
@@ -158,4 +158,4 @@ class PartSnapshots(Model):
 
     parts: tuple[PartSnapshot, ...]
     away: tuple[str, ...] = ()
-    begun: tuple[PartBegun, ...] = ()
+    begun: tuple[StartedPart, ...] = ()

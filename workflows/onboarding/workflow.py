@@ -25,7 +25,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.notifications import NoticeAction, NotificationOrder
     from workflows.model.onboarding import (
         Onboarding,
-        PartBegun,
         PartKind,
         PartPlan,
         PartSnapshot,
@@ -34,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
         PartsToStart,
         PartToStart,
         StagePlan,
+        StartedPart,
     )
     from workflows.model.receipts import Receipt
     from workflows.model.rejections import Rejection, clipped, name_fault, reason_fault, text_fault
@@ -52,7 +52,7 @@ _WHY_AT_MOST: Final = 900
 """Bytes of the reason for which a part is ended."""
 _DECIDED: Final = "decided"
 """The reason for which a task to decide is ended."""
-_WITHOUT: Final = "the onboarding goes on without it"
+_ABANDONED_REASON: Final = "the onboarding goes on without it"
 """The reason for which a part is ended that was terminated and that nobody takes up."""
 
 
@@ -100,7 +100,9 @@ def record_start(
     return journey.update_part("to_end", decided=(*journey.to_end.decided, started.id))
 
 
-def others_asked(stage: StagePlan, started: PartToStart, begun_parts: tuple[PartBegun, ...]) -> tuple[str, ...]:
+def find_changed_people(
+    stage: StagePlan, started: PartToStart, begun_parts: tuple[StartedPart, ...]
+) -> tuple[str, ...]:
     """People asked first where they differ from the plan: a replaced signer, new team members."""
     if started.after is not None:
         return ()
@@ -135,7 +137,7 @@ def refuse_decide(journey: OnboardingState, command: Decision) -> Message | None
         return Rejection.NOTHING_TO_DECIDE.to_message(part=part.id, state=_describe_state(part))
     if not command.choice.is_restart:
         return text_fault(command.reason, "the reason")
-    return _refuse_again(part, command) or reason_fault(command.reason, "the reason")
+    return _refuse_restart(part, command) or reason_fault(command.reason, "the reason")
 
 
 def refuse_send_link(journey: OnboardingState, command: NewLink, customers: tuple[str, ...]) -> Message | None:
@@ -144,7 +146,7 @@ def refuse_send_link(journey: OnboardingState, command: NewLink, customers: tupl
     return None if command.actor in customers else Rejection.NOT_OF_CUSTOMER.to_message(person=command.actor)
 
 
-def send_link(journey: OnboardingState, command: NewLink, now: datetime) -> OnboardingState:
+def request_link(journey: OnboardingState, command: NewLink, now: datetime) -> OnboardingState:
     """Request the actor's link; a pending one serves as well."""
     if command.actor in journey.links.wanted:
         return journey
@@ -182,8 +184,8 @@ def notices_of(onboarding: Onboarding, plan: PartPlan, part_news: PartNews) -> I
 
 
 def link_notices(onboarding: Onboarding, journey: OnboardingState) -> tuple[NotificationOrder, ...]:
-    stage = f"{NotificationType.LINK}-{journey.links.sent + 1}"
-    return tuple(_notice(onboarding, stage, person) for person in journey.links.wanted)
+    notice_type = f"{NotificationType.LINK}-{journey.links.sent + 1}"
+    return tuple(_notice(onboarding, notice_type, person) for person in journey.links.wanted)
 
 
 @workflow.defn(name=names.CUSTOMER_ONBOARDING)
@@ -197,8 +199,8 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
         super().__init__(
             request, request.carried or OnboardingState.begin(request.onboarding, request.stages, workflow.now())
         )
-        self.notifier = Notifier(self, interrupted_by=self._ending)
-        self._look: asyncio.Future[None] | None = None
+        self.notifier = Notifier(self, interrupted_by=self._make_end_condition)
+        self._look_timer: asyncio.Future[None] | None = None
 
     @workflow.run
     @despite_cancellation
@@ -214,13 +216,13 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
     async def enter(self, stage: StagePlan) -> None:
         if self._goes_on:
             self.state = self.state.enter(workflow.now())
-            self._forget_look()
+            self._cancel_look_timer()
             await self._start(stage)
 
     async def join(self, stage: StagePlan) -> None:
         """Wait until all parts are done; notify of events, and ask the owner about failed parts."""
         while self._goes_on:
-            news = self.calls.news()
+            has_news = self.calls.news()
             await self._end_decided()
             await self._end_abandoned()
             await self._start(stage)
@@ -228,8 +230,8 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
             await self._send_links()
             if device_retries := self.state.retries(workflow.now()):
                 await self.notifier.retry(device_retries)
-            if not news():
-                if is_over(self.state, stage) and not self._speaks_its_last:
+            if not has_news():
+                if is_over(self.state, stage) and not self._has_open_last_devices:
                     self.state = self.state.leave(workflow.now())
                     return
                 await self._look_or_wait()
@@ -237,7 +239,7 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
 
     async def complete(self) -> None:
         """End it: as requested, after ending the open parts, or because every stage is done."""
-        self._forget_look()
+        self._cancel_look_timer()
         if self.state.status.has_ended:
             return
         if ending := self.state.lifecycle.ending:
@@ -270,32 +272,36 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
         return self.state.lifecycle.ending is None and not self.state.status.has_ended
 
     @property
-    def _speaks_its_last(self) -> bool:
+    def _has_open_last_devices(self) -> bool:
         """Whether devices are open for the last stage's notifications: after the end they are not retried."""
         last = self.state.stages.current == len(self.request.stages) - 1
         return last and bool(self.state.notifications.devices.entries)
 
-    def _ending(self) -> Condition:
+    def _make_end_condition(self) -> Condition:
         return lambda: not self._goes_on
 
     async def _start(self, stage: StagePlan) -> None:
         """Start what is to be started, recomputed for each call."""
         while batch := to_start(self.state, stage)[:AT_ONCE]:
-            order = self._order(batch).replace(now=workflow.now())
+            order = self._build_start_order(batch).replace(now=workflow.now())
             report = await self.calls.call(
-                OnboardingParts.start, order, options.HAND_OFF, f"start {_names(batch)}", unless=self._ending
+                OnboardingParts.start,
+                order,
+                options.HAND_OFF,
+                f"start {_join_ids(batch)}",
+                unless=self._make_end_condition,
             )
             if report is None:
                 return
             refused, now = {part.id for part in report.parts if part.says}, workflow.now()
             for start in (start for start in batch if start.id not in report.away):
-                first_people = others_asked(stage, start, report.begun)
+                first_people = find_changed_people(stage, start, report.begun)
                 self.state = record_start(
                     self.state, start, refused=start.id in refused, now=now, first_people=first_people
                 )
             self._saw(report.parts)
 
-    def _order(self, parts: tuple[PartToStart, ...]) -> PartsToStart:
+    def _build_start_order(self, parts: tuple[PartToStart, ...]) -> PartsToStart:
         """The order to start parts, with their common content."""
         onboarding = self.request.onboarding
         return PartsToStart(
@@ -323,11 +329,11 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
             )
             try:
                 await self.calls.attempt(
-                    OnboardingParts.end, order, options.HAND_OFF, _ending_of(batch), self._ending()
+                    OnboardingParts.end, order, options.HAND_OFF, _describe_ending(batch), self._make_end_condition()
                 )
                 is_ended = True
             except FailureError:
-                self._forget_look()
+                self._cancel_look_timer()
                 is_ended = False
             if not self._goes_on:
                 return  # Cancelled: `complete` ends them with the parts.
@@ -336,7 +342,7 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
     async def _end_abandoned(self) -> None:
         """Before a new start, for people would have two documents to sign."""
         if abandoned := self.state.to_end.abandoned:
-            await self._end(abandoned, self.request.onboarding.requester, _WITHOUT)
+            await self._end(abandoned, self.request.onboarding.requester, _ABANDONED_REASON)
             self.state = self.state.update_part("to_end", abandoned=self.state.to_end.abandoned[len(abandoned) :])
 
     async def _end(
@@ -358,14 +364,14 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
                 reason=reason,
                 begun_by=begun_by,
                 told=notified_people,
-                begun=self._order(agreements) if agreements else None,
+                begun=self._build_start_order(agreements) if agreements else None,
             )
-            await self.calls.call(OnboardingParts.end, order, options.HAND_OFF, _ending_of(batch))
+            await self.calls.call(OnboardingParts.end, order, options.HAND_OFF, _describe_ending(batch))
 
-    def _forget_look(self) -> None:
-        if self._look is not None:
-            self._look.cancel()
-            self._look = None
+    def _cancel_look_timer(self) -> None:
+        if self._look_timer is not None:
+            self._look_timer.cancel()
+            self._look_timer = None
 
     async def _tell(self, stage: StagePlan) -> None:
         """Notify of events of a stage's parts, once each."""
@@ -387,24 +393,26 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
 
         One timer serves all waits up to the check: one for each would cost as much as a part's news.
         """
-        news = self.calls.news()
-        if self._look is None:
+        has_news = self.calls.news()
+        if self._look_timer is None:
             pause = max(self.state.stages.next_look - workflow.now(), timedelta())
-            self._look = asyncio.ensure_future(workflow.sleep(pause, summary="look at the open parts"))
+            self._look_timer = asyncio.ensure_future(workflow.sleep(pause, summary="look at the open parts"))
         again_at = self.state.notifications.devices.next_at(workflow.now())
         await self.calls.wait_until(
-            again_at, "the phones left open", lambda: lambda: news() or self._look is None or self._look.done()
+            again_at,
+            "the phones left open",
+            lambda: lambda: has_news() or self._look_timer is None or self._look_timer.done(),
         )
-        if news() or self._look is None or not self._look.done():
+        if has_news() or self._look_timer is None or not self._look_timer.done():
             return
-        self._look = None
+        self._look_timer = None
         for batch in _in_batches(self.state.open_workflows):
             report = await self.calls.call(
                 OnboardingParts.read,
                 PartsToLookAt(parts=batch),
                 options.HAND_OFF,
                 "look at parts",
-                unless=self._ending,
+                unless=self._make_end_condition,
             )
             if report is not None:
                 self._saw(report.parts)
@@ -441,7 +449,7 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
     )
     def send_link(self, command: NewLink) -> Receipt:
         """Send the actor's link to their devices, or by mail."""
-        return self.accept(send_link, command)
+        return self.accept(request_link, command)
 
     def refusal(self, command: AnyCommand) -> Message | None:
         match command:
@@ -472,7 +480,7 @@ def _describe_state(part: PartProgress) -> str:
     return str(part.state if part.state is PartState.WAIVED else part.status or part.state)
 
 
-def _refuse_again(part: PartProgress, command: Decision) -> Message | None:
+def _refuse_restart(part: PartProgress, command: Decision) -> Message | None:
     if command.choice is PartOutcome.REPLACE and command.content is None:
         return Rejection.NO_FILE.to_message()
     often = part.tries >= TRIES_AT_MOST
@@ -488,9 +496,12 @@ def _news(plan: PartPlan, part: PartProgress) -> Iterator[PartNews]:
             yield PartNews.FINISHED
 
 
-def _notice(onboarding: Onboarding, stage: str, person: str) -> NotificationOrder:
+def _notice(onboarding: Onboarding, notice_type: str, person: str) -> NotificationOrder:
     return NotificationOrder(
-        key=names.notice_key(onboarding.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN
+        key=names.notice_key(onboarding.id, notice_type, person),
+        stage=notice_type,
+        person=person,
+        action=NoticeAction.OPEN,
     )
 
 
@@ -498,9 +509,9 @@ def _in_batches(parts: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
     return (parts[begin : begin + AT_ONCE] for begin in range(0, len(parts), AT_ONCE))
 
 
-def _names(parts: Iterable[PartToStart]) -> str:
+def _join_ids(parts: Iterable[PartToStart]) -> str:
     return ", ".join(start.id for start in parts)[:190]
 
 
-def _ending_of(parts: tuple[str, ...]) -> str:
+def _describe_ending(parts: tuple[str, ...]) -> str:
     return f"end {len(parts)} open parts"

@@ -433,7 +433,7 @@ class Api:
     async def _with_people(self, command: AnyCommand, view: Shown) -> AnyCommand:
         """With ids of those whom it names, also by their position; who is asked instead must be known."""
         named = {name: getattr(command, name) for name in PERSONS if getattr(command, name, "")}
-        command = command.replace(**{name: lookup.at_position(view, person) for name, person in named.items()})
+        command = command.replace(**{name: lookup.resolve_position(view, person) for name, person in named.items()})
         if isinstance(command, Delegation):
             await self._refuse_stranger(command.to)
         person, campaign = getattr(command, "person", ""), with_members(view)
@@ -452,8 +452,8 @@ class Api:
         return NamedDocuments(self._context, caller, self._clock())
 
     async def _look_at(self, name: WorkflowName) -> Shown:
-        view = await lookup.look_at(self._context.client, self._context.store, name)
-        return await lookup.complete(self._context.store, view)
+        view = await lookup.find_best_view(self._context.client, self._context.store, name)
+        return await lookup.load_earlier_entries(self._context.store, view)
 
     async def _composed(self, view: Shown) -> BaseModel:
         """With its parts or members, of what has some."""

@@ -17,7 +17,7 @@ from activities.errors import StoreFailure
 from activities.files.reading import Fault, FileFaults
 from activities.launch.doors import NotPermitted
 from activities.launch.launch import BrokenOff, IdTaken
-from activities.onboarding.intake import NothingToDecide
+from activities.onboarding.intake import PartNotFailed
 from activities.people.directory import DirectoryFailure
 from starter.errors import Refusal
 from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
@@ -209,7 +209,7 @@ _PROBLEMS: Final[Mapping[type[Exception], Callable[[Any], ApiProblem]]] = {
     UnknownFollowUp: lambda _: ApiProblem(ProblemType.NOT_FOUND),
     CommandRefused: lambda error: ApiProblem(ProblemType.REFUSED, _in_api_words(str(error)), message=error.message),
     NotPermitted: lambda error: ApiProblem(ProblemType.NOT_ALLOWED, str(error)),
-    NothingToDecide: lambda error: ApiProblem(ProblemType.REFUSED, str(error)),
+    PartNotFailed: lambda error: ApiProblem(ProblemType.REFUSED, str(error)),
     NotRunning: lambda error: ApiProblem(ProblemType.REFUSED, _in_api_words(str(error))),
     NotConfirmed: lambda error: ApiProblem(
         ProblemType.AWAY, f"not confirmed, may still apply: repeat it with Idempotency-Key {error.op}"

@@ -25,7 +25,7 @@ from activities.files.reading import FileFaults, PlainFile, written_path
 from activities.files.yaml_lines import FieldPath, parsed_values
 from activities.launch.doors import AdmittedStart, Intake, StartCaller
 from activities.launch.launch import PreparedStart
-from activities.onboarding.intake import NoSuchSigner, RestartedPart
+from activities.onboarding.intake import RestartedPart, UnknownSigner
 from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
 from starter.boot import clients
@@ -327,12 +327,12 @@ class StartIntake:
         """What a decision starts a part from anew, stored; its reference. Raises as `read`."""
         documents = GivenDocuments(self.settings.signature.max_upload_mb)
         body = await StartBody.from_json(decision.replacement or {}, documents, named)
-        sources = await self.intake.sources(documents)
+        sources = await self.intake.read_check_context(documents)
         try:
             if decision.replacement is None:
                 return await part.with_signers(decision.signers, sources)
             return await part.from_file(PlainFile(str(part.what), Path(), parsed_values(body.plain)), sources)
-        except NoSuchSigner as nobody:
+        except UnknownSigner as nobody:
             raise ApiProblem.of_field("signers", str(nobody)) from None
         except FileFaults as faults:
             raise body.problem(faults) from None

@@ -31,7 +31,7 @@ from starter.web.desk.drafts import DraftPages
 from starter.web.desk.figures import FiguresPages
 from starter.web.desk.fixed_screens import ASKED, BEHIND_LINK, FRONT, NOT_ASKED, NOT_THERE, SPENT, WRONG_CODE
 from starter.web.desk.follow_ups import FollowUps
-from starter.web.desk.lists import Lists
+from starter.web.desk.lists import ListRoutes
 from starter.web.desk.onboarding_form import OnboardingForm
 from starter.web.desk.overview import Overview
 from starter.web.desk.people_fields import PeopleFields
@@ -100,7 +100,7 @@ class SignInPages:
         entered = await self._sign_in.by_code(ask, form.get("code", ""), self._asking(request))
         if isinstance(entered, sessions.Session):
             return self._let_in(entered, ask)
-        return self._refused(request, name, entered)
+        return self._answer_wrong_code(request, name, entered)
 
     async def show_sign_in_link(self, request: Request) -> Response:
         ref = request.path_params["ref"]
@@ -138,7 +138,7 @@ class SignInPages:
         self._cookies.keep_session(answer, session)
         return answer
 
-    def _refused(self, request: Request, name: str, wrong: sessions.WrongCode) -> Response:
+    def _answer_wrong_code(self, request: Request, name: str, wrong: sessions.WrongCode) -> Response:
         if not wrong.remaining:
             return self._responses.card(NOT_ASKED, request)
         return self._responses.card(replace(ASKED, status=403, refusal=WRONG_CODE), request, name, left=wrong.remaining)
@@ -184,7 +184,7 @@ class Desk:
         with_script = Renderer(brand, desk=cookies.root, script=(TEMPLATES / "draft.js").read_text())
         self._drafts = DraftPages(shared, with_script, starts, people, forms)
         self._documents = OwnDocuments(shared, files)
-        self._lists = Lists(shared, self._documents, Overview(shared, self._drafts).build)
+        self._lists = ListRoutes(shared, self._documents, Overview(shared, self._drafts).build)
         self._campaigns = Campaigns(shared, send, files, seconds)
         self._figures = FiguresPages(shared)
         versions = Versions(context.store, starts.settings.signature.max_upload_mb)

@@ -44,10 +44,10 @@ OPEN: Final = "open"
 ANY: Final = "any"
 FindName = Callable[[str, str | None], Awaitable[str]]
 """Also finds people of a workflow's file."""
-Look = Callable[["ListRow", RequestLine, Shown], Awaitable["ListRow"]]
+EnrichRow = Callable[["ListRow", RequestLine, Shown], Awaitable["ListRow"]]
 Label = Callable[[str, Language], Awaitable[str]]
 """Name of a kind in a language."""
-HEAD: Final = (
+CSV_HEADINGS: Final = (
     phrase("Reference"),
     phrase("Document or task"),
     phrase("Kind"),
@@ -89,8 +89,8 @@ class Filters:
     """Filters in a list's address; `status` is `open`, `any` or one status. A search begins with all."""
 
     status: str = OPEN
-    what: Kind | None = None
-    kind: str = ""
+    workflow_kind: Kind | None = None
+    catalogue_kind: str = ""
     person: str = ""
     overdue: bool = False
     search: str = ""
@@ -118,8 +118,8 @@ class Filters:
         """As a query string."""
         parameters = {
             "status": self.status,
-            "what": self.what or "",
-            "kind": self.kind,
+            "what": self.workflow_kind or "",
+            "kind": self.catalogue_kind,
             "person": self.person,
             "overdue": "1" if self.overdue else "",
             "search": self.search,
@@ -129,14 +129,16 @@ class Filters:
 
     @property
     def narrows(self) -> bool:
-        return bool(self.what or self.kind or self.person or self.overdue or self.status not in (OPEN, ANY))
+        return bool(
+            self.workflow_kind or self.catalogue_kind or self.person or self.overdue or self.status not in (OPEN, ANY)
+        )
 
     @property
     def sorting(self) -> lists.Sorting:
         order = self.sort.removeprefix("-")
         return lists.Sorting(lists.ListOrder(order), self.sort != order) if order else lists.BY_URGENCY
 
-    def sorted_by(self, order: str) -> str:
+    def build_sort_query(self, order: str) -> str:
         """As a query string, sorted by a head: the other way if it is already."""
         return self.query(sort=f"-{order}" if self.sort == order else order)
 
@@ -148,7 +150,7 @@ class Filters:
         return LIVING if self.status == OPEN else (Status(self.status),)
 
 
-def build_query(
+def build_list_filter(
     view: View, visitor: Visitor, role: ReaderRole, filters: Filters, named_kinds: tuple[str, ...] = ()
 ) -> ListFilter:
     """The query of a view; `Refusal` for a bad id. `named_kinds` are those whose titles anybody may know.
@@ -157,11 +159,12 @@ def build_query(
     """
     base = ListFilter(
         statuses=filters.statuses,
-        kind=filters.kind or None,
+        kind=filters.catalogue_kind or None,
         overdue=filters.overdue,
         person=filters.person or None,
-        types=tuple(kind.spec.prefix for kind in kinds() if filters.what in (None, kind)),
-        of_campaigns=view in (View.WAITING, View.MINE) or bool(filters.kind or filters.person or filters.search),
+        types=tuple(kind.spec.prefix for kind in kinds() if filters.workflow_kind in (None, kind)),
+        of_campaigns=view in (View.WAITING, View.MINE)
+        or bool(filters.catalogue_kind or filters.person or filters.search),
         search=filters.search,
         named_kinds=named_kinds,
     )
@@ -202,23 +205,26 @@ class ListRow:
 
 
 @dataclass(frozen=True)
-class RowReader:
+class RowFormatter:
     reader: Reader
-    name: FindName
-    label: Label
+    find_name: FindName
+    find_label: Label
     now: datetime
 
     async def row(self, line: RequestLine, *, titled: bool = True) -> ListRow:
         """Without `titled` the title is hidden."""
         language, name = self.reader.language, named(line.workflow_id)
-        untitled, kind = KIND_PAGES[name.kind if name else Kind.REQUEST].untitled, await self.label(line.kind, language)
+        untitled, kind = (
+            KIND_PAGES[name.kind if name else Kind.REQUEST].untitled,
+            await self.find_label(line.kind, language),
+        )
         return ListRow(
             path=at_desk(name) if name else "",
             title=(line.document or line.id) if titled else language.say(untitled, kind=kind),
             kind=kind,
             asked_by=await self._asker(line),
             status=status_chip(line.status, language, name.kind if name else None),
-            waiting_for=await self._people(line, titled=titled) if line.open else "",
+            waiting_for=await self._name_waiting_people(line, titled=titled) if line.open else "",
             since=self._since_text(line.since) if line.since and line.open and line.waiting_for else "",
             due=self._due(line),
             overdue=line.overdue,
@@ -231,7 +237,7 @@ class RowReader:
         """An onboarding's decision is asked by Countersign."""
         if line.kind == DECISION:
             return SYSTEMS["countersign"]
-        return await self.name(line.requester, None) if line.requester else ""
+        return await self.find_name(line.requester, None) if line.requester else ""
 
     def _due(self, line: RequestLine) -> Deadline | None:
         if line.last_day:
@@ -246,13 +252,13 @@ class RowReader:
         """Never in the future: a request's clock may be moved."""
         return self.reader.language.say("since {when}", when=self.reader.shortly(min(instant, self.now), self.now))
 
-    async def _people(self, line: RequestLine, *, titled: bool) -> str:
+    async def _name_waiting_people(self, line: RequestLine, *, titled: bool) -> str:
         """People of a file are named only with `titled`."""
         if line.asked_group:
-            return await self.name(line.asked_group, None)
+            return await self.find_name(line.asked_group, None)
         others_text, workflow_id = self.reader.language.say("others"), line.workflow_id if titled else None
         return self.reader.language.enumerate(
-            [others_text if id == MORE else await self.name(id, workflow_id) for id in line.waiting_for]
+            [others_text if id == MORE else await self.find_name(id, workflow_id) for id in line.waiting_for]
         )
 
 
@@ -273,13 +279,13 @@ class ListPage:
     """Whether there are more than `total`."""
 
 
-class Lists:
+class ListRoutes:
     def __init__(self, shared: RequestContext, documents: OwnDocuments, overview: FindOverview) -> None:
         self._shared = shared
         self._responses = shared.responses
         self._documents = documents
         self._overview = overview
-        self._places = asyncio.Semaphore(CAMPAIGNS_AT_ONCE)
+        self._workflow_slots = asyncio.Semaphore(CAMPAIGNS_AT_ONCE)
 
     def routes(self) -> list[BaseRoute]:
         visitors = self._responses.visitors
@@ -294,10 +300,10 @@ class Lists:
         view, role = _view(request), await self._shared.roles.role_of(visitor.id)
         if view not in views_of(role):
             return await self._responses.inside(NOT_THERE, visitor)
-        filters = await self._named(Filters.from_query(request.query_params, view))
+        filters = await self._resolve_person(Filters.from_query(request.query_params, view))
         say = visitor.reader.language.say
         page, refusal = ListPage((), 0, "", sorted=True), ""
-        first_page = view is View.WAITING and not request.query_params
+        is_landing_page = view is View.WAITING and not request.query_params
         try:
             page = await self._read_page(view, visitor, role, filters, request.query_params.get("from"))
         except Refusal as refused:
@@ -309,12 +315,12 @@ class Lists:
             status=400 if refusal else 200,
             view=view.value,
             heading=say(LABELS[view]),
-            overview=await self._overview(visitor, role) if first_page else None,
+            overview=await self._overview(visitor, role) if is_landing_page else None,
             found=page,
             filters=filters,
             refusal=refusal,
             said=together.news_of(request.query_params, visitor.reader.language),
-            together=_together(view, page, visitor),
+            together=_list_bulk_actions(view, page, visitor),
             heads=_heads(view, page, filters, visitor),
             sortings=[(order.value, say(text)) for order, text in _HEADS.items()],
             back=f"{view}?{filters.query()}",
@@ -331,8 +337,8 @@ class Lists:
         if view not in views_of(role):
             return await self._responses.inside(NOT_THERE, visitor)
         try:
-            filters = await self._named(Filters.from_query(request.query_params, view))
-            query = build_query(view, visitor, role, filters, await self._shared.kinds.named())
+            filters = await self._resolve_person(Filters.from_query(request.query_params, view))
+            query = build_list_filter(view, visitor, role, filters, await self._shared.kinds.named())
         except Refusal:
             return self._responses.renderer.to_desk(f"{view}?{request.url.query}")
         # The first page is read before anything is sent: what does not answer is told as a page.
@@ -346,7 +352,7 @@ class Lists:
         say, views = visitor.reader.language.say, views_of(await self._shared.roles.role_of(visitor.id))
         return tuple(Tab(view, say(LABELS[view]), view == current_page) for view in views)
 
-    async def _named(self, filters: Filters) -> Filters:
+    async def _resolve_person(self, filters: Filters) -> Filters:
         """With the id of a person whose name or address was typed, if it is the only one."""
         if not filters.person:
             return filters
@@ -358,28 +364,30 @@ class Lists:
         self, view: View, visitor: Visitor, role: ReaderRole, filters: Filters, cursor: str | None
     ) -> ListPage:
         now = self._shared.clock()
-        query = build_query(view, visitor, role, filters, await self._shared.kinds.named())
+        query = build_list_filter(view, visitor, role, filters, await self._shared.kinds.named())
         page = await lists.page(
             self._shared.context, query, size=PAGE_SIZE, cursor=cursor, now=now, sorting=filters.sorting
         )
-        telling = RowReader(visitor.reader, PeopleNames(self._shared.directory).name_of, self._shared.kinds.label, now)
-        rows = await _rows(page.lines, telling, view, query)
+        formatter = RowFormatter(
+            visitor.reader, PeopleNames(self._shared.directory).name_of, self._shared.kinds.label, now
+        )
+        rows = await _rows(page.lines, formatter, view, query)
         if view in _WAITED_FOR:
-            rows = await _grouped(rows, page.lines, telling, view, role)
+            rows = await _grouped(rows, page.lines, formatter, view, role)
         if view is View.CAMPAIGNS:
-            rows = await self._looked_at(rows, page.lines, partial(self._so_far, telling))
+            rows = await self._enrich_rows(rows, page.lines, partial(self._add_progress, formatter))
         if view is View.MINE:
-            rows = await self._looked_at(rows, page.lines, partial(self._with_own_part, telling, role))
+            rows = await self._enrich_rows(rows, page.lines, partial(self._with_own_part, formatter, role))
         next_query = filters.query(**{"from": page.cursor}) if page.cursor else ""
         return ListPage(rows, page.total, next_query, page.in_order, page.more)
 
-    async def _looked_at(
-        self, rows: tuple[ListRow, ...], lines: Sequence[RequestLine], look: Look
+    async def _enrich_rows(
+        self, rows: tuple[ListRow, ...], lines: Sequence[RequestLine], look: EnrichRow
     ) -> tuple[ListRow, ...]:
         """Rows with what each of these says itself; without if some do not answer in time."""
 
         async def look_at_row(row: ListRow, line: RequestLine) -> ListRow:
-            async with self._places:
+            async with self._workflow_slots:
                 view_of_row = await self._shared.look(line.workflow_id)
                 return row if view_of_row is None or view_of_row.partial else await look(row, line, view_of_row)
 
@@ -389,41 +397,41 @@ class Lists:
         except TimeoutError:
             return rows
 
-    async def _so_far(self, telling: RowReader, row: ListRow, line: RequestLine, view: Shown) -> ListRow:
+    async def _add_progress(self, telling: RowFormatter, row: ListRow, line: RequestLine, view: Shown) -> ListRow:
         campaign = of_type(CampaignShow, view)
         opens = telling.reader.instant(campaign.opens_at) if campaign.frozen is None and line.open else ""
         return replace(row, so_far=await so_far(self._shared.context.client, campaign), opens=opens)
 
     async def _with_own_part(
-        self, telling: RowReader, role: ReaderRole, row: ListRow, line: RequestLine, view: Shown
+        self, telling: RowFormatter, role: ReaderRole, row: ListRow, line: RequestLine, view: Shown
     ) -> ListRow:
         part = self._documents.part_of(view, role.person, telling.reader, telling.now)
         return replace(row, own_part=part, files=await self._documents.files_of(view, role, telling.reader.language))
 
     async def _spreadsheet(
-        self, view: View, visitor: Visitor, query: ListFilter, page: lists.LinesPage
+        self, view: View, visitor: Visitor, list_filter: ListFilter, page: lists.LinesPage
     ) -> AsyncIterator[str]:
         names, remaining = PeopleNames(self._shared.directory).name_of, CSV_AT_MOST
-        telling = RowReader(visitor.reader, names, self._shared.kinds.label, self._shared.clock())
-        yield csv_line([visitor.reader.language.say(title) for title in HEAD], first=True)
+        telling = RowFormatter(visitor.reader, names, self._shared.kinds.label, self._shared.clock())
+        yield csv_line([visitor.reader.language.say(title) for title in CSV_HEADINGS], first=True)
         while True:
             lines = page.lines[:remaining]
             for batch in (lines[start : start + PAGE_SIZE] for start in range(0, len(lines), PAGE_SIZE)):
-                for line, row in zip(batch, await _rows(batch, telling, view, query), strict=True):
+                for line, row in zip(batch, await _rows(batch, telling, view, list_filter), strict=True):
                     cells = (row.title, row.kind, row.status.text, row.asked_by, row.waiting_for)
                     problems = " ".join(row.problems)
                     yield csv_line([_reference(line), *cells, _instant(line.since), _due(line), problems])
             remaining -= len(page.lines)
             if page.cursor is None or remaining <= 0:
                 return
-            page = await lists.page(self._shared.context, query, size=lists.SORTED_AT_MOST, cursor=page.cursor)
+            page = await lists.page(self._shared.context, list_filter, size=lists.SORTED_AT_MOST, cursor=page.cursor)
 
 
 def _narrowing(view: View, visitor: Visitor, role: ReaderRole) -> dict[str, Any]:
     """What makes a view of all there is."""
     known_as = (visitor.id, *sorted(role.teams))
     requesters = (requesters_seen(role) or ())[:PEOPLE_AT_MOST]
-    looked_at = () if role.operator else known_as[:PEOPLE_AT_MOST]
+    involved_ids = () if role.operator else known_as[:PEOPLE_AT_MOST]
     unnamed = () if role.operator else role.reports
     narrowing: dict[View, dict[str, Any]] = {
         View.WAITING: {"person": visitor.id},
@@ -435,7 +443,7 @@ def _narrowing(view: View, visitor: Visitor, role: ReaderRole) -> dict[str, Any]
         View.ATTENTION: {"attention": True},
         View.ONBOARDINGS: {
             "people": requesters,
-            "teams": looked_at,
+            "teams": involved_ids,
             "unnamed": unnamed,
             "types": (Kind.ONBOARDING.spec.prefix,),
         },
@@ -444,36 +452,40 @@ def _narrowing(view: View, visitor: Visitor, role: ReaderRole) -> dict[str, Any]
     return narrowing[view]
 
 
-async def _rows(lines: Sequence[RequestLine], telling: RowReader, view: View, query: ListFilter) -> tuple[ListRow, ...]:
+async def _rows(
+    lines: Sequence[RequestLine], formatter: RowFormatter, view: View, list_filter: ListFilter
+) -> tuple[ListRow, ...]:
     """With the titles that the visitor may know."""
     rows = []
     for line in lines:
         # What has ended stands among onboardings for its owner or its teams: nobody is asked by it any more.
         has_ended = view is View.ONBOARDINGS and line.recorded
-        titled = has_ended or query.names_title(line.kind, line.requester, line.waiting_for, line.teams)
-        rows.append(telling.row(line, titled=titled))
+        titled = has_ended or list_filter.names_title(line.kind, line.requester, line.waiting_for, line.teams)
+        rows.append(formatter.row(line, titled=titled))
     return tuple(await asyncio.gather(*rows))
 
 
 async def _grouped(
-    rows: tuple[ListRow, ...], lines: Sequence[RequestLine], telling: RowReader, view: View, role: ReaderRole
+    rows: tuple[ListRow, ...], lines: Sequence[RequestLine], telling: RowFormatter, view: View, role: ReaderRole
 ) -> tuple[ListRow, ...]:
     """Rows grouped by the visitor's people or teams."""
     groups: dict[str, list[ListRow]] = {}
     for row, line in zip(rows, lines, strict=True):
-        grouped_row = await _in_group(row, line, telling, view, role)
+        grouped_row = await _set_group_heading(row, line, telling, view, role)
         groups.setdefault(grouped_row.group, []).append(grouped_row)
     return tuple(row for group in groups.values() for row in group)
 
 
-async def _in_group(row: ListRow, line: RequestLine, telling: RowReader, view: View, role: ReaderRole) -> ListRow:
+async def _set_group_heading(
+    row: ListRow, line: RequestLine, telling: RowFormatter, view: View, role: ReaderRole
+) -> ListRow:
     theirs = role.subordinates if view is View.PEOPLE else role.teams
     if line.open and (group_or_person := waits_for((line.asked_group, *line.waiting_for), theirs)):
-        return replace(row, group=await telling.name(group_or_person, None))
+        return replace(row, group=await telling.find_name(group_or_person, None))
     return replace(row, group=telling.reader.language.say(_WAITED_FOR[view]))
 
 
-def _together(view: View, page: ListPage, visitor: Visitor) -> list[tuple[str, str]]:
+def _list_bulk_actions(view: View, page: ListPage, visitor: Visitor) -> list[tuple[str, str]]:
     """What can be done with ticked rows, by action; nothing where others ask."""
     if view in (View.WAITING, View.MINE, View.SHARED) or not any(row.open for row in page.rows):
         return []
@@ -496,7 +508,7 @@ def _heads(view: View, page: ListPage, filters: Filters, visitor: Visitor) -> li
     now = {filters.sort.removeprefix("-"): "descending" if filters.sort.startswith("-") else "ascending"}
     fixed = {lists.ListOrder.SINCE} if view in (View.CAMPAIGNS, View.MINE) else set()
     return [
-        (say(text), filters.sorted_by(order) if page.sorted and order not in fixed else "", now.get(order, ""))
+        (say(text), filters.build_sort_query(order) if page.sorted and order not in fixed else "", now.get(order, ""))
         for order, text in labels.items()
     ]
 

@@ -14,7 +14,7 @@ from starter.queries import lists
 from starter.queries.lists import LinesPage, RequestLine
 from starter.web.desk.access import View
 from starter.web.desk.drafts import DraftPages, DraftRow, NewButton
-from starter.web.desk.lists import Filters, build_query
+from starter.web.desk.lists import Filters, build_list_filter
 from starter.web.desk.responses import RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.rights import ReaderRole
@@ -83,7 +83,7 @@ class Overview:
         return OverviewRows(bars, await self._drafts.buttons(visitor), await self._drafts.rows(visitor, now))
 
     async def _open(self, view: View, visitor: Visitor, role: ReaderRole) -> LinesPage:
-        query = build_query(view, visitor, role, Filters())
+        query = build_list_filter(view, visitor, role, Filters())
         return await lists.page(self._shared.context, query, size=lists.SORTED_AT_MOST, now=self._shared.clock())
 
     def _bar(self, label: str, view: View, page: LinesPage, longest: int, visitor: Visitor) -> Bar:

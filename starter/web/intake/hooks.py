@@ -296,7 +296,7 @@ class Hooks:
             return HookAnswer(HookCallOutcome.BUSY)
         self._at_once += 1
         try:
-            return await self._started(source.mapping, mapped)
+            return await self._start_onboarding(source.mapping, mapped)
         finally:
             self._at_once -= 1
 
@@ -316,12 +316,12 @@ class Hooks:
             return HookAnswer(HookCallOutcome.NOT_TAKEN, {"says": str(refusal)})
         return HookAnswer(HookCallOutcome.IGNORED) if mapped is None else mapped
 
-    async def _started(self, mapping: SourceMapping, mapped: MappedOnboarding) -> HookAnswer:
+    async def _start_onboarding(self, mapping: SourceMapping, mapped: MappedOnboarding) -> HookAnswer:
         try:
             async with asyncio.timeout(START_SECONDS), self._starts:
                 started = await self._starting.start(mapping.source, mapped)
         except FileFaults as faults:
-            return _refused(mapping, faults)
+            return _answer_to_faults(mapping, faults)
         except launch.IdTaken:
             return HookAnswer(HookCallOutcome.OTHER_CONTENT, {"id": mapped.id})
         except launch.BrokenOff:
@@ -367,7 +367,7 @@ def _instant(text: str) -> datetime | None:
     return datetime.fromtimestamp(int(text), UTC) if text.isascii() and text.isdigit() and len(text) <= 11 else None
 
 
-def _refused(mapping: SourceMapping, faults: FileFaults) -> HookAnswer:
+def _answer_to_faults(mapping: SourceMapping, faults: FileFaults) -> HookAnswer:
     """Names the fields; faults of our own files are not the caller's."""
     fields = list(dict.fromkeys(fault.path for fault in faults.faults if fault.file == mapping.file.name))
     if fields:

@@ -14,7 +14,7 @@ from activities.errors import StoreFailure
 from activities.records.cover_sheet import CoverSheet, TaskCover
 from activities.records.store import Store
 from starter.errors import Refusal
-from starter.queries.lookup import look_at, recorded
+from starter.queries.lookup import find_best_view, recorded
 from starter.queries.onboarding import composed
 from starter.temporal.codec import CodecError
 from starter.temporal.connection import Context
@@ -88,7 +88,7 @@ async def _no_cover(store: Store, id: str) -> None:
 
 
 async def _itself(client: Client, store: Store, name: WorkflowName, wait: timedelta) -> Shown:
-    return await look_at(client, store, name, time_limit=wait)
+    return await find_best_view(client, store, name, time_limit=wait)
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText
 from activities.launch.intake import KnownPersons, closing_times, maps
 from activities.launch.request_file import RequestChecks, RequestFile, persons_named
-from activities.people.person import PeopleFile, PeopleKnown
-from activities.policies.catalogue import Catalogue, CatalogueFile, KindsKnown
+from activities.people.person import PeopleFile, PeopleFileContext
+from activities.policies.catalogue import Catalogue, CatalogueFile, WrittenKinds
 from tests.activities.launch.papers import CATALOGUE, NOW, PDF, PEOPLE, REQUEST
 from workflows.model.file_faults import FileFault
 
@@ -70,8 +70,8 @@ def refusals(text: FileText) -> list[str]:
     )
     messages = []
     for model, context in (
-        (PeopleFile, PeopleKnown.from_plain(file.plain)),
-        (CatalogueFile, KindsKnown.from_plain(file.plain)),
+        (PeopleFile, PeopleFileContext.from_plain(file.plain)),
+        (CatalogueFile, WrittenKinds.from_plain(file.plain)),
         (RequestFile, checks),
     ):
         try:

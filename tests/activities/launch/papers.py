@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText
-from activities.launch.doors import Sources
+from activities.launch.doors import CheckContext
 from activities.launch.request_file import PreparedRequest, prepare_request
 from activities.people.file_directory import FileDirectory
 from activities.people.ids import id_of_address
@@ -93,7 +93,7 @@ class Desk:
                 YAML().dump(make_request(request, **changes), stream)
         return await prepare_request(
             FileText.read(path),
-            Sources(self.catalogue, self.directory, NOW, LocalDocuments(1), of_parent=of_parent),
+            CheckContext(self.catalogue, self.directory, NOW, LocalDocuments(1), is_part_of_parent=of_parent),
         )
 
 

@@ -90,8 +90,8 @@ async def test_many_files_are_checked_against_one_reading_of_the_catalogue(desk:
     intake = Intake(desk.directory, catalogue, lambda: NOW)
     once = await intake.with_one_catalogue()
     for _ in range(3):
-        await once.sources()
+        await once.read_check_context()
     assert len(read) == 1
-    await intake.sources()
-    await intake.sources()
+    await intake.read_check_context()
+    await intake.read_check_context()
     assert len(read) == 3

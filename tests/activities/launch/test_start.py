@@ -14,8 +14,8 @@ from temporalio.worker import Worker
 
 from activities.errors import DocumentMissing
 from activities.files.reading import FileFaults, FileText
-from activities.launch.doors import Sources
-from activities.launch.launch import REFUSED_KEPT, IdTaken, NotItsOwn, forget_refused, start
+from activities.launch.doors import CheckContext
+from activities.launch.launch import REFUSED_KEPT, ForeignPartId, IdTaken, forget_refused, start
 from activities.launch.request_file import prepare_request
 from activities.people.directory import DirectoryFailure
 from activities.records.evidence import file_part
@@ -216,7 +216,7 @@ async def test_a_bare_due_date_lasts_until_the_latest_signers_evening(desk: Desk
     written = FileText("r.json", desk.folder, json.dumps(make_request(due="2026-11-02")))
 
     async def overdue(now: datetime) -> bool:
-        prepared = await prepare_request(written, Sources(desk.catalogue, desk.directory, now))
+        prepared = await prepare_request(written, CheckContext(desk.catalogue, desk.directory, now))
         return prepared.overdue is not None
 
     assert not await overdue(datetime(2026, 11, 2, 22, 59, tzinfo=UTC))
@@ -244,7 +244,7 @@ async def test_a_document_is_found_however_the_disk_spells_its_name(desk: Desk, 
 async def test_the_fingerprint_is_of_what_the_file_says(desk: Desk, tmp_path: Path) -> None:
     first = (await desk.prepare()).request.fingerprint
     as_json = FileText("stdin", desk.folder, json.dumps({name: REQUEST[name] for name in reversed(list(REQUEST))}))
-    reordered = await prepare_request(as_json, Sources(desk.catalogue, desk.directory, NOW))
+    reordered = await prepare_request(as_json, CheckContext(desk.catalogue, desk.directory, NOW))
     assert reordered.request.fingerprint == first
     assert (await desk.prepare(id="other")).request.fingerprint == first
     (desk.folder / "renamed.pdf").write_bytes(PDF)
@@ -437,7 +437,7 @@ async def _stored(store: Store, workflow_id: str) -> tuple[tuple[str, ...], byte
 async def test_what_belongs_to_an_onboarding_or_a_campaign_is_named_after_it(desk: Desk) -> None:
     nowhere = await Client.connect("127.0.0.1:1", lazy=True)
     for parent in ("customer-onboarding:acme", "acknowledgement-campaign:acme.1"):
-        with pytest.raises(NotItsOwn, match=f"acme.1.1 cannot belong to {parent}" if "." in parent else "cannot"):
+        with pytest.raises(ForeignPartId, match=f"acme.1.1 cannot belong to {parent}" if "." in parent else "cannot"):
             id = "acme.1.1" if "." in parent else "msa-0042"
             await start(nowhere, desk.store, await desk.prepare(id=id, of_parent=True), parent=parent)
 
@@ -447,7 +447,7 @@ async def test_a_file_whose_due_date_is_over_is_recognised_but_never_started(des
     in_time = await desk.prepare()
     late = await prepare_request(
         FileText.read(desk.folder / "request.yaml"),
-        Sources(desk.catalogue, desk.directory, datetime(2027, 1, 1, tzinfo=UTC)),
+        CheckContext(desk.catalogue, desk.directory, datetime(2027, 1, 1, tzinfo=UTC)),
     )
     with pytest.raises(FileFaults, match="due: lies in the past"):
         await start(temporal, desk.store, late)

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from temporalio.client import Client
 
 from activities.files.reading import FileFaults, FileText
-from activities.launch.doors import Sources
+from activities.launch.doors import CheckContext
 from activities.launch.launch import IdTaken, start
 from activities.launch.task_file import ANSWER_LINES_AT_MOST, COLLEAGUES_AT_MOST, PreparedTask, prepare_task
 from activities.policies.catalogue import Catalogue
@@ -44,7 +44,9 @@ async def prepared(desk: Desk, *, of_parent: bool = False, **changes: Any) -> Pr
     path = desk.folder / "task.yaml"
     with path.open("w", encoding="utf-8") as stream:
         YAML().dump(make_request(TASK, **changes), stream)
-    return await prepare_task(FileText.read(path), Sources(CATALOGUE, desk.directory, NOW, of_parent=of_parent))
+    return await prepare_task(
+        FileText.read(path), CheckContext(CATALOGUE, desk.directory, NOW, is_part_of_parent=of_parent)
+    )
 
 
 async def faults(desk: Desk, **changes: Any) -> str:

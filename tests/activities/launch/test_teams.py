@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from activities.files.reading import FileFaults, FileText
-from activities.launch.doors import Sources
+from activities.launch.doors import CheckContext
 from activities.launch.intake import asked_of, asking, asking_word
 from activities.launch.request_file import prepare_request
 from activities.launch.task_file import prepare_task
@@ -43,7 +43,7 @@ class Desk:
         path.write_text(json.dumps(written))
         directory = FileDirectory(self._folder / "people.yaml", Store(str(self._folder / "store")))
         catalogue = Catalogue.read(self._folder / "catalogue.yaml")
-        return await prepare(FileText.read(path), Sources(catalogue, directory, NOW))
+        return await prepare(FileText.read(path), CheckContext(catalogue, directory, NOW))
 
     def write_crowd(self, member_count: int) -> None:
         entry = "  - {id: s%d, name: S, email: s%d@x.test, zone: UTC, groups: [sales]}\n"

@@ -230,7 +230,7 @@ async def test_an_absence_that_is_entered_hands_over_at_once_and_its_end_is_hear
             span = (start, start + 20 * DAY)
             row = AbsenceRow(signer, signer, *span, acts, (), start, "boss")
             await store.absences.enter(row, lambda other_absences: None)
-        directory.absences.forget()
+        directory.absences.mark_stale()
         for _ in range(2):
             for signer in ("west", "east", "stranger"):
                 await request_story.handle.signal(ABSENCE, AbsenceNews(person=signer, by="boss", actor="sign-in:boss"))
@@ -238,7 +238,7 @@ async def test_an_absence_that_is_entered_hands_over_at_once_and_its_end_is_hear
         await request_story.days_pass(0.1)
         view_while_absent = await request_story.read_view()
         await store.absences.end("east", "east", start)
-        directory.absences.forget()
+        directory.absences.mark_stale()
         await request_story.handle.signal(ABSENCE, AbsenceNews(person="east", by="east", back=True))
         await request_story.move_clock_to(start + 3 * DAY)
         back = await request_story.read_view()

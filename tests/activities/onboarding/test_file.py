@@ -9,7 +9,7 @@ import pytest
 
 from activities.campaign import population as rows
 from activities.files.reading import FileFaults, FileText
-from activities.launch.doors import Sources
+from activities.launch.doors import CheckContext
 from activities.launch.request_file import prepare_request
 from activities.onboarding.file import (
     COLLEAGUES_AT_MOST,
@@ -71,7 +71,7 @@ async def test_each_part_is_what_it_would_be_if_it_were_started_alone(tmp_path: 
     (tmp_path / "alone.yaml").write_text(json.dumps(alone))
     prepared_request = await prepare_request(
         FileText.read(tmp_path / "alone.yaml"),
-        Sources(Catalogue.read(tmp_path / "catalogue.yaml"), house.directory, datetime.now(UTC)),
+        CheckContext(Catalogue.read(tmp_path / "catalogue.yaml"), house.directory, datetime.now(UTC)),
     )
     assert onboarding.parts["agreement-1"].workflow_input.fingerprint == prepared_request.request.fingerprint
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.people.absences import AbsenceRefused, Judgement, KnownAbsences, WantedAbsence, refuse_unfit
+from activities.people.absences import AbsenceRefused, KnownAbsences, SubstituteCheck, WantedAbsence, refuse_unfit
 from activities.people.file_directory import FileDirectory
 from activities.people.person import EnteredAbsence, PeopleFile, Person
 from activities.records.absences import AbsenceRow
@@ -98,7 +98,7 @@ async def test_another_process_knows_within_the_bound(tmp_path: Path) -> None:
     seconds[0] += 0.1
     assert len(await absences.find_absences("ada")) == 1
     await store.absences.end("ada", "ada", NOW)
-    absences.forget()
+    absences.mark_stale()
     assert await absences.find_absences("ada") == (), "the process that changed something knows at once"
 
 
@@ -163,10 +163,10 @@ def test_bounds_are_refused(
 def test_circles_and_substitutes_who_are_away_are_refused(
     tmp_path: Path, absence: AbsenceRow, other_absences: tuple[AbsenceRow, ...], message: str | None
 ) -> None:
-    refusal = Judgement(absence, read_people(tmp_path).get)(other_absences)
+    refusal = SubstituteCheck(absence, read_people(tmp_path).get)(other_absences)
     assert refusal is None if message is None else refusal is not None and message in refusal.english
 
 
 def test_a_chain_of_any_length_is_looked_at_within_a_bound(tmp_path: Path) -> None:
     chain = [make_absence(f"p{number}", f"p{number + 1}") for number in range(500)]
-    assert english_of(Judgement(make_absence("ada", "p0"), read_people(tmp_path).get)(chain)) == "p0 is away"
+    assert english_of(SubstituteCheck(make_absence("ada", "p0"), read_people(tmp_path).get)(chain)) == "p0 is away"

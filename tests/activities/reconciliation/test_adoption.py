@@ -20,7 +20,7 @@ from activities.core_signature.signers import SignerSnapshots
 from activities.core_signature.signing_page import SigningState, signing_page
 from activities.core_signature.wire import WireDocument
 from activities.files.reading import FileFaults, FileText
-from activities.launch.doors import Sources
+from activities.launch.doors import CheckContext
 from activities.launch.request_file import prepare_request
 from activities.people.file_directory import FileDirectory
 from activities.people.ids import stands_in_full
@@ -542,4 +542,4 @@ async def test_a_file_cannot_have_the_id_of_an_adopted_document(tmp_path: Path) 
         text = FileText("again.yaml", tmp_path, json.dumps({"id": id, "document": document, **request_fields}))
         catalogue = Catalogue.read(tmp_path / "policies.yaml")
         with pytest.raises(FileFaults, match="was sent at Core Signature by hand and is followed up from there"):
-            await prepare_request(text, Sources(catalogue, back_office.adoption.directory, back_office.now))
+            await prepare_request(text, CheckContext(catalogue, back_office.adoption.directory, back_office.now))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from activities.people.absences import Judgement
+from activities.people.absences import SubstituteCheck
 from activities.records import absences as records
 from activities.records.absences import KEPT_FOR, AbsenceRow
 from activities.records.store import Store
@@ -83,7 +83,7 @@ async def test_a_refused_one_changes_nothing(store: Store) -> None:
 
 async def test_of_two_at_once_that_make_a_circle_one_is_refused(store: Store) -> None:
     rows = (make_absence("a1", acts="ben"), make_absence("b1", "ben", acts="ada"))
-    entered = await asyncio.gather(*(store.absences.enter(row, Judgement(row, lambda id: None)) for row in rows))
+    entered = await asyncio.gather(*(store.absences.enter(row, SubstituteCheck(row, lambda id: None)) for row in rows))
     assert any(entry.refused is None for entry in entered)
     assert {entry.refused.code for entry in entered if entry.refused} == {Rejection.DELEGATES_IN_A_CIRCLE}
     assert len(await store.absences.coming(NOW)) == 1

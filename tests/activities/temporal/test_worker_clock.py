@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.records.store import Store
-from activities.temporal.clock import LOOKED_AT_EVERY, WorkerClock, WorkerClockSkew, moved_on
+from activities.temporal.clock import LOOKED_AT_EVERY, ClockSkewInterceptor, WorkerClockSkew, make_moved_clock_check
 from starter.cli.doctor import own
 from starter.cli.doctor.health import PartHealth
 from tests.servers import own_namespace
@@ -27,15 +27,15 @@ class Machine:
     ahead: timedelta = timedelta()
     was_moved: bool = False
     passed: float = 0
-    clock: WorkerClock = field(init=False)
+    clock: ClockSkewInterceptor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.clock = WorkerClock(
+        self.clock = ClockSkewInterceptor(
             "w-1",
             Store(str(self.folder)),
             self._was_moved,
             clock=lambda: GIVEN_OUT + self.ahead,
-            seconds=lambda: self.passed,
+            monotonic_clock=lambda: self.passed,
         )
 
     async def _was_moved(self, _: str) -> bool:
@@ -107,12 +107,12 @@ async def test_a_real_server_s_time_is_the_one_that_counts(
 ) -> None:
     client: Client = await own_namespace(dev_server)
     minutes = iter(range(0, 6000, 60))
-    clock = WorkerClock(
+    clock = ClockSkewInterceptor(
         "w-1",
         Store(str(tmp_path)),
-        moved_on(client),
+        make_moved_clock_check(client),
         clock=lambda: datetime.now(UTC) + timedelta(seconds=ahead),
-        seconds=lambda: next(minutes),
+        monotonic_clock=lambda: next(minutes),
     )
     worker = Worker(
         client,

@@ -9,7 +9,7 @@ from starter.cli.arguments import Id
 from starter.cli.listing import Listing
 from starter.cli.operations import PLAIN, CommonOptions, OperationWords
 from starter.cli.show import Show
-from starter.cli.tables import TABLES, KindTables, assignees, rows_of
+from starter.cli.tables import TABLES, KindTables, assignees, make_rows_builder
 from starter.temporal.plugin import FURTHER
 from tests.kinds.approval.kind import APPROVAL, ApprovalShow
 from tests.kinds.approval.workflow import ApprovalInput, ApprovalWorkflow
@@ -19,8 +19,8 @@ from workflows.model.commands import TaskCompletion, Waiver
 FURTHER.append(ApprovalWorkflow)
 TABLES[APPROVAL] = KindTables[ApprovalShow](
     facts=lambda view: (("approval", f"{view.id}  {view.kind}"), ("title", view.title)),
-    people=assignees,
-    rows=rows_of(APPROVAL, "title", "owner"),
+    tables=assignees,
+    rows=make_rows_builder(APPROVAL, "title", "owner"),
 )
 _OF_ALL = ("remind", "extend", "pause", "resume", "cancel", "replay")
 GROUPS["approval"] = Group(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from activities.files.reading import FileText
-from activities.launch.doors import Sources
+from activities.launch.doors import CheckContext
 from activities.launch.request_file import prepare_request
 from activities.policies.catalogue import Catalogue
 from starter.cli.new import written
@@ -29,7 +29,7 @@ async def test_what_is_written_loads(kind: str, used: bool, tmp_path: Path) -> N
         text = f"{head}policy:{re.sub('^# ', '', policy, flags=re.M)}"
     (tmp_path / "document.pdf").write_bytes(PDF)
     file = FileText("a.yaml", tmp_path, text)
-    prepared = await prepare_request(file, Sources(SHIPPED, desk.directory, NOW))
+    prepared = await prepare_request(file, CheckContext(SHIPPED, desk.directory, NOW))
     brief = prepared.request.brief
     assert (brief.kind, brief.requester) == (kind, "legal-desk")
     assert [participant.person for participant in brief.people] == ["chair", "chief-executive"]

@@ -108,10 +108,10 @@ async def test_what_happens_is_told_as_it_happens(context: Context, tmp_path: Pa
 @pytest.mark.real_server
 async def test_the_page_of_whatever_has_the_id_is_opened(context: Context, tmp_path: Path) -> None:
     await begin(context)
-    assert await lookup.whichever(context, MSA) == WorkflowName(Kind.REQUEST, MSA)
-    assert await lookup.whichever(context, f"task:{MSA}") == WorkflowName(Kind.TASK, MSA)
+    assert await lookup.find_workflow_of_any_kind(context, MSA) == WorkflowName(Kind.REQUEST, MSA)
+    assert await lookup.find_workflow_of_any_kind(context, f"task:{MSA}") == WorkflowName(Kind.TASK, MSA)
     with pytest.raises(Refusal, match="neither Temporal nor the records know it"):
-        await lookup.whichever(context, "unheard-of")
+        await lookup.find_workflow_of_any_kind(context, "unheard-of")
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path / "opened"}\n')
     browser.chmod(0o755)

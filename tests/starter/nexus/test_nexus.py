@@ -11,7 +11,7 @@ import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.files.reading import TOLD_AT_MOST, FileFaults
-from activities.launch.doors import Sources
+from activities.launch.doors import CheckContext
 from activities.launch.request_file import RequestFile, SignerEntry, prepare_request
 from activities.policies.policy_file import EscalationLayer, PolicyLayer
 from starter.cli.doctor.health import PartHealth
@@ -19,7 +19,7 @@ from starter.cli.doctor.temporal import nexus
 from starter.nexus import contract
 from starter.nexus import service as given
 from starter.nexus.endpoint import ensure_endpoint
-from starter.nexus.service import AsItComes, of_settled
+from starter.nexus.service import UnvalidatedSignatures, of_settled
 from starter.temporal.search_attributes import SetUpResult
 from tests.activities.launch.papers import NOW, REQUEST, Desk
 from tests.faults.population import PDF
@@ -55,12 +55,12 @@ def test_what_no_operation_may_bring_is_refused_by_its_field(changed: dict[str, 
     assert given.own_faults(refused.value).startswith(message)
 
 
-async def _refused(desk: Desk, **changed: Any) -> str:
+async def _start_refused(desk: Desk, **changed: Any) -> str:
     """What a caller is told of a request that differs in this from one that is right."""
     request_fields = {key: value for key, value in REQUEST.items() if key != "document"}
     with pytest.raises(FileFaults) as refused:
         file, documents = given.read({**request_fields, "document": WHOLE["document"], **changed})
-        await prepare_request(file, Sources(desk.catalogue, desk.directory, NOW, documents))
+        await prepare_request(file, CheckContext(desk.catalogue, desk.directory, NOW, documents))
     return given.own_faults(refused.value)
 
 
@@ -90,7 +90,7 @@ async def test_a_fault_is_told_by_its_field_and_a_fixed_word(
     changed: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     """What is nearly an id, a kind or a field gets no suggestion: it would tell who is in our directory."""
-    fault_text = await _refused(Desk(tmp_path), **changed)
+    fault_text = await _start_refused(Desk(tmp_path), **changed)
     assert fault_text.startswith(message)
     assert "\n" not in fault_text
 
@@ -107,12 +107,12 @@ async def test_no_fault_repeats_what_was_given_whatever_field_it_stands_in(tmp_p
         for changed in changes:
             if changed == {"prefill": {canary: canary}}:
                 continue  # which is right
-            assert canary not in await _refused(desk, **changed), changed
+            assert canary not in await _start_refused(desk, **changed), changed
 
 
 async def test_of_ten_times_as_many_faults_as_are_told_the_others_are_left_out(tmp_path: Path) -> None:
     signers: list[dict[str, str]] = [{} for _ in range(10 * TOLD_AT_MOST)]
-    lines = (await _refused(Desk(tmp_path), signers=signers)).splitlines()
+    lines = (await _start_refused(Desk(tmp_path), signers=signers)).splitlines()
     assert (len(lines), lines[-1]) == (TOLD_AT_MOST + 1, "and 900 more")
 
 
@@ -146,7 +146,9 @@ def test_the_contract_says_of_a_settlement_what_the_hand_off_says() -> None:
 
 
 def test_the_service_that_is_at_work_is_the_one_of_the_contract() -> None:
-    [promised, served] = [nexusrpc.get_service_definition(service) for service in (contract.Signatures, AsItComes)]
+    [promised, served] = [
+        nexusrpc.get_service_definition(service) for service in (contract.Signatures, UnvalidatedSignatures)
+    ]
     assert promised is not None and served is not None
     assert promised.name == served.name
     assert {name: operation.output_type for name, operation in promised.operation_definitions.items()} == {

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from activities.temporal.executions import listed
-from starter.queries.lookup import look_at
+from starter.queries.lookup import find_best_view
 from starter.queries.onboarding import composed, joined
 from tests.faults.town import eventually
 from tests.servers import own_part
@@ -37,7 +37,7 @@ async def read_part_view(journey: OnboardingStory, part: PartLine) -> Shown:
     """What the part itself says."""
     workflow_name = named(part.workflow or "")
     assert workflow_name is not None
-    return await look_at(journey.client, journey.store, workflow_name)
+    return await find_best_view(journey.client, journey.store, workflow_name)
 
 
 @pytest.mark.long

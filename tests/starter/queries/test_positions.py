@@ -28,4 +28,4 @@ ONBOARDING = OnboardingShow(
     ],
 )
 def test_a_position_stands_for_the_person_whom_the_file_names_there(position: str, person: str) -> None:
-    assert lookup.at_position(ONBOARDING, position) == person
+    assert lookup.resolve_position(ONBOARDING, position) == person

@@ -113,7 +113,7 @@ def test_what_cannot_be_an_id_is_refused_before_anything_is_read(typed: str) -> 
 
 async def test_without_a_worker_what_temporal_keeps_is_told_and_marked(context: Context) -> None:
     await begin(context)
-    view = await lookup.look(context.client, context.store, "msa-0042", time_limit=NO_WORKER)
+    view = await lookup.find_request_view(context.client, context.store, "msa-0042", time_limit=NO_WORKER)
     assert view.partial
     assert (view.kind, view.document) == ("customer-contract", "Master services agreement")
     assert view.status is Status.CONVERTING
@@ -123,7 +123,7 @@ async def test_without_a_worker_what_temporal_keeps_is_told_and_marked(context: 
 async def test_where_nobody_asks_for_work_it_is_told_long_before_a_worker_would_be_late(context: Context) -> None:
     await begin(context)
     async with asyncio.timeout(SOON.total_seconds()):
-        view = await lookup.look(context.client, context.store, "msa-0042", time_limit=2 * SOON)
+        view = await lookup.find_request_view(context.client, context.store, "msa-0042", time_limit=2 * SOON)
     assert view.partial and view.says.startswith("No worker answers")
 
 
@@ -142,7 +142,7 @@ async def test_the_record_of_what_has_ended_is_told_with_a_worker_or_without(con
         await commands.make(context, "msa-0042", Cancellation(reason="not needed", actor="legal-desk"))
         view = await start_files.show(context, "msa-0042")
     await record(context, view)
-    recorded_view = await lookup.look(context.client, context.store, "msa-0042", time_limit=NO_WORKER)
+    recorded_view = await lookup.find_request_view(context.client, context.store, "msa-0042", time_limit=NO_WORKER)
     assert recorded_view == view and not recorded_view.partial
 
 
@@ -200,7 +200,7 @@ async def test_list_and_show_have_one_word_for_a_request_that_never_ran(context:
     )
     await handle.terminate("by hand")
     [line] = await wait_for_lines(context, 1, attention=True)
-    view = await lookup.look(context.client, context.store, MSA, time_limit=NO_WORKER)
+    view = await lookup.find_request_view(context.client, context.store, MSA, time_limit=NO_WORKER)
     assert (line.status, view.status) == ("converting", Status.CONVERTING)
 
 
@@ -320,7 +320,7 @@ async def test_an_open_question_is_found_by_the_list_and_told_without_a_worker(c
         await commands.send(context.client, MSA, question, "q")
         [line] = await wait_for_lines(context, 1, attention=True)
         view = await start_files.show(context, MSA)
-    view_without_worker = await lookup.look(context.client, context.store, MSA, time_limit=NO_WORKER)
+    view_without_worker = await lookup.find_request_view(context.client, context.store, MSA, time_limit=NO_WORKER)
     assert (line.id, line.problem, line.attention) == (MSA, None, "question_open")
     assert (
         [attention.code for attention in view.attention]

@@ -30,7 +30,7 @@ from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
 from activities.hand_off.service import HandOffService
 from activities.http.transport import Guard
 from activities.launch import launch
-from activities.launch.doors import Sources
+from activities.launch.doors import CheckContext
 from activities.people.file_directory import FileDirectory
 from activities.policies.catalogue import Catalogue
 from activities.records.audiences import Member
@@ -195,7 +195,7 @@ class Company:
         (self.folder / "campaign.yaml").write_text(json.dumps(file))
         return await prepare_campaign(
             FileText.read(self.folder / "campaign.yaml"),
-            Sources(Catalogue.read(self.folder / "catalogue.yaml"), self.directory, now or datetime.now(UTC)),
+            CheckContext(Catalogue.read(self.folder / "catalogue.yaml"), self.directory, now or datetime.now(UTC)),
             table=table,
         )
 

@@ -28,7 +28,7 @@ import workflows.model.campaign as models
 from activities.campaign.intake import prepare_campaign
 from activities.campaign.yearly import YearContent
 from activities.files.reading import FileFaults, FileText
-from activities.launch.doors import Sources
+from activities.launch.doors import CheckContext
 from activities.policies.catalogue import Catalogue
 from activities.records.store import Store
 from activities.temporal import executions as runs
@@ -94,7 +94,7 @@ class Years:
             self.file,
             year,
             Context(client, self.company.store),
-            partial(prepare_campaign, sources=Sources(catalogue, self.company.directory, now)),
+            partial(prepare_campaign, sources=CheckContext(catalogue, self.company.directory, now)),
             now,
         )
 

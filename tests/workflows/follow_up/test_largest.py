@@ -12,7 +12,7 @@ from activities.schedule.planner import AT_LEAST, REMINDERS_AT_ONCE, nearest
 from tests.workflows.fakes import ManyReminders, World
 from tests.workflows.stage import Story, a_request, start_story
 from workflows.follow_up.input import planning_of
-from workflows.follow_up.next_step import Remind, Wait, is_used_up, next_step
+from workflows.follow_up.next_step import Remind, Wait, needs_more_reminders, next_step
 from workflows.follow_up.notification_log import LINES_AT_MOST
 from workflows.follow_up.record import completed
 from workflows.model.notifications import Channel, DeliveryResult, LogPage, NotificationOutcome
@@ -313,12 +313,12 @@ def test_a_plan_that_is_used_up_is_followed_by_one_that_has_something_to_do(peop
     whole_agenda = Schedule(due_at=AT + timedelta(days=reminders + 1), actions=_every_day(names, reminders))
     now, plans, told_of = AT, 0, 0
     while told_of < people * reminders:
-        if progress.plan.schedule is None or is_used_up(progress.plan.schedule, progress):
+        if progress.plan.schedule is None or needs_more_reminders(progress.plan.schedule, progress):
             progress = progress.planned(
                 nearest(whole_agenda, planning_of(request, request.subject, progress, now)), now
             )
             assert progress.plan.schedule is not None
-            assert not is_used_up(progress.plan.schedule, progress)
+            assert not needs_more_reminders(progress.plan.schedule, progress)
             plans += 1
         match next_step(progress.plan.schedule, progress, now):
             case Remind(moments) if moments:

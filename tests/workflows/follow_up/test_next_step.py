@@ -16,9 +16,9 @@ from workflows.follow_up.next_step import (
     ReassignSlot,
     RetryDevices,
     Wait,
+    find_next_move,
     list_requested_reminders,
     moves,
-    next_action,
 )
 from workflows.follow_up.notification_log import PendingDevice, PendingDevices
 from workflows.follow_up.notifications import notice_to
@@ -75,19 +75,19 @@ def test_everything_that_wants_to_be_done_comes_in_the_one_order() -> None:
 def test_once_it_is_done_what_comes_after_it_is_next(done_count: int) -> None:
     memory, news = EVERYTHING, NEWS
     for move, taken_away in IN_ORDER[:done_count]:
-        assert next_action(memory, news, START) == move
+        assert find_next_move(memory, news, START) == move
         news = () if isinstance(move, Announce) else news
         if taken_away:
             part, changes = taken_away
             memory = memory.update_part(part, **changes)
-    assert next_action(memory, news, START) == IN_ORDER[done_count][0]
+    assert find_next_move(memory, news, START) == IN_ORDER[done_count][0]
 
 
 def test_what_is_planned_waits_for_no_phone_that_was_left_open() -> None:
     memory = OPEN.update_part("clock", stops=()).update_part("plan", reminder=None)
-    assert next_action(memory, (), START) == RetryDevices((LEFT_OPEN,))
-    assert next_action(memory, (), EXPIRY.at) == Expire(EXPIRY)
-    assert next_action(memory, (), START - timedelta(seconds=1)) == Wait(EXPIRY)
+    assert find_next_move(memory, (), START) == RetryDevices((LEFT_OPEN,))
+    assert find_next_move(memory, (), EXPIRY.at) == Expire(EXPIRY)
+    assert find_next_move(memory, (), START - timedelta(seconds=1)) == Wait(EXPIRY)
 
 
 def test_without_a_plan_it_is_planned_before_anybody_is_told() -> None:
@@ -97,7 +97,7 @@ def test_without_a_plan_it_is_planned_before_anybody_is_told() -> None:
 
 @pytest.mark.parametrize("memory", [EVERYTHING, SENT, SignatureState.begin(a_request().brief, START)])
 def test_there_is_always_a_next_move(memory: SignatureState) -> None:
-    assert next_action(memory, (), START + timedelta(days=400)) is not None
+    assert find_next_move(memory, (), START + timedelta(days=400)) is not None
 
 
 def test_a_reminder_by_hand_says_who_asked_for_it() -> None:

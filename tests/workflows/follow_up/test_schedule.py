@@ -131,7 +131,7 @@ def test_a_reminder_within_an_hour_of_another_nudge_is_left_out() -> None:
     assert next_step(AGENDA, nudged, REMINDERS[1].at) == Remind((), too_soon=(REMINDERS[1],))
     step = next_step(agenda, nudged, REMINDERS[1].at)
     assert isinstance(step, Remind)
-    assert [action.kind for action in step.moments] == [ActionType.WARN]
+    assert [action.kind for action in step.actions] == [ActionType.WARN]
 
 
 def test_what_was_missed_is_made_up_for_when_the_recipients_hours_open() -> None:
@@ -144,7 +144,7 @@ def test_what_was_missed_is_made_up_for_when_the_recipients_hours_open() -> None
     assert waiting.action.at == opens
     step = next_step(agenda, SENT, opens)
     assert isinstance(step, Remind)
-    assert ([m.stage for m in step.moments], [m.stage for m in step.caught_up]) == (["reminder-2"], ["reminder-1"])
+    assert ([m.stage for m in step.actions], [m.stage for m in step.caught_up]) == (["reminder-2"], ["reminder-1"])
 
 
 def test_a_last_warning_no_phone_took_holds_the_expiry_for_a_day() -> None:
@@ -324,7 +324,7 @@ def test_after_the_due_date_what_is_overdue_comes_until_it_closes(
 def test_after_an_outage_over_all_of_it_the_last_overdue_reminder_is_the_one_that_is_sent() -> None:
     step = next_step(WITH_GRACE, ALERTED, CLOSING.at + timedelta(days=1))
     assert isinstance(step, Remind)
-    assert (step.moments, set(step.caught_up)) == ((OVERDUE[1],), {WARNING, OVERDUE[0]})
+    assert (step.actions, set(step.caught_up)) == ((OVERDUE[1],), {WARNING, OVERDUE[0]})
 
 
 def test_an_overdue_reminder_within_an_hour_of_another_nudge_is_left_out() -> None:

@@ -13,7 +13,7 @@ from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.testing import WorkflowEnvironment
 
-from activities.hand_off.people import HandOffPeople
+from activities.hand_off.people import HandOffNotifier
 from activities.people.directory import Directory
 from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
@@ -105,7 +105,7 @@ class OneGroup(FakeHandoff):
             return HandoffReport(results=(HandoffResult(target=call.target.target, ok=True),))
         batch = batch.with_record_facts()
         assert self.directory is not None and batch.settled is not None
-        people = HandOffPeople(self.push, self.directory)
+        people = HandOffNotifier(self.push, self.directory)
         return HandoffReport(results=(await people.to_group(call, "everybody", batch, batch.settled),))
 
 

@@ -19,7 +19,7 @@ from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
 from activities.hand_off.service import HandOffService
 from activities.http.transport import Guard
 from activities.launch import launch
-from activities.launch.doors import Sources
+from activities.launch.doors import CheckContext
 from activities.onboarding.intake import PreparedOnboarding, prepare_onboarding
 from activities.onboarding.service import OnboardingPartsService
 from activities.people.file_directory import FileDirectory
@@ -339,11 +339,11 @@ class House:
         (self.folder / "acme.yaml").write_text(text)
         return await prepare_onboarding(
             FileText.read(self.folder / "acme.yaml"),
-            Sources(
+            CheckContext(
                 Catalogue.read(self.folder / "catalogue.yaml"),
                 self.directory,
                 now or datetime.now(UTC),
-                templates=self.folder,
+                templates_folder=self.folder,
             ),
         )
 

@@ -25,7 +25,7 @@ from temporalio.testing import TimeSkipper
 
 from activities.files.reading import FileText
 from activities.launch import launch as path
-from activities.launch.doors import Sources
+from activities.launch.doors import CheckContext
 from activities.launch.request_file import PreparedRequest, prepare_request
 from activities.launch.task_file import PreparedTask, prepare_task
 from activities.onboarding.content import OnboardingContent, keep_part
@@ -78,7 +78,7 @@ async def prepare_lone_request(folder: Path, name: str = "Master services agreem
     written = {**an_agreement(name), "signers": [{"person": CUSTOMER}], "requester": OWNER, "id": "acme.2.1"}
     file.write_text(json.dumps(written))
     catalogue = Catalogue.read(folder / "catalogue.yaml")
-    sources = Sources(catalogue, house.directory, datetime.now(UTC), of_parent=True)
+    sources = CheckContext(catalogue, house.directory, datetime.now(UTC), is_part_of_parent=True)
     return await prepare_request(FileText.read(file), sources)
 
 
@@ -266,7 +266,7 @@ async def prepare_lone_task(folder: Path) -> PreparedTask:
     task_fields = {"kind": "team-task", "title": "Mine", "who": {"person": "chair"}, "owner": OWNER}
     file.write_text(json.dumps({**task_fields, "id": ASKED.partition(":")[2]}))
     catalogue = Catalogue.read(folder / "catalogue.yaml")
-    sources = Sources(catalogue, house.directory, datetime.now(UTC), of_parent=True)
+    sources = CheckContext(catalogue, house.directory, datetime.now(UTC), is_part_of_parent=True)
     return await prepare_task(FileText.read(file), sources)
 
 

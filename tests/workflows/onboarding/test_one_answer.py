@@ -17,7 +17,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.notifications.links import LinkUse
 from starter.boot import clients
 from starter.config import settings
-from starter.queries.lookup import look_at
+from starter.queries.lookup import find_best_view
 from starter.web.app import make_app, routes_of
 from starter.web.desk.sessions import Cookies, Session, serial_of
 from starter.web.http.serving import with_peer
@@ -90,7 +90,7 @@ class Places:
     async def _said_by(self, part: str) -> list[tuple[str, datetime]]:
         reference = named(await self.onboarding.wait_for_workflow(part))
         assert reference is not None
-        view = await look_at(self.onboarding.client, self.onboarding.store, reference)
+        view = await find_best_view(self.onboarding.client, self.onboarding.store, reference)
         if view.question:
             return [(view.requester, view.question.at)]
         return [(waiting.person, waiting.since) for waiting in view.waiting_for]

@@ -239,7 +239,7 @@ async def test_what_is_stalled_is_listed_first_and_a_task_is_replaced_then_waive
         no_signer = await type_command(onboarding, tmp_path, *decide, "--resend", "--signer", "a=b", code=1)
         await type_command(onboarding, tmp_path, *decide, "--replace", str(tmp_path / "task.json"))
         view = await onboarding.wait_until(lambda view: ".r2" in str(view.stages[0].tasks[0].workflow))
-        task = await lookup.look_at(onboarding.client, onboarding.store, WorkflowName(Kind.TASK, "acme.1.1.r2"))
+        task = await lookup.find_best_view(onboarding.client, onboarding.store, WorkflowName(Kind.TASK, "acme.1.1.r2"))
         await onboarding.send_command_to(
             view.stages[0].tasks[0].workflow or "", Cancellation(actor="operations-desk", reason="Not ours.")
         )

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from starter.web.desk.access import ActionForm, FollowUpAccess, View, views_of
-from starter.web.desk.lists import Filters, build_query
+from starter.web.desk.lists import Filters, build_list_filter
 from starter.web.desk.sessions import Visitor
 from starter.web.rights import ReaderRole, rights_of
 from tests.starter.web.desk.office import DUTCH, NOW, OPERATOR, SIGNER, Office, office, text_of
@@ -81,9 +81,9 @@ def test_the_lists_are_of_ones_teams_and_of_what_is_shared() -> None:
     assert {View.TEAMS, View.SHARED} <= {*views_of(eve)}
     assert {View.TEAMS, View.SHARED}.isdisjoint(views_of(alone))
     visitor = cast(Visitor, SimpleNamespace(id="eve"))
-    teams = build_query(View.TEAMS, visitor, eve, Filters())
+    teams = build_list_filter(View.TEAMS, visitor, eve, Filters())
     assert (teams.people, teams.by_person) == (("group:legal", "group:sales"), True)
-    shared = build_query(View.SHARED, visitor, eve, Filters(status="any"))
+    shared = build_list_filter(View.SHARED, visitor, eve, Filters(status="any"))
     assert (shared.kinds, shared.people) == (("nda", "offer"), ())
 
 
