@@ -12,7 +12,14 @@ from typing import Final
 
 from activities.people.ids import stands_in_full
 from activities.people.person import AddressKind, Person, PushDevice, WebDevice
-from activities.records.devices import DevicesOfPerson, InvalidMark, RegistrationResult, StoredDevice, device_hash
+from activities.records.devices import (
+    WITHDRAWN,
+    DevicesOfPerson,
+    InvalidMark,
+    RegistrationResult,
+    StoredDevice,
+    device_hash,
+)
 from activities.records.store import Store
 
 SENT_TO_AT_MOST: Final = 20
@@ -83,7 +90,7 @@ class Devices:
         self._recent.pop(person, None)
         return registered
 
-    async def withdraw(self, person: Person, address: str, now: datetime, reason: str = "withdrawn") -> str:
+    async def withdraw(self, person: Person, address: str, now: datetime, reason: str = WITHDRAWN) -> str:
         """Send no more to a known address until it is registered again; returns its short hash."""
         await self._mark(person, address, InvalidMark(reason, now))
         return device_hash(address)

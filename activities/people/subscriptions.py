@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from activities.http.transport import Guard
 from activities.people.devices import Devices
 from activities.people.person import WebDevice
-from activities.records.devices import InvalidMark, WebSubscription
+from activities.records.devices import WITHDRAWN, InvalidMark, WebSubscription
 from activities.records.store import Store
 from activities.records.subscriptions import WebPushKey
 
@@ -110,9 +110,28 @@ class WebSubscriptions:
         if scope.workflow_id is not None:
             await self._store.link_subscriptions.unsubscribe(scope.workflow_id, scope.person, endpoint)
             return
-        mark = InvalidMark("withdrawn", now or datetime.now(UTC))
+        mark = InvalidMark(WITHDRAWN, now or datetime.now(UTC))
         await self._store.devices.mark(scope.person, endpoint, mark)
         self._devices.forget_recent(scope.person)
+
+    async def renew(
+        self, former: str, subscription: WebSubscription, now: datetime, scope: SubscriptionScope | None = None
+    ) -> bool:
+        """Put it in the place of the browser's former one in every scope; whether it is subscribed then, in `scope`."""
+        await self._store.link_subscriptions.renew(former, subscription, now)
+        if owner := await self._store.devices.find_browser_owner(former):
+            await self.subscribe(SubscriptionScope(owner), subscription, now)
+            if former != subscription.endpoint:
+                await self.unsubscribe(SubscriptionScope(owner), former, now)
+        return await self._is_subscribed(subscription.endpoint, scope)
+
+    async def _is_subscribed(self, endpoint: str, scope: SubscriptionScope | None) -> bool:
+        if scope and scope.workflow_id is None:
+            return await self._store.devices.find_browser_owner(endpoint) == scope.person
+        links = await self._store.link_subscriptions.people_of(endpoint)
+        if scope:
+            return (scope.workflow_id, scope.person) in links
+        return bool(links) or await self._store.devices.find_browser_owner(endpoint) is not None
 
     async def list_behind_links(self, workflow_ids: Sequence[str]) -> Mapping[str, tuple[WebSubscription, ...]]:
         """Browsers behind links of these follow-ups, by person."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select
 
 from activities.records.database import Database, insert_new, replace
 from activities.records.schema import DEVICE_OWNERS, DEVICES
@@ -17,6 +17,8 @@ FORGOTTEN_AT_MOST: Final = 100
 """Devices of a person that make room at once."""
 READ_AT_MOST: Final = 1_000
 """Devices of one person: ten times those that are kept, for others that are just being removed."""
+WITHDRAWN: Final = "withdrawn"
+"""Why a device is invalid that its person, or their app, took away."""
 _HASH_LENGTH: Final = 12
 _ROW: Final = DEVICES.c
 _OWNER: Final = DEVICE_OWNERS.c
@@ -186,6 +188,18 @@ class StoredDevices:
                 connection.execute(DEVICES.update().where(_is(person, address)).values(**values))
 
         await self._database.write(change)
+
+    async def find_browser_owner(self, endpoint: str) -> str | None:
+        """The person whose device this browser is, unless they removed it."""
+        sha256, is_same_person = hash_address(endpoint), _OWNER.person == _ROW.person
+        query = select(_ROW.person).join(
+            DEVICE_OWNERS, and_(_OWNER.address_sha256 == _ROW.address_sha256, is_same_person)
+        )
+        is_removed = and_(_ROW.gone.is_not(None), _ROW.gone == WITHDRAWN)
+        rows = await self._database.rows(
+            query.where(_ROW.address_sha256 == sha256, _ROW.p256dh.is_not(None), not_(is_removed))
+        )
+        return rows[0].person if rows else None
 
     async def list_older(self, person: str, kept_count: int, kind: str | None = None) -> tuple[StoredDevice, ...]:
         """Registered devices, of one kind if given, seen before the last `kept_count` ones."""

@@ -61,6 +61,27 @@ class LinkSubscriptions:
         same_row = *same, _LINKED.endpoint_sha256 == hash_address(endpoint)
         return await self._database.change(LINK_SUBSCRIPTIONS.delete().where(*same_row)) > 0
 
+    async def renew(self, former: str, subscription: WebSubscription, now: datetime) -> None:
+        """Put it in the place of the one with the endpoint `former`, in every follow-up."""
+        sha256 = hash_address(subscription.endpoint)
+
+        def change(connection: Connection) -> None:
+            is_former = _LINKED.endpoint_sha256 == hash_address(former)
+            rows = connection.execute(select(LINK_SUBSCRIPTIONS).where(is_former).limit(READ_AT_MOST)).all()
+            for row in rows:
+                key = {_LINKED.workflow_id: row.workflow_id, _LINKED.endpoint_sha256: sha256}
+                replace(connection, LINK_SUBSCRIPTIONS, key, person=row.person, seen_at=now, **subscription._asdict())
+            if former != subscription.endpoint:
+                connection.execute(LINK_SUBSCRIPTIONS.delete().where(is_former))
+
+        await self._database.write(change)
+
+    async def people_of(self, endpoint: str) -> Sequence[tuple[str, str]]:
+        """The follow-ups in which it is subscribed, and as whom."""
+        is_same = _LINKED.endpoint_sha256 == hash_address(endpoint)
+        rows = await self._database.rows(select(LINK_SUBSCRIPTIONS).where(is_same).limit(READ_AT_MOST))
+        return [(row.workflow_id, row.person) for row in rows]
+
     async def list_for(self, workflow_ids: Sequence[str]) -> Mapping[str, tuple[WebSubscription, ...]]:
         """Subscriptions of these follow-ups by person, the last renewed first, each endpoint once."""
         query = select(LINK_SUBSCRIPTIONS).where(_LINKED.workflow_id.in_(workflow_ids))

@@ -7,7 +7,7 @@ import json
 import signal
 from collections.abc import Callable
 from contextlib import aclosing, nullcontext
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ from activities.core_signature.signers import SignerSnapshots
 from activities.http.rate_limit import RateLimiter
 from activities.metrics import ExportingProcess
 from activities.people.devices import Devices
+from activities.people.subscriptions import WebSubscriptions, push_guard
 from activities.reconciliation.callback_health import CallbackClockSkew
 from activities.records.processes import ProcessRole
 from activities.records.store import Store
@@ -51,16 +52,19 @@ from starter.web.http.serving import listening
 from starter.web.intake.catalogue import KindCatalogue
 from starter.web.intake.hooks import Hooks, HookSource, OnboardingStarter
 from starter.web.pages.away import AwayPages
+from starter.web.pages.devices import LinkDevices
 from starter.web.pages.first_page import FirstPages
 from starter.web.pages.journey import Journeys
 from starter.web.pages.pages import Pages
-from starter.web.pages.visits import PagePeople
+from starter.web.pages.visits import PagePeople, Visits
 from starter.web.receivers import callbacks
 from starter.web.receivers.codec import CodecServer
 from starter.web.receivers.devices import DeviceReceiver
+from starter.web.receivers.subscriptions import SubscriptionReceiver
 from starter.web.rights import ReaderRoles
 from starter.web.screens.rendering import Brand
 from starter.web.screens.view_reader import ViewReader
+from starter.web.screens.web_app import WebApp
 from workflows.kinds import referred
 from workflows.model.commands import AnyCommand, KnownBy
 from workflows.model.receipts import Receipt
@@ -108,6 +112,11 @@ def routes_of(
     links, answers = clients.links(settings), KeptFileAnswers(store)
     files = PersonalFiles(store, roles, answers)
     versions = Versions(store, settings.signature.max_upload_mb)
+    subscriptions = WebSubscriptions(store)
+    web_app = WebApp(brand, subscriptions)
+    receiver_of_browsers = SubscriptionReceiver(subscriptions, push_guard(), store)
+    visits = Visits(links, people, store, lambda: datetime.now(UTC))
+    link_devices = LinkDevices(visits, guard, receiver_of_browsers, web_app, look)
     pages = Pages(
         links,
         people,
@@ -121,21 +130,34 @@ def routes_of(
         files=files,
         versions=versions,
         brand=brand,
+        devices=link_devices,
         first_pages=FirstPages(store) if settings.preview == "on" else None,
     )
     away_pages = AwayPages(links, AwayForms(context, people, kinds), guard, brand)
-    journeys = Journeys(links, people, store, guard, look=look, send=send, brand=brand)
+    journeys = Journeys(links, people, store, guard, look=look, send=send, devices=link_devices, brand=brand)
     behind = callbacks.ClockBehind(partial(note_clock, store))
     receiver = callbacks.CallbackReceiver(rules_of(settings), settings.webhook.segment, signals, behind=behind)
     starts = StartIntake(settings, store, people)
-    desk = make_desk(settings, context, people, guard, at_desk, roles=roles, files=files, starts=starts, brand=brand)
+    desk = make_desk(
+        settings,
+        context,
+        people,
+        guard,
+        at_desk,
+        roles=roles,
+        files=files,
+        starts=starts,
+        receiver=receiver_of_browsers,
+        web_app=web_app,
+        brand=brand,
+    )
     hooks = Hooks(HookSource.all_of(settings), OnboardingStarter(settings, client, store, people))
     devices = DeviceReceiver(settings.devices_keys, Devices(store, in_file=people.has_device), people)
     issuer = Issuer(settings.oidc) if settings.oidc.issuer else None
     codec = CodecServer(settings, people, issuer)
     downloads = TargetDownloads(store, answers)
     api = Api(settings, context, people, issuer, answers)
-    parts = (pages, away_pages, journeys, brand, desk, hooks, devices, codec, downloads, api)
+    parts = (pages, away_pages, journeys, link_devices, brand, web_app, desk, hooks, devices, codec, downloads, api)
     return [*receiver_routes(receiver, signals, usable), *(route for part in parts for route in part.routes())]
 
 

@@ -19,6 +19,7 @@ from activities.core_signature.signers import SignerSnapshots
 from activities.notifications.links import LinkUse
 from activities.people.language import Language
 from activities.people.reader import Reader
+from activities.people.subscriptions import WebSubscriptions
 from activities.records.ended import ListFilter
 from starter.boot import clients
 from starter.cli import start_files, tables
@@ -34,11 +35,13 @@ from starter.web.intake.catalogue import KindCatalogue
 from starter.web.pages.pages import Pages
 from starter.web.pages.visits import PagePeople
 from starter.web.rights import ReaderRoles
+from starter.web.screens.rendering import OURS
 from starter.web.screens.status import problems_of
 from starter.web.screens.view_reader import ViewReader
+from starter.web.screens.web_app import WebApp
 from tests.faults.population import REQUESTER
 from tests.faults.town import Town, eventually
-from tests.starter.web.paging import form_of, text_of
+from tests.starter.web.paging import form_of, make_link_devices, text_of
 from workflows import names
 from workflows.follow_up.view import stamp
 from workflows.kinds import referred
@@ -142,18 +145,21 @@ async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
     guard = FormGuard(own_settings.link_secret, own_settings.link_base)
     roles = ReaderRoles(town.directory, own_settings.operators, KindCatalogue(own_settings.policies))
     async with aclosing(CoreSignatureClient(clients.signature_config(own_settings))) as signatures:
+        links, look = clients.links(own_settings), ViewReader(client, store)
+        web_app = WebApp(OURS, WebSubscriptions(store))
         pages = Pages(
-            clients.links(own_settings),
+            links,
             town.directory,
             store,
             signatures,
             guard,
             snapshots=SignerSnapshots(store),
-            look=ViewReader(client, store),
+            look=look,
             send=partial(commands.carry_out, client),
             people=PagePeople(town.directory, store, own_settings.company),
             files=PersonalFiles(store, roles, KeptFileAnswers(store)),
             versions=Versions(store, own_settings.signature.max_upload_mb),
+            devices=make_link_devices(web_app, links, town.directory, store, look),
         )
         transport = httpx.ASGITransport(make_app(pages.routes()))
         async with httpx.AsyncClient(transport=transport) as browser:

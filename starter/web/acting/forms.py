@@ -118,6 +118,10 @@ class FormGuard:
         nonce, _, digest = token.partition(".")
         if not hmac.compare_digest(self._digest(ref, nonce).encode(), digest.encode("utf-8", "replace")):
             return False
+        return self.is_from_here(headers)
+
+    def is_from_here(self, headers: Mapping[str, str]) -> bool:
+        """Whether the browser says that a page of ours calls."""
         if headers.get("sec-fetch-site", "none") not in _FROM_HERE:
             return False
         return headers.get("origin", _HIDDEN).lower() in (_HIDDEN, self._origin)

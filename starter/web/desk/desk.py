@@ -26,6 +26,7 @@ from starter.web.desk import sessions
 from starter.web.desk.away import AbsencePages
 from starter.web.desk.campaign_form import CampaignForm
 from starter.web.desk.campaigns import Campaigns
+from starter.web.desk.devices import DevicePages
 from starter.web.desk.documents import OwnDocuments
 from starter.web.desk.drafts import DraftPages
 from starter.web.desk.figures import FiguresPages
@@ -41,9 +42,11 @@ from starter.web.desk.task_form import TaskForm
 from starter.web.desk.together import BulkCommands
 from starter.web.downloads import PersonalFiles
 from starter.web.intake.catalogue import KindCatalogue
+from starter.web.receivers.subscriptions import SubscriptionReceiver
 from starter.web.rights import ReaderRoles
 from starter.web.screens.rendering import OURS, TEMPLATES, Brand, Renderer, Tab
 from starter.web.screens.view_reader import ReadView, desk_view_reader
+from starter.web.screens.web_app import DEVICE_SCRIPT, WebApp
 
 _SIGN_IN = "sign-in"
 
@@ -163,6 +166,8 @@ class Desk:
         files: PersonalFiles,
         starts: StartIntake,
         passwords: SignerPasswords,
+        receiver: SubscriptionReceiver,
+        web_app: WebApp,
         brand: Brand = OURS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
@@ -184,7 +189,9 @@ class Desk:
         with_script = Renderer(brand, desk=cookies.root, script=(TEMPLATES / "draft.js").read_text())
         self._drafts = DraftPages(shared, with_script, starts, people, forms)
         self._documents = OwnDocuments(shared, files)
-        self._lists = ListRoutes(shared, self._documents, Overview(shared, self._drafts).build)
+        installable = Renderer(brand, desk=cookies.root, script=DEVICE_SCRIPT, installable=True)
+        self._devices = DevicePages(shared, receiver, web_app, installable)
+        self._lists = ListRoutes(shared, self._documents, Overview(shared, self._drafts).build, self._devices)
         self._campaigns = Campaigns(shared, send, files, seconds)
         self._figures = FiguresPages(shared)
         versions = Versions(context.store, starts.settings.signature.max_upload_mb)
@@ -207,6 +214,7 @@ class Desk:
             *self._together.routes(),
             *self._follow_ups.routes(),
             *self._away_pages.routes(),
+            *self._devices.routes(),
             *self._entrance.routes(),
             Route("/desk/{nothing:path}", self._responses.visitors(self.nowhere), methods=["GET"]),
         ]
@@ -231,6 +239,8 @@ def make_desk(
     roles: ReaderRoles,
     files: PersonalFiles,
     starts: StartIntake,
+    receiver: SubscriptionReceiver,
+    web_app: WebApp,
     brand: Brand,
 ) -> Desk:
     client, store = context.client, context.store
@@ -256,6 +266,8 @@ def make_desk(
         files=files,
         starts=starts,
         passwords=clients.signer_passwords(settings),
+        receiver=receiver,
+        web_app=web_app,
         brand=brand,
     )
 

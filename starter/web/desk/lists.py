@@ -27,13 +27,14 @@ from starter.queries.lookup import SYSTEMS, of_type
 from starter.web.acting.kinds import KIND_PAGES
 from starter.web.desk import together
 from starter.web.desk.access import LABELS, PEOPLE_AT_MOST, View, views_of
+from starter.web.desk.devices import DevicePages
 from starter.web.desk.documents import OwnDocuments
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.rights import ReaderRole, requesters_seen
 from starter.web.screens.rendering import Tab
-from starter.web.screens.screens import NO_FILES, OfferedFiles, PersonRow
+from starter.web.screens.screens import NO_FILES, OfferedFiles, OfferShows, PersonRow
 from starter.web.screens.status import STATES, Chip, StateOwner, problems_of, status_chip
 from workflows.kinds import Kind, kinds, named
 from workflows.model.subject import Status
@@ -280,11 +281,14 @@ class ListPage:
 
 
 class ListRoutes:
-    def __init__(self, shared: RequestContext, documents: OwnDocuments, overview: FindOverview) -> None:
+    def __init__(
+        self, shared: RequestContext, documents: OwnDocuments, overview: FindOverview, devices: DevicePages
+    ) -> None:
         self._shared = shared
         self._responses = shared.responses
         self._documents = documents
         self._overview = overview
+        self._devices = devices
         self._workflow_slots = asyncio.Semaphore(CAMPAIGNS_AT_ONCE)
 
     def routes(self) -> list[BaseRoute]:
@@ -304,17 +308,20 @@ class ListRoutes:
         say = visitor.reader.language.say
         page, refusal = ListPage((), 0, "", sorted=True), ""
         is_landing_page = view is View.WAITING and not request.query_params
+        device = await self._devices.offer(visitor, OfferShows.UNTIL_ON) if is_landing_page else None
         try:
             page = await self._read_page(view, visitor, role, filters, request.query_params.get("from"))
         except Refusal as refused:
             refusal = say(str(refused))
-        return self._responses.renderer.page(
+        renderer = self._devices.renderer if device else self._responses.renderer
+        return renderer.page(
             "list.html",
             visitor.reader.language,
             frame=await self._responses.frame(visitor, view),
             status=400 if refusal else 200,
             view=view.value,
             heading=say(LABELS[view]),
+            device=device,
             overview=await self._overview(visitor, role) if is_landing_page else None,
             found=page,
             filters=filters,

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from temporalio.service import RPCError
 
 from activities.errors import StoreFailure
@@ -28,7 +28,7 @@ from starter.web.acting.forms import FormFault, FormGuard
 from starter.web.desk.fixed_screens import AWAY, CUT_OFF, FOREIGN, SIGN_IN, TOO_OFTEN, UNSURE
 from starter.web.desk.sessions import Authenticator, Visitor
 from starter.web.http.allowances import Allowances, Buckets, SharedBuckets
-from starter.web.http.bodies import LONGEST, BodyFault, IncomingBodies, PostedDocuments, read_documents
+from starter.web.http.bodies import HEADERS, LONGEST, BodyFault, IncomingBodies, PostedDocuments, read_documents
 from starter.web.intake.catalogue import KindCatalogue
 from starter.web.rights import ReaderRoles
 from starter.web.screens.rendering import Frame, Renderer, Tab
@@ -123,6 +123,18 @@ class DeskResponses:
             return form if isinstance(form, Response) else await handle(request, visitor, form)
 
         return self.visitors(answer)
+
+    def calling(self, handle: ForVisitor) -> Handle:
+        """For scripts of signed-in people: what they are refused by is JSON."""
+
+        async def answer(request: Request) -> Response:
+            response = await self.visitors(handle)(request)
+            if isinstance(response, JSONResponse):
+                return response
+            status = 401 if response.status_code == 200 else response.status_code
+            return JSONResponse({"outcome": "refused"}, status, HEADERS)
+
+        return answer
 
     def drafting(self, handle: WithDocuments) -> Handle:
         """For forms of drafts, with their documents; None is given for one that is too large, of which nothing is

@@ -158,6 +158,10 @@ class NumberText:
     text: str
 
 
+def is_json(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == "application/json"
+
+
 def parse(body: bytes) -> Any:
     """UTF-8 JSON; raises `NotReadable`, also for deep or crowded values."""
     refuse_bombs(body)

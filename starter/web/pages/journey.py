@@ -31,6 +31,7 @@ from starter.queries.onboarding import FRESH_SECONDS
 from starter.web.acting.actions import Action
 from starter.web.acting.forms import FailureReason, FormFailure, FormFault, FormGuard, Send, send_form
 from starter.web.http.allowances import MailPause
+from starter.web.pages.devices import LinkDevices
 from starter.web.pages.link_screens import ended_screen, nearness_of
 from starter.web.pages.visits import RENEWED, PageVisit, Visits
 from starter.web.screens.rendering import OURS, TEMPLATES, Brand, Renderer
@@ -39,6 +40,7 @@ from starter.web.screens.screens import (
     FOREIGN_FORM,
     NOT_KNOWN_NOW,
     NOT_OURS,
+    DeviceOffer,
     Nearness,
     Screen,
     ScreenDraft,
@@ -47,6 +49,7 @@ from starter.web.screens.screens import (
 )
 from starter.web.screens.status import Chip, StateOwner, chip_of, ending_sentences, stage_sentences, status_chip
 from starter.web.screens.view_reader import ReadView, ViewCache
+from starter.web.screens.web_app import DEVICE_SCRIPT
 from workflows.follow_up.notification_types import NotificationType
 from workflows.kinds import Kind, named, referred
 from workflows.model.commands import NewLink
@@ -258,6 +261,7 @@ class Journeys:
         *,
         look: ReadView,
         send: Send,
+        devices: LinkDevices,
         brand: Brand = OURS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
@@ -270,7 +274,10 @@ class Journeys:
         self._clock = clock
         self._mail_pause = MailPause(store, clock)
         self._cards = Renderer(brand)
-        self._renderer = Renderer(brand, script=(TEMPLATES / "journey.js").read_text())
+        self._devices = devices
+        script = (TEMPLATES / "journey.js").read_text()
+        self._renderer = Renderer(brand, script=script)
+        self._installable = Renderer(brand, script=script + DEVICE_SCRIPT, installable=True)
 
     def routes(self) -> list[BaseRoute]:
         path = f"/{_PAGE}/{{ref}}"
@@ -286,18 +293,20 @@ class Journeys:
         if visit.claim.person not in journey.customers:
             return self._card(NOT_OURS, visit)
         visitor = JourneyVisitor(visit.claim, visit.reader, self._links)
-        return self._page(journey_screen(journey, visitor, self._clock()), request.query_params.get("since", ""))
+        screen = journey_screen(journey, visitor, self._clock())
+        return self._page(screen, await self._devices.offer(visit, journey.view), request.query_params.get("since", ""))
 
-    def _page(self, screen: JourneyScreen, seen_version: str) -> Response:
+    def _page(self, screen: JourneyScreen, device: DeviceOffer | None, seen_version: str) -> Response:
         """The page, or 204 when `seen_version` is its version."""
-        main = self._renderer.rendered("journey_main.html", screen.language, screen=screen)
+        renderer = self._installable if device else self._renderer
+        main = renderer.rendered("journey_main.html", screen.language, screen=screen)
         version = hashlib.sha256(main.encode()).hexdigest()[:_VERSION]
         if version == seen_version:
-            return Response(status_code=204, headers=dict(self._renderer.headers))
+            return Response(status_code=204, headers=dict(renderer.headers))
         live = f' data-version="{version}"' if screen.live else ""
         # It was rendered, so it must not be escaped.
         markup = Markup(f"<main{live}>\n{main}</main>")  # noqa: S704
-        return self._renderer.page("journey.html", screen.language, screen=screen, main=markup)
+        return renderer.page("journey.html", screen.language, screen=screen, main=markup, device=device)
 
     async def act(self, request: Request) -> Response:
         """Send a new link, or show the page."""

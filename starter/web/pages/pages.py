@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Final, TypeVar, assert_never
 from urllib.parse import quote
 
@@ -41,6 +42,7 @@ from starter.web.http.allowances import MailPause
 from starter.web.http.bodies import BodyFault, PostedDocuments
 from starter.web.pages import link_screens, options
 from starter.web.pages.away import may_be_away
+from starter.web.pages.devices import LinkDevices
 from starter.web.pages.first_page import FirstPages
 from starter.web.pages.options import NOTHING, choices_of
 from starter.web.pages.review import as_asker, may_read_version, review_screen
@@ -57,12 +59,14 @@ from starter.web.screens.screens import (
     NOT_OURS,
     RECEIVED,
     UNCERTAIN,
+    DeviceOffer,
     Screen,
     ScreenDraft,
     ScreenName,
 )
 from starter.web.screens.status import NO_NAMES, abandoned_sentences, signing_page_of_view
 from starter.web.screens.view_reader import ReadView, ViewCache
+from starter.web.screens.web_app import DEVICE_SCRIPT
 from workflows.kinds import kinds, referred
 from workflows.model.commands import Decision
 from workflows.model.receipts import OperationState, Receipt
@@ -302,6 +306,7 @@ class Pages:
         files: PersonalFiles,
         versions: Versions,
         brand: Brand = OURS,
+        devices: LinkDevices,
         first_pages: FirstPages | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
@@ -320,7 +325,9 @@ class Pages:
         self._guard = guard
         self._clock = clock
         self._mail_pause = MailPause(store, clock)
+        self._devices = devices
         self._renderer = Renderer(brand, destination=signatures.config.url)
+        self._installable = Renderer(brand, destination=signatures.config.url, script=DEVICE_SCRIPT, installable=True)
 
     def routes(self) -> list[BaseRoute]:
         ways = (("GET", self.open), ("POST", self.act))
@@ -382,7 +389,13 @@ class Pages:
             screen = replace(link_screens.MAIL_SENT.in_language(visit.reader.language), document=screen.document)
         if parse_action(visit.confirmation) and screen.banner is None:
             screen = await self._acknowledge(screen, visit)
-        return self._respond(screen, visit)
+        return self._respond(screen, visit, await self._offered_device(screen, visit))
+
+    async def _offered_device(self, screen: Screen, visit: PageVisit) -> DeviceOffer | None:
+        """For a screen after which something is still to come for its reader."""
+        if screen.status != HTTPStatus.OK or screen.name is ScreenName.HANDED_OVER:
+            return None
+        return await self._devices.offer(visit, await self._screens.read_view(visit))
 
     async def _acknowledge(self, screen: Screen, visit: PageVisit) -> Screen:
         """After a form whose command was recorded: say so where the page does not have its result yet."""
@@ -549,12 +562,13 @@ class Pages:
         button = replace(screen.button, to=build_relative_link(page)) if screen.button and visit.claim.through else None
         return self._renderer.screen(replace(screen, button=button), self._guard.token(page.rpartition("/")[2]))
 
-    def _respond(self, screen: Screen, visit: PageVisit) -> Response:
+    def _respond(self, screen: Screen, visit: PageVisit, device: DeviceOffer | None = None) -> Response:
         if visit.claim.through:
             screen = replace(screen, back=build_relative_link(self._visits.origin(visit.claim)))
         if visit.person and may_be_away(visit.claim):
             screen = replace(screen, away_link=f"../{AWAY}/{visit.ref}", own_link="../desk/mine")
-        return self._renderer.screen(screen, self._guard.token(visit.ref))
+        renderer = self._installable if device else self._renderer
+        return renderer.screen(screen, self._guard.token(visit.ref), device=device)
 
     def _keep_form(self, draft: ScreenDraft, visit: PageVisit, form: dict[str, str]) -> Response:
         """With the same form, which is the same change."""

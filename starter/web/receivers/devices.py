@@ -122,7 +122,7 @@ class DeviceReceiver:
             return DeviceAnswer(DeviceCallOutcome.OFF)
         if not self._is_ours(request.headers.get("authorization", "")):
             return DeviceAnswer(DeviceCallOutcome.FORGED)
-        if not _is_json(request.headers.get("content-type", "application/json")):
+        if not bodies.is_json(request.headers.get("content-type", "application/json")):
             return DeviceAnswer.saying(DeviceCallOutcome.NOT_JSON, "the body must be application/json")
         if self._at_once >= CALLS_AT_ONCE:
             return DeviceAnswer(DeviceCallOutcome.BUSY)
@@ -177,10 +177,6 @@ class DeviceReceiver:
             sentence = f"nothing is sent there: {registered.reason} since; without registered_at it is registered anew"
             return DeviceAnswer(DeviceCallOutcome.GONE, {**details, "says": sentence})
         return DeviceAnswer(DeviceCallOutcome.REGISTERED if registered.new else DeviceCallOutcome.SEEN, details)
-
-
-def _is_json(content_type: str) -> bool:
-    return content_type.partition(";")[0].strip().lower() == "application/json"
 
 
 def _in_words(fault: ValidationError) -> str:

@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 from activities.people.language import Language
 from starter.errors import Refusal
-from starter.web.screens.screens import Screen
+from starter.web.screens.screens import DeviceOffer, Screen
 from workflows.model.rejections import TEXT_AT_MOST
 
 LOGO_AT_MOST: Final = 256 * 1024
@@ -143,10 +143,19 @@ class Frame:
 class Renderer:
     """Renders pages behind links, or those of the desk at the path `desk`.
 
-    `destination` is another site that a form may lead to, `script` what the pages may run.
+    `destination` is another site that a form may lead to, `script` what the pages may run. Pages that a browser may
+    install, and be notified from, are `installable`.
     """
 
-    def __init__(self, brand: Brand = OURS, *, desk: str = "", destination: str = "", script: str = "") -> None:
+    def __init__(
+        self,
+        brand: Brand = OURS,
+        *,
+        desk: str = "",
+        destination: str = "",
+        script: str = "",
+        installable: bool = False,
+    ) -> None:
         style = "".join(map(_file, ("page.css", "desk.css") if desk else ("page.css",)))
         # Relative behind a link, so that a proxy may put our pages below any path.
         above = desk.rpartition("/")[0] if desk else ".."
@@ -154,6 +163,8 @@ class Renderer:
         self._values = {
             "root": desk,
             "brand": brand,
+            "above": above,
+            "installable": installable,
             "logo": f"{above}{LOGO_PATH}",
             "favicon": f"{above}{ICON_PATH}",
             "longest_text": TEXT_AT_MOST,
@@ -161,13 +172,15 @@ class Renderer:
             "style": Markup(style),  # noqa: S704
             "script": Markup(script),  # noqa: S704
         }
-        csp = _policy(style, _destinations(destination), script)
+        csp = _policy(style, _destinations(destination), script, installable=installable)
         self.headers: Final[Mapping[str, str]] = PRIVATE | {"content-security-policy": csp}
 
     def rendered(self, template: str, language: Language, **values: Any) -> str:
         """The HTML of a template."""
         say = {"language": language, "say": language.say, "say_count": language.say_count}
-        return _ENVIRONMENT.get_template(template).render({"frame": None, **self._values, **say, **values})
+        return _ENVIRONMENT.get_template(template).render(
+            {"frame": None, "device": None, **self._values, **say, **values}
+        )
 
     def page(
         self,
@@ -181,10 +194,12 @@ class Renderer:
         html = self.rendered(template, language, **values)
         return HTMLResponse(html, status, {**self.headers, **(headers or {})})
 
-    def screen(self, screen: Screen, token: str = "", frame: Frame | None = None) -> Response:
+    def screen(
+        self, screen: Screen, token: str = "", frame: Frame | None = None, device: DeviceOffer | None = None
+    ) -> Response:
         """The page of a screen; `token` goes into its forms."""
         wait = {"retry-after": str(screen.retry_after)} if screen.retry_after else {}
-        values = {"screen": screen, "token": token, "frame": frame}
+        values = {"screen": screen, "token": token, "frame": frame, "device": device}
         return self.page("screen.html", screen.language, status=screen.status, headers=wait, **values)
 
     def picture(self, content: bytes | None) -> Response:
@@ -210,12 +225,13 @@ def _file(name: str) -> str:
     return (TEMPLATES / name).read_text()
 
 
-def _policy(style: str, destinations: str = "", script: str = "") -> str:
+def _policy(style: str, destinations: str = "", script: str = "", *, installable: bool = False) -> str:
     """Content security policy: this style, our pictures, forms to us and `destinations`.
 
-    With `script` it may run this one, which may call us.
+    With `script` it may run this one, which may call us; `installable` allows our manifest and service worker.
     """
     live = f"script-src 'sha256-{_digest(script)}'; connect-src 'self'; " if script else ""
+    live += "manifest-src 'self'; worker-src 'self'; " if installable else ""
     # Browsers hold `form-action` against the redirect that answers a form as well.
     return (
         f"default-src 'none'; img-src 'self'; style-src 'sha256-{_digest(style)}'; {live}"

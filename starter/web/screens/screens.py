@@ -178,6 +178,28 @@ class OfferedFiles:
 NO_FILES: Final = OfferedFiles()
 
 
+class OfferShows(StrEnum):
+    """When the offer is to be seen: from the second visit on, and then only until it is taken, or always."""
+
+    AGAIN = "again"
+    UNTIL_ON = "until-on"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True)
+class DeviceOffer:
+    """That this browser may be notified: `address` takes its subscription with the public `key` and the `token`. The
+    browser remembers in `slot` as whose device, `holder`, it is notified; neither names anybody.
+    """
+
+    address: str
+    token: str
+    key: str
+    slot: str
+    holder: str
+    shows: OfferShows = OfferShows.AGAIN
+
+
 class Nearness(StrEnum):
     """Of the due date, for its colour."""
 

@@ -1,7 +1,7 @@
 """Pages on a real port, before a sandbox that has one contract for two signers."""
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,7 @@ from activities.core_signature.signers import SignerSnapshot, SignerSnapshots
 from activities.http.oauth import Credentials
 from activities.notifications.links import LinkUse, SigningLinks
 from activities.people.file_directory import FileDirectory
+from activities.people.subscriptions import WebSubscriptions, push_guard
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.faults import ArmedFault
@@ -29,13 +30,16 @@ from starter.web.app import make_app
 from starter.web.downloads import KeptFileAnswers, PersonalFiles
 from starter.web.http.serving import listening
 from starter.web.intake.catalogue import KindCatalogue
+from starter.web.pages.devices import LinkDevices
 from starter.web.pages.first_page import FirstPages
 from starter.web.pages.journey import Journeys
 from starter.web.pages.pages import Pages
-from starter.web.pages.visits import PagePeople
+from starter.web.pages.visits import PagePeople, Visits
+from starter.web.receivers.subscriptions import SubscriptionReceiver
 from starter.web.rights import ReaderRoles
 from starter.web.screens.rendering import Brand
 from starter.web.screens.view_reader import FRESH_SECONDS, ReadView
+from starter.web.screens.web_app import WebApp
 from tests.plain_http import plain_client
 from workflows.model.commands import AnyCommand
 from workflows.model.receipts import OperationState, Receipt
@@ -259,6 +263,8 @@ async def phone(
         recorder = CommandRecorder(views)
         guard = FormGuard(LINK_SECRET, PUBLIC)
         roles = ReaderRoles(directory, "operations", KindCatalogue(people))
+        web_app = WebApp(Brand("Acme"), WebSubscriptions(store), watch)
+        devices = make_link_devices(web_app, links, directory, store, asking or look, watch.clock)
         pages = Pages(
             links,
             directory,
@@ -272,6 +278,7 @@ async def phone(
             files=PersonalFiles(store, roles, KeptFileAnswers(store, watch.clock)),
             versions=Versions(store, 1),
             brand=Brand("Acme", contact="help@supplier.test"),
+            devices=devices,
             first_pages=FirstPages(store) if drawing else None,
             clock=watch.clock,
             seconds=watch,
@@ -283,12 +290,14 @@ async def phone(
             guard,
             look=asking or look,
             send=recorder.send,
+            devices=devices,
             brand=Brand("Acme", contact="help@supplier.test"),
             clock=watch.clock,
             seconds=watch,
         )
+        routes = [*pages.routes(), *journeys.routes(), *devices.routes(), *web_app.routes()]
         async with (
-            listening(make_app([*pages.routes(), *journeys.routes()]), Bind("127.0.0.1", 0), proxies=proxies) as url,
+            listening(make_app(routes), Bind("127.0.0.1", 0), proxies=proxies) as url,
             plain_client(url) as browser,
         ):
             yield Phone(
@@ -306,6 +315,19 @@ async def phone(
                 people=people,
             )
         await signatures.aclose()
+
+
+def make_link_devices(
+    web_app: WebApp,
+    links: SigningLinks,
+    directory: FileDirectory,
+    store: Store,
+    look: ReadView,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> LinkDevices:
+    """Where browsers behind links subscribe."""
+    receiver = SubscriptionReceiver(web_app.subscriptions, push_guard(), store, clock=clock)
+    return LinkDevices(Visits(links, directory, store, clock), FormGuard(LINK_SECRET, PUBLIC), receiver, web_app, look)
 
 
 def _make_snapshot(email: str, order: int) -> SignerSnapshot:

@@ -18,6 +18,7 @@ from activities.core_signature.passwords import SignerPasswords
 from activities.notifications.links import SigningLinks
 from activities.notifications.sign_in import SignInLink, SignInLinks
 from activities.people.file_directory import FileDirectory
+from activities.people.subscriptions import WebSubscriptions, push_guard
 from activities.records.store import Store
 from starter.config.settings import load
 from starter.temporal.connection import Context
@@ -29,8 +30,10 @@ from starter.web.desk.sessions import Cookies, SignIn
 from starter.web.downloads import KeptFileAnswers, PersonalFiles
 from starter.web.http.serving import with_peer
 from starter.web.intake.catalogue import KindCatalogue
+from starter.web.receivers.subscriptions import SubscriptionReceiver
 from starter.web.rights import ReaderRoles
 from starter.web.screens.rendering import OURS, Brand
+from starter.web.screens.web_app import WebApp
 from workflows.model.commands import AnyCommand
 from workflows.model.notifications import SignInOrder
 from workflows.model.receipts import OperationState, Receipt
@@ -192,6 +195,7 @@ async def office(
         sleep=_at_once,
     )
     roles = ReaderRoles(directory, "operations", KindCatalogue(catalogue))
+    subscriptions = WebSubscriptions(store)
     desk = Desk(
         directory=directory,
         guard=FormGuard(SECRET, PUBLIC),
@@ -206,6 +210,8 @@ async def office(
         files=PersonalFiles(store, roles, KeptFileAnswers(store, new_office.clock)),
         starts=StartIntake(load(environment=environment(folder, catalogue)), store, directory, new_office.clock),
         passwords=SignerPasswords(SECRET),
+        receiver=SubscriptionReceiver(subscriptions, push_guard(), store, clock=new_office.clock),
+        web_app=WebApp(brand, subscriptions, new_office.seconds),
         brand=brand,
         clock=new_office.clock,
         seconds=new_office.seconds,
