@@ -41,6 +41,7 @@ from activities.onboarding.service import OnboardingPartsService
 from activities.policies.catalogue import Catalogue
 from activities.reconciliation import figures
 from activities.reconciliation.adoption import Adoption
+from activities.reconciliation.adoption_rules import AdoptionConfig
 from activities.reconciliation.callback_health import CallbackAlarm
 from activities.reconciliation.figures import FigureCounter
 from activities.reconciliation.service import ReconciliationService
@@ -86,7 +87,7 @@ def composed(settings: Settings, open_clients: Clients, client: Client) -> dict[
         company=settings.company,
         notices=(settings.notices.most, settings.notices.per),
         silent_after=settings.webhook.silent_after if settings.webhook.url else None,
-        adopts=(settings.adopt_kind, settings.adopt_requester) if settings.adopt == "on" else None,
+        adopts=clients.adoption_config(settings),
     )
 
 
@@ -98,10 +99,10 @@ def activities_of(
     oncall: str = "",
     company: str = "",
     notices: tuple[int, str] = (0, "1h"),
-    adopts: tuple[str, str] | None = None,
+    adopts: AdoptionConfig | None = None,
     silent_after: timedelta | None = None,
 ) -> dict[str, list[Any]]:
-    """The activities of each task queue (workflows/follow_up/options.py). `adopts` is kind and requester of documents
+    """The activities of each task queue (workflows/follow_up/options.py). `adopts` are the rules for documents
     sent by hand, `notices` the budget of each person; `silent_after` the silence of callbacks that alerts on-call.
     """
     signature = CoreSignatureService(
@@ -122,7 +123,7 @@ def activities_of(
         open_clients.signature,
         client,
         open_clients.store,
-        adoption=_adoption(open_clients, client, policies, *adopts) if adopts else None,
+        adoption=_adoption(open_clients, client, policies, adopts) if adopts else None,
         alarm=CallbackAlarm(OnCallAlerts(push, oncall) if oncall else None, silent_after) if silent_after else None,
         figures=FigureCounter(
             client, open_clients.store, partial(_kinds, policies), OnCallAlerts(push, oncall) if oncall else None
@@ -248,15 +249,14 @@ def _hand_off(
     )
 
 
-def _adoption(open_clients: Clients, client: Client, policies: Path, kind: str, requester: str) -> Adoption:
+def _adoption(open_clients: Clients, client: Client, policies: Path, config: AdoptionConfig) -> Adoption:
     return Adoption(
         signature=open_clients.signature,
         temporal=client,
         store=open_clients.store,
         directory=open_clients.directory,
         policies=policies,
-        kind=kind,
-        requester=requester,
+        config=config,
     )
 
 

@@ -134,6 +134,8 @@ class WireDocument(WireFile):
     status: str
     name: Text = None
     external_id: Text = None
+    template: Text = None
+    """URL of the template that it was made from."""
     events_callback_url: Text = Field(None, repr=False)
     request: WireRequest | None = None
     signing_log: Annotated[

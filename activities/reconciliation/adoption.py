@@ -22,12 +22,13 @@ from activities.errors import ID_PATTERN
 from activities.files.reading import FileFaults, FileText
 from activities.http.client import ServiceFailure
 from activities.launch import launch as path
-from activities.launch.doors import CheckContext, Intake, admit
+from activities.launch.doors import OWN_WORKFLOW_CALLER, CheckContext, Intake, StartCaller, admit
 from activities.launch.request_file import PreparedRequest, prepare_request
 from activities.people.directory import DirectoryFailure
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Person
 from activities.policies.catalogue import UnknownKind
+from activities.reconciliation.adoption_rules import AdoptionConfig, AdoptionRule, DocumentTraits, find_rule
 from activities.records.cover_sheet import CoverSheet
 from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
@@ -40,6 +41,7 @@ from workflows.signature.state import SignatureInput
 
 LONGEST_NAME: Final = 200
 LONGEST_WHY: Final = 300
+FITS_NO_RULE: Final = "no rule fits it; `countersign request adopt` follows it up nevertheless"
 _OF_ALL: Final = (None, HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)
 _NAMELESS: Final = "Document"
 
@@ -81,28 +83,39 @@ class AdoptedRequest:
 
 @dataclass(frozen=True)
 class Adoption:
-    """Adopts documents as requests of `kind` by `requester`; reads the catalogue anew each time."""
+    """Adopts documents as its rules say; reads them and the catalogue anew each time."""
 
     signature: CoreSignatureClient
     temporal: Client
     store: Store
     directory: FileDirectory
     policies: Path
-    kind: str
-    requester: str
+    config: AdoptionConfig
 
-    async def adopt(self, document: str, now: datetime) -> str | AdoptionRefusal | None:
-        """The request's id, or why it cannot be adopted; None if ended, unsent, sent by others, ours, or broken off.
-        Idempotent. Raises `NotYetAdoptable`.
+    async def adopt(
+        self,
+        document: str,
+        now: datetime,
+        chosen: AdoptionRule | None = None,
+        caller: StartCaller = OWN_WORKFLOW_CALLER,
+    ) -> str | AdoptionRefusal | None:
+        """The request's id, or why it cannot be adopted; None if ended, unsent, sent by others, ours, or broken off. An
+        operator's `chosen` rule fits every document, and its owner asks for it. Idempotent. Raises `NotYetAdoptable`.
         """
         wire_document = await self._read(document)
         id, request = adopted_id(document), wire_document.request
         if not request or not id or STATUSES.get(wire_document.status) not in (Status.SENT, Status.VIEWED):
             return None
         try:
-            if await self._lived(id) or await self._is_ours(wire_document) or not await self._is_from_us(request):
+            if await self._lived(id) or await self._is_ours(wire_document):
                 return None
-            return await self._start_adopted(await self._prepared(wire_document, id, request, now))
+            sender = await self._find_sender(request)
+            sources = await self._sources(now)
+            if (rule := chosen or await self._find_rule(wire_document, request, sender, sources)) is None:
+                return AdoptionRefusal(document=document, why=FITS_NO_RULE) if self.config.rules else None
+            by_sender = rule.asked_by(sender.id) if sender and not chosen else rule
+            prepared = await self._prepared(wire_document, request, by_sender, sources)
+            return await self._start_adopted(prepared, caller)
         except DirectoryFailure as failure:
             raise NotYetAdoptable(str(failure)) from failure
         except FileFaults as faults:
@@ -110,9 +123,9 @@ class Adoption:
         except path.BrokenOff:
             return None
 
-    async def _start_adopted(self, prepared: AdoptedRequest) -> str | None:
+    async def _start_adopted(self, prepared: AdoptedRequest, caller: StartCaller) -> str | None:
         try:
-            return (await admit(prepared).start(self.temporal, self.store)).id
+            return (await admit(prepared, caller).start(self.temporal, self.store)).id
         except path.IdTaken:
             # An earlier attempt has started it, when the document had other signers.
             await prepared.store_for_pages(self.store, prepared.workflow_input)
@@ -141,29 +154,38 @@ class Adoption:
         of_another_program = callback_url and CALLBACKS not in callback_url
         return not of_another_program or await self.store.starts.claimed_for(Kind.REQUEST.workflow_id(id)) is not None
 
-    async def _is_from_us(self, request: WireRequest) -> bool:
-        """Whether a person of the directory sent it, or the address that our own requests come from."""
-        sender, own_address = folded(request.from_email or ""), folded(self.signature.config.from_email or "")
-        return bool(sender) and (sender == own_address or await self.directory.named(sender) is not None)
+    async def _find_sender(self, request: WireRequest) -> Person | None:
+        """Whoever of the directory sent it."""
+        sender = folded(request.from_email or "")
+        return await self.directory.named(sender) if sender else None
+
+    async def _find_rule(
+        self, document: WireDocument, request: WireRequest, sender: Person | None, sources: CheckContext
+    ) -> AdoptionRule | None:
+        address, own_address = folded(request.from_email or ""), folded(self.signature.config.from_email or "")
+        is_own = bool(address) and (sender is not None or address == own_address)
+        traits = DocumentTraits(address, _line(document.name), document.template, is_own)
+        try:
+            return find_rule(await self.config.load(sources.catalogue, self.directory), traits)
+        except FileFaults as faults:
+            raise NotYetAdoptable(faults.in_short) from faults
 
     async def _sources(self, now: datetime) -> CheckContext:
         try:
-            sources = await Intake.from_policies_file(self.policies, self.directory).read_check_context(now=now)
-            sources.catalogue.require_kind(self.kind)
+            return await Intake.from_policies_file(self.policies, self.directory).read_check_context(now=now)
         except FileFaults as faults:
             raise NotYetAdoptable(faults.in_short) from faults
-        except UnknownKind as unknown:
-            raise NotYetAdoptable(str(unknown)) from unknown
-        return sources
 
-    async def _prepared(self, document: WireDocument, id: str, request: WireRequest, now: datetime) -> AdoptedRequest:
-        sources = await self._sources(now)
+    async def _prepared(
+        self, document: WireDocument, request: WireRequest, rule: AdoptionRule, sources: CheckContext
+    ) -> AdoptedRequest:
+        _require_kind(rule, sources)
         signers = _signers(request)
         persons = [await self.directory.named(signer.email) for signer in signers]
-        asking = await self.directory.person(self.requester)
+        asking = await self.directory.person(rule.owner)
         written = {
-            "kind": self.kind,
-            "requester": self.requester,
+            "kind": rule.kind,
+            "requester": rule.owner,
             "document": {
                 "template": self.signature.document_url(document.uuid),
                 "name": _line(document.name) or _NAMELESS,
@@ -186,12 +208,23 @@ class Adoption:
             )
             for participant, signer in zip(people, signers, strict=True)
         )
+        policy = rule.add_listeners(checked.request.policy)
         # Nothing is uploaded, so there is neither file nor template.
+        id = adopted_id(document.uuid)
         brief = checked.request.brief.replace(id=id, document=Document(), people=people)
         # The present signers: a failed attempt may have stored others.
         orders = [signer.order for signer in signers]
-        digest = path.fingerprint({"adopted": checked.request.fingerprint, "orders": orders})
-        return AdoptedRequest(checked, checked.request.replace(brief=brief, fingerprint=digest), places)
+        told = [target.target for target in policy.handoff]
+        digest = path.fingerprint({"adopted": checked.request.fingerprint, "orders": orders, "told": told})
+        workflow_input = checked.request.replace(brief=brief, policy=policy, fingerprint=digest)
+        return AdoptedRequest(checked, workflow_input, places)
+
+
+def _require_kind(rule: AdoptionRule, sources: CheckContext) -> None:
+    try:
+        sources.catalogue.require_kind(rule.kind)
+    except UnknownKind as unknown:
+        raise NotYetAdoptable(str(unknown)) from unknown
 
 
 def _signers(request: WireRequest) -> list[WireSigner]:

@@ -79,6 +79,8 @@ _IDS_AT_MOST: Final = 50
 FIRST_LOOK: Final = timedelta(days=30)
 """How far the first sweep looks back."""
 _AT_ONCE: Final = 25
+UNFIT_AT_MOST: Final = 200
+"""Open documents that cannot be adopted and are listed, the newest."""
 ADOPTED_AT_MOST: Final = 50
 """Documents that one part looks at to adopt them, each by one call of Core Signature."""
 _LONGEST_ID: Final = 64
@@ -100,11 +102,14 @@ class RejectedDocument(Model):
 
 
 class UnmanagedDocuments(Model):
-    """Documents that wait to be judged, some of them refused; judged ones with their newest event."""
+    """Documents that wait to be judged, some of them refused; judged ones with their newest event; and the open ones
+    that cannot be adopted, with the reason.
+    """
 
     waiting: dict[str, AwareDatetime] = Field(default_factory=dict)
     refused: dict[str, RejectedDocument] = Field(default_factory=dict)
     judged: dict[str, AwareDatetime] = Field(default_factory=dict)
+    unfit: dict[str, str] = Field(default_factory=dict)
 
     def add_documents(self, event_at_by_document: Mapping[str, datetime]) -> Self:
         """Add documents with events; a judged one is judged again only after another event."""
@@ -120,12 +125,17 @@ class UnmanagedDocuments(Model):
         """Those to look at, the longest waiting first."""
         return [uuid for uuid in self.waiting if uuid not in self.refused or self.refused[uuid].is_due(now)]
 
-    def judge(self, uuid: str) -> Self:
-        """This one is done."""
+    def judge(self, uuid: str, reason: str | None = None) -> Self:
+        """This one is done; with a reason it cannot be adopted."""
         waiting, refused = dict(self.waiting), dict(self.refused)
         judged = {**self.judged, uuid: waiting.pop(uuid)}
         refused.pop(uuid, None)
-        return self.replace(waiting=waiting, refused=refused, judged=judged)
+        unfit = list(_drop_keys(self.unfit, {uuid}).items()) + ([(uuid, reason)] if reason else [])
+        return self.replace(waiting=waiting, refused=refused, judged=judged, unfit=dict(unfit[-UNFIT_AT_MOST:]))
+
+    def drop_ended(self, uuids: AbstractSet[str]) -> Self:
+        """Without those that could not be adopted and have ended."""
+        return self.replace(unfit=_drop_keys(self.unfit, uuids)) if uuids & self.unfit.keys() else self
 
     def postpone(self, uuid: str) -> Self:
         """Move this one to the end of the queue."""
@@ -136,7 +146,7 @@ class UnmanagedDocuments(Model):
         """Move this one to the end; it is judged once the refusal has lasted too long."""
         refused_since = self.refused[uuid].since if uuid in self.refused else now
         if now - refused_since >= GIVEN_UP_AFTER:
-            return self.judge(uuid)
+            return self.judge(uuid, f"{reason}, for a day")
         refused = {**self.refused, uuid: RejectedDocument(since=refused_since, last=now, why=reason)}
         return self.postpone(uuid).replace(refused=refused)
 
@@ -144,6 +154,10 @@ class UnmanagedDocuments(Model):
         """Without judged documents whose events are no longer read."""
         lately = {uuid: judged_at for uuid, judged_at in self.judged.items() if judged_at >= floor}
         return self.replace(judged=newest(lately, JUDGED_REMEMBERED))
+
+
+def _drop_keys(reasons: Mapping[str, str], uuids: AbstractSet[str]) -> dict[str, str]:
+    return {uuid: reason for uuid, reason in reasons.items() if uuid not in uuids}
 
 
 def newest(instants: Mapping[str, datetime], limit: int) -> dict[str, datetime]:
@@ -354,6 +368,18 @@ class Pass:
         )
 
 
+async def list_unfit(store: Store) -> tuple[AdoptionRefusal, ...]:
+    """Open documents sent by hand that nothing follows up, the newest first. Raises `DatabaseAway`."""
+    content = await store.notes.sweep_mark()
+    try:
+        reasons = PassMark.model_validate_json(content).strangers.unfit if content else {}
+    except ValidationError:
+        return ()
+    ids = {uuid: Kind.REQUEST.workflow_id(adopted_id(uuid) or "") for uuid in reversed(reasons)}
+    known_ids = await store.starts.find_known(list(ids.values()))
+    return tuple(AdoptionRefusal(document=uuid, why=reasons[uuid]) for uuid, id in ids.items() if id not in known_ids)
+
+
 class OpenRequests(Protocol):
     """Queries of requests by id; may raise `RPCError`."""
 
@@ -490,7 +516,8 @@ class ReconciliationService(EventReconciliation):
         known_ids = await self._find_known_ids(events)
         strange = _strange(events, known_ids)
         part.mended += await self._tell(_unheard(strange, part.told_at_by_request, latest_at), part)
-        part.strangers = part.strangers.add_documents(_not_adopted_yet(strange, known_ids))
+        ended = {event.document for event in strange if event.event_type in FINAL and event.document}
+        part.strangers = part.strangers.drop_ended(ended).add_documents(_not_adopted_yet(strange, known_ids))
 
     async def _named(self, events: Sequence[WireEvent], part: Pass, latest_at: datetime) -> list[WireEvent]:
         """With the ids of documents known by address only, as far as time allows; the next part goes on with this
@@ -551,10 +578,11 @@ class ReconciliationService(EventReconciliation):
                 if document not in part.strangers.waiting:
                     part.not_adopted.append(AdoptionRefusal(document=document, why=f"{hindrance.reason}, for a day"))
                 continue
-            part.strangers = part.strangers.judge(document)
-            if isinstance(became, AdoptionRefusal):
-                part.not_adopted.append(became)
-            elif became:
+            refusal = became if isinstance(became, AdoptionRefusal) else None
+            part.strangers = part.strangers.judge(document, refusal.why if refusal else None)
+            if refusal:
+                part.not_adopted.append(refusal)
+            elif isinstance(became, str):
                 part.adopted.append(became)
 
     async def _tell(self, unheard: Mapping[str, WireEvent], part: Pass) -> list[CorrectedRequest]:

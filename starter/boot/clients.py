@@ -33,6 +33,7 @@ from activities.people.directory import Directory
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Person, PushDevice
 from activities.policies.catalogue import Catalogue
+from activities.reconciliation.adoption_rules import AdoptionConfig, AdoptionRule
 from activities.records.processes import Process, ProcessRole
 from activities.records.store import Store, store_at
 from starter.boot.processes import release
@@ -189,6 +190,14 @@ def callback_url(settings: Settings) -> str | None:
     if settings.signature.callback_style == "subscription" or not settings.webhook.url:
         return None
     return receiver_address(settings)
+
+
+def adoption_config(settings: Settings) -> AdoptionConfig | None:
+    """By which rules documents sent by hand are adopted, None if they are not; needs `Need.ADOPTION`."""
+    if settings.adopt == "off":
+        return None
+    otherwise = AdoptionRule(kind=settings.adopt_kind, owner=settings.adopt_requester) if settings.adopt_kind else None
+    return AdoptionConfig(settings.adopt_rules, otherwise)
 
 
 def receiver_address(settings: Settings) -> str:

@@ -104,6 +104,16 @@ def hold_or_list(**typed: object) -> None:
         raise ValueError("give --reason: why it is held, such as the matter or its number")
 
 
+def adopt_or_list(**typed: object) -> None:
+    """Refuse a document without its kind and owner, and what is done to none."""
+    given = [name for name in ("document", "kind", "owner") if typed.get(name)]
+    if typed.get("list_"):
+        if given:
+            raise ValueError("--list goes alone: it lists the documents that nothing follows up")
+    elif len(given) != len(("document", "kind", "owner")):
+        raise ValueError("give a DOCUMENT with --kind K and --owner P, or --list for those that nothing follows up")
+
+
 def one_or_many(**typed: object) -> None:
     """Refuse what is done to one and to many."""
     filters = [name for name in ("kind", "person", "requester", "status", "search", "since") if typed.get(name)]

@@ -307,8 +307,9 @@ class Settings(BaseSettings):
     )
     oncall: str = Field("", description="Person who is notified of problems")
     adopt: Literal["off", "on"] = Field("off", description="Follow up documents sent by hand at Core Signature")
-    adopt_kind: str = Field("", description="Kind of adopted documents")
-    adopt_requester: str = Field("", description="Requester of adopted documents")
+    adopt_rules: Path | None = Field(None, description="The rules by which they are adopted")
+    adopt_kind: str = Field("", description="Kind of those that fit none of the rules")
+    adopt_requester: str = Field("", description="Their requester, if the people file does not have the sender")
     devices_keys: CallerKeys = Field(
         (), description="Bearer keys of your app's back end for `/devices/`, comma-separated for rotation"
     )
@@ -460,7 +461,8 @@ def _required(need: Need, settings: "Settings") -> tuple[str, ...]:
 def _of_switch(need: Need, settings: "Settings") -> tuple[str, ...]:
     if need is Need.CODEC:
         return _of_codec(settings) if settings.codec == "on" else ()
-    return ("ADOPT_KIND", "ADOPT_REQUESTER") if settings.adopt == "on" else ()
+    by_rules_alone = settings.adopt_rules and not (settings.adopt_kind or settings.adopt_requester)
+    return ("ADOPT_KIND", "ADOPT_REQUESTER") if settings.adopt == "on" and not by_rules_alone else ()
 
 
 def _of_codec(settings: "Settings") -> tuple[str, ...]:

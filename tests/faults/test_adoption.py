@@ -29,14 +29,14 @@ async def test_documents_sent_by_hand_are_adopted_by_sweep_and_callback_announce
     """One of them nobody calls about; of the other Core Signature calls as a team's address has it."""
     segment = shared.folder_state.secrets.segment
     address = f"{shared.receiver}/callbacks/core-signature/{segment}"
-    silent = await _send_by_hand(shared, colleague(31))
+    silent = await _send_by_hand(shared, colleague(31), sender=colleague(33))
     called = await _send_by_hand(shared, colleague(32), events_callback_url=address)
     count_before = len(await shared.vendor.documents())
     await eventually(partial(_sweep, shared))
-    for document, signer in ((silent, colleague(31)), (called, colleague(32))):
+    for document, signer, sender in ((silent, colleague(31), colleague(33)), (called, colleague(32), REQUESTER)):
         view = await eventually(partial(_notified_view, shared, _id(document)), timeout_seconds=40)
         assert ("ready", signer) in [(line.stage, line.person) for line in view.notifications]
-        assert (view.document, view.requester, view.status) == ("Lease", REQUESTER, Status.SENT)
+        assert (view.document, view.requester, view.status) == ("Lease", sender, Status.SENT)
         assert await _sign(shared, document)
     last = await shared.vendor.last() - 1
     await eventually(lambda: old_enough(shared, last - 20))
@@ -55,7 +55,25 @@ async def test_documents_sent_by_hand_are_adopted_by_sweep_and_callback_announce
     await eventually(all_taken)
 
 
-async def _send_by_hand(town: Town, signer: str, **document: Any) -> WireDocument:
+@pytest.mark.long
+async def test_a_document_of_a_stranger_is_followed_up_once_an_operator_says_so(shared: Town) -> None:
+    document = await _send_by_hand(shared, colleague(34), sender="stranger-of-acme")
+    await eventually(partial(_sweep, shared))
+    typed = ("request", "adopt", document.uuid, "--kind", "customer-contract", "--owner", REQUESTER, "--json")
+    for created in (True, False):
+        code, output = await shared.command(*typed)
+        answer = json.loads(output)
+        assert (code, answer["id"], answer["document"], answer["created"]) == (0, _id(document), document.uuid, created)
+    view = await eventually(partial(_notified_view, shared, _id(document)), timeout_seconds=40)
+    assert (view.requester, view.status) == (REQUESTER, Status.SENT)
+    assert [line.person for line in view.notifications if line.stage == "ready"] == [colleague(34)]
+    assert (await shared.command("request", "adopt", "--list", "--json")) == (0, "[]\n")
+    code, output = await shared.command("request", "adopt", document.uuid, "--kind", "nonsense", "--owner", REQUESTER)
+    assert (code, "is not a kind" in output) == (1, True)
+    assert await _sign(shared, document)
+
+
+async def _send_by_hand(town: Town, signer: str, sender: str = REQUESTER, **document: Any) -> WireDocument:
     """A colleague sends a document without us."""
     body = {"name": "Lease", "file_from_content_name": "lease.pdf", **document}
     async with aclosing(CoreSignatureClient(clients.signature_config(town.settings))) as hands:
@@ -63,7 +81,7 @@ async def _send_by_hand(town: Town, signer: str, **document: Any) -> WireDocumen
         signers = [{"email": f"{signer}@acme.test", "order": 1}]
         request_body = {
             "document": hands.document_url(created.uuid),
-            "from_email": f"{REQUESTER}@acme.test",
+            "from_email": f"{sender}@acme.test",
             "signers": signers,
         }
         await hands.create_request(request_body)

@@ -53,6 +53,7 @@ class FileFault(MessageCode):
     NO_HOST = auto(), "must name a host with 1-63 characters between the dots"
     NO_HTTPS = auto(), "must be an https URL"
     URL_WITH_MORE = auto(), "must be a URL without user name, password and fragment"
+    NO_PATTERN = auto(), 'must be a pattern such as "{example}", with at most {most} * and each [ closed'
     NO_DAY = auto(), "must be a date such as 2026-12-11 or an instant with its offset such as 2026-12-11T17:00:00+01:00"
     NO_DURATION = auto(), "must be a duration such as 90m, 4h, 3d or 2w"
     NO_DURATION_OR_NONE = auto(), "must be a duration such as 90m, 4h, 3d or 2w, or 0d"

@@ -194,6 +194,7 @@ def read_document(fields: Fields, max_upload_mb: int) -> NewDocument:
         file_name=file_name,
         name=(fields.text("name") or "").strip() or file_name,
         external_id=fields.text("external_id"),
+        template=fields.url("template"),
         events_callback_url=fields.url("events_callback_url"),
         auto_expire_days=fields.integer("auto_expire_days", least=1),
         auto_delete_days=fields.integer("auto_delete_days", least=1),

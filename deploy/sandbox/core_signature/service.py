@@ -42,6 +42,7 @@ class NewDocument:
     file_name: str
     name: str
     external_id: str | None = None
+    template: str | None = None
     events_callback_url: str | None = None
     auto_expire_days: int | None = None
     auto_delete_days: int | None = None
@@ -76,6 +77,7 @@ class CoreSignature:
             name=new.name,
             file_name=new.file_name,
             external_id=new.external_id,
+            template=new.template,
             created=now,
             modified=now,
             source=self.state.database.files.save(_as_pdf(new)),

@@ -104,6 +104,7 @@ class Views:
             "team": self._team(),
             "name": document.name,
             "external_id": document.external_id,
+            "template": document.template,
             "status": self._status(document),
             "created": iso(document.created),
             "modified": iso(document.modified),

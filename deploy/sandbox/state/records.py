@@ -103,6 +103,7 @@ class CoreDocument(SandboxRecord):
     name: str
     file_name: str
     external_id: str | None = None
+    template: str | None = None
     status: CoreStatus = CoreStatus.CONVERTING
     created: float
     modified: float

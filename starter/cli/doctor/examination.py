@@ -267,7 +267,7 @@ async def _check_own_parts(settings: Settings) -> list[SetUpPart]:
         await looked("people", partial(_people, settings)),
         await looked("ids", partial(own.ids, settings.people)),
         await looked("policies", partial(own.policies, settings.policies, settings.people)),
-        await looked("adoption", partial(own.adoption, settings)),
+        await looked("adoption", partial(_adoption, settings)),
     ]
 
 
@@ -286,6 +286,10 @@ async def _stored(settings: Settings) -> list[SetUpPart]:
 
 async def _people(settings: Settings) -> SetUpPart:
     return await own.people(settings.people, settings.oncall, store=clients.store(settings))
+
+
+async def _adoption(settings: Settings) -> SetUpPart:
+    return await own.adoption(settings, clients.store(settings))
 
 
 async def _push(settings: Settings) -> SetUpPart:

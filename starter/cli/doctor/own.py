@@ -19,11 +19,13 @@ from activities.notifications.cloud_messaging import CloudMessaging
 from activities.notifications.push_services import PushDialect
 from activities.people.person import PeopleFile, Person
 from activities.policies.catalogue import Catalogue
+from activities.reconciliation.service import list_unfit
 from activities.records.database import Database
 from activities.records.processes import Process
 from activities.records.starts import words_of
 from activities.records.store import Store
 from activities.temporal.clock import WorkerClockSkew
+from starter.boot import clients
 from starter.boot import subscriptions as boot_subscriptions
 from starter.cli.doctor.health import SetUpPart, doubtful, fine, wrong
 from starter.config.settings import Settings
@@ -145,21 +147,28 @@ async def policies(path: Path, people: Path | None) -> SetUpPart:
     return fine("policies", summary)
 
 
-async def adoption(settings: Settings) -> SetUpPart:
-    """Whether documents sent by hand can become requests."""
+async def adoption(settings: Settings, store: Store) -> SetUpPart:
+    """Whether documents sent by hand can become requests, and which of them nothing follows up. Raises `FileFaults`
+    with all faults of the rules.
+    """
     if settings.adopt == "off":
         return fine("adoption", "off: documents sent by hand at Core Signature are not followed up")
     catalogue = await asyncio.to_thread(Catalogue.read, settings.policies)
-    if settings.adopt_kind not in catalogue.kinds:
+    directory = clients.directory(settings, store)
+    if settings.adopt_kind and settings.adopt_kind not in catalogue.kinds:
         return wrong("adoption", f"{settings.policies} has no kind {settings.adopt_kind} (COUNTERSIGN_ADOPT_KIND)")
-    file = await asyncio.to_thread(PeopleFile.read, settings.people or Path())
-    if settings.adopt_requester not in {person.id for person in file.people}:
+    if settings.adopt_requester and await directory.named(settings.adopt_requester) is None:
         return wrong("adoption", f"{settings.people} has no {settings.adopt_requester} (COUNTERSIGN_ADOPT_REQUESTER)")
-    return fine(
-        "adoption",
-        f"documents that are sent by hand become {settings.adopt_kind} of {settings.adopt_requester}; no other "
-        "installation may adopt from the same senders of this tenant",
+    config = clients.adoption_config(settings)
+    rules = await config.load(catalogue, directory) if config else ()
+    kinds = ", ".join(dict.fromkeys(rule.kind for rule in rules))
+    summary = (
+        f"documents that are sent by hand become {kinds} of their senders; no other installation may adopt from the "
+        "same senders of this tenant"
     )
+    if unfit := await list_unfit(store):
+        return doubtful("adoption", f"{summary}; nothing follows up {len(unfit)}: `countersign request adopt --list`")
+    return fine("adoption", summary)
 
 
 async def encryption(settings: Settings) -> SetUpPart:

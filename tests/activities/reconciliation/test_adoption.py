@@ -20,12 +20,13 @@ from activities.core_signature.signers import SignerSnapshots
 from activities.core_signature.signing_page import SigningState, signing_page
 from activities.core_signature.wire import WireDocument
 from activities.files.reading import FileFaults, FileText
-from activities.launch.doors import CheckContext
+from activities.launch.doors import OWN_WORKFLOW_CALLER, CheckContext, StartCaller
 from activities.launch.request_file import prepare_request
 from activities.people.file_directory import FileDirectory
 from activities.people.ids import stands_in_full
 from activities.policies.catalogue import Catalogue
 from activities.reconciliation.adoption import Adoption
+from activities.reconciliation.adoption_rules import AdoptionConfig, AdoptionRule
 from activities.reconciliation.service import ADOPTED_AT_MOST, GIVEN_UP_AFTER, WAITING_AT_MOST, UnmanagedDocuments
 from deploy.sandbox.state.faults import ArmedFault, FaultKind
 from tests.activities.core_signature.conftest import arm, calls
@@ -47,13 +48,20 @@ people:
   - {{id: legal-desk, name: Legal Desk, email: {SENDER}, zone: Europe/Amsterdam, locale: nl}}
   - {{id: chief-executive, name: Chief Executive, email: {CHIEF}, zone: Europe/Amsterdam, manager: legal-desk}}
 """
+OTHERS: Final = PEOPLE.replace("legal-desk", "contract-desk").replace(SENDER, "contracts@example.test")
 POLICIES: Final = "kinds:\n  contract: {window: 10d, reminders: {first: 2d, every: 2d, most: 2}}\n"
 
 
 class Torn(Adoption):
     """Temporal is away by the time that something is to be adopted."""
 
-    async def adopt(self, document: str, now: datetime) -> str | AdoptionRefusal | None:
+    async def adopt(
+        self,
+        document: str,
+        now: datetime,
+        chosen: AdoptionRule | None = None,
+        caller: StartCaller = OWN_WORKFLOW_CALLER,
+    ) -> str | AdoptionRefusal | None:
         """As it fails then."""
         raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
 
@@ -93,8 +101,7 @@ async def adopting(folder: Path, **settings: Any) -> AsyncIterator[Office]:
             store=back_office.store,
             directory=FileDirectory(folder / "people.yaml", back_office.store),
             policies=folder / "policies.yaml",
-            kind="contract",
-            requester="legal-desk",
+            config=AdoptionConfig(otherwise=AdoptionRule(kind="contract", owner="legal-desk")),
         )
         yield back_office
 
@@ -104,9 +111,10 @@ async def send_by_hand(
 ) -> WireDocument:
     """Somebody sends a document in Core Signature's own pages: nothing of it is ours."""
     body = {"name": "Lease", "file_from_content_name": "lease.pdf", **document}
-    document_made = await back_office.signature.create_document(
-        {**body, "file_from_content": base64.b64encode(PDF).decode()}
-    )
+    file = {"file_from_content": base64.b64encode(PDF).decode()}
+    if "template" in document:
+        body, file = {"name": "Lease", **document}, {}
+    document_made = await back_office.signature.create_document({**body, **file})
     signer_fields = [dict(signer) for signer in signers or ({"email": CHIEF, "order": 1},)]
     request = {
         "document": back_office.signature.document_url(document_made.uuid),
@@ -394,13 +402,14 @@ async def test_what_cannot_be_adopted_is_said_once_and_again_when_something_happ
     ("file", "lacks", "message"),
     [
         ("policies.yaml", "kinds: {other: {window: 10d}}", '"contract" is not a kind of policies.yaml'),
-        ("people.yaml", PEOPLE.replace("legal-desk", "contract-desk"), '"legal-desk" is not in people.yaml'),
+        ("people.yaml", OTHERS, '"legal-desk" is not in people.yaml'),
     ],
 )
 async def test_without_their_kind_or_requester_all_wait_however_long_and_the_reason_is_said(
     file: str, lacks: str, message: str, tmp_path: Path
 ) -> None:
     async with adopting(tmp_path) as back_office:
+        back_office.signature.config = replace(back_office.signature.config, from_email=SENDER)
         documents = [await send_by_hand(back_office, name=f"Lease {number}") for number in range(3)]
         right = (tmp_path / file).read_text()
         (tmp_path / file).write_text(lacks)

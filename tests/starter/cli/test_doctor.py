@@ -287,7 +287,7 @@ async def test_devices_that_apps_have_registered_count_as_those_of_the_people_fi
 @pytest.mark.parametrize(
     ("kind", "requester", "state", "message"),
     [
-        ("lease", "a", PartHealth.OK, "become lease of a"),
+        ("lease", "a", PartHealth.OK, "become lease of their senders"),
         ("rent", "a", PartHealth.WRONG, "has no kind rent (COUNTERSIGN_ADOPT_KIND)"),
         ("lease", "b", PartHealth.WRONG, "has no b (COUNTERSIGN_ADOPT_REQUESTER)"),
     ],
@@ -300,6 +300,22 @@ async def test_what_is_adopted_needs_a_kind_and_a_requester_that_there_are(
     policies = {"COUNTERSIGN_POLICIES": str(tmp_path / "policies.yaml")}
     part = await examine_part(make_complete_environment(tmp_path) | adopts | policies, "adoption")
     assert (part.state, message in part.says) == (state, True)
+
+
+async def test_faults_of_the_rules_of_adoption_are_said_with_their_lines(tmp_path: Path) -> None:
+    (tmp_path / "policies.yaml").write_text("kinds:\n  lease: {window: 10d}\n")
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules:\n  - {kind: rent, owner: a}\n  - {kind: lease, owner: z, name: '['}\n")
+    settings = {"COUNTERSIGN_ADOPT": "on", "COUNTERSIGN_ADOPT_RULES": str(rules)}
+    environment = make_complete_environment(tmp_path) | settings
+    environment["COUNTERSIGN_POLICIES"] = str(tmp_path / "policies.yaml")
+    part = await examine_part(environment, "adoption")
+    assert (part.state, "rules.yaml:3: rules[1].name: must be a pattern" in part.says) == (PartHealth.WRONG, True)
+    rules.write_text("rules:\n  - {kind: rent, owner: a}\n  - {kind: lease, owner: z}\n")
+    part = await examine_part(environment, "adoption")
+    assert "rules.yaml:2: rules[0].kind" in part.says and "rules.yaml:3: rules[1].owner" in part.says
+    rules.write_text("rules:\n  - {kind: lease, owner: a}\n")
+    assert (await examine_part(environment, "adoption")).state is PartHealth.OK
 
 
 @pytest.mark.real_server

@@ -379,7 +379,7 @@ OTHERS = (
     "MRA_URL MRA_USER MRA_PASSWORD WEBHOOK_URL WEBHOOK_BIND WEBHOOK_SECRETS WEBHOOK_MODE WEBHOOK_MAX_AGE "
     "WEBHOOK_SILENT_AFTER WEBHOOK_SEGMENT HANDOFF_SECRETS HANDOFF_HOSTS PEOPLE POLICIES LINK_BASE LINK_SECRET "
     "DATA_DIR DATABASE STORE DEVICES_KEYS ONCALL PAYLOAD_KEYS ADOPT ACTOR HOOK_SECRETS HOOK_MAPPINGS COMPANY "
-    "COMPANY_LOGO CONTACT OPERATORS PREVIEW ADOPT_KIND ADOPT_REQUESTER "
+    "COMPANY_LOGO CONTACT OPERATORS PREVIEW ADOPT_KIND ADOPT_REQUESTER ADOPT_RULES "
     "NOTICES_MOST NOTICES_PER EVIDENCE_KEY_FILE "
     "HEALTH_BIND CODEC CODEC_ORIGIN CODEC_TOKEN OIDC_ISSUER OIDC_AUDIENCE OIDC_CLAIM"
     " ACTORS LINK_DAYS HANDOFF_ARCHIVES SIGNATURE_DOWNLOAD_HOSTS SIGNATURE_MAX_DOWNLOAD_MB"
@@ -408,13 +408,19 @@ def test_every_name_of_the_contract_is_known_and_described() -> None:
 def test_documents_are_adopted_only_where_it_is_said_as_what_and_of_whom() -> None:
     assert load(Need.ADOPTION, environment=make_environment()).adopt == "off"
     assert faults(Need.ADOPTION, environment=make_environment(ADOPT="on")) == (
-        "COUNTERSIGN_ADOPT_KIND: is missing (Kind of adopted documents)",
-        "COUNTERSIGN_ADOPT_REQUESTER: is missing (Requester of adopted documents)",
+        "COUNTERSIGN_ADOPT_KIND: is missing (Kind of those that fit none of the rules)",
+        "COUNTERSIGN_ADOPT_REQUESTER: is missing (Their requester, if the people file does not have the sender)",
     )
     settings = load(
         Need.ADOPTION, environment=make_environment(ADOPT="on", ADOPT_KIND="lease", ADOPT_REQUESTER="legal-desk")
     )
     assert (settings.adopt_kind, settings.adopt_requester) == ("lease", "legal-desk")
+    by_rules = make_environment(ADOPT="on", ADOPT_RULES="rules.yaml")
+    assert load(Need.ADOPTION, environment=by_rules).adopt_rules == Path("rules.yaml")
+    half = by_rules | {"COUNTERSIGN_ADOPT_KIND": "lease"}
+    assert [fault.partition(":")[0] for fault in faults(Need.ADOPTION, environment=half)] == [
+        "COUNTERSIGN_ADOPT_REQUESTER"
+    ]
     assert faults(environment=make_environment(ADOPT="yes")) == ("COUNTERSIGN_ADOPT: must be 'off' or 'on'",)
 
 
