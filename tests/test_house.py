@@ -79,7 +79,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("intake", "screens"),
         ("absences", "downloads"),
         ("api", "pages"),
-        ("desk",),
+        ("desk", "scim"),
         ("app",),
     ),
 }

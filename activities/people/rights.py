@@ -25,6 +25,8 @@ class May(StrEnum):
     START = "start"
     CHANGE = "change"
     """Each command about what is open, and the replay of a hand-off."""
+    DIRECTORY = "directory"
+    """Push people and groups (SCIM); nothing else, and without limits."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class TokenRight:
             raise ValueError(f"{written!r} is no right: expected such as read, start:offer-letter, change@hr-desk")
         if match["may"] not in list(May):
             raise ValueError(f"{match['may']} is no right{did_you_mean(match['may'], May)}: there are {', '.join(May)}")
+        if match["may"] == May.DIRECTORY and written != May.DIRECTORY:
+            raise ValueError(f"{May.DIRECTORY} has no limits: write it alone")
         return cls(May(match["may"]), match["of"] or "", match["requester"] or "")
 
     @property

@@ -16,6 +16,7 @@ from activities.records.audiences import Audiences
 from activities.records.budgets import Budgets
 from activities.records.database import Database, insert_new
 from activities.records.devices import StoredDevices
+from activities.records.directory import StoredDirectory
 from activities.records.downloads import Downloads
 from activities.records.drafts import Drafts
 from activities.records.ended import EndedFollowUps
@@ -78,6 +79,8 @@ class Store:
         """What people wrote, apart and erasable."""
         self.people: Final = StoredPeople(self.database)
         """People described in full, and the index of the people file."""
+        self.directory: Final = StoredDirectory(self.database)
+        """People and groups that the company's directory pushes."""
         self.devices: Final = StoredDevices(self.database)
         self.link_subscriptions: Final = LinkSubscriptions(self.database)
         """Browsers behind links."""

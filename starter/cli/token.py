@@ -74,7 +74,7 @@ async def new(name: Name, /, *, may: Annotated[str, Parameter(validator=_are_rig
     ----------
     may
         Its rights, separated by commas: read, start, change; each may be limited to a kind of the catalogue or to a
-        requester, such as start:offer-letter or read@hr-desk.
+        requester, such as start:offer-letter or read@hr-desk. Directory, alone: push people and groups (SCIM).
     json
         Print `{name, may, token}`.
     """

@@ -62,6 +62,7 @@ from starter.web.receivers.codec import CodecServer
 from starter.web.receivers.devices import DeviceReceiver
 from starter.web.receivers.subscriptions import SubscriptionReceiver
 from starter.web.rights import ReaderRoles
+from starter.web.scim.endpoint import ScimEndpoint
 from starter.web.screens.rendering import Brand
 from starter.web.screens.view_reader import ViewReader
 from starter.web.screens.web_app import WebApp
@@ -157,7 +158,22 @@ def routes_of(
     codec = CodecServer(settings, people, issuer)
     downloads = TargetDownloads(store, answers)
     api = Api(settings, context, people, issuer, answers)
-    parts = (pages, away_pages, journeys, link_devices, brand, web_app, desk, hooks, devices, codec, downloads, api)
+    scim = ScimEndpoint(store, settings.webhook.url)
+    parts = (
+        api,
+        scim,
+        pages,
+        away_pages,
+        journeys,
+        link_devices,
+        brand,
+        web_app,
+        desk,
+        hooks,
+        devices,
+        codec,
+        downloads,
+    )
     return [*receiver_routes(receiver, signals, usable), *(route for part in parts for route in part.routes())]
 
 

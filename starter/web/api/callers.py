@@ -11,7 +11,7 @@ from activities.people.file_directory import FileDirectory
 from activities.people.rights import May, TokenRights
 from activities.records.figures import Scope
 from activities.records.store import Store
-from activities.records.tokens import PREFIX
+from activities.records.tokens import PREFIX, TokenRow
 from starter.web.api.problems import ApiProblem, ProblemType
 from starter.web.figures import FiguresAccess
 from starter.web.http.oidc import Issuer, IssuerUnavailable, RefusedToken
@@ -158,6 +158,27 @@ class PersonCaller:
         return kind, FiguresAccess.of_role(self.role)
 
 
+class TokenUse:
+    """Tokens by which programs call, and when each was used last."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._clock = clock
+        self._noted: dict[str, datetime] = {}
+        """When the use of a token was noted; as many as there are tokens."""
+
+    async def find(self, token: str) -> TokenRow:
+        """The row of a living token. Raises `ApiProblem`, `StoreFailure`."""
+        row = await self._store.tokens.find(token)
+        if row is None:
+            raise ApiProblem(ProblemType.UNKNOWN_CALLER)
+        now = self._clock()
+        if now - self._noted.get(row.name, now - USE_NOTED_EVERY) >= USE_NOTED_EVERY:
+            self._noted[row.name] = now
+            await self._store.tokens.used(row.name, now)
+        return row
+
+
 class Callers:
     def __init__(
         self,
@@ -167,13 +188,10 @@ class Callers:
         issuer: Issuer | None,
         clock: Callable[[], datetime],
     ) -> None:
-        self._store = store
+        self._tokens = TokenUse(store, clock)
         self._directory = directory
         self._roles = roles
         self._issuer = issuer
-        self._clock = clock
-        self._noted: dict[str, datetime] = {}
-        """When the use of a token was noted; as many as there are tokens."""
 
     async def identify(self, authorization: str) -> ApiCaller:
         """Raises `ApiProblem`, `StoreFailure`, `DirectoryFailure`."""
@@ -185,13 +203,7 @@ class Callers:
         return await self._by_issuer(token)
 
     async def _by_token(self, token: str) -> ApiCaller:
-        row = await self._store.tokens.find(token)
-        if row is None:
-            raise ApiProblem(ProblemType.UNKNOWN_CALLER)
-        now = self._clock()
-        if now - self._noted.get(row.name, now - USE_NOTED_EVERY) >= USE_NOTED_EVERY:
-            self._noted[row.name] = now
-            await self._store.tokens.used(row.name, now)
+        row = await self._tokens.find(token)
         return TokenCaller(row.name, TokenRights.read(row.may))
 
     async def _by_issuer(self, token: str) -> ApiCaller:

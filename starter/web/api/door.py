@@ -1,17 +1,19 @@
-"""What every call of the API passes: who calls, how often, and a body within its bounds, before anything is done."""
+"""What every call of a program passes: who calls, how often, and a body within its bounds, before anything is done."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from activities.files.pdf import MEGABYTE
 from activities.records.allowances import Rate
-from starter.web.api.callers import ApiCaller, Callers
+from starter.web.api.callers import ApiCaller
 from starter.web.api.problems import EXPECTED, ApiProblem, ProblemType, problem_of
 from starter.web.http import bodies
 from starter.web.http.allowances import Buckets
@@ -44,20 +46,38 @@ _FAULTS: Final = {
 }
 
 
+class CallersOfDoor(Protocol):
+    async def identify(self, authorization: str) -> ApiCaller:
+        """Raises `ApiProblem`, `StoreFailure`, `DirectoryFailure`."""
+        ...
+
+
+@dataclass(frozen=True)
+class DoorDialect:
+    """How a kind of API writes what it takes, and what it refuses. `largeness` multiplies how much a body may hold."""
+
+    json: tuple[str, ...] = (_JSON,)
+    media: tuple[str, ...] = _MEDIA
+    refuse: Callable[[ApiProblem], Response] = lambda problem: problem.response
+    largeness: int = 1
+
+
 class Door:
     """Puts the `Caller` into the state of the call."""
 
     def __init__(
         self,
         app: ASGIApp,
-        callers: Callers,
+        callers: CallersOfDoor,
         clock: Callable[[], datetime],
         *,
-        upload_megabytes: int,
+        upload_megabytes: int = 0,
         rate: Rate = CALLS_OF_A_CALLER,
         unauthenticated_rate: Rate = UNAUTHENTICATED_CALLS_OF_AN_ADDRESS,
+        dialect: DoorDialect = DoorDialect(),
     ) -> None:
         self._app = app
+        self._dialect = dialect
         self._callers = callers
         self._calls = Buckets(rate, clock)
         self._unauthenticated = Buckets(unauthenticated_rate, clock)
@@ -73,10 +93,10 @@ class Door:
             caller = await self._caller(request)
             body = await self._body(request, caller)
         except EXPECTED as error:
-            await problem_of(error).response(scope, receive, send)
+            await self._dialect.refuse(problem_of(error))(scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = caller
-        is_upload = _media(request) != _JSON
+        is_upload = self._media(request) not in self._dialect.json
         try:
             with (
                 _occupy_place(self._at_once, caller, CALLS_AT_ONCE),
@@ -84,7 +104,7 @@ class Door:
             ):
                 await self._app(scope, bodies.replayed(body, receive), send)
         except _NoPlace:
-            await ApiProblem(ProblemType.TOO_MANY, wait=1).response(scope, receive, send)
+            await self._dialect.refuse(ApiProblem(ProblemType.TOO_MANY, wait=1))(scope, receive, send)
 
     async def _caller(self, request: Request) -> ApiCaller:
         """Who calls, and may. Raises `ApiProblem`."""
@@ -102,21 +122,24 @@ class Door:
         return caller
 
     async def _body(self, request: Request, caller: ApiCaller) -> bytes:
-        media = _media(request)
-        limit = JSON_AT_MOST if media == _JSON else self._upload
+        media, dialect = self._media(request), self._dialect
+        limit = JSON_AT_MOST if media in dialect.json else self._upload
         body = await self._bodies.read(request, limit=limit, seconds=SECONDS, holder=caller.actor)
         if isinstance(body, bodies.BodyFault):
             headers = {} if body is bodies.BodyFault.CROWDED else _HANGS_UP
             raise ApiProblem(_FAULTS[body], wait=1 if body is bodies.BodyFault.CROWDED else 0, headers=headers)
-        if body and media not in _MEDIA:
-            raise ApiProblem(ProblemType.OTHER_MEDIA, f"expected one of {', '.join(_MEDIA)}")
-        if body and media == _JSON:
+        if body and media not in dialect.media:
+            raise ApiProblem(ProblemType.OTHER_MEDIA, f"expected one of {', '.join(dialect.media)}")
+        if body and media in dialect.json:
             try:
-                bodies.refuse_bombs(body)
+                bodies.refuse_bombs(body, dialect.largeness)
                 bodies.refuse_doubled_keys(body)
             except bodies.NotReadable as fault:
                 raise ApiProblem(ProblemType.MALFORMED, str(fault)) from None
         return body
+
+    def _media(self, request: Request) -> str:
+        return request.headers.get("content-type", self._dialect.json[0]).partition(";")[0].strip().lower()
 
 
 class _NoPlace(Exception):
@@ -136,7 +159,3 @@ def _occupy_place(count_by_caller: Counter[str], caller: ApiCaller, at_most: int
         count_by_caller[name] -= 1
         if not count_by_caller[name]:
             del count_by_caller[name]
-
-
-def _media(request: Request) -> str:
-    return request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()

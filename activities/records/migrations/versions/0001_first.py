@@ -137,6 +137,63 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_downloads_at"), ["at"], unique=False)
 
     op.create_table(
+        "directory_groups",
+        sa.Column("id", schema.Text(), nullable=False),
+        sa.Column("name", schema.Text(), nullable=False),
+        sa.Column("display_name", schema.Text(), nullable=False),
+        sa.Column("external_id", schema.Text(), nullable=True),
+        sa.Column("is_pushed", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("made_at", schema.InstantType(), nullable=False),
+        sa.Column("changed_at", schema.InstantType(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        comment="groups that the company's directory pushes, or the imported people file names",
+    )
+    with op.batch_alter_table("directory_groups", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_directory_groups_external_id"), ["external_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_directory_groups_name"), ["name"], unique=False)
+
+    op.create_table(
+        "directory_members",
+        sa.Column("group_id", schema.Text(), nullable=False),
+        sa.Column("person", schema.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("group_id", "person"),
+        comment="who is in which group of the directory",
+    )
+    with op.batch_alter_table("directory_members", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_directory_members_person"), ["person"], unique=False)
+
+    op.create_table(
+        "directory_people",
+        sa.Column("id", schema.Text(), nullable=False),
+        sa.Column("user_name", schema.Text(), nullable=True),
+        sa.Column("external_id", schema.Text(), nullable=True),
+        sa.Column("address", schema.Text(), nullable=True),
+        sa.Column("folded", schema.Text(), nullable=False),
+        sa.Column("manager", schema.Text(), nullable=True),
+        sa.Column("department", schema.Text(), nullable=True),
+        sa.Column("resource", sa.JSON(), nullable=True),
+        sa.Column("imported", sa.JSON(), nullable=True),
+        sa.Column("is_pushed", sa.Boolean(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("made_at", schema.InstantType(), nullable=False),
+        sa.Column("changed_at", schema.InstantType(), nullable=False),
+        sa.Column("left_at", schema.InstantType(), nullable=True),
+        sa.Column("hold", schema.Text(), nullable=True),
+        sa.Column("told_left", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("user_name"),
+        comment="people as the company's directory pushes them, and what the people file adds; told: open ones know",
+    )
+    with op.batch_alter_table("directory_people", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_directory_people_address"), ["address"], unique=False)
+        batch_op.create_index(batch_op.f("ix_directory_people_department"), ["department"], unique=False)
+        batch_op.create_index(batch_op.f("ix_directory_people_external_id"), ["external_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_directory_people_left_at"), ["left_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_directory_people_manager"), ["manager"], unique=False)
+
+    op.create_table(
         "drafts",
         sa.Column("id", schema.Text(), nullable=False),
         sa.Column("author", schema.Text(), nullable=False),
