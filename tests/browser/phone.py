@@ -63,6 +63,7 @@ _FOCUS: Final = """() => {
     is: element.outerHTML.slice(0, 120),
   };
 }"""
+_FIRST_VISIT: Final = "try { localStorage.removeItem('countersign/visited'); } catch {}"
 _SMALL: Final = """least => [...document.querySelectorAll("button, summary, textarea, a[class=again]")]
   .filter(one => one.checkVisibility())
   .filter(one => Math.min(one.getBoundingClientRect().width, one.getBoundingClientRect().height) < least)
@@ -199,11 +200,13 @@ class Phone:
 
 
 @asynccontextmanager
-async def page_of(browser: Browser, *, scripts: bool = True) -> AsyncIterator[Page]:
-    """The screen of a phone, and nothing on it."""
+async def page_of(browser: Browser, *, scripts: bool = True, comes_back: bool = False) -> AsyncIterator[Page]:
+    """The screen of a phone, and nothing on it; unless it `comes_back`, each of its visits is its first."""
     context = await browser.new_context(
         viewport={"width": WIDTH, "height": HEIGHT}, has_touch=True, is_mobile=True, java_script_enabled=scripts
     )
+    if not comes_back:
+        await context.add_init_script(_FIRST_VISIT)
     try:
         yield await context.new_page()
     finally:

@@ -159,7 +159,7 @@ async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
             people=PagePeople(town.directory, store, own_settings.company),
             files=PersonalFiles(store, roles, KeptFileAnswers(store)),
             versions=Versions(store, own_settings.signature.max_upload_mb),
-            devices=make_link_devices(web_app, links, town.directory, store, look),
+            devices=make_link_devices(web_app, links, town.directory, store, guard, look),
         )
         transport = httpx.ASGITransport(make_app(pages.routes()))
         async with httpx.AsyncClient(transport=transport) as browser:

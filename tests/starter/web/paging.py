@@ -242,7 +242,12 @@ def text_of(page: str) -> str:
 
 @asynccontextmanager
 async def phone(
-    folder: Path, proxies: Sequence[str] = (), asking: ReadView | None = None, *, drawing: bool = False
+    folder: Path,
+    proxies: Sequence[str] = (),
+    asking: ReadView | None = None,
+    *,
+    drawing: bool = False,
+    port: int = 0,
 ) -> AsyncIterator[Phone]:
     """Pages and sandbox for one test; our own side says what the test knows, unless `asking` is to be asked."""
     people = folder / "people.yaml"
@@ -261,10 +266,10 @@ async def phone(
         store = Store((folder / "store").as_uri())
         directory, snapshots = FileDirectory(people, store), SignerSnapshots(store)
         recorder = CommandRecorder(views)
-        guard = FormGuard(LINK_SECRET, PUBLIC)
+        guard = FormGuard(LINK_SECRET, f"http://127.0.0.1:{port}" if port else PUBLIC)
         roles = ReaderRoles(directory, "operations", KindCatalogue(people))
         web_app = WebApp(Brand("Acme"), WebSubscriptions(store), watch)
-        devices = make_link_devices(web_app, links, directory, store, asking or look, watch.clock)
+        devices = make_link_devices(web_app, links, directory, store, guard, asking or look, watch.clock)
         pages = Pages(
             links,
             directory,
@@ -297,7 +302,7 @@ async def phone(
         )
         routes = [*pages.routes(), *journeys.routes(), *devices.routes(), *web_app.routes()]
         async with (
-            listening(make_app(routes), Bind("127.0.0.1", 0), proxies=proxies) as url,
+            listening(make_app(routes), Bind("127.0.0.1", port), proxies=proxies) as url,
             plain_client(url) as browser,
         ):
             yield Phone(
@@ -322,12 +327,13 @@ def make_link_devices(
     links: SigningLinks,
     directory: FileDirectory,
     store: Store,
+    guard: FormGuard,
     look: ReadView,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> LinkDevices:
     """Where browsers behind links subscribe."""
     receiver = SubscriptionReceiver(web_app.subscriptions, push_guard(), store, clock=clock)
-    return LinkDevices(Visits(links, directory, store, clock), FormGuard(LINK_SECRET, PUBLIC), receiver, web_app, look)
+    return LinkDevices(Visits(links, directory, store, clock), guard, receiver, web_app, look)
 
 
 def _make_snapshot(email: str, order: int) -> SignerSnapshot:
