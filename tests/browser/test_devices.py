@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from activities.people.subscriptions import WebSubscriptions, make_web_push_key
+from activities.people.subscriptions import make_web_push_key
 from starter.web.screens.web_app import KEY_SECONDS
 from tests.browser.phone import Phone, fresh, page_of
 from tests.browser.subscribing import PushedBrowser, play_push_service
@@ -61,7 +61,7 @@ async def device(browser: Browser) -> AsyncIterator[Phone]:
 
 async def endpoints(customer: paging.Phone) -> list[str]:
     """What is subscribed behind the customer's link."""
-    by_person = await WebSubscriptions(customer.store).list_behind_links([referred(ACME).workflow_id])
+    by_person = await customer.store.link_subscriptions.list_for([referred(ACME).workflow_id])
     return [subscription.endpoint for subscription in by_person.get(FIRST, ())]
 
 

@@ -15,7 +15,7 @@ import pytest_asyncio
 from activities.notifications.links import LinkUse, serial_of
 from activities.people.devices import Devices
 from activities.people.file_directory import FileDirectory
-from activities.people.subscriptions import ENDPOINT_AT_MOST, WebSubscriptions, make_web_push_key
+from activities.people.subscriptions import ENDPOINT_AT_MOST, make_web_push_key
 from activities.records.subscriptions import OF_A_LINK_AT_MOST
 from starter.web.http.allowances import PRESSES_OF_A_LINK
 from starter.web.receivers.subscriptions import CALLS_OF_AN_ADDRESS, SUBSCRIPTION_BYTES_AT_MOST
@@ -70,7 +70,7 @@ async def token(customer: Phone) -> str:
 
 
 async def endpoints(customer: Phone, person: str = FIRST, workflow_id: str = ONBOARDING) -> list[str]:
-    by_person = await WebSubscriptions(customer.store).list_behind_links([workflow_id])
+    by_person = await customer.store.link_subscriptions.list_for([workflow_id])
     return [subscription.endpoint for subscription in by_person.get(person, ())]
 
 
