@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 import structlog
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from activities.errors import StoreFailure, did_you_mean
 from activities.files.reading import FileFaults, bytes_of
 from activities.people import directory as people_index
-from activities.people.absences import KnownAbsences
-from activities.people.devices import Devices, KnownDevice
+from activities.people.company_directory import CompanyDirectory
 from activities.people.directory import (
     COLLEAGUES_AT_MOST,
     PEOPLE_FILE_AT_MOST,
@@ -29,16 +28,13 @@ from activities.people.directory import (
     PeopleIndex,
     Reach,
     UnknownGroup,
-    UnknownPerson,
     UnusablePeople,
     asking_the_store,
     foldable,
     has_living_device,
 )
-from activities.people.ids import stands_in_full
-from activities.people.person import Person, PushDevice, SignersFile
+from activities.people.person import Person
 from activities.records.store import Store
-from workflows.model.subject import group_of
 
 _Version: TypeAlias = tuple[int, int, int] | None
 _PATIENCE: Final = 1.0
@@ -46,17 +42,13 @@ _PATIENCE: Final = 1.0
 _log = structlog.get_logger(__name__)
 
 
-class FileDirectory:
-    """The file (docs/files.md), with stored invalid devices and people described in full."""
+class FileDirectory(CompanyDirectory):
+    """The file (docs/files.md)."""
 
     def __init__(self, file: Path, store: Store, secret: SecretStr | None = None) -> None:
-        """`secret` derives the ids of people described in full."""
-        self.secret = secret
+        super().__init__(store, secret)
         self._file = file
         self._location = f"{socket.gethostname()}:{file.absolute()}"
-        self._store = store
-        self._devices = Devices(store)
-        self.absences: Final = KnownAbsences(store.absences)
         self._index: PeopleIndex | None = None
         self._version: _Version = None
         self._reading: asyncio.Task[None] | None = None
@@ -66,29 +58,10 @@ class FileDirectory:
     def warning(self) -> str | None:
         return self._faults.in_short if self._faults else self.absences.warning
 
-    async def person(self, id: str, workflow_id: str | None = None) -> Person:
-        if stands_in_full(id):
-            return await self._inline(id, workflow_id)
-        if group := group_of(id):
-            return await self._team(id, group)
-        index = await self._current()
-        person = _of_file(index, id)
-        if person is None:
-            raise UnknownPerson(id, did_you_mean(id, index.entries), self._file.name)
-        return person.with_absences(await self.absences.find_absences(id))
-
     async def file(self) -> Callable[[str], Person | None]:
-        """People as the file has them."""
         return partial(_of_file, await self._current())
 
-    async def _team(self, team: str, group: str) -> Person:
-        members = (await self._current()).groups.get(group)
-        if not members:
-            raise UnknownPerson(team, source=self._file.name)
-        return (await self.person(members[0])).for_team(team)
-
     async def list_first_ids(self, limit: int) -> list[str]:
-        """Ids of the first people of the file."""
         return list(islice((await self._current()).entries, limit))
 
     async def group(self, name: str) -> tuple[str, ...]:
@@ -98,19 +71,13 @@ class FileDirectory:
         return groups[name]
 
     async def groups_of(self, id: str) -> frozenset[str]:
-        """Names; none of an unknown person."""
         return frozenset((await self._current()).entries.get(id, {}).get("groups") or ())
 
     async def places(self, ids: Iterable[str]) -> Mapping[str, CompanyPosition]:
         entries = (await self._current()).entries
         return {id: CompanyPosition.from_entry(entries[id]) for id in ids if id in entries}
 
-    async def registered(self) -> frozenset[str]:
-        with asking_the_store():
-            return await self._store.devices.people()
-
     async def reach(self, people: Collection[str] | None = None) -> Mapping[str, Reach]:
-        """How many of these people, or of all, have a living device, by department; empty for those without one."""
         with asking_the_store():
             registered, marks = await self._store.devices.living()
         entries, reach_by_department = (await self._current()).entries, dict[str, Reach]()
@@ -130,20 +97,17 @@ class FileDirectory:
             raise UnusablePeople(self._faults)
 
     async def named(self, query: str) -> Person | None:
-        """By id or email address; None for none or several."""
         index, query = await self._current(), query.strip()
         id = query if query in index.entries else index.ids_by_address.get(query.casefold())
         return await self.person(id) if id is not None else None
 
     async def search(self, query: str, limit: int) -> tuple[Person, ...]:
-        """The first people whose name, id or address has all the words in it; nobody without words."""
         index, query_words = await self._current(), foldable(query).split()
         texts = await asyncio.to_thread(lambda: index.searched)
         matching_ids = (id for id, text in texts if all(query_word in text for query_word in query_words))
         return await self._people(tuple(islice(matching_ids, limit))) if query_words else ()
 
     async def groups(self) -> Mapping[str, int]:
-        """How many people there are in each group, by name."""
         return {name: len(members) for name, members in (await self._current()).groups.items()}
 
     async def colleagues(self, id: str, name_query: str = "", also: str = "") -> Colleagues:
@@ -160,42 +124,25 @@ class FileDirectory:
         chosen_ids = tuple(islice(named, COLLEAGUES_AT_MOST)) if query_words or few else ()
         return Colleagues(await self._people(chosen_ids), len(colleague_ids))
 
-    async def _people(self, ids: tuple[str, ...]) -> tuple[Person, ...]:
-        return tuple([await self.person(id) for id in ids])
-
     async def reports(self, manager: str) -> tuple[str, ...]:
-        """Ids of all direct and indirect reports, nearest first."""
         reports_by_manager = (await self._current()).reports
         report_ids = [*reports_by_manager.get(manager, ())]
         for id in report_ids:  # It grows meanwhile; the file has no circles.
             report_ids += reports_by_manager.get(id, ())
         return tuple(report_ids)
 
-    async def devices(self, person: Person) -> tuple[PushDevice, ...]:
-        return tuple(entry.device for entry in await self.known_devices(person) if entry.invalid_reason is None)
-
-    async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
-        with asking_the_store():
-            return await self._devices.list_devices(person)
-
     async def has_device(self, address: str) -> bool:
-        """Whether the file has this address, for any person."""
         return address in (await self._current()).addresses
 
-    async def mark_gone(self, person: Person, device: PushDevice, reason: str) -> None:
-        """Stored, so that it outlives this process."""
-        with asking_the_store():
-            await self._devices.mark_gone(person, device, reason)
+    async def _find(self, id: str) -> Person | None:
+        return _of_file(await self._current(), id)
 
-    async def _inline(self, id: str, workflow_id: str | None) -> Person:
-        if workflow_id is None:
-            raise UnknownPerson(id)
-        with asking_the_store():
-            content = await self._store.people.read(workflow_id)
-        person = _signers(content).person(id) if content else None
-        if person is None:
-            raise UnknownPerson(id)
-        return person
+    async def _suggest(self, id: str) -> str:
+        return did_you_mean(id, (await self._current()).entries)
+
+    @property
+    def _source_name(self) -> str:
+        return self._file.name
 
     async def _current(self) -> PeopleIndex:
         if self._reading is None and (self._index is None or _version(self._file) != self._version):
@@ -256,14 +203,6 @@ def _of_file(index: PeopleIndex, id: str) -> Person | None:
         return index.person(id)
     except ValueError as error:
         raise DirectoryFailure(str(error)) from None
-
-
-def _signers(content: bytes) -> SignersFile:
-    try:
-        return SignersFile.model_validate_json(content)
-    except ValidationError:
-        # Its text would repeat names and addresses.
-        raise DirectoryFailure("the people who came with the file cannot be read from the store") from None
 
 
 def _version(file: Path) -> _Version:

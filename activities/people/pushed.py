@@ -10,14 +10,15 @@ from pydantic import ValidationError
 
 from activities.people.directory import foldable
 from activities.people.ids import stands_in_full
-from activities.people.person import Person
-from activities.records.directory import DerivedColumns, Plain
+from activities.people.person import Person, by_group
+from activities.records.directory import DerivedColumns, ImportedPeople, Plain
 
 ENTERPRISE: Final = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 _ID: Final = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,100}")
 _NEEDED: Final = ("id", "name", "email", "zone")
 _NO_NAME: Final = re.compile(r"[^a-z0-9._]+")
 _NAME_LENGTH: Final = 100
+_NOT_IMPORTED: Final = {"id", "groups", "devices"}
 _USUAL_ZONE: Final = "UTC"
 _NO_DIGITS: Final = re.compile(r"[^0-9+]")
 
@@ -34,7 +35,7 @@ def unfit_fields(resource: Plain) -> tuple[str, ...]:
 
 def person_of(id: str, resource: Plain | None, imported: Plain | None, groups: Iterable[str] = ()) -> Person:
     """Raises `ValueError`, without personal data, for one who lacks name or address."""
-    entry = _entry_of(id, resource, imported) | ({"groups": tuple(groups)} if groups else {})
+    entry = merge_entry(id, resource, imported) | ({"groups": tuple(groups)} if groups else {})
     for _ in range(2):
         try:
             return Person.model_validate(entry)
@@ -51,7 +52,7 @@ def person_of(id: str, resource: Plain | None, imported: Plain | None, groups: I
 
 def derive(id: str, resource: Plain | None, imported: Plain | None) -> DerivedColumns:
     """What they are found by."""
-    entry = _entry_of(id, resource, imported)
+    entry = merge_entry(id, resource, imported)
     address = str(entry.get("email") or "").casefold()
     folded = foldable(f"{entry.get('name') or ''} {id} {address}")
     return DerivedColumns(address, folded, entry.get("manager"), entry.get("department"))
@@ -66,6 +67,27 @@ def wanted_id(external_id: str | None) -> str | None:
     """The id of somebody new: what the company calls them, if it is an id."""
     is_id = external_id is not None and _ID.fullmatch(external_id) and not stands_in_full(external_id)
     return external_id if is_id else None
+
+
+def merge_entry(id: str, resource: Plain | None, imported: Plain | None) -> dict[str, Any]:
+    """As in a people file; without a usable zone in UTC."""
+    return {"zone": _USUAL_ZONE, **(imported or {}), **(person_fields(resource) if resource else {}), "id": id}
+
+
+def imported_people(people: Sequence[Person], directory_ids: Mapping[str, str]) -> ImportedPeople:
+    """What the database keeps of a people file: all but devices, which your app registers. `directory_ids` are by
+    address: whoever is pushed under another id keeps that one.
+    """
+    id_by_file_id = {person.id: directory_ids.get(person.email.casefold(), person.id) for person in people}
+    entries = {}
+    for person in people:
+        entry = person.model_dump(
+            mode="json", by_alias=True, exclude_defaults=True, exclude={"id", "groups", "devices"}
+        )
+        named = {name: id_by_file_id[entry[name]] for name in ("manager", "delegate") if entry.get(name)}
+        entries[id_by_file_id[person.id]] = {**entry, **named}
+    groups = {name: tuple(id_by_file_id[id] for id in members) for name, members in by_group(people).items()}
+    return ImportedPeople(entries, groups)
 
 
 def group_name(display_name: str) -> str:
@@ -92,10 +114,6 @@ def person_fields(resource: Plain) -> dict[str, Any]:
         "manager": manager if manager and _ID.fullmatch(manager) else None,
     }
     return {field: text for field, text in fields.items() if text}
-
-
-def _entry_of(id: str, resource: Plain | None, imported: Plain | None) -> dict[str, Any]:
-    return {"zone": _USUAL_ZONE, **(imported or {}), **(person_fields(resource) if resource else {}), "id": id}
 
 
 def _preferred(contacts: Sequence[Mapping[str, Any]] | None, type: str) -> str | None:

@@ -24,8 +24,8 @@ from activities.http.client import ServiceFailure
 from activities.launch import launch as path
 from activities.launch.doors import OWN_WORKFLOW_CALLER, CheckContext, Intake, StartCaller, admit
 from activities.launch.request_file import PreparedRequest, prepare_request
+from activities.people.company_directory import CompanyDirectory
 from activities.people.directory import DirectoryFailure
-from activities.people.file_directory import FileDirectory
 from activities.people.person import Person
 from activities.policies.catalogue import UnknownKind
 from activities.reconciliation.adoption_rules import AdoptionConfig, AdoptionRule, DocumentTraits, find_rule
@@ -88,7 +88,7 @@ class Adoption:
     signature: CoreSignatureClient
     temporal: Client
     store: Store
-    directory: FileDirectory
+    directory: CompanyDirectory
     policies: Path
     config: AdoptionConfig
 

@@ -143,6 +143,13 @@ class Database:
         """The answer of some statements, in a transaction of their own."""
         return await self._in_thread(self._readers, partial(self._run, ask, _Isolation.SNAPSHOT))
 
+    def read_blocking(self, ask: Callable[[Connection], R]) -> R:
+        """The same for whoever is in a thread already. Raises `DatabaseAway`."""
+        try:
+            return self._run(ask, _Isolation.SNAPSHOT)
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            raise DatabaseAway(_describe_error(error)) from error
+
     async def write(self, change: Callable[[Connection], R]) -> R:
         """The result of a change of some statements, once it is on disk: as if nobody else were there, for which it is
         called again when somebody came between. Idempotent changes may be repeated after `DatabaseAway`.

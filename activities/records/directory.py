@@ -111,6 +111,12 @@ class DirectoryPersonRow:
 
 
 @dataclass(frozen=True)
+class PersonWithGroups:
+    person: DirectoryPersonRow
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class GroupRow:
     id: str
     name: str
@@ -188,9 +194,13 @@ class StoredDirectory:
 
     # People, as they are looked up.
 
-    async def person(self, id: str) -> DirectoryPersonRow | None:
-        row = await self._database.first(select(DIRECTORY_PEOPLE).where(_P.id == id))
-        return _person(row) if row else None
+    async def person_with_groups(self, id: str) -> PersonWithGroups | None:
+        """Also somebody who has left: `active` and `counts` tell."""
+        return await self._database.read(partial(_with_groups, id))
+
+    def look_up(self, id: str) -> PersonWithGroups | None:
+        """The same for whoever is in a thread already, which it blocks."""
+        return self._database.read_blocking(partial(_with_groups, id))
 
     async def people(self, ids: Collection[str]) -> dict[str, DirectoryPersonRow]:
         """Those of these who are there for what is open."""
@@ -203,6 +213,11 @@ class StoredDirectory:
             }
 
         return await self._database.read(ask)
+
+    async def size(self) -> int:
+        """How many people are there, without those who left."""
+        row = await self._database.first(select(func.count()).select_from(DIRECTORY_PEOPLE).where(_P.active))
+        return row[0] if row else 0
 
     async def first_ids(self, limit: int, after: str = "") -> list[str]:
         query = select(_P.id).where(_COUNTS, _P.id > after).order_by(_P.id).limit(limit)
@@ -279,19 +294,6 @@ class StoredDirectory:
     async def groups_of(self, person: str) -> frozenset[str]:
         query = select(_G.name).join(DIRECTORY_MEMBERS, _M.group_id == _G.id).where(_M.person == person)
         return frozenset(row.name for row in await self._database.rows(query.limit(GROUPS_AT_MOST)))
-
-    async def groups_of_people(self, ids: Collection[str]) -> dict[str, list[str]]:
-        """Names by person, of those who have some."""
-        query = select(_M.person, _G.name).join(DIRECTORY_GROUPS, _M.group_id == _G.id).order_by(_G.name)
-
-        def ask(connection: Connection) -> dict[str, list[str]]:
-            groups: dict[str, list[str]] = {}
-            for part in chunks(sorted(ids), _IDS_A_STATEMENT):
-                for row in connection.execute(query.where(_M.person.in_(part))):
-                    groups.setdefault(row.person, []).append(row.name)
-            return groups
-
-        return await self._database.read(ask)
 
     async def groups(self) -> dict[str, int]:
         """How many people each has."""
@@ -541,6 +543,13 @@ def _person(row: Any) -> DirectoryPersonRow:
     return DirectoryPersonRow(
         row.id, row.resource, row.imported, row.active, row.told_left, row.version, row.made_at, row.changed_at
     )
+
+
+def _with_groups(id: str, connection: Connection) -> PersonWithGroups | None:
+    row = connection.execute(select(DIRECTORY_PEOPLE).where(_P.id == id)).first()
+    groups = select(_G.name).distinct().join(DIRECTORY_MEMBERS, _M.group_id == _G.id).where(_M.person == id)
+    names = connection.execute(groups.order_by(_G.name).limit(GROUPS_AT_MOST)) if row else ()
+    return PersonWithGroups(_person(row), tuple(group.name for group in names)) if row else None
 
 
 def _group(row: Any, members: tuple[str, ...] = ()) -> GroupRow:

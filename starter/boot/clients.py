@@ -28,6 +28,8 @@ from activities.notifications.config import AppWorksConfig, FcmConfig, PushConfi
 from activities.notifications.links import SigningLinks
 from activities.notifications.push_services import BadServiceAccount, PushDialect, ServiceAccount
 from activities.notifications.sign_in import SignInLinks
+from activities.people.company_directory import CompanyDirectory
+from activities.people.database_directory import DatabaseDirectory
 from activities.people.devices import KnownDevice
 from activities.people.directory import Directory
 from activities.people.file_directory import FileDirectory
@@ -45,7 +47,7 @@ class UnusableFile(Refusal):
     """A file named by a setting is unusable."""
 
 
-class _WithoutDevices(FileDirectory):
+class _WithoutDevices(CompanyDirectory):
     """The directory while push is off: nobody has a device."""
 
     async def devices(self, person: Person) -> tuple[PushDevice, ...]:
@@ -55,12 +57,20 @@ class _WithoutDevices(FileDirectory):
         return ()
 
 
+class _FileWithoutDevices(_WithoutDevices, FileDirectory):
+    pass
+
+
+class _DatabaseWithoutDevices(_WithoutDevices, DatabaseDirectory):
+    pass
+
+
 @dataclass(frozen=True)
 class Clients:
     """The clients of one process, open inside the block of `opened`."""
 
     store: Store
-    directory: FileDirectory
+    directory: CompanyDirectory
     links: SigningLinks
     download_links: DownloadLinks
     sign_in_links: SignInLinks
@@ -136,10 +146,14 @@ def intake(settings: Settings, directory: Directory, clock: Clock = wall_clock) 
     return Intake(directory, partial(catalogue, settings), clock, settings.policies.parent)
 
 
-def directory(settings: Settings, store: Store) -> FileDirectory:
-    """The people file; needs `Need.PEOPLE`. With push off nobody has a device: Core Signature mails everyone."""
-    kind = _WithoutDevices if settings.push.dialect == "off" else FileDirectory
-    return kind(settings.people or Path(), store, settings.link_secret or None)
+def directory(settings: Settings, store: Store) -> CompanyDirectory:
+    """The people file, or the database; needs `Need.PEOPLE`. With push off nobody has a device: Core Signature mails
+    everyone.
+    """
+    push_is_off, secret = settings.push.dialect == "off", settings.link_secret or None
+    if settings.people_in_database:
+        return (_DatabaseWithoutDevices if push_is_off else DatabaseDirectory)(store, secret)
+    return (_FileWithoutDevices if push_is_off else FileDirectory)(settings.people or Path(), store, secret)
 
 
 def links(settings: Settings) -> SigningLinks:
@@ -220,7 +234,7 @@ def running(settings: Settings, role: ProcessRole, identity: str) -> Process:
         role=role,
         host=socket.gethostname(),
         version=release(),
-        people=_hash_of(settings.people) if settings.people else "",
+        people=_hash_of(settings.people_file) if settings.people_file else "",
         catalogue=_hash_of(settings.policies),
         mappings=_hash_lines(f"{mapping.name} {_hash_of(mapping)}" for mapping in mappings) if mappings else "",
     )

@@ -138,6 +138,8 @@ GROUPS: Final[dict[str, Group]] = {
             "sign-out": "people:sign_out",
             "away": "people:enter_absence",
             "back": "people:back",
+            "import": "people:import_",
+            "confirm": "people:confirm",
         },
     ),
     "token": Group(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Final
 
 from cyclopts import Parameter
@@ -11,8 +12,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from activities.people.absences import AbsenceRefused, WantedAbsence
+from activities.people.company_directory import CompanyDirectory
 from activities.people.devices import KnownDevice
-from activities.people.file_directory import FileDirectory
+from activities.people.person import PeopleFile
+from activities.people.pushed import derive, imported_people
 from activities.records.devices import device_hash
 from activities.records.ended import ListFilter
 from starter.boot import clients
@@ -107,7 +110,7 @@ class PersonShow(Model):
 
 
 async def person_show(
-    context: Context, directory: FileDirectory, id: str, *, now: datetime | None = None
+    context: Context, directory: CompanyDirectory, id: str, *, now: datetime | None = None
 ) -> PersonShow:
     """Raises `UnknownPerson`. Notices need a worker, the rest does not."""
     now = now or datetime.now(UTC)
@@ -219,6 +222,56 @@ async def sign_out(
     print_answer(
         SignedOut(person=recipient.id), Text(f"{recipient.id} is signed out of the desk everywhere"), as_json=json
     )
+
+
+class ImportedFile(Model):
+    """The answer of `people import`."""
+
+    people: int
+    left: int
+    kept_out: int
+
+
+async def import_(file: Annotated[Path, Parameter(help="A people file.")], /, *, json: AsJson = False) -> None:
+    """Keep a people file in the database, in place of the one before. It adds what the company's directory does not
+    push: zone, hours, calendar, delegate, language. Who only the former file had has left.
+
+    Parameters
+    ----------
+    json
+        Print `{people, left, kept_out}`; `kept_out` are those whom the company's directory removed.
+    """
+    settings = ready(Need.PEOPLE)
+    if not settings.people_in_database:
+        raise Refusal("people are read from a file here: set COUNTERSIGN_PEOPLE=database to keep them in the database")
+    directory = clients.store(settings).directory
+    people = (await asyncio.to_thread(PeopleFile.read, file)).people
+    ids = await directory.ids_by_address([person.email.casefold() for person in people])
+    report = await directory.keep_imported(imported_people(people, ids), derive, datetime.now(UTC))
+    message = f"{report.people:,} people of {file.name} are in the database"
+    message += f"; {report.left:,} others have left" if report.left else ""
+    message += f"; {report.kept_out:,} were removed by the company's directory, and stay out" if report.kept_out else ""
+    answer = ImportedFile(people=report.people, left=report.left, kept_out=report.kept_out)
+    print_answer(answer, Text(message), as_json=json)
+
+
+class ConfirmedExodus(Model):
+    """The answer of `people confirm`."""
+
+    confirmed: int
+
+
+async def confirm(*, json: AsJson = False) -> None:
+    """Confirm that all those people left who left at once: only then what waits for them learns of it.
+
+    Parameters
+    ----------
+    json
+        Print `{confirmed}`: how many people.
+    """
+    confirmed = await clients.store(ready(Need.PEOPLE)).directory.confirm_exodus()
+    message = f"{confirmed:,} people have left: what waits for them learns of it within five minutes"
+    print_answer(ConfirmedExodus(confirmed=confirmed), Text(message if confirmed else "Nobody is held"), as_json=json)
 
 
 async def enter_absence(

@@ -216,6 +216,10 @@ class OidcSettings(SettingsGroup):
     claim: str = Field("email", description="Claim with a person's e-mail address, or id in the people file")
 
 
+PEOPLE_IN_DATABASE: Final = Path("database")
+"""What `COUNTERSIGN_PEOPLE` is where there is no file."""
+
+
 class Need(StrEnum):
     """A function of a process, which requires settings."""
 
@@ -269,7 +273,7 @@ class Settings(BaseSettings):
     notices: NoticesSettings = NoticesSettings()
     hook: HookSettings = HookSettings()
     oidc: OidcSettings = OidcSettings()
-    people: Path | None = Field(None, description="The people file")
+    people: Path | None = Field(None, description="The people file; or `database`, for people who are pushed (SCIM)")
     policies: Path = Field(_POLICIES, description="The catalogue of document kinds")
     link_base: Address = Field("", description="Public base address of our pages")
     link_secret: LinkSecret = Field(UNSET, description="Secret of the signing links, at least 32 bytes")
@@ -339,6 +343,15 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         return self.store or (self.data_dir.absolute() / "store").as_uri()
+
+    @property
+    def people_in_database(self) -> bool:
+        return self.people == PEOPLE_IN_DATABASE
+
+    @property
+    def people_file(self) -> Path | None:
+        """None where people are in the database."""
+        return None if self.people_in_database else self.people
 
     @property
     def database_url(self) -> str:

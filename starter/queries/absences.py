@@ -2,6 +2,7 @@
 a workflow; while Temporal is away, the sweep begins it later.
 """
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,7 @@ from temporalio.service import RPCError
 from activities.absence.service import begin
 from activities.errors import did_you_mean
 from activities.people.absences import AbsenceRefused, SubstituteCheck, WantedAbsence, refuse_unfit
-from activities.people.file_directory import FileDirectory
+from activities.people.company_directory import CompanyDirectory
 from activities.records.absences import AbsenceRow
 from starter.temporal.connection import Context
 from workflows.follow_up.view import stamp
@@ -61,7 +62,7 @@ class Absences:
     """Raises `DirectoryFailure`, `StoreFailure`."""
 
     context: Context
-    directory: FileDirectory
+    directory: CompanyDirectory
 
     async def show(self, id: str, now: datetime) -> AbsencesShow:
         person = await self.directory.person(id)
@@ -80,7 +81,7 @@ class Absences:
         person = await self.directory.person(id)
         _refuse_unknown_kinds(absence.kinds, kinds)
         row, people_file = absence.row(person, actor, now), await self.directory.file()
-        refuse_unfit(row, people_file)
+        await asyncio.to_thread(refuse_unfit, row, people_file)
         entered = await self.context.store.absences.enter(row, SubstituteCheck(row, people_file))
         if entered.refused is not None:
             raise AbsenceRefused(entered.refused, "acts" if row.acts else "until")

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from activities.files.table import text
 from activities.metrics import Brought, Holder
-from activities.people.file_directory import FileDirectory
+from activities.people.company_directory import CompanyDirectory
 from activities.records.figures import EscalatedFigures, FactFilter, GroupBy, GroupFigures, Key, PeriodFigures, Scope
 from activities.records.store import Store
 from starter.errors import Refusal
@@ -172,7 +172,7 @@ class FigureQuery:
 
 async def gather_figures(
     store: Store,
-    directory: FileDirectory | None,
+    directory: CompanyDirectory | None,
     query: FigureQuery,
     now: datetime,
     *,
@@ -230,7 +230,7 @@ def _begin(day: date) -> datetime:
 
 
 async def _reach(
-    directory: FileDirectory | None, people: Collection[str] | None, department: str | None
+    directory: CompanyDirectory | None, people: Collection[str] | None, department: str | None
 ) -> tuple[ReachLine, ...]:
     if directory is None:
         return ()

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from activities.notifications.words import isolated
 from activities.people.absences import AbsenceRefused, WantedAbsence
+from activities.people.company_directory import CompanyDirectory
 from activities.people.directory import UnknownPerson
-from activities.people.file_directory import FileDirectory
 from activities.people.language import phrase
 from activities.people.person import Person
 from activities.people.reader import Reader
@@ -68,7 +68,7 @@ class AwayForms:
     def __init__(
         self,
         context: Context,
-        directory: FileDirectory,
+        directory: CompanyDirectory,
         kinds: KindCatalogue,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:

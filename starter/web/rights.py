@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Final, Protocol
 
 from activities.people import rights as token_rights
-from activities.people.file_directory import FileDirectory
+from activities.people.company_directory import CompanyDirectory
 from activities.people.rights import May
 from activities.policies.catalogue import StarterEntry
 from workflows import names
@@ -181,7 +181,7 @@ class KindsOfRole(Protocol):
 class ReaderRoles:
     """`operators` is the group with all rights."""
 
-    def __init__(self, directory: FileDirectory, operators: str, catalogue: KindsOfRole) -> None:
+    def __init__(self, directory: CompanyDirectory, operators: str, catalogue: KindsOfRole) -> None:
         self._directory = directory
         self._operators = operators
         self._catalogue = catalogue

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from temporalio.client import WorkflowHandle
 
 from activities.launch.request_file import PreparedRequest
-from activities.people.file_directory import FileDirectory
+from activities.people.company_directory import CompanyDirectory
 from deploy.local.folder import DataFolder, FolderState
 from deploy.local.processes import Program, RunningProgram
 from deploy.local.stack import Stack, plan
@@ -78,7 +78,7 @@ class Town:
         return self._context
 
     @cached_property
-    def directory(self) -> FileDirectory:
+    def directory(self) -> CompanyDirectory:
         """The people, as a process knows them that has read their file before."""
         return clients.directory(self.settings, self.context.store)
 

@@ -265,8 +265,8 @@ async def _check_own_parts(settings: Settings) -> list[SetUpPart]:
         await asyncio.to_thread(own.evidence_key, settings),
         *await _stored(settings),
         await looked("people", partial(_people, settings)),
-        await looked("ids", partial(own.ids, settings.people)),
-        await looked("policies", partial(own.policies, settings.policies, settings.people)),
+        await looked("ids", partial(own.ids, settings.people_file)),
+        await looked("policies", partial(own.policies, settings.policies, settings.people_file)),
         await looked("adoption", partial(_adoption, settings)),
     ]
 
@@ -285,7 +285,10 @@ async def _stored(settings: Settings) -> list[SetUpPart]:
 
 
 async def _people(settings: Settings) -> SetUpPart:
-    return await own.people(settings.people, settings.oncall, store=clients.store(settings))
+    store = clients.store(settings)
+    if settings.people_in_database:
+        return await own.pushed_people(clients.directory(settings, store), settings.oncall, store=store)
+    return await own.people(settings.people, settings.oncall, store=store)
 
 
 async def _adoption(settings: Settings) -> SetUpPart:

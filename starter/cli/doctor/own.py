@@ -17,6 +17,7 @@ from activities.files.reading import FileFaults
 from activities.http.client import Service, ServiceFailure, make_client
 from activities.notifications.cloud_messaging import CloudMessaging
 from activities.notifications.push_services import PushDialect
+from activities.people.company_directory import CompanyDirectory
 from activities.people.person import PeopleFile, Person
 from activities.policies.catalogue import Catalogue
 from activities.reconciliation.service import list_unfit
@@ -74,6 +75,22 @@ async def people(path: Path | None, oncall: str = "", *, store: Store, seconds: 
     if not mail_ids:
         return fine("people", f"{text}, each with a device")
     return doubtful("people", f"{text}, {len(mail_ids)} without a device (they get mail only)")
+
+
+async def pushed_people(directory: CompanyDirectory, oncall: str, *, store: Store) -> SetUpPart:
+    """Whether the database has people and the person on call, and nobody who left is held."""
+    size, exodus = await store.directory.size(), await store.directory.exodus()
+    if not size:
+        return wrong("people", "nobody is in the database: push people to /scim/v2, or countersign people import FILE")
+    if oncall and await directory.named(oncall) is None:
+        return wrong("people", f"the database has no {oncall}, who is notified of problems (COUNTERSIGN_ONCALL)")
+    if exodus.held:
+        return doubtful(
+            "people",
+            f"{exodus.held:,} people left at once: what waits for them goes on as if they were here, until countersign "
+            "people confirm",
+        )
+    return fine("people", f"{size:,} people in the database")
 
 
 async def ids(path: Path | None) -> SetUpPart:

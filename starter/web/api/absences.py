@@ -11,8 +11,8 @@ from starlette.requests import Request
 
 from activities.files.fields import Moment
 from activities.people.absences import AbsenceRefused, WantedAbsence
+from activities.people.company_directory import CompanyDirectory
 from activities.people.directory import UnknownPerson
-from activities.people.file_directory import FileDirectory
 from starter.boot import clients
 from starter.config.settings import Settings
 from starter.queries.absences import KINDS_AT_MOST, Absences, AbsencesShow
@@ -48,7 +48,7 @@ class AbsenceBody(BaseModel):
 
 class AbsenceRoutes:
     def __init__(
-        self, settings: Settings, context: Context, directory: FileDirectory, clock: Callable[[], datetime]
+        self, settings: Settings, context: Context, directory: CompanyDirectory, clock: Callable[[], datetime]
     ) -> None:
         self._settings = settings
         self._absences = Absences(context, directory)

@@ -18,8 +18,8 @@ from activities.errors import DocumentMissing
 from activities.hand_off.downloads import kept_file
 from activities.launch.doors import AdmittedStart
 from activities.onboarding.intake import RestartedPart
+from activities.people.company_directory import CompanyDirectory
 from activities.people.directory import UnknownPerson, askers
-from activities.people.file_directory import FileDirectory
 from activities.records.allowances import Rate
 from activities.records.downloads import Way
 from activities.records.ended import ListFilter
@@ -137,7 +137,7 @@ class Api:
         self,
         settings: Settings,
         context: Context,
-        directory: FileDirectory,
+        directory: CompanyDirectory,
         issuer: Issuer | None,
         files: KeptFileAnswers,
         *,

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from activities.people.file_directory import FileDirectory
+from activities.people.company_directory import CompanyDirectory
 from activities.people.rights import May, TokenRights
 from activities.records.figures import Scope
 from activities.records.store import Store
@@ -183,7 +183,7 @@ class Callers:
     def __init__(
         self,
         store: Store,
-        directory: FileDirectory,
+        directory: CompanyDirectory,
         roles: ReaderRoles,
         issuer: Issuer | None,
         clock: Callable[[], datetime],

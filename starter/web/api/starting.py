@@ -26,7 +26,7 @@ from activities.files.yaml_lines import FieldPath, parsed_values
 from activities.launch.doors import AdmittedStart, Intake, StartCaller
 from activities.launch.launch import PreparedStart
 from activities.onboarding.intake import RestartedPart, UnknownSigner
-from activities.people.file_directory import FileDirectory
+from activities.people.company_directory import CompanyDirectory
 from activities.records.store import Store
 from starter.boot import clients
 from starter.config.settings import Settings
@@ -301,7 +301,7 @@ class StartIntake:
 
     settings: Settings
     store: Store
-    directory: FileDirectory
+    directory: CompanyDirectory
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     tables: AudienceTables = field(default_factory=AudienceTables)
 

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from activities.core_signature.passwords import SignerPasswords
 from activities.notifications.links import SigningLinks, at_desk, named_at_desk
 from activities.notifications.sign_in import BadSignInLink
-from activities.people.file_directory import FileDirectory
+from activities.people.company_directory import CompanyDirectory
 from activities.people.reader import Reader
 from starter.boot import clients
 from starter.config.settings import Settings
@@ -153,7 +153,7 @@ class Desk:
     def __init__(
         self,
         *,
-        directory: FileDirectory,
+        directory: CompanyDirectory,
         guard: FormGuard,
         cookies: sessions.Cookies,
         sign_in: sessions.SignIn,
@@ -232,7 +232,7 @@ class Desk:
 def make_desk(
     settings: Settings,
     context: Context,
-    directory: FileDirectory,
+    directory: CompanyDirectory,
     guard: FormGuard,
     send: Send,
     *,

@@ -9,8 +9,8 @@ from starlette.responses import JSONResponse, Response
 
 from activities.files.fields import zones
 from activities.launch.intake import PEOPLE_AT_MOST
+from activities.people.company_directory import CompanyDirectory
 from activities.people.directory import DirectoryFailure, foldable
-from activities.people.file_directory import FileDirectory
 from activities.people.language import LANGUAGES
 from starter.web.desk.responses import PeopleNames
 from starter.web.desk.sessions import Visitor
@@ -22,7 +22,7 @@ IN_FULL: Final = ("name", "email", "zone", "locale", "phone")
 
 
 class PeopleFields:
-    def __init__(self, directory: FileDirectory) -> None:
+    def __init__(self, directory: CompanyDirectory) -> None:
         self._directory = directory
 
     @property

@@ -16,8 +16,8 @@ from temporalio.service import RPCError
 from activities.errors import StoreFailure
 from activities.files.pdf import MEGABYTE
 from activities.notifications.links import at_desk, named_at_desk
+from activities.people.company_directory import CompanyDirectory
 from activities.people.directory import DirectoryFailure
-from activities.people.file_directory import FileDirectory
 from activities.people.ids import stands_in_full
 from activities.people.language import Language
 from activities.records.allowances import Rate
@@ -224,7 +224,7 @@ class RequestContext:
 
     responses: DeskResponses
     context: Context
-    directory: FileDirectory
+    directory: CompanyDirectory
     roles: ReaderRoles
     kinds: KindCatalogue
     look: ReadView
@@ -234,7 +234,7 @@ class RequestContext:
 class PeopleNames:
     """Names for one page; `beside` is the workflow with people described in full."""
 
-    def __init__(self, directory: FileDirectory, workflow_id: str | None = None) -> None:
+    def __init__(self, directory: CompanyDirectory, workflow_id: str | None = None) -> None:
         self._directory = directory
         self._workflow_id = workflow_id
         self._name_by_key: dict[tuple[str, str | None], str] = {}

@@ -26,8 +26,7 @@ from temporalio.service import RPCError
 from activities.http.rate_limit import Urgency
 from activities.notifications.links import BadSeal, Seal
 from activities.notifications.sign_in import BadSignInLink, SignInLink, SignInLinks, ask_of
-from activities.people.directory import UnknownPerson
-from activities.people.file_directory import FileDirectory
+from activities.people.company_directory import CompanyDirectory
 from activities.people.person import Person
 from activities.people.reader import Reader
 from activities.records.allowances import Rate
@@ -235,7 +234,7 @@ class SignIn:
     def __init__(
         self,
         store: Store,
-        directory: FileDirectory,
+        directory: CompanyDirectory,
         sign_in_links: SignInLinks,
         tell: SendSignIn,
         reach: Callable[[], Awaitable[None]],
@@ -332,10 +331,7 @@ class SignIn:
         return Session.new(person.id, await self._store.one_use.serial(serial_of(person.id)), self._clock())
 
     async def _still_here(self, id: str) -> Person | None:
-        try:
-            return await self._directory.person(id)
-        except UnknownPerson:
-            return None
+        return await self._directory.present(id)
 
 
 def sign_in_sender(client: Client) -> SendSignIn:

@@ -22,8 +22,8 @@ from starlette.routing import BaseRoute, Route
 from temporalio.api.common.v1 import Payload, Payloads
 
 from activities.metrics import CODEC_CALLS
+from activities.people.company_directory import CompanyDirectory
 from activities.people.directory import DirectoryFailure, UnknownGroup
-from activities.people.file_directory import FileDirectory
 from activities.records.allowances import Rate
 from starter.config.settings import Settings
 from starter.config.values import is_loopback
@@ -71,7 +71,7 @@ class CodecAccess:
     """Who may have payloads decrypted."""
 
     settings: Settings
-    directory: FileDirectory
+    directory: CompanyDirectory
     issuer: Issuer | None
 
     async def caller(self, request: Request) -> str:
@@ -113,7 +113,7 @@ class CodecServer:
     def __init__(
         self,
         settings: Settings,
-        directory: FileDirectory,
+        directory: CompanyDirectory,
         issuer: Issuer | None = None,
         *,
         clock: Clock = lambda: datetime.now(UTC),

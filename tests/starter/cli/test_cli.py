@@ -92,7 +92,9 @@ def test_the_words_are_those_of_the_contract() -> None:
         "open",
         "people away",
         "people back",
+        "people confirm",
         "people devices",
+        "people import",
         "people sign-out",
         "person show",
         "reconcile",
@@ -297,7 +299,10 @@ def test_each_fault_of_the_people_file_is_told_once(tmp_path: Path) -> None:
 def test_what_is_not_set_is_named() -> None:
     process = type_("request", "start", "msa.yaml", **NOBODY)
     [missing, way_out] = process.stderr.splitlines()
-    assert (process.returncode, missing) == (1, "COUNTERSIGN_PEOPLE: is missing (The people file)")
+    assert (process.returncode, missing) == (
+        1,
+        "COUNTERSIGN_PEOPLE: is missing (The people file; or `database`, for people who are pushed (SCIM))",
+    )
     assert "`countersign dev` starts one" in way_out
     process = type_("request", "start", "msa.yaml", COUNTERSIGN_LOG_LEVEL="warning", **NOBODY)
     assert process.stderr == f"{missing}\n"

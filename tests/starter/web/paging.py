@@ -16,6 +16,7 @@ from activities.core_signature.client import CoreSignatureClient, CoreSignatureC
 from activities.core_signature.signers import SignerSnapshot, SignerSnapshots
 from activities.http.oauth import Credentials
 from activities.notifications.links import LinkUse, SigningLinks
+from activities.people.company_directory import CompanyDirectory
 from activities.people.file_directory import FileDirectory
 from activities.people.subscriptions import WebSubscriptions, push_guard
 from activities.records.store import Store
@@ -325,7 +326,7 @@ async def phone(
 def make_link_devices(
     web_app: WebApp,
     links: SigningLinks,
-    directory: FileDirectory,
+    directory: CompanyDirectory,
     store: Store,
     guard: FormGuard,
     look: ReadView,

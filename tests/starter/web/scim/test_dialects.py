@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from activities.people.pushed import person_of
+from activities.people.database_directory import DatabaseDirectory
+from activities.people.person import Person
 from activities.records.store import Store
 from tests.starter.web.scim.directory import ENTERPRISE, GROUP, USER, PushingDirectory, user_of
 
@@ -44,15 +45,13 @@ async def test_entra_adds_changes_and_disables_a_user(directory: PushingDirector
         {"op": "Add", "path": MANAGER, "value": boss["id"]},
     )
     assert answer.status_code == 200
-    row = await store.directory.person(id)
-    assert row
-    person = person_of(id, row.resource, row.imported)
+    person = await person_of(store, id)
     assert (person.name, person.email, person.phone) == ("Test Updated", "updated@company.example", "+49301234567")
     assert (person.department, person.manager, person.zone) == ("Legal", "boss", "UTC")
     assert [user["id"] for user in await directory.find("/Users", f'id eq "{id}" and manager eq "boss"')] == [id]
     answer = await directory.patch(f"/Users/{id}", {"op": "Replace", "path": "active", "value": "False"})
     assert answer.json()["active"] is False
-    assert not (await store.directory.person(id)).active  # type: ignore[union-attr]
+    assert await DatabaseDirectory(store).present(id) is None
     answer = await directory.patch(f"/Users/{id}", {"op": "Replace", "path": "active", "value": "True"})
     assert answer.json()["active"] is True
     assert (await directory.call("DELETE", f"/Users/{id}")).status_code == 204
@@ -165,9 +164,7 @@ async def test_okta_replaces_users_and_groups(directory: PushingDirectory) -> No
 async def test_a_person_keeps_what_can_be_used(directory: PushingDirectory, store: Store) -> None:
     fields = {"timezone": "Moon/Crater", "preferredLanguage": "de-DE,en;q=0.5"}
     await directory.add_user("ada", phoneNumbers=[{"value": "555 1234", "type": "work"}], **fields)
-    row = await store.directory.person("ada")
-    assert row
-    person = person_of("ada", row.resource, row.imported)
+    person = await person_of(store, "ada")
     assert (person.zone, person.locale, person.phone) == ("UTC", "de-DE", None)
     answer = await directory.call("POST", "/Users", user_of("bob", userName="bob", emails=[]))
     assert (answer.status_code, answer.json()["scimType"]) == (400, "invalidValue")
@@ -177,3 +174,7 @@ async def test_a_person_keeps_what_can_be_used(directory: PushingDirectory, stor
 async def members_of(directory: PushingDirectory, id: str) -> list[str]:
     group = (await directory.call("GET", f"/Groups/{id}")).json()
     return [member["value"] for member in group.get("members", [])]
+
+
+async def person_of(store: Store, id: str) -> Person:
+    return await DatabaseDirectory(store).person(id)
