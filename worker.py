@@ -224,6 +224,7 @@ def _kinds(policies: Path) -> tuple[str, ...]:
 def _sign_in(open_clients: Clients, limiter: DeviceLimiter) -> SignInMessages:
     return SignInMessages(
         dialect=open_clients.push,
+        web=open_clients.web_push,
         directory=open_clients.directory,
         sign_in_links=open_clients.sign_in_links,
         store=open_clients.store,
@@ -271,6 +272,7 @@ def _notices(
 ) -> NotificationService:
     return NotificationService(
         dialect=open_clients.push,
+        web=open_clients.web_push,
         directory=open_clients.directory,
         links=open_clients.links,
         read=signature.read,

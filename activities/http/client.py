@@ -155,7 +155,7 @@ def _what_it_did(cause: Cause, status: int | None) -> str:
 
 class Service:
     """One configured URL; URLs from answers are never called. With a `pace` calls wait for their turn before their
-    deadline begins.
+    deadline begins. An empty `url` is for paths that are whole addresses, which the caller has checked, and secrets.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class Service:
                 content=content,
                 params=query,
                 headers=headers,
-                extensions={PATH_IN_TRACES: True},
+                extensions={PATH_IN_TRACES: True} if self._url else None,
             )
             with PROVIDER_CALL.measured(service=self.name, operation=operation):
                 return await self._answer(request, deadline or self._deadline, private)

@@ -11,6 +11,9 @@ from activities.http.client import Service, make_client
 from activities.http.oauth import Bearer, Credentials
 from activities.notifications import push_services
 from activities.notifications.cloud_messaging import CloudMessaging, CloudMessagingConfig
+from activities.notifications.web_push import NAME as WEB_PUSH
+from activities.notifications.web_push import ReadKeys, SigningKeys, VapidTokens, WebPush
+from activities.people.subscriptions import push_guard
 
 NAME: Final = "push service"
 MESSAGING: Final = "cloud messaging"
@@ -55,6 +58,27 @@ def open_dialect(
     if isinstance(config, FcmConfig):
         return push_services.FcmPush(service, config.project, config.send_path)
     return push_services.AppWorksPush(service, config.app, config.app_key)
+
+
+@dataclass(frozen=True)
+class WebPushConfig:
+    """`hosts` are allowed beside the push services of the browsers, which may reach us at `contact`."""
+
+    hosts: tuple[str, ...] = ()
+    contact: str = ""
+
+
+def open_web_push(
+    config: WebPushConfig,
+    read_keys: ReadKeys,
+    *,
+    trust: ssl.SSLContext | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> WebPush:
+    """With its own client, to be closed by the caller."""
+    client = make_client(max_connections=_CONNECTIONS, trust=trust, transport=transport)
+    service = Service(WEB_PUSH, "", client, deadline=DEADLINE)
+    return WebPush(service, push_guard(config.hosts), SigningKeys(read_keys), VapidTokens(config.contact))
 
 
 def open_messaging(

@@ -22,6 +22,7 @@ from workflows.model.subject import LockScreen, Status
 
 LIFETIME: Final = timedelta(days=28)
 """The longest FCM keeps a notice for a phone that is off: newer ones replace it, ended ones are withdrawn."""
+SHORTEST_LIFETIME: Final = timedelta(hours=1)
 _TEXT_AT_MOST: Final = 600
 """Bytes of a person's free text."""
 _ELLIPSIS: Final = "…"
@@ -39,7 +40,7 @@ _WIRE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 @dataclass(frozen=True)
 class NotificationMessage:
     """`heading` has `{document}` in place of the name. A newer message with the same `key` replaces it on the screen, a
-    `withdrawal` removes it.
+    `withdrawal` removes it, or in a browser says in its place that nothing is left to do.
     """
 
     heading: str
@@ -52,6 +53,8 @@ class NotificationMessage:
     action: NoticeAction
     at_rest: bool = False
     """Whether it arrives outside the reader's hours, and so silently."""
+    lifetime: timedelta = LIFETIME
+    """How long it is of use to a device that is off."""
 
     @property
     def title(self) -> str:
@@ -116,6 +119,7 @@ def compose(
         else links.link(reference, notice.person, use, serial, email=email, **_day_and_order(delivery, notice)),
         action=notice.action,
         at_rest=at_rest and is_by_day(notice.stage),
+        lifetime=_lifetime(delivery, notice),
     )
 
 
@@ -190,10 +194,20 @@ def _leads_to_the_desk(delivery: Delivery, notice: NotificationOrder) -> bool:
             assert_never(pages)
 
 
+def _lifetime(delivery: Delivery, notice: NotificationOrder) -> timedelta:
+    """Until the due date, while there is something to do."""
+    remaining = delivery.due_at - delivery.now if delivery.due_at and delivery.now else timedelta()
+    is_bounded = notice.action in _USES and remaining > timedelta()
+    return min(LIFETIME, max(remaining, SHORTEST_LIFETIME)) if is_bounded else LIFETIME
+
+
 def _texts(delivery: Delivery, notice: NotificationOrder, reader: Reader, company: str, text: str) -> tuple[str, str]:
-    if notice.action is NoticeAction.WITHDRAW:
-        return "", ""
     brief, language = delivery.subject, reader.language
+    if notice.action is NoticeAction.WITHDRAW:
+        # Only browsers show it: they have to.
+        roles = {participant.person: participant.role for participant in brief.people}
+        title, body = words.withdrawal_texts(notice.stage, roles.get(notice.person), delivery.outcome)
+        return language.say(title), language.say(body) if body else ""
     remaining = delivery.due_at - delivery.now if delivery.due_at and delivery.now else None
     text_of_type = _own_ending(delivery, notice) or _words_of(delivery, notice)
     phrase = text_of_type.translate(language, notice, words.lead_of(notice.stage, remaining))

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Final
+from typing import Final, cast
 
 from temporalio import activity
 
@@ -19,8 +19,10 @@ from activities.notifications.alerts import Credential
 from activities.notifications.message import NotificationMessage
 from activities.notifications.push_services import MessageFate, MessageResult, PushDialect, no_place, too_soon
 from activities.notifications.results import Messages
+from activities.notifications.web_push import WebPush, origin_of
 from activities.people.directory import Directory, DirectoryFailure
-from activities.people.person import Person, Platform, PushDevice
+from activities.people.person import AddressKind, Person, Platform, PushDevice, WebDevice
+from activities.people.subscriptions import LinkDevice
 from activities.records.devices import device_hash
 
 AT_ONCE: Final = 20
@@ -36,6 +38,8 @@ QUOTA_PAUSE: Final = 60.0
 PAUSE_AT_MOST: Final = 3600.0
 PER_MINUTE: Final = 240
 """FCM's limit for one Android device (docs/core-signature.md, FCM)."""
+PUSH_SERVICES_AT_MOST: Final = 1_000
+"""Push services of browsers whose quota is remembered: Microsoft has some hosts, the others have one each."""
 WAITING_AT_MOST: Final = 10_000
 """Remembered turns of messages to one device; further ones get a turn when they are retried."""
 _MINUTE: Final = 60.0
@@ -144,6 +148,7 @@ class DeviceLimiter:
         self._per_minute = per_minute
         self._clock = clock
         self.project: Final = SendQuota()
+        self._push_services: OrderedDict[str, SendQuota] = OrderedDict()
         self._lines: OrderedDict[str, _Line] = OrderedDict()
 
     def seconds_to_wait(self, device: str, message: str) -> float:
@@ -162,6 +167,17 @@ class DeviceLimiter:
             return 0
         return self._turn(line, message, now) - now
 
+    def quota_of(self, push_device: PushDevice) -> SendQuota:
+        """That of our project; of a browser, that of its push service."""
+        if not isinstance(push_device, WebDevice):
+            return self.project
+        origin = origin_of(push_device.value)
+        quota = self._push_services.setdefault(origin, SendQuota())
+        self._push_services.move_to_end(origin)
+        if len(self._push_services) > PUSH_SERVICES_AT_MOST:
+            self._push_services.popitem(last=False)
+        return quota
+
     def _turn(self, line: _Line, message: str, now: float) -> float:
         behind = max(line.waiting.values(), default=now) + _MINUTE / self._per_minute
         frees = line.sent[0] + _MINUTE if len(line.sent) >= self._per_minute else now
@@ -177,13 +193,16 @@ class DeviceLimiter:
 
 
 class DeviceSender:
-    """Sends through `dialect`; None means that push is off and nobody has a device."""
+    """Sends to apps through `dialect`, to browsers by `web`; None means that there are no such devices."""
 
-    def __init__(self, dialect: PushDialect | None, directory: Directory, limiter: DeviceLimiter) -> None:
+    def __init__(
+        self, dialect: PushDialect | None, directory: Directory, limiter: DeviceLimiter, web: WebPush | None = None
+    ) -> None:
         self._dialect = dialect
+        self._web = web
         self._directory = directory
         self._limiter = limiter
-        self._foreign: set[str] = set()
+        self._foreign: dict[AddressKind, set[str]] = {}
         self._places = SendSlots()
         self._accepted: dict[Credential, bool] = {}
 
@@ -194,41 +213,50 @@ class DeviceSender:
 
     async def had_one(self, person: Person) -> bool:
         """Whether the person ever had a device; by the people file alone while the store is unavailable."""
-        if self._dialect is None:
-            return False
+        known_devices = person.devices
         with suppress(DirectoryFailure):
-            return bool(await self._directory.known_devices(person))
-        return bool(person.devices)
+            known_devices = tuple(known.device for known in await self._directory.known_devices(person))
+        return any(map(self._is_served, known_devices))
 
     async def living(self, person: Person, only: Collection[str] | None = None) -> list[PushDevice]:
         """The person's valid devices, of the hashes `only` if given; raises `DirectoryFailure`."""
-        if self._dialect is None:
+        if self._dialect is None and self._web is None:
             return []
-        living = await self._directory.devices(person)
+        living = [device for device in await self._directory.devices(person) if self._is_served(device)]
         return [device for device in living if only is None or device_hash(device.value) in only]
+
+    @property
+    def reaches_browsers(self) -> bool:
+        return self._web is not None
 
     async def send(self, person: Person, devices: Sequence[PushDevice], message: NotificationMessage) -> Messages:
         """Send to `devices` concurrently."""
-        if (dialect := self._dialect) is None:
-            return ()
-        return tuple(await asyncio.gather(*(self._send(dialect, person, device, message) for device in devices)))
+        served = [device for device in devices if self._is_served(device)]
+        return tuple(await asyncio.gather(*(self._send(person, device, message) for device in served)))
+
+    def _is_served(self, push_device: PushDevice) -> bool:
+        return (self._web if isinstance(push_device, WebDevice) else self._dialect) is not None
 
     async def _send(
-        self, dialect: PushDialect, person: Person, push_device: PushDevice, message: NotificationMessage
+        self, person: Person, push_device: PushDevice, message: NotificationMessage
     ) -> tuple[str, MessageResult]:
-        sent = await self._limiter.project.send_in_turn(
-            lambda: self._places.send_in_slot(lambda: self._send_to_device(dialect, person, push_device, message))
+        sent = await self._limiter.quota_of(push_device).send_in_turn(
+            lambda: self._places.send_in_slot(lambda: self._send_to_device(person, push_device, message))
         )
         return device_hash(push_device.value), sent
 
     async def _send_to_device(
-        self, dialect: PushDialect, person: Person, push_device: PushDevice, message: NotificationMessage
+        self, person: Person, push_device: PushDevice, message: NotificationMessage
     ) -> MessageResult:
         device = device_hash(push_device.value)
         if wait := self._limiter.seconds_to_wait(device, message.key):
             return too_soon(wait)
-        sent = self._check_project(device, await dialect.send(push_device.value, message, push_device.kind))
-        self._learn(push_device.platform, sent.fate)
+        sent = await self._call(push_device, message)
+        if isinstance(push_device, LinkDevice):
+            # Anybody with the link may have made it: nothing is concluded from it, whoever sends forgets it.
+            return sent
+        sent = self._check_project(push_device.kind, device, sent)
+        self._learn(push_device, sent.fate)
         if sent.failure:
             level = logging.ERROR if sent.fate in (MessageFate.OTHER_SENDER, MessageFate.MISMATCH) else logging.WARNING
             activity.logger.log(level, "push to device %s: %s, %s", device, sent.fate, sent.failure)
@@ -236,22 +264,32 @@ class DeviceSender:
             await self._mark_invalid(person, push_device, sent)
         return sent
 
-    def _check_project(self, device: str, sent: MessageResult) -> MessageResult:
+    async def _call(self, push_device: PushDevice, message: NotificationMessage) -> MessageResult:
+        if isinstance(push_device, WebDevice):
+            return await cast(WebPush, self._web).send(push_device.subscription, message)
+        return await cast(PushDialect, self._dialect).send(push_device.value, message, push_device.kind)
+
+    def _check_project(self, kind: AddressKind, device: str, sent: MessageResult) -> MessageResult:
         """One device of another project is a bad device; many in a row are a wrong deployment."""
+        foreign = self._foreign.setdefault(kind, set())
         if sent.fate is MessageFate.ACCEPTED:
-            self._foreign.clear()
+            foreign.clear()
         if sent.fate is not MessageFate.OTHER_SENDER:
             return sent
-        if len(self._foreign) < MANY:
-            self._foreign.add(device)
-        return replace(sent, fate=MessageFate.MISMATCH) if len(self._foreign) >= MANY else sent
+        if len(foreign) < MANY:
+            foreign.add(device)
+        return replace(sent, fate=MessageFate.MISMATCH) if len(foreign) >= MANY else sent
 
-    def _learn(self, platform: Platform, fate: MessageFate) -> None:
-        """A refusal by Apple implies that the push service accepted us."""
-        if fate not in (MessageFate.ACCEPTED, MessageFate.PLATFORM, MessageFate.UNAUTHORISED):
+    def _learn(self, push_device: PushDevice, fate: MessageFate) -> None:
+        """A refusal by Apple implies that the push service accepted us; browsers' push services know no credential."""
+        if isinstance(push_device, WebDevice) or fate not in (
+            MessageFate.ACCEPTED,
+            MessageFate.PLATFORM,
+            MessageFate.UNAUTHORISED,
+        ):
             return
         self._accepted[Credential.OURS] = fate is not MessageFate.UNAUTHORISED
-        theirs = _OF_PLATFORM.get(platform)
+        theirs = _OF_PLATFORM.get(push_device.platform)
         if theirs and fate is not MessageFate.UNAUTHORISED:
             self._accepted[theirs] = fate is MessageFate.ACCEPTED
 

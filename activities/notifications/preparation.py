@@ -110,7 +110,7 @@ class NotificationPreparation:
                 notice=notice,
                 person=person,
                 devices=devices,
-                message=await self._compose(delivery, notice, person),
+                message=await self.compose_for(delivery, notice, person),
                 fallback=fallback,
                 reference=reference_in(delivery, notice),
                 urgent=delivery.subject.urgent,
@@ -124,7 +124,7 @@ class NotificationPreparation:
         with failing_as_application_errors():
             return bool(await self.store.log_pages.opened(delivery.subject.workflow_id, [notice.person]))
 
-    async def _compose(self, delivery: Delivery, notice: NotificationOrder, person: Person) -> NotificationMessage:
+    async def compose_for(self, delivery: Delivery, notice: NotificationOrder, person: Person) -> NotificationMessage:
         return compose(
             delivery,
             notice,

@@ -43,9 +43,9 @@ OPEN_FATES: Final = (
     MessageFate.PENDING,
 )
 """Worth another try."""
-_NEXT_TRY: Final = 5.0
+NEXT_TRY: Final = 5.0
 """Seconds until a retry if the service names no time."""
-_DELIVERED: Final = (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
+DELIVERED: Final = (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
 
 Messages = tuple[tuple[str, MessageResult], ...]
 """The fate of one message per device or address, by its short hash."""
@@ -72,20 +72,12 @@ class NoticeResult:
             channel=self.channel,
             outcome=outcome,
             why=reason,
-            devices=tuple(
-                DeviceOutcome(
-                    device=device,
-                    outcome=self.delivered if sent.fate is MessageFate.ACCEPTED else NotificationOutcome.FAILED,
-                )
-                for device, sent in self.messages
-            ),
+            devices=device_outcomes(self.messages, self.notice),
         )
 
     @property
     def delivered(self) -> NotificationOutcome:
-        """The outcome of a message that was accepted."""
-        withdraws = self.notice.action is NoticeAction.WITHDRAW
-        return NotificationOutcome.WITHDRAWN if withdraws else NotificationOutcome.ACCEPTED
+        return _delivered(self.notice)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +142,22 @@ class HeldNotice(NoticeResult):
     held_back: HeldBack
 
 
+def device_outcomes(messages: Messages, notice: NotificationOrder) -> tuple[DeviceOutcome, ...]:
+    return tuple(
+        DeviceOutcome(
+            device=device,
+            outcome=_delivered(notice) if sent.fate is MessageFate.ACCEPTED else NotificationOutcome.FAILED,
+        )
+        for device, sent in messages
+    )
+
+
+def _delivered(notice: NotificationOrder) -> NotificationOutcome:
+    """The outcome of a message that was accepted."""
+    withdraws = notice.action is NoticeAction.WITHDRAW
+    return NotificationOutcome.WITHDRAWN if withdraws else NotificationOutcome.ACCEPTED
+
+
 def fail_by_directory(
     notice: NotificationOrder,
     failure: DirectoryFailure,
@@ -173,11 +181,11 @@ def build_report(
     """
     lines = tuple(line for result in results if (line := result.line))
     failed = [result for result in results if isinstance(result, FailedNotice) and result.is_open]
-    if not any(line.outcome in _DELIVERED for line in lines):
+    if not any(line.outcome in DELIVERED for line in lines):
         # A call that leaves notices open has notified somebody, so that repeated calls come to an end.
         _raise_worst(failed if stragglers else results)
     open_messages = [message for result in results for message in result.messages if message[1].fate in OPEN_FATES]
-    waits = tuple(sent.wait or _NEXT_TRY for _, sent in open_messages)
+    waits = tuple(sent.wait or NEXT_TRY for _, sent in open_messages)
     return DeliveryReport(
         delivered=lines,
         open_devices=tuple(device for device, _ in open_messages),

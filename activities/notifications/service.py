@@ -9,6 +9,7 @@ from activities.metrics import ESCALATIONS, NOTIFICATIONS, REMINDERS, WARNINGS
 from activities.notifications.alerts import HEARD_WITHIN, CredentialsAlarm, OnCallAlerts
 from activities.notifications.budget import NotificationBudgets
 from activities.notifications.cloud_messaging import CloudMessaging
+from activities.notifications.link_devices import LinkDeviceSender
 from activities.notifications.links import SigningLinks
 from activities.notifications.outbound_mail import OutboundMailSender, SendOnce
 from activities.notifications.phones import DeviceLimiter, DeviceSender
@@ -18,7 +19,9 @@ from activities.notifications.results import MailDue, NoticeResult, build_report
 from activities.notifications.sending import NotificationSender
 from activities.notifications.signer_mail import SignerMail
 from activities.notifications.teams import TeamDelivery
+from activities.notifications.web_push import WebPush
 from activities.people.directory import Directory, DirectoryFailure
+from activities.people.subscriptions import WebSubscriptions
 from activities.records.store import Store
 from activities.records.user_texts import keep_page
 from activities.temporal.failures import directory_failure, failing_as_application_errors, passing_failure
@@ -36,15 +39,16 @@ _REMINDERS: Final = (NotificationType.REMINDER, NotificationType.SNOOZE, Notific
 
 
 class NotificationService(PushService):
-    """Sends in one `dialect`; None means push is off. `messaging` reaches people without a device whom Core Signature
-    does not mail. `oncall` is alerted of refused credentials and of long unsent documents. Without `budgets` only
-    onboardings ration their notices.
+    """Sends to apps in one `dialect`, to browsers by `web`; None means there are none. `messaging` reaches people
+    without a device whom Core Signature does not mail. `oncall` is alerted of refused credentials and of long unsent
+    documents. Without `budgets` only onboardings ration their notices.
     """
 
     def __init__(
         self,
         *,
         dialect: PushDialect | None,
+        web: WebPush | None = None,
         directory: Directory,
         links: SigningLinks,
         read: ReadDocument,
@@ -58,11 +62,12 @@ class NotificationService(PushService):
         pace: TurnLimits = PACE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        phones = DeviceSender(dialect, directory, limiter or DeviceLimiter())
+        phones = DeviceSender(dialect, directory, limiter or DeviceLimiter(), web)
         send_once, budgets = SendOnce(store), budgets or NotificationBudgets(store)
         outbound = OutboundMailSender(messaging, send_once)
         self._preparation = NotificationPreparation(directory, links, store, phones, outbound, budgets, company)
         self._sender = NotificationSender(phones, outbound, budgets)
+        self._link_devices = LinkDeviceSender(WebSubscriptions(store), self._preparation, phones)
         self._directory = directory
         self._phones = phones
         self._send_once = send_once
@@ -104,7 +109,7 @@ class NotificationService(PushService):
         report = await self._offer(delivery, report.replace(mailed=mailed), turns)
         for line in report.final_lines:
             _count(delivery.subject.kind, line)
-        return report
+        return report if turns.stopped else await self._link_devices.send(delivery, report)
 
     async def _store_page(self, delivery: Delivery) -> None:
         with failing_as_application_errors():

@@ -15,6 +15,8 @@ from activities.notifications.message import NotificationMessage, screen_key
 from activities.notifications.outbound_mail import OutboundMailSender, SendOnce, reference_of
 from activities.notifications.phones import DeviceLimiter, DeviceSender
 from activities.notifications.push_services import MessageFate, PushDialect
+from activities.notifications.web_push import WebPush
+from activities.notifications.words import NOTHING_LEFT
 from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
 from activities.people.language import phrase
 from activities.people.person import Person
@@ -98,13 +100,14 @@ class SignInMessages(SignInService):
         self,
         *,
         dialect: PushDialect | None,
+        web: WebPush | None = None,
         directory: Directory,
         sign_in_links: SignInLinks,
         store: Store,
         messaging: CloudMessaging | None = None,
         limiter: DeviceLimiter | None = None,
     ) -> None:
-        self._phones = DeviceSender(dialect, directory, limiter or DeviceLimiter())
+        self._phones = DeviceSender(dialect, directory, limiter or DeviceLimiter(), web)
         self._outbound = OutboundMailSender(messaging, SendOnce(store))
         self._directory = directory
         self._links = sign_in_links
@@ -156,12 +159,14 @@ class SignInMessages(SignInService):
             key=_key(person, link.ask),
             link=self._links.url(link),
             action=NoticeAction.OPEN,
+            lifetime=VALID_FOR,
         )
 
 
 def _withdrawal(person: Person, order: SignInOrder) -> NotificationMessage:
-    key = _key(person, order.ask)
-    return NotificationMessage("", "", "", request="", stage=_STAGE, key=key, link="", action=NoticeAction.WITHDRAW)
+    key, language = _key(person, order.ask), Reader.from_person(person).language
+    texts = language.say(_TITLE), language.say(NOTHING_LEFT)
+    return NotificationMessage(*texts, "", request="", stage=_STAGE, key=key, link="", action=NoticeAction.WITHDRAW)
 
 
 def _key(person: Person, ask: str) -> str:

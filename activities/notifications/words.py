@@ -15,7 +15,7 @@ from activities.people.language import Language, phrase
 from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.kinds import Kind
 from workflows.model.notifications import NoticeAction, NotificationOrder
-from workflows.model.subject import Status
+from workflows.model.subject import Role, Status
 
 _LAST_DAY: Final = "last day"
 _LEADS: Final[Mapping[str | None, str]] = {
@@ -39,6 +39,8 @@ _DEEDS: Final = {
     "To do: {document}": "{document}",
 }
 """A first notice's title, behind the first words of a later one."""
+NOTHING_LEFT: Final = phrase("Nothing is left for you to do.")
+_DONE: Final = {Role.SIGN: phrase("Signed"), Role.DO: phrase("Done")}
 _ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
 _TURNING: Final = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
 _RIGHT_TO_LEFT: Final = regex.compile(r"[\p{Bidi_Class=R}\p{Bidi_Class=AL}\p{Bidi_Class=AN}]")
@@ -202,6 +204,13 @@ def words_for(
     if outcome and (ending := texts.endings.get(outcome)):
         return ending
     return texts.choose_text(stage, action, to_requester=to_requester, overdue=overdue, is_repeated=is_repeated)
+
+
+def withdrawal_texts(stage: str, role: Role | None, outcome: Status | None) -> tuple[str, str]:
+    """Title and body in the place of a notice that is withdrawn from somebody of this role."""
+    acted = stage == NotificationType.WITHDRAWAL and outcome is not Status.DECLINED
+    deed = _DONE.get(role) if acted and role else None
+    return (deed, NOTHING_LEFT) if deed else (NOTHING_LEFT, "")
 
 
 def unturned(name: str) -> str:

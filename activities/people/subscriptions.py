@@ -44,6 +44,10 @@ class BadSubscription(ValueError):
         self.field = field
 
 
+class LinkDevice(WebDevice):
+    """A browser behind a link, which is nobody's device."""
+
+
 @dataclass(frozen=True)
 class SubscriptionScope:
     """Whose notices a browser gets: all of a person who signed in at the desk; or behind a link, as which person it is
@@ -97,8 +101,9 @@ class WebSubscriptions:
 
     async def subscribe(self, scope: SubscriptionScope, subscription: WebSubscription, now: datetime) -> None:
         """Repeated at each visit, which keeps it in use. At the desk the browser is the person's from then on, whoever
-        had it; behind a link it stays the device of whom it is.
+        had it; behind a link it stays the device of whom it is. Raises `BadSubscription` for a key that is not ours.
         """
+        await self._check_key(subscription)
         if scope.workflow_id is None:
             device = WebDevice(subscription=subscription).model_copy(update={"registered_at": now})
             await self._devices.register(scope.person, device, now)
@@ -118,12 +123,17 @@ class WebSubscriptions:
         self, former: str, subscription: WebSubscription, now: datetime, scope: SubscriptionScope | None = None
     ) -> bool:
         """Put it in the place of the browser's former one in every scope; whether it is subscribed then, in `scope`."""
+        await self._check_key(subscription)
         await self._store.link_subscriptions.renew(former, subscription, now)
         if owner := await self._store.devices.find_browser_owner(former):
             await self.subscribe(SubscriptionScope(owner), subscription, now)
             if former != subscription.endpoint:
                 await self.unsubscribe(SubscriptionScope(owner), former, now)
         return await self._is_subscribed(subscription.endpoint, scope)
+
+    async def _check_key(self, subscription: WebSubscription) -> None:
+        if subscription.vapid_key not in {key.public for key in await self._store.web_push_keys.read()}:
+            raise BadSubscription("vapid_key", "is no key of ours: subscribe with the one of the page")
 
     async def _is_subscribed(self, endpoint: str, scope: SubscriptionScope | None) -> bool:
         if scope and scope.workflow_id is None:
@@ -133,9 +143,13 @@ class WebSubscriptions:
             return (scope.workflow_id, scope.person) in links
         return bool(links) or await self._store.devices.find_browser_owner(endpoint) is not None
 
-    async def list_behind_links(self, workflow_ids: Sequence[str]) -> Mapping[str, tuple[WebSubscription, ...]]:
+    async def list_behind_links(self, workflow_ids: Sequence[str]) -> Mapping[str, tuple[LinkDevice, ...]]:
         """Browsers behind links of these follow-ups, by person."""
-        return await self._store.link_subscriptions.list_for(workflow_ids)
+        subscriptions_by_person = await self._store.link_subscriptions.list_for(workflow_ids)
+        return {
+            person: tuple(LinkDevice(subscription=subscription) for subscription in subscriptions)
+            for person, subscriptions in subscriptions_by_person.items()
+        }
 
     async def forget_behind_links(self, endpoint: str) -> None:
         """The browser's push service knows it no more."""

@@ -91,6 +91,11 @@ class LinkSubscriptions:
             by_person.setdefault(row.person, {}).setdefault(row.endpoint, _subscription(row))
         return {person: tuple(by_endpoint.values()) for person, by_endpoint in by_person.items()}
 
+    async def forget_person(self, workflow_id: str, person: str) -> None:
+        """Remove a person's, as their links were renewed."""
+        of_person = _LINKED.workflow_id == workflow_id, _LINKED.person == person
+        await self._database.change(LINK_SUBSCRIPTIONS.delete().where(*of_person))
+
     async def forget(self, endpoint: str) -> int:
         """Remove a subscription that is no more, from every follow-up; from how many."""
         is_same = _LINKED.endpoint_sha256 == hash_address(endpoint)

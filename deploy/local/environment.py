@@ -73,7 +73,7 @@ def of_sandbox(folder_state: FolderState, folder: Path, notices: str = _NOTICES)
 def of_countersign(
     folder_state: FolderState, folder: Path, host: str, shell: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """`COUNTERSIGN_*` and `TEMPORAL_*` of this stack and the shell; hosts and secrets of the hand-off are merged.
+    """`COUNTERSIGN_*` and `TEMPORAL_*` of this stack and the shell; hosts, and secrets of the hand-off, are merged.
     `StackFailure` for settings that it must set itself.
     """
     given_settings = dict(_read_given_settings(shell))
@@ -98,10 +98,14 @@ def of_countersign(
         "COUNTERSIGN_LINK_SECRET": folder_state.secrets.link,
         "COUNTERSIGN_NOTICES_MOST": _NOTICES,
         "COUNTERSIGN_OPERATORS": "directors",
+    }
+    merged = {
         "COUNTERSIGN_HANDOFF_HOSTS": hosts,
         "COUNTERSIGN_HANDOFF_SECRETS": secrets,
+        "COUNTERSIGN_PUSH_WEB_HOSTS": hosts,
     }
-    for name, stack_value in (("COUNTERSIGN_HANDOFF_HOSTS", hosts), ("COUNTERSIGN_HANDOFF_SECRETS", secrets)):
+    for name, stack_value in merged.items():
+        defaults[name] = stack_value
         if name in given_settings:
             given_settings[name] = f"{stack_value},{given_settings[name]}"
     unread = {name.removesuffix(_FILE) for name in given_settings if name.endswith(_FILE)}

@@ -224,6 +224,7 @@ class RunningStack:
         """
         # Imported here, in parallel to the start of the processes: only this needs a Temporal client.
         from starter.boot.evidence import ensure_key  # noqa: PLC0415
+        from starter.boot.web_push import ensure_web_push_key  # noqa: PLC0415
         from starter.nexus.endpoint import ensure_endpoint  # noqa: PLC0415
         from starter.temporal.connection import connected  # noqa: PLC0415
         from starter.temporal.reconciliation import ensure_schedule  # noqa: PLC0415
@@ -233,6 +234,7 @@ class RunningStack:
         if env := self.plan.addresses.get("env"):
             loaded_settings = settings.load(environment=env)
             await ensure_key(loaded_settings)
+            await ensure_web_push_key(loaded_settings)
             async with connected(loaded_settings) as client:
                 await ensure_search_attributes(client)
                 await ensure_schedule(client)

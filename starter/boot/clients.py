@@ -1,6 +1,7 @@
 """Builds the clients of a process from its settings."""
 
 import hashlib
+import re
 import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -24,16 +26,25 @@ from activities.http.rate_limit import RateLimiter
 from activities.http.transport import Guard
 from activities.launch.doors import Clock, Intake, wall_clock
 from activities.notifications.cloud_messaging import CloudMessaging, CloudMessagingConfig
-from activities.notifications.config import AppWorksConfig, FcmConfig, PushConfig, open_dialect, open_messaging
+from activities.notifications.config import (
+    AppWorksConfig,
+    FcmConfig,
+    PushConfig,
+    WebPushConfig,
+    open_dialect,
+    open_messaging,
+    open_web_push,
+)
 from activities.notifications.links import SigningLinks
 from activities.notifications.push_services import BadServiceAccount, PushDialect, ServiceAccount
 from activities.notifications.sign_in import SignInLinks
+from activities.notifications.web_push import WebPush
 from activities.people.company_directory import CompanyDirectory
 from activities.people.database_directory import DatabaseDirectory
 from activities.people.devices import KnownDevice
 from activities.people.directory import Directory
 from activities.people.file_directory import FileDirectory
-from activities.people.person import Person, PushDevice
+from activities.people.person import Person, WebDevice
 from activities.policies.catalogue import Catalogue
 from activities.reconciliation.adoption_rules import AdoptionConfig, AdoptionRule
 from activities.records.processes import Process, ProcessRole
@@ -42,26 +53,25 @@ from starter.boot.processes import release
 from starter.config.settings import PushSettings, Settings, SignatureSettings
 from starter.errors import Refusal
 
+_NOBODY: Final = "postmaster@localhost"
+
 
 class UnusableFile(Refusal):
     """A file named by a setting is unusable."""
 
 
-class _WithoutDevices(CompanyDirectory):
-    """The directory while push is off: nobody has a device."""
-
-    async def devices(self, person: Person) -> tuple[PushDevice, ...]:
-        return ()
+class _WithoutApps(CompanyDirectory):
+    """The directory while push to apps is off: people have browsers only."""
 
     async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
-        return ()
+        return tuple(known for known in await super().known_devices(person) if isinstance(known.device, WebDevice))
 
 
-class _FileWithoutDevices(_WithoutDevices, FileDirectory):
+class _FileWithoutApps(_WithoutApps, FileDirectory):
     pass
 
 
-class _DatabaseWithoutDevices(_WithoutDevices, DatabaseDirectory):
+class _DatabaseWithoutApps(_WithoutApps, DatabaseDirectory):
     pass
 
 
@@ -79,6 +89,7 @@ class Clients:
     pace: RateLimiter
     """The rate limiter of all calls of `signature`."""
     push: PushDialect | None
+    web_push: WebPush
     messaging: CloudMessaging | None
     downstream: HttpTargets
     downloads: DocumentDownloads
@@ -97,6 +108,8 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
         push = open_dialect(push_config(settings.push))
         if push is not None:
             closing.push_async_callback(push.aclose)
+        web_push = open_web_push(web_push_config(settings), open_store.web_push_keys.read)
+        closing.push_async_callback(web_push.aclose)
         messaging = open_messaging(messaging_config(settings))
         if messaging is not None:
             closing.push_async_callback(messaging.aclose)
@@ -113,6 +126,7 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
             passwords=signer_passwords(settings),
             pace=pace,
             push=push,
+            web_push=web_push,
             messaging=messaging,
             downstream=downstream(settings, calls),
             downloads=DocumentDownloads(fetching, download_guard(settings.signature), open_store.files, max_bytes),
@@ -147,13 +161,13 @@ def intake(settings: Settings, directory: Directory, clock: Clock = wall_clock) 
 
 
 def directory(settings: Settings, store: Store) -> CompanyDirectory:
-    """The people file, or the database; needs `Need.PEOPLE`. With push off nobody has a device: Core Signature mails
-    everyone.
+    """The people file, or the database; needs `Need.PEOPLE`. With push off only those have a device who subscribed at
+    the desk.
     """
     push_is_off, secret = settings.push.dialect == "off", settings.link_secret or None
     if settings.people_in_database:
-        return (_DatabaseWithoutDevices if push_is_off else DatabaseDirectory)(store, secret)
-    return (_FileWithoutDevices if push_is_off else FileDirectory)(settings.people or Path(), store, secret)
+        return (_DatabaseWithoutApps if push_is_off else DatabaseDirectory)(store, secret)
+    return (_FileWithoutApps if push_is_off else FileDirectory)(settings.people or Path(), store, secret)
 
 
 def links(settings: Settings) -> SigningLinks:
@@ -249,6 +263,14 @@ def push_config(config: PushSettings) -> PushConfig:
     return FcmConfig(
         url=config.url, project=config.project, credentials=_push_credentials(config), send_path=config.send_path
     )
+
+
+def web_push_config(settings: Settings) -> WebPushConfig:
+    """Push services want an address of the sender: our contact, if it is one of mail, else our pages."""
+    addresses = (settings.contact, settings.signature.from_email)
+    address = next((text for text in addresses if re.fullmatch(r"[!-~]+@[!-~]+", text)), "")
+    is_public = settings.link_base.startswith("https://") and not address
+    return WebPushConfig(settings.push.web_hosts, settings.link_base if is_public else f"mailto:{address or _NOBODY}")
 
 
 def messaging_config(settings: Settings) -> CloudMessagingConfig | None:

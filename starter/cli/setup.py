@@ -14,6 +14,7 @@ from starter.boot.databases import upgrade as upgraded_database
 from starter.boot.evidence import ensure_key
 from starter.boot.startup import ready
 from starter.boot.subscriptions import ensure_subscriptions
+from starter.boot.web_push import ensure_web_push_key
 from starter.cli.arguments import AsJson
 from starter.cli.doctor import examination
 from starter.cli.doctor.examination import examine, try_targets
@@ -37,12 +38,17 @@ _COLUMNS: Final = (
 )
 
 
-async def init(*, json: AsJson = False) -> Exit:
+async def init(
+    *,
+    new_web_push_key: Annotated[bool, Parameter(help="Make the next key of web push, too.")] = False,
+    json: AsJson = False,
+) -> Exit:
     """Create or repair what the processes need: search attributes, schedules, Nexus endpoint, tables of the database,
-    the key that signs evidence, and subscriptions at Core Signature, if they are used.
+    the keys of evidence and of web push, and subscriptions at Core Signature, if they are used.
 
     May be repeated: what exists is left alone, what was changed is repaired. What this user has no right to
-    create is listed, with who can create it.
+    create is listed, with who can create it. With `--new-web-push-key` browsers subscribe with a new key from then on;
+    those that have subscribed are sent to with theirs until they are used again.
 
     Parameters
     ----------
@@ -55,6 +61,7 @@ async def init(*, json: AsJson = False) -> Exit:
         needed_parts += [await ensure_retention(client)]
         endpoint = await ensure_endpoint(client, settings.nexus_endpoint)
     needed_parts += [await ensure_schema(settings), *await ensure_subscriptions(settings)]
+    needed_parts += [await ensure_web_push_key(settings, is_rotated=new_web_push_key)]
     results = [*needed_parts, await ensure_key(settings), endpoint]
     print_answer(results, Group(examination.of_set_up(results), Text(_COLUMNS)), as_json=json)
     # Only workflows of other teams need the endpoint, and only machines that make evidence the key.

@@ -149,6 +149,7 @@ class PushSettings(SettingsGroup):
     credentials_file: Path | None = Field(None, description="Google service account key file")
     app: str = Field("", description="App name at the AppWorks gateway")
     app_key: SecretStr = Field(UNSET, description="Shared secret of the service at the AppWorks gateway")
+    web_hosts: Hosts = Field((), description="Hosts of web push beside the push services of the four browsers")
 
     @property
     def required(self) -> tuple[str, ...]:

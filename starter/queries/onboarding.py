@@ -207,6 +207,7 @@ async def page_link(
     serial_key = serial_of(workflow.workflow_id, member)
     if renew:
         await store.one_use.replace_serial(serial_key, secrets.token_hex(8))
+        await store.link_subscriptions.forget_person(workflow.workflow_id, member)
     serial = await store.one_use.serial(serial_key) or FIRST_SERIAL
     return PageLink(id=onboarding.id, person=member, link=links.link(workflow.reference, member, LinkUse.VIEW, serial))
 

@@ -115,7 +115,7 @@ def routes_of(
     versions = Versions(store, settings.signature.max_upload_mb)
     subscriptions = WebSubscriptions(store)
     web_app = WebApp(brand, subscriptions)
-    receiver_of_browsers = SubscriptionReceiver(subscriptions, push_guard(), store)
+    receiver_of_browsers = SubscriptionReceiver(subscriptions, push_guard(settings.push.web_hosts), store)
     visits = Visits(links, people, store, lambda: datetime.now(UTC))
     link_devices = LinkDevices(visits, guard, receiver_of_browsers, web_app, look)
     pages = Pages(

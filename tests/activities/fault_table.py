@@ -77,6 +77,8 @@ OF_A_SERVICE: Final[Mapping[str, Ending]] = {
     "403": UNAUTHORISED,
     "404": REFUSED,
     "409": LATER,
+    "410": REFUSED,
+    "413": REFUSED,
     "429": LATER,
     "429-for-seconds": LATER_AS_ASKED,
     "429-until-a-date": LATER_AS_ASKED,
@@ -89,7 +91,7 @@ OF_A_SERVICE: Final[Mapping[str, Ending]] = {
 OF_A_TOKEN_END_POINT: Final[Mapping[str, Ending]] = {
     **OF_A_SERVICE,
     # It words these as OAuth's `temporarily_unavailable`, and its word counts before its status.
-    **dict.fromkeys(("400", "404", "409"), LATER),
+    **dict.fromkeys(("400", "404", "409", "410", "413"), LATER),
 }
 
 

@@ -1,6 +1,6 @@
 """`make bench [BENCH=request.bytes] [BENCH_JSON=file]`: one request beside the floor, as a table and as JSON.
 
-`BENCH=planner`, `BENCH=push`, `BENCH=task`, `BENCH=onboarding`, `BENCH=urgent [WAITING=200]`,
+`BENCH=planner`, `BENCH=push`, `BENCH=web`, `BENCH=task`, `BENCH=onboarding`, `BENCH=urgent [WAITING=200]`,
 `BENCH=desk [WAITING=2000]`, `BENCH=api [WAITING=20000]`, `BENCH=campaign [N=10000]`, `BENCH=audience [N=100000]`,
 `BENCH=callbacks`, `BENCH=cli`, `BENCH=evidence [N=10000]`, `BENCH=records [N=1000000]`, `BENCH=value [N=100000]` and
 `BENCH=sweep [WAITING=2000]` measure something else, and are not part of the whole.
@@ -35,6 +35,7 @@ from tests.bench import (
     task,
     urgent,
     value,
+    web_push,
 )
 from tests.bench.figures import as_json, selected
 from tests.bench.history import NotAsAsked
@@ -43,6 +44,7 @@ from tests.bench.run import measure
 Found: TypeAlias = (
     planner.Planned
     | push.PushComparison
+    | web_push.WebPushComparison
     | urgent.Course
     | desk.Page
     | api.Measured
@@ -66,6 +68,7 @@ def main() -> None:
     elsewhere: dict[str, Callable[[], Coroutine[Any, Any, Found]]] = {
         planner.NAME: planner.measure,
         push.NAME: push.measure,
+        web_push.NAME: web_push.measure,
         task.NAME: task.measure,
         onboarding.NAME: onboarding.with_page,
         urgent.NAME: partial(urgent.measure, arguments.waiting or urgent.WAITING),

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import deploy.sandbox
 
-ALLOWED = {"deploy.sandbox", "httpx", "jinja2", "pydantic", "starlette", "uvicorn"}
+ALLOWED = {
+    *("deploy.sandbox", "httpx", "jinja2", "pydantic", "starlette", "uvicorn"),
+    *("cryptography", "http_ece", "joserfc"),  # what a browser and its push service do with a web push
+}
 
 
 def imported(file: Path) -> set[str]:

@@ -302,7 +302,9 @@ def _completed(earlier: DeliveryResult | None, later: DeliveryResult) -> Deliver
     if earlier is None:
         return later
     devices = {result.device: result for result in (*earlier.devices, *later.devices)}
-    better = earlier if earlier.outcome is NotificationOutcome.ACCEPTED else later
+    # A later call that found no device was for a browser behind a link, which is an addition.
+    stays = earlier.outcome is NotificationOutcome.ACCEPTED or later.why == Reason.NO_DEVICE
+    better = earlier if stays else later
     return later.replace(
         outcome=better.outcome, why=better.why, channel=better.channel, devices=tuple(devices.values())
     )

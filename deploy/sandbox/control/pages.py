@@ -29,6 +29,7 @@ from deploy.sandbox.state.records import (
 from deploy.sandbox.state.state import SandboxState
 
 HERE = Path(__file__).parent
+BROWSER = "browser"
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 # A page's address is a permission, so caches must not keep the page.
 HEADERS = {"cache-control": "no-store"}
@@ -97,6 +98,8 @@ def _count_last_hour(notices: list[Push], now: float) -> int:
 
 def _device(token: str) -> str:
     _, tilde, number = token.rpartition("~")
+    if number.startswith(BROWSER):
+        return f"Browser {number.removeprefix(BROWSER)}"
     return f"Phone {number}" if tilde else "App"
 
 
@@ -175,6 +178,7 @@ COMMON_FAULTS: dict[str, dict[str, object]] = {
     "Core Signature throttles us": {"path": "/api/v1/*", "fault": "429", "retry_after": 5},
     "answers to created documents are lost": {"method": "POST", "path": "/api/v1/documents/", "fault": "cut"},
     "the push service is down": {"path": "*/messages:send", "fault": "503"},
+    "the push service of browsers is down": {"path": "/webpush/*", "fault": "503"},
     "callbacks never come": {"method": "CALLBACK", "fault": "drop"},
     "callbacks come twice": {"method": "CALLBACK", "fault": "duplicate"},
     "callbacks are forged": {"method": "CALLBACK", "fault": "forge"},

@@ -30,6 +30,8 @@ DETAILS = {
     403: "You do not have permission to perform this action.",
     404: "Not found.",
     409: "The resource is in conflict with the request.",
+    410: "It is here no more.",
+    413: "The request is too large.",
     429: "Request was throttled. Expected available in {} seconds.",
     500: "A server error occurred.",
     502: "Bad gateway.",

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from deploy.sandbox.http.errors import appworks_error
 from deploy.sandbox.http.oauth import Tokens, bearer
+from deploy.sandbox.push.browsers import BrowserPushApi
 from deploy.sandbox.push.phones import FcmRefusal, PhoneNetwork, address_of
 from deploy.sandbox.state.ledger import EntryType
 from deploy.sandbox.state.records import Push, new_uuid
@@ -284,7 +285,8 @@ class PushServices:
         self.phones = PhoneNetwork(state)
         self.tokens = Tokens("push", settings.push_client_id, settings.push_client_secret, state)
         self.cloud_messaging = CloudMessagingApi(state)
-        self._apis = FcmApi(state, self.phones, self.tokens), AppWorksApi(state, self.phones), self.cloud_messaging
+        apps = FcmApi(state, self.phones, self.tokens), AppWorksApi(state, self.phones)
+        self._apis = *apps, BrowserPushApi(state, self.phones), self.cloud_messaging
 
     def routes(self) -> list[Route]:
         return [route for api in self._apis for route in api.routes()]

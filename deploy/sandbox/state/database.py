@@ -108,6 +108,7 @@ class Database:
         self.webhooks = RecordTable(self._database, records.Webhook, index="event_type")
         self.mails = RecordTable(self._database, records.SandboxMail, index="person")
         self.devices = RecordTable(self._database, records.SandboxDevice)
+        self.browsers = RecordTable(self._database, records.Browser, index="person")
         self.pushes = RecordTable(self._database, records.Push, index="person")
         self.ledger = SandboxLedger(self._database, clock)
         self._owners = {signer.uuid: request.uuid for request in self.requests for signer in request.signers}

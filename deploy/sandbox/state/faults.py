@@ -33,6 +33,8 @@ class FaultKind(StrEnum):
     FORBIDDEN = "403"
     NOT_FOUND = "404"
     CONFLICT = "409"
+    GONE = "410"
+    TOO_LARGE = "413"
     THROTTLED = "429"
     BROKEN = "500"
     BAD_GATEWAY = "502"

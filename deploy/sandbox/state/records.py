@@ -194,6 +194,16 @@ class SandboxDevice(SandboxRecord):
     state: str
 
 
+class Browser(SandboxRecord):
+    """A subscription; its uuid is the last part of the endpoint."""
+
+    token: str
+    person: str
+    vapid_key: str
+    private_key: str
+    auth: str
+
+
 class Push(SandboxRecord):
     at: float
     person: str

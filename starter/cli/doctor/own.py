@@ -279,9 +279,19 @@ async def subscriptions(client: CoreSignatureClient, settings: Settings) -> SetU
 
 async def push(dialect: PushDialect | None) -> SetUpPart:
     if dialect is None:
-        return doubtful("push", "off: nobody has a device")
+        return doubtful("push", "off: no app is reached")
     await dialect.check()
     return fine("push", "credentials are accepted")
+
+
+async def web_push(store: Store, contact: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
+    """Whether browsers can subscribe."""
+    async with limit_time(seconds):
+        keys = await store.web_push_keys.read()
+    if not keys:
+        return doubtful("web push", "off, no browser can subscribe: `countersign init` makes its key")
+    earlier = f", {len(keys) - 1} earlier ones for those that have them" if len(keys) > 1 else ""
+    return fine("web push", f"browsers subscribe with key {keys[0].public[:8]}…{earlier}; we are {contact}")
 
 
 async def messaging(channel: CloudMessaging | None, *, status_mails: bool) -> SetUpPart:

@@ -320,6 +320,7 @@ AGAIN = {
     "403": "HTTP 403",
     "404": "HTTP 404",
     "409": "HTTP 409",
+    "413": "HTTP 413",
     "429": "HTTP 429",
     "429-for-seconds": "HTTP 429",
     "429-until-a-date": "HTTP 429",
@@ -339,8 +340,12 @@ DONE = {
 """The faults that do no harm to a call whose answer has a status and nothing else, and why."""
 
 
+GONE = {"410": "HTTP 410"}
+"""The faults after which a target is never called again."""
+
+
 def test_every_fault_and_every_call_is_in_the_table() -> None:
-    assert sorted([*AGAIN, *DONE]) == sorted(FAULTS)
+    assert sorted([*AGAIN, *DONE, *GONE]) == sorted(FAULTS)
     assert calls_of(HttpTargets) == {"call"}, "a ping is one too"
 
 
@@ -354,7 +359,8 @@ async def test_each_fault_of_a_receiver_has_its_result(monkeypatch: pytest.Monke
         arm_always(sandbox, fault, "/_sandbox/targets/*")
         result = await caller.call(FINANCE.replace(url=f"{sandbox.url}/_sandbox/targets/finance"), ID, PAYLOAD)
         entries = sandbox.state.ledger.list_entries_after(0)
-    assert (result.ok, result.gone, result.why) == (fault in DONE, False, AGAIN.get(fault))
+    reason = (AGAIN | GONE).get(fault)
+    assert (result.ok, result.gone, result.why) == (fault in DONE, fault in GONE, reason)
     assert (result.retry_after > 0) == (fault in ASKED_TO_WAIT)
     assert [entry["path"] for entry in entries if entry["type"] == "request"] == ["/_sandbox/targets/finance"]
 

@@ -61,6 +61,8 @@ FATES: Final[Mapping[str, MessageFate]] = {
     "403": MessageFate.UNAUTHORISED,
     "404": MessageFate.UNAUTHORISED,
     "409": MessageFate.LATER,
+    "410": MessageFate.REFUSED,
+    "413": MessageFate.REFUSED,
     "429": MessageFate.LATER,
     "429-for-seconds": MessageFate.LATER,
     "429-until-a-date": MessageFate.LATER,

@@ -293,9 +293,9 @@ def test_only_who_is_asked_to_act_gets_a_signing_link() -> None:
     assert list(claims.values()) == [LinkUse.SIGN, LinkUse.SIGN, LinkUse.VIEW, LinkUse.VIEW]
 
 
-def test_a_withdrawal_has_no_words() -> None:
+def test_a_withdrawal_says_that_nothing_is_left_as_browsers_must_show_it() -> None:
     message = composed("settled", NoticeAction.WITHDRAW, outcome=Status.SIGNED)
-    assert (message.title, message.body, message.withdrawal) == ("", "", True)
+    assert (message.title, message.body, message.withdrawal) == ("Nothing is left for you to do.", "", True)
 
 
 def test_a_right_to_left_name_is_isolated_from_the_sentence() -> None:

@@ -1,5 +1,6 @@
 """Browsers that subscribed: whose they are, what they may be, and how many."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,6 +38,7 @@ GUARD = push_guard(("127.0.0.1:9", "push.example.test"))
 @pytest.fixture
 def store(tmp_path: Path, database_url: str) -> Iterator[Store]:
     store = Store(str(tmp_path / "files"), database_url)
+    asyncio.run(store.web_push_keys.add(OURS, NOW))
     yield store
     store.close()
 
@@ -53,6 +55,12 @@ async def list_endpoints(store: Store, id: str) -> list[str]:
     """Of a person's living devices, read anew."""
     known_devices = await Devices(store).list_devices(person(id))
     return [known.device.value for known in known_devices if known.invalid_reason is None]
+
+
+async def list_linked(store: Store, *workflow_ids: str) -> dict[str, list[str]]:
+    """Endpoints behind links by person."""
+    by_person = await WebSubscriptions(store).list_behind_links(workflow_ids)
+    return {id: [device.value for device in devices] for id, devices in by_person.items()}
 
 
 async def test_a_browser_of_the_desk_is_a_device_of_the_person(store: Store) -> None:
@@ -75,8 +83,8 @@ async def test_a_browser_behind_a_link_is_nobodys_device(store: Store) -> None:
     await subscriptions.subscribe(SubscriptionScope("ada", "signature-request:msa"), browser("a"), NOW)
     assert await list_endpoints(store, "ada") == []
     assert await store.devices.people() == frozenset()
-    assert await subscriptions.list_behind_links(["signature-request:msa"]) == {"ada": (browser("a"),)}
-    assert await subscriptions.list_behind_links(["signature-request:other"]) == {}
+    assert await list_linked(store, "signature-request:msa") == {"ada": [browser("a").endpoint]}
+    assert await list_linked(store, "signature-request:other") == {}
 
 
 async def test_a_link_takes_no_browser_from_a_person_and_removes_none(store: Store) -> None:
@@ -95,7 +103,7 @@ async def test_in_one_follow_up_a_browser_is_the_last_ones(store: Store) -> None
     subscriptions = WebSubscriptions(store)
     for id in ("ada", "grace"):
         await subscriptions.subscribe(SubscriptionScope(id, "task:t"), browser("a"), NOW)
-    assert await subscriptions.list_behind_links(["task:t"]) == {"grace": (browser("a"),)}
+    assert await list_linked(store, "task:t") == {"grace": [browser("a").endpoint]}
 
 
 async def test_an_onboarding_and_its_part_name_a_browser_once(store: Store) -> None:
@@ -103,8 +111,8 @@ async def test_an_onboarding_and_its_part_name_a_browser_once(store: Store) -> N
     scopes = [SubscriptionScope(LINK.person, id) for id in ("customer-onboarding:acme", "task:acme.1")]
     for scope in scopes:
         await subscriptions.subscribe(scope, browser("a"), NOW)
-    both = await subscriptions.list_behind_links(["customer-onboarding:acme", "task:acme.1"])
-    assert both == {LINK.person: (browser("a"),)}
+    both = await list_linked(store, "customer-onboarding:acme", "task:acme.1")
+    assert both == {LINK.person: [browser("a").endpoint]}
 
 
 @pytest.mark.parametrize(("scope", "limit"), [(DESK, BROWSERS_AT_MOST), (LINK, OF_A_LINK_AT_MOST)])
@@ -113,8 +121,8 @@ async def test_the_browser_seen_longest_ago_gives_way(store: Store, scope: Subsc
     for number in range(10 * limit):
         await subscriptions.subscribe(scope, browser(str(number)), NOW + number * DAY)
         await subscriptions.subscribe(scope, browser("0"), NOW + number * DAY + DAY / 2)  # in use at each visit
-    behind = await subscriptions.list_behind_links([scope.workflow_id or ""])
-    endpoints = [entry.endpoint for entry in behind.get(scope.person, ())] or await list_endpoints(store, scope.person)
+    behind = await list_linked(store, scope.workflow_id or "")
+    endpoints = behind.get(scope.person) or await list_endpoints(store, scope.person)
     expected_numbers = [0, *range(10 * limit - 1, 9 * limit, -1)]
     assert endpoints == [browser(str(number)).endpoint for number in expected_numbers]
     assert count(store, "link_subscriptions" if scope is LINK else "devices") == limit
@@ -125,7 +133,7 @@ async def test_what_a_push_service_knows_no_more_is_removed_from_every_link(stor
     for id in ("task:a", "task:b"):
         await subscriptions.subscribe(SubscriptionScope("ada", id), browser("a"), NOW)
     await subscriptions.forget_behind_links(browser("a").endpoint)
-    assert await subscriptions.list_behind_links(["task:a", "task:b"]) == {}
+    assert await list_linked(store, "task:a", "task:b") == {}
 
 
 async def test_an_erasure_takes_subscriptions_along(store: Store) -> None:
@@ -145,12 +153,16 @@ async def test_those_not_renewed_for_a_year_are_dropped(store: Store) -> None:
 
 async def test_the_newest_key_is_for_new_subscriptions_and_the_others_stay(store: Store) -> None:
     subscriptions, next_key = WebSubscriptions(store), make_web_push_key()
-    assert await subscriptions.public_key() is None
-    assert await store.web_push_keys.add(OURS, NOW, unless_any=True)
+    assert await subscriptions.public_key() == OURS.public
     assert not await store.web_push_keys.add(next_key, NOW, unless_any=True)
     assert await store.web_push_keys.add(next_key, NOW + DAY)
     assert await subscriptions.public_key() == next_key.public
     assert await store.web_push_keys.read() == (next_key, OURS)
+
+
+async def test_a_key_that_is_not_ours_is_refused(store: Store) -> None:
+    with pytest.raises(BadSubscription, match=r"^vapid_key: "):
+        await WebSubscriptions(store).subscribe(DESK, browser("a")._replace(vapid_key=make_web_push_key().public), NOW)
 
 
 def plain(**fields: Any) -> dict[str, Any]:

@@ -71,7 +71,7 @@ async def test_truncate_stops_in_the_middle_of_the_body(hands: Hands) -> None:
         await hands.api("GET", "/events/")
 
 
-@pytest.mark.parametrize("fault", ["400", "401", "403", "404", "409", "429", "500", "503"])
+@pytest.mark.parametrize("fault", ["400", "401", "403", "404", "409", "410", "413", "429", "500", "503"])
 async def test_an_error_comes_instead_of_any_effect(hands: Hands, fault: str) -> None:
     await hands.arm(method="POST", path="/api/v1/documents/", fault=fault)
     answer = await hands.api("POST", "/documents/", json={"name": "x"})
