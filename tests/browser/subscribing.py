@@ -41,6 +41,15 @@ _CLICK: Final = """async title => {
 """Nobody presses anything, so that no window may really be opened."""
 _SHOWN: Final = """async () => (await self.registration.getNotifications()).map(
   ({ title, body, tag, silent, data }) => ({ title, body, tag, silent, link: data.link }))"""
+_REMEMBER: Final = """() => {
+  const { showNotification } = ServiceWorkerRegistration.prototype;
+  self.shownCount = 0;
+  ServiceWorkerRegistration.prototype.showNotification = async function (...notification) {
+    await showNotification.apply(this, notification);
+    self.shownCount += 1;
+  };
+}"""
+"""Chromium forgets a notification that is asked for while it is just being shown."""
 _GLANCE: Final = 0.05
 
 
@@ -75,27 +84,32 @@ class PushedBrowser:
             await page.wait_for_timeout(pause * 1000)
         registration = next(entry for entry in registrations if entry["scopeURL"] == base)
         worker = next(worker for worker in page.context.service_workers if worker.url.startswith(base))
+        await worker.evaluate(_REMEMBER)
         return cls(page, worker, debugging, registration["registrationId"])
 
     async def deliver(self, payload: str) -> None:
-        """As the browser's push service would."""
+        """As the browser's push service would; something has to be shown."""
+        shown_count = await self._count_shown()
         parts = urlsplit(self.worker.url)
         message = {"origin": f"{parts.scheme}://{parts.netloc}", "registrationId": self.registration, "data": payload}
         await self.debugging.send("ServiceWorker.deliverPushMessage", message)
+        for pause in glances(_GLANCE, 20):
+            if await self._count_shown() > shown_count:
+                return
+            await self.page.wait_for_timeout(pause * 1000)
+        raise AssertionError("nothing was shown")
 
     async def list_notifications(self) -> list[dict[str, Any]]:
         """What is on the screen."""
         notifications: list[dict[str, Any]] = await self.worker.evaluate(_SHOWN)
         return notifications
 
-    async def wait_for_notification(self, title: str) -> dict[str, Any]:
-        for pause in glances(_GLANCE):
-            for notification in await self.list_notifications():
-                if notification["title"] == title:
-                    return notification
-            await self.page.wait_for_timeout(pause * 1000)
-        raise AssertionError(f"{title} is not among {await self.list_notifications()}")
+    async def find_notification(self, title: str) -> dict[str, Any]:
+        return next(entry for entry in await self.list_notifications() if entry["title"] == title)
 
     async def click(self, title: str) -> str:
         """Click the notification; the link that it opens."""
         return str(await self.worker.evaluate(_CLICK, title))
+
+    async def _count_shown(self) -> int:
+        return int(await self.worker.evaluate("self.shownCount"))

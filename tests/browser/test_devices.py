@@ -15,6 +15,7 @@ from activities.people.subscriptions import make_web_push_key
 from starter.web.screens.web_app import KEY_SECONDS
 from tests.browser.phone import Phone, fresh, page_of
 from tests.browser.subscribing import PushedBrowser, play_push_service
+from tests.faults.town import eventually
 from tests.servers import free_ports
 from tests.starter.web import paging
 from tests.starter.web.pages.test_journey_pages import ACME, link, make_onboarding_view, request, set_views, task
@@ -24,12 +25,14 @@ from workflows.kinds import referred
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 OFFER, STOP, ON = "Notify me on this device", "Stop notifying this device", "This device is notified."
+PREFIX = "/people"
+"""A proxy may put our pages below any path."""
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 Version/17.0 Mobile Safari/604.1"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def customer(tmp_path: Path) -> AsyncIterator[paging.Phone]:
-    async with paging.phone(tmp_path, port=free_ports(1)[0]) as opened_phone:
+    async with paging.phone(tmp_path, port=free_ports(1)[0], below=PREFIX) as opened_phone:
         set_views(opened_phone, make_onboarding_view(), request(1, FIRST), task(FIRST))
         await opened_phone.store.web_push_keys.add(OURS, NOW)
         yield opened_phone
@@ -66,7 +69,7 @@ async def endpoints(customer: paging.Phone) -> list[str]:
 
 
 def address(customer: paging.Phone) -> str:
-    return urljoin(str(customer.browser.base_url), link(customer))
+    return urljoin(str(customer.browser.base_url), f"{PREFIX}{link(customer)}")
 
 
 async def visit_twice(device: Phone, customer: paging.Phone) -> None:
@@ -92,10 +95,10 @@ async def test_what_is_pushed_is_shown_replaces_what_it_is_about_and_opens_its_p
     pushed = await PushedBrowser.of_page(device.page)
     ready = {"title": "Sign: MSA", "body": "Due Friday", "tag": "t1", "link": address(customer), "silent": False}
     await pushed.deliver(json.dumps(ready | {"type": "ready"}))
-    assert await pushed.wait_for_notification("Sign: MSA") == ready
+    assert await pushed.find_notification("Sign: MSA") == ready
     withdrawal = ready | {"title": "Signed", "body": "Nothing left to do.", "silent": True}
     await pushed.deliver(json.dumps(withdrawal))
-    await pushed.wait_for_notification("Signed")
+    await pushed.find_notification("Signed")
     assert await pushed.list_notifications() == [withdrawal]
     await device.page.goto("about:blank")
     assert await pushed.click("Signed") == address(customer)
@@ -108,10 +111,10 @@ async def test_whatever_is_pushed_something_is_shown_and_only_pages_of_ours_or_h
     await visit_twice(device, customer)
     await device.button(OFFER).tap()
     await expect(device.page.locator("aside [role=status]")).to_have_text(ON)
-    pushed, base = await PushedBrowser.of_page(device.page), urljoin(str(customer.browser.base_url), "/")
+    pushed, base = await PushedBrowser.of_page(device.page), urljoin(str(customer.browser.base_url), f"{PREFIX}/")
     for payload in ("{", "[]", "null", '{"title": 7, "body": {}, "tag": []}'):
         await pushed.deliver(payload)
-        neutral = await pushed.wait_for_notification("Acme")
+        neutral = await pushed.find_notification("Acme")
         assert (neutral["body"], neutral["link"]) == ("There is something new for you.", base)
         await pushed.click("Acme")
     for number, (pushed_link, opened) in enumerate(
@@ -122,7 +125,7 @@ async def test_whatever_is_pushed_something_is_shown_and_only_pages_of_ours_or_h
         ]
     ):
         await pushed.deliver(json.dumps({"title": f"T{number}", "link": pushed_link}))
-        shown = await pushed.wait_for_notification(f"T{number}")
+        shown = await pushed.find_notification(f"T{number}")
         assert shown["link"] == opened
 
 
@@ -153,10 +156,8 @@ async def test_a_push_service_that_does_not_answer_is_given_up_after_ten_seconds
         await visit_twice(device, customer)
         await device.page.clock.install()
         await device.button(OFFER).tap()
-        await device.page.wait_for_function("window.asked", polling=50)
-        await device.page.clock.run_for(9_000)
-        await expect(device.page.locator("aside [role=status]")).to_be_empty()
-        await device.page.clock.run_for(1_000)
+        await eventually(lambda: device.page.evaluate("window.asked"))
+        await device.page.clock.run_for(10_000)
         await expect(device.page.locator("aside [role=status]")).to_have_text(
             "The push service of your browser does not answer. Please try again later."
         )

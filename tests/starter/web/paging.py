@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import httpx
 from pydantic import SecretStr
+from starlette.routing import Mount
 
 from activities.core_signature.client import CoreSignatureClient, CoreSignatureConfig
 from activities.core_signature.signers import SignerSnapshot, SignerSnapshots
@@ -249,8 +250,11 @@ async def phone(
     *,
     drawing: bool = False,
     port: int = 0,
+    below: str = "",
 ) -> AsyncIterator[Phone]:
-    """Pages and sandbox for one test; our own side says what the test knows, unless `asking` is to be asked."""
+    """Pages, `below` a path, and sandbox for one test; our own side says what the test knows, unless `asking` is to be
+    asked. Scripts of a browser are heard at a `port`.
+    """
     people = folder / "people.yaml"
     people.write_text(PEOPLE)
     async with running(SandboxSettings(conversion_delay=0, returns_embed_user=False)) as sandbox:
@@ -303,7 +307,7 @@ async def phone(
         )
         routes = [*pages.routes(), *journeys.routes(), *devices.routes(), *web_app.routes()]
         async with (
-            listening(make_app(routes), Bind("127.0.0.1", port), proxies=proxies) as url,
+            listening(make_app([Mount(below, routes=routes)]), Bind("127.0.0.1", port), proxies=proxies) as url,
             plain_client(url) as browser,
         ):
             yield Phone(
