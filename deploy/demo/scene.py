@@ -54,6 +54,15 @@ class HtmlPage:
             raise Refusal(f"a page with nothing to press ({self.status}, {_title(self.text)})")
         return reader.forms[0]
 
+    @property
+    def device_offer(self) -> dict[str, str]:
+        """What its script is told to subscribe with; `Refusal` if the page offers nothing."""
+        reader = _FormReader()
+        reader.feed(self.text)
+        if not reader.device_offer:
+            raise Refusal(f"a page that offers no notifications ({self.status}, {_title(self.text)})")
+        return reader.device_offer
+
 
 class Browser:
     """One visit; close it when done."""
@@ -77,6 +86,14 @@ class Browser:
         if (answer.status_code, kind) != (httpx.codes.OK, "application/pdf"):
             raise Refusal(f"{answer.status_code} {kind} instead of a PDF")
         return answer.content
+
+    async def subscribe(self, page: HtmlPage, subscription: Any) -> None:
+        """As the page's script does it."""
+        headers = {"origin": "{0.scheme}://{0.netloc}".format(urlsplit(page.url)), "sec-fetch-site": "same-origin"}
+        body = {**subscription, "token": page.device_offer["data-token"]}
+        answer = await self._client.post(f"{page.url}/device/subscribe", json=body, headers=headers)
+        if answer.status_code != httpx.codes.CREATED:
+            raise Refusal(f"{answer.status_code} instead of a subscription")
 
     async def press(self, page: HtmlPage, text: str = "") -> HtmlPage:
         """Post the page's first form with `text`, and follow."""
@@ -110,11 +127,14 @@ class _FormReader(HTMLParser):
         super().__init__()
         self.forms: list[HtmlForm] = []
         self.links: list[str] = []
+        self.device_offer: dict[str, str] = {}
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
         if tag == "a" and "href" in attributes:
             self.links.append(attributes["href"])
+        if tag == "aside" and "data-token" in attributes:
+            self.device_offer = attributes
         if tag == "form" and attributes.get("method", "").lower() == "post":
             self.forms.append(HtmlForm(attributes.get("action", "")))
         elif self.forms and not self.forms[-1].complete and "name" in attributes:
@@ -141,6 +161,8 @@ class Scene:
         self.settings = settings
         self.addresses = settings.surroundings.dev
         self.onboarding = ""
+        self.browser = ""
+        """The customer's, by its name at the sandbox's push service."""
         self._browser = Browser()
         self._sandbox = Service("the sandbox", self.addresses.sandbox, make_client())
         self._ledger: list[Entry] = []
@@ -224,6 +246,17 @@ class Scene:
         screens = answer.json()
         return [notice for notices in screens.values() for notice in notices] if isinstance(screens, dict) else []
 
+    async def subscribes(self, person: str) -> str:
+        """Open the customer's page, and let the browser notify; its name at the sandbox's push service."""
+        page = await self._browser.open(self.journey_link)
+        wish = {"person": person, "vapid_key": page.device_offer["data-key"]}
+        subscription = (await self._sandbox.call("POST", "/_sandbox/browsers", json=wish)).json()
+        if not isinstance(subscription, dict):
+            raise Refusal("the sandbox has no push service of browsers")
+        token = str(subscription.pop("token"))
+        await self._browser.subscribe(page, subscription)
+        return token
+
     async def signs(self, person: str, request: str) -> HtmlPage:
         """Tap the notice, then press the buttons of our page and of Core Signature's."""
         page = await self.taps(person, request)
@@ -235,7 +268,8 @@ class Scene:
 
     async def taps(self, person: str, subject: str) -> HtmlPage:
         async def notice() -> Entry | None:
-            return next((push for push in await self.visible(person) if push["data"]["request"] == subject), None)
+            visible_pushes = await self.visible(person)
+            return next((push for push in visible_pushes if push["data"].get("request") == subject), None)
 
         push = await self.wait_until(f"a notice of {subject} on the phone of {person}", notice)
         return await self._browser.open(push["link"])

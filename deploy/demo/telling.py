@@ -110,6 +110,19 @@ async def _customer_signs_the_second(scene: Scene) -> str:
     return await _other_notice(scene, TEAM, "settled", "and the second, now complete: operations is told", ".1.2")
 
 
+async def _customer_subscribes(scene: Scene) -> str:
+    scene.browser = await scene.subscribes(CUSTOMER)
+    return "the customer opens the onboarding's page, and lets the browser notify: no app is needed"
+
+
+async def _browser_notice(scene: Scene, subject: str) -> str:
+    """The notice of the phone, by web push."""
+    pushes = await scene.pushes(CUSTOMER, "ready", f"{scene.onboarding}{subject}")
+    facts = {"token": scene.browser, "title": pushes[-1]["title"]}
+    await scene.wait_until("the same in the browser", lambda: scene.ledger("push", **facts))
+    return f"and as a web push in their browser: “{facts['title']}”"
+
+
 async def _stage(scene: Scene, name: str, description: str) -> str:
     await scene.wait_until(f"the stage {name}", partial(_in_stage, scene, name))
     page = await scene.opens(scene.journey_link)
@@ -318,6 +331,7 @@ STORY: Final = (
         "journey moved",
         partial(_stage, name="account set-up", description="the customer's page says: account set-up, with operations"),
     ),
+    StoryStep("customer's browser subscribed", _customer_subscribes),
     StoryStep(
         "operations asked",
         partial(_other_notice, person=TEAM, stage="ready", subject=".2.1", description="operations: it is their turn"),
@@ -338,6 +352,7 @@ STORY: Final = (
         "customer asked",
         partial(_other_notice, person=CUSTOMER, stage="ready", subject=".3.1", description="the customer's next step"),
     ),
+    StoryStep("customer's browser told", partial(_browser_notice, subject=".3.1")),
     StoryStep(
         "customer's step done",
         partial(
