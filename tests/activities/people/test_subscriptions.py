@@ -1,6 +1,7 @@
 """Browsers that subscribed: whose they are, what they may be, and how many."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ from activities.people.subscriptions import (
 from activities.records.devices import WebSubscription
 from activities.records.erasures import Erasure
 from activities.records.store import Store
-from activities.records.subscriptions import KEPT_UNSEEN, OF_A_LINK_AT_MOST
+from activities.records.subscriptions import KEPT_AFTER_END, KEPT_UNSEEN, OF_A_LINK_AT_MOST
 from tests.storage import count
 
 NOW = datetime(2026, 12, 1, 8, tzinfo=UTC)
@@ -143,6 +144,17 @@ async def test_an_erasure_takes_subscriptions_along(store: Store) -> None:
     assert await store.erasures.devices("ada") == 2
     await store.erasures.carry_out(Erasure(LINK.workflow_id or "", LINK.person, "op", "asked", NOW, NOW), ())
     assert (count(store, "devices"), count(store, "link_subscriptions")) == (0, 1)
+
+
+async def test_they_go_a_day_after_the_end_of_their_follow_up(store: Store) -> None:
+    await WebSubscriptions(store).subscribe(LINK, browser("a"), NOW)
+    await WebSubscriptions(store).subscribe(SubscriptionScope("ada", "task:open"), browser("b"), NOW)
+    show = {"kind": "nda", "document": "D", "requester": "hr", "status": "signed", "signers": []}
+    content = json.dumps({"show": show, "settled": {"at": NOW.isoformat()}}).encode()
+    await store.records.write(LINK.workflow_id or "", content)
+    assert await store.link_subscriptions.drop(NOW + KEPT_AFTER_END) == 0
+    assert await store.link_subscriptions.drop(NOW + KEPT_AFTER_END + timedelta(seconds=1)) == 1
+    assert await list_linked(store, "task:open") == {"ada": [browser("b").endpoint]}
 
 
 async def test_those_not_renewed_for_a_year_are_dropped(store: Store) -> None:
