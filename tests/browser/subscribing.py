@@ -50,6 +50,15 @@ _REMEMBER: Final = """() => {
   };
 }"""
 """Chromium forgets a notification that is asked for while it is just being shown."""
+_CHANGE: Final = """async ([former, endpoint, keys]) => {
+  let done;
+  const event = new Event("pushsubscriptionchange");
+  event.oldSubscription = { endpoint: former };
+  event.newSubscription = { toJSON: () => ({ endpoint, keys }) };
+  event.waitUntil = promise => { done = promise; };
+  self.dispatchEvent(event);
+  await done;
+}"""
 _GLANCE: Final = 0.05
 
 
@@ -110,6 +119,10 @@ class PushedBrowser:
     async def click(self, title: str) -> str:
         """Click the notification; the link that it opens."""
         return str(await self.worker.evaluate(_CLICK, title))
+
+    async def change_subscription(self, former: str, endpoint: str, keys: dict[str, str]) -> None:
+        """As the browser does by itself, without a page."""
+        await self.worker.evaluate(_CHANGE, [former, endpoint, keys])
 
     async def _count_shown(self) -> int:
         return int(await self.worker.evaluate("self.shownCount"))

@@ -149,6 +149,17 @@ async def test_after_a_new_key_it_subscribes_again_without_asking_and_what_is_st
     assert await endpoints(customer) == []
 
 
+async def test_what_the_browser_changes_by_itself_its_service_worker_tells(
+    device: Phone, customer: paging.Phone
+) -> None:
+    await visit_twice(device, customer)
+    await device.button(OFFER).tap()
+    await expect(device.page.locator("aside [role=status]")).to_have_text(ON)
+    pushed = await PushedBrowser.of_page(device.page)
+    await pushed.change_subscription(f"{ENDPOINT}1", f"{ENDPOINT}9", KEYS)
+    assert await endpoints(customer) == [f"{ENDPOINT}9"]
+
+
 async def test_a_push_service_that_does_not_answer_is_given_up_after_ten_seconds(
     browser: Browser, customer: paging.Phone
 ) -> None:
