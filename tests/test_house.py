@@ -77,7 +77,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("http", "rights"),
         ("acting", "figures", "receivers"),
         ("intake", "screens"),
-        ("absences", "downloads"),
+        ("absences", "downloads", "proofs"),
         ("api", "pages"),
         ("desk", "scim"),
         ("app",),
@@ -89,7 +89,7 @@ LOOSE = {
     "starter": {"errors", "__main__"},
     "deploy": {"rollout", "validate"},
     "deploy/sandbox": {"server", "__main__"},
-    "starter/web": {"absences", "app", "downloads", "figures", "rights"},
+    "starter/web": {"absences", "app", "downloads", "figures", "proofs", "rights"},
 }
 """The only files that lie loose in these folders."""
 

@@ -31,6 +31,7 @@ from workflows.model.campaign import YEAR, AudienceSource, Campaign, Joiners, Le
 from workflows.model.file_faults import FileFault
 from workflows.model.policy import EvidenceLevel, Policy
 from workflows.model.signature import Document
+from workflows.model.subject import Identity
 
 _WHOLE_DAYS: Final = re.compile(r"0d|[1-9][0-9]{0,3}[dw]")
 A_YEAR: Final = 2027
@@ -260,6 +261,8 @@ async def prepare_campaign(
         read=await _read_table(plain, secret, table, tables or AudienceTables()) if table is not None else None,
     )
     file, policy = await intake.validate_file_and_policy(plain, CampaignFile, checks, directory)
+    if (identity := policy.resolved.policy.identity) is not Identity.LINK:
+        raise plain.faults([(("kind",), FileFault.IDENTITY_OF_CAMPAIGN.to_message(identity=identity))])
     owner = await directory.person(intake.person_of(file.owner))
     campaign_input = _build_input(file, policy.resolved.policy, checks, owner, now)
     is_over = campaign_input.campaign.due < now.date() - timedelta(days=1)

@@ -46,7 +46,7 @@ from workflows.model.signature import (
     SignatureBrief,
     Substitution,
 )
-from workflows.model.subject import Code, Role, Roster, Subject, Verify
+from workflows.model.subject import Code, Identity, Role, Roster, Subject, Verify
 from workflows.names import adopted_document
 from workflows.ports import SignatureService
 
@@ -246,6 +246,9 @@ class CoreSignatureService(SignatureService):
         cast = await self._stand_ins.at_sending(brief, await self._people(brief), order.now)
         _refuse_without_phone(cast)
         reachable = await self._reachable(cast.people_asked)
+        if brief.identity is not Identity.LINK:
+            # Core Signature's own mail would lead past what our page asks.
+            reachable = frozenset(cast.people_asked)
         places = cast.places(reachable)
         with failures.again_after(self._client.config.list_lag):
             if document is None:

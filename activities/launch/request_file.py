@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Self, TypeAlias
@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_va
 from activities.files.fields import FileName, Id, Message, Name, Url
 from activities.files.pdf import LocalDocuments, name_of
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
+from activities.files.yaml_lines import FieldPath
 from activities.launch import launch
 from activities.launch.doors import CHECKS, CheckContext
 from activities.launch.intake import (
@@ -35,17 +36,20 @@ from activities.launch.intake import (
     right,
     validate_file_and_policy,
 )
-from activities.people.directory import askers
-from activities.people.ids import ids_in_full
-from activities.people.person import SignersFile
+from activities.people.directory import Directory, askers
+from activities.people.ids import ids_in_full, position_word
+from activities.people.person import Person, SignersFile
+from activities.people.ways import code_channel
 from activities.policies.cascade import ResolvedPolicy
 from activities.records.cover_sheet import CoverSheet
 from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind
 from workflows.model.file_faults import FileFault
+from workflows.model.messages import Message as FaultMessage
+from workflows.model.policy import Policy
 from workflows.model.signature import Document, Reviewer, SignatureBrief
-from workflows.model.subject import Participant, Role, Verify
+from workflows.model.subject import Identity, Participant, Role, Verify
 from workflows.names import adopted_document
 from workflows.signature.state import SignatureInput
 
@@ -306,6 +310,8 @@ async def prepare_request(written: FileText | PlainFile, sources: CheckContext) 
     file, policy = await validate_file_and_policy(
         plain, RequestFile, checks, directory, of_parent=sources.is_part_of_parent
     )
+    if unprovable := [fault async for fault in _unprovable(file, policy.resolved.policy, checks, directory)]:
+        raise plain.faults(unprovable)
     return _prepared(file, policy, checks, directory.secret)
 
 
@@ -355,11 +361,33 @@ def _prepared(
         prefill=json.dumps(file.prefill, ensure_ascii=False) if file.prefill else None,
         urgent=policy.urgent,
         lock_screen=policy.lock_screen,
+        identity=policy.identity,
+        in_person=policy.identity is not Identity.LINK,
     )
     request = SignatureInput(brief=brief, policy=policy, due=file.due, fingerprint=digest, subscribers=file.subscribers)
     return PreparedRequest(
         request, checked_policy.resolved, pdf, SignersFile.dump_signers(in_full, ids), checked_policy.overdue, as_sent
     )
+
+
+async def _unprovable(
+    file: RequestFile, policy: Policy, checks: RequestChecks, directory: Directory
+) -> AsyncIterator[tuple[FieldPath, FaultMessage]]:
+    """Signers who could not prove who they are in the way that the kind asks for."""
+    for position, entry in enumerate(file.signers):
+        if entry.role is Role.COPY or policy.identity is Identity.LINK:
+            continue
+        field_path, in_full = ("signers", position), entry.in_full
+        if policy.identity is Identity.SIGN_IN:
+            if in_full:
+                yield field_path, FileFault.CANNOT_SIGN_IN.to_message(kind=file.kind)
+            continue
+        person = (
+            Person(id=position_word(position + 1), **dict(in_full)) if in_full else checks.person(entry.person or "")
+        )
+        devices = [device for device in await directory.devices(person) if not device.unseen(checks.now)]
+        if code_channel(person, devices, has_messaging=directory.has_messaging) is None:
+            yield field_path, FileFault.NO_SECOND_CHANNEL.to_message(person=person.id, kind=file.kind)
 
 
 def _document(entry: DocumentEntry, pdf: bytes | None) -> Document:

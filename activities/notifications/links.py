@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
 from workflows.kinds import Kind, WorkflowName, kinds, referred
+from workflows.model.subject import Identity
 
 _NONCE_BYTES: Final = 12
 _SEALED: Final = re.compile(r"[A-Za-z0-9_-]{40,768}")
@@ -102,6 +103,8 @@ class LinkContent:
     serial: str = FIRST_SERIAL
     until: datetime | None = None
     through: Through | None = None
+    identity: Identity | None = None
+    """What its page asks of a signer; None where whoever made it did not know."""
 
     def is_over(self, now: datetime) -> bool:
         return now.astimezone(UTC).date() > self.noticed_on + timedelta(days=LINK_DAYS_AT_MOST)
@@ -159,13 +162,14 @@ class SigningLinks:
         email: str = "",
         expires_at: datetime | None = None,
         through: Through | None = None,
+        identity: Identity | None = None,
     ) -> str:
         """The person's page: `LINK_BASE/open/<ref>`, byte-equal each time on one day; a task has its own path. A signer
-        has `order` and `email`; without `noticed_on` it is of today.
+        has `order` and `email`; without `noticed_on` it is of today, without `identity` its page looks that up.
         """
         page, day = referred(request).kind.spec.page, noticed_on or datetime.now(UTC).date()
         content = [use, request, person, day.isoformat(), str(order), self.mark_of(email) if email else "", serial]
-        content += [str(int(expires_at.timestamp())) if expires_at else ""]
+        content += [str(int(expires_at.timestamp())) if expires_at else "", identity or ""]
         content += [through.onboarding, through.person] if through else []
         return f"{self._base}/{page}/{self._seal.seal(_SEPARATOR.join(content))}"
 
@@ -184,11 +188,14 @@ class SigningLinks:
     def open(self, ref: str) -> LinkContent:
         """The content of `ref`; raises `BadLink` unless sealed with our secret and unchanged."""
         try:
-            use, request, person, day, order, mark, serial, expiry, *through = self._seal.open(ref).split(_SEPARATOR)
+            use, request, person, day, order, mark, serial, expiry, identity, *through = self._seal.open(ref).split(
+                _SEPARATOR
+            )
             ends = datetime.fromtimestamp(int(expiry), UTC) if expiry else None
             origin = Through(*through) if through else None
             signer = (date.fromisoformat(day), int(order), mark)
-            return LinkContent(request, person, LinkUse(use), *signer, serial, ends, origin)
+            asks = Identity(identity) if identity else None
+            return LinkContent(request, person, LinkUse(use), *signer, serial, ends, origin, asks)
         except (BadSeal, TypeError, ValueError):
             raise BadLink("not a link of ours") from None
 

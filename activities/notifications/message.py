@@ -116,7 +116,7 @@ def compose(
         key=screen_key(reference, notice.person),
         link=_at_desk(delivery, notice, links)
         if _leads_to_the_desk(delivery, notice)
-        else links.link(reference, notice.person, use, serial, email=email, **_day_and_order(delivery, notice)),
+        else links.link(reference, notice.person, use, serial, email=email, **_signer_of(delivery, notice)),
         action=notice.action,
         at_rest=at_rest and is_by_day(notice.stage),
         lifetime=_lifetime(delivery, notice),
@@ -167,11 +167,12 @@ def wire_size(value: object) -> int:
     return len(encoded) - 2 if isinstance(value, str) else len(encoded)
 
 
-def _day_and_order(delivery: Delivery, notice: NotificationOrder) -> dict[str, Any]:
+def _signer_of(delivery: Delivery, notice: NotificationOrder) -> dict[str, Any]:
     order = next(
         (participant.order for participant in delivery.subject.people if participant.person == notice.person), 0
     )
-    return {"noticed_on": delivery.now.astimezone(UTC).date() if delivery.now else None, "order": order}
+    day = delivery.now.astimezone(UTC).date() if delivery.now else None
+    return {"noticed_on": day, "order": order, "identity": delivery.subject.identity}
 
 
 def _at_desk(delivery: Delivery, notice: NotificationOrder, links: SigningLinks) -> str:

@@ -20,6 +20,7 @@ from activities.records.outbound_mail import OutboundMail
 from activities.records.store import Store
 from workflows.follow_up.notification_types import NotificationType, is_for_on_call, is_other_channel, is_quiet
 from workflows.model.notifications import Channel, Delivery, NoticeAction, NotificationOrder
+from workflows.model.subject import Identity
 
 ASKED: Final = (NoticeAction.SIGN, NoticeAction.APPROVE)
 _REFERENCE_LENGTH: Final = 32
@@ -83,7 +84,11 @@ class Fallback(StrEnum):
 
 
 def fallback_of(delivery: Delivery, notice: NotificationOrder, *, messaging: bool) -> Fallback:
-    """Core Signature mails signers only, and calls our expiry a cancellation, so we send endings as well."""
+    """Core Signature mails signers only, and calls our expiry a cancellation, so we send endings as well. Its mail
+    would lead a signer past what our page asks.
+    """
+    if delivery.subject.identity is not Identity.LINK and notice.action in ASKED:
+        return Fallback.MESSAGING if messaging else Fallback.NOBODY
     signer = any(participant.person == notice.person for participant in delivery.subject.people)
     if is_other_channel(notice.stage):
         return Fallback.MESSAGING if messaging else Fallback.CORE if signer and delivery.document else Fallback.NOBODY

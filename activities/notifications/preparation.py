@@ -22,6 +22,7 @@ from activities.people.directory import Directory, DirectoryFailure, UnknownPers
 from activities.people.ids import stands_in_full
 from activities.people.person import Person, PushDevice
 from activities.people.reader import Reader
+from activities.people.ways import may_be_mailed
 from activities.records.budgets import JoinedNotice
 from activities.records.store import Store
 from activities.records.user_texts import DAMAGED, ERASED, words_of
@@ -38,6 +39,7 @@ from workflows.model.notifications import (
 )
 from workflows.model.schedule import Reason, joined_into
 from workflows.model.signature import ReportedDocument, SignerState
+from workflows.model.subject import Identity
 
 _OBSOLETE_BY_STATE: Final = {
     SignerState.SIGNED: Reason.SIGNED,
@@ -96,6 +98,9 @@ class NotificationPreparation:
 
     async def _choose_channel(self, delivery: Delivery, notice: NotificationOrder, person: Person) -> Preparation:
         fallback = fallback_of(delivery, notice, messaging=self.outbound.is_available)
+        by_code = delivery.subject.identity is Identity.CODE and notice.action in ASKED
+        if by_code and not may_be_mailed(person):
+            fallback = Fallback.NOBODY
         switches_channel = is_other_channel(notice.stage)
         if switches_channel and fallback is Fallback.NOBODY:
             return EndedNotice(notice=notice, outcome=NotificationOutcome.FAILED, why=Reason.NO_CHANNEL)
@@ -113,7 +118,7 @@ class NotificationPreparation:
                 message=await self.compose_for(delivery, notice, person),
                 fallback=fallback,
                 reference=reference_in(delivery, notice),
-                urgent=delivery.subject.urgent,
+                urgent=delivery.subject.urgent and not by_code,
                 retried_devices=delivery.devices or (),
             )
         if delivery.devices is not None:

@@ -34,6 +34,8 @@ class CompanyDirectory(ABC):
     def __init__(self, store: Store, secret: SecretStr | None = None) -> None:
         """`secret` derives the ids of people described in full."""
         self.secret = secret
+        self.has_messaging = False
+        """Whether mails and SMS of ours can be sent."""
         self._store = store
         self._devices = Devices(store)
         self.absences: Final = KnownAbsences(store.absences)

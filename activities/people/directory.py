@@ -246,6 +246,11 @@ class Directory(Protocol):
     @property
     def secret(self) -> SecretStr | None: ...
 
+    @property
+    def has_messaging(self) -> bool:
+        """Whether mails and SMS of ours can be sent."""
+        ...
+
     async def person(self, id: str, workflow_id: str | None = None) -> Person:
         """`signer-<position>` are described in the file of the workflow `workflow_id`."""
         ...

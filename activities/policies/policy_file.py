@@ -16,7 +16,7 @@ from activities.policies.cascade import REQUEST, ResolvedPolicy
 from workflows.model.file_faults import FileFault
 from workflows.model.messages import Message
 from workflows.model.policy import OVERDUE_AT_MOST, ROUNDS_AT_MOST, Escalation, EscalationAction, EvidenceLevel, Format
-from workflows.model.subject import LockScreen, Status
+from workflows.model.subject import Identity, LockScreen, Status
 from workflows.names import QUEUES
 
 _SPAN: Final = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
@@ -255,6 +255,7 @@ class PolicyLayer(FileModel):
     hours: Annotated[str, AfterValidator(_opening_hours)] | None = None
     urgent: bool | None = None
     lock_screen: LockScreen | None = None
+    identity: Identity | None = None
     escalation: EscalationLayer | None = None
     handoff: tuple[TargetEntry, ...] | None = Field(default=None, max_length=50)
     snooze: Annotated[int, Field(ge=0, le=20)] | None = None
@@ -286,6 +287,8 @@ def find_senseless_settings(resolved: ResolvedPolicy, time_left: timedelta | Non
     """What cannot work for any signer; `within` is the time until the request's own due date."""
     yield from _too_late(resolved, time_left)
     yield from _after_closing(resolved)
+    if resolved.policy.self_delegate and resolved.policy.identity is not Identity.LINK:
+        yield ("self_delegate",), FileFault.HANDED_OVER_UNPROVEN.to_message(identity=resolved.policy.identity)
     escalation = resolved.policy.escalation
     if escalation is None:
         return

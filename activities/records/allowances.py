@@ -67,6 +67,16 @@ class SharedAllowances:
 
         return await self._database.statement(change)
 
+    async def look(self, name: str, rate: Rate, now: datetime) -> float:
+        """The seconds until there is a token, 0 if there is one; takes none."""
+
+        def read(connection: Connection) -> float:
+            query = select(_BUCKET.full_at - _clock(connection, now)).where(_BUCKET.name == _key(name))
+            empty_for = connection.execute(query).scalar()
+            return max(0.0, float(empty_for or 0.0) + rate.seconds_per_token - rate.full_after - _A_HAIR)
+
+        return await self._database.statement(read)
+
     async def refill(self, name: str) -> None:
         await self._database.change(ALLOWANCES.delete().where(_BUCKET.name == _key(name)))
 

@@ -10,7 +10,7 @@ from activities.records.user_texts import together
 from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.signature import SignatureBrief, SignerState
-from workflows.model.subject import Participant, Status, Task
+from workflows.model.subject import Identity, Participant, Status, Task
 from workflows.model.views import AssigneeLine, RequestShow, SignerLine, TaskShow
 from workflows.task.state import AssigneeState
 
@@ -32,6 +32,8 @@ class CoverSheet(Model):
     effective: date | None = None
     approver: str | None = None
     """Who has approved this version."""
+    identity: Identity = Identity.LINK
+    """What the page asks of signers beside their link."""
 
     @classmethod
     async def read(cls, store: Store, request: str) -> "CoverSheet | None":
@@ -52,6 +54,7 @@ class CoverSheet(Model):
             version=brief.document.version,
             effective=brief.document.effective,
             approver=brief.document.approver,
+            identity=brief.identity,
         )
         await store.starts.keep_cover(Kind.REQUEST.workflow_id(brief.id), sheet.model_dump_json(by_alias=True).encode())
 
@@ -69,6 +72,7 @@ class CoverSheet(Model):
             status=Status.SENT,
             signers=tuple(lines),
             says=NOBODY_SAYS,
+            identity=self.identity,
             partial=True,
         )
 

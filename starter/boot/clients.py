@@ -165,9 +165,13 @@ def directory(settings: Settings, store: Store) -> CompanyDirectory:
     the desk.
     """
     push_is_off, secret = settings.push.dialect == "off", settings.link_secret or None
+    people: CompanyDirectory
     if settings.people_in_database:
-        return (_DatabaseWithoutApps if push_is_off else DatabaseDirectory)(store, secret)
-    return (_FileWithoutApps if push_is_off else FileDirectory)(settings.people or Path(), store, secret)
+        people = (_DatabaseWithoutApps if push_is_off else DatabaseDirectory)(store, secret)
+    else:
+        people = (_FileWithoutApps if push_is_off else FileDirectory)(settings.people or Path(), store, secret)
+    people.has_messaging = bool(settings.mra_url)
+    return people
 
 
 def links(settings: Settings) -> SigningLinks:

@@ -237,7 +237,7 @@ class Need(StrEnum):
 
 
 OF_WORKER: Final = (Need.SIGNATURE, Need.PUSH, Need.MESSAGING, Need.CALLBACKS, Need.LINKS, Need.PEOPLE, Need.ADOPTION)
-OF_RECEIVER: Final = (Need.RECEIVER, Need.LINKS, Need.SIGNATURE, Need.PEOPLE, Need.CODEC)
+OF_RECEIVER: Final = (Need.RECEIVER, Need.LINKS, Need.SIGNATURE, Need.MESSAGING, Need.PEOPLE, Need.CODEC)
 
 
 def missing(needs: tuple[Need, ...], settings: "Settings") -> tuple[str, ...]:

@@ -198,7 +198,7 @@ def kept_of(signed: SignedDocument) -> tuple[KeptFiles, Problem | None]:
 
 async def load_earlier_entries(store: Store, view: AnyShow) -> AnyShow:
     """With the older notices and events that were moved to the store."""
-    if not view.earlier:
+    if not view.has_pages:
         return view
     return completed(view, await pages_of(store, view.type.workflow_id(view.id)))
 

@@ -23,7 +23,10 @@ from activities import metrics
 from activities.core_signature.client import CALLBACKS, CoreSignatureClient
 from activities.core_signature.signers import SignerSnapshots
 from activities.http.rate_limit import RateLimiter
+from activities.launch.doors import wall_clock
 from activities.metrics import ExportingProcess
+from activities.notifications.cloud_messaging import CloudMessaging
+from activities.notifications.config import open_messaging
 from activities.people.devices import Devices
 from activities.people.subscriptions import WebSubscriptions, push_guard
 from activities.reconciliation.callback_health import CallbackClockSkew
@@ -54,9 +57,11 @@ from starter.web.intake.hooks import Hooks, HookSource, OnboardingStarter
 from starter.web.pages.away import AwayPages
 from starter.web.pages.devices import LinkDevices
 from starter.web.pages.first_page import FirstPages
+from starter.web.pages.identity import IdentityGate
 from starter.web.pages.journey import Journeys
 from starter.web.pages.pages import Pages
 from starter.web.pages.visits import PagePeople, Visits
+from starter.web.proofs import IdentityCookies
 from starter.web.receivers import callbacks
 from starter.web.receivers.codec import CodecServer
 from starter.web.receivers.devices import DeviceReceiver
@@ -97,9 +102,10 @@ def routes_of(
     store: Store,
     signatures: CoreSignatureClient,
     *,
+    messaging: CloudMessaging | None = None,
     usable: Callable[[], bool] = lambda: True,
 ) -> list[BaseRoute]:
-    """`usable` says whether the database has been reached."""
+    """`messaging` sends codes to signers, `usable` says whether the database has been reached."""
     signals = callbacks.TemporalSignals(client)
     guard = FormGuard(settings.link_secret, settings.link_base)
     people = clients.directory(settings, store)
@@ -118,6 +124,7 @@ def routes_of(
     receiver_of_browsers = SubscriptionReceiver(subscriptions, push_guard(settings.push.web_hosts), store)
     visits = Visits(links, people, store, lambda: datetime.now(UTC))
     link_devices = LinkDevices(visits, guard, receiver_of_browsers, web_app, look)
+    proofs = IdentityCookies(settings.link_secret, settings.link_base)
     pages = Pages(
         links,
         people,
@@ -130,6 +137,7 @@ def routes_of(
         people=page_people,
         files=files,
         versions=versions,
+        identity=IdentityGate(store, people, proofs, messaging, wall_clock),
         brand=brand,
         devices=link_devices,
         first_pages=FirstPages(store) if settings.preview == "on" else None,
@@ -232,12 +240,12 @@ async def _serve(settings: Settings, stop: asyncio.Event, health: ProcessHealth,
         client = await temporal.connect(settings, identity=_IDENTITY, telemetry=process_telemetry, lazy=True)
         calls = RateLimiter(settings.signature.max_rps)
         signatures = CoreSignatureClient(clients.signature_config(settings), pace=calls)
-        store = clients.store(settings)
+        store, messaging = clients.store(settings), open_messaging(clients.messaging_config(settings))
         me = partial(clients.running, settings, ProcessRole.WEB, pace.new_identity(ProcessRole.WEB))
         keeping = pace.keep_share(client, store.processes, calls, settings.signature.max_rps, me)
-        async with aclosing(signatures), keeping:
+        async with aclosing(signatures), aclosing(messaging) if messaging else nullcontext(), keeping:
             database = asyncio.create_task(until_usable(store.database))
-            routes = routes_of(settings, client, store, signatures, usable=database.done)
+            routes = routes_of(settings, client, store, signatures, messaging=messaging, usable=database.done)
             look = partial(_look, callbacks.TemporalSignals(client), database.done)
             async with (
                 listening(make_app(routes), settings.webhook.bind, proxies=settings.webhook.proxies) as url,

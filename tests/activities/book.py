@@ -28,6 +28,7 @@ class Book:
 
     warning: str | None = None
     secret: SecretStr | None = None
+    has_messaging: bool = False
 
     def __init__(self, *people: Person) -> None:
         self._people = {person.id: person for person in people}

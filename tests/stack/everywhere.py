@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, redirect_stdout
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from io import StringIO
 from typing import Final
@@ -32,8 +33,10 @@ from starter.web.acting.versions import Versions
 from starter.web.app import make_app
 from starter.web.downloads import KeptFileAnswers, PersonalFiles
 from starter.web.intake.catalogue import KindCatalogue
+from starter.web.pages.identity import IdentityGate
 from starter.web.pages.pages import Pages
 from starter.web.pages.visits import PagePeople
+from starter.web.proofs import IdentityCookies
 from starter.web.rights import ReaderRoles
 from starter.web.screens.rendering import OURS
 from starter.web.screens.status import problems_of
@@ -160,6 +163,13 @@ async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
             files=PersonalFiles(store, roles, KeptFileAnswers(store)),
             versions=Versions(store, own_settings.signature.max_upload_mb),
             devices=make_link_devices(web_app, links, town.directory, store, guard, look),
+            identity=IdentityGate(
+                store,
+                town.directory,
+                IdentityCookies(own_settings.link_secret, own_settings.link_base),
+                None,
+                lambda: datetime.now(UTC),
+            ),
         )
         transport = httpx.ASGITransport(make_app(pages.routes()))
         async with httpx.AsyncClient(transport=transport) as browser:

@@ -162,7 +162,19 @@ class FileFault(MessageCode):
     ID_OF_PARENT = auto(), "{id} is an id that only an onboarding or campaign gives; choose another one"
     ID_OF_START = auto(), "{id} is the id of another {kind} of this start, too"
 
+    NO_SECOND_CHANNEL = (
+        auto(),
+        "{person} has no second channel for the code that {kind} asks for (identity: code): of a device, a mailbox and "
+        "a phone number they need two, and mail and SMS need COUNTERSIGN_MRA_URL",
+    )
+    CANNOT_SIGN_IN = (
+        auto(),
+        "{kind} asks signers to sign in at the desk (identity: sign-in), so they are given by person",
+    )
+
     # Policies.
+    HANDED_OVER_UNPROVEN = auto(), "does not go with identity: {identity}, for nobody else can be asked instead"
+    IDENTITY_OF_CAMPAIGN = auto(), "identity: {identity} is for requests, not for the requests of a campaign"
     NEVER_CLOSES = auto(), "a request closes some day; grace says how long after its due date"
     KIND_UNUSABLE = auto(), "{kind} cannot be used: {field}: {why}"
     KIND_ABOVE_UNUSABLE = auto(), "{kind} cannot be used: {field} of {layer}: {why}"

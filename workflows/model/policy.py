@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from workflows.kinds import Kind
 from workflows.model.base import Model
-from workflows.model.subject import LockScreen, Status
+from workflows.model.subject import Identity, LockScreen, Status
 
 Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}[mhdw]$")]
 """`90m`, `4h`, `3d`, `2w`; days and weeks are calendar days in the recipient's zone (docs/files.md, Values)."""
@@ -201,6 +201,8 @@ class Policy(Model):
     urgent: bool = False
     lock_screen: LockScreen = LockScreen.FULL
     """Whether notices name the document."""
+    identity: Identity = Identity.LINK
+    """Of requests: what the page asks of signers beside their link."""
     snooze: int = 2
     """How often a signer may say "not now"."""
     self_delegate: bool = False

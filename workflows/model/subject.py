@@ -99,6 +99,17 @@ class Verify(StrEnum):
     """By a word that the requester tells them."""
 
 
+class Identity(StrEnum):
+    """What our page asks of a signer beside their link."""
+
+    LINK = "link"
+    """Nothing."""
+    CODE = "code"
+    """A code that comes on another channel than the notice."""
+    SIGN_IN = "sign-in"
+    """That they are signed in at the desk."""
+
+
 def group_word(group: str) -> str:
     """How a group stands where a person's id could: `group:sales`, which is no id."""
     return f"{_GROUP}{group}"
@@ -140,6 +151,8 @@ class Subject(Roster):
     """Who of the group has taken it on, and hears of it instead of all."""
     urgent: bool = False
     lock_screen: LockScreen = LockScreen.FULL
+    identity: Identity = Identity.LINK
+    """What the page asks of signers."""
     depth: int = 0
     """Number of onboardings before it in a chain of targets."""
     round: int = 0

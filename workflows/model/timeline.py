@@ -81,6 +81,11 @@ class EventType(InWords):
     NOT_TOLD = "not_told", "{about} failed"
     TAKEN_OFF = "taken_off", "notice taken off the phone"
 
+    CODE_SENT = "code_sent", "code sent by {about}"
+    """Of our page, which writes it to the store, and so are the next two; `about` is the channel."""
+    IDENTIFIED = "identified", "proved who they are by {about}"
+    CODES_WRONG = "codes_wrong", "too many wrong codes"
+
     HAND_OFF_PENDING = "hand_off_pending", "hand-off pending"
     HAND_OFF_DONE = "hand_off_done", "hand-off done"
     HAND_OFF_FAILED = "hand_off_failed", "hand-off failed"

@@ -15,7 +15,7 @@ from workflows.model.evidence import KeptFile, KeptFiles
 from workflows.model.hand_off import HandoffLine
 from workflows.model.notifications import Notification
 from workflows.model.signature import DocumentVersion, SignerState
-from workflows.model.subject import Role, Status, ToDecide, Verify
+from workflows.model.subject import Identity, Role, Status, ToDecide, Verify
 from workflows.model.timeline import AskedQuestion, EscalationEntry, TimelineEntry
 
 _VIEWS: Final[dict[Kind, type["FollowUpShow"]]] = {}
@@ -239,6 +239,11 @@ class FollowUpShow(Model):
     partial: bool = False
 
     @property
+    def has_pages(self) -> bool:
+        """Whether the store may have entries that this lacks."""
+        return bool(self.earlier)
+
+    @property
     def overdue(self) -> bool:
         return self.late and not self.status.has_ended
 
@@ -407,6 +412,12 @@ class RequestShow(FollowUpShow):
     """Of a request with reviewers, one for each round of review."""
     reviews: tuple[ReviewLine, ...] = ()
     """What reviewers did in each round."""
+    identity: Identity = Identity.LINK
+    """What the page asks of signers beside their link."""
+
+    @property
+    def has_pages(self) -> bool:
+        return super().has_pages or self.identity is not Identity.LINK
 
     def with_files(self, files: KeptFiles, missing: Problem | None) -> Self:
         view = self.replace(signed_document=files.document, signing_log=files.signing_log)

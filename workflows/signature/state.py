@@ -811,6 +811,7 @@ def show(request: SignatureInput, state: SignatureState, now: datetime) -> Reque
         **facts,
         document=request.brief.title,
         signers=lines,
+        identity=request.brief.identity,
         versions=state.review.versions,
         reviews=(*state.review.earlier, *present_reviews(state)),
     )

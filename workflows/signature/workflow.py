@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.messages import Message
     from workflows.model.receipts import Receipt
     from workflows.model.rejections import Rejection
-    from workflows.model.subject import Subject
+    from workflows.model.subject import Identity, Subject
     from workflows.model.timeline import Reassignment
     from workflows.model.views import FollowUpShow, RequestShow
     from workflows.names import EXEMPT, PROVIDER_EVENT, REVIEW, REVISE, SHOW, SIGNATURE_REQUEST
@@ -248,8 +248,9 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
 
     def _hand_over_refusal(self, signer: str) -> Message | None:
         """Of a place that Core Signature would forward without the verification of its signer."""
-        slot = self.state.slots.find(signer)
-        return Rejection.VERIFIED_PLACE.to_message(person=signer) if slot and slot.is_verified else None
+        slot, identity = self.state.slots.find(signer), self.request.brief.identity
+        is_verified = slot is not None and not self.state.round and (slot.is_verified or identity is not Identity.LINK)
+        return Rejection.VERIFIED_PLACE.to_message(person=signer) if is_verified else None
 
     def merge_observation(self, document: signature.ReportedDocument, asked_at: datetime | None = None) -> bool:
         """Whether a document that another call has read has news; it is then read again, for the record."""

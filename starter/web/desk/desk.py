@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activities.core_signature.passwords import SignerPasswords
-from activities.notifications.links import SigningLinks, at_desk, named_at_desk
+from activities.notifications.links import BadLink, SigningLinks, at_desk, named_at_desk
 from activities.notifications.sign_in import BadSignInLink
 from activities.people.company_directory import CompanyDirectory
 from activities.people.reader import Reader
@@ -30,7 +30,16 @@ from starter.web.desk.devices import DevicePages
 from starter.web.desk.documents import OwnDocuments
 from starter.web.desk.drafts import DraftPages
 from starter.web.desk.figures import FiguresPages
-from starter.web.desk.fixed_screens import ASKED, BEHIND_LINK, FRONT, NOT_ASKED, NOT_THERE, SPENT, WRONG_CODE
+from starter.web.desk.fixed_screens import (
+    ASKED,
+    BEHIND_LINK,
+    FRONT,
+    NOT_ASKED,
+    NOT_THERE,
+    SOMEBODY_ELSE,
+    SPENT,
+    WRONG_CODE,
+)
 from starter.web.desk.follow_ups import FollowUps
 from starter.web.desk.lists import ListRoutes
 from starter.web.desk.onboarding_form import OnboardingForm
@@ -42,11 +51,13 @@ from starter.web.desk.task_form import TaskForm
 from starter.web.desk.together import BulkCommands
 from starter.web.downloads import PersonalFiles
 from starter.web.intake.catalogue import KindCatalogue
+from starter.web.proofs import CONFIRM, IdentityCookies, Proof, is_confirmation
 from starter.web.receivers.subscriptions import SubscriptionReceiver
 from starter.web.rights import ReaderRoles
 from starter.web.screens.rendering import OURS, TEMPLATES, Brand, Renderer, Tab
 from starter.web.screens.view_reader import ReadView, desk_view_reader
 from starter.web.screens.web_app import DEVICE_SCRIPT, WebApp
+from workflows.model.subject import Identity
 
 _SIGN_IN = "sign-in"
 
@@ -147,6 +158,34 @@ class SignInPages:
         return self._responses.card(replace(ASKED, status=403, refusal=WRONG_CODE), request, name, left=wrong.remaining)
 
 
+class Confirmations:
+    """Lets a visitor sign behind a link of theirs, where its kind asks for a sign-in."""
+
+    def __init__(
+        self, responses: DeskResponses, links: SigningLinks, proofs: IdentityCookies, clock: Callable[[], datetime]
+    ) -> None:
+        self._responses = responses
+        self._links = links
+        self._proofs = proofs
+        self._clock = clock
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route(f"/desk/{CONFIRM}/{{ref}}", self._responses.visitors(self.confirm), methods=["GET"])]
+
+    async def confirm(self, request: Request, visitor: sessions.Visitor) -> Response:
+        """Back to the page behind the link; nothing changes but this browser's cookie."""
+        ref = request.path_params["ref"]
+        try:
+            claim = self._links.open(ref)
+        except BadLink:
+            return await self._responses.inside(NOT_THERE, visitor)
+        if claim.person != visitor.id:
+            return await self._responses.inside(SOMEBODY_ELSE, visitor)
+        answer = self._responses.renderer.onward(f"{self._proofs.path}/{ref}")
+        self._proofs.keep_proof(answer, Proof(claim.request, claim.person, Identity.SIGN_IN, self._clock()))
+        return answer
+
+
 class Desk:
     """`/desk` and everything below it, and the link to it at `/`."""
 
@@ -168,6 +207,7 @@ class Desk:
         passwords: SignerPasswords,
         receiver: SubscriptionReceiver,
         web_app: WebApp,
+        proofs: IdentityCookies,
         brand: Brand = OURS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
@@ -201,6 +241,7 @@ class Desk:
         )
         self._away_pages = AbsencePages(shared)
         self._together = BulkCommands(shared, self._follow_ups, send)
+        self._confirmations = Confirmations(self._responses, links, proofs, clock)
         self._entrance = SignInPages(self._responses, sign_in, cookies, clock)
 
     def routes(self) -> list[BaseRoute]:
@@ -216,6 +257,7 @@ class Desk:
             *self._away_pages.routes(),
             *self._devices.routes(),
             *self._entrance.routes(),
+            *self._confirmations.routes(),
             Route("/desk/{nothing:path}", self._responses.visitors(self.nowhere), methods=["GET"]),
         ]
 
@@ -268,6 +310,7 @@ def make_desk(
         passwords=clients.signer_passwords(settings),
         receiver=receiver,
         web_app=web_app,
+        proofs=IdentityCookies(settings.link_secret, settings.link_base),
         brand=brand,
     )
 
@@ -275,4 +318,8 @@ def make_desk(
 def _is_page(path: str) -> bool:
     """Whether it is a page of everybody or of a follow-up: the address is untrusted."""
     name = named_at_desk(path)
-    return path in OWN_PAGES or (name is not None and is_request_id(name.id) and path == at_desk(name))
+    return (
+        path in OWN_PAGES
+        or is_confirmation(path)
+        or (name is not None and is_request_id(name.id) and path == at_desk(name))
+    )

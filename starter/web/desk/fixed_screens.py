@@ -21,6 +21,7 @@ class DeskScreenName(StrEnum):
     AWAY = "away"
     UNSURE = "unsure"
     NOT_THERE = "not-there"
+    SOMEBODY_ELSE = "somebody-else"
     FRONT = "front"
     TOO_MANY_DRAFTS = "too-many-drafts"
 
@@ -102,6 +103,12 @@ UNSURE: Final = ScreenDraft(
     phrase("The desk is closed for the moment"),
     (phrase("The directory or the store does not answer. Nothing is lost."), phrase("Please try again in a minute.")),
     retry_after=30,
+)
+SOMEBODY_ELSE: Final = ScreenDraft(
+    DeskScreenName.SOMEBODY_ELSE,
+    403,
+    phrase("This link is for somebody else"),
+    (phrase("You are signed in as another person. Sign out, and open your link again."),),
 )
 NOT_THERE: Final = ScreenDraft(
     DeskScreenName.NOT_THERE,

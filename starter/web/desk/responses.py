@@ -30,6 +30,7 @@ from starter.web.desk.sessions import Authenticator, Visitor
 from starter.web.http.allowances import Allowances, Buckets, SharedBuckets
 from starter.web.http.bodies import HEADERS, LONGEST, BodyFault, IncomingBodies, PostedDocuments, read_documents
 from starter.web.intake.catalogue import KindCatalogue
+from starter.web.proofs import is_confirmation
 from starter.web.rights import ReaderRoles
 from starter.web.screens.rendering import Frame, Renderer, Tab
 from starter.web.screens.screens import ScreenDraft
@@ -183,7 +184,7 @@ class DeskResponses:
         """The sign-in page, which remembers the requested page."""
         path, button = request.url.path.removeprefix("/desk/"), SIGN_IN.button
         name = named_at_desk(path)
-        target = at_desk(name) if name else path if path in OWN_PAGES else ""
+        target = at_desk(name) if name else path if path in OWN_PAGES or is_confirmation(path) else ""
         if button and target:
             button = replace(button, to=f"sign-in?to={target}")
         return self.card(replace(SIGN_IN, button=button), request, "sign-in")

@@ -27,7 +27,7 @@ from activities.core_signature.wire import WireSigner
 from activities.errors import StoreFailure
 from activities.http.client import ServiceFailure
 from activities.notifications.links import LinkContent, LinkUse, SigningLinks, build_relative_link
-from activities.people.directory import Directory
+from activities.people.directory import Directory, DirectoryFailure
 from activities.records.downloads import Way
 from activities.records.store import Store
 from starter.queries.commands import CommandRefused
@@ -44,6 +44,7 @@ from starter.web.pages import link_screens, options
 from starter.web.pages.away import may_be_away
 from starter.web.pages.devices import LinkDevices
 from starter.web.pages.first_page import FirstPages
+from starter.web.pages.identity import NO_PAGE, IdentityGate
 from starter.web.pages.options import NOTHING, choices_of
 from starter.web.pages.review import as_asker, may_read_version, review_screen
 from starter.web.pages.visits import DONE, RENEWED, PagePeople, PageVisit, Visits, edition_of
@@ -305,6 +306,7 @@ class Pages:
         people: PagePeople,
         files: PersonalFiles,
         versions: Versions,
+        identity: IdentityGate,
         brand: Brand = OURS,
         devices: LinkDevices,
         first_pages: FirstPages | None = None,
@@ -320,6 +322,7 @@ class Pages:
         self._first_pages = first_pages
         self._files = files
         self._versions = versions
+        self._identity = identity
         self._acts = ActsOfReaders(store, clock)
         self._screens = ScreenBuilder(self._look, self._acts, people, files, clock, pictures=first_pages is not None)
         self._guard = guard
@@ -469,13 +472,25 @@ class Pages:
         try:
             page = await self._page_of(visit.claim)
             if act == Action.SIGN and page.state is SigningState.OPEN and page.url:
-                return self._renderer.onward(page.url)
+                return await self._lead_on(page, page.url, visit, form)
+            if page.state is SigningState.BY_MAIL and await self._identity.is_asked(visit.claim):
+                _LOGGER.error("core signature gave no signing page", request=visit.claim.request)
+                return self._card(NO_PAGE, visit)
             if act == Action.RESEND and page.state is SigningState.BY_MAIL and page.request:
                 return await self._mailed(page.request, visit)
-        except (ServiceFailure, StoreFailure, TimeoutError) as failure:
+        except (ServiceFailure, StoreFailure, DirectoryFailure, TimeoutError) as failure:
             _LOGGER.warning("signing page not found out", request=visit.claim.request, why=str(failure))
             return self._card(_no_answer(failure), visit)
         return self._respond(await self._screens.signing(visit, page), visit)
+
+    async def _lead_on(self, page: SigningPage, url: str, visit: PageVisit, form: dict[str, str]) -> Response:
+        """To Core Signature, once they have proved who they are where their kind asks for it."""
+        identity = await self._identity.check(visit, form)
+        if identity.screen:
+            response = self._respond(replace(identity.screen, document=page.document), visit)
+        else:
+            response = self._renderer.onward(identity.desk or url)
+        return self._identity.keep(response, identity)
 
     async def _mailed(self, request: str, visit: PageVisit) -> Response:
         """Relative, so that a proxy may use any path."""
@@ -581,4 +596,4 @@ class Pages:
 
 
 def _no_answer(failure: Exception) -> ScreenDraft:
-    return NOT_KNOWN_NOW if isinstance(failure, StoreFailure) else NO_ANSWER
+    return NOT_KNOWN_NOW if isinstance(failure, StoreFailure | DirectoryFailure) else NO_ANSWER

@@ -1,8 +1,8 @@
 """The visitor of a link, why they may not enter, and the people around them."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -56,6 +56,7 @@ class PageVisit:
     confirmation: str = ""
     typed: str = ""
     """Name of the colleague to find."""
+    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
     renewed: bool = False
     """Whether a newer link exists, or it has ended."""
 
@@ -85,6 +86,7 @@ class Visits:
             visit = PageVisit(ref, claim, person, Reader.from_person(person), request.query_params.get(DONE, ""))
         except DirectoryFailure:
             visit = PageVisit(ref, claim, None, stranger)
+        visit = replace(visit, cookies=request.cookies)
         if wait := await self._allowances.link(request, ref):
             return _too_often(wait, visit.reader)
         try:

@@ -52,6 +52,7 @@ class ScreenName(StrEnum):
     REVIEW = "review"
     REVISE = "revise"
     DO = "do"
+    CODE = "code"
     BY_MAIL = "by-mail"
     MAIL_SENT = "mail-sent"
     ACTED = "acted"

@@ -20,7 +20,7 @@ from tests.activities.core_signature.requests import PDF, brief, build_upload_bo
 from tests.storage import writes
 from workflows.kinds import Kind
 from workflows.model.signature import CancelOrder, CreateOrder, Document, ReportedDocument, SignatureBrief, SignerState
-from workflows.model.subject import Code, Participant, Role, Status
+from workflows.model.subject import Code, Identity, Participant, Role, Status
 
 
 async def failure_of(act: Acting, service: CoreSignatureService, request: SignatureBrief) -> ApplicationError:
@@ -97,6 +97,17 @@ async def test_a_device_that_died_gets_the_provider_s_mail(
     await act(service.create, CreateOrder(brief=request_brief))
     [call] = calls(sandbox, "/signature-requests/", "POST")
     assert all("embed_url_user_id" not in signer for signer in call["body"]["signers"])
+
+
+async def test_every_signer_of_a_kind_that_asks_who_they_are_gets_a_page_and_no_mail_of_core_signature(
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, store: Store, act: Acting
+) -> None:
+    await act(service.create, CreateOrder(brief=request_brief.replace(identity=Identity.CODE)))
+    [call] = calls(sandbox, "/signature-requests/", "POST")
+    assert all(signer["embed_url_user_id"] for signer in call["body"]["signers"])
+    assert entries(sandbox, "mail") == []
+    cover = await CoverSheet.read(store, request_brief.id)
+    assert cover is not None and cover.identity is Identity.CODE
 
 
 async def test_what_a_page_says_while_nobody_can_be_asked_is_kept_at_creation(

@@ -247,6 +247,7 @@ class Office:
     away: Collection[str]
     warning: str | None = None
     secret: SecretStr | None = None
+    has_messaging: bool = False
 
     async def person(self, id: str, beside: str | None = None) -> Person:
         """Everybody has an address of their own."""

@@ -26,7 +26,7 @@ from tests.activities.reading import reading
 from workflows.kinds import Kind
 from workflows.model.notifications import Delivery, NoticeAction, NotificationOrder
 from workflows.model.signature import Document, SignatureBrief
-from workflows.model.subject import LockScreen, Participant, Role, Status, Subject
+from workflows.model.subject import Identity, LockScreen, Participant, Role, Status, Subject
 from workflows.names import notice_key
 
 LINKS = SigningLinks("https://sign.example", SecretStr("s" * 32))
@@ -280,7 +280,7 @@ def test_data_is_what_the_contract_says() -> None:
         "request": "msa-0042",
         "stage": "ready",
         "key": screen_key("msa-0042", "chief-executive"),
-        "link": LINKS.link("msa-0042", "chief-executive", LinkUse.SIGN, order=1),
+        "link": LINKS.link("msa-0042", "chief-executive", LinkUse.SIGN, order=1, identity=Identity.LINK),
         "action": "sign",
     }
 

@@ -16,6 +16,8 @@ from starlette.routing import Mount
 from activities.core_signature.client import CoreSignatureClient, CoreSignatureConfig
 from activities.core_signature.signers import SignerSnapshot, SignerSnapshots
 from activities.http.oauth import Credentials
+from activities.notifications.cloud_messaging import CloudMessagingConfig
+from activities.notifications.config import open_messaging
 from activities.notifications.links import LinkUse, SigningLinks
 from activities.people.company_directory import CompanyDirectory
 from activities.people.file_directory import FileDirectory
@@ -34,9 +36,11 @@ from starter.web.http.serving import listening
 from starter.web.intake.catalogue import KindCatalogue
 from starter.web.pages.devices import LinkDevices
 from starter.web.pages.first_page import FirstPages
+from starter.web.pages.identity import IdentityGate
 from starter.web.pages.journey import Journeys
 from starter.web.pages.pages import Pages
 from starter.web.pages.visits import PagePeople, Visits
+from starter.web.proofs import IdentityCookies
 from starter.web.receivers.subscriptions import SubscriptionReceiver
 from starter.web.rights import ReaderRoles
 from starter.web.screens.rendering import Brand
@@ -45,7 +49,7 @@ from starter.web.screens.web_app import WebApp
 from tests.plain_http import plain_client
 from workflows.model.commands import AnyCommand
 from workflows.model.receipts import OperationState, Receipt
-from workflows.model.subject import Role
+from workflows.model.subject import Identity, Role
 from workflows.model.views import Shown
 
 REQUEST: Final = "msa-0042"
@@ -124,11 +128,18 @@ class Phone:
     look: ReadView = field(kw_only=True)
     watch: Watch = field(default_factory=Watch)
 
-    def link(self, person: str = FIRST, use: LinkUse = LinkUse.SIGN, request: str = REQUEST, order: int = 0) -> str:
+    def link(
+        self,
+        person: str = FIRST,
+        use: LinkUse = LinkUse.SIGN,
+        request: str = REQUEST,
+        order: int = 0,
+        identity: Identity | None = Identity.LINK,
+    ) -> str:
         """The path of a person's link, of a notice of the day on which the test begins."""
         address = re.search(rf"id: {re.escape(person)}, .*? email: ([^,}}]+)", PEOPLE)
         email = address[1] if address else ""
-        link = self.links.link(request, person, use, noticed_on=NOW.date(), order=order, email=email)
+        link = self.links.link(request, person, use, noticed_on=NOW.date(), order=order, email=email, identity=identity)
         return link.removeprefix(PUBLIC)
 
     async def open(self, path: str, **headers: str) -> httpx.Response:
@@ -262,6 +273,11 @@ async def phone(
         views: dict[str, Shown] = {}
         looks: list[str] = []
         watch = Watch()
+        mra = CloudMessagingConfig(
+            sandbox.url, sandbox.state.settings.mra_user, SecretStr(sandbox.state.settings.mra_password)
+        )
+        messaging = open_messaging(mra)
+        assert messaging is not None
 
         async def look(request: str) -> Shown | None:
             looks.append(request)
@@ -287,6 +303,7 @@ async def phone(
             people=PagePeople(directory, store, "Acme", SENDER),
             files=PersonalFiles(store, roles, KeptFileAnswers(store, watch.clock)),
             versions=Versions(store, 1),
+            identity=IdentityGate(store, directory, IdentityCookies(LINK_SECRET, PUBLIC), messaging, watch.clock),
             brand=Brand("Acme", contact="help@supplier.test"),
             devices=devices,
             first_pages=FirstPages(store) if drawing else None,
@@ -325,6 +342,7 @@ async def phone(
                 people=people,
             )
         await signatures.aclose()
+        await messaging.aclose()
 
 
 def make_link_devices(

@@ -31,7 +31,7 @@ from workflows.model.policy import EscalationAction
 from workflows.model.receipts import OperationState
 from workflows.model.rejections import Rejection
 from workflows.model.signature import SignerState
-from workflows.model.subject import Code, Participant, Status, Verify
+from workflows.model.subject import Code, Identity, Participant, Status, Verify
 
 
 async def read_refusal(story: Story, command: AnyCommand) -> str:
@@ -165,6 +165,17 @@ async def test_a_place_that_core_signature_verifies_is_never_forwarded_but_alert
         view = await story.read_view()
     assert (world.signatures.forwarded, view.signers[0].verify) == ([], Verify.PASSWORD)
     assert ("escalation", "chair") in world.push.stages()
+
+
+async def test_a_place_behind_a_code_is_never_forwarded_either() -> None:
+    request = a_request(Participant(person="customer-signer"))
+    request, world = request.replace(brief=request.brief.replace(identity=Identity.CODE)), World()
+    async with start_story(world, request) as story:
+        await story.days_pass(1)
+        command = Delegation(signer="customer-signer", to="customer-deputy", actor="legal-desk")
+        assert "has to prove who they are" in await read_refusal(story, command)
+        assert (await story.read_view()).identity is Identity.CODE
+    assert world.signatures.forwarded == []
 
 
 async def test_an_escalation_core_signature_refuses_is_still_an_alert() -> None:

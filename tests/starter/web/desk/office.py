@@ -30,6 +30,7 @@ from starter.web.desk.sessions import Cookies, SignIn
 from starter.web.downloads import KeptFileAnswers, PersonalFiles
 from starter.web.http.serving import with_peer
 from starter.web.intake.catalogue import KindCatalogue
+from starter.web.proofs import IdentityCookies
 from starter.web.receivers.subscriptions import SubscriptionReceiver
 from starter.web.rights import ReaderRoles
 from starter.web.screens.rendering import OURS, Brand
@@ -212,6 +213,7 @@ async def office(
         passwords=SignerPasswords(SECRET),
         receiver=SubscriptionReceiver(subscriptions, push_guard(), store, clock=new_office.clock),
         web_app=WebApp(brand, subscriptions, new_office.seconds),
+        proofs=IdentityCookies(SECRET, PUBLIC),
         brand=brand,
         clock=new_office.clock,
         seconds=new_office.seconds,

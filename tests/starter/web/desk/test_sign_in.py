@@ -10,6 +10,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.errors import DatabaseAway
+from activities.notifications.links import LinkUse, SigningLinks
 from activities.notifications.sign_in import SignInLink, ask_of
 from activities.records.store import Store
 from starter.temporal.connection import Context, TemporalRefusal
@@ -27,9 +28,21 @@ from starter.web.desk.sessions import (
     sign_out_everywhere,
 )
 from starter.web.http.bodies import LONGEST
-from tests.starter.web.desk.office import DUTCH, REQUESTER, SIGNER, Office, form_of, inside, office, text_of
+from tests.starter.web.desk.office import (
+    DUTCH,
+    PUBLIC,
+    REQUESTER,
+    SECRET,
+    SIGNER,
+    Office,
+    form_of,
+    inside,
+    office,
+    text_of,
+)
 from tests.storage import count, take_table_away
 from workflows.model.notifications import VALID_FOR, SignInOrder
+from workflows.model.subject import Identity
 
 COOKIE = "countersign-desk"
 
@@ -63,6 +76,29 @@ async def test_the_number_opens_the_desk_in_the_browser_that_asked_and_in_no_oth
     assert inside(await laptop.press(code_page, code=f"{number[:3]} {number[3:]}")) == "/people/desk"
     assert "Legal Desk" in text_of(await laptop.get())
     assert [order.person for order in desk.orders] == [REQUESTER, SIGNER]
+
+
+async def test_a_link_that_asks_for_a_sign_in_is_confirmed_for_its_person_alone(desk: Office) -> None:
+    links, phone, laptop = SigningLinks(PUBLIC, SECRET), desk.browser(), desk.browser()
+    ref = links.link("msa-0042", REQUESTER, LinkUse.SIGN, identity=Identity.SIGN_IN).rpartition("/")[2]
+    asked = await phone.get(f"/people/desk/confirm/{ref}")
+    assert "Sign in" in text_of(asked) and f"to=confirm/{ref}" in asked.text
+    code_page = await phone.press(asked, who=REQUESTER)
+    assert COOKIE not in str(code_page.headers)
+    visitor, somebody = await desk.come_in(REQUESTER), await desk.come_in(SIGNER)
+    confirmed = await visitor.get(f"/people/desk/confirm/{ref}")
+    assert confirmed.headers["location"].endswith(f"/open/{ref}")
+    assert confirmed.headers["set-cookie"].startswith("countersign-proof=")
+    other = await somebody.get(f"/people/desk/confirm/{ref}")
+    assert (other.status_code, "set-cookie" in other.headers) == (403, False)
+    assert (await visitor.get("/people/desk/confirm/" + "x" * 60)).status_code == 404
+    for elsewhere in (
+        f"/people/desk/confirm/{ref}/..",
+        "/people/desk/confirm//evil.example",
+        "/people/desk/confirm/" + "x" * 400,
+    ):
+        page = await laptop.get(elsewhere)
+        assert "to=" not in page.text
 
 
 async def test_a_message_lets_in_once_whether_by_its_number_or_by_its_link(desk: Office) -> None:
