@@ -256,6 +256,7 @@ async def prepare_campaign(
         persons=known_persons,
         closing=(),
         now=now,
+        substitutes=directory.substitutes,
         unknown=await _unknown_groups(named, directory),
         secret=secret,
         read=await _read_table(plain, secret, table, tables or AudienceTables()) if table is not None else None,

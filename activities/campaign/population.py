@@ -25,6 +25,7 @@ from activities.people.directory import (
     UnusablePeople,
 )
 from activities.people.ids import id_of_address, stands_in_full
+from activities.people.mailbox import MailboxSubstitutes
 from activities.people.person import Reachable, SignersFile
 from activities.records.audiences import AUDIENCE_AT_MOST, Member, MemberRow, repeated
 from activities.records.outcomes import MemberLines
@@ -35,6 +36,8 @@ from workflows.model.messages import Message
 COLUMNS: Final = ("person", "name", "email", "zone", "locale", "phone", "manager", "department")
 IN_FULL: Final = ("name", "email", "zone", "locale", "phone")
 _NEEDED: Final = ("name", "email", "zone")
+_PHONE_ALONE: Final = ("name", "phone", "zone")
+"""What is needed of somebody without a mailbox."""
 _SPELLINGS: Final = {
     "person": "id personid",
     "name": "fullname naam nom nombre",
@@ -66,7 +69,11 @@ class AudienceFile(NamedTuple):
     @property
     def signers_json(self) -> bytes | None:
         """The people described in full as stored, None if none."""
-        return SignersFile(signers=self.people).model_dump_json(by_alias=True).encode() if self.people else None
+        return (
+            SignersFile(signers=self.people).model_dump_json(by_alias=True, exclude_defaults=True).encode()
+            if self.people
+            else None
+        )
 
 
 NOBODY: Final = AudienceFile((), {})
@@ -151,7 +158,10 @@ async def add_positions(
     """The rows with department and manager, or with why they cannot be asked."""
     member_rows = list(rows)
     places = await directory.places({row.person for row in member_rows if not row.says})
-    return [row if row.person in people else _with_position(row, places.get(row.person)) for row in member_rows]
+    placed_rows = [row if row.person in people else _with_position(row, places.get(row.person)) for row in member_rows]
+    phones = {id: place.phone_alone for id, place in places.items()}
+    phones |= {id: person.phone or "" for id, person in people.items() if not person.email}
+    return [_unless_unreachable(row, phones.get(row.person, ""), directory.substitutes) for row in placed_rows]
 
 
 @dataclass(frozen=True)
@@ -271,7 +281,7 @@ def _columns(table: Table) -> dict[str, str]:
         if (close := nearest(name, COLUMNS, limit=1))
     ]
     faults += [FileFault.COLUMN_TWICE.to_message(column=name) for name in COLUMNS if names.count(name) > 1]
-    if not faults and "person" not in names and not set(_NEEDED) <= set(names):
+    if not faults and not any(set(needed) <= set(names) for needed in (("person",), _NEEDED, _PHONE_ALONE)):
         faults = [FileFault.NO_PERSON_COLUMN.to_message(columns=", ".join(_NEEDED))]
     if faults:
         raise FileFaults(Fault(table.name, 1, "", message) for message in faults)
@@ -287,7 +297,8 @@ def _row(line: int, cells: dict[str, str], people: dict[str, Reachable], secret:
         return MemberRow(line, "", says=_stored(conflict))
     if person:
         return _by_id(line, person, cells)
-    if missing := [name for name in _NEEDED if name not in cells]:
+    needed = _NEEDED if "email" in cells or "phone" not in cells else _PHONE_ALONE
+    if missing := [name for name in needed if name not in cells]:
         lacks = FileFault.ROW_LACKS.to_message(fields=", ".join(_NEEDED), missing=", ".join(missing))
         return MemberRow(line, "", says=_stored(lacks))
     try:
@@ -296,8 +307,8 @@ def _row(line: int, cells: dict[str, str], people: dict[str, Reachable], secret:
         return MemberRow(line, "", says=_first_fault(error, FullPersonEntry))
     if secret is None:
         raise FileFaults([Fault("", line, "", FileFault.NO_LINK_SECRET.to_message())])
-    id = id_of_address(entry.email, secret)
-    people.setdefault(id, Reachable(**{name: getattr(entry, name) for name in Reachable.model_fields}))
+    id = id_of_address(entry.address, secret)
+    people.setdefault(id, Reachable(**entry.set_fields))
     return MemberRow(line, id, entry.department or "", entry.manager or "")
 
 
@@ -332,6 +343,11 @@ def _with_position(row: MemberRow, position: CompanyPosition | None) -> MemberRo
     if len(row.person) > PERSON_AT_MOST:
         return row._replace(says=_stored(FileFault.LONG_ID.to_message(most=PERSON_AT_MOST)))
     return row._replace(department=row.department or position.department, manager=row.manager or position.manager)
+
+
+def _unless_unreachable(row: MemberRow, phone_alone: str, substitutes: MailboxSubstitutes) -> MemberRow:
+    refusal = None if row.says else substitutes.refusal(None, phone_alone, signs=True)
+    return row._replace(says=_stored(refusal, "phone")) if refusal else row
 
 
 async def _group(campaign: Campaign, directory: Company) -> dict[str, None] | None:

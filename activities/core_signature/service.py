@@ -117,6 +117,8 @@ class Forwarding:
             successor = (await self._directory.person(order.to, order.subject.workflow_id)).for_kind(order.subject.kind)
         except UnknownPerson as unknown:
             return ForwardReport(refused=unknown.message)
+        if not successor.email:
+            return ForwardReport(refused=Rejection.NO_MAILBOX.to_message(person=order.to))
         handover = await self._read_handover(order, successor.email)
         if handover.is_done:
             return await self._success_report(handover)
@@ -249,6 +251,7 @@ class CoreSignatureService(SignatureService):
         if brief.identity is not Identity.LINK:
             # Core Signature's own mail would lead past what our page asks.
             reachable = frozenset(cast.people_asked)
+        cast = cast.with_addresses(lambda person: self._with_address(brief.id, person))
         places = cast.places(reachable)
         with failures.again_after(self._client.config.list_lag):
             if document is None:
@@ -349,6 +352,10 @@ class CoreSignatureService(SignatureService):
         workflow_id = Kind.REQUEST.workflow_id(roster.id)
         return {signer.person: await self._directory.person(signer.person, workflow_id) for signer in roster.people}
 
+    def _with_address(self, request: str, person: Person) -> Person:
+        """With a relay address for Core Signature if they have no mailbox."""
+        return self._directory.substitutes.with_address(person, f"{request}/{person.id}", self._directory.secret)
+
     async def _requester(self, brief: SignatureBrief) -> Person | None:
         try:
             return await self._directory.person(brief.requester)
@@ -358,7 +365,12 @@ class CoreSignatureService(SignatureService):
     async def _reachable(self, people: Mapping[str, Person]) -> frozenset[str]:
         devices = {id: await self._directory.devices(person) for id, person in people.items()}
         now = datetime.now(UTC)
-        return frozenset(id for id, living in devices.items() if any(not device.unseen(now) for device in living))
+        return frozenset(
+            id
+            for id, living in devices.items()
+            # Of somebody without a mailbox nobody reads Core Signature's mail.
+            if not people[id].email or any(not device.unseen(now) for device in living)
+        )
 
 
 def _refuse_without_phone(cast: SignerAssignment) -> None:

@@ -1,7 +1,7 @@
 """The signers of a request, those asked in their place, and their entries at the provider. Pure."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeAlias, TypeVar
 
@@ -120,6 +120,11 @@ class SignerAssignment:
             people=tuple(signer.replace(person=stand_in.id) if stand_in else signer for signer, stand_in in places)
         )
 
+    def with_addresses(self, address: Callable[[Person], Person]) -> "SignerAssignment":
+        """With what `address` makes of each person."""
+        people, stand_ins = ({id: address(person) for id, person in of.items()} for of in (self.people, self.stand_ins))
+        return replace(self, people=people, stand_ins=stand_ins)
+
     def places(self, reachable: Collection[str]) -> Places:
         """The snapshots to store; only `reachable` people get a signing page of their own."""
         return tuple(
@@ -191,7 +196,7 @@ class CoreStandIns:
         self, brief: SignatureBrief, people: Mapping[str, Person], present: Test, delegate: Delegate
     ) -> dict[str, Person]:
         # Core Signature tells signers apart by address, so one address can have one place only.
-        taken_addresses = {folded(person.email) for person in people.values()}
+        taken_addresses = {folded(person.address) for person in people.values()}
         stand_ins: dict[str, Person] = {}
         for signer in brief.people:
             if signer.role is Role.COPY or present(people[signer.person]):
@@ -199,9 +204,9 @@ class CoreStandIns:
             stand_in = await self._first_delegate(people[signer.person], present, delegate)
             if stand_in is None or (signer.verify is Verify.PHONE and not stand_in.phone):
                 continue
-            if stand_in.id != brief.requester and folded(stand_in.email) not in taken_addresses:
+            if stand_in.id != brief.requester and folded(stand_in.address) not in taken_addresses:
                 stand_ins[signer.person] = stand_in
-                taken_addresses.add(folded(stand_in.email))
+                taken_addresses.add(folded(stand_in.address))
         return stand_ins
 
     async def _first_delegate(self, person: Person, present: Test, delegate: Delegate) -> Person | None:

@@ -26,7 +26,8 @@ from activities.files.fields import DayOrInstant, Email, Id, KindId, LocaleTag, 
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile, written_path
 from activities.files.yaml_lines import FieldPath
 from activities.people.directory import TEAM_AT_MOST, Directory, UnknownGroup, UnknownPerson
-from activities.people.ids import stands_in_full
+from activities.people.ids import contact_address, stands_in_full
+from activities.people.mailbox import NO_SUBSTITUTES, MailboxSubstitutes
 from activities.people.person import USUAL_HOURS, Person, PushDevice, Reachable
 from activities.policies.cascade import REQUEST, ResolvedPolicy
 from activities.policies.catalogue import Catalogue, UnknownKind
@@ -140,6 +141,7 @@ class FileChecks(ABC):
     overdue: bool = field(default=False, kw_only=True)
     right: dict[str, Any] = field(default_factory=dict, kw_only=True)
     asked_already: set[str] = field(default_factory=set, kw_only=True)
+    substitutes: MailboxSubstitutes = field(default=NO_SUBSTITUTES, kw_only=True)
 
     @property
     @abstractmethod
@@ -162,7 +164,14 @@ class FileChecks(ABC):
         """Refuse a person whom the directory does not have."""
         if id in self.persons.unknown:
             raise ValueError(self.persons.unknown[id])
-        return self.persons.persons[id]
+        person = self.persons.persons[id]
+        self.refuse_unreachable(person.email, person.phone)
+        return person
+
+    def refuse_unreachable(self, email: str | None, phone: str | None, *, signs: bool = False) -> None:
+        """Refuse somebody without a mailbox where nothing takes its place."""
+        if refusal := self.substitutes.refusal(email, phone, signs=signs):
+            raise ValueError(refusal)
 
     def refuse_repeated(self, identity: str, repeated: Message) -> None:
         """Refuse a second asked person with the same id or address."""
@@ -336,9 +345,13 @@ class ParticipantEntry(FileModel):
     @property
     def in_full(self) -> Reachable | None:
         """The person described in full, None for one of the directory."""
-        if self.email is None:
+        if self.person is not None or not self.address:
             return None
         return Reachable.model_validate(self.model_dump(include=set(_IN_FULL), exclude_unset=True, by_alias=True))
+
+    @property
+    def address(self) -> str:
+        return contact_address(self.email, self.phone)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -350,7 +363,8 @@ class ParticipantEntry(FileModel):
         )
         if len(named) + bool(in_full) > 1:
             raise FileFault.PERSON_AND_FULL.error(field=named[0], other=(*named, *in_full)[1], fields=", ".join(ways))
-        if not named and (missing := [name for name in _IN_FULL[:3] if name not in in_full]):
+        needed = ["name", *(["email"] if self.phone is None else []), "zone"]
+        if not named and (missing := [name for name in needed if name not in in_full]):
             raise FileFault.PERSON_LACKS.error(fields=", ".join(ways), missing=", ".join(missing))
         return self
 

@@ -37,7 +37,7 @@ from activities.launch.intake import (
     validate_file_and_policy,
 )
 from activities.people.directory import Directory, askers
-from activities.people.ids import ids_in_full, position_word
+from activities.people.ids import contact_address, ids_in_full, position_word
 from activities.people.person import Person, SignersFile
 from activities.people.ways import code_channel
 from activities.policies.cascade import ResolvedPolicy
@@ -138,9 +138,10 @@ class SignerEntry(ParticipantEntry):
     def _refuse_repeated_signer(cls, id: str | None, info: ValidationInfo) -> str | None:
         if id is not None:
             checks = _checks(info)
-            address = checks.person(id).email.casefold()
+            person = checks.person(id)
+            checks.refuse_unreachable(person.email, person.phone, signs=True)
             checks.refuse_repeated(id, FileFault.SIGNER_TWICE.to_message(person=id))
-            checks.refuse_repeated(address, FileFault.ADDRESS_OF_SIGNER.to_message())
+            checks.refuse_repeated(person.address.casefold(), FileFault.ADDRESS_OF_SIGNER.to_message())
         return id
 
     @field_validator("email")
@@ -149,6 +150,15 @@ class SignerEntry(ParticipantEntry):
         if email is not None:
             _checks(info).refuse_repeated(email.casefold(), FileFault.ADDRESS_OF_SIGNER.to_message())
         return email
+
+    @field_validator("phone")
+    @classmethod
+    def _own_number(cls, phone: str | None, info: ValidationInfo) -> str | None:
+        if phone is not None and info.data.get("email", "") is None:
+            checks = _checks(info)
+            checks.refuse_unreachable(None, phone, signs=True)
+            checks.refuse_repeated(contact_address(None, phone), FileFault.ADDRESS_OF_SIGNER.to_message())
+        return phone
 
 
 class ReviewerEntry(FileModel):
@@ -306,6 +316,7 @@ async def prepare_request(written: FileText | PlainFile, sources: CheckContext) 
         persons=persons,
         closing=closing_times(maps(plain.plain, "signers"), persons),
         now=sources.now,
+        substitutes=directory.substitutes,
     )
     file, policy = await validate_file_and_policy(
         plain, RequestFile, checks, directory, of_parent=sources.is_part_of_parent

@@ -9,7 +9,7 @@ from activities.files.fields import Id, Message, Name, Span
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
 from activities.launch import intake, launch
 from activities.launch.doors import CHECKS, CheckContext
-from activities.people.ids import ids_in_full
+from activities.people.ids import contact_address, ids_in_full
 from activities.people.person import Reachable, SignersFile
 from activities.policies.cascade import ResolvedPolicy
 from activities.policies.policy_file import PolicyLayer
@@ -46,7 +46,13 @@ class TaskChecks(intake.FileChecks):
         persons = await intake.KnownPersons.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
         closing = intake.closing_times(assignees, persons)
         return cls(
-            catalogue=sources.catalogue, persons=persons, closing=closing, now=sources.now, owner=owner, team=team
+            catalogue=sources.catalogue,
+            persons=persons,
+            closing=closing,
+            now=sources.now,
+            owner=owner,
+            team=team,
+            substitutes=directory.substitutes,
         )
 
     @property
@@ -72,13 +78,12 @@ class TaskChecks(intake.FileChecks):
         if id == self.owner:
             raise FileFault.ASKS_THE_OWNER.error(person=id)
         self.refuse_repeated(id, FileFault.ASKED_TWICE.to_message(person=id))
-        self.address_once(person.email)
+        self.address_once(person.address)
         return id
 
-    def address_once(self, email: str) -> str:
+    def address_once(self, address: str) -> None:
         """Refuse a repeated address: a person could hand over to themselves."""
-        self.refuse_repeated(email.casefold(), FileFault.ADDRESS_OF_ASKED.to_message())
-        return email
+        self.refuse_repeated(address.casefold(), FileFault.ADDRESS_OF_ASKED.to_message())
 
 
 class TaskPersonEntry(intake.ParticipantEntry):
@@ -92,7 +97,18 @@ class TaskPersonEntry(intake.ParticipantEntry):
     @field_validator("email")
     @classmethod
     def _own_address(cls, email: str | None, info: ValidationInfo) -> str | None:
-        return email and _checks(info).address_once(email)
+        if email:
+            _checks(info).address_once(email)
+        return email
+
+    @field_validator("phone")
+    @classmethod
+    def _own_number(cls, phone: str | None, info: ValidationInfo) -> str | None:
+        if phone is not None and info.data.get("email", "") is None:
+            checks = _checks(info)
+            checks.refuse_unreachable(None, phone)
+            checks.address_once(contact_address(None, phone))
+        return phone
 
 
 def _checks(info: ValidationInfo) -> TaskChecks:

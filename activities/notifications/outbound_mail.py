@@ -83,13 +83,13 @@ class Fallback(StrEnum):
     """No mail: a withdrawal cannot take back a mail."""
 
 
-def fallback_of(delivery: Delivery, notice: NotificationOrder, *, messaging: bool) -> Fallback:
-    """Core Signature mails signers only, and calls our expiry a cancellation, so we send endings as well. Its mail
-    would lead a signer past what our page asks.
+def fallback_of(delivery: Delivery, notice: NotificationOrder, person: Person, *, messaging: bool) -> Fallback:
+    """Core Signature mails signers only, of those with a mailbox, and calls our expiry a cancellation, so we send
+    endings as well. Its mail would lead a signer past what our page asks.
     """
     if delivery.subject.identity is not Identity.LINK and notice.action in ASKED:
         return Fallback.MESSAGING if messaging else Fallback.NOBODY
-    signer = any(participant.person == notice.person for participant in delivery.subject.people)
+    signer = bool(person.email) and any(participant.person == person.id for participant in delivery.subject.people)
     if is_other_channel(notice.stage):
         return Fallback.MESSAGING if messaging else Fallback.CORE if signer and delivery.document else Fallback.NOBODY
     if signer and notice.action in ASKED and (notice.stage == NotificationType.READY or delivery.document is not None):
@@ -125,16 +125,16 @@ class OutboundMailSender:
         return self._messaging is not None
 
     def may_reach(self, person: Person, only: Collection[str] | None = None) -> bool:
-        """Whether there is a channel, and the person is in `only` if given."""
-        return self._messaging is not None and (only is None or address_of(person) in only)
+        """Whether there is a channel to the person, and they are in `only` if given."""
+        return self._messaging is not None and bool(person.address) and (only is None or address_of(person) in only)
 
     async def send(
         self, person: Person, message: NotificationMessage, reference: str, *, urgent: bool, confirmed: bool = False
     ) -> tuple[Channel, MessageResult]:
-        """SMS for urgent notices to people with a number, else mail; attempts share the `reference`. With `confirmed`
-        the delivery is queried. Raises `StoreFailure` if nothing is sent.
+        """SMS for urgent notices to people with a number, and for all to those without a mailbox, else mail; attempts
+        share the `reference`. With `confirmed` the delivery is queried. Raises `StoreFailure` if nothing is sent.
         """
-        channel = Channel.SMS if urgent and person.phone else Channel.MAIL
+        channel = Channel.SMS if person.phone and (urgent or not person.email) else Channel.MAIL
         mail, sent = await self._send_once.send(
             [reference],
             channel,

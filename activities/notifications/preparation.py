@@ -97,7 +97,7 @@ class NotificationPreparation:
             return fail_by_directory(notice, failure)
 
     async def _choose_channel(self, delivery: Delivery, notice: NotificationOrder, person: Person) -> Preparation:
-        fallback = fallback_of(delivery, notice, messaging=self.outbound.is_available)
+        fallback = fallback_of(delivery, notice, person, messaging=self.outbound.is_available)
         by_code = delivery.subject.identity is Identity.CODE and notice.action in ASKED
         if by_code and not may_be_mailed(person):
             fallback = Fallback.NOBODY

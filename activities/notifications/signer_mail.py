@@ -141,7 +141,7 @@ class SignerMail:
         mailed = [signer for signer in request.signers if signer.open and signer.order == turn]
         entries = await self._entries(delivery.subject, request)
         on_turn = [id for id, signer in entries.items() if signer in mailed]
-        co_signers = tuple(people[id] for id in on_turn if id in people and id not in persons)
+        co_signers = tuple(people[id] for id in on_turn if id in people and people[id].email and id not in persons)
         if not all(_may_hear(co_signer, delivery) for co_signer in co_signers):
             raise OthersAsleep
         if delivery.mailed_at and delivery.now and delivery.now < (free_at := delivery.mailed_at + MAILS_APART):

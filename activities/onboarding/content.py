@@ -13,6 +13,7 @@ from activities.files.reading import PlainFile
 from activities.files.yaml_lines import Parsed
 from activities.launch.intake import asked_of
 from activities.onboarding.file import CUSTOMER, OWNER
+from activities.people.ids import contact_address
 from activities.records.store import Store
 from activities.records.texts import Reference
 
@@ -84,7 +85,12 @@ def people_of(file: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def identity(entry: Mapping[str, Any]) -> str:
     """Equal for equal persons, wherever their entry is."""
-    return str(entry.get("person") or entry.get("email", "")).casefold()
+    return str(entry.get("person") or address_in(entry)).casefold()
+
+
+def address_in(entry: Mapping[str, Any]) -> str:
+    """The address of a person described in full, of an unvalidated entry."""
+    return contact_address(str(entry.get("email") or ""), str(entry.get("phone") or ""))
 
 
 class OnboardingContent(BaseModel):

@@ -65,6 +65,7 @@ class OnboardingChecks(intake.FileChecks):
             now=sources.now,
             groups=groups,
             owners=frozenset(owners),
+            substitutes=directory.substitutes,
         )
 
     @property

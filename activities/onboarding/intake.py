@@ -21,6 +21,7 @@ from activities.onboarding.content import (
     OnboardingContent,
     PartAliases,
     PartContent,
+    address_in,
     identity,
     keep_part,
     people_of,
@@ -273,13 +274,13 @@ class PartDrafts:
         for index, contact in enumerate(self.contacts_plain):
             if (
                 isinstance(assignee, dict)
-                and assignee.keys() & {"person", "email"}
+                and assignee.keys() & {"person", "email", "phone"}
                 and assignee.items() <= contact.items()
             ):
                 return index
         known_contacts = [
             CUSTOMER,
-            *(str(contact.get("person") or contact["email"]) for contact in self.contacts_plain),
+            *(str(contact.get("person") or address_in(contact)) for contact in self.contacts_plain),
         ]
         raise _PartFault(
             ("who",), FileFault.NOT_THE_CUSTOMER.to_message(people=", ".join(dict.fromkeys(known_contacts)))
@@ -651,7 +652,7 @@ def _named_documents(plain: Mapping[str, Any]) -> Iterator[str]:
 def _id_of(entry: Mapping[str, Any], position: int, secret: SecretStr | None) -> str:
     if person := entry.get("person"):
         return str(person)
-    return id_of_address(str(entry.get("email")), secret) if secret else position_word(position)
+    return id_of_address(address_in(entry), secret) if secret else position_word(position)
 
 
 def _at_position(signer: str, ids: Sequence[str]) -> str:

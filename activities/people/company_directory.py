@@ -18,6 +18,7 @@ from activities.people.directory import (
     asking_the_store,
 )
 from activities.people.ids import stands_in_full
+from activities.people.mailbox import NO_SUBSTITUTES, MailboxSubstitutes
 from activities.people.person import Person, PushDevice, SignersFile
 from activities.records.store import Store
 from workflows.model.subject import group_of
@@ -31,11 +32,14 @@ class CompanyDirectory(ABC):
     source: ClassVar[str] = "the directory"
     """Where somebody is missing, as people read it."""
 
-    def __init__(self, store: Store, secret: SecretStr | None = None) -> None:
+    def __init__(
+        self, store: Store, secret: SecretStr | None = None, substitutes: MailboxSubstitutes = NO_SUBSTITUTES
+    ) -> None:
         """`secret` derives the ids of people described in full."""
         self.secret = secret
         self.has_messaging = False
         """Whether mails and SMS of ours can be sent."""
+        self.substitutes = substitutes
         self._store = store
         self._devices = Devices(store)
         self.absences: Final = KnownAbsences(store.absences)

@@ -22,6 +22,7 @@ from activities.people.directory import (
     asking_the_store,
     foldable,
 )
+from activities.people.mailbox import NO_SUBSTITUTES, MailboxSubstitutes
 from activities.people.person import Person
 from activities.people.pushed import merge_entry, person_of
 from activities.records.directory import PersonWithGroups
@@ -36,9 +37,13 @@ _PAGE: Final = 2_000
 
 class DatabaseDirectory(CompanyDirectory):
     def __init__(
-        self, store: Store, secret: SecretStr | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        secret: SecretStr | None = None,
+        substitutes: MailboxSubstitutes = NO_SUBSTITUTES,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(store, secret)
+        super().__init__(store, secret, substitutes)
         self._clock = clock
         self._stored = store.directory
         self._remembered: OrderedDict[str, _Remembered] = OrderedDict()

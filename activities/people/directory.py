@@ -21,6 +21,7 @@ from pydantic import SecretStr, ValidationError
 from activities.errors import StoreAway, StoreFailure
 from activities.files.reading import Fault, FileFaults, FileText
 from activities.people.devices import KnownDevice
+from activities.people.mailbox import MailboxSubstitutes
 from activities.people.person import PeopleFile, Person, PushDevice, by_group
 from activities.records.devices import InvalidMark, device_hash
 from workflows.model.file_faults import FileFault
@@ -44,6 +45,8 @@ class CompanyPosition(NamedTuple):
     department: str = ""
     manager: str = ""
     joined: date | None = None
+    phone_alone: str = ""
+    """The number of somebody without a mailbox."""
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Self:
@@ -52,6 +55,7 @@ class CompanyPosition(NamedTuple):
             entry.get("department") or "",
             entry.get("manager") or "",
             date.fromisoformat(joined) if isinstance(joined, str) else joined,
+            "" if entry.get("email") else entry.get("phone") or "",
         )
 
 
@@ -84,14 +88,15 @@ class PeopleIndex:
         """Person ids by lower-case address; None for a shared one."""
         id_by_address: dict[str, str | None] = {}
         for id, entry in self.entries.items():
-            address = str(entry["email"]).casefold()
+            if not (address := str(entry.get("email", "")).casefold()):
+                continue
             id_by_address[address] = None if address in id_by_address else id
         return id_by_address
 
     @cached_property
     def searched(self) -> tuple[tuple[str, str], ...]:
         """Each person's id, with their name, id and address as `foldable` text."""
-        texts = ((id, f"{entry['name']} {id} {entry['email']}") for id, entry in self.entries.items())
+        texts = ((id, f"{entry['name']} {id} {entry.get('email', '')}") for id, entry in self.entries.items())
         return tuple((id, foldable(text)) for id, text in texts)
 
     @cached_property
@@ -249,6 +254,11 @@ class Directory(Protocol):
     @property
     def has_messaging(self) -> bool:
         """Whether mails and SMS of ours can be sent."""
+        ...
+
+    @property
+    def substitutes(self) -> MailboxSubstitutes:
+        """What there is for people without a mailbox."""
         ...
 
     async def person(self, id: str, workflow_id: str | None = None) -> Person:

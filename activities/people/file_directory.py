@@ -33,6 +33,7 @@ from activities.people.directory import (
     foldable,
     has_living_device,
 )
+from activities.people.mailbox import NO_SUBSTITUTES, MailboxSubstitutes
 from activities.people.person import Person
 from activities.records.store import Store
 
@@ -45,8 +46,14 @@ _log = structlog.get_logger(__name__)
 class FileDirectory(CompanyDirectory):
     """The file (docs/files.md)."""
 
-    def __init__(self, file: Path, store: Store, secret: SecretStr | None = None) -> None:
-        super().__init__(store, secret)
+    def __init__(
+        self,
+        file: Path,
+        store: Store,
+        secret: SecretStr | None = None,
+        substitutes: MailboxSubstitutes = NO_SUBSTITUTES,
+    ) -> None:
+        super().__init__(store, secret, substitutes)
         self._file = file
         self._location = f"{socket.gethostname()}:{file.absolute()}"
         self._index: PeopleIndex | None = None

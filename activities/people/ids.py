@@ -15,13 +15,18 @@ _OF_AN_ID: Final = 12
 
 class Addressed(Protocol):
     @property
-    def email(self) -> str:
-        """As in the file."""
+    def address(self) -> str:
+        """As `contact_address` has it."""
 
 
-def id_of_address(email: str, secret: SecretStr) -> str:
+def contact_address(email: str | None, phone: str | None) -> str:
+    """What tells people described in full apart: the e-mail address, else the number in E.164."""
+    return email or "".join(character for character in phone or "" if character in "+0123456789")
+
+
+def id_of_address(address: str, secret: SecretStr) -> str:
     """The id of a person outside the directory: equal for equal addresses, and not reversible."""
-    digest = hmac.new(secret.get_secret_value().encode(), email.casefold().encode(), hashlib.sha256)
+    digest = hmac.new(secret.get_secret_value().encode(), address.casefold().encode(), hashlib.sha256)
     return f"p-{digest.hexdigest()[:_OF_AN_ID]}"
 
 
@@ -33,7 +38,7 @@ def ids_in_full(
     """
     ids: list[str | None] = []
     for position, entry in enumerate(named, start=1):
-        id = id_of_address(entry.email, secret) if entry and secret else None
+        id = id_of_address(entry.address, secret) if entry and secret else None
         if entry is not None and (id is None or id in ids):
             id = f"p-{hashlib.sha256(f'{workflow_id}/{position}'.encode()).hexdigest()[:_OF_AN_ID]}"
         ids.append(id)

@@ -29,7 +29,7 @@ from activities.files.fields import (
     end,
 )
 from activities.files.reading import TOLD_AT_MOST, FileModel, FileText, PlainFile
-from activities.people.ids import stands_in_full
+from activities.people.ids import contact_address, stands_in_full
 from activities.records.devices import WebSubscription
 from workflows.model.file_faults import FileFault
 from workflows.model.messages import Message
@@ -177,18 +177,36 @@ class EnteredAbsence(Absence):
 
 
 class Reachable(FileModel):
-    """How a person is notified; also for people described in full."""
+    """How a person is notified; also for people described in full. Without a mailbox `email` is empty, and they have a
+    number.
+    """
 
     name: Name = Field(repr=False)
-    email: Email = Field(repr=False)
+    email: Email = Field(default="", repr=False)
     zone: Zone
     locale: LocaleTag = "en"
-    phone: Phone | None = Field(default=None, repr=False)
+    phone: Phone | None = Field(default=None, validate_default=True, repr=False)
     devices: tuple[PushDevice, ...] = ()
 
     @property
     def tz(self) -> ZoneInfo:
         return ZoneInfo(self.zone)
+
+    @property
+    def address(self) -> str:
+        return contact_address(self.email, self.phone)
+
+    @property
+    def set_fields(self) -> dict[str, Any]:
+        """For another model of the same person."""
+        return {name: getattr(self, name) for name in Reachable.model_fields if name in self.model_fields_set}
+
+    @field_validator("phone")
+    @classmethod
+    def _instead_of_email(cls, phone: str | None, info: ValidationInfo) -> str | None:
+        if phone is None and info.data.get("email") == "":
+            raise FileFault.EMAIL_OR_PHONE.error()
+        return phone
 
 
 @dataclass
@@ -365,12 +383,12 @@ class SignersFile(FileModel):
         """As stored; None if all are of the directory."""
         pairs = zip(ids, named, strict=True)
         signers = {id: signer for id, signer in pairs if signer is not None and id is not None}
-        return cls(signers=signers).model_dump_json(by_alias=True).encode() if signers else None
+        return cls(signers=signers).model_dump_json(by_alias=True, exclude_defaults=True).encode() if signers else None
 
     def person(self, id: str) -> Person | None:
         """None if unknown."""
         signer = self.signers.get(id)
-        return Person(id=id, **dict(signer)) if signer else None
+        return Person(id=id, **signer.set_fields) if signer else None
 
 
 def by_group(people: Iterable[Person]) -> dict[str, tuple[str, ...]]:

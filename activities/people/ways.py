@@ -23,4 +23,4 @@ def code_channel(person: Reachable, devices: Sequence[PushDevice], *, has_messag
 
 def may_be_mailed(person: Reachable) -> bool:
     """Whether a notice of such a kind may come by mail: the code comes by SMS then."""
-    return bool(person.phone)
+    return bool(person.email and person.phone)

@@ -212,14 +212,10 @@ class PolicyPlanner(Planner, StandInFinder):
 
     async def _mailed_along(self, planning: PlanningInput, person: Person, other_signers: list[Person]) -> CoSigners:
         """The others whom each mail to this signer also reaches."""
-        if (
-            planning.policy.urgent
-            or planning.within
-            or not other_signers
-            or await self._has_phone(person, planning.now)
-        ):
+        mailed = [signer for signer in other_signers if signer.email]
+        if planning.policy.urgent or planning.within or not (person.email and mailed):
             return NOBODY
-        return CoSigners.from_people(other_signers, planning.policy)
+        return NOBODY if await self._has_phone(person, planning.now) else CoSigners.from_people(mailed, planning.policy)
 
 
 def _by_person(

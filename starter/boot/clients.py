@@ -44,6 +44,7 @@ from activities.people.database_directory import DatabaseDirectory
 from activities.people.devices import KnownDevice
 from activities.people.directory import Directory
 from activities.people.file_directory import FileDirectory
+from activities.people.mailbox import MailboxSubstitutes
 from activities.people.person import Person, WebDevice
 from activities.policies.catalogue import Catalogue
 from activities.reconciliation.adoption_rules import AdoptionConfig, AdoptionRule
@@ -171,6 +172,7 @@ def directory(settings: Settings, store: Store) -> CompanyDirectory:
     else:
         people = (_FileWithoutApps if push_is_off else FileDirectory)(settings.people or Path(), store, secret)
     people.has_messaging = bool(settings.mra_url)
+    people.substitutes = MailboxSubstitutes(people.has_messaging, settings.signature.relay)
     return people
 
 

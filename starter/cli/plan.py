@@ -195,6 +195,9 @@ def _plan(plan: RequestPlan, zone: tzinfo | None) -> Iterator[RenderableType]:
     yield Text(f"{plan.id}: {plan.document} ({plan.kind})", "bold")
     closes = f", closing {_utc(plan.closes_at)}" if plan.closes_at != plan.due_at else ""
     yield Sentence(f"if it were sent {_utc(plan.at)}, due {_utc(plan.due_at)}{closes}", zone=zone)
+    yield Sentence(
+        "whom no push reaches is notified by: " + ", ".join(f"{person} {by}" for person, by in plan.channels.items())
+    )
     yield ZoneLine(zone)
     for branch in plan.branches:
         yield Text(f"\nIf {branch.says}: {branch.outcome}", "bold")

@@ -35,6 +35,7 @@ from starter.config.values import (
     Origin,
     PayloadKey,
     PayloadKeys,
+    RelayPattern,
     Secrets,
     Segment,
     Span,
@@ -110,6 +111,10 @@ class SignatureSettings(SettingsGroup):
     max_download_mb: int = Field(20, ge=1, le=100, description="Largest signed document or log in MB that is kept")
     download_hosts: Hosts = Field(
         (), description="Hosts of the links of signed documents: `host` or `host:port`; empty: that of `SIGNATURE_URL`"
+    )
+    relay: RelayPattern = Field(
+        "",
+        description="Address for signers without a mailbox, such as `*@relay.example`; `*` becomes unguessable text",
     )
     page_size: int = Field(100, ge=1, le=100, description="Page size of lists")
 

@@ -26,6 +26,7 @@ SIGNING_KEY: Final = "whsec_"
 """Prefix of Standard Webhooks keys."""
 KEY_CHARACTERS_AT_LEAST: Final = 16
 """Of a key that callers send in plain text."""
+_RELAY: Final = re.compile(r"[A-Za-z0-9.+_-]*\*[A-Za-z0-9.+_-]*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _LINK_SECRET_BYTES: Final = 32
 COMPANY_AT_MOST: Final = 60
 CONTACT_AT_MOST: Final = 120
@@ -225,6 +226,15 @@ def _segment(value: SecretStr) -> SecretStr:
 
 
 Segment = Annotated[SecretStr, AfterValidator(_segment)]
+
+
+def _relay(pattern: str) -> str:
+    if pattern and not _RELAY.fullmatch(pattern):
+        raise wrong("must be an address with one *, before the @, such as *@relay.example")
+    return pattern
+
+
+RelayPattern = Annotated[str, AfterValidator(_relay)]
 
 
 def _link_secret(value: SecretStr) -> SecretStr:

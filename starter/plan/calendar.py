@@ -17,6 +17,7 @@ from activities.launch.request_file import PreparedRequest
 from activities.people.devices import KnownDevice
 from activities.people.directory import Directory, UnknownPerson
 from activities.people.ids import position_of, stands_in_full
+from activities.people.mailbox import MailboxSubstitutes
 from activities.people.person import Person, PushDevice, SignersFile
 from activities.policies.cascade import REQUEST, ResolvedPolicy
 from activities.schedule.planner import PolicyPlanner
@@ -31,6 +32,7 @@ from workflows.follow_up import notification_types as stages
 from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.messages import Message, duration_words, join_english
+from workflows.model.notifications import Channel
 from workflows.model.policy import WHEN_DUE, Policy
 from workflows.model.schedule import ActionType, PlanningInput, Reason, Schedule, ScheduledAction
 from workflows.model.subject import Participant, Status
@@ -104,6 +106,8 @@ class RequestPlan(Model):
     closes_at: AwareDatetime
     policy: tuple[PolicyValue, ...]
     branches: tuple[Branch, ...]
+    channels: Mapping[str, Channel] = {}
+    """What notifies each signer whom no push reaches."""
 
 
 class PlannedDirectory:
@@ -124,6 +128,10 @@ class PlannedDirectory:
     @property
     def secret(self) -> SecretStr | None:
         return self._directory.secret
+
+    @property
+    def substitutes(self) -> MailboxSubstitutes:
+        return self._directory.substitutes
 
     async def person(self, id: str, beside_workflow: str | None = None) -> Person:
         if not stands_in_full(id):
@@ -215,6 +223,9 @@ async def plan(
         closes_at=schedule.over_at,
         policy=tuple(_values(prepared.resolved)),
         branches=tuple(branches),
+        channels={
+            signer.person: await _channel_without_push(planned_directory, signer.person) for signer in brief.people
+        },
     )
 
 
@@ -300,6 +311,10 @@ def _at_position(typed: str, people: Sequence[Participant]) -> str:
     """The id at the position of `signer-2`; other words unchanged."""
     position = position_of(typed)
     return people[position - 1].person if position and position <= len(people) else typed
+
+
+async def _channel_without_push(directory: Directory, id: str) -> Channel:
+    return Channel.MAIL if (await directory.person(id)).email else Channel.SMS
 
 
 def _growing_prefixes(signing: Mapping[str, str]) -> Iterator[dict[str, str]]:

@@ -151,7 +151,7 @@ class _AskedMember(NamedTuple):
         cls, row: MemberRow, prepared: PreparedCampaign, directory: Company, registered: frozenset[str]
     ) -> Self:
         if full := prepared.rows.people.get(row.person):
-            return cls(row, Person(id=row.person, **dict(full)), has_phone=False, full=full)
+            return cls(row, Person(id=row.person, **full.set_fields), has_phone=False, full=full)
         person = await directory.person(row.person)
         may = bool(person.devices) or row.person in registered
         has_phone = may and bool(await directory.devices(person))

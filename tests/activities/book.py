@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from activities.people.devices import KnownDevice
 from activities.people.directory import DirectoryFailure, UnknownPerson
+from activities.people.mailbox import NO_SUBSTITUTES, MailboxSubstitutes
 from activities.people.person import Person, Platform, PushDevice
 from activities.schedule.planner import PolicyPlanner
 from workflows.model.policy import Policy
@@ -29,6 +30,7 @@ class Book:
     warning: str | None = None
     secret: SecretStr | None = None
     has_messaging: bool = False
+    substitutes: MailboxSubstitutes = NO_SUBSTITUTES
 
     def __init__(self, *people: Person) -> None:
         self._people = {person.id: person for person in people}

@@ -41,6 +41,15 @@ class FileFault(MessageCode):
     NO_WORKFLOW_ID = auto(), "must be a workflow id: 1-255 characters, no blanks"
     NO_EMAIL = auto(), "is not an e-mail address"
     NO_PHONE_NUMBER = auto(), "must be a number such as +31 20 555 0100"
+    EMAIL_OR_PHONE = auto(), "needs email or phone"
+    NO_TEXT_MESSAGES = (
+        auto(),
+        "has a number and no email, but no text messages can be sent: set COUNTERSIGN_MRA_URL, or give email",
+    )
+    NO_RELAY = (
+        auto(),
+        "has no email, which Core Signature needs of a signer: set COUNTERSIGN_SIGNATURE_RELAY, or give email",
+    )
     NO_DEVICE_TOKEN = auto(), "must be 1-4096 printable characters, no blanks"
     NO_CALENDAR = auto(), "must be a country such as NL, or one with a subdivision, such as DE-BY"
     UNKNOWN_CALENDAR = auto(), "{calendar} is not a known calendar{hint}"

@@ -62,6 +62,7 @@ class Rejection(MessageCode):
     NOT_BLOCKED = "not_blocked", "the {subject} is not blocked"
 
     NOT_ASKED = "not_asked", "{person} is not one of the {awaited}s of this {subject}"
+    NO_MAILBOX = "no_mailbox", "{person} has no e-mail address, to which Core Signature would send it"
     ONLY_COPIED = "only_copied", "{person} only gets a copy, there is nothing to hand over"
     UNKNOWN_THERE = "unknown_there", "Core Signature does not know {person} as a signer of this request"
     HAS_ACTED = "has_acted", "{person} has {state} already"

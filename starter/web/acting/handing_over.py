@@ -18,13 +18,13 @@ class TakenAddresses:
     sender: str = ""
 
     async def leave_out(self, people: tuple[Person, ...], view: Shown) -> tuple[Person, ...]:
-        """Without those who have the address of a signer, the requester or the sender."""
-        taken_addresses = await self._addresses_of(view) if people else frozenset()
-        return tuple(person for person in people if folded(person.email) not in taken_addresses)
+        """Without those who have the address of a signer, the requester or the sender, or no mailbox."""
+        if not people or not view.type.spec.document or view.status is Status.REVIEW:
+            return people
+        taken_addresses = await self._addresses_of(view)
+        return tuple(person for person in people if person.email and folded(person.email) not in taken_addresses)
 
     async def _addresses_of(self, view: Shown) -> frozenset[str]:
-        if not view.type.spec.document or view.status is Status.REVIEW:
-            return frozenset()
         addresses = {self.sender}
         for id in (view.requester, *(line.person for line in view.lines)):
             with suppress(DirectoryFailure):

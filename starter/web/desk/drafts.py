@@ -42,7 +42,7 @@ from workflows.model.messages import Message
 
 _ID: Final = re.compile(r"[0-9a-f]{12}")
 _NEWS: Final = {"changed": phrase("It was changed in another window meanwhile: this is how it stands now.")}
-_NO_PLAN: Final[Mapping[str, Any]] = {"calendars": (), "stages": ()}
+_NO_PLAN: Final[Mapping[str, Any]] = {"calendars": (), "channels": (), "stages": ()}
 """Of a draft with something wrong in it that has no field."""
 _NO_MEMBER: Final = FileFault.NOT_YOUR_GROUP.to_message()
 

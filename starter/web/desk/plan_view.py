@@ -24,6 +24,7 @@ from starter.web.desk.responses import PeopleNames
 from starter.web.desk.sessions import Visitor
 from workflows.follow_up.notification_types import NotificationType
 from workflows.model.messages import Message
+from workflows.model.notifications import Channel
 
 WEEKS_AT_MOST: Final = 30
 """Weeks in which something happens; what comes later is counted."""
@@ -51,6 +52,12 @@ _SORTS: Final = {
 }
 """The words for a sort of notice (`sort_of`); the due date is one more."""
 _LOOKS: Final = {"last warning": "warning", APPROVED: SIGNED}
+
+
+_CHANNELS: Final = {
+    Channel.MAIL: phrase("by e-mail"),
+    Channel.SMS: phrase("by text message"),
+}
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,9 @@ class PlanView:
         if reviewed:
             named.insert(0, (say("If it is approved when its review is due, and nobody signs"), branches[0]))
         calendars += [await self._calendar(heading, branch.lines, plan.due_at, names) for heading, branch in named]
-        return {"calendars": calendars, **self._common(plan.due_at)}
+        say_channel = {person: say(_CHANNELS[channel]) for person, channel in plan.channels.items()}
+        channels = [(names.get(id) or await self._names.name_of(id), by) for id, by in say_channel.items()]
+        return {"calendars": calendars, **self._common(plan.due_at), "channels": channels}
 
     async def of_task(self, plan: TaskPlan, in_full: bytes | None) -> dict[str, Any]:
         heading = self._reader.language.say("If nobody acts")
@@ -153,6 +162,7 @@ class PlanView:
         names = get_day_names("abbreviated", locale=language.locale)
         sorts = [(_LOOKS.get(sort, sort), language.say(label)) for sort, label in _SORTS.items()]
         return {
+            "channels": (),
             "weekdays": [names[number] for number in range(7)],
             "sorts": sorts,
             "city": self._reader.zone_name(due_at),

@@ -135,9 +135,9 @@ class JourneyReader:
         return people_by_part
 
     async def _identify(self, id: str, workflow_id: str) -> str:
-        """Identifies a person across files by email."""
+        """Identifies a person across files by e-mail address or number."""
         try:
-            return (await self._directory.person(id, workflow_id)).email.casefold()
+            return (await self._directory.person(id, workflow_id)).address.casefold()
         except DirectoryFailure:
             return f"{workflow_id}/{id}"
 

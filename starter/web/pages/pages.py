@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.orders import embed_user
 from activities.core_signature.signers import Places, SignerSnapshot, SignerSnapshots
 from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
 from activities.core_signature.wire import WireSigner
@@ -561,7 +562,8 @@ class Pages:
     def _place_in_link(self, claim: LinkContent, signers: Sequence[WireSigner]) -> SignerSnapshot:
         addresses = (signer.email for signer in signers if claim.mark == self._links.mark_of(signer.email))
         email = next(addresses, "")
-        return SignerSnapshot(person=claim.person, order=claim.order, role=Role.SIGN, email=email)
+        user = embed_user(claim.request, claim.person)
+        return SignerSnapshot(person=claim.person, order=claim.order, role=Role.SIGN, email=email, embed_user=user)
 
     async def _visit(self, request: Request) -> PageVisit | Response:
         visit = await self._visits.read(request)

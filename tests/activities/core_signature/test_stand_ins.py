@@ -20,6 +20,7 @@ from activities.core_signature.wire import WireRequest, WireSigner
 from activities.people.devices import KnownDevice
 from activities.people.directory import UnknownPerson
 from activities.people.file_directory import FileDirectory
+from activities.people.mailbox import NO_SUBSTITUTES, MailboxSubstitutes
 from activities.people.person import Absence, Person, PushDevice
 from activities.records.store import Store
 from activities.temporal.leases import StillOurs, nobody_else
@@ -248,6 +249,7 @@ class Office:
     warning: str | None = None
     secret: SecretStr | None = None
     has_messaging: bool = False
+    substitutes: MailboxSubstitutes = NO_SUBSTITUTES
 
     async def person(self, id: str, beside: str | None = None) -> Person:
         """Everybody has an address of their own."""

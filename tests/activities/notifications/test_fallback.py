@@ -40,6 +40,7 @@ people:
   - {{id: customer-signer, name: Customer Signer, email: customer@acme.test, zone: UTC}}
   - {{id: requester, name: Re Quester, email: requester@example.test, zone: Europe/Amsterdam, locale: nl}}
   - {{id: deputy, name: De Puty, email: deputy@example.test, zone: UTC, phone: "{PHONE}"}}
+  - {{id: driver, name: Dri Ver, zone: UTC, phone: "+31 20 555 0101"}}
   - id: alternate
     name: Al Ternate
     email: alternate@example.test
@@ -210,6 +211,20 @@ async def test_what_is_urgent_is_texted_to_whoever_has_a_number(
     line = only(await reaching.deliver((urgent if is_urgent else delivery)(order)))
     assert (line.channel, line.outcome) == (channel, NotificationOutcome.ACCEPTED)
     assert [address for _, address in list_messages(sandbox)] == [address]
+
+
+@pytest.mark.parametrize("stage", ["ready", "reminder-1", "warning-1d", "fallback"])
+async def test_a_signer_without_a_mailbox_is_texted_in_the_place_of_core_signatures_mail(
+    sandbox: RunningSandbox, reaching: NotificationService, stage: str
+) -> None:
+    """Also a notice that is nothing urgent; nothing is sent to an address that they do not have."""
+    ordinary = delivery(notice("driver", stage))
+    signer = Participant(person="driver", order=1)
+    order = ordinary.replace(subject=ordinary.subject.replace(people=(*ordinary.subject.people, signer)))
+    line = only(await reaching.deliver(order))
+    assert (line.channel, line.outcome) == (Channel.SMS, NotificationOutcome.ACCEPTED)
+    assert list_messages(sandbox) == [("sms", "0031205550101")]
+    assert entries(sandbox, "mail") == []
 
 
 async def test_whose_last_phone_is_gone_is_written_to_at_once(

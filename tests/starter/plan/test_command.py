@@ -38,7 +38,7 @@ def test_it_needs_no_server_and_keeps_nothing(tmp_path: Path, environment: dict[
     typed = type_("request", "plan", str(tmp_path / "request.yaml"), "--at", "2026-11-02", "--json", **environment)
     assert (typed.returncode, typed.stderr) == (0, "")
     plan_json = json.loads(typed.stdout)
-    assert {"id", "kind", "document", "at", "due_at", "policy", "branches"} <= set(plan_json)
+    assert {"id", "kind", "document", "at", "due_at", "policy", "branches", "channels"} <= set(plan_json)
     assert plan_json["at"] == "2026-11-02T09:00:00Z"
     assert {"at", "local", "zone", "stage", "person", "to", "why", "layer", "suppressed"} <= set(
         plan_json["branches"][0]["lines"][0]
@@ -83,8 +83,8 @@ def test_all_faults_of_the_people_file_are_told(tmp_path: Path, environment: dic
     assert (typed.returncode, typed.stdout) == (1, "")
     assert typed.stderr.splitlines() == [
         f"{people}:2: people[0].email: is not an e-mail address",
-        f"{people}:3: people[1].email: is missing",
         f"{people}:3: people[1].zone: is missing",
+        f"{people}:3: people[1].phone: needs email or phone",
     ]
 
 
