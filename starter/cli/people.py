@@ -49,7 +49,7 @@ class DeviceLine(Model):
 
     device: str
     kind: str
-    """`token` or `fid`: the kind of its address."""
+    """`token`, `fid` or `web` (a browser): the kind of its address."""
     platform: str
     registered_at: AwareDatetime | None
     seen_at: AwareDatetime | None

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter, Token
 
 from activities.core_signature.signers import folded
-from activities.people.person import PushDevice
+from activities.people.person import PushDevice, WebDevice
 from starter.boot import clients
 from starter.boot.startup import ready
 from starter.cli.arguments import AsJson
@@ -141,7 +141,9 @@ async def _load_device(settings: Settings, person: str) -> PushDevice:
     store = clients.store(settings)
     try:
         directory = clients.directory(settings, store)
-        devices = await directory.devices(await directory.person(person))
+        of_person = await directory.devices(await directory.person(person))
+        # The push service of the app is tried: a browser has its vendor's.
+        devices = [device for device in of_person if not isinstance(device, WebDevice)]
     finally:
         store.close()
     if not devices:
