@@ -34,7 +34,7 @@ async def test_somebody_without_an_app_is_asked_by_web_push_and_told_when_anothe
         await town.until_shown("browser", lambda view: view.escalations)
 
         async def told() -> bool:
-            return (await town.vendor.ledger("push", token=BROWSER))[-1]["action"] == "reassigned"
+            return bool((await town.vendor.ledger("push", token=BROWSER))[-1]["action"] == "reassigned")
 
         await eventually(told)
         last = (await town.vendor.ledger("push", token=BROWSER))[-1]
