@@ -211,6 +211,8 @@ class CoreSignatureService(SignatureService):
                         Code.DOCUMENT_DELETED, "the document that was adopted is not there any more"
                     )
                 document = await self._send(order, document, still_ours)
+            if brief.identity is not Identity.LINK:
+                _refuse_without_page(document)
             return await self._seen_as_sent(brief, document)
 
     async def observe(self, observation: Observation) -> ReportedDocument:
@@ -379,6 +381,17 @@ def _refuse_without_phone(cast: SignerAssignment) -> None:
         if signer.verify is Verify.PHONE and not cast.people_asked[signer.person].phone:
             explanation = f"{signer.person} has no phone number by which Core Signature could verify them"
             raise failures.passing_failure(Code.DIRECTORY, explanation)
+
+
+def _refuse_without_page(document: WireDocument) -> None:
+    """Signers without a signing page got Core Signature's mail, which leads past what our page asks: a problem that
+    on-call and the desk show, until it is mended there or cancelled.
+    """
+    open_signers = [signer for signer in documents.signers_of(document) if signer.open]
+    turn = min((signer.order for signer in open_signers), default=0)
+    if any(signer.order == turn and not signer.embed_url for signer in open_signers):
+        explanation = "Core Signature gives no signing page to a signer who has to prove who they are, but mails them"
+        raise failures.passing_failure(Code.REFUSED, explanation)
 
 
 def _verified_numbers(body: Mapping[str, Any]) -> list[str]:

@@ -290,7 +290,7 @@ class CoreSignature:
 
     def _invite_on_turn(self, request: CoreRequest, document: CoreDocument) -> None:
         for signer in _on_turn(request, document):
-            if not (signer.emailed or signer.embed_url_user_id):
+            if not (signer.emailed or (signer.embed_url_user_id and self.state.settings.embed_urls)):
                 self._invite(signer, request, document)
 
     def _invite(self, signer: CoreSigner, request: CoreRequest, document: CoreDocument, kind: str = "sign") -> None:

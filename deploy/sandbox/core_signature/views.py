@@ -183,7 +183,8 @@ class Views:
     def signer(self, signer: CoreSigner, request: CoreRequest) -> Json:
         """`embed_url` only if requested, and only while usable."""
         document = self._database.documents.get(request.document)
-        usable = bool(signer.embed_url_user_id and signer.open and document and document.status in UNFINISHED)
+        is_embedded = self._settings.embed_urls and signer.embed_url_user_id
+        usable = bool(is_embedded and signer.open and document and document.status in UNFINISHED)
         return {
             "uuid": signer.uuid,
             "email": signer.email,

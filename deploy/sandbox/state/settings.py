@@ -50,6 +50,8 @@ class SandboxSettings:
     """Mails of one document that are sent again sooner after one another are dropped without a word."""
     returns_embed_user: bool = True
     """Whether signers are listed with the `embed_url_user_id` that was asked for."""
+    embed_urls: bool = True
+    """Whether a signer gets the `embed_url` that was asked for, and no first mail."""
     status_words: Literal["code", "word"] = "code"
     """A document's status as a code of two letters, or as the word that its event has."""
     signing_log: bool = True

@@ -110,6 +110,20 @@ async def test_every_signer_of_a_kind_that_asks_who_they_are_gets_a_page_and_no_
     assert cover is not None and cover.identity is Identity.CODE
 
 
+async def test_a_signer_who_has_to_prove_who_they_are_is_not_left_to_core_signatures_mail(
+    directory: FileDirectory, store: Store, request_brief: SignatureBrief, act: Acting
+) -> None:
+    async with running(SandboxSettings(conversion_delay=0, embed_urls=False)) as sandbox:
+        client = CoreSignatureClient(config_for(sandbox))
+        service = CoreSignatureService(client, directory, store)
+        for _ in range(2):
+            failure = await failure_of(act, service, request_brief.replace(identity=Identity.CODE))
+            assert (failure.type, failure.non_retryable) == (Code.REFUSED, False)
+            assert "gives no signing page" in str(failure)
+        assert len(entries(sandbox, "request_created")) == 1
+        await client.aclose()
+
+
 async def test_what_a_page_says_while_nobody_can_be_asked_is_kept_at_creation(
     service: CoreSignatureService, store: Store, request_brief: SignatureBrief, act: Acting
 ) -> None:

@@ -10,6 +10,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from activities.evidence.signing import EvidenceKey, PublicKeys, UnusableKey, ca
 from activities.evidence.verification import VerifiedPack, newer_of, verify
 from activities.records.evidence import SignedDocument, SignedFile
 from activities.records.store import Store
+from activities.records.user_texts import keep_page
 from tests.activities.evidence.forgeries import FORGERIES, genuine
 from tests.activities.evidence.kept import (
     ACME,
@@ -40,6 +42,8 @@ from tests.activities.evidence.kept import (
 )
 from tests.storage import altered
 from workflows.kinds import Kind
+from workflows.model.notifications import LogPage
+from workflows.model.timeline import EventType, TimelineEntry
 
 
 async def pack_of(folder: Path) -> Path:
@@ -67,6 +71,21 @@ def _names(folder: Path) -> list[str]:
 
 def faults(pack: Path, keys: PublicKeys | None = None) -> list[str]:
     return [fault.part for fault in verify(pack, keys).faults]
+
+
+async def test_a_pack_says_who_has_proved_who_they_are_when_and_by_which_channel(tmp_path: Path) -> None:
+    at = datetime(2026, 11, 3, 9, tzinfo=UTC)
+    entry = TimelineEntry(at=at, happened=EventType.IDENTIFIED, about="sms", who="customer-signer")
+    with closing(Store(str(tmp_path / "kept"))) as store:
+        await keep_signed_request(store)
+        for _ in range(2):
+            await keep_page(store, MSA.workflow_id, LogPage(number=1_793_696_400_000_000, timeline=(entry,)))
+        await packer(store, tmp_path).export(MSA, tmp_path / "msa.zip")
+    timeline = json.loads(parts_of(tmp_path / "msa.zip")["timeline.json"])["timeline"]
+    assert [(line["at"], line["who"], line["what"]) for line in timeline if line["happened"] == "identified"] == [
+        ("2026-11-03T09:00:00Z", "customer-signer", "proved who they are by sms")
+    ]
+    assert faults(tmp_path / "msa.zip") == []
 
 
 async def test_a_pack_has_all_that_is_on_record_and_holds(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Signers of kinds with `identity: code` or `sign-in`: what the button asks of them, and what nobody gets past."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,13 +10,19 @@ import httpx
 import pytest
 from starlette.responses import Response
 
+from activities.people.file_directory import FileDirectory
+from activities.people.language import Language
+from activities.people.reader import Reader
 from activities.records.cover_sheet import CoverSheet
+from activities.records.store import Store
 from activities.records.user_texts import pages_of
-from starter.web.pages.identity import CODES
-from starter.web.proofs import REMEMBERED_FOR, SIGNED_IN_FOR, IdentityCookies, Proof
+from starter.web.pages.identity import CODES, IdentityGate
+from starter.web.pages.visits import PageVisit
+from starter.web.proofs import REMEMBERED_FOR, SIGNED_IN_FOR, CodeRequest, IdentityCookies, Proof
 from tests.starter.web.paging import FIRST, LINK_SECRET, NOW, PEOPLE, PUBLIC, REQUEST, Phone, phone, text_of
 from tests.storage import take_table_away
 from workflows.kinds import Kind
+from workflows.model.notifications import Channel
 from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Identity, Participant
 
@@ -204,3 +211,21 @@ async def test_a_sign_in_is_asked_at_the_desk_and_holds_for_minutes(signer: Phon
     assert await events(signer) == [("identified", "sign-in")]
     signer.watch.now += SIGNED_IN_FOR.total_seconds()
     assert "/desk/" in (await browser.press()).headers["location"]
+
+
+async def test_two_processes_count_wrong_codes_together(signer: Phone, tmp_path: Path) -> None:
+    cookies, response, at = IdentityCookies(LINK_SECRET, PUBLIC), Response(), signer.watch.clock()
+    request = CodeRequest(REQUEST, FIRST, "ab" * 16, Channel.SMS, at)
+    cookies.keep_request(response, request)
+    sealed = response.headers["set-cookie"].partition("=")[2].split(";")[0]
+    ref = code_link(signer).rpartition("/")[2]
+    reader = Reader.unknown(Language.accepted("en"))
+    visit = PageVisit(ref, signer.links.open(ref), None, reader, cookies={"countersign-code": sealed})
+    stores = [Store((tmp_path / "store").as_uri()) for _ in range(2)]
+    directory = FileDirectory(signer.people, stores[0])
+    gates = [IdentityGate(store, directory, cookies, None, signer.watch.clock) for store in stores]
+    tries = [gate.check(visit, {"code": wrong(cookies.code(request))}) for _ in range(10) for gate in gates]
+    answers = await asyncio.gather(*tries)
+    statuses = [answer.screen.status for answer in answers if answer.screen]
+    assert (len(statuses), statuses.count(403), statuses.count(429)) == (20, 4, 16)
+    assert not any(answer.proof for answer in answers)
