@@ -262,7 +262,7 @@ class ConfirmedExodus(Model):
 
 
 async def confirm(*, json: AsJson = False) -> None:
-    """Confirm that all those people left who left at once: only then what waits for them learns of it.
+    """Confirm that all those people left who left at once.
 
     Parameters
     ----------
@@ -270,7 +270,7 @@ async def confirm(*, json: AsJson = False) -> None:
         Print `{confirmed}`: how many people.
     """
     confirmed = await clients.store(ready(Need.PEOPLE)).directory.confirm_exodus()
-    message = f"{confirmed:,} people have left: what waits for them learns of it within five minutes"
+    message = f"{confirmed:,} people have left"
     print_answer(ConfirmedExodus(confirmed=confirmed), Text(message if confirmed else "Nobody is held"), as_json=json)
 
 

@@ -34,7 +34,7 @@ async def test_try_without_a_signer_prints_each_fact_and_what_is_left(tmp_path: 
     assert facts["A1"].keys() == {"id", "fact", "verdict", "says", "settings"}
     assert facts["A1"]["settings"] == ["COUNTERSIGN_SIGNATURE_CANCEL_PATHS"]
     assert (facts["T2"]["verdict"], facts["D8"]["verdict"]) == ("holds", "not seen")
-    assert [line.rpartition(": ")[2] for line in answer["left"]] == ["cancelled", "deleted"]
+    assert [line.rpartition(": ")[2] for line in answer["left"]] == ["cancelled", "deleted", "deleted"]
     assert Recording.read(tmp_path / "trial").exchanges
 
 
