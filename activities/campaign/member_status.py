@@ -166,8 +166,8 @@ class MemberStatuses:
     async def look_closely(
         self, order: CampaignOrder, open_members: OpenMembers, *, unseen: bool = False
     ) -> MemberLines:
-        """By all that are `known`, and Temporal where one should be open and is not. `unseen` includes those not yet
-        processed, since a batch may have failed before reporting its position.
+        """By the states of `open_members`, and by Temporal where one should be open and is not. `unseen` includes those
+        not yet processed, since a batch may have failed before reporting its position.
         """
         states, lines = open_members.states, self.store.outcomes.running(order)
         looked_up_statuses = UNRECORDED if unseen else (MemberStatus.TOLD,)

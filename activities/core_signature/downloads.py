@@ -23,7 +23,7 @@ class FileRefused(Exception):
 
 
 class DocumentDownloads:
-    """`guard` has the hosts of links, `most` is the largest file in bytes."""
+    """`guard` has the hosts of links, `limit` is the largest file in bytes."""
 
     def __init__(self, client: httpx.AsyncClient, guard: Guard, files: Files, limit: int) -> None:
         self._client = client

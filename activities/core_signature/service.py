@@ -61,7 +61,7 @@ _REFUSED_BY_STATE: Final = (400, 409)
 
 @dataclass(frozen=True)
 class Handover:
-    """The state of a forward order; `old` and `new` are the provider's entries of the two people. Pure."""
+    """The state of a forward order; `former_entry` and `new` are the provider's entries of the two people. Pure."""
 
     order: ForwardOrder
     document: WireDocument

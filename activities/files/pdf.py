@@ -51,7 +51,7 @@ def check_pdf(content: bytes, max_megabytes: int) -> None:
 
 
 class LocalDocuments:
-    """Reads PDFs beside the file that names them, or anywhere below `below`."""
+    """Reads PDFs beside the file that names them, or anywhere below `fallback_folder`."""
 
     def __init__(self, max_megabytes: int, fallback_folder: Path | None = None) -> None:
         self._max_megabytes = max_megabytes

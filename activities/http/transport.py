@@ -56,7 +56,7 @@ def capped_transport(
     trust: ssl.SSLContext | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> httpx.AsyncBaseTransport:
-    """Answers are limited to `most` bytes, error bodies to `MOST_ERROR_BYTES`."""
+    """Answers are limited to `limit_bytes`, error bodies to `MOST_ERROR_BYTES`."""
     return _CappedTransport(transport or Network(trust or _public_authorities(), max_connections), limit_bytes)
 
 
@@ -129,7 +129,7 @@ class Guard:
         return None
 
     async def check(self, address: str) -> Destination:
-        """The address to connect to; raises `AddressRefused`, or `OSError` without an address."""
+        """The address to connect to; raises `RefusedAddress`, or `OSError` without an address."""
         url = _parsed(address)
         host, port = _split_host(url)
         listed = self._lists(host, port)

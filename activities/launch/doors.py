@@ -36,8 +36,8 @@ def wall_clock() -> datetime:
 
 @dataclass(frozen=True)
 class CheckContext:
-    """What a file is checked against, as of `now`. `templates` is the folder of those of onboardings, `of_parent` says
-    that an onboarding checks its own part.
+    """What a file is checked against, as of `now`. `templates_folder` has those of onboardings, `is_part_of_parent`
+    says that an onboarding checks its own part.
     """
 
     catalogue: Catalogue

@@ -92,7 +92,7 @@ class ForeignPartId(Exception):
 
 
 class BrokenOff(Exception):
-    """Its workflow failed or was terminated; `left` if it can be started again."""
+    """Its workflow failed or was terminated; `is_restartable` if it can be started again."""
 
     def __init__(self, name: WorkflowName, status: RunStatus) -> None:
         helps = f"countersign {name.kind.spec.command} show {name.id} tells how far it came"
@@ -163,8 +163,8 @@ async def start(
 
     `actor` is who called, and how that is known (`KnownBy`), `parent` the workflow id of an onboarding or campaign,
     `delay` the time until the workflow begins, `starter` replaces the client. Raises `IdTaken` for other content,
-    `ForeignPartId` for an id outside its parent's, `BrokenOff` for a broken-off workflow; with `again` a terminated one
-    is started anew.
+    `ForeignPartId` for an id outside its parent's, `BrokenOff` for a broken-off workflow; with `is_restart` a
+    terminated one is started anew.
     """
     workflow_name, digest = _name_of(prepared), prepared.workflow_input.fingerprint
     if parent is not None and owner_in(workflow_name.id) != parent.partition(":")[2]:

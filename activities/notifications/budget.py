@@ -39,7 +39,7 @@ class NotificationBudgets:
     async def ask(
         self, delivery: Delivery, notice: NotificationOrder, person: Person, *, alone: bool, is_told: bool
     ) -> Answer:
-        """Request a slot. A notice sent `alone` cannot speak for others; one already `told` always counts."""
+        """Request a slot. A notice sent `alone` cannot speak for others; one that `is_told` always counts."""
         now, counts = delivery.now, is_rationed(notice.stage) and not delivery.subject.urgent
         limit, per = self._limit(delivery, notice.person)
         if now is None or not counts or not limit or delivery.devices is not None:

@@ -176,8 +176,8 @@ def build_report(
     *,
     stragglers: bool,
 ) -> DeliveryReport:
-    """Raises `ApplicationError` if nothing was delivered and a retry could help. `left` are notices not begun. Failures
-    of `stragglers` are not raised.
+    """Raises `ApplicationError` if nothing was delivered and a retry could help. `unsent_notices` were not begun.
+    Failures of `stragglers` are not raised.
     """
     lines = tuple(line for result in results if (line := result.line))
     failed = [result for result in results if isinstance(result, FailedNotice) and result.is_open]

@@ -284,7 +284,7 @@ class Catalogue:
     def faults(
         self, kind: str, override: PolicyLayer | None = None, time_left: timedelta | None = None
     ) -> PolicyFaults:
-        """Why the resolved policy cannot work; `within` is the time until the request's own due date."""
+        """Why the resolved policy cannot work; `time_left` is the time until the request's own due date."""
         layers = list(self._written(kind, override))
         if without_trigger(layers):
             yield ("escalation",), FileFault.ESCALATION_WITHOUT_TRIGGER.to_message()

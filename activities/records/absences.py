@@ -139,7 +139,9 @@ class StoredAbsences:
         return [_row(row) for row in await self._database.rows(query.limit(UNTOLD_AT_MOST))]
 
     async def note_told(self, row: AbsenceRow, told_count: int, told_at: datetime | None) -> None:
-        """How many have heard of this change so far; with `at` it was all of them. Nothing if it was changed again."""
+        """How many have heard of this change so far; with `told_at` it was all of them. Nothing if it was changed
+        again.
+        """
         unchanged = and_(
             _IS.id == row.id, _IS.ended_at.is_(None) if row.ended_at is None else _IS.ended_at == row.ended_at
         )

@@ -34,7 +34,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class SlotRequest:
-    """A notice that asks for a slot. One that goes `alone` speaks for no others; one already `told` is never refused;
+    """A notice that asks for a slot. One that goes `alone` speaks for no others; one that `is_told` is never refused;
     nothing is noted of a refusal unless it `waits`.
     """
 

@@ -174,7 +174,7 @@ class StoredDevices:
     async def mark(
         self, person: str, address: str, mark: InvalidMark, *, unknown: bool = False, becomes_owner: bool = False
     ) -> None:
-        """Mark a device invalid; an `unknown` one as well. With `own` the person becomes its owner."""
+        """Mark a device invalid; an `unknown` one as well. With `becomes_owner` it is theirs."""
 
         def change(connection: Connection) -> None:
             if becomes_owner:

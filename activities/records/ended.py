@@ -183,7 +183,7 @@ class EndedFollowUps:
         self._database = database
 
     async def page(self, list_filter: ListFilter, size: int, position: PagePosition | None = None) -> list[EndedRow]:
-        """Up to `size` rows behind `after`, newest first; fewer only at the end."""
+        """Up to `size` rows behind `position`, newest first; fewer only at the end."""
 
         def ask(connection: Connection) -> list[EndedRow]:
             page = _newest(connection, list_filter, size, position).subquery()

@@ -94,7 +94,7 @@ class OpenHours:
         return any(instant in slot for slot in self.slots(self.local_day(instant)))
 
     def next_slot(self, instant: datetime, latest_at: datetime) -> OpenSlot | None:
-        """The stretch that contains `at`, else the next that opens before `before`."""
+        """The stretch that contains `instant`, else the next that opens before `latest_at`."""
         day, last = self.local_day(instant), self.local_day(latest_at)
         while day <= last:
             for slot in self.slots(day):
@@ -111,7 +111,7 @@ class OpenHours:
         return OpenSlot(slot.opens, following.closes) if following else slot
 
     def last_day(self, before_date: date, earliest_at: datetime) -> OpenSlot | None:
-        """The first open stretch of the last working day before a day, if it opens after `since`."""
+        """The first open stretch of the last working day before a day, if it opens after `earliest_at`."""
         day, first = before_date - _DAY, self.local_day(earliest_at)
         while day >= first:
             if slots := self.slots(day):

@@ -51,7 +51,7 @@ def warned(silence: SilentTurn, warning: ScheduledAction) -> ScheduledAction:
 def reminders(
     silence: SilentTurn, other_notices: list[ScheduledAction], alert: datetime | None = None
 ) -> list[ScheduledAction]:
-    """Every reminder and snooze; dropped ones have a reason. `others` are planned notices: last warnings, and for late
+    """Every reminder and snooze; dropped ones have a reason. `other_notices` are planned: last warnings, and for late
     reminders all in time. `alert` is an escalation: no reminder coincides with it, or leaves no time before it.
     """
     snoozes = [silence.keep_to_own_hours(mailed(silence, snooze, None)) for snooze in _snoozes(silence, other_notices)]

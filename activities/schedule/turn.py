@@ -122,7 +122,7 @@ class SilentTurn:
         calendar_owner: Person,
         co_signers: CoSigners = NOBODY,
     ) -> Self:
-        """In the hours of `there`: the signer, or whose calendar counts if they have left."""
+        """In the hours of `calendar_owner`: the signer, or whose calendar counts if they have left."""
         return cls(
             person=turn.person,
             since=turn.since,

@@ -44,7 +44,7 @@ class WorkerClockSkew(BaseModel):
 
 
 class ClockSkewInterceptor(Interceptor):
-    """Worker interceptor that compares the server's scheduling time with each activity's local start."""
+    """Worker interceptor that compares the server's time of each activity's start with the local one."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class ClockSkewInterceptor(Interceptor):
         return _Comparison(super().intercept_activity(next), self)
 
     async def compare(self, server_started_at: datetime, workflow_id: str) -> None:
-        """Record an activity scheduled at `given_out` that begins now."""
+        """Note an activity that the server says has started at `server_started_at`, and that begins here now."""
         ahead = self._clock() - server_started_at
         if self._smallest_skew is None or abs(ahead) < abs(self._smallest_skew):
             self._smallest_skew = ahead
@@ -84,7 +84,7 @@ class ClockSkewInterceptor(Interceptor):
             _LOGGER.warning("doctor does not hear of the clock yet", why=str(failure))
 
     async def _is_clock_moved(self, workflow_id: str) -> bool:
-        """Whether the workflow's clock was moved; cached for a minute."""
+        """Whether the workflow's clock was moved, or nobody can say."""
         try:
             return await self._was_moved(workflow_id)
         except RPCError:

@@ -21,7 +21,7 @@ async def send_command(
     client: Client, workflow_id: str, command: AnyCommand, op: str, *, time_limit: timedelta = ANSWERS_WITHIN
 ) -> str | None:
     """Send a command, once for each `op`; None if accepted or closed, else why it was rejected. Without an answer
-    `within` the time, a `Cancellation` cancels the run; other commands raise a retryable `ApplicationError`.
+    within `time_limit`, a `Cancellation` cancels the run; other commands raise a retryable `ApplicationError`.
     """
     return await _send_or_cancel(client, workflow_id, command, op, time_limit) or None
 

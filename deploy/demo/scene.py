@@ -301,7 +301,7 @@ class Scene:
         return documents[0]["security_hash"] if isinstance(documents, list) and documents else None
 
     async def wait_until(self, expected: str, probe: Callable[[], Awaitable[T | None]]) -> T:
-        """Poll until the probe finds something; `NotSeen` with the last state on a time-out."""
+        """Poll until the probe finds something; `StepFailure` with the last state on a time-out."""
         finding = await probe()
         try:
             async with asyncio.timeout(_SEEN_WITHIN):

@@ -280,7 +280,7 @@ async def start_many(
     restart: bool = False,
     report: Callable[[int, StartOutcome], None],
 ) -> None:
-    """Start or recognise them; `done` gets each result with its position. A refused one holds up no other. Requesters
+    """Start or recognise them; `report` gets each result with its position. A refused one holds up no other. Requesters
     of several get one notice. If Temporal is gone the rest is left: start them again.
     """
     waiting = iter(range(len(prepared)))

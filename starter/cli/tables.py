@@ -69,7 +69,7 @@ _PEOPLE_AT_MOST: Final = 20
 
 
 def of_shown(view: Shown, *, in_full: bool = True, names: Names = MappingProxyType({})) -> Group:
-    """A summary, then everything; without `whole` only the newest entries. `names` are of people whose ids say
+    """A summary, then everything; without `in_full` only the newest entries. `names` are of people whose ids say
     nothing.
     """
     return Group(*_view_parts(view, in_full, names))
@@ -81,7 +81,7 @@ def color_state(state: str, label: str = "") -> Text:
 
 
 def assignees(view: FollowUpShow, in_full: bool, names: Names) -> Iterator[RenderableType]:
-    """Who was asked, and how each has answered; without `whole` of many those who have not acted yet."""
+    """Who was asked, and how each has answered; without `in_full` of many those who have not acted yet."""
     people = view.lines if in_full else _shorten_people(view.lines)
     yield from _section(("asked", "state", "at"), (_assignee(person, names) for person in people))
     yield from _further_line(len(view.lines) - len(people), "people")
@@ -101,7 +101,7 @@ class SideBySideTables:
 
 
 def of_start(started: "StartAnswer", ending: str | None = None) -> Group:
-    """Whether it was started or found, how that one `ended`, and how to see it."""
+    """Whether it was started or found, the `ending` of that one, and how to see it."""
     kind = name.kind if (name := named(started.workflow_id)) else Kind.REQUEST
     outcome = "started" if started.created else f"was there before: the same {kind}, not started again"
     return Group(
@@ -167,7 +167,7 @@ class KindTables(Generic[AnyShow]):
 def make_rows_builder(
     kind: Kind, subject_heading: str, asker_heading: str
 ) -> Callable[["Iterable[RequestLine]"], Rows]:
-    """The usual list of a kind; `title` is the head of the column of what it is about, `asking` of who asked for it."""
+    """The usual list of a kind; with the heads of the columns of what it is about and of who asked for it."""
     return partial(_rows, kind, subject_heading, asker_heading)
 
 

@@ -55,7 +55,7 @@ async def watch(
     as_json: bool,
     is_over: Callable[[Seen], bool] = lambda _: False,
 ) -> None:
-    """Read and redraw until it is `over`. Programs get a line of JSON, or what people would read, whenever it differs
+    """Read and redraw until `is_over`. Programs get a line of JSON, or what people would read, whenever it differs
     from the line before. What fails but once is tried again; the first read raises.
     """
     last: Seen | None = None

@@ -36,7 +36,7 @@ _UNPLANNED: Final[Mapping[str, PlanReason]] = {
 
 @dataclass(frozen=True)
 class RehearsedEvent:
-    """A simulated event: `stage` as in the notification log, `to` is notified, `about` is the signer or reviewer. For
+    """A simulated event: `stage` as in the notification log, `to` is notified, `person` is the signer or reviewer. For
     a signature or an approval `to` is who acts.
     """
 

@@ -206,7 +206,7 @@ async def show(context: Context, typed: str, *, in_full: bool = False) -> Campai
 
 @dataclass(frozen=True)
 class MissingPeople:
-    """Members whom a page is about: all, or those of a manager; `more` if only the first of them."""
+    """Members whom a page is about: all, or those of a manager; `has_more` if only the first of them."""
 
     lines: MemberLines | None
     """None before anybody is asked."""

@@ -103,7 +103,7 @@ class Begin:
 
 
 class CommandRefused(Refusal):
-    """Rejected; the text names the follow-up `about` which the message is, if given."""
+    """Rejected; the text begins with `subject_id`, if given."""
 
     message: Message
 
@@ -145,7 +145,7 @@ async def send(
     update_id: str = "",
 ) -> Receipt:
     """The receipt of an accepted command, now or earlier under the same `op`, or `update_id`. With `begin` the workflow
-    is started unless it runs. Raises `CommandRefused`, `NotRunning`, `NotAdmitted`, `TemporalRefused`, `NotConfirmed`.
+    is started unless it runs. Raises `CommandRefused`, `NotRunning`, `NotAdmitted`, `TemporalRefusal`, `NotConfirmed`.
     """
     workflow, id = WorkflowName(kind, id), update_id or _update_id(command, op)
     try:

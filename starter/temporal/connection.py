@@ -60,7 +60,7 @@ async def connect(
     plugins: Sequence[Plugin] = (),
 ) -> Client:
     """`identity` shows in the Web UI. Raises `TemporalUnreachable` without an answer within `patience`,
-    `TemporalMisconfigured` if refused. A `lazy` client connects at its first call; workers cannot use one.
+    `TemporalConfigurationError` if refused. A `lazy` client connects at its first call; workers cannot use one.
     """
     config = connect_config(settings.surroundings.temporal)
     address = config.setdefault("target_host", _LOCAL)
@@ -98,7 +98,7 @@ async def connect_patiently(settings: Settings, *, identity: str, telemetry: Tel
 
 
 async def patiently(subject: str, call: Callable[[], Awaitable[R]], failure_type: type[Exception]) -> R:
-    """Call until it is not `away`, and log the waiting; cancel it to give up."""
+    """Call until it raises no `failure_type`, and log the waiting; cancel it to give up."""
     import structlog  # noqa: PLC0415  no command waits for what only processes need
 
     logger = structlog.get_logger("countersign.temporal")
@@ -112,13 +112,13 @@ async def patiently(subject: str, call: Callable[[], Awaitable[R]], failure_type
 
 
 def temporal_host(settings: Settings) -> str:
-    """The host of the server that is meant; raises `TemporalMisconfigured`."""
+    """The host of the server that is meant; raises `TemporalConfigurationError`."""
     address = connect_config(settings.surroundings.temporal).get("target_host", _LOCAL)
     return urlsplit(f"//{address}").hostname or address
 
 
 def connect_config(temporal: Mapping[str, str]) -> ClientConnectConfig:
-    """From `TEMPORAL_*` and the profile file. Raises `TemporalMisconfigured`, also for insecure settings."""
+    """From `TEMPORAL_*` and the profile file. Raises `TemporalConfigurationError`, also for insecure settings."""
     if "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION" in temporal:
         raise TemporalConfigurationError(
             "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION: not supported, certificates are verified"
@@ -165,7 +165,7 @@ class TemporalRefusal(Refusal):
 
 @contextmanager
 def refusing(namespace: str) -> Iterator[None]:
-    """Converts unexpected `RPCError`s of the block to `TemporalRefused`."""
+    """Converts unexpected `RPCError`s of the block to `TemporalRefusal`."""
     try:
         yield
     except RPCError as error:
@@ -203,7 +203,7 @@ async def opened(settings: Settings) -> AsyncIterator[Context]:
 
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[Client]:
-    """The client of one command; raises `TemporalUnreachable`, and `TemporalRefused` for unexpected errors."""
+    """The client of one command; raises `TemporalUnreachable`, and `TemporalRefusal` for unexpected errors."""
     with telemetry.started(settings.surroundings.otel, service="countersign") as client_telemetry:
         client = await connect(settings, identity=settings.acting, telemetry=client_telemetry)
         with refusing(client.namespace):

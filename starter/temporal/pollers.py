@@ -57,7 +57,7 @@ def queues_of(pools: Iterable[Pool]) -> list[str]:
 
 
 async def asking(client: Client, queue: str, polled_since: datetime) -> set[str]:
-    """Pollers of a queue since `since`; the server remembers dead ones for five minutes. Raises `RPCError`."""
+    """Pollers of a queue since `polled_since`; the server remembers dead ones for five minutes. Raises `RPCError`."""
     return {identity for identity, polled_at in await _listed(client, queue) if polled_at >= polled_since}
 
 

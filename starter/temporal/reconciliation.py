@@ -48,7 +48,7 @@ async def read_corrected(client: Client, run: str) -> int:
 
 
 async def sweep_now(client: Client, report: Callable[[ReconciliationResult], None]) -> ReconciliationResult:
-    """Start a run, or join a running one, and wait for its end; `seen` gets the progress."""
+    """Start a run, or join a running one, and wait for its end; `report` gets the progress."""
     handle: WorkflowHandle[object, ReconciliationResult] = await client.start_workflow(
         names.RECONCILIATION,
         Reconciliation(),

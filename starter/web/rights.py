@@ -200,7 +200,7 @@ def may_start(role: ReaderRole, starters: Iterable[StarterEntry]) -> bool:
 
 
 def rights_of(caller: ReaderRole | TokenRole, view: Shown) -> Rights:
-    """What somebody may do with this one. `shown` has all its notices (`starter.queries.lookup.complete`)."""
+    """What `caller` may do with a follow-up. `view` has all its notices (`starter.queries.lookup.complete`)."""
     if isinstance(caller, TokenRole):
         return _of_token(caller, view.kind, view.requester)
     rights = Rights.from_standings(tuple(_standings(caller, view)))

@@ -36,7 +36,7 @@ BACKGROUND: Final = "background"
 
 async def hand_off(owner: LifecycleWorkflow[State], is_over: Condition = lambda: True) -> None:
     """Call every target until each is done or dead; the timers are the workflow's own, so the outbox knows every
-    attempt. Replays are taken until `over` as well.
+    attempt. Replays are taken until `is_over` as well.
 
     The first batch stores the settled record before any target is called. What the store did not take of a batch comes
     with the next, or with a last one that calls nobody.

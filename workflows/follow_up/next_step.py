@@ -70,7 +70,7 @@ class Expire:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing is due before `moment`; None when nothing is planned."""
+    """Nothing is due before `action`; None when nothing is planned."""
 
     action: ScheduledAction | None
 

@@ -97,7 +97,7 @@ class PendingDevices(Model):
         lines: Iterable[DeliveryResult],
         still_open: Iterable[PendingDevice],
     ) -> Self:
-        """After `tried`, of which some have `lines` and some are `still_open`."""
+        """After the attempts, of which some have `lines` and some are `still_open`."""
         keys = {device.key for device in attempted_devices}
         stage_by_person = {line.person: line.stage for line in lines if line.key in keys}
         return self.drop(

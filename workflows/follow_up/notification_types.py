@@ -110,7 +110,7 @@ def question(number: int, *, blocks: bool = False) -> str:
 
 
 def unanswered(number: int, *, to_alternate: bool = False) -> str:
-    """A question is still open: to the requester, and with `again` to an alternate."""
+    """A question is still open: to the requester, or `to_alternate`."""
     return f"unanswered-{number}.2" if to_alternate else f"unanswered-{number}"
 
 

@@ -69,7 +69,7 @@ class SandboxSettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ, **overrides: object) -> "SandboxSettings":
-        """Read `SANDBOX_*`; `given` wins. `ValueError` names an unknown or malformed variable."""
+        """Read `SANDBOX_*`; `overrides` win. `ValueError` names an unknown or malformed variable."""
         kinds = {field.name: field.type for field in fields(cls) if field.name != "clock"}
         read: dict[str, object] = {}
         for variable, text in environment.items():

@@ -189,7 +189,7 @@ async def adoption(settings: Settings, store: Store) -> SetUpPart:
 
 
 async def encryption(settings: Settings) -> SetUpPart:
-    """Whether what Temporal keeps is encrypted; on this machine it need not be. Raises `TemporalMisconfigured`."""
+    """Whether what Temporal keeps is encrypted; on this machine it need not be. Raises `TemporalConfigurationError`."""
     if settings.payload_keys:
         return fine("encryption", f"payloads are encrypted with the key {settings.payload_keys[0].id}")
     host = temporal_host(settings)

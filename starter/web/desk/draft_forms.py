@@ -32,8 +32,8 @@ _STEP: Final = re.compile(r"\.?([^.\[\]]+)|\[([0-9]{1,3})\]")
 
 @dataclass(frozen=True)
 class Step:
-    """A page of a draft; `asks` are the paths of its fields, each with all below it. A fault of a `whole` stands at one
-    of its fields.
+    """A page of a draft; `asks` are the paths of its fields, each with all below it. A fault of the whole draft stands
+    at one of its fields.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Step:
 
 @dataclass(frozen=True)
 class FilledStep:
-    """What a posted step makes of a draft: `faults` by path, of what was not taken over; `found` is shown once more."""
+    """What a posted step makes of a draft: `faults` by path, of what was not taken over; `values` are shown once more."""
 
     content: Content
     files: Mapping[str, DraftFile]

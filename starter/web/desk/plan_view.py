@@ -101,7 +101,7 @@ class Week:
 
 @dataclass(frozen=True)
 class PlanCalendar:
-    """`heading` says what is assumed, `more` counts notices that are left out."""
+    """`heading` says what is assumed, `hidden_count` counts notices that are left out."""
 
     heading: str
     weeks: tuple[Week, ...]

@@ -22,7 +22,7 @@ _NOT_THERE: Final = phrase("This person is not in the directory any more.")
 async def reasons_text(
     reader: Reader, reasons: Iterable[Message], known_names: Mapping[str, str], names: PeopleNames
 ) -> str:
-    """Why a notice is planned, moved or left out. `known` are names beside the directory."""
+    """Why a notice is planned, moved or left out. `known_names` are names beside the directory."""
     texts = []
     for reason in reasons:
         texts_by_name = {

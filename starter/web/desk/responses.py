@@ -233,7 +233,7 @@ class RequestContext:
 
 
 class PeopleNames:
-    """Names for one page; `beside` is the workflow with people described in full."""
+    """Names for one page; `workflow_id` is the workflow with people described in full."""
 
     def __init__(self, directory: CompanyDirectory, workflow_id: str | None = None) -> None:
         self._directory = directory

@@ -64,7 +64,7 @@ ANSWER_AFTER: Final = 0.4
 """Seconds, the same for everybody."""
 _TEMPORAL_SECONDS: Final = 5.0
 SendSignIn = Callable[[SignInOrder], Awaitable[None]]
-"""Has a worker send a sign-in message, or remove a used one; raises `TemporalRefused`."""
+"""Has a worker send a sign-in message, or remove a used one; raises `TemporalRefusal`."""
 _NOBODY: Final = f"WorkflowId = '{names.sign_in_workflow_id('', '')}'"
 
 
@@ -254,9 +254,9 @@ class SignIn:
     async def ask(
         self, typed: str, previous: SignInRequest | None, target: str = "", asking: SignInSource = _ANYWHERE
     ) -> SignInRequest:
-        """Send a sign-in message to whom `words` name; returns what the browser keeps.
+        """Send a sign-in message to whom `typed` names; returns what the browser keeps.
 
-        Raises `DirectoryFailure`, `StoreFailure`, `TemporalRefused` also for unknown people.
+        Raises `DirectoryFailure`, `StoreFailure`, `TemporalRefusal` also for unknown people.
         """
         request, _ = await asyncio.gather(self._ask(typed, previous, target, asking), self._sleep(ANSWER_AFTER))
         return request

@@ -58,7 +58,7 @@ class BodyFault(Enum):
 
 
 class IncomingBodies:
-    """Bodies being read: limits the bytes of all, those `beyond` small bodies, the bytes of one holder, and how many
+    """Bodies being read: limits the bytes of all, those beyond `large_bytes`, the bytes of one holder, and how many
     bodies one holder has. A body without room is `CROWDED`: its caller calls again.
     """
 

@@ -66,7 +66,7 @@ class Issuer:
         self._asking = asyncio.Lock()
 
     async def identify(self, token: str) -> str:
-        """What the claim of a genuine token says, such as an e-mail address. Raises `NotBelieved`, `IssuerAway`."""
+        """What the claim of a genuine token says, such as an e-mail address. Raises `RefusedToken`, `IssuerAway`."""
         if len(token) > TOKEN_AT_MOST or token.count(".") != 2:
             raise RefusedToken("not a signed token")
         claims = self._valid(await self._signed(token))

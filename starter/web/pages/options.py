@@ -143,7 +143,7 @@ def offers_to_onlooker(view: Shown, person: str) -> Offers:
 
 
 def may_be_taken(view: Shown, person: str) -> bool:
-    """Whether one of the group that asks may take it on, or over from another; `shown` names the group."""
+    """Whether one of the group that asks may take it on, or over from another; `view` names the group."""
     return view.taken_by != person and Action.TAKE in possible_actions(view, (Action.TAKE,))
 
 

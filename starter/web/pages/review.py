@@ -93,7 +93,7 @@ def review_screen(view: RequestShow, person: str, ref: str, reader: Reader, now:
 
 
 def as_asker(view: RequestShow, person: str) -> RequestShow:
-    """What waits for the group that asks waits for each of it; `shown` is as the person sees it."""
+    """What waits for the group that asks waits for each of it; `view` is as the person sees it."""
     group = next((review.person for review in view.reviews if group_of(review.person)), None)
     if group is None or view.requester != person:
         return view

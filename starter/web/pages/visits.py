@@ -152,7 +152,7 @@ class PagePeople:
 
     async def stand_ins(self, view: Shown, person: Person | None, typed: str = "", also: str = "") -> StandIns:
         """Possible new persons: those a task names, else the deputy, else colleagues; none whom Core Signature would
-        refuse. Colleagues are found by `words`, or `also` by id.
+        refuse. Colleagues are found by the words of `typed`, or `also` by id.
         """
         possible = await self._possible(view, person, typed, also)
         return replace(possible, people=await self._taken_addresses.leave_out(possible.people, view))

@@ -124,7 +124,7 @@ class OptionButton:
 
 @dataclass(frozen=True)
 class PageOption:
-    """A further action, folded. `field` is the label of a text, optional unless `needed`; `text` is its former
+    """A further action, folded. `field` is the label of a text, optional unless `is_needed`; `text` is its former
     content.
     """
 
