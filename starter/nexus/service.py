@@ -225,10 +225,10 @@ def _fields() -> frozenset[str]:
 
 
 def _without_values(message: Message) -> str:
-    """The sentence if its values are ours or sizes, else its code."""
+    """The sentence if its values are ours or sizes, else the words of its code."""
     if message.code in _OUR_VALUES or all(isinstance(value, int) for value in message.values.values()):
         return message.english
-    return f"is not right ({message.code})"
+    return message.code.replace("_", " ")
 
 
 class RequestSignature(TemporalOperationHandler[Any, Settlement]):

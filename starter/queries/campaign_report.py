@@ -58,7 +58,7 @@ class NameColumns:
         self.names_by_person.update((id, self._cells(person)) for id, person in loads(content)["signers"].items())
 
     def _cells(self, person: Mapping[str, Any]) -> tuple[str, ...]:
-        return tuple(str(person[name] or "") for name in self.columns)
+        return tuple(str(person.get(name) or "") for name in self.columns)
 
     def cells(self, person: str) -> dict[str, str]:
         """A member's cells: `(erased)` for a person of the table who was erased."""

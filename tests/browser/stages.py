@@ -24,7 +24,7 @@ from workflows.model.evidence import KeptFile
 from workflows.model.receipts import OperationState
 from workflows.model.rejections import Rejection
 from workflows.model.signature import SignerState
-from workflows.model.subject import Role, Status, ToDecide
+from workflows.model.subject import Identity, Role, Status, ToDecide
 from workflows.model.timeline import AskedQuestion
 from workflows.model.views import AssigneeLine, Choices, GivenAnswer, RequestShow, SignerLine, TaskShow
 from workflows.task.state import AssigneeState
@@ -197,6 +197,14 @@ async def _by_mail(stage: Stage) -> None:
     await stage.press(stage.pages.link(CHAIR))
 
 
+async def _code(stage: Stage) -> None:
+    phone_number = "customer@acme.test, phone: '+31 20 555 0100'"
+    stage.pages.people.write_text(paging.PEOPLE.replace("customer@acme.test", phone_number))
+    await stage.pages.create()
+    stage.know()
+    await stage.press(stage.pages.link(identity=Identity.CODE))
+
+
 async def _mail_sent(stage: Stage) -> None:
     await _by_mail(stage)
     await stage.phone.button("Send the email again").tap()
@@ -332,6 +340,7 @@ STAGES: Final[Mapping[ScreenName, Callable[[Stage], Awaitable[None]]]] = {
     ScreenName.REVISE: _revise,
     ScreenName.DO: _do,
     ScreenName.BY_MAIL: _by_mail,
+    ScreenName.CODE: _code,
     ScreenName.MAIL_SENT: _mail_sent,
     ScreenName.ACTED: _acted,
     ScreenName.HANDED_OVER: _handed_over,

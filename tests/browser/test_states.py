@@ -41,6 +41,7 @@ ACTS: Mapping[ScreenName, set[Action]] = {
     ScreenName.REVIEW: {Action.APPROVE, Action.CHANGES, Action.ASK},
     ScreenName.REVISE: {Action.REVISE},
     ScreenName.DO: {Action.DONE, Action.LATER, Action.DELEGATE, Action.BLOCK, Action.ASK},
+    ScreenName.CODE: {Action.SIGN},
     ScreenName.BY_MAIL: {Action.RESEND, Action.LATER, Action.ASK},
     ScreenName.STANDING: {Action.ANSWER},
     ScreenName.RENEWED: {Action.RESEND},

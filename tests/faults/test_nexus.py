@@ -291,10 +291,10 @@ async def test_what_is_wrong_is_told_by_the_name_of_the_field(team: Team) -> Non
     """N6: once, not again and again, and with nothing of what was given."""
     await team.town.ask("taken", colleague(45))
     wrong = {
-        "kind: is not right (no_kind_of_catalogue)": request("bad", colleague(45), kind=CANARY),
-        "signers[0].person: is not right (not_in_directory)": request("bad", CANARY),
-        "requester: is not right (not_in_directory)": request("bad", colleague(45), requester=REQUESTER[:-1]),
-        "policy: is not right (unknown_field)": request("bad", colleague(45), policy={CANARY: CANARY}),
+        "kind: no kind of catalogue": request("bad", colleague(45), kind=CANARY),
+        "signers[0].person: not in directory": request("bad", CANARY),
+        "requester: not in directory": request("bad", colleague(45), requester=REQUESTER[:-1]),
+        "policy: unknown field": request("bad", colleague(45), policy={CANARY: CANARY}),
         "signers[0]: must be a person of the directory": request(
             "bad", signers=[{"name": CANARY, "email": "a@b.test"}]
         ),

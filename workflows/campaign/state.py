@@ -119,7 +119,7 @@ class Audience(Model):
     members: int = 0
     """Everybody who was ever in it."""
     asked: int = 0
-    """How many of the frozen audience were seen to."""
+    """How many of the frozen audience have been asked."""
     changes: int = 0
     head: str | None = None
     """SHA-256 of the last change."""

@@ -108,7 +108,7 @@ def _next(state: CampaignState) -> NextAction:
         return NextAction(what=NextStep.END, at=None, why="its open requests are being ended")
     if state.jobs.running:
         batch = state.jobs.running[0]
-        return NextAction(what=NextStep.WAIT, at=batch.again_at, why=f"{batch.work}: {batch.after} seen to")
+        return NextAction(what=NextStep.WAIT, at=batch.again_at, why=f"{batch.work}: {batch.after} done")
     if state.closes_at and state.look_due_at < state.closes_at:
         return NextAction(
             what=NextStep.WAIT,
@@ -126,5 +126,5 @@ def _sentence(state: CampaignState, ended_or_troubled: str) -> str:
     if state.audience.frozen is None:
         return f"Opens {stamp(state.window.opens_at)}"
     if state.phase == "opening":
-        return f"Opening: {state.audience.asked} of {state.audience.frozen.rows} seen to"
+        return f"Opening: {state.audience.asked} of {state.audience.frozen.rows} asked"
     return how_far(state.tally.counts, state.closes_at, as_of=state.tally.counted_at)

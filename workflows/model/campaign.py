@@ -132,7 +132,7 @@ class CampaignOrder(Model):
     changed: str | None = None
     changes: int = 0
     asked: int = 0
-    """How many of the frozen audience were seen to at the opening."""
+    """How many of the frozen audience were asked at the opening."""
     changes_asked: int = 0
     """The last change whose people were all asked."""
     fingerprint: str

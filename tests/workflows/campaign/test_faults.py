@@ -153,7 +153,7 @@ async def test_a_walk_for_which_there_is_no_room_until_it_closes_is_left_and_the
         await campaign.send_command(Exemption(actor=OWNER, person="ada", reason="on leave"))
         await campaign.wait_until(lambda view: view.changes == 1)
         view = await campaign.read_view()
-        assert (view.problem, view.says) == (None, "Opening: 0 of 2 seen to")
+        assert (view.problem, view.says) == (None, "Opening: 0 of 2 asked")
         await campaign.days_pass(3)
         settlement = await campaign.handle.result()
         lines = await campaign.lines()
@@ -178,11 +178,13 @@ async def test_a_campaign_that_is_cancelled_on_its_way_asks_nobody_more(tmp_path
         settlement = await campaign.handle.result()
         lines = await campaign.lines()
         asked_people = [person for person in people if await campaign.has_request(person)]
-        ends = [entry.what for entry in (await campaign.read_view()).timeline if entry.what.startswith("end: ")]
+        ends = [
+            entry.what for entry in (await campaign.read_view()).timeline if entry.what.startswith("requests ended: ")
+        ]
     assert settlement.outcome is Status.CANCELLED
     assert [lines[person].status for person in people] == [*["cancelled"] * 2, *["not_started"] * 4]
     assert asked_people == people[:2]
-    assert ends == ["end: seen to 2"]
+    assert ends == ["requests ended: 2"]
     assert not [stage for stage, _ in campaign.push.stages() if stage == "ready"]
 
 

@@ -272,10 +272,10 @@ async def test_a_later_end_is_everybodys(tmp_path: Path) -> None:
         extended = await campaign.wait_until(lambda view: view.due == later)
         assert "the board meets" in [entry.why for entry in extended.timeline]
         view = await campaign.wait_until(
-            lambda view: [entry for entry in view.timeline if entry.what.startswith("extend:")]
+            lambda view: [entry for entry in view.timeline if entry.what.startswith("requests extended:")]
         )
-        assert [(entry.what, entry.why) for entry in view.timeline if entry.what.startswith("extend:")] == [
-            ("extend: seen to 2", "extended")
+        assert [(entry.what, entry.why) for entry in view.timeline if entry.what.startswith("requests extended:")] == [
+            ("requests extended: 2", "extended")
         ]
         await campaign.days_pass(8)
         assert (await campaign.read_view()).status is Status.OPEN
@@ -294,11 +294,11 @@ async def test_everybody_who_has_not_acknowledged_is_reminded_once(tmp_path: Pat
         receipt = await campaign.send_command(ReminderCommand(actor=OWNER), op="remind-1")
         assert (receipt.state, receipt.detail) == (OperationState.OPEN, "tell everyone whose turn it is")
         first = await campaign.wait_until(lambda view: list(reminders(view)))
-        assert list(reminders(first)) == [("remind: seen to 0", "2 could not be")], "they were told within the hour"
+        assert list(reminders(first)) == [("reminded: 0", "2 could not be")], "they were told within the hour"
         await campaign.send_command(ReminderCommand(actor=OWNER, force=True), op="remind-2")
-        await campaign.wait_until(lambda view: ("remind: seen to 2", None) in reminders(view))
+        await campaign.wait_until(lambda view: ("reminded: 2", None) in reminders(view))
         done = await campaign.handle.query(OPERATION, "remind-2", result_type=Receipt)
-        assert (done.state, done.detail) == (OperationState.DONE, "remind: seen to 2")
+        assert (done.state, done.detail) == (OperationState.DONE, "reminded: 2")
         await campaign.at_rest()
         assert [campaign.stages_sent_to(person).count("reminder-manual-1") for person in THREE] == [0, 1, 1]
         await campaign.days_pass(8)
@@ -307,7 +307,7 @@ async def test_everybody_who_has_not_acknowledged_is_reminded_once(tmp_path: Pat
 
 def reminders(view: CampaignShow) -> Iterator[tuple[str, str | None]]:
     """What came of the reminders of everybody, with the reason."""
-    return ((entry.what, entry.why) for entry in view.timeline if entry.what.startswith("remind:"))
+    return ((entry.what, entry.why) for entry in view.timeline if entry.what.startswith("reminded:"))
 
 
 async def test_one_member_is_given_longer_with_the_reason_and_the_campaign_stays_open_for_them(tmp_path: Path) -> None:
@@ -319,13 +319,15 @@ async def test_one_member_is_given_longer_with_the_reason_and_the_campaign_stays
         await campaign.end_request("ada")
         await campaign.send_command(longer)
         extended_view = await campaign.wait_until(
-            lambda extended_view: [entry for entry in extended_view.timeline if entry.what.startswith("extend:")]
+            lambda extended_view: [
+                entry for entry in extended_view.timeline if entry.what.startswith("requests extended:")
+            ]
         )
         of_bo = [(entry.what, entry.because) for entry in extended_view.timeline if entry.who == "bo"]
         assert of_bo == [(f"to have until {later}", f"at sea until then, by {OWNER}"), (f"has until {later}", "")]
         assert (
             extended_view.due,
-            [entry.why for entry in extended_view.timeline if entry.what == "extend: seen to 1"],
+            [entry.why for entry in extended_view.timeline if entry.what == "requests extended: 1"],
         ) == (
             opened.due,
             ["extended"],
@@ -596,7 +598,7 @@ async def test_somebody_whose_id_another_request_has_stands_as_failed(tmp_path: 
         )
         await campaign.wait_until(lambda view: view.asked == 3)
         await campaign.at_rest()
-        refused = [entry.why for entry in (await campaign.read_view()).timeline if entry.what.startswith("start: seen")]
+        refused = [entry.why for entry in (await campaign.read_view()).timeline if entry.what.startswith("asked: ")]
         await campaign.send_command(Cancellation(actor=OWNER, reason="the wrong version"))
         settlement = await campaign.handle.result()
         lines = await campaign.lines()
@@ -646,7 +648,7 @@ async def test_a_people_file_that_was_cut_short_drops_nobody(tmp_path: Path) -> 
         await campaign.days_pass(1)
         dropped_view = await campaign.wait_until(lambda dropped_view: dropped_view.changes == 1)
         assert dropped_view.counts.told == 24
-        await campaign.wait_until(lambda view: any(entry.what == "end: seen to 2" for entry in view.timeline))
+        await campaign.wait_until(lambda view: any(entry.what == "requests ended: 2" for entry in view.timeline))
 
 
 async def test_who_comes_after_everybodys_last_day_is_not_asked(tmp_path: Path) -> None:
