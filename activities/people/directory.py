@@ -308,7 +308,7 @@ class Colleagues:
 
 class Office(Directory, Protocol):
     async def colleagues(self, id: str, name_query: str = "", also: str = "") -> Colleagues:
-        """Colleagues whose name has all words of `name_query`, and the one with id `also`. Without words all, if few."""
+        """Colleagues with all words of `name_query`, and the one with id `also`. Without words all, if few."""
         ...
 
 

@@ -127,7 +127,7 @@ class Drafts:
             pass
 
     async def drop(self, now: datetime, is_gone: Callable[[str], Awaitable[bool]]) -> int:
-        """Remove what was not changed for 30 days, and all of authors for whom `is_gone`, a limited number; how many."""
+        """Remove what is unchanged for 30 days, and all of authors for whom `is_gone`; how many."""
         old_drafts = select(_DRAFT.id).where(_DRAFT.changed_at < now - KEPT_FOR).limit(DROPPED_AT_MOST)
         dropped = await self._drop(old_drafts)
         async for author in self._authors():

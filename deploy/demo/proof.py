@@ -21,7 +21,7 @@ _WITHIN: Final = 20.0
 
 
 async def describe_verification(pack: Path, keys: Path) -> str:
-    """By whom it was verified with the file of keys, and by whom not and why; `StepFailure` if one of them refuses it."""
+    """By whom it was verified with the file of keys, by whom not and why; `StepFailure` if one refuses it."""
     verified = await asyncio.to_thread(verify, pack, PublicKeys.read(keys))
     _expect_that(
         verified.ok and verified.trusted,

@@ -48,7 +48,7 @@ class Step:
 
 @dataclass(frozen=True)
 class FilledStep:
-    """What a posted step makes of a draft: `faults` by path, of what was not taken over; `values` are shown once more."""
+    """What a posted step makes of a draft: `faults` by path, `values` are shown once more."""
 
     content: Content
     files: Mapping[str, DraftFile]
