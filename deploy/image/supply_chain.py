@@ -18,7 +18,7 @@ from deploy.image.build import IMAGE, ROOT, mounted, program
 SBOM: Final = ROOT / "dist" / "sbom.json"
 ALLOWED: Final = (
     *("3-Clause BSD", "Apache", "BSD", "CNRI-Python", "ISC", "MIT", "PSF-2.0", "Python Software Foundation"),
-    *("Unlicense", "Zlib"),
+    *("The Unlicense", "Unlicense", "Zlib"),
 )
 """Beginnings of licences that ask for no more than to be named."""
 ALSO: Final[Mapping[str, str]] = {
