@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -121,13 +122,16 @@ async def _a_random_while(dice: random.Random) -> None:
 
 
 async def until_ended(town: Town, id: str, timeout_seconds: float = _WITHIN) -> None:
-    """Until everyone concerned was told how it ended."""
+    """Until everyone concerned was told how it ended, by the onboarding and by each of its parts."""
 
-    async def probe() -> bool:
-        described = await town.context.client.get_workflow_handle(Kind.ONBOARDING.workflow_id(id)).describe()
+    async def is_completed(workflow_id: str) -> bool:
+        described = await town.context.client.get_workflow_handle(workflow_id).describe()
         return described.status is WorkflowExecutionStatus.COMPLETED
 
-    await eventually(probe, timeout_seconds)
+    await eventually(lambda: is_completed(Kind.ONBOARDING.workflow_id(id)), timeout_seconds)
+    view = await _read_view(town, id)
+    for workflow_id in [part.workflow for stage in view.stages for part in stage.parts if part.workflow]:
+        await eventually(partial(is_completed, workflow_id), timeout_seconds)
 
 
 def deaths(workers: int, servers: int, dice: random.Random) -> list[str]:
