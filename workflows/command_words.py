@@ -51,6 +51,7 @@ PENDING: Final[Mapping[str, str]] = {
     names.REPLAY: "hand off to {about} once more",
     names.DELEGATE: "hand over from {about}",
     names.EXTEND: "plan anew for {due}",
+    names.TAKE_PLACE: "put {about} in the place at Core Signature",
     names.EXEMPT: _SEE_TO,
     names.RETRY: _SEE_TO,
 }

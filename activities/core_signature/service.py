@@ -249,7 +249,7 @@ class CoreSignatureService(SignatureService):
         brief = order.brief.replace(message=await self._text(order.brief, order.brief.message))
         cast = await self._stand_ins.at_sending(brief, await self._people(brief), order.now)
         _refuse_without_phone(cast)
-        reachable = await self._reachable(cast.people_asked)
+        reachable = await self._reachable(cast.people_asked) | cast.group_places
         if brief.identity is not Identity.LINK:
             # Core Signature's own mail would lead past what our page asks.
             reachable = frozenset(cast.people_asked)

@@ -125,6 +125,11 @@ class SignerAssignment:
         people, stand_ins = ({id: address(person) for id, person in of.items()} for of in (self.people, self.stand_ins))
         return replace(self, people=people, stand_ins=stand_ins)
 
+    @property
+    def group_places(self) -> frozenset[str]:
+        """Who is asked for a group: our notices go to all of it, so Core Signature is to mail nobody of it."""
+        return frozenset(signer.person for signer in self.brief_as_asked.people if signer.shares_place)
+
     def places(self, reachable: Collection[str]) -> Places:
         """The snapshots to store; only `reachable` people get a signing page of their own."""
         return tuple(

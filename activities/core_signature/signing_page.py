@@ -38,6 +38,8 @@ class SigningState(StrEnum):
     BY_MAIL = "by mail"
     ACTED = "acted"
     HANDED_OVER = "handed over"
+    PLACE_TAKEN = "place taken"
+    """Another of their group signs."""
     ENDED = "ended"
     STRANGER = "stranger"
     UNKNOWN = "unknown"

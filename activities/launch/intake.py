@@ -3,7 +3,7 @@
 import asyncio
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -57,7 +57,7 @@ class KnownPersons:
     unknown: Mapping[str, Message]
 
     @classmethod
-    async def look_up(cls, directory: Directory, ids: frozenset[str]) -> Self:
+    async def look_up(cls, directory: Directory, ids: Collection[str]) -> Self:
         """Look all of them up; `DirectoryFailure` if the directory does not answer."""
         answers = await asyncio.gather(*(_person_or_why(directory, id) for id in sorted(ids)))
         return cls(
@@ -73,7 +73,9 @@ class Team(NamedTuple):
     refused: Message | None = None
 
     @classmethod
-    async def look_up(cls, directory: Directory, name: object, asking: frozenset[object]) -> Self:
+    async def look_up(
+        cls, directory: Directory, name: object, asking: frozenset[object], *, most: int = PEOPLE_AT_MOST
+    ) -> Self:
         """Without those who ask."""
         if not isinstance(name, str):
             return cls()
@@ -83,9 +85,8 @@ class Team(NamedTuple):
             return cls(refused=unknown.message)
         if not members:
             return cls(refused=FileFault.GROUP_OF_ASKER.to_message(group=name))
-        if len(members) > PEOPLE_AT_MOST:
-            crowd = FileFault.CROWD.to_message(group=name, count=len(members), most=PEOPLE_AT_MOST)
-            return cls(refused=crowd)
+        if len(members) > most:
+            return cls(refused=FileFault.CROWD.to_message(group=name, count=len(members), most=most))
         return cls(members)
 
 

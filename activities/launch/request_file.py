@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Self, TypeAlias
 
@@ -57,6 +58,8 @@ PREFILLED_AT_MOST: Final = 100
 """Tags of one document that are filled in; texts of up to 4,000 characters."""
 REVIEWERS_AT_MOST: Final = 20
 """Entries, people or groups."""
+MEMBERS_AT_MOST: Final = 50
+"""Of a group of which anyone signs: all of them are notified."""
 
 
 @dataclass
@@ -70,13 +73,21 @@ class RequestChecks(FileChecks):
     """Who asks for it: the requester, or all of their group."""
     teams: Mapping[str, Team] = field(default_factory=dict)
     """The groups that review, by name."""
+    signing_teams: Mapping[str, Team] = field(default_factory=dict)
+    """The groups of which anyone signs, by name."""
 
     @property
     def concerned(self) -> ConcernedPersons:
         signers = self.right.get("signers", ())
         return ConcernedPersons(
-            self.right.get("requester"), frozenset(signer.person for signer in signers if signer.person)
+            self.right.get("requester"), frozenset(person for signer in signers for person in self.asked_by(signer))
         )
+
+    def asked_by(self, signer: "SignerEntry") -> tuple[str, ...]:
+        """Whom an entry asks: a person of the directory, all of a group, nobody if it is in full."""
+        if signer.group is not None:
+            return self.signing_teams[signer.group].members
+        return (signer.person,) if signer.person else ()
 
     def document(self, file: str) -> None:
         self.pdf = self.documents.read(self.folder, file)
@@ -118,16 +129,39 @@ class DocumentEntry(FileModel):
 class SignerEntry(ParticipantEntry):
     """A signer; Core Signature cannot tell apart two with one address."""
 
+    other_ways = ("group",)
+
     order: int | None = Field(default=None, ge=1, le=100)
     role: Role = Role.SIGN
+    group: Id | None = None
+    """Any one of it signs: the first to press *Sign*."""
+
     verify: Verify | None = None
     """How Core Signature itself verifies them."""
+
+    @field_validator("group")
+    @classmethod
+    def _has_members(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name is not None:
+            checks = _checks(info)
+            if info.data.get("role") is Role.COPY:
+                raise FileFault.COPY_TO_GROUP.error()
+            team = checks.signing_teams[name]
+            if team.refused:
+                raise ValueError(team.refused)
+            for member in team.members:
+                if not checks.persons.persons[member].email:
+                    raise FileFault.MEMBER_WITHOUT_MAILBOX.error(person=member, group=name)
+            checks.refuse_repeated(f"signers {name}", FileFault.SIGNERS_TWICE.to_message(group=name))
+        return name
 
     @field_validator("verify")
     @classmethod
     def _can_be_verified(cls, verify: Verify | None, info: ValidationInfo) -> Verify | None:
         if verify and info.data.get("role") is Role.COPY:
             raise FileFault.VERIFIED_COPY.error()
+        if verify and info.data.get("group"):
+            raise FileFault.VERIFIED_GROUP.error()
         id, phone = info.data.get("person"), info.data.get("phone")
         if verify is Verify.PHONE and not (_checks(info).person(id).phone if id else phone):
             raise FileFault.VERIFIED_WITHOUT_PHONE.error()
@@ -225,7 +259,9 @@ class RequestFile(AskingFile):
 
     @field_validator("signers")
     @classmethod
-    def _somebody_acts(cls, signers: tuple[SignerEntry, ...]) -> tuple[SignerEntry, ...]:
+    def _somebody_acts(cls, signers: tuple[SignerEntry, ...], info: ValidationInfo) -> tuple[SignerEntry, ...]:
+        if sum(max(1, len(_checks(info).asked_by(signer))) for signer in signers) > PEOPLE_AT_MOST:
+            raise FileFault.TOO_MANY_SIGNERS.error(most=PEOPLE_AT_MOST)
         if all(signer.role is Role.COPY for signer in signers):
             raise FileFault.NOBODY_SIGNS.error()
         return signers
@@ -306,15 +342,22 @@ async def prepare_request(written: FileText | PlainFile, sources: CheckContext) 
     asking = frozenset[object](await askers(directory, asker) if isinstance(asker, str) else ())
     groups = {entry["group"] for entry in maps(plain.plain, "reviewers") if isinstance(entry.get("group"), str)}
     teams = {name: await Team.look_up(directory, name, asking) for name in sorted(groups)}
-    persons = await KnownPersons.look_up(directory, persons_named(plain.plain))
+    signing_teams = {
+        name: await Team.look_up(directory, name, asking, most=MEMBERS_AT_MOST) for name in _signing(plain)
+    }
+    members = {person for team in signing_teams.values() for person in team.members}
+    persons = await KnownPersons.look_up(directory, persons_named(plain.plain) | members)
+    signing_teams = dict(_to_be_asked(signing_teams, plain, persons, sources.now))
+    member_entries = [{"person": person} for team in signing_teams.values() for person in team.members]
     checks = RequestChecks(
         asking=asking,
         teams=teams,
+        signing_teams=signing_teams,
         folder=plain.folder,
         documents=sources.documents,
         catalogue=sources.catalogue,
         persons=persons,
-        closing=closing_times(maps(plain.plain, "signers"), persons),
+        closing=closing_times([*maps(plain.plain, "signers"), *member_entries], persons),
         now=sources.now,
         substitutes=directory.substitutes,
     )
@@ -366,7 +409,7 @@ def _prepared(
         title=file.document.name or name_of(file.document.file or "", pdf),
         document=document,
         **asking(file.requester),
-        people=_signers(file, ids),
+        people=_signers(file, ids, checks),
         reviewers=reviewers_of(file.reviewers, checks.teams),
         message=file.message,
         prefill=json.dumps(file.prefill, ensure_ascii=False) if file.prefill else None,
@@ -389,6 +432,9 @@ async def _unprovable(
         if entry.role is Role.COPY or policy.identity is Identity.LINK:
             continue
         field_path, in_full = ("signers", position), entry.in_full
+        if entry.group is not None:
+            yield (*field_path, "group"), FileFault.GROUP_PROVES.to_message(kind=file.kind)
+            continue
         if policy.identity is Identity.SIGN_IN:
             if in_full:
                 yield field_path, FileFault.CANNOT_SIGN_IN.to_message(kind=file.kind)
@@ -408,10 +454,47 @@ def _document(entry: DocumentEntry, pdf: bytes | None) -> Document:
     return Document(sha256=digest, size=len(pdf), file_name=PurePosixPath(entry.file).name)
 
 
-def _signers(file: RequestFile, ids: tuple[str | None, ...]) -> tuple[Participant, ...]:
+def _signing(plain: PlainFile) -> tuple[str, ...]:
+    """The groups of which anyone signs, in their order."""
+    names = (entry.get("group") for entry in maps(plain.plain, "signers"))
+    return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def _to_be_asked(
+    teams: Mapping[str, Team], plain: PlainFile, persons: KnownPersons, now: datetime
+) -> Iterator[tuple[str, Team]]:
+    """Each group with those of it who are asked: not who signs by another entry, nor, while others are there, who is
+    away. Core Signature asks the first.
+    """
+    entries, kind = list(maps(plain.plain, "signers")), str(plain.plain.get("kind"))
+    signing = {str(entry.get("person")) for entry in entries}
+    addresses = {_folded(person) for id, person in persons.persons.items() if id in signing}
+    addresses |= {str(entry.get("email")).casefold() for entry in entries}
+    for name, team in teams.items():
+        members = [persons.persons[id] for id in team.members if id in persons.persons]
+        free = {_folded(person): person for person in reversed(members) if _folded(person) not in addresses}
+        addresses |= free.keys()
+        people = [person for person in members if free.get(_folded(person)) is person]
+        present_people = [person for person in people if not person.for_kind(kind).absent_at(now)]
+        members_asked = tuple(person.id for person in present_people or people)
+        nobody = None if members_asked else FileFault.GROUP_SIGNS_ELSEWHERE.to_message(group=name)
+        yield name, Team(members_asked, team.refused or nobody)
+
+
+def _folded(person: Person) -> str:
+    return person.address.casefold()
+
+
+def _signers(file: RequestFile, ids: tuple[str | None, ...], checks: RequestChecks) -> tuple[Participant, ...]:
     return tuple(
         Participant(
-            person=entry.person or id or "", order=entry.order or position, role=entry.role, verify=entry.verify
+            person=person,
+            order=entry.order or position,
+            role=entry.role,
+            team=entry.group or "",
+            beside=number > 0,
+            verify=entry.verify,
         )
         for position, (entry, id) in enumerate(zip(file.signers, ids, strict=True), start=1)
+        for number, person in enumerate(checks.asked_by(entry) or (id or "",))
     )

@@ -69,6 +69,8 @@ class Seal:
 
 class LinkUse(StrEnum):
     SIGN = "sign"
+    TAKE = "take"
+    """Of a member of a group, who signs by taking its place."""
     DO = "do"
     REVIEW = "review"
     """Of a reviewer, and of the requester who is to give a new version."""

@@ -104,7 +104,7 @@ def compose(
     one, is the title, unless the lock screen shows little. `serial` and `email` are for the reader's links; `at_rest`:
     outside their working hours.
     """
-    use, reference = _USES.get(notice.action, LinkUse.VIEW), delivery.subject.reference
+    reference = delivery.subject.reference
     first, _, later_lines = text.strip().partition("\n")
     heading, body = _texts(delivery, notice, reader, company, later_lines.strip())
     return NotificationMessage(
@@ -116,7 +116,7 @@ def compose(
         key=screen_key(reference, notice.person),
         link=_at_desk(delivery, notice, links)
         if _leads_to_the_desk(delivery, notice)
-        else links.link(reference, notice.person, use, serial, email=email, **_signer_of(delivery, notice)),
+        else links.link(reference, notice.person, serial=serial, email=email, **_own_link(delivery, notice)),
         action=notice.action,
         at_rest=at_rest and is_by_day(notice.stage),
         lifetime=_lifetime(delivery, notice),
@@ -167,12 +167,14 @@ def wire_size(value: object) -> int:
     return len(encoded) - 2 if isinstance(value, str) else len(encoded)
 
 
-def _signer_of(delivery: Delivery, notice: NotificationOrder) -> dict[str, Any]:
-    order = next(
-        (participant.order for participant in delivery.subject.people if participant.person == notice.person), 0
-    )
+def _own_link(delivery: Delivery, notice: NotificationOrder) -> dict[str, Any]:
+    """What the reader may do, its day, and their place; a member of a group has none of their own."""
+    participant = next((person for person in delivery.subject.people if person.person == notice.person), None)
+    use, order = _USES.get(notice.action, LinkUse.VIEW), participant.order if participant else 0
+    if use is LinkUse.SIGN and participant and participant.shares_place:
+        use, order = LinkUse.TAKE, 0
     day = delivery.now.astimezone(UTC).date() if delivery.now else None
-    return {"noticed_on": day, "order": order, "identity": delivery.subject.identity}
+    return {"use": use, "noticed_on": day, "order": order, "identity": delivery.subject.identity}
 
 
 def _at_desk(delivery: Delivery, notice: NotificationOrder, links: SigningLinks) -> str:

@@ -85,11 +85,13 @@ class Fallback(StrEnum):
 
 def fallback_of(delivery: Delivery, notice: NotificationOrder, person: Person, *, messaging: bool) -> Fallback:
     """Core Signature mails signers only, of those with a mailbox, and calls our expiry a cancellation, so we send
-    endings as well. Its mail would lead a signer past what our page asks.
+    endings as well; of a group it knows one member alone. Its mail would lead a signer past what our page asks.
     """
     if delivery.subject.identity is not Identity.LINK and notice.action in ASKED:
         return Fallback.MESSAGING if messaging else Fallback.NOBODY
-    signer = bool(person.email) and any(participant.person == person.id for participant in delivery.subject.people)
+    signer = bool(person.email) and any(
+        participant.person == person.id and not participant.shares_place for participant in delivery.subject.people
+    )
     if is_other_channel(notice.stage):
         return Fallback.MESSAGING if messaging else Fallback.CORE if signer and delivery.document else Fallback.NOBODY
     if signer and notice.action in ASKED and (notice.stage == NotificationType.READY or delivery.document is not None):

@@ -90,7 +90,9 @@ class NotificationService(PushService):
 
     async def _deliver(self, delivery: Delivery, turns: Turns) -> DeliveryReport:
         await self._store_page(delivery)
-        document = await self._read(delivery.subject, delivery.document) if delivery.document is not None else None
+        document = (
+            await self._read(delivery.subject.at_core, delivery.document) if delivery.document is not None else None
+        )
         results, unsent_notices = await self._send(delivery, document, turns, quiet=False)
         now = datetime.now(UTC)
         await self._alarm.learn(self._phones.credentials_accepted(), now)

@@ -172,7 +172,9 @@ class SignerMail:
     async def _entries(self, subject: Subject, request: WireRequest) -> Entries:
         """The provider's entry of each signer, by the snapshot sent."""
         with asking_the_store():
-            return match(subject.people, await self._signer_snapshots.read_snapshots(subject.id), request.signers)
+            return match(
+                subject.at_core.people, await self._signer_snapshots.read_snapshots(subject.id), request.signers
+            )
 
     async def _signers(self, subject: Subject) -> dict[str, Person]:
         person_by_id: dict[str, Person] = {}

@@ -652,6 +652,8 @@ def _named_documents(plain: Mapping[str, Any]) -> Iterator[str]:
 def _id_of(entry: Mapping[str, Any], position: int, secret: SecretStr | None) -> str:
     if person := entry.get("person"):
         return str(person)
+    if group := entry.get("group"):
+        return group_word(str(group))
     return id_of_address(address_in(entry), secret) if secret else position_word(position)
 
 

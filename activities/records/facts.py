@@ -39,6 +39,7 @@ _STOPS_NOTHING: Final = (Code.DIRECTORY,)
 """An outdated people file is noted, and people are asked all the same."""
 _ASKS: Final = (EventType.QUESTION_ASKED, EventType.BLOCKED)
 _ANSWERS: Final = (EventType.QUESTION_ANSWERED, EventType.UNBLOCKED, EventType.WENT_ON)
+_RELEASED: Final = (SignerState.REASSIGNED, SignerState.SPARED)
 _ACTS: Final = (EventType.SIGNED, EventType.APPROVED, EventType.DECLINED, EventType.DONE, EventType.HANDED_OVER)
 
 
@@ -117,9 +118,7 @@ def last_to_act(view: Shown) -> Line | None:
     if view.status.fulfilled or view.status is Status.DECLINED:
         return max(acted, key=_acted_at, default=None)
     still = (
-        line
-        for line in view.lines
-        if line not in acted and line.role is not Role.COPY and line.state != SignerState.REASSIGNED
+        line for line in view.lines if line not in acted and line.role is not Role.COPY and line.state not in _RELEASED
     )
     # Without the instant at which its slot was closed: nobody acted then.
     line = min(still, key=lambda line: line.order, default=None)

@@ -40,7 +40,7 @@ from workflows.model.schedule import (
     StandInReport,
     Turn,
 )
-from workflows.model.subject import Code
+from workflows.model.subject import Code, Participant
 from workflows.ports import Planner, StandInFinder
 
 _DAY: Final = timedelta(days=1)
@@ -137,11 +137,13 @@ class PolicyPlanner(Planner, StandInFinder):
         span = await self._span(planning, people)
         closing = [_expiry(planning, span)] if planning.policy.expires else []
         actions = [*closing, *await about_question(planning, self._directory)]
+        spared = _not_escalated(planning, people)
         for turn in planning.turns:
+            own_planning = _without_escalation(planning) if turn.person in spared else planning
             actions += await (
-                self._about_missing(planning, turn, span)
+                self._about_missing(own_planning, turn, span)
                 if turn.person in missing
-                else self._plan_turn(planning, turn, span, people)
+                else self._plan_turn(own_planning, turn, span, people)
             )
             await asyncio.sleep(0)  # A crowd is planned one by one: whoever waits for the loop gets it in between.
         actions.sort(key=lambda action: (action.at, _ORDER.index(action.kind), action.person))
@@ -162,7 +164,7 @@ class PolicyPlanner(Planner, StandInFinder):
         other_signers = [
             people[other_turn.person]
             for other_turn in planning.turns
-            if other_turn is not turn and other_turn.person in people
+            if other_turn is not turn and other_turn.person in people and not _is_beside(planning, other_turn.person)
         ]
         mailed_along = await self._mailed_along(planning, person, other_signers)
         silence = SilentTurn.for_turn(
@@ -213,9 +215,39 @@ class PolicyPlanner(Planner, StandInFinder):
     async def _mailed_along(self, planning: PlanningInput, person: Person, other_signers: list[Person]) -> CoSigners:
         """The others whom each mail to this signer also reaches."""
         mailed = [signer for signer in other_signers if signer.email]
-        if planning.policy.urgent or planning.within or not (person.email and mailed):
+        grouped = _in_group(planning, person.id)
+        if planning.policy.urgent or planning.within or grouped or not (person.email and mailed):
             return NOBODY
         return NOBODY if await self._has_phone(person, planning.now) else CoSigners.from_people(mailed, planning.policy)
+
+
+def _not_escalated(planning: PlanningInput, people: Mapping[str, Person]) -> frozenset[str]:
+    """Of each group that shares a place all but one who is there: the silence is of the place, not of each."""
+    turns = {turn.person for turn in planning.turns}
+    members = [signer for signer in planning.subject.people if signer.shares_place and signer.person in turns]
+
+    def is_away(member: Participant) -> bool:
+        person = people.get(member.person)
+        return person is None or person.absent_at(planning.now)
+
+    groups = [[member for member in members if member.team == team] for team in {member.team for member in members}]
+    spokespeople = {min(group, key=is_away).person for group in groups}
+    return frozenset(member.person for member in members) - spokespeople
+
+
+def _without_escalation(planning: PlanningInput) -> PlanningInput:
+    overdue = planning.policy.overdue
+    policy = planning.policy.replace(escalation=None, overdue=overdue.replace(escalate=False) if overdue else None)
+    return planning.replace(policy=policy)
+
+
+def _in_group(planning: PlanningInput, person: str) -> bool:
+    """Whether they share a place, so that we notify them and Core Signature does not."""
+    return any(signer.shares_place for signer in planning.subject.people if signer.person == person)
+
+
+def _is_beside(planning: PlanningInput, person: str) -> bool:
+    return any(signer.beside for signer in planning.subject.people if signer.person == person)
 
 
 def _by_person(

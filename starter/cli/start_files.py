@@ -224,12 +224,21 @@ class RequestDryRun(Model):
     document: str
     requester: str
     signers: tuple[str, ...]
+    groups: Mapping[str, tuple[str, ...]] = {}
+    """Of each the signers of whom any one signs."""
 
     @classmethod
     def from_prepared(cls, prepared: PreparedRequest) -> "RequestDryRun":
         brief = prepared.request.brief
-        people = tuple(person.person for person in brief.people)
-        return cls(id=brief.id, kind=brief.kind, document=brief.title, requester=brief.requester, signers=people)
+        teams = dict.fromkeys(signer.team for signer in brief.people if signer.team)
+        return cls(
+            id=brief.id,
+            kind=brief.kind,
+            document=brief.title,
+            requester=brief.requester,
+            signers=tuple(signer.person for signer in brief.people),
+            groups={team: tuple(signer.person for signer in brief.people if signer.team == team) for team in teams},
+        )
 
 
 class ManyAnswer(Model):

@@ -120,7 +120,7 @@ def of_dry_run(prepared: "Sequence[PreparedRequest]") -> Group:
     )
     for start in prepared:
         brief, due = start.request.brief, start.request.due
-        signers = tuple(person.person for person in brief.people)
+        signers = tuple(_with_team(signer.person, signer.team) for signer in brief.people)
         due_cell = PrintedInstant(due) if isinstance(due, datetime) else str(due or "")
         table.add(brief.id, brief.title, brief.kind, brief.requester, signers, due_cell)
     requests = "1 request" if len(prepared) == 1 else f"{len(prepared):,} requests"
@@ -277,20 +277,27 @@ def _section(columns: tuple[str, ...], rows: Iterable[tuple[Cell, ...]]) -> Iter
 
 def _signer(line: SignerLine, names: Names) -> tuple[Cell, ...]:
     return (
-        f"{line.order}. {_named(line.person, names)}",
+        f"{line.order}. {_named_for_team(line, names)}",
         line.role,
         color_state(line.state, line.state.english),
         PrintedInstant(line.at),
     )
 
 
+def _named_for_team(line: SignerLine, names: Names) -> str:
+    return _with_team(_named(line.person, names), line.team)
+
+
+def _with_team(name: str, team: str) -> str:
+    return f"{name} ({team})" if team else name
+
+
 def _review(line: ReviewLine, version: DocumentVersion, names: Names) -> tuple[Cell, ...]:
-    team = f" ({line.team})" if line.team else ""
     label = "is to give a new version" if line.role is Role.REVISE and line.at is None else line.state.english
     reason = line.reason or ""
     return (
         f"{version.number} · {(version.sha256 or '')[:12]}",
-        f"{_named(line.person, names)}{team}",
+        _named_for_team(line, names),
         color_state(line.state, label),
         PrintedInstant(line.at),
         reason,

@@ -201,7 +201,7 @@ async def plan(
     if prepared.overdue is not None:
         raise prepared.overdue
     brief = prepared.request.brief
-    signing = {_at_position(person, brief.people): duration for person, duration in signing.items()}
+    signing = {_at_position(person, brief.at_core.people): duration for person, duration in signing.items()}
     acting = {participant.person for participant in (*brief.people, *brief.reviewers)}
     if strangers := [person for person in signing if person not in acting]:
         raise Refusal(f"{', '.join(strangers)}: not a signer of this request")

@@ -102,7 +102,7 @@ class Rehearsal:
             await self._follow_up()
 
     async def _send(self) -> None:
-        brief = self._request.brief
+        brief = self._request.brief.at_core
         people = {
             participant.person: await self._directory.person(participant.person, brief.workflow_id)
             for participant in brief.people
@@ -171,6 +171,8 @@ class Rehearsal:
         due_at = self._progress.due_at
         late = [PlanReason.LATE.to_message()] if due_at is not None and self._now > due_at else []
         for person in people:
+            if (slot := self._progress.slots.find(person)) and slot.shares_place and not slot.acted:
+                self._progress = self._progress.placed(person, self._now)
             self._note(SIGNED, person, PlanReason.AFTER_THEIR_TURN.to_message(span=self._signing[person]), *late)
         signed = tuple(ReportedSigner(person=person, state=self._signature_of(person)) for person in people)
         self._observe(Status.SENT, signers=signed)

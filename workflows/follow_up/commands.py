@@ -23,6 +23,7 @@ from workflows.model.commands import (
     Exemption,
     Extension,
     PauseCommand,
+    PlaceTaking,
     Question,
     ReminderCommand,
     Replay,
@@ -428,7 +429,7 @@ def _read_subject_id(command: AnyCommand) -> str:
     match command:
         case Delegation():
             return handing_over(command.signer, command.to)
-        case Exemption() | Extension() | Retry():
+        case Exemption() | Extension() | PlaceTaking() | Retry():
             return command.person
         case Replay():
             return command.target
@@ -440,6 +441,8 @@ def _to_do(state: LifecycleState, command: AnyCommand) -> str | None:
         case Cancellation():
             return None if state.status.has_ended else state.vocabulary.cancelling
         case Exemption() | Retry() if isinstance(state, FollowUpState):
+            return None
+        case PlaceTaking() if isinstance(state, FollowUpState) and not state.awaits_place(command.person):
             return None
         case Extension():
             pending = PENDING[EXTEND].format(due=day_words(command.due))

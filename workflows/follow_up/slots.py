@@ -31,6 +31,11 @@ class Slot(Model):
     def replaced(self) -> bool: ...
 
     @property
+    def spared(self) -> bool:
+        """Whether nothing is asked of them any more, because another of their group acts."""
+        return False
+
+    @property
     def pending(self) -> bool:
         """Whether it is their turn and they have not acted."""
         return self.turn_at is not None and not self.acted

@@ -316,6 +316,8 @@ class Precondition(Enum):
     """End it as requested."""
     PREPARE = auto()
     """Wait until people can be asked."""
+    PLACE = auto()
+    """Put in a group's place who has taken it."""
 
 
 class FollowUpState(LifecycleState):
@@ -355,6 +357,10 @@ class FollowUpState(LifecycleState):
         return False
 
     def acted_late(self, slot: Slot) -> bool:
+        return False
+
+    def awaits_place(self, person: str) -> bool:
+        """Whether they have taken the place of their group, and are still to be put in it."""
         return False
 
     def adapted(self, planning: PlanningInput) -> PlanningInput:
@@ -414,7 +420,7 @@ class FollowUpState(LifecycleState):
     def concerned(self) -> tuple[str, ...]:
         """Everybody who was asked, alerted, or whose phone shows an open question."""
         has_it = self._still_shows if self.status.fulfilled and not self.tells_of_success else self._hears_of_end
-        people = [slot.person for slot in self.slots.everyone if has_it(slot)]
+        people = [slot.person for slot in self.slots.everyone if (self._still_shows if slot.spared else has_it)(slot)]
         # A new holder counts like any other: perhaps it never was their turn.
         alerted = [entry.to for entry in self.escalated if self.slots.find(entry.to) is None]
         of_teams = {line.stage for line in self.notifications.last_shown if group_of(line.person)}

@@ -173,6 +173,7 @@ def is_needless(line: DeliveryResult) -> bool:
     return line.outcome is NotificationOutcome.SUPPRESSED and line.why in (
         Reason.SIGNED,
         Reason.REVIEWED,
+        Reason.PLACE_TAKEN,
         Reason.SETTLED,
         Reason.SUPERSEDED,
     )

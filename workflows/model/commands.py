@@ -32,6 +32,7 @@ from workflows.names import (
     SNOOZE,
     SUBSCRIBE,
     TAKE,
+    TAKE_PLACE,
     UNBLOCK,
     UNSUBSCRIBE,
     WAIVE,
@@ -277,6 +278,10 @@ class Take(Command):
     person: str = Field(description="The member: an id of the directory.")
 
 
+class PlaceTaking(ParticipantCommand):
+    """Update `take_place`: `person` signs for their group, and nobody else of it."""
+
+
 class Retry(Command):
     """Update `retry`: ask again the members who could not be asked, or one of them."""
 
@@ -331,6 +336,7 @@ UPDATES: Final[Mapping[type[AnyCommand], str]] = {
     ReviewAnswer: REVIEW,
     Revision: REVISE,
     Take: TAKE,
+    PlaceTaking: TAKE_PLACE,
 }
 """The update that takes each."""
 COMMANDS: Final[Mapping[str, type[AnyCommand]]] = {word: command for command, word in UPDATES.items()}

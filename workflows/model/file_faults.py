@@ -144,8 +144,18 @@ class FileFault(MessageCode):
     PERSON_AND_FULL = auto(), "has {field} and {other}: either {fields}, or somebody in full"
     PERSON_LACKS = auto(), "needs {fields}, or somebody in full ({missing} missing)"
     SIGNER_TWICE = auto(), "{person} is a signer of this request already"
+    SIGNERS_TWICE = auto(), "the group {group} is among the signers already"
+    GROUP_SIGNS_ELSEWHERE = auto(), "in the group {group} is nobody but who signs this request anyhow"
+    TOO_MANY_SIGNERS = auto(), "are more than {most} people, with those of groups"
+    MEMBER_WITHOUT_MAILBOX = (
+        auto(),
+        "has {person}, who has no email: Core Signature asks whoever signs for a group by it",
+    )
+    GROUP_PROVES = auto(), "does not go with {kind}, which asks who signs: a group's place passes from one to another"
+    COPY_TO_GROUP = auto(), "is for a group, which signs or approves"
     ADDRESS_OF_SIGNER = auto(), "has the e-mail address of another signer of this request"
     VERIFIED_WITHOUT_PHONE = auto(), "needs the phone number of the signer, to which Core Signature sends a code"
+    VERIFIED_GROUP = auto(), "is for one person, not for a group"
     VERIFIED_COPY = auto(), "is for those who sign or approve, not for a copy"
     REVIEWS_OWN = auto(), "{person} asks for it, and nobody reviews their own request"
     REVIEWER_TWICE = auto(), "{person} is a reviewer of this request already"

@@ -67,6 +67,8 @@ class Rejection(MessageCode):
     UNKNOWN_THERE = "unknown_there", "Core Signature does not know {person} as a signer of this request"
     HAS_ACTED = "has_acted", "{person} has {state} already"
     HAS_HANDED_OVER = "has_handed_over", "{person} has handed their place over already"
+    PLACE_TAKEN = "place_taken", "{person} signs it for the group already"
+    NO_PLACE = "no_place", "{person} signs for no group here"
     NOT_YET_THEIR_TURN = "not_yet_their_turn", "it is not {person}'s turn yet"
     ASKED_FOR_IT = "asked_for_it", "{person} asked for {what}"
     ASKED_BEFORE = "asked_before", "{person} was asked before"

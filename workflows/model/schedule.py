@@ -39,6 +39,7 @@ class Reason(InWords):
 
     SIGNED = "signed", "they have signed"
     REVIEWED = "reviewed", "they have reviewed it"
+    PLACE_TAKEN = "place_taken", "somebody else of their group signs it"
     NOT_THEIR_TURN = "not_their_turn", "it was not their turn any more"
     QUIET_HOURS = "quiet_hours", "outside their hours"
     TOO_SOON = "too_soon", "they had heard of it shortly before"

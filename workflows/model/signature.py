@@ -13,6 +13,8 @@ WITHOUT_EFFECT: Final = ("converted", "downloaded", "signer_downloaded", "signer
 """Events without effect here (docs/core-signature.md, Events); each read costs two billable actions."""
 SENT: Final = "sent"
 SIGNER_SIGNED: Final = "signer_signed"
+FOR_THE_GROUP: Final = "signs for the group"
+"""The reason that Core Signature is given when another member of a group takes its place."""
 FINAL: Final = ("signed", "declined", "cancelled", "expired", "convert_error", "sending_error")
 """Events after which the document does not change."""
 
@@ -63,10 +65,9 @@ class DocumentVersion(Document):
 
 
 class Reviewer(Participant):
-    """Approves the document before it is sent. Of a `team` one suffices."""
+    """Approves the document before it is sent."""
 
     role: Role = Role.REVIEW
-    team: str = ""
 
 
 class SignatureBrief(Subject):

@@ -1,7 +1,7 @@
 """The subject of a follow-up: participants, roles, status, error codes; models of a task."""
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.base import Model
@@ -127,6 +127,15 @@ class Participant(Model):
     order: int = 1
     role: Role = Role.SIGN
     verify: Verify | None = None
+    team: str = ""
+    """The group of which one suffices: its members share an order."""
+    beside: bool = False
+    """Whether Core Signature asks another member of the group; whoever signs takes that one's place."""
+
+    @property
+    def shares_place(self) -> bool:
+        """Whether any one of the group signs, in one place at Core Signature."""
+        return self.team != "" and self.role is not Role.REVIEW
 
 
 class Roster(Model):
@@ -134,6 +143,11 @@ class Roster(Model):
 
     id: str
     people: tuple[Participant, ...]
+
+    @property
+    def at_core(self) -> Self:
+        """With those only whom Core Signature asks."""
+        return self.replace(people=tuple(participant for participant in self.people if not participant.beside))
 
 
 class Subject(Roster):

@@ -52,6 +52,8 @@ class EventType(InWords):
     REVIEWER_EXEMPT = "reviewer_exempt", "need not review"
     REVIEWED = "reviewed", "version {about} approved for sending"
 
+    PLACE_TAKEN = "place_taken", "signs for the group {about}"
+    PLACE_GIVEN_BACK = "place_given_back", "could not sign for the group {about}"
     HANDED_OVER = "handed_over", "handed over to {about}"
     NOT_HANDED_OVER = "not_handed_over", "not handed over to {about}"
     ESCALATED = "escalated", "escalated to {about}"

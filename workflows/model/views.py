@@ -35,6 +35,10 @@ class SignerLine(Model):
     """Why they declined, in their own words."""
     verify: Verify | None = None
     """How Core Signature verifies them."""
+    team: str = ""
+    """The group for which they sign or review: of it one suffices."""
+    taken_at: AwareDatetime | None = None
+    """When they took the place of their group."""
 
 
 class ReviewLine(SignerLine):
@@ -43,7 +47,6 @@ class ReviewLine(SignerLine):
     """
 
     round: int
-    team: str = ""
 
 
 class Choices(Model):
@@ -237,6 +240,10 @@ class FollowUpShow(Model):
     trouble: str | None = None
     """What the workflow cannot say of itself: `terminated`, `failed`, `timed out` or `paused` in Temporal."""
     partial: bool = False
+
+    def shares_place(self, person: str) -> bool:
+        """Whether they are of a group of which any one signs."""
+        return False
 
     @property
     def has_pages(self) -> bool:
@@ -439,13 +446,22 @@ class RequestShow(FollowUpShow):
         open_signers = [
             signer
             for signer in self.signers
-            if signer.role is not Role.COPY and signer.state is not SignerState.REASSIGNED
+            if signer.role is not Role.COPY and signer.state not in (SignerState.REASSIGNED, SignerState.SPARED)
         ]
         return len(open_signers) == 1
 
     @property
     def reasons(self) -> Mapping[str, str]:
         return {line.person: line.reason for line in self.signers if line.reason}
+
+    def shares_place(self, person: str) -> bool:
+        return any(line.team for line in self.signers if line.person == person)
+
+    def signer_for(self, team: str) -> SignerLine | None:
+        """Who signs for this group, or has; None while anyone of it may."""
+        taken = (SignerState.REASSIGNED, SignerState.SPARED)
+        lines = [line for line in self.signers if line.team == team and line.state not in taken]
+        return next((line for line in lines if len(lines) == 1 or line.taken_at), None)
 
     @classmethod
     def outside(cls, facts: FollowUpShow, title: str, stage: str, started_at: datetime) -> Self:
@@ -490,7 +506,14 @@ class RequestShow(FollowUpShow):
 
     @property
     def people_in_file(self) -> tuple[str, ...]:
-        return _without_successors(self.signers)
+        """Of a group whoever signs for it, else its first."""
+        persons = _without_successors(self.signers)
+        person_by_place: dict[str, str] = {}
+        for line in self.signers:
+            place = line.team or line.person
+            if line.person in persons and (place not in person_by_place or line.state is not SignerState.SPARED):
+                person_by_place.setdefault(place, line.person)
+        return tuple(person_by_place.values())
 
 
 class TaskShow(FollowUpShow):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from typing import Final, Self
 
@@ -20,9 +21,11 @@ from workflows.model.base import Model
 from workflows.model.commands import Problem, StopKind
 from workflows.model.evidence import KeptFiles
 from workflows.model.hand_off import SettledRequest, SettledSigner
+from workflows.model.messages import Message
 from workflows.model.notifications import DeliveryResult, NoticeAction
 from workflows.model.plan_reasons import PlanReason
 from workflows.model.policy import WHEN_DUE, Overdue
+from workflows.model.rejections import Rejection
 from workflows.model.schedule import ActionType, EscalationReason, PlanningInput, Reason, ScheduledAction
 from workflows.model.signature import (
     SENT,
@@ -36,10 +39,10 @@ from workflows.model.signature import (
     SignatureBrief,
     SignerState,
 )
-from workflows.model.subject import Code, Participant, Role, Status, Subject, Verify
+from workflows.model.subject import Code, Identity, Participant, Role, Status, Subject, Verify
 from workflows.model.timeline import EventType, Reassignment
-from workflows.model.views import Attention, AttentionCode, RequestShow, ReviewLine, SignerLine
-from workflows.names import noticed_as
+from workflows.model.views import Attention, AttentionCode, Choices, RequestShow, ReviewLine, SignerLine
+from workflows.names import TAKE_PLACE, noticed_as
 
 _RANK = {
     SignerState.WAITING: 0,
@@ -72,8 +75,8 @@ ID_AT_MOST = 64
 """Characters of an event's id; of a longer one its digest is remembered."""
 _NEVER_SENT = (Status.CONVERTING, Status.FAILED, Status.CANCELLED)
 """States that a document cannot have passed without being sent."""
-_NO_NEWS = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED)
-"""Signer states without a timeline entry; a reassignment has its own."""
+_NO_NEWS = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED, SignerState.SPARED)
+"""Signer states without a timeline entry; a reassignment and a place that is taken have their own."""
 _ACTIONS = {
     Role.SIGN: NoticeAction.SIGN,
     Role.APPROVE: NoticeAction.APPROVE,
@@ -115,8 +118,24 @@ class SignerSlot(Slot):
     signed_at: AwareDatetime | None = None
     """When they signed or approved, for what is due: not before they were known not to have."""
     team: str = ""
-    """Of a reviewer: of a team one suffices."""
+    """Of a team one suffices."""
     verify: Verify | None = None
+    beside: bool = False
+    """Whether Core Signature asks another of their group."""
+    taken_at: AwareDatetime | None = None
+    """When they took the place of their group."""
+
+    @property
+    def shares_place(self) -> bool:
+        return self.team != "" and self.role is not Role.REVIEW
+
+    @property
+    def participant(self) -> Participant:
+        return Participant(**{name: getattr(self, name) for name in Participant.model_fields})
+
+    @property
+    def spared(self) -> bool:
+        return self.state is SignerState.SPARED
 
     @property
     def acted(self) -> bool:
@@ -158,9 +177,7 @@ class SignerSlots(Slots[SignerSlot]):
     @classmethod
     def expect(cls, signers: tuple[Participant, ...]) -> Self:
         """Before sending: nobody's turn."""
-        return cls(
-            signers=tuple(SignerSlot(person=s.person, order=s.order, role=s.role, verify=s.verify) for s in signers)
-        )
+        return cls(signers=tuple(SignerSlot(**dict(signer)) for signer in signers))
 
     @classmethod
     def review(cls, reviewers: tuple[Reviewer, ...], now: datetime) -> Self:
@@ -225,7 +242,7 @@ class SignerSlots(Slots[SignerSlot]):
         """
         by_person = {signer.person: signer for signer in provider_signers}
         signers = tuple(_recorded(signer, by_person.get(signer.person), now, known_since) for signer in self.signers)
-        recorded = self.replace(signers=signers)
+        recorded = self.replace(signers=signers)._spare_groups(now)
         return recorded._advance(now, turn) if any(signer.turn_at for signer in signers) else recorded
 
     def reassign(self, person: str, successor: str, now: datetime) -> Self:
@@ -244,6 +261,7 @@ class SignerSlots(Slots[SignerSlot]):
             clock_from=turn_at,
             team=former_slot.team,
             verify=former_slot.verify,
+            taken_at=former_slot.taken_at,
         )
         replaced_slot = former_slot.replace(state=SignerState.REASSIGNED, at=now)
         return self.replace(
@@ -252,20 +270,73 @@ class SignerSlots(Slots[SignerSlot]):
             )
         )
 
+    def holder_of(self, person: str) -> SignerSlot | None:
+        """Whom Core Signature asks in the place of this person: themselves, or another of their group."""
+        slot = self.find(person)
+        if slot is None or not slot.beside:
+            return slot
+        return next(
+            (member for member in self.signers if member.team == slot.team and not (member.beside or member.replaced)),
+            None,
+        )
+
+    def hold(self, person: str) -> Self:
+        """Core Signature asks this member of a group, because another was away; nobody has taken the place."""
+        holder, former_holder = self.find(person), self.holder_of(person)
+        return self.replace(
+            signers=tuple(
+                slot.replace(beside=slot is former_holder) if slot in (holder, former_holder) else slot
+                for slot in self.signers
+            )
+        )
+
+    def taker_of(self, team: str) -> SignerSlot | None:
+        """Who has taken the place of this group, or has acted in it."""
+        members = [slot for slot in self.signers if slot.team == team and not (slot.replaced or slot.spared)]
+        return next((slot for slot in members if slot.taken_at or slot.acted), None)
+
+    def take(self, person: str, taken_at: datetime | None) -> Self:
+        """Only they are now to sign for their group, or, with None, anybody again."""
+        return self.replace(
+            signers=tuple(slot.replace(taken_at=taken_at) if slot.person == person else slot for slot in self.signers)
+        )
+
+    def settle_place(self, person: str, now: datetime) -> Self:
+        """Core Signature asks this person for their group, and nobody else of it needs to act."""
+        taker_slot = self.find(person)
+        team = taker_slot.team if taker_slot else ""
+
+        def update_slot(slot: SignerSlot) -> SignerSlot:
+            if slot.person == person:
+                return slot.replace(beside=False, taken_at=slot.taken_at or now)
+            if slot.team != team or not slot.shares_place or slot.acted:
+                return slot
+            return slot.replace(state=SignerState.SPARED, at=now, beside=True, taken_at=None)
+
+        return self.replace(signers=tuple(map(update_slot, self.signers)))
+
+    def _spare_groups(self, now: datetime) -> Self:
+        """Who was asked at Core Signature has acted: of their group nobody else needs to."""
+        filled = {slot.team for slot in self.signers if slot.shares_place and slot.acted and not slot.beside}
+        filled -= {slot.team for slot in self.signers if not (slot.acted or slot.beside)}
+
+        def spare_slot(slot: SignerSlot) -> SignerSlot:
+            is_released = slot.beside and not slot.acted and slot.team in filled
+            return slot.replace(state=SignerState.SPARED, at=now) if is_released else slot
+
+        return self.replace(signers=tuple(map(spare_slot, self.signers)))
+
     def shift(self, stopped_at: datetime, now: datetime) -> Self:
         return self.replace(signers=tuple(signer.shifted(stopped_at, now) for signer in self.signers))
 
     @property
     def places(self) -> tuple[Participant, ...]:
         """The signers for the request's view: a replacement directly behind the replaced."""
-        return tuple(
-            Participant(person=signer.person, order=signer.order, role=signer.role, verify=signer.verify)
-            for signer in self.signers
-        )
+        return tuple(signer.participant for signer in self.signers)
 
     @property
     def complete(self) -> bool:
-        fulfilled_states = (*_SIGNED, SignerState.REASSIGNED)
+        fulfilled_states = (*_SIGNED, SignerState.REASSIGNED, SignerState.SPARED)
         return all(signer.state in fulfilled_states for signer in self.signers if signer.expected)
 
     def _advance(self, now: datetime, provider_turn: int | None = None) -> Self:
@@ -557,6 +628,48 @@ class SignatureState(FollowUpState):
         paused = self.is_to_be_made and self.clock.stop(StopKind.PAUSE)
         if self.preparing and not self.stuck and not paused:
             yield Precondition.PREPARE
+        if self.to_be_placed and not ending:
+            yield Precondition.PLACE
+
+    @property
+    def to_be_placed(self) -> tuple[str, ...]:
+        """Who have taken the places of their groups, in which Core Signature still has others."""
+        return tuple(slot.person for slot in self.slots.pending if slot.taken_at and slot.beside)
+
+    def awaits_place(self, person: str) -> bool:
+        return person in self.to_be_placed
+
+    def placed(self, person: str, now: datetime) -> Self:
+        """They sign for their group; what was planned for the others is given up."""
+        slots = self.slots.settle_place(person, now)
+        released = [slot.person for slot in slots.signers if slot.spared and not self._is_spared(slot.person)]
+        updated = self.giving_up(tuple(released), Reason.PLACE_TAKEN, now).replace(slots=slots).replan()
+        for member in released:
+            updated = updated.answering_themselves(member, now)
+        return updated.replace(commands=updated.commands.mark_done(TAKE_PLACE, f"{person} signs", person))
+
+    def not_placed(self, person: str, refusal: Message, now: datetime) -> Self:
+        """Core Signature did not take them: anybody of the group may sign again."""
+        slot = self.slots.find(person)
+        updated = self.replace(
+            slots=self.slots.take(person, None), commands=self.commands.refused(TAKE_PLACE, refusal, person)
+        )
+        return updated.note(now, EventType.PLACE_GIVEN_BACK, person, refusal, about_id=slot.team if slot else None)
+
+    def reassigned(self, reassignment: Reassignment, now: datetime) -> Self:
+        """The place of a group is then the successor's alone."""
+        slot, updated = self.slots.find(reassignment.from_), super().reassigned(reassignment, now)
+        return updated.placed(reassignment.to, now) if slot and slot.shares_place else updated
+
+    def hand_over_refusal(self, signer: str, identity: Identity) -> Message | None:
+        """Of a place that Core Signature would forward without the verification of its signer."""
+        slot = self.slots.find(signer)
+        is_verified = slot is not None and not self.round and (slot.is_verified or identity is not Identity.LINK)
+        return Rejection.VERIFIED_PLACE.to_message(person=signer) if is_verified else None
+
+    def _is_spared(self, person: str) -> bool:
+        slot = self.slots.find(person)
+        return slot is not None and slot.spared
 
     def to_report(self) -> Iterator[tuple[str, str]]:
         """Also bounced mail, for only the requester can know the right address, and an unsent document."""
@@ -701,7 +814,10 @@ class SignatureState(FollowUpState):
     def _substituted(self, provider_document: ReportedDocument, now: datetime) -> Self:
         updated = self
         for substitution in provider_document.substituted:
-            if updated.slots.find(substitution.to) is None:
+            stand_in = updated.slots.find(substitution.to)
+            if stand_in and stand_in.beside:
+                updated = updated.replace(slots=updated.slots.hold(substitution.to))
+            elif stand_in is None:
                 absence = EscalationReason.ABSENCE
                 reassignment = Reassignment(
                     from_=substitution.from_, to=substitution.to, reason=absence, who="countersign"
@@ -731,7 +847,7 @@ class SignatureState(FollowUpState):
                     now, EventType(updated_signer.state), updated_signer.person, updated_signer.reason, is_quote=True
                 )
             if updated_signer.acted and not former_signer.acted:
-                updated = updated.giving_up((updated_signer.person,), Reason.SIGNED, now)
+                updated = updated._released(updated_signer, now)
         turns_changed = slots.turns != self.slots.turns
         updated = updated.replace(slots=slots)
         updated = updated.replan() if turns_changed else updated
@@ -739,6 +855,15 @@ class SignatureState(FollowUpState):
         for signer in slots.signers:
             updated = updated.answering_themselves(signer.person, now) if signer.acted else updated
         return updated
+
+    def _released(self, signer: SignerSlot, now: datetime) -> Self:
+        """Nothing more is asked of a signer who has acted, or whose place another has filled."""
+        if not signer.spared:
+            return self.giving_up((signer.person,), Reason.SIGNED, now)
+        updated = self.giving_up((signer.person,), Reason.PLACE_TAKEN, now)
+        holder = self.slots.holder_of(signer.person)
+        refusal = Rejection.PLACE_TAKEN.to_message(person=holder.person if holder else signer.team)
+        return updated.replace(commands=updated.commands.refused(TAKE_PLACE, refusal, signer.person))
 
     def _end(self, status: Status, now: datetime, code: Code | None) -> Self:
         current = self.problems.current
@@ -805,6 +930,7 @@ class SignatureInput(FollowUpInput):
 def show(request: SignatureInput, state: SignatureState, now: datetime) -> RequestShow:
     """The view at `now`; `request` has the present signers."""
     facts = dict(follow_up_facts(request.subject, request.policy, state, now))
+    facts["choices"] = tuple(map(partial(_within_group, state), facts["choices"]))
     signers = SignerSlots.expect(request.brief.people) if state.round else state.slots
     lines = tuple(_line(state, signer) for signer in signers.signers)
     view = RequestShow(
@@ -859,9 +985,20 @@ def settled(brief: SignatureBrief, state: SignatureState) -> SettledRequest:
         document_sha256=brief.document.sha256,
         document=files.document,
         signing_log=files.signing_log,
-        signers=tuple(SettledSigner(person=s.person, state=s.state, at=s.at) for s in signers.signers),
+        signers=tuple(
+            SettledSigner(person=s.person, state=s.state, at=s.at)
+            for s in signers.signers
+            if not (s.spared or s.beside)
+        ),
         late=any(map(state.acted_late, signers.signers)),
     )
+
+
+def _within_group(state: SignatureState, choices: Choices) -> Choices:
+    """Who need not sign for their group has nothing to hand over."""
+    slot = state.slots.find(choices.person)
+    is_open = slot is not None and slot.shares_place and slot.taken_at is None
+    return choices.replace(hand_over=False) if is_open else choices
 
 
 def _line(state: SignatureState, signer: SignerSlot) -> SignerLine:
@@ -874,4 +1011,6 @@ def _line(state: SignatureState, signer: SignerSlot) -> SignerLine:
         late=state.acted_late(signer),
         reason=signer.reason,
         verify=signer.verify,
+        team=signer.team,
+        taken_at=signer.taken_at,
     )

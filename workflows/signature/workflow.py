@@ -7,6 +7,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
+    import workflows.signature.group_place as group_place
     import workflows.signature.review as reviews
     from workflows.follow_up.calls import Condition, Wake, despite_cancellation
     from workflows.follow_up.hand_off import hand_off
@@ -15,15 +16,22 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.state import Precondition
     from workflows.follow_up.workflow import FollowUpWorkflow
     from workflows.model import signature
-    from workflows.model.commands import AnyCommand, Delegation, Exemption, ReviewAnswer, Revision, StopKind
+    from workflows.model.commands import (
+        AnyCommand,
+        Delegation,
+        Exemption,
+        PlaceTaking,
+        ReviewAnswer,
+        Revision,
+        StopKind,
+    )
     from workflows.model.hand_off import SettledRequest
     from workflows.model.messages import Message
     from workflows.model.receipts import Receipt
-    from workflows.model.rejections import Rejection
-    from workflows.model.subject import Identity, Subject
+    from workflows.model.subject import Subject
     from workflows.model.timeline import Reassignment
     from workflows.model.views import FollowUpShow, RequestShow
-    from workflows.names import EXEMPT, PROVIDER_EVENT, REVIEW, REVISE, SHOW, SIGNATURE_REQUEST
+    from workflows.names import EXEMPT, PROVIDER_EVENT, REVIEW, REVISE, SHOW, SIGNATURE_REQUEST, TAKE_PLACE
     from workflows.ports import SignatureService
     from workflows.signature.evidence import RequestEvidence
     from workflows.signature.state import (
@@ -66,7 +74,7 @@ class ProviderDocument:
     async def _create(self) -> None:
         document = await self._owner.calls.call(
             SignatureService.create,
-            signature.CreateOrder(brief=self.brief, now=workflow.now(), fingerprint=self._request.fingerprint),
+            signature.CreateOrder(brief=self.brief.at_core, now=workflow.now(), fingerprint=self._request.fingerprint),
             options.CREATE,
             "create at Core Signature",
             unless=self._not_now,
@@ -81,7 +89,7 @@ class ProviderDocument:
         owner.state = owner.state.update_part(
             "document", unread=False, said_sent=False, unconfirmed=UnconfirmedSignature()
         )
-        observation = signature.Observation(roster=self.brief.roster, document=owner.state.document.id or "")
+        observation = signature.Observation(roster=self.brief.at_core.roster, document=owner.state.document.id or "")
         document = await owner.calls.call(SignatureService.observe, observation, options.OBSERVE, "read the document")
         if document is not None:
             former_state, merged = owner.state, owner.state.observe(document, workflow.now(), asked_at)
@@ -94,7 +102,7 @@ class ProviderDocument:
         """Cancel at the provider; the document read afterwards decides, for a signature may be faster."""
         owner = self._owner
         order = signature.CancelOrder(
-            subject=owner.subject, document=owner.state.document.id, fingerprint=self._request.fingerprint
+            subject=owner.subject.at_core, document=owner.state.document.id, fingerprint=self._request.fingerprint
         )
         document = await owner.calls.call(SignatureService.cancel, order, options.CANCEL, "cancel at Core Signature")
         if document is not None:
@@ -114,23 +122,45 @@ class ProviderDocument:
 
     async def forward(self, reassignment: Reassignment) -> signature.ForwardReport | None:
         """Give a slot to another person; None when interrupted."""
+        present_at = workflow.now() if reassignment.by_hand and not reassignment.force else None
+        return await self._forward(
+            reassignment.from_, reassignment.to, reassignment.reason, present_at=present_at, resumes=reassignment
+        )
+
+    async def pass_place(self, person: str) -> signature.ReportedDocument | None:
+        """Have a member of a group asked instead of the one whom Core Signature asks, which may refuse it; the document
+        as seen afterwards.
+        """
+        report = await self._forward(person, person, signature.FOR_THE_GROUP, resumes=person)
+        owner = self._owner
+        if report is None or not owner.state.awaits_place(person):
+            return None
+        now, refused = workflow.now(), report.refused
+        owner.state = owner.state.not_placed(person, refused, now) if refused else owner.state.placed(person, now)
+        return report.seen
+
+    async def _forward(
+        self, person: str, successor: str, reason: str, *, resumes: object, present_at: datetime | None = None
+    ) -> signature.ForwardReport | None:
+        """In the place of this person, also where Core Signature asks another of their group."""
+        holder = self._owner.state.slots.holder_of(person)
         order = signature.ForwardOrder(
-            subject=self._owner.subject,
+            subject=self._owner.subject.at_core,
             document=self._owner.state.document.id or "",
-            from_=reassignment.from_,
-            to=reassignment.to,
-            reason=reassignment.reason,
-            present_at=workflow.now() if reassignment.by_hand and not reassignment.force else None,
+            from_=holder.person if holder else person,
+            to=successor,
+            reason=reason,
+            present_at=present_at,
         )
         return await self._owner.calls.call(
             SignatureService.forward,
             order,
             options.FORWARD,
-            f"hand over to {reassignment.to}",
+            f"hand over to {successor}",
             unless=self._is_overtaken,
             # The person may be away by the time of a retry.
             anew=lambda first: first.replace(present_at=workflow.now()) if first.present_at else first,
-            resumes=reassignment,
+            resumes=resumes,
         )
 
     def _not_now(self) -> Condition:
@@ -206,10 +236,16 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
     def exempt(self, command: Exemption) -> Receipt:
         return self.accept(partial(reviews.exempt, self.request), command)
 
+    @command_update(name=TAKE_PLACE, description="One of a group signs for it, and nobody else of the group")
+    def take_place(self, command: PlaceTaking) -> Receipt:
+        return self.accept(group_place.take_place, command)
+
     def refusal(self, command: AnyCommand) -> Message | None:
         match command:
-            case Delegation() if refusal := self._hand_over_refusal(command.signer):
+            case Delegation() if refusal := self.state.hand_over_refusal(command.signer, self.request.brief.identity):
                 return refusal
+            case PlaceTaking():
+                return group_place.refuse_take_place(self.state, command)
             case ReviewAnswer():
                 return reviews.refuse_review(self.state, command, self.subject.requester)
             case Revision():
@@ -231,13 +267,16 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
                 await self.document.cancel()
             case Precondition.PREPARE:
                 await self.document.await_conversion()
+            case Precondition.PLACE:
+                if seen := await self.document.pass_place(self.state.to_be_placed[0]):
+                    self.merge_observation(seen)
 
     async def reassign(self, reassignment: Reassignment) -> None:
         """Forward a slot at Core Signature; the document read afterwards decides. Reviewers are ours alone."""
         if self.state.round:
             await self.steps.reassign(reassignment)
             return
-        if refusal := self._hand_over_refusal(reassignment.from_):
+        if refusal := self.state.hand_over_refusal(reassignment.from_, self.request.brief.identity):
             self.state = self.state.handed_over(reassignment, refusal, workflow.now())
             return
         report = await self.document.forward(reassignment)
@@ -245,12 +284,6 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
             self.state = self.state.handed_over(reassignment, report.refused, workflow.now())
             if report.seen is not None:
                 self.merge_observation(report.seen)
-
-    def _hand_over_refusal(self, signer: str) -> Message | None:
-        """Of a place that Core Signature would forward without the verification of its signer."""
-        slot, identity = self.state.slots.find(signer), self.request.brief.identity
-        is_verified = slot is not None and not self.state.round and (slot.is_verified or identity is not Identity.LINK)
-        return Rejection.VERIFIED_PLACE.to_message(person=signer) if is_verified else None
 
     def merge_observation(self, document: signature.ReportedDocument, asked_at: datetime | None = None) -> bool:
         """Whether a document that another call has read has news; it is then read again, for the record."""

@@ -75,6 +75,8 @@ PAGE_SENTENCES: Final[Mapping[str, str]] = {
     Rejection.NEXT_TURN: phrase("it is the turn of others by now"),
     Rejection.AWAY_UNLESS_FORCED: phrase("the new person is away"),
     Rejection.NOT_IN_DIRECTORY: phrase("nobody in the directory has this name, id or address"),
+    Rejection.PLACE_TAKEN: phrase("another of your group signs it already"),
+    Rejection.NO_PLACE: phrase("it is not for you to sign"),
     Rejection.TAKEN_MEANWHILE: phrase("another of you has just taken it on"),
     Rejection.NOT_IN_GROUP: phrase("you are not in the group that asks for it"),
     Rejection.NO_MEMBER_ID: phrase("they are not in the audience"),
@@ -132,6 +134,14 @@ PAGE_SENTENCES: Final[Mapping[str, str]] = {
     FileFault.NO_URL: phrase("An address is needed that begins with https://."),
     FileFault.NOBODY_SIGNS: phrase("Somebody must sign or approve it."),
     FileFault.SIGNER_TWICE: phrase("This person is a signer already."),
+    FileFault.SIGNERS_TWICE: phrase("They are among the signers already."),
+    FileFault.GROUP_SIGNS_ELSEWHERE: phrase("In this group is nobody but those who sign it anyhow."),
+    FileFault.TOO_MANY_SIGNERS: phrase("There are more than {most}."),
+    FileFault.MEMBER_WITHOUT_MAILBOX: phrase(
+        "Somebody of this group has no e-mail address: nobody can sign here without one."
+    ),
+    FileFault.GROUP_PROVES: phrase("Whoever signs this has to prove who they are: name a person, not a group."),
+    FileFault.COPY_TO_GROUP: phrase("A copy goes to a person, not to a group."),
     FileFault.REVIEWER_TWICE: phrase("They are a reviewer already."),
     FileFault.REVIEWERS_TWICE: phrase("They are a reviewer already."),
     FileFault.REVIEWS_OWN: phrase("Nobody reviews what they ask for themselves."),

@@ -83,6 +83,8 @@ EVENT_TEXTS: Final[Mapping[str, str]] = {
     EventType.EXEMPTION_ASKED: phrase("{who} wants {whom} to be exempt"),
     EventType.LATER_END_ASKED: phrase("{who} wants it to be open until {when}"),
     EventType.TAKEN: phrase("{who} sees to it"),
+    EventType.PLACE_TAKEN: phrase("{who} signs for the group {part}"),
+    EventType.PLACE_GIVEN_BACK: phrase("{who} could not sign for the group {part}"),
     EventType.RETRY_ASKED: phrase("{who} wants those asked again who could not be asked"),
     EventType.MEMBER_LATER_END_ASKED: phrase("{who} is to have until {when}"),
     EventType.MEMBER_RETRY_ASKED: phrase("{who} is to be asked again"),
@@ -206,6 +208,7 @@ NOTIFICATION_TEXTS: Final[Mapping[str, str]] = {
 REASON_TEXTS: Final[Mapping[str, str]] = {
     Reason.SIGNED: phrase("they have signed"),
     Reason.REVIEWED: phrase("they have reviewed it"),
+    Reason.PLACE_TAKEN: phrase("somebody else of their group signs it"),
     Reason.NOT_THEIR_TURN: phrase("it was not their turn any more"),
     Reason.QUIET_HOURS: phrase("outside their hours"),
     Reason.TOO_SOON: phrase("they had heard of it shortly before"),
@@ -722,7 +725,8 @@ async def _exchange(question: AskedQuestion, language: Language, name: FindPerso
 
 async def _person(line: SignerLine | AssigneeLine, reader: Reader, name: FindPerson) -> PersonRow:
     acted_at = reader.instant_without_zone(line.at) if line.at else ""
-    return PersonRow(await name(line.person), chip_of(StateOwner.PERSON, line.state, reader.language), acted_at)
+    team = f" ({line.team})" if isinstance(line, SignerLine) and line.team else ""
+    return PersonRow(await name(line.person) + team, chip_of(StateOwner.PERSON, line.state, reader.language), acted_at)
 
 
 def _declined(view: Shown) -> tuple[str, str]:

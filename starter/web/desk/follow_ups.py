@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from activities.core_signature.passwords import SignerPasswords
 from activities.errors import StoreFailure
-from activities.notifications.links import LinkUse, SigningLinks, at_desk, named_at_desk, use_of
+from activities.notifications.links import SigningLinks, at_desk, named_at_desk
 from activities.people.directory import askers
 from activities.people.language import phrase
 from activities.records.downloads import Way
@@ -38,10 +38,10 @@ from starter.web.http.bodies import PostedDocuments
 from starter.web.rights import Right, in_turn
 from starter.web.screens.rendering import Tab
 from starter.web.screens.screens import NO_FILE, NO_FILES, OfferedFiles, PersonRow
+from starter.web.screens.status import link_use_of
 from workflows.kinds import Kind, WorkflowName, kinds, named
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.rejections import Rejection
-from workflows.model.subject import Status
 from workflows.model.views import OnboardingShow, RequestShow, Shown, SignerLine
 
 _DIGITS: Final = 4
@@ -352,8 +352,7 @@ class FollowUps:
             return ""
         if onboarding := onboarding_to_decide(access.view):
             return self._links.desk(onboarding.reference)
-        use = LinkUse.REVIEW if access.view.status is Status.REVIEW else use_of(access.what.kind)
-        return self._links.link(access.what.reference, visitor.id, use)
+        return self._links.link(access.what.reference, visitor.id, link_use_of(access.view, visitor.id))
 
     def _preview(self, access: FollowUpAccess) -> str:
         """The customer's view, which has what people wrote."""

@@ -102,12 +102,47 @@ MAIL_SENT: Final = ScreenDraft(
     (phrase("It comes from Core Signature and may take some minutes. Please check your junk folder as well."),),
     tone=ScreenTone.DONE,
 )
+_PLACE_TAKEN: Final = ScreenDraft(
+    ScreenName.HANDED_OVER,
+    200,
+    phrase("Somebody else of your group signs it"),
+    (phrase("Nothing is left for you to do here."),),
+    tone=ScreenTone.CALM,
+)
+LEFT_GROUP: Final = replace(
+    _PLACE_TAKEN,
+    status=403,
+    heading=phrase("You are not of this group any more"),
+    sentences=(phrase("One of the group signs this. Please ask whoever sent you the link."),),
+)
+NO_PLACE_NOW: Final = ScreenDraft(
+    ScreenName.NOT_DONE,
+    503,
+    phrase("Please try again in a minute"),
+    (
+        phrase("One of your group signs this, and who it is cannot be settled at the moment."),
+        phrase("Nothing is lost, and your link still works."),
+    ),
+    retry_after=30,
+)
+BEING_PLACED: Final = ScreenDraft(
+    ScreenName.RECEIVED,
+    202,
+    phrase("You sign for your group"),
+    (
+        phrase("Core Signature is being told that it is you. That may take a minute."),
+        phrase("Please open your link again then, or sign from the email that Core Signature sends you."),
+    ),
+    look_again=True,
+    tone=ScreenTone.CALM,
+)
 _PLAIN: Final = {
     SigningState.PREPARING: _PREPARING,
     SigningState.EARLY: _EARLY,
     SigningState.BY_MAIL: _BY_MAIL,
     SigningState.ACTED: _ACTED,
     SigningState.HANDED_OVER: HANDED_OVER,
+    SigningState.PLACE_TAKEN: _PLACE_TAKEN,
     SigningState.STRANGER: _STRANGER,
     SigningState.UNKNOWN: _UNKNOWN,
 }
@@ -396,6 +431,20 @@ def status_screen(
         more_link=_at_desk(WorkflowName(view.type, view.id)) if person == view.requester else None,
     )
     return due_of(screen, view.due_at, reader, now) if view.due_at and not view.status.has_ended else screen
+
+
+def for_group(screen: Screen, state: SigningState, line: SignerLine | None, taker: str) -> Screen:
+    """The screen of a member of a group of which anyone signs; `taker` is the name of who signs for it."""
+    say = screen.language.say
+    if line is None or not line.team or line.role is Role.REVIEW:
+        return screen
+    if state is SigningState.PLACE_TAKEN and taker:
+        named = say("{who} signs it for the group.", who=isolated(taker))
+        return replace(screen, sentences=(named, *screen.sentences))
+    if state is not SigningState.OPEN or line.taken_at:
+        return screen
+    anyone = say("Any one of the group {group} signs it: whoever goes to sign first.", group=isolated(line.team))
+    return replace(screen, sentences=(*screen.sentences, anyone))
 
 
 def how_many_have_signed(view: RequestShow, language: Language) -> str | None:

@@ -66,11 +66,11 @@ from starter.web.screens.screens import (
     ScreenDraft,
     ScreenName,
 )
-from starter.web.screens.status import NO_NAMES, abandoned_sentences, signing_page_of_view
+from starter.web.screens.status import NO_NAMES, abandoned_sentences, line_of, signing_page_of_view
 from starter.web.screens.view_reader import ReadView, ViewCache
 from starter.web.screens.web_app import DEVICE_SCRIPT
 from workflows.kinds import kinds, referred
-from workflows.model.commands import Decision
+from workflows.model.commands import Decision, PlaceTaking
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.rejections import Rejection, plain
 from workflows.model.subject import Role
@@ -130,7 +130,7 @@ class ScreenBuilder:
                 return await self._reviewing(visit)
             case LinkUse.DO:
                 return await self._doing(visit)
-            case LinkUse.SIGN | LinkUse.PREVIEW:
+            case LinkUse.SIGN | LinkUse.TAKE | LinkUse.PREVIEW:
                 return await self.signing(visit)
         assert_never(visit.claim.use)
 
@@ -150,6 +150,7 @@ class ScreenBuilder:
             )
         screen = link_screens.signing_screen(page, request.due_at if request else None, visit.reader, self.clock())
         screen = replace(screen, sentences=(*await self._unfollowed(visit, request), *screen.sentences))
+        screen = await self._for_group(screen, page.state, visit, request) if request else screen
         if page.state in _OVER:
             return await self._with_files(await self._receipt(screen, page, visit, request), visit, request)
         return await self._with_more(screen, page.state, visit, request) if request else screen
@@ -176,6 +177,14 @@ class ScreenBuilder:
         """As of now."""
         view = await self.look.anew(visit.ref, visit.claim.request)
         return await self.who.as_asker(view, visit.claim.person) if view else None
+
+    async def _for_group(self, screen: Screen, state: SigningState, visit: PageVisit, view: RequestShow) -> Screen:
+        """Who signs for the group, where another does."""
+        line = line_of(view, visit.claim.person)
+        taker = view.signer_for(line.team) if line and line.team else None
+        called = await self.who.names_of(view) if taker else NO_NAMES
+        name = called.get(taker.person, taker.person) if taker and taker.person != visit.claim.person else ""
+        return link_screens.for_group(screen, state, line, name)
 
     async def _unfollowed(self, visit: PageVisit, view: RequestShow | None) -> tuple[str, ...]:
         """That nobody follows it up, although it can still be signed."""
@@ -251,7 +260,7 @@ class ScreenBuilder:
         screen = replace(screen, edition=edition_of(asker, visit.reader, self.clock()))
         if visit.claim.person == view.requester or onboarding_to_decide(view):
             return screen
-        reads = visit.claim.use in (LinkUse.SIGN, LinkUse.REVIEW) and self.pictures and asker.has_file
+        reads = visit.claim.use in (LinkUse.SIGN, LinkUse.TAKE, LinkUse.REVIEW) and self.pictures and asker.has_file
         return replace(screen, asker=asker, picture=f"{visit.ref}/{PICTURE}" if reads else None)
 
     async def _status(self, visit: PageVisit) -> Screen:
@@ -467,21 +476,27 @@ class Pages:
         return await self._send(visit.claim.request, command, op)
 
     async def _go_on(self, visit: PageVisit, form: dict[str, str]) -> Response:
-        act = form["act"]
-        if visit.claim.use is not LinkUse.SIGN:
+        if visit.claim.use not in (LinkUse.SIGN, LinkUse.TAKE):
             return self._renderer.onward(visit.ref)
+        takes = visit.claim.use is LinkUse.TAKE and form["act"] == Action.SIGN
         try:
-            page = await self._page_of(visit.claim)
-            if act == Action.SIGN and page.state is SigningState.OPEN and page.url:
-                return await self._lead_on(page, page.url, visit, form)
-            if page.state is SigningState.BY_MAIL and await self._identity.is_asked(visit.claim):
-                _LOGGER.error("core signature gave no signing page", request=visit.claim.request)
-                return self._card(NO_PAGE, visit)
-            if act == Action.RESEND and page.state is SigningState.BY_MAIL and page.request:
-                return await self._mailed(page.request, visit)
+            obstacle = await self._take_place(visit, form) if takes else None
+            return obstacle or await self._go_to_signing(visit, form)
         except (ServiceFailure, StoreFailure, DirectoryFailure, TimeoutError) as failure:
             _LOGGER.warning("signing page not found out", request=visit.claim.request, why=str(failure))
             return self._card(_no_answer(failure), visit)
+
+    async def _go_to_signing(self, visit: PageVisit, form: dict[str, str]) -> Response:
+        act, page = form["act"], await self._page_of(visit.claim)
+        if act == Action.SIGN and page.state is SigningState.OPEN and page.url:
+            return await self._lead_on(page, page.url, visit, form)
+        if page.state is SigningState.BY_MAIL and await self._identity.is_asked(visit.claim):
+            _LOGGER.error("core signature gave no signing page", request=visit.claim.request)
+            return self._card(NO_PAGE, visit)
+        if act == Action.RESEND and page.state is SigningState.BY_MAIL and page.request:
+            return await self._mailed(page.request, visit)
+        if act == Action.SIGN and visit.claim.use is LinkUse.TAKE and page.state is SigningState.STRANGER:
+            page = replace(page, state=SigningState.PREPARING)  # Core Signature does not list them yet.
         return self._respond(await self._screens.signing(visit, page), visit)
 
     async def _lead_on(self, page: SigningPage, url: str, visit: PageVisit, form: dict[str, str]) -> Response:
@@ -492,6 +507,29 @@ class Pages:
         else:
             response = self._renderer.onward(identity.desk or url)
         return self._identity.keep(response, identity)
+
+    async def _take_place(self, visit: PageVisit, form: dict[str, str]) -> Response | None:
+        """Take the place of their group; the answer to those who do not have it now. An ended request has none."""
+        view = await self._screens.anew(visit)
+        if view is None or view.partial:
+            return self._card(link_screens.NO_PLACE_NOW, visit)
+        if view.status.has_ended:
+            return None
+        is_member = await self._screens.who.signs_for_group(of_type(RequestShow, view), visit.claim.person)
+        if not is_member:
+            return self._card(NOT_KNOWN_NOW if is_member is None else link_screens.LEFT_GROUP, visit)
+        command, op = PlaceTaking(person=visit.claim.person), self._guard.op(visit.ref, form)
+        return await self._placed(
+            await send_form(self._send(visit.claim.request, command, op), visit.claim.request), visit, form
+        )
+
+    async def _placed(self, sent: Receipt | FormFailure, visit: PageVisit, form: dict[str, str]) -> Response | None:
+        """None once they have the place at Core Signature."""
+        if isinstance(sent, Receipt):
+            return self._card(link_screens.BEING_PLACED, visit) if sent.state is OperationState.OPEN else None
+        if sent.fault is FailureReason.REFUSED:
+            return await self._not_done(sent, visit, form)
+        return None if sent.fault is FailureReason.ENDED else self._card(link_screens.NO_PLACE_NOW, visit)
 
     async def _mailed(self, request: str, visit: PageVisit) -> Response:
         """Relative, so that a proxy may use any path."""

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from activities.errors import StoreFailure
 from activities.notifications.links import FIRST_SERIAL, BadLink, LinkContent, LinkUse, SigningLinks, Through
-from activities.people.directory import COLLEAGUES_AT_MOST, Directory, DirectoryFailure, Office
+from activities.people.directory import COLLEAGUES_AT_MOST, Directory, DirectoryFailure, Office, UnknownGroup
 from activities.people.language import Language, phrase
 from activities.people.person import Person
 from activities.people.reader import Reader
@@ -22,10 +22,10 @@ from starter.web.acting.actions import Action
 from starter.web.acting.handing_over import TakenAddresses
 from starter.web.http.allowances import Allowances
 from starter.web.screens import screens
-from starter.web.screens.status import named_people
+from starter.web.screens.status import line_of, named_people
 from workflows.kinds import Kind
 from workflows.model.subject import group_of
-from workflows.model.views import Shown
+from workflows.model.views import RequestShow, Shown
 
 RENEWED: Final = screens.ScreenDraft(
     screens.ScreenName.RENEWED,
@@ -149,6 +149,18 @@ class PagePeople:
             return group is not None and person in await self._directory.group(group)
         except DirectoryFailure:
             return False
+
+    async def signs_for_group(self, view: RequestShow, person: str) -> bool | None:
+        """Whether they are still of the group of their place, or were asked instead of one who is; None if unknown."""
+        line = line_of(view, person)
+        if line is None or not line.team or any(escalation.to == person for escalation in view.escalations):
+            return True
+        try:
+            return person in await self._directory.group(line.team)
+        except UnknownGroup:
+            return False
+        except DirectoryFailure:
+            return None
 
     async def stand_ins(self, view: Shown, person: Person | None, typed: str = "", also: str = "") -> StandIns:
         """Possible new persons: those a task names, else the deputy, else colleagues; none whom Core Signature would

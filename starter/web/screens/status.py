@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from activities.core_signature.signing_page import SigningPage, SigningState
+from activities.notifications.links import LinkUse, use_of
 from activities.notifications.words import isolated, words_for
 from activities.people.language import Language, phrase
 from activities.people.reader import Reader
@@ -84,6 +85,7 @@ _PAGES = {
     SignerState.DECLINED: SigningState.ACTED,
     SignerState.COPIED: SigningState.ACTED,
     SignerState.REASSIGNED: SigningState.HANDED_OVER,
+    SignerState.SPARED: SigningState.PLACE_TAKEN,
 }
 """In other states they may try: Core Signature knows."""
 
@@ -350,6 +352,13 @@ def line_of(view: RequestShow, person: str) -> SignerLine | None:
     return next((line for line in lines if line.state is not SignerState.REASSIGNED), lines[0] if lines else None)
 
 
+def link_use_of(view: Shown, person: str) -> LinkUse:
+    """What the page of somebody whose turn it is is for."""
+    if view.status is Status.REVIEW:
+        return LinkUse.REVIEW
+    return LinkUse.TAKE if view.shares_place(person) else use_of(view.type)
+
+
 def answer_of(question: AskedQuestion, language: Language) -> str:
     """The answer; it may have no words."""
     if question.answer is None:
@@ -370,8 +379,9 @@ def listed_lines(view: Shown) -> tuple[SignerLine | AssigneeLine, ...]:
 def count_signed(view: Shown) -> tuple[int, int]:
     """How many signers are done, and how many there are; none while others are asked before them."""
     signers = [line for line in view.lines if isinstance(line, SignerLine) and line.role in (Role.SIGN, Role.APPROVE)]
-    remaining = [signer for signer in signers if signer.state is not SignerState.REASSIGNED]
-    return sum(signer.state in GOOD for signer in remaining), len(remaining)
+    remaining = [signer for signer in signers if signer.state not in (SignerState.REASSIGNED, SignerState.SPARED)]
+    places = {signer.team or signer.person for signer in remaining}
+    return sum(signer.state in GOOD for signer in remaining), len(places)
 
 
 def _to_requester(view: Shown, reader: Reader, called: NamesById) -> tuple[str, ...]:
@@ -433,4 +443,7 @@ def _state(view: RequestShow, line: SignerLine | None) -> SigningState:
     if view.partial or view.status is Status.CONVERTING:
         # Who has a link was asked, so Core Signature may be further than we know.
         return SigningState.OPEN
-    return _PAGES.get(line.state, SigningState.OPEN) if line else SigningState.STRANGER
+    if line is None:
+        return SigningState.STRANGER
+    state, taker = _PAGES.get(line.state, SigningState.OPEN), view.signer_for(line.team) if line.team else None
+    return SigningState.PLACE_TAKEN if state is SigningState.OPEN and taker not in (None, line) else state

@@ -110,6 +110,21 @@ async def test_every_signer_of_a_kind_that_asks_who_they_are_gets_a_page_and_no_
     assert cover is not None and cover.identity is Identity.CODE
 
 
+async def test_a_group_has_one_place_with_a_page_and_no_mail_of_core_signature(
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
+) -> None:
+    """The customer has no phone; the chief executive is of the group beside them, so not asked there."""
+    group = tuple(
+        Participant(person=signer.person, order=1, team="board", beside=number > 0)
+        for number, signer in enumerate(request_brief.people)
+    )
+    await act(service.create, CreateOrder(brief=request_brief.replace(people=group).at_core))
+    [call] = calls(sandbox, "/signature-requests/", "POST")
+    [signer] = call["body"]["signers"]
+    assert (signer["email"], bool(signer["embed_url_user_id"])) == ("customer@acme.test", True)
+    assert entries(sandbox, "mail") == []
+
+
 async def test_a_signer_who_has_to_prove_who_they_are_is_not_left_to_core_signatures_mail(
     directory: FileDirectory, store: Store, request_brief: SignatureBrief, act: Acting
 ) -> None:

@@ -122,8 +122,8 @@ async def test_a_near_due_date_only_leaves_late_reminders_out(desk: Desk) -> Non
         ({"signers": [{"person": "chair", "ordr": 2}]}, "signers[0].ordr: unknown, did you mean order?"),
         ({"signers": [{"person": "chair", "order": 0}]}, "signers[0].order: must be at least 1"),
         ({"signers": [{"person": "chair", "role": "witness"}]}, "signers[0].role: must be one of"),
-        ({"signers": [{"person": "chair", "name": "C"}]}, "signers[0]: has person and name: either person"),
-        ({"signers": [{"name": "C"}]}, "signers[0]: needs person, or somebody in full (email, zone missing)"),
+        ({"signers": [{"person": "chair", "name": "C"}]}, "signers[0]: has person and name: either group, person"),
+        ({"signers": [{"name": "C"}]}, "signers[0]: needs group, person, or somebody in full (email, zone missing)"),
         ({"signers": [IN_FULL, IN_FULL]}, "signers[1].email: has the e-mail address of another signer"),
         (
             {"signers": [{"person": "chair"}, {**IN_FULL, "email": "Chair@Example.com"}]},

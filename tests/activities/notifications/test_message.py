@@ -65,6 +65,7 @@ def composed(
     company: str = "",
     lock_screen: LockScreen = LockScreen.FULL,
     round: int = 0,
+    people: tuple[Participant, ...] = (Participant(person="chief-executive", order=1, role=Role.SIGN),),
 ) -> NotificationMessage:
     brief = SignatureBrief(
         id="msa-0042",
@@ -72,7 +73,7 @@ def composed(
         title=name,
         document=Document(),
         requester="legal-desk",
-        people=(Participant(person="chief-executive", order=1, role=Role.SIGN),),
+        people=people,
         urgent=urgent,
         lock_screen=lock_screen,
         round=round,
@@ -291,6 +292,14 @@ def test_only_who_is_asked_to_act_gets_a_signing_link() -> None:
         for action in (NoticeAction.SIGN, NoticeAction.APPROVE, NoticeAction.OPEN, NoticeAction.WITHDRAW)
     }
     assert list(claims.values()) == [LinkUse.SIGN, LinkUse.SIGN, LinkUse.VIEW, LinkUse.VIEW]
+
+
+def test_a_member_of_a_group_gets_a_link_that_takes_its_place() -> None:
+    members = (Participant(person="chief-executive", order=3, team="board", beside=True),)
+    message = composed(people=members)
+    claim = LINKS.open(message.link.rpartition("/")[2])
+    assert (claim.use, claim.order) == (LinkUse.TAKE, 0)
+    assert LINKS.open(composed(action=NoticeAction.OPEN, people=members).link.rpartition("/")[2]).use is LinkUse.VIEW
 
 
 def test_a_withdrawal_says_that_nothing_is_left_as_browsers_must_show_it() -> None:

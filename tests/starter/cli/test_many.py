@@ -174,7 +174,7 @@ async def test_everything_that_is_wrong_with_any_row_is_told_before_anything_is_
     assert str(refused.value) == (
         "rows.csv:2: signers[0].email: is not an e-mail address\n"
         "rows.csv:4: id: nda-1 is the id of another request of this start, too\n"
-        "rows.csv:5: signers[0]: needs person, or somebody in full (name missing)"
+        "rows.csv:5: signers[0]: needs group, person, or somebody in full (name missing)"
     )
 
 

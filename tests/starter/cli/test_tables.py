@@ -16,10 +16,12 @@ from starter.cli import tables
 from starter.cli.handoff import _table
 from starter.cli.people import DeviceLine, device_rows
 from starter.cli.printing import print_answer
+from starter.cli.start_files import RequestDryRun
 from starter.cli.terminal import Terminal
 from starter.queries.lists import RequestLine
 from starter.queries.people_in_full import name_people, names_in_full
 from starter.queries.targets import TargetLine
+from tests.activities.launch.papers import PEOPLE, Desk
 from workflows.follow_up.view import handed_off_entry, told_entry
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.hand_off import HandoffLine, HandoffState
@@ -387,3 +389,23 @@ def test_a_target_that_was_never_told_is_not_said_to_work() -> None:
     assert [line.split()[1:4] for line in render(80, _table(rows)).splitlines()[1:]] == [
         ["not", "told", "yet"], ["working", "1", ],
     ]  # fmt: skip
+
+
+async def test_a_dry_run_shows_a_group_and_its_members(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    members = "".join(
+        f"  - {{id: {id}, name: N, email: {id}@example.com, zone: UTC, groups: [legal]}}\n" for id in ("eve", "kim")
+    )
+    prepared = await Desk(tmp_path, PEOPLE + members).prepare(signers=[{"group": "legal"}, {"person": "chair"}])
+    answer = RequestDryRun.from_prepared(prepared)
+    assert (answer.signers, answer.groups) == (("eve", "kim", "chair"), {"legal": ("eve", "kim")})
+    print_answer([answer], tables.of_dry_run([prepared]), as_json=False)
+    output = capsys.readouterr().out
+    assert "eve (legal)" in output and "kim (legal)" in output
+
+
+def test_who_signs_for_a_group_is_shown_and_who_need_not_any_more(capsys: pytest.CaptureFixture[str]) -> None:
+    signer = SignerLine(person="eve", order=1, role=Role.SIGN, state=SignerState.SIGNED, at=AT, team="legal")
+    signers = (signer, signer.replace(person="kim", state=SignerState.SPARED))
+    output = print_view(RequestShow(id="msa", kind="nda", status=Status.SENT, signers=signers), capsys)
+    assert "1. eve (legal) sign signed" in output
+    assert f"1. kim (legal) sign {SignerState.SPARED.english}" in output

@@ -11,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.core_signature.passwords import SignerPasswords
 from activities.documents.files import SIGNED
+from activities.notifications.links import LinkUse, SigningLinks
 from activities.people.language import LANGUAGES, Language
 from activities.records.downloads import Way
 from activities.records.evidence import SignedDocument, SignedFile
@@ -24,6 +25,7 @@ from tests.starter.web.desk.office import (
     MANAGER,
     NOW,
     OPERATOR,
+    PUBLIC,
     REQUESTER,
     SECRET,
     SIGNER,
@@ -122,6 +124,18 @@ async def test_who_asked_alone_reads_the_passwords_that_core_signature_asks_for(
     assert password in text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
     for person in (SIGNER, MANAGER, OPERATOR):
         assert password not in (await (await desk.come_in(person)).get(PAGE)).text
+
+
+async def test_a_member_of_a_group_takes_its_place_on_their_page_and_the_group_is_named(desk: Office) -> None:
+    lines = [
+        SignerLine(person=person, order=1, role=Role.SIGN, state=SignerState.TURN, team="legal")
+        for person in (SIGNER, "customer")
+    ]
+    desk.views[ID] = make_request_view(signers=tuple(lines))
+    text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
+    assert "Signers · 0 of 1 have signed Chair (legal) asked customer (legal) asked" in text
+    ref = re.findall(r"/people/open/([^\"?]+)", (await (await desk.come_in(SIGNER)).get(PAGE)).text)[0]
+    assert SigningLinks(PUBLIC, SECRET).open(ref).use is LinkUse.TAKE
 
 
 async def test_why_somebody_declined_is_told_to_who_asked_as_the_signer_was_promised(desk: Office) -> None:
