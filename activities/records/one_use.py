@@ -1,4 +1,4 @@
-"""Links and codes that work once, and the serials by which sessions and links are ended."""
+"""Links and codes that work once, and the serials by which links are ended."""
 
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -34,7 +34,7 @@ class OneUse:
         return await self._database.drop(ONE_USE, old_entries.limit(USED_DROPPED_AT_MOST))
 
     async def serial(self, holder: str) -> str:
-        """The serial that a person's sessions or links must have; empty until first renewed."""
+        """The serial that links must have; empty until first renewed."""
         row = await self._database.first(select(SERIALS.c.serial).where(SERIALS.c.of == holder))
         return row.serial if row else ""
 

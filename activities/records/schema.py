@@ -570,7 +570,19 @@ SERIALS: Final = Table(
     METADATA,
     Column("of", Text, primary_key=True),
     Column("serial", Text, nullable=False),
-    comment="the serial that sessions or links must have",
+    comment="the serial that links must have",
+)
+DESK_SESSIONS: Final = Table(
+    "desk_sessions",
+    METADATA,
+    Column("nonce_sha256", Text, primary_key=True),
+    Column("person", Text, nullable=False, index=True),
+    Column("signed_in_at", InstantType, nullable=False, index=True),
+    Column("sid", Text, index=True),
+    Column("subject", Text, index=True),
+    Column("groups", JSON, nullable=False),
+    Column("id_token", Text),
+    comment="browsers that are signed in at the desk; sid, subject and the sealed token are of the OpenID issuer",
 )
 NOTICES: Final = Table(
     "notices",

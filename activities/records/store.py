@@ -35,6 +35,7 @@ from activities.records.people import OF_A_START, StoredPeople, keep_start
 from activities.records.processes import Processes
 from activities.records.receipts import Receipts
 from activities.records.schema import EVIDENCE_PARTS, PEOPLE_IN_FULL, TEXTS
+from activities.records.sessions import DeskSessions
 from activities.records.settled import Records
 from activities.records.starts import StartRecords
 from activities.records.subscriptions import LinkSubscriptions, WebPushKeys
@@ -92,6 +93,7 @@ class Store:
         """State of emails and SMS, so that none is sent twice."""
         self.one_use: Final = OneUse(self.database)
         """Used links and codes."""
+        self.desk_sessions: Final = DeskSessions(self.database)
         self.allowances: Final = SharedAllowances(self.database)
         """What may be done how often, for all processes together."""
         self.budgets: Final = Budgets(self.database)

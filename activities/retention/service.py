@@ -47,6 +47,7 @@ async def _drop_old_rows(store: Store, now: datetime) -> int:
     count = 0
     for drop in (
         store.one_use.drop_used,
+        store.desk_sessions.drop,
         store.incidents.drop_over,
         store.outbound_mail.drop_old,
         store.budgets.drop,

@@ -11,6 +11,8 @@ from playwright.async_api import Page, expect
 from pydantic import SecretStr
 from starlette.responses import Response
 
+from starter.boot import clients
+from starter.config import settings
 from starter.web.desk.sessions import Cookies, Session
 from tests.browser.contract import CUSTOMER, CUSTOMER_MAIL, EXECUTIVE, LEGAL, Contract, state_of
 from tests.browser.phone import Phone, fresh
@@ -30,18 +32,21 @@ async def at_the_desk(screen: Page, laptop: Laptop, person: str) -> AsyncIterato
     """A browser in which somebody has come in."""
     base = laptop.addresses["receiver"]
     async with fresh(screen, laptop.addresses["sandbox"]) as phone:
-        name, value = session_of(laptop, person)
+        name, value = await session_of(laptop, person)
         await screen.context.add_cookies([{"name": name, "value": value, "url": base}])
         await phone.open(f"{base}/desk")
         await expect(phone.heading("At a glance")).to_be_visible()
         yield phone
 
 
-def session_of(laptop: Laptop, person: str) -> tuple[str, str]:
+async def session_of(laptop: Laptop, person: str) -> tuple[str, str]:
     """The cookie of somebody who has come in: for a message there would be a minute to wait."""
-    addresses, answer = laptop.addresses, Response()
+    addresses, answer, session = laptop.addresses, Response(), Session.new(person, datetime.now(UTC))
+    store = clients.store(settings.load(environment=addresses["env"]))
+    await store.desk_sessions.begin(session.nonce_sha256, person, session.since)
+    store.close()
     cookies = Cookies(SecretStr(addresses["env"]["COUNTERSIGN_LINK_SECRET"]), addresses["receiver"])
-    cookies.keep_session(answer, Session.new(person, "", datetime.now(UTC)))
+    cookies.keep_session(answer, session)
     [(name, cookie), *_] = SimpleCookie(answer.headers["set-cookie"]).items()
     return name, cookie.value
 

@@ -112,7 +112,7 @@ async def sign_in(device: WebPushedPhone, person: str) -> None:
     if f"id: {person}," not in people.read_text():
         people.write_text(people.read_text().rstrip() + _EMPLOYEE)
     base = device.laptop.addresses["receiver"]
-    name, cookie = session_of(device.laptop, person)
+    name, cookie = await session_of(device.laptop, person)
     await device.phone.page.context.add_cookies([{"name": name, "value": cookie, "url": base}])
     await device.subscribe(f"{base}/desk/devices")
 

@@ -1,7 +1,5 @@
-"""Sessions at the desk in sealed cookies, so that any receiver knows them.
-
-One cookie says that a browser asked to sign in, one that it did, a longer one who did last. The store has a serial for
-each person who was signed out everywhere, which ends older sessions, and the nonce of each session that was signed out.
+"""Sign-in and sessions at the desk. One sealed cookie says that a browser asked to sign in, one that it did, a longer
+one who did last. A session lasts while the database has its row.
 """
 
 import asyncio
@@ -12,7 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 from urllib.parse import urlsplit
 
@@ -30,18 +28,16 @@ from activities.people.company_directory import CompanyDirectory
 from activities.people.person import Person
 from activities.people.reader import Reader
 from activities.records.allowances import Rate
+from activities.records.sessions import LONGEST_SESSION, IssuerSession, SessionRow
 from activities.records.store import Store
 from starter.temporal.connection import TemporalRefusal
 from starter.web.http.serving import holder_of
 from workflows import names
 from workflows.model.notifications import ONE_MESSAGE_EVERY, VALID_FOR, SignInOrder
 
-LONGEST_SESSION: Final = timedelta(hours=12)
-"""A day's work; closing the browser ends it sooner."""
 KNOWN_FOR: Final = timedelta(days=90)
 """How long a known browser has its own allowance of messages."""
 _NONCE_BYTES: Final = 16
-_SESSION_BYTES: Final = 8
 _ID_LENGTH: Final = 100
 """Of the people file; cookies of unknown people have the same length."""
 _ASK: Final = "countersign-ask"
@@ -88,13 +84,16 @@ class Session:
     """A signed-in browser; `nonce` identifies the session."""
 
     person: str
-    serial: str
     since: datetime
     nonce: str
 
     @classmethod
-    def new(cls, person: str, serial: str, now: datetime) -> Self:
-        return cls(person, serial, now, secrets.token_hex(_SESSION_BYTES))
+    def new(cls, person: str, now: datetime) -> Self:
+        return cls(person, now, secrets.token_hex(_NONCE_BYTES))
+
+    @property
+    def nonce_sha256(self) -> str:
+        return hashlib.sha256(self.nonce.encode()).hexdigest()
 
 
 class Cookies:
@@ -106,7 +105,7 @@ class Cookies:
         """Path of the desk as browsers see it."""
         self._secure = parts.scheme == "https"
         self._asks = Seal(secret, b"countersign/desk/ask/v1")
-        self._sessions = Seal(secret, b"countersign/desk/session/v1")
+        self._sessions = Seal(secret, b"countersign/desk/session/v2")
         self._last_person_seal = Seal(secret, b"countersign/desk/known/v1")
 
     def ask(self, request: Request, now: datetime) -> SignInRequest | None:
@@ -121,14 +120,14 @@ class Cookies:
         self._set(response, _ASK, self._asks.seal(text), VALID_FOR)
 
     def session(self, request: Request, now: datetime) -> Session | None:
-        if (fields := _opened(self._sessions, request.cookies.get(_SESSION, ""), 4)) is None:
+        if (fields := _opened(self._sessions, request.cookies.get(_SESSION, ""), 3)) is None:
             return None
-        person, serial, signed_in_at, nonce = fields
-        session = Session(person, serial, _instant(signed_in_at), nonce)
+        person, signed_in_at, nonce = fields
+        session = Session(person, _instant(signed_in_at), nonce)
         return session if session.since <= now < session.since + LONGEST_SESSION else None
 
     def keep_session(self, response: Response, session: Session) -> None:
-        text = "\n".join((session.person, session.serial, str(int(session.since.timestamp())), session.nonce))
+        text = "\n".join((session.person, str(int(session.since.timestamp())), session.nonce))
         self._set(response, _SESSION, self._sessions.seal(text), LONGEST_SESSION)
         last_person = "\n".join((session.person, str(int(session.since.timestamp()))))
         self._set(response, _KNOWN, self._last_person_seal.seal(last_person), KNOWN_FOR)
@@ -168,12 +167,7 @@ class Cookies:
 
 async def sign_out_everywhere(store: Store, person: str) -> None:
     """End every session of a person."""
-    await store.one_use.replace_serial(serial_of(person), secrets.token_hex(8))
-
-
-def serial_of(person: str) -> str:
-    """Where the store has a person's session serial."""
-    return f"desk/sessions/{person}"
+    await store.desk_sessions.end_all(person)
 
 
 @dataclass(frozen=True)
@@ -292,7 +286,7 @@ class SignIn:
         if not await self._use(link):
             return WrongCode(0)
         await self._messages.came_in(person.id, asking)
-        return await self._session(person)
+        return await self.admit(person)
 
     async def find_person(self, ref: str) -> Person:
         """The person of a link, without a change; raises `BadSignInLink`, `DirectoryFailure`."""
@@ -306,18 +300,22 @@ class SignIn:
         person, link = await self.find_person(ref), self._links.open(ref, self._clock())
         if not await self._use(link):
             raise BadSignInLink("it was used before")
-        return await self._session(person)
+        return await self.admit(person)
+
+    async def admit(self, person: Person, of_issuer: IssuerSession | None = None) -> Session:
+        """A new session of somebody who has proved who they are. Raises `StoreFailure`."""
+        session = Session.new(person.id, self._clock())
+        await self._store.desk_sessions.begin(session.nonce_sha256, person.id, session.since, of_issuer)
+        return session
 
     async def person_of(self, session: Session) -> Person | None:
         """The person of a session, None when it was ended. Raises `DirectoryFailure`, `StoreFailure`."""
-        serial, was_ended = await asyncio.gather(
-            self._store.one_use.serial(serial_of(session.person)), self._store.one_use.was_used(*_ending(session))
-        )
-        return None if was_ended or serial != session.serial else await self._still_here(session.person)
+        row = await self._store.desk_sessions.find(session.nonce_sha256)
+        return await self._still_here(session.person) if row and row.person == session.person else None
 
-    async def end(self, session: Session) -> None:
-        """End this session, also copies of its cookie; raises `StoreFailure`."""
-        await self._store.one_use.use(*_ending(session))
+    async def end(self, session: Session) -> SessionRow | None:
+        """End this session, also copies of its cookie; what was kept of it. Raises `StoreFailure`."""
+        return await self._store.desk_sessions.end(session.nonce_sha256)
 
     async def _use(self, link: SignInLink) -> bool:
         """Use up a message; False if it was used. Failing to remove its notice stops nobody."""
@@ -326,9 +324,6 @@ class SignIn:
         with suppress(TemporalRefusal, RPCError, TimeoutError, ConnectionError, RuntimeError):
             await self._tell(SignInOrder(person=link.person, ask=link.ask, at=link.asked_at, used=True))
         return True
-
-    async def _session(self, person: Person) -> Session:
-        return Session.new(person.id, await self._store.one_use.serial(serial_of(person.id)), self._clock())
 
     async def _still_here(self, id: str) -> Person | None:
         return await self._directory.present(id)
@@ -391,11 +386,6 @@ def _instant(text: str) -> datetime:
 
 def _counter_name(person: str, asking: SignInSource) -> str:
     return f"message {person} {holder_of(asking.address)}"
-
-
-def _ending(session: Session) -> tuple[date, str]:
-    """Where the store has that a session was signed out."""
-    return session.since.astimezone(UTC).date(), f"{session.nonce}-out"
 
 
 def _digits(code: str) -> str:

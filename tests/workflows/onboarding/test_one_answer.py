@@ -19,7 +19,7 @@ from starter.boot import clients
 from starter.config import settings
 from starter.queries.lookup import find_best_view
 from starter.web.app import make_app, routes_of
-from starter.web.desk.sessions import Cookies, Session, serial_of
+from starter.web.desk.sessions import Cookies, Session
 from starter.web.http.serving import with_peer
 from tests.faults.town import eventually
 from tests.servers import own_part
@@ -109,11 +109,9 @@ class Places:
 
 async def desk_cookie(web_settings: settings.Settings, person: str) -> str:
     """The cookie of somebody who has signed in at the desk."""
-    serial = await clients.store(web_settings).one_use.serial(serial_of(person))
-    response = Response()
-    Cookies(web_settings.link_secret, web_settings.link_base).keep_session(
-        response, Session.new(person, serial, datetime.now(UTC))
-    )
+    response, session = Response(), Session.new(person, datetime.now(UTC))
+    await clients.store(web_settings).desk_sessions.begin(session.nonce_sha256, person, session.since)
+    Cookies(web_settings.link_secret, web_settings.link_base).keep_session(response, session)
     return response.headers["set-cookie"].partition(";")[0]
 
 

@@ -84,6 +84,24 @@ def upgrade() -> None:
         comment="the members that a change is about, with their attempt as of then",
     )
     op.create_table(
+        "desk_sessions",
+        sa.Column("nonce_sha256", schema.Text(), nullable=False),
+        sa.Column("person", schema.Text(), nullable=False),
+        sa.Column("signed_in_at", schema.InstantType(), nullable=False),
+        sa.Column("sid", schema.Text(), nullable=True),
+        sa.Column("subject", schema.Text(), nullable=True),
+        sa.Column("groups", sa.JSON(), nullable=False),
+        sa.Column("id_token", schema.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("nonce_sha256"),
+        comment="browsers that are signed in at the desk; sid, subject and the sealed token are of the OpenID issuer",
+    )
+    with op.batch_alter_table("desk_sessions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_desk_sessions_person"), ["person"], unique=False)
+        batch_op.create_index(batch_op.f("ix_desk_sessions_sid"), ["sid"], unique=False)
+        batch_op.create_index(batch_op.f("ix_desk_sessions_signed_in_at"), ["signed_in_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_desk_sessions_subject"), ["subject"], unique=False)
+
+    op.create_table(
         "device_owners",
         sa.Column("address_sha256", schema.Text(), nullable=False),
         sa.Column("person", schema.Text(), nullable=False),
@@ -565,7 +583,7 @@ def upgrade() -> None:
         sa.Column("of", schema.Text(), nullable=False),
         sa.Column("serial", schema.Text(), nullable=False),
         sa.PrimaryKeyConstraint("of"),
-        comment="the serial that sessions or links must have",
+        comment="the serial that links must have",
     )
     op.create_table(
         "signed_documents",

@@ -12,10 +12,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.errors import DatabaseAway
 from activities.notifications.links import LinkUse, SigningLinks
 from activities.notifications.sign_in import SignInLink, ask_of
+from activities.records.sessions import LONGEST_SESSION, SESSIONS_AT_MOST
 from activities.records.store import Store
 from starter.temporal.connection import Context, TemporalRefusal
 from starter.web.desk.sessions import (
-    LONGEST_SESSION,
     MESSAGES_FROM_AN_ADDRESS,
     MESSAGES_OF_A_DAY_AT_MOST,
     MESSAGES_TO_A_PERSON,
@@ -415,3 +415,15 @@ def _way(desk: Office, number: int) -> SignInLink:
 def _altered(text: str, index: int) -> str:
     changed = "A" if text[index] != "A" else "B"
     return text[:index] + changed + (text[index + 1 :] if index != -1 else "")
+
+
+async def test_of_ten_times_as_many_sessions_of_one_person_the_newest_last(desk: Office) -> None:
+    person = await desk.sign_in._directory.present(REQUESTER)
+    sessions = []
+    for _ in range(10 * SESSIONS_AT_MOST):
+        desk.pass_(seconds=1)
+        sessions.append(await desk.sign_in.admit(person))
+    assert await desk.store.desk_sessions.count(REQUESTER) == SESSIONS_AT_MOST
+    assert await desk.sign_in.person_of(sessions[-SESSIONS_AT_MOST - 1]) is None
+    assert (await desk.sign_in.person_of(sessions[-SESSIONS_AT_MOST])).id == REQUESTER
+    assert await desk.store.desk_sessions.drop(desk.now + LONGEST_SESSION) == SESSIONS_AT_MOST
