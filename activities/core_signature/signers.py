@@ -204,7 +204,8 @@ class CoreStandIns:
         taken_addresses = {folded(person.address) for person in people.values()}
         stand_ins: dict[str, Person] = {}
         for signer in brief.people:
-            if signer.role is Role.COPY or present(people[signer.person]):
+            # Of a group others are asked as well.
+            if signer.role is Role.COPY or signer.shares_place or present(people[signer.person]):
                 continue
             stand_in = await self._first_delegate(people[signer.person], present, delegate)
             if stand_in is None or (signer.verify is Verify.PHONE and not stand_in.phone):

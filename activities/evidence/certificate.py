@@ -80,6 +80,7 @@ def _people(view: FollowUpShow) -> Iterator[dict[str, str]]:
         reminders = sum(notification.stage.startswith(("reminder", "warning", "overdue")) for notification in sent)
         yield {
             "person": line.person,
+            "group": getattr(line, "team", ""),
             "state": str(line.state),
             "at": _format_fact(line.at),
             "channels": ", ".join(sorted(channels)),

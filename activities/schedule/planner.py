@@ -44,6 +44,7 @@ from workflows.model.subject import Code, Participant
 from workflows.ports import Planner, StandInFinder
 
 _DAY: Final = timedelta(days=1)
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 REMINDERS_AT_ONCE: Final = 200
 """Reminders in one schedule, shared by everyone whose turn it is."""
 AT_LEAST: Final = 2
@@ -222,16 +223,18 @@ class PolicyPlanner(Planner, StandInFinder):
 
 
 def _not_escalated(planning: PlanningInput, people: Mapping[str, Person]) -> frozenset[str]:
-    """Of each group that shares a place all but one who is there: the silence is of the place, not of each."""
+    """Of each group that shares a place all but who is there longest: the silence is of the place, not of each."""
     turns = {turn.person for turn in planning.turns}
     members = [signer for signer in planning.subject.people if signer.shares_place and signer.person in turns]
 
-    def is_away(member: Participant) -> bool:
-        person = people.get(member.person)
-        return person is None or person.absent_at(planning.now)
+    def present_until(member: Participant) -> datetime:
+        if (person := people.get(member.person)) is None:
+            return planning.now
+        spans = (absence.span(person.tz) for absence in person.absent)
+        return min((max(begin, planning.now) for begin, end in spans if end > planning.now), default=_NEVER)
 
     groups = [[member for member in members if member.team == team] for team in {member.team for member in members}]
-    spokespeople = {min(group, key=is_away).person for group in groups}
+    spokespeople = {max(group, key=present_until).person for group in groups}
     return frozenset(member.person for member in members) - spokespeople
 
 

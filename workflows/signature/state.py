@@ -280,16 +280,6 @@ class SignerSlots(Slots[SignerSlot]):
             None,
         )
 
-    def hold(self, person: str) -> Self:
-        """Core Signature asks this member of a group, because another was away; nobody has taken the place."""
-        holder, former_holder = self.find(person), self.holder_of(person)
-        return self.replace(
-            signers=tuple(
-                slot.replace(beside=slot is former_holder) if slot in (holder, former_holder) else slot
-                for slot in self.signers
-            )
-        )
-
     def taker_of(self, team: str) -> SignerSlot | None:
         """Who has taken the place of this group, or has acted in it."""
         members = [slot for slot in self.signers if slot.team == team and not (slot.replaced or slot.spared)]
@@ -814,10 +804,7 @@ class SignatureState(FollowUpState):
     def _substituted(self, provider_document: ReportedDocument, now: datetime) -> Self:
         updated = self
         for substitution in provider_document.substituted:
-            stand_in = updated.slots.find(substitution.to)
-            if stand_in and stand_in.beside:
-                updated = updated.replace(slots=updated.slots.hold(substitution.to))
-            elif stand_in is None:
+            if updated.slots.find(substitution.to) is None:
                 absence = EscalationReason.ABSENCE
                 reassignment = Reassignment(
                     from_=substitution.from_, to=substitution.to, reason=absence, who="countersign"

@@ -112,6 +112,14 @@ async def test_nobody_stands_in_for_who_acknowledges_in_person(
     assert addresses(sandbox) == ["chair@x.test"]
 
 
+async def test_nobody_stands_in_for_a_group_whose_others_are_asked_too(
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
+) -> None:
+    group = asking(request_brief, "chair").replace(people=(Participant(person="chair", order=1, team="board"),))
+    await act(service.create, CreateOrder(brief=group, now=FIRST_DAY))
+    assert addresses(sandbox) == ["chair@x.test"]
+
+
 async def test_both_are_told_and_the_stand_in_takes_order_role_and_link(
     sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:

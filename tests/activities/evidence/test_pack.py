@@ -574,6 +574,17 @@ async def test_a_request_of_a_hundred_signers_has_a_pack(tmp_path: Path) -> None
     assert [line.person for line in request_view.signers if line.person not in page] == []
 
 
+async def test_the_certificate_names_the_group_for_which_somebody_signed(tmp_path: Path) -> None:
+    request_view = make_request_of_signers(MSA.id, 1)
+    [line] = request_view.signers
+    with closing(Store(str(tmp_path / "kept"))) as store:
+        await settle(store, request_view.replace(signers=(line.replace(team="directors", taken_at=AT),)))
+        await keep_evidence(store)
+        await packer(store, tmp_path).export(MSA, tmp_path / "msa.zip")
+    page = parts_of(tmp_path / "msa.zip")["certificate.html"].decode()
+    assert f"<code>{line.person}</code> for <code>directors</code>" in page
+
+
 async def test_with_documents_a_campaign_has_those_of_its_members_and_says_how_many_have_none(tmp_path: Path) -> None:
     with closing(Store(str(tmp_path / "kept"))) as store:
         await keep_campaign(store, 5)

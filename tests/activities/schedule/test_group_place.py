@@ -1,5 +1,8 @@
 """The plan of a place that a group shares: all of it are reminded, and its silence is escalated once."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from activities.people.person import Platform, PushDevice
 from activities.schedule.planner import PolicyPlanner
 from tests.activities.book import SINCE, Book, make_person, planning
@@ -10,8 +13,9 @@ from workflows.model.subject import Participant
 MEMBERS = ("eve", "sam", "kim")
 
 
-async def plan_for_group(*away: str, policy: Policy | None = None, mailed: bool = False) -> Schedule:
-    absent = [{"from": "2026-11-01", "until": "2027-01-09"}]
+async def plan_for_group(
+    absent_from: Mapping[str, str] = MappingProxyType({}), *, policy: Policy | None = None, mailed: bool = False
+) -> Schedule:
     book = Book(
         make_person("requester"),
         make_person("manager"),
@@ -19,7 +23,7 @@ async def plan_for_group(*away: str, policy: Policy | None = None, mailed: bool 
             make_person(
                 member,
                 manager="manager",
-                absent=absent if member in away else (),
+                absent=[{"from": absent_from[member], "until": "2027-01-09"}] if member in absent_from else (),
                 devices=() if mailed else (PushDevice(token=member, platform=Platform.IOS),),
             )
             for member in MEMBERS
@@ -42,7 +46,13 @@ async def test_all_are_reminded_and_the_silence_of_the_place_is_escalated_once()
 
 
 async def test_the_silence_is_of_a_member_who_is_there() -> None:
-    assert people_of(await plan_for_group("eve"), ActionType.ESCALATE) == ["sam"]
+    assert people_of(await plan_for_group({"eve": "2026-11-01"}), ActionType.ESCALATE) == ["sam"]
+
+
+async def test_the_silence_is_of_whoever_is_there_longest() -> None:
+    """An absence that comes is not escalated while others of the group are there."""
+    absent_from = {"eve": "2026-11-12", "sam": "2026-11-20", "kim": "2026-11-01"}
+    assert people_of(await plan_for_group(absent_from), ActionType.ESCALATE) == ["sam"]
 
 
 async def test_core_signature_mails_nobody_of_a_group_along() -> None:

@@ -14,7 +14,7 @@ from workflows.model.messages import Message
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.rejections import Rejection
 from workflows.model.schedule import EscalationReason, Reason
-from workflows.model.signature import FOR_THE_GROUP, ReportedDocument, ReportedSigner, SignerState, Substitution
+from workflows.model.signature import FOR_THE_GROUP, ReportedDocument, ReportedSigner, SignerState
 from workflows.model.subject import Code, Participant, Status
 from workflows.model.timeline import EventType, Reassignment
 from workflows.signature.group_place import refuse_take_place, take_place
@@ -226,15 +226,6 @@ def test_an_escalation_moves_the_place_and_not_the_slot_of_one_member() -> None:
     assert [slot.person for slot in moved.slots.pending] == [CHAIR + "-2"]
     assert states(moved.slots)[SAM] is SignerState.REASSIGNED
     assert [signer.person for signer in moved.slots.places if not signer.beside] == [CHAIR + "-2", CHAIR]
-
-
-def test_a_member_who_stands_in_for_an_absent_one_is_asked_at_core_signature() -> None:
-    report = ReportedDocument(
-        document="d", status=Status.SENT, raw="se", substituted=(Substitution(from_=EVE, to=SAM),)
-    )
-    held = SignatureState.begin(for_the_group().brief, NOW).observe(report, NOW)
-    assert [signer.person for signer in held.slots.places if not signer.beside] == [SAM, CHAIR]
-    assert [slot.person for slot in held.slots.pending] == [EVE, SAM, KIM]
 
 
 @pytest.mark.parametrize(
