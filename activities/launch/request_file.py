@@ -443,7 +443,7 @@ async def _unprovable(
             Person(id=position_word(position + 1), **dict(in_full)) if in_full else checks.person(entry.person or "")
         )
         devices = [device for device in await directory.devices(person) if not device.unseen(checks.now)]
-        if code_channel(person, devices, has_messaging=directory.has_messaging) is None:
+        if code_channel(person, devices, has_messaging=directory.substitutes.has_messaging) is None:
             yield field_path, FileFault.NO_SECOND_CHANNEL.to_message(person=person.id, kind=file.kind)
 
 

@@ -37,8 +37,6 @@ class CompanyDirectory(ABC):
     ) -> None:
         """`secret` derives the ids of people described in full."""
         self.secret = secret
-        self.has_messaging = False
-        """Whether mails and SMS of ours can be sent."""
         self.substitutes = substitutes
         self._store = store
         self._devices = Devices(store)

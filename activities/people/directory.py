@@ -252,13 +252,8 @@ class Directory(Protocol):
     def secret(self) -> SecretStr | None: ...
 
     @property
-    def has_messaging(self) -> bool:
-        """Whether mails and SMS of ours can be sent."""
-        ...
-
-    @property
     def substitutes(self) -> MailboxSubstitutes:
-        """What there is for people without a mailbox."""
+        """What there is beside a mailbox."""
         ...
 
     async def person(self, id: str, workflow_id: str | None = None) -> Person:

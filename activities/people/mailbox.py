@@ -20,18 +20,20 @@ Somebody = TypeVar("Somebody", bound=Reachable)
 
 @dataclass(frozen=True)
 class MailboxSubstitutes:
-    """Whether text messages can be sent, and the pattern of relay addresses; empty for none."""
+    """Whether mails and SMS of ours can be sent, and the pattern of relay addresses; empty for none."""
 
-    text_messages: bool = False
+    has_messaging: bool = False
     relay: str = ""
 
     def refusal(self, email: str | None, phone: str | None, *, signs: bool = False) -> Message | None:
         """Why somebody with this address and number cannot be asked, `signs` at Core Signature."""
-        if email or not phone:
+        if email or not phone or self.reach_by_number(signs):
             return None
-        if not self.text_messages:
-            return FileFault.NO_TEXT_MESSAGES.to_message()
-        return FileFault.NO_RELAY.to_message() if signs and not self.relay else None
+        return (FileFault.NO_RELAY if self.has_messaging else FileFault.NO_TEXT_MESSAGES).to_message()
+
+    def reach_by_number(self, signs: bool) -> bool:
+        """Whether somebody can be asked who has a number alone."""
+        return self.has_messaging and bool(self.relay or not signs)
 
     def with_address(self, person: Somebody, name: str, secret: SecretStr | None) -> Somebody:
         """The person with a relay address if they have none of their own: unguessable, and equal for each `name`."""

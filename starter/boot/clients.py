@@ -171,8 +171,7 @@ def directory(settings: Settings, store: Store) -> CompanyDirectory:
         people = (_DatabaseWithoutApps if push_is_off else DatabaseDirectory)(store, secret)
     else:
         people = (_FileWithoutApps if push_is_off else FileDirectory)(settings.people or Path(), store, secret)
-    people.has_messaging = bool(settings.mra_url)
-    people.substitutes = MailboxSubstitutes(people.has_messaging, settings.signature.relay)
+    people.substitutes = MailboxSubstitutes(bool(settings.mra_url), settings.signature.relay)
     return people
 
 

@@ -122,10 +122,6 @@ class PlannedDirectory:
         return self._directory.warning
 
     @property
-    def has_messaging(self) -> bool:
-        return self._directory.has_messaging
-
-    @property
     def secret(self) -> SecretStr | None:
         return self._directory.secret
 

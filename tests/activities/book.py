@@ -29,7 +29,6 @@ class Book:
 
     warning: str | None = None
     secret: SecretStr | None = None
-    has_messaging: bool = False
     substitutes: MailboxSubstitutes = NO_SUBSTITUTES
 
     def __init__(self, *people: Person) -> None:

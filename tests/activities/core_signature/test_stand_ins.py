@@ -256,7 +256,6 @@ class Office:
     away: Collection[str]
     warning: str | None = None
     secret: SecretStr | None = None
-    has_messaging: bool = False
     substitutes: MailboxSubstitutes = NO_SUBSTITUTES
 
     async def person(self, id: str, beside: str | None = None) -> Person:

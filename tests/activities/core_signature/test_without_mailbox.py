@@ -28,7 +28,7 @@ people:
 def directory(tmp_path: Path, store: Store) -> FileDirectory:
     file = tmp_path / "people.yaml"
     file.write_text(PEOPLE)
-    substitutes = MailboxSubstitutes(text_messages=True, relay="*@relay.example")
+    substitutes = MailboxSubstitutes(has_messaging=True, relay="*@relay.example")
     return FileDirectory(file, store, SecretStr("0" * 32), substitutes)
 
 
