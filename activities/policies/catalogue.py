@@ -290,6 +290,10 @@ class Catalogue:
             yield ("escalation",), FileFault.ESCALATION_WITHOUT_TRIGGER.to_message()
         else:
             yield from find_senseless_settings(resolved := resolve(layers), time_left)
+            if override is not None and resolved.policy.identity.is_weaker_than(
+                demanded := resolve(layers[:-1]).policy.identity
+            ):
+                yield ("identity",), FileFault.WEAKER_IDENTITY.to_message(identity=demanded, kind=kind)
             if resolved.layer("handoff") == layers[-1][0]:
                 yield from self._not_to_be_started(resolved.policy)
 

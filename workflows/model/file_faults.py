@@ -147,6 +147,7 @@ class FileFault(MessageCode):
     SIGNERS_TWICE = auto(), "the group {group} is among the signers already"
     GROUP_SIGNS_ELSEWHERE = auto(), "in the group {group} is nobody but who signs this request anyhow"
     TOO_MANY_SIGNERS = auto(), "are more than {most} people, with those of groups"
+    MEMBER_UNREACHABLE = auto(), "{person} of the group {group} {why}"
     MEMBER_WITHOUT_MAILBOX = (
         auto(),
         "has {person}, who has no email: Core Signature asks whoever signs for a group by it",
@@ -193,6 +194,7 @@ class FileFault(MessageCode):
 
     # Policies.
     HANDED_OVER_UNPROVEN = auto(), "does not go with identity: {identity}, for nobody else can be asked instead"
+    WEAKER_IDENTITY = auto(), "is weaker than {identity}, which {kind} asks for"
     IDENTITY_OF_CAMPAIGN = auto(), "identity: {identity} is for requests, not for the requests of a campaign"
     NEVER_CLOSES = auto(), "a request closes some day; grace says how long after its due date"
     KIND_UNUSABLE = auto(), "{kind} cannot be used: {field}: {why}"

@@ -100,7 +100,7 @@ class Verify(StrEnum):
 
 
 class Identity(StrEnum):
-    """What our page asks of a signer beside their link."""
+    """What our page asks of a signer beside their link, from the weakest."""
 
     LINK = "link"
     """Nothing."""
@@ -108,6 +108,10 @@ class Identity(StrEnum):
     """A code that comes on another channel than the notice."""
     SIGN_IN = "sign-in"
     """That they are signed in at the desk."""
+
+    def is_weaker_than(self, other: "Identity") -> bool:
+        strengths = list(Identity)
+        return strengths.index(self) < strengths.index(other)
 
 
 def group_word(group: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from activities.files.reading import FileFaults
+from activities.people.mailbox import NO_SUBSTITUTES, MailboxSubstitutes
 from activities.people.person import Person, PushDevice
 from activities.people.ways import code_channel
 from activities.policies.catalogue import Catalogue
@@ -21,7 +22,7 @@ IN_FULL = {"name": "Ada", "email": "ada@example.org", "zone": "UTC"}
 @pytest.fixture
 def office(tmp_path: Path) -> Desk:
     desk = Desk(tmp_path, PEOPLE.replace("email: chair@example.com", f"email: chair@example.com, {PHONE}"))
-    desk.directory.has_messaging = True
+    desk.directory.substitutes = MailboxSubstitutes(has_messaging=True)
     return desk
 
 
@@ -59,7 +60,7 @@ async def test_a_plan_without_a_second_channel_is_refused_with_the_persons_name(
     ]
     copies = [{"person": "chair"}, {"person": "customer-signer", "role": "copy"}]
     assert (await office.prepare(signers=copies, policy=policy)).request.brief.identity is Identity.CODE
-    office.directory.has_messaging = False
+    office.directory.substitutes = NO_SUBSTITUTES
     assert len(await faults(office, signers=signers, policy=policy)) == 3
 
 
@@ -68,6 +69,31 @@ async def test_who_signs_in_at_the_desk_is_of_the_directory(office: Desk) -> Non
     assert (await office.prepare(policy=policy)).request.brief.identity is Identity.SIGN_IN
     [fault] = await faults(office, signers=[{"person": "chair"}, IN_FULL], policy=policy)
     assert "signers[1]: customer-contract asks signers to sign in at the desk" in fault
+
+
+@pytest.mark.parametrize(
+    ("demanded", "written", "is_refused"),
+    [
+        ("code", "link", True),
+        ("code", None, True),
+        ("sign-in", "code", True),
+        ("code", "code", False),
+        ("code", "sign-in", False),
+        ("link", "code", False),
+    ],
+)
+async def test_a_request_asks_no_less_than_its_kind(
+    office: Desk, demanded: str, written: str | None, is_refused: bool
+) -> None:
+    kinds = f"kinds:\n  base: {{identity: {demanded}}}\n  customer-contract: {{extends: base}}\n"
+    (office.folder / "catalogue.yaml").write_text(kinds)
+    office.catalogue = Catalogue.read(office.folder / "catalogue.yaml")
+    fields: dict[str, Any] = {"signers": [{"person": "chair"}], "policy": {"identity": written}}
+    if is_refused:
+        [fault] = await faults(office, **fields)
+        assert f"policy.identity: is weaker than {demanded}, which customer-contract asks for" in fault
+    else:
+        assert (await office.prepare(**fields)).request.policy.identity == written
 
 
 def test_a_catalogue_refuses_what_does_not_go_with_it(tmp_path: Path) -> None:
