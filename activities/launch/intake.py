@@ -87,6 +87,9 @@ class Team(NamedTuple):
             return cls(refused=FileFault.GROUP_OF_ASKER.to_message(group=name))
         if len(members) > most:
             return cls(refused=FileFault.CROWD.to_message(group=name, count=len(members), most=most))
+        for person in (await KnownPersons.look_up(directory, members)).persons.values():
+            if refusal := directory.substitutes.refusal(person.email, person.phone):
+                return cls(refused=FileFault.MEMBER_UNREACHABLE.to_message(person=person.id, group=name, why=refusal))
         return cls(members)
 
 

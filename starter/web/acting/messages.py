@@ -137,6 +137,9 @@ PAGE_SENTENCES: Final[Mapping[str, str]] = {
     FileFault.SIGNERS_TWICE: phrase("They are among the signers already."),
     FileFault.GROUP_SIGNS_ELSEWHERE: phrase("In this group is nobody but those who sign it anyhow."),
     FileFault.TOO_MANY_SIGNERS: phrase("There are more than {most}."),
+    FileFault.MEMBER_UNREACHABLE: phrase(
+        "Somebody of this group has no e-mail address, and no text messages can be sent here."
+    ),
     FileFault.MEMBER_WITHOUT_MAILBOX: phrase(
         "Somebody of this group has no e-mail address: nobody can sign here without one."
     ),

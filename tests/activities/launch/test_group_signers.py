@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from activities.launch.request_file import MEMBERS_AT_MOST
+from activities.people.mailbox import MailboxSubstitutes
 from tests.activities.launch.papers import PEOPLE, Desk, faults
 from workflows.model.subject import Participant
 
@@ -80,6 +81,7 @@ async def test_what_is_no_group_of_signers_is_refused_at_its_field(
 ) -> None:
     driver = '  - {id: driver, name: Driver, phone: "+31 20 5550100", zone: UTC, groups: [drivers]}\n'
     (office.folder / "people.yaml").write_text(PEOPLE + LEGAL + driver)
+    office.directory.substitutes = MailboxSubstitutes(has_messaging=True)
     refused = await faults(office, signers=signers)
     assert any(message in fault for fault in refused), refused
 

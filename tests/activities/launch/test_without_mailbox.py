@@ -11,11 +11,11 @@ from activities.campaign.population import AudienceFile
 from activities.files.reading import FileFaults
 from activities.people.directory import read
 from activities.people.ids import id_of_address
-from activities.people.mailbox import MailboxSubstitutes
+from activities.people.mailbox import NO_SUBSTITUTES, MailboxSubstitutes
 from activities.people.person import SignersFile
 from tests.activities.launch.papers import PEOPLE, SECRET, Desk, faults, in_full
 
-SUBSTITUTES = MailboxSubstitutes(text_messages=True, relay="sign+*@relay.example")
+SUBSTITUTES = MailboxSubstitutes(has_messaging=True, relay="sign+*@relay.example")
 WORKER = {"name": "Wor Ker", "zone": "Europe/Amsterdam", "phone": "+31 6 1234 5678"}
 NUMBER = "+31612345678"
 DRIVER = '  - {id: driver, name: Dri Ver, zone: UTC, phone: "+31 20 555 0100"}\n'
@@ -45,7 +45,7 @@ async def test_a_signer_without_a_mailbox_is_known_by_the_number(desk: Desk) -> 
     ("substitutes", "setting"),
     [
         (MailboxSubstitutes(relay="*@relay.example"), "COUNTERSIGN_MRA_URL"),
-        (MailboxSubstitutes(text_messages=True), "COUNTERSIGN_SIGNATURE_RELAY"),
+        (MailboxSubstitutes(has_messaging=True), "COUNTERSIGN_SIGNATURE_RELAY"),
     ],
 )
 async def test_where_nothing_takes_the_place_of_a_mailbox_its_signer_is_refused_at_the_field(
@@ -57,6 +57,20 @@ async def test_where_nothing_takes_the_place_of_a_mailbox_its_signer_is_refused_
     assert f"signers[0].{field}: has " in fault
     assert f"set {setting}, or give email" in fault
     assert "555" not in fault and "1234" not in fault
+
+
+@pytest.mark.parametrize("field", ["signers", "reviewers"])
+async def test_a_group_with_somebody_whom_nothing_reaches_is_refused_at_its_field(desk: Desk, field: str) -> None:
+    changes: dict[str, Any] = {field: [{"group": "drivers"}]}
+    drivers = DRIVER.replace("driver,", "driver, groups: [drivers],")
+    (desk.folder / "people.yaml").write_text(PEOPLE + drivers)
+    desk.directory.substitutes = NO_SUBSTITUTES
+    [fault] = await faults(desk, **changes)
+    assert f"{field}[0].group: driver of the group drivers has a number and no email" in fault
+    assert "555" not in fault
+    desk.directory.substitutes = SUBSTITUTES
+    if field == "reviewers":
+        assert (await desk.prepare(**changes)).request.brief.reviewers
 
 
 async def test_one_number_signs_once(desk: Desk) -> None:
@@ -81,7 +95,7 @@ async def test_a_table_may_have_numbers_alone(desk: Desk) -> None:
     assert [row.person for row in table.rows] == [id]
     rows = await population.add_positions(table.rows, table.people, desk.directory)
     assert [row.says for row in rows] == [""]
-    desk.directory.substitutes = MailboxSubstitutes(text_messages=True)
+    desk.directory.substitutes = MailboxSubstitutes(has_messaging=True)
     [row] = await population.add_positions(table.rows, table.people, desk.directory)
     assert "no_relay" in row.says and NUMBER not in row.says
     directory_rows = population.of_people(["driver", "chair"]).rows
