@@ -238,10 +238,11 @@ def _campaign(plan: CampaignPlan, zone: tzinfo | None) -> Iterator[RenderableTyp
     last_day = last_day_before(plan.closes_at)
     late = f"late until {last_day}" if last_day > plan.due else ""
     yield Sentence(", ".join(filter(None, (f"opens {_utc(plan.opens_at)}", f"last day {plan.due}", late))), zone=zone)
+    by_sms = f"{audience.by_sms:,} have no e-mail address either and get an SMS; " if audience.by_sms else ""
     hear = "manager hears" if audience.managers == 1 else "managers hear"
     yield Text(
         f"{audience.asked:,} of {audience.rows:,} would be asked: {audience.by_phone:,} by push, "
-        f"{audience.by_mail:,} have no living device and get Core Signature's mail; "
+        f"{audience.by_mail:,} have no living device and get Core Signature's mail; {by_sms}"
         f"{audience.managers:,} {hear} who has not acknowledged"
     )
     yield from _noted_rows("would not be asked", audience.errors)

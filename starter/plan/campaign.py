@@ -56,14 +56,15 @@ class NotedRow(Model):
 
 
 class AudiencePreview(Model):
-    """`by_mail` are those without a valid device, whom Core Signature mails; `errors` cannot be asked; `not_reached`
-    are away until it closes.
+    """`by_mail` are those without a valid device, whom Core Signature mails, `by_sms` those who have no e-mail address
+    either; `errors` cannot be asked; `not_reached` are away until it closes.
     """
 
     rows: int
     asked: int
     by_phone: int
     by_mail: int
+    by_sms: int
     managers: int
     errors: tuple[NotedRow, ...]
     not_reached: tuple[NotedRow, ...]
@@ -190,7 +191,11 @@ class _Audience:
 
     @property
     def by_mail(self) -> int:
-        return len(self.members) - self.by_phone
+        return sum(bool(member.person.email) and not member.has_phone for member in self.members)
+
+    @property
+    def by_sms(self) -> int:
+        return len(self.members) - self.by_phone - self.by_mail
 
     @property
     def typical(self) -> tuple[_AskedMember | None, int]:
@@ -212,6 +217,7 @@ class _Audience:
             asked=len(self.members),
             by_phone=self.by_phone,
             by_mail=self.by_mail,
+            by_sms=self.by_sms,
             managers=len(managers),
             errors=tuple(NotedRow.from_message(row, fault) for row in self.rows if (fault := row.fault)),
             not_reached=tuple(self._list_unreached()),
@@ -269,10 +275,10 @@ def _campaign_events(
 
 def _estimates(audience: _Audience, nudges: int, calls_a_second: float, size: int) -> Iterator[CallEstimate]:
     """Calls if the file is uploaded for each member, and for a template: as many, but no bytes."""
-    asked_count, by_phone, by_mail = len(audience.members), audience.by_phone, audience.by_mail
+    asked_count, by_mail = len(audience.members), audience.by_mail
     opening = asked_count * CALLS_TO_CREATE  # Callbacks replace further reads.
     of_mail = CALLS_TO_READ + CALLS_ABOUT_BOUNCES + CALLS_TO_MAIL_AGAIN
-    call_count = opening + nudges * (by_phone * CALLS_TO_READ + by_mail * of_mail)
+    call_count = opening + nudges * ((asked_count - by_mail) * CALLS_TO_READ + by_mail * of_mail)
     an_hour = calls_a_second * (1 - OF_RECEIVER) * _HOUR
     for document, megabytes in (("file", asked_count * 4 * -(-size // 3) / 1e6), ("template", 0.0)):
         yield CallEstimate(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from activities.files.reading import FileFaults
+from activities.people.mailbox import NO_SUBSTITUTES, MailboxSubstitutes
 from starter.cli.start_files import CampaignDryRun
 from starter.plan import campaign
 from starter.plan.campaign import CLOSES, DUE, OPENS, CampaignPlan
@@ -40,6 +41,18 @@ async def test_everybody_is_counted_and_whoever_cannot_be_asked_is_named_by_row(
         (5, "ada", "is in row 1 already"),
     ]
     assert plan.who.not_reached == ()
+
+
+async def test_whoever_has_a_number_alone_is_counted_by_it_and_costs_no_mail(tmp_path: Path) -> None:
+    people = [*staff("ada", **PHONE), *staff("bo", phone="+31 20 5550100")[2:]]
+    del people[-1]["email"]
+    company = Company(tmp_path, people)
+    company.directory.substitutes = MailboxSubstitutes(has_messaging=True, relay="*@relay.example")
+    plan = await make_plan(company, a_file(audience={"people": ["ada", "bo"]}))
+    assert (plan.who.asked, plan.who.by_phone, plan.who.by_mail, plan.who.by_sms) == (2, 1, 0, 1)
+    company.directory.substitutes = NO_SUBSTITUTES
+    refused_plan = await make_plan(company, a_file(audience={"people": ["ada", "bo"]}))
+    assert (refused_plan.who.asked, refused_plan.who.by_sms, len(refused_plan.who.errors)) == (1, 0, 1)
 
 
 async def test_a_dead_phone_is_none_and_who_is_away_the_whole_time_is_not_reached(tmp_path: Path) -> None:
