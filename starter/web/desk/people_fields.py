@@ -78,13 +78,16 @@ class PeopleFields:
             group["about"] = visitor.reader.language.say_count("{count} person", "{count} people", group["count"])
         return JSONResponse({"people": [] if groups == "only" else matches["people"], "groups": matches["groups"]})
 
-    async def row(self, entry: Mapping[str, Any], visitor: Visitor) -> dict[str, Any]:
-        """Somebody on a form: of the directory with their name, a group, else in full with zones to choose from."""
+    async def row(self, entry: Mapping[str, Any], visitor: Visitor, *, signs: bool = True) -> dict[str, Any]:
+        """Somebody on a form: of the directory with their name, a group, else in full with zones to choose from, and
+        whether they need no e-mail address.
+        """
         id, group = entry.get("person"), entry.get("group")
         if group is not None:
             return {"person": "", "group": group, "name": group, "rule": entry.get("rule", "")}
         if id is None:
-            return {"person": "", "group": "", **dict.fromkeys(IN_FULL, ""), **entry, "zones": sorted(zones())}
+            choices = {"zones": sorted(zones()), "number_is_enough": self._directory.substitutes.reach_by_number(signs)}
+            return {"person": "", "group": "", **dict.fromkeys(IN_FULL, ""), **entry, **choices}
         return {"person": id, "group": "", "name": await self.names.name_of(id), "role": entry.get("role", "")}
 
 

@@ -38,7 +38,8 @@ class TaskForm(DraftForm):
             return {**await self.choices(visitor), "required": required, "lines_at_most": ANSWER_LINES_AT_MOST}
         if step is _WHO:
             assignee = draft.content.get("who") or {}
-            row = await self.people.row(assignee, visitor) if assignee and "group" not in assignee else None
+            is_person = bool(assignee) and "group" not in assignee
+            row = await self.people.row(assignee, visitor, signs=False) if is_person else None
             return {"row": row, "group": assignee.get("group", ""), "languages": languages()}
         return {}
 

@@ -94,6 +94,7 @@ class Office:
     people: Path
     store: Store
     sign_in_links: SignInLinks
+    directory: FileDirectory
     app: Any = None
     sign_in: Any = None
     orders: list[SignInOrder] = field(default_factory=list)
@@ -184,8 +185,8 @@ async def office(
     """A desk for one test."""
     people, store = folder / "people.yaml", Store((folder / "store").as_uri())
     people.write_text(PEOPLE)
-    new_office = Office(people, store, SignInLinks(PUBLIC, SECRET))
     directory = FileDirectory(people, store)
+    new_office = Office(people, store, SignInLinks(PUBLIC, SECRET), directory)
     new_office.sign_in = SignIn(
         store,
         directory,

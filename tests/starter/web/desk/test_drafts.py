@@ -11,6 +11,7 @@ import pytest
 from activities.files.pdf import MEGABYTE
 from activities.people.file_directory import FileDirectory
 from activities.people.language import Language
+from activities.people.mailbox import MailboxSubstitutes
 from activities.people.reader import Reader
 from activities.records.drafts import DRAFTS_AT_MOST, Draft, DraftFile
 from starter.plan.calendar import PlanLine
@@ -62,6 +63,15 @@ async def test_only_who_may_start_a_kind_begins_it_and_searches_the_directory(de
         assert (await ops.get(path)).status_code == 404, path
     assert (await ada.get("/desk/new/letter")).status_code == 404
     assert (await desk.browser().get(NEW)).text.count("Sign in")
+
+
+async def test_the_form_says_where_a_number_is_enough(desk: Office) -> None:
+    ada = await desk.come_in(REQUESTER)
+    page = await continue_draft(ada, await signers_page(ada), "full")
+    assert "one of the two is enough" not in page.text and "(not needed)" in page.text
+    desk.directory.substitutes = MailboxSubstitutes(has_messaging=True, relay="*@relay.example")
+    page = await continue_draft(ada, page, "full")
+    assert "Or a phone number: one of the two is enough." in page.text and "(not needed)" not in page.text
 
 
 async def test_a_request_is_written_step_by_step_and_what_would_happen_is_a_calendar(desk: Office) -> None:
