@@ -13,6 +13,8 @@ HELP: Final[Mapping[str, str]] = {
     names.REMIND: "Notify everybody whose turn it is, now.",
     names.DELEGATE: "Ask somebody else instead; a request is forwarded at Core Signature, too. The old link becomes "
     "invalid.",
+    names.LINK: "Hand over a link of one signer, an address or QR code that leads to Core Signature once, within a "
+    "day.",
     names.EXTEND: "Move the due date; warnings and reminders are planned anew.",
     names.PAUSE: "Pause it: no reminders until it is resumed.",
     names.RESUME: "Resume it: reminders are planned anew.",
@@ -71,6 +73,7 @@ ELSEWHERE: Final[Mapping[tuple[Surface, str], str]] = {
     (Surface.DESK, names.SNOOZE): "somebody asked puts it off on their own page",
     (Surface.DESK, names.ASK): "somebody asked asks on their own page",
     (Surface.DESK, names.BLOCK): "somebody asked says it on their own page",
+    (Surface.API, names.LINK): "a link is handed to somebody who is there, and a receipt has none",
     (Surface.DESK, names.REVIEW): "a reviewer answers on their own page",
     (Surface.DESK, names.DECIDE): "each part that has failed has its own decisions on the page of the onboarding",
 }

@@ -105,7 +105,7 @@ class NameStyle(StrEnum):
 class CoreSignatureConfig:
     """`url` is the host; `callback_url` goes with each document, None with subscriptions; `list_lag` is how many
     seconds lists may lack a new document. The sender is the requester, else `from_email`, else the token's user.
-    Without `status_mails` Core Signature mails no endings.
+    Without `status_mails` Core Signature mails no endings. `signed_page` is where it sends browsers that we led to it.
     """
 
     url: str
@@ -118,6 +118,7 @@ class CoreSignatureConfig:
     list_lag: float = 10.0
     page_size: int = 100
     status_mails: bool = True
+    signed_page: str = ""
     cancel_paths: tuple[str, ...] = ("cancel_signature_request", "cancel_signrequest")
     resend_paths: tuple[str, ...] = ("resend_signature_request_email", "resend_signrequest_email")
     forward_paths: tuple[str, ...] = ("forward_signer",)

@@ -52,7 +52,7 @@ def request_body(
         "message": brief.message or "",
         "send_reminders": False,
         "signers": [
-            _signer(signer, people[signer.person], brief, signer.person in reachable, config.name_style)
+            _signer(signer, people[signer.person], brief, signer.person in reachable, config)
             | _verification(signer, people[signer.person], passwords)
             for signer in brief.people
         ],
@@ -93,11 +93,11 @@ def _sender(requester: Person | None, people: Mapping[str, Person], config: Core
 
 
 def _signer(
-    signer: Participant, person: Person, brief: SignatureBrief, reachable: bool, style: NameStyle
+    signer: Participant, person: Person, brief: SignatureBrief, reachable: bool, config: CoreSignatureConfig
 ) -> dict[str, Any]:
     body: dict[str, Any] = {
         "email": person.email,
-        **_name(person.name, style),
+        **_name(person.name, config.name_style),
         "order": signer.order,
         "needs_to_sign": signer.role is not Role.COPY,
     }
@@ -109,6 +109,8 @@ def _signer(
     # whom our own notification reaches.
     if reachable and signer.role is not Role.COPY:
         body["embed_url_user_id"] = embed_user(brief.id, signer.person)
+        if config.signed_page:
+            body["redirect_url"] = config.signed_page
     return body
 
 

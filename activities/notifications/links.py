@@ -28,6 +28,9 @@ FIRST_SERIAL: Final = "0"
 LINK_DAYS_AT_MOST: Final = 90
 """Days after its notice until a link ends, if its request has not ended before."""
 _MARK_BYTES: Final = 8
+_SERIAL_BYTES: Final = 16
+SIGNED: Final = "signed"
+"""In place of a reference: where Core Signature sends the browser of somebody who has acted."""
 
 
 class BadSeal(ValueError):
@@ -77,6 +80,8 @@ class LinkUse(StrEnum):
     VIEW = "view"
     PREVIEW = "preview"
     """Shows another person's page for a short time, without actions."""
+    HANDED = "handed"
+    """Leads a signer to Core Signature once, on a device that may be another's."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,11 @@ class LinkContent:
         return referred(self.request).workflow_id
 
     @property
+    def is_own(self) -> bool:
+        """Whether its holder is taken for the person also in what its page is not for."""
+        return self.use not in (LinkUse.PREVIEW, LinkUse.HANDED)
+
+    @property
     def serial_at(self) -> str | None:
         """Store key of the serial to compare with; None for a link that is never renewed."""
         if self.through:
@@ -134,6 +144,11 @@ def use_of(kind: Kind) -> LinkUse:
 def serial_of(workflow_id: str, person: str) -> str:
     """Store key of the current serial of a person's links."""
     return f"links/{workflow_id}/{person}"
+
+
+def signed_page(base: str) -> str:
+    """Below `base` (`LINK_BASE`): where a browser comes from Core Signature, whoever has signed in it."""
+    return f"{base.rstrip('/')}/{Kind.REQUEST.spec.page}/{SIGNED}"
 
 
 def build_relative_link(link: str) -> str:
@@ -178,6 +193,16 @@ class SigningLinks:
     def mark_of(self, email: str) -> str:
         """A keyed hash of an address, whatever its case."""
         return self._seal.digest(f"address {email.strip().casefold()}".encode())[:_MARK_BYTES].hex()
+
+    def handed_link(self, request: str, person: str, serial: str, handed_on: date) -> str:
+        """A link that is handed over, byte-equal each time; its `serial` is that of `handed_serial`."""
+        return self.link(request, person, LinkUse.HANDED, serial, noticed_on=handed_on)
+
+    def handed_serial(self, request: str, person: str, sender: str, op: str) -> str:
+        """Under which the database knows a link that is handed over: the same for one command, however often it is
+        sent.
+        """
+        return self._seal.digest(f"handed {request}\n{person}\n{sender}\n{op}".encode())[:_SERIAL_BYTES].hex()
 
     def desk(self, reference: str | None = None) -> str:
         """The address of a desk page, or of the desk; requires a sign-in."""

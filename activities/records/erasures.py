@@ -18,6 +18,7 @@ from activities.records.schema import (
     ERASURES,
     EVIDENCE_PARTS,
     FOLLOW_UPS,
+    HANDED_LINKS,
     LINK_SUBSCRIPTIONS,
     PEOPLE_ASKED,
     PEOPLE_IN_FULL,
@@ -181,6 +182,8 @@ def _is_of(value: Any, person: str) -> bool:
 def _erase_people(connection: Connection, erasure: Erasure) -> None:
     linked = LINK_SUBSCRIPTIONS.c.workflow_id == erasure.workflow_id, LINK_SUBSCRIPTIONS.c.person == erasure.person
     connection.execute(LINK_SUBSCRIPTIONS.delete().where(*linked))
+    handed = HANDED_LINKS.c.workflow_id == erasure.workflow_id, HANDED_LINKS.c.person == erasure.person
+    connection.execute(HANDED_LINKS.delete().where(*handed))
     asked_people, full = PEOPLE_ASKED.c, PEOPLE_IN_FULL.c
     for row in connection.execute(select(PEOPLE_ASKED).where(asked_people.workflow_id == erasure.workflow_id)).all():
         document = json.loads(row.content)

@@ -513,6 +513,18 @@ DEVICE_OWNERS: Final = Table(
     Column("person", Text, nullable=False),
     comment="the one person whom an address belongs to",
 )
+HANDED_LINKS: Final = Table(
+    "handed_links",
+    METADATA,
+    Column("serial", Text, primary_key=True),
+    Column("workflow_id", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("expires_at", InstantType, nullable=False),
+    Column("used_at", InstantType),
+    Index(None, "workflow_id", "person"),
+    Index(None, "expires_at"),
+    comment="links that were handed over: of which signer, and whether they were used",
+)
 LINK_SUBSCRIPTIONS: Final = Table(
     "link_subscriptions",
     METADATA,

@@ -24,6 +24,7 @@ from activities.records.erasures import Erasures
 from activities.records.evidence import Evidence, Seals, file_part
 from activities.records.figures import EndedFigures
 from activities.records.hand_offs import HandOffs
+from activities.records.handed_links import HandedLinks
 from activities.records.holds import Holds
 from activities.records.incidents import Incidents
 from activities.records.log_pages import LogPages
@@ -83,6 +84,8 @@ class Store:
         self.directory: Final = StoredDirectory(self.database)
         """People and groups that the company's directory pushes."""
         self.devices: Final = StoredDevices(self.database)
+        self.handed_links: Final = HandedLinks(self.database)
+        """Links of signers that are handed over."""
         self.link_subscriptions: Final = LinkSubscriptions(self.database)
         """Browsers behind links."""
         self.web_push_keys: Final = WebPushKeys(self.database)

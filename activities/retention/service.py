@@ -58,6 +58,7 @@ async def _drop_old_rows(store: Store, now: datetime) -> int:
         store.downloads.drop,
         store.absences.drop_over,
         store.link_subscriptions.drop,
+        store.handed_links.drop,
     ):
         while dropped := await drop(now):
             count += dropped

@@ -35,7 +35,7 @@ from activities.notifications.config import (
     open_messaging,
     open_web_push,
 )
-from activities.notifications.links import SigningLinks
+from activities.notifications.links import SigningLinks, signed_page
 from activities.notifications.push_services import BadServiceAccount, PushDialect, ServiceAccount
 from activities.notifications.sign_in import SignInLinks
 from activities.notifications.web_push import WebPush
@@ -214,6 +214,7 @@ def signature_config(settings: Settings) -> CoreSignatureConfig:
         list_lag=config.list_lag.total_seconds(),
         page_size=config.page_size,
         status_mails=config.status_mails == "on",
+        signed_page=signed_page(settings.link_base) if settings.link_base else "",
         **{name: templates for name, templates in paths.items() if templates},
     )
 

@@ -68,6 +68,7 @@ GROUPS: Final[dict[str, Group]] = {
             "plan": "plan:plan",
             "download": "download:download",
             "links": "download:links",
+            "link": "handed_link:link",
             "adopt": "adopt:adopt",
             "fast-forward": "setup:fast_forward_request",
         },

@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from cyclopts import Parameter, Token
 from pydantic import TypeAdapter, ValidationError
@@ -37,6 +37,7 @@ from workflows.model.commands import (
 from workflows.model.receipts import OperationState, Receipt
 from workflows.names import EXTEND
 
+AnyCommandT = TypeVar("AnyCommandT", bound=AnyCommand)
 _ABSOLUTE: Final[TypeAdapter[datetime | date]] = TypeAdapter(DayOrInstant)
 _FROM_NOW: Final = re.compile(r"\+([1-9][0-9]{0,2})([hdw])")
 _NAMED: Final = re.compile(r"(?P<day>[a-z]+)(?: (?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d))?")
@@ -69,19 +70,22 @@ def _wait(_: type, tokens: Sequence[Token]) -> timedelta:
     return int(match[1]) * (timedelta(seconds=1) if match[2] == "s" else timedelta(minutes=1))
 
 
+Op = Annotated[
+    str | None, Parameter("--op", help="A name for this change: repeated under the same name, it is made once.")
+]
+Wait = Annotated[
+    timedelta, Parameter("--wait", converter=_wait, help="How long to wait until it is done, such as 20s, 5m or 0s.")
+]
+
+
 @Parameter(name="*")
 @dataclass(frozen=True)
 class CommonOptions:
     """Options of all commands that change something."""
 
     as_: As = None
-    op: Annotated[
-        str | None, Parameter("--op", help="A name for this change: repeated under the same name, it is made once.")
-    ] = None
-    wait: Annotated[
-        timedelta,
-        Parameter("--wait", converter=_wait, help="How long to wait until it is done, such as 20s, 5m or 0s."),
-    ] = commands.CARRIED_OUT_WITHIN
+    op: Op = None
+    wait: Wait = commands.CARRIED_OUT_WITHIN
     json: Annotated[bool, Parameter("--json", help="Print `{id, status, op, says, state, detail, outstanding}`.")] = (
         False
     )
@@ -159,9 +163,22 @@ class OperationWords:
             if first is not None:
                 await first(context)
             await self._refuse_people(context, id, command)
-            command = await self._with_ids(context, id, command)
+            command = await self.with_ids(context, id, command)
             receipt = await commands.make(context, id, command, op=options.op, kind=self.kind, wait=options.wait)
         printing.print_answer(receipt, _receipt_view(receipt), as_json=options.json)
+
+    async def with_ids(self, context: Context, id: str, command: AnyCommandT) -> AnyCommandT:
+        """The command with ids in place of positions such as `signer-2`."""
+        positions = {
+            name: str(position) for name in PERSONS if str(position := getattr(command, name, "")).startswith("signer-")
+        }
+        if not positions:
+            return command
+        workflow = WorkflowName(self.kind, id_of(self.kind, id))
+        view = await lookup.find_best_view(context.client, context.store, workflow)
+        return command.replace(
+            **{name: lookup.resolve_position(view, position) for name, position in positions.items()}
+        )
 
     async def _refuse_people(self, context: Context, id: str, command: AnyCommand) -> None:
         """Refuse whom only the directory knows to be the wrong one."""
@@ -179,19 +196,6 @@ class OperationWords:
             await known_people.refuse_outsider(settings, context.store, command.person, asker)
         elif isinstance(command, Exemption):
             await known_people.refuse_own(settings, context.store, command.actor, asker)
-
-    async def _with_ids(self, context: Context, id: str, command: AnyCommand) -> AnyCommand:
-        """The command with ids in place of positions such as `signer-2`."""
-        positions = {
-            name: str(position) for name in PERSONS if str(position := getattr(command, name, "")).startswith("signer-")
-        }
-        if not positions:
-            return command
-        workflow = WorkflowName(self.kind, id_of(self.kind, id))
-        view = await lookup.find_best_view(context.client, context.store, workflow)
-        return command.replace(
-            **{name: lookup.resolve_position(view, position) for name, position in positions.items()}
-        )
 
 
 def described(operations: OperationWords, command_word: str) -> Callable[..., Awaitable[None]]:

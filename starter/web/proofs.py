@@ -92,10 +92,17 @@ class IdentityCookies:
     def keep_proof(self, response: Response, proof: Proof) -> None:
         text = "\n".join((proof.request, proof.person, proof.way, str(micros_of(proof.at))))
         self._set(response, _PROOF, self._proofs.seal(text), REMEMBERED_FOR)
-        response.delete_cookie(_REQUEST, path=self.path, secure=self._secure, httponly=True, samesite="lax")
+        self._delete(response, _REQUEST)
 
     def keep_request(self, response: Response, request: CodeRequest) -> None:
         self._set(response, _REQUEST, self._requests.seal(request.text), VALID_FOR)
+
+    def forget(self, response: Response) -> None:
+        for name in (_PROOF, _REQUEST):
+            self._delete(response, name)
+
+    def _delete(self, response: Response, name: str) -> None:
+        response.delete_cookie(name, path=self.path, secure=self._secure, httponly=True, samesite="lax")
 
     def _set(self, response: Response, name: str, value: str, lifetime: timedelta) -> None:
         seconds = int(lifetime.total_seconds())

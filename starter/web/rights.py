@@ -14,7 +14,7 @@ from workflows import names
 from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.model.signature import SignerState
 from workflows.model.subject import group_word
-from workflows.model.views import Shown
+from workflows.model.views import Shown, SignerLine
 from workflows.task.state import AssigneeState
 
 _THEIR_TURN: Final = (SignerState.TURN, SignerState.VIEWED, SignerState.BOUNCED, AssigneeState.ASKED)
@@ -40,6 +40,8 @@ class Right(StrEnum):
     """Enter and end absences of somebody."""
     REMIND = names.REMIND
     DELEGATE = names.DELEGATE
+    LINK = names.LINK
+    """Hand over a link of a signer."""
     EXTEND = names.EXTEND
     PAUSE = names.PAUSE
     RESUME = names.RESUME
@@ -210,6 +212,14 @@ def rights_of(caller: ReaderRole | TokenRole, view: Shown) -> Rights:
 def in_turn(view: Shown) -> tuple[str, ...]:
     """Whose turn it is: their places can be handed over."""
     return tuple(line.person for line in view.lines if line.state in _THEIR_TURN)
+
+
+def may_get_link(view: Shown) -> tuple[str, ...]:
+    """Whom a link may be handed over to; of a group, whoever has taken its place."""
+    of_open_places = {
+        line.person for line in view.lines if isinstance(line, SignerLine) and line.team and not line.taken_at
+    }
+    return tuple(person for person in in_turn(view) if person not in of_open_places)
 
 
 def rights_to_begin(caller: ReaderRole | TokenRole, kind: str, requester: str) -> Rights:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urljoin
 
-from activities.notifications.links import LinkUse, Through, serial_of
+from activities.notifications.links import SIGNED, LinkUse, Through, serial_of
 from activities.records.evidence import SignedDocument, SignedFile
 from starter.queries.commands import CommandRefused, NotConfirmed
 from starter.web.http.allowances import LOOKS_OF_A_LINK
@@ -322,6 +322,15 @@ async def _preview_over(stage: Stage) -> None:
     await stage.open(link.removeprefix(paging.PUBLIC))
 
 
+async def _used_up(stage: Stage) -> None:
+    link = stage.pages.links.handed_link(REQUEST, FIRST, "00" * 16, NOW.date())
+    await stage.open(link.removeprefix(paging.PUBLIC))
+
+
+async def _signed(stage: Stage) -> None:
+    await stage.open(f"/open/{SIGNED}")
+
+
 STAGES: Final[Mapping[ScreenName, Callable[[Stage], Awaitable[None]]]] = {
     ScreenName.NOT_OURS: _not_ours,
     ScreenName.TOO_OFTEN: _too_often,
@@ -351,6 +360,8 @@ STAGES: Final[Mapping[ScreenName, Callable[[Stage], Awaitable[None]]]] = {
     ScreenName.STANDING: _standing,
     ScreenName.RENEWED: _renewed,
     ScreenName.LINK_SENT: _link_sent,
+    ScreenName.USED_UP: _used_up,
+    ScreenName.SIGNED: _signed,
     ScreenName.PREVIEW_OVER: _preview_over,
 }
 """What leads to each screen."""

@@ -17,8 +17,10 @@ from workflows.model.commands import COMMANDS, OURS
 from workflows.names import TAKE_PLACE
 
 KINDS = (Kind.REQUEST, Kind.TASK, Kind.ONBOARDING, Kind.CAMPAIGN)
-OF_PARTS = {(Kind.ONBOARDING, "done"), (Kind.ONBOARDING, "answer")}
-"""Words about a part, which is a task or request of its own; a campaign's members are reminded on its own page."""
+OF_PARTS = {(Kind.ONBOARDING, "done"), (Kind.ONBOARDING, "answer"), (Kind.ONBOARDING, "link")}
+"""Words about a part, which is a task or request of its own, and the link of a customer; a campaign's members are
+reminded on its own page.
+"""
 OWN_HELP = {"decide", "extend", "retry", "review", "revise"}
 """Words whose command line is a function of its own, which explains their arguments."""
 WORDS = sorted({command for kind in KINDS for command in kind.spec.commands})

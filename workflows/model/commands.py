@@ -21,6 +21,7 @@ from workflows.names import (
     DONE,
     EXEMPT,
     EXTEND,
+    LINK,
     PAUSE,
     REMIND,
     REPLAY,
@@ -151,6 +152,14 @@ class Delegation(Command):
     )
     to: str = Field(description="Who is asked instead: an id of the directory.")
     force: bool = Field(False, description="Even if they are away.")
+
+
+class LinkHandover(Command):
+    """Update `link`: a link by which `signer` signs once is handed over."""
+
+    signer: str = Field(
+        description="Who signs by it: an id of the directory, or the position in the file, such as `signer-2`."
+    )
 
 
 class Extension(Command):
@@ -316,6 +325,7 @@ UPDATES: Final[Mapping[type[AnyCommand], str]] = {
     Cancellation: CANCEL,
     ReminderCommand: REMIND,
     Delegation: DELEGATE,
+    LinkHandover: LINK,
     Extension: EXTEND,
     PauseCommand: PAUSE,
     Resumption: RESUME,

@@ -88,6 +88,11 @@ class Rejection(MessageCode):
     )
     REFUSED_THERE = "refused_there", phrase("Core Signature refuses it: {says}")
 
+    NOT_TO_SIGN_NOW = "not_to_sign_now", "{person} is not asked to sign now"
+    PLACE_OPEN = "place_open", "anyone of {group} may still sign: once {person} has taken its place, hand over a link"
+    TOO_MANY_LINKS = "too_many_links", "{most} links of {person} were handed over within a day"
+    LINK_OVER = "link_over", phrase("the link that was handed over has been used, or is a day old: hand over another")
+
     NO_GROUP = "no_group", "no group asked for it, so there is nobody to take it on from"
     ALL_HEAR = "all_hear", phrase("all of the group hear of it, whoever sees to it")
     TAKEN_TOO_OFTEN = "taken_too_often", "the {subject} was taken on too often already"

@@ -55,6 +55,7 @@ class EventType(InWords):
     PLACE_TAKEN = "place_taken", "signs for the group {about}"
     PLACE_GIVEN_BACK = "place_given_back", "could not sign for the group {about}"
     HANDED_OVER = "handed_over", "handed over to {about}"
+    LINK_HANDED = "link_handed", "a link to sign was handed over"
     NOT_HANDED_OVER = "not_handed_over", "not handed over to {about}"
     ESCALATED = "escalated", "escalated to {about}"
     AWAY = "away", "away"

@@ -8,6 +8,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
     import workflows.signature.group_place as group_place
+    import workflows.signature.handed_links as handed_links
     import workflows.signature.review as reviews
     from workflows.follow_up.calls import Condition, Wake, despite_cancellation
     from workflows.follow_up.hand_off import hand_off
@@ -20,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
         AnyCommand,
         Delegation,
         Exemption,
+        LinkHandover,
         PlaceTaking,
         ReviewAnswer,
         Revision,
@@ -31,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.subject import Subject
     from workflows.model.timeline import Reassignment
     from workflows.model.views import FollowUpShow, RequestShow
-    from workflows.names import EXEMPT, PROVIDER_EVENT, REVIEW, REVISE, SHOW, SIGNATURE_REQUEST, TAKE_PLACE
+    from workflows.names import EXEMPT, LINK, PROVIDER_EVENT, REVIEW, REVISE, SHOW, SIGNATURE_REQUEST, TAKE_PLACE
     from workflows.ports import SignatureService
     from workflows.signature.evidence import RequestEvidence
     from workflows.signature.state import (
@@ -240,8 +242,14 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
     def take_place(self, command: PlaceTaking) -> Receipt:
         return self.accept(group_place.take_place, command)
 
+    @command_update(name=LINK, description="A link by which a signer signs once is handed over")
+    def link(self, command: LinkHandover) -> Receipt:
+        return self.accept(handed_links.hand_over, command)
+
     def refusal(self, command: AnyCommand) -> Message | None:
         match command:
+            case LinkHandover():
+                return handed_links.refuse_hand_over(self.state, command)
             case Delegation() if refusal := self.state.hand_over_refusal(command.signer, self.request.brief.identity):
                 return refusal
             case PlaceTaking():

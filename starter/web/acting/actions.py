@@ -9,7 +9,7 @@ from typing import Final
 
 from activities.people.language import phrase
 from starter.queries.commands import CommandRefused
-from starter.web.rights import Right, in_turn
+from starter.web.rights import Right, in_turn, may_get_link
 from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.follow_up.outbox import last_of
 from workflows.kinds import Kind, WorkflowName
@@ -40,6 +40,7 @@ class Action(StrEnum):
     REMIND = "remind"
     EXTEND = "extend"
     DELEGATE = "delegate"
+    LINK = "link"
     PAUSE = "pause"
     WAIVE = "waive"
     CANCEL = "cancel"
@@ -244,6 +245,15 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
         confirmation=phrase("It was handed over."),
         force=phrase("Even if they are away"),
     ),
+    Action.LINK: ActionSpec(
+        phrase("Hand over a link"),
+        (),
+        lambda form: commands.LinkHandover(actor=form.actor, signer=form.signer),
+        hint=phrase(
+            "For a signer who is there, or whom you write to yourself: it leads them to the document once, within a "
+            "day. The timeline says that you handed it over."
+        ),
+    ),
     Action.PAUSE: ActionSpec(
         phrase("Pause"),
         (),
@@ -381,6 +391,7 @@ def possible_actions(view: Shown, among: tuple[Action, ...]) -> tuple[Action, ..
         Action.REMIND: not paused and bool(view.waiting_for or view.member_counts.open),
         Action.EXTEND: view.due_at is not None,
         Action.DELEGATE: bool(in_turn(view)),
+        Action.LINK: view.status is not Status.REVIEW and bool(may_get_link(view)),
         Action.PAUSE: not paused,
         Action.WAIVE: not deciding,
         Action.CANCEL: not deciding,

@@ -19,7 +19,7 @@ from starter.web.acting.actions import (
     right_to,
 )
 from starter.web.acting.kinds import KIND_PAGES, desk_actions, spec_of
-from starter.web.rights import ReaderRole, Right, Rights, Standing, in_turn
+from starter.web.rights import ReaderRole, Right, Rights, Standing, in_turn, may_get_link
 from starter.web.screens.rendering import Tab
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.views import Shown
@@ -164,6 +164,8 @@ class FollowUpAccess:
             return exemptable_reviewers(self.view)
         if action is Action.REPLAY:
             return dead_targets(self.view)
+        if action is Action.LINK:
+            return may_get_link(self.view)
         return self._takers if action is Action.DELEGATE else ()
 
     @property

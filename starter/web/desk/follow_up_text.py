@@ -96,6 +96,7 @@ EVENT_TEXTS: Final[Mapping[str, str]] = {
     EventType.REVIEWER_EXEMPT: phrase("{who} need not review it"),
     EventType.REVIEWED: phrase("Version {count} was approved for sending"),
     EventType.HANDED_OVER: phrase("{to} is asked instead of {who}"),
+    EventType.LINK_HANDED: phrase("A link to sign was handed to {who}"),
     EventType.NOT_HANDED_OVER: phrase("{to} could not be asked instead of {who}"),
     EventType.ESCALATED: phrase("{to} was asked to see to it, because {who} is silent"),
     EventType.AWAY: phrase("{who} is away"),

@@ -5,9 +5,12 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
+import segno
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -20,8 +23,9 @@ from activities.people.language import phrase
 from activities.records.downloads import Way
 from starter.queries.commands import CommandRefused, refuse_own
 from starter.queries.filters import is_request_id
+from starter.queries.handed_links import LinkIssuer
 from starter.queries.lookup import of_type, with_holds
-from starter.queries.onboarding import preview_link
+from starter.queries.onboarding import PageLink, preview_link
 from starter.web.acting.actions import Action, PostedForm, onboarding_to_decide
 from starter.web.acting.forms import FailureReason, FormFailure, Send, send_form
 from starter.web.acting.handing_over import TakenAddresses
@@ -40,6 +44,7 @@ from starter.web.screens.rendering import Tab
 from starter.web.screens.screens import NO_FILE, NO_FILES, OfferedFiles, PersonRow
 from starter.web.screens.status import link_use_of
 from workflows.kinds import Kind, WorkflowName, kinds, named
+from workflows.model.commands import LinkHandover
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.rejections import Rejection
 from workflows.model.views import OnboardingShow, RequestShow, Shown, SignerLine
@@ -89,6 +94,7 @@ class FollowUps:
             *(Route(path, visitors(self.download), methods=["GET"]) for path in file_pages),
             *(Route(f"{page}/{VERSION}/{{number}}", visitors(self.version), methods=["GET"]) for page in documents),
             *(Route(f"{page}/{Action.REVISE}", drafting(self.revise), methods=["POST"]) for page in documents),
+            *(Route(f"{page}/{Action.LINK}", acting(self.hand_over_link), methods=["POST"]) for page in documents),
             Route(deciding, visitors(self.ask), methods=["GET"]),
             Route(deciding, acting(self.act), methods=["POST"]),
             *(Route(pages[kind], visitors(self.show), methods=["GET"]) for kind in kinds() if KIND_PAGES[kind].at_desk),
@@ -167,6 +173,36 @@ class FollowUps:
         op = self._responses.guard.op(visitor.name, {**form, FIELD: version.sha256})
         command = step.spec.command(PostedForm(visitor.id, form, version=version))
         return await self._send(access.what.reference, command.replace(op=op), op)
+
+    async def hand_over_link(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
+        """The link, the same one however often the form is sent."""
+        access = await self._read_access(request, visitor)
+        step = ActionForm.from_address(Action.LINK, access.what.kind) if access else None
+        if access is None or step is None or not access.permits(step):
+            return await self._responses.inside(NOT_THERE, visitor)
+        page = await send_form(self._handed_over(access, visitor, form), access.what.reference)
+        if isinstance(page, FormFailure):
+            if page.fault is FailureReason.ENDED:
+                return self._responses.renderer.to_desk(f"{at_desk(access.what)}?done={_LATE}")
+            return await self._asking(step, access, visitor, form, page)
+        return self._responses.renderer.page(
+            "handed_link.html",
+            visitor.reader.language,
+            frame=await self._responses.frame(visitor),
+            it=await self._build_text(access, visitor),
+            label=self._say(visitor, step.spec.label),
+            signer=await self._names(access).name_of(page.person),
+            until=visitor.reader.instant(page.until) if page.until else "",
+            link=page.link,
+            code=Markup(segno.make_qr(page.link).svg_inline(scale=4, light="white")),  # noqa: S704  made of our link
+        )
+
+    async def _handed_over(self, access: FollowUpAccess, visitor: Visitor, form: dict[str, str]) -> PageLink:
+        command = LinkHandover(actor=visitor.id, signer=form.get("signer", ""))
+        op = self._responses.guard.op(visitor.name, form)
+        send = partial(self._send, access.what.reference, command.replace(op=op), op)
+        issuer = LinkIssuer(self._shared.context.store, self._links)
+        return await issuer.issue(access.what.id, command, op, self._shared.clock(), send)
 
     async def ask(self, request: Request, visitor: Visitor) -> Response:
         access, step = await self._read_access(request, visitor), _step(request)

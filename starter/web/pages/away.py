@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activities.errors import StoreFailure
-from activities.notifications.links import LinkContent, LinkUse, SigningLinks
+from activities.notifications.links import LinkContent, SigningLinks
 from activities.people.directory import DirectoryFailure
 from activities.people.ids import stands_in_full
 from starter.web.absences import AWAY, ENDED, ENTERED, AwayForms, AwayVisit
@@ -26,7 +26,7 @@ _LOGGER: Final = structlog.get_logger("countersign.pages")
 
 def may_be_away(claim: LinkContent) -> bool:
     """Whether whoever holds the link is of the directory."""
-    return claim.use is not LinkUse.PREVIEW and not stands_in_full(claim.person)
+    return claim.is_own and not stands_in_full(claim.person)
 
 
 class AwayPages:

@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from activities.notifications.links import LinkUse
 from activities.people.subscriptions import SubscriptionScope
 from starter.web.acting.forms import FormGuard
 from starter.web.http.bodies import HEADERS
@@ -42,7 +41,7 @@ class LinkDevices:
 
     async def offer(self, visit: PageVisit, view: Shown | None) -> DeviceOffer | None:
         """None where nothing more will happen."""
-        if view is None or view.status.has_ended or visit.claim.use is LinkUse.PREVIEW:
+        if view is None or view.status.has_ended or not visit.claim.is_own:
             return None
         return await self._web_app.offer(f"{visit.ref}/{DEVICE}", self._guard.token(visit.ref), _scope(visit))
 
@@ -55,7 +54,7 @@ class LinkDevices:
         if isinstance(visit, Screen):
             return JSONResponse({"outcome": visit.name, "says": visit.heading}, visit.status, HEADERS)
         view = None if visit.renewed else await self._look(visit.claim.request)
-        if visit.renewed or visit.claim.use is LinkUse.PREVIEW or (view and view.status.has_ended):
+        if visit.renewed or not visit.claim.is_own or (view and view.status.has_ended):
             return SubscriptionOutcome.GONE.to_response("this link gets no more notices")
         accepts = partial(self._guard.accepts, visit.ref, headers=request.headers)
         return await self._receiver.answer(request, _scope(visit), accepts)

@@ -168,6 +168,11 @@ class IdentityGate:
             self._cookies.keep_request(response, answer.request)
         return response
 
+    def forget(self, response: Response) -> Response:
+        """So that the browser keeps nothing of it."""
+        self._cookies.forget(response)
+        return response
+
     async def _by_code(self, visit: PageVisit, typed: str) -> IdentityAnswer:
         now = self._clock()
         if wait := await self._store.allowances.look(_tries_of(visit), TRIES, now):

@@ -27,8 +27,9 @@ from activities.core_signature.signing_page import SigningPage, SigningState, si
 from activities.core_signature.wire import WireSigner
 from activities.errors import StoreFailure
 from activities.http.client import ServiceFailure
-from activities.notifications.links import LinkContent, LinkUse, SigningLinks, build_relative_link
+from activities.notifications.links import SIGNED, LinkContent, LinkUse, SigningLinks, build_relative_link
 from activities.people.directory import Directory, DirectoryFailure
+from activities.people.language import Language, phrase
 from activities.records.downloads import Way
 from activities.records.store import Store
 from starter.queries.commands import CommandRefused
@@ -48,7 +49,7 @@ from starter.web.pages.first_page import FirstPages
 from starter.web.pages.identity import NO_PAGE, IdentityGate
 from starter.web.pages.options import NOTHING, choices_of
 from starter.web.pages.review import as_asker, may_read_version, review_screen
-from starter.web.pages.visits import DONE, RENEWED, PagePeople, PageVisit, Visits, edition_of
+from starter.web.pages.visits import DONE, RENEWED, USED_UP, PagePeople, PageVisit, Visits, edition_of
 from starter.web.screens.rendering import OURS, Brand, Renderer
 from starter.web.screens.screens import (
     CUT_OFF,
@@ -65,11 +66,12 @@ from starter.web.screens.screens import (
     Screen,
     ScreenDraft,
     ScreenName,
+    ScreenTone,
 )
 from starter.web.screens.status import NO_NAMES, abandoned_sentences, line_of, signing_page_of_view
 from starter.web.screens.view_reader import ReadView, ViewCache
 from starter.web.screens.web_app import DEVICE_SCRIPT
-from workflows.kinds import kinds, referred
+from workflows.kinds import Kind, kinds, referred
 from workflows.model.commands import Decision, PlaceTaking
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.rejections import Rejection, plain
@@ -84,6 +86,14 @@ MARK_SECONDS: Final = 1.0
 Anything = TypeVar("Anything")
 PROVIDER_SECONDS: Final = 8.0
 _SENT: Final = "sent"
+_SIGNED: Final = ScreenDraft(
+    ScreenName.SIGNED,
+    200,
+    phrase("Thank you"),
+    (phrase("Nothing is left for you to do here. You can close this page."),),
+    tone=ScreenTone.DONE,
+)
+"""Shown to any browser, so it says nothing of the document."""
 _LOGGER: Final = structlog.get_logger("countersign.pages")
 
 
@@ -130,7 +140,7 @@ class ScreenBuilder:
                 return await self._reviewing(visit)
             case LinkUse.DO:
                 return await self._doing(visit)
-            case LinkUse.SIGN | LinkUse.TAKE | LinkUse.PREVIEW:
+            case LinkUse.SIGN | LinkUse.TAKE | LinkUse.PREVIEW | LinkUse.HANDED:
                 return await self.signing(visit)
         assert_never(visit.claim.use)
 
@@ -151,6 +161,8 @@ class ScreenBuilder:
         screen = link_screens.signing_screen(page, request.due_at if request else None, visit.reader, self.clock())
         screen = replace(screen, sentences=(*await self._unfollowed(visit, request), *screen.sentences))
         screen = await self._for_group(screen, page.state, visit, request) if request else screen
+        if visit.claim.use is LinkUse.HANDED:
+            return await self._with_asker(screen, visit, request) if request and page.state in _CAN_SIGN else screen
         if page.state in _OVER:
             return await self._with_files(await self._receipt(screen, page, visit, request), visit, request)
         return await self._with_more(screen, page.state, visit, request) if request else screen
@@ -164,7 +176,7 @@ class ScreenBuilder:
 
     async def may_download(self, visit: PageVisit, view: Shown) -> bool:
         """Raises `StoreFailure`."""
-        if visit.claim.use is LinkUse.PREVIEW or not view.kept_files.any:
+        if not visit.claim.is_own or not view.kept_files.any:
             return False
         return await self.files.permitted(visit.claim.person, view)
 
@@ -284,6 +296,8 @@ class ScreenBuilder:
 
     async def offers_to(self, visit: PageVisit, view: Shown, taker: str = "") -> options.Offers:
         """`taker` is the chosen new person."""
+        if visit.claim.use is LinkUse.HANDED:
+            return NOTHING
         if visit.claim.use is LinkUse.VIEW:
             return await self._with_take(options.offers_to_onlooker(view, visit.claim.person), visit, view)
         if visit.claim.use is LinkUse.REVIEW and visit.claim.person == view.requester:
@@ -325,6 +339,7 @@ class Pages:
     ) -> None:
         self._visits = Visits(links, directory, store, clock)
         self._links = links
+        self._store = store
         self._signatures = signatures
         self._snapshots = snapshots
         self._look = ViewCache(look, seconds)
@@ -346,11 +361,19 @@ class Pages:
         ways = (("GET", self.open), ("POST", self.act))
         pages = [kind.spec.page for kind in kinds() if KIND_PAGES[kind].on_phones]
         return [
+            Route(f"/{Kind.REQUEST.spec.page}/{SIGNED}", self.signed, methods=["GET"]),
             *(Route(f"/{page}/{{ref}}", do, methods=[method]) for page in pages for method, do in ways),
             Route(f"/open/{{ref}}/{PICTURE}", self.picture, methods=["GET"]),
             *(Route(f"/open/{{ref}}/{path}", self.download, methods=["GET"]) for path in FILE_PATHS.values()),
             Route(f"/open/{{ref}}/{VERSION}", self.version, methods=["GET"]),
         ]
+
+    async def signed(self, request: Request) -> Response:
+        """For a browser that comes from Core Signature, and may be anybody's: it keeps nothing of what was there."""
+        language = Language.accepted(request.headers.get("accept-language", ""))
+        answer = self._renderer.screen(_SIGNED.in_language(language))
+        answer.headers["clear-site-data"] = '"cache"'
+        return answer
 
     async def download(self, request: Request) -> Response:
         visit = await self._visit(request)
@@ -375,11 +398,7 @@ class Pages:
             return visit
         view = await self._screens.read_view(visit)
         request_view = of_type(RequestShow, view) if view else None
-        if (
-            request_view is None
-            or not may_read_version(request_view, visit.claim.person)
-            or visit.claim.use is LinkUse.PREVIEW
-        ):
+        if request_view is None or not may_read_version(request_view, visit.claim.person) or not visit.claim.is_own:
             return self._card(NO_FILE, visit)
         answer = await self._files.version(request, request_view, visit.claim.person, Way.PAGE)
         return answer if isinstance(answer, Response) else self._card(answer, visit)
@@ -476,7 +495,7 @@ class Pages:
         return await self._send(visit.claim.request, command, op)
 
     async def _go_on(self, visit: PageVisit, form: dict[str, str]) -> Response:
-        if visit.claim.use not in (LinkUse.SIGN, LinkUse.TAKE):
+        if visit.claim.use not in (LinkUse.SIGN, LinkUse.TAKE, LinkUse.HANDED):
             return self._renderer.onward(visit.ref)
         takes = visit.claim.use is LinkUse.TAKE and form["act"] == Action.SIGN
         try:
@@ -504,9 +523,17 @@ class Pages:
         identity = await self._identity.check(visit, form)
         if identity.screen:
             response = self._respond(replace(identity.screen, document=page.document), visit)
+        elif visit.claim.use is LinkUse.HANDED and not identity.desk:
+            return await self._lead_on_once(url, visit)
         else:
             response = self._renderer.onward(identity.desk or url)
         return self._identity.keep(response, identity)
+
+    async def _lead_on_once(self, url: str, visit: PageVisit) -> Response:
+        """By a link that was handed over, which is then used up; the browser, which may be another's, keeps nothing."""
+        if not await self._store.handed_links.use(visit.claim.serial, self._clock()):
+            return self._card(USED_UP, visit)
+        return self._identity.forget(self._renderer.onward(url))
 
     async def _take_place(self, visit: PageVisit, form: dict[str, str]) -> Response | None:
         """Take the place of their group; the answer to those who do not have it now. An ended request has none."""
@@ -613,6 +640,8 @@ class Pages:
 
     def _renewed(self, visit: PageVisit) -> Response:
         """Its button posts to the page that gave the link, if any did."""
+        if visit.claim.use is LinkUse.HANDED:
+            return self._card(USED_UP, visit)
         page, screen = self._visits.origin(visit.claim), RENEWED.in_language(visit.reader.language)
         button = replace(screen.button, to=build_relative_link(page)) if screen.button and visit.claim.through else None
         return self._renderer.screen(replace(screen, button=button), self._guard.token(page.rpartition("/")[2]))

@@ -40,6 +40,17 @@ RENEWED: Final = screens.ScreenDraft(
     tone=screens.ScreenTone.CALM,
 )
 """A newer link was made, or its notice is too old."""
+USED_UP: Final = screens.ScreenDraft(
+    screens.ScreenName.USED_UP,
+    410,
+    phrase("This link is no longer valid"),
+    (
+        phrase("It leads to the document once, within a day."),
+        phrase("If you have not signed yet, ask whoever gave it to you for another."),
+    ),
+    tone=screens.ScreenTone.CALM,
+)
+"""A link that was handed over has been used, or has expired."""
 DONE: Final = "done"
 """Query parameter: the action just done."""
 _LOGGER: Final = structlog.get_logger("countersign.pages")
@@ -103,8 +114,12 @@ class Visits:
         )
 
     async def _renewed(self, claim: LinkContent) -> bool:
-        if claim.is_over(self._clock()):
+        now = self._clock()
+        if claim.is_over(now):
             return True
+        if claim.use is LinkUse.HANDED:
+            link = await self._store.handed_links.read(claim.serial)
+            return link is None or link.is_over(now)
         if claim.serial_at is None:
             return False
         return claim.serial != (await self._store.one_use.serial(claim.serial_at) or FIRST_SERIAL)

@@ -65,6 +65,8 @@ class ScreenName(StrEnum):
     RENEWED = "renewed"
     LINK_SENT = "link-sent"
     PREVIEW_OVER = "preview-over"
+    USED_UP = "used-up"
+    SIGNED = "signed"
 
 
 class ScreenTone(StrEnum):

@@ -32,6 +32,16 @@ def build_signer(
     return request_body("https://sign.test/d", request, people, devices, config)["signers"][0]
 
 
+def test_who_comes_from_our_page_ends_on_one_of_ours_that_keeps_nothing() -> None:
+    config, people = replace(CONFIG, signed_page="https://app.test/open/signed"), {"customer-signer": person()}
+    request = brief(people=(Participant(person="customer-signer", order=1),))
+    ours, by_mail = (
+        request_body("https://sign.test/d", request, people, devices, config)["signers"][0]
+        for devices in ({"customer-signer"}, set[str]())
+    )
+    assert (ours["redirect_url"], "redirect_url" in by_mail) == ("https://app.test/open/signed", False)
+
+
 def test_a_file_goes_by_the_name_it_has() -> None:
     assert document_body(brief("0" * 64), CONFIG) == {
         "name": "Master services agreement",

@@ -79,7 +79,12 @@ async def test_cloud_messaging_is_opened_when_it_is_set(environment: dict[str, s
 def test_what_is_unset_keeps_the_clients_defaults(environment: dict[str, str]) -> None:
     credentials = Credentials("https://login.example/token", "us", SecretStr("secret"))
     callback_url = f"https://receiver.example/callbacks/core-signature/{SEGMENT}"
-    expected = CoreSignatureConfig("https://sign.example", credentials, callback_url=callback_url)
+    expected = CoreSignatureConfig(
+        "https://sign.example",
+        credentials,
+        callback_url=callback_url,
+        signed_page="https://receiver.example/open/signed",
+    )
     assert clients.signature_config(settings(environment)) == expected
 
 

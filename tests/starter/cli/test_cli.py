@@ -107,6 +107,7 @@ def test_the_words_are_those_of_the_contract() -> None:
         "request exempt",
         "request extend",
         "request fast-forward",
+        "request link",
         "request links",
         "request list",
         "request new",

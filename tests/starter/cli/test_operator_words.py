@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import io
 import json
 import socket
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+import segno
 
 from starter.queries import commands
 from starter.temporal.connection import Context
@@ -24,6 +26,7 @@ from workflows.model.subject import Code
 
 pytestmark = [pytest.mark.long, pytest.mark.real_server]
 
+LINKS = {"COUNTERSIGN_LINK_BASE": "https://sign.example", "COUNTERSIGN_LINK_SECRET": "s" * 32}
 LEGAL = ("--as", "legal-desk", "--json")
 DUE = datetime.now(UTC).replace(microsecond=0) + timedelta(days=60)
 
@@ -73,6 +76,11 @@ async def test_the_words_do_what_they_say(context: Context, tmp_path: Path) -> N
         await run_request_command_as_json(
             context, tmp_path, "delegate", MSA, "--signer", "customer-signer", "--to", "customer-deputy", *LEGAL
         )
+        hand_over = ("link", MSA, "--signer", "signer-2", "--op", "link-1", *LEGAL[:2])
+        refused = await run_request_command(context, tmp_path, *hand_over, **LINKS)
+        of_new = ("link", MSA, "--signer", "customer-deputy", "--op", "link-2", *LEGAL[:2])
+        answers = [await run_request_command(context, tmp_path, *of_new, "--qr", **LINKS) for _ in range(2)]
+        as_json = await run_request_command(context, tmp_path, *of_new, "--json", **LINKS)
         view = await run_request_command_as_json(context, tmp_path, "show", MSA, "--json")
         cancelled = await run_request_command_as_json(
             context, tmp_path, "cancel", MSA, "--reason", "not needed", *LEGAL
@@ -81,6 +89,21 @@ async def test_the_words_do_what_they_say(context: Context, tmp_path: Path) -> N
     by_hand = {
         entry["happened"]: entry["actor"] for entry in view["timeline"] if "legal-desk" in (entry["who"], entry["by"])
     }
+    assert (refused.returncode, "chief-executive is not asked to sign now" in refused.stderr) == (1, True)
+    page = json.loads(as_json.stdout)
+    code = io.StringIO()
+    segno.make_qr(page["link"]).terminal(code, compact=True)
+    assert {answer.stdout for answer in answers} == {answers[0].stdout}
+    assert page["link"] in answers[0].stdout and code.getvalue() in answers[0].stdout
+    assert (page["id"], page["person"], page["link"].startswith("https://sign.example/open/")) == (
+        MSA,
+        "customer-deputy",
+        True,
+    )
+    handed = [entry for entry in view["timeline"] if entry["happened"] == "link_handed"]
+    assert [(entry["who"], entry["by"], entry["actor"]) for entry in handed] == [
+        ("customer-deputy", "legal-desk", actor)
+    ]
     event_types = ("paused", "resumed", "reminder_asked", "due_moved", "question_answered", "hand_over_asked")
     assert [by_hand[event_type] for event_type in event_types] == [actor] * len(event_types)
     assert {key: paused[key] for key in ("id", "status", "op", "state", "detail", "outstanding")} == {

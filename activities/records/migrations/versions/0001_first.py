@@ -327,6 +327,20 @@ def upgrade() -> None:
     )
 
     op.create_table(
+        "handed_links",
+        sa.Column("serial", schema.Text(), nullable=False),
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.Column("person", schema.Text(), nullable=False),
+        sa.Column("expires_at", schema.InstantType(), nullable=False),
+        sa.Column("used_at", schema.InstantType(), nullable=True),
+        sa.PrimaryKeyConstraint("serial"),
+        comment="links that were handed over: of which signer, and whether they were used",
+    )
+    with op.batch_alter_table("handed_links", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_handed_links_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_handed_links_workflow_id_person"), ["workflow_id", "person"], unique=False)
+
+    op.create_table(
         "holds",
         sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),

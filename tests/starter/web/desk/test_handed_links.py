@@ -1,0 +1,132 @@
+"""Handing over a link of a signer at the desk: who may, what is shown, and how many there are."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import segno
+
+from activities.notifications.links import LinkUse, SigningLinks
+from activities.records.handed_links import OF_A_SIGNER_AT_MOST, VALID_FOR
+from starter.queries.commands import CommandRefused, NotRunning
+from tests.starter.web.desk.office import (
+    MANAGER,
+    NOW,
+    OPERATOR,
+    PUBLIC,
+    REQUESTER,
+    SECRET,
+    SIGNER,
+    Browser,
+    Office,
+    office,
+    text_of,
+)
+from tests.starter.web.desk.test_requests import ID, PAGE, make_request_view
+from tests.storage import take_table_away
+from workflows.kinds import Kind
+from workflows.model.commands import LinkHandover
+from workflows.model.rejections import Rejection
+from workflows.model.subject import Status
+
+WORKFLOW_ID = Kind.REQUEST.workflow_id(ID)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Office]:
+    async with office(tmp_path) as opened_office:
+        opened_office.views[ID] = make_request_view()
+        yield opened_office
+
+
+async def hand_over(browser: Browser) -> httpx.Response:
+    return await browser.press(await browser.get(f"{PAGE}/link"), signer=SIGNER)
+
+
+def link_of(page: httpx.Response) -> str:
+    link = re.search(r'<a id="link" href="([^"]+)"', page.text)
+    assert link, text_of(page)
+    return link[1]
+
+
+@pytest.mark.parametrize("person", [REQUESTER, MANAGER, OPERATOR])
+async def test_it_is_shown_as_address_and_code_and_is_the_same_for_a_form_sent_twice(desk: Office, person: str) -> None:
+    browser = await desk.come_in(person)
+    assert "Hand over a link" in (await browser.get(PAGE)).text
+    form_page = await browser.get(f"{PAGE}/link")
+    assert re.findall(r'<option value="([^"]+)"', form_page.text) == [SIGNER], "the other's turn comes later"
+    page = await browser.press(form_page, signer=SIGNER)
+    assert (page.status_code, page.headers["cache-control"]) == (200, "no-store")
+    link = link_of(page)
+    claim = SigningLinks(PUBLIC, SECRET).open(link.rpartition("/")[2])
+    assert (claim.use, claim.request, claim.person) == (LinkUse.HANDED, ID, SIGNER)
+    assert segno.make_qr(link).svg_inline(scale=4, light="white") in page.text
+    assert link.startswith(f"{PUBLIC}/open/")
+    again = await browser.press(form_page, signer=SIGNER)
+    assert link_of(again) == link
+    [(reference, command, op)] = desk.commands
+    assert (reference, command) == (ID, LinkHandover(actor=person, signer=SIGNER, op=op))
+    assert link_of(await hand_over(browser)) != link
+    kept = await desk.store.handed_links.read(claim.serial)
+    assert kept and (kept.person, kept.expires_at, kept.used_at) == (SIGNER, NOW + VALID_FOR, None)
+
+
+async def test_a_signer_and_a_stranger_cannot(desk: Office) -> None:
+    for person in (SIGNER, "owner"):
+        browser = await desk.come_in(person)
+        assert "Hand over a link" not in (await browser.get(PAGE)).text
+        assert (await browser.get(f"{PAGE}/link")).status_code == 404
+        form = {"signer": SIGNER, "token": "x"}
+        assert (await browser.post(f"{PAGE}/link", form)).status_code in (403, 404)
+    assert desk.commands == []
+
+
+async def test_what_the_request_refuses_makes_no_link(desk: Office) -> None:
+    browser = await desk.come_in(REQUESTER)
+    desk.answer = CommandRefused(Rejection.NOT_TO_SIGN_NOW.to_message(person=SIGNER))
+    refused = await hand_over(browser)
+    assert (refused.status_code, "they are not asked to sign now" in text_of(refused)) == (409, True)
+    desk.answer = NotRunning(ID)
+    assert (await hand_over(browser)).status_code == 303
+    assert await desk.store.handed_links.count(WORKFLOW_ID, SIGNER, NOW) == 0
+    desk.views[ID] = make_request_view(status=Status.REVIEW)
+    assert "Hand over a link" not in (await browser.get(PAGE)).text
+
+
+async def test_ten_times_the_bound_within_a_day_are_so_many_links(desk: Office) -> None:
+    browser = await desk.come_in(REQUESTER)
+    answers = []
+    for _ in range(10 * OF_A_SIGNER_AT_MOST):
+        desk.pass_(minutes=2)
+        answers.append((await hand_over(browser)).status_code)
+    assert answers == [200] * OF_A_SIGNER_AT_MOST + [409] * (9 * OF_A_SIGNER_AT_MOST)
+    assert len(desk.commands) == OF_A_SIGNER_AT_MOST
+    other = make_request_view(signers=(make_request_view().signers[0].replace(person="owner"),))
+    desk.views[ID] = other
+    page = await browser.press(await browser.get(f"{PAGE}/link"), signer="owner")
+    assert page.status_code == 200, "another signer has their own"
+
+
+async def test_a_used_or_old_one_is_not_shown_again(desk: Office) -> None:
+    browser = await desk.come_in(REQUESTER)
+    form_page = await browser.get(f"{PAGE}/link")
+    page = await browser.press(form_page, signer=SIGNER)
+    serial = SigningLinks(PUBLIC, SECRET).open(link_of(page).rpartition("/")[2]).serial
+    assert await desk.store.handed_links.use(serial, NOW)
+    assert not await desk.store.handed_links.use(serial, NOW)
+    again = await browser.press(form_page, signer=SIGNER)
+    assert (again.status_code, "has been used, or is a day old" in text_of(again)) == (409, True)
+    assert not await desk.store.handed_links.use("00" * 16, NOW + timedelta(days=2))
+
+
+async def test_without_the_database_nothing_is_asked_of_the_request(desk: Office) -> None:
+    browser = await desk.come_in(REQUESTER)
+    form_page = await browser.get(f"{PAGE}/link")
+    with take_table_away(desk.store, "handed_links"):
+        answer = await browser.press(form_page, signer=SIGNER)
+    assert (answer.status_code, desk.commands) == (503, [])
+    assert "<h1" in answer.text
+    assert (await browser.press(form_page, signer=SIGNER)).status_code == 200
