@@ -248,19 +248,22 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
 
     def refusal(self, command: AnyCommand) -> Message | None:
         match command:
+            case Delegation():
+                identity = self.request.brief.identity
+                refusal = self.state.hand_over_refusal(command.signer, identity) or super().refusal(command)
             case LinkHandover():
-                return handed_links.refuse_hand_over(self.state, command)
-            case Delegation() if refusal := self.state.hand_over_refusal(command.signer, self.request.brief.identity):
-                return refusal
+                refusal = handed_links.refuse_hand_over(self.state, command)
             case PlaceTaking():
-                return group_place.refuse_take_place(self.state, command)
+                refusal = group_place.refuse_take_place(self.state, command)
             case ReviewAnswer():
-                return reviews.refuse_review(self.state, command, self.subject.requester)
+                refusal = reviews.refuse_review(self.state, command, self.subject.requester)
             case Revision():
-                return reviews.refuse_revise(self.state, command)
+                refusal = reviews.refuse_revise(self.state, command)
             case Exemption():
-                return reviews.refuse_exempt(self.state, command, self.subject.requester)
-        return super().refusal(command)
+                refusal = reviews.refuse_exempt(self.state, command, self.subject.requester)
+            case _:
+                refusal = super().refusal(command)
+        return refusal
 
     async def prepare(self, precondition: Precondition) -> None:
         """Read the document, cancel at the provider, or await the conversion."""

@@ -30,7 +30,9 @@ from tests.storage import take_table_away
 from workflows.kinds import Kind
 from workflows.model.commands import LinkHandover
 from workflows.model.rejections import Rejection
-from workflows.model.subject import Status
+from workflows.model.signature import SignerState
+from workflows.model.subject import Role, Status
+from workflows.model.views import SignerLine
 
 WORKFLOW_ID = Kind.REQUEST.workflow_id(ID)
 
@@ -44,6 +46,11 @@ async def desk(tmp_path: Path) -> AsyncIterator[Office]:
 
 async def hand_over(browser: Browser) -> httpx.Response:
     return await browser.press(await browser.get(f"{PAGE}/link"), signer=SIGNER)
+
+
+def line(person: str) -> SignerLine:
+    """A member of a group of which anyone signs."""
+    return SignerLine(person=person, order=1, role=Role.SIGN, state=SignerState.TURN, team="legal")
 
 
 def link_of(page: httpx.Response) -> str:
@@ -72,6 +79,20 @@ async def test_it_is_shown_as_address_and_code_and_is_the_same_for_a_form_sent_t
     assert link_of(await hand_over(browser)) != link
     kept = await desk.store.handed_links.read(claim.serial)
     assert kept and (kept.person, kept.expires_at, kept.used_at) == (SIGNER, NOW + VALID_FOR, None)
+
+
+async def test_of_a_group_only_who_has_taken_its_place_is_handed_one(desk: Office) -> None:
+    lines = [line(SIGNER), line("customer")]
+    desk.views[ID] = make_request_view(signers=tuple(lines))
+    browser = await desk.come_in(REQUESTER)
+    assert "Hand over a link" not in (await browser.get(PAGE)).text
+    taker = lines[1].replace(taken_at=NOW)
+    desk.views[ID] = make_request_view(signers=(lines[0].replace(state=SignerState.SPARED), taker))
+    form_page = await browser.get(f"{PAGE}/link")
+    assert re.findall(r'<option value="([^"]+)"', form_page.text) == ["customer"]
+    desk.answer = CommandRefused(Rejection.PLACE_OPEN.to_message(person="customer", group="legal"))
+    refused = await browser.press(form_page, signer="customer")
+    assert (refused.status_code, "anyone of their group may still sign" in text_of(refused)) == (409, True)
 
 
 async def test_a_signer_and_a_stranger_cannot(desk: Office) -> None:
