@@ -110,3 +110,19 @@ async def test_an_onlooker_reads_whom_it_waits_for_by_name(phone: Phone, waiting
     await phone.open(waiting.link(LEGAL, LinkUse.VIEW))
     await expect(phone.page.get_by_text("Waiting for Customer signer.", exact=True)).to_be_visible()
     assert await phone.page.get_by_role("button").count() == 0
+
+
+@pytest.mark.long
+async def test_of_a_group_the_first_to_press_signs_and_another_reads_who(phone: Phone, laptop: Laptop) -> None:
+    others = ("alternates: [operating-officer]", "alternates: [account-executive]")
+    contract = await Contract.start(laptop, "any-director", first="group: directors", swap=others)
+    await phone.open(contract.link("chair", LinkUse.TAKE))
+    await expect(phone.page.get_by_text("Any one of the group")).to_be_visible()
+    await phone.is_usable()
+    await phone.open(contract.link("operating-officer", LinkUse.TAKE))
+    await phone.button("Read and sign").tap()
+    await expect(phone.heading("Check your email")).to_be_visible()
+    view_of_taken = await contract.wait_for_view(lambda view: state_of(view, "chair") == "spared")
+    assert state_of(view_of_taken, "operating-officer") == "turn"
+    await phone.finds(contract.link("chair", LinkUse.TAKE), "Somebody else of your group signs it")
+    await phone.is_usable()
