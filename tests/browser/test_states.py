@@ -181,7 +181,7 @@ async def test_a_name_of_the_greatest_length_stays_on_the_screen(phone: Phone, l
     await phone.is_usable()
     await phone.open(contract.link(LEGAL, LinkUse.VIEW))
     await phone.is_usable()
-    await phone.open(contract.link(CUSTOMER))
+    await phone.open(contract.link(CHAIR))
     await phone.is_usable()
     await phone.button("Read and sign").tap()
     await expect(phone.heading(LONG)).to_be_visible()
