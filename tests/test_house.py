@@ -68,7 +68,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "deploy/sandbox": (
         ("state",),
         ("http",),
-        ("core_signature", "push"),
+        ("core_signature", "oidc", "push"),
         ("control",),
         ("server",),
         ("__main__",),

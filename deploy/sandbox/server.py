@@ -23,6 +23,7 @@ from deploy.sandbox.core_signature.api import core_routes
 from deploy.sandbox.core_signature.service import CoreSignature
 from deploy.sandbox.http.errors import HttpRefusal
 from deploy.sandbox.http.front import Front
+from deploy.sandbox.oidc.provider import OidcProvider
 from deploy.sandbox.push.api import PushServices
 from deploy.sandbox.state.settings import SandboxSettings
 from deploy.sandbox.state.state import SandboxState
@@ -44,6 +45,7 @@ class RunningSandbox:
     core_signature: CoreSignature
     push: PushServices
     targets: HandOffTargets
+    oidc: OidcProvider
 
 
 @asynccontextmanager
@@ -53,10 +55,12 @@ async def running(
     """Port 0 takes a free one."""
     state = SandboxState(settings or SandboxSettings())
     core, push, targets = CoreSignature(state), PushServices(state), HandOffTargets(state)
+    oidc = OidcProvider(state)
     app = Starlette(
         routes=[
             *core_routes(core),
             *push.routes(),
+            *oidc.routes(),
             *ControlApi(core, push.phones).routes(),
             *targets.routes(),
             Route("/healthz", _healthz),
@@ -67,8 +71,8 @@ async def running(
     )
     app.router.redirect_slashes = False
     async with _working(core), serving(app, host=host, port=port) as url:
-        core.views.base_url = url
-        yield RunningSandbox(url, app, state, core, push, targets)
+        core.views.base_url = oidc.base_url = url
+        yield RunningSandbox(url, app, state, core, push, targets, oidc)
 
 
 class ResettableProtocol(H11Protocol):

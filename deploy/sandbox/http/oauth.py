@@ -5,6 +5,7 @@ import json
 import secrets
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -32,11 +33,7 @@ class Tokens:
         parameters = await _parameters(request)
         if parameters is None:
             return _oauth_error(400, *MALFORMED)
-        client = _basic(request.headers.get("authorization", "")) or (
-            str(parameters.get("client_id", "")),
-            str(parameters.get("client_secret", "")),
-        )
-        if not self._is_client(*client):
+        if not self._is_client(*client_of(request, parameters)):
             return _oauth_error(401, *INVALID_CLIENT)
         if parameters.get("grant_type") != "client_credentials":
             return _oauth_error(400, *UNSUPPORTED)
@@ -66,6 +63,14 @@ class Tokens:
     def _seal(self, body: str) -> str:
         seal = hmac.digest(f"{self._service} {self._client[1]}".encode(), body.encode(), "sha256")
         return urlsafe_b64encode(seal).decode().rstrip("=")
+
+
+def client_of(request: Request, parameters: Mapping[str, Any]) -> tuple[str, str]:
+    """Id and secret of the client that calls a token end point."""
+    return _basic(request.headers.get("authorization", "")) or (
+        str(parameters.get("client_id", "")),
+        str(parameters.get("client_secret", "")),
+    )
 
 
 def bearer(request: Request) -> str | None:

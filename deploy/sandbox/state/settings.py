@@ -29,6 +29,8 @@ class SandboxSettings:
     push_app_key: str = "sandbox-app-key"
     mra_user: str = "countersign"
     mra_password: str = "sandbox-messaging-password"  # noqa: S105
+    oidc_client_id: str = "countersign"
+    oidc_client_secret: str = "sandbox-oidc-secret"  # noqa: S105
     sender_email: str = "legal-desk@supplier.test"
     token_lifetime: float = 900.0
     callback_secret: str = "YOUR_TOKEN_HERE"  # noqa: S105
