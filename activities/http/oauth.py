@@ -8,9 +8,10 @@ import math
 import ssl
 import time
 import warnings
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
 import authlib.deprecate  # type: ignore[import-untyped]
@@ -51,6 +52,8 @@ class TokenAuth(StrEnum):
     BASIC = "basic"
     BODY = "body"
     JSON = "json"
+    NONE = "none"
+    """The client names itself, and has no secret."""
 
 
 class Grant(StrEnum):
@@ -148,55 +151,72 @@ class Bearer(httpx.Auth):
             return self.token_of(await self._fetched(), asked_at)
 
     async def _fetched(self) -> Mapping[str, Any]:
-        try:
-            async with asyncio.timeout(DEADLINE), self._client() as client:
-                answer: Mapping[str, Any] = await client.fetch_token(
-                    self._credentials.token_url,
-                    grant_type=self._credentials.grant.value,
-                    **self._credentials.parameters,
-                )
-        except TimeoutError:
-            raise no_answer_within(DEADLINE, self._service) from None
-        except httpx.HTTPError as error:
-            raise failure_of_error(self._service, error) from None
-        except (AuthlibBaseError, ValueError, TypeError, OverflowError):
-            raise self._no_token(httpx.codes.OK) from None
-        return answer
+        return await request_token(
+            self._service,
+            self._credentials,
+            trust=self._trust,
+            transport=self._transport,
+            grant_type=self._credentials.grant.value,
+            **self._credentials.parameters,
+        )
 
     def token_of(self, answer: Mapping[str, Any], asked_at: float) -> Token:
         return Token(answer["access_token"], asked_at + SHARE_OF_LIFE * lifetime(answer.get("expires_in")))
 
-    def _client(self) -> Any:
-        credentials = self._credentials
-        client = AsyncOAuth2Client(
-            client_id=credentials.client_id,
-            client_secret=credentials.client_secret.get_secret_value(),
-            token_endpoint_auth_method=_METHODS[credentials.token_auth],
-            scope=credentials.scope,
-            transport=capped_transport(trust=self._trust, transport=self._transport),
-            timeout=TIMEOUT,
-            headers=HEADERS,
-            trust_env=False,
-            follow_redirects=False,
-        )
-        client.register_client_auth_method((_METHODS[TokenAuth.JSON], _as_json))
-        client.register_compliance_hook("access_token_response", self._checked)
-        return client
 
-    def _checked(self, response: httpx.Response) -> httpx.Response:
-        """authlib accepts any JSON object; without an `access_token` it is a failure."""
-        if not response.is_success:
-            raise failure_of_response(self._service, response, self._credentials.secrets)
-        try:
-            token = response.json()
-        except ValueError:
-            token = None
-        if not (isinstance(token, dict) and isinstance(token.get("access_token"), str) and token["access_token"]):
-            raise self._no_token(response.status_code)
-        return response
+async def request_token(
+    service: str,
+    credentials: Credentials,
+    *,
+    private: Iterable[str] = (),
+    trust: ssl.SSLContext | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+    **parameters: str,
+) -> Mapping[str, Any]:
+    """The answer of the token endpoint, with an `access_token`. Raises `ServiceFailure`, without secrets and `private`
+    values.
+    """
+    try:
+        async with (
+            asyncio.timeout(DEADLINE),
+            open_oauth_client(service, credentials, private=private, trust=trust, transport=transport) as client,
+        ):
+            answer: Mapping[str, Any] = await client.fetch_token(credentials.token_url, **parameters)
+    except TimeoutError:
+        raise no_answer_within(DEADLINE, service) from None
+    except httpx.HTTPError as error:
+        raise failure_of_error(service, error) from None
+    except (AuthlibBaseError, ValueError, TypeError, OverflowError):
+        raise _no_token(service, httpx.codes.OK) from None
+    return answer
 
-    def _no_token(self, status: int) -> ServiceFailure:
-        return ServiceFailure(self._service, Cause.UNREADABLE, "expected a token, got something else", status=status)
+
+def open_oauth_client(
+    service: str,
+    credentials: Credentials,
+    *,
+    private: Iterable[str] = (),
+    trust: ssl.SSLContext | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Any:
+    """A client of authlib, to be closed by whoever has opened it."""
+    client = AsyncOAuth2Client(
+        client_id=credentials.client_id,
+        client_secret=credentials.client_secret.get_secret_value(),
+        token_endpoint_auth_method=_METHODS[credentials.token_auth],
+        scope=credentials.scope,
+        transport=capped_transport(trust=trust, transport=transport),
+        timeout=TIMEOUT,
+        headers=HEADERS,
+        trust_env=False,
+        follow_redirects=False,
+        code_challenge_method="S256",
+    )
+    client.register_client_auth_method((_METHODS[TokenAuth.JSON], _as_json))
+    client.register_compliance_hook(
+        "access_token_response", partial(_require_token, service, (*credentials.secrets, *private))
+    )
+    return client
 
 
 def lifetime(expires_in: object) -> float:
@@ -208,6 +228,23 @@ def lifetime(expires_in: object) -> float:
     return stated if math.isfinite(stated) else UNSTATED_LIFE
 
 
+def _require_token(service: str, private: Iterable[str], response: httpx.Response) -> httpx.Response:
+    """authlib accepts any JSON object; without an `access_token` it is a failure."""
+    if not response.is_success:
+        raise failure_of_response(service, response, private)
+    try:
+        token = response.json()
+    except ValueError:
+        token = None
+    if not (isinstance(token, dict) and isinstance(token.get("access_token"), str) and token["access_token"]):
+        raise _no_token(service, response.status_code)
+    return response
+
+
+def _no_token(service: str, status: int) -> ServiceFailure:
+    return ServiceFailure(service, Cause.UNREADABLE, "expected a token, got something else", status=status)
+
+
 async def _is_of_the_token(refusal: httpx.Response) -> bool:
     return explain(await refusal.aread()).error_code not in _OF_OTHERS
 
@@ -216,6 +253,7 @@ _METHODS: Final = {
     TokenAuth.BASIC: "client_secret_basic",
     TokenAuth.BODY: "client_secret_post",
     TokenAuth.JSON: "client_secret_json",
+    TokenAuth.NONE: "none",
 }
 
 

@@ -19,7 +19,8 @@ from workflows.kinds import Kind, WorkflowName, kinds, referred
 from workflows.model.subject import Identity
 
 _NONCE_BYTES: Final = 12
-_SEALED: Final = re.compile(r"[A-Za-z0-9_-]{40,768}")
+_SEALED_CHARACTERS: Final = 768
+"""Of a link's reference, or of a cookie, at most."""
 _CONTEXT: Final = b"countersign/link/v1"
 _SEPARATOR: Final = "\n"
 """Never in ids (docs/files.md, Values)."""
@@ -38,9 +39,12 @@ class BadSeal(ValueError):
 
 
 class Seal:
-    """Deterministic encryption for one purpose, `context`; `secret` has at least 32 bytes."""
+    """Deterministic encryption for one purpose, `context`; `secret` has at least 32 bytes. Sealed texts have at most
+    `longest` characters.
+    """
 
-    def __init__(self, secret: SecretStr, context: bytes) -> None:
+    def __init__(self, secret: SecretStr, context: bytes, longest: int = _SEALED_CHARACTERS) -> None:
+        self._sealed = re.compile(rf"[A-Za-z0-9_-]{{40,{longest}}}")
         keys = HKDF(algorithm=SHA256(), length=64, salt=None, info=context).derive(secret.get_secret_value().encode())
         self._cipher = AESGCM(keys[:32])
         self._nonce_key = keys[32:]
@@ -54,7 +58,7 @@ class Seal:
 
     def open(self, sealed: str) -> str:
         """The plain text; raises `BadSeal` unless sealed with our secret and unchanged."""
-        if not _SEALED.fullmatch(sealed):
+        if not self._sealed.fullmatch(sealed):
             raise BadSeal("not sealed by us")
         try:
             raw = base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))

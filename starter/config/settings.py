@@ -220,6 +220,13 @@ class OidcSettings(SettingsGroup):
     issuer: Address = Field("", description="OpenID issuer whose bearer tokens are believed")
     audience: str = Field("", description="Audience that its tokens must be made for")
     claim: str = Field("email", description="Claim with a person's e-mail address, or id in the people file")
+    client_id: str = Field("", description="Client id at the issuer, by which people sign in")
+    client_secret: SecretStr = Field(UNSET, description="Its secret; empty for a public client")
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether people can sign in with their account there."""
+        return bool(self.issuer and self.client_id)
 
 
 PEOPLE_IN_DATABASE: Final = Path("database")
@@ -326,6 +333,9 @@ class Settings(BaseSettings):
     mra_url: Address = Field("", description="Host of OpenText cloud messaging, for mail and SMS")
     mra_user: str = Field("", description="User of cloud messaging")
     mra_password: SecretStr = Field(UNSET, description="Password of cloud messaging")
+    sign_in: Literal["both", "oidc", "number"] = Field(
+        "both", description="How people sign in at the desk: with the company's account, by a number, or both"
+    )
     operators: str = Field("", description="Group whose members may see and do everything")
     health_bind: Listen | None = Field(
         None,
@@ -466,7 +476,7 @@ def _required(need: Need, settings: "Settings") -> tuple[str, ...]:
         case Need.SIGNATURE | Need.PUSH:
             return _prefixed(need, (settings.signature if need is Need.SIGNATURE else settings.push).required)
         case Need.RECEIVER:
-            return _prefixed("webhook", settings.webhook.required)
+            return (*_prefixed("webhook", settings.webhook.required), *_of_sign_in(settings))
         case Need.MESSAGING:
             return MESSAGING if any(name in settings.explicit for name in MESSAGING) else ()
         case Need.ADOPTION | Need.CODEC:
@@ -482,6 +492,11 @@ def _of_switch(need: Need, settings: "Settings") -> tuple[str, ...]:
         return _of_codec(settings) if settings.codec == "on" else ()
     by_rules_alone = settings.adopt_rules and not (settings.adopt_kind or settings.adopt_requester)
     return ("ADOPT_KIND", "ADOPT_REQUESTER") if settings.adopt == "on" and not by_rules_alone else ()
+
+
+def _of_sign_in(settings: "Settings") -> tuple[str, ...]:
+    needs_issuer = settings.sign_in == "oidc" or bool(settings.oidc.client_id)
+    return ("OIDC_ISSUER", "OIDC_CLIENT_ID") if needs_issuer else ()
 
 
 def _of_codec(settings: "Settings") -> tuple[str, ...]:

@@ -115,7 +115,8 @@ def routes_of(
     at_desk = partial(carry_out, context, KnownBy.SIGN_IN)
     page_people = PagePeople(people, store, settings.company, settings.signature.from_email)
     brand = Brand.from_settings(settings.company, settings.company_logo, settings.contact)
-    roles = ReaderRoles(people, settings.operators, KindCatalogue(settings.policies))
+    issuer_groups = store.desk_sessions if settings.oidc.signs_in else None
+    roles = ReaderRoles(people, settings.operators, KindCatalogue(settings.policies), issuer_groups)
     links, answers = clients.links(settings), KeptFileAnswers(store)
     files = PersonalFiles(store, roles, answers)
     versions = Versions(store, settings.signature.max_upload_mb)
@@ -147,6 +148,7 @@ def routes_of(
     behind = callbacks.ClockBehind(partial(note_clock, store))
     receiver = callbacks.CallbackReceiver(rules_of(settings), settings.webhook.segment, signals, behind=behind)
     starts = StartIntake(settings, store, people)
+    issuer = Issuer(settings.oidc) if settings.oidc.issuer else None
     desk = make_desk(
         settings,
         context,
@@ -159,10 +161,10 @@ def routes_of(
         receiver=receiver_of_browsers,
         web_app=web_app,
         brand=brand,
+        issuer=issuer,
     )
     hooks = Hooks(HookSource.all_of(settings), OnboardingStarter(settings, client, store, people))
     devices = DeviceReceiver(settings.devices_keys, Devices(store, in_file=people.has_device), people)
-    issuer = Issuer(settings.oidc) if settings.oidc.issuer else None
     codec = CodecServer(settings, people, issuer)
     downloads = TargetDownloads(store, answers)
     api = Api(settings, context, people, issuer, answers)

@@ -1,13 +1,15 @@
 """Who may see and do what: one function over one table, for desk, API, downloads and pages (docs/rights.md)."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Final, Protocol
 
 from activities.people import rights as token_rights
 from activities.people.company_directory import CompanyDirectory
+from activities.people.directory import asking_the_store
 from activities.people.rights import May
 from activities.policies.catalogue import StarterEntry
 from workflows import names
@@ -180,10 +182,25 @@ class KindsOfRole(Protocol):
     async def startable(self, role: ReaderRole) -> tuple[str, ...]: ...
 
 
-class ReaderRoles:
-    """`operators` is the group with all rights."""
+class IssuerGroups(Protocol):
+    """The groups of somebody by the tokens of their sign-ins that last."""
 
-    def __init__(self, directory: CompanyDirectory, operators: str, catalogue: KindsOfRole) -> None:
+    async def groups_of(self, person: str, now: datetime) -> frozenset[str]: ...
+
+
+class ReaderRoles:
+    """`operators` is the group with all rights; `issuer_groups` counts for people without groups in the directory."""
+
+    def __init__(
+        self,
+        directory: CompanyDirectory,
+        operators: str,
+        catalogue: KindsOfRole,
+        issuer_groups: IssuerGroups | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._issuer_groups = issuer_groups
+        self._clock = clock
         self._directory = directory
         self._operators = operators
         self._catalogue = catalogue
@@ -191,6 +208,9 @@ class ReaderRoles:
     async def role_of(self, person: str) -> ReaderRole:
         """Raises `DirectoryFailure`."""
         reports, groups = await self._directory.reports(person), await self._directory.groups_of(person)
+        if self._issuer_groups and not groups:
+            with asking_the_store():
+                groups = await self._issuer_groups.groups_of(person, self._clock())
         role = ReaderRole(person, reports, operator=self._operators in groups, groups=groups)
         visible, starts = await self._catalogue.visible_to(role), await self._catalogue.startable(role)
         return replace(role, visible=visible, starts=frozenset(starts))

@@ -31,7 +31,7 @@ from starter.boot import subscriptions as boot_subscriptions
 from starter.cli.doctor.health import SetUpPart, doubtful, fine, wrong
 from starter.config.settings import Settings
 from starter.temporal.connection import temporal_host
-from starter.web.http.oidc import keys_of
+from starter.web.http.oidc import discover
 from workflows.follow_up.options import CLOCKS_APART
 
 COUNTED_WITHIN: Final = 5.0
@@ -232,13 +232,25 @@ async def codec(settings: Settings) -> SetUpPart:
         content = "ciphertext" if settings.payload_keys else "payloads, which are not encrypted"
         return fine("codec", f"off: Temporal's Web UI shows {content}")
     if settings.oidc.issuer:
-        count = len((await keys_of(settings.oidc.issuer)).keys)
+        count = len((await discover(settings.oidc.issuer)).keys.keys)
         keys = "1 key" if count == 1 else f"{count} keys"
         readers = f"members of {settings.operators}, by tokens of {settings.oidc.issuer}, which has {keys}"
     else:
         readers = "this machine" if settings.codec_open else "nobody: COUNTERSIGN_OIDC_ISSUER is empty"
     by_token = ", and whoever has COUNTERSIGN_CODEC_TOKEN" if settings.codec_token else ""
     return fine("codec", f"pages of {settings.codec_origin or 'no Web UI'} decrypt for {readers}{by_token}")
+
+
+async def sign_in(settings: Settings) -> SetUpPart:
+    """How people sign in at the desk, and whether the OpenID issuer can be asked. Raises `ServiceFailure`."""
+    if not settings.oidc.signs_in or settings.sign_in == "number":
+        return fine("sign-in", "at the desk by a number; COUNTERSIGN_OIDC_CLIENT_ID adds the company's account")
+    provider = await discover(settings.oidc.issuer)
+    if not provider.authorization or not provider.token:
+        return wrong("sign-in", f"{settings.oidc.issuer} names no end points at https to sign in")
+    lacking = "" if provider.end_session else ", which has no sign-out"
+    number = "" if settings.sign_in == "oidc" else ", and by a number"
+    return fine("sign-in", f"at the desk by accounts of {settings.oidc.issuer}{lacking}{number}")
 
 
 async def token(client: CoreSignatureClient) -> SetUpPart:

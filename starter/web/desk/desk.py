@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activities.core_signature.passwords import SignerPasswords
+from activities.launch.doors import wall_clock
 from activities.notifications.links import BadLink, SigningLinks, at_desk, named_at_desk
 from activities.notifications.sign_in import BadSignInLink
 from activities.people.company_directory import CompanyDirectory
@@ -26,6 +27,7 @@ from starter.web.desk import sessions
 from starter.web.desk.away import AbsencePages
 from starter.web.desk.campaign_form import CampaignForm
 from starter.web.desk.campaigns import Campaigns
+from starter.web.desk.company_sign_in import RETURN_PATH, CompanyPages, CompanySignIn
 from starter.web.desk.devices import DevicePages
 from starter.web.desk.documents import OwnDocuments
 from starter.web.desk.drafts import DraftPages
@@ -46,10 +48,12 @@ from starter.web.desk.onboarding_form import OnboardingForm
 from starter.web.desk.overview import Overview
 from starter.web.desk.people_fields import PeopleFields
 from starter.web.desk.request_form import RequestForm
-from starter.web.desk.responses import OWN_PAGES, DeskResponses, RequestContext
+from starter.web.desk.responses import BY_NUMBER, OWN_PAGES, DeskResponses, RequestContext, SignInWays
 from starter.web.desk.task_form import TaskForm
 from starter.web.desk.together import BulkCommands
 from starter.web.downloads import PersonalFiles
+from starter.web.http.oidc import Issuer
+from starter.web.http.oidc_client import OidcClient
 from starter.web.intake.catalogue import KindCatalogue
 from starter.web.proofs import CONFIRM, IdentityCookies, Proof, is_confirmation
 from starter.web.receivers.subscriptions import SubscriptionReceiver
@@ -69,21 +73,34 @@ class SignInPages:
         sign_in: sessions.SignIn,
         cookies: sessions.Cookies,
         clock: Callable[[], datetime],
+        *,
+        ways: SignInWays,
+        company: CompanySignIn | None,
     ) -> None:
         self._responses = responses
         self._sign_in = sign_in
         self._cookies = cookies
         self._clock = clock
+        self._ways = ways
+        self._company = (
+            CompanyPages(responses, company, cookies, clock, let_in=self._answer_session, as_target=_as_target)
+            if company
+            else None
+        )
 
     def routes(self) -> list[BaseRoute]:
-        anybody, acting = self._responses.anybody, self._responses.acting
+        leave = Route("/desk/sign-out", self._responses.acting(self.leave), methods=["POST"])
+        by_number = self._routes_by_number() if self._ways.number else []
+        return [leave, *by_number, *(self._company.routes() if self._company else [])]
+
+    def _routes_by_number(self) -> list[BaseRoute]:
+        anybody = self._responses.anybody
         return [
             Route("/desk/sign-in", anybody(self.ask), methods=["POST"]),
             Route("/desk/code", anybody(self.show_code_form), methods=["GET"]),
             Route("/desk/code", anybody(self.enter), methods=["POST"]),
             Route("/desk/in/{ref}", anybody(self.show_sign_in_link), methods=["GET"]),
             Route("/desk/in/{ref}", anybody(self.come_in), methods=["POST"]),
-            Route("/desk/sign-out", acting(self.leave), methods=["POST"]),
         ]
 
     async def ask(self, request: Request) -> Response:
@@ -91,9 +108,7 @@ class SignInPages:
         if isinstance(form, Response):
             return form
         previous = self._cookies.ask(request, self._clock())
-        ask = await self._sign_in.ask(
-            form.get("who", ""), previous, target if _is_page(target) else "", self._asking(request)
-        )
+        ask = await self._sign_in.ask(form.get("who", ""), previous, _as_target(target), self._asking(request))
         answer = self._responses.renderer.to_desk("code")
         self._cookies.keep_ask(answer, ask)
         return answer
@@ -136,9 +151,12 @@ class SignInPages:
             return self._responses.card(SPENT, request)
 
     async def leave(self, request: Request, visitor: sessions.Visitor, form: dict[str, str]) -> Response:
-        if session := self._cookies.session(request, self._clock()):
-            await self._sign_in.end(session)
-        answer = self._responses.renderer.to_desk()
+        session = self._cookies.session(request, self._clock())
+        row = await self._sign_in.end(session) if session else None
+        answer = None
+        if self._company and row and row.id_token:
+            answer = await self._company.sign_out(request, row.id_token)
+        answer = answer or self._responses.renderer.to_desk()
         self._cookies.end(answer)
         return answer
 
@@ -147,7 +165,9 @@ class SignInPages:
         return sessions.SignInSource(address, self._cookies.last_person(request, self._clock()))
 
     def _let_in(self, session: sessions.Session, ask: sessions.SignInRequest | None) -> Response:
-        target = ask.to if ask and ask.person == session.person else ""
+        return self._answer_session(session, ask.to if ask and ask.person == session.person else "")
+
+    def _answer_session(self, session: sessions.Session, target: str) -> Response:
         answer = self._responses.renderer.to_desk(target)
         self._cookies.keep_session(answer, session)
         return answer
@@ -208,6 +228,8 @@ class Desk:
         receiver: SubscriptionReceiver,
         web_app: WebApp,
         proofs: IdentityCookies,
+        ways: SignInWays = BY_NUMBER,
+        company: CompanySignIn | None = None,
         brand: Brand = OURS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
@@ -221,6 +243,7 @@ class Desk:
             store=context.store,
             clock=clock,
             upload_megabytes=starts.settings.signature.max_upload_mb,
+            ways=ways,
         )
         shared = RequestContext(self._responses, context, directory, roles, kinds, look, clock)
         people = PeopleFields(directory)
@@ -242,7 +265,7 @@ class Desk:
         self._away_pages = AbsencePages(shared)
         self._together = BulkCommands(shared, self._follow_ups, send)
         self._confirmations = Confirmations(self._responses, links, proofs, clock)
-        self._entrance = SignInPages(self._responses, sign_in, cookies, clock)
+        self._entrance = SignInPages(self._responses, sign_in, cookies, clock, ways=ways, company=company)
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -284,6 +307,7 @@ def make_desk(
     receiver: SubscriptionReceiver,
     web_app: WebApp,
     brand: Brand,
+    issuer: Issuer | None,
 ) -> Desk:
     client, store = context.client, context.store
     cookies = sessions.Cookies(settings.link_secret, settings.link_base)
@@ -294,6 +318,15 @@ def make_desk(
         sessions.sign_in_sender(client),
         sessions.reachability_check(client),
     )
+    ways = SignInWays(
+        number=settings.sign_in != "oidc", company=settings.oidc.signs_in and settings.sign_in != "number"
+    )
+    company = None
+    if issuer and ways.company:
+        oidc_client = OidcClient(
+            settings.oidc, issuer, f"{settings.link_base}/desk/{RETURN_PATH}", f"{settings.link_base}/desk"
+        )
+        company = CompanySignIn(oidc_client, sign_in, cookies, store=store, directory=directory, clock=wall_clock)
     return Desk(
         directory=directory,
         guard=guard,
@@ -311,8 +344,15 @@ def make_desk(
         receiver=receiver,
         web_app=web_app,
         proofs=IdentityCookies(settings.link_secret, settings.link_base),
+        ways=ways,
+        company=company,
         brand=brand,
     )
+
+
+def _as_target(path: str) -> str:
+    """The page of the desk that an untrusted address names; empty for anything else."""
+    return path if _is_page(path) else ""
 
 
 def _is_page(path: str) -> bool:

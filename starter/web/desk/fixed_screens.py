@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Final
 
 from activities.people.language import phrase
-from starter.web.screens.screens import NOT_WHOLE, Entry, MainButton, ScreenDraft
+from starter.web.screens.screens import NOT_WHOLE, Entry, MainButton, ScreenDraft, ScreenTone
 
 WRONG_CODE: Final = phrase("That is not the number in the newest message. Tries left: {left}.")
 
@@ -24,6 +24,18 @@ class DeskScreenName(StrEnum):
     SOMEBODY_ELSE = "somebody-else"
     FRONT = "front"
     TOO_MANY_DRAFTS = "too-many-drafts"
+    COMPANY_REFUSED = "company-refused"
+    COMPANY_AWAY = "company-away"
+    SIGNED_OUT = "signed-out"
+
+
+class CompanyRefusal(StrEnum):
+    """Why a sign-in with the company's account is refused."""
+
+    NOT_BEGUN = "not begun"
+    DECLINED = "declined"
+    NOT_GENUINE = "not genuine"
+    STRANGER = "stranger"
 
 
 SIGN_IN: Final = ScreenDraft(
@@ -34,6 +46,37 @@ SIGN_IN: Final = ScreenDraft(
     button=MainButton(
         None, phrase("Send me a link"), entry=Entry("who", phrase("Your id or email address")), to="sign-in"
     ),
+)
+SIGN_IN_THERE: Final = phrase("Sign in with the company's account")
+SIGN_OUT_THERE: Final = phrase("Sign out of the company's account")
+COMPANY_REFUSED: Final = {
+    reason: ScreenDraft(DeskScreenName.COMPANY_REFUSED, 403, phrase("You are not signed in"), (sentence,), home=True)
+    for reason, sentence in {
+        CompanyRefusal.NOT_BEGUN: phrase(
+            "This sign-in was not begun in this browser, or more than 10 minutes ago. Please begin again."
+        ),
+        CompanyRefusal.DECLINED: phrase("The company's account did not let you in."),
+        CompanyRefusal.NOT_GENUINE: phrase(
+            "What the company's account answered does not count. Please begin again, and tell your administrators if "
+            "it happens again."
+        ),
+        CompanyRefusal.STRANGER: phrase("Nobody in our directory has this account."),
+    }.items()
+}
+COMPANY_AWAY: Final = ScreenDraft(
+    DeskScreenName.COMPANY_AWAY,
+    503,
+    phrase("Please try again in a minute"),
+    (phrase("The company's account does not answer at the moment."),),
+    retry_after=30,
+    home=True,
+)
+SIGNED_OUT: Final = ScreenDraft(
+    DeskScreenName.SIGNED_OUT,
+    200,
+    phrase("You are signed out here"),
+    (phrase("Your browser goes on to the company's account, to sign out there as well."),),
+    tone=ScreenTone.CALM,
 )
 ASKED: Final = ScreenDraft(
     DeskScreenName.ASKED,

@@ -25,7 +25,7 @@ from activities.records.store import Store
 from starter.temporal.codec import CodecError
 from starter.temporal.connection import Context, TemporalRefusal
 from starter.web.acting.forms import FormFault, FormGuard
-from starter.web.desk.fixed_screens import AWAY, CUT_OFF, FOREIGN, SIGN_IN, TOO_OFTEN, UNSURE
+from starter.web.desk.fixed_screens import AWAY, CUT_OFF, FOREIGN, SIGN_IN, SIGN_IN_THERE, TOO_OFTEN, UNSURE
 from starter.web.desk.sessions import Authenticator, Visitor
 from starter.web.http.allowances import Allowances, Buckets, SharedBuckets
 from starter.web.http.bodies import HEADERS, LONGEST, BodyFault, IncomingBodies, PostedDocuments, read_documents
@@ -33,7 +33,7 @@ from starter.web.intake.catalogue import KindCatalogue
 from starter.web.proofs import is_confirmation
 from starter.web.rights import ReaderRoles
 from starter.web.screens.rendering import Frame, Renderer, Tab
-from starter.web.screens.screens import ScreenDraft
+from starter.web.screens.screens import FileLink, ScreenDraft
 from starter.web.screens.view_reader import ReadView
 from workflows.kinds import Kind
 
@@ -49,6 +49,8 @@ UPLOADS_AT_ONCE: Final = 8
 """Forms that may have a document; each is in memory until it is answered."""
 _BESIDE_THE_DOCUMENT: Final = 2 * MEGABYTE
 
+COMPANY_PATH: Final = "sign-in/company"
+"""Below the desk."""
 OWN_PAGES: Final = ("away", "mine")
 """Pages of everybody, to which the pages behind links lead."""
 
@@ -57,6 +59,17 @@ ForVisitor = Callable[[Request, Visitor], Awaitable[Response]]
 WithForm = Callable[[Request, Visitor, dict[str, str]], Awaitable[Response]]
 WithDocuments = Callable[[Request, Visitor, PostedDocuments | None], Awaitable[Response]]
 _LOGGER: Final = structlog.get_logger("countersign.desk")
+
+
+@dataclass(frozen=True)
+class SignInWays:
+    """How people may sign in: by a number or link, with the company's account."""
+
+    number: bool = True
+    company: bool = False
+
+
+BY_NUMBER: Final = SignInWays()
 
 
 class DeskResponses:
@@ -72,10 +85,12 @@ class DeskResponses:
         store: Store,
         clock: Callable[[], datetime],
         upload_megabytes: int = 0,
+        ways: SignInWays = BY_NUMBER,
     ) -> None:
         self.renderer: Final = renderer
         self.guard: Final = guard
         self._door = door
+        self._ways = ways
         self._tabs = tabs
         self._allowances = Allowances(store, clock)
         self._looks = Buckets(LOOKS_OF_A_PERSON, clock)
@@ -182,12 +197,16 @@ class DeskResponses:
 
     def ask_who(self, request: Request) -> Response:
         """The sign-in page, which remembers the requested page."""
-        path, button = request.url.path.removeprefix("/desk/"), SIGN_IN.button
+        path = request.url.path.removeprefix("/desk/")
         name = named_at_desk(path)
         target = at_desk(name) if name else path if path in OWN_PAGES or is_confirmation(path) else ""
-        if button and target:
-            button = replace(button, to=f"sign-in?to={target}")
-        return self.card(replace(SIGN_IN, button=button), request, "sign-in")
+        query = f"?to={target}" if target else ""
+        leading = button = None
+        if self._ways.company:
+            leading = FileLink(self.renderer.at_desk(f"{COMPANY_PATH}{query}"), SIGN_IN_THERE)
+        if self._ways.number and SIGN_IN.button:
+            button = replace(SIGN_IN.button, to=f"sign-in{query}", quiet=self._ways.company)
+        return self.card(replace(SIGN_IN, leading=leading, button=button), request, "sign-in")
 
     def card(self, card: ScreenDraft, request: Request, ref: str = "", **values: object) -> Response:
         """A card in the browser's language, with a form token if `ref` is given."""

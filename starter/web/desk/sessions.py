@@ -31,6 +31,8 @@ from activities.records.allowances import Rate
 from activities.records.sessions import LONGEST_SESSION, IssuerSession, SessionRow
 from activities.records.store import Store
 from starter.temporal.connection import TemporalRefusal
+from starter.web.http.oidc import TOKEN_AT_MOST
+from starter.web.http.oidc_client import AuthorizationRequest
 from starter.web.http.serving import holder_of
 from workflows import names
 from workflows.model.notifications import ONE_MESSAGE_EVERY, VALID_FOR, SignInOrder
@@ -43,6 +45,8 @@ _ID_LENGTH: Final = 100
 _ASK: Final = "countersign-ask"
 _SESSION: Final = "countersign-desk"
 _KNOWN: Final = "countersign-known"
+_PENDING: Final = "countersign-oidc"
+_SEALED_TOKEN_CHARACTERS: Final = 2 * TOKEN_AT_MOST
 TRIES_AT_MOST: Final = 5
 """Codes that a browser may try."""
 _TRIES: Final = Rate(TRIES_AT_MOST, 1 / VALID_FOR.total_seconds())
@@ -96,6 +100,15 @@ class Session:
         return hashlib.sha256(self.nonce.encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class PendingSignIn:
+    """A browser went to the OpenID issuer; `to` as in `SignInRequest`."""
+
+    request: AuthorizationRequest
+    at: datetime
+    to: str = ""
+
+
 class Cookies:
     """Seals and opens the cookies; `base` is `LINK_BASE`, their path."""
 
@@ -107,6 +120,8 @@ class Cookies:
         self._asks = Seal(secret, b"countersign/desk/ask/v1")
         self._sessions = Seal(secret, b"countersign/desk/session/v2")
         self._last_person_seal = Seal(secret, b"countersign/desk/known/v1")
+        self._pending = Seal(secret, b"countersign/desk/oidc/v1")
+        self._id_tokens = Seal(secret, b"countersign/desk/id-token/v1", _SEALED_TOKEN_CHARACTERS)
 
     def ask(self, request: Request, now: datetime) -> SignInRequest | None:
         if (fields := _opened(self._asks, request.cookies.get(_ASK, ""), 4)) is None:
@@ -139,6 +154,30 @@ class Cookies:
             return ""
         person, signed_in_at = fields
         return person if _instant(signed_in_at) <= now < _instant(signed_in_at) + KNOWN_FOR else ""
+
+    def pending(self, request: Request, now: datetime) -> PendingSignIn | None:
+        if (fields := _opened(self._pending, request.cookies.get(_PENDING, ""), 5)) is None:
+            return None
+        *codes, begun_at, target = fields
+        pending = PendingSignIn(AuthorizationRequest(*codes), _instant(begun_at), target)
+        return pending if pending.at <= now < pending.at + VALID_FOR else None
+
+    def keep_pending(self, response: Response, pending: PendingSignIn) -> None:
+        text = "\n".join((*pending.request, str(int(pending.at.timestamp())), pending.to))
+        self._set(response, _PENDING, self._pending.seal(text), VALID_FOR)
+
+    def drop_pending(self, response: Response) -> None:
+        self._drop(response, _PENDING)
+
+    def seal_id_token(self, token: str) -> str:
+        return self._id_tokens.seal(token)
+
+    def open_id_token(self, sealed: str | None) -> str | None:
+        """None for none, and for one that was sealed with another secret."""
+        try:
+            return self._id_tokens.open(sealed) if sealed else None
+        except BadSeal:
+            return None
 
     def end(self, response: Response) -> None:
         """Delete both."""

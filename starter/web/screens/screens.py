@@ -249,6 +249,8 @@ class Screen:
     progress: str | None = None
     banner: str | None = None
     refusal: str | None = None
+    leading: FileLink | None = None
+    """The first way to go on, above the button."""
     button: MainButton | None = None
     options: tuple[PageOption, ...] = ()
     exchanges: tuple[AnsweredQuestion, ...] = ()
@@ -279,6 +281,7 @@ class ScreenDraft:
     status: int
     heading: str
     sentences: tuple[str, ...] = ()
+    leading: FileLink | None = None
     button: MainButton | None = None
     retry_after: int | None = None
     look_again: bool = False
@@ -299,6 +302,7 @@ class ScreenDraft:
             refusal=language.say(self.refusal, **values) if self.refusal else None,
             home=self.home,
             state=_state_of(self.name, language),
+            leading=replace(self.leading, label=language.say(self.leading.label)) if self.leading else None,
             button=self.button.in_language(language) if self.button else None,
             retry_after=self.retry_after,
             look_again=self.look_again,

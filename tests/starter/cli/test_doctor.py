@@ -355,6 +355,22 @@ async def test_who_reads_what_is_encrypted_in_the_web_ui_is_told(tmp_path: Path)
     assert (part.state, part.says.startswith("OpenID issuer answered 503")) == (PartHealth.WRONG, True)
 
 
+async def test_whether_people_can_sign_in_with_the_company_account(tmp_path: Path) -> None:
+    assert (await examine_part(make_complete_environment(tmp_path), "sign-in")).state is PartHealth.OK
+    client = {"COUNTERSIGN_OIDC_CLIENT_ID": "countersign", "COUNTERSIGN_SIGN_IN": "oidc"}
+    async with running() as sandbox:
+        issuer = {"COUNTERSIGN_OIDC_ISSUER": sandbox.oidc.issuer}
+        part = await examine_part({**make_complete_environment(tmp_path), **client, **issuer}, "sign-in")
+        assert (part.state, part.says) == (PartHealth.OK, f"at the desk by accounts of {sandbox.oidc.issuer}")
+        sandbox.oidc.base_url = "https://other.example"
+        part = await examine_part({**make_complete_environment(tmp_path), **client, **issuer}, "sign-in")
+        assert (part.state, "is not of this issuer" in part.says) == (PartHealth.WRONG, True)
+    async with open_issuer() as bare:
+        issuer = {"COUNTERSIGN_OIDC_ISSUER": bare.url}
+        part = await examine_part({**make_complete_environment(tmp_path), **client, **issuer}, "sign-in")
+    assert (part.state, "names no end points" in part.says) == (PartHealth.WRONG, True)
+
+
 @pytest.mark.real_server
 async def test_a_pool_on_which_nobody_works_is_named_with_the_worker_that_is_missing(dev_server: str) -> None:
     client, activities = await own_namespace(dev_server), World().signatures.activities()

@@ -20,14 +20,18 @@ from activities.notifications.sign_in import SignInLink, SignInLinks
 from activities.people.file_directory import FileDirectory
 from activities.people.subscriptions import WebSubscriptions, push_guard
 from activities.records.store import Store
-from starter.config.settings import load
+from starter.config.settings import OidcSettings, load
 from starter.temporal.connection import Context
 from starter.web.acting.forms import FormGuard
 from starter.web.api.starting import StartIntake
 from starter.web.app import make_app
+from starter.web.desk.company_sign_in import RETURN_PATH, CompanySignIn
 from starter.web.desk.desk import Desk
+from starter.web.desk.responses import BY_NUMBER, SignInWays
 from starter.web.desk.sessions import Cookies, SignIn
 from starter.web.downloads import KeptFileAnswers, PersonalFiles
+from starter.web.http.oidc import Issuer
+from starter.web.http.oidc_client import OidcClient
 from starter.web.http.serving import with_peer
 from starter.web.intake.catalogue import KindCatalogue
 from starter.web.proofs import IdentityCookies
@@ -97,6 +101,7 @@ class Office:
     directory: FileDirectory
     app: Any = None
     sign_in: Any = None
+    roles: Any = None
     orders: list[SignInOrder] = field(default_factory=list)
     withdrawn: list[SignInOrder] = field(default_factory=list)
     """Those whose notices are to be taken off the screens."""
@@ -181,8 +186,11 @@ async def office(
     context: Context | None = None,
     brand: Brand = OURS,
     catalogue: Path = CATALOGUE,
+    *,
+    oidc: OidcSettings | None = None,
+    ways: SignInWays = BY_NUMBER,
 ) -> AsyncIterator[Office]:
-    """A desk for one test."""
+    """A desk for one test, at which people also sign in by the issuer of `oidc`."""
     people, store = folder / "people.yaml", Store((folder / "store").as_uri())
     people.write_text(PEOPLE)
     directory = FileDirectory(people, store)
@@ -196,12 +204,21 @@ async def office(
         clock=new_office.clock,
         sleep=_at_once,
     )
-    roles = ReaderRoles(directory, "operations", KindCatalogue(catalogue))
+    issuer_groups = store.desk_sessions if oidc else None
+    roles = ReaderRoles(directory, "operations", KindCatalogue(catalogue), issuer_groups, new_office.clock)
+    new_office.roles = roles
+    cookies, company = Cookies(SECRET, PUBLIC), None
+    if oidc:
+        issuer = Issuer(oidc, clock=lambda: new_office.clock().timestamp(), seconds=new_office.seconds)
+        client = OidcClient(oidc, issuer, f"{PUBLIC}/desk/{RETURN_PATH}", f"{PUBLIC}/desk")
+        company = CompanySignIn(
+            client, new_office.sign_in, cookies, store=store, directory=directory, clock=new_office.clock
+        )
     subscriptions = WebSubscriptions(store)
     desk = Desk(
         directory=directory,
         guard=FormGuard(SECRET, PUBLIC),
-        cookies=Cookies(SECRET, PUBLIC),
+        cookies=cookies,
         sign_in=new_office.sign_in,
         context=context or Context(_NOWHERE, store),
         kinds=KindCatalogue(catalogue),
@@ -215,6 +232,8 @@ async def office(
         receiver=SubscriptionReceiver(subscriptions, push_guard(), store, clock=new_office.clock),
         web_app=WebApp(brand, subscriptions, new_office.seconds),
         proofs=IdentityCookies(SECRET, PUBLIC),
+        ways=ways,
+        company=company,
         brand=brand,
         clock=new_office.clock,
         seconds=new_office.seconds,
