@@ -17,6 +17,7 @@ BROWSER = f"{PHONELESS}~browser1"
 ESCALATES = {**PATIENT, "escalation": {"after": "7d", "or": None, "action": "reassign", "to": ["manager"]}}
 
 
+@pytest.mark.long
 async def test_somebody_without_an_app_is_asked_by_web_push_and_told_when_another_is_asked_instead(
     tmp_path: Path,
 ) -> None:

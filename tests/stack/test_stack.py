@@ -253,6 +253,7 @@ def test_a_misspelt_setting_of_the_shell_starts_no_stack(folder: Path) -> None:
     assert not folder.exists()
 
 
+@pytest.mark.long
 def test_nothing_but_loopback_is_listened_on(folder: Path) -> None:
     typed = countersign("dev", "--data", str(folder), "--host", "0.0.0.0")
     assert typed.returncode == 1

@@ -295,6 +295,7 @@ async def test_a_system_gets_a_cloud_event_if_it_wants_one_signed_and_named_as_e
     Webhook(SECRET).verify(call["raw"], call["headers"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("personal", [False, True])
 async def test_the_data_is_what_the_schema_of_its_event_says(
     house: House, sandbox: RunningSandbox, personal: bool

@@ -106,6 +106,7 @@ async def test_whoever_left_signs_in_no_more_but_open_work_goes_on_until_it_is_t
     assert (await directory.present("mia")) is not None
 
 
+@pytest.mark.long
 async def test_a_look_up_is_remembered_for_two_seconds_and_by_a_bounded_number(store: Store) -> None:
     seconds = 0.0
     directory = DatabaseDirectory(store, clock=lambda: seconds)

@@ -64,6 +64,7 @@ async def list_linked(store: Store, *workflow_ids: str) -> dict[str, list[str]]:
     return {id: [device.value for device in devices] for id, devices in by_person.items()}
 
 
+@pytest.mark.long
 async def test_a_browser_of_the_desk_is_a_device_of_the_person(store: Store) -> None:
     await WebSubscriptions(store).subscribe(DESK, browser("a"), NOW)
     [known] = await Devices(store).list_devices(person("ada"))
@@ -116,6 +117,7 @@ async def test_an_onboarding_and_its_part_name_a_browser_once(store: Store) -> N
     assert both == {LINK.person: [browser("a").endpoint]}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("scope", "limit"), [(DESK, BROWSERS_AT_MOST), (LINK, OF_A_LINK_AT_MOST)])
 async def test_the_browser_seen_longest_ago_gives_way(store: Store, scope: SubscriptionScope, limit: int) -> None:
     subscriptions = WebSubscriptions(store)

@@ -286,6 +286,7 @@ def test_a_file_of_another_kind_is_sent_to_its_own_word_in_one_line(command: str
     assert (process.stderr == message) is (command != meant)
 
 
+@pytest.mark.long
 def test_each_fault_of_the_people_file_is_told_once(tmp_path: Path) -> None:
     people, request = tmp_path / "people.yaml", tmp_path / "msa.yaml"
     people.write_text("people: [{id: a}]\n")

@@ -53,6 +53,7 @@ async def test_try_says_its_steps_while_it_runs_and_prints_a_table_at_the_end(tm
     assert [file.name for file in (tmp_path / "trial").iterdir()] == [ANSWERS]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

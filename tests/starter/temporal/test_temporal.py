@@ -170,6 +170,7 @@ async def _add_of_another_type(client: Client, name: str) -> None:
     )
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_the_payloads_of_a_connected_client_are_encrypted() -> None:
     """The whole way: settings, connection, codec; the server keeps nothing readable but ids."""

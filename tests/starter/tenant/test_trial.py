@@ -54,6 +54,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, str], set[str]]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", VARIANTS)
 async def test_exactly_what_differs_is_named_with_the_setting_that_mends_it(name: str, tmp_path: Path) -> None:
     variant, overrides, ids = VARIANTS[name]

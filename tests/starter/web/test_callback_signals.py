@@ -215,6 +215,7 @@ async def test_a_missing_namespace_is_no_reason_to_drop_an_event(client: Client)
         await TemporalSignals(elsewhere).signal("msa", EVENT)
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_a_reachable_server_is_reachable(client: Client) -> None:
     assert await TemporalSignals(client).reachable()

@@ -19,8 +19,8 @@ from workflows.task.state import TaskState
 from workflows.task.workflow import TaskWorkflow
 
 CLASSES_AT_MOST: Final = 4
-MEMBERS_AT_MOST: Final = 48
-"""A command is one: a request has three more than a task, of its review."""
+MEMBERS_AT_MOST: Final = 49
+"""A command is one: a request has more than a task, of its review, its links and the places of groups."""
 PARTS_AT_MOST: Final = 12
 _T = TypeVar("_T")
 

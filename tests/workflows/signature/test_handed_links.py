@@ -12,7 +12,7 @@ HAND_OVER = LinkHandover(actor="legal-desk", signer="customer-signer")
 
 async def test_the_timeline_says_by_whom_and_to_whom_and_only_who_is_asked_now_has_a_link() -> None:
     world = World()
-    async with start_story(world) as story:
+    async with start_story(world, record="link-handed") as story:
         await story.days_pass(1)
         for signer in ("chief-executive", "stranger"):
             refusal = await read_refusal(story, HAND_OVER.replace(signer=signer))

@@ -117,6 +117,7 @@ async def test_what_the_request_refuses_makes_no_link(desk: Office) -> None:
     assert "Hand over a link" not in (await browser.get(PAGE)).text
 
 
+@pytest.mark.long
 async def test_ten_times_the_bound_within_a_day_are_so_many_links(desk: Office) -> None:
     browser = await desk.come_in(REQUESTER)
     answers = []

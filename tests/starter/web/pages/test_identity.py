@@ -121,6 +121,7 @@ async def test_five_wrong_codes_lock_for_an_hour_from_whatever_link_browser_and_
     assert (await browser.press(code=codes(signer)[-1])).status_code == 303
 
 
+@pytest.mark.long
 async def test_at_most_so_many_codes_go_to_a_person_however_often_they_are_asked_for(signer: Phone) -> None:
     answers = []
     for _ in range(20 * CODES.burst):

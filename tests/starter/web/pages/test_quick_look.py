@@ -123,6 +123,7 @@ async def test_what_this_process_has_no_key_for_is_no_answer(store: Store, dev_s
     assert await ViewReader(keyless, store)("msa") is None
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_without_a_worker_the_due_date_is_known_all_the_same(store: Store, dev_server: str) -> None:
     client = await own_namespace(dev_server)

@@ -224,6 +224,7 @@ async def test_users_come_in_pages(directory: PushingDirectory) -> None:
     assert set(answer.json()["Resources"][0]) == {"schemas", "id", "userName"}
 
 
+@pytest.mark.long
 async def test_a_page_has_no_more_than_its_bound(directory: PushingDirectory, store: Store) -> None:
     users = [PushedPerson(user_of(f"p{number}"), f"p{number}", None, True) for number in range(10 * PAGE_AT_MOST)]
     now = datetime.now(UTC)
