@@ -110,7 +110,7 @@ def _signer(
     if reachable and signer.role is not Role.COPY:
         body["embed_url_user_id"] = embed_user(brief.id, signer.person)
         if config.signed_page:
-            body["redirect_url"] = config.signed_page
+            body |= {"redirect_url": config.signed_page, "redirect_url_declined": config.signed_page}
     return body
 
 

@@ -39,7 +39,8 @@ def test_who_comes_from_our_page_ends_on_one_of_ours_that_keeps_nothing() -> Non
         request_body("https://sign.test/d", request, people, devices, config)["signers"][0]
         for devices in ({"customer-signer"}, set[str]())
     )
-    assert (ours["redirect_url"], "redirect_url" in by_mail) == ("https://app.test/open/signed", False)
+    for name in ("redirect_url", "redirect_url_declined"):
+        assert (ours[name], name in by_mail) == ("https://app.test/open/signed", False)
 
 
 def test_a_file_goes_by_the_name_it_has() -> None:
