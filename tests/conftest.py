@@ -36,7 +36,11 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     """One laptop stack, with a versioned worker, for all stories that leave it as they found it; it ends when told."""
     # All stories ask the same few people.
-    shared = {"TEMPORAL_WORKER_BUILD_ID": BUILD, "COUNTERSIGN_NOTICES_MOST": "1000"}
+    shared = {
+        "TEMPORAL_WORKER_BUILD_ID": BUILD,
+        "COUNTERSIGN_NOTICES_MOST": "1000",
+        "COUNTERSIGN_SIGNATURE_RELAY": "*@relay.example",
+    }
     with running(tmp_path_factory.mktemp("laptop") / "data", **shared) as stack:
         yield stack
         stack.ends_in_order()
