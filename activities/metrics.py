@@ -302,8 +302,14 @@ HOOKS: Final = Counter(
 )
 DEVICES: Final = Counter(
     "countersign_devices",
-    "Calls that register phones, by our answer",
+    "Calls that register phones or report events, by our answer",
     (Label("answer", limit=WORDS_AT_MOST),),
+    ExportingProcess.WEB,
+)
+APP_EVENTS: Final = Counter(
+    "countersign_app_events",
+    "What the app reported of its notifications, by what became of it",
+    (Label("outcome", ("noted", "repeated", "old", "unknown")),),
     ExportingProcess.WEB,
 )
 CODEC_CALLS: Final = Counter(

@@ -63,6 +63,7 @@ class PreparedNotification:
     urgent: bool
     retried_devices: Collection[str]
     """Devices and addresses that an earlier call left open, if only these are due."""
+    workflow_id: str
     slot: BudgetSlot = field(default_factory=BudgetSlot)
 
 
@@ -120,6 +121,7 @@ class NotificationPreparation:
                 reference=reference_in(delivery, notice),
                 urgent=delivery.subject.urgent and not by_code,
                 retried_devices=delivery.devices or (),
+                workflow_id=delivery.subject.workflow_id,
             )
         if delivery.devices is not None:
             return None

@@ -9,6 +9,7 @@ from activities.notifications.budget import NotificationBudgets
 from activities.notifications.outbound_mail import Fallback, OutboundMailSender, address_of
 from activities.notifications.phones import DeviceSender
 from activities.notifications.preparation import PreparedNotification
+from activities.notifications.push_services import MessageFate
 from activities.notifications.results import (
     FailedNotice,
     MailDue,
@@ -18,6 +19,9 @@ from activities.notifications.results import (
     fail_by_directory,
 )
 from activities.people.directory import DirectoryFailure
+from activities.people.ids import stands_in_full
+from activities.people.person import WebDevice
+from activities.records.app_pushes import AppPush, AppPushes
 from activities.records.devices import device_hash
 from activities.temporal.failures import passing_failure
 from workflows.follow_up.notification_types import is_other_channel
@@ -31,6 +35,7 @@ class NotificationSender:
     phones: DeviceSender
     outbound: OutboundMailSender
     budgets: NotificationBudgets
+    app_pushes: AppPushes
 
     async def send(self, prepared: PreparedNotification) -> NoticeResult:
         result = await self._send(prepared)
@@ -44,6 +49,7 @@ class NotificationSender:
         if not prepared.devices:
             return await self._send_mail(prepared, SentNotice(notice=prepared.notice))
         messages = await self.phones.send(prepared.person, prepared.devices, prepared.message)
+        await self._note_accepted(prepared, messages)
         sent = SentNotice(notice=prepared.notice, messages=messages)
         if prepared.fallback is Fallback.NOBODY or not self._needs_mail(prepared, messages):
             return sent
@@ -57,6 +63,18 @@ class NotificationSender:
         if prepared.fallback is Fallback.CORE:
             return MailDue(notice=prepared.notice, messages=messages)
         return await self._send_mail(prepared, sent)
+
+    async def _note_accepted(self, prepared: PreparedNotification, messages: Messages) -> None:
+        """At once, since the app may report it in a moment. No browser reports anything."""
+        person, message = prepared.person, prepared.message
+        browsers = {device_hash(device.value) for device in prepared.devices if isinstance(device, WebDevice)}
+        devices = [device for device, sent in messages if sent.fate is MessageFate.ACCEPTED and device not in browsers]
+        if not devices or message.withdrawal or stands_in_full(person.id):
+            return
+        push = AppPush(person.id, message.key, message.stage, prepared.workflow_id, person.department or "")
+        # It was delivered, whatever happens to the store: at worst what the app reports of it is ignored.
+        with suppress(StoreFailure):
+            await self.app_pushes.note(push, devices, _now())
 
     def _needs_mail(self, prepared: PreparedNotification, messages: Messages) -> bool:
         """Whether no reliable device accepted it, or may accept it: a device long unseen accepts everything."""

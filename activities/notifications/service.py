@@ -66,7 +66,7 @@ class NotificationService(PushService):
         send_once, budgets = SendOnce(store), budgets or NotificationBudgets(store)
         outbound = OutboundMailSender(messaging, send_once)
         self._preparation = NotificationPreparation(directory, links, store, phones, outbound, budgets, company)
-        self._sender = NotificationSender(phones, outbound, budgets)
+        self._sender = NotificationSender(phones, outbound, budgets, store.app_pushes)
         self._link_devices = LinkDeviceSender(WebSubscriptions(store), self._preparation, phones)
         self._directory = directory
         self._phones = phones

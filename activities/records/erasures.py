@@ -13,6 +13,7 @@ from activities.records.database import Database, insert_new
 from activities.records.evidence import FIELDS
 from activities.records.holds import find_held
 from activities.records.schema import (
+    APP_PUSHES,
     DEVICE_OWNERS,
     DEVICES,
     ERASURES,
@@ -149,11 +150,12 @@ class Erasures:
         return await self._database.write(change)
 
     async def devices(self, person: str) -> int:
-        """Erase a person's devices, also those behind links; how many."""
+        """Erase a person's devices, also those behind links, and what the app reported; how many devices."""
 
         def change(connection: Connection) -> int:
             connection.execute(DEVICE_OWNERS.delete().where(DEVICE_OWNERS.c.person == person))
             linked = LINK_SUBSCRIPTIONS.delete().where(LINK_SUBSCRIPTIONS.c.person == person)
+            connection.execute(APP_PUSHES.delete().where(APP_PUSHES.c.person == person))
             devices = DEVICES.delete().where(DEVICES.c.person == person)
             return connection.execute(devices).rowcount + connection.execute(linked).rowcount
 
@@ -184,6 +186,8 @@ def _erase_people(connection: Connection, erasure: Erasure) -> None:
     connection.execute(LINK_SUBSCRIPTIONS.delete().where(*linked))
     handed = HANDED_LINKS.c.workflow_id == erasure.workflow_id, HANDED_LINKS.c.person == erasure.person
     connection.execute(HANDED_LINKS.delete().where(*handed))
+    pushed = APP_PUSHES.c.workflow_id == erasure.workflow_id, APP_PUSHES.c.person == erasure.person
+    connection.execute(APP_PUSHES.delete().where(*pushed))
     asked_people, full = PEOPLE_ASKED.c, PEOPLE_IN_FULL.c
     for row in connection.execute(select(PEOPLE_ASKED).where(asked_people.workflow_id == erasure.workflow_id)).all():
         document = json.loads(row.content)

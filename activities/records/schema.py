@@ -542,6 +542,27 @@ LINK_SUBSCRIPTIONS: Final = Table(
     Index(None, "seen_at"),
     comment="browsers behind a link, which get the notices of one follow-up; no devices of the person",
 )
+APP_PUSHES: Final = Table(
+    "app_pushes",
+    METADATA,
+    Column("person", Text, nullable=False),
+    Column("screen_key", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("workflow_id", Text, nullable=False),
+    Column("department", Text, nullable=False),
+    Column("at", InstantType, nullable=False),
+    Column("week", Date, nullable=False),
+    Column("received_at", InstantType),
+    Column("tapped_at", InstantType),
+    Column("dismissed_at", InstantType),
+    Column("reached", Boolean, nullable=False),
+    PrimaryKeyConstraint("person", "screen_key", "stage", "device"),
+    Index(None, "workflow_id"),
+    # All that is counted, in its order.
+    Index("ix_app_pushes_reach", "week", "department", "person", "reached"),
+    comment="pushes that were accepted for devices of the app, and what the app reported of them, for 400 days",
+)
 WEB_PUSH_KEYS: Final = Table(
     "web_push_keys",
     METADATA,

@@ -12,6 +12,7 @@ from activities.documents.files import Files
 from activities.errors import StoreFailure
 from activities.records.absences import StoredAbsences
 from activities.records.allowances import SharedAllowances
+from activities.records.app_pushes import AppPushes
 from activities.records.audiences import Audiences
 from activities.records.budgets import Budgets
 from activities.records.database import Database, insert_new
@@ -86,6 +87,8 @@ class Store:
         self.devices: Final = StoredDevices(self.database)
         self.handed_links: Final = HandedLinks(self.database)
         """Links of signers that are handed over."""
+        self.app_pushes: Final = AppPushes(self.database)
+        """Pushes to the app, and what it reported of them."""
         self.link_subscriptions: Final = LinkSubscriptions(self.database)
         """Browsers behind links."""
         self.web_push_keys: Final = WebPushKeys(self.database)

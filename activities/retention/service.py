@@ -59,6 +59,7 @@ async def _drop_old_rows(store: Store, now: datetime) -> int:
         store.absences.drop_over,
         store.link_subscriptions.drop,
         store.handed_links.drop,
+        store.app_pushes.drop,
     ):
         while dropped := await drop(now):
             count += dropped

@@ -14,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.errors import StoreFailure
 from activities.people.ids import position_of
+from activities.records.app_pushes import PushOfDevice
 from activities.records.evidence import KeptFileName, SignedDocument
 from activities.records.store import Store
 from activities.records.user_texts import amendments_of, pages_of, together
@@ -29,6 +30,7 @@ from workflows.follow_up.view import stamp
 from workflows.kinds import Kind, WorkflowName, kinds, named
 from workflows.model.commands import KnownBy, Problem
 from workflows.model.evidence import KeptFile, KeptFiles
+from workflows.model.notifications import AppEvent
 from workflows.model.records import SettledRecord
 from workflows.model.subject import Code, Status
 from workflows.model.timeline import EventType, TimelineEntry
@@ -107,7 +109,7 @@ async def show_of(kind: Kind, context: Context, typed: str, *, in_full: bool = F
     """As `show`, for any kind."""
     async with suggesting(context.client):
         view = await find_best_view(context.client, context.store, WorkflowName(kind, id_of(kind, typed)))
-    return await load_earlier_entries(context.store, view) if in_full else view
+    return await _with_app_events(context.store, await load_earlier_entries(context.store, view)) if in_full else view
 
 
 async def find_request_view(
@@ -124,7 +126,8 @@ async def find_best_view(
 ) -> Shown:
     """The best answer for any kind; raises `Unknown`, and `StoreFailure` if stored texts cannot be read."""
     view = await together(store, workflow.workflow_id, await _find_view(client, store, workflow, time_limit))
-    return await _with_downloads_and_revocations(store, await _with_starter(store, view))
+    view = await _with_app_events(store, await _with_starter(store, view))
+    return await _with_downloads_and_revocations(store, view)
 
 
 async def with_holds(store: Store, view: Shown) -> Shown:
@@ -243,6 +246,28 @@ async def _with_starter(store: Store, view: Shown) -> Shown:
         async with asyncio.timeout(_STARTER_WITHIN):
             return await store.starts.with_actor(view)
     return view
+
+
+async def _with_app_events(store: Store, view: Shown) -> Shown:
+    """With what the app reported of its notifications, unless the database is away. Of several of a stage the newest,
+    which is on the screen.
+    """
+    if not any(line.devices for line in view.notifications):
+        return view
+    events: Mapping[PushOfDevice, tuple[AppEvent, ...]] = {}
+    with suppress(StoreFailure):
+        events = await store.app_pushes.list_events(view.type.workflow_id(view.id))
+    remaining_events = dict(events)
+    lines = [
+        line.replace(
+            devices=tuple(
+                device.replace(events=remaining_events.pop(PushOfDevice(line.person, line.stage, device.device), ()))
+                for device in line.devices
+            )
+        )
+        for line in reversed(view.notifications)
+    ]
+    return view.replace(notifications=tuple(reversed(lines))) if events else view
 
 
 async def _with_downloads_and_revocations(store: Store, view: Shown) -> Shown:

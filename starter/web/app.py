@@ -164,7 +164,7 @@ def routes_of(
         issuer=issuer,
     )
     hooks = Hooks(HookSource.all_of(settings), OnboardingStarter(settings, client, store, people))
-    devices = DeviceReceiver(settings.devices_keys, Devices(store, in_file=people.has_device), people)
+    devices = DeviceReceiver(settings.devices_keys, Devices(store, in_file=people.has_device), people, store.app_pushes)
     codec = CodecServer(settings, people, issuer)
     downloads = TargetDownloads(store, answers)
     api = Api(settings, context, people, issuer, answers)

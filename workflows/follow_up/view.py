@@ -163,9 +163,10 @@ def stamp(instant: datetime | None) -> str:
 
 
 def outcome_words(line: DeliveryResult) -> str:
-    """A notification's outcome, with the reason when it was not simply accepted."""
+    """A notification's outcome, with the reason when it was not simply accepted, and what the app reported last."""
     devices = f" on {len(line.devices)} device{'s' if len(line.devices) > 1 else ''}" if line.devices else ""
-    return f"{line.outcome}{devices}" + (f" ({why_words(line.why)})" if line.why else "")
+    reason = f" ({why_words(line.why)})" if line.why else ""
+    return f"{line.outcome}{devices}{reason}" + (f", {line.app_event}" if line.app_event else "")
 
 
 def is_needless(line: DeliveryResult) -> bool:

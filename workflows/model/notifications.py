@@ -91,11 +91,26 @@ class NotificationOrder(Model):
         return self.replace(key=key, person=person, reached=(), of_team=self.person)
 
 
+class AppEventType(StrEnum):
+    """What the app reports of a notification on its device."""
+
+    RECEIVED = "received"
+    TAPPED = "tapped"
+    DISMISSED = "dismissed"
+
+
+class AppEvent(Model):
+    type: AppEventType
+    at: AwareDatetime
+
+
 class DeviceOutcome(Model):
     """Result for one device; `device` is a short hash, never the token."""
 
     device: str
     outcome: NotificationOutcome = NotificationOutcome.ACCEPTED
+    events: tuple[AppEvent, ...] = ()
+    """What the app reported, in views only."""
 
 
 class DeliveryResult(Model):
@@ -106,6 +121,12 @@ class DeliveryResult(Model):
     outcome: NotificationOutcome = NotificationOutcome.ACCEPTED
     why: str | None = None
     devices: tuple[DeviceOutcome, ...] = ()
+
+    @property
+    def app_event(self) -> AppEventType | None:
+        """What the app reported last."""
+        events = [event for device in self.devices for event in device.events]
+        return max(events, key=lambda event: event.at).type if events else None
 
     @property
     def reached(self) -> bool:

@@ -1,4 +1,5 @@
-"""Receives device registrations from the company's app back end (docs/devices.md).
+"""Receives device registrations from the company's app back end, and what the app reports of notifications
+(docs/devices.md, docs/app.md).
 
 Answers contain no address. Only 503 asks to be called again.
 """
@@ -7,7 +8,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -17,15 +18,22 @@ from starlette.routing import BaseRoute, Route
 
 from activities.errors import StoreFailure
 from activities.files.fields import DeviceToken
-from activities.metrics import DEVICES
+from activities.metrics import APP_EVENTS, DEVICES
 from activities.people.devices import Devices
 from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
 from activities.people.person import Person, Platform, PushDevice
+from activities.records.app_pushes import AppPushes, ReportedEvent
 from starter.web.http import bodies
+from workflows.model.notifications import AppEventType
 
 PATH: Final = "/devices/{person}"
+EVENTS_PATH: Final = f"{PATH}/events"
 BYTES_AT_MOST: Final = 16 * 1024
 """The push address alone has up to 4,096."""
+EVENTS_AT_MOST: Final = 500
+"""Of one call."""
+EVENTS_BYTES_AT_MOST: Final = 128 * 1024
+"""An event has some 150."""
 CALLS_AT_ONCE: Final = 100
 _LOGGER: Final = structlog.get_logger("countersign.devices")
 
@@ -35,6 +43,7 @@ class DeviceCallOutcome(bodies.CallOutcome):
 
     REGISTERED = (201, "registered")
     SEEN = (200, "seen")
+    NOTED = (200, "noted")
     GONE = (200, "gone")
     WITHDRAWN = (200, "withdrawn")
     MALFORMED = (400, "malformed")
@@ -75,6 +84,43 @@ class Withdrawal(BaseModel):
     value: Annotated[DeviceToken, Field(repr=False)]
 
 
+class Event(BaseModel):
+    """`key` and `stage` are those of the push's data, `device` is the answer's to the registration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: AppEventType
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22}$")]
+    stage: Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
+    device: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+    at: AwareDatetime
+
+    @property
+    def reported(self) -> ReportedEvent:
+        return ReportedEvent(self.type, self.key, self.stage, self.device, self.at)
+
+
+class EventReport(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    events: Annotated[tuple[Event, ...], Field(max_length=EVENTS_AT_MOST)]
+
+
+class _CallSpec(NamedTuple):
+    """What a method's body is; `content` in words."""
+
+    model: type[Registration | Withdrawal | EventReport]
+    content: str
+    bytes_at_most: int = BYTES_AT_MOST
+
+
+_CALLS: Final = {
+    "PUT": _CallSpec(Registration, "one device"),
+    "DELETE": _CallSpec(Withdrawal, "one device"),
+    "POST": _CallSpec(EventReport, "events", EVENTS_BYTES_AT_MOST),
+}
+
+
 @dataclass(frozen=True)
 class DeviceAnswer:
     outcome: DeviceCallOutcome
@@ -93,6 +139,7 @@ class DeviceReceiver:
         keys: tuple[SecretStr, ...],
         devices: Devices,
         directory: Directory,
+        app_pushes: AppPushes,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         body_seconds: float = bodies.BODY_SECONDS,
@@ -100,13 +147,17 @@ class DeviceReceiver:
         self._keys = keys
         self._devices = devices
         self._directory = directory
+        self._app_pushes = app_pushes
         self._tally = bodies.CallCounter(DEVICES, DeviceCallOutcome)
         self._clock = clock
         self._body_seconds = body_seconds
         self._at_once = 0
 
     def routes(self) -> list[BaseRoute]:
-        return [Route(PATH, self.answer, methods=["PUT", "DELETE"])]
+        return [
+            Route(PATH, self.answer, methods=["PUT", "DELETE"]),
+            Route(EVENTS_PATH, self.answer, methods=["POST"]),
+        ]
 
     async def answer(self, request: Request) -> Response:
         answer = await self._received(request)
@@ -128,10 +179,11 @@ class DeviceReceiver:
             return DeviceAnswer(DeviceCallOutcome.BUSY)
         self._at_once += 1
         try:
-            body = await bodies.read_body(request.receive, limit=BYTES_AT_MOST, seconds=self._body_seconds)
+            spec = _CALLS[request.method]
+            body = await bodies.read_body(request.receive, limit=spec.bytes_at_most, seconds=self._body_seconds)
             if isinstance(body, bodies.BodyFault):
                 return DeviceAnswer(DeviceCallOutcome.of_fault(body))
-            return await self._handle(request.path_params["person"], request.method, body)
+            return await self._handle(request.path_params["person"], spec, body)
         finally:
             self._at_once -= 1
 
@@ -142,13 +194,12 @@ class DeviceReceiver:
         matches = [hmac.compare_digest(key.get_secret_value().encode(), given_bytes) for key in self._keys]
         return scheme.lower() == "bearer" and any(matches)
 
-    async def _handle(self, person: str, method: str, body: bytes) -> DeviceAnswer:
+    async def _handle(self, person: str, spec: _CallSpec, body: bytes) -> DeviceAnswer:
         try:
-            fields = bodies.parse_object(body)
-            call = Registration.model_validate(fields) if method == "PUT" else Withdrawal.model_validate(fields)
+            call = spec.model.model_validate(bodies.parse_object(body))
         except bodies.NotReadable as fault:
             return DeviceAnswer.saying(
-                DeviceCallOutcome.MALFORMED, f"the body is {fault}: an object of one device is wanted"
+                DeviceCallOutcome.MALFORMED, f"the body is {fault}: an object of {spec.content} is wanted"
             )
         except ValidationError as fault:
             return DeviceAnswer.saying(DeviceCallOutcome.MALFORMED, _in_words(fault))
@@ -160,11 +211,13 @@ class DeviceReceiver:
                 DeviceCallOutcome.UNKNOWN_PERSON, "nobody of the people file has this id: call again once one has"
             )
         except (StoreFailure, DirectoryFailure) as failure:
-            _LOGGER.warning("device not kept", why=str(failure))
+            _LOGGER.warning("device or event not kept", why=str(failure))
             return DeviceAnswer(DeviceCallOutcome.NOT_KEPT)
 
-    async def _keep(self, person: Person, call: Registration | Withdrawal) -> DeviceAnswer:
+    async def _keep(self, person: Person, call: Registration | Withdrawal | EventReport) -> DeviceAnswer:
         now = self._clock()
+        if isinstance(call, EventReport):
+            return await self._note_events(person, call, now)
         if isinstance(call, Withdrawal):
             return DeviceAnswer(
                 DeviceCallOutcome.WITHDRAWN, {"device": await self._devices.withdraw(person, call.value, now)}
@@ -177,6 +230,13 @@ class DeviceReceiver:
             sentence = f"nothing is sent there: {registered.reason} since; without registered_at it is registered anew"
             return DeviceAnswer(DeviceCallOutcome.GONE, {**details, "says": sentence})
         return DeviceAnswer(DeviceCallOutcome.REGISTERED if registered.new else DeviceCallOutcome.SEEN, details)
+
+    async def _note_events(self, person: Person, report: EventReport, now: datetime) -> DeviceAnswer:
+        events = [event.reported for event in report.events]
+        counts = (await self._app_pushes.report(person.id, events, now))._asdict()
+        for outcome, count in counts.items():
+            APP_EVENTS.add(count, outcome=outcome)
+        return DeviceAnswer(DeviceCallOutcome.NOTED, counts)
 
 
 def _in_words(fault: ValidationError) -> str:

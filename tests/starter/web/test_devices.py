@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from activities.people.devices import Devices
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Platform, PushDevice
+from activities.records.app_pushes import AppPush
 from activities.records.devices import device_hash
 from activities.records.store import Store
 from starter.config.settings import SettingsError, load
@@ -23,7 +24,7 @@ from starter.config.values import Bind
 from starter.web.app import make_app
 from starter.web.http.serving import listening
 from starter.web.receivers import devices as receiver
-from starter.web.receivers.devices import BYTES_AT_MOST, PATH, DeviceReceiver
+from starter.web.receivers.devices import BYTES_AT_MOST, EVENTS_AT_MOST, EVENTS_PATH, PATH, DeviceReceiver
 from tests.plain_http import plain_client
 from tests.starter.terminal import type_
 from tests.starter.web.test_callback_fuzz import ODD
@@ -69,7 +70,7 @@ async def opened_app(folder: Path, keys: str = f"{KEY},{OLDER}") -> AsyncIterato
     store = Store(str(folder / "store"))
     directory = FileDirectory(folder / "people.yaml", store)
     settings = load(environment={"COUNTERSIGN_DEVICES_KEYS": keys})
-    desk = DeviceReceiver(settings.devices_keys, Devices(store), directory, body_seconds=1)
+    desk = DeviceReceiver(settings.devices_keys, Devices(store), directory, store.app_pushes, body_seconds=1)
     async with listening(make_app(desk.routes()), Bind("127.0.0.1", 0)) as url, plain_client(url, timeout=30) as http:
         yield DeviceApp(http, store, directory)
 
@@ -213,7 +214,96 @@ async def test_while_the_store_is_away_the_caller_is_asked_to_come_again_and_no_
 
 
 def test_the_path_is_the_contract_s() -> None:
-    assert PATH == "/devices/{person}"
+    assert (PATH, EVENTS_PATH) == ("/devices/{person}", "/devices/{person}/events")
+
+
+def make_event(type: str = "received", **fields: Any) -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat()
+    return {"type": type, "key": "k" * 22, "stage": "ready", "device": device_hash("ada~1"), "at": now} | fields
+
+
+async def report(app: DeviceApp, *events: Any, person: str = "ada", **options: Any) -> tuple[int, dict[str, Any]]:
+    return await app.call({"events": list(events)}, f"{person}/events", "POST", **options)
+
+
+async def push(app: DeviceApp, person: str = "ada") -> None:
+    pushed = AppPush(person, "k" * 22, "ready", "signature-request:r", "")
+    await app.store.app_pushes.note(pushed, [device_hash(f"{person}~1")], datetime.now(UTC))
+
+
+async def test_what_the_app_reports_is_noted_once_and_counted(app: DeviceApp) -> None:
+    await push(app)
+    events = (
+        make_event(),
+        make_event("tapped"),
+        make_event("dismissed", at="2026-01-01T00:00:00Z"),
+        make_event(key="x" * 22),
+    )
+    counts = {"outcome": "noted", "noted": 2, "repeated": 0, "old": 1, "unknown": 1}
+    assert await report(app, *events) == (200, counts)
+    assert await report(app, *events) == (200, counts | {"noted": 0, "repeated": 2})
+    assert await report(app) == (200, dict.fromkeys(counts, 0) | {"outcome": "noted"})
+
+
+async def test_nobody_reports_for_another(app: DeviceApp) -> None:
+    await push(app)
+    assert (await report(app, make_event(), person="bob"))[1]["unknown"] == 1
+    assert await report(app, make_event(), person="zoe") == (
+        404,
+        {"outcome": "unknown_person", "says": "nobody of the people file has this id: call again once one has"},
+    )
+    for headers in ({}, {"authorization": f"Bearer {WITHDRAWN}"}, {"authorization": f"Basic {KEY}"}):
+        assert await report(app, make_event(), headers=headers) == (401, {"outcome": "forged"})
+
+
+async def test_ten_thousand_events_in_one_call_are_refused_and_five_hundred_noted(app: DeviceApp) -> None:
+    await push(app)
+    event = make_event()
+    assert (await report(app, *[event] * 20 * EVENTS_AT_MOST))[0] == 413
+    status, answer = await app.call({"events": [0] * 20 * EVENTS_AT_MOST}, "ada/events", "POST")
+    assert (status, answer["outcome"]) == (400, "malformed") and answer["says"].startswith("events")
+    many = [event, *(make_event(stage=f"reminder-{number}") for number in range(1, EVENTS_AT_MOST))]
+    assert await report(app, *many) == (
+        200,
+        {"outcome": "noted", "noted": 1, "repeated": 0, "old": 0, "unknown": EVENTS_AT_MOST - 1},
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"type": "seen"}, "events.1.type"),
+        ({"key": "short"}, "events.1.key"),
+        ({"key": "k" * 22 + "\n"}, "events.1.key"),
+        ({"stage": "a\x00b"}, "events.1.stage"),
+        ({"stage": "s" * 201}, "events.1.stage"),
+        ({"device": "ada~1"}, "events.1.device"),
+        ({"at": "2026-12-02T09:00:00"}, "events.1.at"),
+        ({"at": 10**30}, "events.1.at"),
+        ({"more": 1}, "events.1.more"),
+    ],
+)
+async def test_a_wrong_event_is_told_by_its_field_and_nothing_is_noted(
+    app: DeviceApp, fields: dict[str, Any], named: str
+) -> None:
+    await push(app)
+    status, answer = await report(app, make_event(), make_event(**fields))
+    assert (status, answer["outcome"]) == (400, "malformed")
+    assert answer["says"].startswith(f"{named}: ") and "ada~1" not in answer["says"]
+    assert await app.store.app_pushes.list_events("signature-request:r") == {}
+
+
+async def test_whatever_stands_in_an_event_is_no_fault_of_ours(app: DeviceApp) -> None:
+    await push(app)
+    for odd in ODD:
+        assert (await report(app, odd))[0] == 400
+        for field in make_event():
+            assert (await report(app, make_event(**{field: odd})))[0] in (200, 400)
+
+
+async def test_while_the_store_is_away_events_are_asked_for_again(app: DeviceApp) -> None:
+    with take_table_away(app.store, "app_pushes"):
+        assert await report(app, make_event()) == (503, {"outcome": "not_kept"})
 
 
 @pytest.mark.long

@@ -371,6 +371,27 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_incidents_kind_grade"), ["kind", "grade"], unique=False)
 
     op.create_table(
+        "app_pushes",
+        sa.Column("person", schema.Text(), nullable=False),
+        sa.Column("screen_key", schema.Text(), nullable=False),
+        sa.Column("stage", schema.Text(), nullable=False),
+        sa.Column("device", schema.Text(), nullable=False),
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.Column("department", schema.Text(), nullable=False),
+        sa.Column("at", schema.InstantType(), nullable=False),
+        sa.Column("week", sa.Date(), nullable=False),
+        sa.Column("received_at", schema.InstantType(), nullable=True),
+        sa.Column("tapped_at", schema.InstantType(), nullable=True),
+        sa.Column("dismissed_at", schema.InstantType(), nullable=True),
+        sa.Column("reached", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("person", "screen_key", "stage", "device"),
+        comment="pushes that were accepted for devices of the app, and what the app reported of them, for 400 days",
+    )
+    with op.batch_alter_table("app_pushes", schema=None) as batch_op:
+        batch_op.create_index("ix_app_pushes_reach", ["week", "department", "person", "reached"], unique=False)
+        batch_op.create_index(batch_op.f("ix_app_pushes_workflow_id"), ["workflow_id"], unique=False)
+
+    op.create_table(
         "link_subscriptions",
         sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("endpoint_sha256", schema.Text(), nullable=False),
