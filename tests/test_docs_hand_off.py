@@ -36,14 +36,17 @@ from workflows.model.policy import Target
 
 PAGE: Final = (ROOT / "docs" / "hand-off.md").read_text()
 BLOCKS: Final = blocks(PAGE)
-BODIES: Final = [json.loads(block.text) for block in BLOCKS if block.language == "json"]
+BODIES: Final = [
+    *(json.loads(block.text) for block in BLOCKS if block.language == "json"),
+    *json.loads((ROOT / "docs" / "events.json").read_text()),
+]
 SIGNED: Final = dict(
     re.split(r" {2,}", line, maxsplit=1)
     for block in BLOCKS
     if block.mark == "signature"
     for line in block.text.strip().splitlines()
 )
-[RECEIVER] = (block.text for block in BLOCKS if block.mark == "receiver")
+RECEIVER: Final = (ROOT / "docs" / "receiver.py").read_text()
 TARGET: Final = Target(target="erp", url="https://erp.example/hooks")
 ADDED: Final = {*Personal.model_fields, *PersonalTitle.model_fields, "fields"}
 """What only `personal` brings."""
