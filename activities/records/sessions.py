@@ -100,8 +100,8 @@ class DeskSessions:
 
     async def drop(self, now: datetime) -> int:
         """Remove sessions that are over, a limited number; how many there were."""
-        over = select(_ROW.nonce_sha256).where(_ROW.signed_in_at <= now - LONGEST_SESSION)
-        return await self._database.drop(DESK_SESSIONS, over.limit(DROPPED_AT_MOST))
+        old_sessions = select(_ROW.nonce_sha256).where(_ROW.signed_in_at <= now - LONGEST_SESSION)
+        return await self._database.drop(DESK_SESSIONS, old_sessions.limit(DROPPED_AT_MOST))
 
 
 def _row(row: Any) -> SessionRow:

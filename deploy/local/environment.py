@@ -98,6 +98,7 @@ def of_countersign(
         "COUNTERSIGN_LINK_SECRET": folder_state.secrets.link,
         "COUNTERSIGN_NOTICES_MOST": _NOTICES,
         "COUNTERSIGN_OPERATORS": "directors",
+        "COUNTERSIGN_ACTORS": "claimed",
     }
     merged = {
         "COUNTERSIGN_HANDOFF_HOSTS": hosts,

@@ -11,6 +11,7 @@ from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.service import list_unfit
 from starter.boot import clients
 from starter.boot.startup import ready
+from starter.cli.actors import find_starter
 from starter.cli.arguments import AsJson
 from starter.cli.printing import print_answer
 from starter.cli.terminal import Rows, Sentence
@@ -63,4 +64,4 @@ async def _adopt(settings: Settings, document: str, kind: str, owner: str) -> Ad
     ):
         directory = clients.directory(settings, context.store)
         adoption = Adoption(signature, context.client, context.store, directory, settings.policies, config)
-        return await adopt_by_hand(adoption, document, kind, owner, TrustedCaller(context.actor))
+        return await adopt_by_hand(adoption, document, kind, owner, TrustedCaller(await find_starter(settings)))

@@ -44,6 +44,7 @@ _OF_COUNTERSIGN: Final = {
     "init": "setup:init",
     "doctor": "setup:doctor",
     "completion": "completion:completion",
+    "login": "login:login",
 }
 """Each as `module:function` of this folder."""
 _FOLLOWED_UP: Final = ("answer", "take", "resume", "remind", "extend", "delegate", "pause", "ask", "replay", "cancel")

@@ -24,8 +24,8 @@ from activities.records.holds import Hold
 from activities.records.store import Store
 from starter.boot import clients, evidence
 from starter.boot.startup import ready
+from starter.cli.actors import find_actor
 from starter.cli.arguments import As, AsJson
-from starter.cli.known_people import claimed_actor
 from starter.cli.printing import note, print_answer, progress
 from starter.cli.terminal import Rows
 from starter.config.settings import Settings
@@ -232,7 +232,7 @@ async def hold(
         listed = [hold async for hold in _open_holds(store)]
         print_answer([_hold_as_json(hold) for hold in listed], _holds(listed), as_json=json)
         return
-    actor, now = claimed_actor(settings, as_), datetime.now(UTC)
+    actor, now = (await find_actor(settings, as_)).recorded, datetime.now(UTC)
     name = await _find_begun(store, id)
     if release:
         await store.holds.release(name.workflow_id, await _to_release(store, name, reason), actor, now)
@@ -263,7 +263,7 @@ async def erase(*, person: str, reason: str, dry_run: bool = False, as_: As = No
         Print `{person, erased[], waiting[], held{id: why}, devices, dry_run, stays{what: why}}`, all by workflow id.
     """
     settings = ready()
-    actor = "" if dry_run else claimed_actor(settings, as_)
+    actor = "" if dry_run else (await find_actor(settings, as_)).recorded
     store, now = clients.store(settings), datetime.now(UTC)
     if not is_request_id(person):
         raise Refusal(f"--person takes an id, as records name people{await _ids_of_address(settings, store, person)}")

@@ -22,9 +22,9 @@ from activities.records.evidence import KeptFileName
 from activities.records.store import Store
 from starter.boot import clients
 from starter.boot.startup import ready
+from starter.cli.actors import find_actor
 from starter.cli.arguments import As, AsJson
 from starter.cli.audit import select_ended
-from starter.cli.known_people import claimed_actor
 from starter.cli.printing import note, print_answer, progress
 from starter.cli.terminal import Rows
 from starter.errors import Refusal
@@ -116,7 +116,7 @@ async def links(id: str, /, *, revoke: bool = False, as_: As = None, json: AsJso
     name = WorkflowName(Kind.REQUEST, id_of(Kind.REQUEST, id))
     revoked = 0
     if revoke:
-        actor = claimed_actor(settings, as_)
+        actor = (await find_actor(settings, as_)).recorded
         revoked = await store.downloads.revoke(name.workflow_id, actor, datetime.now(UTC))
     rows = await store.downloads.links(name.workflow_id)
     answer = {"id": name.id, "links": [_as_json(row) for row in rows], "revoked": revoked}

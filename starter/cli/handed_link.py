@@ -12,6 +12,7 @@ from rich.text import Text
 
 from starter.boot import clients
 from starter.boot.startup import ready
+from starter.cli.actors import find_actor
 from starter.cli.arguments import As, AsJson, Id
 from starter.cli.operations import Op, OperationWords, Wait
 from starter.cli.printing import patience, print_answer
@@ -21,7 +22,7 @@ from starter.queries.filters import id_of
 from starter.queries.handed_links import LinkIssuer
 from starter.temporal.connection import opened
 from workflows.kinds import Kind
-from workflows.model.commands import KnownBy, LinkHandover
+from workflows.model.commands import LinkHandover
 
 _OP_BYTES = 6
 
@@ -49,7 +50,8 @@ async def link(
         Print `{id, person, link, until}`.
     """
     settings = ready(Need.LINKS)
-    command = LinkHandover(actor=settings.claimed(as_), signer=signer, known_by=KnownBy.CLAIMED, ran_as=settings.ran_as)
+    actor = await find_actor(settings, as_)
+    command = actor.mark(LinkHandover(actor=actor.name, signer=signer))
     op, id = op or secrets.token_hex(_OP_BYTES), id_of(Kind.REQUEST, id)
     async with opened(settings) as context, patience("handing it over", quiet=json):
         command = await OperationWords(Kind.REQUEST).with_ids(context, id, command)

@@ -19,6 +19,7 @@ from activities.hand_off.target_health import TargetState, address_of
 from activities.http.client import make_client
 from activities.policies.catalogue import Catalogue
 from starter.boot.startup import ready
+from starter.cli.actors import find_actor
 from starter.cli.arguments import AsJson
 from starter.cli.printing import note, print_answer, progress
 from starter.cli.tables import color_state
@@ -30,7 +31,7 @@ from starter.queries import targets as replays
 from starter.queries.targets import Addresses, DeadTarget, ReplayedDead, ReplayResult, TargetLine
 from starter.temporal.connection import opened
 from workflows.model.base import Model
-from workflows.model.commands import KnownBy, Replay
+from workflows.model.commands import Replay
 
 EVERY: Final = 1.0
 """Seconds between two reads of the ledger."""
@@ -197,7 +198,8 @@ async def replay(
     """
     settings = ready()
     died_since = datetime.now(UTC) - since if since else None
-    order = Replay(actor=settings.claimed(as_), known_by=KnownBy.CLAIMED, ran_as=settings.ran_as, target="")
+    actor = await find_actor(settings, as_)
+    order = actor.mark(Replay(actor=actor.name, target=""))
     async with opened(settings) as context:
         with _bar("replaying", quiet=json) as show_count:
 

@@ -7,7 +7,6 @@ from starter.boot import clients
 from starter.config.settings import Settings
 from starter.errors import Refusal
 from starter.queries import commands
-from workflows.model.commands import KnownBy
 
 
 async def refuse_stranger(settings: Settings, store: Store, id: str) -> None:
@@ -37,8 +36,3 @@ async def refuse_own(settings: Settings, store: Store, actor: str, asker: str) -
     """Refuse an exemption by one of those who ask; nobody without a people file."""
     if settings.people is not None:
         commands.refuse_own(actor, await askers(clients.directory(settings, store), asker))
-
-
-def claimed_actor(settings: Settings, as_: str | None) -> str:
-    """What is recorded of who types: `claimed:ada (root@host)`. Raises `Refusal` where their word does not count."""
-    return KnownBy.CLAIMED.actor(settings.claimed(as_), settings.ran_as)

@@ -17,6 +17,7 @@ from activities.onboarding.intake import PartNotFailed, RestartedPart, UnknownSi
 from activities.people.directory import UnusablePeople
 from starter.boot import clients
 from starter.boot.startup import ready
+from starter.cli.actors import find_actor
 from starter.cli.arguments import AsJson, Id, RequestFile
 from starter.cli.operations import PLAIN, CommonOptions, OperationWords
 from starter.cli.printing import note, print_answer
@@ -188,7 +189,7 @@ class _OnboardWords(OperationWords):
         settings = ready()
         async with opened(settings) as context:
             name = await running(context, id, part)
-            command = await answer_to(context, name, settings.claimed(options.as_), text)
+            command = await answer_to(context, name, (await find_actor(settings, options.as_)).name, text)
         await OperationWords(name.kind).carry_out(name.id, lambda _: command, options)
 
 

@@ -14,6 +14,7 @@ from rich.console import Group
 from activities.files.fields import DayOrInstant
 from starter.boot.startup import ready
 from starter.cli import printing
+from starter.cli.actors import find_actor
 from starter.cli.arguments import As, Id
 from starter.cli.printing import patience
 from starter.cli.terminal import Sentence
@@ -31,7 +32,6 @@ from workflows.model.commands import (
     Delegation,
     Exemption,
     Extension,
-    KnownBy,
     Take,
 )
 from workflows.model.receipts import OperationState, Receipt
@@ -157,8 +157,8 @@ class OperationWords:
         a look at it, beside what the directory refuses.
         """
         settings = ready()
-        actor = settings.claimed(options.as_)
-        command = command_of(actor).replace(known_by=KnownBy.CLAIMED, ran_as=settings.ran_as)
+        actor = await find_actor(settings, options.as_)
+        command = actor.mark(command_of(actor.name))
         async with opened(settings) as context, patience("recorded; carrying it out", quiet=options.json):
             if first is not None:
                 await first(context)

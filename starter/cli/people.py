@@ -21,8 +21,8 @@ from activities.records.ended import ListFilter
 from starter.boot import clients
 from starter.boot.startup import ready
 from starter.cli import tables
+from starter.cli.actors import find_actor
 from starter.cli.arguments import As, AsJson
-from starter.cli.known_people import claimed_actor
 from starter.cli.operations import due_of, is_due
 from starter.cli.printing import patience, print_answer
 from starter.cli.terminal import FactTable, PrintedInstant, Rows, ZoneLine
@@ -302,7 +302,7 @@ async def enter_absence(
         Print `{person, away, absences[{id, begins, ends, acts, kinds, entered_by, entered_at, told, told_at}]}`.
     """
     settings = ready(Need.PEOPLE)
-    actor, now = claimed_actor(settings, as_), datetime.now(UTC)
+    actor, now = (await find_actor(settings, as_)).recorded, datetime.now(UTC)
     absence = WantedAbsence(due_of(from_, now), due_of(until, now), to, kinds)
     known_kinds = clients.catalogue(settings).kinds if kinds else ()
     async with opened(settings) as context:
@@ -333,7 +333,7 @@ async def back(
         Print what `away` prints.
     """
     settings = ready(Need.PEOPLE)
-    actor, now = claimed_actor(settings, as_), datetime.now(UTC)
+    actor, now = (await find_actor(settings, as_)).recorded, datetime.now(UTC)
     async with opened(settings) as context:
         directory = clients.directory(settings, context.store)
         view = await Absences(context, directory).end(person, actor, now, id)

@@ -1,7 +1,7 @@
 """`start` of requests, onboardings and campaigns from files or a table; `task start`."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -16,6 +16,7 @@ from activities.notifications.budget import NotificationBudgets
 from starter.boot.startup import ready
 from starter.cli import start_files as many
 from starter.cli import tables
+from starter.cli.actors import find_starter
 from starter.cli.arguments import AsJson, RequestFile
 from starter.cli.printing import note, print_answer, progress
 from starter.cli.start_files import StartOutcome
@@ -144,7 +145,8 @@ class _Rows(NamedTuple):
 
 
 async def _start_one(settings: Settings, prepared: path.PreparedStart, *, restart: bool, json: bool) -> Exit:
-    async with opened(settings) as context:
+    async with opened(settings) as opened_context:
+        context = replace(opened_context, actor=await find_starter(settings))
         waits = await list_used_up_budgets(settings, context, prepared)
         started = await many.start(context, prepared, restart=restart)
         ending = None if started.created or json else await _describe_end(context, prepared)
@@ -190,5 +192,6 @@ async def _start_all(
             outcomes[number] = outcome
             bar(advance=1)
 
-        async with opened(settings) as context:
+        async with opened(settings) as opened_context:
+            context = replace(opened_context, actor=await find_starter(settings))
             await many.start_many(context, prepared, restart=restart, report=report)

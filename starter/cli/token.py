@@ -14,13 +14,13 @@ from activities.policies.catalogue import Catalogue, UnknownKind
 from activities.records.tokens import NameTaken, TokenRow, TooManyTokens
 from starter.boot import clients
 from starter.boot.startup import ready
+from starter.cli.actors import find_starter
 from starter.cli.arguments import AsJson
 from starter.cli.printing import print_answer
 from starter.cli.terminal import PrintedInstant, Rows
 from starter.config.settings import Settings
 from starter.errors import Refusal
 from workflows.model.base import Model
-from workflows.model.commands import KnownBy
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
@@ -80,7 +80,7 @@ async def new(name: Name, /, *, may: Annotated[str, Parameter(validator=_are_rig
     """
     settings, rights = ready(), TokenRights.read(_listed(may))
     await asyncio.to_thread(_refuse_unknown_kinds, settings, rights)
-    actor = KnownBy.CLAIMED.actor(settings.acting, settings.ran_as)
+    actor = await find_starter(settings)
     try:
         token = await clients.store(settings).tokens.make(name, rights.written, actor, datetime.now(UTC))
     except (NameTaken, TooManyTokens) as refused:

@@ -310,9 +310,12 @@ class Settings(BaseSettings):
         (), description="Bearer token for Temporal's command line; comma-separated for rotation"
     )
     actor: str = Field("", description="Actor on the command line; default: user@host")
-    actors: Literal["claimed", "verified"] = Field(
-        "claimed",
-        description="`verified`: commands by hand that change something are refused, as nobody proves who types",
+    actors: Literal["", "claimed", "verified"] = Field(
+        "",
+        description=(
+            "`verified`: commands by hand that change something need `countersign login`; `claimed`: they are "
+            "believed; unset: `verified` where there is a client at the issuer"
+        ),
     )
     web_ui: Address = Field("", description="Address of Temporal's Web UI for printed links; default: guessed")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Log level")
@@ -395,13 +398,10 @@ class Settings(BaseSettings):
         """User and host of this process."""
         return f"{getpass.getuser()}@{socket.gethostname()}"
 
-    def claimed(self, name: str | None) -> str:
-        """Who acts by their own word alone; raises `Refusal` where that does not count."""
-        if self.actors == "verified":
-            raise Refusal(
-                "COUNTERSIGN_ACTORS=verified: a command cannot prove who acts: use the desk, a page or the API"
-            )
-        return name or self.acting
+    @property
+    def verifies_actors(self) -> bool:
+        """Whether somebody's own word at a terminal does not count."""
+        return self.actors == "verified" or (not self.actors and self.oidc.signs_in)
 
     @property
     def build_id(self) -> str | None:

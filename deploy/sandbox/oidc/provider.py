@@ -91,6 +91,7 @@ class OidcProvider:
         self._state = state
         self.base_url = ""
         self.misbehaviour = Misbehaviour.NONE
+        self.device_lifetime, self.device_interval = LIFETIME, INTERVAL
         self.key = ECKey.generate_key("P-256", {"kid": secrets.token_hex(4), "use": "sig"}, private=True)
         self._codes: dict[str, Grant] = {}
         self._used: list[str] = []
@@ -139,7 +140,7 @@ class OidcProvider:
         if not query.get("redirect_uri", "").startswith(("http://", "https://")) or not self._is_known(query):
             raise HttpRefusal.because(400, "The client or its redirect_uri is unknown.")
         if request.method == "GET":
-            fields = _entry("email", "Email address") + _entry("groups", "Groups", needed=False)
+            fields = _entry("email", "Email address") + _entry("groups", "Groups", is_required=False)
             return _page("Sign in at the company", f"<form method=post>{fields}<button>Sign in</button></form>")
         grant = await _grant_of(request)
         grant.nonce, grant.challenge = query.get("nonce"), query.get("code_challenge")
@@ -184,8 +185,8 @@ class OidcProvider:
                 "user_code": user_code,
                 "verification_uri": f"{self.issuer}/device",
                 "verification_uri_complete": f"{self.issuer}/device?user_code={user_code}",
-                "expires_in": LIFETIME,
-                "interval": INTERVAL,
+                "expires_in": self.device_lifetime,
+                "interval": self.device_interval,
             }
         )
 
@@ -305,8 +306,8 @@ async def _grant_of(request: Request) -> Grant:
     return Grant(str(form.get("email", "")).strip(), groups)
 
 
-def _entry(name: str, label: str, text: str = "", *, needed: bool = True) -> str:
-    required = " required" if needed else ""
+def _entry(name: str, label: str, text: str = "", *, is_required: bool = True) -> str:
+    required = " required" if is_required else ""
     return f'<p><label>{label} <input name="{name}" value="{text}"{required}></label></p>'
 
 

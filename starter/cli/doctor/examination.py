@@ -262,6 +262,7 @@ async def _check_own_parts(settings: Settings) -> list[SetUpPart]:
         await looked("encryption", partial(own.encryption, settings)),
         await looked("codec", partial(own.codec, settings)),
         await looked("sign-in", partial(own.sign_in, settings)),
+        own.actors(settings),
         await looked("hand-off", partial(own.hand_off, settings)),
         await asyncio.to_thread(own.evidence_key, settings),
         *await _stored(settings),

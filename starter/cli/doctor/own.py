@@ -253,6 +253,19 @@ async def sign_in(settings: Settings) -> SetUpPart:
     return fine("sign-in", f"at the desk by accounts of {settings.oidc.issuer}{lacking}{number}")
 
 
+def actors(settings: Settings) -> SetUpPart:
+    """Whether it is proved who types the commands of this installation."""
+    if settings.verifies_actors:
+        way = "by `countersign login`" if settings.oidc.signs_in else "nobody can: COUNTERSIGN_OIDC_CLIENT_ID is empty"
+        return fine("actors", f"commands that change something prove who types them: {way}")
+    believed = "whoever types a command is believed (COUNTERSIGN_ACTORS=claimed)"
+    if settings.database_url.startswith("postgresql"):
+        return doubtful(
+            "actors", f"{believed}: COUNTERSIGN_OIDC_ISSUER and COUNTERSIGN_OIDC_CLIENT_ID let them prove it"
+        )
+    return fine("actors", believed)
+
+
 async def token(client: CoreSignatureClient) -> SetUpPart:
     await client.check_token()
     return fine("token", f"granted by {client.config.credentials.token_url}")

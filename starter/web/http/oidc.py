@@ -104,7 +104,7 @@ class Issuer:
         self._claim = settings.claim
         self._clock = clock
         self._seconds = seconds
-        self._read: _ReadProvider | None = None
+        self._last_answer: _ProviderAnswer | None = None
         self._asked_at = float("-inf")
         self._asking = asyncio.Lock()
 
@@ -184,7 +184,7 @@ class Issuer:
         return claims
 
     async def _current(self, *, anew: bool = False) -> Provider:
-        if self._read is None or anew or self._seconds() - self._read.at >= KEYS_FOR:
+        if self._last_answer is None or anew or self._seconds() - self._last_answer.at >= KEYS_FOR:
             # Whoever has an answer that still counts waits for nobody who asks.
             if self._counts and not anew and self._asking.locked():
                 return self._counts
@@ -197,8 +197,8 @@ class Issuer:
     @property
     def _counts(self) -> Provider | None:
         """What it said last, if that is not too old."""
-        read = self._read
-        return read.provider if read and self._seconds() - read.at < KEYS_WITHOUT_ISSUER_FOR else None
+        answer = self._last_answer
+        return answer.provider if answer and self._seconds() - answer.at < KEYS_WITHOUT_ISSUER_FOR else None
 
     async def _ask(self) -> None:
         """Once in `ASKED_EVERY`."""
@@ -207,7 +207,7 @@ class Issuer:
         self._asked_at = self._seconds()
         try:
             async with asyncio.timeout(_ASKED_WITHIN):
-                self._read = _ReadProvider(await discover(self._issuer), self._seconds())
+                self._last_answer = _ProviderAnswer(await discover(self._issuer), self._seconds())
         except (ServiceFailure, TimeoutError, IssuerUnusable) as failure:
             _LOGGER.warning("the issuer's keys cannot be read", why=str(failure) or "no answer in time")
 
@@ -245,7 +245,7 @@ async def _read_keys(keys_url: str) -> KeySet:
 
 
 @dataclass(frozen=True)
-class _ReadProvider:
+class _ProviderAnswer:
     provider: Provider
     at: float
 

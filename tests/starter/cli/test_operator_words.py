@@ -6,6 +6,7 @@ import io
 import json
 import socket
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -13,8 +14,12 @@ from typing import Any
 import pytest
 import segno
 
+from deploy.sandbox.server import running
+from starter.cli.login import log_in
+from starter.config.settings import load
 from starter.queries import commands
 from starter.temporal.connection import Context
+from tests.starter.cli.test_login import confirm_device
 from tests.starter.queries.living import MSA, begin, wait_until_signer_told
 from tests.starter.terminal import type_
 from tests.workflows.fakes import World, refusal
@@ -56,6 +61,32 @@ async def test_where_claimed_actors_do_not_count_nothing_is_changed_by_hand(cont
     assert (refused.returncode, "cannot prove who acts" in refused.stderr) == (1, True)
     show_process = await run_request_command(context, tmp_path, "show", MSA, "--json", COUNTERSIGN_ACTORS="verified")
     assert show_process.returncode == 0
+
+
+async def test_a_command_of_somebody_who_has_logged_in_is_proved(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    people = tmp_path / "people.yaml"
+    people.write_text("people: [{id: legal-desk, name: Legal Desk, email: legal@example.test, zone: UTC}]\n")
+    async with running() as sandbox:
+        environment = {
+            "COUNTERSIGN_OIDC_ISSUER": sandbox.oidc.issuer,
+            "COUNTERSIGN_OIDC_CLIENT_ID": "countersign",
+            "COUNTERSIGN_PEOPLE": str(people),
+        }
+        await begin(context)
+        refused = await run_request_command(context, tmp_path, "pause", MSA, **environment)
+        assert (refused.returncode, "`countersign login` proves who you are" in refused.stderr) == (1, True)
+        await log_in(load(environment=environment), partial(confirm_device, sandbox, "legal@example.test"))
+        async with workers(context.client, World()):
+            pausing = await run_request_command(context, tmp_path, "pause", MSA, "--reason", "prices", **environment)
+            shown = await run_request_command(context, tmp_path, "show", MSA, "--json", **environment)
+        assert (pausing.returncode, pausing.stderr) == (0, "")
+        other = await run_request_command(context, tmp_path, "resume", MSA, "--as", "boss", **environment)
+        assert (other.returncode, "you are logged in as legal-desk" in other.stderr) == (1, True)
+    actors = {entry["actor"] for entry in json.loads(shown.stdout)["timeline"] if entry.get("actor")}
+    assert "oidc:legal-desk" in actors
 
 
 async def test_the_words_do_what_they_say(context: Context, tmp_path: Path) -> None:
