@@ -1,8 +1,10 @@
-"""Tells open follow-ups that somebody is away, or back: those that wait for them, and those whose question they are to
-answer.
+"""Tells open follow-ups that somebody is away, or back, or has left: those that wait for them, and those whose
+question they are to answer.
 """
 
 import asyncio
+import time
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -12,13 +14,14 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError
 
 from activities.records.absences import AbsenceRow
+from activities.records.directory import Exodus
 from activities.records.store import Store
 from activities.temporal import executions
 from activities.temporal.executions import about_the_workflow, about_this_one_alone
 from activities.temporal.failures import failing_as_application_errors
 from workflows import names
 from workflows.kinds import kinds
-from workflows.model.absence import AbsenceNews, AbsenceOrder, AbsenceReport
+from workflows.model.absence import SEEN_WITHIN, AbsenceNews, AbsenceOrder, AbsenceReport
 from workflows.model.commands import KnownBy
 from workflows.model.views import AttentionCode
 from workflows.ports import AbsenceNewsService
@@ -30,6 +33,10 @@ PAGE: Final = 500
 OVERDUE_AFTER: Final = timedelta(minutes=1)
 """A change that is still untold then had nobody to tell it: Temporal was away."""
 BEGINS_WITHIN: Final = timedelta(seconds=5)
+ANNOUNCED_FOR_SECONDS: Final = 10.0
+"""How long one sweep announces people who left."""
+DIRECTORY: Final = "directory"
+"""Who says that somebody has left."""
 _MORE: Final = "+more"
 _UNANSWERED: Final = (AttentionCode.QUESTION_OPEN, AttentionCode.BLOCKED)
 
@@ -44,40 +51,11 @@ class AbsenceNewsTeller(AbsenceNewsService):
             row = await self._store.absences.read(order.id)
             if row is None or (row.ended_at is not None) is not order.back:
                 return AbsenceReport()  # Erased, or ended meanwhile, of which another workflow tells.
-            told_count, token = 0, b""
-            while True:
-                runs, token = await executions.page_of(self._client, _concerned(row.person), size=PAGE, token=token)
-                told_count += await self._tell_all([run.id for run in runs], row)
-                await self._store.absences.note_told(row, told_count, None if token else datetime.now(UTC))
-                if not token:
-                    return AbsenceReport(told=told_count)
-                activity.heartbeat()
-
-    async def _tell_all(self, workflow_ids: list[str], row: AbsenceRow) -> int:
-        actor = (row.ended_by if row.ended_at else row.entered_by) or ""
-        news = AbsenceNews(
-            person=row.person,
-            by=KnownBy.name_in(actor),
-            actor=actor,
-            kinds=row.kinds,
-            back=row.ended_at is not None,
-        )
-        semaphore = asyncio.Semaphore(AT_ONCE)
-
-        async def tell_workflow(workflow_id: str) -> bool:
-            async with semaphore:
-                return await self._signal(workflow_id, news)
-
-        return sum(await asyncio.gather(*map(tell_workflow, workflow_ids)))
-
-    async def _signal(self, workflow_id: str, news: AbsenceNews) -> bool:
-        try:
-            await self._client.get_workflow_handle(workflow_id).signal(names.ABSENCE, news)
-        except RPCError as error:
-            if about_the_workflow(error) or about_this_one_alone(error):
-                return False  # It has ended meanwhile, or takes no signals any more.
-            raise
-        return True
+            told_count = 0
+            async for page_count, is_last in _tell_pages(self._client, _news_of(row)):
+                told_count += page_count
+                await self._store.absences.note_told(row, told_count, datetime.now(UTC) if is_last else None)
+            return AbsenceReport(told=told_count)
 
 
 async def begin(client: Client, row: AbsenceRow) -> None:
@@ -101,6 +79,59 @@ async def begin_overdue(client: Client, store: Store, now: datetime) -> int:
     for row in untold:
         await begin(client, row)
     return len(untold)
+
+
+async def announce_leavers(
+    client: Client, store: Store, now: datetime, seconds: float = ANNOUNCED_FOR_SECONDS
+) -> Exodus:
+    """Have open follow-ups plan anew for people who left the directory or came back, unless so many left at once that
+    it is held; what is held. After `seconds` the next call goes on. A call that breaks off is repeated by the next.
+    """
+    exodus = await store.directory.hold_exodus(now)
+    ends_at, last_id = time.monotonic() + seconds, ""
+    while time.monotonic() < ends_at and (leavers := await store.directory.begin_announcements(last_id)):
+        # Only then each process knows of it.
+        await asyncio.sleep(SEEN_WITHIN.total_seconds())
+        for leaver in leavers:
+            news = AbsenceNews(person=leaver.id, by=DIRECTORY, back=leaver.back, left=True)
+            async for _ in _tell_pages(client, news):
+                pass
+            await store.directory.note_announced(leaver)
+        last_id = leavers[-1].id
+    return exodus
+
+
+def _news_of(row: AbsenceRow) -> AbsenceNews:
+    actor = (row.ended_by if row.ended_at else row.entered_by) or ""
+    return AbsenceNews(
+        person=row.person, by=KnownBy.name_in(actor), actor=actor, kinds=row.kinds, back=row.ended_at is not None
+    )
+
+
+async def _tell_pages(client: Client, news: AbsenceNews) -> AsyncIterator[tuple[int, bool]]:
+    """Tell whom it concerns, page by page: how many of the page were told, and whether it is the last."""
+    semaphore, token = asyncio.Semaphore(AT_ONCE), b""
+
+    async def tell_workflow(workflow_id: str) -> bool:
+        async with semaphore:
+            return await _signal(client, workflow_id, news)
+
+    while True:
+        runs, token = await executions.page_of(client, _concerned(news.person), size=PAGE, token=token)
+        yield sum(await asyncio.gather(*(tell_workflow(run.id) for run in runs))), not token
+        if not token:
+            return
+        activity.heartbeat()
+
+
+async def _signal(client: Client, workflow_id: str, news: AbsenceNews) -> bool:
+    try:
+        await client.get_workflow_handle(workflow_id).signal(names.ABSENCE, news)
+    except RPCError as error:
+        if about_the_workflow(error) or about_this_one_alone(error):
+            return False  # It has ended meanwhile, or takes no signals any more.
+        raise
+    return True
 
 
 def _concerned(person: str) -> str:

@@ -63,6 +63,10 @@ class CompanyDirectory(ABC):
         except UnknownPerson:
             return None
 
+    async def substitute_of(self, leaver: str) -> str | None:
+        """The id of their delegate, else of their manager, who is there; None without one, or if nobody left."""
+        return None
+
     @abstractmethod
     async def file(self) -> Callable[[str], Person | None]:
         """People without absences that were entered; each call may wait for the database."""

@@ -53,6 +53,14 @@ class DatabaseDirectory(CompanyDirectory):
             row = await self._stored.person_with_groups(id)
         return _person(row) if row and row.person.active else None
 
+    async def substitute_of(self, leaver: str) -> str | None:
+        with asking_the_store():
+            substitutes = await self._stored.substitutes_of(leaver)
+        for id in substitutes:
+            if await self.present(id):
+                return id
+        return None
+
     async def file(self) -> Callable[[str], Person | None]:
         return partial(_look_up, self._stored.look_up)
 

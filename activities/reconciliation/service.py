@@ -20,7 +20,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.absence.service import begin_overdue
+from activities.absence.service import announce_leavers, begin_overdue
 from activities.core_signature.client import CoreSignatureClient, ResultPage, if_found
 from activities.core_signature.wire import WireEvent
 from activities.errors import ID_PATTERN, StoreFailure
@@ -451,6 +451,7 @@ class ReconciliationService(EventReconciliation):
         with failing_as_application_errors():
             with suppress(StoreFailure):
                 await begin_overdue(self._temporal, self._store, now)
+                await announce_leavers(self._temporal, self._store, now)
             mark = await self._mark(now)
             part = Pass(self._signature, self._limits, mark, now)
             try:

@@ -22,8 +22,8 @@ MEMBERS_AT_MOST: Final = 100_000
 REPORTS_AT_MOST: Final = 20_000
 """Direct and indirect reports of one manager that are read, nearest first."""
 GROUPS_AT_MOST: Final = 10_000
-LEAVERS_A_PAGE: Final = 200
-"""People whose leaving is told in one round."""
+LEAVERS_A_PAGE: Final = 500
+"""People whose leaving is announced in one round."""
 MANY_LEAVE: Final = 20
 """People who leave within `MANY_LEAVE_WITHIN`: from so many on, and if they are more than a tenth, they are held."""
 MANY_LEAVE_SHARE: Final = 10
@@ -34,8 +34,6 @@ _FILE: Final = "file."
 _P: Final = DIRECTORY_PEOPLE.c
 _G: Final = DIRECTORY_GROUPS.c
 _M: Final = DIRECTORY_MEMBERS.c
-_COUNTS: Final = or_(_P.active, _P.told_left.is_(False))
-"""Who is there for what is open: also whoever left, until open follow-ups are told."""
 _PUSHED: Final = _P.user_name.is_not(None)
 """Neither of the imported file alone, nor deleted by the company's directory."""
 Plain = Mapping[str, Any]
@@ -46,6 +44,18 @@ class ExodusHold(StrEnum):
 
     HELD = "held"
     CONFIRMED = "confirmed"
+
+
+class Announcement(StrEnum):
+    """How far open follow-ups know that somebody has left."""
+
+    NONE = "none"
+    BEGUN = "begun"
+    DONE = "done"
+
+
+_COUNTS: Final = or_(_P.active, _P.announcement == Announcement.NONE)
+"""Who is there for what is open: also whoever left, until that is announced."""
 
 
 class UserNameTaken(Exception):
@@ -99,7 +109,7 @@ class DirectoryPersonRow:
     resource: Plain | None
     imported: Plain | None
     active: bool
-    told_left: bool
+    announcement: Announcement
     version: int
     made_at: datetime
     changed_at: datetime
@@ -107,7 +117,7 @@ class DirectoryPersonRow:
     @property
     def counts(self) -> bool:
         """Whether they are there for what is open."""
-        return self.active or not self.told_left
+        return self.active or self.announcement is Announcement.NONE
 
 
 @dataclass(frozen=True)
@@ -155,12 +165,10 @@ class Page(NamedTuple):
 
 
 class Leaver(NamedTuple):
-    """Somebody who left, or came back; `manager` and `delegate` could act instead."""
+    """Somebody who left, or came back."""
 
     id: str
     back: bool
-    resource: Plain | None
-    imported: Plain | None
 
 
 class Exodus(NamedTuple):
@@ -331,7 +339,8 @@ class StoredDirectory:
             values = _user_values(row, id, user, derive, now) | {"is_pushed": True}
             if row is None:
                 connection.execute(
-                    DIRECTORY_PEOPLE.insert(), {**values, "id": id, "version": 1, "made_at": now, "told_left": False}
+                    DIRECTORY_PEOPLE.insert(),
+                    {**values, "id": id, "version": 1, "made_at": now, "announcement": Announcement.NONE},
                 )
             else:
                 connection.execute(DIRECTORY_PEOPLE.update().where(_P.id == id), {**values, "version": row.version + 1})
@@ -463,31 +472,31 @@ class StoredDirectory:
         kept_out = 0
         for part in chunks(sorted(people.entries), _IDS_A_STATEMENT):
             kept_out += await self._database.write(partial(_keep_entries, part, people.entries, derive, now))
-        left, after = 0, ""
+        left_count, after = 0, ""
         while True:
             query = select(_P.id).where(_P.imported.is_not(None), _P.id > after).order_by(_P.id).limit(_IDS_A_STATEMENT)
             ids = [row.id for row in await self._database.rows(query)]
             if not ids:
                 break
-            after, gone = ids[-1], [id for id in ids if id not in people.entries]
-            left += await self._database.write(partial(_drop_entries, gone, derive, now))
+            after, missing_ids = ids[-1], [id for id in ids if id not in people.entries]
+            left_count += await self._database.write(partial(_drop_entries, missing_ids, derive, now))
         await self._database.write(partial(_keep_groups, people.groups, now))
-        return ImportReport(len(people.entries), left, kept_out)
+        return ImportReport(len(people.entries), left_count, kept_out)
 
     # Who has left.
 
     async def hold_exodus(self, now: datetime) -> Exodus:
-        """ExodusHold what follows for open follow-ups where many have left within an hour; what is held by now."""
+        """Hold what follows for open follow-ups where many have left within an hour; what is held by now."""
         recent = _P.active.is_(False), _P.left_at > now - MANY_LEAVE_WITHIN
         unconfirmed = func.coalesce(_P.hold, "") != ExodusHold.CONFIRMED
+        unannounced = _P.active.is_(False), _P.announcement == Announcement.NONE, _P.hold.is_(None)
+        count = select(func.count()).select_from(DIRECTORY_PEOPLE)
 
         def change(connection: Connection) -> Exodus:
-            count = select(func.count()).select_from(DIRECTORY_PEOPLE)
             leaving = connection.scalar(count.where(*recent, unconfirmed)) or 0
             staying = connection.scalar(count.where(_P.active)) or 0
             if leaving >= MANY_LEAVE and leaving * MANY_LEAVE_SHARE > leaving + staying:
-                untold = _P.active.is_(False), _P.told_left.is_(False), _P.hold.is_(None)
-                connection.execute(DIRECTORY_PEOPLE.update().where(*untold).values(hold=ExodusHold.HELD))
+                connection.execute(DIRECTORY_PEOPLE.update().where(*unannounced).values(hold=ExodusHold.HELD))
             return _exodus(connection)
 
         return await self._database.write(change)
@@ -500,34 +509,53 @@ class StoredDirectory:
         held = DIRECTORY_PEOPLE.update().where(_P.hold == ExodusHold.HELD)
         return await self._database.change(held.values(hold=ExodusHold.CONFIRMED))
 
-    async def untold(self, after: str = "") -> list[Leaver]:
-        """Who left or came back without open follow-ups knowing it, a page by id; without those who are held."""
-        query = select(DIRECTORY_PEOPLE).where(
-            _P.active == _P.told_left, func.coalesce(_P.hold, "") != ExodusHold.HELD, _P.id > after
+    async def begin_announcements(self, after: str = "") -> list[Leaver]:
+        """Who left or came back without open follow-ups knowing it, a page by id; without those who are held. From now
+        on whoever left no longer counts.
+        """
+        query = select(_P.id, _P.active).where(
+            or_(
+                and_(_P.active, _P.announcement != Announcement.NONE),
+                and_(_P.active.is_(False), _P.announcement != Announcement.DONE),
+            ),
+            func.coalesce(_P.hold, "") != ExodusHold.HELD,
+            _P.id > after,
         )
-        rows = await self._database.rows(query.order_by(_P.id).limit(LEAVERS_A_PAGE))
-        return [Leaver(row.id, row.active, row.resource, row.imported) for row in rows]
 
-    async def note_told(self, leaver: Leaver) -> None:
-        """Who was deleted and is no longer needed keeps only their id."""
-        same = _P.id == leaver.id, _P.active.is_(leaver.back)
-        told = DIRECTORY_PEOPLE.update().where(*same).values(told_left=not leaver.back)
-        emptied = {
-            "resource": None,
-            "imported": None,
-            "address": None,
-            "folded": "",
-            "manager": None,
-            "department": None,
-        }
+        def change(connection: Connection) -> list[Leaver]:
+            rows = connection.execute(query.order_by(_P.id).limit(LEAVERS_A_PAGE)).all()
+            leaver_ids = [row.id for row in rows if not row.active]
+            beginning = DIRECTORY_PEOPLE.update().where(_P.id.in_(leaver_ids)).values(announcement=Announcement.BEGUN)
+            connection.execute(beginning)
+            return [Leaver(row.id, row.active) for row in rows]
+
+        return await self._database.write(change)
+
+    async def note_announced(self, leaver: Leaver) -> None:
+        """Who was deleted and is no longer needed keeps only their id, and the ids of who could act instead."""
+        unchanged = _P.id == leaver.id, _P.active.is_(leaver.back)
+        announcement = Announcement.NONE if leaver.back else Announcement.DONE
+        announced = DIRECTORY_PEOPLE.update().where(*unchanged).values(announcement=announcement)
+        emptied = {"resource": None, "address": None, "folded": "", "department": None}
 
         def change(connection: Connection) -> None:
-            connection.execute(told)
-            connection.execute(
-                DIRECTORY_PEOPLE.update().where(*same, _P.user_name.is_(None), _P.active.is_(False)).values(emptied)
-            )
+            connection.execute(announced)
+            deleted = *unchanged, _P.user_name.is_(None), _P.active.is_(False)
+            row = connection.execute(select(_P.imported).where(*deleted)).first()
+            if row:
+                delegate = (row.imported or {}).get("delegate")
+                remainder = {"imported": {"delegate": delegate} if delegate else None}
+                connection.execute(DIRECTORY_PEOPLE.update().where(*deleted).values(emptied | remainder))
 
         await self._database.write(change)
+
+    async def substitutes_of(self, leaver: str) -> tuple[str, ...]:
+        """Delegate and manager of somebody whose leaving is announced; nobody of whom is there."""
+        departed = _P.id == leaver, _P.active.is_(False), _P.announcement != Announcement.NONE
+        row = await self._database.first(select(_P.manager, _P.imported).where(*departed))
+        if row is None:
+            return ()
+        return tuple(id for id in ((row.imported or {}).get("delegate"), row.manager) if id)
 
     async def _page(self, table: Any, conditions: Sequence[Any], page: Page) -> tuple[Sequence[Any], int]:
         query = select(table).where(*conditions).order_by(table.c.id).offset(page.first).limit(page.limit)
@@ -541,7 +569,14 @@ class StoredDirectory:
 
 def _person(row: Any) -> DirectoryPersonRow:
     return DirectoryPersonRow(
-        row.id, row.resource, row.imported, row.active, row.told_left, row.version, row.made_at, row.changed_at
+        row.id,
+        row.resource,
+        row.imported,
+        row.active,
+        Announcement(row.announcement),
+        row.version,
+        row.made_at,
+        row.changed_at,
     )
 
 
@@ -682,7 +717,14 @@ def _keep_entries(
             times = {"version": 1, "made_at": now, "changed_at": now}
             connection.execute(
                 DIRECTORY_PEOPLE.insert(),
-                {"id": id, "imported": entry, "is_pushed": False, "told_left": False, **columns, **times},
+                {
+                    "id": id,
+                    "imported": entry,
+                    "is_pushed": False,
+                    "announcement": Announcement.NONE,
+                    **columns,
+                    **times,
+                },
             )
         elif row.is_pushed and row.user_name is None:
             kept_out += 1

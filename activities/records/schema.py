@@ -708,13 +708,13 @@ DIRECTORY_PEOPLE: Final = Table(
     Column("changed_at", InstantType, nullable=False),
     Column("left_at", InstantType),
     Column("hold", Text),
-    Column("told_left", Boolean, nullable=False),
+    Column("announcement", Text, nullable=False),
     Index(None, "external_id"),
     Index(None, "address"),
     Index(None, "manager"),
     Index(None, "department"),
     Index(None, "left_at"),
-    comment="people as the company's directory pushes them, and what the people file adds; told: open ones know",
+    comment="people as the company pushes them, and what a people file adds; announcement: that they left",
 )
 DIRECTORY_GROUPS: Final = Table(
     "directory_groups",

@@ -156,7 +156,12 @@ class PolicyPlanner(Planner, StandInFinder):
             dropped=tuple(action for action in actions if action.suppressed is not None),
             doubt=self._directory.warning or _not_there(missing),
             missing=missing,
+            proposed=await self._proposed(missing),
         )
+
+    async def _proposed(self, missing: tuple[str, ...]) -> tuple[str, ...]:
+        substitutes = [await self._directory.substitute_of(leaver) for leaver in missing]
+        return tuple(dict.fromkeys(filter(None, substitutes)))
 
     async def _plan_turn(
         self, planning: PlanningInput, turn: Turn, span: Span, people: Mapping[str, Person]

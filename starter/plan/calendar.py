@@ -140,6 +140,9 @@ class PlannedDirectory:
     async def group(self, name: str) -> tuple[str, ...]:
         return await self._directory.group(name)
 
+    async def substitute_of(self, leaver: str) -> str | None:
+        return await self._directory.substitute_of(leaver)
+
     async def devices(self, person: Person) -> tuple[PushDevice, ...]:
         return await self._directory.devices(person)
 

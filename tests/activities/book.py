@@ -31,8 +31,10 @@ class Book:
     secret: SecretStr | None = None
     substitutes: MailboxSubstitutes = NO_SUBSTITUTES
 
-    def __init__(self, *people: Person) -> None:
+    def __init__(self, *people: Person, proposed: Mapping[str, str] | None = None) -> None:
         self._people = {person.id: person for person in people}
+        self._proposed = proposed or {}
+        """For those who left."""
 
     def now(self, *people: Person) -> None:
         """Put these in place of those of the same ids."""
@@ -50,6 +52,9 @@ class Book:
 
     async def group(self, name: str) -> tuple[str, ...]:
         return tuple(id for id, person in self._people.items() if name in person.groups)
+
+    async def substitute_of(self, leaver: str) -> str | None:
+        return self._proposed.get(leaver)
 
     async def devices(self, person: Person) -> tuple[PushDevice, ...]:
         return person.devices

@@ -404,6 +404,15 @@ class FollowUpState(LifecycleState):
             yield Attention(code=code, since=question.at, says=question.description)
         if pause := self.clock.stop(StopKind.PAUSE):
             yield Attention(code=AttentionCode.PAUSED, since=pause.since, says=pause.description)
+        if (schedule := self.plan.schedule) and any(map(self.slots.find, schedule.missing)):
+            yield self._leavers(schedule)
+
+    def _leavers(self, schedule: Schedule) -> Attention:
+        proposed = tuple(person for person in schedule.proposed if self.slots.find(person) is None)
+        sentence = f"{', '.join(filter(self.slots.find, schedule.missing))} left the directory"
+        sentence += f"; could act instead: {', '.join(proposed)}" if proposed else ""
+        planned_at = self.plan.planned_at or self.lifecycle.started_at
+        return Attention(code=AttentionCode.SIGNER_LEFT, since=planned_at, says=sentence, proposed=proposed)
 
     @property
     def tells_of_success(self) -> bool:
@@ -474,6 +483,8 @@ class FollowUpState(LifecycleState):
             waited_for.add(requester)
         if self.status.has_ended or news.person not in waited_for:
             return self
+        if news.left:
+            return self.replan()  # The schedule says who is missing.
         happened = EventType.BACK if news.back else EventType.AWAY
         theirs = (entry for entry in reversed(self.timeline.entries) if entry.who == news.person)
         last = next((entry.happened for entry in theirs if entry.happened in (EventType.AWAY, EventType.BACK)), None)

@@ -24,7 +24,7 @@ class AbsenceReport(Model):
 
 class AbsenceNews(Model):
     """Signal `absence`: somebody is away, for follow-ups of these `kinds`, empty for all; or `back`. By whom, and how
-    that is known, such as `sign-in:ada`.
+    that is known, such as `sign-in:ada`. With `left` the directory says that they left the company, or are back in it.
     """
 
     person: str
@@ -32,6 +32,7 @@ class AbsenceNews(Model):
     actor: str | None = None
     kinds: tuple[str, ...] = ()
     back: bool = False
+    left: bool = False
 
     def is_of(self, kind: str) -> bool:
         return not self.kinds or kind in self.kinds

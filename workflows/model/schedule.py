@@ -177,6 +177,8 @@ class Schedule(Model):
     """What is wrong with the directory: an older state was used, or a person left out."""
     missing: tuple[str, ...] = ()
     """Pending signers who left the directory."""
+    proposed: tuple[str, ...] = ()
+    """Who could act for them: delegates, or managers."""
 
     @property
     def over_at(self) -> datetime:

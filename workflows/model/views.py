@@ -149,6 +149,7 @@ class AttentionCode(StrEnum):
 
     DECISION = "decision"
     MAIL_BOUNCED = "mail_bounced"
+    SIGNER_LEFT = "signer_left"
     QUESTION_OPEN = "question_open"
     BLOCKED = "blocked"
     PUSH_MISMATCH = "push_mismatch"
@@ -158,11 +159,12 @@ class AttentionCode(StrEnum):
 
 
 class Attention(Model):
-    """One reason for attention, since when, in words."""
+    """One reason for attention, since when, in words; `proposed` are who could act."""
 
     code: AttentionCode
     since: AwareDatetime
     says: str
+    proposed: tuple[str, ...] = ()
 
 
 class WaitingFor(Model):

@@ -47,7 +47,7 @@ from workflows.kinds import Kind, WorkflowName, kinds, named
 from workflows.model.commands import LinkHandover
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.rejections import Rejection
-from workflows.model.views import OnboardingShow, RequestShow, Shown, SignerLine
+from workflows.model.views import AttentionCode, OnboardingShow, RequestShow, Shown, SignerLine
 
 _DIGITS: Final = 4
 """Of the number of a version."""
@@ -251,10 +251,12 @@ class FollowUps:
 
     async def _colleagues(self, access: FollowUpAccess, names: PeopleNames, typed: str) -> list[tuple[str, str]]:
         """Whom to choose from: those that the task names, else whom the words find, without those who ask or are asked,
-        and whom Core Signature would refuse.
+        and whom Core Signature would refuse. Without words who could act for those who have left.
         """
-        if access.view.delegates or not typed:
+        if access.view.delegates:
             return [(person, await names.name_of(person)) for person in access.view.delegates]
+        if not typed:
+            return [(person, await names.name_of(person)) for person in _proposed(access.view)]
         concerned = {access.view.requester, *(line.person for line in access.view.lines)}
         people = await self._taken_addresses.leave_out(
             await self._shared.directory.search(typed, FOUND_AT_MOST), access.view
@@ -415,6 +417,10 @@ def done_message(confirmation: str, kind: Kind, visitor: Visitor) -> str:
         confirmation, kind
     )
     return say(step.spec.confirmation) if step else ""
+
+
+def _proposed(view: Shown) -> tuple[str, ...]:
+    return next((remark.proposed for remark in view.attention if remark.code is AttentionCode.SIGNER_LEFT), ())
 
 
 def _title_of(part: str, view: Shown) -> str:

@@ -42,6 +42,7 @@ _PROBLEMS: Final[Mapping[str, str]] = {
     Code.NOT_OPENED: phrase("It did not open in time: nobody was asked."),
     Code.EVIDENCE: phrase("The signed document or its log is not kept yet."),
     AttentionCode.MAIL_BOUNCED: phrase("A signer's email came back."),
+    AttentionCode.SIGNER_LEFT: phrase("Somebody who is to act has left. Please hand over their place."),
     AttentionCode.QUESTION_OPEN: phrase("Somebody waits for an answer."),
     AttentionCode.PAUSED: phrase("It is paused."),
     AttentionCode.DECISION: phrase("A part of it waits for a decision."),

@@ -11,8 +11,10 @@ from temporalio.api.enums.v1 import EventType as HistoryEvent
 from temporalio.testing import ActivityEnvironment
 
 from activities.absence import service
-from activities.absence.service import AbsenceNewsTeller, begin_overdue
+from activities.absence.service import AbsenceNewsTeller, announce_leavers, begin_overdue
+from activities.people.pushed import derive
 from activities.records.absences import AbsenceRow
+from activities.records.directory import MANY_LEAVE, ImportedPeople
 from activities.temporal import executions
 from starter.temporal.connection import Context
 from tests.faults.town import eventually
@@ -96,3 +98,46 @@ async def test_the_sweep_begins_what_nobody_was_told_of_once(desk: Context) -> N
     description = await executions.described(desk.client, names.absence_workflow_id("d1", back=False))
     assert (description.type, description.status.open) == (names.ABSENCE_TOLD, True)
     await desk.store.absences.end("dan", "dan", NOW)
+
+
+async def keep_people(desk: Context, *ids: str) -> None:
+    entries = {id: {"name": id, "email": f"{id}@company.example", "zone": "UTC"} for id in ids}
+    await desk.store.directory.keep_imported(ImportedPeople(entries), derive, NOW)
+
+
+async def announce(desk: Context, seconds: float = 60) -> int:
+    """How many are held."""
+    return (await ActivityEnvironment().run(announce_leavers, desk.client, desk.store, NOW, seconds)).held
+
+
+async def test_open_follow_ups_hear_that_somebody_left_or_came_back_once(
+    desk: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "SEEN_WITHIN", timedelta())
+    await keep_people(desk, "ada", "ben")
+    await keep_people(desk, "ben")
+    counts_before = await count_signals(desk)
+    assert await announce(desk, seconds=0) == 0
+    assert await count_signals(desk) == counts_before, "a sweep out of time leaves it to the next one"
+    for _ in range(2):
+        assert await announce(desk) == 0
+    assert await count_signals(desk) - counts_before == Counter(waits=1, crowd=1, task=1)
+    await keep_people(desk, "ada", "ben")
+    await announce(desk)
+    assert await count_signals(desk) - counts_before == Counter(waits=2, crowd=2, task=2)
+
+
+async def test_of_an_emptied_source_nobody_hears_until_it_is_confirmed(
+    desk: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "SEEN_WITHIN", timedelta())
+    others = [f"p{number}" for number in range(MANY_LEAVE)]
+    await keep_people(desk, "ben", *others)
+    await announce(desk)
+    counts_before = await count_signals(desk)
+    await keep_people(desk)
+    assert await announce(desk) >= MANY_LEAVE + 1
+    assert await count_signals(desk) == counts_before
+    await desk.store.directory.confirm_exodus()
+    assert await announce(desk) == 0
+    assert (await count_signals(desk) - counts_before)["others"] == 1

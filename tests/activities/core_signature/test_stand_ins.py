@@ -269,6 +269,10 @@ class Office:
         """No groups."""
         return ()
 
+    async def substitute_of(self, leaver: str) -> str | None:
+        """Nobody."""
+        return None
+
     async def devices(self, person: Person) -> tuple[PushDevice, ...]:
         """No devices."""
         return ()

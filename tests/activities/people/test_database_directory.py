@@ -19,7 +19,7 @@ from activities.people.directory import (
 )
 from activities.people.person import Person
 from activities.people.pushed import ENTERPRISE, derive, imported_people
-from activities.records.directory import ImportedPeople, PushedPerson
+from activities.records.directory import ImportedPeople, Leaver, PushedPerson
 from activities.records.store import Store
 
 NOW = datetime(2026, 12, 2, 9, tzinfo=UTC)
@@ -97,13 +97,33 @@ async def test_whoever_left_signs_in_no_more_but_open_work_goes_on_until_it_is_t
     assert (await directory.present("mia"), await directory.named("mia@company.example")) == (None, None)
     assert (await DatabaseDirectory(store).person("mia")).id == "mia"
     assert await directory.group("legal") == ("bob", "mia")
-    [leaver] = await store.directory.untold()
-    await store.directory.note_told(leaver)
+    [leaver] = await store.directory.begin_announcements()
     assert await directory.group("legal") == ("bob",)
     with pytest.raises(UnknownPerson):
         await DatabaseDirectory(store).person("mia")
+    await store.directory.note_announced(leaver)
+    assert await store.directory.begin_announcements() == []
     await push(store, "mia")
     assert (await directory.present("mia")) is not None
+    assert await store.directory.begin_announcements() == [Leaver("mia", back=True)]
+
+
+@pytest.mark.parametrize(("delegate", "expected"), [("zoe", "zoe"), ("gone", "bob"), (None, "bob")])
+async def test_for_whoever_was_deleted_their_delegate_is_proposed_else_their_manager(
+    store: Store, delegate: str | None, expected: str
+) -> None:
+    directory = DatabaseDirectory(store)
+    await store.directory.keep_imported(ImportedPeople({"mia": {**MIA, "delegate": delegate}}), derive, NOW)
+    for id in ("zoe", "bob"):
+        await push(store, id)
+    await push(store, "mia", manager="bob")
+    assert await directory.substitute_of("mia") is None
+    await store.directory.remove_user("mia", NOW)
+    [leaver] = await store.directory.begin_announcements()
+    await store.directory.note_announced(leaver)
+    row = await store.directory.person_with_groups("mia")
+    assert row is not None and row.person.resource is None
+    assert await directory.substitute_of("mia") == expected
 
 
 @pytest.mark.long

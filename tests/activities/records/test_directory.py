@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from activities.people.pushed import derive
 from activities.records import directory as records
-from activities.records.directory import ImportedPeople, ImportReport, PushedPerson
+from activities.records.directory import Exodus, ImportedPeople, ImportReport, PushedPerson
 from activities.records.store import Store
 
 NOW = datetime(2026, 12, 2, 9, tzinfo=UTC)
@@ -86,3 +86,38 @@ async def test_the_file_s_person_of_the_same_address_is_the_one_who_is_pushed(st
     row = await store.directory.add_user(user, derive, "mia@company.example", NOW)
     assert row.id == "mia"
     assert await store.directory.groups_of("mia") == {"legal"}
+
+
+@pytest.mark.parametrize(
+    ("people", "leavers", "held"), [(100, 19, 0), (100, 20, 20), (200, 20, 0), (200, 21, 21), (10, 10, 0)]
+)
+async def test_many_who_leave_within_an_hour_are_held(store: Store, people: int, leavers: int, held: int) -> None:
+    entries = {f"p{number}": entry(number) for number in range(people)}
+    await keep(store, entries)
+    await keep(store, dict([*entries.items()][leavers:]))
+    assert (await store.directory.hold_exodus(NOW)).held == held
+    assert len(await store.directory.begin_announcements()) == leavers - held
+
+
+async def test_an_emptied_source_is_held_until_it_is_confirmed(store: Store) -> None:
+    entries = {f"p{number}": entry(number) for number in range(10 * records.MANY_LEAVE)}
+    await keep(store, entries, legal=("p0",))
+    await keep(store, {}, legal=("p0",))
+    assert await store.directory.hold_exodus(NOW) == Exodus(len(entries), NOW)
+    assert await store.directory.hold_exodus(NOW + timedelta(hours=2)) == Exodus(len(entries), NOW)
+    assert await store.directory.begin_announcements() == []
+    assert await store.directory.group("legal") == ("p0",), "open work goes on as if they were here"
+    assert await store.directory.confirm_exodus() == len(entries)
+    assert await store.directory.hold_exodus(NOW) == Exodus()
+    assert len(await store.directory.begin_announcements()) == len(entries)
+    assert await store.directory.group("legal") == ()
+
+
+async def test_who_comes_back_while_held_never_left(store: Store) -> None:
+    entries = {f"p{number}": entry(number) for number in range(records.MANY_LEAVE)}
+    await keep(store, entries)
+    await keep(store, {})
+    assert (await store.directory.hold_exodus(NOW)).held == len(entries)
+    await keep(store, entries)
+    assert await store.directory.exodus() == Exodus()
+    assert await store.directory.begin_announcements() == []

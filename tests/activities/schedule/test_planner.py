@@ -227,6 +227,12 @@ async def test_no_escalation_when_the_policy_has_none() -> None:
     assert all(action.kind is not ActionType.ESCALATE for action in (await plan(Policy(escalation=None))).actions)
 
 
+async def test_who_could_act_for_a_signer_who_left_is_proposed_once() -> None:
+    book = Book(make_person("requester"), make_person("signer"), proposed={"nobody": "bob", "gone": "bob"})
+    agenda = await plan(signers=("nobody", "gone", "signer"), turns={"nobody": SINCE}, book=book)
+    assert (agenda.missing, agenda.proposed) == (("nobody", "gone"), ("bob",))
+
+
 async def test_an_unknown_signer_is_a_doubt_about_the_directory_and_stops_nobody_else() -> None:
     agenda = await plan(signers=("nobody", "signer"), turns={"nobody": SINCE, "signer": SINCE})
     assert (agenda.missing, agenda.doubt) == (("nobody",), "nobody: not in the directory")

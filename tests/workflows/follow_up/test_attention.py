@@ -8,8 +8,10 @@ from workflows.follow_up import commands as operations
 from workflows.follow_up import commands as questions
 from workflows.follow_up.notifications import open_hand_off
 from workflows.follow_up.view import attention_of, trouble_code
+from workflows.model.absence import AbsenceNews
 from workflows.model.commands import Answer, PauseCommand, Question
 from workflows.model.hand_off import HandoffResult
+from workflows.model.schedule import Schedule
 from workflows.model.signature import ReportedDocument, ReportedSigner, SignerState
 from workflows.model.subject import Code, Status
 from workflows.model.views import AttentionCode
@@ -53,6 +55,22 @@ def test_an_open_question_needs_somebody_until_it_is_answered() -> None:
 def test_a_mail_that_came_back_is_more_pressing_than_a_question_and_a_pause() -> None:
     paused = operations.pause(bounce_mail(ASKED), PauseCommand(actor="legal-desk"), START)
     assert codes(paused) == [AttentionCode.MAIL_BOUNCED, AttentionCode.QUESTION_OPEN, AttentionCode.PAUSED]
+
+
+def test_a_signer_who_left_needs_somebody_until_their_place_is_handed_over() -> None:
+    schedule = Schedule(due_at=START, missing=(FIRST, "replaced"), proposed=(FIRST, "zoe"))
+    [attention] = attention_of(SENT.planned(schedule, START))
+    assert (attention.code, attention.proposed) == (AttentionCode.SIGNER_LEFT, ("zoe",))
+    assert attention.says == f"{FIRST} left the directory; could act instead: zoe"
+    assert attention_of(SENT.planned(schedule.replace(missing=()), START)) == ()
+
+
+def test_who_left_the_company_is_planned_anew_without_a_line_of_its_own() -> None:
+    planned = SENT.planned(Schedule(due_at=START), START)
+    news = AbsenceNews(person=FIRST, by="directory", left=True)
+    updated = planned.heard_of(news, "legal-desk", START)
+    assert updated == planned.replan() != planned
+    assert planned.heard_of(news.replace(person="stranger"), "legal-desk", START) == planned
 
 
 def test_of_what_has_ended_only_dead_hand_offs_need_somebody() -> None:

@@ -199,10 +199,10 @@ def upgrade() -> None:
         sa.Column("changed_at", schema.InstantType(), nullable=False),
         sa.Column("left_at", schema.InstantType(), nullable=True),
         sa.Column("hold", schema.Text(), nullable=True),
-        sa.Column("told_left", sa.Boolean(), nullable=False),
+        sa.Column("announcement", schema.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("user_name"),
-        comment="people as the company's directory pushes them, and what the people file adds; told: open ones know",
+        comment="people as the company pushes them, and what a people file adds; announcement: that they left",
     )
     with op.batch_alter_table("directory_people", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_directory_people_address"), ["address"], unique=False)

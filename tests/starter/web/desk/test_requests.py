@@ -206,6 +206,18 @@ async def test_a_manager_reminds_and_hands_over_what_waits_for_their_people_and_
     assert (await manager.get(f"{PAGE}/cancel")).status_code == 404
 
 
+async def test_for_a_signer_who_left_the_requester_is_proposed_who_could_act(desk: Office) -> None:
+    left = Attention(code=AttentionCode.SIGNER_LEFT, since=NOW, says="they left", proposed=("operator",))
+    desk.views[ID] = make_request_view(attention=(left,))
+    requester = await desk.come_in(REQUESTER)
+    assert "Somebody who is to act has left" in (await requester.get(PAGE)).text
+    asking = await requester.get(f"{PAGE}/delegate")
+    assert '<option value="operator"' in asking.text
+    await requester.press(asking, signer=SIGNER, to="operator")
+    [(_, command, _)] = desk.commands
+    assert isinstance(command, Delegation) and command.to == "operator"
+
+
 async def test_a_manager_whose_people_have_signed_reminds_nobody_else(desk: Office) -> None:
     """Not by a form that was open meanwhile either: it leads back to where it stands."""
     desk.people.write_text(desk.people.read_text().replace("Asia/Tokyo}", "Asia/Tokyo, manager: finance-desk}"))
