@@ -168,10 +168,8 @@ def routes_of(
     codec = CodecServer(settings, people, issuer)
     downloads = TargetDownloads(store, answers)
     api = Api(settings, context, people, issuer, answers)
-    scim = ScimEndpoint(store, settings.webhook.url)
     parts = (
         api,
-        scim,
         pages,
         away_pages,
         journeys,
@@ -184,7 +182,9 @@ def routes_of(
         codec,
         downloads,
     )
-    return [*receiver_routes(receiver, signals, usable), *(route for part in parts for route in part.routes())]
+    pushed_people = ScimEndpoint(store, settings.webhook.url).routes() if settings.people_in_database else []
+    routes = [route for part in parts for route in part.routes()]
+    return [*receiver_routes(receiver, signals, usable), *pushed_people, *routes]
 
 
 def rules_of(settings: Settings) -> callbacks.CallbackRules:

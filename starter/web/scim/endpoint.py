@@ -155,8 +155,8 @@ class Users:
         self._clock = clock
 
     async def list(self, request: Request) -> Response:
-        wanted, page = user_filter(request.query_params.get("filter", "")), page_of(request.query_params)
-        rows, total = await self._directory.users(wanted.columns, page)
+        condition, page = user_filter(request.query_params.get("filter", "")), page_of(request.query_params)
+        rows, total = await self._directory.users(condition.columns, page)
         return _answer_page([self._dumped(row, request) for row in rows], total, page.first)
 
     async def add(self, request: Request) -> Response:
@@ -232,10 +232,10 @@ class Groups:
         self._clock = clock
 
     async def list(self, request: Request) -> Response:
-        wanted, page = group_filter(request.query_params.get("filter", "")), page_of(request.query_params)
+        condition, page = group_filter(request.query_params.get("filter", "")), page_of(request.query_params)
         parameters = _parameters(ResponseParameters[UserGroup], request)
         rows, total = await self._directory.pushed_groups(
-            wanted.columns, page, member=wanted.member, with_members=_shows_members(parameters)
+            condition.columns, page, member=condition.member, with_members=_shows_members(parameters)
         )
         return _answer_page([_dumped(group_of(row, self._root), parameters) for row in rows], total, page.first)
 
