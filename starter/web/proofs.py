@@ -18,6 +18,8 @@ REMEMBERED_FOR: Final = timedelta(hours=12)
 """How long a code need not be entered again on a device."""
 SIGNED_IN_FOR: Final = timedelta(minutes=10)
 """The same after a sign-in at the desk, whose session may end meanwhile."""
+SIGN_IN_COOKIES: Final = ("countersign-desk", "countersign-ask", "countersign-known")
+"""Of the desk: that a browser is signed in, that it has asked to, and who did last."""
 CONFIRM: Final = "confirm"
 """Below the desk: confirms a link by the visitor's session."""
 _CONFIRMATION: Final = re.compile(rf"{CONFIRM}/[A-Za-z0-9_-]{{40,380}}")
@@ -70,6 +72,7 @@ class IdentityCookies:
         self._secure = parts.scheme == "https"
         self._proofs = Seal(secret, b"countersign/identity/proof/v1")
         self._requests = Seal(secret, b"countersign/identity/request/v1")
+        self._desk = f"{parts.path.rstrip('/')}/desk"
 
     def proof(self, cookies: Mapping[str, str]) -> Proof | None:
         fields = _open(self._proofs, cookies.get(_PROOF, ""), 4)
@@ -97,12 +100,16 @@ class IdentityCookies:
     def keep_request(self, response: Response, request: CodeRequest) -> None:
         self._set(response, _REQUEST, self._requests.seal(request.text), VALID_FOR)
 
-    def forget(self, response: Response) -> None:
+    def forget(self, response: Response, proof: Proof | None) -> None:
+        """Whoever has signed in at the desk for this `proof` is signed out of this browser, too."""
         for name in (_PROOF, _REQUEST):
             self._delete(response, name)
+        if proof and proof.way == Identity.SIGN_IN:
+            for name in SIGN_IN_COOKIES:
+                self._delete(response, name, self._desk)
 
-    def _delete(self, response: Response, name: str) -> None:
-        response.delete_cookie(name, path=self.path, secure=self._secure, httponly=True, samesite="lax")
+    def _delete(self, response: Response, name: str, path: str | None = None) -> None:
+        response.delete_cookie(name, path=path or self.path, secure=self._secure, httponly=True, samesite="lax")
 
     def _set(self, response: Response, name: str, value: str, lifetime: timedelta) -> None:
         seconds = int(lifetime.total_seconds())

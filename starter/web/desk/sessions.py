@@ -34,6 +34,7 @@ from starter.temporal.connection import TemporalRefusal
 from starter.web.http.oidc import TOKEN_AT_MOST
 from starter.web.http.oidc_client import AuthorizationRequest
 from starter.web.http.serving import holder_of
+from starter.web.proofs import SIGN_IN_COOKIES
 from workflows import names
 from workflows.model.notifications import ONE_MESSAGE_EVERY, VALID_FOR, SignInOrder
 
@@ -42,9 +43,7 @@ KNOWN_FOR: Final = timedelta(days=90)
 _NONCE_BYTES: Final = 16
 _ID_LENGTH: Final = 100
 """Of the people file; cookies of unknown people have the same length."""
-_ASK: Final = "countersign-ask"
-_SESSION: Final = "countersign-desk"
-_KNOWN: Final = "countersign-known"
+_SESSION, _ASK, _KNOWN = SIGN_IN_COOKIES
 _PENDING: Final = "countersign-oidc"
 _SEALED_TOKEN_CHARACTERS: Final = 2 * TOKEN_AT_MOST
 TRIES_AT_MOST: Final = 5

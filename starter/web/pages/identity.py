@@ -168,9 +168,9 @@ class IdentityGate:
             self._cookies.keep_request(response, answer.request)
         return response
 
-    def forget(self, response: Response) -> Response:
+    def forget(self, response: Response, answer: IdentityAnswer) -> Response:
         """So that the browser keeps nothing of it."""
-        self._cookies.forget(response)
+        self._cookies.forget(response, answer.proof)
         return response
 
     async def _by_code(self, visit: PageVisit, typed: str) -> IdentityAnswer:

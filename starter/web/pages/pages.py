@@ -46,7 +46,7 @@ from starter.web.pages import link_screens, options
 from starter.web.pages.away import may_be_away
 from starter.web.pages.devices import LinkDevices
 from starter.web.pages.first_page import FirstPages
-from starter.web.pages.identity import NO_PAGE, IdentityGate
+from starter.web.pages.identity import NO_PAGE, IdentityAnswer, IdentityGate
 from starter.web.pages.options import NOTHING, choices_of
 from starter.web.pages.review import as_asker, may_read_version, review_screen
 from starter.web.pages.visits import DONE, RENEWED, USED_UP, PagePeople, PageVisit, Visits, edition_of
@@ -524,16 +524,16 @@ class Pages:
         if identity.screen:
             response = self._respond(replace(identity.screen, document=page.document), visit)
         elif visit.claim.use is LinkUse.HANDED and not identity.desk:
-            return await self._lead_on_once(url, visit)
+            return await self._lead_on_once(url, visit, identity)
         else:
             response = self._renderer.onward(identity.desk or url)
         return self._identity.keep(response, identity)
 
-    async def _lead_on_once(self, url: str, visit: PageVisit) -> Response:
+    async def _lead_on_once(self, url: str, visit: PageVisit, identity: IdentityAnswer) -> Response:
         """By a link that was handed over, which is then used up; the browser, which may be another's, keeps nothing."""
         if not await self._store.handed_links.use(visit.claim.serial, self._clock()):
             return self._card(USED_UP, visit)
-        return self._identity.forget(self._renderer.onward(url))
+        return self._identity.forget(self._renderer.onward(url), identity)
 
     async def _take_place(self, visit: PageVisit, form: dict[str, str]) -> Response | None:
         """Take the place of their group; the answer to those who do not have it now. An ended request has none."""

@@ -89,6 +89,17 @@ async def test_a_command_of_somebody_who_has_logged_in_is_proved(
     assert "oidc:legal-desk" in actors
 
 
+async def test_without_the_database_no_link_is_handed_over_and_a_sentence_says_so(
+    context: Context, tmp_path: Path
+) -> None:
+    await begin(context)
+    hand_over = ("link", MSA, "--signer", "customer-signer", *LEGAL[:2])
+    away = {"COUNTERSIGN_DATABASE": "postgresql://nobody@127.0.0.1:1/none", **LINKS}
+    answer = await run_request_command(context, tmp_path, *hand_over, **away)
+    assert answer.returncode and "the database" in answer.stderr and "Traceback" not in answer.stderr
+    assert not answer.stdout
+
+
 async def test_the_words_do_what_they_say(context: Context, tmp_path: Path) -> None:
     async with workers(context.client, World()):
         await begin(context)

@@ -7,16 +7,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from starlette.responses import Response
 
 from activities.notifications.links import LinkUse
 from activities.records.cover_sheet import CoverSheet
 from activities.records.erasures import Erasure
 from activities.records.handed_links import VALID_FOR, HandedLink
 from starter.web.acting.actions import Action
-from tests.starter.web.pages.test_identity import NUMBER, Browser, codes
+from starter.web.proofs import IdentityCookies, Proof
+from tests.starter.web.pages.test_identity import NUMBER, Browser, codes, proof_in
 from tests.starter.web.pages.test_link_devices import OURS, offer_of
 from tests.starter.web.pages.test_offers import make_view
-from tests.starter.web.paging import FIRST, NOW, PEOPLE, PUBLIC, REQUEST, Phone, form_of, phone, text_of
+from tests.starter.web.paging import FIRST, LINK_SECRET, NOW, PEOPLE, PUBLIC, REQUEST, Phone, form_of, phone, text_of
 from tests.storage import take_table_away
 from workflows.kinds import Kind
 from workflows.model.signature import Document, SignatureBrief, SignerState
@@ -39,6 +41,20 @@ async def hand_over(device: Phone, serial: str = SERIAL) -> str:
     expires_at = device.watch.clock() + VALID_FOR
     await device.store.handed_links.keep(HandedLink(serial, WORKFLOW_ID, FIRST, expires_at))
     return device.links.handed_link(REQUEST, FIRST, serial, NOW.date()).removeprefix(PUBLIC)
+
+
+async def ask_for(device: Phone, identity: Identity) -> None:
+    """The request is of a kind that asks signers who they are."""
+    brief = SignatureBrief(
+        id=REQUEST,
+        kind="nda",
+        title="NDA",
+        document=Document(),
+        requester="x",
+        people=(Participant(person=FIRST),),
+        identity=identity,
+    )
+    await CoverSheet.keep(device.store, brief)
 
 
 def acts_of(page: str) -> set[str]:
@@ -101,11 +117,7 @@ async def test_it_is_for_signing_alone(device: Phone) -> None:
 
 async def test_a_kind_that_asks_for_a_code_asks_here_too_and_the_device_keeps_no_proof(device: Phone) -> None:
     device.people.write_text(PEOPLE.replace("customer@acme.test", NUMBER))
-    people = (Participant(person=FIRST),)
-    brief = SignatureBrief(
-        id=REQUEST, kind="nda", title="NDA", document=Document(), requester="x", people=people, identity=Identity.CODE
-    )
-    await CoverSheet.keep(device.store, brief)
+    await ask_for(device, Identity.CODE)
     path = await hand_over(device)
     browser = Browser(device, path)
     asked = await browser.press()
@@ -116,6 +128,31 @@ async def test_a_kind_that_asks_for_a_code_asks_here_too_and_the_device_keeps_no
     kept = led_on.headers.get_list("set-cookie")
     assert kept and all("Max-Age=0" in cookie for cookie in kept)
     assert (await device.open(path)).status_code == 410
+
+
+async def test_who_signs_in_for_it_is_signed_out_of_the_device_once_they_are_led_on(device: Phone) -> None:
+    await ask_for(device, Identity.SIGN_IN)
+    path = await hand_over(device)
+    asked, response = await device.press(path), Response()
+    assert asked.headers["location"] == f"../desk/confirm/{path.rpartition('/')[2]}"
+    proof = Proof(REQUEST, FIRST, Identity.SIGN_IN, device.watch.clock())
+    IdentityCookies(LINK_SECRET, PUBLIC).keep_proof(response, proof)
+    fields = form_of((await device.open(path)).text)
+    led_on = await device.browser.post(path, data=fields, headers={"cookie": f"countersign-proof={proof_in(response)}"})
+    assert (led_on.status_code, "/sign/" in led_on.headers["location"]) == (303, True)
+    dropped = {cookie.split("=")[0] for cookie in led_on.headers.get_list("set-cookie") if "Max-Age=0" in cookie}
+    desk = {"countersign-desk", "countersign-ask", "countersign-known"}
+    assert dropped == {"countersign-proof", "countersign-code", *desk}
+
+
+async def test_whose_place_another_has_at_core_signature_is_not_led_on_and_the_link_stays(device: Phone) -> None:
+    path = await hand_over(device)
+    fields = form_of((await device.open(path)).text)
+    await device.forward("customer@acme.test", "finance@example.test")
+    answer = await device.post(path, fields)
+    assert "/sign/" not in answer.text + str(answer.headers)
+    link = await device.store.handed_links.read(SERIAL)
+    assert link and link.used_at is None
 
 
 async def test_without_the_database_it_leads_nowhere_and_says_so(device: Phone) -> None:
