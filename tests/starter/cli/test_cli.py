@@ -88,6 +88,7 @@ def test_the_words_are_those_of_the_contract() -> None:
         "handoff replay",
         "handoff retry",
         "init",
+        "login",
         *(f"onboard {subcommand}" for subcommand in OF_ONBOARD),
         "open",
         "people away",
