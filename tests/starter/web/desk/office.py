@@ -187,6 +187,7 @@ async def office(
     brand: Brand = OURS,
     catalogue: Path = CATALOGUE,
     *,
+    base: str = PUBLIC,
     oidc: OidcSettings | None = None,
     ways: SignInWays = BY_NUMBER,
 ) -> AsyncIterator[Office]:
@@ -194,7 +195,7 @@ async def office(
     people, store = folder / "people.yaml", Store((folder / "store").as_uri())
     people.write_text(PEOPLE)
     directory = FileDirectory(people, store)
-    new_office = Office(people, store, SignInLinks(PUBLIC, SECRET), directory)
+    new_office = Office(people, store, SignInLinks(base, SECRET), directory)
     new_office.sign_in = SignIn(
         store,
         directory,
@@ -207,22 +208,22 @@ async def office(
     issuer_groups = store.desk_sessions if oidc else None
     roles = ReaderRoles(directory, "operations", KindCatalogue(catalogue), issuer_groups, new_office.clock)
     new_office.roles = roles
-    cookies, company = Cookies(SECRET, PUBLIC), None
+    cookies, company = Cookies(SECRET, base), None
     if oidc:
         issuer = Issuer(oidc, clock=lambda: new_office.clock().timestamp(), seconds=new_office.seconds)
-        client = OidcClient(oidc, issuer, f"{PUBLIC}/desk/{RETURN_PATH}", f"{PUBLIC}/desk")
+        client = OidcClient(oidc, issuer, f"{base}/desk/{RETURN_PATH}", f"{base}/desk")
         company = CompanySignIn(
             client, new_office.sign_in, cookies, store=store, directory=directory, clock=new_office.clock
         )
     subscriptions = WebSubscriptions(store)
     desk = Desk(
         directory=directory,
-        guard=FormGuard(SECRET, PUBLIC),
+        guard=FormGuard(SECRET, base),
         cookies=cookies,
         sign_in=new_office.sign_in,
         context=context or Context(_NOWHERE, store),
         kinds=KindCatalogue(catalogue),
-        links=SigningLinks(PUBLIC, SECRET),
+        links=SigningLinks(base, SECRET),
         look=new_office.look,
         send=new_office.send,
         roles=roles,
@@ -231,7 +232,7 @@ async def office(
         passwords=SignerPasswords(SECRET),
         receiver=SubscriptionReceiver(subscriptions, push_guard(), store, clock=new_office.clock),
         web_app=WebApp(brand, subscriptions, new_office.seconds),
-        proofs=IdentityCookies(SECRET, PUBLIC),
+        proofs=IdentityCookies(SECRET, base),
         ways=ways,
         company=company,
         brand=brand,
