@@ -12,7 +12,7 @@ from activities.people.directory import (
     Colleagues,
     CompanyPosition,
     DirectoryFailure,
-    Reach,
+    PersonReach,
     UnknownGroup,
     UnknownPerson,
     asking_the_store,
@@ -90,8 +90,8 @@ class CompanyDirectory(ABC):
     async def places(self, ids: Iterable[str]) -> Mapping[str, CompanyPosition]: ...
 
     @abstractmethod
-    async def reach(self, people: Collection[str] | None = None) -> Mapping[str, Reach]:
-        """How many of these people, or of all, have a living device, by department; empty for those without one."""
+    async def list_reach(self, people: Collection[str] | None = None) -> list[PersonReach]:
+        """Which of these people, or of all, have a living device."""
 
     @abstractmethod
     async def up_to_date(self) -> None: ...

@@ -17,7 +17,7 @@ from activities.people.directory import (
     CompanyPosition,
     DirectoryAway,
     DirectoryFailure,
-    Reach,
+    PersonReach,
     UnknownGroup,
     asking_the_store,
     foldable,
@@ -89,20 +89,19 @@ class DatabaseDirectory(CompanyDirectory):
         entries = ((id, merge_entry(id, row.resource, row.imported)) for id, row in rows.items())
         return {id: CompanyPosition.from_entry(entry) for id, entry in entries}
 
-    async def reach(self, people: Collection[str] | None = None) -> Mapping[str, Reach]:
+    async def list_reach(self, people: Collection[str] | None = None) -> list[PersonReach]:
         with asking_the_store():
-            registered = await self._store.devices.people()
+            living, _ = await self._store.devices.living()
         chosen = None if people is None else frozenset(people)
-        reach_by_department, after = dict[str, Reach](), ""
+        reach, after = list[PersonReach](), ""
         while True:
             with asking_the_store():
                 page = await self._stored.departments(_PAGE, after)
-            for id, department in page:
-                if chosen is None or id in chosen:
-                    reach = reach_by_department.get(department, Reach())
-                    reach_by_department[department] = reach.with_one(living=id in registered)
+            reach += [
+                PersonReach(id, department, id in living) for id, department in page if chosen is None or id in chosen
+            ]
             if len(page) < _PAGE:
-                return reach_by_department
+                return reach
             after = page[-1][0]
 
     async def up_to_date(self) -> None:

@@ -142,14 +142,12 @@ def foldable(text: str) -> str:
     return "".join(character for character in apart if not unicodedata.combining(character)).casefold()
 
 
-class Reach(NamedTuple):
-    """How many people there are, and how many of them have a living device."""
+class PersonReach(NamedTuple):
+    """Whether somebody has a living device; their department is empty if they have none."""
 
-    people: int = 0
-    living: int = 0
-
-    def with_one(self, *, living: bool) -> Self:
-        return self._replace(people=self.people + 1, living=self.living + living)
+    id: str
+    department: str
+    has_device: bool
 
 
 def has_living_device(entry: Mapping[str, Any], marks: Mapping[str, InvalidMark]) -> bool:

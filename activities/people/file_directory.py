@@ -26,7 +26,7 @@ from activities.people.directory import (
     CompanyPosition,
     DirectoryFailure,
     PeopleIndex,
-    Reach,
+    PersonReach,
     UnknownGroup,
     UnusablePeople,
     asking_the_store,
@@ -84,16 +84,17 @@ class FileDirectory(CompanyDirectory):
         entries = (await self._current()).entries
         return {id: CompanyPosition.from_entry(entries[id]) for id in ids if id in entries}
 
-    async def reach(self, people: Collection[str] | None = None) -> Mapping[str, Reach]:
+    async def list_reach(self, people: Collection[str] | None = None) -> list[PersonReach]:
         with asking_the_store():
             registered, marks = await self._store.devices.living()
-        entries, reach_by_department = (await self._current()).entries, dict[str, Reach]()
-        for id in entries if people is None else people:
-            if (entry := entries.get(id)) is not None:
-                department = entry.get("department") or ""
-                living = id in registered or has_living_device(entry, marks.get(id, {}))
-                reach_by_department[department] = reach_by_department.get(department, Reach()).with_one(living=living)
-        return reach_by_department
+        entries = (await self._current()).entries
+        return [
+            PersonReach(
+                id, entry.get("department") or "", id in registered or has_living_device(entry, marks.get(id, {}))
+            )
+            for id in (entries if people is None else people)
+            if (entry := entries.get(id)) is not None
+        ]
 
     async def up_to_date(self) -> None:
         for _ in range(2):  # A read in progress may be of the former file; the next one is not.

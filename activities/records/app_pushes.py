@@ -1,12 +1,13 @@
 """Pushes that were accepted for devices of the company's app, and what the app reported of each."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, case, func, select, tuple_
 
 from activities.records.database import Database, insert_into
+from activities.records.figures import PEOPLE_AT_MOST
 from activities.records.schema import APP_PUSHES
 from workflows.model.notifications import AppEvent, AppEventType
 
@@ -15,6 +16,8 @@ REPORTED_WITHIN_DAYS: Final = 30
 PUSHES_KEPT_DAYS: Final = 400
 PUSHES_READ_AT_MOST: Final = 10_000
 """Of one follow-up, the newest."""
+WEEK_LINES_AT_MOST: Final = 5_000
+"""Departments in weeks that are counted, the latest."""
 PUSHES_DROPPED_AT_MOST: Final = 10_000
 """By one statement."""
 _ROW: Final = APP_PUSHES.c
@@ -49,6 +52,15 @@ class EventCounts(NamedTuple):
     repeated: int = 0
     old: int = 0
     unknown: int = 0
+
+
+class WeekCount(NamedTuple):
+    """How many people of a department a push was accepted for in a week, and from how many the app reported any."""
+
+    week: date
+    department: str
+    accepted: int
+    reached: int
 
 
 class PushOfDevice(NamedTuple):
@@ -101,6 +113,19 @@ class AppPushes:
         rows = await self._database.rows(query.order_by(_ROW.at.desc()).limit(PUSHES_READ_AT_MOST))
         return {PushOfDevice(row.person, row.stage, row.device): _events(row) for row in rows}
 
+    async def count_by_week(
+        self, since: date, until: date, *, department: str | None = None, people: Sequence[str] | None = None
+    ) -> tuple[WeekCount, ...]:
+        """From the week of `since` to that of `until`, the latest first; of these people if given."""
+        conditions = [_ROW.week >= week_of(since), _ROW.week <= until]
+        conditions += [_ROW.department == department] if department is not None else []
+        conditions += [_ROW.person.in_(people[:PEOPLE_AT_MOST])] if people is not None else []
+        accepted_count = func.count(_ROW.person.distinct())
+        reached_count = func.count(case((_ROW.reached, _ROW.person)).distinct())
+        query = select(_ROW.week, _ROW.department, accepted_count, reached_count).where(*conditions)
+        query = query.group_by(_ROW.week, _ROW.department).order_by(_ROW.week.desc(), _ROW.department)
+        return tuple(WeekCount(*row) for row in await self._database.rows(query.limit(WEEK_LINES_AT_MOST)))
+
     async def drop(self, now: datetime) -> int:
         """Remove those of weeks long ago, so many at once; how many there were."""
         old_rows = select(*APP_PUSHES.primary_key.columns).where(
@@ -109,9 +134,11 @@ class AppPushes:
         return await self._database.drop(APP_PUSHES, old_rows.limit(PUSHES_DROPPED_AT_MOST))
 
 
-def week_of(instant: datetime) -> date:
-    """The Monday of its week, in UTC as stored instants are."""
-    return instant.date() - timedelta(days=instant.weekday())
+def week_of(day: date) -> date:
+    """The Monday of its week; of an instant in UTC, as stored ones are."""
+    if isinstance(day, datetime):
+        day = day.astimezone(UTC).date()
+    return day - timedelta(days=min(day.weekday(), (day - date.min).days))
 
 
 class _Push:

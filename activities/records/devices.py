@@ -124,6 +124,12 @@ class StoredDevices:
 
         return await self._database.read(ask)
 
+    async def list_marked(self) -> Mapping[str, datetime]:
+        """When the last device of each person was marked invalid, who have any such."""
+        last_at = func.max(_ROW.gone_at).label("last_at")
+        query = select(_ROW.person, last_at).where(_ROW.gone.is_not(None)).group_by(_ROW.person).limit(LISTED_AT_MOST)
+        return {row.person: row.last_at for row in await self._database.rows(query)}
+
     async def read_person(self, person: str, also: Sequence[str] = ()) -> DevicesOfPerson:
         """What is stored of a person's registered devices, and of these other addresses."""
         named = [hash_address(address) for address in also]

@@ -15,6 +15,7 @@ from starter.cli.arguments import AsJson
 from starter.cli.printing import print_answer
 from starter.cli.terminal import Rows
 from starter.queries import figures
+from workflows.follow_up.view import stamp
 
 _WORTH_SAYING: Final = 0.01
 
@@ -51,8 +52,9 @@ async def stats(
     json
         Print `{since, until, before_since, before_until, by, kind, department, types[{type, total{group, now, before},
         groups[], more_groups, notices[{notice, now, before}], escalations, escalations_before}], reach[{department,
-        people, living}], fewest}`; `now` and `before` are `{ended, in_time, late, declined, expired, waived, cancelled,
-        failed, median_seconds, p90_seconds, lost[{holder, seconds, share}], few}`.
+        people, living}], reach_by_week[{week, department, accepted, reached}], unreached[{person, department,
+        invalid_since}], more_unreached, fewest}`; `now` and `before` are `{ended, in_time, late, declined, expired,
+        waived, cancelled, failed, median_seconds, p90_seconds, lost[{holder, seconds, share}], few}`.
     """
     query = figures.FigureQuery(by or GroupBy.KIND, kind, department, since, until)
     counted = await _figures(query)
@@ -66,9 +68,9 @@ def figures_view(report: figures.Figures) -> Group:
     """A table for each type, what notices and escalations brought, and the reach."""
     period = f"{report.since} to {report.until}, beside {report.before_since} to {report.before_until}"
     if not report.types:
-        return Group(Text(f"Nothing has ended: {period}"), *_reach_view(report))
+        return Group(Text(f"Nothing has ended: {period}"), *_reach_parts(report))
     parts = [part for type_figures in report.types for part in _type_view(type_figures, report)]
-    return Group(Text(period, "dim"), *parts, *_reach_view(report))
+    return Group(Text(period, "dim"), *parts, *_reach_parts(report))
 
 
 def long(seconds: float) -> str:
@@ -144,6 +146,12 @@ def _time(measures: figures.Measures, seconds: float | None) -> str:
     return "" if seconds is None else long(seconds)
 
 
+def _reach_parts(report: figures.Figures) -> Iterator[RenderableType]:
+    yield from _reach_view(report)
+    yield from _week_view(report)
+    yield from _unreached_view(report)
+
+
 def _reach_view(report: figures.Figures) -> Iterator[RenderableType]:
     if report.reach:
         yield Text("people with a living device", "bold")
@@ -152,3 +160,31 @@ def _reach_view(report: figures.Figures) -> Iterator[RenderableType]:
             name = line.department or "no department"
             table.add(name, f"{line.people:,}", f"{line.living:,}", _share(line.living / line.people))
         yield table
+
+
+def _week_view(report: figures.Figures) -> Iterator[RenderableType]:
+    if report.reach_by_week:
+        yield Text("people whom the app says it reached", "bold")
+        weeks = Rows("week from", "department", "push accepted for", "reached", "share")
+        for week in report.list_weeks():
+            department = week.department or ("no department" if report.by is GroupBy.DEPARTMENT else "all")
+            weeks.add(
+                str(week.week),
+                department,
+                f"{week.accepted:,}",
+                f"{week.reached:,}",
+                _share(week.reached / week.accepted),
+            )
+        yield weeks
+
+
+def _unreached_view(report: figures.Figures) -> Iterator[RenderableType]:
+    if report.unreached:
+        yield Text("people without a living device", "bold")
+        people = Rows("person", "department", "last device")
+        for person in report.unreached:
+            state = f"invalid since {stamp(person.invalid_since)}" if person.invalid_since else "none yet"
+            people.add(person.person, person.department, state)
+        yield people
+        if report.more_unreached:
+            yield Text(f"and {report.more_unreached:,} more", "dim")

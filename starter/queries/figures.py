@@ -3,14 +3,18 @@ of the period before.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
+from pydantic import AwareDatetime
+
 from activities.files.table import text
 from activities.metrics import Brought, Holder
 from activities.people.company_directory import CompanyDirectory
+from activities.people.directory import PersonReach
 from activities.records.figures import EscalatedFigures, FactFilter, GroupBy, GroupFigures, Key, PeriodFigures, Scope
 from activities.records.store import Store
 from starter.errors import Refusal
@@ -25,6 +29,8 @@ FEWEST: Final = 3
 """Of fewer no times are told by department: they would be somebody's own."""
 DEPARTMENTS_AT_MOST: Final = 100
 """Of the reach; those with most people."""
+UNREACHED_AT_MOST: Final = 100
+"""People without a living device that are listed; first those who had one last."""
 _OTHERWISE: Final = (Status.DECLINED, Status.EXPIRED, Status.WAIVED, Status.CANCELLED, Status.FAILED)
 COLUMNS: Final = ("of", "by", "group", "measure", "now", "before")
 """Outside contract: they stay, in this order; more may follow."""
@@ -113,6 +119,25 @@ class ReachLine(Model):
     living: int
 
 
+class WeekReach(Model):
+    """How many people of a department an app's push was accepted for in the week from this Monday, and from how many
+    the app reported one.
+    """
+
+    week: date
+    department: str
+    accepted: int
+    reached: int
+
+
+class UnreachedPerson(Model):
+    """Somebody without a living device; `invalid_since` is None if they never had one."""
+
+    person: str
+    department: str
+    invalid_since: AwareDatetime | None
+
+
 class Figures(Model):
     """The answer of `stats`. Days are whole ones in UTC; `until` is the last."""
 
@@ -125,7 +150,23 @@ class Figures(Model):
     department: str | None = None
     types: tuple[TypeFigures, ...] = ()
     reach: tuple[ReachLine, ...] = ()
+    reach_by_week: tuple[WeekReach, ...] = ()
+    unreached: tuple[UnreachedPerson, ...] = ()
+    more_unreached: int = 0
     fewest: int = FEWEST
+
+    def list_weeks(self) -> tuple[WeekReach, ...]:
+        """The reach by week, and by department if that was asked for."""
+        if self.by is GroupBy.DEPARTMENT:
+            return self.reach_by_week
+        accepted, reached = Counter[date](), Counter[date]()
+        for line in self.reach_by_week:
+            accepted[line.week] += line.accepted
+            reached[line.week] += line.reached
+        return tuple(
+            WeekReach(week=week, department="", accepted=count, reached=reached[week])
+            for week, count in accepted.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -184,11 +225,16 @@ async def gather_figures(
     """
     first_day, last_day = query.period(now.astimezone(UTC).date())
     earlier = query.find_period_before(first_day, last_day)
-    present, earlier_figures, reached = await asyncio.gather(
+    present, earlier_figures, reach, weeks, marked = await asyncio.gather(
         store.figures.count(query.filter(first_day, last_day, scope), query.by),
         store.figures.count(query.filter(*earlier, scope), query.by),
-        _reach(directory, reach_of, query.department),
+        _list_reach(directory, reach_of, query.department),
+        store.app_pushes.count_by_week(
+            first_day, last_day, department=query.department, people=None if reach_of is None else sorted(reach_of)
+        ),
+        store.devices.list_marked(),
     )
+    unreached = _list_unreached(reach, marked)
     return Figures(
         since=first_day,
         until=last_day,
@@ -198,7 +244,10 @@ async def gather_figures(
         kind=query.kind,
         department=query.department,
         types=tuple(_types(present, earlier_figures, query)),
-        reach=reached,
+        reach=_count_by_department(reach),
+        reach_by_week=tuple(WeekReach(**week._asdict()) for week in weeks),
+        unreached=unreached,
+        more_unreached=sum(not person.has_device for person in reach) - len(unreached),
     )
 
 
@@ -229,17 +278,29 @@ def _begin(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-async def _reach(
+async def _list_reach(
     directory: CompanyDirectory | None, people: Collection[str] | None, department: str | None
-) -> tuple[ReachLine, ...]:
-    if directory is None:
-        return ()
-    reach_by_department = await directory.reach(people)
-    lines = [
-        ReachLine(department=name, people=reach.people, living=reach.living)
-        for name, reach in reach_by_department.items()
-        if department in (None, name)
+) -> list[PersonReach]:
+    reach = await directory.list_reach(people) if directory else []
+    return [person for person in reach if department in (None, person.department)]
+
+
+def _list_unreached(reach: Sequence[PersonReach], marked: Mapping[str, datetime]) -> tuple[UnreachedPerson, ...]:
+    unreached = [
+        UnreachedPerson(person=person.id, department=person.department, invalid_since=marked.get(person.id))
+        for person in reach
+        if not person.has_device
     ]
+    # Each sorting keeps the order of the one before.
+    unreached.sort(key=lambda person: (person.department, person.person))
+    unreached.sort(key=lambda person: person.invalid_since.timestamp() if person.invalid_since else 0, reverse=True)
+    return tuple(unreached[:UNREACHED_AT_MOST])
+
+
+def _count_by_department(reach: Sequence[PersonReach]) -> tuple[ReachLine, ...]:
+    people = Counter(person.department for person in reach)
+    living = Counter(person.department for person in reach if person.has_device)
+    lines = [ReachLine(department=name, people=count, living=living[name]) for name, count in people.items()]
     return tuple(sorted(lines, key=lambda line: (-line.people, line.department))[:DEPARTMENTS_AT_MOST])
 
 
@@ -327,6 +388,9 @@ def _table(figures: Figures) -> Iterator[Sequence[Any]]:
     for reach in figures.reach:
         yield "people", "department", reach.department, "people", reach.people, None
         yield "people", "department", reach.department, "living_device", reach.living, None
+    for week in figures.reach_by_week:
+        yield "people", "week", f"{week.week} {week.department}".strip(), "push_accepted", week.accepted, None
+        yield "people", "week", f"{week.week} {week.department}".strip(), "push_reached", week.reached, None
 
 
 def _flat(measures: Measures) -> dict[str, object]:

@@ -26,7 +26,7 @@ from starter.queries.figures import (
     spreadsheet,
 )
 from starter.web.acting.kinds import KIND_PAGES
-from starter.web.desk.responses import RequestContext
+from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.figures import FiguresAccess, wanted_of
 from starter.web.screens.rendering import Tab
@@ -161,6 +161,8 @@ class FiguresPages:
             if counted
             else [],
             reach=_reach(counted, language) if counted else [],
+            weeks=_weeks(counted, visitor) if counted else [],
+            unreached=await self._list_unreached(counted, visitor) if counted else [],
             chart=durations_chart(counted, _Teller(language, dict(kinds), counted).named, language) if counted else "",
         )
 
@@ -172,6 +174,21 @@ class FiguresPages:
         name = f"countersign-figures-{counted.since}-{counted.until}.csv"
         headers = {**self._responses.renderer.headers, "content-disposition": f'attachment; filename="{name}"'}
         return Response(_BYTE_ORDER_MARK + spreadsheet(counted), media_type="text/csv; charset=utf-8", headers=headers)
+
+    async def _list_unreached(self, counted: Figures, visitor: Visitor) -> list[tuple[str, str]]:
+        """Names, and what of their devices."""
+        names, reader = PeopleNames(self._shared.directory), visitor.reader
+        return [
+            (
+                await names.name_of(person.person),
+                reader.language.say(
+                    "the last device is invalid since {date}", date=reader.date(person.invalid_since.date())
+                )
+                if person.invalid_since
+                else reader.language.say("no device yet"),
+            )
+            for person in counted.unreached
+        ]
 
     async def _gathered(self, query: FigureQuery, visitor: Visitor) -> Figures:
         access = FiguresAccess.of_role(await self._shared.roles.role_of(visitor.id))
@@ -318,4 +335,16 @@ def _reach(counted: Figures, language: Language) -> Sequence[Share]:
             ComparedFigure(language.say("{done} of {all}", done=line.living, all=line.people)),
         )
         for line in counted.reach
+    ]
+
+
+def _weeks(counted: Figures, visitor: Visitor) -> Sequence[Share]:
+    say = visitor.reader.language.say
+    return [
+        Share(
+            " · ".join(filter(None, (visitor.reader.date(line.week), line.department))),
+            line.reached / line.accepted,
+            ComparedFigure(say("{done} of {all}", done=line.reached, all=line.accepted)),
+        )
+        for line in counted.list_weeks()
     ]

@@ -13,7 +13,7 @@ from activities.people.directory import (
     COLLEAGUES_AT_MOST,
     CompanyPosition,
     DirectoryFailure,
-    Reach,
+    PersonReach,
     UnknownGroup,
     UnknownPerson,
 )
@@ -76,8 +76,8 @@ async def test_people_and_groups_are_found(store: Store) -> None:
     assert (await directory.named("MIA@company.example")) == await directory.person("mia")
     assert await directory.named("Pérson mia") is None
     assert await directory.places(["mia", "nobody"]) == {"mia": CompanyPosition("Legal", "zoe")}
-    assert await directory.reach() == {"Legal": Reach(3, 0)}
-    assert await directory.reach(["bob"]) == {"Legal": Reach(1, 0)}
+    assert [person.id for person in await directory.list_reach()] == ["bob", "mia", "zoe"]
+    assert await directory.list_reach(["bob"]) == [PersonReach("bob", "Legal", has_device=False)]
     assert [person.id for person in (await directory.colleagues("mia")).people] == ["bob", "zoe"]
     assert [person.id for person in (await directory.colleagues("mia", "person z")).people] == ["zoe"]
     assert (await directory.file())("mia") == await directory.person("mia")

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from time import perf_counter
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from activities.records import app_pushes as module
 from activities.records.app_pushes import (
     PUSHES_KEPT_DAYS,
     REPORTED_WITHIN_DAYS,
@@ -107,3 +109,39 @@ def test_a_week_begins_on_monday() -> None:
         date(2026, 11, 30),
         date(2026, 12, 7),
     ]
+
+
+@pytest.mark.long
+async def test_a_hundred_thousand_pushes_are_counted_by_their_index_alone(store: Store) -> None:
+    weeks, people = 10, 1_000
+    rows = [
+        PUSH._asdict()
+        | {"person": f"p{number % people}", "stage": f"s{number // people}", "device": DEVICE, "at": NOW}
+        | {"week": week_of(NOW - timedelta(weeks=number // people % weeks)), "reached": number % 2 == 0}
+        | {"department": f"d{number % 10}"}
+        for number in range(100_000)
+    ]
+    await store.database.write(lambda connection: connection.execute(APP_PUSHES.insert(), rows))
+    began = perf_counter()
+    counts = await store.app_pushes.count_by_week(date(2026, 1, 1), NOW.date())
+    assert perf_counter() - began < 10
+    assert len(counts) == weeks * 10
+    assert {(count.accepted, count.reached) for count in counts} == {(100, 100), (100, 0)}
+    if store.database.local:
+        statement = text(
+            "EXPLAIN QUERY PLAN SELECT week, department, count(DISTINCT person), count(DISTINCT CASE WHEN reached THEN"
+            " person END) FROM app_pushes WHERE week >= '2026-01-01' AND week <= '2026-12-31' GROUP BY week, department"
+        )
+        plan = " ".join(row.detail for row in await store.database.rows(statement))
+        assert "USING COVERING INDEX ix_app_pushes_reach" in plan
+
+
+async def test_of_more_weeks_and_departments_than_are_read_the_latest_count(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WEEK_LINES_AT_MOST", 2)
+    for number in range(20):
+        at = NOW - timedelta(weeks=number)
+        await store.app_pushes.note(PUSH._replace(stage=f"s{number}"), [DEVICE], at)
+    counts = await store.app_pushes.count_by_week(date.min, NOW.date())
+    assert [count.week for count in counts] == [week_of(NOW), week_of(NOW) - timedelta(weeks=1)]

@@ -10,19 +10,22 @@ import pytest
 
 from activities.metrics import Brought, Holder
 from activities.people.devices import Devices
+from activities.people.directory import PersonReach
 from activities.people.file_directory import FileDirectory
 from activities.people.language import Language
 from activities.people.person import PushDevice
+from activities.records.app_pushes import AppPush, ReportedEvent
 from activities.records.facts import OutcomeFacts
 from activities.records.figures import GroupBy, Scope
 from activities.records.store import Store
 from starter.cli.stats import figures_view
 from starter.errors import Refusal
 from starter.queries.charts import durations_chart
-from starter.queries.figures import COLUMNS, FigureQuery, Figures, gather_figures, spreadsheet
+from starter.queries.figures import COLUMNS, UNREACHED_AT_MOST, FigureQuery, Figures, gather_figures, spreadsheet
 from tests.activities.records.test_figures import EndedFacts, write
 from tests.starter.cli.test_tables import render
 from workflows.kinds import Kind
+from workflows.model.notifications import AppEventType
 from workflows.model.subject import Status
 
 NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
@@ -131,15 +134,70 @@ async def test_the_reach_counts_living_devices_by_department(tmp_path: Path) -> 
     for person, token in (("cy", "c-1"), ("di", "d-1")):
         await devices.register(person, PushDevice(token=token, platform="android"), NOW)
     await devices.withdraw(await directory.person("di"), "d-1", NOW + timedelta(hours=1))
-    reach = await directory.reach()
-    assert reach == {"Legal": (2, 1), "": (1, 1), "Sales": (1, 0)}
-    assert await directory.reach(("di", "nobody")) == {"Sales": (1, 0)}
+    assert await directory.list_reach() == [
+        PersonReach("ada", "Legal", has_device=True),
+        PersonReach("bo", "Legal", has_device=False),
+        PersonReach("cy", "", has_device=True),
+        PersonReach("di", "Sales", has_device=False),
+    ]
+    assert await directory.list_reach(("di", "nobody")) == [PersonReach("di", "Sales", has_device=False)]
     await devices.register("di", PushDevice(token="d-1", platform="android"), NOW + timedelta(hours=2))
     await devices.register("ada", PushDevice(token="c-1", platform="android"), NOW)
-    assert await directory.reach(("di", "cy")) == {"Sales": (1, 1), "": (1, 0)}, "a phone has one owner"
-    department_lines = (await figures(tmp_path, make_facts(1), directory=directory)).reach
-    assert [(line.department, line.people) for line in department_lines] == [("Legal", 2), ("", 1), ("Sales", 1)]
+    reach = await directory.list_reach(("di", "cy"))
+    assert [person.has_device for person in reach] == [True, False], "a phone has one owner"
+    counted_figures = await figures(tmp_path, make_facts(1), directory=directory)
+    lines = [(line.department, line.people, line.living) for line in counted_figures.reach]
+    assert lines == [("Legal", 2, 1), ("", 1, 0), ("Sales", 1, 1)]
+    unreached = [(person.person, person.invalid_since) for person in counted_figures.unreached]
+    assert unreached == [("bo", NOW), ("cy", None)]
+    rendered = render(200, figures_view(counted_figures))
+    assert "invalid since" in rendered and "none yet" in rendered
     store.close()
+
+
+async def push(
+    store: Store, person: str, at: datetime, department: str = "Legal", *, is_reported: bool = False
+) -> None:
+    await store.app_pushes.note(AppPush(person, "k" * 22, str(at), "signature-request:r", department), ["d" * 12], at)
+    if is_reported:
+        event = ReportedEvent(AppEventType.TAPPED, "k" * 22, str(at), "d" * 12, at)
+        assert (await store.app_pushes.report(person, [event], at)).noted == 1
+
+
+async def test_who_was_reached_is_counted_by_week_and_department_once_a_person(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    for hours in (1, 2):
+        await push(store, "ada", NOW - timedelta(hours=hours), is_reported=hours == 1)
+    await push(store, "bo", NOW)
+    await push(store, "di", NOW - timedelta(days=7), "Sales", is_reported=True)
+    await push(store, "di", NOW - timedelta(days=200), "Sales")
+    counted_figures = await figures(tmp_path, by=GroupBy.DEPARTMENT)
+    assert [tuple(line.model_dump().values()) for line in counted_figures.reach_by_week] == [
+        (date(2026, 11, 30), "Legal", 2, 1),
+        (date(2026, 11, 23), "Sales", 1, 1),
+    ]
+    assert "50 %" in render(200, figures_view(counted_figures))
+    assert "people,week,2026-11-30 Legal,push_reached,1," in spreadsheet(counted_figures)
+    [line] = (await figures(tmp_path, department="Sales")).reach_by_week
+    assert (line.department, line.accepted) == ("Sales", 1)
+    assert [line.department for line in (await figures(tmp_path)).list_weeks()] == ["", ""]
+    narrowed = await gather_figures(store, None, FigureQuery(), NOW, reach_of=("bo",))
+    assert [(line.accepted, line.reached) for line in narrowed.reach_by_week] == [(1, 0)]
+    store.close()
+
+
+async def test_of_ten_times_as_many_without_a_device_as_are_listed_the_others_are_counted(tmp_path: Path) -> None:
+    entries = [
+        f"  - {{id: p{number}, name: P, email: p{number}@x.test, zone: UTC}}\n"
+        for number in range(10 * UNREACHED_AT_MOST)
+    ]
+    (tmp_path / "people.yaml").write_text("people:\n" + "".join(entries))
+    directory = FileDirectory(tmp_path / "people.yaml", Store(str(tmp_path)))
+    counted_figures = await figures(tmp_path, directory=directory)
+    assert (len(counted_figures.unreached), counted_figures.more_unreached) == (
+        UNREACHED_AT_MOST,
+        9 * UNREACHED_AT_MOST,
+    )
 
 
 def make_full_facts(department: str = "Legal") -> list[OutcomeFacts]:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from activities.metrics import Brought, Holder
+from activities.records.app_pushes import AppPush, ReportedEvent
+from activities.records.devices import InvalidMark, StoredDevice
 from activities.records.facts import OutcomeFacts
 from activities.records.figures import Scope
 from starter.web.figures import FiguresAccess
@@ -31,6 +33,7 @@ from tests.starter.web.desk.office import (
     text_of,
 )
 from workflows.kinds import Kind
+from workflows.model.notifications import AppEventType
 from workflows.model.subject import Status
 
 DAY = 86_400.0
@@ -99,6 +102,22 @@ async def test_operators_see_all_managers_their_people_and_others_nothing(
 
 
 @pytest.mark.long
+async def test_an_operator_sees_who_was_reached_by_week_and_whom_to_give_a_device(desk: Office) -> None:
+    push = AppPush("chair", "k" * 22, "ready", "signature-request:r", "Legal")
+    for person in ("chair", OWNER):
+        await desk.store.app_pushes.note(push._replace(person=person), ["d" * 12], NOW)
+    event = ReportedEvent(AppEventType.RECEIVED, "k" * 22, "ready", "d" * 12, NOW)
+    await desk.store.app_pushes.report("chair", [event], NOW)
+    phone = StoredDevice("old-phone", "token", "android")
+    await desk.store.devices.register(OWNER, phone, NOW)
+    await desk.store.devices.mark(OWNER, "old-phone", InvalidMark("unregistered", NOW))
+    text = text_of(await (await desk.come_in(OPERATOR)).get("/desk/figures"))
+    assert "People whom a push reached, by week" in text and "1 of 2" in text
+    assert "no device yet" in text and "the last device is invalid since" in text
+    requester = text_of(await (await desk.come_in(REQUESTER)).get("/desk/figures"))
+    assert "by week" not in requester and "without a working device" not in requester
+
+
 async def test_by_department_few_have_no_time(desk: Office) -> None:
     operator = await desk.come_in(OPERATOR)
     text = text_of(await operator.get("/desk/figures?by=department"))
