@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator
 from scim2_models import (
     URN,
     AuthenticationScheme,
@@ -18,9 +18,11 @@ from scim2_models import (
     Meta,
     Mutability,
     Patch,
+    Reference,
     Required,
     Resource,
     ResourceType,
+    Returned,
     ScimPolicy,
     ScimProvider,
     ServiceProviderConfig,
@@ -56,8 +58,19 @@ def _wrap_id(content: Any) -> Any:
     return {"value": content} if isinstance(content, str) else content
 
 
+def _limit(most: int) -> AfterValidator:
+    """Unlike `Field(max_length=…)` it lets an attribute be removed, which is then None."""
+
+    def check(content: Any) -> Any:
+        if content is not None and len(content) > most:
+            raise ValueError(f"there are more than {most:,}")
+        return content
+
+    return AfterValidator(check)
+
+
 _Single = BeforeValidator(_unwrap)
-_Text = Annotated[str | None, _Single, Field(max_length=_TEXT_AT_MOST)]
+_Text = Annotated[str | None, _Single, _limit(_TEXT_AT_MOST)]
 
 
 class UserName(ComplexAttribute):
@@ -80,8 +93,8 @@ class User(Resource[Any]):
     user_name: Annotated[_Text, Required.true, Uniqueness.server] = None
     name: UserName | None = None
     display_name: _Text = None
-    emails: Annotated[list[Contact] | None, Field(max_length=_SEVERAL_AT_MOST)] = None
-    phone_numbers: Annotated[list[Contact] | None, Field(max_length=_SEVERAL_AT_MOST)] = None
+    emails: Annotated[list[Contact] | None, _limit(_SEVERAL_AT_MOST)] = None
+    phone_numbers: Annotated[list[Contact] | None, _limit(_SEVERAL_AT_MOST)] = None
     preferred_language: _Text = None
     locale: _Text = None
     timezone: _Text = None
@@ -103,7 +116,7 @@ class EnterpriseUser(Extension):
 class GroupMember(ComplexAttribute):
     value: Annotated[_Text, Mutability.immutable, CaseExact.true] = None
     """The id of a user."""
-    type: Annotated[_Text, Mutability.immutable] = None
+    ref: Annotated[Reference["User"] | None, Mutability.immutable, Returned.never] = None
 
 
 class UserGroup(Resource[Any]):
@@ -150,8 +163,10 @@ def user_of(row: DirectoryPersonRow, root: str) -> Any:
 
 
 def group_of(row: GroupRow, root: str) -> UserGroup:
-    members = [GroupMember(value=member, type="User") for member in row.members]
-    group = UserGroup(id=row.id, external_id=row.external_id, display_name=row.display_name, members=members or None)
+    members = [GroupMember(value=member) for member in row.members]
+    group = UserGroup(
+        id=row.id, external_id=row.external_id or None, display_name=row.display_name, members=members or None
+    )
     group.meta = _meta(row, "Group", f"{root}/Groups/{row.id}")
     return group
 

@@ -1,11 +1,13 @@
 """The endpoint refuses what is not meant for it, in SCIM's own errors, and keeps to its bounds."""
 
 import asyncio
+import re
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from activities.people.pushed import derive
 from activities.people.rights import TokenRights
@@ -16,7 +18,7 @@ from starter.web.api.door import JSON_AT_MOST
 from starter.web.http.bodies import MOST_VALUES
 from starter.web.scim.queries import FILTER_AT_MOST, OPERATIONS_AT_MOST, PATH_AT_MOST
 from starter.web.scim.resources import PAGE_AT_MOST
-from tests.starter.web.scim.directory import ERROR, GROUP, PATCH, USER, PushingDirectory, pushing, user_of
+from tests.starter.web.scim.directory import ENTERPRISE, ERROR, GROUP, PATCH, USER, PushingDirectory, pushing, user_of
 
 PATCHED = {"op": "replace", "path": "displayName", "value": "Other"}
 
@@ -157,6 +159,19 @@ async def test_other_filters_than_directories_send_are_refused(directory: Pushin
         assert (answer.status_code, answer.json()["scimType"]) == (400, "invalidFilter")
 
 
+@pytest.mark.parametrize(
+    "path", ["displayName", "name.familyName", "emails", 'emails[type eq "work"].value', f"{ENTERPRISE}:department"]
+)
+@pytest.mark.parametrize("operation", [{"op": "remove"}, {"op": "Replace", "value": None}])
+async def test_an_attribute_is_removed(directory: PushingDirectory, path: str, operation: dict[str, Any]) -> None:
+    names = {"familyName": "Lovelace", "givenName": "Ada"}
+    phone = {"value": "+31612345678", "type": "work"}
+    await directory.add_user("ada", name=names, phoneNumbers=[phone], **{ENTERPRISE: {"department": "Legal"}})
+    changed = await directory.patch("/Users/ada", {**operation, "path": path})
+    assert changed.status_code in (200, 400)
+    assert operation["op"] != "remove" or changed.status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/Users/%00", "/Users/a%0Ab", "/Users/..%2fb", "/Groups/" + "a" * 5_000, "/Me", "/x"])
 async def test_addresses_of_nothing_are_not_there(directory: PushingDirectory, path: str) -> None:
     for method in ("GET", "PUT", "PATCH", "DELETE"):
@@ -289,3 +304,16 @@ async def test_it_describes_itself(directory: PushingDirectory) -> None:
         assert (await directory.call("GET", path)).status_code == 200
     assert (await directory.call("GET", "/Schemas", params={"filter": 'id eq "a"'})).status_code == 403
     assert (await directory.call("POST", "/Schemas", {})).status_code == 405
+
+
+async def test_logs_name_nobody_who_is_pushed(directory: PushingDirectory, store: Store) -> None:
+    with capture_logs() as logs:
+        await directory.add_user("ada")
+        await directory.call("POST", "/Users", user_of("ada"))
+        await directory.call("GET", "/Users", params={"filter": 'userName eq "ada@company.example'})
+        await directory.patch("/Users/ada", {"op": "replace", "path": "displayName", "value": "Person ada" * 1_000})
+        await directory.call("POST", "/Users", user_of("bob", emails="ada@company.example"))
+        store.close()
+        answer = await directory.client.get("/Users/ada")
+    assert answer.status_code in (200, 503)
+    assert not re.search("company.example|Person", repr(logs))
