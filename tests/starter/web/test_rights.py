@@ -1,18 +1,24 @@
 """The table of rights, cell by cell: each role, of each kind of thing, with each action, as docs/rights.md has it."""
 
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import pytest
 
+from activities.people.database_directory import DatabaseDirectory
 from activities.people.rights import TokenRights
 from activities.policies.catalogue import StarterEntry
+from activities.records.store import Store
 from starter.web.rights import (
     ABOUT_PEOPLE,
     COMMANDS,
     RIGHTS,
     ReaderRole,
+    ReaderRoles,
     Right,
     Rights,
     Standing,
@@ -23,6 +29,7 @@ from starter.web.rights import (
     rights_to_begin,
 )
 from tests.markdown import ROOT
+from tests.starter.web.scim.directory import pushing
 from workflows.follow_up.notification_types import NotificationType
 from workflows.kinds import Kind
 from workflows.model.notifications import Notification, NotificationOutcome
@@ -186,6 +193,43 @@ def test_the_page_has_every_role() -> None:
     assert {standing: Rights.from_standings((standing,)) for standing in Standing} == {
         standing: Rights(frozenset(rights), frozenset(theirs)) for standing, (rights, theirs) in TABLE.items()
     }
+
+
+@pytest.mark.parametrize("standing", Standing)
+def test_nobody_has_content_without_its_name(standing: Standing) -> None:
+    content = RIGHTS[standing] & {Right.WHOLE, Right.TEXTS, Right.DOWNLOAD}
+    assert not content or {Right.STATUS, Right.TITLE} <= RIGHTS[standing]
+
+
+def test_desk_and_api_ask_the_same_table() -> None:
+    """Whoever makes rights elsewhere makes them from a row of it."""
+    sources = {path: path.read_text() for path in (ROOT / "starter").rglob("*.py") if path.name != "rights.py"}
+    assert not [path for path, text in sources.items() if re.search(r"\bRights\(", text)]
+    askers = {path.parent.name for path, text in sources.items() if re.search(r"\brights_of\(|_files\.rights\(", text)}
+    assert {"desk", "api"} <= askers
+
+
+async def test_a_group_of_the_company_s_directory_gives_its_rights_until_somebody_leaves(tmp_path: Path) -> None:
+    with closing(Store(str(tmp_path))) as store:
+        async with pushing(store) as company:
+            await company.add_user("ada")
+            await company.add_group("operators", "ada")
+            role = await ReaderRoles(DatabaseDirectory(store), "operators", NoKinds()).role_of("ada")
+            assert rights_of(role, SHOWN).all >= RIGHTS[Standing.OPERATOR]
+            await company.call("DELETE", "/Users/ada")
+            assert await DatabaseDirectory(store).present("ada") is None
+
+
+class NoKinds:
+    """A catalogue that names nobody."""
+
+    async def visible_to(self, role: ReaderRole) -> frozenset[str]:
+        """None."""
+        return frozenset()
+
+    async def startable(self, role: ReaderRole) -> tuple[str, ...]:
+        """None."""
+        return ()
 
 
 @pytest.mark.parametrize("kind", THINGS)
