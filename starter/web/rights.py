@@ -98,7 +98,8 @@ _EVERYTHING: Final = _WHOLE | {Right.TEXTS}
 RIGHTS: Final[Mapping[Standing, frozenset[Right]]] = {
     Standing.OPERATOR: _EVERYTHING | COMMANDS | ABOUT_PEOPLE | {Right.DOWNLOAD},
     Standing.REQUESTER: _EVERYTHING | COMMANDS | {Right.DOWNLOAD},
-    Standing.ABOVE_REQUESTER: _EVERYTHING | COMMANDS,
+    # By a link one reads the document, which they cannot download.
+    Standing.ABOVE_REQUESTER: _EVERYTHING | COMMANDS - {Right.LINK},
     Standing.ASKED: _TITLE | {Right.DOWNLOAD},
     Standing.REPLACED: _TITLE,
     Standing.REVIEWER: _TITLE | {Right.DOWNLOAD, Right.REVIEW},

@@ -58,6 +58,7 @@ SEES: Final[Mapping[str, set[Right]]] = {
 }
 CONCERNS: Final = {"see": Right.PERSON, "absences": Right.AWAY}
 THEIRS: Final = "of their people: "
+ALL: Final = "all"
 
 
 def read_table(head: str) -> Iterator[list[str]]:
@@ -79,8 +80,10 @@ def parse_row(row: list[str]) -> tuple[set[Right], set[Right]]:
     rights |= {CONCERNS[concern] for concern in people.split(", ") if concern != "–"}
     if commands.startswith(THEIRS):
         return rights, {Right(right) for right in commands.removeprefix(THEIRS).split(", ")}
-    named = set(COMMANDS) if commands == "all" else {Right(right) for right in commands.split(", ") if right != "–"}
-    return rights | named, set()
+    if commands.startswith(ALL):
+        without = commands.removeprefix(ALL).removeprefix(" but ")
+        return rights | COMMANDS - {Right(right) for right in without.split(", ") if right}, set()
+    return rights | {Right(right) for right in commands.split(", ") if right != "–"}, set()
 
 
 TABLE: Final = {Standing(row[0]): parse_row(row) for row in read_table("Who")}

@@ -59,7 +59,7 @@ def link_of(page: httpx.Response) -> str:
     return link[1]
 
 
-@pytest.mark.parametrize("person", [REQUESTER, MANAGER, OPERATOR])
+@pytest.mark.parametrize("person", [REQUESTER, OPERATOR])
 async def test_it_is_shown_as_address_and_code_and_is_the_same_for_a_form_sent_twice(desk: Office, person: str) -> None:
     browser = await desk.come_in(person)
     assert "Hand over a link" in (await browser.get(PAGE)).text
@@ -95,8 +95,8 @@ async def test_of_a_group_only_who_has_taken_its_place_is_handed_one(desk: Offic
     assert (refused.status_code, "anyone of their group may still sign" in text_of(refused)) == (409, True)
 
 
-async def test_a_signer_and_a_stranger_cannot(desk: Office) -> None:
-    for person in (SIGNER, "owner"):
+async def test_a_signer_a_stranger_and_who_may_not_download_it_cannot(desk: Office) -> None:
+    for person in (SIGNER, "owner", MANAGER):
         browser = await desk.come_in(person)
         assert "Hand over a link" not in (await browser.get(PAGE)).text
         assert (await browser.get(f"{PAGE}/link")).status_code == 404
