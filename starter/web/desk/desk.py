@@ -254,7 +254,8 @@ class Desk:
         self._documents = OwnDocuments(shared, files)
         installable = Renderer(brand, desk=cookies.root, script=DEVICE_SCRIPT, installable=True)
         self._devices = DevicePages(shared, receiver, web_app, installable)
-        self._lists = ListRoutes(shared, self._documents, Overview(shared, self._drafts).build, self._devices)
+        self._overview = Overview(shared, self._drafts)
+        self._lists = ListRoutes(shared, self._documents, self._overview.build, self._devices)
         self._campaigns = Campaigns(shared, send, files, seconds)
         self._figures = FiguresPages(shared)
         versions = Versions(context.store, starts.settings.signature.max_upload_mb)
@@ -272,6 +273,7 @@ class Desk:
             Route("/", self._responses.anybody(self.front), methods=["GET"]),
             *self._drafts.routes(),
             *self._lists.routes(),
+            *self._overview.routes(),
             *self._documents.routes(),
             *self._figures.routes(),
             *self._campaigns.routes(),

@@ -8,17 +8,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
 from activities.people.language import Language, phrase
 from activities.people.reader import Reader
 from starter.queries import lists
 from starter.queries.lists import LinesPage, RequestLine
 from starter.web.desk.access import View
 from starter.web.desk.drafts import DraftPages, DraftRow, NewButton
+from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.lists import Filters, build_list_filter
 from starter.web.desk.responses import RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.rights import ReaderRole
 
+_LEAVERS: Final = "leavers"
 _SOON: Final = timedelta(days=7)
 _LATE, _TODAY, _THIS_WEEK, _LATER = "late", "today", "soon", "later"
 _WORDS: Final = {
@@ -58,6 +64,9 @@ class OverviewRows:
     bars: tuple[Bar, ...]
     buttons: tuple[NewButton, ...]
     drafts: tuple[DraftRow, ...]
+    held: int = 0
+    """How many left the directory at once, for operators."""
+    token: str = ""
 
     @property
     def late(self) -> int:
@@ -68,6 +77,16 @@ class Overview:
     def __init__(self, shared: RequestContext, drafts: DraftPages) -> None:
         self._shared = shared
         self._drafts = drafts
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route(f"/desk/{_LEAVERS}", self._shared.responses.acting(self.confirm), methods=["POST"])]
+
+    async def confirm(self, _: Request, visitor: Visitor, __: dict[str, str]) -> Response:
+        """That all those have left who left at once."""
+        if not (await self._shared.roles.role_of(visitor.id)).operator:
+            return await self._shared.responses.inside(NOT_THERE, visitor)
+        await self._shared.context.store.directory.confirm_exodus()
+        return self._shared.responses.renderer.to_desk()
 
     async def build(self, visitor: Visitor, role: ReaderRole) -> OverviewRows:
         now = self._shared.clock()
@@ -80,7 +99,10 @@ class Overview:
             self._bar(say("Waiting for you"), View.WAITING, waiting, longest, visitor),
             self._bar(say("Waiting for others"), View.ASKED, requested, longest, visitor),
         )
-        return OverviewRows(bars, await self._drafts.buttons(visitor), await self._drafts.rows(visitor, now))
+        held = (await self._shared.context.store.directory.exodus()).held if role.operator else 0
+        token = self._shared.responses.guard.token(visitor.name) if held else ""
+        buttons, drafts = await self._drafts.buttons(visitor), await self._drafts.rows(visitor, now)
+        return OverviewRows(bars, buttons, drafts, held, token)
 
     async def _open(self, view: View, visitor: Visitor, role: ReaderRole) -> LinesPage:
         query = build_list_filter(view, visitor, role, Filters())

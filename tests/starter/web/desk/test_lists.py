@@ -18,6 +18,8 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.people.person import Reachable, SignersFile
+from activities.people.pushed import derive
+from activities.records.directory import MANY_LEAVE, ImportedPeople
 from activities.records.ended import ListFilter
 from activities.records.starts import Start
 from starter.queries import lists as pages
@@ -37,6 +39,7 @@ from tests.starter.web.desk.office import (
     REQUESTER,
     SIGNER,
     Office,
+    form_of,
     office,
     text_of,
 )
@@ -426,3 +429,21 @@ async def test_a_manager_neither_searches_nor_sorts_by_titles_that_they_may_not_
     finally:
         for table in ("record_lists", "records", "start_words", "follow_ups"):
             altered(context.store, f"DELETE FROM {table}")  # noqa: S608  names of ours
+
+
+async def test_an_operator_alone_confirms_that_many_have_left(desk: Office, context: Context) -> None:
+    directory, held = context.store.directory, "left the directory at once"
+    entries = {f"p{number}": {"name": "N", "email": f"p{number}@company.example"} for number in range(MANY_LEAVE)}
+    for people in (entries, {}):
+        await directory.keep_imported(ImportedPeople(people), derive, NOW)
+    assert (await directory.hold_exodus(NOW)).held == MANY_LEAVE
+    operator, requester = await desk.come_in(OPERATOR), await desk.come_in(REQUESTER)
+    overview = (await operator.get("/desk")).text
+    assert held in overview
+    assert held not in (await requester.get("/desk")).text
+    _, form = form_of((await requester.get("/desk/away")).text)
+    assert (await requester.post("/desk/leavers", form)).status_code == 404
+    assert (await directory.exodus()).held == MANY_LEAVE
+    [token] = re.findall(r'/desk/leavers">\s*<input type="hidden" name="token" value="([^"]+)"', overview)
+    await operator.post("/desk/leavers", {"token": token})
+    assert (await directory.exodus()).held == 0
