@@ -52,7 +52,7 @@ from activities.temporal.clock import ClockSkewInterceptor, make_moved_clock_che
 from activities.temporal.interceptors import PacedSlots
 from starter.boot import clients, exits, processes
 from starter.boot.clients import Clients
-from starter.boot.databases import until_usable
+from starter.boot.person_ids import until_usable
 from starter.boot.probes import ProbeResult, ProcessHealth, answer_probes, watch
 from starter.boot.startup import on_duty
 from starter.config import settings as needs
@@ -181,7 +181,7 @@ async def working(
         if missing:
             raise NotSetUp(f"search attributes are missing: {', '.join(missing)}; make them with `countersign init`")
         open_clients = await open_things.enter_async_context(clients.opened(settings))
-        if not await _unless(stop, until_usable(open_clients.store.database)):
+        if not await _unless(stop, until_usable(settings, open_clients.store)):
             yield False
             return
         await open_things.enter_async_context(figures.exported(open_clients.store))

@@ -43,7 +43,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     ),
     "activities": (
         ("alerts", "errors"),
-        ("metrics",),
+        ("keys", "metrics"),
         ("calendar", "documents", "http"),
         ("files", "records"),
         ("people",),
@@ -85,7 +85,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 }
 """The folders and loose files of each folder, lowest layer first. A layer imports lower layers only."""
 LOOSE = {
-    "activities": {"alerts", "errors", "metrics"},
+    "activities": {"alerts", "errors", "keys", "metrics"},
     "starter": {"errors", "__main__"},
     "deploy": {"rollout", "validate"},
     "deploy/sandbox": {"server", "__main__"},

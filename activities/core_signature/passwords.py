@@ -4,13 +4,12 @@ import base64
 from collections.abc import Iterable
 from typing import Final, Protocol
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
+from activities.keys import derive
 from workflows.model.subject import Verify
 
-_CONTEXT: Final = "countersign/signer-password/v1"
+_PURPOSE: Final = "signer-password/v1"
 _BYTES: Final = 10
 _GROUP: Final = 4
 
@@ -26,10 +25,12 @@ class VerifiedSigner(Protocol):
 
 
 class SignerPasswords:
-    """Derived from our secret (`LINK_SECRET`), so that none is stored, and each is the same on every attempt."""
+    """Derived from the secret that never changes (`PERSON_ID_SECRET`): none is stored, and each stays the same as long
+    as its request is open.
+    """
 
     def __init__(self, secret: SecretStr) -> None:
-        self._secret = secret.get_secret_value().encode()
+        self._secret = secret
 
     def derive_all(self, request: str, signers: Iterable[VerifiedSigner]) -> dict[str, str]:
         """Of the signers who are verified by one, by person."""
@@ -38,7 +39,6 @@ class SignerPasswords:
 
     def derive(self, request: str, person: str) -> str:
         """Sixteen letters and digits in groups of four."""
-        info = f"{_CONTEXT}\n{request}\n{person}".encode()
-        key = HKDF(algorithm=SHA256(), length=_BYTES, salt=None, info=info).derive(self._secret)
+        key = derive(self._secret, f"{_PURPOSE}\n{request}\n{person}", _BYTES)
         word = base64.b32encode(key).decode().lower()
         return "-".join(word[start : start + _GROUP] for start in range(0, len(word), _GROUP))

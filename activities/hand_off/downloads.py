@@ -2,25 +2,19 @@
 ended by their expiry or by hand.
 """
 
-import base64
 import hashlib
-import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from pydantic import SecretStr
-
 from activities.documents.files import SIGNED, StoredFile
 from activities.errors import DocumentMissing
+from activities.keys import KeyRing, Purpose, encoded
 from activities.records.downloads import DownloadLinkRow, LinkName
 from activities.records.evidence import KeptFileName
 from activities.records.store import Store
 
 PATH: Final = "download"
-_CONTEXT: Final = b"countersign/download/v1"
 _TOKEN_CHARACTERS: Final = 43
 
 
@@ -40,36 +34,40 @@ class DownloadLink:
 
 
 class DownloadLinks:
-    """Links below `base` (`LINK_BASE`), valid for that long; `secret` has at least 32 bytes. Raises `DatabaseAway`.
+    """Links below `base` (`LINK_BASE`), valid for that long. Raises `DatabaseAway`.
 
-    A token is derived from the secret, and the database has its hash only: a copy of it opens nothing.
+    A token is derived from a secret, and the database has its hash only: a copy of it opens nothing.
     """
 
-    def __init__(self, store: Store, base: str, secret: SecretStr, valid: timedelta) -> None:
+    def __init__(self, store: Store, base: str, key_ring: KeyRing, valid: timedelta) -> None:
         self._store = store
         self._base = base.rstrip("/")
-        self._key = HKDF(algorithm=SHA256(), length=32, salt=None, info=_CONTEXT).derive(
-            secret.get_secret_value().encode()
-        )
+        self._seal = key_ring.seal(Purpose.DOWNLOAD)
         self._valid = valid
 
     async def link(self, name: LinkName, now: datetime) -> DownloadLink:
-        """The target's present link, a new one after the expiry of the last or its revocation."""
+        """The target's present link, a new one after the expiry of the last, its revocation, or that of its secret."""
 
-        def token(number: int) -> str:
-            digest = hmac.digest(self._key, "\n".join((*name, str(number))).encode(), "sha256")
-            return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        def hashes_of(number: int) -> list[str]:
+            return list(map(_hash_of, self._tokens(name, number)))
 
-        issued = await self._store.downloads.issue(name, lambda number: _hash_of(token(number)), now, self._valid)
-        return DownloadLink(f"{self._base}/{PATH}/{token(issued.number)}", issued.expires_at)
+        issued = await self._store.downloads.issue(name, hashes_of, now, self._valid)
+        token = self._tokens(name, issued.number)[hashes_of(issued.number).index(issued.token_sha256)]
+        return DownloadLink(f"{self._base}/{PATH}/{token}", issued.expires_at)
 
+    async def find(self, token: str, now: datetime) -> DownloadLinkRow | None:
+        """The link of a token; None for one that was never issued, has expired or was revoked, or whose secret was."""
+        if len(token) != _TOKEN_CHARACTERS or not token.isascii():
+            return None
+        link = await self._store.downloads.find(_hash_of(token))
+        if link is None or link.expires_at <= now:
+            return None
+        name = LinkName(link.workflow_id, link.target, link.file)
+        return link if token in self._tokens(name, link.number) else None
 
-async def linked_file(store: Store, token: str, now: datetime) -> DownloadLinkRow | None:
-    """The link of a token; None for one that was never issued, has expired or was revoked. Raises `DatabaseAway`."""
-    if len(token) != _TOKEN_CHARACTERS or not token.isascii():
-        return None
-    link = await store.downloads.find(_hash_of(token))
-    return link if link and link.expires_at > now else None
+    def _tokens(self, name: LinkName, number: int) -> list[str]:
+        """By each secret."""
+        return list(map(encoded, self._seal.digests("\n".join((*name, str(number))).encode())))
 
 
 def _hash_of(token: str) -> str:

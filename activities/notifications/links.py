@@ -1,27 +1,15 @@
 """Links in notices to our pages: encrypted references that reveal neither request nor person."""
 
-import base64
 import hashlib
-import hmac
-import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from pydantic import SecretStr
-
+from activities.keys import BadSeal, KeyRing, Purpose
 from workflows.kinds import Kind, WorkflowName, kinds, referred
 from workflows.model.subject import Identity
 
-_NONCE_BYTES: Final = 12
-_SEALED_CHARACTERS: Final = 768
-"""Of a link's reference, or of a cookie, at most."""
-_CONTEXT: Final = b"countersign/link/v1"
 _SEPARATOR: Final = "\n"
 """Never in ids (docs/files.md, Values)."""
 FIRST_SERIAL: Final = "0"
@@ -32,46 +20,6 @@ _MARK_BYTES: Final = 8
 _SERIAL_BYTES: Final = 16
 SIGNED: Final = "signed"
 """In place of a reference: where Core Signature sends the browser of somebody who has acted."""
-
-
-class BadSeal(ValueError):
-    """The text was not sealed with our secret; the message has nothing of its content."""
-
-
-class Seal:
-    """Deterministic encryption for one purpose, `context`; `secret` has at least 32 bytes. Sealed texts have at most
-    `longest` characters.
-    """
-
-    def __init__(self, secret: SecretStr, context: bytes, longest: int = _SEALED_CHARACTERS) -> None:
-        self._sealed = re.compile(rf"[A-Za-z0-9_-]{{40,{longest}}}")
-        keys = HKDF(algorithm=SHA256(), length=64, salt=None, info=context).derive(secret.get_secret_value().encode())
-        self._cipher = AESGCM(keys[:32])
-        self._nonce_key = keys[32:]
-        self._context = context
-
-    def seal(self, text: str) -> str:
-        """The encrypted text, byte-equal each time."""
-        plain = text.encode()
-        nonce = self.digest(plain)[:_NONCE_BYTES]
-        return _encode(nonce + self._cipher.encrypt(nonce, plain, self._context))
-
-    def open(self, sealed: str) -> str:
-        """The plain text; raises `BadSeal` unless sealed with our secret and unchanged."""
-        if not self._sealed.fullmatch(sealed):
-            raise BadSeal("not sealed by us")
-        try:
-            raw = base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
-            text = self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], self._context).decode()
-        except (InvalidTag, ValueError):
-            raise BadSeal("not sealed by us") from None
-        if self.seal(text) != sealed:
-            raise BadSeal("not sealed by us")
-        return text
-
-    def digest(self, plain: bytes) -> bytes:
-        """A keyed hash of 32 bytes."""
-        return hmac.digest(self._nonce_key, plain, hashlib.sha256)
 
 
 class LinkUse(StrEnum):
@@ -165,11 +113,13 @@ class BadLink(ValueError):
 
 
 class SigningLinks:
-    """Builds and opens links below `base` (`LINK_BASE`); `secret` has at least 32 bytes."""
+    """Builds and opens links below `base` (`LINK_BASE`)."""
 
-    def __init__(self, base: str, secret: SecretStr) -> None:
+    def __init__(self, base: str, key_ring: KeyRing) -> None:
         self._base = base.rstrip("/")
-        self._seal = Seal(secret, _CONTEXT)
+        self._seal = key_ring.seal(Purpose.LINK)
+        self.key: Final = next(iter(key_ring.ids), "")
+        """The id of the secret that writes them."""
 
     def link(
         self,
@@ -189,14 +139,15 @@ class SigningLinks:
         has `order` and `email`; without `noticed_on` it is of today, without `identity` its page looks that up.
         """
         page, day = referred(request).kind.spec.page, noticed_on or datetime.now(UTC).date()
-        content = [use, request, person, day.isoformat(), str(order), self.mark_of(email) if email else "", serial]
+        mark = _mark(self._seal.digest(_marked(email))) if email else ""
+        content = [use, request, person, day.isoformat(), str(order), mark, serial]
         content += [str(int(expires_at.timestamp())) if expires_at else "", identity or ""]
         content += [through.onboarding, through.person] if through else []
         return f"{self._base}/{page}/{self._seal.seal(_SEPARATOR.join(content))}"
 
-    def mark_of(self, email: str) -> str:
-        """A keyed hash of an address, whatever its case."""
-        return self._seal.digest(f"address {email.strip().casefold()}".encode())[:_MARK_BYTES].hex()
+    def is_marked(self, claim: LinkContent, email: str) -> bool:
+        """Whether the link was written for this address, whatever its case."""
+        return claim.mark in map(_mark, self._seal.digests(_marked(email)))
 
     def handed_link(self, request: str, person: str, serial: str, handed_on: date) -> str:
         """A link that is handed over, byte-equal each time; its `serial` is that of `handed_serial`."""
@@ -204,9 +155,9 @@ class SigningLinks:
 
     def handed_serial(self, request: str, person: str, sender: str, op: str) -> str:
         """Under which the database knows a link that is handed over: the same for one command, however often it is
-        sent.
+        sent. It opens nothing without the link.
         """
-        return self._seal.digest(f"handed {request}\n{person}\n{sender}\n{op}".encode())[:_SERIAL_BYTES].hex()
+        return hashlib.sha256(f"handed {request}\n{person}\n{sender}\n{op}".encode()).digest()[:_SERIAL_BYTES].hex()
 
     def desk(self, reference: str | None = None) -> str:
         """The address of a desk page, or of the desk; requires a sign-in."""
@@ -242,5 +193,9 @@ def named_at_desk(path: str) -> WorkflowName | None:
     return next((WorkflowName(kind, subpath.partition("/")[0]) for kind in kinds() if kind.spec.desk == section), None)
 
 
-def _encode(sealed: bytes) -> str:
-    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")
+def _marked(email: str) -> bytes:
+    return f"address {email.strip().casefold()}".encode()
+
+
+def _mark(digest: bytes) -> str:
+    return digest[:_MARK_BYTES].hex()

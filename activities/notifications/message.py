@@ -115,7 +115,7 @@ def compose(
         stage=notice.stage,
         key=screen_key(reference, notice.person),
         link=_at_desk(delivery, notice, links)
-        if _leads_to_the_desk(delivery, notice)
+        if leads_to_the_desk(delivery, notice)
         else links.link(reference, notice.person, serial=serial, email=email, **_own_link(delivery, notice)),
         action=notice.action,
         at_rest=at_rest and is_by_day(notice.stage),
@@ -167,6 +167,19 @@ def wire_size(value: object) -> int:
     return len(encoded) - 2 if isinstance(value, str) else len(encoded)
 
 
+def leads_to_the_desk(delivery: Delivery, notice: NotificationOrder) -> bool:
+    """Whether the recipient has no page of their own: in onboardings only customers have one, in campaigns nobody."""
+    match delivery.subject.type.spec.pages:
+        case PagesFor.NOBODY:
+            return True
+        case PagesFor.PEOPLE:
+            return all(notice.person != participant.person for participant in delivery.subject.people)
+        case PagesFor.ALL:
+            return is_quiet(notice.stage) or is_for_on_call(notice.stage)
+        case pages:
+            assert_never(pages)
+
+
 def _own_link(delivery: Delivery, notice: NotificationOrder) -> dict[str, Any]:
     """What the reader may do, its day, and their place; a member of a group has none of their own."""
     participant = next((person for person in delivery.subject.people if person.person == notice.person), None)
@@ -182,19 +195,6 @@ def _at_desk(delivery: Delivery, notice: NotificationOrder, links: SigningLinks)
     if is_quiet(notice.stage) and notice.count is not None:
         return links.own_requests_page()
     return links.desk(None if is_for_on_call(notice.stage) else delivery.subject.reference)
-
-
-def _leads_to_the_desk(delivery: Delivery, notice: NotificationOrder) -> bool:
-    """Whether the recipient has no page of their own: in onboardings only customers have one, in campaigns nobody."""
-    match delivery.subject.type.spec.pages:
-        case PagesFor.NOBODY:
-            return True
-        case PagesFor.PEOPLE:
-            return all(notice.person != participant.person for participant in delivery.subject.people)
-        case PagesFor.ALL:
-            return is_quiet(notice.stage) or is_for_on_call(notice.stage)
-        case pages:
-            assert_never(pages)
 
 
 def _lifetime(delivery: Delivery, notice: NotificationOrder) -> timedelta:

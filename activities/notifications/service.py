@@ -11,6 +11,7 @@ from activities.notifications.budget import NotificationBudgets
 from activities.notifications.cloud_messaging import CloudMessaging
 from activities.notifications.link_devices import LinkDeviceSender
 from activities.notifications.links import SigningLinks
+from activities.notifications.message import leads_to_the_desk
 from activities.notifications.outbound_mail import OutboundMailSender, SendOnce
 from activities.notifications.phones import DeviceLimiter, DeviceSender
 from activities.notifications.preparation import NotificationPreparation, PreparedNotification
@@ -69,6 +70,7 @@ class NotificationService(PushService):
         self._sender = NotificationSender(phones, outbound, budgets, store.app_pushes)
         self._link_devices = LinkDeviceSender(WebSubscriptions(store), self._preparation, phones)
         self._directory = directory
+        self._links = links
         self._phones = phones
         self._send_once = send_once
         self._read = read
@@ -118,6 +120,8 @@ class NotificationService(PushService):
             await keep_page(self._store, delivery.subject.workflow_id, delivery.page)
             if newcomers := _find_newcomers(delivery):
                 await self._store.starts.came_in(delivery.subject.workflow_id, newcomers)
+            if linked := _find_linked(delivery):
+                await self._store.log_pages.mark_linked(delivery.subject.workflow_id, linked, self._links.key)
 
     async def _send(
         self, delivery: Delivery, document: ReportedDocument | None, turns: Turns, *, quiet: bool
@@ -161,6 +165,12 @@ def _find_newcomers(delivery: Delivery) -> list[str]:
         return is_asked or stage is NotificationType.ESCALATION
 
     return [notice.person for notice in delivery.notices if may_be_new(notice)]
+
+
+def _find_linked(delivery: Delivery) -> set[str]:
+    """Who gets a link to a page of their own."""
+    notices = (notice for notice in delivery.notices if notice.action is not NoticeAction.WITHDRAW)
+    return {notice.person for notice in notices if not leads_to_the_desk(delivery, notice)}
 
 
 def _in_order(results: Sequence[NoticeResult], notices: Sequence[NotificationOrder]) -> list[NoticeResult]:

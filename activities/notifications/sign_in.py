@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Self
 
-from pydantic import SecretStr
 from temporalio import activity
 
 from activities.errors import StoreFailure
+from activities.keys import BadSeal, KeyRing, Purpose
 from activities.notifications.cloud_messaging import CloudMessaging
-from activities.notifications.links import BadSeal, Seal
 from activities.notifications.message import NotificationMessage, screen_key
 from activities.notifications.outbound_mail import OutboundMailSender, SendOnce, reference_of
 from activities.notifications.phones import DeviceLimiter, DeviceSender
@@ -27,8 +26,6 @@ from workflows.model.notifications import VALID_FOR, NoticeAction, SignInOrder, 
 from workflows.model.subject import Code
 from workflows.ports import SignInService
 
-_CONTEXT: Final = b"countersign/sign-in/v1"
-_DIGITS: Final = 6
 _ASK_LENGTH: Final = 32
 _STAGE: Final = "sign-in"
 _TITLE: Final = phrase("Sign in")
@@ -64,9 +61,9 @@ def ask_of(nonce: str) -> str:
 class SignInLinks:
     """Makes and opens sign-in links below `base` (`LINK_BASE`)."""
 
-    def __init__(self, base: str, secret: SecretStr) -> None:
+    def __init__(self, base: str, key_ring: KeyRing) -> None:
         self._base = base.rstrip("/")
-        self._seal = Seal(secret, _CONTEXT)
+        self._seal = key_ring.seal(Purpose.SIGN_IN)
 
     def url(self, link: SignInLink) -> str:
         """The page with the sign-in button: `LINK_BASE/desk/in/<ref>`."""
@@ -85,8 +82,11 @@ class SignInLinks:
 
     def code(self, link: SignInLink) -> str:
         """Six digits to enter in the browser that asked."""
-        number = int.from_bytes(self._seal.digest(f"code\n{_text(link)}".encode())[:8])
-        return f"{number % 10**_DIGITS:0{_DIGITS}}"
+        return self._seal.code(_text(link))
+
+    def accepts(self, link: SignInLink, digits: str) -> bool:
+        """Whether these are its six digits."""
+        return self._seal.accepts_code(_text(link), digits)
 
 
 def _text(link: SignInLink) -> str:

@@ -1,6 +1,6 @@
 """Links of hand-off targets to kept files, and who downloaded what."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -47,6 +47,7 @@ class IssuedLink(NamedTuple):
     """`number` is raised when a link is issued anew, after its expiry or revocation."""
 
     number: int
+    token_sha256: str
     expires_at: datetime
 
 
@@ -79,21 +80,24 @@ class Downloads:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def issue(self, link: LinkName, hash_of: Callable[[int], str], now: datetime, valid: timedelta) -> IssuedLink:
-        """The present link, else a new one; `hash_of` is the hash of the token with a number."""
+    async def issue(
+        self, link: LinkName, hashes_of: Callable[[int], Sequence[str]], now: datetime, valid: timedelta
+    ) -> IssuedLink:
+        """The present link, else a new one; `hashes_of` the tokens with a number, the one for a new link first."""
         same_link = _LINK.workflow_id == link.workflow_id, _LINK.target == link.target, _LINK.file == link.file
 
         def change(connection: Connection) -> IssuedLink:
             row = connection.execute(select(DOWNLOAD_LINKS).where(*same_link)).first()
-            if row and row.token_sha256 and row.expires_at > now:
-                return IssuedLink(row.number, row.expires_at)
+            if row and row.expires_at > now and row.token_sha256 in hashes_of(row.number):
+                return IssuedLink(row.number, row.token_sha256, row.expires_at)
             number = row.number + 1 if row else 1
-            new = {"number": number, "token_sha256": hash_of(number), "expires_at": now + valid}
+            issued = IssuedLink(number, hashes_of(number)[0], now + valid)
+            new = issued._asdict()
             if row:
                 connection.execute(DOWNLOAD_LINKS.update().where(*same_link).values(**new))
             else:
                 insert_new(connection, DOWNLOAD_LINKS, **link._asdict(), **new, downloads=0)
-            return IssuedLink(number, now + valid)
+            return issued
 
         return await self._database.write(change)
 

@@ -1,14 +1,14 @@
 """Pages of the notification log that a workflow has moved here, and who opened what and acted when."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, func, select
 
 from activities.records.database import Database, insert_into, replace
-from activities.records.schema import LOG_PAGES, OPENED
+from activities.records.schema import LOG_PAGES, OPENED, RECORDS
 from activities.records.settled import list_named, people_in
 
 PAGES_AT_MOST: Final = 10_000
@@ -54,6 +54,26 @@ class LogPages:
     async def mark_acted(self, workflow_id: str, person: str, acted_at: datetime) -> None:
         """Record that a person pressed a button, whatever came of it."""
         await self._database.replace(OPENED, dict(zip(_READER, (workflow_id, person), strict=True)), acted_at=acted_at)
+
+    async def mark_linked(self, workflow_id: str, people: Collection[str], key: str) -> None:
+        """Record with which secret the last links of these people were written."""
+        recorded = select(OPENED.c.person).where(
+            OPENED.c.workflow_id == workflow_id, OPENED.c.person.in_(people), OPENED.c.link_key == key
+        )
+        unrecorded = sorted(set(people) - {row.person for row in await self._database.rows(recorded)})
+
+        def change(connection: Connection) -> None:
+            for person in unrecorded:
+                replace(connection, OPENED, dict(zip(_READER, (workflow_id, person), strict=True)), link_key=key)
+
+        if unrecorded:
+            await self._database.write(change)
+
+    async def count_open_links(self) -> Mapping[str, int]:
+        """By the id of the secret: of how many people it wrote the last link, to what has not ended."""
+        record = exists().where(RECORDS.c.workflow_id == OPENED.c.workflow_id)
+        query = select(OPENED.c.link_key, func.count()).where(OPENED.c.link_key.is_not(None), ~record)
+        return {row[0]: row[1] for row in await self._database.rows(query.group_by(OPENED.c.link_key))}
 
     async def acted(self, workflow_id: str, person: str) -> datetime | None:
         """When a person last pressed a button."""

@@ -10,6 +10,7 @@ from activities.records.schema import NOTES
 _CLOCK: Final = "clock/web-process"
 _WORKER_CLOCK: Final = "clock/worker"
 _FIGURES: Final = "figures"
+_ID_KEY: Final = "ids/key"
 _SWEEP: Final = "reconciliation/core-signature"
 
 
@@ -44,6 +45,13 @@ class ProcessNotes:
 
     async def note_figures(self, content: bytes) -> None:
         await self._note(_FIGURES, content)
+
+    async def id_key(self) -> bytes | None:
+        """The id of the secret of the ids of people described in full."""
+        return await self._read(_ID_KEY)
+
+    async def note_id_key(self, content: bytes) -> None:
+        await self._note(_ID_KEY, content)
 
     async def _read(self, name: str) -> bytes | None:
         row = await self._database.first(select(NOTES.c.content).where(NOTES.c.name == name))

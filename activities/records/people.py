@@ -49,6 +49,11 @@ class StoredPeople:
         rows = await self._database.rows(statement.order_by(_IN_FULL.chosen.desc()).limit(2))
         return rows[0].content if rows and (rows[0].chosen or len(rows) == 1) else None
 
+    async def has_any_in_full(self) -> bool:
+        """Whether a start ever described people in full, also of those who were erased."""
+        query = select(_IN_FULL.workflow_id).where(_IN_FULL.content.is_not(None)).limit(1)
+        return await self._database.first(query) is not None
+
     async def refused(self, workflow_id: str) -> tuple[str, ...]:
         """The starts beside the one that runs, by the beginnings of their fingerprints; none while that is unknown."""
         query = select(_IN_FULL.fingerprint, _IN_FULL.chosen).where(_IN_FULL.workflow_id == workflow_id)

@@ -225,8 +225,9 @@ OPENED: Final = Table(
     Column("person", Text, nullable=False),
     Column("at", InstantType),
     Column("acted_at", InstantType),
+    Column("link_key", Text),
     PrimaryKeyConstraint("workflow_id", "person"),
-    comment="when a person first opened it, and last pressed a button of its pages",
+    comment="when a person first opened it and last pressed a button of its pages; their last link's secret, by id",
 )
 TEXTS: Final = Table(
     "texts",

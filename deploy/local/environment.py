@@ -30,7 +30,17 @@ MUST_SET: Final = (
     *("SIGNATURE_SUBSCRIPTION", "PUSH_DIALECT", "PUSH_URL", "PUSH_SEND_PATH", "PUSH_PROJECT", "PUSH_AUTH"),
     *("PUSH_TOKEN_URL", "PUSH_CLIENT_ID", "PUSH_CLIENT_SECRET", "PUSH_CREDENTIALS_FILE", "PUSH_APP", "PUSH_APP_KEY"),
     *("MRA_URL", "MRA_USER", "MRA_PASSWORD", "WEBHOOK_URL", "WEBHOOK_BIND", "WEBHOOK_SECRETS", "WEBHOOK_SEGMENT"),
-    *("LINK_BASE", "LINK_SECRET", "WEB_UI", "HEALTH_BIND", "CODEC", "CODEC_ORIGIN", "CODEC_TOKEN"),
+    *(
+        "LINK_BASE",
+        "LINK_SECRET",
+        "LINK_SECRETS",
+        "PERSON_ID_SECRET",
+        "WEB_UI",
+        "HEALTH_BIND",
+        "CODEC",
+        "CODEC_ORIGIN",
+        "CODEC_TOKEN",
+    ),
 )
 """Settings that only the stack knows: addresses, secrets, the sandbox's interface; or that two of its processes would
 need each its own of.

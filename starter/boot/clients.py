@@ -24,6 +24,7 @@ from activities.http.client import make_client
 from activities.http.oauth import Credentials, Grant, TokenAuth
 from activities.http.rate_limit import RateLimiter
 from activities.http.transport import Guard
+from activities.keys import KeyRing
 from activities.launch.doors import Clock, Intake, wall_clock
 from activities.notifications.cloud_messaging import CloudMessaging, CloudMessagingConfig
 from activities.notifications.config import (
@@ -165,7 +166,7 @@ def directory(settings: Settings, store: Store) -> CompanyDirectory:
     """The people file, or the database; needs `Need.PEOPLE`. With push off only those have a device who subscribed at
     the desk.
     """
-    push_is_off, secret = settings.push.dialect == "off", settings.link_secret or None
+    push_is_off, secret = settings.push.dialect == "off", settings.secret_of_ids or None
     people: CompanyDirectory
     if settings.people_in_database:
         people = (_DatabaseWithoutApps if push_is_off else DatabaseDirectory)(store, secret)
@@ -175,24 +176,29 @@ def directory(settings: Settings, store: Store) -> CompanyDirectory:
     return people
 
 
+def key_ring(settings: Settings) -> KeyRing:
+    """Of links, cookies and forms; needs `Need.LINKS`."""
+    return KeyRing(settings.secrets_of_links)
+
+
 def links(settings: Settings) -> SigningLinks:
     """Needs `Need.LINKS`."""
-    return SigningLinks(settings.link_base, settings.link_secret)
+    return SigningLinks(settings.link_base, key_ring(settings))
 
 
 def download_links(settings: Settings, store: Store) -> DownloadLinks:
     """Links of hand-off targets to kept files; needs `Need.LINKS`."""
-    return DownloadLinks(store, settings.link_base, settings.link_secret, timedelta(days=settings.link_days))
+    return DownloadLinks(store, settings.link_base, key_ring(settings), timedelta(days=settings.link_days))
 
 
 def signer_passwords(settings: Settings) -> SignerPasswords:
     """Needs `Need.LINKS`."""
-    return SignerPasswords(settings.link_secret)
+    return SignerPasswords(settings.secret_of_ids)
 
 
 def sign_in_links(settings: Settings) -> SignInLinks:
     """Sign-in links of the desk; needs `Need.LINKS`."""
-    return SignInLinks(settings.link_base, settings.link_secret)
+    return SignInLinks(settings.link_base, key_ring(settings))
 
 
 def signature_config(settings: Settings) -> CoreSignatureConfig:

@@ -3,12 +3,10 @@
 from contextlib import closing
 from dataclasses import dataclass
 
-from activities.errors import DatabaseAway, StoreFailure
-from activities.records.database import Database
+from activities.errors import StoreFailure
 from activities.records.schema import NEWEST
 from starter.boot import clients
 from starter.config.settings import Settings
-from starter.temporal.connection import patiently
 from starter.temporal.search_attributes import SetUp, SetUpResult
 
 
@@ -43,9 +41,3 @@ async def ensure_schema(settings: Settings) -> SetUp:
     if upgraded.before is None:
         return SetUp("database", SetUpResult.CREATED)
     return SetUp("database", SetUpResult.EXISTS if upgraded.before == upgraded.now else SetUpResult.MENDED)
-
-
-async def until_usable(database: Database) -> bool:
-    """True once the database is reached, which is waited for and logged; raises `SchemaMismatch`."""
-    await patiently("the database", database.check, DatabaseAway)
-    return True

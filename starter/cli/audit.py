@@ -23,6 +23,7 @@ from activities.records.ended import ListFilter, PagePosition
 from activities.records.holds import Hold
 from activities.records.store import Store
 from starter.boot import clients, evidence
+from starter.boot.person_ids import keep_secret_of_ids
 from starter.boot.startup import ready
 from starter.cli.actors import find_actor
 from starter.cli.arguments import As, AsJson
@@ -265,6 +266,7 @@ async def erase(*, person: str, reason: str, dry_run: bool = False, as_: As = No
     settings = ready()
     actor = "" if dry_run else (await find_actor(settings, as_)).recorded
     store, now = clients.store(settings), datetime.now(UTC)
+    await keep_secret_of_ids(settings, store)
     if not is_request_id(person):
         raise Refusal(f"--person takes an id, as records name people{await _ids_of_address(settings, store, person)}")
     erased = await erase_person(store, person, actor, reason, now, dry_run=dry_run)

@@ -12,6 +12,7 @@ from rich.text import Text
 from starter.boot.databases import ensure_schema
 from starter.boot.databases import upgrade as upgraded_database
 from starter.boot.evidence import ensure_key
+from starter.boot.person_ids import ensure_secret_of_ids
 from starter.boot.startup import ready
 from starter.boot.subscriptions import ensure_subscriptions
 from starter.boot.web_push import ensure_web_push_key
@@ -60,7 +61,8 @@ async def init(
         needed_parts = [*await ensure_search_attributes(client), await ensure_schedule(client)]
         needed_parts += [await ensure_retention(client)]
         endpoint = await ensure_endpoint(client, settings.nexus_endpoint)
-    needed_parts += [await ensure_schema(settings), *await ensure_subscriptions(settings)]
+    needed_parts += [await ensure_schema(settings), await ensure_secret_of_ids(settings)]
+    needed_parts += [*await ensure_subscriptions(settings)]
     needed_parts += [await ensure_web_push_key(settings, is_rotated=new_web_push_key)]
     results = [*needed_parts, await ensure_key(settings), endpoint]
     print_answer(results, Group(examination.of_set_up(results), Text(_COLUMNS)), as_json=json)

@@ -109,7 +109,7 @@ class _OfRequests(Show):
         settings = ready(Need.LINKS)
         async with opened(settings) as context:
             view = lookup.of_type(RequestShow, await self.look(context, id, in_full=False))
-        password_by_person = SignerPasswords(settings.link_secret).derive_all(view.id, view.signers)
+        password_by_person = SignerPasswords(settings.secret_of_ids).derive_all(view.id, view.signers)
         table = Rows("signer", "password", whole_columns=("password",))
         for person, password in password_by_person.items():
             table.add(person, password)

@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretBytes, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretBytes,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -29,6 +38,7 @@ from starter.config.values import (
     HookSecrets,
     Hosts,
     LinkSecret,
+    LinkSecrets,
     Listen,
     Name,
     Networks,
@@ -255,7 +265,7 @@ OF_RECEIVER: Final = (Need.RECEIVER, Need.LINKS, Need.SIGNATURE, Need.MESSAGING,
 def missing(needs: tuple[Need, ...], settings: "Settings") -> tuple[str, ...]:
     """Unset settings (names without prefix) that `needs` require, each once, in the order of the needs."""
     required = dict.fromkeys(name for need in needs for name in _required(need, settings))
-    return tuple(name for name in required if name not in settings.explicit)
+    return tuple(name for name in required if not _alternatives(name) & settings.explicit.keys())
 
 
 class SettingsError(Refusal):
@@ -289,7 +299,13 @@ class Settings(BaseSettings):
     people: Path | None = Field(None, description="The people file; or `database`, for people who are pushed (SCIM)")
     policies: Path = Field(_POLICIES, description="The catalogue of document kinds")
     link_base: Address = Field("", description="Public base address of our pages")
-    link_secret: LinkSecret = Field(UNSET, description="Secret of the signing links, at least 32 bytes")
+    link_secret: LinkSecret = Field(UNSET, description="One secret, at least 32 bytes, instead of LINK_SECRETS")
+    link_secrets: LinkSecrets = Field(
+        (), description="Secrets of links and cookies, comma-separated for rotation: the first writes, all read"
+    )
+    person_id_secret: LinkSecret = Field(
+        UNSET, description="Secret of the ids of people described in full, for good; default: the first of the above"
+    )
     link_days: int = Field(
         7, ge=1, le=90, description="Days for which a hand-off target may download a signed document"
     )
@@ -347,6 +363,13 @@ class Settings(BaseSettings):
     nexus_endpoint: EndpointName = Field("countersign", description="Nexus endpoint for workflows of other teams")
     surroundings: Surroundings = Surroundings()
 
+    @field_validator("link_secrets")
+    @classmethod
+    def _are_alone(cls, secrets: tuple[SecretStr, ...], info: ValidationInfo) -> tuple[SecretStr, ...]:
+        if secrets and info.data.get("link_secret"):
+            raise wrong("is set beside COUNTERSIGN_LINK_SECRET: move that secret into the list")
+        return secrets
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -377,6 +400,15 @@ class Settings(BaseSettings):
         """The SQLAlchemy URL, perhaps with a password."""
         path = self.data_dir.absolute() / "store" / "countersign.sqlite3"
         return self.database.get_secret_value() or f"sqlite:///{path}"
+
+    @property
+    def secrets_of_links(self) -> tuple[SecretStr, ...]:
+        return self.link_secrets or ((self.link_secret,) if self.link_secret else ())
+
+    @property
+    def secret_of_ids(self) -> SecretStr:
+        """Of the ids of people described in full, and of what stays the same with them; empty without any."""
+        return self.person_id_secret or next(iter(self.secrets_of_links), UNSET)
 
     @property
     def evidence_key(self) -> Path:
@@ -471,6 +503,10 @@ _ALWAYS: Final = {
 }
 
 
+def _alternatives(name: str) -> set[str]:
+    return {name, "LINK_SECRETS"} if name == "LINK_SECRET" else {name}
+
+
 def _required(need: Need, settings: "Settings") -> tuple[str, ...]:
     match need:
         case Need.SIGNATURE | Need.PUSH:
@@ -552,7 +588,7 @@ def _nested(texts: Mapping[str, str]) -> dict[str, Any]:
 def _missing_lines(needs: tuple[Need, ...], settings: Settings, but: Collection[str] = ()) -> Iterator[str]:
     fields = dict(named_fields())
     for name in missing(needs, settings):
-        if name not in but:
+        if not _alternatives(name) & set(but):
             yield f"{PREFIX}{name}: is missing ({fields[name].description})"
 
 

@@ -28,6 +28,7 @@ KEY_CHARACTERS_AT_LEAST: Final = 16
 """Of a key that callers send in plain text."""
 _RELAY: Final = re.compile(r"[A-Za-z0-9.+_-]*\*[A-Za-z0-9.+_-]*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _LINK_SECRET_BYTES: Final = 32
+LINK_SECRETS_AT_MOST: Final = 8
 COMPANY_AT_MOST: Final = 60
 CONTACT_AT_MOST: Final = 120
 """Characters of a name in every notice."""
@@ -244,6 +245,18 @@ def _link_secret(value: SecretStr) -> SecretStr:
 
 
 LinkSecret = Annotated[SecretStr, AfterValidator(_link_secret)]
+
+
+def _link_secrets(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    texts = [part.strip() for part in value.split(",") if part.strip()]
+    if len(texts) > LINK_SECRETS_AT_MOST or len(set(texts)) < len(texts):
+        raise wrong(f"must be at most {LINK_SECRETS_AT_MOST} different secrets, comma-separated")
+    return tuple(_link_secret(SecretStr(text)) for text in texts)
+
+
+LinkSecrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_link_secrets)]
 
 
 def _named_pairs(value: str) -> list[tuple[str, str]]:

@@ -33,7 +33,7 @@ from activities.reconciliation.callback_health import CallbackClockSkew
 from activities.records.processes import ProcessRole
 from activities.records.store import Store
 from starter.boot import clients
-from starter.boot.databases import until_usable
+from starter.boot.person_ids import until_usable
 from starter.boot.probes import ProbeResult, ProcessHealth, answer_probes, watch
 from starter.config import settings as needs
 from starter.config.settings import Settings
@@ -107,7 +107,7 @@ def routes_of(
 ) -> list[BaseRoute]:
     """`messaging` sends codes to signers, `usable` says whether the database has been reached."""
     signals = callbacks.TemporalSignals(client)
-    guard = FormGuard(settings.link_secret, settings.link_base)
+    guard = FormGuard(clients.key_ring(settings), settings.link_base)
     people = clients.directory(settings, store)
 
     context, kinds = Context(client, store), KindCatalogue(settings.policies)
@@ -125,7 +125,7 @@ def routes_of(
     receiver_of_browsers = SubscriptionReceiver(subscriptions, push_guard(settings.push.web_hosts), store)
     visits = Visits(links, people, store, lambda: datetime.now(UTC))
     link_devices = LinkDevices(visits, guard, receiver_of_browsers, web_app, look)
-    proofs = IdentityCookies(settings.link_secret, settings.link_base)
+    proofs = IdentityCookies(clients.key_ring(settings), settings.link_base)
     pages = Pages(
         links,
         people,
@@ -166,7 +166,7 @@ def routes_of(
     hooks = Hooks(HookSource.all_of(settings), OnboardingStarter(settings, client, store, people))
     devices = DeviceReceiver(settings.devices_keys, Devices(store, in_file=people.has_device), people, store.app_pushes)
     codec = CodecServer(settings, people, issuer)
-    downloads = TargetDownloads(store, answers)
+    downloads = TargetDownloads(clients.download_links(settings, store), answers)
     api = Api(settings, context, people, issuer, answers)
     parts = (
         api,
@@ -246,7 +246,7 @@ async def _serve(settings: Settings, stop: asyncio.Event, health: ProcessHealth,
         me = partial(clients.running, settings, ProcessRole.WEB, pace.new_identity(ProcessRole.WEB))
         keeping = pace.keep_share(client, store.processes, calls, settings.signature.max_rps, me)
         async with aclosing(signatures), aclosing(messaging) if messaging else nullcontext(), keeping:
-            database = asyncio.create_task(until_usable(store.database))
+            database = asyncio.create_task(until_usable(settings, store))
             routes = routes_of(settings, client, store, signatures, messaging=messaging, usable=database.done)
             look = partial(_look, callbacks.TemporalSignals(client), database.done)
             async with (
@@ -260,7 +260,7 @@ async def _serve(settings: Settings, stop: asyncio.Event, health: ProcessHealth,
 
 
 async def _wait_until(stop: asyncio.Event, database: asyncio.Task[bool]) -> None:
-    """Until told to stop; raises `SchemaMismatch` as soon as that is known."""
+    """Until told to stop; raises `SchemaMismatch` or `OtherIds` as soon as that is known."""
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({stopped, database}, return_when=asyncio.FIRST_COMPLETED)
     if database.done():

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from activities.documents.files import SIGNED, StoredFile
 from activities.errors import DocumentMissing, StoreFailure
-from activities.hand_off.downloads import PATH, kept_file, linked_file
+from activities.hand_off.downloads import PATH, DownloadLinks, kept_file
 from activities.people.directory import DirectoryFailure
 from activities.people.language import Language, phrase
 from activities.records.allowances import Rate
@@ -220,9 +220,9 @@ class TargetDownloads:
     """What a hand-off target fetches by its link; a token that opens nothing says nothing more."""
 
     def __init__(
-        self, store: Store, files: KeptFileAnswers, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, links: DownloadLinks, files: KeptFileAnswers, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self._store = store
+        self._links = links
         self._files = files
         self._clock = clock
         self._calls = Buckets(CALLS_OF_AN_ADDRESS, clock)
@@ -234,7 +234,7 @@ class TargetDownloads:
         if wait := self._calls.wait(holder_of(request.client.host) if request.client else ""):
             return _plain_response(_LATER, 429, {"retry-after": str(int(wait) + 1)})
         try:
-            linked = await linked_file(self._store, request.path_params["token"], self._clock())
+            linked = await self._links.find(request.path_params["token"], self._clock())
         except StoreFailure as failure:
             _LOGGER.warning("no link", why=str(failure))
             return _plain_response(_LATER, 503)

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
 from starlette.responses import Response
 
-from activities.notifications.links import BadSeal, LinkContent, Seal
+from activities.keys import BadSeal, KeyRing, Purpose, Seal
+from activities.notifications.links import LinkContent
 from workflows.model.notifications import VALID_FOR, Channel
 from workflows.model.subject import Identity
 
@@ -25,7 +25,6 @@ CONFIRM: Final = "confirm"
 _CONFIRMATION: Final = re.compile(rf"{CONFIRM}/[A-Za-z0-9_-]{{40,380}}")
 _PROOF: Final = "countersign-proof"
 _REQUEST: Final = "countersign-code"
-_DIGITS: Final = 6
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -65,13 +64,13 @@ class CodeRequest:
 class IdentityCookies:
     """Seals and opens the cookies of one browser, below the path of all links of `base` (`LINK_BASE`)."""
 
-    def __init__(self, secret: SecretStr, base: str) -> None:
+    def __init__(self, key_ring: KeyRing, base: str) -> None:
         parts = urlsplit(base)
         self.path: Final = f"{parts.path.rstrip('/')}/open"
         """Of the pages behind links, as browsers see it."""
         self._secure = parts.scheme == "https"
-        self._proofs = Seal(secret, b"countersign/identity/proof/v1")
-        self._requests = Seal(secret, b"countersign/identity/request/v1")
+        self._proofs = key_ring.seal(Purpose.PROOF)
+        self._requests = key_ring.seal(Purpose.CODE)
         self._desk = f"{parts.path.rstrip('/')}/desk"
 
     def proof(self, cookies: Mapping[str, str]) -> Proof | None:
@@ -89,8 +88,11 @@ class IdentityCookies:
         return CodeRequest(id, person, nonce, Channel(channel), _instant(micros))
 
     def code(self, request: CodeRequest) -> str:
-        number = int.from_bytes(self._requests.digest(f"code\n{request.text}".encode())[:8])
-        return f"{number % 10**_DIGITS:0{_DIGITS}}"
+        """Six digits to enter in the browser that asked."""
+        return self._requests.code(request.text)
+
+    def accepts(self, request: CodeRequest, digits: str) -> bool:
+        return self._requests.accepts_code(request.text, digits)
 
     def keep_proof(self, response: Response, proof: Proof) -> None:
         text = "\n".join((proof.request, proof.person, proof.way, str(micros_of(proof.at))))

@@ -27,6 +27,7 @@ from activities.core_signature.client import CoreSignatureClient, CoreSignatureC
 from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.signers import SignerSnapshots
 from activities.http.oauth import Credentials
+from activities.keys import KeyRing
 from activities.notifications.config import FcmConfig, WebPushConfig, open_dialect, open_web_push
 from activities.notifications.links import SigningLinks
 from activities.notifications.phones import DeviceLimiter
@@ -124,7 +125,7 @@ async def _service(folder: Path, url: str) -> AsyncIterator[Callable[[str, str],
             dialect=dialect,
             web=web,
             directory=directory,
-            links=SigningLinks("https://sign.example", SecretStr("s" * 32)),
+            links=SigningLinks("https://sign.example", KeyRing([SecretStr("s" * 32)])),
             read=CoreSignatureService(core, directory, store).read,
             mail=SignerMail(core, directory, SignerSnapshots(store)),
             store=store,

@@ -14,6 +14,7 @@ from urllib.request import urlopen
 from pydantic import SecretStr
 from pydantic_core import to_jsonable_python
 
+from activities.keys import KeyRing
 from activities.notifications.links import LinkUse, SigningLinks
 from starter.cli import start_files
 from starter.config import settings
@@ -81,9 +82,9 @@ class Contract:
     def link(self, person: str, use: LinkUse = LinkUse.SIGN) -> str:
         """What stands in a notice to this person."""
         addresses = self.laptop.addresses
-        return SigningLinks(addresses["receiver"], SecretStr(addresses["env"]["COUNTERSIGN_LINK_SECRET"])).link(
-            self.id, person, use
-        )
+        return SigningLinks(
+            addresses["receiver"], KeyRing([SecretStr(addresses["env"]["COUNTERSIGN_LINK_SECRET"])])
+        ).link(self.id, person, use)
 
     async def signing_page(self, mail: str) -> str:
         """Core Signature's own page for the signer with this address."""

@@ -11,6 +11,7 @@ from playwright.async_api import Page, expect
 from pydantic import SecretStr
 from starlette.responses import Response
 
+from activities.keys import KeyRing
 from starter.boot import clients
 from starter.config import settings
 from starter.web.desk.sessions import Cookies, Session
@@ -45,7 +46,7 @@ async def session_of(laptop: Laptop, person: str) -> tuple[str, str]:
     store = clients.store(settings.load(environment=addresses["env"]))
     await store.desk_sessions.begin(session.nonce_sha256, person, session.since)
     store.close()
-    cookies = Cookies(SecretStr(addresses["env"]["COUNTERSIGN_LINK_SECRET"]), addresses["receiver"])
+    cookies = Cookies(KeyRing([SecretStr(addresses["env"]["COUNTERSIGN_LINK_SECRET"])]), addresses["receiver"])
     cookies.keep_session(answer, session)
     [(name, cookie), *_] = SimpleCookie(answer.headers["set-cookie"]).items()
     return name, cookie.value

@@ -156,7 +156,8 @@ def secrets(folder: Path, known: Mapping[str, str], database: str) -> None:
         "signature_client_secret": known["COUNTERSIGN_SIGNATURE_CLIENT_SECRET"],
         "webhook_secrets": known["COUNTERSIGN_WEBHOOK_SECRETS"],
         "webhook_segment": known["COUNTERSIGN_WEBHOOK_SEGMENT"],
-        "link_secret": known["COUNTERSIGN_LINK_SECRET"],
+        "link_secrets": known["COUNTERSIGN_LINK_SECRET"],
+        "person_id_secret": known["COUNTERSIGN_LINK_SECRET"],
         "payload_keys": "k1=" + "A" * 43 + "=",
         "countersign_database": database,
     }

@@ -16,6 +16,7 @@ from temporalio.worker import Worker
 
 import tests.kinds.approval.everywhere  # noqa: F401
 from activities.hand_off.http_call import Events
+from activities.keys import KeyRing
 from activities.launch import launch
 from activities.notifications.links import LinkUse, SigningLinks
 from activities.notifications.message import compose
@@ -55,7 +56,7 @@ from workflows.names import WORKFLOW_QUEUE
 
 REFERENCE = "approval:offer"
 TITLE = "Offer of 12 May"
-LINKS = SigningLinks("https://sign.example", SecretStr("0123456789abcdef0123456789abcdef"))
+LINKS = SigningLinks("https://sign.example", KeyRing([SecretStr("0123456789abcdef0123456789abcdef")]))
 CRM = Target(target="crm", url="https://crm.example/hooks", on=(Status.DONE, Status.DECLINED, "escalated"))
 
 

@@ -17,6 +17,7 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.signers import SignerSnapshots
+from activities.keys import KeyRing
 from activities.notifications.links import LinkUse
 from activities.people.language import Language
 from activities.people.reader import Reader
@@ -145,7 +146,7 @@ async def by_command_and_page(town: Town, view: RequestShow) -> None:
 async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
     """A browser before pages that remember no look of the seconds before."""
     own_settings, client, store = town.settings, town.context.client, town.context.store
-    guard = FormGuard(own_settings.link_secret, own_settings.link_base)
+    guard = FormGuard(KeyRing(own_settings.secrets_of_links), own_settings.link_base)
     roles = ReaderRoles(town.directory, own_settings.operators, KindCatalogue(own_settings.policies))
     async with aclosing(CoreSignatureClient(clients.signature_config(own_settings))) as signatures:
         links, look = clients.links(own_settings), ViewReader(client, store)
@@ -166,7 +167,7 @@ async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
             identity=IdentityGate(
                 store,
                 town.directory,
-                IdentityCookies(own_settings.link_secret, own_settings.link_base),
+                IdentityCookies(KeyRing(own_settings.secrets_of_links), own_settings.link_base),
                 None,
                 lambda: datetime.now(UTC),
             ),

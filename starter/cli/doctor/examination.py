@@ -281,6 +281,7 @@ async def _stored(settings: Settings) -> list[SetUpPart]:
     return [
         await looked("store", partial(own.files, store)),
         await looked("database", partial(own.database, store)),
+        await looked("keys", partial(own.keys, settings, store)),
         await looked("web push", partial(own.web_push, store, clients.web_push_config(settings).contact)),
         await looked("worker clock", partial(own.worker_clock, store)),
         await looked("machines", partial(own.machines, store)),

@@ -28,6 +28,7 @@ from activities.records.store import Store
 from activities.temporal.clock import WorkerClockSkew
 from starter.boot import clients
 from starter.boot import subscriptions as boot_subscriptions
+from starter.boot.person_ids import OtherIds, keep_secret_of_ids
 from starter.cli.doctor.health import SetUpPart, doubtful, fine, wrong
 from starter.config.settings import Settings
 from starter.temporal.connection import temporal_host
@@ -106,6 +107,26 @@ async def ids(path: Path | None) -> SetUpPart:
         f"{len(telling)} have a word of the person's name, such as {', '.join(telling[:3])}: ids stay in records, also "
         "after an erasure",
     )
+
+
+async def keys(settings: Settings, store: Store, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
+    """How many open links each secret wrote, which would die with it, and whether ids are made as before."""
+    async with limit_time(seconds):
+        links = dict(await store.log_pages.count_open_links())
+        try:
+            await keep_secret_of_ids(settings, store)
+        except OtherIds as refusal:
+            return wrong("keys", str(refusal))
+    counts = [f"{links.pop(id, 0):,}" for id in clients.key_ring(settings).ids]
+    if dead := sum(links.values()):
+        return doubtful(
+            "keys",
+            f"{dead:,} open links were written with a secret that is not in COUNTERSIGN_LINK_SECRETS: they are dead "
+            "until their next notice",
+        )
+    if not counts:
+        return fine("keys", "no secret of links is set")
+    return fine("keys", f"open links by secret: {', '.join(counts)}; they die with the secret that wrote them")
 
 
 def evidence_key(settings: Settings) -> SetUpPart:

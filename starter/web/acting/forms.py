@@ -1,7 +1,5 @@
 """Refused forms: the reason in the reader's words, with the entered text kept; form tokens. Pure."""
 
-import base64
-import hashlib
 import hmac
 import json
 import secrets
@@ -12,9 +10,9 @@ from typing import Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import structlog
-from pydantic import SecretStr
 from starlette.requests import Request
 
+from activities.keys import KeyRing, Purpose, encoded
 from activities.people.language import Language, phrase
 from starter.errors import Refusal
 from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed
@@ -29,7 +27,6 @@ _UNSURE: Final = phrase("We could not confirm this yet. Send it again: it is don
 _NOT_ADMITTED: Final = phrase("This was not done: Temporal did not take it. Please try again in a minute.")
 _LOGGER: Final = structlog.get_logger("countersign.pages")
 Result = TypeVar("Result")
-_CONTEXT: Final = b"countersign/form/v1\n"
 _FROM_HERE: Final = ("same-origin", "none")
 _HIDDEN: Final = "null"
 """`Origin` of a page whose referrer policy is `no-referrer`."""
@@ -104,21 +101,18 @@ def refusal_text(language: Language, refusal: Message | None) -> str:
 class FormGuard:
     """Tokens of forms behind a link; `base` is `LINK_BASE`."""
 
-    def __init__(self, secret: SecretStr, base: str) -> None:
-        self._key = hmac.digest(secret.get_secret_value().encode(), _CONTEXT, hashlib.sha256)
+    def __init__(self, key_ring: KeyRing, base: str) -> None:
+        self._seal = key_ring.seal(Purpose.FORM)
         self._origin = "://".join(urlsplit(base)[:2]).lower()
 
     def token(self, ref: str) -> str:
         """A new one each time."""
         nonce = secrets.token_urlsafe(_NONCE_BYTES)
-        return f"{nonce}.{self._digest(ref, nonce)}"
+        return f"{nonce}.{self._digests(ref, nonce)[0]}"
 
     def accepts(self, ref: str, token: str, headers: Mapping[str, str]) -> bool:
         """Whether a form is ours (CSRF)."""
-        nonce, _, digest = token.partition(".")
-        if not hmac.compare_digest(self._digest(ref, nonce).encode(), digest.encode("utf-8", "replace")):
-            return False
-        return self.is_from_here(headers)
+        return any(self._matches(ref, token)) and self.is_from_here(headers)
 
     def is_from_here(self, headers: Mapping[str, str]) -> bool:
         """Whether the browser says that a page of ours calls."""
@@ -134,9 +128,18 @@ class FormGuard:
         return form if self.accepts(ref, form.get("token", ""), request.headers) else FormFault.FOREIGN
 
     def op(self, ref: str, form: Mapping[str, str]) -> str:
-        """The command's `op`: equal for repeated posts, and not reversible."""
-        return f"page-{self._digest(ref, json.dumps(form, sort_keys=True))[:_OP_CHARACTERS]}"
+        """The command's `op`, by the secret of its token: equal for repeated posts, and not reversible."""
+        matches, digests = (
+            self._matches(ref, form.get("token", "")),
+            self._digests(ref, json.dumps(form, sort_keys=True)),
+        )
+        return f"page-{digests[matches.index(True) if True in matches else 0][:_OP_CHARACTERS]}"
 
-    def _digest(self, ref: str, text: str) -> str:
-        digest = hmac.digest(self._key, f"{ref}\n{text}".encode("utf-8", "replace"), hashlib.sha256)
-        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    def _matches(self, ref: str, token: str) -> list[bool]:
+        """For each secret, whether the token is of it."""
+        nonce, _, digest = token.partition(".")
+        digest_bytes = digest.encode("utf-8", "replace")
+        return [hmac.compare_digest(own.encode(), digest_bytes) for own in self._digests(ref, nonce)]
+
+    def _digests(self, ref: str, text: str) -> list[str]:
+        return list(map(encoded, self._seal.digests(f"{ref}\n{text}".encode("utf-8", "replace"))))

@@ -312,7 +312,7 @@ def make_desk(
     issuer: Issuer | None,
 ) -> Desk:
     client, store = context.client, context.store
-    cookies = sessions.Cookies(settings.link_secret, settings.link_base)
+    cookies = sessions.Cookies(clients.key_ring(settings), settings.link_base)
     sign_in = sessions.SignIn(
         store,
         directory,
@@ -345,7 +345,7 @@ def make_desk(
         passwords=clients.signer_passwords(settings),
         receiver=receiver,
         web_app=web_app,
-        proofs=IdentityCookies(settings.link_secret, settings.link_base),
+        proofs=IdentityCookies(clients.key_ring(settings), settings.link_base),
         ways=ways,
         company=company,
         brand=brand,

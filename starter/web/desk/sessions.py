@@ -5,7 +5,6 @@ one who did last. A session lasts while the database has its row.
 import asyncio
 import base64
 import hashlib
-import hmac
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -14,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 from temporalio.client import Client
@@ -22,7 +20,7 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
 from activities.http.rate_limit import Urgency
-from activities.notifications.links import BadSeal, Seal
+from activities.keys import BadSeal, KeyRing, Purpose, Seal
 from activities.notifications.sign_in import BadSignInLink, SignInLink, SignInLinks, ask_of
 from activities.people.company_directory import CompanyDirectory
 from activities.people.person import Person
@@ -111,16 +109,16 @@ class PendingSignIn:
 class Cookies:
     """Seals and opens the cookies; `base` is `LINK_BASE`, their path."""
 
-    def __init__(self, secret: SecretStr, base: str) -> None:
+    def __init__(self, key_ring: KeyRing, base: str) -> None:
         parts = urlsplit(base)
         self.root: Final = f"{parts.path.rstrip('/')}/desk"
         """Path of the desk as browsers see it."""
         self._secure = parts.scheme == "https"
-        self._asks = Seal(secret, b"countersign/desk/ask/v1")
-        self._sessions = Seal(secret, b"countersign/desk/session/v2")
-        self._last_person_seal = Seal(secret, b"countersign/desk/known/v1")
-        self._pending = Seal(secret, b"countersign/desk/oidc/v1")
-        self._id_tokens = Seal(secret, b"countersign/desk/id-token/v1", _SEALED_TOKEN_CHARACTERS)
+        self._asks = key_ring.seal(Purpose.DESK_ASK)
+        self._sessions = key_ring.seal(Purpose.DESK_SESSION)
+        self._last_person_seal = key_ring.seal(Purpose.DESK_KNOWN)
+        self._pending = key_ring.seal(Purpose.DESK_PENDING)
+        self._id_tokens = key_ring.seal(Purpose.ID_TOKEN, _SEALED_TOKEN_CHARACTERS)
 
     def ask(self, request: Request, now: datetime) -> SignInRequest | None:
         if (fields := _opened(self._asks, request.cookies.get(_ASK, ""), 4)) is None:
@@ -317,7 +315,7 @@ class SignIn:
         if attempt.wait:
             return WrongCode(0)
         link = SignInLink(ask.person, ask_of(ask.nonce), ask.at + VALID_FOR)
-        right = hmac.compare_digest(self._links.code(link).encode(), _digits(code).encode())
+        right = self._links.accepts(link, _digits(code))
         person = await self._still_here(ask.person)
         if not right or person is None:
             return WrongCode(attempt.remaining)

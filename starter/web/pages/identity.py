@@ -2,7 +2,6 @@
 needs the database, which counts the tries of all processes and keeps who has proved who they are, when and how.
 """
 
-import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -231,7 +230,7 @@ class IdentityGate:
         if attempt.wait:
             return _lock(visit, attempt.wait)
         digits = "".join(filter(str.isdigit, typed))
-        if not hmac.compare_digest(self._cookies.code(request).encode(), digits.encode()):
+        if not self._cookies.accepts(request, digits):
             if attempt.remaining:
                 refusal = language.say(_WRONG, left=attempt.remaining)
                 return IdentityAnswer(screen=replace(_ask(visit, request.channel, refusal), status=403))

@@ -625,7 +625,7 @@ class Pages:
         return page
 
     def _place_in_link(self, claim: LinkContent, signers: Sequence[WireSigner]) -> SignerSnapshot:
-        addresses = (signer.email for signer in signers if claim.mark == self._links.mark_of(signer.email))
+        addresses = (signer.email for signer in signers if self._links.is_marked(claim, signer.email))
         email = next(addresses, "")
         user = embed_user(claim.request, claim.person)
         return SignerSnapshot(person=claim.person, order=claim.order, role=Role.SIGN, email=email, embed_user=user)

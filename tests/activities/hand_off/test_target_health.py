@@ -16,6 +16,7 @@ from activities.hand_off.target_health import (
     find_topic,
     state_of,
 )
+from activities.keys import KeyRing
 from activities.notifications.links import SigningLinks
 from activities.notifications.message import compose
 from activities.people.reader import Reader
@@ -144,7 +145,7 @@ async def test_a_worker_that_dies_while_it_tells_is_replaced_and_tells_it_under_
     assert stages(push) == ["handoff.failing on-call"]
     altered(store, "UPDATE incidents SET telling_until = at")
     await learn(TargetHealth(store, push, "on-call"), DOWN, FAILING_FROM)
-    links = SigningLinks("https://sign.example", SecretStr("l" * 32))
+    links = SigningLinks("https://sign.example", KeyRing([SecretStr("l" * 32)]))
     first, second = (
         compose(delivery, delivery.notices[0], Reader.from_person(make_person("on-call")), links, "Acme")
         for delivery in push.deliveries

@@ -11,6 +11,7 @@ from activities.core_signature.client import CoreSignatureClient, CoreSignatureC
 from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.signers import SignerSnapshots
 from activities.http.oauth import Credentials
+from activities.keys import KeyRing
 from activities.notifications.cloud_messaging import CloudMessaging
 from activities.notifications.config import AppWorksConfig, FcmConfig, open_dialect
 from activities.notifications.links import SigningLinks
@@ -94,7 +95,7 @@ def signatures(core: CoreSignatureClient, directory: FileDirectory, store: Store
 @pytest.fixture
 def links() -> SigningLinks:
     """Links to a public https address."""
-    return SigningLinks("https://sign.example", SecretStr("s" * 32))
+    return SigningLinks("https://sign.example", KeyRing([SecretStr("s" * 32)]))
 
 
 @pytest.fixture

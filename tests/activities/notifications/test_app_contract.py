@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
+from activities.keys import KeyRing
 from activities.notifications.links import SigningLinks
 from activities.notifications.message import compose
 from activities.notifications.push_services import appworks_body, fcm_body
@@ -32,7 +33,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "app.md").read_text()
 SAMPLE = json.loads(re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)[0])
 SCHEMA = validator(json.loads((DOCS / "schemas" / "push-data.json").read_text()))
-LINKS = SigningLinks("https://sign.example.com", SecretStr("s" * 32))
+LINKS = SigningLinks("https://sign.example.com", KeyRing([SecretStr("s" * 32)]))
 
 
 def send_data(

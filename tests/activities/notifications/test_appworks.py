@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
+from activities.keys import KeyRing
 from activities.notifications.config import AppWorksConfig, open_dialect
 from activities.notifications.links import SigningLinks
 from activities.notifications.message import NotificationMessage, compose, wire_size
@@ -21,7 +22,10 @@ def message(action: NoticeAction = NoticeAction.SIGN, name: str = "Agreement") -
         order, subject=brief().replace(title=name), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC)
     )
     return compose(
-        signing_delivery, order, reading("en", "UTC"), SigningLinks("https://sign.example", SecretStr("s" * 32))
+        signing_delivery,
+        order,
+        reading("en", "UTC"),
+        SigningLinks("https://sign.example", KeyRing([SecretStr("s" * 32)])),
     )
 
 

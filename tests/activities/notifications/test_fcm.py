@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from activities.http.client import Service, make_client
+from activities.keys import KeyRing
 from activities.notifications.links import SigningLinks
 from activities.notifications.message import NotificationMessage, compose, wire_size
 from activities.notifications.push_services import LIMIT, FcmPush, MessageFate, MessageResult, PushDialect, fcm_body
@@ -29,7 +30,7 @@ def message(
     signing_delivery = delivery(
         order, subject=brief().replace(title=name), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC)
     )
-    return compose(signing_delivery, order, reading(), SigningLinks(base, SecretStr("s" * 32)))
+    return compose(signing_delivery, order, reading(), SigningLinks(base, KeyRing([SecretStr("s" * 32)])))
 
 
 async def send_with_answer(status: int, body: object = None, headers: dict[str, str] | None = None) -> MessageResult:

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from activities.keys import KeyRing
 from activities.notifications.links import BadLink, LinkContent, LinkUse, SigningLinks, Through, serial_of
 
 BASE = "https://sign.example"
-LINKS = SigningLinks(BASE, SecretStr("s" * 32))
+LINKS = SigningLinks(BASE, KeyRing([SecretStr("s" * 32)]))
 DAY = date(2026, 11, 26)
 IDS = st.text("ABCabc019._-", min_size=1, max_size=100)
 
@@ -28,7 +29,7 @@ def test_a_link_opens_to_what_it_was_made_of(request: str, person: str, use: Lin
 
 
 def test_a_link_is_byte_equal_on_every_attempt_also_of_another_process() -> None:
-    other_links = SigningLinks(f"{BASE}/", SecretStr("s" * 32))
+    other_links = SigningLinks(f"{BASE}/", KeyRing([SecretStr("s" * 32)]))
     assert LINKS.link("msa-0042", "chief-executive", LinkUse.SIGN) == other_links.link(
         "msa-0042", "chief-executive", LinkUse.SIGN
     )
@@ -86,7 +87,7 @@ def test_a_longer_or_padded_form_of_a_genuine_link_is_bad() -> None:
 def test_another_secret_opens_nothing() -> None:
     ref = ref_of(LINKS.link("msa-0042", "chief-executive", LinkUse.SIGN))
     with pytest.raises(BadLink, match=r"^not a link of ours$"):
-        SigningLinks(BASE, SecretStr("t" * 32)).open(ref)
+        SigningLinks(BASE, KeyRing([SecretStr("t" * 32)])).open(ref)
 
 
 def test_the_longest_ids_still_make_a_link_that_opens() -> None:
@@ -95,9 +96,10 @@ def test_the_longest_ids_still_make_a_link_that_opens() -> None:
     through = Through("customer-onboarding:" + "c" * 100, "q" * 100)
     serial, email = "0123456789abcdef", "e" * 254
     link = LINKS.link(request, person, LinkUse.SIGN, serial, noticed_on=DAY, order=100, email=email, through=through)
-    assert LINKS.open(ref_of(link)) == LinkContent(
-        request, person, LinkUse.SIGN, DAY, 100, LINKS.mark_of("E" * 254), serial, None, through
+    assert (claim := LINKS.open(ref_of(link))) == LinkContent(
+        request, person, LinkUse.SIGN, DAY, 100, claim.mark, serial, None, through
     )
+    assert LINKS.is_marked(claim, "E" * 254) and not LINKS.is_marked(claim, "e" * 253)
 
 
 @given(request=IDS, person=IDS, serial=st.text("0123456789abcdef", min_size=1, max_size=16), person_in_parent=IDS)

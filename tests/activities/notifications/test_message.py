@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from activities.keys import KeyRing
 from activities.notifications.links import LinkUse, SigningLinks
 from activities.notifications.message import (
     NotificationMessage,
@@ -29,7 +30,7 @@ from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Identity, LockScreen, Participant, Role, Status, Subject
 from workflows.names import notice_key
 
-LINKS = SigningLinks("https://sign.example", SecretStr("s" * 32))
+LINKS = SigningLinks("https://sign.example", KeyRing([SecretStr("s" * 32)]))
 AMSTERDAM = reading()
 STAGES = (
     "ready",

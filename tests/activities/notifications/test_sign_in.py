@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.keys import KeyRing
 from activities.notifications.cloud_messaging import CloudMessaging
 from activities.notifications.push_services import PushDialect
 from activities.notifications.sign_in import BadSignInLink, SignInLink, SignInLinks, SignInMessages, ask_of
@@ -23,7 +24,7 @@ from workflows.model.notifications import SignInOrder
 __all__ = ["directory", "fcm", "sandbox", "store"]
 
 NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
-WAYS = SignInLinks("https://sign.example", SecretStr("s" * 32))
+WAYS = SignInLinks("https://sign.example", KeyRing([SecretStr("s" * 32)]))
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ def test_a_way_in_is_opened_by_our_secret_alone_and_until_its_time_is_over() -> 
     with pytest.raises(BadSignInLink):
         WAYS.open(ref, way.until)
     with pytest.raises(BadSignInLink):
-        SignInLinks("https://sign.example", SecretStr("t" * 32)).open(ref, NOW)
+        SignInLinks("https://sign.example", KeyRing([SecretStr("t" * 32)])).open(ref, NOW)
     assert "chair" not in ref
     assert len(WAYS.code(way)) == 6
 

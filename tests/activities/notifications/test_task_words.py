@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
+from activities.keys import KeyRing
 from activities.notifications.links import LinkUse, SigningLinks
 from activities.notifications.message import NotificationMessage, compose, screen_key
 from activities.people.language import LANGUAGES
@@ -15,7 +16,7 @@ from workflows.model.subject import Participant, Role, Status, Task
 from workflows.names import notice_key
 
 DO, OPEN = NoticeAction.DO, NoticeAction.OPEN
-LINKS = SigningLinks("https://sign.example", SecretStr("s" * 32))
+LINKS = SigningLinks("https://sign.example", KeyRing([SecretStr("s" * 32)]))
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
 ENDINGS = (Status.DONE, Status.WAIVED, Status.EXPIRED, Status.CANCELLED)
 TASK = Task(

@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 from pydantic import SecretStr
 
+from activities.keys import KeyRing
 from activities.notifications import push_services as appworks
 from activities.notifications import push_services as fcm
 from activities.notifications.links import SigningLinks
@@ -51,7 +52,10 @@ def longest_notice(language: str) -> NotificationMessage:
         order, subject=brief().replace(urgent=True), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC)
     )
     return compose(
-        escalation_delivery, order, reading(language), SigningLinks("https://sign.example", SecretStr("s" * 32))
+        escalation_delivery,
+        order,
+        reading(language),
+        SigningLinks("https://sign.example", KeyRing([SecretStr("s" * 32)])),
     )
 
 

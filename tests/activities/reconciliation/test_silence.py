@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
+from activities.keys import KeyRing
 from activities.notifications.alerts import OnCallAlerts
 from activities.notifications.links import SigningLinks
 from activities.notifications.message import compose
@@ -175,7 +176,7 @@ async def test_that_the_receiver_s_clock_is_behind_is_told_once_a_day_while_it_l
         back_office.now += 3 * 24 * HOUR
         await back_office.sweeps()
         assert stages(push) == 2 * ["clock.behind → on-call"], "and no more once no callback says so"
-        links = SigningLinks("https://sign.example", SecretStr("l" * 32))
+        links = SigningLinks("https://sign.example", KeyRing([SecretStr("l" * 32)]))
         reader = Reader.from_person(make_person("on-call"))
         message = compose(push.deliveries[0], push.deliveries[0].notices[0], reader, links, "Acme")
         assert message.title == "Receiver's clock behind: 12 min"
@@ -258,7 +259,7 @@ async def test_the_notice_says_what_it_is_in_the_reader_s_language_and_leads_to_
     silent = CallbackHealth().missed(NOW).missed(NOW + 2 * HOUR)
     assert (await CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR).alert_of_silence(silent, NOW)).incident.told
     [delivery] = push.deliveries
-    links = SigningLinks("https://sign.example", SecretStr("l" * 32))
+    links = SigningLinks("https://sign.example", KeyRing([SecretStr("l" * 32)]))
     reader = Reader.from_person(make_person("on-call").model_copy(update={"locale": "nl"}))
     message = compose(delivery, delivery.notices[0], reader, links, "Acme")
     assert message.title == "Geen callbacks: Core Signature"

@@ -18,7 +18,7 @@ NOW = datetime(2027, 1, 4, 9, tzinfo=UTC)
 WEEK = timedelta(days=7)
 MSA = Kind.REQUEST.workflow_id("msa-0042")
 FINANCE = LinkName(MSA, "finance", KeptFileName.DOCUMENT)
-FIRST = IssuedLink(1, NOW + WEEK)
+FIRST = IssuedLink(1, "hash-1", NOW + WEEK)
 
 
 @pytest.fixture
@@ -27,31 +27,31 @@ def store(tmp_path: Path, database_url: str) -> Iterator[Store]:
         yield store
 
 
-def hash_of(number: int) -> str:
-    return f"hash-{number}"
+def hashes_of(number: int) -> list[str]:
+    return [f"hash-{number}"]
 
 
 async def test_a_link_is_the_same_until_it_expires_or_is_revoked(store: Store) -> None:
     links = store.downloads
-    assert await links.issue(FINANCE, hash_of, NOW, WEEK) == FIRST
-    assert await links.issue(FINANCE, hash_of, NOW + timedelta(days=6), WEEK) == FIRST
-    assert await links.issue(FINANCE, hash_of, NOW + WEEK, WEEK) == IssuedLink(2, NOW + 2 * WEEK)
+    assert await links.issue(FINANCE, hashes_of, NOW, WEEK) == FIRST
+    assert await links.issue(FINANCE, hashes_of, NOW + timedelta(days=6), WEEK) == FIRST
+    assert await links.issue(FINANCE, hashes_of, NOW + WEEK, WEEK) == IssuedLink(2, "hash-2", NOW + 2 * WEEK)
     assert await links.find("hash-1") is None
     assert await links.revoke(MSA, "claimed:legal", NOW) == 1
     assert await links.revoke(MSA, "claimed:chief", NOW + WEEK) == 0
     assert await links.find("hash-2") is None
-    assert await links.issue(FINANCE, hash_of, NOW + WEEK, WEEK) == IssuedLink(3, NOW + 2 * WEEK)
+    assert await links.issue(FINANCE, hashes_of, NOW + WEEK, WEEK) == IssuedLink(3, "hash-3", NOW + 2 * WEEK)
     [link] = await links.links(MSA)
     assert (link.revoked_by, link.revoked_at) == ("claimed:legal", NOW)
 
 
 async def test_workers_that_issue_it_at_once_issue_the_same(store: Store) -> None:
-    issued = await asyncio.gather(*(store.downloads.issue(FINANCE, hash_of, NOW, WEEK) for _ in range(10)))
+    issued = await asyncio.gather(*(store.downloads.issue(FINANCE, hashes_of, NOW, WEEK) for _ in range(10)))
     assert set(issued) == {FIRST}
 
 
 async def test_each_download_is_noted_and_counted_for_its_link(store: Store) -> None:
-    await store.downloads.issue(FINANCE, hash_of, NOW, WEEK)
+    await store.downloads.issue(FINANCE, hashes_of, NOW, WEEK)
     by_link = Download(NOW, "finance", KeptFileName.DOCUMENT, Way.LINK)
     by_page = Download(NOW + timedelta(hours=1), "chair", KeptFileName.SIGNING_LOG, Way.PAGE)
     await store.downloads.note(MSA, by_link, "hash-1")

@@ -11,11 +11,10 @@ from structlog.testing import capture_logs
 
 import worker
 from activities.errors import SchemaMismatch
-from activities.records.database import Database
 from activities.records.schema import NEWEST
 from activities.records.store import Store
 from starter.boot import clients, databases
-from starter.boot.databases import until_usable
+from starter.boot.person_ids import until_usable
 from starter.config.settings import load
 from starter.temporal import connection
 from starter.temporal.search_attributes import SetUpResult
@@ -65,13 +64,14 @@ async def test_what_is_set_up_says_how_the_database_is(empty: str, tmp_path: Pat
 
 
 async def test_a_process_waits_for_a_database_that_is_away_and_says_so(
-    postgresql: PostgreSQL, upgraded: str, monkeypatch: pytest.MonkeyPatch
+    postgresql: PostgreSQL, upgraded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "_PAUSES", (0.05,))
     postgresql.kill()
     try:
-        with closing(Database(postgresql.url(upgraded))) as database, capture_logs() as logs:
-            waiting = asyncio.create_task(until_usable(database))
+        database = {"COUNTERSIGN_DATABASE": postgresql.url(upgraded), "COUNTERSIGN_DATA_DIR": str(tmp_path)}
+        with closing(clients.store(settings := load(environment=database))) as store, capture_logs() as logs:
+            waiting = asyncio.create_task(until_usable(settings, store))
             for pause in glances():
                 if len(logs) > 1:
                     break

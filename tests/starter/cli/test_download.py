@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from activities.documents.files import SIGNED
 from activities.hand_off.downloads import DownloadLinks
+from activities.keys import KeyRing
 from activities.records.downloads import Download, LinkName, Way
 from activities.records.evidence import KeptFileName, SignedDocument, SignedFile
 from activities.records.store import Store
@@ -107,7 +108,7 @@ def test_what_cannot_be_downloaded_is_one_line(desk: DownloadDesk, arguments: tu
 @pytest.mark.long
 def test_links_are_listed_and_revoked(desk: DownloadDesk) -> None:
     async def issue(store: Store) -> str:
-        links = DownloadLinks(store, "https://x.example", SecretStr("s" * 32), timedelta(days=36_500))
+        links = DownloadLinks(store, "https://x.example", KeyRing([SecretStr("s" * 32)]), timedelta(days=36_500))
         return (await links.link(LinkName(MSA, "finance", KeptFileName.DOCUMENT), NOW)).url
 
     assert "No target has got a link" in desk.types("links", "msa-0042")[1]

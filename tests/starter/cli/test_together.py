@@ -9,6 +9,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
+from activities.keys import KeyRing
 from activities.launch.request_file import PreparedRequest
 from activities.notifications.links import SigningLinks
 from activities.notifications.message import compose
@@ -94,7 +95,7 @@ def handle_of(client: Client, sent: list[PreparedRequest]):  # type: ignore[no-u
 
 def message(delivery: Delivery):  # type: ignore[no-untyped-def]
     """What a phone shows."""
-    links = SigningLinks("https://link.example", SecretStr("l" * 32))
+    links = SigningLinks("https://link.example", KeyRing([SecretStr("l" * 32)]))
     return compose(delivery, delivery.notices[0], Reader.from_person(make_person("legal-desk")), links)
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 import workflows.follow_up.options as options
 from starter.config.settings import MOST_LIST_LAG, Need, Settings, SettingsError, choose_stack, load
@@ -75,6 +76,7 @@ def test_a_need_names_all_that_is_missing(need: Need, environment: dict[str, str
         (Need.MESSAGING, {"MRA_URL": "https://api.example", "MRA_USER": "us", "MRA_PASSWORD": "secret"}),
         (Need.CALLBACKS, {"SIGNATURE_CALLBACK_STYLE": "subscription"}),
         (Need.LINKS, {"LINK_BASE": "https://sign.example", "LINK_SECRET": "s" * 32}),
+        (Need.LINKS, {"LINK_BASE": "https://sign.example", "LINK_SECRETS": f"{'s' * 32}, {'t' * 32}"}),
     ],
 )
 def test_a_need_that_is_met_says_nothing(need: Need, environment: dict[str, str]) -> None:
@@ -111,6 +113,14 @@ def test_a_need_that_is_met_says_nothing(need: Need, environment: dict[str, str]
             "must be 22 to 128 letters, digits, '-' or '_' (at least 128 random bits)",
         ),
         ("LINK_SECRET", "canary", "must be at least 32 bytes long, from a random source"),
+        ("LINK_SECRETS", f"{'s' * 32},canary", "must be at least 32 bytes long, from a random source"),
+        ("LINK_SECRETS", f"{'s' * 32},{'s' * 32}", "must be at most 8 different secrets, comma-separated"),
+        (
+            "LINK_SECRETS",
+            ",".join(f"{number:032}" for number in range(80)),
+            "must be at most 8 different secrets, comma-separated",
+        ),
+        ("PERSON_ID_SECRET", "canary", "must be at least 32 bytes long, from a random source"),
         ("HANDOFF_SECRETS", "canary", "must be a comma-separated list of name=value pairs"),
         (
             "HANDOFF_SECRETS",
@@ -230,9 +240,9 @@ def test_a_secret_file_must_have_a_text(tmp_path: Path, content: bytes) -> None:
 
 def test_secrets_are_in_no_text_of_the_settings() -> None:
     canary = "canary-" * 6
-    names = {line.name.removeprefix("COUNTERSIGN_"): line for line in table() if line.secret}
+    names = {line.name.removeprefix("COUNTERSIGN_") for line in table() if line.secret}
     pairs = {"HANDOFF_SECRETS": f"erp={WHSEC}", "HOOK_SECRETS": f"crm={canary}", "PAYLOAD_KEYS": f"k={KEY}"}
-    environment = make_environment(**{name: pairs.get(name, canary.strip("-")) for name in names}) | {
+    environment = make_environment(**{name: pairs.get(name, canary.strip("-")) for name in names - {"LINK_SECRET"}}) | {
         "TEMPORAL_API_KEY": canary,
         "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={canary}",
     }
@@ -378,6 +388,7 @@ PUSH = "DIALECT URL SEND_PATH PROJECT AUTH TOKEN_URL CLIENT_ID CLIENT_SECRET CRE
 OTHERS = (
     "MRA_URL MRA_USER MRA_PASSWORD WEBHOOK_URL WEBHOOK_BIND WEBHOOK_SECRETS WEBHOOK_MODE WEBHOOK_MAX_AGE "
     "WEBHOOK_SILENT_AFTER WEBHOOK_SEGMENT HANDOFF_SECRETS HANDOFF_HOSTS PEOPLE POLICIES LINK_BASE LINK_SECRET "
+    "LINK_SECRETS PERSON_ID_SECRET "
     "DATA_DIR DATABASE STORE DEVICES_KEYS ONCALL PAYLOAD_KEYS ADOPT ACTOR HOOK_SECRETS HOOK_MAPPINGS COMPANY "
     "COMPANY_LOGO CONTACT OPERATORS PREVIEW ADOPT_KIND ADOPT_REQUESTER ADOPT_RULES "
     "NOTICES_MOST NOTICES_PER EVIDENCE_KEY_FILE "
@@ -385,6 +396,17 @@ OTHERS = (
     "OIDC_CLIENT_SECRET SIGN_IN"
     " ACTORS LINK_DAYS HANDOFF_ARCHIVES SIGNATURE_DOWNLOAD_HOSTS SIGNATURE_MAX_DOWNLOAD_MB"
 )
+
+
+def test_the_secrets_of_links_are_one_or_a_list_of_which_the_first_writes() -> None:
+    one, two = "s" * 32, "t" * 32
+    assert load(environment=make_environment(LINK_SECRET=one)).secrets_of_links == (SecretStr(one),)
+    listed = load(environment=make_environment(LINK_SECRETS=f" {one}, {two},"))
+    assert listed.secrets_of_links == (SecretStr(one), SecretStr(two))
+    assert listed.secret_of_ids == SecretStr(one)
+    both = make_environment(LINK_SECRET=one, LINK_SECRETS=two, LINK_BASE="https://a.b")
+    message = "COUNTERSIGN_LINK_SECRETS: is set beside COUNTERSIGN_LINK_SECRET: move that secret into the list"
+    assert faults(Need.LINKS, environment=both) == (message,)
 
 
 def test_a_company_has_a_name_that_fits_into_a_notice() -> None:

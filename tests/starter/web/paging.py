@@ -16,6 +16,7 @@ from starlette.routing import Mount
 from activities.core_signature.client import CoreSignatureClient, CoreSignatureConfig
 from activities.core_signature.signers import SignerSnapshot, SignerSnapshots
 from activities.http.oauth import Credentials
+from activities.keys import KeyRing
 from activities.notifications.cloud_messaging import CloudMessagingConfig
 from activities.notifications.config import open_messaging
 from activities.notifications.links import LinkUse, SigningLinks
@@ -283,11 +284,11 @@ async def phone(
             looks.append(request)
             return views.get(request)
 
-        links = SigningLinks(PUBLIC, LINK_SECRET)
+        links = SigningLinks(PUBLIC, KeyRing([LINK_SECRET]))
         store = Store((folder / "store").as_uri())
         directory, snapshots = FileDirectory(people, store), SignerSnapshots(store)
         recorder = CommandRecorder(views)
-        guard = FormGuard(LINK_SECRET, f"http://127.0.0.1:{port}" if port else PUBLIC)
+        guard = FormGuard(KeyRing([LINK_SECRET]), f"http://127.0.0.1:{port}" if port else PUBLIC)
         roles = ReaderRoles(directory, "operations", KindCatalogue(people))
         web_app = WebApp(Brand("Acme"), WebSubscriptions(store), watch)
         devices = make_link_devices(web_app, links, directory, store, guard, asking or look, watch.clock)
@@ -303,7 +304,9 @@ async def phone(
             people=PagePeople(directory, store, "Acme", SENDER),
             files=PersonalFiles(store, roles, KeptFileAnswers(store, watch.clock)),
             versions=Versions(store, 1),
-            identity=IdentityGate(store, directory, IdentityCookies(LINK_SECRET, PUBLIC), messaging, watch.clock),
+            identity=IdentityGate(
+                store, directory, IdentityCookies(KeyRing([LINK_SECRET]), PUBLIC), messaging, watch.clock
+            ),
             brand=Brand("Acme", contact="help@supplier.test"),
             devices=devices,
             first_pages=FirstPages(store) if drawing else None,

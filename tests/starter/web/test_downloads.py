@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message
 from activities.documents.files import SIGNED
 from activities.errors import DocumentDamaged
 from activities.hand_off.downloads import DownloadLinks
+from activities.keys import KeyRing
 from activities.records.downloads import LinkName, Way
 from activities.records.evidence import KeptFileName, SignedDocument, SignedFile
 from activities.records.store import Store
@@ -36,6 +37,10 @@ FINANCE = LinkName(MSA, "finance", KeptFileName.DOCUMENT)
 BASE = "https://sign.example.com"
 
 
+def links_of(store: Store, days: int = 7) -> DownloadLinks:
+    return DownloadLinks(store, BASE, KeyRing([SecretStr("s" * 32)]), timedelta(days=days))
+
+
 @dataclass
 class Receiver:
     """A target that fetches files from our web process."""
@@ -47,8 +52,7 @@ class Receiver:
     now: list[datetime] = field(default_factory=lambda: [NOW])
 
     async def link(self, name: LinkName = FINANCE, days: int = 7) -> str:
-        links = DownloadLinks(self.store, BASE, SecretStr("s" * 32), timedelta(days=days))
-        return (await links.link(name, self.now[0])).url.removeprefix(BASE)
+        return (await links_of(self.store, days).link(name, self.now[0])).url.removeprefix(BASE)
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
         return await self.http.get(path, headers=headers)
@@ -60,7 +64,7 @@ async def receiver(tmp_path: Path) -> AsyncIterator[Receiver]:
     sha256 = await store.files.put(PDF, SIGNED)
     await store.evidence.keep_signed(MSA, SignedDocument(document=SignedFile(sha256, len(PDF))), NOW)
     files = KeptFileAnswers(store, lambda: now[0])
-    app = make_app(TargetDownloads(store, files, lambda: now[0]).routes())
+    app = make_app(TargetDownloads(links_of(store), files, lambda: now[0]).routes())
     async with plain_client(transport=httpx.ASGITransport(app), base_url=BASE) as http:
         yield Receiver(http, store, app, files, now)
     store.close()
@@ -210,8 +214,8 @@ async def test_a_file_that_is_erased_while_it_is_downloaded_breaks_off_and_never
     store, large = Store(str(tmp_path)), bytes(range(256)) * 4 * 32_768
     stored = SignedFile(await store.files.put(large, SIGNED), len(large))
     await store.evidence.keep_signed(MSA, SignedDocument(document=stored), NOW)
-    link = await DownloadLinks(store, BASE, SecretStr("s" * 32), timedelta(days=7)).link(FINANCE, datetime.now(UTC))
-    app, got = make_app(TargetDownloads(store, KeptFileAnswers(store)).routes()), b""
+    link = await links_of(store).link(FINANCE, datetime.now(UTC))
+    app, got = make_app(TargetDownloads(links_of(store), KeptFileAnswers(store)).routes()), b""
     async with listening(app, Bind("127.0.0.1", 0)) as url, plain_client(url) as http:
         with pytest.raises(httpx.RemoteProtocolError):
             async with http.stream("GET", link.url.removeprefix(BASE)) as answer:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
 from activities.core_signature.client import CoreSignatureClient
+from activities.keys import KeyRing
 from activities.notifications.links import LinkUse
 from starter.boot import clients
 from starter.config import settings
@@ -111,7 +112,7 @@ async def desk_cookie(web_settings: settings.Settings, person: str) -> str:
     """The cookie of somebody who has signed in at the desk."""
     response, session = Response(), Session.new(person, datetime.now(UTC))
     await clients.store(web_settings).desk_sessions.begin(session.nonce_sha256, person, session.since)
-    Cookies(web_settings.link_secret, web_settings.link_base).keep_session(response, session)
+    Cookies(KeyRing(web_settings.secrets_of_links), web_settings.link_base).keep_session(response, session)
     return response.headers["set-cookie"].partition(";")[0]
 
 

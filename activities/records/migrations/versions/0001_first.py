@@ -485,8 +485,9 @@ def upgrade() -> None:
         sa.Column("person", schema.Text(), nullable=False),
         sa.Column("at", schema.InstantType(), nullable=True),
         sa.Column("acted_at", schema.InstantType(), nullable=True),
+        sa.Column("link_key", schema.Text(), nullable=True),
         sa.PrimaryKeyConstraint("workflow_id", "person"),
-        comment="when a person first opened it, and last pressed a button of its pages",
+        comment="when a person first opened it and last pressed a button of its pages; their last link's secret, by id",
     )
     op.create_table(
         "outbound_mail",

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 import starter
 from activities.core_signature.passwords import SignerPasswords
+from activities.keys import KeyRing
 from activities.notifications.links import SigningLinks
 from activities.notifications.sign_in import SignInLink, SignInLinks
 from activities.people.file_directory import FileDirectory
@@ -195,7 +196,7 @@ async def office(
     people, store = folder / "people.yaml", Store((folder / "store").as_uri())
     people.write_text(PEOPLE)
     directory = FileDirectory(people, store)
-    new_office = Office(people, store, SignInLinks(base, SECRET), directory)
+    new_office = Office(people, store, SignInLinks(base, KeyRing([SECRET])), directory)
     new_office.sign_in = SignIn(
         store,
         directory,
@@ -208,7 +209,7 @@ async def office(
     issuer_groups = store.desk_sessions if oidc else None
     roles = ReaderRoles(directory, "operations", KindCatalogue(catalogue), issuer_groups, new_office.clock)
     new_office.roles = roles
-    cookies, company = Cookies(SECRET, base), None
+    cookies, company = Cookies(KeyRing([SECRET]), base), None
     if oidc:
         issuer = Issuer(oidc, clock=lambda: new_office.clock().timestamp(), seconds=new_office.seconds)
         client = OidcClient(oidc, issuer, f"{base}/desk/{RETURN_PATH}", f"{base}/desk")
@@ -218,12 +219,12 @@ async def office(
     subscriptions = WebSubscriptions(store)
     desk = Desk(
         directory=directory,
-        guard=FormGuard(SECRET, base),
+        guard=FormGuard(KeyRing([SECRET]), base),
         cookies=cookies,
         sign_in=new_office.sign_in,
         context=context or Context(_NOWHERE, store),
         kinds=KindCatalogue(catalogue),
-        links=SigningLinks(base, SECRET),
+        links=SigningLinks(base, KeyRing([SECRET])),
         look=new_office.look,
         send=new_office.send,
         roles=roles,
@@ -232,7 +233,7 @@ async def office(
         passwords=SignerPasswords(SECRET),
         receiver=SubscriptionReceiver(subscriptions, push_guard(), store, clock=new_office.clock),
         web_app=WebApp(brand, subscriptions, new_office.seconds),
-        proofs=IdentityCookies(SECRET, base),
+        proofs=IdentityCookies(KeyRing([SECRET]), base),
         ways=ways,
         company=company,
         brand=brand,

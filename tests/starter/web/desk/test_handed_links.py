@@ -9,6 +9,7 @@ import httpx
 import pytest
 import segno
 
+from activities.keys import KeyRing
 from activities.notifications.links import LinkUse, SigningLinks
 from activities.records.handed_links import OF_A_SIGNER_AT_MOST, VALID_FOR
 from starter.queries.commands import CommandRefused, NotRunning
@@ -68,7 +69,7 @@ async def test_it_is_shown_as_address_and_code_and_is_the_same_for_a_form_sent_t
     page = await browser.press(form_page, signer=SIGNER)
     assert (page.status_code, page.headers["cache-control"]) == (200, "no-store")
     link = link_of(page)
-    claim = SigningLinks(PUBLIC, SECRET).open(link.rpartition("/")[2])
+    claim = SigningLinks(PUBLIC, KeyRing([SECRET])).open(link.rpartition("/")[2])
     assert (claim.use, claim.request, claim.person) == (LinkUse.HANDED, ID, SIGNER)
     assert segno.make_qr(link).svg_inline(scale=4, light="white") in page.text
     assert link.startswith(f"{PUBLIC}/open/")
@@ -136,7 +137,7 @@ async def test_a_used_or_old_one_is_not_shown_again(desk: Office) -> None:
     browser = await desk.come_in(REQUESTER)
     form_page = await browser.get(f"{PAGE}/link")
     page = await browser.press(form_page, signer=SIGNER)
-    serial = SigningLinks(PUBLIC, SECRET).open(link_of(page).rpartition("/")[2]).serial
+    serial = SigningLinks(PUBLIC, KeyRing([SECRET])).open(link_of(page).rpartition("/")[2]).serial
     assert await desk.store.handed_links.use(serial, NOW)
     assert not await desk.store.handed_links.use(serial, NOW)
     again = await browser.press(form_page, signer=SIGNER)

@@ -11,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.core_signature.passwords import SignerPasswords
 from activities.documents.files import SIGNED
+from activities.keys import KeyRing
 from activities.notifications.links import LinkUse, SigningLinks
 from activities.people.language import LANGUAGES, Language
 from activities.records.downloads import Way
@@ -135,7 +136,7 @@ async def test_a_member_of_a_group_takes_its_place_on_their_page_and_the_group_i
     text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
     assert "Signers · 0 of 1 have signed Chair (legal) asked customer (legal) asked" in text
     ref = re.findall(r"/people/open/([^\"?]+)", (await (await desk.come_in(SIGNER)).get(PAGE)).text)[0]
-    assert SigningLinks(PUBLIC, SECRET).open(ref).use is LinkUse.TAKE
+    assert SigningLinks(PUBLIC, KeyRing([SECRET])).open(ref).use is LinkUse.TAKE
 
 
 async def test_why_somebody_declined_is_told_to_who_asked_as_the_signer_was_promised(desk: Office) -> None:

@@ -10,6 +10,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.errors import DatabaseAway
+from activities.keys import KeyRing
 from activities.notifications.links import LinkUse, SigningLinks
 from activities.notifications.sign_in import SignInLink, ask_of
 from activities.records.sessions import LONGEST_SESSION, SESSIONS_AT_MOST
@@ -79,7 +80,7 @@ async def test_the_number_opens_the_desk_in_the_browser_that_asked_and_in_no_oth
 
 
 async def test_a_link_that_asks_for_a_sign_in_is_confirmed_for_its_person_alone(desk: Office) -> None:
-    links, phone, laptop = SigningLinks(PUBLIC, SECRET), desk.browser(), desk.browser()
+    links, phone, laptop = SigningLinks(PUBLIC, KeyRing([SECRET])), desk.browser(), desk.browser()
     ref = links.link("msa-0042", REQUESTER, LinkUse.SIGN, identity=Identity.SIGN_IN).rpartition("/")[2]
     asked = await phone.get(f"/people/desk/confirm/{ref}")
     assert "Sign in" in text_of(asked) and f"to=confirm/{ref}" in asked.text

@@ -14,6 +14,7 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from activities.keys import KeyRing
 from activities.notifications.links import LinkUse, SigningLinks
 from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
@@ -27,7 +28,7 @@ from starter.web.pages.away import AwayPages
 from tests.starter.web.desk.office import CATALOGUE
 from tests.starter.web.paging import CHAIR, DUTCH, FIRST, LINK_SECRET, PEOPLE, PUBLIC, REQUEST
 
-LINKS: Final = SigningLinks(PUBLIC, LINK_SECRET)
+LINKS: Final = SigningLinks(PUBLIC, KeyRing([LINK_SECRET]))
 TODAY: Final = datetime.now(UTC).date()
 FIELDS: Final = {"act": "enter", "from": TODAY.isoformat(), "until": (TODAY + timedelta(days=7)).isoformat()}
 
@@ -54,7 +55,7 @@ async def phone(folder: Path) -> AsyncIterator[Phone]:
     nowhere = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
     directory = FileDirectory(folder / "people.yaml", store)
     forms = AwayForms(Context(nowhere, store), directory, KindCatalogue(CATALOGUE))
-    app = with_peer(make_app(AwayPages(LINKS, forms, FormGuard(LINK_SECRET, PUBLIC)).routes()))
+    app = with_peer(make_app(AwayPages(LINKS, forms, FormGuard(KeyRing([LINK_SECRET]), PUBLIC)).routes()))
     transport = httpx.ASGITransport(app, client=("10.0.0.1", 50000))
     async with httpx.AsyncClient(transport=transport, base_url=PUBLIC, follow_redirects=True) as http:
         yield Phone(http, store)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.responses import Response
 
+from activities.keys import KeyRing
 from activities.notifications.links import LinkUse
 from activities.records.cover_sheet import CoverSheet
 from activities.records.erasures import Erasure
@@ -136,7 +137,7 @@ async def test_who_signs_in_for_it_is_signed_out_of_the_device_once_they_are_led
     asked, response = await device.press(path), Response()
     assert asked.headers["location"] == f"../desk/confirm/{path.rpartition('/')[2]}"
     proof = Proof(REQUEST, FIRST, Identity.SIGN_IN, device.watch.clock())
-    IdentityCookies(LINK_SECRET, PUBLIC).keep_proof(response, proof)
+    IdentityCookies(KeyRing([LINK_SECRET]), PUBLIC).keep_proof(response, proof)
     fields = form_of((await device.open(path)).text)
     led_on = await device.browser.post(path, data=fields, headers={"cookie": f"countersign-proof={proof_in(response)}"})
     assert (led_on.status_code, "/sign/" in led_on.headers["location"]) == (303, True)

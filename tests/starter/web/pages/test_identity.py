@@ -10,6 +10,7 @@ import httpx
 import pytest
 from starlette.responses import Response
 
+from activities.keys import KeyRing
 from activities.people.file_directory import FileDirectory
 from activities.people.language import Language
 from activities.people.reader import Reader
@@ -151,7 +152,7 @@ async def test_a_code_is_of_the_browser_that_asked_for_ten_minutes_and_once(sign
 
 
 async def test_a_proof_is_of_one_request_and_person(signer: Phone) -> None:
-    cookies, browser = IdentityCookies(LINK_SECRET, PUBLIC), Browser(signer, code_link(signer))
+    cookies, browser = IdentityCookies(KeyRing([LINK_SECRET]), PUBLIC), Browser(signer, code_link(signer))
     response = Response()
     for request, person in (("other-0001", FIRST), (REQUEST, "chief-executive"), ("", "")):
         cookies.keep_proof(response, Proof(request, person, "sms", NOW))
@@ -205,7 +206,7 @@ async def test_a_sign_in_is_asked_at_the_desk_and_holds_for_minutes(signer: Phon
     assert (asked.status_code, asked.headers["location"]) == (303, f"../desk/confirm/{link.rpartition('/')[2]}")
     response = Response()
     at = signer.watch.clock()
-    IdentityCookies(LINK_SECRET, PUBLIC).keep_proof(response, Proof(REQUEST, FIRST, "sign-in", at))
+    IdentityCookies(KeyRing([LINK_SECRET]), PUBLIC).keep_proof(response, Proof(REQUEST, FIRST, "sign-in", at))
     browser.cookies = {"countersign-proof": proof_in(response)}
     led_on = await browser.press()
     assert (led_on.status_code, "/sign/" in led_on.headers["location"]) == (303, True)
@@ -215,7 +216,7 @@ async def test_a_sign_in_is_asked_at_the_desk_and_holds_for_minutes(signer: Phon
 
 
 async def test_two_processes_count_wrong_codes_together(signer: Phone, tmp_path: Path) -> None:
-    cookies, response, at = IdentityCookies(LINK_SECRET, PUBLIC), Response(), signer.watch.clock()
+    cookies, response, at = IdentityCookies(KeyRing([LINK_SECRET]), PUBLIC), Response(), signer.watch.clock()
     request = CodeRequest(REQUEST, FIRST, "ab" * 16, Channel.SMS, at)
     cookies.keep_request(response, request)
     sealed = response.headers["set-cookie"].partition("=")[2].split(";")[0]
