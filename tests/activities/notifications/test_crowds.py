@@ -109,7 +109,8 @@ async def test_a_hundred_slow_phones_are_told_once_each_and_what_a_call_does_not
     assert Counter(phones.sent) == dict.fromkeys((f"{person}~1" for person in CROWD), 1)
     assert [line.person for line in delivered] == CROWD
     assert {line.outcome for line in delivered} == {NotificationOutcome.ACCEPTED}
-    assert (calls, phones.most_at_once) == (3, 10)
+    assert phones.most_at_once == 10
+    assert 3 <= calls <= 5, "each begins nobody after 15 s; what is written in between delays some of a wave"
 
 
 @pytest.mark.long
