@@ -97,6 +97,15 @@ lock: $(STAMP) ### requirements.lock and the image's locks anew from pyproject.t
 	@$(LOCK) $(SAME) $(addprefix --extra ,otel postgres preview s3) pyproject.toml -o requirements.runtime.lock
 	@echo hatchling | $(LOCK) $(SAME) - -o deploy/image/requirements.build.lock
 
+# pip-audit answers on stdout only if it found something, and fails then too, as it does if it could not ask.
+AUDIT := $(BIN)/uv tool run --quiet pip-audit --strict --disable-pip --require-hashes --progress-spinner off
+
+outdated: $(STAMP) ### newer versions of the locked packages, and what pip-audit knows against these, where the network has it
+	@echo "Newer versions:"
+	@$(BIN)/uv pip list --quiet --python $(BIN)/python --outdated --exclude-editable 2> /dev/null || echo "  not known: nobody answers who has the packages"
+	@echo "Vulnerabilities:"
+	@found=$$($(AUDIT) --requirement requirements.lock 2> /dev/null) && echo "  none known" || echo "$${found:-  not known: pip-audit or its list is not reached}"
+
 image: $(STAMP) ### the image, by buildah; BASE=local makes its base too, where no registry is reached
 	@$(BIN)/python -m deploy.image.build --base "$(BASE)"
 
@@ -109,4 +118,4 @@ upgrade: $(STAMP) ### from the image of the commit before to that of `make image
 supply-chain: $(STAMP) ### what the image is made of (dist/sbom.json), its licences; secrets in the sources
 	@$(BIN)/python -m deploy.image.supply_chain
 
-.PHONY: help install demo dev test stories chaos rehearse bench figures check fix pictures histories golden messages reliability dashboards migration lock image image-test upgrade supply-chain
+.PHONY: help install demo dev test stories chaos rehearse bench figures check fix pictures histories golden messages reliability dashboards migration lock outdated image image-test upgrade supply-chain

@@ -1,6 +1,10 @@
 """The locks of image and developers have the same pins, so that what was tested is what runs."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -45,3 +49,18 @@ def test_every_package_has_a_hash_and_no_lock_names_where_it_comes_from() -> Non
         text = lock.read_text()
         assert "://" not in text
         assert all("--hash=sha256:" in part for part in re.split(r"\n(?=[a-z0-9.-]+==)", text)[1:]), lock
+
+
+def test_without_a_network_it_is_said_that_nobody_knows_what_is_outdated() -> None:
+    away = {"UV_DEFAULT_INDEX": "http://127.0.0.1:1/simple", "UV_HTTP_RETRIES": "0", "UV_NO_CACHE": "1"}
+    answer = subprocess.run(  # noqa: S603
+        (shutil.which("make") or "make", "-o", ".venv/.installed", f"BIN={Path(sys.executable).parent}", "outdated"),
+        cwd=ROOT,
+        env=os.environ | away,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert re.fullmatch(r"Newer versions:\n  not known: .+\nVulnerabilities:\n  not known: .+\n", answer.stdout)
+    assert "://" not in answer.stdout
