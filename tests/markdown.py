@@ -51,7 +51,7 @@ def table(page: str, heading: str) -> list[Row]:
     """The rows of the first table below a heading."""
     section = re.split(r"^#+ ", _prose(page), flags=re.M)
     [section_text] = [part for part in section if headings(f"# {part}")[:1] == [heading]]
-    lines = re.findall(r"^\| (.*) \|$", section_text, re.M)
+    lines = re.findall(r"^\|(.*)\|$", section_text, re.M)
     head, _, *rows = ([cell.strip() for cell in line.split(" | ")] for line in lines)
     return [dict(zip(head, row, strict=True)) for row in rows]
 
