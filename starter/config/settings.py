@@ -329,8 +329,8 @@ class Settings(BaseSettings):
     actors: Literal["", "claimed", "verified"] = Field(
         "",
         description=(
-            "`verified`: commands by hand that change something need `countersign login`; `claimed`: they are "
-            "believed; unset: `verified` where there is a client at the issuer"
+            "`verified`: commands that change something need `countersign login`; `claimed`: they are believed; "
+            "unset: `verified` with a client at the issuer"
         ),
     )
     web_ui: Address = Field("", description="Address of Temporal's Web UI for printed links; default: guessed")
@@ -358,7 +358,7 @@ class Settings(BaseSettings):
     operators: str = Field("", description="Group whose members may see and do everything")
     health_bind: Listen | None = Field(
         None,
-        description="Where worker and web process answer `/healthz` and `/readyz` beside their work; unset: nowhere",
+        description="Where worker and web process answer `/healthz` and `/readyz`",
     )
     nexus_endpoint: EndpointName = Field("countersign", description="Nexus endpoint for workflows of other teams")
     surroundings: Surroundings = Surroundings()
