@@ -68,6 +68,10 @@ MEDIA_TYPE: Final = "application/scim+json"
 _JSON: Final = (MEDIA_TYPE, "application/json")
 _LARGENESS: Final = 10
 """A group with all its members is one body."""
+# Kept, since pydantic forgets a model with a parameter, and makes it anew, when nobody has it.
+_UserPatch: Final[Any] = PatchOp[EnterprisePerson]
+_UserParameters: Final[Any] = ResponseParameters[EnterprisePerson]
+_GroupParameters: Final[Any] = ResponseParameters[UserGroup]
 _LOGGER: Final = structlog.get_logger("countersign.scim")
 Answer = Callable[[Request], Awaitable[Response]]
 
@@ -180,9 +184,7 @@ class Users:
         return await self._change(request, replaced)
 
     async def patch(self, request: Request) -> Response:
-        patch = PatchOp[EnterprisePerson].model_validate(
-            await _patch_body(request), scim_ctx=Context.RESOURCE_PATCH_REQUEST
-        )
+        patch = _UserPatch.model_validate(await _patch_body(request), scim_ctx=Context.RESOURCE_PATCH_REQUEST)
 
         def patched(row: DirectoryPersonRow) -> Any:
             user = user_of(row, self._root)
@@ -222,7 +224,7 @@ class Users:
         return _answer_resource(self._dumped(row, request), version_of(row), request, status)
 
     def _dumped(self, row: DirectoryPersonRow, request: Request) -> Mapping[str, Any]:
-        return _dumped(user_of(row, self._root), _parameters(ResponseParameters[EnterprisePerson], request))
+        return _dumped(user_of(row, self._root), _parameters(_UserParameters, request))
 
 
 class Groups:
@@ -233,7 +235,7 @@ class Groups:
 
     async def list(self, request: Request) -> Response:
         condition, page = group_filter(request.query_params.get("filter", "")), page_of(request.query_params)
-        parameters = _parameters(ResponseParameters[UserGroup], request)
+        parameters = _parameters(_GroupParameters, request)
         rows, total = await self._directory.pushed_groups(
             condition.columns, page, member=condition.member, with_members=_shows_members(parameters)
         )
@@ -252,7 +254,7 @@ class Groups:
         return _answer_resource(_dumped(group_of(row, self._root)), version_of(row), request, 201)
 
     async def show(self, request: Request) -> Response:
-        parameters = _parameters(ResponseParameters[UserGroup], request)
+        parameters = _parameters(_GroupParameters, request)
         row = await self._directory.pushed_group(_id(request), with_members=_shows_members(parameters))
         if row is None:
             raise NotPushed

@@ -21,11 +21,12 @@ from starter.web.scim.resources import GroupMember, UserGroup
 
 _ONE_MEMBER: Final = re.compile(r'members\[value\s+eq\s+("(?:[^"\\]|\\.)*")\](?:\.value)?', re.IGNORECASE)
 _ALL: Final = MemberChange(replaces=True)
+_GroupPatch: Final = PatchOp[UserGroup]
 
 
 def group_change(body: Any) -> GroupChange:
     """Raises `SCIMException`, `ValidationError`."""
-    patch = PatchOp[UserGroup].model_validate(body, scim_ctx=Context.RESOURCE_PATCH_REQUEST)
+    patch = _GroupPatch.model_validate(body, scim_ctx=Context.RESOURCE_PATCH_REQUEST)
     texts: dict[str, str] = {}
     members: list[MemberChange] = []
     for operation in patch.operations or ():
