@@ -2,8 +2,8 @@
 
 `BENCH=planner`, `BENCH=push`, `BENCH=web`, `BENCH=task`, `BENCH=onboarding`, `BENCH=urgent [WAITING=200]`,
 `BENCH=desk [WAITING=2000]`, `BENCH=api [WAITING=20000]`, `BENCH=campaign [N=10000]`, `BENCH=audience [N=100000]`,
-`BENCH=callbacks`, `BENCH=cli`, `BENCH=evidence [N=10000]`, `BENCH=records [N=1000000]`, `BENCH=value [N=100000]` and
-`BENCH=sweep [WAITING=2000]` measure something else, and are not part of the whole.
+`BENCH=callbacks`, `BENCH=cli`, `BENCH=directory [N=10000]`, `BENCH=evidence [N=10000]`, `BENCH=records [N=1000000]`,
+`BENCH=value [N=100000]` and `BENCH=sweep [WAITING=2000]` measure something else, and are not part of the whole.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from tests.bench import (
     campaign,
     command_line,
     desk,
+    directory,
     evidence,
     onboarding,
     planner,
@@ -53,6 +54,7 @@ Found: TypeAlias = (
     | campaign.Measured
     | audience.AudienceFigures
     | callbacks.CallbackComparison
+    | directory.DirectoryFigures
     | sweep.SweepFigures
     | records.Measured
     | evidence.Measured
@@ -77,6 +79,7 @@ def main() -> None:
         campaign.NAME: partial(campaign.measure, arguments.people or campaign.PEOPLE),
         callbacks.NAME: callbacks.measure,
         command_line.NAME: command_line.measure,
+        directory.NAME: partial(directory.measure, arguments.people or directory.PEOPLE),
         records.NAME: partial(records.measure, arguments.people or records.ROWS),
         sweep.NAME: partial(sweep.measure, arguments.waiting or sweep.OPEN),
         evidence.NAME: partial(evidence.measure, arguments.people or evidence.PEOPLE),
@@ -116,7 +119,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--waiting", type=int, default=0, metavar="N", help="requests that wait, of urgent, desk and sweep"
     )
-    parser.add_argument("--people", type=int, default=0, metavar="N", help="people of a campaign, or records")
+    parser.add_argument(
+        "--people", type=int, default=0, metavar="N", help="people of a campaign or directory, or records"
+    )
     parser.add_argument("--json", default="", metavar="FILE", help="write the figures there too")
     return parser
 
