@@ -54,7 +54,14 @@ def test_every_package_has_a_hash_and_no_lock_names_where_it_comes_from() -> Non
 def test_without_a_network_it_is_said_that_nobody_knows_what_is_outdated() -> None:
     away = {"UV_DEFAULT_INDEX": "http://127.0.0.1:1/simple", "UV_HTTP_RETRIES": "0", "UV_NO_CACHE": "1"}
     answer = subprocess.run(  # noqa: S603
-        (shutil.which("make") or "make", "-o", ".venv/.installed", f"BIN={Path(sys.executable).parent}", "outdated"),
+        (
+            shutil.which("make") or "make",
+            "--no-print-directory",
+            "-o",
+            ".venv/.installed",
+            f"BIN={Path(sys.executable).parent}",
+            "outdated",
+        ),
         cwd=ROOT,
         env=os.environ | away,
         capture_output=True,
