@@ -5,9 +5,10 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.glances import glances
 READY_WITHIN = 60.0
 ENDS_WITHIN = 10.0
 _GLANCE = 0.05
+_STARTS = 3
 BUILD = "build-1"
 """The worker version of the shared stack."""
 
@@ -90,21 +92,36 @@ def countersign(*arguments: str, **environment: str) -> "subprocess.CompletedPro
 @contextmanager
 def running(folder: Path, *arguments: str, **environment: str) -> Iterator[Laptop]:
     """Start a stack, with further `words`, and wait until it is ready; it is ended with the block."""
-    # A killed stack leaves its addresses behind: those of this one are waited for.
-    (folder / "dev.json").unlink(missing_ok=True)
-    with subprocess.Popen(  # noqa: S603  our own command
-        modules.command("starter", "dev", "--data", str(folder), *arguments),
-        env={**clean(), **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    process = _start(folder, arguments, environment)
+    with process:
         try:
-            ready = eventually(lambda: (folder / "dev.json").exists() or process.poll() is not None, READY_WITHIN)
-            assert ready and process.poll() is None, _last_words(process)
             yield Laptop(folder, process)
         finally:
             process.terminate()
+
+
+def _start(folder: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[str]":
+    """Started anew where another test has taken one of its ports since they were chosen."""
+    for _ in range(_STARTS):
+        # A killed stack leaves its addresses behind: those of this one are waited for.
+        (folder / "dev.json").unlink(missing_ok=True)
+        process = subprocess.Popen(  # noqa: S603  our own command
+            modules.command("starter", "dev", "--data", str(folder), *arguments),
+            env={**clean(), **environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        ready = eventually(partial(_is_up_or_over, folder, process), READY_WITHIN)
+        if ready and process.poll() is None:
+            return process
+        words = _last_words(process)
+        assert "address already in use" in words, words
+    raise AssertionError(words)
+
+
+def _is_up_or_over(folder: Path, process: "subprocess.Popen[str]") -> bool:
+    return (folder / "dev.json").exists() or process.poll() is not None
 
 
 def _last_words(process: "subprocess.Popen[str]") -> str:
