@@ -52,7 +52,9 @@ _MADE_OF: Final = """() => {
   return made(document.documentElement);
 }"""
 """A page without its words and addresses; of a row of equals no more than two."""
-_FOCUS: Final = """() => {
+_FOCUS: Final = """async () => {
+  // What has the focus is scrolled into view with the next frame.
+  for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
   const element = document.activeElement;
   const {outlineStyle, outlineWidth} = getComputedStyle(element);
   const box = element.getBoundingClientRect();
