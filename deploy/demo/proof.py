@@ -1,5 +1,5 @@
-"""The evidence pack of what was signed, verified by us and by what auditors are given: docs/verify.py, sixty lines of
-Python, and docs/verify.html in a browser.
+"""The evidence pack of what was signed, verified by us and by what auditors are given: starter/examples/verify.py,
+sixty lines of Python, and docs/verify.html in a browser.
 """
 
 import asyncio
@@ -16,7 +16,8 @@ from activities.evidence.verification import verify
 from deploy.demo.chromium import chromium, executable
 from deploy.demo.scene import StepFailure
 
-DOCS: Final = Path(__file__).parents[2] / "docs"
+_ROOT: Final = Path(__file__).parents[2]
+DOCS: Final = _ROOT / "docs"
 _WITHIN: Final = 20.0
 
 
@@ -46,7 +47,7 @@ async def describe_verification(pack: Path, keys: Path) -> str:
 
 async def _by_python(pack: Path, keys: Path, folder: Path) -> str | None:
     """None: it was verified."""
-    (folder / "verify.py").write_bytes((DOCS / "verify.py").read_bytes())
+    (folder / "verify.py").write_bytes((_ROOT / "starter" / "examples" / "verify.py").read_bytes())
     code, output = await _run(sys.executable, "-I", "verify.py", str(pack), str(keys), folder=folder)
     _expect_that(code == 0, "the sixty lines", output)
     return None

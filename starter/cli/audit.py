@@ -40,7 +40,7 @@ from workflows.model.subject import Status
 LISTED_AT_ONCE: Final = 500
 """Records of one page of what is exported."""
 UNCONFIRMED: Final = "Unchanged, but signed by a key that you have not confirmed"
-"""Said first of a pack, by docs/verify.html and docs/verify.py as well."""
+"""Said first of a pack, by docs/verify.html and starter/examples/verify.py as well."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Packs verified by docs/verify.py: sixty lines of Python."""
+"""Packs verified by starter/examples/verify.py: sixty lines of Python."""
 
 import re
 import subprocess
@@ -22,7 +22,7 @@ from tests.activities.evidence.kept import (
 )
 from tests.activities.evidence.test_pack import parts_of, written
 
-PYTHON = (Path(__file__).parents[3] / "docs" / "verify.py").read_text()
+PYTHON = (Path(__file__).parents[3] / "starter" / "examples" / "verify.py").read_text()
 KEYS = "evidence.pem.pub"
 
 
