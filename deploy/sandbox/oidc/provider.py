@@ -43,6 +43,8 @@ PAGE = (
 class Misbehaviour(StrEnum):
     NONE = ""
     AUDIENCE = "audience"
+    PARTY = "party"
+    """The token is for us among others, and was made for one of those."""
     ISSUER = "issuer"
     ALGORITHM = "algorithm"
     """The token is not signed: `alg` is `none`."""
@@ -227,6 +229,8 @@ class OidcProvider:
         match self.misbehaviour:
             case Misbehaviour.AUDIENCE:
                 claims["aud"] = "another-client"
+            case Misbehaviour.PARTY:
+                claims |= {"aud": [claims["aud"], "another-client"], "azp": "another-client"}
             case Misbehaviour.ISSUER:
                 claims["iss"] = "https://another.example"
             case Misbehaviour.NONCE:
