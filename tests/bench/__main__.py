@@ -1,6 +1,6 @@
 """`make bench [BENCH=request.bytes] [BENCH_JSON=file]`: one request beside the floor, as a table and as JSON.
 
-`BENCH=planner`, `BENCH=push`, `BENCH=web`, `BENCH=task`, `BENCH=onboarding`, `BENCH=urgent [WAITING=200]`,
+`BENCH=planner [N=10000]`, `BENCH=push`, `BENCH=web`, `BENCH=task`, `BENCH=onboarding`, `BENCH=urgent [WAITING=200]`,
 `BENCH=desk [WAITING=2000]`, `BENCH=api [WAITING=20000]`, `BENCH=campaign [N=10000]`, `BENCH=audience [N=100000]`,
 `BENCH=callbacks`, `BENCH=cli`, `BENCH=directory [N=10000]`, `BENCH=evidence [N=10000]`, `BENCH=records [N=1000000]`,
 `BENCH=value [N=100000]` and `BENCH=sweep [WAITING=2000]` measure something else, and are not part of the whole.
@@ -68,7 +68,7 @@ def main() -> None:
     parser = _parser()
     arguments, console = parser.parse_args(), Console()
     elsewhere: dict[str, Callable[[], Coroutine[Any, Any, Found]]] = {
-        planner.NAME: planner.measure,
+        planner.NAME: partial(planner.measure, arguments.people or planner.AGENDAS),
         push.NAME: push.measure,
         web_push.NAME: web_push.measure,
         task.NAME: task.measure,
@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         "--waiting", type=int, default=0, metavar="N", help="requests that wait, of urgent, desk and sweep"
     )
     parser.add_argument(
-        "--people", type=int, default=0, metavar="N", help="people of a campaign or directory, or records"
+        "--people", type=int, default=0, metavar="N", help="people of a campaign or directory, records, or agendas"
     )
     parser.add_argument("--json", default="", metavar="FILE", help="write the figures there too")
     return parser

@@ -251,10 +251,15 @@ def main() -> None:
         raise NotAsAsked(f"figures are of one commit, and this is not committed:\n{changed}")
     for page in PAGES:
         if arguments.only in ("", page.name):
-            figures_of_runs = [_measure(page, number, arguments.runs) for number in range(arguments.runs)]
-            file = arguments.root / page.file
-            text = replace_table(file.read_text(), page.name, table(page, figures_of_runs, commit))
-            file.write_text(replace_table(text, "machine", textwrap.fill(f"Measured on: {machine()}.", WIDTH)))
+            write_table(page, arguments.runs, ROOT, commit)
+
+
+def write_table(page: Page, run_count: int, root: Path, commit: str) -> None:
+    """Run the page's benches so often, and write their table into its file in `root`."""
+    figures_of_runs = [_measure(page, number, run_count) for number in range(run_count)]
+    file = root / page.file
+    text = replace_table(file.read_text(), page.name, table(page, figures_of_runs, commit))
+    file.write_text(replace_table(text, "machine", textwrap.fill(f"Measured on: {machine()}.", WIDTH)))
 
 
 def table(page: Page, runs: Sequence[Figures], commit: str) -> str:
@@ -333,7 +338,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make figures", description=__doc__)
     parser.add_argument("--only", default="", choices=["", *(page.name for page in PAGES)], help="one of the tables")
     parser.add_argument("--runs", type=int, default=RUNS, metavar="N", help="how often each bench is run")
-    parser.add_argument("--root", type=Path, default=ROOT, metavar="FOLDER", help="whose docs/ are written")
     return parser
 
 
