@@ -17,7 +17,7 @@ from deploy.local.folder import FolderState
 from deploy.local.processes import StackFailure
 from starter.boot import processes
 from starter.config.environment import PREFIX, VERSIONING
-from starter.config.settings import named_fields
+from starter.config.settings import PEOPLE_IN_DATABASE, named_fields
 
 _OUTSIDE = ("TEMPORAL_", "COUNTERSIGN_", "SANDBOX_")
 _FILE = "_FILE"
@@ -249,7 +249,7 @@ def _read_given_settings(shell: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     files = {name for name, field in named_fields() if Path in (field.annotation, *get_args(field.annotation))}
     for name, text in own_settings.items():
         is_file = _plain(name) in files or name.endswith(_FILE) or (_plain(name) == "STORE" and "://" not in text)
-        yield name, str(Path(text).absolute()) if is_file else text
+        yield name, str(Path(text).absolute()) if is_file and text != str(PEOPLE_IN_DATABASE) else text
 
 
 def _plain(name: str) -> str:

@@ -131,6 +131,8 @@ def test_the_shells_own_people_and_catalogue_are_respected(folder: Path, monkeyp
     folder_state = DataFolder(folder_of(folder)).kept(HOST)
     stack_settings = environment.of_countersign(folder_state, folder, HOST, {"COUNTERSIGN_PEOPLE": "mine.yaml"})
     assert stack_settings["COUNTERSIGN_PEOPLE"] == str(folder.parent / "mine.yaml")
+    stack_settings = environment.of_countersign(folder_state, folder, HOST, {"COUNTERSIGN_PEOPLE": "database"})
+    assert stack_settings["COUNTERSIGN_PEOPLE"] == "database"
 
 
 @pytest.mark.parametrize("name", [name for name, _ in settings.named_fields() if name not in ("DATA_DIR",)])
