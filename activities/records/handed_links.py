@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from activities.records.database import Database, insert_new
+from activities.records.database import Database
 from activities.records.schema import HANDED_LINKS
 
 VALID_FOR: Final = timedelta(days=1)
@@ -40,21 +40,27 @@ class HandedLinks:
         row = await self._database.first(select(HANDED_LINKS).where(_LINK.serial == serial))
         return HandedLink(**row._mapping) if row else None
 
-    async def count(self, workflow_id: str, person: str, now: datetime) -> int:
-        """Links of a signer that were handed over within a day."""
-        of_signer = _LINK.workflow_id == workflow_id, _LINK.person == person, _LINK.expires_at > now
-        row = await self._database.first(select(func.count()).select_from(HANDED_LINKS).where(*of_signer))
-        return int(row[0]) if row else 0
+    async def reserve(self, link: HandedLink, now: datetime) -> HandedLink | None:
+        """The link of this serial: this one, or the one kept before. None if its signer has so many that nobody may be
+        handed one more.
+        """
+        of_signer = _LINK.workflow_id == link.workflow_id, _LINK.person == link.person, _LINK.expires_at > now
+        count = select(func.count()).select_from(HANDED_LINKS).where(*of_signer)
 
-    async def keep(self, link: HandedLink) -> HandedLink:
-        """The link of this serial: this one, or the one kept before."""
-
-        def change(connection: Connection) -> HandedLink:
-            insert_new(connection, HANDED_LINKS, **link._asdict())
-            row = connection.execute(select(HANDED_LINKS).where(_LINK.serial == link.serial)).one()
-            return HandedLink(**row._mapping)
+        def change(connection: Connection) -> HandedLink | None:
+            row = connection.execute(select(HANDED_LINKS).where(_LINK.serial == link.serial)).first()
+            if row:
+                return HandedLink(**row._mapping)
+            if (connection.scalar(count) or 0) >= OF_A_SIGNER_AT_MOST:
+                return None
+            connection.execute(HANDED_LINKS.insert(), link._asdict())
+            return link
 
         return await self._database.write(change)
+
+    async def withdraw(self, serial: str) -> None:
+        """Nobody was handed it."""
+        await self._database.change(HANDED_LINKS.delete().where(_LINK.serial == serial))
 
     async def use(self, serial: str, now: datetime) -> bool:
         """Use it up; False if it was used before, has expired, or is none."""

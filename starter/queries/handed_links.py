@@ -25,18 +25,21 @@ class LinkIssuer:
 
     async def issue(self, id: str, command: LinkHandover, op: str, now: datetime, send: Send) -> PageLink:
         """The link, the same for the same `op`; `send` sends the command. Raises as that does, `CommandRefused`, and
-        `StoreFailure` before anything is sent.
+        `StoreFailure`.
         """
         workflow_id, person = Kind.REQUEST.workflow_id(id), command.signer
         serial = self.links.handed_serial(id, person, command.sender, op)
-        link = await self.store.handed_links.read(serial)
+        expires_at = now.replace(microsecond=0) + VALID_FOR
+        link = await self.store.handed_links.reserve(HandedLink(serial, workflow_id, person, expires_at), now)
         if link is None:
-            if await self.store.handed_links.count(workflow_id, person, now) >= OF_A_SIGNER_AT_MOST:
-                raise CommandRefused(Rejection.TOO_MANY_LINKS.to_message(most=OF_A_SIGNER_AT_MOST, person=person))
-            await send()
-            expires_at = now.replace(microsecond=0) + VALID_FOR
-            link = await self.store.handed_links.keep(HandedLink(serial, workflow_id, person, expires_at))
+            raise CommandRefused(Rejection.TOO_MANY_LINKS.to_message(most=OF_A_SIGNER_AT_MOST, person=person))
         if link.is_over(now):
             raise CommandRefused(Rejection.LINK_OVER.to_message())
+        try:
+            # Also for a link that was kept before: who reserved it may have ended before it was sent.
+            await send()
+        except Exception:
+            await self.store.handed_links.withdraw(serial)
+            raise
         address = self.links.handed_link(id, person, serial, (link.expires_at - VALID_FOR).date())
         return PageLink(id=id, person=person, link=address, until=link.expires_at)
