@@ -497,15 +497,24 @@ class Pages:
     async def _go_on(self, visit: PageVisit, form: dict[str, str]) -> Response:
         if visit.claim.use not in (LinkUse.SIGN, LinkUse.TAKE, LinkUse.HANDED):
             return self._renderer.onward(visit.ref)
-        takes = visit.claim.use is LinkUse.TAKE and form["act"] == Action.SIGN
         try:
+            takes = form["act"] == Action.SIGN and await self._signs_by_taking(visit)
             obstacle = await self._take_place(visit, form) if takes else None
-            return obstacle or await self._go_to_signing(visit, form)
+            return obstacle or await self._go_to_signing(visit, form, takes=takes)
         except (ServiceFailure, StoreFailure, DirectoryFailure, TimeoutError) as failure:
             _LOGGER.warning("signing page not found out", request=visit.claim.request, why=str(failure))
             return self._card(_no_answer(failure), visit)
 
-    async def _go_to_signing(self, visit: PageVisit, form: dict[str, str]) -> Response:
+    async def _signs_by_taking(self, visit: PageVisit) -> bool:
+        """Whether they sign by taking the place of their group. The page of an onboarding, whose links lead here, knows
+        of no groups.
+        """
+        if visit.claim.use is LinkUse.SIGN and visit.claim.through:
+            view = await self._screens.read_view(visit)
+            return view is not None and view.shares_place(visit.claim.person)
+        return visit.claim.use is LinkUse.TAKE
+
+    async def _go_to_signing(self, visit: PageVisit, form: dict[str, str], *, takes: bool) -> Response:
         act, page = form["act"], await self._page_of(visit.claim)
         if act == Action.SIGN and page.state is SigningState.OPEN and page.url:
             return await self._lead_on(page, page.url, visit, form)
@@ -514,7 +523,7 @@ class Pages:
             return self._card(NO_PAGE, visit)
         if act == Action.RESEND and page.state is SigningState.BY_MAIL and page.request:
             return await self._mailed(page.request, visit)
-        if act == Action.SIGN and visit.claim.use is LinkUse.TAKE and page.state is SigningState.STRANGER:
+        if takes and page.state is SigningState.STRANGER:
             page = replace(page, state=SigningState.PREPARING)  # Core Signature does not list them yet.
         return self._respond(await self._screens.signing(visit, page), visit)
 

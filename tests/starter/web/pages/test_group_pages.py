@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from activities.notifications.links import LinkUse
+from activities.notifications.links import LinkUse, Through
 from starter.queries.commands import CommandRefused, NotConfirmed
-from tests.starter.web.paging import DUTCH, FIRST, PEOPLE, REQUEST, SECOND, Phone, form_of, phone, text_of
+from tests.starter.web.paging import DUTCH, FIRST, PEOPLE, PUBLIC, REQUEST, SECOND, Phone, form_of, phone, text_of
 from workflows.model.commands import PlaceTaking
 from workflows.model.receipts import OperationState
 from workflows.model.rejections import Rejection
@@ -111,3 +111,14 @@ async def test_who_has_left_the_group_does_not_sign_for_it(member: Phone) -> Non
     answer = await member.press(link(member))
     assert (answer.status_code, commands(member)) == (403, [])
     assert "You are not of this group any more" in text_of(answer.text)
+
+
+@pytest.mark.parametrize("view", [make_view(), None], ids=["known", "temporal is away"])
+async def test_the_link_of_an_onboardings_page_takes_the_place_too(member: Phone, view: RequestShow | None) -> None:
+    through = Through("onboarding:acme", FIRST)
+    address = member.links.link(REQUEST, FIRST, LinkUse.SIGN, through=through).removeprefix(PUBLIC)
+    if view is None:
+        member.views.clear()
+    answer = await member.press(address)
+    assert (answer.status_code, "/sign/" in answer.headers["location"]) == (303, True)
+    assert commands(member) == ([PlaceTaking(person=FIRST)] if view else [])
