@@ -93,12 +93,25 @@ def test_a_name_too_many_or_too_few_is_found(name: str, value: str, message: str
 
 
 def test_every_secret_that_not_everybody_has_can_be_given(tmp_path: Path) -> None:
-    names = ("HANDOFF_SECRETS", "HOOK_SECRETS", "PUSH_CREDENTIALS", "CODEC_TOKEN")
+    names = ("HANDOFF_SECRETS", "HOOK_SECRETS", "PUSH_CREDENTIALS", "CODEC_TOKEN", "OIDC_CLIENT_SECRET")
     web = of_compose(dict.fromkeys(names, "./secrets/any"))["web"]
     settings_told = load_settings(
         replace(web, environment={**web.environment, "COUNTERSIGN_CODEC": "on"}), tmp_path
     ).explicit
-    assert {"HANDOFF_SECRETS", "HOOK_SECRETS", "PUSH_CREDENTIALS_FILE", "CODEC_TOKEN"} <= settings_told.keys()
+    assert {
+        "HANDOFF_SECRETS",
+        "HOOK_SECRETS",
+        "PUSH_CREDENTIALS_FILE",
+        "CODEC_TOKEN",
+        "OIDC_CLIENT_SECRET",
+    } <= settings_told.keys()
+
+
+@pytest.mark.parametrize("overlay", ["prod", "cloud"])
+def test_people_sign_in_by_the_companys_provider(overlay: str, tmp_path: Path) -> None:
+    for container in of_cluster(HERE / "kustomize" / "overlays" / overlay):
+        settings = load_settings(container, tmp_path)
+        assert settings.oidc.signs_in and {"OIDC_CLIENT_SECRET", "SIGN_IN"} <= settings.explicit.keys()
 
 
 def test_the_example_names_settings_only() -> None:
