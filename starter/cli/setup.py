@@ -224,15 +224,14 @@ def _view(swept: ReconciliationResult) -> Group:
     table = Rows("request", "missed", "at", whole_columns=("request",))
     for event in swept.mended:
         table.add(event.request, event.event, PrintedInstant(event.at))
-    events = f"{swept.events:,} events were looked at"
-    summary = (
-        f"{events}, {swept.told:,} requests are told of what they missed" if swept.told else f"{events}: nothing missed"
-    )
+    events = f"Looked at {_count(swept.events, 'event')}"
+    requests = _count(swept.told, "request")
+    summary = f"{events}; told of what they missed: {requests}" if swept.told else f"{events}: nothing missed"
     parts: list[Text | Rows] = [Text(summary, "bold"), table] if swept.told else [Text(summary)]
     if swept.untold:
         parts.append(Text(swept.of_the_deaf, "yellow"))
     if swept.unnamed:
-        parts.append(Text(f"{swept.unnamed:,} events do not say whose document they are about", "yellow"))
+        parts.append(Text(f"{_count(swept.unnamed, 'event')} without the id of a request", "yellow"))
     if swept.ahead:
         parts.append(Text(swept.of_the_future, "yellow"))
     parts += list(_of_documents(swept))
@@ -243,14 +242,19 @@ def _view(swept: ReconciliationResult) -> Group:
 
 def _of_documents(swept: ReconciliationResult) -> Iterator[Text | Rows]:
     if swept.adopted:
-        yield Text(f"{swept.adoptions:,} documents that were sent by hand are followed up: {', '.join(swept.adopted)}")
+        documents = _count(swept.adoptions, "document")
+        yield Text(f"Followed up from now on, {documents} sent by hand: {', '.join(swept.adopted)}")
     if swept.not_adopted:
-        yield Text(f"{swept.refusals:,} documents that were sent by hand cannot be followed up", "yellow")
+        yield Text(f"Cannot be followed up: {_count(swept.refusals, 'document')} sent by hand", "yellow")
         yield _reasons(swept.not_adopted)
     if swept.waiting:
-        yield Text(f"{swept.waiting:,} documents that were sent by hand wait for a later sweep", "yellow")
+        yield Text(f"Left to a later sweep: {_count(swept.waiting, 'document')} sent by hand", "yellow")
     if swept.not_yet:
         yield _reasons(swept.not_yet)
+
+
+def _count(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _reasons(documents: Iterable[AdoptionRefusal]) -> Rows:

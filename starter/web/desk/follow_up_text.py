@@ -41,9 +41,11 @@ from starter.web.screens.status import (
 )
 from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.follow_up.outbox import last_of
+from workflows.follow_up.view import told_entry
 from workflows.kinds import WorkflowName, named
 from workflows.model.campaign import CLOSED
 from workflows.model.commands import KnownBy
+from workflows.model.notifications import AppEventType
 from workflows.model.schedule import EscalationReason, Reason, is_joined
 from workflows.model.signature import DocumentVersion, SignerState
 from workflows.model.subject import Role, Status
@@ -253,6 +255,11 @@ _OF_NOTICES: Final = (
     EventType.SUPPRESSED,
     EventType.NOT_TOLD,
 )
+_APP_TEXTS: Final = {
+    AppEventType.RECEIVED: phrase("arrived on a device"),
+    AppEventType.TAPPED: phrase("opened on a device"),
+    AppEventType.DISMISSED: phrase("dismissed on a device"),
+}
 _OF_SOMEBODY_ELSE: Final = (
     EventType.HAND_OVER_ASKED,
     EventType.HANDED_OVER,
@@ -306,6 +313,8 @@ class TimelineLine:
     what: str
     why: str = ""
     known_by_text: str = ""
+    app_text: str = ""
+    """What the app reported last of a notification."""
     is_said: bool = False
     notice: bool = False
     machine: bool = False
@@ -338,7 +347,14 @@ async def by_day(
 async def timeline_lines(view: Shown, reader: Reader, name: FindPerson) -> tuple[TimelineLine, ...]:
     titles = _titles(view)
     entries = told_once(view.timeline)[: -EVENTS_AT_MOST - 1 : -1]
-    return tuple([await _event(entry, titles, reader, name) for entry in entries])
+    app_texts = {
+        told_entry(line): reader.language.say(_APP_TEXTS[line.app_event])
+        for line in view.notifications
+        if line.app_event
+    }
+    return tuple(
+        [replace(await _event(entry, titles, reader, name), app_text=app_texts.get(entry, "")) for entry in entries]
+    )
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ class Asker:
 
 
 NOBODY: Final = Asker()
+_SOON: Final = 120
+"""Seconds."""
 
 
 class ScreenName(StrEnum):
@@ -271,6 +273,11 @@ class Screen:
     """The list of their documents at the desk, which asks them to sign in."""
     home: bool = False
     """Whether there is a link to the desk."""
+
+    @property
+    def may_retry_soon(self) -> bool:
+        """Whether it is worth waiting before the page."""
+        return self.retry_after is not None and self.retry_after <= _SOON
 
 
 @dataclass(frozen=True)

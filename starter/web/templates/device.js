@@ -11,6 +11,7 @@
     box.hidden = false;
     start.hidden = on;
     stop.hidden = !on;
+    for (const sentence of document.querySelectorAll("[data-while=off]")) sentence.hidden = on;
     if (moves) (on ? stop : start).focus();
     say(words);
   };

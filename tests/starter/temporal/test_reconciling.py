@@ -127,5 +127,5 @@ async def test_the_word_answers_people_and_programs(dev_server: str) -> None:
     answered = json.loads(json_process.stdout)
     assert (json_process.returncode, answered["told"], answered["over"]) == (0, 1, True)
     assert answered["mended"] == [{"request": "msa-0042", "event": "signed", "at": "2026-11-27T12:00:00Z"}]
-    assert "7 events were looked at, 1 requests are told of what they missed" in told_to_people.stdout
+    assert "Looked at 7 events; told of what they missed: 1 request" in told_to_people.stdout
     assert "msa-0042" in told_to_people.stdout

@@ -20,7 +20,9 @@ from starter.web.desk.follow_up_text import (
     timeline_lines,
 )
 from workflows.follow_up.notification_types import NotificationType
+from workflows.follow_up.view import told_entry
 from workflows.model.commands import KnownBy
+from workflows.model.notifications import AppEvent, AppEventType, DeviceOutcome, Notification
 from workflows.model.rejections import Rejection
 from workflows.model.schedule import EscalationReason, Reason
 from workflows.model.subject import Code, Status
@@ -195,3 +197,28 @@ async def test_no_system_has_done_what_people_do(system: str) -> None:
     for event in await render_lines(*entries):
         assert system not in event.what
         assert not event.what.startswith(("Countersign", "Core Signature", "Temporal"))
+
+
+async def test_what_the_app_reported_of_a_notification_stands_beside_it() -> None:
+    lines = []
+    for number, reports in enumerate(([], ["received"], ["received", "tapped"], ["received", "dismissed"])):
+        events = tuple(
+            AppEvent(type=AppEventType(type), at=NOW + timedelta(minutes=minute)) for minute, type in enumerate(reports)
+        )
+        devices = (DeviceOutcome(device="d1", events=events), DeviceOutcome(device="d2"))
+        lines.append(
+            Notification(
+                at=NOW, key=f"k{number}", stage="ready", person=f"chair-{number}", channel="push", devices=devices
+            )
+        )
+    view = RequestShow(
+        id="msa",
+        kind="nda",
+        status=Status.SENT,
+        notifications=tuple(lines),
+        timeline=tuple(map(told_entry, lines)),
+    )
+    told = await timeline_lines(view, Reader.unknown(Language.english()), named)
+    assert [line.app_text for line in reversed(told)] == [
+        *("", "arrived on a device", "opened on a device", "dismissed on a device")
+    ]

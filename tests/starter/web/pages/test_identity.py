@@ -113,6 +113,7 @@ async def test_five_wrong_codes_lock_for_an_hour_from_whatever_link_browser_and_
     assert "Tries left: 4" in text_of(answers[0].text) and "can be entered in an hour" in text_of(answers[4].text)
     right = await browsers[0].press(code=first)
     assert (right.status_code, "Too many wrong codes" in text_of(right.text)) == (429, True)
+    assert right.headers["retry-after"] and "Try again" not in right.text, "in an hour"
     assert (await Browser(signer, code_link(signer)).press()).status_code == 429
     assert len(codes(signer)) == 2, "a code that could not be entered is not sent"
     assert ("codes_wrong", "sms") in await events(signer)
