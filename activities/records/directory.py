@@ -296,7 +296,8 @@ class StoredDirectory:
     # Groups, as they are looked up.
 
     async def group(self, name: str) -> tuple[str, ...]:
-        query = _members(_G.name == name).where(_COUNTS).limit(MEMBERS_AT_MOST)
+        """Whatever capitals its name is written with."""
+        query = _members(func.lower(_G.name) == name.lower()).where(_COUNTS).limit(MEMBERS_AT_MOST)
         return tuple(row.person for row in await self._database.rows(query))
 
     async def groups_of(self, person: str) -> frozenset[str]:

@@ -158,6 +158,14 @@ class ReaderRole:
         return frozenset(self.reports)
 
     @cached_property
+    def _folded_groups(self) -> frozenset[str]:
+        return frozenset(map(str.casefold, self.groups))
+
+    def is_in(self, group: str | None) -> bool:
+        """Whether they are of this group, whose name in a file may have other capitals than in the directory."""
+        return bool(group) and str(group).casefold() in self._folded_groups
+
+    @cached_property
     def teams(self) -> frozenset[str]:
         """The words for their groups."""
         return frozenset(map(group_word, self.groups))
@@ -212,14 +220,15 @@ class ReaderRoles:
         if self._issuer_groups and not groups:
             with asking_the_store():
                 groups = await self._issuer_groups.groups_of(person, self._clock())
-        role = ReaderRole(person, reports, operator=self._operators in groups, groups=groups)
+        role = ReaderRole(person, reports, groups=groups)
+        role = replace(role, operator=role.is_in(self._operators))
         visible, starts = await self._catalogue.visible_to(role), await self._catalogue.startable(role)
         return replace(role, visible=visible, starts=frozenset(starts))
 
 
 def may_start(role: ReaderRole, starters: Iterable[StarterEntry]) -> bool:
     """Whether they may begin things of a kind at the desk or by the API; `starters` are its `may_start`."""
-    return any(entry.everyone or entry.person == role.person or entry.group in role.groups for entry in starters)
+    return any(entry.everyone or entry.person == role.person or role.is_in(entry.group) for entry in starters)
 
 
 def rights_of(caller: ReaderRole | TokenRole, view: Shown) -> Rights:

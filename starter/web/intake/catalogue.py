@@ -47,7 +47,7 @@ class KindCatalogue:
     async def visible_to(self, role: ReaderRole) -> frozenset[str]:
         """The kinds that one of their groups may look at (`visible_to`)."""
         catalogue = await self._read()
-        return frozenset(kind for kind in catalogue.kinds if not catalogue.visible_to(kind).isdisjoint(role.groups))
+        return frozenset(kind for kind in catalogue.kinds if any(map(role.is_in, catalogue.visible_to(kind))))
 
     async def closes(self, kind: str) -> bool:
         """Whether it is of documents, as far as it is known."""

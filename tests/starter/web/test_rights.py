@@ -216,7 +216,8 @@ async def test_a_group_of_the_company_s_directory_gives_its_rights_until_somebod
     with closing(Store(str(tmp_path))) as store:
         async with pushing(store) as company:
             await company.add_user("ada")
-            await company.add_group("operators", "ada")
+            await company.add_group("Operators", "ada")
+            assert await DatabaseDirectory(store).group("operators") == ("ada",)
             role = await ReaderRoles(DatabaseDirectory(store), "operators", NoKinds()).role_of("ada")
             assert rights_of(role, SHOWN).all >= RIGHTS[Standing.OPERATOR]
             await company.call("DELETE", "/Users/ada")
