@@ -31,8 +31,7 @@ class Asker:
 
 
 NOBODY: Final = Asker()
-_SOON: Final = 120
-"""Seconds."""
+_SOON_SECONDS: Final = 120
 
 
 class ScreenName(StrEnum):
@@ -277,7 +276,7 @@ class Screen:
     @property
     def may_retry_soon(self) -> bool:
         """Whether it is worth waiting before the page."""
-        return self.retry_after is not None and self.retry_after <= _SOON
+        return self.retry_after is not None and self.retry_after <= _SOON_SECONDS
 
 
 @dataclass(frozen=True)

@@ -200,13 +200,13 @@ async def test_no_system_has_done_what_people_do(system: str) -> None:
 
 
 async def test_what_the_app_reported_of_a_notification_stands_beside_it() -> None:
-    lines = []
+    notifications = []
     for number, reports in enumerate(([], ["received"], ["received", "tapped"], ["received", "dismissed"])):
         events = tuple(
             AppEvent(type=AppEventType(type), at=NOW + timedelta(minutes=minute)) for minute, type in enumerate(reports)
         )
         devices = (DeviceOutcome(device="d1", events=events), DeviceOutcome(device="d2"))
-        lines.append(
+        notifications.append(
             Notification(
                 at=NOW, key=f"k{number}", stage="ready", person=f"chair-{number}", channel="push", devices=devices
             )
@@ -215,10 +215,10 @@ async def test_what_the_app_reported_of_a_notification_stands_beside_it() -> Non
         id="msa",
         kind="nda",
         status=Status.SENT,
-        notifications=tuple(lines),
-        timeline=tuple(map(told_entry, lines)),
+        notifications=tuple(notifications),
+        timeline=tuple(map(told_entry, notifications)),
     )
-    told = await timeline_lines(view, Reader.unknown(Language.english()), named)
-    assert [line.app_text for line in reversed(told)] == [
+    lines = await timeline_lines(view, Reader.unknown(Language.english()), named)
+    assert [line.app_text for line in reversed(lines)] == [
         *("", "arrived on a device", "opened on a device", "dismissed on a device")
     ]
