@@ -211,7 +211,7 @@ PAGES: Final = (
         "1,000,000 ended",
         {
             "write_ms": "write, ms",
-            "ratio": "beside a bare insert",
+            "ratio": "beside the same rows by hand",
             "list_p95_ms": "list of 50, p95, ms",
             "show_ms": "`show`, ms",
             "allowance_ms": "sign-in of 200,000, ms",

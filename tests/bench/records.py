@@ -2,15 +2,18 @@
 folder, and the empty PostgreSQL database that COUNTERSIGN_BENCH_DATABASE names, if it does.
 
 A list is the whole page of 50 as the command asks for it, the calls of visibility with it; `show` is all that is read.
-The write of a settled record stands beside a bare insert of the same bytes. A sign-in is allowed beside 200,000 others.
+The write of a settled record stands beside the same rows by hand (`records_floor`); SQL statements are counted. A
+sign-in is allowed beside 200,000 others.
 """
 
 import asyncio
+import hashlib
 import os
 import random
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,7 +22,7 @@ from statistics import median, quantiles
 from typing import Any, Final
 
 from rich.text import Text
-from sqlalchemy import Connection, text
+from sqlalchemy import event, text
 from temporalio.client import Client
 
 from activities.records.allowances import Rate
@@ -31,6 +34,7 @@ from activities.records.store import Store
 from starter.queries import lists, lookup
 from starter.temporal.connection import Context
 from starter.web.desk.access import PEOPLE_AT_MOST
+from tests.bench import records_floor
 from tests.servers import real_server
 from workflows.kinds import Kind, WorkflowName, kinds
 from workflows.model.hand_off import SettledRequest
@@ -42,7 +46,7 @@ from workflows.model.views import RequestShow, SignerLine
 
 NAME: Final = "records"
 ROWS: Final = 1_000_000
-AIM_RATIO: Final = 2.0
+AIM_RATIO: Final = 1.5
 AIM_LIST_MS: Final = 50.0
 AIM_SHOW_MS: Final = 20.0
 AIM_ALLOWANCE_MS: Final = 2.0
@@ -53,7 +57,6 @@ _BEGAN: Final = datetime(2024, 1, 1, tzinfo=UTC)
 _KINDS: Final = ("customer-contract", "nda", "offer-letter")
 _REQUESTERS: Final = 200
 _PEOPLE: Final = 20_000
-_BARE: Final = "CREATE TABLE bench_bare (id TEXT PRIMARY KEY, content {bytes} NOT NULL)"
 
 
 @dataclass(frozen=True)
@@ -63,15 +66,19 @@ class Figures:
     engine: str
     rows: int
     write_ms: float
-    bare_ms: float
+    floor_ms: float
+    write_statements: int
+    """Of one record."""
     list_ms: float
     """The 95th percentile."""
+    list_statements: int
+    """The most of one list."""
     show_ms: float
     allowance_ms: float
 
     @property
     def ratio(self) -> float:
-        return self.write_ms / self.bare_ms
+        return self.write_ms / self.floor_ms
 
     @property
     def is_met(self) -> bool:
@@ -89,7 +96,9 @@ class Measured:
             f"{NAME}.{engine.engine}": {
                 "rows": engine.rows,
                 "write_ms": round(engine.write_ms, 2),
-                "bare_ms": round(engine.bare_ms, 2),
+                "floor_ms": round(engine.floor_ms, 2),
+                "write_statements": engine.write_statements,
+                "list_statements": engine.list_statements,
                 "ratio": round(engine.ratio, 2),
                 "list_p95_ms": round(engine.list_ms, 1),
                 "show_ms": round(engine.show_ms, 1),
@@ -103,7 +112,7 @@ class Measured:
         lines = (
             Text(
                 f"{engine.engine}, {engine.rows:,} ended: a record in {engine.write_ms:.1f} ms, "
-                f"{engine.ratio:.2f} × a bare insert "
+                f"{engine.ratio:.2f} × the same rows by hand "
                 f"(aim ≤ {AIM_RATIO:g}); a list of 50 in {engine.list_ms:.0f} ms, p95 (< {AIM_LIST_MS:.0f}); `show` in "
                 f"{engine.show_ms:.0f} ms (< {AIM_SHOW_MS:.0f}); an allowance in {engine.allowance_ms:.1f} ms "
                 f"(< {AIM_ALLOWANCE_MS:.0f})",
@@ -123,17 +132,21 @@ async def measure(rows: int = ROWS) -> Measured:
                 store = Store(Path(folder).as_uri(), url)
                 if not store.database.local:
                     await store.database.upgrade()
-                figures.append(await _of_one(env.client, store, rows))
-                await store.database.write(_drop)
+                figures.append(await _of_one(env.client, store, url, rows))
+                await store.database.write(METADATA.drop_all)
                 store.close()
     return Measured(tuple(figures))
 
 
-async def _of_one(client: Client, store: Store, rows: int) -> Figures:
+async def _of_one(client: Client, store: Store, url: str, rows: int) -> Figures:
     await _fill(store, rows)
-    written, bare = await _writes(store)
+    written, by_hand, write_statements = await _writes(store, url)
     context = Context(client, store)
-    list_ms_of_looks = [await _ms(partial(lists.page, context, list_filter)) for list_filter in _make_filters()]
+    list_ms_of_looks, list_statements = [], 0
+    for list_filter in _make_filters():
+        with _note_statements(store) as statements:
+            list_ms_of_looks.append(await _ms(partial(lists.page, context, list_filter)))
+        list_statements = max(list_statements, len(statements))
     ids = [WorkflowName(Kind.REQUEST, f"written-{number}") for number in range(_LOOKS)]
     show_ms_of_looks = [
         await _ms(partial(lookup.find_best_view, client, store, workflow_name)) for workflow_name in ids
@@ -141,7 +154,17 @@ async def _of_one(client: Client, store: Store, rows: int) -> Figures:
     allowed = await _allowances(store, min(rows, ALLOWANCES))
     engine = "SQLite" if store.database.local else "PostgreSQL"
     list_ms = quantiles(list_ms_of_looks, n=20)[-1]
-    return Figures(engine, rows, median(written), median(bare), list_ms, median(show_ms_of_looks), median(allowed))
+    return Figures(
+        engine=engine,
+        rows=rows,
+        write_ms=median(written),
+        floor_ms=median(by_hand),
+        write_statements=write_statements,
+        list_ms=list_ms,
+        list_statements=list_statements,
+        show_ms=median(show_ms_of_looks),
+        allowance_ms=median(allowed),
+    )
 
 
 def _make_filters() -> Iterator[ListFilter]:
@@ -201,18 +224,48 @@ def _entries(row: dict[str, Any], chance: random.Random) -> Iterator[dict[str, A
         yield {name: row[name] for name in ("workflow_id", "facet", "ended_at")} | {"of": list_kind, "person": person}
 
 
-async def _writes(store: Store) -> tuple[list[float], list[float]]:
-    """A settled record and the same bytes bare, in turns."""
-    create = text(_BARE.format(bytes="BLOB" if store.database.local else "BYTEA"))
-    await store.database.write(lambda connection: connection.execute(create))
-    insert, written, bare = text("INSERT INTO bench_bare VALUES (:id, :content)"), [], []
-    for number in range(_LOOKS):
-        workflow_id = Kind.REQUEST.workflow_id(f"written-{number}")
-        content = _record(f"written-{number}")
-        values = {"id": workflow_id, "content": content}
-        written.append(await _ms(partial(store.records.write, workflow_id, content)))
-        bare.append(await _ms(partial(store.database.write, partial(_insert, insert, values))))
-    return written, bare
+async def _writes(store: Store, url: str) -> tuple[list[float], list[float], int]:
+    """A settled record and the same rows by hand, in turns; the most statements of one record."""
+    written, by_hand, statement_count = [], [], 0
+    mark = "?" if store.database.local else "%s"
+    with closing(records_floor.connect(url)) as connection:
+        for number in range(_LOOKS):
+            workflow_id = Kind.REQUEST.workflow_id(f"written-{number}")
+            content = _record(f"written-{number}")
+            with _note_statements(store) as statements:
+                written.append(await _ms(partial(store.records.write, workflow_id, content)))
+            statement_count = max(statement_count, len(statements))
+            began = time.perf_counter()
+            records_floor.insert(connection, mark, *_rows_by_hand(f"by-hand-{number}", content))
+            by_hand.append(1000 * (time.perf_counter() - began))
+    return written, by_hand, statement_count
+
+
+def _rows_by_hand(id: str, content: bytes) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]]:
+    """Of `records` and of `record_lists`, as `_record` has them."""
+    workflow_id, ended_at = Kind.REQUEST.workflow_id(id), (_BEGAN + timedelta(days=400)).isoformat()
+    facet = Facet(False, Kind.REQUEST.spec.prefix, Status.SIGNED, "customer-contract").written
+    described = ("customer-contract", Status.SIGNED.value, "Framework agreement", "r1", ended_at, facet)
+    record = (workflow_id, *described, content, hashlib.sha256(content).hexdigest())
+    asked = [(ListOf.ASKED.value, f"p{number}") for number in range(1, 4)]
+    places = [(ListOf.ALL.value, ""), *asked, (ListOf.REQUESTED.value, "r1")]
+    return record, [(*place, facet, ended_at, workflow_id) for place in places]
+
+
+@contextmanager
+def _note_statements(store: Store) -> Iterator[list[str]]:
+    """Each SQL statement that is made meanwhile but the beginnings of transactions."""
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            statements.append(statement)
+
+    event.listen(store.database._engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(store.database._engine, "before_cursor_execute", note)
 
 
 async def _allowances(store: Store, other_count: int) -> list[float]:
@@ -221,16 +274,6 @@ async def _allowances(store: Store, other_count: int) -> list[float]:
     for chunk in chunks(range(other_count), _AT_ONCE):
         await asyncio.gather(*(store.allowances.take(f"sign-in of {number}", rate, now) for number in chunk))
     return [await _ms(partial(store.allowances.take, f"sign-in {number}", rate, now)) for number in range(_LOOKS)]
-
-
-def _drop(connection: Connection) -> None:
-    """So that it can be measured again."""
-    METADATA.drop_all(connection)
-    connection.execute(text("DROP TABLE bench_bare"))
-
-
-def _insert(statement: Any, values: dict[str, Any], connection: Any) -> None:
-    connection.execute(statement, values)
 
 
 def _record(id: str) -> bytes:
