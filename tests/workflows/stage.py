@@ -220,7 +220,8 @@ class Story:
         return view["problem"] is not None
 
     async def send_command(self, command: AnyCommand, op: str | None = None) -> Receipt:
-        """Have a command taken, and see it carried out or refused; time does not move meanwhile."""
+        """Have a command taken at a moment of rest, and see it carried out or refused; time does not move meanwhile."""
+        await self.at_rest()
         id = op or uuid.uuid4().hex
         receipt: Receipt = await self.handle.execute_update(UPDATES[type(command)], command, id=id, result_type=Receipt)
         while receipt.state is OperationState.OPEN:
