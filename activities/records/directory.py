@@ -296,8 +296,10 @@ class StoredDirectory:
     # Groups, as they are looked up.
 
     async def group(self, name: str) -> tuple[str, ...]:
-        """Whatever capitals its name is written with."""
-        query = _members(func.lower(_G.name) == name.lower()).where(_COUNTS).limit(MEMBERS_AT_MOST)
+        """Whatever capitals its name is written with: beyond A to Z not each database knows them."""
+        query = (
+            _members(or_(_G.name == name, func.lower(_G.name) == name.lower())).where(_COUNTS).limit(MEMBERS_AT_MOST)
+        )
         return tuple(row.person for row in await self._database.rows(query))
 
     async def groups_of(self, person: str) -> frozenset[str]:

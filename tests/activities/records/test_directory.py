@@ -51,6 +51,12 @@ async def test_what_is_read_of_the_directory_is_bounded(store: Store, monkeypatc
     assert len(await store.directory.groups_of("p00")) == 5
 
 
+@pytest.mark.parametrize(("name", "written"), [("Operators", "operators"), ("Ärzte", "Ärzte")])
+async def test_a_group_is_found_whatever_its_capitals(store: Store, name: str, written: str) -> None:
+    await keep(store, {"p0": entry(0)}, **{name: ("p0",)})
+    assert await store.directory.group(written) == ("p0",)
+
+
 async def test_an_import_takes_the_place_of_the_one_before(store: Store) -> None:
     report = await keep(store, {f"p{number}": entry(number) for number in range(3)}, legal=("p0", "p1"))
     assert report == ImportReport(people=3)
