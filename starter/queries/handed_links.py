@@ -8,7 +8,7 @@ from typing import TypeAlias
 from activities.notifications.links import SigningLinks
 from activities.records.handed_links import OF_A_SIGNER_AT_MOST, VALID_FOR, HandedLink
 from activities.records.store import Store
-from starter.queries.commands import CommandRefused
+from starter.queries.commands import CommandRefused, NotRunning
 from starter.queries.onboarding import PageLink
 from workflows.kinds import Kind
 from workflows.model.commands import LinkHandover
@@ -38,7 +38,8 @@ class LinkIssuer:
         try:
             # Also for a link that was kept before: who reserved it may have ended before it was sent.
             await send()
-        except Exception:
+        except (CommandRefused, NotRunning):
+            # Not where it is unknown whether the command was carried out: the same form shows this link then.
             await self.store.handed_links.withdraw(serial)
             raise
         address = self.links.handed_link(id, person, serial, (link.expires_at - VALID_FOR).date())

@@ -14,7 +14,7 @@ from activities.keys import KeyRing
 from activities.notifications.links import LinkUse, SigningLinks
 from activities.records.handed_links import OF_A_SIGNER_AT_MOST, VALID_FOR
 from activities.records.schema import HANDED_LINKS
-from starter.queries.commands import CommandRefused, NotRunning
+from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
 from tests.starter.web.desk.office import (
     MANAGER,
     NOW,
@@ -85,6 +85,17 @@ async def test_it_is_shown_as_address_and_code_and_is_the_same_for_a_form_sent_t
     assert link_of(await hand_over(browser)) != link
     kept = await desk.store.handed_links.read(claim.serial)
     assert kept and (kept.person, kept.expires_at, kept.used_at) == (SIGNER, NOW + VALID_FOR, None)
+
+
+async def test_a_link_outlives_its_form_sent_again_while_temporal_does_not_confirm(desk: Office) -> None:
+    browser = await desk.come_in(REQUESTER)
+    form_page = await browser.get(f"{PAGE}/link")
+    link = link_of(await browser.press(form_page, signer=SIGNER))
+    answer, desk.answer = desk.answer, NotConfirmed("page-x")
+    assert "/open/" not in (await browser.press(form_page, signer=SIGNER)).text
+    assert await count_links(desk) == 1
+    desk.answer = answer
+    assert link_of(await browser.press(form_page, signer=SIGNER)) == link
 
 
 async def test_of_a_group_only_who_has_taken_its_place_is_handed_one(desk: Office) -> None:
