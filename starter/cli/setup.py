@@ -1,6 +1,6 @@
 """`countersign init`, `doctor`, `reconcile` and `fast-forward`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
@@ -224,37 +224,13 @@ def _view(swept: ReconciliationResult) -> Group:
     table = Rows("request", "missed", "at", whole_columns=("request",))
     for event in swept.mended:
         table.add(event.request, event.event, PrintedInstant(event.at))
-    events = f"Looked at {_count(swept.events, 'event')}"
-    requests = _count(swept.told, "request")
-    summary = f"{events}; told of what they missed: {requests}" if swept.told else f"{events}: nothing missed"
-    parts: list[Text | Rows] = [Text(summary, "bold"), table] if swept.told else [Text(summary)]
-    if swept.untold:
-        parts.append(Text(swept.of_the_deaf, "yellow"))
-    if swept.unnamed:
-        parts.append(Text(f"{_count(swept.unnamed, 'event')} without the id of a request", "yellow"))
-    if swept.ahead:
-        parts.append(Text(swept.of_the_future, "yellow"))
-    parts += list(_of_documents(swept))
+    parts: list[Text | Rows] = [Text(swept.summary, "bold"), table] if swept.told else [Text(swept.summary)]
+    parts += [Text(warning, "yellow") for warning in swept.warnings]
+    for sentence, refusals in swept.documents:
+        parts += [Text(sentence, "yellow" if refusals else ""), *((_reasons(refusals),) if refusals else ())]
     if not swept.over:
         parts.append(Text("More is left: the next sweep goes on, or `countersign reconcile` again", "yellow"))
     return Group(*parts)
-
-
-def _of_documents(swept: ReconciliationResult) -> Iterator[Text | Rows]:
-    if swept.adopted:
-        documents = _count(swept.adoptions, "document")
-        yield Text(f"Followed up from now on, {documents} sent by hand: {', '.join(swept.adopted)}")
-    if swept.not_adopted:
-        yield Text(f"Cannot be followed up: {_count(swept.refusals, 'document')} sent by hand", "yellow")
-        yield _reasons(swept.not_adopted)
-    if swept.waiting:
-        yield Text(f"Left to a later sweep: {_count(swept.waiting, 'document')} sent by hand", "yellow")
-    if swept.not_yet:
-        yield _reasons(swept.not_yet)
-
-
-def _count(count: int, noun: str) -> str:
-    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _reasons(documents: Iterable[AdoptionRefusal]) -> Rows:

@@ -1,6 +1,6 @@
 """Models of reconciliation: reading Core Signature's list of events for what callbacks missed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final, Self
 
 from pydantic import AwareDatetime
@@ -89,15 +89,10 @@ class ReconciliationResult(Model):
     @property
     def details(self) -> str:
         """Web UI details: a Markdown table of corrections."""
-        lines = [f"{self.events:,} events on {self.pages:,} pages; {self.told:,} requests told of what they missed."]
+        lines = [f"{self.summary}."]
         if not self.over and self.reached:
             lines.append(f"More is left: it has come back to {self.reached:%Y-%m-%d %H:%M} UTC, the next one goes on.")
-        if self.untold:
-            lines.append(self.of_the_deaf)
-        if self.unnamed:
-            lines.append(f"{self.unnamed:,} events do not say whose document they are about (external_id).")
-        if self.ahead:
-            lines.append(self.of_the_future)
+        lines += self.warnings
         if self.mended:
             rows = [
                 f"| {callback.request} | {callback.event} | {callback.at:%Y-%m-%d %H:%M:%S} |"
@@ -106,31 +101,52 @@ class ReconciliationResult(Model):
             lines.append("\n".join(("| Request | Missed | At (UTC) |", "| --- | --- | --- |", *rows)))
         if self.told > len(self.mended):
             lines.append(f"and {self.told - len(self.mended):,} more")
-        return "\n\n".join((*lines, *self._of_documents))
+        for sentence, refusals in self.documents:
+            lines += [sentence, *((_reasons(refusals),) if refusals else ())]
+        return "\n\n".join(lines)
 
     @property
-    def of_the_deaf(self) -> str:
-        """Message to operators about requests that could not be notified."""
+    def summary(self) -> str:
+        """What was read, and how many requests heard of it."""
+        events = f"Looked at {_count(self.events, 'event')}"
         return (
-            f"{self.untold:,} requests could not be told, Temporal takes no signal for them: {', '.join(self.not_told)}"
+            f"{events}; told of what they missed: {_count(self.told, 'request')}"
+            if self.told
+            else f"{events}: nothing missed"
         )
 
     @property
-    def of_the_future(self) -> str:
-        """Message to operators about events that are `ahead`."""
-        return f"{self.ahead:,} events have a time that is to come: is a clock wrong, Core Signature's or this one?"
+    def warnings(self) -> tuple[str, ...]:
+        """What operators may have to mend, a sentence each."""
+        sentences = []
+        if self.untold:
+            requests = _count(self.untold, "request")
+            sentences.append(f"Temporal takes no signal for {requests}, not told: {', '.join(self.not_told)}")
+        if self.unnamed:
+            sentences.append(f"{_count(self.unnamed, 'event')} without the id of a request (external_id)")
+        if self.ahead:
+            events = _count(self.ahead, "event")
+            sentences.append(f"{events} with a time that is to come: is a clock wrong, Core Signature's or this one?")
+        return tuple(sentences)
 
     @property
-    def _of_documents(self) -> Iterator[str]:
+    def documents(self) -> tuple[tuple[str, tuple[AdoptionRefusal, ...]], ...]:
+        """Of the documents sent by hand: what becomes of how many, and why of some not."""
+        outcomes: list[tuple[str, tuple[AdoptionRefusal, ...]]] = []
         if self.adopted:
-            yield f"{self.adoptions:,} documents that were sent by hand are followed up: {', '.join(self.adopted)}"
+            documents = _count(self.adoptions, "document")
+            outcomes.append((f"Followed up from now on, {documents} sent by hand: {', '.join(self.adopted)}", ()))
         if self.not_adopted:
-            yield f"{self.refusals:,} documents that were sent by hand cannot be followed up."
-            yield _reasons(self.not_adopted)
-        if self.waiting:
-            yield f"{self.waiting:,} documents that were sent by hand wait for a later sweep."
-        if self.not_yet:
-            yield _reasons(self.not_yet)
+            documents = _count(self.refusals, "document")
+            outcomes.append((f"Cannot be followed up: {documents} sent by hand", self.not_adopted))
+        if self.waiting or self.not_yet:
+            documents = _count(max(self.waiting, len(self.not_yet)), "document")
+            outcomes.append((f"Left to a later sweep: {documents} sent by hand", self.not_yet))
+        return tuple(outcomes)
+
+
+def _count(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _reasons(documents: Iterable[AdoptionRefusal]) -> str:

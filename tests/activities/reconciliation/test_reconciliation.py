@@ -355,7 +355,7 @@ async def test_one_request_that_takes_no_signal_keeps_nothing_from_the_others(tm
         )
         swept = await back_office.sweeps()
         assert (swept.told, swept.not_told, swept.over) == (len(other_ids), ("deaf",), True)
-        assert "1 requests could not be told, Temporal takes no signal for them: deaf" in swept.details
+        assert "Temporal takes no signal for 1 request, not told: deaf" in swept.details
 
 
 class Away(Interceptor):
@@ -478,7 +478,7 @@ async def test_an_event_with_a_time_that_is_to_come_hides_none_that_happens_befo
         back_office.happens("ahead", ago=timedelta(hours=-8))
         first = await back_office.sweeps()
         assert (first.told, first.ahead, first.over, first.until) == (0, 1, True, NOW)
-        assert "1 events have a time that is to come" in first.details
+        assert "1 event with a time that is to come" in first.details
         back_office.now = NOW + timedelta(hours=1)
         back_office.happens("ours")
         assert [mended_request.request for mended_request in (await back_office.sweeps()).mended] == ["ours"]
@@ -563,7 +563,7 @@ async def test_events_that_do_not_say_whose_document_they_are_about_are_counted(
         back_office.happens(None)
         swept = await back_office.sweeps()
         assert (swept.unnamed, swept.told) == (1, 0)
-        assert "do not say whose document they are about" in swept.details
+        assert "1 event without the id of a request" in swept.details
 
 
 def a_document(back_office: Office, id: str | None) -> str:
