@@ -123,6 +123,7 @@ async def test_an_employee_without_an_app_is_pushed_signs_and_another_s_notice_g
     async with web_pushed(browser, laptop, CLERK) as device:
         await sign_in(device, CLERK)
         assert device.pushed
+        await expect(device.phone.page.get_by_text("None of your devices is notified yet.")).to_be_hidden()
         contract = await Contract.start(laptop, "web-pushed", first=f"person: {CLERK}")
         ready = await device.receive(contract.document, CLERK)
         assert (ready["silent"], ready["link"].rpartition("/")[0]) == (False, f"{laptop.addresses['receiver']}/open")
