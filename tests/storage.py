@@ -1,7 +1,7 @@
 """A database behind the store's back, of either engine: rows that are altered, tables that are away."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -32,11 +32,18 @@ def writes(store: Store) -> Iterator[list[None]]:
         if connection.get_execution_options()["writes"]:
             commits.append(None)
 
-    event.listen(store.database._engine, "commit", note)
-    try:
+    with listening(store, "commit", note):
         yield commits
+
+
+@contextmanager
+def listening(store: Store, moment: str, listener: Callable[..., None]) -> Iterator[None]:
+    """Have the engine of a usable store call the listener at each such moment meanwhile (SQLAlchemy's events)."""
+    event.listen(store.database._engine, moment, listener)
+    try:
+        yield
     finally:
-        event.remove(store.database._engine, "commit", note)
+        event.remove(store.database._engine, moment, listener)
 
 
 def altered(store: Store, statement: str, *values: object) -> int:

@@ -22,7 +22,7 @@ from statistics import median, quantiles
 from typing import Any, Final
 
 from rich.text import Text
-from sqlalchemy import event, text
+from sqlalchemy import text
 from temporalio.client import Client
 
 from activities.records.allowances import Rate
@@ -36,6 +36,7 @@ from starter.temporal.connection import Context
 from starter.web.desk.access import PEOPLE_AT_MOST
 from tests.bench import records_floor
 from tests.servers import real_server
+from tests.storage import listening
 from workflows.kinds import Kind, WorkflowName, kinds
 from workflows.model.hand_off import SettledRequest
 from workflows.model.records import SettledRecord
@@ -261,11 +262,8 @@ def _note_statements(store: Store) -> Iterator[list[str]]:
         if not statement.startswith("BEGIN"):
             statements.append(statement)
 
-    event.listen(store.database._engine, "before_cursor_execute", note)
-    try:
+    with listening(store, "before_cursor_execute", note):
         yield statements
-    finally:
-        event.remove(store.database._engine, "before_cursor_execute", note)
 
 
 async def _allowances(store: Store, other_count: int) -> list[float]:

@@ -7,12 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, text
 
 from activities.evidence.erasure import erase, erase_due, remove_due
 from activities.records.starts import Start
 from activities.records.store import Store
 from tests.activities.evidence.kept import AT, CONDUCT, MSA, keep_evidence, keep_signed_request, told_later
+from tests.storage import listening
 from workflows.kinds import Kind
 
 GROWS: Final = ("record_lists", "records", "erasures", "signed_documents", "follow_ups", "start_words", "stand_ins")
@@ -28,11 +29,8 @@ def note_statements(store: Store) -> Iterator[list[tuple[str, Any]]]:
         if statement.lstrip().startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
             noted_statements.append((statement, values))
 
-    event.listen(store.database._engine, "before_cursor_execute", note)
-    try:
+    with listening(store, "before_cursor_execute", note):
         yield noted_statements
-    finally:
-        event.remove(store.database._engine, "before_cursor_execute", note)
 
 
 def whole_tables(connection: Connection, statement: str, values: Any) -> list[str]:
