@@ -212,6 +212,15 @@ def test_desk_and_api_ask_the_same_table() -> None:
     assert {"desk", "api"} <= askers
 
 
+@pytest.mark.parametrize("pushed", ["sales", "Sales"])
+@pytest.mark.parametrize("written", ["sales", "SALES"])
+def test_a_catalogue_may_write_a_group_with_other_capitals_than_the_directory(pushed: str, written: str) -> None:
+    role = ReaderRole("ada", groups=frozenset({pushed}))
+    assert role.is_in(written) and may_start(role, [StarterEntry(group=written)])
+    assert not may_start(role, [StarterEntry(group="sales-emea")])
+    assert not role.is_in(None)
+
+
 async def test_a_group_of_the_company_s_directory_gives_its_rights_until_somebody_leaves(tmp_path: Path) -> None:
     with closing(Store(str(tmp_path))) as store:
         async with pushing(store) as company:
