@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from activities.keys import KeyRing
-from activities.notifications.links import SigningLinks
+from activities.notifications.links import LinkContent, SigningLinks
 from activities.notifications.message import compose
 from activities.notifications.push_services import appworks_body, fcm_body
 from activities.notifications.service import NotificationService
@@ -34,6 +35,7 @@ PAGE = (DOCS / "app.md").read_text()
 SAMPLE = json.loads(re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)[0])
 SCHEMA = validator(json.loads((DOCS / "schemas" / "push-data.json").read_text()))
 LINKS = SigningLinks("https://sign.example.com", KeyRing([SecretStr("s" * 32)]))
+DAY = date(2026, 12, 2)
 
 
 def send_data(
@@ -48,9 +50,18 @@ def send_data(
     return sent
 
 
+def claim_of(link: str) -> LinkContent:
+    """What a link says, as if its notice were of a fixed day."""
+    return replace(LINKS.open(link.rpartition("/")[2]), noticed_on=DAY)
+
+
 def test_the_sample_of_the_documentation_is_what_is_sent() -> None:
     fcm, appworks = send_data(notice("chief-executive", "reminder-1"))
-    assert fcm == appworks == SAMPLE
+    assert fcm == appworks
+    link, sample_link = fcm.pop("link"), SAMPLE["link"]
+    assert fcm == {key: text for key, text in SAMPLE.items() if key != "link"}
+    assert len(link) == len(sample_link)
+    assert claim_of(link) == claim_of(sample_link), "but for the day of the notice"
 
 
 @pytest.mark.parametrize("action", NoticeAction)
