@@ -133,6 +133,7 @@ class Phone:
     async def tab_to(self, element: Locator) -> None:
         """Press Tab until this has the focus; wherever the focus stops on the way, it has to be seen."""
         await expect(element).to_be_visible()
+        await self.page.wait_for_load_state()  # its end scrolls a page back to its top
         for _ in range(_MOST_STOPS):
             await self.page.keyboard.press("Tab")
             stop = await self.page.evaluate(_FOCUS)
