@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -50,7 +51,7 @@ def send_data(
     return sent
 
 
-def claim_of(link: str) -> LinkContent:
+def read_link_content(link: str) -> LinkContent:
     """What a link says, as if its notice were of a fixed day."""
     return replace(LINKS.open(link.rpartition("/")[2]), noticed_on=DAY)
 
@@ -61,7 +62,12 @@ def test_the_sample_of_the_documentation_is_what_is_sent() -> None:
     link, sample_link = fcm.pop("link"), SAMPLE["link"]
     assert fcm == {key: text for key, text in SAMPLE.items() if key != "link"}
     assert len(link) == len(sample_link)
-    assert claim_of(link) == claim_of(sample_link), "but for the day of the notice"
+    assert read_link_content(link) == read_link_content(sample_link), "but for the day of the notice"
+
+
+def test_the_search_for_secrets_allows_the_key_of_the_sample() -> None:
+    search = tomllib.loads((DOCS.parent / ".ci" / "gitleaks.toml").read_text())
+    assert SAMPLE["key"] in search["allowlist"]["regexes"]
 
 
 @pytest.mark.parametrize("action", NoticeAction)
