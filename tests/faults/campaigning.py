@@ -166,9 +166,11 @@ async def act(town: Town, id: str, people: Collection[str], *, decline: Collecti
                 await town.vendor.sign(waiting)
             await town.handle(waiting.request).result()
 
-    waiting = [signer for signer in await town.vendor.waiting() if signer.request in request_ids]
-    assert len(waiting) == len(request_ids), f"{len(request_ids) - len(waiting)} of them are asked for nothing"
-    await asyncio.gather(*map(act_on, waiting))
+    async def list_asked() -> list[Waiting] | None:
+        waiting = [signer for signer in await town.vendor.waiting() if signer.request in request_ids]
+        return waiting if len(waiting) == len(request_ids) else None
+
+    await asyncio.gather(*map(act_on, await eventually(list_asked, _LONG)))
 
 
 async def cancel_campaign(

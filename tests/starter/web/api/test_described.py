@@ -44,7 +44,7 @@ async def running_workers(client: Client) -> AsyncIterator[None]:
 
 @pytest.mark.long
 @pytest.mark.real_server
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 async def test_schemathesis_finds_nothing(dev_server: str, tmp_path: Path) -> None:
     """All its checks, on requests and tasks that live."""
     client: Client = await own_namespace(dev_server)
