@@ -340,14 +340,10 @@ class StoredDirectory:
             row = _unpushed(connection, user, address)
             id = row.id if row else _free_id(connection, user.wanted_id)
             values = _user_values(row, id, user, derive, now) | {"is_pushed": True}
-            if row is None:
-                connection.execute(
-                    DIRECTORY_PEOPLE.insert(),
-                    {**values, "id": id, "version": 1, "made_at": now, "announcement": Announcement.NONE},
-                )
-            else:
-                connection.execute(DIRECTORY_PEOPLE.update().where(_P.id == id), {**values, "version": row.version + 1})
-            return _person(connection.execute(select(DIRECTORY_PEOPLE).where(_P.id == id)).one())
+            if row:
+                return _update_person(connection, row, values)
+            new_values = {**values, "id": id, "version": 1, "made_at": now, "announcement": Announcement.NONE}
+            return _person(connection.execute(DIRECTORY_PEOPLE.insert().returning(*_P), new_values).one())
 
         return await self._database.write(change)
 
@@ -361,9 +357,7 @@ class StoredDirectory:
                 connection.execute(select(DIRECTORY_PEOPLE).where(_P.id == id, _PUSHED)).first(), version
             )
             _refuse_taken(connection, user.user_name, id)
-            values = _user_values(row, id, user, derive, now)
-            connection.execute(DIRECTORY_PEOPLE.update().where(_P.id == id), {**values, "version": row.version + 1})
-            return _person(connection.execute(select(DIRECTORY_PEOPLE).where(_P.id == id)).one())
+            return _update_person(connection, row, _user_values(row, id, user, derive, now))
 
         return await self._database.write(change)
 
@@ -413,11 +407,10 @@ class StoredDirectory:
         def change(connection: Connection) -> GroupRow:
             _refuse_group_name(connection, name)
             values = {"name": name, "display_name": display_name, "external_id": external_id, "is_pushed": True}
-            connection.execute(
-                DIRECTORY_GROUPS.insert(), {**values, "id": id, "version": 1, "made_at": now, "changed_at": now}
-            )
+            new_values = {**values, "id": id, "version": 1, "made_at": now, "changed_at": now}
+            row = connection.execute(DIRECTORY_GROUPS.insert().returning(*_G), new_values).one()
             _change_members(connection, id, MemberChange(frozenset(members)))
-            return _group(connection.execute(select(DIRECTORY_GROUPS).where(_G.id == id)).one(), tuple(sorted(members)))
+            return _group(row, tuple(sorted(members)))
 
         return await self._database.write(change)
 
@@ -436,9 +429,9 @@ class StoredDirectory:
                 _refuse_group_name(connection, group.name, id)
             for members in group.members:
                 _change_members(connection, id, members)
-            changed = {**values, "version": row.version + 1, "changed_at": now}
-            connection.execute(DIRECTORY_GROUPS.update().where(_G.id == id), changed)
-            changed_row = connection.execute(select(DIRECTORY_GROUPS).where(_G.id == id)).one()
+            changed_columns = {**values, "version": row.version + 1, "changed_at": now}
+            update = DIRECTORY_GROUPS.update().where(_G.id == id).returning(*_G)
+            changed_row = connection.execute(update, changed_columns).one()
             return _group(changed_row, _member_ids(connection, id) if with_members else ())
 
         return await self._database.write(change)
@@ -565,7 +558,9 @@ class StoredDirectory:
         count = select(func.count()).select_from(table).where(*conditions)
 
         def ask(connection: Connection) -> tuple[Sequence[Any], int]:
-            return connection.execute(query).all() if page.limit else (), connection.scalar(count) or 0
+            rows = connection.execute(query).all() if page.limit else ()
+            is_whole_list = page.first == 0 and len(rows) < page.limit
+            return rows, len(rows) if is_whole_list else connection.scalar(count) or 0
 
         return await self._database.read(ask)
 
@@ -581,6 +576,11 @@ def _person(row: Any) -> DirectoryPersonRow:
         row.made_at,
         row.changed_at,
     )
+
+
+def _update_person(connection: Connection, row: Any, values: Plain) -> DirectoryPersonRow:
+    update = DIRECTORY_PEOPLE.update().where(_P.id == row.id).returning(*_P)
+    return _person(connection.execute(update, {**values, "version": row.version + 1}).one())
 
 
 def _with_groups(id: str, connection: Connection) -> PersonWithGroups | None:
