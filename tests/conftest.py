@@ -81,6 +81,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     server.drop(name)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Without a browser the stories are skipped; where one is required, they fail."""
+    if item.get_closest_marker("browser") and executable() is None:
+        if os.environ.get("REQUIRE_BROWSER") == "1":
+            pytest.fail(f"REQUIRE_BROWSER=1. {HOW_TO_HAVE_THEM}", pytrace=False)
+        pytest.skip(HOW_TO_HAVE_THEM)
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Leave to `make stories` what starts a stack."""
     if is_long(item):

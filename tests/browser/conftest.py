@@ -1,24 +1,14 @@
-"""One browser for all stories, and none of them in silence without it."""
+"""One browser for all stories."""
 
-import os
 from collections.abc import AsyncIterator
 
-import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from deploy.demo.chromium import HOW_TO_HAVE_THEM, chromium, executable
+from deploy.demo.chromium import chromium, executable
 from tests.browser.contract import Contract
 from tests.browser.phone import Phone, fresh, page_of
 from tests.stack.laptop import Laptop
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Without a browser the stories are skipped; where one is required, they fail."""
-    if item.get_closest_marker("browser") and executable() is None:
-        if os.environ.get("REQUIRE_BROWSER") == "1":
-            pytest.fail(f"REQUIRE_BROWSER=1. {HOW_TO_HAVE_THEM}", pytrace=False)
-        pytest.skip(HOW_TO_HAVE_THEM)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -10,20 +10,24 @@ from typing import Any, Final
 
 import httpx
 import pytest
+from playwright.async_api import Page, expect
 
 from activities.records.directory import MANY_LEAVE
+from deploy.demo.chromium import chromium, executable
 from deploy.sandbox.oidc.provider import ROOT as PROVIDER
 from deploy.sandbox.state.settings import SandboxSettings
 from starter.web.scim.endpoint import ROOT as SCIM
+from tests.browser.phone import page_of
 from tests.plain_http import plain_client
 from tests.servers import free_ports
 from tests.stack.laptop import Laptop, eventually, running
 from tests.starter.web.desk.office import text_of
-from tests.starter.web.scim.directory import PATCH, user_of
+from tests.starter.web.scim.directory import GROUP, PATCH, user_of
 
-pytestmark = [pytest.mark.real_server, pytest.mark.long]
+pytestmark = [pytest.mark.real_server, pytest.mark.long, pytest.mark.browser]
 
 LEAVER, MANAGER, REQUESTER, COLLEAGUE = "chief-executive", "chair", "legal-desk", "operating-officer"
+OPERATOR = "on-call"
 CLIENT: Final = SandboxSettings()
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -37,6 +41,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     with running(
         folder,
         COUNTERSIGN_PEOPLE="database",
+        COUNTERSIGN_OPERATORS="operators",
         COUNTERSIGN_OIDC_ISSUER=f"http://127.0.0.1:{sandbox}{PROVIDER}",
         COUNTERSIGN_OIDC_AUDIENCE=CLIENT.oidc_client_id,
         COUNTERSIGN_OIDC_CLIENT_ID=CLIENT.oidc_client_id,
@@ -83,6 +88,14 @@ async def sign_in(browser: httpx.AsyncClient, person: str) -> httpx.Response:
     back = re.search(r'href="([^"]+)"', page.text)
     assert back, page.text
     return await browser.get(unescape(back[1]))
+
+
+async def sign_in_by_hand(page: Page, base: str, person: str) -> None:
+    await page.goto(f"{base}/desk")
+    await page.get_by_role("link", name="Sign in with the company's account").click()
+    await page.get_by_label("Email address").fill(f"{person}@supplier.test")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("heading", name="At a glance")).to_be_visible()
 
 
 async def issue_token(laptop: Laptop, person: str) -> str:
@@ -138,8 +151,17 @@ async def test_who_has_left_is_out_at_once_and_the_owner_sees_who_could_sign_ins
         assert (attention["code"], attention["proposed"]) == ("signer_left", [MANAGER])
         typed = await to_thread(company.type, "request", "show", "left")
         assert f"{LEAVER} left the directory; could act instead: {MANAGER}" in " ".join(typed.stdout.split())
-        page = await owner.get("/desk/requests/left")
-        assert "Somebody who is to act has left. Please hand over their place." in text_of(page)
+    async with chromium(executable() or "") as chromium_browser, page_of(chromium_browser) as page:
+        await sign_in_by_hand(page, base, REQUESTER)
+        await page.goto(f"{base}/desk/requests/left")
+        reasons = page.locator("article .problem")
+        await expect(reasons).to_have_text(
+            ["Somebody who is to act has left. Please hand over their place.", "Could act instead: Chair."]
+        )
+        await page.get_by_role("link", name="Hand over", exact=True).click()
+        await expect(page.get_by_label("Who is to be asked instead")).to_have_value(MANAGER)
+        await page.get_by_role("button", name="Hand over").click()
+        await expect(page.get_by_text("Waiting for Chair.")).to_be_visible()
 
 
 async def test_of_many_who_leave_at_once_nobody_hears_until_it_is_confirmed(company: Laptop) -> None:
@@ -148,9 +170,21 @@ async def test_of_many_who_leave_at_once_nobody_hears_until_it_is_confirmed(comp
         ids = [await push(directory, id) for id in (COLLEAGUE, *(f"p{number}" for number in range(MANY_LEAVE)))]
         for id in ids:
             assert (await directory.delete(f"/Users/{id}")).status_code == 204
+        group = {
+            "schemas": [GROUP],
+            "displayName": "Operators",
+            "members": [{"value": await push(directory, OPERATOR)}],
+        }
+        assert (await directory.post("/Groups", json=group)).status_code == 201
     assert await to_thread(sweep, company, "held") == []
     doctor = await to_thread(company.type, "doctor")
     assert re.search(rf"{len(ids)}\s+people\s+left\s+at\s+once", doctor.stdout), doctor
-    assert (await to_thread(company.answer, "people", "confirm")) == {"confirmed": len(ids)}
+    base = company.addresses["receiver"]
+    async with chromium(executable() or "") as browser, page_of(browser) as page:
+        await sign_in_by_hand(page, base, OPERATOR)
+        await page.get_by_role("button", name="They have left").click()
+        await expect(page.get_by_role("heading", name="At a glance")).to_be_visible()
+        await expect(page.get_by_role("button", name="They have left")).to_have_count(0)
+    assert (await to_thread(company.answer, "people", "confirm")) == {"confirmed": 0}
     attention = await to_thread(eventually, lambda: sweep(company, "held"))
     assert [(reason["code"], reason["proposed"]) for reason in attention] == [("signer_left", [MANAGER])]

@@ -34,6 +34,7 @@ from starter.web.screens.status import (
     named_people,
     open_sentences,
     problems_of,
+    proposed_people,
     public_sentences,
     status_chip,
     unknown_sentences,
@@ -474,7 +475,8 @@ async def build_text(
         _or_workflow(name, visitor.reader.language),
     )
     title = view.title or view.id if titled else reader.language.say(KIND_PAGES[workflow.kind].untitled, kind=kind)
-    called = {id: await name(id) for id in (*named_people(view), *(line.target for line in view.handoffs))}
+    named = (*named_people(view), *proposed_people(view), *(line.target for line in view.handoffs))
+    called = {id: await name(id) for id in named}
     base = FollowUpText(
         path=at_desk(workflow),
         id=view.id,
@@ -693,6 +695,9 @@ def _with_problems(base: FollowUpText, view: Shown, reader: Reader, called: Name
     attention = [incident.code for incident in view.attention]
     problem = view.problem.code if view.problem else None
     problems = problems_of(reader.language, problem, attention[0] if attention else None, view.trouble)
+    if substitutes := proposed_people(view):
+        names = reader.language.enumerate([called[person] for person in substitutes])
+        problems += (reader.language.say("Could act instead: {who}.", who=names),)
     return replace(
         base,
         problems=tuple(text for text in problems if text not in base.sentences),

@@ -42,12 +42,12 @@ from starter.web.http.bodies import PostedDocuments
 from starter.web.rights import Right, in_turn
 from starter.web.screens.rendering import Tab
 from starter.web.screens.screens import NO_FILE, NO_FILES, OfferedFiles, PersonRow
-from starter.web.screens.status import link_use_of
+from starter.web.screens.status import link_use_of, proposed_people
 from workflows.kinds import Kind, WorkflowName, kinds, named
 from workflows.model.commands import LinkHandover
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.rejections import Rejection
-from workflows.model.views import AttentionCode, OnboardingShow, RequestShow, Shown, SignerLine
+from workflows.model.views import OnboardingShow, RequestShow, Shown, SignerLine
 
 _DIGITS: Final = 4
 """Of the number of a version."""
@@ -256,7 +256,7 @@ class FollowUps:
         if access.view.delegates:
             return [(person, await names.name_of(person)) for person in access.view.delegates]
         if not typed:
-            return [(person, await names.name_of(person)) for person in _proposed(access.view)]
+            return [(person, await names.name_of(person)) for person in proposed_people(access.view)]
         concerned = {access.view.requester, *(line.person for line in access.view.lines)}
         people = await self._taken_addresses.leave_out(
             await self._shared.directory.search(typed, FOUND_AT_MOST), access.view
@@ -340,7 +340,8 @@ class FollowUps:
         spec, language, names = step.spec, visitor.reader.language, self._names(access)
         say, frame = language.say, await self._responses.frame(visitor)
         answer = access.view.given_answer if step.action is Action.DONE else None
-        places = access.places(step.action)
+        places, proposed = access.places(step.action), proposed_people(access.view)
+        colleagues = await self._colleagues(access, names, form.get("to", ""))
         return self._responses.renderer.page(
             "act.html",
             language,
@@ -359,7 +360,8 @@ class FollowUps:
             due=form.get("due") or usual_due([access.view], self._shared.clock()),
             member=await names.name_of(form.get("signer", "")) if step.action is Action.EXEMPT and not places else "",
             places=[(person, await names.name_of(person)) for person in places],
-            colleagues=await self._colleagues(access, names, form.get("to", "")),
+            colleagues=colleagues,
+            taker=form.get("to") or next((person for person, _ in colleagues if person in proposed), ""),
             form=form,
             # What was not confirmed is sent again as the same change.
             token=form["token"] if failure and failure.fault is not FailureReason.REFUSED else frame.token,
@@ -417,10 +419,6 @@ def done_message(confirmation: str, kind: Kind, visitor: Visitor) -> str:
         confirmation, kind
     )
     return say(step.spec.confirmation) if step else ""
-
-
-def _proposed(view: Shown) -> tuple[str, ...]:
-    return next((remark.proposed for remark in view.attention if remark.code is AttentionCode.SIGNER_LEFT), ())
 
 
 def _title_of(part: str, view: Shown) -> str:

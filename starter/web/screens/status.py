@@ -210,6 +210,8 @@ def status_chip(status: str, language: Language, kind: Kind | None = None) -> Ch
 
 def problems_of(language: Language, problem: str | None, attention: str | None, trouble: str | None) -> tuple[str, ...]:
     """What needs attention, without duplicates, most urgent first."""
+    if (problem, attention) == (Code.DIRECTORY, AttentionCode.SIGNER_LEFT):  # Whoever left is not in the directory.
+        problem = None
     texts = [_OVERRULED.get(trouble, _PROBLEMS.get(trouble, _SOMETHING))] if trouble else []
     texts += [_PROBLEMS.get(code, _SOMETHING) for code in (problem, attention) if code]
     return tuple(dict.fromkeys(map(language.say, texts)))
@@ -263,6 +265,11 @@ def named_people(view: Shown) -> tuple[str, ...]:
     pause, recipient = _pause_of(view), view.next.to if view.next else None
     named = (*(turn.person for turn in view.waiting_for), recipient, pause.who if pause else None, view.requester)
     return tuple(dict.fromkeys(filter(None, named)))
+
+
+def proposed_people(view: Shown) -> tuple[str, ...]:
+    """Who could act for those who have left."""
+    return next((remark.proposed for remark in view.attention if remark.code is AttentionCode.SIGNER_LEFT), ())
 
 
 def open_sentences(view: Shown, reader: Reader, called: NamesById, *, texts: bool = True) -> tuple[str, ...]:
