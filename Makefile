@@ -50,7 +50,13 @@ rehearse: $(STAMP) ### an installation on several machines, with PostgreSQL and 
 	@$(BIN)/python -m tests.rehearsal $(if $(IMAGE),--image) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json)
 
 bench: $(STAMP) ### a request beside the smallest honest workflow; BENCH=request.bytes, BENCH_JSON=file
-	@$(BIN)/python -m tests.bench --only "$(BENCH)" --json "$(BENCH_JSON)" $(if $(WAITING),--waiting $(WAITING)) $(if $(N),--people $(N))
+	@$(BIN)/python -m tests.bench --only "$(BENCH)" --json "$(or $(BENCH_JSON),bench.json)" $(if $(WAITING),--waiting $(WAITING)) $(if $(N),--people $(N))
+
+gate: $(STAMP) ### the short benches, held against tests/bench/baseline.json: no more actions, events, bytes, SQL, time; BENCH=counts
+	@$(BIN)/python -m tests.bench.gate --only "$(BENCH)"
+
+baseline: $(STAMP) ### tests/bench/baseline.json anew, each bench five times: in a commit of its own, with its reason
+	@$(BIN)/python -m tests.bench.gate --only "$(BENCH)" --measure
 
 figures: $(STAMP) ### the tables of docs/costs.md and docs/scale.md anew, each bench five times (hours); BENCH=waits, RUNS=1
 	@$(BIN)/python -m tests.bench.pages --only "$(BENCH)" $(if $(RUNS),--runs $(RUNS))

@@ -99,11 +99,12 @@ def _ask_on(client: Client) -> None:
 
 @asynccontextmanager
 async def real_server(
-    *arguments: str, converter: DataConverter = pydantic_data_converter
+    *arguments: str, converter: DataConverter = pydantic_data_converter, identity: str | None = None
 ) -> AsyncIterator[WorkflowEnvironment]:
     """A fresh in-memory server of the kind that runs in production, on a free port, with our search attributes."""
     env = await WorkflowEnvironment.start_local(
         data_converter=converter,
+        identity=identity,
         dev_server_existing_path=str(DEV_SERVER),
         dev_server_startup_timeout=_STARTS_WITHIN,
         dev_server_extra_args=[

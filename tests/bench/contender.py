@@ -29,6 +29,8 @@ from workflows.signature.workflow import SignatureRequestWorkflow
 
 QUIET: Final = ("--output", "none", "--log-level", "never")
 """For a server that says nothing."""
+IDENTITY: Final = "bench@machine"
+"""Of client and workers: by default it has the number of the process, and histories differ in bytes."""
 _HANDOFF: Final = (
     Target(target="hr", person="hr-desk"),
     Target(target="finance", url="https://erp.example/hooks/signed"),
@@ -47,7 +49,10 @@ class Contender(StrEnum):
 @asynccontextmanager
 async def course() -> AsyncIterator[Client]:
     """A fresh in-memory server and its workers, stopped at the end."""
-    async with real_server(*QUIET, converter=data_converter(())) as env, workers_on(env.client):
+    async with (
+        real_server(*QUIET, converter=data_converter(()), identity=IDENTITY) as env,
+        workers_on(env.client),
+    ):
         yield env.client
 
 

@@ -94,9 +94,15 @@ class Tally:
         return median(self._samples[figure, contender])
 
 
-def selected(prefix: str) -> frozenset[Figure]:
-    """The figures whose names start with `prefix` up to a dot or the end; all of them for an empty one."""
-    figures = frozenset(figure for figure in Figure if not prefix or f"{figure}.".startswith(f"{prefix}."))
+def selected(prefixes: str) -> frozenset[Figure]:
+    """The figures whose names start with one of `prefixes`, separated by commas, up to a dot or the end; all of them
+    for an empty text. Raises `ValueError`.
+    """
+    return frozenset(figure for prefix in prefixes.split(",") for figure in _figures_of(prefix))
+
+
+def _figures_of(prefix: str) -> list[Figure]:
+    figures = [figure for figure in Figure if not prefix or f"{figure}.".startswith(f"{prefix}.")]
     if not figures:
         raise ValueError(f"no figure {prefix!r}; there are {', '.join(Figure)}")
     return figures

@@ -310,11 +310,11 @@ def _measure(page: Page, number: int, runs: int) -> Figures:
     figures_found: dict[str, Mapping[str, float]] = {}
     for options in page.benches:
         print(f"{page.name}, {number + 1} of {runs}: {' '.join(options)}", flush=True)
-        figures_found |= _run(options)
+        figures_found |= run_bench(options)
     return figures_found
 
 
-def _run(options: Iterable[str]) -> Figures:
+def run_bench(options: Iterable[str]) -> Figures:
     """In a process of its own, as a figure that is asked for alone."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "figures.json"
@@ -325,6 +325,8 @@ def _run(options: Iterable[str]) -> Figures:
             subprocess.run(command, cwd=ROOT, check=True, env=environment, timeout=AT_MOST)  # noqa: S603  ours
         except subprocess.TimeoutExpired:
             raise NotAsAsked(f"{' '.join(options)} was not done within {AT_MOST:.0f} s") from None
+        except subprocess.CalledProcessError as failure:
+            raise NotAsAsked(f"{' '.join(options)} failed, exit code {failure.returncode}") from None
         figures_read: Figures = json.loads(file.read_text())
         return figures_read
 
