@@ -251,7 +251,7 @@ def _parts(connection: Connection, list_filter: ListFilter) -> Select[Any]:
     leaps, facets = _leaps(connection, list_filter.lists).c, _facets(connection)
     of_each = {
         list_type: [facet.written for facet in facets if list_filter.has(list_type, facet)]
-        for list_type, _ in list_filter.lists
+        for list_type in dict.fromkeys(list_type for list_type, _ in list_filter.lists)
     }
     wanted_in = (
         and_(leaps.of == list_type, leaps.facet.in_(facet_names)) for list_type, facet_names in of_each.items()
