@@ -1,5 +1,9 @@
 """The floor of the receiver: the smallest honest application that checks a callback's hash and signals its workflow,
-and the smallest honest workflow that then reads the document and calls one target.
+and the smallest honest workflow that keeps the same promise: a target is called once the signed document is kept.
+
+Four activities, one after the other: read the document (one call, 1 KB), download the signed document and its log and
+keep both by their hashes (two calls; two files), write one row that says so, call one target (one call, 1 KB). On both
+sides of the bench they answer at once: what is compared is what the workflow itself and Temporal take.
 
 `python -m tests.bench.callback_floor ADDRESS SECRET` serves on any port and prints it. It has no bounds: of size,
 depth, time, age or callers; it counts nothing, and a server that is away is an error like any other.
@@ -29,7 +33,7 @@ _SOON: Final = timedelta(seconds=30)
 
 @workflow.defn(name=FLOOR)
 class CallbackFloor:
-    """Wait for the signal, read, call."""
+    """Wait for the signal, read, keep, record, call."""
 
     def __init__(self) -> None:
         self._called = False
@@ -39,6 +43,8 @@ class CallbackFloor:
         """Straight down."""
         await workflow.wait_condition(lambda: self._called)
         status = await workflow.execute_activity(read_document, request, start_to_close_timeout=_SOON)
+        hashes = await workflow.execute_activity(keep_files, request, start_to_close_timeout=_SOON)
+        await workflow.execute_activity(write_row, args=[request, hashes], start_to_close_timeout=_SOON)
         await workflow.execute_activity(call_target, args=[request, status], start_to_close_timeout=_SOON)
 
     @workflow.signal(name=SIGNAL)
@@ -58,9 +64,23 @@ async def read_document(request: str) -> str:
 
 
 @activity.defn
+async def keep_files(request: str) -> list[str]:
+    """The hashes of the signed document and its log."""
+    return ["ab" * 32, "cd" * 32]
+
+
+@activity.defn
+async def write_row(request: str, hashes: list[str]) -> None:
+    """It is written at once."""
+
+
+@activity.defn
 async def call_target(request: str, status: str) -> None:
     """It answers at once."""
     REACHED[request].set()
+
+
+ACTIVITIES: Final = (read_document, keep_files, write_row, call_target)
 
 
 async def serve(address: str, secret: str) -> None:
