@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import html
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -9,7 +10,8 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from starter.queries.campaign_report import CampaignReport
+from activities.records.outcomes import MemberOutcome
+from starter.queries.campaign_report import CampaignReport, NameColumns
 from starter.queries.charts import campaign_chart
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -48,10 +50,33 @@ async def pieces(report: CampaignReport) -> AsyncIterator[str]:
     )
     page_start, _, page_end = page.partition(_EVERYBODY)
     yield page_start
-    rows = environment.get_template("report-rows.html")
     async for lines in report.batches():
-        yield rows.render(lines=lines, names=report.names)
+        yield "".join(_write_row(line, report.names) for line in lines)
     yield page_end
+
+
+def _write_row(line: MemberOutcome, names: NameColumns) -> str:
+    """Not by the template: of 100,000 rows that took half of the time for the whole report."""
+    cells = [
+        ("td", "n", str(line.row)),
+        ("th", "", line.person),
+        *(("td", "", name) for name in names.cells(line.person).values()),
+        ("td", f"status {line.status}", _spell_out(line.status)),
+        ("td", "", line.department),
+        ("td", "id", line.manager),
+        ("td", "at", _minute(line.sent_at)),
+        ("td", "at", _minute(line.signed_at)),
+        ("td", "at", line.due),
+        ("td", "n", "" if line.open else str(line.reminders)),
+        ("td", "", line.reason),
+        ("td", "id", line.request),
+    ]
+    return f"<tr>{''.join(_write_cell(*cell) for cell in cells)}</tr>\n"
+
+
+def _write_cell(element: str, css_class: str, text: str) -> str:
+    attributes = ' scope="row"' if element == "th" else f' class="{html.escape(css_class)}"' if css_class else ""
+    return f"<{element}{attributes}>{html.escape(text)}</{element}>"
 
 
 def _minute(instant: str) -> str:
