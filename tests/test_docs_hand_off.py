@@ -128,7 +128,7 @@ class Receiver:
         sent = httpx.Headers(webhook_headers | dict(other_headers or {}), encoding="latin-1")
         return httpx.post(self.url, content=body, headers=sent, trust_env=False).status_code
 
-    def read_deeds(self) -> list[str]:
+    def read_actions(self) -> list[str]:
         """What it did, when it has ended."""
         self.process.terminate()
         return self.process.communicate(timeout=10)[0].splitlines()
@@ -177,4 +177,4 @@ def test_the_receiver_of_the_page_does_what_is_genuine_once_and_refuses_the_rest
             running_receiver.send_call("{" + "x" * 3_000, "msg_8", OTHER, other_headers={"webhook-timestamp": "NaN"})
             == 401
         )
-        assert running_receiver.read_deeds() == ["signature.settled msg_1", "signature.settled msg_2"]
+        assert running_receiver.read_actions() == ["signature.settled msg_1", "signature.settled msg_2"]

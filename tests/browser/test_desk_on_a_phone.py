@@ -33,12 +33,12 @@ LEFT: Final = "wanted => document.querySelector(wanted).getBoundingClientRect().
 async def campaign(browser: Browser) -> AsyncIterator[Page]:
     """The parts of a campaign's page that are wide: its line, of thousands, and the row of what one can do."""
     drawn = chart(some_show(), list(make_outcomes_of_all_kinds(9_000)), language=Language.from_tag("de"))
-    deeds = "".join(f'<li><a href="#">{label}</a></li>' for label in ("Remind now", "Move the due date", "Hand over"))
+    actions = "".join(f'<li><a href="#">{label}</a></li>' for label in ("Remind now", "Move the due date", "Hand over"))
     async with page_of(browser) as opened_page:
         await opened_page.set_content(f"""<meta name="viewport" content="width=device-width"><style>{STYLES}</style>
           <body class="desk"><main class="wide">
           <article><div class="chart" tabindex="0">{drawn}</div></article>
-          <nav class="deeds"><ul>{deeds}</ul></nav>
+          <nav class="actions"><ul>{actions}</ul></nav>
           </main></body>""")
         yield opened_page
 
@@ -63,7 +63,7 @@ async def test_beside_what_happened_the_line_of_a_campaign_is_seen_whole_too(cam
 
 async def test_what_one_can_do_stands_in_line_with_what_it_is_about(campaign: Page) -> None:
     await campaign.set_viewport_size({"width": WIDTH, "height": HEIGHT})
-    assert await campaign.evaluate(LEFT, ".deeds a") == await campaign.evaluate(LEFT, "article")
+    assert await campaign.evaluate(LEFT, ".actions a") == await campaign.evaluate(LEFT, "article")
 
 
 @pytest.mark.parametrize("current_view", View)

@@ -22,7 +22,7 @@ _POLICY = {
     "escalation": {"after": "2d", "or": None, "action": "notify", "to": ["manager"]},
 }
 _FIRED = EventType.EVENT_TYPE_TIMER_FIRED
-Deed = Callable[[Town, str], Awaitable[None]]
+RequestAction = Callable[[Town, str], Awaitable[None]]
 
 
 async def waiting(town: Town, prefix: str, count: int) -> list[str]:
@@ -55,12 +55,12 @@ async def nobody_works(town: Town) -> AsyncIterator[None]:
         await town.start(WORKER)
 
 
-async def in_order(town: Town, names: Sequence[str], *deeds: Deed) -> None:
-    """Do the deeds one after the other to each request."""
+async def in_order(town: Town, names: Sequence[str], *actions: RequestAction) -> None:
+    """Do the actions one after the other to each request."""
 
     async def do_in_order(name: str) -> None:
-        for deed in deeds:
-            await deed(town, name)
+        for action in actions:
+            await action(town, name)
 
     await asyncio.gather(*map(do_in_order, names))
 

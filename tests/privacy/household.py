@@ -134,19 +134,21 @@ class Household:
         """Somebody taps their first notice."""
         (await self.http.get(await self.link_of(person))).raise_for_status()
 
-    async def second_signer(self, request: str, deed: str) -> None:
+    async def second_signer(self, request: str, action: str) -> None:
         """The signer who has no phone signs or declines by Core's mail, once it is their turn."""
 
         async def turn() -> str | None:
             [document] = [document for document in await self.documents() if document["external_id"] == request]
             return next((signer["uuid"] for signer in document["signers"][1:] if signer["turn"]), None)
 
-        inputs_by_deed = {
+        inputs_by_action = {
             "sign": {"inputs": [{"external_id": "account", "text": FILLED_IN}]},
             "decline": {"reason": REASON},
         }
         signer = await eventually(turn)
-        answer = await self.http.post(f"{self.sandbox}/_sandbox/signers/{signer}/{deed}", json=inputs_by_deed.get(deed))
+        answer = await self.http.post(
+            f"{self.sandbox}/_sandbox/signers/{signer}/{action}", json=inputs_by_action.get(action)
+        )
         answer.raise_for_status()
 
     async def provider_fails_once(self) -> None:

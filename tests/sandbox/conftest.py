@@ -68,10 +68,10 @@ class Hands:
         signers = (await self.read(external_id))["signrequest"]["signers"]
         return dict(next(signer for signer in signers if signer["email"] == email))
 
-    async def act(self, email: str, deed: str, **body: Any) -> httpx.Response:
+    async def act(self, email: str, action: str, **body: Any) -> httpx.Response:
         """A signer signs, views or declines."""
         uuid = (await self.signer(email))["uuid"]
-        return await self.http.post(f"/_sandbox/signers/{uuid}/{deed}", json=body)
+        return await self.http.post(f"/_sandbox/signers/{uuid}/{action}", json=body)
 
     async def arm(self, **fault: Any) -> None:
         """Arm one fault."""

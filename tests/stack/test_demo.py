@@ -151,10 +151,10 @@ def test_the_form_that_is_pressed_is_the_first_with_its_first_button() -> None:
         "http://127.0.0.1/sign",
         200,
         '<form method="get"><input name="q"></form><form method="post" action="/go"><input type="hidden" name="t" '
-        'value="1"><button name="deed" value="sign">Sign</button><button name="deed" value="no">No</button></form>'
+        'value="1"><button name="choice" value="sign">Sign</button><button name="choice" value="no">No</button></form>'
         '<form method="post"><input name="other"></form>',
     )
-    assert (page.form.action, page.form.fields) == ("/go", {"t": "1", "deed": "sign"})
+    assert (page.form.action, page.form.fields) == ("/go", {"t": "1", "choice": "sign"})
 
 
 def test_a_page_without_a_button_is_said_by_its_title() -> None:

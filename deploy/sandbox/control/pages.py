@@ -289,8 +289,8 @@ class SigningPages:
         return [Route("/sign/{uuid}", self.page, methods=["GET", "POST"])]
 
     async def page(self, request: Request) -> Response:
-        """GET shows the state and counts as viewed; POST `deed=verify|sign|decline` acts and redirects to GET. A signer
-        who is to be verified sees nothing before.
+        """GET shows the state and counts as viewed; POST `choice=verify|sign|decline` acts and redirects to GET. A
+        signer who is to be verified sees nothing before.
         """
         case = self._core.state.database.signer(request.path_params["uuid"])
         if request.method == "POST" and case is not None:
@@ -305,7 +305,7 @@ class SigningPages:
     def _act(self, case: SigningCase, form: FormData, request: Request) -> Response:
         reason = str(form.get("reason", "")).strip()[:LONGEST_REASON]
         try:
-            match form.get("deed"):
+            match form.get("choice"):
                 case "verify" if not case[0].is_verified_by(word := str(form.get("word", ""))):
                     return self._show(case, problem=WRONG_WORD, status=403)
                 case "verify":

@@ -200,15 +200,15 @@ class Campaigns:
         people, language, frame = access.people, visitor.reader.language, await self._responses.frame(visitor)
         names = PeopleNames(self._shared.directory, Kind.CAMPAIGN.workflow_id(access.view.id))
         members = await campaign.looked_at(self._shared.context.client, await people.missing(begin))
-        deeds = access.steps if access.everything else ()
-        exempts = any(form.action is Action.EXEMPT for form in deeds)
+        actions = access.steps if access.everything else ()
+        exempts = any(form.action is Action.EXEMPT for form in actions)
         today = await owners_day(access.view.requester, self._shared.clock(), self._shared.directory)
         return self._responses.renderer.page(
             "campaign.html",
             visitor.reader.language,
             frame=frame,
             status=reminded.status if reminded else 200,
-            it=await self._build_text(access, visitor, names),
+            follow_up=await self._build_text(access, visitor, names),
             list=Tab(back or View.CAMPAIGNS, language.say(LABELS[View((back or View.CAMPAIGNS).partition("?")[0])])),
             everything=access.everything,
             sentences=_sentences(access, visitor),
@@ -220,9 +220,9 @@ class Campaigns:
             begin=begin,
             shown_at_most=campaign.SHOWN_AT_MOST,
             looked_at=people.counts.total if people.has_more else 0,
-            deeds=[
+            actions=[
                 (form.address, language.say(form.spec.label), form.spec.grave)
-                for form in deeds
+                for form in actions
                 if form.action is not Action.EXEMPT  # of one member, in their row
             ],
             refusal=reminded.refusal if reminded else "",

@@ -98,8 +98,8 @@ class FollowUps:
             Route(deciding, visitors(self.ask), methods=["GET"]),
             Route(deciding, acting(self.act), methods=["POST"]),
             *(Route(pages[kind], visitors(self.show), methods=["GET"]) for kind in kinds() if KIND_PAGES[kind].at_desk),
-            *(Route(f"{path}/{{deed}}", visitors(self.ask), methods=["GET"]) for path in pages.values()),
-            *(Route(f"{path}/{{deed}}", acting(self.act), methods=["POST"]) for path in pages.values()),
+            *(Route(f"{path}/{{action}}", visitors(self.ask), methods=["GET"]) for path in pages.values()),
+            *(Route(f"{path}/{{action}}", acting(self.act), methods=["POST"]) for path in pages.values()),
         ]
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
@@ -111,9 +111,9 @@ class FollowUps:
             "follow_up.html",
             visitor.reader.language,
             frame=await self._responses.frame(visitor),
-            it=await self._build_text(access, visitor),
+            follow_up=await self._build_text(access, visitor),
             list=self._list_behind(access, visitor, request),
-            deeds=[
+            actions=[
                 (choice.address, self._say(visitor, choice.spec.label), choice.spec.grave)
                 for choice in access.steps
                 # A part to decide about offers to stop all of it already.
@@ -189,7 +189,7 @@ class FollowUps:
             "handed_link.html",
             visitor.reader.language,
             frame=await self._responses.frame(visitor),
-            it=await self._build_text(access, visitor),
+            follow_up=await self._build_text(access, visitor),
             label=self._say(visitor, step.spec.label),
             signer=await self._names(access).name_of(page.person),
             until=visitor.reader.instant(page.until) if page.until else "",
@@ -347,9 +347,9 @@ class FollowUps:
             language,
             frame=frame,
             status=failure.status if failure else 200,
-            it=await self._build_text(access, visitor),
+            follow_up=await self._build_text(access, visitor),
             part=_title_of(step.part, access.view),
-            deed=step.address,
+            action=step.address,
             label=say(spec.label),
             hint=say(spec.hint),
             field=answer.label if answer else say(spec.field) if spec.field else "",
@@ -433,4 +433,4 @@ def _step(request: Request) -> ActionForm | None:
     name, params = _workflow_name(request), request.path_params
     if "part" in params:
         return ActionForm.for_part(params["part"], params["choice"])
-    return ActionForm.from_address(params["deed"], name.kind) if name else None
+    return ActionForm.from_address(params["action"], name.kind) if name else None

@@ -27,7 +27,7 @@
     const mark = (number) => {
       const options = [...list.children];
       here = (number + options.length) % options.length;
-      options.forEach((one, at) => one.setAttribute("aria-selected", String(at === here)));
+      options.forEach((option, index) => option.setAttribute("aria-selected", String(index === here)));
       options[here].scrollIntoView({ block: "nearest" });
       box.setAttribute("aria-activedescendant", options[here].id);
     };
@@ -49,14 +49,14 @@
       const words = box.value.trim(), mine = ++last;
       if (words.length < 2) return close();
       try {
-        const at = new URL(box.dataset.find, location);
-        at.searchParams.set("words", words);
-        const answer = await fetch(at, { cache: "no-store", redirect: "error" });
+        const url = new URL(box.dataset.find, location);
+        url.searchParams.set("words", words);
+        const answer = await fetch(url, { cache: "no-store", redirect: "error" });
         if (!answer.ok || mine !== last) return;
-        const found = await answer.json();
+        const hits = await answer.json();
         list.replaceChildren();
-        for (const one of found.people) offer(`add:${one.id}${box.dataset.number}`, one.name, one.about || one.id);
-        for (const one of found.groups) offer(`group:${one.id}${box.dataset.number}`, one.id, one.about);
+        for (const person of hits.people) offer(`add:${person.id}${box.dataset.number}`, person.name, person.about || person.id);
+        for (const group of hits.groups) offer(`group:${group.id}${box.dataset.number}`, group.id, group.about);
         if (!list.children.length) offer("", box.dataset.none, "");
         here = -1;
         list.hidden = false;

@@ -86,14 +86,14 @@ async def test_the_signing_page_shows_nothing_before_the_right_word(
             page = f"/sign/{signers(sandbox)[email].uuid}"
             shown = await browser.get(page)
             assert phrase in shown.text and "Master services agreement" not in shown.text
-            assert (await browser.post(page, data={"deed": "sign"})).status_code == 303
+            assert (await browser.post(page, data={"choice": "sign"})).status_code == 303
             assert signers(sandbox)[email].signed_on is None
-            wrong = await browser.post(page, data={"deed": "verify", "word": "000000 wrong"})
+            wrong = await browser.post(page, data={"choice": "verify", "word": "000000 wrong"})
             assert wrong.status_code == 403 and "This is not right" in wrong.text
             word = entries(sandbox, "message")[-1]["text"] if email == "customer@acme.test" else PASSWORD
-            await browser.post(page, data={"deed": "verify", "word": word})
+            await browser.post(page, data={"choice": "verify", "word": word})
             assert "Master services agreement" in (await browser.get(page)).text
-            await browser.post(page, data={"deed": "sign"})
+            await browser.post(page, data={"choice": "sign"})
             assert signers(sandbox)[email].signed_on is not None
 
 

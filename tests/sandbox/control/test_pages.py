@@ -105,7 +105,7 @@ async def test_signing_through_the_form(hands: Hands) -> None:
     assert [button.get("value") for button in page.all("button")] == ["sign", "decline"]
     [file] = [link for link in page.links() if link and link.startswith("/dl/")]
     assert (await hands.http.get(file)).content.startswith(b"%PDF-")
-    answer = await submit(hands, "ada@x.test", deed="sign")
+    answer = await submit(hands, "ada@x.test", choice="sign")
     assert answer.status_code == 303
     page = Page(await hands.http.get(answer.headers["location"]))
     assert (page.heading(), page.all("button")) == ("You have signed", [])
@@ -125,14 +125,14 @@ async def test_opening_counts_as_viewed_and_by_mail_as_mail_viewed(hands: Hands)
 
 async def test_declining_needs_a_reason(hands: Hands) -> None:
     await hands.request(ADA)
-    answer = await submit(hands, "ada@x.test", deed="decline", reason="  ")
+    answer = await submit(hands, "ada@x.test", choice="decline", reason="  ")
     page = Page(answer)
     assert page.status == 422
     [field] = page.all("textarea")
     assert (field.get("aria-invalid"), field.get("aria-describedby")) == ("true", "trouble")
     assert 'id="trouble"' in page.text
     assert (await hands.read())["status"] in {"se", "vi"}
-    await submit(hands, "ada@x.test", deed="decline", reason="Wrong <price>")
+    await submit(hands, "ada@x.test", choice="decline", reason="Wrong <price>")
     page = await sign_page(hands, "ada@x.test")
     assert (page.heading(), "Wrong &lt;price&gt;" in page.text) == ("You have declined", True)
     assert (await hands.signer("ada@x.test"))["message"] == "Wrong <price>"
@@ -142,7 +142,7 @@ async def test_an_approver_approves(hands: Hands) -> None:
     await hands.request({**ADA, "approve_only": True})
     page = await sign_page(hands, "ada@x.test")
     assert re.search(r'value="sign">\s*Approve', page.text)
-    await submit(hands, "ada@x.test", deed="sign")
+    await submit(hands, "ada@x.test", choice="sign")
     assert (await sign_page(hands, "ada@x.test")).heading() == "You have approved"
 
 
@@ -151,7 +151,7 @@ async def test_the_page_is_honest_when_there_is_nothing_to_do(hands: Hands) -> N
     request = await hands.request(ADA, BOB, copy)
     assert (await sign_page(hands, "bob@x.test")).heading() == "It is not your turn yet"
     assert (await sign_page(hands, "copy@x.test")).heading() == "Nothing to sign"
-    assert (await submit(hands, "bob@x.test", deed="sign")).status_code == 303
+    assert (await submit(hands, "bob@x.test", choice="sign")).status_code == 303
     assert (await hands.signer("bob@x.test"))["signed"] is False
     await hands.api("POST", f"/signature-requests/{request['uuid']}/cancel_signature_request/")
     page = await sign_page(hands, "ada@x.test")

@@ -292,7 +292,7 @@ async def test_what_is_somebody_else_s_and_what_does_not_exist_look_alike(desk: 
 
 
 @pytest.mark.parametrize(
-    ("deed", "fields", "command"),
+    ("action", "fields", "command"),
     [
         (Action.REMIND, {"force": "1"}, ReminderCommand(actor=REQUESTER, force=True)),
         (Action.EXTEND, {"due": "2026-12-24"}, Extension(actor=REQUESTER, due=date(2026, 12, 24))),
@@ -305,18 +305,18 @@ async def test_what_is_somebody_else_s_and_what_does_not_exist_look_alike(desk: 
         (Action.CANCEL, {"text": "no longer needed"}, Cancellation(actor=REQUESTER, reason="no longer needed")),
     ],
 )
-async def test_each_deed_is_asked_for_again_and_then_done_once(
-    desk: Office, deed: Action, fields: dict[str, str], command: Command
+async def test_each_action_is_asked_for_again_and_then_done_once(
+    desk: Office, action: Action, fields: dict[str, str], command: Command
 ) -> None:
     legal = await desk.come_in(REQUESTER)
-    assert f"{PAGE}/{deed}" in (await legal.get(PAGE)).text
-    asking = await legal.get(f"{PAGE}/{deed}")
+    assert f"{PAGE}/{action}" in (await legal.get(PAGE)).text
+    asking = await legal.get(f"{PAGE}/{action}")
     assert desk.commands == []
     answers = [await legal.press(asking, **fields) for _ in range(2)]
-    assert {inside(answer) for answer in answers} == {f"/people{PAGE}?done={deed}"}
+    assert {inside(answer) for answer in answers} == {f"/people{PAGE}?done={action}"}
     assert {op for _, _, op in desk.commands} == {desk.commands[0][2]}
     assert desk.commands[0][1] == command.replace(op=desk.commands[0][2])
-    assert 'role="status"' in (await legal.get(f"{PAGE}?done={deed}")).text
+    assert 'role="status"' in (await legal.get(f"{PAGE}?done={action}")).text
 
 
 async def test_a_question_is_answered_and_a_pause_ended(desk: Office) -> None:
@@ -339,7 +339,7 @@ async def test_what_the_request_refuses_is_said_and_what_was_written_stays(desk:
 
 
 @pytest.mark.parametrize(
-    ("deed", "fields", "message"),
+    ("action", "fields", "message"),
     [
         (Action.EXTEND, {"due": "soon"}, "a date such as 2026-12-11 is needed"),
         (Action.DELEGATE, {"signer": SIGNER, "to": "legal"}, "several people have this name: choose one of them"),
@@ -347,10 +347,10 @@ async def test_what_the_request_refuses_is_said_and_what_was_written_stays(desk:
     ],
 )
 async def test_nonsense_in_a_form_reaches_nobody(
-    desk: Office, deed: Action, fields: dict[str, str], message: str
+    desk: Office, action: Action, fields: dict[str, str], message: str
 ) -> None:
     legal = await desk.come_in(REQUESTER)
-    page = await legal.press(await legal.get(f"{PAGE}/{deed}"), **fields)
+    page = await legal.press(await legal.get(f"{PAGE}/{action}"), **fields)
     assert (page.status_code, desk.commands) == (409, [])
     assert message in text_of(page)
 

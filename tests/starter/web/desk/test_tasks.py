@@ -130,7 +130,7 @@ async def test_the_owner_gives_a_step_to_a_colleague_whom_the_task_names_or_to_a
 @pytest.mark.parametrize("person", [OWNER, OPERATOR])
 async def test_the_owner_and_operators_may_do_everything(desk: Office, person: str) -> None:
     page = (await (await desk.come_in(person)).get(PAGE)).text
-    offered = [deed for deed in Action if f'href="/people{PAGE}/{deed}"' in page]
+    offered = [action for action in Action if f'href="/people{PAGE}/{action}"' in page]
     assert offered == [
         Action.DONE, Action.REMIND, Action.EXTEND, Action.DELEGATE, Action.PAUSE, Action.WAIVE, Action.CANCEL,
     ]  # fmt: skip
@@ -154,7 +154,7 @@ async def test_what_is_to_be_decided_leads_to_the_onboarding_and_is_not_ended_he
         page = (await (await desk.come_in(person)).get(PAGE)).text
         assert ("/people/task/" in page, "Open the onboarding" in page) == (False, person == ENGINEER)
         assert ('/people/desk/onboardings/acme"' in page) == (person == ENGINEER)
-        assert not [deed for deed in (Action.DONE, Action.WAIVE, Action.CANCEL) if f"{PAGE}/{deed}" in page]
+        assert not [action for action in (Action.DONE, Action.WAIVE, Action.CANCEL) if f"{PAGE}/{action}" in page]
 
 
 async def test_a_manager_reads_neither_title_nor_text_that_is_for_no_locked_screen(desk: Office) -> None:
@@ -165,7 +165,7 @@ async def test_a_manager_reads_neither_title_nor_text_that_is_for_no_locked_scre
 
 
 @pytest.mark.parametrize(
-    ("deed", "fields", "command"),
+    ("action", "fields", "command"),
     [
         (Action.DONE, {"text": "Three are left."}, TaskCompletion(actor=OWNER, note="Three are left.")),
         (Action.WAIVE, {"text": "Nobody moves in."}, Waiver(actor=OWNER, reason="Nobody moves in.")),
@@ -175,18 +175,18 @@ async def test_a_manager_reads_neither_title_nor_text_that_is_for_no_locked_scre
         (Action.DELEGATE, {"signer": ENGINEER, "to": "lead"}, Delegation(actor=OWNER, signer=ENGINEER, to=LEAD)),
     ],
 )
-async def test_each_deed_is_asked_for_again_and_then_done_once(
-    desk: Office, deed: Action, fields: dict[str, str], command: Command
+async def test_each_action_is_asked_for_again_and_then_done_once(
+    desk: Office, action: Action, fields: dict[str, str], command: Command
 ) -> None:
     owner = await desk.come_in(OWNER)
-    asking = await owner.get(f"{PAGE}/{deed}")
+    asking = await owner.get(f"{PAGE}/{action}")
     assert ("Core Signature" in asking.text, desk.commands) == (False, [])
     answers = [await owner.press(asking, **fields) for _ in range(2)]
-    assert {inside(answer) for answer in answers} == {f"/people{PAGE}?done={deed}"}
+    assert {inside(answer) for answer in answers} == {f"/people{PAGE}?done={action}"}
     assert {(id, sent_command) for id, sent_command, _ in desk.commands} == {
         ("task:keys", command.replace(op=desk.commands[0][2]))
     }
-    assert 'role="status"' in (await owner.get(f"{PAGE}?done={deed}")).text
+    assert 'role="status"' in (await owner.get(f"{PAGE}?done={action}")).text
 
 
 async def test_what_is_in_the_way_is_read_and_cleared_and_a_question_answered(desk: Office) -> None:
@@ -225,7 +225,7 @@ async def test_an_ending_is_handed_off_again_to_a_target_that_is_dead(desk: Offi
     done_line = HandoffLine(target="crm", state=HandoffState.DONE, attempts=1, at=NOW)
     desk.views["task:keys"] = make_task_view(status=Status.DONE, waiting_for=(), next=None, handoffs=(dead, done_line))
     page = (await owner.get(PAGE)).text
-    assert [deed for deed in Action if f'href="/people{PAGE}/{deed}"' in page] == [Action.REPLAY]
+    assert [action for action in Action if f'href="/people{PAGE}/{action}"' in page] == [Action.REPLAY]
     asking = await owner.get(f"{PAGE}/replay")
     assert ('<option value="finance"' in asking.text, '<option value="crm"' in asking.text) == (True, False)
     desk.answer = CommandRefused(Rejection.CANNOT_BE_TOLD.to_message(target="finance"))

@@ -222,17 +222,17 @@ async def test_a_form_that_was_open_too_long_shows_what_is_true_now(signer: Phon
 
 
 @pytest.mark.parametrize(
-    ("deed", "sentence"),
+    ("action", "sentence"),
     [
         ("decline", "It was declined by a signer."),
         ("cancel", "It was cancelled; nothing is left to do."),
     ],
 )
 async def test_a_link_dies_with_its_request_even_if_only_core_signature_knows(
-    signer: Phone, deed: str, sentence: str
+    signer: Phone, action: str, sentence: str
 ) -> None:
     await signer.create()
-    await (signer.cancel() if deed == "cancel" else signer.act("customer@acme.test", deed, reason="no"))
+    await (signer.cancel() if action == "cancel" else signer.act("customer@acme.test", action, reason="no"))
     answer = await signer.press(signer.link(SECOND))
     text = text_of(answer.text)
     assert answer.status_code == 410
@@ -243,20 +243,20 @@ async def test_a_link_dies_with_its_request_even_if_only_core_signature_knows(
 
 
 @pytest.mark.parametrize(
-    ("deed", "sentence"),
+    ("action", "sentence"),
     [
         ("decline", f"You declined {DOCUMENT} on"),
         ("sign", f"You have signed {DOCUMENT} on"),
     ],
 )
 async def test_who_has_just_acted_gets_their_receipt_even_if_only_core_signature_knows(
-    signer: Phone, deed: str, sentence: str
+    signer: Phone, action: str, sentence: str
 ) -> None:
     await signer.create(("customer@acme.test", 1))
-    await signer.act("customer@acme.test", deed, reason="no <annex>")
+    await signer.act("customer@acme.test", action, reason="no <annex>")
     text = text_of((await signer.press(signer.link())).text)
     assert sentence in text
-    assert ("no <annex>" in text) is (deed == "decline")
+    assert ("no <annex>" in text) is (action == "decline")
     assert "a signer" not in text and "veryone" not in text
 
 
