@@ -17,8 +17,10 @@ _ENDINGS: Final = ("si", "de")
 
 @dataclass(frozen=True)
 class TimedPush:
-    """The first push of a notification to one device."""
+    """The first push of a notification about a request to one device of a person."""
 
+    request: str
+    person: str
     stage: str
     due_at: datetime
     sent_at: datetime
@@ -86,7 +88,7 @@ def time_pushes(
         elif request in ends and ends[request] <= sent_at:
             due_at = ends[request]
         if due_at is not None:
-            timed_pushes.append(TimedPush(stage, due_at, sent_at))
+            timed_pushes.append(TimedPush(request, push["person"], stage, due_at, sent_at))
     return timed_pushes
 
 

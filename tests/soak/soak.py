@@ -43,6 +43,7 @@ _QUIET_EACH: Final = 3
 """Every third minute has no fault, the first one too: lateness is measured there."""
 _STEADY_LIVES: Final = 3
 """So many lives of requests last a run in which their ages, and so histories and rows, come to stand still."""
+_LATEST_LISTED: Final = 20
 _KEPT_ENTRIES: Final = (
     *("document_created", "request_created", "document_status", "signer_signed"),
     *("push", "callback", "downstream"),
@@ -84,6 +85,8 @@ class Outcome:
     quiet: Lateness | None
     all_pushes: Lateness | None
     lateness_by_stage: Mapping[str, Lateness]
+    latest: Sequence[TimedPush]
+    """Of those outside 60 s after a fault."""
     processes: Sequence[ProcessGrowth]
     history: Growth | None
     largest_history: tuple[int, int]
@@ -277,6 +280,7 @@ class Soak:
             quiet=quiet,
             all_pushes=measure_lateness(pushes),
             lateness_by_stage=_measure_stages(quiet_pushes),
+            latest=sorted(quiet_pushes, key=lambda push: -push.seconds_late)[:_LATEST_LISTED],
             processes=processes,
             history=history,
             largest_history=(

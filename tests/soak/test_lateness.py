@@ -39,6 +39,10 @@ def make_push(stage: str, person: str, seconds: float, device: int = 1, request:
     }
 
 
+def make_timed(due_after: float, sent_after: float) -> TimedPush:
+    return TimedPush("soak-1", "colleague-01", "ready", at(due_after), at(sent_after))
+
+
 def test_each_stage_is_due_when_its_cause_happens() -> None:
     entries = [
         make_entry("request_created", 1),
@@ -65,18 +69,18 @@ def test_a_repeated_send_counts_once_and_a_push_of_unknown_cause_is_left_out() -
         make_push("ready", "colleague-01", 9),
         make_push("ready", "stranger", 9),
     ]
-    assert time_pushes(entries, SIGNERS, {}) == [TimedPush("ready", at(1), at(2))]
+    assert time_pushes(entries, SIGNERS, {}) == [make_timed(1, 2)]
 
 
 def test_what_waited_in_a_fault_or_fell_due_in_the_minute_after_it_is_not_quiet() -> None:
     window = FaultWindow("worker-1", at(100), at(110))
-    before, waited = TimedPush("ready", at(90), at(99)), TimedPush("ready", at(90), at(101))
-    settling, after = TimedPush("ready", at(169), at(170)), TimedPush("ready", at(171), at(180))
+    before, waited = make_timed(90, 99), make_timed(90, 101)
+    settling, after = make_timed(169, 170), make_timed(171, 180)
     assert select_quiet([before, waited, settling, after], [window]) == [before, after]
 
 
 def test_lateness_has_median_ninety_ninth_percentile_and_maximum() -> None:
-    pushes = [TimedPush("ready", at(0), at(seconds)) for seconds in range(1, 101)]
+    pushes = [make_timed(0, seconds) for seconds in range(1, 101)]
     assert measure_lateness(pushes) == Lateness(100, 50, 99, 100)
     assert measure_lateness([]) is None
     assert percentile([7], 0.99) == 7
