@@ -16,8 +16,9 @@ from typing import Final
 from starter.boot import processes
 from tests.postgresql import HOW_TO_HAVE_IT, program
 from tests.rehearsal.machines import installation
+from tests.soak.outcome import Outcome
 from tests.soak.samples import Progress
-from tests.soak.soak import Outcome, Soak, SoakPlan
+from tests.soak.soak import Soak, SoakPlan
 
 _VARIABLES: Final = {"COUNTERSIGN_NOTICES_MOST": "0"}
 """A few people get the notifications of thousands of requests."""
