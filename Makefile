@@ -49,6 +49,9 @@ chaos: $(STAMP) ### the long runs of tests/chaos (an hour); SEED=7 repeats a run
 rehearse: $(STAMP) ### an installation on several machines, with PostgreSQL and S3, of which each part dies; SEED=7, JSON=1, IMAGE=1
 	@$(BIN)/python -m tests.rehearsal $(if $(IMAGE),--image) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json)
 
+soak: $(STAMP) ### requests open at a steady rate while a part dies each minute; MINUTES=3, OPEN=60, RATE=0.4, SEED=7, STRICT=1, JSON=1, PROGRESS=file
+	@$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(OPEN),--open $(OPEN)) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED)) $(if $(STRICT),--strict) $(if $(JSON),--json) $(if $(PROGRESS),--progress "$(PROGRESS)")
+
 bench: $(STAMP) ### a request beside the smallest honest workflow; BENCH=request.bytes, BENCH_JSON=file
 	@$(BIN)/python -m tests.bench --only "$(BENCH)" --json "$(or $(BENCH_JSON),bench.json)" $(if $(WAITING),--waiting $(WAITING)) $(if $(N),--people $(N))
 
@@ -124,4 +127,4 @@ upgrade: $(STAMP) ### from the image of the commit before to that of `make image
 supply-chain: $(STAMP) ### what the image is made of (dist/sbom.json), its licences; secrets in the sources
 	@$(BIN)/python -m deploy.image.supply_chain
 
-.PHONY: help install demo dev test stories chaos rehearse bench figures check fix pictures histories golden messages reliability dashboards migration lock outdated image image-test upgrade supply-chain
+.PHONY: help install demo dev test stories chaos rehearse soak bench figures check fix pictures histories golden messages reliability dashboards migration lock outdated image image-test upgrade supply-chain

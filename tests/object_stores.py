@@ -32,6 +32,11 @@ class ObjectStore:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def pid(self) -> int | None:
+        """None before the first start."""
+        return self._process.pid if self._process else None
+
+    @property
     def environment(self) -> Mapping[str, str]:
         """What leads a process here, whose store is `s3://BUCKET/…`."""
         return {

@@ -57,6 +57,11 @@ class PostgreSQL:
         self._process: subprocess.Popen[bytes] | None = None
         self._template: str | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process that the others are children of; None before the first start."""
+        return self._process.pid if self._process else None
+
     def url(self, database: str, user: str = ADMINISTRATOR) -> str:
         """What `COUNTERSIGN_DATABASE` is set to for one of its databases."""
         return f"postgresql://{user}@127.0.0.1:{self._port}/{database}"

@@ -14,12 +14,13 @@ _PROPERTY: Final = "processor_seconds"
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 
 
-def _descendants(process_id: int) -> Iterator[int]:
+def list_descendants(process_id: int) -> Iterator[int]:
+    """The processes below one, each before those below it; none once it is gone."""
     for children in Path(f"/proc/{process_id}/task").glob("*/children"):
         with suppress(OSError):
             for child in map(int, children.read_text().split()):
                 yield child
-                yield from _descendants(child)
+                yield from list_descendants(child)
 
 
 def _read_seconds(process_id: int) -> float:
@@ -35,7 +36,7 @@ def measure_processor_seconds() -> float:
     """Of this process, of its children that have ended, and of all processes below it that live."""
     usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     own = sum(usage.ru_utime + usage.ru_stime for usage in usages)
-    return own + sum(map(_read_seconds, _descendants(os.getpid())))
+    return own + sum(map(_read_seconds, list_descendants(os.getpid())))
 
 
 class ProcessorTime:

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import httpx
@@ -170,14 +172,25 @@ class Evidence:
 
     def entries(self, entry_type: str, request: str | None = None) -> list[Entry]:
         """The ledger's entries of one type, about one request or all that are known here."""
-        request_ids = {request} if request else {*self.acknowledged, *self.lives}
+        if request:
+            return self._entries_by_type_and_request.get((entry_type, request), [])
+        request_ids = {*self.acknowledged, *self.lives}
         return [
             entry for entry in self.ledger if entry["type"] == entry_type and _request_of_entry(entry) in request_ids
         ]
 
+    @cached_property
+    def _entries_by_type_and_request(self) -> dict[tuple[str, str | None], list[Entry]]:
+        entries_by_key = defaultdict(list)
+        for entry in self.ledger:
+            entries_by_key[entry["type"], _request_of_entry(entry)].append(entry)
+        return dict(entries_by_key)
 
-async def gather(town: Town, acknowledged: Mapping[str, str], prefix: str) -> Evidence:
-    """Everything about the requests whose names begin with `prefix`."""
+
+async def gather(
+    town: Town, acknowledged: Mapping[str, str], prefix: str, ledger: Sequence[Entry] | None = None
+) -> Evidence:
+    """Everything about the requests whose names begin with `prefix`; without a `ledger` it is read from the sandbox."""
     client, at_once = town.context.client, asyncio.Semaphore(_AT_ONCE)
     listed = [execution.id async for execution in client.list_workflows(f"WorkflowType = '{SIGNATURE_REQUEST}'")]
     request_ids = {id.partition(":")[2] for id in listed} | set(acknowledged)
@@ -187,9 +200,10 @@ async def gather(town: Town, acknowledged: Mapping[str, str], prefix: str) -> Ev
             return await _life(town, client, id)
 
     lives = await asyncio.gather(*(life(id) for id in sorted(request_ids) if id.startswith(prefix)))
-    ledger = [entry for entry in await town.vendor.ledger() if (_request_of_entry(entry) or "").startswith(prefix)]
+    entries = await town.vendor.ledger() if ledger is None else ledger
+    entries_of_prefix = tuple(entry for entry in entries if (_request_of_entry(entry) or "").startswith(prefix))
     return Evidence(
-        acknowledged, {life.request: life for life in lives}, tuple(ledger), await _places(town), _canaries(town)
+        acknowledged, {life.request: life for life in lives}, entries_of_prefix, await _places(town), _canaries(town)
     )
 
 

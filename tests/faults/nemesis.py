@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,7 +17,7 @@ from activities.people.directory import DirectoryFailure
 from starter.errors import Refusal
 from starter.temporal.reconciliation import sweep_now
 from tests.faults.evidence import Evidence, gather
-from tests.faults.population import CONTRACT, colleague
+from tests.faults.population import CONTRACT, PATIENT, Policy, colleague
 from tests.faults.town import RECEIVER, TEMPORAL, WORKER, Town, eventually
 from tests.faults.vendor import CALLBACK, DOCUMENTS, REQUESTS, SENDS
 
@@ -70,6 +70,7 @@ class Load:
     pause: tuple[float, float] = (0.1, 1)
     swept: bool = False
     document: str = CONTRACT
+    policy: Policy = field(default_factory=lambda: PATIENT)
     acknowledged: dict[str, str] = field(default_factory=dict)
     _numbers: int = 0
 
@@ -90,14 +91,9 @@ class Load:
                 task.cancel()
             await asyncio.gather(*starters, signers, return_exceptions=True)
 
-    async def _start_some(self, enough: asyncio.Event) -> None:
-        while not enough.is_set() and (self.most is None or self._numbers < self.most):
-            number, self._numbers = self._numbers, self._numbers + 1
-            await self._start(f"{self.prefix}-{number:04}", number)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(enough.wait(), self.dice.uniform(*self.pause))
+    async def start(self, id: str, number: int) -> None:
+        """Start a request of the colleagues `number` and `number + 1`, repeated until it is acknowledged."""
 
-    async def _start(self, id: str, number: int) -> None:
         async def probe() -> str | None:
             try:
                 started = await self.town.ask(
@@ -106,6 +102,7 @@ class Load:
                     colleague(number + 1),
                     requester=colleague(number + 2),
                     document=self.document,
+                    policy=self.policy,
                     finance=f"{self.town.vendor.url}/_sandbox/targets/finance",
                 )
             except (RPCError, RuntimeError, StoreFailure, DirectoryFailure):
@@ -113,6 +110,13 @@ class Load:
             return started.run_id
 
         self.acknowledged[id] = await eventually(probe, timeout_seconds=60)
+
+    async def _start_some(self, enough: asyncio.Event) -> None:
+        while not enough.is_set() and (self.most is None or self._numbers < self.most):
+            number, self._numbers = self._numbers, self._numbers + 1
+            await self.start(f"{self.prefix}-{number:04}", number)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(enough.wait(), self.dice.uniform(*self.pause))
 
     async def _sign_for_ever(self) -> None:
         while True:
@@ -153,11 +157,7 @@ async def storm(town: Town, prefix: str, *, requests: int, seconds: float, seed:
     killed, struck = Counter[str](), Counter[str]()
     async with load.running():
         while time.monotonic() - began < seconds:
-            for fault, path, conditions in dice.sample(MISFORTUNES, dice.randint(1, _AT_ONCE)):
-                await town.vendor.arm(
-                    fault, path, contains=_callback_prefix(prefix, conditions), **conditions, times=dice.randint(1, 3)
-                )
-                struck[fault] += 1
+            struck.update(await arm_misfortunes(town, prefix, dice, dice.randint(1, _AT_ONCE)))
             await asyncio.sleep(dice.uniform(*_PAUSE))  # the random point
             victim = dice.choice(VICTIMS)
             await town.kill(victim)
@@ -166,6 +166,15 @@ async def storm(town: Town, prefix: str, *, requests: int, seconds: float, seed:
         await town.vendor.disarm()
     evidence = await gather(town, load.acknowledged, prefix)
     return Outcome(evidence, killed, struck, time.monotonic() - began)
+
+
+async def arm_misfortunes(town: Town, prefix: str, dice: random.Random, count: int) -> Sequence[str]:
+    """Let so many different calls go wrong, each up to three times; callbacks only about requests of this prefix."""
+    misfortunes = dice.sample(MISFORTUNES, count)
+    for fault, path, conditions in misfortunes:
+        contains = _callback_prefix(prefix, conditions)
+        await town.vendor.arm(fault, path, contains=contains, **conditions, times=dice.randint(1, 3))
+    return [fault for fault, _, _ in misfortunes]
 
 
 def _callback_prefix(prefix: str, conditions: Mapping[str, Any]) -> str | None:

@@ -6,9 +6,10 @@ import asyncio
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from types import MappingProxyType
@@ -25,9 +26,28 @@ from tests.servers import free_ports
 
 WORKERS: Final = (f"{WORKER}-1", f"{WORKER}-2")
 WEB: Final = (f"{RECEIVER}-1", f"{RECEIVER}-2")
+POSTGRESQL, S3_SERVER = "PostgreSQL", "S3 server"
+_DEAD_SECONDS: Final = 5.0
+"""Longer than any call to a part is tried again by itself."""
+_READY_WITHIN: Final = 120.0
 _CONNECTIONS: Final = "max_connections=200"
 _LOGO: Final = "northwind.svg"
 _QUICK: Final = {"SANDBOX_RETRY_UNIT": "1"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A process or server of an installation; `start` returns once it does its work."""
+
+    name: str
+    kill: Callable[[], Awaitable[None]]
+    start: Callable[[], Awaitable[None]]
+
+    async def kill_and_restart(self) -> None:
+        """kill -9, `_DEAD_SECONDS` without it, and wait until it does its work again."""
+        await self.kill()
+        await asyncio.sleep(_DEAD_SECONDS)
+        await self.start()
 
 
 @dataclass
@@ -57,6 +77,23 @@ class Installation(Town):
                 shutil.copy(file, self.machine(name))
             if name in self.images:
                 give(self.machine(name))
+
+    async def start_patiently(self, *names: str) -> None:
+        """Start processes side by side, and wait until they do their work, also on a machine that has much to do."""
+        await self.start(*names, ready=False)
+        await self.ready(*names, timeout_seconds=_READY_WITHIN)
+
+    def process(self, name: str) -> Part:
+        """One of the processes, as a part that can be killed."""
+        return Part(name, partial(self.kill, name), partial(self.start_patiently, name))
+
+    @property
+    def servers(self) -> Sequence[Part]:
+        """PostgreSQL and the S3 server."""
+        return [
+            Part(name, partial(asyncio.to_thread, server.kill), partial(asyncio.to_thread, server.start))
+            for name, server in ((POSTGRESQL, self.database), (S3_SERVER, self.bucket))
+        ]
 
     def log(self, name: str) -> str:
         """What a process has written so far, or both of its kind."""
@@ -116,10 +153,12 @@ async def installation(
     builds: Mapping[str, str] = MappingProxyType({}),
     *,
     temporal: tuple[str, ...] = (),
+    variables: Mapping[str, str] = MappingProxyType({}),
     set_up: bool = True,
 ) -> AsyncIterator[Installation]:
     """One that is set up as docs/operating.md says; its machines are furnished and started by the caller, and without
-    `set_up` its schema is made, and it is connected. `temporal` are more words for the server.
+    `set_up` its schema is made, and it is connected. `temporal` are more words for the server, `variables`
+    more settings.
     """
     async with AsyncExitStack() as ending:
         database = ending.enter_context(postgresql(_CONNECTIONS))
@@ -127,7 +166,9 @@ async def installation(
         os.environ.update(bucket.environment)  # the machine of whoever types commands is this process
         address = database.url(database.create())
         shared = {"COUNTERSIGN_DATABASE": address, "COUNTERSIGN_STORE": f"s3://{BUCKET}/countersign"}
-        conditions = Conditions(temporal=temporal, sandbox=_QUICK, own_programs={**shared, **bucket.environment})
+        conditions = Conditions(
+            temporal=temporal, sandbox=_QUICK, own_programs={**shared, **bucket.environment, **variables}
+        )
         town = await laid_out(folder, conditions, ending)
         free = iter(free_ports(2 * len(WEB) + len(WORKERS)))
         ports, probes = dict(zip(WEB, free, strict=False)), dict(zip((*WORKERS, *WEB), free, strict=True))

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Final
 
 from temporalio.service import RPCError
@@ -24,7 +23,7 @@ from tests.faults.nemesis import Load
 from tests.faults.oracle import Invariant, Violation, judge, judge_campaign, judge_onboarding
 from tests.faults.population import PDF, REQUESTER, colleague
 from tests.faults.town import eventually
-from tests.rehearsal.machines import WEB, WORKERS, Installation
+from tests.rehearsal.machines import WEB, WORKERS, Installation, Part
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import UPDATES, TaskCompletion
 from workflows.model.subject import Status
@@ -32,8 +31,6 @@ from workflows.model.subject import Status
 REQUESTS, TASKS, ONBOARDINGS, PEOPLE = 50, 10, 3, 100
 SHARES = 5
 _PREFIX, _CAMPAIGN = "rq", "conduct"
-_DEAD_FOR: Final = 5.0
-"""Seconds a part is away: longer than any call to it is tried again by itself."""
 _BETWEEN: Final = (2.0, 5.0)
 _WITHIN: Final = 300.0
 _AWAY: Final = (Refusal, RPCError, StoreFailure, DirectoryFailure, RuntimeError)
@@ -90,7 +87,7 @@ async def rehearse(installed: Installation, seed: int, say: Callable[[str], None
     await played.run()
     acknowledged = {id: run for load in played.loads for id, run in load.acknowledged.items()}
     fates = [
-        await _fate(
+        await determine_fate(
             installed, "requests", Kind.REQUEST, acknowledged, judge(await gather(installed, acknowledged, _PREFIX))
         ),
         await _of_tasks(installed, played.tasks),
@@ -98,6 +95,22 @@ async def rehearse(installed: Installation, seed: int, say: Callable[[str], None
         await _of_campaign(installed, _CAMPAIGN, len(played.deaths)),
     ]
     return Outcome(played.seconds, fates, played.deaths)
+
+
+async def determine_fate(
+    installed: Installation, name: str, kind: Kind, ids: Iterable[str], violations_found: Iterable[Violation]
+) -> Fate:
+    """What became of the workflows `ids` of a kind, of which these violations were found; `lost` have no record."""
+    workflows, violations = [kind.workflow_id(id) for id in ids], [*violations_found]
+    lost = (await installed.context.store.records.read_many(workflows)).count(None)
+    repeated = sum(violation.invariant in _TWICE for violation in violations)
+    return Fate(
+        name,
+        len(workflows),
+        lost,
+        repeated,
+        tuple(f"{violation.request}: {violation.invariant}: {violation.says}" for violation in violations),
+    )
 
 
 class Rehearsal:
@@ -119,10 +132,10 @@ class Rehearsal:
         installed, half = self._installed, PEOPLE // 2
         everybody, watch = campaigning.crowd(installed, PEOPLE), campaigning.Watch(installed)
         installed.furnish()
-        await installed.start(*WORKERS, *WEB)
+        await installed.start_patiently(*WORKERS, *WEB)
         self._say(f"{self.seconds:.0f} s: two workers and two web processes do their work")
         async with asyncio.TaskGroup() as at_once:
-            for number, dies in enumerate(self._victims()):
+            for number, part in enumerate(self._victims()):
                 self._begin_share(number, at_once)
                 if number == 0:
                     at_once.create_task(_repeat_until_taken(lambda: campaigning.begin(installed, _CAMPAIGN)))
@@ -132,7 +145,7 @@ class Rehearsal:
                         campaigning.act(installed, _CAMPAIGN, everybody[half:], decline=everybody[:half])
                     )
                 await asyncio.sleep(self._dice.uniform(*_BETWEEN))
-                await dies()
+                await self._kill_and_restart(part)
             self._begin_share(SHARES - 1, at_once)
         await campaigning.read_record(installed, _CAMPAIGN)
         self._say(f"{self.seconds:.0f} s: all have come to their end")
@@ -154,44 +167,21 @@ class Rehearsal:
             self.onboardings.append(f"onboarding-{number}")
             at_once.create_task(_onboarding(installed, self.onboardings[-1]))
 
-    def _victims(self) -> list[Callable[[], Awaitable[None]]]:
+    def _victims(self) -> list[Part]:
         installed = self._installed
-        worker, web = self._dice.choice(WORKERS), self._dice.choice(WEB)
-        victims = [
-            partial(
-                self._kill_and_restart, "worker", partial(installed.kill, worker), partial(installed.start, worker)
-            ),
-            partial(self._kill_and_restart, "web process", partial(installed.kill, web), partial(installed.start, web)),
-            partial(
-                self._kill_and_restart,
-                "PostgreSQL",
-                _in_thread(installed.database.kill),
-                _in_thread(installed.database.start),
-            ),
-            partial(
-                self._kill_and_restart,
-                "S3 server",
-                _in_thread(installed.bucket.kill),
-                _in_thread(installed.bucket.start),
-            ),
-        ]
+        processes = (self._dice.choice(WORKERS), self._dice.choice(WEB))
+        victims = [*map(installed.process, processes), *installed.servers]
         self._dice.shuffle(victims)
-        return [*victims]
+        return victims
 
-    async def _kill_and_restart(
-        self, name: str, kill: Callable[[], Awaitable[None]], start: Callable[[], Awaitable[None]]
-    ) -> None:
+    async def _kill_and_restart(self, part: Part) -> None:
         running = (await self._installed.context.client.count_workflows("ExecutionStatus = 'Running'")).count
         killed_at = self.seconds
-        await kill()
-        await asyncio.sleep(_DEAD_FOR)
-        await start()
-        self.deaths.append(Death(name, killed_at, self.seconds, running))
-        self._say(f"{self.seconds:.0f} s: {name} was killed at {killed_at:.0f} s, while {running} ran, and is back")
-
-
-def _in_thread(call: Callable[[], None]) -> Callable[[], Awaitable[None]]:
-    return partial(asyncio.to_thread, call)
+        await part.kill_and_restart()
+        self.deaths.append(Death(part.name, killed_at, self.seconds, running))
+        self._say(
+            f"{self.seconds:.0f} s: {part.name} was killed at {killed_at:.0f} s, while {running} ran, and is back"
+        )
 
 
 async def _run_to_end(load: Load) -> None:
@@ -243,32 +233,17 @@ async def _of_tasks(installed: Installation, names: Sequence[str]) -> Fate:
         twice += [Violation(Invariant.NOTICES, name, key) for key, times in heard.items() if times > 1]
         if view.status is not Status.DONE:
             twice.append(Violation(Invariant.OUTCOMES, name, view.status))
-    return await _fate(installed, "tasks", Kind.TASK, names, twice)
+    return await determine_fate(installed, "tasks", Kind.TASK, names, twice)
 
 
 async def _of_onboardings(installed: Installation, names: Sequence[str]) -> Fate:
     violations = [
         violation for name in names for violation in judge_onboarding(await gather_onboarding(installed, name))
     ]
-    return await _fate(installed, "onboardings", Kind.ONBOARDING, names, violations)
+    return await determine_fate(installed, "onboardings", Kind.ONBOARDING, names, violations)
 
 
 async def _of_campaign(installed: Installation, id: str, kills: int) -> Fate:
     campaign = await gather_campaign(installed, id, kills=kills)
     of_people = [line.request for line in campaign.lines]
-    return await _fate(installed, "campaign", Kind.REQUEST, of_people, judge_campaign(campaign))
-
-
-async def _fate(
-    installed: Installation, name: str, kind: Kind, ids: Iterable[str], violations_found: Iterable[Violation]
-) -> Fate:
-    workflows, violations = [kind.workflow_id(id) for id in ids], [*violations_found]
-    lost = (await installed.context.store.records.read_many(workflows)).count(None)
-    repeated = sum(violation.invariant in _TWICE for violation in violations)
-    return Fate(
-        name,
-        len(workflows),
-        lost,
-        repeated,
-        tuple(f"{violation.request}: {violation.invariant}: {violation.says}" for violation in violations),
-    )
+    return await determine_fate(installed, "campaign", Kind.REQUEST, of_people, judge_campaign(campaign))
