@@ -58,8 +58,8 @@ bench: $(STAMP) ### a request beside the smallest honest workflow; BENCH=request
 gate: $(STAMP) ### the short benches, held against tests/bench/baseline.json: no more actions, events, bytes, SQL, time; BENCH=counts
 	@$(BIN)/python -m tests.bench.gate --only "$(BENCH)"
 
-baseline: $(STAMP) ### tests/bench/baseline.json anew, each bench five times: in a commit of its own, with its reason
-	@$(BIN)/python -m tests.bench.gate --only "$(BENCH)" --measure
+baseline: $(STAMP) ### tests/bench/baseline.json anew, each bench five times: in a commit of its own, with its reason; RUNS=1
+	@$(BIN)/python -m tests.bench.gate --only "$(BENCH)" --measure $(if $(RUNS),--runs $(RUNS))
 
 figures: $(STAMP) ### the tables of docs/costs.md and docs/scale.md anew, each bench five times (hours); BENCH=waits, RUNS=1
 	@$(BIN)/python -m tests.bench.pages --only "$(BENCH)" $(if $(RUNS),--runs $(RUNS))

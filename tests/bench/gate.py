@@ -95,7 +95,8 @@ def main() -> None:
     baseline = read_baseline(path.read_text())
     if arguments.measure:
         for bench in benches:
-            baseline = {**baseline, **measure_baseline(bench, [run_bench(bench.options) for _ in range(RUNS)])}
+            runs = [run_bench(bench.options) for _ in range(arguments.runs)]
+            baseline = {**baseline, **measure_baseline(bench, runs)}
         path.write_text(write_baseline(baseline))
         return
     faults, figures = check(benches, baseline, run_bench)
@@ -178,6 +179,7 @@ def _parser() -> argparse.ArgumentParser:
         "--only", default="", choices=["", *(bench.name for bench in BENCHES)], help="one of the benches"
     )
     parser.add_argument("--measure", action="store_true", help="measure the baseline")
+    parser.add_argument("--runs", type=int, default=RUNS, metavar="N", help="of each bench, for the baseline")
     return parser
 
 
