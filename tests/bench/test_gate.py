@@ -15,7 +15,7 @@ from tests.bench.gate import (
     GatedBench,
     Reference,
     check,
-    grown_counts,
+    find_growth,
     measure_baseline,
     read_baseline,
     write_baseline,
@@ -52,14 +52,17 @@ def test_of_a_ratio_beyond_it_the_best_of_three_counts() -> None:
 
 
 def test_one_event_more_is_one_too_many_and_one_less_is_fine() -> None:
-    assert grown_counts(BENCH, STEADY, figures(1.0, events=61)) == ["request.events/ours: 61, 1 more than the baseline"]
-    assert grown_counts(BENCH, STEADY, figures(1.0, events=59)) == []
+    assert find_growth(BENCH, STEADY, [figures(1.0, events=61), figures(1.0, events=62)]) == [
+        "request.events/ours: 61, 1 more than the baseline"
+    ]
+    assert find_growth(BENCH, STEADY, [figures(1.0, events=61), figures(1.0, events=60)]) == []
+    assert find_growth(BENCH, STEADY, [figures(1.0, events=59)]) == []
 
 
 @pytest.mark.parametrize(("size", "count"), [(10_040, 0), (10_060, 1)])
 def test_bytes_may_differ_by_half_a_percent(size: int, count: int) -> None:
     bench = GatedBench("bytes", (), counts=["request.bytes/ours"])
-    faults = grown_counts(bench, {"request.bytes/ours": Reference(10_000)}, {"request.bytes": {"ours": size}})
+    faults = find_growth(bench, {"request.bytes/ours": Reference(10_000)}, [{"request.bytes": {"ours": size}}])
     assert len(faults) == count
 
 
@@ -71,7 +74,7 @@ def test_a_baseline_is_the_median_with_its_spread_and_is_read_as_it_was_written(
 
 def test_a_figure_without_a_baseline_is_refused() -> None:
     with pytest.raises(NotAsAsked, match=r"has no request\.events/ours: make baseline"):
-        grown_counts(BENCH, {}, figures(1.0))
+        find_growth(BENCH, {}, [figures(1.0)])
 
 
 def test_the_kept_baseline_has_each_gated_figure_and_no_other() -> None:
