@@ -2,7 +2,7 @@
 
 Counts (billable actions, events, bytes, SQL statements, calls) may not grow at all. A ratio to the floor may exceed its
 baseline by three times the spread that the baseline was measured with, at least by 30 %. What exceeds is measured anew,
-and the best of three decides. `make baseline` measures the baseline: it changes in a commit of its own, with its reason.
+and the best of three decides. `make baseline` measures the baseline, which changes in a commit of its own.
 """
 
 import argparse
