@@ -98,7 +98,7 @@ def main() -> None:
             baseline = {**baseline, **measure_baseline(bench, runs)}
         path.write_text(write_baseline(baseline))
         return
-    faults, figures = check(benches, baseline, run_bench)
+    faults, figures = check(benches, baseline, run_bench, arguments.tries)
     (ROOT / FIGURES).write_text(json.dumps(figures, indent=2) + "\n")
     for fault in faults:
         console.print(fault, style="red")
@@ -108,14 +108,14 @@ def main() -> None:
 
 
 def check(
-    benches: Sequence[GatedBench], baseline: Baseline, run: Callable[[Sequence[str]], Figures]
+    benches: Sequence[GatedBench], baseline: Baseline, run: Callable[[Sequence[str]], Figures], tries: int = TRIES
 ) -> tuple[list[str], Figures]:
     """What has grown, a sentence each, and the figures of the last runs."""
     faults: list[str] = []
     figures: dict[str, Mapping[str, float]] = {}
     for bench in benches:
         runs = [run(bench.options)]
-        while find_growth(bench, baseline, runs) and len(runs) < TRIES:
+        while find_growth(bench, baseline, runs) and len(runs) < tries:
             runs.append(run(bench.options))
         faults += find_growth(bench, baseline, runs)
         figures |= runs[-1]
@@ -175,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
         "--only", default="", choices=["", *(bench.name for bench in BENCHES)], help="one of the benches"
     )
     parser.add_argument("--measure", action="store_true", help="measure the baseline")
+    parser.add_argument("--tries", type=int, default=TRIES, metavar="N", help="runs of which the best decides")
     parser.add_argument("--runs", type=int, default=RUNS, metavar="N", help="of each bench, for the baseline")
     return parser
 

@@ -112,7 +112,7 @@ def test_a_wasteful_line_fails(
     source = (tmp_path / file).read_text()
     assert source.count(line) == 1
     (tmp_path / file).write_text(source.replace(line, wasteful_line + line))
-    command = [sys.executable, "-m", "tests.bench.gate", "--only", bench]
+    command = [sys.executable, "-m", "tests.bench.gate", "--only", bench, "--tries", "1"]
     gate = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)  # noqa: S603  ours
     assert gate.returncode == 1, gate.stderr
     assert fault in gate.stdout

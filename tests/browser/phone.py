@@ -37,6 +37,7 @@ _SHOWN: Final = "() => [...document.body.querySelectorAll('*')].map(one => one.c
 _PATIENCE: Final = 20.0
 _GLANCE: Final = 0.5
 """Between two looks at what a page says now: more often than it is allowed to nobody who has a link."""
+_LEAVES_WITHIN_MS: Final = 5_000
 _MOST_STOPS: Final = 25
 _MADE_OF: Final = """() => {
   const words = new Set(["action", "datetime", "href", "nonce", "src", "value"]);
@@ -237,9 +238,11 @@ async def fresh(page: Page, sandbox: str) -> AsyncIterator[Phone]:
         yield Phone(page, sandbox)
     finally:
         # Led there by the page, it stays in its process; led there by us, each page would have to have a new one.
-        with suppress(Error):  # It may have left before it answers.
+        with suppress(Error):  # It may have left before it answers, and may be on its way to another page.
             await page.evaluate("location.replace('about:blank')")
-        await page.wait_for_url("about:blank")
+            await page.wait_for_url("about:blank", timeout=_LEAVES_WITHIN_MS)
+        if page.url != "about:blank":
+            await page.goto("about:blank")
         page.remove_listener("pageerror", hear_error)
         page.remove_listener("console", hear_console)
     assert complaints == []
