@@ -24,7 +24,7 @@ _NAMES: Final = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
-_PATIENCE_MS: Final = 15_000
+_PATIENCE_MS: Final = 45_000
 """A page that waits for a push or a callback waits for other processes, on a busy machine."""
 
 
