@@ -19,7 +19,7 @@ DESCRIPTORS: Final = Allowance(share=0.10, constant=16)
 HISTORY: Final = Allowance(share=0.10, constant=5)
 """In events of an open request."""
 ROWS: Final = Allowance(share=0.25, constant=1)
-"""Of a table, and files, for each request that has ended."""
+"""Of a table, and files, for each request."""
 LATE_AT_MOST: Final = 5.0
 """Seconds, of 99 in 100 pushes."""
 
@@ -37,7 +37,7 @@ class ProcessGrowth:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to. `rises` has by table the rows of each ended request, in the first and second half."""
+    """What a run came to. `rises` has by table the rows of each request, in the first and second half."""
 
     seconds: float
     fate: Fate
@@ -76,7 +76,7 @@ class Outcome:
         yield f"{'process':<14}{'lives':>6}{'seconds':>9}{'MB':>9}{'→':>2}{'':>7}{'descriptors':>14}"
         yield from (_render_process(process) for process in self.processes)
         yield ""
-        yield f"{'rows for each ended request':<32}{'first half':>12}{'second half':>12}"
+        yield f"{'rows for each request':<32}{'first half':>12}{'second half':>12}"
         for table, (first, second) in sorted(self.rises.items(), key=lambda rise: -rise[1][1]):
             if max(first, second) >= 0.05:
                 yield f"  {table:<30}{first:>12.2f}{second:>12.2f}"
@@ -106,13 +106,17 @@ def measure_histories(samples: Iterable[Sample]) -> Growth | None:
 
 
 def measure_rises(samples: Sequence[Sample]) -> dict[str, tuple[float, float]]:
-    """By table, and for the files of the store: how many more for each ended request, in the two halves of a run."""
-    with_rows = [(sample.ended, sample.rows) for sample in samples if sample.rows is not None]
+    """By table, and for the files of the store: how many more for each request, in the two halves of a run.
+
+    A request counts half when it starts and half when it ends, as rows are written at both.
+    """
+    with_rows = [(sample.passed_requests, sample.rows) for sample in samples if sample.rows is not None]
     tables = {table for _, rows in with_rows for table in rows}
     counts: dict[str, list[tuple[float, float]]] = {
-        table: [(ended, rows.get(table, 0)) for ended, rows in with_rows] for table in tables
+        table: [(requests, rows.get(table, 0)) for requests, rows in with_rows] for table in tables
     }
-    counts["(files of the store)"] = [(sample.ended, sample.files) for sample in samples if sample.files is not None]
+    with_files = [(sample.passed_requests, sample.files) for sample in samples]
+    counts["(files of the store)"] = [(requests, files) for requests, files in with_files if files is not None]
     rises = {name: rise_per_unit(pairs) for name, pairs in counts.items()}
     return {name: rise for name, rise in rises.items() if rise}
 
@@ -141,12 +145,12 @@ def find_process_growth(processes: Iterable[ProcessGrowth]) -> Iterator[str]:
 
 
 def find_request_growth(history: Growth | None, rises: Mapping[str, tuple[float, float]]) -> Iterator[str]:
-    """Histories of open requests that got longer, and tables that got more for each ended request, in words."""
+    """Histories of open requests that got longer, and tables that got more for each request, in words."""
     if history and history.exceeds(HISTORY):
         yield f"histories grew from {history.second_quarter:.0f} to {history.last_quarter:.0f} events"
     for name, (first, second) in rises.items():
         if second > ROWS.limit(first):
-            yield f"{name} got {first:.2f} for each ended request, then {second:.2f}"
+            yield f"{name} got {first:.2f} for each request, then {second:.2f}"
 
 
 def find_lateness(quiet: Lateness | None) -> Iterator[str]:

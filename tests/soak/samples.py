@@ -65,6 +65,11 @@ class Sample:
     files: int | None
     histories: HistoryReading | None
 
+    @property
+    def passed_requests(self) -> float:
+        """Requests, each of which counts half when it starts and half when it ends."""
+        return (self.started + self.ended) / 2
+
 
 @dataclass
 class Progress:
