@@ -132,7 +132,7 @@ def _outcome(news: Told) -> Status | None:
 def _pushed(call: HandoffCall, lines: Sequence[DeliveryResult], retry_after: float) -> HandoffResult:
     """Done when everyone with a phone was reached, or a withdrawal has nothing to remove."""
     target = call.target.target
-    withdrawal = call.notice is not None and call.notice.action is NoticeAction.WITHDRAW
+    withdrawal = call.stage == NotificationType.WITHDRAWAL
     reached = withdrawal or any(line.outcome is NotificationOutcome.ACCEPTED for line in lines)
     missed = [
         line.why for line in lines if line.outcome not in (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)

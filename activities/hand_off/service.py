@@ -32,7 +32,7 @@ from activities.temporal.failures import failing_as_application_errors
 from activities.temporal.leases import TurnLimits, Turns, unbroken
 from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.outbox import key_of, originals_and_last
-from workflows.follow_up.record import amended, order_of
+from workflows.follow_up.record import amended, complete_record, notice_of_call, order_of
 from workflows.kinds import Kind
 from workflows.model.hand_off import AnyEnded, EndedFacts, HandoffCall, HandoffReport, HandoffResult, HandoffState, Told
 from workflows.model.notifications import Notification, NotificationOutcome
@@ -78,28 +78,33 @@ class EarlierRecipients:
             calls=tuple(map(self._without_those_reached, batch.calls)),
         )
 
-    def result(self, call: HandoffCall) -> HandoffResult | None:
-        """The result of an earlier call, None if still to be made."""
+    def results(self, batch: HandoffBatch) -> list[HandoffResult]:
+        """The results of earlier calls; a call that is still to be made has none."""
+        return [result for call in batch.calls if (result := self._result(call, batch.subject))]
+
+    def _result(self, call: HandoffCall, subject: Subject) -> HandoffResult | None:
         if _is_news(call):
             return None
         target = call.target.target
         is_done = any(line.target == target and line.state is HandoffState.DONE for line in self.later.handoffs)
-        return HandoffResult(target=target, ok=True, told_before=True) if is_done or self._has_notice(call) else None
+        was_told = is_done or self._has_notice(call, subject)
+        return HandoffResult(target=target, ok=True, told_before=True) if was_told else None
 
-    def _has_notice(self, call: HandoffCall) -> bool:
+    def _has_notice(self, call: HandoffCall, subject: Subject) -> bool:
         """Whether a person was notified by a call that has no line among the hand-offs."""
         # Several people hear that a target is dead; the call says who of them was reached.
-        if call.listed or call.notice is None or call.notice.stage == NotificationType.UNDELIVERED:
+        notice = notice_of_call(call, subject)
+        if call.listed or notice is None or notice.stage == NotificationType.UNDELIVERED:
             return False
         return any(
-            notification.key == call.notice.key and notification.outcome in _HAVE_IT
+            notification.key == notice.key and notification.outcome in _HAVE_IT
             for notification in self.later.notifications
         )
 
     def _without_those_reached(self, call: HandoffCall) -> HandoffCall:
-        if _is_news(call) or not (call.target.group or call.notice):
+        if _is_news(call) or not (call.target.group or call.target.person):
             return call
-        stage = call.notice.stage if call.notice else NotificationType.SETTLED
+        stage = call.stage or NotificationType.SETTLED
         have = (notification.person for notification in self.later.notifications if _has(notification, stage))
         return call.replace(reached=tuple(dict.fromkeys((*call.reached, *have))))
 
@@ -147,7 +152,7 @@ class HandOffService(Handoff):
         self._archives = archives or Archives(store, ())
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
-        batch, workflow_id = batch.with_record_facts(), batch.subject.workflow_id
+        batch, workflow_id = complete_record(batch), batch.subject.workflow_id
         with failing_as_application_errors():
             first = await write_before(self._store, batch, self._directory)
             signed = batch.settled is not None and batch.settled.outcome is Status.SIGNED
@@ -178,7 +183,7 @@ class HandOffService(Handoff):
         if told_before is not None:
             batch = told_before.continuing(batch)
         link = self._document_url(batch.document) if batch.document else None
-        results = [result for call in batch.calls if (result := told_before.result(call))] if told_before else []
+        results = told_before.results(batch) if told_before else []
         known_targets = {result.target for result in results}
         calls = tuple(call for call in batch.calls if call.target.target not in known_targets)
         turn_results = await turns.call_each(calls, lambda call: self._result(call, batch, _news(call, batch, link)))
@@ -235,7 +240,7 @@ class HandOffService(Handoff):
             return await self._downstream.call(target, id, body, attached)
         if target.group:
             return await self._people.to_group(call, target.group, batch, news)
-        notice = call.notice or notice_of(subject, target.person or "", news)
+        notice = notice_of_call(call, subject) or notice_of(subject, "", news)
         if notice.stage == NotificationType.UNDELIVERED:
             return await self._people.alert_of_dead_target(call, batch, news, notice)
         return await self._people.notify(call, batch, news, (notice,))

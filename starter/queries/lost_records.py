@@ -20,6 +20,7 @@ from starter.queries.filters import SETTLED
 from starter.temporal.codec import CodecError
 from starter.temporal.plugin import workflows
 from workflows import names
+from workflows.follow_up.record import complete_record
 from workflows.kinds import kinds, named, referred
 from workflows.model.base import Model
 from workflows.model.hand_off import HandoffReport
@@ -173,7 +174,7 @@ async def _of_one_run(
                     if (payloads := payloads_by_event.pop(completed.scheduled_event_id, None)) is not None:
                         [batch] = await run.converter.decode(payloads.payloads, [HandoffBatch])
                         [report] = await run.converter.decode(completed.result.payloads, [HandoffReport])
-                        hand_offs.append((batch.with_record_facts(), report))
+                        hand_offs.append((complete_record(batch), report))
     except RPCError as error:
         if not executions.about_the_workflow(error):
             raise

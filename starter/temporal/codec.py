@@ -25,6 +25,7 @@ from temporalio.converter import (
 )
 
 from starter.config.values import PayloadKey
+from workflows.model.base import ALWAYS_WRITTEN, DerivableModel
 
 _JSON = SchemaSerializer(any_schema())
 ENCODING: Final = b"binary/encrypted"
@@ -33,13 +34,13 @@ _NONCE_BYTES: Final = 12
 
 
 class TersePayloadConverter(PydanticJSONPlainPayloadConverter):
-    """Temporal's converter of models. Left out are fields that have their default, where that says nothing: None,
-    false, zero, or empty.
+    """Temporal's converter of models. Left out are fields that have their default, and fields that follow from others
+    (`DerivableModel`); reading restores both. Fields of the outside contract are always written (`ALWAYS_WRITTEN`).
     """
 
     def to_payload(self, value: Any) -> Payload | None:
         """JSON by alias, as in files and histories."""
-        data = _JSON.to_json(value, by_alias=True, exclude=_empty_fields(value))
+        data = _JSON.to_json(value, by_alias=True, exclude=_omitted_fields(value))
         return Payload(metadata={"encoding": self.encoding.encode()}, data=data)
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
@@ -49,38 +50,33 @@ class TersePayloadConverter(PydanticJSONPlainPayloadConverter):
         return super().from_payload(payload, type_hint)
 
 
-def _empty_fields(value: Any) -> dict[Any, Any]:
-    """The fields to leave out of a value, at any depth, as `exclude` takes them; reading restores them."""
+def _omitted_fields(value: Any) -> dict[Any, Any]:
+    """The fields to leave out of a value, at any depth, as `exclude` takes them."""
     parts: Mapping[Any, Any]
-    defaults: Mapping[str, Any] = {}
+    implied: Mapping[str, Any] = {}
     match value:
         case BaseModel():
-            parts, defaults = dict(value), _empty_defaults(type(value))
+            parts, implied = dict(value), _defaults(type(value))
+            if isinstance(value, DerivableModel):
+                implied = {**implied, **value.derive(parts)}
         case dict():
             parts = value
         case tuple() | list():
             parts = dict(enumerate(value))
         case _:
             return {}
-    omissions = {key: (key in defaults and part == defaults[key]) or _empty_fields(part) for key, part in parts.items()}
+    omissions = {key: (key in implied and part == implied[key]) or _omitted_fields(part) for key, part in parts.items()}
     return {key: omission for key, omission in omissions.items() if omission}
 
 
 @cache
-def _empty_defaults(model: type[BaseModel]) -> Mapping[str, Any]:
-    """The defaults of a model that say nothing, by field."""
-    defaults = {
+def _defaults(model: type[BaseModel]) -> Mapping[str, Any]:
+    """The defaults of a model by field, without those that are always written."""
+    return {
         name: field.get_default(call_default_factory=True)
         for name, field in model.model_fields.items()
-        if not field.is_required()
+        if not field.is_required() and ALWAYS_WRITTEN not in field.metadata
     }
-    return {name: default for name, default in defaults.items() if _is_empty(default)}
-
-
-def _is_empty(default: Any) -> bool:
-    if isinstance(default, BaseModel):
-        return _empty_fields(default).keys() >= type(default).model_fields.keys()
-    return not default
 
 
 class _PayloadConverter(CompositePayloadConverter):

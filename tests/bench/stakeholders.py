@@ -5,6 +5,7 @@ from typing import Final
 
 from temporalio import activity
 
+from workflows.follow_up.record import notice_of_call
 from workflows.model.hand_off import HandoffCall, HandoffReport, HandoffResult
 from workflows.model.messages import Message
 from workflows.model.notifications import (
@@ -29,7 +30,7 @@ from workflows.model.signature import (
     ReportedSigner,
     SignerState,
 )
-from workflows.model.subject import Participant, Status
+from workflows.model.subject import Participant, Status, Subject
 from workflows.ports import Handoff, Planner, PushService, SignatureService
 
 _REMINDERS: Final = 3
@@ -88,7 +89,7 @@ class PromptHandoff(Handoff):
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         """All done."""
-        return HandoffReport(results=tuple(_handed_off(call) for call in batch.calls))
+        return HandoffReport(results=tuple(_handed_off(call, batch.subject) for call in batch.calls))
 
     async def read(self, replay_order: ReplayOrder) -> RecordedHandOff:
         """Nothing is kept."""
@@ -114,8 +115,9 @@ def _delivered(notice: NotificationOrder) -> DeliveryResult:
     )
 
 
-def _handed_off(call: HandoffCall) -> HandoffResult:
-    delivered = (_delivered(call.notice),) if call.notice else ()
+def _handed_off(call: HandoffCall, subject: Subject) -> HandoffResult:
+    notice = notice_of_call(call, subject)
+    delivered = (_delivered(notice),) if notice else ()
     return HandoffResult(target=call.target.target, ok=True, delivered=delivered)
 
 

@@ -21,6 +21,7 @@ from starter.queries import campaign as composed
 from tests.faults.population import TITLE
 from tests.faults.town import RECEIVER, WORKER, Town
 from tests.faults.vendor import Entry
+from workflows.follow_up.record import notice_of_call
 from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.notifications import Delivery, NotificationOrder
 from workflows.model.records import HandoffBatch
@@ -342,7 +343,7 @@ async def _notices(client: Client, scheduled: ActivityTaskScheduledEventAttribut
             return tuple(delivery.notices)
         case "hand_off":
             [batch] = await client.data_converter.decode(payloads, [HandoffBatch])
-            return tuple(call.notice for call in batch.calls if call.notice)
+            return tuple(notice for call in batch.calls if (notice := notice_of_call(call, batch.subject)))
         case _:
             return ()
 

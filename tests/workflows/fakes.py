@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.notifications.teams import TeamDelivery
 from activities.people.directory import Directory
 from activities.schedule.planner import nearest
+from workflows.follow_up.record import complete_record, notice_of_call
 from workflows.model.evidence import EvidenceOrder, KeptFile, KeptFiles
 from workflows.model.hand_off import HandoffReport, HandoffResult
 from workflows.model.messages import Message
@@ -331,13 +332,19 @@ class FakeHandoff(Handoff):
     made_up: list[Amendment] = field(default_factory=list)
     """What came to the store with a later batch."""
 
+    @property
+    def notices(self) -> list[NotificationOrder]:
+        """What the people among the targets were told."""
+        pairs = ((call, batch.subject) for batch in self.batches for call in batch.calls)
+        return [notice for call, subject in pairs if (notice := notice_of_call(call, subject))]
+
     async def read(self, order: ReplayOrder) -> RecordedHandOff:
         if self.failures:
             raise self.failures.pop(0)
         return self.record
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
-        batch = batch.with_record_facts()
+        batch = complete_record(batch)
         if batch.unrecorded is not None:
             if not self._takes():
                 raise refusal(Code.UNREACHABLE)

@@ -17,11 +17,13 @@ from pydantic import BaseModel
 from tests.golden import samples
 from tests.golden.__main__ import grow_sample
 from tests.golden.samples import read, sample, tersely, written
-from workflows.model.notifications import Delivery
-from workflows.model.plan_reasons import PlanReason
+from workflows.model.base import ALWAYS_WRITTEN
+from workflows.model.hand_off import SettledRequest
+from workflows.model.notifications import Delivery, NotificationOrder
 from workflows.model.policy import Policy
 from workflows.model.schedule import ActionType, Schedule, ScheduledAction, Snooze
-from workflows.model.subject import Subject
+from workflows.model.subject import Status, Subject
+from workflows.names import alert_key, notice_key
 
 AT = datetime(2027, 1, 4, 9, tzinfo=UTC)
 SUBJECT = Subject(id="msa-0042", people=(), kind="customer-contract", title="Agreement", requester="legal-desk")
@@ -47,32 +49,70 @@ def test_what_a_history_leaves_out_is_read_as_it_was() -> None:
         assert read(tersely(whole), model) == whole, model
 
 
-def test_a_history_is_plain_json_without_fields_that_say_nothing() -> None:
-    action = ScheduledAction(
-        at=AT,
-        kind=ActionType.WARN,
-        stage="warning-1d",
-        person="signer",
-        to="signer",
-        reasons=(PlanReason.ON_LAST_WORKING_DAY.to_message(),),
-    )
-    agenda = Schedule(due_at=AT, closes=False, actions=200 * (action,))
-    document = tersely(agenda)
-    assert document.keys() == {"due_at", "closes", "actions"}
-    warning = {"kind": "warn", "stage": "warning-1d", "person": "signer", "to": "signer"}
-    assert document["actions"][-1] == {
-        "at": "2027-01-04T09:00:00Z",
-        **warning,
-        "reasons": [{"code": "on_last_working_day"}],
-        "action": "notify",
-        "reason": "escalation",
+def test_a_field_that_has_its_default_is_left_out_and_read_as_it_was() -> None:
+    for part in PARTS:
+        for whole in _values_by_model().get(part, []):
+            for name, field in part.model_fields.items():
+                if field.is_required():
+                    continue
+                value = whole.model_copy(update={name: samples.default_of(field)})
+                document = tersely(value)
+                assert ((field.alias or name) in document) is (ALWAYS_WRITTEN in field.metadata), (part, name)
+                assert read(document, part) == value, (part, name)
+
+
+def test_what_is_as_by_default_is_written_with_its_required_fields_alone() -> None:
+    action = ScheduledAction(at=AT, kind=ActionType.WARN, stage="warning-1d", person="signer", to="legal-lead")
+    document = tersely(Schedule(due_at=AT, closes=False, actions=(action,)))
+    warning = {"kind": "warn", "stage": "warning-1d", "person": "signer", "to": "legal-lead"}
+    assert document == {
+        "due_at": "2027-01-04T09:00:00Z",
+        "closes": False,
+        "actions": [{"at": "2027-01-04T09:00:00Z", **warning}],
     }
-    assert read(document, Schedule) == agenda
+    assert tersely(Schedule(due_at=AT)) == {"due_at": "2027-01-04T09:00:00Z"}
+    assert tersely(Policy()) == {}
 
 
-def test_a_history_has_defaults_that_say_something() -> None:
-    assert tersely(Schedule(due_at=AT)) == {"due_at": "2027-01-04T09:00:00Z", "closes": True}
-    assert tersely(Policy()).items() >= {"window": "30d", "warnings": ["2d", "1d"], "expires": True}.items()
+def test_the_version_of_facts_is_written_for_the_programs_that_read_it() -> None:
+    facts = SettledRequest(request="msa-0042", external_id="msa-0042", kind="contract", outcome=Status.SIGNED, at=AT)
+    assert tersely(facts) == {
+        "version": 1,
+        "kind": "contract",
+        "outcome": "signed",
+        "at": "2027-01-04T09:00:00Z",
+        "request": "msa-0042",
+        "external_id": "msa-0042",
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "stage", "person", "written_fields"),
+    [
+        (notice_key("msa-0042", "reminder-1", "ada"), "reminder-1", "ada", ()),
+        (alert_key("msa-0042", "escalation", "grace", "ada"), "escalation", "grace", ()),
+        (notice_key("msa-0042:2", "ready", "group:sales"), "ready", "group:sales", ()),
+        (notice_key("msa-0042", "ready", "ada"), "ready", "grace", ("person",)),
+        (notice_key("msa-0042", "ready", "a/da"), "ready", "a/da", ("person",)),
+        ("of/its/own", "ready", "ada", ("stage", "person")),
+        ("opaque", "ready", "ada", ("stage", "person")),
+        ("", "", "", ("stage", "person")),
+    ],
+)
+def test_stage_and_person_are_left_out_where_the_key_names_them(
+    key: str, stage: str, person: str, written_fields: tuple[str, ...]
+) -> None:
+    order = NotificationOrder(key=key, stage=stage, person=person)
+    document = tersely(order)
+    assert document.keys() == {"key", *written_fields}
+    assert read(document, NotificationOrder) == order
+
+
+def test_the_recipient_of_a_planned_action_is_left_out_where_it_is_the_signer() -> None:
+    action = ScheduledAction(at=AT, kind=ActionType.REMIND, stage="reminder-1", person="ada", to="ada")
+    document = tersely(action)
+    assert document.keys() == {"at", "kind", "stage", "person"}
+    assert read(document, ScheduledAction) == action
 
 
 @pytest.mark.parametrize("value", [(), None])

@@ -109,6 +109,12 @@ def first_run_id() -> str:
     return workflow.info().first_execution_run_id
 
 
+def chain_run_id() -> str:
+    """The same for activities, empty in the first run: of that they know the id."""
+    info = workflow.info()
+    return "" if info.run_id == info.first_execution_run_id else info.first_execution_run_id
+
+
 def _unchanged(value: Input) -> Input:
     return value
 

@@ -9,7 +9,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
-    from workflows.follow_up.calls import Condition, call_failure_of, first_run_id
+    from workflows.follow_up.calls import Condition, call_failure_of, chain_run_id, first_run_id
     from workflows.follow_up.lifecycle import LifecycleWorkflow
     from workflows.follow_up.notification_log import LINES_AT_MOST
     from workflows.follow_up.notifications import open_escalations, open_hand_off
@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
         settled_record,
         targets_in_words,
         unreached,
+        with_record,
     )
     from workflows.follow_up.state import Following, State
     from workflows.model.hand_off import HandoffReport
@@ -54,7 +55,7 @@ async def hand_off(owner: LifecycleWorkflow[State], is_over: Condition = lambda:
         if not owner.state.outbox.is_due(now):
             continue
         batch = hand_off_batch(owner.subject, owner.settled(), owner.state, now)
-        batch = _with_record(owner, batch).replace(first_run_id=first_run_id())
+        batch = _with_record(owner, batch).replace(first_run_id=chain_run_id())
         report = await owner.calls.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
         if report is not None:
             # The amendment has the same instant.
@@ -106,7 +107,7 @@ class BackgroundHandOff(Generic[Following]):
                 continue
             now = workflow.now()
             batch = hand_off_batch(owner.subject, None, owner.state, now).replace(
-                page=None, first_run_id=first_run_id()
+                page=None, first_run_id=chain_run_id()
             )
             try:
                 report = await _call(batch)
@@ -154,12 +155,9 @@ def _with_record(owner: LifecycleWorkflow[State], batch: HandoffBatch) -> Handof
     record = settled_record(owner.request, owner.state, first_run_id(), owner.build_view)
     if record is None:
         return batch
-    return batch.replace(
-        record=record.replace(origin=workflow.memo_value(MEMO_ORIGIN, None, type_hint=str)),
-        document=owner.state.document_id,
-        targets=owner.state.outbox.targets,
-        escalated=tuple(target for target in owner.request.policy.handoff if ESCALATED in target.on),
-    )
+    record = record.replace(origin=workflow.memo_value(MEMO_ORIGIN, None, type_hint=str))
+    escalated = tuple(target for target in owner.request.policy.handoff if ESCALATED in target.on)
+    return with_record(batch.replace(document=owner.state.document_id), record, owner.state.outbox, escalated)
 
 
 async def _call(batch: HandoffBatch) -> HandoffReport:

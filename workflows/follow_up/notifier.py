@@ -8,7 +8,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
-    from workflows.follow_up.calls import Condition, Watch, first_run_id
+    from workflows.follow_up.calls import Condition, Watch, chain_run_id
     from workflows.follow_up.lifecycle import LifecycleWorkflow
     from workflows.follow_up.notification_log import PendingDevice, key_of, left_open
     from workflows.follow_up.state import State
@@ -129,7 +129,7 @@ class Notifier(Generic[State]):
             page=state.page,
             quiet=self._owner.request.quiet,
             mailed_at=state.notifications.mailed_at,
-            first_run_id=first_run_id(),
+            first_run_id=chain_run_id(),
         )
 
     async def _deliver(self, delivery: Delivery, planned: tuple[ScheduledAction, ...]) -> DeliveryReport | None:

@@ -25,6 +25,7 @@ from workflows.follow_up.outbox import (
 from workflows.follow_up.state import LifecycleState, State
 from workflows.follow_up.view import dead_hand_offs, handed_off_entry, is_needless, stamp, told_entry, with_dead_targets
 from workflows.model.commands import Replay
+from workflows.model.evidence import KeptFiles
 from workflows.model.hand_off import (
     AnyEnded,
     AnyEscalated,
@@ -59,6 +60,39 @@ def settled_record(
         return None
     settled = state.paged(state.page).at_settlement()
     return SettledRecord(fingerprint=request.fingerprint, run_id=run_id, show=show(settled, state.lifecycle.settled_at))
+
+
+def with_record(
+    batch: HandoffBatch, record: SettledRecord, outbox: Outbox, escalated: tuple[Target, ...]
+) -> HandoffBatch:
+    """The batch with the record, of which a history has once what follows from the rest of the batch: its facts, its
+    hand-off order, its files, and in its timeline who was told.
+    """
+    show, timeline = record.show, _without_told(record.show)
+    if _with_told(show.replace(timeline=timeline)) == show.timeline:
+        show = show.replace(timeline=timeline)
+    if batch.settled and show.kept_files == batch.settled.kept_files:
+        show = show.with_files(KeptFiles(), None)
+    targets = outbox.targets if outbox.targets != _called_targets(batch) else ()
+    return batch.replace(record=record.replace(show=show), targets=targets, escalated=escalated)
+
+
+def complete_record(batch: HandoffBatch) -> HandoffBatch:
+    """The batch with its whole record; idempotent."""
+    record = batch.record
+    if record is None or batch.settled is None:
+        return batch
+    order = HandOffOrder(
+        subject=batch.subject,
+        settled=batch.settled,
+        document=batch.document,
+        targets=batch.targets or _called_targets(batch),
+        escalated=batch.escalated,
+    )
+    show = record.show.replace(timeline=_with_told(record.show))
+    if show.kept_files == KeptFiles():
+        show = show.with_files(batch.settled.kept_files, None)
+    return batch.replace(record=record.replace(show=show, settled=batch.settled, hand_off=order))
 
 
 def amendment(batch: HandoffBatch, report: HandoffReport, amended_at: datetime) -> Amendment:
@@ -246,7 +280,7 @@ def outbox_of(recalled: RecordedHandOff) -> Outbox:
 def hand_off_batch(subject: Subject, settled: AnyEnded | None, state: LifecycleState, now: datetime) -> HandoffBatch:
     """The calls due now; before the end (`settled` None) only those of escalations."""
     calls = tuple(
-        call_of(entry, subject).replace(escalated=_escalated(subject, state.escalated, entry.escalation))
+        call_of(entry).replace(escalated=_escalated(subject, state.escalated, entry.escalation))
         for entry in state.outbox.due(now)
     )
     return HandoffBatch(
@@ -267,9 +301,7 @@ def batch_again(order: HandOffOrder, outbox: Outbox, now: datetime) -> HandoffBa
         subject=order.subject,
         settled=order.settled,
         calls=tuple(
-            call_of(entry, order.subject).replace(
-                escalated=_escalated(order.subject, order.escalations, entry.escalation)
-            )
+            call_of(entry).replace(escalated=_escalated(order.subject, order.escalations, entry.escalation))
             for entry in outbox.due(now)
         ),
         document=order.document,
@@ -279,10 +311,10 @@ def batch_again(order: HandOffOrder, outbox: Outbox, now: datetime) -> HandoffBa
     )
 
 
-def call_of(entry: OutboxEntry, subject: Subject) -> HandoffCall:
+def call_of(entry: OutboxEntry) -> HandoffCall:
     return HandoffCall(
         target=entry.target,
-        notice=_notice_of(entry, subject),
+        stage=_stage_of(entry),
         attempt=entry.attempts + 1,
         replay=entry.replay,
         by=entry.by,
@@ -291,6 +323,15 @@ def call_of(entry: OutboxEntry, subject: Subject) -> HandoffCall:
         reached=entry.reached,
         listed=not entry.notice,
     )
+
+
+def notice_of_call(call: HandoffCall, subject: Subject) -> NotificationOrder | None:
+    """What a target that is a person is told."""
+    if call.target.person is None:
+        return None
+    news_stage = notification_types.news(call.escalated.number) if call.escalated else NotificationType.SETTLED
+    action = NoticeAction.WITHDRAW if call.stage == NotificationType.WITHDRAWAL else NoticeAction.OPEN
+    return notice_to(subject, call.stage or news_stage, call.target.person, action)
 
 
 def page_batch(subject: Subject, settled: AnyEnded, state: LifecycleState) -> HandoffBatch:
@@ -328,6 +369,28 @@ def targets_in_words(batch: HandoffBatch) -> str:
     return f"tell {names[:190]}" if names else "record who was told"
 
 
+def _called_targets(batch: HandoffBatch) -> tuple[Target, ...]:
+    """The targets of the ending among the calls."""
+    return tuple(call.target for call in batch.calls if call.listed and call.escalated is None)
+
+
+def _without_told(view: Shown) -> tuple[TimelineEntry, ...]:
+    told_entries = frozenset(map(told_entry, view.notifications))
+    return tuple(entry for entry in view.timeline if entry not in told_entries)
+
+
+def _with_told(view: Shown) -> tuple[TimelineEntry, ...]:
+    """The timeline with the entries of the notifications, if it has none of them: in the order of the views, in which
+    escalations are last at their instant.
+    """
+    told_entries = [told_entry(line) for line in view.notifications if not is_needless(line)]
+    if not told_entries or not frozenset(told_entries).isdisjoint(view.timeline):
+        return view.timeline
+    escalations = [entry for entry in view.timeline if entry.happened == EventType.ESCALATED]
+    entries = [entry for entry in view.timeline if entry.happened != EventType.ESCALATED]
+    return tuple(sorted([*entries, *told_entries, *escalations], key=lambda entry: entry.at))
+
+
 def _of_escalations(order: HandOffOrder, lines: Sequence[HandoffLine]) -> Iterator[Target]:
     """Targets of those lines that are of a recorded escalation."""
     policy = {target.name: target for target in order.escalated}
@@ -359,19 +422,10 @@ def _last(outbox: Outbox) -> dict[str, OutboxEntry]:
     return {entry.target.target: entry for entry in outbox.entries if not entry.notice}
 
 
-def _notice_of(entry: OutboxEntry, subject: Subject) -> NotificationOrder | None:
-    if entry.target.person is None:
-        return None
-    if entry.alert:
-        return notice_to(subject, NotificationType.UNDELIVERED, entry.target.person, NoticeAction.OPEN)
-    stage, action = (
-        (NotificationType.WITHDRAWAL, NoticeAction.WITHDRAW) if entry.quiet else (_stage_of(entry), NoticeAction.OPEN)
-    )
-    return notice_to(subject, stage, entry.target.person, action)
-
-
 def _stage_of(entry: OutboxEntry) -> str:
-    return notification_types.news(entry.escalation) if entry.escalation else NotificationType.SETTLED
+    if entry.alert:
+        return NotificationType.UNDELIVERED
+    return NotificationType.WITHDRAWAL if entry.quiet else ""
 
 
 def _escalated(subject: Subject, escalations: Sequence[EscalationEntry], number: int) -> AnyEscalated | None:

@@ -8,7 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from temporalio.workflow import NexusOperationCancellationType
 
     import workflows.follow_up.options as options
-    from workflows.follow_up.calls import CallFailure, Calls, Condition, despite_cancellation, first_run_id
+    from workflows.follow_up.calls import CallFailure, Calls, Condition, chain_run_id, despite_cancellation
     from workflows.follow_up.commands import update_id
     from workflows.follow_up.lifecycle import allow
     from workflows.follow_up.record import batch_again, targets_in_words
@@ -65,7 +65,7 @@ class HandOffWorkflow:
         due_at = state.outbox.open_at(now)
         if state.order is None or state.over or due_at is None or due_at > now:
             return
-        batch = batch_again(state.order, state.outbox, now).replace(first_run_id=first_run_id())
+        batch = batch_again(state.order, state.outbox, now).replace(first_run_id=chain_run_id())
         report = await self.calls.call(
             Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch), self.given_up
         )

@@ -7,11 +7,11 @@ from typing import Annotated, Any, ClassVar, Final, Self, cast
 from pydantic import AwareDatetime, SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
 
 from workflows.kinds import Kind, kinds
-from workflows.model.base import Model
+from workflows.model.base import ALWAYS_WRITTEN, Model
 from workflows.model.campaign import Counts
 from workflows.model.commands import Problem
-from workflows.model.evidence import KeptFile
-from workflows.model.notifications import DeliveryResult, NotificationOrder
+from workflows.model.evidence import KeptFile, KeptFiles
+from workflows.model.notifications import DeliveryResult
 from workflows.model.onboarding import PartKind
 from workflows.model.policy import NexusOperation, Target
 from workflows.model.rejections import name_told
@@ -84,7 +84,7 @@ class EndedFacts(EventData):
     `version` rises when readers must change: fields are only ever added.
     """
 
-    version: int = 1
+    version: Annotated[int, ALWAYS_WRITTEN] = 1
     kind: str
     outcome: Status
     at: AwareDatetime
@@ -96,6 +96,11 @@ class EndedFacts(EventData):
     def acted(self) -> tuple[str, ...]:
         """Who brought this ending about, where they hear of it in words of their own."""
         return ()
+
+    @property
+    def kept_files(self) -> KeptFiles:
+        """The provider's files that are told of."""
+        return KeptFiles()
 
     @property
     def derived(self) -> Mapping[str, Any]:
@@ -115,6 +120,10 @@ class SettledRequest(EndedFacts):
     """The signed document, None while it is not kept."""
     signing_log: KeptFile | None = None
     signers: tuple[SettledSigner, ...] = ()
+
+    @property
+    def kept_files(self) -> KeptFiles:
+        return KeptFiles(document=self.document, signing_log=self.signing_log)
 
     @property
     def derived(self) -> Mapping[str, Any]:
@@ -187,7 +196,7 @@ class EscalationData(EventData):
     `number` counts the escalations and reassignments of one request or task.
     """
 
-    version: int = 1
+    version: Annotated[int, ALWAYS_WRITTEN] = 1
     kind: str
     at: AwareDatetime
     link: str | None = None
@@ -245,8 +254,8 @@ Told = Annotated[SerializeAsAny[EndedFacts | EscalationData], WrapValidator(_by_
 
 class HandoffCall(Model):
     target: Target
-    notice: NotificationOrder | None = None
-    """For a target that is a person: what they are told."""
+    stage: str = ""
+    """For a target that is a person: the stage of what they are told, if it is not the news itself."""
     attempt: int = 1
     replay: int = 0
     by: str | None = None

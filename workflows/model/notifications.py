@@ -1,12 +1,13 @@
 """Notifications to people: orders, delivery results, lines of the notification log, budget; sign-in to the desk."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import AwareDatetime, Field
 
-from workflows.model.base import Model
+from workflows.model.base import DerivableModel, Model
 from workflows.model.policy import Duration
 from workflows.model.schedule import Reason, is_joined
 from workflows.model.signature import ReportedDocument
@@ -57,12 +58,22 @@ class NotificationOutcome(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-class NotificationOrder(Model):
-    """One notification to one person, identified by request, stage and person."""
+class KeyedNotification(DerivableModel):
+    """A notification of `stage` to `person`, whose `key` names both (`notice_key`, `alert_key`)."""
 
     key: str
     stage: str
     person: str
+
+    @classmethod
+    def derive(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Stage and person as the key names them."""
+        return dict(zip(("stage", "person"), str(fields.get("key", "")).split("/")[1:3], strict=False))
+
+
+class NotificationOrder(KeyedNotification):
+    """One notification to one person, identified by request, stage and person."""
+
     action: NoticeAction = NoticeAction.SIGN
     title: str | None = None
     """Its subject, if not the whole; with a `text`, what the text is about."""
@@ -113,10 +124,7 @@ class DeviceOutcome(Model):
     """What the app reported, in views only."""
 
 
-class DeliveryResult(Model):
-    key: str
-    stage: str
-    person: str
+class DeliveryResult(KeyedNotification):
     channel: Channel = Channel.PUSH
     outcome: NotificationOutcome = NotificationOutcome.ACCEPTED
     why: str | None = None
@@ -180,7 +188,7 @@ class Delivery(Model):
     replay: int = 0
     """Number of the replay: earlier recipients of mail get another."""
     first_run_id: str = ""
-    """Of the sender: mails are sent once per chain of runs."""
+    """Of the sender, empty for its first run: mails are sent once per chain of runs."""
     now: AwareDatetime | None = None
     page: LogPage | None = None
     """To be stored before anybody is notified."""
@@ -189,12 +197,9 @@ class Delivery(Model):
     """When Core Signature was last asked to mail its document again."""
 
 
-class PostponedNotification(Model):
+class PostponedNotification(KeyedNotification):
     """A planned notification whose recipient was unavailable, against the plan, and why."""
 
-    key: str
-    stage: str
-    person: str
     why: str
 
 

@@ -1,7 +1,5 @@
 """Records in the store: settled record, its amendments; and the hand-off batches that write them."""
 
-from typing import Self
-
 from pydantic import AwareDatetime
 
 from workflows.kinds import Kind, WorkflowName
@@ -80,26 +78,14 @@ class HandoffBatch(Model):
     page: LogPage | None = None
     """To be stored before the record."""
     record: SettledRecord | None = None
-    """To be stored before anybody is told, without facts and hand-off order (`whole`); None after the first successful
-    batch.
+    """To be stored before anybody is told; None after the first successful batch. Without what follows from the rest of
+    the batch (`complete_record`).
     """
     targets: tuple[Target, ...] = ()
+    """Of the record's hand-off order; empty if they are those of the calls."""
     escalated: tuple[Target, ...] = ()
     """Of the record's hand-off order."""
     unrecorded: Amendment | None = None
     """Unstored results of an earlier batch: stored before anybody else is told."""
     first_run_id: str = ""
     """See `Delivery`."""
-
-    def with_record_facts(self) -> Self:
-        """With the record's facts and hand-off order, which a history has once: as parts of the batch."""
-        if self.record is None or self.settled is None:
-            return self
-        order = HandOffOrder(
-            subject=self.subject,
-            settled=self.settled,
-            document=self.document,
-            targets=self.targets,
-            escalated=self.escalated,
-        )
-        return self.replace(record=self.record.replace(settled=self.settled, hand_off=order))

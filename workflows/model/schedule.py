@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import AwareDatetime, Field
 
-from workflows.model.base import InWords, Model
+from workflows.model.base import DerivableModel, InWords, Model
 from workflows.model.messages import Message, join_english
 from workflows.model.policy import EscalationAction, Policy
 from workflows.model.subject import Subject
@@ -100,7 +100,7 @@ def why_words(reason: str) -> str:
     return _REASONS[reason].english if reason in _REASONS else reason
 
 
-class ScheduledAction(Model):
+class ScheduledAction(DerivableModel):
     """`stage` names it in keys (`reminder-2`, `warning-1d`, `escalation`). `person` is the silent signer, `to` the
     recipient.
     """
@@ -125,6 +125,11 @@ class ScheduledAction(Model):
 
     wakes_others: bool = False
     """A mail that other signers get too, perhaps at night."""
+
+    @classmethod
+    def derive(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The recipient is mostly the signer."""
+        return {"to": fields["person"]} if "person" in fields else {}
 
     @property
     def reason_text(self) -> str:

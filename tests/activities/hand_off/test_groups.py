@@ -24,7 +24,7 @@ from tests.activities.notifications.conftest import (
     signatures,
     store,
 )
-from tests.activities.notifications.stage import EXECUTIVES, PEOPLE, arm, brief, mark, pushes, sends
+from tests.activities.notifications.stage import EXECUTIVES, PEOPLE, arm, mark, pushes, sends
 from tests.activities.notifications.test_fallback import list_messages as letters
 from tests.activities.notifications.test_fallback import reaching, worker
 from workflows.follow_up.outbox import Outbox, state_after
@@ -62,7 +62,7 @@ async def try_next_call(house: House, ledger: Outbox) -> tuple[Outbox, HandoffRe
     """The ledger after the next call of the board, and what that came to."""
     now = ledger.next_at or AT
     [entry] = ledger.due(now)
-    results = await house.tell(calls=(call_of(entry, brief()),), at=now)
+    results = await house.tell(calls=(call_of(entry),), at=now)
     return ledger.record(results, now), results[0]
 
 

@@ -67,7 +67,7 @@ from workflows.model.hand_off import (
     SettledSigner,
     SettledTask,
 )
-from workflows.model.notifications import NoticeAction, NotificationOrder, NotificationOutcome
+from workflows.model.notifications import NotificationOutcome
 from workflows.model.policy import Format, Target
 from workflows.model.records import (
     Amendment,
@@ -82,7 +82,7 @@ from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.timeline import EventType, TimelineEntry
 from workflows.model.views import GivenAnswer, RequestShow, SignerLine, TaskShow
-from workflows.names import SIGNATURE_SETTLED, notice_key, webhook_id
+from workflows.names import SIGNATURE_SETTLED, webhook_id
 
 __all__ = ["a_worker", "core", "directory", "fcm", "links", "notices", "sandbox", "signatures", "store"]
 
@@ -483,14 +483,8 @@ async def test_what_was_told_is_not_among_the_dead(house: House) -> None:
 async def test_the_requester_and_whoever_is_on_call_hear_of_a_dead_target(
     house: House, sandbox: RunningSandbox
 ) -> None:
-    notice = NotificationOrder(
-        key="msa-0042/undelivered/chief-executive",
-        stage="undelivered",
-        person="chief-executive",
-        action=NoticeAction.OPEN,
-    )
     target = Target(target="alert:chief-executive", person="chief-executive")
-    call = HandoffCall(target=target, notice=notice, listed=False)
+    call = HandoffCall(target=target, stage="undelivered", listed=False)
     (result,) = await house.tell(oncall="finance-chief", calls=(call,))
     assert result.ok
     assert {line.key for line in result.delivered} == {
@@ -527,9 +521,7 @@ async def test_who_cannot_be_told_is_a_dead_target_with_its_reason(house: House,
 
 async def test_a_withdrawal_is_done_also_where_there_is_no_phone(house: House) -> None:
     target = Target(target="notice:archive", person="archive")
-    key = notice_key("msa-0042", "withdrawal", "archive")
-    notice = NotificationOrder(key=key, stage="withdrawal", person="archive", action=NoticeAction.WITHDRAW)
-    (result,) = await house.tell(calls=(HandoffCall(target=target, notice=notice),))
+    (result,) = await house.tell(calls=(HandoffCall(target=target, stage="withdrawal"),))
     assert result.ok
     assert [line.outcome for line in result.delivered] == [NotificationOutcome.SUPPRESSED]
 
@@ -649,7 +641,7 @@ async def test_the_settled_record_is_written_before_anybody_hears_and_a_repetiti
     await house.tell(house.hook("finance"), record=record())
     first = await house.store.records.read(Kind.REQUEST.workflow_id("msa-0042"))
     settled_record = SettledRecord.model_validate_json(first or b"")
-    order = HandOffOrder(subject=brief().subject, settled=SETTLED, document="D")
+    order = HandOffOrder(subject=brief().subject, settled=SETTLED, document="D", targets=(house.hook("finance"),))
     assert settled_record == record().replace(settled=SETTLED, hand_off=order)
     await house.tell(house.hook("finance"), record=record())
     assert await house.store.records.read(Kind.REQUEST.workflow_id("msa-0042")) == first

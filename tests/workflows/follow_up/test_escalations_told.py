@@ -12,7 +12,7 @@ from tests.workflows.task.test_tasks import a_task
 from workflows.follow_up.notifications import open_escalations, open_hand_off, subscribe
 from workflows.follow_up.options import PROBE_FIRST
 from workflows.follow_up.outbox import ESCALATIONS_AT_MOST
-from workflows.follow_up.record import hand_off_batch, handed_off
+from workflows.follow_up.record import complete_record, hand_off_batch, handed_off
 from workflows.model.commands import Delegation, ReminderCommand, Replay, Subscription
 from workflows.model.hand_off import (
     EscalatedRequest,
@@ -46,7 +46,7 @@ class HangsBeforeTheEnd(FakeHandoff):
     """Its targets answer once there is an ending, and not before."""
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
-        if batch.with_record_facts().settled is None:
+        if complete_record(batch).settled is None:
             self.batches.append(batch)
             await asyncio.Event().wait()
         return await super().hand_off(batch)

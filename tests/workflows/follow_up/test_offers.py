@@ -61,9 +61,8 @@ async def test_of_a_signature_that_is_no_news_the_offer_leaves_the_phone() -> No
         world.signatures.status = Status.SIGNED
         await story.callback("signed")
         await story.handle.result()
-    calls = {call.target.target: call.notice for batch in world.handoff.batches for call in batch.calls}
-    notice = calls["notice:legal-desk"]
-    assert notice and notice.action is NoticeAction.WITHDRAW
+    actions = {notice.person: notice.action for notice in world.handoff.notices}
+    assert actions["legal-desk"] is NoticeAction.WITHDRAW
 
 
 async def test_the_owner_of_a_task_is_offered_to_follow_it_once() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from workflows.follow_up.outbox import RETRY_AFTER, Outbox
-from workflows.follow_up.record import hand_off_batch, handed_off
+from workflows.follow_up.record import hand_off_batch, handed_off, notice_of_call
 from workflows.model.hand_off import HandoffResult
 from workflows.model.notifications import Channel, DeliveryResult, NotificationOutcome
 from workflows.model.policy import Target
@@ -68,7 +68,8 @@ def test_whoever_must_hear_of_a_dead_target_is_told_once_and_not_again_by_a_repe
     first = handed_off(BRIEF, ended_state, results, AT)
     (alert,) = hand_off_batch(BRIEF, settled(BRIEF, first), first, AT).calls
     assert (alert.target.person, alert.listed) == ("legal-desk", False)
-    assert alert.notice is not None and alert.notice.key == "r/undelivered/legal-desk"
+    notice = notice_of_call(alert, BRIEF)
+    assert notice is not None and notice.key == "r/undelivered/legal-desk"
     alert_line = line("on-call", NotificationOutcome.ACCEPTED).replace(key="r/undelivered/on-call", stage="undelivered")
     repeated = handed_off(
         BRIEF, first, (HandoffResult(target=alert.target.target, ok=False, delivered=(alert_line,)),), AT

@@ -24,6 +24,7 @@ from tests.workflows.fakes import FakeHandoff, World, refusal
 from tests.workflows.follow_up.test_replays import AT, DEAD, DONE, ENDED, FINANCE, HR, PENDING, SUBJECT
 from tests.workflows.stage import workers
 from workflows.follow_up.outbox import subscriber
+from workflows.follow_up.record import complete_record
 from workflows.hand_off.state import ReplayInput, ReplayState
 from workflows.hand_off.workflow import HandOffWorkflow
 from workflows.model.commands import Replay
@@ -103,7 +104,7 @@ class OneGroup(FakeHandoff):
         [call] = batch.calls
         if len(self.batches) > 20:
             return HandoffReport(results=(HandoffResult(target=call.target.target, ok=True),))
-        batch = batch.with_record_facts()
+        batch = complete_record(batch)
         assert self.directory is not None and batch.settled is not None
         people = HandOffNotifier(self.push, self.directory)
         return HandoffReport(results=(await people.to_group(call, "everybody", batch, batch.settled),))

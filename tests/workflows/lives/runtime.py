@@ -61,7 +61,7 @@ class Runtime:
         self.renewals: list[float] = []
         self.renewing = False
         """Whether a run is over and the next one has not begun: what comes now is for the next one."""
-        self.first_execution_run_id = "run"
+        self.run_id = self.first_execution_run_id = "run"
         self.priority = Priority.default
         self.typed_search_attributes: dict[Any, Any] = {}
         self._random = random

@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.schedule.planner import PolicyPlanner
 from tests.activities.book import Book
+from workflows.follow_up.record import notice_of_call
 from workflows.model.hand_off import HandoffReport, HandoffResult
 from workflows.model.notifications import (
     Channel,
@@ -145,7 +146,7 @@ class World:
         return DeliveryReport(delivered=lines, open_devices=open_, seen=document)
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
-        notices = {call.target.target: call.notice for call in batch.calls}
+        notices = {call.target.target: notice_of_call(call, batch.subject) for call in batch.calls}
         lines = {target: (_line(notice, NotificationOutcome.ACCEPTED),) for target, notice in notices.items() if notice}
         self.told_systems += [target for target, notice in notices.items() if not notice]
         return HandoffReport(

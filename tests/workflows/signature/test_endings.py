@@ -151,8 +151,7 @@ async def test_signers_and_copies_hear_of_a_signed_request_from_us_where_core_ma
         world.signatures.status = Status.SIGNED
         await story.callback()
         assert (await story.handle.result()).outcome is Status.SIGNED
-    calls = [call for batch in world.handoff.batches for call in batch.calls]
-    news = [call.notice for call in calls if call.notice and call.notice.action is NoticeAction.OPEN]
+    news = [notice for notice in world.handoff.notices if notice.action is NoticeAction.OPEN]
     assert [notice.person for notice in news] == ["legal-desk", *notified_people]
 
 
@@ -167,10 +166,5 @@ async def test_what_their_phone_still_shows_of_a_signed_request_is_taken_off_wit
         world.signatures.status = Status.SIGNED
         await story.callback()
         await story.handle.result()
-    (notice,) = [
-        call.notice
-        for batch in world.handoff.batches
-        for call in batch.calls
-        if call.notice is not None and call.notice.person == "legal-desk"
-    ]
+    (notice,) = [notice for notice in world.handoff.notices if notice.person == "legal-desk"]
     assert (notice.stage, notice.action) == ("withdrawal", NoticeAction.WITHDRAW)

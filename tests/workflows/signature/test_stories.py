@@ -279,8 +279,7 @@ async def test_a_missing_subscriber_is_a_dead_target_and_a_deaf_one_dies_after_i
     assert handoffs["customer-onboarding:acme"] == (HandoffState.DEAD, 1, "workflow_closed")
     assert handoffs["finance"] == (HandoffState.DEAD, 10, "no answer")
     assert [attention.code for attention in view.attention] == [AttentionCode.HANDOFF_DEAD]
-    notices = [call.notice for batch in world.handoff.batches for call in batch.calls if call.notice]
-    assert [notice.person for notice in notices if notice.stage == "undelivered"] == ["legal-desk"]
+    assert [notice.person for notice in world.handoff.notices if notice.stage == "undelivered"] == ["legal-desk"]
 
 
 async def test_unauthorised_is_a_problem_that_is_probed_slowly_and_mends_itself() -> None:

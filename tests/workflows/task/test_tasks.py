@@ -36,6 +36,7 @@ from workflows.model.commands import (
     Waiver,
 )
 from workflows.model.hand_off import SettledTask
+from workflows.model.notifications import NoticeAction
 from workflows.model.policy import Policy, Target
 from workflows.model.receipts import OperationState
 from workflows.model.schedule import Schedule
@@ -122,7 +123,7 @@ async def test_all_are_asked_and_the_first_to_do_it_ends_it_for_all() -> None:
         assert view.done_by == BEN
         assert ("done", BEN, "It was there already.") in [(entry.what, entry.who, entry.why) for entry in view.timeline]
     (batch, *_) = world.handoff.batches
-    taken_off = {call.notice.person for call in batch.calls if call.notice and call.notice.action == "withdraw"}
+    taken_off = {notice.person for notice in world.handoff.notices if notice.action is NoticeAction.WITHDRAW}
     assert taken_off == {ADA, BEN}
     assert {call.target.target for call in batch.calls} >= {"crm", f"notice:{OWNER}"}
 
@@ -263,7 +264,7 @@ async def test_what_is_waived_or_cancelled_is_over_at_once() -> None:
             receipt = await task.send_command(command)
             assert receipt.state is OperationState.DONE
             assert (await task.handle.result()).outcome is outcome
-        heard = {call.notice.person for batch in world.handoff.batches for call in batch.calls if call.notice}
+        heard = {notice.person for notice in world.handoff.notices}
         assert heard == {OWNER, ADA, BEN}
 
 
