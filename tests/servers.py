@@ -32,7 +32,7 @@ from workflows.names import SEARCH_ATTRIBUTES
 _BIN = Path(sys.executable).parent
 DEV_SERVER = _BIN / "temporal"
 TIME_SKIPPING_SERVER = _BIN / "temporal-test-server"
-_STARTS_WITHIN: Final = timedelta(seconds=60)
+STARTS_WITHIN: Final = timedelta(seconds=60)
 """Longer than any start takes where much else runs."""
 _ASKED_AT_MOST: Final = 3
 """Times an end is asked for, each of which this server answers within 20 s; who is not there by then is stuck."""
@@ -56,7 +56,7 @@ async def time_skipping(converter: DataConverter = pydantic_data_converter) -> A
     env = await WorkflowEnvironment.start_time_skipping(
         data_converter=converter,
         test_server_existing_path=str(TIME_SKIPPING_SERVER),
-        test_server_startup_timeout=_STARTS_WITHIN,
+        test_server_startup_timeout=STARTS_WITHIN,
     )
     async with env:
         await register_search_attributes(env.client)
@@ -106,7 +106,7 @@ async def real_server(
         data_converter=converter,
         identity=identity,
         dev_server_existing_path=str(DEV_SERVER),
-        dev_server_startup_timeout=_STARTS_WITHIN,
+        dev_server_startup_timeout=STARTS_WITHIN,
         dev_server_extra_args=[
             "--dynamic-config-value",
             "history.transferProcessorMaxPollRPS=1000",

@@ -28,7 +28,7 @@ from starter.temporal.connection import (
     web_ui_link,
 )
 from starter.temporal.search_attributes import SetUpResult, ensure_search_attributes, missing_search_attributes
-from tests.servers import DEV_SERVER
+from tests.servers import DEV_SERVER, STARTS_WITHIN, real_server
 from workflows.names import SEARCH_ATTRIBUTES
 
 
@@ -152,7 +152,10 @@ def test_a_link_to_the_web_ui_is_encoded_whole() -> None:
 @pytest.mark.real_server
 async def test_search_attributes_are_made_once_and_missed_while_they_are_not_there() -> None:
     names = tuple(key.name for key in SEARCH_ATTRIBUTES)
-    async with await WorkflowEnvironment.start_local(dev_server_existing_path=str(DEV_SERVER)) as env:
+    server = WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(DEV_SERVER), dev_server_startup_timeout=STARTS_WITHIN
+    )
+    async with await server as env:
         assert await missing_search_attributes(env.client) == names
         await _add_of_another_type(env.client, names[0])
         first = await ensure_search_attributes(env.client)
@@ -174,7 +177,7 @@ async def _add_of_another_type(client: Client, name: str) -> None:
 @pytest.mark.real_server
 async def test_the_payloads_of_a_connected_client_are_encrypted() -> None:
     """The whole way: settings, connection, codec; the server keeps nothing readable but ids."""
-    async with await WorkflowEnvironment.start_local(dev_server_existing_path=str(DEV_SERVER)) as env:
+    async with real_server() as env:
         address = env.client.service_client.config.target_host
         settings = settings_for(address, COUNTERSIGN_PAYLOAD_KEYS=f"k1={base64.b64encode(bytes(32)).decode()}")
         client = await connect(settings, identity="countersign test")
