@@ -23,7 +23,7 @@ def list_descendants(process_id: int) -> Iterator[int]:
                 yield from list_descendants(child)
 
 
-def _read_seconds(process_id: int) -> float:
+def read_seconds(process_id: int) -> float:
     """User and system time of a process and of those of its children that have ended; 0 once it is gone."""
     try:
         fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
@@ -36,7 +36,7 @@ def measure_processor_seconds() -> float:
     """Of this process, of its children that have ended, and of all processes below it that live."""
     usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     own = sum(usage.ru_utime + usage.ru_stime for usage in usages)
-    return own + sum(map(_read_seconds, list_descendants(os.getpid())))
+    return own + sum(map(read_seconds, list_descendants(os.getpid())))
 
 
 class ProcessorTime:

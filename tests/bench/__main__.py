@@ -3,7 +3,8 @@
 `BENCH=planner [N=10000]`, `BENCH=push`, `BENCH=web`, `BENCH=task`, `BENCH=onboarding`, `BENCH=urgent [WAITING=200]`,
 `BENCH=desk [WAITING=2000]`, `BENCH=api [WAITING=20000]`, `BENCH=campaign [N=10000]`, `BENCH=audience [N=100000]`,
 `BENCH=callbacks`, `BENCH=cli`, `BENCH=directory [N=10000]`, `BENCH=evidence [N=10000]`, `BENCH=records [N=1000000]`,
-`BENCH=value [N=100000]` and `BENCH=sweep [WAITING=2000]` measure something else, and are not part of the whole.
+`BENCH=value [N=100000]`, `BENCH=sweep [WAITING=2000]` and `BENCH=worker` measure something else, and are not part of
+the whole.
 """
 
 import argparse
@@ -12,9 +13,10 @@ import json
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 from rich.console import Console
+from rich.text import Text
 from temporalio.runtime import Runtime, TelemetryConfig
 
 from starter.boot import exits
@@ -37,37 +39,30 @@ from tests.bench import (
     urgent,
     value,
     web_push,
+    worker,
 )
 from tests.bench.figures import as_json, selected
 from tests.bench.history import NotAsAsked
 from tests.bench.run import measure
 
-Found: TypeAlias = (
-    planner.Planned
-    | push.PushComparison
-    | web_push.WebPushComparison
-    | urgent.Course
-    | desk.Page
-    | api.Measured
-    | task.TaskComparison
-    | onboarding.OnboardingComparison
-    | campaign.Measured
-    | audience.AudienceFigures
-    | callbacks.CallbackComparison
-    | directory.DirectoryFigures
-    | sweep.SweepFigures
-    | records.Measured
-    | evidence.Measured
-    | value.Measured
-    | command_line.Comparisons
-)
+
+class BenchResult(Protocol):
+    """What a bench has measured."""
+
+    def as_json(self) -> dict[str, dict[str, float]]:
+        """The shape of BENCH_JSON."""
+        ...
+
+    def in_words(self) -> Text:
+        """For the terminal, green where the aims were met."""
+        ...
 
 
 def main() -> None:
     """Measure, show, and write the file if one is asked for."""
     parser = _parser()
     arguments, console = parser.parse_args(), Console()
-    elsewhere: dict[str, Callable[[], Coroutine[Any, Any, Found]]] = {
+    benches: dict[str, Callable[[], Coroutine[Any, Any, BenchResult]]] = {
         planner.NAME: partial(planner.measure, arguments.people or planner.AGENDAS),
         push.NAME: push.measure,
         web_push.NAME: web_push.measure,
@@ -83,11 +78,12 @@ def main() -> None:
         records.NAME: partial(records.measure, arguments.people or records.ROWS),
         sweep.NAME: partial(sweep.measure, arguments.waiting or sweep.OPEN),
         evidence.NAME: partial(evidence.measure, arguments.people or evidence.PEOPLE),
+        worker.NAME: worker.measure,
         value.NAME: partial(value.measure, arguments.people or value.ROWS),
         audience.NAME: partial(audience.measure, arguments.people or audience.PEOPLE),
     }
-    if measure_it := elsewhere.get(arguments.only):
-        result = asyncio.run(measure_it())
+    if measure_bench := benches.get(arguments.only):
+        result = asyncio.run(measure_bench())
         console.print(result.in_words())
         _write(arguments.json, result.as_json())
         return

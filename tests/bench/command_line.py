@@ -67,7 +67,11 @@ class Comparisons:
     def as_json(self) -> dict[str, dict[str, float]]:
         """The shape of BENCH_JSON."""
         return {
-            f"{NAME}.{name}_cpu_ms": {"ours": round(row.product), "floor": round(row.floor), "aim": row.aim}
+            f"{NAME}.{name}_cpu_ms": {
+                "ours": round(row.product),
+                "floor": round(row.floor),
+                "ratio": round(row.ratio, 2),
+            }
             for name, row in (("help", self.help), ("show", self.show))
         }
 

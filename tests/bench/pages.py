@@ -1,5 +1,6 @@
 """`make figures [BENCH=callbacks] [RUNS=5]`: the tables of docs/costs.md and docs/scale.md anew, by benches that run
-several times at one commit: on a quiet machine, some hours for all of them.
+several times at one commit: on a quiet machine, some hours for all of them. Benches that take longer than three minutes
+run once. What a run came to is kept in dist/figures/COMMIT/, so that the command goes on where it was broken off.
 
 A table stands between `<!-- figures: NAME -->` and `<!-- /figures -->`, and is written when its benches are done.
 """
@@ -19,7 +20,7 @@ from statistics import median
 from typing import Final, TypeAlias
 
 from starter.boot import exits
-from tests.bench import api, audience, callbacks, campaign, desk, figures, push, records
+from tests.bench import api, audience, callbacks, campaign, command_line, desk, figures, push, records, worker
 from tests.bench.figures import Figure
 from tests.bench.history import NotAsAsked
 from tests.bench.table import machine, today
@@ -28,6 +29,7 @@ RUNS: Final = 5
 AT_MOST: Final = 2_400.0
 """Seconds of one run of a bench: one that hangs does not hold up the others for ever."""
 ROOT: Final = Path(__file__).parents[2]
+KEPT: Final = Path("dist", "figures")
 WIDTH: Final = 120
 """Of running text in docs/."""
 
@@ -66,11 +68,12 @@ class Page:
     benches: Sequence[Sequence[str]]
     """Their options."""
     heading: str
-    columns: Mapping[str, str] = field(default_factory=lambda: {one: one for one in ("ours", "floor", "ratio")})
+    columns: Mapping[str, str] = field(default_factory=lambda: {name: name for name in ("ours", "floor", "ratio")})
     """Headings by the names in BENCH_JSON."""
     rows: Sequence[Row] = ()
     aims: Mapping[str, "Aim"] = field(default_factory=dict)
     """Without rows, by the names of figures."""
+    runs_at_most: int = RUNS
 
 
 def _of_request(figure: Figure, label: str) -> Row:
@@ -164,6 +167,17 @@ PAGES: Final = (
         ],
     ),
     Page(
+        "processes",
+        COSTS,
+        [["--only", command_line.NAME], ["--only", worker.NAME]],
+        "CPU of a process, ms",
+        rows=[
+            Row("cli.help_cpu_ms", "`countersign --help`", *at_most(command_line.HELP_AIM)),
+            Row("cli.show_cpu_ms", "`countersign request show`", *at_most(command_line.SHOW_AIM)),
+            Row("worker.start_cpu_ms", "`worker.py` until it is ready", *at_most(worker.AIM)),
+        ],
+    ),
+    Page(
         "api",
         COSTS,
         [["--only", api.NAME]],
@@ -220,6 +234,7 @@ PAGES: Final = (
             Row(f"{records.NAME}.{engine}", engine, _AIMS_OF_RECORDS, _meets_record_aims)
             for engine in ("SQLite", "PostgreSQL")
         ],
+        runs_at_most=1,
     ),
     Page(
         "campaign",
@@ -251,12 +266,12 @@ def main() -> None:
         raise NotAsAsked(f"figures are of one commit, and this is not committed:\n{changed}")
     for page in PAGES:
         if arguments.only in ("", page.name):
-            write_table(page, arguments.runs, ROOT, commit)
+            write_table(page, min(arguments.runs, page.runs_at_most), ROOT, commit)
 
 
 def write_table(page: Page, run_count: int, root: Path, commit: str) -> None:
-    """Run the page's benches so often, and write their table into its file in `root`."""
-    figures_of_runs = [_measure(page, number, run_count) for number in range(run_count)]
+    """Run the page's benches so often, but for runs that are kept, and write their table into its file in `root`."""
+    figures_of_runs = [_measure(page, number, run_count, root / KEPT / commit) for number in range(run_count)]
     file = root / page.file
     text = replace_table(file.read_text(), page.name, table(page, figures_of_runs, commit))
     file.write_text(replace_table(text, "machine", textwrap.fill(f"Measured on: {machine()}.", WIDTH)))
@@ -306,12 +321,17 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
 
 
-def _measure(page: Page, number: int, runs: int) -> Figures:
-    figures_found: dict[str, Mapping[str, float]] = {}
-    for options in page.benches:
-        print(f"{page.name}, {number + 1} of {runs}: {' '.join(options)}", flush=True)
-        figures_found |= run_bench(options)
-    return figures_found
+def _measure(page: Page, number: int, run_count: int, folder: Path) -> Figures:
+    kept_file = folder / f"{page.name}-{number + 1}.json"
+    if not kept_file.exists():
+        figures_by_name: dict[str, Mapping[str, float]] = {}
+        for options in page.benches:
+            print(f"{page.name}, {number + 1} of {run_count}: {' '.join(options)}", flush=True)
+            figures_by_name |= run_bench(options)
+        folder.mkdir(parents=True, exist_ok=True)
+        kept_file.write_text(json.dumps(figures_by_name))
+    kept_figures: Figures = json.loads(kept_file.read_text())
+    return kept_figures
 
 
 def run_bench(options: Iterable[str]) -> Figures:

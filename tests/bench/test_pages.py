@@ -1,5 +1,6 @@
 """Tables of figures in the docs: what is written of several runs, and where; each bench is run by `make figures`."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from tests.bench import planner
 from tests.bench.history import NotAsAsked
-from tests.bench.pages import PAGES, ROOT, Figures, Page, Row, at_most, replace_table, table, write_table
+from tests.bench.pages import KEPT, PAGES, ROOT, Figures, Page, Row, at_most, replace_table, table, write_table
 
 PAGE = Page(
     "waits",
@@ -76,3 +77,15 @@ def test_a_bench_is_run_and_its_table_written(tmp_path: Path) -> None:
     write_table(page, run_count=1, root=tmp_path, commit="abc1234")
     assert "| cpu_s | 50 |\n\nOne run, at commit abc1234" in file.read_text()
     assert "Measured on: " in file.read_text()
+
+
+def test_a_run_that_is_kept_is_not_run_again(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    file = tmp_path / "docs" / "costs.md"
+    file.write_text("".join(f"<!-- figures: {name} -->\n<!-- /figures -->\n" for name in ("machine", "waits")))
+    kept_folder = tmp_path / KEPT / "abc1234"
+    kept_folder.mkdir(parents=True)
+    for number, took in enumerate((45.0, 36.0), start=1):
+        (kept_folder / f"waits-{number}.json").write_text(json.dumps(run(took)))
+    write_table(PAGE, run_count=2, root=tmp_path, commit="abc1234")
+    assert "| a, ms | 40.5 (36–45) |" in file.read_text()
