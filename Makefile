@@ -53,7 +53,7 @@ soak: $(STAMP) ### requests open at a steady rate while a part dies each minute;
 	@$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(OPEN),--open $(OPEN)) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED)) $(if $(STRICT),--strict) $(if $(JSON),--json) $(if $(PROGRESS),--progress "$(PROGRESS)")
 
 bench: $(STAMP) ### a request beside the smallest honest workflow; BENCH=request.bytes, BENCH_JSON=file
-	@$(BIN)/python -m tests.bench --only "$(BENCH)" --json "$(or $(BENCH_JSON),bench.json)" $(if $(WAITING),--waiting $(WAITING)) $(if $(N),--people $(N))
+	@$(BIN)/python -m tests.bench --only "$(BENCH)" --json "$(or $(BENCH_JSON),bench.json)" $(if $(WAITING),--waiting $(WAITING)) $(if $(N),--people $(N)) $(if $(ENGINE),--engine $(ENGINE))
 
 gate: $(STAMP) ### the short benches, held against tests/bench/baseline.json: no more actions, events, bytes, SQL, time; BENCH=counts
 	@$(BIN)/python -m tests.bench.gate --only "$(BENCH)"

@@ -1,10 +1,10 @@
 """`make bench [BENCH=request.bytes] [BENCH_JSON=file]`: one request beside the floor, as a table and as JSON.
 
 `BENCH=planner [N=10000]`, `BENCH=push`, `BENCH=web`, `BENCH=task`, `BENCH=onboarding`, `BENCH=urgent [WAITING=200]`,
-`BENCH=desk [WAITING=2000]`, `BENCH=api [WAITING=20000]`, `BENCH=campaign [N=10000]`, `BENCH=audience [N=100000]`,
-`BENCH=callbacks`, `BENCH=cli`, `BENCH=directory [N=10000]`, `BENCH=evidence [N=10000]`, `BENCH=records [N=1000000]`,
-`BENCH=value [N=100000]`, `BENCH=sweep [WAITING=2000]` and `BENCH=worker` measure something else, and are not part of
-the whole.
+`BENCH=desk [WAITING=2000]`, `BENCH=api [WAITING=20000]`, `BENCH=campaign [N=10000] [ENGINE=PostgreSQL]`,
+`BENCH=audience [N=100000]`, `BENCH=callbacks`, `BENCH=cli`, `BENCH=directory [N=10000]`, `BENCH=evidence [N=10000]`,
+`BENCH=records [N=1000000]`, `BENCH=value [N=100000]`, `BENCH=sweep [WAITING=2000]` and `BENCH=worker` measure something
+else, and are not part of the whole.
 """
 
 import argparse
@@ -71,7 +71,9 @@ def main() -> None:
         urgent.NAME: partial(urgent.measure, arguments.waiting or urgent.WAITING),
         desk.NAME: partial(desk.measure, arguments.waiting or desk.OPEN),
         api.NAME: partial(api.measure, arguments.waiting or desk.OPEN),
-        campaign.NAME: partial(campaign.measure, arguments.people or campaign.PEOPLE),
+        campaign.NAME: partial(
+            campaign.measure, arguments.people or campaign.PEOPLE, campaign.Engine(arguments.engine)
+        ),
         callbacks.NAME: callbacks.measure,
         command_line.NAME: command_line.measure,
         directory.NAME: partial(directory.measure, arguments.people or directory.PEOPLE),
@@ -117,6 +119,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--people", type=int, default=0, metavar="N", help="people of a campaign or directory, records, or agendas"
+    )
+    parser.add_argument(
+        "--engine", default=campaign.Engine.SQLITE, choices=[*campaign.Engine], help="what a campaign's records are in"
     )
     parser.add_argument("--json", default="", metavar="FILE", help="write the figures there too")
     return parser

@@ -1,22 +1,25 @@
-"""`make bench BENCH=campaign [N=10000]`: one campaign of N people, beside the same requests started raw.
+"""`make bench BENCH=campaign [N=10000] [ENGINE=PostgreSQL]`: one campaign of N people, beside the same requests started
+raw.
 
-The real processes on a server with a file, as `countersign dev` starts it. Each part has a stack of its own: the same
-requests started raw, the least workflow that waits, the campaign from its start to its record. What was measured of
-one N is kept until all of it is, so that a run that was broken off goes on behind it.
+The real processes on a Temporal server with a file: as `countersign dev` starts them on SQLite, and on PostgreSQL two
+workers, two web processes and an S3 server. Each part has a stack of its own: the same requests started raw, the least
+workflow that waits, the campaign from its start to its record. What was measured of one N is kept until all of it is,
+so that a run that was broken off goes on behind it.
 """
 
 import asyncio
 import json
-import math
 import os
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -36,8 +39,10 @@ from tests.bench.table import surroundings
 from tests.faults import campaigning
 from tests.faults.campaigning import Watch, crowd, prepare_campaign_file
 from tests.faults.population import PATIENT, colleague
-from tests.faults.town import TEMPORAL, WORKER, Town, connect, start_town
+from tests.faults.town import TEMPORAL, WORKER, Town, connect, ids, start_town
 from tests.faults.vendor import PROVIDER
+from tests.rehearsal.machines import WEB, WORKERS, Installation, installation
+from tests.soak.lateness import percentile
 from workflows import names
 from workflows.campaign.state import CampaignInput
 from workflows.kinds import Kind
@@ -52,7 +57,16 @@ _WARM: Final = 10
 _GLANCE: Final = 0.5
 _TOLD_WITHIN: Final = 300.0
 _URGENT_AT_MOST: Final = 40
+_SAMPLED: Final = 200
+"""Members whose histories are read."""
 _URGENT = {**PATIENT, "urgent": True}
+
+
+class Engine(StrEnum):
+    """What the records are kept in, and with it how many processes there are."""
+
+    SQLITE = "SQLite"
+    POSTGRESQL = "PostgreSQL"
 
 
 class Aim(NamedTuple):
@@ -74,6 +88,7 @@ AIMS: Final[Mapping[str, Aim]] = {
     "parent_events_per_person": Aim(0.05, of_people=1_000),
     "max_history": Aim(4_096),
     "urgent_p95_s": Aim(10),
+    "urgent_schedule_to_start_p99_ms": Aim(200),
     "open_worker_kb": Aim(1.2),
     "open_server_kb": Aim(1.5),
     "show_s": Aim(2),
@@ -82,11 +97,11 @@ AIMS: Final[Mapping[str, Aim]] = {
     "report.html_mb": Aim(500),
     "settle_s": Aim(60),
 }
-Told = dict[str, float]
+PartFigures = dict[str, float]
 """What one part came to, by the names of the figures."""
 Say = Callable[[str, int, int], None]
 """That of a part so many of so many are done."""
-Part = Callable[[int, Say], Awaitable[Told]]
+Part = Callable[[int, Say, Engine], Awaitable[PartFigures]]
 
 
 @dataclass(frozen=True)
@@ -94,8 +109,9 @@ class Measured:
     """All figures of one N; those that the floor has as well stand beside it."""
 
     people: int
-    product: Told
-    floor: Told
+    engine: Engine
+    product: PartFigures
+    floor: PartFigures
 
     def as_json(self) -> dict[str, dict[str, float]]:
         """The shape of BENCH_JSON."""
@@ -112,7 +128,7 @@ class Measured:
 
     def in_words(self) -> Text:
         """A line a figure, green or red where it has an aim."""
-        lines = Text(f"{self.people:,} people\n")
+        lines = Text(f"{self.people:,} people, {self.engine}\n")
         for name, figure in self.as_json().items():
             aim, ratio = AIMS.get(name.partition(".")[2]), figure.get("ratio")
             aim = aim if aim and self.people >= aim.of_people else None
@@ -126,21 +142,26 @@ class Measured:
         return lines.append(surroundings().replace("in memory", "on a file"), style="dim")
 
 
-async def measure(people: int = PEOPLE, keep: Path | None = None, parts: Mapping[str, Part] | None = None) -> Measured:
+async def measure(
+    people: int = PEOPLE,
+    engine: Engine = Engine.SQLITE,
+    keep: Path | None = None,
+    parts: Mapping[str, Part] | None = None,
+) -> Measured:
     """Measure part by part, with a bar for each; what was kept of a run that was broken off is not measured again."""
     folder = keep or Path(tempfile.gettempdir()) / f"countersign-bench-campaign-{os.getuid()}"
-    kept_file = folder / f"{people}.json"
-    figures_by_part: dict[str, Told] = json.loads(kept_file.read_text()) if kept_file.exists() else {}
+    kept_file = folder / f"{people}-{engine}.json"
+    figures_by_part: dict[str, PartFigures] = json.loads(kept_file.read_text()) if kept_file.exists() else {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn()) as progress:
         for name, part in (parts or _PARTS).items():
             if name not in figures_by_part:
                 bars = _Bars(progress)
-                figures_by_part[name] = await part(people, bars.say)
+                figures_by_part[name] = await part(people, bars.say, engine)
                 folder.mkdir(parents=True, exist_ok=True)
                 kept_file.write_text(json.dumps(figures_by_part))
     kept_file.unlink(missing_ok=True)
-    return Measured(people, figures_by_part["campaign"], {**figures_by_part["raw"], **figures_by_part["least"]})
+    return Measured(people, engine, figures_by_part["campaign"], {**figures_by_part["raw"], **figures_by_part["least"]})
 
 
 class _Bars:
@@ -158,28 +179,37 @@ class _Bars:
 
 
 @asynccontextmanager
-async def _company(people: int) -> AsyncIterator[tuple[Town, list[str]]]:
+async def _company(people: int, engine: Engine) -> AsyncIterator[tuple[Town, list[str]]]:
     """A fresh stack, and everybody in its people file before anybody has read it."""
     with tempfile.TemporaryDirectory() as folder:
-        async with start_town(Path(folder) / "data") as full_stack:
+        async with AsyncExitStack() as closing:
+            full_stack: Town
+            if engine is Engine.SQLITE:
+                full_stack = await closing.enter_async_context(start_town(Path(folder) / "data"))
+            else:
+                full_stack = await closing.enter_async_context(installation(Path(folder) / "data"))
             crowd(full_stack, _WARM, "warm", "warm")
             everybody = crowd(full_stack, people)
+            if isinstance(full_stack, Installation):
+                full_stack.furnish()
+                await full_stack.start_patiently(*WORKERS, *WEB)
             await campaigning.begin(full_stack, "warm", {"group": "warm"})
             await Watch(full_stack).until_told("warm", _WARM)
             yield full_stack, everybody
 
 
+def _worker_ids(full_stack: Town) -> list[int]:
+    return [running.pid for name, running in full_stack.running.items() if name.startswith(WORKER)]
+
+
 # --- the campaign
 
 
-async def campaign(people: int, say: Say) -> Told:
+async def campaign(people: int, say: Say, engine: Engine) -> PartFigures:
     """From its start to its record."""
-    async with _company(people) as (full_stack, everybody):
+    async with _company(people, engine) as (full_stack, everybody):
         ready, fixed = await prepare_campaign_file(full_stack, _ID), sum(await _count_events(full_stack, "warm"))
-        weight_before, began = (
-            Weight.measure(full_stack.running[TEMPORAL].pid, full_stack.running[WORKER].pid, full_stack),
-            datetime.now(UTC),
-        )
+        weight_before, began = Weight.measure(full_stack, _worker_ids(full_stack)), datetime.now(UTC)
         mark = await full_stack.vendor.last()
         await start_files.start(full_stack.context, ready)
         figures = await _measure_notification(full_stack, people, began, partial(say, "told"))
@@ -187,9 +217,9 @@ async def campaign(people: int, say: Say) -> Told:
         figures["calls_per_person"] = await _count_calls(full_stack, mark) / request_count
         events = sum(await _count_events(full_stack, _ID))
         figures |= {"parent_events_fixed": fixed, "parent_events_per_person": events / people}
-        figures |= Weight.measure(
-            full_stack.running[TEMPORAL].pid, full_stack.running[WORKER].pid, full_stack
-        ).growth_since(weight_before, people)
+        figures |= Weight.measure(full_stack, _worker_ids(full_stack)).growth_since(weight_before, people)
+        figures |= await _measure_schedule_to_start(full_stack, everybody, int(figures["urgent_requests"]))
+        figures["reminded_per_second"] = await _measure_reminding(full_stack, people, partial(say, "reminded"))
         figures["show_s"], figures["show_mb"] = await _measure_command(full_stack, "campaign", "show", _ID)
         figures |= await _measure_settling(full_stack, everybody, say)
         figures["max_history"] = max(await _count_events(full_stack, _ID))
@@ -202,7 +232,7 @@ async def campaign(people: int, say: Say) -> Told:
 
 async def _measure_notification(
     full_stack: Town, people: int, began: datetime, say: Callable[[int, int], None]
-) -> Told:
+) -> PartFigures:
     """People a second until everybody is told, and how soon urgent requests are meanwhile."""
     watch, is_over, spent = Watch(full_stack), asyncio.Event(), processor_time.spent_ms()
     urgent = asyncio.create_task(_time_urgent_requests(full_stack, watch, is_over, pause=max(2.0, people / 500)))
@@ -218,9 +248,51 @@ async def _measure_notification(
     return {
         "cpu_ms_per_person": (processor_time.spent_ms() - spent) / people,
         "rate": people / (last - began).total_seconds(),
-        "urgent_p95_s": seconds[math.ceil(0.95 * len(seconds)) - 1],
+        "urgent_p95_s": percentile(seconds, 0.95),
         "urgent_requests": len(seconds),
     }
+
+
+async def _measure_schedule_to_start(full_stack: Town, everybody: Sequence[str], urgent_count: int) -> PartFigures:
+    """How long tasks of urgent requests, and of some members', waited for a worker: of 99 in 100 at most so long."""
+    urgent_waits = [await _read_task_waits(full_stack, id) for id in ids("urgent", urgent_count)]
+    sampled = everybody[:: max(1, len(everybody) // _SAMPLED)]
+    member_waits = [await _read_task_waits(full_stack, f"{_ID}.{person}") for person in sampled]
+    return {
+        "urgent_schedule_to_start_p99_ms": 1_000 * percentile(sorted(chain(*urgent_waits)), 0.99),
+        "schedule_to_start_p99_ms": 1_000 * percentile(sorted(chain(*member_waits)), 0.99),
+    }
+
+
+async def _read_task_waits(full_stack: Town, id: str) -> list[float]:
+    """The seconds that each task of a request's history was scheduled before its start."""
+    scheduled_at: dict[int, datetime] = {}
+    waits: list[float] = []
+    async for event in full_stack.handle(id).fetch_history_events():
+        happened_at = event.event_time.ToDatetime(UTC)
+        match event.event_type:
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED | EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:
+                scheduled_at[event.event_id] = happened_at
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+                begin_at = scheduled_at[event.activity_task_started_event_attributes.scheduled_event_id]
+                waits.append((happened_at - begin_at).total_seconds())
+            case EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+                begin_at = scheduled_at[event.workflow_task_started_event_attributes.scheduled_event_id]
+                waits.append((happened_at - begin_at).total_seconds())
+    return waits
+
+
+async def _measure_reminding(full_stack: Town, people: int, say: Callable[[int, int], None]) -> float:
+    """People a second from `campaign remind` until everybody has the reminder."""
+    last_entry, began, reminded = await full_stack.vendor.last(), time.monotonic(), set[str]()
+    await _measure_command(full_stack, "campaign", "remind", _ID, "--force", "--as", campaigning.OWNER)
+    while len(reminded) < people:
+        entries = await full_stack.vendor.ledger("push", last_entry)
+        last_entry = int(entries[-1]["n"]) if entries else last_entry
+        reminded |= {entry["data"]["request"] for entry in entries if entry["data"]["request"].startswith(f"{_ID}.")}
+        say(len(reminded), people)
+        await asyncio.sleep(_GLANCE)
+    return people / (time.monotonic() - began)
 
 
 async def _count_calls(full_stack: Town, last_entry: int) -> int:
@@ -243,7 +315,7 @@ async def _time_urgent_requests(full_stack: Town, watch: Watch, is_over: asyncio
     return seconds_to_push
 
 
-async def _measure_settling(full_stack: Town, everybody: Sequence[str], say: Say) -> Told:
+async def _measure_settling(full_stack: Town, everybody: Sequence[str], say: Say) -> PartFigures:
     """Everybody signs, the window passes, and the record is made: how long the walk over everybody took."""
     signing = asyncio.create_task(campaigning.act(full_stack, _ID, everybody))
     query = f"{names.PARENT.name} = '{Kind.CAMPAIGN.workflow_id(_ID)}' AND {runs.OPEN}"
@@ -316,19 +388,19 @@ async def _measure_command(full_stack: Town, *arguments: str) -> tuple[float, fl
 
 
 class Weight(NamedTuple):
-    """Kilobytes: of the server and of the worker in memory, and of the server's file."""
+    """Kilobytes: of the server and of its workers in memory, and of the server's file."""
 
     server: float
     worker: float
     file: float
 
     @classmethod
-    def measure(cls, server: int | None, worker: int | None, full_stack: Town) -> "Weight":
-        """Of these processes now."""
+    def measure(cls, full_stack: Town, workers: Iterable[int | None]) -> "Weight":
+        """Of the server and of these workers now."""
         file = sum(file.stat().st_size for file in full_stack.folder.path.glob("temporal.db*")) / 1024
-        return cls(_resident(server), _resident(worker), file)
+        return cls(_resident(full_stack.running[TEMPORAL].pid), sum(map(_resident, workers)), file)
 
-    def growth_since(self, earlier: "Weight", waiting: int) -> Told:
+    def growth_since(self, earlier: "Weight", waiting: int) -> PartFigures:
         """What each of those has added that wait now and did not before."""
         return {
             "open_server_kb": (self.server - earlier.server) / waiting,
@@ -345,9 +417,9 @@ def _resident(pid: int | None) -> float:
 # --- what stands beside it
 
 
-async def raw(people: int, say: Say) -> Told:
+async def raw(people: int, say: Say, engine: Engine) -> PartFigures:
     """The same requests, started by an activity that looks at nothing, until everybody is told."""
-    async with _company(people) as (full_stack, everybody):
+    async with _company(people, engine) as (full_stack, everybody):
         ready = await prepare_campaign_file(full_stack, _ID)
         campaign_input: CampaignInput = await ready.store_input(full_stack.context.store)
         campaign = campaign_input.campaign
@@ -364,21 +436,21 @@ async def raw(people: int, say: Say) -> Told:
     return {name: figures[name] for name in ("rate", "cpu_ms_per_person")}
 
 
-async def least(people: int, say: Say) -> Told:
+async def least(people: int, say: Say, _: Engine) -> PartFigures:
     """What the least workflow weighs that has told somebody and waits for them."""
     with tempfile.TemporaryDirectory() as folder:
         async with AsyncExitStack() as closing:
             full_stack = await closing.enter_async_context(start_town(Path(folder) / "data", server=False))
             await full_stack.start(TEMPORAL)
             await connect(full_stack, closing)
-            client, server = full_stack.context.client, full_stack.running[TEMPORAL].pid
+            client = full_stack.context.client
             worker = await closing.enter_async_context(campaign_floor.waiting(client))
             await campaign_floor.have_wait(client, _WARM, "warm", lambda _: None)
-            weight_before = Weight.measure(server, worker, full_stack)
+            weight_before = Weight.measure(full_stack, [worker])
             await campaign_floor.have_wait(
                 client, people, _ID, lambda waiting_count: say("least, waiting", waiting_count, people)
             )
-            return Weight.measure(server, worker, full_stack).growth_since(weight_before, people)
+            return Weight.measure(full_stack, [worker]).growth_since(weight_before, people)
 
 
 _PARTS: Final[Mapping[str, Part]] = {"campaign": campaign, "raw": raw, "least": least}
