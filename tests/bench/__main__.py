@@ -1,10 +1,10 @@
 """`make bench [BENCH=request.bytes] [BENCH_JSON=file]`: one request beside the floor, as a table and as JSON.
 
 `BENCH=planner [N=10000]`, `BENCH=push`, `BENCH=web`, `BENCH=task`, `BENCH=onboarding`, `BENCH=urgent [WAITING=200]`,
-`BENCH=desk [WAITING=2000]`, `BENCH=api [WAITING=20000]`, `BENCH=campaign [N=10000] [ENGINE=PostgreSQL]`,
-`BENCH=audience [N=100000]`, `BENCH=callbacks`, `BENCH=cli`, `BENCH=directory [N=10000]`, `BENCH=evidence [N=10000]`,
-`BENCH=records [N=1000000]`, `BENCH=value [N=100000]`, `BENCH=sweep [WAITING=2000]` and `BENCH=worker` measure something
-else, and are not part of the whole.
+`BENCH=peak [WAITING=10000]`, `BENCH=desk [WAITING=2000]`, `BENCH=api [WAITING=20000]`,
+`BENCH=campaign [N=10000] [ENGINE=PostgreSQL]`, `BENCH=audience [N=100000]`, `BENCH=callbacks`, `BENCH=cli`,
+`BENCH=directory [N=10000]`, `BENCH=evidence [N=10000]`, `BENCH=records [N=1000000]`, `BENCH=value [N=100000]`,
+`BENCH=sweep [WAITING=2000]` and `BENCH=worker` measure something else, and are not part of the whole.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from tests.bench import (
     directory,
     evidence,
     onboarding,
+    peak,
     planner,
     push,
     records,
@@ -69,6 +70,7 @@ def main() -> None:
         task.NAME: task.measure,
         onboarding.NAME: onboarding.with_page,
         urgent.NAME: partial(urgent.measure, arguments.waiting or urgent.WAITING),
+        peak.NAME: partial(peak.measure, arguments.waiting or peak.WAITING),
         desk.NAME: partial(desk.measure, arguments.waiting or desk.OPEN),
         api.NAME: partial(api.measure, arguments.waiting or desk.OPEN),
         campaign.NAME: partial(
@@ -115,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a figure, the group before its dot, or one of those that are not part of the whole",
     )
     parser.add_argument(
-        "--waiting", type=int, default=0, metavar="N", help="requests that wait, of urgent, desk and sweep"
+        "--waiting", type=int, default=0, metavar="N", help="requests that wait, of urgent, peak, desk and sweep"
     )
     parser.add_argument(
         "--people", type=int, default=0, metavar="N", help="people of a campaign or directory, records, or agendas"

@@ -88,8 +88,8 @@ async def _overtaking(waiting: int, partitions: int) -> UrgentFigures:
     conditions = Conditions(temporal=_split(partitions), own_programs={"COUNTERSIGN_SIGNATURE_MAX_RPS": str(_RATE)})
     with tempfile.TemporaryDirectory() as folder:
         async with start_town(Path(folder) / "data", conditions) as full_stack:
-            await _have_wait(full_stack, ids("crowd", waiting))
-            seconds = [await _start_to_push(full_stack, name) for name in ids(NAME, _URGENT)]
+            await start_crowd(full_stack, ids("crowd", waiting), PATIENT)
+            seconds = [await time_urgent_request(full_stack, name) for name in ids(NAME, _URGENT)]
             created_count = len(await full_stack.vendor.ledger("request_created"))
     return UrgentFigures(partitions, waiting + _URGENT - created_count, tuple(seconds))
 
@@ -99,18 +99,21 @@ def _split(partitions: int) -> tuple[str, ...]:
     return tuple(option for name in names for option in ("--dynamic-config-value", f"{name}={partitions}"))
 
 
-async def _have_wait(full_stack: Town, names: Iterable[str]) -> None:
-    """Start these; what of their tasks is not done yet is to be overtaken as well."""
+async def start_crowd(full_stack: Town, names: Iterable[str], policy: Policy) -> None:
+    """Start these; their tasks go on."""
     room = asyncio.Semaphore(_STARTS_AT_ONCE)
 
     async def start_request(number: int, name: str) -> None:
         async with room:
-            await start_files.start(full_stack.context, await full_stack.prepared(name, colleague(number)))
+            await start_files.start(
+                full_stack.context, await full_stack.prepared(name, colleague(number), policy=policy)
+            )
 
     await asyncio.gather(*(start_request(number, name) for number, name in enumerate(names)))
 
 
-async def _start_to_push(full_stack: Town, name: str) -> float:
+async def time_urgent_request(full_stack: Town, name: str) -> float:
+    """The seconds from its start to its first push."""
     prepared, last_entry = (
         await full_stack.prepared(name, colleague(int(name[-3:])), policy=_POLICY),
         await full_stack.vendor.last(),
