@@ -3,7 +3,7 @@
 from starter.boot import processes
 
 if __name__ == "__main__":
-    processes.hold_signals()  # `exits.run` takes signals that come during the imports.
+    processes.begin_imports()  # `exits.run` takes signals that come during the imports.
 
 import argparse
 import asyncio

@@ -5,7 +5,7 @@ process and worker, on loopback. `DIR/dev.json` has their addresses. A second st
 from starter.boot import processes
 
 if __name__ == "__main__":
-    processes.hold_signals()  # `exits.run` takes signals that come while it imports.
+    processes.begin_imports()  # `exits.run` takes signals that come while it imports.
 
 import argparse
 import asyncio
