@@ -29,7 +29,7 @@ _PUSH_SERVICE: Final = """() => {
   };
 }"""
 _CLICK: Final = """async title => {
-  const notification = (await self.registration.getNotifications()).find(one => one.title === title);
+  const notification = (await self.registration.getNotifications()).find(shown => shown.title === title);
   let done;
   const event = new NotificationEvent("notificationclick", { notification });
   event.waitUntil = promise => { done = promise; };
@@ -38,7 +38,9 @@ _CLICK: Final = """async title => {
   await done;
   return self.openedLink;
 }"""
-"""Nobody presses anything, so that no window may really be opened."""
+"""Nobody presses anything, so that no window may really be opened, nor an open one be focused."""
+_COUNT_PAGES: Final = """async link => (await self.clients.matchAll({ type: "window", includeUncontrolled: true })).filter(
+  page => page.url === link).length"""
 _SHOWN: Final = """async () => (await self.registration.getNotifications()).map(
   ({ title, body, tag, silent, data }) => ({ title, body, tag, silent, link: data.link }))"""
 _REMEMBER: Final = """() => {
@@ -115,6 +117,14 @@ class PushedBrowser:
 
     async def find_notification(self, title: str) -> dict[str, Any]:
         return next(entry for entry in await self.list_notifications() if entry["title"] == title)
+
+    async def wait_until_left(self, link: str) -> None:
+        """Until the service worker no longer knows a page that the browser has left."""
+        for pause in glances(_GLANCE, 20):
+            if not await self.worker.evaluate(_COUNT_PAGES, link):
+                return
+            await self.page.wait_for_timeout(pause * 1000)
+        raise AssertionError(f"{link} is still open")
 
     async def click(self, title: str) -> str:
         """Click the notification; the link that it opens."""

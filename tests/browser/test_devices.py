@@ -101,6 +101,7 @@ async def test_what_is_pushed_is_shown_replaces_what_it_is_about_and_opens_its_p
     await pushed.find_notification("Signed")
     assert await pushed.list_notifications() == [withdrawal]
     await device.page.goto("about:blank")
+    await pushed.wait_until_left(address(customer))
     assert await pushed.click("Signed") == address(customer)
     assert await pushed.list_notifications() == []
 
