@@ -329,14 +329,14 @@ HAND_OFF_ATTEMPTS: Final = Counter(
     (Label("way", TargetKind), Label("outcome", ("done", "failed", "gone", "held"))),
 )
 MENDS: Final = Counter(
-    "countersign_reconciliation_mends", "Requests that reconciliation told of an event whose callback was lost"
+    "countersign_reconciliation_mends", "Requests that reconciliation notified of an event whose callback was lost"
 )
 PROBLEMS: Final = Gauge(
     "countersign_problems", "Open follow-ups with a problem, or that need a person", (Label("code", CODES),)
 )
 INCIDENTS: Final = Gauge(
     "countersign_incidents",
-    "Open incidents of which on-call was told, by alert (docs/runbook.md)",
+    "Open incidents of which on-call was notified, by alert (docs/runbook.md)",
     (Label("alert", (alert.name for alert in OF_INCIDENTS)),),
 )
 COUNTED_AT: Final = Gauge("countersign_counted_timestamp_seconds", "When the gauges were counted, in Unix time")

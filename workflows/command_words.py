@@ -27,7 +27,7 @@ HELP: Final[Mapping[str, str]] = {
     names.TAKE: "Say which member of the group that asks takes it on: questions and news go only to them.",
     names.DONE: "Mark it as done, which ends it for everybody who was asked.",
     names.WAIVE: "Say that nobody needs to do it any more.",
-    names.BLOCK: "Say that an assignee cannot continue: the owner is told why, and reminders are paused.",
+    names.BLOCK: "Say that an assignee cannot continue: the owner is notified of the reason, and reminders are paused.",
     names.UNBLOCK: "Say that the obstacle is removed; reminders resume.",
     names.EXEMPT: "Exempt a reviewer, so that the others decide. The requester cannot do this.",
     names.RETRY: "Ask again those who could not be asked: rows that are corrected by now, requests that have failed.",

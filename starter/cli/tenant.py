@@ -63,11 +63,12 @@ async def try_(
     yes: bool = False,
     json: AsJson = False,
 ) -> Exit:
-    """Send two test documents to yourself, and report whether each assumed fact about Core Signature and the push
+    """Send three test documents to yourself, and report whether each assumed fact about Core Signature and the push
     service holds, differs (and which setting to change) or was not seen.
 
-    One is yours to sign or decline, the other is forwarded, cancelled and deleted. No other document is touched, and
-    what is open at the end is cancelled, also after Ctrl-C. Exit code 1 if something differs.
+    The first is yours to sign or decline; the second is forwarded, the third has a password, and both are cancelled and
+    deleted. No other document is touched, and what is open at the end is cancelled, also after Ctrl-C. Exit code 1 if
+    something differs.
 
     Parameters
     ----------

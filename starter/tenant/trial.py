@@ -1,5 +1,5 @@
-"""The first hour with a tenant: two test documents to one's own address, one to sign and one to cancel. Only documents
-of the trial itself are touched; what is open at the end is cancelled.
+"""The first hour with a tenant: three test documents to one's own address, one to sign and two to cancel. Only
+documents of the trial itself are touched; what is open at the end is cancelled.
 """
 
 import asyncio

@@ -38,7 +38,7 @@ _QUEUES: Final = (
 )
 _SHOWS: Final = 0.1
 """Tasks a second added but not taken, three in the server's half minute: fewer may be on their way."""
-_SEE: Final = "see docs/deploying.md, Who comes first"
+_SEE: Final = "see docs/deploying.md, Priorities"
 _ANSWERS_WITHIN: Final = timedelta(seconds=12)
 """More than the ten seconds that the server waits for a dead worker before it asks another."""
 _NO_ANSWER: Final = (
