@@ -39,8 +39,10 @@ _CLICK: Final = """async title => {
   return self.openedLink;
 }"""
 """Nobody presses anything, so that no window may really be opened, nor an open one be focused."""
-_COUNT_PAGES: Final = """async link => (await self.clients.matchAll({ type: "window", includeUncontrolled: true })).filter(
-  page => page.url === link).length"""
+_COUNT_PAGES: Final = """async link => {
+  const pages = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
+  return pages.filter(page => page.url === link).length;
+}"""
 _SHOWN: Final = """async () => (await self.registration.getNotifications()).map(
   ({ title, body, tag, silent, data }) => ({ title, body, tag, silent, link: data.link }))"""
 _REMEMBER: Final = """() => {
