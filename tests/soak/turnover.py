@@ -31,6 +31,8 @@ _TURN_SECONDS: Final = 120.0
 _SWEEP_SECONDS: Final = 120.0
 _SWEPT_EVERY: Final = 20.0
 _LOOK_SECONDS: Final = 20.0
+_AWAITED_AT_ONCE: Final = 100
+"""Ends, each of which is a long poll; the server allows 1,200 of a namespace, workers' polls included."""
 _END_SECONDS: Final = 900.0
 """A hand-off that has failed twice is tried again after five minutes."""
 
@@ -56,6 +58,7 @@ class Turnover:
         self._unsigned: deque[str] = deque()
         self._half_signed: deque[str] = deque()
         self._ends: set[asyncio.Task[None]] = set()
+        self._free_polls = asyncio.Semaphore(_AWAITED_AT_ONCE)
 
     @property
     def life_seconds(self) -> float:
@@ -158,7 +161,8 @@ class Turnover:
             return False
 
         try:
-            await eventually(probe, _END_SECONDS)
+            async with self._free_polls:
+                await eventually(probe, _END_SECONDS)
         except (AssertionError, WorkflowFailureError) as failure:
             self.failures.append(f"{id} has not come to its end: {failure}")
         else:
