@@ -53,8 +53,8 @@ class Panel:
 
 
 def draw(progress: Sequence[Mapping[str, Any]]) -> str:
-    """The SVG of a progress file's lines; raises `ValueError` without samples."""
-    samples = [line for line in progress if line["type"] == "sample"]
+    """The SVG of a progress file's lines until the steady time is over; raises `ValueError` without samples."""
+    samples = [line for line in progress if line["type"] == "sample" and line["phase"] != "drain"]
     if not samples:
         raise ValueError("no sample in the progress of this run")
     longest_seconds = samples[-1]["seconds"]

@@ -15,6 +15,7 @@ def make_sample(seconds: float, worker_memory: float | None = 200, **facts: Any)
     reading = {"pid": 7, "memory_mb": worker_memory, "descriptors": 40}
     return {
         "type": "sample",
+        "phase": "steady",
         "seconds": seconds,
         "started": 10,
         "ended": 0,
@@ -36,7 +37,7 @@ def find_path(picture: str, name: str) -> str:
 
 
 def test_a_line_rises_to_its_measure_and_bridges_a_sample_without_answer() -> None:
-    progress = [make_sample(0, 0), make_sample(50, None), make_sample(100, 200)]
+    progress = [make_sample(0, 0), make_sample(50, None), make_sample(100, 200), make_sample(900, phase="drain")]
     assert find_path(draw(progress), WORKERS[0]) == f"M0.0,{HEIGHT}.0 L{WIDTH}.0,0.0"
 
 
