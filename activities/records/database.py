@@ -350,8 +350,7 @@ def chunks(elements: Sequence[R], size: int) -> Iterator[Sequence[R]]:
 
 def insert_new(connection: Connection, table: Table, **values: Any) -> bool:
     """Insert a row unless its key exists; whether it was inserted."""
-    result = connection.execute(insert_into(connection, table).on_conflict_do_nothing(), values)
-    return result.rowcount == 1
+    return connection.execute(_make_insert_new(connection.dialect.name, table), values).rowcount == 1
 
 
 def replace(connection: Connection, table: Table, key: Key, **values: Any) -> None:
@@ -363,11 +362,21 @@ def replace(connection: Connection, table: Table, key: Key, **values: Any) -> No
 
 def insert_into(connection: Connection, table: Table) -> Any:
     """An insert that may say what to do on conflict."""
-    if connection.dialect.name == "sqlite":
+    return _make_insert(connection.dialect.name, table)
+
+
+def _make_insert(dialect: str, table: Table) -> Any:
+    if dialect == "sqlite":
         return sqlite.insert(table)
     from sqlalchemy.dialects import postgresql  # noqa: PLC0415  takes a command on a local file 40 ms
 
     return postgresql.insert(table)
+
+
+@cache
+def _make_insert_new(dialect: str, table: Table) -> Any:
+    """Once for each table: SQLAlchemy would derive its cache's key from every new statement."""
+    return _make_insert(dialect, table).on_conflict_do_nothing()
 
 
 class _OneOfSeveral(Exception):

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Final, NamedTuple, Self
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from activities.errors import RecordConflict, RecordDamaged
 from activities.records.database import Database, chunks, insert_new, replace
@@ -28,7 +28,9 @@ RECORDS_AT_ONCE: Final = 500
 OF_CAMPAIGN: Final = "campaign"
 """The first word of facets of requests of campaigns."""
 _IS: Final = RECORDS.c
-NAMES: Final = ("person", "who", "by", "from", "to", "requester")
+_SELECT_PAGES: Final = select(LOG_PAGES.c.content).where(LOG_PAGES.c.workflow_id == bindparam("workflow_id"))
+_INSERT_LISTS: Final = RECORD_LISTS.insert()
+NAMES: Final = frozenset({"person", "who", "by", "from", "to", "requester"})
 """Fields with the id of a person."""
 
 
@@ -202,25 +204,27 @@ def write_record(
         return str(connection.execute(select(_IS.sha256).where(_IS.workflow_id == workflow_id)).scalar_one())
     if facts:
         write_facts(connection, workflow_id, facts)
-    pages = connection.execute(select(LOG_PAGES.c.content).where(LOG_PAGES.c.workflow_id == workflow_id))
-    named_too = people_in([record, *(json.loads(page.content) for page in pages)])
+    pages = connection.execute(_SELECT_PAGES, {"workflow_id": workflow_id}).scalars()
+    named_too = people_in([record, *map(json.loads, pages)])
     lists = [common | {"of": list_type, "person": person} for list_type, person in _lists(record_facts, named_too)]
-    connection.execute(RECORD_LISTS.insert(), lists)
+    connection.execute(_INSERT_LISTS, lists)
     if owner:  # Not `of_campaign`: a start that was killed has left no row to tell it by.
         write_outcome(connection, workflow_id, record)
     return None
 
 
-def people_in(value: Any) -> set[str]:
+def people_in(document: Any) -> set[str]:
     """Ids of the people whom JSON of ours names."""
-    match value:
-        case dict():
-            people = {person for name in NAMES if isinstance(person := value.get(name), str)}
-            return people.union(*map(people_in, value.values()))
-        case list():
-            return set().union(*map(people_in, value))
-        case _:
-            return set()
+    people: set[str] = set()
+    parts: list[Any] = [[document]]
+    while parts:
+        part = parts.pop()
+        for name, child in part.items() if isinstance(part, dict) else enumerate(part):
+            if isinstance(child, (dict, list)):
+                parts.append(child)
+            elif name in NAMES and isinstance(child, str):
+                people.add(child)
+    return people
 
 
 def list_named(connection: Connection, workflow_id: str, people: Collection[str]) -> None:
@@ -235,7 +239,7 @@ def list_named(connection: Connection, workflow_id: str, people: Collection[str]
         listed = select(row.person).where(row.of.in_(CONCERNED), row.person.in_(batch), *same_record)
         listed_people = set(connection.execute(listed).scalars())
         if new := [common | {"of": ListOf.NAMED, "person": person} for person in batch if person not in listed_people]:
-            connection.execute(RECORD_LISTS.insert(), new)
+            connection.execute(_INSERT_LISTS, new)
 
 
 def _instant(text: Any) -> datetime | None:
