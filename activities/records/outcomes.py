@@ -303,7 +303,9 @@ class MemberLines:
         cells = line.status, *columns
         late = line.signed_at > self._since_instant if self._since_instant else false()
         signed = func.sum(case((and_(line.status.in_(DONE), late), 1), else_=0))
-        counted = await self._database.rows(select(*cells, func.count(), signed).group_by(*cells))
+        # The status last: SQLite sorts by the columns in turn, and most lines have the same status.
+        grouped = select(*cells, func.count(), signed).group_by(*columns, line.status)
+        counted = await self._database.rows(grouped)
         counts = {tuple(row[:-2]): row[-2] for row in counted}
         async for id, *former_cell in self._stated(*cells):
             new_cell = (str(self.states[id].status), *former_cell[1:])

@@ -50,33 +50,47 @@ async def pieces(report: CampaignReport) -> AsyncIterator[str]:
     )
     page_start, _, page_end = page.partition(_EVERYBODY)
     yield page_start
+    template = _make_row_template(report.names)
     async for lines in report.batches():
-        yield "".join(_write_row(line, report.names) for line in lines)
+        yield "".join(_write_row(template, line, report.names) for line in lines)
     yield page_end
 
 
-def _write_row(line: MemberOutcome, names: NameColumns) -> str:
-    """Not by the template: of 100,000 rows that took half of the time for the whole report."""
-    cells = [
-        ("td", "n", str(line.row)),
-        ("th", "", line.person),
-        *(("td", "", name) for name in names.cells(line.person).values()),
-        ("td", f"status {line.status}", _spell_out(line.status)),
-        ("td", "", line.department),
-        ("td", "id", line.manager),
-        ("td", "at", _minute(line.sent_at)),
-        ("td", "at", _minute(line.signed_at)),
-        ("td", "at", line.due),
-        ("td", "n", "" if line.open else str(line.reminders)),
-        ("td", "", line.reason),
-        ("td", "id", line.request),
+def _make_row_template(names: NameColumns) -> str:
+    """A row, with `%s` for each text, and for the status as a class."""
+    openings = [
+        '<td class="n">',
+        '<th scope="row">',
+        *("<td>" for _ in names.columns),
+        '<td class="status %s">',
+        "<td>",
+        '<td class="id">',
+        *['<td class="at">'] * 3,
+        '<td class="n">',
+        "<td>",
+        '<td class="id">',
     ]
-    return f"<tr>{''.join(_write_cell(*cell) for cell in cells)}</tr>\n"
+    return f"<tr>{''.join(f'{opening}%s</{opening[1:3]}>' for opening in openings)}</tr>\n"
 
 
-def _write_cell(element: str, css_class: str, text: str) -> str:
-    attributes = ' scope="row"' if element == "th" else f' class="{html.escape(css_class)}"' if css_class else ""
-    return f"<{element}{attributes}>{html.escape(text)}</{element}>"
+def _write_row(template: str, line: MemberOutcome, names: NameColumns) -> str:
+    """Not by Jinja: of 100,000 rows that took half of the time for the whole report."""
+    texts = (
+        str(line.row),
+        line.person,
+        *names.cells(line.person).values(),
+        line.status,
+        _spell_out(line.status),
+        line.department,
+        line.manager,
+        _minute(line.sent_at),
+        _minute(line.signed_at),
+        line.due,
+        "" if line.open else str(line.reminders),
+        line.reason,
+        line.request,
+    )
+    return template % tuple(map(html.escape, texts))
 
 
 def _minute(instant: str) -> str:

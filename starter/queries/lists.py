@@ -408,11 +408,11 @@ class _List:
 async def _start(listing: _List, now: datetime) -> _Cursor:
     store, has_records = listing.context.store, listing.list_filter.has_records
     cursor = _Cursor(at=now, part=_Part.SORTED, in_order=True)
-    counted, living_count = await asyncio.gather(_recorded(listing), _count_living(listing, cursor))
+    counted, living_count = await asyncio.gather(_recorded(listing), _count_and_read_living(listing, cursor))
     cursor = cursor.replace(total=min(counted, COUNTED_AT_MOST), more=counted > COUNTED_AT_MOST)
-    if living_count > SORTED_AT_MOST or not await _read_living(listing, cursor):
+    if listing.living is None:
         return cursor.replace(part=_Part.OVERDUE, in_order=False, total=cursor.total + living_count)
-    living = (listing.living or {}).values()
+    living = listing.living.values()
     recorded = tuple(
         run.id for run in living if run.search_attributes.get(names.STAGE) == SETTLED or run.status.broken_off
     )
@@ -430,6 +430,14 @@ async def _recorded(listing: _List) -> int:
         if listing.list_filter.has_records
         else 0
     )
+
+
+async def _count_and_read_living(listing: _List, cursor: _Cursor) -> int:
+    """How many run or were broken off, which are read if they are few enough to be sorted."""
+    living_count = await _count_living(listing, cursor)
+    if living_count <= SORTED_AT_MOST:
+        await _read_living(listing, cursor)
+    return living_count
 
 
 async def _count_living(listing: _List, cursor: _Cursor) -> int:

@@ -53,7 +53,7 @@ MEGABYTES: Final = 500.0
 SECONDS: Final = 60.0
 _REPORT: Final = (5.0, 350.0)
 AIMS: Final[Mapping[str, tuple[float, float]]] = {
-    "status": (0.3, MEGABYTES),
+    "status": (0.15, MEGABYTES),
     "look": (3.0, MEGABYTES),
     **dict.fromkeys(("report.csv", "report.json", "report.html"), _REPORT),
 }

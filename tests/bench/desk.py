@@ -32,8 +32,8 @@ from workflows.kinds import Kind
 
 NAME: Final = "desk"
 OPEN: Final = 20_000
-AIM_MS: Final = 300.0
-AIM_RATIO: Final = 2.0
+AIM_MS: Final = 150.0
+AIM_RATIO: Final = 1.5
 _LOOKS: Final = 15
 _AT_MOST: Final = 120
 _STARTS_AT_ONCE: Final = 10
