@@ -3,8 +3,9 @@
 `BENCH=planner [N=10000]`, `BENCH=push`, `BENCH=web`, `BENCH=task`, `BENCH=onboarding`, `BENCH=urgent [WAITING=200]`,
 `BENCH=peak [WAITING=10000]`, `BENCH=desk [WAITING=2000]`, `BENCH=api [WAITING=20000]`,
 `BENCH=campaign [N=10000] [ENGINE=PostgreSQL]`, `BENCH=audience [N=100000]`, `BENCH=callbacks`, `BENCH=cli`,
-`BENCH=directory [N=10000]`, `BENCH=evidence [N=10000]`, `BENCH=records [N=1000000]`, `BENCH=value [N=100000]`,
-`BENCH=sweep [WAITING=2000]` and `BENCH=worker` measure something else, and are not part of the whole.
+`BENCH=directory [N=10000]`, `BENCH=evidence [N=10000]`, `BENCH=records [N=1000000] [ENGINE=PostgreSQL]`,
+`BENCH=value [N=100000] [ENGINE=PostgreSQL]`, `BENCH=sweep [WAITING=2000]` and `BENCH=worker` measure something else,
+and are not part of the whole.
 """
 
 import argparse
@@ -42,6 +43,7 @@ from tests.bench import (
     web_push,
     worker,
 )
+from tests.bench.engine import Engine
 from tests.bench.figures import as_json, selected
 from tests.bench.history import NotAsAsked
 from tests.bench.run import measure
@@ -73,17 +75,15 @@ def main() -> None:
         peak.NAME: partial(peak.measure, arguments.waiting or peak.WAITING),
         desk.NAME: partial(desk.measure, arguments.waiting or desk.OPEN),
         api.NAME: partial(api.measure, arguments.waiting or desk.OPEN),
-        campaign.NAME: partial(
-            campaign.measure, arguments.people or campaign.PEOPLE, campaign.Engine(arguments.engine)
-        ),
+        campaign.NAME: partial(campaign.measure, arguments.people or campaign.PEOPLE, Engine(arguments.engine)),
         callbacks.NAME: callbacks.measure,
         command_line.NAME: command_line.measure,
         directory.NAME: partial(directory.measure, arguments.people or directory.PEOPLE),
-        records.NAME: partial(records.measure, arguments.people or records.ROWS),
+        records.NAME: partial(records.measure, arguments.people or records.ROWS, Engine(arguments.engine)),
         sweep.NAME: partial(sweep.measure, arguments.waiting or sweep.OPEN),
         evidence.NAME: partial(evidence.measure, arguments.people or evidence.PEOPLE),
         worker.NAME: worker.measure,
-        value.NAME: partial(value.measure, arguments.people or value.ROWS),
+        value.NAME: partial(value.measure, arguments.people or value.ROWS, Engine(arguments.engine)),
         audience.NAME: partial(audience.measure, arguments.people or audience.PEOPLE),
     }
     if measure_bench := benches.get(arguments.only):
@@ -123,7 +123,10 @@ def _parser() -> argparse.ArgumentParser:
         "--people", type=int, default=0, metavar="N", help="people of a campaign or directory, records, or agendas"
     )
     parser.add_argument(
-        "--engine", default=campaign.Engine.SQLITE, choices=[*campaign.Engine], help="what a campaign's records are in"
+        "--engine",
+        default=Engine.SQLITE,
+        choices=[*Engine],
+        help="what the records of campaign, records and value are in",
     )
     parser.add_argument("--json", default="", metavar="FILE", help="write the figures there too")
     return parser

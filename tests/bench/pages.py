@@ -21,7 +21,9 @@ from statistics import median
 from typing import Final, TypeAlias
 
 from starter.boot import exits
-from tests.bench import api, audience, callbacks, campaign, command_line, desk, figures, push, records, worker
+from starter.cli.campaign import FORMS
+from tests.bench import api, audience, callbacks, campaign, command_line, desk, figures, peak, push, records, worker
+from tests.bench.engine import Engine
 from tests.bench.figures import Figure
 from tests.bench.history import NotAsAsked
 from tests.bench.table import machine, today
@@ -105,9 +107,35 @@ def _meets_record_aims(measured: Mapping[str, float]) -> bool:
     )
 
 
-def _of_campaign(aim: campaign.Aim) -> Aim:
-    aim_text = f"{'≥' if aim.at_least else '≤'} {aim.bound:,g}"
-    return aim_text, lambda measured: aim.is_met_by(measured.get("ratio", measured["ours"]))
+_LABEL_BY_CAMPAIGN_FIGURE: Final = {
+    "rate": "people notified a second",
+    "reminded_per_second": "people reminded a second",
+    "signed_per_second": "people who signed, a second",
+    "cpu_ms_per_person": "CPU until notified, all processes, ms a person",
+    "urgent_p95_s": "an urgent request meanwhile, start to push, p95, s",
+    "urgent_schedule_to_start_p99_ms": "its tasks, schedule to start, p99, ms",
+    "schedule_to_start_p99_ms": "tasks of the campaign's requests, schedule to start, p99, ms",
+    "calls_per_person": "calls of Core Signature until notified, a person",
+    "parent_events_per_person": "history events of the campaign, a person",
+    "max_history": "history events of its longest run",
+    "open_worker_kb": "memory of a request that waits, worker, KB",
+    "open_server_kb": "memory of a request that waits, Temporal, KB",
+    "show_s": "`campaign show`, s",
+    "settle_s": "the record of the campaign, s",
+    **{f"report{form}_{unit}": f"report as {form[1:]}, {unit.upper()}" for form in FORMS for unit in ("s", "mb")},
+}
+
+
+def _of_campaign(name: str, label: str) -> Row:
+    aim, figure = campaign.AIMS.get(name), f"{campaign.NAME}.{name}"
+    if aim is None:
+        return Row(figure, label)
+
+    def meets_aim(measured: Mapping[str, float]) -> bool:
+        return aim.is_met_by(measured.get("ratio", measured["ours"]))
+
+    unit = " ×" if name in campaign.COMPARED else ""
+    return Row(figure, label, f"{'≥' if aim.at_least else '≤'} {aim.bound:,g}{unit}", meets_aim)
 
 
 def _of_audience(seconds: float, megabytes: float) -> Aim:
@@ -225,7 +253,7 @@ PAGES: Final = (
     Page(
         "records",
         SCALE,
-        [["--only", records.NAME]],
+        [["--only", records.NAME, "--engine", engine] for engine in Engine],
         "1,000,000 ended",
         {
             "write_ms": "write, ms",
@@ -234,22 +262,35 @@ PAGES: Final = (
             "show_ms": "`show`, ms",
             "allowance_ms": "sign-in of 200,000, ms",
         },
-        [
-            Row(f"{records.NAME}.{engine}", engine, _AIMS_OF_RECORDS, _meets_record_aims)
-            for engine in ("SQLite", "PostgreSQL")
-        ],
+        [Row(f"{records.NAME}.{engine}", engine, _AIMS_OF_RECORDS, _meets_record_aims) for engine in Engine],
         runs_at_most=1,
     ),
+    *(
+        Page(
+            f"campaign-{engine}",
+            SCALE,
+            [["--only", campaign.NAME, "--people", f"{campaign.CROWD}", "--engine", engine]],
+            f"{campaign.CROWD:,} people, {engine}",
+            rows=[_of_campaign(*figure) for figure in _LABEL_BY_CAMPAIGN_FIGURE.items()],
+            runs_at_most=1,
+        )
+        for engine in Engine
+    ),
     Page(
-        "campaign",
+        "peak",
         SCALE,
-        [["--only", campaign.NAME, "--people", f"{campaign.PEOPLE}"]],
-        f"a campaign of {campaign.PEOPLE}; aims of the ratio where there is one",
-        aims={
-            f"{campaign.NAME}.{name}": _of_campaign(aim)
-            for name, aim in campaign.AIMS.items()
-            if aim.of_people <= campaign.PEOPLE
-        },
+        [["--only", peak.NAME]],
+        f"{peak.WAITING:,} reminders due at once",
+        rows=[
+            Row("peak.last_reminder_s", "until the last one, s", *at_most(peak.AIM)),
+            Row(
+                "peak.urgent_p95_s",
+                "an urgent request meanwhile, and before, start to push, p95, s",
+                f"at most {peak.AIM_URGENT_SECONDS:g} s more",
+                lambda measured: measured["ours"] - measured["floor"] <= peak.AIM_URGENT_SECONDS,
+            ),
+        ],
+        runs_at_most=1,
     ),
     Page(
         "audience",

@@ -1,5 +1,4 @@
-"""`make bench BENCH=records [N=1000000]`: lists and records of what has ended, out of so many. SQLite in a temporary
-folder, and the empty PostgreSQL database that COUNTERSIGN_BENCH_DATABASE names, if it does.
+"""`make bench BENCH=records [N=1000000] [ENGINE=PostgreSQL]`: lists and records of what has ended, out of so many.
 
 A list is the whole page of 50 as the command asks for it, the calls of visibility with it; `show` is all that is read.
 The write of a settled record stands beside the same rows by hand (`records_floor`); SQL statements are counted. A
@@ -8,7 +7,6 @@ sign-in is allowed beside 200,000 others.
 
 import asyncio
 import hashlib
-import os
 import random
 import tempfile
 import time
@@ -28,13 +26,14 @@ from temporalio.client import Client
 from activities.records.allowances import Rate
 from activities.records.database import chunks
 from activities.records.ended import ListFilter
-from activities.records.schema import METADATA, RECORD_LISTS, RECORDS
+from activities.records.schema import RECORD_LISTS, RECORDS
 from activities.records.settled import Facet, ListOf
 from activities.records.store import Store
 from starter.queries import lists, lookup
 from starter.temporal.connection import Context
 from starter.web.desk.access import PEOPLE_AT_MOST
 from tests.bench import records_floor
+from tests.bench.engine import Engine, empty_database
 from tests.servers import real_server
 from tests.storage import listening
 from workflows.kinds import Kind, WorkflowName, kinds
@@ -64,7 +63,7 @@ _PEOPLE: Final = 20_000
 class Figures:
     """Of one engine, in milliseconds."""
 
-    engine: str
+    engine: Engine
     rows: int
     write_ms: float
     floor_ms: float
@@ -86,60 +85,46 @@ class Figures:
         quick = self.list_ms < AIM_LIST_MS and self.show_ms < AIM_SHOW_MS and self.allowance_ms < AIM_ALLOWANCE_MS
         return quick and self.ratio <= AIM_RATIO
 
-
-@dataclass(frozen=True)
-class Measured:
-    engines: tuple[Figures, ...]
-
     def as_json(self) -> dict[str, dict[str, float]]:
         """The shape of BENCH_JSON."""
-        return {
-            f"{NAME}.{engine.engine}": {
-                "rows": engine.rows,
-                "write_ms": round(engine.write_ms, 2),
-                "floor_ms": round(engine.floor_ms, 2),
-                "write_statements": engine.write_statements,
-                "list_statements": engine.list_statements,
-                "ratio": round(engine.ratio, 2),
-                "list_p95_ms": round(engine.list_ms, 1),
-                "show_ms": round(engine.show_ms, 1),
-                "allowance_ms": round(engine.allowance_ms, 2),
-            }
-            for engine in self.engines
+        figures = {
+            "rows": self.rows,
+            "write_ms": round(self.write_ms, 2),
+            "floor_ms": round(self.floor_ms, 2),
+            "write_statements": self.write_statements,
+            "list_statements": self.list_statements,
+            "ratio": round(self.ratio, 2),
+            "list_p95_ms": round(self.list_ms, 1),
+            "show_ms": round(self.show_ms, 1),
+            "allowance_ms": round(self.allowance_ms, 2),
         }
+        return {f"{NAME}.{self.engine}": figures}
 
     def in_words(self) -> Text:
-        """One line an engine, green when its aims were met."""
-        lines = (
-            Text(
-                f"{engine.engine}, {engine.rows:,} ended: a record in {engine.write_ms:.1f} ms, "
-                f"{engine.ratio:.2f} × the same rows by hand "
-                f"(aim ≤ {AIM_RATIO:g}); a list of 50 in {engine.list_ms:.0f} ms, p95 (< {AIM_LIST_MS:.0f}); `show` in "
-                f"{engine.show_ms:.0f} ms (< {AIM_SHOW_MS:.0f}); an allowance in {engine.allowance_ms:.1f} ms "
-                f"(< {AIM_ALLOWANCE_MS:.0f})",
-                "green" if engine.is_met else "red",
-            )
-            for engine in self.engines
+        """One line, green when its aims were met."""
+        return Text(
+            f"{self.engine}, {self.rows:,} ended: a record in {self.write_ms:.1f} ms, "
+            f"{self.ratio:.2f} × the same rows by hand "
+            f"(aim ≤ {AIM_RATIO:g}); a list of 50 in {self.list_ms:.0f} ms, p95 (< {AIM_LIST_MS:.0f}); `show` in "
+            f"{self.show_ms:.0f} ms (< {AIM_SHOW_MS:.0f}); an allowance in {self.allowance_ms:.1f} ms "
+            f"(< {AIM_ALLOWANCE_MS:.0f})",
+            "green" if self.is_met else "red",
         )
-        return Text("\n").join(lines)
 
 
-async def measure(rows: int = ROWS) -> Measured:
-    """On a server that has forgotten all of them."""
-    figures = []
-    with tempfile.TemporaryDirectory() as folder:
+async def measure(rows: int = ROWS, engine: Engine = Engine.SQLITE) -> Figures:
+    """On a Temporal server that has forgotten all of them."""
+    with tempfile.TemporaryDirectory() as folder, empty_database(engine, Path(folder)) as url:
         async with real_server("--log-level", "error") as env:
-            for url in filter(None, (f"sqlite:///{folder}/it.sqlite3", os.environ.get("COUNTERSIGN_BENCH_DATABASE"))):
-                store = Store(Path(folder).as_uri(), url)
-                if not store.database.local:
-                    await store.database.upgrade()
-                figures.append(await _of_one(env.client, store, url, rows))
-                await store.database.write(METADATA.drop_all)
-                store.close()
-    return Measured(tuple(figures))
+            store = Store(Path(folder).as_uri(), url)
+            if engine is Engine.POSTGRESQL:
+                await store.database.upgrade()
+            figures = await _measure_engine(engine, env.client, store, url, rows)
+            store.close()
+    return figures
 
 
-async def _of_one(client: Client, store: Store, url: str, rows: int) -> Figures:
+async def _measure_engine(engine: Engine, client: Client, store: Store, url: str, rows: int) -> Figures:
     await _fill(store, rows)
     written, by_hand, write_statements = await _writes(store, url)
     context = Context(client, store)
@@ -153,7 +138,6 @@ async def _of_one(client: Client, store: Store, url: str, rows: int) -> Figures:
         await _ms(partial(lookup.find_best_view, client, store, workflow_name)) for workflow_name in ids
     ]
     allowed = await _allowances(store, min(rows, ALLOWANCES))
-    engine = "SQLite" if store.database.local else "PostgreSQL"
     list_ms = quantiles(list_ms_of_looks, n=20)[-1]
     return Figures(
         engine=engine,
