@@ -115,6 +115,7 @@ def as_json(comparisons: dict[Figure, Comparison]) -> dict[str, dict[str, float]
             "ours": round(comparison.product, 2),
             "floor": round(comparison.floor, 2),
             "ratio": round(comparison.ratio, 3),
+            "beyond_floor": round(comparison.product - comparison.floor, 2),
         }
         for figure, comparison in comparisons.items()
     }

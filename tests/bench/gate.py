@@ -28,7 +28,9 @@ RUNS: Final = 5
 TRIES: Final = 3
 SPREADS: Final = 3.0
 SMALLEST_MARGIN: Final = 0.3
-MARGINS: Final = {f"{Figure.BYTES}/ours": 0.005, "campaign.calls_per_person/ours": 0.01}
+_BYTES: Final = f"{Figure.BYTES}/beyond_floor"
+"""What both write as often, such as the identity of a worker, has another length in each process."""
+MARGINS: Final = {_BYTES: 0.005, "campaign.calls_per_person/ours": 0.01}
 """Of counts that differ from run to run: times are longer or shorter as text, and a busy machine repeats a call."""
 
 
@@ -58,7 +60,7 @@ BENCHES: Final = (
     GatedBench(
         "counts",
         ("--only", f"{Figure.ACTIONS},{Figure.EVENTS},{Figure.BYTES}"),
-        counts=[f"{figure}/ours" for figure in (Figure.ACTIONS, Figure.EVENTS, Figure.BYTES)],
+        counts=[f"{Figure.ACTIONS}/ours", f"{Figure.EVENTS}/ours", _BYTES],
     ),
     GatedBench(
         "statements",

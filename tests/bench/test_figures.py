@@ -16,7 +16,9 @@ def test_figures_are_medians_and_only_those_asked_for() -> None:
     tally.add(Contender.OURS, {Figure.EVENTS: [70, 72, 90], Figure.CPU: []})
     tally.add(Contender.FLOOR, {Figure.EVENTS: [60], Figure.CPU: []})
 
-    assert as_json(tally.comparisons(frozenset(Figure))) == {"request.events": {"ours": 72, "floor": 60, "ratio": 1.2}}
+    assert as_json(tally.comparisons(frozenset(Figure))) == {
+        "request.events": {"ours": 72, "floor": 60, "ratio": 1.2, "beyond_floor": 12}
+    }
     assert tally.comparisons(frozenset({Figure.BYTES})) == {}
 
 

@@ -61,8 +61,10 @@ def test_one_event_more_is_one_too_many_and_one_less_is_fine() -> None:
 
 @pytest.mark.parametrize(("size", "count"), [(10_040, 0), (10_060, 1)])
 def test_bytes_may_differ_by_half_a_percent(size: int, count: int) -> None:
-    bench = GatedBench("bytes", (), counts=["request.bytes/ours"])
-    faults = find_growth(bench, {"request.bytes/ours": Reference(10_000)}, [{"request.bytes": {"ours": size}}])
+    bench = GatedBench("bytes", (), counts=["request.bytes/beyond_floor"])
+    faults = find_growth(
+        bench, {"request.bytes/beyond_floor": Reference(10_000)}, [{"request.bytes": {"beyond_floor": size}}]
+    )
     assert len(faults) == count
 
 
