@@ -52,9 +52,9 @@ from activities.temporal.clock import ClockSkewInterceptor, make_moved_clock_che
 from activities.temporal.interceptors import PacedSlots
 from starter.boot import clients, exits, processes
 from starter.boot.clients import Clients
-from starter.boot.person_ids import until_usable
+from starter.boot.person_ids import wait_for_database
 from starter.boot.probes import ProbeResult, ProcessHealth, answer_probes, watch
-from starter.boot.startup import on_duty
+from starter.boot.startup import load_service_settings
 from starter.config import settings as needs
 from starter.config.settings import Settings
 from starter.errors import Refusal
@@ -65,11 +65,11 @@ from starter.temporal import rates as pace
 from starter.temporal.connection import connect_patiently, refusing
 from starter.temporal.pollers import Pool
 from starter.temporal.search_attributes import missing_search_attributes
-from starter.temporal.workers import GRACE, at_work, checking_open_workflows, paced_slots, stopped, workers
+from starter.temporal.workers import GRACE, checking_open_workflows, find_stopped, make_slots, make_workers, polling
 from workflows.names import BATCH_QUEUE, CAMPAIGN_QUEUE, EVIDENCE_QUEUE, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE
 
 R = TypeVar("R")
-NEEDS: Final = needs.OF_WORKER
+NEEDED_SETTINGS: Final = needs.OF_WORKER
 _LOGGER: Final = structlog.get_logger("countersign.worker")
 
 
@@ -77,9 +77,9 @@ class NotSetUp(Refusal):
     """The namespace lacks what every workflow task needs."""
 
 
-def composed(settings: Settings, open_clients: Clients, client: Client) -> dict[str, list[Any]]:
+def compose_activities(settings: Settings, open_clients: Clients, client: Client) -> dict[str, list[Any]]:
     """The activities of each task queue, by the settings."""
-    return activities_of(
+    return make_activities(
         open_clients,
         client,
         settings.policies,
@@ -91,7 +91,7 @@ def composed(settings: Settings, open_clients: Clients, client: Client) -> dict[
     )
 
 
-def activities_of(
+def make_activities(
     open_clients: Clients,
     client: Client,
     policies: Path,
@@ -110,23 +110,23 @@ def activities_of(
     )
     limiter = DeviceLimiter()
     budgets = NotificationBudgets(open_clients.store, *notices)
-    push = _notices(open_clients, signature, limiter, budgets, company=company, oncall=oncall)
-    sign_in = _sign_in(open_clients, limiter)
+    push = _make_notifications(open_clients, signature, limiter, budgets, company=company, oncall=oncall)
+    sign_in = _make_sign_in_messages(open_clients, limiter)
     planner = PolicyPlanner(open_clients.directory)
     parts = OnboardingPartsService(client, open_clients.store, open_clients.directory, policies)
     people = CampaignPeopleService(client, open_clients.store, open_clients.directory, push)
     years = CampaignYearsService(client, open_clients.store, open_clients.directory, policies)
-    follow_up = (planner, push, _hand_off(open_clients, client, push, policies, oncall))
+    follow_up = (planner, push, _make_hand_off(open_clients, client, push, policies, oncall))
     store, directory = open_clients.store, open_clients.directory
     evidence = EvidenceKeeper(signature.reader, open_clients.downloads, store, directory, client)
     sweep = ReconciliationService(
         open_clients.signature,
         client,
         open_clients.store,
-        adoption=_adoption(open_clients, client, policies, adopts) if adopts else None,
+        adoption=_make_adoption(open_clients, client, policies, adopts) if adopts else None,
         alarm=CallbackAlarm(OnCallAlerts(push, oncall) if oncall else None, silent_after) if silent_after else None,
         figures=FigureCounter(
-            client, open_clients.store, partial(_kinds, policies), OnCallAlerts(push, oncall) if oncall else None
+            client, open_clients.store, partial(_read_kinds, policies), OnCallAlerts(push, oncall) if oncall else None
         ),
     )
     retention = DailyRetention(store, directory, partial(forget_refused, client, store))
@@ -149,7 +149,10 @@ async def run(settings: Settings, ready_file: Path | None, pools: Sequence[Pool]
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     health = ProcessHealth()
-    async with answer_probes(settings.health_bind, health) as probes, working(settings, stop, pools, health) as ready:
+    async with (
+        answer_probes(settings.health_bind, health) as probes,
+        run_workers(settings, stop, pools, health) as ready,
+    ):
         if ready:
             _LOGGER.info("ready", queues=pollers.queues_of(pools), build_id=settings.build_id, probes=probes or None)
             if ready_file:
@@ -160,17 +163,17 @@ async def run(settings: Settings, ready_file: Path | None, pools: Sequence[Pool]
 
 
 @asynccontextmanager
-async def working(
+async def run_workers(
     settings: Settings, stop: asyncio.Event, pools: Sequence[Pool] = tuple(Pool), health: ProcessHealth | None = None
 ) -> AsyncIterator[bool]:
     """The workers of these pools running, and looked at for `health`; False if `stop` was set before."""
     role = ProcessRole.WORKER if Pool.CORE_SIGNATURE in pools else ProcessRole.POOL
-    async with AsyncExitStack() as open_things:
-        process_telemetry = open_things.enter_context(
+    async with AsyncExitStack() as stack:
+        process_telemetry = stack.enter_context(
             telemetry.started(settings.surroundings.otel, service="countersign-worker", metrics=True)
         )
-        metrics.begin(process_telemetry.runtime.metric_meter, ExportingProcess.WORKER, _kinds(settings.policies))
-        client = await _unless(
+        metrics.begin(process_telemetry.runtime.metric_meter, ExportingProcess.WORKER, _read_kinds(settings.policies))
+        client = await _run_unless_stopped(
             stop, connect_patiently(settings, identity=pace.new_identity(role), telemetry=process_telemetry)
         )
         if client is None:
@@ -180,25 +183,27 @@ async def working(
             missing = await missing_search_attributes(client)
         if missing:
             raise NotSetUp(f"search attributes are missing: {', '.join(missing)}; make them with `countersign init`")
-        open_clients = await open_things.enter_async_context(clients.opened(settings))
-        if not await _unless(stop, until_usable(settings, open_clients.store)):
+        open_clients = await stack.enter_async_context(clients.opened(settings))
+        if not await _run_unless_stopped(stop, wait_for_database(settings, open_clients.store)):
             yield False
             return
-        await open_things.enter_async_context(figures.exported(open_clients.store))
-        await open_things.enter_async_context(_paced(client, open_clients, settings, role))
-        activities = composed(settings, open_clients, client)
+        await stack.enter_async_context(figures.exported(open_clients.store))
+        await stack.enter_async_context(_keep_rate_share(client, open_clients, settings, role))
+        activities = compose_activities(settings, open_clients, client)
         catalogue = partial(clients.catalogue, settings)
         signatures = SignaturesHandler(client, open_clients.store, open_clients.directory, catalogue)
         clock = ClockSkewInterceptor(client.identity, open_clients.store, make_moved_clock_check(client))
-        slots = paced_slots(open_clients.pace)
-        temporal_workers = workers(client, activities, slots, settings, [signatures], pools=pools, interceptors=[clock])
-        await open_things.enter_async_context(at_work(temporal_workers))
-        open_things.enter_context(checking_open_workflows(client, pools))
+        slots = make_slots(open_clients.pace)
+        temporal_workers = make_workers(
+            client, activities, slots, settings, [signatures], pools=pools, interceptors=[clock]
+        )
+        await stack.enter_async_context(polling(temporal_workers))
+        stack.enter_context(checking_open_workflows(client, pools))
         if settings.build_id is None:  # A version is listed once it is current, which only a ready worker's is.
             await pollers.until_listed(client, client.identity, pools)
         if health and settings.health_bind:
-            look = partial(_look, temporal_workers, slots, pollers.LastPolls(client))
-            await open_things.enter_async_context(watch(health, look))
+            check = partial(_check_workers, temporal_workers, slots, pollers.LastPolls(client))
+            await stack.enter_async_context(watch(health, check))
         yield True
 
 
@@ -207,13 +212,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Works on signature requests until it is told to stop.")
     parser.add_argument("--ready-file", type=Path, help="written once the worker polls for tasks")
     parser.add_argument("--json", action="store_true", help="log in JSON on a terminal, too")
-    parser.add_argument("--queues", type=_pools, default=tuple(Pool), help="those it works on; default: all")
+    parser.add_argument("--queues", type=_parse_pools, default=tuple(Pool), help="those it works on; default: all")
     options = parser.parse_args()
     processes.load_kinds()
-    asyncio.run(run(on_duty(*NEEDS, json=options.json), options.ready_file, options.queues))
+    asyncio.run(run(load_service_settings(*NEEDED_SETTINGS, json=options.json), options.ready_file, options.queues))
 
 
-def _kinds(policies: Path) -> tuple[str, ...]:
+def _read_kinds(policies: Path) -> tuple[str, ...]:
     """Those of the catalogue; none while it is faulty."""
     try:
         return Catalogue.read(policies).kinds
@@ -221,7 +226,7 @@ def _kinds(policies: Path) -> tuple[str, ...]:
         return ()
 
 
-def _sign_in(open_clients: Clients, limiter: DeviceLimiter) -> SignInMessages:
+def _make_sign_in_messages(open_clients: Clients, limiter: DeviceLimiter) -> SignInMessages:
     return SignInMessages(
         dialect=open_clients.push,
         web=open_clients.web_push,
@@ -233,7 +238,7 @@ def _sign_in(open_clients: Clients, limiter: DeviceLimiter) -> SignInMessages:
     )
 
 
-def _hand_off(
+def _make_hand_off(
     open_clients: Clients, client: Client, push: NotificationService, policies: Path, oncall: str
 ) -> HandOffService:
     return HandOffService(
@@ -250,7 +255,7 @@ def _hand_off(
     )
 
 
-def _adoption(open_clients: Clients, client: Client, policies: Path, config: AdoptionConfig) -> Adoption:
+def _make_adoption(open_clients: Clients, client: Client, policies: Path, config: AdoptionConfig) -> Adoption:
     return Adoption(
         signature=open_clients.signature,
         temporal=client,
@@ -261,7 +266,7 @@ def _adoption(open_clients: Clients, client: Client, policies: Path, config: Ado
     )
 
 
-def _notices(
+def _make_notifications(
     open_clients: Clients,
     signature: CoreSignatureService,
     limiter: DeviceLimiter,
@@ -286,20 +291,20 @@ def _notices(
     )
 
 
-def _paced(
+def _keep_rate_share(
     client: Client, open_clients: Clients, settings: Settings, role: ProcessRole
 ) -> AbstractAsyncContextManager[None]:
     me = partial(clients.running, settings, role, client.identity)
     return pace.keep_share(client, open_clients.store.processes, open_clients.pace, settings.signature.max_rps, me)
 
 
-async def _look(
+async def _check_workers(
     temporal_workers: Sequence[Worker], slots: Mapping[str, PacedSlots], sightings: pollers.LastPolls
 ) -> ProbeResult:
-    return ProbeResult(stopped=await stopped(temporal_workers, slots, sightings))
+    return ProbeResult(stopped=await find_stopped(temporal_workers, slots, sightings))
 
 
-async def _unless(stop: asyncio.Event, connecting: Coroutine[Any, Any, R]) -> R | None:
+async def _run_unless_stopped(stop: asyncio.Event, connecting: Coroutine[Any, Any, R]) -> R | None:
     connected, stopped = asyncio.ensure_future(connecting), asyncio.ensure_future(stop.wait())
     await asyncio.wait({connected, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
@@ -309,7 +314,7 @@ async def _unless(stop: asyncio.Event, connecting: Coroutine[Any, Any, R]) -> R 
     return None
 
 
-def _pools(names: str) -> tuple[Pool, ...]:
+def _parse_pools(names: str) -> tuple[Pool, ...]:
     try:
         return pollers.pools_of(names)
     except ValueError as fault:

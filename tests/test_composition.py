@@ -111,7 +111,10 @@ async def composed(folder: Path, server: str, **settings: str | None) -> AsyncIt
         )
         async with clients.opened(settings_chosen) as open_clients:
             yield Composed(
-                sandbox, client, open_clients.signature, worker.composed(settings_chosen, open_clients, client)
+                sandbox,
+                client,
+                open_clients.signature,
+                worker.compose_activities(settings_chosen, open_clients, client),
             )
 
 

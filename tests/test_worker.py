@@ -15,7 +15,7 @@ from starter.boot.clients import opened
 from starter.cli.doctor.health import PartHealth
 from starter.config.settings import load
 from starter.temporal import pollers
-from starter.temporal.workers import at_work, paced_slots, workers
+from starter.temporal.workers import make_slots, make_workers, polling
 from tests.golden.boundary import questions
 from tests.servers import own_namespace
 from tests.starter.terminal import make_complete_environment
@@ -63,7 +63,7 @@ async def test_the_workers_drain_together(dev_server: str) -> None:
             )
             for queue in DRAINED
         ]
-        async with at_work(draining_workers):
+        async with polling(draining_workers):
             await client.start_workflow(OneOnEach.run, id="one-on-each", task_queue=DRAINED[0])
             await all_started.wait()
     assert [drained_worker.is_shutdown for drained_worker in draining_workers] == [True, True]
@@ -78,7 +78,7 @@ async def test_no_queue_is_paced_by_the_server(dev_server: str) -> None:
 
     client = await own_namespace(dev_server)
     settings = load(environment={"TEMPORAL_ADDRESS": dev_server})
-    queue_workers = workers(client, {queue: [nothing] for queue in QUEUES}, paced_slots(RateLimiter(5)), settings)
+    queue_workers = make_workers(client, {queue: [nothing] for queue in QUEUES}, make_slots(RateLimiter(5)), settings)
     assert [queue_worker.config().get("max_task_queue_activities_per_second") for queue_worker in queue_workers] == [
         None
     ] * 7
@@ -94,12 +94,12 @@ async def test_it_is_ready_once_nobody_is_told_that_there_is_no_worker(
 
     client = await own_namespace(dev_server)
     settings = load(environment={"TEMPORAL_ADDRESS": dev_server})
-    queue_workers = workers(client, {queue: [nothing] for queue in QUEUES}, paced_slots(RateLimiter(5)), settings)
+    queue_workers = make_workers(client, {queue: [nothing] for queue in QUEUES}, make_slots(RateLimiter(5)), settings)
     with monkeypatch.context() as at_once:
         at_once.setattr(pollers, "LISTED_AT_MOST", timedelta(milliseconds=1))
         assert not await pollers.until_listed(client, client.identity)
     stories = [Worker(client, task_queue=queue, workflows=[OneOnEach]) for queue in WORKFLOW_QUEUES]
-    async with at_work([*queue_workers, *stories]):
+    async with polling([*queue_workers, *stories]):
         assert await pollers.until_listed(client, client.identity)
         assert (await doctor.worker(client)).state is PartHealth.OK
 
@@ -109,7 +109,7 @@ async def test_a_whole_worker_says_that_it_is_ready_when_it_is_listed_and_not_be
 ) -> None:
     client = await own_namespace(dev_server)
     connection = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace}
-    async with worker.working(
+    async with worker.run_workers(
         load(environment={**make_complete_environment(tmp_path), **connection}), asyncio.Event()
     ) as ready:
         assert ready
@@ -158,11 +158,11 @@ async def test_a_sweep_waits_for_no_place_of_those_who_call_and_takes_none_of_th
 
     client = await own_namespace(dev_server)
     activities_by_queue = {**{queue: [call] for queue in QUEUES}, SWEEP_QUEUE: [sweep]}
-    queue_workers = workers(
-        client, activities_by_queue, paced_slots(RateLimiter(pace)), load(environment={"TEMPORAL_ADDRESS": dev_server})
+    queue_workers = make_workers(
+        client, activities_by_queue, make_slots(RateLimiter(pace)), load(environment={"TEMPORAL_ADDRESS": dev_server})
     )
     story = Worker(client, task_queue="story", workflows=[SweepsBehindACrowd])
-    async with asyncio.timeout(60), at_work([*queue_workers, story]):
+    async with asyncio.timeout(60), polling([*queue_workers, story]):
         await client.execute_workflow(SweepsBehindACrowd.run, id="sweeps", task_queue="story")
     assert most_at_once == 1
 
@@ -170,7 +170,7 @@ async def test_a_sweep_waits_for_no_place_of_those_who_call_and_takes_none_of_th
 async def test_every_activity_that_a_workflow_may_ask_for_is_in_a_queue(dev_server: str, tmp_path: Path) -> None:
     client = await own_namespace(dev_server)
     async with opened(load(environment=make_complete_environment(tmp_path))) as open_clients:
-        activities_by_queue = worker.activities_of(open_clients, client, tmp_path / "policies.yaml")
+        activities_by_queue = worker.make_activities(open_clients, client, tmp_path / "policies.yaml")
     named = {
         getattr(activity_function, "__temporal_activity_definition").name
         for queue in activities_by_queue.values()

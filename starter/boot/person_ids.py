@@ -38,7 +38,7 @@ async def keep_secret_of_ids(settings: Settings, store: Store) -> SetUpResult:
     return SetUpResult.MENDED if noted_id else SetUpResult.CREATED
 
 
-async def until_usable(settings: Settings, store: Store) -> bool:
+async def wait_for_database(settings: Settings, store: Store) -> bool:
     """True once the database is reached, which is waited for and logged; raises `SchemaMismatch`, `OtherIds`."""
 
     async def check() -> None:

@@ -20,7 +20,7 @@ def ready(*needs: Need) -> Settings:
     return loaded
 
 
-def on_duty(*needs: Need, json: bool) -> Settings:
+def load_service_settings(*needs: Need, json: bool) -> Settings:
     """The settings of a long-running process, complete for `needs`; `json` forces JSON logs on a terminal."""
     loaded = settings.load(*needs)
     _log(loaded.log_level, json=json or None)

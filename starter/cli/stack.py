@@ -30,10 +30,10 @@ def worker(*, queues: Queues = None, ready_file: ReadyFile = None, json: JsonLog
 
 async def webhook(*, ready_file: ReadyFile = None, json: JsonLog = False) -> None:
     """Run the web process: callbacks, pages, desk and API, until SIGTERM."""
-    from starter.boot.startup import on_duty  # noqa: PLC0415  the other words of this file need nothing
+    from starter.boot.startup import load_service_settings  # noqa: PLC0415  the other words of this file need nothing
     from starter.web import app as receiver  # noqa: PLC0415  as above
 
-    await receiver.serve(on_duty(*receiver.NEEDS, json=json), ready_file=ready_file)
+    await receiver.serve(load_service_settings(*receiver.NEEDS, json=json), ready_file=ready_file)
 
 
 def dev(

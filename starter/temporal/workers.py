@@ -61,7 +61,7 @@ _WAKES: Final = "look_again"
 _LOGGER: Final = structlog.get_logger("countersign.worker")
 
 
-def paced_slots(calls: RateLimiter) -> dict[str, PacedSlots]:
+def make_slots(calls: RateLimiter) -> dict[str, PacedSlots]:
     """Places of the activities that make these calls, by queue: urgent ones, ordinary ones, reconciliation,
     downloads.
     """
@@ -74,7 +74,7 @@ def paced_slots(calls: RateLimiter) -> dict[str, PacedSlots]:
     }
 
 
-def workers(
+def make_workers(
     client: Client,
     activities: Mapping[str, list[Any]],
     slots: Mapping[str, PacedSlots],
@@ -84,13 +84,13 @@ def workers(
     pools: Iterable[Pool] = Pool,
     interceptors: Sequence[Interceptor] = (),
 ) -> tuple[Worker, ...]:
-    """One for each queue of these pools; `slots` are the places of `paced_slots`."""
+    """One for each queue of these pools; `slots` are the places of `make_slots`."""
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": GRACE,
         "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
         "workflow_task_poller_behavior": PollerBehaviorAutoscaling(),
         "interceptors": interceptors,
-        **_versioning(settings),
+        **_make_version_options(settings),
     }
     of_queue: dict[str, dict[str, Any]] = {
         names.WORKFLOW_QUEUE: {
@@ -107,7 +107,7 @@ def workers(
             "max_concurrent_activities": BATCHES_AT_ONCE,
             "max_heartbeat_throttle_interval": BATCH_HEARD_EVERY,
         },
-        **{queue: {"tuner": _taking(places)} for queue, places in slots.items()},
+        **{queue: {"tuner": _make_tuner(places)} for queue, places in slots.items()},
     }
     activities_by_queue = {**activities, names.URGENT_SIGNATURE_QUEUE: activities[names.SIGNATURE_QUEUE]}
     return tuple(
@@ -117,17 +117,17 @@ def workers(
 
 
 @asynccontextmanager
-async def at_work(running_workers: Sequence[Worker]) -> AsyncIterator[None]:
+async def polling(running_workers: Sequence[Worker]) -> AsyncIterator[None]:
     """Polls with all of them; at the end they shut down together, within one grace."""
-    async with AsyncExitStack() as polling:
+    async with AsyncExitStack() as stack:
         for worker in running_workers:
-            await polling.enter_async_context(worker)
+            await stack.enter_async_context(worker)
         # One after the other, the first would take new work while the last drains, each with its own grace.
-        polling.push_async_callback(_shut_down, running_workers)
+        stack.push_async_callback(_shut_down, running_workers)
         yield
 
 
-async def stopped(polling_workers: Iterable[Worker], slots: Mapping[str, PacedSlots], sightings: LastPolls) -> str:
+async def find_stopped(polling_workers: Iterable[Worker], slots: Mapping[str, PacedSlots], sightings: LastPolls) -> str:
     """Why these workers have to be begun anew, or empty. Raises `RPCError`. A queue all of whose places are taken is
     rightly not polled; of batches, which take places for minutes, it is not known.
     """
@@ -145,14 +145,14 @@ def checking_open_workflows(client: Client, pools: Iterable[Pool] = Pool) -> Ite
     of each day, which replays it; one that cannot answer is woken, so that its failing task shows in `doctor` within a
     minute, not at its next timer. `python -m deploy.rollout` checks all before a deploy.
     """
-    task = asyncio.create_task(_quietly(client, queues_of(pools)))
+    task = asyncio.create_task(_wake_stuck_quietly(client, queues_of(pools)))
     try:
         yield
     finally:
         task.cancel()
 
 
-async def woken(client: Client, queues: Collection[str] = names.WORKFLOW_QUEUES) -> tuple[str, ...]:
+async def wake_stuck(client: Client, queues: Collection[str] = names.WORKFLOW_QUEUES) -> tuple[str, ...]:
     """Check some of each age on these queues; the workflow ids of those that this code cannot continue, which were
     woken.
     """
@@ -167,11 +167,13 @@ async def woken(client: Client, queues: Collection[str] = names.WORKFLOW_QUEUES)
     for kind in kinds():
         for queue in names.WORKFLOW_QUEUES:
             if queue in queues:
-                await asyncio.gather(*(wake_if_stuck(run) for run in await _of_each_day(client, kind, queue)))
+                await asyncio.gather(
+                    *(wake_if_stuck(run) for run in await _list_first_of_each_day(client, kind, queue))
+                )
     return tuple(sorted(woken_ids))
 
 
-def _taking(activities: PacedSlots) -> WorkerTuner:
+def _make_tuner(activities: PacedSlots) -> WorkerTuner:
     unused = FixedSizeSlotSupplier(1)
     return WorkerTuner.create_composite(
         workflow_supplier=unused,
@@ -181,7 +183,7 @@ def _taking(activities: PacedSlots) -> WorkerTuner:
     )
 
 
-def _versioning(settings: Settings) -> dict[str, Any]:
+def _make_version_options(settings: Settings) -> dict[str, Any]:
     if settings.build_id is None:
         return {}
     return {
@@ -197,9 +199,9 @@ async def _shut_down(all_workers: Sequence[Worker]) -> None:
     await asyncio.gather(*(worker.shutdown() for worker in all_workers))
 
 
-async def _quietly(client: Client, queues: Collection[str]) -> None:
+async def _wake_stuck_quietly(client: Client, queues: Collection[str]) -> None:
     try:
-        stuck = await woken(client, queues)
+        stuck = await wake_stuck(client, queues)
     except RPCError as error:
         _LOGGER.warning("whether all that is open goes on is not known", why=error.status.name)
         return
@@ -207,7 +209,7 @@ async def _quietly(client: Client, queues: Collection[str]) -> None:
         _LOGGER.error("this code cannot go on with what others began", workflows=stuck, see="docs/reliability.md")
 
 
-async def _of_each_day(client: Client, kind: Kind, queue: str) -> list[Run]:
+async def _list_first_of_each_day(client: Client, kind: Kind, queue: str) -> list[Run]:
     """One open workflow for each day of beginning, oldest first."""
     query = f"WorkflowType = '{kind.spec.workflow}' AND ExecutionStatus = 'Running' AND TaskQueue = '{queue}'"
     first: dict[date, Run] = {}

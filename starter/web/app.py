@@ -33,7 +33,7 @@ from activities.reconciliation.callback_health import CallbackClockSkew
 from activities.records.processes import ProcessRole
 from activities.records.store import Store
 from starter.boot import clients
-from starter.boot.person_ids import until_usable
+from starter.boot.person_ids import wait_for_database
 from starter.boot.probes import ProbeResult, ProcessHealth, answer_probes, watch
 from starter.config import settings as needs
 from starter.config.settings import Settings
@@ -246,7 +246,7 @@ async def _serve(settings: Settings, stop: asyncio.Event, health: ProcessHealth,
         me = partial(clients.running, settings, ProcessRole.WEB, pace.new_identity(ProcessRole.WEB))
         keeping = pace.keep_share(client, store.processes, calls, settings.signature.max_rps, me)
         async with aclosing(signatures), aclosing(messaging) if messaging else nullcontext(), keeping:
-            database = asyncio.create_task(until_usable(settings, store))
+            database = asyncio.create_task(wait_for_database(settings, store))
             routes = routes_of(settings, client, store, signatures, messaging=messaging, usable=database.done)
             look = partial(_look, callbacks.TemporalSignals(client), database.done)
             async with (

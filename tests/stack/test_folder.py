@@ -18,7 +18,7 @@ from deploy.local.processes import StackFailure
 from starter.config import settings
 from starter.config.settings import Need
 from starter.web.screens.rendering import Brand
-from worker import NEEDS as WORKER_NEEDS
+from worker import NEEDED_SETTINGS as WORKER_NEEDS
 
 HOST = "127.0.0.1"
 

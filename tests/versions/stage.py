@@ -57,7 +57,7 @@ class Surroundings:
         self.push = FakePushService(self.signatures)
 
     def activities(self) -> dict[str, list[Any]]:
-        """As `worker.activities_of` lists them."""
+        """As `worker.make_activities` lists them."""
         return {
             WORKFLOW_QUEUE: [*self.planner.activities(), *self.push.activities(), *self.handoff.activities()],
             CAMPAIGN_QUEUE: self.planner.activities(),
@@ -135,8 +135,8 @@ async def deploy_workers(
         patch.object(plugin, "workflows", lambda: (code,)),
         patch.object(task_queues, "Worker", partial(Worker, **worker_options)),
     ):
-        slots = task_queues.paced_slots(RateLimiter(_UNPACED))
-        queue_workers = task_queues.workers(
+        slots = task_queues.make_slots(RateLimiter(_UNPACED))
+        queue_workers = task_queues.make_workers(
             _without_converter(client), surroundings.activities(), slots, settings.load(environment=environment)
         )
     async with AsyncExitStack() as running:

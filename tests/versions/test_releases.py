@@ -1,10 +1,9 @@
 """What `tests.golden.releases` reports when code no longer reads what a release wrote: a newly required field, a
-removed model or word, a changed migration.
-
-No release exists yet; the issue that makes one adds the test that today's code reads it.
+removed model or word, a changed migration. Today's code reads each release and continues its histories.
 """
 
 import shutil
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +11,8 @@ import pytest
 
 from tests.golden import releases
 from tests.golden.releases import Code, Release, faults
+from tests.markdown import ROOT
+from tests.workflows.test_replay import replay
 from workflows.model.base import Model
 
 
@@ -104,6 +105,18 @@ def test_what_a_release_has_written_and_this_code_would_not_read_is_named(
         True
     ] * len(expected_faults), messages
     assert bool(messages) is bool(expected_faults)
+
+
+def test_the_version_of_the_project_is_frozen() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    versions = [release.version for release in releases.frozen()]
+    assert version in versions, f"run: python -m tests.golden.releases {version}"
+
+
+async def test_what_each_release_wrote_is_read_and_replayed() -> None:
+    for release in releases.frozen():
+        assert list(faults(release, Code.today())) == []
+        assert await replay(release.runs) == [], release.version
 
 
 @pytest.mark.long

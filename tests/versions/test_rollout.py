@@ -13,7 +13,7 @@ from deploy.rollout import ReplayCheck, rehearse
 from starter.cli.doctor.health import PartHealth, SetUpPart
 from starter.cli.doctor.temporal import progress
 from starter.errors import Exit
-from starter.temporal.workers import woken
+from starter.temporal.workers import wake_stuck
 from tests.servers import own_namespace, real_server
 from tests.versions.changed import (
     ThatNeedsMore,
@@ -207,9 +207,9 @@ async def test_what_its_next_timer_would_find_stuck_in_days_is_seen_when_a_worke
         request = await start_request(client, surroundings)
         await is_told(surroundings)
         await eventually(lambda: are_running(client, 1))
-        assert await woken(client) == ()
+        assert await wake_stuck(client) == ()
     async with deploy_workers(client, surroundings, code=ThatNeedsMore):
-        assert await woken(client) == (request.handle.id,)
+        assert await wake_stuck(client) == (request.handle.id,)
         part = await eventually(lambda: not_fine(client))
     assert part.says.startswith("1 stuck")
     async with deploy_workers(client, surroundings):

@@ -14,7 +14,7 @@ from activities.errors import SchemaMismatch
 from activities.records.schema import NEWEST
 from activities.records.store import Store
 from starter.boot import clients, databases
-from starter.boot.person_ids import until_usable
+from starter.boot.person_ids import wait_for_database
 from starter.config.settings import load
 from starter.temporal import connection
 from starter.temporal.search_attributes import SetUpResult
@@ -71,7 +71,7 @@ async def test_a_process_waits_for_a_database_that_is_away_and_says_so(
     try:
         database = {"COUNTERSIGN_DATABASE": postgresql.url(upgraded), "COUNTERSIGN_DATA_DIR": str(tmp_path)}
         with closing(clients.store(settings := load(environment=database))) as store, capture_logs() as logs:
-            waiting = asyncio.create_task(until_usable(settings, store))
+            waiting = asyncio.create_task(wait_for_database(settings, store))
             for pause in glances():
                 if len(logs) > 1:
                     break
@@ -97,7 +97,7 @@ async def test_neither_worker_nor_web_process_starts_on_another_schema(dev_serve
         await store.check()
         altered(store, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(SchemaMismatch, match=r"has schema 9999, .*: start the version that upgraded it"):
-        async with worker.working(settings, asyncio.Event()):
+        async with worker.run_workers(settings, asyncio.Event()):
             pass
     with pytest.raises(SchemaMismatch, match="has schema 9999"):
         await receiver.serve(settings)

@@ -7,7 +7,7 @@ import pytest
 
 from activities.records.store import Store
 from starter.boot import clients
-from starter.boot.person_ids import OtherIds, ensure_secret_of_ids, keep_secret_of_ids, until_usable
+from starter.boot.person_ids import OtherIds, ensure_secret_of_ids, keep_secret_of_ids, wait_for_database
 from starter.cli.doctor import own
 from starter.cli.doctor.health import PartHealth
 from starter.config.settings import Settings, load
@@ -31,13 +31,13 @@ async def test_a_start_that_would_change_the_ids_is_refused_until_their_secret_i
     before, after = settings_with(tmp_path, LINK_SECRET=OLD), settings_with(tmp_path, LINK_SECRETS=f"{NEW},{OLD}")
     named = settings_with(tmp_path, LINK_SECRETS=NEW, PERSON_ID_SECRET=OLD)
     with closing(clients.store(before)) as store:
-        assert await until_usable(before, store)
+        assert await wait_for_database(before, store)
         await keep_somebody_in_full(store)
         with pytest.raises(OtherIds, match=r"erasure would miss them: set COUNTERSIGN_PERSON_ID_SECRET to the secret"):
-            await until_usable(after, store)
+            await wait_for_database(after, store)
         examined = await own.keys(after, store)
         assert examined.state is PartHealth.WRONG and "COUNTERSIGN_PERSON_ID_SECRET" in examined.says
-        assert await until_usable(named, store)
+        assert await wait_for_database(named, store)
     assert (await ensure_secret_of_ids(after)).made is SetUpResult.FAILED
     assert (await ensure_secret_of_ids(named)).made is SetUpResult.EXISTS
 

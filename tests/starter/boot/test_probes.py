@@ -211,6 +211,6 @@ async def test_a_whole_worker_of_one_pool_is_ready_once_it_polls(dev_server: str
     settings, health = load(environment={**make_complete_environment(tmp_path), **environment}), ProcessHealth()
     async with answer_probes(settings.health_bind, health) as url:
         assert (await probe_both(url))[1] == (503, "it has not begun yet\n")
-        async with worker.working(settings, asyncio.Event(), (Pool.CAMPAIGNS,), health) as ready:
+        async with worker.run_workers(settings, asyncio.Event(), (Pool.CAMPAIGNS,), health) as ready:
             assert ready
             assert await probe_both(url) == (FINE, FINE)

@@ -16,7 +16,7 @@ import worker
 from activities.http.rate_limit import RateLimiter
 from starter.config.settings import load
 from starter.temporal.pollers import ENDED_AFTER, LastPolls, Pool, pools_of, queues_of, until_listed
-from starter.temporal.workers import at_work, paced_slots, stopped, workers
+from starter.temporal.workers import find_stopped, make_slots, make_workers, polling
 from tests.servers import own_namespace
 from tests.starter.terminal import type_
 from workflows.names import CAMPAIGN_QUEUE, QUEUES, SIGNATURE_QUEUE, WORKFLOW_QUEUE
@@ -54,7 +54,7 @@ def test_pools_are_named_in_any_order_and_once() -> None:
 )
 def test_a_pool_that_there_is_not_is_refused_with_what_there_is(typed: str, message: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError) as refused:
-        worker._pools(typed)
+        worker._parse_pools(typed)
     assert str(refused.value).startswith(message)
 
 
@@ -162,17 +162,19 @@ async def test_a_worker_on_one_pool_polls_nothing_else_and_is_missed_when_it_end
 
     client = await own_namespace(dev_server)
     settings = load(environment={"TEMPORAL_ADDRESS": dev_server})
-    slots = paced_slots(calls := RateLimiter(5))
+    slots = make_slots(calls := RateLimiter(5))
     pools = (Pool.CORE_SIGNATURE, Pool.RECONCILIATION)
-    queue_workers = workers(client, {queue: [nothing] for queue in QUEUES}, slots, settings, pools=pools)
+    queue_workers = make_workers(client, {queue: [nothing] for queue in QUEUES}, slots, settings, pools=pools)
     assert [queue_worker.task_queue for queue_worker in queue_workers] == queues_of(pools)
     seconds = 0.0
     sightings = LastPolls(client, lambda: seconds)
-    async with at_work(queue_workers):
+    async with polling(queue_workers):
         assert await until_listed(client, client.identity, pools)
-        assert await stopped(queue_workers, slots, sightings) == ""
+        assert await find_stopped(queue_workers, slots, sightings) == ""
         seconds += MINUTES + 1  # Idle: within one poll of theirs.
-        assert (await stopped(queue_workers, slots, sightings)).endswith("countersign-reconciliation is polled no more")
+        assert (await find_stopped(queue_workers, slots, sightings)).endswith(
+            "countersign-reconciliation is polled no more"
+        )
         calls.change(0)
         await queue_workers[1].shutdown()
-        assert await stopped(queue_workers, slots, sightings) == f"the worker on {SIGNATURE_QUEUE} has ended"
+        assert await find_stopped(queue_workers, slots, sightings) == f"the worker on {SIGNATURE_QUEUE} has ended"
