@@ -177,7 +177,7 @@ class PersonDevices(Model):
 async def devices(
     person: Annotated[str, Parameter(help="An id of the directory.")], /, *, json: AsJson = False
 ) -> None:
-    """List somebody's devices: those of the people file and those that your app has registered.
+    """List somebody's devices: from the people file, from your app, and browsers.
 
     Each is shown by the hash that timelines use, never by its address.
 

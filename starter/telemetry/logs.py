@@ -38,6 +38,8 @@ _CONTROLS: Final = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233), " "
 _MULTI_LINE: Final = frozenset({"exception", "stack"})
 _QUIET: Final = ("httpx", "httpcore", "uvicorn.access", "asyncio", "opentelemetry", "fsspec")
 """Loggers that repeat ours, or log whole URLs."""
+_RAISING: Final = ("psycopg",)
+"""Loggers that warn of an error which the call raises too: a transaction that is repeated is no warning."""
 _NOT_FOR_LINES: Final = ("temporal_log", "color_message")
 
 
@@ -66,6 +68,8 @@ def configure(level: str = "info", *, stream: TextIO | None = None, json: bool |
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _RAISING:
+        logging.getLogger(name).setLevel(logging.ERROR)
     _log_like_temporal()
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *_shared(), ProcessorFormatter.wrap_for_formatter],

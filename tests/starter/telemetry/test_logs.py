@@ -53,6 +53,7 @@ def test_the_level_is_kept_and_noisy_libraries_are_quiet(stream: io.StringIO) ->
     structlog.get_logger("countersign").debug("hidden")
     logging.getLogger("httpx").info("HTTP Request: GET https://sign.example/x?token=canary")
     logging.getLogger("uvicorn.access").info("GET /open/canary")
+    logging.getLogger("psycopg").warning("error ignored terminating <psycopg.Pipeline>: pipeline aborted")
     assert stream.getvalue() == ""
 
 
