@@ -65,7 +65,7 @@ class SharedAllowances:
             empty_for = connection.execute(select(_BUCKET.full_at - server_now).where(_BUCKET.name == key)).scalar_one()
             return Allowance(wait=float(empty_for) + rate.seconds_per_token - rate.full_after)
 
-        return await self._database.statement(change)
+        return await self._database.write_rows(change)
 
     async def look(self, name: str, rate: Rate, now: datetime) -> float:
         """The seconds until there is a token, 0 if there is one; takes none."""
@@ -75,7 +75,7 @@ class SharedAllowances:
             empty_for = connection.execute(query).scalar()
             return max(0.0, float(empty_for or 0.0) + rate.seconds_per_token - rate.full_after - _A_HAIR)
 
-        return await self._database.statement(read)
+        return await self._database.write_rows(read)
 
     async def refill(self, name: str) -> None:
         await self._database.change(ALLOWANCES.delete().where(_BUCKET.name == _key(name)))

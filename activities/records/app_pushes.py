@@ -79,7 +79,7 @@ class AppPushes:
         """Note that it was accepted for these devices (short hashes); the first time counts."""
         noted = {**push._asdict(), "at": now, "week": week_of(now), "reached": False}
         rows = [{**noted, "device": device} for device in devices]
-        await self._database.statement(
+        await self._database.write_rows(
             lambda connection: connection.execute(insert_into(connection, APP_PUSHES).on_conflict_do_nothing(), rows)
         )
 

@@ -77,7 +77,7 @@ class Budgets:
 
     async def ask(self, request: SlotRequest, limit: Limit) -> SendPermit | JoinedNotice | BudgetWait:
         """A slot, or why there is none. A repeated request has the same slot."""
-        return await self._database.write(lambda connection: _answer(connection, request, limit))
+        return await self._database.write_rows(lambda connection: _answer(connection, request, limit))
 
     async def frees_at(self, person: str, limit: Limit, now: datetime) -> datetime | None:
         """When a new notice would get a slot; None if it would get one now. Notes nothing."""

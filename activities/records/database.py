@@ -166,15 +166,15 @@ class Database:
 
     async def insert(self, table: Table, **values: Any) -> bool:
         """Insert a row unless its key exists; whether it was inserted."""
-        return await self.statement(lambda connection: insert_new(connection, table, **values))
+        return await self.write_rows(lambda connection: insert_new(connection, table, **values))
 
     async def replace(self, table: Table, key: Key, **values: Any) -> None:
         """Insert a row, or replace the values of the one with this key."""
-        await self.statement(lambda connection: replace(connection, table, key, **values))
+        await self.write_rows(lambda connection: replace(connection, table, key, **values))
 
     async def change(self, statement: Executable) -> int:
         """Change or delete rows; how many."""
-        return await self.statement(lambda connection: connection.execute(statement).rowcount)
+        return await self.write_rows(lambda connection: connection.execute(statement).rowcount)
 
     async def drop(self, table: Table, keys: Select[Any]) -> int:
         """Delete the rows whose primary keys are selected; how many."""
@@ -232,8 +232,11 @@ class Database:
             DATABASE_AWAY.add()
             raise DatabaseAway(_describe_error(error)) from error
 
-    async def statement(self, change: Callable[[Connection], R]) -> R:
-        """The result of a change that one statement makes."""
+    async def write_rows(self, change: Callable[[Connection], R]) -> R:
+        """The result of a change that its locks keep apart from others: of one statement, of some about one row and
+        what belongs to it, or of some that begin with `in_turn`. Unlike `write` it is not begun anew when others change
+        rows beside it.
+        """
         return await self._written(change, _Isolation.STATEMENT)
 
     async def _written(self, change: Callable[[Connection], R], isolation: _Isolation) -> R:

@@ -49,7 +49,7 @@ class LogPages:
                 opening.on_conflict_do_update(index_elements=_READER, set_={"at": opened_at}, where=_NEVER)
             )
 
-        await self._database.statement(change)
+        await self._database.write_rows(change)
 
     async def mark_acted(self, workflow_id: str, person: str, acted_at: datetime) -> None:
         """Record that a person pressed a button, whatever came of it."""
@@ -67,7 +67,7 @@ class LogPages:
                 replace(connection, OPENED, dict(zip(_READER, (workflow_id, person), strict=True)), link_key=key)
 
         if unrecorded:
-            await self._database.write(change)
+            await self._database.write_rows(change)
 
     async def count_open_links(self) -> Mapping[str, int]:
         """By the id of the secret: of how many people it wrote the last link, to what has not ended."""

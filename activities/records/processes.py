@@ -52,7 +52,7 @@ class Processes:
         """Have its row say that it still runs."""
         values = asdict(process)
         key = {_ROW.identity: values.pop("identity")}
-        await self._database.statement(
+        await self._database.write_rows(
             lambda connection: replace(connection, PROCESSES, key, **values, seen_at=_ago(connection))
         )
 

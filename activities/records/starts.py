@@ -89,7 +89,7 @@ class StartRecords:
             if connection.execute(FOLLOW_UPS.update().where(*unknown).values(**row)).rowcount and word_rows:
                 connection.execute(START_WORDS.insert(), word_rows)
 
-        await self._database.write(change)
+        await self._database.write_rows(change)
 
     async def came_in(self, workflow_id: str, people: Collection[str]) -> None:
         """Note who came in after the start, by escalation, delegation or absence; whom it began with is known."""
@@ -103,7 +103,7 @@ class StartRecords:
                 insert_new(connection, STAND_INS, person=person, workflow_id=workflow_id)
 
         if new:
-            await self._database.write(change)
+            await self._database.write_rows(change)
 
     async def started_at(self, workflow_id: str) -> datetime | None:
         """None if it is not known."""
@@ -233,7 +233,7 @@ class StartRecords:
             unclaimed = FOLLOW_UPS.c.workflow_id == workflow_id, FOLLOW_UPS.c.claimed_for.is_(None)
             connection.execute(FOLLOW_UPS.update().where(*unclaimed).values(claimed_for=fingerprint))
 
-        await self._database.write(change)
+        await self._database.write_rows(change)
 
     async def claimed_for(self, workflow_id: str) -> str | None:
         """The fingerprint of the claim; None if what the provider has is not ours."""

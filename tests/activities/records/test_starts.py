@@ -1,5 +1,6 @@
 """A start is found by words that begin its title, its people's ids and its own id."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest_asyncio
 from activities.records import starts as module
 from activities.records.starts import OF_A_DOCUMENT_AT_MOST, Start, words_of
 from activities.records.store import Store
+from tests.postgresql import PostgreSQL
 from workflows.kinds import Kind
 
 NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
@@ -66,6 +68,29 @@ async def test_the_first_start_counts_and_a_claim_before_it_stays(store: Store) 
     await store.starts.begin(claimed, other_start)
     assert (await store.starts.search("another", TYPES)).ids == (claimed,)
     assert await store.starts.claimed_for(claimed) == "f"
+
+
+async def test_of_many_starts_at_once_none_is_written_anew(
+    postgresql: PostgreSQL, upgraded: str, tmp_path: Path
+) -> None:
+    """A transaction that is repeated would hold up an urgent request beside a campaign. Of equal starts the first
+    counts.
+    """
+    name = postgresql.create(template=upgraded)
+    crowded_store = Store(str(tmp_path), postgresql.url(name))
+
+    async def begin_and_claim(number: int, title: str) -> None:
+        workflow_id = Kind.REQUEST.workflow_id(f"conduct.person-{number:03}")
+        await crowded_store.starts.begin(workflow_id, Start("nda", title, (f"person-{number}",), "owner", None, NOW))
+        await crowded_store.starts.claim(workflow_id, title)
+
+    await asyncio.gather(*(begin_and_claim(number, title) for number in range(200) for title in ("left", "right")))
+    started = [(await crowded_store.starts.search(title, TYPES)).ids for title in ("left", "right")]
+    assert sum(map(len, started)) == len({*started[0], *started[1]}) == 200
+    crowded_store.close()
+    rollbacks = dict(postgresql.run("SELECT datname, xact_rollback FROM pg_stat_database"))[name]
+    assert rollbacks <= 1, "SQLAlchemy ends its first look at a server by one"
+    postgresql.drop(name)
 
 
 async def test_everybody_of_a_large_request_with_a_long_title_is_found(store: Store) -> None:
