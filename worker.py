@@ -215,6 +215,7 @@ def main() -> None:
     parser.add_argument("--queues", type=_parse_pools, default=tuple(Pool), help="those it works on; default: all")
     options = parser.parse_args()
     processes.load_kinds()
+    processes.end_imports()
     asyncio.run(run(load_service_settings(*NEEDED_SETTINGS, json=options.json), options.ready_file, options.queues))
 
 

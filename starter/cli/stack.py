@@ -33,6 +33,7 @@ async def webhook(*, ready_file: ReadyFile = None, json: JsonLog = False) -> Non
     from starter.boot.startup import load_service_settings  # noqa: PLC0415  the other words of this file need nothing
     from starter.web import app as receiver  # noqa: PLC0415  as above
 
+    modules.end_imports()
     await receiver.serve(load_service_settings(*receiver.NEEDS, json=json), ready_file=ready_file)
 
 

@@ -127,13 +127,15 @@ async def polling(running_workers: Sequence[Worker]) -> AsyncIterator[None]:
         yield
 
 
-async def find_stopped(polling_workers: Iterable[Worker], slots: Mapping[str, PacedSlots], sightings: LastPolls) -> str:
+async def find_stopped(polling_workers: Sequence[Worker], slots: Mapping[str, PacedSlots], sightings: LastPolls) -> str:
     """Why these workers have to be begun anew, or empty. Raises `RPCError`. A queue all of whose places are taken is
     rightly not polled; of batches, which take places for minutes, it is not known.
     """
     queues = {worker.task_queue: worker.is_running for worker in polling_workers}
     if ended_queues := [queue for queue, runs in queues.items() if not runs]:
         return f"the worker on {', '.join(ended_queues)} has ended"
+    if hindered := [worker.task_queue for worker in polling_workers if _count_unevictable(worker)]:
+        return f"a workflow of {', '.join(hindered)} cannot be evicted, so that others wait for its place"
     due = [queue for queue in queues if queue in names.WORKFLOW_QUEUES or (queue in slots and slots[queue].polls)]
     silent = await sightings.find_ended(due)
     return f"{', '.join(silent)} is polled no more" if silent else ""
@@ -171,6 +173,15 @@ async def wake_stuck(client: Client, queues: Collection[str] = names.WORKFLOW_QU
                     *(wake_if_stuck(run) for run in await _list_first_of_each_day(client, kind, queue))
                 )
     return tuple(sorted(woken_ids))
+
+
+def _count_unevictable(worker: Worker) -> int:
+    """Workflows whose eviction fails and is repeated for ever, mostly after a task that took two seconds. While the
+    cache is full, each task that needs a place in it times out.
+    """
+    # Temporal exports no metric of it (sdk-python, issue 875).
+    tasks = worker._workflow_worker
+    return tasks._could_not_evict_count if tasks else 0
 
 
 def _make_tuner(activities: PacedSlots) -> WorkerTuner:

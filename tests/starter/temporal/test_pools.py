@@ -1,16 +1,19 @@
 """Pools of queues: what they are called, and how a process learns that it polls no more."""
 
 import argparse
+import asyncio
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import pytest
-from temporalio import activity
+from temporalio import activity, workflow
 from temporalio.api.taskqueue.v1 import PollerInfo
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeTaskQueueResponse
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import Worker
 
 import worker
 from activities.http.rate_limit import RateLimiter
@@ -178,3 +181,41 @@ async def test_a_worker_on_one_pool_polls_nothing_else_and_is_missed_when_it_end
         calls.change(0)
         await queue_workers[1].shutdown()
         assert await find_stopped(queue_workers, slots, sightings) == f"the worker on {SIGNATURE_QUEUE} has ended"
+
+
+_MAY_END = threading.Event()
+
+
+@workflow.defn(sandboxed=False)
+class Unevictable:
+    @workflow.run
+    async def run(self) -> None:
+        while not _MAY_END.is_set():
+            try:
+                await workflow.wait_condition(lambda: False)
+            except BaseException:  # noqa: S112  of the eviction
+                continue
+
+
+@pytest.mark.real_server
+async def test_a_worker_whose_cache_holds_a_workflow_for_ever_is_to_be_begun_anew(dev_server: str) -> None:
+    client = await own_namespace(dev_server)
+    queue_worker = Worker(
+        client,
+        task_queue=WORKFLOW_QUEUE,
+        workflows=[Unevictable],
+        max_cached_workflows=1,
+        max_concurrent_workflow_task_polls=2,
+    )
+    sightings = LastPolls(client)
+    async with polling([queue_worker]), asyncio.timeout(20):
+        try:
+            for number in range(2):
+                await client.start_workflow("Unevictable", id=f"held-{number}", task_queue=WORKFLOW_QUEUE)
+            while "evicted" not in (why := await find_stopped([queue_worker], {}, sightings)):  # noqa: ASYNC110  the SDK tells nobody
+                await asyncio.sleep(0)
+        finally:
+            _MAY_END.set()
+        assert why == f"a workflow of {WORKFLOW_QUEUE} cannot be evicted, so that others wait for its place"
+        while await find_stopped([queue_worker], {}, sightings):  # noqa: ASYNC110  as above
+            await asyncio.sleep(0)

@@ -1,0 +1,28 @@
+"""When a process looks for garbage."""
+
+import subprocess
+import sys
+from typing import Final
+
+from starter.boot.processes import OBJECTS_BEFORE_COLLECTION
+
+_PROGRAM: Final = """
+import gc
+print(*gc.get_threshold())
+from starter.boot import processes
+processes.begin_imports()
+print(gc.get_threshold()[0])
+import pydantic
+processes.end_imports()
+print(*gc.get_threshold())
+print(gc.get_freeze_count() > 10_000)
+"""
+
+
+def test_garbage_is_seldom_collected_while_a_process_imports_and_as_python_does_once_it_stays() -> None:
+    command = [sys.executable, "-c", _PROGRAM]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603  our own program
+    pythons, while_importing, staying, are_imports_kept = printed.splitlines()
+    assert while_importing == f"{OBJECTS_BEFORE_COLLECTION}"
+    assert staying == pythons
+    assert are_imports_kept == "True"
