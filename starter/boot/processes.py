@@ -11,26 +11,25 @@ from typing import Final, NoReturn
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 KINDS: Final = "countersign.kinds"
 OBJECTS_BEFORE_COLLECTION: Final = 50_000
-_PYTHONS_THRESHOLDS: Final = gc.get_threshold()
+_DEFAULT_THRESHOLDS: Final = gc.get_threshold()
 ROOT: Final = Path(__file__).parents[2]
 """Folder of `workflows`, `activities`, `starter`, `deploy` and `worker`, installed or not."""
 
 
 def begin_imports() -> None:
-    """Hold signals; and seldom look for garbage: what a process imports is none, yet an eighth of the time of its
-    imports went into looking.
-    """
+    """Hold signals, and collect garbage seldom: imports leave none, yet collecting took an eighth of their time."""
     hold_signals()
     gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
 
 
 def end_imports() -> None:
-    """In a process that stays, collect garbage as often as Python does, but never look at what was imported: else two
-    to four seconds of garbage come together, in which no workflow task goes on and Temporal takes one for deadlocked.
+    """Call once in a long-running process, after its imports: garbage is collected at Python's own thresholds, imported
+    objects never. With the threshold of imports a full collection of a worker takes two to four seconds, in which a
+    workflow task fails as deadlocked.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*_PYTHONS_THRESHOLDS)
+    gc.set_threshold(*_DEFAULT_THRESHOLDS)
 
 
 def hold_signals() -> None:

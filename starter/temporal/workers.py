@@ -134,8 +134,8 @@ async def find_stopped(polling_workers: Sequence[Worker], slots: Mapping[str, Pa
     queues = {worker.task_queue: worker.is_running for worker in polling_workers}
     if ended_queues := [queue for queue, runs in queues.items() if not runs]:
         return f"the worker on {', '.join(ended_queues)} has ended"
-    if hindered := [worker.task_queue for worker in polling_workers if _count_unevictable(worker)]:
-        return f"a workflow of {', '.join(hindered)} cannot be evicted, so that others wait for its place"
+    if blocked_queues := [worker.task_queue for worker in polling_workers if _count_unevictable(worker)]:
+        return f"a workflow of {', '.join(blocked_queues)} cannot be evicted, so that others wait for its place"
     due = [queue for queue in queues if queue in names.WORKFLOW_QUEUES or (queue in slots and slots[queue].polls)]
     silent = await sightings.find_ended(due)
     return f"{', '.join(silent)} is polled no more" if silent else ""
@@ -180,8 +180,8 @@ def _count_unevictable(worker: Worker) -> int:
     cache is full, each task that needs a place in it times out.
     """
     # Temporal exports no metric of it (sdk-python, issue 875).
-    tasks = worker._workflow_worker
-    return tasks._could_not_evict_count if tasks else 0
+    workflow_worker = worker._workflow_worker
+    return workflow_worker._could_not_evict_count if workflow_worker else 0
 
 
 def _make_tuner(activities: PacedSlots) -> WorkerTuner:

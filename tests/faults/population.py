@@ -22,6 +22,7 @@ PHONELESS: Final = "field-engineer"
 _DEVICES: Final = {SIGNER: 3, MANAGER: 1, REQUESTER: 1, LONER: 2, CANARY: 2, PHONELESS: 0, "hr-desk": 1}
 
 Policy = Mapping[str, Any]
+ZONE: Final = "Europe/Amsterdam"
 PATIENT: Final[Policy] = {
     "window": "30d",
     "hours": "any",
@@ -45,12 +46,12 @@ def colleague(number: int) -> str:
     return f"colleague-{number % COLLEAGUES:02}"
 
 
-def settle(people: Path, files: Path) -> None:
-    """Write the people file of a town, and the document of all its requests into the folder `files`."""
+def settle(people: Path, files: Path, zone: str = ZONE) -> None:
+    """Write the people file of a town, all of one zone, and the document of its requests into the folder `files`."""
     for folder in (people.parent, files):
         folder.mkdir(parents=True, exist_ok=True)
     names = [*_DEVICES, *(colleague(number) for number in range(COLLEAGUES))]
-    people.write_text(json.dumps({"people": [_person(name) for name in names]}))
+    people.write_text(json.dumps({"people": [{**_person(name), "zone": zone} for name in names]}))
     (files / CONTRACT).write_bytes(PDF)
 
 
@@ -108,7 +109,7 @@ def _person(name: str) -> dict[str, Any]:
         "id": name,
         "name": full_name,
         "email": f"{name}@acme.test",
-        "zone": "Europe/Amsterdam",
+        "zone": ZONE,
         "devices": phones,
         **manager,
     }

@@ -49,7 +49,7 @@ T = TypeVar("T")
 class Conditions:
     """How a town differs from a laptop's stack: more for the command lines of server and worker, and for environments.
 
-    `own_programs` is for worker, receiver and commands, `worker` for the worker alone.
+    `own_programs` is for worker, receiver and commands, `worker` for the worker alone; `zone` is that of its people.
     """
 
     temporal: tuple[str, ...] = ()
@@ -57,6 +57,7 @@ class Conditions:
     own_programs: dict[str, str] = field(default_factory=dict)
     worker: dict[str, str] = field(default_factory=dict)
     worker_words: tuple[str, ...] = ()
+    zone: str = population.ZONE
 
 
 @dataclass
@@ -262,7 +263,7 @@ async def connect(town: Town, closing: AsyncExitStack) -> None:
 
 async def laid_out(path: Path, conditions: Conditions, closing: AsyncExitStack) -> Town:
     folder = DataFolder(path)
-    population.settle(path / "example" / "people.yaml", path / "files")
+    population.settle(path / "example" / "people.yaml", path / "files", conditions.zone)
     # The looks of the stack name it.
     shutil.copy(ROOT / "deploy" / "examples" / "northwind.svg", path / "example")
     conditions = replace(conditions, own_programs={**_BRISK, **conditions.own_programs})

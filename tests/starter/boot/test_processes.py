@@ -1,4 +1,4 @@
-"""When a process looks for garbage."""
+"""When a process collects garbage."""
 
 import subprocess
 import sys
@@ -19,10 +19,10 @@ print(gc.get_freeze_count() > 10_000)
 """
 
 
-def test_garbage_is_seldom_collected_while_a_process_imports_and_as_python_does_once_it_stays() -> None:
+def test_garbage_is_seldom_collected_while_a_process_imports_and_as_python_does_afterwards() -> None:
     command = [sys.executable, "-c", _PROGRAM]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603  our own program
-    pythons, while_importing, staying, are_imports_kept = printed.splitlines()
+    default, while_importing, after_imports, are_imports_frozen = printed.splitlines()
     assert while_importing == f"{OBJECTS_BEFORE_COLLECTION}"
-    assert staying == pythons
-    assert are_imports_kept == "True"
+    assert after_imports == default
+    assert are_imports_frozen == "True"
