@@ -127,4 +127,4 @@ upgrade: $(STAMP) ### from the image of the commit before to that of `make image
 supply-chain: $(STAMP) ### what the image is made of (dist/sbom.json), its licences; secrets in the sources
 	@$(BIN)/python -m deploy.image.supply_chain
 
-.PHONY: help install demo dev test stories chaos rehearse soak bench figures check fix pictures histories golden messages reliability dashboards migration lock outdated image image-test upgrade supply-chain
+.PHONY: help install demo dev test stories chaos rehearse soak bench gate baseline figures check fix pictures histories golden messages reliability dashboards migration lock outdated image image-test upgrade supply-chain
