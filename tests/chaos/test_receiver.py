@@ -69,9 +69,8 @@ async def test_a_receiver_that_is_killed_20_times_loses_nothing(tmp_path: Path, 
         for first in range(0, len(names), 2):
             await town.sign(names[first])
             await asyncio.sleep(dice.uniform(0, 0.1))  # the random offset
-            await town.kill(RECEIVER)
-            await town.sign(names[first + 1])
-            await town.start(RECEIVER)
+            async with town.outage(RECEIVER):
+                await town.sign(names[first + 1])
         await eventually(lambda: old_enough(town, 0), timeout_seconds=40)
         assert (await town.command("reconcile"))[0] == 0
         views, violations = await wait_for_ends(town, names), judge(await gather(town, {}, "unmanned"))
@@ -86,12 +85,11 @@ async def test_temporal_is_away_for_a_minute_while_callbacks_come_and_nothing_is
     async with start_town(tmp_path / "data", REPEATS_SOON) as town:
         names = await waiting(town, "unanswered", 50)
         last_entry, began = await town.vendor.last(), time.monotonic()
-        await town.kill(TEMPORAL)
-        for name in names:
-            await town.sign(name)
-        await asyncio.sleep(60 - (time.monotonic() - began))  # the length of the outage
-        turned_away = await town.vendor.ledger("callback", last_entry)
-        await town.start(TEMPORAL)
+        async with town.outage(TEMPORAL):
+            for name in names:
+                await town.sign(name)
+            await asyncio.sleep(60 - (time.monotonic() - began))  # the length of the outage
+            turned_away = await town.vendor.ledger("callback", last_entry)
         views = await wait_for_ends(town, names)
         violations = judge(await gather(town, {}, "unanswered"))
     note(f"temporal: away for a minute, {len(turned_away)} callbacks answered 500, {len(violations)} lost")

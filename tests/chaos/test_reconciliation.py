@@ -33,10 +33,9 @@ async def test_two_hundred_requests_outlive_an_outage_longer_than_core_signature
         names = list(ids("deaf", REQUESTS))
         await _are_told(town, names)
         last_entry = await town.vendor.last()
-        await town.kill(RECEIVER)
-        await asyncio.gather(*(act_on_request(town, number, name) for number, name in enumerate(names)))
-        await eventually(lambda: _given_up(town, last_entry), timeout_seconds=120)
-        await town.start(RECEIVER)
+        async with town.outage(RECEIVER):
+            await asyncio.gather(*(act_on_request(town, number, name) for number, name in enumerate(names)))
+            await eventually(lambda: _given_up(town, last_entry), timeout_seconds=120)
         await eventually(lambda: old_enough(town, last_entry))
         assert (await town.command("init"))[0] == 0
         began = time.monotonic()

@@ -17,13 +17,13 @@ async def test_a_killed_server_comes_back_with_everything_and_no_callback_is_los
     """A11, D6: while it is dead every callback is answered 500, which asks for another one; nothing else is needed."""
     names = await waiting(shared, "outlived", 3)
     last_entry = await shared.vendor.last()
-    await shared.kill(TEMPORAL)
-    for name in names:
-        await shared.sign(name)
-    await eventually(lambda: shared.vendor.ledger("callback", last_entry, external_id=names[-1]))
-    turned_away = await shared.vendor.ledger("callback", last_entry)
+    async with shared.outage(TEMPORAL):
+        for name in names:
+            await shared.sign(name)
+        turned_away = await eventually(
+            lambda: shared.vendor.ledger("callback", last_entry, external_id=names[-1]), timeout_seconds=60
+        )
     assert {callback["status"] for callback in turned_away} == {500}
-    await shared.start(TEMPORAL)
     assert {view.status for view in await wait_for_ends(shared, names)} == {Status.SIGNED}
     assert judge(await gather(shared, {}, "outlived")) == []
 

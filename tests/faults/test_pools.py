@@ -132,10 +132,9 @@ async def test_while_the_server_is_gone_a_worker_is_healthy_and_not_ready(split:
             return await split.answered(client) == (healthy, ready)
 
         await eventually(lambda: are(200, 200))
-        await split.town.kill(TEMPORAL)
-        await eventually(lambda: are(200, 503), timeout_seconds=30)
-        assert split.town.running[WORKER].exit_code is None
-        await split.town.start(TEMPORAL)
+        async with split.town.outage(TEMPORAL):
+            await eventually(lambda: are(200, 503), timeout_seconds=30)
+            assert split.town.running[WORKER].exit_code is None
         await eventually(lambda: are(200, 200), timeout_seconds=60)
     await split.town.ask("after-the-outage", colleague(2))
     await split.town.until_shown("after-the-outage", lambda view: view.notifications, timeout_seconds=60)

@@ -44,10 +44,9 @@ async def test_a_burst_of_callbacks_is_answered_without_5xx_and_none_is_lost(sha
 async def test_a_receiver_that_is_killed_loses_nothing(shared: Town) -> None:
     """A12, small: what it did not answer is told again by Core Signature alone; no sweep comes."""
     names = await waiting(shared, "unmanned", 2)
-    await shared.kill(RECEIVER)
-    for name in names:
-        await shared.sign(name)
-    await shared.start(RECEIVER)
+    async with shared.outage(RECEIVER):
+        for name in names:
+            await shared.sign(name)
     assert {view.status for view in await wait_for_ends(shared, names)} == {Status.SIGNED}
     assert judge(await gather(shared, {}, "unmanned")) == []
 

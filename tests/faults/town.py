@@ -125,6 +125,15 @@ class Town:
         dead.kill()
         await dead.ended()
 
+    @asynccontextmanager
+    async def outage(self, name: str) -> AsyncIterator[None]:
+        """kill -9 before the block, started again after it even when the block fails: other tests use this town too."""
+        await self.kill(name)
+        try:
+            yield
+        finally:
+            await self.start(name)
+
     async def end(self, name: str) -> tuple[int | None, float]:
         """SIGTERM; the exit code and the seconds it took."""
         began = time.monotonic()
