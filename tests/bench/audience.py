@@ -7,7 +7,6 @@ written. The records of the requests are written by a script: what is measured i
 
 import asyncio
 import json
-import resource
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -37,6 +36,7 @@ from activities.records.store import Store
 from starter.cli.campaign import FORMS, write
 from starter.queries.campaign import CampaignPicture, overview
 from starter.queries.campaign_report import DEFAULT, build_report, names_of
+from tests.bench import memory
 from tests.bench.table import surroundings
 from workflows.campaign.state import last_instant
 from workflows.kinds import Kind
@@ -322,7 +322,7 @@ async def run_in_process(name: str, folder: Path) -> StepCost:
     """A step in this process."""
     began = time.monotonic()
     await _STEPS[name](AudienceWorkspace(folder))
-    return StepCost(time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return StepCost(time.monotonic() - began, memory.peak_mb())
 
 
 async def _alone(name: str, folder: Path) -> StepCost:

@@ -32,7 +32,7 @@ from activities.temporal import executions as runs
 from starter.boot import processes as modules
 from starter.cli import start_files
 from starter.cli.campaign import FORMS
-from tests.bench import campaign_floor, processor_time
+from tests.bench import campaign_floor, memory, processor_time
 from tests.bench.engine import Engine
 from tests.bench.history import NotAsAsked
 from tests.bench.table import surroundings
@@ -57,6 +57,7 @@ _ID: Final = "conduct"
 _WARM: Final = 10
 """People of a campaign before it: first uses are paid for, and a parent's events without a crowd are known."""
 _GLANCE: Final = 0.5
+_GLANCE_AT_COMMAND: Final = 0.02
 _TOLD_WITHIN: Final = 300.0
 _URGENT_AT_MOST: Final = 40
 _SAMPLED: Final = 200
@@ -375,11 +376,13 @@ async def _measure_command(full_stack: Town, *arguments: str) -> tuple[float, fl
         with output_file.open("w") as log:
             command = modules.command("starter", *arguments)
             process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603  our own
-            _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+            peak_mb = 0.0
+            while process.poll() is None:
+                peak_mb = max(peak_mb, memory.peak_mb(process.pid))
+                time.sleep(_GLANCE_AT_COMMAND)
         if process.returncode:
             raise NotAsAsked(f"countersign {' '.join(arguments)}: {output_file.read_text()}")
-        return time.monotonic() - began, used.ru_maxrss / 1024
+        return time.monotonic() - began, peak_mb
 
     return await asyncio.to_thread(run)
 
@@ -395,7 +398,7 @@ class Weight(NamedTuple):
     def measure(cls, full_stack: Town, workers: Iterable[int | None]) -> "Weight":
         """Of the server and of these workers now."""
         file = sum(file.stat().st_size for file in full_stack.folder.path.glob("temporal.db*")) / 1024
-        return cls(_resident(full_stack.running[TEMPORAL].pid), sum(map(_resident, workers)), file)
+        return cls(memory.resident_kb(full_stack.running[TEMPORAL].pid), sum(map(memory.resident_kb, workers)), file)
 
     def growth_since(self, earlier: "Weight", waiting: int) -> PartFigures:
         """What each of those has added that wait now and did not before."""
@@ -404,11 +407,6 @@ class Weight(NamedTuple):
             "open_worker_kb": (self.worker - earlier.worker) / min(waiting, CACHED),
             "open_file_kb": (self.file - earlier.file) / waiting,
         }
-
-
-def _resident(pid: int | None) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return float(next(line.split()[1] for line in lines if line.startswith("VmRSS")))
 
 
 # --- what stands beside it

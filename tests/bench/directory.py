@@ -6,7 +6,6 @@ At last one person leaves, which is announced; more than a tenth leave, which is
 """
 
 import asyncio
-import resource
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,6 +23,7 @@ from activities.people.database_directory import DatabaseDirectory
 from activities.records.allowances import Rate
 from activities.records.directory import MANY_LEAVE, MANY_LEAVE_SHARE, Exodus, Leaver
 from activities.records.store import Store
+from tests.bench import memory
 from tests.bench.table import surroundings
 from tests.starter.web.scim.directory import ENTERPRISE, PushingDirectory, pushing, user_of
 from workflows.model.campaign import AudienceSource
@@ -138,7 +138,7 @@ async def _measure(store: Store, directory: PushingDirectory, ids: Sequence[str]
     audience = await _resolve_audience(store, len(members))
     await _let_one_leave(store, directory, ids[0])
     held = await _let_many_leave(store, directory, ids)
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    megabytes = memory.peak_mb()
     return DirectoryFigures(len(ids), pushed, look_up_ms, len(members), audience, held, megabytes)
 
 

@@ -6,7 +6,6 @@ keeping them adds to a request's history.
 import asyncio
 import hashlib
 import os
-import resource
 import sqlite3
 import statistics
 import tempfile
@@ -37,6 +36,7 @@ from tests.activities.evidence.kept import (
     settle,
 )
 from tests.activities.evidence.stage import Ending, stage_ended_request
+from tests.bench import memory
 from tests.bench.contender import QUIET, Contender, course, park, settling_ms
 from tests.bench.history import HistorySize, read_history_size
 from tests.plain_http import plain_client
@@ -114,7 +114,7 @@ async def _packs(folder: Path, people: int) -> dict[str, float]:
         exported_at = time.perf_counter()
         verified = await asyncio.to_thread(verify, folder / "conduct.zip")
         checked = time.perf_counter()
-        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak_mb = memory.peak_mb()
         if not verified.ok:
             raise ValueError(verified.faults)
         await keep_signed_request(store)

@@ -4,7 +4,6 @@ A list of events that is computed page by page stands for Core Signature: what i
 """
 
 import asyncio
-import resource
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, aclosing
@@ -25,6 +24,7 @@ from activities.http.oauth import Credentials
 from activities.reconciliation.service import ReconciliationService
 from activities.records.store import Store
 from starter.temporal.codec import data_converter
+from tests.bench import memory
 from tests.servers import real_server
 from workflows import names
 from workflows.kinds import Kind
@@ -169,18 +169,15 @@ async def _sweep_all(client: Client, provider: Listed, since_instant: datetime) 
         signature = await stack.enter_async_context(aclosing(CoreSignatureClient(config, transport=transport)))
         sweep = ReconciliationService(signature, client, store)
         look: Callable[[ReconciliationOrder], Any] = sweep.reconcile
-        memory_before, began, parts, all_of_it = _memory_mb(), time.perf_counter(), 0, ReconciliationResult()
+        memory_before, began, parts, all_of_it = memory.peak_mb(), time.perf_counter(), 0, ReconciliationResult()
         while not all_of_it.over:
             part: ReconciliationResult = await ActivityEnvironment().run(
                 look, ReconciliationOrder(now=datetime.now(UTC))
             )
             all_of_it, parts = all_of_it.followed_by(part), parts + 1
         took = time.perf_counter() - began
-        return Course(took, provider.calls, all_of_it.told, -(-parts // PARTS_AT_MOST), _memory_mb() - memory_before)
-
-
-def _memory_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        grown_mb = memory.peak_mb() - memory_before
+        return Course(took, provider.calls, all_of_it.told, -(-parts // PARTS_AT_MOST), grown_mb)
 
 
 def _id(number: int) -> str:
