@@ -37,7 +37,7 @@ from starter.cli.campaign import FORMS, write
 from starter.queries.campaign import CampaignPicture, overview
 from starter.queries.campaign_report import DEFAULT, build_report, names_of
 from tests.bench import memory
-from tests.bench.table import surroundings
+from tests.bench.table import machine
 from workflows.campaign.state import last_instant
 from workflows.kinds import Kind
 from workflows.model.campaign import CampaignOrder, Counts, DailyCheck, FrozenAudience, SettleOrder
@@ -95,7 +95,7 @@ class AudienceFigures:
             aim = f"(aims ≤ {seconds:g} s, ≤ {megabytes:g} MB)"
             line = f"{NAME}.{name}: {took.seconds:,.2f} s, {took.megabytes:,.0f} MB {aim}\n"
             lines.append(line, style="green" if is_met else "red")
-        return lines.append(surroundings().partition(", dev server")[0], style="dim")
+        return lines.append(machine(), style="dim")
 
 
 class _Nobody:

@@ -24,7 +24,7 @@ from activities.records.allowances import Rate
 from activities.records.directory import MANY_LEAVE, MANY_LEAVE_SHARE, Exodus, Leaver
 from activities.records.store import Store
 from tests.bench import memory
-from tests.bench.table import surroundings
+from tests.bench.table import machine
 from tests.starter.web.scim.directory import ENTERPRISE, PushingDirectory, pushing, user_of
 from workflows.model.campaign import AudienceSource
 
@@ -96,7 +96,7 @@ class DirectoryFigures:
         lines = Text(f"{self.people:,} people\n")
         for sentence, is_met in pushed + others:
             lines.append(f"{sentence}\n", "green" if is_met else "red")
-        return lines.append(surroundings().partition(", dev server")[0], style="dim")
+        return lines.append(machine(), style="dim")
 
     def _ms_a_person(self, seconds: float) -> float:
         return seconds / (self.people / 2) * 1000

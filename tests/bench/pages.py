@@ -122,7 +122,11 @@ _LABEL_BY_CAMPAIGN_FIGURE: Final = {
     "open_server_kb": "memory of a request that waits, Temporal, KB",
     "show_s": "`campaign show`, s",
     "settle_s": "the record of the campaign, s",
-    **{f"report{form}_{unit}": f"report as {form[1:]}, {unit.upper()}" for form in FORMS for unit in ("s", "mb")},
+    **{
+        f"report{form}_{unit}": f"report as {form[1:]}, {label}"
+        for form in FORMS
+        for unit, label in (("s", "s"), ("mb", "MB"))
+    },
 }
 
 
@@ -318,8 +322,7 @@ def write_table(page: Page, run_count: int, root: Path, commit: str) -> None:
     """Run the page's benches so often, but for runs that are kept, and write their table into its file in `root`."""
     figures_of_runs = [_measure(page, number, run_count, root / KEPT / commit) for number in range(run_count)]
     file = root / page.file
-    text = replace_table(file.read_text(), page.name, table(page, figures_of_runs, commit))
-    file.write_text(replace_table(text, "machine", textwrap.fill(f"Measured on: {machine()}.", WIDTH)))
+    file.write_text(replace_table(file.read_text(), page.name, table(page, figures_of_runs, commit)))
 
 
 def table(page: Page, runs: Sequence[Figures], commit: str) -> str:
@@ -332,7 +335,7 @@ def table(page: Page, runs: Sequence[Figures], commit: str) -> str:
     heads = [page.heading, *page.columns.values(), *(["aim"] if aims else [])]
     lines = [heads, ["---"] * len(heads), *(_cells(page, row, runs, aims=aims) for row in rows)]
     times = "One run" if len(runs) == 1 else f"Medians of {len(runs)} runs, least and most in brackets"
-    footer = f"{times}, at commit {commit}, {today()}."
+    footer = textwrap.fill(f"{times}, at commit {commit}, {today()}, on {machine()}.", WIDTH)
     return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", footer])
 
 

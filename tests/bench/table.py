@@ -38,12 +38,12 @@ def of_comparisons(comparisons: dict[Figure, Comparison]) -> Group:
 def machine() -> str:
     """The machine and the versions: figures of different ones are not compared."""
     versions = f"Python {platform.python_version()}, temporalio {version('temporalio')}"
-    return f"{_processor()}, {os.cpu_count()} cores, {platform.system()} · {versions}, dev server in memory"
+    return f"{_processor()}, {os.cpu_count()} cores, {platform.system()}, {versions}"
 
 
 def surroundings() -> str:
-    """The machine, the versions and the date."""
-    return f"{machine()} · {today()}"
+    """The machine, the versions, the Temporal server and the date."""
+    return f"{machine()} · dev server in memory · {today()}"
 
 
 def today() -> str:
