@@ -65,14 +65,20 @@ class Contract:
         return contract
 
     async def wait_for_view(self, is_reached: Callable[[Any], Any] = bool) -> Any:
-        """What `request show --json` prints once it says what is waited for."""
+        """What `request show --json` prints once it says what is waited for; fails with what it printed last."""
+        view: Any = None
         async with self._context() as opened:
 
-            async def looked_at() -> Any:
+            async def read_view() -> bool:
+                nonlocal view
                 view = to_jsonable_python(await start_files.show(opened, self.id), by_alias=True)
-                return view if is_reached(view) else None
+                return bool(is_reached(view))
 
-            return await eventually(looked_at)
+            try:
+                await eventually(read_view)
+            except AssertionError:
+                raise AssertionError(f"not reached: {json.dumps(view)}") from None
+            return view
 
     async def cancel(self) -> None:
         """End it as the legal desk would."""

@@ -109,7 +109,7 @@ async def test_a_signer_hands_over_with_nothing_but_a_keyboard_and_the_delegate_
     phone: Phone, laptop: Laptop, people: Path
 ) -> None:
     contract = await Contract.start(laptop, "handed-over", first=f"person: {HEAD}", policy=MAY_HAND_OVER)
-    await contract.wait_for_view(lambda view: view["choices"])
+    await contract.wait_for_view(lambda view: view["choices"] and view["notifications"])
     await phone.inbox(HEAD)
     await phone.choose(phone.notice(contract.document))
     await phone.choose(phone.page.get_by_text("Hand over", exact=True))

@@ -56,6 +56,7 @@ async def signs(laptop: Laptop, request: str, person: str) -> None:
     browser = Browser()
     try:
         notice = eventually(lambda: next((n for n in screen(laptop, person) if n["data"]["request"] == request), None))
+        assert notice, laptop.answer("request", "show", request)
         page = await browser.open(notice["link"])
         await browser.press(await browser.press(page))
     finally:
