@@ -130,7 +130,7 @@ def _last_words(process: "subprocess.Popen[str]") -> str:
     return process.stderr.read() if process.stderr else ""
 
 
-def eventually(probe: Callable[[], Any], limit_seconds: float = 20.0) -> Any:
+def eventually(probe: Callable[[], Any], limit_seconds: float = 60.0) -> Any:
     """What the probe finds, looking until it finds something; the last it found when it takes too long."""
     finding = None
     for pause in glances(_GLANCE, limit_seconds):
