@@ -17,7 +17,7 @@ from tests.stack.laptop import Laptop
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
-HEAD, DEPUTY = "sales-head", "sales-deputy"
+HEAD, DEPUTY, ABROAD = "sales-head", "sales-deputy", "sales-abroad"
 SALES = f"""
   - id: {HEAD}
     name: Head of sales
@@ -25,6 +25,12 @@ SALES = f"""
     zone: Europe/Paris
     delegate: {DEPUTY}
     devices: [{{token: {HEAD}~1, platform: android}}]
+  - id: {ABROAD}
+    name: Sales abroad
+    email: {ABROAD}@customer.test
+    zone: Europe/Paris
+    delegate: {DEPUTY}
+    devices: [{{token: {ABROAD}~1, platform: android}}]
   - id: {DEPUTY}
     name: Deputy head of sales
     email: {DEPUTY}@customer.test
@@ -36,7 +42,9 @@ MAY_HAND_OVER = "self_delegate: true"
 
 @pytest.fixture(scope="session")
 def people(laptop: Laptop) -> Path:
-    """The people of the stack, and two more, one the delegate of the other."""
+    """The people of the stack, and three more, one the delegate of the others. Only the story of the absence is about
+    the one abroad: a worker goes on for two seconds with an absence that has ended.
+    """
     file = laptop.example.with_name("people.yaml")
     file.write_text(file.read_text() + SALES)
     return file
@@ -46,7 +54,7 @@ def people(laptop: Laptop) -> Path:
 def delegate(people: Path, person: str) -> Iterator[None]:
     """Let somebody else stand in for the head of sales for a while."""
     people_text = people.read_text()
-    people.write_text(people_text.replace(f"delegate: {DEPUTY}", f"delegate: {person}"))
+    people.write_text(people_text.replace(f"delegate: {DEPUTY}", f"delegate: {person}", 1))
     try:
         yield
     finally:
@@ -149,10 +157,10 @@ async def test_an_absence_entered_on_the_phone_moves_what_is_open_to_whoever_act
     phone: Phone, laptop: Laptop, people: Path
 ) -> None:
     asks_delegates = ("to: [alternates]", "to: [delegate, alternates]")
-    first = f"person: {HEAD}"
+    first = f"person: {ABROAD}"
     contract = await Contract.start(laptop, "holidays", first=first, policy="urgent: true", swap=asks_delegates)
     await contract.wait_for_view(lambda view: view["choices"])
-    await phone.open(contract.link(HEAD))
+    await phone.open(contract.link(ABROAD))
     await phone.is_usable()
     await phone.page.get_by_role("link", name="I am away").tap()
     await expect(phone.page.get_by_text("Leave it empty for Deputy head of sales, as usual.")).to_be_visible()
@@ -166,27 +174,27 @@ async def test_an_absence_entered_on_the_phone_moves_what_is_open_to_whoever_act
     assert state_of(view_of_hand_over, DEPUTY) == "turn"
     assert [
         (escalation["from"], escalation["to"], escalation["reason"]) for escalation in view_of_hand_over["escalations"]
-    ] == [(HEAD, DEPUTY, "absence")]
+    ] == [(ABROAD, DEPUTY, "absence")]
     assert [
-        entry["by"] for entry in view_of_hand_over["timeline"] if (entry["what"], entry["who"]) == ("away", HEAD)
-    ] == [HEAD]
+        entry["by"] for entry in view_of_hand_over["timeline"] if (entry["what"], entry["who"]) == ("away", ABROAD)
+    ] == [ABROAD]
     await phone.inbox(DEPUTY)
     await expect(phone.notice(contract.document).filter(has_text="Sign: ")).to_be_visible()
 
-    await phone.open(contract.link(HEAD))
+    await phone.open(contract.link(ABROAD))
     await phone.page.get_by_role("link", name="I am away").tap()
     await expect(phone.page.get_by_text(re.compile("open entr(y takes|ies take) it into account"))).to_be_visible()
     await phone.page.get_by_role("button", name="End it").tap()
     await expect(phone.page.get_by_role("status")).to_contain_text("The absence is ended.")
     assert await phone.page.get_by_role("button", name="End it").count() == 0
 
-    typed = ("people", "away", HEAD, "--until", "+3d", "--to", DEPUTY, "--kinds", "customer-contract", "--as", LEGAL)
+    typed = ("people", "away", ABROAD, "--until", "+3d", "--to", DEPUTY, "--kinds", "customer-contract", "--as", LEGAL)
     [entered] = laptop.answer(*typed)["absences"]
     assert (entered["acts"], entered["kinds"]) == (DEPUTY, ["customer-contract"])
     assert entered["entered_by"].startswith(f"claimed:{LEGAL} (")
-    assert [absence["id"] for absence in laptop.answer("person", "show", HEAD)["absences"]] == [entered["id"]]
-    assert laptop.answer("people", "back", HEAD)["absences"] == []
-    refused = laptop.type("people", "away", HEAD, "--until", "+3d", "--to", HEAD)
+    assert [absence["id"] for absence in laptop.answer("person", "show", ABROAD)["absences"]] == [entered["id"]]
+    assert laptop.answer("people", "back", ABROAD)["absences"] == []
+    refused = laptop.type("people", "away", ABROAD, "--until", "+3d", "--to", ABROAD)
     assert (refused.returncode, "acts: the delegates go round in a circle: " in refused.stderr) == (1, True)
 
 
