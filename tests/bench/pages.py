@@ -122,11 +122,7 @@ _LABEL_BY_CAMPAIGN_FIGURE: Final = {
     "open_server_kb": "memory of a request that waits, Temporal, KB",
     "show_s": "`campaign show`, s",
     "settle_s": "the record of the campaign, s",
-    **{
-        f"report{form}_{unit}": f"report as {form[1:]}, {label}"
-        for form in FORMS
-        for unit, label in (("s", "s"), ("mb", "MB"))
-    },
+    **{f"report{form}_s": f"report as {form[1:]}, s" for form in FORMS},
 }
 
 
