@@ -101,22 +101,24 @@ async def measure(waiting: int = WAITING) -> PeakFigures:
             await _Pushes(full_stack).wait_for("ready", waiting, due_at)
             await _limit_rate(full_stack)
             before = [await time_urgent_request(full_stack, name) for name in ids("before", _URGENT_BEFORE)]
+            last_entry = await full_stack.vendor.last()
             remaining_seconds = (due_at - datetime.now(UTC)).total_seconds()
             if remaining_seconds < 0:
                 raise NotAsAsked("the requests were not started in time: run it with fewer, or on a quiet machine")
             await asyncio.sleep(remaining_seconds)
-            return await _measure_peak(full_stack, waiting, due_at, before)
+            return await _measure_peak(full_stack, waiting, due_at, last_entry, before)
 
 
 async def _measure_peak(
-    full_stack: Town, waiting: int, due_at: datetime, urgent_before: Sequence[float]
+    full_stack: Town, waiting: int, due_at: datetime, last_entry: int, urgent_before: Sequence[float]
 ) -> PeakFigures:
-    last_entry = await full_stack.vendor.last()
+    """`last_entry` was read before the instant: a reminder without jitter is sent within some milliseconds of it."""
     expected_seconds = max(waiting / RATE, MOST_JITTER.total_seconds())
     urgent_requests = asyncio.create_task(_time_urgent_requests(full_stack, expected_seconds / _URGENT))
     pushes = await _Pushes(full_stack, last_entry).wait_for("reminder-1", waiting, due_at + _LOST_AFTER)
     last_push = max(map(instant, pushes))
-    calls = [entry for entry in await full_stack.vendor.ledger("request", last_entry) if instant(entry) <= last_push]
+    entries = await full_stack.vendor.ledger("request", last_entry)
+    calls = [entry for entry in entries if due_at <= instant(entry) <= last_push]
     call_count = sum(call["path"].startswith(PROVIDER) for call in calls)
     return PeakFigures(
         waiting=waiting,
